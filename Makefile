@@ -1,0 +1,43 @@
+# Each target sets up what it needs, in a virtual environment of its own.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+
+.PHONY: demo test test-all lint bench docs clean
+
+demo: $(VENV)/installed
+	$(BIN)/segue demo
+
+test: $(VENV)/dev
+	$(BIN)/pytest -q -n 2
+
+test-all: $(VENV)/dev
+	$(BIN)/pytest -q -m ""
+
+lint: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+docs: $(VENV)/dev
+	$(BIN)/python docs/make_reference.py
+
+bench: $(VENV)/bench
+	for script in bench/[a-z]*.py; do $(BIN)/python $$script --data $(DATA) || exit 1; done
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/dev: $(VENV)/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV)/bench: $(VENV)/dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,bench]"
+	touch $@
+
+clean:
+	rm -rf $(VENV)

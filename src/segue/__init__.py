@@ -1,0 +1,41 @@
+"""Segue learns spaces of music in which distance means "alike"."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segue.errors import SegueError
+    from segue.library import Library
+    from segue.query import Filters
+    from segue.records import Hit, Reason, Space, Span, Track
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Filters": "segue.query",
+    "Hit": "segue.records",
+    "Library": "segue.library",
+    "Reason": "segue.records",
+    "SegueError": "segue.errors",
+    "Space": "segue.records",
+    "Span": "segue.records",
+    "Track": "segue.records",
+}
+
+__all__ = [
+    "Filters",
+    "Hit",
+    "Library",
+    "Reason",
+    "SegueError",
+    "Space",
+    "Span",
+    "Track",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'segue' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,34 @@
+"""The command line: arguments → `Library` → a table, or JSON."""
+
+import os
+import sys
+
+from segue.errors import BadArgument, SegueError
+
+
+def main() -> None:
+    """Run the program and exit: 0 all well, 1 something failed, 2 wrong usage, 130 Ctrl-C."""
+    from segue.cli.commands import app
+
+    try:
+        app(prog_name="segue")
+    except SegueError as error:
+        _report(error)
+        sys.exit(2 if isinstance(error, BadArgument) else 1)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped; what was finished is stored, run the same again to go on\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does; leave in silence.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _report(error: SegueError) -> None:
+    if "--json" in sys.argv:
+        from segue.cli.output import print_json
+
+        print_json("error", {"error": type(error).__name__, "message": str(error)})
+    else:
+        text = str(error).encode("utf-8", "replace").decode()
+        sys.stderr.write(f"segue: {text}\n")

@@ -1,0 +1,129 @@
+"""What the commands print: tables for people, JSON for programs."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from segue.records import Hit, Track
+
+#: Raised when a field changes its meaning or goes; new fields do not count.
+JSON_VERSION: Final = 1
+PIPED_WIDTH: Final = 160
+
+
+def print_json(name: str, fields: dict[str, Any]) -> None:
+    """Print one JSON object: its schema's name and version, then its fields."""
+    document = {"schema": f"segue.{name}", "version": JSON_VERSION, **fields}
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table; columns of numbers are set to the right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
+    for i, column in enumerate(columns):
+        numeric = all(isinstance(row[i], int | float) or row[i] == "" for row in rows)
+        table.add_column(column, justify="right" if numeric and rows else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    console().print(table)
+
+
+def say(text: str) -> None:
+    """Print a line for people on the standard output."""
+    sys.stdout.write(text + "\n")
+
+
+@cache
+def console() -> "Console":
+    """Return the console of the standard output."""
+    from rich.console import Console
+
+    from segue.records import Hit, Track
+
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+
+
+def shown(path: Path) -> str:
+    """Make a path fit for a terminal: names may hold any bytes."""
+    text = os.fsencode(path).decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def track_fields(track: "Track") -> dict[str, Any]:
+    """Return a track as JSON fields; `uri` is exact where a path is not UTF-8."""
+    tags = track.tags
+    return {
+        "id": track.id,
+        "kind": track.kind,
+        "path": shown(track.path),
+        "uri": "file://" + quote(os.fsencode(track.path)),
+        "title": tags.title,
+        "artist": tags.artist,
+        "album": tags.album,
+        "album_artist": tags.album_artist,
+        "genre": tags.genre,
+        "year": tags.year,
+        "track_number": tags.track_number,
+        "duration_s": track.duration_s,
+        "missing": track.missing,
+    }
+
+
+def hit_fields(hit: "Hit") -> dict[str, Any]:
+    """Return a hit as JSON fields."""
+    return {
+        "rank": hit.rank,
+        "similarity": hit.similarity,
+        "track": track_fields(hit.track),
+        "reasons": [{"name": reason.name, "share": reason.share} for reason in hit.reasons],
+    }
+
+
+def why(hit: "Hit", most: int = 3) -> str:
+    """Name the shares that make up most of a similarity."""
+    largest = sorted(hit.reasons, key=lambda reason: -abs(reason.share))[:most]
+    return ", ".join(f"{reason.name} {reason.share:+.2f}" for reason in largest)
+
+
+def print_hits(title: str, hits: "Sequence[Hit]") -> None:
+    """Print hits as a table."""
+    print_table(
+        title,
+        ("", "similarity", "title", "artist", "album", "why"),
+        [
+            (
+                hit.rank,
+                hit.similarity,
+                hit.track.tags.title,
+                hit.track.tags.artist,
+                hit.track.tags.album,
+                why(hit),
+            )
+            for hit in hits
+        ],
+    )
+
+
+def minutes(seconds: float) -> str:
+    """Write a duration as m:ss."""
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    text = str(value)
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)

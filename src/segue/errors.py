@@ -1,0 +1,33 @@
+"""Errors for people: each says what was found, what was expected, and what to do."""
+
+
+class SegueError(Exception):
+    """Any failure that Segue foresees; its text is shown to the user as it is."""
+
+
+class BadArgument(SegueError, ValueError):
+    """A value or an array that the call cannot take."""
+
+
+class Unreadable(SegueError):
+    """A file that cannot be turned into music."""
+
+
+class NotFound(SegueError, LookupError):
+    """Nothing in the library answers to the query."""
+
+
+class WrongSpace(SegueError):
+    """Vectors of different spaces, or of different versions of one, were mixed."""
+
+
+class LibraryBusy(SegueError):
+    """Another process is writing to the library."""
+
+
+class LibraryDamaged(SegueError):
+    """The library's database cannot be opened, or was written by a newer Segue."""
+
+
+class DiskFull(SegueError):
+    """There was no room to write; what was stored before is still there."""

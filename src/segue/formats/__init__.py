@@ -1,0 +1,1 @@
+"""Files ↔ records: the only rooms that know file formats."""

@@ -1,0 +1,140 @@
+"""What a file says about itself, else what its name and folder say."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import av
+
+from segue.formats.sound import open_container
+from segue.records import Tags
+
+MAX_LENGTH: Final = 500  # characters kept of one tag
+
+# For each of our fields the names that the formats give it: Vorbis comments and mutagen's
+# "easy" names, ID3 frames, ASF attributes, FFmpeg's generic names.
+_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "title": ("title", "TIT2", "Title"),
+    "artist": ("artist", "TPE1", "Author"),
+    "album": ("album", "TALB", "WM/AlbumTitle"),
+    "album_artist": ("albumartist", "album_artist", "TPE2", "WM/AlbumArtist"),
+    "genre": ("genre", "TCON", "WM/Genre"),
+    "year": ("date", "year", "TDRC", "TYER", "WM/Year"),
+    "track_number": ("tracknumber", "track", "TRCK", "WM/TrackNumber"),
+}
+_YEAR: Final = re.compile(r"(1[0-9]{3}|20[0-9]{2})")
+_NUMBER: Final = re.compile(r"\d{1,4}")
+_NUMBERED_NAME: Final = re.compile(r"^(?P<number>\d{1,3})[\s._-]+(?P<rest>\D.*)$")
+
+
+def read_tags(path: Path, root: Path) -> Tags:
+    """Read a recording's tags.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    root : Path
+        The folder that was added: above it, folder names say nothing about music.
+
+    Returns
+    -------
+    Tags
+        Missing ones are filled from ``artist/album/01 - title`` or ``artist - title``.
+    """
+    found = _embedded(path)
+    named = _from_name(path, root)
+    title = found.get("title", "")
+    return Tags(
+        title=title or named.title,
+        artist=found.get("artist", "") or found.get("album_artist", "") or named.artist,
+        album=found.get("album", "") or named.album,
+        album_artist=found.get("album_artist", ""),
+        genre=found.get("genre", ""),
+        year=_first_int(_YEAR, found.get("year", "")),
+        track_number=_first_int(_NUMBER, found.get("track_number", ""))
+        or (None if title else named.track_number),
+    )
+
+
+def normalise(text: str) -> str:
+    """Fold case, accents and punctuation away, for finding and comparing names."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    kept = "".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
+    return " ".join(kept.split())
+
+
+def _embedded(path: Path) -> dict[str, str]:
+    import mutagen  # not needed by those who only search
+
+    try:
+        file = mutagen.File(path, easy=True)
+    except (mutagen.MutagenError, ValueError):
+        file = None  # a broken tag does not make the music unreadable
+    found = _pick(dict(file.tags or {})) if file is not None else {}
+    if found and not any("\ufffd" in value for value in found.values()):
+        return found
+    # RIFF INFO is unknown to mutagen, and text that is not the UTF-8 it should be is lost.
+    return _ffmpeg_tags(path) or found
+
+
+def _ffmpeg_tags(path: Path) -> dict[str, str]:
+    for encoding in ("utf-8", "latin-1"):
+        try:
+            with path.open("rb") as file, open_container(file, encoding, "strict") as container:
+                merged = dict(container.metadata)
+                for stream in container.streams.audio[:1]:
+                    merged |= stream.metadata
+                return _pick({name.lower(): value for name, value in merged.items()})
+        except UnicodeDecodeError:
+            continue
+        except (av.error.FFmpegError, OSError):
+            return {}  # the decoder will say what is wrong with this file
+    return {}
+
+
+def _pick(tags: Mapping[str, object]) -> dict[str, str]:
+    found = {}
+    for field, names in _NAMES.items():
+        for name in names:
+            value = tags.get(name)
+            first = value[0] if isinstance(value, list) and value else value
+            text = _clean(str(first)) if first else ""
+            if text:
+                found[field] = text
+                break
+    return found
+
+
+def _clean(text: str) -> str:
+    # Control characters in a tag would reach the user's terminal.
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())[:MAX_LENGTH]
+
+
+def _from_name(path: Path, root: Path) -> Tags:
+    stem = _display(path.stem).replace("_", " ").replace(".-.", " - ").strip()
+    number = None
+    if match := _NUMBERED_NAME.match(stem):
+        number, stem = int(match["number"]), match["rest"]
+    artist, dash, title = stem.partition(" - ")
+    folders = path.parent.relative_to(root).parts if path.is_relative_to(root) else ()
+    return Tags(
+        title=_clean(title if dash else stem) or _clean(_display(path.name)),
+        artist=_clean(artist if dash else _display(folders[-2]) if len(folders) > 1 else ""),
+        album=_clean(_display(path.parent.name)),
+        track_number=number,
+    )
+
+
+def _display(name: str) -> str:
+    """Make a file name that may not be UTF-8 fit to be shown."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _first_int(pattern: re.Pattern[str], text: str) -> int | None:
+    match = pattern.search(text)
+    return int(match[0]) if match else None

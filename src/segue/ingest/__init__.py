@@ -1,0 +1,1 @@
+"""Files → analysed records in the library: worker processes, limits, resuming."""

@@ -1,0 +1,297 @@
+"""Files → analysed tracks in the library: incremental, resumable, one bad file at a time."""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from segue.errors import Unreadable
+from segue.formats.scan import Found, Obstacle, PassedOver, scan
+from segue.ingest.analyse import Decode, Decoded, Identify, Identity, Job
+from segue.ingest.workers import Fault, Workers
+from segue.model.sound.embed import SoundModel
+from segue.records import Analysis, Failure, FileState, FloatArray, Span
+from segue.store import KnownFile, Store
+
+COMMIT_EVERY_S: Final = 1.0  # at most this much work is done again after a power cut
+IDENTIFY_LIMIT_S: Final = 30.0
+DECODE_LIMIT_S: Final = 60.0
+SLOWEST_DISK_BYTES_PER_S: Final = 5e6
+UNSEEN: Final = FileState(0, 0)  # of what cannot even be looked at
+
+
+@dataclass(slots=True)
+class AddReport:
+    """What one run did, as counts of files, and what failed."""
+
+    added: int = 0
+    changed: int = 0
+    copied: int = 0
+    moved: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    passed_over: int = 0
+    failed_before: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come."""
+
+    done: int
+    total: int
+    path: Path
+
+
+Watcher = Callable[[Progress], None]
+
+
+def add(
+    store: Store, paths: Sequence[Path], *, workers: int, watch: Watcher | None = None
+) -> AddReport:
+    """Bring the library up to date with files and folders.
+
+    Parameters
+    ----------
+    store : Store
+    paths : sequence of Path
+        Everything below them is added; what the library knows below them and is no longer
+        there is marked missing.
+    workers : int
+        Decoding processes.
+    watch : callable, optional
+        Told after each file.
+
+    Returns
+    -------
+    AddReport
+
+    Raises
+    ------
+    LibraryBusy
+        Another process is adding to this library.
+    DiskFull
+        What was committed before stays.
+    """
+    with store.writing():
+        run = _Run(store, workers, watch)
+        run.survey(paths)
+        run.analyse()
+        return run.report
+
+
+def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
+    """Compute the vectors of a file that need not be in the library.
+
+    Parameters
+    ----------
+    path : Path
+    passage : Span, optional
+        Only this stretch of it.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    """
+    with Workers[Decode, Decoded]("segue.ingest.analyse:work", 1) as workers:
+        workers.submit(Decode(os.fsencode(path), passage), DECODE_LIMIT_S)
+        result = next(iter(workers.results()))[1]
+    if isinstance(result, Fault):
+        raise Unreadable(f"{path}: {result.reason}")
+    return SoundModel().embed(result.patches, result.features)
+
+
+class _Run:
+    def __init__(self, store: Store, workers: int, watch: Watcher | None) -> None:
+        self.report = AddReport()
+        self._store = store
+        self._worker_count = workers
+        self._watch = watch
+        self._todo: list[tuple[Found, KnownFile | None]] = []
+        self._identities: dict[bytes, Identity] = {}
+        self._waiting: dict[str, list[bytes]] = defaultdict(list)  # by content: same, later
+        self._stored: set[str] = set()  # contents whose track is stored or about to be
+        self._found: dict[bytes, tuple[Found, KnownFile | None]] = {}
+        self._pending: list[Callable[[], None]] = []
+        self._last_commit = time.monotonic()
+        self._done = 0
+        self._model: SoundModel | None = None
+
+    # ---- what is there -------------------------------------------------------------------
+
+    def survey(self, paths: Sequence[Path]) -> None:
+        known = self._store.known_files()
+        missing = self._store.missing_tracks()
+        met: set[bytes] = set()
+        blocked: list[bytes] = []
+        back: list[int] = []
+        roots: set[bytes] = set()
+        for item in scan(paths):
+            met.add(item.path)
+            if isinstance(item, PassedOver):
+                self.report.passed_over += 1
+                continue
+            roots.add(item.root)
+            before = known.get(item.path)
+            if isinstance(item, Obstacle):
+                blocked.append(item.path)
+                if before is not None and before.state == UNSEEN:
+                    self.report.failed_before += 1
+                else:
+                    self._later_fail(item.path, UNSEEN, item.reason)
+            elif before is None or before.state != item.state or not before.complete:
+                self._todo.append((item, before))
+            elif before.track is None:
+                self.report.failed_before += 1
+            else:
+                self.report.unchanged += 1
+                if before.track in missing:
+                    back.append(before.track)
+        whole = [os.fsencode(os.path.abspath(path)) for path in paths]
+        gone = {
+            path: file
+            for path, file in known.items()
+            if path not in met and _below(path, whole) and not _below(path, blocked)
+        }
+        vanished = [file.track for file in gone.values() if file.track is not None]
+        self.report.missing = len(set(vanished) - missing)
+        with self._store.transaction():
+            self._store.spaces.register()
+            for root in roots:
+                self._store.add_root(root)
+            self._store.set_missing(vanished, missing=True)
+            self._store.set_missing(back, missing=False)
+            self._store.remove_failures(path for path, file in gone.items() if file.track is None)
+
+    # ---- what is new ---------------------------------------------------------------------
+
+    def analyse(self) -> None:
+        try:
+            if self._todo:
+                with Workers[Job, Identity | Decoded](
+                    "segue.ingest.analyse:work", self._worker_count
+                ) as workers:
+                    self._work(workers)
+        finally:
+            self._commit()
+        with self._store.transaction():
+            self._store.spaces.drop_outdated()
+
+    def _work(self, workers: "Workers[Job, Identity | Decoded]") -> None:
+        for found, before in self._todo:
+            self._found[found.path] = (found, before)
+            workers.submit(Identify(found.path, found.root), _limit_s(IDENTIFY_LIMIT_S, found))
+        for job, result in workers.results():
+            found, _ = self._found[job.path]
+            if isinstance(result, Identity):
+                self._identified(workers, found, result)
+            elif isinstance(result, Decoded):
+                self._decoded(found, result)
+            else:
+                self._lost(found, result.reason)
+            if time.monotonic() - self._last_commit > COMMIT_EVERY_S:
+                self._commit()
+
+    def _identified(
+        self, workers: "Workers[Job, Identity | Decoded]", found: Found, identity: Identity
+    ) -> None:
+        self._identities[found.path] = identity
+        same = self._waiting.get(identity.content_hash)
+        if same is not None:
+            same.append(found.path)
+        elif identity.content_hash in self._stored or self._store.with_content(
+            identity.content_hash
+        ):
+            self._finish(found, partial(self._place, found))
+        else:
+            self._waiting[identity.content_hash] = []
+            workers.submit(Decode(found.path), _limit_s(DECODE_LIMIT_S, found), first=True)
+
+    def _decoded(self, found: Found, decoded: Decoded) -> None:
+        if self._model is None:
+            self._model = SoundModel(threads=max(1, self._worker_count // 2))
+        identity = self._identities[found.path]
+        analysis = Analysis(
+            vectors=self._model.embed(decoded.patches, decoded.features),
+            facts=decoded.facts,
+            fingerprint=decoded.fingerprint,
+            duration_s=decoded.duration_s,
+        )
+        before = self._found[found.path][1]
+
+        def store() -> None:
+            self._store.add_track(
+                found.path, found.state, identity.content_hash, identity.tags, analysis
+            )
+            if before is None or before.track is None:
+                self.report.added += 1
+            else:
+                self.report.changed += 1
+
+        self._finish(found, store)
+        self._stored.add(identity.content_hash)
+        for path in self._waiting.pop(identity.content_hash):
+            twin = self._found[path][0]
+            self._finish(twin, partial(self._place, twin))
+
+    def _place(self, found: Found) -> None:
+        """Give a file whose content is known a row: its old one, a moved one, or a copy."""
+        identity = self._identities[found.path]
+        same = self._store.with_content(identity.content_hash)
+        for track in same:
+            if os.fsencode(track.path) == found.path:
+                self._store.touch_track(track.id, found.state, identity.tags)
+                self.report.unchanged += 1
+                return
+        for track in same:
+            if not os.path.lexists(track.path):
+                self._store.move_track(track.id, found.path, found.state)
+                self.report.moved += 1
+                return
+        self._store.copy_track(same[0].id, found.path, found.state, identity.tags)
+        self.report.copied += 1
+
+    def _lost(self, found: Found, reason: str) -> None:
+        self._later_fail(found.path, found.state, reason)
+        self._told(found)
+        identity = self._identities.get(found.path)
+        for path in self._waiting.pop(identity.content_hash, []) if identity else []:
+            self._later_fail(path, self._found[path][0].state, reason)
+            self._told(self._found[path][0])
+
+    def _later_fail(self, path: bytes, state: FileState, reason: str) -> None:
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        self.report.failures.append(Failure(Path(os.fsdecode(path)), reason, at))
+        self._pending.append(lambda: self._store.add_failure(path, state, reason, at))
+
+    def _finish(self, found: Found, store: Callable[[], None]) -> None:
+        self._pending.append(store)
+        self._told(found)
+
+    def _told(self, found: Found) -> None:
+        self._done += 1
+        if self._watch:
+            self._watch(Progress(self._done, len(self._todo), Path(os.fsdecode(found.path))))
+
+    def _commit(self) -> None:
+        pending, self._pending = self._pending, []
+        if pending:
+            with self._store.transaction():
+                for store in pending:
+                    store()
+        self._last_commit = time.monotonic()
+
+
+def _below(path: bytes, folders: Iterable[bytes]) -> bool:
+    return any(path == folder or path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
+
+
+def _limit_s(base_s: float, found: Found) -> float:
+    return base_s + found.state.size / SLOWEST_DISK_BYTES_PER_S

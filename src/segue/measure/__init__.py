@@ -1,0 +1,1 @@
+"""How good a space, a text or a melody is: NumPy alone."""

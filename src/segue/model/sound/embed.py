@@ -1,0 +1,127 @@
+"""From a decoded recording to its vector in every space of sound."""
+
+import hashlib
+import time
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from segue.model.sound.head import Head, load_head
+from segue.records import FloatArray, Space
+from segue.represent import features
+from segue.represent import sound as represent
+
+if TYPE_CHECKING:
+    import torch
+
+    from segue.model.sound.musicnn import Musicnn
+
+WEIGHTS: Final = Path(str(files("segue") / "weights"))
+PATCHES_AT_ONCE: Final = 4  # their products stay in the cache; bench/musicnn_forms.py
+
+#: MusiCNN's tags in the order of its output.
+TAGS: Final[tuple[str, ...]] = (
+    "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s",
+    "alternative rock", "jazz", "beautiful", "metal", "chillout", "male vocalists",
+    "classic rock", "soul", "indie rock", "mellow", "electronica", "80s", "folk", "90s", "chill",
+    "instrumental", "punk", "oldies", "blues", "hard rock", "ambient", "acoustic",
+    "experimental", "female vocalist", "guitar", "hip-hop", "70s", "party", "country",
+    "easy listening", "sexy", "catchy", "funk", "electro", "heavy metal", "progressive rock",
+    "60s", "rnb", "indie pop", "sad", "house", "happy",
+)  # fmt: skip
+
+
+@cache
+def sound_spaces() -> dict[str, Space]:
+    """Return the spaces that every recording is placed in, by name."""
+    musicnn = _fingerprint("musicnn.safetensors")
+    sound = _fingerprint("musicnn.safetensors", "sound.safetensors")
+    hand_made = _fingerprint("features.safetensors")
+    spaces = (
+        ("sound", load_head().dimension, sound),
+        ("musicnn", represent.POOLED_SIZE, musicnn),
+        ("features", len(features.FEATURE_NAMES), hand_made),
+        ("tags", len(TAGS), musicnn),
+    )
+    return {
+        name: Space(name, "sound", dimension, "cosine", model, represent.VERSION)
+        for name, dimension, model in spaces
+    }
+
+
+class SoundModel:
+    """MusiCNN and what is built on it, loaded."""
+
+    def __init__(self, threads: int = 1) -> None:
+        import torch  # seconds; only those who embed pay them
+
+        from segue.model.sound.musicnn import load_musicnn
+
+        torch.set_num_threads(threads)
+        self._head: Head = load_head()
+        self._network: Musicnn = load_musicnn(WEIGHTS / "musicnn.safetensors", _fastest_dtype())
+
+    def embed(self, patches: FloatArray, raw_features: FloatArray) -> dict[str, FloatArray]:
+        """Compute a recording's vectors.
+
+        Parameters
+        ----------
+        patches : ndarray, shape (patches, 187, 96), float32
+            See `segue.represent.sound.musicnn_patches`.
+        raw_features : ndarray, shape (len(FEATURE_NAMES),), float32
+            See `segue.represent.features.describe`.
+
+        Returns
+        -------
+        dict of str to ndarray
+            One vector per name in `sound_spaces`.
+        """
+        import torch
+
+        parts = [
+            self._network(torch.from_numpy(patches[start : start + PATCHES_AT_ONCE]))
+            for start in range(0, len(patches), PATCHES_AT_ONCE)
+        ]
+        pooled = np.concatenate([part.pooled.numpy() for part in parts])
+        logits = np.concatenate([part.logits.numpy() for part in parts])
+        standard = features.standardise(raw_features)
+        return {
+            "sound": self._head.project(pooled),
+            "musicnn": self._head.standardise_pooled(pooled.mean(axis=0)),
+            "features": standard,
+            "tags": logits.mean(axis=0),
+        }
+
+
+def tag_probabilities(vector: FloatArray) -> dict[str, float]:
+    """Map a vector of the space `tags` to the probability of each tag."""
+    return dict(zip(TAGS, (1 / (1 + np.exp(-vector))).tolist(), strict=True))
+
+
+def _fastest_dtype() -> "torch.dtype":
+    """Time one small product in each precision.
+
+    bfloat16 is several times faster than float32 where the processor has units for it, and
+    many times slower where it has none; no flag tells which as surely as trying.
+    """
+    import torch
+
+    times: dict[torch.dtype, float] = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = torch.ones(256, 343, dtype=dtype), torch.ones(343, 512, dtype=dtype)
+        a @ b  # the first call prepares
+        start = time.perf_counter()
+        for _ in range(3):
+            a @ b
+        times[dtype] = time.perf_counter() - start
+    return min(times, key=lambda dtype: times[dtype])
+
+
+def _fingerprint(*names: str) -> str:
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update((WEIGHTS / name).read_bytes())
+    return digest.hexdigest()[:12]

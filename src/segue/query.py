@@ -1,0 +1,179 @@
+"""What a user means: a track's id, a file, or words of a title or artist; and filters."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.errors import BadArgument, NotFound
+from segue.formats.tags import normalise
+from segue.records import Track
+from segue.store import Store
+
+SHOWN = 8  # candidates listed when words fit several tracks
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which tracks may be answers.
+
+    Attributes
+    ----------
+    artist, album, genre : str
+        Words that the field must contain; case and accents do not count.
+    year, bpm : tuple of two numbers, optional
+        Lowest and highest that pass, both included.
+    max_per_artist : int, optional
+        At least 1. Tracks without an artist are not limited.
+    exclude_same_artist, exclude_same_album : bool
+        Leave out what shares the artist or album of a query.
+    """
+
+    artist: str = ""
+    album: str = ""
+    genre: str = ""
+    year: tuple[float, float] | None = None
+    bpm: tuple[float, float] | None = None
+    max_per_artist: int | None = None
+    exclude_same_artist: bool = False
+    exclude_same_album: bool = False
+
+
+def parse_range(text: str, what: str) -> tuple[float, float]:
+    """Read ``1990-1999`` or ``1995``.
+
+    Raises
+    ------
+    BadArgument
+        Where it is neither.
+    """
+    low, dash, high = text.partition("-")
+    try:
+        found = (float(low), float(high if dash else low))
+    except ValueError:
+        raise BadArgument(f"{what} {text!r} is no range; give it as 118-126 or 120") from None
+    if found[0] > found[1]:
+        raise BadArgument(f"{what} {text!r} runs backwards; the lower number comes first")
+    return found
+
+
+def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
+    """Find what is asked for.
+
+    Parameters
+    ----------
+    query : str, int or Path
+        A track's id; a file; or words, each of which the title, artist or album has.
+
+    Returns
+    -------
+    list of Track, or Path
+        Several tracks only where the words are an artist's or album's name; a Path for a
+        file that is not in the library.
+
+    Raises
+    ------
+    NotFound
+        Nothing fits, or several tracks fit and it is not clear which is meant.
+    """
+    if isinstance(query, int) or (isinstance(query, str) and query.isascii() and query.isdigit()):
+        tracks = store.tracks([int(query)])
+        if tracks or isinstance(query, int):
+            return tracks or [store.track(int(query))]
+    if os.path.lexists(query):
+        return _by_path(store, Path(query))
+    if isinstance(query, Path):
+        raise NotFound(f"there is no file {query}")
+    return _by_words(store, query)
+
+
+def passing(
+    store: Store, filters: Filters, ids: NDArray[np.int64], queries: Sequence[Track]
+) -> NDArray[np.bool_]:
+    """Tell which tracks may be answers: there, not asked with, within the filters.
+
+    Parameters
+    ----------
+    ids : ndarray, shape (n,), int64
+        Track ids, rising.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    passes = ~np.isin(ids, [*store.missing_tracks(), *(track.id for track in queries)])
+    for column, limits in (
+        ("year", filters.year),
+        ("json_extract(facts, '$.tempo_bpm')", filters.bpm),
+    ):
+        if limits:
+            passes &= np.isin(ids, store.where(f"{column} BETWEEN ? AND ?", limits))
+    for field, text in (
+        ("artist", filters.artist),
+        ("album", filters.album),
+        ("genre", filters.genre),
+    ):
+        if text:
+            wanted = normalise(text)
+            fitting = [id_ for id_, name in store.names(field) if wanted in normalise(name)]
+            passes &= np.isin(ids, fitting)
+    for field, excluded in (
+        ("artist", filters.exclude_same_artist),
+        ("album", filters.exclude_same_album),
+    ):
+        if excluded:
+            taken = {normalise(getattr(track.tags, field)) for track in queries} - {""}
+            same = [id_ for id_, name in store.names(field) if normalise(name) in taken]
+            passes &= ~np.isin(ids, same)
+    return passes
+
+
+def _by_path(store: Store, path: Path) -> list[Track] | Path:
+    if path.is_dir():
+        raise BadArgument(f"{path} is a folder; name one file, or a track of the library")
+    known = store.known_files().get(os.fsencode(os.path.abspath(path)))
+    if known is not None and known.track is not None:
+        return [store.track(known.track)]
+    return path
+
+
+def _by_words(store: Store, query: str) -> list[Track]:
+    text = normalise(query)
+    if not text:
+        raise BadArgument("an empty query; give a track's id, a file, or words of a title")
+    fitting = store.tracks(
+        store.where(
+            " AND ".join(["words LIKE ?"] * len(text.split())),
+            [f"%{word}%" for word in text.split()],
+        )
+    )
+    if not fitting:
+        raise NotFound(
+            f"nothing in the library is called {query!r}; "
+            "`segue list` shows what is there, and a file's path works too"
+        )
+    for same in (
+        [track for track in fitting if text in _names(track)],
+        [track for track in fitting if normalise(track.tags.artist) == text],
+        [track for track in fitting if normalise(track.tags.album) == text],
+    ):
+        if same:
+            return same
+    if len(fitting) == 1:
+        return fitting
+    listed = "\n".join(f"  {track.id}  {_label(track)}" for track in fitting[:SHOWN])
+    more = f"\n  … and {len(fitting) - SHOWN} more" if len(fitting) > SHOWN else ""
+    raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{listed}{more}")
+
+
+def _names(track: Track) -> set[str]:
+    title, artist = normalise(track.tags.title), normalise(track.tags.artist)
+    return {title, f"{artist} {title}".strip(), f"{title} {artist}".strip()}
+
+
+def _label(track: Track) -> str:
+    parts = (track.tags.artist, track.tags.title, track.tags.album)
+    return " - ".join(part for part in parts if part)

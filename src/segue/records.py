@@ -1,0 +1,200 @@
+"""The records that travel between the rooms. Frozen, named, without behaviour of their own."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+Kind = Literal["sound", "score", "lyrics"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time within a recording."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def length_s(self) -> float:
+        """Length in seconds."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The analysed stretches of one recording, decoded.
+
+    Attributes
+    ----------
+    excerpts : tuple of ndarray, each of shape (samples,), float32
+        Mono, at `segue.represent.sound.SAMPLE_RATE_HZ`, full scale 1.0; the longest is
+        contiguous music of at least 30 s where the file has that much.
+    spans : tuple of Span
+        Where in the file each excerpt lies.
+    duration_s : float
+        Length of the whole recording.
+    file_rate_hz, file_channels : int
+        As stored in the file, before resampling and down-mixing.
+    codec : str
+        FFmpeg's name of the decoder.
+    """
+
+    excerpts: tuple[FloatArray, ...]
+    spans: tuple[Span, ...]
+    duration_s: float
+    file_rate_hz: int
+    file_channels: int
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a file says about itself, else what its name and folder say."""
+
+    title: str = ""
+    artist: str = ""
+    album: str = ""
+    album_artist: str = ""
+    genre: str = ""
+    year: int | None = None
+    track_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A vector space and everything that must agree before two vectors may be compared.
+
+    Attributes
+    ----------
+    name : str
+        What the user calls it, "sound" say.
+    kind : str
+        The column it belongs to.
+    dimension : int
+    metric : str
+        "cosine": stored vectors are compared by the cosine of their angle.
+    model : str
+        Fingerprint of the weights that computed it.
+    version : int
+        Version of the representation that fed the model; it changes when a golden
+        vector moves by more than 1e-3.
+    """
+
+    name: str
+    kind: Kind
+    dimension: int
+    metric: str
+    model: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What tells, without reading it, that a file is what it was."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be added, and why."""
+
+    path: Path
+    reason: str
+    at: str = ""  # UTC, ISO 8601
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Everything computed from one recording.
+
+    Attributes
+    ----------
+    vectors : dict of str to ndarray, each of shape (dimension,), float32
+        One per space name.
+    facts : dict of str to float or str
+        The named features shown to the user.
+    fingerprint : ndarray of uint32, shape (frames,)
+        For finding the same recording in other files.
+    duration_s : float
+        Of the whole recording.
+    """
+
+    vectors: dict[str, FloatArray]
+    facts: dict[str, float | str]
+    fingerprint: NDArray[np.uint32]
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One item of a library: a row of its own even where its sound is known from another."""
+
+    id: int
+    kind: Kind
+    path: Path
+    tags: Tags
+    duration_s: float
+    content_hash: str
+    missing: bool = False
+    facts: dict[str, float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One additive share of a similarity."""
+
+    name: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer to "what is like this?".
+
+    Attributes
+    ----------
+    rank : int
+        From 1.
+    similarity : float
+        Cosine, -1 to 1.
+    track : Track
+    reasons : tuple of Reason
+        Largest first; they sum to the similarity.
+    """
+
+    rank: int
+    similarity: float
+    track: Track
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A track with the likeliest descriptions of it, tag to probability."""
+
+    track: Track
+    tags: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceInfo:
+    """A space of a library: how many tracks it holds, and whether an older Segue made it."""
+
+    space: Space
+    tracks: int
+    outdated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """The tracks that were taken out, and how many stay."""
+
+    removed: list[Track]
+    kept: int

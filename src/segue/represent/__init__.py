@@ -1,0 +1,1 @@
+"""Records as arrays: pure functions, no files."""

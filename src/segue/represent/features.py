@@ -1,0 +1,379 @@
+"""What can be said of a recording in named numbers, and the space `features` of them.
+
+The classic list (SYSTEMS, section 1) and the usual summary statistics of music information
+retrieval. `describe` gives both the facts shown to the user and the numbers compared.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import numpy as np
+from safetensors.numpy import load
+
+from segue.errors import BadArgument
+from segue.records import FloatArray, Recording
+from segue.represent.harmony import PITCH_CLASSES, Harmony, find_harmony
+from segue.represent.rhythm import Rhythm, find_rhythm, onset_strength
+from segue.represent.timbre import (
+    COEFFICIENTS,
+    CONTRAST_BANDS,
+    FRAMES_PER_SECOND,
+    Frames,
+    analyse_frames,
+    contrast_db,
+    join_frames,
+    loudness_lufs,
+    mel_frequency,
+    mel_of_hz,
+    mfcc,
+)
+
+#: Changes when, and only when, a golden vector moves by more than 1e-3.
+VERSION: Final = 1
+
+#: Standardised numbers are cut off here: one odd number must not decide.
+LIMIT: Final = 4.0
+
+_DEGREES: Final = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
+
+#: What each group of numbers holds, in the order of the vector. Shares of a similarity are told
+#: by group.
+_CONTENTS: Final[dict[str, tuple[str, ...]]] = {
+    "rhythm": (
+        "tempo_octaves",
+        "tempo_phase_cos",
+        "tempo_phase_sin",
+        "pulse_clarity",
+        "beat_unevenness_log",
+        "onset_strength_mean_log",
+        "onset_strength_std_log",
+        "onsets_per_s_log",
+    ),
+    "harmony": (
+        *(f"degree_{degree}_share" for degree in _DEGREES),
+        *(f"degree_{degree}_spread" for degree in _DEGREES),
+        "major_minus_minor",
+        "key_fit",
+        "chroma_change",
+        "chroma_entropy",
+    ),
+    "timbre": (
+        *(f"mfcc_{i}_mean" for i in range(1, COEFFICIENTS)),
+        *(f"mfcc_{i}_std" for i in range(1, COEFFICIENTS)),
+        *(f"mfcc_{i}_delta_std" for i in range(COEFFICIENTS)),
+    ),
+    "brightness": (
+        "centroid_octaves_mean",
+        "centroid_octaves_std",
+        "bandwidth_octaves_mean",
+        "rolloff_octaves_mean",
+        "rolloff_octaves_std",
+        "zero_crossing_rate_mean_log",
+        "zero_crossing_rate_range_log",
+        "mel_frequency_mean",
+        "mel_frequency_std_log",
+        "tonic_distance_z",
+    ),
+    "texture": (
+        "flatness_log_mean",
+        "flatness_log_std",
+        *(f"contrast_{i}_mean_db" for i in range(CONTRAST_BANDS)),
+        *(f"contrast_{i}_std_db" for i in range(CONTRAST_BANDS)),
+    ),
+    "dynamics": (
+        "loudness_lufs",
+        "level_range_db",
+        "level_std_db",
+        "crest_db",
+    ),
+}
+
+#: One name for each number of a vector.
+FEATURE_NAMES: Final = tuple(name for names in _CONTENTS.values() for name in names)
+
+
+def _slices() -> dict[str, slice]:
+    slices, start = {}, 0
+    for group, names in _CONTENTS.items():
+        slices[group] = slice(start, start + len(names))
+        start += len(names)
+    return slices
+
+
+#: Where in a vector each group lies, by the name that people are shown.
+FEATURE_GROUPS: Final = _slices()
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A recording in named numbers.
+
+    Attributes
+    ----------
+    facts : dict of str to float or str
+        For people; names carry their units.
+    vector : ndarray, shape (len(FEATURE_NAMES),), float32
+        The musical numbers, encoded so that differences mean something (tempo in octaves,
+        say), not yet standardised; finite.
+    """
+
+    facts: dict[str, float | str]
+    vector: FloatArray
+
+
+def describe(recording: Recording) -> Description:
+    """Describe a recording.
+
+    Parameters
+    ----------
+    recording : Recording
+        With samples at `segue.represent.sound.SAMPLE_RATE_HZ`.
+
+    Returns
+    -------
+    Description
+
+    Raises
+    ------
+    BadArgument
+        Where there are no samples, or some are not finite.
+    """
+    for excerpt in recording.excerpts:
+        if excerpt.ndim != 1 or not np.isfinite(excerpt).all():
+            raise BadArgument(
+                f"expected finite mono samples of shape (n,), got shape {excerpt.shape}"
+                " or values that are no numbers; decode the file again"
+            )
+    excerpts = tuple(excerpt for excerpt in recording.excerpts if len(excerpt))
+    if not excerpts:
+        raise BadArgument("the recording has no samples; decode it with a plan that gives some")
+    measured = _measure(excerpts)
+    numbers = {
+        "rhythm": _rhythm_numbers(measured),
+        "harmony": _harmony_numbers(measured.harmony),
+        "timbre": _timbre_numbers(measured),
+        "brightness": _brightness_numbers(measured),
+        "texture": _texture_numbers(measured),
+        "dynamics": _dynamics_numbers(measured),
+    }
+    vector = np.concatenate([np.asarray(numbers[group], np.float32) for group in _CONTENTS])
+    return Description(_facts(recording, measured), vector)
+
+
+def standardise(vector: FloatArray) -> FloatArray:
+    """Bring a vector into the space `features`.
+
+    Parameters
+    ----------
+    vector : ndarray, shape (..., len(FEATURE_NAMES)), float32
+        From `describe`.
+
+    Returns
+    -------
+    ndarray, same shape, float32
+        Each number less its mean and divided by its scale in the music that the shipped
+        constants were computed from (weights/features.md), within -4 to 4.
+    """
+    if vector.shape[-1] != len(FEATURE_NAMES):
+        raise BadArgument(
+            f"expected {len(FEATURE_NAMES)} numbers, got {vector.shape[-1]}; describe it again"
+        )
+    constants = _constants()
+    standard = (vector - constants["mean"]) / constants["scale"]
+    return np.asarray(np.clip(standard, -LIMIT, LIMIT), dtype=np.float32)
+
+
+def feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
+    """Divide the similarity of two recordings among the groups of features.
+
+    Parameters
+    ----------
+    a, b : ndarray, shape (len(FEATURE_NAMES),), float32
+        Standardised.
+
+    Returns
+    -------
+    dict of str to float
+        By group; their sum is the cosine of the angle between `a` and `b`. A share below 0
+        speaks against likeness. All are 0 where one of the vectors is.
+    """
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    lengths = float(np.linalg.norm(a) * np.linalg.norm(b)) or 1.0
+    return {group: float(a[at] @ b[at]) / lengths for group, at in FEATURE_GROUPS.items()}
+
+
+@cache
+def _constants() -> dict[str, FloatArray]:
+    return dict(load((files("segue.weights") / "features.safetensors").read_bytes()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """All stretches of a recording, their frames one after the other."""
+
+    frames: Frames  # those that sound: not more than 60 dB below the loudest
+    mfcc: FloatArray
+    mfcc_steps: FloatArray
+    onset: FloatArray
+    mel_frequency: FloatArray
+    peak: float
+    rhythm: Rhythm
+    harmony: Harmony
+
+
+_SOUNDING_DB: Final = 60.0
+
+
+def _measure(excerpts: tuple[FloatArray, ...]) -> _Measured:
+    stretches = [analyse_frames(excerpt) for excerpt in excerpts]
+    strengths = [onset_strength(stretch.mel_db) for stretch in stretches]
+    starts = np.cumsum([0] + [len(strength) for strength in strengths[:-1]])
+    frames = join_frames(stretches)
+    coefficients = mfcc(frames.mel_db)
+    sounding = frames.level_db > frames.level_db.max() - _SOUNDING_DB
+    steps = np.diff(coefficients, axis=0, prepend=coefficients[:1])
+    inside = sounding.copy()
+    inside[starts] = False  # the step from one stretch to the next is no music
+    return _Measured(
+        frames=frames.only(sounding),
+        mfcc=coefficients[sounding],
+        mfcc_steps=steps[inside] if inside.any() else np.zeros_like(steps[:1]),
+        onset=np.concatenate(strengths)[sounding],
+        mel_frequency=mel_frequency(frames.mel_db)[sounding],
+        peak=max(float(np.abs(excerpt).max()) for excerpt in excerpts),
+        rhythm=find_rhythm(strengths),
+        harmony=find_harmony(excerpts),
+    )
+
+
+def _facts(recording: Recording, measured: _Measured) -> dict[str, float | str]:
+    frames, harmony, rhythm = measured.frames, measured.harmony, measured.rhythm
+    intervals_s = _beat_intervals_s(rhythm)
+    tonic = PITCH_CLASSES[harmony.tonic]
+    return {
+        "sample_rate_hz": float(recording.file_rate_hz),
+        "channels": float(recording.file_channels),
+        "samples": float(round(recording.duration_s * recording.file_rate_hz)),
+        "duration_s": recording.duration_s,
+        "tempo_bpm": rhythm.tempo_bpm,
+        "pulse_clarity": rhythm.clarity,
+        "beat_interval_mean_s": float(intervals_s.mean()) if len(intervals_s) else 0.0,
+        "beat_interval_std_s": float(intervals_s.std()) if len(intervals_s) else 0.0,
+        "rolloff_hz": float(frames.rolloff_hz.mean()),
+        "centroid_hz": float(frames.centroid_hz.mean()),
+        "zero_crossing_rate_mean": float(frames.crossing_rate.mean()),
+        "zero_crossing_rate_range": float(np.ptp(frames.crossing_rate)),
+        "mel_frequency_mean_mel": float(measured.mel_frequency.mean()),
+        "mel_frequency_std_mel": float(measured.mel_frequency.std()),
+        "onset_strength_mean_db": float(measured.onset.mean()),
+        "onset_strength_std_db": float(measured.onset.std()),
+        "tonic": tonic,
+        "key": f"{tonic} {harmony.mode}",
+        "key_confidence": harmony.confidence,
+        "tonic_distance_z": _tonic_distance_z(measured),
+        "tuning_cents": 100 * harmony.tuning,
+        "loudness_lufs": loudness_lufs(frames.loudness),
+        "peak_dbfs": 20 * float(np.log10(max(measured.peak, 1e-5))),
+    }
+
+
+def _rhythm_numbers(measured: _Measured) -> list[float]:
+    rhythm, onset = measured.rhythm, measured.onset
+    octaves = float(np.log2(max(rhythm.tempo_bpm, 30.0)))
+    intervals_s = _beat_intervals_s(rhythm)
+    unevenness = float(intervals_s.std() / intervals_s.mean()) if len(intervals_s) else 0.5
+    threshold = onset.mean() + onset.std()
+    inner = onset[1:-1]
+    count = np.count_nonzero((inner > onset[:-2]) & (inner >= onset[2:]) & (inner > threshold))
+    return [
+        octaves,
+        float(np.cos(2 * np.pi * octaves)),
+        float(np.sin(2 * np.pi * octaves)),
+        rhythm.clarity,
+        float(np.log(unevenness + 0.01)),
+        float(np.log(onset.mean() + 0.1)),
+        float(np.log(onset.std() + 0.1)),
+        float(np.log(count * FRAMES_PER_SECOND / len(onset) + 0.1)),
+    ]
+
+
+def _harmony_numbers(harmony: Harmony) -> list[float]:
+    share = np.roll(harmony.chroma, -harmony.tonic)
+    spread = np.roll(harmony.spread, -harmony.tonic)
+    entropy = -float(np.sum(share * np.log2(np.maximum(share, 1e-6))))
+    return [
+        *share.tolist(),
+        *spread.tolist(),
+        float(harmony.fits[:12].max() - harmony.fits[12:].max()),
+        float(harmony.fits.max()),
+        harmony.change,
+        entropy,
+    ]
+
+
+def _timbre_numbers(measured: _Measured) -> list[float]:
+    return [
+        *measured.mfcc.mean(axis=0)[1:].tolist(),
+        *measured.mfcc.std(axis=0)[1:].tolist(),
+        *np.log(measured.mfcc_steps.std(axis=0) + 0.1).tolist(),
+    ]
+
+
+def _brightness_numbers(measured: _Measured) -> list[float]:
+    frames = measured.frames
+    centroid, bandwidth, rolloff = (
+        np.log2(np.maximum(hz, 20.0))
+        for hz in (frames.centroid_hz, frames.bandwidth_hz, frames.rolloff_hz)
+    )
+    return [
+        float(centroid.mean()),
+        float(centroid.std()),
+        float(bandwidth.mean()),
+        float(rolloff.mean()),
+        float(rolloff.std()),
+        float(np.log(frames.crossing_rate.mean() + 1e-3)),
+        float(np.log(np.ptp(frames.crossing_rate) + 1e-3)),
+        float(measured.mel_frequency.mean()),
+        float(np.log(measured.mel_frequency.std() + 0.1)),
+        _tonic_distance_z(measured),
+    ]
+
+
+def _texture_numbers(measured: _Measured) -> list[float]:
+    frames = measured.frames
+    flatness = np.log(np.maximum(frames.flatness, 1e-7))
+    contrast = contrast_db(frames)
+    return [
+        float(flatness.mean()),
+        float(flatness.std()),
+        *contrast.mean(axis=0).tolist(),
+        *contrast.std(axis=0).tolist(),
+    ]
+
+
+def _dynamics_numbers(measured: _Measured) -> list[float]:
+    level = measured.frames.level_db
+    low, high = np.percentile(level, (10, 95))
+    return [
+        loudness_lufs(measured.frames.loudness),
+        float(high - low),
+        float(level.std()),
+        20 * float(np.log10(max(measured.peak, 1e-5)))
+        - float(10 * np.log10(np.mean(10 ** (level / 10)))),
+    ]
+
+
+def _beat_intervals_s(rhythm: Rhythm) -> FloatArray:
+    return np.concatenate([np.diff(beats) for beats in rhythm.beats_s])
+
+
+def _tonic_distance_z(measured: _Measured) -> float:
+    """How far the mean frequency is from the tonic between middle C and the B above it.
+
+    In standard deviations of the frames' mean frequency, all on the mel scale; cut off at 20.
+    """
+    tonic_hz = 440.0 * 2.0 ** ((measured.harmony.tonic - 9) / 12)
+    distance = float(measured.mel_frequency.mean()) - mel_of_hz(tonic_hz)
+    return float(np.clip(distance / max(float(measured.mel_frequency.std()), 1e-3), -20, 20))

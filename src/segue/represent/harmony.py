@@ -1,0 +1,163 @@
+"""Tuning, pitch classes and key, from the peaks of a long-windowed spectrum."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+
+from segue.records import FloatArray
+from segue.represent.sound import SAMPLE_RATE_HZ, hann
+
+PITCH_CLASSES: Final = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+MODES: Final = ("major", "minor")
+_WINDOW: Final = 8192  # 0.37 s: tells semitones apart from 90 Hz up
+_HOP: Final = 4096
+_LOWEST_HZ: Final = 55.0
+_HIGHEST_HZ: Final = 2000.0
+_A4_HZ: Final = 440.0
+
+# How well each degree fits the key, from the tonic up (Temperley 1999, after Krumhansl).
+_PROFILES: Final = {
+    "major": (5.0, 2.0, 3.5, 2.0, 4.5, 4.0, 2.0, 4.5, 2.0, 3.5, 1.5, 4.0),
+    "minor": (5.0, 2.0, 3.5, 4.5, 2.0, 4.0, 2.0, 4.5, 3.5, 2.0, 1.5, 4.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Harmony:
+    """The pitches of a recording.
+
+    Attributes
+    ----------
+    chroma : ndarray, shape (12,), float32
+        Mean share of each pitch class, from C; sums to 1, or 0 where nothing has a pitch.
+    spread : ndarray, shape (12,), float32
+        Standard deviation of those shares over time.
+    change : float
+        Mean distance between the chroma of successive frames.
+    tuning : float
+        How far the instruments are tuned above A = 440 Hz, semitones, -0.5 to 0.5.
+    tonic : int
+        Pitch class, 0 for C.
+    mode : str
+        "major" or "minor".
+    confidence : float
+        0 to 1: lead of this key over the next best.
+    fits : ndarray, shape (24,), float32
+        Correlation with each key, twelve major and twelve minor.
+    """
+
+    chroma: FloatArray
+    spread: FloatArray
+    change: float
+    tuning: float
+    tonic: int
+    mode: str
+    confidence: float
+    fits: FloatArray
+
+
+def find_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
+    """Find the pitch classes and the key of a recording.
+
+    Parameters
+    ----------
+    excerpts : sequence of ndarray, each of shape (n,), float32
+        Mono at `SAMPLE_RATE_HZ`.
+
+    Returns
+    -------
+    Harmony
+    """
+    peaks = [_peaks(samples) for samples in excerpts]
+    tuning = _tuning(peaks)
+    chromas = [_chroma(each, tuning) for each in peaks]
+    chroma = np.concatenate(chromas)
+    mean = chroma.mean(axis=0)
+    fits = _fits(mean)
+    best = int(fits.argmax())
+    second = float(np.partition(fits, -2)[-2])
+    steps = np.concatenate([np.abs(np.diff(each, axis=0)).sum(axis=1) for each in chromas])
+    return Harmony(
+        chroma=mean,
+        spread=chroma.std(axis=0),
+        change=float(steps.mean()) if len(steps) else 0.0,
+        tuning=tuning,
+        tonic=best % 12,
+        mode=MODES[best // 12],
+        confidence=float(np.clip((fits[best] - second) / 0.2, 0, 1)),
+        fits=fits,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Peaks:
+    """Peaks of the spectrum of each frame."""
+
+    frames: int
+    frame: np.ndarray
+    semitone: np.ndarray  # MIDI pitch, with fraction
+    weight: np.ndarray
+
+
+def _peaks(samples: FloatArray) -> _Peaks:
+    windows = sliding_window_view(np.pad(samples, _WINDOW // 2), _WINDOW)[::_HOP]
+    spectrum = scipy.fft.rfft(windows * hann(_WINDOW), axis=1)
+    low, high = (int(hz * _WINDOW / SAMPLE_RATE_HZ) for hz in (_LOWEST_HZ, _HIGHEST_HZ))
+    magnitude = np.abs(spectrum[:, low - 1 : high + 2])
+    centre = magnitude[:, 1:-1]
+    is_peak = (centre > magnitude[:, :-2]) & (centre >= magnitude[:, 2:])
+    # What is 60 dB below a frame's loudest peak is noise.
+    is_peak &= centre > 1e-3 * centre.max(axis=1, keepdims=True)
+    is_peak &= centre > 1e-4
+    frame, at = np.nonzero(is_peak)
+    left, top, right = (np.log(magnitude[frame, at + i] + 1e-9) for i in range(3))
+    shift = 0.5 * (left - right) / np.minimum(left - 2 * top + right, -1e-9)
+    hz = (low + at + shift) * SAMPLE_RATE_HZ / _WINDOW
+    return _Peaks(
+        frames=len(windows),
+        frame=frame,
+        semitone=69 + 12 * np.log2(hz / _A4_HZ),
+        weight=np.sqrt(centre[frame, at]),
+    )
+
+
+def _tuning(peaks: Sequence[_Peaks]) -> float:
+    """Mean deviation from equal temperament, as an angle: a semitone is the full circle."""
+    total = sum(np.sum(each.weight * np.exp(2j * np.pi * each.semitone)) for each in peaks)
+    return float(np.angle(total) / (2 * np.pi))
+
+
+def _chroma(peaks: _Peaks, tuning: float) -> FloatArray:
+    """Share of each pitch class in each frame, shape (frames, 12)."""
+    tuned = peaks.semitone - tuning
+    nearest = np.round(tuned)
+    weight = peaks.weight * np.cos(np.pi * (tuned - nearest)) ** 2
+    cell = peaks.frame * 12 + nearest.astype(int) % 12
+    sums = np.bincount(cell, weight, minlength=peaks.frames * 12).reshape(-1, 12)
+    totals = sums.sum(axis=1, keepdims=True)
+    return np.asarray(sums / np.maximum(totals, 1e-9), dtype=np.float32)
+
+
+def _fits(chroma: FloatArray) -> FloatArray:
+    """Correlation of a chroma with each of the 24 keys' profiles; 0 without pitches."""
+    centred = chroma - chroma.mean()
+    length = float(np.linalg.norm(centred))
+    if length < 1e-6:
+        return np.zeros(24, np.float32)
+    return np.asarray(_key_profiles() @ (centred / length), dtype=np.float32)
+
+
+@cache
+def _key_profiles() -> FloatArray:
+    """Unit-length, zero-mean profiles, shape (24, 12)."""
+    rows = []
+    for mode in MODES:
+        profile = np.array(_PROFILES[mode])
+        profile = (profile - profile.mean()) / (profile.std() * np.sqrt(12))
+        rows += [np.roll(profile, tonic) for tonic in range(12)]
+    return np.array(rows, dtype=np.float32)

@@ -1,0 +1,423 @@
+"""The library on disk: one SQLite file that survives power cuts, and what is derived from it.
+
+Everything but `segue.db` in the folder may be deleted at any time. Vectors are written as
+little-endian float32, one row per track and space; for searching, each space has one
+contiguous matrix of unit vectors, memory-mapped, rebuilt when the space changed.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from segue.errors import BadArgument, DiskFull, LibraryBusy, LibraryDamaged, NotFound
+from segue.records import (
+    Analysis,
+    Failure,
+    FileState,
+    Kind,
+    Space,
+    Tags,
+    Track,
+)
+from segue.store.rows import (
+    is_inside,
+    join,
+    path_at,
+    search_words,
+    tag_values,
+    track_of,
+)
+from segue.store.schema import migrate
+from segue.store.spaces import Spaces
+
+DATABASE: Final = "segue.db"
+BUSY_S: Final = 10.0  # how long a reader waits for a writer's commit
+
+_TRACK_COLUMNS: Final = (
+    "tracks.id, tracks.kind, roots.path AS root_path, tracks.path, title, artist, album,"
+    " album_artist, genre, year, track_number, duration_s, content_hash, missing, facts"
+)
+_TRACKS: Final = "tracks JOIN roots ON roots.id = tracks.root"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What the library recorded about a file when it was last looked at."""
+
+    state: FileState
+    track: int | None  # None: it failed
+    complete: bool  # has a vector in every current space
+
+
+class Store:
+    """An open library folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Created where it does not exist.
+    wanted : iterable of Space
+        The spaces that this Segue computes.
+
+    Attributes
+    ----------
+    spaces : Spaces
+        The vectors.
+
+    Raises
+    ------
+    LibraryDamaged
+        The database is no Segue library, or one from a newer Segue.
+    """
+
+    def __init__(self, folder: Path, wanted: Iterable[Space]) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                folder / DATABASE, timeout=BUSY_S, isolation_level=None, check_same_thread=True
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise LibraryDamaged(f"cannot open a library in {folder}: {error}") from None
+        self._db.row_factory = sqlite3.Row
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            migrate(self._db, folder / DATABASE)
+            self.spaces = Spaces(self._db, folder / "derived", wanted)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise _plain(error, folder) from None
+        except LibraryDamaged:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    # ---- writing -------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the library for one writing process.
+
+        Raises
+        ------
+        LibraryBusy
+            Another process holds it.
+        """
+        lock = FileLock(self.folder / "writing.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise LibraryBusy(
+                f"the library {self.folder} is being written to by another segue; "
+                "wait until it is done, then run this again"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything inside happen or, after an error, nothing of it."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo()
+            raise _plain(error, self.folder) from None
+        except BaseException:
+            self._undo()
+            raise
+
+    def add_root(self, path: bytes) -> int:
+        """Return the id of the recorded root that holds a path; record it where none does."""
+        roots = self._roots()
+        inside = [root for root in roots if is_inside(path, root)]
+        if inside:
+            return roots[max(inside, key=len)]
+        cursor = self._db.execute("INSERT INTO roots (path) VALUES (?)", (quote(path),))
+        return int(cursor.lastrowid or 0)
+
+    def add_track(
+        self,
+        path: bytes,
+        state: FileState,
+        content_hash: str,
+        tags: Tags,
+        analysis: Analysis,
+        kind: Kind = "sound",
+    ) -> int:
+        """Store a newly analysed file, or what a changed one holds now; return its id."""
+        root, relative = self._locate(path)
+        self._db.execute(
+            "INSERT INTO tracks (kind, root, path, size, mtime_ns, content_hash, title, artist,"
+            " album, album_artist, genre, year, track_number, words, duration_s, facts,"
+            " fingerprint) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+            " ON CONFLICT (root, path) DO UPDATE SET kind=excluded.kind, size=excluded.size,"
+            " mtime_ns=excluded.mtime_ns, content_hash=excluded.content_hash, missing=0,"
+            " title=excluded.title, artist=excluded.artist, album=excluded.album,"
+            " album_artist=excluded.album_artist, genre=excluded.genre, year=excluded.year,"
+            " track_number=excluded.track_number, words=excluded.words,"
+            " duration_s=excluded.duration_s, facts=excluded.facts,"
+            " fingerprint=excluded.fingerprint",
+            (
+                kind,
+                root,
+                relative,
+                state.size,
+                state.mtime_ns,
+                content_hash,
+                *tag_values(tags),
+                search_words(tags),
+                analysis.duration_s,
+                json.dumps(analysis.facts),
+                analysis.fingerprint.astype("<u4").tobytes(),
+            ),
+        )
+        track = self._id_at(root, relative)
+        for name, vector in analysis.vectors.items():
+            self.spaces.put(name, track, vector)
+        self._forget_failure(root, relative)
+        return track
+
+    def copy_track(self, source: int, path: bytes, state: FileState, tags: Tags) -> int:
+        """Store a file whose content is known from another track: a row of its own."""
+        root, relative = self._locate(path)
+        self._db.execute("DELETE FROM tracks WHERE root = ? AND path = ?", (root, relative))
+        cursor = self._db.execute(
+            "INSERT INTO tracks (kind, root, path, size, mtime_ns, content_hash, title, artist,"
+            " album, album_artist, genre, year, track_number, words, duration_s, facts,"
+            " fingerprint) SELECT kind, ?, ?, ?, ?, content_hash, ?, ?, ?, ?, ?, ?, ?, ?,"
+            " duration_s, facts, fingerprint FROM tracks WHERE id = ?",
+            (
+                root,
+                relative,
+                state.size,
+                state.mtime_ns,
+                *tag_values(tags),
+                search_words(tags),
+                source,
+            ),
+        )
+        track = int(cursor.lastrowid or 0)
+        self._db.execute(
+            "INSERT INTO vectors (space, track, data)"
+            " SELECT space, ?, data FROM vectors WHERE track = ?",
+            (track, source),
+        )
+        self.spaces.count_changes(track)
+        self._forget_failure(root, relative)
+        return track
+
+    def move_track(self, track: int, path: bytes, state: FileState) -> None:
+        """Record that a track's file lies elsewhere now."""
+        root, relative = self._locate(path)
+        self._db.execute(
+            "DELETE FROM tracks WHERE root = ? AND path = ? AND id <> ?", (root, relative, track)
+        )
+        self._db.execute(
+            "UPDATE tracks SET root = ?, path = ?, size = ?, mtime_ns = ?, missing = 0"
+            " WHERE id = ?",
+            (root, relative, state.size, state.mtime_ns, track),
+        )
+        self._forget_failure(root, relative)
+
+    def touch_track(self, track: int, state: FileState, tags: Tags) -> None:
+        """Record a file's new date, size and tags where its content is what it was."""
+        self._db.execute(
+            "UPDATE tracks SET size = ?, mtime_ns = ?, missing = 0, title = ?, artist = ?,"
+            " album = ?, album_artist = ?, genre = ?, year = ?, track_number = ?, words = ?"
+            " WHERE id = ?",
+            (state.size, state.mtime_ns, *tag_values(tags), search_words(tags), track),
+        )
+        self._db.execute(
+            "DELETE FROM failures WHERE (root, path) ="
+            " (SELECT root, path FROM tracks WHERE id = ?)",
+            (track,),
+        )
+
+    def add_failure(self, path: bytes, state: FileState, reason: str, at: str) -> None:
+        """Remember why a file could not be added; a track that was there before stays."""
+        root, relative = self._locate(path)
+        self._db.execute(
+            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?)",
+            (root, relative, state.size, state.mtime_ns, reason, at),
+        )
+
+    def set_missing(self, tracks: Iterable[int], *, missing: bool) -> None:
+        """Mark tracks whose file vanished, or came back."""
+        self._db.executemany(
+            "UPDATE tracks SET missing = ? WHERE id = ?", [(missing, track) for track in tracks]
+        )
+
+    def remove_tracks(self, tracks: Iterable[int]) -> None:
+        """Take tracks and their vectors out of the library; files are left alone."""
+        for track in tracks:
+            self.spaces.count_changes(track)
+            self._db.execute("DELETE FROM tracks WHERE id = ?", (track,))
+
+    def remove_failures(self, paths: Iterable[bytes]) -> None:
+        """Forget failures, those of files that vanished say."""
+        for path in paths:
+            root, relative = self._locate(path)
+            self._forget_failure(root, relative)
+
+    # ---- reading -------------------------------------------------------------------------
+
+    def track(self, track: int) -> Track:
+        """Read one track."""
+        found = self.tracks([track])
+        if not found:
+            raise NotFound(f"no track {track} in this library; `segue list` shows what is there")
+        return found[0]
+
+    def tracks(self, ids: Sequence[int] | None = None) -> list[Track]:
+        """Read tracks, in the order of the ids given, or all."""
+        if ids is None:
+            rows = self._db.execute(f"SELECT {_TRACK_COLUMNS} FROM {_TRACKS} ORDER BY tracks.id")
+            return [track_of(row) for row in rows]
+        by_id = {
+            row["id"]: track_of(row)
+            for row in self._db.execute(
+                f"SELECT {_TRACK_COLUMNS} FROM {_TRACKS}"
+                " WHERE tracks.id IN (SELECT value FROM json_each(?))",
+                (json.dumps([int(track) for track in ids]),),
+            )
+        }
+        return [by_id[int(track)] for track in ids if int(track) in by_id]
+
+    def count(self) -> int:
+        """Count the tracks."""
+        return int(self._db.execute("SELECT count(*) FROM tracks").fetchone()[0])
+
+    def where(self, condition: str, values: Sequence[object]) -> list[int]:
+        """List the ids of the tracks that meet a condition in SQL."""
+        rows = self._db.execute(
+            f"SELECT tracks.id FROM {_TRACKS} WHERE {condition} ORDER BY tracks.id", values
+        )
+        return [row[0] for row in rows]
+
+    def names(self, field: str) -> list[tuple[int, str]]:
+        """List the artist, album or genre of every track, with its id."""
+        if field not in ("artist", "album", "genre"):
+            raise BadArgument(f"tracks have no names of the kind {field!r}")
+        return [tuple(row) for row in self._db.execute(f"SELECT id, {field} FROM tracks")]
+
+    def fingerprints(self, ids: Sequence[int]) -> dict[int, NDArray[np.uint32]]:
+        """Read the fingerprints of some tracks."""
+        rows = self._db.execute(
+            "SELECT id, fingerprint FROM tracks WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps([int(track) for track in ids]),),
+        )
+        return {row[0]: np.frombuffer(row[1], "<u4").astype(np.uint32) for row in rows}
+
+    def known_files(self) -> dict[bytes, KnownFile]:
+        """List every file that the library has met, by absolute path."""
+        known: dict[bytes, KnownFile] = {}
+        roots = {row["id"]: unquote_to_bytes(row["path"]) for row in self._rows("roots")}
+        for row in self._rows("failures"):
+            known[join(roots[row["root"]], row["path"])] = KnownFile(
+                FileState(row["size"], row["mtime_ns"]), None, complete=True
+            )
+        complete = self.spaces.complete_tracks()
+        rows = self._db.execute("SELECT id, root, path, size, mtime_ns FROM tracks")
+        for track, root, path, size, mtime_ns in rows:
+            whole = join(roots[root], path)
+            if failed := known.get(whole):
+                # The track stays as it was while its changed file cannot be read.
+                known[whole] = KnownFile(failed.state, track, complete=True)
+            else:
+                state = FileState(size, mtime_ns)
+                known[whole] = KnownFile(state, track, complete=track in complete)
+        return known
+
+    def missing_tracks(self) -> set[int]:
+        """List the tracks that are marked missing."""
+        return {row[0] for row in self._db.execute("SELECT id FROM tracks WHERE missing")}
+
+    def with_content(self, content_hash: str) -> list[Track]:
+        """List the complete tracks of a content."""
+        ids = self.where("content_hash = ?", (content_hash,))
+        return self.tracks([track for track in ids if track in self.spaces.complete_tracks(ids)])
+
+    def failures(self) -> list[Failure]:
+        """List the files that could not be added, in order of path."""
+        rows = self._db.execute(
+            "SELECT roots.path AS root_path, failures.path, reason, at"
+            " FROM failures JOIN roots ON roots.id = failures.root"
+        )
+        found = [
+            Failure(path_at(unquote_to_bytes(row[0]), row[1]), row["reason"], row["at"])
+            for row in rows
+        ]
+        return sorted(found, key=lambda failure: failure.path)
+
+    # ---- within --------------------------------------------------------------------------
+
+    def _undo(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def _rows(self, table: str) -> sqlite3.Cursor:
+        return self._db.execute(f"SELECT * FROM {table}")
+
+    def _roots(self) -> dict[bytes, int]:
+        return {unquote_to_bytes(row["path"]): row["id"] for row in self._rows("roots")}
+
+    def _locate(self, path: bytes) -> tuple[int, str]:
+        """Split an absolute path into the id of its root and the encoded rest."""
+        roots = self._roots()
+        root = max((root for root in roots if is_inside(path, root)), key=len)
+        return roots[root], quote(path[len(root) :].lstrip(b"/"))
+
+    def _id_at(self, root: int, relative: str) -> int:
+        row = self._db.execute(
+            "SELECT id FROM tracks WHERE root = ? AND path = ?", (root, relative)
+        ).fetchone()
+        return int(row[0])
+
+    def _forget_failure(self, root: int, relative: str) -> None:
+        self._db.execute("DELETE FROM failures WHERE root = ? AND path = ?", (root, relative))
+
+
+def default_folder() -> Path:
+    """Return the library used where none is named: `$SEGUE_LIBRARY`, else the user's data."""
+    from platformdirs import user_data_path
+
+    named = os.environ.get("SEGUE_LIBRARY")
+    return Path(named) if named else user_data_path("segue") / "library"
+
+
+def _plain(error: sqlite3.Error, folder: Path) -> Exception:
+    """Say in plain words what SQLite met."""
+    text = str(error)
+    if "full" in text or ("disk I/O" in text and shutil.disk_usage(folder).free < 1 << 20):
+        return DiskFull(
+            f"no room left to write to {folder}; nothing that was stored is lost: "
+            "make room and run the same command again"
+        )
+    if "locked" in text:
+        return LibraryBusy(f"the library {folder} is busy; try again in a moment")
+    if "readonly" in text:
+        return LibraryDamaged(f"no permission to write to the library {folder}")
+    return LibraryDamaged(
+        f"{folder / DATABASE} cannot be read as a library ({text}); restore it from a backup, "
+        "or choose another --library"
+    )

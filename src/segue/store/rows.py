@@ -1,0 +1,65 @@
+"""Rows of the database ↔ records; paths as text that survives any file name."""
+
+import json
+import os
+import sqlite3
+from dataclasses import astuple
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from segue.formats.tags import normalise
+from segue.records import Space, Tags, Track
+
+
+def is_inside(path: bytes, root: bytes) -> bool:
+    """Tell whether an absolute path is a root or lies below it."""
+    return path == root or path.startswith(root.rstrip(b"/") + b"/")
+
+
+def join(root: bytes, encoded: str) -> bytes:
+    """Put a root and an encoded relative path together."""
+    return root.rstrip(b"/") + b"/" + unquote_to_bytes(encoded) if encoded else root
+
+
+def path_at(root: bytes, encoded: str) -> Path:
+    """Return the path of a row for use in this program."""
+    return Path(os.fsdecode(join(root, encoded)))
+
+
+def tag_values(tags: Tags) -> tuple[str | int | None, ...]:
+    """Return tags in the order of their columns."""
+    return astuple(tags)
+
+
+def search_words(tags: Tags) -> str:
+    """Return the words by which a track is found."""
+    return normalise(f"{tags.title} {tags.artist} {tags.album}")
+
+
+def space_of(row: sqlite3.Row) -> Space:
+    """Make a space from its row."""
+    return Space(
+        row["name"], row["kind"], row["dimension"], row["metric"], row["model"], row["version"]
+    )
+
+
+def track_of(row: sqlite3.Row) -> Track:
+    """Make a track from its row joined with its root."""
+    return Track(
+        id=row["id"],
+        kind=row["kind"],
+        path=path_at(unquote_to_bytes(row["root_path"]), row["path"]),
+        tags=Tags(
+            row["title"],
+            row["artist"],
+            row["album"],
+            row["album_artist"],
+            row["genre"],
+            row["year"],
+            row["track_number"],
+        ),
+        duration_s=row["duration_s"],
+        content_hash=row["content_hash"],
+        missing=bool(row["missing"]),
+        facts=json.loads(row["facts"]),
+    )

@@ -1,0 +1,100 @@
+"""The database's tables, and how an older library is brought up to date."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from segue.errors import LibraryDamaged
+
+# Migration i brings the schema from version i to i + 1.
+_FIRST_SCHEMA: Final = """
+CREATE TABLE roots (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);
+CREATE TABLE tracks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    root INTEGER NOT NULL REFERENCES roots(id),
+    path TEXT NOT NULL,                    -- relative to the root, percent-encoded
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, content_hash TEXT NOT NULL,
+    missing INTEGER NOT NULL DEFAULT 0,
+    title TEXT NOT NULL, artist TEXT NOT NULL, album TEXT NOT NULL, album_artist TEXT NOT NULL,
+    genre TEXT NOT NULL, year INTEGER, track_number INTEGER,
+    words TEXT NOT NULL,                   -- title, artist and album, normalised for finding
+    duration_s REAL NOT NULL,
+    facts TEXT NOT NULL,                   -- named features, JSON
+    fingerprint BLOB NOT NULL,             -- little-endian uint32
+    UNIQUE (root, path)
+);
+CREATE INDEX tracks_by_content ON tracks (content_hash);
+CREATE TABLE spaces (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL, kind TEXT NOT NULL, dimension INTEGER NOT NULL, metric TEXT NOT NULL,
+    model TEXT NOT NULL, version INTEGER NOT NULL,
+    changes INTEGER NOT NULL DEFAULT 0,    -- counts writes; names the derived matrix
+    UNIQUE (name, model, version)
+);
+CREATE TABLE vectors (
+    space INTEGER NOT NULL REFERENCES spaces(id) ON DELETE CASCADE,
+    track INTEGER NOT NULL REFERENCES tracks(id) ON DELETE CASCADE,
+    data BLOB NOT NULL,                    -- little-endian float32
+    PRIMARY KEY (space, track)
+) WITHOUT ROWID;
+CREATE INDEX vectors_by_track ON vectors (track);
+CREATE TABLE failures (
+    root INTEGER NOT NULL REFERENCES roots(id),
+    path TEXT NOT NULL,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    at TEXT NOT NULL,                      -- UTC, ISO 8601
+    PRIMARY KEY (root, path)
+) WITHOUT ROWID;
+"""
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST_SCHEMA,)
+
+
+def migrate(database: sqlite3.Connection, file: Path) -> None:
+    """Bring a database to the newest schema; a copy is kept before each change.
+
+    Raises
+    ------
+    LibraryDamaged
+        It is no Segue library, or one from a newer Segue.
+    """
+    found = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if found > len(MIGRATIONS):
+        raise LibraryDamaged(
+            f"the library {file.parent} was written by a newer Segue (schema {found}, this one "
+            f"knows {len(MIGRATIONS)}); update Segue, or choose another --library"
+        )
+    occupied = database.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema)").fetchone()[0]
+    if found == 0 and occupied:
+        raise LibraryDamaged(f"{file} is a database, but not of Segue; choose another --library")
+    for version in range(found, len(MIGRATIONS)):
+        if version:
+            _back_up(database, file.with_name(f"segue-schema-{version}.backup.db"))
+        # executescript commits what is open, so the statements bring their own transaction;
+        # of two programs that start a library at once, the second finds it made.
+        database.execute("BEGIN IMMEDIATE")
+        if int(database.execute("PRAGMA user_version").fetchone()[0]) > version:
+            database.execute("ROLLBACK")
+            continue
+        for statement in _statements(MIGRATIONS[version]):
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {version + 1}")
+        database.execute("COMMIT")
+
+
+def _statements(script: str) -> list[str]:
+    found, start = [], 0
+    for end in (i + 1 for i, c in enumerate(script) if c == ";"):
+        if sqlite3.complete_statement(script[start:end]):
+            found.append(script[start:end])
+            start = end
+    return found
+
+
+def _back_up(database: sqlite3.Connection, target: Path) -> None:
+    copy = sqlite3.connect(target)
+    try:
+        database.backup(copy)
+    finally:
+        copy.close()

@@ -1,0 +1,191 @@
+"""The spaces of a library and their vectors."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.errors import NotFound, WrongSpace
+from segue.records import FloatArray, Space, SpaceInfo
+from segue.store.matrix import Matrix, load_matrix
+from segue.store.rows import space_of
+
+
+class Spaces:
+    """Vectors, one row per track and space, each space with all that identifies it.
+
+    Parameters
+    ----------
+    database : sqlite3.Connection
+    derived : Path
+        Folder of what may be deleted at any time.
+    wanted : iterable of Space
+        The spaces that this Segue computes.
+    """
+
+    def __init__(
+        self, database: sqlite3.Connection, derived: Path, wanted: Iterable[Space]
+    ) -> None:
+        self._db = database
+        self._derived = derived
+        self._wanted = {space.name: space for space in wanted}
+
+    def register(self) -> None:
+        """Record the spaces that this Segue computes. Inside a transaction."""
+        for space in self._wanted.values():
+            self._db.execute(
+                "INSERT OR IGNORE INTO spaces (name, kind, dimension, metric, model, version)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (space.name, space.kind, space.dimension, space.metric, space.model, space.version),
+            )
+
+    def known(self) -> list[SpaceInfo]:
+        """List the recorded spaces."""
+        rows = self._db.execute(
+            "SELECT spaces.*, (SELECT count(*) FROM vectors WHERE space = spaces.id) AS n"
+            " FROM spaces ORDER BY id"
+        )
+        return [
+            SpaceInfo(space, int(row["n"]), outdated=self._wanted.get(space.name) != space)
+            for row in rows
+            for space in [space_of(row)]
+        ]
+
+    def drop_outdated(self) -> None:
+        """Drop spaces that an older Segue computed, once no track lacks the current one."""
+        for info in self.known():
+            space = info.space
+            if not info.outdated or space.name not in self._current:
+                continue
+            behind = self._db.execute(
+                "SELECT EXISTS (SELECT track FROM vectors WHERE space = ?"
+                " EXCEPT SELECT track FROM vectors WHERE space = ?)",
+                (self._space_id(space), self._current[space.name]),
+            ).fetchone()[0]
+            if not behind:
+                self._db.execute("DELETE FROM spaces WHERE id = ?", (self._space_id(space),))
+
+    def matrix(self, name: str) -> Matrix:
+        """Load a space for searching, from its derived file or by making that anew.
+
+        Raises
+        ------
+        NotFound
+            No space has that name.
+        WrongSpace
+            The vectors are there, but another model computed them.
+        """
+        space, space_id, changes = self._find(name)
+        return load_matrix(
+            self._derived,
+            space,
+            f"{space_id}-{changes}",
+            lambda: self._raw_vectors(space_id, space.dimension),
+        )
+
+    def vectors(self, name: str) -> tuple[NDArray[np.int64], FloatArray]:
+        """Read a space's vectors as stored: ids (n,) and array (n, dimension)."""
+        space, space_id, _ = self._find(name)
+        return self._raw_vectors(space_id, space.dimension)
+
+    def vector(self, name: str, track: int) -> FloatArray:
+        """Read one track's vector, shape (dimension,)."""
+        space, space_id, _ = self._find(name)
+        row = self._db.execute(
+            "SELECT data FROM vectors WHERE space = ? AND track = ?", (space_id, track)
+        ).fetchone()
+        if row is None:
+            raise WrongSpace(
+                f"track {track} has no vector in the space {space.name!r} yet; "
+                "run `segue add` on its folder again"
+            )
+        return np.frombuffer(row["data"], "<f4").astype(np.float32)
+
+    def put(self, name: str, track: int, vector: FloatArray) -> None:
+        """Store a track's vector. Inside a transaction."""
+        space = self._current[name]
+        self._db.execute(
+            "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
+            (space, track, vector.astype("<f4").tobytes()),
+        )
+        self._db.execute("UPDATE spaces SET changes = changes + 1 WHERE id = ?", (space,))
+
+    def count_changes(self, track: int) -> None:
+        """Note that a track's vectors come or go, so that derived files are made anew."""
+        self._db.execute(
+            "UPDATE spaces SET changes = changes + 1"
+            " WHERE id IN (SELECT space FROM vectors WHERE track = ?)",
+            (track,),
+        )
+
+    def complete_tracks(self, among: Sequence[int] | None = None) -> set[int]:
+        """List the tracks that have a vector in every current space."""
+        current = self._current
+        if len(current) < len(self._wanted):
+            return set()
+        only = "" if among is None else " AND track IN (SELECT value FROM json_each(:among))"
+        rows = self._db.execute(
+            "SELECT track FROM vectors WHERE space IN (SELECT value FROM json_each(:spaces))"
+            f"{only} GROUP BY track HAVING count(*) = :wanted",
+            {
+                "spaces": json.dumps(list(current.values())),
+                "among": json.dumps(among),
+                "wanted": len(current),
+            },
+        )
+        return {row[0] for row in rows}
+
+    @property
+    def _current(self) -> Mapping[str, int]:
+        return {
+            space.name: int(row["id"])
+            for row in self._db.execute("SELECT * FROM spaces")
+            for space in [space_of(row)]
+            if self._wanted.get(space.name) == space
+        }
+
+    def _space_id(self, space: Space) -> int:
+        row = self._db.execute(
+            "SELECT id FROM spaces WHERE name = ? AND model = ? AND version = ?",
+            (space.name, space.model, space.version),
+        ).fetchone()
+        return int(row[0])
+
+    def _find(self, name: str) -> tuple[Space, int, int]:
+        rows = self._db.execute("SELECT * FROM spaces WHERE name = ?", (name,)).fetchall()
+        wanted = self._wanted.get(name)
+        for row in rows:
+            if space_of(row) == wanted:
+                return space_of(row), int(row["id"]), int(row["changes"])
+        if rows and wanted:
+            old = space_of(rows[-1])
+            raise WrongSpace(
+                f"this library's space {name!r} was computed by model {old.model} version "
+                f"{old.version}, this Segue has model {wanted.model} version {wanted.version}; "
+                "run `segue add` on your folders again to bring it up to date"
+            )
+        if wanted:
+            raise NotFound("this library is empty; fill it with `segue add FOLDER`")
+        names = ", ".join(sorted(self._wanted))
+        raise NotFound(f"no space is called {name!r}; there are: {names}")
+
+    def _raw_vectors(self, space_id: int, dimension: int) -> tuple[NDArray[np.int64], FloatArray]:
+        self._db.execute("BEGIN")
+        try:
+            n = self._db.execute(
+                "SELECT count(*) FROM vectors WHERE space = ?", (space_id,)
+            ).fetchone()[0]
+            ids = np.empty(n, np.int64)
+            vectors = np.empty((n, dimension), np.float32)
+            rows = self._db.execute(
+                "SELECT track, data FROM vectors WHERE space = ? ORDER BY track", (space_id,)
+            )
+            for i, (track, data) in enumerate(rows):
+                ids[i] = track
+                vectors[i] = np.frombuffer(data, "<f4")
+        finally:
+            self._db.execute("COMMIT")
+        return ids, vectors

@@ -1,0 +1,1 @@
+"""One run per model, from a configuration to a checkpoint."""

@@ -1,0 +1,111 @@
+"""Sounds that tests are made of: small, seeded, and the bundled recordings."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+import segue
+from segue.library import Library
+
+COLLECTION = Path(segue.__file__).parent / "collection"
+
+#: Ending → container, codec and bit rate that write it.
+FORMATS = {
+    ".mp3": ("mp3", "libmp3lame", 128_000),
+    ".m4a": ("ipod", "aac", 128_000),
+    ".alac.m4a": ("ipod", "alac", None),
+    ".flac": ("flac", "flac", None),
+    ".ogg": ("ogg", "vorbis", None),
+    ".opus": ("ogg", "libopus", 64_000),
+    ".wav": ("wav", "pcm_s16le", None),
+    ".aiff": ("aiff", "pcm_s16be", None),
+    ".wma": ("asf", "wmav2", 128_000),
+}
+
+
+def tune(seed: int, seconds: float, rate_hz: int = 44_100) -> NDArray[np.float32]:
+    """Make a little music: chords of decaying partials over a seeded beat."""
+    rng = np.random.default_rng(seed)
+    n = round(seconds * rate_hz)
+    time_s = np.arange(n) / rate_hz
+    beat_s = 60 / rng.uniform(80, 150)
+    sound = 0.01 * rng.standard_normal(n)
+    for beat in range(int(seconds / beat_s) + 1):
+        since = time_s - beat * beat_s
+        envelope = np.where(since >= 0, np.exp(-since.clip(0) / rng.uniform(0.1, 0.5)), 0)
+        for pitch in rng.integers(45, 80, 3):
+            hz = 440 * 2 ** ((pitch - 69) / 12)
+            sound += 0.1 * envelope * np.sin(2 * np.pi * hz * time_s)
+    return np.asarray(0.8 * sound / np.abs(sound).max(), np.float32)
+
+
+def write_sound(
+    path: Path,
+    samples: NDArray[np.float32],
+    rate_hz: int = 44_100,
+    *,
+    channels: int = 1,
+    tags: dict[str, str] | None = None,
+) -> Path:
+    """Encode a sound by the path's ending, the same in each channel."""
+    ending = next(e for e in sorted(FORMATS, key=len, reverse=True) if path.name.endswith(e))
+    container_name, codec, bit_rate = FORMATS[ending]
+    if codec == "vorbis":  # FFmpeg's own encoder of it is no good
+        soundfile.write(path, np.tile(samples, (channels, 1)).T, rate_hz, "VORBIS", format="OGG")
+        return path
+    rate_hz_out = 48_000 if codec == "libopus" else rate_hz
+    with av.open(path, "w", format=container_name) as container:
+        container.metadata.update(tags or {})
+        stream = container.add_stream(codec, rate=rate_hz_out)
+        stream.layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+        if bit_rate:
+            stream.bit_rate = bit_rate
+        frame = av.AudioFrame.from_ndarray(
+            np.tile(samples, (channels, 1)), format="fltp", layout=stream.layout.name
+        )
+        frame.sample_rate = rate_hz
+        resampler = av.AudioResampler(
+            stream.format.name, stream.layout.name, rate_hz_out, stream.frame_size or None
+        )
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="session")
+def collection() -> Path:
+    """The bundled recordings."""
+    return COLLECTION
+
+
+@pytest.fixture(scope="session")
+def little_music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six bundled recordings of three albums, in a folder of their own."""
+    folder = tmp_path_factory.mktemp("music")
+    for album in ("zaz-data", "mrrescue", "naev-data"):
+        for file in sorted((COLLECTION / album).glob("*.ogg"))[:2]:
+            copy = folder / album / file.name
+            copy.parent.mkdir(exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def filled(little_music: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of `little_music`, for tests that only read."""
+    folder = tmp_path_factory.mktemp("library")
+    with Library.open(folder) as library:
+        library.add([little_music], workers=1)
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Callable[[], Library]:
+    """Open a fresh library, again and again the same."""
+    return lambda: Library.open(tmp_path / "library")

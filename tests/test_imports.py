@@ -1,0 +1,84 @@
+"""Imports run downward only; what is slow to import is not imported by the way."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import segue
+
+PACKAGE = Path(segue.__file__).parent
+
+#: The rooms from the top of the flow to its bottom; those of one line may not import each other.
+FLOW = [
+    ("records", "errors"),
+    ("formats",),
+    ("represent",),
+    ("model",),
+    ("store",),
+    ("train",),
+    ("search",),
+    ("query", "explain"),
+    ("ingest",),
+    ("library",),
+    ("cli",),
+    ("__main__",),
+]
+LEVEL = {room: level for level, rooms in enumerate(FLOW) for room in rooms}
+
+
+def imported_rooms(file: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("segue"):
+            parts = node.module.split(".")
+            rooms |= {parts[1]} if len(parts) > 1 else {name.name for name in node.names}
+        elif isinstance(node, ast.Import):
+            rooms |= {
+                name.name.split(".")[1] for name in node.names if name.name.startswith("segue.")
+            }
+    return rooms - {"__version__", "files"}
+
+
+@pytest.mark.parametrize(
+    "file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE))
+)
+def test_imports_run_downward(file: Path) -> None:
+    room = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if room == "__init__":
+        return  # names the public names' homes, and imports them only when asked
+    for other in imported_rooms(file) - {room}:
+        if room == "measure":
+            assert other in {"records", "errors"}
+        elif other != "measure":
+            assert LEVEL[other] < LEVEL[room], f"{room} imports {other}"
+
+
+def loaded_by(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+def test_importing_segue_is_light() -> None:
+    assert not loaded_by("import segue") & {"torch", "librosa", "numpy", "av", "scipy"}
+
+
+def test_help_is_light() -> None:
+    code = "import sys; sys.argv = ['segue', '--help']\nimport segue.cli.commands"
+    assert not loaded_by(code) & {"torch", "librosa", "numpy", "av", "scipy", "rich"}
+
+
+def test_searching_needs_no_torch(filled: Path) -> None:
+    code = f"from segue import Library; Library.open({str(filled)!r}).like(1)"
+    assert not loaded_by(code) & {"torch", "librosa", "numba", "sklearn"}
+
+
+def test_workers_need_no_torch() -> None:
+    assert not loaded_by("import segue.ingest.analyse") & {"torch", "librosa", "numba", "sklearn"}
