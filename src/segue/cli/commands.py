@@ -48,17 +48,24 @@ Queries = Annotated[
 ]
 
 
-@app.callback()
-def _segue(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
-    ] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from segue import __version__
 
         say(f"segue {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _segue(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and stop.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()

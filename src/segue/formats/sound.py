@@ -106,6 +106,11 @@ def _read(file: IO[bytes], rate_hz: int, plan: Plan, only: Span | None) -> Recor
         stream = container.streams.audio[0]
         _check(stream)
         duration_s = _duration_s(container, stream)
+        if only and only.start_s > duration_s - SHORTEST_S:
+            raise Unreadable(
+                f"the passage begins at {only.start_s:.0f} s, "
+                f"but the recording ends at {duration_s:.0f} s"
+            )
         spans = [only] if only else plan(duration_s)
         excerpts = [_decode(container, stream, span) for span in spans]
         wanted_s = sum(min(span.end_s, duration_s) - span.start_s for span in spans)

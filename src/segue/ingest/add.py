@@ -19,6 +19,7 @@ from segue.records import Analysis, Failure, FileState, FloatArray, Span
 from segue.store import KnownFile, Store
 
 COMMIT_EVERY_S: Final = 1.0  # at most this much work is done again after a power cut
+TASK: Final = "segue.ingest.analyse:work"
 IDENTIFY_LIMIT_S: Final = 30.0
 DECODE_LIMIT_S: Final = 60.0
 SLOWEST_DISK_BYTES_PER_S: Final = 5e6
@@ -100,7 +101,7 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
     Unreadable
         With the reason.
     """
-    with Workers[Decode, Decoded]("segue.ingest.analyse:work", 1) as workers:
+    with Workers[Decode, Decoded](TASK, 1) as workers:
         workers.submit(Decode(os.fsencode(path), passage), DECODE_LIMIT_S)
         result = next(iter(workers.results()))[1]
     if isinstance(result, Fault):
@@ -176,7 +177,7 @@ class _Run:
         try:
             if self._todo:
                 with Workers[Job, Identity | Decoded](
-                    "segue.ingest.analyse:work", self._worker_count
+                    TASK, self._worker_count
                 ) as workers:
                     self._work(workers)
         finally:

@@ -20,10 +20,10 @@ _LOWEST_HZ: Final = 55.0
 _HIGHEST_HZ: Final = 2000.0
 _A4_HZ: Final = 440.0
 
-# How well each degree fits the key, from the tonic up (Temperley 1999, after Krumhansl).
+# How often each degree sounds in a key, from the tonic up (Albrecht & Shanahan 2013).
 _PROFILES: Final = {
-    "major": (5.0, 2.0, 3.5, 2.0, 4.5, 4.0, 2.0, 4.5, 2.0, 3.5, 1.5, 4.0),
-    "minor": (5.0, 2.0, 3.5, 4.5, 2.0, 4.0, 2.0, 4.5, 3.5, 2.0, 1.5, 4.0),
+    "major": (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081),
+    "minor": (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052),
 }
 
 
@@ -122,7 +122,7 @@ def _peaks(samples: FloatArray) -> _Peaks:
         frames=len(windows),
         frame=frame,
         semitone=69 + 12 * np.log2(hz / _A4_HZ),
-        weight=np.sqrt(centre[frame, at]),
+        weight=centre[frame, at],
     )
 
 

@@ -16,11 +16,13 @@ from segue.represent.timbre import FRAMES_PER_SECOND, above_floor
 #: Tempi that are looked at, 1 % apart.
 TEMPI_BPM: Final = 30.0 * 1.01 ** np.arange(232)  # to 298.7
 _PRIOR_BPM: Final = 110.0
-_PRIOR_OCTAVES: Final = 0.9
-_COMB: Final = (1.0, 0.75, 0.5, 0.5)  # weights of one to four beats' lag
+_PRIOR_OCTAVES: Final = 1.2
+# Lags, in beats, at which a pulse recurs, and what each counts. The half beat tells a beat
+# from a pair of beats: most music divides the one, and not the other, into two.
+_COMB: Final = {0.5: 0.5, 1: 1.0, 2: 0.75, 3: 0.5, 4: 0.5}
 _LOCAL_S: Final = 1.0
 _TIGHTNESS: Final = 100.0
-_MAX_LAG: Final = int(len(_COMB) * 60 / TEMPI_BPM[0] * FRAMES_PER_SECOND) + 2
+_MAX_LAG: Final = int(max(_COMB) * 60 / TEMPI_BPM[0] * FRAMES_PER_SECOND) + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,8 @@ def find_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
         return Rhythm(0.0, 0.0, np.zeros(len(TEMPI_BPM), np.float32), none)
     lags = 60.0 / TEMPI_BPM * FRAMES_PER_SECOND
     grid = np.arange(_MAX_LAG)
-    comb = sum(
-        weight * np.interp(lags * (i + 1), grid, recurrence) for i, weight in enumerate(_COMB)
-    ) / sum(_COMB)
-    comb = np.maximum(comb / recurrence[0], 0)
+    teeth = [weight * np.interp(lags * n, grid, recurrence) for n, weight in _COMB.items()]
+    comb = np.maximum(np.sum(teeth, axis=0) / (sum(_COMB.values()) * recurrence[0]), 0)
     best = int(np.argmax(comb * _prior()))
     tempo_bpm = _refine(comb * _prior(), best)
     beats = tuple(_beats(novelty, tempo_bpm) for novelty in novelties)

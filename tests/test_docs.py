@@ -1,0 +1,30 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_the_reference_is_what_the_program_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    sys.modules.pop("make_reference", None)
+    from make_reference import TARGET, reference
+
+    assert TARGET.read_text(encoding="utf-8") == reference(), "run `make docs`"
+
+
+def test_every_command_shows_an_example() -> None:
+    text = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
+    for section in text.split("\n## ")[2:]:
+        title = section.partition("\n")[0]
+        if "COMMAND [ARGS]" not in section:
+            assert f"Example: {title} " in section or f"Example: {title}\n" in section, title
+
+
+def test_every_recording_of_the_collection_is_attributed(collection: Path) -> None:
+    text = (collection / "ATTRIBUTION.md").read_text(encoding="utf-8")
+    files = sorted(file.relative_to(collection).as_posix() for file in collection.rglob("*.ogg"))
+    lines = [line for line in text.splitlines() if ".ogg |" in line]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == files
+    assert all(cell.strip() for line in lines for cell in line.strip("|").split("|"))
