@@ -60,9 +60,11 @@ class SoundModel:
 
         from segue.model.sound.musicnn import load_musicnn
 
+        torch.set_num_threads(1)  # on two, the probe measures who else is at work
+        dtype = _fastest_dtype()
         torch.set_num_threads(threads)
         self._head: Head = load_head()
-        self._network: Musicnn = load_musicnn(WEIGHTS / "musicnn.safetensors", _fastest_dtype())
+        self._network: Musicnn = load_musicnn(WEIGHTS / "musicnn.safetensors", dtype)
 
     def embed(self, patches: FloatArray, raw_features: FloatArray) -> dict[str, FloatArray]:
         """Compute a recording's vectors.

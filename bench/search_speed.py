@@ -1,0 +1,151 @@
+"""Search beside faiss, and whole cold commands on large libraries.
+
+    python bench/search_speed.py [--million] [--data IGNORED]
+
+Vectors are seeded random directions of 256 numbers: how long an exact search takes does not
+depend on what they mean. Segue and faiss search in turn, in one process, with the same number
+of threads.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import faiss
+import numpy as np
+from tables import keep, table
+
+from segue.model.sound.embed import sound_spaces
+from segue.records import Analysis, FileState, FloatArray, Space, Tags
+from segue.search import best_first, similarities
+from segue.store import Store
+from segue.store.matrix import Matrix
+
+PUBLISHED = 278_581
+TOP = 10
+QUERIES = 30
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="not needed; taken so that all are called alike")
+    parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        searches = [row for n in (PUBLISHED, 1_000_000) for row in beside_faiss(n)]
+        commands = [
+            row for n in (10_000, PUBLISHED) for row in cold_commands(Path(folder) / str(n), n)
+        ]
+    keep(
+        "search_speed",
+        "Searching",
+        [
+            "Exact top 10, one query at a time, warm:\n",
+            table(("vectors", "search", "ms, median", "least", "most"), searches),
+            "Whole commands, from the shell and back:\n",
+            table(("tracks", "command", "seconds, median", "least", "most"), commands),
+        ],
+    )
+
+
+def beside_faiss(n: int) -> list[tuple[object, ...]]:
+    rng = np.random.default_rng(0)
+    unit = rng.standard_normal((n, 256), dtype=np.float32)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    queries = rng.standard_normal((QUERIES, 256), dtype=np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    threads = os.cpu_count() or 1
+    faiss.omp_set_num_threads(threads)
+    index = faiss.IndexFlatIP(256)
+    index.add(unit)
+    matrix = Matrix(Space("sound", "sound", 256, "cosine", "", 1), np.arange(n), unit)
+
+    def segue(query: FloatArray) -> list[int]:
+        return next(best_first(similarities(matrix, query)))[:TOP].tolist()
+
+    def faiss_search(query: FloatArray) -> list[int]:
+        return index.search(query[None], TOP)[1][0].tolist()
+
+    takes: dict[str, list[float]] = {"segue": [], "faiss IndexFlatIP": []}
+    for query in queries:
+        found = []
+        for name, search in (("segue", segue), ("faiss IndexFlatIP", faiss_search)):
+            start = time.perf_counter()
+            found.append(search(query))
+            takes[name].append(1000 * (time.perf_counter() - start))
+        assert found[0] == found[1]
+    ratio = statistics.median(a / b for a, b in zip(*takes.values(), strict=True))
+    rows: list[tuple[object, ...]] = [
+        (f"{n:,}", f"{name}, {threads} threads", *spread(ms)) for name, ms in takes.items()
+    ]
+    return [*rows, (f"{n:,}", "segue / faiss, median of pairs", ratio, "", "")]
+
+
+def cold_commands(folder: Path, n: int) -> list[tuple[object, ...]]:
+    music = make_library(folder, n)
+    segue = [sys.executable, "-m", "segue"]
+    library = ["--library", str(folder / "library")]
+    commands = {
+        "segue like ID": [*segue, "like", "77", *library],
+        "segue like ID --json --bpm 90-140": [
+            *segue, "like", "77", "--json", "--bpm", "90-140", *library
+        ],
+        "segue like WORDS": [*segue, "like", "song number 77", *library],
+    }  # fmt: skip
+    if n <= 10_000:
+        commands["segue add, all unchanged"] = [*segue, "add", str(music), *library]
+        commands["segue --help"] = [*segue, "--help"]
+    return [(f"{n:,}", name, *spread(timed(command))) for name, command in commands.items()]
+
+
+def make_library(folder: Path, n: int) -> Path:
+    """Fill a library with tracks of random vectors; their files are empty, but there."""
+    music = folder / "music"
+    music.mkdir(parents=True)
+    rng = np.random.default_rng(1)
+    spaces = sound_spaces()
+    wanted = spaces if n <= 10_000 else {"sound": spaces["sound"]}
+    store = Store(folder / "library", spaces.values())
+    with store.transaction():
+        store.spaces.register()
+        store.add_root(os.fsencode(music))
+        for i in range(n):
+            file = music / f"{i}.mp3"
+            state = FileState(0, 0)
+            if n <= 10_000:
+                file.touch()
+                state = FileState(0, file.stat().st_mtime_ns)
+            vectors = {
+                name: rng.standard_normal(space.dimension, dtype=np.float32)
+                for name, space in wanted.items()
+            }
+            facts: dict[str, float | str] = {"tempo_bpm": float(rng.uniform(60, 180))}
+            prints = rng.integers(0, 2**32, 300, dtype=np.uint32)
+            tags = Tags(f"Song number {i}", f"Artist {i % 5000}", f"Album {i % 20000}")
+            store.add_track(
+                os.fsencode(file), state, f"{i:032x}", tags, Analysis(vectors, facts, prints, 30.0)
+            )
+    store.spaces.matrix("sound")
+    store.close()
+    return music
+
+
+def timed(command: list[str], runs: int = 7) -> list[float]:
+    takes = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        takes.append(time.perf_counter() - start)
+    return takes[1:]
+
+
+def spread(takes: list[float]) -> tuple[float, float, float]:
+    return statistics.median(takes), min(takes), max(takes)
+
+
+if __name__ == "__main__":
+    main()
