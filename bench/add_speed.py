@@ -17,15 +17,17 @@ import threading
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 import soxr
-from tables import keep, table
+from av.audio.stream import AudioStream
 
 from segue.formats.sound import read_sound
 from segue.records import FloatArray, Span
 from segue.represent.sound import SAMPLE_RATE_HZ
+from tables import keep, table
 
 FILES = 40
 SECONDS = 240
@@ -140,14 +142,14 @@ def memory_of_tree(pid: int) -> int:
 def stages(files: list[Path]) -> list[tuple[str, float, str]]:
     """Time each stage on every fourth file."""
     import torch
+    from segue.represent.fingerprint import fingerprint
 
-    from segue.ingest.analyse import Identify, work
+    from segue.ingest.analyse import Identify, Identity, work
     from segue.model.sound.embed import SoundModel
+    from segue.model.sound.spaces import sound_spaces
     from segue.records import Analysis, FileState, Tags
     from segue.represent.features import describe
-    from segue.represent.fingerprint import fingerprint
     from segue.represent.sound import musicnn_patches, spans_to_analyse
-    from segue.model.sound.embed import sound_spaces
     from segue.store import Store
 
     spent: dict[str, float] = defaultdict(float)
@@ -162,6 +164,7 @@ def stages(files: list[Path]) -> list[tuple[str, float, str]]:
         for file in [chosen[0], *chosen]:  # the first twice: its first time warms up
             marks = [time.perf_counter()]
             identity = work(Identify(os.fsencode(file), os.fsencode(file.parent)))
+            assert isinstance(identity, Identity)
             marks.append(time.perf_counter())
             recording = read_sound(file, SAMPLE_RATE_HZ, spans_to_analyse)
             marks.append(time.perf_counter())
@@ -219,7 +222,7 @@ def _encode(
 ) -> None:
     left = soxr.resample(samples, SAMPLE_RATE_HZ, RATE_HZ).clip(-1, 1)
     with av.open(path, "w", format=container) as out:
-        stream = out.add_stream(codec, rate=RATE_HZ)
+        stream = cast("AudioStream", out.add_stream(codec, rate=RATE_HZ))
         stream.layout = "stereo"
         if bit_rate:
             stream.bit_rate = bit_rate

@@ -54,7 +54,9 @@ def main() -> None:
 def _author(row: dict[str, str]) -> str:
     """Name the author where the source names one, not a list of everybody in the game."""
     known = row["artist_source"] in ("tag", "album.json", "debian/copyright")
-    return row["artist"] if known and not any(mark in row["artist"] for mark in (";", "www.")) else ""
+    return (
+        row["artist"] if known and not any(mark in row["artist"] for mark in (";", "www.")) else ""
+    )
 
 
 def _choose(rows: list[dict[str, str]]) -> list[dict[str, str]]:

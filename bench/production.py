@@ -13,6 +13,7 @@ import av
 import numpy as np
 import scipy.signal
 import soxr
+
 from segue.records import FloatArray
 from segue.represent.sound import SAMPLE_RATE_HZ, power_spectrogram
 

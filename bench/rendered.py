@@ -31,9 +31,11 @@ import numpy as np
 import pretty_midi
 import symusic
 import tinysoundfont
+
 from segue.records import FloatArray, Recording
 from segue.represent.harmony import PITCH_CLASSES
-from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
+from segue.represent.sound import SAMPLE_RATE_HZ
+from stretches import as_recording
 
 RENDERED_S: Final = 120.0
 SHORTEST_S: Final = 20.0
@@ -128,7 +130,7 @@ def _drawn(names: list[str], half: Half, count: int) -> list[str]:
         for name in sorted(names)
         if int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2 == wanted
     ]
-    random.Random(SEED).shuffle(mine)  # noqa: S311 (no secret)
+    random.Random(SEED).shuffle(mine)
     return mine[:count]
 
 
@@ -176,17 +178,6 @@ def _render(score: symusic.Score) -> Recording:
 def _generate(synth: tinysoundfont.Synth, count: int) -> FloatArray:
     """The next samples, both channels averaged."""
     return np.frombuffer(bytes(synth.generate(count)), np.float32).reshape(-1, 2).mean(axis=1)
-
-
-def as_recording(samples: FloatArray) -> Recording:
-    """Cut what `segue add` would analyse of a file with these samples."""
-    duration_s = len(samples) / SAMPLE_RATE_HZ
-    spans = spans_to_analyse(duration_s)
-    excerpts = tuple(
-        samples[round(span.start_s * SAMPLE_RATE_HZ) : round(span.end_s * SAMPLE_RATE_HZ)]
-        for span in spans
-    )
-    return Recording(excerpts, spans, duration_s, SAMPLE_RATE_HZ, 1, "pcm_f32le")
 
 
 def _tempo(score: symusic.Score) -> float:

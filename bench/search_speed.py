@@ -18,13 +18,13 @@ from pathlib import Path
 
 import faiss
 import numpy as np
-from tables import keep, table
 
-from segue.model.sound.embed import sound_spaces
+from segue.model.sound.spaces import sound_spaces
 from segue.records import Analysis, FileState, FloatArray, Space, Tags
 from segue.search import best_first, similarities
 from segue.store import Store
 from segue.store.matrix import Matrix
+from tables import keep, table
 
 PUBLISHED = 278_581
 TOP = 10
@@ -65,10 +65,12 @@ def beside_faiss(n: int) -> list[tuple[object, ...]]:
     matrix = Matrix(Space("sound", "sound", 256, "cosine", "", 1), np.arange(n), unit)
 
     def segue(query: FloatArray) -> list[int]:
-        return next(best_first(similarities(matrix, query)))[:TOP].tolist()
+        best: list[int] = next(best_first(similarities(matrix, query)))[:TOP].tolist()
+        return best
 
     def faiss_search(query: FloatArray) -> list[int]:
-        return index.search(query[None], TOP)[1][0].tolist()
+        best: list[int] = index.search(query[None], TOP)[1][0].tolist()
+        return best
 
     takes: dict[str, list[float]] = {"segue": [], "faiss IndexFlatIP": []}
     for query in queries:

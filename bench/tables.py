@@ -15,9 +15,7 @@ def machine() -> str:
     model, flags = platform.processor() or platform.machine(), ""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        lines = dict(
-            line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line
-        )
+        lines = dict(line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line)
         fields = {name.strip(): value.strip() for name, value in lines.items()}
         model = fields.get("model name", model)
         known = ("avx2", "avx512f", "amx_bf16")

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 import pytest
 import soundfile
+from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 import segue
@@ -61,16 +63,17 @@ def write_sound(
     rate_hz_out = 48_000 if codec == "libopus" else rate_hz
     with av.open(path, "w", format=container_name) as container:
         container.metadata.update(tags or {})
-        stream = container.add_stream(codec, rate=rate_hz_out)
-        stream.layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+        stream = cast("AudioStream", container.add_stream(codec, rate=rate_hz_out))
+        layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+        stream.layout = layout
         if bit_rate:
             stream.bit_rate = bit_rate
         frame = av.AudioFrame.from_ndarray(
-            np.tile(samples, (channels, 1)), format="fltp", layout=stream.layout.name
+            np.tile(samples, (channels, 1)), format="fltp", layout=layout
         )
         frame.sample_rate = rate_hz
         resampler = av.AudioResampler(
-            stream.format.name, stream.layout.name, rate_hz_out, stream.frame_size or None
+            stream.format.name, layout, rate_hz_out, stream.frame_size or None
         )
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(piece))

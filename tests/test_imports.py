@@ -77,7 +77,7 @@ def test_help_is_light() -> None:
 
 def test_searching_needs_no_torch(filled: Path) -> None:
     code = f"from segue import Library; Library.open({str(filled)!r}).like(1)"
-    assert not loaded_by(code) & {"torch", "librosa", "numba", "sklearn"}
+    assert not loaded_by(code) & {"torch", "librosa", "numba", "sklearn", "scipy", "av"}
 
 
 def test_workers_need_no_torch() -> None:

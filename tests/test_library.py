@@ -3,11 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import tune, write_sound
 
+from conftest import tune, write_sound
 from segue import Filters, Library, Span
 from segue.errors import BadArgument, NotFound, Unreadable
-from segue.model.sound.embed import sound_spaces
+from segue.formats.sound import read_sound
+from segue.model.sound.spaces import sound_spaces
+from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def test_the_similarity_is_the_cosine_of_the_stored_vectors(lib: Library) -> Non
         assert hit.similarity == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_file_finds_itself(lib: Library, little_music: Path, tmp_path: Path) -> None:
+def test_a_file_finds_itself(lib: Library, tmp_path: Path) -> None:
     original = lib.tracks()[0].path
     copy = tmp_path / "elsewhere.ogg"
     copy.write_bytes(original.read_bytes())
@@ -112,9 +114,6 @@ def test_copies_of_one_recording_collapse(
 ) -> None:
     with library() as lib:
         lib.add([little_music], workers=1)
-        from segue.formats.sound import read_sound
-        from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
-
         samples = read_sound(lib.tracks()[2].path, SAMPLE_RATE_HZ, spans_to_analyse).excerpts[0]
         copy = write_sound(tmp_path / "copy.mp3", samples[SAMPLE_RATE_HZ:], SAMPLE_RATE_HZ)
         lib.add([copy], workers=1)
@@ -184,7 +183,7 @@ def test_remove_leaves_the_file(library: Callable[[], Library], tmp_path: Path) 
 
 
 def test_two_libraries_agree_on_a_vector(
-    library: Callable[[], Library], filled: Path, little_music: Path
+    library: Callable[[], Library], filled: Path
 ) -> None:
     with library() as lib, Library.open(filled) as other:
         one = other.tracks()[3].path

@@ -5,10 +5,9 @@ from typing import Final
 
 import numpy as np
 
-from segue.model.sound.embed import TAGS
 from segue.model.sound.head import load_head
+from segue.model.sound.spaces import TAGS
 from segue.records import FloatArray, Reason
-from segue.represent.features import feature_shares
 
 # MusiCNN's 753 features of a frame, of which `pooled` holds maximum and mean; model/sound.
 _MUSICNN_LAYERS: Final = {
@@ -48,6 +47,12 @@ def _musicnn_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
     return {name: float(products[part].sum()) for name, part in _MUSICNN_LAYERS.items()}
 
 
+def _feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
+    from segue.represent.features import feature_shares  # its signal processing is slow to import
+
+    return feature_shares(a, b)
+
+
 def _tag_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
     return dict(zip(TAGS, (a * b).tolist(), strict=True))
 
@@ -55,6 +60,6 @@ def _tag_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
 _SHARES: Final[dict[str, Callable[[FloatArray, FloatArray], dict[str, float]]]] = {
     "sound": _sound_shares,
     "musicnn": _musicnn_shares,
-    "features": feature_shares,
+    "features": _feature_shares,
     "tags": _tag_shares,
 }

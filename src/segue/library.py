@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from segue import search
 from segue.errors import BadArgument, NotFound
-from segue.model.sound.embed import TAGS, sound_spaces, tag_probabilities
+from segue.model.sound.spaces import TAGS, sound_spaces, tag_probabilities
 from segue.query import Filters, passing, resolve
 from segue.records import (
     Description,
@@ -193,7 +193,7 @@ class Library:
         Parameters
         ----------
         tags : sequence of str
-            Of the 50 that MusiCNN knows, `segue.model.sound.embed.TAGS`.
+            Of the 50 that MusiCNN knows, `segue.model.sound.spaces.TAGS`.
 
         Returns
         -------

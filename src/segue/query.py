@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
-from segue.formats.tags import normalise
+from segue.formats.names import normalise
 from segue.records import Track
 from segue.store import Store
 

@@ -15,7 +15,9 @@ SCHEMA = json.loads(
 )
 
 
-def segue(*arguments: str | Path, library: Path | None = None) -> "subprocess.CompletedProcess[str]":
+def segue(
+    *arguments: str | Path, library: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "segue", *map(str, arguments)],
         capture_output=True,
@@ -45,7 +47,7 @@ def answer(*arguments: str | Path, library: Path, code: int = 0) -> Any:
         ["failures"],
         ["spaces"],
     ],
-    ids=lambda arguments: " ".join(arguments),
+    ids=" ".join,
 )
 def test_json_keeps_to_its_schema(filled: Path, arguments: list[str]) -> None:
     document = answer(*arguments, library=filled)
@@ -135,7 +137,7 @@ def test_names_of_any_bytes_are_shown(collection: Path, tmp_path: Path) -> None:
     music = tmp_path / "music"
     music.mkdir()
     name = os.fsencode(music) + b"/caf\xe9.ogg"
-    shutil.copy(collection / "zaz-data" / "mus1.ogg", name)
+    shutil.copy(os.fsencode(collection / "zaz-data" / "mus1.ogg"), name)
     library = tmp_path / "library"
     assert segue("add", music, library=library).returncode == 0
     track = answer("list", library=library)["tracks"][0]

@@ -3,8 +3,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import FORMATS, tune, write_sound
 
+from conftest import FORMATS, tune, write_sound
 from segue.errors import Unreadable
 from segue.formats.sound import read_sound
 from segue.records import Recording, Span

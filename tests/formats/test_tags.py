@@ -3,11 +3,12 @@ from pathlib import Path
 
 import mutagen
 import pytest
-from conftest import FORMATS, tune, write_sound
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.formats.tags import normalise, read_tags
+from conftest import FORMATS, tune, write_sound
+from segue.formats.names import normalise
+from segue.formats.tags import read_tags
 from segue.records import Tags
 
 TAGGED = {"title": "Für Elise", "artist": "Beethoven", "album": "Piano", "date": "1810-04-27"}

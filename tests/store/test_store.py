@@ -48,7 +48,7 @@ def test_names_and_vectors_come_back_as_they_were(
     store = open_store(tmp_path_factory.mktemp("library"))
     track = put(store, b"/music/" + name, vector)
     assert os.fsencode(store.track(track).path) == b"/music/" + name
-    assert store.spaces.vector("sound", track).tolist() == np.float32(vector).tolist()
+    assert store.spaces.vector("sound", track).tolist() == np.array(vector, np.float32).tolist()
     store.close()
 
 
@@ -85,9 +85,14 @@ def test_vectors_are_little_endian_float32(tmp_path: Path) -> None:
 def test_an_error_undoes_the_whole_transaction(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     put(store, b"/music/a", [1.0, 0.0, 0.0])
-    with pytest.raises(RuntimeError), store.transaction():
-        store.remove_tracks([1])
-        raise RuntimeError
+
+    def remove_and_stumble() -> None:
+        with store.transaction():
+            store.remove_tracks([1])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        remove_and_stumble()
     assert store.count() == 1
 
 

@@ -511,7 +511,9 @@ def _say_removed(name: str, removed: "list[Track]", *, json: bool) -> None:
         say("nothing to remove")
 
 
-def _show_hits(hits: "list[Hit]", title: str, *, json: bool = False, m3u: Path | None = None) -> None:
+def _show_hits(
+    hits: "list[Hit]", title: str, *, json: bool = False, m3u: Path | None = None
+) -> None:
     if json:
         print_json("like", {"hits": [hit_fields(hit) for hit in hits]})
     elif hits:

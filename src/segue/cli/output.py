@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -50,7 +49,6 @@ def console() -> "Console":
     """Return the console of the standard output."""
     from rich.console import Console
 
-    from segue.records import Hit, Track
 
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -58,13 +57,6 @@ def read_tags(path: Path, root: Path) -> Tags:
         track_number=_first_int(_NUMBER, found.get("track_number", ""))
         or (None if title else named.track_number),
     )
-
-
-def normalise(text: str) -> str:
-    """Fold case, accents and punctuation away, for finding and comparing names."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    kept = "".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
-    return " ".join(kept.split())
 
 
 def _embedded(path: Path) -> dict[str, str]:

@@ -176,9 +176,7 @@ class _Run:
     def analyse(self) -> None:
         try:
             if self._todo:
-                with Workers[Job, Identity | Decoded](
-                    TASK, self._worker_count
-                ) as workers:
+                with Workers[Job, Identity | Decoded](TASK, self._worker_count) as workers:
                     self._work(workers)
         finally:
             self._commit()

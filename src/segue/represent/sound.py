@@ -11,9 +11,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from segue.errors import BadArgument
 from segue.records import FloatArray, Recording, Span
 
-#: Changes when, and only when, a golden vector moves by more than 1e-3.
-VERSION: Final = 1
-
 SAMPLE_RATE_HZ: Final = 22_050
 
 # MusiCNN's own representation; Pons & Serra 2019.
@@ -22,7 +19,6 @@ MUSICNN_FFT: Final = 512
 MUSICNN_HOP: Final = 256
 MUSICNN_BANDS: Final = 96
 PATCH_FRAMES: Final = 187
-POOLED_SIZE: Final = 1506
 PATCH_S: Final = PATCH_FRAMES * MUSICNN_HOP / MUSICNN_RATE_HZ  # 2.992
 
 # Up to this length a track is analysed whole; of a longer one, one long stretch and several

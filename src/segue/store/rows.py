@@ -7,7 +7,7 @@ from dataclasses import astuple
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from segue.formats.tags import normalise
+from segue.formats.names import normalise
 from segue.records import Space, Tags, Track
 
 

@@ -1,55 +1,21 @@
 """From a decoded recording to its vector in every space of sound."""
 
-import hashlib
 import time
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from segue.model.sound.head import Head, load_head
-from segue.records import FloatArray, Space
+from segue.model.sound.spaces import WEIGHTS
+from segue.records import FloatArray
 from segue.represent import features
-from segue.represent import sound as represent
 
 if TYPE_CHECKING:
     import torch
 
     from segue.model.sound.musicnn import Musicnn
 
-WEIGHTS: Final = Path(str(files("segue") / "weights"))
 PATCHES_AT_ONCE: Final = 4  # their products stay in the cache; bench/musicnn_forms.py
-
-#: MusiCNN's tags in the order of its output.
-TAGS: Final[tuple[str, ...]] = (
-    "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s",
-    "alternative rock", "jazz", "beautiful", "metal", "chillout", "male vocalists",
-    "classic rock", "soul", "indie rock", "mellow", "electronica", "80s", "folk", "90s", "chill",
-    "instrumental", "punk", "oldies", "blues", "hard rock", "ambient", "acoustic",
-    "experimental", "female vocalist", "guitar", "hip-hop", "70s", "party", "country",
-    "easy listening", "sexy", "catchy", "funk", "electro", "heavy metal", "progressive rock",
-    "60s", "rnb", "indie pop", "sad", "house", "happy",
-)  # fmt: skip
-
-
-@cache
-def sound_spaces() -> dict[str, Space]:
-    """Return the spaces that every recording is placed in, by name."""
-    musicnn = _fingerprint("musicnn.safetensors")
-    sound = _fingerprint("musicnn.safetensors", "sound.safetensors")
-    hand_made = _fingerprint("features.safetensors")
-    spaces = (
-        ("sound", load_head().dimension, sound),
-        ("musicnn", represent.POOLED_SIZE, musicnn),
-        ("features", len(features.FEATURE_NAMES), hand_made),
-        ("tags", len(TAGS), musicnn),
-    )
-    return {
-        name: Space(name, "sound", dimension, "cosine", model, represent.VERSION)
-        for name, dimension, model in spaces
-    }
 
 
 class SoundModel:
@@ -79,7 +45,7 @@ class SoundModel:
         Returns
         -------
         dict of str to ndarray
-            One vector per name in `sound_spaces`.
+            One vector per name in `segue.model.sound.spaces.sound_spaces`.
         """
         import torch
 
@@ -96,11 +62,6 @@ class SoundModel:
             "features": standard,
             "tags": logits.mean(axis=0),
         }
-
-
-def tag_probabilities(vector: FloatArray) -> dict[str, float]:
-    """Map a vector of the space `tags` to the probability of each tag."""
-    return dict(zip(TAGS, (1 / (1 + np.exp(-vector))).tolist(), strict=True))
 
 
 def _fastest_dtype() -> "torch.dtype":
@@ -121,10 +82,3 @@ def _fastest_dtype() -> "torch.dtype":
             takes.append(time.perf_counter() - start)
         times[dtype] = min(takes)
     return min(times, key=lambda dtype: times[dtype])
-
-
-def _fingerprint(*names: str) -> str:
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update((WEIGHTS / name).read_bytes())
-    return digest.hexdigest()[:12]

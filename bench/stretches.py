@@ -1,0 +1,15 @@
+"""What `segue add` would analyse of samples that are at hand."""
+
+from segue.records import FloatArray, Recording
+from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
+
+
+def as_recording(samples: FloatArray) -> Recording:
+    """Cut what `segue add` would analyse of a file with these samples."""
+    duration_s = len(samples) / SAMPLE_RATE_HZ
+    spans = spans_to_analyse(duration_s)
+    excerpts = tuple(
+        samples[round(span.start_s * SAMPLE_RATE_HZ) : round(span.end_s * SAMPLE_RATE_HZ)]
+        for span in spans
+    )
+    return Recording(excerpts, spans, duration_s, SAMPLE_RATE_HZ, 1, "pcm_f32le")

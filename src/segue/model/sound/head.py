@@ -1,0 +1,193 @@
+"""The space `sound`: a fixed map from MusiCNN's pooled activations, and what its parts mean.
+
+The map is learned in `segue.train.sound_space`; here it is only applied, with numpy alone, so
+that a search needs no network library.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from segue.errors import BadArgument
+from segue.records import FloatArray
+
+POOLED_SIZE: Final = 1506
+
+#: Name of the share that no aspect accounts for.
+REMAINDER: Final = "other qualities"
+
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A learned space on MusiCNN's pooled activations.
+
+    Attributes
+    ----------
+    pooled_mean, pooled_scale : ndarray, shape (1506,), float32
+        Of the pooled activations of a track, over the music that the map was learned on.
+    projection : ndarray, shape (1506, dimension), float32
+        From standardised activations.
+    aspects : ndarray, shape (len(aspect_names), dimension), float32
+        Orthonormal directions in the space.
+    aspect_names : tuple of str
+        What grows in each direction.
+    """
+
+    pooled_mean: FloatArray
+    pooled_scale: FloatArray
+    projection: FloatArray
+    aspects: FloatArray
+    aspect_names: tuple[str, ...]
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has."""
+        return int(self.projection.shape[1])
+
+    def project(self, pooled: FloatArray) -> FloatArray:
+        """Place a recording in the space.
+
+        Parameters
+        ----------
+        pooled : ndarray, shape (patches, 1506), float32
+            MusiCNN's pooled activations of the recording's 3-s patches, at least one.
+
+        Returns
+        -------
+        ndarray, shape (dimension,), float32
+            Of length 1; the cosine of two is their product.
+
+        Raises
+        ------
+        BadArgument
+            Where the shape is another, or a value is not finite.
+        """
+        if pooled.ndim != 2 or pooled.shape[1] != POOLED_SIZE or len(pooled) == 0:
+            raise BadArgument(
+                f"expected pooled activations of shape (patches, {POOLED_SIZE}), "
+                f"got {pooled.shape}"
+            )
+        if not np.isfinite(pooled).all():
+            raise BadArgument("the pooled activations hold values that are not finite")
+        standard = self.standardise_pooled(pooled.mean(axis=0, dtype=np.float64))
+        vector = standard.astype(np.float64) @ self.projection
+        return (vector / max(float(np.linalg.norm(vector)), _TINY)).astype(np.float32)
+
+    def standardise_pooled(self, pooled: FloatArray) -> FloatArray:
+        """Standardise pooled activations by the fixed constants of the space `musicnn`.
+
+        Parameters
+        ----------
+        pooled : ndarray, shape (..., 1506)
+            Mean over a track's patches.
+
+        Returns
+        -------
+        ndarray, same shape, float32
+            Mean 0 and scale 1 over the music that the map was learned on.
+        """
+        if pooled.shape[-1:] != (POOLED_SIZE,):
+            raise BadArgument(
+                f"expected {POOLED_SIZE} pooled activations along the last axis, "
+                f"got shape {pooled.shape}"
+            )
+        return ((pooled - self.pooled_mean) / self.pooled_scale).astype(np.float32)
+
+    def shares(self, a: FloatArray, b: FloatArray) -> dict[str, float]:
+        """Divide the similarity of two recordings among named aspects of their sound.
+
+        The aspects are orthonormal directions u_k, so the cosine is exactly the sum of the
+        products ``(u_k · a)(u_k · b)`` and of what lies outside all of them.
+
+        Parameters
+        ----------
+        a, b : ndarray, shape (dimension,)
+            From `project`, or blends of such; of any length but 0.
+
+        Returns
+        -------
+        dict of str to float
+            One share per aspect and one for the `REMAINDER`. A share below 0 speaks against
+            likeness: the two differ in that aspect.
+
+        Raises
+        ------
+        BadArgument
+            Where a vector has another dimension or no direction.
+        """
+        unit_a, unit_b = self._unit(a), self._unit(b)
+        products = (self.aspects @ unit_a) * (self.aspects @ unit_b)
+        shares = dict(zip(self.aspect_names, products.tolist(), strict=True))
+        shares[REMAINDER] = float(unit_a @ unit_b - products.sum())
+        return shares
+
+    def _unit(self, vector: FloatArray) -> np.ndarray:
+        if vector.shape != (self.dimension,):
+            raise BadArgument(
+                f"expected a vector of {self.dimension} numbers, got shape {vector.shape}"
+            )
+        length = float(np.linalg.norm(vector.astype(np.float64)))
+        if not length > 0:
+            raise BadArgument("a vector of length 0 has no direction and is like nothing")
+        return np.asarray(vector, dtype=np.float64) / length
+
+
+_TINY: Final = 1e-12
+
+
+@cache
+def load_head() -> Head:
+    """Load the head that is shipped with Segue."""
+    return head_from_bytes((files("segue.weights") / "sound.safetensors").read_bytes())
+
+
+def head_to_bytes(head: Head) -> bytes:
+    """Serialise a head as safetensors, the aspects' names in its metadata."""
+    tensors = {
+        "pooled_mean": head.pooled_mean,
+        "pooled_scale": head.pooled_scale,
+        "projection": head.projection,
+        "aspects": head.aspects,
+    }
+    names = json.dumps(head.aspect_names)
+    return save(
+        {name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()},
+        metadata={"format": str(_FORMAT), "aspect_names": names},
+    )
+
+
+def head_from_bytes(data: bytes) -> Head:
+    """Read what `head_to_bytes` wrote.
+
+    Raises
+    ------
+    BadArgument
+        Where the tensors are of another format or do not fit together.
+    """
+    tensors = load(data)
+    # The header: eight bytes of its length, then JSON.
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    metadata = header.get("__metadata__", {})
+    if metadata.get("format") != str(_FORMAT):
+        raise BadArgument(
+            f"the head of the space `sound` has format {metadata.get('format')!r}, this Segue "
+            f"reads {_FORMAT}; install the weights that belong to it"
+        )
+    head = Head(**tensors, aspect_names=tuple(json.loads(metadata["aspect_names"])))
+    expected = {
+        "pooled_mean": (POOLED_SIZE,),
+        "pooled_scale": (POOLED_SIZE,),
+        "projection": (POOLED_SIZE, head.dimension),
+        "aspects": (len(head.aspect_names), head.dimension),
+    }
+    for name, shape in expected.items():
+        if tensors[name].shape != shape:
+            raise BadArgument(f"{name} has shape {tensors[name].shape}, expected {shape}")
+    return head

@@ -1,0 +1,65 @@
+"""The spaces that every recording is placed in. Known without loading what computes them."""
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from segue.model.sound.head import load_head
+from segue.records import FloatArray, Space
+
+WEIGHTS: Final = Path(str(files("segue") / "weights"))
+
+#: Changes when, and only when, a golden vector moves by more than 1e-3.
+REPRESENTATION_VERSION: Final = 1
+
+MUSICNN_SIZE: Final = 1506  # maximum and mean over time of 753 activations
+
+#: MusiCNN's tags in the order of its output.
+TAGS: Final[tuple[str, ...]] = (
+    "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s",
+    "alternative rock", "jazz", "beautiful", "metal", "chillout", "male vocalists",
+    "classic rock", "soul", "indie rock", "mellow", "electronica", "80s", "folk", "90s", "chill",
+    "instrumental", "punk", "oldies", "blues", "hard rock", "ambient", "acoustic",
+    "experimental", "female vocalist", "guitar", "hip-hop", "70s", "party", "country",
+    "easy listening", "sexy", "catchy", "funk", "electro", "heavy metal", "progressive rock",
+    "60s", "rnb", "indie pop", "sad", "house", "happy",
+)  # fmt: skip
+
+
+@cache
+def sound_spaces() -> dict[str, Space]:
+    """Return the spaces that every recording is placed in, by name."""
+    musicnn = _fingerprint("musicnn.safetensors")
+    sound = _fingerprint("musicnn.safetensors", "sound.safetensors")
+    hand_made = _fingerprint("features.safetensors")
+    spaces = (
+        ("sound", load_head().dimension, sound),
+        ("musicnn", MUSICNN_SIZE, musicnn),
+        ("features", _size("features.safetensors", "mean"), hand_made),
+        ("tags", len(TAGS), musicnn),
+    )
+    return {
+        name: Space(name, "sound", dimension, "cosine", model, REPRESENTATION_VERSION)
+        for name, dimension, model in spaces
+    }
+
+
+def tag_probabilities(vector: FloatArray) -> dict[str, float]:
+    """Map a vector of the space `tags` to the probability of each tag."""
+    return dict(zip(TAGS, (1 / (1 + np.exp(-vector))).tolist(), strict=True))
+
+
+def _fingerprint(*names: str) -> str:
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update((WEIGHTS / name).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _size(name: str, array: str) -> int:
+    return int(load_file(WEIGHTS / name)[array].size)
