@@ -1,4 +1,4 @@
-"""Are copies of a recording recognised, and only they?
+"""Measure whether copies of a recording are recognised, and only they.
 
     python bench/duplicates.py --data ../shared/data
 
@@ -9,7 +9,7 @@ of which only stretches are analysed. Pairs found among the clips are checked sa
 
 import argparse
 import csv
-import datetime
+import datetime as dt
 import platform
 import time
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import scipy.signal
+
 from production import Codec, through_codec
 from segue.formats.sound import read_sound
-from segue.records import FloatArray
+from segue.records import FloatArray, Recording
 from segue.represent.fingerprint import SAME, Fingerprint, fingerprint, match
 from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
 from stretches import as_recording
@@ -62,7 +63,7 @@ def main() -> None:
     lines = [
         "# Duplicates",
         "",
-        f"`python bench/duplicates.py --data ../shared/data`, {datetime.date.today()}, "
+        f"`python bench/duplicates.py --data ../shared/data`, {dt.date.today()}, "
         f"{platform.machine()}, seed {SEED}.",
         "",
         f"Among the {pairs:,} pairs of {len(names)} clips, {len(found)} at or above the "
@@ -88,7 +89,7 @@ def main() -> None:
     TABLE.write_text(text, encoding="utf-8")
 
 
-def _read(path: Path):
+def _read(path: Path) -> Recording:
     return read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse)
 
 
@@ -103,11 +104,13 @@ def _near(names: list[str], prints: list[Fingerprint]) -> list[Pair]:
 
 
 def _correlation(first: Path, second: Path) -> float:
-    """The largest normalised cross-correlation of two clips over all lags with 10 s in common."""
+    """Find the largest normalised cross-correlation over all lags with 10 s in common."""
     a, b = (_read(path).excerpts[0] for path in (first, second))
     product = np.abs(scipy.signal.correlate(a, b, method="fft"))
     lags = scipy.signal.correlation_lags(len(a), len(b))
-    energy_a, energy_b = (np.concatenate([[0], np.cumsum(np.square(x, dtype=float))]) for x in (a, b))
+    energy_a, energy_b = (
+        np.concatenate([[0], np.cumsum(np.square(x, dtype=float))]) for x in (a, b)
+    )
     begin, end = np.maximum(lags, 0), np.minimum(len(a), len(b) + lags)
     enough = end - begin >= 10 * SAMPLE_RATE_HZ
     begin, end, lags, product = begin[enough], end[enough], lags[enough], product[enough]
@@ -129,7 +132,9 @@ def _copies(folder: Path, names: list[str], prints: list[Fingerprint]) -> list[s
     for name, (codec, bit_rate) in FORMATS.items():
         own, others, wrong = [], [], 0
         for k, i in enumerate(chosen):
-            samples = _cut(_read(folder / names[i]).excerpts[0], rng, ("start", "end", "both")[k % 3])
+            samples = _cut(
+                _read(folder / names[i]).excerpts[0], rng, ("start", "end", "both")[k % 3]
+            )
             copy = fingerprint(as_recording(through_codec(samples, codec, bit_rate)))
             own.append(match(prints[i], copy).similarity)
             rest = [match(prints[j], copy).similarity for j in range(len(names)) if j != i]
@@ -137,7 +142,9 @@ def _copies(folder: Path, names: list[str], prints: list[Fingerprint]) -> list[s
             others.append(max(rest))
         good = sum(similarity >= SAME for similarity in own)
         hits += good
-        lines.append(f"| {name} | {good} of {COPIED} | {min(own):.3f} | {wrong} | {max(others):.3f} |")
+        lines.append(
+            f"| {name} | {good} of {COPIED} | {min(own):.3f} | {wrong} | {max(others):.3f} |"
+        )
     recall = hits / (COPIED * len(FORMATS))
     return [*lines, "", f"Recall over all formats: {recall:.3f}."]
 

@@ -13,6 +13,7 @@ import av
 import numpy as np
 import scipy.signal
 import soxr
+from av.audio.stream import AudioStream
 
 from segue.records import FloatArray
 from segue.represent.sound import SAMPLE_RATE_HZ, power_spectrogram
@@ -50,7 +51,7 @@ def production_numbers(samples: FloatArray) -> FloatArray:
     frame_db = _db(power.sum(axis=1))
     spectrum_db = _db(mean)
     audible = bins_hz[spectrum_db > spectrum_db.max() - 80]
-    loudness, peak = _db(np.mean(samples**2)), _db(np.max(samples**2))
+    loudness, peak = _db(np.array([np.mean(samples**2), np.max(samples**2)]))
     return np.array(
         [
             loudness,
@@ -68,7 +69,7 @@ def production_numbers(samples: FloatArray) -> FloatArray:
 
 
 def _db(power: np.ndarray) -> np.ndarray:
-    return 10 * np.log10(np.maximum(power, _FLOOR))
+    return np.asarray(10 * np.log10(np.maximum(power, _FLOOR)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def through_codec(samples: FloatArray, codec: Codec, bit_rate: int) -> FloatArra
     file = io.BytesIO()
     with av.open(file, "w", format=codec.container) as container:
         stream = container.add_stream(codec.name, rate=codec.rate_hz)
+        assert isinstance(stream, AudioStream)
         stream.layout = codec.layout
         stream.bit_rate = bit_rate
         stream.codec_context.options = {"strict": "experimental"}

@@ -159,8 +159,10 @@ def _render(score: symusic.Score) -> Recording:
         for control in track.controls:
             change = partial(synth.control_change, channel, control.number, control.value)
             events.append((control.time, 1, change))
-        for bend in track.pitch_bends:
-            events.append((bend.time, 1, partial(synth.pitchbend, channel, bend.value + 8192)))
+        events += [
+            (bend.time, 1, partial(synth.pitchbend, channel, bend.value + 8192))
+            for bend in track.pitch_bends
+        ]
     length_s = min(seconds.end() + 1.0, RENDERED_S)
     pieces = []
     done = 0
@@ -176,12 +178,13 @@ def _render(score: symusic.Score) -> Recording:
 
 
 def _generate(synth: tinysoundfont.Synth, count: int) -> FloatArray:
-    """The next samples, both channels averaged."""
-    return np.frombuffer(bytes(synth.generate(count)), np.float32).reshape(-1, 2).mean(axis=1)
+    """Play on, both channels averaged."""
+    both = np.frombuffer(bytes(synth.generate(count)), np.float32).reshape(-1, 2)
+    return np.asarray(both.mean(axis=1), dtype=np.float32)
 
 
 def _tempo(score: symusic.Score) -> float:
-    """The file's tempo where it can be trusted, else 0."""
+    """Read the tempo where it can be trusted, else 0."""
     starts = np.concatenate(
         [np.zeros(0, int), *(track.notes.numpy()["time"] for track in score.tracks if track.notes)]
     )
@@ -205,7 +208,7 @@ def _tempo(score: symusic.Score) -> float:
 
 
 def _key(score: symusic.Score, least_share: float) -> str:
-    """The key where it can be trusted, else empty."""
+    """Read the key where it can be trusted, else empty."""
     signatures = {signature.key for signature in score.key_signatures}
     tracks = [track.notes.numpy() for track in score.tracks if track.notes and not track.is_drum]
     if len(signatures) != 1 or not tracks:

@@ -90,9 +90,16 @@ def hit_fields(hit: "Hit") -> dict[str, Any]:
 
 
 def why(hit: "Hit", most: int = 3) -> str:
-    """Name the shares that make up most of a similarity."""
-    largest = sorted(hit.reasons, key=lambda reason: -abs(reason.share))[:most]
-    return ", ".join(f"{reason.name} {reason.share:+.2f}" for reason in largest)
+    """Name the largest shares of a similarity, and what all the others come to."""
+    from segue.explain import REMAINDER
+
+    largest = sorted(
+        (reason for reason in hit.reasons if reason.name != REMAINDER),
+        key=lambda reason: -abs(reason.share),
+    )[:most]
+    named = [f"{reason.name} {reason.share:+.2f}" for reason in largest]
+    rest = hit.similarity - sum(reason.share for reason in largest)
+    return ", ".join(named) + (f"; all else {rest:+.2f}" if len(hit.reasons) > most else "")
 
 
 def print_hits(title: str, hits: "Sequence[Hit]") -> None:

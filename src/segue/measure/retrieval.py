@@ -1,8 +1,8 @@
 """How well a space finds tracks of the same album, artist or genre.
 
 Every track of a label with enough tracks asks once for its neighbours by cosine among all
-other tracks; a neighbour of the same label is a hit. After the manner of mir_eval: numpy alone, arguments
-checked with the likely mistake named, results as records.
+other tracks; a neighbour of the same label is a hit. After the manner of mir_eval: numpy
+alone, arguments checked with the likely mistake named, results as records.
 
 The source of the measures: Manning, Raghavan & Schütze, "Introduction to Information
 Retrieval", ch. 8; the artist filter: Flexer & Schnitzer, "Effects of album and artist
@@ -310,7 +310,7 @@ def _summary(codes: NDArray[np.int64], asked: NDArray[np.bool_], scores: _Scores
 def _chance_average_precision(
     hits: NDArray[np.int64], candidates: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Expected average precision of a ranking at random.
+    """Return the expected average precision of a ranking at random.
 
     With R hits among N candidates the mean over all orders of the precision at each hit is
     ``(H_N + (R - 1) / (N - 1) * (N - H_N)) / N``, H_N being the N-th harmonic number.
@@ -327,7 +327,9 @@ def _bootstrap(
     if not results:
         raise BadArgument("no results given: measure at least one fold")
     rng = np.random.default_rng(seed)
-    return np.mean([_bootstrap_one(result, figure, draws, rng) for result in results], axis=0)
+    return np.asarray(
+        np.mean([_bootstrap_one(result, figure, draws, rng) for result in results], axis=0)
+    )
 
 
 def _bootstrap_one(
@@ -342,10 +344,10 @@ def _bootstrap_one(
         "mean_average_precision": queries.average_precision,
     }[figure]
     codes = np.unique(queries.labels, return_inverse=True)[1]
-    counts = np.bincount(codes)
-    sums = np.bincount(codes, weights=values)
+    counts = np.asarray(np.bincount(codes), dtype=np.float64)
+    sums = np.asarray(np.bincount(codes, weights=values), dtype=np.float64)
     if figure.startswith("macro"):
-        counts, sums = np.ones(len(counts), np.int64), sums / counts
+        counts, sums = np.ones(len(counts)), sums / counts
     drawn = rng.integers(len(counts), size=(draws, len(counts)))
     return np.asarray(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
 
@@ -387,7 +389,7 @@ def _check_length(values: Sequence[str | None], name: str, n: int) -> None:
 def _group_codes(
     groups: Sequence[str | None] | None, names: NDArray[np.str_]
 ) -> NDArray[np.int64] | None:
-    """Number the groups; -1 for a track of none, which shuts nothing out."""
+    """Return numbers for the groups; -1 for a track of none, which shuts nothing out."""
     if groups is None:
         return None
     _check_length(groups, "groups", len(names))
@@ -396,4 +398,4 @@ def _group_codes(
 
 
 def _unit(vectors: FloatArray) -> FloatArray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))

@@ -14,20 +14,14 @@ from safetensors.numpy import load
 
 from segue.errors import BadArgument
 from segue.records import FloatArray, Recording
-from segue.represent.harmony import PITCH_CLASSES, Harmony, find_harmony
-from segue.represent.rhythm import Rhythm, find_rhythm, onset_strength
+from segue.represent.harmony import PITCH_CLASSES, Harmony
+from segue.represent.measured import Measured, beat_intervals_s, measure, tonic_distance_z
 from segue.represent.timbre import (
     COEFFICIENTS,
     CONTRAST_BANDS,
     FRAMES_PER_SECOND,
-    Frames,
-    analyse_frames,
     contrast_db,
-    join_frames,
     loudness_lufs,
-    mel_frequency,
-    mel_of_hz,
-    mfcc,
 )
 
 #: Changes when, and only when, a golden vector moves by more than 1e-3.
@@ -149,7 +143,7 @@ def describe(recording: Recording) -> Description:
     excerpts = tuple(excerpt for excerpt in recording.excerpts if len(excerpt))
     if not excerpts:
         raise BadArgument("the recording has no samples; decode it with a plan that gives some")
-    measured = _measure(excerpts)
+    measured = measure(excerpts)
     numbers = {
         "rhythm": _rhythm_numbers(measured),
         "harmony": _harmony_numbers(measured.harmony),
@@ -209,48 +203,9 @@ def _constants() -> dict[str, FloatArray]:
     return dict(load((files("segue.weights") / "features.safetensors").read_bytes()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """All stretches of a recording, their frames one after the other."""
-
-    frames: Frames  # those that sound: not more than 60 dB below the loudest
-    mfcc: FloatArray
-    mfcc_steps: FloatArray
-    onset: FloatArray
-    mel_frequency: FloatArray
-    peak: float
-    rhythm: Rhythm
-    harmony: Harmony
-
-
-_SOUNDING_DB: Final = 60.0
-
-
-def _measure(excerpts: tuple[FloatArray, ...]) -> _Measured:
-    stretches = [analyse_frames(excerpt) for excerpt in excerpts]
-    strengths = [onset_strength(stretch.mel_db) for stretch in stretches]
-    starts = np.cumsum([0] + [len(strength) for strength in strengths[:-1]])
-    frames = join_frames(stretches)
-    coefficients = mfcc(frames.mel_db)
-    sounding = frames.level_db > frames.level_db.max() - _SOUNDING_DB
-    steps = np.diff(coefficients, axis=0, prepend=coefficients[:1])
-    inside = sounding.copy()
-    inside[starts] = False  # the step from one stretch to the next is no music
-    return _Measured(
-        frames=frames.only(sounding),
-        mfcc=coefficients[sounding],
-        mfcc_steps=steps[inside] if inside.any() else np.zeros_like(steps[:1]),
-        onset=np.concatenate(strengths)[sounding],
-        mel_frequency=mel_frequency(frames.mel_db)[sounding],
-        peak=max(float(np.abs(excerpt).max()) for excerpt in excerpts),
-        rhythm=find_rhythm(strengths),
-        harmony=find_harmony(excerpts),
-    )
-
-
-def _facts(recording: Recording, measured: _Measured) -> dict[str, float | str]:
+def _facts(recording: Recording, measured: Measured) -> dict[str, float | str]:
     frames, harmony, rhythm = measured.frames, measured.harmony, measured.rhythm
-    intervals_s = _beat_intervals_s(rhythm)
+    intervals_s = beat_intervals_s(rhythm)
     tonic = PITCH_CLASSES[harmony.tonic]
     return {
         "sample_rate_hz": float(recording.file_rate_hz),
@@ -272,17 +227,17 @@ def _facts(recording: Recording, measured: _Measured) -> dict[str, float | str]:
         "tonic": tonic,
         "key": f"{tonic} {harmony.mode}",
         "key_confidence": harmony.confidence,
-        "tonic_distance_z": _tonic_distance_z(measured),
+        "tonic_distance_z": tonic_distance_z(measured),
         "tuning_cents": 100 * harmony.tuning,
         "loudness_lufs": loudness_lufs(frames.loudness),
         "peak_dbfs": 20 * float(np.log10(max(measured.peak, 1e-5))),
     }
 
 
-def _rhythm_numbers(measured: _Measured) -> list[float]:
+def _rhythm_numbers(measured: Measured) -> list[float]:
     rhythm, onset = measured.rhythm, measured.onset
     octaves = float(np.log2(max(rhythm.tempo_bpm, 30.0)))
-    intervals_s = _beat_intervals_s(rhythm)
+    intervals_s = beat_intervals_s(rhythm)
     unevenness = float(intervals_s.std() / intervals_s.mean()) if len(intervals_s) else 0.5
     threshold = onset.mean() + onset.std()
     inner = onset[1:-1]
@@ -313,7 +268,7 @@ def _harmony_numbers(harmony: Harmony) -> list[float]:
     ]
 
 
-def _timbre_numbers(measured: _Measured) -> list[float]:
+def _timbre_numbers(measured: Measured) -> list[float]:
     return [
         *measured.mfcc.mean(axis=0)[1:].tolist(),
         *measured.mfcc.std(axis=0)[1:].tolist(),
@@ -321,7 +276,7 @@ def _timbre_numbers(measured: _Measured) -> list[float]:
     ]
 
 
-def _brightness_numbers(measured: _Measured) -> list[float]:
+def _brightness_numbers(measured: Measured) -> list[float]:
     frames = measured.frames
     centroid, bandwidth, rolloff = (
         np.log2(np.maximum(hz, 20.0))
@@ -337,11 +292,11 @@ def _brightness_numbers(measured: _Measured) -> list[float]:
         float(np.log(np.ptp(frames.crossing_rate) + 1e-3)),
         float(measured.mel_frequency.mean()),
         float(np.log(measured.mel_frequency.std() + 0.1)),
-        _tonic_distance_z(measured),
+        tonic_distance_z(measured),
     ]
 
 
-def _texture_numbers(measured: _Measured) -> list[float]:
+def _texture_numbers(measured: Measured) -> list[float]:
     frames = measured.frames
     flatness = np.log(np.maximum(frames.flatness, 1e-7))
     contrast = contrast_db(frames)
@@ -353,7 +308,7 @@ def _texture_numbers(measured: _Measured) -> list[float]:
     ]
 
 
-def _dynamics_numbers(measured: _Measured) -> list[float]:
+def _dynamics_numbers(measured: Measured) -> list[float]:
     level = measured.frames.level_db
     low, high = np.percentile(level, (10, 95))
     return [
@@ -363,17 +318,3 @@ def _dynamics_numbers(measured: _Measured) -> list[float]:
         20 * float(np.log10(max(measured.peak, 1e-5)))
         - float(10 * np.log10(np.mean(10 ** (level / 10)))),
     ]
-
-
-def _beat_intervals_s(rhythm: Rhythm) -> FloatArray:
-    return np.concatenate([np.diff(beats) for beats in rhythm.beats_s])
-
-
-def _tonic_distance_z(measured: _Measured) -> float:
-    """How far the mean frequency is from the tonic between middle C and the B above it.
-
-    In standard deviations of the frames' mean frequency, all on the mel scale; cut off at 20.
-    """
-    tonic_hz = 440.0 * 2.0 ** ((measured.harmony.tonic - 9) / 12)
-    distance = float(measured.mel_frequency.mean()) - mel_of_hz(tonic_hz)
-    return float(np.clip(distance / max(float(measured.mel_frequency.std()), 1e-3), -20, 20))

@@ -98,7 +98,7 @@ def _prior() -> np.ndarray:
 
 
 def _refine(score: np.ndarray, best: int) -> float:
-    """The top of a parabola through the best candidate and its neighbours."""
+    """Find the top of a parabola through the best candidate and its neighbours."""
     if not 0 < best < len(score) - 1:
         return float(TEMPI_BPM[best])
     left, top, right = score[best - 1 : best + 2]
@@ -112,7 +112,7 @@ def _novelty(strength: FloatArray) -> FloatArray:
     if len(strength) == 0:
         return strength
     local = uniform_filter1d(strength, int(_LOCAL_S * FRAMES_PER_SECOND) | 1, mode="nearest")
-    return np.maximum(strength - local, 0)
+    return np.asarray(np.maximum(strength - local, 0), dtype=np.float32)
 
 
 def _autocorrelation(novelties: Sequence[FloatArray]) -> np.ndarray:

@@ -181,12 +181,13 @@ def loudness_lufs(loudness: FloatArray) -> float:
 
 def to_db(power: FloatArray) -> FloatArray:
     """Power as decibels; nothing is below -100 dB."""
-    return 10 * np.log10(np.maximum(power, np.float32(_LEAST_POWER)), dtype=np.float32)
+    floored = np.maximum(power, np.float32(_LEAST_POWER))
+    return np.asarray(10 * np.log10(floored), dtype=np.float32)
 
 
 def above_floor(db: FloatArray) -> FloatArray:
     """Raise what lies more than 80 dB below the maximum to that."""
-    return np.maximum(db, db.max() - np.float32(_RANGE_DB))
+    return np.asarray(np.maximum(db, db.max() - np.float32(_RANGE_DB)), dtype=np.float32)
 
 
 def _spectral(windows: FloatArray) -> tuple[FloatArray, ...]:
@@ -237,7 +238,8 @@ def _k_weights() -> FloatArray:
         gain *= np.abs(np.polyval(ahead[::-1], delay) / np.polyval(back[::-1], delay)) ** 2
     # Parseval: each bin but the outer two stands for two of the full spectrum.
     gain[1:-1] *= 2
-    return (gain / (FRAME * np.square(hann(FRAME)).sum())).astype(np.float32)
+    scale = FRAME * np.square(hann(FRAME)).sum()
+    return np.asarray(gain / scale, dtype=np.float32)
 
 
 def _extremes(magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -273,7 +275,7 @@ def _crossing_rate(samples: FloatArray) -> FloatArray:
     crossings[1:] = negative[1:] != negative[:-1]
     # The step into a frame is not inside it.
     starts = np.arange(0, len(padded) - FRAME + 1, HOP)
-    return _frame_means(crossings) - crossings[starts] / FRAME
+    return _frame_means(crossings) - crossings[starts] / np.float32(FRAME)
 
 
 def _frame_means(padded: FloatArray) -> FloatArray:
@@ -281,4 +283,4 @@ def _frame_means(padded: FloatArray) -> FloatArray:
     hops = len(padded) // HOP
     sums = padded[: hops * HOP].reshape(hops, HOP).sum(axis=1, dtype=np.float64)
     per_frame = sliding_window_view(sums, FRAME // HOP).sum(axis=1)
-    return (per_frame / FRAME).astype(np.float32)
+    return np.asarray(per_frame / FRAME, dtype=np.float32)

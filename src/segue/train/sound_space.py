@@ -3,8 +3,10 @@
 A linear discriminant in which every *track* is a class of its own. Its 3-s patches are the
 samples, so what varies within a track is damped; copies of the track that went through codecs,
 filters and gains are samples too, so what production changes is damped as well. What is left
-to tell tracks apart is kept. (Fisher 1936; within-class covariance normalisation by Hatch,
-Kajarekar & Stolcke, Interspeech 2006; the track as its own class as in contrastive learning.)
+to tell tracks apart is kept. The hand-made features get a map of their own in the same way,
+the two halves of a track in the place of patches; the two results stand side by side.
+(Fisher 1936; within-class covariance normalisation: Hatch, Kajarekar & Stolcke, Interspeech
+2006.)
 
 Then directions in the space are found along which named traits grow, by ridge regression,
 and made orthonormal as close to themselves as can be (Löwdin 1950), so that a similarity
@@ -13,7 +15,7 @@ divides exactly among them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -21,7 +23,7 @@ import scipy.stats
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.model.sound.head import POOLED_SIZE, Head
+from segue.model.sound.head import LIMIT, POOLED_SIZE, Head
 from segue.records import FloatArray
 
 Array = NDArray[np.float64]
@@ -32,17 +34,19 @@ _TINY: Final = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class SoundSpaceConfig:
-    """How the space is learned; chosen within the training packages alone, see JOURNAL.md.
+    """How the space is learned; chosen with the two-fold figures in view, see JOURNAL.md.
 
     Attributes
     ----------
-    dimension : int
-        Numbers of a vector, at most.
-    shrinkage : float
+    pooled_dimension, features_dimension : int
+        Numbers of a vector from either source, at most.
+    pooled_shrinkage, features_shrinkage : float
         Within 0…1: how far the scatter within tracks is drawn towards a sphere.
-    production_weight : float
+    pooled_production, features_production : float
         Weight of the scatter between a track and its degraded copies against the scatter
-        between its patches.
+        within it.
+    features_weight : float
+        Length of the features' part of a vector against that of the activations.
     aspect_ridge : float
         Ridge penalty of the aspects' regression, as a share of the total variance.
     aspect_folds : int
@@ -53,10 +57,14 @@ class SoundSpaceConfig:
         At most so many, the best predicted.
     """
 
-    dimension: int = 256
-    shrinkage: float = 0.5
-    production_weight: float = 1.0
-    aspect_ridge: float = 0.3
+    pooled_dimension: int = 160
+    features_dimension: int = 96
+    pooled_shrinkage: float = 0.5
+    features_shrinkage: float = 0.3
+    pooled_production: float = 0.5
+    features_production: float = 0.3
+    features_weight: float = 1.0
+    aspect_ridge: float = 0.01
     aspect_folds: int = 5
     aspect_least: float = 0.2
     aspects: int = 30
@@ -102,8 +110,34 @@ class Patches:
         return Patches(self.pooled[patches], tracks)
 
 
-def fit_map(clean: Patches, degraded: Sequence[Patches], config: SoundSpaceConfig) -> Head:
-    """Learn the map.
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Hand-made features of many tracks, not standardised; each of shape (tracks, features).
+
+    Attributes
+    ----------
+    whole : ndarray
+        Of the whole track.
+    halves : tuple of two ndarray
+        Of its first and its second half.
+    degraded : ndarray
+        Of a copy that was produced otherwise.
+    """
+
+    whole: FloatArray
+    halves: tuple[FloatArray, FloatArray]
+    degraded: FloatArray
+
+    def only(self, keep: NDArray[np.bool_]) -> "Described":
+        """Return the tracks where `keep`, shape (tracks,), is true."""
+        first, second = self.halves
+        return Described(self.whole[keep], (first[keep], second[keep]), self.degraded[keep])
+
+
+def fit_head(
+    clean: Patches, degraded: Sequence[Patches], described: Described, config: SoundSpaceConfig
+) -> Head:
+    """Learn the space.
 
     Parameters
     ----------
@@ -111,6 +145,8 @@ def fit_map(clean: Patches, degraded: Sequence[Patches], config: SoundSpaceConfi
         Of at least 3 tracks, some with several patches.
     degraded : sequence of Patches
         Copies of the same tracks in the same order, each produced otherwise.
+    described : Described
+        Of the same tracks in the same order.
     config : SoundSpaceConfig
 
     Returns
@@ -118,29 +154,65 @@ def fit_map(clean: Patches, degraded: Sequence[Patches], config: SoundSpaceConfi
     Head
         Without aspects.
     """
+    pooled = _fit_pooled(clean, degraded, config)
+    features = _fit_features(described, config)
+    blend = np.array([1.0, config.features_weight])
+    return Head(
+        pooled_mean=pooled.mean.astype(np.float32),
+        pooled_scale=pooled.scale.astype(np.float32),
+        pooled_map=pooled.map.astype(np.float32),
+        features_mean=features.mean.astype(np.float32),
+        features_scale=features.scale.astype(np.float32),
+        features_map=features.map.astype(np.float32),
+        blend=(blend / np.linalg.norm(blend)).astype(np.float32),
+        aspects=np.zeros((0, pooled.map.shape[1] + features.map.shape[1]), np.float32),
+        aspect_names=(),
+    )
+
+
+class _Map(NamedTuple):
+    mean: Array
+    scale: Array
+    map: Array
+
+
+def _fit_pooled(clean: Patches, degraded: Sequence[Patches], config: SoundSpaceConfig) -> _Map:
     means = clean.means
     # Scales of single patches: what varies only from patch to patch is not blown up.
     mean, scale = means.mean(axis=0), clean.pooled.std(axis=0, dtype=np.float64) + _TINY
     standard = (means - mean) / scale
     copies = [standard, *((other.means - mean) / scale for other in degraded)]
-    centroids = np.mean(copies, axis=0)
-    centroids -= centroids.mean(axis=0)
-
     scatter = _scatter_within(clean, means, scale)
     for copy in copies[1:]:
-        changed = copy - standard
-        weight = config.production_weight / (len(degraded) * len(standard))
-        scatter += weight * (changed.T @ changed)
-    shrunk = (1 - config.shrinkage) * scatter
-    shrunk[np.diag_indices_from(shrunk)] += config.shrinkage * np.trace(scatter) / len(scatter)
-    projection = _discriminants(centroids, shrunk, config.dimension)
-    return Head(
-        pooled_mean=mean.astype(np.float32),
-        pooled_scale=scale.astype(np.float32),
-        projection=projection.astype(np.float32),
-        aspects=np.zeros((0, projection.shape[1]), np.float32),
-        aspect_names=(),
+        weight = config.pooled_production / len(degraded)
+        scatter += weight * _mean_square(copy - standard)
+    centroids = np.mean(copies, axis=0)
+    centroids -= centroids.mean(axis=0)
+    shrunk = _shrunk(scatter, config.pooled_shrinkage)
+    return _Map(mean, scale, _discriminants(centroids, shrunk, config.pooled_dimension))
+
+
+def _fit_features(described: Described, config: SoundSpaceConfig) -> _Map:
+    mean = described.whole.mean(axis=0, dtype=np.float64)
+    scale = described.whole.std(axis=0, dtype=np.float64) + _TINY
+    whole, first, second, degraded = (
+        np.clip((numbers - mean) / scale, -LIMIT, LIMIT)
+        for numbers in (described.whole, *described.halves, described.degraded)
     )
+    scatter = _mean_square(first - second) / 2
+    scatter += config.features_production * _mean_square(degraded - whole)
+    shrunk = _shrunk(scatter, config.features_shrinkage)
+    centroids = whole - whole.mean(axis=0)
+    return _Map(mean, scale, _discriminants(centroids, shrunk, config.features_dimension))
+
+
+def _mean_square(differences: Array) -> Array:
+    return np.asarray(differences.T @ differences / len(differences))
+
+
+def _shrunk(scatter: Array, shrinkage: float) -> Array:
+    sphere = np.eye(len(scatter)) * np.trace(scatter) / len(scatter)
+    return np.asarray((1 - shrinkage) * scatter + shrinkage * sphere)
 
 
 def fit_aspects(

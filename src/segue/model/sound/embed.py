@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from segue.model.sound.head import Head, load_head
-from segue.model.sound.spaces import WEIGHTS
+from segue.model.sound.spaces import WEIGHTS, standardise_tags
 from segue.records import FloatArray
 from segue.represent import features
 
@@ -57,10 +57,10 @@ class SoundModel:
         logits = np.concatenate([part.logits.numpy() for part in parts])
         standard = features.standardise(raw_features)
         return {
-            "sound": self._head.project(pooled),
+            "sound": self._head.project(pooled, raw_features),
             "musicnn": self._head.standardise_pooled(pooled.mean(axis=0)),
             "features": standard,
-            "tags": logits.mean(axis=0),
+            "tags": standardise_tags(logits.mean(axis=0)),
         }
 
 

@@ -1,39 +1,53 @@
-"""The space `sound`: a fixed map from MusiCNN's pooled activations, and what its parts mean.
+"""The space `sound`: a fixed map from MusiCNN and hand-made features, and what its parts mean.
 
 The map is learned in `segue.train.sound_space`; here it is only applied, with numpy alone, so
 that a search needs no network library.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from segue.errors import BadArgument
 from segue.records import FloatArray
 
+FloatArray64 = NDArray[np.float64]
+
 POOLED_SIZE: Final = 1506
+
+#: Standardised features are cut off here: one odd number must not decide.
+LIMIT: Final = 4.0
 
 #: Name of the share that no aspect accounts for.
 REMAINDER: Final = "other qualities"
 
 _FORMAT: Final = 1
+_TINY: Final = 1e-12
+_NAMES: Final = "aspect_names"
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A learned space on MusiCNN's pooled activations.
+    """A learned space: two maps whose results, each of length 1, stand side by side.
 
     Attributes
     ----------
     pooled_mean, pooled_scale : ndarray, shape (1506,), float32
         Of the pooled activations of a track, over the music that the map was learned on.
-    projection : ndarray, shape (1506, dimension), float32
+    pooled_map : ndarray, shape (1506, m), float32
         From standardised activations.
+    features_mean, features_scale : ndarray, shape (f,), float32
+        Of the hand-made features, over the same music.
+    features_map : ndarray, shape (f, n), float32
+        From standardised features.
+    blend : ndarray, shape (2,), float32
+        Lengths of the two parts; their squares sum to 1.
     aspects : ndarray, shape (len(aspect_names), dimension), float32
         Orthonormal directions in the space.
     aspect_names : tuple of str
@@ -42,22 +56,28 @@ class Head:
 
     pooled_mean: FloatArray
     pooled_scale: FloatArray
-    projection: FloatArray
+    pooled_map: FloatArray
+    features_mean: FloatArray
+    features_scale: FloatArray
+    features_map: FloatArray
+    blend: FloatArray
     aspects: FloatArray
     aspect_names: tuple[str, ...]
 
     @property
     def dimension(self) -> int:
         """How many numbers a vector has."""
-        return int(self.projection.shape[1])
+        return int(self.pooled_map.shape[1] + self.features_map.shape[1])
 
-    def project(self, pooled: FloatArray) -> FloatArray:
+    def project(self, pooled: FloatArray, features: FloatArray) -> FloatArray:
         """Place a recording in the space.
 
         Parameters
         ----------
         pooled : ndarray, shape (patches, 1506), float32
             MusiCNN's pooled activations of the recording's 3-s patches, at least one.
+        features : ndarray, shape (f,), float32
+            The recording's `segue.represent.features.describe(...).vector`, not standardised.
 
         Returns
         -------
@@ -71,14 +91,22 @@ class Head:
         """
         if pooled.ndim != 2 or pooled.shape[1] != POOLED_SIZE or len(pooled) == 0:
             raise BadArgument(
-                f"expected pooled activations of shape (patches, {POOLED_SIZE}), "
-                f"got {pooled.shape}"
+                f"expected pooled activations of shape (patches, {POOLED_SIZE}), got {pooled.shape}"
             )
-        if not np.isfinite(pooled).all():
-            raise BadArgument("the pooled activations hold values that are not finite")
-        standard = self.standardise_pooled(pooled.mean(axis=0, dtype=np.float64))
-        vector = standard.astype(np.float64) @ self.projection
-        return (vector / max(float(np.linalg.norm(vector)), _TINY)).astype(np.float32)
+        if features.shape != self.features_mean.shape:
+            raise BadArgument(
+                f"expected {len(self.features_mean)} features, got shape {features.shape}"
+            )
+        if not (np.isfinite(pooled).all() and np.isfinite(features).all()):
+            raise BadArgument("the activations or features hold values that are not finite")
+        heard = self.standardise_pooled(pooled.mean(axis=0, dtype=np.float64))
+        described = np.clip((features - self.features_mean) / self.features_scale, -LIMIT, LIMIT)
+        return np.concatenate(
+            [
+                self.blend[0] * _unit(heard.astype(np.float64) @ self.pooled_map),
+                self.blend[1] * _unit(described.astype(np.float64) @ self.features_map),
+            ]
+        ).astype(np.float32)
 
     def standardise_pooled(self, pooled: FloatArray) -> FloatArray:
         """Standardise pooled activations by the fixed constants of the space `musicnn`.
@@ -122,24 +150,24 @@ class Head:
         BadArgument
             Where a vector has another dimension or no direction.
         """
-        unit_a, unit_b = self._unit(a), self._unit(b)
+        unit_a, unit_b = self._direction(a), self._direction(b)
         products = (self.aspects @ unit_a) * (self.aspects @ unit_b)
         shares = dict(zip(self.aspect_names, products.tolist(), strict=True))
         shares[REMAINDER] = float(unit_a @ unit_b - products.sum())
         return shares
 
-    def _unit(self, vector: FloatArray) -> np.ndarray:
+    def _direction(self, vector: FloatArray) -> FloatArray64:
         if vector.shape != (self.dimension,):
             raise BadArgument(
                 f"expected a vector of {self.dimension} numbers, got shape {vector.shape}"
             )
-        length = float(np.linalg.norm(vector.astype(np.float64)))
-        if not length > 0:
+        if not vector.any():
             raise BadArgument("a vector of length 0 has no direction and is like nothing")
-        return np.asarray(vector, dtype=np.float64) / length
+        return _unit(vector.astype(np.float64))
 
 
-_TINY: Final = 1e-12
+def _unit(vector: FloatArray64) -> FloatArray64:
+    return vector / max(float(np.linalg.norm(vector)), _TINY)
 
 
 @cache
@@ -151,15 +179,12 @@ def load_head() -> Head:
 def head_to_bytes(head: Head) -> bytes:
     """Serialise a head as safetensors, the aspects' names in its metadata."""
     tensors = {
-        "pooled_mean": head.pooled_mean,
-        "pooled_scale": head.pooled_scale,
-        "projection": head.projection,
-        "aspects": head.aspects,
+        field.name: getattr(head, field.name) for field in fields(head) if field.name != _NAMES
     }
     names = json.dumps(head.aspect_names)
     return save(
         {name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()},
-        metadata={"format": str(_FORMAT), "aspect_names": names},
+        metadata={"format": str(_FORMAT), _NAMES: names},
     )
 
 
@@ -180,11 +205,14 @@ def head_from_bytes(data: bytes) -> Head:
             f"the head of the space `sound` has format {metadata.get('format')!r}, this Segue "
             f"reads {_FORMAT}; install the weights that belong to it"
         )
-    head = Head(**tensors, aspect_names=tuple(json.loads(metadata["aspect_names"])))
+    head = Head(**tensors, aspect_names=tuple(json.loads(metadata[_NAMES])))
     expected = {
         "pooled_mean": (POOLED_SIZE,),
         "pooled_scale": (POOLED_SIZE,),
-        "projection": (POOLED_SIZE, head.dimension),
+        "pooled_map": (POOLED_SIZE, head.pooled_map.shape[1]),
+        "features_mean": (len(head.features_map),),
+        "features_scale": (len(head.features_map),),
+        "blend": (2,),
         "aspects": (len(head.aspect_names), head.dimension),
     }
     for name, shape in expected.items():

@@ -1,23 +1,26 @@
-"""MusiCNN in PyTorch, arranged as matrix products.
+"""MusiCNN in PyTorch, its living filters arranged as matrix products.
 
 Architecture and weights: Pons & Serra, "musicnn: pre-trained convolutional neural networks
 for music audio tagging", ISMIR 2019 late-breaking (weights ISC licence, see
 ``segue/weights/musicnn.md``).
 
-Shape legend: B batch, T time frames, M mel bands, C channels, R = B * T rows, W = M * 7.
+Shape legend: B batch, T time frames, M mel bands, C channels, R = B * T rows,
+W = M * 7 columns, P positions.
+
+Of the front end's 561 filters training left 64 alive: the kernels of all others are zero to
+within 3e-7, and what they give is the same number in every frame of any sound. Only the
+living ones are computed; the others' share of what follows is worked out once.
 
 Convolutions with a single input channel run far below what a CPU can do. Here they are
-matrix products that need (almost) no unfolded copy of the input:
+matrix products with little or no unfolded copy of the input:
 
 - Timbre: every frame's row holds, band after band, the 7 frames around it. A kernel's window
-  at any frequency is then a contiguous stretch of the row, so the products for all frames at
-  one frequency take a strided view as it lies, and as many products as there are positions
-  give the convolution, without a multiplication too many.
-- Rhythm: stretches of a band just wide enough for `RHYTHM_BLOCK` positions are multiplied
-  with a matrix that holds the kernel once per position, shifted (a Toeplitz matrix).
+  at any frequency is then a contiguous stretch of the row, so that a product takes a strided
+  view as it lies.
+- Rhythm: stretches of each band just wide enough for some positions.
 
-The maximum over frequency runs after each product, while the product is still in the cache.
-`bench/musicnn_forms.py` compares this form with the alternatives.
+Either is multiplied with a matrix that holds the kernels once per position, shifted (a
+Toeplitz matrix). `bench/musicnn_forms.py` compares this form with the alternatives.
 """
 
 from dataclasses import dataclass
@@ -35,12 +38,11 @@ MEL_BANDS = 96
 POOLED_SIZE = 1506
 BATCH_NORM_EPSILON = 1e-3
 TIMBRE_FRAMES = 7
-FRAME_PLACES = TIMBRE_FRAMES + 1  # and a one, to which the bias is the weight
-#: What is subtracted before rounding, and comes back with the bias. Between -1 and 1 after
-#: batch norm; near the mean of music, which falls evenly with the mel band.
-TYPICAL_BAND = torch.linspace(0.25, -0.875, MEL_BANDS).bfloat16().float()
-RHYTHM_BLOCK = 16  # time positions per product; chosen in bench/musicnn_forms.py
-RHYTHM_BANDS = 16  # per product, so that it stays in the cache
+TIMBRE_BLOCK = 4  # frequency positions per product; chosen in bench/musicnn_forms.py
+RHYTHM_BLOCK = 16  # time positions per product
+#: A kernel whose greatest weight is below this is dead: the living have 9e-4 and more, the
+#: dead at most 2.2e-7.
+DEAD = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,35 +70,29 @@ class Affine:
 
 
 class Musicnn(nn.Module):
-    """The trained network, for inference.
+    """The trained network, for inference, in float32.
 
     Parameters
     ----------
     weights : dict of str to Tensor
         The published checkpoint's tensors under their own names.
-    dtype : torch.float32 or torch.bfloat16
-        Precision of the large products; sums and everything after the front end's
-        maxima are at least as precise.
     """
 
-    def __init__(self, weights: dict[str, Tensor], dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, weights: dict[str, Tensor]) -> None:
         super().__init__()
-        self.dtype = dtype
         self._input_norm = _affine(weights, "batch_normalization")
-        self._timbre = [
-            _TimbreFilters(weights, kernel, norm, dtype)
-            for kernel, norm in (
-                ("conv2d", "batch_normalization_1"),
-                ("conv2d_1", "batch_normalization_2"),
-            )
+        filters = [
+            _Filters(weights, f"conv2d_{i}" if i else "conv2d", f"batch_normalization_{i + 1}")
+            for i in range(5)
         ]
-        self._rhythm = [
-            _RhythmFilters(weights, f"conv2d_{i}", f"batch_normalization_{i + 1}", dtype)
-            for i in (2, 3, 4)
-        ]
+        self._timbre = [_TimbreFilters(one) for one in filters[:2]]
+        self._rhythm = [_RhythmFilters(one) for one in filters[2:]]
+        self._living = torch.cat([one.living for one in filters]).nonzero()[:, 0]
+        self._constant = torch.cat([one.constant for one in filters])
         self._middle = [
             _FrameLayer(weights, f"conv2d_{i}", f"batch_normalization_{i + 1}") for i in (5, 6, 7)
         ]
+        self._middle[0].fix(self._constant, self._living)
         self._pooled_norm = _affine(weights, "batch_normalization_9")
         self._dense = (weights["dense.kernel"], weights["dense.bias"])
         self._dense_norm = _affine(weights, "batch_normalization_10")
@@ -121,21 +117,29 @@ class Musicnn(nn.Module):
                 f"not {tuple(log_mel.shape)}"
             )
         x_BTM = log_mel * self._input_norm.scale + self._input_norm.shift
-        around_RW = _frames_around(x_BTM, self.dtype)
-        front_RC = torch.cat(
-            [
-                *(filters(around_RW) for filters in self._timbre),
-                *(filters(x_BTM).flatten(0, 1) for filters in self._rhythm),
-            ],
-            dim=1,
-        )
-        front_BTC = front_RC.view(len(x_BTM), PATCH_FRAMES, -1)
+        around_RW = _frames_around(x_BTM)
+        timbre = [filters(around_RW).view(*x_BTM.shape[:2], -1) for filters in self._timbre]
+        front_BTC = torch.cat([*timbre, *(filters(x_BTM) for filters in self._rhythm)], dim=2)
         first_BTC = self._middle[0](front_BTC)
         second_BTC = self._middle[1](first_BTC) + first_BTC
         third_BTC = self._middle[2](second_BTC) + second_BTC
-        frames_BTC = torch.cat([front_BTC, first_BTC, second_BTC, third_BTC], dim=2)
-        pooled = torch.stack([frames_BTC.amax(1), frames_BTC.mean(1)], dim=2).flatten(1)
+        middle_BTC = torch.cat([first_BTC, second_BTC, third_BTC], dim=2)
+        pooled = torch.stack(
+            [
+                torch.cat([self._with_constant(front), middle], dim=1)
+                for front, middle in (
+                    (front_BTC.amax(1), middle_BTC.amax(1)),
+                    (front_BTC.mean(1), middle_BTC.mean(1)),
+                )
+            ],
+            dim=2,
+        ).flatten(1)
         return Activations(pooled, self.tag_logits(pooled))
+
+    def _with_constant(self, living_BC: Tensor) -> Tensor:
+        full_BC = self._constant.repeat(len(living_BC), 1)
+        full_BC[:, self._living] = living_BC
+        return full_BC
 
     def tag_logits(self, pooled: Tensor) -> Tensor:
         """Map pooled activations (B, 1506) to the 50 tags' logits (B, 50)."""
@@ -143,132 +147,82 @@ class Musicnn(nn.Module):
         return _apply(self._dense_norm, hidden.relu()) @ self._output[0] + self._output[1]
 
 
-def load_musicnn(path: Path, dtype: torch.dtype = torch.float32) -> Musicnn:
-    """Load MusiCNN from a safetensors file."""
-    return Musicnn(load_file(path), dtype)
+def load_musicnn(path: Path, dtype: torch.dtype = torch.float32) -> Musicnn:  # noqa: ARG001
+    """Load MusiCNN from a safetensors file.
+
+    All is computed in float32, whatever `dtype` says: the living filters are so few that
+    nothing is faster.
+    """
+    return Musicnn(load_file(path))
 
 
-class _Rectified:
-    """The greatest of many products through ReLU and batch norm, in the norm's direction.
+class _Filters:
+    """The living filters of a layer of the front end.
 
-    A batch norm of negative scale turns the order round: there the least counts. Bias and
-    ReLU come before, so the values compared matter only where they are not negative, and
-    those are ordered alike as floating-point numbers and as the integers of the same bits,
-    which processors compare several times faster in bfloat16. A negative one is also a
-    negative integer, and 0 to the ReLU.
-
-    Channels are kept in the order of `channels`: first those of which the least counts.
+    The maximum over frequency is taken of the bare products: bias, ReLU and batch norm are
+    monotone in each channel. Where the norm's scale is negative the kernel's sign is turned
+    round, so that one maximum serves both directions.
     """
 
     def __init__(self, weights: dict[str, Tensor], kernel: str, norm: str) -> None:
-        affine = _affine(weights, norm)
-        falling = affine.scale < 0
-        self.channels = torch.cat([falling.nonzero()[:, 0], (~falling).nonzero()[:, 0]])
-        self.falling = int(falling.sum())
-        self.bias = weights[f"{kernel}.bias"][self.channels]
-        self._affine = affine
-        self._places = self.channels.argsort()
+        kernel_TMC = weights[f"{kernel}.kernel"][:, :, 0, :]
+        bias, affine = weights[f"{kernel}.bias"], _affine(weights, norm)
+        self.living = kernel_TMC.abs().amax((0, 1)) >= DEAD
+        self.constant = _apply(affine, bias.relu())  # right for the dead alone
+        self._affine = Affine(affine.scale[self.living], affine.shift[self.living])
+        self._sign = torch.where(self._affine.scale < 0, -1.0, 1.0)
+        self._bias = bias[self.living]
+        self.kernel_TMC = kernel_TMC[..., self.living] * self._sign
 
     def finish(self, best: Tensor) -> Tensor:
-        """Map the best products, shape (..., channels), to features in the net's order."""
-        return _apply(self._affine, best.float().relu()[..., self._places])
+        """Map the greatest products, shape (..., living channels), to features."""
+        return _apply(self._affine, (best * self._sign + self._bias).relu())
 
 
 class _TimbreFilters:
     """Kernels tall in frequency: convolution, ReLU, batch norm, maximum over frequency."""
 
-    def __init__(
-        self, weights: dict[str, Tensor], kernel: str, norm: str, dtype: torch.dtype
-    ) -> None:
-        self._rectified = _Rectified(weights, kernel, norm)
-        kernel_TMC = weights[f"{kernel}.kernel"][:, :, 0, self._rectified.channels]
-        height = kernel_TMC.shape[1]
-        with_bias = F.pad(kernel_TMC, (0, 0, 0, 0, 0, 1)).transpose(0, 1)  # M, 7 + 1, C
-        self._matrices = []
-        for start in range(MEL_BANDS - height + 1):
-            centre = (kernel_TMC.sum(0) * TYPICAL_BAND[start : start + height, None]).sum(0)
-            high, low = _halves(self._rectified.bias + centre, dtype)
-            matrix = with_bias.to(dtype)
-            matrix[0, -1] = high
-            if low is not None:
-                matrix[1, -1] = low
-            self._matrices.append(matrix.flatten(0, 1))
+    def __init__(self, filters: _Filters) -> None:
+        self._filters = filters
+        _, height, self._channels = filters.kernel_TMC.shape
+        self._matrix = _shifted(filters.kernel_TMC.transpose(0, 1), TIMBRE_BLOCK)
+        last = MEL_BANDS - height + 1 - TIMBRE_BLOCK
+        # The last block may overlap the one before: a maximum does not mind.
+        self._starts = [*range(0, last, TIMBRE_BLOCK), last]
 
     def __call__(self, around_RW: Tensor) -> Tensor:
         """Map `_frames_around` to features, shape (R, C)."""
-        falling, (width, channels) = self._rectified.falling, self._matrices[0].shape
-        best = around_RW.new_empty(len(around_RW), channels)
+        width = len(self._matrix)
+        best = around_RW[:, :width] @ self._matrix
         product = torch.empty_like(best)
-        least, greatest = best.view(_INTEGERS[best.dtype]).tensor_split([falling], dim=1)
-        lower, upper = product.view(_INTEGERS[best.dtype]).tensor_split([falling], dim=1)
-        for position, matrix in enumerate(self._matrices):
-            start = position * FRAME_PLACES
-            window = around_RW[:, start : start + width]
-            if position == 0:
-                torch.mm(window, matrix, out=best)
-            else:
-                torch.mm(window, matrix, out=product)
-                torch.minimum(least, lower, out=least)
-                torch.maximum(greatest, upper, out=greatest)
-        return self._rectified.finish(best)
+        for position in self._starts[1:]:
+            start = position * TIMBRE_FRAMES
+            torch.mm(around_RW[:, start : start + width], self._matrix, out=product)
+            torch.maximum(best, product, out=best)
+        return self._filters.finish(best.view(len(best), TIMBRE_BLOCK, self._channels).amax(1))
 
 
 class _RhythmFilters:
-    """Kernels long in time, one band at a time: convolution, …, maximum over the bands."""
+    """Kernels long in time: convolution, ReLU, batch norm, maximum over the bands."""
 
-    def __init__(
-        self, weights: dict[str, Tensor], kernel: str, norm: str, dtype: torch.dtype
-    ) -> None:
-        self._rectified = _Rectified(weights, kernel, norm)
-        kernel_TC = weights[f"{kernel}.kernel"][:, 0, 0, self._rectified.channels]
-        length = len(kernel_TC)
+    def __init__(self, filters: _Filters) -> None:
+        self._filters = filters
+        length, _, self._channels = filters.kernel_TMC.shape
+        self._matrix = _shifted(filters.kernel_TMC, RHYTHM_BLOCK)
         self._blocks = -(-PATCH_FRAMES // RHYTHM_BLOCK)
         # TensorFlow's odd pad is at the end.
         self._before = (length - 1) // 2
         self._after = length - 1 - self._before + self._blocks * RHYTHM_BLOCK - PATCH_FRAMES
-        falling = self._rectified.falling
-        exact = torch.cat(
-            [_shifted(kernel_TC[:, :falling]), _shifted(kernel_TC[:, falling:])], dim=1
-        )
-        self._width = len(exact)
-        high, low = _halves(exact, dtype)
-        self._matrix = high if low is None else torch.cat([high, high, low])
-        bias = self._rectified.bias
-        self._bias = torch.cat(
-            [bias[:falling].repeat(RHYTHM_BLOCK), bias[falling:].repeat(RHYTHM_BLOCK)]
-        ).to(dtype)
-        self._bias_rest = bias - bias.to(dtype).float()
 
     def __call__(self, x_BTM: Tensor) -> Tensor:
         """Return features of shape (B, T, C)."""
-        width, columns = self._matrix.shape
-        padded_MBT = F.pad(x_BTM.permute(2, 0, 1), (self._before, self._after))
-        high, low = _halves(padded_MBT, self._matrix.dtype)
-        parts = torch.stack([high] if low is None else [high, low, high], dim=2)
-        windows = parts.unfold(3, self._width, RHYTHM_BLOCK).transpose(2, 3)
-        rows = len(x_BTM) * self._blocks
-        product = self._matrix.new_empty(RHYTHM_BANDS * rows, columns)
-        bits = product.view(_INTEGERS[product.dtype]).view(RHYTHM_BANDS, rows, columns)
-        split = self._rectified.falling * RHYTHM_BLOCK
-        least: Tensor | None = None
-        for start in range(0, MEL_BANDS, RHYTHM_BANDS):
-            some = windows[start : start + RHYTHM_BANDS].reshape(-1, width)
-            torch.addmm(self._bias, some, self._matrix, out=product)
-            lower, upper = bits[..., :split].amin(0), bits[..., split:].amax(0)
-            if least is None:
-                least, greatest = lower, upper
-            else:
-                torch.minimum(least, lower, out=least)
-                torch.maximum(greatest, upper, out=greatest)
-        assert least is not None
-        best = torch.cat(
-            [
-                part.view(product.dtype).view(len(x_BTM), self._blocks * RHYTHM_BLOCK, -1)
-                for part in (least, greatest)
-            ],
-            dim=2,
-        )
-        return self._rectified.finish(best[:, :PATCH_FRAMES] + self._bias_rest)
+        width = len(self._matrix)
+        padded_MBT = F.pad(x_BTM.permute(2, 0, 1), (self._before, self._after)).contiguous()
+        windows = padded_MBT.unfold(2, width, RHYTHM_BLOCK)  # M, B, blocks, width
+        product = windows.reshape(-1, width) @ self._matrix
+        best = product.view(MEL_BANDS, len(x_BTM) * self._blocks, -1).amax(0)
+        frames = best.view(len(x_BTM), self._blocks * RHYTHM_BLOCK, self._channels)
+        return self._filters.finish(frames[:, :PATCH_FRAMES])
 
 
 class _FrameLayer:
@@ -278,60 +232,56 @@ class _FrameLayer:
     """
 
     def __init__(self, weights: dict[str, Tensor], kernel: str, norm: str) -> None:
-        kernel_TCK = weights[f"{kernel}.kernel"][:, :, 0, :]
-        self._duration, _, self._channels = kernel_TCK.shape
-        self._matrix = kernel_TCK.transpose(0, 1).flatten(1).contiguous()  # C, 7 * K
-        self._bias = weights[f"{kernel}.bias"]
+        self._kernel_TCK = weights[f"{kernel}.kernel"][:, :, 0, :]
+        self._start_TK = weights[f"{kernel}.bias"].repeat(PATCH_FRAMES, 1)
         self._affine = _affine(weights, norm)
 
+    def fix(self, constant: Tensor, free: Tensor) -> None:
+        """Take all input features but `free` (their numbers) for constant."""
+        fixed = constant.clone()
+        fixed[free] = 0
+        self._start_TK = self._sum(fixed.repeat(1, PATCH_FRAMES, 1))[0]
+        self._kernel_TCK = self._kernel_TCK[:, free]
+
     def __call__(self, x_BTC: Tensor) -> Tensor:
-        half = self._duration // 2
-        time = x_BTC.shape[1]
-        parts = (x_BTC.flatten(0, 1) @ self._matrix).view(*x_BTC.shape[:2], self._duration, -1)
-        total = self._bias.repeat(*x_BTC.shape[:2], 1)
-        for place in range(self._duration):
-            shift = place - half  # output frame t takes input frame t + shift
-            to = slice(max(0, -shift), time - max(0, shift))
-            of = slice(max(0, shift), time - max(0, -shift))
+        return _apply(self._affine, self._sum(x_BTC).relu())
+
+    def _sum(self, x_BTC: Tensor) -> Tensor:
+        duration, features, channels = self._kernel_TCK.shape
+        matrix = self._kernel_TCK.transpose(0, 1).reshape(features, duration * channels)
+        parts = (x_BTC.flatten(0, 1) @ matrix).view(*x_BTC.shape[:2], duration, channels)
+        total = self._start_TK.repeat(len(x_BTC), 1, 1)
+        for place in range(duration):
+            shift = place - duration // 2  # frame t of the output takes frame t + shift
+            to = slice(max(0, -shift), PATCH_FRAMES - max(0, shift))
+            of = slice(max(0, shift), PATCH_FRAMES - max(0, -shift))
             total[:, to] += parts[:, of, place]
-        return _apply(self._affine, total.relu())
+        return total
 
 
-#: Integers of the same size.
-_INTEGERS = {torch.float32: torch.int32, torch.bfloat16: torch.int16}
-
-
-def _frames_around(x_BTM: Tensor, dtype: torch.dtype) -> Tensor:
+def _frames_around(x_BTM: Tensor) -> Tensor:
     """Put the 7 frames around each frame side by side, band after band: shape (R, W)."""
     half = TIMBRE_FRAMES // 2
-    padded = (F.pad(x_BTM, (0, 0, half, half)) - TYPICAL_BAND).to(dtype)
-    around = padded.new_ones(*x_BTM.shape, FRAME_PLACES)
-    around[..., :TIMBRE_FRAMES] = padded.unfold(1, TIMBRE_FRAMES, 1)
-    return around.view(-1, MEL_BANDS * FRAME_PLACES)
+    padded = F.pad(x_BTM, (0, 0, half, half))
+    return padded.unfold(1, TIMBRE_FRAMES, 1).reshape(-1, MEL_BANDS * TIMBRE_FRAMES)
 
 
-def _shifted(kernel_TC: Tensor) -> Tensor:
-    """Hold `RHYTHM_BLOCK` copies of a kernel, each one frame later than the last.
+def _shifted(kernel: Tensor, count: int) -> Tensor:
+    """Hold `count` copies of a kernel, each shifted by one along its first axis.
+
+    Parameters
+    ----------
+    kernel : Tensor, shape (L, A, C)
 
     Returns
     -------
-    Tensor, shape (T + RHYTHM_BLOCK - 1, RHYTHM_BLOCK * C)
+    Tensor, shape ((L + count - 1) * A, count * C)
     """
-    length, channels = kernel_TC.shape
-    matrix = torch.zeros(length + RHYTHM_BLOCK - 1, RHYTHM_BLOCK, channels)
-    for shift in range(RHYTHM_BLOCK):
-        matrix[shift : shift + length, shift] = kernel_TC
-    return matrix.flatten(1)
-
-
-def _halves(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
-    """Split numbers into one of `dtype` and what its rounding lost; None for float32.
-
-    With a product of sums ``(a + b)(c + d)`` without ``bd``, two halves of bfloat16 give
-    about the precision of float32.
-    """
-    high = x.to(dtype)
-    return high, None if dtype == torch.float32 else (x - high).to(dtype)
+    length, second, channels = kernel.shape
+    matrix = torch.zeros(length + count - 1, second, count, channels)
+    for shift in range(count):
+        matrix[shift : shift + length, :, shift] = kernel
+    return matrix.flatten(2).flatten(0, 1)
 
 
 def _affine(weights: dict[str, Tensor], name: str) -> Affine:

@@ -41,7 +41,7 @@ def sound_spaces() -> dict[str, Space]:
         ("sound", load_head().dimension, sound),
         ("musicnn", MUSICNN_SIZE, musicnn),
         ("features", _size("features.safetensors", "mean"), hand_made),
-        ("tags", len(TAGS), musicnn),
+        ("tags", len(TAGS), _fingerprint("musicnn.safetensors", "tags.safetensors")),
     )
     return {
         name: Space(name, "sound", dimension, "cosine", model, REPRESENTATION_VERSION)
@@ -49,9 +49,26 @@ def sound_spaces() -> dict[str, Space]:
     }
 
 
+def standardise_tags(logits: FloatArray) -> FloatArray:
+    """Make a vector of the space `tags` of MusiCNN's logits, shape (50,).
+
+    0 is the average track of the music that the constants were taken from, 1 one standard
+    deviation more.
+    """
+    constants = _tag_constants()
+    return np.asarray((logits - constants["mean"]) / constants["scale"], dtype=np.float32)
+
+
 def tag_probabilities(vector: FloatArray) -> dict[str, float]:
     """Map a vector of the space `tags` to the probability of each tag."""
-    return dict(zip(TAGS, (1 / (1 + np.exp(-vector))).tolist(), strict=True))
+    constants = _tag_constants()
+    logits = vector * constants["scale"] + constants["mean"]
+    return dict(zip(TAGS, (1 / (1 + np.exp(-logits))).tolist(), strict=True))
+
+
+@cache
+def _tag_constants() -> dict[str, FloatArray]:
+    return load_file(WEIGHTS / "tags.safetensors")
 
 
 def _fingerprint(*names: str) -> str:

@@ -1,0 +1,202 @@
+"""Measure whether the features are right, useful and quick.
+
+    python bench/features.py --data ../shared/data [--write-weights]
+
+Tempo and key against the truth of rendered MIDI files (see bench/rendered.py), beside librosa's
+on the same sound; retrieval of the space `features` over the clips; time for a minute of sound.
+With `--write-weights`, the constants of the space are computed from the clips and shipped.
+"""
+
+import argparse
+import csv
+import datetime as dt
+import platform
+import time
+import warnings
+from pathlib import Path
+from typing import Final
+
+import librosa
+import mir_eval
+import numpy as np
+from safetensors.numpy import save_file
+
+from rendered import Piece, pieces
+from segue.formats.sound import read_sound
+from segue.measure.retrieval import retrieval
+from segue.records import FloatArray
+from segue.represent.features import (
+    FEATURE_GROUPS,
+    FEATURE_NAMES,
+    LIMIT,
+    VERSION,
+    describe,
+    standardise,
+)
+from segue.represent.harmony import MODES, PITCH_CLASSES
+from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
+from stretches import as_recording
+
+BENCH: Final = Path(__file__).parent
+TABLE: Final = BENCH / "tables" / "features.md"
+WEIGHTS: Final = BENCH.parent / "src" / "segue" / "weights" / "features.safetensors"
+TOLERANCE: Final = 0.04
+OCTAVES: Final = (1, 2, 3, 1 / 2, 1 / 3)
+RIDGE: Final = 1.0
+# Krumhansl & Kessler 1982.
+KRUMHANSL: Final = (
+    (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+    (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--write-weights", action="store_true")
+    arguments = parser.parse_args()
+    packages, vectors = _clips(arguments.data / "audio")
+    if arguments.write_weights:
+        _write_weights(vectors)
+    lines = [
+        "# Features",
+        "",
+        f"`python bench/features.py --data ../shared/data`, {dt.date.today()}, "
+        f"{platform.machine()}, version {VERSION} of the features.",
+        "",
+        *_truth(list(pieces(arguments.data, "test", pop=60, multitrack=40, folk=40))),
+        "",
+        *_retrieval(packages, vectors),
+        "",
+        _speed(),
+    ]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(text, encoding="utf-8")
+
+
+def _clips(folder: Path) -> tuple[list[str], FloatArray]:
+    with (folder / "tracks.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    vectors = [
+        describe(read_sound(folder / row["path"], SAMPLE_RATE_HZ, spans_to_analyse)).vector
+        for row in rows
+    ]
+    return [row["source_package"] for row in rows], np.stack(vectors)
+
+
+def _write_weights(vectors: FloatArray) -> None:
+    """Mean and scale of each number, and a regularised whitening within each group."""
+    exact = vectors.astype(np.float64)
+    mean, scale = exact.mean(axis=0), exact.std(axis=0)
+    standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
+    mix = np.zeros((len(FEATURE_NAMES), len(FEATURE_NAMES)))
+    for at in FEATURE_GROUPS.values():
+        values, axes = np.linalg.eigh(np.cov(standard[:, at].T))
+        mix[at, at] = axes / np.sqrt(values + RIDGE) @ axes.T
+    constants = {"mean": mean, "scale": scale, "mix": mix}
+    save_file({name: x.astype(np.float32) for name, x in constants.items()}, WEIGHTS)
+
+
+def _truth(known: list[Piece]) -> list[str]:
+    timed = [piece for piece in known if piece.tempo_bpm]
+    # A hundred of each: the keys of the folk tunes fill up.
+    keyed = [piece for piece in known if piece.key][:100]
+    facts = {piece.name: describe(piece.recording).facts for piece in known}
+    lines = [
+        f"## Tempo, {len(timed)} rendered MIDI files ({_sources(timed)})",
+        "",
+        "| | Acc1 | Acc2 |",
+        "|---|---:|---:|",
+    ]
+    for name, estimates in (
+        ("segue", [float(facts[piece.name]["tempo_bpm"]) for piece in timed]),
+        ("librosa beat_track", [_librosa_tempo(piece) for piece in timed]),
+    ):
+        ratios = np.array(estimates) / [piece.tempo_bpm for piece in timed]
+        close = [np.abs(ratios / octave - 1) <= TOLERANCE for octave in OCTAVES]
+        lines.append(f"| {name} | {close[0].mean():.3f} | {np.any(close, axis=0).mean():.3f} |")
+    lines += [
+        "",
+        f"## Key, {len(keyed)} rendered MIDI files ({_sources(keyed)})",
+        "",
+        "| | weighted score | exact |",
+        "|---|---:|---:|",
+    ]
+    for name, keys in (
+        ("segue", [str(facts[piece.name]["key"]) for piece in keyed]),
+        ("Krumhansl-Schmuckler on librosa chroma_stft", [_librosa_key(piece) for piece in keyed]),
+        ("the commonest key of all", ["C major"] * len(keyed)),
+    ):
+        scores = [
+            mir_eval.key.weighted_score(piece.key, key)
+            for piece, key in zip(keyed, keys, strict=True)
+        ]
+        exact = np.mean([score == 1 for score in scores])
+        lines.append(f"| {name} | {np.mean(scores):.3f} | {exact:.3f} |")
+    confidences = [float(facts[piece.name]["key_confidence"]) for piece in keyed]
+    return [*lines, "", f"Mean key_confidence of segue: {np.mean(confidences):.3f}."]
+
+
+def _sources(known: list[Piece]) -> str:
+    sources = [piece.name.split("/")[0] for piece in known]
+    return ", ".join(f"{name} {sources.count(name)}" for name in sorted(set(sources)))
+
+
+def _librosa_tempo(piece: Piece) -> float:
+    samples = np.concatenate(piece.recording.excerpts)
+    return float(np.squeeze(librosa.beat.beat_track(y=samples, sr=SAMPLE_RATE_HZ)[0]))
+
+
+def _librosa_key(piece: Piece) -> str:
+    samples = np.concatenate(piece.recording.excerpts)
+    chroma = librosa.feature.chroma_stft(y=samples, sr=SAMPLE_RATE_HZ).mean(axis=1)
+    fits = [
+        np.corrcoef(np.roll(profile, tonic), chroma)[0, 1]
+        for profile in KRUMHANSL
+        for tonic in range(12)
+    ]
+    best = int(np.argmax(fits))
+    return f"{PITCH_CLASSES[best % 12]} {MODES[best // 12]}"
+
+
+def _retrieval(packages: list[str], vectors: FloatArray) -> list[str]:
+    space = standardise(vectors)
+    lines = [
+        f"## Clips of the same package among {len(vectors)}",
+        "",
+        "| | numbers | P@1 | P@5 | mAP |",
+        "|---|---:|---:|---:|---:|",
+        _retrieval_row("features", space, packages),
+        _retrieval_row("z-scored only", (vectors - vectors.mean(0)) / vectors.std(0), packages),
+    ]
+    for group, at in FEATURE_GROUPS.items():
+        lines.append(_retrieval_row(f"{group} alone", space[:, at], packages))
+    return lines
+
+
+def _retrieval_row(name: str, space: FloatArray, packages: list[str]) -> str:
+    found = retrieval(space, packages)
+    return (
+        f"| {name} | {space.shape[1]} | {found.precision_at_1:.3f} "
+        f"| {found.precision_at_5:.3f} | {found.mean_average_precision:.3f} |"
+    )
+
+
+def _speed() -> str:
+    rng = np.random.default_rng(0)
+    recording = as_recording(rng.normal(0, 0.1, 60 * SAMPLE_RATE_HZ).astype(np.float32))
+    times = []
+    for _ in range(10):
+        start = time.process_time()
+        describe(recording)
+        times.append(time.process_time() - start)
+    return f"`describe` of 60 s of sound: {min(times):.3f} s of processor time (best of 10)."
+
+
+if __name__ == "__main__":
+    with warnings.catch_warnings():
+        # librosa warns of its own deprecated parts
+        warnings.simplefilter("ignore", FutureWarning)
+        main()

@@ -1,0 +1,449 @@
+"""Quality of the space `sound` beside the alternatives, in two folds; `--ship` learns it anew.
+
+    python bench/sound_space.py --data ../shared/data --cache DIR [--ship]
+
+A query is a track of an album (source package) or artist of at least three tracks; all other
+tracks of the fold may be found. Packages are divided by int(sha256(name), 16) % 2; what is
+learned or standardised is fitted on one fold and tested inside the other; figures are the mean
+of both. In "degraded" columns tracks went through `production.degraded`: equaliser, low-pass,
+gain, codec; seeds are derived from the path. The first run fills the cache (about half an hour
+on one core), later ones take two minutes.
+"""
+
+import argparse
+import csv
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+import torch
+
+from production import degraded, production_numbers
+from segue.formats.sound import read_sound
+from segue.measure.retrieval import (
+    Estimate,
+    Figure,
+    Retrieval,
+    interval,
+    paired_difference,
+    retrieval,
+)
+from segue.model.sound.head import Head, head_to_bytes
+from segue.model.sound.musicnn import load_musicnn
+from segue.model.sound.spaces import TAGS
+from segue.records import FloatArray, Recording, Span
+from segue.represent.features import FEATURE_NAMES, describe
+from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches
+from segue.train.sound_space import Described, Patches, SoundSpaceConfig, fit_aspects, fit_head
+from tables import keep, table
+
+WEIGHTS = Path(__file__).parents[1] / "src" / "segue" / "weights"
+NAMED_FEATURES = {
+    "tempo": "tempo_octaves",
+    "clear pulse": "pulse_clarity",
+    "many notes": "onsets_per_s_log",
+    "brightness": "centroid_octaves_mean",
+    "noisiness": "flatness_log_mean",
+    "loudness": "loudness_lufs",
+    "dynamic range": "level_range_db",
+    "major key": "major_minus_minor",
+}
+TEST = "D"  # degraded copy of every clip; tested on the fold that was not learned from
+SHORT_COPIES = ("A0", "A1", "A2")  # further copies to learn from; A1 is also shifted in pitch
+COPIES = (TEST, *SHORT_COPIES)
+COPY_S = 15.2  # a copy is a stretch of that length, from anywhere
+PATCHES_AT_ONCE = 4
+CUT_S = 1.2
+CLIP_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """The table of clips."""
+
+    paths: tuple[str, ...]
+    packages: tuple[str, ...]
+    artists: tuple[str, ...]  # "" where not reliable
+
+    @property
+    def folds(self) -> np.ndarray:
+        """Fold of each clip, 0 or 1."""
+        return np.array(
+            [int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2 for name in self.packages]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """All clips in one state: clean, cut at the start, or degraded."""
+
+    patches: Patches
+    logits: FloatArray  # mean of each clip, (clips, 50)
+    features: FloatArray  # (clips, features), or empty where not needed
+    halves: FloatArray  # of the first and second half of clips, (2, clips, features), or empty
+    production: FloatArray  # (clips, 9)
+    bliss: FloatArray  # (clips, 23), or empty
+
+
+#: From the clips to learn from to all vectors, clean and degraded.
+Place = Callable[[np.ndarray], tuple[FloatArray, FloatArray | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One space on all clips, fitted on the training fold given."""
+
+    name: str
+    place: Place
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--ship", action="store_true", help="learn on all clips, write the weights")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.cache.mkdir(parents=True, exist_ok=True)
+    audio = options.data / "audio"
+    clips = read_clips(audio / "tracks.csv")
+    versions = {
+        name: cached(options.cache, audio, clips, name) for name in ("clean", "cut", *COPIES)
+    }
+    config = SoundSpaceConfig()
+    if options.ship:
+        ship(clips, versions, config)
+    sections = [quality(clips, versions, config), steadiness(versions, config, audio, clips)]
+    keep("sound_space", "Quality of the spaces of sound", sections)
+
+
+def read_clips(path: Path) -> Clips:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    reliable = ("tag", "album.json")
+    return Clips(
+        tuple(row["path"] for row in rows),
+        tuple(row["source_package"] for row in rows),
+        tuple(row["artist"] if row["artist_source"] in reliable else "" for row in rows),
+    )
+
+
+# ---- computing and caching ---------------------------------------------------------------
+
+
+def cached(folder: Path, audio: Path, clips: Clips, name: str) -> Version:
+    file = folder / f"{name}.npz"
+    if not file.exists():
+        arrays: Any = compute(audio, clips, name)
+        np.savez(file, **arrays)
+    with np.load(file) as arrays:
+        kept = {key: arrays[key] for key in arrays.files}
+    return Version(
+        Patches(kept["pooled"].astype(np.float32), kept["tracks"]),
+        kept["logits"],
+        kept["features"],
+        kept["halves"],
+        kept["production"],
+        kept["bliss"],
+    )
+
+
+def compute(audio: Path, clips: Clips, name: str) -> dict[str, np.ndarray]:
+    network = load_musicnn(WEIGHTS / "musicnn.safetensors", torch.bfloat16)
+    pooled, tracks, logits, features, halves, production, bliss = [], [], [], [], [], [], []
+    for track, path in enumerate(clips.paths):
+        samples = changed(read_clip(audio / path), name, path)
+        patches = torch.from_numpy(musicnn_patches(recording(samples)))
+        parts = [network(some) for some in torch.split(patches, PATCHES_AT_ONCE)]
+        pooled += [part.pooled.numpy().astype(np.float16) for part in parts]
+        logits.append(torch.cat([part.logits for part in parts]).mean(0).numpy())
+        tracks += [track] * len(patches)
+        if name in ("clean", TEST):
+            features.append(describe(recording(samples)).vector)
+            production.append(production_numbers(samples))
+        if name == "cut":
+            features.append(describe(recording(samples)).vector)
+        if name == "clean":
+            middle = len(samples) // 2
+            parts_of = (samples[:middle], samples[middle:])
+            halves.append([describe(recording(part)).vector for part in parts_of])
+            bliss.append(bliss_numbers(audio / path))
+    return {
+        "pooled": np.concatenate(pooled),
+        "tracks": np.array(tracks),
+        "logits": np.array(logits, np.float32),
+        "features": np.array(features, np.float32),
+        "halves": np.array(halves, np.float32).swapaxes(0, 1) if halves else np.zeros(0),
+        "production": np.array(production, np.float32),
+        "bliss": np.array(bliss, np.float32),
+    }
+
+
+def read_clip(path: Path) -> FloatArray:
+    return read_sound(path, SAMPLE_RATE_HZ, lambda duration_s: (Span(0.0, duration_s),)).excerpts[0]
+
+
+def changed(samples: FloatArray, name: str, path: str) -> FloatArray:
+    digest = hashlib.sha256(f"{path} {name}".encode()).hexdigest()
+    rng = np.random.default_rng(int(digest[:16], 16))
+    if name == "clean":
+        return samples
+    if name == "cut":
+        return samples[int(CUT_S * SAMPLE_RATE_HZ) :]
+    if name in SHORT_COPIES:
+        length = int(COPY_S * SAMPLE_RATE_HZ)
+        start = int(rng.integers(0, max(len(samples) - length, 0) + 1))
+        samples = samples[start : start + length]
+        if SHORT_COPIES.index(name) % 2:
+            semitones = rng.uniform(-0.5, 0.5)
+            rate_hz = SAMPLE_RATE_HZ * 2 ** (semitones / 12)
+            samples = soxr.resample(samples, rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
+    return degraded(samples, rng)[: int(CLIP_S * SAMPLE_RATE_HZ)]
+
+
+def recording(samples: FloatArray) -> Recording:
+    duration_s = len(samples) / SAMPLE_RATE_HZ
+    return Recording((samples,), (Span(0.0, duration_s),), duration_s, SAMPLE_RATE_HZ, 1, "")
+
+
+def bliss_numbers(path: Path) -> FloatArray:
+    from bliss_audio import Song
+
+    return np.asarray(Song(str(path)).analysis, np.float32)
+
+
+# ---- the table ---------------------------------------------------------------------------
+
+
+def rows(versions: dict[str, Version], config: SoundSpaceConfig) -> list[Row]:
+    clean, test = versions["clean"], versions[TEST]
+
+    def standardised(a: FloatArray, b: FloatArray | None) -> Place:
+        def place(learn: np.ndarray) -> tuple[FloatArray, FloatArray | None]:
+            mean, scale = a[learn].mean(axis=0), a[learn].std(axis=0) + 1e-6
+            return (a - mean) / scale, None if b is None else (b - mean) / scale
+
+        return place
+
+    def learned(place: Callable[[np.ndarray], Head]) -> Place:
+        def both(learn: np.ndarray) -> tuple[FloatArray, FloatArray | None]:
+            head = place(learn)
+            return project(head, clean), project(head, test)
+
+        return both
+
+    def trial(learn: np.ndarray) -> Head:
+        head = fit_head(clean.patches.only(learn), [], described(versions).only(learn), TRIAL)
+        return replace(head, blend=np.array([1, 0], np.float32))
+
+    def noise(learn: np.ndarray) -> tuple[FloatArray, FloatArray | None]:
+        drawn = np.random.default_rng(0).standard_normal((2, len(learn), 64))
+        return drawn[0].astype(np.float32), drawn[1].astype(np.float32)
+
+    pooled = clean.patches.means.astype(np.float32), test.patches.means.astype(np.float32)
+    return [
+        Row("random vectors", noise),
+        Row("bliss-audio, z-scored", standardised(clean.bliss, None)),
+        Row("nine production numbers", standardised(clean.production, test.production)),
+        Row("`features`", standardised(clean.features, test.features)),
+        Row("`tags` (MusiCNN's output)", standardised(clean.logits, test.logits)),
+        Row("`musicnn` (pooled, z-scored)", standardised(*pooled)),
+        Row("trial projection", learned(trial)),
+        Row(
+            "`sound` without features",
+            learned(
+                lambda learn: replace(
+                    fitted(versions, config, learn), blend=np.array([1, 0], np.float32)
+                )
+            ),
+        ),
+        Row("**`sound`**", learned(lambda learn: fitted(versions, config, learn))),
+    ]
+
+
+TRIAL = SoundSpaceConfig(pooled_dimension=256, pooled_shrinkage=0.3)
+
+
+def project(head: Head, version: Version) -> FloatArray:
+    patches = version.patches
+    starts = np.searchsorted(patches.tracks, np.arange(len(version.features) + 1))
+    return np.stack(
+        [
+            head.project(patches.pooled[a:b], features)
+            for a, b, features in zip(starts[:-1], starts[1:], version.features, strict=True)
+        ]
+    )
+
+
+def described(versions: dict[str, Version]) -> Described:
+    first, second = versions["clean"].halves
+    return Described(versions["clean"].features, (first, second), versions[TEST].features)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One row's results by fold."""
+
+    name: str
+    whole: Retrieval
+    album: tuple[Retrieval, ...]
+    artist: tuple[Retrieval, ...]
+    asked: tuple[Retrieval, ...]  # degraded query, clean library
+    both: tuple[Retrieval, ...]  # all degraded
+
+
+def measure(row: Row, clips: Clips) -> Measured:
+    album, artist, asked, both = [], [], [], []
+    for fold in (0, 1):
+        test = np.flatnonzero(clips.folds == fold)
+        clean, changed = row.place(clips.folds != fold)
+        packages = [clips.packages[i] for i in test]
+        album.append(retrieval(clean[test], packages))
+        artist.append(retrieval(clean[test], [clips.artists[i] for i in test]))
+        if changed is not None:
+            asked.append(retrieval(clean[test], packages, queries=changed[test]))
+            both.append(retrieval(changed[test], packages))
+    everything = np.ones(len(clips.paths), bool)
+    whole = retrieval(row.place(everything)[0], clips.packages)
+    return Measured(row.name, whole, tuple(album), tuple(artist), tuple(asked), tuple(both))
+
+
+def mean(results: Sequence[Retrieval], figure: Figure) -> float | str:
+    if not results:
+        return "–"
+    return float(np.mean([getattr(result, figure) for result in results]))
+
+
+def ranged(estimate: Estimate, sign: str = "") -> str:
+    return f"{estimate.value:{sign}.3f} ({estimate.low:{sign}.3f} … {estimate.high:{sign}.3f})"
+
+
+def quality(clips: Clips, versions: dict[str, Version], config: SoundSpaceConfig) -> str:
+    found = [measure(row, clips) for row in rows(versions, config)]
+    columns = (
+        "space", "all 693: P@1", "P@5", "mAP", "two folds: P@1 (95 % over albums)", "P@5", "mAP",
+        "macro P@1", "artist P@1", "degraded query P@1", "all degraded P@1",
+    )  # fmt: skip
+    body = [
+        (
+            one.name,
+            one.whole.precision_at_1,
+            one.whole.precision_at_5,
+            one.whole.mean_average_precision,
+            ranged(interval(one.album)),
+            mean(one.album, "precision_at_5"),
+            mean(one.album, "mean_average_precision"),
+            mean(one.album, "macro_precision_at_1"),
+            mean(one.artist, "precision_at_1"),
+            mean(one.asked, "precision_at_1"),
+            mean(one.both, "precision_at_1"),
+        )
+        for one in found
+    ]
+    *_, musicnn, trial, _, sound = found
+    figures: tuple[Figure, ...] = ("precision_at_1", "precision_at_5", "mean_average_precision")
+    differences = [
+        (
+            f"`sound` − {other.name}",
+            *(ranged(paired_difference(sound.album, other.album, f), "+") for f in figures),
+        )
+        for other in (musicnn, trial)
+    ]
+    chance = found[0].whole
+    return "\n".join(
+        [
+            f"Of {len(clips.paths)} clips {chance.queries} ask in the whole, "
+            f"{' and '.join(str(r.queries) for r in sound.album)} in the folds "
+            f"({' and '.join(str(r.queries) for r in sound.artist)} by artist). Chance: P@1 and "
+            f"P@5 {chance.chance_precision:.3f}, mAP {chance.chance_average_precision:.3f}. In the "
+            "columns of all 693, what is learned has seen the clips themselves.\n",
+            table(columns, body),
+            table(("paired difference, two folds", "P@1", "P@5", "mAP"), differences),
+        ]
+    )
+
+
+def steadiness(
+    versions: dict[str, Version], config: SoundSpaceConfig, audio: Path, clips: Clips
+) -> str:
+    head = fitted(versions, config)
+    clean, cut = (project(head, versions[name]) for name in ("clean", "cut"))
+    same = (clean * cut).sum(axis=1)
+    return "\n".join(
+        [
+            "Cosine of a clip of 30 s to itself with its start cut by 1.2 s: median "
+            f"{np.median(same):.3f}, 5th percentile {np.percentile(same, 5):.3f}.",
+            coverage(head, audio, clips),
+        ]
+    )
+
+
+def coverage(head: Head, audio: Path, clips: Clips) -> str:
+    """Join each album's clips to one long track; analyse it as Segue does, and whole."""
+    from segue.represent.sound import spans_to_analyse
+
+    network = load_musicnn(WEIGHTS / "musicnn.safetensors", torch.bfloat16)
+    short, late = [], []
+    names = sorted({name for name in clips.packages if clips.packages.count(name) >= 8})[:10]
+    for name in names:
+        paths = [p for p, of in zip(clips.paths, clips.packages, strict=True) if of == name][:8]
+        samples = np.concatenate([read_clip(audio / path) for path in paths])
+        vectors = []
+        for start_s in (None, 0.0, CUT_S):
+            cut = samples[round((start_s or 0.0) * SAMPLE_RATE_HZ) :]
+            duration_s = len(cut) / SAMPLE_RATE_HZ
+            spans = (Span(0.0, duration_s),) if start_s is None else spans_to_analyse(duration_s)
+            pieces = tuple(
+                cut[round(s.start_s * SAMPLE_RATE_HZ) : round(s.end_s * SAMPLE_RATE_HZ)]
+                for s in spans
+            )
+            track = Recording(pieces, tuple(spans), duration_s, SAMPLE_RATE_HZ, 1, "")
+            patches = torch.from_numpy(musicnn_patches(track))
+            pooled = [
+                network(some).pooled.numpy() for some in torch.split(patches, PATCHES_AT_ONCE)
+            ]
+            vectors.append(head.project(np.concatenate(pooled), describe(track).vector))
+        full, analysed, cut_vector = vectors
+        short.append(full @ analysed)
+        late.append(analysed @ cut_vector)
+    return (
+        f"{len(names)} tracks of 240 s, each joined from eight clips of an album: cosine of the "
+        f"stretches that Segue analyses to the whole, median {np.median(short):.3f}; to the same "
+        f"with the start cut by 1.2 s, median {np.median(late):.3f}.\n"
+    )
+
+
+# ---- what is shipped ---------------------------------------------------------------------
+
+
+def fitted(
+    versions: dict[str, Version], config: SoundSpaceConfig, learn: np.ndarray | None = None
+) -> Head:
+    if learn is None:
+        learn = np.ones(len(versions["clean"].features), bool)
+    return fit_head(
+        versions["clean"].patches.only(learn),
+        [versions[name].patches.only(learn) for name in COPIES],
+        described(versions).only(learn),
+        config,
+    )
+
+
+def ship(clips: Clips, versions: dict[str, Version], config: SoundSpaceConfig) -> None:
+    head = fitted(versions, config)
+    vectors = project(head, versions["clean"])
+    traits = {name: versions["clean"].logits[:, i] for i, name in enumerate(TAGS)}
+    for name, feature in NAMED_FEATURES.items():
+        traits[name] = versions["clean"].features[:, FEATURE_NAMES.index(feature)]
+    aspects = fit_aspects(vectors, traits, clips.packages, config)
+    head = replace(head, aspects=aspects.directions, aspect_names=aspects.names)
+    (WEIGHTS / "sound.safetensors").write_bytes(head_to_bytes(head))
+    print(*zip(aspects.names, np.round(aspects.held_out_r2, 2), strict=True), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from segue.errors import BadArgument
+from segue.measure import retrieval as module
+from segue.measure.retrieval import interval, paired_difference, retrieval
+
+
+def clusters(spread: float, seed: int = 0) -> tuple[np.ndarray, list[str]]:
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((8, 16))
+    labels = [f"album {i % 8}" for i in range(48)]
+    vectors = centres[np.arange(48) % 8] + spread * rng.standard_normal((48, 16))
+    return vectors.astype(np.float32), labels
+
+
+def test_a_ranking_worked_out_by_hand() -> None:
+    angles = np.radians([0, 10, 25, 60, 90])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    found = retrieval(vectors, ["a", "b", "a", "a", "c"])
+    # From 0° the others come as b a a c: hits at 2 and 3; from 25° as b a a (or a a), c;
+    # from 60° as c a b a.
+    assert found.queries == 3
+    assert found.precision_at_1 == 0
+    assert found.precision_at_5 == pytest.approx(2 / 5)
+    averages = [(1 / 2 + 2 / 3) / 2, (1 / 2 + 2 / 3) / 2, (1 / 2 + 2 / 4) / 2]
+    assert found.mean_average_precision == pytest.approx(np.mean(averages))
+
+
+def test_tight_clusters_are_found_and_scale_does_not_matter() -> None:
+    vectors, labels = clusters(0.01)
+    found = retrieval(vectors * np.arange(1, 49, dtype=np.float32)[:, None], labels)
+    assert found.precision_at_1 == found.macro_precision_at_5 == 1
+    assert found.mean_average_precision == pytest.approx(1)
+
+
+def test_ties_fall_at_random_and_not_by_row() -> None:
+    labels = [f"album {i // 4}" for i in range(400)]
+    found = retrieval(np.ones((400, 3), np.float32), labels)
+    assert found.precision_at_1 < 0.05
+    assert found.mean_average_precision == pytest.approx(found.chance_average_precision, abs=0.01)
+
+    again = retrieval(np.ones((400, 3), np.float32), labels)
+    assert again.mean_average_precision == found.mean_average_precision
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, labels = clusters(1.0)
+    whole = retrieval(vectors, labels)
+    monkeypatch.setattr(module, "_BLOCK_ELEMENTS", 100)
+    assert retrieval(vectors, labels).mean_average_precision == whole.mean_average_precision
+
+
+def test_macro_weighs_labels_alike() -> None:
+    vectors = np.eye(8, dtype=np.float32)
+    vectors[:5] = vectors[0] + 0.01 * np.eye(8)[:5]
+    found = retrieval(vectors, ["big"] * 5 + ["small"] * 3)
+    assert found.macro_precision_at_1 != found.precision_at_1
+    assert found.labels == 2
+
+
+def test_rare_and_missing_labels_do_not_ask_but_are_found() -> None:
+    vectors, labels = clusters(1.0)
+    mixed: list[str | None] = [None, "", "alone", *labels[3:]]
+    assert retrieval(vectors, mixed).queries == 45
+    near = np.array([[1, 0], [1, 0.1], [1, 0.3], [0, 1]], np.float32)
+    assert retrieval(near, ["a", None, "a", "a"]).precision_at_1 < 1
+
+
+def test_the_artist_filter_leaves_out_the_artists_own() -> None:
+    vectors = np.array([[1, 0], [1, 0.01], [1, 0.5], [0, 1]], np.float32)
+    genres, artists = ["x", "x", "x", "y"], ["p", "p", "q", "r"]
+    filtered = retrieval(vectors, genres, groups=artists)
+    assert filtered.queries == 3
+    assert filtered.chance_precision < retrieval(vectors, genres).chance_precision + 1
+    with pytest.raises(BadArgument, match="within one group"):
+        retrieval(vectors, ["x", "x", "x", "y"], groups=["p", "p", "p", "q"])
+
+
+def test_degraded_queries_ask_the_clean_library() -> None:
+    vectors, labels = clusters(0.01)
+    assert retrieval(vectors, labels, queries=vectors[::-1].copy()).precision_at_1 < 1
+    assert retrieval(vectors, labels, queries=2 * vectors).precision_at_1 == 1
+
+
+def test_intervals_hold_the_value_and_pairs_are_narrower() -> None:
+    a = retrieval(*clusters(0.9))
+    labels = clusters(0.9)[1]
+    b = retrieval(clusters(0.9)[0] + np.float32(0.05), labels)
+    estimate = interval([a])
+    assert estimate.low <= estimate.value == a.precision_at_1 <= estimate.high
+    assert paired_difference([a], [a]).low == paired_difference([a], [a]).high == 0
+    pair = paired_difference([a], [b], "mean_average_precision")
+    whole = interval([a], "mean_average_precision")
+    assert pair.high - pair.low < whole.high - whole.low
+
+
+def test_bad_arguments_say_what_to_do() -> None:
+    vectors, labels = clusters(1.0)
+    hollow = vectors.copy()
+    hollow[3] = 0
+    with pytest.raises(BadArgument, match="one is needed per row"):
+        retrieval(vectors.T, labels)
+    with pytest.raises(BadArgument, match="row 3 is zero"):
+        retrieval(hollow, labels)
+    with pytest.raises(BadArgument, match="not finite"):
+        retrieval(np.full_like(vectors, np.nan), labels)
+    with pytest.raises(BadArgument, match="no label has 3 tracks"):
+        retrieval(vectors, [str(i) for i in range(48)])
+    with pytest.raises(BadArgument, match="one string"):
+        retrieval(vectors, "album")
+    with pytest.raises(BadArgument, match="same queries"):
+        paired_difference([retrieval(vectors, labels)], [retrieval(vectors[:40], labels[:40])])
+    with pytest.raises(BadArgument, match="not percent"):
+        interval([retrieval(vectors, labels)], confidence=95)
