@@ -142,13 +142,13 @@ def memory_of_tree(pid: int) -> int:
 def stages(files: list[Path]) -> list[tuple[str, float, str]]:
     """Time each stage on every fourth file."""
     import torch
-    from segue.represent.fingerprint import fingerprint
 
     from segue.ingest.analyse import Identify, Identity, work
     from segue.model.sound.embed import SoundModel
     from segue.model.sound.spaces import sound_spaces
     from segue.records import Analysis, FileState, Tags
     from segue.represent.features import describe
+    from segue.represent.fingerprint import fingerprint
     from segue.represent.sound import musicnn_patches, spans_to_analyse
     from segue.store import Store
 

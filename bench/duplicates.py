@@ -28,7 +28,8 @@ from stretches import as_recording
 SEED: Final = 3
 COPIED: Final = 50
 CUT_S: Final = (0.5, 3.0)
-NEAR: Final = 0.2
+NEAR: Final = 0.25
+SAME_WAVEFORM: Final = 0.9
 TABLE: Final = Path(__file__).parent / "tables" / "duplicates.md"
 FORMATS: Final = {
     "mp3 64 kbit/s": (Codec("libmp3lame", "mp3", 44_100, "mono", ()), 64_000),
@@ -70,14 +71,9 @@ def main() -> None:
         f"similarity of {SAME}; {pair_ms:.2f} ms a pair. All pairs above {NEAR}, with the "
         "correlation of their waveforms once aligned (1 is sample for sample the same):",
         "",
-        "| similarity | lag (s) | clip | clip | waveforms | taken for one |",
-        "|---:|---:|---|---|---:|---|",
-        *(
-            f"| {pair.similarity:.3f} | {pair.lag_s:.1f} | {pair.first} | {pair.second} "
-            f"| {_correlation(folder / pair.first, folder / pair.second):.3f} "
-            f"| {'yes' if pair.similarity >= SAME else 'no'} |"
-            for pair in near
-        ),
+        "| similarity | lag (s) | clip | clip | waveforms | taken for one | judgement |",
+        "|---:|---:|---|---|---:|---|---|",
+        *(_pair_row(folder, pair) for pair in near),
         "",
         *_copies(folder, names, prints),
         "",
@@ -101,6 +97,15 @@ def _near(names: list[str], prints: list[Fingerprint]) -> list[Pair]:
             if found.similarity >= NEAR:
                 pairs.append(Pair(found.similarity, found.lag_s, names[i], names[j]))
     return sorted(pairs, reverse=True)
+
+
+def _pair_row(folder: Path, pair: Pair) -> str:
+    waveforms = _correlation(folder / pair.first, folder / pair.second)
+    one = "one recording" if waveforms >= SAME_WAVEFORM else "another mix, or shared loops"
+    return (
+        f"| {pair.similarity:.3f} | {pair.lag_s:.1f} | {pair.first} | {pair.second} "
+        f"| {waveforms:.3f} | {'yes' if pair.similarity >= SAME else 'no'} | {one} |"
+    )
 
 
 def _correlation(first: Path, second: Path) -> float:

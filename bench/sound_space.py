@@ -32,26 +32,16 @@ from segue.measure.retrieval import (
     paired_difference,
     retrieval,
 )
-from segue.model.sound.head import Head, head_to_bytes
+from segue.model.sound.head import FeatureGroup, Head, head_to_bytes
 from segue.model.sound.musicnn import load_musicnn
 from segue.model.sound.spaces import TAGS
 from segue.records import FloatArray, Recording, Span
-from segue.represent.features import FEATURE_NAMES, describe
+from segue.represent.features import FEATURE_GROUPS, describe
 from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches
 from segue.train.sound_space import Described, Patches, SoundSpaceConfig, fit_aspects, fit_head
 from tables import keep, table
 
 WEIGHTS = Path(__file__).parents[1] / "src" / "segue" / "weights"
-NAMED_FEATURES = {
-    "tempo": "tempo_octaves",
-    "clear pulse": "pulse_clarity",
-    "many notes": "onsets_per_s_log",
-    "brightness": "centroid_octaves_mean",
-    "noisiness": "flatness_log_mean",
-    "loudness": "loudness_lufs",
-    "dynamic range": "level_range_db",
-    "major key": "major_minus_minor",
-}
 TEST = "D"  # degraded copy of every clip; tested on the fold that was not learned from
 SHORT_COPIES = ("A0", "A1", "A2")  # further copies to learn from; A1 is also shifted in pitch
 COPIES = (TEST, *SHORT_COPIES)
@@ -153,7 +143,7 @@ def cached(folder: Path, audio: Path, clips: Clips, name: str) -> Version:
 
 
 def compute(audio: Path, clips: Clips, name: str) -> dict[str, np.ndarray]:
-    network = load_musicnn(WEIGHTS / "musicnn.safetensors", torch.bfloat16)
+    network = load_musicnn(WEIGHTS / "musicnn.safetensors")
     pooled, tracks, logits, features, halves, production, bliss = [], [], [], [], [], [], []
     for track, path in enumerate(clips.paths):
         samples = changed(read_clip(audio / path), name, path)
@@ -386,7 +376,7 @@ def coverage(head: Head, audio: Path, clips: Clips) -> str:
     """Join each album's clips to one long track; analyse it as Segue does, and whole."""
     from segue.represent.sound import spans_to_analyse
 
-    network = load_musicnn(WEIGHTS / "musicnn.safetensors", torch.bfloat16)
+    network = load_musicnn(WEIGHTS / "musicnn.safetensors")
     short, late = [], []
     names = sorted({name for name in clips.packages if clips.packages.count(name) >= 8})[:10]
     for name in names:
@@ -435,12 +425,13 @@ def fitted(
 
 def ship(clips: Clips, versions: dict[str, Version], config: SoundSpaceConfig) -> None:
     head = fitted(versions, config)
-    vectors = project(head, versions["clean"])
+    heard = project(head, versions["clean"])[:, : head.pooled_map.shape[1]]
     traits = {name: versions["clean"].logits[:, i] for i, name in enumerate(TAGS)}
-    for name, feature in NAMED_FEATURES.items():
-        traits[name] = versions["clean"].features[:, FEATURE_NAMES.index(feature)]
-    aspects = fit_aspects(vectors, traits, clips.packages, config)
-    head = replace(head, aspects=aspects.directions, aspect_names=aspects.names)
+    aspects = fit_aspects(heard, traits, clips.packages, config)
+    groups = tuple(FeatureGroup(name, s.start, s.stop) for name, s in FEATURE_GROUPS.items())
+    head = replace(
+        head, aspects=aspects.directions, aspect_names=aspects.names, feature_groups=groups
+    )
     (WEIGHTS / "sound.safetensors").write_bytes(head_to_bytes(head))
     print(*zip(aspects.names, np.round(aspects.held_out_r2, 2), strict=True), sep="\n")
 

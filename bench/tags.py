@@ -1,6 +1,6 @@
 """Standardising constants of the space `tags`; `--ship` writes them.
 
-    python bench/tags.py --data ../shared/data [--ship]
+python bench/tags.py --data ../shared/data [--ship]
 """
 
 import argparse
@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.numpy import save_file
-from tables import keep, table
 
 from segue.formats.sound import read_sound
 from segue.model.sound.musicnn import load_musicnn
 from segue.model.sound.spaces import TAGS, WEIGHTS
 from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
+from tables import keep, table
 
 
 def main() -> None:
@@ -32,9 +32,7 @@ def main() -> None:
     scale = np.std(logits, axis=0).astype(np.float32)
     if options.ship:
         save_file({"mean": mean, "scale": scale}, WEIGHTS / "tags.safetensors")
-    rows = [
-        (tag, float(m), float(s)) for tag, m, s in sorted(zip(TAGS, mean, scale, strict=True))
-    ]
+    rows = [(tag, float(m), float(s)) for tag, m, s in sorted(zip(TAGS, mean, scale, strict=True))]
     keep(
         "tags",
         "Logits of MusiCNN's tags over the clips",

@@ -34,6 +34,7 @@ font-size: {char_height}px; line-height: {line_height}px; }}
 
 
 def main() -> None:
+    """Ask the program, and draw its answer."""
     collection = Path(segue.__file__).parent / "collection"
     console = Console(record=True, width=132, highlight=False, force_terminal=True)
     output.console = lambda: console  # type: ignore[assignment]

@@ -182,9 +182,7 @@ def test_remove_leaves_the_file(library: Callable[[], Library], tmp_path: Path) 
     assert file.exists()
 
 
-def test_two_libraries_agree_on_a_vector(
-    library: Callable[[], Library], filled: Path
-) -> None:
+def test_two_libraries_agree_on_a_vector(library: Callable[[], Library], filled: Path) -> None:
     with library() as lib, Library.open(filled) as other:
         one = other.tracks()[3].path
         lib.add([one], workers=1)

@@ -5,7 +5,6 @@ from typing import Final
 
 import numpy as np
 
-from segue.model.sound.head import REMAINDER as REMAINDER
 from segue.model.sound.head import load_head
 from segue.model.sound.spaces import TAGS
 from segue.records import FloatArray, Reason

@@ -197,7 +197,11 @@ def test_what_was_finished_survives_a_blow(
 
 
 def test_a_second_writer_is_told(library: Opener, music: Path) -> None:
-    with library() as first, first._store.writing(), pytest.raises(LibraryBusy, match="being written to by another segue"):
+    with (
+        library() as first,
+        first._store.writing(),
+        pytest.raises(LibraryBusy, match="being written to by another segue"),
+    ):
         add(library, music)
 
 

@@ -42,7 +42,8 @@ def test_shares_sum_to_the_cosine_and_depend_on_the_neighbour() -> None:
     a, b, c = (vector(seed, head) for seed in range(3))
     shares = head.shares(a, b)
     assert sum(shares.values()) == pytest.approx(float(a @ b), abs=1e-6)
-    assert set(shares) == {*head.aspect_names, REMAINDER}
+    groups = {group.name for group in head.feature_groups}
+    assert set(shares) == {*head.aspect_names, *groups, REMAINDER}
     assert shares != head.shares(a, c)
     assert head.shares(3 * a, b) == pytest.approx(shares, abs=1e-6)
 

@@ -49,7 +49,6 @@ def console() -> "Console":
     """Return the console of the standard output."""
     from rich.console import Console
 
-
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
@@ -91,7 +90,7 @@ def hit_fields(hit: "Hit") -> dict[str, Any]:
 
 def why(hit: "Hit", most: int = 3) -> str:
     """Name the largest shares of a similarity, and what all the others come to."""
-    from segue.explain import REMAINDER
+    from segue.model.sound.head import REMAINDER
 
     largest = sorted(
         (reason for reason in hit.reasons if reason.name != REMAINDER),

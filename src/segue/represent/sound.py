@@ -4,8 +4,6 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-import scipy.fft
-import soxr
 from numpy.lib.stride_tricks import sliding_window_view
 
 from segue.errors import BadArgument
@@ -21,13 +19,13 @@ MUSICNN_BANDS: Final = 96
 PATCH_FRAMES: Final = 187
 PATCH_S: Final = PATCH_FRAMES * MUSICNN_HOP / MUSICNN_RATE_HZ  # 2.992
 
-# Up to this length a track is analysed whole; of a longer one, one long stretch and several
-# short ones spread over the rest.
-WHOLE_S: Final = 64.0
+# Up to this length a track is analysed whole; of a longer one, one long stretch and many short
+# ones spread over the rest. bench/coverage.py tells how near that comes to the whole.
+WHOLE_S: Final = 100.0
 LONG_STRETCH_S: Final = 30.0
-SHORT_STRETCH_S: Final = 2 * PATCH_S + 0.02
-SHORT_STRETCHES: Final = 5
 LONG_STRETCH_AT: Final = 0.25  # where it begins, as a share of the track
+SHORT_STRETCH_S: Final = PATCH_S + 0.02
+SHORT_STRETCHES: Final = 20
 
 
 def spans_to_analyse(duration_s: float) -> tuple[Span, ...]:
@@ -41,8 +39,8 @@ def spans_to_analyse(duration_s: float) -> tuple[Span, ...]:
     Returns
     -------
     tuple of Span
-        In order of time; at least 60 s together, where there is that much, of which one
-        stretch of 30 s.
+        In order of time; 90 s together, where there is that much, of which one stretch of
+        30 s.
     """
     if duration_s <= WHOLE_S:
         return (Span(0.0, duration_s),)
@@ -86,6 +84,8 @@ def musicnn_log_mel(samples: FloatArray) -> FloatArray:
     """
     if samples.ndim != 1 or samples.size == 0:
         raise BadArgument(f"expected mono samples of shape (n,), got {samples.shape}")
+    import soxr  # not needed by those who only want a constant
+
     at_16k = soxr.resample(samples, SAMPLE_RATE_HZ, MUSICNN_RATE_HZ)
     power = power_spectrogram(at_16k, MUSICNN_FFT, MUSICNN_HOP)
     mel = power @ mel_filters(MUSICNN_RATE_HZ, MUSICNN_FFT, MUSICNN_BANDS).T
@@ -100,6 +100,8 @@ def power_spectrogram(samples: FloatArray, n_fft: int, hop: int) -> FloatArray:
     -------
     ndarray, shape (1 + n // hop, 1 + n_fft // 2), float32
     """
+    import scipy.fft  # slow to import, and searching needs it not
+
     padded = np.pad(samples, n_fft // 2)
     frames = sliding_window_view(padded, n_fft)[::hop]
     spectrum = scipy.fft.rfft(frames * hann(n_fft), axis=1)

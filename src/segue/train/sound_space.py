@@ -152,7 +152,7 @@ def fit_head(
     Returns
     -------
     Head
-        Without aspects.
+        Without aspects and groups of features.
     """
     pooled = _fit_pooled(clean, degraded, config)
     features = _fit_features(described, config)
@@ -165,8 +165,9 @@ def fit_head(
         features_scale=features.scale.astype(np.float32),
         features_map=features.map.astype(np.float32),
         blend=(blend / np.linalg.norm(blend)).astype(np.float32),
-        aspects=np.zeros((0, pooled.map.shape[1] + features.map.shape[1]), np.float32),
+        aspects=np.zeros((0, pooled.map.shape[1]), np.float32),
         aspect_names=(),
+        feature_groups=(),
     )
 
 

@@ -1,6 +1,5 @@
 """From a decoded recording to its vector in every space of sound."""
 
-import time
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,8 +10,6 @@ from segue.records import FloatArray
 from segue.represent import features
 
 if TYPE_CHECKING:
-    import torch
-
     from segue.model.sound.musicnn import Musicnn
 
 PATCHES_AT_ONCE: Final = 4  # their products stay in the cache; bench/musicnn_forms.py
@@ -26,11 +23,9 @@ class SoundModel:
 
         from segue.model.sound.musicnn import load_musicnn
 
-        torch.set_num_threads(1)  # on two, the probe measures who else is at work
-        dtype = _fastest_dtype()
         torch.set_num_threads(threads)
         self._head: Head = load_head()
-        self._network: Musicnn = load_musicnn(WEIGHTS / "musicnn.safetensors", dtype)
+        self._network: Musicnn = load_musicnn(WEIGHTS / "musicnn.safetensors")
 
     def embed(self, patches: FloatArray, raw_features: FloatArray) -> dict[str, FloatArray]:
         """Compute a recording's vectors.
@@ -62,23 +57,3 @@ class SoundModel:
             "features": standard,
             "tags": standardise_tags(logits.mean(axis=0)),
         }
-
-
-def _fastest_dtype() -> "torch.dtype":
-    """Time one small product in each precision.
-
-    bfloat16 is several times faster than float32 where the processor has units for it, and
-    many times slower where it has none; no flag tells which as surely as trying.
-    """
-    import torch
-
-    times: dict[torch.dtype, float] = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        a, b = torch.ones(256, 343, dtype=dtype), torch.ones(343, 512, dtype=dtype)
-        takes = []
-        for _ in range(8):  # the least of several: other programs only make it slower
-            start = time.perf_counter()
-            a @ b
-            takes.append(time.perf_counter() - start)
-        times[dtype] = min(takes)
-    return min(times, key=lambda dtype: times[dtype])

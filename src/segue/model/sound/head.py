@@ -24,12 +24,26 @@ POOLED_SIZE: Final = 1506
 #: Standardised features are cut off here: one odd number must not decide.
 LIMIT: Final = 4.0
 
+#: Activations that vary less than this are constant but for rounding; the least that means
+#: something varies eight times as much.
+LEAST_SCALE: Final = 1e-4
+
 #: Name of the share that no aspect accounts for.
 REMAINDER: Final = "other qualities"
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _TINY: Final = 1e-12
 _NAMES: Final = "aspect_names"
+_GROUPS: Final = "feature_groups"
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureGroup:
+    """Neighbouring features under a name that people know: those from `start` to `end`."""
+
+    name: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +62,12 @@ class Head:
         From standardised features.
     blend : ndarray, shape (2,), float32
         Lengths of the two parts; their squares sum to 1.
-    aspects : ndarray, shape (len(aspect_names), dimension), float32
-        Orthonormal directions in the space.
+    aspects : ndarray, shape (len(aspect_names), m), float32
+        Orthonormal directions in the part that is made from activations.
     aspect_names : tuple of str
         What grows in each direction.
+    feature_groups : tuple of FeatureGroup
+        How the features are grouped for telling reasons; together they are all features.
     """
 
     pooled_mean: FloatArray
@@ -63,6 +79,7 @@ class Head:
     blend: FloatArray
     aspects: FloatArray
     aspect_names: tuple[str, ...]
+    feature_groups: tuple[FeatureGroup, ...]
 
     @property
     def dimension(self) -> int:
@@ -126,13 +143,19 @@ class Head:
                 f"expected {POOLED_SIZE} pooled activations along the last axis, "
                 f"got shape {pooled.shape}"
             )
-        return ((pooled - self.pooled_mean) / self.pooled_scale).astype(np.float32)
+        # Two thirds of the numbers come from filters that training switched off. What stirs in
+        # them is rounding, which differs between processors.
+        living = self.pooled_scale > LEAST_SCALE
+        standard = (pooled - self.pooled_mean) / np.where(living, self.pooled_scale, 1.0)
+        return np.where(living, standard, 0.0).astype(np.float32)
 
     def shares(self, a: FloatArray, b: FloatArray) -> dict[str, float]:
         """Divide the similarity of two recordings among named aspects of their sound.
 
-        The aspects are orthonormal directions u_k, so the cosine is exactly the sum of the
-        products ``(u_k · a)(u_k · b)`` and of what lies outside all of them.
+        The part made from features is a linear map of them, z = x M, so that x can be had back
+        (by the pseudo-inverse) and each group of features has its own additive part of z. In
+        the part made from activations the aspects are orthonormal directions u_k, with the
+        shares ``(u_k · a)(u_k · b)``; what lies outside all of them is the `REMAINDER`.
 
         Parameters
         ----------
@@ -142,8 +165,8 @@ class Head:
         Returns
         -------
         dict of str to float
-            One share per aspect and one for the `REMAINDER`. A share below 0 speaks against
-            likeness: the two differ in that aspect.
+            They sum to the cosine of `a` and `b`. A share below 0 speaks against likeness: the
+            two differ in that aspect.
 
         Raises
         ------
@@ -151,10 +174,23 @@ class Head:
             Where a vector has another dimension or no direction.
         """
         unit_a, unit_b = self._direction(a), self._direction(b)
-        products = (self.aspects @ unit_a) * (self.aspects @ unit_b)
+        heard_a, described_a = np.split(unit_a, [self.pooled_map.shape[1]])
+        heard_b, described_b = np.split(unit_b, [self.pooled_map.shape[1]])
+        products = (self.aspects @ heard_a) * (self.aspects @ heard_b)
         shares = dict(zip(self.aspect_names, products.tolist(), strict=True))
-        shares[REMAINDER] = float(unit_a @ unit_b - products.sum())
+        parts_a, parts_b = self._by_group(described_a), self._by_group(described_b)
+        for group, part_a, part_b in zip(self.feature_groups, parts_a, parts_b, strict=True):
+            shares[group.name] = float(part_a @ described_b + described_a @ part_b) / 2
+        shares[REMAINDER] = float(heard_a @ heard_b - products.sum())
         return shares
+
+    def _by_group(self, described: FloatArray64) -> list[FloatArray64]:
+        """Divide the part made from features into one summand per group."""
+        features = described @ np.linalg.pinv(self.features_map.astype(np.float64))
+        return [
+            features[group.start : group.end] @ self.features_map[group.start : group.end]
+            for group in self.feature_groups
+        ]
 
     def _direction(self, vector: FloatArray) -> FloatArray64:
         if vector.shape != (self.dimension,):
@@ -179,13 +215,13 @@ def load_head() -> Head:
 def head_to_bytes(head: Head) -> bytes:
     """Serialise a head as safetensors, the aspects' names in its metadata."""
     tensors = {
-        field.name: getattr(head, field.name) for field in fields(head) if field.name != _NAMES
+        field.name: np.ascontiguousarray(getattr(head, field.name), np.float32)
+        for field in fields(head)
+        if field.name not in (_NAMES, _GROUPS)
     }
-    names = json.dumps(head.aspect_names)
-    return save(
-        {name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()},
-        metadata={"format": str(_FORMAT), _NAMES: names},
-    )
+    groups = [[group.name, group.start, group.end] for group in head.feature_groups]
+    names = {_NAMES: json.dumps(head.aspect_names), _GROUPS: json.dumps(groups)}
+    return save(tensors, metadata={"format": str(_FORMAT), **names})
 
 
 def head_from_bytes(data: bytes) -> Head:
@@ -205,7 +241,11 @@ def head_from_bytes(data: bytes) -> Head:
             f"the head of the space `sound` has format {metadata.get('format')!r}, this Segue "
             f"reads {_FORMAT}; install the weights that belong to it"
         )
-    head = Head(**tensors, aspect_names=tuple(json.loads(metadata[_NAMES])))
+    head = Head(
+        **tensors,
+        aspect_names=tuple(json.loads(metadata[_NAMES])),
+        feature_groups=tuple(FeatureGroup(*group) for group in json.loads(metadata[_GROUPS])),
+    )
     expected = {
         "pooled_mean": (POOLED_SIZE,),
         "pooled_scale": (POOLED_SIZE,),
@@ -213,7 +253,7 @@ def head_from_bytes(data: bytes) -> Head:
         "features_mean": (len(head.features_map),),
         "features_scale": (len(head.features_map),),
         "blend": (2,),
-        "aspects": (len(head.aspect_names), head.dimension),
+        "aspects": (len(head.aspect_names), head.pooled_map.shape[1]),
     }
     for name, shape in expected.items():
         if tensors[name].shape != shape:

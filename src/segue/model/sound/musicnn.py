@@ -147,12 +147,8 @@ class Musicnn(nn.Module):
         return _apply(self._dense_norm, hidden.relu()) @ self._output[0] + self._output[1]
 
 
-def load_musicnn(path: Path, dtype: torch.dtype = torch.float32) -> Musicnn:  # noqa: ARG001
-    """Load MusiCNN from a safetensors file.
-
-    All is computed in float32, whatever `dtype` says: the living filters are so few that
-    nothing is faster.
-    """
+def load_musicnn(path: Path) -> Musicnn:
+    """Load MusiCNN from a safetensors file."""
     return Musicnn(load_file(path))
 
 

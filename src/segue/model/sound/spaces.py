@@ -34,11 +34,10 @@ TAGS: Final[tuple[str, ...]] = (
 @cache
 def sound_spaces() -> dict[str, Space]:
     """Return the spaces that every recording is placed in, by name."""
-    musicnn = _fingerprint("musicnn.safetensors")
-    sound = _fingerprint("musicnn.safetensors", "sound.safetensors")
+    musicnn = _fingerprint("musicnn.safetensors", "sound.safetensors")  # it holds the scale
     hand_made = _fingerprint("features.safetensors")
     spaces = (
-        ("sound", load_head().dimension, sound),
+        ("sound", load_head().dimension, musicnn),
         ("musicnn", MUSICNN_SIZE, musicnn),
         ("features", _size("features.safetensors", "mean"), hand_made),
         ("tags", len(TAGS), _fingerprint("musicnn.safetensors", "tags.safetensors")),
