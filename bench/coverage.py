@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tracks", type=int, default=30)
     options = parser.parse_args()
-    model = SoundModel(threads=2)
+    model = SoundModel(threads=1)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for kind, sounds in (

@@ -167,8 +167,9 @@ def standardise(vector: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray, same shape, float32
-        Each number less its mean and divided by its scale in the music that the shipped
-        constants were computed from (weights/features.md), within -4 to 4.
+        Each number less its mean and divided by its scale, within -4 to 4, then freed of what
+        the others of its group say too (a regularised whitening that never mixes groups); all
+        by the shipped constants (weights/features.md).
     """
     if vector.shape[-1] != len(FEATURE_NAMES):
         raise BadArgument(
@@ -176,7 +177,7 @@ def standardise(vector: FloatArray) -> FloatArray:
         )
     constants = _constants()
     standard = (vector - constants["mean"]) / constants["scale"]
-    return np.asarray(np.clip(standard, -LIMIT, LIMIT), dtype=np.float32)
+    return np.asarray(np.clip(standard, -LIMIT, LIMIT) @ constants["mix"], dtype=np.float32)
 
 
 def feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:

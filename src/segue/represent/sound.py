@@ -21,11 +21,11 @@ PATCH_S: Final = PATCH_FRAMES * MUSICNN_HOP / MUSICNN_RATE_HZ  # 2.992
 
 # Up to this length a track is analysed whole; of a longer one, one long stretch and many short
 # ones spread over the rest. bench/coverage.py tells how near that comes to the whole.
-WHOLE_S: Final = 100.0
+WHOLE_S: Final = 80.0
 LONG_STRETCH_S: Final = 30.0
 LONG_STRETCH_AT: Final = 0.25  # where it begins, as a share of the track
 SHORT_STRETCH_S: Final = PATCH_S + 0.02
-SHORT_STRETCHES: Final = 20
+SHORT_STRETCHES: Final = 15
 
 
 def spans_to_analyse(duration_s: float) -> tuple[Span, ...]:
@@ -39,7 +39,7 @@ def spans_to_analyse(duration_s: float) -> tuple[Span, ...]:
     Returns
     -------
     tuple of Span
-        In order of time; 90 s together, where there is that much, of which one stretch of
+        In order of time; 75 s together, where there is that much, of which one stretch of
         30 s.
     """
     if duration_s <= WHOLE_S:
