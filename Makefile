@@ -37,6 +37,8 @@ $(VENV)/dev: $(VENV)/installed
 
 $(VENV)/bench: $(VENV)/dev
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,bench]"
+	# Its declared needs are for playing aloud, and want a compiler.
+	$(BIN)/pip install --quiet --no-deps tinysoundfont==0.3.7
 	touch $@
 
 clean:

@@ -23,12 +23,12 @@ import av
 import numpy as np
 import soxr
 from av.audio.stream import AudioStream
+from threadpoolctl import threadpool_limits
 
 from segue.formats.sound import read_sound
 from segue.records import FloatArray, Span
 from segue.represent.sound import SAMPLE_RATE_HZ
 from tables import keep, table
-from threadpoolctl import threadpool_limits
 
 FILES = 40
 SECONDS = 240

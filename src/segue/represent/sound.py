@@ -20,7 +20,7 @@ PATCH_FRAMES: Final = 187
 PATCH_S: Final = PATCH_FRAMES * MUSICNN_HOP / MUSICNN_RATE_HZ  # 2.992
 
 # Up to this length a track is analysed whole; of a longer one, one long stretch and many short
-# ones spread over the rest. bench/coverage.py tells how near that comes to the whole.
+# ones spread over the rest. bench/long_tracks.py tells how near that comes to the whole.
 WHOLE_S: Final = 80.0
 LONG_STRETCH_S: Final = 30.0
 LONG_STRETCH_AT: Final = 0.25  # where it begins, as a share of the track

@@ -1,6 +1,6 @@
 """How much a vector changes when only parts of a long track are analysed, or its start is cut.
 
-    python bench/coverage.py --data ../shared/data [--tracks 30]
+    python bench/long_tracks.py --data ../shared/data [--tracks 30]
 
 Long tracks are of two kinds: multitrack MIDI files of at least two minutes rendered to sound
 (one piece of music each), and clips of one album joined (harder: eight pieces in one file).
@@ -34,7 +34,7 @@ SPACES = ("sound", "musicnn", "features", "tags")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--tracks", type=int, default=30)
+    parser.add_argument("--tracks", type=int, default=8)
     options = parser.parse_args()
     model = SoundModel(threads=1)
     rows = []
@@ -51,7 +51,7 @@ def main() -> None:
                     (kind, space, what, float(np.median(values)), float(np.quantile(values, 0.1)))
                 )
     keep(
-        "coverage",
+        "long_tracks",
         "Cosine of a track's vector to that of full coverage, and with its start cut",
         [
             table(("tracks", "space", "compared", "median", "10 % are below"), rows),
