@@ -57,14 +57,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--isa", help="ONEDNN_MAX_CPU_ISA for segue: AVX2 hides newer units")
+    parser.add_argument("--isa", help="for segue alone: AVX2 hides newer units from torch")
     options = parser.parse_args()
     music = Path(tempfile.gettempdir()) / "segue-bench-add"
     files = make_files(options.data / "audio", music)
     script = music / "bliss.py"
     script.write_text(BLISS)
     runs: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    environment = os.environ | ({"ONEDNN_MAX_CPU_ISA": options.isa} if options.isa else {})
+    # torch computes in three libraries, each with a switch of its own.
+    switches = {"ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY"}
+    environment = os.environ | (dict.fromkeys(switches, options.isa) if options.isa else {})
+    if options.isa:
+        environment["ATEN_CPU_CAPABILITY"] = options.isa.lower()
     for _ in range(options.runs):
         with tempfile.TemporaryDirectory() as library:
             command = [sys.executable, "-m", "segue", "add", *map(str, files)]
