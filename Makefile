@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
+BENCHES := add_speed search_speed long_tracks features duplicates musicnn_forms tags
 
 .PHONY: demo test test-all lint bench docs clean
 
@@ -24,7 +25,8 @@ docs: $(VENV)/dev
 	$(BIN)/python docs/make_reference.py
 
 bench: $(VENV)/bench
-	for script in bench/[a-z]*.py; do $(BIN)/python $$script --data $(DATA) || exit 1; done
+	for name in $(BENCHES); do $(BIN)/python bench/$$name.py --data $(DATA) || exit 1; done
+	$(BIN)/python bench/sound_space.py --data $(DATA) --cache .bench-cache
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

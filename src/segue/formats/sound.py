@@ -91,7 +91,9 @@ def read_sound(
     except IsADirectoryError:
         raise Unreadable("a folder, not a file") from None
     except av.error.FFmpegError as error:
-        raise Unreadable(f"cannot be decoded ({error.strerror or error})") from None
+        raise Unreadable(
+            f"cannot be decoded: damaged, or no format that Segue reads ({error.strerror})"
+        ) from None
     except OSError as error:
         raise Unreadable(f"cannot be read ({error.strerror})") from None
 
