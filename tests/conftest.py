@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 import segue
 from segue.library import Library
+from segue.model.sound.spaces import sound_spaces
+from segue.records import Analysis, FileState, Tags
+from segue.store import Store
 
 COLLECTION = Path(segue.__file__).parent / "collection"
 
@@ -79,6 +82,27 @@ def write_sound(
             container.mux(stream.encode(piece))
         container.mux(stream.encode(None))
     return path
+
+
+def albums_of_three(folder: Path) -> None:
+    """Fill a library with three albums of three tracks whose vectors lie close together."""
+    rng = np.random.default_rng(0)
+    store = Store(folder, sound_spaces().values())
+    with store.transaction():
+        store.spaces.register()
+        store.add_root(b"/music")
+        for album in "abc":
+            centres = {n: rng.standard_normal(s.dimension) for n, s in sound_spaces().items()}
+            for i in range(3):
+                vectors = {
+                    name: np.asarray(centre + 0.1 * rng.standard_normal(len(centre)), np.float32)
+                    for name, centre in centres.items()
+                }
+                analysis = Analysis(vectors, {}, np.zeros(1, np.uint32), 30.0)
+                tags = Tags(f"{album}{i}", album, album)
+                path = f"/music/{album}{i}.ogg".encode()
+                store.add_track(path, FileState(1, 1), album + str(i), tags, analysis)
+    store.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ import jsonschema
 import numpy as np
 import pytest
 
+from conftest import albums_of_three
+
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "docs" / "reference" / "json.schema.json").read_text()
 )
@@ -80,7 +82,14 @@ def test_add_list_remove_prune(collection: Path, tmp_path: Path) -> None:
     assert len(answer("prune", "--really", library=library)["removed"]) == 1
 
 
-def test_evaluate_and_export(filled: Path, tmp_path: Path) -> None:
+def test_evaluate(tmp_path: Path) -> None:
+    albums_of_three(tmp_path)
+    document = answer("evaluate", "--by", "album", library=tmp_path)
+    assert {row["space"] for row in document["spaces"]} == {"sound", "musicnn", "features", "tags"}
+    assert segue("evaluate", library=tmp_path).returncode == 0
+
+
+def test_export(filled: Path, tmp_path: Path) -> None:
     target = tmp_path / "vectors.npz"
     assert answer("export", "vectors", "-o", target, library=filled)["tracks"] == 6
     with np.load(target, allow_pickle=False) as arrays:
@@ -144,7 +153,7 @@ def test_names_of_any_bytes_are_shown(collection: Path, tmp_path: Path) -> None:
     assert track["path"].endswith("caf\ufffd.ogg")
     assert track["uri"].endswith("/caf%E9.ogg")
     assert segue("show", "1", library=library).returncode == 0
-    segue("like", "1", "--m3u", tmp_path / "a.m3u8", library=library)
+    assert segue("list", library=library).returncode == 0
 
 
 def test_the_version() -> None:
