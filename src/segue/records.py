@@ -185,11 +185,23 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class SpaceInfo:
-    """A space of a library: how many tracks it holds, and whether an older Segue made it."""
+    """A space of a library.
+
+    Attributes
+    ----------
+    space : Space
+    tracks : int
+        How many have a vector in it.
+    outdated : bool
+        An older Segue made it.
+    trained : bool
+        It was learned from this library, with `segue train` or from listens.
+    """
 
     space: Space
     tracks: int
     outdated: bool
+    trained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,3 +131,8 @@ def _cell(value: object) -> str:
         return f"{value:.3f}"
     text = str(value)
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
+def label(track: "Track") -> str:
+    """Name a track in one line: artist and title."""
+    return " - ".join(part for part in (track.tags.artist, track.tags.title) if part)

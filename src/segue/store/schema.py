@@ -48,7 +48,10 @@ CREATE TABLE failures (
     PRIMARY KEY (root, path)
 ) WITHOUT ROWID;
 """
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST_SCHEMA,)
+_TRAINED_SPACES: Final = """
+ALTER TABLE spaces ADD COLUMN trained INTEGER NOT NULL DEFAULT 0;  -- learned from this library
+"""
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST_SCHEMA, _TRAINED_SPACES)
 
 
 def migrate(database: sqlite3.Connection, file: Path) -> None:

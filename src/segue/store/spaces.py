@@ -1,17 +1,21 @@
 """The spaces of a library and their vectors."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import NotFound, WrongSpace
+from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.records import FloatArray, Space, SpaceInfo
 from segue.store.matrix import Matrix, load_matrix
 from segue.store.rows import space_of
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
 
 
 class Spaces:
@@ -49,10 +53,53 @@ class Spaces:
             " FROM spaces ORDER BY id"
         )
         return [
-            SpaceInfo(space, int(row["n"]), outdated=self._wanted.get(space.name) != space)
+            SpaceInfo(
+                space,
+                int(row["n"]),
+                outdated=not row["trained"] and self._wanted.get(space.name) != space,
+                trained=bool(row["trained"]),
+            )
             for row in rows
             for space in [space_of(row)]
         ]
+
+    def replace_trained(self, space: Space) -> None:
+        """Record a space learned from this library, in place of any of its name.
+
+        Inside a transaction. Unlike the spaces that every Segue computes, tracks may lack a
+        vector in it.
+
+        Raises
+        ------
+        BadArgument
+            The name is one of Segue's own spaces, or no name.
+        """
+        if space.name in self._wanted:
+            raise BadArgument(f"{space.name!r} is one of Segue's own spaces; choose another name")
+        if not _NAME.fullmatch(space.name):
+            raise BadArgument(
+                f"{space.name!r} cannot name a space; use letters, digits, '-' and '_'"
+            )
+        self._db.execute("DELETE FROM spaces WHERE name = ?", (space.name,))
+        self._db.execute(
+            "INSERT INTO spaces (name, kind, dimension, metric, model, version, trained)"
+            " VALUES (?, ?, ?, ?, ?, ?, 1)",
+            (space.name, space.kind, space.dimension, space.metric, space.model, space.version),
+        )
+
+    def remove_trained(self, name: str) -> None:
+        """Take out a space learned from this library, with its vectors. Inside a transaction."""
+        self._db.execute("DELETE FROM spaces WHERE name = ? AND trained", (name,))
+
+    def tracks_without(self, name: str) -> list[int]:
+        """List the tracks that have no vector in a space, in order."""
+        _, space_id, _ = self._find(name)
+        rows = self._db.execute(
+            "SELECT id FROM tracks WHERE id NOT IN (SELECT track FROM vectors WHERE space = ?)"
+            " ORDER BY id",
+            (space_id,),
+        )
+        return [row[0] for row in rows]
 
     def drop_outdated(self) -> None:
         """Drop spaces that an older Segue computed, once no track lacks the current one."""
@@ -106,7 +153,7 @@ class Spaces:
 
     def put(self, name: str, track: int, vector: FloatArray) -> None:
         """Store a track's vector. Inside a transaction."""
-        space = self._current[name]
+        space = self._writable(name)
         self._db.execute(
             "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
             (space, track, vector.astype("<f4").tobytes()),
@@ -147,6 +194,11 @@ class Spaces:
             if self._wanted.get(space.name) == space
         }
 
+    def _writable(self, name: str) -> int:
+        if name in self._wanted:
+            return self._current[name]
+        return self._find(name)[1]
+
     def _space_id(self, space: Space) -> int:
         row = self._db.execute(
             "SELECT id FROM spaces WHERE name = ? AND model = ? AND version = ?",
@@ -158,7 +210,7 @@ class Spaces:
         rows = self._db.execute("SELECT * FROM spaces WHERE name = ?", (name,)).fetchall()
         wanted = self._wanted.get(name)
         for row in rows:
-            if space_of(row) == wanted:
+            if row["trained"] or space_of(row) == wanted:
                 return space_of(row), int(row["id"]), int(row["changes"])
         if rows and wanted:
             old = space_of(rows[-1])
@@ -169,7 +221,8 @@ class Spaces:
             )
         if wanted:
             raise NotFound("this library is empty; fill it with `segue add FOLDER`")
-        names = ", ".join(sorted(self._wanted))
+        trained = [row["name"] for row in self._db.execute("SELECT * FROM spaces WHERE trained")]
+        names = ", ".join(sorted([*self._wanted, *trained]))
         raise NotFound(f"no space is called {name!r}; there are: {names}")
 
     def _raw_vectors(self, space_id: int, dimension: int) -> tuple[NDArray[np.int64], FloatArray]:

@@ -1,0 +1,92 @@
+"""The command line's frame: the program, and the options that commands share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segue.cli.output import say, shown
+
+if TYPE_CHECKING:
+    from segue.ingest.add import Watcher
+    from segue.library import Library
+
+app = typer.Typer(
+    help="Finds in a library of music what sounds like what, and says why.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+LibraryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--library",
+        help="Folder of the library; else $SEGUE_LIBRARY, else a folder among your data.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Queries = Annotated[
+    list[str] | None,
+    typer.Argument(help="Track ids, files, or words of a title or artist; several blend."),
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from segue import __version__
+
+        say(f"segue {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _segue(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and stop.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@contextmanager
+def open_library(library: Path | None) -> "Iterator[Library]":
+    """Open the library that the command names, and close it."""
+    from segue.library import Library  # help needs neither numpy nor a library
+
+    with Library.open(library) as lib:
+        yield lib
+
+
+@contextmanager
+def progress() -> "Iterator[Watcher]":
+    """Show a progress line on the standard error while it is a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("looking", total=None)
+        yield lambda p: bar.update(
+            task, completed=p.done, total=p.total, description=shown(Path(p.path.name))[:40]
+        )

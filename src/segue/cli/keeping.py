@@ -1,0 +1,146 @@
+"""Commands that fill a library and keep it tidy."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segue.cli.app import JsonOption, LibraryOption, app, open_library, progress
+from segue.cli.output import label, print_json, print_table, say, shown, track_fields
+
+if TYPE_CHECKING:
+    from segue.ingest.add import AddReport
+    from segue.records import Track
+
+
+@app.command()
+def add(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    library: LibraryOption = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Decoding processes; else one per core.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Add recordings, or bring what is known of them up to date.
+
+    Unchanged files are not read again. What cannot be read is listed and costs nothing else;
+    the exit code is then 1. Interrupt it as you like: the same command goes on.
+
+    Example: segue add ~/Music
+    """
+    with open_library(library) as lib:
+        with progress() as watch:
+            report = lib.add(list(paths), workers=workers, watch=watch)
+        count = len(lib.tracks())
+    if json:
+        print_json("add", _add_fields(report, count))
+    else:
+        say_added(report, count)
+    if report.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def failures(library: LibraryOption = None, json: JsonOption = False) -> None:
+    """List the files that could not be added, and why.
+
+    A file is tried again when it has changed.
+
+    Example: segue failures
+    """
+    with open_library(library) as lib:
+        found = lib.failures()
+    rows = [(shown(failure.path), failure.reason, failure.at) for failure in found]
+    if json:
+        names = ("path", "reason", "at")
+        print_json("failures", {"failures": [dict(zip(names, r, strict=True)) for r in rows]})
+    else:
+        print_table(f"{len(rows)} failures", ("file", "reason", "when (UTC)"), rows)
+
+
+@app.command()
+def remove(
+    queries: Annotated[list[str], typer.Argument(help="Track ids, files, or words of a title.")],
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take tracks out of the library. Their files are left alone.
+
+    Example: segue remove 12 13
+    """
+    with open_library(library) as lib:
+        removed = lib.remove(list(queries))
+    _say_removed("remove", removed, json=json)
+
+
+@app.command()
+def prune(
+    really: Annotated[
+        bool, typer.Option("--really", help="Even if more than half of the library is gone.")
+    ] = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take out the tracks whose files are gone.
+
+    Refuses when more than half is gone at once, as when a disk is not connected.
+
+    Example: segue prune
+    """
+    with open_library(library) as lib:
+        pruned = lib.prune(really=really)
+    _say_removed("prune", pruned.removed, json=json)
+
+
+def _add_fields(report: "AddReport", count: int) -> dict[str, object]:
+    return {
+        "added": report.added,
+        "changed": report.changed,
+        "copied": report.copied,
+        "moved": report.moved,
+        "unchanged": report.unchanged,
+        "missing": report.missing,
+        "passed_over": report.passed_over,
+        "failed_before": report.failed_before,
+        "failures": [
+            {"path": shown(failure.path), "reason": failure.reason} for failure in report.failures
+        ],
+        "tracks": count,
+    }
+
+
+def say_added(report: "AddReport", count: int) -> None:
+    """Say what came of adding, and what failed."""
+    told = [
+        f"{number} {name}"
+        for number, name in (
+            (report.added, "added"),
+            (report.changed, "changed"),
+            (report.copied, "copies of known ones"),
+            (report.moved, "moved"),
+            (report.unchanged, "unchanged"),
+            (report.missing, "missing"),
+            (report.passed_over, "other files passed over"),
+            (len(report.failures), "failed"),
+            (report.failed_before, "failed before and not changed since"),
+        )
+        if number
+    ]
+    say(f"{', '.join(told) or 'nothing to add'}; {count} tracks in the library")
+    if report.failures:
+        print_table(
+            "failed",
+            ("file", "reason"),
+            [(shown(failure.path), failure.reason) for failure in report.failures],
+        )
+
+
+def _say_removed(name: str, removed: "list[Track]", *, json: bool) -> None:
+    if json:
+        print_json(name, {"removed": [track_fields(track) for track in removed]})
+        return
+    for track in removed:
+        say(f"removed {track.id}  {label(track)}")
+    if not removed:
+        say("nothing to remove")

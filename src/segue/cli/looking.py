@@ -1,0 +1,190 @@
+"""Commands that look into a library: its tracks, its spaces and how good they are."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segue.cli.app import JsonOption, LibraryOption, app, open_library
+from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
+
+export_app = typer.Typer(help="Write data for other programs.", no_args_is_help=True)
+app.add_typer(export_app, name="export")
+
+
+@app.command("list")
+def list_(library: LibraryOption = None, json: JsonOption = False) -> None:
+    """List the tracks.
+
+    Example: segue list | grep -i beethoven
+    """
+    with open_library(library) as lib:
+        tracks = lib.tracks()
+    if json:
+        print_json("list", {"tracks": [track_fields(track) for track in tracks]})
+        return
+    print_table(
+        f"{len(tracks)} tracks",
+        ("id", "title", "artist", "album", "length", ""),
+        [
+            (
+                track.id,
+                track.tags.title,
+                track.tags.artist,
+                track.tags.album,
+                minutes(track.duration_s),
+                "missing" if track.missing else "",
+            )
+            for track in tracks
+        ],
+    )
+
+
+@app.command()
+def show(
+    query: Annotated[str, typer.Argument(help="A track's id, file, or words of its title.")],
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a track's tags, every named feature, and how it would be described.
+
+    Example: segue show 12
+    """
+    with open_library(library) as lib:
+        found = lib.describe(query)
+    if json:
+        fields = [
+            track_fields(item.track) | {"features": item.track.facts, "tags": item.tags}
+            for item in found
+        ]
+        print_json("show", {"tracks": fields})
+        return
+    for item in found:
+        tags = item.track.tags
+        named = {
+            "artist": tags.artist,
+            "album": tags.album,
+            "genre": tags.genre,
+            "year": tags.year,
+            "file": shown(item.track.path) + (" (missing)" if item.track.missing else ""),
+        }
+        rows = [(name, str(value)) for name, value in named.items() if value]
+        rows += [
+            (name.replace("_", " "), _value(value)) for name, value in item.track.facts.items()
+        ]
+        likeliest = sorted(item.tags.items(), key=lambda tag: -tag[1])[:5]
+        rows.append(("described as", ", ".join(f"{name} {p:.0%}" for name, p in likeliest)))
+        print_table(f"{item.track.id}  {tags.title}", ("", ""), rows)
+
+
+@app.command()
+def spaces(library: LibraryOption = None, json: JsonOption = False) -> None:
+    """List the spaces that tracks are compared in.
+
+    Example: segue spaces
+    """
+    with open_library(library) as lib:
+        infos = lib.spaces()
+    names = ("name", "kind", "dimension", "metric", "model", "version", "tracks", "outdated")
+    rows = [
+        (
+            info.space.name,
+            info.space.kind,
+            info.space.dimension,
+            info.space.metric,
+            info.space.model,
+            info.space.version,
+            info.tracks,
+            info.outdated,
+        )
+        for info in infos
+    ]
+    if json:
+        print_json("spaces", {"spaces": [dict(zip(names, row, strict=True)) for row in rows]})
+    else:
+        print_table(f"{len(rows)} spaces", names, rows)
+
+
+@app.command()
+def evaluate(
+    by: Annotated[str, typer.Option(help="album, artist or genre.")] = "album",
+    artist_filter: Annotated[
+        bool, typer.Option("--artist-filter", help="Only other artists' tracks may be found.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of ties and of the intervals.")] = 0,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure how well each space brings an album, artist or genre together.
+
+    Each track with a label of at least three tracks asks once; P@1 and P@5 are the shares of
+    its nearest 1 and 5 that have its label, macro the mean over labels instead of tracks.
+    The interval is a 95 % bootstrap over labels.
+
+    Example: segue evaluate --by artist
+    """
+    from segue.measure.retrieval import interval
+
+    with open_library(library) as lib:
+        table = lib.evaluate(by, artist_filter=artist_filter, seed=seed)
+    rows = []
+    for name, result in table.items():
+        estimate = interval([result], "precision_at_1", seed=seed)
+        rows.append(
+            {
+                "space": name,
+                "precision_at_1": result.precision_at_1,
+                "precision_at_1_low": estimate.low,
+                "precision_at_1_high": estimate.high,
+                "precision_at_5": result.precision_at_5,
+                "macro_precision_at_1": result.macro_precision_at_1,
+                "macro_precision_at_5": result.macro_precision_at_5,
+                "mean_average_precision": result.mean_average_precision,
+                "queries": result.queries,
+                "labels": result.labels,
+                "chance_precision": result.chance_precision,
+            }
+        )
+    if json:
+        print_json("evaluate", {"by": by, "artist_filter": artist_filter, "spaces": rows})
+        return
+    print_table(
+        f"by {by}{', other artists only' if artist_filter else ''}",
+        (
+            "space", "P@1", "low", "high", "P@5", "macro P@1", "macro P@5", "mAP",
+            "queries", "labels", "chance",
+        ),
+        [tuple(row.values()) for row in rows],
+    )  # fmt: skip
+
+
+@export_app.command("vectors")
+def export_vectors(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write, .npz.")],
+    space: Annotated[str, typer.Option(help="Which space; see `segue spaces`.")] = "sound",
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a space's vectors as a NumPy archive: arrays ids, paths, vectors.
+
+    Example: segue export vectors --space sound -o sound.npz
+    """
+    import numpy as np
+
+    with open_library(library) as lib:
+        ids, vectors = lib.vectors(space)
+        paths = {track.id: str(track.path) for track in lib.tracks()}
+    partial = output.with_name(f".{output.name}.partial")
+    with partial.open("wb") as file:
+        np.savez(file, ids=ids, paths=np.array([paths[i] for i in ids.tolist()]), vectors=vectors)
+    partial.replace(output)
+    if json:
+        print_json("export", {"path": shown(output), "space": space, "tracks": len(ids)})
+    else:
+        say(f"wrote {len(ids)} vectors of the space {space} to {shown(output)}")
+
+
+def _value(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

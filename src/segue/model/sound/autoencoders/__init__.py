@@ -1,0 +1,1 @@
+"""The autoencoders' networks, one file each."""
