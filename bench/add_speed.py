@@ -171,7 +171,7 @@ def stages(files: list[Path]) -> list[tuple[str, float, str]]:
         store = Store(Path(folder), sound_spaces().values())
         with store.transaction():
             store.spaces.register()
-            store.add_root(os.fsencode(files[0].parent))
+            store.files.add_root(os.fsencode(files[0].parent))
         for file in [chosen[0], *chosen]:  # the first twice: its first time warms up
             marks = [time.perf_counter()]
             identity = work(Identify(os.fsencode(file), os.fsencode(file.parent)))

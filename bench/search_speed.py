@@ -114,7 +114,7 @@ def make_library(folder: Path, n: int) -> Path:
     store = Store(folder / "library", spaces.values())
     with store.transaction():
         store.spaces.register()
-        store.add_root(os.fsencode(music))
+        store.files.add_root(os.fsencode(music))
         for i in range(n):
             file = music / f"{i}.mp3"
             state = FileState(0, 0)

@@ -1,6 +1,6 @@
 """Sounds that tests are made of: small, seeded, and the bundled recordings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -86,22 +86,28 @@ def write_sound(
 
 def albums_of_three(folder: Path) -> None:
     """Fill a library with three albums of three tracks whose vectors lie close together."""
+    fill_library(folder, [Tags(f"{album}{i}", album, album) for album in "abc" for i in range(3)])
+
+
+def fill_library(folder: Path, tracks: Sequence[Tags]) -> None:
+    """Fill a library with tracks, numbered from 1; those of an album lie close together."""
     rng = np.random.default_rng(0)
+    centres: dict[tuple[str, str], NDArray[np.float64]] = {}
     store = Store(folder, sound_spaces().values())
     with store.transaction():
         store.spaces.register()
-        store.add_root(b"/music")
-        for album in "abc":
-            centres = {n: rng.standard_normal(s.dimension) for n, s in sound_spaces().items()}
-            for i in range(3):
-                vectors = {
-                    name: np.asarray(centre + 0.1 * rng.standard_normal(len(centre)), np.float32)
-                    for name, centre in centres.items()
-                }
-                analysis = Analysis(vectors, {}, np.zeros(1, np.uint32), 30.0)
-                tags = Tags(f"{album}{i}", album, album)
-                path = f"/music/{album}{i}.ogg".encode()
-                store.add_track(path, FileState(1, 1), album + str(i), tags, analysis)
+        store.files.add_root(b"/music")
+        for tags in tracks:
+            vectors = {}
+            for name, space in sound_spaces().items():
+                centre = centres.setdefault(
+                    (tags.album, name), rng.standard_normal(space.dimension)
+                )
+                vector = centre + 0.1 * rng.standard_normal(len(centre))
+                vectors[name] = np.asarray(vector, np.float32)
+            analysis = Analysis(vectors, {}, np.zeros(1, np.uint32), 30.0)
+            path = f"/music/{tags.artist}/{tags.album}/{tags.title}.ogg".encode()
+            store.add_track(path, FileState(1, 1), path.hex(), tags, analysis)
     store.close()
 
 

@@ -134,9 +134,9 @@ def test_descriptions_rank_by_the_tags_asked_for(lib: Library) -> None:
     assert similarities == sorted(similarities, reverse=True)
 
 
-def test_an_unknown_tag_gets_the_list_and_the_nearest() -> None:
+def test_an_unknown_tag_gets_the_list_and_the_nearest(lib: Library) -> None:
     with pytest.raises(BadArgument, match=r"did you mean 'electronica'.*acoustic, alternative"):
-        Library.like_tags(None, ["elektronica"])  # type: ignore[arg-type]
+        lib.like_tags(["elektronica"])
 
 
 def test_evaluate_has_a_row_for_every_space(tmp_path: Path) -> None:

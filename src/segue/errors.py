@@ -13,6 +13,10 @@ class Unreadable(SegueError):
     """A file that cannot be turned into music."""
 
 
+class NothingToMeasure(BadArgument):
+    """No track has a label that another shares, so that there is nothing to look for."""
+
+
 class NotFound(SegueError, LookupError):
     """Nothing in the library answers to the query."""
 
@@ -31,3 +35,11 @@ class LibraryDamaged(SegueError):
 
 class DiskFull(SegueError):
     """There was no room to write; what was stored before is still there."""
+
+
+class BadCheckpoint(SegueError):
+    """A file of weights that is damaged, of another version, or of another model."""
+
+
+class TrainingFailed(SegueError):
+    """Training cannot start or go on; what was saved before is still there."""

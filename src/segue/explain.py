@@ -1,6 +1,7 @@
 """Why two tracks are alike: additive shares of their similarity."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,12 @@ _MUSICNN_LAYERS: Final = {
     "timbre filters": slice(0, 2 * 408),
     "rhythm filters": slice(2 * 408, 2 * 561),
     "shapes over time": slice(2 * 561, 2 * 753),
+}
+
+
+# Of trained spaces, what runs of their numbers mean; the vector of any other is of one piece.
+_TRAINED: Final = {
+    "dual-axis": {"along time": slice(0, 128), "along frequency": slice(128, 256)},
 }
 
 
@@ -33,9 +40,37 @@ def reasons(space: str, a: FloatArray, b: FloatArray) -> tuple[Reason, ...]:
         Largest first; the shares sum to the cosine.
     """
     unit_a, unit_b = a / np.linalg.norm(a), b / np.linalg.norm(b)
-    shares = _SHARES[space](unit_a, unit_b)
-    ordered = sorted(shares.items(), key=lambda share: -share[1])
+    split = _SHARES.get(space) or partial(_trained_shares, space)
+    ordered = sorted(split(unit_a, unit_b).items(), key=lambda share: -share[1])
     return tuple(Reason(name, share) for name, share in ordered)
+
+
+def reasons_of_distance(space: str, a: FloatArray, b: FloatArray) -> tuple[Reason, ...]:
+    """Split minus the Euclidean distance of two vectors into named shares.
+
+    Each aspect has of it what it has of the squared distance: its share of the cosine is a
+    product of the two vectors, so that with their difference in place of both it is its part
+    of the difference.
+
+    Returns
+    -------
+    tuple of Reason
+        What keeps the two apart most comes last; none where nothing does.
+    """
+    apart = a - b
+    distance = float(np.linalg.norm(apart))
+    if distance == 0:
+        return ()
+    shares = reasons(space, apart, apart)
+    return tuple(Reason(share.name, -distance * share.share) for share in reversed(shares))
+
+
+def _trained_shares(space: str, a: FloatArray, b: FloatArray) -> dict[str, float]:
+    products = a * b
+    parts = _TRAINED.get(space, {})
+    if sum(part.stop - part.start for part in parts.values()) != len(products):
+        parts = {"learned likeness": slice(0, len(products))}
+    return {name: float(products[part].sum()) for name, part in parts.items()}
 
 
 def _sound_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:

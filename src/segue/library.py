@@ -4,10 +4,8 @@ Recordings are added: decoded, embedded in several spaces, and stored. Then the 
 asked what is like what, by example or by description, and why.
 """
 
-import difflib
 import os
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -15,34 +13,38 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from segue import search
+from segue.answers.choosing import choose
+from segue.answers.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
+from segue.answers.question import Query, Question
+from segue.answers.ranking import Metric, by_tags, rank
 from segue.errors import BadArgument, NotFound
-from segue.model.sound.spaces import TAGS, sound_spaces, tag_probabilities
-from segue.query import Filters, passing, resolve
+from segue.model.sound.spaces import sound_spaces, tag_probabilities
+from segue.query import Filters, resolve
 from segue.records import (
     Description,
     Failure,
     FloatArray,
+    GroupHit,
     Hit,
     Pruned,
-    Reason,
     SpaceInfo,
     Span,
     Track,
 )
-from segue.represent.fingerprint import same_recording
 from segue.store import Store, default_folder
-from segue.store.matrix import Matrix
 
 if TYPE_CHECKING:
     from segue.ingest.add import AddReport, Watcher
+    from segue.ingest.listens import ImportReport
+    from segue.learning import Learned, Reconstruction
+    from segue.learning import Watcher as LearningWatcher
     from segue.measure.retrieval import Retrieval
-
-Query = str | int | Path
+    from segue.pictures import Filter
+    from segue.store.listens import ListensSummary
+    from segue.train.loop import Watcher as TrainingWatcher
+    from segue.train.sound import SoundTraining
 
 DEFAULT_SPACE = "sound"
-#: Below this cosine two tracks are not looked at as copies of one recording.
-COPY_COSINE = 0.8
 
 
 class Library:
@@ -125,10 +127,25 @@ class Library:
             raise BadArgument(f"{count} workers; at least 1 is needed")
         report = add(self._store, whole, workers=count, watch=watch)
         if self._store.count():
-            self._store.spaces.matrix(
-                DEFAULT_SPACE
-            )  # made now, so that the first question is quick
+            # Made now, so that the first question is quick.
+            self._store.spaces.matrix(DEFAULT_SPACE)
         return report
+
+    def import_listens(
+        self, paths: Sequence[str | Path], *, user: str | None = None
+    ) -> "ImportReport":
+        """Import listening histories, and learn the space `listens` from all of them.
+
+        Parameters
+        ----------
+        paths : sequence of str or Path
+            CSV, ListenBrainz, Last.fm or Spotify files; one imported again counts once.
+        user : str, optional
+            Whose listens these are; else who the files say, else "me".
+        """
+        from segue.ingest.listens import import_listens  # searching needs none of it
+
+        return import_listens(self._store, [Path(path).expanduser() for path in paths], user)
 
     # ---- asking it -----------------------------------------------------------------------
 
@@ -138,8 +155,12 @@ class Library:
         minus: Sequence[Query] = (),
         n: int = 10,
         space: str = DEFAULT_SPACE,
+        metric: Metric = "cosine",
+        blend: Mapping[str, float] | None = None,
         at: Span | None = None,
         filters: Filters | None = None,
+        among_similar_artists: int | None = None,
+        min_tracks: int = MIN_TRACKS,
         duplicates: bool = False,
     ) -> list[Hit]:
         """Find what is like one or several tracks.
@@ -155,9 +176,18 @@ class Library:
             How many answers at most, at least 1.
         space : str
             The space to search in, see `spaces`.
+        metric : {"cosine", "euclidean"}
+            With the Euclidean, `similarity` is minus the distance.
+        blend : mapping of str to float, optional
+            Instead of one space, weights of several, and of "metadata": artist, album, genre
+            and year. The similarity is their weighted mean, and each reason what one part gave;
+            where a part knows nothing of a track, the others weigh more and it is no reason.
         at : Span, optional
             Ask with this passage of the queries, instead of the whole.
         filters : Filters, optional
+        among_similar_artists : int, optional
+            Only tracks of the artists asked with, and of so many that are most like them
+            and have at least `min_tracks` tracks.
         duplicates : bool
             Also list other copies of one recording.
 
@@ -166,19 +196,12 @@ class Library:
         list of Hit
             Best first. The reasons of each sum to its similarity.
         """
-        if n < 1:
-            raise BadArgument(f"{n} answers; at least 1 must be wanted")
-        matrix = self._store.spaces.matrix(space)
-        asked: list[Track] = []
-        likes = [vector for query in queries for vector in self._ask(query, space, at, asked)]
-        unlikes = [vector for query in minus for vector in self._ask(query, space, at, asked)]
-        query = search.blend(likes, unlikes)
-        scores = search.similarities(matrix, query)
-        chosen = self._choose(matrix, scores, asked, n, filters or Filters(), duplicates)
-        return [
-            Hit(rank, float(scores[row]), track, _reasons(space, query, matrix.unit[row]))
-            for rank, (row, track) in enumerate(chosen, start=1)
-        ]
+        store, question = self._store, Question(self._store, queries, minus, at)
+        ranking = rank(store, question, space, metric, blend)
+        artists = among_similar_artists
+        among = tracks_of_similar_artists(store, queries, artists, space, min_tracks)
+        asked = question.tracks
+        return choose(store, ranking, asked, n, filters, duplicates=duplicates, among=among)
 
     def like_tags(
         self,
@@ -201,26 +224,33 @@ class Library:
             `similarity` is the mean of the tags' standardised strengths: 0 is how the
             average track is, 1 one standard deviation more.
         """
-        columns = [_tag_column(tag) for tag in tags]
-        if not columns:
-            raise BadArgument("no tag given; " + _known_tags())
-        matrix = self._store.spaces.matrix("tags")
-        _, strengths = self._store.spaces.vectors("tags")
-        shares = strengths[:, columns] / len(columns)
-        scores = shares.sum(axis=1)
-        chosen = self._choose(matrix, scores, [], n, filters or Filters(), duplicates)
-        return [
-            Hit(
-                rank,
-                float(scores[row]),
-                track,
-                tuple(
-                    Reason(TAGS[column], float(share))
-                    for column, share in zip(columns, shares[row], strict=True)
-                ),
-            )
-            for rank, (row, track) in enumerate(chosen, start=1)
-        ]
+        ranking = by_tags(self._store, tags)
+        return choose(self._store, ranking, [], n, filters, duplicates=duplicates)
+
+    def like_groups(
+        self,
+        *queries: Query,
+        kind: str,
+        n: int = 10,
+        space: str = DEFAULT_SPACE,
+        metric: Metric = "cosine",
+        min_tracks: int = MIN_TRACKS,
+    ) -> list[GroupHit]:
+        """Find artists, albums or genres by the centres of their tracks.
+
+        Parameters
+        ----------
+        queries : str, int or Path
+            Names of such, or what names tracks: then theirs are meant.
+        kind : {"artist", "album", "genre"}
+        n, space, metric
+            As of `like`.
+        min_tracks : int
+            What has fewer tracks is no answer.
+        """
+        return similar_groups(
+            self._store, queries, kind, n=n, space=space, metric=metric, min_tracks=min_tracks
+        )
 
     # ---- looking into it -----------------------------------------------------------------
 
@@ -242,9 +272,13 @@ class Library:
             for track in self.find(query)
         ]
 
+    def listens(self) -> "ListensSummary":
+        """Sum up what is known of listening, and what of it is not in the library."""
+        return self._store.listens.summary()
+
     def failures(self) -> list[Failure]:
         """List the files that could not be added."""
-        return self._store.failures()
+        return self._store.files.failures()
 
     def spaces(self) -> list[SpaceInfo]:
         """List the spaces."""
@@ -261,7 +295,12 @@ class Library:
         return self._store.spaces.vectors(space)
 
     def evaluate(
-        self, by: str = "album", *, artist_filter: bool = False, seed: int = 0
+        self,
+        by: str = "album",
+        *,
+        artist_filter: bool = False,
+        metric: Metric = "cosine",
+        seed: int = 0,
     ) -> "dict[str, Retrieval]":
         """Measure for every space how well neighbours share an album, artist or genre.
 
@@ -270,28 +309,69 @@ class Library:
         by : {"album", "artist", "genre"}
         artist_filter : bool
             Only tracks by other artists than the query's may be found.
+        metric : {"cosine", "euclidean"}
         seed : int
             Of the order of ties.
         """
-        from segue.measure.retrieval import retrieval
+        from segue.answers.evaluating import evaluate_spaces  # searching measures nothing
 
-        if by not in ("album", "artist", "genre"):
-            raise BadArgument(f"cannot evaluate by {by!r}; by album, artist or genre")
-        tags = {track.id: track.tags for track in self._store.tracks()}
-        table = {}
-        for info in self._store.spaces.known():
-            if info.outdated:
-                continue
-            ids, vectors = self._store.spaces.vectors(info.space.name)
-            table[info.space.name] = retrieval(
-                vectors,
-                [getattr(tags[track], by) for track in ids.tolist()],
-                groups=[tags[track].artist for track in ids.tolist()] if artist_filter else None,
-                seed=seed,
-            )
-        if not table:
-            raise NotFound("this library is empty; fill it with `segue add FOLDER`")
-        return table
+        return evaluate_spaces(
+            self._store, by, artist_filter=artist_filter, metric=metric, seed=seed
+        )
+
+    # ---- learning spaces -----------------------------------------------------------------
+
+    def train(
+        self,
+        space: str,
+        training: "SoundTraining",
+        *,
+        resume: bool = False,
+        workers: int | None = None,
+        watch: "LearningWatcher | None" = None,
+        watch_training: "TrainingWatcher | None" = None,
+    ) -> "Learned":
+        """Learn a space from the recordings of this library, and place them in it.
+
+        Parameters
+        ----------
+        space : str
+            Its name; ask with it as ``like(…, space=…)``.
+        training : SoundTraining
+            The preset, and what of it shall be otherwise.
+        resume : bool
+            Go on with a run that was interrupted.
+        workers : int, optional
+            Decoding processes; else one per core.
+        watch, watch_training : callable, optional
+            Told of the files that are read, and of the training steps.
+        """
+        from segue.learning import train  # brings in torch
+
+        return train(
+            self._store,
+            space,
+            training,
+            resume=resume,
+            workers=workers or os.cpu_count() or 1,
+            watch=watch,
+            watch_training=watch_training,
+        )
+
+    def reconstruct(self, query: Query, space: str) -> "Reconstruction":
+        """Encode a track and decode it again with a learned space's network."""
+        from segue.learning import reconstruct
+
+        tracks = self.find(query)
+        if len(tracks) > 1:
+            raise BadArgument(f"{query!r} names {len(tracks)} tracks; give the id of one")
+        return reconstruct(self._store, space, tracks[0])
+
+    def filters(self, space: str, *, tracks: int = 3) -> "list[Filter]":
+        """Return the first filters of a learned space, each with the tracks it answers to."""
+        from segue.learning import first_filters
+
+        return first_filters(self._store, space, self._store.tracks(), tracks)
 
     # ---- keeping it tidy -----------------------------------------------------------------
 
@@ -315,98 +395,6 @@ class Library:
         BadArgument
             More than half is gone at once, as when a disk is not connected.
         """
-        tracks = self._store.tracks()
-        gone = [track for track in tracks if not os.path.lexists(track.path)]
-        if 2 * len(gone) > len(tracks) and not really:
-            raise BadArgument(
-                f"{len(gone)} of {len(tracks)} files are gone: is a disk not connected? "
-                "Connect it, or say --really to take them all out"
-            )
-        with self._store.writing(), self._store.transaction():
-            self._store.remove_tracks(track.id for track in gone)
-            kept = [track.id for track in tracks if track.missing and track not in gone]
-            self._store.set_missing(kept, missing=False)
-        return Pruned(gone, len(tracks) - len(gone))
+        from segue.ingest.prune import prune  # searching needs none of it
 
-    # ---- within --------------------------------------------------------------------------
-
-    def _ask(
-        self, query: Query, space: str, at: Span | None, asked: list[Track]
-    ) -> list[FloatArray]:
-        """Return the vectors of a query, and note which tracks it named."""
-        found = resolve(self._store, query)
-        if isinstance(found, Path):
-            return [self._embed(found, at)[space]]
-        asked.extend(found)
-        if at is None:
-            return [self._store.spaces.vector(space, track.id) for track in found]
-        return [self._embed(track.path, at)[space] for track in found]
-
-    def _embed(self, path: Path, at: Span | None) -> dict[str, FloatArray]:
-        from segue.ingest.add import embed_file  # brings in the network
-
-        return embed_file(path, at)
-
-    def _choose(
-        self,
-        matrix: Matrix,
-        scores: FloatArray,
-        asked: Sequence[Track],
-        n: int,
-        filters: Filters,
-        duplicates: bool,
-    ) -> list[tuple[int, Track]]:
-        """Take the best rows that pass, one per recording, as many per artist as wanted."""
-        passes = passing(self._store, filters, matrix.ids, asked)
-        taken: list[int] = []
-        if not duplicates:
-            taken += np.flatnonzero(np.isin(matrix.ids, [track.id for track in asked])).tolist()
-        chosen: list[tuple[int, Track]] = []
-        per_artist: Counter[str] = Counter()
-        for rows in search.best_first(np.where(passes, scores, -np.inf)):
-            fitting = rows[passes[rows]]
-            for row, track in zip(
-                fitting, self._store.tracks(matrix.ids[fitting].tolist()), strict=True
-            ):
-                artist = track.tags.artist.casefold()
-                limited = bool(artist) and filters.max_per_artist is not None
-                if limited and per_artist[artist] >= (filters.max_per_artist or 0):
-                    continue
-                if not duplicates and self._is_copy(matrix, row, taken):
-                    continue
-                per_artist[artist] += 1
-                taken.append(int(row))
-                chosen.append((int(row), track))
-                if len(chosen) == n:
-                    return chosen
-            if len(fitting) < len(rows):
-                break  # what follows was filtered out
-        return chosen
-
-    def _is_copy(self, matrix: Matrix, row: int, taken: Sequence[int]) -> bool:
-        """Tell whether a track is another copy of a recording that is taken already."""
-        close = [other for other in taken if matrix.unit[other] @ matrix.unit[row] > COPY_COSINE]
-        if not close:
-            return False
-        prints = self._store.fingerprints([int(matrix.ids[other]) for other in (row, *close)])
-        mine = prints.pop(int(matrix.ids[row]))
-        return any(same_recording(mine, other) for other in prints.values())
-
-
-def _reasons(space: str, query: FloatArray, vector: FloatArray) -> tuple[Reason, ...]:
-    from segue.explain import reasons
-
-    return reasons(space, query, vector)
-
-
-def _tag_column(tag: str) -> int:
-    name = tag.strip().casefold()
-    if name in TAGS:
-        return TAGS.index(name)
-    near = difflib.get_close_matches(name, TAGS, n=3)
-    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    raise BadArgument(f"the tag {tag.strip()!r} is unknown; {hint}{_known_tags()}")
-
-
-def _known_tags() -> str:
-    return "there are: " + ", ".join(sorted(TAGS))
+        return prune(self._store, really=really)

@@ -26,6 +26,8 @@ class Filters:
         Words that the field must contain; case and accents do not count.
     year, bpm : tuple of two numbers, optional
         Lowest and highest that pass, both included.
+    min_plays, max_plays : int, optional
+        How often all users together played it, as far as is known from imported listens.
     max_per_artist : int, optional
         At least 1. Tracks without an artist are not limited.
     exclude_same_artist, exclude_same_album : bool
@@ -37,6 +39,8 @@ class Filters:
     genre: str = ""
     year: tuple[float, float] | None = None
     bpm: tuple[float, float] | None = None
+    min_plays: int | None = None
+    max_plays: int | None = None
     max_per_artist: int | None = None
     exclude_same_artist: bool = False
     exclude_same_album: bool = False
@@ -128,7 +132,21 @@ def passing(
             taken = {normalise(getattr(track.tags, field)) for track in queries} - {""}
             same = [id_ for id_, name in store.names(field) if normalise(name) in taken]
             passes &= ~np.isin(ids, same)
+    if filters.min_plays is not None or filters.max_plays is not None:
+        passes &= _played(store, ids, filters.min_plays or 0, filters.max_plays)
     return passes
+
+
+def _played(
+    store: Store, ids: NDArray[np.int64], least: int, most: int | None
+) -> NDArray[np.bool_]:
+    if not store.listens.any():
+        raise BadArgument(
+            "nothing is known of plays; import what you listened to with `segue listens import`"
+        )
+    known = store.listens.plays_by_track()
+    plays = np.array([known.get(track, 0) for track in ids.tolist()], np.int64)
+    return (plays >= least) & (plays <= (most if most is not None else plays.max(initial=0)))
 
 
 def _by_path(store: Store, path: Path) -> list[Track] | Path:

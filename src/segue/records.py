@@ -31,9 +31,9 @@ class Recording:
 
     Attributes
     ----------
-    excerpts : tuple of ndarray, each of shape (samples,), float32
-        Mono, at `segue.represent.sound.SAMPLE_RATE_HZ`, full scale 1.0; the longest is
-        contiguous music of at least 30 s where the file has that much.
+    excerpts : tuple of ndarray, each of shape (samples,), or (2, samples) in stereo, float32
+        Mono unless stereo was asked for, at `segue.represent.sound.SAMPLE_RATE_HZ`, full scale
+        1.0; the longest is contiguous music of at least 30 s where the file has that much.
     spans : tuple of Span
         Where in the file each excerpt lies.
     duration_s : float
@@ -163,7 +163,8 @@ class Hit:
     rank : int
         From 1.
     similarity : float
-        Cosine, -1 to 1.
+        Cosine, -1 to 1; in a blend the weighted mean of its parts; with the Euclidean metric
+        minus the distance.
     track : Track
     reasons : tuple of Reason
         Largest first; they sum to the similarity.
@@ -172,6 +173,31 @@ class Hit:
     rank: int
     similarity: float
     track: Track
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupHit:
+    """One artist, album or genre that is like what was asked.
+
+    Attributes
+    ----------
+    rank : int
+        From 1.
+    similarity : float
+        Of the centroids: cosine, -1 to 1, or minus the Euclidean distance.
+    name : str
+        As most of its tracks spell it.
+    tracks : int
+        How many tracks it has.
+    reasons : tuple of Reason
+        Largest first; they sum to the similarity.
+    """
+
+    rank: int
+    similarity: float
+    name: str
+    tracks: int
     reasons: tuple[Reason, ...]
 
 

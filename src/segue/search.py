@@ -11,6 +11,7 @@ from segue.records import FloatArray
 from segue.store.matrix import Matrix
 
 FIRST_CHUNK: Final = 64
+_BLOCK_ROWS: Final = 16_384  # of which distances are taken at once
 
 
 def blend(likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()) -> FloatArray:
@@ -43,12 +44,18 @@ def blend(likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()) -> Fl
 
 def similarities(matrix: Matrix, query: FloatArray) -> FloatArray:
     """Return the cosine of every track with a query of length 1, shape (n,)."""
-    if query.shape != (matrix.space.dimension,):
-        raise BadArgument(
-            f"the space {matrix.space.name!r} has {matrix.space.dimension} dimensions, "
-            f"the query has the shape {query.shape}"
-        )
+    _check_dimension(matrix, query)
     return np.asarray(matrix.unit @ query, dtype=np.float32)
+
+
+def nearness(matrix: Matrix, query: FloatArray) -> FloatArray:
+    """Return minus the Euclidean distance of every row from a point, shape (n,)."""
+    _check_dimension(matrix, query)
+    found = np.empty(len(matrix.ids), np.float32)
+    for start in range(0, len(found), _BLOCK_ROWS):
+        block = matrix.unit[start : start + _BLOCK_ROWS]
+        found[start : start + _BLOCK_ROWS] = -np.linalg.norm(block - query, axis=1)
+    return found
 
 
 def best_first(scores: FloatArray) -> Iterator[NDArray[np.intp]]:
@@ -67,6 +74,14 @@ def best_first(scores: FloatArray) -> Iterator[NDArray[np.intp]]:
             order = rows[np.argsort(-scores[rows], kind="stable")]
         yield order[done:]
         done, size = len(order), size * 8
+
+
+def _check_dimension(matrix: Matrix, query: FloatArray) -> None:
+    if query.shape != (matrix.space.dimension,):
+        raise BadArgument(
+            f"the space {matrix.space.name!r} has {matrix.space.dimension} dimensions, "
+            f"the query has the shape {query.shape}"
+        )
 
 
 def _unit(vector: FloatArray) -> FloatArray:

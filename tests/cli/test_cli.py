@@ -46,6 +46,17 @@ def answer(*arguments: str | Path, library: Path, code: int = 0) -> Any:
         ["like", "1"],
         ["like", "paniq", "--minus", "1", "-n", "2", "--space", "features"],
         ["like", "--tags", "ambient, electronic"],
+        [
+            "like",
+            "1",
+            "--blend",
+            "sound=0.7,metadata=0.3",
+            "--among-similar-artists",
+            "1",
+            "--min-tracks",
+            "2",
+        ],
+        ["like", "1", "--metric", "euclidean"],
         ["failures"],
         ["spaces"],
     ],
@@ -89,6 +100,64 @@ def test_evaluate(tmp_path: Path) -> None:
     assert segue("evaluate", library=tmp_path).returncode == 0
 
 
+def test_evaluate_by_distance(tmp_path: Path) -> None:
+    albums_of_three(tmp_path)
+    document = answer("evaluate", "--metric", "euclidean", library=tmp_path)
+    assert document["metric"] == "euclidean"
+
+
+def test_artists_albums_and_genres(tmp_path: Path) -> None:
+    albums_of_three(tmp_path)
+    document = answer("like", "a", "--kind", "artist", library=tmp_path)
+    assert document["schema"] == "segue.like-groups"
+    assert {group["name"] for group in document["groups"]} == {"b", "c"}
+    assert segue("like", "a", "--kind", "album", library=tmp_path).returncode == 0
+
+
+def test_listens_from_import_to_answer(tmp_path: Path) -> None:
+    pytest.importorskip("implicit")
+    library = tmp_path / "library"
+    albums_of_three(library)
+    plays = tmp_path / "plays.csv"
+    rows = [f"user {user},{track},{user}" for user in range(1, 7) for track in (1, 2, 4 + user % 2)]
+    plays.write_text("\n".join([*rows, "me,Nobody - Nothing,3", "me,1,often"]) + "\n")
+    document = answer("listens", "import", plays, library=library)
+    assert document["schema"] == "segue.listens-import"
+    assert document["space"] == {"tracks": 4, "rows": 6, "learned_from": "users", "reason": None}
+    assert document["files"][0]["first_broken"][0]["place"] == "line 20"
+    assert document["unmatched"] == [{"name": "Nobody - Nothing", "plays": 3}]
+    summary = answer("listens", "show", library=library)
+    assert summary["schema"] == "segue.listens"
+    assert summary["matched_plays"] == 63
+
+    told = segue("listens", "import", plays, library=library).stdout
+    assert "0 new plays, 1 broken rows" in told
+    assert "'often' is no number of plays" in told
+    assert "learned from 6 users and holds 4 tracks" in told
+
+    blend = "sound=0.5,listens=0.5"
+    hits = answer("like", "1", "--blend", blend, "--min-plays", "1", library=library)["hits"]
+    assert {hit["track"]["id"] for hit in hits} == {2, 4, 5}
+    table = segue("like", "1", "--blend", blend, library=library).stdout
+    assert table.splitlines()[1].split() == [
+        "similarity",
+        "sound",
+        "listens",
+        "title",
+        "artist",
+        "album",
+    ]
+    lacking = segue("like", "9", "--blend", blend, library=library).stdout
+    assert "listens knows nothing of what was asked with" in lacking
+
+
+def test_a_history_that_cannot_be_read_fails(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n")
+    document = answer("listens", "import", tmp_path / "x.csv", library=tmp_path / "lib", code=1)
+    assert "Segue reads: CSV" in document["failures"][0]["reason"]
+    assert document["space"]["reason"] == "no track of this library was listened to"
+
+
 def test_export(filled: Path, tmp_path: Path) -> None:
     target = tmp_path / "vectors.npz"
     assert answer("export", "vectors", "-o", target, library=filled)["tracks"] == 6
@@ -118,6 +187,17 @@ def test_a_playlist_plays_from_where_it_lies(filled: Path, tmp_path: Path) -> No
         (["like", "1", "--space", "outer"], 1, "no space is called 'outer'; there are: features"),
         (["like", "--tags", "sadd"], 2, "did you mean 'sad'"),
         (["like", "1", "-n", "0"], 2, "Invalid value for '-n'"),
+        (["like", "1", "--blend", "sound=x"], 2, "'sound=x' is no part of a blend"),
+        (["like", "1", "--blend", "sound,sound"], 2, "'sound' is no part of a blend"),
+        (["like", "1", "--blend", "smell"], 1, "no space is called 'smell'"),
+        (["like", "1", "--blend", "sound", "--space", "tags"], 2, "no space or metric"),
+        (["like", "1", "--metric", "manhattan"], 2, "Invalid value for '--metric'"),
+        (["like", "1", "--metric", "euclidean", "--minus", "2"], 2, "goes with the cosine"),
+        (["like", "1", "--kind", "mood"], 2, "by artist, album or genre"),
+        (["like", "1", "--kind", "artist"], 1, "nothing here has 3 tracks"),
+        (["like", "1", "--kind", "artist", "--year", "1990"], 2, "--kind goes with -n"),
+        (["like", "--tags", "sad", "--blend", "sound"], 2, "--tags goes without"),
+        (["like", "1", "--min-plays", "1"], 2, "nothing is known of plays"),
         (["show", "99"], 1, "nothing in the library"),
         (["add", "/not/there"], 2, "there is no file or folder /not/there"),
         (["nonsense"], 2, "No such command"),

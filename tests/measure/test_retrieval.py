@@ -34,6 +34,20 @@ def test_tight_clusters_are_found_and_scale_does_not_matter() -> None:
     assert found.mean_average_precision == pytest.approx(1)
 
 
+def test_euclidean_neighbours_are_those_at_the_least_distance() -> None:
+    vectors, labels = clusters(1.0)
+    vectors = 100 + vectors * np.arange(1, 49, dtype=np.float32)[:, None]  # far off, all lengths
+    found = retrieval(vectors, labels, metric="euclidean")
+    distances = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    nearest = distances.argmin(axis=1)
+    expected = [labels[i] == labels[nearest[i]] for i in found.per_query.rows]
+    assert found.per_query.precision_at_1.tolist() == expected
+    assert found.precision_at_1 != retrieval(vectors, labels).precision_at_1
+    with pytest.raises(BadArgument, match="cosine or euclidean"):
+        retrieval(vectors, labels, metric="manhattan")  # type: ignore[arg-type]
+
+
 def test_ties_fall_at_random_and_not_by_row() -> None:
     labels = [f"album {i // 4}" for i in range(400)]
     found = retrieval(np.ones((400, 3), np.float32), labels)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from segue.errors import LibraryDamaged, NotFound
 from segue.records import Analysis, FileState, FloatArray, Space, Tags
-from segue.store import DATABASE, Store
+from segue.store import DATABASE, Store, schema
 
 SPACE = Space("sound", "sound", 3, "cosine", "abc", 1)
 
@@ -25,7 +25,7 @@ def analysis(vector: FloatArray) -> Analysis:
 def put(store: Store, path: bytes, vector: list[float], tags: Tags | None = None) -> int:
     with store.transaction():
         store.spaces.register()
-        store.add_root(b"/music")
+        store.files.add_root(b"/music")
         return store.add_track(
             path,
             FileState(1, 2),
@@ -123,29 +123,50 @@ def test_a_file_in_the_folder_s_place_is_refused(tmp_path: Path) -> None:
         open_store(tmp_path / "library")
 
 
+@pytest.mark.parametrize("version", range(1, len(schema.MIGRATIONS)))
 def test_an_older_library_is_backed_up_and_migrated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
 ) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:version])
+        store = open_store(tmp_path)
+        put_as_then(tmp_path)
+        store.close()
     store = open_store(tmp_path)
-    put(store, b"/music/a", [1.0, 0.0, 0.0])
-    store.close()
-    from segue.store import schema
+    assert [track.tags.title for track in store.tracks()] == ["Song"]
+    assert store.spaces.vector("sound", 1).tolist() == [1.0, 0.0, 0.0]
+    assert not store.spaces.known()[0].trained
+    assert store.listens.summary().plays == 0
+    backup = tmp_path / f"segue-schema-{version}.backup.db"
+    with sqlite3.connect(backup) as database:
+        assert database.execute("SELECT title FROM tracks").fetchall() == [("Song",)]
 
-    monkeypatch.setattr(
-        schema, "MIGRATIONS", (*schema.MIGRATIONS, "ALTER TABLE tracks ADD COLUMN mood TEXT;")
-    )
-    store = open_store(tmp_path)
-    assert store.count() == 1
-    assert (tmp_path / "segue-schema-1.backup.db").exists()
+
+def put_as_then(folder: Path) -> None:
+    """Write a track as the first Segue did."""
+    with sqlite3.connect(folder / DATABASE) as database:
+        database.executescript(
+            """
+            INSERT INTO roots VALUES (1, '/music');
+            INSERT INTO tracks (id, kind, root, path, size, mtime_ns, content_hash, title, artist,
+                album, album_artist, genre, words, duration_s, facts, fingerprint)
+                VALUES (1, 'sound', 1, 'a', 1, 2, 'hash', 'Song', '', '', '', '', 'song', 30.0,
+                '{}', x'00000000');
+            INSERT INTO spaces (id, name, kind, dimension, metric, model, version)
+                VALUES (1, 'sound', 'sound', 3, 'cosine', 'abc', 1);
+            """
+        )
+        vector = np.array([1.0, 0.0, 0.0], "<f4").tobytes()
+        database.execute("INSERT INTO vectors VALUES (1, 1, ?)", (vector,))
 
 
 def test_roots_may_lie_within_each_other(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     with store.transaction():
         store.spaces.register()
-        inner = store.add_root(b"/music/inner")
-        store.add_root(b"/music")
-        assert store.add_root(b"/music/inner/deep") == inner
+        inner = store.files.add_root(b"/music/inner")
+        store.files.add_root(b"/music")
+        assert store.files.add_root(b"/music/inner/deep") == inner
     put(store, b"/music/inner/a.mp3", [1.0, 0.0, 0.0])
     assert store.known_files().keys() == {b"/music/inner/a.mp3"}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -28,7 +28,11 @@ LibraryOption = Annotated[
         help="Folder of the library; else $SEGUE_LIBRARY, else a folder among your data.",
     ),
 ]
+Metric = Literal["cosine", "euclidean"]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+MetricOption = Annotated[
+    Metric, typer.Option(help="How vectors are compared: by angle, or by Euclidean distance.")
+]
 Queries = Annotated[
     list[str] | None,
     typer.Argument(help="Track ids, files, or words of a title or artist; several blend."),

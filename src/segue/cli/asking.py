@@ -1,16 +1,28 @@
 """Commands that ask a library what is like what."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, Queries, app, open_library
-from segue.cli.output import hit_fields, print_hits, print_json, say, shown
+from segue.cli.app import JsonOption, LibraryOption, MetricOption, Queries, app, open_library
+from segue.cli.output import (
+    group_fields,
+    hit_fields,
+    print_blended,
+    print_hits,
+    print_json,
+    print_table,
+    say,
+    shown,
+    why,
+)
+from segue.cli.values import parse_blend, parse_passage
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from segue.records import Hit, Span, Track
+    from segue.records import GroupHit, Hit, Track
 
 
 @app.command()
@@ -24,12 +36,30 @@ def like(
     ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
     space: Annotated[str, typer.Option(help="Space to search in; see `segue spaces`.")] = "sound",
+    blend: Annotated[
+        str | None, typer.Option(help="Several spaces instead: sound=0.6,metadata=0.2,listens=0.2.")
+    ] = None,
+    metric: MetricOption = "cosine",
+    kind: Annotated[
+        str | None, typer.Option(help="Find whole artists, albums or genres: artist, album, genre.")
+    ] = None,
+    min_tracks: Annotated[
+        int, typer.Option(min=1, help="Only artists, albums, genres of so many tracks.")
+    ] = 3,
+    among_similar_artists: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only by artists asked with and so many most like them."),
+    ] = None,
     at: Annotated[str | None, typer.Option(help="Ask with a passage: 1:20-1:35.")] = None,
     artist: Annotated[str, typer.Option(help="Only where the artist has these words.")] = "",
     album: Annotated[str, typer.Option(help="Only where the album has these words.")] = "",
     genre: Annotated[str, typer.Option(help="Only where the genre has these words.")] = "",
     year: Annotated[str | None, typer.Option(help="Only from these years: 1990-1999.")] = None,
     bpm: Annotated[str | None, typer.Option(help="Only at these tempos: 118-126.")] = None,
+    min_plays: Annotated[
+        int | None, typer.Option(min=0, help="Only if played so often; see `segue listens`.")
+    ] = None,
+    max_plays: Annotated[int | None, typer.Option(min=0, help="Only if played no oftener.")] = None,
     max_per_artist: Annotated[int | None, typer.Option(min=1, help="At most so many each.")] = None,
     exclude_same_artist: Annotated[
         bool, typer.Option("--exclude-same-artist", help="Nothing by an artist asked with.")
@@ -46,7 +76,11 @@ def like(
 ) -> None:
     """Find what sounds like a track, a file, a passage, or a description.
 
-    The reasons are shares of the similarity and sum to it.
+    The reasons are shares of the similarity and sum to it. With --metric euclidean, the
+    similarity is minus the distance: 0 is the same, and the reasons say what keeps two apart.
+    With --blend it is the weighted mean of the parts' similarities: of any spaces, and of
+    `metadata` (same artist 0.4, same album 0.3, overlap of genres 0.2, years close by 0.1).
+    Where a part knows nothing, of a track without listens say, the others weigh more.
 
     Example: segue like "für elise" --max-per-artist 2 --m3u evening.m3u8
     """
@@ -54,19 +88,31 @@ def like(
 
     if bool(queries) == bool(tags):
         raise BadArgument('say what it should be like: a track, a file, or --tags "sad, piano"')
-    if tags and (minus or at):
-        raise BadArgument("--minus and --at go with a track or file, not with --tags")
+    if tags and (minus or at or blend or kind or among_similar_artists):
+        raise BadArgument("--tags goes without --minus, --at, --blend, --kind and similar artists")
     filters = Filters(
         artist=artist,
         album=album,
         genre=genre,
         year=parse_range(year, "the year") if year else None,
         bpm=parse_range(bpm, "the tempo") if bpm else None,
+        min_plays=min_plays,
+        max_plays=max_plays,
         max_per_artist=max_per_artist,
         exclude_same_artist=exclude_same_artist,
         exclude_same_album=exclude_same_album,
     )
+    title = f"like {tags or ' + '.join(queries or ())}"
+    weights = parse_blend(blend) if blend else None
     with open_library(library) as lib:
+        if kind:
+            if minus or at or blend or m3u or among_similar_artists or filters != Filters():
+                raise BadArgument("--kind goes with -n, --space, --metric and --min-tracks alone")
+            groups = lib.like_groups(
+                *(queries or ()), kind=kind, n=n, space=space, metric=metric, min_tracks=min_tracks
+            )
+            show_groups(groups, title, kind, json=json)
+            return
         if tags:
             hits = lib.like_tags(tags.split(","), n=n, filters=filters, duplicates=duplicates)
         else:
@@ -75,19 +121,44 @@ def like(
                 minus=minus or (),
                 n=n,
                 space=space,
-                at=_passage(at) if at else None,
+                metric=metric,
+                blend=weights,
+                at=parse_passage(at) if at else None,
                 filters=filters,
+                among_similar_artists=among_similar_artists,
+                min_tracks=min_tracks,
                 duplicates=duplicates,
             )
-    show_hits(hits, f"like {tags or ' + '.join(queries or ())}", json=json, m3u=m3u)
+    show_hits(hits, title, parts=list(weights or ()), json=json, m3u=m3u)
+
+
+def show_groups(hits: "list[GroupHit]", title: str, kind: str, *, json: bool) -> None:
+    """Print artists, albums or genres, or JSON of them."""
+    if json:
+        print_json("like-groups", {"kind": kind, "groups": [group_fields(hit) for hit in hits]})
+    elif hits:
+        rows = [(hit.rank, hit.similarity, hit.name, hit.tracks, why(hit)) for hit in hits]
+        print_table(title, ("", "similarity", kind, "tracks", "why"), rows)
+    else:
+        say(f"no other {kind} has enough tracks; ask for fewer with --min-tracks")
 
 
 def show_hits(
-    hits: "list[Hit]", title: str, *, json: bool = False, m3u: Path | None = None
+    hits: "list[Hit]",
+    title: str,
+    *,
+    parts: Sequence[str] = (),
+    json: bool = False,
+    m3u: Path | None = None,
 ) -> None:
-    """Print answers, or JSON of them, and write them as a playlist where asked."""
+    """Print answers, or JSON of them, and write them as a playlist where asked.
+
+    Of a blend, what each of its `parts` gave has a column of its own.
+    """
     if json:
         print_json("like", {"hits": [hit_fields(hit) for hit in hits]})
+    elif hits and parts:
+        print_blended(title, hits, parts)
     elif hits:
         print_hits(title, hits)
     else:
@@ -106,24 +177,3 @@ def write_playlist(target: Path, tracks: "list[Track]", *, quiet: bool = False) 
         raise BadArgument(f"cannot write the playlist {target}: {error.strerror}") from None
     if not quiet:
         say(f"wrote {len(tracks)} tracks to {shown(target)}")
-
-
-def _passage(text: str) -> "Span":
-    """Read ``1:20-1:35`` or ``80-95``."""
-    from segue.records import Span
-
-    start, dash, end = text.partition("-")
-    try:
-        span = Span(_seconds(start), _seconds(end))
-    except ValueError:
-        raise BadArgument(f"{text!r} is no passage; give it as 1:20-1:35") from None
-    if not dash or span.length_s < 1:
-        raise BadArgument(f"the passage {text!r} is shorter than a second; give it as 1:20-1:35")
-    return span
-
-
-def _seconds(text: str) -> float:
-    total = 0.0
-    for part in text.strip().split(":"):
-        total = total * 60 + float(part)
-    return total

@@ -12,7 +12,7 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from segue.records import Hit, Track
+    from segue.records import GroupHit, Hit, Track
 
 #: Raised when a field changes its meaning or goes; new fields do not count.
 JSON_VERSION: Final = 1
@@ -88,7 +88,18 @@ def hit_fields(hit: "Hit") -> dict[str, Any]:
     }
 
 
-def why(hit: "Hit", most: int = 3) -> str:
+def group_fields(hit: "GroupHit") -> dict[str, Any]:
+    """Return an artist, album or genre as JSON fields."""
+    return {
+        "rank": hit.rank,
+        "similarity": hit.similarity,
+        "name": hit.name,
+        "tracks": hit.tracks,
+        "reasons": [{"name": reason.name, "share": reason.share} for reason in hit.reasons],
+    }
+
+
+def why(hit: "Hit | GroupHit", most: int = 3) -> str:
     """Name the largest shares of a similarity, and what all the others come to."""
     from segue.model.sound.head import REMAINDER
 
@@ -118,6 +129,29 @@ def print_hits(title: str, hits: "Sequence[Hit]") -> None:
             for hit in hits
         ],
     )
+
+
+def print_blended(title: str, hits: "Sequence[Hit]", parts: Sequence[str]) -> None:
+    """Print hits as a table of what each part of a blend gave, and say which knew nothing."""
+    gave = [{reason.name: reason.share for reason in hit.reasons} for hit in hits]
+    print_table(
+        title,
+        ("", "similarity", *parts, "title", "artist", "album"),
+        [
+            (
+                hit.rank,
+                hit.similarity,
+                *(shares.get(part, "") for part in parts),
+                hit.track.tags.title,
+                hit.track.tags.artist,
+                hit.track.tags.album,
+            )
+            for hit, shares in zip(hits, gave, strict=True)
+        ],
+    )
+    for part in parts:
+        if not any(part in shares for shares in gave):
+            say(f"{part} knows nothing of what was asked with, or of these; the rest weighs more")
 
 
 def minutes(seconds: float) -> str:

@@ -1,8 +1,10 @@
 """Recordings on disk → `Recording`. The only room that knows audio formats."""
 
+import contextlib
+import wave
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import av
 import numpy as np
@@ -10,8 +12,9 @@ import soxr
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from numpy.typing import NDArray
 
-from segue.errors import Unreadable
+from segue.errors import BadArgument, Unreadable
 from segue.records import FloatArray, Recording, Span
 
 #: File name endings that are taken for recordings (video: its first sound track).
@@ -57,7 +60,12 @@ SILENCE = 1e-4  # peak, -80 dBFS
 
 
 def read_sound(
-    path: Path, sample_rate_hz: int, plan: Plan, *, only: Span | None = None
+    path: Path,
+    sample_rate_hz: int,
+    plan: Plan,
+    *,
+    only: Span | None = None,
+    stereo: bool = False,
 ) -> Recording:
     """Decode the stretches of a recording that are to be analysed.
 
@@ -71,6 +79,9 @@ def read_sound(
         From the duration in seconds to the stretches wanted.
     only : Span, optional
         Decode this passage instead.
+    stereo : bool
+        Keep left and right apart: excerpts are of shape (2, samples). Of one channel both are
+        the same; of more than two, the first two are taken.
 
     Returns
     -------
@@ -83,7 +94,7 @@ def read_sound(
     """
     try:
         with path.open("rb") as file:
-            return _read(file, sample_rate_hz, plan, only)
+            return _read(file, sample_rate_hz, plan, only, stereo=stereo)
     except FileNotFoundError:
         raise Unreadable("the file is gone") from None
     except PermissionError:
@@ -98,7 +109,9 @@ def read_sound(
         raise Unreadable(f"cannot be read ({error.strerror})") from None
 
 
-def _read(file: IO[bytes], rate_hz: int, plan: Plan, only: Span | None) -> Recording:
+def _read(
+    file: IO[bytes], rate_hz: int, plan: Plan, only: Span | None, *, stereo: bool
+) -> Recording:
     if not file.read(1):
         raise Unreadable("empty file")
     file.seek(0)
@@ -114,9 +127,9 @@ def _read(file: IO[bytes], rate_hz: int, plan: Plan, only: Span | None) -> Recor
                 f"but the recording ends at {duration_s:.0f} s"
             )
         spans = [only] if only else plan(duration_s)
-        excerpts = [_decode(container, stream, span) for span in spans]
+        excerpts = [_decode(container, stream, span, stereo=stereo) for span in spans]
         wanted_s = sum(min(span.end_s, duration_s) - span.start_s for span in spans)
-        there_s = sum(len(excerpt) for excerpt in excerpts) / stream.rate
+        there_s = sum(excerpt.shape[-1] for excerpt in excerpts) / stream.rate
         if there_s < wanted_s * (1 - MISSING_TOLERANCE):
             raise Unreadable(
                 f"cut short: of {wanted_s:.1f} s looked for in {duration_s:.1f} s only "
@@ -136,6 +149,29 @@ def _read(file: IO[bytes], rate_hz: int, plan: Plan, only: Span | None) -> Recor
             file_channels=stream.channels,
             codec=stream.codec_context.name,
         )
+
+
+def write_wav(target: Path, samples: FloatArray, sample_rate_hz: int) -> None:
+    """Write mono sound as a WAV file of 16 bits.
+
+    Raises
+    ------
+    BadArgument
+        The file cannot be written.
+    """
+    whole = np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2")
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        with wave.open(str(partial), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(sample_rate_hz)
+            file.writeframes(whole.tobytes())
+        partial.replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise BadArgument(f"cannot write {target}: {error.strerror}") from None
 
 
 def open_container(
@@ -179,8 +215,10 @@ def _duration_s(container: InputContainer, stream: AudioStream) -> float:
     )
 
 
-def _decode(container: InputContainer, stream: AudioStream, span: Span) -> FloatArray:
-    """Decode a stretch to mono at the file's own rate; shorter where the file ends."""
+def _decode(
+    container: InputContainer, stream: AudioStream, span: Span, *, stereo: bool
+) -> FloatArray:
+    """Decode a stretch at the file's own rate; shorter where the file ends."""
     rate = stream.rate
     if span.start_s > 0 and stream.time_base:
         container.seek(int(span.start_s / stream.time_base), stream=stream, backward=True)
@@ -190,15 +228,17 @@ def _decode(container: InputContainer, stream: AudioStream, span: Span) -> Float
     wanted = round(span.length_s * rate)
     have = 0
     for frame in _frames(container, stream):
-        samples = _mono(frame)
+        samples = _left_right(frame) if stereo else _mono(frame)
         if have == 0 and frame.time is not None:
             late = round((span.start_s - frame.time) * rate)
-            samples = samples[max(late, 0) :]
-        pieces.append(samples[: wanted - have])
-        have += len(pieces[-1])
+            samples = samples[..., max(late, 0) :]
+        pieces.append(samples[..., : wanted - have])
+        have += pieces[-1].shape[-1]
         if have >= wanted:
             break
-    return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    if not pieces:
+        return np.zeros((2, 0) if stereo else 0, np.float32)
+    return np.concatenate(pieces, axis=-1)
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
@@ -218,15 +258,31 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
 
 def _mono(frame: AudioFrame) -> FloatArray:
     """Average a frame's channels; full scale becomes 1.0."""
+    samples = _channels(frame)
+    return _to_full_scale(samples.mean(axis=0, dtype=np.float32), samples.dtype)
+
+
+def _left_right(frame: AudioFrame) -> FloatArray:
+    samples = _channels(frame)
+    pair = samples[:2] if len(samples) > 1 else np.repeat(samples, 2, axis=0)
+    return _to_full_scale(pair.astype(np.float32), samples.dtype)
+
+
+def _channels(frame: AudioFrame) -> NDArray[Any]:
+    """Return a frame's samples as stored, shape (channels, samples)."""
     samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    mono: FloatArray = samples.mean(axis=0, dtype=np.float32)
-    if samples.dtype.kind != "f":
-        full_scale = 2 ** (samples.dtype.itemsize * 8 - 1)
-        mono = (mono - full_scale * (samples.dtype.kind == "u")) / np.float32(full_scale)
-    return mono
+    if frame.format.is_planar:
+        return samples
+    return samples.reshape(-1, frame.layout.nb_channels).T
+
+
+def _to_full_scale(samples: FloatArray, stored: np.dtype[Any]) -> FloatArray:
+    if stored.kind == "f":
+        return samples
+    full_scale = 2 ** (stored.itemsize * 8 - 1)
+    return (samples - full_scale * (stored.kind == "u")) / np.float32(full_scale)
 
 
 def _resample(samples: FloatArray, from_hz: int, to_hz: int) -> FloatArray:
-    return np.asarray(soxr.resample(samples, from_hz, to_hz), dtype=np.float32)
+    # soxr takes channels last.
+    return np.asarray(soxr.resample(samples.T, from_hz, to_hz).T, dtype=np.float32)

@@ -16,7 +16,8 @@ from segue.ingest.analyse import Decode, Decoded, Identify, Identity, Job
 from segue.ingest.workers import Fault, Workers
 from segue.model.sound.embed import SoundModel
 from segue.records import Analysis, Failure, FileState, FloatArray, Span
-from segue.store import KnownFile, Store
+from segue.store import Store
+from segue.store.files import KnownFile
 
 COMMIT_EVERY_S: Final = 1.0  # at most this much work is done again after a power cut
 TASK: Final = "segue.ingest.analyse:work"
@@ -166,10 +167,12 @@ class _Run:
         with self._store.transaction():
             self._store.spaces.register()
             for root in roots:
-                self._store.add_root(root)
+                self._store.files.add_root(root)
             self._store.set_missing(vanished, missing=True)
             self._store.set_missing(back, missing=False)
-            self._store.remove_failures(path for path, file in gone.items() if file.track is None)
+            self._store.files.remove_failures(
+                path for path, file in gone.items() if file.track is None
+            )
 
     # ---- what is new ---------------------------------------------------------------------
 
@@ -268,7 +271,7 @@ class _Run:
     def _later_fail(self, path: bytes, state: FileState, reason: str) -> None:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         self.report.failures.append(Failure(Path(os.fsdecode(path)), reason, at))
-        self._pending.append(lambda: self._store.add_failure(path, state, reason, at))
+        self._pending.append(lambda: self._store.files.add_failure(path, state, reason, at))
 
     def _finish(self, found: Found, store: Callable[[], None]) -> None:
         self._pending.append(store)

@@ -1,8 +1,8 @@
 """How well a space finds tracks of the same album, artist or genre.
 
-Every track of a label with enough tracks asks once for its neighbours by cosine among all
-other tracks; a neighbour of the same label is a hit. After the manner of mir_eval: numpy
-alone, arguments checked with the likely mistake named, results as records.
+Every track of a label with enough tracks asks once for its neighbours among all other tracks;
+a neighbour of the same label is a hit. After the manner of mir_eval: numpy alone, arguments
+checked with the likely mistake named, results as records.
 
 The source of the measures: Manning, Raghavan & Schütze, "Introduction to Information
 Retrieval", ch. 8; the artist filter: Flexer & Schnitzer, "Effects of album and artist
@@ -16,7 +16,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument
+from segue.errors import BadArgument, NothingToMeasure
 from segue.records import FloatArray
 
 Figure = Literal[
@@ -100,6 +100,7 @@ def retrieval(
     *,
     queries: FloatArray | None = None,
     groups: Sequence[str | None] | None = None,
+    metric: Literal["cosine", "euclidean"] = "cosine",
     min_tracks: int = MIN_TRACKS,
     seed: int = 0,
 ) -> Retrieval:
@@ -108,7 +109,7 @@ def retrieval(
     Parameters
     ----------
     vectors : ndarray, shape (n, d)
-        One row per track; any length, only the angle counts. No row may be zero.
+        One row per track; with the cosine only its angle counts. No row may be zero.
     labels : sequence of str or None, length n
         Album, artist or genre. Tracks without one (None or ""), or of a label with fewer
         than `min_tracks` tracks, do not ask, but may be found, and are then wrong.
@@ -119,6 +120,7 @@ def retrieval(
         Candidates that share the query's group are passed over: with artists here, an
         album's or a genre's neighbours must be by someone else. Queries that are left
         with no hit to find are dropped.
+    metric : {"cosine", "euclidean"}
     min_tracks : int
         At least 2.
     seed : int
@@ -131,7 +133,9 @@ def retrieval(
     Raises
     ------
     BadArgument
-        Where shapes disagree, a vector is zero or not finite, or no query is left.
+        Where shapes disagree, or a vector is zero or not finite.
+    NothingToMeasure
+        No query is left.
     """
     vectors = _checked(vectors, "vectors")
     asking = vectors if queries is None else _checked(queries, "queries")
@@ -144,12 +148,13 @@ def retrieval(
     codes = np.unique(names, return_inverse=True)[1]
     asks = (np.bincount(codes)[codes] >= min_tracks) & (names != "")
     if not asks.any():
-        raise BadArgument(f"no label has {min_tracks} tracks or more")
+        raise NothingToMeasure(f"no label has {min_tracks} tracks or more")
+    asking, vectors, offsets = _comparable(asking, vectors, metric)
     rng = np.random.default_rng(seed)
-    scores = _score(_unit(asking), _unit(vectors), codes, asks, _group_codes(groups, names), rng)
+    scores = _score(asking, vectors, offsets, codes, asks, _group_codes(groups, names), rng)
     asked = scores.hits_to_find > 0
     if not asked.any():
-        raise BadArgument(
+        raise NothingToMeasure(
             "no query has a hit to find: every label lies within one group, as each album "
             "does within its artist; measure without the filter, or by another label"
         )
@@ -234,9 +239,25 @@ class _Scores:
     average: NDArray[np.float64]
 
 
+def _comparable(
+    asking: FloatArray, vectors: FloatArray, metric: str
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return vectors and offsets such that the largest product plus offset is the nearest."""
+    if metric == "cosine":
+        return _unit(asking), _unit(vectors), np.zeros(len(vectors), np.float32)
+    if metric != "euclidean":
+        raise BadArgument(f"there is no metric {metric!r}; choose cosine or euclidean")
+    # Minus half the squared distance, but for the query's own length; in units of the spread.
+    centre = vectors.mean(axis=0)
+    spread = float(np.linalg.norm(vectors - centre)) / np.sqrt(len(vectors)) or 1.0
+    asking, vectors = (asking - centre) / spread, (vectors - centre) / spread
+    return asking, vectors, -0.5 * np.square(vectors).sum(axis=1)
+
+
 def _score(
     asking: FloatArray,
     vectors: FloatArray,
+    offsets: FloatArray,
     codes: NDArray[np.int64],
     asks: NDArray[np.bool_],
     groups: NDArray[np.int64] | None,
@@ -251,7 +272,7 @@ def _score(
     for start in range(0, len(rows), block):
         some = rows[start : start + block]
         for query, similarity in zip(
-            some, np.round(asking[some] @ vectors.T, DECIMALS), strict=True
+            some, np.round(asking[some] @ vectors.T + offsets, DECIMALS), strict=True
         ):
             similarity[query] = -np.inf
             if groups is not None and groups[query] >= 0:

@@ -25,7 +25,7 @@ from segue.represent.timbre import (
 )
 
 #: Changes when, and only when, a golden vector moves by more than 1e-3.
-VERSION: Final = 1
+VERSION: Final = 2
 
 #: Standardised numbers are cut off here: one odd number must not decide.
 LIMIT: Final = 4.0
@@ -214,6 +214,7 @@ def _facts(recording: Recording, measured: Measured) -> dict[str, float | str]:
         "samples": float(round(recording.duration_s * recording.file_rate_hz)),
         "duration_s": recording.duration_s,
         "tempo_bpm": rhythm.tempo_bpm,
+        "beats_per_bar": float(rhythm.beats_per_bar),
         "pulse_clarity": rhythm.clarity,
         "beat_interval_mean_s": float(intervals_s.mean()) if len(intervals_s) else 0.0,
         "beat_interval_std_s": float(intervals_s.std()) if len(intervals_s) else 0.0,

@@ -37,6 +37,8 @@ class Rhythm:
         How much of the change recurs with the beat, 0 to 1.
     tempogram : ndarray, shape (232,), float32
         Strength of recurrence at each of `TEMPI_BPM`, without preference for any.
+    beats_per_bar : int
+        3 or 4, by whether change recurs more after three beats or after two and four.
     beats_s : tuple of ndarray
         Times of beats, one array per stretch, seconds from its start.
     """
@@ -44,6 +46,7 @@ class Rhythm:
     tempo_bpm: float
     clarity: float
     tempogram: FloatArray
+    beats_per_bar: int
     beats_s: tuple[FloatArray, ...]
 
 
@@ -80,7 +83,7 @@ def find_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
     recurrence = _autocorrelation(novelties)
     if recurrence[0] <= 0:
         none = tuple(np.zeros(0, np.float32) for _ in strengths)
-        return Rhythm(0.0, 0.0, np.zeros(len(TEMPI_BPM), np.float32), none)
+        return Rhythm(0.0, 0.0, np.zeros(len(TEMPI_BPM), np.float32), 4, none)
     lags = 60.0 / TEMPI_BPM * FRAMES_PER_SECOND
     grid = np.arange(_MAX_LAG)
     teeth = [weight * np.interp(lags * n, grid, recurrence) for n, weight in _COMB.items()]
@@ -88,7 +91,19 @@ def find_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
     best = int(np.argmax(comb * _prior()))
     tempo_bpm = _refine(comb * _prior(), best)
     beats = tuple(_beats(novelty, tempo_bpm) for novelty in novelties)
-    return Rhythm(tempo_bpm, float(min(comb[best], 1.0)), comb.astype(np.float32), beats)
+    return Rhythm(
+        tempo_bpm,
+        float(min(comb[best], 1.0)),
+        comb.astype(np.float32),
+        _beats_per_bar(recurrence, tempo_bpm),
+        beats,
+    )
+
+
+def _beats_per_bar(recurrence: np.ndarray, tempo_bpm: float) -> int:
+    beat = 60.0 / tempo_bpm * FRAMES_PER_SECOND
+    two, three, four = np.interp(beat * np.array([2, 3, 4]), np.arange(_MAX_LAG), recurrence)
+    return 3 if three > max(two, four) else 4
 
 
 @cache

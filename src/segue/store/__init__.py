@@ -11,10 +11,8 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, unquote_to_bytes
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -23,17 +21,16 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, DiskFull, LibraryBusy, LibraryDamaged, NotFound
 from segue.records import (
     Analysis,
-    Failure,
     FileState,
     Kind,
     Space,
     Tags,
     Track,
 )
+from segue.store.files import Files, KnownFile
+from segue.store.listens import Listens
 from segue.store.rows import (
-    is_inside,
-    join,
-    path_at,
+    Labels,
     search_words,
     tag_values,
     track_of,
@@ -51,15 +48,6 @@ _TRACK_COLUMNS: Final = (
 _TRACKS: Final = "tracks JOIN roots ON roots.id = tracks.root"
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFile:
-    """What the library recorded about a file when it was last looked at."""
-
-    state: FileState
-    track: int | None  # None: it failed
-    complete: bool  # has a vector in every current space
-
-
 class Store:
     """An open library folder.
 
@@ -74,6 +62,10 @@ class Store:
     ----------
     spaces : Spaces
         The vectors.
+    listens : Listens
+        What was listened to.
+    files : Files
+        Where tracks lie, and which files failed.
 
     Raises
     ------
@@ -97,6 +89,8 @@ class Store:
             self._db.execute("PRAGMA foreign_keys = ON")
             migrate(self._db, folder / DATABASE)
             self.spaces = Spaces(self._db, folder / "derived", wanted)
+            self.listens = Listens(self._db)
+            self.files = Files(self._db)
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise _plain(error, folder) from None
@@ -146,15 +140,6 @@ class Store:
             self._undo()
             raise
 
-    def add_root(self, path: bytes) -> int:
-        """Return the id of the recorded root that holds a path; record it where none does."""
-        roots = self._roots()
-        inside = [root for root in roots if is_inside(path, root)]
-        if inside:
-            return roots[max(inside, key=len)]
-        cursor = self._db.execute("INSERT INTO roots (path) VALUES (?)", (quote(path),))
-        return int(cursor.lastrowid or 0)
-
     def add_track(
         self,
         path: bytes,
@@ -165,7 +150,7 @@ class Store:
         kind: Kind = "sound",
     ) -> int:
         """Store a newly analysed file, or what a changed one holds now; return its id."""
-        root, relative = self._locate(path)
+        root, relative = self.files.locate(path)
         self._db.execute(
             "INSERT INTO tracks (kind, root, path, size, mtime_ns, content_hash, title, artist,"
             " album, album_artist, genre, year, track_number, words, duration_s, facts,"
@@ -191,15 +176,15 @@ class Store:
                 analysis.fingerprint.astype("<u4").tobytes(),
             ),
         )
-        track = self._id_at(root, relative)
+        track = self.files.track_at(root, relative)
         for name, vector in analysis.vectors.items():
             self.spaces.put(name, track, vector)
-        self._forget_failure(root, relative)
+        self.files.forget(root, relative)
         return track
 
     def copy_track(self, source: int, path: bytes, state: FileState, tags: Tags) -> int:
         """Store a file whose content is known from another track: a row of its own."""
-        root, relative = self._locate(path)
+        root, relative = self.files.locate(path)
         self._db.execute("DELETE FROM tracks WHERE root = ? AND path = ?", (root, relative))
         cursor = self._db.execute(
             "INSERT INTO tracks (kind, root, path, size, mtime_ns, content_hash, title, artist,"
@@ -223,12 +208,12 @@ class Store:
             (track, source),
         )
         self.spaces.count_changes(track)
-        self._forget_failure(root, relative)
+        self.files.forget(root, relative)
         return track
 
     def move_track(self, track: int, path: bytes, state: FileState) -> None:
         """Record that a track's file lies elsewhere now."""
-        root, relative = self._locate(path)
+        root, relative = self.files.locate(path)
         self._db.execute(
             "DELETE FROM tracks WHERE root = ? AND path = ? AND id <> ?", (root, relative, track)
         )
@@ -237,7 +222,7 @@ class Store:
             " WHERE id = ?",
             (root, relative, state.size, state.mtime_ns, track),
         )
-        self._forget_failure(root, relative)
+        self.files.forget(root, relative)
 
     def touch_track(self, track: int, state: FileState, tags: Tags) -> None:
         """Record a file's new date, size and tags where its content is what it was."""
@@ -253,14 +238,6 @@ class Store:
             (track,),
         )
 
-    def add_failure(self, path: bytes, state: FileState, reason: str, at: str) -> None:
-        """Remember why a file could not be added; a track that was there before stays."""
-        root, relative = self._locate(path)
-        self._db.execute(
-            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?)",
-            (root, relative, state.size, state.mtime_ns, reason, at),
-        )
-
     def set_missing(self, tracks: Iterable[int], *, missing: bool) -> None:
         """Mark tracks whose file vanished, or came back."""
         self._db.executemany(
@@ -272,12 +249,6 @@ class Store:
         for track in tracks:
             self.spaces.count_changes(track)
             self._db.execute("DELETE FROM tracks WHERE id = ?", (track,))
-
-    def remove_failures(self, paths: Iterable[bytes]) -> None:
-        """Forget failures, those of files that vanished say."""
-        for path in paths:
-            root, relative = self._locate(path)
-            self._forget_failure(root, relative)
 
     # ---- reading -------------------------------------------------------------------------
 
@@ -320,6 +291,13 @@ class Store:
             raise BadArgument(f"tracks have no names of the kind {field!r}")
         return [tuple(row) for row in self._db.execute(f"SELECT id, {field} FROM tracks")]
 
+    def labels(self) -> list[Labels]:
+        """List what all tracks say of themselves, in order of id."""
+        rows = self._db.execute(
+            "SELECT id, artist, album, album_artist, genre, year FROM tracks ORDER BY id"
+        )
+        return [Labels(*row) for row in rows]
+
     def fingerprints(self, ids: Sequence[int]) -> dict[int, NDArray[np.uint32]]:
         """Read the fingerprints of some tracks."""
         rows = self._db.execute(
@@ -330,23 +308,7 @@ class Store:
 
     def known_files(self) -> dict[bytes, KnownFile]:
         """List every file that the library has met, by absolute path."""
-        known: dict[bytes, KnownFile] = {}
-        roots = {row["id"]: unquote_to_bytes(row["path"]) for row in self._rows("roots")}
-        for row in self._rows("failures"):
-            known[join(roots[row["root"]], row["path"])] = KnownFile(
-                FileState(row["size"], row["mtime_ns"]), None, complete=True
-            )
-        complete = self.spaces.complete_tracks()
-        rows = self._db.execute("SELECT id, root, path, size, mtime_ns FROM tracks")
-        for track, root, path, size, mtime_ns in rows:
-            whole = join(roots[root], path)
-            if failed := known.get(whole):
-                # The track stays as it was while its changed file cannot be read.
-                known[whole] = KnownFile(failed.state, track, complete=True)
-            else:
-                state = FileState(size, mtime_ns)
-                known[whole] = KnownFile(state, track, complete=track in complete)
-        return known
+        return self.files.known(self.spaces.complete_tracks())
 
     def missing_tracks(self) -> set[int]:
         """List the tracks that are marked missing."""
@@ -357,44 +319,11 @@ class Store:
         ids = self.where("content_hash = ?", (content_hash,))
         return self.tracks([track for track in ids if track in self.spaces.complete_tracks(ids)])
 
-    def failures(self) -> list[Failure]:
-        """List the files that could not be added, in order of path."""
-        rows = self._db.execute(
-            "SELECT roots.path AS root_path, failures.path, reason, at"
-            " FROM failures JOIN roots ON roots.id = failures.root"
-        )
-        found = [
-            Failure(path_at(unquote_to_bytes(row[0]), row[1]), row["reason"], row["at"])
-            for row in rows
-        ]
-        return sorted(found, key=lambda failure: failure.path)
-
     # ---- within --------------------------------------------------------------------------
 
     def _undo(self) -> None:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-
-    def _rows(self, table: str) -> sqlite3.Cursor:
-        return self._db.execute(f"SELECT * FROM {table}")
-
-    def _roots(self) -> dict[bytes, int]:
-        return {unquote_to_bytes(row["path"]): row["id"] for row in self._rows("roots")}
-
-    def _locate(self, path: bytes) -> tuple[int, str]:
-        """Split an absolute path into the id of its root and the encoded rest."""
-        roots = self._roots()
-        root = max((root for root in roots if is_inside(path, root)), key=len)
-        return roots[root], quote(path[len(root) :].lstrip(b"/"))
-
-    def _id_at(self, root: int, relative: str) -> int:
-        row = self._db.execute(
-            "SELECT id FROM tracks WHERE root = ? AND path = ?", (root, relative)
-        ).fetchone()
-        return int(row[0])
-
-    def _forget_failure(self, root: int, relative: str) -> None:
-        self._db.execute("DELETE FROM failures WHERE root = ? AND path = ?", (root, relative))
 
 
 def default_folder() -> Path:

@@ -48,10 +48,26 @@ CREATE TABLE failures (
     PRIMARY KEY (root, path)
 ) WITHOUT ROWID;
 """
-_TRAINED_SPACES: Final = """
+_LEARNED_AND_LISTENS: Final = """
 ALTER TABLE spaces ADD COLUMN trained INTEGER NOT NULL DEFAULT 0;  -- learned from this library
+CREATE TABLE heard (                       -- what listening histories name; tracks are matched
+    id INTEGER PRIMARY KEY,                -- to it when asked, so that later ones are, too
+    artist TEXT NOT NULL, title TEXT NOT NULL,  -- normalised
+    path TEXT NOT NULL,                    -- instead of these, absolute, percent-encoded
+    name TEXT NOT NULL,                    -- as it was written, for showing
+    UNIQUE (artist, title, path)
+);
+CREATE TABLE listens (
+    user TEXT NOT NULL,
+    heard INTEGER NOT NULL REFERENCES heard(id) ON DELETE CASCADE,
+    at_s INTEGER NOT NULL,                 -- since 1970; 0 where it is not known
+    plays INTEGER NOT NULL,
+    import INTEGER NOT NULL,               -- which reading of a file brought it, from 1
+    PRIMARY KEY (user, at_s, heard)
+) WITHOUT ROWID;
+CREATE INDEX listens_by_heard ON listens (heard);
 """
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST_SCHEMA, _TRAINED_SPACES)
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST_SCHEMA, _LEARNED_AND_LISTENS)
 
 
 def migrate(database: sqlite3.Connection, file: Path) -> None:

@@ -63,6 +63,19 @@ class Spaces:
             for space in [space_of(row)]
         ]
 
+    def check_trained_name(self, name: str) -> None:
+        """Refuse what cannot name a space learned from this library.
+
+        Raises
+        ------
+        BadArgument
+            It is one of Segue's own spaces, or no name.
+        """
+        if name in self._wanted:
+            raise BadArgument(f"{name!r} is one of Segue's own spaces; choose another name")
+        if not _NAME.fullmatch(name):
+            raise BadArgument(f"{name!r} cannot name a space; use letters, digits, '-' and '_'")
+
     def replace_trained(self, space: Space) -> None:
         """Record a space learned from this library, in place of any of its name.
 
@@ -74,12 +87,7 @@ class Spaces:
         BadArgument
             The name is one of Segue's own spaces, or no name.
         """
-        if space.name in self._wanted:
-            raise BadArgument(f"{space.name!r} is one of Segue's own spaces; choose another name")
-        if not _NAME.fullmatch(space.name):
-            raise BadArgument(
-                f"{space.name!r} cannot name a space; use letters, digits, '-' and '_'"
-            )
+        self.check_trained_name(space.name)
         self._db.execute("DELETE FROM spaces WHERE name = ?", (space.name,))
         self._db.execute(
             "INSERT INTO spaces (name, kind, dimension, metric, model, version, trained)"
@@ -139,17 +147,33 @@ class Spaces:
         return self._raw_vectors(space_id, space.dimension)
 
     def vector(self, name: str, track: int) -> FloatArray:
-        """Read one track's vector, shape (dimension,)."""
-        space, space_id, _ = self._find(name)
+        """Read one track's vector, shape (dimension,).
+
+        Raises
+        ------
+        WrongSpace
+            The track has none there.
+        """
+        found = self.find_vector(name, track)
+        if found is None:
+            trained = any(info.trained for info in self.known() if info.space.name == name)
+            raise WrongSpace(
+                f"track {track} has no vector in the space {name!r}"
+                + (
+                    ", which was learned without it; ask with another track, or in another space"
+                    if trained
+                    else " yet; run `segue add` on its folder again"
+                )
+            )
+        return found
+
+    def find_vector(self, name: str, track: int) -> FloatArray | None:
+        """Read one track's vector, shape (dimension,), where it has one."""
+        _, space_id, _ = self._find(name)
         row = self._db.execute(
             "SELECT data FROM vectors WHERE space = ? AND track = ?", (space_id, track)
         ).fetchone()
-        if row is None:
-            raise WrongSpace(
-                f"track {track} has no vector in the space {space.name!r} yet; "
-                "run `segue add` on its folder again"
-            )
-        return np.frombuffer(row["data"], "<f4").astype(np.float32)
+        return None if row is None else np.frombuffer(row["data"], "<f4").astype(np.float32)
 
     def put(self, name: str, track: int, vector: FloatArray) -> None:
         """Store a track's vector. Inside a transaction."""

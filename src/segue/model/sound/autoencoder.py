@@ -1,14 +1,16 @@
 """Autoencoders of log-mel images: their configuration, and how they are built and trained."""
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from segue.errors import BadArgument
 from segue.model.sound.autoencoders.conv import ConvAutoencoder
 from segue.model.sound.autoencoders.dual_axis import DualAxisAutoencoder, Plain2dAutoencoder
+from segue.model.sound.autoencoders.transform import TransformAutoencoder
 
 Preset = Literal["conv", "plain-2d", "dual-axis", "default"]
-Autoencoder = ConvAutoencoder | DualAxisAutoencoder | Plain2dAutoencoder
+Autoencoder = ConvAutoencoder | DualAxisAutoencoder | Plain2dAutoencoder | TransformAutoencoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,94 @@ def build(config: AutoencoderConfig) -> Autoencoder:
     Raises
     ------
     BadArgument
-        Where the sizes do not suit the network.
+        Where the sizes do not suit the network, or the preset is unknown.
     """
     if config.recurrent and config.preset != "conv":
         raise BadArgument(f"only conv has a recurrent form, not {config.preset}")
-    if config.preset == "conv":
-        return ConvAutoencoder(config.channels, config.bands, recurrent=config.recurrent)
     sizes = (config.channels, config.bands, config.frames, config.latent)
-    if config.preset == "plain-2d":
-        return Plain2dAutoencoder(*sizes)
-    return DualAxisAutoencoder(*sizes)
+    match config.preset:
+        case "conv":
+            return ConvAutoencoder(config.channels, config.bands, recurrent=config.recurrent)
+        case "plain-2d":
+            return Plain2dAutoencoder(*sizes)
+        case "dual-axis":
+            return DualAxisAutoencoder(*sizes)
+        case "default":
+            return TransformAutoencoder(*sizes)
+    raise BadArgument(f"there is no autoencoder {config.preset!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    optimiser : {"adadelta", "adam", "adamw"}
+        Of `torch.optim`.
+    learning_rate : float
+        At its height.
+    schedule : {"constant", "inverse", "cosine"}
+        How the rate goes on; see `rate`.
+    batch : int
+        Tiles in a step.
+    betas, epsilon, weight_decay : tuple of float, float, float
+        Of the optimiser; Adadelta takes the second of the betas.
+    clip_norm : float or None
+        Greatest norm of the gradient.
+    transform_rate : float
+        Share of the learning rate for the linear transform of `default`.
+    epochs : int
+        As published; `default` has as many as `dual-axis`.
+    """
+
+    optimiser: Literal["adadelta", "adam", "adamw"]
+    learning_rate: float
+    schedule: Literal["constant", "inverse", "cosine"]
+    batch: int
+    epochs: int
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-7
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    transform_rate: float = 1.0
+
+    def rate(self, progress: float, step: int) -> float:
+        """Return the learning rate.
+
+        Parameters
+        ----------
+        progress : float
+            Share of the training that is done, 0…1.
+        step : int
+            Steps done.
+        """
+        match self.schedule:
+            case "constant":
+                return self.learning_rate
+            case "inverse":
+                return self.learning_rate / (1 + self.learning_rate / self.epochs * step)
+            case "cosine":
+                rise = min(1.0, (step + 1) / WARM_UP_STEPS)
+                fall = 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))
+                return self.learning_rate * rise * fall
+
+
+WARM_UP_STEPS: Final = 50
+
+_PUBLISHED: Final = Recipe("adam", 1e-3, "constant", batch=32, epochs=20)
+RECIPES: Final[dict[Preset, Recipe]] = {
+    # Keras's Adadelta with "decay": the rate falls with the steps, not the epochs.
+    "conv": Recipe("adadelta", 1.0, "inverse", batch=8, epochs=50, betas=(0.0, 0.95)),
+    "plain-2d": _PUBLISHED,
+    "dual-axis": _PUBLISHED,
+    "default": Recipe(
+        "adamw", 1e-3, "cosine", batch=32, epochs=20, betas=(0.9, 0.99), epsilon=1e-8,
+        weight_decay=0.01, clip_norm=1.0, transform_rate=0.03,
+    ),
+}  # fmt: skip
+
+
+def recipe(preset: Preset) -> Recipe:
+    """Return how a preset is trained: as published, `default` as it was found best."""
+    return RECIPES[preset]

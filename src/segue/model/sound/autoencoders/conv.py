@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from segue.errors import BadArgument
 from segue.model.sound.autoencoders.keras import initialise
+from segue.model.sound.autoencoders.layout import channels_last
 
 #: Three times pooled by two.
 SHRINKAGE: Final = 8
@@ -89,7 +90,7 @@ class ConvAutoencoder(nn.Module):
             )
         if self.recurrence is not None and steps_B is not None:
             x_BCMT = torch.cat([x_BCMT, self.recurrence(x_BCMT, steps_B)], dim=1)
-        code: Tensor = self.encoder(x_BCMT)
+        code: Tensor = self.encoder(channels_last(x_BCMT))
         return code
 
     def decode(self, code: Tensor) -> Tensor:
@@ -150,7 +151,8 @@ class Recurrence(nn.Module):
         frames_T = torch.arange(T, device=x_BCMT.device) + 0.5
         slot_BT = (frames_T / width_B[:, None]).long().clamp(max=count - 1)
         spread_BTM = image_BLM.gather(1, slot_BT[:, :, None].expand(B, T, self.bands))
-        return spread_BTM.transpose(1, 2)[:, None].to(x_BCMT.dtype)
+        channel: Tensor = spread_BTM.transpose(1, 2)[:, None].to(x_BCMT.dtype)
+        return channel
 
 
 def slot_means(x_BCT: Tensor, width_B: Tensor, count: int) -> Tensor:
@@ -180,7 +182,9 @@ def slot_means(x_BCT: Tensor, width_B: Tensor, count: int) -> Tensor:
     low = total_BTC.gather(1, before_BL[:, :, None].expand(B, count + 1, C))
     high = total_BTC.gather(1, before_BL[:, :, None].expand(B, count + 1, C) + 1)
     at_edge_BLC = low + share_BL1 * (high - low)
-    return (at_edge_BLC.diff(dim=1) / width_B[:, None, None]).to(x_BCT.dtype)
+    means_BLC = at_edge_BLC.diff(dim=1) / width_B[:, None, None]
+    single: Tensor = means_BLC.to(x_BCT.dtype)
+    return single
 
 
 def _convolution(incoming: int, outgoing: int) -> nn.Conv2d:

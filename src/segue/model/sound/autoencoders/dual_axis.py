@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.errors import BadArgument
-from segue.model.sound.autoencoders.keras import BATCH_NORM, SAME_PADDING, initialise
+from segue.model.sound.autoencoders.keras import EPSILON, MOMENTUM, initialise
+from segue.model.sound.autoencoders.layout import channels_last
 
 FILTERS: Final = (32, 64, 128, 256)
 KERNEL: Final = 5
@@ -92,10 +93,9 @@ class Plain2dAutoencoder(nn.Module):
         layers: list[nn.Module] = []
         for incoming, outgoing in zip((channels, *FILTERS), FILTERS, strict=False):
             layers += [
-                nn.ZeroPad2d(SAME_PADDING * 2),
-                nn.Conv2d(incoming, outgoing, KERNEL, stride=2),
+                nn.Conv2d(incoming, outgoing, KERNEL, stride=2, padding=2),
                 nn.ReLU(),
-                nn.BatchNorm2d(outgoing, **BATCH_NORM),
+                nn.BatchNorm2d(outgoing, eps=EPSILON, momentum=MOMENTUM),
             ]
         positions = (bands // SHRINKAGE) * (frames // SHRINKAGE)
         self.encoder = nn.Sequential(
@@ -107,7 +107,7 @@ class Plain2dAutoencoder(nn.Module):
     def encode(self, x_BCMT: Tensor) -> Tensor:
         """Return the latent numbers, shape (B, latent); see `DualAxisAutoencoder.encode`."""
         _check_shape(x_BCMT, self.shape)
-        z_BD: Tensor = self.encoder(x_BCMT)
+        z_BD: Tensor = self.encoder(channels_last(x_BCMT))
         return z_BD
 
     def decode(self, z_BD: Tensor) -> Tensor:
@@ -138,9 +138,11 @@ class Decoder(nn.Module):
         layers: list[nn.Module] = []
         for incoming, outgoing in zip((256, *FILTERS[::-1]), FILTERS[::-1], strict=False):
             layers += [
-                Doubling(incoming, outgoing),
+                nn.ConvTranspose2d(
+                    incoming, outgoing, KERNEL, stride=2, padding=2, output_padding=1
+                ),
                 nn.ReLU(),
-                nn.BatchNorm2d(outgoing, **BATCH_NORM),
+                nn.BatchNorm2d(outgoing, eps=EPSILON, momentum=MOMENTUM),
             ]
         self.layers = nn.Sequential(
             *layers, nn.ConvTranspose2d(FILTERS[0], channels, KERNEL, padding=KERNEL // 2)
@@ -148,28 +150,17 @@ class Decoder(nn.Module):
 
     def forward(self, z_BD: Tensor) -> Tensor:
         """Return images in 0…1, shape (B, channels, bands, frames)."""
-        return torch.sigmoid(self.layers(self.dense(z_BD).unflatten(1, self.small)))
-
-
-class Doubling(nn.ConvTranspose2d):
-    """A transposed convolution with kernel 5, stride 2 and Keras's padding "same"."""
-
-    def __init__(self, incoming: int, outgoing: int) -> None:
-        super().__init__(incoming, outgoing, KERNEL, stride=2, padding=SAME_PADDING[0])
-
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Return what is twice as high and wide."""
-        return super().forward(x, output_size)[:, :, :-1, :-1]
+        small_BCMT = self.dense(z_BD).unflatten(1, self.small)
+        return torch.sigmoid(self.layers(channels_last(small_BCMT)))
 
 
 def _axis_encoder(incoming: int, length: int, latent: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for outgoing in FILTERS:
         layers += [
-            nn.ConstantPad1d(SAME_PADDING, 0.0),
-            nn.Conv1d(incoming, outgoing, KERNEL, stride=2),
+            nn.Conv1d(incoming, outgoing, KERNEL, stride=2, padding=2),
             nn.ReLU(),
-            nn.BatchNorm1d(outgoing, **BATCH_NORM),
+            nn.BatchNorm1d(outgoing, eps=EPSILON, momentum=MOMENTUM),
         ]
         incoming = outgoing
     positions = length // SHRINKAGE

@@ -4,11 +4,9 @@ from typing import Final
 
 from torch import nn
 
-BATCH_NORM: Final = {"eps": 1e-3, "momentum": 0.01}
-"""Keras's batch norm keeps 0.99 of its running figures at each step."""
-
-#: Padding "same" of a kernel of 5 with stride 2 on an even size: one before, two behind.
-SAME_PADDING: Final = (1, 2)
+#: Of batch norm: it keeps 0.99 of its running figures at each step.
+EPSILON: Final = 1e-3
+MOMENTUM: Final = 0.01
 
 
 def initialise(network: nn.Module) -> None:

@@ -1,0 +1,1 @@
+"""Answers: what is like what was asked, and why."""

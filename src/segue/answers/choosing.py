@@ -1,0 +1,100 @@
+"""Which of the ranked tracks are answers: filters, copies of one recording, so many an artist."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue import search
+from segue.answers.ranking import Ranking
+from segue.errors import BadArgument
+from segue.query import Filters, passing
+from segue.records import Hit, Track
+from segue.represent.fingerprint import same_recording
+from segue.store import Store
+from segue.store.matrix import Matrix
+
+#: Below this cosine two tracks are not looked at as copies of one recording.
+COPY_COSINE: Final = 0.8
+
+
+def choose(
+    store: Store,
+    ranking: Ranking,
+    asked: Sequence[Track],
+    n: int,
+    filters: Filters | None = None,
+    *,
+    duplicates: bool = False,
+    among: NDArray[np.int64] | None = None,
+) -> list[Hit]:
+    """Take the best that pass, one per recording, as many per artist as wanted.
+
+    Parameters
+    ----------
+    store : Store
+    ranking : Ranking
+    asked : sequence of Track
+        What was asked with, which is no answer.
+    n : int
+        How many at most, at least 1.
+    filters : Filters, optional
+    duplicates : bool
+        Take every copy of one recording.
+    among : ndarray of int64, optional
+        The only tracks that may be taken.
+
+    Returns
+    -------
+    list of Hit
+        Best first.
+    """
+    if n < 1:
+        raise BadArgument(f"{n} answers; at least 1 must be wanted")
+    filters = filters or Filters()
+    ids = ranking.ids
+    passes = passing(store, filters, ids, asked)
+    if among is not None:
+        passes &= np.isin(ids, among)
+    taken = [] if duplicates else [track.id for track in asked]
+    hits: list[Hit] = []
+    per_artist: Counter[str] = Counter()
+    for rows in search.best_first(np.where(passes, ranking.scores, -np.inf)):
+        fitting = rows[passes[rows]]
+        for row, track in zip(fitting.tolist(), store.tracks(ids[fitting].tolist()), strict=True):
+            artist = track.tags.artist.casefold()
+            limited = bool(artist) and filters.max_per_artist is not None
+            if limited and per_artist[artist] >= (filters.max_per_artist or 0):
+                continue
+            if not duplicates and _is_copy(store, ranking.near, track.id, taken):
+                continue
+            per_artist[artist] += 1
+            taken.append(track.id)
+            score = float(ranking.scores[row])
+            hits.append(Hit(len(hits) + 1, score, track, ranking.why(row)))
+            if len(hits) == n:
+                return hits
+        if len(fitting) < len(rows):
+            break  # what follows was filtered out
+    return hits
+
+
+def _is_copy(store: Store, near: Matrix, track: int, taken: Sequence[int]) -> bool:
+    """Tell whether a track is another copy of a recording that is taken already."""
+    row = _row(near, track)
+    if row is None:
+        return False
+    rows = [other for other in (_row(near, id_) for id_ in taken) if other is not None]
+    close = [other for other in rows if near.unit[other] @ near.unit[row] > COPY_COSINE]
+    if not close:
+        return False
+    prints = store.fingerprints([int(near.ids[other]) for other in (row, *close)])
+    mine = prints.pop(track)
+    return any(same_recording(mine, other) for other in prints.values())
+
+
+def _row(near: Matrix, track: int) -> int | None:
+    row = int(np.searchsorted(near.ids, track))
+    return row if row < len(near.ids) and near.ids[row] == track else None

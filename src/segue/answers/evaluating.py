@@ -1,0 +1,50 @@
+"""How good the spaces of a library are at bringing together what belongs together."""
+
+from segue.answers.groups import KINDS
+from segue.answers.ranking import Metric
+from segue.errors import BadArgument, NotFound, NothingToMeasure
+from segue.measure.retrieval import Retrieval, retrieval
+from segue.store import Store
+
+
+def evaluate_spaces(
+    store: Store, by: str, *, artist_filter: bool, metric: Metric, seed: int
+) -> dict[str, Retrieval]:
+    """Measure every space of a library.
+
+    Returns
+    -------
+    dict of str to Retrieval
+        By space. One that was learned from listens say, and holds no two tracks that belong
+        together, is left out.
+
+    Raises
+    ------
+    BadArgument
+        The library's own spaces have nothing to measure.
+    NotFound
+        The library is empty.
+    """
+    if by not in KINDS:
+        raise BadArgument(f"cannot evaluate by {by!r}; by album, artist or genre")
+    tags = {track.id: track.tags for track in store.tracks()}
+    table = {}
+    for info in store.spaces.known():
+        if info.outdated:
+            continue
+        ids, vectors = store.spaces.vectors(info.space.name)
+        here = [tags[track] for track in ids.tolist()]
+        try:
+            table[info.space.name] = retrieval(
+                vectors,
+                [getattr(each, by) for each in here],
+                groups=[each.artist for each in here] if artist_filter else None,
+                metric=metric,
+                seed=seed,
+            )
+        except NothingToMeasure:
+            if not info.trained:
+                raise
+    if not table:
+        raise NotFound("this library is empty; fill it with `segue add FOLDER`")
+    return table

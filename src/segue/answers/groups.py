@@ -1,0 +1,247 @@
+"""Artists, albums and genres as wholes: their centres, and which are alike."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.answers.question import Query, Question
+from segue.answers.ranking import Metric, Points, points_of
+from segue.errors import BadArgument, NotFound
+from segue.formats.names import normalise
+from segue.metadata import split_genres
+from segue.records import FloatArray, GroupHit
+from segue.store import Store
+from segue.store.matrix import Matrix
+from segue.store.rows import Labels
+
+KINDS: Final = ("artist", "album", "genre")
+MIN_TRACKS: Final = 3  # the centre of fewer says more of the tracks than of the whole
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An artist, album or genre.
+
+    Attributes
+    ----------
+    name : str
+        As most of its tracks spell it.
+    tracks : ndarray of int64, shape (n,)
+        Ids, rising.
+    """
+
+    name: str
+    tracks: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Centroids:
+    """The centres of groups in a space.
+
+    Attributes
+    ----------
+    keys : list of str, length n
+        Of the groups.
+    sizes : list of int, length n
+        How many tracks of each have a vector.
+    matrix : Matrix
+        Of the means of these vectors, unit vectors where these are; its ids count from 0.
+    """
+
+    keys: list[str]
+    sizes: list[int]
+    matrix: Matrix
+
+
+def group_tracks(store: Store, kind: str) -> dict[str, Group]:
+    """Group the tracks of a library by artist, album or genre.
+
+    Parameters
+    ----------
+    store : Store
+    kind : {"artist", "album", "genre"}
+        Names are compared without case and accents. Albums of one name are one unless their
+        album artists differ; a track with several genres is in each of them.
+
+    Returns
+    -------
+    dict of str to Group
+        By a key of its own to each.
+    """
+    if kind not in KINDS:
+        raise BadArgument(f"no tracks are grouped by {kind!r}; by artist, album or genre")
+    tracks: defaultdict[str, list[int]] = defaultdict(list)
+    spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for labels in store.labels():
+        for key, name in _names(labels, kind):
+            tracks[key].append(labels.id)
+            spellings[key][name] += 1
+    return {
+        key: Group(spellings[key].most_common(1)[0][0], np.array(ids, np.int64))
+        for key, ids in tracks.items()
+    }
+
+
+def centroids(groups: Mapping[str, Group], points: Points, min_tracks: int) -> Centroids:
+    """Take the centres of all groups that have enough tracks in a space.
+
+    Parameters
+    ----------
+    groups : mapping of str to Group
+    points : Points
+    min_tracks : int
+        At least 1.
+
+    Raises
+    ------
+    NotFound
+        No group has that many.
+    """
+    if min_tracks < 1:
+        raise BadArgument(f"at least {min_tracks} tracks; at least 1 is needed for a centre")
+    keys, sizes, means = [], [], []
+    for key, group in groups.items():
+        rows = _rows(points.matrix, group)
+        if len(rows) >= min_tracks:
+            keys.append(key)
+            sizes.append(len(rows))
+            means.append(points.centre([points.matrix.unit[rows].mean(axis=0)]))
+    if not keys:
+        raise NotFound(
+            f"nothing here has {min_tracks} tracks to take a centre of; "
+            "ask for fewer with --min-tracks, or add more music"
+        )
+    ids = np.arange(len(keys), dtype=np.int64)
+    return Centroids(keys, sizes, Matrix(points.matrix.space, ids, np.stack(means)))
+
+
+def similar_groups(
+    store: Store,
+    queries: Sequence[Query],
+    kind: str,
+    *,
+    n: int,
+    space: str,
+    metric: Metric = "cosine",
+    min_tracks: int = MIN_TRACKS,
+) -> list[GroupHit]:
+    """Find the artists, albums or genres that are most like what is asked with.
+
+    Parameters
+    ----------
+    store : Store
+    queries : sequence of str, int or Path
+        Names of groups; else what names tracks, whose groups are meant; else files.
+    kind : {"artist", "album", "genre"}
+    n : int
+        How many at most, at least 1.
+    space : str
+    metric : {"cosine", "euclidean"}
+    min_tracks : int
+        Groups of fewer are no answers.
+
+    Returns
+    -------
+    list of GroupHit
+        Best first, without what was asked with.
+    """
+    if n < 1:
+        raise BadArgument(f"{n} answers; at least 1 must be wanted")
+    points = points_of(store, space, metric)
+    groups = group_tracks(store, kind)
+    asked, centre = _asked(store, points, groups, queries, kind)
+    centres = centroids(groups, points, min_tracks)
+    scores = points.similarities(centre, centres.matrix)
+    order = np.argsort(-scores, kind="stable").tolist()
+    best = [row for row in order if centres.keys[row] not in asked][:n]
+    return [
+        GroupHit(
+            rank,
+            float(scores[row]),
+            groups[centres.keys[row]].name,
+            centres.sizes[row],
+            points.why(centre, centres.matrix.unit[row]),
+        )
+        for rank, row in enumerate(best, start=1)
+    ]
+
+
+def tracks_of_similar_artists(
+    store: Store, queries: Sequence[Query], n: int | None, space: str, min_tracks: int
+) -> NDArray[np.int64] | None:
+    """List the tracks of the artists asked with, and of the `n` most like them.
+
+    None, where no number is given.
+    """
+    if n is None:
+        return None
+    groups = group_tracks(store, "artist")
+    hits = similar_groups(store, queries, "artist", n=n, space=space, min_tracks=min_tracks)
+    asked, _ = _asked(store, points_of(store, space, "cosine"), groups, queries, "artist")
+    near = {key for hit in hits for key in _keys_named(groups, hit.name)} | asked
+    return np.concatenate([groups[key].tracks for key in near])
+
+
+def _asked(
+    store: Store,
+    points: Points,
+    groups: Mapping[str, Group],
+    queries: Sequence[Query],
+    kind: str,
+) -> tuple[set[str], FloatArray]:
+    """Return the groups that queries name or whose tracks they name, and their centre."""
+    asked: set[str] = set()
+    others: list[Query] = []
+    for query in queries:
+        named = _keys_named(groups, query) if isinstance(query, str) else []
+        asked.update(named)
+        others += [] if named else [query]
+    question = Question(store, others)
+    tracks = np.array([track.id for track in question.tracks], np.int64)
+    asked.update(_keys_of(groups, tracks))
+    if len(tracks) and not asked:
+        raise NotFound(f"what was asked with says nothing of its {kind}")
+    vectors = question.vectors_of_files(points.matrix.space.name)
+    for key in asked:
+        rows = _rows(points.matrix, groups[key])
+        if len(rows):
+            vectors.append(points.matrix.unit[rows].mean(axis=0))
+    if not vectors:
+        raise NotFound(f"nothing that was asked with is in the space {points.matrix.space.name!r}")
+    return asked, points.centre(vectors)
+
+
+def _keys_of(groups: Mapping[str, Group], tracks: NDArray[np.int64]) -> list[str]:
+    """List the groups that any of some tracks is in."""
+    return [key for key, group in groups.items() if np.isin(group.tracks, tracks).any()]
+
+
+def _keys_named(groups: Mapping[str, Group], name: str) -> list[str]:
+    """List the groups of a name."""
+    wanted = normalise(name)
+    return [key for key, group in groups.items() if wanted and normalise(group.name) == wanted]
+
+
+def _rows(matrix: Matrix, group: Group) -> NDArray[np.intp]:
+    """Return where the tracks of a group lie that are in a space."""
+    rows = np.searchsorted(matrix.ids, group.tracks)
+    inside = rows < len(matrix.ids)
+    rows, tracks = rows[inside], group.tracks[inside]
+    found: NDArray[np.intp] = rows[matrix.ids[rows] == tracks]
+    return found
+
+
+def _names(labels: Labels, kind: str) -> Iterator[tuple[str, str]]:
+    """Yield the key and the spelling of each group of a kind that a track is in."""
+    if kind == "genre":
+        for genre in split_genres(labels.genre):
+            yield normalise(genre), genre
+    elif kind == "album":
+        if key := normalise(labels.album):
+            yield f"{key}\n{normalise(labels.album_artist)}", labels.album
+    elif key := normalise(labels.artist):
+        yield key, labels.artist

@@ -1,0 +1,101 @@
+"""What is asked: tracks of the library, files, passages of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from segue.query import resolve
+from segue.records import FloatArray, Span, Tags, Track
+from segue.store import Store
+
+Query = str | int | Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """A track or a file that is asked with."""
+
+    path: Path
+    track: Track | None
+
+
+class Question:
+    """What is asked: tracks of the library, or files, and what the answers should be unlike.
+
+    Parameters
+    ----------
+    store : Store
+    likes, unlikes : sequence of str, int or Path
+    at : Span, optional
+        Ask with this passage of each.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        likes: Sequence[Query],
+        unlikes: Sequence[Query] = (),
+        at: Span | None = None,
+    ) -> None:
+        self._store = store
+        self._queries = likes, unlikes
+        self._at = at
+        self._embedded: dict[Path, dict[str, FloatArray]] = {}
+
+    @property
+    def tracks(self) -> list[Track]:
+        """The tracks of the library that are asked with."""
+        return [subject.track for some in self._subjects for subject in some if subject.track]
+
+    def vectors(self, space: str) -> tuple[list[FloatArray | None], list[FloatArray | None]]:
+        """Return the vectors of what to be like and unlike; None for what has none."""
+        likes, unlikes = ([self._vector(space, s) for s in some] for some in self._subjects)
+        return likes, unlikes
+
+    def vectors_of_files(self, space: str) -> list[FloatArray]:
+        """Return the vectors of the files that are asked with and are no tracks."""
+        subjects, _ = self._subjects
+        likes, _ = self.vectors(space)
+        return [
+            vector
+            for subject, vector in zip(subjects, likes, strict=True)
+            if subject.track is None and vector is not None
+        ]
+
+    def tags(self) -> tuple[list[Tags], list[Tags]]:
+        """Return what these say of themselves."""
+        likes, unlikes = ([_tags_of(subject) for subject in some] for some in self._subjects)
+        return likes, unlikes
+
+    @cached_property
+    def _subjects(self) -> tuple[list[_Subject], list[_Subject]]:
+        likes, unlikes = (
+            [subject for query in some for subject in _subjects(self._store, query)]
+            for some in self._queries
+        )
+        return likes, unlikes
+
+    def _vector(self, space: str, subject: _Subject) -> FloatArray | None:
+        if subject.track and self._at is None:
+            return self._store.spaces.find_vector(space, subject.track.id)
+        if subject.path not in self._embedded:
+            from segue.ingest.add import embed_file  # brings in the network
+
+            self._embedded[subject.path] = embed_file(subject.path, self._at)
+        return self._embedded[subject.path].get(space)
+
+
+def _subjects(store: Store, query: Query) -> list[_Subject]:
+    found = resolve(store, query)
+    if isinstance(found, Path):
+        return [_Subject(found, None)]
+    return [_Subject(track.path, track) for track in found]
+
+
+def _tags_of(subject: _Subject) -> Tags:
+    if subject.track:
+        return subject.track.tags
+    from segue.formats.tags import read_tags  # brings in the decoders
+
+    return read_tags(subject.path, subject.path.parent)

@@ -1,0 +1,143 @@
+"""Commands that take in what was listened to, and say what is known of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segue.cli.app import JsonOption, LibraryOption, app, open_library
+from segue.cli.output import print_json, print_table, say, shown
+
+if TYPE_CHECKING:
+    from segue.ingest.listens import ImportedFile, ImportReport
+    from segue.store.listens import ListensSummary
+
+listens_app = typer.Typer(help="Know what was listened to.", no_args_is_help=True)
+app.add_typer(listens_app, name="listens")
+
+
+@listens_app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="CSV, ListenBrainz, Last.fm or Spotify.")],
+    user: Annotated[
+        str | None, typer.Option(help="Whose listens these are; else who the file says, else me.")
+    ] = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Import listening histories, and learn the space `listens` from all of them.
+
+    Reads CSV of user,track-or-path,plays[,time] (a track is an id, or "artist - title"), a
+    ListenBrainz export (.zip), Last.fm CSVs, and Spotify's streaming history (.json). What is
+    not in the library is kept, and matched by artist and title once it is added. The same file
+    imported again counts once, and learns the space anew: do so after adding music.
+
+    In the space, tracks lie together that the same users play; of fewer than five users, that
+    are played in one session. It needs: pip install 'segue[listens]'.
+
+    Example: segue listens import listenbrainz_rob_1700000000.zip
+    """
+    with open_library(library) as lib:
+        report = lib.import_listens(list(files), user=user)
+    if json:
+        print_json("listens-import", _import_fields(report))
+    else:
+        _say_imported(report)
+    if report.failures:
+        raise typer.Exit(1)
+
+
+@listens_app.command()
+def show(library: LibraryOption = None, json: JsonOption = False) -> None:
+    """Sum up what was listened to, and name the most played that is not in the library.
+
+    Example: segue listens show
+    """
+    with open_library(library) as lib:
+        summary = lib.listens()
+    if json:
+        print_json("listens", _summary_fields(summary))
+    else:
+        _say_summary(summary)
+
+
+def _say_imported(report: "ImportReport") -> None:
+    for file in report.files:
+        passed = [f"{n} passed over ({reason})" for reason, n in file.passed_over.items()]
+        broken = [f"{file.broken} broken rows"] if file.broken else []
+        told = [f"{file.listens} listens", f"{file.plays_new} new plays", *passed, *broken]
+        say(f"{shown(file.path)}: {', '.join(told)}")
+        if file.broken:
+            rows = [(fault.place, fault.reason) for fault in file.first_broken]
+            print_table("the first that are broken", ("where", "why"), rows)
+    if report.failures:
+        rows = [(shown(failure.path), failure.reason) for failure in report.failures]
+        print_table("not imported", ("file", "reason"), rows)
+    _say_summary(report.summary)
+    say(_learned(report))
+
+
+def _learned(report: "ImportReport") -> str:
+    from segue.train.listens import LearnedListens
+
+    learned = report.learned
+    if not isinstance(learned, LearnedListens):
+        return f"There is no space `listens`: {learned.reason}"
+    rows = f"{learned.rows} {'sessions' if learned.of_sessions else 'users'}"
+    return (
+        f"The space `listens` was learned from {rows} and holds {len(learned.tracks)} tracks; "
+        "use it as: segue like … --blend sound=0.7,listens=0.3"
+    )
+
+
+def _say_summary(summary: "ListensSummary") -> None:
+    say(
+        f"{summary.plays} plays of {summary.songs} songs by {summary.users} users are known; "
+        f"{summary.matched_plays} plays are of {summary.tracks} tracks of this library"
+    )
+    if summary.unmatched:
+        rows = [(song.name, song.plays) for song in summary.unmatched]
+        print_table("most played that is not in the library", ("song", "plays"), rows)
+
+
+def _import_fields(report: "ImportReport") -> dict[str, Any]:
+    return {
+        "files": [_file_fields(file) for file in report.files],
+        "failures": [{"path": shown(f.path), "reason": f.reason} for f in report.failures],
+        "space": _space_fields(report),
+        **_summary_fields(report.summary),
+    }
+
+
+def _file_fields(file: "ImportedFile") -> dict[str, Any]:
+    return {
+        "path": shown(file.path),
+        "listens": file.listens,
+        "plays_new": file.plays_new,
+        "passed_over": sum(file.passed_over.values()),
+        "broken": file.broken,
+        "first_broken": [{"place": f.place, "reason": f.reason} for f in file.first_broken],
+    }
+
+
+def _space_fields(report: "ImportReport") -> dict[str, Any]:
+    from segue.train.listens import LearnedListens
+
+    learned = report.learned
+    if not isinstance(learned, LearnedListens):
+        return {"tracks": 0, "rows": 0, "learned_from": None, "reason": learned.reason}
+    learned_from = "sessions" if learned.of_sessions else "users"
+    count = len(learned.tracks)
+    return {"tracks": count, "rows": learned.rows, "learned_from": learned_from, "reason": None}
+
+
+def _summary_fields(summary: "ListensSummary") -> dict[str, Any]:
+    return {
+        "users": summary.users,
+        "plays": summary.plays,
+        "matched_plays": summary.matched_plays,
+        "songs": summary.songs,
+        "matched_songs": summary.matched_songs,
+        "matched_tracks": summary.tracks,
+        "unmatched": [{"name": song.name, "plays": song.plays} for song in summary.unmatched],
+    }

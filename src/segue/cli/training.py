@@ -1,0 +1,247 @@
+"""Commands that learn spaces from the library, and look into them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from segue.cli.app import JsonOption, LibraryOption, app, open_library
+from segue.cli.output import label, print_json, print_table, say, shown
+from segue.errors import BadArgument
+
+if TYPE_CHECKING:
+    from segue.learning import Learned
+    from segue.learning import Watcher as LearningWatcher
+    from segue.train.loop import Watcher as TrainingWatcher
+
+train_app = typer.Typer(help="Learn a space from your own library.", no_args_is_help=True)
+app.add_typer(train_app, name="train")
+
+Preset = Literal["default", "conv", "plain-2d", "dual-axis", "contrastive"]
+
+
+@train_app.command("sound")
+def train_sound(
+    preset: Annotated[
+        Preset,
+        typer.Option(help="The network; dual-axis, plain-2d and conv as published."),
+    ] = "default",
+    space: Annotated[str | None, typer.Option(help="Name of the space; else the preset's.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Else the preset's.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Time to train; epochs are made to fit.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    learning_rate: Annotated[float | None, typer.Option(help="Else the preset's.")] = None,
+    channels: Annotated[
+        Literal["mel", "mel+mfcc+chroma"], typer.Option(help="What an image holds.")
+    ] = "mel",
+    recurrent: Annotated[
+        bool, typer.Option("--recurrent", help="conv: a recurrent layer reads the image first.")
+    ] = False,
+    step: Annotated[
+        str, typer.Option(help="With --recurrent: bar, beat, or a number of frames.")
+    ] = "bar",
+    stereo: Annotated[
+        bool, typer.Option("--stereo", help="Two networks, one per channel.")
+    ] = False,
+    tiles: Annotated[
+        int, typer.Option(min=1, help="A vector is the mean over so many tiles, at most.")
+    ] = 32,
+    labels: Annotated[
+        Literal["", "album", "artist"], typer.Option(help="contrastive: also count as the same.")
+    ] = "",
+    start: Annotated[
+        Literal["mel", "musicnn"], typer.Option("--from", help="contrastive: what it reads.")
+    ] = "mel",
+    workers: Annotated[int | None, typer.Option(min=1, help="Decoding processes.")] = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Learn a space of sound from the library, and place every track in it.
+
+    Interrupt it as you like and go on with --resume: the result is the same. The space can
+    then be asked with --space, and measured with `segue evaluate`.
+
+    Example: segue train sound --preset dual-axis --minutes 20
+    """
+    from segue.train.sound import SoundTraining
+
+    if recurrent and step not in ("bar", "beat") and not (step.isdigit() and int(step) > 0):
+        raise BadArgument(f"--step {step!r}: give bar, beat, or a number of frames above 0")
+    training = SoundTraining(
+        preset=preset,
+        epochs=epochs,
+        minutes=minutes,
+        device=device,
+        seed=seed,
+        learning_rate=learning_rate,
+        channels=channels,
+        step=step if recurrent else "",
+        stereo=stereo,
+        tiles=tiles,
+        labels=labels,
+        start=start,
+    )
+    name = space or ("learned" if preset == "default" else preset)
+    with open_library(library) as lib, _progress() as (watch, watch_training):
+        learned = lib.train(
+            name,
+            training,
+            resume=resume,
+            workers=workers,
+            watch=watch,
+            watch_training=watch_training,
+        )
+    if json:
+        print_json("train", _learned_fields(learned))
+    else:
+        _say_learned(learned)
+    if learned.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def reconstruct(
+    query: Annotated[str, typer.Argument(help="A track's id, file, or words of its title.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A picture (.png, .svg, .pdf), or .wav to hear.")
+    ],
+    space: Annotated[str, typer.Option(help="A space learned with `segue train`.")] = "learned",
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show, or let hear, what a learned space keeps of a track.
+
+    The picture has the spectrogram, its reconstruction, their difference and the encoded
+    image. In the sound the phases are guessed.
+
+    Example: segue reconstruct 3 --space dual-axis -o three.png
+    """
+    with open_library(library) as lib:
+        made = lib.reconstruct(query, space)
+    if output.suffix.lower() == ".wav":
+        from segue.formats.sound import write_wav
+        from segue.represent.inverse import sound_of_image
+        from segue.represent.sound import SAMPLE_RATE_HZ
+
+        write_wav(output, sound_of_image(made.reconstruction, made.kind), SAMPLE_RATE_HZ)
+    else:
+        from segue.pictures import draw_reconstruction
+
+        title = f"{label(made.track)}, space {space}"
+        draw_reconstruction(made.image, made.reconstruction, made.code, made.kind, output, title)
+    error = float(((made.image - made.reconstruction) ** 2).mean())
+    if json:
+        print_json("reconstruct", {"path": shown(output), "mean_square_error": error})
+    else:
+        say(f"wrote {shown(output)}; mean square error {error:.5f}")
+
+
+@app.command()
+def filters(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The picture: .png, .svg or .pdf.")
+    ],
+    space: Annotated[str, typer.Option(help="A space learned with `segue train`.")] = "learned",
+    tracks: Annotated[int, typer.Option(min=1, help="How many are named by each.")] = 3,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Draw what a learned space's first filters look like, and which tracks excite them.
+
+    Example: segue filters --space dual-axis -o filters.png
+    """
+    from segue.pictures import draw_filters
+
+    with open_library(library) as lib:
+        found = lib.filters(space, tracks=tracks)
+    draw_filters(found, output, f"first filters of the space {space}")
+    if json:
+        fields = [{"layer": one.layer, "tracks": list(one.tracks)} for one in found]
+        print_json("filters", {"path": shown(output), "filters": fields})
+    else:
+        say(f"wrote {len(found)} filters to {shown(output)}")
+
+
+@contextmanager
+def _progress() -> "Iterator[tuple[LearningWatcher, TrainingWatcher]]":
+    """Show one live line on the standard error while it is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from segue.train.loop import Progress as Step
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def files(what: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description=f"{what} {done}/{total}")
+
+        def step(at: Step) -> None:
+            validation = f"{at.validation_loss:.5f}" if at.validation_loss > 0 else "–"
+            minutes, seconds = divmod(round(at.remaining_s), 60)
+            bar.update(
+                task,
+                completed=(at.epoch - 1) * at.steps + at.step,
+                total=at.epochs * at.steps,
+                description=(
+                    f"epoch {at.epoch}/{at.epochs}  loss {at.loss:.5f}  validation {validation}  "
+                    f"{at.items_per_second:.0f} tiles/s  {minutes}:{seconds:02d} left"
+                ),
+            )
+
+        yield files, step
+
+
+def _learned_fields(learned: "Learned") -> dict[str, object]:
+    best = learned.trained.best
+    return {
+        "space": learned.space,
+        "tracks": learned.tracks,
+        "epochs": len(learned.trained.history),
+        "best_epoch": best.epoch,
+        "loss": best.loss,
+        "validation_loss": best.validation_loss,
+        "seconds": learned.trained.history[-1].seconds,
+        "stopped": learned.trained.stopped,
+        "precision": learned.trained.precision,
+        "left_out": learned.left_out,
+        "failures": [
+            {"path": shown(failure.path), "reason": failure.reason} for failure in learned.failures
+        ],
+        "folder": shown(learned.folder),
+    }
+
+
+def _say_learned(learned: "Learned") -> None:
+    trained = learned.trained
+    say(
+        f"{len(trained.history)} epochs, {trained.stopped}; best was epoch {trained.best.epoch} "
+        f"with validation loss {trained.best.validation_loss:.5f} "
+        f"(training {trained.best.loss:.5f})"
+    )
+    if learned.left_out:
+        say(f"{learned.left_out} tracks found no room in the cache and were left out")
+    if learned.failures:
+        print_table(
+            "could not be read",
+            ("file", "reason"),
+            [(shown(failure.path), failure.reason) for failure in learned.failures],
+        )
+    say(
+        f"{learned.tracks} tracks are in the space {learned.space!r} now; loss curve and model "
+        f"in {shown(learned.folder)}"
+    )
+    say(f'Now:  segue like "a title" --space {learned.space}   and   segue evaluate')

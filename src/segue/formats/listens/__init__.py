@@ -1,0 +1,54 @@
+"""Listening histories: what was played, by whom and when, as services export it.
+
+Rows are read one by one, whatever the size of the file. A row that makes no sense is handed on
+as `Broken` and costs nothing else.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from segue.errors import Unreadable
+from segue.formats.listens.exports import read_listenbrainz, read_spotify
+from segue.formats.listens.rows import READABLE, Broken, Listen, NoListen, Row
+from segue.formats.listens.tables import read_csv
+
+__all__ = ["Broken", "Listen", "NoListen", "Row", "read_listens"]
+
+_SNIFFED: Final = 1 << 15
+_JSON_ARRAY: Final = re.compile(r"\[\s*[{\]]")
+
+
+def read_listens(path: Path) -> Iterator[Row]:
+    """Read a listening history; its form is seen from its content.
+
+    Parameters
+    ----------
+    path : Path
+
+    Yields
+    ------
+    Listen, Broken or NoListen
+
+    Raises
+    ------
+    Unreadable
+        The file is of no form that is known, or would unpack to more than
+        `MAX_UNPACKED_BYTES`.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_SNIFFED)
+            file.seek(0)
+            text = start.decode("utf-8-sig", "replace").lstrip()
+            if not text:
+                raise Unreadable(f"{path} is empty. {READABLE}")
+            if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+                yield from read_listenbrainz(path, file)
+            elif _JSON_ARRAY.match(text):  # "[unknown]" may begin a CSV
+                yield from read_spotify(path, file)
+            else:
+                yield from read_csv(path, file)
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror}") from None

@@ -1,0 +1,366 @@
+"""Spaces learned from a library: trained, filled, looked into."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from segue.errors import BadArgument, NotFound, TrainingFailed
+from segue.ingest.images import Filled, fill
+from segue.model.sound.autoencoder import AutoencoderConfig
+from segue.model.sound.learned import LearnedSound
+from segue.pictures import Filter, draw_losses
+from segue.records import Failure, FloatArray, Track
+from segue.represent.log_mel import LOG_MELS, VERSION, ByteArray, LogMel
+from segue.store import Store
+from segue.store.cache import Cache
+from segue.train.loop import STATE
+from segue.train.sound import (
+    MODEL,
+    SoundTraining,
+    image_kind,
+    tiles_of,
+    train_sound,
+)
+from segue.train.tiles import Example, tile_at
+
+if TYPE_CHECKING:
+    from segue.train.loop import Trained
+    from segue.train.loop import Watcher as TrainingWatcher
+
+#: Told what is done, how much of it, and of how much.
+Watcher = Callable[[str, int, int], None]
+
+CURVE: Final = "loss.png"
+EMBED_AT_ONCE: Final = 64
+BEATS_BETWEEN: Final = (0.1, 20.0)  # seconds a step may last; other tempos are mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What came of training.
+
+    Attributes
+    ----------
+    space : str
+    trained : Trained
+    tracks : int
+        That have a vector in the space now.
+    failures : tuple of Failure
+        Files that could not be read.
+    left_out : int
+        Tracks that found no room in the cache.
+    folder : Path
+        Of the model.
+    """
+
+    space: str
+    trained: "Trained"
+    tracks: int
+    failures: tuple[Failure, ...]
+    left_out: int
+    folder: Path
+
+
+def model_folder(store: Store, space: str) -> Path:
+    """Name the folder of a space's model, inside the library."""
+    if not space or os.sep in space or space.startswith("."):
+        raise BadArgument(f"{space!r} cannot name a space; use letters, digits, '-' and '_'")
+    return store.folder / "models" / space
+
+
+def train(
+    store: Store,
+    space: str,
+    training: SoundTraining,
+    *,
+    resume: bool = False,
+    workers: int = 1,
+    watch: Watcher | None = None,
+    watch_training: "TrainingWatcher | None" = None,
+) -> Learned:
+    """Learn a space from all recordings of a library, and place them in it.
+
+    Parameters
+    ----------
+    store : Store
+    space : str
+        Its name; a learned space of that name is replaced when the new one is done.
+    training : SoundTraining
+    resume : bool
+        Go on with the run of that name.
+    workers : int
+        Decoding processes.
+    watch, watch_training : callable, optional
+        Told of the files, and of the training steps.
+
+    Raises
+    ------
+    TrainingFailed
+        There is too little to learn from, or the loss is no number any more.
+    BadCheckpoint
+        Nothing to resume, or it is damaged.
+    """
+    store.spaces.check_trained_name(space)
+    folder = model_folder(store, space)
+    if not resume and (folder / STATE).exists():
+        # The space that is in use stays until the new one is done.
+        (folder / STATE).unlink()
+    tracks = [track for track in store.tracks() if track.kind == "sound" and not track.missing]
+    cache, filled = _fill(store, image_kind(training), training.stereo, tracks, workers, watch)
+    examples = _examples(tracks, cache, training.step, image_kind(training))
+    sound, trained = train_sound(
+        training, examples, _reader(cache), folder, resume=resume, watch=watch_training
+    )
+    draw_losses(trained.history, folder / CURVE, f"{space}: {training.preset}")
+    count = _place(store, space, sound, tracks, cache, anew=True)
+    return Learned(space, trained, count, filled.failures, filled.left_out, folder)
+
+
+def place_new(store: Store, *, workers: int = 1, watch: Watcher | None = None) -> None:
+    """Place the tracks that a learned space lacks, in every space learned from the library."""
+    for info in store.spaces.known():
+        if not info.trained or not (model_folder(store, info.space.name) / MODEL).exists():
+            continue
+        lacking = store.tracks(store.spaces.tracks_without(info.space.name))
+        lacking = [track for track in lacking if not track.missing and track.kind == "sound"]
+        if not lacking:
+            continue
+        sound = load(store, info.space.name)
+        cache, _ = _fill(store, sound.config.image, sound.config.stereo, lacking, workers, watch)
+        _place(store, info.space.name, sound, lacking, cache, anew=False)
+
+
+def load(store: Store, space: str) -> LearnedSound:
+    """Load a learned space's model.
+
+    Raises
+    ------
+    NotFound
+        No such space was learned here.
+    BadCheckpoint
+        The file is damaged or of another version.
+    """
+    path = model_folder(store, space) / MODEL
+    if not path.exists():
+        learned = [info.space.name for info in store.spaces.known() if info.trained]
+        there = f"there are: {', '.join(learned)}" if learned else "there are none yet"
+        raise NotFound(
+            f"no space {space!r} was learned from this library; {there}. "
+            f"Learn one with `segue train sound --preset dual-axis`"
+        )
+    return LearnedSound.load(path)
+
+
+def image_of(store: Store, sound: LearnedSound, track: Track) -> ByteArray:
+    """Read a track's image, from the cache or its file.
+
+    Raises
+    ------
+    TrainingFailed
+        The file cannot be read.
+    """
+    config = sound.config
+    cache, filled = _fill(store, config.image, config.stereo, [track], 1, None)
+    image = cache.read(track.content_hash)
+    if image is None:
+        reason = filled.failures[0].reason if filled.failures else "the cache is full"
+        raise TrainingFailed(f"no image can be made of {track.path}: {reason}")
+    return np.asarray(image, np.uint8)
+
+
+def embed_file(store: Store, space: str, track: Track) -> FloatArray:
+    """Compute a track's vector in a learned space."""
+    sound = load(store, space)
+    image = image_of(store, sound, track)
+    step = _step_frames(track, sound.config.step, sound.config.image)
+    vector: FloatArray = sound.vectors([tiles_of(sound.config, image)], [step])[0]
+    return vector
+
+
+def remove(store: Store, space: str) -> None:
+    """Take a learned space out of the library, with its model."""
+    load(store, space)
+    with store.writing(), store.transaction():
+        store.spaces.remove_trained(space)
+    shutil.rmtree(model_folder(store, space))
+
+
+def _fill(
+    store: Store,
+    kind: str,
+    stereo: bool,
+    tracks: Sequence[Track],
+    workers: int,
+    watch: Watcher | None,
+) -> tuple[Cache, Filled]:
+    name = f"{kind}{'-stereo' if stereo else ''}-v{VERSION}"
+    cache = Cache(store.folder / "cache" / name)
+    told = (lambda done, total: watch("spectrograms", done, total)) if watch else None
+    return cache, fill(cache, tracks, kind, stereo=stereo, workers=workers, watch=told)
+
+
+def _examples(tracks: Sequence[Track], cache: Cache, step: str, kind: str) -> list[Example]:
+    """List each content once that has an image."""
+    once = {track.content_hash: track for track in tracks if track.content_hash in cache}
+    return [
+        Example(
+            track.content_hash,
+            track.tags.album,
+            track.tags.artist,
+            _step_frames(track, step, kind),
+        )
+        for track in once.values()
+    ]
+
+
+def _step_frames(track: Track, step: str, kind: str) -> float:
+    """Turn "bar", "beat" or a number into frames, by the track's own tempo and metre."""
+    if not step:
+        return 0.0
+    if step not in ("bar", "beat"):
+        return float(step)
+    tempo_bpm = float(track.facts.get("tempo_bpm") or 0) or 120.0
+    beats = float(track.facts.get("beats_per_bar") or 4) if step == "bar" else 1.0
+    seconds = np.clip(beats * 60 / tempo_bpm, *BEATS_BETWEEN)
+    return float(seconds * LOG_MELS[kind].frames_per_second)
+
+
+def _reader(cache: Cache) -> Callable[[str], ByteArray]:
+    def read(content_hash: str) -> ByteArray:
+        image = cache.read(content_hash)
+        if image is None:
+            raise TrainingFailed(
+                f"the spectrogram {content_hash} vanished from the cache or is damaged; run the "
+                "same command again with --resume, and it is made anew"
+            )
+        return np.asarray(image, np.uint8)
+
+    return read
+
+
+def _place(
+    store: Store,
+    space: str,
+    sound: LearnedSound,
+    tracks: Sequence[Track],
+    cache: Cache,
+    *,
+    anew: bool,
+) -> int:
+    """Write the tracks' vectors, in one transaction; return how many there are."""
+    there = [track for track in tracks if track.content_hash in cache]
+    read = _reader(cache)
+    with store.writing(), store.transaction():
+        if anew:
+            store.spaces.replace_trained(sound.space(space))
+        for at in range(0, len(there), EMBED_AT_ONCE):
+            some = there[at : at + EMBED_AT_ONCE]
+            vectors = sound.vectors(
+                [tiles_of(sound.config, read(track.content_hash)) for track in some],
+                [_step_frames(track, sound.config.step, sound.config.image) for track in some],
+            )
+            for track, vector in zip(some, vectors, strict=True):
+                store.spaces.put(space, track.id, vector)
+    return len(there)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstruction:
+    """A track as a space's network gives it back.
+
+    Attributes
+    ----------
+    track : Track
+    image, reconstruction : ndarray, shape (bands, frames), float32
+        The mel channel, within 0 to 1, the highest band first; in stereo the left side.
+    code : ndarray, shape (numbers, steps)
+        In order of time.
+    kind : LogMel
+    """
+
+    track: Track
+    image: FloatArray
+    reconstruction: FloatArray
+    code: FloatArray
+    kind: LogMel
+
+
+def reconstruct(store: Store, space: str, track: Track) -> Reconstruction:
+    """Encode a track and decode it again, tile after tile.
+
+    Raises
+    ------
+    BadArgument
+        The space's network has no way back.
+    """
+    sound = load(store, space)
+    config = sound.config
+    if not isinstance(config.network, AutoencoderConfig):
+        raise BadArgument(
+            f"the network of the space {space!r} leads from music to vectors only; spaces of "
+            "the presets default, conv, plain-2d and dual-axis can be reconstructed"
+        )
+    image = image_of(store, sound, track)
+    frames = config.network.frames
+    count = max(image.shape[2] // frames, 1)
+    tiles = np.stack([tile_at(image, number * frames, frames) for number in range(count)])
+    decoded, code = sound.reconstruct(tiles, _step_frames(track, config.step, config.image))
+    return Reconstruction(
+        track,
+        np.concatenate(list(tiles[:, 0]), axis=1).astype(np.float32) / np.float32(255),
+        np.concatenate(list(decoded[:, 0]), axis=1),
+        _in_order(code),
+        LOG_MELS[config.image],
+    )
+
+
+def first_filters(store: Store, space: str, tracks: Sequence[Track], most: int) -> list[Filter]:
+    """Find what each filter of a space's first layers looks like, and what excites it most.
+
+    Parameters
+    ----------
+    store : Store
+    space : str
+    tracks : sequence of Track
+        Of which the most exciting are named.
+    most : int
+        How many.
+    """
+    sound = load(store, space)
+    config = sound.config
+    if config.image not in LOG_MELS:
+        raise BadArgument(f"the space {space!r} was learned from MusiCNN, not from images")
+    cache, _ = _fill(store, config.image, config.stereo, tracks, 1, None)
+    there = [track for track in tracks if track.content_hash in cache]
+    read = _reader(cache)
+    excited: dict[str, list[FloatArray]] = {}
+    weights: dict[str, FloatArray] = {}
+    for track in there:
+        tiles = tiles_of(config, read(track.content_hash))
+        step = _step_frames(track, config.step, config.image)
+        for layer in sound.first_layers(tiles, step):
+            excited.setdefault(layer.name, []).append(layer.excitation)
+            weights[layer.name] = layer.weights
+    names = [" - ".join(filter(None, (t.tags.artist, t.tags.title))) for t in there]
+    found = []
+    for name, rows in excited.items():
+        table = np.stack(rows)
+        for number, picture in enumerate(weights[name]):
+            order = np.argsort(-table[:, number], kind="stable")[:most]
+            found.append(Filter(name, picture, tuple(names[row] for row in order)))
+    return found
+
+
+def _in_order(code: FloatArray) -> FloatArray:
+    """Lay codes of successive tiles out in time: (numbers, steps)."""
+    if code.ndim == 2:
+        return code.T
+    tiles, channels, bands, steps = code.shape
+    return (
+        code.reshape(tiles, channels * bands, steps).transpose(1, 0, 2).reshape(-1, tiles * steps)
+    )

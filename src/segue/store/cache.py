@@ -1,0 +1,85 @@
+"""Images of recordings on disk, for training: derived, bounded, may be deleted at any time."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.errors import BadArgument, DiskFull
+
+LIMIT_BYTES: Final = 20 << 30
+
+Array = NDArray[np.generic]
+
+
+class Cache:
+    """Arrays by the hash of the content that they were made from.
+
+    Parameters
+    ----------
+    folder : Path
+        One kind of array of one version lies in it.
+    limit_bytes : int
+        No more is kept than this.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+        self._bytes = sum(file.stat().st_size for file in folder.glob("*/*.npy"))
+
+    def __contains__(self, content_hash: str) -> bool:
+        return self._file(content_hash).exists()
+
+    def read(self, content_hash: str) -> Array | None:
+        """Map an array into memory; None where there is none, or it is damaged."""
+        file = self._file(content_hash)
+        try:
+            array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError):
+            with contextlib.suppress(OSError):
+                file.unlink()
+            return None
+        return array
+
+    def write(self, content_hash: str, array: Array) -> bool:
+        """Keep an array.
+
+        Returns
+        -------
+        bool
+            False where the cache is full; nothing is written then.
+
+        Raises
+        ------
+        DiskFull
+            There is no room on the disk, or no right to write.
+        """
+        if self._bytes + array.nbytes > self._limit_bytes:
+            return False
+        file = self._file(content_hash)
+        partial = file.with_suffix(f".{os.getpid()}.partial")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as out:
+                np.save(out, array, allow_pickle=False)
+            partial.replace(file)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise DiskFull(
+                f"cannot keep spectrograms in {self._folder}: {error.strerror}; make room "
+                "(the folder may be emptied at any time) and run the same command again"
+            ) from None
+        self._bytes += array.nbytes
+        return True
+
+    def _file(self, content_hash: str) -> Path:
+        if not content_hash.isalnum():
+            raise BadArgument(f"{content_hash!r} is no hash of a content")
+        return self._folder / content_hash[:2] / f"{content_hash}.npy"

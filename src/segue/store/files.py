@@ -1,0 +1,107 @@
+"""Where tracks lie: recorded roots, paths below them, and the files that failed."""
+
+import sqlite3
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, unquote_to_bytes
+
+from segue.records import Failure, FileState
+from segue.store.rows import is_inside, join, path_at
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What the library recorded about a file when it was last looked at."""
+
+    state: FileState
+    track: int | None  # None: it failed
+    complete: bool  # has a vector in every current space
+
+
+class Files:
+    """The files that a library has met.
+
+    Parameters
+    ----------
+    database : sqlite3.Connection
+    """
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._db = database
+
+    def add_root(self, path: bytes) -> int:
+        """Return the id of the recorded root that holds a path; record it where none does."""
+        roots = self._roots()
+        inside = [root for root in roots if is_inside(path, root)]
+        if inside:
+            return roots[max(inside, key=len)]
+        cursor = self._db.execute("INSERT INTO roots (path) VALUES (?)", (quote(path),))
+        return int(cursor.lastrowid or 0)
+
+    def add_failure(self, path: bytes, state: FileState, reason: str, at: str) -> None:
+        """Remember why a file could not be added; a track that was there before stays."""
+        root, relative = self.locate(path)
+        self._db.execute(
+            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?)",
+            (root, relative, state.size, state.mtime_ns, reason, at),
+        )
+
+    def remove_failures(self, paths: Iterable[bytes]) -> None:
+        """Forget failures, those of files that vanished say."""
+        for path in paths:
+            root, relative = self.locate(path)
+            self.forget(root, relative)
+
+    def known(self, complete: Collection[int]) -> dict[bytes, KnownFile]:
+        """List every file that the library has met, by absolute path."""
+        known: dict[bytes, KnownFile] = {}
+        roots = {row["id"]: unquote_to_bytes(row["path"]) for row in self._rows("roots")}
+        for row in self._rows("failures"):
+            known[join(roots[row["root"]], row["path"])] = KnownFile(
+                FileState(row["size"], row["mtime_ns"]), None, complete=True
+            )
+        rows = self._db.execute("SELECT id, root, path, size, mtime_ns FROM tracks")
+        for track, root, path, size, mtime_ns in rows:
+            whole = join(roots[root], path)
+            if failed := known.get(whole):
+                # The track stays as it was while its changed file cannot be read.
+                known[whole] = KnownFile(failed.state, track, complete=True)
+            else:
+                state = FileState(size, mtime_ns)
+                known[whole] = KnownFile(state, track, complete=track in complete)
+        return known
+
+    def failures(self) -> list[Failure]:
+        """List the files that could not be added, in order of path."""
+        rows = self._db.execute(
+            "SELECT roots.path AS root_path, failures.path, reason, at"
+            " FROM failures JOIN roots ON roots.id = failures.root"
+        )
+        found = [
+            Failure(path_at(unquote_to_bytes(row[0]), row[1]), row["reason"], row["at"])
+            for row in rows
+        ]
+        return sorted(found, key=lambda failure: failure.path)
+
+    def locate(self, path: bytes) -> tuple[int, str]:
+        """Split an absolute path into the id of its root and the encoded rest."""
+        roots = self._roots()
+        root = max((root for root in roots if is_inside(path, root)), key=len)
+        return roots[root], quote(path[len(root) :].lstrip(b"/"))
+
+    def track_at(self, root: int, relative: str) -> int:
+        """Return the id of the track at a place."""
+        row = self._db.execute(
+            "SELECT id FROM tracks WHERE root = ? AND path = ?", (root, relative)
+        ).fetchone()
+        return int(row[0])
+
+    def forget(self, root: int, relative: str) -> None:
+        """Forget that the file at a place failed."""
+        self._db.execute("DELETE FROM failures WHERE root = ? AND path = ?", (root, relative))
+
+    def _roots(self) -> dict[bytes, int]:
+        return {unquote_to_bytes(row["path"]): row["id"] for row in self._rows("roots")}
+
+    def _rows(self, table: str) -> sqlite3.Cursor:
+        return self._db.execute(f"SELECT * FROM {table}")

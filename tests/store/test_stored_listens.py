@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+
+from conftest import fill_library
+from segue.model.sound.spaces import sound_spaces
+from segue.records import Tags
+from segue.store import Store
+from segue.store.listens import Heard, Unmatched
+
+TRACKS = [
+    Tags("Jóga", "Björk", "Homogenic"),
+    Tags("Jóga", "Björk", "Greatest Hits"),
+    Tags("Hello", "Björk", "Homogenic"),
+    Tags("Hello", "Adele", "25"),
+    Tags("???", "Björk", "Homogenic"),
+    Tags("Duet", "Björk feat. Adele", "Duets", album_artist="Björk"),
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    fill_library(tmp_path, TRACKS)
+    return Store(tmp_path, sound_spaces().values())
+
+
+def put(store: Store, *rows: tuple[str, Heard, int, int]) -> None:
+    with store.transaction():
+        number = store.listens.begin_import()
+        for user, heard, plays, at_s in rows:
+            store.listens.put(number, user, heard, plays, at_s)
+
+
+@pytest.mark.parametrize(
+    ("heard", "tracks"),
+    [
+        (Heard("BJORK", "joga!"), [1, 2]),
+        (Heard("Björk", "Hello"), [3]),
+        (Heard("", "Joga"), [1, 2]),
+        (Heard("", "Hello"), []),  # of whom?
+        (Heard("Björk", "???"), [5]),
+        (Heard("Björk", "!!!"), []),
+        (Heard("Bjork", "Duet"), [6]),
+        (Heard("Björk feat. Adele", "Duet"), [6]),
+        (Heard(path="/music/Adele/25/Hello.ogg"), [4]),
+        (Heard(path="/music/Adele/Gone.ogg"), []),
+        (Heard("Adele", ""), []),
+    ],
+)
+def test_what_was_heard_is_matched(store: Store, heard: Heard, tracks: list[int]) -> None:
+    put(store, ("me", heard, 3, 0))
+    assert store.listens.plays_by_track() == dict.fromkeys(tracks, 3)
+
+
+def test_a_second_is_stored_once_and_totals_are_replaced(store: Store) -> None:
+    hello = Heard("Adele", "Hello")
+    for _ in range(2):
+        put(store, ("me", hello, 1, 100), ("me", hello, 1, 100), ("me", hello, 1, 200))
+    assert store.listens.plays() == 2
+    for total in (5, 7, 7):
+        put(store, ("me", hello, total - 1, 0), ("me", hello, 1, 0))
+        assert store.listens.plays() == 2 + total
+    put(store, ("you", hello, 1, 100))
+    assert store.listens.plays() == 10
+
+
+def test_a_summary_names_what_is_lacking(store: Store) -> None:
+    put(
+        store,
+        ("me", Heard("Adele", "Hello"), 4, 0),
+        ("me", Heard("ADELE", "Hello"), 1, 5),
+        ("you", Heard("Adele", "Skyfall"), 2, 0),
+        ("you", Heard(path="/elsewhere/x%20y.ogg"), 9, 0),
+    )
+    summary = store.listens.summary()
+    assert (summary.users, summary.plays, summary.matched_plays) == (2, 16, 5)
+    assert (summary.songs, summary.matched_songs, summary.tracks) == (3, 1, 1)
+    assert summary.unmatched == (
+        Unmatched("/elsewhere/x y.ogg", 9),
+        Unmatched("Adele - Skyfall", 2),
+    )
+
+
+def test_listens_outlive_their_track(store: Store) -> None:
+    put(store, ("me", Heard("Adele", "Hello"), 4, 0))
+    with store.transaction():
+        store.remove_tracks([4])
+    assert store.listens.plays_by_track() == {}
+    assert store.listens.plays() == 4
+
+
+def test_matched_listens_are_in_order_of_user_and_time(store: Store) -> None:
+    hello = Heard("Adele", "Hello")
+    put(store, ("you", hello, 1, 50), ("me", hello, 2, 90), ("me", hello, 3, 10))
+    matched = store.listens.matched()
+    assert matched.users.tolist() == [0, 0, 1]
+    assert matched.at_s.tolist() == [10, 90, 50]
+    assert matched.plays.tolist() == [3, 2, 1]
+    assert matched.tracks.tolist() == [4, 4, 4]
