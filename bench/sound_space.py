@@ -144,14 +144,13 @@ def cached(folder: Path, audio: Path, clips: Clips, name: str) -> Version:
 
 def compute(audio: Path, clips: Clips, name: str) -> dict[str, np.ndarray]:
     network = load_musicnn(WEIGHTS / "musicnn.safetensors")
-    pooled, spread, tracks, logits = [], [], [], []
+    pooled, tracks, logits = [], [], []
     features, halves, production, bliss = [], [], [], []
     for track, path in enumerate(clips.paths):
         samples = changed(read_clip(audio / path), name, path)
         patches = torch.from_numpy(musicnn_patches(recording(samples)))
         parts = [network(some) for some in torch.split(patches, PATCHES_AT_ONCE)]
         pooled += [part.pooled.numpy().astype(np.float16) for part in parts]
-        spread += [part.spread.numpy().astype(np.float16) for part in parts]
         logits.append(torch.cat([part.logits for part in parts]).mean(0).numpy())
         tracks += [track] * len(patches)
         if name in ("clean", TEST):
@@ -166,7 +165,6 @@ def compute(audio: Path, clips: Clips, name: str) -> dict[str, np.ndarray]:
             bliss.append(bliss_numbers(audio / path))
     return {
         "pooled": np.concatenate(pooled),
-        "spread": np.concatenate(spread),
         "tracks": np.array(tracks),
         "logits": np.array(logits, np.float32),
         "features": np.array(features, np.float32),

@@ -276,13 +276,11 @@ def torch_network(kind: str) -> Any:
 
 def plain_decoder(network: Any) -> None:
     """Put the decoder's layers as they would be written at first: in PyTorch's own layout."""
-    import torch
     from torch import nn
 
     decoder = network.decoder
     layers = nn.Sequential(nn.Unflatten(1, decoder.small), *decoder.layers, nn.Sigmoid())
     network.decoder = nn.Sequential(decoder.dense, layers)
-    network.to(memory_format=torch.contiguous_format)
 
 
 def keras_step(row: Row, threads: int) -> Step:

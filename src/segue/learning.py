@@ -2,19 +2,22 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, TrainingFailed
-from segue.ingest.images import Filled, fill
+from segue.ingest.activations import MUSICNN, activations_now, fill_activations
+from segue.ingest.images import Filled, draw_now, fill
 from segue.model.sound.autoencoder import AutoencoderConfig
 from segue.model.sound.learned import LearnedSound
+from segue.model.sound.spaces import REPRESENTATION_VERSION
 from segue.pictures import Filter, draw_losses
-from segue.records import Failure, FloatArray, Track
+from segue.records import Failure, FloatArray, Span, Track
 from segue.represent.log_mel import LOG_MELS, VERSION, ByteArray, LogMel
 from segue.store import Store
 from segue.store.cache import Cache
@@ -26,7 +29,7 @@ from segue.train.sound import (
     tiles_of,
     train_sound,
 )
-from segue.train.tiles import Example, tile_at
+from segue.train.tiles import Example, ReadImage, tile_at
 
 if TYPE_CHECKING:
     from segue.train.loop import Trained
@@ -37,7 +40,8 @@ Watcher = Callable[[str, int, int], None]
 
 CURVE: Final = "loss.png"
 EMBED_AT_ONCE: Final = 64
-BEATS_BETWEEN: Final = (0.1, 20.0)  # seconds a step may last; other tempos are mistakes
+#: A step may last so long; other tempos are mistakes.
+STEP_BETWEEN_S: Final = (0.1, 20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +177,30 @@ def image_of(store: Store, sound: LearnedSound, track: Track) -> ByteArray:
     return np.asarray(image, np.uint8)
 
 
-def embed_file(store: Store, space: str, track: Track) -> FloatArray:
-    """Compute a track's vector in a learned space."""
+def embed_file(store: Store, space: str, path: Path, passage: Span | None) -> FloatArray | None:
+    """Compute the vector of a file, or a passage of it, in a learned space.
+
+    Returns
+    -------
+    ndarray, shape (dimension,), or None
+        None where the space has no network that reads sound, as that of listens.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    """
+    if not (model_folder(store, space) / MODEL).exists():
+        return None
     sound = load(store, space)
-    image = image_of(store, sound, track)
-    step = _step_frames(track, sound.config.step, sound.config.image)
-    vector: FloatArray = sound.vectors([tiles_of(sound.config, image)], [step])[0]
+    config = sound.config
+    image: NDArray[Any] = (
+        activations_now(path, passage)
+        if config.image == MUSICNN
+        else draw_now(path, config.image, passage, stereo=config.stereo)
+    )
+    step = _step_frames(None, config.step, config.image)
+    vector: FloatArray = sound.vectors([tiles_of(config, image)], [step])[0]
     return vector
 
 
@@ -198,9 +220,12 @@ def _fill(
     workers: int,
     watch: Watcher | None,
 ) -> tuple[Cache, Filled]:
-    name = f"{kind}{'-stereo' if stereo else ''}-v{VERSION}"
+    version = REPRESENTATION_VERSION if kind == MUSICNN else VERSION
+    name = f"{kind}{'-stereo' if stereo else ''}-v{version}"
     cache = Cache(store.folder / "cache" / name)
     told = (lambda done, total: watch("spectrograms", done, total)) if watch else None
+    if kind == MUSICNN:
+        return cache, fill_activations(cache, tracks, workers=workers, watch=told)
     return cache, fill(cache, tracks, kind, stereo=stereo, workers=workers, watch=told)
 
 
@@ -218,27 +243,31 @@ def _examples(tracks: Sequence[Track], cache: Cache, step: str, kind: str) -> li
     ]
 
 
-def _step_frames(track: Track, step: str, kind: str) -> float:
+def _step_frames(track: Track | None, step: str, kind: str) -> float:
     """Turn "bar", "beat" or a number into frames, by the track's own tempo and metre."""
-    if not step:
-        return 0.0
+    if not step or step.isdigit():
+        return float(step or 0)
+    return _seconds_of(step, track.facts if track else {}) * LOG_MELS[kind].frames_per_second
+
+
+def _seconds_of(step: str, facts: Mapping[str, float | str]) -> float:
+    """Tell how long a bar or beat is; of unknown music, in 4/4 at 120 beats a minute."""
     if step not in ("bar", "beat"):
-        return float(step)
-    tempo_bpm = float(track.facts.get("tempo_bpm") or 0) or 120.0
-    beats = float(track.facts.get("beats_per_bar") or 4) if step == "bar" else 1.0
-    seconds = np.clip(beats * 60 / tempo_bpm, *BEATS_BETWEEN)
-    return float(seconds * LOG_MELS[kind].frames_per_second)
+        return 0.0
+    tempo_bpm = float(facts.get("tempo_bpm") or 0) or 120.0
+    beats = float(facts.get("beats_per_bar") or 4) if step == "bar" else 1.0
+    return float(np.clip(beats * 60 / tempo_bpm, *STEP_BETWEEN_S))
 
 
-def _reader(cache: Cache) -> Callable[[str], ByteArray]:
-    def read(content_hash: str) -> ByteArray:
+def _reader(cache: Cache) -> ReadImage:
+    def read(content_hash: str) -> NDArray[Any]:
         image = cache.read(content_hash)
         if image is None:
             raise TrainingFailed(
                 f"the spectrogram {content_hash} vanished from the cache or is damaged; run the "
                 "same command again with --resume, and it is made anew"
             )
-        return np.asarray(image, np.uint8)
+        return np.asarray(image)
 
     return read
 

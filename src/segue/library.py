@@ -129,6 +129,10 @@ class Library:
         if self._store.count():
             # Made now, so that the first question is quick.
             self._store.spaces.matrix(DEFAULT_SPACE)
+        if any(info.trained for info in self._store.spaces.known()):
+            from segue.learning import place_new  # brings in the networks
+
+            place_new(self._store, workers=count)
         return report
 
     def import_listens(

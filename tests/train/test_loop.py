@@ -27,7 +27,8 @@ def objective(*, breaks_at: float = float("inf")) -> Objective:
         return (x * (float("nan") if drawn > breaks_at else 1),)
 
     def loss(net: nn.Module, x: Tensor) -> Tensor:
-        return ((net(x) - x.tanh()) ** 2).mean()
+        error: Tensor = net(x) - x.tanh()
+        return (error**2).mean()
 
     held_out = torch.from_numpy(
         np.random.default_rng(9).standard_normal((32, 6)).astype(np.float32)
@@ -35,7 +36,7 @@ def objective(*, breaks_at: float = float("inf")) -> Objective:
     return Objective(network, draw, lambda: [(held_out,)], loss)
 
 
-CONFIG = LoopConfig(epochs=3, steps_per_epoch=10, average=0.9, schedule="cosine", device="cpu")
+CONFIG = LoopConfig(epochs=3, steps_per_epoch=10, schedule="cosine", device="cpu")
 ABOUT = {"sizes": (6, 24)}
 
 
@@ -78,7 +79,7 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(
 ) -> None:
     rate = 1.0 if optimiser == "adadelta" else 1e-2
     config = LoopConfig(
-        epochs=3, steps_per_epoch=10, learning_rate=rate, average=0.9, schedule="cosine",
+        epochs=3, steps_per_epoch=10, learning_rate=rate, schedule="cosine",
         device="cpu", optimiser=optimiser,  # type: ignore[arg-type]
     )  # fmt: skip
     network, whole = run(tmp_path / "whole", config)

@@ -79,11 +79,22 @@ class Question:
     def _vector(self, space: str, subject: _Subject) -> FloatArray | None:
         if subject.track and self._at is None:
             return self._store.spaces.find_vector(space, subject.track.id)
-        if subject.path not in self._embedded:
+        return self._embed(space, subject.path)
+
+    def _embed(self, space: str, path: Path) -> FloatArray | None:
+        """Compute a vector on the spot; None in spaces that are not made from sound."""
+        if path not in self._embedded:
             from segue.ingest.add import embed_file  # brings in the network
 
-            self._embedded[subject.path] = embed_file(subject.path, self._at)
-        return self._embedded[subject.path].get(space)
+            self._embedded[path] = embed_file(path, self._at)
+        if space not in self._embedded[path]:
+            from segue.learning import embed_file as embed_in_learned
+
+            vector = embed_in_learned(self._store, space, path, self._at)
+            if vector is None:
+                return None
+            self._embedded[path][space] = vector
+        return self._embedded[path][space]
 
 
 def _subjects(store: Store, query: Query) -> list[_Subject]:

@@ -280,7 +280,8 @@ def _to_full_scale(samples: FloatArray, stored: np.dtype[Any]) -> FloatArray:
     if stored.kind == "f":
         return samples
     full_scale = 2 ** (stored.itemsize * 8 - 1)
-    return (samples - full_scale * (stored.kind == "u")) / np.float32(full_scale)
+    centred = samples - full_scale * (stored.kind == "u")
+    return np.asarray(centred / np.float32(full_scale), np.float32)
 
 
 def _resample(samples: FloatArray, from_hz: int, to_hz: int) -> FloatArray:

@@ -8,9 +8,10 @@ from typing import Final
 
 import numpy as np
 
+from segue.errors import Unreadable
 from segue.formats.sound import read_sound
 from segue.ingest.workers import Fault, Workers
-from segue.records import Failure, Track
+from segue.records import Failure, Span, Track
 from segue.represent.log_mel import LOG_MELS, ByteArray, log_mel_image, stretch_to_learn
 from segue.represent.sound import SAMPLE_RATE_HZ
 from segue.store.cache import Cache
@@ -31,12 +32,15 @@ class Draw:
         A key of `segue.represent.log_mel.LOG_MELS`.
     stereo : bool
         One image per channel, stacked.
+    passage : Span, optional
+        Of this stretch instead.
     """
 
     path: bytes
     content_hash: str
     kind: str
     stereo: bool
+    passage: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,32 @@ def draw(job: Draw) -> ByteArray:
     ndarray, shape (channels, bands, frames), uint8
     """
     recording = read_sound(
-        Path(os.fsdecode(job.path)), SAMPLE_RATE_HZ, stretch_to_learn, stereo=job.stereo
+        Path(os.fsdecode(job.path)),
+        SAMPLE_RATE_HZ,
+        stretch_to_learn,
+        only=job.passage,
+        stereo=job.stereo,
     )
     samples = recording.excerpts[0]
     kind = LOG_MELS[job.kind]
     sides = samples if job.stereo else samples[None]
     return np.concatenate([log_mel_image(side, kind) for side in sides])
+
+
+def draw_now(path: Path, kind: str, passage: Span | None, *, stereo: bool) -> ByteArray:
+    """Make the image of a file that need not be in the library, in a worker process.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    """
+    with Workers[Draw, ByteArray](TASK, 1) as pool:
+        pool.submit(Draw(os.fsencode(path), "", kind, stereo, passage), DECODE_LIMIT_S)
+        image = next(iter(pool.results()))[1]
+    if isinstance(image, Fault):
+        raise Unreadable(f"{path}: {image.reason}")
+    return image
 
 
 def fill(

@@ -128,7 +128,7 @@ def bands_hz(kind: LogMel) -> FloatArray:
     there = weights > 0
     centres = (filters @ bins_hz)[there] / weights[there]
     bands = np.arange(kind.bands)
-    return np.interp(bands, bands[there], centres)[::-1].astype(np.float32)
+    return np.asarray(np.interp(bands, bands[there], centres)[::-1], np.float32)
 
 
 def image_power(plane: FloatArray, kind: LogMel) -> FloatArray:

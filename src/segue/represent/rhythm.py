@@ -19,7 +19,7 @@ _PRIOR_BPM: Final = 110.0
 _PRIOR_OCTAVES: Final = 1.2
 # Lags, in beats, at which a pulse recurs, and what each counts. The half beat tells a beat
 # from a pair of beats: most music divides the one, and not the other, into two.
-_COMB: Final = {0.5: 1.4, 1: 1.0, 2: 0.75, 3: 0.5, 4: 0.5}
+_COMB: Final = {0.5: 0.5, 1: 1.0, 2: 0.75, 3: 0.5, 4: 0.5}
 _LOCAL_S: Final = 1.0
 _TIGHTNESS: Final = 100.0
 _MAX_LAG: Final = int(max(_COMB) * 60 / TEMPI_BPM[0] * FRAMES_PER_SECOND) + 2

@@ -177,6 +177,7 @@ class Store:
             ),
         )
         track = self.files.track_at(root, relative)
+        self.spaces.forget_learned(track)
         for name, vector in analysis.vectors.items():
             self.spaces.put(name, track, vector)
         self.files.forget(root, relative)

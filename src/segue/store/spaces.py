@@ -99,6 +99,12 @@ class Spaces:
         """Take out a space learned from this library, with its vectors. Inside a transaction."""
         self._db.execute("DELETE FROM spaces WHERE name = ? AND trained", (name,))
 
+    def forget_learned(self, track: int) -> None:
+        """Drop a changed file's vectors in learned spaces; listens are of the name, and stay."""
+        changed = "space IN (SELECT id FROM spaces WHERE trained AND name <> 'listens')"
+        self.count_changes(track)
+        self._db.execute(f"DELETE FROM vectors WHERE track = ? AND {changed}", (track,))
+
     def tracks_without(self, name: str) -> list[int]:
         """List the tracks that have no vector in a space, in order."""
         _, space_id, _ = self._find(name)

@@ -52,13 +52,8 @@ class LoopConfig:
     schedule : {"constant", "inverse", "cosine"}
         Of the learning rate. "inverse" is Keras's ``lr / (1 + decay * step)`` with decay
         ``learning_rate / epochs``; "cosine" rises over some steps and falls to nothing.
-    slow : tuple of str
-        Parameters that learn at `slow_rate` times the learning rate.
-    slow_rate : float
     clip : float
         Longest gradient; 0 for any.
-    average : float
-        Decay of the moving average of the weights that is kept in their place; 0 for none.
     patience : int
         Epochs without a lower validation loss before it stops.
     stop_below : float
@@ -78,10 +73,7 @@ class LoopConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-7
     schedule: Literal["constant", "inverse", "cosine"] = "constant"
-    slow: tuple[str, ...] = ()
-    slow_rate: float = 1.0
     clip: float = 0.0
-    average: float = 0.0
     patience: int = 10
     stop_below: float = 0.0
     minutes: float | None = None
@@ -210,13 +202,12 @@ class _Run:
         self._about = dict(about) | {"seed": config.seed}
         self._watch = watch
         self._step = 0
-        self._epochs = config.epochs
+        self._epochs, self._per_epoch = config.epochs, config.steps_per_epoch
         self._history: list[Epoch] = []
         self._best: Epoch | None = None
         self._losses: list[float] = []  # of the epoch that runs
         self._seconds = 0.0
         self._precision = ""
-        self._average: dict[str, Tensor] = {}
         self._interrupts: list[int] = []
 
     def go(self, *, resume: bool) -> Trained:
@@ -226,7 +217,7 @@ class _Run:
         if saved:
             self._restore(saved)
         elif self._config.minutes:
-            self._epochs = self._epochs_that_fit(self._config.minutes)
+            self._fit_into(self._config.minutes)
         with _interrupts_noted() as self._interrupts:
             stopped = self._train()
         assert self._best is not None  # noqa: S101  # an epoch at least was trained
@@ -241,24 +232,21 @@ class _Run:
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         torch.manual_seed(self._config.seed)
         self._fabric = Fabric(
-            accelerator=self._config.device, devices="auto", precision=self._precision
+            accelerator=self._config.device,
+            devices="auto",
+            precision="bf16-mixed" if self._precision == "bf16-mixed" else "32-true",
         )
         self._fabric.launch()
         optimiser = _optimiser(self._config, self._objective.network)
         self._network, self._optimiser = self._fabric.setup(self._objective.network, optimiser)
         if hasattr(self._objective.network, "loss"):
             self._network.mark_forward_method("loss")
-        if self._config.average:
-            self._average = {
-                name: tensor.detach().clone()
-                for name, tensor in self._objective.network.state_dict().items()
-            }
 
     # ---- the story -----------------------------------------------------------------------
 
     def _train(self) -> str:
         last_save = time.monotonic()
-        while self._step < self._epochs * self._config.steps_per_epoch:
+        while self._step < self._epochs * self._per_epoch:
             if reason := self._good_enough():
                 return reason
             began = time.monotonic()
@@ -266,7 +254,7 @@ class _Run:
             self._seconds += time.monotonic() - began
             if self._watch:
                 self._watch(self._progress(len(batch[0])))
-            if self._step % self._config.steps_per_epoch == 0:
+            if self._step % self._per_epoch == 0:
                 self._end_epoch()
                 last_save = time.monotonic()
             elif self._interrupts or time.monotonic() - last_save > SAVE_EVERY_S:
@@ -282,7 +270,7 @@ class _Run:
         # Dropout and the like draw from torch's own generator.
         torch.manual_seed(int(generator.integers(2**31)))
         for group in self._optimiser.param_groups:
-            group["lr"] = self._learning_rate(self._step) * group["pace"]
+            group["lr"] = self._learning_rate(self._step)
         self._network.train()
         loss = self._objective.loss(self._network, *batch)
         self._optimiser.zero_grad()
@@ -300,12 +288,11 @@ class _Run:
         self._optimiser.step()
         self._step += 1
         self._losses.append(value)
-        self._update_average()
         return batch
 
     def _end_epoch(self) -> None:
         epoch = Epoch(
-            self._step // self._config.steps_per_epoch,
+            self._step // self._per_epoch,
             float(np.mean(self._losses)),
             self._validate(),
             self._seconds,
@@ -321,17 +308,13 @@ class _Run:
         if self._best is None or epoch.validation_loss < self._best.validation_loss:
             self._best = epoch
             if self._fabric.is_global_zero:
-                weights = self._average or self._objective.network.state_dict()
+                weights = self._objective.network.state_dict()
                 save_checkpoint(self._folder / BEST, "best weights", self._about, weights)
         self._save()
 
     @torch.no_grad()
     def _validate(self) -> float:
         """Mean loss over the validation batches, weighted by their sizes."""
-        network = self._objective.network
-        kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-        if self._average:
-            network.load_state_dict(self._average)
         self._network.eval()
         total, count = 0.0, 0
         for batch in self._objective.validation():
@@ -339,8 +322,6 @@ class _Run:
             loss = self._objective.loss(self._network, *self._on_device(batch))
             total += float(loss) * len(batch[0])
             count += len(batch[0])
-        if self._average:
-            network.load_state_dict(kept)
         return total / max(count, 1)
 
     def _good_enough(self) -> str:
@@ -348,7 +329,7 @@ class _Run:
             return ""
         if self._best.validation_loss < self._config.stop_below:
             return f"the validation loss is below {self._config.stop_below:g}"
-        done = self._step // self._config.steps_per_epoch
+        done = self._step // self._per_epoch
         if done - self._best.epoch >= self._config.patience:
             return f"no better for {self._config.patience} epochs"
         return ""
@@ -362,7 +343,7 @@ class _Run:
         return tuple(self._fabric.to_device(tensor) for tensor in batch)
 
     def _learning_rate(self, step: int) -> float:
-        highest, total = self._config.learning_rate, self._epochs * self._config.steps_per_epoch
+        highest, total = self._config.learning_rate, self._epochs * self._per_epoch
         if self._config.schedule == "inverse":
             return highest / (1 + highest / self._config.epochs * step)
         if self._config.schedule == "cosine":
@@ -372,20 +353,8 @@ class _Run:
             return float(highest * 0.5 * (1 + np.cos(np.pi * (step - rise) / max(total - rise, 1))))
         return highest
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        if not self._average:
-            return
-        # In the beginning the average follows fast, else it would keep the first weights.
-        decay = min(self._config.average, (1 + self._step) / (10 + self._step))
-        for name, tensor in self._objective.network.state_dict().items():
-            if tensor.is_floating_point():
-                self._average[name].lerp_(tensor, 1 - decay)
-            else:
-                self._average[name].copy_(tensor)
-
     def _progress(self, batch_size: int) -> Progress:
-        per_epoch = self._config.steps_per_epoch
+        per_epoch = self._per_epoch
         done = self._step - len(self._history) * per_epoch
         each_s = self._seconds / max(self._step, 1)
         return Progress(
@@ -399,8 +368,8 @@ class _Run:
             remaining_s=each_s * (self._epochs * per_epoch - self._step),
         )
 
-    def _epochs_that_fit(self, minutes: float) -> int:
-        """Time a few steps, undo them, and count how many epochs fit into the time."""
+    def _fit_into(self, minutes: float) -> None:
+        """Time a few steps, undo them, and set how many fit into the time."""
         before = {k: v.clone() for k, v in self._objective.network.state_dict().items()}
         optimiser = self._optimiser.state_dict()["state"]
         for _ in range(TIMED_STEPS // 2):
@@ -411,12 +380,15 @@ class _Run:
         each_s = (time.monotonic() - began) / TIMED_STEPS
         began = time.monotonic()
         self._validate()
-        epoch_s = each_s * self._config.steps_per_epoch + time.monotonic() - began
+        validating_s = time.monotonic() - began
         self._objective.network.load_state_dict(before)
         self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": optimiser})
-        self._average = {name: before[name].clone() for name in self._average}
         self._step, self._losses = 0, []
-        return max(round(minutes * 60 / epoch_s), 1)
+        epoch_s = each_s * self._per_epoch + validating_s
+        self._epochs = max(round(minutes * 60 / epoch_s), 1)
+        if epoch_s > minutes * 60:  # not even one
+            steps = int((minutes * 60 - validating_s) / each_s)
+            self._per_epoch = min(max(steps, 1), self._per_epoch)
 
     # ---- saving --------------------------------------------------------------------------
 
@@ -424,7 +396,6 @@ class _Run:
         if not self._fabric.is_global_zero:
             return
         tensors = {f"network.{k}": v for k, v in self._objective.network.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self._average.items()}
         for parameter, state in self._optimiser.state_dict()["state"].items():
             for name, value in state.items():
                 tensors[f"optimiser.{parameter}.{name}"] = torch.as_tensor(value)
@@ -432,7 +403,8 @@ class _Run:
             "about": self._about,
             "step": self._step,
             "epochs": self._epochs,
-            "steps_per_epoch": self._config.steps_per_epoch,
+            "steps_per_epoch": self._per_epoch,
+            "whole_epoch": self._config.steps_per_epoch,
             "seconds": self._seconds,
             "precision": self._precision,
             "losses": self._losses,
@@ -451,23 +423,23 @@ class _Run:
                     f"({_short(state['about'].get(name))}, now {_short(wanted)}); give the "
                     "options it was started with, or train anew without --resume"
                 )
-        if state["steps_per_epoch"] != self._config.steps_per_epoch:
+        if state["whole_epoch"] != self._config.steps_per_epoch:
             raise BadCheckpoint(
                 f"the run in {self._folder} was over another number of tracks; the library has "
                 "changed since: train anew without --resume"
             )
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimiser": {}}
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}}
         for name, tensor in saved.tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
         self._objective.network.load_state_dict(parts["network"])
-        self._average = parts["average"]
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimiser"].items():
             parameter, _, moment = name.partition(".")
             moments.setdefault(int(parameter), {})[moment] = tensor
         self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": moments})
         self._step = state["step"]
+        self._per_epoch = state["steps_per_epoch"]
         # More epochs than before may be asked for.
         self._epochs = state["epochs"] if self._config.minutes else self._config.epochs
         self._seconds = state["seconds"]
@@ -512,18 +484,13 @@ def _short(value: object) -> str:
 
 
 def _optimiser(config: LoopConfig, network: nn.Module) -> torch.optim.Optimizer:
-    paces: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        pace = config.slow_rate if name in config.slow else 1.0
-        paces.setdefault(pace, []).append(parameter)
-    groups = [{"params": parameters, "pace": pace} for pace, parameters in paces.items()]
     if config.optimiser == "adadelta":
         return torch.optim.Adadelta(
-            groups, lr=config.learning_rate, rho=config.betas[1], eps=config.epsilon
+            network.parameters(), lr=config.learning_rate, rho=config.betas[1], eps=config.epsilon
         )
     kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
     return kind(
-        groups,
+        network.parameters(),
         lr=config.learning_rate,
         betas=config.betas,
         eps=config.epsilon,

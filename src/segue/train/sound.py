@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, TrainingFailed
 from segue.model.sound.autoencoder import AutoencoderConfig, recipe
 from segue.model.sound.autoencoders.transform import TransformAutoencoder
-from segue.model.sound.contrastive import ContrastiveConfig
+from segue.model.sound.contrastive import ActivationHead, ContrastiveConfig, Source
+from segue.model.sound.head import POOLED_SIZE, Head, load_head
 from segue.model.sound.learned import (
     LearnedConfig,
     LearnedSound,
@@ -21,8 +22,16 @@ from segue.model.sound.learned import (
     config_to_json,
     scale_of,
 )
+from segue.records import FloatArray
 from segue.represent.log_mel import LOG_MELS, ByteArray
-from segue.train.contrastive import from_images, training_for
+from segue.train.contrastive import (
+    Heard,
+    LabelStrength,
+    drawn_by_labels,
+    from_activations,
+    from_images,
+    training_for,
+)
 from segue.train.loop import LoopConfig, Objective, Trained, Watcher, fit
 from segue.train.tiles import Example, ReadImage, TileStream, even_tiles
 
@@ -41,6 +50,11 @@ CONV_GOOD_ENOUGH: Final = 0.1
 #: Tiles that the linear transform is started from.
 PREPARING_TILES: Final = 2000
 CONTRAST_EPOCHS: Final = 40
+#: From MusiCNN's activations few steps are taken: a head that learns longer to tell tracks
+#: apart tells the tracks of one album apart as well. See JOURNAL.md.
+HEAD_STEPS: Final = 40
+HEAD_STEPS_AT_ONCE: Final = 8
+MUSICNN: Final = "musicnn"
 FEWEST_TO_CONTRAST: Final = 2
 #: The network `conv` sees a track whole; nine tracks in ten are at least as long as its tile.
 _WHOLE_QUANTILE: Final = 0.1
@@ -91,6 +105,8 @@ class SoundTraining:
 
 def image_kind(training: SoundTraining) -> str:
     """Name the images that a preset learns from."""
+    if training.start == "musicnn":
+        return MUSICNN
     if training.preset == "conv":
         return "mel512"
     return "mel128" if training.channels == "mel" else "mel128+mfcc+chroma"
@@ -158,6 +174,33 @@ def train_sound(
     Trained
     """
     learn, validate = split(examples)
+    config, network, trained = train_on(
+        training, learn, validate, read, folder, resume=resume, watch=watch
+    )
+    sound = finish(config, network, examples, read, _told(training, learn, validate, trained))
+    sound.save(folder / MODEL)
+    return sound, trained
+
+
+def train_on(
+    training: SoundTraining,
+    learn: Sequence[Example],
+    validate: Sequence[Example],
+    read: ReadImage,
+    folder: Path,
+    *,
+    resume: bool = False,
+    watch: Watcher | None = None,
+) -> tuple[LearnedConfig, torch.nn.Module, Trained]:
+    """Train a network on some tracks, and judge it by others.
+
+    Returns
+    -------
+    LearnedConfig
+    Module
+        With the weights of the best epoch.
+    Trained
+    """
     lengths = [read(one.content_hash).shape[-1] for one in learn]
     config = learned_config(training, lengths)
     torch.manual_seed(training.seed)
@@ -174,18 +217,22 @@ def train_sound(
         "learning_rate": loop.learning_rate,
     }
     trained = fit(task.objective, loop, folder, about, resume=resume, watch=watch)
-    sound = finish(config, network, examples, read, _told(training, learn, validate, trained))
-    sound.save(folder / MODEL)
-    return sound, trained
+    return config, network, trained
 
 
 def learned_config(training: SoundTraining, lengths: Sequence[int]) -> LearnedConfig:
     """Turn a user's choice, and the lengths of the images in frames, into a configuration."""
-    kind = LOG_MELS[image_kind(training)]
+    if training.preset != "contrastive" and (training.labels or training.start != "mel"):
+        raise BadArgument("--labels and --from belong to the preset contrastive")
+    if training.preset == "contrastive" and training.stereo:
+        raise BadArgument("--stereo belongs to the autoencoders, not to contrastive")
     if training.step and training.preset != "conv":
         raise BadArgument("--recurrent belongs to the preset conv")
     if training.channels != "mel" and training.preset == "conv":
         raise BadArgument("--channels belongs to the presets of 128 bands, not to conv")
+    if training.start == "musicnn":
+        return LearnedConfig(ContrastiveConfig(source="musicnn"), MUSICNN)
+    kind = LOG_MELS[image_kind(training)]
     frames = TILE_FRAMES
     if training.preset == "conv":
         usual = int(np.quantile(lengths, _WHOLE_QUANTILE))
@@ -236,7 +283,9 @@ def finish(
 
 
 def tiles_of(config: LearnedConfig, image: np.ndarray) -> np.ndarray:
-    """Cut what stands for a track out of its image."""
+    """Cut what stands for a track out of its image; of activations, take the mean."""
+    if config.image == MUSICNN:
+        return np.asarray(image.mean(axis=0, keepdims=True), np.float32)
     return even_tiles(image, config.network.frames, config.tiles)
 
 
@@ -285,8 +334,6 @@ def _autoencode(
         betas=how.betas,
         epsilon=how.epsilon,
         schedule=how.schedule,
-        slow=_transforms(network),
-        slow_rate=how.transform_rate,
         clip=how.clip_norm or 0.0,
         patience=PATIENCE,
         stop_below=CONV_GOOD_ENOUGH if training.preset == "conv" else 0.0,
@@ -295,12 +342,6 @@ def _autoencode(
         network, stream.draw, stream.validation, lambda net, *batch: net.loss(*batch)
     )
     return _Task(objective, loop, how.batch, prepare)
-
-
-def _transforms(network: torch.nn.Module) -> tuple[str, ...]:
-    """Name the parameters of linear transforms, which start where they are best."""
-    names = ("mean", "analysis", "synthesis")
-    return tuple(n for n, _ in network.named_parameters() if n.rpartition(".")[2] in names)
 
 
 def _contrast(
@@ -316,19 +357,37 @@ def _contrast(
             f"there are {len(learn)} tracks to learn from and {len(validate)} to validate with; "
             f"learning by contrast needs {FEWEST_TO_CONTRAST} each: add more with `segue add`"
         )
-    how = training_for("log-mel", labelled=bool(training.labels))
+    source: Source = "musicnn" if training.start == "musicnn" else "log-mel"
+    how = training_for(source, labelled=bool(training.labels))
     together = [*learn, *validate]
+    labels = label_numbers(together, training.labels)
+    learned, held = np.arange(len(learn)), np.arange(len(learn), len(together))
+    if isinstance(network, ActivationHead):
+        rows = [read(one.content_hash) for one in together]
+        heard = [Heard(row[:, :POOLED_SIZE]) for row in rows]
+        head = _start(rows[: len(learn)], None if labels is None else labels[: len(learn)])
+        task = from_activations(heard, learned, held, labels, how)
+        loop = LoopConfig(
+            HEAD_STEPS // HEAD_STEPS_AT_ONCE,
+            steps_per_epoch=HEAD_STEPS_AT_ONCE,
+            learning_rate=3e-3,
+            schedule="cosine",
+            patience=HEAD_STEPS,
+        )
+        objective = Objective(network, task.draw, task.validation, task.loss)
+        return _Task(objective, loop, how.batch, lambda: network.start_from(head))
     task = from_images(
         _Images(together, read),
         config.network.frames,
-        np.arange(len(learn)),
-        np.arange(len(learn), len(together)),
-        label_numbers(together, training.labels),
+        learned,
+        held,
+        labels,
         how,
     )
     loop = LoopConfig(
         CONTRAST_EPOCHS,
         steps_per_epoch=0,
+        learning_rate=2e-3,
         optimiser="adamw",
         weight_decay=0.01,
         schedule="cosine",
@@ -336,6 +395,15 @@ def _contrast(
     )
     objective = Objective(network, task.draw, task.validation, task.loss)
     return _Task(objective, loop, min(how.batch, len(learn)))
+
+
+def _start(rows: Sequence[FloatArray], labels: NDArray[np.int64] | None) -> Head:
+    """Return the head of `sound` to start from; drawn by labels where there are any."""
+    head = load_head()
+    if labels is None:
+        return head
+    vectors = np.stack([head.project(row[:, :POOLED_SIZE], row[0, POOLED_SIZE:]) for row in rows])
+    return drawn_by_labels(head, vectors, labels, LabelStrength())
 
 
 class _Images(Sequence[ByteArray]):
@@ -364,7 +432,7 @@ def _loop(training: SoundTraining, task: _Task, lengths: Sequence[int], frames: 
     tiles = sum(max(length // frames, 1) for length in lengths)
     return replace(
         task.loop,
-        steps_per_epoch=max(-(-tiles // task.batch), FEWEST_STEPS),
+        steps_per_epoch=task.loop.steps_per_epoch or max(-(-tiles // task.batch), FEWEST_STEPS),
         epochs=training.epochs or task.loop.epochs,
         learning_rate=training.learning_rate or task.loop.learning_rate,
         minutes=training.minutes,

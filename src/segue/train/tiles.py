@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.errors import BadArgument
@@ -30,8 +32,9 @@ class Example:
     step_frames: float = 0.0
 
 
-#: From a content's hash to its image, shape (channels, bands, frames), uint8.
-ReadImage = Callable[[str], ByteArray]
+#: From a content's hash to its image, shape (channels, bands, frames), uint8; or to MusiCNN's
+#: activations, shape (patches, numbers), float32.
+ReadImage = Callable[[str], NDArray[Any]]
 
 
 def even_tiles(image: ByteArray, frames: int, most: int) -> ByteArray:
@@ -118,7 +121,8 @@ class TileStream:
 
     def validation(self) -> list[tuple[Tensor, ...]]:
         """Cut the same tiles of the validation tracks each time, in batches."""
-        tiles, steps = [], []
+        tiles: list[ByteArray] = []
+        steps: list[float] = []
         for example in self._validation:
             cut = even_tiles(self._read(example.content_hash), self._frames, self._most)
             tiles.extend(cut)

@@ -80,8 +80,6 @@ class Recipe:
         Of the optimiser; Adadelta takes the second of the betas.
     clip_norm : float or None
         Greatest norm of the gradient.
-    transform_rate : float
-        Share of the learning rate for the linear transform of `default`.
     epochs : int
         As published; `default` has as many as `dual-axis`.
     """
@@ -95,7 +93,6 @@ class Recipe:
     epsilon: float = 1e-7
     weight_decay: float = 0.0
     clip_norm: float | None = None
-    transform_rate: float = 1.0
 
     def rate(self, progress: float, step: int) -> float:
         """Return the learning rate.
@@ -128,7 +125,7 @@ RECIPES: Final[dict[Preset, Recipe]] = {
     "dual-axis": _PUBLISHED,
     "default": Recipe(
         "adamw", 1e-3, "cosine", batch=32, epochs=20, betas=(0.9, 0.99), epsilon=1e-8,
-        weight_decay=0.01, clip_norm=1.0, transform_rate=0.03,
+        weight_decay=0.01, clip_norm=1.0,
     ),
 }  # fmt: skip
 

@@ -42,14 +42,7 @@ class SoundModel:
         dict of str to ndarray
             One vector per name in `segue.model.sound.spaces.sound_spaces`.
         """
-        import torch
-
-        parts = [
-            self._network(torch.from_numpy(patches[start : start + PATCHES_AT_ONCE]))
-            for start in range(0, len(patches), PATCHES_AT_ONCE)
-        ]
-        pooled = np.concatenate([part.pooled.numpy() for part in parts])
-        logits = np.concatenate([part.logits.numpy() for part in parts])
+        pooled, logits = self.activations(patches)
         standard = features.standardise(raw_features)
         return {
             "sound": self._head.project(pooled, raw_features),
@@ -57,3 +50,24 @@ class SoundModel:
             "features": standard,
             "tags": standardise_tags(logits.mean(axis=0)),
         }
+
+    def activations(self, patches: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Run MusiCNN.
+
+        Parameters
+        ----------
+        patches : ndarray, shape (patches, 187, 96), float32
+
+        Returns
+        -------
+        pooled : ndarray, shape (patches, 1506), float32
+        logits : ndarray, shape (patches, 50), float32
+        """
+        import torch
+
+        parts = [
+            self._network(torch.from_numpy(patches[start : start + PATCHES_AT_ONCE]))
+            for start in range(0, len(patches), PATCHES_AT_ONCE)
+        ]
+        pooled = np.concatenate([part.pooled.numpy() for part in parts])
+        return pooled, np.concatenate([part.logits.numpy() for part in parts])

@@ -223,7 +223,7 @@ class LearnedSound:
 
         def note(module: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
             if given[0][0].numel() == whole:
-                kernel = module.weight.detach().float()  # type: ignore[union-attr,operator]
+                kernel = module.weight.detach().float()  # type: ignore[operator]
                 # Of several channels the mean; rows are frequency, columns time.
                 picture = kernel.mean(1) if kernel.ndim == 4 else kernel
                 name = "along time" if given[0].ndim == 3 else "filter"

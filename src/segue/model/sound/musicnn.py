@@ -36,7 +36,6 @@ from segue.errors import BadArgument
 PATCH_FRAMES = 187
 MEL_BANDS = 96
 POOLED_SIZE = 1506
-FRAME_FEATURES = 753
 BATCH_NORM_EPSILON = 1e-3
 TIMBRE_FRAMES = 7
 TIMBRE_BLOCK = 4  # frequency positions per product; chosen in bench/musicnn_forms.py
@@ -54,14 +53,11 @@ class Activations:
     ----------
     pooled : Tensor, shape (B, 1506), float32
         Maximum and mean over time of the 753 features of a frame, interleaved.
-    spread : Tensor, shape (B, 753), float32
-        Their standard deviation over time, which the published network does not use.
     logits : Tensor, shape (B, 50), float32
         One per tag of `segue.represent.sound.TAGS`, before the sigmoid.
     """
 
     pooled: Tensor
-    spread: Tensor
     logits: Tensor
 
 
@@ -138,10 +134,7 @@ class Musicnn(nn.Module):
             ],
             dim=2,
         ).flatten(1)
-        spread = torch.zeros(len(x_BTM), FRAME_FEATURES)
-        spread[:, self._living] = _spread(front_BTC)
-        spread[:, len(self._constant) :] = _spread(middle_BTC)
-        return Activations(pooled, spread, self.tag_logits(pooled))
+        return Activations(pooled, self.tag_logits(pooled))
 
     def _with_constant(self, living_BC: Tensor) -> Tensor:
         full_BC = self._constant.repeat(len(living_BC), 1)
@@ -260,10 +253,6 @@ class _FrameLayer:
             of = slice(max(0, shift), PATCH_FRAMES - max(0, -shift))
             total[:, to] += parts[:, of, place]
         return total
-
-
-def _spread(x_BTC: Tensor) -> Tensor:
-    return x_BTC.std(1, correction=0)
 
 
 def _frames_around(x_BTM: Tensor) -> Tensor:

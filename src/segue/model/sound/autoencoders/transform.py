@@ -44,6 +44,10 @@ class TransformAutoencoder(nn.Module):
         Residual blocks on either side.
     """
 
+    mean: Tensor
+    analysis: Tensor
+    synthesis: Tensor
+
     def __init__(
         self,
         channels: int,
@@ -62,9 +66,11 @@ class TransformAutoencoder(nn.Module):
             )
         self.shape = (channels, bands, frames)
         size = channels * bands * frames
-        self.mean = nn.Parameter(torch.empty(channels, bands, 1))
-        self.analysis = nn.Parameter(torch.empty(latent, size))
-        self.synthesis = nn.Parameter(torch.empty(latent, size))
+        # Set by `prepare`, not trained: training them was no better, and they are two thirds
+        # of all weights.
+        self.register_buffer("mean", torch.empty(channels, bands, 1))
+        self.register_buffer("analysis", torch.empty(latent, size))
+        self.register_buffer("synthesis", torch.empty(latent, size))
         self.before = Refinement(channels, bands, width, encoder_blocks)
         self.after = Refinement(channels, bands, width, decoder_blocks)
         apart_NN = (torch.arange(channels * bands)[:, None] - torch.arange(channels * bands)).abs()
