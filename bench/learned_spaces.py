@@ -35,7 +35,8 @@ from segue.train.contrastive import (
     from_activations,
     training_for,
 )
-from segue.train.sound import SoundTraining, finish, image_kind, tiles_of, train_on
+from segue.train.sound import finish, tiles_of, train_on
+from segue.train.sound_options import SoundTraining, image_kind
 from segue.train.sound_space import SoundSpaceConfig
 from segue.train.tiles import Example, even_tiles, to_tensor
 from tables import keep, table

@@ -24,11 +24,10 @@ from segue.store.cache import Cache
 from segue.train.loop import STATE
 from segue.train.sound import (
     MODEL,
-    SoundTraining,
-    image_kind,
     tiles_of,
     train_sound,
 )
+from segue.train.sound_options import SoundTraining, image_kind
 from segue.train.tiles import Example, ReadImage, tile_at
 
 if TYPE_CHECKING:

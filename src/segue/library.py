@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from segue.pictures import Filter
     from segue.store.listens import ListensSummary
     from segue.train.loop import Watcher as TrainingWatcher
-    from segue.train.sound import SoundTraining
+    from segue.train.sound_options import SoundTraining
 
 DEFAULT_SPACE = "sound"
 

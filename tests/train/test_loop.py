@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from segue.errors import BadCheckpoint, TrainingFailed
-from segue.train.loop import BEST, STATE, LoopConfig, Objective, Progress, Trained, Watcher, fit
+from segue.train.loop import BEST, STATE, Objective, Progress, Trained, Watcher, fit
+from segue.train.setting import LoopConfig
 
 
 def objective(*, breaks_at: float = float("inf")) -> Objective:

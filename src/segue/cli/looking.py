@@ -85,7 +85,17 @@ def spaces(library: LibraryOption = None, json: JsonOption = False) -> None:
     """
     with open_library(library) as lib:
         infos = lib.spaces()
-    names = ("name", "kind", "dimension", "metric", "model", "version", "tracks", "outdated")
+    names = (
+        "name",
+        "kind",
+        "dimension",
+        "metric",
+        "model",
+        "version",
+        "tracks",
+        "outdated",
+        "trained",
+    )
     rows = [
         (
             info.space.name,
@@ -96,6 +106,7 @@ def spaces(library: LibraryOption = None, json: JsonOption = False) -> None:
             info.space.version,
             info.tracks,
             info.outdated,
+            info.trained,
         )
         for info in infos
     ]

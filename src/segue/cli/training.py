@@ -69,7 +69,7 @@ def train_sound(
 
     Example: segue train sound --preset dual-axis --minutes 20
     """
-    from segue.train.sound import SoundTraining
+    from segue.train.sound_options import SoundTraining
 
     if recurrent and step not in ("bar", "beat") and not (step.isdigit() and int(step) > 0):
         raise BadArgument(f"--step {step!r}: give bar, beat, or a number of frames above 0")

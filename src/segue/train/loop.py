@@ -6,14 +6,11 @@ process alone, so a resumed run draws what an uninterrupted one would have drawn
 
 import json
 import logging
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -21,64 +18,16 @@ from torch import Tensor, nn
 
 from segue.errors import BadCheckpoint, TrainingFailed
 from segue.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from segue.train.setting import LoopConfig, faster_precision, interrupts_noted, optimiser_for
 
 Batch = tuple[Tensor, ...]
 
 SAVE_EVERY_S: Final = 60.0  # at most this much work is done again after a power cut
-PROBE_SIZE: Final = 512
-PROBE_ROUNDS: Final = 5
 #: Steps timed to turn minutes into a number of steps; the first ones are slower.
 TIMED_STEPS: Final = 8
 MOST_RISING_STEPS: Final = 50
 STATE: Final = "training.safetensors"
 BEST: Final = "best.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class LoopConfig:
-    """How a model is trained.
-
-    Attributes
-    ----------
-    epochs : int
-        At most so many.
-    steps_per_epoch : int
-    learning_rate : float
-        The highest.
-    optimiser : {"adam", "adamw", "adadelta"}
-    weight_decay : float
-    betas, epsilon : tuple of float, float
-        Of the optimiser; Adadelta takes the second of the betas for its decay.
-    schedule : {"constant", "inverse", "cosine"}
-        Of the learning rate. "inverse" is Keras's ``lr / (1 + decay * step)`` with decay
-        ``learning_rate / epochs``; "cosine" rises over some steps and falls to nothing.
-    clip : float
-        Longest gradient; 0 for any.
-    patience : int
-        Epochs without a lower validation loss before it stops.
-    stop_below : float
-        Validation loss that is good enough.
-    minutes : float, optional
-        Time to train; the number of epochs is made to fit. The first steps are timed for it.
-    seed : int
-    device : str
-        "auto", "cpu", "cuda", "mps".
-    """
-
-    epochs: int
-    steps_per_epoch: int
-    learning_rate: float = 1e-3
-    optimiser: Literal["adam", "adamw", "adadelta"] = "adam"
-    weight_decay: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
-    epsilon: float = 1e-7
-    schedule: Literal["constant", "inverse", "cosine"] = "constant"
-    clip: float = 0.0
-    patience: int = 10
-    stop_below: float = 0.0
-    minutes: float | None = None
-    seed: int = 0
-    device: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +161,15 @@ class _Run:
 
     def go(self, *, resume: bool) -> Trained:
         saved = load_checkpoint(self._folder / STATE, "training") if resume else None
-        self._precision = saved.about["precision"] if saved else _precision(self._config.device)
+        self._precision = (
+            saved.about["precision"] if saved else faster_precision(self._config.device)
+        )
         self._start()
         if saved:
             self._restore(saved)
         elif self._config.minutes:
             self._fit_into(self._config.minutes)
-        with _interrupts_noted() as self._interrupts:
+        with interrupts_noted() as self._interrupts:
             stopped = self._train()
         assert self._best is not None  # noqa: S101  # an epoch at least was trained
         best = load_checkpoint(self._folder / BEST, "best weights")
@@ -237,7 +188,7 @@ class _Run:
             precision="bf16-mixed" if self._precision == "bf16-mixed" else "32-true",
         )
         self._fabric.launch()
-        optimiser = _optimiser(self._config, self._objective.network)
+        optimiser = optimiser_for(self._config, self._objective.network)
         self._network, self._optimiser = self._fabric.setup(self._objective.network, optimiser)
         if hasattr(self._objective.network, "loss"):
             self._network.mark_forward_method("loss")
@@ -448,27 +399,6 @@ class _Run:
         self._best = Epoch(**state["best"]) if state["best"] else None
 
 
-@contextmanager
-def _interrupts_noted() -> Iterator[list[int]]:
-    """Note Ctrl-C and termination, so that a step is never left half done; the second ends."""
-    noted: list[int] = []
-
-    def note(number: int, _frame: object) -> None:
-        if noted:
-            signal.default_int_handler(number, None)
-        noted.append(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _line(epoch: Epoch) -> dict[str, float]:
     return {
         "epoch": epoch.epoch,
@@ -481,41 +411,3 @@ def _line(epoch: Epoch) -> dict[str, float]:
 def _short(value: object) -> str:
     text = str(value)
     return text if len(text) < 60 else f"{text[:57]}…"
-
-
-def _optimiser(config: LoopConfig, network: nn.Module) -> torch.optim.Optimizer:
-    if config.optimiser == "adadelta":
-        return torch.optim.Adadelta(
-            network.parameters(), lr=config.learning_rate, rho=config.betas[1], eps=config.epsilon
-        )
-    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-    return kind(
-        network.parameters(),
-        lr=config.learning_rate,
-        betas=config.betas,
-        eps=config.epsilon,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
-
-
-def _precision(device: str) -> Literal["32-true", "bf16-mixed"]:
-    """Find by a short probe what is faster here: bfloat16 is so on some machines only."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda"):
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    if device != "cpu":
-        return "32-true"
-    plain, short = (_product_s(dtype) for dtype in (torch.float32, torch.bfloat16))
-    return "bf16-mixed" if short < 0.7 * plain else "32-true"
-
-
-def _product_s(dtype: torch.dtype) -> float:
-    matrix = torch.ones(PROBE_SIZE, PROBE_SIZE, dtype=dtype)
-    times = []
-    for _ in range(PROBE_ROUNDS):
-        began = time.perf_counter()
-        matrix @ matrix
-        times.append(time.perf_counter() - began)
-    return min(times)

@@ -131,7 +131,7 @@ class LearnedSound:
         mean, scale = tensors.pop("mean").numpy(), tensors.pop("scale").numpy()
         network = build(config)
         try:
-            network.load_state_dict(tensors)
+            network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items()})
         except RuntimeError:
             raise BadCheckpoint(
                 f"the weights in {path} do not fit the network they name; train anew"
@@ -140,7 +140,7 @@ class LearnedSound:
 
     def save(self, path: Path) -> None:
         """Write it as one file, and note its fingerprint."""
-        tensors = self.network.state_dict() | {
+        tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()} | {
             "mean": torch.from_numpy(self.mean),
             "scale": torch.from_numpy(self.scale),
         }

@@ -1,0 +1,242 @@
+"""Spaces learned from a library, as their user meets them: small, but on sound."""
+
+import shutil
+import wave
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import segue.train.sound
+import segue.train.sound_tasks
+from conftest import tune, write_sound
+from segue import Library, Span
+from segue.cli.commands import app
+from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
+from segue.learning import CURVE
+from segue.model.sound.autoencoder import recipe
+from segue.train.loop import STATE
+from segue.train.sound import MODEL, split
+from segue.train.sound_options import SoundTraining
+from segue.train.tiles import Example, even_tiles
+
+
+@pytest.fixture(scope="module")
+def tunes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six tunes of nine seconds in three albums, and a library of them."""
+    folder = tmp_path_factory.mktemp("tunes")
+    for number in range(6):
+        album = folder / "music" / f"album {number % 3}"
+        album.mkdir(parents=True, exist_ok=True)
+        write_sound(album / f"tune {number}.wav", tune(number, 9.0), channels=1 + number % 2)
+    with Library.open(folder / "library") as library:
+        library.add([folder / "music"], workers=1)
+    return folder
+
+
+@pytest.fixture
+def library(tunes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+    """A copy of the library, in which training takes a few small steps."""
+    monkeypatch.setattr(segue.train.sound, "FEWEST_STEPS", 2)
+    monkeypatch.setattr(segue.train.sound_tasks, "PREPARING_TILES", 8)
+    monkeypatch.setattr(
+        segue.train.sound_tasks, "recipe", lambda name: replace(recipe(name), batch=4)
+    )
+    shutil.copytree(tunes / "library", tmp_path / "library")
+    with Library.open(tmp_path / "library") as opened:
+        yield opened
+
+
+def one_epoch(preset: str, **options: object) -> SoundTraining:
+    return SoundTraining(preset=preset, epochs=1, device="cpu", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("training", "dimension"),
+    [
+        (one_epoch("default"), 256),
+        (one_epoch("dual-axis"), 256),
+        pytest.param(
+            one_epoch("dual-axis", channels="mel+mfcc+chroma"), 256, marks=pytest.mark.slow
+        ),
+        pytest.param(one_epoch("plain-2d", stereo=True), 512, marks=pytest.mark.slow),
+        (one_epoch("conv", step="bar"), 512),
+        (one_epoch("contrastive"), 128),
+        (one_epoch("contrastive", start="musicnn", labels="album"), 256),
+    ],
+    ids=["default", "dual-axis", "composite", "stereo", "recurrent", "contrastive", "musicnn"],
+)
+def test_a_learned_space_can_be_asked(
+    library: Library, training: SoundTraining, dimension: int
+) -> None:
+    learned = library.train("mine", training, workers=1)
+    assert learned.tracks == 6
+    assert learned.failures == ()
+    assert (learned.folder / CURVE).stat().st_size > 5000
+    ids, vectors = library.vectors("mine")
+    assert vectors.shape == (6, dimension)
+    assert np.isfinite(vectors).all()
+    hits = library.like(1, space="mine")
+    assert len(hits) == 5
+    for hit in hits:
+        assert sum(reason.share for reason in hit.reasons) == pytest.approx(
+            hit.similarity, abs=1e-4
+        )
+    (info,) = [info for info in library.spaces() if info.trained]
+    assert (info.space.name, info.tracks, info.outdated) == ("mine", 6, False)
+    # A file, and a passage of a track, are asked with by the same network.
+    path = library.tracks()[0].path
+    (same,) = library.like(path, space="mine", n=1, duplicates=True)
+    assert len(library.like(1, space="mine", at=Span(1.0, 6.0))) == 5
+    assert same.similarity <= 1.0001
+    assert ids.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_same_seed_gives_the_same_space(library: Library) -> None:
+    library.train("a", one_epoch("default", seed=3), workers=1)
+    library.train("b", one_epoch("default", seed=3), workers=1)
+    np.testing.assert_array_equal(library.vectors("a")[1], library.vectors("b")[1])
+
+
+def test_tracks_added_later_are_placed_and_changed_ones_anew(
+    library: Library, tmp_path: Path
+) -> None:
+    library.train("mine", one_epoch("dual-axis"), workers=1)
+    new = write_sound(tmp_path / "new.wav", tune(9, 9.0))
+    library.add([new], workers=1)
+    ids, vectors = library.vectors("mine")
+    assert ids.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    new.unlink()
+    write_sound(new, tune(10, 9.0))
+    library.add([new], workers=1)
+    again = library.vectors("mine")[1]
+    np.testing.assert_array_equal(again[:6], vectors[:6])
+    assert not np.allclose(again[6], vectors[6])
+
+
+def test_a_reconstruction_can_be_seen_and_heard(library: Library, tmp_path: Path) -> None:
+    library.train("mine", one_epoch("default"), workers=1)
+    made = library.reconstruct(1, "mine")
+    assert made.image.shape == made.reconstruction.shape == (128, 128)
+    assert made.code.shape == (256, 1)
+    assert np.mean((made.image - made.reconstruction) ** 2) < np.var(made.image)
+    target = tmp_path / "library"
+    for name in ("a.png", "a.wav"):
+        done = CliRunner().invoke(
+            app,
+            ["reconstruct", "1", "--space=mine", f"-o{tmp_path / name}", f"--library={target}"],
+        )
+        assert done.exit_code == 0, done.output
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    with wave.open(str(tmp_path / "a.wav")) as heard:
+        assert heard.getnframes() / heard.getframerate() == pytest.approx(7.5, abs=0.2)
+
+
+def test_filters_are_drawn_with_the_tracks_they_answer_to(library: Library, tmp_path: Path) -> None:
+    library.train("mine", one_epoch("dual-axis"), workers=1)
+    found = library.filters("mine", tracks=2)
+    assert [one.layer for one in found] == ["along time"] * 32 + ["along frequency"] * 32
+    assert all(len(one.tracks) == 2 for one in found)
+    done = CliRunner().invoke(
+        app,
+        ["filters", "--space=mine", f"-o{tmp_path}/f.png", f"--library={tmp_path}/library"],
+    )
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "f.png").stat().st_size > 10_000
+
+
+def test_an_emptied_cache_is_made_anew(library: Library) -> None:
+    library.train("mine", one_epoch("dual-axis"), workers=1)
+    before = library.vectors("mine")[1]
+    shutil.rmtree(library.folder / "cache")
+    library.train("mine", one_epoch("dual-axis"), workers=1)
+    np.testing.assert_array_equal(before, library.vectors("mine")[1])
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_too_few_tracks_are_told_and_nothing_is_lost(library: Library, count: int) -> None:
+    library.remove([track.id for track in library.tracks()[count:]])
+    with pytest.raises(TrainingFailed, match=f"there are {count} tracks .* at least 3"):
+        library.train("mine", one_epoch("dual-axis"), workers=1)
+    assert len(library.tracks()) == count
+    assert not any(info.trained for info in library.spaces())
+
+
+def test_five_tracks_are_enough(library: Library) -> None:
+    library.remove([6])
+    assert library.train("mine", one_epoch("dual-axis"), workers=1).tracks == 5
+
+
+def test_tracks_shorter_than_a_tile_are_repeated(library: Library, tmp_path: Path) -> None:
+    short = write_sound(tmp_path / "short.wav", tune(11, 3.0))
+    library.add([short], workers=1)
+    assert library.train("mine", one_epoch("dual-axis"), workers=1).tracks == 7
+    assert np.isfinite(library.vectors("mine")[1]).all()
+
+
+def test_a_vanished_file_is_told_and_the_others_are_learned(
+    library: Library, tmp_path: Path
+) -> None:
+    gone = write_sound(tmp_path / "gone.wav", tune(12, 9.0))
+    library.add([gone], workers=1)
+    gone.unlink()
+    learned = library.train("mine", one_epoch("dual-axis"), workers=1)
+    assert [failure.path for failure in learned.failures] == [gone]
+    assert learned.tracks == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "training", "told"),
+    [
+        ("sound", one_epoch("dual-axis"), "one of Segue's own spaces"),
+        ("../mine", one_epoch("dual-axis"), "cannot name a space"),
+        ("mine", one_epoch("dual-axis", step="bar"), "belongs to the preset conv"),
+        ("mine", one_epoch("conv", channels="mel+mfcc+chroma"), "belongs to the presets of 128"),
+        ("mine", one_epoch("default", labels="album"), "belong to the preset contrastive"),
+    ],
+)
+def test_options_that_do_not_fit_are_told(
+    library: Library, name: str, training: SoundTraining, told: str
+) -> None:
+    with pytest.raises(BadArgument, match=told):
+        library.train(name, training, workers=1)
+
+
+def test_damaged_files_are_told_and_the_space_still_answers(library: Library) -> None:
+    folder = library.train("mine", one_epoch("dual-axis"), workers=1).folder
+    (folder / MODEL).write_bytes((folder / MODEL).read_bytes()[:-8])
+    with pytest.raises(BadCheckpoint, match="damaged"):
+        library.reconstruct(1, "mine")
+    assert len(library.like(1, space="mine")) == 5
+    (folder / STATE).write_bytes(b"")
+    with pytest.raises(BadCheckpoint, match="damaged"):
+        library.train("mine", one_epoch("dual-axis"), workers=1, resume=True)
+
+
+def test_nothing_to_resume_is_told(library: Library) -> None:
+    with pytest.raises(BadCheckpoint, match="there is no checkpoint"):
+        library.train("mine", one_epoch("dual-axis"), workers=1, resume=True)
+
+
+def test_a_space_that_was_not_learned_is_told(library: Library) -> None:
+    with pytest.raises(NotFound, match="no space 'mine' was learned"):
+        library.reconstruct(1, "mine")
+
+
+def test_the_split_is_by_album_and_always_the_same() -> None:
+    examples = [Example(f"{n:02}", album=f"album {n // 4}") for n in range(40)]
+    learn, held = split(examples)
+    assert len(learn) + len(held) == 40
+    assert len(held) == 4
+    assert not {one.album for one in learn} & {one.album for one in held}
+    assert split(examples[::-1])[1] == held
+
+
+def test_even_tiles_cover_an_image() -> None:
+    image = np.arange(40, dtype=np.uint8).reshape(1, 1, 40)
+    assert even_tiles(image, 10, 32)[:, 0, 0, 0].tolist() == [0, 10, 20, 30]
+    assert even_tiles(image, 10, 2)[:, 0, 0, 0].tolist() == [0, 30]
+    assert even_tiles(image, 64, 2)[0, 0, 0].tolist() == [*range(40), *range(24)]
