@@ -39,6 +39,7 @@ Watcher = Callable[[str, int, int], None]
 
 CURVE: Final = "loss.png"
 EMBED_AT_ONCE: Final = 64
+FILTERS_OF_A_LAYER: Final = 32
 #: A step may last so long; other tempos are mistakes.
 STEP_BETWEEN_S: Final = (0.1, 20.0)
 
@@ -348,7 +349,9 @@ def reconstruct(store: Store, space: str, track: Track) -> Reconstruction:
 
 
 def first_filters(store: Store, space: str, tracks: Sequence[Track], most: int) -> list[Filter]:
-    """Find what each filter of a space's first layers looks like, and what excites it most.
+    """Find what the filters of a space's first layers look like, and what excites each most.
+
+    Of a layer with many filters, the 32 are taken whose excitation differs most between tracks.
 
     Parameters
     ----------
@@ -378,9 +381,11 @@ def first_filters(store: Store, space: str, tracks: Sequence[Track], most: int) 
     found = []
     for name, rows in excited.items():
         table = np.stack(rows)
-        for number, picture in enumerate(weights[name]):
+        telling = np.argsort(-table.std(axis=0), kind="stable")[:FILTERS_OF_A_LAYER]
+        for number in sorted(telling.tolist()):
             order = np.argsort(-table[:, number], kind="stable")[:most]
-            found.append(Filter(name, picture, tuple(names[row] for row in order)))
+            best = tuple(names[row] for row in order)
+            found.append(Filter(f"{name}, filter {number + 1}", weights[name][number], best))
     return found
 
 

@@ -70,6 +70,7 @@ def draw_losses(history: Sequence["Epoch"], target: Path, title: str) -> None:
     )
     axes.set(xlabel="epoch", ylabel="loss", title=title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(0.5, epochs[-1] + 0.5)
     axes.margins(y=0.12)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
@@ -165,7 +166,7 @@ def draw_filters(filters: Sequence[Filter], target: Path, title: str) -> None:
         )  # fmt: skip
         axes.set_xticks([])
         axes.set_yticks([])
-        axes.set_title(f"{one.layer} {number + 1}", fontsize=8, loc="left")
+        axes.set_title(one.layer, fontsize=8, loc="left")
         axes.set_xlabel(
             "\n".join(_short(name, 38) for name in one.tracks), fontsize=6.5, loc="left"
         )
@@ -177,6 +178,9 @@ def _label_bands(axes: "Axes", kind: LogMel) -> None:
     centres = bands_hz(kind)[::-1]
     there = [hz for hz in _FREQUENCIES_HZ if hz <= centres[-1]]
     rows = kind.bands - np.interp(there, centres, np.arange(kind.bands)) - 0.5
+    # Low notes lie close together: a label needs room.
+    apart = [i for i in range(len(there)) if i == 0 or rows[i - 1] - rows[i] > kind.bands / 12]
+    there, rows = [there[i] for i in apart], rows[apart]
     axes.set_yticks(rows, [f"{hz / 1000:g}k" if hz >= 1000 else str(hz) for hz in there])
     axes.set_ylabel("frequency in Hz")
 

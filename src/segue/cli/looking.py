@@ -140,6 +140,7 @@ def evaluate(
 
     with open_library(library) as lib:
         table = lib.evaluate(by, artist_filter=artist_filter, metric=metric, seed=seed)
+        learned = [info.space.name for info in lib.spaces() if info.trained]
     rows = []
     for name, result in table.items():
         estimate = interval([result], "precision_at_1", seed=seed)
@@ -170,6 +171,11 @@ def evaluate(
         ),
         [tuple(row.values()) for row in rows],
     )  # fmt: skip
+    if seen := [name for name in learned if name in table]:
+        say(
+            f"learned from these very tracks: {', '.join(seen)}; with --labels also from these "
+            "very answers, so that their figures are no promise for other music"
+        )
 
 
 @export_app.command("vectors")

@@ -228,7 +228,7 @@ def _learned_fields(learned: "Learned") -> dict[str, object]:
 def _say_learned(learned: "Learned") -> None:
     trained = learned.trained
     say(
-        f"{len(trained.history)} epochs, {trained.stopped}; best was epoch {trained.best.epoch} "
+        f"{len(trained.history)} epochs; {trained.stopped}; best was epoch {trained.best.epoch} "
         f"with validation loss {trained.best.validation_loss:.5f} "
         f"(training {trained.best.loss:.5f})"
     )

@@ -213,7 +213,7 @@ class _Run:
                 last_save = time.monotonic()
             if self._interrupts:
                 raise KeyboardInterrupt
-        return self._good_enough() or f"all {self._epochs} epochs are done"
+        return self._good_enough() or "all epochs are done"
 
     def _one_step(self) -> Batch:
         generator = self._generator(self._step)

@@ -38,7 +38,6 @@ CONTRAST_EPOCHS: Final = 40
 #: From MusiCNN's activations few steps are taken: a head that learns longer to tell tracks
 #: apart tells the tracks of one album apart as well. See JOURNAL.md.
 HEAD_STEPS: Final = 40
-HEAD_STEPS_AT_ONCE: Final = 8
 FEWEST_TO_CONTRAST: Final = 2
 
 
@@ -123,11 +122,10 @@ def contrast(
         head = _start(rows[: len(learn)], None if labels is None else labels[: len(learn)])
         task = from_activations(heard, learned, held, labels, how)
         loop = LoopConfig(
-            HEAD_STEPS // HEAD_STEPS_AT_ONCE,
-            steps_per_epoch=HEAD_STEPS_AT_ONCE,
+            1,
+            steps_per_epoch=HEAD_STEPS,
             learning_rate=3e-3,
             schedule="cosine",
-            patience=HEAD_STEPS,
         )
         objective = Objective(network, task.draw, task.validation, task.loss)
         return Task(objective, loop, how.batch, lambda: network.start_from(head))

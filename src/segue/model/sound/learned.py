@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from segue.errors import BadCheckpoint
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
@@ -219,14 +220,18 @@ class LearnedSound:
         list of Layer
         """
         found: list[Layer] = []
-        whole = int(np.prod(tiles.shape[1:])) // (1 + self.config.stereo)
+        sides = 1 + self.config.stereo
+        whole = int(np.prod(tiles.shape[1:])) // sides
 
         def note(module: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
             if given[0][0].numel() == whole:
                 kernel = module.weight.detach().float()  # type: ignore[operator]
-                # Of several channels the mean; rows are frequency, columns time.
-                picture = kernel.mean(1) if kernel.ndim == 4 else kernel
-                name = "along time" if given[0].ndim == 3 else "filter"
+                if kernel.ndim == 4:
+                    # Squares of the image may have been made channels; this lays them out again.
+                    square = round((kernel.shape[1] / tiles.shape[1] * sides) ** 0.5)
+                    kernel = F.pixel_shuffle(kernel, square).mean(1)
+                picture = kernel  # rows are frequency, columns time
+                name = "along time" if given[0].ndim == 3 else "first layer"
                 if given[0].ndim == 3 and found:
                     name, picture = "along frequency", picture.transpose(1, 2)
                 excitation = result.float().relu().mean(dim=(0, *range(2, result.ndim)))
