@@ -27,6 +27,8 @@ docs: $(VENV)/dev
 bench: $(VENV)/bench
 	for name in $(BENCHES); do $(BIN)/python bench/$$name.py --data $(DATA) || exit 1; done
 	$(BIN)/python bench/sound_space.py --data $(DATA) --cache .bench-cache
+	$(BIN)/python bench/learned_spaces.py --data $(DATA) --cache .bench-cache --work .bench-cache/learned
+	$(BIN)/python bench/train_speed.py --work .bench-cache
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
