@@ -217,6 +217,22 @@ def test_damaged_files_are_told_and_the_space_still_answers(library: Library) ->
         library.train("mine", one_epoch("dual-axis"), workers=1, resume=True)
 
 
+def test_an_interrupted_run_is_not_thrown_away_by_mistake(library: Library) -> None:
+    def interrupt(_progress: object) -> None:
+        raise KeyboardInterrupt
+
+    training = one_epoch("default")
+    with pytest.raises(KeyboardInterrupt):
+        library.train("mine", training, workers=1, watch_training=interrupt)
+    folder = library.folder / "models" / "mine"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / STATE).touch()
+    with pytest.raises(BadArgument, match="go on with --resume, or start over with --anew"):
+        library.train("mine", training, workers=1)
+    assert library.train("mine", training, workers=1, anew=True).tracks == 6
+    assert library.train("mine", training, workers=1).tracks == 6  # the finished one is replaced
+
+
 def test_nothing_to_resume_is_told(library: Library) -> None:
     with pytest.raises(BadCheckpoint, match="there is no checkpoint"):
         library.train("mine", one_epoch("dual-axis"), workers=1, resume=True)

@@ -83,6 +83,7 @@ def train(
     training: SoundTraining,
     *,
     resume: bool = False,
+    anew: bool = False,
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: "TrainingWatcher | None" = None,
@@ -97,6 +98,8 @@ def train(
     training : SoundTraining
     resume : bool
         Go on with the run of that name.
+    anew : bool
+        Start over, even where an interrupted run could go on.
     workers : int
         Decoding processes.
     watch, watch_training : callable, optional
@@ -111,9 +114,13 @@ def train(
     """
     store.spaces.check_trained_name(space)
     folder = model_folder(store, space)
-    if not resume and (folder / STATE).exists():
-        # The space that is in use stays until the new one is done.
-        (folder / STATE).unlink()
+    if not resume and _interrupted(folder):
+        if not anew:
+            raise BadArgument(
+                f"training of the space {space!r} was interrupted: go on with --resume, or start "
+                "over with --anew"
+            )
+        (folder / STATE).unlink()  # a space in use stays until the new one is done
     tracks = [track for track in store.tracks() if track.kind == "sound" and not track.missing]
     cache, filled = _fill(store, image_kind(training), training.stereo, tracks, workers, watch)
     examples = _examples(tracks, cache, training.step, image_kind(training))
@@ -123,6 +130,13 @@ def train(
     draw_losses(trained.history, folder / CURVE, f"{space}: {training.preset}")
     count = _place(store, space, sound, tracks, cache, anew=True)
     return Learned(space, trained, count, filled.failures, filled.left_out, folder)
+
+
+def _interrupted(folder: Path) -> bool:
+    state, model = folder / STATE, folder / MODEL
+    if not state.exists():
+        return False
+    return not model.exists() or model.stat().st_mtime_ns < state.stat().st_mtime_ns
 
 
 def place_new(store: Store, *, workers: int = 1, watch: Watcher | None = None) -> None:

@@ -331,6 +331,7 @@ class Library:
         training: "SoundTraining",
         *,
         resume: bool = False,
+        anew: bool = False,
         workers: int | None = None,
         watch: "LearningWatcher | None" = None,
         watch_training: "TrainingWatcher | None" = None,
@@ -345,6 +346,8 @@ class Library:
             The preset, and what of it shall be otherwise.
         resume : bool
             Go on with a run that was interrupted.
+        anew : bool
+            Start over, even where one could go on.
         workers : int, optional
             Decoding processes; else one per core.
         watch, watch_training : callable, optional
@@ -357,6 +360,7 @@ class Library:
             space,
             training,
             resume=resume,
+            anew=anew,
             workers=workers or os.cpu_count() or 1,
             watch=watch,
             watch_training=watch_training,

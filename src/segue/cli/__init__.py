@@ -16,7 +16,10 @@ def main() -> None:
         _report(error)
         sys.exit(2 if isinstance(error, BadArgument) else 1)
     except KeyboardInterrupt:
-        sys.stderr.write("\nstopped; what was finished is stored, run the same again to go on\n")
+        again = "with --resume " if "train" in sys.argv[1:2] else ""
+        sys.stderr.write(
+            f"\nstopped; what was finished is stored, run the same again {again}to go on\n"
+        )
         sys.exit(130)
     except BrokenPipeError:
         # The reader of our output left, as `head` does; leave in silence.

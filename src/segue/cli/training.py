@@ -36,6 +36,9 @@ def train_sound(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Start over, even where a run could be resumed.")
+    ] = False,
     learning_rate: Annotated[float | None, typer.Option(help="Else the preset's.")] = None,
     channels: Annotated[
         Literal["mel", "mel+mfcc+chroma"], typer.Option(help="What an image holds.")
@@ -93,6 +96,7 @@ def train_sound(
             name,
             training,
             resume=resume,
+            anew=anew,
             workers=workers,
             watch=watch,
             watch_training=watch_training,

@@ -1,0 +1,73 @@
+"""How fast a library is placed in the space `dual-axis`, from the cache of images.
+
+    python bench/embed_speed.py --data ../shared/data [--tracks 2000]
+
+Images of 30 s are made of the first clips of the data, and kept under as many names as tracks.
+Reading them, cutting tiles, encoding, standardising: all but the database's commit.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import sound_space
+from segue.model.sound.autoencoder import AutoencoderConfig
+from segue.model.sound.learned import LearnedConfig, LearnedSound, build
+from segue.represent.log_mel import LOG_MELS, log_mel_image
+from segue.store.cache import Cache
+from segue.train.sound import tiles_of
+from tables import keep, table
+
+CLIPS = 20
+AT_ONCE = 64
+ROUNDS = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--tracks", type=int, default=2000)
+    options = parser.parse_args()
+    audio = options.data / "audio"
+    paths = sound_space.read_clips(audio / "tracks.csv").paths[:CLIPS]
+    shown = [log_mel_image(sound_space.read_clip(audio / p), LOG_MELS["mel128"]) for p in paths]
+    config = LearnedConfig(AutoencoderConfig("dual-axis"), "mel128")
+    torch.manual_seed(0)
+    one = np.ones(256, np.float32)
+    sound = LearnedSound(config, build(config), 0 * one, one, {})
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Cache(Path(folder))
+        names = [f"{number:032x}" for number in range(options.tracks)]
+        for number, name in enumerate(names):
+            cache.write(name, shown[number % CLIPS])
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            rates = [options.tracks / seconds(cache, names, sound) for _ in range(ROUNDS)]
+            rows.append((threads, statistics.median(rates), min(rates), max(rates)))
+    keep(
+        "embed_speed",
+        "Placing tracks in `dual-axis` from the cache",
+        [
+            f"{options.tracks} images of 30 s, {ROUNDS} rounds.\n",
+            table(("threads", "tracks/s, median", "least", "most"), rows),
+        ],
+    )
+
+
+def seconds(cache: Cache, names: list[str], sound: LearnedSound) -> float:
+    began = time.perf_counter()
+    for at in range(0, len(names), AT_ONCE):
+        some = [cache.read(name) for name in names[at : at + AT_ONCE]]
+        tiles = [tiles_of(sound.config, image) for image in some if image is not None]
+        sound.vectors(tiles, [0.0] * len(tiles))
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
