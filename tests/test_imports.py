@@ -23,6 +23,7 @@ FLOW = [
     ("query", "explain"),
     ("ingest", "pictures"),
     ("learning",),
+    ("insight",),
     ("answers",),
     ("library",),
     ("cli",),

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound, TrainingFailed
 from segue.ingest.activations import MUSICNN, activations_now, fill_activations
 from segue.ingest.images import Filled, draw_now, fill
-from segue.model.sound.autoencoder import AutoencoderConfig
 from segue.model.sound.learned import LearnedSound
 from segue.model.sound.spaces import REPRESENTATION_VERSION
-from segue.pictures import Filter, draw_losses
+from segue.pictures import draw_losses
 from segue.records import Failure, FloatArray, Span, Track
-from segue.represent.log_mel import LOG_MELS, VERSION, ByteArray, LogMel
+from segue.represent.log_mel import LOG_MELS, VERSION, ByteArray
 from segue.store import Store
 from segue.store.cache import Cache
 from segue.train.loop import STATE
@@ -28,7 +27,7 @@ from segue.train.sound import (
     train_sound,
 )
 from segue.train.sound_options import SoundTraining, image_kind
-from segue.train.tiles import Example, ReadImage, tile_at
+from segue.train.tiles import Example, ReadImage
 
 if TYPE_CHECKING:
     from segue.train.loop import Trained
@@ -39,7 +38,6 @@ Watcher = Callable[[str, int, int], None]
 
 CURVE: Final = "loss.png"
 EMBED_AT_ONCE: Final = 64
-FILTERS_OF_A_LAYER: Final = 32
 #: A step may last so long; other tempos are mistakes.
 STEP_BETWEEN_S: Final = (0.1, 20.0)
 
@@ -122,10 +120,10 @@ def train(
             )
         (folder / STATE).unlink()  # a space in use stays until the new one is done
     tracks = [track for track in store.tracks() if track.kind == "sound" and not track.missing]
-    cache, filled = _fill(store, image_kind(training), training.stereo, tracks, workers, watch)
+    cache, filled = fill_cache(store, image_kind(training), training.stereo, tracks, workers, watch)
     examples = _examples(tracks, cache, training.step, image_kind(training))
     sound, trained = train_sound(
-        training, examples, _reader(cache), folder, resume=resume, watch=watch_training
+        training, examples, reader(cache), folder, resume=resume, watch=watch_training
     )
     draw_losses(trained.history, folder / CURVE, f"{space}: {training.preset}")
     count = _place(store, space, sound, tracks, cache, anew=True)
@@ -149,7 +147,9 @@ def place_new(store: Store, *, workers: int = 1, watch: Watcher | None = None) -
         if not lacking:
             continue
         sound = load(store, info.space.name)
-        cache, _ = _fill(store, sound.config.image, sound.config.stereo, lacking, workers, watch)
+        cache, _ = fill_cache(
+            store, sound.config.image, sound.config.stereo, lacking, workers, watch
+        )
         _place(store, info.space.name, sound, lacking, cache, anew=False)
 
 
@@ -183,7 +183,7 @@ def image_of(store: Store, sound: LearnedSound, track: Track) -> ByteArray:
         The file cannot be read.
     """
     config = sound.config
-    cache, filled = _fill(store, config.image, config.stereo, [track], 1, None)
+    cache, filled = fill_cache(store, config.image, config.stereo, [track], 1, None)
     image = cache.read(track.content_hash)
     if image is None:
         reason = filled.failures[0].reason if filled.failures else "the cache is full"
@@ -213,7 +213,7 @@ def embed_file(store: Store, space: str, path: Path, passage: Span | None) -> Fl
         if config.image == MUSICNN
         else draw_now(path, config.image, passage, stereo=config.stereo)
     )
-    step = _step_frames(None, config.step, config.image)
+    step = step_frames(None, config.step, config.image)
     vector: FloatArray = sound.vectors([tiles_of(config, image)], [step])[0]
     return vector
 
@@ -226,7 +226,7 @@ def remove(store: Store, space: str) -> None:
     shutil.rmtree(model_folder(store, space))
 
 
-def _fill(
+def fill_cache(
     store: Store,
     kind: str,
     stereo: bool,
@@ -234,6 +234,7 @@ def _fill(
     workers: int,
     watch: Watcher | None,
 ) -> tuple[Cache, Filled]:
+    """Open the cache of a kind of image, and make what it lacks."""
     version = REPRESENTATION_VERSION if kind == MUSICNN else VERSION
     name = f"{kind}{'-stereo' if stereo else ''}-v{version}"
     cache = Cache(store.folder / "cache" / name)
@@ -251,13 +252,13 @@ def _examples(tracks: Sequence[Track], cache: Cache, step: str, kind: str) -> li
             track.content_hash,
             track.tags.album,
             track.tags.artist,
-            _step_frames(track, step, kind),
+            step_frames(track, step, kind),
         )
         for track in once.values()
     ]
 
 
-def _step_frames(track: Track | None, step: str, kind: str) -> float:
+def step_frames(track: Track | None, step: str, kind: str) -> float:
     """Turn "bar", "beat" or a number into frames, by the track's own tempo and metre."""
     if not step or step.isdigit():
         return float(step or 0)
@@ -273,7 +274,9 @@ def _seconds_of(step: str, facts: Mapping[str, float | str]) -> float:
     return float(np.clip(beats * 60 / tempo_bpm, *STEP_BETWEEN_S))
 
 
-def _reader(cache: Cache) -> ReadImage:
+def reader(cache: Cache) -> ReadImage:
+    """Return what reads images from a cache, and says so where one is gone."""
+
     def read(content_hash: str) -> NDArray[Any]:
         image = cache.read(content_hash)
         if image is None:
@@ -297,7 +300,7 @@ def _place(
 ) -> int:
     """Write the tracks' vectors, in one transaction; return how many there are."""
     there = [track for track in tracks if track.content_hash in cache]
-    read = _reader(cache)
+    read = reader(cache)
     with store.writing(), store.transaction():
         if anew:
             store.spaces.replace_trained(sound.space(space))
@@ -305,109 +308,8 @@ def _place(
             some = there[at : at + EMBED_AT_ONCE]
             vectors = sound.vectors(
                 [tiles_of(sound.config, read(track.content_hash)) for track in some],
-                [_step_frames(track, sound.config.step, sound.config.image) for track in some],
+                [step_frames(track, sound.config.step, sound.config.image) for track in some],
             )
             for track, vector in zip(some, vectors, strict=True):
                 store.spaces.put(space, track.id, vector)
     return len(there)
-
-
-@dataclass(frozen=True, slots=True)
-class Reconstruction:
-    """A track as a space's network gives it back.
-
-    Attributes
-    ----------
-    track : Track
-    image, reconstruction : ndarray, shape (bands, frames), float32
-        The mel channel, within 0 to 1, the highest band first; in stereo the left side.
-    code : ndarray, shape (numbers, steps)
-        In order of time.
-    kind : LogMel
-    """
-
-    track: Track
-    image: FloatArray
-    reconstruction: FloatArray
-    code: FloatArray
-    kind: LogMel
-
-
-def reconstruct(store: Store, space: str, track: Track) -> Reconstruction:
-    """Encode a track and decode it again, tile after tile.
-
-    Raises
-    ------
-    BadArgument
-        The space's network has no way back.
-    """
-    sound = load(store, space)
-    config = sound.config
-    if not isinstance(config.network, AutoencoderConfig):
-        raise BadArgument(
-            f"the network of the space {space!r} leads from music to vectors only; spaces of "
-            "the presets default, conv, plain-2d and dual-axis can be reconstructed"
-        )
-    image = image_of(store, sound, track)
-    frames = config.network.frames
-    count = max(image.shape[2] // frames, 1)
-    tiles = np.stack([tile_at(image, number * frames, frames) for number in range(count)])
-    decoded, code = sound.reconstruct(tiles, _step_frames(track, config.step, config.image))
-    return Reconstruction(
-        track,
-        np.concatenate(list(tiles[:, 0]), axis=1).astype(np.float32) / np.float32(255),
-        np.concatenate(list(decoded[:, 0]), axis=1),
-        _in_order(code),
-        LOG_MELS[config.image],
-    )
-
-
-def first_filters(store: Store, space: str, tracks: Sequence[Track], most: int) -> list[Filter]:
-    """Find what the filters of a space's first layers look like, and what excites each most.
-
-    Of a layer with many filters, the 32 are taken whose excitation differs most between tracks.
-
-    Parameters
-    ----------
-    store : Store
-    space : str
-    tracks : sequence of Track
-        Of which the most exciting are named.
-    most : int
-        How many.
-    """
-    sound = load(store, space)
-    config = sound.config
-    if config.image not in LOG_MELS:
-        raise BadArgument(f"the space {space!r} was learned from MusiCNN, not from images")
-    cache, _ = _fill(store, config.image, config.stereo, tracks, 1, None)
-    there = [track for track in tracks if track.content_hash in cache]
-    read = _reader(cache)
-    excited: dict[str, list[FloatArray]] = {}
-    weights: dict[str, FloatArray] = {}
-    for track in there:
-        tiles = tiles_of(config, read(track.content_hash))
-        step = _step_frames(track, config.step, config.image)
-        for layer in sound.first_layers(tiles, step):
-            excited.setdefault(layer.name, []).append(layer.excitation)
-            weights[layer.name] = layer.weights
-    names = [" - ".join(filter(None, (t.tags.artist, t.tags.title))) for t in there]
-    found = []
-    for name, rows in excited.items():
-        table = np.stack(rows)
-        telling = np.argsort(-table.std(axis=0), kind="stable")[:FILTERS_OF_A_LAYER]
-        for number in sorted(telling.tolist()):
-            order = np.argsort(-table[:, number], kind="stable")[:most]
-            best = tuple(names[row] for row in order)
-            found.append(Filter(f"{name}, filter {number + 1}", weights[name][number], best))
-    return found
-
-
-def _in_order(code: FloatArray) -> FloatArray:
-    """Lay codes of successive tiles out in time: (numbers, steps)."""
-    if code.ndim == 2:
-        return code.T
-    tiles, channels, bands, steps = code.shape
-    return (
-        code.reshape(tiles, channels * bands, steps).transpose(1, 0, 2).reshape(-1, tiles * steps)
-    )

@@ -36,7 +36,8 @@ from segue.store import Store, default_folder
 if TYPE_CHECKING:
     from segue.ingest.add import AddReport, Watcher
     from segue.ingest.listens import ImportReport
-    from segue.learning import Learned, Reconstruction
+    from segue.insight import Reconstruction
+    from segue.learning import Learned
     from segue.learning import Watcher as LearningWatcher
     from segue.measure.retrieval import Retrieval
     from segue.pictures import Filter
@@ -368,7 +369,7 @@ class Library:
 
     def reconstruct(self, query: Query, space: str) -> "Reconstruction":
         """Encode a track and decode it again with a learned space's network."""
-        from segue.learning import reconstruct
+        from segue.insight import reconstruct
 
         tracks = self.find(query)
         if len(tracks) > 1:
@@ -377,7 +378,7 @@ class Library:
 
     def filters(self, space: str, *, tracks: int = 3) -> "list[Filter]":
         """Return the first filters of a learned space, each with the tracks it answers to."""
-        from segue.learning import first_filters
+        from segue.insight import first_filters
 
         return first_filters(self._store, space, self._store.tracks(), tracks)
 

@@ -234,7 +234,8 @@ class _Run:
         if not np.isfinite(value):
             raise TrainingFailed(
                 f"the loss became {value} at step {self._step + 1}; the last good state is kept "
-                f"in {self._folder}: train with --anew and a lower --learning-rate, or another --seed"
+                f"in {self._folder}: train with --anew and a lower --learning-rate, or another "
+                "--seed"
             )
         self._optimiser.step()
         self._step += 1
