@@ -302,7 +302,7 @@ def errors(work: Path, clips: sound_space.Clips, minutes: float) -> str:
             (
                 f"`{preset}`",
                 *(
-                    float(np.mean([run[name] for run in runs]))
+                    shown_mean([float(run[name]) for run in runs])
                     for name in ("training", "validation", "square", "epochs", "seconds")
                 ),
             )
@@ -310,11 +310,15 @@ def errors(work: Path, clips: sound_space.Clips, minutes: float) -> str:
     columns = ("network", "training loss", "validation loss", "MSE of `conv`", "epochs", "seconds")
     return (
         f"Reconstruction of tracks from packages not trained on, {len(clips.paths)} clips in five "
-        f"folds, {minutes:g} minutes of one thread each. The loss of `conv` is a binary "
-        "cross-entropy, that of `contrastive` is in nats, of the others the MSE. `conv` sees whole "
-        "clips of 512 bands and keeps 82,432 numbers of each, the others 256 of each 7.5 s.\n\n"
+        f"folds, {minutes:g} minutes of one thread each, timing and validation within: far from "
+        "done. The loss of `conv` is a binary cross-entropy, that of `contrastive` is in nats, of "
+        "the others the MSE. `conv` sees whole clips of 512 bands and keeps 82,432 numbers of each, the others 256 of each 7.5 s.\n\n"
         + table(columns, rows)
     )
+
+
+def shown_mean(numbers: Sequence[float]) -> float | str:
+    return "–" if np.isnan(numbers).any() else f"{np.mean(numbers):.4f}"
 
 
 def measured(space: Space, clips: sound_space.Clips, labels: Sequence[str]) -> list[Retrieval]:
