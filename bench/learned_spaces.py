@@ -312,8 +312,8 @@ def errors(work: Path, clips: sound_space.Clips, minutes: float) -> str:
         f"Reconstruction of tracks from packages not trained on, {len(clips.paths)} clips in five "
         f"folds, {minutes:g} minutes of one thread each, timing and validation within: far from "
         "done. The loss of `conv` is a binary cross-entropy, that of `contrastive` is in nats, of "
-        "the others the MSE. `conv` sees whole clips of 512 bands and keeps 82,432 numbers of each, the others 256 of each 7.5 s.\n\n"
-        + table(columns, rows)
+        "the others the MSE. `conv` sees whole clips of 512 bands and keeps 82,432 "
+        "numbers of each, the others 256 of each 7.5 s.\n\n" + table(columns, rows)
     )
 
 
