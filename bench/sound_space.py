@@ -242,6 +242,7 @@ def rows(versions: dict[str, Version], config: SoundSpaceConfig) -> list[Row]:
         Row("nine production numbers", standardised(clean.production, test.production)),
         Row("`features`", standardised(clean.features, test.features)),
         Row("`tags` (MusiCNN's output)", standardised(clean.logits, test.logits)),
+        Row("MusiCNN's last layer but one", standardised(penultimate(clean), penultimate(test))),
         Row("`musicnn` (pooled, z-scored)", standardised(*pooled)),
         Row("trial projection", learned(trial)),
         Row(
@@ -254,6 +255,12 @@ def rows(versions: dict[str, Version], config: SoundSpaceConfig) -> list[Row]:
         ),
         Row("**`sound`**", learned(lambda learn: fitted(versions, config, learn))),
     ]
+
+
+@torch.inference_mode()
+def penultimate(version: Version) -> FloatArray:
+    network = load_musicnn(WEIGHTS / "musicnn.safetensors")
+    return network.penultimate(torch.from_numpy(version.patches.means.astype(np.float32))).numpy()
 
 
 TRIAL = SoundSpaceConfig(pooled_dimension=256, pooled_shrinkage=0.3)

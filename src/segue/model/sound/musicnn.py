@@ -143,8 +143,12 @@ class Musicnn(nn.Module):
 
     def tag_logits(self, pooled: Tensor) -> Tensor:
         """Map pooled activations (B, 1506) to the 50 tags' logits (B, 50)."""
+        return self.penultimate(pooled) @ self._output[0] + self._output[1]
+
+    def penultimate(self, pooled: Tensor) -> Tensor:
+        """Map pooled activations (B, 1506) to the last layer but one, shape (B, 200)."""
         hidden = _apply(self._pooled_norm, pooled) @ self._dense[0] + self._dense[1]
-        return _apply(self._dense_norm, hidden.relu()) @ self._output[0] + self._output[1]
+        return _apply(self._dense_norm, hidden.relu())
 
 
 def load_musicnn(path: Path) -> Musicnn:
