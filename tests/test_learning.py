@@ -58,13 +58,13 @@ def one_epoch(preset: str, **options: object) -> SoundTraining:
     ("training", "dimension"),
     [
         (one_epoch("default"), 256),
-        (one_epoch("dual-axis"), 256),
+        pytest.param(one_epoch("dual-axis"), 256, marks=pytest.mark.slow),
         pytest.param(
             one_epoch("dual-axis", channels="mel+mfcc+chroma"), 256, marks=pytest.mark.slow
         ),
         pytest.param(one_epoch("plain-2d", stereo=True), 512, marks=pytest.mark.slow),
         (one_epoch("conv", step="bar"), 512),
-        (one_epoch("contrastive"), 128),
+        pytest.param(one_epoch("contrastive"), 128, marks=pytest.mark.slow),
         (one_epoch("contrastive", start="musicnn", labels="album"), 256),
     ],
     ids=["default", "dual-axis", "composite", "stereo", "recurrent", "contrastive", "musicnn"],
@@ -149,6 +149,7 @@ def test_filters_are_drawn_with_the_tracks_they_answer_to(library: Library, tmp_
     assert (tmp_path / "f.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_an_emptied_cache_is_made_anew(library: Library) -> None:
     library.train("mine", one_epoch("dual-axis"), workers=1)
     before = library.vectors("mine")[1]
@@ -166,6 +167,7 @@ def test_too_few_tracks_are_told_and_nothing_is_lost(library: Library, count: in
     assert not any(info.trained for info in library.spaces())
 
 
+@pytest.mark.slow
 def test_five_tracks_are_enough(library: Library) -> None:
     library.remove([6])
     assert library.train("mine", one_epoch("dual-axis"), workers=1).tracks == 5

@@ -169,9 +169,13 @@ import sys
 from segue.ingest import add
 from segue.library import Library
 add.COMMIT_EVERY_S = 0.0
-Library.open(sys.argv[1]).add(
-    [sys.argv[2]], workers=1, watch=lambda progress: print(progress.done, flush=True)
-)
+
+def watch(progress):
+    print(progress.done, flush=True)
+    if progress.done == 3:
+        sys.stdin.readline()  # the blow comes here, however fast the machine
+
+Library.open(sys.argv[1]).add([sys.argv[2]], workers=1, watch=watch)
 """
 
 
@@ -181,6 +185,7 @@ def test_what_was_finished_survives_a_blow(
 ) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", ADDING, str(tmp_path / "library"), str(little_music)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -189,6 +194,7 @@ def test_what_was_finished_survives_a_blow(
     while process.stdout.readline().strip() != "3":
         assert process.poll() is None
     process.send_signal(blow)
+    process.wait()
     process.communicate()
     done = len(names(library))
     assert 2 <= done < 6
