@@ -1,6 +1,6 @@
 """What can be said of a recording in named numbers, and the space `features` of them.
 
-The classic list (SYSTEMS, section 1) and the usual summary statistics of music information
+The classic published list and the usual summary statistics of music information
 retrieval. `describe` gives both the facts shown to the user and the numbers compared.
 """
 

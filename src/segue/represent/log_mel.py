@@ -63,7 +63,7 @@ class LogMel:
 # The published images of 30 s are 512 columns wide.
 _TILE_FRAMES_PER_SECOND: Final = 512 / 30
 
-#: The kinds by name. "mel512": Segue's system 2; the others: system 3.
+#: The kinds by name: "mel512" of the network `conv`, the others of those with tiles.
 LOG_MELS: Final = {
     image.name: image
     for image in (

@@ -1,4 +1,4 @@
-"""The convolutional autoencoder of section "conv": pooling down, up-sampling back.
+"""The convolutional autoencoder of the preset `conv`: pooling down, up-sampling back.
 
 The published recipe of 2017: three convolutions with pooling between, mirrored. Its code keeps
 the plane of time and frequency, so that it takes tracks of any length. As an option a gated

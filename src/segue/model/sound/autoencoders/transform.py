@@ -66,8 +66,8 @@ class TransformAutoencoder(nn.Module):
             )
         self.shape = (channels, bands, frames)
         size = channels * bands * frames
-        # Set by `prepare`, not trained: training them was no better, and they are two thirds
-        # of all weights.
+        # Set by `prepare`, not trained: in short runs training them was no better, and they are
+        # two thirds of all weights.
         self.register_buffer("mean", torch.empty(channels, bands, 1))
         self.register_buffer("analysis", torch.empty(latent, size))
         self.register_buffer("synthesis", torch.empty(latent, size))
