@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import sound_space
+import sound_cache
 from segue.model.sound.autoencoder import AutoencoderConfig
 from segue.model.sound.learned import LearnedConfig, LearnedSound, build
 from segue.represent.log_mel import LOG_MELS, log_mel_image
@@ -34,8 +34,8 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, default=2000)
     options = parser.parse_args()
     audio = options.data / "audio"
-    paths = sound_space.read_clips(audio / "tracks.csv").paths[:CLIPS]
-    shown = [log_mel_image(sound_space.read_clip(audio / p), LOG_MELS["mel128"]) for p in paths]
+    paths = sound_cache.read_clips(audio / "tracks.csv").paths[:CLIPS]
+    shown = [log_mel_image(sound_cache.read_clip(audio / p), LOG_MELS["mel128"]) for p in paths]
     config = LearnedConfig(AutoencoderConfig("dual-axis"), "mel128")
     torch.manual_seed(0)
     one = np.ones(256, np.float32)

@@ -22,8 +22,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import sound_cache
 import sound_space
-from segue.measure.retrieval import Retrieval, interval, paired_difference, retrieval
+from segue.measure.bootstrap import interval, paired_difference
+from segue.measure.retrieval import Retrieval, retrieval
 from segue.model.sound.contrastive import ContrastiveConfig, build
 from segue.model.sound.head import Head
 from segue.records import FloatArray
@@ -68,7 +70,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     audio = options.data / "audio"
-    clips = sound_space.read_clips(audio / "tracks.csv")
+    clips = sound_cache.read_clips(audio / "tracks.csv")
     options.work.mkdir(parents=True, exist_ok=True)
     if options.train:
         preset, fold = options.train
@@ -78,8 +80,8 @@ def main() -> None:
         images(options.work, audio, clips, name)
     learn_all(options)
     versions = {
-        name: sound_space.cached(options.cache, audio, clips, name)
-        for name in ("clean", *sound_space.COPIES)
+        name: sound_cache.cached(options.cache, audio, clips, name)
+        for name in ("clean", *sound_cache.COPIES)
     }
     spaces = all_spaces(options.work, clips, versions)
     keep(
@@ -93,7 +95,7 @@ def main() -> None:
     )
 
 
-def folds(clips: sound_space.Clips) -> np.ndarray:
+def folds(clips: sound_cache.Clips) -> np.ndarray:
     names = clips.packages
     return np.array([int(hashlib.sha256(name.encode()).hexdigest(), 16) % FOLDS for name in names])
 
@@ -101,11 +103,11 @@ def folds(clips: sound_space.Clips) -> np.ndarray:
 # ---- learning ----------------------------------------------------------------------------
 
 
-def images(work: Path, audio: Path, clips: sound_space.Clips, name: str) -> list[ByteArray]:
+def images(work: Path, audio: Path, clips: sound_cache.Clips, name: str) -> list[ByteArray]:
     file = work / f"{name}.npz"
     if not file.exists():
         made = [
-            log_mel_image(sound_space.read_clip(audio / p), LOG_MELS[name]) for p in clips.paths
+            log_mel_image(sound_cache.read_clip(audio / p), LOG_MELS[name]) for p in clips.paths
         ]
         np.savez(file, *made)
     with np.load(file) as arrays:
@@ -136,7 +138,7 @@ def learn_all(options: argparse.Namespace) -> None:
 
 
 def learn_one(
-    work: Path, audio: Path, clips: sound_space.Clips, preset: str, fold: int, minutes: float
+    work: Path, audio: Path, clips: sound_cache.Clips, preset: str, fold: int, minutes: float
 ) -> None:
     training = SoundTraining(preset=preset, minutes=minutes, device="cpu")  # type: ignore[arg-type]
     shown = images(work, audio, clips, image_kind(training))
@@ -184,7 +186,7 @@ def square_error(network: torch.nn.Module, shown: Sequence[ByteArray], test: np.
 
 
 def all_spaces(
-    work: Path, clips: sound_space.Clips, versions: dict[str, sound_space.Version]
+    work: Path, clips: sound_cache.Clips, versions: dict[str, sound_cache.Version]
 ) -> list[Space]:
     fold_of = folds(clips)
     clean = versions["clean"]
@@ -247,16 +249,16 @@ def blend(a: Space, b: Space, weight: float) -> Space:
     return Space(f"{1 - weight:g} {a.name} + {weight:g} {b.name}", joined)
 
 
-def draw(head: Head, vectors: FloatArray, clips: sound_space.Clips, learn: np.ndarray) -> Head:
+def draw(head: Head, vectors: FloatArray, clips: sound_cache.Clips, learn: np.ndarray) -> Head:
     return drawn_by_labels(head, vectors[learn], numbered(clips)[learn], LabelStrength())
 
 
-def numbered(clips: sound_space.Clips) -> np.ndarray:
+def numbered(clips: sound_cache.Clips) -> np.ndarray:
     return np.unique(clips.packages, return_inverse=True)[1]
 
 
 def contrasted(
-    heads: Sequence[Head], clips: sound_space.Clips, clean: sound_space.Version, *, labels: bool
+    heads: Sequence[Head], clips: sound_cache.Clips, clean: sound_cache.Version, *, labels: bool
 ) -> Space:
     """Learn a head on MusiCNN's activations by contrast, from `sound` on."""
     fold_of = folds(clips)
@@ -294,7 +296,7 @@ def contrasted(
 # ---- the tables --------------------------------------------------------------------------
 
 
-def errors(work: Path, clips: sound_space.Clips, minutes: float) -> str:
+def errors(work: Path, clips: sound_cache.Clips, minutes: float) -> str:
     rows = []
     for preset in PRESETS:
         runs = [np.load(work / f"{preset}-{k}.npz") for k in range(FOLDS)]
@@ -321,7 +323,7 @@ def shown_mean(numbers: Sequence[float]) -> float | str:
     return "–" if np.isnan(numbers).any() else f"{np.mean(numbers):.4f}"
 
 
-def measured(space: Space, clips: sound_space.Clips, labels: Sequence[str]) -> list[Retrieval]:
+def measured(space: Space, clips: sound_cache.Clips, labels: Sequence[str]) -> list[Retrieval]:
     fold_of = folds(clips)
     return [
         retrieval(
@@ -332,7 +334,7 @@ def measured(space: Space, clips: sound_space.Clips, labels: Sequence[str]) -> l
     ]
 
 
-def qualities(spaces: Sequence[Space], clips: sound_space.Clips) -> str:
+def qualities(spaces: Sequence[Space], clips: sound_cache.Clips) -> str:
     album = {space.name: measured(space, clips, clips.packages) for space in spaces}
     artist = {space.name: measured(space, clips, clips.artists) for space in spaces}
     reference = album["**`sound`**"]
@@ -360,7 +362,7 @@ def qualities(spaces: Sequence[Space], clips: sound_space.Clips) -> str:
     return "Tracks of one package (artist) among the held-out tracks.\n\n" + table(columns, rows)
 
 
-def confusions(spaces: Sequence[Space], clips: sound_space.Clips, production: FloatArray) -> str:
+def confusions(spaces: Sequence[Space], clips: sound_cache.Clips, production: FloatArray) -> str:
     """Tell how much likelier than by chance neighbours share a production number."""
     fold_of = folds(clips)
     names = ("loudness", "bandwidth", "noise floor")

@@ -15,7 +15,8 @@ import torch
 
 import segue
 from segue.formats.sound import read_sound
-from segue.measure.retrieval import interval, retrieval
+from segue.measure.bootstrap import interval
+from segue.measure.retrieval import retrieval
 from segue.model.sound.autoencoder import AutoencoderConfig, build
 from segue.records import FloatArray
 from segue.represent.log_mel import LOG_MELS, ByteArray, log_mel_image, stretch_to_learn

@@ -1,7 +1,6 @@
-"""Spaces learned from a library: trained, filled, looked into."""
+"""Spaces learned from a library: trained, and filled with its tracks."""
 
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, NotFound, TrainingFailed
-from segue.ingest.activations import MUSICNN, activations_now, fill_activations
+from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
+from segue.ingest.activations import activations_now, fill_activations
 from segue.ingest.images import Filled, draw_now, fill
+from segue.metadata import PART as METADATA
 from segue.model.sound.learned import LearnedSound
 from segue.model.sound.spaces import REPRESENTATION_VERSION
 from segue.pictures import draw_losses
@@ -20,13 +20,14 @@ from segue.records import Failure, FloatArray, Span, Track
 from segue.represent.log_mel import LOG_MELS, VERSION, ByteArray
 from segue.store import Store
 from segue.store.cache import Cache
+from segue.train.listens import SPACE as LISTENS
 from segue.train.loop import STATE
 from segue.train.sound import (
     MODEL,
     tiles_of,
     train_sound,
 )
-from segue.train.sound_options import SoundTraining, image_kind
+from segue.train.sound_options import MUSICNN, SoundTraining, image_kind
 from segue.train.tiles import Example, ReadImage
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ Watcher = Callable[[str, int, int], None]
 
 CURVE: Final = "loss.png"
 EMBED_AT_ONCE: Final = 64
+#: Names that `--blend` knows already.
+RESERVED: Final = (LISTENS, METADATA)
 #: A step may last so long; other tempos are mistakes.
 STEP_BETWEEN_S: Final = (0.1, 20.0)
 
@@ -111,6 +114,8 @@ def train(
         Nothing to resume, or it is damaged.
     """
     store.spaces.check_trained_name(space)
+    if space in RESERVED:
+        raise BadArgument(f"{space!r} is a part of blends already; choose another name")
     folder = model_folder(store, space)
     if not resume and _interrupted(folder):
         if not anew:
@@ -137,8 +142,15 @@ def _interrupted(folder: Path) -> bool:
     return not model.exists() or model.stat().st_mtime_ns < state.stat().st_mtime_ns
 
 
-def place_new(store: Store, *, workers: int = 1, watch: Watcher | None = None) -> None:
-    """Place the tracks that a learned space lacks, in every space learned from the library."""
+def place_new(store: Store, *, workers: int = 1) -> list[Failure]:
+    """Place the tracks that a learned space lacks, in every space learned from the library.
+
+    Returns
+    -------
+    list of Failure
+        Models that cannot be read; their spaces stay as they are.
+    """
+    failures: list[Failure] = []
     for info in store.spaces.known():
         if not info.trained or not (model_folder(store, info.space.name) / MODEL).exists():
             continue
@@ -146,11 +158,16 @@ def place_new(store: Store, *, workers: int = 1, watch: Watcher | None = None) -
         lacking = [track for track in lacking if not track.missing and track.kind == "sound"]
         if not lacking:
             continue
-        sound = load(store, info.space.name)
-        cache, _ = fill_cache(
-            store, sound.config.image, sound.config.stereo, lacking, workers, watch
-        )
+        try:
+            sound = load(store, info.space.name)
+        except BadCheckpoint as error:
+            model = model_folder(store, info.space.name) / MODEL
+            failures.append(Failure(model, str(error)))
+            continue
+        config = sound.config
+        cache, _ = fill_cache(store, config.image, config.stereo, lacking, workers, None)
         _place(store, info.space.name, sound, lacking, cache, anew=False)
+    return failures
 
 
 def load(store: Store, space: str) -> LearnedSound:
@@ -216,14 +233,6 @@ def embed_file(store: Store, space: str, path: Path, passage: Span | None) -> Fl
     step = step_frames(None, config.step, config.image)
     vector: FloatArray = sound.vectors([tiles_of(config, image)], [step])[0]
     return vector
-
-
-def remove(store: Store, space: str) -> None:
-    """Take a learned space out of the library, with its model."""
-    load(store, space)
-    with store.writing(), store.transaction():
-        store.spaces.remove_trained(space)
-    shutil.rmtree(model_folder(store, space))
 
 
 def fill_cache(

@@ -133,7 +133,7 @@ class Library:
         if any(info.trained for info in self._store.spaces.known()):
             from segue.learning import place_new  # brings in the networks
 
-            place_new(self._store, workers=count)
+            report.failures += place_new(self._store, workers=count)
         return report
 
     def import_listens(

@@ -12,6 +12,8 @@ from segue.store.rows import Labels
 
 #: What each agreement gives; together 1. Nothing is given for what one of the two does not say.
 SHARES: Final = {"artist": 0.4, "album": 0.3, "genre": 0.2, "year": 0.1}
+#: What `--blend` calls it.
+PART: Final = "metadata"
 #: So many years apart, the year gives nothing; between, proportionally.
 YEARS_APART: Final = 20
 

@@ -3,7 +3,8 @@ import pytest
 
 from segue.errors import BadArgument
 from segue.measure import retrieval as module
-from segue.measure.retrieval import interval, paired_difference, retrieval
+from segue.measure.bootstrap import interval, paired_difference
+from segue.measure.retrieval import retrieval
 
 
 def clusters(spread: float, seed: int = 0) -> tuple[np.ndarray, list[str]]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -131,10 +132,22 @@ def test_more_epochs_may_be_asked_for_when_resuming(tmp_path: Path) -> None:
     assert len(trained.history) == 2
 
 
-def test_minutes_decide_how_many_epochs(tmp_path: Path) -> None:
-    _, trained = run(tmp_path, LoopConfig(epochs=1, steps_per_epoch=2, minutes=0.002, patience=999))
-    assert len(trained.history) >= 1
-    assert len(trained.history) < 500
+@pytest.mark.parametrize(
+    ("minutes", "epochs", "steps"),
+    [
+        (0.2, 10, 20),  # 8 steps a second and a second of validation: 12 s are 10 epochs of 2
+        (0.01, 1, 1),  # not even a validation fits: one step, and what was learned is kept
+    ],
+)
+def test_minutes_decide_how_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: float, epochs: int, steps: int
+) -> None:
+    ticks = count()  # a clock that goes on by a second whenever it is looked at
+    monkeypatch.setattr("segue.train.loop.time.monotonic", lambda: float(next(ticks)))
+    told: list[Progress] = []
+    config = LoopConfig(epochs=1, steps_per_epoch=2, minutes=minutes, patience=99, device="cpu")
+    _, trained = run(tmp_path, config, watch=told.append)
+    assert (len(trained.history), len(told)) == (epochs, steps)
 
 
 @pytest.mark.parametrize(

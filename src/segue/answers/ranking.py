@@ -23,8 +23,6 @@ Metric = Literal["cosine", "euclidean"]
 
 #: Where copies of one recording are looked for when no single space is asked in.
 SOUND: Final = "sound"
-#: The part of a blend that compares tags, not vectors.
-METADATA: Final = "metadata"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +105,8 @@ def points_of(store: Store, space: str, metric: Metric) -> Points:
     """
     if metric not in ("cosine", "euclidean"):
         raise BadArgument(f"there is no metric {metric!r}; choose cosine or euclidean")
-    if space == METADATA:
-        raise BadArgument(f"{METADATA!r} is no space but a part of blends: --blend {METADATA}=1")
+    if space == metadata.PART:
+        raise BadArgument(f"{space!r} is no space but a part of blends: --blend {space}=1")
     matrix = store.spaces.matrix(space)
     if metric == "euclidean":
         matrix = Matrix(matrix.space, *store.spaces.vectors(space))
@@ -165,7 +163,7 @@ def in_blend(store: Store, question: Question, weights: Mapping[str, float]) -> 
     store : Store
     question : Question
     weights : mapping of str to float
-        By name of a space, or `METADATA`; above 0, of any sum.
+        By name of a space, or `metadata.PART`; above 0, of any sum.
 
     Returns
     -------
@@ -181,7 +179,7 @@ def in_blend(store: Store, question: Question, weights: Mapping[str, float]) -> 
     parts = np.array(
         [
             _by_metadata(question, labels)
-            if name == METADATA
+            if name == metadata.PART
             else _part(store, question, name, ids)
             for name in weights
         ]

@@ -136,7 +136,7 @@ def evaluate(
 
     Example: segue evaluate --by artist
     """
-    from segue.measure.retrieval import interval
+    from segue.measure.bootstrap import interval
 
     with open_library(library) as lib:
         table = lib.evaluate(by, artist_filter=artist_filter, metric=metric, seed=seed)

@@ -9,7 +9,6 @@ import typer
 
 from segue.cli.app import JsonOption, LibraryOption, app, open_library
 from segue.cli.output import label, print_json, print_table, say, shown
-from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.learning import Learned
@@ -74,8 +73,6 @@ def train_sound(
     """
     from segue.train.sound_options import SoundTraining
 
-    if recurrent and step not in ("bar", "beat") and not (step.isdigit() and int(step) > 0):
-        raise BadArgument(f"--step {step!r}: give bar, beat, or a number of frames above 0")
     training = SoundTraining(
         preset=preset,
         epochs=epochs,

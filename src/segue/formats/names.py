@@ -1,6 +1,9 @@
 """Names of artists, titles and albums as people compare them."""
 
 import unicodedata
+from typing import Final
+
+MAX_LENGTH: Final = 500  # characters kept of a foreign name
 
 
 def normalise(text: str) -> str:
@@ -8,3 +11,12 @@ def normalise(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     kept = "".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
     return " ".join(kept.split())
+
+
+def clean(text: str) -> str:
+    """Make a text of a foreign file fit to be shown: printable, one line, not too long.
+
+    Control characters in a name would reach the user's terminal.
+    """
+    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_LENGTH])
+    return " ".join(printable.split())[:MAX_LENGTH]

@@ -8,10 +8,9 @@ from typing import Final
 
 import av
 
+from segue.formats.names import clean
 from segue.formats.sound import open_container
 from segue.records import Tags
-
-MAX_LENGTH: Final = 500  # characters kept of one tag
 
 # For each of our fields the names that the formats give it: Vorbis comments and mutagen's
 # "easy" names, ID3 frames, ASF attributes, FFmpeg's generic names.
@@ -94,17 +93,11 @@ def _pick(tags: Mapping[str, object]) -> dict[str, str]:
         for name in names:
             value = tags.get(name)
             first = value[0] if isinstance(value, list) and value else value
-            text = _clean(str(first)) if first else ""
+            text = clean(str(first)) if first else ""
             if text:
                 found[field] = text
                 break
     return found
-
-
-def _clean(text: str) -> str:
-    # Control characters in a tag would reach the user's terminal.
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())[:MAX_LENGTH]
 
 
 def _from_name(path: Path, root: Path) -> Tags:
@@ -115,9 +108,9 @@ def _from_name(path: Path, root: Path) -> Tags:
     artist, dash, title = stem.partition(" - ")
     folders = path.parent.relative_to(root).parts if path.is_relative_to(root) else ()
     return Tags(
-        title=_clean(title if dash else stem) or _clean(_display(path.name)),
-        artist=_clean(artist if dash else _display(folders[-2]) if len(folders) > 1 else ""),
-        album=_clean(_display(path.parent.name)),
+        title=clean(title if dash else stem) or clean(_display(path.name)),
+        artist=clean(artist if dash else _display(folders[-2]) if len(folders) > 1 else ""),
+        album=clean(_display(path.parent.name)),
         track_number=number,
     )
 

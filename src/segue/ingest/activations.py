@@ -6,17 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from segue.errors import Unreadable
-from segue.ingest.add import DECODE_LIMIT_S, TASK
+from segue.ingest.add import DECODE_LIMIT_S, TASK, decode_now
 from segue.ingest.analyse import Decode, Decoded
 from segue.ingest.images import Filled
 from segue.ingest.workers import Fault, Workers
 from segue.model.sound.embed import SoundModel
 from segue.records import Failure, FloatArray, Span, Track
 from segue.store.cache import Cache
-
-#: The kind of "image" that they are.
-MUSICNN = "musicnn"
 
 
 def fill_activations(
@@ -62,12 +58,7 @@ def activations_now(path: Path, passage: Span | None) -> FloatArray:
     Unreadable
         With the reason.
     """
-    with Workers[Decode, Decoded](TASK, 1) as pool:
-        pool.submit(Decode(os.fsencode(path), passage), DECODE_LIMIT_S)
-        decoded = next(iter(pool.results()))[1]
-    if isinstance(decoded, Fault):
-        raise Unreadable(f"{path}: {decoded.reason}")
-    return _rows(SoundModel(), decoded)
+    return _rows(SoundModel(), decode_now(path, passage))
 
 
 def _rows(model: SoundModel, decoded: Decoded) -> FloatArray:

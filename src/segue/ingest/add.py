@@ -102,12 +102,24 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
     Unreadable
         With the reason.
     """
+    decoded = decode_now(path, passage)
+    return SoundModel().embed(decoded.patches, decoded.features)
+
+
+def decode_now(path: Path, passage: Span | None) -> Decoded:
+    """Decode a file that need not be in the library, in a worker process.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    """
     with Workers[Decode, Decoded](TASK, 1) as workers:
         workers.submit(Decode(os.fsencode(path), passage), DECODE_LIMIT_S)
         result = next(iter(workers.results()))[1]
     if isinstance(result, Fault):
         raise Unreadable(f"{path}: {result.reason}")
-    return SoundModel().embed(result.patches, result.features)
+    return result
 
 
 class _Run:

@@ -1,7 +1,7 @@
 """One training loop for every model: resumable to the bit, stopped at any time, on any device.
 
-Everything random in a step is drawn from a generator made from the seed, the step and the
-process alone, so a resumed run draws what an uninterrupted one would have drawn.
+Everything random in a step is drawn from a generator made from the seed and the step alone, so
+a resumed run draws what an uninterrupted one would have drawn.
 """
 
 import json
@@ -18,7 +18,13 @@ from torch import Tensor, nn
 
 from segue.errors import BadCheckpoint, TrainingFailed
 from segue.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from segue.train.setting import LoopConfig, faster_precision, interrupts_noted, optimiser_for
+from segue.train.setting import (
+    LoopConfig,
+    check_device,
+    faster_precision,
+    interrupts_noted,
+    optimiser_for,
+)
 
 Batch = tuple[Tensor, ...]
 
@@ -160,6 +166,7 @@ class _Run:
         self._interrupts: list[int] = []
 
     def go(self, *, resume: bool) -> Trained:
+        check_device(self._config.device)
         saved = load_checkpoint(self._folder / STATE, "training") if resume else None
         self._precision = (
             saved.about["precision"] if saved else faster_precision(self._config.device)
@@ -184,10 +191,9 @@ class _Run:
         torch.manual_seed(self._config.seed)
         self._fabric = Fabric(
             accelerator=self._config.device,
-            devices="auto",
+            devices=1,
             precision="bf16-mixed" if self._precision == "bf16-mixed" else "32-true",
         )
-        self._fabric.launch()
         optimiser = optimiser_for(self._config, self._objective.network)
         self._network, self._optimiser = self._fabric.setup(self._objective.network, optimiser)
         if hasattr(self._objective.network, "loss"):
@@ -259,9 +265,8 @@ class _Run:
         self._losses = []
         if self._best is None or epoch.validation_loss < self._best.validation_loss:
             self._best = epoch
-            if self._fabric.is_global_zero:
-                weights = self._objective.network.state_dict()
-                save_checkpoint(self._folder / BEST, "best weights", self._about, weights)
+            weights = self._objective.network.state_dict()
+            save_checkpoint(self._folder / BEST, "best weights", self._about, weights)
         self._save()
 
     @torch.no_grad()
@@ -289,7 +294,7 @@ class _Run:
     # ---- its parts -----------------------------------------------------------------------
 
     def _generator(self, step: int) -> np.random.Generator:
-        return np.random.default_rng([self._config.seed, step, self._fabric.global_rank])
+        return np.random.default_rng([self._config.seed, step])
 
     def _on_device(self, batch: Batch) -> Batch:
         return tuple(self._fabric.to_device(tensor) for tensor in batch)
@@ -316,7 +321,7 @@ class _Run:
             steps=per_epoch,
             loss=float(np.mean(self._losses[-50:])),
             validation_loss=self._history[-1].validation_loss if self._history else float("nan"),
-            items_per_second=batch_size * self._fabric.world_size / max(each_s, 1e-9),
+            items_per_second=batch_size / max(each_s, 1e-9),
             remaining_s=each_s * (self._epochs * per_epoch - self._step),
         )
 
@@ -345,8 +350,6 @@ class _Run:
     # ---- saving --------------------------------------------------------------------------
 
     def _save(self) -> None:
-        if not self._fabric.is_global_zero:
-            return
         tensors = {f"network.{k}": v for k, v in self._objective.network.state_dict().items()}
         for parameter, state in self._optimiser.state_dict()["state"].items():
             for name, value in state.items():

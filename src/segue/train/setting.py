@@ -1,5 +1,6 @@
 """How a training run is set up on a machine: settings, optimiser, precision, Ctrl-C."""
 
+import os
 import signal
 import threading
 import time
@@ -10,6 +11,8 @@ from typing import Final, Literal
 
 import torch
 from torch import nn
+
+from segue.errors import BadArgument
 
 PROBE_SIZE: Final = 512
 PROBE_ROUNDS: Final = 5
@@ -62,6 +65,26 @@ class LoopConfig:
     device: str = "auto"
 
 
+def check_device(device: str) -> None:
+    """Refuse a device that is not there, and several processes, which are not built yet.
+
+    Raises
+    ------
+    BadArgument
+    """
+    there = {
+        "auto": True,
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device):
+        names = ", ".join(name for name, usable in there.items() if usable)
+        raise BadArgument(f"no device {device!r} here; there are: {names}")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise BadArgument("training runs in one process on one device; start it without torchrun")
+
+
 def optimiser_for(config: LoopConfig, network: nn.Module) -> torch.optim.Optimizer:
     """Make the optimiser that a configuration names."""
     if config.optimiser == "adadelta":
@@ -83,7 +106,7 @@ def faster_precision(device: str) -> Literal["32-true", "bf16-mixed"]:
     """Find by a short probe what is faster here: bfloat16 is so on some machines only."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda"):
+    if device == "cuda":
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     if device != "cpu":
         return "32-true"

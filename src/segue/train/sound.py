@@ -27,6 +27,7 @@ from segue.train.tiles import Example, ReadImage, even_tiles
 MODEL: Final = "space.safetensors"
 FEWEST_TRACKS: Final = 3
 VALIDATION_SHARE: Final = 0.1
+MOST_VALIDATION_SHARE: Final = 1 / 3
 #: Fewer steps than this between two validations are not worth one.
 FEWEST_STEPS: Final = 25
 _TRACKS_AT_ONCE: Final = 64
@@ -34,6 +35,8 @@ _TRACKS_AT_ONCE: Final = 64
 
 def split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     """Divide tracks into those to train on and those to validate with: by album, else track.
+
+    By track where the smallest album is more than a third of all.
 
     Returns
     -------
@@ -54,12 +57,15 @@ def split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     groups: dict[str, list[Example]] = {}
     for example in sorted(examples, key=lambda one: one.content_hash):
         groups.setdefault(example.album or example.content_hash, []).append(example)
-    if len(groups) < FEWEST_TRACKS:  # a single album: then by track
+    if min(map(len, groups.values())) > MOST_VALIDATION_SHARE * len(examples):
         groups = {example.content_hash: [example] for example in examples}
-    ordered = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())
     validation: list[Example] = []
-    while not validation or len(validation) < VALIDATION_SHARE * len(examples):
-        validation += groups.pop(ordered.pop())
+    for name in sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest()):
+        if len(validation) >= VALIDATION_SHARE * len(examples):
+            break
+        # An album that is half of the library would leave nothing to learn from.
+        if len(validation) + len(groups[name]) <= MOST_VALIDATION_SHARE * len(examples):
+            validation += groups[name]
     held = {example.content_hash for example in validation}
     return [example for example in examples if example.content_hash not in held], validation
 

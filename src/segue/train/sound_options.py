@@ -62,6 +62,34 @@ class SoundTraining:
     labels: Literal["", "album", "artist"] = ""
     start: Literal["mel", "musicnn"] = "mel"
 
+    def __post_init__(self) -> None:
+        """Refuse what does not go together."""
+        contrasts = self.preset == "contrastive"
+        for wrong, told in (
+            (not contrasts and self.labels, "--labels belongs to the preset contrastive"),
+            (not contrasts and self.start != "mel", "--from belongs to the preset contrastive"),
+            (contrasts and self.stereo, "--stereo belongs to the autoencoders, not to contrastive"),
+            (self.step and self.preset != "conv", "--recurrent belongs to the preset conv"),
+            (
+                self.channels != "mel" and (self.preset == "conv" or self.start != "mel"),
+                "--channels belongs to the presets that read images of 128 bands",
+            ),
+            (
+                self.step not in ("", "bar", "beat") and not _above_zero(self.step),
+                f"--step {self.step!r}: give bar, beat, or a number of frames above 0",
+            ),
+            (
+                self.learning_rate is not None and self.learning_rate <= 0,
+                f"a learning rate of {self.learning_rate}; it is above 0",
+            ),
+        ):
+            if wrong:
+                raise BadArgument(told)
+
+
+def _above_zero(text: str) -> bool:
+    return text.isdigit() and int(text) > 0
+
 
 def image_kind(training: SoundTraining) -> str:
     """Name the images that a preset learns from."""
@@ -74,14 +102,6 @@ def image_kind(training: SoundTraining) -> str:
 
 def learned_config(training: SoundTraining, lengths: Sequence[int]) -> LearnedConfig:
     """Turn a user's choice, and the lengths of the images in frames, into a configuration."""
-    if training.preset != "contrastive" and (training.labels or training.start != "mel"):
-        raise BadArgument("--labels and --from belong to the preset contrastive")
-    if training.preset == "contrastive" and training.stereo:
-        raise BadArgument("--stereo belongs to the autoencoders, not to contrastive")
-    if training.step and training.preset != "conv":
-        raise BadArgument("--recurrent belongs to the preset conv")
-    if training.channels != "mel" and training.preset == "conv":
-        raise BadArgument("--channels belongs to the presets of 128 bands, not to conv")
     if training.start == "musicnn":
         return LearnedConfig(ContrastiveConfig(source="musicnn"), MUSICNN)
     kind = LOG_MELS[image_kind(training)]

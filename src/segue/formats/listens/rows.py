@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
+from segue.formats.names import clean
+
 READABLE: Final = (
     "Segue reads: CSV of user,track-or-path,plays[,time]; a ListenBrainz export (.zip); a Last.fm "
     "CSV, with the header uts,utc_time,artist,…,track,… or as artist,album,track,date; "
     "a Spotify streaming history (.json)"
 )
 MAX_LINE_BYTES: Final = 1 << 20
-MAX_NAME_LENGTH: Final = 500  # characters
 
 _LATEST_S: Final = 253_402_300_800  # the year 10000
 _MILLISECONDS_FROM: Final = 10**11  # as seconds this would be the year 5138
@@ -115,13 +116,6 @@ def filled(text: str, what: str) -> str:
     if not text:
         raise ValueError(f"no {what}")
     return text
-
-
-def clean(text: str) -> str:
-    """Make a text of a foreign file fit to be shown: printable, one line, not too long."""
-    # Control characters in a name would reach the user's terminal.
-    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_NAME_LENGTH])
-    return " ".join(printable.split())[:MAX_NAME_LENGTH]
 
 
 def time_s(text: str) -> int:

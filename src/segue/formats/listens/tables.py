@@ -11,12 +11,12 @@ from segue.formats.listens.rows import (
     READABLE,
     Listen,
     Row,
-    clean,
     filled,
     numbered_lines,
     read_row,
     time_s,
 )
+from segue.formats.names import clean
 
 MAX_PLAYS: Final = 10**9
 

@@ -1,16 +1,15 @@
 """Autoencoders of log-mel images: their configuration, and how they are built and trained."""
 
-import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from segue.errors import BadArgument
 from segue.model.sound.autoencoders.conv import ConvAutoencoder
-from segue.model.sound.autoencoders.dual_axis import DualAxisAutoencoder, Plain2dAutoencoder
+from segue.model.sound.autoencoders.dual_axis import TileAutoencoder, dual_axis, plain_2d
 from segue.model.sound.autoencoders.transform import TransformAutoencoder
 
 Preset = Literal["conv", "plain-2d", "dual-axis", "default"]
-Autoencoder = ConvAutoencoder | DualAxisAutoencoder | Plain2dAutoencoder | TransformAutoencoder
+Autoencoder = ConvAutoencoder | TileAutoencoder | TransformAutoencoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,9 @@ def build(config: AutoencoderConfig) -> Autoencoder:
         case "conv":
             return ConvAutoencoder(config.channels, config.bands, recurrent=config.recurrent)
         case "plain-2d":
-            return Plain2dAutoencoder(*sizes)
+            return plain_2d(*sizes)
         case "dual-axis":
-            return DualAxisAutoencoder(*sizes)
+            return dual_axis(*sizes)
         case "default":
             return TransformAutoencoder(*sizes)
     raise BadArgument(f"there is no autoencoder {config.preset!r}")
@@ -73,7 +72,7 @@ class Recipe:
     learning_rate : float
         At its height.
     schedule : {"constant", "inverse", "cosine"}
-        How the rate goes on; see `rate`.
+        How the rate goes on; see `segue.train.setting.LoopConfig`.
     batch : int
         Tiles in a step.
     betas, epsilon, weight_decay : tuple of float, float, float
@@ -94,28 +93,6 @@ class Recipe:
     weight_decay: float = 0.0
     clip_norm: float | None = None
 
-    def rate(self, progress: float, step: int) -> float:
-        """Return the learning rate.
-
-        Parameters
-        ----------
-        progress : float
-            Share of the training that is done, 0…1.
-        step : int
-            Steps done.
-        """
-        match self.schedule:
-            case "constant":
-                return self.learning_rate
-            case "inverse":
-                return self.learning_rate / (1 + self.learning_rate / self.epochs * step)
-            case "cosine":
-                rise = min(1.0, (step + 1) / WARM_UP_STEPS)
-                fall = 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))
-                return self.learning_rate * rise * fall
-
-
-WARM_UP_STEPS: Final = 50
 
 _PUBLISHED: Final = Recipe("adam", 1e-3, "constant", batch=32, epochs=20)
 RECIPES: Final[dict[Preset, Recipe]] = {

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -56,9 +56,7 @@ class LearnedConfig:
         return network.preset if isinstance(network, autoencoder.AutoencoderConfig) else _CONTRAST
 
 
-Network = autoencoder.Autoencoder | StereoPair | nn.Module
 _CONTRAST: Final = "contrastive"
-Family = Literal["autoencoder", "contrastive"]
 
 
 def build(config: LearnedConfig) -> nn.Module:

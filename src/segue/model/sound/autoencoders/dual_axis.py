@@ -23,24 +23,24 @@ KERNEL: Final = 5
 SHRINKAGE: Final = 16
 
 
-class DualAxisAutoencoder(nn.Module):
-    """One encoder along time, one along frequency, one decoder; mean squared error.
+class TileAutoencoder(nn.Module):
+    """An encoder of tiles, and the published decoder; mean squared error.
 
     Parameters
     ----------
-    channels, bands, frames : int
-        Of a tile; bands and frames are multiples of 16.
+    shape : tuple of int
+        Channels, bands and frames of a tile; bands and frames are multiples of 16.
     latent : int
-        Numbers that stand for a tile; half from each encoder.
+        Numbers that stand for a tile.
+    encoder : Module
+        From tiles to latent numbers; `AxisEncoders` or `PlaneEncoder`.
     """
 
-    def __init__(self, channels: int, bands: int, frames: int, latent: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], latent: int, encoder: nn.Module) -> None:
         super().__init__()
-        _check_sizes(bands, frames, latent)
-        self.shape = (channels, bands, frames)
-        self.along_time = _axis_encoder(channels * bands, frames, latent // 2)
-        self.along_frequency = _axis_encoder(channels * frames, bands, latent // 2)
-        self.decoder = Decoder(channels, bands, frames, latent)
+        self.shape = shape
+        self.encoder = encoder
+        self.decoder = Decoder(*shape, latent)
         initialise(self)
 
     def encode(self, x_BCMT: Tensor) -> Tensor:
@@ -60,54 +60,11 @@ class DualAxisAutoencoder(nn.Module):
         BadArgument
             Where the shape is another.
         """
-        _check_shape(x_BCMT, self.shape)
-        along_time = self.along_time(x_BCMT.flatten(1, 2))
-        along_frequency = self.along_frequency(x_BCMT.transpose(2, 3).flatten(1, 2))
-        return torch.cat([along_time, along_frequency], dim=1)
-
-    def decode(self, z_BD: Tensor) -> Tensor:
-        """Return tiles in 0…1 from latent numbers."""
-        image: Tensor = self.decoder(z_BD)
-        return image
-
-    def forward(self, x_BCMT: Tensor) -> Tensor:
-        """Encode and decode."""
-        return self.decode(self.encode(x_BCMT))
-
-    def loss(self, x_BCMT: Tensor) -> Tensor:
-        """Return the mean squared error of the reconstruction."""
-        return F.mse_loss(self(x_BCMT).float(), x_BCMT.float())
-
-    def vector(self, x_BCMT: Tensor) -> Tensor:
-        """Return what stands for a tile: its latent numbers, shape (B, latent)."""
-        return self.encode(x_BCMT).float()
-
-
-class Plain2dAutoencoder(nn.Module):
-    """One encoder of two-dimensional convolutions; the rest as in `DualAxisAutoencoder`."""
-
-    def __init__(self, channels: int, bands: int, frames: int, latent: int) -> None:
-        super().__init__()
-        _check_sizes(bands, frames, latent)
-        self.shape = (channels, bands, frames)
-        layers: list[nn.Module] = []
-        for incoming, outgoing in zip((channels, *FILTERS), FILTERS, strict=False):
-            layers += [
-                nn.Conv2d(incoming, outgoing, KERNEL, stride=2, padding=2),
-                nn.ReLU(),
-                nn.BatchNorm2d(outgoing, eps=EPSILON, momentum=MOMENTUM),
-            ]
-        positions = (bands // SHRINKAGE) * (frames // SHRINKAGE)
-        self.encoder = nn.Sequential(
-            *layers, nn.Flatten(), nn.Linear(positions * FILTERS[-1], latent)
-        )
-        self.decoder = Decoder(channels, bands, frames, latent)
-        initialise(self)
-
-    def encode(self, x_BCMT: Tensor) -> Tensor:
-        """Return the latent numbers, shape (B, latent); see `DualAxisAutoencoder.encode`."""
-        _check_shape(x_BCMT, self.shape)
-        z_BD: Tensor = self.encoder(channels_last(x_BCMT))
+        if x_BCMT.shape[1:] != self.shape:
+            raise BadArgument(
+                f"expected tiles of shape (B, {self.shape}), got {tuple(x_BCMT.shape)}"
+            )
+        z_BD: Tensor = self.encoder(x_BCMT)
         return z_BD
 
     def decode(self, z_BD: Tensor) -> Tensor:
@@ -126,6 +83,58 @@ class Plain2dAutoencoder(nn.Module):
     def vector(self, x_BCMT: Tensor) -> Tensor:
         """Return what stands for a tile: its latent numbers, shape (B, latent)."""
         return self.encode(x_BCMT).float()
+
+
+def dual_axis(channels: int, bands: int, frames: int, latent: int) -> TileAutoencoder:
+    """Make the published network: half of the latent numbers from each axis."""
+    _check_sizes(bands, frames, latent)
+    encoder = AxisEncoders(channels, bands, frames, latent)
+    return TileAutoencoder((channels, bands, frames), latent, encoder)
+
+
+def plain_2d(channels: int, bands: int, frames: int, latent: int) -> TileAutoencoder:
+    """Make its counterpart with two-dimensional convolutions."""
+    _check_sizes(bands, frames, latent)
+    encoder = PlaneEncoder(channels, bands, frames, latent)
+    return TileAutoencoder((channels, bands, frames), latent, encoder)
+
+
+class AxisEncoders(nn.Module):
+    """One encoder along time and one along frequency, side by side."""
+
+    def __init__(self, channels: int, bands: int, frames: int, latent: int) -> None:
+        super().__init__()
+        self.along_time = _axis_encoder(channels * bands, frames, latent // 2)
+        self.along_frequency = _axis_encoder(channels * frames, bands, latent // 2)
+
+    def forward(self, x_BCMT: Tensor) -> Tensor:
+        """Return the numbers of both, shape (B, latent)."""
+        along_time = self.along_time(x_BCMT.flatten(1, 2))
+        along_frequency = self.along_frequency(x_BCMT.transpose(2, 3).flatten(1, 2))
+        return torch.cat([along_time, along_frequency], dim=1)
+
+
+class PlaneEncoder(nn.Module):
+    """One encoder of two-dimensional convolutions."""
+
+    def __init__(self, channels: int, bands: int, frames: int, latent: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for incoming, outgoing in zip((channels, *FILTERS), FILTERS, strict=False):
+            layers += [
+                nn.Conv2d(incoming, outgoing, KERNEL, stride=2, padding=2),
+                nn.ReLU(),
+                nn.BatchNorm2d(outgoing, eps=EPSILON, momentum=MOMENTUM),
+            ]
+        positions = (bands // SHRINKAGE) * (frames // SHRINKAGE)
+        self.layers = nn.Sequential(
+            *layers, nn.Flatten(), nn.Linear(positions * FILTERS[-1], latent)
+        )
+
+    def forward(self, x_BCMT: Tensor) -> Tensor:
+        """Return the latent numbers, shape (B, latent)."""
+        z_BD: Tensor = self.layers(channels_last(x_BCMT))
+        return z_BD
 
 
 class Decoder(nn.Module):
@@ -173,8 +182,3 @@ def _check_sizes(bands: int, frames: int, latent: int) -> None:
             f"bands and frames must be multiples of {SHRINKAGE} and the latent numbers even, "
             f"not {bands}, {frames} and {latent}"
         )
-
-
-def _check_shape(x_BCMT: Tensor, shape: tuple[int, int, int]) -> None:
-    if x_BCMT.shape[1:] != shape:
-        raise BadArgument(f"expected tiles of shape (B, {shape}), got {tuple(x_BCMT.shape)}")
