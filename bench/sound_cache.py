@@ -29,6 +29,7 @@ COPY_S = 15.2  # a copy is a stretch of that length, from anywhere
 PATCHES_AT_ONCE = 4
 CUT_S = 1.2
 CLIP_S = 30.0
+MUSLY_RATE_HZ = 22_050  # that it asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,30 @@ def changed(samples: FloatArray, name: str, path: str) -> FloatArray:
 def recording(samples: FloatArray) -> Recording:
     duration_s = len(samples) / SAMPLE_RATE_HZ
     return Recording((samples,), (Span(0.0, duration_s),), duration_s, SAMPLE_RATE_HZ, 1, "")
+
+
+def musly_distances(file: Path, audio: Path, clips: Clips, learn: np.ndarray) -> FloatArray:
+    """Return the distances of musly's method "timbre", its scale set on the clips given."""
+    from pymusly import MuslyJukebox
+
+    box = MuslyJukebox(method="timbre")
+    if not file.exists():
+        heard = [
+            box.serialize_track(box.track_from_audiodata(musly_samples(audio / path).tolist()))
+            for path in clips.paths
+        ]
+        np.savez(file, tracks=np.frombuffer(b"".join(heard), np.uint8).reshape(len(heard), -1))
+    with np.load(file) as arrays:
+        tracks = [box.deserialize_track(row.tobytes()) for row in arrays["tracks"]]
+    box.set_style([tracks[i] for i in np.flatnonzero(learn)])
+    numbered = list(enumerate(tracks))
+    box.add_tracks(numbered)
+    return np.array([box.compute_similarity(one, numbered) for one in numbered], np.float32)
+
+
+def musly_samples(path: Path) -> FloatArray:
+    whole = read_sound(path, MUSLY_RATE_HZ, lambda duration_s: (Span(0.0, duration_s),))
+    return whole.excerpts[0]
 
 
 def bliss_numbers(path: Path) -> FloatArray:

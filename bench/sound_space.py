@@ -14,6 +14,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ from sound_cache import (
     Clips,
     Version,
     cached,
+    musly_distances,
     read_clip,
     read_clips,
 )
@@ -51,6 +53,7 @@ class Row:
 
     name: str
     place: Place
+    distances: bool = False  # what is placed are distances to all clips, no vectors
 
 
 def main() -> None:
@@ -69,7 +72,14 @@ def main() -> None:
     config = SoundSpaceConfig()
     if options.ship:
         ship(clips, versions, config)
-    sections = [quality(clips, versions, config), steadiness(versions, config, audio, clips)]
+
+    def musly(learn: np.ndarray) -> tuple[FloatArray, None]:
+        return musly_distances(options.cache / "musly.npz", audio, clips, learn), None
+
+    chance, bliss, *others = rows(versions, config)
+    compared = [chance, bliss, Row("musly, timbre", musly, distances=True), *others]
+    found = [measure(row, clips) for row in compared]
+    sections = [quality(found, clips), steadiness(versions, config, audio, clips)]
     keep("sound_space", "Quality of the spaces of sound", sections)
 
 
@@ -161,18 +171,20 @@ class Measured:
 
 
 def measure(row: Row, clips: Clips) -> Measured:
+    metric: Literal["cosine", "precomputed"] = "precomputed" if row.distances else "cosine"
     album, artist, asked, both = [], [], [], []
     for fold in (0, 1):
         test = np.flatnonzero(clips.folds == fold)
         clean, changed = row.place(clips.folds != fold)
         packages = [clips.packages[i] for i in test]
-        album.append(retrieval(clean[test], packages))
-        artist.append(retrieval(clean[test], [clips.artists[i] for i in test]))
+        inside = clean[np.ix_(test, test)] if row.distances else clean[test]
+        album.append(retrieval(inside, packages, metric=metric))
+        artist.append(retrieval(inside, [clips.artists[i] for i in test], metric=metric))
         if changed is not None:
             asked.append(retrieval(clean[test], packages, queries=changed[test]))
             both.append(retrieval(changed[test], packages))
     everything = np.ones(len(clips.paths), bool)
-    whole = retrieval(row.place(everything)[0], clips.packages)
+    whole = retrieval(row.place(everything)[0], clips.packages, metric=metric)
     return Measured(row.name, whole, tuple(album), tuple(artist), tuple(asked), tuple(both))
 
 
@@ -186,8 +198,7 @@ def ranged(estimate: Estimate, sign: str = "") -> str:
     return f"{estimate.value:{sign}.3f} ({estimate.low:{sign}.3f} … {estimate.high:{sign}.3f})"
 
 
-def quality(clips: Clips, versions: dict[str, Version], config: SoundSpaceConfig) -> str:
-    found = [measure(row, clips) for row in rows(versions, config)]
+def quality(found: Sequence[Measured], clips: Clips) -> str:
     columns = (
         "space", "all 693: P@1", "P@5", "mAP", "two folds: P@1 (95 % over albums)", "P@5", "mAP",
         "macro P@1", "artist P@1", "degraded query P@1", "all degraded P@1",

@@ -98,6 +98,16 @@ def test_degraded_queries_ask_the_clean_library() -> None:
     assert retrieval(vectors, labels, queries=2 * vectors).precision_at_1 == 1
 
 
+def test_distances_may_be_given_instead_of_vectors() -> None:
+    vectors, labels = clusters(1.0)
+    distances = np.linalg.norm(vectors[:, None] - vectors, axis=2)
+    found = retrieval(distances, labels, metric="precomputed")
+    asked = retrieval(vectors, labels, metric="euclidean")
+    assert found.mean_average_precision == pytest.approx(asked.mean_average_precision)
+    with pytest.raises(BadArgument, match=r"shape \(tracks, tracks\)"):
+        retrieval(vectors, labels, metric="precomputed")
+
+
 def test_intervals_hold_the_value_and_pairs_are_narrower() -> None:
     a = retrieval(*clusters(0.9))
     labels = clusters(0.9)[1]

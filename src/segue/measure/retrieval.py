@@ -9,7 +9,7 @@ Retrieval", ch. 8; the artist filter: Flexer & Schnitzer, "Effects of album and 
 filters in audio similarity computed for very large music databases", CMJ 34(3), 2010.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -91,7 +91,7 @@ def retrieval(
     *,
     queries: FloatArray | None = None,
     groups: Sequence[str | None] | None = None,
-    metric: Literal["cosine", "euclidean"] = "cosine",
+    metric: Literal["cosine", "euclidean", "precomputed"] = "cosine",
     min_tracks: int = MIN_TRACKS,
     seed: int = 0,
 ) -> Retrieval:
@@ -111,7 +111,9 @@ def retrieval(
         Candidates that share the query's group are passed over: with artists here, an
         album's or a genre's neighbours must be by someone else. Queries that are left
         with no hit to find are dropped.
-    metric : {"cosine", "euclidean"}
+    metric : {"cosine", "euclidean", "precomputed"}
+        With "precomputed", as in scikit-learn, `vectors` are distances: row i holds those of
+        track i as a query from every track, shape (n, n); a row may then be zero.
     min_tracks : int
         At least 2.
     seed : int
@@ -128,8 +130,11 @@ def retrieval(
     NothingToMeasure
         No query is left.
     """
-    vectors = _checked(vectors, "vectors")
-    asking = vectors if queries is None else _checked(queries, "queries")
+    distances = metric == "precomputed"
+    vectors = _checked(vectors, "vectors", may_be_zero=distances)
+    asking = vectors if queries is None else _checked(queries, "queries", may_be_zero=distances)
+    if distances and vectors.shape[0] != vectors.shape[1]:
+        raise BadArgument(f"distances have shape (tracks, tracks), not {vectors.shape}")
     if asking.shape != vectors.shape:
         raise BadArgument(f"queries have shape {asking.shape}, vectors {vectors.shape}")
     _check_length(labels, "labels", len(vectors))
@@ -140,9 +145,9 @@ def retrieval(
     asks = (np.bincount(codes)[codes] >= min_tracks) & (names != "")
     if not asks.any():
         raise NothingToMeasure(f"no label has {min_tracks} tracks or more")
-    asking, vectors, offsets = _comparable(asking, vectors, metric)
+    compare = _comparison(asking, vectors, metric)
     rng = np.random.default_rng(seed)
-    scores = _score(asking, vectors, offsets, codes, asks, _group_codes(groups, names), rng)
+    scores = _score(compare, codes, asks, _group_codes(groups, names), rng)
     asked = scores.hits_to_find > 0
     if not asked.any():
         raise NothingToMeasure(
@@ -161,31 +166,34 @@ class _Scores:
     average: NDArray[np.float64]
 
 
-def _comparable(
-    asking: FloatArray, vectors: FloatArray, metric: str
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return vectors and offsets such that the largest product plus offset is the nearest."""
+#: From rows of queries to their similarity to every track, shape (rows, n), in any unit.
+_Comparison = Callable[[NDArray[np.int64]], FloatArray]
+
+
+def _comparison(asking: FloatArray, vectors: FloatArray, metric: str) -> _Comparison:
+    if metric == "precomputed":
+        return lambda rows: -asking[rows]
     if metric == "cosine":
-        return _unit(asking), _unit(vectors), np.zeros(len(vectors), np.float32)
+        asking, vectors = _unit(asking), _unit(vectors)
+        return lambda rows: asking[rows] @ vectors.T
     if metric != "euclidean":
         raise BadArgument(f"there is no metric {metric!r}; choose cosine or euclidean")
     # Minus half the squared distance, but for the query's own length; in units of the spread.
     centre = vectors.mean(axis=0)
     spread = float(np.linalg.norm(vectors - centre)) / np.sqrt(len(vectors)) or 1.0
     asking, vectors = (asking - centre) / spread, (vectors - centre) / spread
-    return asking, vectors, -0.5 * np.square(vectors).sum(axis=1)
+    offsets = -0.5 * np.square(vectors).sum(axis=1)
+    return lambda rows: asking[rows] @ vectors.T + offsets
 
 
 def _score(
-    asking: FloatArray,
-    vectors: FloatArray,
-    offsets: FloatArray,
+    compare: _Comparison,
     codes: NDArray[np.int64],
     asks: NDArray[np.bool_],
     groups: NDArray[np.int64] | None,
     rng: np.random.Generator,
 ) -> _Scores:
-    n = len(vectors)
+    n = len(codes)
     scores = _Scores(
         np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n), np.zeros(n), np.zeros(n)
     )
@@ -193,9 +201,7 @@ def _score(
     block = max(1, _BLOCK_ELEMENTS // n)
     for start in range(0, len(rows), block):
         some = rows[start : start + block]
-        for query, similarity in zip(
-            some, np.round(asking[some] @ vectors.T + offsets, DECIMALS), strict=True
-        ):
+        for query, similarity in zip(some, np.round(compare(some), DECIMALS), strict=True):
             similarity[query] = -np.inf
             if groups is not None and groups[query] >= 0:
                 similarity[groups == groups[query]] = -np.inf
@@ -264,14 +270,14 @@ def _chance_average_precision(
     return np.asarray((h + (hits - 1) / others * (candidates - h)) / candidates)
 
 
-def _checked(vectors: FloatArray, name: str) -> FloatArray:
+def _checked(vectors: FloatArray, name: str, *, may_be_zero: bool) -> FloatArray:
     vectors = np.asarray(vectors, dtype=np.float32)
     if vectors.ndim != 2 or vectors.size == 0:
         raise BadArgument(f"{name} must have shape (tracks, dimensions), not {vectors.shape}")
     if not np.isfinite(vectors).all():
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise BadArgument(f"{name}: row {row} holds values that are not finite")
-    if not vectors.any(axis=1).all():
+    if not (may_be_zero or vectors.any(axis=1).all()):
         row = int(np.flatnonzero(~vectors.any(axis=1))[0])
         raise BadArgument(f"{name}: row {row} is zero and has no direction")
     return vectors
