@@ -74,8 +74,8 @@ def main() -> None:
     )
     less = (
         f"Segue's default is {1 - ours / published:.0%} lower. The published {PUBLISHED} was "
-        "reached with 20 epochs of 125,440 tiles out of 278,581 previews; here there is 500 times less "
-        "music, of other kinds, and each network had but this time.\n"
+        "reached with 20 epochs of 125,440 tiles out of 278,581 previews; here there is 500 times "
+        "less music, of other kinds, and each network had but this time.\n"
     )
     keep("reconstruction", "Reconstruction after the same time", [told, kept, less])
 
