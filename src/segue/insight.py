@@ -9,7 +9,7 @@ import numpy as np
 from segue.errors import BadArgument
 from segue.learning import fill_cache, image_of, load, reader, step_frames
 from segue.model.sound.autoencoder import AutoencoderConfig
-from segue.pictures import Filter
+from segue.pictures.learned import Filter
 from segue.records import FloatArray, Track
 from segue.represent.log_mel import LOG_MELS, LogMel
 from segue.store import Store

@@ -15,7 +15,7 @@ from segue.ingest.images import Filled, draw_now, fill
 from segue.metadata import PART as METADATA
 from segue.model.sound.learned import LearnedSound
 from segue.model.sound.spaces import REPRESENTATION_VERSION
-from segue.pictures import draw_losses
+from segue.pictures.learned import draw_losses
 from segue.records import Failure, FloatArray, Span, Track
 from segue.represent.log_mel import LOG_MELS, VERSION, ByteArray
 from segue.store import Store

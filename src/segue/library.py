@@ -34,13 +34,18 @@ from segue.records import (
 from segue.store import Store, default_folder
 
 if TYPE_CHECKING:
+    from segue.atlas.groups import Grouping
+    from segue.atlas.groups import Method as GroupingMethod
+    from segue.atlas.maps import LibraryMap
+    from segue.atlas.planes import Wanted
     from segue.ingest.add import AddReport, Watcher
     from segue.ingest.listens import ImportReport
     from segue.insight import Reconstruction
     from segue.learning import Learned
     from segue.learning import Watcher as LearningWatcher
     from segue.measure.retrieval import Retrieval
-    from segue.pictures import Filter
+    from segue.neighbours import Watcher as NeighboursWatcher
+    from segue.pictures.learned import Filter
     from segue.store.listens import ListensSummary
     from segue.train.loop import Watcher as TrainingWatcher
     from segue.train.sound_options import SoundTraining
@@ -323,6 +328,103 @@ class Library:
         return evaluate_spaces(
             self._store, by, artist_filter=artist_filter, metric=metric, seed=seed
         )
+
+    # ---- seeing it as a whole ------------------------------------------------------------
+
+    def map(
+        self,
+        space: str = DEFAULT_SPACE,
+        wanted: "Wanted | None" = None,
+        *,
+        update: bool = False,
+        watch: "NeighboursWatcher | None" = None,
+    ) -> "LibraryMap":
+        """Put the tracks on a plane, and remember it.
+
+        Parameters
+        ----------
+        space : str
+        wanted : Wanted, optional
+            The method and its numbers; else chosen by the number of tracks.
+        update : bool
+            Place new tracks on the remembered map, and move none.
+        watch : callable, optional
+            Told how many tracks have their neighbours, of how many.
+        """
+        from segue.atlas.maps import make_map, update_map
+        from segue.atlas.planes import Wanted
+
+        wanted = wanted or Wanted()
+        if update:
+            return update_map(self._store, space, wanted)
+        return make_map(self._store, space, wanted, watch)
+
+    def draw_map(
+        self,
+        found: "LibraryMap",
+        target: str | Path,
+        colour: str = "group",
+        *,
+        embed_previews: bool = False,
+        seed: int = 0,
+        watch: "NeighboursWatcher | None" = None,
+    ) -> None:
+        """Write a map as a page (.html) or a picture (.png, .svg, .pdf).
+
+        Parameters
+        ----------
+        found : LibraryMap
+        target : str or Path
+        colour : str
+            "artist", "album", "genre", "year", "group", or "tag:ambient" and the like.
+        embed_previews : bool
+            Put five seconds of each track into the page.
+        seed : int
+            Of the groups.
+        watch : callable, optional
+            Told how many previews of how many are made.
+        """
+        from segue.atlas.colours import colour_by
+        from segue.atlas.drawing import draw
+        from segue.ingest.previews import previews
+
+        tracks = self._store.tracks(found.ids.tolist())
+        colouring = colour_by(self._store, found.space, colour, tracks, seed=seed)
+        workers = os.cpu_count() or 1
+        sounds = previews(tracks, workers=workers, watch=watch) if embed_previews else None
+        draw(self._store, found, tracks, colouring, Path(target), sounds)
+
+    def groups(
+        self,
+        space: str = DEFAULT_SPACE,
+        method: "GroupingMethod" = "kmeans",
+        k: int | None = None,
+        *,
+        on: str = "space",
+        seed: int = 0,
+    ) -> "Grouping":
+        """Divide the library into groups of tracks that lie together.
+
+        Parameters
+        ----------
+        space : str
+        method : {"kmeans", "hdbscan", "agglomerative"}
+        k : int, optional
+            How many; else as many as fit best.
+        on : {"space", "plane"}
+            Where: in the space itself, or on its remembered map.
+        seed : int
+        """
+        from segue.atlas.groups import find_groups
+
+        if on not in ("space", "plane"):
+            raise BadArgument(f"groups are found on the space or on the plane, not on {on!r}")
+        if on == "plane":
+            found = self.map(space)
+            return find_groups(self._store, found.ids, found.points, method, k, seed=seed)
+        matrix = self._store.spaces.matrix(space)
+        unit = np.asarray(matrix.unit)
+        return find_groups(self._store, matrix.ids, unit, method, k, seed=seed)
 
     # ---- learning spaces -----------------------------------------------------------------
 

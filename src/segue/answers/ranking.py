@@ -206,7 +206,7 @@ def in_blend(store: Store, question: Question, weights: Mapping[str, float]) -> 
 
 def by_tags(store: Store, tags: Sequence[str]) -> Ranking:
     """Rank all tracks by the mean of how strongly they have the tags, standardised."""
-    columns = [_tag_column(tag) for tag in tags]
+    columns = [tag_column(tag) for tag in tags]
     if not columns:
         raise BadArgument("no tag given; " + _known_tags())
     matrix = store.spaces.matrix("tags")
@@ -246,7 +246,14 @@ def _by_metadata(question: Question, labels: Sequence[Labels]) -> FloatArray:
     return np.asarray(found, np.float32)
 
 
-def _tag_column(tag: str) -> int:
+def tag_column(tag: str) -> int:
+    """Return which column of the space `tags` a tag has.
+
+    Raises
+    ------
+    BadArgument
+        It is not known; the nearest ones are named.
+    """
     name = tag.strip().casefold()
     if name in TAGS:
         return TAGS.index(name)

@@ -132,7 +132,7 @@ def reconstruct(
 
         write_wav(output, sound_of_image(made.reconstruction, made.kind), SAMPLE_RATE_HZ)
     else:
-        from segue.pictures import draw_reconstruction
+        from segue.pictures.learned import draw_reconstruction
 
         title = f"{label(made.track)}, space {space}"
         draw_reconstruction(made.image, made.reconstruction, made.code, made.kind, output, title)
@@ -157,7 +157,7 @@ def filters(
 
     Example: segue filters --space dual-axis -o filters.png
     """
-    from segue.pictures import draw_filters
+    from segue.pictures.learned import draw_filters
 
     with open_library(library) as lib:
         found = lib.filters(space, tracks=tracks)

@@ -29,6 +29,7 @@ from segue.records import (
 )
 from segue.store.files import Files, KnownFile
 from segue.store.listens import Listens
+from segue.store.maps import Maps
 from segue.store.rows import (
     Labels,
     search_words,
@@ -37,6 +38,7 @@ from segue.store.rows import (
 )
 from segue.store.schema import migrate
 from segue.store.spaces import Spaces
+from segue.store.taste import Taste
 
 DATABASE: Final = "segue.db"
 BUSY_S: Final = 10.0  # how long a reader waits for a writer's commit
@@ -64,6 +66,10 @@ class Store:
         The vectors.
     listens : Listens
         What was listened to.
+    maps : Maps
+        The planes that were made of spaces.
+    taste : Taste
+        What is loved, and what is skipped.
     files : Files
         Where tracks lie, and which files failed.
 
@@ -90,6 +96,8 @@ class Store:
             migrate(self._db, folder / DATABASE)
             self.spaces = Spaces(self._db, folder / "derived", wanted)
             self.listens = Listens(self._db)
+            self.maps = Maps(self._db)
+            self.taste = Taste(self._db)
             self.files = Files(self._db)
         except sqlite3.DatabaseError as error:
             self._db.close()

@@ -1,10 +1,13 @@
 """All vectors of a space in one contiguous file, derived from the database."""
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,9 +76,38 @@ def _scale(vectors: FloatArray) -> None:
         block /= np.maximum(length, np.finfo(np.float32).tiny)
 
 
+def load_derived(folder: Path, space: str, state: str, what: str) -> dict[str, Any] | None:
+    """Load arrays that were computed from a space as it is now; None where there are none."""
+    try:
+        with np.load(folder / f"{space}-{state}.{what}.npz", allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, BadZipFile):
+        return None  # not there, or cut short: it is derived, so it is made anew
+
+
+def keep_derived(
+    folder: Path, space: str, state: str, what: str, arrays: Mapping[str, NDArray[np.generic]]
+) -> None:
+    """Keep arrays computed from a space, where there is room: they only save time."""
+    target = folder / f"{space}-{state}.{what}.npz"
+    partial = target.with_suffix(f".{os.getpid()}.partial")
+    try:
+        folder.mkdir(exist_ok=True)
+        with partial.open("wb") as out:
+            np.savez(out, allow_pickle=False, **arrays)
+        partial.replace(target)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
+
+
 def _replace(folder: Path, name: str, arrays: dict[Path, NDArray[np.generic]]) -> None:
     folder.mkdir(exist_ok=True)
-    outdated = [file for file in folder.glob(f"{name}-*") if file not in arrays]
+    of_space = re.compile(re.escape(name) + r"-\d+-\d+\..*")
+    kept = {file.name for file in arrays}
+    outdated = [
+        file for file in folder.iterdir() if of_space.fullmatch(file.name) and file.name not in kept
+    ]
     for file, array in arrays.items():
         partial = file.with_suffix(f".{os.getpid()}.partial")
         with partial.open("wb") as out:

@@ -67,7 +67,39 @@ CREATE TABLE listens (
 ) WITHOUT ROWID;
 CREATE INDEX listens_by_heard ON listens (heard);
 """
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST_SCHEMA, _LEARNED_AND_LISTENS)
+_MAPS_AND_TASTE: Final = """
+CREATE TABLE maps (
+    id INTEGER PRIMARY KEY,
+    space INTEGER NOT NULL REFERENCES spaces(id) ON DELETE CASCADE,
+    method TEXT NOT NULL,
+    parameters TEXT NOT NULL,              -- JSON
+    changes INTEGER NOT NULL,              -- of the space, when the map was last made or filled
+    trustworthiness REAL, continuity REAL, -- of the plane; null where there is too little to tell
+    UNIQUE (space, method)
+);
+CREATE TABLE map_points (
+    map INTEGER NOT NULL REFERENCES maps(id) ON DELETE CASCADE,
+    track INTEGER NOT NULL REFERENCES tracks(id) ON DELETE CASCADE,
+    x REAL NOT NULL, y REAL NOT NULL,
+    PRIMARY KEY (map, track)
+) WITHOUT ROWID;
+CREATE INDEX map_points_by_track ON map_points (track);
+CREATE TABLE taste (
+    track INTEGER PRIMARY KEY REFERENCES tracks(id) ON DELETE CASCADE,
+    loved INTEGER NOT NULL,                -- 1: loved, 0: skipped
+    at TEXT NOT NULL                       -- UTC, ISO 8601
+);
+CREATE TABLE written_tags (                -- what `segue tags write` changed, to be undone
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,                  -- of the command, from 1
+    path TEXT NOT NULL,                    -- absolute, percent-encoded
+    field TEXT NOT NULL,                   -- bpm, key or mood
+    before TEXT NOT NULL,                  -- "" where there was none
+    written TEXT NOT NULL,
+    at TEXT NOT NULL
+);
+"""
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST_SCHEMA, _LEARNED_AND_LISTENS, _MAPS_AND_TASTE)
 
 
 def migrate(database: sqlite3.Connection, file: Path) -> None:

@@ -5,14 +5,14 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.records import FloatArray, Space, SpaceInfo
-from segue.store.matrix import Matrix, load_matrix
+from segue.store.matrix import Matrix, keep_derived, load_derived, load_matrix
 from segue.store.rows import space_of
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
@@ -146,6 +146,21 @@ class Spaces:
             f"{space_id}-{changes}",
             lambda: self._raw_vectors(space_id, space.dimension),
         )
+
+    def derived(self, name: str, what: str) -> dict[str, NDArray[Any]] | None:
+        """Load arrays computed from a space as it is now; None where there are none."""
+        _, space_id, changes = self._find(name)
+        return load_derived(self._derived, name, f"{space_id}-{changes}", what)
+
+    def keep_derived(self, name: str, what: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep arrays computed from a space as it is now."""
+        _, space_id, changes = self._find(name)
+        keep_derived(self._derived, name, f"{space_id}-{changes}", what, arrays)
+
+    def identity(self, name: str) -> tuple[int, int]:
+        """Return the number of a space's row, and a count that rises when its vectors change."""
+        _, space_id, changes = self._find(name)
+        return space_id, changes
 
     def vectors(self, name: str) -> tuple[NDArray[np.int64], FloatArray]:
         """Read a space's vectors as stored: ids (n,) and array (n, dimension)."""

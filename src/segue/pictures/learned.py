@@ -1,6 +1,5 @@
 """Pictures of what was learned: loss curves, reconstructions, filters."""
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,19 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from segue.errors import BadArgument
+from segue.pictures.frame import figure_of, save, short
 from segue.records import FloatArray
 from segue.represent.log_mel import RANGE_DB, LogMel, bands_hz
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from segue.train.loop import Epoch
 
-DPI: Final = 150
 _FREQUENCIES_HZ: Final = (100, 200, 500, 1000, 2000, 4000, 8000)
-_ENDINGS: Final = (".png", ".svg", ".pdf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ def draw_losses(history: Sequence["Epoch"], target: Path, title: str) -> None:
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure = _figure(6.4, 4.0)
+    figure = figure_of(6.4, 4.0)
     axes = figure.add_subplot()
     epochs = [epoch.epoch for epoch in history]
     axes.plot(epochs, [epoch.loss for epoch in history], "o-", ms=3, label="training")
@@ -74,7 +70,7 @@ def draw_losses(history: Sequence["Epoch"], target: Path, title: str) -> None:
     axes.margins(y=0.12)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    _save(figure, target)
+    save(figure, target)
 
 
 def draw_reconstruction(
@@ -97,7 +93,7 @@ def draw_reconstruction(
     target : Path
     title : str
     """
-    figure = _figure(10, 11)
+    figure = figure_of(10, 11)
     seconds = image.shape[1] / kind.frames_per_second
     grid = figure.add_gridspec(4, 2, width_ratios=(60, 1))
     error = float(np.mean((image - reconstruction) ** 2))
@@ -140,8 +136,8 @@ def draw_reconstruction(
     axes.set_title(f"encoded: {len(code)} numbers × {code.shape[1]} steps", loc="left", fontsize=10)
     axes.set(xlabel="time in seconds", ylabel="number")
     figure.colorbar(shown, cax=figure.add_subplot(grid[3, 1]))
-    figure.suptitle(_short(title, 90))
-    _save(figure, target)
+    figure.suptitle(short(title, 90))
+    save(figure, target)
 
 
 def draw_filters(filters: Sequence[Filter], target: Path, title: str) -> None:
@@ -156,7 +152,7 @@ def draw_filters(filters: Sequence[Filter], target: Path, title: str) -> None:
     """
     columns = 4
     rows = -(-len(filters) // columns)
-    figure = _figure(13, 1.6 * rows + 0.8)
+    figure = figure_of(13, 1.6 * rows + 0.8)
     for number, one in enumerate(filters):
         axes = figure.add_subplot(rows, columns, number + 1)
         reach = float(np.abs(one.weights).max()) or 1.0
@@ -167,11 +163,9 @@ def draw_filters(filters: Sequence[Filter], target: Path, title: str) -> None:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_title(one.layer, fontsize=8, loc="left")
-        axes.set_xlabel(
-            "\n".join(_short(name, 38) for name in one.tracks), fontsize=6.5, loc="left"
-        )
+        axes.set_xlabel("\n".join(short(name, 38) for name in one.tracks), fontsize=6.5, loc="left")
     figure.suptitle(title)
-    _save(figure, target)
+    save(figure, target)
 
 
 def _label_bands(axes: "Axes", kind: LogMel) -> None:
@@ -183,26 +177,3 @@ def _label_bands(axes: "Axes", kind: LogMel) -> None:
     there, rows = [there[i] for i in apart], rows[apart]
     axes.set_yticks(rows, [f"{hz / 1000:g}k" if hz >= 1000 else str(hz) for hz in there])
     axes.set_ylabel("frequency in Hz")
-
-
-def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _save(figure: "Figure", target: Path) -> None:
-    if target.suffix.lower() not in _ENDINGS:
-        raise BadArgument(f"{target} is no picture Segue writes; name it {', '.join(_ENDINGS)}")
-    partial = target.with_name(f".{target.stem}.partial{target.suffix}")
-    try:
-        figure.savefig(partial, dpi=DPI)
-        partial.replace(target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise BadArgument(f"cannot write {target}: {error.strerror}") from None
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,1 @@
+"""A library seen as a whole: planes, groups and trees."""

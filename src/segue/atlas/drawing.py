@@ -1,0 +1,129 @@
+"""From a map to a picture or a page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.atlas.colours import Colouring
+from segue.atlas.maps import LibraryMap
+from segue.model.sound.spaces import TAGS
+from segue.neighbours import neighbours
+from segue.pages.maps import Shown, shades, write_map
+from segue.pictures.maps import GREY, Dots, colour_of, draw_map
+from segue.records import FloatArray, Track
+from segue.store import Store
+
+NEAREST: Final = 10
+PAGES: Final = (".html", ".htm")
+WARNING: Final = (
+    "Near in the plane mostly means alike; how far two distant groups lie apart, and how large "
+    "a group looks, means nothing."
+)
+_PAGE_GREY: Final = "#9a9a9a"
+_METHODS: Final = {"umap": "UMAP", "tsne": "t-SNE", "pca": "main directions (PCA)"}
+
+
+def caption(found: LibraryMap) -> str:
+    """Say what a map was made with, and how far to trust it."""
+    told = [_METHODS[found.method]]
+    told += [f"{name.replace('_', ' ')} {value:g}" for name, value in found.parameters.items()
+             if not isinstance(value, str)]  # fmt: skip
+    trust = (
+        f"trustworthiness {found.trustworthiness:.3f}, continuity {found.continuity:.3f} at 10 "
+        "neighbours."
+        if found.trustworthiness is not None and found.continuity is not None
+        else "Too few tracks to tell how far to trust it."
+    )
+    return f"{len(found.ids)} tracks in the space {found.space}; {', '.join(told)}; {trust}"
+
+
+def draw(
+    store: Store,
+    found: LibraryMap,
+    tracks: Sequence[Track],
+    colouring: Colouring,
+    target: Path,
+    previews: Mapping[int, bytes] | None = None,
+) -> None:
+    """Write a map as a page or a picture, as the file's ending says.
+
+    Parameters
+    ----------
+    store : Store
+    found : LibraryMap
+    tracks : sequence of Track
+        Of the map, in its order.
+    colouring : Colouring
+    target : Path
+    previews : mapping of int to bytes, optional
+        For a page, see `segue.ingest.previews`.
+    """
+    title = f"{len(tracks)} tracks by {colouring.title}"
+    if target.suffix.lower() not in PAGES:
+        dots = Dots(
+            found.points,
+            [track.tags.title for track in tracks],
+            colouring.names,
+            colouring.of,
+            colouring.values,
+            colouring.title,
+        )
+        draw_map(dots, target, title, f"{caption(found)}\n{WARNING}")
+        return
+    palette, colour, legend, low, high = _coloured(colouring)
+    near, likeness = _nearest(store, found)
+    write_map(
+        Shown(
+            tracks,
+            found.points,
+            near,
+            likeness,
+            described(store, found.ids),
+            colouring.title,
+            palette,
+            colour,
+            legend,
+            low,
+            high,
+            title,
+            f"{caption(found)} {WARNING}",
+        ),
+        target,
+        previews,
+    )
+
+
+def described(store: Store, ids: NDArray[np.int64], most: int = 3) -> list[list[str]]:
+    """Name what stands out most in each track, among these tracks."""
+    known, strengths = store.spaces.vectors("tags")
+    rows = np.isin(known, ids)
+    scaled = strengths[rows] - strengths[rows].mean(axis=0)
+    best = np.argsort(-scaled, axis=1, kind="stable")[:, :most]
+    by_id = dict(zip(known[rows].tolist(), best.tolist(), strict=True))
+    return [[TAGS[column] for column in by_id.get(track, [])] for track in ids.tolist()]
+
+
+def _coloured(
+    colouring: Colouring,
+) -> tuple[list[str], NDArray[np.int64], list[str], str, str]:
+    if not colouring.names and len(colouring.values):
+        palette, colour, low, high = shades(colouring.values)
+        return palette, colour, [], low, high
+    names = list(colouring.names)
+    palette = [colour_of(number, names).replace(GREY, _PAGE_GREY) for number in range(len(names))]
+    colour = np.where(colouring.of < 0, len(names), colouring.of)
+    if (colouring.of < 0).any():
+        names.append("none")
+        palette.append("#6a6a6a")
+    return palette, colour, names, "", ""
+
+
+def _nearest(store: Store, found: LibraryMap) -> tuple[NDArray[np.int32], FloatArray]:
+    n = len(found.ids)
+    if n < 2:
+        return np.empty((n, 0), np.int32), np.empty((n, 0), np.float32)
+    near = neighbours(store, found.space, NEAREST)
+    return near.rows, np.asarray(1 - near.distances**2 / 2, np.float32)

@@ -1,0 +1,280 @@
+"""Groups of tracks that lie together: found, judged, and named by what sets them apart."""
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.errors import BadArgument
+from segue.model.sound.spaces import TAGS
+from segue.records import FloatArray, Track
+from segue.store import Store
+
+Method = Literal["kmeans", "hdbscan", "agglomerative"]
+METHODS: Final[tuple[Method, ...]] = ("kmeans", "hdbscan", "agglomerative")
+FEWEST: Final = 3
+MOST_GROUPS: Final = 20
+FEWEST_IN_GROUP: Final = 5  # on average, where the number of groups is chosen
+#: Of more tracks, as many drawn at random choose the number of groups and judge them.
+SAMPLE: Final = 2000
+#: Agglomeration compares every pair.
+MOST_FOR_AGGLOMERATION: Final = 20_000
+_ROUNDS: Final = 8
+_SHARE: Final = 0.8
+_STANDS_OUT: Final = 0.5  # standard deviations above the library
+
+
+@dataclass(frozen=True, slots=True)
+class Standout:
+    """Something that a group has more of than the library."""
+
+    name: str
+    strength: float  # of a tag: standard deviations above the library; of an artist: share
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tracks that lie together.
+
+    Attributes
+    ----------
+    name : str
+        By what sets it apart; different for each group.
+    ids : ndarray, shape (n,), int64
+        Track ids, those nearest to the centre first.
+    tags, artists : tuple of Standout
+        What there is more of than elsewhere, strongest first.
+    tempo_bpm : tuple of two float, or None
+        Between which the middle half of its tempos lies.
+    """
+
+    name: str
+    ids: NDArray[np.int64]
+    tags: tuple[Standout, ...]
+    artists: tuple[Standout, ...]
+    tempo_bpm: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """A library divided into groups.
+
+    Attributes
+    ----------
+    method : str
+    groups : tuple of Group
+        Largest first.
+    ungrouped : ndarray of int64
+        Tracks that belong to none; only HDBSCAN leaves any.
+    silhouette : float or None
+        -1 to 1: how much closer tracks are to their own group than to the next.
+    stability : float or None
+        Adjusted Rand index between these groups and those found anew in four fifths of the
+        tracks, mean of several draws: 1 where they are always the same, 0 by chance.
+    """
+
+    method: str
+    groups: tuple[Group, ...]
+    ungrouped: NDArray[np.int64]
+    silhouette: float | None
+    stability: float | None
+
+
+def find_groups(
+    store: Store,
+    ids: NDArray[np.int64],
+    points: FloatArray,
+    method: Method = "kmeans",
+    k: int | None = None,
+    *,
+    seed: int = 0,
+) -> Grouping:
+    """Divide tracks into groups.
+
+    Parameters
+    ----------
+    store : Store
+    ids : ndarray, shape (n,), int64
+        Rising.
+    points : ndarray, shape (n, d)
+        Where they lie: vectors of length 1, or places on a plane.
+    method : {"kmeans", "hdbscan", "agglomerative"}
+    k : int, optional
+        How many groups, at least 2; else as many as have the best silhouette.
+    seed : int
+
+    Raises
+    ------
+    BadArgument
+        There are too few tracks, or the number of groups does not fit.
+    """
+    if method not in METHODS:
+        raise BadArgument(f"there is no method {method!r}; choose {', '.join(METHODS)}")
+    if len(ids) < FEWEST:
+        raise BadArgument(f"{len(ids)} tracks cannot be divided into groups; it takes {FEWEST}")
+    if np.ptp(points, axis=0).max() < 1e-6:
+        raise BadArgument(f"all {len(ids)} tracks lie in one place: there are no groups to find")
+    labels, k = _labels(points, method, k, seed)
+    tracks = store.tracks(ids.tolist())
+    strengths = _strengths(store, ids)
+    groups = []
+    for label in range(labels.max() + 1):
+        inside = np.flatnonzero(labels == label)
+        centre = points[inside].mean(axis=0)
+        inside = inside[np.argsort(np.linalg.norm(points[inside] - centre, axis=1), kind="stable")]
+        groups.append(_describe(inside, ids, tracks, strengths))
+    groups.sort(key=lambda group: -len(group.ids))
+    return Grouping(
+        method,
+        tuple(_named_apart(groups)),
+        ids[labels < 0],
+        _silhouette(points, labels, seed),
+        _stability(points, labels, method, k, seed),
+    )
+
+
+# ---- dividing ----------------------------------------------------------------------------
+
+
+def _labels(
+    points: FloatArray, method: Method, k: int | None, seed: int
+) -> tuple[NDArray[np.int64], int]:
+    n = len(points)
+    if method == "hdbscan":
+        if k is not None:
+            raise BadArgument("hdbscan finds the number of groups itself; leave -k away")
+        return divide(points, method, 0, seed), 0
+    if k is not None and not 2 <= k < n:
+        raise BadArgument(f"-k {k}: of {n} tracks, from 2 to {n - 1} groups can be made")
+    if method == "agglomerative" and n > MOST_FOR_AGGLOMERATION:
+        raise BadArgument(
+            f"agglomeration compares every pair, and {n} tracks are more than "
+            f"{MOST_FOR_AGGLOMERATION}; take --method kmeans"
+        )
+    k = k or _best_count(points, method, seed)
+    return divide(points, method, k, seed), k
+
+
+def divide(points: FloatArray, method: Method, k: int, seed: int) -> NDArray[np.int64]:
+    """Give each point the number of its group; -1 for none."""
+    import sklearn.cluster as clusters
+
+    if method == "kmeans":
+        model = clusters.KMeans(k, n_init=4, random_state=seed)
+    elif method == "agglomerative":
+        model = clusters.AgglomerativeClustering(k, linkage="ward")
+    else:
+        fewest = max(FEWEST, round(np.sqrt(len(points)) / 3))
+        model = clusters.HDBSCAN(min_cluster_size=fewest, copy=True)
+    with warnings.catch_warnings():  # of fewer different points than groups
+        warnings.filterwarnings("ignore", message="Number of distinct clusters")
+        found = model.fit_predict(points)
+    return np.asarray(found, np.int64)
+
+
+def _best_count(points: FloatArray, method: Method, seed: int) -> int:
+    some = _sampled(len(points), SAMPLE, seed)
+    most = max(2, min(MOST_GROUPS, len(some) // FEWEST_IN_GROUP))
+    judged = {
+        k: _silhouette(points[some], divide(points[some], method, k, seed), seed) or -1.0
+        for k in range(2, most + 1)
+    }
+    return max(judged, key=lambda k: judged[k])
+
+
+def _silhouette(points: FloatArray, labels: NDArray[np.int64], seed: int) -> float | None:
+    from sklearn.metrics import silhouette_score
+
+    inside = np.flatnonzero(labels >= 0)
+    inside = inside[_sampled(len(inside), SAMPLE, seed)]
+    if not 2 <= len(np.unique(labels[inside])) < len(inside):
+        return None
+    return float(silhouette_score(points[inside], labels[inside]))
+
+
+def _stability(
+    points: FloatArray, labels: NDArray[np.int64], method: Method, k: int, seed: int
+) -> float | None:
+    from sklearn.metrics import adjusted_rand_score
+
+    n = len(points)
+    size = min(round(_SHARE * n), SAMPLE)
+    if size <= max(k, FEWEST) or labels.max() < 1:
+        return None
+    found = []
+    for draw in range(_ROUNDS):
+        some = np.random.default_rng([seed, draw]).choice(n, size, replace=False)
+        again = divide(points[some], method, k, seed + draw + 1)
+        found.append(adjusted_rand_score(labels[some], again))
+    return float(np.mean(found))
+
+
+def _sampled(n: int, most: int, seed: int) -> NDArray[np.int64]:
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+
+
+# ---- naming ------------------------------------------------------------------------------
+
+
+def _strengths(store: Store, ids: NDArray[np.int64]) -> FloatArray:
+    """Return how strongly each track has each tag, in standard deviations of these tracks."""
+    matrix = store.spaces.matrix("tags")
+    _, found = store.spaces.vectors("tags")
+    found = found[np.isin(matrix.ids, ids)]
+    return np.asarray((found - found.mean(axis=0)) / (found.std(axis=0) + 1e-6), np.float32)
+
+
+def _describe(
+    inside: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    tracks: Sequence[Track],
+    strengths: FloatArray,
+) -> Group:
+    mean = strengths[inside].mean(axis=0)
+    tags = [
+        Standout(TAGS[i], float(mean[i]))
+        for i in np.argsort(-mean, kind="stable").tolist()
+        if mean[i] >= _STANDS_OUT
+    ][:3]
+    here = [tracks[row] for row in inside.tolist()]
+    artists = Counter(track.tags.artist for track in here if track.tags.artist)
+    common = [
+        Standout(name, count / len(here))
+        for name, count in artists.most_common(3)
+        if count > 1 and count / len(here) >= 0.1
+    ]
+    tempos = [float(t.facts["tempo_bpm"]) for t in here if t.facts.get("tempo_bpm")]
+    middle = np.percentile(tempos, [25, 75]) if tempos else None
+    return Group(
+        "",
+        ids[inside],
+        tuple(tags),
+        tuple(common),
+        None if middle is None else (float(middle[0]), float(middle[1])),
+    )
+
+
+def _named_apart(groups: Sequence[Group]) -> list[Group]:
+    """Name groups by their tags; where two would be called alike, by artist and tempo too."""
+    taken: set[str] = set()
+    named = []
+    for group in groups:
+        tags = ", ".join(tag.name for tag in group.tags[:2])
+        artist = group.artists[0].name if group.artists else ""
+        tempo = f"{group.tempo_bpm[0]:.0f}-{group.tempo_bpm[1]:.0f} bpm" if group.tempo_bpm else ""
+        mostly = artist if group.artists and group.artists[0].strength > 0.5 else ""
+        parts = [part for part in (mostly, tags) if part] or [artist or tempo or "mixed"]
+        for more in (artist, tempo, *(f"no. {i}" for i in range(2, len(groups) + 2))):
+            name = ": ".join(parts)
+            if name not in taken:
+                break
+            parts += [more] if more and more not in parts else []
+        taken.add(name)
+        named.append(Group(name, group.ids, group.tags, group.artists, group.tempo_bpm))
+    return named

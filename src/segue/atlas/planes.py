@@ -1,0 +1,230 @@
+"""Puts a space's tracks on a plane, so that what is near in the space is near there."""
+
+import warnings
+from dataclasses import asdict, dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from segue.errors import BadArgument
+from segue.neighbours import Neighbours
+from segue.records import FloatArray
+
+Method = Literal["umap", "tsne", "pca"]
+METHODS: Final[tuple[Method, ...]] = ("umap", "tsne", "pca")
+#: Up to here t-SNE is as quick as UMAP, and keeps neighbours better: bench/tables/maps.md.
+MOST_FOR_TSNE: Final = 10_000
+#: Of fewer tracks no neighbourhoods can be told; they are drawn by their main directions.
+FEWEST: Final = 8
+_PLACED_BY: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a user may say of how a plane is made; what is None is chosen by the number of tracks.
+
+    Attributes
+    ----------
+    method : {"umap", "tsne", "pca"}, optional
+    neighbours : int, optional
+    min_dist, perplexity, learning_rate : float, optional
+    seed : int
+        All as of `Layout`.
+    """
+
+    method: Method | None = None
+    neighbours: int | None = None
+    min_dist: float | None = None
+    perplexity: float | None = None
+    learning_rate: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a plane is made.
+
+    Attributes
+    ----------
+    method : {"umap", "tsne", "pca"}
+    seed : int
+    neighbours : int
+        Of UMAP.
+    min_dist : float
+        Of UMAP: how closely points may be packed, above 0, below 1.
+    perplexity : float
+        Of t-SNE: about how many neighbours count.
+    learning_rate : float
+        Of t-SNE; 0 for the number of tracks divided by 12 (Belkina et al. 2019).
+    """
+
+    method: Method
+    seed: int = 0
+    neighbours: int = 0
+    min_dist: float = 0.0
+    perplexity: float = 0.0
+    learning_rate: float = 0.0
+
+    def told(self) -> dict[str, float | int | str]:
+        """Return what is given, without what the method has no use for."""
+        return {name: value for name, value in asdict(self).items() if value or name == "seed"}
+
+
+def choose_layout(n: int, wanted: Wanted) -> Layout:
+    """Choose what is not given by the number of tracks.
+
+    Raises
+    ------
+    BadArgument
+        A number is out of its range, or belongs to another method.
+    """
+    if wanted.method is not None and wanted.method not in METHODS:
+        raise BadArgument(f"there is no method {wanted.method!r}; choose {', '.join(METHODS)}")
+    method = wanted.method or ("tsne" if n <= MOST_FOR_TSNE else "umap")
+    for name, value, of in (
+        ("neighbours", wanted.neighbours, "umap"),
+        ("min-dist", wanted.min_dist, "umap"),
+        ("perplexity", wanted.perplexity, "tsne"),
+        ("learning-rate", wanted.learning_rate, "tsne"),
+    ):
+        if value is not None and method != of:
+            raise BadArgument(f"--{name} belongs to --method {of}, not to {method}")
+        if value is not None and value <= 0:
+            raise BadArgument(f"--{name} {value} must be above 0")
+    if n < FEWEST or method == "pca":
+        return Layout("pca", wanted.seed)
+    if method == "umap":
+        usual = int(np.clip(round(2 + np.sqrt(n) / 2), 4, 15))
+        count = min(wanted.neighbours or usual, n - 1)
+        if count < 2:
+            raise BadArgument(f"--neighbours {count} must be at least 2")
+        if wanted.min_dist is not None and wanted.min_dist >= 1:
+            raise BadArgument(f"--min-dist {wanted.min_dist} must be below 1")
+        return Layout("umap", wanted.seed, neighbours=count, min_dist=wanted.min_dist or 0.1)
+    most = (n - 1) / 3
+    if wanted.perplexity is not None and wanted.perplexity > most:
+        raise BadArgument(
+            f"--perplexity {wanted.perplexity:g} is at most {most:.0f} for {n} tracks"
+        )
+    usual_perplexity = float(np.clip(round(np.sqrt(n)), 2, 30))
+    return Layout(
+        "tsne",
+        wanted.seed,
+        perplexity=wanted.perplexity or min(usual_perplexity, most),
+        learning_rate=wanted.learning_rate or 0.0,
+    )
+
+
+def neighbours_needed(layout: Layout) -> int:
+    """Tell how many neighbours of each track a layout is made from; 0 for none."""
+    return {
+        "umap": layout.neighbours - 1,  # it counts the track itself
+        "tsne": int(3 * layout.perplexity),
+        "pca": 0,
+    }[layout.method]
+
+
+def lay_out(unit: FloatArray, near: Neighbours | None, layout: Layout) -> FloatArray:
+    """Put tracks on a plane.
+
+    Parameters
+    ----------
+    unit : ndarray, shape (n, d)
+        Vectors of length 1.
+    near : Neighbours, optional
+        Of them, at least `neighbours_needed`; None where none are.
+    layout : Layout
+
+    Returns
+    -------
+    ndarray, shape (n, 2), float32
+        Centred; the same for the same seed on the same machine.
+    """
+    start = main_directions(unit)
+    if layout.method == "pca" or near is None or not np.ptp(start):
+        points = start
+    elif layout.method == "umap":
+        points = _umap(unit, near, start, layout)
+    else:
+        points = _tsne(near, start, layout)
+    return np.asarray(points - points.mean(axis=0), np.float32)
+
+
+def main_directions(unit: FloatArray) -> FloatArray:
+    """Project on the two directions of the largest variance, by PCA; shape (n, 2)."""
+    centred = np.asarray(unit - unit.mean(axis=0), np.float64)
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    main = directions[:, ::-1][:, :2]
+    # An eigenvector's sign is arbitrary: the largest entry shall be above 0.
+    main *= np.sign(main[np.abs(main).argmax(axis=0), range(main.shape[1])])
+    points = np.zeros((len(unit), 2))
+    points[:, : main.shape[1]] = centred @ main
+    return np.asarray(points, np.float32)
+
+
+def place(unit: FloatArray, known: FloatArray, points: FloatArray) -> FloatArray:
+    """Put new tracks on a plane where the known ones stay: amid those that are nearest.
+
+    Parameters
+    ----------
+    unit : ndarray, shape (m, d)
+    known : ndarray, shape (n, d)
+        Vectors of the tracks on the plane, of length 1.
+    points : ndarray, shape (n, 2)
+
+    Returns
+    -------
+    ndarray, shape (m, 2), float32
+        The mean of the nearest, each weighing by one over its squared distance.
+    """
+    cosines = unit @ known.T
+    k = min(_PLACED_BY, len(known))
+    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+    squared = np.maximum(2 - 2 * np.take_along_axis(cosines, nearest, axis=1), 1e-6)
+    weights = 1 / squared / (1 / squared).sum(axis=1, keepdims=True)
+    return np.asarray((weights[:, :, None] * points[nearest]).sum(axis=1), np.float32)
+
+
+def _umap(unit: FloatArray, near: Neighbours, start: FloatArray, layout: Layout) -> FloatArray:
+    with warnings.catch_warnings():
+        # Of the seed, that leaves it one thread; of neighbours given, which cannot place later
+        # tracks by its own means.
+        warnings.filterwarnings("ignore", category=UserWarning, module="umap")
+        warnings.filterwarnings("ignore", category=ImportWarning)
+        from umap import UMAP
+
+        count = layout.neighbours
+        own = np.arange(len(unit), dtype=np.int32)[:, None]
+        rows = np.hstack([own, near.rows[:, : count - 1]])
+        distances = np.hstack([np.zeros_like(own, np.float32), near.distances[:, : count - 1]])
+        found = UMAP(
+            n_neighbors=count,
+            min_dist=layout.min_dist,
+            init=start / np.abs(start).max() * 10,
+            random_state=layout.seed,
+            precomputed_knn=(rows, distances),
+            force_approximation_algorithm=True,
+        ).fit_transform(unit)
+    return np.asarray(found, np.float32)
+
+
+def _tsne(near: Neighbours, start: FloatArray, layout: Layout) -> FloatArray:
+    from openTSNE import TSNEEmbedding
+    from openTSNE.affinity import PerplexityBasedNN
+    from openTSNE.nearest_neighbors import PrecomputedNeighbors
+
+    n = len(start)
+    affinities = PerplexityBasedNN(
+        perplexity=layout.perplexity,
+        knn_index=PrecomputedNeighbors(near.rows.astype(np.int64), near.distances),
+        n_jobs=-1,
+        random_state=layout.seed,
+    )
+    small = start / np.std(start[:, 0]) * 1e-4
+    rate = layout.learning_rate or max(n / 12, 50)
+    embedding = TSNEEmbedding(
+        np.asarray(small, np.float64), affinities, n_jobs=-1, random_state=layout.seed
+    )
+    embedding.optimize(250, exaggeration=12, momentum=0.5, learning_rate=rate, inplace=True)
+    embedding.optimize(500, exaggeration=1, momentum=0.8, learning_rate=rate, inplace=True)
+    return np.asarray(embedding, np.float32)

@@ -1,0 +1,201 @@
+"""Commands that show a library as a whole: maps, groups, trees."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from segue.cli.app import JsonOption, LibraryOption, app, open_library
+from segue.cli.asking import write_playlist
+from segue.cli.output import print_json, print_table, say, shown
+from segue.errors import BadArgument
+
+if TYPE_CHECKING:
+    from segue.atlas.groups import Group
+    from segue.neighbours import Watcher
+
+Method = Literal["umap", "tsne", "pca"]
+GroupingMethod = Literal["kmeans", "hdbscan", "agglomerative"]
+SpaceOption = Annotated[str, typer.Option(help="Which space; see `segue spaces`.")]
+
+
+@app.command("map")
+def map_(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A page .html, or a picture .png, .svg, .pdf.")
+    ] = Path("map.html"),
+    space: SpaceOption = "sound",
+    method: Annotated[
+        Method | None, typer.Option(help="Else t-SNE up to 10,000 tracks, UMAP beyond.")
+    ] = None,
+    colour: Annotated[
+        str, typer.Option(help="artist, album, genre, year, group, or a tag: tag:ambient.")
+    ] = "group",
+    neighbours: Annotated[int | None, typer.Option(help="Of UMAP.")] = None,
+    min_dist: Annotated[float | None, typer.Option(help="Of UMAP: how closely to pack.")] = None,
+    perplexity: Annotated[
+        float | None, typer.Option(help="Of t-SNE: about how many neighbours count.")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of t-SNE.")] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Place new tracks on the map that is there; move none.")
+    ] = False,
+    embed_previews: Annotated[
+        bool, typer.Option("--embed-previews", help="Put five seconds of each track into the page.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Draw the library as a map: what is near sounds alike.
+
+    A page works offline: move, zoom, search, click a track to hear it and to see its nearest.
+    The map is remembered: drawn again, in other colours say, every track is where it was. What
+    was small and well known in print was made with --method tsne --perplexity 2
+    --learning-rate 100.
+
+    Example: segue map --colour album -o map.html
+    """
+    from segue.atlas.planes import Wanted
+
+    if embed_previews and output.suffix.lower() not in (".html", ".htm"):
+        raise BadArgument("--embed-previews belongs to a page: -o map.html")
+    wanted = Wanted(method, neighbours, min_dist, perplexity, learning_rate, seed)
+    with open_library(library) as lib:
+        with counting("neighbours") as watch:
+            found = lib.map(space, wanted, update=update, watch=watch)
+        with counting("previews") as watch:
+            lib.draw_map(
+                found, output, colour, embed_previews=embed_previews, seed=seed, watch=watch
+            )
+    if json:
+        points = zip(found.ids.tolist(), found.points.tolist(), strict=True)
+        fields = {
+            "path": shown(output),
+            "space": space,
+            "method": found.method,
+            "parameters": found.parameters,
+            "trustworthiness": found.trustworthiness,
+            "continuity": found.continuity,
+            "placed": found.placed,
+            "points": [{"id": track, "x": x, "y": y} for track, (x, y) in points],
+        }
+        print_json("map", fields)
+        return
+    from segue.atlas.drawing import WARNING, caption
+
+    placed = f", {found.placed} of them placed now" if update else ""
+    say(f"wrote {shown(output)}: {len(found.ids)} tracks{placed}")
+    say(caption(found))
+    say(WARNING)
+
+
+@app.command()
+def groups(
+    method: Annotated[GroupingMethod, typer.Option(help="How.")] = "kmeans",
+    k: Annotated[str, typer.Option("-k", help="How many, or auto.")] = "auto",
+    on: Annotated[
+        Literal["space", "plane"], typer.Option(help="In the space itself, or on its map.")
+    ] = "space",
+    space: SpaceOption = "sound",
+    m3u: Annotated[
+        Path | None, typer.Option(help="Write each group as a playlist into this folder.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Divide the library into groups that sound alike, named by what sets them apart.
+
+    The silhouette (-1 to 1) says how much closer tracks are to their own group than to the
+    next; the stability (0 to 1) how alike the groups come out when a fifth of the tracks is
+    left out. Where both are low the borders are arbitrary.
+
+    Example: segue groups -k 8 --m3u groups/
+    """
+    count = None if k == "auto" else int(k) if k.isdigit() else 0
+    if count == 0:
+        raise BadArgument(f"-k {k}: give a number of groups, or auto")
+    with open_library(library) as lib:
+        found = lib.groups(space, method, count, on=on, seed=seed)
+        tracks = {track.id: track for track in lib.tracks()} if m3u else {}
+    written: dict[str, Path] = {}
+    if m3u:
+        try:
+            m3u.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadArgument(f"cannot make the folder {m3u}: {error.strerror}") from None
+        for number, group in enumerate(found.groups, start=1):
+            name = "".join(c if c.isalnum() or c in " -," else "_" for c in group.name)
+            target = m3u / f"{number:02d} {name[:60].strip()}.m3u8"
+            write_playlist(target, [tracks[i] for i in group.ids.tolist()], quiet=True)
+            written[group.name] = target
+    if json:
+        fields = {
+            "space": space,
+            "method": method,
+            "silhouette": found.silhouette,
+            "stability": found.stability,
+            "groups": [
+                _group_fields(group) | {"playlist": shown(written[group.name])}
+                if written
+                else _group_fields(group)
+                for group in found.groups
+            ],
+            "ungrouped": found.ungrouped.tolist(),
+        }
+        print_json("groups", fields)
+        return
+    rows = [
+        (
+            number,
+            group.name,
+            len(group.ids),
+            ", ".join(f"{tag.name} {tag.strength:+.1f}" for tag in group.tags),
+            ", ".join(f"{artist.name} {artist.strength:.0%}" for artist in group.artists),
+            f"{group.tempo_bpm[0]:.0f}-{group.tempo_bpm[1]:.0f}" if group.tempo_bpm else "",
+        )
+        for number, group in enumerate(found.groups, start=1)
+    ]
+    print_table(
+        f"{len(rows)} groups by {method}",
+        ("", "group", "tracks", "more than elsewhere", "artists", "bpm"),
+        rows,
+    )
+    if len(found.ungrouped):
+        say(f"{len(found.ungrouped)} tracks belong to none")
+    if found.silhouette is not None and found.stability is not None:
+        say(f"silhouette {found.silhouette:.3f}, stability {found.stability:.2f}")
+    if m3u:
+        say(f"wrote {len(written)} playlists to {shown(m3u)}")
+
+
+def _group_fields(group: "Group") -> dict[str, object]:
+    return {
+        "name": group.name,
+        "tracks": group.ids.tolist(),
+        "tags": [{"name": tag.name, "strength": tag.strength} for tag in group.tags],
+        "artists": [{"name": one.name, "share": one.strength} for one in group.artists],
+        "tempo_bpm": group.tempo_bpm,
+    }
+
+
+@contextlib.contextmanager
+def counting(what: str) -> "Iterator[Watcher]":
+    """Show how many of how many are done on the standard error while it is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(what, total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)

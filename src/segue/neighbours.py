@@ -1,0 +1,140 @@
+"""The nearest tracks of every track: computed once for a space, and kept beside its matrix.
+
+Maps, groups, journeys and twins all start from them.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.errors import BadArgument
+from segue.records import FloatArray
+from segue.store import Store
+from segue.store.matrix import Matrix
+
+#: So many are kept at least: what maps and journeys ask for, with some to spare.
+FEWEST: Final = 32
+_BLOCK_ELEMENTS: Final = 1 << 24  # similarities held at once by each thread: 64 MiB
+_THREADS: Final = 2
+_SAMPLE: Final = 8  # columns per group, of which only the best decides where to look
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The nearest others of every track, nearest first.
+
+    Attributes
+    ----------
+    ids : ndarray, shape (n,), int64
+        Track ids, rising.
+    rows : ndarray, shape (n, k), int32
+        Rows of `ids`.
+    distances : ndarray, shape (n, k), float32
+        Euclidean, between vectors of length 1: 0 to 2. ``1 - d * d / 2`` is the cosine.
+    """
+
+    ids: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    distances: FloatArray
+
+    def only(self, k: int) -> "Neighbours":
+        """Return the nearest `k` of them."""
+        return Neighbours(self.ids, self.rows[:, :k], self.distances[:, :k])
+
+
+#: Told how many tracks of how many are done.
+Watcher = Callable[[int, int], None]
+
+
+def neighbours(store: Store, space: str, k: int, watch: Watcher | None = None) -> Neighbours:
+    """Load the nearest tracks of every track, or find them where that was not done yet.
+
+    Parameters
+    ----------
+    store : Store
+    space : str
+    k : int
+        How many, at least 1; of fewer tracks, all others.
+    watch : callable, optional
+        Told how many tracks are done, of how many.
+
+    Returns
+    -------
+    Neighbours
+        Of exactly ``min(k, tracks - 1)`` columns.
+
+    Raises
+    ------
+    BadArgument
+        There is only one track.
+    """
+    matrix = store.spaces.matrix(space)
+    if len(matrix.ids) < 2:
+        raise BadArgument(
+            f"the space {space!r} holds {len(matrix.ids)} tracks; at least 2 are needed"
+        )
+    k = min(k, len(matrix.ids) - 1)
+    kept = store.spaces.derived(space, "neighbours")
+    if kept is not None and kept["rows"].shape[1] >= k and len(kept["rows"]) == len(matrix.ids):
+        return Neighbours(matrix.ids, kept["rows"][:, :k], kept["distances"][:, :k])
+    found = nearest(matrix, min(max(k, FEWEST), len(matrix.ids) - 1), watch)
+    store.spaces.keep_derived(
+        space, "neighbours", {"rows": found.rows, "distances": found.distances}
+    )
+    return found.only(k)
+
+
+def nearest(matrix: Matrix, k: int, watch: Watcher | None = None) -> Neighbours:
+    """Find the nearest others of every track, exactly.
+
+    Equal distances keep the order of the rows.
+    """
+    from threadpoolctl import threadpool_limits
+
+    n = len(matrix.ids)
+    unit = np.asarray(matrix.unit, np.float32)
+    rows, cosines = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
+    block = max(1, min(_BLOCK_ELEMENTS // n, 1024))
+    done = 0
+
+    def find(start: int) -> int:
+        some = slice(start, min(start + block, n))
+        similar = unit[some] @ unit.T
+        own = np.arange(some.start, some.stop)
+        similar[own - start, own] = -np.inf
+        rows[some], cosines[some] = _highest(similar, k)
+        return some.stop - some.start
+
+    # Whole blocks side by side: what follows each product has no threads of its own.
+    with threadpool_limits(1), ThreadPoolExecutor(_THREADS) as pool:
+        for count in pool.map(find, range(0, n, block)):
+            done += count
+            if watch:
+                watch(done, n)
+    distances = np.sqrt(np.maximum(2 - 2 * cosines, 0))
+    return Neighbours(matrix.ids, rows, distances)
+
+
+def _highest(similar: FloatArray, k: int) -> tuple[NDArray[np.int32], FloatArray]:
+    """Return columns and values of the k highest of each row, highest first.
+
+    Most columns are ruled out by a bound: of groups of columns, the k-th highest of the groups'
+    maxima. At least k values reach it, and in music few more do.
+    """
+    n = similar.shape[1]
+    whole = n // _SAMPLE
+    if whole > 2 * k:
+        maxima = similar[:, : whole * _SAMPLE].reshape(len(similar), _SAMPLE, whole).max(axis=1)
+        bound = np.partition(maxima, whole - k, axis=1)[:, whole - k]
+    else:
+        bound = np.partition(similar, n - k, axis=1)[:, n - k]
+    row, column = np.nonzero(similar >= bound[:, None])
+    value = similar[row, column]
+    order = np.lexsort((column, -value, row))
+    starts = np.searchsorted(row, np.arange(len(similar)))
+    best = order[starts[:, None] + np.arange(k)]
+    return column[best].astype(np.int32), value[best]

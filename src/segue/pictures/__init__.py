@@ -1,0 +1,1 @@
+"""Still pictures: what was learned, maps and trees."""

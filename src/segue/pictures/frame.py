@@ -1,0 +1,45 @@
+"""A picture's frame: its size, its file, its words."""
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from segue.errors import BadArgument
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI: Final = 150
+_ENDINGS: Final = (".png", ".svg", ".pdf")
+
+
+def figure_of(width: float, height: float) -> "Figure":
+    """Start a figure of so many inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: "Figure", target: Path) -> None:
+    """Write a figure as what the file's ending says, as a whole or not at all.
+
+    Raises
+    ------
+    BadArgument
+        The ending is unknown, or the file cannot be written.
+    """
+    if target.suffix.lower() not in _ENDINGS:
+        raise BadArgument(f"{target} is no picture Segue writes; name it {', '.join(_ENDINGS)}")
+    partial = target.with_name(f".{target.stem}.partial{target.suffix}")
+    try:
+        figure.savefig(partial, dpi=DPI)
+        partial.replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise BadArgument(f"cannot write {target}: {error.strerror}") from None
+
+
+def short(text: str, most: int) -> str:
+    """Cut a text to so many letters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
