@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from segue.atlas.groups import Method as GroupingMethod
     from segue.atlas.maps import LibraryMap
     from segue.atlas.planes import Wanted
+    from segue.atlas.trees import Level, Tree
     from segue.ingest.add import AddReport, Watcher
     from segue.ingest.listens import ImportReport
     from segue.insight import Reconstruction
@@ -425,6 +426,22 @@ class Library:
         matrix = self._store.spaces.matrix(space)
         unit = np.asarray(matrix.unit)
         return find_groups(self._store, matrix.ids, unit, method, k, seed=seed)
+
+    def tree(
+        self, space: str = DEFAULT_SPACE, level: "Level" = "track", *, min_tracks: int = 1
+    ) -> "Tree":
+        """Join the library to a tree, what is alike first.
+
+        Parameters
+        ----------
+        space : str
+        level : {"track", "artist", "album"}
+        min_tracks : int
+            Leave out artists or albums of fewer.
+        """
+        from segue.atlas.trees import grow
+
+        return grow(self._store, space, level, min_tracks=min_tracks)
 
     # ---- learning spaces -----------------------------------------------------------------
 

@@ -9,15 +9,21 @@ from numpy.typing import NDArray
 
 from segue.atlas.colours import Colouring
 from segue.atlas.maps import LibraryMap
+from segue.atlas.trees import Tree, newick
 from segue.model.sound.spaces import TAGS
 from segue.neighbours import neighbours
+from segue.pages.frame import write_text
 from segue.pages.maps import Shown, shades, write_map
+from segue.pages.trees import write_tree
 from segue.pictures.maps import GREY, Dots, colour_of, draw_map
+from segue.pictures.trees import draw_tree as draw_dendrogram
+from segue.pictures.trees import lay_branches
 from segue.records import FloatArray, Track
 from segue.store import Store
 
 NEAREST: Final = 10
 PAGES: Final = (".html", ".htm")
+NEWICK: Final = (".nwk", ".newick", ".tree")
 WARNING: Final = (
     "Near in the plane mostly means alike; how far two distant groups lie apart, and how large "
     "a group looks, means nothing."
@@ -93,6 +99,32 @@ def draw(
         ),
         target,
         previews,
+    )
+
+
+def draw_tree(tree: Tree, target: Path) -> None:
+    """Write a tree as a page, a picture, or in the Newick format, as the file's ending says."""
+    n = len(tree.labels)
+    title = f"{n} {tree.level}s by what is alike"
+    told = (
+        f"Space {tree.space}; joined by the mean Euclidean distance of their members (UPGMA): 0 "
+        "is the same, 1.41 is nothing in common."
+    )
+    if target.suffix.lower() in NEWICK:
+        write_text(newick(tree), target)
+        return
+    branches = lay_branches(tree.joins, tree.heights, tree.order)
+    if target.suffix.lower() not in PAGES:
+        draw_dendrogram(branches, tree.labels, tree.order, target, title, told)
+        return
+    order = tree.order.tolist()
+    write_tree(
+        branches.lines,
+        [tree.labels[leaf] for leaf in order],
+        [tree.tracks[leaf] for leaf in order],
+        target,
+        title,
+        told,
     )
 
 

@@ -172,6 +172,45 @@ def groups(
         say(f"wrote {len(written)} playlists to {shown(m3u)}")
 
 
+@app.command()
+def tree(
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="A picture .png, a page .html, or Newick: .nwk."),
+    ] = Path("tree.html"),
+    level: Annotated[
+        Literal["track", "artist", "album"], typer.Option(help="What the leaves are.")
+    ] = "track",
+    min_tracks: Annotated[
+        int, typer.Option(min=1, help="Only artists or albums of so many tracks.")
+    ] = 1,
+    space: SpaceOption = "sound",
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Draw the library as a tree: what is alike joins first.
+
+    Example: segue tree --level artist -o artists.png
+    """
+    from segue.atlas.drawing import draw_tree
+
+    with open_library(library) as lib:
+        found = lib.tree(space, level, min_tracks=min_tracks)
+    draw_tree(found, output)
+    if json:
+        fields = {
+            "path": shown(output),
+            "space": space,
+            "level": level,
+            "leaves": list(found.labels),
+            "joins": found.joins.tolist(),
+            "heights": found.heights.tolist(),
+        }
+        print_json("tree", fields)
+    else:
+        say(f"wrote {shown(output)}: {len(found.labels)} {level}s")
+
+
 def _group_fields(group: "Group") -> dict[str, object]:
     return {
         "name": group.name,

@@ -39,9 +39,20 @@ def write_page(template: str, data: dict[str, Any], target: Path) -> None:
     text = json.dumps(_plain(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # A script element ends at the first "</", whatever stands around it.
     page = page.replace(_PLACE, text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
+    write_text(page, target)
+
+
+def write_text(text: str, target: Path) -> None:
+    """Write a text in UTF-8, as a whole or not at all.
+
+    Raises
+    ------
+    BadArgument
+        The file cannot be written.
+    """
     partial = target.with_name(f".{target.name}.partial")
     try:
-        partial.write_text(page, encoding="utf-8", errors="replace")
+        partial.write_text(text, encoding="utf-8", errors="replace")
         partial.replace(target)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -118,7 +118,7 @@ def _label(figure: "Figure", axes: "Axes", dots: Dots, size: float) -> None:
     figure.set_dpi(DPI)
     figure.draw_without_rendering()  # fixes where the axes lie
     figure.set_layout_engine("none")
-    places = axes.transData.transform(dots.points)
+    places = np.asarray(axes.transData.transform(dots.points))
     frame = axes.get_window_extent()
     inch = figure.dpi
     radius = np.sqrt(size) / 2 / 72 * inch
@@ -149,7 +149,7 @@ def _label(figure: "Figure", axes: "Axes", dots: Dots, size: float) -> None:
                 # The width is guessed: what lies beside a dot starts, or ends, beside it.
                 start = {"left": left, "right": left + width, "center": px}[along]
                 corner = np.array([[start, bottom + 0.2 * height]])
-                ((x, y),) = np.asarray(axes.transData.inverted().transform(corner)).tolist()
+                x, y = np.ravel(axes.transData.inverted().transform(corner)).tolist()
                 axes.text(x, y, text, fontsize=_LABELS_FROM, color="#222222", ha=along)
                 boxes = np.vstack([boxes, box])
                 written += 1
@@ -162,7 +162,7 @@ def _loneliest_first(places: FloatArray) -> list[int]:
 
     if len(places) < 2:
         return list(range(len(places)))
-    distance = KDTree(places).query(places, k=2)[0][:, 1]
+    distance = np.asarray(KDTree(places).query(places, k=2)[0])[:, 1]
     return [int(row) for row in np.argsort(-distance, kind="stable")[: 4 * _MOST_LABELS]]
 
 
