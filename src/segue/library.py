@@ -6,6 +6,7 @@ asked what is like what, by example or by description, and why.
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,6 +18,7 @@ from segue.answers.choosing import choose
 from segue.answers.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
 from segue.answers.question import Query, Question
 from segue.answers.ranking import Metric, by_tags, rank
+from segue.answers.taste import leaning
 from segue.errors import BadArgument, NotFound
 from segue.model.sound.spaces import sound_spaces, tag_probabilities
 from segue.query import Filters, resolve
@@ -37,11 +39,15 @@ if TYPE_CHECKING:
     from segue.atlas.groups import Grouping
     from segue.atlas.groups import Method as GroupingMethod
     from segue.atlas.maps import LibraryMap
+    from segue.atlas.odd import Outlier, Twin
     from segue.atlas.planes import Wanted
     from segue.atlas.trees import Level, Tree
     from segue.ingest.add import AddReport, Watcher
     from segue.ingest.listens import ImportReport
+    from segue.ingest.tagging import Written
     from segue.insight import Reconstruction
+    from segue.journeys.path import Path as Journey
+    from segue.journeys.playlist import Item, Wish
     from segue.learning import Learned
     from segue.learning import Watcher as LearningWatcher
     from segue.measure.retrieval import Retrieval
@@ -173,6 +179,7 @@ class Library:
         among_similar_artists: int | None = None,
         min_tracks: int = MIN_TRACKS,
         duplicates: bool = False,
+        taste: bool = True,
     ) -> list[Hit]:
         """Find what is like one or several tracks.
 
@@ -201,6 +208,8 @@ class Library:
             and have at least `min_tracks` tracks.
         duplicates : bool
             Also list other copies of one recording.
+        taste : bool
+            Lean towards what is loved, and away from what is skipped; with cosines only.
 
         Returns
         -------
@@ -209,6 +218,8 @@ class Library:
         """
         store, question = self._store, Question(self._store, queries, minus, at)
         ranking = rank(store, question, space, metric, blend)
+        if taste and metric == "cosine":
+            ranking = leaning(store, ranking)
         artists = among_similar_artists
         among = tracks_of_similar_artists(store, queries, artists, space, min_tracks)
         asked = question.tracks
@@ -443,6 +454,104 @@ class Library:
 
         return grow(self._store, space, level, min_tracks=min_tracks)
 
+    def twins(self) -> "list[Twin]":
+        """Find the pairs of files that hold one recording, the surest first."""
+        from segue.atlas.odd import find_twins
+
+        return find_twins(self._store)
+
+    def outliers(self, n: int = 10, *, space: str = DEFAULT_SPACE) -> "list[Outlier]":
+        """Find the tracks that are least like any other."""
+        from segue.atlas.odd import find_outliers
+
+        return find_outliers(self._store, space, n)
+
+    # ---- travelling through it -----------------------------------------------------------
+
+    def path(
+        self, start: Query, goal: Query, n: int = 20, *, space: str = DEFAULT_SPACE
+    ) -> "Journey":
+        """Find a journey in small steps from one track to another.
+
+        Parameters
+        ----------
+        start, goal : str, int or Path
+            Each names one track of the library.
+        n : int
+            How many tracks, both ends counted.
+        space : str
+        """
+        from segue.journeys.path import find_path
+
+        return find_path(self._store, space, self._one(start), self._one(goal), n)
+
+    def playlist(
+        self,
+        *queries: Query,
+        wish: "Wish | None" = None,
+        space: str = DEFAULT_SPACE,
+        filters: Filters | None = None,
+        taste: bool = True,
+    ) -> "list[Item]":
+        """Make a playlist of what is like some tracks.
+
+        Parameters
+        ----------
+        queries : str, int or Path
+        wish : Wish, optional
+            How long, in what order, how surprising; else 30 tracks in small steps.
+        space : str
+        filters : Filters, optional
+        taste : bool
+            Lean towards what is loved, and away from what is skipped.
+        """
+        from segue.journeys.playlist import Wish, make_playlist
+
+        question = Question(self._store, queries)
+        ranking = rank(self._store, question, space)
+        if taste:
+            ranking = leaning(self._store, ranking)
+        return make_playlist(self._store, ranking, question.tracks, wish or Wish(), filters)
+
+    # ---- the user's taste ----------------------------------------------------------------
+
+    def love(self, *queries: Query) -> list[Track]:
+        """Remember that tracks are loved."""
+        return self._remember(queries, loved=True)
+
+    def skip(self, *queries: Query) -> list[Track]:
+        """Remember that tracks are skipped."""
+        return self._remember(queries, loved=False)
+
+    def forget(self, *queries: Query) -> list[Track]:
+        """Forget what was said of tracks; without any, of all."""
+        tracks = [track for query in queries for track in self.find(query)]
+        ids = [track.id for track in tracks] if queries else list(self._store.taste.known())
+        with self._store.writing(), self._store.transaction():
+            self._store.taste.forget(ids)
+        return tracks or self._store.tracks(ids)
+
+    def taste(self) -> dict[bool, list[Track]]:
+        """List what is loved (True) and what is skipped (False)."""
+        known = self._store.taste.known()
+        return {
+            loved: self._store.tracks([track for track, of in known.items() if of == loved])
+            for loved in (True, False)
+        }
+
+    def _remember(self, queries: Sequence[Query], *, loved: bool) -> list[Track]:
+        tracks = [track for query in queries for track in self.find(query)]
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._store.writing(), self._store.transaction():
+            self._store.taste.set({track.id: loved for track in tracks}, at)
+        return tracks
+
+    def _one(self, query: Query) -> Track:
+        tracks = self.find(query)
+        if len(tracks) > 1:
+            raise BadArgument(f"{query!r} names {len(tracks)} tracks; give the id of one")
+        return tracks[0]
+
     # ---- learning spaces -----------------------------------------------------------------
 
     def train(
@@ -490,16 +599,47 @@ class Library:
         """Encode a track and decode it again with a learned space's network."""
         from segue.insight import reconstruct
 
-        tracks = self.find(query)
-        if len(tracks) > 1:
-            raise BadArgument(f"{query!r} names {len(tracks)} tracks; give the id of one")
-        return reconstruct(self._store, space, tracks[0])
+        return reconstruct(self._store, space, self._one(query))
 
     def filters(self, space: str, *, tracks: int = 3) -> "list[Filter]":
         """Return the first filters of a learned space, each with the tracks it answers to."""
         from segue.insight import first_filters
 
         return first_filters(self._store, space, self._store.tracks(), tracks)
+
+    # ---- writing into files --------------------------------------------------------------
+
+    def write_tags(
+        self,
+        *queries: Query,
+        fields: Sequence[str],
+        overwrite: bool = False,
+        dry_run: bool = False,
+    ) -> "Written":
+        """Write tempo, key or mood into the files' own tags; the sound stays as it is.
+
+        Parameters
+        ----------
+        queries : str, int or Path
+            Which tracks; none for all.
+        fields : sequence of str
+            Of "bpm", "key" and "mood".
+        overwrite : bool
+            Also where a file says something else already.
+        dry_run : bool
+            Change nothing, only tell.
+        """
+        from segue.ingest.tagging import write_tags
+
+        tracks = [track for query in queries for track in self.find(query)]
+        tracks = tracks if queries else self.tracks()
+        return write_tags(self._store, tracks, fields, overwrite=overwrite, dry_run=dry_run)
+
+    def undo_tags(self) -> "Written":
+        """Put back what the last `write_tags` changed."""
+        from segue.ingest.tagging import undo_tags
+
+        return undo_tags(self._store)
 
     # ---- keeping it tidy -----------------------------------------------------------------
 

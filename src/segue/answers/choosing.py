@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue import search
+from segue.answers.copies import COPY_COSINE
 from segue.answers.ranking import Ranking
 from segue.errors import BadArgument
 from segue.query import Filters, passing
@@ -15,9 +15,6 @@ from segue.records import Hit, Track
 from segue.represent.fingerprint import same_recording
 from segue.store import Store
 from segue.store.matrix import Matrix
-
-#: Below this cosine two tracks are not looked at as copies of one recording.
-COPY_COSINE: Final = 0.8
 
 
 def choose(

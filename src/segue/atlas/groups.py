@@ -19,7 +19,10 @@ METHODS: Final[tuple[Method, ...]] = ("kmeans", "hdbscan", "agglomerative")
 FEWEST: Final = 3
 MOST_GROUPS: Final = 20
 FEWEST_IN_GROUP: Final = 5  # on average, where the number of groups is chosen
-#: Of more tracks, as many drawn at random choose the number of groups and judge them.
+COUNTS: Final = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20)  # that are tried
+STABLE: Final = 0.5  # adjusted Rand index from which groups count as the same again
+#: Of more tracks, as many drawn at random choose the number of groups, or judge them.
+SAMPLE_TO_CHOOSE: Final = 1000
 SAMPLE: Final = 2000
 #: Agglomeration compares every pair.
 MOST_FOR_AGGLOMERATION: Final = 20_000
@@ -104,7 +107,7 @@ def find_groups(
         Where they lie: vectors of length 1, or places on a plane.
     method : {"kmeans", "hdbscan", "agglomerative"}
     k : int, optional
-        How many groups, at least 2; else as many as have the best silhouette.
+        How many groups, at least 2; else as many as come out alike, again and again.
     seed : int
 
     Raises
@@ -177,13 +180,17 @@ def divide(points: FloatArray, method: Method, k: int, seed: int) -> NDArray[np.
 
 
 def _best_count(points: FloatArray, method: Method, seed: int) -> int:
-    some = _sampled(len(points), SAMPLE, seed)
+    """Return the largest number of groups that come out alike when tracks are left out.
+
+    The silhouette is no guide: in spaces of many directions it is best for two groups.
+    """
+    some = points[_sampled(len(points), SAMPLE_TO_CHOOSE, seed)]
     most = max(2, min(MOST_GROUPS, len(some) // FEWEST_IN_GROUP))
-    judged = {
-        k: _silhouette(points[some], divide(points[some], method, k, seed), seed) or -1.0
-        for k in range(2, most + 1)
-    }
-    return max(judged, key=lambda k: judged[k])
+    for k in sorted((k for k in COUNTS if k <= most), reverse=True):
+        found = _stability(some, divide(some, method, k, seed), method, k, seed)
+        if found is not None and found >= STABLE:
+            return k
+    return 2
 
 
 def _silhouette(points: FloatArray, labels: NDArray[np.int64], seed: int) -> float | None:

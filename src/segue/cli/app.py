@@ -33,6 +33,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 MetricOption = Annotated[
     Metric, typer.Option(help="How vectors are compared: by angle, or by Euclidean distance.")
 ]
+NoTaste = Annotated[
+    bool, typer.Option("--no-taste", help="Mind neither what is loved nor what is skipped.")
+]
 Queries = Annotated[
     list[str] | None,
     typer.Argument(help="Track ids, files, or words of a title or artist; several blend."),

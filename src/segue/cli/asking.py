@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, MetricOption, Queries, app, open_library
+from segue.cli.app import (
+    JsonOption,
+    LibraryOption,
+    MetricOption,
+    NoTaste,
+    Queries,
+    app,
+    open_library,
+)
 from segue.cli.output import (
     group_fields,
     hit_fields,
@@ -70,7 +78,10 @@ def like(
     duplicates: Annotated[
         bool, typer.Option("--duplicates", help="List every copy of one recording.")
     ] = False,
-    m3u: Annotated[Path | None, typer.Option(help="Write the answers as a playlist.")] = None,
+    m3u: Annotated[
+        Path | None, typer.Option(help="Write the answers: .m3u8, .xspf, .json, .html.")
+    ] = None,
+    no_taste: NoTaste = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -128,6 +139,7 @@ def like(
                 among_similar_artists=among_similar_artists,
                 min_tracks=min_tracks,
                 duplicates=duplicates,
+                taste=not no_taste,
             )
     show_hits(hits, title, parts=list(weights or ()), json=json, m3u=m3u)
 
@@ -164,16 +176,27 @@ def show_hits(
     else:
         say("nothing in the library passes these filters")
     if m3u:
-        write_playlist(m3u, [hit.track for hit in hits], quiet=json)
+        write_list(m3u, [hit.track for hit in hits], quiet=json, title=title)
 
 
-def write_playlist(target: Path, tracks: "list[Track]", *, quiet: bool = False) -> None:
-    """Write a playlist and, unless `quiet`, say so."""
-    from segue.formats.playlists import write_m3u8
+def write_list(
+    target: Path,
+    tracks: "Sequence[Track]",
+    *,
+    absolute: bool = False,
+    quiet: bool = False,
+    notes: Sequence[str] = (),
+    title: str = "",
+    caption: str = "",
+) -> None:
+    """Write tracks as a playlist or, to .html, as a page that plays them; say so."""
+    if target.suffix.lower() in (".html", ".htm"):
+        from segue.pages.lists import write_list as write_page
 
-    try:
-        write_m3u8(target, tracks)
-    except OSError as error:
-        raise BadArgument(f"cannot write the playlist {target}: {error.strerror}") from None
+        write_page(tracks, notes or [""] * len(tracks), target, title, caption)
+    else:
+        from segue.formats.playlists import write_playlist
+
+        write_playlist(target, tracks, absolute=absolute)
     if not quiet:
         say(f"wrote {len(tracks)} tracks to {shown(target)}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from segue.cli.app import LibraryOption, app, open_library, progress
-from segue.cli.asking import show_hits, write_playlist
+from segue.cli.asking import show_hits, write_list
 from segue.cli.keeping import say_added
 from segue.cli.output import label, say
 
@@ -38,5 +38,5 @@ def demo(
         first = asked[0]
         hits = lib.like(first.id, n=12)
         say(f"A playlist from {label(first)}:")
-        write_playlist(m3u, [first, *(hit.track for hit in hits)])
+        write_list(m3u, [first, *(hit.track for hit in hits)])
     say('Now your own music:  segue add ~/Music   then   segue like "a title"')

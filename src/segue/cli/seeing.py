@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, app, open_library
-from segue.cli.asking import write_playlist
-from segue.cli.output import print_json, print_table, say, shown
+from segue.cli.asking import write_list
+from segue.cli.output import print_json, print_table, say, shown, track_fields
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def groups(
         for number, group in enumerate(found.groups, start=1):
             name = "".join(c if c.isalnum() or c in " -," else "_" for c in group.name)
             target = m3u / f"{number:02d} {name[:60].strip()}.m3u8"
-            write_playlist(target, [tracks[i] for i in group.ids.tolist()], quiet=True)
+            write_list(target, [tracks[i] for i in group.ids.tolist()], quiet=True)
             written[group.name] = target
     if json:
         fields = {
@@ -209,6 +209,92 @@ def tree(
         print_json("tree", fields)
     else:
         say(f"wrote {shown(output)}: {len(found.labels)} {level}s")
+
+
+@app.command()
+def twins(library: LibraryOption = None, json: JsonOption = False) -> None:
+    """List the pairs of files that hold the same recording, with the evidence.
+
+    Other formats, bit rates and loudness count as the same, and ends cut by a few seconds. The
+    likeness of two fingerprints is 1 where all bits agree, about 0 for unrelated recordings;
+    from 0.65 on it is one recording.
+
+    Example: segue twins
+    """
+    with open_library(library) as lib:
+        found = lib.twins()
+    if json:
+        fields = [
+            {
+                "first": track_fields(twin.first),
+                "second": track_fields(twin.second),
+                "likeness": twin.likeness,
+                "lag_s": twin.lag_s,
+                "overlap_s": twin.overlap_s,
+                "same_content": twin.same_content,
+            }
+            for twin in found
+        ]
+        print_json("twins", {"twins": fields})
+        return
+    rows = [
+        (
+            "equal files" if twin.same_content else f"{twin.likeness:.2f}",
+            f"{twin.lag_s:+.1f} s",
+            f"{twin.overlap_s:.0f} s",
+            shown(twin.first.path),
+            shown(twin.second.path),
+        )
+        for twin in found
+    ]
+    print_table(
+        f"{len(rows)} pairs of one recording",
+        ("likeness", "later by", "compared", "first", "second"),
+        rows,
+    )
+
+
+@app.command()
+def outliers(
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
+    space: SpaceOption = "sound",
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the tracks that are least like any other.
+
+    Apart is how many times as far away their ten nearest are as is usual around there.
+
+    Example: segue outliers -n 5
+    """
+    with open_library(library) as lib:
+        found = lib.outliers(n, space=space)
+    if json:
+        fields = [
+            {
+                "track": track_fields(one.track),
+                "apart": one.apart,
+                "nearest": track_fields(one.nearest),
+                "similarity": one.similarity,
+            }
+            for one in found
+        ]
+        print_json("outliers", {"space": space, "outliers": fields})
+        return
+    rows = [
+        (
+            one.apart,
+            one.track.id,
+            one.track.tags.title,
+            one.track.tags.artist or one.track.tags.album,
+            one.similarity,
+            one.nearest.tags.title,
+        )
+        for one in found
+    ]
+    print_table(
+        "unlike all others", ("apart", "id", "title", "by", "similarity", "its nearest"), rows
+    )
 
 
 def _group_fields(group: "Group") -> dict[str, object]:

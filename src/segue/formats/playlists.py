@@ -1,34 +1,105 @@
-"""Playlists on disk."""
+"""Playlists on disk: M3U8, XSPF and its JSON form."""
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree as ET
 
+from segue.errors import BadArgument
 from segue.records import Track
 
+ENDINGS = (".m3u8", ".m3u", ".xspf", ".json", ".jspf")
+_XSPF = "http://xspf.org/ns/0/"
 
-def write_m3u8(target: Path, tracks: Sequence[Track], *, absolute: bool = False) -> None:
-    """Write an extended M3U playlist in UTF-8.
+
+def write_playlist(target: Path, tracks: Sequence[Track], *, absolute: bool = False) -> None:
+    """Write a playlist in the format that the file's ending says.
 
     Parameters
     ----------
     target : Path
-        Replaced as a whole: after an interruption the old or the new list is there.
+        Ends in one of `ENDINGS`. Replaced as a whole: after an interruption the old or the new
+        list is there.
     tracks : sequence of Track
     absolute : bool
         Whole paths, instead of paths from the playlist's folder.
 
+    Raises
+    ------
+    BadArgument
+        The ending is unknown, or the file cannot be written.
+
     Notes
     -----
-    A file name that is not UTF-8 is written with the bytes it has, since only these open it.
+    In M3U8, a file name that is not UTF-8 is written with the bytes it has, since only these
+    open it; the other formats write addresses, in which every byte has its place.
     """
+    ending = target.suffix.lower()
+    if ending not in ENDINGS:
+        raise BadArgument(f"{target} is no playlist; name it {', '.join(ENDINGS)}")
+    if ending in (".m3u8", ".m3u"):
+        data = _m3u8(target, tracks, absolute=absolute)
+    elif ending == ".xspf":
+        data = _xspf(target, tracks, absolute=absolute)
+    else:
+        text = json.dumps(_jspf(target, tracks, absolute=absolute), ensure_ascii=False, indent=1)
+        data = text.encode("utf-8", "replace")
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(target)
+    except OSError as error:
+        raise BadArgument(f"cannot write the playlist {target}: {error.strerror}") from None
+
+
+def _path(target: Path, track: Track, *, absolute: bool) -> bytes:
+    path = track.path if absolute else os.path.relpath(track.path, target.absolute().parent)
+    return os.fsencode(path)
+
+
+def _address(target: Path, track: Track, *, absolute: bool) -> str:
+    return ("file://" if absolute else "") + quote(_path(target, track, absolute=absolute))
+
+
+def _m3u8(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
     lines = [b"#EXTM3U"]
-    folder = target.absolute().parent
     for track in tracks:
         name = " - ".join(part for part in (track.tags.artist, track.tags.title) if part)
-        lines.append(f"#EXTINF:{round(track.duration_s)},{name}".encode())
-        path = track.path if absolute else os.path.relpath(track.path, folder)
-        lines.append(os.fsencode(path))
-    partial = target.with_name(f".{target.name}.partial")
-    partial.write_bytes(b"\n".join(lines) + b"\n")
-    partial.replace(target)
+        told = f"#EXTINF:{round(track.duration_s)},{' '.join(name.split())}"
+        lines.append(told.encode("utf-8", "replace"))
+        lines.append(_path(target, track, absolute=absolute))
+    return b"\n".join(lines) + b"\n"
+
+
+def _xspf(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
+    ET.register_namespace("", _XSPF)
+    playlist = ET.Element(f"{{{_XSPF}}}playlist", version="1")
+    track_list = ET.SubElement(playlist, f"{{{_XSPF}}}trackList")
+    for fields in _jspf(target, tracks, absolute=absolute)["playlist"]["track"]:
+        element = ET.SubElement(track_list, f"{{{_XSPF}}}track")
+        for name, value in fields.items():
+            text = value[0] if isinstance(value, list) else str(value)
+            ET.SubElement(element, f"{{{_XSPF}}}{name}").text = _printable(text)
+    ET.indent(playlist)
+    written: bytes = ET.tostring(playlist, encoding="utf-8", xml_declaration=True)
+    return written + b"\n"
+
+
+def _jspf(target: Path, tracks: Sequence[Track], *, absolute: bool) -> dict[str, Any]:
+    listed = []
+    for track in tracks:
+        tags = track.tags
+        fields: dict[str, Any] = {"location": [_address(target, track, absolute=absolute)]}
+        named = {"title": tags.title, "creator": tags.artist, "album": tags.album}
+        fields |= {name: value for name, value in named.items() if value}
+        fields["duration"] = round(track.duration_s * 1000)
+        listed.append(fields)
+    return {"playlist": {"track": listed}}
+
+
+def _printable(text: str) -> str:
+    """Leave out the control characters that XML has no place for."""
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text)

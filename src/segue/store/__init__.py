@@ -39,6 +39,7 @@ from segue.store.rows import (
 from segue.store.schema import migrate
 from segue.store.spaces import Spaces
 from segue.store.taste import Taste
+from segue.store.written import WrittenTags
 
 DATABASE: Final = "segue.db"
 BUSY_S: Final = 10.0  # how long a reader waits for a writer's commit
@@ -70,6 +71,8 @@ class Store:
         The planes that were made of spaces.
     taste : Taste
         What is loved, and what is skipped.
+    written : WrittenTags
+        What was written into files' tags.
     files : Files
         Where tracks lie, and which files failed.
 
@@ -98,6 +101,7 @@ class Store:
             self.listens = Listens(self._db)
             self.maps = Maps(self._db)
             self.taste = Taste(self._db)
+            self.written = WrittenTags(self._db)
             self.files = Files(self._db)
         except sqlite3.DatabaseError as error:
             self._db.close()
@@ -245,6 +249,15 @@ class Store:
             "DELETE FROM failures WHERE (root, path) ="
             " (SELECT root, path FROM tracks WHERE id = ?)",
             (track,),
+        )
+
+    def rewritten(self, path: Path, state: FileState, content_hash: str) -> None:
+        """Record a file whose tags Segue changed: another content, the same sound."""
+        root, relative = self.files.locate(os.fsencode(path))
+        self._db.execute(
+            "UPDATE tracks SET size = ?, mtime_ns = ?, content_hash = ?"
+            " WHERE root = ? AND path = ?",
+            (state.size, state.mtime_ns, content_hash, root, relative),
         )
 
     def set_missing(self, tracks: Iterable[int], *, missing: bool) -> None:

@@ -1,0 +1,50 @@
+"""Which tracks are the same recording in another file."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.represent.fingerprint import same_recording
+from segue.store import Store
+from segue.store.matrix import Matrix
+
+#: Below this cosine two tracks are not looked at as copies of one recording.
+COPY_COSINE: Final = 0.8
+
+
+def without_copies(
+    store: Store, matrix: Matrix, rows: NDArray[np.int64], taken: Sequence[int] = ()
+) -> NDArray[np.int64]:
+    """Leave out copies of what is taken, and of what comes before.
+
+    Parameters
+    ----------
+    store : Store
+    matrix : Matrix
+    rows : ndarray, shape (n,), int64
+        The better ones first.
+    taken : sequence of int
+        Rows whose copies are not wanted.
+
+    Returns
+    -------
+    ndarray of int64
+        The rows that are left, in the same order.
+    """
+    all_rows = np.concatenate([np.asarray(taken, np.int64), rows])
+    unit = np.asarray(matrix.unit[all_rows], np.float32)
+    near = np.argwhere(np.triu(unit @ unit.T > COPY_COSINE, 1))
+    if not len(near):
+        return rows
+    prints = store.fingerprints(matrix.ids[all_rows[np.unique(near)]].tolist())
+    gone: set[int] = set()
+    for first, second in near.tolist():
+        if first in gone or second in gone:
+            continue
+        one, other = (prints[int(matrix.ids[all_rows[i]])] for i in (first, second))
+        if same_recording(one, other):
+            gone.add(second)
+    kept = [i for i in range(len(taken), len(all_rows)) if i not in gone]
+    return all_rows[kept]

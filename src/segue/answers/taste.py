@@ -1,0 +1,61 @@
+"""Leans a ranking towards what is loved, and away from what is skipped."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.answers.ranking import Ranking
+from segue.records import FloatArray, Reason
+from segue.store import Store
+from segue.store.matrix import Matrix
+
+LOVED: Final = "loved"
+SKIPPED: Final = "skipped"
+#: What the cosine to the nearest loved, or skipped, track counts beside the question's own.
+WEIGHT: Final = 0.15
+
+
+def leaning(store: Store, ranking: Ranking) -> Ranking:
+    """Add to each similarity what it gains by what is loved, and loses by what is skipped.
+
+    Parameters
+    ----------
+    store : Store
+    ranking : Ranking
+        Of cosines, or of a blend of them.
+
+    Returns
+    -------
+    Ranking
+        The same where nothing is known of the user's taste; else with the reasons "loved" and
+        "skipped", which count into the similarity: `WEIGHT` times the cosine to the nearest
+        such track, where that is above 0.
+    """
+    known = store.taste.known()
+    if not known:
+        return ranking
+    loved, skipped = (
+        [track for track, of in known.items() if of == wanted] for wanted in (True, False)
+    )
+    gain = WEIGHT * _nearest(ranking.near, ranking.ids, loved)
+    loss = -WEIGHT * _nearest(ranking.near, ranking.ids, skipped)
+    named = [(name, share) for name, share, of in
+             ((LOVED, gain, loved), (SKIPPED, loss, skipped)) if of]  # fmt: skip
+
+    def why(row: int) -> tuple[Reason, ...]:
+        leans = [Reason(name, float(share[row])) for name, share in named]
+        return tuple(sorted([*ranking.why(row), *leans], key=lambda one: -one.share))
+
+    return Ranking(ranking.ids, ranking.scores + gain + loss, why, ranking.near)
+
+
+def _nearest(near: Matrix, ids: NDArray[np.int64], to: list[int]) -> FloatArray:
+    """Return the cosine of each track to the nearest of some, 0 where it is below or unknown."""
+    found = np.zeros(len(ids), np.float32)
+    rows = np.flatnonzero(np.isin(near.ids, to))
+    if len(rows):
+        highest = np.asarray(near.unit @ near.unit[rows].T).max(axis=1)
+        there = np.isin(ids, near.ids)
+        found[there] = highest[np.searchsorted(near.ids, ids[there])]
+    return np.maximum(found, 0)

@@ -1,0 +1,129 @@
+"""What stands out in a library: one recording in several files, and tracks unlike all others."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from segue.answers.copies import COPY_COSINE
+from segue.errors import BadArgument
+from segue.neighbours import neighbours
+from segue.records import Track
+from segue.represent.fingerprint import SAME, match
+from segue.store import Store
+
+#: A recording in more files than this is still found, by way of one another.
+_LOOKED_AT: Final = 24
+NEAREST: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Two files of one recording, with the evidence.
+
+    Attributes
+    ----------
+    first, second : Track
+    likeness : float
+        Of their fingerprints: 1 for equal bits, about 0 for unrelated recordings.
+    lag_s : float
+        How much later the common music comes in the first.
+    overlap_s : float
+        How much music was compared.
+    same_content : bool
+        The files are equal, byte for byte.
+    """
+
+    first: Track
+    second: Track
+    likeness: float
+    lag_s: float
+    overlap_s: float
+    same_content: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """A track that is unlike all others.
+
+    Attributes
+    ----------
+    track : Track
+    apart : float
+        How many times as far its ten nearest are, as theirs are from their own (after the
+        local outlier factor of Breunig et al., 2000): 1 is usual.
+    nearest : Track
+    similarity : float
+        Cosine to the nearest.
+    """
+
+    track: Track
+    apart: float
+    nearest: Track
+    similarity: float
+
+
+def find_twins(store: Store, space: str = "sound") -> list[Twin]:
+    """Find the pairs of files that hold one recording.
+
+    Returns
+    -------
+    list of Twin
+        The surest first.
+    """
+    matrix = store.spaces.matrix(space)
+    if len(matrix.ids) < 2:
+        return []
+    near = neighbours(store, space, _LOOKED_AT)
+    close = 1 - near.distances**2 / 2 > COPY_COSINE
+    pairs = {
+        (min(row, other), max(row, other))
+        for row, column in np.argwhere(close).tolist()
+        for other in [int(near.rows[row, column])]
+    }
+    rows = sorted({row for pair in pairs for row in pair})
+    ids = near.ids[rows].tolist()
+    tracks = dict(zip(rows, store.tracks(ids), strict=True))
+    prints = store.fingerprints(ids)
+    found = []
+    for first, second in sorted(pairs):
+        one, other = tracks[first], tracks[second]
+        evidence = match(prints[one.id], prints[other.id])
+        equal = one.content_hash == other.content_hash
+        if equal or evidence.similarity >= SAME:
+            likeness = 1.0 if equal else evidence.similarity
+            found.append(Twin(one, other, likeness, evidence.lag_s, evidence.overlap_s, equal))
+    return sorted(found, key=lambda twin: (-twin.likeness, twin.first.id, twin.second.id))
+
+
+def find_outliers(store: Store, space: str = "sound", n: int = 10) -> list[Outlier]:
+    """Find the tracks that are least like any other.
+
+    Parameters
+    ----------
+    store : Store
+    space : str
+    n : int
+        How many at most, at least 1.
+
+    Raises
+    ------
+    BadArgument
+        There are fewer than three tracks.
+    """
+    if n < 1:
+        raise BadArgument(f"{n} outliers; at least 1 must be wanted")
+    count = len(store.spaces.matrix(space).ids)
+    if count < 3:
+        raise BadArgument(f"{count} tracks are too few to tell what is unusual; it takes 3")
+    near = neighbours(store, space, NEAREST)
+    reach = near.distances.mean(axis=1)
+    usual = np.maximum(reach[near.rows].mean(axis=1), 1e-6)
+    apart = reach / usual
+    worst = np.argsort(-apart, kind="stable")[:n]
+    tracks = store.tracks(near.ids[worst].tolist())
+    nearest = store.tracks(near.ids[near.rows[worst, 0]].tolist())
+    return [
+        Outlier(track, float(apart[row]), other, float(1 - near.distances[row, 0] ** 2 / 2))
+        for row, track, other in zip(worst.tolist(), tracks, nearest, strict=True)
+    ]

@@ -1,0 +1,90 @@
+"""Commands that write into the files of a library: nothing else does."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segue.cli.app import JsonOption, LibraryOption, Queries, app, open_library
+from segue.cli.output import print_json, print_table, say, shown
+
+if TYPE_CHECKING:
+    from segue.ingest.tagging import Written
+
+tags_app = typer.Typer(help="Write what was found into the files' own tags.", no_args_is_help=True)
+app.add_typer(tags_app, name="tags")
+_SHOWN = 40
+
+
+@tags_app.command("write")
+def write(
+    queries: Queries = None,
+    bpm: Annotated[bool, typer.Option("--bpm", help="The tempo.")] = False,
+    key: Annotated[bool, typer.Option("--key", help="The key, as Am or C.")] = False,
+    mood: Annotated[bool, typer.Option("--mood", help="One of eight moods.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Also where a file says something else.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing, only show what would be.")
+    ] = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write tempo, key and mood into the tags of the files themselves, of all or of some.
+
+    Each file is changed in a copy that takes its place; the sound is never touched. What a file
+    says already is kept, unless --overwrite. `segue tags undo` puts everything back.
+
+    Example: segue tags write --bpm --key --dry-run
+    """
+    fields = [name for name, on in (("bpm", bpm), ("key", key), ("mood", mood)) if on]
+    with open_library(library) as lib:
+        done = lib.write_tags(*(queries or ()), fields=fields, overwrite=overwrite, dry_run=dry_run)
+    _tell(done, "would be written" if dry_run else "written", json=json)
+
+
+@tags_app.command("undo")
+def undo(library: LibraryOption = None, json: JsonOption = False) -> None:
+    """Put back what the last `segue tags write` changed.
+
+    What somebody else changed since then stays.
+
+    Example: segue tags undo
+    """
+    with open_library(library) as lib:
+        done = lib.undo_tags()
+    _tell(done, "undone", json=json)
+
+
+def _tell(done: "Written", what: str, *, json: bool) -> None:
+    if json:
+        fields = {
+            "done": what,
+            "changes": [
+                {
+                    "path": shown(one.path),
+                    "field": one.field,
+                    "before": one.before,
+                    "written": one.written,
+                }
+                for one in done.changes
+            ],
+            "kept": done.kept,
+            "failures": [{"path": shown(one.path), "reason": one.reason} for one in done.failures],
+        }
+        print_json("tags", fields)
+    else:
+        rows = [
+            (shown(one.path), one.field, one.before, one.written) for one in done.changes[:_SHOWN]
+        ]
+        if rows:
+            print_table(
+                f"{len(done.changes)} fields {what}", ("file", "field", "before", "new"), rows
+            )
+        if len(done.changes) > _SHOWN:
+            say(f"… and {len(done.changes) - _SHOWN} more")
+        say(f"{len(done.changes)} fields {what}, {done.kept} kept as they are")
+        for failure in done.failures:
+            say(f"failed: {failure.reason}")
+    if done.failures:
+        raise typer.Exit(1)

@@ -1,0 +1,250 @@
+"""Commands that find ways through a library, and remember the user's taste."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from segue.cli.app import JsonOption, LibraryOption, NoTaste, Queries, app, open_library
+from segue.cli.asking import write_list
+from segue.cli.output import label, minutes, print_json, print_table, say, track_fields
+from segue.errors import BadArgument
+
+if TYPE_CHECKING:
+    from segue.records import Track
+
+Absolute = Annotated[
+    bool, typer.Option("--absolute", help="Whole paths in the list, instead of relative ones.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", "--m3u", help="Write the list: .m3u8, .xspf, .json, or a page .html."
+    ),
+]
+
+
+@app.command()
+def path(
+    start: Annotated[str, typer.Argument(help="A track's id, its file, or words of its title.")],
+    goal: Annotated[str, typer.Argument(help="Likewise.")],
+    n: Annotated[int, typer.Option("-n", min=2, help="How many tracks, both ends counted.")] = 20,
+    space: Annotated[str, typer.Option(help="Which space; see `segue spaces`.")] = "sound",
+    output: Output = None,
+    absolute: Absolute = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Travel from one track to another in small steps.
+
+    Each track is nearer to the goal than the one before; no artist comes twice in a row unless
+    there is no other way. A step is a distance between 0, the same, and 2; 1.41 is nothing in
+    common.
+
+    Example: segue path "für elise" "smoke on the water" -n 12 -o journey.m3u8
+    """
+    with open_library(library) as lib:
+        found = lib.path(start, goal, n, space=space)
+    steps = [0.0, *found.steps]
+    if output:
+        write_list(
+            output,
+            found.tracks,
+            absolute=absolute,
+            quiet=json,
+            notes=["", *(f"step {step:.2f}" for step in found.steps)],
+            title=f"From {found.tracks[0].tags.title} to {found.tracks[-1].tags.title}",
+            caption=f"{len(found.tracks)} tracks, largest step {found.largest_step:.2f}",
+        )
+    if json:
+        listed = [
+            {"track": track_fields(track), "step": step, "progress": progress}
+            for track, step, progress in zip(found.tracks, steps, found.progress, strict=True)
+        ]
+        print_json("path", {"space": space, "largest_step": found.largest_step, "tracks": listed})
+        return
+    rows = [
+        (number, step or "", track.tags.title, track.tags.artist, track.tags.album)
+        for number, (track, step) in enumerate(zip(found.tracks, steps, strict=True), start=1)
+    ]
+    print_table(f"{len(rows)} tracks", ("", "step", "title", "artist", "album"), rows)
+    if found.steps:
+        at = found.steps.index(found.largest_step)
+        say(f"largest step {found.largest_step:.3f}, from {at + 1} to {at + 2}")
+    if found.same_artist:
+        say(f"{found.same_artist} times an artist twice in a row: there was no other way")
+    if len(found.tracks) < n:
+        say(f"there are no more than {len(found.tracks)} tracks to go by")
+
+
+@app.command()
+def playlist(
+    like: Annotated[
+        list[str] | None,
+        typer.Option("--like", help="Track ids, files, words of a title; several blend."),
+    ] = None,
+    n: Annotated[int | None, typer.Option("-n", help="How many tracks; else 30.")] = None,
+    length_minutes: Annotated[
+        float | None, typer.Option("--minutes", help="How long at most, instead.")
+    ] = None,
+    flow: Annotated[
+        Literal["smooth", "rise", "shuffle", "dj"],
+        typer.Option(help="Small steps; rising energy; no order; tempos and keys that mix."),
+    ] = "smooth",
+    surprise: Annotated[float, typer.Option(help="0 to 1: how far it may reach.")] = 0.3,
+    max_per_artist: Annotated[int, typer.Option(help="Tracks of one artist at most.")] = 3,
+    genre: Annotated[str, typer.Option(help="Only where the genre has these words.")] = "",
+    year: Annotated[str | None, typer.Option(help="Only from these years: 1990-1999.")] = None,
+    bpm: Annotated[str | None, typer.Option(help="Only at these tempos: 118-126.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="For the same list again; else another each time.")
+    ] = None,
+    space: Annotated[str, typer.Option(help="Which space; see `segue spaces`.")] = "sound",
+    output: Output = None,
+    absolute: Absolute = False,
+    no_taste: NoTaste = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a playlist of what is like some tracks, in an order that flows.
+
+    With --flow dj each track's tempo is within 6 per cent of the one before (double and half
+    count as the same), and its key is a neighbour on the Camelot wheel, where there is one.
+
+    Example: segue playlist --like 12 --like "moonlight" --minutes 60 -o evening.html
+    """
+    from segue.journeys.mixing import key_of
+    from segue.journeys.playlist import Wish
+    from segue.query import Filters, parse_range
+
+    if not like:
+        raise BadArgument('say what it should be like: --like "für elise", an id or a file')
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    count = n if n is not None or length_minutes is not None else 30
+    wish = Wish(count, length_minutes, flow, surprise, max_per_artist, drawn)
+    filters = Filters(
+        genre=genre,
+        year=parse_range(year, "the year") if year else None,
+        bpm=parse_range(bpm, "the tempo") if bpm else None,
+    )
+    with open_library(library) as lib:
+        items = lib.playlist(*like, wish=wish, space=space, filters=filters, taste=not no_taste)
+    tracks = [item.track for item in items]
+    told = f"{len(tracks)} tracks, {minutes(sum(track.duration_s for track in tracks))}"
+    if output:
+        write_list(
+            output,
+            tracks,
+            absolute=absolute,
+            quiet=json,
+            notes=[_tempo_and_key(track) for track in tracks],
+            title=f"Like {' + '.join(like)}",
+            caption=f"{told}; {flow}, surprise {surprise:g}, seed {drawn}",
+        )
+    if json:
+        listed = [
+            {
+                "track": track_fields(item.track),
+                "similarity": item.similarity,
+                "reasons": [{"name": why.name, "share": why.share} for why in item.reasons],
+                "step": item.step,
+                "mixes": item.mixes,
+                "tempo_bpm": item.track.facts.get("tempo_bpm"),
+                "camelot": key_of(item.track),
+            }
+            for item in items
+        ]
+        print_json("playlist", {"seed": drawn, "flow": flow, "tracks": listed})
+        return
+    rows = [
+        (
+            number,
+            item.similarity,
+            item.step or "",
+            float(item.track.facts.get("tempo_bpm") or 0),
+            key_of(item.track) + ("" if item.mixes or number == 1 or flow != "dj" else " !"),
+            item.track.tags.title,
+            item.track.tags.artist,
+        )
+        for number, item in enumerate(items, start=1)
+    ]
+    print_table(told, ("", "similarity", "step", "bpm", "key", "title", "artist"), rows)
+    clashes = sum(not item.mixes for item in items[1:])
+    if flow == "dj" and clashes:
+        say(f"{clashes} of {len(items) - 1} transitions do not mix (!): nothing nearer was left")
+    if seed is None and surprise > 0:
+        say(f"for this list again: --seed {drawn}")
+
+
+@app.command()
+def love(queries: Queries = None, library: LibraryOption = None, json: JsonOption = False) -> None:
+    """Remember that you love tracks: `like` and `playlist` lean towards them.
+
+    Example: segue love "für elise"
+    """
+    _tell(queries, library, "loved", json=json)
+
+
+@app.command()
+def skip(queries: Queries = None, library: LibraryOption = None, json: JsonOption = False) -> None:
+    """Remember that you skip tracks: `like` and `playlist` lean away from them.
+
+    Example: segue skip 17
+    """
+    _tell(queries, library, "skipped", json=json)
+
+
+@app.command()
+def forget(
+    queries: Queries = None, library: LibraryOption = None, json: JsonOption = False
+) -> None:
+    """Forget that tracks are loved or skipped.
+
+    Example: segue forget 17
+    """
+    _tell(queries, library, "forgotten", json=json)
+
+
+@app.command()
+def taste(library: LibraryOption = None, json: JsonOption = False) -> None:
+    """List what you love and what you skip.
+
+    Example: segue taste
+    """
+    with open_library(library) as lib:
+        known = lib.taste()
+    if json:
+        fields = {
+            name: [track_fields(track) for track in known[loved]]
+            for name, loved in (("loved", True), ("skipped", False))
+        }
+        print_json("taste", fields)
+        return
+    rows = [
+        (track.id, "loved" if loved else "skipped", track.tags.title, track.tags.artist)
+        for loved in (True, False)
+        for track in known[loved]
+    ]
+    print_table(f"{len(rows)} tracks", ("id", "", "title", "artist"), rows)
+
+
+def _tell(queries: Sequence[str] | None, library: Path | None, done: str, *, json: bool) -> None:
+    if not queries:
+        raise BadArgument("name at least one track: an id, its file, or words of its title")
+    with open_library(library) as lib:
+        action = {"loved": lib.love, "skipped": lib.skip, "forgotten": lib.forget}[done]
+        tracks = action(*queries)
+    if json:
+        print_json("taste", {done: [track_fields(track) for track in tracks]})
+        return
+    for track in tracks:
+        say(f"{done}: {track.id}  {label(track)}")
+
+
+def _tempo_and_key(track: "Track") -> str:
+    from segue.journeys.mixing import key_of
+
+    tempo = float(track.facts.get("tempo_bpm") or 0)
+    return " · ".join(part for part in (f"{tempo:.0f} bpm" if tempo else "", key_of(track)) if part)

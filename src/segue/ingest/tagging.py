@@ -1,0 +1,157 @@
+"""Writes what was found of tracks into their files' tags, and undoes it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from segue.errors import BadArgument
+from segue.formats.tagging import FIELDS, read_fields, short_key, write_fields
+from segue.model.sound.spaces import TAGS
+from segue.records import Failure, FileState, Track
+from segue.store import Store
+from segue.store.written import Change
+
+#: Those of the tags that Segue hears which name a mood.
+MOODS: Final = (
+    "beautiful", "catchy", "chill", "easy listening", "happy", "mellow", "party", "sad",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written, or would be.
+
+    Attributes
+    ----------
+    changes : tuple of Change
+    kept : int
+        Fields that a file had already.
+    failures : tuple of Failure
+    """
+
+    changes: tuple[Change, ...]
+    kept: int
+    failures: tuple[Failure, ...]
+
+
+def write_tags(
+    store: Store,
+    tracks: Sequence[Track],
+    fields: Sequence[str],
+    *,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> Written:
+    """Write tempo, key or mood into the files of tracks.
+
+    Parameters
+    ----------
+    store : Store
+    tracks : sequence of Track
+    fields : sequence of str
+        Of "bpm", "key" and "mood", at least one.
+    overwrite : bool
+        Also where a file says something else already.
+    dry_run : bool
+        Change nothing, only tell.
+    """
+    if not fields or not set(fields) <= set(FIELDS):
+        raise BadArgument("say what to write: --bpm, --key, --mood")
+    moods = _moods(store) if "mood" in fields else {}
+    changes: list[Change] = []
+    failures: list[Failure] = []
+    kept = 0
+    run = store.written.next_run()
+    for track in tracks:
+        if track.missing or track.kind != "sound":
+            continue
+        try:
+            known = read_fields(track.path)
+            here = []
+            for field, value in _found(track, moods).items():
+                if field not in fields or not value or known[field] == value:
+                    continue
+                if known[field] and not overwrite:
+                    kept += 1
+                    continue
+                here.append(Change(track.path, field, known[field], value))
+            if here and not dry_run:
+                _change(store, run, track, here)
+            changes += here
+        except BadArgument as error:
+            failures.append(Failure(track.path, str(error)))
+    return Written(tuple(changes), kept, tuple(failures))
+
+
+def undo_tags(store: Store) -> Written:
+    """Put back what the last run of `write_tags` that is not undone yet changed.
+
+    Raises
+    ------
+    BadArgument
+        There is nothing to undo.
+    """
+    run, changes = store.written.last_run()
+    if not changes:
+        raise BadArgument("no tags were written that are not undone yet")
+    done: list[Change] = []
+    failures: list[Failure] = []
+    for path in dict.fromkeys(change.path for change in changes):
+        here = [change for change in changes if change.path == path]
+        try:
+            now = read_fields(path)
+            # What somebody else wrote since then stays.
+            back = [change for change in here if now[change.field] == change.written]
+            if back:
+                write_fields(path, {change.field: change.before for change in back})
+            with store.writing(), store.transaction():
+                store.written.forget(run, path)
+                _keep_known(store, path)
+            done += [Change(c.path, c.field, c.written, c.before) for c in back]
+        except BadArgument as error:
+            failures.append(Failure(path, str(error)))
+    return Written(tuple(done), 0, tuple(failures))
+
+
+def _change(store: Store, run: int, track: Track, changes: list[Change]) -> None:
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    with store.writing():
+        with store.transaction():  # on the disk before the file is touched
+            store.written.add(run, changes, at)
+        write_fields(track.path, {change.field: change.written for change in changes})
+        with store.transaction():
+            _keep_known(store, track.path)
+
+
+def _keep_known(store: Store, path: Path) -> None:
+    """Record the file as it is now, so that it need not be decoded again."""
+    state = path.stat()
+    with path.open("rb") as file:
+        content_hash = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    store.rewritten(path, FileState(state.st_size, state.st_mtime_ns), content_hash)
+
+
+def _found(track: Track, moods: dict[int, str]) -> dict[str, str]:
+    tempo = float(track.facts.get("tempo_bpm") or 0)
+    return {
+        "bpm": str(round(tempo)) if tempo else "",
+        "key": short_key(str(track.facts.get("key", ""))),
+        "mood": moods.get(track.id, ""),
+    }
+
+
+def _moods(store: Store) -> dict[int, str]:
+    """Name the mood that stands out most in each track, among the library's."""
+    ids, strengths = store.spaces.vectors("tags")
+    columns = [TAGS.index(mood) for mood in MOODS]
+    some = strengths[:, columns]
+    some = (some - some.mean(axis=0)) / (some.std(axis=0) + 1e-6)
+    return {
+        track: MOODS[best]
+        for track, best in zip(ids.tolist(), np.argmax(some, axis=1).tolist(), strict=True)
+    }

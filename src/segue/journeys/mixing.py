@@ -1,0 +1,60 @@
+"""What a DJ minds between two tracks: tempo and key."""
+
+from typing import Final
+
+import numpy as np
+
+from segue.records import Track
+from segue.represent.harmony import PITCH_CLASSES
+
+#: How far tempos may lie apart, as a share: what a turntable's slider corrects.
+TEMPO_SHARE: Final = 0.06
+
+
+def camelot(key: str) -> str:
+    """Return a key's place on the Camelot wheel: "8B" for "C major", "8A" for "A minor".
+
+    A fifth up is one hour on; a major key and its relative minor share an hour.
+
+    Returns
+    -------
+    str
+        "" for what is no key.
+    """
+    tonic, _, mode = key.partition(" ")
+    if tonic not in PITCH_CLASSES or mode not in ("major", "minor"):
+        return ""
+    pitch = PITCH_CLASSES.index(tonic)
+    relative = pitch if mode == "major" else (pitch + 3) % 12
+    hour = (7 + 7 * relative) % 12 + 1
+    return f"{hour}{'B' if mode == 'major' else 'A'}"
+
+
+def key_of(track: Track) -> str:
+    """Return a track's place on the Camelot wheel, "" where its key is unknown."""
+    return camelot(str(track.facts.get("key", "")))
+
+
+def keys_mix(one: str, other: str) -> bool:
+    """Tell whether two places are the same, an hour apart, or each other's relative."""
+    if not one or not other:
+        return False
+    hours = (int(one[:-1]) - int(other[:-1])) % 12
+    if one[-1] != other[-1]:
+        return hours == 0
+    return hours in (0, 1, 11)
+
+
+def tempo_apart(one: Track, other: Track) -> float:
+    """Return how far two tempos lie apart, as a share; double and half count as the same.
+
+    Returns
+    -------
+    float
+        0 to 0.42; infinity where one is unknown.
+    """
+    a, b = (float(track.facts.get("tempo_bpm") or 0) for track in (one, other))
+    if a <= 0 or b <= 0:
+        return float("inf")
+    octaves = np.log2(a / b)
+    return float(2 ** abs(octaves - np.round(octaves)) - 1)
