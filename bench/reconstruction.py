@@ -61,7 +61,12 @@ def main() -> None:
     runs = {p: json.loads((options.work / f"reconstruction-{p}.json").read_text()) for p in PRESETS}
     published, ours = (runs[preset]["validation"] for preset in PRESETS)
     rows = [
-        (f"`{p}`", *(runs[p][key] for key in ("training", "validation", "epochs", "seconds")))
+        (
+            f"`{p}`",
+            *(f"{runs[p][key]:.4f}" for key in ("training", "validation")),
+            runs[p]["epochs"],
+            runs[p]["seconds"],
+        )
         for p in PRESETS
     ]
     told = (

@@ -19,7 +19,9 @@ METHODS: Final[tuple[Method, ...]] = ("kmeans", "hdbscan", "agglomerative")
 FEWEST: Final = 3
 MOST_GROUPS: Final = 20
 FEWEST_IN_GROUP: Final = 5  # on average, where the number of groups is chosen
-COUNTS: Final = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20)  # that are tried
+COUNTS: Final = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20)  # that are tried
+#: Silhouette from which groups are more than a division (Kaufman & Rousseeuw 1990, ch. 2).
+CLEAR: Final = 0.25
 STABLE: Final = 0.5  # adjusted Rand index from which groups count as the same again
 #: Of more tracks, as many drawn at random choose the number of groups, or judge them.
 SAMPLE_TO_CHOOSE: Final = 1000
@@ -180,15 +182,22 @@ def divide(points: FloatArray, method: Method, k: int, seed: int) -> NDArray[np.
 
 
 def _best_count(points: FloatArray, method: Method, seed: int) -> int:
-    """Return the largest number of groups that come out alike when tracks are left out.
+    """Choose the number of groups.
 
-    The silhouette is no guide: in spaces of many directions it is best for two groups.
+    Where there are clear groups, it is the one of the best silhouette. In a space where tracks
+    lie evenly that is always two; there it is the largest by which the groups come out alike
+    when tracks are left out.
     """
     some = points[_sampled(len(points), SAMPLE_TO_CHOOSE, seed)]
     most = max(2, min(MOST_GROUPS, len(some) // FEWEST_IN_GROUP))
-    for k in sorted((k for k in COUNTS if k <= most), reverse=True):
-        found = _stability(some, divide(some, method, k, seed), method, k, seed)
-        if found is not None and found >= STABLE:
+    found = {k: divide(some, method, k, seed) for k in COUNTS if k <= most}
+    clear = {k: _silhouette(some, labels, seed) or -1.0 for k, labels in found.items()}
+    best = max(clear, key=lambda k: clear[k])
+    if clear[best] >= CLEAR:
+        return best
+    for k in sorted(found, reverse=True):
+        stability = _stability(some, found[k], method, k, seed)
+        if stability is not None and stability >= STABLE:
             return k
     return 2
 

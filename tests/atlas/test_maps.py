@@ -1,0 +1,169 @@
+"""Maps: that they show what is near, stay where they are, and survive any library."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import fill_library
+from segue.atlas import planes
+from segue.atlas.planes import Layout, Wanted, choose_layout, lay_out, place
+from segue.errors import BadArgument, NotFound
+from segue.library import Library
+from segue.model.sound.spaces import sound_spaces
+from segue.records import Space, Tags
+from segue.store import Store
+
+ALBUMS = [Tags(f"{album}{i}", f"by {album}", album) for album in "abcdef" for i in range(5)]
+
+
+@pytest.fixture
+def lib(tmp_path: Path, library: Callable[[], Library]) -> Library:
+    fill_library(tmp_path / "library", ALBUMS)
+    return library()
+
+
+def own_album_nearest(lib: Library, points: np.ndarray) -> float:
+    albums = [track.tags.album for track in lib.tracks()]
+    distance = np.linalg.norm(points[:, None] - points, axis=2)
+    np.fill_diagonal(distance, np.inf)
+    nearest = distance.argmin(axis=1)
+    return float(np.mean([albums[i] == albums[j] for i, j in enumerate(nearest)]))
+
+
+def test_albums_lie_together_and_the_map_is_remembered(lib: Library) -> None:
+    found = lib.map()
+    assert found.method == "tsne"
+    assert found.points.shape == (30, 2)
+    assert own_album_nearest(lib, found.points) == 1
+    assert found.trustworthiness is not None
+    assert found.trustworthiness > 0.7
+    again = lib.map()
+    assert again.remembered
+    assert (again.points == found.points).all()
+    assert not lib.map(wanted=Wanted(seed=1)).remembered
+
+
+def test_the_same_seed_gives_the_same_map(lib: Library) -> None:
+    first = lib.map(wanted=Wanted("tsne", perplexity=4.0)).points
+    lib.map(wanted=Wanted("tsne", perplexity=5.0))
+    assert (lib.map(wanted=Wanted("tsne", perplexity=4.0)).points == first).all()
+
+
+@pytest.mark.slow  # umap compiles itself anew in every process
+def test_umap(lib: Library) -> None:
+    found = lib.map(wanted=Wanted("umap"))
+    assert own_album_nearest(lib, found.points) == 1
+    assert found.parameters["neighbours"] == 5
+
+
+def test_new_tracks_are_placed_and_no_other_is_moved(lib: Library, tmp_path: Path) -> None:
+    with pytest.raises(BadArgument, match="make one with `segue map"):
+        lib.map(update=True)
+    before = lib.map()
+    store: Store = lib._store
+    vectors = {name: store.spaces.vector(name, 1) for name in sound_spaces()}
+    lib.close()
+    with Library.open(tmp_path / "library") as again:
+        store = again._store
+        with store.transaction():
+            from segue.records import Analysis, FileState
+
+            store.add_track(
+                b"/music/new.ogg",
+                FileState(1, 1),
+                "new",
+                Tags("new"),
+                Analysis(vectors, {}, np.zeros(1, np.uint32), 30.0),
+            )
+        after = again.map(update=True)
+        assert after.placed == 1
+        assert (after.points[:30] == before.points).all()
+        # It is the twin of the first track.
+        assert np.linalg.norm(after.points[30] - after.points[0]) < 0.1 * np.ptp(after.points)
+        assert not again.map(update=True).placed
+        with pytest.raises(BadArgument, match="give no numbers"):
+            again.map(update=True, wanted=Wanted("tsne", perplexity=3.0))
+
+
+def test_a_removed_track_leaves_the_map(lib: Library) -> None:
+    lib.map()
+    lib.remove([3])
+    assert len(lib.map(update=True).ids) == 29
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 9])
+def test_few_tracks_are_drawn_all_the_same(tmp_path: Path, n: int) -> None:
+    fill_library(tmp_path / "few", ALBUMS[:n])
+    with Library.open(tmp_path / "few") as lib:
+        found = lib.map()
+        assert found.points.shape == (n, 2)
+        assert np.isfinite(found.points).all()
+        assert found.trustworthiness is None
+        for name in ("few.html", "few.png"):
+            lib.draw_map(found, tmp_path / name, "album")
+            assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_an_empty_library_and_unknown_spaces_say_what_to_do(tmp_path: Path, lib: Library) -> None:
+    with Library.open(tmp_path / "empty") as empty, pytest.raises(NotFound, match="segue add"):
+        empty.map()
+    with pytest.raises(NotFound, match=r"there are: .*sound"):
+        lib.map("nonsense")
+
+
+def test_equal_vectors_lie_in_one_place(tmp_path: Path, lib: Library) -> None:
+    store: Store = lib._store
+    with store.transaction():
+        store.spaces.replace_trained(Space("equal", "sound", 2, "cosine", "m", 1))
+        for track in store.tracks():
+            store.spaces.put("equal", track.id, np.ones(2, np.float32))
+    found = lib.map("equal")
+    assert not np.ptp(found.points)
+    lib.draw_map(found, tmp_path / "equal.html", "album")
+    with pytest.raises(BadArgument, match="lie in one place"):
+        lib.groups("equal")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (Wanted("umap", perplexity=3.0), "belongs to --method tsne"),
+        (Wanted("tsne", neighbours=3), "belongs to --method umap"),
+        (Wanted("tsne", perplexity=90.0), "at most 10"),
+        (Wanted("tsne", perplexity=-1.0), "must be above 0"),
+        (Wanted("umap", min_dist=2.0), "must be below 1"),
+        (Wanted("fa2"), "choose umap, tsne, pca"),  # type: ignore[arg-type]
+    ],
+)
+def test_numbers_out_of_range_are_told(wanted: Wanted, told: str) -> None:
+    with pytest.raises(BadArgument, match=told):
+        choose_layout(30, wanted)
+
+
+def test_settings_follow_the_number_of_tracks() -> None:
+    small, large = (choose_layout(n, Wanted()) for n in (50, 200_000))
+    assert (small.method, small.perplexity) == ("tsne", 7)
+    assert (large.method, large.neighbours) == ("umap", 15)
+    published = choose_layout(28, Wanted("tsne", perplexity=2.0, learning_rate=100.0))
+    assert published == Layout("tsne", perplexity=2.0, learning_rate=100.0)
+
+
+def test_main_directions_keep_what_a_plane_can_keep() -> None:
+    rng = np.random.default_rng(0)
+    flat = np.zeros((20, 5), np.float32)
+    flat[:, :2] = rng.standard_normal((20, 2)) * (3, 1)
+    points = lay_out(flat, None, Layout("pca"))
+    distances = [np.linalg.norm(x[:, None] - x, axis=2) for x in (flat, points)]
+    assert np.allclose(distances[0], distances[1], atol=1e-4)
+
+
+def test_a_new_track_goes_amid_its_nearest() -> None:
+    known = np.eye(6, dtype=np.float32)
+    points = np.arange(12, dtype=np.float32).reshape(6, 2)
+    assert np.allclose(place(known[2:3], known, points), points[2], atol=0.01)
+    between = (known[:1] + known[1:2]) / np.sqrt(2)
+    (spot,) = place(between, known, points)
+    assert np.linalg.norm(spot - points[:2].mean(axis=0)) < 2.5
+    assert planes.FEWEST == 8

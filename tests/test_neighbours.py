@@ -1,0 +1,75 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from conftest import albums_of_three
+from segue import neighbours as module
+from segue.library import Library
+from segue.neighbours import Neighbours, nearest, neighbours
+from segue.records import FloatArray, Space
+from segue.store import Store
+from segue.store.matrix import Matrix
+
+
+def matrix_of(vectors: FloatArray) -> Matrix:
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    ids = np.arange(10, 10 + len(unit), dtype=np.int64)
+    return Matrix(Space("s", "sound", unit.shape[1], "cosine", "m", 1), ids, unit)
+
+
+def reference(matrix: Matrix, k: int) -> NDArray[np.int64]:
+    cosines = np.asarray(matrix.unit @ matrix.unit.T, np.float64)
+    np.fill_diagonal(cosines, -2)
+    return np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 1), (3, 2), (40, 5), (700, 32), (1500, 10)])
+def test_the_nearest_are_found_exactly(n: int, k: int) -> None:
+    matrix = matrix_of(np.random.default_rng(n).standard_normal((n, 16)).astype(np.float32))
+    found = nearest(matrix, k)
+    expected = reference(matrix, k)
+    assert (found.rows == expected).mean() > 0.999  # float32 may swap two that are all but equal
+    cosines = (matrix.unit[:, None] * matrix.unit[found.rows]).sum(axis=2)
+    assert np.allclose(1 - found.distances**2 / 2, cosines, atol=1e-5)
+    assert (np.diff(found.distances, axis=1) >= 0).all()
+
+
+def test_equal_vectors_have_neighbours_too() -> None:
+    found = nearest(matrix_of(np.ones((300, 4), np.float32)), 5)
+    assert (found.rows != np.arange(300)[:, None]).all()
+    assert np.allclose(found.distances, 0, atol=1e-3)
+
+
+def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = matrix_of(np.random.default_rng(1).standard_normal((200, 8)).astype(np.float32))
+    whole = nearest(matrix, 7)
+    monkeypatch.setattr(module, "_BLOCK_ELEMENTS", 1000)
+    told: list[tuple[int, int]] = []
+    cut = nearest(matrix, 7, lambda done, total: told.append((done, total)))
+    assert (cut.rows == whole.rows).all()
+    assert told[-1] == (200, 200)
+
+
+def test_they_are_kept_until_the_space_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: Callable[[], Library]
+) -> None:
+    albums_of_three(tmp_path / "library")
+    with library() as lib:
+        store: Store = lib._store
+        first = neighbours(store, "sound", 3)
+        again: list[int] = []
+
+        def counted(*args: Any) -> Neighbours:
+            again.append(1)
+            return nearest(*args)
+
+        monkeypatch.setattr(module, "nearest", counted)
+        assert (neighbours(store, "sound", 2).rows == first.rows[:, :2]).all()
+        assert not again
+        lib.remove(["a0"])
+        assert len(neighbours(store, "sound", 3).ids) == 8
+        assert again
