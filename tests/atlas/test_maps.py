@@ -11,9 +11,12 @@ from segue.atlas import planes
 from segue.atlas.planes import Layout, Wanted, choose_layout, lay_out, place
 from segue.errors import BadArgument, NotFound
 from segue.library import Library
+from segue.measure.planes import trust
 from segue.model.sound.spaces import sound_spaces
+from segue.neighbours import nearest
 from segue.records import Space, Tags
 from segue.store import Store
+from segue.store.matrix import Matrix
 
 ALBUMS = [Tags(f"{album}{i}", f"by {album}", album) for album in "abcdef" for i in range(5)]
 
@@ -34,7 +37,7 @@ def own_album_nearest(lib: Library, points: np.ndarray) -> float:
 
 def test_albums_lie_together_and_the_map_is_remembered(lib: Library) -> None:
     found = lib.map()
-    assert found.method == "tsne"
+    assert found.method == "nerv"
     assert found.points.shape == (30, 2)
     assert own_album_nearest(lib, found.points) == 1
     assert found.trustworthiness is not None
@@ -134,7 +137,7 @@ def test_equal_vectors_lie_in_one_place(tmp_path: Path, lib: Library) -> None:
         (Wanted("tsne", perplexity=90.0), "at most 10"),
         (Wanted("tsne", perplexity=-1.0), "must be above 0"),
         (Wanted("umap", min_dist=2.0), "must be below 1"),
-        (Wanted("fa2"), "choose umap, tsne, pca"),  # type: ignore[arg-type]
+        (Wanted("fa2"), "choose nerv, tsne, umap, pca"),  # type: ignore[arg-type]
     ],
 )
 def test_numbers_out_of_range_are_told(wanted: Wanted, told: str) -> None:
@@ -143,11 +146,26 @@ def test_numbers_out_of_range_are_told(wanted: Wanted, told: str) -> None:
 
 
 def test_settings_follow_the_number_of_tracks() -> None:
-    small, large = (choose_layout(n, Wanted()) for n in (50, 200_000))
-    assert (small.method, small.perplexity) == ("tsne", 7)
+    small, middle, large = (choose_layout(n, Wanted()) for n in (50, 5000, 200_000))
+    assert (small.method, small.perplexity) == ("nerv", 7)
+    assert (middle.method, middle.perplexity) == ("tsne", 30)
     assert (large.method, large.neighbours) == ("umap", 15)
     published = choose_layout(28, Wanted("tsne", perplexity=2.0, learning_rate=100.0))
     assert published == Layout("tsne", perplexity=2.0, learning_rate=100.0)
+
+
+def test_nerv_shows_fewer_false_neighbours() -> None:
+    vectors = np.random.default_rng(3).standard_normal((150, 12)).astype(np.float32)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    space = Space("s", "sound", 12, "cosine", "m", 1)
+    near = nearest(Matrix(space, np.arange(150), unit), 40)
+    found = {
+        method: lay_out(unit, near, Layout(method, perplexity=12.0)) for method in ("tsne", "nerv")
+    }
+    trusted = {method: trust(unit, points).trustworthiness for method, points in found.items()}
+    assert trusted["nerv"] > trusted["tsne"] + 0.01
+    again = lay_out(unit, near, Layout("nerv", perplexity=12.0))
+    assert (again == found["nerv"]).all()
 
 
 def test_main_directions_keep_what_a_plane_can_keep() -> None:

@@ -29,7 +29,7 @@ WARNING: Final = (
     "a group looks, means nothing."
 )
 _PAGE_GREY: Final = "#9a9a9a"
-_METHODS: Final = {"umap": "UMAP", "tsne": "t-SNE", "pca": "main directions (PCA)"}
+_METHODS: Final = {"nerv": "NeRV", "umap": "UMAP", "tsne": "t-SNE", "pca": "main directions (PCA)"}
 
 
 def caption(found: LibraryMap) -> str:

@@ -6,12 +6,15 @@ from typing import Final, Literal
 
 import numpy as np
 
+from segue.atlas.nerv import refine
 from segue.errors import BadArgument
 from segue.neighbours import Neighbours
 from segue.records import FloatArray
 
-Method = Literal["umap", "tsne", "pca"]
-METHODS: Final[tuple[Method, ...]] = ("umap", "tsne", "pca")
+Method = Literal["nerv", "tsne", "umap", "pca"]
+METHODS: Final[tuple[Method, ...]] = ("nerv", "tsne", "umap", "pca")
+#: Up to here NeRV, which compares every pair, takes half a minute at most.
+MOST_FOR_NERV: Final = 1000
 #: Up to here t-SNE is as quick as UMAP, and keeps neighbours better: bench/tables/maps.md.
 MOST_FOR_TSNE: Final = 10_000
 #: Of fewer tracks no neighbourhoods can be told; they are drawn by their main directions.
@@ -25,7 +28,7 @@ class Wanted:
 
     Attributes
     ----------
-    method : {"umap", "tsne", "pca"}, optional
+    method : {"nerv", "tsne", "umap", "pca"}, optional
     neighbours : int, optional
     min_dist, perplexity, learning_rate : float, optional
     seed : int
@@ -46,16 +49,16 @@ class Layout:
 
     Attributes
     ----------
-    method : {"umap", "tsne", "pca"}
+    method : {"nerv", "tsne", "umap", "pca"}
     seed : int
     neighbours : int
         Of UMAP.
     min_dist : float
         Of UMAP: how closely points may be packed, above 0, below 1.
     perplexity : float
-        Of t-SNE: about how many neighbours count.
+        Of t-SNE, from which NeRV starts too: about how many neighbours count.
     learning_rate : float
-        Of t-SNE; 0 for the number of tracks divided by 12 (Belkina et al. 2019).
+        Likewise; 0 for the number of tracks divided by 12 (Belkina et al. 2019).
     """
 
     method: Method
@@ -80,15 +83,20 @@ def choose_layout(n: int, wanted: Wanted) -> Layout:
     """
     if wanted.method is not None and wanted.method not in METHODS:
         raise BadArgument(f"there is no method {wanted.method!r}; choose {', '.join(METHODS)}")
-    method = wanted.method or ("tsne" if n <= MOST_FOR_TSNE else "umap")
+    usual_method: Method = (
+        "nerv" if n <= MOST_FOR_NERV else "tsne" if n <= MOST_FOR_TSNE else "umap"
+    )
+    method = wanted.method or usual_method
+    if method == "nerv" and n > 4 * MOST_FOR_NERV:
+        raise BadArgument(f"nerv compares every pair, and {n} tracks are too many; take tsne")
     for name, value, of in (
-        ("neighbours", wanted.neighbours, "umap"),
-        ("min-dist", wanted.min_dist, "umap"),
-        ("perplexity", wanted.perplexity, "tsne"),
-        ("learning-rate", wanted.learning_rate, "tsne"),
+        ("neighbours", wanted.neighbours, ("umap",)),
+        ("min-dist", wanted.min_dist, ("umap",)),
+        ("perplexity", wanted.perplexity, ("tsne", "nerv")),
+        ("learning-rate", wanted.learning_rate, ("tsne", "nerv")),
     ):
-        if value is not None and method != of:
-            raise BadArgument(f"--{name} belongs to --method {of}, not to {method}")
+        if value is not None and method not in of:
+            raise BadArgument(f"--{name} belongs to --method {of[0]}, not to {method}")
         if value is not None and value <= 0:
             raise BadArgument(f"--{name} {value} must be above 0")
     if n < FEWEST or method == "pca":
@@ -108,7 +116,7 @@ def choose_layout(n: int, wanted: Wanted) -> Layout:
         )
     usual_perplexity = float(np.clip(round(np.sqrt(n)), 2, 30))
     return Layout(
-        "tsne",
+        method,
         wanted.seed,
         perplexity=wanted.perplexity or min(usual_perplexity, most),
         learning_rate=wanted.learning_rate or 0.0,
@@ -120,6 +128,7 @@ def neighbours_needed(layout: Layout) -> int:
     return {
         "umap": layout.neighbours - 1,  # it counts the track itself
         "tsne": int(3 * layout.perplexity),
+        "nerv": int(3 * layout.perplexity),
         "pca": 0,
     }[layout.method]
 
@@ -147,6 +156,8 @@ def lay_out(unit: FloatArray, near: Neighbours | None, layout: Layout) -> FloatA
         points = _umap(unit, near, start, layout)
     else:
         points = _tsne(near, start, layout)
+        if layout.method == "nerv":
+            points = refine(unit, points, layout.seed)
     return np.asarray(points - points.mean(axis=0), np.float32)
 
 

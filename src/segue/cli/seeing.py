@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from segue.atlas.groups import Group
     from segue.neighbours import Watcher
 
-Method = Literal["umap", "tsne", "pca"]
+Method = Literal["nerv", "tsne", "umap", "pca"]
 GroupingMethod = Literal["kmeans", "hdbscan", "agglomerative"]
 SpaceOption = Annotated[str, typer.Option(help="Which space; see `segue spaces`.")]
 
@@ -28,17 +28,18 @@ def map_(
     ] = Path("map.html"),
     space: SpaceOption = "sound",
     method: Annotated[
-        Method | None, typer.Option(help="Else t-SNE up to 10,000 tracks, UMAP beyond.")
+        Method | None,
+        typer.Option(help="Else nerv up to 1,000 tracks, tsne up to 10,000, then umap."),
     ] = None,
     colour: Annotated[
         str, typer.Option(help="artist, album, genre, year, group, or a tag: tag:ambient.")
     ] = "group",
-    neighbours: Annotated[int | None, typer.Option(help="Of UMAP.")] = None,
-    min_dist: Annotated[float | None, typer.Option(help="Of UMAP: how closely to pack.")] = None,
+    neighbours: Annotated[int | None, typer.Option(help="Of umap.")] = None,
+    min_dist: Annotated[float | None, typer.Option(help="Of umap: how closely to pack.")] = None,
     perplexity: Annotated[
-        float | None, typer.Option(help="Of t-SNE: about how many neighbours count.")
+        float | None, typer.Option(help="Of tsne and nerv: about how many neighbours count.")
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of t-SNE.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of tsne and nerv.")] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Place new tracks on the map that is there; move none.")
     ] = False,
@@ -52,9 +53,9 @@ def map_(
     """Draw the library as a map: what is near sounds alike.
 
     A page works offline: move, zoom, search, click a track to hear it and to see its nearest.
-    The map is remembered: drawn again, in other colours say, every track is where it was. What
-    was small and well known in print was made with --method tsne --perplexity 2
-    --learning-rate 100.
+    The map is remembered: drawn again, in other colours say, every track is where it was. How
+    far to believe it is printed below. NeRV shows the fewest false neighbours, UMAP is made for
+    many tracks.
 
     Example: segue map --colour album -o map.html
     """
