@@ -82,7 +82,7 @@ def trust(
     for start in range(0, len(asked), block):
         some = asked[start : start + block]
         in_space = -(unit[some] @ unit.T)
-        in_plane = np.square(points[some, None] - points).sum(axis=2)
+        in_plane = sum(np.square(points[some, axis, None] - points[:, axis]) for axis in (0, 1))
         for distances in (in_space, in_plane):
             distances[np.arange(len(some)), some] = np.inf
         intruders += _beyond(in_plane, in_space, neighbours)
@@ -94,6 +94,9 @@ def trust(
 def _beyond(near: NDArray[np.floating], judged: NDArray[np.floating], k: int) -> int:
     """Sum how far beyond the k-th place the nearest of one kind are by the other."""
     nearest = np.argpartition(near, k - 1, axis=1)[:, :k]
-    ranks = np.argsort(np.argsort(judged, axis=1, kind="stable"), axis=1, kind="stable") + 1
-    beyond = np.take_along_axis(ranks, nearest, axis=1) - k
-    return int(beyond[beyond > 0].sum())
+    distances = np.take_along_axis(judged, nearest, axis=1)
+    total = 0
+    for column in range(k):
+        ranks = np.count_nonzero(judged < distances[:, column, None], axis=1) + 1
+        total += int(np.maximum(ranks - k, 0).sum())
+    return total

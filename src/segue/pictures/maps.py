@@ -130,7 +130,7 @@ def _label(figure: "Figure", axes: "Axes", dots: Dots, size: float) -> None:
         if written == _MOST_LABELS:
             break
         text = short(dots.labels[row], 26)
-        width = 0.58 * _LABELS_FROM / 72 * inch * len(text)
+        width = 0.62 * _LABELS_FROM / 72 * inch * len(text)
         px, py = places[row]
         gap = radius + 0.02 * inch
         others = np.delete(boxes, row, axis=0)
