@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from conftest import albums_of_three
+from segue.cli import main
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "docs" / "reference" / "json.schema.json").read_text()
@@ -240,3 +241,83 @@ def test_the_version() -> None:
     from segue import __version__
 
     assert segue("--version").stdout == f"segue {__version__}\n"
+
+
+def test_a_library_seen_as_a_whole(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    albums_of_three(library)
+    page = tmp_path / "map.html"
+    document = answer("map", "-o", page, "--colour", "album", library=library)
+    assert len(document["points"]) == 9
+    assert str(tmp_path) not in page.read_text()
+    answer("map", "-o", tmp_path / "map.svg", "--update", "--colour", "year", library=library)
+    groups = answer("groups", "-k", "3", "--m3u", tmp_path / "groups", library=library)
+    assert sorted(len(group["tracks"]) for group in groups["groups"]) == [3, 3, 3]
+    assert len(list((tmp_path / "groups").glob("*.m3u8"))) == 3
+    tree = answer("tree", "-o", tmp_path / "tree.nwk", "--level", "album", library=library)
+    assert len(tree["leaves"]) == 3
+    assert answer("outliers", "-n", "2", library=library)["outliers"]
+    assert answer("twins", library=library)["twins"] == []
+
+
+def test_ways_through_a_library(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    albums_of_three(library)
+    page = tmp_path / "journey.html"
+    document = answer("path", "1", "9", "-n", "5", "-o", page, library=library)
+    assert [row["track"]["id"] for row in document["tracks"]][::4] == [1, 9]
+    assert str(tmp_path) not in page.read_text()
+    asked = ("playlist", "--like", "1", "-n", "4", "--seed", "7", "-o", tmp_path / "list.xspf")
+    first, again = (answer(*asked, library=library) for _ in range(2))
+    assert first == again
+    assert first["seed"] == 7
+    assert answer("love", "1", library=library)["loved"][0]["id"] == 1
+    assert answer("skip", "2", library=library)["skipped"][0]["id"] == 2
+    assert [t["id"] for t in answer("taste", library=library)["loved"]] == [1]
+    assert answer("forget", "1", library=library)["forgotten"][0]["id"] == 1
+    tags = answer("tags", "write", "--bpm", "--dry-run", library=library, code=1)
+    assert len(tags["failures"]) == 9  # these files are not there
+
+
+@pytest.fixture(scope="module")
+def nine_tracks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("nine")
+    albums_of_three(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["map", "--space", "nonsense"], "there are: "),
+        (["map", "--colour", "smell"], "cannot be coloured by 'smell'"),
+        (["map", "--colour", "tag:ambeint"], "did you mean 'ambient'"),
+        (["map", "-o", "map.doc"], "no picture Segue writes"),
+        (["map", "-o", "/nowhere/map.html", "--colour", "album"], "cannot write /nowhere"),
+        (["map", "-o", "m.png", "--embed-previews"], "belongs to a page"),
+        (["map", "--perplexity", "50"], "is at most"),
+        (["groups", "-k", "many"], "a number of groups, or auto"),
+        (["tree", "-o", "tree.txt"], "name it"),
+        (["path", "1", "nobody at all"], "nothing in the library is called"),
+        (["path", "a", "1"], "names 3 tracks"),
+        (["playlist"], "say what it should be like"),
+        (["playlist", "--like", "1", "-o", "list.doc"], "is no playlist"),
+        (["love"], "name at least one track"),
+        (["tags", "write"], "say what to write"),
+        (["tags", "undo"], "not undone yet"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_told_with_what_to_do(
+    arguments: list[str],
+    told: str,
+    nine_tracks: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["segue", *arguments])
+    monkeypatch.setenv("SEGUE_LIBRARY", str(nine_tracks))
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code in {1, 2}
+    assert told in capsys.readouterr().err

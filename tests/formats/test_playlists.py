@@ -1,0 +1,56 @@
+import json
+import os
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from segue.errors import BadArgument
+from segue.formats.playlists import write_playlist
+from segue.records import Tags, Track
+
+NAMES = [b"plain.mp3", "für élise & <co>.ogg".encode(), b"latin \xe9.flac"]
+
+
+def tracks(folder: Path) -> list[Track]:
+    return [
+        Track(i, "sound", Path(os.fsdecode(bytes(folder) + b"/music/" + name)),
+              Tags(f"Title <{i}>\x01", "Ärtist\nsecond line", "Album"), 61.4, "")
+        for i, name in enumerate(NAMES)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_every_format_leads_to_the_files(tmp_path: Path, absolute: bool) -> None:
+    expected = [(bytes(tmp_path) + b"/music/" if absolute else b"music/") + name for name in NAMES]
+    for ending in ("m3u8", "xspf", "json"):
+        write_playlist(tmp_path / f"list.{ending}", tracks(tmp_path), absolute=absolute)
+    lines = (tmp_path / "list.m3u8").read_bytes().split(b"\n")
+    assert lines[0] == b"#EXTM3U"
+    assert lines[1].decode() == "#EXTINF:61,Ärtist second line - Title <0>\x01"
+    assert lines[2::2][:3] == expected
+    space = {"x": "http://xspf.org/ns/0/"}
+    xml = ET.parse(tmp_path / "list.xspf").getroot()
+    places = [node.text or "" for node in xml.findall(".//x:location", space)]
+    assert [unquote_to_bytes(p.removeprefix("file://")) for p in places] == expected
+    assert xml.findall(".//x:title", space)[0].text == "Title <0>\ufffd"
+    assert xml.findall(".//x:duration", space)[0].text == "61400"
+    listed = json.loads((tmp_path / "list.json").read_text())["playlist"]["track"]
+    assert [t["location"][0] for t in listed] == places
+    if not absolute:
+        for ending in ("m3u8", "xspf", "json"):
+            assert bytes(tmp_path) not in (tmp_path / f"list.{ending}").read_bytes()
+
+
+def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadArgument, match=r"name it \.m3u8"):
+        write_playlist(tmp_path / "list.txt", [])
+    with pytest.raises(BadArgument, match="cannot write"):
+        write_playlist(tmp_path / "none" / "list.xspf", [])
+    before = tmp_path / "list.m3u8"
+    before.write_text("old")
+    before.with_name(".list.m3u8.partial").mkdir()
+    with pytest.raises(BadArgument):
+        write_playlist(before, [])
+    assert before.read_text() == "old"

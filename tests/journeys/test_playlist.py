@@ -1,0 +1,178 @@
+"""Playlists: as long as wanted, varied, in order, and true to the user's taste."""
+
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import fill_library
+from segue.errors import BadArgument
+from segue.journeys.mixing import TEMPO_SHARE, camelot, keys_mix, tempo_apart
+from segue.journeys.playlist import Wish
+from segue.library import Library
+from segue.records import Tags, Track
+from segue.represent.harmony import MODES, PITCH_CLASSES
+from segue.store import Store
+
+TRACKS = [Tags(f"{a}{i}", f"by {a}{i % 4}", a, genre="x") for a in "abcde" for i in range(12)]
+KEYS = ("C major", "G major", "A minor", "F# major", "Eb minor")
+
+
+@pytest.fixture(scope="module")
+def lib(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """Sixty tracks; what a test says of its taste, it takes back."""
+    folder = tmp_path_factory.mktemp("library")
+    fill_library(folder, TRACKS)
+    lib = Library.open(folder)
+    store: Store = lib._store
+    rng = np.random.default_rng(0)
+    with store.transaction():
+        for track in store.tracks():
+            tempo, key = float(rng.uniform(70, 170)), KEYS[track.id % len(KEYS)]
+            store._db.execute(
+                "UPDATE tracks SET facts = json_object('tempo_bpm', ?, 'key', ?,"
+                " 'loudness_lufs', ?) WHERE id = ?",
+                (tempo, key, -20.0 + track.id / 10, track.id),
+            )
+    return lib
+
+
+def ids(items: list) -> list[int]:  # type: ignore[type-arg]
+    return [item.track.id for item in items]
+
+
+@pytest.mark.parametrize("flow", ["smooth", "rise", "shuffle", "dj"])
+def test_a_list_is_as_long_as_wanted_and_repeats_nothing(lib: Library, flow: str) -> None:
+    items = lib.playlist(1, wish=Wish(n=15, flow=flow, seed=1))  # type: ignore[arg-type]
+    assert len(items) == len(set(ids(items))) == 15
+    assert max(Counter(item.track.tags.artist for item in items).values()) <= 3
+    assert ids(items) == ids(lib.playlist(1, wish=Wish(n=15, flow=flow, seed=1)))  # type: ignore[arg-type]
+
+
+def test_another_seed_gives_another_list_and_no_surprise_always_the_same(lib: Library) -> None:
+    assert ids(lib.playlist(1, wish=Wish(10, seed=1))) != ids(
+        lib.playlist(1, wish=Wish(10, seed=2))
+    )
+    calm = [ids(lib.playlist(1, wish=Wish(10, surprise=0, seed=seed))) for seed in (1, 2)]
+    assert calm[0] == calm[1]
+    wild = lib.playlist(1, wish=Wish(20, surprise=1, seed=3))
+    mild = lib.playlist(1, wish=Wish(20, surprise=0.1, seed=3))
+    assert np.mean([i.similarity for i in wild]) < np.mean([i.similarity for i in mild])
+
+
+def test_minutes_are_kept_to(lib: Library) -> None:
+    for flow in ("smooth", "dj"):
+        items = lib.playlist(1, wish=Wish(minutes=5.2, flow=flow))
+        length_s = sum(item.track.duration_s for item in items)
+        assert 5.2 * 60 - 30 <= length_s <= 5.2 * 60
+
+
+def test_smooth_takes_smaller_steps_than_shuffle(lib: Library) -> None:
+    def length(flow: str) -> float:
+        items = lib.playlist(1, wish=Wish(20, flow=flow, surprise=1, seed=4))  # type: ignore[arg-type]
+        return sum(item.step for item in items)
+
+    assert length("smooth") < 0.9 * length("shuffle")
+    assert ids(lib.playlist(1, wish=Wish(20, seed=4)))[0] == 1  # it opens with what was asked with
+
+
+def test_rise_ends_louder_and_faster_than_it_begins(lib: Library) -> None:
+    items = lib.playlist(1, wish=Wish(16, flow="rise", surprise=1))
+    loud = [float(item.track.facts["loudness_lufs"]) for item in items]
+    fast = [float(item.track.facts["tempo_bpm"]) for item in items]
+    assert np.mean(loud[8:]) + np.mean(fast[8:]) > np.mean(loud[:8]) + np.mean(fast[:8])
+
+
+def test_dj_mixes_more_than_chance(lib: Library) -> None:
+    mixing = [
+        np.mean([item.mixes for item in lib.playlist(1, wish=Wish(12, flow=flow, seed=5))[1:]])
+        for flow in ("dj", "shuffle")
+    ]
+    assert mixing[0] > mixing[1] + 0.2
+    items = lib.playlist(1, wish=Wish(12, flow="dj", seed=5))
+    for before, item in pairwise(items):
+        if item.mixes:
+            assert tempo_apart(before.track, item.track) <= TEMPO_SHARE
+
+
+def test_taste_leans_the_list_and_says_so(lib: Library) -> None:
+    before = {hit.track.id: hit.similarity for hit in lib.like(1, n=60)}
+    lib.love("b0")
+    lib.skip("a3")
+    hits = {hit.track.id: hit for hit in lib.like(1, n=60)}
+    loved = next(hit for hit in hits.values() if hit.track.tags.title == "b1")
+    skipped = next(hit for hit in hits.values() if hit.track.tags.title == "a4")
+    assert loved.similarity > before[loved.track.id]
+    assert skipped.similarity < before[skipped.track.id]
+    for hit in hits.values():
+        shares = {reason.name: reason.share for reason in hit.reasons}
+        assert {"loved", "skipped"} <= set(shares)
+        assert sum(shares.values()) == pytest.approx(hit.similarity, abs=1e-5)
+    plain = {hit.track.id: hit.similarity for hit in lib.like(1, n=60, taste=False)}
+    assert plain == pytest.approx(before)
+    assert [track.tags.title for track in lib.taste()[True]] == ["b0"]
+    lib.forget("b0", "a3")
+    assert not any(lib.taste().values())
+    assert {h.track.id: h.similarity for h in lib.like(1, n=60)} == pytest.approx(before)
+
+
+def test_taste_goes_with_a_removed_track(tmp_path: Path) -> None:
+    fill_library(tmp_path, TRACKS[:3])
+    with Library.open(tmp_path) as lib:
+        lib.love(2)
+        lib.remove([2])
+        assert not lib.taste()[True]
+
+
+def test_bad_wishes_say_what_is_wrong() -> None:
+    for wish, told in (
+        ({"n": 0}, "at least 1"),
+        ({"minutes": -1.0}, "above 0"),
+        ({"n": 3, "minutes": 3.0}, "not both"),
+        ({"surprise": 2.0}, "from 0 to 1"),
+        ({"flow": "waltz"}, "there is no flow"),
+        ({"per_artist": 0}, "at least 1"),
+    ):
+        with pytest.raises(BadArgument, match=told):
+            Wish(**wish)
+
+
+# Places that DJ programs print.
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        ("C major", "8B"), ("A minor", "8A"), ("G major", "9B"), ("E minor", "9A"),
+        ("F major", "7B"), ("D minor", "7A"), ("B major", "1B"), ("Ab minor", "1A"),
+        ("F# major", "2B"), ("Eb minor", "2A"), ("Eb major", "5B"), ("C minor", "5A"),
+        ("H major", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_camelot_wheel(key: str, place: str) -> None:
+    assert camelot(key) == place
+
+
+def test_keys_a_fifth_apart_and_relatives_mix() -> None:
+    places = {camelot(f"{tonic} {mode}") for tonic in PITCH_CLASSES for mode in MODES}
+    assert len(places) == 24
+    assert all(sum(keys_mix(one, other) for other in places) == 4 for one in places)
+    assert keys_mix("12A", "1A")
+    assert not keys_mix("8A", "9B")
+    assert not keys_mix("", "8A")
+
+
+def at(tempo: float) -> Track:
+    facts: dict[str, float | str] = {"tempo_bpm": tempo}
+    return Track(1, "sound", Path("x"), Tags(), 1.0, "", facts=facts)
+
+
+@given(st.floats(40, 200), st.floats(40, 200))
+def test_half_and_double_tempos_are_the_same(one: float, other: float) -> None:
+    apart = tempo_apart(at(one), at(other))
+    assert 0 <= apart <= 2**0.5 - 1 + 1e-9
+    assert tempo_apart(at(2 * one), at(other)) == pytest.approx(apart, abs=1e-9)
+    assert tempo_apart(at(other), at(one)) == pytest.approx(apart, abs=1e-9)
+    assert tempo_apart(at(100), at(0)) == float("inf")
