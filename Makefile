@@ -29,6 +29,8 @@ bench: $(VENV)/bench
 	$(BIN)/python bench/sound_space.py --data $(DATA) --cache .bench-cache
 	$(BIN)/python bench/learned_spaces.py --data $(DATA) --cache .bench-cache --work .bench-cache/learned
 	$(BIN)/python bench/train_speed.py --work .bench-cache
+	$(BIN)/python bench/reconstruction.py --data $(DATA) --work .bench-cache/learned
+	$(BIN)/python bench/maps.py --data $(DATA)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import mutagen
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conftest import FORMATS, tune, write_sound
@@ -75,6 +75,7 @@ def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
     assert read_tags(path, tmp_path).title.startswith("caf")
 
 
+@example("𝑨")
 @given(st.text())
 def test_normalising_twice_changes_nothing(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)

@@ -8,7 +8,10 @@ MAX_LENGTH: Final = 500  # characters kept of a foreign name
 
 def normalise(text: str) -> str:
     """Fold case, accents and punctuation away, for finding and comparing names."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Twice: a letter may only show its case once it is decomposed (Unicode 3.13, D146).
+    decomposed = unicodedata.normalize("NFD", text)
+    for _ in range(2):
+        decomposed = unicodedata.normalize("NFKD", decomposed.casefold())
     kept = "".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
     return " ".join(kept.split())
 
