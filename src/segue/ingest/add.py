@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from segue.errors import Unreadable
 from segue.formats.scan import Found, Obstacle, PassedOver, scan
 from segue.ingest.analyse import Decode, Decoded, Identify, Identity, Job
 from segue.ingest.workers import Fault, Workers
-from segue.model.sound.embed import SoundModel
 from segue.records import Analysis, Failure, FileState, FloatArray, Span
 from segue.store import Store
 from segue.store.files import KnownFile
+
+if TYPE_CHECKING:
+    from segue.model.sound.embed import SoundModel
 
 COMMIT_EVERY_S: Final = 1.0  # at most this much work is done again after a power cut
 TASK: Final = "segue.ingest.analyse:work"
@@ -102,6 +104,8 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
     Unreadable
         With the reason.
     """
+    from segue.model.sound.embed import SoundModel
+
     decoded = decode_now(path, passage)
     return SoundModel().embed(decoded.patches, decoded.features)
 
@@ -230,6 +234,8 @@ class _Run:
 
     def _decoded(self, found: Found, decoded: Decoded) -> None:
         if self._model is None:
+            from segue.model.sound.embed import SoundModel  # where nothing is new, it is not needed
+
             self._model = SoundModel(threads=max(1, self._worker_count // 2))
         identity = self._identities[found.path]
         analysis = Analysis(

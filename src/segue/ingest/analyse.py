@@ -12,8 +12,6 @@ from segue.errors import Unreadable
 from segue.formats.sound import read_sound
 from segue.formats.tags import read_tags
 from segue.records import FloatArray, Span, Tags
-from segue.represent.features import describe
-from segue.represent.fingerprint import fingerprint
 from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 
 
@@ -77,6 +75,10 @@ def _identify(path: Path, root: Path) -> Identity:
 
 
 def _decode(path: Path, passage: Span | None) -> Decoded:
+    # Here, for the parent only passes jobs on and need not wait for half of SciPy.
+    from segue.represent.features import describe
+    from segue.represent.fingerprint import fingerprint
+
     recording = read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse, only=passage)
     description = describe(recording)
     return Decoded(
