@@ -106,7 +106,7 @@ def trusted(lib: Library) -> str:
     rows = []
     for method in METHODS:
         start = time.perf_counter()
-        found = lib.map(wanted=Wanted(method, seed=1))
+        found = lib.atlas.map(wanted=Wanted(method, seed=1))
         seconds = time.perf_counter() - start
         rows.append((method, found.trustworthiness, found.continuity, f"{seconds:.1f}"))
     return (
@@ -120,7 +120,7 @@ def grouped(lib: Library) -> str:
     albums = {track.id: track.tags.album for track in lib.tracks()}
     many = len(set(albums.values()))
     rows = []
-    plane = lib.map(wanted=Wanted("tsne", perplexity=2.0, learning_rate=100.0))
+    plane = lib.atlas.map(wanted=Wanted("tsne", perplexity=2.0, learning_rate=100.0))
     for k in (8, many):
         published = KMeans(k, n_init=10, random_state=0).fit_predict(plane.points)
         truth = [albums[track] for track in plane.ids.tolist()]
@@ -133,7 +133,7 @@ def grouped(lib: Library) -> str:
         (f"agglomerative, -k {many}", "agglomerative", many),
         ("hdbscan", "hdbscan", None),
     ):
-        found = lib.groups(method=method, k=count)  # type: ignore[arg-type]
+        found = lib.atlas.groups(method=method, k=count)  # type: ignore[arg-type]
         number = {i: g for g, group in enumerate(found.groups) for i in group.ids.tolist()}
         labels = [number.get(track, -1) for track in albums]
         rows.append(
@@ -156,7 +156,7 @@ def paths(lib: Library) -> str:
     for _ in range(PATHS):
         a, b = rng.choice(len(ids), 2, replace=False)
         start = time.perf_counter()
-        found = lib.path(int(ids[a]), int(ids[b]), LENGTH)
+        found = lib.journeys.path(int(ids[a]), int(ids[b]), LENGTH)
         seconds.append(time.perf_counter() - start)
         rows = np.searchsorted(ids, [track.id for track in found.tracks])
         inner = max(found.steps[1:-1])
@@ -303,8 +303,8 @@ def pages(folder: Path, chromium: str) -> str:
             fill(made, n)
         with Library.open(made) as lib:
             page = folder / f"{n}.html"
-            points = lib.map(wanted=Wanted("umap" if n == MANY else "pca"))
-            lib.draw_map(points, page, "artist")
+            points = lib.atlas.map(wanted=Wanted("umap" if n == MANY else "pca"))
+            lib.atlas.draw(points, page, "artist")
             theirs = folder / f"{n}-plotly.html"
             by_plotly(points.points, lib, theirs)
         for name, file, step in (("segue", page, OURS), ("plotly", theirs, THEIRS)):
@@ -385,11 +385,11 @@ def many(folder: Path) -> None:
         neighbours(store, "sound", 32)
         near_s = time.perf_counter() - start
         start = time.perf_counter()
-        found = lib.map()
+        found = lib.atlas.map()
         map_s = time.perf_counter() - start
-        lib.path(1, 2, LENGTH)
+        lib.journeys.path(1, 2, LENGTH)
         start = time.perf_counter()
-        lib.path(3, 4, LENGTH)
+        lib.journeys.path(3, 4, LENGTH)
         path_s = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(near_s, map_s, path_s, found.trustworthiness, peak)

@@ -6,7 +6,6 @@ asked what is like what, by example or by description, and why.
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -18,10 +17,10 @@ from segue.answers.choosing import choose
 from segue.answers.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
 from segue.answers.question import Query, Question
 from segue.answers.ranking import Metric, by_tags, rank
-from segue.answers.taste import leaning
-from segue.errors import BadArgument, NotFound
+from segue.answers.taste import Taste, leaning
+from segue.errors import BadArgument
 from segue.model.sound.spaces import sound_spaces, tag_probabilities
-from segue.query import Filters, resolve
+from segue.query import Filters, track_named, tracks_named
 from segue.records import (
     Description,
     Failure,
@@ -36,22 +35,15 @@ from segue.records import (
 from segue.store import Store, default_folder
 
 if TYPE_CHECKING:
-    from segue.atlas.groups import Grouping
-    from segue.atlas.groups import Method as GroupingMethod
-    from segue.atlas.maps import LibraryMap
-    from segue.atlas.odd import Outlier, Twin
-    from segue.atlas.planes import Wanted
-    from segue.atlas.trees import Level, Tree
+    from segue.atlas import Atlas
     from segue.ingest.add import AddReport, Watcher
     from segue.ingest.listens import ImportReport
     from segue.ingest.tagging import Written
     from segue.insight import Reconstruction
-    from segue.journeys.path import Path as Journey
-    from segue.journeys.playlist import Item, Wish
+    from segue.journeys import Journeys
     from segue.learning import Learned
     from segue.learning import Watcher as LearningWatcher
     from segue.measure.retrieval import Retrieval
-    from segue.neighbours import Watcher as NeighboursWatcher
     from segue.pictures.learned import Filter
     from segue.store.listens import ListensSummary
     from segue.train.loop import Watcher as TrainingWatcher
@@ -282,10 +274,7 @@ class Library:
 
     def find(self, query: Query) -> list[Track]:
         """Find the tracks of the library that a query names."""
-        found = resolve(self._store, query)
-        if isinstance(found, Path):
-            raise NotFound(f"{found} is not in the library; add it with `segue add`")
-        return found
+        return tracks_named(self._store, query)
 
     def describe(self, query: Query) -> list[Description]:
         """Say what is known of tracks: their tags, features and likeliest descriptions."""
@@ -341,216 +330,26 @@ class Library:
             self._store, by, artist_filter=artist_filter, metric=metric, seed=seed
         )
 
-    # ---- seeing it as a whole ------------------------------------------------------------
+    # ---- its rooms -----------------------------------------------------------------------
 
-    def map(
-        self,
-        space: str = DEFAULT_SPACE,
-        wanted: "Wanted | None" = None,
-        *,
-        update: bool = False,
-        watch: "NeighboursWatcher | None" = None,
-    ) -> "LibraryMap":
-        """Put the tracks on a plane, and remember it.
+    @property
+    def atlas(self) -> "Atlas":
+        """The library seen as a whole: map, groups, tree, twins, outliers."""
+        from segue.atlas import Atlas
 
-        Parameters
-        ----------
-        space : str
-        wanted : Wanted, optional
-            The method and its numbers; else chosen by the number of tracks.
-        update : bool
-            Place new tracks on the remembered map, and move none.
-        watch : callable, optional
-            Told how many tracks have their neighbours, of how many.
-        """
-        from segue.atlas.maps import make_map, update_map
-        from segue.atlas.planes import Wanted
+        return Atlas(self._store)
 
-        wanted = wanted or Wanted()
-        if update:
-            return update_map(self._store, space, wanted)
-        return make_map(self._store, space, wanted, watch)
+    @property
+    def journeys(self) -> "Journeys":
+        """Ways through it: paths and playlists."""
+        from segue.journeys import Journeys
 
-    def draw_map(
-        self,
-        found: "LibraryMap",
-        target: str | Path,
-        colour: str = "group",
-        *,
-        embed_previews: bool = False,
-        seed: int = 0,
-        watch: "NeighboursWatcher | None" = None,
-    ) -> None:
-        """Write a map as a page (.html) or a picture (.png, .svg, .pdf).
+        return Journeys(self._store)
 
-        Parameters
-        ----------
-        found : LibraryMap
-        target : str or Path
-        colour : str
-            "artist", "album", "genre", "year", "group", or "tag:ambient" and the like.
-        embed_previews : bool
-            Put five seconds of each track into the page.
-        seed : int
-            Of the groups.
-        watch : callable, optional
-            Told how many previews of how many are made.
-        """
-        from segue.atlas.colours import colour_by
-        from segue.atlas.drawing import draw
-        from segue.ingest.previews import previews
-
-        tracks = self._store.tracks(found.ids.tolist())
-        colouring = colour_by(self._store, found.space, colour, tracks, seed=seed)
-        workers = os.cpu_count() or 1
-        sounds = previews(tracks, workers=workers, watch=watch) if embed_previews else None
-        draw(self._store, found, tracks, colouring, Path(target), sounds)
-
-    def groups(
-        self,
-        space: str = DEFAULT_SPACE,
-        method: "GroupingMethod" = "kmeans",
-        k: int | None = None,
-        *,
-        on: str = "space",
-        seed: int = 0,
-    ) -> "Grouping":
-        """Divide the library into groups of tracks that lie together.
-
-        Parameters
-        ----------
-        space : str
-        method : {"kmeans", "hdbscan", "agglomerative"}
-        k : int, optional
-            How many; else as many as fit best.
-        on : {"space", "plane"}
-            Where: in the space itself, or on its remembered map.
-        seed : int
-        """
-        from segue.atlas.groups import find_groups
-
-        if on not in ("space", "plane"):
-            raise BadArgument(f"groups are found on the space or on the plane, not on {on!r}")
-        if on == "plane":
-            found = self.map(space)
-            return find_groups(self._store, found.ids, found.points, method, k, seed=seed)
-        matrix = self._store.spaces.matrix(space)
-        unit = np.asarray(matrix.unit)
-        return find_groups(self._store, matrix.ids, unit, method, k, seed=seed)
-
-    def tree(
-        self, space: str = DEFAULT_SPACE, level: "Level" = "track", *, min_tracks: int = 1
-    ) -> "Tree":
-        """Join the library to a tree, what is alike first.
-
-        Parameters
-        ----------
-        space : str
-        level : {"track", "artist", "album"}
-        min_tracks : int
-            Leave out artists or albums of fewer.
-        """
-        from segue.atlas.trees import grow
-
-        return grow(self._store, space, level, min_tracks=min_tracks)
-
-    def twins(self) -> "list[Twin]":
-        """Find the pairs of files that hold one recording, the surest first."""
-        from segue.atlas.odd import find_twins
-
-        return find_twins(self._store)
-
-    def outliers(self, n: int = 10, *, space: str = DEFAULT_SPACE) -> "list[Outlier]":
-        """Find the tracks that are least like any other."""
-        from segue.atlas.odd import find_outliers
-
-        return find_outliers(self._store, space, n)
-
-    # ---- travelling through it -----------------------------------------------------------
-
-    def path(
-        self, start: Query, goal: Query, n: int = 20, *, space: str = DEFAULT_SPACE
-    ) -> "Journey":
-        """Find a journey in small steps from one track to another.
-
-        Parameters
-        ----------
-        start, goal : str, int or Path
-            Each names one track of the library.
-        n : int
-            How many tracks, both ends counted.
-        space : str
-        """
-        from segue.journeys.path import find_path
-
-        return find_path(self._store, space, self._one(start), self._one(goal), n)
-
-    def playlist(
-        self,
-        *queries: Query,
-        wish: "Wish | None" = None,
-        space: str = DEFAULT_SPACE,
-        filters: Filters | None = None,
-        taste: bool = True,
-    ) -> "list[Item]":
-        """Make a playlist of what is like some tracks.
-
-        Parameters
-        ----------
-        queries : str, int or Path
-        wish : Wish, optional
-            How long, in what order, how surprising; else 30 tracks in small steps.
-        space : str
-        filters : Filters, optional
-        taste : bool
-            Lean towards what is loved, and away from what is skipped.
-        """
-        from segue.journeys.playlist import Wish, make_playlist
-
-        question = Question(self._store, queries)
-        ranking = rank(self._store, question, space)
-        if taste:
-            ranking = leaning(self._store, ranking)
-        return make_playlist(self._store, ranking, question.tracks, wish or Wish(), filters)
-
-    # ---- the user's taste ----------------------------------------------------------------
-
-    def love(self, *queries: Query) -> list[Track]:
-        """Remember that tracks are loved."""
-        return self._remember(queries, loved=True)
-
-    def skip(self, *queries: Query) -> list[Track]:
-        """Remember that tracks are skipped."""
-        return self._remember(queries, loved=False)
-
-    def forget(self, *queries: Query) -> list[Track]:
-        """Forget what was said of tracks; without any, of all."""
-        tracks = [track for query in queries for track in self.find(query)]
-        ids = [track.id for track in tracks] if queries else list(self._store.taste.known())
-        with self._store.writing(), self._store.transaction():
-            self._store.taste.forget(ids)
-        return tracks or self._store.tracks(ids)
-
-    def taste(self) -> dict[bool, list[Track]]:
-        """List what is loved (True) and what is skipped (False)."""
-        known = self._store.taste.known()
-        return {
-            loved: self._store.tracks([track for track, of in known.items() if of == loved])
-            for loved in (True, False)
-        }
-
-    def _remember(self, queries: Sequence[Query], *, loved: bool) -> list[Track]:
-        tracks = [track for query in queries for track in self.find(query)]
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._store.writing(), self._store.transaction():
-            self._store.taste.set({track.id: loved for track in tracks}, at)
-        return tracks
-
-    def _one(self, query: Query) -> Track:
-        tracks = self.find(query)
-        if len(tracks) > 1:
-            raise BadArgument(f"{query!r} names {len(tracks)} tracks; give the id of one")
-        return tracks[0]
+    @property
+    def taste(self) -> Taste:
+        """What is loved and what is skipped; `like` and playlists lean by it."""
+        return Taste(self._store)
 
     # ---- learning spaces -----------------------------------------------------------------
 
@@ -599,7 +398,7 @@ class Library:
         """Encode a track and decode it again with a learned space's network."""
         from segue.insight import reconstruct
 
-        return reconstruct(self._store, space, self._one(query))
+        return reconstruct(self._store, space, track_named(self._store, query))
 
     def filters(self, space: str, *, tracks: int = 3) -> "list[Filter]":
         """Return the first filters of a learned space, each with the tracks it answers to."""

@@ -3,6 +3,7 @@
 Maps, groups, journeys and twins all start from them.
 """
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from segue.store.matrix import Matrix
 #: So many are kept at least: what maps and journeys ask for, with some to spare.
 FEWEST: Final = 32
 _BLOCK_ELEMENTS: Final = 1 << 24  # similarities held at once by each thread: 64 MiB
-_THREADS: Final = 2
 _SAMPLE: Final = 8  # columns per group, of which only the best decides where to look
 
 
@@ -110,7 +110,7 @@ def nearest(matrix: Matrix, k: int, watch: Watcher | None = None) -> Neighbours:
         return some.stop - some.start
 
     # Whole blocks side by side: what follows each product has no threads of its own.
-    with threadpool_limits(1), ThreadPoolExecutor(_THREADS) as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for count in pool.map(find, range(0, n, block)):
             done += count
             if watch:

@@ -94,6 +94,38 @@ def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
     return _by_words(store, query)
 
 
+def tracks_named(store: Store, query: str | int | Path) -> list[Track]:
+    """Find the tracks of the library that are meant.
+
+    Raises
+    ------
+    NotFound
+        Nothing fits, it is not clear which, or it is a file that is not in the library.
+    """
+    found = resolve(store, query)
+    if isinstance(found, Path):
+        raise NotFound(f"{found} is not in the library; add it with `segue add`")
+    return found
+
+
+def track_named(store: Store, query: str | int | Path) -> Track:
+    """Find the one track that is meant.
+
+    Raises
+    ------
+    NotFound
+        Likewise.
+    BadArgument
+        An artist or an album is meant, which has several.
+    """
+    tracks = tracks_named(store, query)
+    if len(tracks) > 1:
+        raise BadArgument(
+            f"{query!r} names {len(tracks)} tracks; give the id of one:\n{_listed(tracks)}"
+        )
+    return tracks[0]
+
+
 def passing(
     store: Store, filters: Filters, ids: NDArray[np.int64], queries: Sequence[Track]
 ) -> NDArray[np.bool_]:
@@ -182,9 +214,13 @@ def _by_words(store: Store, query: str) -> list[Track]:
             return same
     if len(fitting) == 1:
         return fitting
-    listed = "\n".join(f"  {track.id}  {_label(track)}" for track in fitting[:SHOWN])
-    more = f"\n  … and {len(fitting) - SHOWN} more" if len(fitting) > SHOWN else ""
-    raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{listed}{more}")
+    raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}")
+
+
+def _listed(tracks: Sequence[Track]) -> str:
+    lines = [f"  {track.id}  {_label(track)}" for track in tracks[:SHOWN]]
+    more = [f"  … and {len(tracks) - SHOWN} more"] if len(tracks) > SHOWN else []
+    return "\n".join(lines + more)
 
 
 def _names(track: Track) -> set[str]:

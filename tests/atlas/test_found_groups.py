@@ -21,7 +21,7 @@ def lib(tmp_path: Path, library: Callable[[], Library]) -> Library:
 
 @pytest.mark.parametrize("method", ["kmeans", "agglomerative", "hdbscan"])
 def test_albums_that_lie_together_are_groups(lib: Library, method: Method) -> None:
-    found = lib.groups(method=method)
+    found = lib.atlas.groups(method=method)
     albums = {track.id: track.tags.album for track in lib.tracks()}
     assert [len({albums[i] for i in group.ids.tolist()}) for group in found.groups] == [1] * 4
     assert len({group.name for group in found.groups}) == 4
@@ -32,39 +32,39 @@ def test_albums_that_lie_together_are_groups(lib: Library, method: Method) -> No
 
 
 def test_a_number_of_groups_is_kept_to(lib: Library) -> None:
-    found = lib.groups(k=6)
+    found = lib.atlas.groups(k=6)
     assert len(found.groups) == 6
     assert sum(len(group.ids) for group in found.groups) == 32
     assert [len(g.ids) for g in found.groups] == sorted(len(g.ids) for g in found.groups)[::-1]
-    again = lib.groups(k=6)
+    again = lib.atlas.groups(k=6)
     assert all((a.ids == b.ids).all() for a, b in zip(found.groups, again.groups, strict=True))
 
 
 def test_the_tracks_of_a_group_come_from_its_middle_outwards(lib: Library) -> None:
     ids, vectors = lib.vectors()
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    group = lib.groups(k=4).groups[0]
+    group = lib.atlas.groups(k=4).groups[0]
     inside = unit[np.searchsorted(ids, group.ids)]
     from_centre = np.linalg.norm(inside - inside.mean(axis=0), axis=1)
     assert (np.diff(from_centre) >= -1e-6).all()
 
 
 def test_groups_on_the_plane(lib: Library) -> None:
-    assert len(lib.groups(k=4, on="plane").groups) == 4
+    assert len(lib.atlas.groups(k=4, on="plane").groups) == 4
     with pytest.raises(BadArgument, match="not on 'moon'"):
-        lib.groups(on="moon")
+        lib.atlas.groups(on="moon")
 
 
 def test_what_cannot_be_divided_says_so(tmp_path: Path, lib: Library) -> None:
     with pytest.raises(BadArgument, match="from 2 to 31"):
-        lib.groups(k=32)
+        lib.atlas.groups(k=32)
     with pytest.raises(BadArgument, match="leave -k away"):
-        lib.groups(method="hdbscan", k=3)
+        lib.atlas.groups(method="hdbscan", k=3)
     with pytest.raises(BadArgument, match="choose kmeans"):
-        lib.groups(method="dbscan")  # type: ignore[arg-type]
+        lib.atlas.groups(method="dbscan")  # type: ignore[arg-type]
     fill_library(tmp_path / "two", TRACKS[:2])
     with Library.open(tmp_path / "two") as two, pytest.raises(BadArgument, match="it takes 3"):
-        two.groups()
+        two.atlas.groups()
     fill_library(tmp_path / "three", TRACKS[7:10])
     with Library.open(tmp_path / "three") as three:
-        assert len(three.groups().groups) == 2
+        assert len(three.atlas.groups().groups) == 2

@@ -21,7 +21,8 @@ def test_twins_are_found_in_other_formats(tmp_path: Path, little_music: Path) ->
     with Library.open(tmp_path / "library") as lib:
         lib.add([music], workers=1)
         found = {
-            frozenset((twin.first.path.name, twin.second.path.name)): twin for twin in lib.twins()
+            frozenset((twin.first.path.name, twin.second.path.name)): twin
+            for twin in lib.atlas.twins()
         }
     assert set(found) == {
         frozenset(pair)
@@ -40,14 +41,14 @@ def test_outliers_lie_apart(tmp_path: Path, library: Callable[[], Library]) -> N
     tracks = [Tags(f"{a}{i}", a, a) for a in "ab" for i in range(12)]
     fill_library(tmp_path / "library", [*tracks, Tags("odd", "odd", "odd")])
     with library() as lib:
-        first, *others = lib.outliers(3)
+        first, *others = lib.atlas.outliers(3)
         assert first.track.tags.title == "odd"
         assert first.apart > 2
         assert all(other.apart < 1.5 for other in others)
         with pytest.raises(BadArgument, match="at least 1"):
-            lib.outliers(0)
+            lib.atlas.outliers(0)
     fill_library(tmp_path / "two", tracks[:2])
     with Library.open(tmp_path / "two") as two:
-        assert two.twins() == []
+        assert two.atlas.twins() == []
         with pytest.raises(BadArgument, match="it takes 3"):
-            two.outliers()
+            two.atlas.outliers()

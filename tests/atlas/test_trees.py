@@ -52,7 +52,7 @@ def depths(text: str) -> list[float]:
 
 
 def test_albums_join_before_anything_else(lib: Library) -> None:
-    tree = lib.tree()
+    tree = lib.atlas.tree()
     albums = [track.tags.album for track in lib.tracks()]
     first = tree.joins[:9]
     members: dict[int, set[str]] = {i: {album} for i, album in enumerate(albums)}
@@ -64,7 +64,7 @@ def test_albums_join_before_anything_else(lib: Library) -> None:
 
 
 def test_newick_holds_every_leaf_at_one_depth(lib: Library) -> None:
-    tree = lib.tree()
+    tree = lib.atlas.tree()
     text = newick(tree)
     assert text.endswith(";\n")
     assert text.count("(") - sum(label.count("(") for label in tree.labels) == 11
@@ -73,21 +73,21 @@ def test_newick_holds_every_leaf_at_one_depth(lib: Library) -> None:
 
 
 def test_levels(lib: Library) -> None:
-    assert sorted(lib.tree(level="album").labels) == ["a (4)", "b (4)", "c (4)"]
-    assert len(lib.tree(level="artist").labels) == 3
+    assert sorted(lib.atlas.tree(level="album").labels) == ["a (4)", "b (4)", "c (4)"]
+    assert len(lib.atlas.tree(level="artist").labels) == 3
     with pytest.raises(NotFound, match="fewer with --min-tracks"):
-        lib.tree(level="album", min_tracks=5)
+        lib.atlas.tree(level="album", min_tracks=5)
     with pytest.raises(BadArgument, match="choose track"):
-        lib.tree(level="year")  # type: ignore[arg-type]
+        lib.atlas.tree(level="year")  # type: ignore[arg-type]
 
 
 def test_one_track_is_no_tree(tmp_path: Path) -> None:
     fill_library(tmp_path / "one", TRACKS[:1])
     with Library.open(tmp_path / "one") as one, pytest.raises(BadArgument, match="two leaves"):
-        one.tree()
+        one.atlas.tree()
     fill_library(tmp_path / "two", TRACKS[:2])
     with Library.open(tmp_path / "two") as two:
-        assert newick(two.tree()).count(",") == 1
+        assert newick(two.atlas.tree()).count(",") == 1
 
 
 @settings(max_examples=30, deadline=None)
@@ -115,7 +115,7 @@ def big_tree(n: int) -> Tree:
 
 def test_pictures_and_pages_of_trees(tmp_path: Path, lib: Library) -> None:
     for name in ("tree.png", "tree.svg", "tree.html", "tree.nwk"):
-        draw_tree(lib.tree(), tmp_path / name)
+        draw_tree(lib.atlas.tree(), tmp_path / name)
         assert (tmp_path / name).stat().st_size > 100
     page = (tmp_path / "tree.html").read_text()
     assert "a's (0)" in page
@@ -123,9 +123,9 @@ def test_pictures_and_pages_of_trees(tmp_path: Path, lib: Library) -> None:
     with pytest.raises(BadArgument, match="write a page"):
         draw_tree(big_tree(5001), tmp_path / "big.png")
     with pytest.raises(BadArgument, match="name it"):
-        draw_tree(lib.tree(), tmp_path / "tree.doc")
+        draw_tree(lib.atlas.tree(), tmp_path / "tree.doc")
     with pytest.raises(BadArgument, match="cannot write"):
-        draw_tree(lib.tree(), tmp_path / "none" / "tree.html")
+        draw_tree(lib.atlas.tree(), tmp_path / "none" / "tree.html")
 
 
 @pytest.mark.slow

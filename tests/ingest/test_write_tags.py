@@ -49,6 +49,7 @@ def test_write_and_undo(music: Path) -> None:
 
 def test_a_file_that_cannot_be_changed_costs_itself_alone(music: Path) -> None:
     with Library.open(music / "library") as lib:
+        lib.add([music], workers=1)
         hidden = (music / "c.ogg").rename(music / "c.moved")
         try:
             done = lib.write_tags(fields=["key"])
@@ -59,3 +60,14 @@ def test_a_file_that_cannot_be_changed_costs_itself_alone(music: Path) -> None:
         lib.undo_tags()
         with pytest.raises(BadArgument, match="--bpm, --key, --mood"):
             lib.write_tags(fields=[])
+
+
+def test_a_file_that_changed_is_not_taken_for_the_one_that_was_heard(music: Path) -> None:
+    with Library.open(music / "library") as lib:
+        lib.add([music], workers=1)
+        lib.write_tags("b", fields=["key"])
+        write_sound(music / "b.flac", tune(9, 8.0))  # another recording takes its place
+        refused = lib.write_tags("b", fields=["bpm"])
+        assert "changed since it was added" in refused.failures[0].reason
+        lib.undo_tags()
+        assert lib.add([music], workers=1).changed == 1

@@ -35,7 +35,7 @@ def arc(folder: Path, artists: list[str]) -> Library:
 
 def test_on_an_arc_the_steps_are_even(tmp_path: Path) -> None:
     with arc(tmp_path, [f"artist {i}" for i in range(31)]) as lib:
-        found = lib.path(1, 31, 7, space="arc")
+        found = lib.journeys.path(1, 31, 7, space="arc")
         assert (found.tracks[0].id, found.tracks[-1].id) == (1, 31)
         assert len(found.tracks) == 7
         assert list(found.progress) == sorted(found.progress)
@@ -47,7 +47,7 @@ def test_on_an_arc_the_steps_are_even(tmp_path: Path) -> None:
 def test_no_artist_comes_twice_in_a_row(tmp_path: Path) -> None:
     artists = ["start", *("same" if i % 3 else f"other {i}" for i in range(28)), "goal"]
     with arc(tmp_path, artists) as lib:
-        found = lib.path(1, 30, 9, space="arc")
+        found = lib.journeys.path(1, 30, 9, space="arc")
         names = [track.tags.artist for track in found.tracks]
         assert all(a != b for a, b in pairwise(names))
         assert found.same_artist == 0
@@ -55,7 +55,7 @@ def test_no_artist_comes_twice_in_a_row(tmp_path: Path) -> None:
 
 def test_unless_there_is_no_other_way(tmp_path: Path) -> None:
     with arc(tmp_path, ["only"] * 6) as lib:
-        found = lib.path(1, 6, 4, space="arc")
+        found = lib.journeys.path(1, 6, 4, space="arc")
         assert len(found.tracks) == 4
         assert found.same_artist == 3
         assert found.largest_step < 2
@@ -64,13 +64,13 @@ def test_unless_there_is_no_other_way(tmp_path: Path) -> None:
 def test_a_small_library_gives_a_short_path(tmp_path: Path, library: Callable[[], Library]) -> None:
     fill_library(tmp_path / "library", [Tags(f"t{i}", f"a{i}", f"b{i}") for i in range(3)])
     with library() as lib:
-        assert [len(lib.path(1, 2, n).tracks) for n in (2, 3, 20)] == [2, 3, 3]
+        assert [len(lib.journeys.path(1, 2, n).tracks) for n in (2, 3, 20)] == [2, 3, 3]
         with pytest.raises(BadArgument, match="two different tracks"):
-            lib.path(1, 1)
+            lib.journeys.path(1, 1)
         with pytest.raises(BadArgument, match="at least its two ends"):
-            lib.path(1, 2, 1)
+            lib.journeys.path(1, 2, 1)
         with pytest.raises(NotFound):
-            lib.path(1, "nobody")
+            lib.journeys.path(1, "nobody")
 
 
 def brute_force(distance: np.ndarray, n: int) -> float:
@@ -110,6 +110,6 @@ def test_copies_of_one_recording_are_passed_by(tmp_path: Path, little_music: Pat
     with Library.open(tmp_path / "library") as lib:
         lib.add([music], workers=1)
         ends = [track.id for track in lib.tracks() if track.path.parent.name == "zaz-data"]
-        found = lib.path(ends[0], ends[1], 7)
+        found = lib.journeys.path(ends[0], ends[1], 7)
         hashes = [track.content_hash for track in found.tracks]
         assert len(hashes) == len(set(hashes)) == 6

@@ -47,41 +47,43 @@ def ids(items: list) -> list[int]:  # type: ignore[type-arg]
 
 @pytest.mark.parametrize("flow", ["smooth", "rise", "shuffle", "dj"])
 def test_a_list_is_as_long_as_wanted_and_repeats_nothing(lib: Library, flow: str) -> None:
-    items = lib.playlist(1, wish=Wish(n=15, flow=flow, seed=1))  # type: ignore[arg-type]
+    items = lib.journeys.playlist(1, wish=Wish(n=15, flow=flow, seed=1))  # type: ignore[arg-type]
     assert len(items) == len(set(ids(items))) == 15
     assert max(Counter(item.track.tags.artist for item in items).values()) <= 3
-    assert ids(items) == ids(lib.playlist(1, wish=Wish(n=15, flow=flow, seed=1)))  # type: ignore[arg-type]
+    assert ids(items) == ids(lib.journeys.playlist(1, wish=Wish(n=15, flow=flow, seed=1)))  # type: ignore[arg-type]
 
 
 def test_another_seed_gives_another_list_and_no_surprise_always_the_same(lib: Library) -> None:
-    assert ids(lib.playlist(1, wish=Wish(10, seed=1))) != ids(
-        lib.playlist(1, wish=Wish(10, seed=2))
+    assert ids(lib.journeys.playlist(1, wish=Wish(10, seed=1))) != ids(
+        lib.journeys.playlist(1, wish=Wish(10, seed=2))
     )
-    calm = [ids(lib.playlist(1, wish=Wish(10, surprise=0, seed=seed))) for seed in (1, 2)]
+    calm = [ids(lib.journeys.playlist(1, wish=Wish(10, surprise=0, seed=seed))) for seed in (1, 2)]
     assert calm[0] == calm[1]
-    wild = lib.playlist(1, wish=Wish(20, surprise=1, seed=3))
-    mild = lib.playlist(1, wish=Wish(20, surprise=0.1, seed=3))
+    wild = lib.journeys.playlist(1, wish=Wish(20, surprise=1, seed=3))
+    mild = lib.journeys.playlist(1, wish=Wish(20, surprise=0.1, seed=3))
     assert np.mean([i.similarity for i in wild]) < np.mean([i.similarity for i in mild])
 
 
 def test_minutes_are_kept_to(lib: Library) -> None:
     for flow in ("smooth", "dj"):
-        items = lib.playlist(1, wish=Wish(minutes=5.2, flow=flow))
+        items = lib.journeys.playlist(1, wish=Wish(minutes=5.2, flow=flow))
         length_s = sum(item.track.duration_s for item in items)
         assert 5.2 * 60 - 30 <= length_s <= 5.2 * 60
 
 
 def test_smooth_takes_smaller_steps_than_shuffle(lib: Library) -> None:
     def length(flow: str) -> float:
-        items = lib.playlist(1, wish=Wish(20, flow=flow, surprise=1, seed=4))  # type: ignore[arg-type]
+        items = lib.journeys.playlist(1, wish=Wish(20, flow=flow, surprise=1, seed=4))  # type: ignore[arg-type]
         return sum(item.step for item in items)
 
     assert length("smooth") < 0.9 * length("shuffle")
-    assert ids(lib.playlist(1, wish=Wish(20, seed=4)))[0] == 1  # it opens with what was asked with
+    assert (
+        ids(lib.journeys.playlist(1, wish=Wish(20, seed=4)))[0] == 1
+    )  # it opens with what was asked with
 
 
 def test_rise_ends_louder_and_faster_than_it_begins(lib: Library) -> None:
-    items = lib.playlist(1, wish=Wish(16, flow="rise", surprise=1))
+    items = lib.journeys.playlist(1, wish=Wish(16, flow="rise", surprise=1))
     loud = [float(item.track.facts["loudness_lufs"]) for item in items]
     fast = [float(item.track.facts["tempo_bpm"]) for item in items]
     assert np.mean(loud[8:]) + np.mean(fast[8:]) > np.mean(loud[:8]) + np.mean(fast[:8])
@@ -89,11 +91,13 @@ def test_rise_ends_louder_and_faster_than_it_begins(lib: Library) -> None:
 
 def test_dj_mixes_more_than_chance(lib: Library) -> None:
     mixing = [
-        np.mean([item.mixes for item in lib.playlist(1, wish=Wish(12, flow=flow, seed=5))[1:]])
+        np.mean(
+            [item.mixes for item in lib.journeys.playlist(1, wish=Wish(12, flow=flow, seed=5))[1:]]
+        )
         for flow in ("dj", "shuffle")
     ]
     assert mixing[0] > mixing[1] + 0.2
-    items = lib.playlist(1, wish=Wish(12, flow="dj", seed=5))
+    items = lib.journeys.playlist(1, wish=Wish(12, flow="dj", seed=5))
     for before, item in pairwise(items):
         if item.mixes:
             assert tempo_apart(before.track, item.track) <= TEMPO_SHARE
@@ -101,8 +105,8 @@ def test_dj_mixes_more_than_chance(lib: Library) -> None:
 
 def test_taste_leans_the_list_and_says_so(lib: Library) -> None:
     before = {hit.track.id: hit.similarity for hit in lib.like(1, n=60)}
-    lib.love("b0")
-    lib.skip("a3")
+    lib.taste.love("b0")
+    lib.taste.skip("a3")
     hits = {hit.track.id: hit for hit in lib.like(1, n=60)}
     loved = next(hit for hit in hits.values() if hit.track.tags.title == "b1")
     skipped = next(hit for hit in hits.values() if hit.track.tags.title == "a4")
@@ -114,18 +118,18 @@ def test_taste_leans_the_list_and_says_so(lib: Library) -> None:
         assert sum(shares.values()) == pytest.approx(hit.similarity, abs=1e-5)
     plain = {hit.track.id: hit.similarity for hit in lib.like(1, n=60, taste=False)}
     assert plain == pytest.approx(before)
-    assert [track.tags.title for track in lib.taste()[True]] == ["b0"]
-    lib.forget("b0", "a3")
-    assert not any(lib.taste().values())
+    assert [track.tags.title for track in lib.taste.loved] == ["b0"]
+    lib.taste.forget("b0", "a3")
+    assert not lib.taste.loved + lib.taste.skipped
     assert {h.track.id: h.similarity for h in lib.like(1, n=60)} == pytest.approx(before)
 
 
 def test_taste_goes_with_a_removed_track(tmp_path: Path) -> None:
     fill_library(tmp_path, TRACKS[:3])
     with Library.open(tmp_path) as lib:
-        lib.love(2)
+        lib.taste.love(2)
         lib.remove([2])
-        assert not lib.taste()[True]
+        assert not lib.taste.loved
 
 
 def test_bad_wishes_say_what_is_wrong() -> None:

@@ -1,12 +1,16 @@
-"""Leans a ranking towards what is loved, and away from what is skipped."""
+"""What the user loves and skips, and how answers lean by it."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.answers.question import Query
 from segue.answers.ranking import Ranking
-from segue.records import FloatArray, Reason
+from segue.query import tracks_named
+from segue.records import FloatArray, Reason, Track
 from segue.store import Store
 from segue.store.matrix import Matrix
 
@@ -14,6 +18,54 @@ LOVED: Final = "loved"
 SKIPPED: Final = "skipped"
 #: What the cosine to the nearest loved, or skipped, track counts beside the question's own.
 WEIGHT: Final = 0.15
+
+
+class Taste:
+    """What the user loves and skips; `segue.Library.taste`.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def love(self, *queries: Query) -> list[Track]:
+        """Remember that tracks are loved."""
+        return self._remember(queries, loved=True)
+
+    def skip(self, *queries: Query) -> list[Track]:
+        """Remember that tracks are skipped."""
+        return self._remember(queries, loved=False)
+
+    def forget(self, *queries: Query) -> list[Track]:
+        """Forget what was said of tracks."""
+        tracks = [track for query in queries for track in tracks_named(self._store, query)]
+        with self._store.writing(), self._store.transaction():
+            self._store.taste.forget([track.id for track in tracks])
+        return tracks
+
+    @property
+    def loved(self) -> list[Track]:
+        """What is loved."""
+        return self._told(loved=True)
+
+    @property
+    def skipped(self) -> list[Track]:
+        """What is skipped."""
+        return self._told(loved=False)
+
+    def _told(self, *, loved: bool) -> list[Track]:
+        known = self._store.taste.known()
+        return self._store.tracks([track for track, of in known.items() if of == loved])
+
+    def _remember(self, queries: Sequence[Query], *, loved: bool) -> list[Track]:
+        tracks = [track for query in queries for track in tracks_named(self._store, query)]
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._store.writing(), self._store.transaction():
+            self._store.taste.set({track.id: loved for track in tracks}, at)
+        return tracks
 
 
 def leaning(store: Store, ranking: Ranking) -> Ranking:

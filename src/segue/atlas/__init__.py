@@ -1,1 +1,139 @@
-"""A library seen as a whole: planes, groups and trees."""
+"""A library seen as a whole: its map, groups and tree, what is there twice, what stands apart."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from segue.answers.ranking import SOUND
+from segue.atlas.colours import colour_by
+from segue.atlas.drawing import draw as draw_map
+from segue.atlas.groups import Grouping, Method, find_groups
+from segue.atlas.maps import make_map, update_map
+from segue.atlas.odd import Outlier, Twin, find_outliers, find_twins
+from segue.atlas.planes import Wanted
+from segue.atlas.trees import Level, Tree, grow
+from segue.errors import BadArgument
+from segue.neighbours import Watcher
+from segue.store import Store
+from segue.store.maps import LibraryMap
+
+
+class Atlas:
+    """A library seen as a whole; `segue.Library.atlas`.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def map(
+        self,
+        space: str = SOUND,
+        wanted: Wanted | None = None,
+        *,
+        update: bool = False,
+        watch: Watcher | None = None,
+    ) -> LibraryMap:
+        """Put the tracks on a plane, and remember it.
+
+        Parameters
+        ----------
+        space : str
+        wanted : Wanted, optional
+            The method and its numbers; else chosen by the number of tracks.
+        update : bool
+            Place new tracks on the remembered map, and move none.
+        watch : callable, optional
+            Told how many tracks have their neighbours, of how many.
+        """
+        wanted = wanted or Wanted()
+        if update:
+            return update_map(self._store, space, wanted)
+        return make_map(self._store, space, wanted, watch)
+
+    def draw(
+        self,
+        found: LibraryMap,
+        target: str | Path,
+        colour: str = "group",
+        *,
+        embed_previews: bool = False,
+        seed: int = 0,
+        watch: Watcher | None = None,
+    ) -> None:
+        """Write a map as a page (.html) or a picture (.png, .svg, .pdf).
+
+        Parameters
+        ----------
+        found : LibraryMap
+        target : str or Path
+        colour : str
+            "artist", "album", "genre", "year", "group", or "tag:ambient" and the like.
+        embed_previews : bool
+            Put five seconds of each track into the page.
+        seed : int
+            Of the groups.
+        watch : callable, optional
+            Told how many previews of how many are made.
+        """
+        from segue.ingest.previews import previews  # brings in the decoders
+
+        tracks = self._store.tracks(found.ids.tolist())
+        colouring = colour_by(self._store, found.space, colour, tracks, seed=seed)
+        workers = os.cpu_count() or 1
+        sounds = previews(tracks, workers=workers, watch=watch) if embed_previews else None
+        draw_map(self._store, found, tracks, colouring, Path(target), sounds)
+
+    def groups(
+        self,
+        space: str = SOUND,
+        method: Method = "kmeans",
+        k: int | None = None,
+        *,
+        on: str = "space",
+        seed: int = 0,
+    ) -> Grouping:
+        """Divide the library into groups of tracks that lie together.
+
+        Parameters
+        ----------
+        space : str
+        method : {"kmeans", "hdbscan", "agglomerative"}
+        k : int, optional
+            How many; else as many as fit best.
+        on : {"space", "plane"}
+            Where: in the space itself, or on its remembered map.
+        seed : int
+        """
+        if on not in ("space", "plane"):
+            raise BadArgument(f"groups are found on the space or on the plane, not on {on!r}")
+        if on == "plane":
+            found = self.map(space)
+            return find_groups(self._store, found.ids, found.points, method, k, seed=seed)
+        matrix = self._store.spaces.matrix(space)
+        unit = np.asarray(matrix.unit)
+        return find_groups(self._store, matrix.ids, unit, method, k, seed=seed)
+
+    def tree(self, space: str = SOUND, level: Level = "track", *, min_tracks: int = 1) -> Tree:
+        """Join the library to a tree, what is alike first.
+
+        Parameters
+        ----------
+        space : str
+        level : {"track", "artist", "album"}
+        min_tracks : int
+            Leave out artists or albums of fewer.
+        """
+        return grow(self._store, space, level, min_tracks=min_tracks)
+
+    def twins(self) -> list[Twin]:
+        """Find the pairs of files that hold one recording, the surest first."""
+        return find_twins(self._store)
+
+    def outliers(self, n: int = 10, *, space: str = SOUND) -> list[Outlier]:
+        """Find the tracks that are least like any other."""
+        return find_outliers(self._store, space, n)

@@ -14,13 +14,13 @@ from segue.errors import BadArgument
 from segue.formats.names import normalise
 from segue.metadata import split_genres
 from segue.model.sound.spaces import TAGS
+from segue.pictures.maps import OTHER
 from segue.records import FloatArray, Track
 from segue.store import Store
 
 NAMED: Final = ("artist", "album", "genre")
 #: More colours than this no eye tells apart; the rest is "other".
 MOST_NAMES: Final = 11
-OTHER: Final = "other"
 _TAG: Final = "tag:"
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.atlas.colours import Colouring
-from segue.atlas.maps import LibraryMap
 from segue.atlas.trees import Tree, newick
 from segue.model.sound.spaces import TAGS
 from segue.neighbours import neighbours
@@ -20,6 +19,7 @@ from segue.pictures.trees import draw_tree as draw_dendrogram
 from segue.pictures.trees import lay_branches
 from segue.records import FloatArray, Track
 from segue.store import Store
+from segue.store.maps import LibraryMap
 
 NEAREST: Final = 10
 PAGES: Final = (".html", ".htm")

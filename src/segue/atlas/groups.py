@@ -191,10 +191,10 @@ def _best_count(points: FloatArray, method: Method, seed: int) -> int:
     some = points[_sampled(len(points), SAMPLE_TO_CHOOSE, seed)]
     most = max(2, min(MOST_GROUPS, len(some) // FEWEST_IN_GROUP))
     found = {k: divide(some, method, k, seed) for k in COUNTS if k <= most}
-    clear = {k: _silhouette(some, labels, seed) or -1.0 for k, labels in found.items()}
-    best = max(clear, key=lambda k: clear[k])
-    if clear[best] >= CLEAR:
-        return best
+    told = {k: _silhouette(some, labels, seed) for k, labels in found.items()}
+    clear = {k: value for k, value in told.items() if value is not None and value >= CLEAR}
+    if clear:
+        return max(clear, key=lambda k: clear[k])
     for k in sorted(found, reverse=True):
         stability = _stability(some, found[k], method, k, seed)
         if stability is not None and stability >= STABLE:

@@ -1,6 +1,6 @@
 """The command line's frame: the program, and the options that commands share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -72,8 +72,8 @@ def open_library(library: Path | None) -> "Iterator[Library]":
 
 
 @contextmanager
-def progress() -> "Iterator[Watcher]":
-    """Show a progress line on the standard error while it is a terminal."""
+def live_line(begins: str) -> "Iterator[Callable[[str, int, int], None]]":
+    """Show one line on the standard error while it is a terminal: what, how many of how many."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -86,14 +86,28 @@ def progress() -> "Iterator[Watcher]":
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,
     ) as bar:
-        task = bar.add_task("looking", total=None)
-        yield lambda p: bar.update(
-            task, completed=p.done, total=p.total, description=shown(Path(p.path.name))[:40]
+        task = bar.add_task(begins, total=None)
+        yield lambda what, done, total: bar.update(
+            task, description=what, completed=done, total=total
         )
+
+
+@contextmanager
+def progress() -> "Iterator[Watcher]":
+    """Show which file is looked at."""
+    with live_line("looking") as show:
+        yield lambda p: show(shown(Path(p.path.name))[:40], p.done, p.total)
+
+
+@contextmanager
+def counting(what: str) -> "Iterator[Callable[[int, int], None]]":
+    """Show how many of how many are done."""
+    with live_line(what) as show:
+        yield lambda done, total: show(what, done, total)

@@ -191,13 +191,13 @@ def export_vectors(
     """
     import numpy as np
 
+    from segue.formats.whole import replacing
+
     with open_library(library) as lib:
         ids, vectors = lib.vectors(space)
         paths = {track.id: str(track.path) for track in lib.tracks()}
-    partial = output.with_name(f".{output.name}.partial")
-    with partial.open("wb") as file:
+    with replacing(output) as partial, partial.open("wb") as file:
         np.savez(file, ids=ids, paths=np.array([paths[i] for i in ids.tolist()]), vectors=vectors)
-    partial.replace(output)
     if json:
         print_json("export", {"path": shown(output), "space": space, "tracks": len(ids)})
     else:

@@ -1,20 +1,17 @@
 """Commands that show a library as a whole: maps, groups, trees."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, app, open_library
+from segue.cli.app import JsonOption, LibraryOption, app, counting, open_library
 from segue.cli.asking import write_list
 from segue.cli.output import print_json, print_table, say, shown, track_fields
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.atlas.groups import Group
-    from segue.neighbours import Watcher
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
 GroupingMethod = Literal["kmeans", "hdbscan", "agglomerative"]
@@ -66,9 +63,9 @@ def map_(
     wanted = Wanted(method, neighbours, min_dist, perplexity, learning_rate, seed)
     with open_library(library) as lib:
         with counting("neighbours") as watch:
-            found = lib.map(space, wanted, update=update, watch=watch)
+            found = lib.atlas.map(space, wanted, update=update, watch=watch)
         with counting("previews") as watch:
-            lib.draw_map(
+            lib.atlas.draw(
                 found, output, colour, embed_previews=embed_previews, seed=seed, watch=watch
             )
     if json:
@@ -81,6 +78,7 @@ def map_(
             "trustworthiness": found.trustworthiness,
             "continuity": found.continuity,
             "placed": found.placed,
+            "remembered": found.remembered,
             "points": [{"id": track, "x": x, "y": y} for track, (x, y) in points],
         }
         print_json("map", fields)
@@ -91,6 +89,8 @@ def map_(
     say(f"wrote {shown(output)}: {len(found.ids)} tracks{placed}")
     say(caption(found))
     say(WARNING)
+    if not found.remembered:
+        say("not remembered: something else writes to the library; the next map may lie otherwise")
 
 
 @app.command()
@@ -120,7 +120,7 @@ def groups(
     if count == 0:
         raise BadArgument(f"-k {k}: give a number of groups, or auto")
     with open_library(library) as lib:
-        found = lib.groups(space, method, count, on=on, seed=seed)
+        found = lib.atlas.groups(space, method, count, on=on, seed=seed)
         tracks = {track.id: track for track in lib.tracks()} if m3u else {}
     written: dict[str, Path] = {}
     if m3u:
@@ -196,7 +196,7 @@ def tree(
     from segue.atlas.drawing import draw_tree
 
     with open_library(library) as lib:
-        found = lib.tree(space, level, min_tracks=min_tracks)
+        found = lib.atlas.tree(space, level, min_tracks=min_tracks)
     draw_tree(found, output)
     if json:
         fields = {
@@ -223,7 +223,7 @@ def twins(library: LibraryOption = None, json: JsonOption = False) -> None:
     Example: segue twins
     """
     with open_library(library) as lib:
-        found = lib.twins()
+        found = lib.atlas.twins()
     if json:
         fields = [
             {
@@ -269,7 +269,7 @@ def outliers(
     Example: segue outliers -n 5
     """
     with open_library(library) as lib:
-        found = lib.outliers(n, space=space)
+        found = lib.atlas.outliers(n, space=space)
     if json:
         fields = [
             {
@@ -306,22 +306,3 @@ def _group_fields(group: "Group") -> dict[str, object]:
         "artists": [{"name": one.name, "share": one.strength} for one in group.artists],
         "tempo_bpm": group.tempo_bpm,
     }
-
-
-@contextlib.contextmanager
-def counting(what: str) -> "Iterator[Watcher]":
-    """Show how many of how many are done on the standard error while it is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task(what, total=None, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)

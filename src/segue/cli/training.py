@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, app, open_library
+from segue.cli.app import JsonOption, LibraryOption, app, live_line, open_library
 from segue.cli.output import label, print_json, print_table, say, shown
 
 if TYPE_CHECKING:
@@ -171,39 +171,21 @@ def filters(
 
 @contextmanager
 def _progress() -> "Iterator[tuple[LearningWatcher, TrainingWatcher]]":
-    """Show one live line on the standard error while it is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
+    """Show what is read, then how the training goes."""
     from segue.train.loop import Progress as Step
 
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("reading", total=None)
-
-        def files(what: str, done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, description=f"{what} {done}/{total}")
+    with live_line("reading") as show:
 
         def step(at: Step) -> None:
             validation = f"{at.validation_loss:.5f}" if at.validation_loss > 0 else "–"
-            minutes, seconds = divmod(round(at.remaining_s), 60)
-            bar.update(
-                task,
-                completed=(at.epoch - 1) * at.steps + at.step,
-                total=at.epochs * at.steps,
-                description=(
-                    f"epoch {at.epoch}/{at.epochs}  loss {at.loss:.5f}  validation {validation}  "
-                    f"{at.items_per_second:.0f} tiles/s  {minutes}:{seconds:02d} left"
-                ),
+            show(
+                f"epoch {at.epoch}/{at.epochs}  loss {at.loss:.5f}  validation {validation}  "
+                f"{at.items_per_second:.0f} tiles/s",
+                (at.epoch - 1) * at.steps + at.step,
+                at.epochs * at.steps,
             )
 
-        yield files, step
+        yield show, step
 
 
 def _learned_fields(learned: "Learned") -> dict[str, object]:

@@ -46,7 +46,7 @@ def path(
     Example: segue path "für elise" "smoke on the water" -n 12 -o journey.m3u8
     """
     with open_library(library) as lib:
-        found = lib.path(start, goal, n, space=space)
+        found = lib.journeys.path(start, goal, n, space=space)
     steps = [0.0, *found.steps]
     if output:
         write_list(
@@ -130,7 +130,9 @@ def playlist(
         bpm=parse_range(bpm, "the tempo") if bpm else None,
     )
     with open_library(library) as lib:
-        items = lib.playlist(*like, wish=wish, space=space, filters=filters, taste=not no_taste)
+        items = lib.journeys.playlist(
+            *like, wish=wish, space=space, filters=filters, taste=not no_taste
+        )
     tracks = [item.track for item in items]
     told = f"{len(tracks)} tracks, {minutes(sum(track.duration_s for track in tracks))}"
     if output:
@@ -214,18 +216,15 @@ def taste(library: LibraryOption = None, json: JsonOption = False) -> None:
     Example: segue taste
     """
     with open_library(library) as lib:
-        known = lib.taste()
+        known = {"loved": lib.taste.loved, "skipped": lib.taste.skipped}
     if json:
-        fields = {
-            name: [track_fields(track) for track in known[loved]]
-            for name, loved in (("loved", True), ("skipped", False))
-        }
+        fields = {done: [track_fields(track) for track in them] for done, them in known.items()}
         print_json("taste", fields)
         return
     rows = [
-        (track.id, "loved" if loved else "skipped", track.tags.title, track.tags.artist)
-        for loved in (True, False)
-        for track in known[loved]
+        (track.id, done, track.tags.title, track.tags.artist)
+        for done, them in known.items()
+        for track in them
     ]
     print_table(f"{len(rows)} tracks", ("id", "", "title", "artist"), rows)
 
@@ -234,7 +233,11 @@ def _tell(queries: Sequence[str] | None, library: Path | None, done: str, *, jso
     if not queries:
         raise BadArgument("name at least one track: an id, its file, or words of its title")
     with open_library(library) as lib:
-        action = {"loved": lib.love, "skipped": lib.skip, "forgotten": lib.forget}[done]
+        action = {
+            "loved": lib.taste.love,
+            "skipped": lib.taste.skip,
+            "forgotten": lib.taste.forget,
+        }[done]
         tracks = action(*queries)
     if json:
         print_json("taste", {done: [track_fields(track) for track in tracks]})

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from segue.errors import BadArgument
+from segue.formats.whole import replacing
 from segue.records import Track
 
 ENDINGS = (".m3u8", ".m3u", ".xspf", ".json", ".jspf")
@@ -47,12 +48,8 @@ def write_playlist(target: Path, tracks: Sequence[Track], *, absolute: bool = Fa
     else:
         text = json.dumps(_jspf(target, tracks, absolute=absolute), ensure_ascii=False, indent=1)
         data = text.encode("utf-8", "replace")
-    partial = target.with_name(f".{target.name}.partial")
-    try:
+    with replacing(target) as partial:
         partial.write_bytes(data)
-        partial.replace(target)
-    except OSError as error:
-        raise BadArgument(f"cannot write the playlist {target}: {error.strerror}") from None
 
 
 def _path(target: Path, track: Track, *, absolute: bool) -> bytes:

@@ -1,6 +1,5 @@
 """Recordings on disk → `Recording`. The only room that knows audio formats."""
 
-import contextlib
 import wave
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +13,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, Unreadable
+from segue.errors import Unreadable
+from segue.formats.whole import replacing
 from segue.records import FloatArray, Recording, Span
 
 #: File name endings that are taken for recordings (video: its first sound track).
@@ -160,18 +160,11 @@ def write_wav(target: Path, samples: FloatArray, sample_rate_hz: int) -> None:
         The file cannot be written.
     """
     whole = np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2")
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        with wave.open(str(partial), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(sample_rate_hz)
-            file.writeframes(whole.tobytes())
-        partial.replace(target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise BadArgument(f"cannot write {target}: {error.strerror}") from None
+    with replacing(target) as partial, wave.open(str(partial), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate_hz)
+        file.writeframes(whole.tobytes())
 
 
 def open_container(

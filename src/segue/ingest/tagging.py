@@ -1,7 +1,8 @@
 """Writes what was found of tracks into their files' tags, and undoes it."""
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from segue.formats.tagging import FIELDS, read_fields, short_key, write_fields
 from segue.model.sound.spaces import TAGS
 from segue.records import Failure, FileState, Track
 from segue.store import Store
+from segue.store.files import KnownFile
 from segue.store.written import Change
 
 #: Those of the tags that Segue hears which name a mood.
@@ -67,8 +69,13 @@ def write_tags(
     failures: list[Failure] = []
     kept = 0
     run = store.written.next_run()
+    files = store.known_files()
     for track in tracks:
         if track.missing or track.kind != "sound":
+            continue
+        if not _unchanged(files, track.path):
+            why = f"{track.path} changed since it was added; first `segue add` it again"
+            failures.append(Failure(track.path, why))
             continue
         try:
             known = read_fields(track.path)
@@ -101,9 +108,11 @@ def undo_tags(store: Store) -> Written:
         raise BadArgument("no tags were written that are not undone yet")
     done: list[Change] = []
     failures: list[Failure] = []
+    files = store.known_files()
     for path in dict.fromkeys(change.path for change in changes):
         here = [change for change in changes if change.path == path]
         try:
+            ours = _unchanged(files, path)
             now = read_fields(path)
             # What somebody else wrote since then stays.
             back = [change for change in here if now[change.field] == change.written]
@@ -111,7 +120,8 @@ def undo_tags(store: Store) -> Written:
                 write_fields(path, {change.field: change.before for change in back})
             with store.writing(), store.transaction():
                 store.written.forget(run, path)
-                _keep_known(store, path)
+                if ours:
+                    _keep_known(store, path)
             done += [Change(c.path, c.field, c.written, c.before) for c in back]
         except BadArgument as error:
             failures.append(Failure(path, str(error)))
@@ -126,6 +136,16 @@ def _change(store: Store, run: int, track: Track, changes: list[Change]) -> None
         write_fields(track.path, {change.field: change.written for change in changes})
         with store.transaction():
             _keep_known(store, track.path)
+
+
+def _unchanged(files: Mapping[bytes, KnownFile], path: Path) -> bool:
+    """Tell whether a file is what the library's description of it was made from."""
+    try:
+        now = path.stat()
+    except OSError:
+        return True  # whoever opens it says what is wrong
+    known = files.get(os.fsencode(path))
+    return known is not None and known.state == FileState(now.st_size, now.st_mtime_ns)
 
 
 def _keep_known(store: Store, path: Path) -> None:

@@ -1,1 +1,62 @@
 """Ways through a library: paths from one track to another, and playlists that flow."""
+
+from segue.answers.question import Query, Question
+from segue.answers.ranking import SOUND, rank
+from segue.answers.taste import leaning
+from segue.journeys.path import Path, find_path
+from segue.journeys.playlist import Item, Wish, make_playlist
+from segue.query import Filters, track_named
+from segue.store import Store
+
+
+class Journeys:
+    """Ways through a library; `segue.Library.journeys`.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def path(self, start: Query, goal: Query, n: int = 20, *, space: str = SOUND) -> Path:
+        """Find a journey in small steps from one track to another.
+
+        Parameters
+        ----------
+        start, goal : str, int or Path
+            Each names one track of the library.
+        n : int
+            How many tracks, both ends counted.
+        space : str
+        """
+        return find_path(
+            self._store, space, track_named(self._store, start), track_named(self._store, goal), n
+        )
+
+    def playlist(
+        self,
+        *queries: Query,
+        wish: Wish | None = None,
+        space: str = SOUND,
+        filters: Filters | None = None,
+        taste: bool = True,
+    ) -> list[Item]:
+        """Make a playlist of what is like some tracks.
+
+        Parameters
+        ----------
+        queries : str, int or Path
+        wish : Wish, optional
+            How long, in what order, how surprising; else 30 tracks in small steps.
+        space : str
+        filters : Filters, optional
+        taste : bool
+            Lean towards what is loved, and away from what is skipped.
+        """
+        question = Question(self._store, queries)
+        ranking = rank(self._store, question, space)
+        if taste:
+            ranking = leaning(self._store, ranking)
+        return make_playlist(self._store, ranking, question.tracks, wish or Wish(), filters)

@@ -1,6 +1,5 @@
 """Puts data into a page's template, and the page on disk."""
 
-import contextlib
 import json
 import math
 import os
@@ -10,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from segue.errors import BadArgument
+from segue.formats.whole import replacing
 from segue.records import Track
 
 _PLACE: Final = "/*DATA*/"
@@ -50,14 +50,8 @@ def write_text(text: str, target: Path) -> None:
     BadArgument
         The file cannot be written.
     """
-    partial = target.with_name(f".{target.name}.partial")
-    try:
+    with replacing(target) as partial:
         partial.write_text(text, encoding="utf-8", errors="replace")
-        partial.replace(target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise BadArgument(f"cannot write {target}: {error.strerror}") from None
 
 
 def link(track: Track, target: Path) -> str:

@@ -1,10 +1,10 @@
 """A picture's frame: its size, its file, its words."""
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from segue.errors import BadArgument
+from segue.formats.whole import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,14 +30,18 @@ def save(figure: "Figure", target: Path) -> None:
     """
     if target.suffix.lower() not in _ENDINGS:
         raise BadArgument(f"{target} is no picture Segue writes; name it {', '.join(_ENDINGS)}")
-    partial = target.with_name(f".{target.stem}.partial{target.suffix}")
-    try:
+    as_written(figure)
+    with replacing(target) as partial:
         figure.savefig(partial, dpi=DPI)
-        partial.replace(target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise BadArgument(f"cannot write {target}: {error.strerror}") from None
+
+
+def as_written(figure: "Figure") -> None:
+    """Take dollar signs in a figure's words as they are, not as formulas: Ke$ha, A$AP."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)  # noqa: S101 (findobj does not tell)
+        text.set_parse_math(False)
 
 
 def short(text: str, most: int) -> str:

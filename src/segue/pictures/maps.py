@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.pictures.frame import DPI, figure_of, save, short
+from segue.pictures.frame import DPI, as_written, figure_of, save, short
 from segue.records import FloatArray
 
 if TYPE_CHECKING:
@@ -21,10 +21,13 @@ PALETTE: Final = (
     "#a9746a", "#3a9bdc", "#7f9f3f", "#e377c2", "#17becf", "#d1495b", "#5b7c99", "#c49c6b",
     "#5aa17f", "#b07aa1", "#f28e8e", "#8080d0",
 )  # fmt: skip
+#: What is left when there are more names than colours; the last of the names.
+OTHER: Final = "other"
 GREY: Final = "#b4b4b4"
 SCALE: Final = "viridis"
-_LABELS_FROM: Final = 6.5  # points
-_MOST_LABELS: Final = 120
+_LABEL_POINTS: Final = 6.5
+_GAP_POINTS: Final = 1.5  # between a dot and its label
+MOST_LABELS: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ class Dots:
 
 
 def colour_of(number: int, names: Sequence[str]) -> str:
-    """Return the colour of the name of that number; grey for none and for "other"."""
-    if not 0 <= number < len(names) or names[number] == "other":
+    """Return the colour of the name of that number; grey for none and for what is left."""
+    if not 0 <= number < len(names) or names[number] == OTHER:
         return GREY
     return PALETTE[number % len(PALETTE)]
 
@@ -114,46 +117,84 @@ def draw_map(dots: Dots, target: Path, title: str, caption: str) -> None:
 
 
 def _label(figure: "Figure", axes: "Axes", dots: Dots, size: float) -> None:
-    """Write labels beside points, the loneliest first, where they cover nothing."""
+    """Write labels beside points, where they cover nothing."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.font_manager import FontProperties
+
     figure.set_dpi(DPI)
+    as_written(figure)
     figure.draw_without_rendering()  # fixes where the axes lie
     figure.set_layout_engine("none")
-    places = np.asarray(axes.transData.transform(dots.points))
     frame = axes.get_window_extent()
-    inch = figure.dpi
-    radius = np.sqrt(size) / 2 / 72 * inch
-    height = 1.25 * _LABELS_FROM / 72 * inch
-    taken = [(px - radius, py - radius, px + radius, py + radius) for px, py in places]
-    boxes = np.array(taken)
-    written = 0
-    for row in _loneliest_first(places):
-        if written == _MOST_LABELS:
-            break
-        text = short(dots.labels[row], 26)
-        width = 0.62 * _LABELS_FROM / 72 * inch * len(text)
-        px, py = places[row]
-        gap = radius + 0.02 * inch
-        others = np.delete(boxes, row, axis=0)
-        for left, bottom, along in (
-            (px + gap, py - height / 2, "left"),
-            (px - gap - width, py - height / 2, "right"),
-            (px - width / 2, py + gap, "center"),
-            (px - width / 2, py - gap - height, "center"),
-        ):
-            box = (left, bottom, left + width, bottom + height)
-            inside = (
-                frame.x0 <= box[0] and box[2] <= frame.x1
-                and frame.y0 <= box[1] and box[3] <= frame.y1
-            )  # fmt: skip
-            if inside and not _overlaps(box, others):
-                # The width is guessed: what lies beside a dot starts, or ends, beside it.
-                start = {"left": left, "right": left + width, "center": px}[along]
-                corner = np.array([[start, bottom + 0.2 * height]])
-                x, y = np.ravel(axes.transData.inverted().transform(corner)).tolist()
-                axes.text(x, y, text, fontsize=_LABELS_FROM, color="#222222", ha=along)
-                boxes = np.vstack([boxes, box])
-                written += 1
-                break
+    places = np.asarray(axes.transData.transform(dots.points))
+    renderer: Any = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    font = FontProperties(size=_LABEL_POINTS)
+    some = _loneliest_first(places)
+    texts = [short(dots.labels[row], 26) for row in some]
+    sizes = [renderer.get_text_width_height_descent(text, font, False)[:2] for text in texts]
+    spots = place_labels(
+        places, some, sizes, np.sqrt(size) / 2 / 72 * DPI, (frame.x0, frame.y0, frame.x1, frame.y1)
+    )
+    for text, spot in zip(texts, spots, strict=True):
+        if spot is not None:
+            x, y = axes.transData.inverted().transform(spot)
+            axes.text(
+                x, y, text, fontsize=_LABEL_POINTS, color="#222222", va="bottom", parse_math=False
+            )
+
+
+def place_labels(
+    places: NDArray[np.float64],
+    rows: Sequence[int],
+    sizes: Sequence[tuple[float, float]],
+    radius: float,
+    frame: tuple[float, float, float, float],
+) -> list[tuple[float, float] | None]:
+    """Find where labels cover neither dots nor one another, beside, above or below their dot.
+
+    Parameters
+    ----------
+    places : ndarray, shape (n, 2)
+        Centres of the dots, in pixels.
+    rows : sequence of int
+        Which dots have a label, the most wanted first.
+    sizes : sequence of tuple of two float
+        Width and height of each label.
+    radius : float
+        Of every dot.
+    frame : tuple of four float
+        Left, bottom, right and top of where labels may be.
+
+    Returns
+    -------
+    list of tuple of two float, or None
+        Lower left corner of each label; None where there is no room. At most `MOST_LABELS`.
+    """
+    boxes = np.hstack([places - radius, places + radius])
+    gap = radius + _GAP_POINTS / 72 * DPI
+    spots: list[tuple[float, float] | None] = []
+    for row, (width, height) in zip(rows, sizes, strict=True):
+        x, y = places[row].tolist()
+        free = None
+        if sum(spot is not None for spot in spots) < MOST_LABELS:
+            others = np.delete(boxes, row, axis=0)
+            for left, bottom in (
+                (x + gap, y - height / 2),
+                (x - gap - width, y - height / 2),
+                (x - width / 2, y + gap),
+                (x - width / 2, y - gap - height),
+            ):
+                box = (left, bottom, left + width, bottom + height)
+                inside = (
+                    frame[0] <= box[0] and box[2] <= frame[2]
+                    and frame[1] <= box[1] and box[3] <= frame[3]
+                )  # fmt: skip
+                if inside and not _overlaps(box, others):
+                    free = (left, bottom)
+                    boxes = np.vstack([boxes, box])
+                    break
+        spots.append(free)
+    return spots
 
 
 def _loneliest_first(places: FloatArray) -> list[int]:
@@ -163,7 +204,7 @@ def _loneliest_first(places: FloatArray) -> list[int]:
     if len(places) < 2:
         return list(range(len(places)))
     distance = np.asarray(KDTree(places).query(places, k=2)[0])[:, 1]
-    return [int(row) for row in np.argsort(-distance, kind="stable")[: 4 * _MOST_LABELS]]
+    return [int(row) for row in np.argsort(-distance, kind="stable")[: 4 * MOST_LABELS]]
 
 
 def _overlaps(box: tuple[float, float, float, float], others: NDArray[np.float64]) -> bool:

@@ -11,24 +11,30 @@ from segue.records import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class StoredMap:
-    """A plane, and where tracks lie on it.
+class LibraryMap:
+    """Where the tracks of a library lie on a plane.
 
     Attributes
     ----------
+    space : str
     method : str
-        "umap", "tsne" or "pca".
+        "nerv", "tsne", "umap" or "pca".
     parameters : dict
         What it was made with.
     changes : int
         The state of the space when it was made.
     trustworthiness, continuity : float or None
-        0 to 1; None where there is too little to tell.
+        0 to 1, at ten neighbours; None where there are too few tracks to tell.
     ids : ndarray, shape (n,), int64
         Track ids, rising.
     points : ndarray, shape (n, 2), float32
+    placed : int
+        How many tracks were put on a map that was there, by the call that gave this.
+    remembered : bool
+        It is in the library.
     """
 
+    space: str
     method: str
     parameters: dict[str, float | int | str]
     changes: int
@@ -36,6 +42,8 @@ class StoredMap:
     continuity: float | None
     ids: NDArray[np.int64]
     points: FloatArray
+    placed: int = 0
+    remembered: bool = True
 
 
 class Maps:
@@ -49,8 +57,8 @@ class Maps:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._db = database
 
-    def find(self, space: int, method: str) -> StoredMap | None:
-        """Read a map, or return None where there is none."""
+    def find(self, space: int, name: str, method: str) -> LibraryMap | None:
+        """Read the map of a space, given by its number and name; None where there is none."""
         row = self._db.execute(
             "SELECT * FROM maps WHERE space = ? AND method = ?", (space, method)
         ).fetchone()
@@ -59,7 +67,8 @@ class Maps:
         points = self._db.execute(
             "SELECT track, x, y FROM map_points WHERE map = ? ORDER BY track", (row["id"],)
         ).fetchall()
-        return StoredMap(
+        return LibraryMap(
+            name,
             method,
             json.loads(row["parameters"]),
             row["changes"],
@@ -74,7 +83,7 @@ class Maps:
         rows = self._db.execute("SELECT method FROM maps WHERE space = ? ORDER BY id", (space,))
         return [row[0] for row in rows]
 
-    def put(self, space: int, found: StoredMap) -> None:
+    def put(self, space: int, found: LibraryMap) -> None:
         """Remember a map, in place of any of the same space and method. In a transaction."""
         self._db.execute("DELETE FROM maps WHERE space = ? AND method = ?", (space, found.method))
         cursor = self._db.execute(

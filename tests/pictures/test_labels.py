@@ -1,0 +1,66 @@
+"""Labels of a map cover nothing, and take names as they are written."""
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from segue.pictures.maps import MOST_LABELS, Dots, draw_map, place_labels
+
+FRAME = (0.0, 0.0, 400.0, 300.0)
+RADIUS = 3.0
+spots = st.tuples(st.floats(0, 400), st.floats(0, 300))
+sizes = st.tuples(st.floats(1, 150), st.floats(5, 20))
+
+
+@given(st.lists(st.tuples(spots, sizes), min_size=1, max_size=60))
+def test_labels_cover_neither_dots_nor_labels(
+    dots: list[tuple[tuple[float, float], tuple[float, float]]],
+) -> None:
+    places = np.array([place for place, _ in dots])
+    extents = [size for _, size in dots]
+    found = place_labels(places, range(len(dots)), extents, RADIUS, FRAME)
+    boxes = {
+        row: (left, bottom, left + width, bottom + height)
+        for row, (spot, (width, height)) in enumerate(zip(found, extents, strict=True))
+        if spot is not None
+        for left, bottom in [spot]
+    }
+    for left, bottom, right, top in boxes.values():
+        assert min(left, bottom) >= 0
+        assert right <= 400
+        assert top <= 300
+    for one, other in combinations(boxes.values(), 2):
+        assert not crosses(one, other)
+    for row, box in boxes.items():
+        for dot, (x, y) in enumerate(places.tolist()):
+            if dot != row:
+                assert not crosses(box, (x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS))
+
+
+def crosses(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def test_where_there_is_room_every_dot_has_its_label_up_to_a_number() -> None:
+    places = np.stack(np.meshgrid(np.arange(15) * 100.0, np.arange(15) * 50.0), -1).reshape(-1, 2)
+    wide = [(40.0, 10.0)] * len(places)
+    found = place_labels(places, range(len(places)), wide, RADIUS, (-50, -50, 1500, 800))
+    assert [spot is not None for spot in found] == [row < MOST_LABELS for row in range(225)]
+
+
+def test_dollars_are_no_formulas(tmp_path: Path) -> None:
+    dots = Dots(
+        np.array([[0, 0], [1, 1]], np.float32),
+        ["Ke$ha & A$AP_", "100 % $ _^{ $"],
+        ("$x_$", "Ke$ha$"),
+        np.array([0, 1]),
+        np.empty(0, np.float32),
+        "by $_$",
+    )
+    draw_map(dots, tmp_path / "map.png", "a $^ map$", "trust $_{ $")
+    with Image.open(tmp_path / "map.png") as picture:
+        assert picture.size[0] > 1000
