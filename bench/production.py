@@ -122,6 +122,19 @@ def degraded(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 def through_codec(samples: FloatArray, codec: Codec, bit_rate: int) -> FloatArray:
     """Encode a clip in memory and decode it again; both at `SAMPLE_RATE_HZ`."""
+    with av.open(io.BytesIO(encoded(samples, codec, bit_rate)), "r") as container:
+        rate_hz = container.streams.audio[0].rate
+        resampler = av.AudioResampler("fltp", "mono", rate_hz)
+        frames = [
+            *(piece for frame in container.decode(audio=0) for piece in resampler.resample(frame)),
+            *resampler.resample(None),
+        ]
+    decoded = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    return np.asarray(soxr.resample(decoded, rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
+
+
+def encoded(samples: FloatArray, codec: Codec, bit_rate: int) -> bytes:
+    """Encode a clip; what comes back is a file's content."""
     at_rate = soxr.resample(samples, SAMPLE_RATE_HZ, codec.rate_hz)
     file = io.BytesIO()
     with av.open(file, "w", format=codec.container) as container:
@@ -138,16 +151,7 @@ def through_codec(samples: FloatArray, codec: Codec, bit_rate: int) -> FloatArra
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(piece))
         container.mux(stream.encode(None))
-    file.seek(0)
-    with av.open(file, "r") as container:
-        rate_hz = container.streams.audio[0].rate
-        resampler = av.AudioResampler("fltp", "mono", rate_hz)
-        frames = [
-            *(piece for frame in container.decode(audio=0) for piece in resampler.resample(frame)),
-            *resampler.resample(None),
-        ]
-    decoded = np.concatenate([frame.to_ndarray()[0] for frame in frames])
-    return np.asarray(soxr.resample(decoded, rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
+    return file.getvalue()
 
 
 def _peaking(samples: FloatArray, centre_hz: float, gain_db: float, q: float) -> FloatArray:

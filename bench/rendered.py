@@ -143,6 +143,10 @@ def _score(content: bytes) -> symusic.Score:
 
 
 def _render(score: symusic.Score) -> Recording:
+    return as_recording(render(score))
+
+
+def render(score: symusic.Score) -> FloatArray:
     """Play the first `RENDERED_S` with the General MIDI sound font, a channel for each track."""
     synth = tinysoundfont.Synth(samplerate=SAMPLE_RATE_HZ)
     font = synth.sfload(str(SOUND_FONT))
@@ -174,7 +178,7 @@ def _render(score: symusic.Score) -> Recording:
         act()
     pieces.append(_generate(synth, round(length_s * SAMPLE_RATE_HZ) - done))
     samples = np.concatenate(pieces)
-    return as_recording(samples * np.float32(0.9 / max(float(np.abs(samples).max()), 1e-9)))
+    return np.asarray(samples * np.float32(0.9 / max(float(np.abs(samples).max()), 1e-9)))
 
 
 def _generate(synth: tinysoundfont.Synth, count: int) -> FloatArray:

@@ -30,7 +30,7 @@ def reference(matrix: Matrix, k: int) -> NDArray[np.int64]:
 @pytest.mark.parametrize(("n", "k"), [(2, 1), (3, 2), (40, 5), (700, 32), (1500, 10)])
 def test_the_nearest_are_found_exactly(n: int, k: int) -> None:
     matrix = matrix_of(np.random.default_rng(n).standard_normal((n, 16)).astype(np.float32))
-    found = nearest(matrix, k)
+    found = nearest(matrix.ids, matrix.unit, k)
     expected = reference(matrix, k)
     assert (found.rows == expected).mean() > 0.999  # float32 may swap two that are all but equal
     cosines = (matrix.unit[:, None] * matrix.unit[found.rows]).sum(axis=2)
@@ -39,17 +39,18 @@ def test_the_nearest_are_found_exactly(n: int, k: int) -> None:
 
 
 def test_equal_vectors_have_neighbours_too() -> None:
-    found = nearest(matrix_of(np.ones((300, 4), np.float32)), 5)
+    equal = np.full((300, 4), 0.5, np.float32)
+    found = nearest(np.arange(300), equal, 5)
     assert (found.rows != np.arange(300)[:, None]).all()
     assert np.allclose(found.distances, 0, atol=1e-3)
 
 
 def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = matrix_of(np.random.default_rng(1).standard_normal((200, 8)).astype(np.float32))
-    whole = nearest(matrix, 7)
+    whole = nearest(matrix.ids, matrix.unit, 7)
     monkeypatch.setattr(module, "_BLOCK_ELEMENTS", 1000)
     told: list[tuple[int, int]] = []
-    cut = nearest(matrix, 7, lambda done, total: told.append((done, total)))
+    cut = nearest(matrix.ids, matrix.unit, 7, lambda done, total: told.append((done, total)))
     assert (cut.rows == whole.rows).all()
     assert told[-1] == (200, 200)
 

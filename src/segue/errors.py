@@ -43,3 +43,15 @@ class BadCheckpoint(SegueError):
 
 class TrainingFailed(SegueError):
     """Training cannot start or go on; what was saved before is still there."""
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what every generator of random numbers refuses.
+
+    Raises
+    ------
+    BadArgument
+        It is not from 0 to 2**32 - 1.
+    """
+    if not 0 <= seed < 1 << 32:
+        raise BadArgument(f"the seed {seed} must be from 0 to {(1 << 32) - 1}")

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument
 from segue.records import FloatArray
 from segue.store import Store
-from segue.store.matrix import Matrix
 
 #: So many are kept at least: what maps and journeys ask for, with some to spare.
 FEWEST: Final = 32
@@ -81,22 +80,39 @@ def neighbours(store: Store, space: str, k: int, watch: Watcher | None = None) -
     kept = store.spaces.derived(space, "neighbours")
     if kept is not None and kept["rows"].shape[1] >= k and len(kept["rows"]) == len(matrix.ids):
         return Neighbours(matrix.ids, kept["rows"][:, :k], kept["distances"][:, :k])
-    found = nearest(matrix, min(max(k, FEWEST), len(matrix.ids) - 1), watch)
+    found = nearest(
+        matrix.ids, np.asarray(matrix.unit), min(max(k, FEWEST), len(matrix.ids) - 1), watch
+    )
     store.spaces.keep_derived(
         space, "neighbours", {"rows": found.rows, "distances": found.distances}
     )
     return found.only(k)
 
 
-def nearest(matrix: Matrix, k: int, watch: Watcher | None = None) -> Neighbours:
+def nearest(
+    ids: NDArray[np.int64], unit: FloatArray, k: int, watch: Watcher | None = None
+) -> Neighbours:
     """Find the nearest others of every track, exactly.
 
-    Equal distances keep the order of the rows.
+    Parameters
+    ----------
+    ids : ndarray, shape (n,), int64
+        Rising.
+    unit : ndarray, shape (n, d)
+        Vectors of length 1.
+    k : int
+        How many, 1 to n - 1.
+    watch : callable, optional
+        Told how many tracks are done, of how many.
+
+    Returns
+    -------
+    Neighbours
+        Equal distances keep the order of the rows.
     """
     from threadpoolctl import threadpool_limits
 
-    n = len(matrix.ids)
-    unit = np.asarray(matrix.unit, np.float32)
+    n = len(ids)
     rows, cosines = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
     block = max(1, min(_BLOCK_ELEMENTS // n, 1024))
     done = 0
@@ -116,7 +132,7 @@ def nearest(matrix: Matrix, k: int, watch: Watcher | None = None) -> Neighbours:
             if watch:
                 watch(done, n)
     distances = np.sqrt(np.maximum(2 - 2 * cosines, 0))
-    return Neighbours(matrix.ids, rows, distances)
+    return Neighbours(ids, rows, distances)
 
 
 def _highest(similar: FloatArray, k: int) -> tuple[NDArray[np.int32], FloatArray]:

@@ -6,6 +6,7 @@ import pytest
 
 from conftest import fill_library
 from segue.atlas.groups import Method
+from segue.atlas.planes import Wanted
 from segue.errors import BadArgument
 from segue.library import Library
 from segue.records import Tags
@@ -53,6 +54,23 @@ def test_groups_on_the_plane(lib: Library) -> None:
     assert len(lib.atlas.groups(k=4, on="plane").groups) == 4
     with pytest.raises(BadArgument, match="not on 'moon'"):
         lib.atlas.groups(on="moon")
+
+
+def test_groups_on_the_plane_are_of_the_map_made_last_and_leave_it(lib: Library) -> None:
+    published = Wanted("tsne", perplexity=2.0, learning_rate=100.0, seed=3)
+    made = lib.atlas.map(wanted=published)
+    found = lib.atlas.groups(k=4, on="plane")
+    points = dict(zip(made.ids.tolist(), made.points, strict=True))
+    inside = np.array([points[track] for track in found.groups[0].ids.tolist()])
+    from_centre = np.linalg.norm(inside - inside.mean(axis=0), axis=1)
+    assert (np.diff(from_centre) >= -1e-4).all()
+    assert lib.atlas.map(update=True).parameters == made.parameters
+
+
+def test_groups_of_like_names_are_numbered(lib: Library) -> None:
+    names = [group.name for group in lib.atlas.groups(k=20).groups]
+    assert len(set(names)) == 20
+    assert not any(name.count("(") > 1 for name in names)
 
 
 def test_what_cannot_be_divided_says_so(tmp_path: Path, lib: Library) -> None:

@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 
 from conftest import fill_library
-from segue.atlas import maps
+from segue.atlas import maps, planes
 from segue.atlas.planes import Layout, Wanted, choose_layout, lay_out, place
-from segue.errors import BadArgument, NotFound
+from segue.errors import BadArgument, NotFound, NothingToMeasure
 from segue.library import Library
 from segue.measure.planes import trust
 from segue.model.sound.spaces import sound_spaces
-from segue.neighbours import nearest
+from segue.neighbours import nearest, neighbours
 from segue.records import Space, Tags
 from segue.store import Store
-from segue.store.matrix import Matrix
 
 ALBUMS = [Tags(f"{album}{i}", f"by {album}", album) for album in "abcdef" for i in range(5)]
 
@@ -146,7 +145,7 @@ def test_equal_vectors_lie_in_one_place(tmp_path: Path, lib: Library) -> None:
     [
         (Wanted("umap", perplexity=3.0), "belongs to --method tsne"),
         (Wanted("tsne", neighbours=3), "belongs to --method umap"),
-        (Wanted("tsne", perplexity=90.0), "at most 10"),
+        (Wanted("tsne", perplexity=90.0), "from 1 to 10"),
         (Wanted("tsne", perplexity=-1.0), "must be above 0"),
         (Wanted("umap", min_dist=2.0), "must be below 1"),
         (Wanted("fa2"), "choose nerv, tsne, umap, pca"),  # type: ignore[arg-type]
@@ -169,8 +168,7 @@ def test_settings_follow_the_number_of_tracks() -> None:
 def test_nerv_shows_fewer_false_neighbours() -> None:
     vectors = np.random.default_rng(3).standard_normal((150, 12)).astype(np.float32)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    space = Space("s", "sound", 12, "cosine", "m", 1)
-    near = nearest(Matrix(space, np.arange(150), unit), 40)
+    near = nearest(np.arange(150), unit, 40)
     found = {
         method: lay_out(unit, near, Layout(method, perplexity=12.0)) for method in ("tsne", "nerv")
     }
@@ -196,3 +194,81 @@ def test_a_new_track_goes_amid_its_nearest() -> None:
     between = (known[:1] + known[1:2]) / np.sqrt(2)
     (spot,) = place(between, known, points)
     assert np.linalg.norm(spot - points[:2].mean(axis=0)) < 2.5
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (Wanted("tsne", learning_rate=float("nan")), "must be above 0, and a number"),
+        (Wanted("tsne", learning_rate=float("inf")), "must be above 0, and a number"),
+        (Wanted("tsne", perplexity=float("nan")), "must be above 0, and a number"),
+        (Wanted(perplexity=0.3), "from 1 to 10"),
+        (Wanted(seed=-1), "the seed -1"),
+        (Wanted(seed=2**32), "the seed 4294967296"),
+    ],
+)
+def test_numbers_that_are_none_are_told(lib: Library, wanted: Wanted, told: str) -> None:
+    with pytest.raises(BadArgument, match=told):
+        lib.atlas.map(wanted=wanted)
+
+
+def test_points_that_fly_apart_are_not_remembered(
+    lib: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planes, "_tsne", lambda near, *_: np.full((len(near.ids), 2), np.nan))
+    with pytest.raises(BadArgument, match="smaller --learning-rate"):
+        lib.atlas.map(wanted=Wanted("tsne"))
+
+
+def test_nearly_equal_tracks_have_no_map_to_trust() -> None:
+    with_noise = np.full((30, 8), 8**-0.5) + np.random.default_rng(0).normal(0, 1e-8, (30, 8))
+    unit = with_noise.astype(np.float32)
+    near = nearest(np.arange(30), unit, 15)
+    points = lay_out(unit, near, Layout("tsne", perplexity=5.0))
+    assert not points.any()
+    with pytest.raises(NothingToMeasure):
+        trust(unit, points)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_library_of_a_few_tracks_has_a_map_in_its_usual_colours(
+    n: int, tmp_path: Path, library: Callable[[], Library]
+) -> None:
+    fill_library(tmp_path / "library", ALBUMS[:n])
+    with library() as few:
+        few.atlas.draw(few.atlas.map(), tmp_path / "map.html")
+        assert ALBUMS[0].title in (tmp_path / "map.html").read_text(encoding="utf-8")
+        few.atlas.draw(few.atlas.map(), tmp_path / "map.png")
+
+
+def test_a_map_that_is_older_than_the_library_is_not_drawn(lib: Library, tmp_path: Path) -> None:
+    old = lib.atlas.map()
+    lib.remove(["1"])
+    with pytest.raises(BadArgument, match="changed since"):
+        lib.atlas.draw(old, tmp_path / "map.png")
+
+
+def test_trust_is_measured_again_when_tracks_are_gone(lib: Library) -> None:
+    assert lib.atlas.map().trustworthiness is not None
+    lib.remove([str(track) for track in range(1, 16)])
+    assert lib.atlas.map(update=True).trustworthiness is None
+
+
+def test_a_space_learned_anew_has_a_map_of_its_own(lib: Library) -> None:
+    store: Store = lib._store
+
+    def learn(seed: int) -> np.ndarray:
+        vectors = np.random.default_rng(seed).standard_normal((30, 2)).astype(np.float32)
+        with store.transaction():
+            store.spaces.replace_trained(Space("mine", "sound", 2, "cosine", "m", 1))
+            for track, vector in enumerate(vectors, start=1):
+                store.spaces.put("mine", track, vector)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    for seed in (0, 1):
+        unit = learn(seed)
+        assert np.allclose(store.spaces.matrix("mine").unit, unit, atol=1e-6)
+        nearest_track = neighbours(store, "mine", 1).rows[:, 0]
+        cosines = unit @ unit.T
+        np.fill_diagonal(cosines, -2)
+        assert (nearest_track == cosines.argmax(axis=1)).mean() > 0.9

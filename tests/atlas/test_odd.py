@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from conftest import fill_library, write_sound
+from segue.atlas.odd import _within_circles
 from segue.errors import BadArgument
 from segue.formats.sound import read_sound
 from segue.library import Library
@@ -52,3 +53,8 @@ def test_outliers_lie_apart(tmp_path: Path, library: Callable[[], Library]) -> N
         assert two.atlas.twins() == []
         with pytest.raises(BadArgument, match="it takes 3"):
             two.atlas.outliers()
+
+
+def test_copies_of_copies_are_compared_too() -> None:
+    assert _within_circles([(0, 1), (1, 4), (2, 3)], 6) == {(0, 1), (0, 4), (1, 4), (2, 3)}
+    assert _within_circles([], 3) == set()

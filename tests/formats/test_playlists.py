@@ -8,15 +8,18 @@ import pytest
 
 from segue.errors import BadArgument
 from segue.formats.playlists import write_playlist
+from segue.formats.whole import partial_of
 from segue.records import Tags, Track
 
 NAMES = [b"plain.mp3", "für élise & <co>.ogg".encode(), b"latin \xe9.flac"]
+
+ALBUM = "a\u00a0b\u3000c\u200cd\u200de\U0001f600"  # blanks and joiners of other scripts
 
 
 def tracks(folder: Path) -> list[Track]:
     return [
         Track(i, "sound", Path(os.fsdecode(bytes(folder) + b"/music/" + name)),
-              Tags(f"Title <{i}>\x01", "Ärtist\nsecond line", "Album"), 61.4, "")
+              Tags(f"Title <{i}>\x01", "Ärtist\nsecond line", ALBUM), 61.4, "")
         for i, name in enumerate(NAMES)
     ]  # fmt: skip
 
@@ -35,6 +38,7 @@ def test_every_format_leads_to_the_files(tmp_path: Path, absolute: bool) -> None
     places = [node.text or "" for node in xml.findall(".//x:location", space)]
     assert [unquote_to_bytes(p.removeprefix("file://")) for p in places] == expected
     assert xml.findall(".//x:title", space)[0].text == "Title <0>\ufffd"
+    assert xml.findall(".//x:album", space)[0].text == ALBUM
     assert xml.findall(".//x:duration", space)[0].text == "61400"
     listed = json.loads((tmp_path / "list.json").read_text())["playlist"]["track"]
     assert [t["location"][0] for t in listed] == places
@@ -50,7 +54,43 @@ def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:
         write_playlist(tmp_path / "none" / "list.xspf", [])
     before = tmp_path / "list.m3u8"
     before.write_text("old")
-    before.with_name(".list.m3u8.partial").mkdir()
+    partial_of(before).mkdir()
     with pytest.raises(BadArgument):
         write_playlist(before, [])
     assert before.read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["#1 hit.mp3", " a.mp3", "\u3000b.mp3", "c.mp3"])
+def test_no_name_is_taken_for_a_comment_or_cut(tmp_path: Path, name: str) -> None:
+    write_playlist(tmp_path / "list.m3u8", [one(tmp_path / name)])
+    line = (tmp_path / "list.m3u8").read_text().splitlines()[2]
+    assert line[0] not in "# \u3000"
+    assert Path(os.path.normpath(tmp_path / line)) == tmp_path / name
+
+
+@pytest.mark.parametrize("music", ["real/music", "lists", "elsewhere", "link/music"])
+def test_a_list_in_a_folder_behind_a_link_leads_to_the_files(tmp_path: Path, music: str) -> None:
+    (tmp_path / "real" / "lists").mkdir(parents=True)
+    (tmp_path / "lists").symlink_to(tmp_path / "real" / "lists")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    song = tmp_path / music / "song.mp3"
+    song.parent.mkdir(exist_ok=True)
+    song.touch()
+    for folder in ("lists", "link/lists"):
+        target = tmp_path / folder / "list.m3u8"
+        write_playlist(target, [one(song)])
+        line = target.read_text().splitlines()[2]
+        assert not line.startswith("/")
+        assert (target.parent / line).samefile(song)
+
+
+def test_paths_within_a_folder_behind_a_link_hold_when_it_is_moved(tmp_path: Path) -> None:
+    (tmp_path / "real" / "lists").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "song.mp3").touch()
+    write_playlist(tmp_path / "link" / "lists" / "a.m3u8", [one(tmp_path / "link" / "song.mp3")])
+    assert (tmp_path / "real/lists/a.m3u8").read_text().splitlines()[2] == "../song.mp3"
+
+
+def one(path: Path) -> Track:
+    return Track(1, "sound", path, Tags("A title", "An artist", "An album"), 61.4, "")

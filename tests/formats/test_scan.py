@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from segue.formats.scan import Found, Obstacle, PassedOver, scan
+from segue.formats.whole import partial_of
 
 
 def found(*paths: Path) -> list[str]:
@@ -74,3 +75,10 @@ def test_a_forbidden_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(os, "scandir", refuse)
     assert reasons(tmp_path) == ["no permission to read it"]
+
+
+def test_what_a_killed_segue_left_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "song.flac").touch()
+    partial_of(tmp_path / "song.flac").touch()
+    assert found(tmp_path) == ["song.flac"]
+    assert reasons(partial_of(tmp_path / "song.flac")) == []

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conftest import FORMATS, tune, write_sound
-from segue.formats.names import normalise
+from segue.formats.names import clean, normalise
 from segue.formats.tags import read_tags
 from segue.records import Tags
 
@@ -83,3 +83,10 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 
 def test_normalise_folds_case_accents_and_punctuation() -> None:
     assert normalise("  Für  ÉLISE (live)!") == "fur elise live"
+
+
+def test_joiners_are_letters_and_control_characters_are_not() -> None:
+    assert clean("\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645") == (
+        "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    )
+    assert clean("a\x1b[31mb\nc\xa0d") == "a [31mb c d"

@@ -1,11 +1,18 @@
 from pathlib import Path
+from typing import Any
 
+import mutagen
+import numpy as np
 import pytest
 
-from conftest import tune, write_sound
+from conftest import fill_library, tune, write_sound
 from segue.errors import BadArgument
-from segue.formats.tagging import read_fields, write_fields
+from segue.formats.tagging import BETWEEN, read_fields, write_fields
+from segue.ingest import tagging
 from segue.library import Library
+from segue.model.sound.spaces import TAGS, sound_spaces
+from segue.records import Tags
+from segue.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +78,86 @@ def test_a_file_that_changed_is_not_taken_for_the_one_that_was_heard(music: Path
         assert "changed since it was added" in refused.failures[0].reason
         lib.undo_tags()
         assert lib.add([music], workers=1).changed == 1
+
+
+def test_all_values_of_a_field_are_put_back(music: Path) -> None:
+    song = mutagen.File(music / "b.flac")
+    song["INITIALKEY"] = ["Am", "C", "8A"]
+    song.save()
+    with Library.open(music / "library") as lib:
+        lib.add([music], workers=1)
+        done = lib.write_tags("b", fields=["key"], overwrite=True)
+        assert [change.before.split(BETWEEN) for change in done.changes] == [["Am", "C", "8A"]]
+        assert len(mutagen.File(music / "b.flac")["INITIALKEY"]) == 1
+        lib.undo_tags()
+    assert mutagen.File(music / "b.flac")["INITIALKEY"] == ["Am", "C", "8A"]
+
+
+def test_a_file_that_is_gone_bars_no_earlier_run(tmp_path: Path) -> None:
+    for name in ("a.flac", "b.flac"):
+        write_sound(tmp_path / name, tune(ord(name[0]), 4.0))
+    with Library.open(tmp_path / "library") as lib:
+        lib.add([tmp_path], workers=1)
+        lib.write_tags(fields=["key"])
+        lib.write_tags("a", fields=["bpm"])
+        (tmp_path / "a.flac").unlink()
+        for changes in (0, 1):
+            undone = lib.undo_tags()
+            assert len(undone.changes) == changes
+            assert ["is gone" in failure.reason for failure in undone.failures] == [True]
+        assert read_fields(tmp_path / "b.flac")["key"] == ""
+        with pytest.raises(BadArgument, match="not undone yet"):
+            lib.undo_tags()
+
+
+def test_what_was_written_to_a_disk_that_is_not_connected_stays_undoable(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    write_sound(disk / "a.flac", tune(1, 4.0))
+    with Library.open(tmp_path / "library") as lib:
+        lib.add([disk], workers=1)
+        lib.write_tags(fields=["key"])
+        disk.rename(tmp_path / "away")
+        assert "is its disk connected" in lib.undo_tags().failures[0].reason
+        (tmp_path / "away").rename(disk)
+        assert len(lib.undo_tags().changes) == 1
+        assert read_fields(disk / "a.flac")["key"] == ""
+
+
+def test_a_run_that_could_write_nothing_is_not_there_to_be_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise BadArgument("No space left on device")
+
+    write_sound(tmp_path / "a.flac", tune(1, 4.0))
+    with Library.open(tmp_path / "library") as lib:
+        lib.add([tmp_path], workers=1)
+        lib.write_tags(fields=["key"])
+        with monkeypatch.context() as broken:
+            broken.setattr(tagging, "write_fields", full)
+            assert [f.path.name for f in lib.write_tags(fields=["bpm"]).failures] == ["a.flac"]
+        assert [change.field for change in lib.undo_tags().changes] == ["key"]
+
+
+def test_a_mood_is_written_only_where_one_stands_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tagging, "read_fields", lambda _: dict.fromkeys(("bpm", "key", "mood"), ""))
+
+    def moods(folder: Path, party: list[float]) -> dict[str, str]:
+        fill_library(folder, [Tags(str(i), "An artist", "An album") for i in range(len(party))])
+        store = Store(folder, sound_spaces().values())
+        strengths = np.zeros(len(TAGS), np.float32)
+        with store.transaction():
+            for track, strength in enumerate(party, 1):
+                strengths[TAGS.index("party")] = strength
+                store.spaces.put("tags", track, strengths)
+        store.close()
+        with Library.open(folder) as lib:  # its files are not there, and none is touched
+            done = lib.write_tags(fields=["mood"], dry_run=True)
+            return {change.path.stem: change.written for change in done.changes}
+
+    assert moods(tmp_path / "three", [0.2, 0.5, 0.8]) == {"2": "party"}
+    assert moods(tmp_path / "alike", [0.5, 0.5]) == {}
+    assert moods(tmp_path / "one", [0.5]) == {}

@@ -2,12 +2,14 @@
 
 from itertools import combinations
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from segue.pictures.frame import short
 from segue.pictures.maps import MOST_LABELS, Dots, draw_map, place_labels
 
 FRAME = (0.0, 0.0, 400.0, 300.0)
@@ -64,3 +66,26 @@ def test_dollars_are_no_formulas(tmp_path: Path) -> None:
     draw_map(dots, tmp_path / "map.png", "a $^ map$", "trust $_{ $")
     with Image.open(tmp_path / "map.png") as picture:
         assert picture.size[0] > 1000
+
+
+def test_names_of_all_kinds_are_drawn(tmp_path: Path) -> None:
+    dots = Dots(
+        np.array([[0, 0], [1, 1]], np.float32),
+        ["bell \x07 and\nnewline", "夜に駆ける"],  # for which no font need be installed
+        ("_hidden", "曲\x00\ufffe"),
+        np.array([0, 1]),
+        np.empty(0, np.float32),
+        "artist",
+    )
+    for ending in ("svg", "png", "pdf"):
+        draw_map(dots, tmp_path / f"map.{ending}", "音楽\x1b[2J -- \ud800", "by hand")
+    text = (tmp_path / "map.svg").read_text()
+    ET.fromstring(text)
+    for name in ("_hidden (1)", "曲 (1)", "bell and newline", "夜に駆ける"):
+        assert f"<!-- {name} -->" in text
+
+
+def test_a_short_text_is_one_line() -> None:
+    assert short("a\n b\t\x07c\u3000d", 20) == "a b c d"
+    assert short("می\u200cخواهم", 20) == "می\u200cخواهم"
+    assert short("abcdef", 4) == "abc…"

@@ -1,6 +1,7 @@
 """A library seen as a whole: its map, groups and tree, what is there twice, what stands apart."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ from segue.answers.ranking import SOUND
 from segue.atlas.colours import colour_by
 from segue.atlas.drawing import draw as draw_map
 from segue.atlas.groups import Grouping, Method, find_groups
-from segue.atlas.maps import make_map, update_map
+from segue.atlas.maps import latest_map, make_map, update_map
 from segue.atlas.odd import Outlier, Twin, find_outliers, find_twins
 from segue.atlas.planes import Wanted
 from segue.atlas.trees import Level, Tree, grow
+from segue.atlas.versions import Versions, find_versions
 from segue.errors import BadArgument
 from segue.neighbours import Watcher
 from segue.store import Store
@@ -79,9 +81,17 @@ class Atlas:
             Of the groups.
         watch : callable, optional
             Told how many previews of how many are made.
+
+        Raises
+        ------
+        BadArgument
+            There is nothing of that colour, the file cannot be written, or tracks of the map
+            are no longer in the library.
         """
         from segue.ingest.previews import previews  # brings in the decoders
 
+        if not np.array_equal(found.ids, self._store.spaces.matrix(found.space).ids):
+            raise BadArgument("the library changed since this map was made; make it again")
         tracks = self._store.tracks(found.ids.tolist())
         colouring = colour_by(self._store, found.space, colour, tracks, seed=seed)
         workers = os.cpu_count() or 1
@@ -106,13 +116,13 @@ class Atlas:
         k : int, optional
             How many; else as many as fit best.
         on : {"space", "plane"}
-            Where: in the space itself, or on its remembered map.
+            Where: in the space itself, or on the map of it that was made last.
         seed : int
         """
         if on not in ("space", "plane"):
             raise BadArgument(f"groups are found on the space or on the plane, not on {on!r}")
         if on == "plane":
-            found = self.map(space)
+            found = latest_map(self._store, space)
             return find_groups(self._store, found.ids, found.points, method, k, seed=seed)
         matrix = self._store.spaces.matrix(space)
         unit = np.asarray(matrix.unit)
@@ -133,6 +143,28 @@ class Atlas:
     def twins(self) -> list[Twin]:
         """Find the pairs of files that hold one recording, the surest first."""
         return find_twins(self._store)
+
+    def versions(
+        self,
+        same: Sequence[Twin] = (),
+        *,
+        read: Watcher | None = None,
+        compared: Watcher | None = None,
+    ) -> Versions:
+        """Find pairs of recordings that are likely versions of one piece.
+
+        In another key or tempo, by other instruments or other players. Every file is decoded
+        for it once; what is found of it is kept.
+
+        Parameters
+        ----------
+        same : sequence of Twin
+            What `twins` found: those pairs are left out.
+        read, compared : callable, optional
+            Told how many files are read, and how many tracks compared, of how many.
+        """
+        pairs = {frozenset((twin.first.id, twin.second.id)) for twin in same}
+        return find_versions(self._store, pairs, read, compared)
 
     def outliers(self, n: int = 10, *, space: str = SOUND) -> list[Outlier]:
         """Find the tracks that are least like any other."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.answers.ranking import tag_column
-from segue.atlas.groups import find_groups
+from segue.atlas.groups import group_names
 from segue.errors import BadArgument
 from segue.formats.names import normalise
 from segue.metadata import split_genres
@@ -66,6 +66,7 @@ def colour_by(
     BadArgument
         There is nothing of that name.
     """
+    check_colour(by)
     if by in NAMED:
         return _names(by, [_name(track, by) for track in tracks])
     if by == "year":
@@ -73,15 +74,10 @@ def colour_by(
         return _numbers(by, np.array(years, np.float32))
     if by == "group":
         return _groups(store, space, tracks, seed)
-    if by.startswith(_TAG):
-        column = tag_column(by.removeprefix(_TAG))
-        ids, strengths = store.spaces.vectors("tags")
-        rows = np.searchsorted(ids, [track.id for track in tracks])
-        return _numbers(f"how {TAGS[column]}", strengths[rows, column])
-    raise BadArgument(
-        f"a map cannot be coloured by {by!r}; by artist, album, genre, year, group, or "
-        "tag:ambient and the like"
-    )
+    column = tag_column(by.removeprefix(_TAG))
+    ids, strengths = store.spaces.vectors("tags")
+    rows = np.searchsorted(ids, [track.id for track in tracks])
+    return _numbers(f"how {TAGS[column]}", strengths[rows, column])
 
 
 def _name(track: Track, by: str) -> str:
@@ -120,10 +116,21 @@ def _groups(store: Store, space: str, tracks: Sequence[Track], seed: int) -> Col
     matrix = store.spaces.matrix(space)
     ids = np.array([track.id for track in tracks], np.int64)
     rows = np.searchsorted(matrix.ids, ids)
-    grouping = find_groups(store, ids, np.asarray(matrix.unit)[rows], seed=seed)
-    of = np.full(len(ids), -1, np.int64)
-    for number, group in enumerate(grouping.groups):
-        of[np.isin(ids, group.ids)] = number
-    return Colouring(
-        "group", tuple(group.name for group in grouping.groups), of, np.empty(0, np.float32)
-    )
+    names, of = group_names(store, ids, np.asarray(matrix.unit)[rows], seed=seed)
+    return Colouring("group", names, of, np.empty(0, np.float32))
+
+
+def check_colour(by: str) -> None:
+    """Refuse what no map can be coloured by, before it is made.
+
+    Raises
+    ------
+    BadArgument
+    """
+    if by.startswith(_TAG):
+        tag_column(by.removeprefix(_TAG))
+    elif by not in (*NAMED, "year", "group"):
+        raise BadArgument(
+            f"a map cannot be coloured by {by!r}; by artist, album, genre, year, group, or "
+            "tag:ambient and the like"
+        )

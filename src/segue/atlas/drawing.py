@@ -14,6 +14,7 @@ from segue.neighbours import neighbours
 from segue.pages.frame import write_text
 from segue.pages.maps import Shown, shades, write_map
 from segue.pages.trees import write_tree
+from segue.pictures.frame import PICTURES
 from segue.pictures.maps import GREY, Dots, colour_of, draw_map
 from segue.pictures.trees import draw_tree as draw_dendrogram
 from segue.pictures.trees import lay_branches
@@ -24,6 +25,8 @@ from segue.store.maps import LibraryMap
 NEAREST: Final = 10
 PAGES: Final = (".html", ".htm")
 NEWICK: Final = (".nwk", ".newick", ".tree")
+MAP_FILES: Final = (*PAGES, *PICTURES)
+TREE_FILES: Final = (*PAGES, *PICTURES, *NEWICK)
 WARNING: Final = (
     "Near in the plane mostly means alike; how far two distant groups lie apart, and how large "
     "a group looks, means nothing."

@@ -9,7 +9,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument
+from segue.atlas.planes import SAME_PLACE
+from segue.errors import BadArgument, check_seed
 from segue.model.sound.spaces import TAGS
 from segue.records import FloatArray, Track
 from segue.store import Store
@@ -26,8 +27,8 @@ STABLE: Final = 0.5  # adjusted Rand index from which groups count as the same a
 #: Of more tracks, as many drawn at random choose the number of groups, or judge them.
 SAMPLE_TO_CHOOSE: Final = 1000
 SAMPLE: Final = 2000
-#: Agglomeration compares every pair.
-MOST_FOR_AGGLOMERATION: Final = 20_000
+#: Of more tracks than this, methods that compare every pair take too long.
+MOST_PAIRED: Final = 20_000
 _ROUNDS: Final = 8
 _SHARE: Final = 0.8
 _STANDS_OUT: Final = 0.5  # standard deviations above the library
@@ -119,11 +120,47 @@ def find_groups(
     """
     if method not in METHODS:
         raise BadArgument(f"there is no method {method!r}; choose {', '.join(METHODS)}")
+    check_seed(seed)
     if len(ids) < FEWEST:
         raise BadArgument(f"{len(ids)} tracks cannot be divided into groups; it takes {FEWEST}")
-    if np.ptp(points, axis=0).max() < 1e-6:
+    if np.ptp(points, axis=0).max() < SAME_PLACE:
         raise BadArgument(f"all {len(ids)} tracks lie in one place: there are no groups to find")
     labels, k = _labels(points, method, k, seed)
+    return Grouping(
+        method,
+        tuple(_described(store, ids, points, labels)),
+        ids[labels < 0],
+        _silhouette(points, labels, seed),
+        _stability(points, labels, method, k, seed),
+    )
+
+
+def group_names(
+    store: Store, ids: NDArray[np.int64], points: FloatArray, *, seed: int = 0
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Divide tracks into groups for a map's colours; as `find_groups`, without judging them.
+
+    Returns
+    -------
+    names : tuple of str
+        One alone where there is nothing to divide.
+    of : ndarray, shape (n,), int64
+        Which name each track has.
+    """
+    of = np.zeros(len(ids), np.int64)
+    if len(ids) < FEWEST or np.ptp(points, axis=0).max() < SAME_PLACE:
+        return ("all",), of
+    labels, _ = _labels(points, "kmeans", None, seed)
+    groups = _described(store, ids, points, labels)
+    for number, group in enumerate(groups):
+        of[np.isin(ids, group.ids)] = number
+    return tuple(group.name for group in groups), of
+
+
+def _described(
+    store: Store, ids: NDArray[np.int64], points: FloatArray, labels: NDArray[np.int64]
+) -> list[Group]:
+    """Name the groups, largest first, and tell what is in them."""
     tracks = store.tracks(ids.tolist())
     strengths = _strengths(store, ids)
     groups = []
@@ -133,13 +170,7 @@ def find_groups(
         inside = inside[np.argsort(np.linalg.norm(points[inside] - centre, axis=1), kind="stable")]
         groups.append(_describe(inside, ids, tracks, strengths))
     groups.sort(key=lambda group: -len(group.ids))
-    return Grouping(
-        method,
-        tuple(_named_apart(groups)),
-        ids[labels < 0],
-        _silhouette(points, labels, seed),
-        _stability(points, labels, method, k, seed),
-    )
+    return _named_apart(groups)
 
 
 # ---- dividing ----------------------------------------------------------------------------
@@ -149,17 +180,17 @@ def _labels(
     points: FloatArray, method: Method, k: int | None, seed: int
 ) -> tuple[NDArray[np.int64], int]:
     n = len(points)
+    if method != "kmeans" and n > MOST_PAIRED:
+        raise BadArgument(
+            f"{method} compares every pair, and {n} tracks are more than {MOST_PAIRED}; take "
+            "--method kmeans"
+        )
     if method == "hdbscan":
         if k is not None:
             raise BadArgument("hdbscan finds the number of groups itself; leave -k away")
         return divide(points, method, 0, seed), 0
     if k is not None and not 2 <= k < n:
         raise BadArgument(f"-k {k}: of {n} tracks, from 2 to {n - 1} groups can be made")
-    if method == "agglomerative" and n > MOST_FOR_AGGLOMERATION:
-        raise BadArgument(
-            f"agglomeration compares every pair, and {n} tracks are more than "
-            f"{MOST_FOR_AGGLOMERATION}; take --method kmeans"
-        )
     k = k or _best_count(points, method, seed)
     return divide(points, method, k, seed), k
 
@@ -286,11 +317,14 @@ def _named_apart(groups: Sequence[Group]) -> list[Group]:
         tempo = f"{group.tempo_bpm[0]:.0f}-{group.tempo_bpm[1]:.0f} bpm" if group.tempo_bpm else ""
         mostly = artist if group.artists and group.artists[0].strength > 0.5 else ""
         parts = [part for part in (mostly, tags) if part] or [artist or tempo or "mixed"]
-        for more in (artist, tempo, *(f"no. {i}" for i in range(2, len(groups) + 2))):
-            name = ": ".join(parts)
+        for more in (artist, tempo):
+            if ": ".join(parts) in taken and more and more not in parts:
+                parts.append(more)
+        base = name = ": ".join(parts)
+        for number in range(2, len(groups) + 2):
             if name not in taken:
                 break
-            parts += [more] if more and more not in parts else []
+            name = f"{base} ({number})"
         taken.add(name)
         named.append(Group(name, group.ids, group.tags, group.artists, group.tempo_bpm))
     return named

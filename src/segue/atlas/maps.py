@@ -63,6 +63,8 @@ def update_map(store: Store, space: str, wanted: Wanted) -> LibraryMap:
         )
     there = store.maps.find(number, space, method or made[-1])
     assert there is not None  # noqa: S101 (its method was listed)
+    if there.changes == changes and np.array_equal(there.ids, matrix.ids):
+        return there
     unit = np.asarray(matrix.unit)
     known = np.isin(matrix.ids, there.ids)
     at = np.searchsorted(there.ids, matrix.ids[known])
@@ -78,6 +80,14 @@ def update_map(store: Store, space: str, wanted: Wanted) -> LibraryMap:
     placed = int((~known).sum())
     filled = replace(there, changes=changes, ids=matrix.ids, points=points, placed=placed)
     return _keep(store, number, filled, matrix)
+
+
+def latest_map(store: Store, space: str) -> LibraryMap:
+    """Return the map of a space that was made last, brought up to date; else make one."""
+    number, _ = store.spaces.identity(space)
+    if store.maps.methods(number):
+        return update_map(store, space, Wanted())
+    return make_map(store, space, Wanted())
 
 
 def _matrix(store: Store, space: str) -> Matrix:
@@ -97,6 +107,7 @@ def _points(
 
 def _keep(store: Store, number: int, made: LibraryMap, matrix: Matrix) -> LibraryMap:
     """Measure how far to trust a map, and remember it."""
+    made = replace(made, trustworthiness=None, continuity=None)
     with suppress(NothingToMeasure):
         told = trust(np.asarray(matrix.unit), made.points)
         made = replace(made, trustworthiness=told.trustworthiness, continuity=told.continuity)

@@ -1,6 +1,8 @@
 """What stands out in a library: one recording in several files, and tracks unlike all others."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations, groupby
 from typing import Final
 
 import numpy as np
@@ -85,15 +87,40 @@ def find_twins(store: Store, space: str = "sound") -> list[Twin]:
     ids = near.ids[rows].tolist()
     tracks = dict(zip(rows, store.tracks(ids), strict=True))
     prints = store.fingerprints(ids)
-    found = []
-    for first, second in sorted(pairs):
-        one, other = tracks[first], tracks[second]
-        evidence = match(prints[one.id], prints[other.id])
-        equal = one.content_hash == other.content_hash
-        if equal or evidence.similarity >= SAME:
-            likeness = 1.0 if equal else evidence.similarity
-            found.append(Twin(one, other, likeness, evidence.lag_s, evidence.overlap_s, equal))
-    return sorted(found, key=lambda twin: (-twin.likeness, twin.first.id, twin.second.id))
+
+    def compare(some: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Twin]:
+        twins = {}
+        for first, second in some:
+            one, other = tracks[first], tracks[second]
+            evidence = match(prints[one.id], prints[other.id])
+            equal = one.content_hash == other.content_hash
+            if equal or evidence.similarity >= SAME:
+                likeness = 1.0 if equal else evidence.similarity
+                twins[first, second] = Twin(
+                    one, other, likeness, evidence.lag_s, evidence.overlap_s, equal
+                )
+        return twins
+
+    found = compare(sorted(pairs))
+    # Two copies that sound unlike each other are still copies where both are of a third.
+    found |= compare(_within_circles(found, len(near.ids)) - pairs)
+    return sorted(found.values(), key=lambda twin: (-twin.likeness, twin.first.id, twin.second.id))
+
+
+def _within_circles(pairs: Iterable[tuple[int, int]], n: int) -> set[tuple[int, int]]:
+    """Return all pairs of rows that are joined by way of others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    edges = np.array(list(pairs), np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(n, n))
+    _, circle = connected_components(graph, directed=False)
+    joined = sorted(np.unique(edges).tolist(), key=lambda row: (circle[row], row))
+    return {
+        pair
+        for _, rows in groupby(joined, key=lambda row: circle[row])
+        for pair in combinations(rows, 2)
+    }
 
 
 def find_outliers(store: Store, space: str = "sound", n: int = 10) -> list[Outlier]:

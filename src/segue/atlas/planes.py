@@ -7,7 +7,7 @@ from typing import Final, Literal
 import numpy as np
 
 from segue.atlas.nerv import refine
-from segue.errors import BadArgument
+from segue.errors import BadArgument, check_seed
 from segue.neighbours import Neighbours
 from segue.records import FloatArray
 
@@ -19,6 +19,8 @@ MOST_FOR_NERV: Final = 1000
 MOST_FOR_TSNE: Final = 10_000
 #: Of fewer tracks no neighbourhoods can be told; they are drawn by their main directions.
 FEWEST: Final = 8
+#: Tracks that lie no further apart are equal: what is left is rounding.
+SAME_PLACE: Final = 1e-6
 _PLACED_BY: Final = 5
 #: UMAP's own 200 epochs take twice as long for so many tracks, and show no more.
 _MANY: Final = 20_000
@@ -102,8 +104,9 @@ def choose_layout(n: int, wanted: Wanted) -> Layout:
     ):
         if value is not None and method not in of:
             raise BadArgument(f"--{name} belongs to --method {of[0]}, not to {method}")
-        if value is not None and value <= 0:
-            raise BadArgument(f"--{name} {value} must be above 0")
+        if value is not None and not 0 < value < float("inf"):
+            raise BadArgument(f"--{name} {value} must be above 0, and a number")
+    check_seed(wanted.seed)
     if n < FEWEST or method == "pca":
         return Layout("pca", wanted.seed)
     if method == "umap":
@@ -115,9 +118,9 @@ def choose_layout(n: int, wanted: Wanted) -> Layout:
             raise BadArgument(f"--min-dist {wanted.min_dist} must be below 1")
         return Layout("umap", wanted.seed, neighbours=count, min_dist=wanted.min_dist or 0.1)
     most = (n - 1) / 3
-    if wanted.perplexity is not None and wanted.perplexity > most:
+    if wanted.perplexity is not None and not 1 <= wanted.perplexity <= most:
         raise BadArgument(
-            f"--perplexity {wanted.perplexity:g} is at most {most:.0f} for {n} tracks"
+            f"--perplexity {wanted.perplexity:g} must be from 1 to {most:.0f} for {n} tracks"
         )
     usual_perplexity = float(np.clip(round(np.sqrt(n)), 2, 30))
     return Layout(
@@ -155,7 +158,9 @@ def lay_out(unit: FloatArray, near: Neighbours | None, layout: Layout) -> FloatA
         Centred; the same for the same seed on the same machine.
     """
     start = main_directions(unit)
-    if layout.method == "pca" or near is None or not np.ptp(start):
+    if np.ptp(start) < SAME_PLACE:
+        points = np.zeros_like(start)
+    elif layout.method == "pca" or near is None:
         points = start
     elif layout.method == "umap":
         points = _umap(unit, near, start, layout)
@@ -163,6 +168,8 @@ def lay_out(unit: FloatArray, near: Neighbours | None, layout: Layout) -> FloatA
         points = _tsne(near, start, layout)
         if layout.method == "nerv":
             points = refine(unit, points, layout.seed)
+    if not np.isfinite(points).all():
+        raise BadArgument("the points of this map flew apart; take a smaller --learning-rate")
     return np.asarray(points - points.mean(axis=0), np.float32)
 
 

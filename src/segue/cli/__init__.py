@@ -33,5 +33,7 @@ def _report(error: SegueError) -> None:
 
         print_json("error", {"error": type(error).__name__, "message": str(error)})
     else:
-        text = str(error).encode("utf-8", "replace").decode()
+        from segue.cli.output import safe
+
+        text = "\n".join(safe(line) for line in str(error).splitlines())
         sys.stderr.write(f"segue: {text}\n")

@@ -1,6 +1,7 @@
 """The command line's frame: the program, and the options that commands share."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from segue.cli.output import say, shown
+from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.ingest.add import Watcher
@@ -69,6 +71,17 @@ def open_library(library: Path | None) -> "Iterator[Library]":
 
     with Library.open(library) as lib:
         yield lib
+
+
+def check_target(target: Path, endings: Sequence[str]) -> None:
+    """Refuse a file that could not be written, before anything is computed for it."""
+    if target.suffix.lower() not in endings:
+        raise BadArgument(f"{shown(target)}: name a file that ends in {', '.join(endings)}")
+    folder = target.parent
+    if target.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise BadArgument(
+            f"{shown(target)} cannot be written; is {shown(folder)} a folder of yours?"
+        )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 #: Raised when a field changes its meaning or goes; new fields do not count.
 JSON_VERSION: Final = 1
 PIPED_WIDTH: Final = 160
+#: Control characters, other ends of lines, marks that turn the order of what follows, and bytes
+#: that are no text. Spaces and joiners of all scripts are text.
+_UNSAFE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def print_json(name: str, fields: dict[str, Any]) -> None:
@@ -52,10 +58,14 @@ def console() -> "Console":
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
+def safe(text: str) -> str:
+    """Make a text fit for a terminal: nothing in it moves the cursor or the words around it."""
+    return _UNSAFE.sub("\ufffd", text)
+
+
 def shown(path: Path) -> str:
     """Make a path fit for a terminal: names may hold any bytes."""
-    text = os.fsencode(path).decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return safe(os.fsencode(path).decode("utf-8", "replace"))
 
 
 def track_fields(track: "Track") -> dict[str, Any]:
@@ -163,8 +173,7 @@ def minutes(seconds: float) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
-    text = str(value)
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+    return "\n".join(safe(line) for line in str(value).split("\n"))
 
 
 def label(track: "Track") -> str:

@@ -5,17 +5,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, app, counting, open_library
+from segue.cli.app import (
+    JsonOption,
+    LibraryOption,
+    app,
+    check_target,
+    counting,
+    open_library,
+)
 from segue.cli.asking import write_list
-from segue.cli.output import print_json, print_table, say, shown, track_fields
+from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.atlas.groups import Group
+    from segue.atlas.versions import Versions
+    from segue.records import Span
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
 GroupingMethod = Literal["kmeans", "hdbscan", "agglomerative"]
 SpaceOption = Annotated[str, typer.Option(help="Which space; see `segue spaces`.")]
+_TEMPO_TOLD = 0.02  # what an alignment can tell
+SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")]
 
 
 @app.command("map")
@@ -43,7 +54,7 @@ def map_(
     embed_previews: Annotated[
         bool, typer.Option("--embed-previews", help="Put five seconds of each track into the page.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: SeedOption = 0,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -56,8 +67,12 @@ def map_(
 
     Example: segue map --colour album -o map.html
     """
+    from segue.atlas.colours import check_colour
+    from segue.atlas.drawing import MAP_FILES
     from segue.atlas.planes import Wanted
 
+    check_target(output, MAP_FILES)
+    check_colour(colour)
     if embed_previews and output.suffix.lower() not in (".html", ".htm"):
         raise BadArgument("--embed-previews belongs to a page: -o map.html")
     wanted = Wanted(method, neighbours, min_dist, perplexity, learning_rate, seed)
@@ -104,7 +119,7 @@ def groups(
     m3u: Annotated[
         Path | None, typer.Option(help="Write each group as a playlist into this folder.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: SeedOption = 0,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -116,7 +131,7 @@ def groups(
 
     Example: segue groups -k 8 --m3u groups/
     """
-    count = None if k == "auto" else int(k) if k.isdigit() else 0
+    count = None if k == "auto" else int(k) if k.isdecimal() else 0
     if count == 0:
         raise BadArgument(f"-k {k}: give a number of groups, or auto")
     with open_library(library) as lib:
@@ -167,10 +182,20 @@ def groups(
     )
     if len(found.ungrouped):
         say(f"{len(found.ungrouped)} tracks belong to none")
-    if found.silhouette is not None and found.stability is not None:
-        say(f"silhouette {found.silhouette:.3f}, stability {found.stability:.2f}")
+    judged = [
+        f"{name} {value:.2f}"
+        for name, value in (("silhouette", found.silhouette), ("stability", found.stability))
+        if value is not None
+    ]
+    if judged:
+        say(", ".join(judged))
     if m3u:
         say(f"wrote {len(written)} playlists to {shown(m3u)}")
+        older = {file.name for file in m3u.glob("*.m3u8")} - {
+            file.name for file in written.values()
+        }
+        if older:
+            say(f"{len(older)} other playlists were there and are left as they are")
 
 
 @app.command()
@@ -193,8 +218,9 @@ def tree(
 
     Example: segue tree --level artist -o artists.png
     """
-    from segue.atlas.drawing import draw_tree
+    from segue.atlas.drawing import TREE_FILES, draw_tree
 
+    check_target(output, TREE_FILES)
     with open_library(library) as lib:
         found = lib.atlas.tree(space, level, min_tracks=min_tracks)
     draw_tree(found, output)
@@ -213,17 +239,33 @@ def tree(
 
 
 @app.command()
-def twins(library: LibraryOption = None, json: JsonOption = False) -> None:
-    """List the pairs of files that hold the same recording, with the evidence.
+def twins(
+    versions: Annotated[
+        bool,
+        typer.Option(help="Look for other versions too; the first time, every file is read."),
+    ] = True,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List pairs of files that hold the same recording, and pairs that are likely one piece.
 
-    Other formats, bit rates and loudness count as the same, and ends cut by a few seconds. The
-    likeness of two fingerprints is 1 where all bits agree, about 0 for unrelated recordings;
-    from 0.65 on it is one recording.
+    Other formats, bit rates and loudness count as the same recording, and ends cut by a few
+    seconds. The likeness of two fingerprints is 1 where all bits agree, about 0 for unrelated
+    recordings; from 0.65 on it is one recording.
 
-    Example: segue twins
+    Versions may be in another key or tempo, by other instruments or other players. Their
+    likeness is the share of the shorter one through which both take the same course of pitches:
+    1 throughout, about 0.1 for unrelated pieces; listed from 0.4 on. Simple music on the same
+    few chords may be listed too: listen.
+
+    Example: segue twins --no-versions
     """
     with open_library(library) as lib:
         found = lib.atlas.twins()
+        others = None
+        if versions:
+            with counting("reading") as read, counting("comparing") as compared:
+                others = lib.atlas.versions(found, read=read, compared=compared)
     if json:
         fields = [
             {
@@ -236,7 +278,16 @@ def twins(library: LibraryOption = None, json: JsonOption = False) -> None:
             }
             for twin in found
         ]
-        print_json("twins", {"twins": fields})
+        told = {
+            "twins": fields,
+            "versions": _version_fields(others) if others else None,
+            "failures": [
+                {"path": shown(failure.path), "reason": failure.reason}
+                for failure in (others.failures if others else ())
+            ],
+            "left_out": others.left_out if others else 0,
+        }
+        print_json("twins", told)
         return
     rows = [
         (
@@ -253,6 +304,8 @@ def twins(library: LibraryOption = None, json: JsonOption = False) -> None:
         ("likeness", "later by", "compared", "first", "second"),
         rows,
     )
+    if others:
+        _say_versions(others)
 
 
 @app.command()
@@ -296,6 +349,49 @@ def outliers(
     print_table(
         "unlike all others", ("apart", "id", "title", "by", "similarity", "its nearest"), rows
     )
+
+
+def _say_versions(found: "Versions") -> None:
+    rows = [
+        (
+            f"{one.alignment.likeness:.2f}",
+            f"{one.alignment.semitones:+d}" if one.alignment.semitones else "same",
+            f"{one.alignment.tempo:+.0%}" if abs(one.alignment.tempo) > _TEMPO_TOLD else "same",
+            _passage(one.alignment.first),
+            _passage(one.alignment.second),
+            shown(one.first.path),
+            shown(one.second.path),
+        )
+        for one in found.pairs
+    ]
+    print_table(
+        f"{len(rows)} pairs of likely versions",
+        ("likeness", "semitones", "tempo", "where", "there", "first", "second"),
+        rows,
+    )
+    for failure in found.failures:
+        say(f"failed: {failure.reason}")
+    if found.left_out:
+        say(f"{found.left_out} tracks were not compared: the library's cache is full")
+
+
+def _passage(span: "Span") -> str:
+    return f"{minutes(span.start_s)}-{minutes(span.end_s)}"
+
+
+def _version_fields(found: "Versions") -> list[dict[str, object]]:
+    return [
+        {
+            "first": track_fields(one.first),
+            "second": track_fields(one.second),
+            "likeness": one.alignment.likeness,
+            "semitones": one.alignment.semitones,
+            "tempo": one.alignment.tempo,
+            "first_s": [one.alignment.first.start_s, one.alignment.first.end_s],
+            "second_s": [one.alignment.second.start_s, one.alignment.second.end_s],
+        }
+        for one in found.pairs
+    ]
 
 
 def _group_fields(group: "Group") -> dict[str, object]:

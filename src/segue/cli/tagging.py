@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, Queries, app, open_library
-from segue.cli.output import print_json, print_table, say, shown
+from segue.cli.output import print_json, print_table, safe, say, shown
+from segue.formats.tagging import BETWEEN
 
 if TYPE_CHECKING:
     from segue.ingest.tagging import Written
@@ -20,7 +21,9 @@ def write(
     queries: Queries = None,
     bpm: Annotated[bool, typer.Option("--bpm", help="The tempo.")] = False,
     key: Annotated[bool, typer.Option("--key", help="The key, as Am or C.")] = False,
-    mood: Annotated[bool, typer.Option("--mood", help="One of eight moods.")] = False,
+    mood: Annotated[
+        bool, typer.Option("--mood", help="One of eight moods, where one stands out.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Also where a file says something else.")
     ] = False,
@@ -32,8 +35,9 @@ def write(
 ) -> None:
     """Write tempo, key and mood into the tags of the files themselves, of all or of some.
 
-    Each file is changed in a copy that takes its place; the sound is never touched. What a file
-    says already is kept, unless --overwrite. `segue tags undo` puts everything back.
+    Each file is changed in a copy that takes its place; the sound is never touched, and other
+    hard links to the file keep what it was. What a file says already is kept, unless
+    --overwrite. `segue tags undo` puts everything back, but that ID3v2.2 stays ID3v2.3.
 
     Example: segue tags write --bpm --key --dry-run
     """
@@ -47,7 +51,7 @@ def write(
 def undo(library: LibraryOption = None, json: JsonOption = False) -> None:
     """Put back what the last `segue tags write` changed.
 
-    What somebody else changed since then stays.
+    What somebody else changed since then stays. Files that are gone are told, and forgotten.
 
     Example: segue tags undo
     """
@@ -64,18 +68,21 @@ def _tell(done: "Written", what: str, *, json: bool) -> None:
                 {
                     "path": shown(one.path),
                     "field": one.field,
-                    "before": one.before,
-                    "written": one.written,
+                    "before": _told(one.before),
+                    "written": _told(one.written),
                 }
                 for one in done.changes
             ],
             "kept": done.kept,
-            "failures": [{"path": shown(one.path), "reason": one.reason} for one in done.failures],
+            "failures": [
+                {"path": shown(one.path), "reason": safe(one.reason)} for one in done.failures
+            ],
         }
         print_json("tags", fields)
     else:
         rows = [
-            (shown(one.path), one.field, one.before, one.written) for one in done.changes[:_SHOWN]
+            (shown(one.path), one.field, _told(one.before), _told(one.written))
+            for one in done.changes[:_SHOWN]
         ]
         if rows:
             print_table(
@@ -85,6 +92,10 @@ def _tell(done: "Written", what: str, *, json: bool) -> None:
             say(f"… and {len(done.changes) - _SHOWN} more")
         say(f"{len(done.changes)} fields {what}, {done.kept} kept as they are")
         for failure in done.failures:
-            say(f"failed: {failure.reason}")
+            say(f"failed: {safe(failure.reason)}")
     if done.failures:
         raise typer.Exit(1)
+
+
+def _told(values: str) -> str:
+    return values.replace(BETWEEN, ", ")

@@ -5,6 +5,8 @@ from typing import Final
 
 MAX_LENGTH: Final = 500  # characters kept of a foreign name
 
+_JOINERS: Final = "\u200c\u200d"  # letters of Persian, parts of emoji
+
 
 def normalise(text: str) -> str:
     """Fold case, accents and punctuation away, for finding and comparing names."""
@@ -21,5 +23,7 @@ def clean(text: str) -> str:
 
     Control characters in a name would reach the user's terminal.
     """
-    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_LENGTH])
+    printable = "".join(
+        c if c.isprintable() or c in _JOINERS else " " for c in text[: 4 * MAX_LENGTH]
+    )
     return " ".join(printable.split())[:MAX_LENGTH]

@@ -2,9 +2,10 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -14,6 +15,8 @@ from segue.records import Track
 
 ENDINGS = (".m3u8", ".m3u", ".xspf", ".json", ".jspf")
 _XSPF = "http://xspf.org/ns/0/"
+#: What XML 1.0 has no place for (section 2.2).
+_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_playlist(target: Path, tracks: Sequence[Track], *, absolute: bool = False) -> None:
@@ -53,7 +56,11 @@ def write_playlist(target: Path, tracks: Sequence[Track], *, absolute: bool = Fa
 
 
 def _path(target: Path, track: Track, *, absolute: bool) -> bytes:
-    path = track.path if absolute else os.path.relpath(track.path, target.absolute().parent)
+    folder = target.absolute().parent
+    path = str(track.path) if absolute else os.path.relpath(track.path, folder)
+    # In a folder behind a link, ".." leads out of where it really lies.
+    if os.path.realpath(folder / path) != os.path.realpath(track.path):
+        path = os.path.relpath(track.path, os.path.realpath(folder))
     return os.fsencode(path)
 
 
@@ -67,7 +74,10 @@ def _m3u8(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
         name = " - ".join(part for part in (track.tags.artist, track.tags.title) if part)
         told = f"#EXTINF:{round(track.duration_s)},{' '.join(name.split())}"
         lines.append(told.encode("utf-8", "replace"))
-        lines.append(_path(target, track, absolute=absolute))
+        path = _path(target, track, absolute=absolute)
+        first = os.fsdecode(path)[0]
+        # A line that begins with # is a comment, and players leave out blanks before a path.
+        lines.append(b"./" + path if first == "#" or first.isspace() else path)
     return b"\n".join(lines) + b"\n"
 
 
@@ -79,7 +89,7 @@ def _xspf(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
         element = ET.SubElement(track_list, f"{{{_XSPF}}}track")
         for name, value in fields.items():
             text = value[0] if isinstance(value, list) else str(value)
-            ET.SubElement(element, f"{{{_XSPF}}}{name}").text = _printable(text)
+            ET.SubElement(element, f"{{{_XSPF}}}{name}").text = _NO_XML.sub("\ufffd", text)
     ET.indent(playlist)
     written: bytes = ET.tostring(playlist, encoding="utf-8", xml_declaration=True)
     return written + b"\n"
@@ -95,8 +105,3 @@ def _jspf(target: Path, tracks: Sequence[Track], *, absolute: bool) -> dict[str,
         fields["duration"] = round(track.duration_s * 1000)
         listed.append(fields)
     return {"playlist": {"track": listed}}
-
-
-def _printable(text: str) -> str:
-    """Leave out the control characters that XML has no place for."""
-    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text)

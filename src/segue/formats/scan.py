@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from segue.formats.sound import SUFFIXES
+from segue.formats.whole import is_partial
 from segue.records import FileState
 
 #: Music that Segue cannot read (yet): said once per file, where covers and texts are passed over.
@@ -132,7 +133,11 @@ def _walk(folder: bytes, root: bytes, above: tuple[tuple[int, int], ...]) -> Ite
 
 
 def _look(path: bytes, root: bytes, *, asked_for: bool) -> Iterator[Scanned]:
-    suffix = os.path.splitext(os.fsdecode(path))[1].lower()
+    file = Path(os.fsdecode(path))
+    suffix = file.suffix.lower()
+    if is_partial(file):
+        yield PassedOver(path)
+        return
     if suffix not in SUFFIXES:
         if suffix in UNSUPPORTED or asked_for:
             yield Obstacle(path, root, f"unsupported: {suffix or 'no ending'}; {_readable()}")

@@ -1,4 +1,4 @@
-"""Fills the cache of what is learned from: log-mel images, or MusiCNN's activations."""
+"""Fills the cache of what is computed from whole stretches of sound: images, and courses."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,10 +14,13 @@ from segue.ingest.workers import Fault, Workers
 from segue.records import Failure, Span, Track
 from segue.represent.log_mel import LOG_MELS, ByteArray, log_mel_image, stretch_to_learn
 from segue.represent.sound import SAMPLE_RATE_HZ
+from segue.represent.versions import course, stretch_to_compare
 from segue.store.cache import Cache
 
 TASK: Final = "segue.ingest.images:draw"
 DECODE_LIMIT_S: Final = 120.0
+#: Asks for the course of pitches instead of an image.
+COURSE: Final = "course"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Draw:
     path : bytes
     content_hash : str
     kind : str
-        A key of `segue.represent.log_mel.LOG_MELS`.
+        A key of `segue.represent.log_mel.LOG_MELS`, or `COURSE`.
     stereo : bool
         One image per channel, stacked.
     passage : Span, optional
@@ -64,7 +67,11 @@ def draw(job: Draw) -> ByteArray:
     Returns
     -------
     ndarray, shape (channels, bands, frames), uint8
+        Or a course, see `segue.represent.versions.course`.
     """
+    if job.kind == COURSE:
+        path = Path(os.fsdecode(job.path))
+        return course(read_sound(path, SAMPLE_RATE_HZ, stretch_to_compare).excerpts[0])
     recording = read_sound(
         Path(os.fsdecode(job.path)),
         SAMPLE_RATE_HZ,
@@ -110,7 +117,7 @@ def fill(
     cache : Cache
     tracks : sequence of Track
     kind : str
-        A key of `segue.represent.log_mel.LOG_MELS`.
+        A key of `segue.represent.log_mel.LOG_MELS`, or `COURSE`.
     stereo : bool
     workers : int
         Decoding processes.

@@ -22,6 +22,7 @@ from segue.store.written import Change
 MOODS: Final = (
     "beautiful", "catchy", "chill", "easy listening", "happy", "mellow", "party", "sad",
 )  # fmt: skip
+_STANDS_OUT: Final = 0.5  # standard deviations above the library, as where groups are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,9 @@ def write_tags(
 def undo_tags(store: Store) -> Written:
     """Put back what the last run of `write_tags` that is not undone yet changed.
 
+    A file that is gone is a failure, and forgotten, so that it bars no run before it; unless its
+    folder is gone too, which may come back with its disk.
+
     Raises
     ------
     BadArgument
@@ -111,6 +115,14 @@ def undo_tags(store: Store) -> Written:
     files = store.known_files()
     for path in dict.fromkeys(change.path for change in changes):
         here = [change for change in changes if change.path == path]
+        if not path.parent.is_dir():
+            failures.append(Failure(path, f"{path.parent} is not there; is its disk connected?"))
+            continue
+        if _gone(path):
+            with store.writing(), store.transaction():
+                store.written.forget(run, path)
+            failures.append(Failure(path, f"{path} is gone: nothing is left to undo in it"))
+            continue
         try:
             ours = _unchanged(files, path)
             now = read_fields(path)
@@ -133,9 +145,22 @@ def _change(store: Store, run: int, track: Track, changes: list[Change]) -> None
     with store.writing():
         with store.transaction():  # on the disk before the file is touched
             store.written.add(run, changes, at)
-        write_fields(track.path, {change.field: change.written for change in changes})
+        try:
+            write_fields(track.path, {change.field: change.written for change in changes})
+        except BadArgument:
+            with store.transaction():
+                store.written.forget(run, track.path)
+            raise
         with store.transaction():
             _keep_known(store, track.path)
+
+
+def _gone(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError as error:  # of others, whoever opens it says what is wrong
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False
 
 
 def _unchanged(files: Mapping[bytes, KnownFile], path: Path) -> bool:
@@ -166,12 +191,13 @@ def _found(track: Track, moods: dict[int, str]) -> dict[str, str]:
 
 
 def _moods(store: Store) -> dict[int, str]:
-    """Name the mood that stands out most in each track, among the library's."""
+    """Name the mood that stands out most, among the library's, of each track that has one."""
     ids, strengths = store.spaces.vectors("tags")
     columns = [TAGS.index(mood) for mood in MOODS]
     some = strengths[:, columns]
     some = (some - some.mean(axis=0)) / (some.std(axis=0) + 1e-6)
     return {
-        track: MOODS[best]
-        for track, best in zip(ids.tolist(), np.argmax(some, axis=1).tolist(), strict=True)
+        track: MOODS[int(np.argmax(row))]
+        for track, row in zip(ids.tolist(), some, strict=True)
+        if row.max() >= _STANDS_OUT
     }

@@ -17,6 +17,7 @@ NEIGHBOURS: Final = 10
 #: Of more tracks than this, as many drawn at random are asked.
 MOST_ASKED: Final = 2000
 _BLOCK_ELEMENTS: Final = 1 << 23
+_EQUAL: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,11 @@ def trust(
     BadArgument
         Where shapes disagree.
     NothingToMeasure
-        There are too few tracks.
+        There are too few tracks, or all are equal.
     """
     n = len(unit)
+    if n and np.ptp(unit, axis=0).max() < _EQUAL:
+        raise NothingToMeasure(f"all {n} tracks are equal: none is nearer than another")
     if points.shape != (n, 2):
         raise BadArgument(f"points have shape {points.shape}; for {n} vectors it is ({n}, 2)")
     if neighbours < 1 or 2 * neighbours >= n:

@@ -1,5 +1,10 @@
 """A picture's frame: its size, its file, its words."""
 
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +15,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI: Final = 150
-_ENDINGS: Final = (".png", ".svg", ".pdf")
+PICTURES: Final = (".png", ".svg", ".pdf")
+#: For each letter the first of those that has it; the first comes with matplotlib.
+_FONTS: Final = (
+    "DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK KR", "Noto Sans JP",
+    "Noto Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback",
+    "Hiragino Sans", "Arial Unicode MS", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic",
+)  # fmt: skip
+#: Categories of Unicode that are not to be drawn, and that SVG has no place for.
+_NO_LETTERS: Final = frozenset(["Cc", "Cs", "Cn"])
 
 
 def figure_of(width: float, height: float) -> "Figure":
@@ -28,22 +41,42 @@ def save(figure: "Figure", target: Path) -> None:
     BadArgument
         The ending is unknown, or the file cannot be written.
     """
-    if target.suffix.lower() not in _ENDINGS:
-        raise BadArgument(f"{target} is no picture Segue writes; name it {', '.join(_ENDINGS)}")
+    if target.suffix.lower() not in PICTURES:
+        raise BadArgument(f"{target} is no picture Segue writes; name it {', '.join(PICTURES)}")
     as_written(figure)
-    with replacing(target) as partial:
+    with replacing(target) as partial, letters_may_lack():
         figure.savefig(partial, dpi=DPI)
 
 
 def as_written(figure: "Figure") -> None:
-    """Take dollar signs in a figure's words as they are, not as formulas: Ke$ha, A$AP."""
+    """Take a figure's words as they are: no formulas (Ke$ha, A$AP), and letters of all scripts."""
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
         assert isinstance(text, Text)  # noqa: S101 (findobj does not tell)
         text.set_parse_math(False)
+        text.set_fontfamily(fonts())
+
+
+@cache
+def fonts() -> list[str]:
+    """Name the fonts to write with that are installed, the first for most letters."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return [name for name in _FONTS if name in installed]
+
+
+@contextmanager
+def letters_may_lack() -> Iterator[None]:
+    """Say nothing of letters that no installed font has: they are drawn as boxes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing|Matplotlib currently does not support")
+        yield
 
 
 def short(text: str, most: int) -> str:
-    """Cut a text to so many letters."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+    """Make a text one line of so many letters at most."""
+    kept = (c for c in text if c.isspace() or unicodedata.category(c) not in _NO_LETTERS)
+    line = " ".join("".join(kept).split())
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.pictures.frame import DPI, as_written, figure_of, save, short
+from segue.pictures.frame import (
+    DPI,
+    as_written,
+    figure_of,
+    fonts,
+    letters_may_lack,
+    save,
+    short,
+)
 from segue.records import FloatArray
 
 if TYPE_CHECKING:
@@ -86,16 +94,18 @@ def draw_map(dots: Dots, target: Path, title: str, caption: str) -> None:
     # Vector files of many points are slow to open: dots become a picture within.
     looks: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.9, "rasterized": len(x) > 2000}
     if dots.legend:
+        handles, names = [], []
         for number in (-1, *range(len(dots.legend))):
             here = dots.of == number
             if here.any():
+                colour = colour_of(number, dots.legend)
+                handles.append(axes.scatter(x[here], y[here], c=colour, **looks))
                 name = f"{short(dots.legend[number], 30)} ({here.sum()})" if number >= 0 else "none"
-                axes.scatter(
-                    x[here], y[here], c=colour_of(number, dots.legend), label=name, **looks
-                )
+                names.append(name)
+        # Given by hand: of labels, matplotlib passes over those that begin with "_".
         figure.legend(
-            loc="outside right upper", title=dots.colour_title, frameon=False, fontsize=7.5,
-            title_fontsize=8.5, markerscale=float(np.clip(5 / np.sqrt(size), 1, 4)),
+            handles, names, loc="outside right upper", title=dots.colour_title, frameon=False,
+            fontsize=7.5, title_fontsize=8.5, markerscale=float(np.clip(5 / np.sqrt(size), 1, 4)),
             alignment="left",
         )  # fmt: skip
     else:
@@ -123,15 +133,17 @@ def _label(figure: "Figure", axes: "Axes", dots: Dots, size: float) -> None:
 
     figure.set_dpi(DPI)
     as_written(figure)
-    figure.draw_without_rendering()  # fixes where the axes lie
+    with letters_may_lack():
+        figure.draw_without_rendering()  # fixes where the axes lie
     figure.set_layout_engine("none")
     frame = axes.get_window_extent()
     places = np.asarray(axes.transData.transform(dots.points))
     renderer: Any = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
-    font = FontProperties(size=_LABEL_POINTS)
+    font = FontProperties(family=fonts(), size=_LABEL_POINTS)
     some = _loneliest_first(places)
     texts = [short(dots.labels[row], 26) for row in some]
-    sizes = [renderer.get_text_width_height_descent(text, font, False)[:2] for text in texts]
+    with letters_may_lack():
+        sizes = [renderer.get_text_width_height_descent(text, font, False)[:2] for text in texts]
     spots = place_labels(
         places, some, sizes, np.sqrt(size) / 2 / 72 * DPI, (frame.x0, frame.y0, frame.x1, frame.y1)
     )

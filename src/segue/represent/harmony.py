@@ -97,6 +97,28 @@ def find_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
     )
 
 
+#: Of `pitch_course`.
+COURSE_FRAMES_PER_SECOND: Final = SAMPLE_RATE_HZ / _HOP
+
+
+def pitch_course(samples: FloatArray) -> FloatArray:
+    """Follow the pitch classes of a stretch of sound.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n,), float32
+        Mono at `SAMPLE_RATE_HZ`.
+
+    Returns
+    -------
+    ndarray, shape (frames, 12), float32
+        Share of each pitch class, from C, by the recording's own tuning; rows sum to 1, or 0
+        where nothing has a pitch. `COURSE_FRAMES_PER_SECOND` frames a second.
+    """
+    peaks = _peaks(samples)
+    return _chroma(peaks, _tuning([peaks]))
+
+
 @dataclass(frozen=True, slots=True)
 class _Peaks:
     """Peaks of the spectrum of each frame."""

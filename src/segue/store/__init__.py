@@ -359,6 +359,8 @@ def default_folder() -> Path:
 def _plain(error: sqlite3.Error, folder: Path) -> Exception:
     """Say in plain words what SQLite met."""
     text = str(error)
+    if isinstance(error, sqlite3.IntegrityError):  # a mistake of Segue's own: the library is well
+        return error
     if "full" in text or ("disk I/O" in text and shutil.disk_usage(folder).free < 1 << 20):
         return DiskFull(
             f"no room left to write to {folder}; nothing that was stored is lost: "

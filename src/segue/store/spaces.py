@@ -89,9 +89,11 @@ class Spaces:
         """
         self.check_trained_name(space.name)
         self._db.execute("DELETE FROM spaces WHERE name = ?", (space.name,))
+        # SQLite gives the number of a removed row again: counting its changes from anywhere but
+        # zero keeps what was derived from an older space of this name from being taken for its.
         self._db.execute(
-            "INSERT INTO spaces (name, kind, dimension, metric, model, version, trained)"
-            " VALUES (?, ?, ?, ?, ?, ?, 1)",
+            "INSERT INTO spaces (name, kind, dimension, metric, model, version, trained, changes)"
+            " VALUES (?, ?, ?, ?, ?, ?, 1, abs(random() % 1000000000000))",
             (space.name, space.kind, space.dimension, space.metric, space.model, space.version),
         )
 

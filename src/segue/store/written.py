@@ -19,6 +19,10 @@ class Change:
     before : str
         "" where there was none.
     written : str
+
+    Notes
+    -----
+    Between several values of one field stands `segue.formats.tagging.BETWEEN`.
     """
 
     path: Path
@@ -67,7 +71,7 @@ class WrittenTags:
         ]
 
     def forget(self, run: int, path: Path) -> None:
-        """Forget what a run wrote into a file: it is undone. Inside a transaction."""
+        """Forget what a run wrote into a file: there is nothing to undo. Inside a transaction."""
         self._db.execute(
             "DELETE FROM written_tags WHERE run = ? AND path = ?",
             (run, quote(os.fsencode(path))),

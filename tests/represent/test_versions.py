@@ -1,0 +1,97 @@
+"""Versions of a piece are told by the course of their pitches, whatever the key and tempo."""
+
+import librosa
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from segue.represent.harmony import COURSE_FRAMES_PER_SECOND
+from segue.represent.log_mel import ByteArray
+from segue.represent.sound import SAMPLE_RATE_HZ
+from segue.represent.versions import LIKELY, _longest, align, course, likenesses, signature
+
+
+def melody(seed: int, frames: int = 300, faster: float = 1.0) -> ByteArray:
+    """Walk through chords, each for two thirds of a second or more, with some noise."""
+    rng = np.random.default_rng(seed)
+    chords = rng.dirichlet(np.full(12, 0.2), 80)
+    changes = np.cumsum(rng.integers(3, 9, 80))
+    at = np.searchsorted(changes, np.arange(frames) * faster, side="right")
+    shares = chords[at % 80] + 0.01 * np.random.default_rng(seed + 999).random((frames, 12))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return np.asarray(np.rint(255 * np.sqrt(shares)), np.uint8)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000), st.integers(-5, 6))
+def test_another_key_is_told(seed: int, semitones: int) -> None:
+    one = melody(seed)
+    higher = np.roll(one, semitones, axis=1)
+    found = align(one, higher)
+    assert found.likeness > 0.99
+    assert found.semitones == semitones
+    assert found.tempo == pytest.approx(0, abs=0.02)
+    assert np.allclose(signature(one), signature(higher), atol=1e-5)
+
+
+def test_another_tempo_and_a_passage_are_told() -> None:
+    one = melody(1, 400)
+    faster = melody(1, 250, faster=1.25)
+    assert align(one, faster).tempo == pytest.approx(0.25, abs=0.08)
+    passage = one[150:350]
+    found = align(one, passage)
+    assert found.likeness > 0.95
+    assert found.first.start_s == pytest.approx(150 / COURSE_FRAMES_PER_SECOND, abs=1)
+    assert found.second.start_s == pytest.approx(0, abs=1)
+    assert found.first.end_s == pytest.approx(350 / COURSE_FRAMES_PER_SECOND, abs=1)
+
+
+def test_other_pieces_are_not_taken_for_versions() -> None:
+    others = [melody(seed) for seed in range(1, 30)]
+    assert likenesses(melody(0), others).max() < LIKELY
+    mine = signature(melody(0))
+    assert max(float(mine @ signature(other)) for other in others) < 0.99
+
+
+def test_what_is_too_short_is_like_nothing() -> None:
+    one = melody(0)
+    assert likenesses(one, [one[:3], one[:0]]).tolist() == [0, 0]
+    assert likenesses(one[:3], [one]).tolist() == [0]
+    assert likenesses(one, []).tolist() == []
+    assert align(one, one[:2]).likeness == 0
+    assert np.isfinite(signature(one[:0])).all()
+    silence, drone = np.zeros((100, 12), np.uint8), np.tile(one[:1], (100, 1))
+    for still in (silence, drone):
+        assert likenesses(still, [one, still, np.roll(still, 2, axis=1)]).max() < LIKELY
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.lists(st.integers(2, 30), min_size=1, max_size=4),
+    st.floats(0.05, 0.6),
+)
+@settings(deadline=None, max_examples=40)
+def test_the_longest_way_is_that_of_librosa(seed: int, widths: list[int], share: float) -> None:
+    rng = np.random.default_rng(seed)
+    plots: list[NDArray[np.bool_]] = [rng.random((25, width)) < share for width in widths]
+    found = _longest(plots)
+    for plot, (length, row, column) in zip(plots, found, strict=True):
+        reference = librosa.sequence.rqa(
+            plot.astype(float), gap_onset=5, gap_extend=0.5, backtrack=False
+        )
+        # librosa begins no way in the first row and column by a knight's move from before them.
+        assert length == pytest.approx(float(reference.max()), abs=1)
+        assert 0 <= row < 25
+        assert 0 <= column < plot.shape[1]
+
+
+def test_a_course_follows_the_pitches() -> None:
+    time_s = np.arange(4 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    hz = np.where(time_s < 2, 440.0, 523.25)  # A, then C
+    found = course(np.sin(2 * np.pi * np.cumsum(hz) / SAMPLE_RATE_HZ).astype(np.float32))
+    assert found.dtype == np.uint8
+    assert found[3].argmax() == 9
+    assert found[-4].argmax() == 0
+    assert course(np.zeros(SAMPLE_RATE_HZ, np.float32)).max() == 0
