@@ -164,7 +164,7 @@ class Hit:
         From 1.
     similarity : float
         Cosine, -1 to 1; in a blend the weighted mean of its parts; with the Euclidean metric
-        minus the distance.
+        minus the distance. What is loved and skipped adds at most 0.15 either way.
     track : Track
     reasons : tuple of Reason
         Largest first; they sum to the similarity.

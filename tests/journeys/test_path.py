@@ -1,7 +1,7 @@
 """Journeys: small steps, no artist twice in a row, no copies, always forward."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -59,6 +59,33 @@ def test_unless_there_is_no_other_way(tmp_path: Path) -> None:
         assert len(found.tracks) == 4
         assert found.same_artist == 3
         assert found.largest_step < 2
+
+
+def test_the_nearest_ends_are_no_reason_for_an_artist_twice_in_a_row(tmp_path: Path) -> None:
+    with arc(tmp_path, ["start", "same", "other", "third", "same", "goal"]) as lib:
+        found = lib.journeys.path(1, 6, 4, space="arc")
+        assert found.same_artist == 0
+        assert max(found.steps) < 0.65  # two of the five arcs between neighbours
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(5, 9), st.integers(3, 7), st.integers(0, 10**6))
+def test_no_path_repeats_artists_less_often(m: int, n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points, artists = rng.standard_normal((m, 3)), rng.integers(0, 3, m)
+    distance = np.linalg.norm(points[:, None] - points, axis=2).astype(np.float32)
+    again = artists[:, None] == artists
+
+    def repeats(path: Sequence[int]) -> int:
+        return sum(bool(again[pair]) for pair in pairwise(path))
+
+    least = min(
+        repeats([0, *middle, m - 1]) for middle in combinations(range(1, m - 1), min(n, m) - 2)
+    )
+    chosen = smallest_steps(distance, min(n, m), again)
+    assert chosen == sorted(set(chosen))
+    assert (chosen[0], chosen[-1], len(chosen)) == (0, m - 1, min(n, m))
+    assert repeats(chosen) == least
 
 
 def test_a_small_library_gives_a_short_path(tmp_path: Path, library: Callable[[], Library]) -> None:

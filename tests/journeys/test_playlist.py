@@ -1,5 +1,7 @@
 """Playlists: as long as wanted, varied, in order, and true to the user's taste."""
 
+import time
+import tracemalloc
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -11,8 +13,8 @@ from hypothesis import strategies as st
 
 from conftest import fill_library
 from segue.errors import BadArgument
-from segue.journeys.mixing import TEMPO_SHARE, camelot, keys_mix, tempo_apart
-from segue.journeys.playlist import Wish
+from segue.journeys.mixing import TEMPO_SHARE, camelot, keys_mix, mix, tempo_apart
+from segue.journeys.playlist import FLOWS, Flow, Item, Wish
 from segue.library import Library
 from segue.records import Tags, Track
 from segue.represent.harmony import MODES, PITCH_CLASSES
@@ -41,39 +43,98 @@ def lib(tmp_path_factory: pytest.TempPathFactory) -> Library:
     return lib
 
 
-def ids(items: list) -> list[int]:  # type: ignore[type-arg]
+def ids(items: list[Item]) -> list[int]:
     return [item.track.id for item in items]
 
 
-@pytest.mark.parametrize("flow", ["smooth", "rise", "shuffle", "dj"])
-def test_a_list_is_as_long_as_wanted_and_repeats_nothing(lib: Library, flow: str) -> None:
-    items = lib.journeys.playlist(1, wish=Wish(n=15, flow=flow, seed=1))  # type: ignore[arg-type]
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_list_is_as_long_as_wanted_and_repeats_nothing(lib: Library, flow: Flow) -> None:
+    items = lib.journeys.playlist(1, wish=Wish(n=15, flow=flow, seed=1))
     assert len(items) == len(set(ids(items))) == 15
     assert max(Counter(item.track.tags.artist for item in items).values()) <= 3
-    assert ids(items) == ids(lib.journeys.playlist(1, wish=Wish(n=15, flow=flow, seed=1)))  # type: ignore[arg-type]
+    assert ids(items) == ids(lib.journeys.playlist(1, wish=Wish(n=15, flow=flow, seed=1)))
 
 
 def test_another_seed_gives_another_list_and_no_surprise_always_the_same(lib: Library) -> None:
     assert ids(lib.journeys.playlist(1, wish=Wish(10, seed=1))) != ids(
         lib.journeys.playlist(1, wish=Wish(10, seed=2))
     )
-    calm = [ids(lib.journeys.playlist(1, wish=Wish(10, surprise=0, seed=seed))) for seed in (1, 2)]
-    assert calm[0] == calm[1]
+    for flow in FLOWS:
+        wishes = [Wish(10, surprise=0, seed=seed, flow=flow) for seed in (1, 2)]
+        calm = [ids(lib.journeys.playlist(1, wish=wish)) for wish in wishes]
+        assert set(calm[0]) == set(calm[1])
+        assert (calm[0] != calm[1]) == wishes[0].by_chance == (flow == "shuffle")
     wild = lib.journeys.playlist(1, wish=Wish(20, surprise=1, seed=3))
     mild = lib.journeys.playlist(1, wish=Wish(20, surprise=0.1, seed=3))
     assert np.mean([i.similarity for i in wild]) < np.mean([i.similarity for i in mild])
 
 
-def test_minutes_are_kept_to(lib: Library) -> None:
-    for flow in ("smooth", "dj"):
-        items = lib.journeys.playlist(1, wish=Wish(minutes=5.2, flow=flow))
-        length_s = sum(item.track.duration_s for item in items)
-        assert 5.2 * 60 - 30 <= length_s <= 5.2 * 60
+@pytest.mark.parametrize("flow", FLOWS)
+def test_minutes_are_kept_to(lib: Library, flow: Flow) -> None:
+    items = lib.journeys.playlist(1, wish=Wish(minutes=5.2, flow=flow))
+    length_s = sum(item.track.duration_s for item in items)
+    assert 5.2 * 60 - 30 <= length_s <= 5.2 * 60
+    # Every track has 30 s, and even the one that is asked with is longer than this.
+    assert not lib.journeys.playlist(1, wish=Wish(minutes=0.1, flow=flow))
+
+
+def test_minutes_are_filled_whatever_the_lengths_of_the_first_tracks(tmp_path: Path) -> None:
+    long = [Tags(f"l{i}", f"long {i}", "far") for i in range(600)]
+    short = [Tags(f"s{i}", f"short {i}", "near") for i in range(150)]  # of 30 s
+    fill_library(tmp_path, [*long, *short])
+    with Library.open(tmp_path) as lib:
+        with lib._store.transaction():
+            lib._store._db.execute("UPDATE tracks SET duration_s = 1800 WHERE id <= 600")
+        for wanted, albums in ((60, {"near"}), (110, {"near", "far"})):
+            items = lib.journeys.playlist(601, wish=Wish(minutes=wanted), space="tags")
+            minutes = sum(item.track.duration_s for item in items) / 60
+            assert 0.95 * wanted <= minutes <= wanted
+            assert {item.track.tags.album for item in items} == albums
+
+
+def test_one_artist_who_fills_the_top_of_the_ranking_is_passed_by(tmp_path: Path) -> None:
+    same = [Tags(f"s{i}", "the same", "near") for i in range(300)]
+    others = [Tags(f"o{i}", f"other {i}", "far") for i in range(100)]
+    fill_library(tmp_path, [*same, *others])
+    with Library.open(tmp_path) as lib:
+        for flow in FLOWS:
+            items = lib.journeys.playlist(1, wish=Wish(n=30, flow=flow))
+            assert len(items) == 30
+            assert sum(item.track.tags.artist == "the same" for item in items) == 3
+
+
+def test_a_list_has_thirty_tracks_unless_told_otherwise(lib: Library) -> None:
+    assert len(lib.journeys.playlist(1, wish=Wish(per_artist=12))) == 30
+
+
+def test_a_single_track_asked_with_is_on_the_list_and_opens_it_where_it_can(lib: Library) -> None:
+    opens = {}
+    for flow in FLOWS:
+        listed = ids(lib.journeys.playlist(30, wish=Wish(12, flow=flow, seed=2)))
+        assert 30 in listed
+        opens[flow] = listed[0] == 30
+    assert opens["smooth"]
+    assert opens["dj"]
+
+
+def test_long_lists_take_little_memory_and_time(tmp_path: Path) -> None:
+    fill_library(tmp_path, [Tags(f"t{i}", f"by {i}", f"{i // 4}") for i in range(1500)])
+    with Library.open(tmp_path) as lib:
+        for flow in ("smooth", "dj"):
+            lib.journeys.playlist(1, wish=Wish(n=3, flow=flow), space="tags")
+            tracemalloc.start()
+            began = time.process_time()
+            items = lib.journeys.playlist(1, wish=Wish(n=1500, flow=flow), space="tags")
+            seconds, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert len(items) == 1500
+            assert peak < 150e6  # numbers between all pairs take 9 MB, vectors of these 450 MB
+            assert seconds < 60  # some six, of which most is for tracing the memory
 
 
 def test_smooth_takes_smaller_steps_than_shuffle(lib: Library) -> None:
-    def length(flow: str) -> float:
-        items = lib.journeys.playlist(1, wish=Wish(20, flow=flow, surprise=1, seed=4))  # type: ignore[arg-type]
+    def length(flow: Flow) -> float:
+        items = lib.journeys.playlist(1, wish=Wish(20, flow=flow, surprise=1, seed=4))
         return sum(item.step for item in items)
 
     assert length("smooth") < 0.9 * length("shuffle")
@@ -87,6 +148,35 @@ def test_rise_ends_louder_and_faster_than_it_begins(lib: Library) -> None:
     loud = [float(item.track.facts["loudness_lufs"]) for item in items]
     fast = [float(item.track.facts["tempo_bpm"]) for item in items]
     assert np.mean(loud[8:]) + np.mean(fast[8:]) > np.mean(loud[:8]) + np.mean(fast[:8])
+
+
+def test_dj_clashes_only_where_nothing_that_is_left_mixes(lib: Library) -> None:
+    tracks = lib.tracks()
+    clashes = 0
+    for seed in range(4):
+        items = lib.journeys.playlist(1, wish=Wish(25, flow="dj", seed=seed))
+        for at in range(1, len(items)):
+            if items[at].mixes:
+                continue
+            clashes += 1
+            before = [item.track for item in items[:at]]
+            artists = Counter(track.tags.artist for track in before)
+            left = [t for t in tracks if t not in before and artists[t.tags.artist] < 3]
+            assert not any(mix(before[-1], track) for track in left)
+    assert clashes  # in a library so small there are some
+
+
+def test_dj_goes_further_down_before_it_clashes(tmp_path: Path) -> None:
+    # Only the last and farthest of the library mix; by similarity none would be looked at.
+    fill_library(tmp_path, [Tags(f"t{i}", f"by {i}", "ab"[i >= 400]) for i in range(410)])
+    with Library.open(tmp_path) as lib:
+        with lib._store.transaction():
+            lib._store._db.execute(
+                "UPDATE tracks SET facts = json_object('tempo_bpm', 120, 'key',"
+                " CASE WHEN id = 1 OR id > 400 THEN 'C major' ELSE 'F# major' END)"
+            )
+        items = lib.journeys.playlist(1, wish=Wish(10, flow="dj", surprise=0))
+        assert all(item.mixes for item in items[1:])
 
 
 def test_dj_mixes_more_than_chance(lib: Library) -> None:
@@ -119,7 +209,8 @@ def test_taste_leans_the_list_and_says_so(lib: Library) -> None:
     plain = {hit.track.id: hit.similarity for hit in lib.like(1, n=60, taste=False)}
     assert plain == pytest.approx(before)
     assert [track.tags.title for track in lib.taste.loved] == ["b0"]
-    lib.taste.forget("b0", "a3")
+    assert [track.tags.title for track in lib.taste.forget("b1", "b0", "a3")] == ["b0", "a3"]
+    assert lib.taste.forget("b0") == []
     assert not lib.taste.loved + lib.taste.skipped
     assert {h.track.id: h.similarity for h in lib.like(1, n=60)} == pytest.approx(before)
 
@@ -140,6 +231,12 @@ def test_bad_wishes_say_what_is_wrong() -> None:
         ({"surprise": 2.0}, "from 0 to 1"),
         ({"flow": "waltz"}, "there is no flow"),
         ({"per_artist": 0}, "at least 1"),
+        ({"n": 5001}, "at most 5000"),
+        ({"minutes": 1e308}, "at most 10080, a week"),
+        ({"minutes": float("nan")}, "above 0"),
+        ({"surprise": float("nan")}, "from 0 to 1"),
+        ({"seed": -1}, "from 0 to 4294967295"),
+        ({"seed": 2**32}, "from 0 to 4294967295"),
     ):
         with pytest.raises(BadArgument, match=told):
             Wish(**wish)

@@ -10,6 +10,7 @@ from segue import search
 from segue.answers.copies import COPY_COSINE
 from segue.answers.ranking import Ranking
 from segue.errors import BadArgument
+from segue.formats.names import normalise
 from segue.query import Filters, passing
 from segue.records import Hit, Track
 from segue.represent.fingerprint import same_recording
@@ -61,7 +62,7 @@ def choose(
     for rows in search.best_first(np.where(passes, ranking.scores, -np.inf)):
         fitting = rows[passes[rows]]
         for row, track in zip(fitting.tolist(), store.tracks(ids[fitting].tolist()), strict=True):
-            artist = track.tags.artist.casefold()
+            artist = normalise(track.tags.artist)
             limited = bool(artist) and filters.max_per_artist is not None
             if limited and per_artist[artist] >= (filters.max_per_artist or 0):
                 continue

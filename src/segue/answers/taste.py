@@ -40,11 +40,18 @@ class Taste:
         return self._remember(queries, loved=False)
 
     def forget(self, *queries: Query) -> list[Track]:
-        """Forget what was said of tracks."""
+        """Forget what was said of tracks.
+
+        Returns
+        -------
+        list of Track
+            Of which there was something to forget.
+        """
         tracks = [track for query in queries for track in tracks_named(self._store, query)]
         with self._store.writing(), self._store.transaction():
+            known = self._store.taste.known()
             self._store.taste.forget([track.id for track in tracks])
-        return tracks
+        return [track for track in tracks if track.id in known]
 
     @property
     def loved(self) -> list[Track]:
@@ -80,16 +87,15 @@ def leaning(store: Store, ranking: Ranking) -> Ranking:
     Returns
     -------
     Ranking
-        The same where nothing is known of the user's taste; else with the reasons "loved" and
-        "skipped", which count into the similarity: `WEIGHT` times the cosine to the nearest
-        such track, where that is above 0.
+        The same where nothing is known of the user's taste in the space; else with the reasons
+        "loved" and "skipped", which count into the similarity: `WEIGHT` times the cosine to the
+        nearest such track, where that is above 0.
     """
-    known = store.taste.known()
-    if not known:
+    known, near = store.taste.known(), ranking.near.ids
+    here = near[np.isin(near, list(known))].tolist()
+    if not here:
         return ranking
-    loved, skipped = (
-        [track for track, of in known.items() if of == wanted] for wanted in (True, False)
-    )
+    loved, skipped = ([track for track in here if known[track] == of] for of in (True, False))
     gain = WEIGHT * _nearest(ranking.near, ranking.ids, loved)
     loss = -WEIGHT * _nearest(ranking.near, ranking.ids, skipped)
     named = [(name, share) for name, share, of in

@@ -1,8 +1,9 @@
 """Commands that ask a library what is like what."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -30,7 +31,11 @@ from segue.cli.values import parse_blend, parse_passage
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
+    from segue.journeys.playlist import Item
+    from segue.library import Library
     from segue.records import GroupHit, Hit, Track
+
+_PAGES: Final = (".html", ".htm")
 
 
 @app.command()
@@ -113,7 +118,7 @@ def like(
         exclude_same_artist=exclude_same_artist,
         exclude_same_album=exclude_same_album,
     )
-    title = f"like {tags or ' + '.join(queries or ())}"
+    title = f"like {tags or ' + '.join(map(named, queries or ()))}"
     weights = parse_blend(blend) if blend else None
     with open_library(library) as lib:
         if kind:
@@ -141,7 +146,10 @@ def like(
                 duplicates=duplicates,
                 taste=not no_taste,
             )
+        leaned = leaning_told(lib, hits)
     show_hits(hits, title, parts=list(weights or ()), json=json, m3u=m3u)
+    if leaned and not json:
+        say(leaned)
 
 
 def show_groups(hits: "list[GroupHit]", title: str, kind: str, *, json: bool) -> None:
@@ -179,6 +187,36 @@ def show_hits(
         write_list(m3u, [hit.track for hit in hits], quiet=json, title=title)
 
 
+def named(query: str) -> str:
+    """Name a query in a title; a file without its folder, which is nobody else's business."""
+    return shown(Path(Path(query).name)) if os.path.lexists(query) else query
+
+
+def leaning_told(lib: "Library", answers: "Sequence[Hit | Item]") -> str:
+    """Say in a line that the user's taste leaned answers; nothing where it did not."""
+    from segue.answers.taste import LOVED, SKIPPED
+
+    leaned = {reason.name for one in answers for reason in one.reasons}
+    ways = [
+        f"{way} ({len(tracks)})"
+        for way, name, tracks in (
+            ("towards what you love", LOVED, lib.taste.loved),
+            ("away from what you skip", SKIPPED, lib.taste.skipped),
+        )
+        if name in leaned
+    ]
+    return f"leaned {' and '.join(ways)}; --no-taste switches this off" if ways else ""
+
+
+def refuse_whole_paths_in_pages(target: Path | None, *, absolute: bool) -> None:
+    """Refuse what `write_list` could not do, before anything is computed for it."""
+    if absolute and target and target.suffix.lower() in _PAGES:
+        raise BadArgument(
+            "--absolute goes with playlists: a page never holds whole paths of this machine; "
+            "leave it out, or write .m3u8, .xspf or .json"
+        )
+
+
 def write_list(
     target: Path,
     tracks: "Sequence[Track]",
@@ -190,7 +228,7 @@ def write_list(
     caption: str = "",
 ) -> None:
     """Write tracks as a playlist or, to .html, as a page that plays them; say so."""
-    if target.suffix.lower() in (".html", ".htm"):
+    if target.suffix.lower() in _PAGES:
         from segue.pages.lists import write_list as write_page
 
         write_page(tracks, notes or [""] * len(tracks), target, title, caption)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, NoTaste, Queries, app, open_library
-from segue.cli.asking import write_list
+from segue.cli.asking import leaning_told, named, refuse_whole_paths_in_pages, write_list
 from segue.cli.output import label, minutes, print_json, print_table, say, track_fields
 from segue.errors import BadArgument
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from segue.records import Track
 
 Absolute = Annotated[
-    bool, typer.Option("--absolute", help="Whole paths in the list, instead of relative ones.")
+    bool,
+    typer.Option("--absolute", help="Whole paths in the playlist, instead of relative ones."),
 ]
 Output = Annotated[
     Path | None,
@@ -39,12 +40,13 @@ def path(
 ) -> None:
     """Travel from one track to another in small steps.
 
-    Each track is nearer to the goal than the one before; no artist comes twice in a row unless
-    there is no other way. A step is a distance between 0, the same, and 2; 1.41 is nothing in
-    common.
+    It only goes forward: from track to track the distance to the start, less that to the goal,
+    grows. No artist comes twice in a row unless there is no other way. A step is a distance
+    between 0, the same, and 2; 1.41 is nothing in common.
 
     Example: segue path "für elise" "smoke on the water" -n 12 -o journey.m3u8
     """
+    refuse_whole_paths_in_pages(output, absolute=absolute)
     with open_library(library) as lib:
         found = lib.journeys.path(start, goal, n, space=space)
     steps = [0.0, *found.steps]
@@ -74,9 +76,12 @@ def path(
         at = found.steps.index(found.largest_step)
         say(f"largest step {found.largest_step:.3f}, from {at + 1} to {at + 2}")
     if found.same_artist:
-        say(f"{found.same_artist} times an artist twice in a row: there was no other way")
+        say(
+            f"{found.same_artist} times an artist twice in a row: with {len(rows)} of the tracks "
+            "that lie between there is no other way"
+        )
     if len(found.tracks) < n:
-        say(f"there are no more than {len(found.tracks)} tracks to go by")
+        say(f"no more than {len(rows)} tracks lie on the way")
 
 
 @app.command()
@@ -85,21 +90,25 @@ def playlist(
         list[str] | None,
         typer.Option("--like", help="Track ids, files, words of a title; several blend."),
     ] = None,
-    n: Annotated[int | None, typer.Option("-n", help="How many tracks; else 30.")] = None,
+    n: Annotated[int | None, typer.Option("-n", min=1, help="How many tracks; else 30.")] = None,
     length_minutes: Annotated[
-        float | None, typer.Option("--minutes", help="How long at most, instead.")
+        float | None,
+        typer.Option(
+            "--minutes", min=0, help="How long at most, instead: what is too long is passed by."
+        ),
     ] = None,
     flow: Annotated[
         Literal["smooth", "rise", "shuffle", "dj"],
         typer.Option(help="Small steps; rising energy; no order; tempos and keys that mix."),
     ] = "smooth",
-    surprise: Annotated[float, typer.Option(help="0 to 1: how far it may reach.")] = 0.3,
-    max_per_artist: Annotated[int, typer.Option(help="Tracks of one artist at most.")] = 3,
+    surprise: Annotated[float, typer.Option(min=0, max=1, help="How far it may reach.")] = 0.3,
+    max_per_artist: Annotated[int, typer.Option(min=1, help="Tracks of one artist at most.")] = 3,
     genre: Annotated[str, typer.Option(help="Only where the genre has these words.")] = "",
     year: Annotated[str | None, typer.Option(help="Only from these years: 1990-1999.")] = None,
     bpm: Annotated[str | None, typer.Option(help="Only at these tempos: 118-126.")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="For the same list again; else another each time.")
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="For the same list again; else another each time."),
     ] = None,
     space: Annotated[str, typer.Option(help="Which space; see `segue spaces`.")] = "sound",
     output: Output = None,
@@ -110,6 +119,7 @@ def playlist(
 ) -> None:
     """Make a playlist of what is like some tracks, in an order that flows.
 
+    A single track that it should be like is on the list, and opens it with --flow smooth and dj.
     With --flow dj each track's tempo is within 6 per cent of the one before (double and half
     count as the same), and its key is a neighbour on the Camelot wheel, where there is one.
 
@@ -121,9 +131,9 @@ def playlist(
 
     if not like:
         raise BadArgument('say what it should be like: --like "für elise", an id or a file')
+    refuse_whole_paths_in_pages(output, absolute=absolute)
     drawn = secrets.randbelow(10**6) if seed is None else seed
-    count = n if n is not None or length_minutes is not None else 30
-    wish = Wish(count, length_minutes, flow, surprise, max_per_artist, drawn)
+    wish = Wish(n, length_minutes, flow, surprise, max_per_artist, drawn)
     filters = Filters(
         genre=genre,
         year=parse_range(year, "the year") if year else None,
@@ -133,6 +143,7 @@ def playlist(
         items = lib.journeys.playlist(
             *like, wish=wish, space=space, filters=filters, taste=not no_taste
         )
+        leaned = leaning_told(lib, items)
     tracks = [item.track for item in items]
     told = f"{len(tracks)} tracks, {minutes(sum(track.duration_s for track in tracks))}"
     if output:
@@ -142,7 +153,7 @@ def playlist(
             absolute=absolute,
             quiet=json,
             notes=[_tempo_and_key(track) for track in tracks],
-            title=f"Like {' + '.join(like)}",
+            title=f"Like {' + '.join(map(named, like))}",
             caption=f"{told}; {flow}, surprise {surprise:g}, seed {drawn}",
         )
     if json:
@@ -175,8 +186,15 @@ def playlist(
     print_table(told, ("", "similarity", "step", "bpm", "key", "title", "artist"), rows)
     clashes = sum(not item.mixes for item in items[1:])
     if flow == "dj" and clashes:
-        say(f"{clashes} of {len(items) - 1} transitions do not mix (!): nothing nearer was left")
-    if seed is None and surprise > 0:
+        say(
+            f"{clashes} of {len(items) - 1} transitions do not mix (!): nothing that could still "
+            "follow did"
+        )
+    if not items:
+        say("nothing passes: ask for less with --genre, --year and --bpm, or for more --minutes")
+    if leaned:
+        say(leaned)
+    if seed is None and wish.by_chance and items:
         say(f"for this list again: --seed {drawn}")
 
 
@@ -203,6 +221,8 @@ def forget(
     queries: Queries = None, library: LibraryOption = None, json: JsonOption = False
 ) -> None:
     """Forget that tracks are loved or skipped.
+
+    Those that were are listed.
 
     Example: segue forget 17
     """
@@ -244,6 +264,8 @@ def _tell(queries: Sequence[str] | None, library: Path | None, done: str, *, jso
         return
     for track in tracks:
         say(f"{done}: {track.id}  {label(track)}")
+    if not tracks:
+        say("nothing to forget: none of these is loved or skipped")
 
 
 def _tempo_and_key(track: "Track") -> str:

@@ -1,8 +1,8 @@
 """What a DJ minds between two tracks: tempo and key."""
 
+import math
+from functools import cache
 from typing import Final
-
-import numpy as np
 
 from segue.records import Track
 from segue.represent.harmony import PITCH_CLASSES
@@ -11,6 +11,12 @@ from segue.represent.harmony import PITCH_CLASSES
 TEMPO_SHARE: Final = 0.06
 
 
+def mix(one: Track, other: Track) -> bool:
+    """Tell whether tempo and key of two tracks go together."""
+    return keys_mix(key_of(one), key_of(other)) and tempo_apart(one, other) <= TEMPO_SHARE
+
+
+@cache
 def camelot(key: str) -> str:
     """Return a key's place on the Camelot wheel: "8B" for "C major", "8A" for "A minor".
 
@@ -35,6 +41,7 @@ def key_of(track: Track) -> str:
     return camelot(str(track.facts.get("key", "")))
 
 
+@cache
 def keys_mix(one: str, other: str) -> bool:
     """Tell whether two places are the same, an hour apart, or each other's relative."""
     if not one or not other:
@@ -55,6 +62,6 @@ def tempo_apart(one: Track, other: Track) -> float:
     """
     a, b = (float(track.facts.get("tempo_bpm") or 0) for track in (one, other))
     if a <= 0 or b <= 0:
-        return float("inf")
-    octaves = np.log2(a / b)
-    return float(2 ** abs(octaves - np.round(octaves)) - 1)
+        return math.inf
+    octaves = math.log2(a / b)
+    return math.exp2(abs(octaves - round(octaves))) - 1

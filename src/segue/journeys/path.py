@@ -1,12 +1,13 @@
 """A journey from one track to another in small steps.
 
-Every track lies nearer to the goal and farther from the start than the one before: among such
-paths of the wanted length, the largest step is as small as can be; of those, the squared steps
-sum to the least. Both are found exactly, by dynamic programming over the tracks in order of
-their progress.
+It only goes forward: a track's progress is its distance to the start less its distance to the
+goal, and from each track to the next it rises. Of such paths of the wanted length, those are
+taken in which an artist comes twice in a row the fewest times; of those, the ones whose largest
+step is as small as can be; of those, the one whose squared steps sum to the least. All three are
+found exactly, by dynamic programming over the tracks in order of their progress.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from segue.answers.copies import without_copies
 from segue.errors import BadArgument
-from segue.formats.names import normalise
+from segue.journeys.steps import distances, same_artist
 from segue.records import FloatArray, Track
 from segue.store import Store
 from segue.store.matrix import Matrix
@@ -26,7 +27,6 @@ CANDIDATES: Final = 1200
 #: The steps at both ends are forced: from the start to one of the nearest. So much farther than
 #: the nearest is allowed, to leave a choice.
 END_SLACK: Final = 1.1
-_AGAIN: Final = 10.0  # added to a step between tracks of one artist: more than any distance
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Path:
     progress : tuple of float
         Distance to the start less distance to the goal, of each track: it rises.
     same_artist : int
-        Successive tracks of one artist: only where there is no other way.
+        How often a track is by the artist of the one before: as seldom as can be.
     """
 
     tracks: tuple[Track, ...]
@@ -81,94 +81,128 @@ def find_path(store: Store, space: str, start: Track, goal: Track, n: int) -> Pa
     ends = [_row(matrix, track) for track in (start, goal)]
     rows = _candidates(store, matrix, ends)
     unit = np.asarray(matrix.unit[rows], np.float32)
-    names = dict(store.names("artist"))
-    artists = _codes([names.get(track, "") for track in matrix.ids[rows].tolist()])
-    distance = _distances(unit, artists)
-    chosen = smallest_steps(distance, min(n, len(rows)))
-    # What is added for an artist twice in a row is no distance.
+    tracks = store.tracks(matrix.ids[rows].tolist())
+    distance, again = distances(unit), same_artist(tracks)
+    chosen = smallest_steps(distance, min(n, len(rows)), again)
     pairs = list(pairwise(chosen))
-    plain = [float(np.sqrt(max(2 - 2 * float(unit[a] @ unit[b]), 0))) for a, b in pairs]
-    to_start, to_goal = (
-        np.sqrt(np.maximum(2 - 2 * unit[chosen] @ unit[end], 0)) for end in (0, -1)
-    )
     return Path(
-        tuple(store.tracks(matrix.ids[rows[chosen]].tolist())),
-        tuple(plain),
-        tuple((to_start - to_goal).tolist()),
-        sum(bool(distance[a, b] >= _AGAIN) for a, b in pairs),
+        tuple(tracks[row] for row in chosen),
+        tuple(float(distance[pair]) for pair in pairs),
+        tuple((distance[0, chosen] - distance[-1, chosen]).tolist()),
+        sum(bool(again[pair]) for pair in pairs),
     )
 
 
-def smallest_steps(distance: FloatArray, n: int) -> list[int]:
+def smallest_steps(
+    distance: FloatArray, n: int, again: NDArray[np.bool_] | None = None
+) -> list[int]:
     """Choose the path from the first row to the last, forward only, with the smallest steps.
 
     Parameters
     ----------
-    distance : ndarray, shape (m, m)
+    distance : ndarray, shape (m, m), float32
         Between tracks in order of their progress.
     n : int
         Length of the path, 2 to m.
+    again : ndarray of bool, shape (m, m), optional
+        Which steps are taken only where there is no other way.
 
     Returns
     -------
     list of int
-        Rising rows. The largest step but for the first and the last is the least there is,
-        where these two are at most `END_SLACK` times what they must be.
+        Rising rows, with as few of these steps as can be. Where the first and the last step can
+        be at most `END_SLACK` times what they must be, the largest of the others is the least
+        there is; where they cannot, or only with more of these steps, the largest of all is.
     """
     m = len(distance)
-    if n == 2:
-        return [0, m - 1]
     if n >= m:
         return list(range(m))
-    forward = np.where(np.triu(np.ones((m, m), bool), 1), distance, np.inf)
-    # The middle rows; entered from the start, and left for the goal, by the nearest.
-    inner = forward[1:-1, 1:-1]
-    first, last = distance[0, 1:-1], distance[1:-1, -1]
-    if n == 3:
-        return [0, 1 + int(np.argmin(np.maximum(first, last))), m - 1]
-    entry, exit_ = _ends(first, n - 3), _ends(last[::-1], n - 3)[::-1]
-    largest = _least_largest(inner, entry, exit_, n - 3)
-    if not np.isfinite(largest):  # the ends leave no room for so many between them
-        entry, exit_ = np.zeros_like(entry), np.zeros_like(exit_)
-        largest = _least_largest(inner, entry, exit_, n - 3)
-    allowed = np.where(inner <= largest, inner, np.inf)
-    squares = (
-        np.where(np.isfinite(entry), first, np.inf) ** 2,
-        np.where(np.isfinite(exit_), last, np.inf) ** 2,
-    )
-    middle = _least_sum(allowed**2, *squares, n - 3)
-    return [0, *(1 + row for row in middle), m - 1]
+    if n == 2:
+        return [0, m - 1]
+    again = np.zeros_like(distance, bool) if again is None else again
+    between, steps = slice(1, m - 1), n - 3
+    backward = np.tril(np.ones((m - 2, m - 2), bool))
+    first, last = (_Steps.of(distance[end, between], again[end, between]) for end in (0, -1))
+    inner = _Steps.of(distance[between, between], again[between, between]).without(backward)
+    # So many rows must lie behind the first one, and before the last.
+    place = np.arange(m - 2)
+    ends = _nearest(first, place < m - 2 - steps), _nearest(last, place >= steps)
+    found = _best(np.maximum, ends[0].free(), inner, ends[1].free(), steps)
+    largest_end = np.inf
+    if found.repeats:  # or infinite, where the nearest ends leave too little room between them
+        wide = _best(np.maximum, first, inner, last, steps)
+        if wide.repeats < found.repeats:
+            found, ends, largest_end = wide, (first, last), wide.cost
+    begin, end = (part.squared(largest_end) for part in ends)
+    way = _best(np.add, begin, inner.squared(found.cost), end, steps)
+    return [0, *(1 + row for row in way.rows), m - 1]
 
 
-def _ends(distance: FloatArray, behind: int) -> FloatArray:
-    """Return 0 for the rows that the path may begin with, infinity for others.
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Steps from rows to rows, or from an end to rows.
 
-    So many rows must come behind for the path to have its length.
+    Attributes
+    ----------
+    repeats : ndarray, float32
+        1 for a step that is better not taken, infinite for one that there is not, else 0.
+    costs : ndarray of the same shape, float32
     """
-    reachable = distance[: len(distance) - behind]
-    most = END_SLACK * reachable.min()
-    found = np.full(len(distance), np.inf, np.float32)
-    found[: len(reachable)][reachable <= most] = 0
-    return found
+
+    repeats: FloatArray
+    costs: FloatArray
+
+    @classmethod
+    def of(cls, distance: FloatArray, again: NDArray[np.bool_]) -> "_Steps":
+        return cls(again.astype(np.float32), distance)
+
+    def without(self, gone: NDArray[np.bool_]) -> "_Steps":
+        return _Steps(np.where(gone, np.float32(np.inf), self.repeats), self.costs)
+
+    def squared(self, most: float) -> "_Steps":
+        """Square the costs, and leave out what costs more than `most`."""
+        return _Steps(self.without(self.costs > most).repeats, self.costs**2)
+
+    def free(self) -> "_Steps":
+        return _Steps(self.repeats, np.zeros_like(self.costs))
 
 
-def _least_largest(inner: FloatArray, entry: FloatArray, exit_: FloatArray, steps: int) -> float:
-    reached = entry
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The rows between both ends, how many repeats there are, and what the steps come to."""
+
+    rows: list[int]
+    repeats: float
+    cost: float
+
+
+def _nearest(end: _Steps, can_be: NDArray[np.bool_]) -> _Steps:
+    """Leave only the steps from an end that are nearly the smallest."""
+    allowed = can_be & (end.repeats == end.repeats[can_be].min())
+    return end.without(~allowed | (end.costs > END_SLACK * end.costs[allowed].min()))
+
+
+def _best(
+    combine: Callable[[FloatArray, FloatArray], FloatArray],
+    first: _Steps,
+    inner: _Steps,
+    last: _Steps,
+    steps: int,
+) -> _Way:
+    """Find the way with the fewest repeats; of those, with the least combined cost."""
+    repeats, cost, came = first.repeats, first.costs, []
     for _ in range(steps):
-        reached = np.maximum(reached[:, None], inner).min(axis=0)
-    return float(np.maximum(reached, exit_).min())
-
-
-def _least_sum(squares: FloatArray, entry: FloatArray, exit_: FloatArray, steps: int) -> list[int]:
-    reached, came = entry, []
-    for _ in range(steps):
-        total = reached[:, None] + squares
-        came.append(total.argmin(axis=0))
-        reached = total.min(axis=0)
-    rows = [int(np.argmin(reached + exit_))]
+        total = repeats[:, None] + inner.repeats
+        repeats = total.min(axis=0)
+        combined = np.where(total == repeats, combine(cost[:, None], inner.costs), np.inf)
+        came.append(combined.argmin(axis=0))
+        cost = combined.min(axis=0)
+    total = repeats + last.repeats
+    combined = np.where(total == total.min(), combine(cost, last.costs), np.inf)
+    rows = [int(combined.argmin())]
     for before in reversed(came):
         rows.append(int(before[rows[-1]]))
-    return rows[::-1]
+    return _Way(rows[::-1], float(total.min()), float(combined.min()))
 
 
 def _row(matrix: Matrix, track: Track) -> int:
@@ -195,16 +229,3 @@ def _candidates(store: Store, matrix: Matrix, ends: Sequence[int]) -> NDArray[np
     progress = to_start[rows] - to_goal[rows]
     rows = rows[np.argsort(progress, kind="stable")]
     return np.concatenate([[ends[0]], rows, [ends[1]]]).astype(np.int64)
-
-
-def _distances(unit: FloatArray, artists: NDArray[np.int64]) -> FloatArray:
-    found = np.sqrt(np.maximum(2 - 2 * unit @ unit.T, 0))
-    again = (artists[:, None] == artists) & (artists >= 0)
-    return np.asarray(found + _AGAIN * again, np.float32)
-
-
-def _codes(names: Sequence[str]) -> NDArray[np.int64]:
-    """Give each artist a number; -1 for a track without one."""
-    keys = [normalise(name) for name in names]
-    numbers = {key: number for number, key in enumerate(sorted(set(keys) - {""}))}
-    return np.array([numbers.get(key, -1) for key in keys], np.int64)

@@ -2,35 +2,46 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import chain, islice
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.answers.copies import without_copies
+from segue import search
+from segue.answers.copies import COPY_COSINE, without_copies
 from segue.answers.ranking import Ranking
 from segue.errors import BadArgument
 from segue.formats.names import normalise
-from segue.journeys.mixing import TEMPO_SHARE, key_of, keys_mix, tempo_apart
+from segue.journeys.mixing import mix
+from segue.journeys.steps import distances, same_artist
 from segue.query import Filters, passing
 from segue.records import FloatArray, Reason, Track
 from segue.store import Store
 
 Flow = Literal["smooth", "rise", "shuffle", "dj"]
 FLOWS: Final[tuple[Flow, ...]] = ("smooth", "rise", "shuffle", "dj")
+TRACKS: Final = 30
+#: Each is compared with all others, to put them in order.
+MOST_TRACKS: Final = 5000
+MOST_MINUTES: Final = 7 * 24 * 60
 PER_ARTIST: Final = 3
 SURPRISE: Final = 0.3
-#: Tracks looked at for each one wanted: the more, the more a surprise may reach for.
-_POOL: Final = 8
-_LEAST_POOL: Final = 60
+MOST_SEED: Final = 2**32 - 1
 #: Standard deviation of the noise added to similarities at the highest surprise: what cosines
 #: between unrelated tracks have themselves.
 _WIDEST: Final = 0.15
+#: So much of its time filled, a list is long enough: what fits into the rest would have to be
+#: looked for ever farther down the ranking.
+_FILLED: Final = 0.95
+#: A DJ looks through so many at once, the best that are left; of them some three mix with a track.
+_OFFERED: Final = 100
 _AGAIN: Final = 10.0  # added between tracks of one artist
-_OFF_BEAT: Final = 2.0  # added where two tracks do not mix
-_SWEEPS: Final = 8
+_SWEEPS: Final = 8  # so often, at most, a list is gone through to shorten its way
+_LEAST_GAIN: Final = 1e-4  # more than the rounding of sums of steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +51,19 @@ class Wish:
     Attributes
     ----------
     n : int, optional
-        How many tracks.
+        How many tracks, 1 to 5000; else 30.
     minutes : float, optional
-        How long, instead: the list stops before it is longer.
+        How long at most, instead: above 0, up to a week. Tracks that would make it longer are
+        passed by, even what was asked with; nearly all of it is filled where the library can.
     flow : {"smooth", "rise", "shuffle", "dj"}
         In what order: small steps; rising energy; none; tempos and keys that mix.
     surprise : float
-        0 to 1: how far down the ranking it reaches. At 0 the list is always the same.
+        0 to 1: how far down the ranking it reaches. At 0 the tracks are always the same, and so
+        is their order but with "shuffle".
     per_artist : int
         Tracks of one artist at most; those without one are not limited.
     seed : int
-        Another one gives another list.
+        0 to 2^32 - 1; another one gives another list.
     """
 
     n: int | None = None
@@ -68,10 +81,13 @@ class Wish:
         BadArgument
         """
         for wrong, told in (
-            (self.n is not None and self.n < 1, f"-n {self.n}: at least 1 must be wanted"),
             (
-                self.minutes is not None and not 0 < self.minutes < math.inf,
-                f"--minutes {self.minutes}: above 0",
+                self.n is not None and not 1 <= self.n <= MOST_TRACKS,
+                f"-n {self.n}: at least 1 must be wanted, and at most {MOST_TRACKS}",
+            ),
+            (
+                self.minutes is not None and not 0 < self.minutes <= MOST_MINUTES,
+                f"--minutes {self.minutes}: above 0, and at most {MOST_MINUTES}, a week",
             ),
             (
                 self.n is not None and self.minutes is not None,
@@ -80,9 +96,15 @@ class Wish:
             (self.flow not in FLOWS, f"there is no flow {self.flow!r}; {', '.join(FLOWS)}"),
             (not 0 <= self.surprise <= 1, f"--surprise {self.surprise:g}: from 0 to 1"),
             (self.per_artist < 1, f"--max-per-artist {self.per_artist}: at least 1"),
+            (not 0 <= self.seed <= MOST_SEED, f"--seed {self.seed}: from 0 to {MOST_SEED}"),
         ):
             if wrong:
                 raise BadArgument(told)
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether another seed may give another list."""
+        return self.surprise > 0 or self.flow == "shuffle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +115,7 @@ class Item:
     ----------
     track : Track
     similarity : float
-        To what was asked with.
+        To what was asked with: cosine, -1 to 1, and what taste adds, at most 0.15 either way.
     reasons : tuple of Reason
         Which sum to it.
     step : float
@@ -123,7 +145,8 @@ def make_playlist(
     store : Store
     ranking : Ranking
     asked : sequence of Track
-        What was asked with; it opens the list where it is a single track.
+        What was asked with; a single track is in the list, and opens it where it is "smooth"
+        or "dj".
     wish : Wish
     filters : Filters, optional
 
@@ -133,14 +156,20 @@ def make_playlist(
         Fewer than wanted where the library has no more that pass.
     """
     rng = np.random.default_rng(wish.seed)
-    rows = _chosen(store, ranking, asked, wish, filters or Filters(), rng)
-    rows = _in_order(store, ranking, rows, _opening(ranking, asked), wish, rng)
-    tracks = store.tracks(ranking.ids[rows].tolist())
+    coming = _coming(store, ranking, asked, wish, filters or Filters(), rng)
+    listed = _List(store, ranking, asked, wish)
+    if wish.flow == "dj":
+        _take_what_mixes(ranking, coming, listed)
+    else:
+        _take_what_comes(coming, listed)
+    order = _order(ranking, listed, wish.flow, rng)
+    rows = np.array(listed.rows, np.int64)[order]
+    tracks = [listed.tracks[at] for at in order]
     unit = _unit(ranking, rows)
     items = []
     for at, (row, track) in enumerate(zip(rows.tolist(), tracks, strict=True)):
         step = float(np.linalg.norm(unit[at] - unit[at - 1])) if at else 0.0
-        mixes = at > 0 and _mix(tracks[at - 1], track)
+        mixes = at > 0 and mix(tracks[at - 1], track)
         items.append(Item(track, float(ranking.scores[row]), ranking.why(row), step, mixes))
     return items
 
@@ -148,139 +177,196 @@ def make_playlist(
 # ---- choosing ----------------------------------------------------------------------------
 
 
-def _opening(ranking: Ranking, asked: Sequence[Track]) -> int | None:
-    """Return the row of the one track that was asked with."""
-    if len(asked) != 1 or asked[0].missing:
-        return None
-    at = np.flatnonzero(ranking.ids == asked[0].id)
-    return int(at[0]) if len(at) else None
+class _List:
+    """A list in the making: one of each recording, so many of an artist, as long as wished.
+
+    Parameters
+    ----------
+    store : Store
+    ranking : Ranking
+    asked : sequence of Track
+        What was asked with: other copies of it are not wanted either.
+    wish : Wish
+    """
+
+    def __init__(self, store: Store, ranking: Ranking, asked: Sequence[Track], wish: Wish) -> None:
+        self.rows: list[int] = []
+        self.tracks: list[Track] = []
+        self._store, self._ranking = store, ranking
+        self._artists: Counter[str] = Counter()
+        self._per_artist = wish.per_artist
+        self._length_s = 0.0
+        self._limit_s = wish.minutes * 60 if wish.minutes else math.inf
+        self._most = MOST_TRACKS if wish.minutes else wish.n or TRACKS
+        # Whose copies are not wanted, and their vectors.
+        self._known: list[int] = []
+        self._unit = np.empty((len(asked) + self._most, ranking.near.unit.shape[1]), np.float32)
+        for row in _rows(ranking, asked):
+            self._know(row)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is as long as wished."""
+        return len(self.rows) == self._most or self._length_s >= _FILLED * self._limit_s
+
+    def admits(self, row: int, track: Track) -> bool:
+        """Tell whether a track may be taken; what may not be now may never be."""
+        artist = _artist(track)
+        return (
+            not (artist and self._artists[artist] >= self._per_artist)
+            and self._length_s + track.duration_s <= self._limit_s
+            and not self._has_copy(row)
+        )
+
+    def take(self, row: int, track: Track) -> None:
+        """Put a track at the end."""
+        self.rows.append(row)
+        self.tracks.append(track)
+        self._know(row)
+        self._artists[_artist(track)] += 1
+        self._length_s += track.duration_s
+
+    def _know(self, row: int) -> None:
+        self._unit[len(self._known)] = _unit(self._ranking, np.array([row]))
+        self._known.append(row)
+
+    def _has_copy(self, row: int) -> bool:
+        likeness = self._unit[: len(self._known)] @ _unit(self._ranking, np.array([row]))[0]
+        close = [self._known[at] for at in np.flatnonzero(likeness > COPY_COSINE)]
+        near, ids = self._ranking.near, self._ranking.ids
+        here, *there = np.searchsorted(near.ids, ids[[row, *close]]).astype(np.int64)
+        return any(
+            not len(without_copies(self._store, near, np.array([here]), [other]))
+            for other in there
+            if other != here
+        )
 
 
-def _chosen(
+def _coming(
     store: Store,
     ranking: Ranking,
     asked: Sequence[Track],
     wish: Wish,
     filters: Filters,
     rng: np.random.Generator,
-) -> NDArray[np.int64]:
-    """Draw the tracks: the best, with noise as wide as the surprise."""
-    opening = _opening(ranking, asked)
+) -> Iterator[tuple[int, Track]]:
+    """Go down the ranking, with noise as wide as the surprise; a track asked with alone leads."""
     passes = passing(store, filters, ranking.ids, asked)
     noise = rng.standard_normal(len(ranking.ids)).astype(np.float32)
     drawn = ranking.scores + wish.surprise * _WIDEST * noise
-    wanted = wish.n or 30
-    if wish.minutes is not None:
-        lengths = [track.duration_s for track in store.tracks(ranking.ids[:500].tolist())]
-        wanted = math.ceil(wish.minutes * 60 / max(float(np.median(lengths)), 1)) * 2
-    order = np.argsort(-np.where(passes, drawn, -np.inf), kind="stable")[: int(passes.sum())]
-    pool = order[: max(wanted * _POOL, _LEAST_POOL)].astype(np.int64)
-    if opening is not None:
-        pool = np.concatenate([[opening], pool])
-    pool = _distinct(store, ranking, pool)
-    limit_s = wish.minutes * 60 if wish.minutes is not None else math.inf
-    taken: list[int] = []
-    artists: Counter[str] = Counter()
-    length_s = 0.0
-    # A DJ needs some to choose from; the others take what comes.
-    most = 3 * wanted if wish.flow == "dj" else (wish.n or len(pool))
-    for row, track in zip(pool.tolist(), store.tracks(ranking.ids[pool].tolist()), strict=True):
-        artist = normalise(track.tags.artist)
-        if artist and artists[artist] >= wish.per_artist:
-            continue
-        if wish.flow != "dj" and length_s + track.duration_s > limit_s:
-            continue
-        taken.append(row)
-        artists[artist] += 1
-        length_s += track.duration_s
-        if len(taken) == most:
+    if len(asked) == 1 and not asked[0].missing:
+        yield from zip(_rows(ranking, asked), asked, strict=False)
+    for rows in search.best_first(np.where(passes, drawn, -np.inf)):
+        fitting = rows[passes[rows]]
+        tracks = store.tracks(ranking.ids[fitting].tolist())
+        yield from zip(fitting.tolist(), tracks, strict=True)
+        if len(fitting) < len(rows):
+            break  # what follows was filtered out
+
+
+def _take_what_comes(coming: Iterator[tuple[int, Track]], listed: _List) -> None:
+    for row, track in coming:
+        if listed.admits(row, track):
+            listed.take(row, track)
+        if listed.full:
             break
-    return np.array(taken, np.int64)
 
 
-def _distinct(store: Store, ranking: Ranking, pool: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Leave out further copies of one recording."""
-    near = ranking.near
-    there = np.isin(ranking.ids[pool], near.ids)
-    rows = np.searchsorted(near.ids, ranking.ids[pool[there]]).astype(np.int64)
-    kept = near.ids[without_copies(store, near, rows)]
-    return pool[~there | np.isin(ranking.ids[pool], kept)]
+def _take_what_mixes(ranking: Ranking, coming: Iterator[tuple[int, Track]], listed: _List) -> None:
+    """Take the nearest that mixes, again and again; where nothing at all does, the nearest."""
+    left: dict[int, Track] = {}
+    found = next((one for one in coming if listed.admits(*one)), None)
+    while found:
+        listed.take(*found)
+        if listed.full:
+            break
+        here, near = found[1], partial(_near_first, ranking, *found, left, coming)
+        # A track without tempo or key does not even mix with itself: no need to look further.
+        mixing = (one for one in near() if mix(here, one[1])) if mix(here, here) else ()
+        found, tried = None, []
+        for one in chain(mixing, near()):
+            tried.append(one[0])
+            if listed.admits(*one):
+                found = one
+                break
+        for row in tried:  # taken now, or refused for ever
+            left.pop(row, None)
+
+
+def _near_first(
+    ranking: Ranking,
+    row: int,
+    here: Track,
+    left: dict[int, Track],
+    coming: Iterator[tuple[int, Track]],
+) -> Iterator[tuple[int, Track]]:
+    """Go down what is left, and what comes, by so many; of these the nearest to a track first.
+
+    Those by its own artist come last.
+    """
+    start, artist = 0, _artist(here)
+    while True:
+        left.update(islice(coming, max(start + _OFFERED - len(left), 0)))
+        some = list(islice(left.items(), start, start + _OFFERED))
+        if not some:
+            break
+        unit = _unit(ranking, np.array([row, *(other for other, _ in some)]))
+        again = np.array([bool(artist) and _artist(track) == artist for _, track in some])
+        nearest = np.argsort(_AGAIN * again - unit[1:] @ unit[0], kind="stable")
+        yield from (some[at] for at in nearest)
+        start += _OFFERED
+
+
+def _artist(track: Track) -> str:
+    return _normalised(track.tags.artist)
+
+
+#: A long list asks for the same names again and again.
+_normalised = lru_cache(maxsize=10_000)(normalise)
 
 
 # ---- putting in order --------------------------------------------------------------------
 
 
-def _in_order(
-    store: Store,
-    ranking: Ranking,
-    rows: NDArray[np.int64],
-    opening: int | None,
-    wish: Wish,
-    rng: np.random.Generator,
+def _order(
+    ranking: Ranking, listed: _List, flow: Flow, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    if len(rows) < 2:
-        return rows
-    tracks = store.tracks(ranking.ids[rows].tolist())
-    if wish.flow == "shuffle":
-        return rows[rng.permutation(len(rows))]
-    if wish.flow == "rise":
-        return rows[np.argsort(_energy(tracks), kind="stable")]
-    unit = _unit(ranking, rows)
-    step = np.linalg.norm(unit[:, None] - unit[None], axis=2)
-    artists = [normalise(track.tags.artist) for track in tracks]
-    again = np.array([[bool(a) and a == b for b in artists] for a in artists])
-    step = np.asarray(step + _AGAIN * again, np.float32)
-    first = rows.tolist().index(opening) if opening in rows.tolist() else 0
-    if wish.flow == "dj":
-        return rows[_mixed(step, tracks, first, wish)]
-    return rows[_shortest(step, first)]
+    tracks = listed.tracks
+    if flow == "shuffle":
+        return rng.permutation(len(tracks))
+    if flow == "rise":
+        return np.argsort(_energy(tracks), kind="stable")
+    if flow == "dj" or len(tracks) < 2:
+        return np.arange(len(tracks))
+    step = distances(_unit(ranking, np.array(listed.rows)))
+    return _shortest(np.asarray(step + _AGAIN * same_artist(tracks), np.float32))
 
 
-def _shortest(step: FloatArray, first: int) -> list[int]:
+def _shortest(step: FloatArray) -> NDArray[np.int64]:
     """Order rows to a short way from the first: the nearest next, then stretches turned round."""
     n = len(step)
-    way, left = [first], set(range(n)) - {first}
-    while left:
-        way.append(min(left, key=lambda row: (float(step[way[-1], row]), row)))
-        left.discard(way[-1])
+    way, left = np.zeros(n, np.int64), np.ones(n, bool)
+    for at in range(1, n):
+        left[way[at - 1]] = False
+        way[at] = np.where(left, step[way[at - 1]], np.inf).argmin()
     for _ in range(_SWEEPS):
-        better = False
-        for i in range(1, n - 1):
-            for j in range(i + 1, n):
-                before = step[way[i - 1], way[i]] + (step[way[j], way[j + 1]] if j + 1 < n else 0)
-                after = step[way[i - 1], way[j]] + (step[way[i], way[j + 1]] if j + 1 < n else 0)
-                if after < before - 1e-6:
-                    way[i : j + 1] = way[i : j + 1][::-1]
-                    better = True
-        if not better:
+        turned = [_turn(step, way, i) for i in range(1, n - 1)]
+        if not any(turned):
             break
     return way
 
 
-def _mixed(step: FloatArray, tracks: Sequence[Track], first: int, wish: Wish) -> list[int]:
-    """Take the nearest that mixes, again and again, as long as the list shall be."""
-    n = wish.n or len(tracks)
-    limit_s = wish.minutes * 60 if wish.minutes is not None else math.inf
-    way, left = [first], set(range(len(tracks))) - {first}
-    length_s = tracks[first].duration_s
-    while left and len(way) < n:
-        here = way[-1]
-        fitting = [row for row in left if length_s + tracks[row].duration_s <= limit_s]
-        if not fitting:
-            break
-        way.append(min(fitting, key=lambda row: (_cost(step, tracks, here, row), row)))
-        left.discard(way[-1])
-        length_s += tracks[way[-1]].duration_s
-    return way
-
-
-def _cost(step: FloatArray, tracks: Sequence[Track], here: int, row: int) -> float:
-    mixes = _mix(tracks[here], tracks[row])
-    return float(step[here, row]) + (0.0 if mixes else _OFF_BEAT)
-
-
-def _mix(one: Track, other: Track) -> bool:
-    return tempo_apart(one, other) <= TEMPO_SHARE and keys_mix(key_of(one), key_of(other))
+def _turn(step: FloatArray, way: NDArray[np.int64], i: int) -> bool:
+    """Turn round the stretch from a place on that shortens the way most; tell if there is one."""
+    before, here, ends = way[i - 1], way[i], way[i + 1 :]
+    as_it_is = step[before, here] + np.append(step[ends[:-1], ends[1:]], 0)
+    turned = step[before, ends] + np.append(step[here, ends[1:]], 0)
+    gain = as_it_is - turned
+    j = int(gain.argmax())
+    if gain[j] <= _LEAST_GAIN:
+        return False
+    way[i : i + j + 2] = way[i : i + j + 2][::-1].copy()
+    return True
 
 
 def _energy(tracks: Sequence[Track]) -> NDArray[np.float64]:
@@ -293,10 +379,18 @@ def _energy(tracks: Sequence[Track]) -> NDArray[np.float64]:
     return np.asarray(np.mean(ranks, axis=0) / max(len(tracks) - 1, 1))
 
 
+# ---- rows --------------------------------------------------------------------------------
+
+
+def _rows(ranking: Ranking, tracks: Sequence[Track]) -> list[int]:
+    """Return the rows of those tracks that are ranked."""
+    found: list[int] = np.flatnonzero(np.isin(ranking.ids, [track.id for track in tracks])).tolist()
+    return found
+
+
 def _unit(ranking: Ranking, rows: NDArray[np.int64]) -> FloatArray:
     """Return the vectors of rows, of length 1; zero for what has none."""
     near, ids = ranking.near, ranking.ids[rows]
-    found = np.zeros((len(rows), near.unit.shape[1]), np.float32)
-    there = np.isin(ids, near.ids)
-    found[there] = near.unit[np.searchsorted(near.ids, ids[there])]
-    return found
+    at = np.minimum(np.searchsorted(near.ids, ids), len(near.ids) - 1)
+    there = near.ids[at] == ids
+    return np.asarray(near.unit[at] * there[:, None], np.float32)

@@ -6,7 +6,7 @@ that a search needs no network library.
 
 import json
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Final
 
@@ -46,7 +46,7 @@ class FeatureGroup:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Head:
     """A learned space: two maps whose results, each of length 1, stand side by side.
 
@@ -186,11 +186,16 @@ class Head:
 
     def _by_group(self, described: FloatArray64) -> list[FloatArray64]:
         """Divide the part made from features into one summand per group."""
-        features = described @ np.linalg.pinv(self.features_map.astype(np.float64))
+        features = described @ self._features_back
         return [
             features[group.start : group.end] @ self.features_map[group.start : group.end]
             for group in self.feature_groups
         ]
+
+    @cached_property  # it takes longer than an answer, and a list asks for thousands
+    def _features_back(self) -> FloatArray64:
+        """The pseudo-inverse of the map of features."""
+        return np.asarray(np.linalg.pinv(self.features_map.astype(np.float64)))
 
     def _direction(self, vector: FloatArray) -> FloatArray64:
         if vector.shape != (self.dimension,):
