@@ -146,8 +146,11 @@ def _render(score: symusic.Score) -> Recording:
     return as_recording(render(score))
 
 
-def render(score: symusic.Score) -> FloatArray:
-    """Play the first `RENDERED_S` with the General MIDI sound font, a channel for each track."""
+def render(score: symusic.Score, *, stereo: bool = False) -> FloatArray:
+    """Play the first `RENDERED_S` with the General MIDI sound font, a channel for each track.
+
+    Shape (n,), or (2, n) in stereo.
+    """
     synth = tinysoundfont.Synth(samplerate=SAMPLE_RATE_HZ)
     font = synth.sfload(str(SOUND_FONT))
     events: list[tuple[float, int, Callable[[], object]]] = []
@@ -177,14 +180,15 @@ def render(score: symusic.Score) -> FloatArray:
             done = due
         act()
     pieces.append(_generate(synth, round(length_s * SAMPLE_RATE_HZ) - done))
-    samples = np.concatenate(pieces)
+    sides = np.concatenate(pieces, axis=1)
+    samples = sides if stereo else sides.mean(axis=0)
     return np.asarray(samples * np.float32(0.9 / max(float(np.abs(samples).max()), 1e-9)))
 
 
 def _generate(synth: tinysoundfont.Synth, count: int) -> FloatArray:
-    """Play on, both channels averaged."""
+    """Play on, shape (2, count)."""
     both = np.frombuffer(bytes(synth.generate(count)), np.float32).reshape(-1, 2)
-    return np.asarray(both.mean(axis=1), dtype=np.float32)
+    return np.asarray(both.T)
 
 
 def _tempo(score: symusic.Score) -> float:

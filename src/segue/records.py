@@ -52,6 +52,56 @@ class Recording:
     codec: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What one instrument of a score plays.
+
+    Attributes
+    ----------
+    name : str
+    program : int
+        General MIDI, 0 to 127.
+    is_drum : bool
+        The pitches are drums, see the General MIDI percussion key map.
+    notes : ndarray, shape (n, 4), int32
+        Onset and duration in ticks, MIDI pitch 0 to 127 (60 is middle C), velocity 1 to 127;
+        by onset, then by pitch.
+    """
+
+    name: str
+    program: int
+    is_drum: bool
+    notes: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """Music as it is written: who plays what, when.
+
+    Attributes
+    ----------
+    title : str
+    ticks_per_quarter : int
+        Ticks are counted from the start of the score.
+    parts : tuple of Part
+        Each has at least one note.
+    tempos : ndarray, shape (t, 2), float64
+        From which tick on, and how many quarters a minute; by tick. Before the first it is 120.
+    metres : ndarray, shape (m, 3), int32
+        From which tick on, how many beats are in a bar, and what a beat is: 4 for a quarter, 8
+        for an eighth. Before the first it is 4/4.
+    keys : ndarray, shape (k, 3), int32
+        From which tick on, how many sharps (below 0: flats), and 1 for minor.
+    """
+
+    title: str
+    ticks_per_quarter: int
+    parts: tuple[Part, ...]
+    tempos: NDArray[np.float64]
+    metres: NDArray[np.int32]
+    keys: NDArray[np.int32]
+
+
 @dataclass(frozen=True, slots=True)
 class Tags:
     """What a file says about itself, else what its name and folder say."""

@@ -1,0 +1,196 @@
+"""MIDI files: bytes ↔ `Score`. The events are symusic's to read; what is checked is checked here.
+
+symusic stays at 0.5.5: later versions played and wrote scores wrongly when tried.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.errors import Unreadable
+from segue.formats.names import clean
+from segue.records import Part, Score
+
+MOST_BYTES: Final = 16 << 20
+MOST_NOTES: Final = 500_000
+#: Tempos beyond are leftovers or mistakes; the one before goes on.
+TEMPI_BPM: Final = (4.0, 1000.0)
+_MICROSECONDS: Final = 60e6  # in a minute
+_HEADER: Final = struct.Struct(">4sIHHH")
+_SMPTE: Final = 0x8000
+_TITLE: Final = 0x03
+_LONGEST_TITLE: Final = 0x3FFF  # what two bytes of seven bits tell
+
+
+def read_midi(content: bytes) -> Score:
+    """Read a MIDI file.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    Score
+
+    Raises
+    ------
+    Unreadable
+        It is no MIDI file, damaged, too large, without a note, or counts time in a way that
+        knows no quarters.
+    """
+    import symusic
+
+    if len(content) > MOST_BYTES:
+        raise Unreadable(f"a MIDI file of more than {MOST_BYTES >> 20} MB")
+    _check_header(content)
+    try:
+        found = symusic.Score.from_midi(content, ttype=symusic.TimeUnit.tick)
+        if found.note_num() > MOST_NOTES:
+            raise Unreadable(f"more than {MOST_NOTES} notes")
+        parts = tuple(part for track in found.tracks if len((part := _part(track)).notes))
+    except (RuntimeError, ValueError, UnicodeDecodeError) as error:
+        raise Unreadable(f"damaged MIDI file ({str(error).splitlines()[0]})") from None
+    if not parts:
+        raise Unreadable("a MIDI file without a note")
+    return Score(
+        _title(content),
+        int(found.ticks_per_quarter),
+        parts,
+        _tempos(found.tempos.numpy()),
+        _metres(found.time_signatures.numpy()),
+        _columns(found.key_signatures.numpy(), "time", "key", "tonality"),
+    )
+
+
+def write_midi(score: Score) -> bytes:
+    """Write a score as a MIDI file of type 1.
+
+    Parameters
+    ----------
+    score : Score
+
+    Returns
+    -------
+    bytes
+        `read_midi` gives the same score, as long as no two notes of one pitch and part overlap.
+    """
+    import symusic
+
+    written = symusic.Score(score.ticks_per_quarter, ttype="tick")
+    for part in score.parts:
+        track = symusic.Track(part.name, part.program, part.is_drum, ttype="tick")
+        onset, duration, pitch, velocity = np.ascontiguousarray(part.notes.T, np.int32)
+        track.notes = symusic.Note.from_numpy(
+            onset, duration, pitch.astype(np.int8), velocity.astype(np.int8), ttype="tick"
+        )
+        written.tracks.append(track)
+    for tick, bpm in score.tempos.tolist():
+        microseconds = round(_MICROSECONDS / bpm)
+        written.tempos.append(symusic.Tempo(int(tick), mspq=microseconds, ttype="tick"))
+    for tick, beats, unit in score.metres.tolist():
+        written.time_signatures.append(symusic.TimeSignature(tick, beats, unit, ttype="tick"))
+    for tick, sharps, minor in score.keys.tolist():
+        written.key_signatures.append(symusic.KeySignature(tick, sharps, minor, ttype="tick"))
+    return _titled(bytes(written.dumps_midi()), score.title)
+
+
+def _check_header(content: bytes) -> None:
+    if len(content) < _HEADER.size or content[:4] != b"MThd":
+        raise Unreadable("no MIDI file")
+    *_, division = _HEADER.unpack_from(content)
+    if division & _SMPTE:
+        raise Unreadable("a MIDI file in seconds and frames (SMPTE), which knows no beats")
+    if division == 0:
+        raise Unreadable("a MIDI file of no ticks to the quarter")
+
+
+def _part(track: Any) -> Part:
+    notes = track.notes.numpy()
+    table = _columns(notes, "time", "duration", "pitch", "velocity")
+    table = table[(table[:, 0] >= 0) & (table[:, 1] > 0) & (table[:, 3] > 0)]
+    order = np.lexsort((table[:, 1], table[:, 2], table[:, 0]))
+    return Part(clean(track.name), int(track.program), bool(track.is_drum), table[order])
+
+
+def _tempos(found: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Return tick and quarters a minute, the last where several stand at one tick."""
+    microseconds = np.maximum(found["mspq"].astype(np.float64), 1)
+    rows = np.stack([found["time"], _MICROSECONDS / microseconds], axis=1)
+    low, high = TEMPI_BPM
+    return _last_at_each_tick(rows[(rows[:, 1] >= low) & (rows[:, 1] <= high)])
+
+
+def _metres(found: dict[str, NDArray[Any]]) -> NDArray[np.int32]:
+    rows = _columns(found, "time", "numerator", "denominator")
+    return _last_at_each_tick(rows[(rows[:, 1] > 0) & (rows[:, 2] > 0)])
+
+
+def _last_at_each_tick(rows: NDArray[Any]) -> NDArray[Any]:
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    is_last = np.append(rows[1:, 0] != rows[:-1, 0], True)[: len(rows)]
+    return np.asarray(rows[is_last])
+
+
+def _columns(found: dict[str, NDArray[Any]], *names: str) -> NDArray[np.int32]:
+    return np.stack([found[name].astype(np.int32) for name in names], axis=1)
+
+
+# ---- the title, which symusic leaves out -------------------------------------------------
+
+
+def _title(content: bytes) -> str:
+    """Read the first track's name, where it stands before any note."""
+    for kind, text in _first_metas(content):
+        if kind == _TITLE and text.strip(b"\0 "):
+            return clean(_text(text))
+    return ""
+
+
+def _text(text: bytes) -> str:
+    """Decode a text of unknown encoding: most are ASCII, newer ones UTF-8, older ones Windows'."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("cp1252", "replace")
+
+
+def _first_metas(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield kind and content of the meta events that open the first track."""
+    at = 8 + int.from_bytes(content[4:8])
+    if content[at : at + 4] != b"MTrk":
+        return
+    at += 8
+    while at < len(content):
+        _, at = _number(content, at)
+        if content[at : at + 1] != b"\xff":
+            return
+        kind = content[at + 1] if at + 1 < len(content) else 0
+        length, at = _number(content, at + 2)
+        yield kind, content[at : at + length]
+        at += length
+
+
+def _number(content: bytes, at: int) -> tuple[int, int]:
+    """Read a number of seven bits to the byte; return it, and where it ends."""
+    value = 0
+    for byte in content[at : at + 4]:
+        value = value << 7 | byte & 0x7F
+        at += 1
+        if byte < 0x80:
+            break
+    return value, at
+
+
+def _titled(content: bytes, title: str) -> bytes:
+    """Put a track of the title before the others; without one its place stays empty."""
+    text = title.encode()[:_LONGEST_TITLE]
+    length = bytes([0x80 | len(text) >> 7, len(text) & 0x7F])
+    named = b"\0\xff" + bytes([_TITLE]) + length + text if text else b""
+    events = named + b"\0\xff\x2f\0"
+    magic, size, _, tracks, division = _HEADER.unpack_from(content)
+    header = _HEADER.pack(magic, size, 1, tracks + 1, division)
+    return header + b"MTrk" + struct.pack(">I", len(events)) + events + content[_HEADER.size :]
