@@ -31,6 +31,8 @@ bench: $(VENV)/bench
 	$(BIN)/python bench/train_speed.py --work .bench-cache
 	$(BIN)/python bench/reconstruction.py --data $(DATA) --work .bench-cache/learned
 	$(BIN)/python bench/maps.py --data $(DATA)
+	$(BIN)/python bench/versions.py --data $(DATA)
+	$(BIN)/python bench/wishes.py --data $(DATA) --library .bench-cache/clips
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

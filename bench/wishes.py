@@ -1,6 +1,6 @@
 """What the published authors wished for: a recurrent layer that steps by bars, and stereo.
 
-    python bench/wishes.py --data ../shared/data [--library DIR] [--minutes 4]
+    python bench/wishes.py --data ../shared/data --library DIR [--minutes 4]
 
 Recurrent: `conv` with a recurrent layer, whose step is the bar or the beat of each clip's own
 tempo and metre, or so many frames, and without; same packages held out, same time.
@@ -66,6 +66,9 @@ def main() -> None:
         return
     clips = sound_cache.read_clips(options.data / "audio" / "tracks.csv")
     images(options.work, options.data / "audio", clips, "mel512")
+    with Library.open(options.library) as lib:
+        if not lib.tracks():
+            lib.add([options.data / "audio"])
     stretches(options)
     runs = [f"step:{step}" for step in STEPS]
     runs += [f"side:{preset}/{'stereo' if stereo else 'mono'}" for preset, stereo in SIDES]
