@@ -34,13 +34,18 @@ from segue.measure.retrieval import retrieval
 from segue.represent.log_mel import LOG_MELS, ByteArray, log_mel_image
 from segue.represent.sound import SAMPLE_RATE_HZ
 from segue.train.sound import finish, tiles_of, train_on
-from segue.train.sound_options import SoundTraining, image_kind
+from segue.train.sound_options import Preset, SoundTraining, image_kind
 from segue.train.tiles import Example
 from tables import keep, table
 
 #: A bar and a beat in 4/4 at 120 are 86 and 22 frames.
 STEPS = ("", "bar", "86", "beat", "22")
-SIDES = (("dual-axis", False), ("dual-axis", True), ("default", False), ("default", True))
+SIDES: tuple[tuple[Preset, bool], ...] = (
+    ("dual-axis", False),
+    ("dual-axis", True),
+    ("default", False),
+    ("default", True),
+)
 FOLD = 0
 PIECES = 100
 STRETCH_S = 30
@@ -62,7 +67,8 @@ def main() -> None:
             recurrent(options, name)
         else:
             preset, side = name.split("/")
-            both_sides(options, preset, stereo=side == "stereo")
+            (chosen,) = {one for one, _ in SIDES if one == preset}
+            both_sides(options, chosen, stereo=side == "stereo")
         return
     clips = sound_cache.read_clips(options.data / "audio" / "tracks.csv")
     images(options.work, options.data / "audio", clips, "mel512")
@@ -173,19 +179,17 @@ def stretches(options: argparse.Namespace) -> list[ByteArray]:
         return [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
 
 
-def both_sides(options: argparse.Namespace, preset: str, *, stereo: bool) -> None:
+def both_sides(options: argparse.Namespace, preset: Preset, *, stereo: bool) -> None:
     shown = stretches(options)[0 if stereo else 1 :: 2]
-    training = SoundTraining(
-        preset=preset,
-        minutes=options.minutes,
-        device="cpu",
-        stereo=stereo,  # type: ignore[arg-type]
-    )
+
+    def read(name: str) -> ByteArray:
+        return shown[int(name)]
+
+    training = SoundTraining(preset, minutes=options.minutes, device="cpu", stereo=stereo)
     assert image_kind(training) == "mel128"
     examples = [Example(str(number), str(number // 2)) for number in range(len(shown))]
     learn = [one for one in examples if int(one.album) % 2 == 0]
     validate = [one for one in examples if int(one.album) % 2]
-    read = lambda name: shown[int(name)]  # noqa: E731
     name = f"side:{preset}/{'stereo' if stereo else 'mono'}"
     config, network, trained = train_on(
         training, learn, validate, read, options.work / f"run-{kept(Path(), name).stem}"

@@ -263,7 +263,7 @@ def test_a_space_learned_anew_has_a_map_of_its_own(lib: Library) -> None:
             store.spaces.replace_trained(Space("mine", "sound", 2, "cosine", "m", 1))
             for track, vector in enumerate(vectors, start=1):
                 store.spaces.put("mine", track, vector)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
     for seed in (0, 1):
         unit = learn(seed)
