@@ -295,7 +295,7 @@ def nine_tracks(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["map", "--colour", "smell"], "cannot be coloured by 'smell'"),
         (["map", "--colour", "tag:ambeint"], "did you mean 'ambient'"),
         (["map", "-o", "map.doc"], "name a file that ends in .html"),
-        (["map", "-o", "/nowhere/map.html"], "cannot be written"),
+        (["map", "-o", "no such folder/map.html"], "cannot be written"),
         (["map", "-o", "m.png", "--embed-previews"], "belongs to a page"),
         (["map", "--perplexity", "50"], "must be from 1 to"),
         (["groups", "-k", "many"], "a number of groups, or auto"),
