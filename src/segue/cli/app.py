@@ -86,7 +86,10 @@ def check_target(target: Path, endings: Sequence[str]) -> None:
 
 @contextmanager
 def live_line(begins: str) -> "Iterator[Callable[[str, int, int], None]]":
-    """Show one line on the standard error while it is a terminal: what, how many of how many."""
+    """Show one line on the standard error while it is a terminal: what, how many of how many.
+
+    It begins with a word, or with "" where there may be nothing to tell.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -106,9 +109,9 @@ def live_line(begins: str) -> "Iterator[Callable[[str, int, int], None]]":
         transient=True,
         disable=not console.is_terminal,
     ) as bar:
-        task = bar.add_task(begins, total=None)
+        task = bar.add_task(begins, total=None, visible=bool(begins))
         yield lambda what, done, total: bar.update(
-            task, description=what, completed=done, total=total
+            task, description=what, completed=done, total=total, visible=True
         )
 
 
@@ -122,5 +125,5 @@ def progress() -> "Iterator[Watcher]":
 @contextmanager
 def counting(what: str) -> "Iterator[Callable[[int, int], None]]":
     """Show how many of how many are done."""
-    with live_line(what) as show:
+    with live_line("") as show:
         yield lambda done, total: show(what, done, total)

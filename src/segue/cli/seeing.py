@@ -11,6 +11,7 @@ from segue.cli.app import (
     app,
     check_target,
     counting,
+    live_line,
     open_library,
 )
 from segue.cli.asking import write_list
@@ -264,8 +265,12 @@ def twins(
         found = lib.atlas.twins()
         others = None
         if versions:
-            with counting("reading") as read, counting("comparing") as compared:
-                others = lib.atlas.versions(found, read=read, compared=compared)
+            with live_line("") as show:
+                others = lib.atlas.versions(
+                    found,
+                    read=lambda done, total: show("reading", done, total),
+                    compared=lambda done, total: show("comparing", done, total),
+                )
     if json:
         fields = [
             {

@@ -2,7 +2,7 @@
 
 The source of the alignment: Serrà, Serra & Andrzejak, "Cross recurrence quantification for cover
 song identification", New Journal of Physics 11, 2009 (their Qmax; librosa's `sequence.rqa` gives
-the same values, forty times as slowly). Candidates are found by magnitudes of a two-dimensional
+the same values, ten times as slowly). Candidates are found by magnitudes of a two-dimensional
 Fourier transform, which no transposition changes: Ellis & Bertin-Mahieux, "Large-scale cover song
 recognition using the 2D Fourier transform magnitude", ISMIR 2012.
 """
