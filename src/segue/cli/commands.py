@@ -1,7 +1,9 @@
 """All commands. Each says what it does, with an example, in `segue COMMAND --help`."""
 
-# The order of these imports is the order of `segue --help`.
-from segue.cli import keeping, asking, looking, seeing, travelling, tagging, listens, training, demo  # noqa: F401, I001  # they add to the app
+# Imported to add to the app; their order is the order of `segue --help`.
+# ruff: noqa: F401, I001
+from segue.cli import keeping, asking, looking, seeing, standing_out, travelling
+from segue.cli import tagging, listens, training, demo
 from segue.cli.app import app
 
 __all__ = ["app"]

@@ -11,22 +11,18 @@ from segue.cli.app import (
     app,
     check_target,
     counting,
-    live_line,
     open_library,
 )
 from segue.cli.asking import write_list
-from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
+from segue.cli.output import print_json, print_table, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.atlas.groups import Group
-    from segue.atlas.versions import Versions
-    from segue.records import Span
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
 GroupingMethod = Literal["kmeans", "hdbscan", "agglomerative"]
 SpaceOption = Annotated[str, typer.Option(help="Which space; see `segue spaces`.")]
-_TEMPO_TOLD = 0.02  # what an alignment can tell
 SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")]
 
 
@@ -237,166 +233,6 @@ def tree(
         print_json("tree", fields)
     else:
         say(f"wrote {shown(output)}: {len(found.labels)} {level}s")
-
-
-@app.command()
-def twins(
-    versions: Annotated[
-        bool,
-        typer.Option(help="Look for other versions too; the first time, every file is read."),
-    ] = True,
-    library: LibraryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """List pairs of files that hold the same recording, and pairs that are likely one piece.
-
-    Other formats, bit rates and loudness count as the same recording, and ends cut by a few
-    seconds. The likeness of two fingerprints is 1 where all bits agree, about 0 for unrelated
-    recordings; from 0.65 on it is one recording.
-
-    Versions may be in another key or tempo, by other instruments or other players. Their
-    likeness is the share of the shorter one through which both take the same course of pitches:
-    1 throughout, about 0.1 for unrelated pieces; listed from 0.4 on. Simple music on the same
-    few chords may be listed too: listen.
-
-    Example: segue twins --no-versions
-    """
-    with open_library(library) as lib:
-        found = lib.atlas.twins()
-        others = None
-        if versions:
-            with live_line("") as show:
-                others = lib.atlas.versions(
-                    found,
-                    read=lambda done, total: show("reading", done, total),
-                    compared=lambda done, total: show("comparing", done, total),
-                )
-    if json:
-        fields = [
-            {
-                "first": track_fields(twin.first),
-                "second": track_fields(twin.second),
-                "likeness": twin.likeness,
-                "lag_s": twin.lag_s,
-                "overlap_s": twin.overlap_s,
-                "same_content": twin.same_content,
-            }
-            for twin in found
-        ]
-        told = {
-            "twins": fields,
-            "versions": _version_fields(others) if others else None,
-            "failures": [
-                {"path": shown(failure.path), "reason": failure.reason}
-                for failure in (others.failures if others else ())
-            ],
-            "left_out": others.left_out if others else 0,
-        }
-        print_json("twins", told)
-        return
-    rows = [
-        (
-            "equal files" if twin.same_content else f"{twin.likeness:.2f}",
-            f"{twin.lag_s:+.1f} s",
-            f"{twin.overlap_s:.0f} s",
-            shown(twin.first.path),
-            shown(twin.second.path),
-        )
-        for twin in found
-    ]
-    print_table(
-        f"{len(rows)} pairs of one recording",
-        ("likeness", "later by", "compared", "first", "second"),
-        rows,
-    )
-    if others:
-        _say_versions(others)
-
-
-@app.command()
-def outliers(
-    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
-    space: SpaceOption = "sound",
-    library: LibraryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """List the tracks that are least like any other.
-
-    Apart is how many times as far away their ten nearest are as is usual around there.
-
-    Example: segue outliers -n 5
-    """
-    with open_library(library) as lib:
-        found = lib.atlas.outliers(n, space=space)
-    if json:
-        fields = [
-            {
-                "track": track_fields(one.track),
-                "apart": one.apart,
-                "nearest": track_fields(one.nearest),
-                "similarity": one.similarity,
-            }
-            for one in found
-        ]
-        print_json("outliers", {"space": space, "outliers": fields})
-        return
-    rows = [
-        (
-            one.apart,
-            one.track.id,
-            one.track.tags.title,
-            one.track.tags.artist or one.track.tags.album,
-            one.similarity,
-            one.nearest.tags.title,
-        )
-        for one in found
-    ]
-    print_table(
-        "unlike all others", ("apart", "id", "title", "by", "similarity", "its nearest"), rows
-    )
-
-
-def _say_versions(found: "Versions") -> None:
-    rows = [
-        (
-            f"{one.alignment.likeness:.2f}",
-            f"{one.alignment.semitones:+d}" if one.alignment.semitones else "same",
-            f"{one.alignment.tempo:+.0%}" if abs(one.alignment.tempo) > _TEMPO_TOLD else "same",
-            _passage(one.alignment.first),
-            _passage(one.alignment.second),
-            shown(one.first.path),
-            shown(one.second.path),
-        )
-        for one in found.pairs
-    ]
-    print_table(
-        f"{len(rows)} pairs of likely versions",
-        ("likeness", "semitones", "tempo", "where", "there", "first", "second"),
-        rows,
-    )
-    for failure in found.failures:
-        say(f"failed: {failure.reason}")
-    if found.left_out:
-        say(f"{found.left_out} tracks were not compared: the library's cache is full")
-
-
-def _passage(span: "Span") -> str:
-    return f"{minutes(span.start_s)}-{minutes(span.end_s)}"
-
-
-def _version_fields(found: "Versions") -> list[dict[str, object]]:
-    return [
-        {
-            "first": track_fields(one.first),
-            "second": track_fields(one.second),
-            "likeness": one.alignment.likeness,
-            "semitones": one.alignment.semitones,
-            "tempo": one.alignment.tempo,
-            "first_s": [one.alignment.first.start_s, one.alignment.first.end_s],
-            "second_s": [one.alignment.second.start_s, one.alignment.second.end_s],
-        }
-        for one in found.pairs
-    ]
 
 
 def _group_fields(group: "Group") -> dict[str, object]:
