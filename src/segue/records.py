@@ -92,6 +92,9 @@ class Score:
         for an eighth. Before the first it is 4/4.
     keys : ndarray, shape (k, 3), int32
         From which tick on, how many sharps (below 0: flats), and 1 for minor.
+    composer : str
+    genre : str
+        What kind of music the file says it is: "jig", of an ABC tune.
     """
 
     title: str
@@ -100,6 +103,8 @@ class Score:
     tempos: NDArray[np.float64]
     metres: NDArray[np.int32]
     keys: NDArray[np.int32]
+    composer: str = ""
+    genre: str = ""
 
 
 @dataclass(frozen=True, slots=True)
