@@ -28,7 +28,7 @@ import torch
 import sound_cache
 from learned_spaces import FOLDS, folds, images
 from rendered import render
-from segue.learning import step_frames
+from segue.learning.sounds import step_frames
 from segue.library import Library
 from segue.measure.retrieval import retrieval
 from segue.represent.log_mel import LOG_MELS, ByteArray, log_mel_image

@@ -16,7 +16,7 @@ from conftest import tune, write_sound
 from segue import Library, Span
 from segue.cli.commands import app
 from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
-from segue.learning import CURVE
+from segue.learning.places import CURVE
 from segue.model.sound.autoencoder import recipe
 from segue.train.loop import STATE
 from segue.train.sound import MODEL, split
@@ -72,7 +72,7 @@ def one_epoch(preset: str, **options: object) -> SoundTraining:
 def test_a_learned_space_can_be_asked(
     library: Library, tmp_path: Path, training: SoundTraining, dimension: int
 ) -> None:
-    learned = library.train("mine", training, workers=1)
+    learned = library.learning.train("mine", training, workers=1)
     assert learned.tracks == 6
     assert learned.failures == ()
     assert (learned.folder / CURVE).stat().st_size > 5000
@@ -101,15 +101,15 @@ def test_a_learned_space_can_be_asked(
 
 
 def test_the_same_seed_gives_the_same_space(library: Library) -> None:
-    library.train("a", one_epoch("default", seed=3), workers=1)
-    library.train("b", one_epoch("default", seed=3), workers=1)
+    library.learning.train("a", one_epoch("default", seed=3), workers=1)
+    library.learning.train("b", one_epoch("default", seed=3), workers=1)
     np.testing.assert_array_equal(library.vectors("a")[1], library.vectors("b")[1])
 
 
 def test_tracks_added_later_are_placed_and_changed_ones_anew(
     library: Library, tmp_path: Path
 ) -> None:
-    library.train("mine", one_epoch("dual-axis"), workers=1)
+    library.learning.train("mine", one_epoch("dual-axis"), workers=1)
     new = write_sound(tmp_path / "new.wav", tune(9, 9.0))
     library.add([new], workers=1)
     ids, vectors = library.vectors("mine")
@@ -123,8 +123,8 @@ def test_tracks_added_later_are_placed_and_changed_ones_anew(
 
 
 def test_a_reconstruction_can_be_seen_and_heard(library: Library, tmp_path: Path) -> None:
-    library.train("mine", one_epoch("default"), workers=1)
-    made = library.reconstruct(1, "mine")
+    library.learning.train("mine", one_epoch("default"), workers=1)
+    made = library.learning.reconstruct(1, "mine")
     assert made.image.shape == made.reconstruction.shape == (128, 128)
     assert made.code.shape == (256, 1)
     assert np.mean((made.image - made.reconstruction) ** 2) < np.var(made.image)
@@ -141,8 +141,8 @@ def test_a_reconstruction_can_be_seen_and_heard(library: Library, tmp_path: Path
 
 
 def test_filters_are_drawn_with_the_tracks_they_answer_to(library: Library, tmp_path: Path) -> None:
-    library.train("mine", one_epoch("dual-axis"), workers=1)
-    found = library.filters("mine", tracks=2)
+    library.learning.train("mine", one_epoch("dual-axis"), workers=1)
+    found = library.learning.filters("mine", tracks=2)
     layers = [one.layer.partition(",")[0] for one in found]
     assert layers == ["along time"] * 32 + ["along frequency"] * 32
     assert all(len(one.tracks) == 2 for one in found)
@@ -156,10 +156,10 @@ def test_filters_are_drawn_with_the_tracks_they_answer_to(library: Library, tmp_
 
 @pytest.mark.slow
 def test_an_emptied_cache_is_made_anew(library: Library) -> None:
-    library.train("mine", one_epoch("dual-axis"), workers=1)
+    library.learning.train("mine", one_epoch("dual-axis"), workers=1)
     before = library.vectors("mine")[1]
     shutil.rmtree(library.folder / "cache")
-    library.train("mine", one_epoch("dual-axis"), workers=1)
+    library.learning.train("mine", one_epoch("dual-axis"), workers=1)
     np.testing.assert_array_equal(before, library.vectors("mine")[1])
 
 
@@ -167,7 +167,7 @@ def test_an_emptied_cache_is_made_anew(library: Library) -> None:
 def test_too_few_tracks_are_told_and_nothing_is_lost(library: Library, count: int) -> None:
     library.remove([track.id for track in library.tracks()[count:]])
     with pytest.raises(TrainingFailed, match=f"there are {count} tracks .* at least 3"):
-        library.train("mine", one_epoch("dual-axis"), workers=1)
+        library.learning.train("mine", one_epoch("dual-axis"), workers=1)
     assert len(library.tracks()) == count
     assert not any(info.trained for info in library.spaces())
 
@@ -175,13 +175,13 @@ def test_too_few_tracks_are_told_and_nothing_is_lost(library: Library, count: in
 @pytest.mark.slow
 def test_five_tracks_are_enough(library: Library) -> None:
     library.remove([6])
-    assert library.train("mine", one_epoch("dual-axis"), workers=1).tracks == 5
+    assert library.learning.train("mine", one_epoch("dual-axis"), workers=1).tracks == 5
 
 
 def test_tracks_shorter_than_a_tile_are_repeated(library: Library, tmp_path: Path) -> None:
     short = write_sound(tmp_path / "short.wav", tune(11, 3.0))
     library.add([short], workers=1)
-    assert library.train("mine", one_epoch("dual-axis"), workers=1).tracks == 7
+    assert library.learning.train("mine", one_epoch("dual-axis"), workers=1).tracks == 7
     assert np.isfinite(library.vectors("mine")[1]).all()
 
 
@@ -191,7 +191,7 @@ def test_a_vanished_file_is_told_and_the_others_are_learned(
     gone = write_sound(tmp_path / "gone.wav", tune(12, 9.0))
     library.add([gone], workers=1)
     gone.unlink()
-    learned = library.train("mine", one_epoch("dual-axis"), workers=1)
+    learned = library.learning.train("mine", one_epoch("dual-axis"), workers=1)
     assert [failure.path for failure in learned.failures] == [gone]
     assert learned.tracks == 6
 
@@ -207,7 +207,7 @@ def test_a_vanished_file_is_told_and_the_others_are_learned(
 )
 def test_names_that_are_taken_are_told(library: Library, name: str, told: str) -> None:
     with pytest.raises(BadArgument, match=told):
-        library.train(name, one_epoch("dual-axis"), workers=1)
+        library.learning.train(name, one_epoch("dual-axis"), workers=1)
 
 
 @pytest.mark.parametrize(
@@ -231,22 +231,22 @@ def test_options_that_do_not_fit_are_told(options: dict[str, object], told: str)
 @pytest.mark.parametrize("device", ["toaster", "cuda:9"])
 def test_a_device_that_is_not_there_is_told(library: Library, device: str) -> None:
     with pytest.raises(BadArgument, match=f"no device '{device}' here; there are: auto, cpu"):
-        library.train("mine", SoundTraining(preset="dual-axis", device=device), workers=1)
+        library.learning.train("mine", SoundTraining(preset="dual-axis", device=device), workers=1)
 
 
 def test_several_processes_are_refused(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(BadArgument, match="one process on one device"):
-        library.train("mine", one_epoch("dual-axis"), workers=1)
+        library.learning.train("mine", one_epoch("dual-axis"), workers=1)
 
 
 def test_damaged_files_are_told_and_the_space_still_answers(
     library: Library, tmp_path: Path
 ) -> None:
-    folder = library.train("mine", one_epoch("dual-axis"), workers=1).folder
+    folder = library.learning.train("mine", one_epoch("dual-axis"), workers=1).folder
     (folder / MODEL).write_bytes((folder / MODEL).read_bytes()[:-8])
     with pytest.raises(BadCheckpoint, match="damaged"):
-        library.reconstruct(1, "mine")
+        library.learning.reconstruct(1, "mine")
     assert len(library.like(1, space="mine")) == 5
     # Adding music goes on, and says which space it could not fill.
     report = library.add([write_sound(tmp_path / "new.wav", tune(9, 9.0))], workers=1)
@@ -254,7 +254,7 @@ def test_damaged_files_are_told_and_the_space_still_answers(
     assert [failure.path for failure in report.failures] == [folder / MODEL]
     (folder / STATE).write_bytes(b"")
     with pytest.raises(BadCheckpoint, match="damaged"):
-        library.train("mine", one_epoch("dual-axis"), workers=1, resume=True)
+        library.learning.train("mine", one_epoch("dual-axis"), workers=1, resume=True)
 
 
 def test_an_interrupted_run_is_not_thrown_away_by_mistake(library: Library) -> None:
@@ -263,24 +263,24 @@ def test_an_interrupted_run_is_not_thrown_away_by_mistake(library: Library) -> N
 
     training = one_epoch("default")
     with pytest.raises(KeyboardInterrupt):
-        library.train("mine", training, workers=1, watch_training=interrupt)
+        library.learning.train("mine", training, workers=1, watch_training=interrupt)
     folder = library.folder / "models" / "mine"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / STATE).touch()
     with pytest.raises(BadArgument, match="go on with --resume, or start over with --anew"):
-        library.train("mine", training, workers=1)
-    assert library.train("mine", training, workers=1, anew=True).tracks == 6
-    assert library.train("mine", training, workers=1).tracks == 6  # the finished one is replaced
+        library.learning.train("mine", training, workers=1)
+    assert library.learning.train("mine", training, workers=1, anew=True).tracks == 6
+    assert library.learning.train("mine", training, workers=1).tracks == 6  # the finished one is replaced
 
 
 def test_nothing_to_resume_is_told(library: Library) -> None:
     with pytest.raises(BadCheckpoint, match="there is no checkpoint"):
-        library.train("mine", one_epoch("dual-axis"), workers=1, resume=True)
+        library.learning.train("mine", one_epoch("dual-axis"), workers=1, resume=True)
 
 
 def test_a_space_that_was_not_learned_is_told(library: Library) -> None:
     with pytest.raises(NotFound, match="no space 'mine' was learned"):
-        library.reconstruct(1, "mine")
+        library.learning.reconstruct(1, "mine")
 
 
 def test_the_split_is_by_album_and_always_the_same() -> None:

@@ -18,15 +18,18 @@ from segue.answers.groups import MIN_TRACKS, similar_groups, tracks_of_similar_a
 from segue.answers.question import Query, Question
 from segue.answers.ranking import Metric, by_tags, rank
 from segue.answers.taste import Taste, leaning
+from segue.answers.usual import USUAL, usual_space, usual_space_of_all
 from segue.errors import BadArgument
+from segue.model.score.spaces import score_spaces
 from segue.model.sound.spaces import sound_spaces, tag_probabilities
-from segue.query import Filters, track_named, tracks_named
+from segue.query import Filters, resolve, tracks_named
 from segue.records import (
     Description,
     Failure,
     FloatArray,
     GroupHit,
     Hit,
+    Kind,
     Pruned,
     SpaceInfo,
     Span,
@@ -38,18 +41,12 @@ if TYPE_CHECKING:
     from segue.atlas import Atlas
     from segue.ingest.add import AddReport, Watcher
     from segue.ingest.listens import ImportReport
-    from segue.ingest.tagging import Written
-    from segue.insight import Reconstruction
+    from segue.ingest.tagging import FileTags
     from segue.journeys import Journeys
-    from segue.learning import Learned
-    from segue.learning import Watcher as LearningWatcher
+    from segue.learning import Learning
     from segue.measure.retrieval import Retrieval
-    from segue.pictures.learned import Filter
+    from segue.scores import Scores
     from segue.store.listens import ListensSummary
-    from segue.train.loop import Watcher as TrainingWatcher
-    from segue.train.sound_options import SoundTraining
-
-DEFAULT_SPACE = "sound"
 
 
 class Library:
@@ -75,7 +72,7 @@ class Library:
             Else ``$SEGUE_LIBRARY``, else a folder among the user's data.
         """
         path = Path(folder).expanduser() if folder else default_folder()
-        return cls(Store(path, sound_spaces().values()))
+        return cls(Store(path, [*sound_spaces().values(), *score_spaces().values()]))
 
     def close(self) -> None:
         """Close the library; nothing is left to be written."""
@@ -131,11 +128,12 @@ class Library:
         if count < 1:
             raise BadArgument(f"{count} workers; at least 1 is needed")
         report = add(self._store, whole, workers=count, watch=watch)
-        if self._store.count():
+        for kind in self._store.kinds():
             # Made now, so that the first question is quick.
-            self._store.spaces.matrix(DEFAULT_SPACE)
+            for space in USUAL[kind]:
+                self._store.spaces.matrix(space)
         if any(info.trained for info in self._store.spaces.known()):
-            from segue.learning import place_new  # brings in the networks
+            from segue.learning.placing import place_new  # brings in the networks
 
             report.failures += place_new(self._store, workers=count)
         return report
@@ -163,7 +161,7 @@ class Library:
         *queries: Query,
         minus: Sequence[Query] = (),
         n: int = 10,
-        space: str = DEFAULT_SPACE,
+        space: str | None = None,
         metric: Metric = "cosine",
         blend: Mapping[str, float] | None = None,
         at: Span | None = None,
@@ -184,8 +182,9 @@ class Library:
             What the answers should be unlike.
         n : int
             How many answers at most, at least 1.
-        space : str
-            The space to search in, see `spaces`.
+        space : str, optional
+            The space to search in, see `spaces`; else the usual one of the kind of music that is
+            asked with.
         metric : {"cosine", "euclidean"}
             With the Euclidean, `similarity` is minus the distance.
         blend : mapping of str to float, optional
@@ -213,7 +212,10 @@ class Library:
         if taste and metric == "cosine":
             ranking = leaning(store, ranking)
         artists = among_similar_artists
-        among = tracks_of_similar_artists(store, queries, artists, space, min_tracks)
+        among = None
+        if artists is not None:
+            near = space or usual_space(question)
+            among = tracks_of_similar_artists(store, queries, artists, near, min_tracks)
         asked = question.tracks
         return choose(store, ranking, asked, n, filters, duplicates=duplicates, among=among)
 
@@ -246,7 +248,7 @@ class Library:
         *queries: Query,
         kind: str,
         n: int = 10,
-        space: str = DEFAULT_SPACE,
+        space: str | None = None,
         metric: Metric = "cosine",
         min_tracks: int = MIN_TRACKS,
     ) -> list[GroupHit]:
@@ -262,6 +264,7 @@ class Library:
         min_tracks : int
             What has fewer tracks is no answer.
         """
+        space = space or self.usual_space()
         return similar_groups(
             self._store, queries, kind, n=n, space=space, metric=metric, min_tracks=min_tracks
         )
@@ -280,6 +283,8 @@ class Library:
         """Say what is known of tracks: their tags, features and likeliest descriptions."""
         return [
             Description(track, tag_probabilities(self._store.spaces.vector("tags", track.id)))
+            if track.kind == "sound"
+            else Description(track, {})
             for track in self.find(query)
         ]
 
@@ -295,7 +300,33 @@ class Library:
         """List the spaces."""
         return self._store.spaces.known()
 
-    def vectors(self, space: str = DEFAULT_SPACE) -> tuple[NDArray[np.int64], FloatArray]:
+    def kind(self, *queries: Query) -> Kind:
+        """Tell what kind of music is asked with.
+
+        Raises
+        ------
+        BadArgument
+            It is of several kinds.
+        """
+        return Question(self._store, queries).kind
+
+    def holds(self, query: Query) -> bool:
+        """Tell whether what is asked with is in the library, and no file beside it."""
+        return not isinstance(resolve(self._store, query), Path)
+
+    def usual_space(self, *queries: Query) -> str:
+        """Name the space that is meant where none is named.
+
+        Parameters
+        ----------
+        queries : str, int or Path
+            What is asked with; none, where the library is seen as a whole.
+        """
+        if queries:
+            return usual_space(Question(self._store, queries))
+        return usual_space_of_all(self._store)
+
+    def vectors(self, space: str | None = None) -> tuple[NDArray[np.int64], FloatArray]:
         """Return the vectors of a space.
 
         Returns
@@ -303,7 +334,7 @@ class Library:
         ids : ndarray, shape (n,), int64
         vectors : ndarray, shape (n, dimension), float32
         """
-        return self._store.spaces.vectors(space)
+        return self._store.spaces.vectors(space or self.usual_space())
 
     def evaluate(
         self,
@@ -347,98 +378,30 @@ class Library:
         return Journeys(self._store)
 
     @property
+    def scores(self) -> "Scores":
+        """Its scores: read, made from a space, given back."""
+        from segue.scores import Scores
+
+        return Scores(self._store)
+
+    @property
+    def learning(self) -> "Learning":
+        """Spaces learned from it: trained, filled, looked into."""
+        from segue.learning import Learning
+
+        return Learning(self._store)
+
+    @property
+    def file_tags(self) -> "FileTags":
+        """What the files say of themselves: tempo, key and mood written into them, and undone."""
+        from segue.ingest.tagging import FileTags
+
+        return FileTags(self._store)
+
+    @property
     def taste(self) -> Taste:
         """What is loved and what is skipped; `like` and playlists lean by it."""
         return Taste(self._store)
-
-    # ---- learning spaces -----------------------------------------------------------------
-
-    def train(
-        self,
-        space: str,
-        training: "SoundTraining",
-        *,
-        resume: bool = False,
-        anew: bool = False,
-        workers: int | None = None,
-        watch: "LearningWatcher | None" = None,
-        watch_training: "TrainingWatcher | None" = None,
-    ) -> "Learned":
-        """Learn a space from the recordings of this library, and place them in it.
-
-        Parameters
-        ----------
-        space : str
-            Its name; ask with it as ``like(…, space=…)``.
-        training : SoundTraining
-            The preset, and what of it shall be otherwise.
-        resume : bool
-            Go on with a run that was interrupted.
-        anew : bool
-            Start over, even where one could go on.
-        workers : int, optional
-            Decoding processes; else one per core.
-        watch, watch_training : callable, optional
-            Told of the files that are read, and of the training steps.
-        """
-        from segue.learning import train  # brings in torch
-
-        return train(
-            self._store,
-            space,
-            training,
-            resume=resume,
-            anew=anew,
-            workers=workers or os.cpu_count() or 1,
-            watch=watch,
-            watch_training=watch_training,
-        )
-
-    def reconstruct(self, query: Query, space: str) -> "Reconstruction":
-        """Encode a track and decode it again with a learned space's network."""
-        from segue.insight import reconstruct
-
-        return reconstruct(self._store, space, track_named(self._store, query))
-
-    def filters(self, space: str, *, tracks: int = 3) -> "list[Filter]":
-        """Return the first filters of a learned space, each with the tracks it answers to."""
-        from segue.insight import first_filters
-
-        return first_filters(self._store, space, self._store.tracks(), tracks)
-
-    # ---- writing into files --------------------------------------------------------------
-
-    def write_tags(
-        self,
-        *queries: Query,
-        fields: Sequence[str],
-        overwrite: bool = False,
-        dry_run: bool = False,
-    ) -> "Written":
-        """Write tempo, key or mood into the files' own tags; the sound stays as it is.
-
-        Parameters
-        ----------
-        queries : str, int or Path
-            Which tracks; none for all.
-        fields : sequence of str
-            Of "bpm", "key" and "mood".
-        overwrite : bool
-            Also where a file says something else already.
-        dry_run : bool
-            Change nothing, only tell.
-        """
-        from segue.ingest.tagging import write_tags
-
-        tracks = [track for query in queries for track in self.find(query)]
-        tracks = tracks if queries else self.tracks()
-        return write_tags(self._store, tracks, fields, overwrite=overwrite, dry_run=dry_run)
-
-    def undo_tags(self) -> "Written":
-        """Put back what the last `write_tags` changed."""
-        from segue.ingest.tagging import undo_tags
-
-        return undo_tags(self._store)
 
     # ---- keeping it tidy -----------------------------------------------------------------
 

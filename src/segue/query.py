@@ -185,8 +185,8 @@ def _by_path(store: Store, path: Path) -> list[Track] | Path:
     if path.is_dir():
         raise BadArgument(f"{path} is a folder; name one file, or a track of the library")
     known = store.known_files().get(os.fsencode(os.path.abspath(path)))
-    if known is not None and known.track is not None:
-        return [store.track(known.track)]
+    if known is not None and known.tracks:
+        return store.tracks(known.tracks)
     return path
 
 

@@ -167,18 +167,18 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Everything computed from one recording.
+    """Everything computed from one recording or tune.
 
     Attributes
     ----------
     vectors : dict of str to ndarray, each of shape (dimension,), float32
-        One per space name.
+        One per space name; of shape (0,) where it has no place in that space.
     facts : dict of str to float or str
         The named features shown to the user.
     fingerprint : ndarray of uint32, shape (frames,)
-        For finding the same recording in other files.
+        For finding the same recording or tune in other files.
     duration_s : float
-        Of the whole recording.
+        Of the whole.
     """
 
     vectors: dict[str, FloatArray]
@@ -189,7 +189,10 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One item of a library: a row of its own even where its sound is known from another."""
+    """One item of a library: a row of its own even where its sound is known from another.
+
+    `tune` says which it is of a file that holds many, from 1; 0 where it is the whole file.
+    """
 
     id: int
     kind: Kind
@@ -199,6 +202,7 @@ class Track:
     content_hash: str
     missing: bool = False
     facts: dict[str, float | str] = field(default_factory=dict)
+    tune: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,9 @@ def test_write_and_undo(music: Path) -> None:
     with Library.open(music / "library") as lib:
         write_fields(music / "a.mp3", {"bpm": "61"})
         lib.add([music], workers=1)
-        told = lib.write_tags(fields=["bpm", "key", "mood"], dry_run=True)
+        told = lib.file_tags.write(fields=["bpm", "key", "mood"], dry_run=True)
         assert not read_fields(music / "b.flac")["key"]
-        done = lib.write_tags(fields=["bpm", "key", "mood"])
+        done = lib.file_tags.write(fields=["bpm", "key", "mood"])
         assert done.changes == told.changes
         assert done.kept == 1  # somebody said already how fast it is
         assert read_fields(music / "a.mp3")["bpm"] == "61"
@@ -42,15 +42,15 @@ def test_write_and_undo(music: Path) -> None:
         report = lib.add([music], workers=1)
         assert (report.changed, report.added) == (0, 0)
         write_fields(music / "b.flac", {"mood": "furious"})
-        undone = lib.undo_tags()
+        undone = lib.file_tags.undo()
         assert not undone.failures
         assert read_fields(music / "b.flac") == {"bpm": "", "key": "", "mood": "furious"}
         assert read_fields(music / "a.mp3") == {"bpm": "61", "key": "", "mood": ""}
         with pytest.raises(BadArgument, match="not undone yet"):
-            lib.undo_tags()
-        over = lib.write_tags("a", fields=["bpm"], overwrite=True)
+            lib.file_tags.undo()
+        over = lib.file_tags.write("a", fields=["bpm"], overwrite=True)
         assert [change.before for change in over.changes] == ["61"]
-        lib.undo_tags()
+        lib.file_tags.undo()
         assert read_fields(music / "a.mp3")["bpm"] == "61"
 
 
@@ -59,24 +59,24 @@ def test_a_file_that_cannot_be_changed_costs_itself_alone(music: Path) -> None:
         lib.add([music], workers=1)
         hidden = (music / "c.ogg").rename(music / "c.moved")
         try:
-            done = lib.write_tags(fields=["key"])
+            done = lib.file_tags.write(fields=["key"])
             assert [failure.path.name for failure in done.failures] == ["c.ogg"]
             assert {change.path.name for change in done.changes} == {"a.mp3", "b.flac"}
         finally:
             hidden.rename(music / "c.ogg")
-        lib.undo_tags()
+        lib.file_tags.undo()
         with pytest.raises(BadArgument, match="--bpm, --key, --mood"):
-            lib.write_tags(fields=[])
+            lib.file_tags.write(fields=[])
 
 
 def test_a_file_that_changed_is_not_taken_for_the_one_that_was_heard(music: Path) -> None:
     with Library.open(music / "library") as lib:
         lib.add([music], workers=1)
-        lib.write_tags("b", fields=["key"])
+        lib.file_tags.write("b", fields=["key"])
         write_sound(music / "b.flac", tune(9, 8.0))  # another recording takes its place
-        refused = lib.write_tags("b", fields=["bpm"])
+        refused = lib.file_tags.write("b", fields=["bpm"])
         assert "changed since it was added" in refused.failures[0].reason
-        lib.undo_tags()
+        lib.file_tags.undo()
         assert lib.add([music], workers=1).changed == 1
 
 
@@ -86,10 +86,10 @@ def test_all_values_of_a_field_are_put_back(music: Path) -> None:
     song.save()
     with Library.open(music / "library") as lib:
         lib.add([music], workers=1)
-        done = lib.write_tags("b", fields=["key"], overwrite=True)
+        done = lib.file_tags.write("b", fields=["key"], overwrite=True)
         assert [change.before.split(BETWEEN) for change in done.changes] == [["Am", "C", "8A"]]
         assert len(mutagen.File(music / "b.flac")["INITIALKEY"]) == 1
-        lib.undo_tags()
+        lib.file_tags.undo()
     assert mutagen.File(music / "b.flac")["INITIALKEY"] == ["Am", "C", "8A"]
 
 
@@ -98,16 +98,16 @@ def test_a_file_that_is_gone_bars_no_earlier_run(tmp_path: Path) -> None:
         write_sound(tmp_path / name, tune(ord(name[0]), 4.0))
     with Library.open(tmp_path / "library") as lib:
         lib.add([tmp_path], workers=1)
-        lib.write_tags(fields=["key"])
-        lib.write_tags("a", fields=["bpm"])
+        lib.file_tags.write(fields=["key"])
+        lib.file_tags.write("a", fields=["bpm"])
         (tmp_path / "a.flac").unlink()
         for changes in (0, 1):
-            undone = lib.undo_tags()
+            undone = lib.file_tags.undo()
             assert len(undone.changes) == changes
             assert ["is gone" in failure.reason for failure in undone.failures] == [True]
         assert read_fields(tmp_path / "b.flac")["key"] == ""
         with pytest.raises(BadArgument, match="not undone yet"):
-            lib.undo_tags()
+            lib.file_tags.undo()
 
 
 def test_what_was_written_to_a_disk_that_is_not_connected_stays_undoable(tmp_path: Path) -> None:
@@ -116,11 +116,11 @@ def test_what_was_written_to_a_disk_that_is_not_connected_stays_undoable(tmp_pat
     write_sound(disk / "a.flac", tune(1, 4.0))
     with Library.open(tmp_path / "library") as lib:
         lib.add([disk], workers=1)
-        lib.write_tags(fields=["key"])
+        lib.file_tags.write(fields=["key"])
         disk.rename(tmp_path / "away")
-        assert "is its disk connected" in lib.undo_tags().failures[0].reason
+        assert "is its disk connected" in lib.file_tags.undo().failures[0].reason
         (tmp_path / "away").rename(disk)
-        assert len(lib.undo_tags().changes) == 1
+        assert len(lib.file_tags.undo().changes) == 1
         assert read_fields(disk / "a.flac")["key"] == ""
 
 
@@ -133,11 +133,11 @@ def test_a_run_that_could_write_nothing_is_not_there_to_be_undone(
     write_sound(tmp_path / "a.flac", tune(1, 4.0))
     with Library.open(tmp_path / "library") as lib:
         lib.add([tmp_path], workers=1)
-        lib.write_tags(fields=["key"])
+        lib.file_tags.write(fields=["key"])
         with monkeypatch.context() as broken:
             broken.setattr(tagging, "write_fields", full)
-            assert [f.path.name for f in lib.write_tags(fields=["bpm"]).failures] == ["a.flac"]
-        assert [change.field for change in lib.undo_tags().changes] == ["key"]
+            assert [f.path.name for f in lib.file_tags.write(fields=["bpm"]).failures] == ["a.flac"]
+        assert [change.field for change in lib.file_tags.undo().changes] == ["key"]
 
 
 def test_a_mood_is_written_only_where_one_stands_out(
@@ -155,7 +155,7 @@ def test_a_mood_is_written_only_where_one_stands_out(
                 store.spaces.put("tags", track, strengths)
         store.close()
         with Library.open(folder) as lib:  # its files are not there, and none is touched
-            done = lib.write_tags(fields=["mood"], dry_run=True)
+            done = lib.file_tags.write(fields=["mood"], dry_run=True)
             return {change.path.stem: change.written for change in done.changes}
 
     assert moods(tmp_path / "three", [0.2, 0.5, 0.8]) == {"2": "party"}

@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue import search
-from segue.answers.copies import COPY_COSINE
+from segue.answers.copies import COPY_COSINE, SAME_MUSIC
 from segue.answers.ranking import Ranking
 from segue.errors import BadArgument
 from segue.formats.names import normalise
 from segue.query import Filters, passing
 from segue.records import Hit, Track
-from segue.represent.fingerprint import same_recording
 from segue.store import Store
 from segue.store.matrix import Matrix
 
@@ -90,7 +89,8 @@ def _is_copy(store: Store, near: Matrix, track: int, taken: Sequence[int]) -> bo
         return False
     prints = store.fingerprints([int(near.ids[other]) for other in (row, *close)])
     mine = prints.pop(track)
-    return any(same_recording(mine, other) for other in prints.values())
+    same = SAME_MUSIC[near.space.kind]
+    return any(same(mine, other) for other in prints.values())
 
 
 def _row(near: Matrix, track: int) -> int | None:

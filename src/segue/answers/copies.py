@@ -1,15 +1,22 @@
-"""Which tracks are the same recording in another file."""
+"""Which tracks are the same recording, or tune, in another file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.records import Kind
 from segue.represent.fingerprint import same_recording
+from segue.represent.shingles import same_tune
 from segue.store import Store
 from segue.store.matrix import Matrix
 
+#: Tells by their fingerprints whether two tracks of a kind hold the same.
+SAME_MUSIC: Final[dict[Kind, Callable[[NDArray[np.uint32], NDArray[np.uint32]], bool]]] = {
+    "sound": same_recording,
+    "score": same_tune,
+}
 #: Below this cosine two tracks are not looked at as copies of one recording.
 COPY_COSINE: Final = 0.8
 
@@ -38,13 +45,14 @@ def without_copies(
     near = np.argwhere(np.triu(unit @ unit.T > COPY_COSINE, 1))
     if not len(near):
         return rows
+    same = SAME_MUSIC[matrix.space.kind]
     prints = store.fingerprints(matrix.ids[all_rows[np.unique(near)]].tolist())
     gone: set[int] = set()
     for first, second in near.tolist():
         if first in gone or second in gone:
             continue
         one, other = (prints[int(matrix.ids[all_rows[i]])] for i in (first, second))
-        if same_recording(one, other):
+        if same(one, other):
             gone.add(second)
     kept = [i for i in range(len(taken), len(all_rows)) if i not in gone]
     return all_rows[kept]

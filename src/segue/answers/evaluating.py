@@ -15,13 +15,13 @@ def evaluate_spaces(
     Returns
     -------
     dict of str to Retrieval
-        By space. One that was learned from listens say, and holds no two tracks that belong
-        together, is left out.
+        By space, of recordings and of scores. One that holds no two tracks that belong together
+        is left out.
 
     Raises
     ------
     BadArgument
-        The library's own spaces have nothing to measure.
+        No space has anything to measure.
     NotFound
         The library is empty.
     """
@@ -29,8 +29,9 @@ def evaluate_spaces(
         raise BadArgument(f"cannot evaluate by {by!r}; by album, artist or genre")
     tags = {track.id: track.tags for track in store.tracks()}
     table = {}
+    nothing: NothingToMeasure | None = None
     for info in store.spaces.known():
-        if info.outdated:
+        if info.outdated or not info.tracks:
             continue
         ids, vectors = store.spaces.vectors(info.space.name)
         here = [tags[track] for track in ids.tolist()]
@@ -42,9 +43,10 @@ def evaluate_spaces(
                 metric=metric,
                 seed=seed,
             )
-        except NothingToMeasure:
-            if not info.trained:
-                raise
+        except NothingToMeasure as error:
+            nothing = nothing or error
+    if nothing and not table:
+        raise nothing
     if not table:
         raise NotFound("this library is empty; fill it with `segue add FOLDER`")
     return table

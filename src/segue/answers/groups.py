@@ -171,14 +171,9 @@ def similar_groups(
 
 
 def tracks_of_similar_artists(
-    store: Store, queries: Sequence[Query], n: int | None, space: str, min_tracks: int
-) -> NDArray[np.int64] | None:
-    """List the tracks of the artists asked with, and of the `n` most like them.
-
-    None, where no number is given.
-    """
-    if n is None:
-        return None
+    store: Store, queries: Sequence[Query], n: int, space: str, min_tracks: int
+) -> NDArray[np.int64]:
+    """List the tracks of the artists asked with, and of the `n` most like them."""
     groups = group_tracks(store, "artist")
     hits = similar_groups(store, queries, "artist", n=n, space=space, min_tracks=min_tracks)
     asked, _ = _asked(store, points_of(store, space, "cosine"), groups, queries, "artist")

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
+from segue.errors import BadArgument
+from segue.formats.kinds import kind_of
 from segue.query import resolve
-from segue.records import FloatArray, Span, Tags, Track
+from segue.records import FloatArray, Kind, Span, Tags, Track
 from segue.store import Store
 
+_NAMES: Final[dict[Kind, str]] = {"sound": "recordings", "score": "scores", "lyrics": "lyrics"}
 Query = str | int | Path
 
 
@@ -18,6 +22,11 @@ class _Subject:
 
     path: Path
     track: Track | None
+
+    @property
+    def kind(self) -> Kind:
+        """Tell what kind of music it is; what cannot be told is read as a recording."""
+        return self.track.kind if self.track else kind_of(self.path) or "sound"
 
 
 class Question:
@@ -68,6 +77,23 @@ class Question:
         likes, unlikes = ([_tags_of(subject) for subject in some] for some in self._subjects)
         return likes, unlikes
 
+    @property
+    def kind(self) -> Kind:
+        """The kind of music that is asked with.
+
+        Raises
+        ------
+        BadArgument
+            It is of several.
+        """
+        kinds = sorted({subject.kind for some in self._subjects for subject in some})
+        if len(kinds) > 1:
+            raise BadArgument(
+                f"asked with {' and '.join(_NAMES[kind] for kind in kinds)}, which lie in "
+                "different spaces; ask with one kind, or name a space that holds both"
+            )
+        return kinds[0] if kinds else "sound"
+
     @cached_property
     def _subjects(self) -> tuple[list[_Subject], list[_Subject]]:
         likes, unlikes = (
@@ -84,17 +110,18 @@ class Question:
     def _embed(self, space: str, path: Path) -> FloatArray | None:
         """Compute a vector on the spot; None in spaces that are not made from sound."""
         if path not in self._embedded:
-            from segue.ingest.add import embed_file  # brings in the network
+            from segue.ingest.now import embed_file  # brings in the network
 
             self._embedded[path] = embed_file(path, self._at)
         if space not in self._embedded[path]:
-            from segue.learning import embed_file as embed_in_learned
+            from segue.learning.placing import embed_file as embed_in_learned
 
-            vector = embed_in_learned(self._store, space, path, self._at)
-            if vector is None:
+            found = embed_in_learned(self._store, space, path, self._at)
+            if found is None:
                 return None
-            self._embedded[path][space] = vector
-        return self._embedded[path][space]
+            self._embedded[path][space] = found
+        vector = self._embedded[path][space]
+        return vector if len(vector) else None
 
 
 def _subjects(store: Store, query: Query) -> list[_Subject]:
@@ -107,6 +134,9 @@ def _subjects(store: Store, query: Query) -> list[_Subject]:
 def _tags_of(subject: _Subject) -> Tags:
     if subject.track:
         return subject.track.tags
+    from segue.formats.score import read_score_tags
     from segue.formats.tags import read_tags  # brings in the decoders
 
+    if subject.kind == "score":
+        return read_score_tags(subject.path, subject.path.parent)[0]
     return read_tags(subject.path, subject.path.parent)

@@ -4,13 +4,14 @@ import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue import metadata, search
 from segue.answers.question import Question
+from segue.answers.usual import COPIES_IN, USUAL, usual_space
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.explain import reasons, reasons_of_distance
 from segue.model.sound.spaces import TAGS
@@ -20,9 +21,6 @@ from segue.store.matrix import Matrix
 from segue.store.rows import Labels
 
 Metric = Literal["cosine", "euclidean"]
-
-#: Where copies of one recording are looked for when no single space is asked in.
-SOUND: Final = "sound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Points:
             raise WrongSpace(
                 f"not all that was asked with has a vector in the space {name!r}; ask with tracks "
                 "that do, or in another space, or blend it with one: "
-                f"--blend {SOUND}=0.5,{name}=0.5"
+                f"--blend {USUAL[self.matrix.space.kind][-1]}=0.5,{name}=0.5"
             )
         return self.centre(*known)
 
@@ -116,11 +114,11 @@ def points_of(store: Store, space: str, metric: Metric) -> Points:
 def rank(
     store: Store,
     question: Question,
-    space: str,
+    space: str | None = None,
     metric: Metric = "cosine",
     blend: Mapping[str, float] | None = None,
 ) -> Ranking:
-    """Rank all tracks, in one space or in a blend.
+    """Rank all tracks, in one space, the usual one where none is named, or in a blend.
 
     Raises
     ------
@@ -128,8 +126,8 @@ def rank(
         A blend goes with another space or metric.
     """
     if blend is None:
-        return in_space(store, question, space, metric)
-    if space != SOUND or metric != "cosine":
+        return in_space(store, question, space or usual_space(question), metric)
+    if space or metric != "cosine":
         raise BadArgument(
             "a blend names its spaces and takes cosines: no space or metric beside it"
         )
@@ -175,7 +173,7 @@ def in_blend(store: Store, question: Question, weights: Mapping[str, float]) -> 
         raise BadArgument(f"the weights of a blend are above 0; these are {dict(weights)}")
     labels = store.labels()
     ids = np.array([label.id for label in labels], np.int64)
-    near = store.spaces.matrix(SOUND)
+    near = store.spaces.matrix(COPIES_IN[question.kind])
     parts = np.array(
         [
             _by_metadata(question, labels)

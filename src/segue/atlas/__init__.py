@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segue.answers.ranking import SOUND
+from segue.answers.usual import usual_space_of_all
 from segue.atlas.colours import colour_by
 from segue.atlas.drawing import draw as draw_map
 from segue.atlas.groups import Grouping, Method, find_groups
@@ -34,7 +34,7 @@ class Atlas:
 
     def map(
         self,
-        space: str = SOUND,
+        space: str | None = None,
         wanted: Wanted | None = None,
         *,
         update: bool = False,
@@ -44,7 +44,8 @@ class Atlas:
 
         Parameters
         ----------
-        space : str
+        space : str, optional
+            Else the usual one of the kind of music that there is most of.
         wanted : Wanted, optional
             The method and its numbers; else chosen by the number of tracks.
         update : bool
@@ -52,7 +53,7 @@ class Atlas:
         watch : callable, optional
             Told how many tracks have their neighbours, of how many.
         """
-        wanted = wanted or Wanted()
+        wanted, space = wanted or Wanted(), space or usual_space_of_all(self._store)
         if update:
             return update_map(self._store, space, wanted)
         return make_map(self._store, space, wanted, watch)
@@ -100,7 +101,7 @@ class Atlas:
 
     def groups(
         self,
-        space: str = SOUND,
+        space: str | None = None,
         method: Method = "kmeans",
         k: int | None = None,
         *,
@@ -111,7 +112,8 @@ class Atlas:
 
         Parameters
         ----------
-        space : str
+        space : str, optional
+            Else the usual one of the kind of music that there is most of.
         method : {"kmeans", "hdbscan", "agglomerative"}
         k : int, optional
             How many; else as many as fit best.
@@ -119,6 +121,7 @@ class Atlas:
             Where: in the space itself, or on the map of it that was made last.
         seed : int
         """
+        space = space or usual_space_of_all(self._store)
         if on not in ("space", "plane"):
             raise BadArgument(f"groups are found on the space or on the plane, not on {on!r}")
         if on == "plane":
@@ -128,16 +131,20 @@ class Atlas:
         unit = np.asarray(matrix.unit)
         return find_groups(self._store, matrix.ids, unit, method, k, seed=seed)
 
-    def tree(self, space: str = SOUND, level: Level = "track", *, min_tracks: int = 1) -> Tree:
+    def tree(
+        self, space: str | None = None, level: Level = "track", *, min_tracks: int = 1
+    ) -> Tree:
         """Join the library to a tree, what is alike first.
 
         Parameters
         ----------
-        space : str
+        space : str, optional
+            Else the usual one of the kind of music that there is most of.
         level : {"track", "artist", "album"}
         min_tracks : int
             Leave out artists or albums of fewer.
         """
+        space = space or usual_space_of_all(self._store)
         return grow(self._store, space, level, min_tracks=min_tracks)
 
     def twins(self) -> list[Twin]:
@@ -166,6 +173,6 @@ class Atlas:
         pairs = {frozenset((twin.first.id, twin.second.id)) for twin in same}
         return find_versions(self._store, pairs, read, compared)
 
-    def outliers(self, n: int = 10, *, space: str = SOUND) -> list[Outlier]:
+    def outliers(self, n: int = 10, *, space: str | None = None) -> list[Outlier]:
         """Find the tracks that are least like any other."""
-        return find_outliers(self._store, space, n)
+        return find_outliers(self._store, space or usual_space_of_all(self._store), n)

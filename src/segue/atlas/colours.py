@@ -75,6 +75,8 @@ def colour_by(
     if by == "group":
         return _groups(store, space, tracks, seed)
     column = tag_column(by.removeprefix(_TAG))
+    if any(track.kind != "sound" for track in tracks):
+        raise BadArgument(f"{by!r}: tags are heard in recordings; colour scores by group or genre")
     ids, strengths = store.spaces.vectors("tags")
     rows = np.searchsorted(ids, [track.id for track in tracks])
     return _numbers(f"how {TAGS[column]}", strengths[rows, column])

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.atlas.colours import Colouring
+from segue.atlas.traits import traits
 from segue.atlas.trees import Tree, newick
-from segue.model.sound.spaces import TAGS
 from segue.neighbours import neighbours
 from segue.pages.frame import write_text
 from segue.pages.maps import Shown, shades, write_map
@@ -90,7 +90,7 @@ def draw(
             found.points,
             near,
             likeness,
-            described(store, found.ids),
+            described(store, tracks),
             colouring.title,
             palette,
             colour,
@@ -131,14 +131,11 @@ def draw_tree(tree: Tree, target: Path) -> None:
     )
 
 
-def described(store: Store, ids: NDArray[np.int64], most: int = 3) -> list[list[str]]:
+def described(store: Store, tracks: Sequence[Track], most: int = 3) -> list[list[str]]:
     """Name what stands out most in each track, among these tracks."""
-    known, strengths = store.spaces.vectors("tags")
-    rows = np.isin(known, ids)
-    scaled = strengths[rows] - strengths[rows].mean(axis=0)
-    best = np.argsort(-scaled, axis=1, kind="stable")[:, :most]
-    by_id = dict(zip(known[rows].tolist(), best.tolist(), strict=True))
-    return [[TAGS[column] for column in by_id.get(track, [])] for track in ids.tolist()]
+    found = traits(store, tracks)
+    best = np.argsort(-found.strengths, axis=1, kind="stable")[:, :most]
+    return [[found.names[column] for column in row] for row in best.tolist()]
 
 
 def _coloured(

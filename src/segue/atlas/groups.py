@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.atlas.planes import SAME_PLACE
+from segue.atlas.traits import Traits, traits
 from segue.errors import BadArgument, check_seed
-from segue.model.sound.spaces import TAGS
 from segue.records import FloatArray, Track
 from segue.store import Store
 
@@ -39,7 +39,7 @@ class Standout:
     """Something that a group has more of than the library."""
 
     name: str
-    strength: float  # of a tag: standard deviations above the library; of an artist: share
+    strength: float  # of a trait: standard deviations above the library; of an artist: share
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +162,13 @@ def _described(
 ) -> list[Group]:
     """Name the groups, largest first, and tell what is in them."""
     tracks = store.tracks(ids.tolist())
-    strengths = _strengths(store, ids)
+    found = traits(store, tracks)
     groups = []
     for label in range(labels.max() + 1):
         inside = np.flatnonzero(labels == label)
         centre = points[inside].mean(axis=0)
         inside = inside[np.argsort(np.linalg.norm(points[inside] - centre, axis=1), kind="stable")]
-        groups.append(_describe(inside, ids, tracks, strengths))
+        groups.append(_describe(inside, ids, tracks, found))
     groups.sort(key=lambda group: -len(group.ids))
     return _named_apart(groups)
 
@@ -269,23 +269,15 @@ def _sampled(n: int, most: int, seed: int) -> NDArray[np.int64]:
 # ---- naming ------------------------------------------------------------------------------
 
 
-def _strengths(store: Store, ids: NDArray[np.int64]) -> FloatArray:
-    """Return how strongly each track has each tag, in standard deviations of these tracks."""
-    matrix = store.spaces.matrix("tags")
-    _, found = store.spaces.vectors("tags")
-    found = found[np.isin(matrix.ids, ids)]
-    return np.asarray((found - found.mean(axis=0)) / (found.std(axis=0) + 1e-6), np.float32)
-
-
 def _describe(
     inside: NDArray[np.int64],
     ids: NDArray[np.int64],
     tracks: Sequence[Track],
-    strengths: FloatArray,
+    found: Traits,
 ) -> Group:
-    mean = strengths[inside].mean(axis=0)
+    mean = found.strengths[inside].mean(axis=0)
     tags = [
-        Standout(TAGS[i], float(mean[i]))
+        Standout(found.names[i], float(mean[i]))
         for i in np.argsort(-mean, kind="stable").tolist()
         if mean[i] >= _STANDS_OUT
     ][:3]

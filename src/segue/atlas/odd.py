@@ -8,10 +8,12 @@ from typing import Final
 import numpy as np
 
 from segue.answers.copies import COPY_COSINE
+from segue.answers.usual import COPIES_IN
 from segue.errors import BadArgument
 from segue.neighbours import neighbours
 from segue.records import Track
 from segue.represent.fingerprint import SAME, match
+from segue.represent.shingles import likely_same
 from segue.store import Store
 
 #: A recording in more files than this is still found, by way of one another.
@@ -65,17 +67,34 @@ class Outlier:
     similarity: float
 
 
-def find_twins(store: Store, space: str = "sound") -> list[Twin]:
-    """Find the pairs of files that hold one recording.
+def find_twins(store: Store) -> list[Twin]:
+    """Find the pairs of tracks that hold one recording, or one tune.
 
     Returns
     -------
     list of Twin
         The surest first.
     """
-    matrix = store.spaces.matrix(space)
-    if len(matrix.ids) < 2:
-        return []
+    kinds = store.kinds()
+    found = _twin_recordings(store) if kinds.get("sound", 0) > 1 else []
+    found += _twin_tunes(store) if kinds.get("score", 0) > 1 else []
+    return sorted(found, key=lambda twin: (-twin.likeness, twin.first.id, twin.second.id))
+
+
+def _twin_tunes(store: Store) -> list[Twin]:
+    tracks = [track for track in store.tracks() if track.kind == "score"]
+    prints = store.fingerprints([track.id for track in tracks])
+    found = []
+    for first, second, likeness in likely_same(np.stack([prints[t.id] for t in tracks])):
+        one, other = tracks[first], tracks[second]
+        equal = (one.content_hash, one.tune) == (other.content_hash, other.tune)
+        overlap_s = min(one.duration_s, other.duration_s)
+        found.append(Twin(one, other, 1.0 if equal else likeness, 0.0, overlap_s, equal))
+    return found
+
+
+def _twin_recordings(store: Store) -> list[Twin]:
+    space = COPIES_IN["sound"]
     near = neighbours(store, space, _LOOKED_AT)
     close = 1 - near.distances**2 / 2 > COPY_COSINE
     pairs = {
@@ -104,7 +123,7 @@ def find_twins(store: Store, space: str = "sound") -> list[Twin]:
     found = compare(sorted(pairs))
     # Two copies that sound unlike each other are still copies where both are of a third.
     found |= compare(_within_circles(found, len(near.ids)) - pairs)
-    return sorted(found.values(), key=lambda twin: (-twin.likeness, twin.first.id, twin.second.id))
+    return list(found.values())
 
 
 def _within_circles(pairs: Iterable[tuple[int, int]], n: int) -> set[tuple[int, int]]:
@@ -123,7 +142,7 @@ def _within_circles(pairs: Iterable[tuple[int, int]], n: int) -> set[tuple[int, 
     }
 
 
-def find_outliers(store: Store, space: str = "sound", n: int = 10) -> list[Outlier]:
+def find_outliers(store: Store, space: str, n: int = 10) -> list[Outlier]:
     """Find the tracks that are least like any other.
 
     Parameters

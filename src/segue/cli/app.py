@@ -35,6 +35,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 MetricOption = Annotated[
     Metric, typer.Option(help="How vectors are compared: by angle, or by Euclidean distance.")
 ]
+SpaceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Which space; see `segue spaces`. Else the usual one: sound of recordings, "
+        "roll-vae or score-features of scores."
+    ),
+]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")]
 NoTaste = Annotated[
     bool, typer.Option("--no-taste", help="Mind neither what is loved nor what is skipped.")
 ]

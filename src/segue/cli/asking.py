@@ -13,6 +13,7 @@ from segue.cli.app import (
     MetricOption,
     NoTaste,
     Queries,
+    SpaceOption,
     app,
     open_library,
 )
@@ -48,7 +49,7 @@ def like(
         str | None, typer.Option(help='By description instead: "female vocalists, sad".')
     ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
-    space: Annotated[str, typer.Option(help="Space to search in; see `segue spaces`.")] = "sound",
+    space: SpaceOption = None,
     blend: Annotated[
         str | None, typer.Option(help="Several spaces instead: sound=0.6,metadata=0.2,listens=0.2.")
     ] = None,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, MetricOption, app, open_library
+from segue.cli.app import JsonOption, LibraryOption, MetricOption, SpaceOption, app, open_library
 from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
 
 export_app = typer.Typer(help="Write data for other programs.", no_args_is_help=True)
@@ -38,43 +38,6 @@ def list_(library: LibraryOption = None, json: JsonOption = False) -> None:
             for track in tracks
         ],
     )
-
-
-@app.command()
-def show(
-    query: Annotated[str, typer.Argument(help="A track's id, file, or words of its title.")],
-    library: LibraryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Show a track's tags, every named feature, and how it would be described.
-
-    Example: segue show 12
-    """
-    with open_library(library) as lib:
-        found = lib.describe(query)
-    if json:
-        fields = [
-            track_fields(item.track) | {"features": item.track.facts, "tags": item.tags}
-            for item in found
-        ]
-        print_json("show", {"tracks": fields})
-        return
-    for item in found:
-        tags = item.track.tags
-        named = {
-            "artist": tags.artist,
-            "album": tags.album,
-            "genre": tags.genre,
-            "year": tags.year,
-            "file": shown(item.track.path) + (" (missing)" if item.track.missing else ""),
-        }
-        rows = [(name, str(value)) for name, value in named.items() if value]
-        rows += [
-            (name.replace("_", " "), _value(value)) for name, value in item.track.facts.items()
-        ]
-        likeliest = sorted(item.tags.items(), key=lambda tag: -tag[1])[:5]
-        rows.append(("described as", ", ".join(f"{name} {p:.0%}" for name, p in likeliest)))
-        print_table(f"{item.track.id}  {tags.title}", ("", ""), rows)
 
 
 @app.command()
@@ -181,7 +144,7 @@ def evaluate(
 @export_app.command("vectors")
 def export_vectors(
     output: Annotated[Path, typer.Option("-o", "--output", help="The file to write, .npz.")],
-    space: Annotated[str, typer.Option(help="Which space; see `segue spaces`.")] = "sound",
+    space: SpaceOption = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -194,6 +157,7 @@ def export_vectors(
     from segue.formats.whole import replacing
 
     with open_library(library) as lib:
+        space = space or lib.usual_space()
         ids, vectors = lib.vectors(space)
         paths = {track.id: str(track.path) for track in lib.tracks()}
     with replacing(output) as partial, partial.open("wb") as file:
@@ -202,9 +166,3 @@ def export_vectors(
         print_json("export", {"path": shown(output), "space": space, "tracks": len(ids)})
     else:
         say(f"wrote {len(ids)} vectors of the space {space} to {shown(output)}")
-
-
-def _value(value: float | str) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

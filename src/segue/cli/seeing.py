@@ -8,6 +8,8 @@ import typer
 from segue.cli.app import (
     JsonOption,
     LibraryOption,
+    SeedOption,
+    SpaceOption,
     app,
     check_target,
     counting,
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
 GroupingMethod = Literal["kmeans", "hdbscan", "agglomerative"]
-SpaceOption = Annotated[str, typer.Option(help="Which space; see `segue spaces`.")]
-SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")]
 
 
 @app.command("map")
@@ -31,7 +31,7 @@ def map_(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A page .html, or a picture .png, .svg, .pdf.")
     ] = Path("map.html"),
-    space: SpaceOption = "sound",
+    space: SpaceOption = None,
     method: Annotated[
         Method | None,
         typer.Option(help="Else nerv up to 1,000 tracks, tsne up to 10,000, then umap."),
@@ -75,6 +75,7 @@ def map_(
     wanted = Wanted(method, neighbours, min_dist, perplexity, learning_rate, seed)
     with open_library(library) as lib:
         with counting("neighbours") as watch:
+            space = space or lib.usual_space()
             found = lib.atlas.map(space, wanted, update=update, watch=watch)
         with counting("previews") as watch:
             lib.atlas.draw(
@@ -112,7 +113,7 @@ def groups(
     on: Annotated[
         Literal["space", "plane"], typer.Option(help="In the space itself, or on its map.")
     ] = "space",
-    space: SpaceOption = "sound",
+    space: SpaceOption = None,
     m3u: Annotated[
         Path | None, typer.Option(help="Write each group as a playlist into this folder.")
     ] = None,
@@ -132,6 +133,7 @@ def groups(
     if count == 0:
         raise BadArgument(f"-k {k}: give a number of groups, or auto")
     with open_library(library) as lib:
+        space = space or lib.usual_space()
         found = lib.atlas.groups(space, method, count, on=on, seed=seed)
         tracks = {track.id: track for track in lib.tracks()} if m3u else {}
     written: dict[str, Path] = {}
@@ -207,7 +209,7 @@ def tree(
     min_tracks: Annotated[
         int, typer.Option(min=1, help="Only artists or albums of so many tracks.")
     ] = 1,
-    space: SpaceOption = "sound",
+    space: SpaceOption = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -219,6 +221,7 @@ def tree(
 
     check_target(output, TREE_FILES)
     with open_library(library) as lib:
+        space = space or lib.usual_space()
         found = lib.atlas.tree(space, level, min_tracks=min_tracks)
     draw_tree(found, output)
     if json:

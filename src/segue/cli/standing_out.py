@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, app, live_line, open_library
+from segue.cli.app import JsonOption, LibraryOption, SpaceOption, app, live_line, open_library
 from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
-from segue.cli.seeing import SpaceOption
 
 if TYPE_CHECKING:
     from segue.atlas.versions import Versions
@@ -95,7 +94,7 @@ def twins(
 @app.command()
 def outliers(
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
-    space: SpaceOption = "sound",
+    space: SpaceOption = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -106,6 +105,7 @@ def outliers(
     Example: segue outliers -n 5
     """
     with open_library(library) as lib:
+        space = space or lib.usual_space()
         found = lib.atlas.outliers(n, space=space)
     if json:
         fields = [

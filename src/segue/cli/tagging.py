@@ -43,7 +43,9 @@ def write(
     """
     fields = [name for name, on in (("bpm", bpm), ("key", key), ("mood", mood)) if on]
     with open_library(library) as lib:
-        done = lib.write_tags(*(queries or ()), fields=fields, overwrite=overwrite, dry_run=dry_run)
+        done = lib.file_tags.write(
+            *(queries or ()), fields=fields, overwrite=overwrite, dry_run=dry_run
+        )
     _tell(done, "would be written" if dry_run else "written", json=json)
 
 
@@ -56,7 +58,7 @@ def undo(library: LibraryOption = None, json: JsonOption = False) -> None:
     Example: segue tags undo
     """
     with open_library(library) as lib:
-        done = lib.undo_tags()
+        done = lib.file_tags.undo()
     _tell(done, "undone", json=json)
 
 

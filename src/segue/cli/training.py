@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, app, live_line, open_library
-from segue.cli.output import label, print_json, print_table, say, shown
+from segue.cli.output import print_json, print_table, say, shown
 
 if TYPE_CHECKING:
-    from segue.learning import Learned
-    from segue.learning import Watcher as LearningWatcher
+    from segue.learning.places import Learned
+    from segue.learning.places import Watcher as LearningWatcher
     from segue.train.loop import Watcher as TrainingWatcher
 
 train_app = typer.Typer(help="Learn a space from your own library.", no_args_is_help=True)
@@ -89,7 +88,7 @@ def train_sound(
     )
     name = space or ("learned" if preset == "default" else preset)
     with open_library(library) as lib, _progress() as (watch, watch_training):
-        learned = lib.train(
+        learned = lib.learning.train(
             name,
             training,
             resume=resume,
@@ -104,69 +103,6 @@ def train_sound(
         _say_learned(learned)
     if learned.failures:
         raise typer.Exit(1)
-
-
-@app.command()
-def reconstruct(
-    query: Annotated[str, typer.Argument(help="A track's id, file, or words of its title.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="A picture (.png, .svg, .pdf), or .wav to hear.")
-    ],
-    space: Annotated[str, typer.Option(help="A space learned with `segue train`.")] = "learned",
-    library: LibraryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Show, or let hear, what a learned space keeps of a track.
-
-    The picture has the spectrogram, its reconstruction, their difference and the encoded
-    image. In the sound the phases are guessed.
-
-    Example: segue reconstruct 3 --space dual-axis -o three.png
-    """
-    with open_library(library) as lib:
-        made = lib.reconstruct(query, space)
-    if output.suffix.lower() == ".wav":
-        from segue.formats.sound import write_wav
-        from segue.represent.inverse import sound_of_image
-        from segue.represent.sound import SAMPLE_RATE_HZ
-
-        write_wav(output, sound_of_image(made.reconstruction, made.kind), SAMPLE_RATE_HZ)
-    else:
-        from segue.pictures.learned import draw_reconstruction
-
-        title = f"{label(made.track)}, space {space}"
-        draw_reconstruction(made.image, made.reconstruction, made.code, made.kind, output, title)
-    error = float(((made.image - made.reconstruction) ** 2).mean())
-    if json:
-        print_json("reconstruct", {"path": shown(output), "mean_square_error": error})
-    else:
-        say(f"wrote {shown(output)}; mean square error {error:.5f}")
-
-
-@app.command()
-def filters(
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="The picture: .png, .svg or .pdf.")
-    ],
-    space: Annotated[str, typer.Option(help="A space learned with `segue train`.")] = "learned",
-    tracks: Annotated[int, typer.Option(min=1, help="How many are named by each.")] = 3,
-    library: LibraryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Draw what a learned space's first filters look like, and which tracks excite them.
-
-    Example: segue filters --space dual-axis -o filters.png
-    """
-    from segue.pictures.learned import draw_filters
-
-    with open_library(library) as lib:
-        found = lib.filters(space, tracks=tracks)
-    draw_filters(found, output, f"first filters of the space {space}")
-    if json:
-        fields = [{"layer": one.layer, "tracks": list(one.tracks)} for one in found]
-        print_json("filters", {"path": shown(output), "filters": fields})
-    else:
-        say(f"wrote {len(found)} filters to {shown(output)}")
 
 
 @contextmanager

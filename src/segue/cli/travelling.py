@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, NoTaste, Queries, app, open_library
+from segue.cli.app import (
+    JsonOption,
+    LibraryOption,
+    NoTaste,
+    Queries,
+    SpaceOption,
+    app,
+    open_library,
+)
 from segue.cli.asking import leaning_told, named, refuse_whole_paths_in_pages, write_list
 from segue.cli.output import label, minutes, print_json, print_table, say, track_fields
 from segue.errors import BadArgument
@@ -32,7 +40,7 @@ def path(
     start: Annotated[str, typer.Argument(help="A track's id, its file, or words of its title.")],
     goal: Annotated[str, typer.Argument(help="Likewise.")],
     n: Annotated[int, typer.Option("-n", min=2, help="How many tracks, both ends counted.")] = 20,
-    space: Annotated[str, typer.Option(help="Which space; see `segue spaces`.")] = "sound",
+    space: SpaceOption = None,
     output: Output = None,
     absolute: Absolute = False,
     library: LibraryOption = None,
@@ -48,6 +56,7 @@ def path(
     """
     refuse_whole_paths_in_pages(output, absolute=absolute)
     with open_library(library) as lib:
+        space = space or lib.usual_space(start, goal)
         found = lib.journeys.path(start, goal, n, space=space)
     steps = [0.0, *found.steps]
     if output:
@@ -110,7 +119,7 @@ def playlist(
         int | None,
         typer.Option(min=0, max=2**32 - 1, help="For the same list again; else another each time."),
     ] = None,
-    space: Annotated[str, typer.Option(help="Which space; see `segue spaces`.")] = "sound",
+    space: SpaceOption = None,
     output: Output = None,
     absolute: Absolute = False,
     no_taste: NoTaste = False,

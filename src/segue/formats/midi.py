@@ -14,6 +14,7 @@ from segue.errors import Unreadable
 from segue.formats.names import clean
 from segue.records import Part, Score
 
+MIDI_SUFFIXES: Final = (".mid", ".midi")
 MOST_BYTES: Final = 16 << 20
 MOST_NOTES: Final = 500_000
 #: Tempos beyond are leftovers or mistakes; the one before goes on.

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from segue.formats.sound import SUFFIXES
+from segue.formats import score, sound
+from segue.formats.kinds import kind_of
 from segue.formats.whole import is_partial
-from segue.records import FileState
+from segue.records import FileState, Kind
 
 #: Music that Segue cannot read (yet): said once per file, where covers and texts are passed over.
 UNSUPPORTED: Final = frozenset(
@@ -55,6 +56,9 @@ UNSUPPORTED: Final = frozenset(
 )
 
 
+_XML_HEAD: Final = 4096
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A file to add; `root` is the folder it was found from."""
@@ -62,6 +66,7 @@ class Found:
     path: bytes
     root: bytes
     state: FileState
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,8 @@ def _look(path: bytes, root: bytes, *, asked_for: bool) -> Iterator[Scanned]:
     if is_partial(file):
         yield PassedOver(path)
         return
-    if suffix not in SUFFIXES:
+    kind = kind_of(file)
+    if kind is None:
         if suffix in UNSUPPORTED or asked_for:
             yield Obstacle(path, root, f"unsupported: {suffix or 'no ending'}; {_readable()}")
         else:
@@ -152,7 +158,20 @@ def _look(path: bytes, root: bytes, *, asked_for: bool) -> Iterator[Scanned]:
     if not stat.S_ISREG(status.st_mode):
         yield Obstacle(path, root, "not a regular file")
         return
-    yield Found(path, root, FileState(status.st_size, status.st_mtime_ns))
+    if suffix == ".xml" and not asked_for and not _holds_music(path):
+        yield PassedOver(path)
+        return
+    yield Found(path, root, FileState(status.st_size, status.st_mtime_ns), kind)
+
+
+def _holds_music(path: bytes) -> bool:
+    """Tell MusicXML from all else that ends in .xml, by its beginning."""
+    try:
+        with open(path, "rb") as file:  # Path refuses bytes
+            begins = file.read(_XML_HEAD).replace(b"\0", b"")  # of UTF-16, half of the bytes
+    except OSError:
+        return True  # the reader will say what is wrong
+    return b"<score-partwise" in begins or b"<score-timewise" in begins
 
 
 def _why(error: OSError) -> str:
@@ -166,4 +185,5 @@ def _why(error: OSError) -> str:
 
 
 def _readable() -> str:
-    return "Segue reads " + " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+    suffixes = sound.SUFFIXES | score.SUFFIXES
+    return "Segue reads " + " ".join(sorted(suffix[1:] for suffix in suffixes))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from segue.ingest.add import DECODE_LIMIT_S, TASK, decode_now
+from segue.ingest.add import DECODE_LIMIT_S, TASK
 from segue.ingest.analyse import Decode, Decoded
 from segue.ingest.images import Filled
+from segue.ingest.now import decode_now
 from segue.ingest.workers import Fault, Workers
 from segue.model.sound.embed import SoundModel
 from segue.records import Failure, FloatArray, Span, Track

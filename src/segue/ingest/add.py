@@ -3,22 +3,32 @@
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from segue.errors import Unreadable
 from segue.formats.scan import Found, Obstacle, PassedOver, scan
-from segue.ingest.analyse import Decode, Decoded, Identify, Identity, Job
-from segue.ingest.workers import Fault, Workers
-from segue.records import Analysis, Failure, FileState, FloatArray, Span
+from segue.ingest.analyse import (
+    Answer,
+    Decode,
+    Decoded,
+    DecodedScore,
+    DecodedTune,
+    DecodeScore,
+    Identify,
+    Identity,
+    Job,
+)
+from segue.ingest.workers import Workers
+from segue.records import Analysis, Failure, FileState, Kind, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
 
 if TYPE_CHECKING:
+    from segue.model.score.embed import ScoreModel
     from segue.model.sound.embed import SoundModel
 
 COMMIT_EVERY_S: Final = 1.0  # at most this much work is done again after a power cut
@@ -90,42 +100,6 @@ def add(
         return run.report
 
 
-def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
-    """Compute the vectors of a file that need not be in the library.
-
-    Parameters
-    ----------
-    path : Path
-    passage : Span, optional
-        Only this stretch of it.
-
-    Raises
-    ------
-    Unreadable
-        With the reason.
-    """
-    from segue.model.sound.embed import SoundModel
-
-    decoded = decode_now(path, passage)
-    return SoundModel().embed(decoded.patches, decoded.features)
-
-
-def decode_now(path: Path, passage: Span | None) -> Decoded:
-    """Decode a file that need not be in the library, in a worker process.
-
-    Raises
-    ------
-    Unreadable
-        With the reason.
-    """
-    with Workers[Decode, Decoded](TASK, 1) as workers:
-        workers.submit(Decode(os.fsencode(path), passage), DECODE_LIMIT_S)
-        result = next(iter(workers.results()))[1]
-    if isinstance(result, Fault):
-        raise Unreadable(f"{path}: {result.reason}")
-    return result
-
-
 class _Run:
     def __init__(self, store: Store, workers: int, watch: Watcher | None) -> None:
         self.report = AddReport()
@@ -141,6 +115,7 @@ class _Run:
         self._last_commit = time.monotonic()
         self._done = 0
         self._model: SoundModel | None = None
+        self._score_model: ScoreModel | None = None
 
     # ---- what is there -------------------------------------------------------------------
 
@@ -151,6 +126,7 @@ class _Run:
         blocked: list[bytes] = []
         back: list[int] = []
         roots: set[bytes] = set()
+        kinds: set[Kind] = set()
         for item in scan(paths):
             met.add(item.path)
             if isinstance(item, PassedOver):
@@ -158,6 +134,8 @@ class _Run:
                 continue
             roots.add(item.root)
             before = known.get(item.path)
+            if isinstance(item, Found):
+                kinds.add(item.kind)
             if isinstance(item, Obstacle):
                 blocked.append(item.path)
                 if before is not None and before.state == UNSEEN:
@@ -166,28 +144,29 @@ class _Run:
                     self._later_fail(item.path, UNSEEN, item.reason)
             elif before is None or before.state != item.state or not before.complete:
                 self._todo.append((item, before))
-            elif before.track is None:
+            elif not before.tracks:
                 self.report.failed_before += 1
             else:
                 self.report.unchanged += 1
-                if before.track in missing:
-                    back.append(before.track)
+                back += missing.intersection(before.tracks)
         whole = [os.fsencode(os.path.abspath(path)) for path in paths]
         gone = {
             path: file
             for path, file in known.items()
             if path not in met and _below(path, whole) and not _below(path, blocked)
         }
-        vanished = [file.track for file in gone.values() if file.track is not None]
-        self.report.missing = len(set(vanished) - missing)
+        vanished = [track for file in gone.values() for track in file.tracks]
+        self.report.missing = sum(
+            not missing.issuperset(file.tracks) for file in gone.values() if file.tracks
+        )
         with self._store.transaction():
-            self._store.spaces.register()
+            self._store.spaces.register(kinds)
             for root in roots:
                 self._store.files.add_root(root)
             self._store.set_missing(vanished, missing=True)
             self._store.set_missing(back, missing=False)
             self._store.files.remove_failures(
-                path for path, file in gone.items() if file.track is None
+                path for path, file in gone.items() if not file.tracks
             )
 
     # ---- what is new ---------------------------------------------------------------------
@@ -195,30 +174,33 @@ class _Run:
     def analyse(self) -> None:
         try:
             if self._todo:
-                with Workers[Job, Identity | Decoded](TASK, self._worker_count) as workers:
+                with Workers[Job, Answer](TASK, self._worker_count) as workers:
                     self._work(workers)
         finally:
             self._commit()
         with self._store.transaction():
             self._store.spaces.drop_outdated()
 
-    def _work(self, workers: "Workers[Job, Identity | Decoded]") -> None:
+    def _work(self, workers: "Workers[Job, Answer]") -> None:
         for found, before in self._todo:
             self._found[found.path] = (found, before)
-            workers.submit(Identify(found.path, found.root), _limit_s(IDENTIFY_LIMIT_S, found))
+            job = Identify(found.path, found.root, found.kind)
+            workers.submit(job, _limit_s(IDENTIFY_LIMIT_S, found))
         for job, result in workers.results():
             found, _ = self._found[job.path]
             if isinstance(result, Identity):
                 self._identified(workers, found, result)
             elif isinstance(result, Decoded):
                 self._decoded(found, result)
+            elif isinstance(result, DecodedScore):
+                self._decoded_score(found, result)
             else:
                 self._lost(found, result.reason)
             if time.monotonic() - self._last_commit > COMMIT_EVERY_S:
                 self._commit()
 
     def _identified(
-        self, workers: "Workers[Job, Identity | Decoded]", found: Found, identity: Identity
+        self, workers: "Workers[Job, Answer]", found: Found, identity: Identity
     ) -> None:
         self._identities[found.path] = identity
         same = self._waiting.get(identity.content_hash)
@@ -230,27 +212,61 @@ class _Run:
             self._finish(found, partial(self._place, found))
         else:
             self._waiting[identity.content_hash] = []
-            workers.submit(Decode(found.path), _limit_s(DECODE_LIMIT_S, found), first=True)
+            job = Decode(found.path) if found.kind == "sound" else DecodeScore(found.path)
+            workers.submit(job, _limit_s(DECODE_LIMIT_S, found), first=True)
 
     def _decoded(self, found: Found, decoded: Decoded) -> None:
         if self._model is None:
             from segue.model.sound.embed import SoundModel  # where nothing is new, it is not needed
 
             self._model = SoundModel(threads=max(1, self._worker_count // 2))
-        identity = self._identities[found.path]
         analysis = Analysis(
             vectors=self._model.embed(decoded.patches, decoded.features),
             facts=decoded.facts,
             fingerprint=decoded.fingerprint,
             duration_s=decoded.duration_s,
         )
+        self._store_tunes(found, {0: analysis})
+
+    def _decoded_score(self, found: Found, decoded: DecodedScore) -> None:
+        if self._score_model is None:
+            from segue.model.score.embed import ScoreModel
+
+            self._score_model = ScoreModel(threads=max(1, self._worker_count // 2))
+        only = len(decoded.tunes) == 1
+        analyses: dict[int, Analysis] = {}
+        broken: list[str] = []
+        for number, tune in enumerate(decoded.tunes, start=1):
+            if isinstance(tune, DecodedTune):
+                analyses[0 if only else number] = _analysis(tune, self._score_model)
+            else:
+                broken.append(f"tune {number}: {tune.reason}")
+        if only and broken:
+            self._lost(found, decoded.tunes[0].reason)
+            return
+        self._store_tunes(found, analyses)
+        if broken:
+            rest = f"; the other {len(analyses)} tunes were added" if analyses else ""
+            self._later_fail(found.path, found.state, "; ".join(broken) + rest)
+
+    def _store_tunes(self, found: Found, analyses: Mapping[int, Analysis]) -> None:
+        """Store what a file holds, in place of what it held before."""
+        identity = self._identities[found.path]
         before = self._found[found.path][1]
 
         def store() -> None:
-            self._store.add_track(
-                found.path, found.state, identity.content_hash, identity.tags, analysis
-            )
-            if before is None or before.track is None:
+            for tune, analysis in analyses.items():
+                self._store.add_track(
+                    found.path,
+                    found.state,
+                    identity.content_hash,
+                    _tags_of(identity, tune),
+                    analysis,
+                    found.kind,
+                    tune,
+                )
+            self._store.keep_tunes(found.path, analyses)
+            if before is None or not before.tracks:
                 self.report.added += 1
             else:
                 self.report.changed += 1
@@ -264,19 +280,28 @@ class _Run:
     def _place(self, found: Found) -> None:
         """Give a file whose content is known a row: its old one, a moved one, or a copy."""
         identity = self._identities[found.path]
-        same = self._store.with_content(identity.content_hash)
-        for track in same:
-            if os.fsencode(track.path) == found.path:
-                self._store.touch_track(track.id, found.state, identity.tags)
-                self.report.unchanged += 1
-                return
-        for track in same:
-            if not os.path.lexists(track.path):
+        same: dict[Path, list[Track]] = defaultdict(list)
+        for track in self._store.with_content(identity.content_hash):
+            same[track.path].append(track)
+        if here := same.get(Path(os.fsdecode(found.path))):
+            for track in here:
+                tags = _tags_of(identity, track.tune)
+                self._store.touch_track(track.id, found.state, tags)
+            self.report.unchanged += 1
+            return
+        gone = [path for path in same if not os.path.lexists(path)]
+        tracks = same[(gone or list(same))[0]]
+        for track in tracks:
+            if gone:
                 self._store.move_track(track.id, found.path, found.state)
-                self.report.moved += 1
-                return
-        self._store.copy_track(same[0].id, found.path, found.state, identity.tags)
-        self.report.copied += 1
+            else:
+                tags = _tags_of(identity, track.tune)
+                self._store.copy_track(track.id, found.path, found.state, tags)
+        self._store.keep_tunes(found.path, [track.tune for track in tracks])
+        if gone:
+            self.report.moved += 1
+        else:
+            self.report.copied += 1
 
     def _lost(self, found: Found, reason: str) -> None:
         self._later_fail(found.path, found.state, reason)
@@ -307,6 +332,20 @@ class _Run:
                 for store in pending:
                     store()
         self._last_commit = time.monotonic()
+
+
+def _analysis(tune: DecodedTune, model: "ScoreModel") -> Analysis:
+    return Analysis(
+        vectors=model.embed(tune.bars, tune.features),
+        facts=tune.facts,
+        fingerprint=tune.shingles,
+        duration_s=tune.duration_s,
+    )
+
+
+def _tags_of(identity: Identity, tune: int) -> Tags:
+    """Return the tags of a tune, by its number; 0 is that of a file of one."""
+    return identity.tags[min(max(tune - 1, 0), len(identity.tags) - 1)]
 
 
 def _below(path: bytes, folders: Iterable[bytes]) -> bool:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import Unreadable
+from segue.errors import BadArgument, Unreadable
+from segue.formats.score import Broken, read_score_tags, read_scores
 from segue.formats.sound import read_sound
 from segue.formats.tags import read_tags
-from segue.records import FloatArray, Span, Tags
+from segue.records import FloatArray, Kind, Score, Span, Tags
+from segue.represent.piano_roll import ByteArray
 from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 
 
@@ -21,6 +23,7 @@ class Identify:
 
     path: bytes
     root: bytes
+    kind: Kind = "sound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +34,30 @@ class Decode:
     passage: Span | None = None
 
 
-Job = Identify | Decode
+@dataclass(frozen=True, slots=True)
+class DecodeScore:
+    """Asks for the tunes of a file, as the models take them."""
+
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadScore:
+    """Asks for one tune of a file as it is written; 0 for that of a file of one."""
+
+    path: bytes
+    tune: int = 0
+
+
+Job = Identify | Decode | DecodeScore | ReadScore
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The hash of a file's bytes, and its tags."""
+    """The hash of a file's bytes, and the tags of each tune in it: of a recording, one."""
 
     content_hash: str
-    tags: Tags
+    tags: tuple[Tags, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +71,40 @@ class Decoded:
     duration_s: float
 
 
-def work(job: Job) -> Identity | Decoded:
+@dataclass(frozen=True, slots=True)
+class DecodedTune:
+    """A tune as the models take it; see the functions of `segue.represent`."""
+
+    bars: ByteArray  # a piano roll, packed
+    features: FloatArray  # raw, in the order of SCORE_FEATURE_NAMES
+    facts: dict[str, float | str]
+    shingles: NDArray[np.uint32]
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedScore:
+    """The tunes of a file, in order; `Broken` where one cannot be read."""
+
+    tunes: tuple[DecodedTune | Broken, ...]
+
+
+Answer = Identity | Decoded | DecodedScore | Score
+
+
+def work(job: Job) -> Answer:
     """Answer one job."""
     path = Path(os.fsdecode(job.path))
     if isinstance(job, Identify):
-        return _identify(path, Path(os.fsdecode(job.root)))
+        return _identify(path, Path(os.fsdecode(job.root)), job.kind)
+    if isinstance(job, DecodeScore):
+        return DecodedScore(tuple(_tune(found) for found in read_scores(path)))
+    if isinstance(job, ReadScore):
+        return _read_score(path, job.tune)
     return _decode(path, job.passage)
 
 
-def _identify(path: Path, root: Path) -> Identity:
+def _identify(path: Path, root: Path, kind: Kind) -> Identity:
     try:
         with path.open("rb") as file:
             content_hash = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
@@ -71,7 +114,40 @@ def _identify(path: Path, root: Path) -> Identity:
         raise Unreadable("no permission to read it") from None
     except OSError as error:
         raise Unreadable(f"cannot be read ({error.strerror})") from None
-    return Identity(content_hash, read_tags(path, root))
+    tags = (read_tags(path, root),) if kind == "sound" else read_score_tags(path, root)
+    return Identity(content_hash, tags)
+
+
+def _read_score(path: Path, tune: int) -> Score:
+    tunes = read_scores(path)
+    if tune == 0 and len(tunes) > 1:
+        raise Unreadable(
+            f"it holds {len(tunes)} tunes; add it to a library, and ask for one of them"
+        )
+    if tune > len(tunes):
+        raise Unreadable(f"it has no tune {tune} any more; run `segue add` on it again")
+    found = tunes[max(tune - 1, 0)]
+    if isinstance(found, Broken):
+        raise Unreadable(found.reason)
+    return found
+
+
+def _tune(score: Score | Broken) -> DecodedTune | Broken:
+    # Here, as in `_decode`, since the parent needs none of it.
+    from segue.represent.piano_roll import PianoRoll
+    from segue.represent.score_features import describe_score
+    from segue.represent.shingles import shingles
+
+    if isinstance(score, Broken):
+        return score
+    try:
+        bars = PianoRoll.from_score(score).packed()
+    except BadArgument as error:
+        return Broken(str(error))
+    description = describe_score(score)
+    return DecodedTune(
+        bars, description.vector, description.facts, shingles(score), description.duration_s
+    )
 
 
 def _decode(path: Path, passage: Span | None) -> Decoded:

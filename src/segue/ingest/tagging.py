@@ -13,6 +13,7 @@ import numpy as np
 from segue.errors import BadArgument
 from segue.formats.tagging import FIELDS, read_fields, short_key, write_fields
 from segue.model.sound.spaces import TAGS
+from segue.query import tracks_named
 from segue.records import Failure, FileState, Track
 from segue.store import Store
 from segue.store.files import KnownFile
@@ -42,27 +43,59 @@ class Written:
     failures: tuple[Failure, ...]
 
 
-def write_tags(
-    store: Store,
-    tracks: Sequence[Track],
-    fields: Sequence[str],
-    *,
-    overwrite: bool = False,
-    dry_run: bool = False,
-) -> Written:
-    """Write tempo, key or mood into the files of tracks.
+class FileTags:
+    """What the files of a library say of themselves; `segue.Library.file_tags`.
 
     Parameters
     ----------
     store : Store
-    tracks : sequence of Track
-    fields : sequence of str
-        Of "bpm", "key" and "mood", at least one.
-    overwrite : bool
-        Also where a file says something else already.
-    dry_run : bool
-        Change nothing, only tell.
     """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def write(
+        self,
+        *queries: str | int | Path,
+        fields: Sequence[str],
+        overwrite: bool = False,
+        dry_run: bool = False,
+    ) -> Written:
+        """Write tempo, key or mood into the files' own tags; the sound stays as it is.
+
+        Parameters
+        ----------
+        queries : str, int or Path
+            Which tracks; none for all.
+        fields : sequence of str
+            Of "bpm", "key" and "mood", at least one.
+        overwrite : bool
+            Also where a file says something else already.
+        dry_run : bool
+            Change nothing, only tell.
+        """
+        store = self._store
+        tracks = [track for query in queries for track in tracks_named(store, query)]
+        tracks = tracks if queries else store.tracks()
+        return _write(store, tracks, fields, overwrite=overwrite, dry_run=dry_run)
+
+    def undo(self) -> Written:
+        """Put back what the last `write` that is not undone yet changed.
+
+        A file that is gone is a failure, and forgotten, so that it bars no run before it; unless
+        its folder is gone too, which may come back with its disk.
+
+        Raises
+        ------
+        BadArgument
+            There is nothing to undo.
+        """
+        return _undo(self._store)
+
+
+def _write(
+    store: Store, tracks: Sequence[Track], fields: Sequence[str], *, overwrite: bool, dry_run: bool
+) -> Written:
     if not fields or not set(fields) <= set(FIELDS):
         raise BadArgument("say what to write: --bpm, --key, --mood")
     moods = _moods(store) if "mood" in fields else {}
@@ -96,17 +129,7 @@ def write_tags(
     return Written(tuple(changes), kept, tuple(failures))
 
 
-def undo_tags(store: Store) -> Written:
-    """Put back what the last run of `write_tags` that is not undone yet changed.
-
-    A file that is gone is a failure, and forgotten, so that it bars no run before it; unless its
-    folder is gone too, which may come back with its disk.
-
-    Raises
-    ------
-    BadArgument
-        There is nothing to undo.
-    """
+def _undo(store: Store) -> Written:
     run, changes = store.written.last_run()
     if not changes:
         raise BadArgument("no tags were written that are not undone yet")

@@ -1,8 +1,9 @@
 """Ways through a library: paths from one track to another, and playlists that flow."""
 
 from segue.answers.question import Query, Question
-from segue.answers.ranking import SOUND, rank
+from segue.answers.ranking import rank
 from segue.answers.taste import leaning
+from segue.answers.usual import usual_space_of
 from segue.journeys.path import Path, find_path
 from segue.journeys.playlist import Item, Wish, make_playlist
 from segue.query import Filters, track_named
@@ -20,7 +21,7 @@ class Journeys:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def path(self, start: Query, goal: Query, n: int = 20, *, space: str = SOUND) -> Path:
+    def path(self, start: Query, goal: Query, n: int = 20, *, space: str | None = None) -> Path:
         """Find a journey in small steps from one track to another.
 
         Parameters
@@ -29,17 +30,17 @@ class Journeys:
             Each names one track of the library.
         n : int
             How many tracks, both ends counted.
-        space : str
+        space : str, optional
+            Else the usual one of the kind of music that is asked with.
         """
-        return find_path(
-            self._store, space, track_named(self._store, start), track_named(self._store, goal), n
-        )
+        ends = track_named(self._store, start), track_named(self._store, goal)
+        return find_path(self._store, space or usual_space_of(self._store, ends), *ends, n)
 
     def playlist(
         self,
         *queries: Query,
         wish: Wish | None = None,
-        space: str = SOUND,
+        space: str | None = None,
         filters: Filters | None = None,
         taste: bool = True,
     ) -> list[Item]:
@@ -50,7 +51,8 @@ class Journeys:
         queries : str, int or Path
         wish : Wish, optional
             How long, in what order, how surprising; else 30 tracks in small steps.
-        space : str
+        space : str, optional
+            Else the usual one of the kind of music that is asked with.
         filters : Filters, optional
         taste : bool
             Lean towards what is loved, and away from what is skipped.

@@ -45,7 +45,7 @@ DATABASE: Final = "segue.db"
 BUSY_S: Final = 10.0  # how long a reader waits for a writer's commit
 
 _TRACK_COLUMNS: Final = (
-    "tracks.id, tracks.kind, roots.path AS root_path, tracks.path, title, artist, album,"
+    "tracks.id, tracks.kind, roots.path AS root_path, tracks.path, tune, title, artist, album,"
     " album_artist, genre, year, track_number, duration_s, content_hash, missing, facts"
 )
 _TRACKS: Final = "tracks JOIN roots ON roots.id = tracks.root"
@@ -95,8 +95,8 @@ class Store:
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
             migrate(self._db, folder / DATABASE)
+            self._db.execute("PRAGMA foreign_keys = ON")
             self.spaces = Spaces(self._db, folder / "derived", wanted)
             self.listens = Listens(self._db)
             self.maps = Maps(self._db)
@@ -160,14 +160,16 @@ class Store:
         tags: Tags,
         analysis: Analysis,
         kind: Kind = "sound",
+        tune: int = 0,
     ) -> int:
-        """Store a newly analysed file, or what a changed one holds now; return its id."""
+        """Store what a new file holds, or a changed one holds now; return its id."""
         root, relative = self.files.locate(path)
         self._db.execute(
-            "INSERT INTO tracks (kind, root, path, size, mtime_ns, content_hash, title, artist,"
-            " album, album_artist, genre, year, track_number, words, duration_s, facts,"
-            " fingerprint) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-            " ON CONFLICT (root, path) DO UPDATE SET kind=excluded.kind, size=excluded.size,"
+            "INSERT INTO tracks (kind, root, path, tune, size, mtime_ns, content_hash, title,"
+            " artist, album, album_artist, genre, year, track_number, words, duration_s, facts,"
+            " fingerprint) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+            " ON CONFLICT (root, path, tune) DO UPDATE SET kind=excluded.kind,"
+            " size=excluded.size,"
             " mtime_ns=excluded.mtime_ns, content_hash=excluded.content_hash, missing=0,"
             " title=excluded.title, artist=excluded.artist, album=excluded.album,"
             " album_artist=excluded.album_artist, genre=excluded.genre, year=excluded.year,"
@@ -178,6 +180,7 @@ class Store:
                 kind,
                 root,
                 relative,
+                tune,
                 state.size,
                 state.mtime_ns,
                 content_hash,
@@ -188,21 +191,34 @@ class Store:
                 analysis.fingerprint.astype("<u4").tobytes(),
             ),
         )
-        track = self.files.track_at(root, relative)
+        track = self.files.track_at(root, relative, tune)
         self.spaces.forget_learned(track)
         for name, vector in analysis.vectors.items():
             self.spaces.put(name, track, vector)
         self.files.forget(root, relative)
         return track
 
-    def copy_track(self, source: int, path: bytes, state: FileState, tags: Tags) -> int:
-        """Store a file whose content is known from another track: a row of its own."""
+    def keep_tunes(self, path: bytes, tunes: Iterable[int]) -> None:
+        """Take out the tracks of a changed file that it no longer holds."""
         root, relative = self.files.locate(path)
-        self._db.execute("DELETE FROM tracks WHERE root = ? AND path = ?", (root, relative))
+        gone = self.where(
+            "root = ? AND tracks.path = ? AND tune NOT IN (SELECT value FROM json_each(?))",
+            (root, relative, json.dumps(list(tunes))),
+        )
+        self.remove_tracks(gone)
+
+    def copy_track(self, source: int, path: bytes, state: FileState, tags: Tags) -> int:
+        """Store a tune whose content is known from another track: a row of its own."""
+        root, relative = self.files.locate(path)
+        self._db.execute(
+            "DELETE FROM tracks WHERE root = ? AND path = ?"
+            " AND tune = (SELECT tune FROM tracks WHERE id = ?)",
+            (root, relative, source),
+        )
         cursor = self._db.execute(
-            "INSERT INTO tracks (kind, root, path, size, mtime_ns, content_hash, title, artist,"
-            " album, album_artist, genre, year, track_number, words, duration_s, facts,"
-            " fingerprint) SELECT kind, ?, ?, ?, ?, content_hash, ?, ?, ?, ?, ?, ?, ?, ?,"
+            "INSERT INTO tracks (kind, root, path, tune, size, mtime_ns, content_hash, title,"
+            " artist, album, album_artist, genre, year, track_number, words, duration_s, facts,"
+            " fingerprint) SELECT kind, ?, ?, tune, ?, ?, content_hash, ?, ?, ?, ?, ?, ?, ?, ?,"
             " duration_s, facts, fingerprint FROM tracks WHERE id = ?",
             (
                 root,
@@ -228,7 +244,9 @@ class Store:
         """Record that a track's file lies elsewhere now."""
         root, relative = self.files.locate(path)
         self._db.execute(
-            "DELETE FROM tracks WHERE root = ? AND path = ? AND id <> ?", (root, relative, track)
+            "DELETE FROM tracks WHERE root = ? AND path = ? AND id <> ?"
+            " AND tune = (SELECT tune FROM tracks WHERE id = ?)",
+            (root, relative, track, track),
         )
         self._db.execute(
             "UPDATE tracks SET root = ?, path = ?, size = ?, mtime_ns = ?, missing = 0"
@@ -299,6 +317,11 @@ class Store:
     def count(self) -> int:
         """Count the tracks."""
         return int(self._db.execute("SELECT count(*) FROM tracks").fetchone()[0])
+
+    def kinds(self) -> dict[Kind, int]:
+        """Count the tracks of each kind that is there."""
+        rows = self._db.execute("SELECT kind, count(*) FROM tracks GROUP BY kind ORDER BY kind")
+        return {row[0]: row[1] for row in rows}
 
     def where(self, condition: str, values: Sequence[object]) -> list[int]:
         """List the ids of the tracks that meet a condition in SQL."""

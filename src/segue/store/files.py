@@ -14,8 +14,8 @@ class KnownFile:
     """What the library recorded about a file when it was last looked at."""
 
     state: FileState
-    track: int | None  # None: it failed
-    complete: bool  # has a vector in every current space
+    tracks: tuple[int, ...]  # none: it failed; several: it holds many tunes
+    complete: bool  # they have been placed in every current space
 
 
 class Files:
@@ -56,19 +56,22 @@ class Files:
         """List every file that the library has met, by absolute path."""
         known: dict[bytes, KnownFile] = {}
         roots = {row["id"]: unquote_to_bytes(row["path"]) for row in self._rows("roots")}
+        failed: set[bytes] = set()
         for row in self._rows("failures"):
-            known[join(roots[row["root"]], row["path"])] = KnownFile(
-                FileState(row["size"], row["mtime_ns"]), None, complete=True
-            )
+            whole = join(roots[row["root"]], row["path"])
+            known[whole] = KnownFile(FileState(row["size"], row["mtime_ns"]), (), complete=True)
+            failed.add(whole)
         rows = self._db.execute("SELECT id, root, path, size, mtime_ns FROM tracks")
         for track, root, path, size, mtime_ns in rows:
             whole = join(roots[root], path)
-            if failed := known.get(whole):
-                # The track stays as it was while its changed file cannot be read.
-                known[whole] = KnownFile(failed.state, track, complete=True)
-            else:
+            before = known.get(whole)
+            if before is None:
                 state = FileState(size, mtime_ns)
-                known[whole] = KnownFile(state, track, complete=track in complete)
+                known[whole] = KnownFile(state, (track,), complete=track in complete)
+            else:
+                # Tracks stay as they were while their changed file cannot be read.
+                whole_is = before.complete and (whole in failed or track in complete)
+                known[whole] = KnownFile(before.state, (*before.tracks, track), whole_is)
         return known
 
     def failures(self) -> list[Failure]:
@@ -89,10 +92,11 @@ class Files:
         root = max((root for root in roots if is_inside(path, root)), key=len)
         return roots[root], quote(path[len(root) :].lstrip(b"/"))
 
-    def track_at(self, root: int, relative: str) -> int:
+    def track_at(self, root: int, relative: str, tune: int) -> int:
         """Return the id of the track at a place."""
         row = self._db.execute(
-            "SELECT id FROM tracks WHERE root = ? AND path = ?", (root, relative)
+            "SELECT id FROM tracks WHERE root = ? AND path = ? AND tune = ?",
+            (root, relative, tune),
         ).fetchone()
         return int(row[0])
 

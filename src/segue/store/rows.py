@@ -74,4 +74,5 @@ def track_of(row: sqlite3.Row) -> Track:
         content_hash=row["content_hash"],
         missing=bool(row["missing"]),
         facts=json.loads(row["facts"]),
+        tune=row["tune"],
     )

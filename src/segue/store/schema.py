@@ -99,11 +99,47 @@ CREATE TABLE written_tags (                -- what `segue tags write` changed, t
     at TEXT NOT NULL
 );
 """
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST_SCHEMA, _LEARNED_AND_LISTENS, _MAPS_AND_TASTE)
+# A file may hold many tunes. The column is part of what must be unique, and SQLite can change
+# that only by way of a new table; numbers of removed tracks are still not given again.
+_TUNES: Final = """
+CREATE TABLE tracks_now (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    root INTEGER NOT NULL REFERENCES roots(id),
+    path TEXT NOT NULL,
+    tune INTEGER NOT NULL DEFAULT 0,       -- which of the file's, from 1; 0: it is the whole
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, content_hash TEXT NOT NULL,
+    missing INTEGER NOT NULL DEFAULT 0,
+    title TEXT NOT NULL, artist TEXT NOT NULL, album TEXT NOT NULL, album_artist TEXT NOT NULL,
+    genre TEXT NOT NULL, year INTEGER, track_number INTEGER,
+    words TEXT NOT NULL,
+    duration_s REAL NOT NULL,
+    facts TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    UNIQUE (root, path, tune)
+);
+INSERT INTO tracks_now SELECT id, kind, root, path, 0, size, mtime_ns, content_hash, missing,
+    title, artist, album, album_artist, genre, year, track_number, words, duration_s, facts,
+    fingerprint FROM tracks;
+UPDATE sqlite_sequence SET seq = (SELECT max(seq) FROM sqlite_sequence WHERE name = 'tracks')
+    WHERE name = 'tracks_now';
+DROP TABLE tracks;
+ALTER TABLE tracks_now RENAME TO tracks;
+CREATE INDEX tracks_by_content ON tracks (content_hash);
+"""
+MIGRATIONS: Final[tuple[str, ...]] = (
+    _FIRST_SCHEMA,
+    _LEARNED_AND_LISTENS,
+    _MAPS_AND_TASTE,
+    _TUNES,
+)
 
 
 def migrate(database: sqlite3.Connection, file: Path) -> None:
     """Bring a database to the newest schema; a copy is kept before each change.
+
+    Foreign keys must not be watched meanwhile: a table that is made anew would take all that
+    refers to it with it.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, WrongSpace
-from segue.records import FloatArray, Space, SpaceInfo
+from segue.records import FloatArray, Kind, Space, SpaceInfo
 from segue.store.matrix import Matrix, keep_derived, load_derived, load_matrix
 from segue.store.rows import space_of
 
@@ -37,9 +37,11 @@ class Spaces:
         self._derived = derived
         self._wanted = {space.name: space for space in wanted}
 
-    def register(self) -> None:
-        """Record the spaces that this Segue computes. Inside a transaction."""
+    def register(self, kinds: Collection[Kind]) -> None:
+        """Record the spaces that this Segue computes of these kinds. Inside a transaction."""
         for space in self._wanted.values():
+            if space.kind not in kinds:
+                continue
             self._db.execute(
                 "INSERT OR IGNORE INTO spaces (name, kind, dimension, metric, model, version)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
@@ -49,8 +51,8 @@ class Spaces:
     def known(self) -> list[SpaceInfo]:
         """List the recorded spaces."""
         rows = self._db.execute(
-            "SELECT spaces.*, (SELECT count(*) FROM vectors WHERE space = spaces.id) AS n"
-            " FROM spaces ORDER BY id"
+            "SELECT spaces.*, (SELECT count(*) FROM vectors"
+            " WHERE space = spaces.id AND length(data) > 0) AS n FROM spaces ORDER BY id"
         )
         return [
             SpaceInfo(
@@ -196,10 +198,12 @@ class Spaces:
         row = self._db.execute(
             "SELECT data FROM vectors WHERE space = ? AND track = ?", (space_id, track)
         ).fetchone()
-        return None if row is None else np.frombuffer(row["data"], "<f4").astype(np.float32)
+        if row is None or not row["data"]:
+            return None
+        return np.frombuffer(row["data"], "<f4").astype(np.float32)
 
     def put(self, name: str, track: int, vector: FloatArray) -> None:
-        """Store a track's vector. Inside a transaction."""
+        """Store a track's vector, of shape (0,) where it has none. Inside a transaction."""
         space = self._writable(name)
         self._db.execute(
             "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
@@ -216,21 +220,25 @@ class Spaces:
         )
 
     def complete_tracks(self, among: Sequence[int] | None = None) -> set[int]:
-        """List the tracks that have a vector in every current space."""
+        """List the tracks that were placed in every current space of their kind."""
         current = self._current
-        if len(current) < len(self._wanted):
-            return set()
         only = "" if among is None else " AND track IN (SELECT value FROM json_each(:among))"
-        rows = self._db.execute(
-            "SELECT track FROM vectors WHERE space IN (SELECT value FROM json_each(:spaces))"
-            f"{only} GROUP BY track HAVING count(*) = :wanted",
-            {
-                "spaces": json.dumps(list(current.values())),
-                "among": json.dumps(among),
-                "wanted": len(current),
-            },
-        )
-        return {row[0] for row in rows}
+        found: set[int] = set()
+        for kind in {space.kind for space in self._wanted.values()}:
+            names = [space.name for space in self._wanted.values() if space.kind == kind]
+            if not all(name in current for name in names):
+                continue
+            rows = self._db.execute(
+                "SELECT track FROM vectors WHERE space IN (SELECT value FROM json_each(:spaces))"
+                f"{only} GROUP BY track HAVING count(*) = :wanted",
+                {
+                    "spaces": json.dumps([current[name] for name in names]),
+                    "among": json.dumps(among),
+                    "wanted": len(names),
+                },
+            )
+            found.update(row[0] for row in rows)
+        return found
 
     @property
     def _current(self) -> Mapping[str, int]:
@@ -276,12 +284,14 @@ class Spaces:
         self._db.execute("BEGIN")
         try:
             n = self._db.execute(
-                "SELECT count(*) FROM vectors WHERE space = ?", (space_id,)
+                "SELECT count(*) FROM vectors WHERE space = ? AND length(data) > 0", (space_id,)
             ).fetchone()[0]
             ids = np.empty(n, np.int64)
             vectors = np.empty((n, dimension), np.float32)
             rows = self._db.execute(
-                "SELECT track, data FROM vectors WHERE space = ? ORDER BY track", (space_id,)
+                "SELECT track, data FROM vectors WHERE space = ? AND length(data) > 0"
+                " ORDER BY track",
+                (space_id,),
             )
             for i, (track, data) in enumerate(rows):
                 ids[i] = track

@@ -32,8 +32,10 @@ SAVE_EVERY_S: Final = 60.0  # at most this much work is done again after a power
 #: Steps timed to turn minutes into a number of steps; the first ones are slower.
 TIMED_STEPS: Final = 8
 MOST_RISING_STEPS: Final = 50
+#: What lies in a run's folder: its state, the best weights so far, and what came of it.
 STATE: Final = "training.safetensors"
 BEST: Final = "best.safetensors"
+MODEL: Final = "space.safetensors"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,12 @@ from segue.model.sound.learned import (
     config_to_json,
     scale_of,
 )
-from segue.train.loop import Trained, Watcher, fit
+from segue.train.loop import MODEL, Trained, Watcher, fit
 from segue.train.setting import LoopConfig
 from segue.train.sound_options import MUSICNN, SoundTraining, learned_config
 from segue.train.sound_tasks import Task, autoencode, contrast
 from segue.train.tiles import Example, ReadImage, even_tiles
 
-MODEL: Final = "space.safetensors"
 FEWEST_TRACKS: Final = 3
 VALIDATION_SHARE: Final = 0.1
 MOST_VALIDATION_SHARE: Final = 1 / 3

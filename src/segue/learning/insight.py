@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.learning import fill_cache, image_of, load, reader, step_frames
+from segue.learning.sounds import fill_cache, image_of, load, reader, step_frames
 from segue.model.sound.autoencoder import AutoencoderConfig
 from segue.pictures.learned import Filter
 from segue.records import FloatArray, Track

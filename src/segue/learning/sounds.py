@@ -1,81 +1,32 @@
-"""Spaces learned from a library: trained, and filled with its tracks."""
+"""Spaces learned from the recordings of a library: trained, and filled with them."""
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
+from segue.errors import NotFound, TrainingFailed
 from segue.ingest.activations import activations_now, fill_activations
 from segue.ingest.images import Filled, draw_now, fill
-from segue.metadata import PART as METADATA
+from segue.learning.places import CURVE, Learned, Watcher, check_start, model_folder
 from segue.model.sound.learned import LearnedSound
 from segue.model.sound.spaces import REPRESENTATION_VERSION
 from segue.pictures.learned import draw_losses
-from segue.records import Failure, FloatArray, Span, Track
+from segue.records import FloatArray, Span, Track
 from segue.represent.log_mel import LOG_MELS, VERSION, ByteArray
 from segue.store import Store
 from segue.store.cache import Cache
-from segue.train.listens import SPACE as LISTENS
-from segue.train.loop import STATE
-from segue.train.sound import (
-    MODEL,
-    tiles_of,
-    train_sound,
-)
+from segue.train.loop import MODEL
+from segue.train.loop import Watcher as TrainingWatcher
+from segue.train.sound import tiles_of, train_sound
 from segue.train.sound_options import MUSICNN, SoundTraining, image_kind
 from segue.train.tiles import Example, ReadImage
 
-if TYPE_CHECKING:
-    from segue.train.loop import Trained
-    from segue.train.loop import Watcher as TrainingWatcher
-
-#: Told what is done, how much of it, and of how much.
-Watcher = Callable[[str, int, int], None]
-
-CURVE: Final = "loss.png"
 EMBED_AT_ONCE: Final = 64
-#: Names that `--blend` knows already.
-RESERVED: Final = (LISTENS, METADATA)
 #: A step may last so long; other tempos are mistakes.
 STEP_BETWEEN_S: Final = (0.1, 20.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """What came of training.
-
-    Attributes
-    ----------
-    space : str
-    trained : Trained
-    tracks : int
-        That have a vector in the space now.
-    failures : tuple of Failure
-        Files that could not be read.
-    left_out : int
-        Tracks that found no room in the cache.
-    folder : Path
-        Of the model.
-    """
-
-    space: str
-    trained: "Trained"
-    tracks: int
-    failures: tuple[Failure, ...]
-    left_out: int
-    folder: Path
-
-
-def model_folder(store: Store, space: str) -> Path:
-    """Name the folder of a space's model, inside the library."""
-    if not space or os.sep in space or space.startswith("."):
-        raise BadArgument(f"{space!r} cannot name a space; use letters, digits, '-' and '_'")
-    return store.folder / "models" / space
 
 
 def train(
@@ -87,7 +38,7 @@ def train(
     anew: bool = False,
     workers: int = 1,
     watch: Watcher | None = None,
-    watch_training: "TrainingWatcher | None" = None,
+    watch_training: TrainingWatcher | None = None,
 ) -> Learned:
     """Learn a space from all recordings of a library, and place them in it.
 
@@ -113,17 +64,7 @@ def train(
     BadCheckpoint
         Nothing to resume, or it is damaged.
     """
-    store.spaces.check_trained_name(space)
-    if space in RESERVED:
-        raise BadArgument(f"{space!r} is a part of blends already; choose another name")
-    folder = model_folder(store, space)
-    if not resume and _interrupted(folder):
-        if not anew:
-            raise BadArgument(
-                f"training of the space {space!r} was interrupted: go on with --resume, or start "
-                "over with --anew"
-            )
-        (folder / STATE).unlink()  # a space in use stays until the new one is done
+    folder = check_start(store, space, resume=resume, anew=anew)
     tracks = [track for track in store.tracks() if track.kind == "sound" and not track.missing]
     cache, filled = fill_cache(store, image_kind(training), training.stereo, tracks, workers, watch)
     examples = _examples(tracks, cache, training.step, image_kind(training))
@@ -135,39 +76,18 @@ def train(
     return Learned(space, trained, count, filled.failures, filled.left_out, folder)
 
 
-def _interrupted(folder: Path) -> bool:
-    state, model = folder / STATE, folder / MODEL
-    if not state.exists():
-        return False
-    return not model.exists() or model.stat().st_mtime_ns < state.stat().st_mtime_ns
+def place(store: Store, space: str, tracks: Sequence[Track], *, workers: int) -> None:
+    """Place recordings in a space learned before.
 
-
-def place_new(store: Store, *, workers: int = 1) -> list[Failure]:
-    """Place the tracks that a learned space lacks, in every space learned from the library.
-
-    Returns
-    -------
-    list of Failure
-        Models that cannot be read; their spaces stay as they are.
+    Raises
+    ------
+    BadCheckpoint
+        The model cannot be read.
     """
-    failures: list[Failure] = []
-    for info in store.spaces.known():
-        if not info.trained or not (model_folder(store, info.space.name) / MODEL).exists():
-            continue
-        lacking = store.tracks(store.spaces.tracks_without(info.space.name))
-        lacking = [track for track in lacking if not track.missing and track.kind == "sound"]
-        if not lacking:
-            continue
-        try:
-            sound = load(store, info.space.name)
-        except BadCheckpoint as error:
-            model = model_folder(store, info.space.name) / MODEL
-            failures.append(Failure(model, str(error)))
-            continue
-        config = sound.config
-        cache, _ = fill_cache(store, config.image, config.stereo, lacking, workers, None)
-        _place(store, info.space.name, sound, lacking, cache, anew=False)
-    return failures
+    sound = load(store, space)
+    config = sound.config
+    cache, _ = fill_cache(store, config.image, config.stereo, tracks, workers, None)
+    _place(store, space, sound, tracks, cache, anew=False)
 
 
 def load(store: Store, space: str) -> LearnedSound:
@@ -208,21 +128,18 @@ def image_of(store: Store, sound: LearnedSound, track: Track) -> ByteArray:
     return np.asarray(image, np.uint8)
 
 
-def embed_file(store: Store, space: str, path: Path, passage: Span | None) -> FloatArray | None:
-    """Compute the vector of a file, or a passage of it, in a learned space.
+def embed_file(store: Store, space: str, path: Path, passage: Span | None) -> FloatArray:
+    """Compute the vector of a recording, or a passage of it, in a learned space.
 
     Returns
     -------
-    ndarray, shape (dimension,), or None
-        None where the space has no network that reads sound, as that of listens.
+    ndarray, shape (dimension,)
 
     Raises
     ------
     Unreadable
         With the reason.
     """
-    if not (model_folder(store, space) / MODEL).exists():
-        return None
     sound = load(store, space)
     config = sound.config
     image: NDArray[Any] = (

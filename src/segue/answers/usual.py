@@ -1,0 +1,49 @@
+"""Which space is meant where none is named."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from segue.records import Kind, Track
+from segue.store import Store
+
+if TYPE_CHECKING:
+    from segue.answers.question import Question
+
+#: Of each kind of music, the better space first: some hold not every track.
+USUAL: Final[dict[Kind, tuple[str, ...]]] = {
+    "sound": ("sound",),
+    "score": ("roll-vae", "score-features"),
+}
+#: Where copies of one recording or tune lie close together; it holds every track of its kind.
+COPIES_IN: Final[dict[Kind, str]] = {"sound": "sound", "score": "score-features"}
+#: The space of a library as a whole holds such a share of its tracks at least.
+_SHARE: Final = 0.9
+
+
+def usual_space(question: "Question") -> str:
+    """Choose the space to ask in: the first of its kind that holds all that is asked with."""
+    spaces = USUAL[question.kind]
+    for space in spaces[:-1]:
+        likes, unlikes = question.vectors(space)
+        if all(vector is not None for vector in [*likes, *unlikes]):
+            return space
+    return spaces[-1]
+
+
+def usual_space_of(store: Store, tracks: Sequence[Track]) -> str:
+    """Choose the space to compare some tracks in: the first that holds all of them."""
+    spaces = USUAL[tracks[0].kind]
+    for space in spaces[:-1]:
+        if all(store.spaces.find_vector(space, track.id) is not None for track in tracks):
+            return space
+    return spaces[-1]
+
+
+def usual_space_of_all(store: Store) -> str:
+    """Choose the space to see a library in: that of the kind that it holds most of."""
+    counts = store.kinds()
+    kind = max(counts, key=lambda kind: counts[kind], default="sound")
+    held = {info.space.name: info.tracks for info in store.spaces.known() if not info.outdated}
+    spaces = USUAL[kind]
+    enough = (space for space in spaces if held.get(space, 0) >= _SHARE * counts.get(kind, 0))
+    return next(enough, spaces[-1])

@@ -1,0 +1,120 @@
+"""Commands that look into learned spaces: what they keep of a track, and what they listen to."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segue.cli.app import JsonOption, LibraryOption, app, check_target, open_library
+from segue.cli.output import label, print_json, say, shown
+
+if TYPE_CHECKING:
+    from segue.library import Library
+
+_PICTURES = (".png", ".svg", ".pdf")
+
+
+@app.command()
+def reconstruct(
+    query: Annotated[str, typer.Argument(help="A track's id, file, or words of its title.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="A picture (.png, .svg, .pdf), .wav to hear; of scores also .mid.",
+        ),
+    ],
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="A space learned with `segue train`; else learned, and roll-vae of scores."
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show, or let hear, what a learned space keeps of a track.
+
+    Of a recording, the picture has the spectrogram, its reconstruction, their difference and the
+    encoded image; in the sound the phases are guessed. Of a score, it has the piano roll and its
+    reconstruction, which is what is written as MIDI or played.
+
+    Example: segue reconstruct 3 --space dual-axis -o three.png
+    """
+    with open_library(library) as lib:
+        if lib.kind(query) == "score":
+            told = _reconstruct_score(lib, query, space or "roll-vae", output)
+        else:
+            told = _reconstruct_recording(lib, query, space or "learned", output)
+    if json:
+        print_json("reconstruct", {"path": shown(output), **told})
+    else:
+        figures = "; ".join(f"{name.replace('_', ' ')} {value:.5f}" for name, value in told.items())
+        say(f"wrote {shown(output)}; {figures}")
+
+
+def _reconstruct_recording(
+    lib: "Library", query: str, space: str, output: Path
+) -> dict[str, float]:
+    made = lib.learning.reconstruct(query, space)
+    if output.suffix.lower() == ".wav":
+        from segue.formats.sound import write_wav
+        from segue.represent.inverse import sound_of_image
+        from segue.represent.sound import SAMPLE_RATE_HZ
+
+        write_wav(output, sound_of_image(made.reconstruction, made.kind), SAMPLE_RATE_HZ)
+    else:
+        from segue.pictures.learned import draw_reconstruction
+
+        title = f"{label(made.track)}, space {space}"
+        draw_reconstruction(made.image, made.reconstruction, made.code, made.kind, output, title)
+    return {"mean_square_error": float(((made.image - made.reconstruction) ** 2).mean())}
+
+
+def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> dict[str, float]:
+    from segue.formats.midi import MIDI_SUFFIXES, write_midi
+    from segue.formats.whole import replacing
+    from segue.measure.rolls import note_f1
+
+    check_target(output, (*MIDI_SUFFIXES, ".wav", *_PICTURES))
+    roll, made = lib.scores.given_back(query, space=space)
+    score = made.to_score(f"{query}, given back by {space}")
+    if output.suffix.lower() in MIDI_SUFFIXES:
+        with replacing(output) as partial:
+            partial.write_bytes(write_midi(score))
+    elif output.suffix.lower() == ".wav":
+        from segue.formats.rendering import play_to_wav
+
+        play_to_wav(score, output)
+    else:
+        from segue.pictures.rolls import draw_rolls
+
+        draw_rolls([roll, made], ["score", f"given back by {space}"], output, str(query))
+    return {"note_f1": note_f1(roll.cells, made.cells)}
+
+
+@app.command()
+def filters(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The picture: .png, .svg or .pdf.")
+    ],
+    space: Annotated[str, typer.Option(help="A space learned with `segue train`.")] = "learned",
+    tracks: Annotated[int, typer.Option(min=1, help="How many are named by each.")] = 3,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Draw what a learned space's first filters look like, and which tracks excite them.
+
+    Example: segue filters --space dual-axis -o filters.png
+    """
+    from segue.pictures.learned import draw_filters
+
+    with open_library(library) as lib:
+        found = lib.learning.filters(space, tracks=tracks)
+    draw_filters(found, output, f"first filters of the space {space}")
+    if json:
+        fields = [{"layer": one.layer, "tracks": list(one.tracks)} for one in found]
+        print_json("filters", {"path": shown(output), "filters": fields})
+    else:
+        say(f"wrote {len(found)} filters to {shown(output)}")

@@ -1,0 +1,128 @@
+"""The command that shows a track: what is known of it, and of a score its notes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segue.cli.app import JsonOption, LibraryOption, app, check_target, open_library
+from segue.cli.output import print_json, print_table, say, shown, track_fields
+from segue.errors import BadArgument
+
+if TYPE_CHECKING:
+    from segue.records import Description, Score
+
+_PICTURES = (".png", ".svg", ".pdf")
+_CHORDS_A_LINE = 8
+
+
+@app.command()
+def show(
+    query: Annotated[str, typer.Argument(help="A track's id, file, or words of its title.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Of a score: its piano roll (.png, .svg, .pdf), or .wav to hear."
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a track's tags, every named feature, and how it would be described.
+
+    Of a score also the chords, bar by bar. A score need not be in the library.
+
+    Example: segue show tune.mid -o tune.png
+    """
+    if output:
+        check_target(output, (*_PICTURES, ".wav"))
+    with open_library(library) as lib:
+        if lib.kind(query) == "score":
+            found = lib.describe(query) if lib.holds(query) else []
+            score = lib.scores.read(query) if len(found) < 2 else None
+        else:
+            found, score = lib.describe(query), None
+    if output and score is None:
+        raise BadArgument("a piano roll is drawn, or played, of one score")
+    if output and score:
+        _write(score, output)
+    if json:
+        print_json("show", _fields(found, score))
+        return
+    for item in found:
+        _print_track(item)
+    if score:
+        _print_score(score, with_facts=not found)
+    if output:
+        say(f"wrote {shown(output)}")
+
+
+def _write(score: "Score", output: Path) -> None:
+    if output.suffix.lower() == ".wav":
+        from segue.formats.rendering import play_to_wav
+
+        play_to_wav(score, output)
+    else:
+        from segue.pictures.rolls import draw_roll
+
+        draw_roll(score, output)
+
+
+def _fields(found: "list[Description]", score: "Score | None") -> dict[str, Any]:
+    from segue.represent.score_harmony import chords
+
+    tracks = [
+        track_fields(item.track) | {"features": item.track.facts, "tags": item.tags}
+        for item in found
+    ]
+    if score is None:
+        return {"tracks": tracks}
+    named = [{"bar": chord.bar, "beat": chord.beat, "name": chord.name} for chord in chords(score)]
+    return {"tracks": tracks, "features": _facts(score), "chords": named}
+
+
+def _facts(score: "Score") -> dict[str, float | str]:
+    from segue.represent.score_features import describe_score
+
+    return describe_score(score).facts
+
+
+def _print_track(item: "Description") -> None:
+    tags = item.track.tags
+    named = {
+        "artist": tags.artist,
+        "album": tags.album,
+        "genre": tags.genre,
+        "year": tags.year,
+        "file": shown(item.track.path) + (" (missing)" if item.track.missing else ""),
+        "tune": item.track.tune,
+    }
+    rows = [(name, str(value)) for name, value in named.items() if value]
+    rows += [(name.replace("_", " "), _value(value)) for name, value in item.track.facts.items()]
+    if item.tags:
+        likeliest = sorted(item.tags.items(), key=lambda tag: -tag[1])[:5]
+        rows.append(("described as", ", ".join(f"{name} {p:.0%}" for name, p in likeliest)))
+    print_table(f"{item.track.id}  {tags.title}", ("", ""), rows)
+
+
+def _print_score(score: "Score", *, with_facts: bool) -> None:
+    from segue.represent.score_harmony import chords
+
+    if with_facts:
+        rows = [(name.replace("_", " "), _value(value)) for name, value in _facts(score).items()]
+        print_table(score.title or "a score", ("", ""), rows)
+    bars: dict[int, list[str]] = {}
+    for chord in chords(score):
+        bars.setdefault(chord.bar, []).append(chord.name)
+    cells = [" ".join(names) for _, names in sorted(bars.items())]
+    lines = [
+        (f"bar {at + 1}", " | ".join(cells[at : at + _CHORDS_A_LINE]))
+        for at in range(0, len(cells), _CHORDS_A_LINE)
+    ]
+    print_table("chords", ("", ""), lines)
+
+
+def _value(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,0 +1,111 @@
+"""Files that need not be in the library, read at once: in a worker process, as all files are."""
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+from segue.errors import BadArgument, Unreadable
+from segue.formats.kinds import kind_of
+from segue.ingest.add import DECODE_LIMIT_S, TASK
+from segue.ingest.analyse import (
+    Answer,
+    Decode,
+    Decoded,
+    DecodedScore,
+    DecodedTune,
+    DecodeScore,
+    Job,
+    ReadScore,
+)
+from segue.ingest.workers import Fault, Workers
+from segue.records import FloatArray, Score, Span
+
+_Result = TypeVar("_Result")
+
+
+def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
+    """Compute the vectors of a file that need not be in the library.
+
+    Parameters
+    ----------
+    path : Path
+    passage : Span, optional
+        Only this stretch of it; of recordings.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    BadArgument
+        It is a score of many tunes, or a passage of one is meant.
+    """
+    if kind_of(path) == "score":
+        if passage:
+            raise BadArgument("--at goes with recordings; ask with the whole score")
+        from segue.model.score.embed import ScoreModel
+
+        tune = decode_tune(path)
+        return ScoreModel().embed(tune.bars, tune.features)
+    from segue.model.sound.embed import SoundModel
+
+    decoded = decode_now(path, passage)
+    return SoundModel().embed(decoded.patches, decoded.features)
+
+
+def decode_tune(path: Path) -> DecodedTune:
+    """Read a score that need not be in the library, in a worker process.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    BadArgument
+        It holds many tunes.
+    """
+    tunes = _now(DecodeScore(os.fsencode(path)), DecodedScore, path).tunes
+    if len(tunes) > 1:
+        raise BadArgument(
+            f"{path} holds {len(tunes)} tunes; add it to a library, and ask with one of them"
+        )
+    if not isinstance(tunes[0], DecodedTune):
+        raise Unreadable(f"{path}: {tunes[0].reason}")
+    return tunes[0]
+
+
+def read_score(path: Path, tune: int = 0) -> Score:
+    """Read a tune as it is written, in a worker process.
+
+    Parameters
+    ----------
+    path : Path
+    tune : int
+        Which of the file's, from 1; 0 where it holds one.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    """
+    return _now(ReadScore(os.fsencode(path), tune), Score, path)
+
+
+def decode_now(path: Path, passage: Span | None) -> Decoded:
+    """Decode a file that need not be in the library, in a worker process.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    """
+    return _now(Decode(os.fsencode(path), passage), Decoded, path)
+
+
+def _now(job: Job, kind: type[_Result], path: Path) -> _Result:
+    with Workers[Job, Answer](TASK, 1) as workers:
+        workers.submit(job, DECODE_LIMIT_S)
+        result = next(iter(workers.results()))[1]
+    if isinstance(result, Fault):
+        raise Unreadable(f"{path}: {result.reason}")
+    if not isinstance(result, kind):
+        raise TypeError(f"{job} answered by {result}")
+    return result

@@ -1,0 +1,81 @@
+"""Spaces learned from a library: trained, filled, and looked into."""
+
+import os
+from typing import TYPE_CHECKING
+
+from segue.query import track_named
+from segue.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from segue.learning.insight import Reconstruction
+    from segue.learning.places import Learned, Watcher
+    from segue.pictures.learned import Filter
+    from segue.train.loop import Watcher as TrainingWatcher
+    from segue.train.sound_options import SoundTraining
+
+
+class Learning:
+    """Spaces learned from a library; `segue.Library.learning`.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def train(
+        self,
+        space: str,
+        training: "SoundTraining",
+        *,
+        resume: bool = False,
+        anew: bool = False,
+        workers: int | None = None,
+        watch: "Watcher | None" = None,
+        watch_training: "TrainingWatcher | None" = None,
+    ) -> "Learned":
+        """Learn a space from the recordings of this library, and place them in it.
+
+        Parameters
+        ----------
+        space : str
+            Its name; ask with it as ``like(…, space=…)``.
+        training : SoundTraining
+            The preset, and what of it shall be otherwise.
+        resume : bool
+            Go on with a run that was interrupted.
+        anew : bool
+            Start over, even where one could go on.
+        workers : int, optional
+            Decoding processes; else one per core.
+        watch, watch_training : callable, optional
+            Told of the files that are read, and of the training steps.
+        """
+        from segue.learning.sounds import train  # brings in torch
+
+        return train(
+            self._store,
+            space,
+            training,
+            resume=resume,
+            anew=anew,
+            workers=workers or os.cpu_count() or 1,
+            watch=watch,
+            watch_training=watch_training,
+        )
+
+    def reconstruct(self, query: "str | int | Path", space: str) -> "Reconstruction":
+        """Encode a recording and decode it again with a learned space's network."""
+        from segue.learning.insight import reconstruct
+
+        return reconstruct(self._store, space, track_named(self._store, query))
+
+    def filters(self, space: str, *, tracks: int = 3) -> "list[Filter]":
+        """Return the first filters of a learned space, each with the tracks it answers to."""
+        from segue.learning.insight import first_filters
+
+        return first_filters(self._store, space, self._store.tracks(), tracks)

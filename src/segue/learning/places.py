@@ -1,0 +1,88 @@
+"""Where learned spaces are kept, what came of learning one, and when learning may begin."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from segue.errors import BadArgument
+from segue.metadata import PART as METADATA
+from segue.records import Failure
+from segue.store import Store
+from segue.train.listens import SPACE as LISTENS
+from segue.train.loop import MODEL, STATE, Trained
+
+#: Told what is done, how much of it, and of how much.
+Watcher = Callable[[str, int, int], None]
+
+CURVE: Final = "loss.png"
+#: Names that `--blend` knows already.
+RESERVED: Final = (LISTENS, METADATA)
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What came of training.
+
+    Attributes
+    ----------
+    space : str
+    trained : Trained
+    tracks : int
+        That have a vector in the space now.
+    failures : tuple of Failure
+        Files that could not be read.
+    left_out : int
+        Tracks that found no room in the cache.
+    folder : Path
+        Of the model.
+    """
+
+    space: str
+    trained: Trained
+    tracks: int
+    failures: tuple[Failure, ...]
+    left_out: int
+    folder: Path
+
+
+def model_folder(store: Store, space: str) -> Path:
+    """Name the folder of a space's model, inside the library."""
+    if not space or os.sep in space or space.startswith("."):
+        raise BadArgument(f"{space!r} cannot name a space; use letters, digits, '-' and '_'")
+    return store.folder / "models" / space
+
+
+def check_start(store: Store, space: str, *, resume: bool, anew: bool) -> Path:
+    """Refuse a name that cannot be, and a run that would throw away another.
+
+    Returns
+    -------
+    Path
+        The folder of the model.
+
+    Raises
+    ------
+    BadArgument
+    """
+    store.spaces.check_trained_name(space)
+    if space in RESERVED:
+        raise BadArgument(f"{space!r} is a part of blends already; choose another name")
+    folder = model_folder(store, space)
+    state, model = folder / STATE, folder / MODEL
+    done = (
+        model.exists() and state.exists() and model.stat().st_mtime_ns >= state.stat().st_mtime_ns
+    )
+    if state.exists() and not done and not resume:
+        if not anew:
+            raise BadArgument(
+                f"training of the space {space!r} was interrupted: go on with --resume, or start "
+                "over with --anew"
+            )
+        state.unlink()  # a space in use stays until the new one is done
+    return folder
+
+
+def _is_newer(file: Path, other: Path) -> bool:
+    return file.exists() and file.stat().st_mtime_ns >= other.stat().st_mtime_ns

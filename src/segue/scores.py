@@ -1,0 +1,91 @@
+"""The scores of a library: read, made from a space, or given back by its network."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from segue import compose
+from segue.errors import BadArgument
+from segue.query import resolve
+from segue.records import Score, Track
+from segue.represent.piano_roll import PianoRoll
+from segue.store import Store
+
+if TYPE_CHECKING:
+    from segue.model.score.rolls import RollModel
+
+ROLLS: Final = "roll-vae"
+Query = str | int | Path
+
+
+class Scores:
+    """Scores read and made; `segue.Library.scores`.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def read(self, query: Query) -> Score:
+        """Read a score of the library, or a file that need not be in it.
+
+        Raises
+        ------
+        BadArgument
+            It is a recording, or several scores are meant.
+        Unreadable
+            The file cannot be read.
+        """
+        from segue.ingest.now import read_score  # brings in the workers
+
+        found = resolve(self._store, query)
+        if isinstance(found, Path):
+            return read_score(found)
+        if len(found) > 1:
+            raise BadArgument(f"{query!r} names {len(found)} tracks; give the id of one")
+        if found[0].kind != "score":
+            raise BadArgument(f"{_name(found[0])} is a recording; this goes with scores")
+        return read_score(found[0].path, found[0].tune)
+
+    def sample(self, n: int = 4, *, space: str = ROLLS, seed: int = 0) -> list[PianoRoll]:
+        """Draw points of a space, and decode each to four bars.
+
+        Parameters
+        ----------
+        n : int
+        space : str
+            The shipped one, or one learned with `segue train score`.
+        seed : int
+        """
+        return compose.sample(self._model(space), n, seed=seed)
+
+    def between(
+        self, first: Query, last: Query, steps: int = 8, *, space: str = ROLLS
+    ) -> list[PianoRoll]:
+        """Go from one score to another through a space, four bars at each step.
+
+        Parameters
+        ----------
+        first, last : str, int or Path
+        steps : int
+            At least 2; both ends count.
+        space : str
+        """
+        model = self._model(space)
+        return compose.between(model, self.read(first), self.read(last), steps)
+
+    def given_back(self, query: Query, *, space: str = ROLLS) -> tuple[PianoRoll, PianoRoll]:
+        """Encode a score and decode it again; return both rolls."""
+        return compose.given_back(self._model(space), self.read(query))
+
+    def _model(self, space: str) -> "RollModel":
+        from segue.learning.scores import load  # brings in torch
+        from segue.model.score.rolls import RollModel
+
+        return RollModel.shipped() if space == ROLLS else load(self._store, space)
+
+
+def _name(track: Track) -> str:
+    return track.tags.title or track.path.name
