@@ -1,0 +1,110 @@
+"""Learn the constants of the space `score-features`, and measure what reading it off costs.
+
+    python bench/score_features.py --data ../shared/data [--write-weights]
+
+The constants are learned from half of the scores (by the SHA-256 of their names): whole songs of
+POP909 and four bars of each, folk tunes, multitrack files; no label is used.
+"""
+
+import argparse
+import time
+import zipfile
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from pop909 import half_of, songs
+from segue.errors import SegueError
+from segue.formats.midi import read_midi
+from segue.records import FloatArray, Score
+from segue.represent.score_features import (
+    LIMIT,
+    SCORE_FEATURE_GROUPS,
+    SCORE_FEATURE_NAMES,
+    VERSION,
+    score_features,
+    standardise_score,
+)
+from segue.represent.score_time import bars, excerpt
+from tables import keep, table
+
+WEIGHTS: Final = (
+    Path(__file__).parents[1] / "src" / "segue" / "weights" / "score-features.safetensors"
+)
+RIDGE: Final = 0.1
+LEAST_SCALE: Final = 0.02
+FOLK: Final = 600
+#: How much each group counts; chosen on the development half of POP909.
+COUNTS: Final[dict[str, float]] = {}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--write-weights", action="store_true")
+    arguments = parser.parse_args()
+    scores = mixture(arguments.data / "scores")
+    begun = time.process_time()
+    vectors = {
+        name: np.stack([score_features(one) for one in some]) for name, some in scores.items()
+    }
+    took_ms = (time.process_time() - begun) / sum(map(len, scores.values())) * 1000
+    if arguments.write_weights:
+        # A multitrack file says more of instruments than a folk tune: each counts three times.
+        write_weights(np.concatenate([*vectors.values(), *[vectors["multitrack"]] * 2]))
+    space = standardise_score(np.concatenate(list(vectors.values())))
+    rows = [
+        (group, at.stop - at.start, float(np.sqrt(np.mean((space[:, at] ** 2).sum(axis=1)))))
+        for group, at in SCORE_FEATURE_GROUPS.items()
+    ]
+    counts = ", ".join(f"{len(some)} {name}" for name, some in scores.items())
+    told = f"Version {VERSION}; {counts}; {took_ms:.2f} ms of processor time each.\n"
+    keep(
+        "score_features", "Features of scores", [told, table(("group", "numbers", "length"), rows)]
+    )
+
+
+def mixture(folder: Path) -> dict[str, list[Score]]:
+    """Read what the constants are learned from."""
+    rng = np.random.default_rng(0)
+    pop = [song.score for song in songs(folder / "pop909.zip", "develop")]
+    four_bars = []
+    for score in pop:
+        piece = excerpt(score, int(rng.integers(4, len(bars(score)) - 8)), 4)
+        if piece.parts:
+            four_bars.append(piece)
+    multitrack = []
+    for path in sorted((folder / "multitrack").glob("*.mid")):
+        if half_of(path.name) == "develop":
+            try:
+                multitrack.append(read_midi(path.read_bytes()))
+            except SegueError as error:
+                print(path.name, error)
+    with zipfile.ZipFile(folder / "folk_tunes.zip") as opened:
+        names = [name for name in sorted(opened.namelist()) if name.endswith(".mid")]
+        folk = [read_midi(opened.read(name)) for name in names if half_of(name) == "develop"][:FOLK]
+    return {
+        "songs of POP909": pop, "four bars of each": four_bars, "folk tunes": folk,
+        "multitrack": multitrack,
+    }  # fmt: skip
+
+
+def write_weights(vectors: FloatArray) -> None:
+    """Mean and scale of each number; within each group a regularised whitening to length 1."""
+    exact = vectors.astype(np.float64)
+    mean, scale = exact.mean(axis=0), np.maximum(exact.std(axis=0), LEAST_SCALE)
+    standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
+    mix = np.zeros((len(SCORE_FEATURE_NAMES), len(SCORE_FEATURE_NAMES)))
+    for group, at in SCORE_FEATURE_GROUPS.items():
+        values, axes = np.linalg.eigh(np.cov(standard[:, at].T))
+        block = axes / np.sqrt(np.maximum(values, 0) + RIDGE) @ axes.T
+        length = np.sqrt(np.mean(((standard[:, at] @ block) ** 2).sum(axis=1)))
+        mix[at, at] = block / length * COUNTS.get(group, 1.0)
+    constants = {"mean": mean, "scale": scale, "mix": mix}
+    save_file({name: x.astype(np.float32) for name, x in constants.items()}, WEIGHTS)
+
+
+if __name__ == "__main__":
+    main()

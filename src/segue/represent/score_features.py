@@ -1,0 +1,445 @@
+"""What can be said of a score in named numbers, and the space `score-features` of them.
+
+Where a number is one of jSymbolic's it has its name there: McKay, Cumming & Fujinaga, "jSymbolic
+2.2: Extracting Features from Symbolic Music for Use in Musicological and MIR Research", ISMIR
+2018. None depends on the key, so that what is transposed stays where it is. Shares are kept as
+their square roots, whose differences count alike for what is rare and what is common.
+"""
+
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load
+
+from segue.errors import BadArgument
+from segue.records import FloatArray, Score
+from segue.represent.score_harmony import find_key
+from segue.represent.score_lines import (
+    Line,
+    lines,
+    place_in_bar,
+    slices,
+    unique_onsets,
+)
+from segue.represent.score_time import Bars, bars, duration_s, main_tempo_bpm, notes_of
+
+#: Changes when, and only when, a golden vector moves by more than 1e-3.
+VERSION: Final = 1
+
+#: Standardised numbers are cut off here: one odd number must not decide.
+LIMIT: Final = 4.0
+
+_DEGREES: Final = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
+_INTERVALS: Final = tuple(range(-12, 13))
+_PLACES: Final = 16  # sixteenths of a bar
+#: Quarters of the notes that the Rhythmic Value Histogram tells apart, and their names.
+_VALUES: Final[dict[str, float]] = {
+    "thirty-second": 0.125,
+    "sixteenth": 0.25,
+    "eighth": 0.5,
+    "dotted eighth": 0.75,
+    "quarter": 1.0,
+    "dotted quarter": 1.5,
+    "half": 2.0,
+    "dotted half": 3.0,
+    "whole": 4.0,
+    "longer": 6.0,
+}
+_METRES: Final = ("2/4 or 2/2", "3/4", "4/4", "6/8 or 12/8", "9/8 or 3/8", "other")
+_CHORDS: Final[dict[str, tuple[int, ...]]] = {
+    "Minor": (0, 3, 7),
+    "Major": (0, 4, 7),
+    "Diminished": (0, 3, 6),
+    "Augmented": (0, 4, 8),
+    "Dominant Seventh": (0, 4, 7, 10),
+    "Minor Seventh": (0, 3, 7, 10),
+    "Major Seventh": (0, 4, 7, 11),
+}
+#: General MIDI programs, from and to, of jSymbolic's families and what else there is.
+_FAMILIES: Final[dict[str, tuple[int, int]]] = {
+    "String Keyboard": (0, 8),
+    "Mallet": (8, 16),
+    "Organ": (16, 24),
+    "Acoustic Guitar": (24, 26),
+    "Electric Guitar": (26, 32),
+    "Bass": (32, 40),
+    "Orchestral Strings": (40, 48),
+    "String Ensemble": (48, 52),
+    "Voice": (52, 56),
+    "Brass": (56, 64),
+    "Saxophone": (64, 68),
+    "Woodwinds": (68, 80),
+    "Synthesiser": (80, 104),
+    "Other": (104, 128),
+}
+
+_CONTENTS: Final[dict[str, tuple[str, ...]]] = {
+    "pitch": (
+        *(f"Pitch Class Histogram {degree}" for degree in _DEGREES),
+        *(f"Pitch Class Periodicity {order}" for order in range(1, 7)),
+        "Range",
+        "Pitch Variability",
+        "Pitch Variety",
+        "Pitch Class Variety",
+        "Pitch Skewness",
+        "Prevalence of Most Common Pitch Class",
+        "Interval Between Most Prevalent Pitch Classes",
+        "Major or Minor",
+    ),
+    "melody": (
+        *(f"Melodic Interval Histogram {interval:+d}" for interval in _INTERVALS),
+        "Average Note to Note Change in Pitch",
+        "Amount of Arpeggiation",
+        "Repeated Notes",
+        "Chromatic Motion",
+        "Stepwise Motion",
+        "Melodic Large Intervals",
+        "Direction of Melodic Motion",
+        "Average Length of Melodic Arcs",
+        "Average Interval Spanned by Melodic Arcs",
+    ),
+    "harmony": (
+        *(f"Wrapped Vertical Interval Histogram {interval}" for interval in range(12)),
+        *(f"{name} Chords Prevalence" for name in _CHORDS),
+        *(f"Bass Pitch Class Histogram {degree}" for degree in _DEGREES),
+        "Average Number of Simultaneous Pitch Classes",
+        "Variability of Number of Simultaneous Pitch Classes",
+    ),
+    "rhythm": (
+        *(f"Rhythmic Value Histogram {name}" for name in _VALUES),
+        *(f"Time Between Attacks Histogram {name}" for name in _VALUES),
+        "Note Density per Quarter Note",
+        "Note Density",
+        "Average Time Between Attacks",
+        "Variability of Time Between Attacks",
+        "Mean Tempo",
+        "Mean Rhythmic Value",
+        "Variability in Rhythmic Values",
+    ),
+    "metre": (
+        *(f"Metre {name}" for name in _METRES),
+        *(f"Onsets at Sixteenth {place + 1}" for place in range(_PLACES)),
+    ),
+    "figures": tuple(
+        f"Interval Class {interval} at Sixteenth {place + 1}"
+        for place in range(_PLACES)
+        for interval in range(12)
+    ),
+    "texture": (
+        "Average Number of Independent Voices",
+        "Maximum Number of Independent Voices",
+        "Variability of Number of Independent Voices",
+        "Complete Rests Fraction",
+        "Simultaneous Attacks",
+        "Amount of Overlap",
+    ),
+    "instruments": (
+        *(f"{name} Prevalence" for name in _FAMILIES),
+        "Number of Pitched Instruments",
+        "Unpitched Percussion Prevalence",
+        "Number of Unpitched Instruments",
+    ),
+}
+
+#: One name for each number of a vector.
+SCORE_FEATURE_NAMES: Final = tuple(name for names in _CONTENTS.values() for name in names)
+
+
+def _slices() -> dict[str, slice]:
+    found, start = {}, 0
+    for group, names in _CONTENTS.items():
+        found[group] = slice(start, start + len(names))
+        start += len(names)
+    return found
+
+
+#: Where in a vector each group lies, by the name that people are shown.
+SCORE_FEATURE_GROUPS: Final = _slices()
+
+Numbers = NDArray[np.float64]
+
+
+def score_features(score: Score) -> FloatArray:
+    """Measure a score.
+
+    Parameters
+    ----------
+    score : Score
+
+    Returns
+    -------
+    ndarray, shape (len(SCORE_FEATURE_NAMES),), float32
+        Encoded so that differences mean something, not yet standardised; finite.
+
+    Raises
+    ------
+    BadArgument
+        It has no notes, or more than 100,000 bars.
+    """
+    if not score.parts:
+        raise BadArgument("expected a score with notes, got one without")
+    divided, tonic = bars(score), find_key(score)
+    parts = lines(score)
+    numbers = {
+        "pitch": _pitch(score, tonic.tonic, float(tonic.fits[:12].max() - tonic.fits[12:].max())),
+        "melody": _melody(parts),
+        "harmony": _harmony(score, tonic.tonic),
+        "rhythm": _rhythm(score),
+        "metre": _metre(score, divided),
+        "figures": _figures(score, divided, parts),
+        "texture": _texture(score),
+        "instruments": _instruments(score),
+    }
+    vector = np.concatenate([np.asarray(numbers[group], np.float64) for group in _CONTENTS])
+    return vector.astype(np.float32)
+
+
+def standardise_score(vector: FloatArray) -> FloatArray:
+    """Bring a vector into the space `score-features`.
+
+    Parameters
+    ----------
+    vector : ndarray, shape (..., len(SCORE_FEATURE_NAMES)), float32
+        From `score_features`.
+
+    Returns
+    -------
+    ndarray, same shape, float32
+        Each number less its mean and divided by its scale, within -4 to 4, then freed of what
+        the others of its group say too, each group counting as one; all by the shipped
+        constants (weights/score-features.md).
+
+    Raises
+    ------
+    BadArgument
+        It has another number of numbers.
+    """
+    if vector.shape[-1] != len(SCORE_FEATURE_NAMES):
+        raise BadArgument(
+            f"expected {len(SCORE_FEATURE_NAMES)} numbers, got {vector.shape[-1]}; "
+            "describe the score again"
+        )
+    constants = _constants()
+    standard = np.clip((vector - constants["mean"]) / constants["scale"], -LIMIT, LIMIT)
+    return np.asarray(standard @ constants["mix"], np.float32)
+
+
+def score_feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
+    """Divide the similarity of two scores among the groups of features.
+
+    Parameters
+    ----------
+    a, b : ndarray, shape (len(SCORE_FEATURE_NAMES),), float32
+        Standardised.
+
+    Returns
+    -------
+    dict of str to float
+        By group; their sum is the cosine of the angle between `a` and `b`. A share below 0
+        speaks against likeness. All are 0 where one of the vectors is.
+    """
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    lengths = float(np.linalg.norm(a) * np.linalg.norm(b)) or 1.0
+    return {group: float(a[at] @ b[at]) / lengths for group, at in SCORE_FEATURE_GROUPS.items()}
+
+
+@cache
+def _constants() -> dict[str, FloatArray]:
+    return dict(load((files("segue.weights") / "score-features.safetensors").read_bytes()))
+
+
+# ---- the groups --------------------------------------------------------------------------
+
+
+def _pitch(score: Score, tonic: int, major: float) -> list[float]:
+    notes = notes_of(score)
+    if not len(notes):
+        return [0.0] * len(_CONTENTS["pitch"])
+    length = np.minimum(notes.duration, 16 * score.ticks_per_quarter).astype(np.float64)
+    share = _shares(notes.pitch % 12, 12, length)
+    common = np.argsort(-share, kind="stable")
+    deviation = (notes.pitch - notes.pitch.mean()) / max(float(notes.pitch.std()), 1.0)
+    return [
+        *np.sqrt(np.roll(share, -tonic)),
+        *np.abs(np.fft.fft(share))[1:7],
+        float(np.ptp(notes.pitch)),
+        float(notes.pitch.std()),
+        float(len(np.unique(notes.pitch))) ** 0.5,
+        float(np.count_nonzero(share)),
+        float(np.mean(deviation**3)),
+        float(share.max()),
+        float((common[1] - common[0]) % 12),
+        major,
+    ]
+
+
+def _melody(parts: list[Line]) -> list[float]:
+    steps = np.concatenate([np.zeros(0, np.int64), *(np.diff(line.pitch) for line in parts)])
+    if not len(steps):
+        return [0.0] * len(_CONTENTS["melody"])
+    size = np.abs(steps)
+    lengths, spans = _arcs(parts)
+    moving = np.count_nonzero(steps)
+    return [
+        *np.sqrt(_shares(np.clip(steps, -12, 12) + 12, len(_INTERVALS))),
+        float(np.minimum(size, 24).mean()),
+        float(np.isin(size, (0, 3, 4, 7, 10, 11, 12, 15, 16)).mean()),
+        float((size == 0).mean()),
+        float((size == 1).mean()),
+        float(np.isin(size, (1, 2)).mean()),
+        float((size > 12).mean()),
+        float((steps > 0).sum() / max(moving, 1)),
+        float(np.log(lengths)),
+        float(np.minimum(spans, 24)),
+    ]
+
+
+def _arcs(parts: list[Line]) -> tuple[float, float]:
+    """Return the mean notes and semitones between turns of the melody."""
+    notes, semitones = [], []
+    for line in parts:
+        steps = np.diff(line.pitch)
+        steps = steps[steps != 0]
+        if len(steps):
+            starts = np.concatenate([[0], np.flatnonzero(np.diff(np.sign(steps))) + 1])
+            notes.append(np.diff(np.append(starts, len(steps))))
+            semitones.append(np.abs(np.add.reduceat(steps, starts)))
+    if not notes:
+        return 1.0, 0.0
+    return float(np.concatenate(notes).mean()), float(np.concatenate(semitones).mean())
+
+
+def _harmony(score: Score, tonic: int) -> list[float]:
+    sounding, _ = slices(score)
+    sounding = sounding[sounding.any(axis=1)]
+    if not len(sounding):
+        return [0.0] * len(_CONTENTS["harmony"])
+    classes = np.zeros((len(sounding), 12), np.bool_)
+    for octave in range(11):
+        classes[:, : min(12, 128 - 12 * octave)] |= sounding[:, 12 * octave : 12 * octave + 12]
+    bass = sounding.argmax(axis=1) % 12
+    # Above the bass, so that a chord is the same in all keys.
+    above = np.take_along_axis(classes, (np.arange(12) + bass[:, None]) % 12, axis=1)
+    number = classes.sum(axis=1)
+    vertical = above.sum(axis=0).astype(np.float64)
+    vertical[0] = (number == 1).sum()
+    chords = [_is_chord(classes, tones).mean() for tones in _CHORDS.values()]
+    return [
+        *np.sqrt(vertical / max(vertical.sum(), 1)),
+        *np.sqrt(chords),
+        *np.sqrt(_shares((bass - tonic) % 12, 12)),
+        float(number.mean()),
+        float(number.std()),
+    ]
+
+
+def _is_chord(classes: NDArray[np.bool_], tones: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Tell which rows are the chord on any root, shape (moments,)."""
+    code = classes @ (1 << np.arange(12))
+    wanted = {sum(1 << (root + tone) % 12 for tone in tones) for root in range(12)}
+    return np.isin(code, list(wanted))
+
+
+def _rhythm(score: Score) -> list[float]:
+    everything = [notes_of(score), notes_of(score, drums=True)]
+    quarter = score.ticks_per_quarter
+    values = (everything[0] if len(everything[0]) else everything[1]).duration / quarter
+    attacks = np.unique(np.concatenate([unique_onsets(notes, quarter) for notes in everything]))
+    between = np.diff(attacks) if len(attacks) > 1 else np.array([4.0])
+    count = sum(len(notes) for notes in everything)
+    long_quarters = float(attacks[-1] - attacks[0]) + 1
+    return [
+        *np.sqrt(_shares(_value(values), len(_VALUES))),
+        *np.sqrt(_shares(_value(between), len(_VALUES))),
+        float(np.log2(count / long_quarters + 0.1)),
+        float(np.log2(count / max(duration_s(score), 1.0) + 0.1)),
+        float(np.log2(np.minimum(between, 16).mean() + 0.05)),
+        float(np.log2(np.minimum(between, 16).std() + 0.05)),
+        float(np.log2(main_tempo_bpm(score))),
+        float(np.log2(np.minimum(values, 16).mean() + 0.05)),
+        float(np.log2(np.minimum(values, 16).std() + 0.05)),
+    ]
+
+
+def _value(quarters: Numbers) -> NDArray[np.int64]:
+    """Return the nearest rhythmic value of each length, by ratio."""
+    known = np.log2(list(_VALUES.values()))
+    edges = (known[1:] + known[:-1]) / 2
+    return np.searchsorted(edges, np.log2(np.maximum(quarters, 1e-3)))
+
+
+def _metre(score: Score, divided: Bars) -> list[float]:
+    kinds = np.array([_metre_kind(*metre) for metre in set_of(divided)])
+    which = np.zeros(len(_METRES))
+    lengths = np.diff(divided.at)
+    for kind, (beats, unit) in zip(kinds, set_of(divided), strict=True):
+        which[kind] += lengths[(divided.beats == beats) & (divided.units == unit)].sum()
+    notes = [notes_of(score), notes_of(score, drums=True)]
+    onsets = np.concatenate([each.onset / score.ticks_per_quarter for each in notes])
+    places = place_in_bar(divided, onsets, score.ticks_per_quarter, places=_PLACES)
+    return [*(which / which.sum()), *np.sqrt(_shares(places, _PLACES))]
+
+
+def set_of(divided: Bars) -> list[tuple[int, int]]:
+    """List the metres that occur, as beats and unit."""
+    return sorted(set(zip(divided.beats.tolist(), divided.units.tolist(), strict=True)))
+
+
+def _metre_kind(beats: int, unit: int) -> int:
+    known = {(2, 4): 0, (2, 2): 0, (3, 4): 1, (4, 4): 2, (4, 2): 2, (6, 8): 3, (12, 8): 3}
+    return known.get((beats, unit), 4 if unit == 8 and beats in {3, 9} else 5)
+
+
+def _figures(score: Score, divided: Bars, parts: list[Line]) -> list[float]:
+    counts = np.zeros(_PLACES * 12)
+    for line in parts:
+        interval = np.diff(line.pitch) % 12
+        place = place_in_bar(divided, line.onset[:-1], score.ticks_per_quarter, places=_PLACES)
+        counts += np.bincount(place * 12 + interval, minlength=len(counts))
+    return list(np.sqrt(counts / max(counts.sum(), 1)))
+
+
+def _texture(score: Score) -> list[float]:
+    _, voices = slices(score)
+    notes = notes_of(score)
+    heard = voices[voices > 0] if voices.any() else np.zeros(1)
+    attacks = len(unique_onsets(notes, score.ticks_per_quarter)) if len(notes) else 1
+    busy = float(notes.duration.sum()) / score.ticks_per_quarter
+    return [
+        float(np.log2(heard.mean() + 1)),
+        float(np.log2(heard.max() + 1)),
+        float(np.log2(heard.std() + 0.5)),
+        float((voices == 0).mean()) ** 0.5,
+        float(np.log2(max(len(notes), 1) / attacks)),
+        float(np.log2(busy / max(attacks, 1) + 0.1)),
+    ]
+
+
+def _instruments(score: Score) -> list[float]:
+    counts = np.zeros(len(_FAMILIES))
+    starts = [first for first, _ in _FAMILIES.values()]
+    drums: set[int] = set()
+    beats = 0
+    for part in score.parts:
+        if part.is_drum:
+            beats += len(part.notes)
+            drums |= set(np.unique(part.notes[:, 2]).tolist())
+        else:
+            counts[np.searchsorted(starts, part.program, side="right") - 1] += len(part.notes)
+    programs = {part.program for part in score.parts if not part.is_drum}
+    total = counts.sum() + beats
+    return [
+        *np.sqrt(counts / total),
+        float(np.log2(len(programs) + 1)),
+        float(beats / total) ** 0.5,
+        float(np.log2(len(drums) + 1)),
+    ]
+
+
+def _shares(which: NDArray[np.integer], count: int, weight: Numbers | None = None) -> Numbers:
+    """Return which share each of `count` kinds has, shape (count,)."""
+    counts = np.bincount(which, weight, minlength=count).astype(np.float64)
+    return np.asarray(counts / max(counts.sum(), 1e-9))
