@@ -170,7 +170,7 @@ def stages(files: list[Path]) -> list[tuple[str, float, str]]:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder), sound_spaces().values())
         with store.transaction():
-            store.spaces.register()
+            store.spaces.register(["sound"])
             store.files.add_root(os.fsencode(files[0].parent))
         for file in [chosen[0], *chosen]:  # the first twice: its first time warms up
             marks = [time.perf_counter()]

@@ -233,7 +233,7 @@ def fill(folder: Path, n: int) -> None:
     centres = rng.standard_normal((CLUSTERS, 256))
     store = Store(folder, sound_spaces().values())
     with store.transaction():
-        store.spaces.register()
+        store.spaces.register(["sound"])
         store.files.add_root(b"/music")
         other = {
             name: rng.standard_normal(space.dimension).astype(np.float32)

@@ -113,7 +113,7 @@ def make_library(folder: Path, n: int) -> Path:
     wanted = spaces if n <= 10_000 else {"sound": spaces["sound"]}
     store = Store(folder / "library", spaces.values())
     with store.transaction():
-        store.spaces.register()
+        store.spaces.register(["sound"])
         store.files.add_root(os.fsencode(music))
         for i in range(n):
             file = music / f"{i}.mp3"

@@ -12,9 +12,10 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 import segue
+from segue.formats.midi import write_midi
 from segue.library import Library
 from segue.model.sound.spaces import sound_spaces
-from segue.records import Analysis, FileState, Tags
+from segue.records import Analysis, FileState, Part, Score, Tags
 from segue.store import Store
 
 COLLECTION = Path(segue.__file__).parent / "collection"
@@ -84,6 +85,41 @@ def write_sound(
     return path
 
 
+def little_score(seed: int, bars: int = 8, beats: int = 4, *, transposed: int = 0) -> Score:
+    """Make a little piece for violin, bass and drums; the same notes for the same seed."""
+    rng = np.random.default_rng(seed)
+    eighths = bars * beats * 2
+    scale = np.array([0, 2, 4, 5, 7, 9, 11, 12])
+    melody = [
+        (240 * at, 240, 67 + transposed + int(rng.choice(scale)), 90)
+        for at in range(eighths)
+        if rng.random() < 0.8
+    ]
+    bass = [
+        (480 * at, 480, 36 + transposed + int(rng.choice(scale[:5])), 80)
+        for at in range(bars * beats)
+    ]
+    drums = [(480 * at, 120, 36 if at % 2 == 0 else 38, 100) for at in range(bars * beats)]
+    parts = [("violin", 40, False, melody), ("bass", 33, False, bass), ("drums", 0, True, drums)]
+    return Score(
+        f"Piece {seed}",
+        480,
+        tuple(
+            Part(name, program, is_drum, np.array(notes, np.int32))
+            for name, program, is_drum, notes in parts
+        ),
+        np.array([[0, 100.0 + seed % 7 * 10]]),
+        np.array([[0, beats, 4]], np.int32),
+        np.empty((0, 3), np.int32),
+    )
+
+
+def write_score(path: Path, score: Score) -> Path:
+    """Write a score as a MIDI file."""
+    path.write_bytes(write_midi(score))
+    return path
+
+
 def albums_of_three(folder: Path) -> None:
     """Fill a library with three albums of three tracks whose vectors lie close together."""
     fill_library(folder, [Tags(f"{album}{i}", album, album) for album in "abc" for i in range(3)])
@@ -95,7 +131,7 @@ def fill_library(folder: Path, tracks: Sequence[Tags]) -> None:
     centres: dict[tuple[str, str], NDArray[np.float64]] = {}
     store = Store(folder, sound_spaces().values())
     with store.transaction():
-        store.spaces.register()
+        store.spaces.register(["sound"])
         store.files.add_root(b"/music")
         for tags in tracks:
             vectors = {}

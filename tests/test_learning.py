@@ -18,8 +18,8 @@ from segue.cli.commands import app
 from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
 from segue.learning.places import CURVE
 from segue.model.sound.autoencoder import recipe
-from segue.train.loop import STATE
-from segue.train.sound import MODEL, split
+from segue.train.loop import MODEL, STATE
+from segue.train.sound import split
 from segue.train.sound_options import SoundTraining
 from segue.train.tiles import Example, even_tiles
 
@@ -270,7 +270,9 @@ def test_an_interrupted_run_is_not_thrown_away_by_mistake(library: Library) -> N
     with pytest.raises(BadArgument, match="go on with --resume, or start over with --anew"):
         library.learning.train("mine", training, workers=1)
     assert library.learning.train("mine", training, workers=1, anew=True).tracks == 6
-    assert library.learning.train("mine", training, workers=1).tracks == 6  # the finished one is replaced
+    assert (
+        library.learning.train("mine", training, workers=1).tracks == 6
+    )  # the finished one is replaced
 
 
 def test_nothing_to_resume_is_told(library: Library) -> None:

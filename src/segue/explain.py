@@ -88,6 +88,12 @@ def _feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
     return feature_shares(a, b)
 
 
+def _score_feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
+    from segue.represent.score_features import score_feature_shares
+
+    return score_feature_shares(a, b)
+
+
 def _tag_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
     return dict(zip(TAGS, (a * b).tolist(), strict=True))
 
@@ -96,5 +102,6 @@ _SHARES: Final[dict[str, Callable[[FloatArray, FloatArray], dict[str, float]]]] 
     "sound": _sound_shares,
     "musicnn": _musicnn_shares,
     "features": _feature_shares,
+    "score-features": _score_feature_shares,
     "tags": _tag_shares,
 }

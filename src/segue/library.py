@@ -300,6 +300,10 @@ class Library:
         """List the spaces."""
         return self._store.spaces.known()
 
+    def kinds(self) -> dict[Kind, int]:
+        """Count the tracks of each kind of music that is there."""
+        return self._store.kinds()
+
     def kind(self, *queries: Query) -> Kind:
         """Tell what kind of music is asked with.
 

@@ -24,7 +24,7 @@ def analysis(vector: FloatArray) -> Analysis:
 
 def put(store: Store, path: bytes, vector: list[float], tags: Tags | None = None) -> int:
     with store.transaction():
-        store.spaces.register()
+        store.spaces.register(["sound"])
         store.files.add_root(b"/music")
         return store.add_track(
             path,
@@ -163,7 +163,7 @@ def put_as_then(folder: Path) -> None:
 def test_roots_may_lie_within_each_other(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     with store.transaction():
-        store.spaces.register()
+        store.spaces.register(["sound"])
         inner = store.files.add_root(b"/music/inner")
         store.files.add_root(b"/music")
         assert store.files.add_root(b"/music/inner/deep") == inner

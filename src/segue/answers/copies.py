@@ -8,14 +8,22 @@ from numpy.typing import NDArray
 
 from segue.records import Kind
 from segue.represent.fingerprint import same_recording
-from segue.represent.shingles import same_tune
+from segue.represent.shingles import shingle_likeness
 from segue.store import Store
 from segue.store.matrix import Matrix
+
+#: So much alike are two scores that hold the same music, and not the same tune set otherwise.
+SAME_SCORE: Final = 0.8
+
+
+def _same_score(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
+    return shingle_likeness(a, b) >= SAME_SCORE
+
 
 #: Tells by their fingerprints whether two tracks of a kind hold the same.
 SAME_MUSIC: Final[dict[Kind, Callable[[NDArray[np.uint32], NDArray[np.uint32]], bool]]] = {
     "sound": same_recording,
-    "score": same_tune,
+    "score": _same_score,
 }
 #: Below this cosine two tracks are not looked at as copies of one recording.
 COPY_COSINE: Final = 0.8

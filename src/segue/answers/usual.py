@@ -41,8 +41,8 @@ def usual_space_of(store: Store, tracks: Sequence[Track]) -> str:
 
 def usual_space_of_all(store: Store) -> str:
     """Choose the space to see a library in: that of the kind that it holds most of."""
-    counts = store.kinds()
-    kind = max(counts, key=lambda kind: counts[kind], default="sound")
+    counts = store.kinds() or {"sound": 0}
+    kind = max(counts, key=lambda kind: counts[kind])
     held = {info.space.name: info.tracks for info in store.spaces.known() if not info.outdated}
     spaces = USUAL[kind]
     enough = (space for space in spaces if held.get(space, 0) >= _SHARE * counts.get(kind, 0))

@@ -11,7 +11,7 @@ from segue.atlas.colours import colour_by
 from segue.atlas.drawing import draw as draw_map
 from segue.atlas.groups import Grouping, Method, find_groups
 from segue.atlas.maps import latest_map, make_map, update_map
-from segue.atlas.odd import Outlier, Twin, find_outliers, find_twins
+from segue.atlas.odd import Outlier, SameTune, Twin, find_outliers, find_same_tunes, find_twins
 from segue.atlas.planes import Wanted
 from segue.atlas.trees import Level, Tree, grow
 from segue.atlas.versions import Versions, find_versions
@@ -150,6 +150,10 @@ class Atlas:
     def twins(self) -> list[Twin]:
         """Find the pairs of files that hold one recording, the surest first."""
         return find_twins(self._store)
+
+    def same_tunes(self) -> list[SameTune]:
+        """Find the pairs of scores that are likely of one tune."""
+        return find_same_tunes(self._store)
 
     def versions(
         self,

@@ -47,6 +47,25 @@ class Twin:
 
 
 @dataclass(frozen=True, slots=True)
+class SameTune:
+    """Two scores that are likely of one tune.
+
+    Attributes
+    ----------
+    first, second : Track
+    likeness : float
+        Which share of their runs of notes both have, in whatever key and tempo.
+    same_content : bool
+        The files are equal, byte for byte.
+    """
+
+    first: Track
+    second: Track
+    likeness: float
+    same_content: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Outlier:
     """A track that is unlike all others.
 
@@ -67,35 +86,29 @@ class Outlier:
     similarity: float
 
 
+def find_same_tunes(store: Store) -> list[SameTune]:
+    """Find the pairs of scores that are likely of one tune, the surest first."""
+    tracks = [track for track in store.tracks() if track.kind == "score"]
+    prints = store.fingerprints([track.id for track in tracks])
+    found = []
+    for first, second, likeness in likely_same([prints[track.id] for track in tracks]):
+        one, other = tracks[first], tracks[second]
+        equal = (one.content_hash, one.tune) == (other.content_hash, other.tune)
+        found.append(SameTune(one, other, likeness, equal))
+    return sorted(found, key=lambda pair: (-pair.likeness, pair.first.id, pair.second.id))
+
+
 def find_twins(store: Store) -> list[Twin]:
-    """Find the pairs of tracks that hold one recording, or one tune.
+    """Find the pairs of files that hold one recording.
 
     Returns
     -------
     list of Twin
         The surest first.
     """
-    kinds = store.kinds()
-    found = _twin_recordings(store) if kinds.get("sound", 0) > 1 else []
-    found += _twin_tunes(store) if kinds.get("score", 0) > 1 else []
-    return sorted(found, key=lambda twin: (-twin.likeness, twin.first.id, twin.second.id))
-
-
-def _twin_tunes(store: Store) -> list[Twin]:
-    tracks = [track for track in store.tracks() if track.kind == "score"]
-    prints = store.fingerprints([track.id for track in tracks])
-    found = []
-    for first, second, likeness in likely_same(np.stack([prints[t.id] for t in tracks])):
-        one, other = tracks[first], tracks[second]
-        equal = (one.content_hash, one.tune) == (other.content_hash, other.tune)
-        overlap_s = min(one.duration_s, other.duration_s)
-        found.append(Twin(one, other, 1.0 if equal else likeness, 0.0, overlap_s, equal))
-    return found
-
-
-def _twin_recordings(store: Store) -> list[Twin]:
-    space = COPIES_IN["sound"]
-    near = neighbours(store, space, _LOOKED_AT)
+    if store.kinds().get("sound", 0) < 2:
+        return []
+    near = neighbours(store, COPIES_IN["sound"], _LOOKED_AT)
     close = 1 - near.distances**2 / 2 > COPY_COSINE
     pairs = {
         (min(row, other), max(row, other))
@@ -123,7 +136,7 @@ def _twin_recordings(store: Store) -> list[Twin]:
     found = compare(sorted(pairs))
     # Two copies that sound unlike each other are still copies where both are of a third.
     found |= compare(_within_circles(found, len(near.ids)) - pairs)
-    return list(found.values())
+    return sorted(found.values(), key=lambda twin: (-twin.likeness, twin.first.id, twin.second.id))
 
 
 def _within_circles(pairs: Iterable[tuple[int, int]], n: int) -> set[tuple[int, int]]:

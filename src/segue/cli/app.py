@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from segue.cli.output import say, shown
-from segue.errors import BadArgument
+from segue.errors import BadArgument, NotFound
 
 if TYPE_CHECKING:
     from segue.ingest.add import Watcher
@@ -73,12 +73,39 @@ def _segue(
 
 
 @contextmanager
-def open_library(library: Path | None) -> "Iterator[Library]":
-    """Open the library that the command names, and close it."""
-    from segue.library import Library  # help needs neither numpy nor a library
+def open_library(
+    library: Path | None, *, begins: bool = False, needed: bool = True
+) -> "Iterator[Library]":
+    """Open the library that the command names, and close it.
 
-    with Library.open(library) as lib:
-        yield lib
+    Parameters
+    ----------
+    library : Path or None
+    begins : bool
+        The command fills it, so that it is made where there is none.
+    needed : bool
+        Else an empty one, that leaves no trace, does as well.
+
+    Raises
+    ------
+    NotFound
+        There is none, as after a slip of the pen.
+    """
+    from tempfile import TemporaryDirectory
+
+    from segue.library import Library  # help needs neither numpy nor a library
+    from segue.store import DATABASE, default_folder
+
+    folder = library.expanduser() if library else default_folder()
+    with ExitStack() as stack:
+        if not begins and not (folder / DATABASE).exists():
+            if needed:
+                raise NotFound(
+                    f"there is no library in {shown(folder)}; make one with `segue add FOLDER`, "
+                    "or name yours with --library"
+                )
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+        yield stack.enter_context(Library.open(folder))
 
 
 def check_target(target: Path, endings: Sequence[str]) -> None:

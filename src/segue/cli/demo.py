@@ -25,7 +25,7 @@ def demo(
     from platformdirs import user_data_path
 
     collection = Path(str(files("segue") / "collection"))
-    with open_library(library or user_data_path("segue") / "demo") as lib:
+    with open_library(library or user_data_path("segue") / "demo", begins=True) as lib:
         say(f"Adding the bundled recordings to {lib.folder}")
         with progress() as watch:
             say_added(lib.add([collection], watch=watch), len(lib.tracks()))

@@ -29,7 +29,7 @@ def add(
 
     Example: segue add ~/Music
     """
-    with open_library(library) as lib:
+    with open_library(library, begins=True) as lib:
         with progress() as watch:
             report = lib.add(list(paths), workers=workers, watch=watch)
         count = len(lib.tracks())

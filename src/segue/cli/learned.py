@@ -42,7 +42,7 @@ def reconstruct(
 
     Example: segue reconstruct 3 --space dual-axis -o three.png
     """
-    with open_library(library) as lib:
+    with open_library(library, needed=False) as lib:
         if lib.kind(query) == "score":
             told = _reconstruct_score(lib, query, space or "roll-vae", output)
         else:

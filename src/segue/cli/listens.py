@@ -37,7 +37,7 @@ def import_(
 
     Example: segue listens import listenbrainz_rob_1700000000.zip
     """
-    with open_library(library) as lib:
+    with open_library(library, begins=True) as lib:
         report = lib.import_listens(list(files), user=user)
     if json:
         print_json("listens-import", _import_fields(report))

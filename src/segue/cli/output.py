@@ -85,6 +85,7 @@ def track_fields(track: "Track") -> dict[str, Any]:
         "track_number": tags.track_number,
         "duration_s": track.duration_s,
         "missing": track.missing,
+        "tune": track.tune,
     }
 
 

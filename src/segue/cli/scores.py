@@ -36,7 +36,7 @@ def sample(
 
     Example: segue sample -n 4 -o new
     """
-    with open_library(library) as lib:
+    with open_library(library, needed=False) as lib:
         rolls = lib.scores.sample(n, space=space, seed=seed)
     files = _write(rolls, output, "sample", f"drawn from {space}, seed {seed}")
     _tell("sample", files, json=json)
@@ -59,7 +59,7 @@ def blend(
 
     Example: segue blend "first tune" "second tune" --steps 8 -o between
     """
-    with open_library(library) as lib:
+    with open_library(library, needed=False) as lib:
         rolls = lib.scores.between(first, last, steps, space=space)
     files = _write(rolls, output, "blend", f"from {first} to {last}, in {space}", joined=True)
     _tell("blend", files, json=json)

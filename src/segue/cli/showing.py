@@ -36,7 +36,7 @@ def show(
     """
     if output:
         check_target(output, (*_PICTURES, ".wav"))
-    with open_library(library) as lib:
+    with open_library(library, needed=False) as lib:
         if lib.kind(query) == "score":
             found = lib.describe(query) if lib.holds(query) else []
             score = lib.scores.read(query) if len(found) < 2 else None
@@ -77,12 +77,12 @@ def _fields(found: "list[Description]", score: "Score | None") -> dict[str, Any]
     ]
     if score is None:
         return {"tracks": tracks}
-    named = [{"bar": chord.bar, "beat": chord.beat, "name": chord.name} for chord in chords(score)]
+    named = [{"bar": chord.bar + 1, "name": chord.name} for chord in chords(score)]
     return {"tracks": tracks, "features": _facts(score), "chords": named}
 
 
 def _facts(score: "Score") -> dict[str, float | str]:
-    from segue.represent.score_features import describe_score
+    from segue.represent.score import describe_score
 
     return describe_score(score).facts
 

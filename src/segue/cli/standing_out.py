@@ -11,6 +11,7 @@ from segue.cli.app import JsonOption, LibraryOption, SpaceOption, app, live_line
 from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
 
 if TYPE_CHECKING:
+    from segue.atlas.odd import SameTune
     from segue.atlas.versions import Versions
     from segue.records import Span, Track
 
@@ -26,7 +27,7 @@ def twins(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List pairs of files that hold the same recording, and pairs that are likely one piece.
+    """List pairs of files that hold the same recording or tune, or likely versions of a piece.
 
     Other formats, bit rates and loudness count as the same recording, and ends cut by a few
     seconds. The likeness of two fingerprints is 1 where all bits agree, about 0 for unrelated
@@ -37,10 +38,14 @@ def twins(
     1 throughout, about 0.1 for unrelated pieces; listed from 0.4 on. Simple music on the same
     few chords may be listed too: listen.
 
+    Of two scores it is the share of their runs of six notes that both have, in whatever key,
+    tempo and instruments: 1 for the same notes, listed from 0.2 on.
+
     Example: segue twins --no-versions
     """
     with open_library(library) as lib:
-        found = lib.atlas.twins()
+        found, tunes = lib.atlas.twins(), lib.atlas.same_tunes()
+        kinds = lib.kinds()
         others = None
         if versions:
             with live_line("") as show:
@@ -64,6 +69,15 @@ def twins(
         told = {
             "twins": fields,
             "versions": _version_fields(others) if others else None,
+            "tunes": [
+                {
+                    "first": track_fields(pair.first),
+                    "second": track_fields(pair.second),
+                    "likeness": pair.likeness,
+                    "same_content": pair.same_content,
+                }
+                for pair in tunes
+            ],
             "failures": [
                 {"path": shown(failure.path), "reason": failure.reason}
                 for failure in (others.failures if others else ())
@@ -71,6 +85,10 @@ def twins(
             "left_out": others.left_out if others else 0,
         }
         print_json("twins", told)
+        return
+    if kinds.get("score"):
+        _say_tunes(tunes)
+    if "sound" not in kinds and kinds:
         return
     where, names = _files([(twin.first, twin.second) for twin in found])
     rows = [
@@ -135,16 +153,31 @@ def outliers(
     )
 
 
+def _file(track: "Track", folder: Path) -> str:
+    number = f", tune {track.tune}" if track.tune else ""
+    return shown(track.path.relative_to(folder)) + number
+
+
 def _files(pairs: "Sequence[tuple[Track, Track]]") -> tuple[str, list[tuple[str, str]]]:
     """Name pairs of files from the folder that holds them all; tell the folder, too."""
     if not pairs:
         return "", []
     folder = Path(os.path.commonpath([track.path.parent for pair in pairs for track in pair]))
-    names = [
-        (shown(one.path.relative_to(folder)), shown(other.path.relative_to(folder)))
-        for one, other in pairs
-    ]
+    names = [(_file(one, folder), _file(other, folder)) for one, other in pairs]
     return f", in {shown(folder)}", names
+
+
+def _say_tunes(found: "Sequence[SameTune]") -> None:
+    where, names = _files([(pair.first, pair.second) for pair in found])
+    rows = [
+        (
+            "equal files" if pair.same_content else f"{pair.likeness:.2f}",
+            f"{pair.first.tags.title} ({first})",
+            f"{pair.second.tags.title} ({second})",
+        )
+        for pair, (first, second) in zip(found, names, strict=True)
+    ]
+    print_table(f"{len(rows)} pairs of one tune{where}", ("likeness", "first", "second"), rows)
 
 
 def _say_versions(found: "Versions") -> None:

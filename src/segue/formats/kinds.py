@@ -1,14 +1,41 @@
-"""Which kind of music a file holds, by its ending."""
+"""Which kind of music a file holds, by its ending. Known without loading what reads it."""
 
 from pathlib import Path
+from typing import Final
 
-from segue.formats import score, sound
 from segue.records import Kind
+
+SUFFIXES: Final[dict[Kind, frozenset[str]]] = {
+    "sound": frozenset(
+        [
+            ".mp3",
+            ".m4a",
+            ".m4b",
+            ".aac",
+            ".flac",
+            ".ogg",
+            ".oga",
+            ".opus",
+            ".wav",
+            ".aif",
+            ".aiff",
+            ".aifc",
+            ".wma",
+            ".mp4",
+            ".m4v",
+            ".mov",
+            ".mkv",
+            ".webm",
+            ".avi",
+        ]
+    ),
+    "score": frozenset([".mid", ".midi", ".kar", ".musicxml", ".xml", ".mxl", ".abc", ".krn"]),
+}
+#: Of either kind.
+READABLE: Final = frozenset().union(*SUFFIXES.values())
 
 
 def kind_of(path: Path) -> Kind | None:
     """Tell what a file is to be read as; None for what Segue does not read."""
     suffix = path.suffix.lower()
-    if suffix in score.SUFFIXES:
-        return "score"
-    return "sound" if suffix in sound.SUFFIXES else None
+    return next((kind for kind, suffixes in SUFFIXES.items() if suffix in suffixes), None)

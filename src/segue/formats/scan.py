@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from segue.formats import score, sound
-from segue.formats.kinds import kind_of
+from segue.formats.kinds import READABLE, kind_of
 from segue.formats.whole import is_partial
 from segue.records import FileState, Kind
 
@@ -185,5 +184,4 @@ def _why(error: OSError) -> str:
 
 
 def _readable() -> str:
-    suffixes = sound.SUFFIXES | score.SUFFIXES
-    return "Segue reads " + " ".join(sorted(suffix[1:] for suffix in suffixes))
+    return "Segue reads " + " ".join(sorted(suffix[1:] for suffix in READABLE))

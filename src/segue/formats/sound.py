@@ -18,29 +18,6 @@ from segue.formats.whole import replacing
 from segue.records import FloatArray, Recording, Span
 
 #: File name endings that are taken for recordings (video: its first sound track).
-SUFFIXES = frozenset(
-    [
-        ".mp3",
-        ".m4a",
-        ".m4b",
-        ".aac",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".wav",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".wma",
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-    ]
-)
 
 # FFmpeg has several hundred demuxers and decoders, some of which open further files or are
 # rarely looked after. Only these are ever started, whatever a file claims to be.

@@ -22,7 +22,7 @@ from segue.ingest.analyse import (
     Identity,
     Job,
 )
-from segue.ingest.workers import Workers
+from segue.ingest.workers import Fault, Workers
 from segue.records import Analysis, Failure, FileState, Kind, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
@@ -184,8 +184,8 @@ class _Run:
     def _work(self, workers: "Workers[Job, Answer]") -> None:
         for found, before in self._todo:
             self._found[found.path] = (found, before)
-            job = Identify(found.path, found.root, found.kind)
-            workers.submit(job, _limit_s(IDENTIFY_LIMIT_S, found))
+            asked = Identify(found.path, found.root, found.kind)
+            workers.submit(asked, _limit_s(IDENTIFY_LIMIT_S, found))
         for job, result in workers.results():
             found, _ = self._found[job.path]
             if isinstance(result, Identity):
@@ -194,7 +194,7 @@ class _Run:
                 self._decoded(found, result)
             elif isinstance(result, DecodedScore):
                 self._decoded_score(found, result)
-            else:
+            elif isinstance(result, Fault):
                 self._lost(found, result.reason)
             if time.monotonic() - self._last_commit > COMMIT_EVERY_S:
                 self._commit()
@@ -233,21 +233,21 @@ class _Run:
             from segue.model.score.embed import ScoreModel
 
             self._score_model = ScoreModel(threads=max(1, self._worker_count // 2))
-        only = len(decoded.tunes) == 1
+        first = 0 if len(decoded.tunes) == 1 else 1
         analyses: dict[int, Analysis] = {}
         broken: list[str] = []
-        for number, tune in enumerate(decoded.tunes, start=1):
+        for number, tune in enumerate(decoded.tunes, start=first):
             if isinstance(tune, DecodedTune):
-                analyses[0 if only else number] = _analysis(tune, self._score_model)
+                analyses[number] = _analysis(tune, self._score_model)
             else:
-                broken.append(f"tune {number}: {tune.reason}")
-        if only and broken:
-            self._lost(found, decoded.tunes[0].reason)
+                broken.append(f"tune {number}: {tune.reason}" if number else tune.reason)
+        if not analyses:
+            self._lost(found, "; ".join(broken))
             return
         self._store_tunes(found, analyses)
         if broken:
-            rest = f"; the other {len(analyses)} tunes were added" if analyses else ""
-            self._later_fail(found.path, found.state, "; ".join(broken) + rest)
+            rest = f"the other {len(analyses)} were added"
+            self._later_fail(found.path, found.state, "; ".join([*broken, rest]))
 
     def _store_tunes(self, found: Found, analyses: Mapping[int, Analysis]) -> None:
         """Store what a file holds, in place of what it held before."""

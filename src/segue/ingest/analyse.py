@@ -135,7 +135,7 @@ def _read_score(path: Path, tune: int) -> Score:
 def _tune(score: Score | Broken) -> DecodedTune | Broken:
     # Here, as in `_decode`, since the parent needs none of it.
     from segue.represent.piano_roll import PianoRoll
-    from segue.represent.score_features import describe_score
+    from segue.represent.score import describe_score
     from segue.represent.shingles import shingles
 
     if isinstance(score, Broken):
@@ -145,9 +145,8 @@ def _tune(score: Score | Broken) -> DecodedTune | Broken:
     except BadArgument as error:
         return Broken(str(error))
     description = describe_score(score)
-    return DecodedTune(
-        bars, description.vector, description.facts, shingles(score), description.duration_s
-    )
+    facts = description.facts
+    return DecodedTune(bars, description.vector, facts, shingles(score), float(facts["duration_s"]))
 
 
 def _decode(path: Path, passage: Span | None) -> Decoded:

@@ -9,8 +9,8 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from segue.errors import Unreadable
+from segue.formats.kinds import READABLE
 from segue.formats.listens import Broken, Listen, NoListen, read_listens
-from segue.formats.sound import SUFFIXES
 from segue.records import Failure, Space
 from segue.store import Store
 from segue.store.listens import Heard, ListensSummary
@@ -132,7 +132,7 @@ def _heard(store: Store, listen: Listen, folder: Path) -> Heard | Broken:
     if listen.track.startswith("file://"):
         return Heard(path=quote(unquote_to_bytes(urlsplit(listen.track).path)))
     path = folder / listen.track
-    if path.suffix.lower() in SUFFIXES or path.is_file():
+    if path.suffix.lower() in READABLE or path.is_file():
         return Heard(path=quote(os.fsencode(os.path.abspath(path))))
     artist, dash, title = listen.track.partition(" - ")
     return Heard(artist, title) if dash else Heard(title=listen.track)

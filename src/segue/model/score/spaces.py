@@ -6,9 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from safetensors.numpy import load_file
+
 from segue.model.score.shipped import ROLL_DIMENSION
 from segue.records import Space
-from segue.represent.score_features import SCORE_FEATURE_NAMES
 
 WEIGHTS: Final = Path(str(files("segue") / "weights"))
 
@@ -19,7 +20,8 @@ REPRESENTATION_VERSION: Final = 1
 @cache
 def score_spaces() -> dict[str, Space]:
     """Return the spaces that every score is placed in, by name."""
-    sizes = {"score-features": len(SCORE_FEATURE_NAMES), "roll-vae": ROLL_DIMENSION}
+    features = load_file(WEIGHTS / "score-features.safetensors")["mean"].size
+    sizes = {"score-features": features, "roll-vae": ROLL_DIMENSION}
     return {
         name: Space(name, "score", size, "cosine", _fingerprint(name), REPRESENTATION_VERSION)
         for name, size in sizes.items()
