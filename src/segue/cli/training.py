@@ -18,6 +18,18 @@ train_app = typer.Typer(help="Learn a space from your own library.", no_args_is_
 app.add_typer(train_app, name="train")
 
 Preset = Literal["default", "conv", "plain-2d", "dual-axis", "contrastive"]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Else the preset's.")]
+Minutes = Annotated[
+    float | None, typer.Option(min=0.01, help="Time to train; epochs are made to fit.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of all that is random.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")]
+Anew = Annotated[
+    bool, typer.Option("--anew", help="Start over, even where a run could be resumed.")
+]
+LearningRate = Annotated[float | None, typer.Option(help="Else the preset's.")]
+Readers = Annotated[int | None, typer.Option(min=1, help="Decoding processes.")]
 
 
 @train_app.command("sound")
@@ -27,17 +39,13 @@ def train_sound(
         typer.Option(help="The network; dual-axis, plain-2d and conv as published."),
     ] = "default",
     space: Annotated[str | None, typer.Option(help="Name of the space; else the preset's.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Else the preset's.")] = None,
-    minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Time to train; epochs are made to fit.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
-    anew: Annotated[
-        bool, typer.Option("--anew", help="Start over, even where a run could be resumed.")
-    ] = False,
-    learning_rate: Annotated[float | None, typer.Option(help="Else the preset's.")] = None,
+    epochs: Epochs = None,
+    minutes: Minutes = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    resume: Resume = False,
+    anew: Anew = False,
+    learning_rate: LearningRate = None,
     channels: Annotated[
         Literal["mel", "mel+mfcc+chroma"], typer.Option(help="What an image holds.")
     ] = "mel",
@@ -59,7 +67,7 @@ def train_sound(
     start: Annotated[
         Literal["mel", "musicnn"], typer.Option("--from", help="contrastive: what it reads.")
     ] = "mel",
-    workers: Annotated[int | None, typer.Option(min=1, help="Decoding processes.")] = None,
+    workers: Readers = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -97,12 +105,70 @@ def train_sound(
             watch=watch,
             watch_training=watch_training,
         )
-    if json:
-        print_json("train", _learned_fields(learned))
-    else:
-        _say_learned(learned)
-    if learned.failures:
-        raise typer.Exit(1)
+    _tell(learned, json=json)
+
+
+@train_app.command("score")
+def train_score(
+    _preset: Annotated[
+        Literal["roll-vae"],
+        typer.Option("--preset", help="A variational autoencoder of piano rolls."),
+    ] = "roll-vae",
+    encoder: Annotated[
+        Literal["default", "conv", "lstm"],
+        typer.Option(help="conv as published, lstm as its author wished, or Segue's own."),
+    ] = "default",
+    convolutions: Annotated[int, typer.Option(help="With --encoder conv: 2 or 3.")] = 2,
+    beta: Annotated[
+        float | None, typer.Option(help="Weight of the Kullback-Leibler term; else the preset's.")
+    ] = None,
+    warm_up: Annotated[
+        int, typer.Option(min=0, help="Steps over which that weight rises to its full height.")
+    ] = 200,
+    space: Annotated[str, typer.Option(help="Name of the space.")] = "learned-rolls",
+    epochs: Epochs = None,
+    minutes: Minutes = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    resume: Resume = False,
+    anew: Anew = False,
+    learning_rate: LearningRate = None,
+    workers: Readers = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Learn a space of scores from the library, and place every score in it.
+
+    It learns from the bars in 4/4; scores without one have no place in the space. Interrupt it
+    as you like and go on with --resume: the result is the same. The space can then be asked
+    with --space, and `segue sample`, `blend` and `reconstruct` take it, too.
+
+    Example: segue train score --minutes 20
+    """
+    from segue.train.score_options import ScoreTraining
+
+    training = ScoreTraining(
+        encoder=encoder,
+        convolutions=convolutions,
+        beta=beta,
+        warm_up=warm_up,
+        epochs=epochs,
+        minutes=minutes,
+        learning_rate=learning_rate,
+        device=device,
+        seed=seed,
+    )
+    with open_library(library) as lib, _progress() as (watch, watch_training):
+        learned = lib.learning.train_scores(
+            space,
+            training,
+            resume=resume,
+            anew=anew,
+            workers=workers,
+            watch=watch,
+            watch_training=watch_training,
+        )
+    _tell(learned, json=json)
 
 
 @contextmanager
@@ -114,14 +180,24 @@ def _progress() -> "Iterator[tuple[LearningWatcher, TrainingWatcher]]":
 
         def step(at: Step) -> None:
             validation = f"{at.validation_loss:.5f}" if at.validation_loss > 0 else "–"
+            parts = "".join(f"{name} {value:.4g}  " for name, value in at.parts.items())
             show(
                 f"epoch {at.epoch}/{at.epochs}  loss {at.loss:.5f}  validation {validation}  "
-                f"{at.items_per_second:.0f} tiles/s",
+                f"{parts}{at.items_per_second:.0f} tiles/s",
                 (at.epoch - 1) * at.steps + at.step,
                 at.epochs * at.steps,
             )
 
         yield show, step
+
+
+def _tell(learned: "Learned", *, json: bool) -> None:
+    if json:
+        print_json("train", _learned_fields(learned))
+    else:
+        _say_learned(learned)
+    if learned.failures:
+        raise typer.Exit(1)
 
 
 def _learned_fields(learned: "Learned") -> dict[str, object]:

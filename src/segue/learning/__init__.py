@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from segue.learning.places import Learned, Watcher
     from segue.pictures.learned import Filter
     from segue.train.loop import Watcher as TrainingWatcher
+    from segue.train.score_options import ScoreTraining
     from segue.train.sound_options import SoundTraining
 
 
@@ -56,6 +57,39 @@ class Learning:
             Told of the files that are read, and of the training steps.
         """
         from segue.learning.sounds import train  # brings in torch
+
+        return train(
+            self._store,
+            space,
+            training,
+            resume=resume,
+            anew=anew,
+            workers=workers or os.cpu_count() or 1,
+            watch=watch,
+            watch_training=watch_training,
+        )
+
+    def train_scores(
+        self,
+        space: str,
+        training: "ScoreTraining",
+        *,
+        resume: bool = False,
+        anew: bool = False,
+        workers: int | None = None,
+        watch: "Watcher | None" = None,
+        watch_training: "TrainingWatcher | None" = None,
+    ) -> "Learned":
+        """Learn a space from the scores of this library, and place them in it.
+
+        Parameters
+        ----------
+        space : str
+        training : ScoreTraining
+        resume, anew, workers, watch, watch_training
+            As of `train`.
+        """
+        from segue.learning.scores import train  # brings in torch
 
         return train(
             self._store,
