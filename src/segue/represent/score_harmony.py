@@ -20,7 +20,7 @@ _FINAL: Final = 0.05
 #: Longer notes count as so long: one that was never ended must not drown the others.
 _LONGEST_QUARTERS: Final = 16
 
-#: What musicians write after the root, and the pitch classes above it. Those before win ties.
+#: What musicians write after the root, and the pitch classes above it; those before win ties.
 _QUALITIES: Final[dict[str, tuple[int, ...]]] = {
     "": (0, 4, 7),
     "m": (0, 3, 7),
@@ -33,10 +33,11 @@ _QUALITIES: Final[dict[str, tuple[int, ...]]] = {
     "dim7": (0, 3, 6, 9),
     "aug": (0, 4, 8),
 }
-#: Chosen on one half of the songs of bench/score_keys.py: what the lowest note adds to the chord
-#: that it is the root of, and what a fourth note must bring.
+#: What must be overcome by a chord that is rarer than the three usual ones.
+_RARE: Final = {"7": 0.05, "m7": 0.05, "maj7": 0.05, "sus4": 0.05, "dim": 0.08, "m7b5": 0.1,
+                "dim7": 0.1, "aug": 0.12}  # fmt: skip
+#: What the lowest note adds to the chord that it is the root of; in a tune alone nothing is below.
 _ROOT_IN_BASS: Final = 0.15
-_FOURTH_NOTE: Final = 0.05
 #: Two chords in a bar must fit so much better than one.
 _TWO_CHORDS: Final = 0.10
 _NO_CHORD: Final = "N.C."
@@ -213,11 +214,19 @@ def _fits_of(notes: NoteTable, edges: NDArray[np.int64]) -> _Fits:
     share = np.sqrt(sounding / np.maximum(sounding.sum(axis=1, keepdims=True), 1e-9))
     fit = share @ templates.T
     roots = np.arange(len(templates)) % 12
-    fit += _ROOT_IN_BASS * (bass[:, None] == roots)
-    fit -= _FOURTH_NOTE * ((templates > 0).sum(axis=1) > 3)
+    has_bass = (sounding > 0).any(axis=1) & _is_full(overlap, stretch, length)
+    fit += _ROOT_IN_BASS * ((bass[:, None] == roots) & has_bass[:, None])
+    fit -= np.repeat([_RARE.get(quality, 0.0) for quality in _QUALITIES], 12)
     fit[bass < 0] = 0
     best = np.where(bass < 0, -1, fit.argmax(axis=1))
     return _Fits(best, fit.max(axis=1, initial=0), fit, bass)
+
+
+def _is_full(
+    overlap: FloatArray, stretch: NDArray[np.int64], length: FloatArray
+) -> NDArray[np.bool_]:
+    """Tell in which stretches more than one note sounds at once, on the whole."""
+    return np.bincount(stretch, overlap, minlength=len(length)) > 1.3 * length
 
 
 def _overlaps(

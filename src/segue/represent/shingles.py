@@ -1,10 +1,10 @@
 """A fingerprint of what a score plays, whatever the key, the tempo and the instruments.
 
-Each part's highest notes are cut into overlapping runs of five steps: of each step the interval,
-and by how many times longer or shorter than the one before it is. The set of these runs, of all
-parts together, is kept as a MinHash (Broder 1997): of 128 hash functions the smallest value each,
-so that the share of equal values estimates the share of runs that two scores have in common
-(their Jaccard index).
+Each part's highest notes are cut into overlapping runs of six intervals. The set of these runs, of
+all parts together, is kept as a MinHash (Broder 1997): of 128 hash functions the smallest value
+each, so that the share of equal values estimates the share of runs that two scores have in common
+(their Jaccard index). How long the notes are is left out: one book writes a tune dotted, another
+even, and a player holds its notes as he likes.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from segue.records import Score
 from segue.represent.score_lines import Line, lines
 
 PRINT_LENGTH: Final = 128
-#: Steps in a run. Chosen, with the next, on one half of bench/shingles.py.
-STEPS: Final = 5
+#: Intervals in a run. Chosen, with the next, on one half of bench/shingles.py.
+STEPS: Final = 6
 #: From this likeness on two scores are likely of the same tune.
-SAME: Final = 0.20
+SAME: Final = 0.15
 _ROWS: Final = 2  # of a band: two scores meet where one band of theirs is equal
 #: A bucket that more share is of a run that says nothing (a scale, a note repeated).
 _FULLEST: Final = 200
@@ -40,7 +40,7 @@ def shingles(score: Score) -> Print:
     Returns
     -------
     ndarray, shape (128,), uint32
-        All of it 0xFFFFFFFF where no part has a run of five steps.
+        All of it 0xFFFFFFFF where no part has seven notes.
     """
     runs = _runs(lines(score))
     if not len(runs):
@@ -114,12 +114,14 @@ def _meeting(band: NDArray[np.uint32], places: NDArray[np.int64], count: int) ->
     """Return the pairs that agree in a band, as first × count + second."""
     key = band.astype(np.uint64) @ np.array([1 << 32, 1], np.uint64)
     order = np.argsort(key, kind="stable")
-    edges = np.flatnonzero(np.diff(key[order])) + 1
+    sorted_places = places[order]
+    starts = np.append(0, np.flatnonzero(np.diff(key[order])) + 1)
+    sizes = np.diff(np.append(starts, len(order)))
     pairs = [np.empty(0, np.int64)]
-    for bucket in np.split(places[order], edges):
-        if 1 < len(bucket) <= _FULLEST:
-            one, other = np.triu_indices(len(bucket), 1)
-            pairs.append(bucket[one] * count + bucket[other])
+    for at in np.flatnonzero((sizes > 1) & (sizes <= _FULLEST)).tolist():
+        bucket = sorted_places[starts[at] : starts[at] + sizes[at]]
+        one, other = np.triu_indices(len(bucket), 1)
+        pairs.append(bucket[one] * count + bucket[other])
     return np.concatenate(pairs)
 
 
@@ -128,12 +130,8 @@ def _runs(parts: list[Line]) -> NDArray[np.uint64]:
     found = [np.empty(0, np.uint64)]
     for line in parts:
         interval = np.clip(np.diff(line.pitch), -24, 24) + 24
-        between = np.maximum(np.diff(line.onset), 1 / 24)
-        # Twice the logarithm: a dotted note and one of double length are told apart.
-        ratio = np.rint(2 * np.log2(between[1:] / between[:-1]))
-        step = interval[1:] * 32 + np.clip(ratio, -12, 12).astype(np.int64) + 12
-        if len(step) >= STEPS:
-            windows = np.lib.stride_tricks.sliding_window_view(step, STEPS)
+        if len(interval) >= STEPS:
+            windows = np.lib.stride_tricks.sliding_window_view(interval, STEPS)
             found.append(_mixed(windows.astype(np.uint64)))
     return np.unique(np.concatenate(found))
 
