@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from segue.library import Library
 
 _PICTURES = (".png", ".svg", ".pdf")
+_RATE_HZ = 44_100
 
 
 @app.command()
@@ -84,13 +85,15 @@ def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> 
         with replacing(output) as partial:
             partial.write_bytes(write_midi(score))
     elif output.suffix.lower() == ".wav":
-        from segue.formats.rendering import play_to_wav
+        from segue.formats.sound import write_wav
+        from segue.represent.rendering import render
 
-        play_to_wav(score, output)
+        write_wav(output, render(score, _RATE_HZ), _RATE_HZ)
     else:
         from segue.pictures.rolls import draw_rolls
 
-        draw_rolls([roll, made], ["score", f"given back by {space}"], output, str(query))
+        pair = [("as it is written", roll), (f"given back by {space}", made)]
+        draw_rolls(pair, output, title=str(query), columns=1)
     return {"note_f1": note_f1(roll.cells, made.cells)}
 
 

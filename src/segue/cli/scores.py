@@ -13,6 +13,7 @@ from segue.errors import BadArgument
 if TYPE_CHECKING:
     from segue.represent.piano_roll import PianoRoll
 
+_MOST_DRAWN = 64
 RollSpace = Annotated[
     str, typer.Option(help="roll-vae, or a space learned with `segue train score`.")
 ]
@@ -89,7 +90,7 @@ def _write(
         with replacing(files[-1]) as partial:
             partial.write_bytes(write_midi(roll.to_score(stem)))
     files.append(folder / f"{name}.png")
-    draw_rolls(list(named.values()), list(named), files[-1], title)
+    draw_rolls(list(named.items())[:_MOST_DRAWN], files[-1], title=title)
     return files
 
 

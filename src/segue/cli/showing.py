@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _PICTURES = (".png", ".svg", ".pdf")
 _CHORDS_A_LINE = 8
+_RATE_HZ = 44_100
 
 
 @app.command()
@@ -59,9 +60,10 @@ def show(
 
 def _write(score: "Score", output: Path) -> None:
     if output.suffix.lower() == ".wav":
-        from segue.formats.rendering import play_to_wav
+        from segue.formats.sound import write_wav
+        from segue.represent.rendering import render
 
-        play_to_wav(score, output)
+        write_wav(output, render(score, _RATE_HZ), _RATE_HZ)
     else:
         from segue.pictures.rolls import draw_roll
 
