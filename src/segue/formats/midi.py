@@ -58,7 +58,7 @@ def read_midi(content: bytes) -> Score:
     if not parts:
         raise Unreadable("a MIDI file without a note")
     return Score(
-        _title(content),
+        title_of(content),
         int(found.ticks_per_quarter),
         parts,
         _tempos(found.tempos.numpy()),
@@ -143,8 +143,8 @@ def _columns(found: dict[str, NDArray[Any]], *names: str) -> NDArray[np.int32]:
 # ---- the title, which symusic leaves out -------------------------------------------------
 
 
-def _title(content: bytes) -> str:
-    """Read the first track's name, where it stands before any note."""
+def title_of(content: bytes) -> str:
+    """Read a MIDI file's title: its first track's name, where that stands before any note."""
     for kind, text in _first_metas(content):
         if kind == _TITLE and text.strip(b"\0 "):
             return clean(_text(text))

@@ -44,7 +44,7 @@ def read_tags(path: Path, root: Path) -> Tags:
         Missing ones are filled from ``artist/album/01 - title`` or ``artist - title``.
     """
     found = _embedded(path)
-    named = _from_name(path, root)
+    named = tags_from_name(path, root)
     title = found.get("title", "")
     return Tags(
         title=title or named.title,
@@ -100,7 +100,19 @@ def _pick(tags: Mapping[str, object]) -> dict[str, str]:
     return found
 
 
-def _from_name(path: Path, root: Path) -> Tags:
+def tags_from_name(path: Path, root: Path) -> Tags:
+    """Read what the names of a file and its folders say.
+
+    Parameters
+    ----------
+    path, root : Path
+        As for `read_tags`.
+
+    Returns
+    -------
+    Tags
+        Of ``artist/album/01 - title`` or ``artist - title``; there is always a title.
+    """
     stem = _display(path.stem).replace("_", " ").replace(".-.", " - ").strip()
     number = None
     if match := _NUMBERED_NAME.match(stem):

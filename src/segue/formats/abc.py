@@ -1,0 +1,284 @@
+"""ABC: books of tunes in letters, as the ABC standard 2.1 has them (abcnotation.com/wiki).
+
+symusic reads ABC by abc2midi, a program that it runs by a shell: it played accompaniments that
+nobody wrote, opened other files where a tune told it to (``%%abc-include``), crashed on damaged
+tunes, and forgets the bar lines, without which a pickup shifts all that follows. music21 took a
+quarter of a second a tune. So what plays a tune here is written here (`abc_music`), and held
+against both (`bench/reading.py`).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+import numpy as np
+
+from segue.errors import Unreadable
+from segue.formats.abc_music import Voice, Written, voices_of
+from segue.formats.bars import TICKS_PER_QUARTER, Bar, metres_of, rest_before, ticks
+from segue.formats.midi import MOST_NOTES, TEMPI_BPM
+from segue.formats.names import clean
+from segue.formats.texts import decoded
+from segue.records import Part, Score
+
+MOST_BYTES: Final = 32 << 20
+MOST_TUNES: Final = 20_000
+_MOST_LETTERS: Final = 1 << 20  # of a tune
+_MOST_BARS: Final = 20_000  # played
+_VELOCITY: Final = 80
+_TUNE: Final = re.compile(r"^[ \t]*X:[ \t]*(\d*)", re.MULTILINE)
+_LINES: Final = re.compile(r"\r\n?|\n")
+_FIELD: Final = re.compile(r"^([A-Za-z]):[ \t]*(.*)$")
+_PART: Final = re.compile(r"([A-Za-z])(\d*)|(\()|(\))(\d*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Tune:
+    """A tune of a book, in letters.
+
+    Attributes
+    ----------
+    number : int or None
+        Its X: field.
+    title, composer, genre : str
+        Its first T:, C: and R: fields.
+    lines : tuple of str
+        All of it, after what the book says of all tunes.
+    """
+
+    number: int | None
+    title: str
+    composer: str
+    genre: str
+    lines: tuple[str, ...]
+
+
+def tunes_of(content: bytes) -> list[Tune]:
+    """Divide a book into tunes.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    list of Tune
+        At least one.
+
+    Raises
+    ------
+    Unreadable
+        It is no ABC, or too large.
+    """
+    if len(content) > MOST_BYTES:
+        raise Unreadable(f"an ABC file of more than {MOST_BYTES >> 20} MB")
+    text = _LINES.sub("\n", decoded(content))
+    starts = [match.start() for match in _TUNE.finditer(text)]
+    if not starts:
+        raise Unreadable("no ABC: no line begins with X:, as each tune's first line does")
+    if len(starts) > MOST_TUNES:
+        raise Unreadable(f"a book of {len(starts)} tunes, more than {MOST_TUNES}: divide it")
+    of_all = tuple(line for line in text[: starts[0]].split("\n") if _FIELD.match(line))
+    ends = [*starts[1:], len(text)]
+    return [_tune(text[at:end], of_all) for at, end in zip(starts, ends, strict=True)]
+
+
+def read_tune(tune: Tune) -> Score:
+    """Read the music of a tune.
+
+    Parameters
+    ----------
+    tune : Tune
+
+    Returns
+    -------
+    Score
+        Of 480 ticks to the quarter, repeats played, without grace notes and ornaments; of chords
+        by name above the tune nothing sounds.
+
+    Raises
+    ------
+    Unreadable
+        It has no key, no note, too much of both, or is no music.
+    """
+    if sum(map(len, tune.lines)) > _MOST_LETTERS:
+        raise Unreadable(f"a tune of more than {_MOST_LETTERS} letters")
+    written = voices_of(tune.lines)
+    longest = max((voice.bars for voice in written.voices), key=len)
+    order = _order_of_parts(longest, written.parts)
+    columns = [voice.bars for voice in written.voices]
+    bars = [
+        Bar(
+            *longest[n].metre,
+            max(column[n].length for column in columns if n < len(column)) or longest[n].full,
+        )
+        for n in order
+    ]
+    starts = [rest_before(bars)]
+    for bar in bars:
+        starts.append(starts[-1] + bar.length)
+    parts = tuple(part for voice in written.voices for part in _part(voice, order, starts))
+    if not parts:
+        raise Unreadable("a tune without a note")
+    return Score(
+        tune.title,
+        TICKS_PER_QUARTER,
+        parts,
+        _tempos(columns, order, starts),
+        metres_of(bars),
+        _keys(longest, order, starts),
+        tune.composer,
+        tune.genre,
+    )
+
+
+def _tune(text: str, of_all: tuple[str, ...]) -> Tune:
+    lines = tuple(text.split("\n"))
+    said: dict[str, str] = {}
+    for line in (*lines, *of_all):
+        if match := _FIELD.match(line):
+            said.setdefault(match[1], clean(match[2].partition("%")[0]))
+    digits = re.match(r"\d{1,6}", said.get("X", ""))
+    number = int(digits[0]) if digits else None
+    told = said.get("T", ""), said.get("C", ""), said.get("R", "")
+    return Tune(number, *told, (*of_all, *lines))
+
+
+# ---- the order in which bars are played --------------------------------------------------
+
+
+def _order_of_parts(bars: Sequence[Written], parts: str) -> list[int]:
+    """Return which bars sound after one another: parts in their order, repeats played."""
+    begins = [n for n, bar in enumerate(bars) if bar.part] if parts else []
+    if not begins:
+        return _order(bars, 0, len(bars))
+    ends = [*begins[1:], len(bars)]
+    sections = {bars[n].part: (n, end) for n, end in zip(begins, ends, strict=True)}
+    found = _order(bars, 0, begins[0])
+    for name in _parts_in_order(parts):
+        if name in sections:
+            found += _order(bars, *sections[name])
+        _check_length(found)
+    return found
+
+
+def _parts_in_order(told: str) -> Iterator[str]:
+    """Yield the parts of ``A(AB)2C``, one after another."""
+    stack: list[list[str]] = [[]]
+    for match in _PART.finditer(told):
+        if match[1]:
+            stack[-1] += [match[1]] * _times(match[2])
+        elif match[3]:
+            stack.append([])
+        elif len(stack) > 1:
+            inner = stack.pop()
+            stack[-1] += inner * _times(match[5])
+        if len(stack[-1]) > _MOST_BARS:
+            raise Unreadable(f"a tune of more than {_MOST_BARS} parts in a row")
+    yield from (name for level in stack for name in level)
+
+
+def _times(digits: str) -> int:
+    return min(int(digits[:3]), 99) if digits else 1
+
+
+def _order(bars: Sequence[Written], first: int, end: int) -> list[int]:
+    """Unfold repeats between two bars.
+
+    One that begins nowhere begins at the last double bar, or after the last repeat.
+    """
+    found: list[int] = []
+    at, start, time, opened = first, first, 1, False
+    while at < end:
+        bar = bars[at]
+        after_endings = not bar.endings and at > first and bool(bars[at - 1].endings)
+        if at != start and (
+            bar.opens or (time > 1 and after_endings) or (bar.after_double and not opened)
+        ):
+            start, time, opened = at, 1, bar.opens
+        opened |= bar.opens
+        if bar.endings and time not in bar.endings and time <= _last_time(bars, at, end):
+            at += 1
+            continue
+        found.append(at)
+        _check_length(found)
+        if bar.closes and time < max(bar.closes + 1, _last_time(bars, at, end)):
+            at, time = start, time + 1
+            continue
+        at += 1
+        if bar.closes:
+            start, time, opened = at, 1, False
+    return found
+
+
+def _last_time(bars: Sequence[Written], at: int, end: int) -> int:
+    """Return the greatest number of the endings that a bar is among."""
+    last = 0
+    if bars[at].endings:
+        while at < end and bars[at].endings:
+            last = max(last, *bars[at].endings)
+            at += 1
+    return last
+
+
+def _check_length(order: Sequence[int]) -> None:
+    if len(order) > _MOST_BARS:
+        raise Unreadable(f"a tune of more than {_MOST_BARS} bars, repeats played")
+
+
+# ---- what sounds -------------------------------------------------------------------------
+
+
+def _part(voice: Voice, order: Sequence[int], starts: Sequence[Fraction]) -> Iterator[Part]:
+    notes: list[list[Any]] = []
+    tied: dict[int, list[Any]] = {}
+    for number, start in zip(order, starts, strict=False):
+        for note in voice.bars[number].notes if number < len(voice.bars) else ():
+            begin, end = start + note.at, start + note.at + note.length
+            before = tied.pop(note.pitch, None)
+            if before and before[1] == begin:
+                before[1] = end
+            else:
+                before = [begin, end, note.pitch]
+                notes.append(before)
+            if note.tied:
+                tied[note.pitch] = before
+        if len(notes) > MOST_NOTES:
+            raise Unreadable(f"a tune of more than {MOST_NOTES} notes")
+    rows = [
+        (ticks(on), max(ticks(off) - ticks(on), 1), pitch, _VELOCITY) for on, off, pitch in notes
+    ]
+    if rows:
+        rows.sort(key=lambda row: (row[0], row[2], row[1]))
+        yield Part(clean(voice.name), voice.program, False, np.array(rows, np.int32))
+
+
+def _tempos(
+    columns: Sequence[Sequence[Written]], order: Sequence[int], starts: Sequence[Fraction]
+) -> Any:
+    low, high = TEMPI_BPM
+    rows: dict[int, float] = {}
+    for number, start in zip(order, starts, strict=False):
+        for column in columns:
+            bpm = column[number].tempo_bpm if number < len(column) else 0.0
+            if low <= bpm <= high:
+                rows[ticks(start) if rows else 0] = bpm
+    kept = _changes([(tick, bpm) for tick, bpm in sorted(rows.items())])
+    return np.array(kept, np.float64).reshape(-1, 2)
+
+
+def _keys(bars: Sequence[Written], order: Sequence[int], starts: Sequence[Fraction]) -> Any:
+    rows = [
+        (ticks(start) if n else 0, *bars[number].key)
+        for n, (number, start) in enumerate(zip(order, starts, strict=False))
+        if -7 <= bars[number].key[0] <= 7
+    ]
+    return np.array(_changes(rows), np.int32).reshape(-1, 3)
+
+
+def _changes(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Leave out the rows that say what the one before says."""
+    pairs = zip(rows, [None, *rows], strict=False)
+    return [row for row, before in pairs if before is None or row[1:] != before[1:]]

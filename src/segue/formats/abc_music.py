@@ -1,0 +1,535 @@
+"""The music of an ABC tune: letters to voices of bars, as they are written."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from segue.errors import Unreadable
+
+_FIELD: Final = re.compile(r"^\s*([A-Za-z]):[ \t]*(.*)$")
+_TOKEN: Final = re.compile(
+    r"""
+      (?P<quoted>"[^"]*"?)
+    | (?P<decoration>![^!\s|]{1,30}!|\+[a-z][a-z.()<>]+\+)
+    | (?P<field>\[[A-Za-z]:[^\]]*\]?)
+    | (?P<grace>\{[^}]*\}?)
+    | (?P<bar>(?::*\[?\|[|\]:]*|::+)\s*(?:\[?(?P<ending>\d[\d,\-]*))?)
+    | \[(?P<lone_ending>\d[\d,\-]*)
+    | (?P<accidental>\^{1,2}|_{1,2}|=)?(?P<note>[A-Ga-g])(?P<octave>[,']*)(?P<length>\d*/*\d*)
+    | (?P<rest>[xzXZ])(?P<rest_length>\d*/*\d*)
+    | (?P<open>\[) | \](?P<close>\d*/*\d*)
+    | \((?P<tuplet>\d)(?::(?P<into>\d*))?(?::(?P<over>\d*))?
+    | (?P<broken>>{1,3}|<{1,3})
+    | (?P<tie>-) | (?P<overlay>&)
+    | (?P<silent>[\s\\().~$*`yH-Wh-w!]) | (?P<strange>.)
+    """,
+    re.VERBOSE,
+)
+_LENGTH: Final = re.compile(r"(\d*)(/*)(\d*)")
+_KEY: Final = re.compile(r"\s*([A-G])([#b]?)\s*([A-Za-z]*)")
+_SIGNED: Final = re.compile(r"(?<![\w=])(\^{1,2}|_{1,2}|=)([a-gA-G])(?![\w=])")
+_OCTAVE: Final = re.compile(r"(?:clef\s*=\s*)?\b(?:treble|bass|alto|tenor|[GFC]\d?)([+-])8")
+_TRANSPOSE: Final = re.compile(r"\btranspose\s*=\s*(-?\d{1,2})\b")
+_NAMED: Final = re.compile(r'\b(?:name|nm)\s*=\s*(?:"([^"]*)"|(\S+))')
+_PROGRAM: Final = re.compile(r"^%%MIDI\s+program\s+(?:\d+\s+)?(\d{1,3})\b")
+_BEATS: Final = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
+_TEMPO: Final = re.compile(r"((?:\d{1,3}/\d{1,3}\s*)+|[A-G]\d*)?\s*=?\s*(\d{1,4}(?:\.\d+)?)\s*$")
+_MODES: Final = {
+    "": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "mix": -1, "dor": -2, "phr": -4,
+    "lyd": 1, "loc": -5,
+}  # fmt: skip
+_SHARPS: Final = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
+_STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_SIGNS: Final = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
+#: How many notes of a tuplet take the time of how many; of the others it depends on the metre.
+_TUPLETS: Final = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
+_MOST_DIGITS: Final = 4
+_MOST_BARS: Final = 20_000
+_MOST_VOICES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """When in its bar, for how long (quarters), what, and whether the next one belongs to it."""
+
+    at: Fraction
+    length: Fraction
+    pitch: int
+    tied: bool
+    name: tuple[str, int] = ("", 0)  # letter and octave
+
+
+@dataclass(slots=True)
+class Written:
+    """A bar as it is written.
+
+    Attributes
+    ----------
+    metre, key : tuple of int
+        Beats and unit; sharps, and 1 for minor.
+    length : Fraction
+        In quarters.
+    opens, after_double : bool
+        A repeat begins here, or may begin where none is marked.
+    closes : int
+        How many times more what it ends is played.
+    endings : frozenset of int
+        The times at which it is played; empty for all.
+    part : str
+        The part that begins here.
+    tempo_bpm : float
+        Quarters a minute from here on; 0 says nothing.
+    """
+
+    metre: tuple[int, int]
+    key: tuple[int, int]
+    notes: list[Note] = field(default_factory=list)
+    length: Fraction = Fraction(0)
+    opens: bool = False
+    after_double: bool = False
+    closes: int = 0
+    endings: frozenset[int] = frozenset()
+    part: str = ""
+    tempo_bpm: float = 0.0
+
+    @property
+    def full(self) -> Fraction:
+        """Length that its metre gives it, in quarters."""
+        return Fraction(4 * self.metre[0], self.metre[1])
+
+
+@dataclass(slots=True)
+class Voice:
+    """A voice, and where its reader stands."""
+
+    name: str = ""
+    program: int = 0
+    bars: list[Written] = field(default_factory=list)
+    metre: tuple[int, int] = (4, 4)
+    unit: Fraction | None = None  # of a whole; else as the metre has it
+    key: tuple[int, int] = (0, 0)
+    signature: dict[str, int] = field(default_factory=dict)
+    shift: int = 0
+    bar: Written | None = None
+    at: Fraction = Fraction(0)
+    reached: Fraction = Fraction(0)  # by what an overlay lies under
+    altered: dict[tuple[str, int], int] = field(default_factory=dict)
+    held: dict[tuple[str, int], int] = field(default_factory=dict)  # tied: sounding as
+    last: int = 0  # how many notes the last symbol has; they end the bar's list
+    symbol: Fraction = Fraction(0)  # its length
+    factor: Fraction = Fraction(1)  # of the next symbol, after a broken rhythm
+    tuplet: Fraction = Fraction(1)
+    tuplet_left: int = 0
+    next_bar: dict[str, bool | int | str | float | frozenset[int]] = field(default_factory=dict)
+    endings: frozenset[int] = frozenset()
+
+
+@dataclass(slots=True)
+class Tune:
+    """The voices of a tune, and the order of its parts, "AABB" say."""
+
+    voices: list[Voice]
+    parts: str = ""
+
+
+def voices_of(lines: Iterable[str]) -> Tune:
+    """Read the music of a tune.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        The whole tune, with its fields.
+
+    Returns
+    -------
+    Tune
+        Of voices that have bars, at least one.
+
+    Raises
+    ------
+    Unreadable
+        It has no key, which ends a tune's header; no note; or is no music.
+    """
+    reader = _Reader()
+    for line in lines:
+        reader.read(line)
+    if not reader.in_music:
+        raise Unreadable("a tune without a key (K:), after which its notes would be")
+    for voice in reader.voices.values():
+        _end_bar(voice)
+    voices = [voice for voice in reader.voices.values() if voice.bars]
+    if not voices or not reader.notes:
+        raise Unreadable("a tune without a note")
+    if reader.strange > reader.notes:
+        raise Unreadable("a tune of more strange signs than notes, which is no ABC")
+    return Tune(voices, reader.parts)
+
+
+class _Reader:
+    """Goes through a tune's lines; holds its voices, and which one is being read."""
+
+    def __init__(self) -> None:
+        self.voices: dict[str, Voice] = {}
+        self.voice = self.header = Voice()
+        self.parts = ""
+        self.in_music = self.over = self.in_text = False
+        self.notes = self.strange = 0
+
+    def read(self, line: str) -> None:
+        """Read a line."""
+        if line.startswith("%%"):
+            self.directive(line)
+            return
+        line = line.partition("%")[0].rstrip() if "%" in line else line.rstrip()
+        if self.in_text or self.over:
+            return
+        if not line:
+            self.over = self.in_music  # a tune ends with its first empty line
+        elif match := _FIELD.match(line):
+            self.field(match[1], match[2])
+        elif self.in_music:
+            self.music(line)
+
+    def directive(self, line: str) -> None:
+        """Read what is said to programs: the instrument, and where text is no music."""
+        if line.startswith(("%%begin", "%%end")):
+            self.in_text = line.startswith("%%begin")
+        elif (match := _PROGRAM.match(line)) and int(match[1]) < 128:
+            self.voice.program = int(match[1])
+
+    def field(self, kind: str, text: str) -> None:
+        """Read a field, of a line or within one."""
+        voice = self.voice
+        if kind == "K":
+            if text.strip() or not self.in_music:
+                _set_key(voice, text)
+            if not self.in_music:
+                self.in_music = True
+                self.enter_music()
+        elif kind == "M":
+            voice.metre = _metre(text, voice.metre)
+        elif kind == "L":
+            if match := re.match(r"\s*1/(\d{1,3})\b", text):
+                voice.unit = Fraction(1, max(int(match[1]), 1))
+            elif text.strip() == "1":
+                voice.unit = Fraction(1)
+        elif kind == "Q":
+            bpm = _tempo(text, _unit(voice))
+            _on_bar(voice, "tempo_bpm", bpm)
+        elif kind == "V":
+            self.enter_voice(text)
+        elif kind == "P":
+            if self.in_music:
+                _on_bar(voice, "part", text.strip()[:1])
+            else:
+                self.parts = text.strip()
+
+    def enter_music(self) -> None:
+        """End the header: what it says holds for every voice."""
+        for voice in self.voices.values():
+            _inherit(voice, self.header)
+        self.voice = next(iter(self.voices.values()), self.header)
+        if not self.voices:
+            self.voices[""] = self.header
+
+    def enter_voice(self, text: str) -> None:
+        """Go on with a voice."""
+        name = text.split(maxsplit=1)[0] if text.strip() else ""
+        if name not in self.voices:
+            if len(self.voices) >= _MOST_VOICES:
+                raise Unreadable(f"a tune of more than {_MOST_VOICES} voices")
+            only = self.voices.get("")
+            if only is self.header and not only.bars and only.bar is None:
+                del self.voices[""]  # it was there for a tune without voices
+            voice = self.voices[name] = Voice()
+            if self.in_music:
+                _inherit(voice, self.header)
+        voice = self.voices[name]
+        if match := _NAMED.search(text):
+            voice.name = match[1] or match[2] or ""
+        voice.shift += _shift(text)
+        if self.in_music:
+            self.voice = voice
+
+    def music(self, line: str) -> None:  # noqa: PLR0912  # a branch for each sign
+        """Read a line of notes."""
+        chord: list[tuple[Note, Fraction]] | None = None
+        for match in _TOKEN.finditer(line):
+            kind, voice = match.lastgroup, self.voice
+            if match["note"]:
+                self.notes += 1
+                note, length = _note(voice, match)
+                if chord is None:
+                    _add(voice, [(note, length)], length)
+                else:
+                    chord.append((note, length))
+            elif match["rest"]:
+                _rest(voice, match["rest"], _length(match["rest_length"]))
+            elif match["bar"]:
+                _bar_line(voice, match["bar"], match["ending"] or "")
+            elif match["lone_ending"]:
+                _bar_line(voice, "|", match["lone_ending"])
+            elif kind == "open":
+                chord = []
+            elif kind == "close":
+                if chord:
+                    stretch = _length(match["close"])
+                    chord = [(note, length * stretch) for note, length in chord]
+                    _add(voice, chord, chord[0][1])
+                chord = None
+            elif kind in {"tuplet", "into", "over"}:
+                _tuplet(voice, match)
+            elif match["broken"]:
+                _broken(voice, match["broken"])
+            elif kind == "tie":
+                if chord:
+                    chord[-1] = (_held(chord[-1][0]), chord[-1][1])
+                else:
+                    _tie(voice)
+            elif kind == "overlay":
+                _overlay(voice)
+            elif kind == "field":
+                self.field(match[0][1], match[0][3:].rstrip("]"))
+            elif kind == "strange":
+                self.strange += 1
+
+
+# ---- notes and bars ----------------------------------------------------------------------
+
+
+def _note(voice: Voice, match: re.Match[str]) -> tuple[Note, Fraction]:
+    """Return a note, of no place yet, and its length in units."""
+    letter = match["note"].upper()
+    octave = match["note"].islower() + match["octave"].count("'") - match["octave"].count(",")
+    name = (letter, octave)
+    if match["accidental"]:
+        voice.altered[name] = _SIGNS[match["accidental"]]
+    elif name in voice.held:  # a tie carries an accidental over the bar line
+        return Note(voice.at, Fraction(0), voice.held[name], False, name), _length(match["length"])
+    sign = voice.altered.get(name, voice.signature.get(letter, 0))
+    pitch = min(max(60 + _STEPS[letter] + 12 * octave + sign + voice.shift, 0), 127)
+    return Note(voice.at, Fraction(0), pitch, False, name), _length(match["length"])
+
+
+def _length(text: str) -> Fraction:
+    match = _LENGTH.match(text)
+    over, slashes, under = match.groups() if match else ("", "", "")
+    if max(len(over), len(under), len(slashes)) > _MOST_DIGITS:
+        raise Unreadable(f"a tune with a note of length {text[:20]}")
+    if under:
+        return Fraction(int(over or 1), max(int(under), 1))
+    return Fraction(int(over or 1), 2 ** len(slashes))
+
+
+def _unit(voice: Voice) -> Fraction:
+    """Return the unit note length, as a part of a whole note."""
+    beats, unit = voice.metre
+    return voice.unit or Fraction(1, 16 if Fraction(beats, unit) < Fraction(3, 4) else 8)
+
+
+def _add(voice: Voice, notes: list[tuple[Note, Fraction]], length: Fraction) -> None:
+    """Put what sounds at once into the bar, and go on by its length."""
+    bar = _current(voice)
+    scale = 4 * _unit(voice) * voice.factor * voice.tuplet
+    voice.held = {}
+    for note, own in notes:
+        if own > 0:
+            bar.notes.append(Note(voice.at, own * scale, note.pitch, note.tied, note.name))
+            if note.tied:
+                voice.held[note.name] = note.pitch
+    voice.last = sum(own > 0 for _, own in notes)
+    voice.symbol = length * scale
+    voice.at += voice.symbol
+    bar.length = max(bar.length, voice.at)
+    voice.factor = Fraction(1)
+    voice.tuplet_left = max(voice.tuplet_left - 1, 0)
+    if not voice.tuplet_left:
+        voice.tuplet = Fraction(1)
+
+
+def _rest(voice: Voice, kind: str, length: Fraction) -> None:
+    if kind.islower():
+        _add(voice, [], length)
+        return
+    for number in range(min(int(length), 999)):  # whole bars
+        if number:
+            _end_bar(voice)
+        _current(voice).length = voice.at = _current(voice).full
+
+
+def _held(note: Note) -> Note:
+    return Note(note.at, note.length, note.pitch, True, note.name)
+
+
+def _tie(voice: Voice) -> None:
+    if voice.bar and voice.last:
+        voice.bar.notes[-voice.last :] = map(_held, voice.bar.notes[-voice.last :])
+        voice.held = {note.name: note.pitch for note in voice.bar.notes[-voice.last :]}
+
+
+def _broken(voice: Voice, signs: str) -> None:
+    """Lengthen one symbol and shorten the other: ``a>b`` is a dotted, ``a<b`` the reverse."""
+    short = Fraction(1, 2 ** len(signs))
+    first, voice.factor = (2 - short, short) if signs[0] == ">" else (short, 2 - short)
+    if not voice.bar or not voice.symbol:
+        return
+    grown = voice.symbol * (first - 1)
+    voice.at += grown
+    voice.symbol += grown
+    if voice.last:
+        voice.bar.notes[-voice.last :] = [
+            Note(note.at, note.length * first, note.pitch, note.tied, note.name)
+            for note in voice.bar.notes[-voice.last :]
+        ]
+    voice.bar.length = max(voice.reached, voice.at)
+
+
+def _tuplet(voice: Voice, match: re.Match[str]) -> None:
+    count = int(match["tuplet"])
+    if count < 2:
+        return
+    compound = voice.metre[0] % 3 == 0 and voice.metre[0] > 3
+    usual = _TUPLETS.get(count, 3 if compound else 2)
+    into = int((match["into"] or "")[:2] or usual)
+    voice.tuplet_left = int((match["over"] or "")[:2] or count)
+    voice.tuplet = Fraction(max(into, 1), count) if voice.tuplet_left else Fraction(1)
+
+
+def _overlay(voice: Voice) -> None:
+    """Go back to the start of the bar, for a second line of notes in it."""
+    if voice.bar:
+        voice.reached = max(voice.reached, voice.at)
+        voice.at = voice.symbol = Fraction(0)
+        voice.last = 0
+        voice.altered.clear()
+
+
+def _current(voice: Voice) -> Written:
+    """Return the bar that is being read; begin one where none is."""
+    if voice.bar is None:
+        voice.bar = Written(voice.metre, voice.key, endings=voice.endings)
+        for name, value in voice.next_bar.items():
+            setattr(voice.bar, name, value)
+        voice.next_bar = {}
+    return voice.bar
+
+
+def _on_bar(voice: Voice, name: str, value: bool | float | str) -> None:
+    """Tell something of the bar that begins here, or of the next one."""
+    voice.next_bar[name] = value
+
+
+def _end_bar(voice: Voice) -> None:
+    if voice.bar is not None:
+        if len(voice.bars) >= _MOST_BARS:
+            raise Unreadable(f"a tune of more than {_MOST_BARS} bars")
+        voice.bars.append(voice.bar)
+    voice.bar = None
+    voice.at = voice.reached = voice.symbol = Fraction(0)
+    voice.last = 0
+    voice.altered.clear()
+
+
+def _bar_line(voice: Voice, token: str, ending: str) -> None:
+    """End a bar; note down what the line says of repeats."""
+    signs = token.strip()
+    if ending:
+        signs = signs[: len(signs) - len(ending)].rstrip("[ \t") or "|"
+    _end_bar(voice)
+    left = len(signs) - len(signs.lstrip(":"))
+    opens = signs.endswith(":")
+    if "|" not in signs:  # "::" ends one repeat and begins the next
+        left, opens = max(left // 2, 1), True
+    if left and voice.bars:
+        voice.bars[-1].closes = left
+    double = any(kind in signs for kind in ("||", "|]", "[|"))
+    if left or opens or double:
+        voice.endings = frozenset()
+    if opens:
+        voice.next_bar["opens"] = True
+    elif double:
+        voice.next_bar["after_double"] = True
+    if ending:
+        voice.endings = _times(ending)
+
+
+def _times(ending: str) -> frozenset[int]:
+    """Return the numbers of ``1,3`` or ``1-3``."""
+    found: set[int] = set()
+    for part in ending.split(","):
+        first, _, last = part.partition("-")
+        low = int(first[:2] or 0)
+        found |= set(range(low, max(int(last[:2] or 0) if last.isdigit() else low, low) + 1))
+    return frozenset(n for n in found if 0 < n <= 32)
+
+
+# ---- fields ------------------------------------------------------------------------------
+
+
+def _inherit(voice: Voice, header: Voice) -> None:
+    if voice is not header:
+        voice.metre, voice.unit, voice.key = header.metre, header.unit, header.key
+        voice.signature = dict(header.signature)
+        voice.shift += header.shift
+        voice.program = voice.program or header.program
+        voice.next_bar = dict(header.next_bar)
+
+
+def _metre(text: str, before: tuple[int, int]) -> tuple[int, int]:
+    told = text.strip()
+    if told.startswith("C|"):
+        return 2, 2
+    if told.startswith("C"):
+        return 4, 4
+    match = _BEATS.match(told)
+    if not match:
+        return before
+    beats, unit = sum(map(int, match[1].split("+"))), int(match[2])
+    return (beats, unit) if 0 < beats <= 64 and unit in {1, 2, 4, 8, 16, 32, 64} else before
+
+
+def _set_key(voice: Voice, text: str) -> None:
+    """Set what each letter means from here on."""
+    match = _KEY.match(text)
+    sharps, minor = 0, 0
+    if text.strip()[:2] in {"HP", "Hp"}:  # Highland pipes
+        sharps = 2
+    elif match:
+        name = "" if match[3] == "M" else match[3].lower()[:3]
+        sharps = _SHARPS[match[1]] + {"": 0, "#": 7, "b": -7}[match[2]] + _MODES.get(name, 0)
+        minor = int(name in {"m", "min", "aeo"})
+    elif not text.strip().lower().startswith("none") and not _SIGNED.search(text):
+        voice.shift = _shift(text) or voice.shift  # a clef alone
+        return
+    order = "FCGDAEB"
+    signature: dict[str, int] = {}
+    for number in range(abs(sharps)):
+        letter = order[number % 7] if sharps > 0 else order[::-1][number % 7]
+        signature[letter] = signature.get(letter, 0) + (1 if sharps > 0 else -1)
+    for sign, letter in _SIGNED.findall(text):
+        signature[letter.upper()] = _SIGNS[sign]
+    voice.key, voice.signature = (sharps, minor), signature
+    voice.shift = _shift(text) or voice.shift
+
+
+def _shift(text: str) -> int:
+    """Return by how many semitones a clef or a transposition moves what is written."""
+    octave = _OCTAVE.search(text)
+    moved = _TRANSPOSE.search(text)
+    return (int(octave[1] + "12") if octave else 0) + (int(moved[1]) if moved else 0)
+
+
+def _tempo(text: str, unit: Fraction) -> float:
+    """Return quarters a minute, 0 if the field tells none."""
+    match = _TEMPO.search(re.sub(r'"[^"]*"?', " ", text).strip())
+    if not match:
+        return 0.0
+    beat = Fraction(1, 4)
+    if match[1] and "/" in match[1]:
+        pairs = [fraction.split("/") for fraction in match[1].split()]
+        beat = sum((Fraction(int(a), max(int(b), 1)) for a, b in pairs), Fraction(0))
+    elif match[1]:
+        beat = unit * int(match[1][1:3] or 1)
+    return float(match[2]) * float(beat) * 4

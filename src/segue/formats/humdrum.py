@@ -1,0 +1,60 @@
+"""Humdrum **kern: text, one column to a part; read by music21."""
+
+import re
+from typing import Any, Final
+
+from segue.errors import Unreadable
+from segue.formats.engraved import read_by_music21
+from segue.formats.music_xml import Header
+from segue.formats.names import clean
+from segue.formats.texts import decoded
+from segue.records import Score
+
+MOST_BYTES: Final = 8 << 20
+_REFERENCE: Final = re.compile(r"^!!!(OTL|COM)[^:\n]*:(.*)$", re.MULTILINE)
+
+
+def read_kern(content: bytes) -> Score:
+    """Read a Humdrum file that has **kern spines.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    Score
+
+    Raises
+    ------
+    Unreadable
+        It has none, is damaged, too large or without a note.
+    """
+    if len(content) > MOST_BYTES:
+        raise Unreadable(f"a Humdrum file of more than {MOST_BYTES >> 20} MB")
+    text = decoded(content)
+    if "**kern" not in text:
+        raise Unreadable("a Humdrum file without a **kern spine")
+    header = read_references(content)
+
+    def parse() -> Any:
+        from music21.humdrum.spineParser import HumdrumDataCollection
+
+        found = HumdrumDataCollection(text)
+        found.parse()
+        return found.stream
+
+    return read_by_music21(parse, header.title, header.composer)
+
+
+def read_references(content: bytes) -> Header:
+    """Read title and composer from a Humdrum file's reference records (OTL and COM)."""
+    found: dict[str, str] = {}
+    for kind, text in _REFERENCE.findall(decoded(content[:MOST_BYTES])):
+        found.setdefault(kind, clean(text))
+    return Header(found.get("OTL", ""), _first_name_first(found.get("COM", "")))
+
+
+def _first_name_first(name: str) -> str:
+    last, comma, first = name.partition(", ")
+    return f"{first} {last}" if comma else name

@@ -1,0 +1,157 @@
+"""Scores of every format: bytes ↔ `Score`, one dictionary of functions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from segue.errors import Unreadable
+from segue.formats import abc, humdrum, midi, music_xml
+from segue.formats.tags import tags_from_name
+from segue.records import Score, Tags
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A tune of a file that cannot be read, and why."""
+
+    reason: str
+
+
+def read_scores(path: Path) -> tuple[Score | Broken, ...]:
+    """Read the scores of a file.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in one of `SUFFIXES`.
+
+    Returns
+    -------
+    tuple of Score or Broken
+        One for each tune of an ABC book, in its order; one in all other formats.
+
+    Raises
+    ------
+    Unreadable
+        Nothing of it can be read.
+    """
+    content = _content(path)
+    suffix = path.suffix.lower()
+    if suffix == ".abc":
+        return _read_book(content)
+    if suffix not in _READERS:
+        raise Unreadable(f"{path.name} is no score: expected {', '.join(sorted(SUFFIXES))}")
+    return (_READERS[suffix](content),)
+
+
+def read_score_tags(path: Path, root: Path) -> tuple[Tags, ...]:
+    """Read what each tune of a file says of itself.
+
+    Parameters
+    ----------
+    path : Path
+    root : Path
+        The folder that was added: above it, folder names say nothing about music.
+
+    Returns
+    -------
+    tuple of Tags
+        As many as `read_scores` gives, in the same order; the composer is the artist. What is
+        missing is filled from names, as in `tags.read_tags`; of what cannot be read, all of it.
+    """
+    named = tags_from_name(path, root)
+    try:
+        content = _content(path)
+        suffix = path.suffix.lower()
+        if suffix == ".abc":
+            return tuple(_tags_of_tune(tune, named) for tune in abc.tunes_of(content))
+        title, composer, album = _HEADERS[suffix](content)
+    except (Unreadable, KeyError):
+        return (named,)
+    return (
+        replace(
+            named,
+            title=title or named.title,
+            artist=composer or named.artist,
+            album=album or named.album,
+            track_number=None if title else named.track_number,
+        ),
+    )
+
+
+def _tags_of_tune(tune: abc.Tune, named: Tags) -> Tags:
+    """Fill in what a tune does not say; its book is its album."""
+    number = "" if tune.number is None else f" {tune.number}"
+    return Tags(
+        title=tune.title or named.title + number,
+        artist=tune.composer or named.artist,
+        album=named.title,
+        genre=tune.genre,
+        track_number=tune.number,
+    )
+
+
+def _read_book(content: bytes) -> tuple[Score | Broken, ...]:
+    found: list[Score | Broken] = []
+    for tune in abc.tunes_of(content):
+        try:
+            found.append(abc.read_tune(tune))
+        except Unreadable as error:
+            found.append(Broken(str(error)))
+    broken = [tune for tune in found if isinstance(tune, Broken)]
+    if len(broken) == len(found):
+        raise Unreadable(
+            broken[0].reason
+            if len(found) == 1
+            else f"none of its {len(found)} tunes can be read; the first: {broken[0].reason}"
+        )
+    return tuple(found)
+
+
+def _content(path: Path) -> bytes:
+    """Read a file, and no more of it than a score may have."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(music_xml.MOST_BYTES + 1)
+    except OSError as error:
+        raise Unreadable(f"cannot be opened ({error.strerror or error})") from None
+    if not content:
+        raise Unreadable("an empty file")
+    return content
+
+
+def _midi_header(content: bytes) -> tuple[str, str, str]:
+    return midi.title_of(content), "", ""
+
+
+def _xml_header(content: bytes) -> tuple[str, str, str]:
+    header = music_xml.read_header(content)
+    return header.title, header.composer, header.work
+
+
+def _kern_header(content: bytes) -> tuple[str, str, str]:
+    header = humdrum.read_references(content)
+    return header.title, header.composer, ""
+
+
+_READERS: Final[dict[str, Callable[[bytes], Score]]] = {
+    ".mid": midi.read_midi,
+    ".midi": midi.read_midi,
+    ".kar": midi.read_midi,
+    ".musicxml": music_xml.read_music_xml,
+    ".xml": music_xml.read_music_xml,
+    ".mxl": music_xml.read_music_xml,
+    ".krn": humdrum.read_kern,
+}
+#: Of each format, what reads a score's title, its composer and what it is a part of.
+_HEADERS: Final[dict[str, Callable[[bytes], tuple[str, str, str]]]] = {
+    ".mid": _midi_header,
+    ".midi": _midi_header,
+    ".kar": _midi_header,
+    ".musicxml": _xml_header,
+    ".xml": _xml_header,
+    ".mxl": _xml_header,
+    ".krn": _kern_header,
+}
+SUFFIXES: Final = frozenset([".abc", *_READERS])
