@@ -1,0 +1,124 @@
+"""The commands that read and make scores, run as a user runs them."""
+
+import wave
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import little_score, write_score
+from segue.formats.midi import read_midi
+from test_cli import answer, segue
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of six pieces, one of them twice in another key."""
+    folder = tmp_path_factory.mktemp("scores")
+    for seed in range(6):
+        write_score(folder / f"{seed}.mid", little_score(seed))
+    write_score(folder / "higher.mid", little_score(0, transposed=4))
+    library = folder / "library"
+    assert segue("add", folder, "--workers", "1", library=library).returncode == 0
+    return library
+
+
+def test_show_tells_a_score(scores: Path, tmp_path: Path) -> None:
+    shown = answer("show", "1", "-o", tmp_path / "roll.png", library=scores)
+    assert shown["features"]["metre"] == "4/4"
+    assert len({chord["bar"] for chord in shown["chords"]}) == 8
+    assert (tmp_path / "roll.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_show_takes_a_file_without_a_library(tmp_path: Path) -> None:
+    file = write_score(tmp_path / "one.mid", little_score(3))
+    done = segue("show", file, "-o", tmp_path / "one.wav", library=tmp_path / "none")
+    assert done.returncode == 0, done.stderr
+    assert "violin" in done.stdout
+    assert "bar 1" in done.stdout
+    with wave.open(str(tmp_path / "one.wav")) as sound:
+        assert sound.getnchannels() == 2
+        assert sound.getnframes() > 44_100
+    assert not (tmp_path / "none").exists()
+
+
+def test_twins_lists_a_tune_in_two_keys(scores: Path) -> None:
+    found = answer("twins", library=scores)["tunes"]
+    pairs = [{Path(pair[side]["path"]).name for side in ("first", "second")} for pair in found]
+    assert pairs[0] == {"0.mid", "higher.mid"}
+    assert "1 pairs of one tune" in segue("twins", library=scores).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files"),
+    [
+        (["sample", "-n", "2"], ["sample-1.mid", "sample-2.mid", "sample.png"]),
+        (
+            ["blend", "Piece 1", "Piece 2", "--steps", "3"],
+            ["blend-1.mid", "blend-2.mid", "blend-3.mid", "blend-all.mid", "blend.png"],
+        ),
+    ],
+)
+def test_music_is_made(
+    scores: Path, tmp_path: Path, arguments: list[str], files: list[str]
+) -> None:
+    made: Any = answer(*arguments, "-o", tmp_path / "new", library=scores)
+    assert [Path(file).name for file in made["files"]] == files
+    for file in files:
+        content = (tmp_path / "new" / file).read_bytes()
+        if file.endswith(".mid"):
+            score = read_midi(content)
+            assert {part.is_drum for part in score.parts} <= {True, False}
+            assert score.metres.tolist() == [[0, 4, 4]]
+
+
+@pytest.mark.parametrize("ending", [".mid", ".png", ".wav"])
+def test_a_score_is_given_back(scores: Path, tmp_path: Path, ending: str) -> None:
+    target = tmp_path / f"back{ending}"
+    told = answer("reconstruct", "Piece 2", "-o", target, library=scores)
+    assert 0 <= told["note_f1"] <= 1
+    assert target.stat().st_size > 100
+
+
+def test_what_cannot_be_is_refused(scores: Path, tmp_path: Path) -> None:
+    for arguments, said in (
+        (["sample", "-o", tmp_path, "--space", "nothing"], "segue train score"),
+        (["blend", "Piece 1", "no such piece", "-o", tmp_path], "nothing in the library"),
+        (["reconstruct", "1", "-o", tmp_path / "a.txt"], "name a file that ends in"),
+        (["show", "1", "-o", tmp_path / "a.txt"], "name a file that ends in"),
+        (["like", "1", "--at", "0:01-0:02"], "recordings"),
+        (["map", "-o", tmp_path / "m.png", "--colour", "tag:ambient"], "recordings"),
+    ):
+        done = segue(*arguments, library=scores)
+        assert done.returncode == 2, done.stdout
+        assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["like", "1"],
+        ["groups"],
+        ["path", "1", "2", "-n", "3"],
+        ["evaluate"],
+        ["spaces"],
+        ["outliers", "-n", "2"],
+        ["map", "-o", "{tmp}/map.html"],
+        ["map", "-o", "{tmp}/map.png", "--colour", "album"],
+        ["tree", "-o", "{tmp}/tree.png"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_is_asked_of_recordings_is_answered_of_scores(
+    scores: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    answer(*[part.replace("{tmp}", str(tmp_path)) for part in arguments], library=scores)
+
+
+def test_a_space_is_learned_from_scores(scores: Path, tmp_path: Path) -> None:
+    learned = answer("train", "score", "--epochs", "1", library=scores)
+    assert learned["tracks"] == 7
+    hits = answer("like", "1", "--space", "learned-rolls", library=scores)["hits"]
+    assert len(hits) == 5
+    made = segue("sample", "-n", "1", "-o", tmp_path, "--space", "learned-rolls", library=scores)
+    assert made.returncode == 0, made.stderr

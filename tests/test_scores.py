@@ -1,0 +1,85 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import little_score, write_score
+from segue.compose import between, given_back, sample, windows
+from segue.errors import BadArgument, NotFound
+from segue.library import Library
+from segue.model.score.rolls import RollModel
+from segue.represent.piano_roll import STEPS, PianoRoll
+
+Opener = Callable[[], Library]
+
+
+@pytest.fixture(scope="module")
+def model() -> RollModel:
+    return RollModel.shipped()
+
+
+def test_samples_sound_and_are_the_same_for_the_same_seed(model: RollModel) -> None:
+    rolls = sample(model, 3, seed=5)
+    assert [roll.cells.shape[0] for roll in rolls] == [4, 4, 4]
+    assert all(roll.cells.any() for roll in rolls)
+    again = sample(model, 3, seed=5)
+    assert all(
+        np.array_equal(one.cells, other.cells) for one, other in zip(rolls, again, strict=True)
+    )
+    assert not np.array_equal(rolls[0].cells, sample(model, 1, seed=6)[0].cells)
+    with pytest.raises(BadArgument, match="0 samples"):
+        sample(model, 0)
+
+
+def test_a_journey_begins_and_ends_with_the_two(model: RollModel) -> None:
+    first, last = little_score(1), little_score(2)
+    rolls = between(model, first, last, 5)
+    assert len(rolls) == 5
+    tempos = [roll.tempo_bpm for roll in rolls]
+    assert tempos == pytest.approx(np.geomspace(110, 120, 5))
+    for end, score in ((rolls[0], first), (rolls[-1], last)):
+        own = _overlap(end, score)
+        other = _overlap(end, last if score is first else first)
+        assert own > other
+    with pytest.raises(BadArgument, match="1 steps"):
+        between(model, first, last, 1)
+    with pytest.raises(BadArgument, match="4/4"):
+        between(model, first, little_score(3, beats=3))
+
+
+def test_what_is_given_back_is_of_as_many_bars(model: RollModel) -> None:
+    roll, made = given_back(model, little_score(4, bars=6))
+    assert roll.cells.shape == made.cells.shape
+    assert roll.tempo_bpm == made.tempo_bpm
+
+
+def test_windows_are_filled_up() -> None:
+    cells = np.zeros((6, STEPS, 84, 5), np.bool_)
+    cells[5, 3, 40, 1] = True
+    cut = windows(cells)
+    assert cut.shape == (2, 4, STEPS, 84, 5)
+    assert cut[1, 1, 3, 40, 1]
+    assert cut.sum() == 1
+    with pytest.raises(BadArgument, match="no note"):
+        windows(cells[:3])
+
+
+def test_scores_are_read_by_what_names_them(library: Opener, tmp_path: Path) -> None:
+    file = write_score(tmp_path / "one.mid", little_score(1))
+    with library() as lib:
+        assert lib.scores.read(file).title == "Piece 1"
+        lib.add([file], workers=1)
+        for query in (1, "Piece 1", file):
+            assert len(lib.scores.read(query).parts) == 3
+        with pytest.raises(NotFound, match="learned"):
+            lib.scores.sample(1, space="nothing")
+
+
+def _overlap(roll: PianoRoll, score: object) -> float:
+    """Return the best share of cells that a roll has in common with four bars of a score."""
+    cells = PianoRoll.from_score(score).cells  # type: ignore[arg-type]
+    return max(
+        float((roll.cells & window).sum() / max((roll.cells | window).sum(), 1))
+        for window in windows(cells)
+    )
