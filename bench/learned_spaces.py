@@ -10,7 +10,6 @@ on these figures, except where a row says so.
 """
 
 import argparse
-import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -24,12 +23,13 @@ import torch
 
 import sound_cache
 import sound_space
+from clip_folds import FOLDS, divided, folds, images
 from segue.measure.bootstrap import interval, paired_difference
 from segue.measure.retrieval import Retrieval, retrieval
 from segue.model.sound.contrastive import ContrastiveConfig, build
 from segue.model.sound.head import Head
 from segue.records import FloatArray
-from segue.represent.log_mel import LOG_MELS, ByteArray, log_mel_image
+from segue.represent.log_mel import ByteArray
 from segue.train.contrastive import (
     Heard,
     LabelStrength,
@@ -40,10 +40,9 @@ from segue.train.contrastive import (
 from segue.train.sound import finish, tiles_of, train_on
 from segue.train.sound_options import SoundTraining, image_kind
 from segue.train.sound_space import SoundSpaceConfig
-from segue.train.tiles import Example, even_tiles, to_tensor
+from segue.train.tiles import even_tiles, to_tensor
 from tables import keep, table
 
-FOLDS = 5
 PRESETS = ("conv", "plain-2d", "dual-axis", "default", "contrastive")
 #: Columns of the production numbers.
 PRODUCTION = {"loudness": 0, "bandwidth": 3, "noise floor": 4}
@@ -95,23 +94,7 @@ def main() -> None:
     )
 
 
-def folds(clips: sound_cache.Clips) -> np.ndarray:
-    names = clips.packages
-    return np.array([int(hashlib.sha256(name.encode()).hexdigest(), 16) % FOLDS for name in names])
-
-
 # ---- learning ----------------------------------------------------------------------------
-
-
-def images(work: Path, audio: Path, clips: sound_cache.Clips, name: str) -> list[ByteArray]:
-    file = work / f"{name}.npz"
-    if not file.exists():
-        made = [
-            log_mel_image(sound_cache.read_clip(audio / p), LOG_MELS[name]) for p in clips.paths
-        ]
-        np.savez(file, *made)
-    with np.load(file) as arrays:
-        return [arrays[f"arr_{number}"] for number in range(len(clips.paths))]
 
 
 def learn_all(options: argparse.Namespace) -> None:
@@ -143,12 +126,7 @@ def learn_one(
     training = SoundTraining(preset=preset, minutes=minutes, device="cpu")  # type: ignore[arg-type]
     shown = images(work, audio, clips, image_kind(training))
     test = folds(clips) == fold
-    examples = [
-        Example(str(number), clips.packages[number], clips.artists[number])
-        for number in range(len(shown))
-    ]
-    learn = [one for one, held in zip(examples, test, strict=True) if not held]
-    validate = [one for one, held in zip(examples, test, strict=True) if held]
+    learn, validate = divided(clips, fold)
     read = lambda name: shown[int(name)]  # noqa: E731
     config, network, trained = train_on(
         training, learn, validate, read, work / f"run-{preset}-{fold}"

@@ -17,10 +17,9 @@ from pathlib import Path
 import torch
 
 import sound_cache
-from learned_spaces import folds, images
+from clip_folds import divided, images
 from segue.train.sound import train_on
 from segue.train.sound_options import SoundTraining, image_kind
-from segue.train.tiles import Example
 from tables import keep, table
 
 PRESETS = ("dual-axis", "default")
@@ -88,13 +87,7 @@ def main() -> None:
 def learn(work: Path, audio: Path, clips: sound_cache.Clips, preset: str, minutes: float) -> None:
     training = SoundTraining(preset=preset, minutes=minutes, device="cpu")  # type: ignore[arg-type]
     shown = images(work, audio, clips, image_kind(training))
-    held = folds(clips) == FOLD
-    examples = [
-        Example(str(number), clips.packages[number], clips.artists[number])
-        for number in range(len(shown))
-    ]
-    some = [one for one, out in zip(examples, held, strict=True) if not out]
-    others = [one for one, out in zip(examples, held, strict=True) if out]
+    some, others = divided(clips, FOLD)
     _, _, trained = train_on(
         training, some, others, lambda name: shown[int(name)], work / f"run-reconstruction-{preset}"
     )

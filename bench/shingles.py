@@ -34,7 +34,9 @@ from tables import keep, table
 LEAST: Final = (0.08, 0.1, 0.12, 0.15, 0.2, 0.3)
 ALIKE: Final = 0.6
 #: Words that say what kind of tune it is, or nothing.
-EMPTY: Final = frozenset("the a an of reel jig hornpipe and no in on to".split())
+EMPTY: Final = frozenset(
+    ["the", "a", "an", "of", "reel", "jig", "hornpipe", "and", "no", "in", "on", "to"]
+)
 MANY: Final = 100_000
 
 Pairs = set[tuple[int, int]]
@@ -52,9 +54,7 @@ def main() -> None:
     each_ms = (time.process_time() - begun) / len(scores) * 1000
     titles = [cleaned(score.title) for score in scores]
     books = [name.split("/")[0] for name in names]
-    sections = [
-        _found(scores, prints, titles, books, half) for half in ("develop", "test")
-    ]
+    sections = [_found(scores, prints, titles, books, half) for half in ("develop", "test")]
     sections += [_changed(folder, scores), _speed(prints, each_ms)]
     keep("shingles", "Tunes found by fingerprint", sections)
 
@@ -108,8 +108,16 @@ def _found(
         f"## {half} half\n\n{len(truth)} pairs of one title, in {len(same_tune)} of which three of "
         f"five eighths agree (of pairs drawn by chance: in {chance:.3f}).\n\n"
         + table(
-            ("least likeness", "pairs found", "of one title", "other title, agree",
-             "other title, not", "precision", "recall of titles", "recall of titles that agree"),
+            (
+                "least likeness",
+                "pairs found",
+                "of one title",
+                "other title, agree",
+                "other title, not",
+                "precision",
+                "recall of titles",
+                "recall of titles that agree",
+            ),
             rows,
         )  # fmt: skip
     )

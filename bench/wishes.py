@@ -26,7 +26,7 @@ import symusic
 import torch
 
 import sound_cache
-from learned_spaces import FOLDS, folds, images
+from clip_folds import FOLDS, divided, images
 from rendered import render
 from segue.learning.sounds import step_frames
 from segue.library import Library
@@ -116,18 +116,13 @@ def recurrent(options: argparse.Namespace, step: str) -> None:
     training = SoundTraining(preset="conv", minutes=options.minutes, device="cpu", step=step)
     with Library.open(options.library) as lib:
         known = {track.path.parent.name + "/" + track.path.name: track for track in lib.tracks()}
-    held = folds(clips) == FOLD
-    examples = [
-        Example(
-            str(number),
-            clips.packages[number],
-            "",
-            step_frames(known["/".join(Path(path).parts[-2:])], step, "mel512"),
-        )
-        for number, path in enumerate(clips.paths)
+    steps = [
+        step_frames(known["/".join(Path(path).parts[-2:])], step, "mel512") for path in clips.paths
     ]
-    learn = [one for one, out in zip(examples, held, strict=True) if not out]
-    validate = [one for one, out in zip(examples, held, strict=True) if out]
+    learn, validate = (
+        [replace(one, step_frames=steps[int(one.content_hash)]) for one in some]
+        for some in divided(clips, FOLD)
+    )
     _, _, trained = train_on(
         training, learn, validate, lambda name: shown[int(name)],
         options.work / f"run-wish-step-{step}",

@@ -1,0 +1,42 @@
+"""The clips of the data as networks are trained on them: their images, and five folds."""
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+import sound_cache
+from segue.represent.log_mel import LOG_MELS, ByteArray, log_mel_image
+from segue.train.tiles import Example
+
+FOLDS: Final = 5
+
+
+def folds(clips: sound_cache.Clips) -> np.ndarray:
+    """Divide clips by package: which of the five folds each is in."""
+    names = clips.packages
+    return np.array([int(hashlib.sha256(name.encode()).hexdigest(), 16) % FOLDS for name in names])
+
+
+def divided(clips: sound_cache.Clips, fold: int) -> tuple[list[Example], list[Example]]:
+    """Name the clips by number; return those outside a fold, to learn from, and those inside."""
+    examples = [
+        Example(str(number), package, artist)
+        for number, (package, artist) in enumerate(zip(clips.packages, clips.artists, strict=True))
+    ]
+    held = folds(clips) == fold
+    learn = [one for one, is_held in zip(examples, held, strict=True) if not is_held]
+    return learn, [one for one, is_held in zip(examples, held, strict=True) if is_held]
+
+
+def images(work: Path, audio: Path, clips: sound_cache.Clips, name: str) -> list[ByteArray]:
+    """Return the log-mel images of all clips, made once and kept in `work`."""
+    file = work / f"{name}.npz"
+    if not file.exists():
+        made = [
+            log_mel_image(sound_cache.read_clip(audio / p), LOG_MELS[name]) for p in clips.paths
+        ]
+        np.savez(file, *made)
+    with np.load(file) as arrays:
+        return [arrays[f"arr_{number}"] for number in range(len(clips.paths))]
