@@ -216,10 +216,11 @@ def _order(bars: Sequence[Written], first: int, end: int) -> list[int]:
 def _last_time(bars: Sequence[Written], at: int, end: int) -> int:
     """Return the greatest number of the endings that a bar is among."""
     last = 0
-    if bars[at].endings:
-        while at < end and bars[at].endings:
-            last = max(last, *bars[at].endings)
-            at += 1
+    for step in (-1, 1):
+        near = at
+        while 0 <= near < end and bars[near].endings:
+            last = max(last, *bars[near].endings)
+            near += step
     return last
 
 

@@ -115,7 +115,7 @@ class Voice:
     bar: Written | None = None
     at: Fraction = Fraction(0)
     reached: Fraction = Fraction(0)  # by what an overlay lies under
-    altered: dict[tuple[str, int], int] = field(default_factory=dict)
+    altered: dict[str, int] = field(default_factory=dict)  # in this bar, in all octaves
     held: dict[tuple[str, int], int] = field(default_factory=dict)  # tied: sounding as
     last: int = 0  # how many notes the last symbol has; they end the bar's list
     symbol: Fraction = Fraction(0)  # its length
@@ -182,12 +182,13 @@ class _Reader:
         if line.startswith("%%"):
             self.directive(line)
             return
-        line = line.partition("%")[0].rstrip() if "%" in line else line.rstrip()
         if self.in_text or self.over:
             return
-        if not line:
+        if not line.strip():
             self.over = self.in_music  # a tune ends with its first empty line
-        elif match := _FIELD.match(line):
+            return
+        line = line.partition("%")[0].rstrip()
+        if match := _FIELD.match(line):
             self.field(match[1], match[2])
         elif self.in_music:
             self.music(line)
@@ -305,10 +306,10 @@ def _note(voice: Voice, match: re.Match[str]) -> tuple[Note, Fraction]:
     octave = match["note"].islower() + match["octave"].count("'") - match["octave"].count(",")
     name = (letter, octave)
     if match["accidental"]:
-        voice.altered[name] = _SIGNS[match["accidental"]]
+        voice.altered[letter] = _SIGNS[match["accidental"]]
     elif name in voice.held:  # a tie carries an accidental over the bar line
         return Note(voice.at, Fraction(0), voice.held[name], False, name), _length(match["length"])
-    sign = voice.altered.get(name, voice.signature.get(letter, 0))
+    sign = voice.altered.get(letter, voice.signature.get(letter, 0))
     pitch = min(max(60 + _STEPS[letter] + 12 * octave + sign + voice.shift, 0), 127)
     return Note(voice.at, Fraction(0), pitch, False, name), _length(match["length"])
 
@@ -434,7 +435,7 @@ def _end_bar(voice: Voice) -> None:
 
 def _bar_line(voice: Voice, token: str, ending: str) -> None:
     """End a bar; note down what the line says of repeats."""
-    signs = token.strip()
+    signs = token.strip().replace("[|]", "") or "|"  # which is not shown
     if ending:
         signs = signs[: len(signs) - len(ending)].rstrip("[ \t") or "|"
     _end_bar(voice)
@@ -500,6 +501,7 @@ def _set_key(voice: Voice, text: str) -> None:
         name = "" if match[3] == "M" else match[3].lower()[:3]
         sharps = _SHARPS[match[1]] + {"": 0, "#": 7, "b": -7}[match[2]] + _MODES.get(name, 0)
         minor = int(name in {"m", "min", "aeo"})
+        sharps = 0 if name == "exp" else sharps
     elif not text.strip().lower().startswith("none") and not _SIGNED.search(text):
         voice.shift = _shift(text) or voice.shift  # a clef alone
         return

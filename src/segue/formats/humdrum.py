@@ -5,12 +5,13 @@ from typing import Any, Final
 
 from segue.errors import Unreadable
 from segue.formats.engraved import read_by_music21
-from segue.formats.music_xml import Header
+from segue.formats.music_xml import Header, check_metre
 from segue.formats.names import clean
 from segue.formats.texts import decoded
 from segue.records import Score
 
 MOST_BYTES: Final = 8 << 20
+_METRE: Final = re.compile(r"\*M(\d[\d+/]*)")
 _REFERENCE: Final = re.compile(r"^!!!(OTL|COM)[^:\n]*:(.*)$", re.MULTILINE)
 
 
@@ -35,6 +36,8 @@ def read_kern(content: bytes) -> Score:
     text = decoded(content)
     if "**kern" not in text:
         raise Unreadable("a Humdrum file without a **kern spine")
+    for metre in _METRE.findall(text):
+        check_metre(metre)
     header = read_references(content)
 
     def parse() -> Any:

@@ -3,6 +3,7 @@
 symusic stays at 0.5.5: later versions played and wrote scores wrongly when tried.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import Any, Final
@@ -23,11 +24,15 @@ _MICROSECONDS: Final = 60e6  # in a minute
 _HEADER: Final = struct.Struct(">4sIHHH")
 _SMPTE: Final = 0x8000
 _TITLE: Final = 0x03
+_KARAOKE_TITLE: Final = re.compile(rb"\xff\x01([\x03-\x7f])@T([^\xff]*)")
 _LONGEST_TITLE: Final = 0x3FFF  # what two bytes of seven bits tell
 
 
 def read_midi(content: bytes) -> Score:
     """Read a MIDI file.
+
+    Each channel and program of a track becomes a part; the patterns of a file of type 2, which
+    may be played in any order, become parts that play at once. Bends and controllers are left out.
 
     Parameters
     ----------
@@ -40,8 +45,8 @@ def read_midi(content: bytes) -> Score:
     Raises
     ------
     Unreadable
-        It is no MIDI file, damaged, too large, without a note, or counts time in a way that
-        knows no quarters.
+        It is no MIDI file, damaged (one that is cut off may lack whole parts), too large, without
+        a note, or counts time in a way that knows no quarters.
     """
     import symusic
 
@@ -144,7 +149,20 @@ def _columns(found: dict[str, NDArray[Any]], *names: str) -> NDArray[np.int32]:
 
 
 def title_of(content: bytes) -> str:
-    """Read a MIDI file's title: its first track's name, where that stands before any note."""
+    """Read a MIDI file's title.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    str
+        What a karaoke file's first text of ``@T`` says; else the name of the first track, where
+        that stands before any note.
+    """
+    if sung := _KARAOKE_TITLE.search(content):
+        return clean(_text(sung[2][: sung[1][0] - 2]))
     for kind, text in _first_metas(content):
         if kind == _TITLE and text.strip(b"\0 "):
             return clean(_text(text))

@@ -7,6 +7,7 @@ forbid the same by the same parser, and not in music21's own call of it.
 """
 
 import io
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ MOST_BYTES: Final = 64 << 20  # of XML, unpacked
 _DEEPEST: Final = 64  # elements within one another; MusicXML needs about twelve
 _CONTAINER: Final = "META-INF/container.xml"
 _ROOTS: Final = frozenset(["score-partwise", "score-timewise"])
+_TEXTS: Final = frozenset(["creator", "work-title", "movement-title", "beats", "beat-type"])
+_LONGEST_TEXT: Final = 4096
+_MOST_BEATS: Final = 64
 _SILENT: Final = frozenset(
     [
         "beam",
@@ -82,16 +86,15 @@ class _Watch:
         if self.header_only and name in {"part", "measure"} and len(self.path) == 2:
             raise _Enough
 
-    def end(self, _: str) -> None:
+    def end(self, name: str) -> None:
         self.path.pop()
+        if name in {"beats", "beat-type"}:
+            check_metre(self.texts.pop(name, ""))
 
     def text(self, text: str) -> None:
         name = self.path[-1] if self.path else ""
         key = self.kind if name == "creator" else name
-        if (
-            name in {"creator", "work-title", "movement-title"}
-            and len(self.texts.get(key, "")) < 4096
-        ):
+        if name in _TEXTS and len(self.texts.get(key, "")) < _LONGEST_TEXT:
             self.texts[key] = self.texts.get(key, "") + text
 
     def declared(self, *_: Any) -> None:
@@ -207,9 +210,22 @@ def _watched(text: bytes, *, header_only: bool, roots: frozenset[str] = _ROOTS) 
         parser.Parse(text, True)
     except _Enough:
         pass
-    except (expat.ExpatError, ValueError) as error:
+    except (expat.ExpatError, ValueError, LookupError) as error:  # the last: of encodings
         raise Unreadable(f"damaged XML ({error})") from None
     return watch.header()
+
+
+def check_metre(told: str) -> None:
+    """Refuse a metre that music21 would think about for minutes.
+
+    Raises
+    ------
+    Unreadable
+        It has more than 64 beats, or parts of a whole note.
+    """
+    for number in re.findall(r"\d+", told):
+        if len(number) > 3 or int(number) > _MOST_BEATS:
+            raise Unreadable(f"a score in a metre of {number[:20]}, expected at most {_MOST_BEATS}")
 
 
 def _strip(element: ET.Element) -> None:

@@ -1,0 +1,192 @@
+"""How fast scores are read: Segue against pretty_midi and music21, in the same run.
+
+    python bench/reading.py --data ../shared/data [--sample 40] [--seed 0]
+
+MIDI: native multitrack files and folk tunes. Segue and pretty_midi read all of them, and, as
+music21 does, a sample. ABC: tunes of music21's own corpus, against music21 and against abc2midi,
+which is what symusic calls; told, too, of how many both play the same notes. MusicXML: art songs;
+of what Segue adds to music21's reading there is only a little, and repeats are played.
+"""
+
+import argparse
+import contextlib
+import random
+import re
+import subprocess
+import tempfile
+import time
+import warnings
+import zipfile
+from collections.abc import Callable, Sequence
+from os import environ
+from pathlib import Path
+
+import music21
+import pretty_midi
+import symusic
+
+from segue.errors import Unreadable
+from segue.formats import abc
+from segue.formats.midi import read_midi
+from segue.formats.score import read_scores
+from segue.records import Score
+from tables import keep, table
+
+ORNAMENT = re.compile(r"[~HLMOPRSTuv.](?=[\[(^_=A-Ga-g{\"v])")
+BARS = {"music21": 50, "pretty_midi": 10}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--sample", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")  # of the others, about what they find odd
+    rng = random.Random(options.seed)
+    scores = options.data / "scores"
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        folk = unpack(scores / "folk_tunes.zip", work / "folk", ".mid")
+        lieder = unpack(scores / "lieder_mxl.zip", work / "lieder", ".mxl")
+        multitrack = sorted((scores / "multitrack").glob("*.mid"))
+        sections = [
+            midi(options, rng, {"multitrack": multitrack, "folk tunes": folk}),
+            music_xml(rng.sample(lieder, options.sample)),
+            tunes(rng, work, options.sample),
+        ]
+    keep("reading", "Reading scores", sections)
+
+
+def unpack(archive: Path, folder: Path, suffix: str) -> list[Path]:
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(folder)
+    return sorted(folder.rglob(f"*{suffix}"))
+
+
+def per_s(read: Callable[[Path], object], files: Sequence[Path]) -> tuple[float, int]:
+    """Return files read a second of processor time, and how many were refused."""
+    refused = 0
+    begin = time.process_time()
+    for file in files:
+        try:
+            read(file)
+        except Exception:  # noqa: BLE001  # what other programs raise at a damaged file
+            refused += 1
+    return len(files) / (time.process_time() - begin), refused
+
+
+def by_pretty_midi(file: Path) -> object:
+    return pretty_midi.PrettyMIDI(str(file))
+
+
+def by_music21(file: Path) -> object:
+    return music21.converter.parse(file, forceSource=True, storePickle=False)
+
+
+def midi(options: argparse.Namespace, rng: random.Random, sets: dict[str, list[Path]]) -> str:
+    rows: list[tuple[object, ...]] = []
+    for name, files in sets.items():
+        sample = rng.sample(files, options.sample)
+        for read in (read_scores, by_pretty_midi, by_music21):
+            read(next(file for file in sample))  # what is imported at the first is not timed
+        segue, refused = per_s(read_scores, sample)
+        whole, refused_whole = per_s(read_scores, files)
+        rows.append((name, "Segue", f"{segue:,.0f}", f"{whole:,.0f}", refused_whole, "", ""))
+        pretty, refused = per_s(by_pretty_midi, sample)
+        pretty_whole, refused_whole = per_s(by_pretty_midi, files)
+        rows.append((name, "pretty_midi", f"{pretty:,.1f}", f"{pretty_whole:,.1f}", refused_whole,
+                     f"{segue / pretty:.1f}", f"{whole / pretty_whole:.1f}"))  # fmt: skip
+        slow, refused = per_s(by_music21, sample)
+        rows.append((name, "music21", f"{slow:,.2f}", "", f"{refused} of the sample",
+                     f"{segue / slow:,.0f}", ""))  # fmt: skip
+    return (
+        f"MIDI, files a second of processor time, on {options.sample} drawn (seed {options.seed}) "
+        f"and on all of {', '.join(f'{len(files)} {name}' for name, files in sets.items())}. "
+        f"Asked for: {BARS['music21']} times music21, {BARS['pretty_midi']} times pretty_midi.\n\n"
+        + table(("", "", "sample", "all", "refused", "Segue, times", "on all"), rows)
+    )
+
+
+def music_xml(files: Sequence[Path]) -> str:
+    segue, refused = per_s(read_scores, files)
+    slow, refused_slow = per_s(by_music21, files)
+    rows = [("Segue, by music21", segue, refused), ("music21 alone", slow, refused_slow)]
+    return f"MusicXML, {len(files)} art songs of 944:\n\n" + table(("", "files/s", "refused"), rows)
+
+
+def tunes(rng: random.Random, work: Path, count: int) -> str:
+    corpus = Path(music21.__file__).parent / "corpus"
+    texts = [
+        text
+        for file in sorted(corpus.rglob("*.abc"))
+        for text in re.split(r"(?m)^(?=X:)", file.read_text("utf-8", "replace"))[1:]
+    ]
+    rows: list[tuple[object, ...]] = []
+    some = rng.sample(texts, count)
+    begin = time.process_time()
+    for text in some:
+        by_music21_abc(text)
+    rows.append(("music21", count, f"{count / (time.process_time() - begin):.1f}", "", ""))
+    begin = time.process_time()
+    read = {text: own(text) for text in texts}
+    speed = len(texts) / (time.process_time() - begin)
+    rows.append(("Segue", len(texts), f"{speed:.0f}", sum(s is None for s in read.values()), ""))
+    more = rng.sample(texts, 25 * count)
+    begin = time.perf_counter()
+    other = {text: by_abc2midi(text, work) for text in more}
+    speed = count * 25 / (time.perf_counter() - begin)
+    both = [(a, b) for text in more if (a := read[text]) and (b := other[text])]
+    same = sum(sounds(a, 0) == sounds(b, 1) for a, b in both)
+    silent = sum(one is None for one in other.values())
+    rows.append(("abc2midi", len(more), f"{speed:.0f}", silent, f"{same / len(both):.1%}"))
+    return (
+        f"ABC, tunes of the {len(texts)} in music21's corpus. abc2midi without accompaniment, "
+        "grace notes, ornaments and the swing of hornpipes; onsets (1/24 quarter) and pitches:\n\n"
+        + table(("", "tunes", "tunes/s", "refused", "plays what Segue plays"), rows)
+    )
+
+
+def own(text: str) -> Score | None:
+    try:
+        return abc.read_tune(abc.tunes_of(text.encode())[0])
+    except Unreadable:
+        return None
+
+
+def by_music21_abc(text: str) -> None:
+    with contextlib.suppress(Exception):  # its time counts all the same
+        music21.converter.parseData(text, format="abc").expandRepeats()
+
+
+def by_abc2midi(text: str, work: Path) -> Score | None:
+    plain = "\n".join(
+        line if re.match("[A-Za-z]:|%", line) else ORNAMENT.sub("", line)
+        for line in text.split("\n")
+        if not line.startswith("R:")
+    )  # fmt: skip
+    (work / "tune.abc").write_text(plain)
+    (work / "tune.mid").unlink(missing_ok=True)
+    assert symusic.__file__  # it names the program's place
+    subprocess.run(
+        [environ["SYMUSIC_ABC2MIDI"], work / "tune.abc", "-o", work / "tune.mid", "-silent",
+         "-NGRA", "-NGUI", "-NFER"], capture_output=True, check=False,
+    )  # fmt: skip
+    try:
+        return read_midi((work / "tune.mid").read_bytes())
+    except (Unreadable, OSError):
+        return None
+
+
+def sounds(score: Score, late: int) -> list[tuple[int, int]]:
+    """Return onsets from the first on, and pitches; abc2midi is a tick late."""
+    rows = sorted(
+        (round((on - late) / 20), pitch)
+        for part in score.parts
+        for on, _, pitch, _ in part.notes.tolist()
+    )
+    return [(on - rows[0][0], pitch) for on, pitch in rows]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,514 @@
+"""Scores of every format are read as they are written; what is no score says why."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from make_scores import CONTAINER, meta, midi, music_xml, note, quarter, zipped
+from numpy.typing import NDArray
+
+from segue.errors import Unreadable
+from segue.formats import music_xml as music_xml_format
+from segue.formats.midi import read_midi, write_midi
+from segue.formats.score import Broken, read_score_tags, read_scores
+from segue.records import Score
+
+Read = Callable[[str, bytes | str], Score]
+REAL = Path(__file__).parents[3] / "shared" / "data" / "scores"
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """Return what reads the one score of a file of some content."""
+
+    def reading(name: str, content: bytes | str) -> Score:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        (score,) = read_scores(path)
+        assert isinstance(score, Score)
+        return score
+
+    return reading
+
+
+def melody(score: Score, part: int = 0) -> list[tuple[float, float, int]]:
+    """Return onset and duration in quarters, and pitch."""
+    notes = score.parts[part].notes
+    return [(on / score.ticks_per_quarter, long / score.ticks_per_quarter, pitch)
+            for on, long, pitch, _ in notes.tolist()]  # fmt: skip
+
+
+# ---- ABC ---------------------------------------------------------------------------------
+
+HEAD = "X:1\nT:Try\nM:3/4\nL:1/4\nK:{}\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "music", "pitches"),
+    [
+        ("D", "F C f' c,|", [66, 61, 90, 61]),
+        ("Am", "G ^G G|G g3|", [67, 68, 68, 67, 79]),
+        ("C", "^c C ^^F|__B =C2|", [73, 61, 67, 69, 60]),
+        ("Bb", "B E|", [70, 63]),
+        ("E dorian", "f c2|", [78, 73]),
+        ("D exp _e", "e f2|", [75, 77]),
+        ("none", "f c2|", [77, 72]),
+        ("C", "^c3-|c c2|", [73, 72]),  # tied over the bar line, sharp; then it is natural
+        ("C clef=treble-8", "c3|", [60]),
+        ("C", "c [K:A] c [K:C] c|", [72, 73, 72]),
+    ],
+)
+def test_abc_pitches_follow_key_bar_and_tie(
+    read: Read, key: str, music: str, pitches: list[int]
+) -> None:  # fmt: skip
+    score = read("a.abc", HEAD.format(key) + music)
+    assert [pitch for *_, pitch in melody(score)][: len(pitches)] == pitches
+
+
+@pytest.mark.parametrize(
+    ("music", "lengths"),
+    [
+        ("C/ C// C3/2 C3/4|", [0.5, 0.25, 1.5, 0.75]),
+        ("C>D E<F|", [1.5, 0.5, 0.5, 1.5]),
+        ("C>>D|", [1.75, 0.25]),
+        ("(3CDE F2|", [2 / 3] * 3 + [2]),
+        ("(3:2:2C2D E2|", [4 / 3, 2 / 3, 2]),
+        ("C2-C|", [3]),
+        ("C2 {de}D|", [2, 1]),
+        ("[L:1/8]CD|", [0.5, 0.5]),
+        ("[CEG]2 [C2E2]|", [2, 2, 2, 2, 2]),
+        ('"Am7"!trill!C ~D "^slow"E|', [1, 1, 1]),
+    ],
+)
+def test_abc_lengths(read: Read, music: str, lengths: list[float]) -> None:
+    found = [length for _, length, _ in melody(read("a.abc", HEAD.format("C") + music))]
+    assert found == pytest.approx(lengths, abs=1 / 480)
+
+
+@pytest.mark.parametrize(
+    ("music", "played"),
+    [
+        ("|:C3:|D3|", "CCD"),
+        ("C3:|D3:|", "CCDD"),
+        ("|:C3|1D3:|2E3||F3|]", "CDCEF"),
+        ("C3|[1D3:|[2E3|]|:F3:|", "CDCEFF"),
+        ("|:C3|1,3D3:|2E3:|F3", "CDCECDF"),
+        ("|:C3::D3:|", "CCDD"),
+        ("|:C3||D3:|", "CDCD"),
+        ("C3||D3:|", "CDD"),
+        ("|:C3::|", "CCC"),
+        ("C3 [|]:|", "CC"),
+    ],
+)
+def test_abc_repeats_are_played(read: Read, music: str, played: str) -> None:
+    score = read("a.abc", HEAD.format("C") + music)
+    assert "".join("C D EF".replace(" ", "#")[p - 60] for *_, p in melody(score)) == played
+    assert [on for on, *_ in melody(score)] == [3 * n for n in range(len(played))]
+
+
+def test_abc_parts_are_played_in_their_order(read: Read) -> None:
+    score = read("a.abc", "X:1\nP:A(AB)2\nM:3/4\nL:1/4\nK:C\nP:A\nC3|\nP:B\nD3|\n")
+    assert [pitch for *_, pitch in melody(score)] == [60, 60, 62, 60, 62]
+
+
+def test_abc_voices_are_parts_with_their_names_and_instruments(read: Read) -> None:
+    score = read(
+        "a.abc",
+        'X:1\nM:2/4\nL:1/4\nQ:1/8=120\nV:1 name="Flute"\nV:2 clef=bass\nK:G\n'
+        "V:1\n%%MIDI program 73\nf2|g2|\nV:2\nG,2|[V:2]D,2 & z D,|\n",
+    )
+    assert [(part.name, part.program) for part in score.parts] == [("Flute", 73), ("", 0)]
+    assert melody(score, 0) == [(0, 2, 78), (2, 2, 79)]
+    assert melody(score, 1) == [(0, 2, 55), (2, 2, 50), (3, 1, 50)]
+    assert score.tempos.tolist() == [[0, 60]]
+    assert score.metres.tolist() == [[0, 2, 4]]
+    assert score.keys.tolist() == [[0, 1, 0]]
+
+
+def test_a_pickup_waits_for_its_bar_line(read: Read) -> None:
+    score = read("a.abc", HEAD.format("C") + "G|:c3|c2 G:|c2 G:|")
+    assert [on for on, *_ in melody(score)] == [2, 3, 6, 8, 9, 12, 14, 15, 17, 18, 20]
+    assert score.metres.tolist() == [[0, 3, 4]]
+
+
+def test_bars_of_other_lengths_have_metres_of_their_own(read: Read) -> None:
+    score = read("a.abc", HEAD.format("C") + "c3|c3|c4|c3|")
+    assert score.metres.tolist() == [[0, 3, 4], [2880, 4, 4], [4800, 3, 4]]
+
+
+BOOK = "\n".join(
+    f"X:{n}\nT:Tune {n}\nC:Anon\nR:jig\nM:6/8\nK:{'' if n == 17 else 'D'}\nDFA {'d' * n}|\n"
+    for n in range(1, 51)
+).replace("K:\n", "")
+
+
+def test_one_broken_tune_among_fifty_costs_one(tmp_path: Path) -> None:
+    path = tmp_path / "Book.abc"
+    path.write_text("% a book\n\n" + BOOK)
+    found = read_scores(path)
+    assert [n for n, tune in enumerate(found, 1) if isinstance(tune, Broken)] == [17]
+    assert "without a key" in found[16].reason  # type: ignore[union-attr]
+    tags = read_score_tags(path, tmp_path)
+    assert len(tags) == len(found) == 50
+    assert (tags[16].title, tags[16].artist, tags[16].genre) == ("Tune 17", "Anon", "jig")
+    assert (tags[16].album, tags[16].track_number) == ("Book", 17)
+    score = found[49]
+    assert isinstance(score, Score)
+    assert (score.title, score.composer, score.genre) == ("Tune 50", "Anon", "jig")
+
+
+def test_abc_in_latin_1_and_with_comments_within(read: Read) -> None:
+    text = HEAD.format("C").replace("Try", "Über Stock & Stein") + "% first\nCDE|\n%%sep\nF3|\n"
+    score = read("a.abc", text.encode("latin-1"))
+    assert score.title == "Über Stock & Stein"
+    assert [pitch for *_, pitch in melody(score)] == [60, 62, 64, 65]
+
+
+def test_abc_opens_no_other_file(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "other.abc").write_text("GGGG|")
+    text = HEAD.format("C") + f"%%abc-include {tmp_path}/other.abc\nI:abc-include other.abc\nC3|"
+    assert melody(read("a.abc", text)) == [(0, 3, 60)]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("no tune", "no ABC"),
+        ("X:1\nT:Silence\nK:C\nz4|", "without a note"),
+        ("X:1\nK:C\nC99999|", "length"),
+        ("X:1\nK:C\n" + "C" * (1 << 21), "letters"),
+        ("X:1\nP:((((A99)99)99)99)99\nK:C\nP:A\nC|", "in a row"),
+        ("X:1\nK:C\nC" + "§" * 99, "strange"),
+        ("X:1\n" * 20_001, "divide it"),
+        ("X:1\nK:C\n" + "".join(f"V:{n}\nC|\n" for n in range(99)), "voices"),
+        ("X:1\nX:2\n", "none of its 2 tunes"),
+    ],
+)
+def test_abc_that_is_no_music_says_why(read: Read, content: str, told: str) -> None:
+    with pytest.raises(Unreadable, match=told):
+        read("a.abc", content)
+
+
+# ---- MusicXML ----------------------------------------------------------------------------
+
+BAR = note("C", 4, 1) + note("D", 4, 1) + note("E", 4, 1)
+TITLE = (
+    "<work><work-title>Six Songs</work-title></work><movement-title>Rose</movement-title>"
+    '<identification><creator type="composer">A. Nonyma</creator></identification>'
+)
+REPEATED = '<barline location="right"><repeat direction="backward"/></barline>'
+
+
+def test_music_xml_is_read_with_all_that_it_tells(read: Read) -> None:
+    tempo = '<direction><direction-type/><sound tempo="90"/></direction>'
+    score = read("a.musicxml", music_xml(tempo + BAR, BAR, title=TITLE))
+    assert (score.title, score.composer) == ("Rose", "A. Nonyma")
+    assert [(part.name, part.program) for part in score.parts] == [("Viola", 41)]
+    assert melody(score)[:4] == [(0, 1, 60), (1, 1, 62), (2, 1, 64), (3, 1, 60)]
+    assert score.tempos.tolist() == [[0, 90]]
+    assert score.metres.tolist() == [[0, 3, 4]]
+    assert score.keys.tolist() == [[0, -1, 0]]
+
+
+def test_music_xml_joins_ties_and_leaves_grace_notes_out(read: Read) -> None:
+    grace = "<note><grace/><pitch><step>B</step><octave>4</octave></pitch></note>"
+    first = note("C", 4, 1) + grace + note("D", 4, 2, tie="start")
+    score = read("a.xml", music_xml(first, note("D", 4, 3, tie="stop start"),
+                                    note("D", 4, 1, tie="stop") + note("D", 4, 2)))  # fmt: skip
+    assert melody(score) == [(0, 1, 60), (1, 6, 62), (7, 2, 62)]
+
+
+def test_music_xml_plays_repeats(read: Read) -> None:
+    score = read("a.xml", music_xml(note("C", 4, 3), note("D", 4, 3) + REPEATED, note("E", 4, 3)))
+    assert [pitch for *_, pitch in melody(score)] == [60, 62, 60, 62, 64]
+    many = REPEATED.replace("/></b", ' times="1000000"/></b')
+    assert len(melody(read("b.xml", music_xml(note("C", 4, 3) + many)))) <= 16
+
+
+def test_a_pickup_of_music_xml_waits_for_its_bar_line(read: Read) -> None:
+    score = read("a.xml", music_xml(note("C", 4, 1), BAR, note("D", 4, 2)))
+    assert [on for on, *_ in melody(score)] == [2, 3, 4, 5, 6]
+    assert score.metres.tolist() == [[0, 3, 4]]
+
+
+def test_transposing_instruments_sound_as_they_do(read: Read) -> None:
+    clarinet = "<transpose><diatonic>-1</diatonic><chromatic>-2</chromatic></transpose>"
+    score = read("a.xml", music_xml(BAR, part=clarinet))
+    assert [pitch for *_, pitch in melody(score)] == [58, 60, 62]
+    assert score.keys.tolist() == [[0, -3, 0]]
+
+
+def test_notes_without_a_pitch_are_drums(read: Read) -> None:
+    hit = "<note><unpitched/><duration>2</duration></note>"
+    (part,) = read("a.xml", music_xml(hit * 3)).parts
+    assert part.is_drum
+    assert len(part.notes) == 3
+
+
+def test_both_staves_of_a_piano_are_one_part(read: Read) -> None:
+    upper = note("C", 5, 3, more="<voice>1</voice><staff>1</staff>")
+    lower = note("C", 3, 3, more="<voice>5</voice><staff>2</staff>")
+    bar = upper + "<backup><duration>6</duration></backup>" + lower
+    score = read("a.xml", music_xml(bar, bar, part="<staves>2</staves>"))
+    assert [sorted(part.notes[:, 2].tolist()) for part in score.parts] == [[48, 48, 72, 72]]
+
+
+def test_music_xml_by_bars_is_read_as_by_parts(read: Read) -> None:
+    plain = music_xml(BAR, note("F", 4, 3))
+    by_bars = plain.replace("score-partwise", "score-timewise").replace('<part id="P1">', "")
+    by_bars = by_bars.replace("</measure>", "</part></measure>").replace(
+        "</part></score-", "</score-"
+    )
+    for number in "01":
+        by_bars = by_bars.replace(
+            f'<measure number="{number}">', f'<measure number="{number}"><part id="P1">'
+        )
+    assert melody(read("a.xml", by_bars)) == melody(read("b.xml", plain))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "latin-1"])
+def test_music_xml_in_other_encodings(read: Read, encoding: str) -> None:
+    head = {"latin-1": "ISO-8859-1", "utf-8-sig": "UTF-8"}.get(encoding, encoding)
+    text = music_xml(BAR, title=TITLE.replace("Rose", "Röslein"))
+    text = text.replace('version="1.0"', f'version="1.0" encoding="{head}"', 1)
+    assert read("a.xml", text.encode(encoding)).title == "Röslein"
+
+
+DOCTYPE = (
+    '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
+    '"http://www.musicxml.org/dtds/partwise.dtd">'
+)
+
+
+def test_compressed_music_xml_is_read_by_its_container(read: Read) -> None:
+    text = music_xml(BAR, head=DOCTYPE).encode()
+    container = CONTAINER.format("a/b_xml").encode()
+    content = zipped({"META-INF/container.xml": container, "a/b_xml": text})
+    assert len(melody(read("a.mxl", content))) == 3
+
+
+def boxed(name: str, content: bytes = b"") -> bytes:
+    """Return an archive whose container points to a member."""
+    return zipped({"META-INF/container.xml": CONTAINER.format(name).encode(), "a.xml": content})
+
+
+KERN = (
+    "!!!COM: Bach, Johann Sebastian\n!!!OTL@@DE: Choral\n**kern\t**kern\n*k[f#]\t*k[f#]\n"
+    "*M3/4\t*M3/4\n4D\t4g\n=1\t=1\n2.G\t4b\n.\t2a\n=2\t=2\n2G\t2g\n==\t==\n*-\t*-\n"
+)
+SILENCE = "<note><rest/><duration>6</duration></note>"
+LAUGHS = '<!DOCTYPE score-partwise [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
+OUTSIDE = '<!DOCTYPE score-partwise [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.xml", b"", "empty"),
+        ("a.xml", b"\x00\xff" * 99, "damaged XML"),
+        ("a.xml", b'<?xml version="1.0" encoding="UTF-127"?><a/>', "damaged XML"),
+        ("a.xml", b"<svg/>", "no MusicXML"),
+        ("a.xml", music_xml(BAR)[:400].encode(), "damaged XML"),
+        ("a.xml", music_xml(SILENCE).encode(), "without a note"),
+        ("a.xml", music_xml(BAR, head=LAUGHS).encode(), "declares entities"),
+        ("a.xml", music_xml(BAR, head=OUTSIDE).encode(), "declares entities"),
+        ("a.xml", music_xml(BAR, head=OUTSIDE.replace("a S", "% a S")).encode(), "entities"),
+        ("a.xml", b"<score-partwise>" + b"<a>" * 99, "within one another"),
+        ("a.xml", music_xml(BAR).replace("<beats>3", "<beats>1024").encode(), "at most 64"),
+        ("a.krn", KERN.replace("*M3/4", "*M1025/4").encode(), "at most 64"),
+        ("a.mxl", boxed("../../a.xml"), "out of itself"),
+        ("a.mxl", boxed("/etc/passwd"), "out of itself"),
+        ("a.mxl", boxed("b.xml"), "without b.xml"),
+        ("a.mxl", zipped({"a.xml": b""}), "without META-INF"),
+        ("a.mxl", boxed("a.xml", b" " * (70 << 20)), "unpacks to more than"),
+        ("a.mxl", boxed("a.xml", music_xml(BAR).encode())[:-40], "damaged or encrypted"),
+        ("a.mxl", b"PK\3\4 no zip", "damaged or encrypted"),
+        ("a.mid", b"\x8a\x01random" * 99, "no MIDI file"),
+        ("a.krn", b"C D E", "spine"),
+        ("a.krn", b"**kern\n4zz\n*-\n", "damaged|without a note"),
+        ("a.txt", b"C D E", "expected .abc"),
+    ],
+)  # fmt: skip
+def test_bad_files_say_why(read: Read, name: str, content: bytes, told: str) -> None:
+    with pytest.raises(Unreadable, match=told):
+        read(name, content)
+
+
+def test_too_many_notes_are_refused_before_music21_reads_them(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(music_xml_format, "MOST_NOTES", 5)
+    with pytest.raises(Unreadable, match="more than 5 notes"):
+        read("a.xml", music_xml(BAR, BAR))
+
+
+def test_a_folder_named_as_a_score_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.mid").mkdir()
+    with pytest.raises(Unreadable, match="cannot be opened"):
+        read_scores(tmp_path / "a.mid")
+    assert read_score_tags(tmp_path / "a.mid", tmp_path)[0].title == "a"
+
+
+# ---- kern, tags --------------------------------------------------------------------------
+
+
+def test_kern_is_read(read: Read) -> None:
+    score = read("a.krn", KERN)
+    assert (score.title, score.composer) == ("Choral", "Johann Sebastian Bach")
+    assert sorted(melody(score, n)[0] for n in (0, 1)) == [(2, 1, 50), (2, 1, 67)]
+    assert score.metres.tolist() == [[0, 3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("01 - Tune.mid", midi(0, meta(3, b"Gavotte"), quarter(0, 60)), ("Gavotte", "", None)),
+        ("Someone - Tune.mid", b"MThd", ("Tune", "Someone", None)),
+        ("01 Tune.mid", b"", ("Tune", "", 1)),
+        ("a.xml", music_xml(BAR, title=TITLE).encode(), ("Rose", "A. Nonyma", None)),
+        ("a.xml", music_xml(BAR, title=TITLE).encode()[:200], ("a", "", None)),
+        ("a.krn", KERN.encode(), ("Choral", "Johann Sebastian Bach", None)),
+        ("a.abc", b"nothing", ("a", "", None)),
+    ],
+)
+def test_tags_come_from_the_score_else_from_the_name(
+    tmp_path: Path, name: str, content: bytes, told: tuple[str, str, int | None]
+) -> None:
+    path = tmp_path / "Album" / name
+    path.parent.mkdir()
+    path.write_bytes(content)
+    (tags,) = read_score_tags(path, tmp_path)
+    assert (tags.title, tags.artist, tags.track_number) == told
+    assert tags.album == ("Six Songs" if tags.title == "Rose" else "Album")
+
+
+# ---- MIDI --------------------------------------------------------------------------------
+
+
+def test_channels_and_programs_of_one_track_are_parts(read: Read) -> None:
+    change = b"\0\xc0\x05", b"\0\xc0\x28"
+    events = change[0] + quarter(0, 60) + quarter(9, 36) + change[1] + quarter(0, 62)
+    parts = read("a.mid", midi(0, events)).parts
+    assert {(p.program, p.is_drum, int(p.notes[0, 2])) for p in parts} == {
+        (5, False, 60), (0, True, 36), (40, False, 62)
+    }  # fmt: skip
+
+
+def test_patterns_of_type_2_play_at_once(read: Read) -> None:
+    score = read("a.midi", midi(2, quarter(0, 60), quarter(0, 62)))
+    assert [melody(score, n) for n in (0, 1)] == [[(0, 1, 60)], [(0, 1, 62)]]
+
+
+def test_karaoke_tells_its_title(read: Read) -> None:
+    words = meta(3, b"Words") + meta(1, b"@LENGL") + meta(1, b"@TMy Way") + meta(1, b"@TF. S.")
+    score = read("a.kar", midi(1, meta(3, b"Soft Karaoke"), words, quarter(0, 60)))
+    assert score.title == "My Way"
+
+
+@pytest.mark.parametrize(
+    ("events", "notes"),
+    [
+        (quarter(0, 60) + b"\0\x90\x3e\x40", 1),  # a note that never ends
+        (quarter(0, 60) * 100_000, 100_000),
+        (b"\0\x90" + b"\x3c\x40\0" * 99_999 + b"\x3c\x40\x60\x80\x3c\0", 1),  # in one bar
+        (quarter(0, 60) + b"\x83\xff\x00\xff\x01\x01x" + quarter(0, 60), 2),  # hours later
+    ],
+)
+def test_odd_midi_is_read_as_far_as_it_sounds(read: Read, events: bytes, notes: int) -> None:
+    assert len(read("a.mid", midi(0, events)).parts[0].notes) == notes
+
+
+@pytest.mark.parametrize("cut", [1, 5, 9])
+def test_midi_that_is_cut_off_is_damaged(cut: int) -> None:
+    with pytest.raises(Unreadable, match="damaged"):
+        read_midi(midi(0, quarter(0, 60))[:-cut])
+
+
+# ---- whatever the bytes ------------------------------------------------------------------
+
+SEEDS = {
+    ".mid": midi(1, meta(3, b"A"), quarter(0, 60) + quarter(9, 36)),
+    ".abc": (HEAD.format("D") + "|:(3ABc d>e|1[FA]2-A:|2F3|]").encode(),
+    ".xml": music_xml(note("C", 4, 1) + note("D", 4, 2, tie="start"), BAR + REPEATED).encode(),
+    ".krn": KERN.encode(),
+}
+
+
+@pytest.mark.parametrize("suffix", sorted(SEEDS))
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_whatever_is_in_a_file_it_is_read_or_refused_in_words(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, data: st.DataObject
+) -> None:
+    content = data.draw(st.one_of(st.binary(max_size=200), mutated(SEEDS[suffix])))
+    path = tmp_path_factory.mktemp("any") / f"a{suffix}"
+    path.write_bytes(content)
+    tags = read_score_tags(path, path.parent)
+    assert all(one.title for one in tags)
+    try:
+        found = read_scores(path)
+    except Unreadable:
+        return
+    assert len(found) == len(tags)
+    for score in found:
+        if isinstance(score, Score):
+            assert score.parts
+            for part in score.parts:
+                low, high = part.notes.min(axis=0), part.notes.max(axis=0)
+                assert (low >= [0, 1, 0, 1]).all()
+                assert (high[2:] <= 127).all()
+            assert (score.metres[:, 1:] > 0).all()
+            read_midi(write_midi(score))
+
+
+@st.composite
+def mutated(draw: st.DrawFn, seed: bytes) -> bytes:
+    """Draw a file of which some bytes are others, are missing or stand twice."""
+    content = bytearray(seed)
+    for _ in range(draw(st.integers(1, 6))):
+        at = draw(st.integers(0, len(content)))
+        long = draw(st.integers(0, 12))
+        put = draw(st.one_of(st.binary(max_size=4), st.just(bytes(content[at : at + long]) * 2)))
+        content[at : at + long] = put
+    return bytes(content)
+
+
+# ---- real music --------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL.exists(), reason="needs the music beside the project")
+def test_real_midi_comes_back_as_it_was_written() -> None:
+    checked = 0
+    for path in sorted((REAL / "multitrack").glob("*.mid")):
+        try:
+            (score,) = read_scores(path)
+        except Unreadable:
+            continue
+        assert isinstance(score, Score)
+        back = read_midi(write_midi(score))
+        kept = [n for n, part in enumerate(score.parts) if not overlaps(part.notes)]
+        assert len(back.parts) == len(score.parts)
+        for n in kept:
+            one, other = score.parts[n], back.parts[n]
+            assert (one.name, one.program, one.is_drum) == (
+                other.name,
+                other.program,
+                other.is_drum,
+            )
+            assert np.array_equal(one.notes, other.notes), path
+        assert np.allclose(score.tempos, back.tempos, rtol=1e-5)
+        assert np.array_equal(score.metres, back.metres)
+        assert np.array_equal(score.keys, back.keys)
+        checked += len(kept)
+    assert checked > 500
+
+
+def overlaps(notes: NDArray[np.int32]) -> bool:
+    """Tell whether a note begins before the one before it, of its pitch, has ended."""
+    order = notes[np.lexsort((notes[:, 0], notes[:, 2]))]
+    same = order[1:, 2] == order[:-1, 2]
+    return bool((same & (order[1:, 0] < order[:-1, 0] + order[:-1, 1])).any())
