@@ -109,7 +109,9 @@ def _choked(
 ) -> NDArray[np.int64]:
     """Return how long each drum sounds: to its end, or until one chokes it (hi-hats)."""
     until = np.full(len(start), np.iinfo(np.int64).max // 2)
-    choke = np.array([max((wave.choke for wave in waves.get(int(p), [])), default=0) for p in pitch])
+    choke = np.array(
+        [max((wave.choke for wave in waves.get(int(p), [])), default=0) for p in pitch]
+    )
     for one in np.unique(choke[choke > 0]):
         same = np.flatnonzero(choke == one)
         until[same[:-1]] = np.diff(start[same])
