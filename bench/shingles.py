@@ -121,7 +121,7 @@ def _found(
                 "recall of titles that agree",
             ),
             rows,
-        )  # fmt: skip
+        )
     )
 
 
