@@ -8,6 +8,7 @@ import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -169,7 +170,7 @@ def read_sound_font(content: bytes) -> SoundFont:
     chunks = dict(_chunks(content))
     try:
         tables = {name: np.frombuffer(chunks[name], kind) for name, kind in _TABLES.items()}
-        samples = np.frombuffer(chunks[b"smpl"], "<i2").astype(np.float32) / 32768
+        samples = np.frombuffer(chunks[b"smpl"], "<i2").astype(np.float32) / np.float32(32768)
         instruments = _instruments(tables, samples)
         return SoundFont(_programs(tables, instruments))
     except (KeyError, ValueError, IndexError) as error:
@@ -213,7 +214,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _instruments(tables: Tables, samples: NDArray[np.float32]) -> list[list[Zone]]:
     bags = tables[b"inst"]["bag"]
     found = []
-    for first, last in zip(bags[:-1], bags[1:], strict=True):
+    for first, last in pairwise(bags.tolist()):
         common: dict[int, Any] = {}
         zones = []
         for bag in range(first, last):
@@ -281,15 +282,20 @@ def _wave(given: dict[int, Any], headers: NDArray[Any], samples: NDArray[np.floa
         lfo_delay_s=value["lfo_delay"],
         vibrato_delay_s=value["vibrato_delay"],
         volume=Envelope(
-            *(value[name] for name in ("delay", "attack", "hold", "decay")),
-            value["sustain_cb"] / 10,
-            value["release"],
+            delay_s=value["delay"],
+            attack_s=value["attack"],
+            hold_s=value["hold"],
+            decay_s=value["decay"],
+            sustain=value["sustain_cb"] / 10,
+            release_s=value["release"],
         ),
         second=Envelope(
-            0.0,
-            *(value[f"second_{name}"] for name in ("attack", "hold", "decay")),
-            1 - float(np.clip(value["second_sustain"] / 1000, 0, 1)),
-            0.0,
+            delay_s=0.0,
+            attack_s=value["second_attack"],
+            hold_s=value["second_hold"],
+            decay_s=value["second_decay"],
+            sustain=1 - float(np.clip(value["second_sustain"] / 1000, 0, 1)),
+            release_s=0.0,
         ),
         choke=int(value["choke"]),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -47,11 +48,14 @@ class _Rows:
         The lowest pitch shown and the highest.
     drums : dict of int to float
         By pitch, the place of the lower edge of its row, below what has pitch.
+    drum_height : float
+        Of such a row, semitones.
     """
 
     low: int
     high: int
     drums: dict[int, float]
+    drum_height: float
 
     @property
     def bottom(self) -> float:
@@ -80,7 +84,7 @@ def draw_roll(score: Score, target: Path, *, title: str = "") -> None:
     divided = bars(score)
     shown = min(len(divided), MOST_BARS)
     firsts = _rows_of(divided, shown)
-    rows = _rows([part for part in excerpt(score, 0, int(firsts[-1])).parts] or score.parts)
+    rows = _rows(excerpt(score, 0, int(firsts[-1])).parts or score.parts, _DRUM_HEIGHT)
     names = chords(score)
     colours = _colours(score.parts)
     height = np.clip((rows.high - rows.bottom) * 0.042, 1.3, 3.6) + 0.35
@@ -88,17 +92,18 @@ def draw_roll(score: Score, target: Path, *, title: str = "") -> None:
     figure = figure_of(_WIDTH, float(height * (len(firsts) - 1) + 0.75 + 0.22 * legend_lines))
     starts, ends = divided.at[firsts[:-1]], divided.at[firsts[1:]]
     widest = int((ends - starts).max())
-    for row, (first, last) in enumerate(zip(firsts[:-1], firsts[1:], strict=True)):
+    for row, (first, last) in enumerate(pairwise(firsts.tolist())):
         axes = figure.add_subplot(len(firsts) - 1, 1, row + 1)
         start = int(divided.at[first])
-        _draw_notes(axes, score.parts, rows, colours, start, int(divided.at[last]))
-        _draw_bars(axes, divided, int(first), int(last), rows)
-        _draw_chords(axes, names, int(first), int(last), rows, widest)
+        _draw_notes(axes, score.parts, rows, colours, (start, int(divided.at[last])))
+        _draw_bars(axes, divided, first, last, rows)
+        _draw_chords(axes, [c for c in names if first <= c.bar < last], rows, widest)
         _label_rows(axes, rows)
         axes.set_xlim(start, start + widest)
     figure.suptitle(_heading(score, title, shown, len(divided)), fontsize=11, x=0.01, ha="left")
     handles = [
-        _patch(colours[number], _part_name(part)) for number, part in enumerate(score.parts)
+        _patch(colours[number], _part_name(part, score.title))
+        for number, part in enumerate(score.parts)
     ]
     most = len(_COLOURS) * 2
     figure.legend(
@@ -133,7 +138,7 @@ def draw_rolls(
     if not 1 <= len(shown) <= _MOST_SMALL:
         raise BadArgument(f"{len(shown)} pieces to draw; from 1 to {_MOST_SMALL} fit")
     scores = [item.to_score() if isinstance(item, PianoRoll) else item for _, item in shown]
-    rows = _rows([part for score in scores for part in score.parts])
+    rows = _rows([part for score in scores for part in score.parts], _DRUM_HEIGHT / 3)
     columns = min(columns, len(shown))
     lines = -(-len(shown) // columns)
     height = float(np.clip((rows.high - rows.bottom) * 0.03, 1.2, 2.6)) + 0.3
@@ -148,12 +153,14 @@ def draw_rolls(
             kinds = [0 if part.is_drum else FAMILIES[part.program // 8] for part in score.parts]
             used |= set(kinds)
             start, end = int(divided.at[0]), int(divided.at[last])
-            _draw_notes(axes, score.parts, rows, [_family(kind) for kind in kinds], start, end)
+            _draw_notes(axes, score.parts, rows, [_family(kind) for kind in kinds], (start, end))
             _draw_bars(axes, divided, 0, last, rows)
             axes.set_xlim(start, end)
         else:
             axes.text(0.5, 0.5, "silence", ha="center", va="center", transform=axes.transAxes)
             axes.set_xticks([])
+            for spine in axes.spines.values():
+                spine.set_color("#999999")
         axes.set_ylim(rows.bottom, rows.high + 1)
         _label_rows(axes, rows, is_small=True)
         if number % columns:
@@ -178,7 +185,7 @@ def _rows_of(divided: Bars, shown: int) -> NDArray[np.int64]:
     return np.append(np.arange(0, shown, each), shown)
 
 
-def _rows(parts: Sequence[Part]) -> _Rows:
+def _rows(parts: Sequence[Part], drum_height: float) -> _Rows:
     pitched = [part.notes[:, 2] for part in parts if not part.is_drum]
     low, high = 60, 60
     if pitched:
@@ -189,8 +196,9 @@ def _rows(parts: Sequence[Part]) -> _Rows:
     drums = sorted({int(pitch) for part in parts if part.is_drum for pitch in part.notes[:, 2]})
     if drums and not pitched:
         low = high = 0
-    below = low - 0.5 - _GAP - _DRUM_HEIGHT * len(drums)
-    return _Rows(low, high, {p: below + _DRUM_HEIGHT * row for row, p in enumerate(drums)})
+    below = low - 0.5 - _GAP - drum_height * len(drums)
+    places = {pitch: below + drum_height * row for row, pitch in enumerate(drums)}
+    return _Rows(low, high, places, drum_height)
 
 
 def _colours(parts: Sequence[Part]) -> list[str]:
@@ -210,9 +218,16 @@ def _family(kind: int) -> str:
 
 
 def _draw_notes(
-    axes: "Axes", parts: Sequence[Part], rows: _Rows, colours: Sequence[str], start: int, end: int
+    axes: "Axes",
+    parts: Sequence[Part],
+    rows: _Rows,
+    colours: Sequence[str],
+    span: tuple[int, int],
 ) -> None:
+    """Draw what sounds between two ticks."""
     from matplotlib.collections import PolyCollection
+
+    start, end = span
 
     for part, colour in zip(parts, colours, strict=True):
         onset, duration, pitch, velocity = part.notes.astype(np.int64).T
@@ -223,10 +238,12 @@ def _draw_notes(
         right = np.minimum(onset + duration, end)[here]
         if part.is_drum:
             # A stroke has no length: what is seen is when it falls.
-            thin = (end - start) / 500
+            thin = (end - start) / (500 if rows.drum_height > 1 else 150)
             right = left + np.clip(right - left, thin, 3 * thin)
-            bottom = np.array([rows.drums[p] + 0.2 for p in pitch[here].tolist()])
-            top = bottom + _DRUM_HEIGHT - 0.4
+            bottom = np.array(
+                [rows.drums[p] + 0.1 * rows.drum_height for p in pitch[here].tolist()]
+            )
+            top = bottom + 0.8 * rows.drum_height
         else:
             bottom, top = pitch[here] - 0.45, pitch[here] + 0.45
         corners = np.stack(
@@ -271,17 +288,10 @@ def _draw_bars(axes: "Axes", divided: Bars, first: int, last: int, rows: _Rows) 
         axes.spines[side].set_visible(False)
 
 
-def _draw_chords(
-    axes: "Axes", names: Sequence[Chord], first: int, last: int, rows: _Rows, widest: int
-) -> None:
+def _draw_chords(axes: "Axes", names: Sequence[Chord], rows: _Rows, widest: int) -> None:
     """Write each chord where it begins, in letters that fit before the next."""
-    before = ""
-    starts = [chord for chord in names if first <= chord.bar < last]
-    changes = []
-    for chord in starts:
-        if chord.name != before:
-            changes.append(chord)
-        before = chord.name
+    befores = ["", *(chord.name for chord in names[:-1])]
+    changes = [chord for chord, before in zip(names, befores, strict=True) if chord.name != before]
     points = 72 * (_WIDTH - 0.8) / widest
     for number, chord in enumerate(changes):
         until = changes[number + 1].start if number + 1 < len(changes) else chord.start + widest
@@ -294,13 +304,14 @@ def _draw_chords(
 
 
 def _label_rows(axes: "Axes", rows: _Rows, *, is_small: bool = False) -> None:
-    every_c = [pitch for pitch in range(rows.low, rows.high + 1) if pitch % 12 == 0]
+    marks = {0} if rows.high - rows.low > 30 else {0, 7}
+    marked = [pitch for pitch in range(rows.low, rows.high + 1) if pitch % 12 in marks]
     if rows.high == rows.low:
-        every_c = []
-    places: list[float] = [float(pitch) for pitch in every_c]
-    labels = [pitch_name(pitch) for pitch in every_c]
+        marked = []
+    places: list[float] = [float(pitch) for pitch in marked]
+    labels = [pitch_name(pitch) for pitch in marked]
     if not is_small:
-        places += [place + _DRUM_HEIGHT / 2 for place in rows.drums.values()]
+        places += [place + rows.drum_height / 2 for place in rows.drums.values()]
         labels += [DRUM_NAMES.get(pitch, f"drum {pitch}") for pitch in rows.drums]
     elif rows.drums:
         places.append((min(rows.drums.values()) + rows.low) / 2 - 0.5)
@@ -308,7 +319,7 @@ def _label_rows(axes: "Axes", rows: _Rows, *, is_small: bool = False) -> None:
     axes.set_yticks(places, labels, fontsize=6.5)
     axes.tick_params(axis="y", length=0)
     axes.hlines(
-        every_c, *axes.get_xlim(), colors="#cccccc", linewidths=0.4, linestyles=":", zorder=-1
+        marked, *axes.get_xlim(), colors="#cccccc", linewidths=0.4, linestyles=":", zorder=-1
     )
 
 
@@ -318,10 +329,10 @@ def _patch(colour: str, name: str) -> "Patch":
     return Patch(color=colour, label=name)
 
 
-def _part_name(part: Part) -> str:
+def _part_name(part: Part, title: str) -> str:
     sound = "drums" if part.is_drum else PROGRAM_NAMES[part.program]
     name = short(part.name, 24)
-    return f"{name} ({sound})" if name and name.lower() != sound else sound
+    return f"{name} ({sound})" if name and part.name != title and name.lower() != sound else sound
 
 
 def _heading(score: Score, title: str, shown: int, count: int) -> str:

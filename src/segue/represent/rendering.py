@@ -20,6 +20,8 @@ TAIL_S: Final = 2.0
 _LONGEST_NOTE_S: Final = 30.0
 _PEAK: Final = 0.9
 _FADE_DB: Final = 100.0  # the way down that decay and release times are for
+#: What is quieter than so much below the note is not played to its end.
+_HEARD_DB: Final = 70.0
 _RATES_HZ: Final = (8000, 192_000)
 
 
@@ -109,7 +111,9 @@ def _choked(
 ) -> NDArray[np.int64]:
     """Return how long each drum sounds: to its end, or until one chokes it (hi-hats)."""
     until = np.full(len(start), np.iinfo(np.int64).max // 2)
-    choke = np.array([max((wave.choke for wave in waves.get(int(p), [])), default=0) for p in pitch])
+    choke = np.array(
+        [max((wave.choke for wave in waves.get(int(p), [])), default=0) for p in pitch]
+    )
     for one in np.unique(choke[choke > 0]):
         same = np.flatnonzero(choke == one)
         until[same[:-1]] = np.diff(start[same])
@@ -119,10 +123,12 @@ def _choked(
 def _add(
     sides: FloatArray, wave: Wave, key: int, notes: list[_Played], sample_rate_hz: int
 ) -> None:
-    release = round(min(wave.volume.release_s, 3.0) * sample_rate_hz)
+    # So long it takes to become unheard, of the whole way down.
+    whole = min(wave.volume.release_s, 3.0) * sample_rate_hz
+    release = round(whole * _HEARD_DB / _FADE_DB)
     most = min(max(note.held for note in notes) + release, sides.shape[1])
     sound, level = _sounding(wave, key, most, sample_rate_hz)
-    fade = 10 ** (-_FADE_DB / 20 * np.arange(1, release + 1) / max(release, 1))
+    fade = 10 ** (-_FADE_DB / 20 * np.arange(1, release + 1) / max(whole, 1))
     fade = fade.astype(np.float32)
     angle = (wave.pan + 1) * np.pi / 4
     left, right = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -151,40 +157,56 @@ def _sounding(
         steady = wave.cents_per_key * (key - wave.root)
         slowest = wave.ratio_at_root / sample_rate_hz * 2 ** (steady / 1200 - 1)
         count = min(count, int(len(wave.samples) / slowest) + 1)
-    time_s = np.arange(count) / sample_rate_hz
+    time_s = np.arange(count, dtype=np.float32) / np.float32(sample_rate_hz)
     second = _second_level(wave, time_s)
-    cents = wave.bend_cents * second + wave.cents_per_key * (key - wave.root)
+    cents = _cents(wave, key, time_s, second)
+    step = wave.ratio_at_root / sample_rate_hz * 2 ** (cents / 1200)
+    if step.ndim:
+        place = np.concatenate([[0.0], np.cumsum(step, dtype=np.float64)[:-1]])
+    else:
+        place = np.arange(count) * float(step)
+    sound = _interpolated(wave, place)
+    sound = _filtered(wave, sound, second[: len(sound)], sample_rate_hz)
+    return sound, _level(wave, time_s[: len(sound)])
+
+
+def _cents(wave: Wave, key: int, time_s: FloatArray, second: FloatArray) -> FloatArray:
+    """Return how far a key is from the sample's pitch: at all times, or one number for all."""
+    cents = np.asarray(wave.cents_per_key * (key - wave.root))
+    if wave.bend_cents:
+        cents = cents + wave.bend_cents * second
     for depth, rate_hz, delay_s in (
         (wave.lfo_cents, wave.lfo_hz, wave.lfo_delay_s),
         (wave.vibrato_cents, wave.vibrato_hz, wave.vibrato_delay_s),
     ):
         if depth:
-            since = np.maximum(time_s - delay_s, 0)
-            cents = cents + depth * np.sin(2 * np.pi * rate_hz * since)
-    step = wave.ratio_at_root / sample_rate_hz * 2 ** (cents / 1200)
-    place = np.concatenate([[0.0], np.cumsum(step)[:-1]])
-    sound = _interpolated(wave, place)
-    sound = _filtered(wave, sound, second[: len(sound)], sample_rate_hz)
-    return sound, _level(wave, time_s[: len(sound)]).astype(np.float32)
+            since = np.maximum(time_s - np.float32(delay_s), 0)
+            cents = cents + depth * np.sin(np.float32(2 * np.pi * rate_hz) * since)
+    return np.asarray(cents)
 
 
-def _second_level(wave: Wave, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
+def _second_level(wave: Wave, time_s: FloatArray) -> FloatArray:
     """Return the envelope that moves filter and pitch, 0 to 1."""
     if not (wave.opening_cents or wave.bend_cents):
-        return np.zeros(len(time_s))
+        return np.zeros(len(time_s), np.float32)
     shape = wave.second
-    up = np.minimum(time_s / shape.attack_s, 1)
-    down = np.maximum(time_s - shape.attack_s - shape.hold_s, 0) / shape.decay_s
-    return np.asarray(np.where(up < 1, up, np.maximum(1 - down, shape.sustain)))
+    up = time_s / np.float32(shape.attack_s)
+    falling_s = np.maximum(time_s - np.float32(shape.attack_s + shape.hold_s), 0)
+    down = np.maximum(1 - falling_s / np.float32(shape.decay_s), np.float32(shape.sustain))
+    return np.asarray(np.where(up < 1, up, down), np.float32)
 
 
-def _level(wave: Wave, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
+def _level(wave: Wave, time_s: FloatArray) -> FloatArray:
     shape = wave.volume
-    since = time_s - shape.delay_s
-    up = np.clip(since / shape.attack_s, 0, 1)
-    falling_s = np.maximum(since - shape.attack_s - shape.hold_s, 0)
-    down_db = np.minimum(_FADE_DB * falling_s / shape.decay_s, shape.sustain)
-    return np.asarray(up * 10 ** (-down_db / 20))
+    since = time_s - np.float32(shape.delay_s)
+    level = np.clip(since / np.float32(shape.attack_s), 0, 1)
+    begin_s = shape.delay_s + shape.attack_s + shape.hold_s
+    fall_s = shape.decay_s * min(shape.sustain, _FADE_DB) / _FADE_DB
+    first, last = np.searchsorted(time_s, [begin_s, begin_s + fall_s])
+    falling_s = time_s[first:last] - np.float32(begin_s)
+    level[first:last] = 10 ** (-_FADE_DB / 20 * falling_s / np.float32(shape.decay_s))
+    level[last:] = 10 ** (-min(shape.sustain, _FADE_DB) / 20)
+    return np.asarray(level, np.float32)
 
 
 def _interpolated(wave: Wave, place: NDArray[np.float64]) -> FloatArray:
@@ -197,31 +219,23 @@ def _interpolated(wave: Wave, place: NDArray[np.float64]) -> FloatArray:
         turns = int(np.ceil((place[-1] + 4 - first) / (end - first)))
         samples = np.concatenate([samples[:first], np.tile(samples[first:end], turns)])
     padded = np.pad(samples, (1, 3))
-    at = place.astype(np.int64)
+    at = place.astype(np.int32)
     share = (place - at).astype(np.float32)
     before, here, after, later = (padded[at + offset] for offset in range(4))
     slope, next_slope = (after - before) / 2, (later - here) / 2
-    square, cube = share**2, share**3
-    return np.asarray(
-        (2 * cube - 3 * square + 1) * here
-        + (cube - 2 * square + share) * slope
-        + (3 * square - 2 * cube) * after
-        + (cube - square) * next_slope,
-        np.float32,
-    )
+    rise = here - after
+    cubic = (2 * rise + slope + next_slope) * share - (3 * rise + 2 * slope + next_slope)
+    return np.asarray((cubic * share + slope) * share + here, np.float32)
 
 
-def _filtered(
-    wave: Wave, sound: FloatArray, second: NDArray[np.float64], sample_rate_hz: int
-) -> FloatArray:
+def _filtered(wave: Wave, sound: FloatArray, second: FloatArray, sample_rate_hz: int) -> FloatArray:
     """Low-pass a sound; where the filter moves, between how it sounds closed and open."""
     closed = _low_passed(wave, sound, wave.cutoff_hz, sample_rate_hz)
     if not wave.opening_cents or not len(sound):
         return closed
     opened_hz = wave.cutoff_hz * 2 ** (wave.opening_cents / 1200)
     opened = _low_passed(wave, sound, opened_hz, sample_rate_hz)
-    share = second.astype(np.float32)
-    return np.asarray(closed + share * (opened - closed))
+    return np.asarray(closed + second * (opened - closed))
 
 
 def _low_passed(wave: Wave, sound: FloatArray, cutoff_hz: float, sample_rate_hz: int) -> FloatArray:

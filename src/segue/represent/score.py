@@ -2,16 +2,12 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from segue.errors import BadArgument
 from segue.records import FloatArray, Score
 from segue.represent.general_midi import PROGRAM_NAMES
 from segue.represent.harmony import PITCH_CLASSES
-from segue.represent.score_features import score_features
-from segue.represent.score_harmony import find_key
-from segue.represent.score_lines import slices
-from segue.represent.score_time import bars, duration_s, main_tempo_bpm, notes_of
+from segue.represent.score_features import features_of
+from segue.represent.score_measured import MeasuredScore, measure_score
+from segue.represent.score_time import bars, duration_s, lasting, main_tempo_bpm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,9 +43,8 @@ def describe_score(score: Score) -> ScoreDescription:
     BadArgument
         It has no notes, or more than 100,000 bars.
     """
-    if not score.parts:
-        raise BadArgument("expected a score with notes, got one without")
-    return ScoreDescription(_facts(score), score_features(score))
+    measured = measure_score(score)
+    return ScoreDescription(_facts(measured), features_of(measured))
 
 
 def pitch_name(pitch: int) -> str:
@@ -59,31 +54,25 @@ def pitch_name(pitch: int) -> str:
 
 def metre_of(score: Score) -> str:
     """Return the metre that most of a score is in, as "6/8", and how many others there are."""
-    divided = bars(score)
-    lengths = np.diff(divided.at)
-    lasting: dict[tuple[int, int], int] = {}
-    metres = zip(divided.beats.tolist(), divided.units.tolist(), strict=True)
-    for metre, length in zip(metres, lengths.tolist(), strict=True):
-        lasting[metre] = lasting.get(metre, 0) + length
-    beats, unit = max(lasting, key=lambda metre: lasting[metre])
-    others = len(lasting) - 1
+    metres = lasting(bars(score))
+    beats, unit = max(metres, key=lambda metre: metres[metre])
+    others = len(metres) - 1
     told = {0: "", 1: " and another"}.get(others, f" and {others} others")
     return f"{beats}/{unit}{told}"
 
 
-def _facts(score: Score) -> dict[str, float | str]:
-    key = find_key(score)
-    notes = notes_of(score)
+def _facts(measured: MeasuredScore) -> dict[str, float | str]:
+    score, key, notes = measured.score, measured.key, measured.notes
     facts: dict[str, float | str] = {
         "duration_s": duration_s(score),
         "tempo_bpm": main_tempo_bpm(score),
         "metre": metre_of(score),
-        "bars": float(len(bars(score))),
+        "bars": float(len(measured.bars)),
         "notes": float(sum(len(part.notes) for part in score.parts)),
         "instruments": ", ".join(_instruments(score)),
     }
     if len(notes):
-        _, voices = slices(score)
+        voices = measured.voices
         facts |= {
             "tonic": PITCH_CLASSES[key.tonic],
             "key": key.name,

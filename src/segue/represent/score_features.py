@@ -16,15 +16,9 @@ from safetensors.numpy import load
 
 from segue.errors import BadArgument
 from segue.records import FloatArray, Score
-from segue.represent.score_harmony import find_key
-from segue.represent.score_lines import (
-    Line,
-    lines,
-    place_in_bar,
-    slices,
-    unique_onsets,
-)
-from segue.represent.score_time import Bars, bars, duration_s, main_tempo_bpm, notes_of
+from segue.represent.score_lines import Line, place_in_bar, unique_onsets
+from segue.represent.score_measured import MeasuredScore, measure_score
+from segue.represent.score_time import duration_s, lasting, main_tempo_bpm
 
 #: Changes when, and only when, a golden vector moves by more than 1e-3.
 VERSION: Final = 1
@@ -58,6 +52,7 @@ _CHORDS: Final[dict[str, tuple[int, ...]]] = {
     "Minor Seventh": (0, 3, 7, 10),
     "Major Seventh": (0, 4, 7, 11),
 }
+_NO_CHORD: Final = len(_CHORDS)
 #: General MIDI programs, from and to, of jSymbolic's families and what else there is.
 _FAMILIES: Final[dict[str, tuple[int, int]]] = {
     "String Keyboard": (0, 8),
@@ -179,19 +174,20 @@ def score_features(score: Score) -> FloatArray:
     BadArgument
         It has no notes, or more than 100,000 bars.
     """
-    if not score.parts:
-        raise BadArgument("expected a score with notes, got one without")
-    divided, tonic = bars(score), find_key(score)
-    parts = lines(score)
+    return features_of(measure_score(score))
+
+
+def features_of(measured: MeasuredScore) -> FloatArray:
+    """Sum up what was measured of a score, as `score_features` does."""
     numbers = {
-        "pitch": _pitch(score, tonic.tonic, float(tonic.fits[:12].max() - tonic.fits[12:].max())),
-        "melody": _melody(parts),
-        "harmony": _harmony(score, tonic.tonic),
-        "rhythm": _rhythm(score),
-        "metre": _metre(score, divided),
-        "figures": _figures(score, divided, parts),
-        "texture": _texture(score),
-        "instruments": _instruments(score),
+        "pitch": _pitch(measured),
+        "melody": _melody(measured.lines),
+        "harmony": _harmony(measured),
+        "rhythm": _rhythm(measured),
+        "metre": _metre(measured),
+        "figures": _figures(measured),
+        "texture": _texture(measured),
+        "instruments": _instruments(measured.score),
     }
     vector = np.concatenate([np.asarray(numbers[group], np.float64) for group in _CONTENTS])
     return vector.astype(np.float32)
@@ -208,9 +204,9 @@ def standardise_score(vector: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray, same shape, float32
-        Each number less its mean and divided by its scale, within -4 to 4, then freed of what
-        the others of its group say too, each group counting as one; all by the shipped
-        constants (weights/score-features.md).
+        Each number less its mean and divided by its scale, within -4 to 4; then freed of what
+        the others of its group say too, except in `figures`; and weighted by group. All by the
+        shipped constants (weights/score-features.md).
 
     Raises
     ------
@@ -224,7 +220,10 @@ def standardise_score(vector: FloatArray) -> FloatArray:
         )
     constants = _constants()
     standard = np.clip((vector - constants["mean"]) / constants["scale"], -LIMIT, LIMIT)
-    return np.asarray(standard @ constants["mix"], np.float32)
+    for group, at in SCORE_FEATURE_GROUPS.items():
+        if group in constants:
+            standard[..., at] = standard[..., at] @ constants[group]
+    return np.asarray(standard * constants["weight"], np.float32)
 
 
 def score_feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
@@ -254,16 +253,16 @@ def _constants() -> dict[str, FloatArray]:
 # ---- the groups --------------------------------------------------------------------------
 
 
-def _pitch(score: Score, tonic: int, major: float) -> list[float]:
-    notes = notes_of(score)
+def _pitch(measured: MeasuredScore) -> list[float]:
+    notes, key = measured.notes, measured.key
     if not len(notes):
         return [0.0] * len(_CONTENTS["pitch"])
-    length = np.minimum(notes.duration, 16 * score.ticks_per_quarter).astype(np.float64)
+    length = np.minimum(notes.duration, 16 * measured.score.ticks_per_quarter).astype(np.float64)
     share = _shares(notes.pitch % 12, 12, length)
     common = np.argsort(-share, kind="stable")
     deviation = (notes.pitch - notes.pitch.mean()) / max(float(notes.pitch.std()), 1.0)
     return [
-        *np.sqrt(np.roll(share, -tonic)),
+        *np.sqrt(np.roll(share, -key.tonic)),
         *np.abs(np.fft.fft(share))[1:7],
         float(np.ptp(notes.pitch)),
         float(notes.pitch.std()),
@@ -272,7 +271,7 @@ def _pitch(score: Score, tonic: int, major: float) -> list[float]:
         float(np.mean(deviation**3)),
         float(share.max()),
         float((common[1] - common[0]) % 12),
-        major,
+        float(key.fits[:12].max() - key.fits[12:].max()),
     ]
 
 
@@ -312,39 +311,40 @@ def _arcs(parts: list[Line]) -> tuple[float, float]:
     return float(np.concatenate(notes).mean()), float(np.concatenate(semitones).mean())
 
 
-def _harmony(score: Score, tonic: int) -> list[float]:
-    sounding, _ = slices(score)
-    sounding = sounding[sounding.any(axis=1)]
+def _harmony(measured: MeasuredScore) -> list[float]:
+    sounding = measured.sounding[measured.voices > 0]
     if not len(sounding):
         return [0.0] * len(_CONTENTS["harmony"])
-    classes = np.zeros((len(sounding), 12), np.bool_)
-    for octave in range(11):
-        classes[:, : min(12, 128 - 12 * octave)] |= sounding[:, 12 * octave : 12 * octave + 12]
+    octaves = np.pad(sounding, ((0, 0), (0, 4))).reshape(len(sounding), 11, 12)
+    classes = octaves.any(axis=1)
     bass = sounding.argmax(axis=1) % 12
     # Above the bass, so that a chord is the same in all keys.
     above = np.take_along_axis(classes, (np.arange(12) + bass[:, None]) % 12, axis=1)
     number = classes.sum(axis=1)
     vertical = above.sum(axis=0).astype(np.float64)
     vertical[0] = (number == 1).sum()
-    chords = [_is_chord(classes, tones).mean() for tones in _CHORDS.values()]
+    chords = np.bincount(_chord_kinds()[classes @ (1 << np.arange(12))], minlength=_NO_CHORD + 1)
     return [
         *np.sqrt(vertical / max(vertical.sum(), 1)),
-        *np.sqrt(chords),
-        *np.sqrt(_shares((bass - tonic) % 12, 12)),
+        *np.sqrt(chords[:_NO_CHORD] / len(sounding)),
+        *np.sqrt(_shares((bass - measured.key.tonic) % 12, 12)),
         float(number.mean()),
         float(number.std()),
     ]
 
 
-def _is_chord(classes: NDArray[np.bool_], tones: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Tell which rows are the chord on any root, shape (moments,)."""
-    code = classes @ (1 << np.arange(12))
-    wanted = {sum(1 << (root + tone) % 12 for tone in tones) for root in range(12)}
-    return np.isin(code, list(wanted))
+@cache
+def _chord_kinds() -> NDArray[np.int64]:
+    """Return which chord each set of pitch classes is, a bit for each; shape (4096,)."""
+    kinds = np.full(1 << 12, _NO_CHORD)
+    for kind, tones in enumerate(_CHORDS.values()):
+        for root in range(12):
+            kinds[sum(1 << (root + tone) % 12 for tone in tones)] = kind
+    return kinds
 
 
-def _rhythm(score: Score) -> list[float]:
-    everything = [notes_of(score), notes_of(score, drums=True)]
+def _rhythm(measured: MeasuredScore) -> list[float]:
+    score, everything = measured.score, (measured.notes, measured.drums)
     quarter = score.ticks_per_quarter
     values = (everything[0] if len(everything[0]) else everything[1]).duration / quarter
     attacks = np.unique(np.concatenate([unique_onsets(notes, quarter) for notes in everything]))
@@ -371,21 +371,14 @@ def _value(quarters: Numbers) -> NDArray[np.int64]:
     return np.searchsorted(edges, np.log2(np.maximum(quarters, 1e-3)))
 
 
-def _metre(score: Score, divided: Bars) -> list[float]:
-    kinds = np.array([_metre_kind(*metre) for metre in set_of(divided)])
+def _metre(measured: MeasuredScore) -> list[float]:
+    divided, quarter = measured.bars, measured.score.ticks_per_quarter
     which = np.zeros(len(_METRES))
-    lengths = np.diff(divided.at)
-    for kind, (beats, unit) in zip(kinds, set_of(divided), strict=True):
-        which[kind] += lengths[(divided.beats == beats) & (divided.units == unit)].sum()
-    notes = [notes_of(score), notes_of(score, drums=True)]
-    onsets = np.concatenate([each.onset / score.ticks_per_quarter for each in notes])
-    places = place_in_bar(divided, onsets, score.ticks_per_quarter, places=_PLACES)
+    for (beats, unit), length in lasting(divided).items():
+        which[_metre_kind(beats, unit)] += length
+    onsets = np.concatenate([measured.notes.onset, measured.drums.onset]) / quarter
+    places = place_in_bar(divided, onsets, quarter, places=_PLACES)
     return [*(which / which.sum()), *np.sqrt(_shares(places, _PLACES))]
-
-
-def set_of(divided: Bars) -> list[tuple[int, int]]:
-    """List the metres that occur, as beats and unit."""
-    return sorted(set(zip(divided.beats.tolist(), divided.units.tolist(), strict=True)))
 
 
 def _metre_kind(beats: int, unit: int) -> int:
@@ -393,28 +386,30 @@ def _metre_kind(beats: int, unit: int) -> int:
     return known.get((beats, unit), 4 if unit == 8 and beats in {3, 9} else 5)
 
 
-def _figures(score: Score, divided: Bars, parts: list[Line]) -> list[float]:
+def _figures(measured: MeasuredScore) -> list[float]:
     counts = np.zeros(_PLACES * 12)
-    for line in parts:
+    for line in measured.lines:
         interval = np.diff(line.pitch) % 12
-        place = place_in_bar(divided, line.onset[:-1], score.ticks_per_quarter, places=_PLACES)
+        place = place_in_bar(
+            measured.bars, line.onset[:-1], measured.score.ticks_per_quarter, places=_PLACES
+        )
         counts += np.bincount(place * 12 + interval, minlength=len(counts))
     return list(np.sqrt(counts / max(counts.sum(), 1)))
 
 
-def _texture(score: Score) -> list[float]:
-    _, voices = slices(score)
-    notes = notes_of(score)
+def _texture(measured: MeasuredScore) -> list[float]:
+    notes, voices = measured.notes, measured.voices
+    quarter = measured.score.ticks_per_quarter
     heard = voices[voices > 0] if voices.any() else np.zeros(1)
-    attacks = len(unique_onsets(notes, score.ticks_per_quarter)) if len(notes) else 1
-    busy = float(notes.duration.sum()) / score.ticks_per_quarter
+    attacks = len(unique_onsets(notes, quarter)) if len(notes) else 1
+    busy = float(notes.duration.sum()) / quarter
     return [
         float(np.log2(heard.mean() + 1)),
         float(np.log2(heard.max() + 1)),
         float(np.log2(heard.std() + 0.5)),
         float((voices == 0).mean()) ** 0.5,
         float(np.log2(max(len(notes), 1) / attacks)),
-        float(np.log2(busy / max(attacks, 1) + 0.1)),
+        float(np.log2(busy / attacks + 0.1)),
     ]
 
 

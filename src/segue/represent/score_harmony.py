@@ -38,6 +38,13 @@ _RARE: Final = {"7": 0.05, "m7": 0.05, "maj7": 0.05, "sus4": 0.05, "dim": 0.08, 
                 "dim7": 0.1, "aug": 0.12}  # fmt: skip
 #: What the lowest note adds to the chord that it is the root of; in a tune alone nothing is below.
 _ROOT_IN_BASS: Final = 0.15
+#: So many notes sound at once, on the whole, where the lowest is a bass.
+_FULL: Final = 1.3
+#: The root counts a little more, so that a note alone is one.
+_ROOT: Final = 1.2
+#: What it adds under a tune alone, where little is heard of a chord, to be of the key's own notes.
+_OF_THE_KEY: Final = 0.10
+_SCALES: Final = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10, 11))
 #: Two chords in a bar must fit so much better than one.
 _TWO_CHORDS: Final = 0.10
 _NO_CHORD: Final = "N.C."
@@ -144,9 +151,10 @@ def chords(score: Score) -> tuple[Chord, ...]:
     """
     divided = bars(score)
     notes = notes_of(score)
-    whole = _fits_of(notes, divided.at)
+    of_the_key = _OF_THE_KEY * _is_of(find_key(score))
+    whole = _fits_of(notes, divided.at, of_the_key)
     middle = (divided.at[:-1] + divided.at[1:]) // 2
-    halves = _fits_of(notes, np.sort(np.concatenate([divided.at, middle])))
+    halves = _fits_of(notes, np.sort(np.concatenate([divided.at, middle])), of_the_key)
     found = []
     for bar in range(len(divided)):
         start, end = int(divided.at[bar]), int(divided.at[bar + 1])
@@ -170,12 +178,15 @@ class _Fits:
     all : ndarray, shape (stretches, templates), float64
     bass : ndarray, shape (stretches,), int64
         Pitch class of the lowest note.
+    has_bass : ndarray, shape (stretches,), bool
+        Something sounds above it: this is no tune alone.
     """
 
     best: NDArray[np.int64]
     fit: FloatArray
     all: FloatArray
     bass: NDArray[np.int64]
+    has_bass: NDArray[np.bool_]
 
 
 def _has_two(divided: Bars, bar: int, halves: _Fits) -> bool:
@@ -196,12 +207,12 @@ def _chord(fits: _Fits, at: int, bar: int, start: int, end: int) -> Chord:
     root, quality = best % 12, list(_QUALITIES)[best // 12]
     name = PITCH_CLASSES[root] + quality
     tones = {(root + tone) % 12 for tone in _QUALITIES[quality]}
-    if bass != root and bass in tones:
+    if bass != root and bass in tones and fits.has_bass[at]:
         name += f"/{PITCH_CLASSES[bass]}"
     return Chord(bar, start, end, name, root, bass, quality)
 
 
-def _fits_of(notes: NoteTable, edges: NDArray[np.int64]) -> _Fits:
+def _fits_of(notes: NoteTable, edges: NDArray[np.int64], more: FloatArray) -> _Fits:
     """Compare what sounds between successive edges with every chord."""
     count = len(edges) - 1
     stretch, note, overlap = _overlaps(notes, edges)
@@ -214,19 +225,13 @@ def _fits_of(notes: NoteTable, edges: NDArray[np.int64]) -> _Fits:
     share = np.sqrt(sounding / np.maximum(sounding.sum(axis=1, keepdims=True), 1e-9))
     fit = share @ templates.T
     roots = np.arange(len(templates)) % 12
-    has_bass = (sounding > 0).any(axis=1) & _is_full(overlap, stretch, length)
+    has_bass = np.bincount(stretch, overlap, minlength=count) > _FULL * length
     fit += _ROOT_IN_BASS * ((bass[:, None] == roots) & has_bass[:, None])
     fit -= np.repeat([_RARE.get(quality, 0.0) for quality in _QUALITIES], 12)
+    fit += more * ~has_bass[:, None]
     fit[bass < 0] = 0
     best = np.where(bass < 0, -1, fit.argmax(axis=1))
-    return _Fits(best, fit.max(axis=1, initial=0), fit, bass)
-
-
-def _is_full(
-    overlap: FloatArray, stretch: NDArray[np.int64], length: FloatArray
-) -> NDArray[np.bool_]:
-    """Tell in which stretches more than one note sounds at once, on the whole."""
-    return np.bincount(stretch, overlap, minlength=len(length)) > 1.3 * length
+    return _Fits(best, fit.max(axis=1, initial=0), fit, bass, has_bass)
 
 
 def _overlaps(
@@ -260,12 +265,22 @@ def _bass(
     return np.where(lowest == 1000, -1, lowest % 12).astype(np.int64)
 
 
+def _is_of(key: ScoreKey) -> FloatArray:
+    """Return 1 for each chord whose notes are all in the scale of a key, else 0."""
+    scale = np.zeros(12)
+    scale[[(key.tonic + step) % 12 for step in _SCALES[MODES.index(key.mode)]]] = 1
+    outside = (_templates() > 0) & (scale == 0)
+    return np.asarray(~outside.any(axis=1), np.float64)
+
+
 @cache
 def _templates() -> FloatArray:
     """Return the unit vectors of all chords, shape (qualities × 12, 12), by quality, then root."""
     rows = []
     for tones in _QUALITIES.values():
         row = np.zeros(12)
-        row[list(tones)] = 1 / np.sqrt(len(tones))
+        row[list(tones)] = 1
+        row[0] = _ROOT
+        row /= np.linalg.norm(row)
         rows += [np.roll(row, root) for root in range(12)]
     return np.array(rows)

@@ -108,6 +108,15 @@ def bars(score: Score) -> Bars:
     )
 
 
+def lasting(divided: Bars) -> dict[tuple[int, int], int]:
+    """Return how many ticks each metre lasts in all: by beats and unit, the first one first."""
+    ticks: dict[tuple[int, int], int] = {}
+    metres = zip(divided.beats.tolist(), divided.units.tolist(), strict=True)
+    for metre, length in zip(metres, np.diff(divided.at).tolist(), strict=True):
+        ticks[metre] = ticks.get(metre, 0) + length
+    return ticks
+
+
 def seconds_at(score: Score, ticks: NDArray[np.integer]) -> NDArray[np.float64]:
     """Tell when ticks are played, by the tempos.
 

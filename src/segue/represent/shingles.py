@@ -20,10 +20,12 @@ from segue.represent.score_lines import Line, lines
 PRINT_LENGTH: Final = 128
 #: Intervals in a run. Chosen, with the next, on one half of bench/shingles.py.
 STEPS: Final = 6
+#: A run of fewer different intervals says nothing: one note repeated, a scale.
+_FEWEST: Final = 3
 #: From this likeness on two scores are likely of the same tune.
 SAME: Final = 0.15
 _ROWS: Final = 2  # of a band: two scores meet where one band of theirs is equal
-#: A bucket that more share is of a run that says nothing (a scale, a note repeated).
+#: What more scores than these share says nothing either.
 _FULLEST: Final = 200
 _NOTHING: Final = np.uint32(0xFFFFFFFF)
 
@@ -40,7 +42,7 @@ def shingles(score: Score) -> Print:
     Returns
     -------
     ndarray, shape (128,), uint32
-        All of it 0xFFFFFFFF where no part has seven notes.
+        All of it 0xFFFFFFFF where no part says enough.
     """
     runs = _runs(lines(score))
     if not len(runs):
@@ -132,6 +134,8 @@ def _runs(parts: list[Line]) -> NDArray[np.uint64]:
         interval = np.clip(np.diff(line.pitch), -24, 24) + 24
         if len(interval) >= STEPS:
             windows = np.lib.stride_tricks.sliding_window_view(interval, STEPS)
+            different = 1 + (np.diff(np.sort(windows, axis=1), axis=1) != 0).sum(axis=1)
+            windows = windows[different >= _FEWEST]
             found.append(_mixed(windows.astype(np.uint64)))
     return np.unique(np.concatenate(found))
 
