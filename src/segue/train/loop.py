@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,12 +51,15 @@ class Objective:
         Makes the validation batches, always the same.
     loss : callable
         From the network and a batch to a scalar.
+    parts : callable
+        Of what the loss of the latest steps was made, by name.
     """
 
     network: nn.Module
     draw: Callable[[np.random.Generator], Batch]
     validation: Callable[[], Sequence[Batch]]
     loss: Callable[..., Tensor]
+    parts: Callable[[], Mapping[str, float]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,10 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come; `validation_loss` is NaN before the first epoch's end."""
+    """How far a run has come; `validation_loss` is NaN before the first epoch's end.
+
+    `parts` says of what the loss of the latest steps was made.
+    """
 
     epoch: int
     epochs: int
@@ -81,6 +87,7 @@ class Progress:
     validation_loss: float
     items_per_second: float
     remaining_s: float
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 Watcher = Callable[[Progress], None]
@@ -325,6 +332,7 @@ class _Run:
             validation_loss=self._history[-1].validation_loss if self._history else float("nan"),
             items_per_second=batch_size / max(each_s, 1e-9),
             remaining_s=each_s * (self._epochs * per_epoch - self._step),
+            parts=self._objective.parts(),
         )
 
     def _fit_into(self, minutes: float) -> None:

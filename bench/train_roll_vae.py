@@ -1,0 +1,105 @@
+"""Learn autoencoders of piano rolls on the freely licensed scores; `--ship` those of Segue.
+
+    python bench/train_roll_vae.py --data ../shared/data --work DIR [--minutes 30] [NAME ...]
+
+NAME is of `MODELS`. They are learned on the songs that train, judged and calibrated on those that
+validate; with `--ship`, the default is learned on both but every twentieth song, and written to
+the package in half precision. Songs that test are never touched. An interrupted run goes on.
+"""
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from score_data import Side, Song, Source, songs
+from segue.model.score.rolls import MODEL, RollModel
+from segue.model.score.shipped import WEIGHTS
+from segue.train.loop import STATE, Progress
+from segue.train.score import RollTrack, train_on
+from segue.train.score_options import ScoreTraining
+
+MODELS: dict[str, ScoreTraining] = {
+    "classic": ScoreTraining("conv"),
+    "classic-3": ScoreTraining("conv", convolutions=3),
+    "lstm": ScoreTraining("lstm"),
+    "default": ScoreTraining(),
+}
+#: How often a source is drawn from.
+SHARES: dict[Source, float] = {"pop909": 0.55, "folk": 0.2, "multitrack": 0.25}
+FEWEST_BARS = 8
+HELD_WHEN_SHIPPED = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--ship", action="store_true", help="the default, into the package")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    found = songs(options.data, options.work)
+    learn, validate = tracks(found, "train"), tracks(found, "validation")
+    for name in options.names:
+        learned(MODELS[name], learn, validate, options.work / name, options.minutes)
+    if options.ship:
+        every = [*learn, *validate]
+        judged = every[::HELD_WHEN_SHIPPED]
+        held = {id(track) for track in judged}
+        rest = [track for track in every if id(track) not in held]
+        folder = options.work / "shipped"
+        model = learned(MODELS["default"], rest, judged, folder, options.minutes)
+        model.save(WEIGHTS, torch.float16)
+        print(f"{WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.2f} MB, {model.fingerprint}")
+
+
+def tracks(found: Sequence[Song], side: Side) -> list[RollTrack]:
+    """Return the songs of a side that are long enough, weighted by their sources."""
+    some = [song for song in found if song.side == side and len(song.bars) >= FEWEST_BARS]
+    count = Counter(song.source for song in some)
+    return [
+        RollTrack(song.name, song.bars, song.group, SHARES[song.source] / count[song.source])
+        for song in some
+    ]
+
+
+def learned(
+    training: ScoreTraining,
+    learn: Sequence[RollTrack],
+    validate: Sequence[RollTrack],
+    folder: Path,
+    minutes: float,
+) -> RollModel:
+    """Learn a model, or load it where it was learned before."""
+    if (folder / MODEL).exists():
+        return RollModel.load(folder)
+    last = time.monotonic()
+
+    def watch(at: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last > 20:
+            last = time.monotonic()
+            parts = " ".join(f"{name} {value:.2f}" for name, value in at.parts.items())
+            print(
+                f"{folder.name} {at.epoch}/{at.epochs} {at.step}: {at.loss:.3f} "
+                f"{at.validation_loss:.3f} {parts} {at.items_per_second:.0f}/s",
+                flush=True,
+            )
+
+    training = replace(training, minutes=minutes)
+    resume = (folder / STATE).exists()
+    model, trained = train_on(training, learn, validate, folder, resume=resume, watch=watch)
+    print(folder.name, trained.best, trained.stopped, model.about["validation_parts"], flush=True)
+    model.save(folder / MODEL)
+    return model
+
+
+if __name__ == "__main__":
+    main()

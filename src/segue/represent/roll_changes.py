@@ -1,0 +1,123 @@
+"""Changed copies of piano rolls, to learn and to test with: transposed, thinned, replayed."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.represent.piano_roll import PITCHES
+from segue.represent.roll_notes import WINDOW_STEPS, BoolArray, RollNotes, check_windows, notes_of
+
+_OCTAVE: Final = 12
+
+
+def transposed(cells: BoolArray, semitones: int) -> BoolArray:
+    """Move all but the drums up by so many semitones.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (..., 84, 5), bool
+    semitones : int
+        Within -12 to 12. What would leave the grid moves by an octave into it.
+
+    Returns
+    -------
+    ndarray
+        A copy.
+    """
+    result = cells.copy()
+    pitched = cells[..., 1:]
+    moved = result[..., 1:]
+    if semitones > 0:
+        moved[..., semitones:, :] = pitched[..., :-semitones, :]
+        moved[..., :semitones, :] = False
+        at = PITCHES + semitones - _OCTAVE
+        moved[..., at - semitones : at, :] |= pitched[..., PITCHES - semitones :, :]
+    elif semitones < 0:
+        down = -semitones
+        moved[..., :-down, :] = pitched[..., down:, :]
+        moved[..., -down:, :] = False
+        moved[..., _OCTAVE - down : _OCTAVE, :] |= pitched[..., :down, :]
+    return result
+
+
+def thinned(cells: BoolArray, share: float, rng: np.random.Generator) -> BoolArray:
+    """Leave out notes, each with a probability, but never all of a window.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (windows, 4, 48, 84, 5), bool
+    share : float
+        Within 0 to 1.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray
+        A copy.
+    """
+    check_windows(cells)
+    result = cells.copy()
+    notes = notes_of(cells)
+    gone = rng.random(len(notes.window)) < share
+    first = np.unique(notes.window, return_index=True)[1]
+    kept = np.bincount(notes.window[~gone], minlength=notes.windows)
+    gone[first[kept[notes.window[first]] == 0]] = False
+    _silence(result, notes, gone)
+    return result
+
+
+def _silence(cells: BoolArray, notes: RollNotes, gone: NDArray[np.bool_]) -> None:
+    steps = cells.reshape(len(cells), WINDOW_STEPS, *cells.shape[3:])
+    length = notes.length[gone]
+    within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    window, step, pitch, instrument = (
+        np.repeat(column[gone], length)
+        for column in (notes.window, notes.step, notes.pitch, notes.instrument)
+    )
+    steps[window, step + within, pitch, instrument] = False
+
+
+def without_some(cells: BoolArray, share: float, rng: np.random.Generator) -> BoolArray:
+    """Leave out one instrument of some windows, where two or more play.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (windows, 4, 48, 84, 5), bool
+    share : float
+        Of the windows.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray
+        A copy.
+    """
+    result = cells.copy()
+    for window in np.flatnonzero(rng.random(len(cells)) < share):
+        playing = np.flatnonzero(cells[window].any(axis=(0, 1, 2)))
+        if len(playing) > 1:
+            result[window, ..., rng.choice(playing)] = False
+    return result
+
+
+def replayed(cells: BoolArray, share: float, rng: np.random.Generator) -> BoolArray:
+    """Give the parts of some windows to other instruments; drums and bass stay.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (windows, 4, 48, 84, 5), bool
+    share : float
+        Of the windows.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray
+        A copy.
+    """
+    result = cells.copy()
+    for window in np.flatnonzero(rng.random(len(cells)) < share):
+        order = rng.permutation([1, 2, 4])
+        result[window][..., [1, 2, 4]] = cells[window][..., order]
+    return result

@@ -1,0 +1,142 @@
+"""The autoencoder of rolls that comes with Segue, and its parts."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from segue.errors import BadArgument, BadCheckpoint
+from segue.model.score.note_encoder import NoteEncoder
+from segue.model.score.roll_vae import Latents, kl_divergence, likeness_loss, reconstruction_loss
+from segue.model.score.rolls import RollModel, calibrated
+from segue.model.score.shipped import DIMENSION, WEIGHTS
+from segue.represent.roll_changes import transposed
+from segue.represent.roll_notes import BoolArray, windows_of
+
+
+def song(shift: int = 0, bars: int = 8) -> BoolArray:
+    cells = np.zeros((bars, 48, 84, 5), np.bool_)
+    for bar in range(bars):
+        for place, pitch in enumerate((36, 40, 43, 48, 43, 40, 45, 43)):
+            cells[bar, 6 * place : 6 * place + 6, pitch + bar % 3, 4] = True
+        cells[bar, :, 24 + bar % 3, 3] = True
+        cells[bar, ::24, 12, 0] = True
+    return transposed(cells, shift)
+
+
+@pytest.fixture(scope="module")
+def model() -> RollModel:
+    return RollModel.shipped()
+
+
+def test_the_shipped_model_is_small_and_tells_its_size() -> None:
+    assert WEIGHTS.stat().st_size <= 8e6
+    data = WEIGHTS.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    about = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["about"])
+    assert about["config"]["invariant"] == DIMENSION
+
+
+def test_a_song_lies_where_it_lies_transposed(model: RollModel) -> None:
+    one, other = model.embed(song()), model.embed(song(5))
+    assert one is not None
+    assert other is not None
+    assert one.shape == (DIMENSION,)
+    assert one.dtype == np.float32
+    assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)
+    assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_scores_are_placed_alike_alone_and_together(model: RollModel) -> None:
+    silent = np.zeros((3, 48, 84, 5), np.bool_)
+    assert model.embed(silent) is None
+    assert model.embed(silent[:0]) is None
+    first, nothing, second = model.embed_many([song(), silent, song(0, 2)])
+    assert nothing is None
+    assert first == pytest.approx(model.embed(song()), abs=1e-4)
+    assert second == pytest.approx(model.embed(song(0, 2)), abs=1e-4)
+    assert model.embed_many([]) == []
+
+
+def test_latents_are_decoded_and_drawn(model: RollModel) -> None:
+    windows = windows_of(song())
+    mean, log_variance = model.encode(windows)
+    assert mean.shape == log_variance.shape == (len(windows), model.config.latent)
+    probabilities = model.decode(mean)
+    assert probabilities.shape == windows.shape
+    assert 0 <= probabilities.min() <= probabilities.max() <= 1
+    cells = model.to_cells(probabilities)
+    assert cells.dtype == np.bool_
+    drawn = model.sample(3, seed=1)
+    assert drawn.shape == (3, model.config.latent)
+    assert np.array_equal(drawn, model.sample(3, seed=1))
+    assert not np.array_equal(drawn, model.sample(3, seed=2))
+    assert len(model.decode(drawn[:0])) == 0
+    with pytest.raises(BadArgument, match="expected latents of shape"):
+        model.decode(np.zeros((1, 3), np.float32))
+
+
+def test_half_precision_halves_the_file(model: RollModel, tmp_path: Path) -> None:
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    model.save(whole)
+    model.save(half, torch.float16)
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    again = RollModel.load(half)
+    windows = windows_of(song())
+    assert again.encode(windows)[0] == pytest.approx(model.encode(windows)[0], abs=2e-2)
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(half.read_bytes()[:-4])
+    with pytest.raises(BadCheckpoint, match="damaged"):
+        RollModel.load(damaged)
+
+
+def test_thresholds_let_as_many_cells_sound() -> None:
+    rng = np.random.default_rng(0)
+    cells = rng.random((2, 4, 48, 84, 5)) < 0.01
+    cells[..., 2] = False
+    probabilities = rng.random(cells.shape).astype(np.float32)
+    thresholds = calibrated(probabilities, cells)
+    assert thresholds[2] == 0.5
+    sounding = (probabilities >= thresholds).sum(axis=(0, 1, 2, 3))
+    wanted = cells.sum(axis=(0, 1, 2, 3))
+    assert np.array_equal(sounding[[0, 1, 3, 4]], wanted[[0, 1, 3, 4]])
+
+
+def test_the_invariant_part_knows_no_key_even_untrained() -> None:
+    torch.manual_seed(0)
+    encoder = NoteEncoder(8, 4, 32).eval()
+    windows = windows_of(song())
+    with torch.no_grad():
+        (one, _), (other, _) = encoder(windows), encoder(transposed(windows, 3))
+        silent = encoder(windows & False)[0]
+    assert one[:, :8].numpy() == pytest.approx(other[:, :8].numpy(), abs=1e-4)
+    assert not np.allclose(one[:, 8:], other[:, 8:], atol=1e-3)
+    assert torch.isfinite(silent).all()
+
+
+def test_the_reconstruction_is_the_binary_cross_entropy() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(3, 4, 48, 84, 5)
+    cells = torch.rand_like(logits) < 0.01
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, cells.float(), reduction="none"
+    ).flatten(1)
+    assert reconstruction_loss(logits, cells).numpy() == pytest.approx(
+        expected.sum(1).numpy(), rel=1e-4
+    )
+
+
+def test_the_divergence_is_that_of_normals() -> None:
+    mean, log_variance = torch.tensor([[0.0, 2.0]]), torch.tensor([[0.0, -1.0]])
+    own = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    expected = torch.distributions.kl_divergence(own, torch.distributions.Normal(0.0, 1.0))
+    assert kl_divergence(Latents(mean, log_variance)).numpy() == pytest.approx(expected.numpy())
+
+
+def test_two_windows_of_a_song_should_be_nearest() -> None:
+    same, other = torch.eye(6), torch.eye(6).roll(1, 0)
+    assert float(likeness_loss(same, same)) < 0.01
+    assert float(likeness_loss(same, other)) > 1

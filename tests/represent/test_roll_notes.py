@@ -1,0 +1,110 @@
+"""Rolls as tables of notes, and changed copies of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from segue.errors import BadArgument
+from segue.represent.roll_changes import replayed, thinned, transposed, without_some
+from segue.represent.roll_notes import (
+    WINDOW_SHAPE,
+    BoolArray,
+    notes_of,
+    packed,
+    unpacked,
+    windows_of,
+)
+
+
+def random_cells(seed: int, count: int = 3, share: float = 0.01) -> BoolArray:
+    rng = np.random.default_rng(seed)
+    coarse = rng.random((count, 4, 12, 84, 5)) < share
+    return np.repeat(coarse, 4, axis=2)
+
+
+@given(st.integers(0, 1000), st.sampled_from([0.0, 0.003, 0.2]))
+@settings(max_examples=15, deadline=None)
+def test_the_notes_make_the_roll_again(seed: int, share: float) -> None:
+    cells = random_cells(seed, share=share)
+    notes = notes_of(cells)
+    again = np.zeros((len(cells), 192, 84, 5), np.bool_)
+    columns = (notes.window, notes.step, notes.length, notes.pitch, notes.instrument)
+    for window, step, length, pitch, instrument in zip(*columns, strict=True):
+        assert length > 0
+        assert not again[window, step - 1 : step + length, pitch, instrument].any() or step == 0
+        again[window, step : step + length, pitch, instrument] = True
+    assert np.array_equal(again.reshape(cells.shape), cells)
+
+
+def test_notes_come_by_window_instrument_step_and_pitch() -> None:
+    notes = notes_of(random_cells(1))
+    order = np.lexsort((notes.pitch, notes.step, notes.instrument, notes.window))
+    assert np.array_equal(order, np.arange(len(order)))
+    assert notes.windows == 3
+
+
+def test_what_is_no_window_is_refused() -> None:
+    with pytest.raises(BadArgument, match=r"expected windows of shape \(n, 4, 48, 84, 5\), bool"):
+        notes_of(np.zeros((4, 48, 84, 5), np.bool_))
+
+
+def test_packing_is_undone() -> None:
+    cells = random_cells(2)
+    assert packed(cells).shape == (3, 4, 2520)
+    assert np.array_equal(unpacked(packed(cells)), cells)
+
+
+@pytest.mark.parametrize(("bars", "expected"), [(1, 1), (4, 1), (9, 3), (8, 2)])
+def test_windows_cover_a_score(bars: int, expected: int) -> None:
+    cells = np.zeros((bars, *WINDOW_SHAPE[1:]), np.bool_)
+    cells[:, 0, 40, 1] = True
+    windows = windows_of(cells)
+    assert windows.shape == (expected, *WINDOW_SHAPE)
+    assert np.array_equal(windows[-1].any(axis=(1, 2, 3)).sum(), min(bars, 4))
+    assert len(windows_of(~cells & cells)) == 0
+
+
+@given(
+    arrays(np.bool_, (8, 84, 5), elements=st.booleans(), fill=st.just(False)), st.integers(-12, 12)
+)
+@settings(max_examples=40, deadline=None)
+def test_transposing_moves_pitch_classes_and_no_drum(cells: BoolArray, semitones: int) -> None:
+    moved = transposed(cells, semitones)
+    assert np.array_equal(moved[..., 0], cells[..., 0])
+
+    def classes(roll: BoolArray) -> BoolArray:
+        return roll[..., 1:].reshape(8, 7, 12, 4).any(axis=1)
+
+    assert np.array_equal(classes(moved), np.roll(classes(cells), semitones, axis=1))
+
+
+def test_transposing_keeps_what_is_within_the_grid() -> None:
+    cells = np.zeros((1, 84, 5), np.bool_)
+    cells[0, 40, 2] = True
+    assert np.argwhere(transposed(cells, 5)).tolist() == [[0, 45, 2]]
+    assert np.argwhere(transposed(cells, -5)).tolist() == [[0, 35, 2]]
+
+
+def test_thinning_leaves_out_whole_notes_and_keeps_one() -> None:
+    cells = random_cells(3, 20)
+    thin = thinned(cells, 0.3, np.random.default_rng(0))
+    assert not (thin & ~cells).any()
+    before, after = (len(notes_of(some).window) for some in (cells, thin))
+    assert 0.6 < after / before < 0.8
+    gone = thinned(cells, 1.0, np.random.default_rng(0))
+    assert gone.any(axis=(1, 2, 3, 4)).all()
+    assert np.bincount(notes_of(gone).window).tolist() == [1] * 20
+
+
+def test_an_instrument_is_left_out_or_replayed() -> None:
+    cells = random_cells(4, 40)
+    playing = cells.any(axis=(1, 2, 3)).sum(axis=1)
+    rng = np.random.default_rng(0)
+    left = without_some(cells, 1.0, rng).any(axis=(1, 2, 3)).sum(axis=1)
+    assert np.array_equal(left, playing - (playing > 1))
+    other = replayed(cells, 1.0, rng)
+    assert np.array_equal(other[..., [0, 3]], cells[..., [0, 3]])
+    assert np.array_equal(other.sum(axis=-1), cells.sum(axis=-1))
+    assert not np.array_equal(other, cells)
