@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_cli import answer, segue
 
 from conftest import little_score, write_score
 from segue.formats.midi import read_midi
-from test_cli import answer, segue
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from segue.cli.output import label, print_json, say, shown
 
 if TYPE_CHECKING:
     from segue.library import Library
+    from segue.represent.piano_roll import BoolArray, PianoRoll
 
 _PICTURES = (".png", ".svg", ".pdf")
 _RATE_HZ = 44_100
@@ -76,7 +77,7 @@ def _reconstruct_recording(
 def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> dict[str, float]:
     from segue.formats.midi import MIDI_SUFFIXES, write_midi
     from segue.formats.whole import replacing
-    from segue.measure.rolls import note_f1
+    from segue.measure.rolls import note_scores
 
     check_target(output, (*MIDI_SUFFIXES, ".wav", *_PICTURES))
     roll, made = lib.scores.given_back(query, space=space)
@@ -94,7 +95,13 @@ def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> 
 
         pair = [("as it is written", roll), (f"given back by {space}", made)]
         draw_rolls(pair, output, title=str(query), columns=1)
-    return {"note_f1": note_f1(roll.cells, made.cells)}
+    return {"note_f1": note_scores(_instruments(made), _instruments(roll)).f1}
+
+
+def _instruments(roll: "PianoRoll") -> "BoolArray":
+    """Put the instruments of a roll one after another, as windows of their own."""
+    _, _, pitches, instruments = roll.cells.shape
+    return roll.cells.transpose(3, 0, 1, 2).reshape(instruments, -1, pitches)
 
 
 @app.command()

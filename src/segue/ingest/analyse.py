@@ -13,7 +13,6 @@ from segue.formats.score import Broken, read_score_tags, read_scores
 from segue.formats.sound import read_sound
 from segue.formats.tags import read_tags
 from segue.records import FloatArray, Kind, Score, Span, Tags
-from segue.represent.piano_roll import ByteArray
 from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 
 
@@ -75,7 +74,7 @@ class Decoded:
 class DecodedTune:
     """A tune as the models take it; see the functions of `segue.represent`."""
 
-    bars: ByteArray  # a piano roll, packed
+    bars: NDArray[np.uint8]  # a piano roll, packed
     features: FloatArray  # raw, in the order of SCORE_FEATURE_NAMES
     facts: dict[str, float | str]
     shingles: NDArray[np.uint32]
@@ -135,13 +134,14 @@ def _read_score(path: Path, tune: int) -> Score:
 def _tune(score: Score | Broken) -> DecodedTune | Broken:
     # Here, as in `_decode`, since the parent needs none of it.
     from segue.represent.piano_roll import PianoRoll
+    from segue.represent.roll_notes import packed
     from segue.represent.score import describe_score
     from segue.represent.shingles import shingles
 
     if isinstance(score, Broken):
         return score
     try:
-        bars = PianoRoll.from_score(score).packed()
+        bars = packed(PianoRoll.from_score(score).cells)
     except BadArgument as error:
         return Broken(str(error))
     description = describe_score(score)

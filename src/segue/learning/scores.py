@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.errors import NotFound, TrainingFailed
 from segue.ingest.images import Filled
@@ -15,7 +16,7 @@ from segue.model.score.rolls import RollModel
 from segue.model.score.spaces import REPRESENTATION_VERSION
 from segue.pictures.learned import draw_losses
 from segue.records import FloatArray, Space, Track
-from segue.represent.piano_roll import ByteArray, unpack
+from segue.represent.roll_notes import unpacked
 from segue.store import Store
 from segue.store.cache import Cache
 from segue.train.loop import MODEL
@@ -117,7 +118,7 @@ def embed_file(store: Store, space: str, path: Path) -> FloatArray:
     Unreadable
         With the reason.
     """
-    placed = load(store, space).embed(unpack(decode_tune(path).bars))
+    placed = load(store, space).embed(unpacked(decode_tune(path).bars))
     return _NOWHERE if placed is None else placed
 
 
@@ -129,7 +130,7 @@ def _fill_cache(
     return cache, fill_rolls(cache, tracks, workers=workers, watch=told)
 
 
-def _read(cache: Cache, key: str) -> ByteArray:
+def _read(cache: Cache, key: str) -> NDArray[np.uint8]:
     bars = cache.read(key)
     if bars is None:
         raise TrainingFailed(
@@ -147,7 +148,7 @@ def _place(
     for track in tracks:
         if key_of(track) not in cache:
             continue
-        placed = model.embed(unpack(_read(cache, key_of(track))))
+        placed = model.embed(unpacked(_read(cache, key_of(track))))
         store.spaces.put(space, track.id, _NOWHERE if placed is None else placed)
         count += placed is not None
     return count

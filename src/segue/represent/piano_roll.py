@@ -27,8 +27,6 @@ MOST_BARS: Final = 4096
 FAMILIES: Final = (1, 1, 1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
 
 BoolArray = NDArray[np.bool_]
-ByteArray = NDArray[np.uint8]
-_CELLS: Final = STEPS * PITCHES * len(INSTRUMENTS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,10 +93,6 @@ class PianoRoll:
         tempo = float(score.tempos[0, 1]) if len(score.tempos) else 120.0
         return cls(cells, tempo, starts.skipped)
 
-    def packed(self) -> ByteArray:
-        """Return the cells as bits, shape (bars, 2520), uint8; `unpack` gives them back."""
-        return np.packbits(self.cells.reshape(-1, _CELLS), axis=1)
-
     def to_score(self, title: str = "") -> Score:
         """Write the roll as a score: cells that follow one another are one note.
 
@@ -126,12 +120,6 @@ class PianoRoll:
             np.array([[0, 4, 4]], np.int32),
             np.empty((0, 3), np.int32),
         )
-
-
-def unpack(bars: ByteArray) -> BoolArray:
-    """Return the cells of packed bars, shape (bars, 48, 84, 5), bool."""
-    cells = np.unpackbits(bars, axis=1, count=_CELLS).astype(np.bool_)
-    return cells.reshape(-1, STEPS, PITCHES, len(INSTRUMENTS))
 
 
 @dataclass(frozen=True, slots=True)

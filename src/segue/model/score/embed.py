@@ -1,10 +1,11 @@
 """From a decoded tune to its vector in every space of scores."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.model.score.rolls import RollModel
 from segue.records import FloatArray
-from segue.represent.piano_roll import ByteArray, unpack
+from segue.represent.roll_notes import unpacked
 from segue.represent.score_features import standardise_score
 
 
@@ -17,13 +18,13 @@ class ScoreModel:
         torch.set_num_threads(threads)
         self._rolls = RollModel.shipped()
 
-    def embed(self, bars: ByteArray, raw_features: FloatArray) -> dict[str, FloatArray]:
+    def embed(self, bars: NDArray[np.uint8], raw_features: FloatArray) -> dict[str, FloatArray]:
         """Compute a tune's vectors.
 
         Parameters
         ----------
         bars : ndarray, shape (bars, 2520), uint8
-            See `segue.represent.piano_roll.PianoRoll.packed`.
+            See `segue.represent.roll_notes.packed`.
         raw_features : ndarray, shape (len(SCORE_FEATURE_NAMES),), float32
             See `segue.represent.score_features.describe_score`.
 
@@ -33,7 +34,7 @@ class ScoreModel:
             One vector per name in `segue.model.score.spaces.score_spaces`, of shape (0,) where
             the tune has no place there: in `roll-vae`, one without a note in a bar of 4/4.
         """
-        placed = self._rolls.embed(unpack(bars))
+        placed = self._rolls.embed(unpacked(bars))
         return {
             "score-features": standardise_score(raw_features),
             "roll-vae": np.empty(0, np.float32) if placed is None else placed,

@@ -8,7 +8,7 @@ from typing import Final
 
 from safetensors.numpy import load_file
 
-from segue.model.score.shipped import ROLL_DIMENSION
+from segue.model.score.shipped import DIMENSION
 from segue.records import Space
 
 WEIGHTS: Final = Path(str(files("segue") / "weights"))
@@ -21,7 +21,7 @@ REPRESENTATION_VERSION: Final = 1
 def score_spaces() -> dict[str, Space]:
     """Return the spaces that every score is placed in, by name."""
     features = load_file(WEIGHTS / "score-features.safetensors")["mean"].size
-    sizes = {"score-features": features, "roll-vae": ROLL_DIMENSION}
+    sizes = {"score-features": features, "roll-vae": DIMENSION}
     return {
         name: Space(name, "score", size, "cosine", _fingerprint(name), REPRESENTATION_VERSION)
         for name, size in sizes.items()
