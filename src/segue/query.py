@@ -85,12 +85,14 @@ def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
     """
     if isinstance(query, int) or (isinstance(query, str) and query.isascii() and query.isdigit()):
         tracks = store.tracks([int(query)])
-        if tracks or (isinstance(query, int) and store.count()):
-            return tracks or [store.track(int(query))]
+        if tracks:
+            return tracks
     if not isinstance(query, int) and os.path.lexists(query):
         return _by_path(store, Path(query))
     if not store.count():
         raise NotFound("this library is empty; fill it with `segue add FOLDER`")
+    if isinstance(query, int):
+        return [store.track(query)]  # says that it is not there
     if isinstance(query, Path):
         raise NotFound(f"there is no file {query}")
     return _by_words(store, query)

@@ -75,7 +75,7 @@ def test_transposing_moves_pitch_classes_and_no_drum(cells: BoolArray, semitones
     assert np.array_equal(moved[..., 0], cells[..., 0])
 
     def classes(roll: BoolArray) -> BoolArray:
-        return roll[..., 1:].reshape(8, 7, 12, 4).any(axis=1)
+        return np.asarray(roll[..., 1:].reshape(8, 7, 12, 4).any(axis=1))
 
     assert np.array_equal(classes(moved), np.roll(classes(cells), semitones, axis=1))
 
