@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
-BENCHES := add_speed search_speed long_tracks features duplicates musicnn_forms tags
+BENCHES := add_speed reading search_speed long_tracks features duplicates musicnn_forms tags
 
 .PHONY: demo test test-all lint bench docs clean
 

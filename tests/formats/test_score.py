@@ -134,6 +134,12 @@ def test_a_pickup_waits_for_its_bar_line(read: Read) -> None:
     assert score.metres.tolist() == [[0, 3, 4]]
 
 
+def test_a_bar_that_is_divided_by_a_repeat_is_one(read: Read) -> None:
+    score = read("a.abc", HEAD.format("C") + "G|:c2|c3|c2:|")
+    assert [on for on, *_ in melody(score)] == [0, 1, 3, 6, 8, 10, 13]
+    assert score.metres.tolist()[0] == [0, 3, 4]
+
+
 def test_bars_of_other_lengths_have_metres_of_their_own(read: Read) -> None:
     score = read("a.abc", HEAD.format("C") + "c3|c3|c4|c3|")
     assert score.metres.tolist() == [[0, 3, 4], [2880, 4, 4], [4800, 3, 4]]

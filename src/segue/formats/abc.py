@@ -1,10 +1,9 @@
 """ABC: books of tunes in letters, as the ABC standard 2.1 has them (abcnotation.com/wiki).
 
-symusic reads ABC by abc2midi, a program that it runs by a shell: it played accompaniments that
-nobody wrote, opened other files where a tune told it to (``%%abc-include``), crashed on damaged
-tunes, and forgets the bar lines, without which a pickup shifts all that follows. music21 took a
-quarter of a second a tune. So what plays a tune here is written here (`abc_music`), and held
-against both (`bench/reading.py`).
+symusic reads ABC by abc2midi, a program that it runs by a shell. That plays accompaniments nobody
+wrote, opens other files where a tune tells it to (``%%abc-include``), and forgets the bar lines,
+without which a pickup shifts all that follows; music21 takes a hundred times as long. So tunes are
+played by a reader of our own (`abc_music`), held against both in `bench/reading.py`.
 """
 
 import re

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from segue.errors import Unreadable
+from segue.formats.abc_fields import SIGNS, endings_of, key_of, metre_of, shift_of, tempo_of
 
 _FIELD: Final = re.compile(r"^\s*([A-Za-z]):[ \t]*(.*)$")
 _TOKEN: Final = re.compile(
@@ -28,21 +29,9 @@ _TOKEN: Final = re.compile(
     re.VERBOSE,
 )
 _LENGTH: Final = re.compile(r"(\d*)(/*)(\d*)")
-_KEY: Final = re.compile(r"\s*([A-G])([#b]?)\s*([A-Za-z]*)")
-_SIGNED: Final = re.compile(r"(?<![\w=])(\^{1,2}|_{1,2}|=)([a-gA-G])(?![\w=])")
-_OCTAVE: Final = re.compile(r"(?:clef\s*=\s*)?\b(?:treble|bass|alto|tenor|[GFC]\d?)([+-])8")
-_TRANSPOSE: Final = re.compile(r"\btranspose\s*=\s*(-?\d{1,2})\b")
 _NAMED: Final = re.compile(r'\b(?:name|nm)\s*=\s*(?:"([^"]*)"|(\S+))')
 _PROGRAM: Final = re.compile(r"^%%MIDI\s+program\s+(?:\d+\s+)?(\d{1,3})\b")
-_BEATS: Final = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
-_TEMPO: Final = re.compile(r"((?:\d{1,3}/\d{1,3}\s*)+|[A-G]\d*)?\s*=?\s*(\d{1,4}(?:\.\d+)?)\s*$")
-_MODES: Final = {
-    "": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "mix": -1, "dor": -2, "phr": -4,
-    "lyd": 1, "loc": -5,
-}  # fmt: skip
-_SHARPS: Final = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
 _STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_SIGNS: Final = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 #: How many notes of a tuplet take the time of how many; of the others it depends on the metre.
 _TUPLETS: Final = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 _MOST_DIGITS: Final = 4
@@ -210,20 +199,19 @@ class _Reader:
                 self.in_music = True
                 self.enter_music()
         elif kind == "M":
-            voice.metre = _metre(text, voice.metre)
+            voice.metre = metre_of(text, voice.metre)
         elif kind == "L":
             if match := re.match(r"\s*1/(\d{1,3})\b", text):
                 voice.unit = Fraction(1, max(int(match[1]), 1))
             elif text.strip() == "1":
                 voice.unit = Fraction(1)
         elif kind == "Q":
-            bpm = _tempo(text, _unit(voice))
-            _on_bar(voice, "tempo_bpm", bpm)
+            voice.next_bar["tempo_bpm"] = tempo_of(text, _unit(voice))
         elif kind == "V":
             self.enter_voice(text)
         elif kind == "P":
             if self.in_music:
-                _on_bar(voice, "part", text.strip()[:1])
+                voice.next_bar["part"] = text.strip()[:1]
             else:
                 self.parts = text.strip()
 
@@ -250,7 +238,7 @@ class _Reader:
         voice = self.voices[name]
         if match := _NAMED.search(text):
             voice.name = match[1] or match[2] or ""
-        voice.shift += _shift(text)
+        voice.shift += shift_of(text)
         if self.in_music:
             self.voice = voice
 
@@ -306,7 +294,7 @@ def _note(voice: Voice, match: re.Match[str]) -> tuple[Note, Fraction]:
     octave = match["note"].islower() + match["octave"].count("'") - match["octave"].count(",")
     name = (letter, octave)
     if match["accidental"]:
-        voice.altered[letter] = _SIGNS[match["accidental"]]
+        voice.altered[letter] = SIGNS[match["accidental"]]
     elif name in voice.held:  # a tie carries an accidental over the bar line
         return Note(voice.at, Fraction(0), voice.held[name], False, name), _length(match["length"])
     sign = voice.altered.get(letter, voice.signature.get(letter, 0))
@@ -417,11 +405,6 @@ def _current(voice: Voice) -> Written:
     return voice.bar
 
 
-def _on_bar(voice: Voice, name: str, value: bool | float | str) -> None:
-    """Tell something of the bar that begins here, or of the next one."""
-    voice.next_bar[name] = value
-
-
 def _end_bar(voice: Voice) -> None:
     if voice.bar is not None:
         if len(voice.bars) >= _MOST_BARS:
@@ -453,17 +436,7 @@ def _bar_line(voice: Voice, token: str, ending: str) -> None:
     elif double:
         voice.next_bar["after_double"] = True
     if ending:
-        voice.endings = _times(ending)
-
-
-def _times(ending: str) -> frozenset[int]:
-    """Return the numbers of ``1,3`` or ``1-3``."""
-    found: set[int] = set()
-    for part in ending.split(","):
-        first, _, last = part.partition("-")
-        low = int(first[:2] or 0)
-        found |= set(range(low, max(int(last[:2] or 0) if last.isdigit() else low, low) + 1))
-    return frozenset(n for n in found if 0 < n <= 32)
+        voice.endings = endings_of(ending)
 
 
 # ---- fields ------------------------------------------------------------------------------
@@ -478,60 +451,8 @@ def _inherit(voice: Voice, header: Voice) -> None:
         voice.next_bar = dict(header.next_bar)
 
 
-def _metre(text: str, before: tuple[int, int]) -> tuple[int, int]:
-    told = text.strip()
-    if told.startswith("C|"):
-        return 2, 2
-    if told.startswith("C"):
-        return 4, 4
-    match = _BEATS.match(told)
-    if not match:
-        return before
-    beats, unit = sum(map(int, match[1].split("+"))), int(match[2])
-    return (beats, unit) if 0 < beats <= 64 and unit in {1, 2, 4, 8, 16, 32, 64} else before
-
-
 def _set_key(voice: Voice, text: str) -> None:
     """Set what each letter means from here on."""
-    match = _KEY.match(text)
-    sharps, minor = 0, 0
-    if text.strip()[:2] in {"HP", "Hp"}:  # Highland pipes
-        sharps = 2
-    elif match:
-        name = "" if match[3] == "M" else match[3].lower()[:3]
-        sharps = _SHARPS[match[1]] + {"": 0, "#": 7, "b": -7}[match[2]] + _MODES.get(name, 0)
-        minor = int(name in {"m", "min", "aeo"})
-        sharps = 0 if name == "exp" else sharps
-    elif not text.strip().lower().startswith("none") and not _SIGNED.search(text):
-        voice.shift = _shift(text) or voice.shift  # a clef alone
-        return
-    order = "FCGDAEB"
-    signature: dict[str, int] = {}
-    for number in range(abs(sharps)):
-        letter = order[number % 7] if sharps > 0 else order[::-1][number % 7]
-        signature[letter] = signature.get(letter, 0) + (1 if sharps > 0 else -1)
-    for sign, letter in _SIGNED.findall(text):
-        signature[letter.upper()] = _SIGNS[sign]
-    voice.key, voice.signature = (sharps, minor), signature
-    voice.shift = _shift(text) or voice.shift
-
-
-def _shift(text: str) -> int:
-    """Return by how many semitones a clef or a transposition moves what is written."""
-    octave = _OCTAVE.search(text)
-    moved = _TRANSPOSE.search(text)
-    return (int(octave[1] + "12") if octave else 0) + (int(moved[1]) if moved else 0)
-
-
-def _tempo(text: str, unit: Fraction) -> float:
-    """Return quarters a minute, 0 if the field tells none."""
-    match = _TEMPO.search(re.sub(r'"[^"]*"?', " ", text).strip())
-    if not match:
-        return 0.0
-    beat = Fraction(1, 4)
-    if match[1] and "/" in match[1]:
-        pairs = [fraction.split("/") for fraction in match[1].split()]
-        beat = sum((Fraction(int(a), max(int(b), 1)) for a, b in pairs), Fraction(0))
-    elif match[1]:
-        beat = unit * int(match[1][1:3] or 1)
-    return float(match[2]) * float(beat) * 4
+    if key := key_of(text):
+        voice.key, voice.signature = key
+    voice.shift = shift_of(text) or voice.shift

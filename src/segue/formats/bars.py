@@ -42,8 +42,13 @@ class Bar:
 
 
 def rest_before(bars: Sequence[Bar]) -> Fraction:
-    """Return how long to wait before a first bar that is short, in quarters."""
+    """Return how long to wait before a first bar that is short, in quarters.
+
+    Not where the next one fills it up, as when a repeat begins within a bar.
+    """
     if len(bars) < 2 or bars[0].length >= bars[0].full:
+        return Fraction(0)
+    if bars[0].length + bars[1].length == bars[1].full:
         return Fraction(0)
     return bars[0].full - bars[0].length
 

@@ -1,0 +1,97 @@
+"""The fields of an ABC tune: metre, key, tempo, clef and endings, from letters to numbers."""
+
+import re
+from fractions import Fraction
+from typing import Final
+
+_KEY: Final = re.compile(r"\s*([A-G])([#b]?)\s*([A-Za-z]*)")
+_SIGNED: Final = re.compile(r"(?<![\w=])(\^{1,2}|_{1,2}|=)([a-gA-G])(?![\w=])")
+_OCTAVE: Final = re.compile(r"(?:clef\s*=\s*)?\b(?:treble|bass|alto|tenor|[GFC]\d?)([+-])8")
+_TRANSPOSE: Final = re.compile(r"\btranspose\s*=\s*(-?\d{1,2})\b")
+_BEATS: Final = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
+_TEMPO: Final = re.compile(r"((?:\d{1,3}/\d{1,3}\s*)+|[A-G]\d*)?\s*=?\s*(\d{1,4}(?:\.\d+)?)\s*$")
+_MODES: Final = {
+    "": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "mix": -1, "dor": -2, "phr": -4,
+    "lyd": 1, "loc": -5,
+}  # fmt: skip
+_SHARPS: Final = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
+SIGNS: Final = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
+
+
+def metre_of(text: str, before: tuple[int, int]) -> tuple[int, int]:
+    """Return beats and unit; what was before where the field tells none that can be."""
+    told = text.strip()
+    if told.startswith("C|"):
+        return 2, 2
+    if told.startswith("C"):
+        return 4, 4
+    match = _BEATS.match(told)
+    if not match:
+        return before
+    beats, unit = sum(map(int, match[1].split("+"))), int(match[2])
+    return (beats, unit) if 0 < beats <= 64 and unit in {1, 2, 4, 8, 16, 32, 64} else before
+
+
+def key_of(text: str) -> tuple[tuple[int, int], dict[str, int]] | None:
+    """Read a key.
+
+    Parameters
+    ----------
+    text : str
+        "D", "Am", "E dorian", "D exp _e", "HP" for Highland pipes, "none".
+
+    Returns
+    -------
+    tuple, or None where the field tells of a clef alone
+        Sharps, and 1 for minor; by how many semitones each letter is altered.
+    """
+    match = _KEY.match(text)
+    sharps, minor = 0, 0
+    if text.strip()[:2] in {"HP", "Hp"}:
+        sharps = 2
+    elif match:
+        name = "" if match[3] == "M" else match[3].lower()[:3]
+        sharps = _SHARPS[match[1]] + {"": 0, "#": 7, "b": -7}[match[2]] + _MODES.get(name, 0)
+        minor = int(name in {"m", "min", "aeo"})
+        sharps = 0 if name == "exp" else sharps
+    elif not text.strip().lower().startswith("none") and not _SIGNED.search(text):
+        return None
+    order = "FCGDAEB"
+    signature: dict[str, int] = {}
+    for number in range(abs(sharps)):
+        letter = order[number % 7] if sharps > 0 else order[::-1][number % 7]
+        signature[letter] = signature.get(letter, 0) + (1 if sharps > 0 else -1)
+    for sign, letter in _SIGNED.findall(text):
+        signature[letter.upper()] = SIGNS[sign]
+    return (sharps, minor), signature
+
+
+def shift_of(text: str) -> int:
+    """Return by how many semitones a clef or a transposition moves what is written."""
+    octave = _OCTAVE.search(text)
+    moved = _TRANSPOSE.search(text)
+    return (int(octave[1] + "12") if octave else 0) + (int(moved[1]) if moved else 0)
+
+
+def tempo_of(text: str, unit: Fraction) -> float:
+    """Return quarters a minute, 0 if the field tells none."""
+    match = _TEMPO.search(re.sub(r'"[^"]*"?', " ", text).strip())
+    if not match:
+        return 0.0
+    beat = Fraction(1, 4)
+    if match[1] and "/" in match[1]:
+        pairs = [fraction.split("/") for fraction in match[1].split()]
+        beat = sum((Fraction(int(a), max(int(b), 1)) for a, b in pairs), Fraction(0))
+    elif match[1]:
+        beat = unit * int(match[1][1:3] or 1)
+    return float(match[2]) * float(beat) * 4
+
+
+def endings_of(ending: str) -> frozenset[int]:
+    """Return the numbers of ``1,3`` or ``1-3``."""
+    found: set[int] = set()
+    for part in ending.split(","):
+        first, _, last = part.partition("-")
+        low = int(first[:2] or 0)
+        found |= set(range(low, max(int(last[:2] or 0) if last.isdigit() else low, low) + 1))
+    return frozenset(n for n in found if 0 < n <= 32)
