@@ -182,6 +182,9 @@ def _rows_of(divided: Bars, shown: int) -> NDArray[np.int64]:
     quarters = 4 * float(np.median(divided.beats[:shown] / divided.units[:shown]))
     each = int(np.clip(4 * round(_ROW_QUARTERS / quarters / 4), 4, 32))
     each = max(each, -(-shown // _MOST_ROWS))
+    full, rest = divmod(shown, each)
+    if full and rest <= each // 4:
+        each = -(-shown // full)  # a few bars are no row of their own
     return np.append(np.arange(0, shown, each), shown)
 
 
