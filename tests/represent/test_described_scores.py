@@ -75,6 +75,19 @@ def test_chords_have_the_names_musicians_give_them(pitches: tuple[int, ...], nam
     assert names_of(score_of(chord_part(pitches))) == [name]
 
 
+def test_chords_are_spelled_as_in_their_key() -> None:
+    in_e = [
+        (40, 64, 68, 71),
+        (44, 63, 68, 71),
+        (45, 64, 69, 73),
+        (47, 63, 66, 71),
+        (40, 64, 68, 71),
+    ]
+    assert names_of(score_of(chord_part(*in_e))) == ["E", "G#m", "A", "B", "E"]
+    in_db = [tuple(pitch - 3 for pitch in each) for each in in_e]
+    assert names_of(score_of(chord_part(*in_db))) == ["Db", "Fm", "Gb", "Ab", "Db"]
+
+
 def test_a_chord_for_each_bar_two_where_the_halves_differ_none_where_nothing_sounds() -> None:
     score = score_of(
         part_of(

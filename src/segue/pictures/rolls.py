@@ -182,6 +182,9 @@ def _rows_of(divided: Bars, shown: int) -> NDArray[np.int64]:
     quarters = 4 * float(np.median(divided.beats[:shown] / divided.units[:shown]))
     each = int(np.clip(4 * round(_ROW_QUARTERS / quarters / 4), 4, 32))
     each = max(each, -(-shown // _MOST_ROWS))
+    full, rest = divmod(shown, each)
+    if full and rest <= each // 4:
+        each = -(-shown // full)  # a few bars are no row of their own
     return np.append(np.arange(0, shown, each), shown)
 
 
@@ -229,7 +232,8 @@ def _draw_notes(
 
     start, end = span
 
-    for part, colour in zip(parts, colours, strict=True):
+    # The first part, often the voice, lies on top.
+    for part, colour in reversed(list(zip(parts, colours, strict=True))):
         onset, duration, pitch, velocity = part.notes.astype(np.int64).T
         here = (onset < end) & (onset + duration > start)
         if not here.any():
@@ -295,7 +299,7 @@ def _draw_chords(axes: "Axes", names: Sequence[Chord], rows: _Rows, widest: int)
     points = 72 * (_WIDTH - 0.8) / widest
     for number, chord in enumerate(changes):
         until = changes[number + 1].start if number + 1 < len(changes) else chord.start + widest
-        room = (until - chord.start) * points / (0.62 * len(chord.name))
+        room = (until - chord.start) * points / (0.7 * len(chord.name))
         if room >= 3.5:
             axes.text(
                 chord.start, rows.high + 1.4, chord.name, fontsize=min(7.5, room), va="bottom",

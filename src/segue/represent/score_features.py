@@ -16,6 +16,18 @@ from safetensors.numpy import load
 
 from segue.errors import BadArgument
 from segue.records import FloatArray, Score
+from segue.represent.score_feature_names import (
+    CHORDS,
+    CONTENTS,
+    FAMILIES,
+    INTERVALS,
+    METRES,
+    NO_CHORD,
+    PLACES,
+    SCORE_FEATURE_GROUPS,
+    SCORE_FEATURE_NAMES,
+    VALUES,
+)
 from segue.represent.score_lines import Line, place_in_bar, unique_onsets
 from segue.represent.score_measured import MeasuredScore, measure_score
 from segue.represent.score_time import duration_s, lasting, main_tempo_bpm
@@ -25,134 +37,6 @@ VERSION: Final = 1
 
 #: Standardised numbers are cut off here: one odd number must not decide.
 LIMIT: Final = 4.0
-
-_DEGREES: Final = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
-_INTERVALS: Final = tuple(range(-12, 13))
-_PLACES: Final = 16  # sixteenths of a bar
-#: Quarters of the notes that the Rhythmic Value Histogram tells apart, and their names.
-_VALUES: Final[dict[str, float]] = {
-    "thirty-second": 0.125,
-    "sixteenth": 0.25,
-    "eighth": 0.5,
-    "dotted eighth": 0.75,
-    "quarter": 1.0,
-    "dotted quarter": 1.5,
-    "half": 2.0,
-    "dotted half": 3.0,
-    "whole": 4.0,
-    "longer": 6.0,
-}
-_METRES: Final = ("2/4 or 2/2", "3/4", "4/4", "6/8 or 12/8", "9/8 or 3/8", "other")
-_CHORDS: Final[dict[str, tuple[int, ...]]] = {
-    "Minor": (0, 3, 7),
-    "Major": (0, 4, 7),
-    "Diminished": (0, 3, 6),
-    "Augmented": (0, 4, 8),
-    "Dominant Seventh": (0, 4, 7, 10),
-    "Minor Seventh": (0, 3, 7, 10),
-    "Major Seventh": (0, 4, 7, 11),
-}
-_NO_CHORD: Final = len(_CHORDS)
-#: General MIDI programs, from and to, of jSymbolic's families and what else there is.
-_FAMILIES: Final[dict[str, tuple[int, int]]] = {
-    "String Keyboard": (0, 8),
-    "Mallet": (8, 16),
-    "Organ": (16, 24),
-    "Acoustic Guitar": (24, 26),
-    "Electric Guitar": (26, 32),
-    "Bass": (32, 40),
-    "Orchestral Strings": (40, 48),
-    "String Ensemble": (48, 52),
-    "Voice": (52, 56),
-    "Brass": (56, 64),
-    "Saxophone": (64, 68),
-    "Woodwinds": (68, 80),
-    "Synthesiser": (80, 104),
-    "Other": (104, 128),
-}
-
-_CONTENTS: Final[dict[str, tuple[str, ...]]] = {
-    "pitch": (
-        *(f"Pitch Class Histogram {degree}" for degree in _DEGREES),
-        *(f"Pitch Class Periodicity {order}" for order in range(1, 7)),
-        "Range",
-        "Pitch Variability",
-        "Pitch Variety",
-        "Pitch Class Variety",
-        "Pitch Skewness",
-        "Prevalence of Most Common Pitch Class",
-        "Interval Between Most Prevalent Pitch Classes",
-        "Major or Minor",
-    ),
-    "melody": (
-        *(f"Melodic Interval Histogram {interval:+d}" for interval in _INTERVALS),
-        "Average Note to Note Change in Pitch",
-        "Amount of Arpeggiation",
-        "Repeated Notes",
-        "Chromatic Motion",
-        "Stepwise Motion",
-        "Melodic Large Intervals",
-        "Direction of Melodic Motion",
-        "Average Length of Melodic Arcs",
-        "Average Interval Spanned by Melodic Arcs",
-    ),
-    "harmony": (
-        *(f"Wrapped Vertical Interval Histogram {interval}" for interval in range(12)),
-        *(f"{name} Chords Prevalence" for name in _CHORDS),
-        *(f"Bass Pitch Class Histogram {degree}" for degree in _DEGREES),
-        "Average Number of Simultaneous Pitch Classes",
-        "Variability of Number of Simultaneous Pitch Classes",
-    ),
-    "rhythm": (
-        *(f"Rhythmic Value Histogram {name}" for name in _VALUES),
-        *(f"Time Between Attacks Histogram {name}" for name in _VALUES),
-        "Note Density per Quarter Note",
-        "Note Density",
-        "Average Time Between Attacks",
-        "Variability of Time Between Attacks",
-        "Mean Tempo",
-        "Mean Rhythmic Value",
-        "Variability in Rhythmic Values",
-    ),
-    "metre": (
-        *(f"Metre {name}" for name in _METRES),
-        *(f"Onsets at Sixteenth {place + 1}" for place in range(_PLACES)),
-    ),
-    "figures": tuple(
-        f"Interval Class {interval} at Sixteenth {place + 1}"
-        for place in range(_PLACES)
-        for interval in range(12)
-    ),
-    "texture": (
-        "Average Number of Independent Voices",
-        "Maximum Number of Independent Voices",
-        "Variability of Number of Independent Voices",
-        "Complete Rests Fraction",
-        "Simultaneous Attacks",
-        "Amount of Overlap",
-    ),
-    "instruments": (
-        *(f"{name} Prevalence" for name in _FAMILIES),
-        "Number of Pitched Instruments",
-        "Unpitched Percussion Prevalence",
-        "Number of Unpitched Instruments",
-    ),
-}
-
-#: One name for each number of a vector.
-SCORE_FEATURE_NAMES: Final = tuple(name for names in _CONTENTS.values() for name in names)
-
-
-def _slices() -> dict[str, slice]:
-    found, start = {}, 0
-    for group, names in _CONTENTS.items():
-        found[group] = slice(start, start + len(names))
-        start += len(names)
-    return found
-
-
-#: Where in a vector each group lies, by the name that people are shown.
-SCORE_FEATURE_GROUPS: Final = _slices()
 
 Numbers = NDArray[np.float64]
 
@@ -189,7 +73,7 @@ def features_of(measured: MeasuredScore) -> FloatArray:
         "texture": _texture(measured),
         "instruments": _instruments(measured.score),
     }
-    vector = np.concatenate([np.asarray(numbers[group], np.float64) for group in _CONTENTS])
+    vector = np.concatenate([np.asarray(numbers[group], np.float64) for group in CONTENTS])
     return vector.astype(np.float32)
 
 
@@ -256,7 +140,7 @@ def _constants() -> dict[str, FloatArray]:
 def _pitch(measured: MeasuredScore) -> list[float]:
     notes, key = measured.notes, measured.key
     if not len(notes):
-        return [0.0] * len(_CONTENTS["pitch"])
+        return [0.0] * len(CONTENTS["pitch"])
     length = np.minimum(notes.duration, 16 * measured.score.ticks_per_quarter).astype(np.float64)
     share = _shares(notes.pitch % 12, 12, length)
     common = np.argsort(-share, kind="stable")
@@ -278,12 +162,12 @@ def _pitch(measured: MeasuredScore) -> list[float]:
 def _melody(parts: list[Line]) -> list[float]:
     steps = np.concatenate([np.zeros(0, np.int64), *(np.diff(line.pitch) for line in parts)])
     if not len(steps):
-        return [0.0] * len(_CONTENTS["melody"])
+        return [0.0] * len(CONTENTS["melody"])
     size = np.abs(steps)
     lengths, spans = _arcs(parts)
     moving = np.count_nonzero(steps)
     return [
-        *np.sqrt(_shares(np.clip(steps, -12, 12) + 12, len(_INTERVALS))),
+        *np.sqrt(_shares(np.clip(steps, -12, 12) + 12, len(INTERVALS))),
         float(np.minimum(size, 24).mean()),
         float(np.isin(size, (0, 3, 4, 7, 10, 11, 12, 15, 16)).mean()),
         float((size == 0).mean()),
@@ -314,7 +198,7 @@ def _arcs(parts: list[Line]) -> tuple[float, float]:
 def _harmony(measured: MeasuredScore) -> list[float]:
     sounding = measured.sounding[measured.voices > 0]
     if not len(sounding):
-        return [0.0] * len(_CONTENTS["harmony"])
+        return [0.0] * len(CONTENTS["harmony"])
     octaves = np.pad(sounding, ((0, 0), (0, 4))).reshape(len(sounding), 11, 12)
     classes = octaves.any(axis=1)
     bass = sounding.argmax(axis=1) % 12
@@ -323,10 +207,10 @@ def _harmony(measured: MeasuredScore) -> list[float]:
     number = classes.sum(axis=1)
     vertical = above.sum(axis=0).astype(np.float64)
     vertical[0] = (number == 1).sum()
-    chords = np.bincount(_chord_kinds()[classes @ (1 << np.arange(12))], minlength=_NO_CHORD + 1)
+    chords = np.bincount(_chord_kinds()[classes @ (1 << np.arange(12))], minlength=NO_CHORD + 1)
     return [
         *np.sqrt(vertical / max(vertical.sum(), 1)),
-        *np.sqrt(chords[:_NO_CHORD] / len(sounding)),
+        *np.sqrt(chords[:NO_CHORD] / len(sounding)),
         *np.sqrt(_shares((bass - measured.key.tonic) % 12, 12)),
         float(number.mean()),
         float(number.std()),
@@ -336,8 +220,8 @@ def _harmony(measured: MeasuredScore) -> list[float]:
 @cache
 def _chord_kinds() -> NDArray[np.int64]:
     """Return which chord each set of pitch classes is, a bit for each; shape (4096,)."""
-    kinds = np.full(1 << 12, _NO_CHORD)
-    for kind, tones in enumerate(_CHORDS.values()):
+    kinds = np.full(1 << 12, NO_CHORD)
+    for kind, tones in enumerate(CHORDS.values()):
         for root in range(12):
             kinds[sum(1 << (root + tone) % 12 for tone in tones)] = kind
     return kinds
@@ -352,8 +236,8 @@ def _rhythm(measured: MeasuredScore) -> list[float]:
     count = sum(len(notes) for notes in everything)
     long_quarters = float(attacks[-1] - attacks[0]) + 1
     return [
-        *np.sqrt(_shares(_value(values), len(_VALUES))),
-        *np.sqrt(_shares(_value(between), len(_VALUES))),
+        *np.sqrt(_shares(_value(values), len(VALUES))),
+        *np.sqrt(_shares(_value(between), len(VALUES))),
         float(np.log2(count / long_quarters + 0.1)),
         float(np.log2(count / max(duration_s(score), 1.0) + 0.1)),
         float(np.log2(np.minimum(between, 16).mean() + 0.05)),
@@ -366,19 +250,19 @@ def _rhythm(measured: MeasuredScore) -> list[float]:
 
 def _value(quarters: Numbers) -> NDArray[np.int64]:
     """Return the nearest rhythmic value of each length, by ratio."""
-    known = np.log2(list(_VALUES.values()))
+    known = np.log2(list(VALUES.values()))
     edges = (known[1:] + known[:-1]) / 2
     return np.searchsorted(edges, np.log2(np.maximum(quarters, 1e-3)))
 
 
 def _metre(measured: MeasuredScore) -> list[float]:
     divided, quarter = measured.bars, measured.score.ticks_per_quarter
-    which = np.zeros(len(_METRES))
+    which = np.zeros(len(METRES))
     for (beats, unit), length in lasting(divided).items():
         which[_metre_kind(beats, unit)] += length
     onsets = np.concatenate([measured.notes.onset, measured.drums.onset]) / quarter
-    places = place_in_bar(divided, onsets, quarter, places=_PLACES)
-    return [*(which / which.sum()), *np.sqrt(_shares(places, _PLACES))]
+    places = place_in_bar(divided, onsets, quarter, places=PLACES)
+    return [*(which / which.sum()), *np.sqrt(_shares(places, PLACES))]
 
 
 def _metre_kind(beats: int, unit: int) -> int:
@@ -387,11 +271,11 @@ def _metre_kind(beats: int, unit: int) -> int:
 
 
 def _figures(measured: MeasuredScore) -> list[float]:
-    counts = np.zeros(_PLACES * 12)
+    counts = np.zeros(PLACES * 12)
     for line in measured.lines:
         interval = np.diff(line.pitch) % 12
         place = place_in_bar(
-            measured.bars, line.onset[:-1], measured.score.ticks_per_quarter, places=_PLACES
+            measured.bars, line.onset[:-1], measured.score.ticks_per_quarter, places=PLACES
         )
         counts += np.bincount(place * 12 + interval, minlength=len(counts))
     return list(np.sqrt(counts / max(counts.sum(), 1)))
@@ -414,8 +298,8 @@ def _texture(measured: MeasuredScore) -> list[float]:
 
 
 def _instruments(score: Score) -> list[float]:
-    counts = np.zeros(len(_FAMILIES))
-    starts = [first for first, _ in _FAMILIES.values()]
+    counts = np.zeros(len(FAMILIES))
+    starts = [first for first, _ in FAMILIES.values()]
     drums: set[int] = set()
     beats = 0
     for part in score.parts:

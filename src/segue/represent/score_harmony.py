@@ -48,6 +48,8 @@ _SCALES: Final = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10, 11))
 #: Two chords in a bar must fit so much better than one.
 _TWO_CHORDS: Final = 0.10
 _NO_CHORD: Final = "N.C."
+_SHARPS: Final = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+_FLATS: Final = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +153,8 @@ def chords(score: Score) -> tuple[Chord, ...]:
     """
     divided = bars(score)
     notes = notes_of(score)
-    of_the_key = _OF_THE_KEY * _is_of(find_key(score))
+    key = find_key(score)
+    of_the_key, spelled = _OF_THE_KEY * _is_of(key), _spelling(key)
     whole = _fits_of(notes, divided.at, of_the_key)
     middle = (divided.at[:-1] + divided.at[1:]) // 2
     halves = _fits_of(notes, np.sort(np.concatenate([divided.at, middle])), of_the_key)
@@ -159,10 +162,10 @@ def chords(score: Score) -> tuple[Chord, ...]:
     for bar in range(len(divided)):
         start, end = int(divided.at[bar]), int(divided.at[bar + 1])
         if _has_two(divided, bar, halves):
-            found.append(_chord(halves, 2 * bar, bar, start, int(middle[bar])))
-            found.append(_chord(halves, 2 * bar + 1, bar, int(middle[bar]), end))
+            found.append(_chord(halves, 2 * bar, (bar, start, int(middle[bar])), spelled))
+            found.append(_chord(halves, 2 * bar + 1, (bar, int(middle[bar]), end), spelled))
         else:
-            found.append(_chord(whole, bar, bar, start, end))
+            found.append(_chord(whole, bar, (bar, start, end), spelled))
     return tuple(found)
 
 
@@ -200,15 +203,25 @@ def _has_two(divided: Bars, bar: int, halves: _Fits) -> bool:
     return bool(apart > together.max() + _TWO_CHORDS)
 
 
-def _chord(fits: _Fits, at: int, bar: int, start: int, end: int) -> Chord:
+def _spelling(key: ScoreKey) -> tuple[str, ...]:
+    """Return how the pitch classes are written in a key: with its sharps, or with its flats."""
+    sharps = 7 * (key.tonic + 3 * (key.mode == "minor")) % 12
+    if sharps == 0:
+        return PITCH_CLASSES
+    return _SHARPS if sharps <= 6 else _FLATS
+
+
+def _chord(fits: _Fits, at: int, place: tuple[int, int, int], spelled: tuple[str, ...]) -> Chord:
+    """Name the chord of a stretch, whose place is its bar, first tick and last."""
+    bar, start, end = place
     best, bass = int(fits.best[at]), int(fits.bass[at])
     if best < 0:
         return Chord(bar, start, end, _NO_CHORD, -1, -1, "")
     root, quality = best % 12, list(_QUALITIES)[best // 12]
-    name = PITCH_CLASSES[root] + quality
+    name = spelled[root] + quality
     tones = {(root + tone) % 12 for tone in _QUALITIES[quality]}
     if bass != root and bass in tones and fits.has_bass[at]:
-        name += f"/{PITCH_CLASSES[bass]}"
+        name += f"/{spelled[bass]}"
     return Chord(bar, start, end, name, root, bass, quality)
 
 
