@@ -19,10 +19,9 @@ from pop909 import half_of, songs
 from segue.errors import SegueError
 from segue.formats.midi import read_midi
 from segue.records import FloatArray, Score
+from segue.represent.score_feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
 from segue.represent.score_features import (
     LIMIT,
-    SCORE_FEATURE_GROUPS,
-    SCORE_FEATURE_NAMES,
     VERSION,
     score_features,
     standardise_score,

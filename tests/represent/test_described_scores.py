@@ -12,9 +12,8 @@ from scores import QUARTER, chord_part, part_of, piece, score_of, tune
 from segue.errors import BadArgument
 from segue.records import Score
 from segue.represent.score import describe_score, metre_of
+from segue.represent.score_feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
 from segue.represent.score_features import (
-    SCORE_FEATURE_GROUPS,
-    SCORE_FEATURE_NAMES,
     score_feature_shares,
     score_features,
     standardise_score,
