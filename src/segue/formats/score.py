@@ -1,5 +1,6 @@
 """Scores of every format: bytes ↔ `Score`, one dictionary of functions."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,14 @@ from segue.errors import Unreadable
 from segue.formats import abc, humdrum, midi, music_xml
 from segue.formats.tags import tags_from_name
 from segue.records import Score, Tags
+
+#: What programs call a first track that nobody named.
+_NO_TITLE: Final = re.compile(
+    r"(untitled|unnamed|tempo|conductor|"
+    r"((control|tempo|conductor|master|midi|meta|new|empty) ?)?"
+    r"(track|sequence|seq|song|staff|part|channel)) ?[#:]?[\d-]*",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,8 @@ def _content(path: Path) -> bytes:
 
 
 def _midi_header(content: bytes) -> tuple[str, str, str]:
-    return midi.title_of(content), "", ""
+    title = midi.title_of(content)
+    return "" if _NO_TITLE.fullmatch(title) else title, "", ""
 
 
 def _xml_header(content: bytes) -> tuple[str, str, str]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from segue.records import FloatArray, Score
 from segue.represent.general_midi import PROGRAM_NAMES
 from segue.represent.harmony import PITCH_CLASSES
@@ -69,6 +71,7 @@ def _facts(measured: MeasuredScore) -> dict[str, float | str]:
         "metre": metre_of(score),
         "bars": float(len(measured.bars)),
         "notes": float(sum(len(part.notes) for part in score.parts)),
+        "notes_per_quarter": _notes_per_quarter(measured),
         "instruments": ", ".join(_instruments(score)),
     }
     if len(notes):
@@ -79,9 +82,17 @@ def _facts(measured: MeasuredScore) -> dict[str, float | str]:
             "key_confidence": key.confidence,
             "lowest_pitch": pitch_name(int(notes.pitch.min())),
             "highest_pitch": pitch_name(int(notes.pitch.max())),
+            "mean_pitch": float(np.average(notes.pitch, weights=notes.duration)),
             "polyphony": float(voices[voices > 0].mean()) if voices.any() else 1.0,
         }
     return facts
+
+
+def _notes_per_quarter(measured: MeasuredScore) -> float:
+    """Return how many notes begin in a quarter, from the first bar to the end of the last."""
+    ticks = int(measured.bars.at[-1] - measured.bars.at[0])
+    begun = len(measured.notes) + len(measured.drums)
+    return begun * measured.score.ticks_per_quarter / max(ticks, 1)
 
 
 def _instruments(score: Score) -> list[str]:
