@@ -299,6 +299,14 @@ def _describe(
     )
 
 
+def tempo_told(group: Group) -> str:
+    """Write between which tempos the middle half of a group lies; "" where none is known."""
+    if not group.tempo_bpm:
+        return ""
+    low, high = (f"{bpm:.0f}" for bpm in group.tempo_bpm)
+    return f"{low} bpm" if low == high else f"{low}-{high} bpm"
+
+
 def _named_apart(groups: Sequence[Group]) -> list[Group]:
     """Name groups by their tags; where two would be called alike, by artist and tempo too."""
     taken: set[str] = set()
@@ -306,7 +314,7 @@ def _named_apart(groups: Sequence[Group]) -> list[Group]:
     for group in groups:
         tags = ", ".join(tag.name for tag in group.tags[:2])
         artist = group.artists[0].name if group.artists else ""
-        tempo = f"{group.tempo_bpm[0]:.0f}-{group.tempo_bpm[1]:.0f} bpm" if group.tempo_bpm else ""
+        tempo = tempo_told(group)
         mostly = artist if group.artists and group.artists[0].strength > 0.5 else ""
         parts = [part for part in (mostly, tags) if part] or [artist or tempo or "mixed"]
         for more in (artist, tempo):

@@ -163,6 +163,8 @@ def groups(
         }
         print_json("groups", fields)
         return
+    from segue.atlas.groups import tempo_told
+
     rows = [
         (
             number,
@@ -170,7 +172,7 @@ def groups(
             len(group.ids),
             ", ".join(f"{tag.name} {tag.strength:+.1f}" for tag in group.tags),
             ", ".join(f"{artist.name} {artist.strength:.0%}" for artist in group.artists),
-            f"{group.tempo_bpm[0]:.0f}-{group.tempo_bpm[1]:.0f}" if group.tempo_bpm else "",
+            tempo_told(group).removesuffix(" bpm"),
         )
         for number, group in enumerate(found.groups, start=1)
     ]

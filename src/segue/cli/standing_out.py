@@ -38,8 +38,8 @@ def twins(
     1 throughout, about 0.1 for unrelated pieces; listed from 0.4 on. Simple music on the same
     few chords may be listed too: listen.
 
-    Of two scores it is the share of their runs of six notes that both have, in whatever key,
-    tempo and instruments: 1 for the same notes, listed from 0.2 on.
+    Of two scores it is the share of their runs of seven notes that both have, in whatever key,
+    rhythm and instruments: 1 for the same notes, listed from 0.15 on.
 
     Example: segue twins --no-versions
     """

@@ -32,7 +32,7 @@ _COLOURS: Final = (
     "#6a3d9a", "#b2df8a", "#fb9a99", "#17becf",
 )  # fmt: skip
 _DRUM_COLOUR: Final = "#333333"
-_DRUM_HEIGHT: Final = 2.0  # semitones
+_DRUM_HEIGHT: Final = 2.8  # semitones
 _GAP: Final = 1.5  # semitones between what has pitch and the drums
 _FEWEST_SEMITONES: Final = 14
 _MOST_SMALL: Final = 64
@@ -87,7 +87,7 @@ def draw_roll(score: Score, target: Path, *, title: str = "") -> None:
     rows = _rows(excerpt(score, 0, int(firsts[-1])).parts or score.parts, _DRUM_HEIGHT)
     names = chords(score)
     colours = _colours(score.parts)
-    height = np.clip((rows.high - rows.bottom) * 0.042, 1.3, 3.6) + 0.35
+    height = np.clip((rows.high - rows.bottom) * 0.042, 1.3, 4.8) + 0.35
     legend_lines = -(-len(score.parts) // 6)
     figure = figure_of(_WIDTH, float(height * (len(firsts) - 1) + 0.75 + 0.22 * legend_lines))
     starts, ends = divided.at[firsts[:-1]], divided.at[firsts[1:]]
