@@ -26,9 +26,8 @@ import pretty_midi
 import symusic
 
 from segue.errors import Unreadable
-from segue.formats import abc
-from segue.formats.midi import read_midi
-from segue.formats.score import read_scores
+from segue.formats.score import abc, read_scores
+from segue.formats.score.midi import read_midi
 from segue.records import Score
 from tables import keep, table
 

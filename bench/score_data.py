@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import SegueError
-from segue.formats.midi import read_midi
+from segue.formats.score.midi import read_midi
 from segue.records import Score
-from segue.represent.piano_roll import PITCHES, STEPS, PianoRoll
-from segue.represent.roll_notes import packed, unpacked
+from segue.represent.score.piano_roll import PITCHES, STEPS, PianoRoll
+from segue.represent.score.roll_notes import packed, unpacked
 
 Source = Literal["multitrack", "pop909", "folk"]
 Side = Literal["train", "validation", "test"]

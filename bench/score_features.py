@@ -17,16 +17,16 @@ from safetensors.numpy import save_file
 
 from pop909 import half_of, songs
 from segue.errors import SegueError
-from segue.formats.midi import read_midi
+from segue.formats.score.midi import read_midi
 from segue.records import FloatArray, Score
-from segue.represent.score_feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
-from segue.represent.score_features import (
+from segue.represent.score.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
+from segue.represent.score.features import (
     LIMIT,
     VERSION,
     score_features,
     standardise_score,
 )
-from segue.represent.score_time import bars, excerpt
+from segue.represent.score.timing import bars, excerpt
 from tables import keep, table
 
 WEIGHTS: Final = (

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from score_data import Side, Song, songs
 from segue.model.score.rolls import RollModel, unit
 from segue.records import FloatArray
-from segue.represent.piano_roll import STEPS
-from segue.represent.roll_changes import thinned, transposed
-from segue.represent.roll_notes import (
+from segue.represent.score.piano_roll import STEPS
+from segue.represent.score.roll_changes import thinned, transposed
+from segue.represent.score.roll_notes import (
     WINDOW_BARS,
     BoolArray,
     RollNotes,

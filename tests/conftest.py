@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 import segue
-from segue.formats.midi import write_midi
+from segue.formats.score.midi import write_midi
 from segue.library import Library
 from segue.model.sound.spaces import sound_spaces
 from segue.records import Analysis, FileState, Part, Score, Tags

@@ -9,7 +9,7 @@ from segue.compose import between, given_back, sample, windows
 from segue.errors import BadArgument, NotFound
 from segue.library import Library
 from segue.model.score.rolls import RollModel
-from segue.represent.piano_roll import STEPS, PianoRoll
+from segue.represent.score.piano_roll import STEPS, PianoRoll
 
 Opener = Callable[[], Library]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from segue.errors import BadArgument, check_seed
 from segue.records import FloatArray, Score
-from segue.represent.piano_roll import BoolArray, PianoRoll
+from segue.represent.score.piano_roll import BoolArray, PianoRoll
 
 if TYPE_CHECKING:
     from segue.model.score.rolls import RollModel

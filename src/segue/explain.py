@@ -89,7 +89,7 @@ def _feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
 
 
 def _score_feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
-    from segue.represent.score_features import score_feature_shares
+    from segue.represent.score.features import score_feature_shares
 
     return score_feature_shares(a, b)
 

@@ -7,7 +7,7 @@ from segue import compose
 from segue.errors import BadArgument
 from segue.query import resolve
 from segue.records import Score, Track
-from segue.represent.piano_roll import PianoRoll
+from segue.represent.score.piano_roll import PianoRoll
 from segue.store import Store
 
 if TYPE_CHECKING:

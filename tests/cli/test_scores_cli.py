@@ -8,7 +8,7 @@ import pytest
 from test_cli import answer, segue
 
 from conftest import little_score, write_score
-from segue.formats.midi import read_midi
+from segue.formats.score.midi import read_midi
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import Unreadable
-from segue.formats.midi import read_midi, write_midi
+from segue.formats.score.midi import read_midi, write_midi
 from segue.records import Part, Score
 
 

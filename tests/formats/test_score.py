@@ -11,9 +11,9 @@ from make_scores import CONTAINER, meta, midi, music_xml, note, quarter, zipped
 from numpy.typing import NDArray
 
 from segue.errors import Unreadable
-from segue.formats import music_xml as music_xml_format
-from segue.formats.midi import read_midi, write_midi
 from segue.formats.score import Broken, read_score_tags, read_scores
+from segue.formats.score import music_xml as music_xml_format
+from segue.formats.score.midi import read_midi, write_midi
 from segue.records import Score
 
 Read = Callable[[str, bytes | str], Score]

@@ -13,8 +13,8 @@ from segue.model.score.note_encoder import NoteEncoder
 from segue.model.score.roll_vae import Latents, kl_divergence, likeness_loss, reconstruction_loss
 from segue.model.score.rolls import RollModel, calibrated
 from segue.model.score.shipped import DIMENSION, WEIGHTS
-from segue.represent.roll_changes import transposed
-from segue.represent.roll_notes import BoolArray, windows_of
+from segue.represent.score.roll_changes import transposed
+from segue.represent.score.roll_notes import BoolArray, windows_of
 
 
 def song(shift: int = 0, bars: int = 8) -> BoolArray:

@@ -11,7 +11,7 @@ from scores import part_of, piece, score_of, tune
 from segue.errors import BadArgument
 from segue.pictures.rolls import draw_roll, draw_rolls
 from segue.records import Score
-from segue.represent.piano_roll import PianoRoll
+from segue.represent.score.piano_roll import PianoRoll
 
 
 def texts_of(target: Path) -> str:

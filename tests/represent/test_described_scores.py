@@ -11,15 +11,15 @@ from make_golden_scores import FILE
 from scores import QUARTER, chord_part, part_of, piece, score_of, tune
 from segue.errors import BadArgument
 from segue.records import Score
-from segue.represent.score import describe_score, metre_of
-from segue.represent.score_feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
-from segue.represent.score_features import (
+from segue.represent.score.description import describe_score, metre_of
+from segue.represent.score.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
+from segue.represent.score.features import (
     score_feature_shares,
     score_features,
     standardise_score,
 )
-from segue.represent.score_harmony import chords, find_key
-from segue.represent.score_time import bars, duration_s, excerpt, seconds_at
+from segue.represent.score.harmony import chords, find_key
+from segue.represent.score.timing import bars, duration_s, excerpt, seconds_at
 
 NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 

@@ -9,11 +9,11 @@ import pytest
 
 from scores import part_of, piece, score_of
 from segue.errors import BadArgument, Unreadable
+from segue.formats.score.sound_font import general_midi, read_sound_font
 from segue.formats.sound import write_wav
-from segue.formats.sound_font import general_midi, read_sound_font
 from segue.records import FloatArray
-from segue.represent import rendering
-from segue.represent.rendering import TAIL_S, render
+from segue.represent.score import rendering
+from segue.represent.score.rendering import TAIL_S, render
 
 RATE = 44100
 

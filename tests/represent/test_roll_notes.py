@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segue.errors import BadArgument
-from segue.represent.roll_changes import replayed, thinned, transposed, without_some
-from segue.represent.roll_notes import (
+from segue.represent.score.roll_changes import replayed, thinned, transposed, without_some
+from segue.represent.score.roll_notes import (
     WINDOW_SHAPE,
     BoolArray,
     notes_of,

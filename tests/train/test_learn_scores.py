@@ -11,7 +11,7 @@ import torch
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.model.score.roll_vae import RollVAE, classic, default, lstm
 from segue.model.score.rolls import RollModel
-from segue.represent.roll_notes import unpacked
+from segue.represent.score.roll_notes import unpacked
 from segue.train import score
 from segue.train.loop import Progress
 from segue.train.score import RollTrack, Windows, split, train_score

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segue.records import Kind
 from segue.represent.fingerprint import same_recording
-from segue.represent.shingles import shingle_likeness
+from segue.represent.score.shingles import shingle_likeness
 from segue.store import Store
 from segue.store.matrix import Matrix
 

@@ -13,7 +13,7 @@ from segue.errors import BadArgument
 from segue.neighbours import neighbours
 from segue.records import Track
 from segue.represent.fingerprint import SAME, match
-from segue.represent.shingles import likely_same
+from segue.represent.score.shingles import likely_same
 from segue.store import Store
 
 #: A recording in more files than this is still found, by way of one another.

@@ -10,7 +10,7 @@ from segue.cli.output import label, print_json, say, shown
 
 if TYPE_CHECKING:
     from segue.library import Library
-    from segue.represent.piano_roll import BoolArray, PianoRoll
+    from segue.represent.score.piano_roll import BoolArray, PianoRoll
 
 _PICTURES = (".png", ".svg", ".pdf")
 _RATE_HZ = 44_100
@@ -75,7 +75,7 @@ def _reconstruct_recording(
 
 
 def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> dict[str, float]:
-    from segue.formats.midi import MIDI_SUFFIXES, write_midi
+    from segue.formats.score.midi import MIDI_SUFFIXES, write_midi
     from segue.formats.whole import replacing
     from segue.measure.rolls import note_scores
 
@@ -87,7 +87,7 @@ def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> 
             partial.write_bytes(write_midi(score))
     elif output.suffix.lower() == ".wav":
         from segue.formats.sound import write_wav
-        from segue.represent.rendering import render
+        from segue.represent.score.rendering import render
 
         write_wav(output, render(score, _RATE_HZ), _RATE_HZ)
     else:

@@ -11,7 +11,7 @@ from segue.cli.output import print_json, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from segue.represent.piano_roll import PianoRoll
+    from segue.represent.score.piano_roll import PianoRoll
 
 _MOST_DRAWN = 64
 RollSpace = Annotated[
@@ -71,7 +71,7 @@ def _write(
 ) -> list[Path]:
     """Write rolls as MIDI files of their own, and a picture of all."""
     from segue import compose
-    from segue.formats.midi import write_midi
+    from segue.formats.score.midi import write_midi
     from segue.formats.whole import replacing
     from segue.pictures.rolls import draw_rolls
 

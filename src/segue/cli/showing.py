@@ -61,7 +61,7 @@ def show(
 def _write(score: "Score", output: Path) -> None:
     if output.suffix.lower() == ".wav":
         from segue.formats.sound import write_wav
-        from segue.represent.rendering import render
+        from segue.represent.score.rendering import render
 
         write_wav(output, render(score, _RATE_HZ), _RATE_HZ)
     else:
@@ -71,7 +71,7 @@ def _write(score: "Score", output: Path) -> None:
 
 
 def _fields(found: "list[Description]", score: "Score | None") -> dict[str, Any]:
-    from segue.represent.score_harmony import chords
+    from segue.represent.score.harmony import chords
 
     tracks = [
         track_fields(item.track) | {"features": item.track.facts, "tags": item.tags}
@@ -84,7 +84,7 @@ def _fields(found: "list[Description]", score: "Score | None") -> dict[str, Any]
 
 
 def _facts(score: "Score") -> dict[str, float | str]:
-    from segue.represent.score import describe_score
+    from segue.represent.score.description import describe_score
 
     return describe_score(score).facts
 
@@ -108,7 +108,7 @@ def _print_track(item: "Description") -> None:
 
 
 def _print_score(score: "Score", *, with_facts: bool) -> None:
-    from segue.represent.score_harmony import chords
+    from segue.represent.score.harmony import chords
 
     if with_facts:
         rows = [(name.replace("_", " "), _value(value)) for name, value in _facts(score).items()]

@@ -133,10 +133,10 @@ def _read_score(path: Path, tune: int) -> Score:
 
 def _tune(score: Score | Broken) -> DecodedTune | Broken:
     # Here, as in `_decode`, since the parent needs none of it.
-    from segue.represent.piano_roll import PianoRoll
-    from segue.represent.roll_notes import packed
-    from segue.represent.score import describe_score
-    from segue.represent.shingles import shingles
+    from segue.represent.score.description import describe_score
+    from segue.represent.score.piano_roll import PianoRoll
+    from segue.represent.score.roll_notes import packed
+    from segue.represent.score.shingles import shingles
 
     if isinstance(score, Broken):
         return score

@@ -16,7 +16,7 @@ from segue.model.score.rolls import RollModel
 from segue.model.score.spaces import REPRESENTATION_VERSION
 from segue.pictures.learned import draw_losses
 from segue.records import FloatArray, Space, Track
-from segue.represent.roll_notes import unpacked
+from segue.represent.score.roll_notes import unpacked
 from segue.store import Store
 from segue.store.cache import Cache
 from segue.train.loop import MODEL

@@ -15,8 +15,8 @@ from torch import Tensor
 from segue.errors import TrainingFailed
 from segue.model.score.roll_vae import LossParts, RollVAE
 from segue.model.score.rolls import MODEL, RollModel
-from segue.represent.roll_changes import replayed, thinned, transposed, without_some
-from segue.represent.roll_notes import WINDOW_BARS, BoolArray, packed, unpacked
+from segue.represent.score.roll_changes import replayed, thinned, transposed, without_some
+from segue.represent.score.roll_notes import WINDOW_BARS, BoolArray, packed, unpacked
 from segue.train.loop import Batch, Objective, Trained, Watcher, fit
 from segue.train.score_options import ScoreTraining
 from segue.train.setting import LoopConfig
@@ -56,7 +56,7 @@ class RollTrack:
     name : str
         Its content hash, say: the same scores are always divided alike.
     bars : ndarray, shape (bars, 2520), uint8
-        Its cells, packed by `segue.represent.roll_notes.packed`.
+        Its cells, packed by `segue.represent.score.roll_notes.packed`.
     group : str
         What is never divided between learning and judging, an album say; "" for itself.
     weight : float

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from segue.model.score.encoders import CHANNELS, STRIDES, small
-from segue.represent.piano_roll import INSTRUMENTS, PITCHES
-from segue.represent.roll_notes import WINDOW_SHAPE
+from segue.represent.score.piano_roll import INSTRUMENTS, PITCHES
+from segue.represent.score.roll_notes import WINDOW_SHAPE
 
 #: Few cells sound: a decoder that begins by saying so needs not learn it.
 _FIRST_LOGIT: Final = -5.0

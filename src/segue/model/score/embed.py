@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from segue.model.score.rolls import RollModel
 from segue.records import FloatArray
-from segue.represent.roll_notes import unpacked
-from segue.represent.score_features import standardise_score
+from segue.represent.score.features import standardise_score
+from segue.represent.score.roll_notes import unpacked
 
 
 class ScoreModel:
@@ -24,9 +24,9 @@ class ScoreModel:
         Parameters
         ----------
         bars : ndarray, shape (bars, 2520), uint8
-            See `segue.represent.roll_notes.packed`.
+            See `segue.represent.score.roll_notes.packed`.
         raw_features : ndarray, shape (len(SCORE_FEATURE_NAMES),), float32
-            See `segue.represent.score_features.describe_score`.
+            See `segue.represent.score.features.describe_score`.
 
         Returns
         -------

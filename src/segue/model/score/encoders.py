@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segue.represent.piano_roll import INSTRUMENTS, PITCHES
-from segue.represent.roll_notes import WINDOW_STEPS, BoolArray
+from segue.represent.score.piano_roll import INSTRUMENTS, PITCHES
+from segue.represent.score.roll_notes import WINDOW_STEPS, BoolArray
 
 #: How each convolution strides along time and pitch, and its channels.
 STRIDES: Final = ((2, 2), (2, 2), (2, 3))

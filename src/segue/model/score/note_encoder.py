@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from segue.represent.piano_roll import INSTRUMENTS, PITCHES, STEPS
-from segue.represent.roll_notes import WINDOW_STEPS, BoolArray, RollNotes, notes_of
+from segue.represent.score.piano_roll import INSTRUMENTS, PITCHES, STEPS
+from segue.represent.score.roll_notes import WINDOW_STEPS, BoolArray, RollNotes, notes_of
 
 Ints = NDArray[np.int64]
 

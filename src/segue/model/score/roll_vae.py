@@ -15,7 +15,7 @@ from segue.errors import BadArgument
 from segue.model.score.decoders import ConvDecoder, StepDecoder
 from segue.model.score.encoders import STRIDES, ConvEncoder, LSTMEncoder
 from segue.model.score.note_encoder import NoteEncoder
-from segue.represent.roll_notes import BoolArray
+from segue.represent.score.roll_notes import BoolArray
 
 Encoder = Literal["notes", "conv", "lstm"]
 

@@ -14,8 +14,8 @@ from segue.model.checkpoint import load_checkpoint, save_checkpoint
 from segue.model.score.roll_vae import RollVAE, RollVAEConfig
 from segue.model.score.shipped import WEIGHTS
 from segue.records import FloatArray
-from segue.represent.piano_roll import INSTRUMENTS
-from segue.represent.roll_notes import WINDOW_SHAPE, BoolArray, check_windows, windows_of
+from segue.represent.score.piano_roll import INSTRUMENTS
+from segue.represent.score.roll_notes import WINDOW_SHAPE, BoolArray, check_windows, windows_of
 
 KIND: Final = "space of scores"
 #: Of the rolls and what is read of them.

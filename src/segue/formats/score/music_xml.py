@@ -17,9 +17,9 @@ from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
 from segue.errors import Unreadable
-from segue.formats.engraved import read_by_music21
-from segue.formats.midi import MOST_NOTES
 from segue.formats.names import clean
+from segue.formats.score.engraved import read_by_music21
+from segue.formats.score.midi import MOST_NOTES
 from segue.records import Score
 
 MOST_BYTES: Final = 64 << 20  # of XML, unpacked

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.represent.piano_roll import INSTRUMENTS, PITCHES, STEPS
+from segue.represent.score.piano_roll import INSTRUMENTS, PITCHES, STEPS
 
 #: Bars that are looked at together.
 WINDOW_BARS: Final = 4

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from segue.records import FloatArray, Score
-from segue.represent.general_midi import PROGRAM_NAMES
 from segue.represent.harmony import PITCH_CLASSES
-from segue.represent.score_features import features_of
-from segue.represent.score_measured import MeasuredScore, measure_score
-from segue.represent.score_time import bars, duration_s, lasting, main_tempo_bpm
+from segue.represent.score.features import features_of
+from segue.represent.score.general_midi import PROGRAM_NAMES
+from segue.represent.score.measured import MeasuredScore, measure_score
+from segue.represent.score.timing import bars, duration_s, lasting, main_tempo_bpm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +22,7 @@ class ScoreDescription:
         For people; names carry their units, and are those of recordings where they mean the
         same.
     vector : ndarray, shape (len(SCORE_FEATURE_NAMES),), float32
-        From `segue.represent.score_features.score_features`: not yet standardised.
+        From `segue.represent.score.features.score_features`: not yet standardised.
     """
 
     facts: dict[str, float | str]

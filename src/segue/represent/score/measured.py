@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Score
-from segue.represent.score_harmony import ScoreKey, find_key
-from segue.represent.score_lines import Line, lines, slices
-from segue.represent.score_time import Bars, NoteTable, bars, notes_of
+from segue.represent.score.harmony import ScoreKey, find_key
+from segue.represent.score.lines import Line, lines, slices
+from segue.represent.score.timing import Bars, NoteTable, bars, notes_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)

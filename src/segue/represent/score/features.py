@@ -16,7 +16,7 @@ from safetensors.numpy import load
 
 from segue.errors import BadArgument
 from segue.records import FloatArray, Score
-from segue.represent.score_feature_names import (
+from segue.represent.score.feature_names import (
     CHORDS,
     CONTENTS,
     FAMILIES,
@@ -28,9 +28,9 @@ from segue.represent.score_feature_names import (
     SCORE_FEATURE_NAMES,
     VALUES,
 )
-from segue.represent.score_lines import Line, place_in_bar, unique_onsets
-from segue.represent.score_measured import MeasuredScore, measure_score
-from segue.represent.score_time import duration_s, lasting, main_tempo_bpm
+from segue.represent.score.lines import Line, place_in_bar, unique_onsets
+from segue.represent.score.measured import MeasuredScore, measure_score
+from segue.represent.score.timing import duration_s, lasting, main_tempo_bpm
 
 #: Changes when, and only when, a golden vector moves by more than 1e-3.
 VERSION: Final = 1

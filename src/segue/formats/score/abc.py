@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 
 from segue.errors import Unreadable
-from segue.formats.abc_music import Voice, Written, voices_of
-from segue.formats.bars import TICKS_PER_QUARTER, Bar, metres_of, rest_before, ticks
-from segue.formats.midi import MOST_NOTES, TEMPI_BPM
 from segue.formats.names import clean
+from segue.formats.score.abc_music import Voice, Written, voices_of
+from segue.formats.score.bars import TICKS_PER_QUARTER, Bar, metres_of, rest_before, ticks
+from segue.formats.score.midi import MOST_NOTES, TEMPI_BPM
 from segue.formats.texts import decoded
 from segue.records import Part, Score
 

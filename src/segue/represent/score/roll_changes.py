@@ -5,8 +5,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.represent.piano_roll import PITCHES
-from segue.represent.roll_notes import WINDOW_STEPS, BoolArray, RollNotes, check_windows, notes_of
+from segue.represent.score.piano_roll import PITCHES
+from segue.represent.score.roll_notes import (
+    WINDOW_STEPS,
+    BoolArray,
+    RollNotes,
+    check_windows,
+    notes_of,
+)
 
 _OCTAVE: Final = 12
 

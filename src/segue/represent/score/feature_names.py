@@ -1,6 +1,6 @@
 """The names of the features of scores, by group, and the tables behind them.
 
-jSymbolic's where it has the feature: see `segue.represent.score_features`.
+jSymbolic's where it has the feature: see `segue.represent.score.features`.
 """
 
 from typing import Final

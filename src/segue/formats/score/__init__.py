@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from segue.errors import Unreadable
-from segue.formats import abc, humdrum, midi, music_xml
+from segue.formats.kinds import SUFFIXES
+from segue.formats.score import abc, humdrum, midi, music_xml
 from segue.formats.tags import tags_from_name
 from segue.records import Score, Tags
 
@@ -33,7 +34,7 @@ def read_scores(path: Path) -> tuple[Score | Broken, ...]:
     Parameters
     ----------
     path : Path
-        Ends in one of `SUFFIXES`.
+        Ends in one of the `segue.formats.kinds.SUFFIXES` of scores.
 
     Returns
     -------
@@ -50,7 +51,8 @@ def read_scores(path: Path) -> tuple[Score | Broken, ...]:
     if suffix == ".abc":
         return _read_book(content)
     if suffix not in _READERS:
-        raise Unreadable(f"{path.name} is no score: expected {', '.join(sorted(SUFFIXES))}")
+        wanted = ", ".join(sorted(SUFFIXES["score"]))
+        raise Unreadable(f"{path.name} is no score: expected {wanted}")
     return (_READERS[suffix](content),)
 
 
@@ -164,4 +166,3 @@ _HEADERS: Final[dict[str, Callable[[bytes], tuple[str, str, str]]]] = {
     ".mxl": _xml_header,
     ".krn": _kern_header,
 }
-SUFFIXES: Final = frozenset([".abc", *_READERS])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import Part, Score
-from segue.represent.score_time import Bars, NoteTable, notes_of
+from segue.represent.score.timing import Bars, NoteTable, notes_of
 
 #: The finest that is told apart: a third of a sixteenth.
 GRID_PER_QUARTER: Final = 12

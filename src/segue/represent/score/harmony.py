@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segue.records import Score
 from segue.represent.harmony import MODES, PITCH_CLASSES, key_fits
-from segue.represent.score_time import Bars, NoteTable, bars, notes_of
+from segue.represent.score.timing import Bars, NoteTable, bars, notes_of
 
 FloatArray = NDArray[np.float64]
 

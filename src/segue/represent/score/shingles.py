@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Score
-from segue.represent.score_lines import Line, lines
+from segue.represent.score.lines import Line, lines
 
 PRINT_LENGTH: Final = 128
 #: Intervals in a run. Chosen, with the next, on one half of bench/shingles.py.

@@ -4,9 +4,9 @@ import re
 from typing import Any, Final
 
 from segue.errors import Unreadable
-from segue.formats.engraved import read_by_music21
-from segue.formats.music_xml import Header, check_metre
 from segue.formats.names import clean
+from segue.formats.score.engraved import read_by_music21
+from segue.formats.score.music_xml import Header, check_metre
 from segue.formats.texts import decoded
 from segue.records import Score
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.formats.sound_font import DRUMS, SoundFont, Wave, general_midi
+from segue.formats.score.sound_font import DRUMS, SoundFont, Wave, general_midi
 from segue.records import FloatArray, Part, Score
-from segue.represent.score_time import last_tick, seconds_at
+from segue.represent.score.timing import last_tick, seconds_at
 
 #: What is played of a score, from its start.
 MOST_S: Final = 600.0

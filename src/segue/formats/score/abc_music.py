@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from segue.errors import Unreadable
-from segue.formats.abc_fields import SIGNS, endings_of, key_of, metre_of, shift_of, tempo_of
+from segue.formats.score.abc_fields import SIGNS, endings_of, key_of, metre_of, shift_of, tempo_of
 
 _FIELD: Final = re.compile(r"^\s*([A-Za-z]):[ \t]*(.*)$")
 _TOKEN: Final = re.compile(

@@ -1,0 +1,1 @@
+"""Scores: what can be said of them, as numbers, pictures of bits, and sound."""
