@@ -1,6 +1,8 @@
 """MIDI files come back as they were written, and damaged ones are refused in words."""
 
 import struct
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 from segue.errors import Unreadable
 from segue.formats.score.midi import read_midi, write_midi
 from segue.records import Part, Score
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "scores"
 
 
 def score_of(parts: tuple[Part, ...], title: str = "", tempos: object = ()) -> Score:
@@ -110,3 +114,15 @@ def test_notes_that_last_no_time_are_left_out() -> None:
     events = b"\0\x90\x3c\x40\0\x80\x3c\0\0\x90\x40\x40\x60\x80\x40\0\0\xff\x2f\0"
     content = b"MThd\0\0\0\x06\0\0\0\x01\x01\xe0MTrk" + struct.pack(">I", len(events)) + events
     assert read_midi(content).parts[0].notes[:, 2].tolist() == [64]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL.exists(), reason="needs the music beside the project")
+def test_real_midi_comes_back_as_it_was_written() -> None:
+    contents = {path.name: path.read_bytes() for path in (REAL / "multitrack").glob("*.mid")}
+    with zipfile.ZipFile(REAL / "folk_tunes.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith(".mid")]
+        contents |= {name: archive.read(name) for name in names}
+    assert len(contents) > 2000
+    scores = {name: read_midi(content) for name, content in contents.items()}
+    assert [name for name, one in scores.items() if not same(read_midi(write_midi(one)), one)] == []

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from make_scores import CONTAINER, meta, midi, music_xml, note, quarter, zipped
-from numpy.typing import NDArray
 
 from segue.errors import Unreadable
 from segue.formats.score import Broken, read_score_tags, read_scores
@@ -17,7 +15,6 @@ from segue.formats.score.midi import read_midi, write_midi
 from segue.records import Score
 
 Read = Callable[[str, bytes | str], Score]
-REAL = Path(__file__).parents[3] / "shared" / "data" / "scores"
 
 
 @pytest.fixture
@@ -480,41 +477,3 @@ def mutated(draw: st.DrawFn, seed: bytes) -> bytes:
         put = draw(st.one_of(st.binary(max_size=4), st.just(bytes(content[at : at + long]) * 2)))
         content[at : at + long] = put
     return bytes(content)
-
-
-# ---- real music --------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not REAL.exists(), reason="needs the music beside the project")
-def test_real_midi_comes_back_as_it_was_written() -> None:
-    checked = 0
-    for path in sorted((REAL / "multitrack").glob("*.mid")):
-        try:
-            (score,) = read_scores(path)
-        except Unreadable:
-            continue
-        assert isinstance(score, Score)
-        back = read_midi(write_midi(score))
-        kept = [n for n, part in enumerate(score.parts) if not overlaps(part.notes)]
-        assert len(back.parts) == len(score.parts)
-        for n in kept:
-            one, other = score.parts[n], back.parts[n]
-            assert (one.name, one.program, one.is_drum) == (
-                other.name,
-                other.program,
-                other.is_drum,
-            )
-            assert np.array_equal(one.notes, other.notes), path
-        assert np.allclose(score.tempos, back.tempos, rtol=1e-5)
-        assert np.array_equal(score.metres, back.metres)
-        assert np.array_equal(score.keys, back.keys)
-        checked += len(kept)
-    assert checked > 500
-
-
-def overlaps(notes: NDArray[np.int32]) -> bool:
-    """Tell whether a note begins before the one before it, of its pitch, has ended."""
-    order = notes[np.lexsort((notes[:, 0], notes[:, 2]))]
-    same = order[1:, 2] == order[:-1, 2]
-    return bool((same & (order[1:, 0] < order[:-1, 0] + order[:-1, 1])).any())

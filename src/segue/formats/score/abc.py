@@ -2,8 +2,8 @@
 
 symusic reads ABC by abc2midi, a program that it runs by a shell. That plays accompaniments nobody
 wrote, opens other files where a tune tells it to (``%%abc-include``), and forgets the bar lines,
-without which a pickup shifts all that follows; music21 takes a hundred times as long. So tunes are
-played by a reader of our own (`abc_music`), held against both in `bench/reading.py`.
+without which a pickup shifts all that follows; music21 takes some fifteen times as long. So tunes
+are played by a reader of our own (`abc_music`), held against both in `bench/reading.py`.
 """
 
 import re
@@ -24,7 +24,7 @@ from segue.records import Part, Score
 
 MOST_BYTES: Final = 32 << 20
 MOST_TUNES: Final = 20_000
-_MOST_LETTERS: Final = 1 << 20  # of a tune
+_MOST_LETTERS: Final = 1 << 18  # of a tune
 _MOST_BARS: Final = 20_000  # played
 _VELOCITY: Final = 80
 _TUNE: Final = re.compile(r"^[ \t]*X:[ \t]*(\d*)", re.MULTILINE)

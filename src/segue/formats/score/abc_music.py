@@ -34,6 +34,7 @@ _PROGRAM: Final = re.compile(r"^%%MIDI\s+program\s+(?:\d+\s+)?(\d{1,3})\b")
 _STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 #: How many notes of a tuplet take the time of how many; of the others it depends on the metre.
 _TUPLETS: Final = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
+_LONGEST_FIELD: Final = 1000
 _MOST_DIGITS: Final = 4
 _MOST_BARS: Final = 20_000
 _MOST_VOICES: Final = 64
@@ -191,7 +192,7 @@ class _Reader:
 
     def field(self, kind: str, text: str) -> None:
         """Read a field, of a line or within one."""
-        voice = self.voice
+        voice, text = self.voice, text[:_LONGEST_FIELD]
         if kind == "K":
             if text.strip() or not self.in_music:
                 _set_key(voice, text)

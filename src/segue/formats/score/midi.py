@@ -125,7 +125,8 @@ def _part(track: Any) -> Part:
 def _tempos(found: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
     """Return tick and quarters a minute, the last where several stand at one tick."""
     microseconds = np.maximum(found["mspq"].astype(np.float64), 1)
-    rows = np.stack([found["time"], _MICROSECONDS / microseconds], axis=1)
+    rows = np.empty((len(microseconds), 2))
+    rows[:, 0], rows[:, 1] = found["time"], _MICROSECONDS / microseconds
     low, high = TEMPI_BPM
     return _last_at_each_tick(rows[(rows[:, 1] >= low) & (rows[:, 1] <= high)])
 
@@ -136,13 +137,18 @@ def _metres(found: dict[str, NDArray[Any]]) -> NDArray[np.int32]:
 
 
 def _last_at_each_tick(rows: NDArray[Any]) -> NDArray[Any]:
+    if len(rows) < 2:
+        return rows
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
     is_last = np.append(rows[1:, 0] != rows[:-1, 0], True)[: len(rows)]
     return np.asarray(rows[is_last])
 
 
 def _columns(found: dict[str, NDArray[Any]], *names: str) -> NDArray[np.int32]:
-    return np.stack([found[name].astype(np.int32) for name in names], axis=1)
+    table = np.empty((len(found[names[0]]), len(names)), np.int32)
+    for number, name in enumerate(names):
+        table[:, number] = found[name]
+    return table
 
 
 # ---- the title, which symusic leaves out -------------------------------------------------
