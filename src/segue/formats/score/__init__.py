@@ -1,5 +1,6 @@
 """Scores of every format: bytes ↔ `Score`, one dictionary of functions."""
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -123,8 +124,10 @@ def _read_book(content: bytes) -> tuple[Score | Broken, ...]:
 def _content(path: Path) -> bytes:
     """Read a file, and no more of it than a score may have."""
     try:
-        with path.open("rb") as file:
-            content = file.read(music_xml.MOST_BYTES + 1)
+        with path.open("rb", buffering=0) as file:
+            # Room is made for as much as is asked for: of most files that is little.
+            size = min(os.fstat(file.fileno()).st_size, music_xml.MOST_BYTES)
+            content = file.read(size + 1)
     except OSError as error:
         raise Unreadable(f"cannot be opened ({error.strerror or error})") from None
     if not content:
