@@ -1,5 +1,6 @@
 """Scores of every format: bytes ↔ `Score`, one dictionary of functions."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,7 +114,9 @@ def _content(path: Path) -> bytes:
     """Read a file, and no more of it than a score may have."""
     try:
         with path.open("rb") as file:
-            content = file.read(music_xml.MOST_BYTES + 1)
+            if os.fstat(file.fileno()).st_size > music_xml.MOST_BYTES:
+                raise Unreadable(f"a score of more than {music_xml.MOST_BYTES >> 20} MB")
+            content = file.read()
     except OSError as error:
         raise Unreadable(f"cannot be opened ({error.strerror or error})") from None
     if not content:
