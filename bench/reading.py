@@ -116,9 +116,8 @@ def midi(options: argparse.Namespace, rng: random.Random, sets: dict[str, list[P
         rows.append((name, "music21", f"{slow:,.2f}", "", f"{refused} of the sample",
                      f"{segue / slow:,.0f}", ""))  # fmt: skip
     return (
-        f"MIDI, files a second of processor time, best of {PASSES} passes (music21: of one), each in a "
-        "process of its own,"
-        f" on {options.sample} drawn (seed {options.seed}) "
+        f"MIDI, files a second of processor time, best of {PASSES} passes (music21: of one), each "
+        f"in a process of its own, on {options.sample} drawn (seed {options.seed}) "
         f"and on all of {', '.join(f'{len(files)} {name}' for name, files in sets.items())}. "
         f"Asked for: {BARS['music21']} times music21, {BARS['pretty_midi']} times pretty_midi.\n\n"
         + table(("", "", "sample", "all", "refused", "Segue, times", "on all"), rows)
