@@ -124,10 +124,10 @@ def _read_book(content: bytes) -> tuple[Score | Broken, ...]:
 def _content(path: Path) -> bytes:
     """Read a file, and no more of it than a score may have."""
     try:
-        with path.open("rb", buffering=0) as file:
-            # Room is made for as much as is asked for: of most files that is little.
-            size = min(os.fstat(file.fileno()).st_size, music_xml.MOST_BYTES)
-            content = file.read(size + 1)
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size > music_xml.MOST_BYTES:
+                raise Unreadable(f"a score of more than {music_xml.MOST_BYTES >> 20} MB")
+            content = file.read()
     except OSError as error:
         raise Unreadable(f"cannot be opened ({error.strerror or error})") from None
     if not content:

@@ -117,7 +117,9 @@ def _check_header(content: bytes) -> None:
 def _part(track: Any) -> Part:
     notes = track.notes.numpy()
     table = _columns(notes, "time", "duration", "pitch", "velocity")
-    table = table[(table[:, 0] >= 0) & (table[:, 1] > 0) & (table[:, 3] > 0)]
+    sounds = (table >= (0, 1, 0, 1)).all(axis=1)
+    if not sounds.all():
+        table = table[sounds]
     order = np.lexsort((table[:, 1], table[:, 2], table[:, 0]))
     return Part(clean(track.name), int(track.program), bool(track.is_drum), table[order])
 
