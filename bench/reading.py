@@ -61,10 +61,10 @@ def main() -> None:
 
 def added(folder: Path, count: int, library: Path) -> str:
     """Time the whole command, as a user waits for it."""
-    command = [sys.executable, "-m", "segue", "add", folder, "--library", library, "--workers", "2"]
+    command = [sys.executable, "-m", "segue", "add", str(folder), "--library", str(library)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run([*command, "--workers", "2"], check=True, capture_output=True)
     seconds = time.monotonic() - begin
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
