@@ -20,8 +20,9 @@ from score_data import Side, Song, Source, songs
 from segue.model.score.rolls import MODEL, RollModel
 from segue.model.score.shipped import WEIGHTS
 from segue.train.loop import STATE, Progress
-from segue.train.score import RollTrack, train_on
+from segue.train.score import train_on
 from segue.train.score_options import ScoreTraining
+from segue.train.score_windows import RollTrack
 
 MODELS: dict[str, ScoreTraining] = {
     "classic": ScoreTraining("conv"),
