@@ -152,7 +152,14 @@ def _read(
 
 
 def write_wav(target: Path, samples: FloatArray, sample_rate_hz: int) -> None:
-    """Write mono sound as a WAV file of 16 bits.
+    """Write sound as a WAV file of 16 bits.
+
+    Parameters
+    ----------
+    target : Path
+    samples : ndarray, shape (samples,), or (channels, samples), float32
+        Full scale 1.
+    sample_rate_hz : int
 
     Raises
     ------
@@ -161,10 +168,10 @@ def write_wav(target: Path, samples: FloatArray, sample_rate_hz: int) -> None:
     """
     whole = np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2")
     with replacing(target) as partial, wave.open(str(partial), "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(len(whole) if whole.ndim > 1 else 1)
         file.setsampwidth(2)
         file.setframerate(sample_rate_hz)
-        file.writeframes(whole.tobytes())
+        file.writeframes(whole.T.tobytes())
 
 
 def open_container(

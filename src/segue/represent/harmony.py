@@ -81,7 +81,7 @@ def find_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
     chromas = [_chroma(each, tuning) for each in peaks]
     chroma = np.concatenate(chromas)
     mean = chroma.mean(axis=0)
-    fits = _fits(mean)
+    fits = key_fits(mean)
     best = int(fits.argmax())
     chances = np.exp((fits - fits[best]) / _DOUBT)
     steps = np.concatenate([np.abs(np.diff(each, axis=0)).sum(axis=1) for each in chromas])
@@ -168,8 +168,19 @@ def _chroma(peaks: _Peaks, tuning: float) -> FloatArray:
     return np.asarray(sums / np.maximum(totals, 1e-9), dtype=np.float32)
 
 
-def _fits(chroma: FloatArray) -> FloatArray:
-    """Correlation of a chroma with each of the 24 keys' profiles; 0 without pitches."""
+def key_fits(chroma: FloatArray) -> FloatArray:
+    """Correlate the shares of pitch classes with the profile of each key.
+
+    Parameters
+    ----------
+    chroma : ndarray, shape (12,)
+        From C; their sum does not matter.
+
+    Returns
+    -------
+    ndarray, shape (24,), float32
+        -1 to 1, the twelve major keys from C, then the minor ones; 0 where nothing has a pitch.
+    """
     centred = chroma - chroma.mean()
     length = float(np.linalg.norm(centred))
     if length < 1e-6:

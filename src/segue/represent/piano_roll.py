@@ -24,7 +24,7 @@ VELOCITY: Final = 90
 MOST_BARS: Final = 4096
 #: First program of each family of eight, and the instrument that plays it: keyboards, mallets and
 #: organs are piano; what is no guitar and no bass either joins the strings, as in the dataset.
-_FAMILIES: Final = (1, 1, 1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
+FAMILIES: Final = (1, 1, 1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
 
 BoolArray = NDArray[np.bool_]
 
@@ -86,7 +86,7 @@ class PianoRoll:
         cells = np.zeros((len(starts.at), STEPS, PITCHES, len(INSTRUMENTS)), np.bool_)
         flat = cells.reshape(-1, PITCHES, len(INSTRUMENTS))
         for part in score.parts:
-            instrument = 0 if part.is_drum else _FAMILIES[part.program // 8]
+            instrument = 0 if part.is_drum else FAMILIES[part.program // 8]
             on, off, row = _steps(score, part, starts)
             for first, last, pitch in zip(on.tolist(), off.tolist(), row.tolist(), strict=True):
                 flat[first:last, pitch, instrument] = True

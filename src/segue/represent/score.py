@@ -1,0 +1,90 @@
+"""What people are told of a score, and the numbers it is compared by."""
+
+from dataclasses import dataclass
+
+from segue.records import FloatArray, Score
+from segue.represent.general_midi import PROGRAM_NAMES
+from segue.represent.harmony import PITCH_CLASSES
+from segue.represent.score_features import features_of
+from segue.represent.score_measured import MeasuredScore, measure_score
+from segue.represent.score_time import bars, duration_s, lasting, main_tempo_bpm
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreDescription:
+    """A score in named numbers.
+
+    Attributes
+    ----------
+    facts : dict of str to float or str
+        For people; names carry their units, and are those of recordings where they mean the
+        same.
+    vector : ndarray, shape (len(SCORE_FEATURE_NAMES),), float32
+        From `segue.represent.score_features.score_features`: not yet standardised.
+    """
+
+    facts: dict[str, float | str]
+    vector: FloatArray
+
+
+def describe_score(score: Score) -> ScoreDescription:
+    """Describe a score.
+
+    Parameters
+    ----------
+    score : Score
+
+    Returns
+    -------
+    ScoreDescription
+
+    Raises
+    ------
+    BadArgument
+        It has no notes, or more than 100,000 bars.
+    """
+    measured = measure_score(score)
+    return ScoreDescription(_facts(measured), features_of(measured))
+
+
+def pitch_name(pitch: int) -> str:
+    """Return a MIDI pitch as "C4", which is middle C, 60."""
+    return f"{PITCH_CLASSES[pitch % 12]}{pitch // 12 - 1}"
+
+
+def metre_of(score: Score) -> str:
+    """Return the metre that most of a score is in, as "6/8", and how many others there are."""
+    metres = lasting(bars(score))
+    beats, unit = max(metres, key=lambda metre: metres[metre])
+    others = len(metres) - 1
+    told = {0: "", 1: " and another"}.get(others, f" and {others} others")
+    return f"{beats}/{unit}{told}"
+
+
+def _facts(measured: MeasuredScore) -> dict[str, float | str]:
+    score, key, notes = measured.score, measured.key, measured.notes
+    facts: dict[str, float | str] = {
+        "duration_s": duration_s(score),
+        "tempo_bpm": main_tempo_bpm(score),
+        "metre": metre_of(score),
+        "bars": float(len(measured.bars)),
+        "notes": float(sum(len(part.notes) for part in score.parts)),
+        "instruments": ", ".join(_instruments(score)),
+    }
+    if len(notes):
+        voices = measured.voices
+        facts |= {
+            "tonic": PITCH_CLASSES[key.tonic],
+            "key": key.name,
+            "key_confidence": key.confidence,
+            "lowest_pitch": pitch_name(int(notes.pitch.min())),
+            "highest_pitch": pitch_name(int(notes.pitch.max())),
+            "polyphony": float(voices[voices > 0].mean()) if voices.any() else 1.0,
+        }
+    return facts
+
+
+def _instruments(score: Score) -> list[str]:
+    """Name each instrument once, those that come first in the score first, drums last."""
+    pitched = dict.fromkeys(PROGRAM_NAMES[p.program] for p in score.parts if not p.is_drum)
+    return [*pitched, *(["drums"] if any(part.is_drum for part in score.parts) else [])]

@@ -1,0 +1,64 @@
+"""The fingerprint of scores finds what is the same tune, and nothing else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from make_golden_scores import FILE
+
+from scores import part_of, piece, score_of, tune
+from segue.errors import BadArgument
+from segue.formats.midi import read_midi, write_midi
+from segue.records import Score
+from segue.represent.shingles import SAME, likely_same, shingle_likeness, shingles
+
+
+def likeness(a: Score, b: Score) -> float:
+    return shingle_likeness(shingles(a), shingles(b))
+
+
+def test_the_same_in_another_key_tempo_and_sound() -> None:
+    one, other = piece(1), piece(1, up=5)
+    factors = np.array([2, 1, 1, 1], np.int32)
+    parts = [replace(part, program=12, notes=part.notes * factors) for part in other.parts]
+    changed = replace(other, parts=tuple(parts), tempos=np.array([[0, 55.0]]))
+    assert likeness(one, changed) == 1
+    assert likeness(one, read_midi(write_midi(one))) == 1
+
+
+def test_other_pieces_are_not_alike() -> None:
+    assert max(likeness(piece(1), piece(seed)) for seed in range(2, 8)) < SAME
+
+
+def test_a_melody_is_found_within_an_arrangement() -> None:
+    whole = piece(1)
+    assert likeness(whole, replace(whole, parts=whole.parts[:1])) > SAME
+
+
+def test_pairs_are_found_among_many() -> None:
+    prints = [shingles(piece(seed)) for seed in range(30)]
+    prints += [shingles(piece(7, up=3)), shingles(score_of(tune(60, 62)))]
+    prints.append(prints[-1])  # what is too short to say anything is like nothing
+    assert likely_same(np.stack(prints)) == [(7, 30, 1.0)]
+    assert likely_same(np.empty((0, 128), np.uint32)) == []
+
+
+def test_what_says_nothing_is_like_nothing() -> None:
+    drums = score_of(part_of((0, 1, 36), (1, 1, 38), drum=True))
+    assert likeness(drums, drums) == 0
+    with pytest.raises(BadArgument, match="128"):
+        shingle_likeness(np.zeros(3, np.uint32), np.zeros(3, np.uint32))
+
+
+def test_likeness_estimates_the_share_of_runs_in_common() -> None:
+    rng = np.random.default_rng(0)
+    first, second, third = (rng.integers(48, 84, 300).tolist() for _ in range(3))
+    # Two thirds of all runs of each: half of those of both.
+    one, other = score_of(tune(*first, *second)), score_of(tune(*first, *third))
+    assert likeness(one, other) == pytest.approx(1 / 3, abs=0.12)
+
+
+def test_golden_prints() -> None:
+    with np.load(FILE) as golden:
+        for seed, expected in zip((1, 2), golden["prints"], strict=True):
+            np.testing.assert_array_equal(shingles(piece(seed)), expected)
