@@ -149,7 +149,8 @@ def test_windows_cut_as_notes_are_those_cut_as_cells() -> None:
     assert np.array_equal(across, held[:4])
 
 
-def test_changes_keep_the_rhythm() -> None:
+def test_changes_keep_the_rhythm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score_windows, "TRANSPOSED", 1.0)
     notes, cells = some_windows()
     rng = np.random.default_rng(0)
     moved = cells_of(transposed(notes, rng))

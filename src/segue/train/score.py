@@ -25,7 +25,7 @@ EPOCHS: Final = 100
 STEPS_PER_EPOCH: Final = 50
 PATIENCE: Final = 10
 VALIDATION_BATCHES: Final = 3
-LEARNING_RATE: Final = 2e-3
+LEARNING_RATE: Final = 3e-3
 PUBLISHED_RATE: Final = 1e-3
 #: What telling songs apart counts for beside what a window's cells cost, both in nats.
 CONTRAST: Final = 200.0

@@ -24,7 +24,8 @@ from segue.train.loop import Batch
 BATCH: Final = 96
 #: So many of a batch that learns by contrast are decoded, too: decoding is dear.
 DECODED: Final = 40
-TRANSPOSED: Final = 6  # semitones, up or down
+TRANSPOSED: Final = 0.25  # of the windows
+SEMITONES: Final = 6  # up or down
 THINNED: Final = 0.15  # of the notes, at most
 SILENCED: Final = 0.3  # of the windows lose an instrument
 REPLAYED: Final = 0.2  # of the windows are given to other instruments
@@ -148,9 +149,10 @@ def together(windows: Sequence[tuple[RollNotes, int]]) -> RollNotes:
 
 
 def transposed(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
-    """Move each window, but for its drums; what would leave the grid moves by an octave."""
-    by = rng.integers(-TRANSPOSED, TRANSPOSED + 1, notes.windows)[notes.window]
-    pitch = notes.pitch + np.where(notes.instrument > 0, by, 0)
+    """Move some windows, but for their drums; what would leave the grid moves by an octave."""
+    by = rng.integers(-SEMITONES, SEMITONES + 1, notes.windows)
+    by[rng.random(notes.windows) >= TRANSPOSED] = 0
+    pitch = notes.pitch + np.where(notes.instrument > 0, by[notes.window], 0)
     pitch += np.where(pitch < 0, _OCTAVE, 0) - np.where(pitch >= PITCHES, _OCTAVE, 0)
     return RollNotes(
         notes.window, notes.instrument, notes.step, pitch, notes.length, notes.windows

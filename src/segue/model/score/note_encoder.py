@@ -40,6 +40,8 @@ _LENGTHS: Final = np.array([1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 36, 48, 72, 96]
 _SIXTEENTHS: Final = STEPS // 3
 #: How much the histogram of motions weighs at first.
 _COUNTED: Final = 10.0
+#: Latents begin with little noise: a decoder that hears nothing in them learns to do without.
+_FIRST_LOG_VARIANCE: Final = -4.0
 _DRUMS: Final = 0
 _KINDS: Final = len(INSTRUMENTS)  # of one's own instrument, or of another pitched one
 
@@ -106,6 +108,8 @@ class NoteEncoder(nn.Module):
             nn.ReLU(),
         )
         self.to_absolute = nn.Linear(2 * width, 2 * absolute)
+        for layer in (self.to_invariant, self.to_absolute):
+            nn.init.constant_(layer.bias[layer.out_features // 2 :], _FIRST_LOG_VARIANCE)
 
     def forward(self, notes: RollNotes, count: int | None = None) -> Parts:
         """Encode windows.
