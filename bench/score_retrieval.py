@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from score_data import Side, Song, songs
 from segue.model.score.rolls import RollModel, unit
 from segue.records import FloatArray
-from segue.represent.score.piano_roll import STEPS
+from segue.represent.score.features import score_features, standardise_score
+from segue.represent.score.piano_roll import STEPS, PianoRoll
 from segue.represent.score.roll_changes import thinned, transposed
 from segue.represent.score.roll_notes import (
     WINDOW_BARS,
@@ -47,6 +48,7 @@ QUERIES = 4  # of each song
 AT_ONCE = 512
 DRAWS = 2000
 CLASSES = 12
+BLEND = 0.5
 
 Place = Callable[[BoolArray], FloatArray]
 
@@ -65,7 +67,7 @@ def main() -> None:
     side: Side = options.side
     held = [song for song in found if song.side == side]
     asked = question(held)
-    sections = [itself(models, held), others(models, asked)]
+    sections = [itself(models, held), others(models, asked, options.work / f"placed-{side}")]
     keep("score_retrieval", "Finding scores again", sections)
 
 
@@ -289,7 +291,10 @@ class Similar:
 
 
 def compared(asked: Question, place: Place) -> Similar:
-    stored, query = asked.places(place)
+    return similar(asked, *asked.places(place))
+
+
+def similar(asked: Question, stored: FloatArray, query: FloatArray) -> Similar:
     count = len(asked.songs)
     nearest = np.full((len(query), count), -1.0, np.float32)
     mean = np.empty_like(nearest)
@@ -307,10 +312,10 @@ def compared(asked: Question, place: Place) -> Similar:
     return Similar(nearest, mean)
 
 
-def ranks(similar: FloatArray, asked: Question) -> NDArray[np.int64]:
+def ranks(alike: FloatArray, asked: Question) -> NDArray[np.int64]:
     """Return the rank of the right song for each query; ties count against it."""
-    own = similar[np.arange(len(similar)), asked.query_song]
-    return np.asarray((similar >= own[:, None]).sum(axis=1))
+    own = alike[np.arange(len(alike)), asked.query_song]
+    return np.asarray((alike >= own[:, None]).sum(axis=1))
 
 
 def rhythm_and_intervals(cells: BoolArray) -> FloatArray:
@@ -326,18 +331,45 @@ def rhythm_and_intervals(cells: BoolArray) -> FloatArray:
     return found
 
 
-def others(models: dict[str, RollModel], asked: Question) -> str:
+def once(asked: Question, place: Place, kept: Path) -> Similar:
+    """Do as `compared` does, but keep the vectors, which may take minutes."""
+    if not kept.exists():
+        stored, query = asked.places(place)
+        kept.parent.mkdir(exist_ok=True)
+        np.savez(kept, stored=stored, query=query)
+    with np.load(kept) as found:
+        return similar(asked, found["stored"], found["query"])
+
+
+def described(cells: BoolArray) -> FloatArray:
+    """Describe each window by the space `score-features`, as if it were a score."""
+    scores = [PianoRoll(window).to_score() for window in cells]
+    return standardise_score(np.stack([score_features(score) for score in scores]))
+
+
+def both(one: Similar, other: Similar, weight: float) -> Similar:
+    return Similar(
+        weight * one.nearest + (1 - weight) * other.nearest,
+        weight * one.mean + (1 - weight) * other.mean,
+    )
+
+
+def others(models: dict[str, RollModel], asked: Question, kept: Path) -> str:
     rng = np.random.default_rng(0)
     alike: dict[str, Similar] = {
         "chance": compared(asked, lambda c: rng.standard_normal((len(c), 64), np.float32)),
         "rhythm and interval histograms": compared(asked, rhythm_and_intervals),
     }
     for name, model in models.items():
-        alike[TOLD[name]] = compared(asked, model.likeness)
+        alike[TOLD[name]] = once(asked, model.likeness, kept / f"{model.fingerprint}.npz")
+    alike["`score-features`"] = once(asked, described, kept / "score-features.npz")
+    alike[f"default and `score-features`, {BLEND:g} : {1 - BLEND:g}"] = both(
+        alike[TOLD["default"]], alike["`score-features`"], BLEND
+    )
     body = []
-    for name, similar in alike.items():
+    for name, found in alike.items():
         figures = []
-        for how in (similar.nearest, similar.mean):
+        for how in (found.nearest, found.mean):
             rank = ranks(how, asked)
             figures += [told(np.equal(rank, 1).astype(float)), told(1 / rank)]
         body.append((name, *figures))

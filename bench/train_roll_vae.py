@@ -3,8 +3,8 @@
     python bench/train_roll_vae.py --data ../shared/data --work DIR [--minutes 30] [NAME ...]
 
 NAME is of `MODELS`. They are learned on the songs that train, judged and calibrated on those that
-validate; with `--ship`, the default is learned on both but every twentieth song, and written to
-the package in half precision. Songs that test are never touched. An interrupted run goes on.
+validate; songs that test are never touched. With `--ship`, the default is written to the package
+in half precision. What was learned before is loaded, and an interrupted run goes on.
 """
 
 import argparse
@@ -20,8 +20,9 @@ from score_data import Side, Song, Source, songs
 from segue.model.score.rolls import MODEL, RollModel
 from segue.model.score.shipped import WEIGHTS
 from segue.train.loop import STATE, Progress
-from segue.train.score import RollTrack, train_on
+from segue.train.score import train_on
 from segue.train.score_options import ScoreTraining
+from segue.train.score_windows import RollTrack
 
 MODELS: dict[str, ScoreTraining] = {
     "classic": ScoreTraining("conv"),
@@ -32,7 +33,6 @@ MODELS: dict[str, ScoreTraining] = {
 #: How often a source is drawn from.
 SHARES: dict[Source, float] = {"pop909": 0.55, "folk": 0.2, "multitrack": 0.25}
 FEWEST_BARS = 8
-HELD_WHEN_SHIPPED = 20
 
 
 def main() -> None:
@@ -50,12 +50,8 @@ def main() -> None:
     for name in options.names:
         learned(MODELS[name], learn, validate, options.work / name, options.minutes)
     if options.ship:
-        every = [*learn, *validate]
-        judged = every[::HELD_WHEN_SHIPPED]
-        held = {id(track) for track in judged}
-        rest = [track for track in every if id(track) not in held]
-        folder = options.work / "shipped"
-        model = learned(MODELS["default"], rest, judged, folder, options.minutes)
+        folder = options.work / "default"
+        model = learned(MODELS["default"], learn, validate, folder, options.minutes)
         model.save(WEIGHTS, torch.float16)
         print(f"{WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.2f} MB, {model.fingerprint}")
 

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segue.errors import BadArgument
-from segue.represent.score.roll_changes import replayed, thinned, transposed, without_some
+from segue.represent.score.roll_changes import thinned, transposed
 from segue.represent.score.roll_notes import (
     WINDOW_SHAPE,
     BoolArray,
+    cells_of,
+    check_windows,
     notes_of,
     packed,
     unpacked,
@@ -36,6 +38,7 @@ def test_the_notes_make_the_roll_again(seed: int, share: float) -> None:
         assert not again[window, step - 1 : step + length, pitch, instrument].any() or step == 0
         again[window, step : step + length, pitch, instrument] = True
     assert np.array_equal(again.reshape(cells.shape), cells)
+    assert np.array_equal(cells_of(notes), cells)
 
 
 def test_notes_come_by_window_instrument_step_and_pitch() -> None:
@@ -45,9 +48,18 @@ def test_notes_come_by_window_instrument_step_and_pitch() -> None:
     assert notes.windows == 3
 
 
+def test_a_whole_song_has_the_notes_of_its_windows() -> None:
+    cells = random_cells(5, 2)
+    song = notes_of(cells.reshape(1, 8, *cells.shape[2:]))
+    assert song.windows == 1
+    assert song.length.sum() == notes_of(cells).length.sum()
+    first = notes_of(cells).first(1)
+    assert np.array_equal(cells_of(first), cells[:1])
+
+
 def test_what_is_no_window_is_refused() -> None:
     with pytest.raises(BadArgument, match=r"expected windows of shape \(n, 4, 48, 84, 5\), bool"):
-        notes_of(np.zeros((4, 48, 84, 5), np.bool_))
+        check_windows(np.zeros((4, 48, 84, 5), np.bool_))
 
 
 def test_packing_is_undone() -> None:
@@ -96,15 +108,3 @@ def test_thinning_leaves_out_whole_notes_and_keeps_one() -> None:
     gone = thinned(cells, 1.0, np.random.default_rng(0))
     assert gone.any(axis=(1, 2, 3, 4)).all()
     assert np.bincount(notes_of(gone).window).tolist() == [1] * 20
-
-
-def test_an_instrument_is_left_out_or_replayed() -> None:
-    cells = random_cells(4, 40)
-    playing = cells.any(axis=(1, 2, 3)).sum(axis=1)
-    rng = np.random.default_rng(0)
-    left = without_some(cells, 1.0, rng).any(axis=(1, 2, 3)).sum(axis=1)
-    assert np.array_equal(left, playing - (playing > 1))
-    other = replayed(cells, 1.0, rng)
-    assert np.array_equal(other[..., [0, 3]], cells[..., [0, 3]])
-    assert np.array_equal(other.sum(axis=-1), cells.sum(axis=-1))
-    assert not np.array_equal(other, cells)

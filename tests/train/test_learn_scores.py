@@ -11,11 +11,20 @@ import torch
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.model.score.roll_vae import RollVAE, classic, default, lstm
 from segue.model.score.rolls import RollModel
-from segue.represent.score.roll_notes import unpacked
-from segue.train import score
+from segue.represent.score.roll_notes import BoolArray, RollNotes, cells_of, notes_of, unpacked
+from segue.train import score, score_windows
 from segue.train.loop import Progress
-from segue.train.score import RollTrack, Windows, split, train_score
+from segue.train.score import split, train_score
 from segue.train.score_options import ScoreTraining
+from segue.train.score_windows import (
+    RollTrack,
+    Windows,
+    replayed,
+    thinned,
+    together,
+    transposed,
+    without_some,
+)
 
 
 def tune(seed: int, bars: int = 9) -> RollTrack:
@@ -43,8 +52,8 @@ TRAININGS = [
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(score, "BATCH", 8)
-    monkeypatch.setattr(score, "DECODED", 5)
+    monkeypatch.setattr(score_windows, "BATCH", 8)
+    monkeypatch.setattr(score_windows, "DECODED", 5)
     monkeypatch.setattr(score, "STEPS_PER_EPOCH", 10)
     monkeypatch.setattr(score, "VALIDATION_BATCHES", 1)
     monkeypatch.setattr(score, "SETTLING_WINDOWS", 20)
@@ -110,13 +119,53 @@ def test_the_weight_of_the_divergence_rises(tmp_path: Path) -> None:
 
 def test_batches_depend_on_the_seed_alone_and_pair_windows_of_a_song() -> None:
     windows = Windows(TUNES, contrast=True)
-    (given, wanted), (again, _) = (windows.draw(np.random.default_rng(3)) for _ in range(2))
-    assert torch.equal(given, again)
-    assert given.shape == (8, 2, 4, 48, 84, 5)
+    (wanted, table), (_, again) = (windows.draw(np.random.default_rng(3)) for _ in range(2))
+    assert torch.equal(table, again)
     assert wanted.shape == (5, 4, 48, 84, 5)
-    assert not (given[:5, 0] & ~wanted).any()  # thinned
-    plain, same = Windows(TUNES, contrast=False).draw(np.random.default_rng(3))
-    assert torch.equal(plain[:, 0], same)
+    notes = RollNotes.of(table.numpy().T, 16)
+    assert np.array_equal(np.unique(notes.window), np.arange(16))
+    given = cells_of(notes.first(5))
+    assert not (given & ~wanted.numpy()).any()  # thinned
+    assert given.sum() > 0.8 * wanted.sum()
+    (plain,) = Windows(TUNES, contrast=False).draw(np.random.default_rng(3))
+    assert plain.shape == (8, 4, 48, 84, 5)
+
+
+def song_notes(track: RollTrack) -> RollNotes:
+    return notes_of(unpacked(track.bars)[None])
+
+
+def some_windows() -> tuple[RollNotes, BoolArray]:
+    notes = together([(song_notes(track), start) for start, track in enumerate(TUNES[:6])])
+    return notes, np.stack([unpacked(track.window(n)) for n, track in enumerate(TUNES[:6])])
+
+
+def test_windows_cut_as_notes_are_those_cut_as_cells() -> None:
+    notes, cells = some_windows()
+    assert np.array_equal(cells_of(notes), cells)
+    held = np.ones((8, 48, 84, 5), np.bool_)
+    held[..., :40, :] = held[..., 41:, :] = False
+    (across,) = cells_of(together([(song_notes(RollTrack.of("held", held)), 2)]))
+    assert np.array_equal(across, held[:4])
+
+
+def test_changes_keep_the_rhythm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score_windows, "TRANSPOSED", 1.0)
+    notes, cells = some_windows()
+    rng = np.random.default_rng(0)
+    moved = cells_of(transposed(notes, rng))
+    assert np.array_equal(moved[..., 0], cells[..., 0])
+    assert np.array_equal(moved[..., 1:].any(axis=3), cells[..., 1:].any(axis=3))
+    other = cells_of(replayed(notes, rng))
+    assert np.array_equal(other[..., [0, 3]], cells[..., [0, 3]])
+    assert np.array_equal(other.any(axis=-1), cells.any(axis=-1))
+    left = cells_of(without_some(notes, 2, rng))
+    assert np.array_equal(left[:2], cells[:2])
+    playing = left.any(axis=(1, 2, 3)).sum(axis=1)
+    assert set(playing.tolist()) == {2, 3}
+    thin = thinned(notes, rng)
+    assert 0.8 < len(thin.window) / len(notes.window) < 1
+    assert np.array_equal(np.unique(thin.window), np.arange(6))
 
 
 def test_scores_shorter_than_a_window_are_filled_with_silence() -> None:

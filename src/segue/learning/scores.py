@@ -21,8 +21,9 @@ from segue.store import Store
 from segue.store.cache import Cache
 from segue.train.loop import MODEL
 from segue.train.loop import Watcher as TrainingWatcher
-from segue.train.score import RollTrack, train_score
+from segue.train.score import train_score
 from segue.train.score_options import ScoreTraining
+from segue.train.score_windows import RollTrack
 
 ROLLS: Final = "rolls"
 _NOWHERE: Final = np.empty(0, np.float32)

@@ -3,22 +3,20 @@
 import hashlib
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.errors import TrainingFailed
 from segue.model.score.roll_vae import LossParts, RollVAE
 from segue.model.score.rolls import MODEL, RollModel
-from segue.represent.score.roll_changes import replayed, thinned, transposed, without_some
-from segue.represent.score.roll_notes import WINDOW_BARS, BoolArray, packed, unpacked
-from segue.train.loop import Batch, Objective, Trained, Watcher, fit
+from segue.train.loop import Objective, Trained, Watcher, fit
 from segue.train.score_options import ScoreTraining
+from segue.train.score_windows import RollTrack, Windows
 from segue.train.setting import LoopConfig
 
 FEWEST_TRACKS: Final = 3
@@ -26,11 +24,8 @@ VALIDATION_SHARE: Final = 0.1
 EPOCHS: Final = 100
 STEPS_PER_EPOCH: Final = 50
 PATIENCE: Final = 10
-BATCH: Final = 96
-#: So many of a batch that learns by contrast are decoded, too: decoding is dear.
-DECODED: Final = 40
 VALIDATION_BATCHES: Final = 3
-LEARNING_RATE: Final = 2e-3
+LEARNING_RATE: Final = 3e-3
 PUBLISHED_RATE: Final = 1e-3
 #: What telling songs apart counts for beside what a window's cells cost, both in nats.
 CONTRAST: Final = 200.0
@@ -38,54 +33,9 @@ CONTRAST: Final = 200.0
 FREE_NATS: Final = 0.05
 #: Nats are many: the loss is of about 1 in size so that rates suit all networks.
 _SCALE: Final = 1 / 100
-TRANSPOSED: Final = 6  # semitones, up or down
-THINNED: Final = 0.15  # of the notes, at most
-SILENCED: Final = 0.3
-REPLAYED: Final = 0.2
 #: Windows that set the thresholds and the spread.
 SETTLING_WINDOWS: Final = 1024
 _PARTS_KEPT: Final = 50
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RollTrack:
-    """A score to learn from.
-
-    Attributes
-    ----------
-    name : str
-        Its content hash, say: the same scores are always divided alike.
-    bars : ndarray, shape (bars, 2520), uint8
-        Its cells, packed by `segue.represent.score.roll_notes.packed`.
-    group : str
-        What is never divided between learning and judging, an album say; "" for itself.
-    weight : float
-        How often it is drawn, beside the others.
-    """
-
-    name: str
-    bars: NDArray[np.uint8]
-    group: str = ""
-    weight: float = 1.0
-
-    @classmethod
-    def of(cls, name: str, cells: BoolArray, group: str = "") -> "RollTrack":
-        """Pack a roll's cells, shape (bars, 48, 84, 5), bool."""
-        return cls(name, packed(cells), group)
-
-    def starts(self) -> NDArray[np.int64]:
-        """Return where windows with a note begin; of a shorter score, its first bar."""
-        sounds = np.flatnonzero(self.bars.any(axis=1))
-        last = max(len(self.bars) - WINDOW_BARS, 0)
-        from_each = sounds[:, None] - np.arange(WINDOW_BARS)
-        return np.unique(from_each.clip(0, last))
-
-    def window(self, start: int) -> NDArray[np.uint8]:
-        """Return four packed bars; silence where the score has fewer."""
-        found = self.bars[start : start + WINDOW_BARS]
-        if len(found) == WINDOW_BARS:
-            return found
-        return np.pad(found, ((0, WINDOW_BARS - len(found)), (0, 0)))
 
 
 def split(tracks: Sequence[RollTrack]) -> tuple[list[RollTrack], list[RollTrack]]:
@@ -168,8 +118,8 @@ def train_on(
     held = Windows(validate, contrast=bool(config.invariant))
     parts: deque[dict[str, float]] = deque(maxlen=_PARTS_KEPT)
 
-    def loss(net: Any, given: Tensor, wanted: Tensor) -> Tensor:
-        found: LossParts = net.loss(given, wanted)
+    def loss(net: Any, *batch: Tensor) -> Tensor:
+        found: LossParts = net.loss(*batch)
         weight = training.kl_weight * (
             _warmth(network.seen, training.warm_up) if network.training else 1
         )
@@ -236,80 +186,8 @@ def train_on(
         np.eye(size, dtype=np.float32),
         told,
     )
-    model.settle(held.some(SETTLING_WINDOWS, training.seed))
+    model.settle(held.some(SETTLING_WINDOWS, np.random.default_rng(training.seed)))
     return model, trained
-
-
-class Windows:
-    """Draws windows of four bars.
-
-    Parameters
-    ----------
-    tracks : sequence of RollTrack
-    contrast : bool
-        Draw two windows of each song, changed: transposed, thinned, without an instrument, by
-        other instruments. Else one, as it is.
-    """
-
-    def __init__(self, tracks: Sequence[RollTrack], *, contrast: bool) -> None:
-        self._tracks = tracks
-        self._starts = [track.starts() for track in tracks]
-        weights = np.array([track.weight for track in tracks])
-        self._weights = weights / weights.sum()
-        self._contrast = contrast
-
-    def draw(self, rng: np.random.Generator) -> Batch:
-        """Draw a batch: what is given, and what is wanted of the first windows."""
-        count = min(BATCH, int(np.count_nonzero(self._weights)))
-        if not self._contrast:
-            count = BATCH
-        chosen = rng.choice(
-            len(self._tracks), count, replace=not self._contrast, p=self._weights
-        ).tolist()
-        pairs = [self._two(number, rng) for number in chosen]
-        first = unpacked(np.stack([pair[0] for pair in pairs]))
-        if not self._contrast:
-            return torch.from_numpy(first[:, None]), torch.from_numpy(first)
-        second = unpacked(np.stack([pair[1] for pair in pairs]))
-        first = self._changed(first, rng)
-        # What is given of the first is wanted whole, so that it is mended too.
-        wanted = first[:DECODED].copy()
-        first = thinned(first, float(rng.uniform(0, THINNED)), rng)
-        second = without_some(self._changed(second, rng), SILENCED, rng)
-        second = thinned(second, float(rng.uniform(0, THINNED)), rng)
-        given = np.stack([first, second], axis=1)
-        return torch.from_numpy(given), torch.from_numpy(wanted)
-
-    def fixed(self, count: int, seed: int) -> list[Batch]:
-        """Draw batches that are always the same."""
-        return [self.draw(np.random.default_rng([seed, number])) for number in range(count)]
-
-    def some(self, count: int, seed: int) -> BoolArray:
-        """Draw windows as they are, shape (count, 4, 48, 84, 5)."""
-        rng = np.random.default_rng(seed)
-        chosen = rng.choice(len(self._tracks), count, p=self._weights).tolist()
-        return unpacked(np.stack([self._two(number, rng)[0] for number in chosen]))
-
-    def _two(
-        self, number: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Cut two windows, which share no bar where the song is long enough."""
-        starts = self._starts[number]
-        first = int(rng.choice(starts))
-        apart = starts[np.abs(starts - first) >= WINDOW_BARS]
-        second = int(rng.choice(apart if len(apart) else starts))
-        track = self._tracks[number]
-        return track.window(first), track.window(second)
-
-    @staticmethod
-    def _changed(cells: BoolArray, rng: np.random.Generator) -> BoolArray:
-        moved = [
-            transposed(window, int(by))
-            for window, by in zip(
-                cells, rng.integers(-TRANSPOSED, TRANSPOSED + 1, len(cells)), strict=True
-            )
-        ]
-        return replayed(np.stack(moved), REPLAYED, rng)
 
 
 def _warmth(seen: Tensor, steps: int) -> float:

@@ -7,7 +7,7 @@ from segue.errors import BadArgument, check_seed
 from segue.model.score.roll_vae import RollVAEConfig, classic, default, lstm
 
 #: Chosen as JOURNAL.md tells: below 1, or the decoder hears too little of what it should play.
-DEFAULT_BETA: Final = 0.2
+DEFAULT_BETA: Final = 0.02
 PUBLISHED_BETA: Final = 1.0
 
 

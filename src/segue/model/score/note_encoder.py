@@ -9,15 +9,16 @@ part, so a transposed window gives the same numbers. The other part reads pitche
 Shape legend: B windows, N notes, K neighbours, F frames of a quarter, C channels, D latent.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from segue.represent.score.piano_roll import INSTRUMENTS, PITCHES, STEPS
-from segue.represent.score.roll_notes import WINDOW_STEPS, BoolArray, RollNotes, notes_of
+from segue.represent.score.roll_notes import WINDOW_STEPS, RollNotes
 
 Ints = NDArray[np.int64]
 
@@ -37,8 +38,27 @@ _FAR: Final = 48
 _LAGS: Final = _NEAR + (_FAR - _NEAR) // 3
 _LENGTHS: Final = np.array([1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 36, 48, 72, 96])
 _SIXTEENTHS: Final = STEPS // 3
+#: How much the histogram of motions weighs at first.
+_COUNTED: Final = 10.0
+#: Latents begin with little noise: a decoder that hears nothing in them learns to do without.
+_FIRST_LOG_VARIANCE: Final = -4.0
 _DRUMS: Final = 0
 _KINDS: Final = len(INSTRUMENTS)  # of one's own instrument, or of another pitched one
+
+
+class Parts(NamedTuple):
+    """Mean and log-variance of both parts of latents, float32.
+
+    Attributes
+    ----------
+    invariant, invariant_log_variance : Tensor, shape (B, invariant)
+    absolute, absolute_log_variance : Tensor, shape (count, absolute)
+    """
+
+    invariant: Tensor
+    invariant_log_variance: Tensor
+    absolute: Tensor
+    absolute_log_variance: Tensor
 
 
 class NoteEncoder(nn.Module):
@@ -81,40 +101,36 @@ class NoteEncoder(nn.Module):
             nn.BatchNorm1d(3 * width),
             nn.ReLU(),
         )
-        self.to_invariant = nn.Linear(6 * width, 2 * invariant)
+        self.to_invariant = nn.Linear(7 * width, 2 * invariant)
         self.dense = nn.Sequential(
             nn.Linear(2 * width * FRAMES, 2 * width, bias=False),
             nn.BatchNorm1d(2 * width),
             nn.ReLU(),
         )
         self.to_absolute = nn.Linear(2 * width, 2 * absolute)
+        for layer in (self.to_invariant, self.to_absolute):
+            nn.init.constant_(layer.bias[layer.out_features // 2 :], _FIRST_LOG_VARIANCE)
 
-    def forward(self, cells: BoolArray) -> tuple[Tensor, Tensor]:
+    def forward(self, notes: RollNotes, count: int | None = None) -> Parts:
         """Encode windows.
 
         Parameters
         ----------
-        cells : ndarray, shape (B, 4, 48, 84, 5), bool
+        notes : RollNotes
+            Of B windows of four bars; ordered.
+        count : int, optional
+            Encode the first windows alone to the absolute part; 0 for none.
 
         Returns
         -------
-        mean, log_variance : Tensor, shape (B, invariant + absolute), float32
+        Parts
         """
-        notes = notes_of(cells)
         about_NC = self._about(notes)
         around_NC, first = self._invariant(notes, about_NC)
-        second = self._absolute(notes, about_NC + around_NC)
-        mean, log_variance = (
-            torch.cat(parts, dim=1).float()
-            for parts in zip(first.chunk(2, 1), second.chunk(2, 1), strict=True)
-        )
-        return mean, log_variance
-
-    def invariant(self, cells: BoolArray) -> tuple[Tensor, Tensor]:
-        """Encode windows to the part that knows no key, alone; (B, invariant) each."""
-        notes = notes_of(cells)
-        mean, log_variance = self._invariant(notes, self._about(notes))[1].float().chunk(2, 1)
-        return mean, log_variance
+        some = notes if count is None else notes.first(count)
+        near_NC = (about_NC + around_NC)[: len(some.window)]
+        second = self._absolute(some, near_NC) if some.windows else first[:0]
+        return Parts(*first.float().chunk(2, 1), *second.float().chunk(2, 1))
 
     def _about(self, notes: RollNotes) -> Tensor:
         """Describe each note by itself: place in the bar, length, instrument, drum."""
@@ -126,11 +142,17 @@ class NoteEncoder(nn.Module):
         return torch.add(h_NC, drum_NC)
 
     def _invariant(self, notes: RollNotes, about_NC: Tensor) -> tuple[Tensor, Tensor]:
-        around_NC = self.pairs(self._index(neighbours(notes)))
-        around_NC = around_NC + self.motions(self._index(motions(notes)))
+        moved_NC = self.motions(self._index(motions(notes)))
+        around_NC = self.pairs(self._index(neighbours(notes))) + moved_NC
         h_BCF = self.relative(about_NC + around_NC, self._frame(notes), notes.windows)
         h_BCS = self.over_time(h_BCF)
-        return around_NC, self.to_invariant(torch.cat([h_BCS.mean(2), h_BCS.amax(2)], dim=1))
+        # Beside what is learned of them, how often each motion comes: a histogram tells songs
+        # apart before anything is learned.
+        counted_BC = moved_NC.new_zeros(notes.windows, moved_NC.shape[1])
+        counted_BC = counted_BC.index_add(0, self._index(notes.window), moved_NC)
+        counted_BC = F.normalize(counted_BC, dim=1)
+        joined = torch.cat([h_BCS.mean(2), h_BCS.amax(2), counted_BC * _COUNTED], dim=1)
+        return around_NC, self.to_invariant(joined)
 
     def _absolute(self, notes: RollNotes, about_NC: Tensor) -> Tensor:
         pitch_NC = self.pitches(self._index(notes.instrument * PITCHES + notes.pitch))

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from segue.errors import BadArgument
 from segue.model.score.decoders import ConvDecoder, StepDecoder
 from segue.model.score.encoders import STRIDES, ConvEncoder, LSTMEncoder
-from segue.model.score.note_encoder import NoteEncoder
-from segue.represent.score.roll_notes import BoolArray
+from segue.model.score.note_encoder import NoteEncoder, Parts
+from segue.represent.score.roll_notes import BoolArray, RollNotes, notes_of
 
 Encoder = Literal["notes", "conv", "lstm"]
 
@@ -154,6 +154,8 @@ class RollVAE(nn.Module):
         -------
         Latents
         """
+        if isinstance(self.encoder, NoteEncoder):
+            return _joined(self.encoder(notes_of(cells)))
         mean, log_variance = self.encoder(cells)
         return Latents(mean, log_variance.clamp(-_WIDEST, _WIDEST))
 
@@ -165,33 +167,44 @@ class RollVAE(nn.Module):
     def likeness(self, cells: BoolArray) -> Tensor:
         """Return the means of what is compared for likeness, shape (B, dimension)."""
         if isinstance(self.encoder, NoteEncoder):
-            return self.encoder.invariant(cells)[0]
+            return torch.as_tensor(self.encoder(notes_of(cells), 0).invariant)
         return self.encode(cells).mean
 
-    def loss(self, given: Tensor, wanted: Tensor) -> "LossParts":
+    def loss(self, wanted: Tensor, table: Tensor | None = None) -> "LossParts":
         """Tell what a batch costs.
 
         Parameters
         ----------
-        given : Tensor, shape (B, views, 4, 48, 84, 5), bool
-            The window to encode, and, where the encoder has an invariant part, another window
-            of the same song.
         wanted : Tensor, shape (b, 4, 48, 84, 5), bool
-            What the first b of the windows to encode should be decoded to.
+            Windows to decode.
+        table : Tensor, shape (N, 5), int64, optional
+            Where the encoder reads notes: those of an even number of windows, of which the
+            first b are those to decode, and each in the second half is of the same song as the
+            one in its place in the first. Columns as the arrays of `RollNotes`, ordered; every
+            window has a note.
 
         Returns
         -------
         LossParts
         """
-        cells = given.cpu().numpy()
-        latents = self.encode(cells[: len(wanted), 0])
+        if table is None or not isinstance(self.encoder, NoteEncoder):
+            latents = self.encode(wanted.cpu().numpy())
+            contrast = wanted.new_zeros((), dtype=torch.float32)
+        else:
+            columns = table.cpu().numpy().T
+            notes = RollNotes.of(columns, int(columns[0, -1]) + 1)
+            parts: Parts = self.encoder(notes, len(wanted))
+            latents = _joined(parts)
+            contrast = likeness_loss(*parts.invariant.chunk(2))
         reconstruction = reconstruction_loss(self.decode(latents.sample()), wanted)
-        contrast = reconstruction.new_zeros(())
-        if isinstance(self.encoder, NoteEncoder):
-            others = self.encoder.invariant(np.concatenate([cells[len(wanted) :, 0], cells[:, 1]]))
-            first = torch.cat([latents.mean[:, : self.config.invariant], others[0]])
-            contrast = likeness_loss(*first.chunk(2))
         return LossParts(reconstruction.mean(), kl_divergence(latents), contrast)
+
+
+def _joined(parts: Parts) -> Latents:
+    count = len(parts.absolute)
+    mean = torch.cat([parts.invariant[:count], parts.absolute], dim=1)
+    both = (parts.invariant_log_variance[:count], parts.absolute_log_variance)
+    return Latents(mean, torch.cat(both, dim=1).clamp(-_WIDEST, _WIDEST))
 
 
 def reconstruction_loss(logits: Tensor, cells: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Changed copies of piano rolls, to learn and to test with: transposed, thinned, replayed."""
+"""Changed copies of piano rolls: transposed, thinned."""
 
 from typing import Final
 
@@ -82,48 +82,3 @@ def _silence(cells: BoolArray, notes: RollNotes, gone: NDArray[np.bool_]) -> Non
         for column in (notes.window, notes.step, notes.pitch, notes.instrument)
     )
     steps[window, step + within, pitch, instrument] = False
-
-
-def without_some(cells: BoolArray, share: float, rng: np.random.Generator) -> BoolArray:
-    """Leave out one instrument of some windows, where two or more play.
-
-    Parameters
-    ----------
-    cells : ndarray, shape (windows, 4, 48, 84, 5), bool
-    share : float
-        Of the windows.
-    rng : Generator
-
-    Returns
-    -------
-    ndarray
-        A copy.
-    """
-    result = cells.copy()
-    for window in np.flatnonzero(rng.random(len(cells)) < share):
-        playing = np.flatnonzero(cells[window].any(axis=(0, 1, 2)))
-        if len(playing) > 1:
-            result[window, ..., rng.choice(playing)] = False
-    return result
-
-
-def replayed(cells: BoolArray, share: float, rng: np.random.Generator) -> BoolArray:
-    """Give the parts of some windows to other instruments; drums and bass stay.
-
-    Parameters
-    ----------
-    cells : ndarray, shape (windows, 4, 48, 84, 5), bool
-    share : float
-        Of the windows.
-    rng : Generator
-
-    Returns
-    -------
-    ndarray
-        A copy.
-    """
-    result = cells.copy()
-    for window in np.flatnonzero(rng.random(len(cells)) < share):
-        order = rng.permutation([1, 2, 4])
-        result[window][..., [1, 2, 4]] = cells[window][..., order]
-    return result

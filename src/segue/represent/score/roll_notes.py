@@ -1,7 +1,8 @@
 """The notes of piano rolls, as tables: rolls are sparse, one cell in some hundred sounds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ Ints = NDArray[np.int64]
 class RollNotes:
     """The notes of some windows: cells that follow one another are one note.
 
-    By window, instrument, step, pitch. All arrays have the shape (notes,), int64.
+    All arrays have the shape (notes,), int64.
 
     Attributes
     ----------
@@ -45,42 +46,58 @@ class RollNotes:
     length: Ints
     windows: int
 
+    @classmethod
+    def of(cls, columns: Sequence[Ints] | Ints, windows: int) -> "RollNotes":
+        """Take the arrays in the order in which they stand above."""
+        window, instrument, step, pitch, length = columns
+        return cls(window, instrument, step, pitch, length, windows)
+
+    def ordered(self) -> "RollNotes":
+        """Return the notes by window, instrument, step, pitch."""
+        return self.only(np.lexsort((self.pitch, self.step, self.instrument, self.window)))
+
+    def only(self, which: NDArray[Any] | slice, windows: int | None = None) -> "RollNotes":
+        """Return some of the notes, and, if told so, of so many windows."""
+        return RollNotes(
+            self.window[which],
+            self.instrument[which],
+            self.step[which],
+            self.pitch[which],
+            self.length[which],
+            self.windows if windows is None else windows,
+        )
+
+    def first(self, windows: int) -> "RollNotes":
+        """Return the notes of the first windows, of notes that are by window."""
+        return self.only(slice(0, int(np.searchsorted(self.window, windows))), windows)
+
 
 def notes_of(cells: BoolArray) -> RollNotes:
     """Find the notes.
 
     Parameters
     ----------
-    cells : ndarray, shape (windows, 4, 48, 84, 5), bool
+    cells : ndarray, shape (windows, bars, 48, 84, 5), bool
 
     Returns
     -------
     RollNotes
-
-    Raises
-    ------
-    BadArgument
-        The shape is another.
+        Ordered.
     """
-    check_windows(cells)
-    count = len(cells)
-    rows = np.ascontiguousarray(cells).reshape(count, WINDOW_STEPS, _ROW).view(np.uint32)
+    count, bars = cells.shape[:2]
+    rows = np.ascontiguousarray(cells).reshape(count, bars * STEPS, _ROW).view(np.uint32)
     silence = np.zeros_like(rows[:, :1])
     before = np.concatenate([silence, rows], axis=1)
     after = np.concatenate([rows, silence], axis=1)
     changed = before ^ after
     begins, ends = _places(changed & after), _places(changed & before)
     # Both by window, cell and step, so that each beginning stands beside its end.
-    steps = WINDOW_STEPS + 1
+    steps = bars * STEPS + 1
     on, off = (np.sort(_by_cell(places, steps)) for places in (begins, ends))
     window, rest = np.divmod(on, _ROW * steps)
     cell, step = np.divmod(rest, steps)
     pitch, instrument = np.divmod(cell, len(INSTRUMENTS))
-    order = np.lexsort((pitch, step, instrument, window))
-    length = off - on
-    return RollNotes(
-        window[order], instrument[order], step[order], pitch[order], length[order], count
-    )
+    return RollNotes(window, instrument, step, pitch, off - on, count).ordered()
 
 
 def check_windows(cells: BoolArray) -> None:
@@ -143,3 +160,13 @@ def unpacked(bars: NDArray[np.uint8]) -> BoolArray:
     """Undo `packed`."""
     cells = np.unpackbits(bars, axis=-1).view(np.bool_)
     return cells.reshape(*bars.shape[:-1], *WINDOW_SHAPE[1:])
+
+
+def cells_of(notes: RollNotes) -> BoolArray:
+    """Undo `notes_of`, of windows of four bars; shape (windows, 4, 48, 84, 5), bool."""
+    edges = np.zeros((notes.windows, WINDOW_STEPS + 1, PITCHES, len(INSTRUMENTS)), np.int8)
+    np.add.at(edges, (notes.window, notes.step, notes.pitch, notes.instrument), 1)
+    end = notes.step + notes.length
+    np.add.at(edges, (notes.window, end, notes.pitch, notes.instrument), -1)
+    sounding = np.cumsum(edges[:, :-1], axis=1, dtype=np.int8) > 0
+    return np.asarray(sounding.reshape(-1, *WINDOW_SHAPE))

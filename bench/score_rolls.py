@@ -1,0 +1,190 @@
+"""What the shipped autoencoder of rolls keeps of music, and what its samples are like.
+
+    python bench/score_rolls.py --data ../shared/data --work DIR [--picture FILE]
+
+1. Notes found again (onset and pitch) in reconstructions of four bars of songs that were not
+   learned from, for each instrument.
+2. The statistics of MuseGAN of those bars, of their reconstructions and of samples.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from score_data import Song, songs
+from score_retrieval import DROPPED, FEWEST_BARS, starts
+from segue.measure.rolls import (
+    drum_pattern,
+    empty_bars,
+    note_scores,
+    qualified_notes,
+    tonal_distance,
+    used_pitch_classes,
+)
+from segue.model.score.rolls import RollModel
+from segue.represent.score.piano_roll import INSTRUMENTS, PITCHES, STEPS
+from segue.represent.score.roll_changes import thinned
+from segue.represent.score.roll_notes import WINDOW_BARS, WINDOW_STEPS, BoolArray, unpacked
+from tables import keep, table
+
+WINDOWS_OF_EACH = 2
+SAMPLES = 512
+SEED = 0
+#: Two instruments whose harmony is compared.
+PAIRS = ((1, 2), (1, 3), (1, 4), (2, 3), (2, 4), (3, 4))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--picture", type=Path, help="draw some windows, and what came of them")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    model = RollModel.shipped()
+    held = [song for song in songs(options.data, options.work) if song.side == "test"]
+    kinds = {
+        "multitrack": windows(held, "multitrack", 8),
+        "POP909": windows(held, "pop909", 1),
+        "folk tunes": windows(held, "folk", WINDOWS_OF_EACH),
+    }
+    together = np.concatenate(list(kinds.values()))
+    drawn = model.to_cells(model.decode(model.sample(SAMPLES, SEED)))
+    sections = [found_again(model, kinds), statistics(model, together, drawn)]
+    keep("score_rolls", "Rolls reconstructed and drawn", sections)
+    if options.picture:
+        draw(model, kinds, drawn, options.picture)
+
+
+def windows(held: Sequence[Song], source: str, of_each: int) -> BoolArray:
+    rng = np.random.default_rng(SEED)
+    chosen = []
+    for song in held:
+        if song.source != source or len(song.bars) < FEWEST_BARS:
+            continue
+        at = starts(song)
+        some = rng.choice(at, min(of_each, len(at)), replace=False).tolist()
+        chosen += [song.bars[start : start + WINDOW_BARS] for start in some]
+    return unpacked(np.stack(chosen))
+
+
+def reconstructed(model: RollModel, cells: BoolArray) -> BoolArray:
+    return model.to_cells(model.decode(model.encode(cells)[0]))
+
+
+def found_again(model: RollModel, kinds: dict[str, BoolArray]) -> str:
+    body = []
+    for kind, cells in kinds.items():
+        thin = thinned(cells, DROPPED, np.random.default_rng(SEED))
+        rows = {kind: reconstructed(model, cells)}
+        rows[f"{kind}, 10 % of the notes dropped before"] = reconstructed(model, thin)
+        for name, again in rows.items():
+            body.append((f"{name} ({len(cells)})", *f1_of_each(again, cells)))
+    return "\n".join(
+        [
+            "## Notes found again\n",
+            "F1 of notes by exact onset (of 48 steps in a bar) and pitch; of bars of held-out "
+            "songs, decoded from the mean of their latents with the calibrated thresholds "
+            f"({', '.join(f'{value:.2f}' for value in model.thresholds)}).\n",
+            table(("bars of", *INSTRUMENTS, "all"), body),
+        ]
+    )
+
+
+def f1_of_each(estimate: BoolArray, reference: BoolArray) -> list[float | str]:
+    shape = (len(reference), WINDOW_STEPS, PITCHES, len(INSTRUMENTS))
+    one, other = estimate.reshape(shape), reference.reshape(shape)
+    each = [note_scores(one[..., i], other[..., i]) for i in range(len(INSTRUMENTS))]
+    found = [score.f1 if score.reference else "–" for score in each]
+    total = sum(score.estimated + score.reference for score in each)
+    return [*found, 2 * sum(score.found for score in each) / total]
+
+
+def statistics(model: RollModel, music: BoolArray, drawn: BoolArray) -> str:
+    columns = {
+        "music": music,
+        "reconstructed": reconstructed(model, music),
+        "drawn": drawn,
+    }
+    flat = {
+        name: cells.reshape(-1, STEPS, PITCHES, len(INSTRUMENTS)) for name, cells in columns.items()
+    }
+    rows: list[tuple[object, ...]] = []
+    for number, name in enumerate(INSTRUMENTS):
+        rows.append(
+            (f"empty bars, {name}", *(empty_bars(bars[..., number]) for bars in flat.values()))
+        )
+    for number, name in enumerate(INSTRUMENTS[1:], start=1):
+        rows.append(
+            (
+                f"used pitch classes, {name}",
+                *(used_pitch_classes(bars[..., number]) for bars in flat.values()),
+            )
+        )
+    for number, name in enumerate(INSTRUMENTS[1:], start=1):
+        rows.append(
+            (
+                f"qualified notes, {name}",
+                *(qualified_notes(bars[..., number]) for bars in flat.values()),
+            )
+        )
+    rows.append(
+        ("drum strokes on sixteenths", *(drum_pattern(bars[..., 0]) for bars in flat.values()))
+    )
+    for one, other in PAIRS:
+        rows.append(
+            (
+                f"tonal distance, {INSTRUMENTS[one]} and {INSTRUMENTS[other]}",
+                *(tonal_distance(bars[..., one], bars[..., other]) for bars in flat.values()),
+            )
+        )
+    return "\n".join(
+        [
+            "## The statistics of MuseGAN\n",
+            f"Of {len(music)} windows of four bars of held-out songs, of their reconstructions, "
+            f"and of {len(drawn)} drawn from a normal distribution with the mean and covariance "
+            "of the latents of music. Definitions: `segue/measure/rolls.py`; of bars that are not "
+            "empty where that is meant.\n",
+            table(("statistic", *columns), rows),
+        ]
+    )
+
+
+def draw(model: RollModel, kinds: dict[str, BoolArray], drawn: BoolArray, picture: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+    from matplotlib.colors import to_rgb
+
+    colours = [np.array(to_rgb(c)) for c in ("#666666", "#1f77b4", "#2ca02c", "#d62728", "#ff9900")]
+
+    def image(cells: BoolArray) -> np.ndarray:
+        flat = cells.reshape(WINDOW_STEPS, PITCHES, len(INSTRUMENTS))
+        shown = np.ones((PITCHES, WINDOW_STEPS, 3))
+        for number, colour in enumerate(colours):
+            shown[flat[..., number].T] = colour
+        return shown
+
+    figure, axes = plt.subplots(4, 3, figsize=(15, 11), sharex=True, sharey=True)
+    rows = [cells[[0, 1]] for cells in list(kinds.values())[:2]]
+    shown = np.concatenate(rows)
+    for row, cells in enumerate(shown):
+        again = reconstructed(model, cells[None])[0]
+        for axis, part, name in zip(
+            axes[row], (cells, again, drawn[row]), ("music", "reconstructed", "drawn"), strict=True
+        ):
+            axis.imshow(image(part), origin="lower", aspect="auto", interpolation="nearest")
+            axis.set_title(name, fontsize=9)
+            for bar in range(1, WINDOW_BARS):
+                axis.axvline(bar * STEPS - 0.5, color="0.85", linewidth=0.5)
+    figure.tight_layout()
+    figure.savefig(picture, dpi=80)
+
+
+if __name__ == "__main__":
+    main()
