@@ -1,6 +1,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from conftest import little_score, tune, write_score, write_sound
 from segue.errors import BadArgument, Unreadable
 from segue.ingest.add import AddReport
 from segue.library import Library
+from segue.records import Part
 
 Opener = Callable[[], Library]
 
@@ -181,3 +183,22 @@ def test_a_file_that_is_no_score_cannot_be_asked_with(
     broken.write_bytes(b"MThd nothing")
     with library() as lib, pytest.raises(Unreadable, match=r"broken\.mid"):
         lib.like(broken)
+
+
+def test_hours_of_music_and_a_crowd_of_notes_are_added(library: Opener, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    crowd = np.stack(
+        [np.sort(rng.integers(0, 1900, 100_000)), np.ones(100_000), rng.integers(0, 128, 100_000),
+         np.full(100_000, 90)], axis=1,
+    )  # fmt: skip
+    hours = np.stack(
+        [480 * np.arange(28_800), np.full(28_800, 480), 60 + np.arange(28_800) % 12,
+         np.full(28_800, 90)], axis=1,
+    )  # fmt: skip
+    for name, notes in (("crowd", crowd), ("hours", hours)):
+        part = Part("", 0, False, notes.astype(np.int32))
+        write_score(tmp_path / f"{name}.mid", replace(little_score(0), parts=(part,)))
+    assert add(library, tmp_path).added == 2
+    with library() as lib:
+        assert [track.facts["bars"] for track in lib.tracks()] == [1, 7200]
+        assert lib.usual_space(2) == "score-features"  # too long for a roll

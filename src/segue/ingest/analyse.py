@@ -135,16 +135,19 @@ def _tune(score: Score | Broken) -> DecodedTune | Broken:
     # Here, as in `_decode`, since the parent needs none of it.
     from segue.represent.score.description import describe_score
     from segue.represent.score.piano_roll import PianoRoll
-    from segue.represent.score.roll_notes import packed
+    from segue.represent.score.roll_notes import BAR_BYTES, packed
     from segue.represent.score.shingles import shingles
 
     if isinstance(score, Broken):
         return score
     try:
-        bars = packed(PianoRoll.from_score(score).cells)
+        description = describe_score(score)
     except BadArgument as error:
         return Broken(str(error))
-    description = describe_score(score)
+    try:
+        bars = packed(PianoRoll.from_score(score).cells)
+    except BadArgument:  # too long for a roll: it has no place in that space
+        bars = np.empty((0, BAR_BYTES), np.uint8)
     facts = description.facts
     return DecodedTune(bars, description.vector, facts, shingles(score), float(facts["duration_s"]))
 

@@ -17,6 +17,7 @@ WINDOW_SHAPE: Final = (WINDOW_BARS, STEPS, PITCHES, len(INSTRUMENTS))
 _ROW: Final = PITCHES * len(INSTRUMENTS)
 _WORD: Final = 4  # bytes: the widest word that divides a row
 BAR_CELLS: Final = STEPS * _ROW
+BAR_BYTES: Final = BAR_CELLS // 8
 
 BoolArray = NDArray[np.bool_]
 Ints = NDArray[np.int64]
