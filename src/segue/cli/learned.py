@@ -40,7 +40,7 @@ def reconstruct(
 
     Of a recording, the picture has the spectrogram, its reconstruction, their difference and the
     encoded image; in the sound the phases are guessed. Of a score, it has the piano roll and its
-    reconstruction, which is what is written as MIDI or played.
+    reconstruction, which is what is written as MIDI (with the picture beside it) or played.
 
     Example: segue reconstruct 3 --space dual-axis -o three.png
     """
@@ -76,25 +76,25 @@ def _reconstruct_recording(
 
 def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> dict[str, float]:
     from segue.formats.score.midi import MIDI_SUFFIXES, write_midi
+    from segue.formats.sound import write_wav
     from segue.formats.whole import replacing
     from segue.measure.rolls import note_scores
+    from segue.pictures.rolls import draw_rolls
+    from segue.represent.score.rendering import render
 
     check_target(output, (*MIDI_SUFFIXES, ".wav", *_PICTURES))
     roll, made = lib.scores.given_back(query, space=space)
     score = made.to_score(f"{query}, given back by {space}")
-    if output.suffix.lower() in MIDI_SUFFIXES:
+    suffix = output.suffix.lower()
+    if suffix in MIDI_SUFFIXES:
         with replacing(output) as partial:
             partial.write_bytes(write_midi(score))
-    elif output.suffix.lower() == ".wav":
-        from segue.formats.sound import write_wav
-        from segue.represent.score.rendering import render
-
+    if suffix == ".wav":
         write_wav(output, render(score, _RATE_HZ), _RATE_HZ)
     else:
-        from segue.pictures.rolls import draw_rolls
-
+        picture = output if suffix in _PICTURES else output.with_suffix(".png")
         pair = [("as it is written", roll), (f"given back by {space}", made)]
-        draw_rolls(pair, output, title=str(query), columns=1)
+        draw_rolls(pair, picture, title=query, columns=1)
     return {"note_f1": note_scores(_instruments(made), _instruments(roll)).f1}
 
 
