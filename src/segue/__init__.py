@@ -7,7 +7,8 @@ if TYPE_CHECKING:
     from segue.errors import SegueError
     from segue.library import Library
     from segue.query import Filters
-    from segue.records import Hit, Reason, Space, Span, Track
+    from segue.records import Hit, Part, Reason, Score, Space, Span, Track
+    from segue.represent.score.piano_roll import PianoRoll
 
 __version__ = "0.1.0"
 
@@ -15,7 +16,10 @@ _HOMES = {
     "Filters": "segue.query",
     "Hit": "segue.records",
     "Library": "segue.library",
+    "Part": "segue.records",
+    "PianoRoll": "segue.represent.score.piano_roll",
     "Reason": "segue.records",
+    "Score": "segue.records",
     "SegueError": "segue.errors",
     "Space": "segue.records",
     "Span": "segue.records",
@@ -26,7 +30,10 @@ __all__ = [
     "Filters",
     "Hit",
     "Library",
+    "Part",
+    "PianoRoll",
     "Reason",
+    "Score",
     "SegueError",
     "Space",
     "Span",
