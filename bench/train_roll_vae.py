@@ -19,8 +19,8 @@ import torch
 from score_data import Side, Song, Source, songs
 from segue.model.score.rolls import MODEL, RollModel
 from segue.model.score.shipped import WEIGHTS
-from segue.train.loop import STATE, Progress
-from segue.train.score import train_on
+from segue.train.loop import STATE, Progress, Watcher
+from segue.train.score import decode_better, train_on
 from segue.train.score_options import ScoreTraining
 from segue.train.score_windows import RollTrack
 
@@ -33,6 +33,7 @@ MODELS: dict[str, ScoreTraining] = {
 #: How often a source is drawn from.
 SHARES: dict[Source, float] = {"pop909": 0.55, "folk": 0.2, "multitrack": 0.25}
 FEWEST_BARS = 8
+TOLD_EVERY_S = 20
 
 
 def main() -> None:
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--further", type=float, default=12.0, help="minutes, of decoding alone")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--ship", action="store_true", help="the default, into the package")
     parser.add_argument("names", nargs="*", metavar="NAME")
@@ -52,6 +54,17 @@ def main() -> None:
     if options.ship:
         folder = options.work / "default"
         model = learned(MODELS["default"], learn, validate, folder, options.minutes)
+        further = options.work / "default-decoding"
+        if (further / MODEL).exists():
+            model = RollModel.load(further)
+        elif options.further:
+            resume = (further / STATE).exists()
+            trained = decode_better(
+                model, learn, validate, further, options.further, resume=resume,
+                watch=told("decoding"),
+            )  # fmt: skip
+            print(trained.best, trained.stopped, flush=True)
+            model.save(further / MODEL)
         model.save(WEIGHTS, torch.float16)
         print(f"{WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.2f} MB, {model.fingerprint}")
 
@@ -66,6 +79,24 @@ def tracks(found: Sequence[Song], side: Side) -> list[RollTrack]:
     ]
 
 
+def told(name: str) -> Watcher:
+    """Return what prints how far a run has come, now and then."""
+    last = time.monotonic()
+
+    def watch(at: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last > TOLD_EVERY_S:
+            last = time.monotonic()
+            parts = " ".join(f"{part} {value:.2f}" for part, value in at.parts.items())
+            print(
+                f"{name} {at.epoch}/{at.epochs} {at.step}: {at.loss:.3f} "
+                f"{at.validation_loss:.3f} {parts} {at.items_per_second:.0f}/s",
+                flush=True,
+            )
+
+    return watch
+
+
 def learned(
     training: ScoreTraining,
     learn: Sequence[RollTrack],
@@ -76,22 +107,11 @@ def learned(
     """Learn a model, or load it where it was learned before."""
     if (folder / MODEL).exists():
         return RollModel.load(folder)
-    last = time.monotonic()
-
-    def watch(at: Progress) -> None:
-        nonlocal last
-        if time.monotonic() - last > 20:
-            last = time.monotonic()
-            parts = " ".join(f"{name} {value:.2f}" for name, value in at.parts.items())
-            print(
-                f"{folder.name} {at.epoch}/{at.epochs} {at.step}: {at.loss:.3f} "
-                f"{at.validation_loss:.3f} {parts} {at.items_per_second:.0f}/s",
-                flush=True,
-            )
-
     training = replace(training, minutes=minutes)
     resume = (folder / STATE).exists()
-    model, trained = train_on(training, learn, validate, folder, resume=resume, watch=watch)
+    model, trained = train_on(
+        training, learn, validate, folder, resume=resume, watch=told(folder.name)
+    )
     print(folder.name, trained.best, trained.stopped, model.about["validation_parts"], flush=True)
     model.save(folder / MODEL)
     return model

@@ -37,7 +37,7 @@ def test_the_shipped_model_is_small_and_tells_its_size() -> None:
     data = WEIGHTS.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     about = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["about"])
-    assert about["config"]["invariant"] == DIMENSION
+    assert about["config"]["invariant"] + about["config"]["counted"] == DIMENSION
 
 
 def test_a_song_lies_where_it_lies_transposed(model: RollModel) -> None:

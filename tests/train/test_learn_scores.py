@@ -14,7 +14,7 @@ from segue.model.score.rolls import RollModel
 from segue.represent.score.roll_notes import BoolArray, RollNotes, cells_of, notes_of, unpacked
 from segue.train import score, score_windows
 from segue.train.loop import Progress
-from segue.train.score import split, train_score
+from segue.train.score import decode_better, split, train_score
 from segue.train.score_options import ScoreTraining
 from segue.train.score_windows import (
     RollTrack,
@@ -57,6 +57,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score, "STEPS_PER_EPOCH", 10)
     monkeypatch.setattr(score, "VALIDATION_BATCHES", 1)
     monkeypatch.setattr(score, "SETTLING_WINDOWS", 20)
+    monkeypatch.setattr(score, "COUNTED_WINDOWS", 200)
 
 
 @pytest.mark.parametrize("training", TRAININGS, ids=str)
@@ -115,6 +116,18 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(
 def test_the_weight_of_the_divergence_rises(tmp_path: Path) -> None:
     network = train_score(ScoreTraining(epochs=1, device="cpu"), TUNES, tmp_path)[0].network
     assert int(network.seen) == 10
+
+
+def test_decoding_is_learned_further_and_songs_stay_where_they_are(tmp_path: Path) -> None:
+    model, _ = train_score(TRAININGS[0], TUNES, tmp_path / "first")
+    learn, validate = split(TUNES)
+    cells = unpacked(TUNES[0].bars)
+    before, weights = model.embed(cells), model.network.decoder.state_dict()["cells.weight"].clone()
+    trained = decode_better(model, learn, validate, tmp_path / "further", 0.01)
+    assert trained.best.epoch >= 1
+    assert model.embed(cells) == pytest.approx(before, abs=1e-6)
+    assert not torch.equal(weights, model.network.decoder.state_dict()["cells.weight"])
+    assert "decoding_validation_loss" in model.about
 
 
 def test_batches_depend_on_the_seed_alone_and_pair_windows_of_a_song() -> None:
@@ -215,4 +228,5 @@ def test_networks_encode_and_decode(config: "object") -> None:
         latents = network.encode(windows)
         assert latents.mean.shape == latents.log_variance.shape == (3, network.config.latent)
         assert network.decode(latents.mean).shape == (3, 4, 48, 84, 5)
-        assert network.likeness(windows).shape == (3, network.config.dimension)
+        learned = network.config.dimension - network.config.counted
+        assert network.likeness(windows).shape == (3, learned)

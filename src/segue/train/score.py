@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from segue.errors import TrainingFailed
+from segue.model.score.note_encoder import NoteEncoder
 from segue.model.score.roll_vae import LossParts, RollVAE
-from segue.model.score.rolls import MODEL, RollModel
+from segue.model.score.rolls import MODEL, Counts, RollModel
 from segue.train.loop import Objective, Trained, Watcher, fit
 from segue.train.score_options import ScoreTraining
 from segue.train.score_windows import RollTrack, Windows
@@ -26,6 +27,7 @@ STEPS_PER_EPOCH: Final = 50
 PATIENCE: Final = 10
 VALIDATION_BATCHES: Final = 3
 LEARNING_RATE: Final = 3e-3
+DECODING_RATE: Final = 1.5e-3
 PUBLISHED_RATE: Final = 1e-3
 #: What telling songs apart counts for beside what a window's cells cost, both in nats.
 CONTRAST: Final = 200.0
@@ -35,6 +37,8 @@ FREE_NATS: Final = 0.05
 _SCALE: Final = 1 / 100
 #: Windows that set the thresholds and the spread.
 SETTLING_WINDOWS: Final = 1024
+#: Windows that say how figures vary.
+COUNTED_WINDOWS: Final = 4096
 _PARTS_KEPT: Final = 50
 
 
@@ -186,8 +190,66 @@ def train_on(
         np.eye(size, dtype=np.float32),
         told,
     )
-    model.settle(held.some(SETTLING_WINDOWS, np.random.default_rng(training.seed)))
+    rng = np.random.default_rng(training.seed)
+    if config.counted:
+        model.counts = Counts.fit(windows.some(COUNTED_WINDOWS, rng), config.counted)
+    model.settle(held.some(SETTLING_WINDOWS, rng))
     return model, trained
+
+
+def decode_better(
+    model: RollModel,
+    learn: Sequence[RollTrack],
+    validate: Sequence[RollTrack],
+    folder: Path,
+    minutes: float,
+    *,
+    resume: bool = False,
+    watch: Watcher | None = None,
+) -> Trained:
+    """Go on with what decodes, all windows as they are; where songs lie stays as it is.
+
+    Telling songs apart takes two windows of each and few numbers, decoding takes all cells and
+    more windows: together they would wait for one another.
+
+    Parameters
+    ----------
+    model : RollModel
+        Of the default network; it is changed, and calibrated anew.
+    learn, validate : sequence of RollTrack
+    folder : Path
+        Where the state of this run is kept.
+    minutes : float
+    resume : bool
+    watch : callable, optional
+    """
+    training = ScoreTraining(**model.about["training"])
+    network = model.network
+    assert isinstance(network.encoder, NoteEncoder)  # noqa: S101
+    network.encoder.settled = True
+    windows, held = Windows(learn, contrast=False), Windows(validate, contrast=False)
+
+    def loss(net: Any, wanted: Tensor) -> Tensor:
+        found: LossParts = net.loss(wanted)
+        costs = found.kl.mean(dim=0).clamp(min=FREE_NATS).sum()
+        return (found.reconstruction + training.kl_weight * costs) * _SCALE
+
+    validation = held.fixed(VALIDATION_BATCHES, training.seed)
+    objective = Objective(network, windows.draw, lambda: validation, loss)
+    loop = LoopConfig(
+        EPOCHS, STEPS_PER_EPOCH, learning_rate=DECODING_RATE, optimiser="adamw",
+        weight_decay=0.02, schedule="cosine", clip=1.0, patience=PATIENCE, minutes=minutes,
+        seed=training.seed, device=training.device,
+    )  # fmt: skip
+    about = {"tracks": _fingerprint(learn, validate), "decodes": asdict(model.config)}
+    trained = fit(objective, loop, folder, about, resume=resume, watch=watch)
+    network.to("cpu").eval()
+    network.encoder.settled = False
+    before = model.mean[: model.config.invariant].copy()
+    model.settle(held.some(SETTLING_WINDOWS, np.random.default_rng(training.seed)))
+    model.mean[: model.config.invariant] = before
+    model.about |= {"decoding_validation_loss": trained.best.validation_loss}
+    return trained
 
 
 def _warmth(seen: Tensor, steps: int) -> float:

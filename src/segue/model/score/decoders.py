@@ -17,6 +17,8 @@ from segue.represent.score.roll_notes import WINDOW_SHAPE
 #: Few cells sound: a decoder that begins by saying so needs not learn it.
 _FIRST_LOGIT: Final = -5.0
 _QUARTERS: Final = 16
+#: With no slope below 0 half of the widest layer fell silent for good in the first minutes.
+_LEAK: Final = 0.02
 
 
 class ConvDecoder(nn.Module):
@@ -65,13 +67,15 @@ class StepDecoder(nn.Module):
         super().__init__()
         self.width = width
         self.dense = nn.Sequential(
-            nn.Linear(latent, 4 * width), nn.ReLU(), nn.Linear(4 * width, width * _QUARTERS),
-            nn.ReLU(),
-        )  # fmt: skip
+            nn.Linear(latent, 4 * width),
+            nn.LeakyReLU(_LEAK),
+            nn.Linear(4 * width, width * _QUARTERS),
+            nn.LeakyReLU(_LEAK),
+        )
         self.over_time = nn.Sequential(
-            nn.Conv1d(width, width, 3, padding=1), nn.ReLU(),
-            nn.ConvTranspose1d(width, width, 3, stride=3), nn.ReLU(),
-            nn.ConvTranspose1d(width, width, 4, stride=4), nn.ReLU(),
+            nn.Conv1d(width, width, 3, padding=1), nn.LeakyReLU(_LEAK),
+            nn.ConvTranspose1d(width, width, 3, stride=3), nn.LeakyReLU(_LEAK),
+            nn.ConvTranspose1d(width, width, 4, stride=4), nn.LeakyReLU(_LEAK),
         )  # fmt: skip
         self.cells = nn.Linear(width, PITCHES * len(INSTRUMENTS))
         _begin_silent(self.cells)

@@ -74,6 +74,8 @@ class NoteEncoder(nn.Module):
 
     def __init__(self, invariant: int, absolute: int, width: int) -> None:
         super().__init__()
+        #: The invariant part is learned no further.
+        self.settled = False
         self.pairs = nn.EmbeddingBag(
             2 * _KINDS * _LAGS * _INTERVALS + 1, width, mode="sum", padding_idx=0
         )
@@ -125,8 +127,10 @@ class NoteEncoder(nn.Module):
         -------
         Parts
         """
-        about_NC = self._about(notes)
-        around_NC, first = self._invariant(notes, about_NC)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settled):
+            self.over_time.train(self.training and not self.settled)
+            about_NC = self._about(notes)
+            around_NC, first = self._invariant(notes, about_NC)
         some = notes if count is None else notes.first(count)
         near_NC = (about_NC + around_NC)[: len(some.window)]
         second = self._absolute(some, near_NC) if some.windows else first[:0]

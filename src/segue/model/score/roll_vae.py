@@ -41,6 +41,9 @@ class RollVAEConfig:
         Of the encoder and decoder "conv"; 2 or 3.
     width : int
         Channels of the others.
+    counted : int
+        Numbers that stand beside those for likeness, made of counted figures
+        (`segue.represent.score.roll_figures`); 0 for none. They are no part of a latent.
     """
 
     encoder: Encoder = "notes"
@@ -48,6 +51,7 @@ class RollVAEConfig:
     invariant: int = 96
     convolutions: int = 2
     width: int = 96
+    counted: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what does not go together.
@@ -58,7 +62,13 @@ class RollVAEConfig:
         """
         most = len(STRIDES)
         fits = 0 < self.invariant < self.latent if self.encoder == "notes" else not self.invariant
-        if not fits or self.latent < 1 or not 2 <= self.convolutions <= most or self.width < 1:
+        if (
+            not fits
+            or self.latent < 1
+            or not 2 <= self.convolutions <= most
+            or self.width < 1
+            or self.counted < 0
+        ):
             raise BadArgument(
                 f"no such network: {self}; convolutions are 2 to {most}, and the encoder 'notes' "
                 "alone has an invariant part, smaller than the latent"
@@ -67,7 +77,7 @@ class RollVAEConfig:
     @property
     def dimension(self) -> int:
         """Numbers that are compared for likeness."""
-        return self.invariant or self.latent
+        return (self.invariant or self.latent) + self.counted
 
 
 def classic(convolutions: int = 2) -> RollVAEConfig:
@@ -82,7 +92,7 @@ def lstm() -> RollVAEConfig:
 
 def default() -> RollVAEConfig:
     """Return the network that is shipped."""
-    return RollVAEConfig()
+    return RollVAEConfig(counted=128)
 
 
 class Latents(NamedTuple):
@@ -165,7 +175,7 @@ class RollVAE(nn.Module):
         return logits
 
     def likeness(self, cells: BoolArray) -> Tensor:
-        """Return the means of what is compared for likeness, shape (B, dimension)."""
+        """Return the means of the latents' part for likeness: the invariant one, else all."""
         if isinstance(self.encoder, NoteEncoder):
             return torch.as_tensor(self.encoder(notes_of(cells), 0).invariant)
         return self.encode(cells).mean

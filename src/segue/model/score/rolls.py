@@ -1,7 +1,7 @@
 """A trained autoencoder of rolls, with the constants that belong to it: cells ↔ latents."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,13 +15,22 @@ from segue.model.score.roll_vae import RollVAE, RollVAEConfig
 from segue.model.score.shipped import WEIGHTS
 from segue.records import FloatArray
 from segue.represent.score.piano_roll import INSTRUMENTS
-from segue.represent.score.roll_notes import WINDOW_SHAPE, BoolArray, check_windows, windows_of
+from segue.represent.score.roll_figures import figures
+from segue.represent.score.roll_notes import (
+    WINDOW_SHAPE,
+    BoolArray,
+    check_windows,
+    notes_of,
+    windows_of,
+)
 
 KIND: Final = "space of scores"
 #: Of the rolls and what is read of them.
 VERSION: Final = 1
 MODEL: Final = "space.safetensors"
 WINDOWS_AT_ONCE: Final = 128
+#: How much of a likeness what was learned decides; the rest, what was counted.
+LEARNED_SHARE: Final = 0.5
 _LEAST_LENGTH: Final = 1e-6
 
 
@@ -39,6 +48,8 @@ class RollModel:
         Lower triangular; times a normal vector, plus the mean, it is a latent like theirs.
     about : mapping
         How it was trained, for people.
+    counts : Counts, optional
+        Where the network's configuration has counted numbers.
     fingerprint : str
     """
 
@@ -49,11 +60,13 @@ class RollModel:
         mean: FloatArray,
         spread: FloatArray,
         about: Mapping[str, Any],
+        counts: "Counts | None" = None,
         fingerprint: str = "",
     ) -> None:
         self.network = network.eval()
         self.thresholds, self.mean, self.spread = thresholds, mean, spread
         self.about = dict(about)
+        self.counts = counts
         self.fingerprint = fingerprint
 
     @property
@@ -98,6 +111,9 @@ class RollModel:
         thresholds, mean, spread = (
             tensors.pop(name).numpy() for name in ("thresholds", "mean", "spread")
         )
+        counts = None
+        if config.counted:
+            counts = Counts(tensors.pop("counts.mean").numpy(), tensors.pop("counts.map").numpy())
         network = RollVAE(config)
         try:
             network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items()})
@@ -106,7 +122,7 @@ class RollModel:
                 f"the weights in {path} do not fit the network they name; train anew"
             ) from None
         about = checkpoint.about["about"]
-        return cls(network, thresholds, mean, spread, about, checkpoint.fingerprint)
+        return cls(network, thresholds, mean, spread, about, counts, checkpoint.fingerprint)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write it as one file, and note its fingerprint.
@@ -122,6 +138,9 @@ class RollModel:
             "mean": torch.from_numpy(self.mean),
             "spread": torch.from_numpy(self.spread),
         }
+        if self.counts is not None:
+            tensors["counts.mean"] = torch.from_numpy(self.counts.mean)
+            tensors["counts.map"] = torch.from_numpy(self.counts.map)
         about = {"config": asdict(self.config), "version": VERSION, "about": self.about}
         smaller = {
             name: tensor.to(dtype) if tensor.is_floating_point() else tensor
@@ -175,12 +194,23 @@ class RollModel:
         Returns
         -------
         ndarray, shape (n, dimension), float32
-            Means, about the mean of all that was learned from; not of length 1.
+            Of length 1: the latents' means, about the mean of the music that validated, and
+            beside them the counted figures, so that a cosine is the weighted mean of both.
         """
         check_windows(windows)
+        size = self.dimension - self.config.counted
         found = [self.network.likeness(some).float().numpy() for some in _portions(windows)]
-        together = np.concatenate(found) if found else np.empty((0, self.dimension), np.float32)
-        return np.asarray(together - self.mean[: self.dimension], np.float32)
+        learned = np.concatenate([np.empty((0, size), np.float32), *found])
+        learned = unit(learned - self.mean[:size])
+        if self.counts is None:
+            return learned
+        counted = [self.counts.of(some) for some in _portions(windows)]
+        beside = np.concatenate([np.empty((0, self.config.counted), np.float32), *counted])
+        return unit(
+            np.concatenate(
+                [LEARNED_SHARE**0.5 * learned, (1 - LEARNED_SHARE) ** 0.5 * beside], axis=1
+            )
+        )
 
     @torch.inference_mode()
     def encode(self, windows: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -269,6 +299,36 @@ class RollModel:
         covariance = np.cov(mean.T, ddof=0) + np.diag(np.exp(log_variance).mean(axis=0))
         self.spread = np.linalg.cholesky(covariance).astype(np.float32)
         self.thresholds = calibrated(self.decode(mean), windows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counts:
+    """Counted figures in few numbers.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (FIGURES,), float32
+    map : ndarray, shape (FIGURES, counted), float32
+    """
+
+    mean: FloatArray
+    map: FloatArray
+
+    @classmethod
+    def fit(cls, windows: BoolArray, size: int) -> Self:
+        """Take the directions in which figures vary most, the strong ones weakened.
+
+        Each is divided by the square root of its deviation: half way to giving all one say.
+        """
+        found = np.concatenate([figures(notes_of(some)) for some in _portions(windows)])
+        mean = found.mean(axis=0)
+        variance, directions = np.linalg.eigh(np.cov(found.T, ddof=0).astype(np.float64))
+        strength = np.maximum(variance[-size:], _LEAST_LENGTH) ** -0.25
+        return cls(mean, np.asarray(directions[:, -size:] * strength, np.float32))
+
+    def of(self, windows: BoolArray) -> FloatArray:
+        """Return the numbers of windows, shape (n, counted), of length 1."""
+        return unit(np.asarray((figures(notes_of(windows)) - self.mean) @ self.map, np.float32))
 
 
 def calibrated(probabilities: FloatArray, cells: BoolArray) -> FloatArray:
