@@ -123,9 +123,9 @@ def itself(models: dict[str, RollModel], held: Sequence[Song]) -> str:
             f"POP909 and multitrack MIDI; latents drawn for query and candidates ({SEEDS} times, "
             "the mean), Euclidean distance over the whole latent. Published: 0.64. KL is that of "
             "the items' latents from the prior. Rolls are compared as they are, so that the "
-            "query is the item and nothing was to be found; with notes dropped it is not. In "
-            "brackets how long each was trained, here on a fraction of a core: the published one had 30 "
-            "epochs of 100,000 items.\n",
+            "query is the item and nothing was to be found; with notes dropped it is not. "
+            "In brackets how long each was trained, here on a fraction of a core: the published "
+            "one had 30 epochs of 100,000 items.\n",
             table(columns, [*body, *figures]),
         ]
     )

@@ -229,4 +229,4 @@ def test_networks_encode_and_decode(config: "object") -> None:
         assert latents.mean.shape == latents.log_variance.shape == (3, network.config.latent)
         assert network.decode(latents.mean).shape == (3, 4, 48, 84, 5)
         learned = network.config.dimension - network.config.counted
-        assert network.likeness(windows).shape == (3, learned)
+        assert network.likeness(windows, notes_of(windows)).shape == (3, learned)

@@ -174,10 +174,21 @@ class RollVAE(nn.Module):
         logits: Tensor = self.decoder(z_BD)
         return logits
 
-    def likeness(self, cells: BoolArray) -> Tensor:
-        """Return the means of the latents' part for likeness: the invariant one, else all."""
+    def likeness(self, cells: BoolArray, notes: RollNotes) -> Tensor:
+        """Return the means of the latents' part for likeness: the invariant one, else all.
+
+        Parameters
+        ----------
+        cells : ndarray, shape (B, 4, 48, 84, 5), bool
+        notes : RollNotes
+            Theirs.
+
+        Returns
+        -------
+        Tensor, shape (B, invariant or latent)
+        """
         if isinstance(self.encoder, NoteEncoder):
-            return torch.as_tensor(self.encoder(notes_of(cells), 0).invariant)
+            return torch.as_tensor(self.encoder(notes, 0).invariant)
         return self.encode(cells).mean
 
     def loss(self, wanted: Tensor, table: Tensor | None = None) -> "LossParts":

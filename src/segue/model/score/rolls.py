@@ -19,6 +19,7 @@ from segue.represent.score.roll_figures import figures
 from segue.represent.score.roll_notes import (
     WINDOW_SHAPE,
     BoolArray,
+    RollNotes,
     check_windows,
     notes_of,
     windows_of,
@@ -198,19 +199,16 @@ class RollModel:
             beside them the counted figures, so that a cosine is the weighted mean of both.
         """
         check_windows(windows)
-        size = self.dimension - self.config.counted
-        found = [self.network.likeness(some).float().numpy() for some in _portions(windows)]
-        learned = np.concatenate([np.empty((0, size), np.float32), *found])
-        learned = unit(learned - self.mean[:size])
+        found = [self._likeness(some, notes_of(some)) for some in _portions(windows)]
+        return np.concatenate([np.empty((0, self.dimension), np.float32), *found])
+
+    def _likeness(self, windows: BoolArray, notes: RollNotes) -> FloatArray:
+        means = self.network.likeness(windows, notes).float().numpy()
+        learned = unit(means - self.mean[: means.shape[1]])
         if self.counts is None:
             return learned
-        counted = [self.counts.of(some) for some in _portions(windows)]
-        beside = np.concatenate([np.empty((0, self.config.counted), np.float32), *counted])
-        return unit(
-            np.concatenate(
-                [LEARNED_SHARE**0.5 * learned, (1 - LEARNED_SHARE) ** 0.5 * beside], axis=1
-            )
-        )
+        parts = [LEARNED_SHARE**0.5 * learned, (1 - LEARNED_SHARE) ** 0.5 * self.counts.of(notes)]
+        return unit(np.concatenate(parts, axis=1))
 
     @torch.inference_mode()
     def encode(self, windows: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -326,9 +324,9 @@ class Counts:
         strength = np.maximum(variance[-size:], _LEAST_LENGTH) ** -0.25
         return cls(mean, np.asarray(directions[:, -size:] * strength, np.float32))
 
-    def of(self, windows: BoolArray) -> FloatArray:
+    def of(self, notes: RollNotes) -> FloatArray:
         """Return the numbers of windows, shape (n, counted), of length 1."""
-        return unit(np.asarray((figures(notes_of(windows)) - self.mean) @ self.map, np.float32))
+        return unit(np.asarray((figures(notes) - self.mean) @ self.map, np.float32))
 
 
 def calibrated(probabilities: FloatArray, cells: BoolArray) -> FloatArray:
