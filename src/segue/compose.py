@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 WINDOW_BARS: Final = 4
 MOST_AT_ONCE: Final = 1000
 _USUAL_BPM: Final = 120.0
+_DRAWS: Final = 20
+_SILENT: Final = 0.5  # of the bars
+_ANOTHER: Final = 1 << 32  # beyond every seed that may be asked for
 
 
 def sample(model: "RollModel", n: int = 4, *, seed: int = 0) -> list[PianoRoll]:
     """Draw points of the space, and decode each to four bars.
+
+    What is silent for half of its bars or more is drawn again, some times.
 
     Parameters
     ----------
@@ -34,7 +39,13 @@ def sample(model: "RollModel", n: int = 4, *, seed: int = 0) -> list[PianoRoll]:
     check_seed(seed)
     if not 1 <= n <= MOST_AT_ONCE:
         raise BadArgument(f"{n} samples; from 1 to {MOST_AT_ONCE} can be made")
-    return [PianoRoll(cells, _USUAL_BPM) for cells in _decoded(model, model.sample(n, seed))]
+    found = _decoded(model, model.sample(n, seed))
+    for again in range(1, _DRAWS):
+        silent = np.flatnonzero(found.any(axis=(2, 3, 4)).mean(axis=1) <= _SILENT)
+        if not len(silent):
+            break
+        found[silent] = _decoded(model, model.sample(n, seed + again * _ANOTHER))[silent]
+    return [PianoRoll(cells, _USUAL_BPM) for cells in found]
 
 
 def between(model: "RollModel", first: Score, last: Score, steps: int = 8) -> list[PianoRoll]:

@@ -11,8 +11,9 @@ import torch
 from segue.errors import BadArgument, BadCheckpoint
 from segue.model.score.note_encoder import NoteEncoder
 from segue.model.score.roll_vae import Latents, kl_divergence, likeness_loss, reconstruction_loss
-from segue.model.score.rolls import RollModel, calibrated
+from segue.model.score.rolls import RollModel
 from segue.model.score.shipped import DIMENSION, WEIGHTS
+from segue.model.score.thresholds import RELEASE, calibrated, sounding
 from segue.represent.score.roll_changes import transposed
 from segue.represent.score.roll_notes import BoolArray, notes_of, windows_of
 
@@ -93,16 +94,31 @@ def test_half_precision_halves_the_file(model: RollModel, tmp_path: Path) -> Non
         RollModel.load(damaged)
 
 
-def test_thresholds_let_as_many_cells_sound() -> None:
+def test_thresholds_let_as_many_notes_begin() -> None:
     rng = np.random.default_rng(0)
     cells = rng.random((2, 4, 48, 84, 5)) < 0.01
     cells[..., 2] = False
     probabilities = rng.random(cells.shape).astype(np.float32)
     thresholds = calibrated(probabilities, cells)
     assert thresholds[2] == 0.5
-    sounding = (probabilities >= thresholds).sum(axis=(0, 1, 2, 3))
-    wanted = cells.sum(axis=(0, 1, 2, 3))
-    assert np.array_equal(sounding[[0, 1, 3, 4]], wanted[[0, 1, 3, 4]])
+    for number in (0, 1, 3, 4):
+        found, wanted = (
+            int((np.diff(np.pad(roll[..., number].reshape(2, 192, 84),
+                                ((0, 0), (1, 0), (0, 0))).astype(np.int8), axis=1) == 1).sum())
+            for roll in (sounding(probabilities, thresholds), cells)
+        )  # fmt: skip
+        assert found == pytest.approx(wanted, rel=0.02)
+
+
+def test_a_note_goes_on_until_it_is_unlikely() -> None:
+    probabilities = np.zeros((1, 2, 48, 84, 5), np.float32)
+    probabilities[0, 0, 40:, 30, 1] = 0.6
+    probabilities[0, 1, :6, 30, 1] = 0.5 * (RELEASE + 0.01)  # over the bar line
+    probabilities[0, 1, 6:, 30, 1] = 0.5 * (RELEASE - 0.01)
+    probabilities[0, 0, :, 31, 1] = 0.49  # never begins
+    cells = sounding(probabilities, np.full(5, 0.5, np.float32))
+    assert np.flatnonzero(cells[0].reshape(96, 84, 5)[:, 30, 1]).tolist() == [*range(40, 54)]
+    assert cells.sum() == 14
 
 
 def test_the_invariant_part_knows_no_key_even_untrained() -> None:

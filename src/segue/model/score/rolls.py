@@ -13,8 +13,8 @@ from segue.errors import BadArgument, BadCheckpoint
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
 from segue.model.score.roll_vae import RollVAE, RollVAEConfig
 from segue.model.score.shipped import WEIGHTS
+from segue.model.score.thresholds import calibrated, sounding
 from segue.records import FloatArray
-from segue.represent.score.piano_roll import INSTRUMENTS
 from segue.represent.score.roll_figures import figures
 from segue.represent.score.roll_notes import (
     WINDOW_SHAPE,
@@ -42,7 +42,7 @@ class RollModel:
     ----------
     network : RollVAE
     thresholds : ndarray, shape (5,), float32
-        Probability from which on a cell sounds, for each instrument.
+        Probability from which on a note begins, for each instrument.
     mean : ndarray, shape (latent,), float32
         Of the latents' means over the windows learned from.
     spread : ndarray, shape (latent, latent), float32
@@ -258,17 +258,17 @@ class RollModel:
         return np.concatenate([np.empty((0, *WINDOW_SHAPE), np.float32), *found])
 
     def to_cells(self, probabilities: FloatArray) -> BoolArray:
-        """Say which cells sound, by each instrument's threshold.
+        """Say which cells sound, by each instrument's threshold; see `thresholds.sounding`.
 
         Parameters
         ----------
-        probabilities : ndarray, shape (..., 84, 5), float32
+        probabilities : ndarray, shape (n, 4, 48, 84, 5), float32
 
         Returns
         -------
         ndarray, bool
         """
-        return np.asarray(probabilities >= self.thresholds, np.bool_)
+        return sounding(probabilities, self.thresholds)
 
     def sample(self, count: int, seed: int) -> FloatArray:
         """Draw latents as those of the music learned from lie: normal, with their covariance.
@@ -327,27 +327,6 @@ class Counts:
     def of(self, notes: RollNotes) -> FloatArray:
         """Return the numbers of windows, shape (n, counted), of length 1."""
         return unit(np.asarray((figures(notes) - self.mean) @ self.map, np.float32))
-
-
-def calibrated(probabilities: FloatArray, cells: BoolArray) -> FloatArray:
-    """Return the threshold of each instrument that lets as many cells sound as do.
-
-    Parameters
-    ----------
-    probabilities, cells : ndarray, shape (n, 4, 48, 84, 5)
-
-    Returns
-    -------
-    ndarray, shape (5,), float32
-        One half for what never sounds.
-    """
-    found = np.full(len(INSTRUMENTS), 0.5, np.float32)
-    for number in range(len(INSTRUMENTS)):
-        sounding = int(np.count_nonzero(cells[..., number]))
-        likely = probabilities[..., number].ravel()
-        if sounding:
-            found[number] = np.partition(likely, len(likely) - sounding)[len(likely) - sounding]
-    return found
 
 
 def unit(vectors: FloatArray) -> FloatArray:
