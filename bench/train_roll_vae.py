@@ -14,17 +14,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from score_data import Side, Song, Source, songs
 from segue.model.score.rolls import MODEL, RollModel
 from segue.model.score.shipped import WEIGHTS
-from segue.model.score.thresholds import calibrated
 from segue.train.loop import STATE, Progress, Watcher
 from segue.train.score import decode_better, train_on
 from segue.train.score_options import ScoreTraining
-from segue.train.score_windows import RollTrack, Windows
+from segue.train.score_windows import RollTrack
 
 MODELS: dict[str, ScoreTraining] = {
     "classic": ScoreTraining("conv"),
@@ -36,7 +34,6 @@ MODELS: dict[str, ScoreTraining] = {
 SHARES: dict[Source, float] = {"pop909": 0.55, "folk": 0.2, "multitrack": 0.25}
 FEWEST_BARS = 8
 TOLD_EVERY_S = 20
-WINDOWS = 1024
 
 
 def main() -> None:
@@ -47,7 +44,7 @@ def main() -> None:
     parser.add_argument("--further", type=float, default=12.0, help="minutes, of decoding alone")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--ship", action="store_true", help="the default, into the package")
-    parser.add_argument("--thresholds", action="store_true", help="set the shipped ones anew")
+    parser.add_argument("--again", type=float, help="minutes, of decoding, of what is shipped")
     parser.add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -55,12 +52,16 @@ def main() -> None:
     learn, validate = tracks(found, "train"), tracks(found, "validation")
     for name in options.names:
         learned(MODELS[name], learn, validate, options.work / name, options.minutes)
-    if options.thresholds:
+    if options.again:
         model = RollModel.shipped()
-        windows = Windows(validate, contrast=False).some(WINDOWS, np.random.default_rng(0))
-        model.thresholds = calibrated(model.decode(model.encode(windows)[0]), windows)
-        model.save(WEIGHTS, torch.float16)
-        print(model.thresholds)
+        folder = options.work / "shipped-decoding"
+        trained = decode_better(
+            model, learn, validate, folder, options.again, watch=told("decoding again")
+        )
+        print(
+            *trained.history, trained.best, trained.stopped, model.thresholds, sep="\n", flush=True
+        )
+        model.save(options.work / "roll-vae.safetensors", torch.float16)
     if options.ship:
         folder = options.work / "default"
         model = learned(MODELS["default"], learn, validate, folder, options.minutes)

@@ -207,7 +207,7 @@ def decode_better(
     resume: bool = False,
     watch: Watcher | None = None,
 ) -> Trained:
-    """Go on with what decodes, all windows as they are; where songs lie stays as it is.
+    """Go on with what decodes, windows whole and transposed; where songs lie stays as it is.
 
     Telling songs apart takes two windows of each and few numbers, decoding takes all cells and
     more windows: together they would wait for one another.
@@ -227,7 +227,8 @@ def decode_better(
     network = model.network
     assert isinstance(network.encoder, NoteEncoder)  # noqa: S101
     network.encoder.settled = True
-    windows, held = Windows(learn, contrast=False), Windows(validate, contrast=False)
+    windows = Windows(learn, contrast=False, moved=True)
+    held = Windows(validate, contrast=False)
 
     def loss(net: Any, wanted: Tensor) -> Tensor:
         found: LossParts = net.loss(wanted)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from segue.represent.score import roll_changes
 from segue.represent.score.piano_roll import PITCHES, STEPS
 from segue.represent.score.roll_notes import (
     WINDOW_BARS,
@@ -84,9 +85,12 @@ class Windows:
     contrast : bool
         Draw two windows of each song, changed: transposed, thinned, without an instrument, by
         other instruments. Else one, as it is.
+    moved : bool
+        Without contrast: transposed by up to `SEMITONES`.
     """
 
-    def __init__(self, tracks: Sequence[RollTrack], *, contrast: bool) -> None:
+    def __init__(self, tracks: Sequence[RollTrack], *, contrast: bool, moved: bool = False) -> None:
+        self._moved = moved
         self._tracks = tracks
         self._starts = [track.starts() for track in tracks]
         weights = np.array([track.weight for track in tracks])
@@ -96,7 +100,12 @@ class Windows:
     def draw(self, rng: np.random.Generator) -> Batch:
         """Draw a batch, as `RollVAE.loss` takes it."""
         if not self._notes:
-            return (torch.from_numpy(self.some(BATCH, rng)),)
+            cells = self.some(BATCH, rng)
+            if self._moved:
+                by = rng.integers(-SEMITONES, SEMITONES + 1, len(cells)).tolist()
+                pairs = zip(cells, by, strict=True)
+                cells = np.stack([roll_changes.transposed(one, moved) for one, moved in pairs])
+            return (torch.from_numpy(cells),)
         count = min(BATCH, int(np.count_nonzero(self._weights)))
         chosen = rng.choice(len(self._tracks), count, replace=False, p=self._weights).tolist()
         starts = np.array([self._two(number, rng) for number in chosen])
