@@ -90,7 +90,7 @@ def test_what_cannot_be_is_refused(scores: Path, tmp_path: Path) -> None:
         (["map", "-o", tmp_path / "m.png", "--colour", "tag:ambient"], "recordings"),
     ):
         done = segue(*arguments, library=scores)
-        assert done.returncode == 2, done.stdout
+        assert done.returncode in (1, 2), done.stdout
         assert said in done.stderr
 
 
