@@ -54,7 +54,7 @@ def test_grooves() -> None:
     assert grooving_similarity(bars) == pytest.approx(1 - 2 / 3 * 2 / 16)
     assert np.isnan(groove_consistency(bars[:1]))
     with pytest.raises(BadArgument, match="bool"):
-        groove_consistency(bars.astype(np.int64))  # type: ignore[arg-type]
+        groove_consistency(bars.astype(np.int64))
 
 
 def test_grooving_similarity_is_the_mean_over_pairs() -> None:

@@ -70,9 +70,9 @@ def longest_shared_passage(
         The first in the query of those that are longest.
     """
     nothing = SharedPassage(0, 0, _NONE, 0, 0)
-    for piece in (query, *corpus):
-        _check(piece)
-    steps = [_steps(piece, rhythm=rhythm) for piece in corpus]
+    for notes in (query, *corpus):
+        _check(notes)
+    steps = [_steps(notes, rhythm=rhythm) for notes in corpus]
     mine = _steps(query, rhythm=rhythm)
     if not len(mine) or not any(len(each) for each in steps):
         return nothing

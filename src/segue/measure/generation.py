@@ -223,7 +223,7 @@ def overlapping_area(one: Numbers, other: Numbers) -> float:
         _density(np.asarray(values, np.float64), width, grid)
         for values, width in zip((one, other), widths, strict=True)
     ]
-    return float(min(np.trapezoid(np.minimum(*densities), grid), 1.0))
+    return min(float(np.trapezoid(np.minimum(*densities), grid)), 1.0)
 
 
 def _bandwidth(values: Numbers, spread: float) -> float:
