@@ -52,13 +52,13 @@ def test_the_sequence_is_music21s(seed: int) -> None:
     whole = stream.Score()
     for part in score.parts:
         if not part.is_drum:
-            line = stream.Part()
+            line = stream.Part()  # type: ignore[no-untyped-call]
             for onset, length, pitch, _ in part.notes.tolist():
                 one = note.Note(pitch, quarterLength=Fraction(length, 24))
                 line.insert(Fraction(onset, 24), one)
             whole.insert(0, line)
     words, lengths = [], []
-    for found in whole.chordify().flatten().notes:
+    for found in whole.chordify().flatten().notes:  # type: ignore[no-untyped-call]
         assert isinstance(found, chord.Chord)
         words.append(note_token(each.midi for each in found.pitches))
         if len(set(found.pitches)) > 1:

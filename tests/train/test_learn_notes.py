@@ -11,7 +11,7 @@ import torch
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
 from segue.model.score.note_lstm import KIND, MODEL, NO_WORD, STREAMS, NoteModel
-from segue.represent.score.notes import NoteSequence
+from segue.represent.score.notes import NoteSequence, Vocabulary
 from segue.train import note_lstm
 from segue.train.loop import Progress
 from segue.train.note_lstm import NoteTraining, Piece, Windows, split, train_notes
@@ -84,7 +84,7 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Pa
 
 def test_windows_lie_within_a_piece_and_are_filled_up() -> None:
     short = piece(20, length=30)
-    words = {name: note_lstm.Vocabulary.of([getattr(short.words, name)]) for name in STREAMS}
+    words = {name: Vocabulary.of([getattr(short.words, name)]) for name in STREAMS}
     notes, durations = Windows([short], words).draw(np.random.default_rng(0))
     assert notes.shape == durations.shape == (8, 101)
     assert (notes[:, :30] > 0).all()

@@ -148,7 +148,7 @@ def grooving_similarity(onsets: NDArray[np.bool_]) -> float:
     # Of a step that k bars of n have, k (n - k) pairs differ.
     have = onsets.sum(axis=0).astype(np.int64)
     differ = (have * (count - have)).sum() / onsets.shape[1]
-    return float(1 - differ / (count * (count - 1) / 2))
+    return 1 - float(differ) / (count * (count - 1) / 2)
 
 
 def empty_bar_rate(first_bar: Integers, last_bar: Integers, bars: int) -> float:
@@ -223,12 +223,14 @@ def overlapping_area(one: Numbers, other: Numbers) -> float:
         _density(np.asarray(values, np.float64), width, grid)
         for values, width in zip((one, other), widths, strict=True)
     ]
-    return min(float(np.trapezoid(np.minimum(*densities), grid)), 1.0)
+    lower = np.minimum(*densities)
+    area = float((lower[1:] + lower[:-1]).sum()) / 2 * float(grid[1] - grid[0])
+    return min(area, 1.0)
 
 
 def _bandwidth(values: Numbers, spread: float) -> float:
     scott = float(values.std(ddof=1)) * len(values) ** -0.2
-    return max(scott, _LEAST_BANDWIDTH * spread)
+    return float(max(scott, _LEAST_BANDWIDTH * spread))
 
 
 def _density(values: Numbers, width: float, grid: Numbers) -> Numbers:

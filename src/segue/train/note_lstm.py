@@ -181,7 +181,8 @@ def train_on(
         )
         for name in STREAMS
     }
-    config = NoteLSTMConfig(*(len(vocabularies[name]) for name in STREAMS), hidden=training.hidden)
+    notes, durations = (len(vocabularies[name]) for name in STREAMS)
+    config = NoteLSTMConfig(notes, durations, hidden=training.hidden)
     torch.manual_seed(training.seed)
     network = NoteLSTM(config)
     windows, held = (Windows(some, vocabularies) for some in (learn, validate))
@@ -189,8 +190,8 @@ def train_on(
 
     def loss(net: Any, notes: Tensor, durations: Tensor) -> Tensor:
         found: NoteLosses = net.loss(notes, durations)
-        told = {name: float(getattr(found, name).detach()) for name in STREAMS}
-        parts.append(told)
+        if net.training:
+            parts.append({name: float(getattr(found, name).detach()) for name in STREAMS})
         return found.notes + found.durations
 
     validation = held.fixed(VALIDATION_WINDOWS, training.seed)
