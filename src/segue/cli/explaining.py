@@ -264,6 +264,7 @@ def _print_pair(told: "Comparison", n: int) -> None:
         ("", "of the likeness", "of the distance"),
         [(trait.name, trait.alike, trait.apart) for trait in told.groups],
     )
+    say("below, first and second are standard deviations from the average")
     _print_traits("what makes them alike", told.most_alike(n))
     _print_traits("what sets them apart", told.most_apart(n))
     if told.tags:

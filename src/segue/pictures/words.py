@@ -55,7 +55,7 @@ def draw_words(
         raise BadArgument(f"a picture has room for {MOST} words, not {len(labels)}; write a page")
     # The names stand below and to the left.
     side = max(len(labels) * _CELL_INCHES, 4.0) + 0.8 + 0.06 * max(map(len, labels))
-    figure = figure_of(side + (_PLANE_INCHES if plane is not None else 0), side)
+    figure = figure_of(side + (_PLANE_INCHES if plane is not None else 0.8), side + 0.4)
     figure.suptitle(title, fontsize=11)
     if plane is None:
         matrix = figure.subplots()
@@ -70,6 +70,7 @@ def draw_words(
     matrix.set_xticks(places, labels, rotation=90, fontsize=6)
     matrix.set_yticks(places, labels, fontsize=6)
     matrix.tick_params(length=0)
+    matrix.set_anchor("N")
     bar = figure.colorbar(shown, ax=matrix, shrink=0.5, pad=0.01)
     bar.set_label("cosine", fontsize=8)
     bar.ax.tick_params(labelsize=7)
