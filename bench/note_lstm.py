@@ -78,7 +78,8 @@ def by_heart(learn: list[Piece], others: list[Piece], minutes: float) -> list[ob
         optimiser.step()
         step += 1
         if step % 50 == 0:
-            print(step, f"{float(found.notes):.3f} {float(found.durations):.3f}", flush=True)
+            told = [float(each.detach()) for each in (found.notes, found.durations)]
+            print(step, *told, flush=True)
     known, new = (losses(network, each.fixed(WINDOWS, 1)) for each in (windows, held))
     size = sum(each.numel() for each in network.parameters())
     return [
