@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, app, live_line, open_library
 from segue.cli.output import print_json, print_table, say, shown
+from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.learning.places import Learned
@@ -110,9 +111,12 @@ def train_sound(
 
 @train_app.command("score")
 def train_score(
-    _preset: Annotated[
-        Literal["roll-vae"],
-        typer.Option("--preset", help="A variational autoencoder of piano rolls."),
+    preset: Annotated[
+        Literal["roll-vae", "note-lstm"],
+        typer.Option(
+            help="roll-vae: a space, by an autoencoder of piano rolls; note-lstm: no space, but "
+            "what note follows what, for `segue explain`."
+        ),
     ] = "roll-vae",
     encoder: Annotated[
         Literal["default", "conv", "lstm"],
@@ -125,7 +129,10 @@ def train_score(
     warm_up: Annotated[
         int, typer.Option(min=0, help="Steps over which that weight rises to its full height.")
     ] = 200,
-    space: Annotated[str, typer.Option(help="Name of the space.")] = "learned-rolls",
+    space: Annotated[
+        str | None,
+        typer.Option(help="Name of the space, or of the model; else learned-rolls, note-lstm."),
+    ] = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
     device: Device = "auto",
@@ -141,10 +148,30 @@ def train_score(
 
     It learns from the bars in 4/4; scores without one have no place in the space. Interrupt it
     as you like and go on with --resume: the result is the same. The space can then be asked
-    with --space, and `segue sample`, `blend` and `reconstruct` take it, too.
+    with --space, and `segue sample`, `blend` and `reconstruct` take it, too. With --preset
+    note-lstm it learns from all scores as sequences of notes, chords and durations.
 
     Example: segue train score --minutes 20
     """
+    if preset == "note-lstm":
+        if encoder != "default" or convolutions != 2 or beta is not None:
+            raise BadArgument("--encoder, --convolutions and --beta belong to --preset roll-vae")
+        from segue.train.note_lstm import NoteTraining
+
+        chosen: dict[str, Any] = {"learning_rate": learning_rate} if learning_rate else {}
+        notes = NoteTraining(epochs, minutes, device=device, seed=seed, **chosen)
+        with open_library(library) as lib, _progress("windows") as (watch, watch_training):
+            learned = lib.learning.train_notes(
+                space or "note-lstm",
+                notes,
+                resume=resume,
+                anew=anew,
+                workers=workers,
+                watch=watch,
+                watch_training=watch_training,
+            )
+        _tell(learned, json=json, is_space=False)
+        return
     from segue.train.score_options import ScoreTraining
 
     training = ScoreTraining(
@@ -160,7 +187,7 @@ def train_score(
     )
     with open_library(library) as lib, _progress() as (watch, watch_training):
         learned = lib.learning.train_scores(
-            space,
+            space or "learned-rolls",
             training,
             resume=resume,
             anew=anew,
@@ -172,7 +199,7 @@ def train_score(
 
 
 @contextmanager
-def _progress() -> "Iterator[tuple[LearningWatcher, TrainingWatcher]]":
+def _progress(of_what: str = "tiles") -> "Iterator[tuple[LearningWatcher, TrainingWatcher]]":
     """Show what is read, then how the training goes."""
     from segue.train.loop import Progress as Step
 
@@ -183,7 +210,7 @@ def _progress() -> "Iterator[tuple[LearningWatcher, TrainingWatcher]]":
             parts = "".join(f"{name} {value:.4g}  " for name, value in at.parts.items())
             show(
                 f"epoch {at.epoch}/{at.epochs}  loss {at.loss:.5f}  validation {validation}  "
-                f"{parts}{at.items_per_second:.0f} tiles/s",
+                f"{parts}{at.items_per_second:.0f} {of_what}/s",
                 (at.epoch - 1) * at.steps + at.step,
                 at.epochs * at.steps,
             )
@@ -191,11 +218,11 @@ def _progress() -> "Iterator[tuple[LearningWatcher, TrainingWatcher]]":
         yield show, step
 
 
-def _tell(learned: "Learned", *, json: bool) -> None:
+def _tell(learned: "Learned", *, json: bool, is_space: bool = True) -> None:
     if json:
         print_json("train", _learned_fields(learned))
     else:
-        _say_learned(learned)
+        _say_learned(learned, is_space=is_space)
     if learned.failures:
         raise typer.Exit(1)
 
@@ -220,7 +247,7 @@ def _learned_fields(learned: "Learned") -> dict[str, object]:
     }
 
 
-def _say_learned(learned: "Learned") -> None:
+def _say_learned(learned: "Learned", *, is_space: bool) -> None:
     trained = learned.trained
     say(
         f"{len(trained.history)} epochs; {trained.stopped}; best was epoch {trained.best.epoch} "
@@ -235,6 +262,16 @@ def _say_learned(learned: "Learned") -> None:
             ("file", "reason"),
             [(shown(failure.path), failure.reason) for failure in learned.failures],
         )
+    if not is_space:
+        say(
+            f"the model {learned.space!r} learned from {learned.tracks} scores; loss curve and "
+            f"model in {shown(learned.folder)}"
+        )
+        say(
+            f"Now:  segue explain A2 --model {learned.space}   and   "
+            f"segue explain --theory --model {learned.space}"
+        )
+        return
     say(
         f"{learned.tracks} tracks are in the space {learned.space!r} now; loss curve and model "
         f"in {shown(learned.folder)}"

@@ -9,10 +9,13 @@ from segue.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from segue.explain.pairs import Comparison
     from segue.learning.insight import Reconstruction
     from segue.learning.places import Learned, Watcher
+    from segue.model.score.note_lstm import NoteModel
     from segue.pictures.learned import Filter
     from segue.train.loop import Watcher as TrainingWatcher
+    from segue.train.note_lstm import NoteTraining
     from segue.train.score_options import ScoreTraining
     from segue.train.sound_options import SoundTraining
 
@@ -101,6 +104,63 @@ class Learning:
             watch=watch,
             watch_training=watch_training,
         )
+
+    def train_notes(
+        self,
+        name: str,
+        training: "NoteTraining",
+        *,
+        resume: bool = False,
+        anew: bool = False,
+        workers: int | None = None,
+        watch: "Watcher | None" = None,
+        watch_training: "TrainingWatcher | None" = None,
+    ) -> "Learned":
+        """Learn what comes next in the scores of this library.
+
+        Parameters
+        ----------
+        name : str
+            Of the model; `note_model` gives it back.
+        training : NoteTraining
+        resume, anew, workers, watch, watch_training
+            As of `train`.
+        """
+        from segue.learning.notes import train  # brings in torch
+
+        return train(
+            self._store,
+            name,
+            training,
+            resume=resume,
+            anew=anew,
+            workers=workers or os.cpu_count() or 1,
+            watch=watch,
+            watch_training=watch_training,
+        )
+
+    def note_model(self, name: str = "note-lstm") -> "NoteModel":
+        """Load a model of notes of this library, else the one that comes with Segue."""
+        from segue.learning.notes import load  # brings in torch
+
+        return load(self._store, name)
+
+    def compare(
+        self, first: "str | int | Path", second: "str | int | Path", n: int = 5
+    ) -> "Comparison":
+        """Tell what makes two tracks of one kind alike, and what sets them apart.
+
+        Parameters
+        ----------
+        first, second : str, int or Path
+            Of this library.
+        n : int
+            How many pairs of bars, of scores.
+        """
+        from segue.learning.comparing import compare
+
+        one, other = (track_named(self._store, query) for query in (first, second))
+        return compare(self._store, one, other, n)
 
     def reconstruct(self, query: "str | int | Path", space: str) -> "Reconstruction":
         """Encode a recording and decode it again with a learned space's network."""

@@ -54,8 +54,16 @@ def model_folder(store: Store, space: str) -> Path:
     return store.folder / "models" / space
 
 
-def check_start(store: Store, space: str, *, resume: bool, anew: bool) -> Path:
+def check_start(store: Store, space: str, *, resume: bool, anew: bool, model: str = MODEL) -> Path:
     """Refuse a name that cannot be, and a run that would throw away another.
+
+    Parameters
+    ----------
+    store : Store
+    space : str
+    resume, anew : bool
+    model : str
+        The file that is there once the run is done.
 
     Returns
     -------
@@ -70,10 +78,8 @@ def check_start(store: Store, space: str, *, resume: bool, anew: bool) -> Path:
     if space in RESERVED:
         raise BadArgument(f"{space!r} is a part of blends already; choose another name")
     folder = model_folder(store, space)
-    state, model = folder / STATE, folder / MODEL
-    done = (
-        model.exists() and state.exists() and model.stat().st_mtime_ns >= state.stat().st_mtime_ns
-    )
+    state = folder / STATE
+    done = state.exists() and _is_newer(folder / model, state)
     if state.exists() and not done and not resume:
         if not anew:
             raise BadArgument(

@@ -180,6 +180,22 @@ def standardise(vector: FloatArray) -> FloatArray:
     return np.asarray(np.clip(standard, -LIMIT, LIMIT) @ constants["mix"], dtype=np.float32)
 
 
+def standard_scores(vector: FloatArray) -> FloatArray:
+    """Tell of a vector of the space `features` how far each number is from the average.
+
+    Parameters
+    ----------
+    vector : ndarray, shape (len(FEATURE_NAMES),), float32
+        From `standardise`.
+
+    Returns
+    -------
+    ndarray, same shape, float32
+        Standard deviations, within -4 to 4: what the others of its group say is in it again.
+    """
+    return np.asarray(np.linalg.solve(_constants()["mix"].T, vector), np.float32)
+
+
 def feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
     """Divide the similarity of two recordings among the groups of features.
 

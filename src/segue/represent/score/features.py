@@ -110,6 +110,28 @@ def standardise_score(vector: FloatArray) -> FloatArray:
     return np.asarray(standard * constants["weight"], np.float32)
 
 
+def standard_score_scores(vector: FloatArray) -> FloatArray:
+    """Tell of a vector of the space `score-features` how far each number is from the average.
+
+    Parameters
+    ----------
+    vector : ndarray, shape (len(SCORE_FEATURE_NAMES),), float32
+        From `standardise_score`.
+
+    Returns
+    -------
+    ndarray, same shape, float32
+        Standard deviations, within -4 to 4: what the others of its group say is in it again, and
+        its group's weight is not.
+    """
+    constants = _constants()
+    standard = vector / constants["weight"]
+    for group, at in SCORE_FEATURE_GROUPS.items():
+        if group in constants:
+            standard[at] = np.linalg.solve(constants[group].T, standard[at])
+    return np.asarray(standard, np.float32)
+
+
 def score_feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
     """Divide the similarity of two scores among the groups of features.
 

@@ -1,0 +1,140 @@
+"""Guessing what comes next: what is drawn, what is learned, and what is kept of it."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
+from segue.model.checkpoint import load_checkpoint, save_checkpoint
+from segue.model.score.note_lstm import KIND, MODEL, NO_WORD, STREAMS, NoteModel
+from segue.represent.score.notes import NoteSequence, Vocabulary
+from segue.train import note_lstm
+from segue.train.loop import Progress
+from segue.train.note_lstm import NoteTraining, Piece, Windows, split, train_notes
+
+
+def piece(seed: int, length: int = 150, group: str = "") -> Piece:
+    """Make a piece that goes up and down a scale, in two durations by turns."""
+    rng = np.random.default_rng(seed)
+    scale = ["C4", "D4", "E4", "0.4.7", "G4", "9.11.1", "A4"]
+    at = int(rng.integers(0, 12))
+    notes = [scale[abs((at + i) % 12 - 6)] for i in range(length)]
+    durations = ["0.5" if (at + i) % 2 else "1/3" for i in range(length)]
+    return Piece(f"piece {seed}", NoteSequence(tuple(notes), tuple(durations)), group)
+
+
+PIECES = [piece(seed) for seed in range(12)]
+TRAINING = NoteTraining(epochs=2, hidden=16, device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(note_lstm, "BATCH", 8)
+    monkeypatch.setattr(note_lstm, "STEPS_PER_EPOCH", 10)
+    monkeypatch.setattr(note_lstm, "VALIDATION_WINDOWS", 16)
+
+
+def test_it_learns_what_follows_and_loads_again(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    training = NoteTraining(epochs=8, hidden=32, learning_rate=1e-2, device="cpu")
+    model, trained = train_notes(training, PIECES, tmp_path, watch=told.append)
+    assert len(told) == 80
+    assert set(told[-1].parts) == set(STREAMS)
+    assert trained.best.loss < told[0].loss
+    held_out = model.about["losses"]["held_out"]
+    assert held_out["durations"] < 0.1  # they alternate
+    assert held_out["notes"] < 0.7  # of log 7 = 1.95 by chance
+    again = NoteModel.load(tmp_path / MODEL)
+    assert again.vocabularies == model.vocabularies
+    assert again.about == model.about
+    for stream in STREAMS:
+        assert np.array_equal(again.embedding(stream), model.embedding(stream))
+        assert np.array_equal(again.company[stream], model.company[stream])
+    costs = again.surprise("durations", ["0.5", "1/3"] * 20)
+    assert costs.shape == (39,)
+    assert costs[-1] < 0.2
+    with pytest.raises(BadArgument, match="at least 2"):
+        again.surprise("notes", ["A2"])
+
+
+def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Path) -> None:
+    whole, _ = train_notes(TRAINING, PIECES, tmp_path / "whole")
+    steps = 0
+
+    def interrupt(_at: Progress) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_notes(TRAINING, PIECES, tmp_path / "cut", watch=interrupt)
+    resumed, _ = train_notes(TRAINING, PIECES, tmp_path / "cut", resume=True)
+    pairs = zip(
+        whole.network.state_dict().values(), resumed.network.state_dict().values(), strict=True
+    )
+    assert all(torch.equal(one, other) for one, other in pairs)
+    with pytest.raises(BadCheckpoint, match="another pieces"):
+        train_notes(TRAINING, PIECES[1:], tmp_path / "cut", resume=True)
+
+
+def test_windows_lie_within_a_piece_and_are_filled_up() -> None:
+    short = piece(20, length=30)
+    words = {name: Vocabulary.of([getattr(short.words, name)]) for name in STREAMS}
+    notes, durations = Windows([short], words).draw(np.random.default_rng(0))
+    assert notes.shape == durations.shape == (8, 101)
+    assert (notes[:, :30] > 0).all()
+    assert (notes[:, 30:] == NO_WORD).all()
+    one, other = (Windows(PIECES, words).draw(np.random.default_rng(3))[0] for _ in range(2))
+    assert torch.equal(one, other)
+
+
+def test_groups_are_not_divided() -> None:
+    grouped = [piece(n, group=f"album {n % 4}") for n in range(12)]
+    learn, validate = split(grouped)
+    assert validate
+    assert not {one.group for one in learn} & {one.group for one in validate}
+
+
+def test_words_met_once_are_unknown_and_counted(tmp_path: Path) -> None:
+    rare = Piece("rare", NoteSequence(("B7",) + ("C4",) * 120, ("0.25",) + ("1.0",) * 120))
+    model, _ = train_notes(TRAINING, [*PIECES, rare], tmp_path)
+    assert "B7" not in model.vocabularies["notes"].tokens
+    unknown = model.about["unknown"]
+    assert unknown["training"]["notes"] + unknown["held_out"]["notes"] > 0
+
+
+def test_too_little_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TrainingFailed, match="2 scores"):
+        train_notes(TRAINING, PIECES[:2], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({"learning_rate": 0.0}, "above 0"), ({"fewest": 0}, "1 or above"), ({"seed": -1}, "seed")],
+)
+def test_options_that_cannot_be_are_refused(options: dict[str, float], told: str) -> None:
+    with pytest.raises(BadArgument, match=told):
+        NoteTraining(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [
+        ("version", 0),
+        ("config", {"notes": -1, "durations": 3}),
+        ("config", {"notes": 3, "durations": 3, "hidden": 16}),
+        ("words", {}),
+        ("words", {name: {"tokens": ["A2"], "counts": [1]} for name in STREAMS}),
+    ],
+)
+def test_a_model_that_is_not_whole_is_refused(tmp_path: Path, what: str, value: object) -> None:
+    train_notes(TRAINING, PIECES, tmp_path)
+    saved = load_checkpoint(tmp_path / MODEL, KIND)
+    save_checkpoint(tmp_path / "other", KIND, saved.about | {what: value}, saved.tensors)
+    with pytest.raises(BadCheckpoint, match="train anew"):
+        NoteModel.load(tmp_path / "other")
