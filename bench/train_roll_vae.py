@@ -56,7 +56,13 @@ def main() -> None:
         model = RollModel.shipped()
         folder = options.work / "shipped-decoding"
         trained = decode_better(
-            model, learn, validate, folder, options.again, watch=told("decoding again")
+            model,
+            learn,
+            validate,
+            folder,
+            options.again,
+            resume=(folder / STATE).exists(),
+            watch=told("decoding again"),
         )
         print(
             *trained.history, trained.best, trained.stopped, model.thresholds, sep="\n", flush=True
