@@ -28,12 +28,12 @@ from segue.model.score.transformer import StackConfig
 from segue.train.loop import STATE, Progress
 from segue.train.notes import NoteTraining, Piece, Tokens, load_best, train_notes
 
-CONFIG: Final = ChoraleConfig(StackConfig(width=192, layers=5, heads=4, context=256, dropout=0.2))
+CONFIG: Final = ChoraleConfig(StackConfig(width=192, layers=5, heads=3, context=256, dropout=0.2))
 TRAINING: Final = NoteTraining(
     context=256,
     batch=8,
     epochs=80,
-    steps_per_epoch=100,
+    steps_per_epoch=50,
     learning_rate=2e-3,
     weight_decay=0.1,
     transposed=6,
@@ -43,7 +43,6 @@ TRAINING: Final = NoteTraining(
 )
 #: Frames that a window moves on by when a chorale is judged: so many fewer are in view at least.
 MOVED_ON: Final = 64
-LONGEST_CONTEXT: Final = 15  # tokens before the one an n-gram foretells
 #: Nats per voice and sixteenth, all as cited by the issue that set this task.
 PUBLISHED: Final = {
     "Witten–Bell n-gram": 0.582,
@@ -147,7 +146,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
     rows: list[list[object]] = []
     for name, moves in (("none", [0]), ("−6 … +6", range(-6, 7))):
         length, valid, test = n_gram(pieces, moves)
-        told = f"Witten–Bell {length + 1}-gram, computed here; transpositions: {name}"
+        told = f"Witten–Bell, contexts of {length} tokens, computed here; transpositions: {name}"
         rows.append([told, "–", valid, *Judged(test, onsets).row])
     network = ChoraleTransformer(CONFIG)
     load_best(network, work)
@@ -215,7 +214,7 @@ def n_gram(
     first = sum(piece.tokens.size for piece in pieces["valid"])
     found = [
         (float(cost[:first].mean()), length, cost[first:])
-        for length, cost in enumerate(witten_bell.costs(known, both, LONGEST_CONTEXT, PITCHES))
+        for length, cost in enumerate(witten_bell.costs(known, both, PITCHES))
     ]
     valid, length, test = min(found, key=lambda one: one[0])
     return length, valid, test.reshape(-1, 4)
