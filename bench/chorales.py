@@ -43,6 +43,10 @@ TRAINING: Final = NoteTraining(
 )
 #: Frames that a window moves on by when a chorale is judged: so many fewer are in view at least.
 MOVED_ON: Final = 64
+#: Of the tokens of an n-gram's context: the voice's last pitch counts most, then the three tokens
+#: before, then older pitches of the voice. All know their voice and place in the beat.
+ORDER: Final = (4, 1, 2, 3, 8, 12, 16)
+BEAT: Final = 16  # tokens
 #: Nats per voice and sixteenth, all as cited by the issue that set this task.
 PUBLISHED: Final = {
     "Witten–Bell n-gram": 0.582,
@@ -214,7 +218,7 @@ def n_gram(
     first = sum(piece.tokens.size for piece in pieces["valid"])
     found = [
         (float(cost[:first].mean()), length, cost[first:])
-        for length, cost in enumerate(witten_bell.costs(known, both, PITCHES))
+        for length, cost in enumerate(witten_bell.costs(known, both, PITCHES, ORDER, BEAT))
     ]
     valid, length, test = min(found, key=lambda one: one[0])
     return length, valid, test.reshape(-1, 4)

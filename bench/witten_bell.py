@@ -1,8 +1,4 @@
-"""Witten-Bell n-grams (1991) of four interleaved voices, interpolated down to every pitch alike.
-
-What counts most comes first in a context, or shorter contexts would know little: voice and place
-in the beat, the voice's last pitch, then the three tokens before, then older pitches of the voice.
-"""
+"""Witten-Bell n-grams (1991), interpolated down to every token alike."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -13,32 +9,37 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
-#: How many tokens back the tokens of a context stand, in the order in which they count.
-ORDER: Final = (4, 1, 2, 3, 8, 12, 16)
-BEAT: Final = 16  # tokens: four voices in four sixteenths
-
 _FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT: Final = np.uint64(29)
 
 
 def costs(
-    learn: Sequence[Numbers], judge: Sequence[Numbers], pitches: int
+    learn: Sequence[Numbers],
+    judge: Sequence[Numbers],
+    vocabulary: int,
+    order: Sequence[int],
+    beat: int = 1,
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield what the tokens to be judged cost, in nats, by contexts of 0, 1, … tokens in `ORDER`.
+    """Yield what the tokens to be judged cost, in nats, by contexts of 0, 1, … tokens.
 
     Parameters
     ----------
-    learn, judge : sequence of ndarray, shape (frames, 4)
-        Pieces, their numbers from 0 to below `pitches`.
-    pitches : int
+    learn, judge : sequence of ndarray
+        Pieces, of tokens from 0 to below `vocabulary`, read in memory order.
+    vocabulary : int
+    order : sequence of int
+        How many tokens back the tokens of a context stand, those that count most first, or short
+        contexts would know little.
+    beat : int
+        A context knows where in so many tokens it stands.
 
     Yields
     ------
     ndarray, shape (tokens of all pieces judged,)
     """
-    known, asked = _Stream(learn, pitches), _Stream(judge, pitches)
-    likely = np.full(len(asked.tokens), 1 / pitches)
-    for back in (0, *ORDER):
+    known, asked = _Stream(learn, vocabulary, beat), _Stream(judge, vocabulary, beat)
+    likely = np.full(len(asked.tokens), 1 / vocabulary)
+    for back in (0, *order):
         if back:
             known.look_back(back)
             asked.look_back(back)
@@ -58,12 +59,12 @@ def costs(
 class _Stream:
     """Tokens one after the other, with a hash of what stands before each."""
 
-    def __init__(self, pieces: Sequence[Numbers], pitches: int) -> None:
+    def __init__(self, pieces: Sequence[Numbers], vocabulary: int, beat: int) -> None:
         self.tokens = np.concatenate([piece.ravel() for piece in pieces]).astype(np.uint64)
         sizes = [piece.size for piece in pieces]
         self._places = np.concatenate([np.arange(size) for size in sizes])
-        self._beginning = np.uint64(pitches)
-        self.contexts: Hashes = _mixed(self._places.astype(np.uint64) % np.uint64(BEAT))
+        self._beginning = np.uint64(vocabulary)
+        self.contexts: Hashes = _mixed(self._places.astype(np.uint64) % np.uint64(beat))
 
     def look_back(self, back: int) -> None:
         """Let the contexts hold the token so many places before, too."""
