@@ -3,8 +3,8 @@
     python bench/generation_speed.py [--rounds 5] [--threads 2]
 
 Needs `pip install transformers`. Both write with a cache, tokens sampled with top-p 0.95 from
-random weights: speed does not depend on what was learned. Each is given both precisions, GPT-2
-its own `generate` as well as the barest loop around its network, and both of its caches.
+random weights: speed does not depend on what was learned. Segue can have weights of 8 bits, too;
+GPT-2 has its own `generate` as well as the barest loop around its network, and both its caches.
 """
 
 import argparse
@@ -19,14 +19,14 @@ import torch
 
 import tables
 from segue.model.score.sampling import Sampling, choose
-from segue.model.score.transformer import Transformer, for_writing, medium
+from segue.model.score.transformer import PRECISIONS, Precision, Transformer, for_writing, medium
 from segue.model.score.writing import write
 
 VOCABULARY: Final = 512
 PROMPT: Final = 16
 BATCHES: Final = (1, 16)
 SAMPLING: Final = Sampling(top_p=0.95)
-PRECISIONS: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PUBLISHED_PRECISIONS: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 #: Tokens that four parts need in a second, each a note on every sixteenth at 120 beats a minute,
 #: three tokens to a note.
 FOUR_PARTS: Final = 4 * 8 * 3
@@ -107,15 +107,15 @@ def measured(
 def segue(network: Transformer) -> dict[str, Writing]:
     """Return Segue's ways of writing."""
 
-    def way(dtype: torch.dtype) -> Writing:
-        fast = for_writing(network, dtype)
+    def way(precision: Precision) -> Writing:
+        fast = for_writing(network, precision)
 
         def run(rows: int, count: int) -> None:
             list(islice(write(fast, prompt(rows), SAMPLING), count))
 
         return run
 
-    return {f"Segue, {name}": way(dtype) for name, dtype in PRECISIONS.items()}
+    return {f"Segue, {precision}": way(precision) for precision in PRECISIONS}
 
 
 def gpt2() -> Any:
@@ -142,7 +142,7 @@ def hugging_face(model: Any) -> dict[str, Writing]:
     from transformers import DynamicCache, StaticCache
 
     ways: dict[str, Writing] = {}
-    for name, dtype in PRECISIONS.items():
+    for name, dtype in PUBLISHED_PRECISIONS.items():
         fast = copy.deepcopy(model).to(dtype)
 
         def generate(rows: int, count: int, fast: Any = fast) -> None:

@@ -63,9 +63,9 @@ def main() -> None:
             tables.table(
                 ["music", "scheme", "vocabulary", "tokens a note", "bits a note", "context"], rows
             ),
-            "The length of the n-gram's context is the best for each scheme on the held files. To an "
-            "n-gram a note's place in the bar is news, though it follows from the last place and "
-            "length: TSD, which tells only how long until the next note, gains by that.\n",
+            "The length of the n-gram's context is the best for each scheme on the held files. "
+            "To an n-gram a note's place in the bar is news, though it follows from the last place "
+            "and length: TSD, which tells only how long until the next note, gains by that.\n",
         ],
     )
 
