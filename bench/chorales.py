@@ -28,17 +28,17 @@ from segue.model.score.transformer import StackConfig
 from segue.train.loop import STATE, Progress
 from segue.train.notes import NoteTraining, Piece, Tokens, load_best, train_notes
 
-CONFIG: Final = ChoraleConfig(StackConfig(width=192, layers=5, heads=3, context=256, dropout=0.2))
+CONFIG: Final = ChoraleConfig(StackConfig(width=192, layers=4, heads=3, context=256, dropout=0.35))
 TRAINING: Final = NoteTraining(
     context=256,
     batch=8,
     epochs=80,
     steps_per_epoch=50,
-    learning_rate=2e-3,
-    weight_decay=0.1,
+    learning_rate=1.5e-3,
+    weight_decay=0.3,
     transposed=6,
     stride=16,
-    averaging=0.998,
+    averaging=0.99,
     device="cpu",
 )
 #: Frames that a window moves on by when a chorale is judged: so many fewer are in view at least.

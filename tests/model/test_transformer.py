@@ -186,6 +186,20 @@ def test_a_voice_knows_what_was_before_and_the_voices_above(chorale: ChoraleTran
                 assert moved[place + 1]
 
 
+def test_in_training_some_of_what_is_told_is_forgotten(chorale: ChoraleTransformer) -> None:
+    frames = torch.randint(1, PITCHES, (1, 12, VOICES), generator=torch.Generator().manual_seed(4))
+    chorale.config = ChoraleConfig(replace(TINY, dropout=0.0), forgotten=0.5)
+    chorale.stack.layers.eval()
+    chorale.train()
+    torch.manual_seed(1)
+    one, other = chorale(frames), chorale(frames)
+    assert not torch.allclose(one, other, atol=0.1)
+    chorale.eval()
+    assert torch.equal(chorale(frames), chorale(frames))
+    with pytest.raises(BadArgument, match=r"a share of 1.0 forgotten"):
+        ChoraleConfig(TINY, forgotten=1.0)
+
+
 def test_pitches_become_numbers_and_only_those_that_are_sung() -> None:
     found = numbers(torch.tensor([[-1, 36, 60, 81]]))
     assert found.tolist() == [[0, 1, 25, 46]]

@@ -44,10 +44,26 @@ class ChoraleConfig:
         Its context is in frames.
     head_layers : int
         Layers that find a voice's pitch.
+    forgotten : float
+        Share of what is told of each voice of a frame that is left out in training. A few hundred
+        chorales are soon known by heart, for much of what is told stays when one is transposed.
     """
 
     stack: StackConfig
     head_layers: int = 2
+    forgotten: float = 0.15
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises
+        ------
+        BadArgument
+        """
+        if not 0 <= self.forgotten < 1:
+            raise BadArgument(f"a share of {self.forgotten} forgotten; it is from 0 to below 1")
+        if self.head_layers < 0:
+            raise BadArgument(f"{self.head_layers} layers of the head; there are 0 or more")
 
 
 def numbers(pitches: Tensor) -> Tensor:
@@ -148,14 +164,21 @@ class ChoraleTransformer(nn.Module):
         over = torch.where((above > 0) & (bass > 0), (above - bass) % 12, _OVER_BASS - 1)
         place = torch.arange(before.shape[1], device=before.device) % BAR
         x = (
-            self.sung(before + offset * PITCHES).sum(dim=2)
-            + self.held(_held(before) + offset * (LONGEST + 1)).sum(dim=2)
-            + self.moved(_steps(earlier, before) + offset * _STEPS).sum(dim=2)
-            + self.over_bass(over + offset[: VOICES - 1] * _OVER_BASS).sum(dim=2)
+            self._told(self.sung(before + offset * PITCHES))
+            + self._told(self.held(_held(before) + offset * (LONGEST + 1)))
+            + self._told(self.moved(_steps(earlier, before) + offset * _STEPS))
+            + self._told(self.over_bass(over + offset[: VOICES - 1] * _OVER_BASS))
             + self.place(place)
         )
         x = torch.cat([x[:, :1] + self.beginning, x[:, 1:]], dim=1)
         return dropped(x, self.config.stack.dropout) if self.training else x
+
+    def _told(self, found: Tensor) -> Tensor:
+        """Add up what is told of the voices, some of it forgotten, shape (B, T, D)."""
+        if self.training and self.config.forgotten:
+            kept = torch.rand(*found.shape[:-1], 1, device=found.device) >= self.config.forgotten
+            found = found * kept
+        return found.sum(dim=2)
 
     def _to_pitches(self, by_interval: Tensor, reference: Tensor) -> Tensor:
         """Give each pitch the weight of its interval from a reference pitch."""
