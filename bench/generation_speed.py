@@ -1,0 +1,202 @@
+"""Tokens a second that are written, against GPT-2 of Hugging Face's transformers of that size.
+
+    python bench/generation_speed.py [--rounds 5] [--threads 2]
+
+Needs `pip install transformers`. Both write with a cache, tokens sampled with top-p 0.95 from
+random weights: speed does not depend on what was learned. Segue can have weights of 8 bits, too;
+GPT-2 has its own `generate` as well as the barest loop around its network, and both its caches.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+import tables
+from segue.model.score.sampling import Sampling, choose
+from segue.model.score.transformer import PRECISIONS, Precision, Transformer, for_writing, medium
+from segue.model.score.writing import write
+
+VOCABULARY: Final = 512
+PROMPT: Final = 16
+BATCHES: Final = (1, 16)
+SAMPLING: Final = Sampling(top_p=0.95)
+PUBLISHED_PRECISIONS: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+#: Tokens that four parts need in a second, each a note on every sixteenth at 120 beats a minute,
+#: three tokens to a note.
+FOUR_PARTS: Final = 4 * 8 * 3
+
+Writing = Callable[[int, int], None]  # rows, tokens
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tokens", type=int, default=192)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    load = os.getloadavg()[0]
+    network, published = Transformer(medium(VOCABULARY)), gpt2()
+    ways = {**segue(network), **hugging_face(published)}
+    for way in ways.values():
+        way(1, 4)
+    rates = {
+        (name, rows): np.array(found)
+        for rows in BATCHES
+        for name, found in measured(ways, rows, options).items()
+    }
+    best = {
+        (side, rows): max(
+            (name for name in ways if name.startswith(side)),
+            key=lambda name: float(np.median(rates[name, rows])),
+        )
+        for side in ("Segue", "GPT-2")
+        for rows in BATCHES
+    }
+    ratios = {
+        rows: float(np.median(rates[best["Segue", rows], rows] / rates[best["GPT-2", rows], rows]))
+        for rows in BATCHES
+    }
+    alone = float(np.median(rates[best["Segue", 1], 1]))
+    tables.keep(
+        "generation_speed",
+        "Speed of writing",
+        [
+            f"Segue's `medium` ({weights(network)} weights) and GPT-2 ({weights(published)}), both "
+            f"6 layers of 384 with 6 heads and {VOCABULARY} tokens; {options.tokens} tokens after "
+            f"a prompt of {PROMPT}, sampled with top-p 0.95; {options.threads} threads; "
+            f"{options.rounds} rounds in turns, tokens of all rows counted. transformers "
+            f"{version()}, torch {torch.__version__}. Load average before: {load:.1f}.\n",
+            tables.table(
+                ["", *(f"tokens/s, {rows} at once: median (least … most)" for rows in BATCHES)],
+                [
+                    [name, *(spread(rates[name, rows]) for rows in BATCHES)]
+                    for name in sorted(ways, reverse=True)
+                ],
+            ),
+            "Each at its best, ratio within a round, median: "
+            + ", ".join(f"**{ratio:.2f}×** for {rows} at once" for rows, ratio in ratios.items())
+            + f". Four parts in sixteenths at 120 beats a minute, three tokens to a note, are "
+            f"{FOUR_PARTS} tokens a second: written {alone / FOUR_PARTS:.1f} times as fast as they "
+            "are played.\n",
+        ],
+    )
+
+
+def measured(
+    ways: dict[str, Writing], rows: int, options: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Return tokens a second of each way in each round, shape (rounds,)."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(options.rounds):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way(rows, options.tokens)
+            found[name].append(rows * options.tokens / (time.perf_counter() - began))
+            print(f"{rows} {name}: {found[name][-1]:.0f}", flush=True)
+    return found
+
+
+def segue(network: Transformer) -> dict[str, Writing]:
+    """Return Segue's ways of writing."""
+
+    def way(precision: Precision) -> Writing:
+        fast = for_writing(network, precision)
+
+        def run(rows: int, count: int) -> None:
+            list(islice(write(fast, prompt(rows), SAMPLING), count))
+
+        return run
+
+    return {f"Segue, {precision}": way(precision) for precision in PRECISIONS}
+
+
+def gpt2() -> Any:
+    """Make a GPT-2 of the same size."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(
+        vocab_size=VOCABULARY,
+        n_positions=1024,
+        n_embd=384,
+        n_layer=6,
+        n_head=6,
+        bos_token_id=0,
+        eos_token_id=None,
+        pad_token_id=0,
+    )
+    return GPT2LMHeadModel(config).eval()
+
+
+def hugging_face(model: Any) -> dict[str, Writing]:
+    """Return GPT-2's ways of writing."""
+    import copy
+
+    from transformers import DynamicCache, StaticCache
+
+    ways: dict[str, Writing] = {}
+    for name, dtype in PUBLISHED_PRECISIONS.items():
+        fast = copy.deepcopy(model).to(dtype)
+
+        def generate(rows: int, count: int, fast: Any = fast) -> None:
+            given = prompt(rows)
+            with torch.inference_mode():
+                fast.generate(
+                    given,
+                    attention_mask=torch.ones_like(given),
+                    max_new_tokens=count,
+                    min_new_tokens=count,
+                    do_sample=True,
+                    top_p=0.95,
+                    top_k=0,
+                    use_cache=True,
+                )
+
+        def loop(rows: int, count: int, fast: Any = fast, *, static: bool = False) -> None:
+            tokens = prompt(rows)
+            cache = (
+                StaticCache(config=fast.config, max_cache_len=PROMPT + count)
+                if static
+                else DynamicCache(config=fast.config)
+            )
+            with torch.inference_mode():
+                for _ in range(count):
+                    logits = fast(tokens, past_key_values=cache, use_cache=True).logits[:, -1]
+                    tokens = choose(logits, SAMPLING)[:, None]
+
+        def fixed(rows: int, count: int, loop: Any = loop) -> None:
+            loop(rows, count, static=True)
+
+        ways[f"GPT-2, {name}, generate"] = generate
+        ways[f"GPT-2, {name}, bare loop"] = loop
+        ways[f"GPT-2, {name}, bare loop, static cache"] = fixed
+    return ways
+
+
+def prompt(rows: int) -> torch.Tensor:
+    return torch.randint(VOCABULARY, (rows, PROMPT), generator=torch.Generator().manual_seed(rows))
+
+
+def weights(network: Any) -> str:
+    return f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.1f} M"
+
+
+def version() -> str:
+    import transformers
+
+    return str(transformers.__version__)
+
+
+def spread(rates: np.ndarray[Any, np.dtype[np.float64]]) -> str:
+    return f"{np.median(rates):.0f} ({rates.min():.0f} … {rates.max():.0f})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Choosing the next token: which ones stay in play, and one of them by chance.
+
+All functions take logits of any shape whose last axis is the vocabulary, and leave what they were
+given as it is; a logit of minus infinity is a token that may not come. Every function that thins
+out keeps the likeliest token, so that something can always be chosen.
+
+Shape legend: … any, V tokens.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from segue.errors import BadArgument
+
+HOTTEST: Final = 100.0  # beyond it all tokens are as likely, whatever was learned
+NEVER: Final = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a token is chosen; what is left at its default changes nothing.
+
+    Attributes
+    ----------
+    temperature : float
+        0 takes the likeliest, 1 the probabilities as they are, more makes them more alike.
+    top_k : int
+        Of the likeliest so many; 0 of all.
+    top_p : float
+        Of the likeliest ones that hold this share of probability together.
+    min_p : float
+        Of those at least so likely, relative to the likeliest.
+
+    Raises
+    ------
+    BadArgument
+        A value means nothing.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+
+    def __post_init__(self) -> None:
+        # Written so that what is no number fails, too.
+        for right, told in (
+            (
+                0 <= self.temperature <= HOTTEST,
+                f"a temperature of {self.temperature}: it is from 0 (always the likeliest) to "
+                f"{HOTTEST:g}; 1 is as learned",
+            ),
+            (self.top_k >= 0, f"top-k {self.top_k}: at least 1 token, or 0 for all of them"),
+            (0 < self.top_p <= 1, f"top-p {self.top_p}: a share above 0, at most 1"),
+            (0 <= self.min_p <= 1, f"min-p {self.min_p}: a share from 0 to 1"),
+        ):
+            if not right:
+                raise BadArgument(told)
+
+
+def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator | None = None) -> Tensor:
+    """Choose a token for each row.
+
+    Thinning out comes after the temperature, in the order top-k, top-p, min-p.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (…, V)
+    sampling : Sampling
+    generator : torch.Generator, optional
+        Where chance comes from; else torch's own.
+
+    Returns
+    -------
+    Tensor, shape (…), int64
+
+    Raises
+    ------
+    BadArgument
+        In some row no token may come, or a logit is no number.
+    """
+    logits = logits.float()
+    if not bool(torch.isfinite(logits.amax(dim=-1)).all()):
+        raise BadArgument("no token may come here: the mask leaves none, or the network is broken")
+    if sampling.temperature == 0:
+        return logits.argmax(dim=-1)
+    logits = tempered(logits, sampling.temperature)
+    if sampling.top_k:
+        logits = likeliest(logits, sampling.top_k)
+    if sampling.top_p < 1:
+        logits = nucleus(logits, sampling.top_p)
+    if sampling.min_p > 0:
+        logits = not_unlikely(logits, sampling.min_p)
+    shares = logits.softmax(dim=-1)
+    rows = shares.reshape(-1, shares.shape[-1])
+    return torch.multinomial(rows, 1, generator=generator).view(shares.shape[:-1])
+
+
+def tempered(logits: Tensor, temperature: float) -> Tensor:
+    """Divide the logits by a temperature above 0."""
+    # From the highest down, so that a temperature near 0 makes no infinities of either sign.
+    return (logits - logits.amax(dim=-1, keepdim=True)) / temperature
+
+
+def likeliest(logits: Tensor, count: int) -> Tensor:
+    """Keep the `count` likeliest tokens (top-k); those as likely as the last of them stay, too."""
+    if count >= logits.shape[-1]:
+        return logits
+    lowest = logits.topk(count, dim=-1).values[..., -1:]
+    return logits.masked_fill(logits < lowest, NEVER)
+
+
+def nucleus(logits: Tensor, share: float) -> Tensor:
+    """Keep the fewest likeliest tokens that hold a share of probability (top-p).
+
+    After Holtzman et al., "The Curious Case of Neural Text Degeneration" (ICLR 2020).
+    """
+    ordered, places = logits.sort(dim=-1, descending=True, stable=True)
+    shares = ordered.softmax(dim=-1)
+    # What comes before a token already holds the share: the token is not needed.
+    enough = shares.cumsum(dim=-1) - shares >= share
+    enough[..., 0] = False
+    return logits.masked_fill(torch.zeros_like(enough).scatter(-1, places, enough), NEVER)
+
+
+def not_unlikely(logits: Tensor, share: float) -> Tensor:
+    """Keep tokens at least `share` times as likely as the likeliest (min-p).
+
+    After Nguyen et al., "Turning Up the Heat: Min-p Sampling" (ICLR 2025).
+    """
+    shares = logits.softmax(dim=-1)
+    least = shares.amax(dim=-1, keepdim=True) * share
+    return logits.masked_fill(shares < least, NEVER)

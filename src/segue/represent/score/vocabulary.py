@@ -1,0 +1,107 @@
+"""The tokens of scores: what there is, and what each means."""
+
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.represent.score.general_midi import DRUM_NAMES, PROGRAM_NAMES
+
+STEPS_PER_QUARTER: Final = 12
+#: Beats, and of what a beat is: 4 a quarter, 8 an eighth.
+METRES: Final = (
+    *((beats, 2) for beats in (1, 2, 3, 4)),
+    *((beats, 4) for beats in range(1, 9)),
+    *((beats, 8) for beats in range(1, 13)),
+    *((beats, 16) for beats in range(1, 13)),
+)
+DRUMS: Final = 128  # the instrument after the 128 programs
+LOUDNESSES: Final = 8
+USUAL_LOUDNESS: Final = 5
+TEMPOS: Final = 31  # ninths of an octave, from 30 to 302 quarters a minute
+USUAL_TEMPO: Final = 18
+#: Lengths that one token tells; a longer note is told by so many times this, then the rest.
+LENGTHS: Final = 48
+LONGS: Final = 16
+LONGEST: Final = LENGTHS * (LONGS + 1)
+DRUM_LENGTH: Final = 1
+
+COUNTS: Final = {
+    "begin": 1,
+    "end": 1,
+    "bar": len(METRES),
+    "tempo": TEMPOS,
+    "step": max(beats * 4 * STEPS_PER_QUARTER // unit for beats, unit in METRES),
+    "instrument": DRUMS + 1,
+    "loudness": LOUDNESSES,
+    "pitch": 128,
+    "drum": 128,
+    "long": LONGS,
+    "length": LENGTHS,
+}
+#: The first token of each kind, and how many tokens there are.
+FIRST: Final = dict(zip(COUNTS, accumulate(COUNTS.values(), initial=0), strict=False))
+VOCABULARY: Final = sum(COUNTS.values())
+BEGIN: Final = FIRST["begin"]
+END: Final = FIRST["end"]
+
+KINDS: Final = tuple(kind for kind, count in COUNTS.items() for _ in range(count))
+METRE_NUMBERS: Final = {metre: number for number, metre in enumerate(METRES)}
+
+Tokens = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+class Note(NamedTuple):
+    """A note on the grid: steps from the beginning, program or `DRUMS`, pitch, steps, loudness."""
+
+    onset: int
+    instrument: int
+    pitch: int
+    length: int
+    loudness: int
+
+
+def told(token: int) -> str:
+    """Return what a token means, in a word or two."""
+    kind, number = KINDS[token], token - FIRST[KINDS[token]]
+    names = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+    match kind:
+        case "bar":
+            name = "bar {}/{}".format(*METRES[number])
+        case "tempo":
+            name = f"{bpm_of(number):.0f} bpm"
+        case "instrument":
+            name = "drums" if number == DRUMS else PROGRAM_NAMES[number]
+        case "loudness":
+            name = f"velocity {velocity_of(number)}"
+        case "pitch":
+            name = f"{names[number % 12]}{number // 12 - 1}"
+        case "drum":
+            name = DRUM_NAMES.get(number, f"drum {number}")
+        case "long":
+            name = f"{LENGTHS * (number + 1)} steps and"
+        case "length":
+            name = f"{number + 1} steps"
+        case "step":
+            name = f"step {number}"
+        case _:
+            name = kind
+    return name
+
+
+def steps_of(metre: int) -> int:
+    """Return the steps of a bar, by its metre's number."""
+    beats, unit = METRES[metre]
+    return beats * 4 * STEPS_PER_QUARTER // unit
+
+
+def bpm_of(tempo: int) -> float:
+    """Return quarters a minute, by a tempo's number."""
+    return float(120 * 2 ** ((tempo - USUAL_TEMPO) / 9))
+
+
+def velocity_of(loudness: int) -> int:
+    """Return the MIDI velocity of a loudness."""
+    return loudness * 16 + 8

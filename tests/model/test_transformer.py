@@ -1,0 +1,208 @@
+"""The transformer of tokens and that of chorales: what each position may know."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from segue.errors import BadArgument
+from segue.model.score.chorale import (
+    PITCHES,
+    VOICES,
+    ChoraleConfig,
+    ChoraleTransformer,
+    numbers,
+)
+from segue.model.score.transformer import (
+    Cache,
+    Precision,
+    StackConfig,
+    Transformer,
+    TransformerConfig,
+    dropped,
+    for_writing,
+    medium,
+    small,
+)
+
+TINY = StackConfig(32, 2, 4, 40, 0.1)
+VOCABULARY = 19
+
+
+@pytest.fixture
+def network() -> Transformer:
+    torch.manual_seed(2)
+    found = Transformer(TransformerConfig(VOCABULARY, TINY)).eval()
+    _enliven(found)
+    return found
+
+
+@pytest.fixture
+def chorale() -> ChoraleTransformer:
+    torch.manual_seed(3)
+    found = ChoraleTransformer(ChoraleConfig(TINY)).eval()
+    _enliven(found)
+    return found
+
+
+def _enliven(network: torch.nn.Module) -> None:
+    """Make weights large, so that everything that can be seen shows."""
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+
+
+def some_tokens(count: int = 2, length: int = 30) -> torch.Tensor:
+    return torch.randint(VOCABULARY, (count, length), generator=torch.Generator().manual_seed(1))
+
+
+def test_reading_on_from_a_cache_equals_reading_all_at_once(network: Transformer) -> None:
+    tokens = some_tokens()
+    cache = Cache(TINY, 2)
+    with torch.inference_mode():
+        whole = network(tokens)
+        parts = [network(tokens[:, :7], cache), network(tokens[:, 7:12], cache)]
+        parts += [network(tokens[:, at : at + 1], cache) for at in range(12, 30)]
+        assert torch.allclose(torch.cat(parts, dim=1), whole, atol=1e-4)
+        cache.cut(20)
+        assert cache.room == 20
+        assert torch.allclose(network.read(tokens[:, 20:], cache), whole[:, -1], atol=1e-4)
+
+
+def test_a_position_knows_nothing_of_later_ones(network: Transformer) -> None:
+    tokens = some_tokens()
+    changed = tokens.clone()
+    changed[:, 11:] = (changed[:, 11:] + 1) % VOCABULARY
+    with torch.inference_mode():
+        one, other = network(tokens), network(changed)
+    assert torch.allclose(one[:, :11], other[:, :11], atol=1e-5)
+    assert not torch.allclose(one[:, 11:], other[:, 11:], atol=0.1)
+
+
+def test_how_far_counts_not_where() -> None:
+    torch.manual_seed(5)
+    layer = Transformer(TransformerConfig(VOCABULARY, replace(TINY, layers=1))).eval()
+    _enliven(layer)
+    tokens = some_tokens(1, 8)
+    with torch.inference_mode():
+        # What is compared is turned by its place; if all places are later, nothing changes.
+        turned = layer.stack.turns.clone(), layer.stack.signed.clone()
+        early = layer(tokens)
+        layer.stack.turns, layer.stack.signed = (table.roll(-9, 0) for table in turned)
+        late = layer(tokens)
+        layer.stack.turns, layer.stack.signed = (table[::2].contiguous() for table in turned)
+        stretched = layer(tokens)
+    assert torch.allclose(early, late, atol=1e-4)
+    assert not torch.allclose(early, stretched, atol=1e-2)
+
+
+def test_more_than_fits_in_view_is_refused(network: Transformer) -> None:
+    with pytest.raises(BadArgument, match="41 positions; this network has at most 40 in view"):
+        network(some_tokens(1, 41))
+    cache = Cache(TINY, 1)
+    network(some_tokens(1, 40), cache)
+    with pytest.raises(BadArgument, match="forget the oldest"):
+        network(some_tokens(1, 1), cache)
+    with pytest.raises(BadArgument, match="holds 40 positions, not 41"):
+        cache.cut(41)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8", None])
+def test_a_network_for_writing_says_what_the_other_says(precision: Precision | None) -> None:
+    torch.manual_seed(6)
+    network = Transformer(TransformerConfig(VOCABULARY, replace(TINY, width=64))).eval()
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.15)
+    writing = for_writing(network, precision, 2)
+    dtype = writing.tokens.weight.dtype
+    assert dtype == torch.float32 or precision != "float32"
+    assert network.tokens.weight.dtype == torch.float32
+    tokens = some_tokens()
+    cache = Cache(network.config.stack, 2, dtype)
+    with torch.inference_mode():
+        writing.read(tokens[:, :-1], cache)
+        short = writing.read(tokens[:, -1:], cache).float().softmax(dim=-1)
+        whole = network(tokens)[:, -1].softmax(dim=-1)
+    assert (short - whole).abs().max() < (1e-5 if dtype == torch.float32 else 0.02)
+    assert not any(parameter.requires_grad for parameter in writing.parameters())
+
+
+def test_the_loss_counts_what_is_wanted(network: Transformer) -> None:
+    tokens = some_tokens()
+    wanted = tokens.clone()
+    wanted[0, 5:] = -1
+    log = network(tokens).log_softmax(dim=-1)
+    costs = -log[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0]
+    expected = torch.cat([costs[0, :4], costs[1]]).mean()
+    assert torch.allclose(network.loss(tokens, wanted), expected, atol=1e-4)
+
+
+def test_a_share_is_dropped_and_the_mean_stays() -> None:
+    torch.manual_seed(0)
+    ones = torch.ones(300, 301, requires_grad=True)
+    found = dropped(ones, 0.25)
+    assert abs(float((found == 0).float().mean()) - 0.25) < 0.01
+    assert sorted(set(found.flatten().tolist())) == pytest.approx([0, 256 / 192])
+    (gradient,) = torch.autograd.grad(found.sum(), ones)
+    assert torch.equal(gradient, found)
+    assert dropped(ones, 0.0) is ones
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"width": 30}, "a width of 30 cannot be shared out among 4 heads"),
+        ({"layers": 0}, "layers is 0"),
+        ({"dropout": 1.0}, "a dropout of 1.0"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(change: dict[str, float], told: str) -> None:
+    with pytest.raises(BadArgument, match=told):
+        replace(TINY, **change)  # type: ignore[arg-type]
+
+
+def test_presets_have_the_sizes_they_name() -> None:
+    for config, weights in ((small(300), 1.9e6), (medium(300), 10.8e6)):
+        count = sum(parameter.numel() for parameter in Transformer(config).parameters())
+        assert count == pytest.approx(weights, rel=0.08)
+    with pytest.raises(BadArgument, match="a vocabulary of 0"):
+        small(0)
+
+
+def test_a_voice_knows_what_was_before_and_the_voices_above(chorale: ChoraleTransformer) -> None:
+    generator = torch.Generator().manual_seed(4)
+    frames = torch.randint(PITCHES, (1, 12, VOICES), generator=generator)
+    with torch.inference_mode():
+        whole = chorale(frames)
+        for frame, voice in ((0, 0), (0, 3), (6, 0), (6, 1), (6, 2), (6, 3), (11, 3)):
+            changed = frames.clone()
+            changed[0, frame, voice] = (changed[0, frame, voice] + 5) % PITCHES
+            moved = (chorale(changed) - whole).abs().amax(dim=-1)[0].flatten() > 1e-4
+            place = frame * VOICES + voice
+            assert not moved[: place + 1].any()
+            if voice < VOICES - 1:
+                assert moved[place + 1 :].all()
+            elif frame < 11:
+                assert moved[place + 1]
+
+
+def test_in_training_some_of_what_is_told_is_forgotten(chorale: ChoraleTransformer) -> None:
+    frames = torch.randint(1, PITCHES, (1, 12, VOICES), generator=torch.Generator().manual_seed(4))
+    chorale.config = ChoraleConfig(replace(TINY, dropout=0.0), forgotten=0.5)
+    chorale.stack.layers.eval()
+    chorale.train()
+    torch.manual_seed(1)
+    one, other = chorale(frames), chorale(frames)
+    assert not torch.allclose(one, other, atol=0.1)
+    chorale.eval()
+    assert torch.equal(chorale(frames), chorale(frames))
+    with pytest.raises(BadArgument, match=r"a share of 1.0 forgotten"):
+        ChoraleConfig(TINY, forgotten=1.0)
+
+
+def test_pitches_become_numbers_and_only_those_that_are_sung() -> None:
+    found = numbers(torch.tensor([[-1, 36, 60, 81]]))
+    assert found.tolist() == [[0, 1, 25, 46]]
+    for wrong in (35, 82, 0):
+        with pytest.raises(BadArgument, match=f"a pitch of {wrong}; the voices sing from 36 to 81"):
+            numbers(torch.tensor([[wrong, 60]]))

@@ -1,0 +1,159 @@
+"""Learning to write notes: what is drawn, what is learned, and going on where one stopped."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
+from segue.model.score.chorale import PITCHES, ChoraleConfig, ChoraleTransformer
+from segue.model.score.transformer import StackConfig, Transformer, TransformerConfig
+from segue.train.loop import Progress
+from segue.train.notes import NoteTraining, Piece, Tokens, Windows, load_best, train_notes
+
+TRAINING = NoteTraining(
+    24, batch=4, epochs=1, steps_per_epoch=10, learning_rate=5e-3, averaging=0.5, device="cpu"
+)
+
+
+def moved(tokens: Tokens, by: int) -> Tokens | None:
+    found = np.where(tokens > 0, tokens + by, 0)
+    return found if found.max() < PITCHES and ((found > 0) == (tokens > 0)).all() else None
+
+
+def piece(seed: int, length: int, *voices: int) -> Piece:
+    """Make a piece of a few pitches that come again and again."""
+    rng = np.random.default_rng(seed)
+    motif = 15 + rng.integers(0, 8, (8, *voices))
+    return Piece(f"piece {seed}", np.resize(motif, (length, *voices)).astype(np.int64))
+
+
+LINES = [piece(seed, 40 + 9 * seed) for seed in range(5)]
+FRAMES = [piece(seed, 40 + 9 * seed, 4) for seed in range(5)]
+
+
+def of_tokens() -> Transformer:
+    torch.manual_seed(0)
+    return Transformer(TransformerConfig(PITCHES, StackConfig(32, 1, 2, 24, 0.1)))
+
+
+def of_frames() -> ChoraleTransformer:
+    torch.manual_seed(0)
+    return ChoraleTransformer(ChoraleConfig(StackConfig(32, 1, 2, 24, 0.1), 1))
+
+
+@pytest.mark.parametrize(("network", "pieces"), [(of_tokens(), LINES), (of_frames(), FRAMES)])
+def test_ten_steps_lower_the_loss(tmp_path: Path, network: nn.Module, pieces: list[Piece]) -> None:
+    told: list[Progress] = []
+    trained = train_notes(
+        network, TRAINING, pieces[:4], pieces[4:], moved, tmp_path, watch=told.append
+    )
+    assert len(told) == 10
+    assert trained.best.loss < told[0].loss - 0.1
+    again = of_tokens() if isinstance(network, Transformer) else of_frames()
+    load_best(again, tmp_path)
+    pairs = zip(network.parameters(), again.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    judged = Windows(pieces[4:], TRAINING, moved).all()
+    with torch.no_grad():
+        losses = [float(network.loss(*batch)) for batch in judged]  # type: ignore[operator]
+    assert np.mean(losses) == pytest.approx(trained.best.validation_loss, abs=0.1)
+
+
+def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Path) -> None:
+    training = replace(TRAINING, epochs=2)
+
+    def run(folder: str, *, resume: bool = False, stop_at: int = 0) -> dict[str, torch.Tensor]:
+        steps = 0
+
+        def interrupt(_at: Progress) -> None:
+            nonlocal steps
+            steps += 1
+            if steps == stop_at:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        network = of_frames()
+        train_notes(
+            network,
+            training,
+            FRAMES[:4],
+            FRAMES[4:],
+            moved,
+            tmp_path / folder,
+            resume=resume,
+            watch=interrupt,
+        )
+        return network.state_dict()
+
+    whole = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run("cut", stop_at=7)
+    resumed = run("cut", resume=True)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    other = Transformer(TransformerConfig(9, StackConfig(32, 1, 2, 24, 0.1)))
+    with pytest.raises(BadCheckpoint, match="of another network"):
+        load_best(other, tmp_path / "cut")
+    with pytest.raises(BadCheckpoint, match="another pieces"):
+        train_notes(
+            of_frames(), training, FRAMES[:3], FRAMES[4:], moved, tmp_path / "cut", resume=True
+        )
+
+
+def test_windows_stay_inside_a_piece_and_keep_their_place_in_the_bar() -> None:
+    training = replace(TRAINING, stride=16, transposed=0)
+    windows = Windows(FRAMES, training, moved)
+    starts = set()
+    for seed in range(30):
+        given, wanted = windows.draw(np.random.default_rng(seed))
+        for row, count in zip(given.numpy(), wanted.numpy(), strict=True):
+            frames = row[row[:, 0] >= 0]
+            places = [
+                start
+                for one in FRAMES
+                for start in range(0, len(one.tokens), 16)
+                if np.array_equal(one.tokens[start : start + 24], frames)
+            ]
+            assert places
+            starts.update(places)
+            # What a window begins with is known of the piece's beginning alone.
+            assert (count[0] == -1).all() == (0 not in places) or len(places) > 1
+            assert np.array_equal(count[1:], row[1:])
+    assert {0, 16, 32, 64} <= starts
+
+
+def test_transposed_windows_keep_their_intervals_and_their_range() -> None:
+    windows = Windows(LINES, TRAINING, moved)
+    shifts = set()
+    for seed in range(20):
+        given, _ = windows.draw(np.random.default_rng(seed))
+        assert int(given.max()) < PITCHES
+        for row in given.numpy():
+            sung = row[row >= 0]
+            for one in LINES:
+                for start in range(len(one.tokens) - len(sung) + 1):
+                    apart = np.unique(one.tokens[start : start + len(sung)] - sung)
+                    if len(apart) == 1:
+                        shifts.add(int(apart[0]))
+    assert shifts >= set(range(-6, 7))
+
+
+def test_judging_reads_every_position_once() -> None:
+    given = [batch[0] for batch in Windows(LINES, TRAINING, moved).all()]
+    assert sum(int((one >= 0).sum()) for one in given) == sum(len(one.tokens) for one in LINES)
+
+
+def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingFailed, match="4 pieces to learn from and 0 to judge by"):
+        train_notes(of_tokens(), TRAINING, LINES[:4], [], moved, tmp_path)
+    for change, told in (
+        ({"batch": 0}, "batch is 0"),
+        ({"averaging": 1.0}, "averaging is 1.0"),
+        ({"transposed": -1}, "transposed by -1"),
+    ):
+        with pytest.raises(BadArgument, match=told):
+            replace(TRAINING, **change)
