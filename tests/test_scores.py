@@ -6,10 +6,11 @@ import pytest
 
 from conftest import little_score, write_score
 from segue.compose import between, given_back, sample, windows
-from segue.errors import BadArgument, NotFound
+from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.library import Library
 from segue.model.score.rolls import RollModel
 from segue.represent.score.piano_roll import STEPS
+from segue.train.score_options import ScoreTraining
 
 Opener = Callable[[], Library]
 
@@ -62,6 +63,28 @@ def test_windows_are_filled_up() -> None:
     assert cut.sum() == 1
     with pytest.raises(BadArgument, match="no note"):
         windows(cells[:3])
+
+
+def test_a_space_is_learned_from_the_scores_of_a_library(
+    library: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segue.train.score.STEPS_PER_EPOCH", 2)
+    for seed in range(5):
+        write_score(tmp_path / f"{seed}.mid", little_score(seed))
+    write_score(tmp_path / "waltz.mid", little_score(9, beats=3))
+    with library() as lib:
+        lib.add([tmp_path], workers=1)
+        learned = lib.learning.train_scores("mine", ScoreTraining(epochs=1), workers=1)
+        assert learned.tracks == 5  # of the waltz there is no roll
+        assert len(lib.like("Piece 1", space="mine")) == 4
+        assert len(lib.scores.sample(1, space="mine")) == 1
+        with pytest.raises(WrongSpace, match="has a vector"):
+            lib.like("Piece 9", space="mine")
+        asked = write_score(tmp_path / "asked.mid", little_score(3, transposed=2))
+        assert lib.like(asked, space="mine")[0].track.kind == "score"
+        report = lib.add([asked], workers=1)
+        assert not report.failures
+        assert len(lib.vectors("mine")[0]) == 6  # placed with the model that is there
 
 
 def test_scores_are_read_by_what_names_them(library: Opener, tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def test_what_is_asked_of_recordings_is_answered_of_scores(
     answer(*[part.replace("{tmp}", str(tmp_path)) for part in arguments], library=scores)
 
 
+@pytest.mark.slow
 def test_a_space_is_learned_from_scores(scores: Path, tmp_path: Path) -> None:
     learned = answer("train", "score", "--epochs", "1", library=scores)
     assert learned["tracks"] == 7
