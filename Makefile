@@ -11,7 +11,8 @@ demo: $(VENV)/installed
 	$(BIN)/segue demo
 
 test: $(VENV)/dev
-	$(BIN)/pytest -q -n 2
+	# A thread for each worker: four threads on two cores wait for one another.
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
 
 test-all: $(VENV)/dev
 	$(BIN)/pytest -q -m ""
