@@ -9,6 +9,7 @@ from test_cli import answer, segue
 
 from conftest import little_score, write_score
 from segue.formats.score.midi import read_midi
+from segue.represent.score.piano_roll import INSTRUMENTS, PROGRAMS
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +69,15 @@ def test_music_is_made(
         content = (tmp_path / "new" / file).read_bytes()
         if file.endswith(".mid"):
             score = read_midi(content)
-            assert {part.is_drum for part in score.parts} <= {True, False}
+            assert score.parts
             assert score.metres.tolist() == [[0, 4, 4]]
+            assert 60 <= score.tempos[0, 1] <= 200
+            named = {part.name: (part.program, part.is_drum) for part in score.parts}
+            written = zip(PROGRAMS, INSTRUMENTS, strict=True)
+            told = {name: (program, name == "drums") for program, name in written}
+            assert named.items() <= told.items()
+        else:
+            assert content.startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("ending", [".mid", ".png", ".wav"])
@@ -77,21 +85,27 @@ def test_a_score_is_given_back(scores: Path, tmp_path: Path, ending: str) -> Non
     target = tmp_path / f"back{ending}"
     told = answer("reconstruct", "Piece 2", "-o", target, library=scores)
     assert 0 <= told["note_f1"] <= 1
-    assert target.stat().st_size > 100
+    content = target.read_bytes()
+    if ending == ".mid":
+        assert read_midi(content).parts
+        assert target.with_suffix(".png").exists()  # the picture beside it
+    else:
+        assert content.startswith({".png": b"\x89PNG", ".wav": b"RIFF"}[ending])
 
 
 def test_what_cannot_be_is_refused(scores: Path, tmp_path: Path) -> None:
-    for arguments, said in (
-        (["sample", "-o", tmp_path, "--space", "nothing"], "segue train score"),
-        (["blend", "Piece 1", "no such piece", "-o", tmp_path], "nothing in the library"),
-        (["reconstruct", "1", "-o", tmp_path / "a.txt"], "name a file that ends in"),
-        (["show", "1", "-o", tmp_path / "a.txt"], "name a file that ends in"),
-        (["like", "1", "--at", "0:01-0:02"], "recordings"),
-        (["map", "-o", tmp_path / "m.png", "--colour", "tag:ambient"], "recordings"),
+    for arguments, code, said in (
+        (["sample", "-o", tmp_path, "--space", "nothing"], 1, "segue train score"),
+        (["blend", "Piece 1", "no such piece", "-o", tmp_path], 1, "nothing in the library"),
+        (["reconstruct", "1", "-o", tmp_path / "a.txt"], 2, "name a file that ends in"),
+        (["show", "1", "-o", tmp_path / "a.txt"], 2, "name a file that ends in"),
+        (["like", "1", "--at", "0:01-0:02"], 2, "recordings"),
+        (["map", "-o", tmp_path / "m.png", "--colour", "tag:ambient"], 2, "recordings"),
     ):
         done = segue(*arguments, library=scores)
-        assert done.returncode in (1, 2), done.stdout
+        assert done.returncode == code, done.stdout + done.stderr
         assert said in done.stderr
+        assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -112,7 +126,9 @@ def test_what_cannot_be_is_refused(scores: Path, tmp_path: Path) -> None:
 def test_what_is_asked_of_recordings_is_answered_of_scores(
     scores: Path, tmp_path: Path, arguments: list[str]
 ) -> None:
-    answer(*[part.replace("{tmp}", str(tmp_path)) for part in arguments], library=scores)
+    told = answer(*[part.replace("{tmp}", str(tmp_path)) for part in arguments], library=scores)
+    if "space" in told:
+        assert told["space"] == "roll-vae"
 
 
 @pytest.mark.slow

@@ -70,9 +70,7 @@ def test_a_piece_in_no_4_4_is_asked_with_in_the_other_space(library: Opener, sco
     add(library, scores)
     with library() as lib:
         assert lib.usual_space("Piece 0") == "roll-vae"
-        assert [hit.track.tags.title for hit in lib.like("Piece 0")] == ["Piece 1", "Piece 2"] or [
-            hit.track.tags.title for hit in lib.like("Piece 0")
-        ] == ["Piece 2", "Piece 1"]
+        assert {hit.track.tags.title for hit in lib.like("Piece 0")} == {"Piece 1", "Piece 2"}
         assert lib.usual_space("Piece 9") == "score-features"
         assert len(lib.like("Piece 9")) == 3
         ids, _ = lib.vectors("roll-vae")
@@ -172,7 +170,7 @@ def test_recordings_and_scores_in_one_library(library: Opener, scores: Path) -> 
         with pytest.raises(BadArgument, match="goes with scores"):
             lib.scores.read(scores / "a.wav")
         table = lib.evaluate("album")
-        assert {"sound", "score-features"} & set(table)
+        assert set(table) == {"score-features", "roll-vae"}  # two recordings make no album
 
 
 def test_a_file_that_is_no_score_cannot_be_asked_with(
