@@ -12,6 +12,10 @@ FloatArray = NDArray[np.float32]
 Kind = Literal["sound", "score", "lyrics"]
 
 
+def _no_pedals() -> NDArray[np.int32]:
+    return np.empty((0, 2), np.int32)
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of time within a recording."""
@@ -66,12 +70,16 @@ class Part:
     notes : ndarray, shape (n, 4), int32
         Onset and duration in ticks, MIDI pitch 0 to 127 (60 is middle C), velocity 1 to 127;
         by onset, then by pitch.
+    pedals : ndarray, shape (p, 2), int32
+        From which tick on the sustain pedal is down (1) or up (0), in turn; by tick. Before the
+        first it is up.
     """
 
     name: str
     program: int
     is_drum: bool
     notes: NDArray[np.int32]
+    pedals: NDArray[np.int32] = field(default_factory=_no_pedals)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,7 +29,7 @@ def score_of(parts: tuple[Part, ...], title: str = "", tempos: object = ()) -> S
 
 @st.composite
 def parts(draw: st.DrawFn) -> Part:
-    """Draw a part in which notes of one pitch follow one another."""
+    """Draw a part in which notes of one pitch follow one another, and of pedals down and up."""
     notes: list[list[int]] = []
     for pitch in draw(st.lists(st.integers(0, 127), min_size=1, max_size=5, unique=True)):
         at = 0
@@ -41,7 +41,9 @@ def parts(draw: st.DrawFn) -> Part:
     notes.sort(key=lambda note: (note[0], note[2], note[1]))
     is_drum = draw(st.booleans())
     name = draw(st.sampled_from(["", "Flute", "Große Flöte", "笛"]))
-    return Part(name, draw(st.integers(0, 127)), is_drum, np.array(notes, np.int32))
+    waits = draw(st.lists(st.integers(0, 3000), max_size=9))
+    pedals = np.column_stack([np.cumsum(waits), (np.arange(len(waits)) + 1) % 2]).astype(np.int32)
+    return Part(name, draw(st.integers(0, 127)), is_drum, np.array(notes, np.int32), pedals)
 
 
 def same(one: Score, other: Score) -> bool:
@@ -50,7 +52,7 @@ def same(one: Score, other: Score) -> bool:
         and [(p.name, p.program, p.is_drum) for p in one.parts]
         == [(p.name, p.program, p.is_drum) for p in other.parts]
         and all(
-            np.array_equal(a.notes, b.notes)
+            np.array_equal(a.notes, b.notes) and np.array_equal(a.pedals, b.pedals)
             for a, b in zip(one.parts, other.parts, strict=True)
         )
         and np.allclose(one.tempos, other.tempos, rtol=1e-5)
@@ -108,6 +110,16 @@ def test_absurd_tempos_do_not_count() -> None:
     found = read_midi(content)
     assert found.tempos.tolist() == [[0, 120]]
     assert found.parts[0].notes.tolist() == [[0, 480, 60, 64]]
+
+
+def test_a_pedal_is_down_from_half_way_and_what_holds_already_is_dropped() -> None:
+    presses = b"".join(
+        b"\x0a\xb0\x40" + bytes([value]) for value in (0, 63, 64, 127, 90, 63, 0, 64)
+    )
+    others = b"\0\xb0\x07\x64\0\xb0\x43\x7f"  # loudness, the soft pedal
+    events = others + presses + b"\0\x90\x3c\x40\x60\x80\x3c\0\0\xff\x2f\0"
+    content = b"MThd\0\0\0\x06\0\0\0\x01\x01\xe0MTrk" + struct.pack(">I", len(events)) + events
+    assert read_midi(content).parts[0].pedals.tolist() == [[30, 1], [60, 0], [80, 1]]
 
 
 def test_notes_that_last_no_time_are_left_out() -> None:

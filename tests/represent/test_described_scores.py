@@ -158,6 +158,18 @@ def test_an_excerpt_begins_at_its_first_bar() -> None:
     assert max((part.notes[:, 0] + part.notes[:, 1]).max() for part in cut.parts) <= 8 * QUARTER
 
 
+def test_an_excerpt_begins_with_the_pedal_as_it_is() -> None:
+    pedals = [[QUARTER, 1], [5 * QUARTER, 0], [9 * QUARTER, 1], [15 * QUARTER, 0]]
+    part = replace(part_of(*((i, 1, 60) for i in range(16))), pedals=np.array(pedals, np.int32))
+    cut = [excerpt(score_of(part), first, 1).parts[0].pedals.tolist() for first in range(4)]
+    assert cut == [
+        [[QUARTER, 1]],
+        [[0, 1], [QUARTER, 0]],
+        [[QUARTER, 1]],
+        [[0, 1], [3 * QUARTER, 0]],
+    ]
+
+
 @pytest.mark.parametrize("up", [-5, 3, 6])
 def test_features_do_not_depend_on_the_key(up: int) -> None:
     one, other = (standardise_score(score_features(piece(1, up=each))) for each in (0, up))

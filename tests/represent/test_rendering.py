@@ -13,7 +13,7 @@ from segue.formats.score.sound_font import general_midi, read_sound_font
 from segue.formats.sound import write_wav
 from segue.records import FloatArray
 from segue.represent.score import rendering
-from segue.represent.score.rendering import TAIL_S, render
+from segue.represent.score.rendering import TAIL_S, released, render
 
 RATE = 44100
 
@@ -81,6 +81,25 @@ def test_a_note_fades_when_it_ends() -> None:
     # Half a second after the end of the first there is next to nothing left.
     late = slice(round(1.5 * RATE), 2 * RATE)
     assert short[:, late].mean() < 0.1 * long[:, late].mean()
+
+
+def test_notes_ring_on_while_the_pedal_is_down() -> None:
+    part = part_of((0, 1, 60), (1, 1, 62), (2, 1, 60), (3, 2, 64), (5, 1, 65))
+    pedals = np.array([[12, 1], [96, 0], [144, 1]], np.int32)  # after half a beat, up on the fifth
+    pressed = replace(part, pedals=pedals)
+    # The first until its key is struck again, the last as it ends when the pedal goes down.
+    assert released(pressed, 999).tolist() == [48, 96, 96, 120, 144]
+    assert released(part, 999).tolist() == [24, 48, 72, 120, 144]
+    assert released(replace(pressed, pedals=pedals[:1]), 168)[-1] == 168
+
+
+def test_a_pedal_is_heard() -> None:
+    part = part_of((0, 0.5, 60), (6, 1, 30))
+    pressed = replace(part, pedals=np.array([[0, 1], [96, 0]], np.int32))
+    dry, wet = (np.abs(render(score_of(one))) for one in (part, pressed))
+    during, after = slice(RATE, 2 * RATE), slice(round(2.6 * RATE), 3 * RATE - 100)
+    assert dry[:, during].mean() < 0.1 * wet[:, during].mean()
+    assert wet[:, after].mean() < 0.1 * wet[:, during].mean()
 
 
 def test_only_so_much_is_played(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,8 @@ _HEADER: Final = struct.Struct(">4sIHHH")
 _SMPTE: Final = 0x8000
 _TITLE: Final = 0x03
 _KARAOKE_TITLE: Final = re.compile(rb"\xff\x01([\x03-\x7f])@T([^\xff]*)")
+_SUSTAIN: Final = 64  # the controller
+_DOWN: Final = 64  # the pedal, from this value on
 _LONGEST_TITLE: Final = 0x3FFF  # what two bytes of seven bits tell
 
 
@@ -32,7 +34,8 @@ def read_midi(content: bytes) -> Score:
     """Read a MIDI file.
 
     Each channel and program of a track becomes a part; the patterns of a file of type 2, which
-    may be played in any order, become parts that play at once. Bends and controllers are left out.
+    may be played in any order, become parts that play at once. Of the controllers the sustain pedal
+    alone is read; bends are left out.
 
     Parameters
     ----------
@@ -93,6 +96,14 @@ def write_midi(score: Score) -> bytes:
         track.notes = symusic.Note.from_numpy(
             onset, duration, pitch.astype(np.int8), velocity.astype(np.int8), ttype="tick"
         )
+        if len(part.pedals):
+            at, down = np.ascontiguousarray(part.pedals.T, np.int32)
+            track.controls = symusic.ControlChange.from_numpy(
+                at,
+                np.full(len(at), _SUSTAIN, np.uint8),
+                np.where(down > 0, 127, 0).astype(np.uint8),
+                ttype="tick",
+            )
         written.tracks.append(track)
     for tick, bpm in score.tempos.tolist():
         microseconds = round(_MICROSECONDS / bpm)
@@ -121,7 +132,18 @@ def _part(track: Any) -> Part:
     if not sounds.all():
         table = table[sounds]
     order = np.lexsort((table[:, 1], table[:, 2], table[:, 0]))
-    return Part(clean(track.name), int(track.program), bool(track.is_drum), table[order])
+    pedals = _pedals(track.controls.numpy())
+    return Part(clean(track.name), int(track.program), bool(track.is_drum), table[order], pedals)
+
+
+def _pedals(controls: dict[str, NDArray[Any]]) -> NDArray[np.int32]:
+    """Return when the sustain pedal goes down and up; what says what holds already is dropped."""
+    is_sustain = controls["number"] == _SUSTAIN
+    at = controls["time"][is_sustain]
+    down = (controls["value"][is_sustain] >= _DOWN).astype(np.int32)
+    order = np.argsort(at, kind="stable")
+    rows = np.column_stack([at[order], down[order]]).astype(np.int32)
+    return np.asarray(rows[np.diff(rows[:, 1], prepend=0) != 0])
 
 
 def _tempos(found: dict[str, NDArray[Any]]) -> NDArray[np.float64]:

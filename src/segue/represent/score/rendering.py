@@ -75,8 +75,8 @@ def _play(
     sides: FloatArray, score: Score, part: Part, font: SoundFont, sample_rate_hz: int
 ) -> None:
     """Add a part to what is played; all notes of one key and wave at once."""
-    onset, duration, pitch, velocity = part.notes.astype(np.int64).T
-    on_s, off_s = seconds_at(score, onset), seconds_at(score, onset + duration)
+    onset, _, pitch, velocity = part.notes.astype(np.int64).T
+    on_s, off_s = seconds_at(score, onset), seconds_at(score, released(part, last_tick(score)))
     start = np.rint(on_s * sample_rate_hz).astype(np.int64)
     held = np.rint(np.minimum(off_s - on_s, _LONGEST_NOTE_S) * sample_rate_hz).astype(np.int64)
     gain = (velocity / 127.0) ** 2
@@ -99,6 +99,39 @@ def _play(
                 for number in numbers
             ]
             _add(sides, wave, key, some, sample_rate_hz)
+
+
+def released(part: Part, end: int) -> NDArray[np.int64]:
+    """Tell when notes are let go: where the sustain pedal is down, only when that comes up.
+
+    Parameters
+    ----------
+    part : Part
+    end : int
+        Tick at which a pedal that stays down comes up.
+
+    Returns
+    -------
+    ndarray, shape (n,), int64
+        Ticks; none before the note's own end, and past it none after its key is struck again.
+    """
+    onset, duration, pitch, _ = part.notes.astype(np.int64).T
+    off = onset + duration
+    if not len(part.pedals) or part.is_drum:
+        return np.asarray(off)
+    at, down = part.pedals.astype(np.int64).T
+    # What happens as a note ends comes too late to catch it.
+    before = np.searchsorted(at, off, side="left") - 1
+    is_caught = (before >= 0) & (down[before] > 0)
+    ups = np.append(at[down == 0], max(end, int(off.max())))
+    rings_until = ups[np.searchsorted(ups[:-1], off, side="left")]
+    again = np.full(len(off), np.iinfo(np.int64).max)
+    for key in np.unique(pitch):
+        same = np.flatnonzero(pitch == key)
+        later = np.searchsorted(onset[same], onset[same], side="right")
+        struck = later < len(same)
+        again[same[struck]] = onset[same[later[struck]]]
+    return np.asarray(np.where(is_caught, np.maximum(np.minimum(rings_until, again), off), off))
 
 
 def _held(wave: Wave, held: int, sample_rate_hz: int) -> int:

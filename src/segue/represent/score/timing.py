@@ -203,7 +203,9 @@ def excerpt(score: Score, first_bar: int, count: int) -> Score:
         here[:, 1] = np.minimum(here[:, 1], end - here[:, 0])
         here[:, 0] -= start
         if len(here):
-            parts.append(Part(part.name, part.program, part.is_drum, here))
+            pedals = _from(part.pedals, start, end)
+            pedals = pedals[np.diff(pedals[:, 1], prepend=0) != 0]  # up it is before anything
+            parts.append(Part(part.name, part.program, part.is_drum, here, pedals))
     return replace(
         score,
         parts=tuple(parts),
