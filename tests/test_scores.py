@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from conftest import little_score, write_score
-from segue.compose import between, given_back, sample, windows
+from segue.compose.rolls import between, given_back, sample, windows
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.library import Library
 from segue.model.score.rolls import RollModel

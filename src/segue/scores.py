@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from segue import compose
+from segue.compose import rolls
 from segue.errors import BadArgument
 from segue.query import resolve
 from segue.records import Score, Track
@@ -11,6 +11,8 @@ from segue.represent.score.piano_roll import PianoRoll
 from segue.store import Store
 
 if TYPE_CHECKING:
+    from segue.compose.making import Composition
+    from segue.compose.pieces import Wishes
     from segue.model.score.rolls import RollModel
 
 ROLLS: Final = "roll-vae"
@@ -59,7 +61,7 @@ class Scores:
             The shipped one, or one learned with `segue train score`.
         seed : int
         """
-        return compose.sample(self._model(space), n, seed=seed)
+        return rolls.sample(self._model(space), n, seed=seed)
 
     def between(
         self, first: Query, last: Query, steps: int = 8, *, space: str = ROLLS
@@ -74,11 +76,46 @@ class Scores:
         space : str
         """
         model = self._model(space)
-        return compose.between(model, self.read(first), self.read(last), steps)
+        return rolls.between(model, self.read(first), self.read(last), steps)
 
     def given_back(self, query: Query, *, space: str = ROLLS) -> tuple[PianoRoll, PianoRoll]:
         """Encode a score and decode it again; return both rolls."""
-        return compose.given_back(self._model(space), self.read(query))
+        return rolls.given_back(self._model(space), self.read(query))
+
+    def compose(
+        self,
+        prompt: Query | None,
+        wishes: "Wishes",
+        *,
+        bars: int = 16,
+        infill: tuple[int, int] | None = None,
+        add: str | None = None,
+        model: str | None = None,
+    ) -> "Composition":
+        """Begin a composition; iterate it to write it, bar by bar.
+
+        Parameters
+        ----------
+        prompt : str, int or Path, optional
+            A score to go on with, to fill bars in, or to add a part to.
+        wishes : Wishes
+        bars : int
+            How many to write behind the prompt.
+        infill : (int, int), optional
+            First and last bar to be written anew, from 1.
+        add : str, optional
+            The instrument whose part is added, "bass" say.
+        model : str, optional
+            One learned from this library; else the one that comes with Segue.
+        """
+        from segue.compose.making import Composition
+        from segue.learning.composers import SHIPPED, load  # brings in torch
+        from segue.represent.score.instruments import instrument_named
+
+        added = None if add is None else instrument_named(add)
+        score = None if prompt is None else self.read(prompt)
+        composer = load(self._store, model or SHIPPED)
+        return Composition(composer, wishes, bars, score, infill, added)
 
     def _model(self, space: str) -> "RollModel":
         from segue.learning.scores import load  # brings in torch

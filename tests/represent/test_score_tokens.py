@@ -9,8 +9,18 @@ from segue.errors import BadArgument
 from segue.records import Part, Score
 from segue.represent.score import vocabulary
 from segue.represent.score.grammar import Reading
-from segue.represent.score.tokens import decode, encode
-from segue.represent.score.vocabulary import BEGIN, DRUMS, END, FIRST, VOCABULARY, told
+from segue.represent.score.grid import bars_on_grid
+from segue.represent.score.tokens import bar_tokens, decode, encode
+from segue.represent.score.vocabulary import (
+    BEGIN,
+    DRUMS,
+    END,
+    FIRST,
+    VOCABULARY,
+    Bar,
+    Note,
+    told,
+)
 
 NOTES = st.lists(
     st.tuples(
@@ -69,6 +79,15 @@ def same(one: Score, other: Score) -> bool:
     )
 
 
+def test_pedals_come_back() -> None:
+    notes = np.array([[0, 12, 60, 88], [90, 6, 62, 88]], np.int32)
+    pedals = np.array([[0, 1], [36, 0], [36, 1], [50, 0], [60, 1]], np.int32)
+    nothing = np.empty((0, 3), np.int32)
+    score = Score("", 12, (Part("", 0, False, notes, pedals),), np.empty((0, 2)), nothing, nothing)
+    again = decode(encode(score)).parts[0].pedals.tolist()
+    assert again == [*pedals.tolist(), [96, 0]]  # lifted where the last bar ends
+
+
 @given(scores())
 def test_a_score_on_the_grid_comes_back_exactly(score: Score) -> None:
     written = encode(score)
@@ -96,13 +115,21 @@ def test_whatever_may_come_is_a_score_and_the_only_way_to_write_it(
         choices = [token for token in np.flatnonzero(may) if vocabulary.KINDS[token] == kind]
         sampled.append(int(rng.choice(choices)))
         reading.read(sampled[-1])
-    for note in reading.notes:
+    for note in [note for bar in reading.bars for note in bar.notes]:
         low, high = ranges.get(note.instrument, (0, 127)) if narrowed else (0, 127)
         assert low <= note.pitch <= high
         assert not narrowed or note.instrument in ranges
     if reading.ended:
         assert not reading.may_come().any()
-        assert encode(decode(sampled)).tolist() == sampled
+        written = [token for bar in reading.bars for token in bar_tokens(bar)]
+        assert [*written, END] == sampled[-len(written) - 1 :]
+        if any(bar.notes for bar in reading.bars):
+            again = bars_on_grid(decode(sampled))
+            assert heard(again) == heard(reading.bars)
+
+
+def heard(bars: list[Bar]) -> list[tuple[int, Note]]:
+    return sorted((place, note) for place, bar in enumerate(bars) for note in bar.notes)
 
 
 def test_a_melody_over_a_bass_reads_as_a_musician_would_say_it() -> None:
@@ -118,7 +145,8 @@ def test_a_melody_over_a_bass_reads_as_a_musician_would_say_it() -> None:
         np.empty((0, 3), np.int32),
     )
     assert [told(token) for token in encode(score).tolist()] == [
-        *("begin", "bar 3/4", "step 0", "fingered bass", "E2", "24 steps"),
+        *("begin", "fingered bass", "flute", "drums", "bar 3/4", "120 bpm"),
+        *("step 0", "fingered bass", "E2", "24 steps"),
         *("flute", "C5", "12 steps", "drums", "kick"),
         *("step 12", "flute", "D5", "6 steps"),
         *("step 18", "velocity 104", "E5", "48 steps and", "12 steps", "end"),
@@ -154,8 +182,8 @@ def test_what_is_no_score_is_refused_by_its_place() -> None:
         decode([BEGIN, FIRST["bar"], FIRST["pitch"]])
     with pytest.raises(BadArgument, match="cannot come after a begin"):
         decode([BEGIN, VOCABULARY])
-    with pytest.raises(BadArgument, match="these tokens hold no note"):
-        decode([BEGIN, FIRST["bar"]])
+    with pytest.raises(BadArgument, match="these bars hold no note"):
+        decode([BEGIN, FIRST["bar"], FIRST["tempo"]])
     with pytest.raises(BadArgument, match="no instrument may play"):
         Reading([])
     with pytest.raises(BadArgument, match="a range from 60 to 50"):

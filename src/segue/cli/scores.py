@@ -70,7 +70,7 @@ def _write(
     rolls: "Sequence[PianoRoll]", folder: Path, name: str, title: str, *, joined: bool = False
 ) -> list[Path]:
     """Write rolls as MIDI files of their own, and a picture of all."""
-    from segue import compose
+    from segue.compose.rolls import joined as joined_rolls
     from segue.formats.score.midi import write_midi
     from segue.formats.whole import replacing
     from segue.pictures.rolls import draw_rolls
@@ -83,7 +83,7 @@ def _write(
         ) from None
     width = len(str(len(rolls)))
     named = {f"{name}-{i:0{width}}": roll for i, roll in enumerate(rolls, start=1)}
-    written = named | ({f"{name}-all": compose.joined(rolls)} if joined else {})
+    written = named | ({f"{name}-all": joined_rolls(rolls)} if joined else {})
     files = []
     for stem, roll in written.items():
         files.append(folder / f"{stem}.mid")

@@ -46,7 +46,7 @@ def show(
     if output and score is None:
         raise BadArgument("a piano roll is drawn, or played, of one score")
     if output and score:
-        _write(score, output)
+        write_score(score, output)
     if json:
         print_json("show", _fields(found, score))
         return
@@ -58,8 +58,15 @@ def show(
         say(f"wrote {shown(output)}")
 
 
-def _write(score: "Score", output: Path) -> None:
-    if output.suffix.lower() == ".wav":
+def write_score(score: "Score", output: Path) -> None:
+    """Write a score as MIDI, play it into a .wav, or draw it, by the file's ending."""
+    if output.suffix.lower() == ".mid":
+        from segue.formats.score.midi import write_midi
+        from segue.formats.whole import replacing
+
+        with replacing(output) as partial:
+            partial.write_bytes(write_midi(score))
+    elif output.suffix.lower() == ".wav":
         from segue.formats.sound import write_wav
         from segue.represent.score.rendering import render
 

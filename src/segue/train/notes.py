@@ -247,6 +247,36 @@ def train_notes(
     torch.manual_seed(training.seed)
     windows = Windows(learn, training, transposing)
     judged = Windows(validate, training, transposing).all()
+    told = {"pieces": _fingerprint([*learn, *validate])}
+    return fit_notes(
+        network, training, windows.draw, judged, folder, told, resume=resume, watch=watch
+    )
+
+
+def fit_notes(
+    network: nn.Module,
+    training: NoteTraining,
+    draw: Callable[[np.random.Generator], Batch],
+    judged: Sequence[Batch],
+    folder: Path,
+    about: dict[str, Any],
+    *,
+    resume: bool = False,
+    watch: Watcher | None = None,
+) -> Trained:
+    """Train a network on whatever is drawn, and leave it with the best weights.
+
+    Parameters
+    ----------
+    network, training, folder, resume, watch
+        As of `train_notes`.
+    draw : callable
+        Makes a batch: what is given, and what of it is wanted.
+    judged : sequence of Batch
+        What the network is judged by after each epoch.
+    about : dict
+        What the run learns from; one with another cannot be resumed.
+    """
     averaging = _Averaging(network, training.averaging)
     loop = LoopConfig(
         training.epochs,
@@ -262,13 +292,12 @@ def train_notes(
         seed=training.seed,
         device=training.device,
     )
-    about = {
+    known = {
         "configuration": asdict(network.config),  # type: ignore[call-overload]
         "training": asdict(training),
-        "pieces": _fingerprint([*learn, *validate]),
     }
-    objective = LoopObjective(averaging, windows.draw, lambda: judged, _loss)
-    trained = fit(objective, loop, folder, about, resume=resume, watch=watch)
+    objective = LoopObjective(averaging, draw, lambda: judged, _loss)
+    trained = fit(objective, loop, folder, known | about, resume=resume, watch=watch)
     network.load_state_dict(averaging.mean.module.state_dict())
     network.to("cpu").eval()
     return trained

@@ -1,12 +1,10 @@
-"""Which tokens may follow, and the score that those read so far make."""
+"""Which tokens may follow, and the bars that those read so far make."""
 
 from collections.abc import Collection, Mapping
 
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.records import Part, Score
-from segue.represent.score.general_midi import PROGRAM_NAMES
 from segue.represent.score.vocabulary import (
     BEGIN,
     COUNTS,
@@ -16,38 +14,36 @@ from segue.represent.score.vocabulary import (
     FIRST,
     KINDS,
     LENGTHS,
-    METRES,
-    STEPS_PER_QUARTER,
+    OPENING,
     USUAL_LOUDNESS,
-    USUAL_TEMPO,
     VOCABULARY,
+    Bar,
     BoolArray,
     Note,
-    bpm_of,
+    Pedal,
     steps_of,
     told,
-    velocity_of,
 )
+
+_HEADER = ("begin", "key", "plays", "opening")
 
 
 class Reading:
     """Reads tokens, and knows which may come next.
 
-    Whatever is sampled from what may come is a score, and the only way to write it.
+    Whatever is sampled from what may come is a score.
 
     Parameters
     ----------
     instruments : collection of int, optional
-        Programs, and `DRUMS`, that may play from now on; else all.
+        Programs, and `DRUMS`, that may play; else those that the beginning names, or all.
     ranges : mapping of int to (int, int), optional
         Lowest and highest pitch that an instrument may play.
 
     Attributes
     ----------
-    notes : list of Note
-        Those read so far.
-    bars : list of int
-        The step at which each bar begins.
+    bars : list of Bar
+        Those read so far; the last one may not be whole.
     ended : bool
     """
 
@@ -56,8 +52,7 @@ class Reading:
         instruments: Collection[int] | None = None,
         ranges: Mapping[int, tuple[int, int]] | None = None,
     ) -> None:
-        self.notes: list[Note] = []
-        self.bars: list[int] = []
+        self.bars: list[Bar] = []
         self.ended = False
         self._ranges = dict(ranges or {})
         self._playing = np.ones(DRUMS + 1, np.bool_)
@@ -71,11 +66,13 @@ class Reading:
                 )
         if not self._playing.any():
             raise BadArgument("no instrument may play; name at least one")
-        self._metres: list[int] = []
-        self._tempos: list[tuple[int, int]] = []
-        self._loudness = [USUAL_LOUDNESS] * (DRUMS + 1)
-        self._tempo = USUAL_TEMPO
+        self._said: list[int] = []  # who plays, as the beginning says
         self._last = ""  # the kind of the last token
+        self._begin_bar()
+
+    def _begin_bar(self) -> None:
+        self._loudness = [USUAL_LOUDNESS] * (DRUMS + 1)
+        self._pedals: dict[int, int] = {}
         self._step = -1
         self._instrument = -1
         self._held = -1  # who played last when this step began
@@ -97,21 +94,35 @@ class Reading:
             raise BadArgument(f"token {token} ({name}) cannot come {after}")
         kind = KINDS[token]
         number = token - FIRST[kind]
+        if self._last in _HEADER and kind == "instrument":
+            kind = "plays"
         match kind:
+            case "plays":
+                self._said.append(number)
             case "bar":
-                last = self.bars[-1] + steps_of(self._metres[-1]) if self.bars else 0
-                self.bars.append(last)
-                self._metres.append(number)
-                self._step = -1
+                self._begin_bar()
+                self.bars.append(Bar(number, 0, ()))
             case "tempo":
-                self._tempo = number
-                self._tempos.append((self.bars[-1], number))
+                self.bars[-1] = self.bars[-1]._replace(tempo=number)
+            case "end":
+                self.ended = True
+            case _:
+                self._read_within(kind, number)
+        self._last = kind
+
+    def _read_within(self, kind: str, number: int) -> None:
+        """Read what stands within a bar."""
+        match kind:
             case "step":
                 self._step, self._held = number, self._instrument
                 self._named = self._pitch = -1
             case "instrument":
                 self._instrument = self._named = number
                 self._pitch = -1
+            case "pedal":
+                self._pedals[self._instrument] = number
+                pedal = Pedal(self._step, self._instrument, number)
+                self.bars[-1] = self.bars[-1]._replace(pedals=(*self.bars[-1].pedals, pedal))
             case "loudness":
                 self._loudness[self._instrument] = number
             case "pitch":
@@ -123,67 +134,32 @@ class Reading:
                 self._long = LENGTHS * (number + 1)
             case "length":
                 self._play(self._long + number + 1)
-            case "end":
-                self.ended = True
-        self._last = kind
 
     def may_come(self) -> BoolArray:
         """Return which tokens may come next, shape (VOCABULARY,), bool; none after the end."""
         may = self._grammatical()
-        _of(may, "instrument")[:] &= self._playing
+        playing = self._may_play_at_all()
+        _of(may, "instrument")[:] &= playing
         if self._instrument < 0 or self._last in ("pitch", "long"):
             return may
         left = self._pitches(self._instrument, self._pitch)
-        if not self._playing[self._instrument]:
+        if not playing[self._instrument]:
             left[:] = False
+            _of(may, "pedal")[:] = False
         _of(may, "drum" if self._instrument == DRUMS else "pitch")[:] &= left
         if not left.any():
             _of(may, "loudness")[:] = False
         return may
 
-    def score(self, title: str = "") -> Score:
-        """Return what was read so far as a score.
-
-        Raises
-        ------
-        BadArgument
-            There is no note.
-        """
-        if not self.notes:
-            raise BadArgument("these tokens hold no note; a score has at least one")
-        parts = []
-        for instrument in sorted({note.instrument for note in self.notes}):
-            rows = sorted(
-                (note.onset, note.length, note.pitch, velocity_of(note.loudness))
-                for note in self.notes
-                if note.instrument == instrument
-            )
-            rows.sort(key=lambda row: (row[0], row[2]))
-            drums = instrument == DRUMS
-            name = "drums" if drums else PROGRAM_NAMES[instrument]
-            program = 0 if drums else instrument
-            parts.append(Part(name, program, drums, np.array(rows, np.int32)))
-        metres = [
-            (start, *METRES[metre])
-            for place, (start, metre) in enumerate(zip(self.bars, self._metres, strict=True))
-            if not place or metre != self._metres[place - 1]
-        ]
-        tempos = self._tempos
-        if not tempos or tempos[0][0] > 0:
-            tempos = [(0, USUAL_TEMPO), *tempos]
-        return Score(
-            title,
-            STEPS_PER_QUARTER,
-            tuple(parts),
-            np.array([(start, bpm_of(tempo)) for start, tempo in tempos], np.float64),
-            np.array(metres, np.int32),
-            np.empty((0, 3), np.int32),
-        )
+    def _may_play_at_all(self) -> BoolArray:
+        if not self._said or self._last in _HEADER:
+            return self._playing
+        return self._playing & np.isin(np.arange(DRUMS + 1), self._said)
 
     def _play(self, length: int) -> None:
-        instrument = self._instrument
-        onset = self.bars[-1] + self._step
-        self.notes.append(Note(onset, instrument, self._pitch, length, self._loudness[instrument]))
+        bar, instrument = self.bars[-1], self._instrument
+        note = Note(self._step, instrument, self._pitch, length, self._loudness[instrument])
+        self.bars[-1] = bar._replace(notes=(*bar.notes, note))
 
     def _pitches(self, instrument: int, above: int) -> BoolArray:
         low, high = self._ranges.get(instrument, (0, 127))
@@ -195,20 +171,36 @@ class Reading:
         match self._last:
             case "":
                 may[BEGIN] = True
-            case "begin":
+            case "begin" | "key" | "plays" | "opening":
                 _of(may, "bar")[:] = True
-            case "bar" | "tempo":
+                if self._last == "begin":
+                    _of(may, "key")[:] = True
+                if self._last != "opening":
+                    _of(may, "instrument")[self._said[-1] + 1 if self._said else 0 :] = True
+                    may[OPENING] = True
+            case "bar":
+                _of(may, "tempo")[:] = True
+            case "tempo":
                 _of(may, "bar")[:] = True
-                _of(may, "step")[: steps_of(self._metres[-1])] = True
-                if self._last == "bar":
-                    _of(may, "tempo")[:] = True
-                    may[FIRST["tempo"] + self._tempo] = False
+                _of(may, "step")[: steps_of(self.bars[-1].metre)] = True
+            case _:
+                self._grammatical_within(may)
+        return may
+
+    def _grammatical_within(self, may: BoolArray) -> None:
+        match self._last:
             case "step":
                 _of(may, "instrument")[:] = True
                 if self._instrument >= 0:
                     may[FIRST["instrument"] + self._instrument] = False
+                    self._may_move_pedal(may)
                     self._may_play(may)
             case "instrument":
+                self._may_move_pedal(may)
+                self._may_play(may)
+            case "pedal":
+                may[FIRST["pedal"] + 1] = not self._pedals[self._instrument]
+                self._may_leave(may)
                 self._may_play(may)
             case "loudness":
                 self._may_play(may)
@@ -219,15 +211,24 @@ class Reading:
             case "long":
                 _of(may, "length")[:] = True
             case "length" | "drum":
-                may[END] = True
-                _of(may, "bar")[:] = True
-                _of(may, "step")[self._step + 1 : steps_of(self._metres[-1])] = True
-                # Who played last goes first, the others follow in order.
-                _of(may, "instrument")[self._named + 1 :] = True
-                for gone in {self._held, self._instrument} - {-1}:
-                    may[FIRST["instrument"] + gone] = False
+                self._may_leave(may)
                 self._may_play(may)
-        return may
+
+    def _may_leave(self, may: BoolArray) -> None:
+        """Let another instrument, step or bar follow, or the end."""
+        may[END] = True
+        _of(may, "bar")[:] = True
+        _of(may, "step")[self._step + 1 : steps_of(self.bars[-1].metre)] = True
+        # Who played last goes first, the others follow in order.
+        _of(may, "instrument")[self._named + 1 :] = True
+        for gone in {self._held, self._instrument} - {-1}:
+            may[FIRST["instrument"] + gone] = False
+
+    def _may_move_pedal(self, may: BoolArray) -> None:
+        if self._instrument != DRUMS:
+            _of(may, "pedal")[:] = True
+            if self._instrument in self._pedals:
+                may[FIRST["pedal"] + self._pedals[self._instrument]] = False
 
     def _may_play(self, may: BoolArray) -> None:
         _of(may, "drum" if self._instrument == DRUMS else "pitch")[self._pitch + 1 :] = True

@@ -1,84 +1,62 @@
-"""Scores as tokens: one way to write each score, and a grammar of which tokens may follow.
+"""Scores as tokens: one way to write each bar, and a grammar of which tokens may follow.
 
-    begin, then bar by bar:
-        bar 4/4, a tempo where it changes, then place by place:
+    begin, C minor, cello, drums, then bar by bar:
+        bar 4/4, 120 bpm, then place by place:
             step 6, then instrument by instrument:
-                cello unless it played last, then pitch by pitch, upward:
+                cello unless it played last, pedal up or down, then pitch by pitch, upward:
                     a loudness where it changes, C3, how long it lasts
     end
 
-Steps are twelfths of a quarter, as in the piano roll. A drum has no length. What is kept exactly
-is what `Reading.score` gives: notes on the grid, with one of 8 loudnesses, programs, metres, and
-one of 31 tempos in each bar. Parts of one program become one part. Pedals, keys and names of parts
-are not kept.
+A bar says everything anew, so that bars can be moved, cut out and put together as they are. Steps
+are twelfths of a quarter, as in the piano roll. A drum has no length. What is kept exactly is what
+`segue.represent.score.grid.score_of` gives: notes on the grid, with one of 8 loudnesses, programs,
+pedals, metres, and one of 31 tempos in each bar. Parts of one program become one part. Keys and
+names of parts are not kept.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from segue.errors import BadArgument
 from segue.records import Score
 from segue.represent.score.grammar import Reading
-from segue.represent.score.timing import bars
+from segue.represent.score.grid import bars_on_grid, score_of
 from segue.represent.score.vocabulary import (
     BEGIN,
-    DRUM_LENGTH,
     DRUMS,
     END,
     FIRST,
+    HERE,
     LENGTHS,
-    LONGEST,
-    METRE_NUMBERS,
-    STEPS_PER_QUARTER,
-    TEMPOS,
+    PART,
     USUAL_LOUDNESS,
-    USUAL_TEMPO,
+    Bar,
     Note,
+    Pedal,
     Tokens,
-    steps_of,
 )
 
 
-def encode(score: Score) -> Tokens:
+def encode(score: Score, key: int | None = None) -> Tokens:
     """Write a score as tokens.
-
-    Onsets and ends move to the nearest step, lengths are at least a step and at most `LONGEST`;
-    of notes that then are the same, the longest stays.
 
     Parameters
     ----------
     score : Score
+        As for `bars_on_grid`.
+    key : int, optional
+        From 0: C major, C minor, C♯ major … B minor.
 
     Returns
     -------
     ndarray, shape (T,), int64
         From `BEGIN` to `END`.
-
-    Raises
-    ------
-    BadArgument
-        It has no note, or a metre that is not in `METRES`.
     """
-    if not score.parts:
-        raise BadArgument("a score without a note; there is nothing to write as tokens")
-    divided = bars(score)
-    metres = []
-    for place, metre in enumerate(zip(divided.beats.tolist(), divided.units.tolist(), strict=True)):
-        if metre not in METRE_NUMBERS:
-            raise BadArgument(
-                f"bar {place + 1} is in {metre[0]}/{metre[1]}; those known go up to 4/2, 8/4, "
-                "12/8 and 12/16: write it in another metre"
-            )
-        metres.append(METRE_NUMBERS[metre])
-    starts = np.cumsum([0, *(steps_of(number) for number in metres)])
-    notes = _notes(score, divided.at, starts)
-    if notes[-1].onset >= starts[-1]:  # moved to where one more bar begins
-        metres.append(metres[-1])
-        starts = np.append(starts, starts[-1] + steps_of(metres[-1]))
-    tempos = _tempos(score, divided.at)
-    return np.array(_written(notes, metres, starts, tempos), np.int64)
+    found = bars_on_grid(score)
+    tokens = header(frozenset[int]().union(*(bar.instruments for bar in found)), key)
+    for bar in found:
+        tokens += bar_tokens(bar)
+    return np.array([*tokens, END], np.int64)
 
 
 def decode(tokens: Iterable[int], title: str = "") -> Score:
@@ -103,81 +81,72 @@ def decode(tokens: Iterable[int], title: str = "") -> Score:
     reading = Reading()
     for token in tokens:
         reading.read(int(token))
-    return reading.score(title)
+    return score_of(reading.bars, title)
 
 
-def _notes(score: Score, at: NDArray[np.int64], starts: NDArray[np.int64]) -> list[Note]:
-    """Put all notes on the grid, each once, by onset, instrument and pitch."""
-    found: dict[tuple[int, int, int], Note] = {}
-    for part in score.parts:
-        notes = part.notes.astype(np.int64)
-        on = _on_grid(notes[:, 0], at, starts, score.ticks_per_quarter)
-        off = _on_grid(notes[:, 0] + notes[:, 1], at, starts, score.ticks_per_quarter)
-        lengths = (off - on).clip(1, LONGEST)
-        instrument = DRUMS if part.is_drum else part.program
-        if part.is_drum:
-            lengths[:] = DRUM_LENGTH
-        rows = zip(
-            on.tolist(), notes[:, 2].tolist(), lengths.tolist(), notes[:, 3].tolist(), strict=True
-        )
-        for onset, pitch, length, velocity in rows:
-            key = onset, instrument, pitch
-            if key not in found or found[key].length < length:
-                found[key] = Note(onset, instrument, pitch, length, velocity // 16)
-    return [found[key] for key in sorted(found)]
+def header(instruments: Collection[int], key: int | None = None) -> list[int]:
+    """Write what a piece is said to be: its key, and who plays.
+
+    Parameters
+    ----------
+    instruments : collection of int
+        Programs, and `DRUMS`.
+    key : int, optional
+        As of `encode`.
+    """
+    said = [] if key is None else [FIRST["key"] + key]
+    return [BEGIN, *said, *(FIRST["instrument"] + number for number in sorted(instruments))]
 
 
-def _on_grid(
-    ticks: NDArray[np.int64],
-    at: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    ticks_per_quarter: int,
-) -> NDArray[np.int64]:
-    bar = np.clip(np.searchsorted(at, ticks, side="right") - 1, 0, len(at) - 2)
-    steps = np.floor((ticks - at[bar]) * STEPS_PER_QUARTER / ticks_per_quarter + 0.5)
-    return np.asarray(starts[bar] + steps, np.int64)
+def filling(count: int, after: Iterable[Bar]) -> list[int]:
+    """Write how many bars are to be filled in, and what stands after them; they follow a header.
+
+    Then come the bars that stand before, and those that are wanted.
+    """
+    tokens = [FIRST["fill"] + count - 1]
+    for bar in after:
+        tokens += bar_tokens(bar)
+    return [*tokens, HERE]
 
 
-def _tempos(score: Score, at: NDArray[np.int64]) -> list[int]:
-    """Return the tempo of each bar: the one in force where it begins."""
-    if not len(score.tempos):
-        return [USUAL_TEMPO] * len(at)
-    here = np.searchsorted(score.tempos[:, 0], at, side="right") - 1
-    bpm = np.where(here < 0, 120.0, score.tempos[here.clip(0), 1])
-    numbers = np.rint(9 * np.log2(bpm.clip(1) / 120)) + USUAL_TEMPO
-    return np.asarray(numbers.clip(0, TEMPOS - 1), np.int64).tolist()  # type: ignore[no-any-return]
+def adding(instrument: int) -> list[int]:
+    """Write which part is to be added; it follows a header that names the others."""
+    return [PART, FIRST["instrument"] + instrument]
 
 
-def _written(
-    notes: list[Note], metres: list[int], starts: NDArray[np.int64], tempos: list[int]
-) -> list[int]:
-    tokens, tempo, instrument = [BEGIN], USUAL_TEMPO, -1
-    loudness = [USUAL_LOUDNESS] * (DRUMS + 1)
-    by_step: dict[int, dict[int, list[Note]]] = {}
-    for note in notes:
-        by_step.setdefault(note.onset, {}).setdefault(note.instrument, []).append(note)
-    waiting = sorted(by_step)[::-1]
-    for metre, start, end, now in zip(metres, starts, starts[1:], tempos, strict=False):
-        if not waiting:
-            break
-        tokens.append(FIRST["bar"] + metre)
-        if now != tempo:
-            tempo = now
-            tokens.append(FIRST["tempo"] + tempo)
-        while waiting and waiting[-1] < end:
-            onset = waiting.pop()
-            tokens.append(FIRST["step"] + onset - int(start))
-            playing, held = by_step[onset], instrument
-            for instrument in sorted(playing, key=lambda one: (one != held, one)):
-                if instrument != held:
-                    tokens.append(FIRST["instrument"] + instrument)
-                held = instrument
-                for note in playing[instrument]:
-                    if note.loudness != loudness[instrument]:
-                        loudness[instrument] = note.loudness
-                        tokens.append(FIRST["loudness"] + note.loudness)
-                    tokens += _note(note)
-    return [*tokens, END]
+def bar_with_part(bar: Bar, instrument: int) -> list[int]:
+    """Write a bar so that one part comes last, as if it were added to the others."""
+    own = bar_tokens(bar.only((instrument,)))
+    return [*bar_tokens(bar.only(bar.instruments - {instrument})), PART, *own[2:]]
+
+
+def bar_tokens(bar: Bar) -> list[int]:
+    """Write a bar."""
+    tokens = [FIRST["bar"] + bar.metre, FIRST["tempo"] + bar.tempo]
+    notes: dict[tuple[int, int], list[Note]] = {}
+    pedals: dict[tuple[int, int], list[Pedal]] = {}
+    for note in bar.notes:
+        notes.setdefault((note.onset, note.instrument), []).append(note)
+    for pedal in bar.pedals:
+        pedals.setdefault((pedal.step, pedal.instrument), []).append(pedal)
+    at: dict[int, set[int]] = {}
+    for step, instrument in [*notes, *pedals]:
+        at.setdefault(step, set()).add(instrument)
+    held, loudness = -1, dict.fromkeys(range(DRUMS + 1), USUAL_LOUDNESS)
+    for step in sorted(at):
+        tokens.append(FIRST["step"] + step)
+        last = held
+        for instrument in sorted(at[step], key=lambda one: (one != last, one)):
+            if instrument != held:
+                tokens.append(FIRST["instrument"] + instrument)
+            held = instrument
+            tokens += [FIRST["pedal"] + one.down for one in pedals.get((step, instrument), ())]
+            for note in notes.get((step, instrument), ()):
+                if note.loudness != loudness[instrument]:
+                    loudness[instrument] = note.loudness
+                    tokens.append(FIRST["loudness"] + note.loudness)
+                tokens += _note(note)
+    return tokens
 
 
 def _note(note: Note) -> list[int]:

@@ -1,5 +1,6 @@
 """The tokens of scores: what there is, and what each means."""
 
+from collections.abc import Container
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -26,14 +27,22 @@ LENGTHS: Final = 48
 LONGS: Final = 16
 LONGEST: Final = LENGTHS * (LONGS + 1)
 DRUM_LENGTH: Final = 1
+#: Bars that are filled in at once at most.
+FILLED: Final = 16
 
 COUNTS: Final = {
     "begin": 1,
     "end": 1,
+    "key": 24,
+    "opening": 1,
+    "fill": FILLED,
+    "here": 1,
+    "part": 1,
     "bar": len(METRES),
     "tempo": TEMPOS,
     "step": max(beats * 4 * STEPS_PER_QUARTER // unit for beats, unit in METRES),
     "instrument": DRUMS + 1,
+    "pedal": 2,
     "loudness": LOUDNESSES,
     "pitch": 128,
     "drum": 128,
@@ -45,6 +54,12 @@ FIRST: Final = dict(zip(COUNTS, accumulate(COUNTS.values(), initial=0), strict=F
 VOCABULARY: Final = sum(COUNTS.values())
 BEGIN: Final = FIRST["begin"]
 END: Final = FIRST["end"]
+#: What follows are a piece's first bars.
+OPENING: Final = FIRST["opening"]
+#: What stands after the bars to be filled in is over; now come those before them.
+HERE: Final = FIRST["here"]
+#: In a bar: now comes what the part to be added plays.
+PART: Final = FIRST["part"]
 
 KINDS: Final = tuple(kind for kind, count in COUNTS.items() for _ in range(count))
 METRE_NUMBERS: Final = {metre: number for number, metre in enumerate(METRES)}
@@ -54,7 +69,7 @@ BoolArray = NDArray[np.bool_]
 
 
 class Note(NamedTuple):
-    """A note on the grid: steps from the beginning, program or `DRUMS`, pitch, steps, loudness."""
+    """A note on the grid: step of its bar, program or `DRUMS`, pitch, steps, loudness."""
 
     onset: int
     instrument: int
@@ -63,11 +78,64 @@ class Note(NamedTuple):
     loudness: int
 
 
+class Pedal(NamedTuple):
+    """A pedal pressed or lifted: step of its bar, program, 1 for down or 0 for up."""
+
+    step: int
+    instrument: int
+    down: int
+
+
+class Bar(NamedTuple):
+    """A bar on the grid.
+
+    Attributes
+    ----------
+    metre, tempo : int
+        Their numbers.
+    notes : tuple of Note
+        By onset; what an instrument plays at one onset, by pitch.
+    pedals : tuple of Pedal
+        By step and instrument.
+    """
+
+    metre: int
+    tempo: int
+    notes: tuple[Note, ...]
+    pedals: tuple[Pedal, ...] = ()
+
+    @property
+    def instruments(self) -> frozenset[int]:
+        """Who plays here."""
+        return frozenset(note.instrument for note in self.notes)
+
+    def only(self, instruments: Container[int]) -> "Bar":
+        """Return what some instruments play."""
+        return self._replace(
+            notes=tuple(note for note in self.notes if note.instrument in instruments),
+            pedals=tuple(pedal for pedal in self.pedals if pedal.instrument in instruments),
+        )
+
+    def moved(self, semitones: int) -> "Bar | None":
+        """Transpose all but the drums; None where a pitch would leave the range of MIDI."""
+        notes = tuple(
+            note if note.instrument == DRUMS else note._replace(pitch=note.pitch + semitones)
+            for note in self.notes
+        )
+        if any(not 0 <= note.pitch < 128 for note in notes):
+            return None
+        return self._replace(notes=notes)
+
+
 def told(token: int) -> str:
-    """Return what a token means, in a word or two."""
+    """Return what a token means, in a word or two; "pedal 1" presses it, "pedal 0" lifts it."""
     kind, number = KINDS[token], token - FIRST[KINDS[token]]
     names = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
     match kind:
+        case "key":
+            name = f"{names[number // 2]} {'minor' if number % 2 else 'major'}"
+        case "fill":
+            name = f"fill {number + 1} bars"
         case "bar":
             name = "bar {}/{}".format(*METRES[number])
         case "tempo":
@@ -76,16 +144,16 @@ def told(token: int) -> str:
             name = "drums" if number == DRUMS else PROGRAM_NAMES[number]
         case "loudness":
             name = f"velocity {velocity_of(number)}"
-        case "pitch":
+        case "pitch" | "drum":
             name = f"{names[number % 12]}{number // 12 - 1}"
-        case "drum":
-            name = DRUM_NAMES.get(number, f"drum {number}")
+            if kind == "drum":
+                name = DRUM_NAMES.get(number, f"drum {number}")
         case "long":
             name = f"{LENGTHS * (number + 1)} steps and"
         case "length":
             name = f"{number + 1} steps"
-        case "step":
-            name = f"step {number}"
+        case "step" | "pedal":
+            name = f"{kind} {number}"
         case _:
             name = kind
     return name

@@ -1,0 +1,154 @@
+"""Puts bars that were written into a score, which stays what it is everywhere else."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.records import Part, Score
+from segue.represent.score.grid import score_of
+from segue.represent.score.timing import bars as bars_of
+from segue.represent.score.vocabulary import METRES, STEPS_PER_QUARTER, Bar, bpm_of, steps_of
+
+
+def put_in(score: Score | None, written: Sequence[Bar], first: int, last: int) -> Score:
+    """Put bars in the place of others; what the others' parts begin there is left out.
+
+    Parameters
+    ----------
+    score : Score, optional
+        Nothing is there yet without one.
+    written : sequence of Bar
+        As many as they replace, or, behind the end, any number.
+    first, last : int
+        Which bars are replaced, from 0; the last one is not. The number of bars twice: they
+        follow the last one.
+
+    Returns
+    -------
+    Score
+        In its own ticks, made finer where it needs be. New parts come last.
+    """
+    if score is None:
+        return tidied(score_of(written))
+    score = _finer(score)
+    at = bars_of(score).at
+    behind = first == last
+    begin = int(at[first])
+    return tidied(_merged(score, written, begin, begin if behind else int(at[last])))
+
+
+def add_part(score: Score, written: Sequence[Bar]) -> Score:
+    """Add what was written to all that is there."""
+    score = _finer(score)
+    return tidied(_merged(score, written, 0, 0, tempos=False))
+
+
+def tidied(score: Score) -> Score:
+    """End each note where the same one is played again: nobody can play it twice at a time."""
+    return replace(score, parts=tuple(_tidied(part) for part in score.parts))
+
+
+def _finer(score: Score) -> Score:
+    """Multiply the ticks so that a step is a whole number of them."""
+    by = STEPS_PER_QUARTER // math.gcd(score.ticks_per_quarter, STEPS_PER_QUARTER)
+    if by == 1:
+        return score
+
+    def longer(rows: NDArray[np.int32], columns: int = 1) -> NDArray[np.int32]:
+        found = rows.copy()
+        found[:, :columns] *= by
+        return found
+
+    parts = tuple(
+        replace(part, notes=longer(part.notes, 2), pedals=longer(part.pedals))
+        for part in score.parts
+    )
+    tempos = score.tempos.copy()
+    tempos[:, 0] *= by
+    return replace(
+        score,
+        ticks_per_quarter=score.ticks_per_quarter * by,
+        parts=parts,
+        tempos=tempos,
+        metres=longer(score.metres),
+        keys=longer(score.keys),
+    )
+
+
+def _merged(
+    score: Score, written: Sequence[Bar], begin: int, end: int, *, tempos: bool = True
+) -> Score:
+    """Put bars at a tick, in the place of all that begins before another."""
+    ticks = score.ticks_per_quarter // STEPS_PER_QUARTER
+    parts = [_without(part, begin, end) for part in score.parts]
+    place: dict[tuple[int, bool], int] = {}  # of the first part of each instrument
+    for number, part in enumerate(parts):
+        place.setdefault(_who(part), number)
+    new = score_of(written).parts if any(bar.notes for bar in written) else ()
+    for part in new:
+        notes, pedals = part.notes.copy(), part.pedals.copy()
+        notes[:, :2] *= ticks
+        pedals[:, 0] *= ticks
+        notes[:, 0] += begin
+        pedals[:, 0] += begin
+        moved = replace(part, notes=notes, pedals=pedals)
+        if _who(part) in place:
+            parts[place[_who(part)]] = _together(parts[place[_who(part)]], moved)
+        else:
+            parts.append(moved)
+    found = replace(score, parts=tuple(part for part in parts if len(part.notes)))
+    return _timed(found, written, begin, ticks) if tempos and begin == end else found
+
+
+def _who(part: Part) -> tuple[int, bool]:
+    return part.program, part.is_drum
+
+
+def _without(part: Part, begin: int, end: int) -> Part:
+    gone = (part.notes[:, 0] >= begin) & (part.notes[:, 0] < end)
+    moved = (part.pedals[:, 0] >= begin) & (part.pedals[:, 0] < end)
+    return replace(part, notes=part.notes[~gone], pedals=_changes(part.pedals[~moved]))
+
+
+def _together(one: Part, other: Part) -> Part:
+    notes = np.concatenate([one.notes, other.notes])
+    pedals = np.concatenate([one.pedals, other.pedals])
+    return replace(
+        one,
+        notes=notes[np.lexsort((notes[:, 2], notes[:, 0]))],
+        pedals=_changes(pedals[np.argsort(pedals[:, 0], kind="stable")]),
+    )
+
+
+def _changes(pedals: NDArray[np.int32]) -> NDArray[np.int32]:
+    kept: NDArray[np.int32] = pedals[np.diff(pedals[:, 1], prepend=0) != 0]
+    return kept
+
+
+def _timed(score: Score, written: Sequence[Bar], begin: int, ticks: int) -> Score:
+    """Say metre and tempo of bars behind the end, where they change."""
+    metres = [tuple(row) for row in score.metres.tolist() if row[0] < begin] or [(0, 4, 4)]
+    tempos = [tuple(row) for row in score.tempos.tolist() if row[0] < begin] or [(0.0, 120.0)]
+    for bar in written:
+        if metres[-1][1:] != METRES[bar.metre]:
+            metres.append((begin, *METRES[bar.metre]))
+        # A tempo as near as tokens can tell is the same.
+        if not 0.95 < tempos[-1][1] / bpm_of(bar.tempo) < 1.05:
+            tempos.append((begin, bpm_of(bar.tempo)))
+        begin += steps_of(bar.metre) * ticks
+    return replace(score, metres=np.array(metres, np.int32), tempos=np.array(tempos, np.float64))
+
+
+def _tidied(part: Part) -> Part:
+    notes = part.notes.copy()
+    order = np.lexsort((notes[:, 0], notes[:, 2]))
+    of_pitch = notes[order]
+    again = of_pitch[1:, 2] == of_pitch[:-1, 2]
+    apart = np.diff(of_pitch[:, 0])
+    shorter = again & (of_pitch[:-1, 1] > apart)
+    of_pitch[:-1, 1][shorter] = apart[shorter]
+    notes[order] = of_pitch
+    return replace(part, notes=notes[notes[:, 1] > 0])

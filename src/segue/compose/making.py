@@ -1,0 +1,249 @@
+"""A composition while it is made: iterated bar by bar, and at any time a score with a report."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from segue.compose.editing import add_part, put_in
+from segue.compose.pieces import Wishes, Writing
+from segue.errors import BadArgument
+from segue.measure.generation import (
+    empty_bar_rate,
+    groove_consistency,
+    pitch_class_entropy,
+    scale_consistency,
+)
+from segue.records import Score
+from segue.represent.score.bar_prints import part_prints
+from segue.represent.score.grid import bars_on_grid
+from segue.represent.score.harmony import find_key
+from segue.represent.score.instruments import instrument_name
+from segue.represent.score.timing import bars as bars_of
+from segue.represent.score.vocabulary import (
+    DRUMS,
+    METRES,
+    TEMPOS,
+    USUAL_TEMPO,
+    Bar,
+    bpm_of,
+    steps_of,
+)
+
+if TYPE_CHECKING:
+    from segue.model.score.composer import Composer
+
+_SHARPS: Final = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
+_STEPS: Final = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+_KEY: Final = re.compile(r"([a-g])([#♯b♭]?)\s*(m|min|minor|maj|major|)")
+
+
+@dataclass(eq=False)
+class Composition:
+    """A composition; iterate it to write it.
+
+    Attributes
+    ----------
+    composer : Composer
+    wishes : Wishes
+    bars : int
+        How many to write; of a part to be added, or of bars to be filled in, as many as there are.
+    prompt : Score, optional
+        What is gone on with, filled in, or added to.
+    infill : (int, int), optional
+        First and last bar to be written anew, from 1, both included.
+    added : int, optional
+        The instrument whose part is to be added.
+    written : list of Bar
+        What is written so far.
+
+    Raises
+    ------
+    BadArgument
+        The wishes do not go together, or the prompt cannot be gone on with.
+    """
+
+    composer: "Composer"
+    wishes: Wishes
+    bars: int = 16
+    prompt: Score | None = None
+    infill: tuple[int, int] | None = None
+    added: int | None = None
+    written: list[Bar] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.prompt is None and (self.infill or self.added is not None):
+            raise BadArgument("--infill and --add need a score to work on; name one")
+        if self.infill and self.added is not None:
+            raise BadArgument("--infill and --add at once; do one after the other")
+        self._before = bars_on_grid(self.prompt) if self.prompt else []
+        if self.infill:
+            first, last = self.infill
+            if not 1 <= first <= last <= len(self._before):
+                raise BadArgument(
+                    f"bars {first} to {last} cannot be filled in; the score has "
+                    f"{len(self._before)} bars, counted from 1"
+                )
+            self.bars = last - first + 1
+        if self.added is not None:
+            self.bars = len(self._before)
+        self._writing = Writing(self.composer, self._completed())
+
+    def __iter__(self) -> Iterator[Bar]:
+        if self.infill:
+            bars = self._writing.fill(self._before, self.infill[0] - 1, self.infill[1])
+        elif self.added is not None:
+            bars = self._writing.add(self._before, self.added)
+        else:
+            bars = self._writing.go_on(self.bars, self._before)
+        for bar in bars:
+            self.written.append(bar)
+            yield bar
+
+    @property
+    def score(self) -> Score:
+        """The prompt with what is written so far.
+
+        Raises
+        ------
+        BadArgument
+            There is no note yet.
+        """
+        if self.prompt is None:
+            return put_in(None, self.written, 0, 0)
+        if self.infill:
+            first = self.infill[0] - 1
+            return put_in(self.prompt, self.written, first, first + len(self.written))
+        if self.added is not None:
+            return add_part(self.prompt, self.written)
+        behind = min(len(self._before), len(bars_of(self.prompt)))
+        return put_in(self.prompt, self.written, behind, behind)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What is written, in figures; and what would write it again."""
+        known = self.composer.known
+        shared = known.longest(part_prints(self.written))
+        longest = {
+            "bars": shared.bars,
+            "piece": shared.piece,
+            "bar": shared.end + 1 + self._offset,
+            "instrument": instrument_name(shared.instrument) if shared.bars else "",
+        }
+        wishes = asdict(self._writing.wishes)
+        return {
+            "bars": len(self.written),
+            "longest_passage_shared": longest,
+            "pieces_learned_from": len(known.names),
+            "bars_rejected": self._writing.rejected,
+            "statistics": statistics(self.written),
+            "to_reproduce": {
+                **wishes,
+                "infill": self.infill,
+                "added": self.added,
+                "segue": version("segue"),
+                "torch": version("torch"),
+                "model": self.composer.fingerprint,
+                "precision": self._writing.precision,
+            },
+        }
+
+    @property
+    def _offset(self) -> int:
+        """Bars before the first one written."""
+        if self.infill:
+            return self.infill[0] - 1
+        return 0 if self.added is not None else len(self._before)
+
+    def _completed(self) -> Wishes:
+        """Take from the prompt what was not wished otherwise."""
+        if self.prompt is None or self.wishes.key is not None:
+            return self.wishes
+        key = find_key(self.prompt)
+        return replace(self.wishes, key=2 * key.tonic + (key.mode == "minor"))
+
+
+def statistics(bars: Sequence[Bar]) -> dict[str, float | None]:
+    """Measure bars as generated music is measured; see `segue.measure.generation`.
+
+    Returns
+    -------
+    dict
+        "pitch_class_entropy" (bits), "scale_consistency", "groove_consistency",
+        "empty_bar_rate" and "notes_per_bar"; None where it has no value. Grooves are compared
+        between bars of the metre that most of them have; drums have no pitch.
+    """
+    pitch = np.array([n.pitch for bar in bars for n in bar.notes if n.instrument != DRUMS], int)
+    starts = np.cumsum([0, *(steps_of(bar.metre) for bar in bars)])
+    spans = [
+        (place, int(np.searchsorted(starts, starts[place] + n.onset + n.length, side="left")) - 1)
+        for place, bar in enumerate(bars)
+        for n in bar.notes
+    ]
+    first, last = np.array(spans, int).reshape(-1, 2).T
+    metres = [bar.metre for bar in bars]
+    usual = max(set(metres), key=metres.count)
+    alike = [bar for bar in bars if bar.metre == usual]
+    onsets = np.zeros((len(alike), steps_of(usual)), np.bool_)
+    for row, bar in zip(onsets, alike, strict=True):
+        row[[note.onset for note in bar.notes]] = True
+    found = {
+        "pitch_class_entropy": pitch_class_entropy(pitch),
+        "scale_consistency": scale_consistency(pitch),
+        "groove_consistency": groove_consistency(onsets),
+        "empty_bar_rate": empty_bar_rate(first, last.clip(max=len(bars) - 1), len(bars)),
+        "notes_per_bar": sum(len(bar.notes) for bar in bars) / len(bars),
+    }
+    return {name: None if np.isnan(value) else float(value) for name, value in found.items()}
+
+
+def key_named(name: str) -> int:
+    """Return a key's number, from 0: C major, C minor, C♯ major … B minor.
+
+    Parameters
+    ----------
+    name : str
+        "Dm", "F# minor", "Bb" …
+
+    Raises
+    ------
+    BadArgument
+    """
+    plain = name.strip()
+    found = _KEY.fullmatch(plain[:1].lower() + plain[1:])
+    if not found:
+        raise BadArgument(f"no key {name!r}; write it as C, Dm, F# minor, Bb major …")
+    step, sharp, mode = found.groups()
+    return (_STEPS[step] + _SHARPS[sharp]) % 12 * 2 + (mode in ("m", "min", "minor"))
+
+
+def tempo_number(bpm: float) -> int:
+    """Return the number of the tempo that is nearest to quarters a minute.
+
+    Raises
+    ------
+    BadArgument
+    """
+    slowest, fastest = bpm_of(0), bpm_of(TEMPOS - 1)
+    if not slowest - 0.5 <= bpm <= fastest + 0.5:
+        raise BadArgument(
+            f"a tempo of {bpm:g}; from {slowest:.0f} to {fastest:.0f} quarters a minute"
+        )
+    return round(9 * math.log2(bpm / 120)) + USUAL_TEMPO
+
+
+def metre_named(name: str) -> tuple[int, int]:
+    """Return beats and unit of a metre that is written as "3/4".
+
+    Raises
+    ------
+    BadArgument
+    """
+    beats, _, unit = name.partition("/")
+    if beats.isdecimal() and unit.isdecimal() and (int(beats), int(unit)) in METRES:
+        return int(beats), int(unit)
+    raise BadArgument(f"no metre {name!r}; those known go up to 4/2, 8/4, 12/8 and 12/16")

@@ -1,0 +1,393 @@
+"""Writes music bar by bar: goes on with a score, fills bars in, or adds a part.
+
+Every bar is sampled from what the grammar allows, so that it is a score whatever the network says.
+Bars in which a part would go along with the music learned from for too long, and bars that repeat
+the ones before once too often, are written anew.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from segue.errors import BadArgument, check_seed
+from segue.represent.score.bar_prints import bar_print
+from segue.represent.score.grammar import Reading
+from segue.represent.score.instruments import instrument_name, range_of
+from segue.represent.score.known_bars import Trail
+from segue.represent.score.tokens import adding, bar_tokens, filling, header
+from segue.represent.score.vocabulary import (
+    BEGIN,
+    DRUMS,
+    END,
+    FILLED,
+    FIRST,
+    KINDS,
+    OPENING,
+    PART,
+    Bar,
+    BoolArray,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from segue.model.score.composer import Composer
+    from segue.model.score.sampling import Sampling
+    from segue.model.score.transformer import Precision
+
+MOST_BARS: Final = 10_000
+#: So often a bar is tried before it is left empty.
+_TRIES: Final = 8
+#: So much hotter each try is.
+_HOTTER: Final = 0.15
+#: So many bars may be the same, one after the other, and so many be silent.
+_MOST_ALIKE: Final = 4
+_MOST_SILENT: Final = 1
+#: Share of the view for what stands behind bars to be filled in, and before.
+_BESIDE: Final = 0.35
+
+_ALL_BARS: Final = range(FIRST["bar"], FIRST["tempo"])
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What shall be written.
+
+    Attributes
+    ----------
+    sampling : Sampling
+    instruments : tuple of int, optional
+        Programs, and `DRUMS`; else those of the prompt, or whatever comes.
+    key : int, optional
+        From 0: C major, C minor, C♯ major … B minor.
+    tempo, metre : int, optional
+        Their numbers as tokens.
+    max_copy : int
+        Different bars of a part that may be those of one piece learned from, one after the other
+        and in whatever key.
+    seed : int
+    """
+
+    sampling: "Sampling"
+    instruments: tuple[int, ...] | None = None
+    key: int | None = None
+    tempo: int | None = None
+    metre: int | None = None
+    max_copy: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises
+        ------
+        BadArgument
+        """
+        check_seed(self.seed)
+        if self.max_copy < 1:
+            raise BadArgument(f"{self.max_copy} bars may be copied at most; from 1 on that works")
+        if self.instruments is not None and not self.instruments:
+            raise BadArgument("no instrument is named; name at least one, or leave it open")
+
+
+class Writing:
+    """Writes bars.
+
+    Parameters
+    ----------
+    composer : Composer
+    wishes : Wishes
+
+    Attributes
+    ----------
+    wishes : Wishes
+    precision : str
+        Of the network's weights.
+    rejected : int
+        Bars that were written anew so far.
+    """
+
+    def __init__(self, composer: "Composer", wishes: Wishes) -> None:
+        import torch
+
+        from segue.model.score.composer import Pen  # brings in torch
+
+        self._known = composer.known
+        self.wishes = wishes
+        self.precision: Precision = "int8"  # the fastest, one row at a time; always the same
+        self._pen = Pen(composer.network, self.precision)
+        self._generator = torch.Generator().manual_seed(wishes.seed)
+        self._kept: list[int] = []  # always in view: what the piece is said to be
+        self._written: list[list[int]] = []  # the bars after it
+        self._instruments: tuple[int, ...] | None = wishes.instruments
+        self._ranges: dict[int, tuple[int, int]] = {}
+        self._trails: dict[int, Trail] = {}
+        self._last: list[Bar] = []  # the latest bars
+        self.rejected = 0
+
+    def go_on(self, count: int, prompt: Sequence[Bar] = ()) -> Iterator[Bar]:
+        """Go on with bars, or begin.
+
+        Parameters
+        ----------
+        count : int
+        prompt : sequence of Bar
+
+        Yields
+        ------
+        Bar
+        """
+        _check_count(count)
+        playing = _playing(prompt)
+        if prompt:
+            self._instruments = tuple(sorted(playing | set(self.wishes.instruments or ())))
+            self._kept = header(self._instruments, self.wishes.key)
+            self._written = [bar_tokens(bar) for bar in prompt]
+            self._last = list(prompt[-_MOST_ALIKE:])
+        else:
+            self._begin()
+        self._know_ranges(prompt)
+        metre, tempo = self._first_of(prompt)
+        self._view()
+        for _ in range(count):
+            bar = self._bar(metre, tempo)
+            metre, tempo = bar.metre, bar.tempo
+            yield bar
+
+    def fill(self, bars: Sequence[Bar], first: int, last: int) -> Iterator[Bar]:
+        """Write some bars anew, with those before and after in view.
+
+        Parameters
+        ----------
+        bars : sequence of Bar
+            Of the whole piece.
+        first, last : int
+            Which are replaced, from 0; the last one is not.
+
+        Yields
+        ------
+        Bar
+        """
+        if not 0 <= first < last <= len(bars):
+            raise BadArgument(
+                f"bars {first + 1} to {last} cannot be filled in; the piece has {len(bars)}"
+            )
+        room = int(_BESIDE * self._pen.context)
+        after: list[Bar] = []
+        for bar in bars[last:]:
+            room -= len(bar_tokens(bar))
+            if room < 0:
+                break
+            after.append(bar)
+        kept = [*bars[:first], *after]
+        playing = _playing(kept) or _playing(bars)
+        self._instruments = self.wishes.instruments or tuple(sorted(playing))
+        begins = header(sorted(playing | set(self._instruments)), self.wishes.key)
+        self._know_ranges(bars)
+        self._written = [bar_tokens(bar) for bar in bars[:first]]
+        self._last = list(bars[:first][-_MOST_ALIKE:])
+        for place in range(first, last):
+            if (place - first) % FILLED == 0:
+                self._kept = begins + filling(min(last - place, FILLED), after)
+                self._view()
+            old = bars[place]
+            metre = old.metre if self.wishes.metre is None else self.wishes.metre
+            tempo = old.tempo if self.wishes.tempo is None else self.wishes.tempo
+            yield self._bar(metre, tempo)
+
+    def add(self, bars: Sequence[Bar], instrument: int) -> Iterator[Bar]:
+        """Write a part to bars.
+
+        Parameters
+        ----------
+        bars : sequence of Bar
+        instrument : int
+            Program, or `DRUMS`; one that does not play yet.
+
+        Yields
+        ------
+        Bar
+            What the part plays.
+        """
+        playing = _playing(bars)
+        if instrument in playing:
+            raise BadArgument(
+                f"{instrument_name(instrument)} plays already; add another instrument, or write "
+                "bars anew with --infill"
+            )
+        self._kept = header(sorted(playing), self.wishes.key) + adding(instrument)
+        self._instruments = (instrument,)
+        self._know_ranges(())
+        self._view()
+        most = self._pen.context // 2 - len(self._kept)
+        for bar in bars:
+            given = [*bar_tokens(bar)[:most], PART]
+            yield self._bar(bar.metre, bar.tempo, given)
+
+    # ---- a bar -----------------------------------------------------------------------------
+
+    def _bar(self, metre: int | None, tempo: int | None, given: Sequence[int] = ()) -> Bar:
+        """Write a bar, or leave it empty where nothing that may be comes."""
+        for attempt in range(_TRIES):
+            at = self._pen.length
+            bar, tokens = self._tried(metre, tempo, given, attempt)
+            trails = self._followed(bar)
+            if self._may_stay(bar, trails):
+                break
+            self.rejected += 1
+            metre, tempo = bar.metre, bar.tempo
+            if self._pen.length > at:
+                self._pen.back(at)
+            else:  # the view moved on meanwhile
+                self._view()
+        else:
+            bar = Bar(bar.metre, bar.tempo, ())
+            tokens = list(given) or bar_tokens(bar)
+            trails = {}
+            self._read(tokens)
+        self._trails = trails
+        self._written.append(tokens)
+        self._last = [*self._last, bar][-_MOST_ALIKE:]
+        return bar
+
+    def _tried(
+        self, metre: int | None, tempo: int | None, given: Sequence[int], attempt: int
+    ) -> tuple[Bar, list[int]]:
+        """Sample a bar; return also its tokens in view."""
+        reading = Reading(self._instruments, self._ranges)
+        reading.read(BEGIN)
+        tokens: list[int] = []
+        logits = self._read(list(given), tokens) if given else self._peek()
+        for kind, number in (("bar", metre), ("tempo", tempo)):
+            if number is None:
+                token = self._chosen(logits, reading.may_come(), attempt)
+            else:
+                token = FIRST[kind] + number
+            reading.read(token)
+            if not given:
+                logits = self._read([token], tokens)
+        longest = self._pen.context // 2 - len(self._kept)
+        silent = not given and not any(bar.notes for bar in self._last[-_MOST_SILENT:])
+        while True:
+            may = reading.may_come()
+            may[END] = may[FIRST["bar"]]  # as good as another bar: this one is over
+            if silent and not reading.bars[-1].notes and self._last:
+                may[END] = False
+                may[FIRST["bar"] : FIRST["tempo"]] = False
+            if len(tokens) > longest and may[END]:
+                break
+            token = self._chosen(logits, may, attempt)
+            if token == END or token in _ALL_BARS:
+                break
+            reading.read(token)
+            logits = self._read([token], tokens)
+        return reading.bars[-1], tokens
+
+    def _chosen(self, logits: "Tensor", may: BoolArray, attempt: int) -> int:
+        import torch
+
+        from segue.model.score.sampling import NEVER, choose
+
+        sampling = self.wishes.sampling
+        if attempt:
+            hotter = max(sampling.temperature, 0.5) + attempt * _HOTTER
+            sampling = replace(sampling, temperature=hotter, top_k=max(sampling.top_k, 0))
+        masked = logits.masked_fill(~torch.from_numpy(may), NEVER)
+        return int(choose(masked, sampling, self._generator))
+
+    def _may_stay(self, bar: Bar, trails: dict[int, Trail]) -> bool:
+        if any(trail.copied > self.wishes.max_copy for trail in trails.values()):
+            return False
+        alike = [one for one in self._last if (one.notes, one.metre) == (bar.notes, bar.metre)]
+        return not bar.notes or len(alike) < _MOST_ALIKE
+
+    def _followed(self, bar: Bar) -> dict[int, Trail]:
+        return {
+            instrument: self._trails.get(instrument, Trail(self._known)).followed_by(
+                bar_print(bar, instrument)
+            )
+            for instrument in bar.instruments - {DRUMS}
+        }
+
+    # ---- the view --------------------------------------------------------------------------
+
+    def _read(self, tokens: list[int], into: list[int] | None = None) -> "Tensor":
+        """Read tokens of a bar; where there is no room, the oldest bars leave the view."""
+        before = list(into or ())
+        if into is not None:
+            into += tokens
+        if self._pen.length + len(tokens) > self._pen.context:
+            return self._view([*before, *tokens])
+        self._logits = self._pen.read(tokens)
+        return self._logits
+
+    def _peek(self) -> "Tensor":
+        """Return the logits after what is in view."""
+        return self._logits
+
+    def _view(self, current: Sequence[int] = ()) -> "Tensor":
+        """Look anew at what the piece is said to be, at the last bars, and at the current one."""
+        room = (self._pen.context - len(self._kept)) // 2
+        bars: list[list[int]] = []
+        for bar in reversed(self._written):
+            room -= len(bar)
+            if room < len(current):
+                break
+            bars.append(bar)
+        opening = [OPENING] if len(bars) == len(self._written) else []
+        self._pen.back(0)
+        tokens = [*self._kept, *opening, *(token for bar in bars[::-1] for token in bar), *current]
+        self._logits = self._pen.read(tokens)
+        return self._logits
+
+    def _begin(self) -> None:
+        """Say what a new piece is to be: what was wished, and for the rest whatever comes."""
+        wishes = self.wishes
+        self._kept = [BEGIN]
+        if wishes.key is not None:
+            self._kept.append(FIRST["key"] + wishes.key)
+        if wishes.instruments is not None:
+            self._kept = header(wishes.instruments, wishes.key)
+            return
+        reading = Reading()
+        self._pen.back(0)
+        logits = self._pen.read(self._kept)
+        for token in self._kept:
+            reading.read(token)
+        while True:
+            may = reading.may_come()
+            may[FIRST["bar"] : FIRST["tempo"]] = False
+            if len(self._kept) == 1 + (wishes.key is not None):
+                may[OPENING] = False  # somebody plays
+            token = self._chosen(logits, may, 0)
+            if token == OPENING:
+                break
+            reading.read(token)
+            self._kept.append(token)
+            logits = self._pen.read([token])
+        said = [token for token in self._kept if KINDS[token] == "instrument"]
+        self._instruments = tuple(token - FIRST["instrument"] for token in said)
+
+    def _know_ranges(self, bars: Sequence[Bar]) -> None:
+        """Keep to what the instruments can play, and to what they already do."""
+        self._ranges = {number: range_of(number) for number in range(DRUMS + 1)}
+        for bar in bars:
+            for note in bar.notes:
+                low, high = self._ranges[note.instrument]
+                self._ranges[note.instrument] = min(low, note.pitch), max(high, note.pitch)
+
+    def _first_of(self, prompt: Sequence[Bar]) -> tuple[int | None, int | None]:
+        metre, tempo = self.wishes.metre, self.wishes.tempo
+        if prompt:
+            metre = prompt[-1].metre if metre is None else metre
+            tempo = prompt[-1].tempo if tempo is None else tempo
+        return metre, tempo
+
+
+def _playing(bars: Sequence[Bar]) -> frozenset[int]:
+    return frozenset[int]().union(*(bar.instruments for bar in bars))
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= MOST_BARS:
+        raise BadArgument(f"{count} bars; from 1 to {MOST_BARS:,} can be written at once")

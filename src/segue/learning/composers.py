@@ -1,0 +1,95 @@
+"""Networks that compose, learned from the scores of a library."""
+
+from typing import Final
+
+from segue.errors import BadArgument, NotFound
+from segue.learning.places import CURVE, Learned, Watcher, check_start, model_folder
+from segue.learning.reading import read_all, scores_once
+from segue.model.score.composer import MODEL, Composer
+from segue.pictures.learned import draw_losses
+from segue.store import Store
+from segue.train.composer import ComposerTraining, train_composer
+from segue.train.compositions import composition
+from segue.train.loop import Watcher as TrainingWatcher
+from segue.train.splitting import split
+
+NAME: Final = "composer"
+SHIPPED: Final = "shipped"
+
+
+def train(
+    store: Store,
+    name: str,
+    training: ComposerTraining,
+    *,
+    resume: bool = False,
+    anew: bool = False,
+    workers: int = 1,
+    watch: Watcher | None = None,
+    watch_training: TrainingWatcher | None = None,
+) -> Learned:
+    """Learn to compose from all scores of a library.
+
+    Parameters
+    ----------
+    store : Store
+    name : str
+        A model of that name is replaced when the new one is done.
+    training : ComposerTraining
+    resume, anew, workers, watch, watch_training
+        As of `segue.learning.scores.train`.
+
+    Returns
+    -------
+    Learned
+        Its `tracks` are the scores learned from or judged by: the model is no space.
+
+    Raises
+    ------
+    BadArgument
+        There is a space of that name.
+    NotFound
+        There is no model to start from.
+    TrainingFailed, BadCheckpoint
+        As of `segue.learning.scores.train`.
+    """
+    if any(info.space.name == name for info in store.spaces.known()):
+        raise BadArgument(f"there is a space {name!r}; choose another name for the model")
+    start = load(store, training.start) if training.start else None
+    folder = check_start(store, name, resume=resume, anew=anew, model=MODEL)
+    pieces, failures = read_all(
+        scores_once(store),
+        lambda track, score: composition(
+            track.tags.title or f"{track.content_hash}t{track.tune}", score, track.tags.album
+        ),
+        workers,
+        watch,
+    )
+    learn, validate = split(pieces)
+    _, trained = train_composer(
+        training, learn, validate, folder, start=start, resume=resume, watch=watch_training
+    )
+    draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
+    return Learned(name, trained, len(pieces), tuple(failures), 0, folder)
+
+
+def load(store: Store, name: str) -> Composer:
+    """Load a model of the library, or the one that comes with Segue, named "shipped".
+
+    Raises
+    ------
+    NotFound
+        There is none of that name.
+    BadCheckpoint
+        The file is damaged or of another version.
+    """
+    if name == SHIPPED:
+        return Composer.shipped()
+    own = model_folder(store, name) / MODEL
+    if own.exists():
+        return Composer.load(own)
+    there = sorted(path.parent.name for path in (store.folder / "models").glob(f"*/{MODEL}"))
+    raise NotFound(
+        f"there is no model {name!r} that composes; there are: {', '.join([SHIPPED, *there])}. "
+        "Learn one from the scores of your library with `segue train score --preset transformer`"
+    )

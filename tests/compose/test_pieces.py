@@ -1,0 +1,232 @@
+"""Whatever a network says, what is written is music that was asked for."""
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import little_score
+from segue.compose.making import Composition, key_named, metre_named, tempo_number
+from segue.compose.pieces import MOST_BARS, Wishes, Writing
+from segue.errors import BadArgument
+from segue.formats.score.midi import read_midi, write_midi
+from segue.model.score.composer import Composer
+from segue.model.score.sampling import Sampling
+from segue.model.score.transformer import StackConfig, Transformer, TransformerConfig
+from segue.records import Score
+from segue.represent.score.bar_prints import part_prints
+from segue.represent.score.grid import bars_on_grid, score_of
+from segue.represent.score.instruments import instrument_named, range_of
+from segue.represent.score.known_bars import KnownBars
+from segue.represent.score.vocabulary import DRUMS, METRE_NUMBERS, VOCABULARY, Bar, steps_of
+from segue.train.compositions import Excerpts, composition
+
+CONTEXT = 192
+
+
+@pytest.fixture(scope="module")
+def composer() -> Composer:
+    """Make a network that knows nothing."""
+    torch.manual_seed(0)
+    network = Transformer(TransformerConfig(VOCABULARY, StackConfig(32, 2, 2, CONTEXT))).eval()
+    return Composer(network, KnownBars.of({}), {})
+
+
+def wishes(seed: int = 0, **wished: object) -> Wishes:
+    return replace(Wishes(Sampling(), seed=seed), **wished)  # type: ignore[arg-type]
+
+
+def playing(bars: list[Bar]) -> set[int]:
+    return set().union(*(bar.instruments for bar in bars))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0, 50.0])
+def test_what_is_wished_is_written(composer: Composer, temperature: float) -> None:
+    wished = wishes(
+        3,
+        sampling=Sampling(temperature),
+        instruments=(33, 73, DRUMS),
+        metre=METRE_NUMBERS[3, 4],
+        tempo=10,
+    )
+    bars = list(Writing(composer, wished).go_on(12))
+    assert len(bars) == 12
+    assert {(bar.metre, bar.tempo) for bar in bars} == {(METRE_NUMBERS[3, 4], 10)}
+    assert playing(bars) <= {33, 73, DRUMS}
+    for note in [note for bar in bars for note in bar.notes]:
+        low, high = range_of(note.instrument)
+        assert low <= note.pitch <= high
+    score = score_of(bars)
+    assert [part.notes.tolist() for part in read_midi(write_midi(score)).parts]
+
+
+def test_it_goes_on_far_beyond_its_view_in_the_same_memory(composer: Composer) -> None:
+    writing = Writing(composer, wishes(1, instruments=(0, 33)))
+    lengths = [writing._pen.length for _ in writing.go_on(80)]
+    assert max(lengths) <= CONTEXT
+    assert any(after < before for before, after in itertools.pairwise(lengths))
+
+
+def test_the_same_seed_writes_the_same_and_another_another(composer: Composer) -> None:
+    first, again, other = (list(Writing(composer, wishes(seed)).go_on(6)) for seed in (5, 5, 6))
+    assert first == again
+    assert first != other
+
+
+def test_two_silent_bars_do_not_follow_one_another(composer: Composer) -> None:
+    bars = list(Writing(composer, wishes(2, instruments=(0,))).go_on(40))
+    assert not any(not a.notes and not b.notes for a, b in itertools.pairwise(bars))
+
+
+def test_a_score_is_gone_on_with(composer: Composer) -> None:
+    prompt = little_score(1, 4, 3)
+    piece = Composition(composer, wishes(1), 5, prompt)
+    assert len(list(piece)) == 5
+    score = piece.score
+    for before, after in zip(prompt.parts, score.parts, strict=False):
+        assert np.array_equal(after.notes[: len(before.notes)], before.notes)
+        assert (after.name, after.program) == (before.name, before.program)
+    assert {bar.metre for bar in piece.written} == {METRE_NUMBERS[3, 4]}
+    assert playing(piece.written) <= {40, 33, DRUMS}
+    end = 4 * 3 * 480
+    assert all(
+        after.notes[len(before.notes) :, 0].min(initial=end) >= end
+        for before, after in zip(prompt.parts, score.parts, strict=False)
+    )
+    report = piece.report
+    assert report["bars"] == 5
+    assert report["to_reproduce"]["seed"] == 1
+    assert 0 <= report["statistics"]["empty_bar_rate"] <= 1
+
+
+def test_bars_are_filled_in_and_the_others_stay(composer: Composer) -> None:
+    prompt = little_score(2, 8)
+    piece = Composition(composer, wishes(1), prompt=prompt, infill=(3, 5))
+    assert len(list(piece)) == 3
+    before, after = bars_on_grid(prompt), bars_on_grid(piece.score)
+    assert after[:2] == before[:2]
+    assert after[5:] == before[5:]
+    assert after[2:5] != before[2:5]
+    assert len(after) == 8
+
+
+def test_a_part_is_added_and_the_others_stay(composer: Composer) -> None:
+    prompt = little_score(2, 6)
+    piece = Composition(composer, wishes(4), prompt=prompt, added=instrument_named("flute"))
+    assert len(list(piece)) == 6
+    assert playing(piece.written) <= {73}
+    assert [part.notes.tolist() for part in piece.score.parts[:3]] == [
+        part.notes.tolist() for part in prompt.parts
+    ]
+    assert piece.score.parts[3].program == 73
+
+
+@pytest.fixture(scope="module")
+def taught() -> Composer:
+    """Teach a network a few pieces, to write bars with some notes at least."""
+    torch.manual_seed(0)
+    network = Transformer(TransformerConfig(VOCABULARY, StackConfig(32, 2, 2, CONTEXT, 0.0)))
+    pieces = [composition(f"{seed}", little_score(seed)) for seed in range(6)]
+    excerpts = Excerpts(pieces, CONTEXT, 8, 2)
+    optimiser = torch.optim.AdamW(network.parameters(), 6e-3)
+    rng = np.random.default_rng(0)
+    losses = []
+    for _ in range(60):
+        loss = network.loss(*excerpts.draw(rng))
+        losses.append(loss.item())
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    assert min(losses[5:10]) < losses[0]
+    assert losses[-1] < 0.6 * losses[0]
+    return Composer(network.eval(), KnownBars.of({}), {})
+
+
+def test_nothing_longer_than_allowed_is_copied(taught: Composer) -> None:
+    """What it would write is what it has learned from: it must not."""
+    free = list(Writing(taught, wishes(7, instruments=(40, 33), max_copy=1000)).go_on(16))
+    known = KnownBars.of({"learned": list(part_prints(free).values())})
+    assert known.longest(part_prints(free)).bars > 4
+    for most in (1, 4):
+        writing = Writing(
+            replace(taught, known=known), wishes(7, instruments=(40, 33), max_copy=most)
+        )
+        bars = list(writing.go_on(16))
+        assert known.longest(part_prints(bars)).bars <= most
+        assert writing.rejected
+
+
+def test_the_same_bar_does_not_come_for_ever(composer: Composer) -> None:
+    bars = list(Writing(composer, wishes(0, sampling=Sampling(0.0))).go_on(40))
+    longest, run = 1, 1
+    for before, after in itertools.pairwise(bars):
+        run = run + 1 if after.notes == before.notes else 1
+        longest = max(longest, run)
+    assert longest <= 5
+
+
+def test_a_composer_comes_back_from_its_file(composer: Composer, tmp_path: Path) -> None:
+    path = tmp_path / "composer.safetensors"
+    known = KnownBars.of({"a": list(part_prints(bars_on_grid(little_score(1))).values())})
+    replace(composer, known=known, about={"told": 1}).save(path)
+    again = Composer.load(path)
+    assert again.known.names == ("a",)
+    assert np.array_equal(again.known.contents, known.contents)
+    assert again.about == {"told": 1}
+    first, second = (list(Writing(one, wishes(3)).go_on(3)) for one in (composer, again))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"infill": (0, 2)}, "bars 0 to 2 cannot be filled in; the score has 4"),
+        ({"infill": (3, 9)}, "bars 3 to 9 cannot be filled in"),
+        ({"infill": (2, 1)}, "cannot be filled in"),
+        ({"infill": (1, 2), "added": 0}, "one after the other"),
+    ],
+)
+def test_what_cannot_be_is_refused(composer: Composer, asked: dict[str, object], said: str) -> None:
+    with pytest.raises(BadArgument, match=said):
+        Composition(composer, wishes(), prompt=little_score(1, 4), **asked)  # type: ignore[arg-type]
+
+
+def test_a_prompt_is_needed_to_work_on(composer: Composer) -> None:
+    with pytest.raises(BadArgument, match="need a score"):
+        Composition(composer, wishes(), infill=(1, 2))
+    with pytest.raises(BadArgument, match="violin plays already"):
+        list(Composition(composer, wishes(), prompt=little_score(1, 4), added=40))
+    nothing = little_score(1, 4)
+    silent = Score("", 480, (), nothing.tempos, nothing.metres, nothing.keys)
+    with pytest.raises(BadArgument, match="without a note"):
+        Composition(composer, wishes(), prompt=silent)
+    for bars in (0, -1, MOST_BARS + 1):
+        with pytest.raises(BadArgument, match="from 1 to 10,000"):
+            list(Composition(composer, wishes(), bars))
+    with pytest.raises(BadArgument, match="copied at most"):
+        wishes(max_copy=0)
+
+
+def test_names_of_keys_metres_and_tempos() -> None:
+    assert [key_named(name) for name in ("C", "Dm", "F# minor", "Bb", "Eb major", "b")] == [
+        *(0, 5, 13, 20, 6, 22)
+    ]
+    assert metre_named("6/8") == (6, 8)
+    assert steps_of(METRE_NUMBERS[metre_named("3/4")]) == 36
+    assert tempo_number(120) == 18
+    for name in ("H", "Cmajor7", "", "Q minor"):
+        with pytest.raises(BadArgument, match="no key"):
+            key_named(name)
+    for name in ("3", "0/4", "4/3", "a/b"):
+        with pytest.raises(BadArgument, match="no metre"):
+            metre_named(name)
+    for tempo in (0, 1000, float("nan")):
+        with pytest.raises(BadArgument, match="a tempo of"):
+            tempo_number(tempo)
+    assert instrument_named(" Fretless  Bass ") == 35
+    assert instrument_named("127") == 127
+    with pytest.raises(BadArgument, match="did you mean guitar"):
+        instrument_named("gitar")

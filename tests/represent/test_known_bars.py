@@ -1,0 +1,96 @@
+"""Passages that were copied are found, in whatever key."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segue.represent.score.bar_prints import part_prints
+from segue.represent.score.known_bars import KnownBars, Trail
+from segue.represent.score.vocabulary import DRUMS, Bar, Note
+
+
+def melody(rng: np.random.Generator, bars: int, instrument: int = 0) -> list[Bar]:
+    """Write bars of six notes each."""
+    return [
+        Bar(
+            0,
+            0,
+            tuple(
+                Note(6 * place, instrument, int(pitch), 6, 5)
+                for place, pitch in enumerate(rng.integers(50, 70, 6))
+            ),
+        )
+        for _ in range(bars)
+    ]
+
+
+def known(**pieces: list[Bar]) -> KnownBars:
+    return KnownBars.of({name: list(part_prints(bars).values()) for name, bars in pieces.items()})
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(-12, 12))
+def test_a_passage_is_found_in_another_key(seed: int, length: int, semitones: int) -> None:
+    rng = np.random.default_rng(seed)
+    one, other = melody(rng, 12), melody(rng, 9)
+    moved = [bar.moved(semitones) for bar in one[3 : 3 + length]]
+    copied = [bar for bar in moved if bar is not None]
+    query = [*melody(rng, 2, 40), *(to(bar, 40) for bar in copied), *melody(rng, 2, 40)]
+    found = known(other=other, one=one).longest(part_prints(query))
+    assert (found.bars, found.piece, found.instrument) == (length, "one", 40)
+    assert found.end == 1 + length
+
+
+def to(bar: Bar, instrument: int) -> Bar:
+    return bar._replace(notes=tuple(note._replace(instrument=instrument) for note in bar.notes))
+
+
+def test_a_passage_whose_bars_move_apart_is_no_copy() -> None:
+    one = melody(np.random.default_rng(0), 6)
+    moved = [bar.moved(place % 3) for place, bar in enumerate(one)]
+    found = known(one=one).longest(part_prints([bar for bar in moved if bar]))
+    assert found.bars == 1
+
+
+def test_what_is_everywhere_is_no_passage() -> None:
+    beats = tuple(Note(12 * n, 0, 60, 12, 5) for n in range(4))
+    kick = tuple(Note(12 * n, DRUMS, 36, 1, 5) for n in range(4))
+    same = [Bar(0, 0, (*beats, *kick))] * 8
+    assert known(same=same).longest(part_prints(same)).bars == 0
+
+
+def test_a_bar_said_again_and_again_counts_once() -> None:
+    one = melody(np.random.default_rng(0), 1) * 8
+    assert known(one=one).longest(part_prints(one)).bars == 1
+
+
+def test_a_passage_does_not_go_from_one_part_into_the_next() -> None:
+    rng = np.random.default_rng(0)
+    one, other = melody(rng, 3), melody(rng, 3)
+    found = known(one=one, other=other).longest(part_prints([*one, *other]))
+    assert found.bars == 3
+
+
+def test_a_trail_ends_where_nothing_is_played() -> None:
+    one = melody(np.random.default_rng(0), 4)
+    trail = Trail(known(one=one))
+    prints = part_prints([*one[:2], Bar(0, 0, ()), *one[2:]])[0]
+    lengths = []
+    for bar in prints:
+        trail = trail.followed_by(bar)
+        lengths.append(trail.copied)
+    assert lengths == [1, 2, 0, 1, 2]
+
+
+def test_known_bars_are_joined() -> None:
+    rng = np.random.default_rng(0)
+    one, other = melody(rng, 5), melody(rng, 5)
+    both = known(one=one).joined(known(other=other))
+    assert both.longest(part_prints(other)).piece == "other"
+    assert both.longest(part_prints(one)).piece == "one"
+
+
+@pytest.mark.parametrize("bars", [0, 3])
+def test_nothing_known_nothing_found(bars: int) -> None:
+    query = melody(np.random.default_rng(0), bars)
+    assert KnownBars.of({}).longest(part_prints(query)).bars == 0
