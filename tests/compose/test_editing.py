@@ -1,0 +1,84 @@
+"""Bars put into a score: what was there stays."""
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import little_score
+from segue.compose.editing import add_part, put_in, tidied
+from segue.records import Part, Score
+from segue.represent.score.grid import bars_on_grid, score_of
+from segue.represent.score.timing import bars
+from segue.represent.score.vocabulary import Bar, Note
+
+
+@given(st.integers(0, 50), st.integers(0, 7), st.integers(1, 8), st.sampled_from([480, 10, 96]))
+def test_bars_take_the_place_of_others(seed: int, first: int, count: int, ticks: int) -> None:
+    last = min(first + count, 8)
+    score = in_ticks(little_score(seed), ticks)
+    other = bars_on_grid(little_score(seed + 1))
+    found = bars_on_grid(put_in(score, other[first:last], first, last))
+    before = bars_on_grid(score)
+    assert sounding(found[:first]) == sounding(before[:first])
+    assert sounding(found[first:last]) == sounding(other[first:last])
+    assert sounding(found[last:]) == sounding(before[last:])
+
+
+def in_ticks(score: Score, ticks: int) -> Score:
+    parts = []
+    for part in score.parts:
+        notes = part.notes.copy()
+        notes[:, :2] = notes[:, :2] * ticks // 480
+        parts.append(replace(part, notes=notes))
+    return replace(score, ticks_per_quarter=ticks, parts=tuple(parts))
+
+
+def sounding(found: list[Bar]) -> list[set[Note]]:
+    return [set(bar.notes) for bar in found]
+
+
+def test_bars_behind_the_end_bring_their_metre_and_tempo_along() -> None:
+    score = little_score(1, 4, 3)
+    waltz = replace(little_score(2, 2, 2), tempos=np.array([[0, 60.0]]))
+    found = put_in(score, bars_on_grid(waltz), 4, 4)
+    assert found.metres.tolist() == [[0, 3, 4], [4 * 3 * 480, 2, 4]]
+    assert found.tempos[-1].tolist() == [4 * 3 * 480, 60.0]
+    assert len(bars(found)) == 6
+
+
+def test_what_has_the_same_metre_and_tempo_says_neither_again() -> None:
+    score = little_score(1, 4)
+    found = put_in(score, bars_on_grid(score), 4, 4)
+    assert np.array_equal(found.metres, score.metres)
+    assert np.array_equal(found.tempos, score.tempos)
+
+
+def test_new_instruments_get_parts_of_their_own() -> None:
+    score = little_score(1, 4)
+    flute = replace(score.parts[0], program=73, name="flute")
+    other = replace(score, parts=(flute,))
+    found = add_part(score, bars_on_grid(other))
+    assert [part.program for part in found.parts] == [40, 33, 0, 73]
+    assert np.array_equal(found.parts[3].notes[:, [0, 2]], flute.notes[:, [0, 2]])
+
+
+def test_pedals_stay_where_nothing_is_replaced() -> None:
+    score = little_score(1, 4)
+    pedals = np.array([[0, 1], [1000, 0], [2000, 1], [3000, 0], [6000, 1], [7000, 0]], np.int32)
+    held = replace(score.parts[0], pedals=pedals)
+    found = put_in(replace(score, parts=(held, *score.parts[1:])), bars_on_grid(score)[1:2], 1, 2)
+    assert found.parts[0].pedals.tolist() == [[0, 1], [1000, 0], [6000, 1], [7000, 0]]
+
+
+def test_a_note_ends_where_it_is_played_again() -> None:
+    notes = np.array([[0, 100, 60, 90], [10, 5, 62, 90], [40, 20, 60, 90]], np.int32)
+    nothing = np.empty((0, 3), np.int32)
+    score = Score("", 12, (Part("", 0, False, notes),), np.empty((0, 2)), nothing, nothing)
+    assert tidied(score).parts[0].notes[:, 1].tolist() == [40, 5, 20]
+
+
+def test_without_a_score_it_is_what_was_written() -> None:
+    written = bars_on_grid(little_score(3))
+    assert bars_on_grid(put_in(None, written, 0, 0)) == bars_on_grid(score_of(written))
