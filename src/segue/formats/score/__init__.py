@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from segue.errors import Unreadable
+from segue.errors import BadArgument, Unreadable
 from segue.formats.kinds import SUFFIXES
 from segue.formats.score import abc, humdrum, midi, music_xml
+from segue.formats.score.abc_writing import write_abc
+from segue.formats.score.music_xml_writing import write_music_xml, write_mxl
 from segue.formats.tags import tags_from_name
+from segue.formats.whole import replacing
 from segue.records import Score, Tags
 
 #: What programs call a first track that nobody named.
@@ -55,6 +58,32 @@ def read_scores(path: Path) -> tuple[Score | Broken, ...]:
         wanted = ", ".join(sorted(SUFFIXES["score"]))
         raise Unreadable(f"{path.name} is no score: expected {wanted}")
     return (_READERS[suffix](content),)
+
+
+def write_score(score: Score, path: Path) -> None:
+    """Write a score to a file, in the format of its ending.
+
+    Parameters
+    ----------
+    score : Score
+        MusicXML and ABC show the key that it tells; see `segue.represent.score.harmony.with_key`.
+    path : Path
+        Ends in one of `WRITTEN_SUFFIXES`. What stands there is replaced, as a whole.
+
+    Raises
+    ------
+    BadArgument
+        It has another ending, or cannot be written; or the score has no notes.
+    """
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
+        raise BadArgument(
+            f"{path.name} does not tell the format; expected a name that ends in"
+            f" {', '.join(WRITTEN_SUFFIXES)}"
+        )
+    content = write(score)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
 
 
 def read_score_tags(path: Path, root: Path) -> tuple[Tags, ...]:
@@ -169,3 +198,13 @@ _HEADERS: Final[dict[str, Callable[[bytes], tuple[str, str, str]]]] = {
     ".mxl": _xml_header,
     ".krn": _kern_header,
 }
+_WRITERS: Final[dict[str, Callable[[Score], bytes]]] = {
+    ".mid": midi.write_midi,
+    ".midi": midi.write_midi,
+    ".musicxml": write_music_xml,
+    ".xml": write_music_xml,
+    ".mxl": write_mxl,
+    ".abc": lambda score: write_abc(score).encode(),
+}
+#: What `write_score` writes.
+WRITTEN_SUFFIXES: Final = tuple(_WRITERS)

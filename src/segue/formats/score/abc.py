@@ -233,18 +233,21 @@ def _check_length(order: Sequence[int]) -> None:
 
 def _part(voice: Voice, order: Sequence[int], starts: Sequence[Fraction]) -> Iterator[Part]:
     notes: list[list[Any]] = []
-    tied: dict[int, list[Any]] = {}
+    tied: dict[int, list[list[Any]]] = {}
     for number, start in zip(order, starts, strict=False):
         for note in voice.bars[number].notes if number < len(voice.bars) else ():
             begin, end = start + note.at, start + note.at + note.length
-            before = tied.pop(note.pitch, None)
-            if before and before[1] == begin:
+            # Two overlaid lines in unison go on with one each.
+            held = tied.get(note.pitch, [])
+            before = next((one for one in held if one[1] == begin), None)
+            if before:
+                held.remove(before)
                 before[1] = end
             else:
                 before = [begin, end, note.pitch]
                 notes.append(before)
             if note.tied:
-                tied[note.pitch] = before
+                tied.setdefault(note.pitch, []).append(before)
         if len(notes) > MOST_NOTES:
             raise Unreadable(f"a tune of more than {MOST_NOTES} notes")
     rows = [
@@ -252,7 +255,7 @@ def _part(voice: Voice, order: Sequence[int], starts: Sequence[Fraction]) -> Ite
     ]
     if rows:
         rows.sort(key=lambda row: (row[0], row[2], row[1]))
-        yield Part(clean(voice.name), voice.program, False, np.array(rows, np.int32))
+        yield Part(clean(voice.name), voice.program, voice.is_drum, np.array(rows, np.int32))
 
 
 def _tempos(

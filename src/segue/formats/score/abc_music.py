@@ -31,6 +31,7 @@ _TOKEN: Final = re.compile(
 _LENGTH: Final = re.compile(r"(\d*)(/*)(\d*)")
 _NAMED: Final = re.compile(r'\b(?:name|nm)\s*=\s*(?:"([^"]*)"|(\S+))')
 _PROGRAM: Final = re.compile(r"^%%MIDI\s+program\s+(?:\d+\s+)?(\d{1,3})\b")
+_DRUMS: Final = re.compile(r"^%%MIDI\s+channel\s+10\b")
 _STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 #: How many notes of a tuplet take the time of how many; of the others it depends on the metre.
 _TUPLETS: Final = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
@@ -96,6 +97,7 @@ class Voice:
 
     name: str = ""
     program: int = 0
+    is_drum: bool = False
     bars: list[Written] = field(default_factory=list)
     metre: tuple[int, int] = (4, 4)
     unit: Fraction | None = None  # of a whole; else as the metre has it
@@ -184,11 +186,13 @@ class _Reader:
             self.music(line)
 
     def directive(self, line: str) -> None:
-        """Read what is said to programs: the instrument, and where text is no music."""
+        """Read what is said to programs: the instrument, drums, and where text is no music."""
         if line.startswith(("%%begin", "%%end")):
             self.in_text = line.startswith("%%begin")
         elif (match := _PROGRAM.match(line)) and int(match[1]) < 128:
             self.voice.program = int(match[1])
+        elif _DRUMS.match(line):
+            self.voice.is_drum = True
 
     def field(self, kind: str, text: str) -> None:
         """Read a field, of a line or within one."""
@@ -449,6 +453,7 @@ def _inherit(voice: Voice, header: Voice) -> None:
         voice.signature = dict(header.signature)
         voice.shift += header.shift
         voice.program = voice.program or header.program
+        voice.is_drum |= header.is_drum
         voice.next_bar = dict(header.next_bar)
 
 

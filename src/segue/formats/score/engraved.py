@@ -18,6 +18,7 @@ from segue.errors import Unreadable
 from segue.formats.names import clean
 from segue.formats.score.bars import TICKS_PER_QUARTER, Bar, metres_of, rest_before, ticks
 from segue.formats.score.midi import MOST_NOTES, TEMPI_BPM
+from segue.formats.score.music_xml_played import pedals_of, played_of
 from segue.records import Part, Score
 
 MOST_BARS: Final = 20_000
@@ -26,13 +27,26 @@ _VELOCITY: Final = 80
 _SNARE: Final = 38
 
 
+@dataclass(slots=True, eq=False)
+class _Note:
+    """A note, in quarters: its end as it is written, and by how much later it sounds."""
+
+    on: Fraction
+    end: Fraction
+    pitch: int
+    velocity: int
+    release: Fraction
+
+
 @dataclass(slots=True)
 class _Sung:
-    """Notes of a part while they are gathered: of each onset, end, pitch and velocity."""
+    """Notes and pedals of a part while they are gathered."""
 
-    pitched: list[list[Any]] = field(default_factory=list)
-    drums: list[list[Any]] = field(default_factory=list)
-    tied: dict[int, list[Any]] = field(default_factory=dict)
+    pitched: list[_Note] = field(default_factory=list)
+    drums: list[_Note] = field(default_factory=list)
+    tied: dict[tuple[bool, int], list[_Note]] = field(default_factory=dict)
+    pedals: list[list[tuple[int, int]]] = field(default_factory=list)  # of each staff
+    kit: int = 0  # the program of the drums
 
 
 def read_by_music21(parse: Callable[[], Any], title: str, composer: str) -> Score:
@@ -192,24 +206,36 @@ def _parts(
     sung = _Sung()
     for measures in staves:
         sung.tied.clear()
+        sung.pedals.append([])
         for number, start in zip(order, starts, strict=False):
             if number < len(measures):
                 for at, one in sorted(_sounding(measures[number]), key=lambda pair: pair[0]):
                     _sing(sung, one, start + at)
+                for at, state in pedals_of(measures[number]):
+                    sung.pedals[-1].append((ticks(start + at), state))
             if len(sung.pitched) + len(sung.drums) > MOST_NOTES:
                 raise Unreadable(f"a score of more than {MOST_NOTES} notes")
     instrument = part.getInstrument(returnDefault=True)
     name = clean(str(part.partName or instrument.partName or instrument.instrumentName or ""))
     program = instrument.midiProgram
+    known = program if isinstance(program, int) and 0 <= program < 128 else 0
+    # What is said of no staff in particular is on each.
+    told = max((sorted(staff, key=lambda row: row[0]) for staff in sung.pedals), key=len)
+    pedals = np.array(told, np.int32).reshape(-1, 2)
+    pedals = pedals[np.diff(pedals[:, 1], prepend=0) != 0]
     for notes, is_drum in ((sung.pitched, False), (sung.drums, True)):
         rows = [
-            (ticks(on), max(ticks(off) - ticks(on), 1), pitch, _VELOCITY)
-            for on, off, pitch in notes
+            (
+                on := max(ticks(note.on), 0),
+                max(ticks(note.end + note.release) - on, 1),
+                note.pitch,
+                note.velocity,
+            )
+            for note in notes
         ]
         if rows:
-            known = program if isinstance(program, int) and 0 <= program < 128 else 0
             table = np.array(sorted(rows, key=lambda row: (row[0], row[2], row[1])), np.int32)
-            yield Part(name, 0 if is_drum else known, is_drum, table)
+            yield Part(name, sung.kit if is_drum else known, is_drum, table, pedals)
 
 
 def _sing(sung: _Sung, one: Any, at: Fraction) -> None:
@@ -218,22 +244,38 @@ def _sing(sung: _Sung, one: Any, at: Fraction) -> None:
     if end <= at:
         return
     for note in getattr(one, "notes", (one,)):
-        if not hasattr(note, "pitch"):  # unpitched
-            kit = getattr(note.storedInstrument, "percMapPitch", None)
-            sung.drums.append([at, end, kit if isinstance(kit, int) else _SNARE])
-            continue
-        pitch = int(note.pitch.midi)
+        played = played_of(note)
+        is_drum = not hasattr(note, "pitch")
+        if is_drum:
+            pitch = _SNARE if played.drum is None else played.drum
+            sung.kit = played.program
+        else:
+            pitch = int(note.pitch.midi)
         if not 0 <= pitch <= 127:
             continue
+        key = is_drum, pitch
         tie = (note.tie or one.tie).type if note.tie or one.tie else ""
-        open_note = sung.tied.pop(pitch, None)
-        if tie in {"stop", "continue"} and open_note and open_note[1] == at:
-            open_note[1] = end
+        velocity = _velocity(note)
+        held = sung.tied.get(key, [])
+        # Of two voices in unison, each goes on with its own.
+        open_note = min(
+            (other for other in held if other.end == at and tie in {"stop", "continue"}),
+            key=lambda other: abs(other.velocity - velocity),
+            default=None,
+        )
+        if open_note:
+            held.remove(open_note)
+            open_note.end, open_note.release = end, played.release
         else:
-            open_note = [at, end, pitch]
-            sung.pitched.append(open_note)
+            open_note = _Note(at + played.attack, end, pitch, velocity, played.release)
+            (sung.drums if is_drum else sung.pitched).append(open_note)
         if tie in {"start", "continue"}:
-            sung.tied[pitch] = open_note
+            sung.tied.setdefault(key, []).append(open_note)
+
+
+def _velocity(note: Any) -> int:
+    told = note.volume.velocity if note.hasVolumeInformation() else None
+    return _VELOCITY if told is None else min(max(int(told), 1), 127)
 
 
 # ---- tempo and key -----------------------------------------------------------------------

@@ -20,6 +20,7 @@ from segue.errors import Unreadable
 from segue.formats.names import clean
 from segue.formats.score.engraved import read_by_music21
 from segue.formats.score.midi import MOST_NOTES
+from segue.formats.score.music_xml_played import carry_played
 from segue.records import Score
 
 MOST_BYTES: Final = 64 << 20  # of XML, unpacked
@@ -35,7 +36,9 @@ _SILENT: Final = frozenset(
         "credit",
         "defaults",
         "figured-bass",
+        "footnote",
         "harmony",
+        "level",
         "lyric",
         "notations",
         "notehead",
@@ -131,6 +134,7 @@ def read_music_xml(content: bytes) -> Score:
     if root.tag == "score-timewise":
         root = _partwise(root)
     _strip(root)
+    carry_played(root)
 
     def parse() -> Any:
         from music21.musicxml import xmlToM21

@@ -1,6 +1,6 @@
 """The key of a score, and its chords by name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -131,6 +131,27 @@ def find_key(score: Score) -> ScoreKey:
     best = int(leads.argmax())
     chances = np.exp((leads - leads[best]) / _DOUBT)
     return ScoreKey(best % 12, MODES[best // 12], float(1 / chances.sum()), fits)
+
+
+def with_key(score: Score) -> Score:
+    """Give a score the key that it is in, where it tells none: what it is spelled and signed by.
+
+    Parameters
+    ----------
+    score : Score
+
+    Returns
+    -------
+    Score
+        With one key from its start, of at most six sharps or flats; the same where it has any.
+    """
+    if len(score.keys):
+        return score
+    found = find_key(score)
+    is_minor = found.mode == MODES[1]
+    major = found.tonic + 3 if is_minor else found.tonic
+    sharps = (major * 7 + 5) % 12 - 5  # along the circle of fifths
+    return replace(score, keys=np.array([[0, sharps, int(is_minor)]], np.int32))
 
 
 def _final(notes: NoteTable, ticks_per_quarter: int) -> int:

@@ -1,0 +1,207 @@
+"""Scores as ABC tunes, of the ABC standard 2.1; programs and drums as abc2midi has them.
+
+Letters tell what is written, so a score that is played off its grid comes back rounded, and
+nothing tells loudness note by note.
+"""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from segue.errors import BadArgument
+from segue.formats.names import clean
+from segue.formats.score.abc_fields import SIGNS
+from segue.formats.score.notated_time import QUARTER
+from segue.formats.score.notation import Bar, Head, Symbol, bars_of, key_changes, spelled, staves_of
+from segue.formats.score.values import Tuplet
+from segue.records import Part, Score
+
+_UNIT: Final = QUARTER // 2  # L:1/8
+_BARS_TO_THE_LINE: Final = 4
+_MOST_VOICES: Final = 64  # that the reader reads
+_MAJOR: Final = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
+_MINOR: Final = (
+    "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#",
+)  # fmt: skip
+_SIGNS: Final = {alteration: sign for sign, alteration in SIGNS.items()}
+_SHARPENED: Final = "FCGDAEB"
+
+
+def write_abc(score: Score) -> str:
+    """Write a score as a tune in ABC.
+
+    Parameters
+    ----------
+    score : Score
+        Where it has no key, notes are spelled and signed as in C major; see
+        `segue.represent.score.harmony.with_key`.
+
+    Returns
+    -------
+    str
+        A voice for each part. Read again it has the same notes, programs and bar lines, as far
+        as notation can tell them; tempos and keys from the nearest bar line on; no loudness and
+        no pedals.
+
+    Raises
+    ------
+    BadArgument
+        The score has no notes, more than 20,000 bars or more than 64 parts.
+    """
+    if len(score.parts) > _MOST_VOICES:
+        raise BadArgument(
+            f"a score of {len(score.parts)} parts; ABC is written of at most {_MOST_VOICES}"
+        )
+    bars = bars_of(score)
+    keys = key_changes(score, bars)
+    tempos = _tempos(score, bars)
+    lines = ["X:1", f"T:{_field(score.title)}"]
+    if composer := _field(score.composer):
+        lines.append(f"C:{composer}")
+    if genre := _field(score.genre):
+        lines.append(f"R:{genre}")
+    lines += [f"M:{bars[0].beats}/{bars[0].unit}", "L:1/8"]
+    if 0 in tempos:
+        lines.append(f"Q:{tempos[0]}")
+    for number, part in enumerate(score.parts, start=1):
+        name = _field(part.name).replace('"', "'")
+        clef = _clef(part)
+        lines.append(f"V:{number}{clef}" + (f' name="{name}"' if name else ""))
+    lines.append(f"K:{_key(keys[0])}")
+    for number, part in enumerate(score.parts, start=1):
+        lines.append(f"V:{number}")
+        if part.is_drum:
+            lines.append("%%MIDI channel 10")
+        lines.append(f"%%MIDI program {part.program}")
+        lines += _music(score, part, bars, keys, tempos if number == 1 else {})
+    return "\n".join(lines) + "\n"
+
+
+def _music(
+    score: Score,
+    part: Part,
+    bars: Sequence[Bar],
+    keys: dict[int, tuple[int, int]],
+    tempos: dict[int, str],
+) -> Iterator[str]:
+    (staff,) = staves_of(score, part, bars, most=1, shortened=False)
+    key = keys[0]
+    line: list[str] = []
+    held = [set[str]() for _ in staff.voices]
+    for number, bar in enumerate(bars):
+        told = ""
+        if number:
+            before = bars[number - 1]
+            if (bar.beats, bar.unit) != (before.beats, before.unit):
+                told += f"[M:{bar.beats}/{bar.unit}]"
+            if number in keys:
+                key = keys[number]
+                told += f"[K:{_key(key)}]"
+            if number in tempos:
+                told += f"[Q:{tempos[number]}]"
+        overlaid = []
+        for voice, symbols in enumerate(one[number] for one in staff.voices):
+            if symbols or not voice:
+                overlaid.append("".join(_symbols(symbols, bar, key[0], held[voice])))
+            else:
+                held[voice].clear()
+        line.append(told + " & ".join(overlaid) + " |")
+        if len(line) == _BARS_TO_THE_LINE or number == len(bars) - 1:
+            yield " ".join(line) + ("]" if number == len(bars) - 1 else "")
+            line = []
+
+
+def _symbols(symbols: Sequence[Symbol], bar: Bar, sharps: int, held: set[str]) -> Iterator[str]:
+    """Write a bar of a voice.
+
+    `held` are the letters tied from the bar before, whose accidentals hold on: as those of this
+    bar, they are said again.
+    """
+    if not symbols:
+        held.clear()
+        yield f"z{_length(bar.length)}"
+        return
+    altered = set(held)
+    is_compound = bar.beats % 3 == 0 and bar.beats > 3
+    beat = 4 * QUARTER // bar.unit * (3 if is_compound else 1)
+    for symbol in symbols:
+        value = symbol.value
+        stretch = Fraction(1)
+        if value.tuplet:
+            stretch = Fraction(value.tuplet.actual, value.tuplet.normal)
+            if value.tuplet.opens:
+                yield _opening(value.tuplet)
+        length = _length(value.length * stretch)
+        if not symbol.heads:
+            yield f"z{length}"
+        else:
+            yield _chord(symbol.heads, length, sharps, altered)
+        held.clear()
+        held.update(spelled(head.pitch, sharps)[0] for head in symbol.heads if head.tied_to)
+        end = value.at + value.length
+        if end % beat == 0 and end < bar.length:
+            yield " "
+
+
+def _opening(tuplet: Tuplet) -> str:
+    if (tuplet.actual, tuplet.normal, tuplet.count) == (3, 2, 3):
+        return "(3"
+    return f"({tuplet.actual}:{tuplet.normal}:{tuplet.count}"
+
+
+def _chord(heads: Sequence[Head], length: str, sharps: int, altered: set[str]) -> str:
+    if len(heads) == 1:
+        return _note(heads[0], sharps, altered) + length + "-" * heads[0].tied_to
+    notes = "".join(_note(head, sharps, altered) + "-" * head.tied_to for head in heads)
+    return f"[{notes}]{length}"
+
+
+def _note(head: Head, sharps: int, altered: set[str]) -> str:
+    """Name a note; signed where its key says otherwise, or its letter was signed in the bar."""
+    letter, alteration, octave = spelled(head.pitch, sharps)
+    count = abs(sharps)
+    signed = _SHARPENED[:count] if sharps > 0 else _SHARPENED[7 - count :]
+    usual = (1 if sharps > 0 else -1) if letter in signed else 0
+    sign = ""
+    if alteration != usual or letter in altered:
+        sign = _SIGNS[alteration]
+        altered.add(letter)
+    if octave >= 5:
+        return sign + letter.lower() + "'" * (octave - 5)
+    return sign + letter + "," * (4 - octave)
+
+
+def _length(length: int | Fraction) -> str:
+    units = Fraction(length) / _UNIT
+    over = "" if units.numerator == 1 else str(units.numerator)
+    return over + ("" if units.denominator == 1 else f"/{units.denominator}")
+
+
+def _key(key: tuple[int, int]) -> str:
+    sharps, minor = key
+    return f"{_MINOR[sharps + 7]}m" if minor else _MAJOR[sharps + 7]
+
+
+def _clef(part: Part) -> str:
+    if part.is_drum:
+        return " clef=perc"
+    return " clef=treble" if np.median(part.notes[:, 2]) >= 58 else " clef=bass"
+
+
+def _tempos(score: Score, bars: Sequence[Bar]) -> dict[int, str]:
+    """Return the tempos by the bar from which they hold: the last of those nearest to it."""
+    starts = np.array([bar.start for bar in bars])
+    found = {}
+    for tick, bpm in score.tempos.tolist():
+        nearest = int(np.abs(starts - tick * QUARTER / score.ticks_per_quarter).argmin())
+        found[nearest] = f"1/4={bpm:.3f}".rstrip("0").rstrip(".")
+    if found and 0 not in found:
+        found[0] = "1/4=120"
+    return found
+
+
+def _field(text: str) -> str:
+    """Return a text of one line; from a per cent on it would be a remark."""
+    return clean(text).replace("%", "per cent")

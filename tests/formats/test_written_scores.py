@@ -1,0 +1,309 @@
+"""Scores written as MusicXML and ABC come back as they were, to Segue and to music21."""
+
+import io
+import re
+import zipfile
+from collections import defaultdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from make_written import GOLDEN, everything
+
+from scores import chord_part, part_of, piece, score_of, tune
+from segue.errors import BadArgument
+from segue.formats.score import WRITTEN_SUFFIXES, read_scores, write_score
+from segue.formats.score.abc import read_tune, tunes_of
+from segue.formats.score.abc_writing import write_abc
+from segue.formats.score.music_xml import read_music_xml
+from segue.formats.score.music_xml_writing import write_music_xml, write_mxl
+from segue.formats.score.notation import spelled
+from segue.records import Part, Score
+from segue.represent.score.harmony import with_key
+from segue.represent.score.timing import bars
+
+GRID = 12  # to the quarter
+METRES = [(4, 4), (3, 4), (2, 4), (6, 8), (9, 8), (5, 4), (7, 8), (2, 2), (3, 8), (12, 8), (1, 4)]
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> Part:
+    """Draw notes and pedals on the grid; those of one pitch follow one another."""
+    notes: list[list[int]] = []
+    for pitch in draw(st.lists(st.integers(21, 108), min_size=1, max_size=6, unique=True)):
+        at = 0
+        for rest, length in draw(
+            st.lists(st.tuples(st.integers(0, 40), st.integers(1, 60)), min_size=1, max_size=6)
+        ):
+            notes.append([at + rest, length, pitch, draw(st.integers(1, 127))])
+            at += rest + length
+    notes.sort(key=lambda note: (note[0], note[2]))
+    pedals = np.cumsum(draw(st.lists(st.integers(1, 50), max_size=3).map(lambda at: at + at)))
+    name = draw(st.sampled_from(["Flute", "Große Flöte & <Oboe>", "笛", "drums"]))
+    return Part(
+        name,
+        draw(st.integers(0, 127)),
+        draw(st.booleans()),
+        np.array(notes, np.int32),
+        np.column_stack([pedals, (np.arange(len(pedals)) + 1) % 2]).astype(np.int32),
+    )
+
+
+@st.composite
+def scores(draw: st.DrawFn) -> Score:
+    at, metres = 0, []
+    for number, (beats, unit) in draw(
+        st.lists(st.tuples(st.integers(1, 3), st.sampled_from(METRES)), min_size=1, max_size=3)
+    ):
+        metres.append([at, beats, unit])
+        at += number * GRID * 4 * beats // unit
+    tempos = draw(st.lists(st.floats(20, 300), max_size=3))
+    ticks = np.cumsum([0, *draw(st.lists(st.integers(1, 60), min_size=3, max_size=3))])
+    some = draw(st.lists(parts(), min_size=1, max_size=3))
+    return Score(
+        draw(st.sampled_from(["", "Für Elise", "夜想曲 <&>"])),
+        GRID,
+        tuple(some),
+        np.array([[t, bpm] for t, bpm in zip(ticks, tempos, strict=False)]).reshape(-1, 2),
+        np.array(metres, np.int32),
+        np.array([[0, draw(st.integers(-7, 7)), draw(st.integers(0, 1))]], np.int32),
+        draw(st.sampled_from(["", "Clara Schumann"])),
+    )
+
+
+def rows(score: Score, part: Part, *columns: int) -> list[list[int]]:
+    """Return notes in ticks of 480 to the quarter; all columns where none is named."""
+    table = part.notes.copy()
+    table[:, :2] *= 480 // score.ticks_per_quarter
+    return sorted(table[:, list(columns or range(4))].tolist())
+
+
+def bar_lines(score: Score, quarters: float) -> list[float]:
+    at = bars(score).at / score.ticks_per_quarter
+    return at[at < quarters].tolist()  # type: ignore[no-any-return]
+
+
+def length_of(score: Score) -> float:
+    """Return the quarters until the last note begins."""
+    return max(int(part.notes[:, 0].max()) for part in score.parts) / score.ticks_per_quarter
+
+
+def tempo_rows(score: Score) -> list[tuple[float, float]]:
+    """Return quarters and tempo, without what says what holds already."""
+    found: list[tuple[float, float]] = []
+    for tick, bpm in score.tempos.tolist():
+        if not found or abs(found[-1][1] - bpm) > 1e-4:
+            found.append((tick / score.ticks_per_quarter, round(bpm, 4)))
+    return found
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(scores())
+def test_music_xml_comes_back_as_it_was(score: Score) -> None:
+    found = read_music_xml(write_music_xml(score))
+    assert (found.title, found.composer) == (score.title, score.composer)
+    assert len(found.parts) == len(score.parts)
+    for part, read in zip(score.parts, found.parts, strict=True):
+        assert (read.name, read.program, read.is_drum) == (part.name, part.program, part.is_drum)
+        assert rows(found, read) == rows(score, part)
+        assert read.pedals.tolist() == (part.pedals * [480 // GRID, 1]).tolist()
+    assert bar_lines(found, length_of(score)) == bar_lines(score, length_of(score))
+    assert tempo_rows(found) == tempo_rows(score)
+    assert found.keys.tolist() == score.keys.tolist()
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(scores())
+def test_abc_comes_back_as_it_was_but_for_loudness(score: Score) -> None:
+    (book,) = tunes_of(write_abc(score).encode())
+    found = read_tune(book)
+    assert (found.title, found.composer) == (score.title, score.composer)
+    for part, read in zip(score.parts, found.parts, strict=True):
+        assert (read.name, read.program, read.is_drum) == (part.name, part.program, part.is_drum)
+        assert rows(found, read, 0, 1, 2) == rows(score, part, 0, 1, 2)
+    assert bar_lines(found, length_of(score)) == bar_lines(score, length_of(score))
+    assert found.keys.tolist() == score.keys.tolist()
+
+
+def by_music21(stream: Any) -> list[list[list[Any]]]:
+    """Return what music21 makes of each part: onset, end and pitch (None of drums), velocity."""
+    found: dict[str, list[list[Any]]] = defaultdict(list)
+    for number, staff in enumerate(stream.parts):
+        is_one_of_two = "PartStaff" in staff.classes
+        part = found[str(staff.id).partition("-Staff")[0] if is_one_of_two else f"#{number}"]
+        held: list[list[Any]] = []
+        for one in staff.flatten().notes:
+            on = Fraction(one.offset).limit_denominator(96)
+            end = on + Fraction(one.quarterLength).limit_denominator(96)
+            for note in getattr(one, "notes", (one,)):
+                pitch = note.pitch.midi if hasattr(note, "pitch") else None
+                tie = (note.tie or one.tie).type if note.tie or one.tie else ""
+                before = next((h for h in held if h[1:3] == [on, pitch]), None)
+                if tie in {"stop", "continue"} and before:
+                    before[1] = end
+                else:
+                    before = [on, end, pitch, note.volume.velocity]
+                    part.append(before)
+                    held.append(before)
+                if tie not in {"start", "continue"} and before in held:
+                    held.remove(before)
+    return [sorted(part, key=lambda row: (row[0], row[2] or 0, row[1], row[3]))
+            for part in found.values()]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*does not map to a valid instrument")  # a drum it lacks
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@given(scores())
+def test_music21_reads_music_xml_without_complaint(score: Score) -> None:
+    from music21 import converter
+
+    stream: Any = converter.parse(write_music_xml(score).decode(), format="musicxml")
+    heard = by_music21(stream)
+    for part, read in zip(score.parts, heard, strict=True):
+        onsets = sorted((on / GRID, 0 if part.is_drum else pitch, velocity)
+                        for on, _, pitch, velocity in part.notes.tolist())  # fmt: skip
+        assert sorted((float(on), pitch or 0, velocity) for on, _, pitch, velocity in read) == [
+            pytest.approx(row) for row in onsets
+        ]
+    programs = [p.getInstrument().midiProgram for p in stream.parts]
+    assert set(programs) >= {part.program for part in score.parts if not part.is_drum}
+    first = stream.parts[0]
+    metres = [(float(m.offset), m.numerator, m.denominator)
+              for m in first.flatten().getElementsByClass("TimeSignature")]  # fmt: skip
+    last = bars(score).at[-1]
+    expected = [(tick / GRID, beats, unit) for tick, beats, unit in score.metres.tolist()]
+    expected = [row for n, row in enumerate(expected) if not n or row[1:] != expected[n - 1][1:]]
+    assert metres == [row for row in expected if row[0] * GRID < last][: len(metres)]
+    marks = [(float(m.offset), m.getQuarterBPM())
+             for m in first.flatten().getElementsByClass("MetronomeMark")]  # fmt: skip
+    for tick, bpm in score.tempos.tolist():
+        assert any(at == tick / GRID and abs(told - bpm) < 0.02 for at, told in marks)
+
+
+# ---- what is written ----------------------------------------------------------------------
+
+
+def test_the_format_is_that_of_the_ending(tmp_path: Path) -> None:
+    score = with_key(piece(2))
+    for suffix in WRITTEN_SUFFIXES:
+        write_score(score, tmp_path / f"a{suffix}")
+        (found,) = read_scores(tmp_path / f"a{suffix}")
+        assert isinstance(found, Score)
+        assert [rows(found, part, 0, 1, 2) for part in found.parts] == [
+            rows(score, part, 0, 1, 2) for part in score.parts
+        ]
+    with pytest.raises(BadArgument, match=r"a\.krn does not tell the format; expected .*\.abc"):
+        write_score(score, tmp_path / "a.krn")
+    assert {path.name for path in tmp_path.iterdir()} == {f"a{one}" for one in WRITTEN_SUFFIXES}
+
+
+def test_compressed_music_xml_is_an_archive_that_is_always_the_same() -> None:
+    score = piece(1)
+    with zipfile.ZipFile(io.BytesIO(write_mxl(score))) as archive:
+        assert archive.namelist() == ["META-INF/container.xml", "score.musicxml"]
+        assert archive.read("score.musicxml") == write_music_xml(score)
+    assert write_mxl(score) == write_mxl(score)
+
+
+def test_music_xml_is_what_it_was() -> None:
+    """`make_written.py` wrote the golden file."""
+    told = write_music_xml(everything()).decode()
+    assert re.sub("Segue [0-9.]+", "Segue", told) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_a_score_without_a_note_is_not_written() -> None:
+    for write in (write_music_xml, write_abc):
+        with pytest.raises(BadArgument, match="without a note"):
+            write(score_of())
+    with pytest.raises(BadArgument, match="more than 20000 bars"):
+        write_music_xml(score_of(part_of((0, 1, 60), (90_000, 1, 60))))
+
+
+@pytest.mark.parametrize(
+    ("notes", "told"),
+    [
+        ([(0, 1.5, 60), (1.5, 1.5, 62), (3, 1, 64)], "C3D- D2 E2 |]"),
+        ([(0.5, 3, 60)], "zC3- C3z |]"),
+        ([(0, 4, 61), (4, 1, 60)], "^C8 | C2 z2 z4 |]"),
+        ([(0, 1, 61), (1, 1, 60), (2, 1, 61)], "^C2 =C2 ^C2 z2 |]"),
+        ([(0, 1, 60), (0, 1, 64), (1, 3, 64), (1, 1, 60)], "[CE]2 E6 & z2 C2 z4 |]"),
+        ([(0, 1 / 3, 60), (1 / 3, 1 / 3, 62), (2 / 3, 1 / 3, 64)], "(3CDE z2 z4 |]"),
+        ([(0, 2 / 3, 60), (2 / 3, 2 / 3, 62), (4 / 3, 2 / 3, 64)], "(3C2D2E2 z4 |]"),
+        ([(3, 2, 61), (5, 1, 60)], "z4 z2 ^C2- | ^C2 =C2 z4 |]"),
+    ],
+)
+def test_abc_is_written_as_musicians_would(
+    notes: list[tuple[float, float, int]], told: str
+) -> None:
+    assert write_abc(score_of(part_of(*notes))).splitlines()[-1] == told
+
+
+def test_notes_are_spelled_by_their_key() -> None:
+    assert "".join(spelled(pitch, 0)[0] for pitch in range(60, 72)) == "CCDEEFFGGABB"
+    assert spelled(61, 4) == ("C", 1, 4)
+    assert spelled(61, -4) == ("D", -1, 4)
+    assert spelled(71, -7) == ("C", -1, 5)
+    assert spelled(60, 7) == ("B", 1, 3)
+    for pitch in range(128):
+        for sharps in range(-7, 8):
+            letter, alteration, octave = spelled(pitch, sharps)
+            assert "C D EF G A B".index(letter) + alteration + 12 * (octave + 1) == pitch
+
+
+def test_short_notes_have_dots_and_come_back_short() -> None:
+    score = score_of(part_of(*((beat, 0.25, 60 + beat) for beat in range(4)), (4, 4, 60)))
+    told = write_music_xml(score).decode()
+    assert told.count("<staccato/>") == 4
+    assert "<rest" not in told
+    (part,) = read_music_xml(told.encode()).parts
+    assert part.notes[:, 1].tolist() == [120, 120, 120, 120, 1920]
+
+
+def test_a_performance_is_written_plainly_and_comes_back_as_it_was_played() -> None:
+    rng = np.random.default_rng(5)
+    notes = np.array([[480 * n, 470, 60 + n % 8, 80] for n in range(16)], np.int32)
+    notes[1:, 0] += rng.integers(-20, 21, 15)
+    notes[:, 1] += rng.integers(-30, 31, 16)
+    played = Part("", 0, False, notes)
+    nothing = np.empty((0, 3), np.int32)
+    score = Score("", 480, (played,), np.empty((0, 2)), nothing, nothing)
+    told = write_music_xml(score).decode()
+    assert told.count("<type>quarter</type>") == 16
+    assert "<tie" not in told
+    assert np.abs(read_music_xml(told.encode()).parts[0].notes - notes).max() <= 1
+
+
+def test_a_wide_piano_is_on_two_staves() -> None:
+    piano = chord_part((36, 48, 64, 76), (43, 50, 67, 79))
+    told = write_music_xml(score_of(piano)).decode()
+    assert "<staves>2</staves>" in told
+    assert rows(read_music_xml(told.encode()), read_music_xml(told.encode()).parts[0]) == rows(
+        score_of(piano), piano
+    )
+    assert "<staves>" not in write_music_xml(score_of(tune(36, 76, program=33))).decode()
+
+
+def test_drums_are_told_by_their_pitch() -> None:
+    beat = part_of((0, 0.1, 36), (1, 0.1, 38), (1, 0.1, 42), (2, 0.1, 49), drum=True)
+    told = write_music_xml(score_of(beat)).decode()
+    assert "<midi-unpitched>37</midi-unpitched>" in told
+    (part,) = read_music_xml(told.encode()).parts
+    assert part.is_drum
+    assert part.notes[:, 2].tolist() == [36, 38, 42, 49]
+
+
+@pytest.mark.parametrize("minor", [False, True])
+@pytest.mark.parametrize("up", range(12))
+def test_a_score_without_a_key_is_given_its_own(up: int, minor: bool) -> None:
+    third = 63 if minor else 64
+    chords = ((48, third, 67), (53, 65, 68 if minor else 69), (55, 62, 71), (48, third, 67))
+    score = with_key(score_of(chord_part(*(tuple(p + up for p in chord) for chord in chords))))
+    sharps = int(score.keys[0, 1])
+    assert score.keys.tolist() == [[0, sharps, int(minor)]]
+    tonic = (7 * sharps + (9 if minor else 0)) % 12
+    assert tonic == up
+    assert with_key(score) is score
