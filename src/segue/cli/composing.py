@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from segue.compose.making import Composition
     from segue.compose.pieces import Wishes
 
-ENDINGS = (".mid", ".wav", ".png")
-
 
 @app.command()
 def compose(
-    output: Annotated[Path, typer.Option("-o", "--output", help=f"Ends in {', '.join(ENDINGS)}.")],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="Ends in .mid, .musicxml, .mxl, .abc, .wav or .png."),
+    ],
     prompt: Annotated[
         str | None,
         typer.Argument(help="A score to go on with: id, file, or words of its title."),
@@ -81,9 +82,10 @@ def compose(
 
     Example: segue compose tune.mid --bars 16 -o more.mid --png
     """
+    from segue.cli.showing import WRITTEN
     from segue.compose.making import metre_named
 
-    check_target(output, ENDINGS)
+    check_target(output, WRITTEN)
     if report:
         check_target(report, (".json",))
     if metre:
@@ -171,13 +173,13 @@ def _make(piece: "Composition", show: Any, what: str) -> bool:
 
 
 def _write(piece: "Composition", target: Path, *, wav: bool, png: bool) -> list[Path]:
-    from segue.cli.showing import write_score
+    from segue.cli.showing import write_music
 
     targets = [target]
     targets += [target.with_suffix(".wav")] if wav else []
     targets += [target.with_suffix(".png")] if png else []
     for file in dict.fromkeys(targets):
-        write_score(piece.score, file)
+        write_music(piece.score, file)
     return list(dict.fromkeys(targets))
 
 

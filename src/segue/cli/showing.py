@@ -23,7 +23,10 @@ def show(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="Of a score: its piano roll (.png, .svg, .pdf), or .wav to hear."
+            "-o",
+            "--output",
+            help="Of a score: its piano roll (.png, .svg, .pdf), .wav to hear, or another format "
+            "(.mid, .musicxml, .mxl, .abc).",
         ),
     ] = None,
     library: LibraryOption = None,
@@ -36,7 +39,7 @@ def show(
     Example: segue show tune.mid -o tune.png
     """
     if output:
-        check_target(output, (*_PICTURES, ".wav"))
+        check_target(output, WRITTEN)
     with open_library(library, needed=False) as lib:
         if lib.kind(query) == "score":
             found = lib.describe(query) if lib.holds(query) else []
@@ -46,7 +49,7 @@ def show(
     if output and score is None:
         raise BadArgument("a piano roll is drawn, or played, of one score")
     if output and score:
-        write_score(score, output)
+        write_music(score, output)
     if json:
         print_json("show", _fields(found, score))
         return
@@ -58,14 +61,17 @@ def show(
         say(f"wrote {shown(output)}")
 
 
-def write_score(score: "Score", output: Path) -> None:
-    """Write a score as MIDI, play it into a .wav, or draw it, by the file's ending."""
-    if output.suffix.lower() == ".mid":
-        from segue.formats.score.midi import write_midi
-        from segue.formats.whole import replacing
+#: What a score can be written as.
+WRITTEN = (".mid", ".musicxml", ".mxl", ".abc", ".wav", *_PICTURES)
 
-        with replacing(output) as partial:
-            partial.write_bytes(write_midi(score))
+
+def write_music(score: "Score", output: Path) -> None:
+    """Write a score in a format of scores, play it into a .wav, or draw it, by the ending."""
+    if output.suffix.lower() in WRITTEN[:4]:
+        from segue.formats.score import write_score
+        from segue.represent.score.harmony import with_key
+
+        write_score(with_key(score), output)
     elif output.suffix.lower() == ".wav":
         from segue.formats.sound import write_wav
         from segue.represent.score.rendering import render
