@@ -37,9 +37,10 @@ from segue.represent.score.vocabulary import DRUMS, OPENING, Bar, bpm_of, steps_
 from segue.train.composer import ComposerTraining, known_bars, new_network, train_composer
 from segue.train.compositions import Composition, Excerpts
 from segue.train.loop import STATE, Progress
-from segue.train.note_lstm import Piece, Windows, split
+from segue.train.note_lstm import Piece, Windows
 from segue.train.note_lstm import losses as note_losses
 from segue.train.notes import load_best
+from segue.train.splitting import split
 
 EPOCHS: Final = 12
 SEED: Final = 0

@@ -26,7 +26,8 @@ from segue.model.score.note_lstm import SHIPPED, STREAMS, NoteLSTM, NoteLSTMConf
 from segue.represent.score.notes import Vocabulary, note_sequence
 from segue.train import note_lstm
 from segue.train.loop import Progress
-from segue.train.note_lstm import NoteTraining, Piece, Windows, losses, split, train_on
+from segue.train.note_lstm import NoteTraining, Piece, Windows, losses, train_on
+from segue.train.splitting import split
 from tables import keep, table
 
 PUBLISHED: Final = ("0.1027", "0.0870")

@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 
 from score_data import Side, Song, Source, songs
-from segue.model.score.rolls import MODEL, RollModel
+from segue.model.checkpoint import MODEL
+from segue.model.score.rolls import RollModel
 from segue.model.score.shipped import WEIGHTS
 from segue.train.loop import STATE, Progress, Watcher
 from segue.train.score import decode_better, train_on

@@ -17,8 +17,9 @@ from segue import Library, Span
 from segue.cli.commands import app
 from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
 from segue.learning.places import CURVE
+from segue.model.checkpoint import MODEL
 from segue.model.sound.autoencoder import recipe
-from segue.train.loop import MODEL, STATE
+from segue.train.loop import STATE
 from segue.train.sound import split
 from segue.train.sound_options import SoundTraining
 from segue.train.tiles import Example, even_tiles

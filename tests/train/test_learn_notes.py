@@ -14,7 +14,8 @@ from segue.model.score.note_lstm import KIND, MODEL, NO_WORD, STREAMS, NoteModel
 from segue.represent.score.notes import NoteSequence, Vocabulary
 from segue.train import note_lstm
 from segue.train.loop import Progress
-from segue.train.note_lstm import NoteTraining, Piece, Windows, split, train_notes
+from segue.train.note_lstm import NoteTraining, Piece, Windows, train_notes
+from segue.train.splitting import split
 
 
 def piece(seed: int, length: int = 150, group: str = "") -> Piece:

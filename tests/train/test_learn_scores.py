@@ -14,7 +14,7 @@ from segue.model.score.rolls import RollModel
 from segue.represent.score.roll_notes import BoolArray, RollNotes, cells_of, notes_of, unpacked
 from segue.train import score, score_windows
 from segue.train.loop import Progress
-from segue.train.score import decode_better, split, train_score
+from segue.train.score import decode_better, train_score
 from segue.train.score_options import ScoreTraining
 from segue.train.score_windows import (
     RollTrack,
@@ -25,6 +25,7 @@ from segue.train.score_windows import (
     transposed,
     without_some,
 )
+from segue.train.splitting import split
 
 
 def tune(seed: int, bars: int = 9) -> RollTrack:

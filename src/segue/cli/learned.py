@@ -24,7 +24,8 @@ def reconstruct(
         typer.Option(
             "-o",
             "--output",
-            help="A picture (.png, .svg, .pdf), .wav to hear; of scores also .mid.",
+            help="A picture (.png, .svg, .pdf), .wav to hear; of scores also .mid, .musicxml, .mxl "
+            "and .abc.",
         ),
     ],
     space: Annotated[
@@ -40,7 +41,7 @@ def reconstruct(
 
     Of a recording, the picture has the spectrogram, its reconstruction, their difference and the
     encoded image; in the sound the phases are guessed. Of a score, it has the piano roll and its
-    reconstruction, which is what is written as MIDI (with the picture beside it) or played.
+    reconstruction, which is what is written (with the picture beside it) or played.
 
     Example: segue reconstruct 3 --space dual-axis -o three.png
     """
@@ -75,20 +76,19 @@ def _reconstruct_recording(
 
 
 def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> dict[str, float]:
-    from segue.formats.score.midi import MIDI_SUFFIXES, write_midi
+    from segue.formats.score import WRITTEN_SUFFIXES, write_score
     from segue.formats.sound import write_wav
-    from segue.formats.whole import replacing
     from segue.measure.rolls import note_scores
     from segue.pictures.rolls import draw_rolls
+    from segue.represent.score.harmony import with_key
     from segue.represent.score.rendering import render
 
-    check_target(output, (*MIDI_SUFFIXES, ".wav", *_PICTURES))
+    check_target(output, (*WRITTEN_SUFFIXES, ".wav", *_PICTURES))
     roll, made = lib.scores.given_back(query, space=space)
     score = made.to_score(f"{query}, given back by {space}")
     suffix = output.suffix.lower()
-    if suffix in MIDI_SUFFIXES:
-        with replacing(output) as partial:
-            partial.write_bytes(write_midi(score))
+    if suffix in WRITTEN_SUFFIXES:
+        write_score(with_key(score), output)
     if suffix == ".wav":
         write_wav(output, render(score, _RATE_HZ), _RATE_HZ)
     else:

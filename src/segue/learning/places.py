@@ -8,10 +8,11 @@ from typing import Final
 
 from segue.errors import BadArgument
 from segue.metadata import PART as METADATA
+from segue.model.checkpoint import MODEL
 from segue.records import Failure
 from segue.store import Store
 from segue.train.listens import SPACE as LISTENS
-from segue.train.loop import MODEL, STATE, Trained
+from segue.train.loop import STATE, Trained
 
 #: Told what is done, how much of it, and of how much.
 Watcher = Callable[[str, int, int], None]

@@ -6,9 +6,9 @@ from segue.errors import BadCheckpoint
 from segue.formats.kinds import kind_of
 from segue.learning import scores, sounds
 from segue.learning.places import model_folder
+from segue.model.checkpoint import MODEL
 from segue.records import Failure, FloatArray, Span
 from segue.store import Store
-from segue.train.loop import MODEL
 
 
 def place_new(store: Store, *, workers: int = 1) -> list[Failure]:

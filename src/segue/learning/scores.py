@@ -12,6 +12,7 @@ from segue.ingest.images import Filled
 from segue.ingest.now import decode_tune
 from segue.ingest.rolls import fill_rolls, key_of
 from segue.learning.places import CURVE, Learned, Watcher, check_start, model_folder
+from segue.model.checkpoint import MODEL
 from segue.model.score.rolls import RollModel
 from segue.model.score.spaces import REPRESENTATION_VERSION
 from segue.pictures.learned import draw_losses
@@ -19,7 +20,6 @@ from segue.records import FloatArray, Space, Track
 from segue.represent.score.roll_notes import unpacked
 from segue.store import Store
 from segue.store.cache import Cache
-from segue.train.loop import MODEL
 from segue.train.loop import Watcher as TrainingWatcher
 from segue.train.score import train_score
 from segue.train.score_options import ScoreTraining

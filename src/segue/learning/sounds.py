@@ -11,6 +11,7 @@ from segue.errors import NotFound, TrainingFailed
 from segue.ingest.activations import activations_now, fill_activations
 from segue.ingest.images import Filled, draw_now, fill
 from segue.learning.places import CURVE, Learned, Watcher, check_start, model_folder
+from segue.model.checkpoint import MODEL
 from segue.model.sound.learned import LearnedSound
 from segue.model.sound.spaces import REPRESENTATION_VERSION
 from segue.pictures.learned import draw_losses
@@ -18,7 +19,6 @@ from segue.records import FloatArray, Span, Track
 from segue.represent.log_mel import LOG_MELS, VERSION, ByteArray
 from segue.store import Store
 from segue.store.cache import Cache
-from segue.train.loop import MODEL
 from segue.train.loop import Watcher as TrainingWatcher
 from segue.train.sound import tiles_of, train_sound
 from segue.train.sound_options import MUSICNN, SoundTraining, image_kind

@@ -18,6 +18,8 @@ from torch import Tensor
 from segue.errors import BadCheckpoint, DiskFull
 
 FORMAT: Final = 1
+#: What the model of a learned space is called, in the folder of its run.
+MODEL: Final = "space.safetensors"
 _LARGEST_BYTES: Final = 4 << 30
 _LARGEST_HEADER_BYTES: Final = 16 << 20
 

@@ -23,6 +23,7 @@ from segue.train.setting import (
     check_device,
     faster_precision,
     interrupts_noted,
+    learning_rate_at,
     optimiser_for,
 )
 
@@ -31,11 +32,9 @@ Batch = tuple[Tensor, ...]
 SAVE_EVERY_S: Final = 60.0  # at most this much work is done again after a power cut
 #: Steps timed to turn minutes into a number of steps; the first ones are slower.
 TIMED_STEPS: Final = 8
-MOST_RISING_STEPS: Final = 50
-#: What lies in a run's folder: its state, the best weights so far, and what came of it.
+#: What lies in a run's folder: its state, and the best weights so far.
 STATE: Final = "training.safetensors"
 BEST: Final = "best.safetensors"
-MODEL: Final = "space.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +234,9 @@ class _Run:
         batch = self._on_device(self._objective.draw(generator))
         # Dropout and the like draw from torch's own generator.
         torch.manual_seed(int(generator.integers(2**31)))
+        rate = learning_rate_at(self._config, self._step, self._epochs * self._per_epoch)
         for group in self._optimiser.param_groups:
-            group["lr"] = self._learning_rate(self._step)
+            group["lr"] = rate
         self._network.train()
         loss = self._objective.loss(self._network, *batch)
         self._optimiser.zero_grad()
@@ -307,17 +307,6 @@ class _Run:
 
     def _on_device(self, batch: Batch) -> Batch:
         return tuple(self._fabric.to_device(tensor) for tensor in batch)
-
-    def _learning_rate(self, step: int) -> float:
-        highest, total = self._config.learning_rate, self._epochs * self._per_epoch
-        if self._config.schedule == "inverse":
-            return highest / (1 + highest / self._config.epochs * step)
-        if self._config.schedule == "cosine":
-            rise = max(min(total // 10, MOST_RISING_STEPS), 1)
-            if step < rise:
-                return highest * (step + 1) / rise
-            return float(highest * 0.5 * (1 + np.cos(np.pi * (step - rise) / max(total - rise, 1))))
-        return highest
 
     def _progress(self, batch_size: int) -> Progress:
         per_epoch = self._per_epoch

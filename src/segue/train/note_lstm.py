@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segue.errors import BadArgument, TrainingFailed, check_seed
+from segue.errors import BadArgument, check_seed
 from segue.model.score.note_lstm import (
     MODEL,
     NO_WORD,
@@ -26,10 +26,9 @@ from segue.represent.score.cooccurrence import cooccurrence_vectors, counted
 from segue.represent.score.notes import NoteSequence, Vocabulary
 from segue.train.loop import Batch, Objective, Trained, Watcher, fit
 from segue.train.setting import LoopConfig
+from segue.train.splitting import split
 
 WINDOW: Final = 100
-FEWEST_PIECES: Final = 3
-VALIDATION_SHARE: Final = 0.1
 EPOCHS: Final = 200
 STEPS_PER_EPOCH: Final = 50
 PATIENCE: Final = 10
@@ -99,29 +98,6 @@ class Piece:
     group: str = ""
 
 
-def split(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
-    """Divide pieces into those to learn from and those to judge by: about a tenth, by group.
-
-    Raises
-    ------
-    TrainingFailed
-        There are too few.
-    """
-    if len(pieces) < FEWEST_PIECES:
-        raise TrainingFailed(
-            f"there are {len(pieces)} scores with at least two notes to learn from, at least "
-            f"{FEWEST_PIECES} are needed (and some hundred for what is worth having); add more "
-            "with `segue add`"
-        )
-    names = {piece.group or piece.name for piece in pieces}
-    grouped = len(names) >= FEWEST_PIECES
-    keys = [piece.group or piece.name if grouped else piece.name for piece in pieces]
-    ordered = sorted(set(keys), key=lambda name: hashlib.sha256(name.encode()).digest())
-    held = set(ordered[: max(round(VALIDATION_SHARE * len(ordered)), 1)])
-    learn = [piece for piece, key in zip(pieces, keys, strict=True) if key not in held]
-    return learn, [piece for piece, key in zip(pieces, keys, strict=True) if key in held]
-
-
 def train_notes(
     training: NoteTraining,
     pieces: Sequence[Piece],
@@ -157,7 +133,9 @@ def train_notes(
     BadCheckpoint
         The state to resume is not there, damaged, or of another run.
     """
-    learn, validate = split([piece for piece in pieces if len(piece.words) > 1])
+    learn, validate = split(
+        [piece for piece in pieces if len(piece.words) > 1], "scores with at least two notes"
+    )
     model, trained = train_on(training, learn, validate, folder, resume=resume, watch=watch)
     model.save(folder / MODEL)
     return model, trained

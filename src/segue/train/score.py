@@ -11,17 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segue.errors import TrainingFailed
+from segue.model.checkpoint import MODEL
 from segue.model.score.note_encoder import NoteEncoder
 from segue.model.score.roll_vae import LossParts, RollVAE
-from segue.model.score.rolls import MODEL, Counts, RollModel
+from segue.model.score.rolls import Counts, RollModel
 from segue.train.loop import Objective, Trained, Watcher, fit
 from segue.train.score_options import ScoreTraining
 from segue.train.score_windows import RollTrack, Windows
 from segue.train.setting import LoopConfig
+from segue.train.splitting import split
 
-FEWEST_TRACKS: Final = 3
-VALIDATION_SHARE: Final = 0.1
 EPOCHS: Final = 100
 STEPS_PER_EPOCH: Final = 50
 PATIENCE: Final = 10
@@ -40,29 +39,6 @@ SETTLING_WINDOWS: Final = 1024
 #: Windows that say how figures vary.
 COUNTED_WINDOWS: Final = 4096
 _PARTS_KEPT: Final = 50
-
-
-def split(tracks: Sequence[RollTrack]) -> tuple[list[RollTrack], list[RollTrack]]:
-    """Divide scores into those to learn from and those to judge by: about a tenth, by group.
-
-    Raises
-    ------
-    TrainingFailed
-        There are too few scores.
-    """
-    if len(tracks) < FEWEST_TRACKS:
-        raise TrainingFailed(
-            f"there are {len(tracks)} scores with bars in 4/4 to learn from, at least "
-            f"{FEWEST_TRACKS} are needed (and some hundred for a space worth having); add more "
-            "with `segue add`"
-        )
-    names = {track.group or track.name for track in tracks}
-    if len(names) < FEWEST_TRACKS:
-        names = {track.name for track in tracks}
-    ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-    held = set(ordered[: max(round(VALIDATION_SHARE * len(ordered)), 1)])
-    learn = [track for track in tracks if not {track.group or track.name, track.name} & held]
-    return learn, [track for track in tracks if {track.group or track.name, track.name} & held]
 
 
 def train_score(
@@ -99,7 +75,9 @@ def train_score(
     BadCheckpoint
         The state to resume is not there, damaged, or of another run.
     """
-    learn, validate = split([track for track in tracks if track.bars.any()])
+    learn, validate = split(
+        [track for track in tracks if track.bars.any()], "scores with bars in 4/4"
+    )
     model, trained = train_on(training, learn, validate, folder, resume=resume, watch=watch)
     model.save(folder / MODEL)
     return model, trained
@@ -121,6 +99,7 @@ def train_on(
     windows = Windows(learn, contrast=bool(config.invariant))
     held = Windows(validate, contrast=bool(config.invariant))
     parts: deque[dict[str, float]] = deque(maxlen=_PARTS_KEPT)
+    validation_parts: deque[dict[str, float]] = deque(maxlen=_PARTS_KEPT)
 
     def loss(net: Any, *batch: Tensor) -> Tensor:
         found: LossParts = net.loss(*batch)
@@ -129,7 +108,8 @@ def train_on(
         )
         costs = found.kl.mean(dim=0)
         free = costs.clamp(min=FREE_NATS).sum() if config.invariant else costs.sum()
-        parts.append(
+        kept = parts if network.training else validation_parts
+        kept.append(
             {
                 "reconstruction": float(found.reconstruction.detach()),
                 "kl": float(costs.detach().sum()),
@@ -164,7 +144,7 @@ def train_on(
     }
     trained = fit(objective, loop, folder, about, resume=resume, watch=watch)
     network.to("cpu")
-    parts.clear()
+    validation_parts.clear()
     with torch.no_grad():
         network.eval()
         for batch in validation:
@@ -178,7 +158,7 @@ def train_on(
         "best_epoch": trained.best.epoch,
         "loss": trained.best.loss,
         "validation_loss": trained.best.validation_loss,
-        "validation_parts": _mean(parts),
+        "validation_parts": _mean(validation_parts),
         "stopped": trained.stopped,
         "precision": trained.precision,
     }

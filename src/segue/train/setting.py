@@ -1,5 +1,6 @@
 """How a training run is set up on a machine: settings, optimiser, precision, Ctrl-C."""
 
+import math
 import os
 import signal
 import threading
@@ -16,6 +17,7 @@ from segue.errors import BadArgument
 
 PROBE_SIZE: Final = 512
 PROBE_ROUNDS: Final = 5
+MOST_RISING_STEPS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,28 @@ def optimiser_for(config: LoopConfig, network: nn.Module) -> torch.optim.Optimiz
         weight_decay=config.weight_decay,
         fused=True,
     )
+
+
+def learning_rate_at(config: LoopConfig, step: int, steps: int) -> float:
+    """Return the learning rate of a step, by the schedule.
+
+    Parameters
+    ----------
+    config : LoopConfig
+    step : int
+        From 0.
+    steps : int
+        That the run will have; it may be others than the configuration's, where minutes say so.
+    """
+    highest = config.learning_rate
+    if config.schedule == "inverse":
+        return highest / (1 + highest / config.epochs * step)
+    if config.schedule == "cosine":
+        rise = max(min(steps // 10, MOST_RISING_STEPS), 1)
+        if step < rise:
+            return highest * (step + 1) / rise
+        return highest * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1)))
+    return highest
 
 
 def faster_precision(device: str) -> Literal["32-true", "bf16-mixed"]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from segue.errors import TrainingFailed
+from segue.model.checkpoint import MODEL
 from segue.model.sound.contrastive import ContrastiveConfig
 from segue.model.sound.learned import (
     LearnedConfig,
@@ -18,7 +19,7 @@ from segue.model.sound.learned import (
     config_to_json,
     scale_of,
 )
-from segue.train.loop import MODEL, Trained, Watcher, fit
+from segue.train.loop import Trained, Watcher, fit
 from segue.train.setting import LoopConfig
 from segue.train.sound_options import MUSICNN, SoundTraining, learned_config
 from segue.train.sound_tasks import Task, autoencode, contrast

@@ -23,10 +23,16 @@ class Piece(Protocol):
 P = TypeVar("P", bound=Piece)
 
 
-def split(pieces: Sequence[P]) -> tuple[list[P], list[P]]:
+def split(pieces: Sequence[P], what: str = "scores") -> tuple[list[P], list[P]]:
     """Divide pieces: about a tenth judges, and no group is on both sides.
 
     By the SHA-256 of names, so that the same pieces are always divided alike.
+
+    Parameters
+    ----------
+    pieces : sequence
+    what : str
+        What to call them where there are too few.
 
     Raises
     ------
@@ -35,7 +41,7 @@ def split(pieces: Sequence[P]) -> tuple[list[P], list[P]]:
     """
     if len(pieces) < FEWEST_PIECES:
         raise TrainingFailed(
-            f"there are {len(pieces)} scores to learn from, at least {FEWEST_PIECES} are needed "
+            f"there are {len(pieces)} {what} to learn from, at least {FEWEST_PIECES} are needed "
             "(and some hundred for what is worth having); add more with `segue add`"
         )
     names = {piece.group or piece.name for piece in pieces}

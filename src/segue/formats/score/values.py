@@ -15,11 +15,10 @@ from segue.formats.score.notated_time import QUARTER
 #: The shortest plain value, a hundred-and-twenty-eighth.
 _PLAIN: Final = QUARTER // 32
 _KINDS: Final = {
-    Fraction(8): "breve", Fraction(4): "whole", Fraction(2): "half", Fraction(1): "quarter",
-    Fraction(1, 2): "eighth", Fraction(1, 4): "16th", Fraction(1, 8): "32nd",
-    Fraction(1, 16): "64th", Fraction(1, 32): "128th", Fraction(1, 64): "256th",
+    8 * QUARTER: "breve", 4 * QUARTER: "whole", 2 * QUARTER: "half", QUARTER: "quarter",
+    QUARTER // 2: "eighth", QUARTER // 4: "16th", QUARTER // 8: "32nd", QUARTER // 16: "64th",
+    _PLAIN: "128th",
 }  # fmt: skip
-_LENGTHS: Final = frozenset(int(kind * QUARTER) for kind in _KINDS)
 #: How many in the time of how many, and into how many parts each may be divided in a quarter.
 _TUPLETS: Final = ((3, 2, 16), (5, 4, 4), (7, 4, 4), (9, 8, 1))
 
@@ -130,7 +129,8 @@ def _windows(
             # Over more than a quarter only what is not divided further.
             most = max(parts * length // QUARTER, 1) if length <= QUARTER else 1
             step, rest = divmod(length, actual * most)
-            if not rest and all(edge % step == 0 for edge in inside) and length in _LENGTHS:
+            is_whole = not rest and length % normal == 0 and step * actual % normal == 0
+            if is_whole and length in _KINDS and all(edge % step == 0 for edge in inside):
                 yield _Window(start, end, actual, normal)
                 return
     if not finer:
@@ -169,7 +169,7 @@ def _in_tuplet(
     levels = [unit * window.actual, unit]
     while levels[-1] % 2 == 0 and levels[-1] > 1:
         levels.append(levels[-1] // 2)
-    kind = _KINDS.get(Fraction(unit, QUARTER), "")
+    kind = _KINDS.get(unit, "")
     found = []
     for number, start, end, is_rest in inside:
         first, last = (int((edge - window.start) * stretch) for edge in (start, end))
@@ -220,9 +220,8 @@ def _level(place: int, levels: Sequence[int]) -> int:
 
 def _kind(length: int) -> tuple[str, int] | None:
     """Return the value of a length and its dots; None where there is none."""
-    quarters = Fraction(length, QUARTER)
-    if quarters in _KINDS:
-        return _KINDS[quarters], 0
-    if quarters * 2 / 3 in _KINDS:
-        return _KINDS[quarters * 2 / 3], 1
+    if length in _KINDS:
+        return _KINDS[length], 0
+    if 2 * length % 3 == 0 and 2 * length // 3 in _KINDS:
+        return _KINDS[2 * length // 3], 1
     return None

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from segue.errors import BadArgument, BadCheckpoint
-from segue.model.checkpoint import load_checkpoint, save_checkpoint
+from segue.model.checkpoint import MODEL, load_checkpoint, save_checkpoint
 from segue.model.score.roll_vae import RollVAE, RollVAEConfig
 from segue.model.score.shipped import WEIGHTS
 from segue.model.score.thresholds import calibrated, sounding
@@ -28,7 +28,6 @@ from segue.represent.score.roll_notes import (
 KIND: Final = "space of scores"
 #: Of the rolls and what is read of them.
 VERSION: Final = 1
-MODEL: Final = "space.safetensors"
 WINDOWS_AT_ONCE: Final = 128
 #: How much of a likeness what was learned decides; the rest, what was counted.
 LEARNED_SHARE: Final = 0.5
