@@ -5,10 +5,9 @@
     python bench/chorales.py --data ../shared/data --work .bench-cache/chorales --ship firmly
 
 The first learns one of `RUNS`, or goes on where it was interrupted; the second makes the table of
-the best weights of each so far, as judged by the validation set, also while the first runs; the third writes the weights that come
-with Segue, for `segue harmonise`. The
-published division into 229, 76 and 77 chorales; what is learned from is transposed, nothing is
-added.
+the best weights of each so far, as judged by the validation set, also while the first runs; the
+third writes the weights that come with Segue, for `segue harmonise`. The published division into
+229, 76 and 77 chorales; what is learned from is transposed, nothing is added.
 """
 
 import argparse

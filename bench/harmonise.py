@@ -27,7 +27,6 @@ from segue.measure.voice_leading import VoiceLeading, voice_leading
 from segue.model.score.chorale import LOWEST, ChoraleTransformer, numbers
 from segue.model.score.chorale_weights import load_chorales
 from segue.model.score.four_voices import RANGES, Choir
-from segue.model.score.sampling import Sampling
 from segue.records import Part, Score
 from segue.represent.score.harmony import find_key
 from segue.train.notes import Piece
@@ -68,6 +67,7 @@ class Held:
 
     @property
     def row(self) -> list[object]:
+        """What the table says of it."""
         per = 100 / self.led.frames
         return [
             self.same, self.same_bass, self.vocabulary, self.nats, self.led.parallels_per_100,
@@ -80,7 +80,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--most", type=int, default=77)
     options = parser.parse_args()
-    torch.set_num_threads(1)
     network = load_chorales()
     own = [
         np.where(piece.tokens > 0, piece.tokens + LOWEST - 1, -1)
@@ -93,8 +92,6 @@ def main() -> None:
         ("without a filter (K = 1)", Choir(usual.sampling, 1)),
         ("without rules", Choir(usual.sampling, strict=False)),
         ("without filter and rules", Choir(usual.sampling, 1, strict=False)),
-        ("temperature 1, all of top-p", Choir(Sampling())),
-        ("temperature 0.7", Choir(Sampling(0.7, top_p=0.95))),
     ):
         rows.append([name, *written(own, _by(network, choir), network).row])
         print(rows[-1], flush=True)

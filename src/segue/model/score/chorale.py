@@ -212,7 +212,8 @@ class ChoraleTransformer(nn.Module):
         offset = torch.arange(frames.shape[-1], device=frames.device)
         steps = _steps(before, frames)
         found: Tensor = self.found(frames + offset * PITCHES)
-        return found + self.found_step(steps + offset * _STEPS)
+        moved: Tensor = self.found_step(steps + offset * _STEPS)
+        return found + moved
 
     def _weighed(self, x: Tensor, before: Tensor, beside: Tensor, usual: Tensor) -> Tensor:
         """Return the logits of voices, from what is known of each, shape (…, voices, D)."""

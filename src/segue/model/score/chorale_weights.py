@@ -69,7 +69,9 @@ def load_chorales(path: Path = SHIPPED) -> ChoraleTransformer:
     try:
         config = about["configuration"]
         network = ChoraleTransformer(
-            ChoraleConfig(StackConfig(**config["stack"]), config["head_layers"], config["forgotten"])
+            ChoraleConfig(
+                StackConfig(**config["stack"]), config["head_layers"], config["forgotten"]
+            )
         )
         network.load_state_dict(
             {

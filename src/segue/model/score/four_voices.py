@@ -30,8 +30,13 @@ _FEWEST: Final = 0.5
 #: Of frames in view, so many are read anew where no more fit; whole bars, as in training.
 _KEPT: Final = 128
 MOST_AT_ONCE: Final = 512
+#: What it costs, in nats, to have come where no close can follow.
+_FORCED: Final = 8.0
 
 Watcher = Callable[[int, int], None]
+
+
+USUAL: Final = Sampling(temperature=0.9, top_p=0.95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Choir:
     BadArgument
     """
 
-    sampling: Sampling = Sampling(temperature=0.9, top_p=0.95)
+    sampling: Sampling = USUAL
     drawn: int = 32
     strict: bool = True
 
@@ -174,7 +179,10 @@ class _Drawing:
             if self.choir.strict:
                 may = allowed(self.before, frame)
             if close:
-                may = closing(may, frame.shape[1], close)
+                goes = may & closing(frame.shape[1], close)
+                fits = goes.any(dim=1)
+                self.weights -= _FORCED * ~fits
+                may = torch.where(fits[:, None], goes, may)
             drawn = likely.masked_fill(~may, NEVER)
             # Where little of what is likely may come, the way here was a bad one.
             self.weights += drawn.logsumexp(dim=-1)
@@ -263,12 +271,10 @@ def allowed(before: Tensor, above: Tensor) -> Tensor:
     return torch.where(found.any(dim=1, keepdim=True), found, pitches > 0)
 
 
-def closing(may: Tensor, number: int, close: Close) -> Tensor:
-    """Leave a voice, by its number, what goes with a close; all if nothing would be left."""
+def closing(number: int, close: Close) -> Tensor:
+    """Tell what a voice, by its number, may sing in a close, shape (N,), bool."""
     classes = {close.bass} if number == VOICES - 1 else close.classes
-    goes = torch.tensor([pitch > 0 and (pitch - 1) % 12 in classes for pitch in range(PITCHES)])
-    found = may & goes
-    return torch.where(found.any(dim=1, keepdim=True), found, may)
+    return torch.tensor([pitch > 0 and (pitch - 1) % 12 in classes for pitch in range(PITCHES)])
 
 
 def _anything(rows: int) -> Tensor:

@@ -241,4 +241,4 @@ def _folded(pitch: IntArray) -> IntArray:
     """Move by octaves what no soprano sings: only what the network is told, no note."""
     low, high = SOPRANO
     pitch = pitch - 12 * np.maximum(-(-(pitch - high) // 12), 0)
-    return pitch + 12 * np.maximum(-(-(low - 3 - pitch) // 12), 0)
+    return np.asarray(pitch + 12 * np.maximum(-(-(low - 3 - pitch) // 12), 0), np.int64)
