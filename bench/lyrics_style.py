@@ -129,6 +129,14 @@ def _songs(songs: list[Lyrics], space: FloatArray) -> str:
             (f"of `style`: {group}", at.stop - at.start, float(right.mean()),
              _balanced(right, authors))
         )  # fmt: skip
+    without = np.delete(
+        space, np.arange(len(STYLE_FEATURE_NAMES))[STYLE_FEATURE_GROUPS["lines"]], 1
+    )
+    right = _told(_regression(10.0), without, authors) == authors
+    rows.append(
+        ("of `style`: all but lines, where the set of the page is", without.shape[1],
+         float(right.mean()), _balanced(right, authors))
+    )  # fmt: skip
     nearest = _nearest(space, authors) == authors
     rows.append(
         ("`style`, nearest neighbour by cosine", space.shape[1], float(nearest.mean()),

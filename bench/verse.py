@@ -1,7 +1,7 @@
-"""The verse of /data/lyrics as songs, for the benchmarks of lyrics."""
+"""The verse of data/lyrics as songs, for the benchmarks of lyrics."""
 
 import csv
-import hashlib
+import re
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +9,7 @@ from segue.formats.lyrics.text import TextForm, formed, text_of, tidied
 from segue.records import Lyrics, Tags
 
 LINES: Final = 40  # of a song, where the source has no empty lines between poems
+_NUMERAL: Final = re.compile(r"[IVXLC]+\.?")
 _FEWEST: Final = 8  # a poem of fewer lines goes with the next
 
 
@@ -34,8 +35,8 @@ def _poems(text: str) -> list[str]:
     poems: list[list[str]] = [[]]
     apart = "" in lines[:-1]
     for line in lines:
-        if line.startswith("# "):
-            continue
+        if line.startswith("# ") or _NUMERAL.fullmatch(line.strip()):
+            continue  # a heading
         if (not line and len(poems[-1]) >= _FEWEST) or (not apart and len(poems[-1]) == LINES):
             poems.append([])
         poems[-1].append(line)
@@ -51,8 +52,3 @@ def is_develop(songs: list[Lyrics]) -> list[bool]:
     for song in songs:
         counts[song.tags.artist] = counts.get(song.tags.artist, 0) + 1
     return [int(song.tags.title) <= counts[song.tags.artist] / 2 for song in songs]
-
-
-def digest(text: str) -> int:
-    """Return a number that is the same on all machines, for drawing."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])

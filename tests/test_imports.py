@@ -25,7 +25,7 @@ FLOW = [
     ("learning",),
     ("answers",),
     ("atlas", "journeys", "compose"),
-    ("scores",),
+    ("scores", "lyrics"),
     ("library",),
     ("cli",),
     ("__main__",),

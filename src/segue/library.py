@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from segue.ingest.tagging import FileTags
     from segue.journeys import Journeys
     from segue.learning import Learning
+    from segue.lyrics import Songbook
     from segue.measure.retrieval import Retrieval
     from segue.scores import Scores
     from segue.store.listens import ListensSummary
@@ -396,6 +397,13 @@ class Library:
         from segue.scores import Scores
 
         return Scores(self._store)
+
+    @property
+    def lyrics(self) -> "Songbook":
+        """Its lyrics: found by a line, and read."""
+        from segue.lyrics import Songbook
+
+        return Songbook(self._store)
 
     @property
     def learning(self) -> "Learning":

@@ -256,6 +256,28 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class LineHit:
+    """A song whose words come close to a line.
+
+    Attributes
+    ----------
+    rank : int
+        From 1.
+    likeness : float
+        0 to 1: 1 where all that was asked with is there, and nothing else in the line.
+    track : Track
+        Of whichever kind.
+    line : str
+        As it is written; two with " / " between where the question ran over both.
+    """
+
+    rank: int
+    likeness: float
+    track: Track
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class GroupHit:
     """One artist, album or genre that is like what was asked.
 

@@ -44,7 +44,7 @@ TASK: Final = "segue.ingest.analyse:work"
 IDENTIFY_LIMIT_S: Final = 30.0
 DECODE_LIMIT_S: Final = 60.0
 SLOWEST_DISK_BYTES_PER_S: Final = 5e6
-SLOWEST_TEXT_BYTES_PER_S: Final = 5e4  # a text is small, and all of it is looked at
+SLOWEST_TEXT_BYTES_PER_S: Final = 1e4  # of a text all is looked at; busy machines are slow
 MOST_TOLD: Final = 5  # broken tunes of one file
 UNSEEN: Final = FileState(0, 0)  # of what cannot even be looked at
 
