@@ -24,8 +24,13 @@ FLOW = [
     ("ingest", "pictures", "pages"),
     ("learning",),
     ("answers",),
+<<<<<<< HEAD
     ("atlas", "journeys", "compose", "harmonise"),
     ("scores",),
+=======
+    ("atlas", "journeys", "compose"),
+    ("scores", "lyrics"),
+>>>>>>> hd
     ("library",),
     ("cli",),
     ("__main__",),
