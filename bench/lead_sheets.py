@@ -1,4 +1,4 @@
-"""Melodies with their chords: POP909 with the chords that are annotated, folk tunes with found ones.
+"""Melodies with their chords: of POP909 those that are annotated, of folk tunes found ones.
 
 POP909's melody track, warped to the annotated beats, and its chords, on beats. The folk tunes have
 no chords: Segue's own chord finder names them from the tune itself. Their files begin with the
@@ -36,13 +36,10 @@ from segue.represent.score.lead_sheet import (
     chord_row,
     on_grid,
 )
+from segue.represent.score.song_sheets import FEWEST_BARS, FEWEST_NOTES, sung, top_line
 
 Side = Literal["train", "validation", "test"]
 
-FEWEST_BARS: Final = 4
-FEWEST_NOTES: Final = 12
-#: A melody that is silent for longer ends, and another begins.
-LONGEST_SILENCE: Final = 32  # steps
 #: What two versions of one piece share at least: passages of so many notes.
 PASSAGE: Final = 12
 SHARED: Final = 4
@@ -68,10 +65,12 @@ class Song:
 
     @property
     def name(self) -> str:
+        """The group of its versions."""
         return self.sheets[0].group
 
     @property
     def style(self) -> str:
+        """Pop, or folk."""
         return self.sheets[0].style
 
 
@@ -124,40 +123,13 @@ def _in_four(archive: Path) -> set[str]:
 def _sung(song: pop909.Song, part: Part) -> Iterator[LeadSheet]:
     per_step = pop909.TICKS // STEPS_PER_QUARTER
     bar = bar_steps((4, 4))
-    notes = _monophonic(part, per_step)
-    starts = [0, *(i for i in range(1, len(notes))
-                   if notes[i][0] - notes[i - 1][1] > LONGEST_SILENCE), len(notes)]  # fmt: skip
-    labels = [
-        (4 * round(first), chord_row(*_parsed(label))) for first, _, label in song.chords
-    ]
-    for number, (one, other) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
-        some = notes[one:other]
-        if len(some) < FEWEST_NOTES:
-            continue
-        first = some[0][0] // bar
-        last = -(-some[-1][1] // bar)
-        chart = _chart(labels, first * bar, last - first)
-        moved = [(a - first * bar, b - first * bar, pitch) for a, b, pitch in some]
+    labels = [(4 * round(first), chord_row(*_parsed(label))) for first, _, label in song.chords]
+    for number, (first, last, notes) in enumerate(sung(top_line(part, per_step), bar)):
         if last - first >= FEWEST_BARS:
-            melody = on_grid(moved, chart.steps)
-            yield LeadSheet(f"{song.name}-{number}", "pop", chart, melody, f"pop909-{song.name}")
-
-
-def _monophonic(part: Part, per_step: int) -> list[tuple[int, int, int]]:
-    """Return the highest note of each step, on the grid; gaps of one step are closed."""
-    best: dict[int, tuple[int, int]] = {}
-    for onset, duration, pitch, _ in part.notes.tolist():
-        step = round(onset / per_step)
-        if step not in best or pitch > best[step][1]:
-            best[step] = (max(round((onset + duration) / per_step), step + 1), pitch)
-    steps = sorted(best)
-    notes = []
-    for number, step in enumerate(steps):
-        end, pitch = best[step]
-        until = steps[number + 1] if number + 1 < len(steps) else end
-        end = min(end, until)
-        notes.append((step, until if until - end <= 1 else end, pitch))
-    return notes
+            chart = _chart(labels, first * bar, last - first)
+            melody = on_grid(notes, chart.steps)
+            name = f"POP909 {song.name}, {number + 1}"
+            yield LeadSheet(name, "pop", chart, melody, f"pop909-{song.name}")
 
 
 def _parsed(label: str) -> tuple[int, int, tuple[int, ...]]:
@@ -218,7 +190,7 @@ def _tune(name: str, score: Score) -> LeadSheet | None:
     moved[:, 0] += lead * per_step
     part = replace(score.parts[0], notes=moved)
     placed = replace(score, parts=(part,))
-    rows = _monophonic(part, per_step)
+    rows = top_line(part, per_step)
     bars = -(-rows[-1][1] // bar)
     if bars < FEWEST_BARS or len(rows) < FEWEST_NOTES:
         return None
@@ -230,7 +202,8 @@ def _tune(name: str, score: Score) -> LeadSheet | None:
         if at < bars * bar:
             found.append([at, *row])
     chart = Chart((beats, unit), bars, np.array(found))
-    return LeadSheet(name, "folk", chart, on_grid(rows, chart.steps), _plain(score.title) or name)
+    melody = on_grid(rows, chart.steps)
+    return LeadSheet(f"{score.title} ({name})", "folk", chart, melody, _plain(score.title) or name)
 
 
 def _plain(title: str) -> str:

@@ -24,7 +24,7 @@ FLOW = [
     ("ingest", "pictures", "pages"),
     ("learning",),
     ("answers",),
-    ("atlas", "journeys", "compose"),
+    ("atlas", "journeys", "compose", "melodies"),
     ("scores",),
     ("library",),
     ("cli",),

@@ -10,6 +10,7 @@ from segue.errors import BadArgument, check_seed
 from segue.measure.copying import SharedPassage
 from segue.measure.hashed_copying import longest_hashed_passage
 from segue.records import Part, Score
+from segue.represent.score.harmony import Chord
 from segue.represent.score.lead_sheet import LOWEST, Chart, IntArray, strong_steps
 from segue.represent.score.melody_figures import COMPARED, figures_of, onsets
 from segue.represent.score.voicing import TICKS_PER_QUARTER, TICKS_PER_STEP, Manner, parts
@@ -242,7 +243,9 @@ def to_score(
     )
 
 
-def melody_notes(chart: Chart, melody: IntArray) -> "np.ndarray[tuple[int, int], np.dtype[np.int32]]":
+def melody_notes(
+    chart: Chart, melody: IntArray
+) -> "np.ndarray[tuple[int, int], np.dtype[np.int32]]":
     """Return the notes of a melody as those of a `Part`, shape (n, 4), int32."""
     at, rows = 0, []
     strong = strong_steps(chart.metre)
@@ -251,7 +254,9 @@ def melody_notes(chart: Chart, melody: IntArray) -> "np.ndarray[tuple[int, int],
         if symbol:
             place = at % chart.bar_steps
             velocity = first if not place else other if place in strong else weak
-            rows.append((at * TICKS_PER_STEP, length * TICKS_PER_STEP, symbol - 1 + LOWEST, velocity))
+            rows.append(
+                (at * TICKS_PER_STEP, length * TICKS_PER_STEP, symbol - 1 + LOWEST, velocity)
+            )
         at += length
     return np.array(rows, np.int32).reshape(-1, 4)
 
@@ -265,3 +270,17 @@ def chords_by_bar(chart: Chart) -> list[list[str]]:
         row = int(np.searchsorted(chart.chords[:, 0], start, side="right")) - 1
         bars[start // chart.bar_steps].append(chart.names[row])
     return bars
+
+
+def named_chords(chart: Chart) -> tuple[Chord, ...]:
+    """Return the chords of a chart as those of a score of 480 ticks to the quarter."""
+    ends = np.append(chart.chords[1:, 0], chart.steps).tolist()
+    return tuple(
+        Chord(
+            start // chart.bar_steps, start * TICKS_PER_STEP, end * TICKS_PER_STEP, name, root,
+            bass, "",
+        )
+        for (start, root, bass, _), end, name in zip(
+            chart.chords.tolist(), ends, chart.names, strict=True
+        )
+    )  # fmt: skip

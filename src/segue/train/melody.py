@@ -167,9 +167,7 @@ class Windows:
         style = np.array([window[0].style for window in windows])
         return tuple(torch.from_numpy(each) for each in (tolds, wanted, read, count, style))
 
-    def _window(
-        self, sheet: _Prepared, start: int, by: int
-    ) -> tuple[IntArray, IntArray, IntArray]:
+    def _window(self, sheet: _Prepared, start: int, by: int) -> tuple[IntArray, IntArray, IntArray]:
         rows = transposed_told(sheet.told[start : start + self._context], by)
         wanted = sheet.wanted[start : start + self._context].copy()
         wanted[:, 0] = np.where(wanted[:, 0] > 0, wanted[:, 0] + by, 0)
@@ -191,7 +189,8 @@ class _Averaging(nn.Module):
 
     def loss(self, *batch: Tensor) -> MelodyLosses:
         if not self.training:
-            return self.mean.module.loss(*batch)  # type: ignore[no-any-return]
+            mean: Any = self.mean.module
+            return mean.loss(*batch)  # type: ignore[no-any-return]
         self.mean.update_parameters(self.network)
         return self.network.loss(*batch)
 

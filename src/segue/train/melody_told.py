@@ -1,4 +1,4 @@
-"""What a trained network of melodies takes along: what real melodies are like, and which it knows."""
+"""What a network of melodies takes along: what real melodies are like, and which it knows."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A network that writes a melody for chords: sequence to sequence, with what belongs together known.
+"""A network that writes a melody for chords: sequence to sequence, its alignment known.
 
 The chords are read from both ends by a recurrent layer, so that each knows what came and what
 will come. A transformer then writes one event after the other: before each it is given the state

@@ -122,13 +122,17 @@ class MelodyModel:
                 style: {name: (float(low), float(high)) for name, (low, high) in values.items()}
                 for style, values in about["usual"].items()
             }
-            if set(usual) != set(network.config.styles) or len(starts) != len(about["taught"]):
-                raise KeyError("styles or pieces")
+            names = tuple(about["taught"])
         except (KeyError, TypeError, ValueError, RuntimeError, BadArgument) as error:
             raise BadCheckpoint(
                 f"{path} holds no whole model of melodies ({error}); train anew"
             ) from None
-        found = cls(network, usual, Taught(tuple(about["taught"]), starts, runs), about["told"])
+        if set(usual) != set(network.config.styles) or len(starts) != len(names):
+            raise BadCheckpoint(
+                f"{path} tells of the styles {', '.join(usual)} and {len(names)} melodies, but its "
+                f"network knows {', '.join(network.config.styles)} and {len(starts)}; train anew"
+            )
+        found = cls(network, usual, Taught(names, starts, runs), about["told"])
         found.fingerprint = checkpoint.fingerprint
         return found
 

@@ -10,11 +10,12 @@ what stands between "|:" and ":|" is played twice, ":|x3" three times.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Score
@@ -164,6 +165,32 @@ def chart_of(score: Score) -> Chart:
     return _chart(placed, metre, len(kept))
 
 
+def chart_rows(
+    placed: Sequence[tuple[int, str]], first: int, last: int
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Cut the chords of some steps out of a row of symbols.
+
+    Parameters
+    ----------
+    placed : sequence of (int, str)
+        From which step on each holds, ascending.
+    first, last : int
+        The first step, and the one after the last.
+
+    Returns
+    -------
+    rows : ndarray, shape (n, 4), int64
+        As a `Chart` has them, counted from `first`.
+    names : tuple of str
+    """
+    here: dict[int, Chord] = {0: NO_CHORD}
+    for at, name in placed:
+        if at < last:
+            here[max(at - first, 0)] = parse_chord(name)  # the last that begins before holds
+    chart = _chart(sorted(here.items(), key=lambda each: each[0]), (4, 4), 1)
+    return chart.chords, chart.names
+
+
 # ---- reading -----------------------------------------------------------------------------
 
 
@@ -243,9 +270,7 @@ def _divided(words: list[_Word], text: str, metre: tuple[int, int]) -> list[int]
         unit = 1
     slots = bar // unit
     if slots < count:
-        raise _at(
-            text, words[slots], f"a bar of {metre[0]}/{metre[1]} has room for {slots} chords"
-        )
+        raise _at(text, words[slots], f"a bar of {metre[0]}/{metre[1]} has room for {slots} chords")
     each, longer = divmod(slots, count)
     return [unit * (number * each + min(number, longer)) for number in range(count)]
 
@@ -267,7 +292,9 @@ def _roman(word: str, tonic: int, scale: tuple[int, ...]) -> Chord:
     """
     if word.casefold() in ("n.c.", "nc"):
         return NO_CHORD
-    of_other = re.fullmatch(r"(.+)/([#b♯♭]{0,2}(?:VII|VI|IV|V|III|II|I|vii|vi|iv|v|iii|ii|i))", word)
+    of_other = re.fullmatch(
+        r"(.+)/([#b♯♭]{0,2}(?:VII|VI|IV|V|III|II|I|vii|vi|iv|v|iii|ii|i))", word
+    )
     if of_other:
         other = _roman(of_other[2], tonic, scale)
         is_minor = of_other[2].lstrip("#b♯♭").islower()

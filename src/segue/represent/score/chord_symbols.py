@@ -51,6 +51,7 @@ _MORE: Final = re.compile(
     r"|(?:no|omit)(?P<left>3|5|7)(?:rd|th)?"
     r"|/(?P<nine>9)(?![0-9])"
 )
+_LONGEST: Final = 24  # letters of a symbol that are looked at for the nearest
 #: What is tried where a symbol is none: the nearest of these is told.
 _USUAL: Final = (
     "", "m", "7", "maj7", "m7", "6", "m6", "9", "maj9", "m9", "dim", "dim7", "m7b5", "aug", "sus4",
@@ -144,25 +145,18 @@ def nearest_chord(symbol: str) -> str:
     if symbol[:1] in ("H", "h"):
         symbol = "B" + symbol[1:]
 
-    def far(name: str) -> tuple[float, int]:
+    symbol = symbol[:_LONGEST]
+    names = [root + kind for kind in _USUAL for root in _SPELLED]
+
+    def far(name: str) -> float:
         # Capitals mistaken are a small matter, and the first letter is the likeliest to be right.
         first = name[:1].casefold() != symbol[:1].casefold()
-        return _changes(name.casefold(), symbol.casefold()) + 0.5 * first, _changes(name, symbol)
+        return _changes(name.casefold(), symbol.casefold()) + 0.5 * first
 
-    return min((root + kind for kind in _USUAL for root in _SPELLED), key=far)
-
-
-def tones_of(kind: str) -> tuple[int, ...]:
-    """Return the semitones above the root, 0 to 11, of what stands behind it: "m7b5".
-
-    Raises
-    ------
-    BadArgument
-    """
-    above = _above(kind)
-    if above is None:
-        raise no_chord(f"C{kind}")
-    return tuple(sorted({step % 12 for step in above}))
+    distances = [far(name) for name in names]
+    nearest = min(distances)
+    found = [name for name, each in zip(names, distances, strict=True) if each == nearest]
+    return min(found, key=lambda name: _changes(name, symbol))
 
 
 @cache
@@ -172,9 +166,11 @@ def _above(kind: str) -> tuple[int, ...] | None:
     if text in _BARE:
         return _BARE[text]
     name = ""
+    if text.startswith("madd"):  # not "ma"
+        name, text = "minor", text[1:]
     for written, means in _KINDS:
         # "+9" and "-5" alter; "+" and "-" alone, or before a 7, are a kind.
-        if text.startswith(written) and not re.match(r"[+−-](?:5|9|11|13)", text):
+        if not name and text.startswith(written) and not re.match(r"[+−-](?:5|9|11|13)", text):
             name, text = means, text[len(written) :]
             break
     tones = set(_TRIADS[name])

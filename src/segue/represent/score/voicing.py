@@ -1,7 +1,7 @@
 """Chords played: a bass, and three or four voices above it that move as little as they can."""
 
 from collections.abc import Sequence
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 from typing import Final, Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ Manner = Literal["held", "dance"]
 TICKS_PER_QUARTER: Final = 480
 TICKS_PER_STEP: Final = TICKS_PER_QUARTER // STEPS_PER_QUARTER
 #: MIDI pitches between which the upper voices and the bass move; below most melodies.
-_VOICES: Final = (50, 72)
+_VOICES: Final = (50, 73)
 _MIDDLE: Final = 59
 _BASS: Final = (33, 47)
 _MOST_VOICES: Final = 4
@@ -144,7 +144,7 @@ def _moved(before: tuple[int, ...], way: tuple[int, ...]) -> float:
     """Tell how far voices move, and how far they then are from the middle."""
     far = abs(sum(way) / len(way) - _MIDDLE)
     # Whole tones and semitones at the bottom sound muddy, semitones anywhere harsh.
-    harsh = sum(high - low == 1 for low, high in zip(way, way[1:], strict=False))
+    harsh = sum(high - low == 1 for low, high in pairwise(way))
     harsh += way[1] - way[0] < 3
     if not before:
         return far + 2.0 * harsh
