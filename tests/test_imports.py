@@ -24,13 +24,8 @@ FLOW = [
     ("ingest", "pictures", "pages"),
     ("learning",),
     ("answers",),
-<<<<<<< HEAD
-    ("atlas", "journeys", "compose", "harmonise"),
-    ("scores",),
-=======
-    ("atlas", "journeys", "compose"),
+    ("atlas", "journeys", "compose", "harmonise", "melodies"),
     ("scores", "lyrics"),
->>>>>>> hd
     ("library",),
     ("cli",),
     ("__main__",),
