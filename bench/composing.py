@@ -42,7 +42,8 @@ from segue.train.note_lstm import losses as note_losses
 from segue.train.notes import load_best
 from segue.train.splitting import split
 
-EPOCHS: Final = 12
+EPOCHS: Final = 8
+RATE: Final = 1.5e-3
 SEED: Final = 0
 #: Prompts: so many of each source, of so many bars, gone on with for so many.
 PROMPTS: Final = {"pop909": 18, "multitrack": 12, "lieder": 10, "folk": 10}
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rolls", type=Path, default=Path(".bench-cache/rolls"))
     parser.add_argument("--learn", action="store_true")
+    parser.add_argument("--start", type=Path, help="weights of an earlier run, to learn on from")
     parser.add_argument("--ship", action="store_true")
     parser.add_argument("--keep", type=Path, help="a folder for what is written, as MIDI")
     options = parser.parse_args()
@@ -72,7 +74,7 @@ def main() -> None:
         side: [one for one in found if one.side == side] for side in ("train", "validation", "test")
     }
     if options.learn:
-        learn(sides, options.work)
+        learn(sides, options.work, options.start)
     elif options.ship:
         ship(sides, options.work)
     else:
@@ -82,7 +84,7 @@ def main() -> None:
 Pieces = dict[str, list[composition_data.Piece]]
 
 
-def learn(sides: Pieces, work: Path) -> None:
+def learn(sides: Pieces, work: Path, start: Path | None) -> None:
     began = time.perf_counter()
 
     def watch(at: Progress) -> None:
@@ -93,10 +95,11 @@ def learn(sides: Pieces, work: Path) -> None:
                 flush=True,
             )
 
-    training = ComposerTraining(epochs=EPOCHS, device="cpu")
+    training = ComposerTraining(epochs=EPOCHS, learning_rate=RATE, device="cpu")
+    earlier = Composer.load(start) if start else None
     learned, judging = ([one.piece for one in sides[side]] for side in ("train", "validation"))
     there = (work / STATE).exists()
-    train_composer(training, learned, judging, work, resume=there, watch=watch)
+    train_composer(training, learned, judging, work, start=earlier, resume=there, watch=watch)
 
 
 def ship(sides: Pieces, work: Path) -> None:
@@ -140,7 +143,7 @@ def losses(composer: Composer, sides: Pieces) -> str:
         for side in ("train", "test"):
             pieces = [one.piece for one in sides[side] if one.source == source]
             context = composer.network.config.stack.context
-            batches = Excerpts(pieces, context, 4, 0).fixed(JUDGED, SEED)
+            batches = Excerpts(pieces, context, 4).fixed(JUDGED, SEED)
             with torch.inference_mode():
                 costs = [float(composer.network.loss(*batch)) for batch in batches]
             row.append(float(np.mean(costs)))

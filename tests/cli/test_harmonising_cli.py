@@ -34,7 +34,7 @@ def test_a_melody_gets_chords_and_stays_as_it_is(joy: Score, tmp_path: Path) -> 
     first, second = told["made"]
     assert first["key"] == "C major"
     assert first["likelihood"] >= second["likelihood"]
-    assert [chord["bar"] for chord in first["chords"]][0] == 1
+    assert first["chords"][0]["bar"] == 1
     assert {chord["name"] for chord in first["chords"]} & {"C", "G", "Am", "F"}
     written = read_midi(target.read_bytes())
     melody, played = written.parts

@@ -130,7 +130,7 @@ def taught() -> Composer:
     torch.manual_seed(0)
     network = Transformer(TransformerConfig(VOCABULARY, StackConfig(32, 2, 2, CONTEXT, 0.0)))
     pieces = [composition(f"{seed}", little_score(seed)) for seed in range(6)]
-    excerpts = Excerpts(pieces, CONTEXT, 8, 2)
+    excerpts = Excerpts(pieces, CONTEXT, 8)
     optimiser = torch.optim.AdamW(network.parameters(), 6e-3)
     rng = np.random.default_rng(0)
     losses = []

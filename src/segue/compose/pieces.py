@@ -26,6 +26,7 @@ from segue.represent.score.vocabulary import (
     PART,
     Bar,
     BoolArray,
+    home,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Wishes:
     instruments : tuple of int, optional
         Programs, and `DRUMS`; else those of the prompt, or whatever comes.
     key : int, optional
-        From 0: C major, C minor, C♯ major … B minor.
+        From 0: C major, C minor, C♯ major … B minor; of a prompt, the key it is in.
     tempo, metre : int, optional
         Their numbers as tokens.
     max_copy : int
@@ -117,6 +118,7 @@ class Writing:
         self.precision: Precision = "int8"  # the fastest, one row at a time; always the same
         self._pen = Pen(composer.network, self.precision)
         self._generator = torch.Generator().manual_seed(wishes.seed)
+        self._home = 0  # the network writes in C: so many semitones from the key that is meant
         self._kept: list[int] = []  # always in view: what the piece is said to be
         self._written: list[list[int]] = []  # the bars after it
         self._opens = True  # these are all bars since the beginning
@@ -139,10 +141,11 @@ class Writing:
         Bar
         """
         _check_count(count)
+        prompt = self._at_home(prompt)
         playing = _playing(prompt)
         if prompt:
             self._instruments = tuple(sorted(playing | set(self.wishes.instruments or ())))
-            self._kept = header(self._instruments, self.wishes.key)
+            self._kept = header(self._instruments, self._mode)
             self._written = [bar_tokens(bar) for bar in prompt]
             self._last = list(prompt[-_MOST_ALIKE:])
         else:
@@ -153,7 +156,7 @@ class Writing:
         for _ in range(count):
             bar = self._bar(metre, tempo)
             metre, tempo = bar.metre, bar.tempo
-            yield bar
+            yield bar.moved(-self._home)
 
     def fill(self, bars: Sequence[Bar], first: int, last: int) -> Iterator[Bar]:
         """Write some bars anew, with those before and after in view.
@@ -173,6 +176,7 @@ class Writing:
             raise BadArgument(
                 f"bars {first + 1} to {last} cannot be filled in; the piece has {len(bars)}"
             )
+        bars = self._at_home(bars)
         room = int(_BESIDE * self._pen.context)
         after: list[Bar] = []
         for bar in bars[last:]:
@@ -183,7 +187,7 @@ class Writing:
         kept = [*bars[:first], *after]
         playing = _playing(kept) or _playing(bars)
         self._instruments = self.wishes.instruments or tuple(sorted(playing))
-        begins = header(sorted(playing | set(self._instruments)), self.wishes.key)
+        begins = header(sorted(playing | set(self._instruments)), self._mode)
         self._know_ranges(bars)
         self._written = [bar_tokens(bar) for bar in bars[:first]]
         self._last = list(bars[:first][-_MOST_ALIKE:])
@@ -194,7 +198,7 @@ class Writing:
             old = bars[place]
             metre = old.metre if self.wishes.metre is None else self.wishes.metre
             tempo = old.tempo if self.wishes.tempo is None else self.wishes.tempo
-            yield self._bar(metre, tempo)
+            yield self._bar(metre, tempo).moved(-self._home)
 
     def add(self, bars: Sequence[Bar], instrument: int) -> Iterator[Bar]:
         """Write a part to bars.
@@ -210,20 +214,21 @@ class Writing:
         Bar
             What the part plays.
         """
+        bars = self._at_home(bars)
         playing = _playing(bars)
         if instrument in playing:
             raise BadArgument(
                 f"{instrument_name(instrument)} plays already; add another instrument, or write "
                 "bars anew with --infill"
             )
-        self._kept = header(sorted(playing), self.wishes.key) + adding(instrument)
+        self._kept = header(sorted(playing), self._mode) + adding(instrument)
         self._instruments = (instrument,)
         self._know_ranges(())
         self._view()
         most = self._pen.context // 2 - len(self._kept)
         for bar in bars:
             given = [*bar_tokens(bar)[:most], PART]
-            yield self._bar(bar.metre, bar.tempo, given)
+            yield self._bar(bar.metre, bar.tempo, given).moved(-self._home)
 
     # ---- a bar -----------------------------------------------------------------------------
 
@@ -344,24 +349,38 @@ class Writing:
         self._logits = self._pen.read(tokens)
         return self._logits
 
+    @property
+    def _mode(self) -> int | None:
+        """The key as the network knows it: C major or C minor."""
+        return None if self.wishes.key is None else self.wishes.key % 2
+
+    def _at_home(self, bars: Sequence[Bar]) -> list[Bar]:
+        """Move bars to C, and remember where they come from."""
+        self._home = 0 if self.wishes.key is None else home(self.wishes.key)
+        return [bar.moved(self._home) for bar in bars]
+
     def _begin(self) -> None:
         """Say what a new piece is to be: what was wished, and for the rest whatever comes."""
+        import torch
+
         wishes = self.wishes
-        self._kept = [BEGIN]
-        if wishes.key is not None:
-            self._kept.append(FIRST["key"] + wishes.key)
+        if wishes.key is None:  # the network says which mode; one tonic is as good as another
+            tonic = int(torch.randint(12, (1,), generator=self._generator))
+            self._home = home(2 * tonic)
+        self._kept = [BEGIN] if self._mode is None else header((), self._mode)
         if wishes.instruments is not None:
-            self._kept = header(wishes.instruments, wishes.key)
+            self._kept = header(wishes.instruments, self._mode)
             return
         reading = Reading()
-        self._pen.back(0)
-        logits = self._pen.read(self._kept)
         for token in self._kept:
             reading.read(token)
+        self._pen.back(0)
+        logits = self._pen.read(self._kept)
         while True:
             may = reading.may_come()
             may[FIRST["bar"] : FIRST["tempo"]] = False
-            if len(self._kept) == 1 + (wishes.key is not None):
+            may[FIRST["key"] + 2 : FIRST["key"] + 24] = False
+            if KINDS[self._kept[-1]] != "instrument":
                 may[OPENING] = False  # somebody plays
             token = self._chosen(logits, may, 0)
             if token == OPENING:
@@ -374,7 +393,10 @@ class Writing:
 
     def _know_ranges(self, bars: Sequence[Bar]) -> None:
         """Keep to what the instruments can play, and to what they already do."""
-        self._ranges = {number: range_of(number) for number in range(DRUMS + 1)}
+        self._ranges = {DRUMS: range_of(DRUMS)}
+        for number in range(DRUMS):
+            low, high = range_of(number)
+            self._ranges[number] = max(low + self._home, 0), min(high + self._home, 127)
         for bar in bars:
             for note in bar.notes:
                 low, high = self._ranges[note.instrument]

@@ -122,8 +122,8 @@ def train_composer(
         seed=training.seed,
         device=training.device,
     )
-    excerpts = Excerpts(learn, context, BATCH, setting.transposed)
-    judged = Excerpts(validate, context, BATCH, 0).fixed(JUDGED, training.seed)
+    excerpts = Excerpts(learn, context, BATCH)
+    judged = Excerpts(validate, context, BATCH).fixed(JUDGED, training.seed)
     about = {
         "learned from": fingerprint(learn),
         "judged by": fingerprint(validate),

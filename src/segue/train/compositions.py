@@ -4,6 +4,7 @@ A window of a piece is written in one of three ways (see `segue.represent.score.
 bar; with some bars taken out and told last, after those that stand behind and before them (Bavarian
 et al., "Efficient Training of Language Models to Fill in the Middle", 2022); or each bar with one
 part told last. Key and instruments are told before, but not always, so that neither must be known.
+All pieces are moved to C: what is learned of one key is known of all.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from segue.records import Score
 from segue.represent.score.grid import bars_on_grid
 from segue.represent.score.harmony import find_key
 from segue.represent.score.tokens import adding, bar_tokens, bar_with_part, filling, header
-from segue.represent.score.vocabulary import END, FILLED, OPENING, Bar
+from segue.represent.score.vocabulary import END, FILLED, OPENING, Bar, home
 from segue.train.loop import Batch
 from segue.train.notes import NOTHING
 
@@ -79,17 +80,13 @@ class Excerpts:
     context : int
         Tokens of a window at most.
     batch : int
-    transposed : int
-        Semitones that a window is moved by at most.
     """
 
-    def __init__(
-        self, pieces: Sequence[Composition], context: int, batch: int, transposed: int
-    ) -> None:
+    def __init__(self, pieces: Sequence[Composition], context: int, batch: int) -> None:
         if not pieces:
             raise BadArgument("no piece to draw from")
         self._pieces = pieces
-        self._context, self._batch, self._transposed = context, batch, transposed
+        self._context, self._batch = context, batch
         # By the roots of their lengths: long pieces are no better than many short ones.
         notes = np.array([sum(len(bar.notes) for bar in piece.bars) for piece in pieces])
         self._weights = np.sqrt(notes) / np.sqrt(notes).sum()
@@ -104,22 +101,19 @@ class Excerpts:
         return [self.draw(np.random.default_rng([seed, number])) for number in range(batches)]
 
     def _window(self, piece: Composition, rng: np.random.Generator) -> list[int]:
-        by = int(rng.integers(-self._transposed, self._transposed + 1))
         way = rng.random()
         start = 0 if rng.random() < FROM_THE_OPENING else int(rng.integers(len(piece.bars)))
         if way < FILLING:
-            tokens = self._filled(piece, start, by, rng)
+            tokens = self._filled(piece, start, rng)
         elif way < FILLING + ADDING:
-            tokens = self._added(piece, start, by, rng)
+            tokens = self._added(piece, start, rng)
         else:
-            tokens = self._gone_on(piece, start, by, rng)
+            tokens = self._gone_on(piece, start, rng)
         return tokens[: self._context]
 
-    def _gone_on(
-        self, piece: Composition, start: int, by: int, rng: np.random.Generator
-    ) -> list[int]:
-        bars, by = self._bars(piece, start, by)
-        tokens = _said(bars, piece.key, by, rng)
+    def _gone_on(self, piece: Composition, start: int, rng: np.random.Generator) -> list[int]:
+        bars = self._bars(piece, start)
+        tokens = _said(bars, piece.key, rng)
         tokens += [OPENING] if not start else []
         for bar in bars:
             tokens += bar_tokens(bar)
@@ -127,58 +121,50 @@ class Excerpts:
             tokens.append(END)
         return tokens
 
-    def _filled(
-        self, piece: Composition, start: int, by: int, rng: np.random.Generator
-    ) -> list[int]:
-        bars, by = self._bars(piece, start, by)
+    def _filled(self, piece: Composition, start: int, rng: np.random.Generator) -> list[int]:
+        bars = self._bars(piece, start)
         written = [bar_tokens(bar) for bar in bars]
         beside = int(BESIDE * self._context)
         before = int(rng.integers(0, _fitting(written, beside) + 1))
         count = int(rng.integers(1, FILLED + 1)) if rng.random() < 0.5 else int(rng.integers(1, 5))
         count = min(count, len(bars) - before)
         if count < 1:
-            return self._gone_on(piece, start, by, rng)
+            return self._gone_on(piece, start, rng)
         after = _fitting(written[before + count :], beside)
-        tokens = _said(bars[: before + count + after], piece.key, by, rng)
+        tokens = _said(bars[: before + count + after], piece.key, rng)
         tokens += filling(count, bars[before + count : before + count + after])
         tokens += [OPENING] if not start else []
         for bar in written[: before + count]:
             tokens += bar
         return [*tokens, END]
 
-    def _added(
-        self, piece: Composition, start: int, by: int, rng: np.random.Generator
-    ) -> list[int]:
-        bars, by = self._bars(piece, start, by)
+    def _added(self, piece: Composition, start: int, rng: np.random.Generator) -> list[int]:
+        bars = self._bars(piece, start)
         playing = sorted(frozenset[int]().union(*(bar.instruments for bar in bars)))
         if len(playing) < 2:
-            return self._gone_on(piece, start, by, rng)
+            return self._gone_on(piece, start, rng)
         added = int(rng.choice(playing))
         others = [bar.only(bar.instruments - {added}) for bar in bars]
-        tokens = _said(others, piece.key, by, rng) + adding(added)
+        tokens = _said(others, piece.key, rng) + adding(added)
         tokens += [OPENING] if not start else []
         for bar in bars:
             tokens += bar_with_part(bar, added)
         return [*tokens, END] if start + len(bars) == len(piece.bars) else tokens
 
-    def _bars(self, piece: Composition, start: int, by: int) -> tuple[list[Bar], int]:
-        """Return bars that fill a window, and by what they are transposed: 0 to stay in range."""
+    def _bars(self, piece: Composition, start: int) -> list[Bar]:
+        """Return bars that fill a window, in C."""
         length, last = 0, start
         while last < len(piece.bars) and length < self._context:
             length += len(bar_tokens(piece.bars[last]))
             last += 1
-        bars = list(piece.bars[start:last])
-        moved = [bar.moved(by) for bar in bars]
-        found = [bar for bar in moved if bar is not None]
-        return (found, by) if len(found) == len(bars) else (bars, 0)
+        return [bar.moved(home(piece.key)) for bar in piece.bars[start:last]]
 
 
-def _said(bars: Sequence[Bar], key: int, by: int, rng: np.random.Generator) -> list[int]:
+def _said(bars: Sequence[Bar], key: int, rng: np.random.Generator) -> list[int]:
     playing = frozenset[int]().union(*(bar.instruments for bar in bars))
-    moved = (key // 2 + by) % 12 * 2 + key % 2
     return header(
         () if rng.random() < INSTRUMENTS_UNSAID else playing,
-        None if rng.random() < KEY_UNSAID else moved,
+        None if rng.random() < KEY_UNSAID else key % 2,
     )
 
 

@@ -116,15 +116,24 @@ class Bar(NamedTuple):
             pedals=tuple(pedal for pedal in self.pedals if pedal.instrument in instruments),
         )
 
-    def moved(self, semitones: int) -> "Bar | None":
-        """Transpose all but the drums; None where a pitch would leave the range of MIDI."""
+    def moved(self, semitones: int) -> "Bar":
+        """Transpose all but the drums; what would leave the range of MIDI moves by an octave."""
         notes = tuple(
-            note if note.instrument == DRUMS else note._replace(pitch=note.pitch + semitones)
+            note
+            if note.instrument == DRUMS
+            else note._replace(pitch=_in_range(note.pitch + semitones))
             for note in self.notes
         )
-        if any(not 0 <= note.pitch < 128 for note in notes):
-            return None
         return self._replace(notes=notes)
+
+
+def home(key: int) -> int:
+    """Return by how many semitones, -6 to 5, music in a key is moved to C."""
+    return (-(key // 2) + 6) % 12 - 6
+
+
+def _in_range(pitch: int) -> int:
+    return pitch + 12 if pitch < 0 else pitch - 12 if pitch > 127 else pitch
 
 
 def told(token: int) -> str:
