@@ -2,11 +2,12 @@
 
     python bench/chorales.py --data ../shared/data --work .bench-cache/chorales --learn firmly
     python bench/chorales.py --data ../shared/data --work .bench-cache/chorales
+    python bench/chorales.py --data ../shared/data --work .bench-cache/chorales --ship firmly
 
 The first learns one of `RUNS`, or goes on where it was interrupted; the second makes the table of
-the best weights of each so far, as judged by the validation set, also while the first runs. The
-published division into 229, 76 and 77 chorales; what is learned from is transposed, nothing is
-added.
+the best weights of each so far, as judged by the validation set, also while the first runs; the
+third writes the weights that come with Segue, for `segue harmonise`. The published division into
+229, 76 and 77 chorales; what is learned from is transposed, nothing is added.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import tables
 import witten_bell
 from segue.model.checkpoint import load_checkpoint
 from segue.model.score.chorale import PITCHES, ChoraleConfig, ChoraleTransformer, numbers
+from segue.model.score.chorale_weights import SHIPPED, load_chorales, save_chorales
 from segue.model.score.transformer import StackConfig
 from segue.train.loop import BEST, STATE, Progress
 from segue.train.notes import NoteTraining, Piece, Tokens, load_best, train_notes
@@ -100,13 +102,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--learn", choices=sorted(RUNS))
+    parser.add_argument("--ship", choices=sorted(RUNS))
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     pieces = chorales(options.data)
     if options.learn:
         learn(options.learn, pieces, options.work / options.learn)
-    show(pieces, options.work)
+    if options.ship:
+        ship(options.ship, pieces, options.work / options.ship)
+    else:
+        show(pieces, options.work)
 
 
 def chorales(data: Path) -> dict[str, list[Piece]]:
@@ -157,6 +163,19 @@ def learn(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
         resume=resume,
         watch=watch,
     )
+
+
+def ship(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
+    """Write the weights that come with Segue, and say what their 8 bits cost."""
+    network = ChoraleTransformer(RUNS[name][0])
+    load_best(network, work)
+    before = {side: float(costs(network, pieces[side]).mean()) for side in ("valid", "test")}
+    save_chorales(network, SHIPPED, {"run": name, "nats": before})
+    shipped = load_chorales()
+    for side, nats in before.items():
+        after = float(costs(shipped, pieces[side]).mean())
+        print(f"{side}: {nats:.4f}, as shipped {after:.4f}")
+    print(f"{SHIPPED}: {SHIPPED.stat().st_size / 1e6:.2f} MB")
 
 
 def show(pieces: dict[str, list[Piece]], work: Path) -> None:

@@ -35,7 +35,7 @@ from segue.represent.score.notes import NoteSequence, note_sequence
 from segue.represent.score.tokens import bar_tokens, header
 from segue.represent.score.vocabulary import DRUMS, OPENING, Bar, bpm_of, steps_of
 from segue.train.composer import ComposerTraining, known_bars, new_network, train_composer
-from segue.train.compositions import Excerpts
+from segue.train.compositions import Composition, Excerpts
 from segue.train.loop import STATE, Progress
 from segue.train.note_lstm import Piece, Windows
 from segue.train.note_lstm import losses as note_losses

@@ -20,6 +20,7 @@ from segue.answers.ranking import Metric, by_tags, rank
 from segue.answers.taste import Taste, leaning
 from segue.answers.usual import USUAL, usual_space, usual_space_of_all
 from segue.errors import BadArgument
+from segue.model.lyrics.spaces import lyrics_spaces
 from segue.model.score.spaces import score_spaces
 from segue.model.sound.spaces import sound_spaces, tag_probabilities
 from segue.query import Filters, resolve, tracks_named
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from segue.ingest.tagging import FileTags
     from segue.journeys import Journeys
     from segue.learning import Learning
+    from segue.lyrics import Songbook
     from segue.measure.retrieval import Retrieval
     from segue.scores import Scores
     from segue.store.listens import ListensSummary
@@ -72,7 +74,8 @@ class Library:
             Else ``$SEGUE_LIBRARY``, else a folder among the user's data.
         """
         path = Path(folder).expanduser() if folder else default_folder()
-        return cls(Store(path, [*sound_spaces().values(), *score_spaces().values()]))
+        spaces = sound_spaces() | score_spaces() | lyrics_spaces()
+        return cls(Store(path, spaces.values()))
 
     def close(self) -> None:
         """Close the library; nothing is left to be written."""
@@ -101,6 +104,8 @@ class Library:
         paths: Sequence[str | Path],
         *,
         workers: int | None = None,
+        keep_sections: bool = False,
+        fold_case: bool = False,
         watch: "Watcher | None" = None,
     ) -> "AddReport":
         """Add files and folders, or bring what is known of them up to date.
@@ -110,6 +115,9 @@ class Library:
         paths : sequence of str or Path
         workers : int, optional
             Decoding processes, at least 1; else one per core.
+        keep_sections, fold_case : bool
+            Of the words that are read now: keep headers such as ``[Chorus]``; make all lower
+            case.
         watch : callable, optional
             Told a `segue.ingest.add.Progress` after each file.
 
@@ -118,6 +126,7 @@ class Library:
         AddReport
             Files that cannot be read are in its `failures`; the others are added.
         """
+        from segue.formats.lyrics.text import TextForm
         from segue.ingest.add import add  # searching needs no decoder
 
         whole = [Path(path).expanduser() for path in paths]
@@ -127,7 +136,8 @@ class Library:
         count = workers if workers is not None else os.cpu_count() or 1
         if count < 1:
             raise BadArgument(f"{count} workers; at least 1 is needed")
-        report = add(self._store, whole, workers=count, watch=watch)
+        form = TextForm(keep_sections, fold_case)
+        report = add(self._store, whole, workers=count, form=form, watch=watch)
         for kind in self._store.kinds():
             # Made now, so that the first question is quick.
             for space in USUAL[kind]:
@@ -387,6 +397,13 @@ class Library:
         from segue.scores import Scores
 
         return Scores(self._store)
+
+    @property
+    def lyrics(self) -> "Songbook":
+        """Its lyrics: found by a line, and read."""
+        from segue.lyrics import Songbook
+
+        return Songbook(self._store)
 
     @property
     def learning(self) -> "Learning":

@@ -129,6 +129,23 @@ class Tags:
 
 
 @dataclass(frozen=True, slots=True)
+class Lyrics:
+    """The words of a song.
+
+    Attributes
+    ----------
+    text : str
+        Its lines, one empty line between sections. No control characters but the ends of
+        lines, no space at the ends of lines, none empty at either end; of any script.
+    tags : Tags
+        What the file says of the song; "" where it says nothing.
+    """
+
+    text: str
+    tags: Tags = Tags()
+
+
+@dataclass(frozen=True, slots=True)
 class Space:
     """A vector space and everything that must agree before two vectors may be compared.
 
@@ -175,7 +192,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Everything computed from one recording or tune.
+    """Everything computed from one recording, tune or text.
 
     Attributes
     ----------
@@ -184,15 +201,18 @@ class Analysis:
     facts : dict of str to float or str
         The named features shown to the user.
     fingerprint : ndarray of uint32, shape (frames,)
-        For finding the same recording or tune in other files.
+        For finding the same recording, tune or words in other files.
     duration_s : float
-        Of the whole.
+        Of the whole; 0 of words.
+    words : str
+        What is sung, as `Lyrics.text`; "" where nothing is known of it.
     """
 
     vectors: dict[str, FloatArray]
     facts: dict[str, float | str]
     fingerprint: NDArray[np.uint32]
     duration_s: float
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +261,28 @@ class Hit:
     similarity: float
     track: Track
     reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LineHit:
+    """A song whose words come close to a line.
+
+    Attributes
+    ----------
+    rank : int
+        From 1.
+    likeness : float
+        0 to 1: 1 where all that was asked with is there, and nothing else in the line.
+    track : Track
+        Of whichever kind.
+    line : str
+        As it is written; two with " / " between where the question ran over both.
+    """
+
+    rank: int
+    likeness: float
+    track: Track
+    line: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Scores:
         if len(found) > 1:
             raise BadArgument(f"{query!r} names {len(found)} tracks; give the id of one")
         if found[0].kind != "score":
-            raise BadArgument(f"{_name(found[0])} is a recording; this goes with scores")
+            raise BadArgument(f"{_name(found[0])} is no score; this goes with scores")
         return read_score(found[0].path, found[0].tune)
 
     def sample(self, n: int = 4, *, space: str = ROLLS, seed: int = 0) -> list[PianoRoll]:

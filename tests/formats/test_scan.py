@@ -35,10 +35,10 @@ def test_tracker_modules_are_unsupported(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_asked_for_is_never_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").touch()
+    (tmp_path / "notes.doc").touch()
     assert reasons(tmp_path) == []
-    assert reasons(tmp_path / "notes.txt")[0].startswith(
-        "unsupported: .txt; Segue reads aac abc aif"
+    assert reasons(tmp_path / "notes.doc")[0].startswith(
+        "unsupported: .doc; Segue reads aac abc aif"
     )
 
 

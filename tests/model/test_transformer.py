@@ -11,6 +11,7 @@ from segue.model.score.chorale import (
     VOICES,
     ChoraleConfig,
     ChoraleTransformer,
+    Reading,
     numbers,
 )
 from segue.model.score.transformer import (
@@ -206,3 +207,23 @@ def test_pitches_become_numbers_and_only_those_that_are_sung() -> None:
     for wrong in (35, 82, 0):
         with pytest.raises(BadArgument, match=f"a pitch of {wrong}; the voices sing from 36 to 81"):
             numbers(torch.tensor([[wrong, 60]]))
+
+
+def test_reading_frame_by_frame_equals_reading_the_whole(chorale: ChoraleTransformer) -> None:
+    generator = torch.Generator().manual_seed(5)
+    frames = torch.randint(PITCHES, (3, 30, VOICES), generator=generator)
+    frames[:, 8:13] = frames[:, 7:8]  # held, across the place where reading goes on
+    frames[1, 20:24, 2] = 0
+    before = torch.cat([torch.zeros_like(frames[:, :1]), frames[:, :-1]], dim=1)
+    order = torch.tensor([2, 0, 0])
+    with torch.inference_mode():
+        whole = chorale(frames)[order]
+        reading = Reading(chorale.config, 3)
+        chorale.read(before[:, :10], reading)
+        reading.take(order)
+        frames, before = frames[order], before[order]
+        for at in range(10, 30):
+            context = chorale.read(before[:, at : at + 1], reading)
+            for voice in range(VOICES):
+                found = chorale.voice(context, before[:, at], frames[:, at, :voice])
+                torch.testing.assert_close(found, whole[:, at, voice], atol=1e-4, rtol=1e-4)

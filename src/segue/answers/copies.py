@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from segue.records import Kind
 from segue.represent.fingerprint import same_recording
+from segue.represent.lyrics.sameness import HASHES, SAME_TEXT, text_likeness
 from segue.represent.score.shingles import shingle_likeness
 from segue.store import Store
 from segue.store.matrix import Matrix
@@ -20,10 +21,16 @@ def _same_score(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
     return shingle_likeness(a, b) >= SAME_SCORE
 
 
+def _same_text(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
+    # In a space of words there are recordings and scores, too, with fingerprints of their own.
+    return a.shape == b.shape == (HASHES,) and text_likeness(a, b) >= SAME_TEXT
+
+
 #: Tells by their fingerprints whether two tracks of a kind hold the same.
 SAME_MUSIC: Final[dict[Kind, Callable[[NDArray[np.uint32], NDArray[np.uint32]], bool]]] = {
     "sound": same_recording,
     "score": _same_score,
+    "lyrics": _same_text,
 }
 #: Below this cosine two tracks are not looked at as copies of one recording.
 COPY_COSINE: Final = 0.8

@@ -134,9 +134,12 @@ def _subjects(store: Store, query: Query) -> list[_Subject]:
 def _tags_of(subject: _Subject) -> Tags:
     if subject.track:
         return subject.track.tags
+    from segue.formats.lyrics import read_lyrics_tags
     from segue.formats.score import read_score_tags
     from segue.formats.tags import read_tags  # brings in the decoders
 
     if subject.kind == "score":
         return read_score_tags(subject.path, subject.path.parent)[0]
+    if subject.kind == "lyrics":
+        return read_lyrics_tags(subject.path, subject.path.parent)[0]
     return read_tags(subject.path, subject.path.parent)

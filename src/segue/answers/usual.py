@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 USUAL: Final[dict[Kind, tuple[str, ...]]] = {
     "sound": ("sound",),
     "score": ("roll-vae", "score-features"),
+    "lyrics": ("style",),
 }
-#: Where copies of one recording or tune lie close together; it holds every track of its kind.
-COPIES_IN: Final[dict[Kind, str]] = {"sound": "sound", "score": "score-features"}
+#: Where copies of one recording, tune or text lie close together; it holds every track of its kind.
+COPIES_IN: Final[dict[Kind, str]] = {
+    "sound": "sound",
+    "score": "score-features",
+    "lyrics": "style",
+}
 #: The space of a library as a whole holds such a share of its tracks at least.
 _SHARE: Final = 0.9
 

@@ -41,16 +41,19 @@ def traits(store: Store, tracks: Sequence[Track]) -> Traits:
     tracks : sequence of Track
         In order of id.
     """
-    if any(track.kind == "score" for track in tracks):
-        return _of_scores(tracks)
+    kinds = {track.kind for track in tracks}
+    if "lyrics" in kinds:
+        return _of_facts(tracks, _SCALES_OF_LYRICS)
+    if "score" in kinds:
+        return _of_facts(tracks, _SCALES)
     known, found = store.spaces.vectors("tags")
     rows = np.searchsorted(known, [track.id for track in tracks])
     return Traits(TAGS, _standardised(found[rows]))
 
 
-def _of_scores(tracks: Sequence[Track]) -> Traits:
+def _of_facts(tracks: Sequence[Track], scales: "_Scales") -> Traits:
     columns: dict[str, list[float]] = {}
-    for (high, low), measure in _SCALES.items():
+    for (high, low), measure in scales.items():
         values = [measure(track) for track in tracks]
         columns[high] = values
         columns[low] = [-value for value in values]
@@ -89,13 +92,22 @@ def _is_drummed(track: Track) -> float:
 
 
 #: What there is more of, and less of, and by which of a score's facts it is told.
-_SCALES: Final[dict[tuple[str, str], Callable[[Track], float]]] = {
+_Scales = dict[tuple[str, str], Callable[[Track], float]]
+_SCALES: Final[_Scales] = {
     ("fast", "slow"): _log_fact("tempo_bpm"),
     ("minor", "major"): _is_minor,
     ("busy", "sparse"): _log_fact("notes_per_quarter"),
     ("high", "low"): _fact("mean_pitch"),
     ("many voices", "one voice"): _fact("polyphony"),
     ("drums", "no drums"): _is_drummed,
+}
+#: Likewise, of lyrics.
+_SCALES_OF_LYRICS: Final[_Scales] = {
+    ("long lines", "short lines"): _log_fact("syllables_per_line"),
+    ("rhymed", "without rhymes"): _fact("rhymed_lines"),
+    ("with refrains", "no line twice"): _fact("repeated_lines"),
+    ("many stanzas", "few stanzas"): _log_fact("stanzas"),
+    ("long", "short"): _log_fact("words"),
 }
 
 

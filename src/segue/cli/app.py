@@ -39,7 +39,7 @@ SpaceOption = Annotated[
     str | None,
     typer.Option(
         help="Which space; see `segue spaces`. Else the usual one: sound of recordings, "
-        "roll-vae or score-features of scores."
+        "roll-vae or score-features of scores, style of lyrics."
     ),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")]

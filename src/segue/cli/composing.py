@@ -196,7 +196,7 @@ def _tell(made: dict[str, Any]) -> None:
     if shared["bars"]:
         say(
             f"longest passage shared with music learned from: {shared['bars']} different bars of "
-            f"{shared['instrument']}, up to bar {shared['bar']}, with {shared['piece']}"
+            f"{shared['instrument']}, up to bar {shared['last_bar']}, with {shared['piece']}"
         )
     else:
         say("no bar that tells something is shared with music learned from")

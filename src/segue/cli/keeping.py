@@ -20,9 +20,16 @@ def add(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Decoding processes; else one per core.")
     ] = None,
+    keep_sections: Annotated[
+        bool,
+        typer.Option("--keep-sections", help="Of lyrics read now, keep [Chorus] and the like."),
+    ] = False,
+    fold_case: Annotated[
+        bool, typer.Option("--fold-case", help="Make lyrics read now all lower case.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Add recordings, or bring what is known of them up to date.
+    """Add recordings, scores and lyrics, or bring what is known of them up to date.
 
     Unchanged files are not read again. What cannot be read is listed and costs nothing else;
     the exit code is then 1. Interrupt it as you like: the same command goes on.
@@ -31,7 +38,13 @@ def add(
     """
     with open_library(library, begins=True) as lib:
         with progress() as watch:
-            report = lib.add(list(paths), workers=workers, watch=watch)
+            report = lib.add(
+                list(paths),
+                workers=workers,
+                keep_sections=keep_sections,
+                fold_case=fold_case,
+                watch=watch,
+            )
         count = len(lib.tracks())
     if json:
         print_json("add", _add_fields(report, count))
@@ -103,6 +116,8 @@ def _add_fields(report: "AddReport", count: int) -> dict[str, object]:
         "missing": report.missing,
         "passed_over": report.passed_over,
         "failed_before": report.failed_before,
+        "versions": report.versions,
+        "duplicates": report.duplicates,
         "failures": [
             {"path": shown(failure.path), "reason": failure.reason} for failure in report.failures
         ],
@@ -122,6 +137,8 @@ def say_added(report: "AddReport", count: int) -> None:
             (report.unchanged, "unchanged"),
             (report.missing, "missing"),
             (report.passed_over, "other files passed over"),
+            (report.versions, "live or remix versions of songs left out"),
+            (report.duplicates, "songs left out whose words are there already"),
             (len(report.failures), "failed"),
             (report.failed_before, "failed before and not changed since"),
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, app, check_target, open_library
-from segue.cli.output import print_json, print_table, say, shown, track_fields
+from segue.cli.output import print_json, print_table, safe, say, shown, track_fields
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def show(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a track's tags, every named feature, and how it would be described.
+    """Show a track's tags, every named feature, how it would be described, and its words.
 
     Of a score also the chords, bar by bar. A score need not be in the library.
 
@@ -46,15 +46,18 @@ def show(
             score = lib.scores.read(query) if len(found) < 2 else None
         else:
             found, score = lib.describe(query), None
+        words = {item.track.id: lib.lyrics.text(item.track.id) for item in found}
     if output and score is None:
         raise BadArgument("a piano roll is drawn, or played, of one score")
     if output and score:
         write_music(score, output)
     if json:
-        print_json("show", _fields(found, score))
+        print_json("show", _fields(found, score, words))
         return
     for item in found:
         _print_track(item)
+        if words[item.track.id]:
+            say("\n" + "\n".join(map(safe, words[item.track.id].split("\n"))) + "\n")
     if score:
         _print_score(score, with_facts=not found)
     if output:
@@ -83,11 +86,15 @@ def write_music(score: "Score", output: Path) -> None:
         draw_roll(score, output)
 
 
-def _fields(found: "list[Description]", score: "Score | None") -> dict[str, Any]:
+def _fields(
+    found: "list[Description]", score: "Score | None", words: dict[int, str]
+) -> dict[str, Any]:
     from segue.represent.score.harmony import chords
 
     tracks = [
-        track_fields(item.track) | {"features": item.track.facts, "tags": item.tags}
+        track_fields(item.track)
+        | {"features": item.track.facts, "tags": item.tags}
+        | ({"words": words[item.track.id]} if words[item.track.id] else {})
         for item in found
     ]
     if score is None:

@@ -131,7 +131,7 @@ class Composition:
         longest = {
             "bars": shared.bars,
             "piece": shared.piece,
-            "bar": shared.end + 1 + self._offset,
+            "last_bar": shared.end + 1 + self._offset if shared.bars else None,
             "instrument": instrument_name(shared.instrument) if shared.bars else "",
         }
         wishes = asdict(self._writing.wishes)

@@ -119,6 +119,7 @@ class Writing:
         self._generator = torch.Generator().manual_seed(wishes.seed)
         self._kept: list[int] = []  # always in view: what the piece is said to be
         self._written: list[list[int]] = []  # the bars after it
+        self._opens = True  # these are all bars since the beginning
         self._instruments: tuple[int, ...] | None = wishes.instruments
         self._ranges: dict[int, tuple[int, int]] = {}
         self._trails: dict[int, Trail] = {}
@@ -247,6 +248,9 @@ class Writing:
             self._read(tokens)
         self._trails = trails
         self._written.append(tokens)
+        if len(self._written) > self._pen.context:  # more bars than can ever be in view
+            del self._written[0]
+            self._opens = False
         self._last = [*self._last, bar][-_MOST_ALIKE:]
         return bar
 
@@ -334,7 +338,7 @@ class Writing:
             if room < len(current):
                 break
             bars.append(bar)
-        opening = [OPENING] if len(bars) == len(self._written) else []
+        opening = [OPENING] if self._opens and len(bars) == len(self._written) else []
         self._pen.back(0)
         tokens = [*self._kept, *opening, *(token for bar in bars[::-1] for token in bar), *current]
         self._logits = self._pen.read(tokens)

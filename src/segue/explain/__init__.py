@@ -94,6 +94,12 @@ def _score_feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
     return score_feature_shares(a, b)
 
 
+def _style_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
+    from segue.represent.lyrics.features import style_shares
+
+    return style_shares(a, b)
+
+
 def _tag_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
     return dict(zip(TAGS, (a * b).tolist(), strict=True))
 
@@ -103,5 +109,6 @@ _SHARES: Final[dict[str, Callable[[FloatArray, FloatArray], dict[str, float]]]] 
     "musicnn": _musicnn_shares,
     "features": _feature_shares,
     "score-features": _score_feature_shares,
+    "style": _style_shares,
     "tags": _tag_shares,
 }

@@ -30,8 +30,9 @@ SUFFIXES: Final[dict[Kind, frozenset[str]]] = {
         ]
     ),
     "score": frozenset([".mid", ".midi", ".kar", ".musicxml", ".xml", ".mxl", ".abc", ".krn"]),
+    "lyrics": frozenset([".txt", ".lrc", ".md", ".csv", ".json", ".jsonl"]),
 }
-#: Of either kind.
+#: Of any kind.
 READABLE: Final = frozenset().union(*SUFFIXES.values())
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from segue.formats.kinds import READABLE, kind_of
+from segue.formats.lyrics.tables import holds_csv_songs, holds_json_songs
 from segue.formats.whole import is_partial
 from segue.records import FileState, Kind
 
@@ -55,7 +57,15 @@ UNSUPPORTED: Final = frozenset(
 )
 
 
-_XML_HEAD: Final = 4096
+_HEAD: Final = 65_536
+#: Texts that lie beside music and programs and are no lyrics: passed over unless asked for by name.
+_NO_LYRICS: Final = re.compile(
+    r"(read.?me|licen[cs]e|copying|copyright|notice|change.?log|changes|history|news|authors|"
+    r"credits|contributors|contributing|attributions?|acknowledge?ments|install|todo|notes|info|"
+    r"about|index|contents|track.?list(ing)?|playlist|requirements|robots|cmakelists|journal|"
+    r"architecture)([ ._-].*)?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,20 +167,28 @@ def _look(path: bytes, root: bytes, *, asked_for: bool) -> Iterator[Scanned]:
     if not stat.S_ISREG(status.st_mode):
         yield Obstacle(path, root, "not a regular file")
         return
-    if suffix == ".xml" and not asked_for and not _holds_music(path):
+    if not asked_for and not _may_be_music(path, suffix):
         yield PassedOver(path)
         return
     yield Found(path, root, FileState(status.st_size, status.st_mtime_ns), kind)
 
 
-def _holds_music(path: bytes) -> bool:
-    """Tell MusicXML from all else that ends in .xml, by its beginning."""
+def _may_be_music(path: bytes, suffix: str) -> bool:
+    """Tell what is music from all else of such an ending, by its name and its beginning."""
+    name = os.fsdecode(os.path.basename(path))
+    if suffix in {".txt", ".md"}:
+        return _NO_LYRICS.fullmatch(name.removesuffix(Path(name).suffix)) is None
+    if suffix not in {".xml", ".csv", ".json", ".jsonl"}:
+        return True
     try:
         with open(path, "rb") as file:  # Path refuses bytes
-            begins = file.read(_XML_HEAD).replace(b"\0", b"")  # of UTF-16, half of the bytes
+            begins = file.read(_HEAD).replace(b"\0", b"")  # of UTF-16, half of the bytes
     except OSError:
         return True  # the reader will say what is wrong
-    return b"<score-partwise" in begins or b"<score-timewise" in begins
+    if suffix == ".xml":
+        return b"<score-partwise" in begins or b"<score-timewise" in begins
+    holds = holds_csv_songs if suffix == ".csv" else holds_json_songs
+    return holds(begins.decode("utf-8", "replace"))
 
 
 def _why(error: OSError) -> str:

@@ -4,25 +4,33 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from segue.formats.lyrics import is_version
+from segue.formats.lyrics.text import PLAIN, TextForm
+from segue.formats.names import normalise
 from segue.formats.scan import Found, Obstacle, PassedOver, scan
 from segue.ingest.analyse import (
     Answer,
     Decode,
     Decoded,
+    DecodedLyrics,
     DecodedScore,
+    DecodedText,
     DecodedTune,
+    DecodeLyrics,
     DecodeScore,
     Identify,
     Identity,
     Job,
 )
+from segue.ingest.same_words import KnownWords
 from segue.ingest.workers import Fault, Workers
+from segue.model.lyrics.embed import embed_lyrics
 from segue.records import Analysis, Failure, FileState, Kind, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
@@ -36,6 +44,8 @@ TASK: Final = "segue.ingest.analyse:work"
 IDENTIFY_LIMIT_S: Final = 30.0
 DECODE_LIMIT_S: Final = 60.0
 SLOWEST_DISK_BYTES_PER_S: Final = 5e6
+SLOWEST_TEXT_BYTES_PER_S: Final = 1e4  # of a text all is looked at; busy machines are slow
+MOST_TOLD: Final = 5  # broken tunes of one file
 UNSEEN: Final = FileState(0, 0)  # of what cannot even be looked at
 
 
@@ -51,6 +61,8 @@ class AddReport:
     missing: int = 0
     passed_over: int = 0
     failed_before: int = 0
+    versions: int = 0  # songs left out: live, or a remix
+    duplicates: int = 0  # songs left out: words that are there already
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -67,7 +79,12 @@ Watcher = Callable[[Progress], None]
 
 
 def add(
-    store: Store, paths: Sequence[Path], *, workers: int, watch: Watcher | None = None
+    store: Store,
+    paths: Sequence[Path],
+    *,
+    workers: int,
+    form: TextForm = PLAIN,
+    watch: Watcher | None = None,
 ) -> AddReport:
     """Bring the library up to date with files and folders.
 
@@ -79,6 +96,8 @@ def add(
         there is marked missing.
     workers : int
         Decoding processes.
+    form : TextForm
+        What is kept of the words that are read in this run.
     watch : callable, optional
         Told after each file.
 
@@ -94,17 +113,18 @@ def add(
         What was committed before stays.
     """
     with store.writing():
-        run = _Run(store, workers, watch)
+        run = _Run(store, workers, form, watch)
         run.survey(paths)
         run.analyse()
         return run.report
 
 
 class _Run:
-    def __init__(self, store: Store, workers: int, watch: Watcher | None) -> None:
+    def __init__(self, store: Store, workers: int, form: TextForm, watch: Watcher | None) -> None:
         self.report = AddReport()
         self._store = store
         self._worker_count = workers
+        self._form = form
         self._watch = watch
         self._todo: list[tuple[Found, KnownFile | None]] = []
         self._identities: dict[bytes, Identity] = {}
@@ -116,6 +136,7 @@ class _Run:
         self._done = 0
         self._model: SoundModel | None = None
         self._score_model: ScoreModel | None = None
+        self._known_words = KnownWords(store.words)
 
     # ---- what is there -------------------------------------------------------------------
 
@@ -194,6 +215,8 @@ class _Run:
                 self._decoded(found, result)
             elif isinstance(result, DecodedScore):
                 self._decoded_score(found, result)
+            elif isinstance(result, DecodedLyrics):
+                self._decoded_lyrics(found, result)
             elif isinstance(result, Fault):
                 self._lost(found, result.reason)
             if time.monotonic() - self._last_commit > COMMIT_EVERY_S:
@@ -212,8 +235,8 @@ class _Run:
             self._finish(found, partial(self._place, found))
         else:
             self._waiting[identity.content_hash] = []
-            job = Decode(found.path) if found.kind == "sound" else DecodeScore(found.path)
-            workers.submit(job, _limit_s(DECODE_LIMIT_S, found), first=True)
+            limit_s = _limit_s(DECODE_LIMIT_S, found)
+            workers.submit(_decoding(found, self._form), limit_s, first=True)
 
     def _decoded(self, found: Found, decoded: Decoded) -> None:
         if self._model is None:
@@ -226,6 +249,7 @@ class _Run:
             fingerprint=decoded.fingerprint,
             duration_s=decoded.duration_s,
         )
+        analysis = _with_words(analysis, decoded.words)
         self._store_tunes(found, {0: analysis})
 
     def _decoded_score(self, found: Found, decoded: DecodedScore) -> None:
@@ -245,9 +269,46 @@ class _Run:
             self._lost(found, "; ".join(broken))
             return
         self._store_tunes(found, analyses)
+        self._tell_broken(found, broken, len(analyses))
+
+    def _decoded_lyrics(self, found: Found, decoded: DecodedLyrics) -> None:
+        """Store the songs of a file, but live versions, remixes and what is there already."""
+        identity = self._identities[found.path]
+        first = 0 if len(decoded.songs) == 1 else 1
+        analyses: dict[int, Analysis] = {}
+        broken: list[str] = []
+        self._known_words.forget(self._store.files.locate(found.path))
+        for number, song in enumerate(decoded.songs, start=first):
+            tags = _tags_of(identity, number)
+            if not isinstance(song, DecodedText):
+                broken.append(f"song {number}: {song.reason}" if number else song.reason)
+            elif is_version(tags.title):
+                self.report.versions += 1
+            elif self._known_words.hold(tags.artist, song.shingles):
+                self.report.duplicates += 1
+            else:
+                self._known_words.add(tags.artist, song.shingles)
+                empty = Analysis({}, song.facts, song.shingles, 0.0)
+                analyses[number] = _with_words(empty, song)
+        if analyses:
+            self._store_tunes(found, analyses)
+        else:
+            self._left_out(found)
+        self._tell_broken(found, broken, len(analyses))
+
+    def _left_out(self, found: Found) -> None:
+        """Store nothing of a file, and take out what it held before."""
+        self._finish(found, partial(self._store.keep_tunes, found.path, ()))
+        for path in self._waiting.pop(self._identities[found.path].content_hash):
+            twin = self._found[path][0]
+            self._finish(twin, partial(self._store.keep_tunes, path, ()))
+
+    def _tell_broken(self, found: Found, broken: list[str], rest: int) -> None:
         if broken:
-            rest = f"the other {len(analyses)} were added"
-            self._later_fail(found.path, found.state, "; ".join([*broken, rest]))
+            more = len(broken) - MOST_TOLD
+            told = [*broken[:MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
+            told.append(f"the other {rest} were added")
+            self._later_fail(found.path, found.state, "; ".join(told))
 
     def _store_tunes(self, found: Found, analyses: Mapping[int, Analysis]) -> None:
         """Store what a file holds, in place of what it held before."""
@@ -255,6 +316,8 @@ class _Run:
         before = self._found[found.path][1]
 
         def store() -> None:
+            if any(analysis.words for analysis in analyses.values()):
+                self._store.spaces.register({"lyrics"})
             for tune, analysis in analyses.items():
                 self._store.add_track(
                     found.path,
@@ -290,6 +353,10 @@ class _Run:
             self.report.unchanged += 1
             return
         gone = [path for path in same if not os.path.lexists(path)]
+        if found.kind == "lyrics" and not gone and self._is_same_artist(identity, same):
+            self._store.keep_tunes(found.path, ())
+            self.report.duplicates += len(next(iter(same.values())))
+            return
         tracks = same[(gone or list(same))[0]]
         for track in tracks:
             if gone:
@@ -302,6 +369,14 @@ class _Run:
             self.report.moved += 1
         else:
             self.report.copied += 1
+
+    def _is_same_artist(self, identity: Identity, same: Mapping[Path, list[Track]]) -> bool:
+        """Tell whether a copy of a text is of the artist that has it already."""
+        artists = {normalise(tags.artist) for tags in identity.tags}
+        return any(
+            artists <= {normalise(track.tags.artist) for track in tracks}
+            for tracks in same.values()
+        )
 
     def _lost(self, found: Found, reason: str) -> None:
         self._later_fail(found.path, found.state, reason)
@@ -334,13 +409,30 @@ class _Run:
         self._last_commit = time.monotonic()
 
 
+def _decoding(found: Found, form: TextForm) -> Job:
+    if found.kind == "sound":
+        return Decode(found.path, form=form)
+    if found.kind == "score":
+        return DecodeScore(found.path, form)
+    return DecodeLyrics(found.path, form)
+
+
 def _analysis(tune: DecodedTune, model: "ScoreModel") -> Analysis:
-    return Analysis(
+    analysis = Analysis(
         vectors=model.embed(tune.bars, tune.features),
         facts=tune.facts,
         fingerprint=tune.shingles,
         duration_s=tune.duration_s,
     )
+    return _with_words(analysis, tune.words)
+
+
+def _with_words(analysis: Analysis, words: DecodedText | None) -> Analysis:
+    """Join words to what they belong to: a place among all words, and the text."""
+    if words is None:
+        return analysis
+    vectors = analysis.vectors | embed_lyrics(words.features)
+    return replace(analysis, vectors=vectors, words=words.text)
 
 
 def _tags_of(identity: Identity, tune: int) -> Tags:
@@ -353,4 +445,7 @@ def _below(path: bytes, folders: Iterable[bytes]) -> bool:
 
 
 def _limit_s(base_s: float, found: Found) -> float:
-    return base_s + found.state.size / SLOWEST_DISK_BYTES_PER_S
+    text = found.kind == "lyrics"
+    return base_s + found.state.size / (
+        SLOWEST_TEXT_BYTES_PER_S if text else SLOWEST_DISK_BYTES_PER_S
+    )

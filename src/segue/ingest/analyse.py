@@ -2,17 +2,23 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, Unreadable
+from segue.formats.lyrics import BrokenSong, read_lyrics, read_lyrics_tags
+from segue.formats.lyrics.embedded import words_in_score, words_in_sound
+from segue.formats.lyrics.text import PLAIN, TextForm
 from segue.formats.score import Broken, read_score_tags, read_scores
 from segue.formats.sound import read_sound
 from segue.formats.tags import read_tags
-from segue.records import FloatArray, Kind, Score, Span, Tags
+from segue.records import FloatArray, Kind, Lyrics, Score, Span, Tags
+from segue.represent.lyrics.words import words_of
 from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 
 
@@ -31,6 +37,7 @@ class Decode:
 
     path: bytes
     passage: Span | None = None
+    form: TextForm = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,15 @@ class DecodeScore:
     """Asks for the tunes of a file, as the models take them."""
 
     path: bytes
+    form: TextForm = PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLyrics:
+    """Asks for the songs of a file of lyrics, as the models take them."""
+
+    path: bytes
+    form: TextForm = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +64,7 @@ class ReadScore:
     tune: int = 0
 
 
-Job = Identify | Decode | DecodeScore | ReadScore
+Job = Identify | Decode | DecodeScore | DecodeLyrics | ReadScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,16 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodedText:
+    """The words of a song as the models take them; see the functions of `segue.represent`."""
+
+    text: str
+    features: FloatArray  # raw, in the order of STYLE_FEATURE_NAMES
+    facts: dict[str, float | str]
+    shingles: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
     """A recording as the models take it; see the functions of `segue.represent`."""
 
@@ -68,6 +94,7 @@ class Decoded:
     facts: dict[str, float | str]
     fingerprint: NDArray[np.uint32]
     duration_s: float
+    words: DecodedText | None = None  # that the file carries along
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +106,7 @@ class DecodedTune:
     facts: dict[str, float | str]
     shingles: NDArray[np.uint32]
     duration_s: float
+    words: DecodedText | None = None  # that the file carries along
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +116,14 @@ class DecodedScore:
     tunes: tuple[DecodedTune | Broken, ...]
 
 
-Answer = Identity | Decoded | DecodedScore | Score
+@dataclass(frozen=True, slots=True)
+class DecodedLyrics:
+    """The songs of a file, in order; `BrokenSong` where one cannot be read."""
+
+    songs: tuple[DecodedText | BrokenSong, ...]
+
+
+Answer = Identity | Decoded | DecodedScore | DecodedLyrics | Score
 
 
 def work(job: Job) -> Answer:
@@ -97,10 +132,16 @@ def work(job: Job) -> Answer:
     if isinstance(job, Identify):
         return _identify(path, Path(os.fsdecode(job.root)), job.kind)
     if isinstance(job, DecodeScore):
-        return DecodedScore(tuple(_tune(found) for found in read_scores(path)))
+        tunes = [_tune(found) for found in read_scores(path)]
+        if len(tunes) == 1 and isinstance(tunes[0], DecodedTune):
+            words = _carried(words_in_score(path, job.form))
+            tunes = [replace(tunes[0], words=words)]
+        return DecodedScore(tuple(tunes))
+    if isinstance(job, DecodeLyrics):
+        return DecodedLyrics(tuple(map(_song, read_lyrics(path, job.form))))
     if isinstance(job, ReadScore):
         return _read_score(path, job.tune)
-    return _decode(path, job.passage)
+    return _decode(path, job)
 
 
 def _identify(path: Path, root: Path, kind: Kind) -> Identity:
@@ -113,8 +154,14 @@ def _identify(path: Path, root: Path, kind: Kind) -> Identity:
         raise Unreadable("no permission to read it") from None
     except OSError as error:
         raise Unreadable(f"cannot be read ({error.strerror})") from None
-    tags = (read_tags(path, root),) if kind == "sound" else read_score_tags(path, root)
-    return Identity(content_hash, tags)
+    return Identity(content_hash, _TAGS[kind](path, root))
+
+
+_TAGS: Final[dict[Kind, Callable[[Path, Path], tuple[Tags, ...]]]] = {
+    "sound": lambda path, root: (read_tags(path, root),),
+    "score": read_score_tags,
+    "lyrics": read_lyrics_tags,
+}
 
 
 def _read_score(path: Path, tune: int) -> Score:
@@ -152,12 +199,34 @@ def _tune(score: Score | Broken) -> DecodedTune | Broken:
     return DecodedTune(bars, description.vector, facts, shingles(score), float(facts["duration_s"]))
 
 
-def _decode(path: Path, passage: Span | None) -> Decoded:
+def _song(found: Lyrics | BrokenSong) -> DecodedText | BrokenSong:
+    if isinstance(found, BrokenSong):
+        return found
+    try:
+        return _described(found.text)
+    except BadArgument as error:
+        return BrokenSong(str(error))
+
+
+def _carried(text: str) -> DecodedText | None:
+    """Describe what a recording or a score carries along; too little of it is nothing."""
+    return _described(text) if words_of(text) else None
+
+
+def _described(text: str) -> DecodedText:
+    from segue.represent.lyrics.description import describe_text
+    from segue.represent.lyrics.sameness import text_shingles
+
+    described = describe_text(text)
+    return DecodedText(text, described.vector, described.facts, text_shingles(text))
+
+
+def _decode(path: Path, job: Decode) -> Decoded:
     # Here, for the parent only passes jobs on and need not wait for half of SciPy.
     from segue.represent.features import describe
     from segue.represent.fingerprint import fingerprint
 
-    recording = read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse, only=passage)
+    recording = read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse, only=job.passage)
     description = describe(recording)
     return Decoded(
         patches=musicnn_patches(recording),
@@ -165,4 +234,5 @@ def _decode(path: Path, passage: Span | None) -> Decoded:
         facts=description.facts,
         fingerprint=fingerprint(recording),
         duration_s=recording.duration_s,
+        words=_carried(words_in_sound(path, job.form)),
     )

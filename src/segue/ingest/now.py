@@ -11,8 +11,11 @@ from segue.ingest.analyse import (
     Answer,
     Decode,
     Decoded,
+    DecodedLyrics,
     DecodedScore,
+    DecodedText,
     DecodedTune,
+    DecodeLyrics,
     DecodeScore,
     Job,
     ReadScore,
@@ -45,11 +48,41 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
         from segue.model.score.embed import ScoreModel
 
         tune = decode_tune(path)
-        return ScoreModel().embed(tune.bars, tune.features)
+        return ScoreModel().embed(tune.bars, tune.features) | _of_words(tune.words)
+    if kind_of(path) == "lyrics":
+        if passage:
+            raise BadArgument("--at goes with recordings; ask with the whole text")
+        return _of_words(decode_song(path))
     from segue.model.sound.embed import SoundModel
 
     decoded = decode_now(path, passage)
-    return SoundModel().embed(decoded.patches, decoded.features)
+    return SoundModel().embed(decoded.patches, decoded.features) | _of_words(decoded.words)
+
+
+def _of_words(words: DecodedText | None) -> dict[str, FloatArray]:
+    from segue.model.lyrics.embed import embed_lyrics
+
+    return {} if words is None else embed_lyrics(words.features)
+
+
+def decode_song(path: Path) -> DecodedText:
+    """Read lyrics that need not be in the library, in a worker process.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    BadArgument
+        The file holds many songs.
+    """
+    songs = _now(DecodeLyrics(os.fsencode(path)), DecodedLyrics, path).songs
+    if len(songs) > 1:
+        raise BadArgument(
+            f"{path} holds {len(songs)} songs; add it to a library, and ask with one of them"
+        )
+    if not isinstance(songs[0], DecodedText):
+        raise Unreadable(f"{path}: {songs[0].reason}")
+    return songs[0]
 
 
 def decode_tune(path: Path) -> DecodedTune:

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from segue.explain.pairs import Comparison
     from segue.learning.insight import Reconstruction
     from segue.learning.places import Learned, Watcher
+    from segue.model.score.melody_model import MelodyModel
     from segue.model.score.note_lstm import NoteModel
     from segue.pictures.learned import Filter
     from segue.train.loop import Watcher as TrainingWatcher
+    from segue.train.melody import MelodyTraining
     from segue.train.note_lstm import NoteTraining
     from segue.train.score_options import ScoreTraining
     from segue.train.sound_options import SoundTraining
@@ -142,6 +144,46 @@ class Learning:
     def note_model(self, name: str = "note-lstm") -> "NoteModel":
         """Load a model of notes of this library, else the one that comes with Segue."""
         from segue.learning.notes import load  # brings in torch
+
+        return load(self._store, name)
+
+    def train_melody(
+        self,
+        name: str,
+        training: "MelodyTraining",
+        *,
+        resume: bool = False,
+        anew: bool = False,
+        workers: int | None = None,
+        watch: "Watcher | None" = None,
+        watch_training: "TrainingWatcher | None" = None,
+    ) -> "Learned":
+        """Learn to write melodies from those of the scores of this library.
+
+        Parameters
+        ----------
+        name : str
+            Of the model; `melody_model` gives it back.
+        training : MelodyTraining
+        resume, anew, workers, watch, watch_training
+            As of `train`.
+        """
+        from segue.learning.melody import train  # brings in torch
+
+        return train(
+            self._store,
+            name,
+            training,
+            resume=resume,
+            anew=anew,
+            workers=workers or os.cpu_count() or 1,
+            watch=watch,
+            watch_training=watch_training,
+        )
+
+    def melody_model(self, name: str = "melody") -> "MelodyModel":
+        """Load a model that writes melodies of this library, else the one that comes with Segue."""
+        from segue.learning.melody import load  # brings in torch
 
         return load(self._store, name)
 

@@ -9,13 +9,15 @@ from segue.measure.embeddings import unit
 from segue.model.sound.spaces import TAGS
 from segue.records import FloatArray, Track
 from segue.represent.features import FEATURE_GROUPS, FEATURE_NAMES, standard_scores
+from segue.represent.lyrics.feature_names import STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
+from segue.represent.lyrics.features import standard_style_scores
 from segue.represent.score.bar_likeness import BarPair, bars_alike
 from segue.represent.score.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
 from segue.represent.score.features import standard_score_scores
 from segue.store import Store
 
 #: The space of named numbers of each kind of music.
-_NAMED: Final = {"sound": "features", "score": "score-features"}
+_NAMED: Final = {"sound": "features", "score": "score-features", "lyrics": "style"}
 _KINDS: Final = {"sound": "recording", "score": "score", "lyrics": "text"}
 
 
@@ -45,8 +47,6 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
         )
     if first.id == second.id:
         raise BadArgument(f"both are the track {first.id}; name two")
-    if first.kind not in _NAMED:
-        raise BadArgument(f"there are no named features of {first.kind}")
     space = _NAMED[first.kind]
     vectors = [store.spaces.find_vector(space, track.id) for track in (first, second)]
     if vectors[0] is None or vectors[1] is None:
@@ -59,6 +59,9 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
         named = traits(FEATURE_NAMES, a, b, (standard_scores(a), standard_scores(b)))
         groups = groups_of_traits(FEATURE_GROUPS, a, b)
         tags = _tags(store, first, second)
+    elif first.kind == "lyrics":
+        named = _traits_of_style(a, b)
+        groups = groups_of_traits(STYLE_FEATURE_GROUPS, a, b)
     else:
         scores = (standard_score_scores(a), standard_score_scores(b))
         named = traits(SCORE_FEATURE_NAMES, a, b, scores)
@@ -67,6 +70,12 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
         bars = bars_alike(one, other, n)
     similarities = _similarities(store, first, second)
     return Comparison(first.kind, first, second, similarities, groups, named, tags, bars)
+
+
+def _traits_of_style(a: FloatArray, b: FloatArray) -> tuple[Trait, ...]:
+    """Leave out the runs of characters: which fell into one bucket tells nobody anything."""
+    scores = (standard_style_scores(a), standard_style_scores(b))
+    return traits(STYLE_FEATURE_NAMES, a, b, scores)[STYLE_FEATURE_GROUPS["characters"].stop :]
 
 
 def _similarities(store: Store, first: Track, second: Track) -> dict[str, float]:

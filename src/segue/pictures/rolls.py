@@ -63,7 +63,9 @@ class _Rows:
         return min(self.drums.values(), default=self.low - 0.5) - 0.3
 
 
-def draw_roll(score: Score, target: Path, *, title: str = "") -> None:
+def draw_roll(
+    score: Score, target: Path, *, title: str = "", named: Sequence[Chord] | None = None
+) -> None:
     """Draw what a score plays: a row for some bars, a colour for each part.
 
     Parameters
@@ -73,6 +75,8 @@ def draw_roll(score: Score, target: Path, *, title: str = "") -> None:
         Ends in .png, .svg or .pdf.
     title : str
         Else the score's own title and composer.
+    named : sequence of Chord, optional
+        The chords that are written above it; else those that are found.
 
     Raises
     ------
@@ -85,7 +89,7 @@ def draw_roll(score: Score, target: Path, *, title: str = "") -> None:
     shown = min(len(divided), MOST_BARS)
     firsts = _rows_of(divided, shown)
     rows = _rows(excerpt(score, 0, int(firsts[-1])).parts or score.parts, _DRUM_HEIGHT)
-    names = chords(score)
+    names = chords(score) if named is None else named
     colours = _colours(score.parts)
     height = np.clip((rows.high - rows.bottom) * 0.042, 1.3, 4.8) + 0.35
     legend_lines = -(-len(score.parts) // 6)

@@ -39,6 +39,7 @@ from segue.store.rows import (
 from segue.store.schema import migrate
 from segue.store.spaces import Spaces
 from segue.store.taste import Taste
+from segue.store.words import Words
 from segue.store.written import WrittenTags
 
 DATABASE: Final = "segue.db"
@@ -71,6 +72,8 @@ class Store:
         The planes that were made of spaces.
     taste : Taste
         What is loved, and what is skipped.
+    words : Words
+        What is sung.
     written : WrittenTags
         What was written into files' tags.
     files : Files
@@ -101,6 +104,7 @@ class Store:
             self.listens = Listens(self._db)
             self.maps = Maps(self._db)
             self.taste = Taste(self._db)
+            self.words = Words(self._db)
             self.written = WrittenTags(self._db)
             self.files = Files(self._db)
         except sqlite3.DatabaseError as error:
@@ -193,8 +197,10 @@ class Store:
         )
         track = self.files.track_at(root, relative, tune)
         self.spaces.forget_learned(track)
+        self.spaces.keep_only(track, analysis.vectors)
         for name, vector in analysis.vectors.items():
             self.spaces.put(name, track, vector)
+        self.words.put(track, analysis.words)
         self.files.forget(root, relative)
         return track
 
@@ -236,6 +242,7 @@ class Store:
             " SELECT space, ?, data FROM vectors WHERE track = ?",
             (track, source),
         )
+        self.words.copy(source, track)
         self.spaces.count_changes(track)
         self.files.forget(root, relative)
         return track

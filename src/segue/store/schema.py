@@ -127,11 +127,18 @@ DROP TABLE tracks;
 ALTER TABLE tracks_now RENAME TO tracks;
 CREATE INDEX tracks_by_content ON tracks (content_hash);
 """
+_WORDS: Final = """
+CREATE TABLE lyrics (                      -- the words of a track, of whichever kind
+    track INTEGER PRIMARY KEY REFERENCES tracks(id) ON DELETE CASCADE,
+    text TEXT NOT NULL
+);
+"""
 MIGRATIONS: Final[tuple[str, ...]] = (
     _FIRST_SCHEMA,
     _LEARNED_AND_LISTENS,
     _MAPS_AND_TASTE,
     _TUNES,
+    _WORDS,
 )
 
 

@@ -109,6 +109,20 @@ class Spaces:
         self.count_changes(track)
         self._db.execute(f"DELETE FROM vectors WHERE track = ? AND {changed}", (track,))
 
+    def keep_only(self, track: int, names: Collection[str]) -> None:
+        """Drop a changed file's vectors in Segue's own spaces where it has no place any more."""
+        gone = [self._current[name] for name in self._current if name not in names]
+        self._db.execute(
+            "UPDATE spaces SET changes = changes + 1 WHERE id IN"
+            " (SELECT space FROM vectors WHERE track = ?"
+            " AND space IN (SELECT value FROM json_each(?)))",
+            (track, json.dumps(gone)),
+        )
+        self._db.execute(
+            "DELETE FROM vectors WHERE track = ? AND space IN (SELECT value FROM json_each(?))",
+            (track, json.dumps(gone)),
+        )
+
     def tracks_without(self, name: str) -> list[int]:
         """List the tracks that have no vector in a space, in order."""
         _, space_id, _ = self._find(name)
@@ -230,14 +244,30 @@ class Spaces:
                 continue
             rows = self._db.execute(
                 "SELECT track FROM vectors WHERE space IN (SELECT value FROM json_each(:spaces))"
+                " AND track IN (SELECT id FROM tracks WHERE kind = :kind)"
                 f"{only} GROUP BY track HAVING count(*) = :wanted",
                 {
                     "spaces": json.dumps([current[name] for name in names]),
                     "among": json.dumps(among),
                     "wanted": len(names),
+                    "kind": kind,
                 },
             )
             found.update(row[0] for row in rows)
+        return found - self._without_words(found)
+
+    def _without_words(self, among: Collection[int]) -> set[int]:
+        """List those that have words, and no place yet where all words have one."""
+        current = self._current
+        found: set[int] = set()
+        for space in self._wanted.values():
+            if space.kind == "lyrics":
+                rows = self._db.execute(
+                    "SELECT track FROM lyrics WHERE track NOT IN"
+                    " (SELECT track FROM vectors WHERE space = ?)",
+                    (current.get(space.name, 0),),
+                )
+                found.update(row[0] for row in rows if row[0] in among)
         return found
 
     @property

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.errors import BadArgument
-from segue.model.score.transformer import INITIAL_SPREAD, Stack, StackConfig, dropped
+from segue.model.score.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
 
 VOICES: Final = 4
 #: MIDI pitch of number 1; number 0 is silence.
@@ -84,6 +84,34 @@ def numbers(pitches: Tensor) -> Tensor:
     return torch.where(pitches < 0, 0, pitches - LOWEST + 1)
 
 
+class Reading:
+    """What is remembered of the frames read so far, so that the next costs one frame, not all.
+
+    Parameters
+    ----------
+    config : ChoraleConfig
+    count : int
+        Chorales read side by side, B.
+    """
+
+    def __init__(self, config: ChoraleConfig, count: int) -> None:
+        self.cache = Cache(config.stack, count)
+        #: The last frame read, shape (B, 4), and for how many frames each voice had held.
+        self.last: Tensor | None = None
+        self.held: Tensor | None = None
+
+    def take(self, rows: Tensor) -> None:
+        """Go on with some chorales, in this order: one may come several times.
+
+        Parameters
+        ----------
+        rows : Tensor, shape (any,), int64
+        """
+        self.cache.take(rows)
+        if self.last is not None and self.held is not None:
+            self.last, self.held = self.last[rows], self.held[rows]
+
+
 class ChoraleTransformer(nn.Module):
     """Says how likely each pitch of each voice is, given all that was sung before it."""
 
@@ -128,18 +156,72 @@ class ChoraleTransformer(nn.Module):
         B, T, _ = frames.shape
         before = torch.cat([frames.new_zeros(B, 1, VOICES), frames[:, :-1]], dim=1)
         context = self.stack(self._read(before))
-        steps = _steps(before, frames)
-        offset = torch.arange(VOICES, device=frames.device)
-        known = self.found(frames + offset * PITCHES) + self.found_step(steps + offset * _STEPS)
         # A voice knows those above it: their sum, moved on by one voice.
-        above = F.pad(known.cumsum(dim=2)[:, :, :-1], (0, 0, 1, 0))
+        above = F.pad(self._known(before, frames).cumsum(dim=2)[:, :, :-1], (0, 0, 1, 0))
         x = self.voices(context).view(B, T, VOICES, -1) + above
+        beside = F.pad(frames[:, :, :-1], (1, 0))  # the voice above; silence above the soprano
+        return self._weighed(x, before, beside, self.voice_pitch)
+
+    def read(self, frames: Tensor, reading: Reading) -> Tensor:
+        """Read frames after those read before, and return what is known of the next one.
+
+        What is read first of all is a frame of silence, as everywhere in training.
+
+        Parameters
+        ----------
+        frames : Tensor, shape (B, T, 4), int64
+            Numbers of pitches.
+        reading : Reading
+            It then holds these frames, too.
+
+        Returns
+        -------
+        Tensor, shape (B, 4, D)
+            For `voice`.
+        """
+        last = self.stack(self._read(frames, reading), reading.cache)[:, -1]
+        return self.voices(last).view(len(frames), VOICES, -1)  # type: ignore[no-any-return]
+
+    def voice(self, context: Tensor, before: Tensor, above: Tensor) -> Tensor:
+        """Return the logits of one voice of the next frame.
+
+        Parameters
+        ----------
+        context : Tensor, shape (B, 4, D)
+            What `read` returned.
+        before : Tensor, shape (B, 4), int64
+            The frame read last.
+        above : Tensor, shape (B, voices), int64
+            What the voices above sing in the next frame; none where the soprano is asked for.
+
+        Returns
+        -------
+        Tensor, shape (B, N)
+        """
+        number = above.shape[1]
+        x = context[:, number : number + 1]
+        if number:
+            known = self._known(before[:, :number], above)
+            x = x + known.sum(dim=1, keepdim=True)
+        beside = above[:, -1:] if number else torch.zeros_like(before[:, :1])
+        reference = before[:, number : number + 1]
+        return self._weighed(x, reference, beside, self.voice_pitch[number : number + 1])[:, 0]
+
+    def _known(self, before: Tensor, frames: Tensor) -> Tensor:
+        """Return what is told of voices to those below, shape (…, voices, D)."""
+        offset = torch.arange(frames.shape[-1], device=frames.device)
+        steps = _steps(before, frames)
+        found: Tensor = self.found(frames + offset * PITCHES)
+        moved: Tensor = self.found_step(steps + offset * _STEPS)
+        return found + moved
+
+    def _weighed(self, x: Tensor, before: Tensor, beside: Tensor, usual: Tensor) -> Tensor:
+        """Return the logits of voices, from what is known of each, shape (…, voices, D)."""
         for layer in self.head:
             x = layer(x)
         x = self.norm(x)
-        logits = self.pitch(x) + self.voice_pitch
+        logits = self.pitch(x) + usual
         logits = logits + self._to_pitches(self.step(x), before)
-        beside = F.pad(frames[:, :, :-1], (1, 0))  # the voice above; silence above the soprano
         return logits + self._to_pitches(self.interval(x), beside)  # type: ignore[no-any-return]
 
     def loss(self, frames: Tensor, wanted: Tensor) -> Tensor:
@@ -155,22 +237,28 @@ class ChoraleTransformer(nn.Module):
         logits = self(frames.clamp(min=0)).float()
         return F.cross_entropy(logits.flatten(0, 2), wanted.flatten(), ignore_index=-1)
 
-    def _read(self, before: Tensor) -> Tensor:
+    def _read(self, before: Tensor, reading: Reading | None = None) -> Tensor:
         """Return what the layers read: of the frame before each, shape (B, T, D)."""
+        first = reading.cache.length if reading else 0
+        last = reading.last if reading else None
+        held = _held(before, last, reading.held if reading else None)
+        if reading:
+            reading.last, reading.held = before[:, -1], held[:, -1]
         offset = torch.arange(VOICES, device=before.device)
-        earlier = torch.cat([before[:, :1], before[:, :-1]], dim=1)
+        earlier = torch.cat([before[:, :1] if last is None else last[:, None], before[:, :-1]], 1)
         bass = before[..., VOICES - 1 :]
         above = before[..., : VOICES - 1]
         over = torch.where((above > 0) & (bass > 0), (above - bass) % 12, _OVER_BASS - 1)
-        place = torch.arange(before.shape[1], device=before.device) % BAR
+        place = torch.arange(first, first + before.shape[1], device=before.device) % BAR
         x = (
             self._told(self.sung(before + offset * PITCHES))
-            + self._told(self.held(_held(before) + offset * (LONGEST + 1)))
+            + self._told(self.held(held + offset * (LONGEST + 1)))
             + self._told(self.moved(_steps(earlier, before) + offset * _STEPS))
             + self._told(self.over_bass(over + offset[: VOICES - 1] * _OVER_BASS))
             + self.place(place)
         )
-        x = torch.cat([x[:, :1] + self.beginning, x[:, 1:]], dim=1)
+        if not first:
+            x = torch.cat([x[:, :1] + self.beginning, x[:, 1:]], dim=1)
         return dropped(x, self.config.stack.dropout) if self.training else x
 
     def _told(self, found: Tensor) -> Tensor:
@@ -225,10 +313,16 @@ def _steps(first: Tensor, second: Tensor) -> Tensor:
     return torch.where((first == 0) ^ (second == 0), _STEPS - 1, steps)
 
 
-def _held(frames: Tensor) -> Tensor:
-    """Return for how many frames each voice has held its pitch, from 0 to `LONGEST`."""
+def _held(frames: Tensor, last: Tensor | None = None, held: Tensor | None = None) -> Tensor:
+    """Return for how many frames each voice has held its pitch, from 0 to `LONGEST`.
+
+    `last` is the frame before the first, shape (B, 4), and `held` the same of it.
+    """
     times = torch.arange(frames.shape[1], device=frames.device)[:, None]
     changed = torch.ones_like(frames, dtype=torch.bool)
     changed[:, 1:] = frames[:, 1:] != frames[:, :-1]
-    since = torch.where(changed, times, 0).cummax(dim=1).values
-    return (times - since).clamp(max=LONGEST)
+    if last is not None:
+        changed[:, 0] = frames[:, 0] != last
+    since = torch.where(changed, times, -1).cummax(dim=1).values
+    before = -1 if held is None else held[:, None]
+    return torch.where(since >= 0, times - since, before + 1 + times).clamp(max=LONGEST)

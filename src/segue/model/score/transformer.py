@@ -146,6 +146,20 @@ class Cache:
             raise BadArgument(f"the cache holds {self.length} positions, not {length}")
         self.length = length
 
+    def take(self, rows: Tensor) -> None:
+        """Go on with some of the sequences, in this order: one may come several times.
+
+        Parameters
+        ----------
+        rows : Tensor, shape (any,), int64
+        """
+        for tables in (self.keys, self.values):
+            for number, table in enumerate(tables):
+                if len(rows) == len(table):
+                    table[:, :, : self.length] = table[rows, :, : self.length]
+                else:
+                    tables[number] = table[rows]
+
 
 class Stack(nn.Module):
     """The layers: from what stands at each position to what may follow there."""

@@ -47,7 +47,7 @@ _OF_THE_KEY: Final = 0.10
 _SCALES: Final = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10, 11))
 #: Two chords in a bar must fit so much better than one.
 _TWO_CHORDS: Final = 0.10
-_NO_CHORD: Final = "N.C."
+NO_CHORD: Final = "N.C."
 _SHARPS: Final = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _FLATS: Final = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
@@ -175,7 +175,7 @@ def chords(score: Score) -> tuple[Chord, ...]:
     divided = bars(score)
     notes = notes_of(score)
     key = find_key(score)
-    of_the_key, spelled = _OF_THE_KEY * _is_of(key), _spelling(key)
+    of_the_key, spelled = _OF_THE_KEY * _is_of(key), spelling(key.tonic, key.mode)
     whole = _fits_of(notes, divided.at, of_the_key)
     middle = (divided.at[:-1] + divided.at[1:]) // 2
     halves = _fits_of(notes, np.sort(np.concatenate([divided.at, middle])), of_the_key)
@@ -224,9 +224,17 @@ def _has_two(divided: Bars, bar: int, halves: _Fits) -> bool:
     return bool(apart > together.max() + _TWO_CHORDS)
 
 
-def _spelling(key: ScoreKey) -> tuple[str, ...]:
-    """Return how the pitch classes are written in a key: with its sharps, or with its flats."""
-    sharps = 7 * (key.tonic + 3 * (key.mode == "minor")) % 12
+def spelling(tonic: int, mode: str) -> tuple[str, ...]:
+    """Return how the pitch classes are written in a key: with its sharps, or with its flats.
+
+    Parameters
+    ----------
+    tonic : int
+        Pitch class, 0 for C.
+    mode : str
+        "major" or "minor".
+    """
+    sharps = 7 * (tonic + 3 * (mode == "minor")) % 12
     if sharps == 0:
         return PITCH_CLASSES
     return _SHARPS if sharps <= 6 else _FLATS
@@ -237,7 +245,7 @@ def _chord(fits: _Fits, at: int, place: tuple[int, int, int], spelled: tuple[str
     bar, start, end = place
     best, bass = int(fits.best[at]), int(fits.bass[at])
     if best < 0:
-        return Chord(bar, start, end, _NO_CHORD, -1, -1, "")
+        return Chord(bar, start, end, NO_CHORD, -1, -1, "")
     root, quality = best % 12, list(_QUALITIES)[best // 12]
     name = spelled[root] + quality
     tones = {(root + tone) % 12 for tone in _QUALITIES[quality]}

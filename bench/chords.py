@@ -1,0 +1,158 @@
+"""How well chords are found for the melodies of songs whose chords are known.
+
+    python bench/chords.py --data ../shared/data --ship
+    python bench/chords.py --data ../shared/data
+
+The first counts POP909's songs, the half that is for development, and writes the tables that come
+with Segue; the second holds them against the other half.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+import chord_songs
+import pop909
+import tables
+from segue.harmonise import key_prior
+from segue.model.score.chord_paths import (
+    KEPT,
+    NONE,
+    QUALITIES,
+    SHIPPED,
+    ChordPath,
+    ChordTables,
+    Learned,
+    best_path,
+    count,
+    drawn_path,
+    load_tables,
+    path_in,
+    save_tables,
+)
+from segue.represent.score.chord_slots import Slots
+from segue.represent.score.harmony import chords as named
+from segue.represent.score.melody import highest
+
+IntArray = NDArray[np.int64]
+#: What a quarter of melody weighs: chosen on a quarter of the half for development.
+TRUST: Final = 1.5
+#: Thirds of the qualities: 0 major, 1 minor, 2 none.
+THIRDS: Final = np.array(
+    [0 if 4 in tones else 1 if 3 in tones else 2 for tones in QUALITIES.values()]
+)
+Song = tuple[pop909.Song, Learned]
+Finding = Callable[[Song], IntArray]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--ship", action="store_true")
+    options = parser.parse_args()
+    archive = options.data / "scores" / "pop909.zip"
+    if options.ship:
+        save_tables(
+            count([one for _, one in chord_songs.songs(archive, "develop")], TRUST), SHIPPED
+        )
+        print(f"{SHIPPED}: {SHIPPED.stat().st_size / 1000:.0f} kB")
+        return
+    keep(list(chord_songs.songs(archive, "test")), load_tables())
+
+
+def keep(songs: Sequence[Song], found: ChordTables) -> None:
+    """Make the table."""
+    alone = replace(found, follows=np.broadcast_to(_usual(found), found.follows.shape))
+    rng = np.random.default_rng(0)
+
+    def usual(song: Song, by: ChordTables = found) -> ChordPath:
+        melody = highest(song[0].score.parts[0], pop909.TICKS)
+        return best_path(by, song[1].slots, key_prior(song[0].score, melody))
+
+    def drawn(song: Song) -> IntArray:
+        best = usual(song)
+        return drawn_path(found, song[1].slots, best.tonic, best.mode, 1.0, rng).chords
+
+    ways: dict[str, Finding] = {
+        "its own chords, by half bars": lambda song: song[1].chords,
+        "**Segue**": lambda song: usual(song).chords,
+        "drawn, temperature 1": drawn,
+        "whatever key is likeliest by the chords alone": lambda song: (
+            best_path(found, song[1].slots, np.zeros(24)).chords
+        ),
+        "told the annotated key": lambda song: (
+            path_in(found, song[1].slots, song[1].tonic, song[1].mode).chords
+        ),
+        "best chord of each half bar, without what follows what": lambda song: (
+            usual(song, alone).chords
+        ),
+        "templates: `segue show` on the melody": templates,
+        "the annotated tonic's triad always": tonic,
+    }
+    rows: list[list[object]] = []
+    for name, way in ways.items():
+        root, triad, changes = np.sum([right(song, way(song)) for song in songs], axis=0)[
+            [0, 1, 3]
+        ] / np.sum([right(song, song[1].chords)[2] for song in songs])
+        rows.append([name, float(root), float(triad), float(4 * changes)])
+        print(rows[-1], flush=True)
+    keys = [(usual(song), song[1]) for song in songs]
+    same = np.mean([path.tonic == song.tonic and path.mode == song.mode for path, song in keys])
+    tables.keep(
+        "chords",
+        "Chords for the melodies of songs",
+        [
+            f"{len(songs)} songs of POP909 that were not counted, from the melody alone: share of "
+            "quarters with the song's own root, and with root and third too; quarters without a "
+            "chord are left out. A melody goes with many chords: no figure here can be 1.\n",
+            tables.table(["", "root", "root and third", "changes in 4 quarters"], rows),
+            f"The key that is found is the annotated one in {same:.1%} of the songs. {KEPT} chords "
+            f"of each mode; a quarter of melody weighs {TRUST:g}.",
+        ],
+    )
+
+
+def right(song: Song, chords: IntArray) -> NDArray[np.float64]:
+    """Return quarters with the right root, with the third too, all, and changes."""
+    told, slots = chord_songs.beats(*song), song[1].slots
+    found = np.repeat(chords, np.diff(slots.edges) // pop909.TICKS)
+    has = told < NONE
+    changes = np.count_nonzero(np.diff(found[has]))
+    told, found = told[has], found[has]
+    root = (told % 12 == found % 12) & (found < NONE)
+    thirds = np.append(THIRDS, -1)
+    third = root & (thirds[told // 12] == thirds[found // 12])
+    return np.array([root.sum(), third.sum(), has.sum(), changes], np.float64)
+
+
+def _usual(found: ChordTables) -> NDArray[np.float64]:
+    """Return how usual each chord is wherever it stands, in the shape of what follows what."""
+    shares = np.exp(found.follows[:, :, :KEPT]).mean(axis=(1, 2), keepdims=True)
+    return np.asarray(np.log(shares), np.float64)
+
+
+def templates(song: Song) -> IntArray:
+    """Name the chords of the melody itself, each lasting until the next."""
+    melody = highest(song[0].score.parts[0], pop909.TICKS)
+    slots: Slots = song[1].slots
+    chords = named(replace(song[0].score, parts=(melody,)))
+    qualities = list(QUALITIES)
+    starts = np.array([chord.start for chord in chords])
+    numbers = np.array(
+        [NONE if c.root < 0 else 12 * qualities.index(c.quality) + c.root for c in chords]
+    )
+    return numbers[np.searchsorted(starts, slots.edges[:-1], side="right") - 1]
+
+
+def tonic(song: Song) -> IntArray:
+    """Hold the triad of the tonic throughout."""
+    return np.full(len(song[1].slots), 12 * song[1].mode + song[1].tonic)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Learn the constants of the space `style`, and measure how well style tells authors apart.
+
+    python bench/lyrics_style.py --data ../shared/data [--write-weights]
+
+The constants, and how much each group of numbers counts, come from the first half of each
+author's songs; everything is measured on the second half, in five folds of neighbouring songs:
+blocks of one long poem never stand on both sides. Poems of the same text count once.
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from segue.records import FloatArray, Lyrics
+from segue.represent.lyrics.feature_names import STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
+from segue.represent.lyrics.features import (
+    LIMIT,
+    VERSION,
+    standardise_style,
+    style_features,
+)
+from segue.represent.lyrics.function_words import FUNCTION_WORDS
+from segue.represent.lyrics.words import words_of
+from tables import keep, table
+from verse import is_develop, verse
+
+WEIGHTS: Final = Path(__file__).parents[1] / "src" / "segue" / "weights" / "style.safetensors"
+LEAST_SCALE: Final = 0.005
+#: The length of each group in the mean; chosen on the first halves, by the nearest neighbour.
+COUNTS: Final = {
+    "characters": 4.0, "function words": 2.0, "lines": 1.5, "metre": 1.0, "rhyme": 0.6,
+    "repetition": 0.6,
+}  # fmt: skip
+FOLDS: Final = 5
+Labels = NDArray[np.str_]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--write-weights", action="store_true")
+    arguments = parser.parse_args()
+    songs = _once(verse(arguments.data))
+    begun = time.process_time()
+    raw = np.stack([style_features(song.text) for song in songs])
+    took_ms = (time.process_time() - begun) / len(songs) * 1000
+    develop = np.array(is_develop(songs))
+    if arguments.write_weights:
+        write_weights(raw[develop])
+    space = standardise_style(raw)
+    test = [song for song, is_for_choice in zip(songs, develop, strict=True) if not is_for_choice]
+    sections = [
+        f"Version {VERSION}; {len(songs)} songs of {len(set(_authors(songs)))} authors, "
+        f"{len(test)} of them for measuring; {took_ms:.1f} ms of processor time each.\n",
+        "## Whose song is it?\n\n" + _songs(test, space[~develop]),
+        "## Each author, by style\n\n" + _each(test, space[~develop]),
+        "## Whose line is it?\n\n" + _lines(songs, develop),
+    ]
+    keep("lyrics_style", "Style of lyrics", sections)
+
+
+def write_weights(raw: FloatArray) -> None:
+    """Mean and scale of each number, and a weight by group."""
+    exact = raw.astype(np.float64)
+    mean, scale = exact.mean(axis=0), np.maximum(exact.std(axis=0), LEAST_SCALE)
+    standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
+    weight = np.ones(len(STYLE_FEATURE_NAMES))
+    for group, at in STYLE_FEATURE_GROUPS.items():
+        weight[at] = COUNTS[group] / np.sqrt(np.mean((standard[:, at] ** 2).sum(axis=1)))
+    constants = {"mean": mean, "scale": scale, "weight": weight}
+    save_file({name: x.astype(np.float32) for name, x in constants.items()}, WEIGHTS)
+
+
+def _once(songs: list[Lyrics]) -> list[Lyrics]:
+    return list({song.text: song for song in reversed(songs)}.values())[::-1]
+
+
+def _authors(songs: list[Lyrics]) -> Labels:
+    return np.array([song.tags.artist for song in songs])
+
+
+def _folds(authors: Labels) -> NDArray[np.int64]:
+    """Cut each author's songs into runs of neighbours."""
+    fold = np.empty(len(authors), np.int64)
+    for author in np.unique(authors):
+        at = np.flatnonzero(authors == author)
+        fold[at] = np.arange(len(at)) * FOLDS // len(at)
+    return fold
+
+
+def _songs(songs: list[Lyrics], space: FloatArray) -> str:
+    authors = _authors(songs)
+    texts = np.array([song.text for song in songs])
+    counted = np.array([_function_shares(song.text) for song in songs])
+    rows: list[tuple[object, ...]] = []
+    ways: list[tuple[str, int | str, Any, Any]] = [
+        ("`style`, logistic regression", space.shape[1], space, _regression(10.0)),
+        (
+            "runs of 1 to 4 characters, tf-idf, logistic regression",
+            "all",
+            texts,
+            make_pipeline(_runs(), _regression(100.0)),
+        ),
+        (
+            "function words alone, logistic regression",
+            len(FUNCTION_WORDS),
+            counted,
+            make_pipeline(StandardScaler(), _regression(0.1)),
+        ),
+    ]
+    for name, size, given, model in ways:
+        right = _told(model, given, authors) == authors
+        rows.append((name, size, float(right.mean()), _balanced(right, authors)))
+    for group, at in STYLE_FEATURE_GROUPS.items():
+        part = space[:, at] * (4.0 / COUNTS[group])
+        right = _told(_regression(10.0), part, authors) == authors
+        rows.append(
+            (f"of `style`: {group}", at.stop - at.start, float(right.mean()),
+             _balanced(right, authors))
+        )  # fmt: skip
+    without = np.delete(
+        space, np.arange(len(STYLE_FEATURE_NAMES))[STYLE_FEATURE_GROUPS["lines"]], 1
+    )
+    right = _told(_regression(10.0), without, authors) == authors
+    rows.append(
+        ("of `style`: all but lines, where the set of the page is", without.shape[1],
+         float(right.mean()), _balanced(right, authors))
+    )  # fmt: skip
+    nearest = _nearest(space, authors) == authors
+    rows.append(
+        ("`style`, nearest neighbour by cosine", space.shape[1], float(nearest.mean()),
+         _balanced(nearest, authors))
+    )  # fmt: skip
+    commonest = max(np.mean(authors == author) for author in np.unique(authors))
+    rows.append(("the commonest author always", "", float(commonest), 1 / len(np.unique(authors))))
+    return table(("", "numbers", "accuracy", "mean over authors"), rows)
+
+
+def _each(songs: list[Lyrics], space: FloatArray) -> str:
+    authors = _authors(songs)
+    told = _told(_regression(10.0), space, authors)
+    rows = []
+    for author in np.unique(authors):
+        of = told[authors == author]
+        wrong = [name for name in of.tolist() if name != author]
+        most = max(set(wrong), key=wrong.count) if wrong else ""
+        rows.append((author, len(of), float(np.mean(of == author)), most))
+    return table(("author", "songs", "found", "most often taken for"), rows)
+
+
+def _lines(songs: list[Lyrics], develop: NDArray[np.bool_]) -> str:
+    """Train on songs of the first halves and on their lines, ask with single lines and fours."""
+    parts = {True: _cut(songs, develop), False: _cut(songs, ~develop)}
+    rows = []
+    for lines, train in parts[True].items():
+        ask = parts[False][lines]
+        known = np.concatenate([_authors(train), _authors(songs)[develop]])
+        texts = [song.text for song in train]
+        texts += [song.text for song, of in zip(songs, develop, strict=True) if of]
+        authors = _authors(ask)
+        style = _regression(10.0, balanced=True).fit(_style(texts), known)
+        told = style.predict(_style([song.text for song in ask]))
+        runs = make_pipeline(_runs(), _regression(100.0, balanced=True)).fit(texts, known)
+        by_runs = runs.predict([song.text for song in ask])
+        rows.append(
+            (lines, len(ask), _balanced(told == authors, authors),
+             _balanced(by_runs == authors, authors))
+        )  # fmt: skip
+    return (
+        "Mean over authors, at most 300 parts of each to learn from and 150 to ask with.\n\n"
+        + table(("lines", "asked", "`style`", "runs of characters, tf-idf"), rows)
+    )
+
+
+def _cut(songs: list[Lyrics], which: NDArray[np.bool_]) -> dict[int, list[Lyrics]]:
+    rng = np.random.default_rng(0)
+    cut: dict[int, list[Lyrics]] = {}
+    for size in (1, 4):
+        found: dict[str, list[Lyrics]] = {}
+        for song, wanted in zip(songs, which, strict=True):
+            if wanted:
+                lines = [line for line in song.text.split("\n") if len(line.split()) > 2]
+                for at in range(0, len(lines) - size + 1, size):
+                    part = Lyrics("\n".join(lines[at : at + size]), song.tags)
+                    found.setdefault(song.tags.artist, []).append(part)
+        most = 300 if which[0] else 150
+        cut[size] = [
+            some[at] for some in found.values() for at in rng.permutation(len(some))[:most]
+        ]
+    return cut
+
+
+def _style(texts: list[str]) -> FloatArray:
+    return standardise_style(np.stack([style_features(text) for text in texts]))
+
+
+def _regression(c: float, *, balanced: bool = False) -> Any:
+    weight = "balanced" if balanced else None
+    return LogisticRegression(C=c, max_iter=500, class_weight=weight)
+
+
+def _runs() -> Any:
+    return TfidfVectorizer(analyzer="char", ngram_range=(1, 4), lowercase=False, sublinear_tf=True,
+                           min_df=2, max_features=60_000)  # fmt: skip
+
+
+def _told(model: Any, given: NDArray[Any], authors: Labels) -> Labels:
+    """Tell each fold by a model of the others."""
+    fold, told = _folds(authors), np.empty_like(authors)
+    for number in range(FOLDS):
+        model.fit(given[fold != number], authors[fold != number])
+        told[fold == number] = model.predict(given[fold == number])
+    return told
+
+
+def _nearest(space: FloatArray, authors: Labels) -> Labels:
+    unit = space / np.linalg.norm(space, axis=1, keepdims=True)
+    cosines, fold = unit @ unit.T, _folds(authors)
+    cosines[fold[:, None] == fold] = -2
+    return np.asarray(authors[cosines.argmax(axis=1)])
+
+
+def _balanced(right: NDArray[np.bool_], authors: Labels) -> float:
+    return float(np.mean([right[authors == author].mean() for author in np.unique(authors)]))
+
+
+def _function_shares(text: str) -> list[float]:
+    words = [word.lower() for word in words_of(text)]
+    return [words.count(word) / max(len(words), 1) for word in FUNCTION_WORDS]
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    main()

@@ -1,0 +1,422 @@
+"""Melodies for chords: learns the shipped weights, and holds what they write against real songs.
+
+    python bench/melody.py --data ../shared/data --work .bench-cache/melody --learn 40
+    python bench/melody.py --data ../shared/data --work .bench-cache/melody --write-weights
+
+The first learns, or goes on where it was interrupted; the second makes the model of the best
+weights so far, and the table, on songs that were not learned from.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lead_sheets import Song, songs
+from segue.measure.generation import overlapping_area, pitch_class_entropy
+from segue.melodies import WrittenMelody, to_score, write_melodies
+from segue.model.checkpoint import load_checkpoint
+from segue.model.score.melody import MelodyConfig, MelodyNetwork
+from segue.model.score.melody_model import MODEL, SHIPPED, MelodyModel
+from segue.model.score.sampling import Sampling
+from segue.model.score.transformer import StackConfig
+from segue.represent.score.harmony import ScoreKey, find_key
+from segue.represent.score.lead_sheet import (
+    LONGEST,
+    LOWEST,
+    NO_ROOT,
+    Chart,
+    IntArray,
+    LeadSheet,
+    by_bars,
+)
+from segue.represent.score.melody_figures import chord_tones, onsets
+from segue.train.loop import BEST, STATE, Progress
+from segue.train.melody import MelodyTraining, train_melody
+from segue.train.melody_told import melody_model
+from tables import keep, table
+
+CONFIG: Final = MelodyConfig(StackConfig(160, 4, 5, context=192, dropout=0.15), ("folk", "pop"))
+TRAINING: Final = MelodyTraining(steps_per_epoch=150, learning_rate=2.5e-3, device="cpu")
+STYLES: Final = CONFIG.styles
+#: Permutations of each song's bars.
+PERMUTED: Final = 3
+#: Songs of each style that are written on, so many of their bars at most, and candidates of each.
+WRITTEN: Final = 40
+BARS: Final = 16
+CANDIDATES: Final = 16
+_MEAN: Final = "mean.module."
+_SCALES: Final = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
+
+Melody = IntArray
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--learn", type=float, help="minutes")
+    parser.add_argument("--write-weights", action="store_true")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    found = songs(options.data)
+    if options.learn:
+        learn(found, options.work, options.learn)
+    model = of_best(found, options.work)
+    model.save(options.work / MODEL, torch.bfloat16)
+    model = MelodyModel.load(options.work / MODEL)
+    if options.write_weights:
+        SHIPPED.write_bytes((options.work / MODEL).read_bytes())
+    show(model, found, options.work)
+
+
+def sheets(found: Sequence[Song], side: str) -> list[LeadSheet]:
+    """Return the sheets of a side."""
+    return [sheet for song in found if song.side == side for sheet in song.sheets]
+
+
+# ---- learning ----------------------------------------------------------------------------
+
+
+def learn(found: Sequence[Song], work: Path, minutes: float) -> None:
+    """Learn, going on where an earlier run stopped."""
+    last = time.monotonic()
+
+    def watch(at: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last > 20:
+            last = time.monotonic()
+            print(
+                f"epoch {at.epoch}/{at.epochs}, step {at.step}/{at.steps}: {at.loss:.4f}, "
+                f"validation {at.validation_loss:.4f}, {at.remaining_s / 60:.0f} minutes to go",
+                flush=True,
+            )
+
+    torch.manual_seed(TRAINING.seed)
+    train_melody(
+        MelodyNetwork(CONFIG),
+        replace(TRAINING, minutes=minutes),
+        sheets(found, "train"),
+        sheets(found, "validation"),
+        work,
+        resume=(work / STATE).exists(),
+        watch=watch,
+    )
+
+
+def of_best(found: Sequence[Song], work: Path) -> MelodyModel:
+    """Make a model of the best weights so far."""
+    saved = load_checkpoint(work / BEST, "best weights")
+    network = MelodyNetwork(CONFIG)
+    network.load_state_dict(
+        {
+            name.removeprefix(_MEAN): each
+            for name, each in saved.tensors.items()
+            if name.startswith(_MEAN)
+        }
+    )
+    state = load_checkpoint(work / STATE, "training").about
+    learned, held = sheets(found, "train"), sheets(found, "validation")
+    about = {
+        "training": asdict(TRAINING),
+        "melodies": len(learned),
+        "held_out_melodies": len(held),
+        "epochs": len(state["history"]),
+        "best": state["best"],
+        "precision": state["precision"],
+    }
+    return melody_model(network, learned, held, about)
+
+
+# ---- are the chords used? ----------------------------------------------------------------
+
+
+def permuted(chart: Chart, rng: np.random.Generator) -> Chart | None:
+    """Put the bars of a chart into another order; None where that changes nothing."""
+    cut = by_bars(chart)
+    bars = [cut[cut[:, 0] // chart.bar_steps == bar] for bar in range(chart.bars)]
+    told = [(rows - [[bar * chart.bar_steps, 0, 0, 0]]).tolist() for bar, rows in enumerate(bars)]
+    for _ in range(20):
+        order = rng.permutation(chart.bars).tolist()
+        if [told[bar] for bar in order] != told:
+            rows = [
+                (at + place * chart.bar_steps, *rest)
+                for place, bar in enumerate(order)
+                for at, *rest in told[bar]
+            ]
+            return Chart(chart.metre, chart.bars, _merged(np.array(rows, np.int64)))
+    return None
+
+
+def _merged(rows: IntArray) -> IntArray:
+    other = (rows[1:, 1:] != rows[:-1, 1:]).any(axis=1)
+    return np.asarray(rows[np.concatenate([[True], other])])
+
+
+def chords_used(model: MelodyModel, some: Sequence[Song]) -> list[object]:
+    """Return for how many songs the true chords make the true melody likelier than permuted ones.
+
+    And what an event costs with each.
+    """
+    rng = np.random.default_rng(0)
+    own_costs, other_costs, won, all_won, symbols, lengths = [], [], [], [], [], []
+    for song in some:
+        own, others, events = 0.0, np.zeros(PERMUTED), 0
+        for sheet in song.sheets:
+            charts = [permuted(sheet.chart, rng) for _ in range(PERMUTED)]
+            known = [chart for chart in charts if chart is not None]
+            if len(known) < PERMUTED:
+                continue
+            cost, *rest = model.costs(
+                [sheet.chart, *known], [sheet.melody] * (PERMUTED + 1), sheet.style
+            )
+            own += float(cost.sum())
+            others += [float(each.sum()) for each in rest]
+            events += len(cost)
+            symbols.append(cost[:, 0])
+            lengths.append(cost[:, 1])
+        if events:
+            own_costs.append(own / events)
+            other_costs.append(float(others.mean()) / events)
+            won.append(float((own < others).mean()))
+            all_won.append(own < others.mean())
+    return [
+        len(won),
+        float(np.concatenate(symbols).mean()),
+        float(np.concatenate(lengths).mean()),
+        float(np.mean(own_costs)),
+        float(np.mean(other_costs)),
+        f"**{np.mean(all_won):.1%}**",
+        f"{np.mean(won):.1%}",
+    ]
+
+
+# ---- what is written ---------------------------------------------------------------------
+
+
+def beginning(song: Song) -> LeadSheet:
+    """Return the first bars of a song's longest sheet."""
+    sheet = max(song.sheets, key=lambda one: one.chart.bars)
+    bars = min(sheet.chart.bars, BARS)
+    steps = bars * sheet.chart.bar_steps
+    rows = sheet.chart.chords[sheet.chart.chords[:, 0] < steps]
+    at, events = 0, []
+    for symbol, length in sheet.melody.tolist():
+        if at < steps:
+            events.append((symbol, min(length, steps - at)))
+        at += length
+    chart = Chart(sheet.chart.metre, bars, rows, ("",) * len(rows))
+    return replace(sheet, chart=chart, melody=np.array(events, np.int64))
+
+
+def random_in_key(sheet: LeadSheet, key: ScoreKey, lengths: IntArray, seed: int) -> Melody:
+    """Draw notes of the key's scale at random, of lengths as real melodies have them."""
+    rng = np.random.default_rng(seed)
+    scale = [(key.tonic + step) % 12 for step in _SCALES[key.mode]]
+    pitches = [pitch for pitch in range(60, 80) if pitch % 12 in scale]
+    events, room = [], sheet.chart.steps
+    while room:
+        length = min(int(rng.choice(lengths)), room)
+        events.append((int(rng.choice(pitches)) - LOWEST + 1, length))
+        room -= length
+    return np.array(events, np.int64)
+
+
+def nearest_chord_tones(sheet: LeadSheet, key: ScoreKey, lengths: IntArray, seed: int) -> Melody:
+    """Walk through the scale by small steps; what begins a beat goes to the nearest chord tone."""
+    rng = np.random.default_rng(seed)
+    scale = [(key.tonic + step) % 12 for step in _SCALES[key.mode]]
+    events, at, pitch = [], 0, 67
+    while at < sheet.chart.steps:
+        length = min(int(rng.choice(lengths)), sheet.chart.steps - at)
+        wanted = pitch + int(rng.integers(-4, 5))
+        row = np.searchsorted(sheet.chart.chords[:, 0], at, side="right") - 1
+        _, root, _, bits = sheet.chart.chords[row].tolist()
+        tones = [each for each in range(12) if bits >> each & 1]
+        classes = tones if at % 4 == 0 and root != NO_ROOT else scale
+        near = [each for each in range(57, 84) if each % 12 in classes]
+        pitch = min(near, key=lambda each: abs(each - wanted))
+        events.append((pitch - LOWEST + 1, length))
+        at += length
+    return np.array(events, np.int64)
+
+
+def compared(
+    name: str, some: Sequence[LeadSheet], keys: Sequence[ScoreKey], written: Sequence[Melody]
+) -> list[object]:
+    """Hold melodies against the real ones on the same chords."""
+    on_strong = np.array(
+        [chord_tones(sheet.chart, melody) for sheet, melody in zip(some, written, strict=True)]
+    )
+    count, belongs = on_strong.sum(axis=0).tolist()
+    real = [sheet.melody for sheet in some]
+    pooled = [
+        _overlap(of(real, keys).sum(axis=0), of(written, keys).sum(axis=0))
+        for of in (_classes, _lengths)
+    ]
+    single = [
+        float(
+            np.mean(
+                [_overlap(a, b) for a, b in zip(of(real, keys), of(written, keys), strict=True)]
+            )
+        )
+        for of in (_classes, _lengths)
+    ]
+    areas = [
+        overlapping_area(np.array(list(map(one, real))), np.array(list(map(one, written))))
+        for one in (_entropy, _mean_length)
+    ]
+    return [name, belongs / count, pooled[0], single[0], pooled[1], single[1], *areas]
+
+
+def _classes(melodies: Sequence[Melody], keys: Sequence[ScoreKey]) -> NDArray[np.float64]:
+    """Count pitch classes over the tonic of each melody, shape (melodies, 12)."""
+    return np.array(
+        [
+            np.bincount((onsets(melody)[1] - 1 + LOWEST - key.tonic) % 12, minlength=12)
+            for melody, key in zip(melodies, keys, strict=True)
+        ],
+        np.float64,
+    )
+
+
+def _lengths(melodies: Sequence[Melody], _: Sequence[ScoreKey]) -> NDArray[np.float64]:
+    return np.array(
+        [
+            np.bincount(melody[melody[:, 0] > 0, 1], minlength=LONGEST + 1)[: LONGEST + 1]
+            for melody in melodies
+        ],
+        np.float64,
+    )
+
+
+def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return float(np.minimum(one / one.sum(), other / other.sum()).sum())
+
+
+def _entropy(melody: Melody) -> float:
+    return pitch_class_entropy(onsets(melody)[1])
+
+
+def _mean_length(melody: Melody) -> float:
+    return float(melody[melody[:, 0] > 0, 1].mean())
+
+
+# ---- the table ---------------------------------------------------------------------------
+
+
+def show(model: MelodyModel, found: Sequence[Song], work: Path) -> None:
+    """Make the table."""
+    test = {
+        style: [song for song in found if song.side == "test" and song.style == style]
+        for style in STYLES
+    }
+    used = []
+    for style in STYLES:
+        used.append([style, *chords_used(model, test[style])])
+        print(used[-1], flush=True)
+    sections = []
+    for style in STYLES:
+        sections += written_on(model, style, test[style], sheets(found, "train"))
+    size = sum(each.numel() for each in model.network.parameters())
+    best = model.about["best"]
+    counts = ", ".join(f"{len(test[style])} {style} songs" for style in STYLES)
+    keep(
+        "melody",
+        "Melodies for chords",
+        [
+            f"{size / 1e6:.2f} M weights in bfloat16, {(work / MODEL).stat().st_size / 1e6:.2f} MB "
+            f"with the hashes of {model.about['melodies']} melodies; learned in "
+            f"{best['seconds'] / 60:.0f} minutes on a shared core ({model.about['precision']}), "
+            f"epoch {best['epoch']} of {model.about['epochs']}: {best['loss']:.3f} nats an event "
+            f"in training (with dropout), {best['validation_loss']:.3f} in validation. Test: "
+            f"{counts}, versions of one song on one side. The chords of pop are annotated "
+            "(POP909); those of folk are found in the tune itself, which is therefore never far "
+            "from them.\n",
+            "## Are the chords used?\n\n"
+            "What an event of the true melody costs, nats; then per song with its own chords, and "
+            f"with those of its bars permuted ({PERMUTED} times; songs whose bars are all alike "
+            "are left out).\n",
+            table(
+                (
+                    "", "songs", "pitch or rest", "length", "own chords", "permuted",
+                    "songs likelier with their own", "of all permutations",
+                ),
+                used,
+            ),
+            *sections,
+        ],
+    )  # fmt: skip
+
+
+def written_on(
+    model: MelodyModel, style: str, some: Sequence[Song], train: Sequence[LeadSheet]
+) -> list[str]:
+    """Write on the chords of songs, and make the table of it."""
+    chosen = [beginning(song) for song in some[:WRITTEN]]
+    keys = [find_key(to_score(each.chart, each.melody, style, 100)) for each in chosen]
+    known = np.concatenate([each.melody for each in train if each.style == style])
+    lengths = known[known[:, 0] > 0, 1]
+    began = time.monotonic()
+    ranked, first = [], []
+    for number, sheet in enumerate(chosen):
+        ranked.append(_best(model, sheet, style, number))
+        first.append(model.sample(sheet.chart, style, 1, Sampling(top_p=0.95),
+                                  torch.Generator().manual_seed(number))[0])  # fmt: skip
+        print(style, number, f"{time.monotonic() - began:.0f} s", flush=True)
+    baselines: dict[str, Callable[[LeadSheet, ScoreKey, IntArray, int], Melody]] = {
+        "random in key": random_in_key,
+        "nearest chord tones": nearest_chord_tones,
+    }
+    rows = [
+        compared("the real melodies", chosen, keys, [each.melody for each in chosen]),
+        compared("Segue, the best of 16", chosen, keys, [each.melody for each in ranked]),
+        compared("Segue, one as it is drawn", chosen, keys, first),
+        *(
+            compared(name, chosen, keys,
+                     [of(*each, lengths, number) for number, each in
+                      enumerate(zip(chosen, keys, strict=True))])
+            for name, of in baselines.items()
+        ),
+    ]  # fmt: skip
+    bars = np.array([each.shared_bars for each in ranked])
+    most = max(ranked, key=lambda each: each.shared_bars)
+    names = ("chord_tones_on_strong_beats", "repeated_rhythms", "longest_silence")
+    usual = "; ".join(
+        f"{name.replace('_', ' ')} {np.nanmean([each.figures[name] for each in ranked]):.2f} "
+        f"(real melodies learned from: {model.usual[style][name][0]:.2f} ± "
+        f"{model.usual[style][name][1]:.2f})"
+        for name in names
+    )
+    return [
+        f"## What is written on {len(chosen)} test songs, {style}\n\n"
+        f"On the chords of the first {BARS} bars at most. Pitch classes are counted over the "
+        "tonic; overlap is what two distributions have in common (1: all), of all songs pooled, "
+        "and of each song with the real one on the same chords, on average; the last columns are "
+        "the overlapping area (Yang & Lerch) of a figure of each melody.\n",
+        table(
+            (
+                "", "chord tones on strong beats", "pitch classes, pooled", "per song",
+                "lengths, pooled", "per song", "area: entropy", "area: mean length",
+            ),
+            rows,
+        ),
+        f"Of the best of 16: {usual}; longest passage shared with a melody learned from: "
+        f"{np.median(bars):.1f} bars in the median, {bars.max():.1f} at most "
+        f"({most.shared.notes} notes, of “{most.shared_with}”).\n",
+    ]  # fmt: skip
+
+
+def _best(model: MelodyModel, sheet: LeadSheet, style: str, seed: int) -> WrittenMelody:
+    return write_melodies(model, sheet.chart, CANDIDATES // 4, style=style, seed=seed)[0]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The command that harmonises a melody: chords, or four voices as in a chorale."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import typer
+
+from segue.cli.app import JsonOption, LibraryOption, SeedOption, app, check_target, open_library
+from segue.cli.output import print_json, print_table, say, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from segue.harmonise import Chorded, FourVoices
+    from segue.records import Score
+    from segue.represent.score.harmony import Chord
+
+_ENDINGS: Final = (".mid", ".midi")
+_BARS_A_LINE: Final = 8
+_RATE_HZ: Final = 44_100
+Style = Literal["chords", "chorale"]
+
+
+@app.command()
+def harmonise(
+    melody: Annotated[str, typer.Argument(help="A score's id, file, or words of its title.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The MIDI file; of several NAME-2.mid and so on.")
+    ],
+    style: Annotated[
+        Style,
+        typer.Option(help="Chords with an accompaniment, or four voices as Bach's chorales have."),
+    ] = "chords",
+    n: Annotated[int, typer.Option("-n", min=1, help="How many, the likeliest first.")] = 1,
+    part: Annotated[
+        str, typer.Option(help="Which part is the melody: its number, or words of its name.")
+    ] = "",
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="Less keeps to what is likely, more dares. Usual: chords 0.7, voices 0.9."
+        ),
+    ] = None,
+    top_p: Annotated[
+        float, typer.Option(help="Of voices: of the likeliest pitches that hold this share.")
+    ] = 0.95,
+    seed: SeedOption = 0,
+    png: Annotated[bool, typer.Option("--png", help="Draw the piano roll of each, too.")] = False,
+    wav: Annotated[bool, typer.Option("--wav", help="Play each into a sound file, too.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="A JSON file: what was made, how, and by what again.")
+    ] = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Harmonise a melody: find chords for it, or three voices below it.
+
+    The melody stays as it is. Chords are learned from pop songs, by bars or half bars; voices from
+    Bach's chorales, each knowing what the melody does next. The melody is the only part, one that
+    is called so, or else the highest that sings one note at a time.
+
+    Example: segue harmonise tune.mid --style chorale -o sung.mid
+    """
+    check_target(output, _ENDINGS)
+    if report:
+        check_target(report, (".json",))
+    with open_library(library, needed=False) as lib:
+        score = lib.scores.read(melody)
+    found, heat = _harmonised(score, style, n, temperature, top_p, part, seed)
+    files = [_write(one.score, _numbered(output, at), png, wav) for at, one in enumerate(found)]
+    made = {"style": style, "seed": seed, "temperature": heat}
+    if style == "chorale":
+        made["top_p"] = top_p
+    fields = made | {"made": [_fields(one, own) for one, own in zip(found, files, strict=True)]}
+    if report:
+        _report(report, fields)
+    if json:
+        print_json("harmonise", fields)
+        return
+    for one, own in zip(found, files, strict=True):
+        _print(one)
+        for file in own:
+            say(f"wrote {shown(file)}")
+    if len(found) < n:
+        say(f"no more than {len(found)} different ones found; a higher --temperature dares more")
+
+
+def _harmonised(
+    score: "Score",
+    style: Style,
+    n: int,
+    temperature: float | None,
+    top_p: float,
+    part: str,
+    seed: int,
+) -> "tuple[Sequence[Chorded | FourVoices], float]":
+    """Return what is made, and at what temperature."""
+    if style == "chords":
+        from segue.harmonise import CHORD_TEMPERATURE, with_chords
+
+        heat = CHORD_TEMPERATURE if temperature is None else temperature
+        return with_chords(score, n, temperature=heat, part=part, seed=seed), heat
+    from segue.cli.app import counting
+    from segue.harmonise import four_voices
+    from segue.model.score.four_voices import USUAL, Choir
+    from segue.model.score.sampling import Sampling
+
+    heat = USUAL.temperature if temperature is None else temperature
+    choir = Choir(Sampling(heat, top_p=top_p))
+    with counting("singing") as watch:
+        return four_voices(score, n, choir=choir, part=part, seed=seed, watch=watch), heat
+
+
+def _numbered(output: Path, at: int) -> Path:
+    return output.with_stem(f"{output.stem}-{at + 1}") if at else output
+
+
+def _write(score: "Score", target: Path, png: bool, wav: bool) -> list[Path]:
+    from segue.formats.score.midi import write_midi
+    from segue.formats.whole import replacing
+
+    files = [target]
+    with replacing(target) as partial:
+        partial.write_bytes(write_midi(score))
+    if png:
+        from segue.pictures.rolls import draw_roll
+
+        files.append(target.with_suffix(".png"))
+        draw_roll(score, files[-1])
+    if wav:
+        from segue.formats.sound import write_wav
+        from segue.represent.score.rendering import render
+
+        files.append(target.with_suffix(".wav"))
+        write_wav(files[-1], render(score, _RATE_HZ), _RATE_HZ)
+    return files
+
+
+def _chords(one: "Chorded | FourVoices") -> "Sequence[Chord]":
+    from segue.harmonise import Chorded
+    from segue.represent.score.harmony import chords
+
+    return one.chords if isinstance(one, Chorded) else chords(one.score)
+
+
+def _fields(one: "Chorded | FourVoices", files: "Sequence[Path]") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from segue.harmonise import Chorded
+
+    fields: dict[str, Any] = {"files": [shown(file) for file in files]}
+    if isinstance(one, Chorded):
+        fields |= {"key": one.key, "likelihood": one.likelihood}
+    else:
+        fields |= {"nats": one.nats, "voice_leading": asdict(one.led)}
+    return fields | {"chords": [{"bar": each.bar + 1, "name": each.name} for each in _chords(one)]}
+
+
+def _report(target: Path, fields: dict[str, Any]) -> None:
+    from json import dumps
+
+    from segue import __version__
+    from segue.formats.whole import replacing
+
+    with replacing(target) as partial:
+        text = dumps({"segue": __version__, **fields}, ensure_ascii=False, indent=2)
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def _print(one: "Chorded | FourVoices") -> None:
+    from segue.harmonise import Chorded
+
+    if isinstance(one, Chorded):
+        title = f"chords in {one.key}"
+    else:
+        led = one.led
+        title = (
+            f"four voices: {one.nats:.3f} nats for each sixteenth of a voice; {led.parallels} "
+            f"parallels, {led.crossings} crossings, {led.out_of_range} sixteenths out of range"
+        )
+    bars: dict[int, list[str]] = {}
+    for chord in _chords(one):
+        bars.setdefault(chord.bar, []).append(chord.name)
+    numbers = sorted(bars)
+    cells = [" ".join(bars[number]) for number in numbers]
+    lines = [
+        (f"bar {numbers[at] + 1}", " | ".join(cells[at : at + _BARS_A_LINE]))
+        for at in range(0, len(cells), _BARS_A_LINE)
+    ]
+    print_table(title, ("", ""), lines)

@@ -1,0 +1,90 @@
+"""Lyrics as people keep them: plain texts, .lrc with time stamps, Markdown."""
+
+import re
+from typing import Final
+
+from segue.formats.lyrics.text import section_of
+from segue.formats.names import clean
+from segue.records import Lyrics, Tags
+
+_STAMP: Final = re.compile(r"\[(\d{1,3}):(\d{1,2})(?:[.:](\d{1,3}))?\]")
+_WORD_STAMP: Final = re.compile(r"<\d{1,3}:\d{1,2}(?:[.:]\d{1,3})?>")
+_LRC_TAG: Final = re.compile(r"\[([a-z#]{1,8}):([^\]]*)\]", re.IGNORECASE)
+_HEADING: Final = re.compile(r"(#{1,6})\s+(.*?)\s*#*")
+_FRONT: Final = re.compile(r"---\n(.*?)\n(?:---|\.\.\.)(?:\n|$)", re.DOTALL)
+_EMPHASIS: Final = re.compile(r"(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1")
+
+
+def read_plain(text: str) -> tuple[Lyrics, ...]:
+    """Read a plain text, which is one song; with time stamps, as of .lrc."""
+    return read_lrc(text) if has_stamps(text) else (Lyrics(text),)
+
+
+def has_stamps(text: str) -> bool:
+    """Tell whether a text has lines with time stamps."""
+    return any(_STAMP.match(line) for line in text.split("\n"))
+
+
+def read_lrc(text: str) -> tuple[Lyrics, ...]:
+    """Read lines with time stamps, such as ``[00:12.50]``.
+
+    What has several stamps is sung several times: lines are put in the order of time. A line
+    without one stays behind the one that it follows.
+    """
+    timed: list[tuple[float, str]] = []
+    found: dict[str, str] = {}
+    at_s = -1.0
+    for line in text.split("\n"):
+        stamps, rest = [], line.strip()
+        while stamp := _STAMP.match(rest):
+            stamps.append(60 * int(stamp[1]) + int(stamp[2]) + float(f"0.{stamp[3] or 0}"))
+            rest = rest[stamp.end() :].lstrip()
+        tag = _LRC_TAG.fullmatch(rest)
+        if tag and not stamps and tag[1].lower() in _LRC_NAMES:
+            found[tag[1].lower()] = clean(tag[2])
+            continue
+        at_s = stamps[-1] if stamps else at_s
+        timed += [(second, _WORD_STAMP.sub("", rest)) for second in stamps or [at_s]]
+    timed.sort(key=lambda line: line[0])  # keeps the order of what has one time
+    tags = Tags(found.get("ti", ""), found.get("ar", ""), found.get("al", ""))
+    return (Lyrics("\n".join(line for _, line in timed), tags),)
+
+
+_LRC_NAMES: Final = frozenset(
+    ["ti", "ar", "al", "au", "by", "length", "offset", "re", "ve", "tool", "lr", "id", "la", "#"]
+)
+
+
+def read_markdown(text: str) -> tuple[Lyrics, ...]:
+    """Read Markdown: each ``# Title`` begins a song; smaller headings are headers of sections.
+
+    Artist, title and album may stand in front, between lines of ``---``.
+    """
+    text = re.sub("\r\n?", "\n", text).lstrip("\ufeff")
+    front: dict[str, str] = {}
+    if match := _FRONT.match(text):
+        pairs = (line.partition(":") for line in match[1].split("\n"))
+        front = {name.strip().lower(): clean(value.strip(" \"'")) for name, _, value in pairs}
+        text = text[match.end() :]
+    title = front.get("title", "")
+    songs: list[tuple[str, list[str]]] = [(title, [])]
+    for line in text.split("\n"):
+        heading = _HEADING.fullmatch(line.strip())
+        if heading and len(heading[1]) == 1:
+            songs.append((clean(heading[2]), []))
+        else:
+            songs[-1][1].append(f"[{heading[2]}]" if heading and heading[2] else _plain(line))
+    told = [
+        Lyrics("\n".join(lines), Tags(name, front.get("artist", ""), front.get("album", "")))
+        for name, lines in songs
+    ]
+    # What stands before the first title is a song only where there is none.
+    return tuple(told[1:]) if len(told) > 1 else tuple(told)
+
+
+def _plain(line: str) -> str:
+    line = line.strip().removeprefix(">").lstrip().removesuffix("\\")
+    if line and set(line) <= {"-", "*", "_", " "}:
+        return ""  # a rule across the page
+    line = line.removeprefix("- ") if section_of(line.removeprefix("- ")) else line
+    return _EMPHASIS.sub(r"\2", line).removesuffix("<br>")

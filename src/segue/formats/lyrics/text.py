@@ -1,0 +1,137 @@
+"""Texts as songs: decoded from any usual encoding, tidied, their sections told from their lines."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from segue.errors import Unreadable
+from segue.formats.texts import decoded
+
+MOST_CHARACTERS: Final = 1_000_000  # of a song: the whole Iliad has 700,000
+_MOST_CONTROLS: Final = 0.005  # of the characters, in what is a text
+_ENDS: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+#: Control characters, marks of byte order, and marks that turn the order of what follows; letters
+#: written from right to left need none of them.
+_CONTROLS: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ufeff\ufffe\u202a-\u202e\u2066-\u2069]")
+_SPACES: Final = re.compile(r"[^\S\n]+")
+_BLANKS: Final = re.compile(r"\n{3,}")
+_PART: Final = (
+    "intro|verse|pre-?chorus|chorus|post-?chorus|hook|bridge|refrain|outro|interlude|break|"
+    "instrumental|solo|coda|strophe|strofa|estrofa|couplet|pont|coro|estribillo|puente|"
+    "ritornello|kehrreim"
+)
+#: "[Verse 2: A. Singer]", "(Chorus)", "Refrain:", "Verse 2".
+_BRACKETED: Final = re.compile(r"\[([^\[\]]{1,80})\]")
+_NAMED: Final = re.compile(
+    rf"\(({_PART})( ?(\d+|[ivx]+|x ?\d+))?\)|({_PART})( (\d+|[ivx]+))?:|"
+    r"(verse|strophe|couplet) \d+|chorus|pre-?chorus|refrain",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """What of a text is kept.
+
+    Attributes
+    ----------
+    keep_sections : bool
+        Headers of sections stay, as lines like ``[Chorus]``.
+    fold_case : bool
+        All is lower case.
+    """
+
+    keep_sections: bool = False
+    fold_case: bool = False
+
+
+#: Without headers, in the case that they are written in.
+PLAIN: Final = TextForm()
+
+
+def text_of(content: bytes) -> str:
+    """Decode a text of unknown encoding.
+
+    Parameters
+    ----------
+    content : bytes
+        UTF-8, UTF-16 or UTF-32 with its mark, or what older Windows wrote (cp1252, which holds
+        Latin-1); lines of the first and the last may be mixed.
+
+    Raises
+    ------
+    Unreadable
+        It is no text.
+    """
+    if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        text = content.decode("utf-32", "replace")
+    elif content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = decoded(content)
+    else:
+        text = _decoded_by_line(content)
+    controls = sum(map(text.count, _RARE))
+    if "\0" in text or controls > _MOST_CONTROLS * len(text):
+        raise Unreadable(
+            "a binary file, expected a text: UTF-8, Latin-1, or UTF-16 with its byte order mark"
+        )
+    return text
+
+
+#: What texts hold next to none of.
+_RARE: Final = [*map(chr, range(1, 9)), *map(chr, range(14, 32)), "\x7f", "\ufffd"]
+
+
+def _decoded_by_line(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:  # lines put together from several files
+        return "".join(decoded(line) for line in content.splitlines(keepends=True))
+
+
+def tidied(text: str) -> str:
+    """Bring a text into the form of `segue.records.Lyrics.text`, headers of sections included."""
+    text = unicodedata.normalize("NFC", _ENDS.sub("\n", text))
+    text = _CONTROLS.sub(" ", text)
+    lines = [_SPACES.sub(" ", line).strip() for line in text.split("\n")]
+    return _BLANKS.sub("\n\n", "\n".join(lines)).strip("\n")
+
+
+def section_of(line: str) -> str:
+    """Return the name of the section that a line heads, as "Chorus"; "" where it is sung."""
+    if found := _BRACKETED.fullmatch(line):
+        return found[1].strip()
+    if _NAMED.fullmatch(line):
+        return line.strip("():")
+    return ""
+
+
+def formed(text: str, form: TextForm) -> str:
+    """Keep of a tidied text what is wanted.
+
+    Raises
+    ------
+    Unreadable
+        No words are left, or more than a million characters are there.
+    """
+    lines = []
+    for line in text.split("\n"):
+        section = section_of(line)
+        if section:
+            lines += ["", f"[{section}]"] if form.keep_sections else [""]
+        else:
+            lines.append(line)
+    kept = tidied("\n".join(lines))
+    if not any(map(str.isalpha, kept)):
+        raise Unreadable("no words in it")
+    if len(kept) > MOST_CHARACTERS:
+        raise Unreadable(
+            f"{len(kept) / 1e6:.1f} million characters, expected at most 1 million of a song; "
+            "put several into one file as CSV (artist, title, text) or as Markdown (# Title)"
+        )
+    return kept.lower() if form.fold_case else kept
+
+
+def sung_lines(text: str) -> list[str]:
+    """List the lines of a text that are sung: neither empty nor the header of a section."""
+    return [line for line in text.split("\n") if line and not _BRACKETED.fullmatch(line)]

@@ -1,0 +1,330 @@
+"""A network of melodies that writes: with what it was taught, on disk, asked, and sampled."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segue.errors import BadArgument, BadCheckpoint
+from segue.measure.hashed_copying import Hashes
+from segue.model.checkpoint import load_checkpoint, save_checkpoint
+from segue.model.score.melody import MelodyConfig, MelodyNetwork
+from segue.model.score.sampling import NEVER, Sampling, choose
+from segue.model.score.transformer import Cache, StackConfig
+from segue.represent.score.lead_sheet import (
+    LONGEST,
+    LOWEST,
+    PITCHES,
+    Chart,
+    IntArray,
+    Teller,
+    read_chords,
+    told,
+)
+
+KIND: Final = "melody"
+#: Raised when what is told to the network changes.
+VERSION: Final = 1
+MODEL: Final = "melody.safetensors"
+SHIPPED: Final = Path(__file__).parents[2] / "weights" / MODEL
+#: A note is struck so many times in a row at most, then another comes.
+MOST_REPEATED: Final = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taught:
+    """The melodies that a model learned from, as hashes, see `segue.measure.hashed_copying`.
+
+    Attributes
+    ----------
+    names : tuple of str
+    starts : ndarray, shape (pieces,), int64
+        Where each begins in `runs`.
+    runs : ndarray, shape (n,), uint16
+    """
+
+    names: tuple[str, ...]
+    starts: NDArray[np.int64]
+    runs: Hashes
+
+
+class MelodyModel:
+    """Writes melodies for chords.
+
+    Parameters
+    ----------
+    network : MelodyNetwork
+    usual : mapping of str to mapping of str to (float, float)
+        Of each style, mean and spread of what real melodies are like, measure by measure; under
+        "pitch" the lowest and the highest that it writes.
+    taught : Taught
+    about : mapping
+        JSON values: how it was taught, and how well.
+    """
+
+    def __init__(
+        self,
+        network: MelodyNetwork,
+        usual: Mapping[str, Mapping[str, tuple[float, float]]],
+        taught: Taught,
+        about: Mapping[str, Any],
+    ) -> None:
+        self.network = network.eval()
+        self.usual = {style: dict(values) for style, values in usual.items()}
+        self.taught = taught
+        self.about = dict(about)
+        self.fingerprint = ""
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The kinds of melodies it writes."""
+        return self.network.config.styles
+
+    @classmethod
+    def shipped(cls) -> Self:
+        """Load the model that comes with Segue."""
+        return cls.load(SHIPPED)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a model.
+
+        Raises
+        ------
+        BadCheckpoint
+            The file is not there, damaged, or of another version.
+        """
+        checkpoint = load_checkpoint(path, KIND)
+        about = checkpoint.about
+        if about.get("version") != VERSION:
+            raise BadCheckpoint(
+                f"{path} was taught what version {about.get('version')} tells of melodies, this "
+                f"Segue tells version {VERSION}; train anew"
+            )
+        try:
+            config = dict(about["config"])
+            network = MelodyNetwork(
+                MelodyConfig(
+                    StackConfig(**config.pop("stack")), tuple(config.pop("styles")), **config
+                )
+            )
+            tensors = dict(checkpoint.tensors)
+            runs = tensors.pop("taught.runs").numpy().view(np.uint16)
+            starts = tensors.pop("taught.starts").numpy().astype(np.int64)
+            network.load_state_dict({name: each.float() for name, each in tensors.items()})
+            usual = {
+                style: {name: (float(low), float(high)) for name, (low, high) in values.items()}
+                for style, values in about["usual"].items()
+            }
+            names = tuple(about["taught"])
+        except (KeyError, TypeError, ValueError, RuntimeError, BadArgument) as error:
+            raise BadCheckpoint(
+                f"{path} holds no whole model of melodies ({error}); train anew"
+            ) from None
+        if set(usual) != set(network.config.styles) or len(starts) != len(names):
+            raise BadCheckpoint(
+                f"{path} tells of the styles {', '.join(usual)} and {len(names)} melodies, but its "
+                f"network knows {', '.join(network.config.styles)} and {len(starts)}; train anew"
+            )
+        found = cls(network, usual, Taught(names, starts, runs), about["told"])
+        found.fingerprint = checkpoint.fingerprint
+        return found
+
+    def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
+        """Write it, as a whole or not at all.
+
+        Parameters
+        ----------
+        path : Path
+        dtype : torch.dtype
+            Half the precision takes half the room.
+
+        Raises
+        ------
+        DiskFull
+        """
+        about = {
+            "config": asdict(self.network.config),
+            "version": VERSION,
+            "usual": self.usual,
+            "taught": list(self.taught.names),
+            "told": json.loads(json.dumps(self.about)),
+        }
+        tensors = {name: each.to(dtype) for name, each in self.network.state_dict().items()}
+        tensors["taught.runs"] = torch.from_numpy(self.taught.runs.view(np.int16))
+        tensors["taught.starts"] = torch.from_numpy(self.taught.starts.astype(np.int32))
+        self.fingerprint = save_checkpoint(path, KIND, about, tensors)
+
+    def style(self, name: str) -> int:
+        """Return the number of a style.
+
+        Raises
+        ------
+        BadArgument
+            It was not taught.
+        """
+        if name not in self.styles:
+            raise BadArgument(f"no style {name!r}; this model knows: {', '.join(self.styles)}")
+        return self.styles.index(name)
+
+    @torch.inference_mode()
+    def costs(
+        self, charts: Sequence[Chart], melodies: Sequence[IntArray], style: str
+    ) -> list[NDArray[np.float64]]:
+        """Return what each event of melodies costs, given its chords and those before it.
+
+        Parameters
+        ----------
+        charts : sequence of Chart
+        melodies : sequence of ndarray, each of shape (m, 2), int64
+            One for each chart, filling it.
+        style : str
+
+        Returns
+        -------
+        list of ndarray, each of shape (m, 2), float64
+            Nats of the symbol and of the length.
+        """
+        number = self.style(style)
+        context = self.network.config.stack.context
+        found = []
+        for chart, melody in zip(charts, melodies, strict=True):
+            chords = torch.from_numpy(read_chords(chart))[None]
+            rows = torch.from_numpy(told(chart, melody))[None]
+            wanted = torch.from_numpy(melody)[None]
+            count, kind = torch.tensor([chords.shape[1]]), torch.tensor([number])
+            cost = np.zeros((len(melody), 2))
+            done = 0
+            while done < len(melody):
+                start = max(done - context // 2, 0) if done else 0
+                end = min(start + context, len(melody))
+                here = self.network.costs(
+                    rows[:, start:end], wanted[:, start:end], chords, count, kind
+                )
+                cost[done:end] = here[0, done - start :].numpy()
+                done = end
+            found.append(cost)
+        return found
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        chart: Chart,
+        style: str,
+        count: int,
+        sampling: Sampling,
+        generator: torch.Generator,
+    ) -> list[IntArray]:
+        """Write melodies for a chart, all of them side by side.
+
+        No melody is silent for longer than a bar, strikes one note more than six times in a row,
+        or leaves the range that is usual for its style.
+
+        Parameters
+        ----------
+        chart : Chart
+        style : str
+        count : int
+            At least 1.
+        sampling : Sampling
+        generator : torch.Generator
+
+        Returns
+        -------
+        list of ndarray, each of shape (m, 2), int64
+            Symbols and lengths, filling the chart.
+        """
+        network, number = self.network, self.style(style)
+        one = torch.from_numpy(read_chords(chart))[None]
+        kind = torch.full((count,), number)
+        harmony = network.read_chords(one, torch.tensor([one.shape[1]]), kind[:1])
+        harmony = harmony.expand(count, -1, -1)
+        writers = [_Writer(chart, self._allowed(style)) for _ in range(count)]
+        cache = Cache(network.config.stack, count)
+        history: list[Tensor] = []
+        while not all(writer.done for writer in writers):
+            row = torch.tensor([writer.tell() for writer in writers])[:, None]
+            if not cache.room:  # begin anew with the younger half
+                cache.cut(0)
+                kept = torch.cat(history[-(network.config.stack.context // 2) :], dim=1)
+                network.states(harmony, kept, kind, cache)
+            history.append(row)
+            state = network.states(harmony, row, kind, cache)
+            logits = network.symbols(state, row)[:, 0]
+            logits = logits + torch.stack([writer.symbols() for writer in writers])
+            symbol = choose(logits, sampling, generator)
+            logits = network.lengths(state, row, symbol[:, None])[:, 0]
+            logits = logits + torch.stack(
+                [
+                    writer.lengths(each)
+                    for writer, each in zip(writers, symbol.tolist(), strict=True)
+                ]
+            )
+            length = choose(logits, sampling, generator) + 1
+            for writer, *event in zip(writers, symbol.tolist(), length.tolist(), strict=True):
+                writer.write(*event)
+        return [np.array(writer.events, np.int64) for writer in writers]
+
+    def _allowed(self, style: str) -> Tensor:
+        """Return 0 for each symbol of the style's range and for the rest, else minus infinity."""
+        low, high = (round(each) - LOWEST + 1 for each in self.usual[style]["pitch"])
+        mask = torch.full((PITCHES + 1,), NEVER)
+        mask[0] = 0
+        mask[low : high + 1] = 0
+        return mask
+
+
+class _Writer:
+    """One melody that is being written, and what may come next in it."""
+
+    def __init__(self, chart: Chart, allowed: Tensor) -> None:
+        self._teller = Teller(chart)
+        self._allowed = allowed
+        self._silence = chart.bar_steps  # steps that may still be silent
+        self._bar = chart.bar_steps
+        self._pitch, self._repeated = 0, 0
+        self._last: list[int] = []
+        self.events: list[tuple[int, int]] = []
+
+    @property
+    def done(self) -> bool:
+        return self._teller.done
+
+    def tell(self) -> list[int]:
+        if not self.done:
+            self._last = self._teller.tell()
+        return self._last  # what is written beyond the end is thrown away
+
+    def symbols(self) -> Tensor:
+        mask = self._allowed.clone()
+        if self.done:
+            return mask
+        if not self._silence:
+            mask[0] = NEVER
+        if self._repeated >= MOST_REPEATED:
+            mask[self._pitch] = NEVER
+        return mask
+
+    def lengths(self, symbol: int) -> Tensor:
+        mask = torch.zeros(LONGEST)
+        if not self.done:
+            most = self._teller.room if symbol else min(self._teller.room, self._silence)
+            mask[most:] = NEVER
+        return mask
+
+    def write(self, symbol: int, length: int) -> None:
+        if self.done:
+            return
+        if symbol:
+            self._repeated = self._repeated + 1 if symbol == self._pitch else 1
+            self._pitch, self._silence = symbol, self._bar
+        else:
+            self._silence -= length
+        self.events.append((symbol, length))
+        self._teller.hear(symbol, length)

@@ -1,0 +1,1 @@
+"""Lyrics: what can be said of them, as numbers."""

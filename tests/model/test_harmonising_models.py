@@ -1,0 +1,238 @@
+"""Voices drawn below a soprano, and chords found for a melody."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from scores import part_of, score_of
+from segue.errors import BadArgument, BadCheckpoint
+from segue.model.checkpoint import save_checkpoint
+from segue.model.score import chorale_weights, chord_paths
+from segue.model.score.chorale import LOWEST, PITCHES, ChoraleConfig, ChoraleTransformer
+from segue.model.score.chorale_weights import load_chorales, save_chorales
+from segue.model.score.chord_paths import (
+    NONE,
+    QUALITIES,
+    ChordTables,
+    Learned,
+    best_path,
+    count,
+    drawn_path,
+    from_tonic,
+    load_tables,
+    path_in,
+    save_tables,
+)
+from segue.model.score.four_voices import Choir, Close, allowed, closing, sing
+from segue.model.score.sampling import Sampling
+from segue.model.score.transformer import StackConfig
+from segue.represent.score.chord_slots import Slots, slots_of
+
+
+@pytest.fixture(scope="module")
+def network() -> ChoraleTransformer:
+    torch.manual_seed(3)
+    found = ChoraleTransformer(ChoraleConfig(StackConfig(32, 2, 4, 40, 0.1))).eval()
+    for parameter in found.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return found
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+SOPRANO = torch.tensor([36, 36, 38, 38, 39, 41, 40, 38, 36, 0, 0, 36] * 8)
+
+
+# ---- voices ------------------------------------------------------------------------------
+
+
+def test_the_soprano_is_sung_as_given_beyond_what_is_in_view(network: ChoraleTransformer) -> None:
+    seen = []
+    sung = sing(
+        network, SOPRANO, Choir(drawn=4), generator(), watch=lambda *told: seen.append(told)
+    )
+    assert sung.frames.shape == (96, 4)  # the network has 40 frames in view
+    assert torch.equal(sung.frames[:, 0], SOPRANO)
+    assert seen == [(done, 96) for done in range(1, 97)]
+    assert sung.nats > 0
+
+
+def test_the_same_seed_sings_the_same(network: ChoraleTransformer) -> None:
+    one, again, other = (
+        sing(network, SOPRANO[:30], Choir(drawn=4), generator(seed)).frames for seed in (1, 1, 2)
+    )
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+
+
+def test_many_drawn_side_by_side_foresee_the_soprano_better(network: ChoraleTransformer) -> None:
+    sampling = Sampling()
+    nats = [
+        np.mean(
+            [sing(network, SOPRANO[:24], Choir(sampling, k), generator(s)).nats for s in range(6)]
+        )
+        for k in (1, 32)
+    ]
+    assert nats[1] < nats[0]
+
+
+def test_what_textbooks_forbid_is_not_drawn(network: ChoraleTransformer) -> None:
+    frames = sing(network, SOPRANO, Choir(drawn=8), generator()).frames.numpy()
+    sounding = frames[frames[:, 0] > 0]
+    assert (sounding[:, 1:] > 0).all()
+    assert (sounding[:, 1:] <= sounding[:, :-1]).all()
+
+
+def test_allowed_is_what_is_in_range_below_and_not_parallel() -> None:
+    c5, c4, c3 = (pitch - LOWEST + 1 for pitch in (72, 60, 48))
+    # Soprano and bass an octave and a fifth apart, then the soprano a step up.
+    before = torch.tensor([[c5 + 7, c5, c4, c3]])
+    may = allowed(before, torch.tensor([[c5 + 9, c5, c4]]))[0]
+    assert not may[c3 + 2]  # a fifth again
+    assert may[c3]  # it holds, so that nothing is in parallel
+    assert may[c3 + 5]
+    assert not may[c4 + 1]  # above the tenor
+    assert not may[0]
+    alto = allowed(before, torch.tensor([[c5 - 24]]))[0]  # nothing in range lies below
+    assert int(alto.sum()) == PITCHES - 1
+
+
+def test_a_close_ends_on_its_chord(network: ChoraleTransformer) -> None:
+    close = Close(4, 7, frozenset({7, 11, 2}))
+    soprano = torch.full((12,), 43 - 4)  # D5
+    choir = Choir(drawn=4, strict=False)
+    frames = sing(network, soprano, choir, generator(), close).frames[-4:]
+    assert set(((frames[:, 1:] - 1) % 12).flatten().tolist()) <= {7, 11, 2}
+    assert set(((frames[:, 3] - 1) % 12).tolist()) == {7}
+    assert closing(3, close).nonzero()[:, 0].tolist() == [8, 20, 32, 44]
+
+
+@pytest.mark.parametrize("soprano", [torch.zeros(0, dtype=torch.int64), torch.tensor([PITCHES])])
+def test_what_is_no_soprano_is_refused(network: ChoraleTransformer, soprano: torch.Tensor) -> None:
+    with pytest.raises(BadArgument, match="soprano"):
+        sing(network, soprano, Choir(), generator())
+    with pytest.raises(BadArgument, match="from 1 to 512"):
+        Choir(drawn=0)
+
+
+def test_weights_come_back_in_8_bits(network: ChoraleTransformer, tmp_path: Path) -> None:
+    path = tmp_path / "chorales.safetensors"
+    save_chorales(network, path, {"run": "none"})
+    again = load_chorales(path)
+    frames = torch.randint(PITCHES, (2, 20, 4), generator=generator())
+    with torch.inference_mode():
+        one, other = (each(frames).log_softmax(dim=-1) for each in (network, again))
+    assert float((one - other).abs().mean()) < 0.02
+    size = sum(parameter.numel() for parameter in network.parameters())
+    assert path.stat().st_size < 1.5 * size + 20_000
+
+
+def test_weights_of_another_version_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "chorales.safetensors"
+    save_checkpoint(path, chorale_weights.KIND, {"version": 0}, {})
+    with pytest.raises(BadCheckpoint, match="version 0"):
+        load_chorales(path)
+    about = {"version": chorale_weights.VERSION, "configuration": {"stack": {}}}
+    save_checkpoint(path, chorale_weights.KIND, about, {})
+    with pytest.raises(BadCheckpoint, match="no whole network"):
+        load_chorales(path)
+
+
+# ---- chords ------------------------------------------------------------------------------
+
+
+def song(tonic: int, mode: int) -> Learned:
+    """Make a song of I IV V I in either mode, its melody the chords' roots and thirds."""
+    degrees = [(0, mode), (5, mode), (7, 0), (0, mode)] * 4
+    notes = []
+    for bar, (root, quality) in enumerate(degrees):
+        above = 60 + tonic + root
+        notes += [(4.0 * bar, 2.0, above), (4.0 * bar + 2, 2.0, above + (3 if quality else 4))]
+    part = part_of(*notes)
+    chords = np.repeat([12 * quality + (root + tonic) % 12 for root, quality in degrees], 2)
+    return Learned(tonic, mode, chords, slots_of(part, score_of(part)))
+
+
+@pytest.fixture(scope="module")
+def tables() -> ChordTables:
+    return count([song(tonic, mode) for tonic in (0, 5, 9) for mode in (0, 1)], 1.5)
+
+
+def test_what_was_counted_adds_up_to_one(tables: ChordTables) -> None:
+    for table in (tables.follows, tables.ends, tables.sung):
+        np.testing.assert_allclose(np.exp(table).sum(axis=-1), 1, atol=1e-6)
+        assert np.isfinite(table).all()
+
+
+@pytest.mark.parametrize(("tonic", "mode"), [(2, 0), (7, 0), (11, 1)])
+def test_a_song_in_another_key_gets_its_chords_back(
+    tables: ChordTables, tonic: int, mode: int
+) -> None:
+    other = song(tonic, mode)
+    path = best_path(tables, other.slots, np.zeros(24))
+    assert (path.tonic, path.mode) == (tonic, mode)
+    assert np.array_equal(path.chords, other.chords)
+
+
+def test_a_prior_settles_the_key(tables: ChordTables) -> None:
+    prior = np.full(24, -np.inf)
+    prior[12 + 4] = 0
+    path = best_path(tables, song(0, 0).slots, prior)
+    assert (path.tonic, path.mode) == (4, 1)
+
+
+def test_drawn_chords_are_less_likely_and_the_less_so_the_cooler(tables: ChordTables) -> None:
+    slots = song(0, 0).slots
+    best = path_in(tables, slots, 0, 0)
+    rng = np.random.default_rng(0)
+    means = []
+    for temperature in (0.1, 1.0, 3.0):
+        drawn = [drawn_path(tables, slots, 0, 0, temperature, rng) for _ in range(20)]
+        assert all(path.likelihood <= best.likelihood + 1e-9 for path in drawn)
+        means.append(np.mean([path.likelihood for path in drawn]))
+    assert means == sorted(means, reverse=True)
+    with pytest.raises(BadArgument, match="temperature"):
+        drawn_path(tables, slots, 0, 0, 0.0, rng)
+
+
+def test_whole_bars_may_change_in_their_middle(tables: ChordTables) -> None:
+    slots = song(0, 0).slots
+    bars = Slots(
+        slots.edges[::2],
+        slots.bar[::2],
+        np.full(len(slots) // 2, 2),
+        slots.sung[::2] + slots.sung[1::2],
+    )
+    assert np.array_equal(path_in(tables, bars, 0, 0).chords, song(0, 0).chords[::2])
+
+
+def test_chords_are_told_from_the_tonic_and_back() -> None:
+    chords = np.array([0, 12 + 9, NONE, 12 * (len(QUALITIES) - 1) + 11])
+    moved = from_tonic(chords, 9)
+    assert moved.tolist() == [3, 12, NONE, 12 * (len(QUALITIES) - 1) + 2]
+    assert np.array_equal(from_tonic(moved, 9, back=True), chords)
+
+
+def test_tables_come_back_and_others_are_refused(tables: ChordTables, tmp_path: Path) -> None:
+    path = tmp_path / "chords.safetensors"
+    save_tables(tables, path)
+    again = load_tables(path)
+    assert again.trust == tables.trust
+    assert np.array_equal(again.chords, tables.chords)
+    np.testing.assert_allclose(again.follows, tables.follows, atol=1e-5)
+    save_tables(replace(tables, ends=tables.ends[:, :3]), path)
+    with pytest.raises(BadCheckpoint, match="shapes"):
+        load_tables(path)
+    save_checkpoint(path, chord_paths.KIND, {"version": 0}, {})
+    with pytest.raises(BadCheckpoint, match="other chords"):
+        load_tables(path)
+
+
+def test_songs_in_one_mode_are_not_enough() -> None:
+    with pytest.raises(BadArgument, match="no song in minor"):
+        count([song(0, 0)], 1.0)

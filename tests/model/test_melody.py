@@ -1,0 +1,165 @@
+"""The network of melodies: what it may look at, what it writes, what is kept of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from melody_models import model, network, sheet
+from segue.errors import BadArgument, BadCheckpoint
+from segue.model.checkpoint import load_checkpoint, save_checkpoint
+from segue.model.score.melody import MelodyConfig
+from segue.model.score.melody_model import KIND, MOST_REPEATED, MelodyModel
+from segue.model.score.sampling import Sampling
+from segue.model.score.transformer import Cache, StackConfig
+from segue.represent.score.chord_charts import parse_chart
+from segue.represent.score.lead_sheet import CHORD, LOWEST, read_chords, told
+
+CHART = parse_chart("Dm7 G7 | Cmaj7 | N.C. | F/A G | C")
+
+
+def batch(seed: int = 0) -> tuple[torch.Tensor, ...]:
+    one = sheet(seed)
+    rows, chords = told(one.chart, one.melody)[:32], read_chords(one.chart)
+    return (
+        torch.from_numpy(rows)[None],
+        torch.from_numpy(one.melody[:32])[None],
+        torch.from_numpy(chords)[None],
+        torch.tensor([len(chords)]),
+        torch.tensor([0]),
+    )
+
+
+def test_an_event_does_not_see_what_follows_but_chords_are_seen_ahead() -> None:
+    net = network()
+    rows, wanted, chords, count, style = batch()
+    before = net.costs(rows, wanted, chords, count, style)
+    later = rows.clone()
+    later[:, 20:, 0] = 5
+    after = net.costs(later, wanted, chords, count, style)
+    torch.testing.assert_close(after[:, :20], before[:, :20])
+    assert not torch.allclose(after[:, 20:], before[:, 20:])
+    other = chords.clone()
+    other[:, int(rows[0, 8, CHORD]) + 1, 0] = (other[:, int(rows[0, 8, CHORD]) + 1, 0] + 5) % 12
+    assert not torch.allclose(net.costs(rows, wanted, other, count, style)[:, 8], before[:, 8])
+
+
+def test_chords_behind_the_last_do_not_count() -> None:
+    net = network()
+    rows, wanted, chords, count, style = batch()
+    padded = torch.cat([chords, chords.flip(1)], dim=1)
+    torch.testing.assert_close(
+        net.costs(rows, wanted, padded, count, style),
+        net.costs(rows, wanted, chords, count, style),
+    )
+
+
+def test_chances_are_chances_and_the_loss_is_their_mean() -> None:
+    net = network()
+    rows, wanted, chords, count, style = batch()
+    state = net.states(net.read_chords(chords, count, style), rows, style)
+    for logits in (net.symbols(state, rows), net.lengths(state, rows, wanted[..., 0])):
+        torch.testing.assert_close(logits.softmax(-1).sum(-1), torch.ones(1, 32))
+    costs = net.costs(rows, wanted, chords, count, style)
+    ended = wanted.clone()
+    ended[:, 30:] = -1
+    loss = net.loss(rows, ended, chords, count, style)
+    torch.testing.assert_close(loss.symbols, costs[0, :30, 0].mean())
+    torch.testing.assert_close(loss.lengths, costs[0, :30, 1].mean())
+
+
+def test_step_by_step_with_a_cache_is_the_same() -> None:
+    net = network()
+    rows, _, chords, count, style = batch()
+    harmony = net.read_chords(chords, count, style)
+    at_once = net.states(harmony, rows, style)
+    cache = Cache(net.config.stack, 1)
+    steps = [net.states(harmony, rows[:, at : at + 1], style, cache) for at in range(32)]
+    torch.testing.assert_close(torch.cat(steps, dim=1), at_once, rtol=1e-4, atol=1e-5)
+
+
+def test_melodies_fill_their_chart_and_keep_the_rules() -> None:
+    found = model()
+    low, high = found.usual["folk"]["pitch"]
+    written = found.sample(CHART, "folk", 6, Sampling(), torch.Generator().manual_seed(1))
+    for melody in written:
+        assert melody[:, 1].sum() == CHART.steps
+        heard = melody[melody[:, 0] > 0, 0] - 1 + LOWEST
+        assert low <= heard.min() <= heard.max() <= high
+        silence = repeated = last = 0
+        for symbol, length in melody.tolist():
+            silence = 0 if symbol else silence + length
+            repeated = repeated + 1 if symbol == last else 1
+            last = symbol or last
+            assert silence <= CHART.bar_steps
+            assert not symbol or repeated <= MOST_REPEATED
+    assert len({melody.tobytes() for melody in written}) == 6
+
+
+def test_a_melody_longer_than_the_context_goes_on() -> None:
+    chart = parse_chart("|: C | G :|x16")
+    (melody,) = model(context=8).sample(
+        chart, "pop", 1, Sampling(), torch.Generator().manual_seed(0)
+    )
+    assert melody[:, 1].sum() == chart.steps
+    assert len(melody) > 16
+
+
+def test_the_same_seed_writes_the_same() -> None:
+    found = model()
+    one, other = (
+        found.sample(CHART, "folk", 2, Sampling(), torch.Generator().manual_seed(7))
+        for _ in range(2)
+    )
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_costs_of_windows_are_those_of_the_whole() -> None:
+    one = sheet(3)
+    wide, narrow = model(context=128), model(context=16)
+    narrow.network.load_state_dict(wide.network.state_dict())
+    (whole,) = wide.costs([one.chart], [one.melody], "folk")
+    (cut,) = narrow.costs([one.chart], [one.melody], "folk")
+    assert whole.shape == cut.shape == one.melody.shape
+    np.testing.assert_allclose(cut[:16], whole[:16], rtol=1e-4)
+    assert (cut > 0).all()
+
+
+def test_it_is_kept_whole(tmp_path: Path) -> None:
+    made = model()
+    made.save(tmp_path / "m.safetensors")
+    again = MelodyModel.load(tmp_path / "m.safetensors")
+    assert (again.usual, again.about, again.styles) == (made.usual, made.about, made.styles)
+    assert again.taught.names == made.taught.names
+    np.testing.assert_array_equal(again.taught.runs, made.taught.runs)
+    one = sheet(9)
+    np.testing.assert_array_equal(
+        again.costs([one.chart], [one.melody], "pop")[0],
+        made.costs([one.chart], [one.melody], "pop")[0],
+    )
+
+
+@pytest.mark.parametrize("damage", ["version", "config", "usual", "taught"])
+def test_a_damaged_model_is_refused(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "m.safetensors"
+    model().save(path)
+    saved = load_checkpoint(path, KIND)
+    about = dict(saved.about)
+    wrong = {"version": 99, "config": {"stack": {}}, "usual": {"folk": {}}, "taught": ["a"]}
+    about[damage] = wrong[damage]
+    save_checkpoint(path, KIND, about, saved.tensors)
+    with pytest.raises(BadCheckpoint, match="train anew"):
+        MelodyModel.load(path)
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(BadArgument, match="this model knows: folk, pop"):
+        model().style("jazz")
+    stack = StackConfig(32, 2, 2, 32, 0.0)
+    for wrong in ({"styles": ()}, {"styles": ("a",), "chord_width": 0}):
+        with pytest.raises(BadArgument):
+            MelodyConfig(stack, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(BadArgument, match="forgotten"):
+        MelodyConfig(stack, ("a",), forgotten=1.0)

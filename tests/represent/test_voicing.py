@@ -1,0 +1,70 @@
+"""Chords played: voices that move little, a bass, dances."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segue.represent.score.chord_charts import parse_chart
+from segue.represent.score.lead_sheet import Chart
+from segue.represent.score.voicing import accompany, dance_steps, parts, voice
+
+chords = st.tuples(st.integers(0, 11), st.sets(st.integers(1, 11), min_size=1, max_size=6)).map(
+    lambda one: (one[0], sorted({one[0]} | {(one[0] + each) % 12 for each in one[1]}))
+)
+
+
+@given(st.lists(chords, min_size=1, max_size=6))
+def test_voices_are_notes_of_their_chord_in_their_range(
+    progression: list[tuple[int, list[int]]],
+) -> None:
+    for (_, classes), pitches in zip(progression, voice(progression), strict=True):
+        assert 3 <= len(pitches) <= 4
+        assert list(pitches) == sorted(set(pitches))
+        assert {pitch % 12 for pitch in pitches} <= set(classes)
+        assert 50 <= pitches[0] <= pitches[-1] <= 73
+
+
+def test_voices_move_little() -> None:
+    one, other, last = voice([(2, [2, 5, 9, 0]), (7, [7, 11, 2, 5]), (0, [0, 4, 7, 11])])
+    for before, after in ((one, other), (other, last)):
+        assert sum(abs(a - b) for a, b in zip(before, after, strict=True)) <= 6
+
+
+def test_what_says_most_of_a_chord_is_kept() -> None:
+    (pitches,) = voice([(7, [7, 11, 2, 5, 9, 4])])  # G13
+    assert {11, 5, 4} <= {pitch % 12 for pitch in pitches}
+
+
+@pytest.mark.parametrize("manner", ["held", "dance"])
+@pytest.mark.parametrize("metre", [(4, 4), (3, 4), (6, 8), (9, 8), (2, 4), (5, 4), (7, 8)])
+def test_every_chord_is_played_within_the_chart(manner: str, metre: tuple[int, int]) -> None:
+    chart = parse_chart("Dm7 G7 | C | N.C. | Bb/D", metre)
+    upper, bass = accompany(chart, "dance" if manner == "dance" else "held")
+    bar = chart.bar_steps * 120
+    for notes in (upper, bass):
+        assert (notes[:, 1] > 0).all()
+        assert int((notes[:, 0] + notes[:, 1]).max()) <= 4 * bar
+        assert set((notes[:, 0] // bar).tolist()) == {0, 1, 3}
+        assert not any(played(chart, notes, 2))
+    lowest = bass[bass[:, 0] == 3 * bar, 2] % 12
+    assert lowest.tolist() == [2]  # the bass behind the slash
+
+
+def played(
+    chart: Chart, notes: "np.ndarray[tuple[int, int], np.dtype[np.int32]]", bar: int
+) -> list[bool]:
+    first, last = bar * chart.bar_steps * 120, (bar + 1) * chart.bar_steps * 120
+    return ((notes[:, 0] < last) & (notes[:, 0] + notes[:, 1] > first)).tolist()
+
+
+def test_a_dance_alternates() -> None:
+    assert dance_steps((4, 4)) == ((0, 8), (4, 12))
+    assert dance_steps((3, 4)) == ((0,), (4, 8))
+    assert dance_steps((6, 8)) == ((0, 6), (4, 10))
+    _, bass = accompany(parse_chart("C | G7"), "dance")
+    assert (bass[:, 2] % 12).tolist() == [0, 7, 7, 2]
+
+
+def test_silence_has_no_parts() -> None:
+    assert parts(parse_chart("N.C. | N.C."), "held", (0, 32)) == ()
