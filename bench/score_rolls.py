@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from score_data import Song, songs
-from score_retrieval import DROPPED, FEWEST_BARS, starts
+from score_questions import FEWEST_BARS, starts
+from score_retrieval import DROPPED
 from segue.measure.rolls import (
     drum_pattern,
     empty_bars,

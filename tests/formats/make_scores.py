@@ -3,6 +3,13 @@
 import io
 import struct
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from segue.formats.score import read_scores
+from segue.records import Score
+
+Read = Callable[[str, bytes | str], Score]
 
 CONTAINER = (
     '<container><rootfiles><rootfile full-path="{}"/></rootfiles></container>'
@@ -59,3 +66,23 @@ def zipped(members: dict[str, bytes]) -> bytes:
         for name, content in members.items():
             file.writestr(name, content)
     return stream.getvalue()
+
+
+def reader(folder: Path) -> Read:
+    """Return what reads the one score of a file of some content, which it writes to a folder."""
+
+    def reading(name: str, content: bytes | str) -> Score:
+        path = folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        (score,) = read_scores(path)
+        assert isinstance(score, Score)
+        return score
+
+    return reading
+
+
+def melody(score: Score, part: int = 0) -> list[tuple[float, float, int]]:
+    """Return onset and duration in quarters, and pitch."""
+    notes = score.parts[part].notes
+    return [(on / score.ticks_per_quarter, long / score.ticks_per_quarter, pitch)
+            for on, long, pitch, _ in notes.tolist()]  # fmt: skip

@@ -16,7 +16,8 @@ import numpy as np
 
 from segue.errors import Unreadable
 from segue.formats.names import clean
-from segue.formats.score.abc_music import Voice, Written, voices_of
+from segue.formats.score.abc_music import voices_of
+from segue.formats.score.abc_voices import Voice, Written
 from segue.formats.score.bars import TICKS_PER_QUARTER, Bar, metres_of, rest_before, ticks
 from segue.formats.score.midi import MOST_NOTES, TEMPI_BPM
 from segue.formats.texts import decoded

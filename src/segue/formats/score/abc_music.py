@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
 from segue.errors import Unreadable
 from segue.formats.score.abc_fields import SIGNS, endings_of, key_of, metre_of, shift_of, tempo_of
+from segue.formats.score.abc_voices import Note, Tune, Voice, Written
 
 _FIELD: Final = re.compile(r"^\s*([A-Za-z]):[ \t]*(.*)$")
 _TOKEN: Final = re.compile(
@@ -39,91 +39,6 @@ _LONGEST_FIELD: Final = 1000
 _MOST_DIGITS: Final = 4
 _MOST_BARS: Final = 20_000
 _MOST_VOICES: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """When in its bar, for how long (quarters), what, and whether the next one belongs to it."""
-
-    at: Fraction
-    length: Fraction
-    pitch: int
-    tied: bool
-    name: tuple[str, int] = ("", 0)  # letter and octave
-
-
-@dataclass(slots=True)
-class Written:
-    """A bar as it is written.
-
-    Attributes
-    ----------
-    metre, key : tuple of int
-        Beats and unit; sharps, and 1 for minor.
-    length : Fraction
-        In quarters.
-    opens, after_double : bool
-        A repeat begins here, or may begin where none is marked.
-    closes : int
-        How many times more what it ends is played.
-    endings : frozenset of int
-        The times at which it is played; empty for all.
-    part : str
-        The part that begins here.
-    tempo_bpm : float
-        Quarters a minute from here on; 0 says nothing.
-    """
-
-    metre: tuple[int, int]
-    key: tuple[int, int]
-    notes: list[Note] = field(default_factory=list)
-    length: Fraction = Fraction(0)
-    opens: bool = False
-    after_double: bool = False
-    closes: int = 0
-    endings: frozenset[int] = frozenset()
-    part: str = ""
-    tempo_bpm: float = 0.0
-
-    @property
-    def full(self) -> Fraction:
-        """Length that its metre gives it, in quarters."""
-        return Fraction(4 * self.metre[0], self.metre[1])
-
-
-@dataclass(slots=True)
-class Voice:
-    """A voice, and where its reader stands."""
-
-    name: str = ""
-    program: int = 0
-    is_drum: bool = False
-    bars: list[Written] = field(default_factory=list)
-    metre: tuple[int, int] = (4, 4)
-    unit: Fraction | None = None  # of a whole; else as the metre has it
-    key: tuple[int, int] = (0, 0)
-    signature: dict[str, int] = field(default_factory=dict)
-    shift: int = 0
-    bar: Written | None = None
-    at: Fraction = Fraction(0)
-    reached: Fraction = Fraction(0)  # by what an overlay lies under
-    altered: dict[str, int] = field(default_factory=dict)  # in this bar, in all octaves
-    held: dict[tuple[str, int], int] = field(default_factory=dict)  # tied: sounding as
-    last: int = 0  # how many notes the last symbol has; they end the bar's list
-    symbol: Fraction = Fraction(0)  # its length
-    factor: Fraction = Fraction(1)  # of the next symbol, after a broken rhythm
-    tuplet: Fraction = Fraction(1)
-    tuplet_left: int = 0
-    next_bar: dict[str, bool | int | str | float | frozenset[int]] = field(default_factory=dict)
-    endings: frozenset[int] = frozenset()
-
-
-@dataclass(slots=True)
-class Tune:
-    """The voices of a tune, and the order of its parts, "AABB" say."""
-
-    voices: list[Voice]
-    parts: str = ""
 
 
 def voices_of(lines: Iterable[str]) -> Tune:
