@@ -205,10 +205,16 @@ def with_chords(
     ------
     BadArgument
     """
-    from segue.model.score.chord_paths import best_path, drawn_path, load_tables
+    from segue.model.score.chord_paths import (
+        best_path,
+        check_temperature,
+        drawn_path,
+        load_tables,
+    )
 
     check_seed(seed)
     check_count(n)
+    check_temperature(temperature)
     melody = melody_of(score, part)
     slots = slots_of(melody, score)
     tables = tables or load_tables()

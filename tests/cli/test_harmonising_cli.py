@@ -34,7 +34,7 @@ def test_a_melody_gets_chords_and_stays_as_it_is(joy: Score, tmp_path: Path) -> 
     first, second = told["made"]
     assert first["key"] == "C major"
     assert first["likelihood"] >= second["likelihood"]
-    assert [chord["bar"] for chord in first["chords"]][0] == 1
+    assert first["chords"][0]["bar"] == 1
     assert {chord["name"] for chord in first["chords"]} & {"C", "G", "Am", "F"}
     written = read_midi(target.read_bytes())
     melody, played = written.parts
@@ -50,7 +50,16 @@ def test_a_melody_gets_chords_and_stays_as_it_is(joy: Score, tmp_path: Path) -> 
 def test_a_melody_gets_three_voices_and_a_report(joy: Score, tmp_path: Path) -> None:
     tune_, target, report = (tmp_path / name for name in ("joy.mid", "sung.mid", "report.json"))
     write_score(tune_, joy)
-    arguments = ["harmonise", tune_, "--style", "chorale", "-o", target, "--seed", "3"]
+    arguments: list[str | Path] = [
+        "harmonise",
+        tune_,
+        "--style",
+        "chorale",
+        "-o",
+        target,
+        "--seed",
+        "3",
+    ]
     done = segue(*arguments, "--report", report, library=tmp_path / "none")
     assert done.returncode == 0, done.stderr
     assert "four voices" in done.stdout
