@@ -61,4 +61,4 @@ def test_ten_thousand_bars_get_chords() -> None:
 def test_what_cannot_be_asked_is_refused() -> None:
     for wrong in ({"n": 0}, {"n": 101}, {"seed": -1}, {"part": "none"}, {"temperature": 0.0}):
         with pytest.raises(BadArgument):
-            with_chords(SCALE, **wrong)  # type: ignore[arg-type]
+            with_chords(SCALE, **wrong)
