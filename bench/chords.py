@@ -82,9 +82,6 @@ def keep(songs: Sequence[Song], found: ChordTables) -> None:
         "its own chords, by half bars": lambda song: song[1].chords,
         "**Segue**": lambda song: usual(song).chords,
         "drawn, temperature 1": drawn,
-        "whatever key is likeliest by the chords alone": lambda song: (
-            best_path(found, song[1].slots, np.zeros(24)).chords
-        ),
         "told the annotated key": lambda song: (
             path_in(found, song[1].slots, song[1].tonic, song[1].mode).chords
         ),

@@ -111,9 +111,8 @@ def keep(rows: list[list[object]], own: Sequence[IntArray]) -> None:
             "soprano alone. Bach is one of many right answers: how often the same chord is found "
             "says more beside other ways than alone. Chords as pitch classes above the bass. "
             "Parallels (fifths, octaves, unisons), notes out of a choir's range as textbooks have "
-            f"it, and crossing neighbours for a hundred frames. Drawn are pitches {low_high}, "
-            f"nothing across its neighbour and no parallels, but without rules. "
-            f"{usual()}\n",
+            f"it, and crossing neighbours for a hundred frames. With rules, pitches {low_high} "
+            f"are drawn, none across its neighbour and no parallels. {usual()}\n",
             tables.table(
                 [
                     "",

@@ -20,13 +20,15 @@ from segue.represent.score.timing import bars
 if TYPE_CHECKING:
     from segue.model.score.chorale import ChoraleTransformer
     from segue.model.score.chord_paths import ChordPath, ChordTables
-    from segue.model.score.four_voices import Choir, Close
+    from segue.model.score.four_voices import Choir, Given
 
 MOST: Final = 100
+_SURE: Final = 0.5  # of the key, to begin with its chord
 #: What a key's fit weighs, and that it is the one found; any in this range finds as many of the
 #: chords of pop songs.
 _KEY_FIT: Final = 40.0
 _KEY_FOUND: Final = 2.0
+_KEYS_TRIED: Final = 6
 _TRIES: Final = 10  # for each different path of chords
 CHORD_TEMPERATURE: Final = 0.7
 Watcher = Callable[[int, int], None]
@@ -119,7 +121,7 @@ def four_voices(
     check_count(n)
     melody = melody_of(score, part)
     frames = frames_of(melody, score)
-    close = _close(frames, find_key(replace(score, parts=(melody,))))
+    opening, close = _ends(frames, find_key(replace(score, parts=(melody,))))
     soprano = numbers(torch.from_numpy(frames.pitch))
     network = network or load_chorales()
     found = []
@@ -130,7 +132,7 @@ def four_voices(
                 watch(before * total + done, n * total)
 
         generator = torch.Generator().manual_seed(seed + (number << 32))
-        sung = sing(network, soprano, choir or Choir(), generator, close, told)
+        sung = sing(network, soprano, choir or Choir(), generator, opening, close, told)
         pitches = sung.frames.numpy()
         pitches = np.where(pitches > 0, pitches + LOWEST - 1, -1)
         parts = parts_of(frames, pitches[:, 1:], melody)
@@ -149,23 +151,29 @@ def check_count(n: int) -> None:
         raise BadArgument(f"{n} harmonisations; from 1 to {MOST} can be made")
 
 
-def _close(frames: Frames, key: ScoreKey) -> "Close":
-    """Return the chord to end with: the tonic's, else the dominant's, else the melody's own."""
-    from segue.model.score.four_voices import Close
+def _ends(frames: Frames, key: ScoreKey) -> "tuple[Given | None, Given]":
+    """Return the chords to begin and to end with: the tonic's, else the dominant's.
+
+    Of a melody that begins with another note the network finds the chord; one that ends with
+    another ends on its own triad.
+    """
+    from segue.model.score.four_voices import Given
 
     tonic = key.tonic + frames.shift
-    last = int(frames.pitch[-1])
-    third = 3 if key.mode == "minor" else 4
-    triads = [(tonic, (0, third, 7)), (tonic + 7, (0, 4, 7)), (last, (0, 4, 7))]
-    bass, classes = next(
-        (root % 12, {(root + step) % 12 for step in steps})
-        for root, steps in triads
-        if (last - root) % 12 in steps
-    )
+    usual = [(tonic, (0, 3, 7) if key.mode == "minor" else (0, 4, 7)), (tonic + 7, (0, 4, 7))]
+    first, last = int(frames.pitch[0]), int(frames.pitch[-1])
+    opens = [triad for triad in usual if (first - triad[0]) % 12 in triad[1]]
+    ends = [triad for triad in usual if (last - triad[0]) % 12 in triad[1]] or [(last, (0, 4, 7))]
+
+    def given(triad: tuple[int, tuple[int, ...]], count: int) -> Given:
+        # The numbers of pitches begin with a C, as pitch classes do.
+        root, steps = triad
+        return Given(count, root % 12, frozenset((root + step) % 12 for step in steps))
+
     changes = np.flatnonzero(frames.pitch != last)
     held = len(frames) - 1 - int(changes[-1]) if len(changes) else len(frames)
-    # The numbers of pitches begin with a C.
-    return Close(min(held, BEAT), bass, frozenset(classes))
+    opening = given(opens[0], 1) if opens and key.confidence > _SURE else None
+    return opening, given(ends[0], min(held, BEAT))
 
 
 # ---- chords ------------------------------------------------------------------------------
@@ -205,10 +213,16 @@ def with_chords(
     ------
     BadArgument
     """
-    from segue.model.score.chord_paths import best_path, drawn_path, load_tables
+    from segue.model.score.chord_paths import (
+        best_path,
+        check_temperature,
+        drawn_path,
+        load_tables,
+    )
 
     check_seed(seed)
     check_count(n)
+    check_temperature(temperature)
     melody = melody_of(score, part)
     slots = slots_of(melody, score)
     tables = tables or load_tables()
@@ -238,12 +252,12 @@ def key_prior(score: Score, melody: Part) -> FloatArray:
     Returns
     -------
     ndarray, shape (24,), float64
-        Logarithms, of twelve major keys and twelve minor ones.
+        Logarithms, of twelve major keys and twelve minor ones; of all but a few it is impossible.
     """
     key = find_key(replace(score, parts=(melody,)))
     prior = _KEY_FIT * key.fits.astype(np.float64)
     prior[key.tonic + 12 * (key.mode == "minor")] += _KEY_FOUND
-    return prior
+    return np.where(prior >= np.sort(prior)[-_KEYS_TRIED], prior, -np.inf)
 
 
 def _chorded(score: Score, melody: Part, slots: Slots, path: "ChordPath") -> Chorded:

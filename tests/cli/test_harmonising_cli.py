@@ -50,7 +50,16 @@ def test_a_melody_gets_chords_and_stays_as_it_is(joy: Score, tmp_path: Path) -> 
 def test_a_melody_gets_three_voices_and_a_report(joy: Score, tmp_path: Path) -> None:
     tune_, target, report = (tmp_path / name for name in ("joy.mid", "sung.mid", "report.json"))
     write_score(tune_, joy)
-    arguments = ["harmonise", tune_, "--style", "chorale", "-o", target, "--seed", "3"]
+    arguments: list[str | Path] = [
+        "harmonise",
+        tune_,
+        "--style",
+        "chorale",
+        "-o",
+        target,
+        "--seed",
+        "3",
+    ]
     done = segue(*arguments, "--report", report, library=tmp_path / "none")
     assert done.returncode == 0, done.stderr
     assert "four voices" in done.stdout
@@ -86,7 +95,7 @@ def test_what_cannot_be_harmonised_is_refused(joy: Score, tmp_path: Path) -> Non
         ("joy.mid", ["--temperature", "nan", "--style", "chorale"], 2, "temperature"),
         ("joy.mid", ["-n", "1000"], 2, "from 1 to 100"),
         ("empty.mid", [], 1, "empty.mid"),
-        ("none.mid", [], 1, "none.mid"),
+        ("none.mid", [], 1, "this library is empty"),
     ):
         done = segue(
             "harmonise", tmp_path / name, "-o", target, *options, library=tmp_path / "none"

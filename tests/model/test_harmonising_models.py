@@ -26,7 +26,7 @@ from segue.model.score.chord_paths import (
     path_in,
     save_tables,
 )
-from segue.model.score.four_voices import Choir, Close, allowed, closing, sing
+from segue.model.score.four_voices import Choir, Given, allowed, going_with, sing
 from segue.model.score.sampling import Sampling
 from segue.model.score.transformer import StackConfig
 from segue.represent.score.chord_slots import Slots, slots_of
@@ -102,14 +102,15 @@ def test_allowed_is_what_is_in_range_below_and_not_parallel() -> None:
     assert int(alto.sum()) == PITCHES - 1
 
 
-def test_a_close_ends_on_its_chord(network: ChoraleTransformer) -> None:
-    close = Close(4, 7, frozenset({7, 11, 2}))
+def test_it_begins_and_ends_with_given_chords(network: ChoraleTransformer) -> None:
+    opening, close = Given(1, 10, frozenset({10, 2, 5})), Given(4, 7, frozenset({7, 11, 2}))
     soprano = torch.full((12,), 43 - 4)  # D5
     choir = Choir(drawn=4, strict=False)
-    frames = sing(network, soprano, choir, generator(), close).frames[-4:]
-    assert set(((frames[:, 1:] - 1) % 12).flatten().tolist()) <= {7, 11, 2}
-    assert set(((frames[:, 3] - 1) % 12).tolist()) == {7}
-    assert closing(3, close).nonzero()[:, 0].tolist() == [8, 20, 32, 44]
+    frames = sing(network, soprano, choir, generator(), opening, close).frames
+    for given, some in ((opening, frames[:1]), (close, frames[-4:])):
+        assert set(((some[:, 1:] - 1) % 12).flatten().tolist()) <= given.classes
+        assert set(((some[:, 3] - 1) % 12).tolist()) == {given.bass}
+    assert going_with(close, 3).nonzero()[:, 0].tolist() == [8, 20, 32, 44]
 
 
 @pytest.mark.parametrize("soprano", [torch.zeros(0, dtype=torch.int64), torch.tensor([PITCHES])])

@@ -200,6 +200,16 @@ def test_chords_move_little_below_the_melody_and_are_struck_each_bar() -> None:
     assert played.notes[:, 3].max() < 90
 
 
+@pytest.mark.parametrize("root", range(12))
+def test_below_a_low_melody_no_note_is_struck_twice(root: int) -> None:
+    chords = [Chord(0, 0, 96, "", root, root, ""), Chord(1, 96, 192, "", (root + 7) % 12, 0, "")]
+    played = accompaniment(chords, [(0, 3, 7)] * 2, np.array([0, 96, 192]), tune(50, 52, 53, 55))
+    for at in (0, 96):
+        pitches = played.notes[played.notes[:, 0] == at, 2]
+        assert (np.diff(pitches) > 0).all()
+        assert pitches[0] <= pitches[1] - 3
+
+
 def test_a_chord_over_several_bars_is_struck_in_each() -> None:
     chord = Chord(0, 0, 192, "C", 0, 0, "")
     silent = Chord(2, 192, 288, "N.C.", -1, -1, "")

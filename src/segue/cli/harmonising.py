@@ -56,8 +56,9 @@ def harmonise(
     """Harmonise a melody: find chords for it, or three voices below it.
 
     The melody stays as it is. Chords are learned from pop songs, by bars or half bars; voices from
-    Bach's chorales, each knowing what the melody does next. The melody is the only part, one that
-    is called so, or else the highest that sings one note at a time.
+    Bach's chorales, so that they fit what the melody does next; where it repeats a note, they may
+    hold theirs. The melody is the only part, one that is called so, or else the highest that sings
+    one note at a time.
 
     Example: segue harmonise tune.mid --style chorale -o sung.mid
     """

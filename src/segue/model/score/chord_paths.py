@@ -248,6 +248,18 @@ def path_in(tables: ChordTables, slots: Slots, tonic: int, mode: int) -> ChordPa
     return ChordPath(tonic, mode, chords, float(reached.max()))
 
 
+def check_temperature(temperature: float) -> None:
+    """Refuse a temperature at which nothing can be drawn.
+
+    Raises
+    ------
+    BadArgument
+        It is not above 0, or above 10.
+    """
+    if not 0 < temperature <= HOTTEST:
+        raise BadArgument(f"a temperature of {temperature}: above 0, at most {HOTTEST:g}")
+
+
 def drawn_path(
     tables: ChordTables,
     slots: Slots,
@@ -272,8 +284,7 @@ def drawn_path(
     BadArgument
         The temperature is not above 0, or above 10.
     """
-    if not 0 < temperature <= HOTTEST:
-        raise BadArgument(f"a temperature of {temperature}: above 0, at most {HOTTEST:g}")
+    check_temperature(temperature)
     moves = _moves(tables, mode) / temperature
     heard = _heard(tables, slots, tonic, mode) / temperature
     ends = tables.ends[mode] / temperature

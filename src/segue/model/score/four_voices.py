@@ -30,7 +30,7 @@ _FEWEST: Final = 0.5
 #: Of frames in view, so many are read anew where no more fit; whole bars, as in training.
 _KEPT: Final = 128
 MOST_AT_ONCE: Final = 512
-#: What it costs, in nats, to have come where no close can follow.
+#: What it costs, in nats, to have come where a given chord cannot follow.
 _FORCED: Final = 8.0
 
 Watcher = Callable[[int, int], None]
@@ -66,13 +66,13 @@ class Choir:
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
-    """What the last frames are: nothing in the data says where a chorale ends.
+class Given:
+    """A chord to begin or to end with: nothing in the data says where a chorale ends.
 
     Attributes
     ----------
     frames : int
-        At least so many are held.
+        So many, from the beginning or to the end.
     bass : int
         Pitch class, 0 for number 1.
     classes : frozenset of int
@@ -106,7 +106,8 @@ def sing(
     soprano: Tensor,
     choir: Choir,
     generator: torch.Generator,
-    close: Close | None = None,
+    opening: Given | None = None,
+    close: Given | None = None,
     watch: Watcher | None = None,
 ) -> Sung:
     """Draw three voices below a soprano.
@@ -118,7 +119,7 @@ def sing(
         Numbers of pitches.
     choir : Choir
     generator : torch.Generator
-    close : Close, optional
+    opening, close : Given, optional
     watch : callable, optional
         Told how many frames of how many are sung.
 
@@ -139,9 +140,13 @@ def sing(
             f"are numbered from 0 to {PITCHES - 1}"
         )
     drawing = _Drawing(network, choir, generator)
-    closing = len(soprano) - close.frames if close else len(soprano)
-    for at, pitch in enumerate(soprano.tolist()):
-        drawing.sing(pitch, close if at >= closing else None)
+    chords: list[Given | None] = [None] * len(soprano)
+    if opening:
+        chords[: opening.frames] = [opening] * min(opening.frames, len(chords))
+    if close:
+        chords[-close.frames :] = [close] * min(close.frames, len(chords))
+    for at, (pitch, given) in enumerate(zip(soprano.tolist(), chords, strict=True)):
+        drawing.sing(pitch, given)
         if watch:
             watch(at + 1, len(soprano))
     return drawing.best()
@@ -163,7 +168,7 @@ class _Drawing:
         self.reading = Reading(network.config, count)
         self.context = network.read(self.before[:, None], self.reading)
 
-    def sing(self, pitch: int, close: Close | None = None) -> None:
+    def sing(self, pitch: int, given: Given | None) -> None:
         """Give the soprano's next frame, and draw the voices below."""
         if not self.reading.cache.room:
             self._read_anew()
@@ -178,8 +183,8 @@ class _Drawing:
             may = _anything(len(frame))
             if self.choir.strict:
                 may = allowed(self.before, frame)
-            if close:
-                goes = may & closing(frame.shape[1], close)
+            if given:
+                goes = may & going_with(given, frame.shape[1])
                 fits = goes.any(dim=1)
                 self.weights -= _FORCED * ~fits
                 may = torch.where(fits[:, None], goes, may)
@@ -271,9 +276,9 @@ def allowed(before: Tensor, above: Tensor) -> Tensor:
     return torch.where(found.any(dim=1, keepdim=True), found, pitches > 0)
 
 
-def closing(number: int, close: Close) -> Tensor:
-    """Tell what a voice, by its number, may sing in a close, shape (N,), bool."""
-    classes = {close.bass} if number == VOICES - 1 else close.classes
+def going_with(given: Given, number: int) -> Tensor:
+    """Tell what a voice, by its number, may sing in a given chord, shape (N,), bool."""
+    classes = {given.bass} if number == VOICES - 1 else given.classes
     return torch.tensor([pitch > 0 and (pitch - 1) % 12 in classes for pitch in range(PITCHES)])
 
 

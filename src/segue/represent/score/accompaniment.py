@@ -12,10 +12,12 @@ from segue.represent.score.harmony import Chord
 
 NAME: Final = "Accompaniment"
 PIANO: Final = 0
-BASS: Final = (36, 50)
+BASS: Final = (33, 50)
 #: The highest note of the chords lies below most of the melody, but not outside of this.
 _TOPS: Final = (58, 67)
-_SPAN: Final = 16  # semitones below the highest
+_SPAN: Final = 16  # semitones below the highest; but no lower than this, if all tones are there
+_LOWEST: Final = 48
+_APART: Final = 3  # semitones from the bass to the chord at least
 _SOFTER: Final = 0.75
 _USUAL_BASS: Final = 43
 _MUDDY: Final = 52  # below it seconds blur
@@ -53,7 +55,7 @@ def accompaniment(
         if chord.root < 0:
             continue
         voicing = _nearest(chord.root, above, voicing, top)
-        bass = _nearest_bass(chord.root, bass)
+        bass = _nearest_bass(chord.root, bass, voicing[0] - _APART)
         edges = [chord.start, *bars[(bars > chord.start) & (bars < chord.end)].tolist(), chord.end]
         for start, end in pairwise(edges):
             rows += [[start, end - start, pitch, velocity] for pitch in (bass, *voicing)]
@@ -66,9 +68,8 @@ def _nearest(root: int, above: Sequence[int], before: Sequence[int], top: int) -
     """Return the voicing that moves least from the one before, with the tones once each."""
     classes = [(root + tone) % 12 for tone in above]
     classes = classes[1:] if len(classes) > 3 else classes
-    places = [
-        [pitch for pitch in range(top - _SPAN, top + 1) if pitch % 12 == one] for one in classes
-    ]
+    low = min(max(top - _SPAN, _LOWEST), top - 11)
+    places = [[pitch for pitch in range(low, top + 1) if pitch % 12 == one] for one in classes]
     found = [sorted(voicing) for voicing in product(*places)]
     return min(found, key=lambda one: _effort(one, before, top))
 
@@ -82,6 +83,7 @@ def _effort(voicing: Sequence[int], before: Sequence[int], top: int) -> float:
     return moved + 3 * close + wide + away
 
 
-def _nearest_bass(root: int, before: int) -> int:
-    places = [pitch for pitch in range(BASS[0], BASS[1] + 1) if pitch % 12 == root]
+def _nearest_bass(root: int, before: int, highest: int) -> int:
+    lowest = BASS[0] + (root - BASS[0]) % 12
+    places = [pitch for pitch in range(lowest, BASS[1] + 1, 12) if pitch <= highest] or [lowest]
     return min(places, key=lambda pitch: abs(pitch - before) + abs(pitch - _USUAL_BASS) / 4)

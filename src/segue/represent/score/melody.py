@@ -12,7 +12,7 @@ from segue.represent.score.lines import GRID_PER_QUARTER
 
 #: What the parts that have the melody are called.
 _NAMES: Final = re.compile(
-    r"melod|sopran|voice|vocal|cantus|lead\b|sing|gesang|stimme|tune", re.IGNORECASE
+    r"melod|sopran|voice|vocal|cantus|lead\b|\bsing(?:er|ing)?\b|gesang|stimme|tune", re.IGNORECASE
 )
 #: Of a line of its own, so much of the time one note sounds at most.
 _ALONE: Final = 0.9
