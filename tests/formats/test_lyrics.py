@@ -10,14 +10,14 @@ from segue.errors import Unreadable
 from segue.formats.lyrics import BrokenSong, is_version, read_lyrics, read_lyrics_tags
 from segue.formats.lyrics.embedded import words_in_score
 from segue.formats.lyrics.midi_words import midi_words
-from segue.formats.lyrics.text import TextForm, section_of, text_of, tidied
+from segue.formats.lyrics.text import PLAIN, TextForm, section_of, text_of, tidied
 from segue.formats.lyrics.xml_words import xml_words
 from segue.records import Lyrics, Tags
 
 VERSE = "Röslein auf der Heiden,\nwar so jung und morgenschön,"
 
 
-def only(path: Path, form: TextForm = TextForm()) -> Lyrics:
+def only(path: Path, form: TextForm = PLAIN) -> Lyrics:
     (song,) = read_lyrics(path, form)
     assert isinstance(song, Lyrics)
     return song
@@ -257,7 +257,8 @@ def test_a_midi_file_cut_short_gives_what_is_there(cut: int) -> None:
 def music_xml(*syllables: tuple[str, str, str]) -> bytes:
     """Write syllables as (verse, syllabic, text), a note each."""
     notes = "".join(
-        f'<note><lyric number="{verse}"><syllabic>{kind}</syllabic><text>{text}</text></lyric></note>'
+        f'<note><lyric number="{verse}"><syllabic>{kind}</syllabic><text>{text}</text>'
+        "</lyric></note>"
         for verse, kind, text in syllables
     )
     return (

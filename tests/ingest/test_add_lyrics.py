@@ -44,7 +44,7 @@ def test_a_folder_per_artist(library: Opener, lyrics: Path) -> None:
         hits = lib.like(1, n=3)
         assert {hit.track.tags.artist for hit in hits} == {"Ada Long"}
         assert sum(r.share for r in hits[0].reasons) == pytest.approx(hits[0].similarity, abs=1e-4)
-        assert lib.evaluate("artist")["style"].p_at_1 == 1
+        assert lib.evaluate("artist")["style"].precision_at_1 == 1
         assert lib.find(1)[0].tags.title == "Song 0"
         assert lib.lyrics.text(1) == song("Ada Long", 0)
         groups = lib.like_groups("Ada Long", kind="artist", min_tracks=2)
@@ -156,15 +156,13 @@ def test_a_line_half_remembered(library: Opener, lyrics: Path) -> None:
         assert all(hit.track.tags.title != "sonnet" for hit in lib.lyrics.find("summer's day"))
 
 
-def test_a_library_without_words_says_so(library: Opener, tmp_path: Path) -> None:
+def test_a_library_without_words_says_so(library: Opener) -> None:
     with library() as lib, pytest.raises(NotFound, match="knows no lyrics"):
         lib.lyrics.find("anything")
 
 
 @pytest.mark.parametrize("ending", [".mp3", ".m4a", ".flac", ".ogg"])
-def test_words_in_tags_belong_to_the_recording(
-    library: Opener, lyrics: Path, tmp_path: Path, ending: str
-) -> None:
+def test_words_in_tags_belong_to_the_recording(library: Opener, lyrics: Path, ending: str) -> None:
     recording = write_sound(lyrics / f"a{ending}", tune(0, 3.0, 16_000), 16_000)
     words = song("Ada Long", 7) + "\nNobody else hath such a line"
     if ending == ".mp3":
