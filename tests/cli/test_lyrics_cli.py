@@ -17,7 +17,7 @@ def lyrics(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for seed in range(4):
             (folder / artist / f"Song {seed}.txt").write_text(song(artist, seed))
     (folder / "Ada Long" / "Song 1 (Live).txt").write_text(song("Ada Long", 8))
-    (folder / "Ada Long" / "Same.txt").write_text(song("Ada Long", 2).upper())
+    (folder / "Ada Long" / "Z again.txt").write_text(song("Ada Long", 2).upper())
     library = folder / "library"
     done = segue("add", folder, "--workers", "1", library=library)
     assert done.returncode == 0, done.stderr
