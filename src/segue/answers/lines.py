@@ -12,6 +12,7 @@ from segue.store import Store
 
 _KEPT: Final = "line-index"
 _SPACE: Final = "style"  # which all that has words has a place in: it changes as they do
+_OF_NEXT: Final = 0.6  # of a line's length
 _LOOKED_AT: Final = 200  # lines that come closest
 #: What is less near has no more than a few letters in common with it.
 LEAST: Final = 0.2
@@ -57,8 +58,8 @@ def find_line(store: Store, asked: str, n: int = 10) -> list[LineHit]:
         track, at = int(index.texts[row]), int(index.numbers[row])
         lines = texts[track].split("\n")
         told, likeness = lines[at], float(near[row])
-        if length > len(told) and at + 1 < len(lines) and lines[at + 1]:
-            # Who remembers more than the line may remember some of the next.
+        if length > _OF_NEXT * len(told) and at + 1 < len(lines) and lines[at + 1]:
+            # Who remembers so much may have begun within the line, and gone on to the next.
             both = question.nearness_of(f"{told} {lines[at + 1]}")
             if both > likeness:
                 told, likeness = f"{told} / {lines[at + 1]}", both

@@ -63,10 +63,13 @@ def read_lyrics(path: Path, form: TextForm = PLAIN) -> tuple[Lyrics | BrokenSong
             found.append(BrokenSong(str(error)))
     broken = [song for song in found if isinstance(song, BrokenSong)]
     if len(broken) == len(found):
+        if not broken:
+            raise Unreadable("a table without a row")
         if len(found) == 1:
             raise Unreadable(broken[0].reason)
-        first = f"none of its {len(found)} songs can be read; the first: {broken[0].reason}"
-        raise Unreadable(first if found else "a table without a row")
+        raise Unreadable(
+            f"none of its {len(found)} songs can be read; the first: {broken[0].reason}"
+        )
     return tuple(found)
 
 

@@ -39,7 +39,7 @@ class TextForm:
     keep_sections : bool
         Headers of sections stay, as lines like ``[Chorus]``.
     fold_case : bool
-        All is lower case.
+        What is sung is lower case.
     """
 
     keep_sections: bool = False
@@ -120,7 +120,7 @@ def formed(text: str, form: TextForm) -> str:
         if section:
             lines += ["", f"[{section}]"] if form.keep_sections else [""]
         else:
-            lines.append(line)
+            lines.append(line.lower() if form.fold_case else line)
     kept = tidied("\n".join(lines))
     if not any(map(str.isalpha, kept)):
         raise Unreadable("no words in it")
@@ -129,7 +129,7 @@ def formed(text: str, form: TextForm) -> str:
             f"{len(kept) / 1e6:.1f} million characters, expected at most 1 million of a song; "
             "put several into one file as CSV (artist, title, text) or as Markdown (# Title)"
         )
-    return kept.lower() if form.fold_case else kept
+    return kept
 
 
 def sung_lines(text: str) -> list[str]:

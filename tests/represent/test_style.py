@@ -1,0 +1,171 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segue.errors import BadArgument
+from segue.formats.lyrics.text import tidied
+from segue.represent.lyrics.description import describe_text, rhyme_scheme
+from segue.represent.lyrics.feature_names import STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
+from segue.represent.lyrics.features import (
+    LIMIT,
+    standard_style_scores,
+    standardise_style,
+    style_features,
+    style_shares,
+)
+from segue.represent.lyrics.line_index import LineIndex
+from segue.represent.lyrics.sameness import SAME_TEXT, text_likeness, text_shingles
+from segue.represent.lyrics.words import rhyme_sound, syllables, words_of
+from verses import song
+
+GOLDEN = Path(__file__).parent / "golden" / "style.npz"
+SONNET = (
+    "Shall I compare thee to a summer's day?\nThou art more lovely and more temperate:\n"
+    "Rough winds do shake the darling buds of May,\nAnd summer's lease hath all too short a date:"
+)
+
+
+def value(text: str, name: str) -> float:
+    return float(style_features(text)[STYLE_FEATURE_NAMES.index(name)])
+
+
+def test_the_representation_has_not_moved() -> None:
+    golden = np.load(GOLDEN)
+    songs = [song("Ada Long", 1), song("Bob Short", 1) + "\n夜の歌\nNoch 'n Lied, dîner à l’été…"]
+    for text, features, prints in zip(songs, golden["features"], golden["prints"], strict=True):
+        np.testing.assert_allclose(style_features(text), features, atol=1e-3)
+        np.testing.assert_array_equal(text_shingles(text), prints)
+
+
+def test_names_are_unique_and_grouped() -> None:
+    assert len(set(STYLE_FEATURE_NAMES)) == len(STYLE_FEATURE_NAMES)
+    assert list(STYLE_FEATURE_GROUPS.values())[-1].stop == len(STYLE_FEATURE_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("'Tis the rose, isn't it?", ["'Tis", "the", "rose", "isn't", "it"]),
+        ("L’été — 12 o'clock", ["L'été", "o'clock"]),
+        ("夜の歌", ["夜", "の", "歌"]),
+        ("שָׁלוֹם לך", ["שָׁלוֹם", "לך"]),
+        ("...!", []),
+    ],
+)
+def test_words_of_a_line(line: str, words: list[str]) -> None:
+    assert words_of(line) == words
+
+
+@pytest.mark.parametrize(
+    ("word", "count"),
+    [("day", 1), ("gladly", 2), ("temperate", 3), ("shake", 1), ("little", 2), ("loved", 1),
+     ("wanted", 2), ("Röslein", 2), ("夜", 1), ("слово", 2), ("hmm", 1)],
+)  # fmt: skip
+def test_syllables_are_counted_by_spelling(word: str, count: int) -> None:
+    assert syllables(word) == count
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("night", "bite"), ("day", "May"), ("rain", "lane"), ("dream", "theme"), ("love", "dove"),
+     ("weigh", "day"), ("Herzen", "Schmerzen"), ("amour", "toujour"), ("fleet", "heat")],
+)  # fmt: skip
+def test_what_rhymes(a: str, b: str) -> None:
+    assert (rhyme_sound(a) == rhyme_sound(b)) is ((a, b) != ("weigh", "day"))
+
+
+@pytest.mark.parametrize(("a", "b"), [("night", "bit"), ("rose", "rise"), ("day", "sea")])
+def test_what_does_not(a: str, b: str) -> None:
+    assert rhyme_sound(a) != rhyme_sound(b)
+
+
+def test_a_scheme_is_named() -> None:
+    last = [words_of(line)[-1] for line in SONNET.split("\n")]
+    assert rhyme_scheme(last) == "ABAB"
+    assert rhyme_scheme(["one", "two", "three"]) == "---"
+
+
+def test_what_verse_has_is_measured() -> None:
+    assert value(SONNET, "Lines of 10 Syllables") > 0.8
+    assert value(SONNET, "Rhyme over 2 Lines") > 0.6
+    assert value(SONNET, "Rhyme over 1 Lines") == 0
+    assert value("oh\n\n" + SONNET + "\n\n" + SONNET, "Repeated Stanzas") > 0.5
+    assert value(SONNET, "Repeated Lines") == 0
+    assert value(SONNET.upper(), "Words in Capitals") > value(SONNET, "Words in Capitals")
+
+
+def test_headers_of_sections_are_no_words() -> None:
+    with_header = "[Chorus]\n" + SONNET
+    np.testing.assert_array_equal(style_features(with_header), style_features(SONNET))
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=60))
+def test_any_text_with_words_has_a_place(text: str) -> None:
+    told = tidied(text)
+    try:
+        vector = style_features(told)
+    except BadArgument:
+        assert not any(words_of(line) for line in told.split("\n") if not line.startswith("["))
+        return
+    assert np.isfinite(vector).all()
+    assert np.isfinite(standardise_style(vector)).all()
+    assert text_shingles(told).shape == (128,)
+    assert describe_text(told).facts["lines"] >= 1
+
+
+def test_shares_sum_to_the_cosine_and_scores_come_back() -> None:
+    a, b = (standardise_style(style_features(song("Ada Long", seed))) for seed in (1, 2))
+    cosine = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+    assert sum(style_shares(a, b).values()) == pytest.approx(cosine, abs=1e-5)
+    assert np.abs(standard_style_scores(a)).max() <= LIMIT + 1e-3
+    with pytest.raises(BadArgument, match="describe the text again"):
+        standardise_style(a[:-1])
+
+
+def test_one_voice_is_nearer_to_itself() -> None:
+    def unit(artist: str, seed: int) -> np.ndarray:
+        vector = standardise_style(style_features(song(artist, seed)))
+        return np.asarray(vector / np.linalg.norm(vector))
+
+    ada, again, bob = unit("Ada Long", 1), unit("Ada Long", 2), unit("Bob Short", 1)
+    assert ada @ again > ada @ bob + 0.3
+
+
+def test_near_identical_texts_are_one() -> None:
+    text = song("Ada Long", 1, stanzas=8)
+    typed = text.replace("sorrow", "sorow").replace(",", "").upper() + "\noh yeah"
+    assert text_likeness(text_shingles(text), text_shingles(typed)) >= SAME_TEXT
+    # One refrain of two songs does not make them one.
+    other = SONNET + "\n\n" + text.split("\n\n")[0]
+    assert text_likeness(text_shingles(text), text_shingles(other)) < SAME_TEXT
+    with pytest.raises(BadArgument, match="128 numbers"):
+        text_likeness(text_shingles(text), np.zeros(3, np.uint32))
+
+
+def test_an_index_comes_back_as_it_was() -> None:
+    texts = [(7, SONNET), (9, song("Bob Short", 3)), (12, "静かな夜\n\nмоя песня")]
+    index = LineIndex.of(texts)
+    again = LineIndex.from_arrays(index.arrays())
+    for asked in ("shal i compair the", "静かな", "rough wind"):
+        near = index.likeness(index.weigh(asked))
+        np.testing.assert_array_equal(near, again.likeness(again.weigh(asked)))
+        best = int(near.argmax())
+        line = dict(texts)[int(index.texts[best])].split("\n")[int(index.numbers[best])]
+        assert line.startswith({"s": "Shall I", "静": "静か", "r": "Rough"}[asked[0]])
+        assert 0 < near[best] <= 1
+        assert index.weigh(asked).nearness_of(line) == pytest.approx(float(near[best]), abs=1e-5)
+
+
+def test_an_index_in_parts_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [(seed, song("Ada Long", seed)) for seed in range(6)]
+    whole = LineIndex.of(texts)
+    monkeypatch.setattr("segue.represent.lyrics.line_index._SEGMENT", 300)
+    parts = LineIndex.of(texts)
+    assert len(parts.segments) > 2
+    asked = "the silver rain has wispered"
+    np.testing.assert_allclose(
+        whole.likeness(whole.weigh(asked)), parts.likeness(parts.weigh(asked)), atol=1e-6
+    )
