@@ -3,7 +3,7 @@
 # Imported to add to the app; their order is the order of `segue --help`.
 # ruff: noqa: F401, I001
 from segue.cli import keeping, asking, showing, looking, seeing, standing_out, travelling
-from segue.cli import tagging, listens, training, learned, scores, explaining, demo
+from segue.cli import tagging, listens, training, learned, scores, melody, explaining, demo
 from segue.cli.app import app
 
 __all__ = ["app"]
