@@ -391,7 +391,8 @@ def written_on(
         f"On the chords of the first {BARS} bars at most. Pitch classes are counted over the "
         "tonic; overlap is what two distributions have in common (1: all), of all songs pooled, "
         "and of each song with the real one on the same chords, on average; the last columns are "
-        "the overlapping area (Yang & Lerch) of a figure of each melody.\n",
+        "the overlapping area (Yang & Lerch) of a figure of each melody. The baselines draw the "
+        "lengths of their notes from the real melodies, and so are alike in these.\n",
         table(
             (
                 "", "chord tones on strong beats", "pitch classes, pooled", "per song",

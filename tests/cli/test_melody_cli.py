@@ -65,18 +65,15 @@ def test_the_chords_of_a_file_are_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["Dm7 Cmaj8 | F"], "  Dm7 Cmaj8 | F\n      ^^^^^"),
-        (["Dm7 Cmaj8 | F"], "did you mean Cmaj7?"),
+        (["Dm7 Cmaj8 | F"], "did you mean Cmaj7?\n  Dm7 Cmaj8 | F\n      ^^^^^"),
         ([], "--roman with --key"),
         (["--roman", "ii V I"], "--roman and --key belong together"),
         (["C", "--metre", "4"], "no metre"),
         (["C", "--metre", "4/7"], "metre of 4/7"),
         (["C", "--style", "jazz"], "no style 'jazz'"),
         (["C", "--temperature", "-1"], "temperature"),
-        (["C", "--tempo", "1e9"], "tempo"),
         (["C", "--model", "mine"], "no model 'mine' of melodies"),
         (["nowhere.mid"], "nowhere.mid"),
-        (["|: C | D :|x99 " * 30], "from 1 to 1000"),
     ],
 )
 def test_what_cannot_be_is_told(tmp_path: Path, arguments: list[str], told: str) -> None:

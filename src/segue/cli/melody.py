@@ -78,14 +78,14 @@ def melody(
 
     Example: segue melody "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7 | C6" --style pop -o tune.mid
     """
-    from segue.model.score.sampling import Sampling
-
     check_target(output, (".mid", ".midi"))
     if report:
         check_target(report, (".json",))
-    sampling = Sampling(temperature, top_k, top_p, min_p)
     with open_library(library, needed=False) as lib:
         chart, score = _chart(lib.scores.read, chords, roman, key, metre)
+        from segue.model.score.sampling import Sampling  # brings in torch: a slip is told before
+
+        sampling = Sampling(temperature, top_k, top_p, min_p)
         found = lib.learning.melody_model(model)
     if score is not None and tempo is None:
         from segue.represent.score.timing import main_tempo_bpm
@@ -146,6 +146,10 @@ def _chart(
     text = chords or ""
     path = Path(text).expanduser()
     if "|" not in text and kind_of(path) == "score":
+        if not path.exists():
+            raise BadArgument(
+                f"there is no file {shown(path)}; name a score, or write chords: Dm7 G7 | Cmaj7"
+            )
         if beats:
             raise BadArgument("a score has its own metre; leave --metre out")
         score = read(path)
