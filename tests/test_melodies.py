@@ -8,6 +8,7 @@ from scores import chord_part, piece, score_of, tune
 from segue.errors import BadArgument
 from segue.formats.score.midi import read_midi, write_midi
 from segue.melodies import chords_by_bar, melody_notes, named_chords, to_score, write_melodies
+from segue.model.score.sampling import Sampling
 from segue.represent.score.chord_charts import parse_chart
 from segue.represent.score.lead_sheet import LOWEST
 from segue.represent.score.melody_figures import chord_tones, figures_of
@@ -34,6 +35,15 @@ def test_the_same_seed_gives_the_same_file() -> None:
         for seed in (1, 1, 2)
     ]
     assert files[0] == files[1] != files[2]
+
+
+def test_without_chance_there_is_but_one() -> None:
+    written = [
+        write_melodies(MODEL, CHART, 3, sampling=Sampling(temperature=0), seed=seed)
+        for seed in (1, 2)
+    ]
+    assert [len(each) for each in written] == [1, 1]
+    np.testing.assert_array_equal(written[0][0].melody, written[1][0].melody)
 
 
 def test_what_copies_comes_last() -> None:

@@ -122,7 +122,7 @@ def write_melodies(
     Returns
     -------
     list of WrittenMelody
-        By rank.
+        By rank, all different: at temperature 0 there is but one.
 
     Raises
     ------
@@ -143,15 +143,12 @@ def write_melodies(
     low, high = _TEMPI_BPM
     if not low <= tempo_bpm <= high:
         raise BadArgument(f"a tempo of {tempo_bpm:g}; it is from {low:g} to {high:g} a minute")
-    tried = max(_TRIED * count, _FEWEST_TRIED)
-    found = model.sample(
-        chart,
-        style,
-        tried,
-        sampling or Sampling(top_p=0.95),
-        torch.Generator().manual_seed(seed),
-    )
-    costs = model.costs([chart] * tried, found, style)
+    sampling = sampling or Sampling(top_p=0.95)
+    tried = max(_TRIED * count, _FEWEST_TRIED) if sampling.temperature else 1
+    generator = torch.Generator().manual_seed(seed)
+    drawn = model.sample(chart, style, tried, sampling, generator)
+    found = list({melody.tobytes(): melody for melody in drawn}.values())
+    costs = model.costs([chart] * len(found), found, style)
     judged = [
         _judged(model, chart, style, melody, -float(cost.sum(axis=1).mean()))
         for melody, cost in zip(found, costs, strict=True)

@@ -160,6 +160,6 @@ def test_what_cannot_be_is_refused() -> None:
     stack = StackConfig(32, 2, 2, 32, 0.0)
     for wrong in ({"styles": ()}, {"styles": ("a",), "chord_width": 0}):
         with pytest.raises(BadArgument):
-            MelodyConfig(stack, **wrong)  # type: ignore[arg-type]
+            MelodyConfig(stack, **wrong)
     with pytest.raises(BadArgument, match="forgotten"):
         MelodyConfig(stack, ("a",), forgotten=1.0)

@@ -78,4 +78,4 @@ def test_too_little_is_refused(tmp_path: Path) -> None:
         train_melody(network(), TRAINING, SHEETS, [], tmp_path)
     for wrong in ({"batch": 0}, {"learning_rate": 0.0}, {"averaging": 1.0}, {"seed": -1}):
         with pytest.raises(BadArgument):
-            MelodyTraining(**wrong)  # type: ignore[arg-type]
+            MelodyTraining(**wrong)

@@ -112,10 +112,11 @@ def train_sound(
 @train_app.command("score")
 def train_score(
     preset: Annotated[
-        Literal["roll-vae", "note-lstm"],
+        Literal["roll-vae", "note-lstm", "melody"],
         typer.Option(
             help="roll-vae: a space, by an autoencoder of piano rolls; note-lstm: no space, but "
-            "what note follows what, for `segue explain`."
+            "what note follows what, for `segue explain`; melody: melodies over chords, for "
+            "`segue melody`."
         ),
     ] = "roll-vae",
     encoder: Annotated[
@@ -131,7 +132,9 @@ def train_score(
     ] = 200,
     space: Annotated[
         str | None,
-        typer.Option(help="Name of the space, or of the model; else learned-rolls, note-lstm."),
+        typer.Option(
+            help="Name of the space, or of the model; else learned-rolls, note-lstm, my-melodies."
+        ),
     ] = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
@@ -149,13 +152,33 @@ def train_score(
     It learns from the bars in 4/4; scores without one have no place in the space. Interrupt it
     as you like and go on with --resume: the result is the same. The space can then be asked
     with --space, and `segue sample`, `blend` and `reconstruct` take it, too. With --preset
-    note-lstm it learns from all scores as sequences of notes, chords and durations.
+    note-lstm it learns from all scores as sequences of notes, chords and durations; with --preset
+    melody from the melodies of all scores over the chords that are found in them.
 
     Example: segue train score --minutes 20
     """
+    if preset != "roll-vae" and (encoder != "default" or convolutions != 2 or beta is not None):
+        raise BadArgument("--encoder, --convolutions and --beta belong to --preset roll-vae")
+    if preset == "melody":
+        from segue.train.melody import MelodyTraining
+
+        given = {"epochs": epochs, "learning_rate": learning_rate}
+        options: dict[str, Any] = {name: value for name, value in given.items() if value}
+        melodies = MelodyTraining(minutes=minutes, device=device, seed=seed, **options)
+        with open_library(library) as lib, _progress("windows") as (watch, watch_training):
+            learned = lib.learning.train_melody(
+                space or "my-melodies",
+                melodies,
+                resume=resume,
+                anew=anew,
+                workers=workers,
+                watch=watch,
+                watch_training=watch_training,
+            )
+        name = learned.space
+        _tell(learned, json=json, now=f'segue melody "Dm7 G7 | Cmaj7" --model {name} -o tune.mid')
+        return
     if preset == "note-lstm":
-        if encoder != "default" or convolutions != 2 or beta is not None:
-            raise BadArgument("--encoder, --convolutions and --beta belong to --preset roll-vae")
         from segue.train.note_lstm import NoteTraining
 
         chosen: dict[str, Any] = {"learning_rate": learning_rate} if learning_rate else {}
@@ -170,7 +193,9 @@ def train_score(
                 watch=watch,
                 watch_training=watch_training,
             )
-        _tell(learned, json=json, is_space=False)
+        name = learned.space
+        now = f"segue explain A2 --model {name}   and   segue explain --theory --model {name}"
+        _tell(learned, json=json, now=now)
         return
     from segue.train.score_options import ScoreTraining
 
@@ -218,11 +243,12 @@ def _progress(of_what: str = "tiles") -> "Iterator[tuple[LearningWatcher, Traini
         yield show, step
 
 
-def _tell(learned: "Learned", *, json: bool, is_space: bool = True) -> None:
+def _tell(learned: "Learned", *, json: bool, now: str = "") -> None:
+    """Tell what came of it; a model that is no space says what to do `now`."""
     if json:
         print_json("train", _learned_fields(learned))
     else:
-        _say_learned(learned, is_space=is_space)
+        _say_learned(learned, now)
     if learned.failures:
         raise typer.Exit(1)
 
@@ -247,7 +273,7 @@ def _learned_fields(learned: "Learned") -> dict[str, object]:
     }
 
 
-def _say_learned(learned: "Learned", *, is_space: bool) -> None:
+def _say_learned(learned: "Learned", now: str) -> None:
     trained = learned.trained
     say(
         f"{len(trained.history)} epochs; {trained.stopped}; best was epoch {trained.best.epoch} "
@@ -262,15 +288,12 @@ def _say_learned(learned: "Learned", *, is_space: bool) -> None:
             ("file", "reason"),
             [(shown(failure.path), failure.reason) for failure in learned.failures],
         )
-    if not is_space:
+    if now:
         say(
             f"the model {learned.space!r} learned from {learned.tracks} scores; loss curve and "
             f"model in {shown(learned.folder)}"
         )
-        say(
-            f"Now:  segue explain A2 --model {learned.space}   and   "
-            f"segue explain --theory --model {learned.space}"
-        )
+        say(f"Now:  {now}")
         return
     say(
         f"{learned.tracks} tracks are in the space {learned.space!r} now; loss curve and model "

@@ -223,8 +223,9 @@ class MelodyModel:
     ) -> list[IntArray]:
         """Write melodies for a chart, all of them side by side.
 
-        No melody is silent for longer than a bar, strikes one note more than six times in a row,
-        or leaves the range that is usual for its style.
+        No melody begins later than in the middle of the first bar, is silent for longer than a
+        bar, strikes one note more than six times in a row, or leaves the range that is usual for
+        its style.
 
         Parameters
         ----------
@@ -286,7 +287,9 @@ class _Writer:
     def __init__(self, chart: Chart, allowed: Tensor) -> None:
         self._teller = Teller(chart)
         self._allowed = allowed
-        self._silence = chart.bar_steps  # steps that may still be silent
+        # Steps that may still be silent. Many tunes begin with an upbeat in a bar of its own, but
+        # whoever gives chords counts from the first full bar.
+        self._silence = chart.bar_steps // 2
         self._bar = chart.bar_steps
         self._pitch, self._repeated = 0, 0
         self._last: list[int] = []

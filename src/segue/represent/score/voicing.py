@@ -208,10 +208,11 @@ def _dance(
 ) -> None:
     start, end = span
     on, off = dance_steps(chart.metre)
-    length = off[0] - on[0]
+    strikes = sorted({*on, *off, chart.bar_steps})
     struck = 0
     for at in range(start, end):
-        place, held = at % chart.bar_steps, min(length, end - at)
+        place = at % chart.bar_steps
+        held = min(next(each for each in strikes if each > place) - place, end - at)
         if at == start or place in on:
             pitch = _below(basses[0], basses[1]) if struck % 2 else basses[0]
             low.append((at, held, pitch, _velocity(chart, at)))

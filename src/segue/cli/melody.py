@@ -1,0 +1,279 @@
+"""The command that writes a melody for chords."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from segue.cli.app import JsonOption, LibraryOption, SeedOption, app, check_target, open_library
+from segue.cli.output import JSON_VERSION, print_json, print_table, say, shown
+from segue.errors import BadArgument
+
+if TYPE_CHECKING:
+    from segue.melodies import WrittenMelody
+    from segue.model.score.melody_model import MelodyModel
+    from segue.records import Score
+    from segue.represent.score.lead_sheet import Chart
+
+_RATE_HZ: Final = 44_100
+_LONGEST_TITLE: Final = 60
+
+
+@app.command()
+def melody(
+    chords: Annotated[
+        str | None,
+        typer.Argument(
+            help='Chord symbols, bars divided by |: "Dm7 G7 | Cmaj7"; or a score (MIDI, '
+            "MusicXML, ABC, kern), whose chords are found."
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The best one, .mid; others beside it.")
+    ] = Path("melody.mid"),
+    roman: Annotated[
+        str | None, typer.Option(help='Degrees in place of symbols: "ii7 V7 | Imaj7".')
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="With --roman: C, F#, Am, 'Bb minor'.")] = None,
+    metre: Annotated[str | None, typer.Option(help="3/4, 6/8 …; else the score's, or 4/4.")] = None,
+    tempo: Annotated[
+        float | None, typer.Option(help="Quarters a minute; else the score's, or the style's.")
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option(help="folk or pop; of a model of yours, what it learned.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, max=64, help="How many candidates.")] = 3,
+    temperature: Annotated[
+        float, typer.Option(help="0 for the likeliest always; above 1 for surprises.")
+    ] = 1.0,
+    top_p: Annotated[
+        float, typer.Option(help="Of the likeliest events, those of this share of chance.")
+    ] = 0.95,
+    top_k: Annotated[int, typer.Option(help="Of the likeliest so many; 0 for all.")] = 0,
+    min_p: Annotated[
+        float, typer.Option(help="Of those at least so likely, beside the likeliest.")
+    ] = 0.0,
+    max_copy: Annotated[
+        float, typer.Option(min=0.0, help="Bars of a known melody that may come back.")
+    ] = 4.0,
+    seed: SeedOption = 0,
+    model: Annotated[
+        str, typer.Option(help="melody, or one learned with `segue train score`.")
+    ] = "melody",
+    png: Annotated[bool, typer.Option("--png", help="Piano rolls, too.")] = False,
+    wav: Annotated[bool, typer.Option("--wav", help="Sound, too.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write figures, seed and versions as JSON.")
+    ] = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write melodies for chords, ranked, each with the chords as accompaniment.
+
+    More are written than asked for; the best are those most like real melodies in how many notes
+    they have, by what steps they go, how they lie on the chords; none is silent for more than a
+    bar. Notes on strong beats are accented. "%" repeats a bar, |: :| a passage, "/" holds a
+    chord for a beat, N.C. is no chord; without | every chord is a bar.
+
+    Example: segue melody "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7 | C6" --style pop -o tune.mid
+    """
+    check_target(output, (".mid", ".midi"))
+    if report:
+        check_target(report, (".json",))
+    with open_library(library, needed=False) as lib:
+        chart, score = _chart(lib.scores.read, chords, roman, key, metre)
+        from segue.model.score.sampling import Sampling  # brings in torch: a slip is told before
+
+        sampling = Sampling(temperature, top_k, top_p, min_p)
+        found = lib.learning.melody_model(model)
+    if score is not None and tempo is None:
+        from segue.represent.score.timing import main_tempo_bpm
+
+        tempo = main_tempo_bpm(score)
+    from segue.melodies import write_melodies
+
+    title = _title(chords, roman, key, score)
+    written = write_melodies(
+        found,
+        chart,
+        n,
+        style=style or "",
+        sampling=sampling,
+        tempo_bpm=tempo,
+        seed=seed,
+        max_copy_bars=max_copy,
+        title=title,
+    )
+    files = [_write(one, chart, output, png=png, wav=wav) for one in written]
+    asked = {
+        "chords": chords if chords is not None else roman,
+        "key": key,
+        "bars": chart.bars,
+        "metre": f"{chart.metre[0]}/{chart.metre[1]}",
+        "style": style or found.styles[0],
+        "tempo_bpm": float(written[0].score.tempos[0, 1]),
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "min_p": min_p,
+        "max_copy": max_copy,
+        "seed": seed,
+    }
+    fields = _fields(found, chart, written, files, asked)
+    if report:
+        _write_report(report, {"schema": "segue.melody", "version": JSON_VERSION, **fields})
+    if json:
+        print_json("melody", fields)
+    else:
+        _print(written, files, max_copy)
+
+
+def _chart(
+    read: Any, chords: str | None, roman: str | None, key: str | None, metre: str | None
+) -> "tuple[Chart, Score | None]":
+    """Return the chart that is meant, and the score that it was found in."""
+    from segue.formats.kinds import kind_of
+    from segue.represent.score.chord_charts import chart_of, parse_chart, parse_romans
+
+    if (chords is None) == (roman is None):
+        raise BadArgument('name chords ("Dm7 G7 | Cmaj7"), or a score, or --roman with --key')
+    if (roman is None) != (key is None):
+        raise BadArgument('--roman and --key belong together: --roman "ii V I" --key C')
+    beats = _metre(metre)
+    if roman is not None and key is not None:
+        return parse_romans(roman, key, beats or (4, 4)), None
+    text = chords or ""
+    path = Path(text).expanduser()
+    if "|" not in text and kind_of(path) == "score":
+        if not path.exists():
+            raise BadArgument(
+                f"there is no file {shown(path)}; name a score, or write chords: Dm7 G7 | Cmaj7"
+            )
+        if beats:
+            raise BadArgument("a score has its own metre; leave --metre out")
+        score = read(path)
+        return chart_of(score), score
+    return parse_chart(text, beats or (4, 4)), None
+
+
+def _metre(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*", text)
+    if not found:
+        raise BadArgument(f"{text!r} is no metre; write 4/4, 3/4 or 6/8")
+    return int(found[1]), int(found[2])
+
+
+def _title(chords: str | None, roman: str | None, key: str | None, score: "Score | None") -> str:
+    named = score.title if score is not None else chords if roman is None else f"{roman} in {key}"
+    text = " ".join((named or "").split())
+    return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"
+
+
+def _write(
+    one: "WrittenMelody", chart: "Chart", output: Path, *, png: bool, wav: bool
+) -> list[Path]:
+    """Write a candidate: the best under the name that was given, the others numbered."""
+    from segue.formats.score.midi import write_midi
+    from segue.formats.whole import replacing
+
+    stem = output.stem if one.rank == 1 else f"{output.stem}-{one.rank}"
+    target = output.with_name(f"{stem}{output.suffix}")
+    with replacing(target) as partial:
+        partial.write_bytes(write_midi(one.score))
+    files = [target]
+    if png:
+        from segue.melodies import named_chords
+        from segue.pictures.rolls import draw_roll
+
+        files.append(target.with_suffix(".png"))
+        draw_roll(one.score, files[-1], named=named_chords(chart))
+    if wav:
+        from segue.formats.sound import write_wav
+        from segue.represent.score.rendering import render
+
+        files.append(target.with_suffix(".wav"))
+        write_wav(files[-1], render(one.score, _RATE_HZ), _RATE_HZ)
+    return files
+
+
+def _fields(
+    model: "MelodyModel",
+    chart: "Chart",
+    written: "list[WrittenMelody]",
+    files: list[list[Path]],
+    asked: dict[str, Any],
+) -> dict[str, Any]:
+    from segue import __version__
+    from segue.melodies import chords_by_bar
+
+    return {
+        **asked,
+        "segue_version": __version__,
+        "model": model.fingerprint,
+        "chords_by_bar": chords_by_bar(chart),
+        "melodies": [
+            {
+                "rank": one.rank,
+                "files": [shown(file) for file in some],
+                "likelihood": one.likelihood,
+                "oddness": one.oddness,
+                **{name: _number(value) for name, value in one.figures.items()},
+                "shared_notes": one.shared.notes,
+                "shared_bars": one.shared_bars,
+                "shared_with": one.shared_with,
+            }
+            for one, some in zip(written, files, strict=True)
+        ],
+    }
+
+
+def _number(value: float) -> float | None:
+    """Write what is no number as null."""
+    return value if value == value else None  # noqa: PLR0124
+
+
+def _write_report(report: Path, fields: dict[str, Any]) -> None:
+    import json
+
+    from segue.formats.whole import replacing
+
+    with replacing(report) as partial:
+        partial.write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", "utf-8")
+
+
+def _print(written: "list[WrittenMelody]", files: list[list[Path]], max_copy: float) -> None:
+    print_table(
+        "melodies, best first",
+        (
+            "", "file", "notes", "nats a note", "oddness", "chord tones on strong beats",
+            "in one scale", "longest known passage",
+        ),
+        [
+            (
+                one.rank,
+                shown(some[0]),
+                int(one.figures["notes"]),
+                -one.likelihood,
+                one.oddness,
+                _share(one.figures["chord_tones_on_strong_beats"]),
+                _share(one.figures["scale_consistency"]),
+                f"{one.shared.notes} notes, {one.shared_bars:.1f} bars" if one.shared.notes else "",
+            )
+            for one, some in zip(written, files, strict=True)
+        ],
+    )  # fmt: skip
+    for some in files:
+        for file in some:
+            say(f"wrote {shown(file)}")
+    if any(one.shared_bars > max_copy for one in written):
+        say(
+            f"what lies last shares more than {max_copy:g} bars with a melody learned from; "
+            "try another --seed or a higher --temperature"
+        )
+
+
+def _share(value: float) -> str:
+    return f"{value:.0%}" if value == value else ""  # noqa: PLR0124

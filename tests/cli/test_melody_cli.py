@@ -1,0 +1,103 @@
+"""The command that writes melodies, run as a user runs it, with the shipped model."""
+
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_cli import answer, segue
+
+from conftest import little_score, write_score
+from segue.formats.score.midi import read_midi
+
+CHORDS = "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7"
+
+
+def test_candidates_are_written_and_told(tmp_path: Path) -> None:
+    target, report = tmp_path / "tune.mid", tmp_path / "tune.json"
+    told = answer(
+        "melody", CHORDS, "-o", target, "--style", "pop", "-n", "2", "--seed", "5", "--png",
+        "--wav", "--report", report, library=tmp_path / "none",
+    )  # fmt: skip
+    assert told["chords_by_bar"] == [["Dm7", "G7"], ["Cmaj7"], ["Am7"], ["Dm7", "G7"]]
+    assert [each["rank"] for each in told["melodies"]] == [1, 2]
+    assert json.loads(report.read_text(encoding="utf-8")) == told
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        f"tune{end}" for end in
+        (".mid", "-2.mid", ".png", "-2.png", ".wav", "-2.wav", ".json")
+    }  # fmt: skip
+    score = read_midi(target.read_bytes())
+    assert [part.name for part in score.parts] == ["melody", "chords", "bass"]
+    melody = score.parts[0].notes
+    assert len(melody) == told["melodies"][0]["notes"]
+    assert int((melody[:, 0] + melody[:, 1]).max()) <= 4 * 4 * score.ticks_per_quarter
+    assert set(np.unique(melody[:, 3]).tolist()) <= {104, 94, 84}
+    assert (tmp_path / "tune.png").read_bytes().startswith(b"\x89PNG")
+    with wave.open(str(tmp_path / "tune.wav")) as sound:
+        assert sound.getnframes() > 44_100
+
+
+def test_degrees_metre_tempo_and_the_same_seed(tmp_path: Path) -> None:
+    asked = ["--roman", "I IV V7 I", "--key", "D", "--metre", "6/8", "--tempo", "110", "-n", "1"]
+    files = []
+    for name in ("one", "two"):
+        target = tmp_path / f"{name}.mid"
+        done = segue("melody", *asked, "-o", target, library=tmp_path / "none")
+        assert done.returncode == 0, done.stderr
+        assert "chord tones" in done.stdout
+        files.append(target.read_bytes())
+    assert files[0] == files[1]
+    score = read_midi(files[0])
+    assert score.metres.tolist() == [[0, 6, 8]]
+    assert score.tempos[0, 1] == pytest.approx(110, abs=0.01)
+
+
+def test_the_chords_of_a_file_are_found(tmp_path: Path) -> None:
+    file = write_score(tmp_path / "one.mid", little_score(3))
+    target = tmp_path / "new.mid"
+    told = answer("melody", file, "-o", target, "-n", "1", library=tmp_path / "none")
+    assert told["bars"] == 8
+    assert target.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["Dm7 Cmaj8 | F"], "did you mean Cmaj7?\n  Dm7 Cmaj8 | F\n      ^^^^^"),
+        ([], "--roman with --key"),
+        (["--roman", "ii V I"], "--roman and --key belong together"),
+        (["C", "--metre", "4"], "no metre"),
+        (["C", "--metre", "4/7"], "metre of 4/7"),
+        (["C", "--style", "jazz"], "no style 'jazz'"),
+        (["C", "--temperature", "-1"], "temperature"),
+        (["C", "--model", "mine"], "no model 'mine' of melodies"),
+        (["nowhere.mid"], "nowhere.mid"),
+    ],
+)
+def test_what_cannot_be_is_told(tmp_path: Path, arguments: list[str], told: str) -> None:
+    target = tmp_path / "new.mid"
+    done = segue("melody", *arguments, "-o", target, library=tmp_path / "none")
+    assert done.returncode in (1, 2)
+    assert told in done.stderr
+    assert not target.exists()
+
+
+def test_a_model_of_ones_own_writes(tmp_path: Path) -> None:
+    for seed in range(5):
+        write_score(tmp_path / f"{seed}.mid", little_score(seed))
+    library = tmp_path / "library"
+    assert segue("add", tmp_path, "--workers", "1", library=library).returncode == 0
+    learned = answer(
+        "train", "score", "--preset", "melody", "--minutes", "0.02", "--device", "cpu",
+        library=library,
+    )  # fmt: skip
+    assert learned["space"] == "my-melodies"
+    told = answer(
+        "melody", "C | F | G | C", "--model", "my-melodies", "-n", "1", "-o", tmp_path / "new.mid",
+        library=library,
+    )  # fmt: skip
+    assert told["style"] == "own"
+    again = segue("train", "score", "--preset", "melody", "--encoder", "lstm", library=library)
+    assert "belong to --preset roll-vae" in again.stderr
