@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -11,6 +13,7 @@ from segue.cli.output import print_json, print_table, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
+    from segue.learning.kinds import Training
     from segue.learning.places import Learned
     from segue.learning.places import Watcher as LearningWatcher
     from segue.train.loop import Watcher as TrainingWatcher
@@ -96,17 +99,8 @@ def train_sound(
         start=start,
     )
     name = space or ("learned" if preset == "default" else preset)
-    with open_library(library) as lib, _progress() as (watch, watch_training):
-        learned = lib.learning.train(
-            name,
-            training,
-            resume=resume,
-            anew=anew,
-            workers=workers,
-            watch=watch,
-            watch_training=watch_training,
-        )
-    _tell(learned, json=json)
+    run = _Run(resume, anew, workers, library, json)
+    _train(name, training, run)
 
 
 @train_app.command("score")
@@ -153,6 +147,7 @@ def train_score(
 
     Example: segue train score --minutes 20
     """
+    run = _Run(resume, anew, workers, library, json)
     if preset == "note-lstm":
         if encoder != "default" or convolutions != 2 or beta is not None:
             raise BadArgument("--encoder, --convolutions and --beta belong to --preset roll-vae")
@@ -160,17 +155,7 @@ def train_score(
 
         chosen: dict[str, Any] = {"learning_rate": learning_rate} if learning_rate else {}
         notes = NoteTraining(epochs, minutes, device=device, seed=seed, **chosen)
-        with open_library(library) as lib, _progress("windows") as (watch, watch_training):
-            learned = lib.learning.train_notes(
-                space or "note-lstm",
-                notes,
-                resume=resume,
-                anew=anew,
-                workers=workers,
-                watch=watch,
-                watch_training=watch_training,
-            )
-        _tell(learned, json=json, is_space=False)
+        _train(space or "note-lstm", notes, run, is_space=False)
         return
     from segue.train.score_options import ScoreTraining
 
@@ -185,21 +170,38 @@ def train_score(
         device=device,
         seed=seed,
     )
-    with open_library(library) as lib, _progress() as (watch, watch_training):
-        learned = lib.learning.train_scores(
-            space or "learned-rolls",
+    _train(space or "learned-rolls", training, run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What every training is told beside what is learned."""
+
+    resume: bool
+    anew: bool
+    workers: int | None
+    library: Path | None
+    json: bool
+
+
+def _train(name: str, training: "Training", run: _Run, *, is_space: bool = True) -> None:
+    """Learn, show how it goes, and tell what came of it."""
+    of_what = "tiles" if is_space else "windows"
+    with open_library(run.library) as lib, _progress(of_what) as (watch, watch_training):
+        learned = lib.learning.train(
+            name,
             training,
-            resume=resume,
-            anew=anew,
-            workers=workers,
+            resume=run.resume,
+            anew=run.anew,
+            workers=run.workers,
             watch=watch,
             watch_training=watch_training,
         )
-    _tell(learned, json=json)
+    _tell(learned, json=run.json, is_space=is_space)
 
 
 @contextmanager
-def _progress(of_what: str = "tiles") -> "Iterator[tuple[LearningWatcher, TrainingWatcher]]":
+def _progress(of_what: str) -> "Iterator[tuple[LearningWatcher, TrainingWatcher]]":
     """Show what is read, then how the training goes."""
     from segue.train.loop import Progress as Step
 
@@ -218,7 +220,7 @@ def _progress(of_what: str = "tiles") -> "Iterator[tuple[LearningWatcher, Traini
         yield show, step
 
 
-def _tell(learned: "Learned", *, json: bool, is_space: bool = True) -> None:
+def _tell(learned: "Learned", *, json: bool, is_space: bool) -> None:
     if json:
         print_json("train", _learned_fields(learned))
     else:
