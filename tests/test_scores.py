@@ -74,7 +74,7 @@ def test_a_space_is_learned_from_the_scores_of_a_library(
     write_score(tmp_path / "waltz.mid", little_score(9, beats=3))
     with library() as lib:
         lib.add([tmp_path], workers=1)
-        learned = lib.learning.train_scores("mine", ScoreTraining(epochs=1), workers=1)
+        learned = lib.learning.train("mine", ScoreTraining(epochs=1), workers=1)
         assert learned.tracks == 5  # of the waltz there is no roll
         assert len(lib.like("Piece 1", space="mine")) == 4
         assert len(lib.scores.sample(1, space="mine")) == 1

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -11,6 +13,7 @@ from segue.cli.output import print_json, print_table, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
+    from segue.learning.kinds import Training
     from segue.learning.places import Learned
     from segue.learning.places import Watcher as LearningWatcher
     from segue.train.loop import Watcher as TrainingWatcher
@@ -96,27 +99,18 @@ def train_sound(
         start=start,
     )
     name = space or ("learned" if preset == "default" else preset)
-    with open_library(library) as lib, _progress() as (watch, watch_training):
-        learned = lib.learning.train(
-            name,
-            training,
-            resume=resume,
-            anew=anew,
-            workers=workers,
-            watch=watch,
-            watch_training=watch_training,
-        )
-    _tell(learned, json=json)
+    run = _Run(resume, anew, workers, library, json)
+    _train(name, training, run)
 
 
 @train_app.command("score")
 def train_score(
     preset: Annotated[
-        Literal["roll-vae", "note-lstm", "melody"],
+        Literal["roll-vae", "note-lstm", "transformer", "melody"],
         typer.Option(
             help="roll-vae: a space, by an autoencoder of piano rolls; note-lstm: no space, but "
-            "what note follows what, for `segue explain`; melody: melodies over chords, for "
-            "`segue melody`."
+            "what note follows what, for `segue explain`; transformer: for `segue compose`; "
+            "melody: melodies over chords, for `segue melody`."
         ),
     ] = "roll-vae",
     encoder: Annotated[
@@ -133,9 +127,14 @@ def train_score(
     space: Annotated[
         str | None,
         typer.Option(
-            help="Name of the space, or of the model; else learned-rolls, note-lstm, my-melodies."
+            help="Name of the space, or of the model; else learned-rolls, note-lstm, my-composer, "
+            "my-melodies."
         ),
     ] = None,
+    start: Annotated[
+        str,
+        typer.Option("--from", help="transformer: go on from the shipped one, or one of yours."),
+    ] = "",
     epochs: Epochs = None,
     minutes: Minutes = None,
     device: Device = "auto",
@@ -153,78 +152,77 @@ def train_score(
     as you like and go on with --resume: the result is the same. The space can then be asked
     with --space, and `segue sample`, `blend` and `reconstruct` take it, too. With --preset
     note-lstm it learns from all scores as sequences of notes, chords and durations; with --preset
+    transformer to compose like them (--from shipped is much sooner worth hearing); with --preset
     melody from the melodies of all scores over the chords that are found in them.
 
     Example: segue train score --minutes 20
     """
     if preset != "roll-vae" and (encoder != "default" or convolutions != 2 or beta is not None):
         raise BadArgument("--encoder, --convolutions and --beta belong to --preset roll-vae")
+    if start and preset != "transformer":
+        raise BadArgument("--from belongs to --preset transformer")
+    run = _Run(resume, anew, workers, library, json)
+    shared: dict[str, Any] = {"minutes": minutes, "device": device, "seed": seed}
+    given = {"epochs": epochs, "learning_rate": learning_rate}
+    shared |= {name: value for name, value in given.items() if value}
     if preset == "melody":
         from segue.train.melody import MelodyTraining
 
-        given = {"epochs": epochs, "learning_rate": learning_rate}
-        options: dict[str, Any] = {name: value for name, value in given.items() if value}
-        melodies = MelodyTraining(minutes=minutes, device=device, seed=seed, **options)
-        with open_library(library) as lib, _progress("windows") as (watch, watch_training):
-            learned = lib.learning.train_melody(
-                space or "my-melodies",
-                melodies,
-                resume=resume,
-                anew=anew,
-                workers=workers,
-                watch=watch,
-                watch_training=watch_training,
-            )
-        name = learned.space
-        _tell(learned, json=json, now=f'segue melody "Dm7 G7 | Cmaj7" --model {name} -o tune.mid')
+        name = space or "my-melodies"
+        now = f'segue melody "Dm7 G7 | Cmaj7" --model {name} -o tune.mid'
+        _train(name, MelodyTraining(**shared), run, now=now)
+        return
+    if preset == "transformer":
+        from segue.train.composer import ComposerTraining
+
+        name = space or "my-composer"
+        now = f"segue compose --model {name} -o new.mid"
+        _train(name, ComposerTraining(start=start, **shared), run, now=now)
         return
     if preset == "note-lstm":
         from segue.train.note_lstm import NoteTraining
 
-        chosen: dict[str, Any] = {"learning_rate": learning_rate} if learning_rate else {}
-        notes = NoteTraining(epochs, minutes, device=device, seed=seed, **chosen)
-        with open_library(library) as lib, _progress("windows") as (watch, watch_training):
-            learned = lib.learning.train_notes(
-                space or "note-lstm",
-                notes,
-                resume=resume,
-                anew=anew,
-                workers=workers,
-                watch=watch,
-                watch_training=watch_training,
-            )
-        name = learned.space
+        name = space or "note-lstm"
         now = f"segue explain A2 --model {name}   and   segue explain --theory --model {name}"
-        _tell(learned, json=json, now=now)
+        _train(name, NoteTraining(**shared), run, now=now)
         return
     from segue.train.score_options import ScoreTraining
 
     training = ScoreTraining(
-        encoder=encoder,
-        convolutions=convolutions,
-        beta=beta,
-        warm_up=warm_up,
-        epochs=epochs,
-        minutes=minutes,
-        learning_rate=learning_rate,
-        device=device,
-        seed=seed,
+        encoder=encoder, convolutions=convolutions, beta=beta, warm_up=warm_up, **shared
     )
-    with open_library(library) as lib, _progress() as (watch, watch_training):
-        learned = lib.learning.train_scores(
-            space or "learned-rolls",
+    _train(space or "learned-rolls", training, run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What every training is told beside what is learned."""
+
+    resume: bool
+    anew: bool
+    workers: int | None
+    library: Path | None
+    json: bool
+
+
+def _train(name: str, training: "Training", run: _Run, *, now: str = "") -> None:
+    """Learn, show how it goes, and tell what came of it; what is no space says what to do `now`."""
+    of_what = "windows" if now else "tiles"
+    with open_library(run.library) as lib, _progress(of_what) as (watch, watch_training):
+        learned = lib.learning.train(
+            name,
             training,
-            resume=resume,
-            anew=anew,
-            workers=workers,
+            resume=run.resume,
+            anew=run.anew,
+            workers=run.workers,
             watch=watch,
             watch_training=watch_training,
         )
-    _tell(learned, json=json)
+    _tell(learned, json=run.json, now=now)
 
 
 @contextmanager
-def _progress(of_what: str = "tiles") -> "Iterator[tuple[LearningWatcher, TrainingWatcher]]":
+def _progress(of_what: str) -> "Iterator[tuple[LearningWatcher, TrainingWatcher]]":
     """Show what is read, then how the training goes."""
     from segue.train.loop import Progress as Step
 
@@ -243,8 +241,7 @@ def _progress(of_what: str = "tiles") -> "Iterator[tuple[LearningWatcher, Traini
         yield show, step
 
 
-def _tell(learned: "Learned", *, json: bool, now: str = "") -> None:
-    """Tell what came of it; a model that is no space says what to do `now`."""
+def _tell(learned: "Learned", *, json: bool, now: str) -> None:
     if json:
         print_json("train", _learned_fields(learned))
     else:

@@ -11,15 +11,12 @@ if TYPE_CHECKING:
 
     from segue.explain.pairs import Comparison
     from segue.learning.insight import Reconstruction
+    from segue.learning.kinds import Training
     from segue.learning.places import Learned, Watcher
     from segue.model.score.melody_model import MelodyModel
     from segue.model.score.note_lstm import NoteModel
     from segue.pictures.learned import Filter
     from segue.train.loop import Watcher as TrainingWatcher
-    from segue.train.melody import MelodyTraining
-    from segue.train.note_lstm import NoteTraining
-    from segue.train.score_options import ScoreTraining
-    from segue.train.sound_options import SoundTraining
 
 
 class Learning:
@@ -35,8 +32,8 @@ class Learning:
 
     def train(
         self,
-        space: str,
-        training: "SoundTraining",
+        name: str,
+        training: "Training",
         *,
         resume: bool = False,
         anew: bool = False,
@@ -44,14 +41,16 @@ class Learning:
         watch: "Watcher | None" = None,
         watch_training: "TrainingWatcher | None" = None,
     ) -> "Learned":
-        """Learn a space from the recordings of this library, and place them in it.
+        """Learn from the recordings, or the scores, of this library.
 
         Parameters
         ----------
-        space : str
-            Its name; ask with it as ``like(…, space=…)``.
-        training : SoundTraining
-            The preset, and what of it shall be otherwise.
+        name : str
+            Of the space, which is then asked as ``like(…, space=…)`` and holds every track; or of
+            the model, which `note_model` and `melody_model` give back.
+        training : SoundTraining, ScoreTraining, NoteTraining, MelodyTraining or ComposerTraining
+            Its kind says what is learned: a space of recordings or of scores, what note follows
+            what, melodies to chords, composing. It holds what shall be otherwise than usual.
         resume : bool
             Go on with a run that was interrupted.
         anew : bool
@@ -61,74 +60,7 @@ class Learning:
         watch, watch_training : callable, optional
             Told of the files that are read, and of the training steps.
         """
-        from segue.learning.sounds import train  # brings in torch
-
-        return train(
-            self._store,
-            space,
-            training,
-            resume=resume,
-            anew=anew,
-            workers=workers or os.cpu_count() or 1,
-            watch=watch,
-            watch_training=watch_training,
-        )
-
-    def train_scores(
-        self,
-        space: str,
-        training: "ScoreTraining",
-        *,
-        resume: bool = False,
-        anew: bool = False,
-        workers: int | None = None,
-        watch: "Watcher | None" = None,
-        watch_training: "TrainingWatcher | None" = None,
-    ) -> "Learned":
-        """Learn a space from the scores of this library, and place them in it.
-
-        Parameters
-        ----------
-        space : str
-        training : ScoreTraining
-        resume, anew, workers, watch, watch_training
-            As of `train`.
-        """
-        from segue.learning.scores import train  # brings in torch
-
-        return train(
-            self._store,
-            space,
-            training,
-            resume=resume,
-            anew=anew,
-            workers=workers or os.cpu_count() or 1,
-            watch=watch,
-            watch_training=watch_training,
-        )
-
-    def train_notes(
-        self,
-        name: str,
-        training: "NoteTraining",
-        *,
-        resume: bool = False,
-        anew: bool = False,
-        workers: int | None = None,
-        watch: "Watcher | None" = None,
-        watch_training: "TrainingWatcher | None" = None,
-    ) -> "Learned":
-        """Learn what comes next in the scores of this library.
-
-        Parameters
-        ----------
-        name : str
-            Of the model; `note_model` gives it back.
-        training : NoteTraining
-        resume, anew, workers, watch, watch_training
-            As of `train`.
-        """
-        from segue.learning.notes import train  # brings in torch
+        from segue.learning.kinds import train  # brings in torch
 
         return train(
             self._store,
@@ -146,40 +78,6 @@ class Learning:
         from segue.learning.notes import load  # brings in torch
 
         return load(self._store, name)
-
-    def train_melody(
-        self,
-        name: str,
-        training: "MelodyTraining",
-        *,
-        resume: bool = False,
-        anew: bool = False,
-        workers: int | None = None,
-        watch: "Watcher | None" = None,
-        watch_training: "TrainingWatcher | None" = None,
-    ) -> "Learned":
-        """Learn to write melodies from those of the scores of this library.
-
-        Parameters
-        ----------
-        name : str
-            Of the model; `melody_model` gives it back.
-        training : MelodyTraining
-        resume, anew, workers, watch, watch_training
-            As of `train`.
-        """
-        from segue.learning.melody import train  # brings in torch
-
-        return train(
-            self._store,
-            name,
-            training,
-            resume=resume,
-            anew=anew,
-            workers=workers or os.cpu_count() or 1,
-            watch=watch,
-            watch_training=watch_training,
-        )
 
     def melody_model(self, name: str = "melody") -> "MelodyModel":
         """Load a model that writes melodies of this library, else the one that comes with Segue."""
