@@ -2,6 +2,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mutagen
 import pytest
@@ -27,9 +28,9 @@ def lyrics(tmp_path: Path) -> Path:
     return folder
 
 
-def add(opener: Opener, *paths: Path, **options: bool) -> AddReport:
+def add(opener: Opener, *paths: Path) -> AddReport:
     with opener() as library:
-        return library.add(paths, workers=1, **options)
+        return library.add(paths, workers=1)
 
 
 def test_a_folder_per_artist(library: Opener, lyrics: Path) -> None:
@@ -114,8 +115,8 @@ def test_what_is_there_already_is_left_out(library: Opener, lyrics: Path) -> Non
 def test_what_is_kept_of_a_text(library: Opener, tmp_path: Path) -> None:
     file = tmp_path / "song.txt"
     file.write_text("[Chorus]\nOne Line\n")
-    add(library, file, keep_sections=True, fold_case=True)
     with library() as lib:
+        lib.add([file], workers=1, keep_sections=True, fold_case=True)
         assert lib.lyrics.text(1) == "[Chorus]\none line"
 
 
@@ -166,8 +167,9 @@ def test_words_in_tags_belong_to_the_recording(library: Opener, lyrics: Path, en
     recording = write_sound(lyrics / f"a{ending}", tune(0, 3.0, 16_000), 16_000)
     words = song("Ada Long", 7) + "\nNobody else hath such a line"
     if ending == ".mp3":
-        tags = ID3()
-        tags.add(USLT(encoding=3, lang="eng", text="[Chorus]\n" + words))
+        tags: Any = ID3()  # type: ignore[no-untyped-call]
+        frame: Any = USLT
+        tags.add(frame(encoding=3, lang="eng", text="[Chorus]\n" + words))
         tags.save(recording)
     else:
         file = mutagen.File(recording)

@@ -113,7 +113,7 @@ def test_any_text_with_words_has_a_place(text: str) -> None:
     assert np.isfinite(vector).all()
     assert np.isfinite(standardise_style(vector)).all()
     assert text_shingles(told).shape == (128,)
-    assert describe_text(told).facts["lines"] >= 1
+    assert float(describe_text(told).facts["lines"]) >= 1
 
 
 def test_shares_sum_to_the_cosine_and_scores_come_back() -> None:

@@ -34,7 +34,7 @@ def read_lrc(text: str) -> tuple[Lyrics, ...]:
     timed: list[tuple[float, str]] = []
     found: dict[str, str] = {}
     at_s = -1.0
-    for line in text.split("\n"):
+    for line in text.strip().split("\n"):
         stamps, rest = [], line.strip()
         while stamp := _STAMP.match(rest):
             stamps.append(60 * int(stamp[1]) + int(stamp[2]) + float(f"0.{stamp[3] or 0}"))
