@@ -58,7 +58,7 @@ RUNS: Final[dict[str, tuple[ChoraleConfig, NoteTraining]]] = {
     ),
 }
 #: Frames that a window moves on by when a chorale is judged: so many fewer are in view at least.
-MOVED_ON: Final = 8
+MOVED_ON: Final = 64
 #: Of the tokens of an n-gram's context: the voice's last pitch counts most, then the three tokens
 #: before, then older pitches of the voice. All know their voice and place in the beat.
 ORDER: Final = (4, 1, 2, 3, 8, 12, 16)

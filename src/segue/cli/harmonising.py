@@ -7,6 +7,7 @@ import typer
 
 from segue.cli.app import JsonOption, LibraryOption, SeedOption, app, check_target, open_library
 from segue.cli.output import print_json, print_table, say, shown
+from segue.cli.showing import SCORES, write_music
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from segue.records import Score
     from segue.represent.score.harmony import Chord
 
-_ENDINGS: Final = (".mid", ".midi")
 _BARS_A_LINE: Final = 8
 _RATE_HZ: Final = 44_100
 Style = Literal["chords", "chorale"]
@@ -25,7 +25,10 @@ Style = Literal["chords", "chorale"]
 def harmonise(
     melody: Annotated[str, typer.Argument(help="A score's id, file, or words of its title.")],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="The MIDI file; of several NAME-2.mid and so on.")
+        Path,
+        typer.Option(
+            "-o", "--output", help=".mid, .musicxml, .mxl or .abc; of several NAME-2.mid and so on."
+        ),
     ],
     style: Annotated[
         Style,
@@ -62,7 +65,7 @@ def harmonise(
 
     Example: segue harmonise tune.mid --style chorale -o sung.mid
     """
-    check_target(output, _ENDINGS)
+    check_target(output, SCORES)
     if report:
         check_target(report, (".json",))
     with open_library(library, needed=False) as lib:
@@ -117,23 +120,11 @@ def _numbered(output: Path, at: int) -> Path:
 
 
 def _write(score: "Score", target: Path, png: bool, wav: bool) -> list[Path]:
-    from segue.formats.score.midi import write_midi
-    from segue.formats.whole import replacing
-
     files = [target]
-    with replacing(target) as partial:
-        partial.write_bytes(write_midi(score))
-    if png:
-        from segue.pictures.rolls import draw_roll
-
-        files.append(target.with_suffix(".png"))
-        draw_roll(score, files[-1])
-    if wav:
-        from segue.formats.sound import write_wav
-        from segue.represent.score.rendering import render
-
-        files.append(target.with_suffix(".wav"))
-        write_wav(files[-1], render(score, _RATE_HZ), _RATE_HZ)
+    files += [target.with_suffix(".png")] if png else []
+    files += [target.with_suffix(".wav")] if wav else []
+    for file in files:
+        write_music(score, file)
     return files
 
 

@@ -8,6 +8,7 @@ import typer
 
 from segue.cli.app import JsonOption, LibraryOption, SeedOption, app, check_target, open_library
 from segue.cli.output import JSON_VERSION, print_json, print_table, say, shown
+from segue.cli.showing import SCORES
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ def melody(
         ),
     ] = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="The best one, .mid; others beside it.")
+        Path,
+        typer.Option(
+            "-o", "--output", help="The best one: .mid, .musicxml, .mxl or .abc; others beside it."
+        ),
     ] = Path("melody.mid"),
     roman: Annotated[
         str | None, typer.Option(help='Degrees in place of symbols: "ii7 V7 | Imaj7".')
@@ -78,7 +82,7 @@ def melody(
 
     Example: segue melody "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7 | C6" --style pop -o tune.mid
     """
-    check_target(output, (".mid", ".midi"))
+    check_target(output, SCORES)
     if report:
         check_target(report, (".json",))
     with open_library(library, needed=False) as lib:
@@ -176,26 +180,20 @@ def _write(
     one: "WrittenMelody", chart: "Chart", output: Path, *, png: bool, wav: bool
 ) -> list[Path]:
     """Write a candidate: the best under the name that was given, the others numbered."""
-    from segue.formats.score.midi import write_midi
-    from segue.formats.whole import replacing
+    from segue.cli.showing import write_music
 
     stem = output.stem if one.rank == 1 else f"{output.stem}-{one.rank}"
-    target = output.with_name(f"{stem}{output.suffix}")
-    with replacing(target) as partial:
-        partial.write_bytes(write_midi(one.score))
-    files = [target]
+    files = [output.with_name(f"{stem}{output.suffix}")]
+    write_music(one.score, files[0])
     if png:
         from segue.melodies import named_chords
         from segue.pictures.rolls import draw_roll
 
-        files.append(target.with_suffix(".png"))
+        files.append(files[0].with_suffix(".png"))
         draw_roll(one.score, files[-1], named=named_chords(chart))
     if wav:
-        from segue.formats.sound import write_wav
-        from segue.represent.score.rendering import render
-
-        files.append(target.with_suffix(".wav"))
-        write_wav(files[-1], render(one.score, _RATE_HZ), _RATE_HZ)
+        files.append(files[0].with_suffix(".wav"))
+        write_music(one.score, files[-1])
     return files
 
 

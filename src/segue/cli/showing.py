@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from segue.records import Description, Score
 
 _PICTURES = (".png", ".svg", ".pdf")
+#: Formats of scores, and all that a score can be written as.
+SCORES = (".mid", ".musicxml", ".mxl", ".abc")
+WRITTEN = (*SCORES, ".wav", *_PICTURES)
 _CHORDS_A_LINE = 8
 _RATE_HZ = 44_100
 
@@ -64,13 +67,9 @@ def show(
         say(f"wrote {shown(output)}")
 
 
-#: What a score can be written as.
-WRITTEN = (".mid", ".musicxml", ".mxl", ".abc", ".wav", *_PICTURES)
-
-
 def write_music(score: "Score", output: Path) -> None:
     """Write a score in a format of scores, play it into a .wav, or draw it, by the ending."""
-    if output.suffix.lower() in WRITTEN[:4]:
+    if output.suffix.lower() in SCORES:
         from segue.formats.score import write_score
         from segue.represent.score.harmony import with_key
 

@@ -1,0 +1,92 @@
+"""`segue compose` as its user meets it, with the network that comes along."""
+
+import json
+from pathlib import Path
+
+import pytest
+from test_cli import answer, segue
+
+from conftest import little_score, write_score
+from segue.formats.score import read_scores
+from segue.formats.score.midi import read_midi
+from segue.records import Score
+
+
+@pytest.fixture(scope="module")
+def prompt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_score(tmp_path_factory.mktemp("prompt") / "tune.mid", little_score(1, 6))
+
+
+@pytest.fixture(scope="module")
+def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("nowhere")
+
+
+def test_a_score_is_gone_on_with_and_reported(prompt: Path, nowhere: Path, tmp_path: Path) -> None:
+    target, report = tmp_path / "more.mid", tmp_path / "report.json"
+    told = answer(
+        *("compose", prompt, "--bars", "2", "-o", target, "--png", "--report", report),
+        library=nowhere,
+    )
+    (one,) = told["compositions"]
+    assert [Path(file).name for file in one["files"]] == ["more.mid", "more.png"]
+    before, after = (read_midi(file.read_bytes()) for file in (prompt, target))
+    assert after.parts[0].notes[: len(before.parts[0].notes)].tolist() == (
+        before.parts[0].notes.tolist()
+    )
+    assert (tmp_path / "more.png").read_bytes().startswith(b"\x89PNG")
+    written = json.loads(report.read_text())
+    assert written == one
+    assert written["to_reproduce"]["seed"] == 0
+    assert written["longest_passage_shared"]["bars"] <= 4
+
+
+def test_from_nothing_the_same_seed_gives_the_same_music(nowhere: Path, tmp_path: Path) -> None:
+    asked = ("--bars", "2", "--instruments", "piano,bass", "--key", "Dm", "--tempo", "96")
+    files = [tmp_path / name for name in ("one.musicxml", "two.musicxml")]
+    for file in files:
+        done = segue(
+            "compose", *asked, "--metre", "3/4", "--seed", "5", "-o", file, library=nowhere
+        )
+        assert done.returncode == 0, done.stderr
+    (one,), (two,) = (read_scores(file) for file in files)
+    assert isinstance(one, Score)
+    assert isinstance(two, Score)
+    assert [part.notes.tolist() for part in one.parts] == [p.notes.tolist() for p in two.parts]
+    assert one.metres[0].tolist() == [0, 3, 4]
+    assert {part.program for part in one.parts} <= {0, 33}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--bars", "0"], 2, "from 1 to 10,000"),
+        (["--bars", "10001"], 2, "from 1 to 10,000"),
+        (["--temperature", "-1"], 2, "a temperature of"),
+        (["--top-p", "0"], 2, "top-p"),
+        (["--key", "H"], 2, "no key"),
+        (["--metre", "4/3"], 2, "no metre"),
+        (["--tempo", "9999"], 2, "a tempo of"),
+        (["--instruments", "pianoo"], 2, "did you mean"),
+        (["--infill", "2-3"], 2, "need a score"),
+        (["--add", "bass"], 2, "need a score"),
+        (["--max-copy", "0"], 2, "copied at most"),
+        (["--model", "none"], 1, "train score --preset transformer"),
+        (["{prompt}", "--infill", "five"], 2, "as 5-8"),
+        (["{prompt}", "--infill", "5-9"], 2, "the score has 6"),
+        (["{prompt}", "--add", "violin"], 2, "plays already"),
+        (["{broken}"], 1, "broken.mid"),
+        (["{empty}"], 1, "empty.mid"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    prompt: Path, nowhere: Path, tmp_path: Path, arguments: list[str], code: int, said: str
+) -> None:
+    (prompt.parent / "broken.mid").write_bytes(b"MThd and then nothing")
+    (prompt.parent / "empty.mid").write_bytes(b"")
+    files = {name: str(prompt.parent / f"{name}.mid") for name in ("broken", "empty")}
+    given = [one.format(prompt=prompt, **files) for one in arguments]
+    done = segue("compose", *given, "-o", tmp_path / "new.mid", library=nowhere)
+    assert said in done.stderr
+    assert done.returncode == code, done.stderr
+    assert not list(tmp_path.iterdir())
