@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
+from segue.formats.score.general_midi import DRUM_NAMES, PROGRAM_NAMES
 from segue.pictures.frame import figure_of, save, short
 from segue.records import Part, Score
 from segue.represent.score.description import metre_of, pitch_name
-from segue.represent.score.general_midi import DRUM_NAMES, PROGRAM_NAMES
 from segue.represent.score.harmony import Chord, chords, find_key
 from segue.represent.score.piano_roll import FAMILIES, INSTRUMENTS, PianoRoll
 from segue.represent.score.timing import Bars, bars, excerpt, main_tempo_bpm

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segue.formats.score.general_midi import PROGRAM_NAMES
 from segue.records import FloatArray, Score
 from segue.represent.harmony import PITCH_CLASSES
 from segue.represent.score.features import features_of
-from segue.represent.score.general_midi import PROGRAM_NAMES
 from segue.represent.score.measured import MeasuredScore, measure_score
 from segue.represent.score.timing import bars, duration_s, lasting, main_tempo_bpm
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
+from segue.formats.score.general_midi import PROGRAM_NAMES
 from segue.records import Part, Score
-from segue.represent.score.general_midi import PROGRAM_NAMES
 from segue.represent.score.timing import bars
 from segue.represent.score.vocabulary import (
     DRUM_LENGTH,

@@ -4,7 +4,7 @@ import difflib
 from typing import Final
 
 from segue.errors import BadArgument
-from segue.represent.score.general_midi import PROGRAM_NAMES
+from segue.formats.score.general_midi import PROGRAM_NAMES
 from segue.represent.score.vocabulary import DRUMS
 
 #: What a name stands for that is none of General MIDI's own.

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.represent.score.general_midi import DRUM_NAMES, PROGRAM_NAMES
+from segue.formats.score.general_midi import DRUM_NAMES, PROGRAM_NAMES
 
 STEPS_PER_QUARTER: Final = 12
 #: Beats, and of what a beat is: 4 a quarter, 8 an eighth.
