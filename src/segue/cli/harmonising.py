@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from segue.represent.score.harmony import Chord
 
 _BARS_A_LINE: Final = 8
-_RATE_HZ: Final = 44_100
 Style = Literal["chords", "chorale"]
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from segue.records import Score
     from segue.represent.score.lead_sheet import Chart
 
-_RATE_HZ: Final = 44_100
 _LONGEST_TITLE: Final = 60
 
 
