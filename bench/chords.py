@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import chord_songs
 import pop909
 import tables
-from segue.harmonise import key_prior
+from segue.compose.harmonise import key_prior
 from segue.model.score.chord_paths import (
     KEPT,
     NONE,

@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from lead_sheets import Song, songs
+from segue.compose.melodies import WrittenMelody, to_score, write_melodies
 from segue.measure.generation import overlapping_area, pitch_class_entropy
-from segue.melodies import WrittenMelody, to_score, write_melodies
 from segue.model.checkpoint import load_checkpoint
 from segue.model.score.melody import MelodyConfig, MelodyNetwork
 from segue.model.score.melody_model import MODEL, SHIPPED, MelodyModel

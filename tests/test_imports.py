@@ -24,7 +24,7 @@ FLOW = [
     ("ingest", "pictures", "pages"),
     ("learning",),
     ("answers",),
-    ("atlas", "journeys", "compose", "harmonise", "melodies"),
+    ("atlas", "journeys", "compose"),
     ("scores", "lyrics"),
     ("library",),
     ("cli",),

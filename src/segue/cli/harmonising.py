@@ -12,7 +12,7 @@ from segue.cli.showing import SCORES, write_music
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from segue.harmonise import Chorded, FourVoices
+    from segue.compose.harmonise import Chorded, FourVoices
     from segue.records import Score
     from segue.represent.score.harmony import Chord
 
@@ -99,12 +99,12 @@ def _harmonised(
 ) -> "tuple[Sequence[Chorded | FourVoices], float]":
     """Return what is made, and at what temperature."""
     if style == "chords":
-        from segue.harmonise import CHORD_TEMPERATURE, with_chords
+        from segue.compose.harmonise import CHORD_TEMPERATURE, with_chords
 
         heat = CHORD_TEMPERATURE if temperature is None else temperature
         return with_chords(score, n, temperature=heat, part=part, seed=seed), heat
     from segue.cli.app import counting
-    from segue.harmonise import four_voices
+    from segue.compose.harmonise import four_voices
     from segue.model.score.four_voices import USUAL, Choir
     from segue.model.score.sampling import Sampling
 
@@ -128,7 +128,7 @@ def _write(score: "Score", target: Path, png: bool, wav: bool) -> list[Path]:
 
 
 def _chords(one: "Chorded | FourVoices") -> "Sequence[Chord]":
-    from segue.harmonise import Chorded
+    from segue.compose.harmonise import Chorded
     from segue.represent.score.harmony import chords
 
     return one.chords if isinstance(one, Chorded) else chords(one.score)
@@ -137,7 +137,7 @@ def _chords(one: "Chorded | FourVoices") -> "Sequence[Chord]":
 def _fields(one: "Chorded | FourVoices", files: "Sequence[Path]") -> dict[str, Any]:
     from dataclasses import asdict
 
-    from segue.harmonise import Chorded
+    from segue.compose.harmonise import Chorded
 
     fields: dict[str, Any] = {"files": [shown(file) for file in files]}
     if isinstance(one, Chorded):
@@ -159,7 +159,7 @@ def _report(target: Path, fields: dict[str, Any]) -> None:
 
 
 def _print(one: "Chorded | FourVoices") -> None:
-    from segue.harmonise import Chorded
+    from segue.compose.harmonise import Chorded
 
     if isinstance(one, Chorded):
         title = f"chords in {one.key}"

@@ -12,7 +12,7 @@ from segue.cli.showing import SCORES
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from segue.melodies import WrittenMelody
+    from segue.compose.melodies import WrittenMelody
     from segue.model.score.melody_model import MelodyModel
     from segue.records import Score
     from segue.represent.score.lead_sheet import Chart
@@ -94,7 +94,7 @@ def melody(
         from segue.represent.score.timing import main_tempo_bpm
 
         tempo = main_tempo_bpm(score)
-    from segue.melodies import write_melodies
+    from segue.compose.melodies import write_melodies
 
     title = _title(chords, roman, key, score)
     written = write_melodies(
@@ -185,7 +185,7 @@ def _write(
     files = [output.with_name(f"{stem}{output.suffix}")]
     write_music(one.score, files[0])
     if png:
-        from segue.melodies import named_chords
+        from segue.compose.melodies import named_chords
         from segue.pictures.rolls import draw_roll
 
         files.append(files[0].with_suffix(".png"))
@@ -204,7 +204,7 @@ def _fields(
     asked: dict[str, Any],
 ) -> dict[str, Any]:
     from segue import __version__
-    from segue.melodies import chords_by_bar
+    from segue.compose.melodies import chords_by_bar
 
     return {
         **asked,

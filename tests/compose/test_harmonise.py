@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from scores import part_of, score_of, tune
+from segue.compose.harmonise import four_voices, with_chords
 from segue.errors import BadArgument
-from segue.harmonise import four_voices, with_chords
 from segue.model.score.four_voices import Choir
 
 SCALE = score_of(tune(60, 62, 64, 65, 67, 65, 64, 62, 60, 59, 60, 60), metres=[[0, 3, 4]])

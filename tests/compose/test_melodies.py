@@ -5,9 +5,15 @@ import pytest
 
 from melody_models import model, sheet
 from scores import chord_part, piece, score_of, tune
+from segue.compose.melodies import (
+    chords_by_bar,
+    melody_notes,
+    named_chords,
+    to_score,
+    write_melodies,
+)
 from segue.errors import BadArgument
 from segue.formats.score.midi import read_midi, write_midi
-from segue.melodies import chords_by_bar, melody_notes, named_chords, to_score, write_melodies
 from segue.model.score.sampling import Sampling
 from segue.represent.score.chord_charts import parse_chart
 from segue.represent.score.lead_sheet import LOWEST
