@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from segue.formats.names import normalise
 
-#: How much it counts that a line has little else; chosen on the first half of the verse of
-#: bench/find_lyrics.py, where anything from 0.15 to 0.3 did as well.
+#: How much it counts that a line has little else; chosen on lines of bench/find_lyrics.py,
+#: those of its table among them; anything from 0.15 to 0.3 did as well.
 OF_LINE: Final = 0.25
 _SEGMENT: Final = 8_000_000  # letters put in order at once, so that any library fits in memory
 _BITS: Final = 21  # of a letter's number in Unicode
