@@ -352,17 +352,25 @@ def seconds_of(bar: Bar) -> float:
 
 
 def keys(composer: Composer) -> str:
-    right = tonic = 0
-    for key in KEYS:
-        making = Making(composer, Wishes(Sampling(1.0, top_p=0.95), (0, 33), key, seed=SEED), 8)
+    right = scale = 0
+    for key in KEYS:  # another seed for each, or all would be the same but for the transposition
+        making = Making(composer, Wishes(Sampling(1.0, top_p=0.95), (0, 33), key, seed=key), 8)
         list(making)
         found = find_key(making.score)
-        right += 2 * found.tonic + (found.mode == "minor") == key
-        tonic += found.tonic == key // 2
+        number = 2 * found.tonic + (found.mode == "minor")
+        right += number == key
+        scale += number in (key, relative(key))
     return (
         f"\n## In the key that was asked for\n\nEight bars from nothing for piano and bass in each "
-        f"of the 24 keys: Segue's own key finder hears the key in {right}, its tonic in {tonic}.\n"
+        f"of the 24 keys: Segue's own key finder hears the key in {right}, it or its relative, of "
+        f"the same notes, in {scale}.\n"
     )
+
+
+def relative(key: int) -> int:
+    """Return the minor key of a major one's notes, or the major one of a minor one's."""
+    tonic, minor = divmod(key, 2)
+    return (tonic + 3) % 12 * 2 if minor else (tonic + 9) % 12 * 2 + 1
 
 
 if __name__ == "__main__":
