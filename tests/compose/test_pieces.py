@@ -195,6 +195,8 @@ def test_what_cannot_be_is_refused(composer: Composer, asked: dict[str, object],
 def test_a_prompt_is_needed_to_work_on(composer: Composer) -> None:
     with pytest.raises(BadArgument, match="need a score"):
         Composition(composer, wishes(), infill=(1, 2))
+    with pytest.raises(BadArgument, match="those of the score"):
+        Composition(composer, wishes(tempo=3), prompt=little_score(1, 4), infill=(1, 2))
     with pytest.raises(BadArgument, match="violin plays already"):
         list(Composition(composer, wishes(), prompt=little_score(1, 4), added=40))
     nothing = little_score(1, 4)

@@ -80,6 +80,9 @@ class Composition:
             raise BadArgument("--infill and --add need a score to work on; name one")
         if self.infill and self.added is not None:
             raise BadArgument("--infill and --add at once; do one after the other")
+        timed = self.wishes.metre is not None or self.wishes.tempo is not None
+        if timed and (self.infill or self.added is not None):
+            raise BadArgument("metre and tempo are those of the score; leave --metre, --tempo out")
         self._before = bars_on_grid(self.prompt) if self.prompt else []
         if self.infill:
             first, last = self.infill

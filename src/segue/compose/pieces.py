@@ -196,9 +196,7 @@ class Writing:
                 self._kept = begins + filling(min(last - place, FILLED), after)
                 self._view()
             old = bars[place]
-            metre = old.metre if self.wishes.metre is None else self.wishes.metre
-            tempo = old.tempo if self.wishes.tempo is None else self.wishes.tempo
-            yield self._bar(metre, tempo).moved(-self._home)
+            yield self._bar(old.metre, old.tempo).moved(-self._home)
 
     def add(self, bars: Sequence[Bar], instrument: int) -> Iterator[Bar]:
         """Write a part to bars.
@@ -300,7 +298,7 @@ class Writing:
         sampling = self.wishes.sampling
         if attempt:
             hotter = max(sampling.temperature, 0.5) + attempt * _HOTTER
-            sampling = replace(sampling, temperature=hotter, top_k=max(sampling.top_k, 0))
+            sampling = replace(sampling, temperature=hotter)
         masked = logits.masked_fill(~torch.from_numpy(may), NEVER)
         return int(choose(masked, sampling, self._generator))
 
