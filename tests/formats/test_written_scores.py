@@ -129,6 +129,19 @@ def test_abc_comes_back_as_it_was_but_for_loudness(score: Score) -> None:
     assert found.keys.tolist() == score.keys.tolist()
 
 
+def test_an_overlay_says_again_what_was_signed_before_it() -> None:
+    notes = np.array([[0, 12, 70, 80], [0, 36, 60, 80], [12, 12, 69, 80], [24, 12, 71, 80]])
+    low = np.array([[0, 2, 21, 1], [0, 1, 22, 1], [1, 1, 22, 1], [2, 47, 22, 1]])
+    for rows_of in (notes, low):
+        score = Score(
+            "", GRID, (Part("", 0, False, rows_of.astype(np.int32)),), np.empty((0, 2)),
+            np.array([[0, 4, 4]], np.int32), np.array([[0, 2, 0]], np.int32),
+        )  # fmt: skip
+        (book,) = tunes_of(write_abc(score).encode())
+        found = read_tune(book)
+        assert rows(found, found.parts[0], 0, 1, 2) == rows(score, score.parts[0], 0, 1, 2)
+
+
 def by_music21(stream: Any) -> list[list[list[Any]]]:
     """Return what music21 makes of each part: onset, end and pitch (None of drums), velocity."""
     found: dict[str, list[list[Any]]] = defaultdict(list)

@@ -102,9 +102,10 @@ def _music(
             if number in tempos:
                 told += f"[Q:{tempos[number]}]"
         overlaid = []
+        altered: set[str] = set()  # an overlay may hold to what was signed before it, or not
         for voice, symbols in enumerate(one[number] for one in staff.voices):
             if symbols or not voice:
-                overlaid.append("".join(_symbols(symbols, bar, key[0], held[voice])))
+                overlaid.append("".join(_symbols(symbols, bar, key[0], held[voice], altered)))
             else:
                 held[voice].clear()
         line.append(told + " & ".join(overlaid) + " |")
@@ -113,17 +114,19 @@ def _music(
             line = []
 
 
-def _symbols(symbols: Sequence[Symbol], bar: Bar, sharps: int, held: set[str]) -> Iterator[str]:
+def _symbols(
+    symbols: Sequence[Symbol], bar: Bar, sharps: int, held: set[str], altered: set[str]
+) -> Iterator[str]:
     """Write a bar of a voice.
 
     `held` are the letters tied from the bar before, whose accidentals hold on: as those of this
-    bar, they are said again.
+    bar, `altered`, they are said again.
     """
     if not symbols:
         held.clear()
         yield f"z{_length(bar.length)}"
         return
-    altered = set(held)
+    altered |= held
     is_compound = bar.beats % 3 == 0 and bar.beats > 3
     beat = 4 * QUARTER // bar.unit * (3 if is_compound else 1)
     for symbol in symbols:
