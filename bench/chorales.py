@@ -29,9 +29,9 @@ from segue.model.score.chorale import PITCHES, ChoraleConfig, ChoraleTransformer
 from segue.model.score.chorale_weights import SHIPPED, load_chorales, save_chorales
 from segue.model.score.transformer import StackConfig
 from segue.train.loop import BEST, STATE, Progress
-from segue.train.notes import NoteTraining, Piece, Tokens, load_best, train_notes
+from segue.train.writing import Piece, Tokens, WritingTraining, load_best, train_writing
 
-TRAINING: Final = NoteTraining(
+TRAINING: Final = WritingTraining(
     context=256,
     batch=8,
     epochs=80,
@@ -41,7 +41,7 @@ TRAINING: Final = NoteTraining(
     device="cpu",
 )
 #: Networks, and how each is trained. "gently" knows chorales by heart after some hundred steps.
-RUNS: Final[dict[str, tuple[ChoraleConfig, NoteTraining]]] = {
+RUNS: Final[dict[str, tuple[ChoraleConfig, WritingTraining]]] = {
     "gently": (
         ChoraleConfig(StackConfig(192, 5, 3, context=256, dropout=0.2), forgotten=0.0),
         replace(TRAINING, learning_rate=2e-3, weight_decay=0.1, averaging=0.998),
@@ -153,7 +153,7 @@ def learn(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
             )
 
     resume = (work / STATE).exists()
-    train_notes(
+    train_writing(
         network,
         training,
         pieces["train"],
@@ -225,7 +225,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
     )
 
 
-def _training(name: str, config: ChoraleConfig, training: NoteTraining, folder: Path) -> str:
+def _training(name: str, config: ChoraleConfig, training: WritingTraining, folder: Path) -> str:
     state = load_checkpoint(folder / STATE, "training").about
     best, stack = state["best"], config.stack
     return (

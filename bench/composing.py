@@ -22,7 +22,7 @@ import composition_data
 import tables
 from segue.compose.making import Composition as Making
 from segue.compose.making import statistics
-from segue.compose.pieces import Wishes
+from segue.compose.wishes import Wishes
 from segue.formats.score.midi import read_midi, write_midi
 from segue.model.score.composer import SHIPPED, Composer
 from segue.model.score.note_lstm import NoteModel
@@ -39,8 +39,8 @@ from segue.train.compositions import Composition, Excerpts
 from segue.train.loop import STATE, Progress
 from segue.train.note_lstm import Piece, Windows
 from segue.train.note_lstm import losses as note_losses
-from segue.train.notes import load_best
 from segue.train.splitting import split
+from segue.train.writing import load_best
 
 EPOCHS: Final = 8
 RATE: Final = 1.5e-3

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 import tables
+from segue.model.score.precision import PRECISIONS, Precision, for_writing
 from segue.model.score.sampling import Sampling, choose
-from segue.model.score.transformer import PRECISIONS, Precision, Transformer, for_writing, medium
+from segue.model.score.transformer import Transformer, medium
 from segue.model.score.writing import write
 
 VOCABULARY: Final = 512

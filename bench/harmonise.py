@@ -29,7 +29,7 @@ from segue.model.score.chorale_weights import load_chorales
 from segue.model.score.four_voices import RANGES, Choir
 from segue.records import Part, Score
 from segue.represent.score.harmony import find_key
-from segue.train.notes import Piece
+from segue.train.writing import Piece
 
 IntArray = NDArray[np.int64]
 TICKS: Final = 4  # of a quarter: a tick is a frame

@@ -12,7 +12,7 @@ from segue.store import Store
 
 if TYPE_CHECKING:
     from segue.compose.making import Composition
-    from segue.compose.pieces import Wishes
+    from segue.compose.wishes import Wishes
     from segue.model.score.rolls import RollModel
 
 ROLLS: Final = "roll-vae"

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from conftest import little_score
-from segue.compose.making import Composition, key_named, metre_named, tempo_number
-from segue.compose.pieces import MOST_BARS, Wishes, Writing
+from segue.compose.making import Composition
+from segue.compose.pieces import MOST_BARS, Writing
+from segue.compose.wishes import Wishes, key_named, metre_named, tempo_number
 from segue.errors import BadArgument
 from segue.formats.score.midi import read_midi, write_midi
 from segue.model.score.composer import Composer
@@ -32,7 +33,7 @@ def composer() -> Composer:
     """Make a network that knows nothing."""
     torch.manual_seed(0)
     network = Transformer(TransformerConfig(VOCABULARY, StackConfig(32, 2, 2, CONTEXT))).eval()
-    return Composer(network, KnownBars.of({}), {})
+    return Composer(network, KnownBars.of([]), {})
 
 
 def wishes(seed: int = 0, **wished: object) -> Wishes:
@@ -142,13 +143,13 @@ def taught() -> Composer:
         optimiser.step()
     assert min(losses[5:10]) < losses[0]
     assert losses[-1] < 0.6 * losses[0]
-    return Composer(network.eval(), KnownBars.of({}), {})
+    return Composer(network.eval(), KnownBars.of([]), {})
 
 
 def test_nothing_longer_than_allowed_is_copied(taught: Composer) -> None:
     """What it would write is what it has learned from: it must not."""
     free = list(Writing(taught, wishes(7, instruments=(40, 33), max_copy=1000)).go_on(16))
-    known = KnownBars.of({"learned": list(part_prints(free).values())})
+    known = KnownBars.of([("learned", part_prints(free).values())])
     assert known.longest(part_prints(free)).bars > 1
     knowing = replace(taught, known=known)
     writing = Writing(knowing, wishes(7, instruments=(40, 33), max_copy=1))
@@ -168,7 +169,7 @@ def test_the_same_bar_does_not_come_for_ever(composer: Composer) -> None:
 
 def test_a_composer_comes_back_from_its_file(composer: Composer, tmp_path: Path) -> None:
     path = tmp_path / "composer.safetensors"
-    known = KnownBars.of({"a": list(part_prints(bars_on_grid(little_score(1))).values())})
+    known = KnownBars.of([("a", part_prints(bars_on_grid(little_score(1))).values())])
     replace(composer, known=known, about={"told": 1}).save(path)
     again = Composer.load(path)
     assert again.known.names == ("a",)

@@ -14,14 +14,13 @@ from segue.model.score.chorale import (
     Reading,
     numbers,
 )
+from segue.model.score.precision import Precision, for_writing
 from segue.model.score.transformer import (
     Cache,
-    Precision,
     StackConfig,
     Transformer,
     TransformerConfig,
     dropped,
-    for_writing,
     medium,
     small,
 )

@@ -14,12 +14,12 @@ from segue.records import Score
 from segue.represent.score.description import describe_score, metre_of
 from segue.represent.score.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
 from segue.represent.score.features import (
-    score_feature_shares,
     score_features,
     standardise_score,
 )
 from segue.represent.score.harmony import chords, find_key
 from segue.represent.score.timing import bars, duration_s, excerpt, seconds_at
+from segue.represent.shares import group_shares
 
 NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
@@ -217,11 +217,11 @@ def test_names_and_groups_cover_the_vector() -> None:
 
 def test_shares_sum_to_the_cosine() -> None:
     a, b = (standardise_score(score_features(piece(seed))).astype(float) for seed in (1, 2))
-    shares = score_feature_shares(a.astype(np.float32), b.astype(np.float32))
+    shares = group_shares(a.astype(np.float32), b.astype(np.float32), SCORE_FEATURE_GROUPS)
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
     assert sum(shares.values()) == pytest.approx(cosine, abs=1e-6)
     assert list(shares) == list(SCORE_FEATURE_GROUPS)
-    assert set(score_feature_shares(a, np.zeros_like(a)).values()) == {0.0}
+    assert set(group_shares(a, np.zeros_like(a), SCORE_FEATURE_GROUPS).values()) == {0.0}
 
 
 notes = st.tuples(

@@ -15,10 +15,10 @@ from segue.represent.features import (
     FEATURE_GROUPS,
     FEATURE_NAMES,
     describe,
-    feature_shares,
     standardise,
 )
 from segue.represent.rhythm import onset_strength
+from segue.represent.shares import group_shares
 from segue.represent.sound import SAMPLE_RATE_HZ
 from segue.represent.timbre import Frames, analyse_frames, contrast_db, loudness_lufs, mfcc
 
@@ -238,13 +238,13 @@ def test_names_and_groups_cover_the_vector() -> None:
 
 def test_shares_sum_to_the_cosine_and_depend_on_the_other() -> None:
     a, b, c = (standardise(describe(song(seed, 12.0)).vector) for seed in (1, 2, 3))
-    shares = feature_shares(a, b)
+    shares = group_shares(a, b, FEATURE_GROUPS)
     exact_a, exact_b = a.astype(float), b.astype(float)
     cosine = exact_a @ exact_b / np.linalg.norm(exact_a) / np.linalg.norm(exact_b)
     assert sum(shares.values()) == pytest.approx(cosine, abs=1e-12)
-    assert shares != feature_shares(a, c)
-    assert sum(feature_shares(a, a).values()) == pytest.approx(1, abs=1e-12)
-    assert set(feature_shares(a, np.zeros_like(a)).values()) == {0.0}
+    assert shares != group_shares(a, c, FEATURE_GROUPS)
+    assert sum(group_shares(a, a, FEATURE_GROUPS).values()) == pytest.approx(1, abs=1e-12)
+    assert set(group_shares(a, np.zeros_like(a), FEATURE_GROUPS).values()) == {0.0}
 
 
 def test_standardised_groups_do_not_mix() -> None:

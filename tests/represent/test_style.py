@@ -14,11 +14,11 @@ from segue.represent.lyrics.features import (
     standard_style_scores,
     standardise_style,
     style_features,
-    style_shares,
 )
 from segue.represent.lyrics.line_index import LineIndex
 from segue.represent.lyrics.sameness import SAME_TEXT, text_likeness, text_shingles
 from segue.represent.lyrics.words import rhyme_sound, syllables, words_of
+from segue.represent.shares import group_shares
 from verses import song
 
 GOLDEN = Path(__file__).parent / "golden" / "style.npz"
@@ -119,7 +119,7 @@ def test_any_text_with_words_has_a_place(text: str) -> None:
 def test_shares_sum_to_the_cosine_and_scores_come_back() -> None:
     a, b = (standardise_style(style_features(song("Ada Long", seed))) for seed in (1, 2))
     cosine = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-    assert sum(style_shares(a, b).values()) == pytest.approx(cosine, abs=1e-5)
+    assert sum(group_shares(a, b, STYLE_FEATURE_GROUPS).values()) == pytest.approx(cosine, abs=1e-5)
     assert np.abs(standard_style_scores(a)).max() <= LIMIT + 1e-3
     with pytest.raises(BadArgument, match="describe the text again"):
         standardise_style(a[:-1])

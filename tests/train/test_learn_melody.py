@@ -15,7 +15,8 @@ from segue.represent.score.lead_sheet import CHORD, ROOT
 from segue.represent.score.melody_figures import chord_tone_share
 from segue.train.loop import Progress
 from segue.train.melody import MelodyTraining, Windows, train_melody
-from segue.train.own_melodies import STYLE, split, train_own
+from segue.train.own_melodies import STYLE, train_own
+from segue.train.splitting import split
 
 SHEETS = [sheet(seed) for seed in range(10)]
 TRAINING = MelodyTraining(
@@ -35,7 +36,7 @@ def test_it_learns_to_use_the_chords(tmp_path: Path) -> None:
 
 
 def test_windows_have_their_own_chords() -> None:
-    windows = Windows(SHEETS, ("folk", "pop"), 16, 4)
+    windows = Windows(SHEETS, ("folk", "pop"), MelodyTraining(context=16, batch=4))
     rows, wanted, chords, count, style = windows.draw(np.random.default_rng(0))
     assert rows.shape[:2] == wanted.shape[:2] == (4, 16)
     assert style.tolist() == [0] * 4
@@ -46,7 +47,7 @@ def test_windows_have_their_own_chords() -> None:
 
 
 def test_all_windows_hold_each_event_once() -> None:
-    batches = Windows(SHEETS[:3], ("folk",), 10, 2).all()
+    batches = Windows(SHEETS[:3], ("folk",), MelodyTraining(context=10, batch=2)).all()
     events = sum(int((batch[1][..., 0] >= 0).sum()) for batch in batches)
     assert events == sum(len(sheet.melody) for sheet in SHEETS[:3])
 
@@ -73,7 +74,7 @@ def test_versions_stay_on_one_side() -> None:
 
 def test_too_little_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="at least 3 are needed"):
-        split(SHEETS[:2])
+        train_own(TRAINING, SHEETS[:2], tmp_path)
     with pytest.raises(TrainingFailed, match="0 to judge by"):
         train_melody(network(), TRAINING, SHEETS, [], tmp_path)
     for wrong in ({"batch": 0}, {"learning_rate": 0.0}, {"averaging": 1.0}, {"seed": -1}):

@@ -20,7 +20,7 @@ from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.compose.making import Composition
-    from segue.compose.pieces import Wishes
+    from segue.compose.wishes import Wishes
 
 
 @app.command()
@@ -83,7 +83,7 @@ def compose(
     Example: segue compose tune.mid --bars 16 -o more.mid --png
     """
     from segue.cli.showing import WRITTEN
-    from segue.compose.making import metre_named
+    from segue.compose.wishes import metre_named
 
     check_target(output, WRITTEN)
     if report:
@@ -127,8 +127,7 @@ def _wishes(
     seed: int,
     sampling: tuple[float, int, float, float],
 ) -> "Wishes":
-    from segue.compose.making import key_named, metre_named, tempo_number
-    from segue.compose.pieces import Wishes
+    from segue.compose.wishes import Wishes, key_named, metre_named, tempo_number
     from segue.model.score.sampling import Sampling
     from segue.represent.score.instruments import instrument_named
     from segue.represent.score.vocabulary import METRE_NUMBERS

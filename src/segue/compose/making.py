@@ -1,16 +1,15 @@
 """A composition while it is made: iterated bar by bar, and at any time a score with a report."""
 
-import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segue.compose.editing import add_part, put_in
-from segue.compose.pieces import Wishes, Writing
+from segue.compose.pieces import Writing
+from segue.compose.wishes import Wishes
 from segue.errors import BadArgument
 from segue.measure.generation import (
     empty_bar_rate,
@@ -26,20 +25,12 @@ from segue.represent.score.instruments import instrument_name
 from segue.represent.score.timing import bars as bars_of
 from segue.represent.score.vocabulary import (
     DRUMS,
-    METRES,
-    TEMPOS,
-    USUAL_TEMPO,
     Bar,
-    bpm_of,
     steps_of,
 )
 
 if TYPE_CHECKING:
     from segue.model.score.composer import Composer
-
-_SHARPS: Final = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
-_STEPS: Final = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
-_KEY: Final = re.compile(r"([a-g])([#♯b♭]?)\s*(m|min|minor|maj|major|)")
 
 
 @dataclass(eq=False)
@@ -202,51 +193,3 @@ def statistics(bars: Sequence[Bar]) -> dict[str, float | None]:
         "notes_per_bar": sum(len(bar.notes) for bar in bars) / len(bars),
     }
     return {name: None if np.isnan(value) else float(value) for name, value in found.items()}
-
-
-def key_named(name: str) -> int:
-    """Return a key's number, from 0: C major, C minor, C♯ major … B minor.
-
-    Parameters
-    ----------
-    name : str
-        "Dm", "F# minor", "Bb" …
-
-    Raises
-    ------
-    BadArgument
-    """
-    plain = name.strip()
-    found = _KEY.fullmatch(plain[:1].lower() + plain[1:])
-    if not found:
-        raise BadArgument(f"no key {name!r}; write it as C, Dm, F# minor, Bb major …")
-    step, sharp, mode = found.groups()
-    return (_STEPS[step] + _SHARPS[sharp]) % 12 * 2 + (mode in ("m", "min", "minor"))
-
-
-def tempo_number(bpm: float) -> int:
-    """Return the number of the tempo that is nearest to quarters a minute.
-
-    Raises
-    ------
-    BadArgument
-    """
-    slowest, fastest = bpm_of(0), bpm_of(TEMPOS - 1)
-    if not slowest - 0.5 <= bpm <= fastest + 0.5:
-        raise BadArgument(
-            f"a tempo of {bpm:g}; from {slowest:.0f} to {fastest:.0f} quarters a minute"
-        )
-    return round(9 * math.log2(bpm / 120)) + USUAL_TEMPO
-
-
-def metre_named(name: str) -> tuple[int, int]:
-    """Return beats and unit of a metre that is written as "3/4".
-
-    Raises
-    ------
-    BadArgument
-    """
-    beats, _, unit = name.partition("/")
-    if beats.isdecimal() and unit.isdecimal() and (int(beats), int(unit)) in METRES:
-        return int(beats), int(unit)
-    raise BadArgument(f"no metre {name!r}; those known go up to 4/2, 8/4, 12/8 and 12/16")

@@ -6,10 +6,11 @@ the ones before once too often, are written anew.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from segue.errors import BadArgument, check_seed
+from segue.compose.wishes import Wishes
+from segue.errors import BadArgument
 from segue.represent.score.bar_prints import bar_print
 from segue.represent.score.grammar import Reading
 from segue.represent.score.instruments import instrument_name, range_of
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from segue.model.score.composer import Composer
-    from segue.model.score.sampling import Sampling
-    from segue.model.score.transformer import Precision
+    from segue.model.score.precision import Precision
 
 MOST_BARS: Final = 10_000
 #: So often a bar is tried before it is left empty.
@@ -48,47 +48,6 @@ _MOST_SILENT: Final = 1
 _BESIDE: Final = 0.35
 
 _ALL_BARS: Final = range(FIRST["bar"], FIRST["tempo"])
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What shall be written.
-
-    Attributes
-    ----------
-    sampling : Sampling
-    instruments : tuple of int, optional
-        Programs, and `DRUMS`; else those of the prompt, or whatever comes.
-    key : int, optional
-        From 0: C major, C minor, C♯ major … B minor; of a prompt, the key it is in.
-    tempo, metre : int, optional
-        Their numbers as tokens.
-    max_copy : int
-        Different bars of a part that may be those of one piece learned from, one after the other
-        and in whatever key.
-    seed : int
-    """
-
-    sampling: "Sampling"
-    instruments: tuple[int, ...] | None = None
-    key: int | None = None
-    tempo: int | None = None
-    metre: int | None = None
-    max_copy: int = 4
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises
-        ------
-        BadArgument
-        """
-        check_seed(self.seed)
-        if self.max_copy < 1:
-            raise BadArgument(f"{self.max_copy} bars may be copied at most; from 1 on that works")
-        if self.instruments is not None and not self.instruments:
-            raise BadArgument("no instrument is named; name at least one, or leave it open")
 
 
 class Writing:

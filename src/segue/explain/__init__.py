@@ -9,6 +9,9 @@ import numpy as np
 from segue.model.sound.head import load_head
 from segue.model.sound.spaces import TAGS
 from segue.records import FloatArray, Reason
+from segue.represent.lyrics.feature_names import STYLE_FEATURE_GROUPS
+from segue.represent.score.feature_names import SCORE_FEATURE_GROUPS
+from segue.represent.shares import group_shares
 
 # MusiCNN's 753 features of a frame, of which `pooled` holds maximum and mean; model/sound.
 _MUSICNN_LAYERS: Final = {
@@ -83,21 +86,9 @@ def _musicnn_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
 
 
 def _feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
-    from segue.represent.features import feature_shares  # its signal processing is slow to import
+    from segue.represent.features import FEATURE_GROUPS  # its signal processing is slow to import
 
-    return feature_shares(a, b)
-
-
-def _score_feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
-    from segue.represent.score.features import score_feature_shares
-
-    return score_feature_shares(a, b)
-
-
-def _style_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
-    from segue.represent.lyrics.features import style_shares
-
-    return style_shares(a, b)
+    return group_shares(a, b, FEATURE_GROUPS)
 
 
 def _tag_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
@@ -108,7 +99,7 @@ _SHARES: Final[dict[str, Callable[[FloatArray, FloatArray], dict[str, float]]]] 
     "sound": _sound_shares,
     "musicnn": _musicnn_shares,
     "features": _feature_shares,
-    "score-features": _score_feature_shares,
-    "style": _style_shares,
+    "score-features": partial(group_shares, groups=SCORE_FEATURE_GROUPS),
+    "style": partial(group_shares, groups=STYLE_FEATURE_GROUPS),
     "tags": _tag_shares,
 }

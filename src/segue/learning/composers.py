@@ -2,14 +2,22 @@
 
 from typing import Final
 
-from segue.errors import BadArgument, NotFound
-from segue.learning.places import CURVE, Learned, Watcher, check_start, model_folder
+from segue.errors import NotFound
+from segue.learning.places import (
+    CURVE,
+    Learned,
+    Watcher,
+    check_model_start,
+    model_folder,
+    models_there,
+)
 from segue.learning.reading import read_all, scores_once
 from segue.model.score.composer import MODEL, Composer
 from segue.pictures.learned import draw_losses
+from segue.records import Score, Track
 from segue.store import Store
 from segue.train.composer import ComposerTraining, train_composer
-from segue.train.compositions import composition
+from segue.train.compositions import Composition, composition
 from segue.train.loop import Watcher as TrainingWatcher
 from segue.train.splitting import split
 
@@ -53,18 +61,9 @@ def train(
     TrainingFailed, BadCheckpoint
         As of `segue.learning.scores.train`.
     """
-    if any(info.space.name == name for info in store.spaces.known()):
-        raise BadArgument(f"there is a space {name!r}; choose another name for the model")
     start = load(store, training.start) if training.start else None
-    folder = check_start(store, name, resume=resume, anew=anew, model=MODEL)
-    pieces, failures = read_all(
-        scores_once(store),
-        lambda track, score: composition(
-            track.tags.title or f"{track.content_hash}t{track.tune}", score, track.tags.album
-        ),
-        workers,
-        watch,
-    )
+    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
+    pieces, failures = read_all(scores_once(store), _composition, workers, watch)
     learn, validate = split(pieces)
     _, trained = train_composer(
         training, learn, validate, folder, start=start, resume=resume, watch=watch_training
@@ -88,8 +87,14 @@ def load(store: Store, name: str) -> Composer:
     own = model_folder(store, name) / MODEL
     if own.exists():
         return Composer.load(own)
-    there = sorted(path.parent.name for path in (store.folder / "models").glob(f"*/{MODEL}"))
+    there = models_there(store, MODEL)
     raise NotFound(
         f"there is no model {name!r} that composes; there are: {', '.join([SHIPPED, *there])}. "
         "Learn one from the scores of your library with `segue train score --preset transformer`"
     )
+
+
+def _composition(track: Track, score: Score) -> Composition:
+    # The id sets two tracks of one title apart.
+    name = f"{track.tags.title or track.path.stem} ({track.id})"
+    return composition(name, score, track.tags.album)

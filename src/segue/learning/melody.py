@@ -1,16 +1,20 @@
 """Models that write melodies, learned from the scores of a library."""
 
-import os
 from typing import Final
 
-from segue.errors import BadArgument, NotFound
-from segue.ingest.add import DECODE_LIMIT_S, TASK
-from segue.ingest.analyse import Answer, Job, ReadScore
-from segue.ingest.workers import Fault, Workers
-from segue.learning.places import CURVE, Learned, Watcher, check_start, model_folder
+from segue.errors import NotFound
+from segue.learning.places import (
+    CURVE,
+    Learned,
+    Watcher,
+    check_model_start,
+    model_folder,
+    models_there,
+)
+from segue.learning.reading import read_all, scores_once
 from segue.model.score.melody_model import MODEL, MelodyModel
 from segue.pictures.learned import draw_losses
-from segue.records import Failure, Score, Track
+from segue.records import Score, Track
 from segue.represent.score.lead_sheet import LeadSheet
 from segue.represent.score.song_sheets import sheets_of
 from segue.store import Store
@@ -56,12 +60,9 @@ def train(
     TrainingFailed, BadCheckpoint
         As of `segue.learning.scores.train`.
     """
-    if any(info.space.name == name for info in store.spaces.known()):
-        raise BadArgument(f"there is a space {name!r}; choose another name for the model")
-    folder = check_start(store, name, resume=resume, anew=anew, model=MODEL)
-    tracks = [track for track in store.tracks() if track.kind == "score" and not track.missing]
-    once = list({(track.content_hash, track.tune): track for track in tracks}.values())
-    sheets, failures = _read(once, workers, watch)
+    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
+    found, failures = read_all(scores_once(store), _sheets, workers, watch)
+    sheets = [sheet for each in found for sheet in each]
     _, trained = train_own(training, sheets, folder, resume=resume, watch=watch_training)
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
     count = len({sheet.name for sheet in sheets})
@@ -83,33 +84,13 @@ def load(store: Store, name: str) -> MelodyModel:
         return MelodyModel.load(own)
     if name == NAME:
         return MelodyModel.shipped()
-    there = sorted(path.parent.name for path in (store.folder / "models").glob(f"*/{MODEL}"))
+    there = models_there(store, MODEL)
     raise NotFound(
         f"there is no model {name!r} of melodies; there are: {', '.join([NAME, *there])}. Learn "
         "one from the scores of your library with `segue train score --preset melody`"
     )
 
 
-def _read(
-    tracks: list[Track], workers: int, watch: Watcher | None
-) -> tuple[list[LeadSheet], list[Failure]]:
-    """Read scores as lead sheets, in worker processes; in the order of the tracks."""
-    by_job = {(os.fsencode(track.path), track.tune): track for track in tracks}
-    found: dict[int, tuple[LeadSheet, ...]] = {}
-    failures: list[Failure] = []
-    with Workers[Job, Answer](TASK, workers) as pool:
-        for path, tune in by_job:
-            pool.submit(ReadScore(path, tune), DECODE_LIMIT_S)
-        for done, (job, answer) in enumerate(pool.results(), start=1):
-            if not isinstance(job, ReadScore):
-                raise TypeError(f"{job} was not asked for")
-            track = by_job[job.path, job.tune]
-            if isinstance(answer, Score):
-                name = answer.title or track.path.stem
-                group = f"{track.content_hash}t{track.tune}"
-                found[track.id] = sheets_of(answer, f"{name} ({track.id})", STYLE, group)
-            elif isinstance(answer, Fault):
-                failures.append(Failure(track.path, answer.reason))
-            if watch:
-                watch("scores", done, len(by_job))
-    return [sheet for track in tracks for sheet in found.get(track.id, ())], failures
+def _sheets(track: Track, score: Score) -> tuple[LeadSheet, ...]:
+    name = f"{score.title or track.path.stem} ({track.id})"
+    return sheets_of(score, name, STYLE, f"{track.content_hash}t{track.tune}")

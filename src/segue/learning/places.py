@@ -91,5 +91,23 @@ def check_start(store: Store, space: str, *, resume: bool, anew: bool, model: st
     return folder
 
 
+def check_model_start(store: Store, name: str, model: str, *, resume: bool, anew: bool) -> Path:
+    """Do as `check_start` does, for a model that is no space.
+
+    Raises
+    ------
+    BadArgument
+        There is a space of that name, or as of `check_start`.
+    """
+    if any(info.space.name == name for info in store.spaces.known()):
+        raise BadArgument(f"there is a space {name!r}; choose another name for the model")
+    return check_start(store, name, resume=resume, anew=anew, model=model)
+
+
+def models_there(store: Store, model: str) -> list[str]:
+    """List the library's own models of a kind, by the name of their file."""
+    return sorted(path.parent.name for path in (store.folder / "models").glob(f"*/{model}"))
+
+
 def _is_newer(file: Path, other: Path) -> bool:
     return file.exists() and file.stat().st_mtime_ns >= other.stat().st_mtime_ns

@@ -196,25 +196,6 @@ def standard_scores(vector: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.solve(_constants()["mix"].T, vector), np.float32)
 
 
-def feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
-    """Divide the similarity of two recordings among the groups of features.
-
-    Parameters
-    ----------
-    a, b : ndarray, shape (len(FEATURE_NAMES),), float32
-        Standardised.
-
-    Returns
-    -------
-    dict of str to float
-        By group; their sum is the cosine of the angle between `a` and `b`. A share below 0
-        speaks against likeness. All are 0 where one of the vectors is.
-    """
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    lengths = float(np.linalg.norm(a) * np.linalg.norm(b)) or 1.0
-    return {group: float(a[at] @ b[at]) / lengths for group, at in FEATURE_GROUPS.items()}
-
-
 @cache
 def _constants() -> dict[str, FloatArray]:
     return dict(load((files("segue.weights") / "features.safetensors").read_bytes()))

@@ -15,7 +15,7 @@ from segue.represent.score.known_bars import KnownBars
 from segue.represent.score.vocabulary import VOCABULARY
 from segue.train.compositions import Composition, Excerpts, fingerprint
 from segue.train.loop import Trained, Watcher
-from segue.train.notes import NoteTraining, fit_notes
+from segue.train.writing import WritingTraining, fit_writing
 
 STEPS_PER_EPOCH: Final = 100
 EPOCHS: Final = 100
@@ -111,13 +111,14 @@ def train_composer(
         network = Transformer(start.network.config)
         network.load_state_dict(start.network.state_dict())
     context = network.config.stack.context
-    setting = NoteTraining(
+    setting = WritingTraining(
         context,
         batch=BATCH,
         epochs=training.epochs or EPOCHS,
         steps_per_epoch=STEPS_PER_EPOCH,
         learning_rate=training.learning_rate or LEARNING_RATES[start is None],
         weight_decay=0.05,
+        transposed=0,  # all is in C
         minutes=training.minutes,
         seed=training.seed,
         device=training.device,
@@ -129,7 +130,7 @@ def train_composer(
         "judged by": fingerprint(validate),
         "start": start.fingerprint if start else "",
     }
-    trained = fit_notes(
+    trained = fit_writing(
         network, setting, excerpts.draw, judged, folder, about, resume=resume, watch=watch
     )
     told = {
@@ -152,4 +153,4 @@ def train_composer(
 
 def known_bars(pieces: Sequence[Composition]) -> KnownBars:
     """Hold what tells the bars of pieces, so that what is copied from them is found."""
-    return KnownBars.of({piece.name: list(part_prints(piece.bars).values()) for piece in pieces})
+    return KnownBars.of([(piece.name, part_prints(piece.bars).values()) for piece in pieces])

@@ -22,7 +22,7 @@ from segue.represent.score.harmony import find_key
 from segue.represent.score.tokens import adding, bar_tokens, bar_with_part, filling, header
 from segue.represent.score.vocabulary import END, FILLED, OPENING, Bar, home
 from segue.train.loop import Batch
-from segue.train.notes import NOTHING
+from segue.train.writing import NOTHING
 
 #: Shares of windows.
 FILLING: Final = 0.25

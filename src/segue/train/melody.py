@@ -3,16 +3,15 @@
 import hashlib
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 
-from segue.errors import BadArgument, TrainingFailed, check_seed
+from segue.errors import TrainingFailed
 from segue.model.score.melody import MelodyLosses, MelodyNetwork
 from segue.represent.score.lead_sheet import (
     CHORD,
@@ -24,72 +23,24 @@ from segue.represent.score.lead_sheet import (
     transposed_chords,
     transposed_told,
 )
-from segue.train.loop import Batch, Objective, Trained, Watcher, fit
-from segue.train.setting import LoopConfig
+from segue.train.loop import Batch, Trained, Watcher
+from segue.train.writing import NOTHING, WritingTraining, fit_writing
 
-#: Semitones that music is moved by at most, so that each is learned in all keys.
-TRANSPOSED: Final = 6
 #: Chords that are read before and behind those of a window.
 BEFORE: Final = 4
 BEHIND: Final = 8
-NOTHING: Final = -1
 _PARTS_KEPT: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class MelodyTraining:
-    """How a network of melodies is taught.
-
-    Attributes
-    ----------
-    context : int
-        Events of a window.
-    batch : int
-        Windows of a step.
-    epochs, steps_per_epoch : int
-    learning_rate : float
-        The highest.
-    weight_decay : float
-    averaging : float
-        The weights judged and kept are a mean over the steps so far, in which a step counts this
-        many times what the next one does.
-    patience : int
-        Epochs without a lower validation loss before it stops.
-    minutes : float, optional
-        The number of epochs is made to fit.
-    seed : int
-    device : str
-    """
+class MelodyTraining(WritingTraining):
+    """How a network of melodies is taught: as `WritingTraining` has it, in windows of events."""
 
     context: int = 192
-    batch: int = 16
-    epochs: int = 100
     steps_per_epoch: int = 100
     learning_rate: float = 2e-3
-    weight_decay: float = 0.1
     averaging: float = 0.995
     patience: int = 10
-    minutes: float | None = None
-    seed: int = 0
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises
-        ------
-        BadArgument
-        """
-        check_seed(self.seed)
-        for name in ("context", "batch", "epochs", "steps_per_epoch", "patience"):
-            if getattr(self, name) < 1:
-                raise BadArgument(
-                    f"{name.replace('_', ' ')} is {getattr(self, name)}; it is at least 1"
-                )
-        if self.learning_rate <= 0:
-            raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
-        if not 0 <= self.averaging < 1:
-            raise BadArgument(f"averaging is {self.averaging}; it is from 0 to below 1")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,21 +60,21 @@ class Windows:
     sheets : sequence of LeadSheet
     styles : tuple of str
         As the network knows them.
-    context, batch : int
+    training : MelodyTraining
     """
 
     def __init__(
-        self, sheets: Sequence[LeadSheet], styles: tuple[str, ...], context: int, batch: int
+        self, sheets: Sequence[LeadSheet], styles: tuple[str, ...], training: MelodyTraining
     ) -> None:
-        self._context, self._batch = context, batch
+        self._context, self._batch = training.context, training.batch
+        keys = range(-training.transposed, training.transposed)
         self._prepared = [
             _Prepared(
                 told(sheet.chart, sheet.melody),
                 sheet.melody,
                 read_chords(sheet.chart),
                 styles.index(sheet.style),
-                tuple(by for by in range(-TRANSPOSED, TRANSPOSED) if fits(sheet.melody, by))
-                or (0,),
+                tuple(by for by in keys if fits(sheet.melody, by)) or (0,),
             )
             for sheet in sheets
         ]
@@ -177,24 +128,6 @@ class Windows:
         return rows, wanted, transposed_chords(sheet.chords[first:last], by)
 
 
-class _Averaging(nn.Module):
-    """Learns as one network and is judged as the mean of what that was in the latest steps."""
-
-    def __init__(self, network: MelodyNetwork, averaging: float) -> None:
-        super().__init__()
-        self.network = network
-        mean = get_ema_multi_avg_fn(averaging)  # type: ignore[no-untyped-call]
-        self.mean = AveragedModel(network, multi_avg_fn=mean)
-        self.mean.requires_grad_(False)
-
-    def loss(self, *batch: Tensor) -> MelodyLosses:
-        if not self.training:
-            mean: Any = self.mean.module
-            return mean.loss(*batch)  # type: ignore[no-any-return]
-        self.mean.update_parameters(self.network)
-        return self.network.loss(*batch)
-
-
 def train_melody(
     network: MelodyNetwork,
     training: MelodyTraining,
@@ -239,8 +172,8 @@ def train_melody(
         )
     torch.manual_seed(training.seed)
     styles = network.config.styles
-    windows = Windows(learn, styles, training.context, training.batch)
-    judged = Windows(validate, styles, training.context, training.batch).all()
+    windows = Windows(learn, styles, training)
+    judged = Windows(validate, styles, training).all()
     parts: deque[tuple[float, float]] = deque(maxlen=_PARTS_KEPT)
 
     def loss(net: Any, *batch: Tensor) -> Tensor:
@@ -253,31 +186,11 @@ def train_melody(
         names = ("symbols", "lengths")
         return dict(zip(names, np.mean(parts, axis=0).tolist(), strict=True)) if parts else {}
 
-    averaging = _Averaging(network, training.averaging)
-    loop = LoopConfig(
-        training.epochs,
-        training.steps_per_epoch,
-        learning_rate=training.learning_rate,
-        optimiser="adamw",
-        weight_decay=training.weight_decay,
-        betas=(0.9, 0.98),
-        schedule="cosine",
-        clip=1.0,
-        patience=training.patience,
-        minutes=training.minutes,
-        seed=training.seed,
-        device=training.device,
-    )
-    about = {
-        "configuration": asdict(network.config),
-        "training": asdict(training),
-        "sheets": _fingerprint([*learn, *validate]),
-    }
-    objective = Objective(averaging, windows.draw, lambda: judged, loss, means)
-    trained = fit(objective, loop, folder, about, resume=resume, watch=watch)
-    network.load_state_dict(averaging.mean.module.state_dict())
-    network.to("cpu").eval()
-    return trained
+    about = {"sheets": _fingerprint([*learn, *validate])}
+    return fit_writing(
+        network, training, windows.draw, judged, folder, about,
+        loss=loss, parts=means, resume=resume, watch=watch,
+    )  # fmt: skip
 
 
 def _fingerprint(sheets: Sequence[LeadSheet]) -> str:

@@ -1,6 +1,5 @@
 """Learns to write melodies from a library's own: from lead sheets to a model of one style."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,33 +15,11 @@ from segue.represent.score.lead_sheet import LeadSheet
 from segue.train.loop import Trained, Watcher
 from segue.train.melody import MelodyTraining, train_melody
 from segue.train.melody_told import melody_model
+from segue.train.splitting import FEWEST_PIECES, split
 
 #: What the style of a library's own melodies is called.
 STYLE: Final = "own"
-FEWEST: Final = 3
-VALIDATION_SHARE: Final = 0.1
 _WIDTH, _LAYERS, _HEADS, _DROPOUT = 160, 4, 5, 0.15
-
-
-def split(sheets: Sequence[LeadSheet]) -> tuple[list[LeadSheet], list[LeadSheet]]:
-    """Divide sheets into those to learn from and those to judge by: about a tenth, by group.
-
-    Raises
-    ------
-    TrainingFailed
-        There are too few.
-    """
-    groups = {sheet.group or sheet.name for sheet in sheets}
-    if len(groups) < FEWEST:
-        raise TrainingFailed(
-            f"there are melodies in {len(groups)} scores to learn from (at least four bars and "
-            f"twelve notes in one metre), at least {FEWEST} are needed, and some hundred for what "
-            "is worth having; add more with `segue add`"
-        )
-    ordered = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())
-    held = set(ordered[: max(round(VALIDATION_SHARE * len(ordered)), 1)])
-    learn = [sheet for sheet in sheets if (sheet.group or sheet.name) not in held]
-    return learn, [sheet for sheet in sheets if (sheet.group or sheet.name) in held]
 
 
 def train_own(
@@ -79,6 +56,13 @@ def train_own(
     BadCheckpoint
         The state to resume is not there, damaged, or of another run.
     """
+    groups = {sheet.group or sheet.name for sheet in sheets}
+    if len(groups) < FEWEST_PIECES:
+        raise TrainingFailed(
+            f"there are melodies in {len(groups)} scores to learn from (at least four bars and "
+            f"twelve notes in one metre), at least {FEWEST_PIECES} are needed, and some hundred "
+            "for what is worth having; add more with `segue add`"
+        )
     learn, validate = split(sheets)
     torch.manual_seed(training.seed)
     stack = StackConfig(_WIDTH, _LAYERS, _HEADS, training.context, _DROPOUT)

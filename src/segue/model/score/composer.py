@@ -12,13 +12,12 @@ from torch import Tensor
 
 from segue.errors import BadArgument, BadCheckpoint
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
+from segue.model.score.precision import Precision, for_writing
 from segue.model.score.transformer import (
     Cache,
-    Precision,
     StackConfig,
     Transformer,
     TransformerConfig,
-    for_writing,
 )
 from segue.represent.score.known_bars import KnownBars
 from segue.represent.score.vocabulary import VOCABULARY

@@ -29,7 +29,6 @@ from segue.represent.lyrics.feature_names import (
     LINES_OF_STANZA,
     MARKS,
     PLACES,
-    STYLE_FEATURE_GROUPS,
     STYLE_FEATURE_NAMES,
     SYLLABLES_OF_LINE,
     SYLLABLES_OF_WORD,
@@ -125,25 +124,6 @@ def standard_style_scores(vector: FloatArray) -> FloatArray:
         Standard deviations, within -4 to 4.
     """
     return np.asarray(vector / _constants()["weight"], np.float32)
-
-
-def style_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
-    """Divide the similarity of two texts among the groups of features.
-
-    Parameters
-    ----------
-    a, b : ndarray, shape (len(STYLE_FEATURE_NAMES),), float32
-        Standardised.
-
-    Returns
-    -------
-    dict of str to float
-        By group; their sum is the cosine of the angle between `a` and `b`. A share below 0
-        speaks against likeness. All are 0 where one of the vectors is.
-    """
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    lengths = float(np.linalg.norm(a) * np.linalg.norm(b)) or 1.0
-    return {group: float(a[at] @ b[at]) / lengths for group, at in STYLE_FEATURE_GROUPS.items()}
 
 
 @cache

@@ -132,25 +132,6 @@ def standard_score_scores(vector: FloatArray) -> FloatArray:
     return np.asarray(standard, np.float32)
 
 
-def score_feature_shares(a: FloatArray, b: FloatArray) -> dict[str, float]:
-    """Divide the similarity of two scores among the groups of features.
-
-    Parameters
-    ----------
-    a, b : ndarray, shape (len(SCORE_FEATURE_NAMES),), float32
-        Standardised.
-
-    Returns
-    -------
-    dict of str to float
-        By group; their sum is the cosine of the angle between `a` and `b`. A share below 0
-        speaks against likeness. All are 0 where one of the vectors is.
-    """
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    lengths = float(np.linalg.norm(a) * np.linalg.norm(b)) or 1.0
-    return {group: float(a[at] @ b[at]) / lengths for group, at in SCORE_FEATURE_GROUPS.items()}
-
-
 @cache
 def _constants() -> dict[str, FloatArray]:
     return dict(load((files("segue.weights") / "score-features.safetensors").read_bytes()))

@@ -4,7 +4,7 @@ Held in five bytes a bar, so that the music a network learned from can be known 
 there: see `segue.represent.score.bar_prints` for what is held.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -65,13 +65,13 @@ class KnownBars:
         self._sorted = contents[self._order]
 
     @classmethod
-    def of(cls, parts: Mapping[str, Sequence[Sequence[Print]]]) -> "KnownBars":
-        """Hold the parts of pieces, by the pieces' names."""
+    def of(cls, pieces_by_name: Sequence[tuple[str, Iterable[Sequence[Print]]]]) -> "KnownBars":
+        """Hold the parts of pieces, each with its name."""
         contents: list[int] = []
         steps: list[int] = []
         pieces: list[int] = []
-        for number, of_piece in enumerate(parts.values()):
-            for part in of_piece:
+        for number, (_, parts) in enumerate(pieces_by_name):
+            for part in parts:
                 before = None
                 for bar in part:
                     contents.append(bar.content)
@@ -82,7 +82,7 @@ class KnownBars:
             np.array(contents, np.uint32),
             np.array(steps, np.int8),
             np.array(pieces, np.int32),
-            list(parts),
+            [name for name, _ in pieces_by_name],
         )
 
     def joined(self, other: "KnownBars") -> "KnownBars":

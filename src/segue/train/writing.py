@@ -1,4 +1,8 @@
-"""Learns to write notes: draws windows of pieces, transposed, for a network of tokens or frames."""
+"""Learns to write music: draws windows of pieces, transposed, for a network of tokens or frames.
+
+`train_writing` does all of it for pieces that are rows of tokens; `fit_writing` takes whatever
+else is drawn.
+"""
 
 import hashlib
 import json
@@ -13,10 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
+from segue.errors import BadArgument, BadCheckpoint, TrainingFailed, check_seed
 from segue.model.checkpoint import load_checkpoint
-from segue.train.loop import BEST, Batch, Trained, Watcher, fit
-from segue.train.loop import Objective as LoopObjective
+from segue.train.loop import BEST, Batch, Objective, Trained, Watcher, fit
 from segue.train.setting import LoopConfig
 
 Tokens = NDArray[np.int64]
@@ -42,7 +45,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class NoteTraining:
+class WritingTraining:
     """How a network learns to write.
 
     Attributes
@@ -91,17 +94,21 @@ class NoteTraining:
         ------
         BadArgument
         """
-        for name in ("context", "batch", "epochs", "steps_per_epoch", "stride"):
+        check_seed(self.seed)
+        for name in ("context", "batch", "epochs", "steps_per_epoch", "stride", "patience"):
             if getattr(self, name) < 1:
                 raise BadArgument(
                     f"{name.replace('_', ' ')} is {getattr(self, name)}; it is at least 1"
                 )
+        if self.learning_rate <= 0:
+            raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
         if not 0 <= self.averaging < 1:
             raise BadArgument(f"averaging is {self.averaging}; it is from 0 to below 1")
         if self.transposed < 0:
             raise BadArgument(f"transposed by {self.transposed} at most; it is 0 or more semitones")
 
 
+Loss = Callable[..., Tensor]
 #: Moves tokens by semitones; None where they would leave the range.
 Transposing = Callable[[Tokens, int], Tokens | None]
 
@@ -112,12 +119,12 @@ class Windows:
     Parameters
     ----------
     pieces : sequence of Piece
-    training : NoteTraining
+    training : WritingTraining
     transposing : callable
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], training: NoteTraining, transposing: Transposing
+        self, pieces: Sequence[Piece], training: WritingTraining, transposing: Transposing
     ) -> None:
         self._pieces = pieces
         self._training = training
@@ -192,16 +199,17 @@ class _Averaging(nn.Module):
         self.mean = AveragedModel(network, multi_avg_fn=mean)
         self.mean.requires_grad_(False)
 
-    def loss(self, given: Tensor, wanted: Tensor) -> Tensor:
+    def loss(self, *batch: Tensor) -> Any:
         if not self.training:
-            return _loss(self.mean.module, given, wanted)
+            mean: Any = self.mean.module
+            return mean.loss(*batch)
         self.mean.update_parameters(self.network)
-        return _loss(self.network, given, wanted)
+        return self.network.loss(*batch)  # type: ignore[operator]
 
 
-def train_notes(
+def train_writing(
     network: nn.Module,
-    training: NoteTraining,
+    training: WritingTraining,
     learn: Sequence[Piece],
     validate: Sequence[Piece],
     transposing: Transposing,
@@ -216,7 +224,7 @@ def train_notes(
     ----------
     network : Module
         With `config`, a dataclass, and `loss(given, wanted)`, a `Transformer` say.
-    training : NoteTraining
+    training : WritingTraining
     learn, validate : sequence of Piece
         Different pieces.
     transposing : callable
@@ -248,19 +256,21 @@ def train_notes(
     windows = Windows(learn, training, transposing)
     judged = Windows(validate, training, transposing).all()
     told = {"pieces": _fingerprint([*learn, *validate])}
-    return fit_notes(
+    return fit_writing(
         network, training, windows.draw, judged, folder, told, resume=resume, watch=watch
     )
 
 
-def fit_notes(
+def fit_writing(
     network: nn.Module,
-    training: NoteTraining,
+    training: WritingTraining,
     draw: Callable[[np.random.Generator], Batch],
     judged: Sequence[Batch],
     folder: Path,
     about: dict[str, Any],
     *,
+    loss: Loss | None = None,
+    parts: Callable[[], dict[str, float]] | None = None,
     resume: bool = False,
     watch: Watcher | None = None,
 ) -> Trained:
@@ -269,13 +279,17 @@ def fit_notes(
     Parameters
     ----------
     network, training, folder, resume, watch
-        As of `train_notes`.
+        As of `train_writing`.
     draw : callable
         Makes a batch: what is given, and what of it is wanted.
     judged : sequence of Batch
         What the network is judged by after each epoch.
     about : dict
         What the run learns from; one with another cannot be resumed.
+    loss : callable, optional
+        From the network and a batch; else what its `loss` gives.
+    parts : callable, optional
+        Of what the loss consists, for the line of progress.
     """
     averaging = _Averaging(network, training.averaging)
     loop = LoopConfig(
@@ -296,7 +310,7 @@ def fit_notes(
         "configuration": asdict(network.config),  # type: ignore[call-overload]
         "training": asdict(training),
     }
-    objective = LoopObjective(averaging, draw, lambda: judged, _loss)
+    objective = Objective(averaging, draw, lambda: judged, loss or _loss, parts or dict)
     trained = fit(objective, loop, folder, known | about, resume=resume, watch=watch)
     network.load_state_dict(averaging.mean.module.state_dict())
     network.to("cpu").eval()
@@ -328,8 +342,8 @@ def load_best(network: nn.Module, folder: Path) -> None:
     network.eval()
 
 
-def _loss(network: Any, given: Tensor, wanted: Tensor) -> Tensor:
-    return network.loss(given, wanted)  # type: ignore[no-any-return]
+def _loss(network: Any, *batch: Tensor) -> Tensor:
+    return network.loss(*batch)  # type: ignore[no-any-return]
 
 
 def _fingerprint(pieces: Sequence[Piece]) -> str:

@@ -14,9 +14,9 @@ from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.model.score.chorale import PITCHES, ChoraleConfig, ChoraleTransformer
 from segue.model.score.transformer import StackConfig, Transformer, TransformerConfig
 from segue.train.loop import Progress
-from segue.train.notes import NoteTraining, Piece, Tokens, Windows, load_best, train_notes
+from segue.train.writing import Piece, Tokens, Windows, WritingTraining, load_best, train_writing
 
-TRAINING = NoteTraining(
+TRAINING = WritingTraining(
     24, batch=4, epochs=1, steps_per_epoch=10, learning_rate=5e-3, averaging=0.5, device="cpu"
 )
 
@@ -50,7 +50,7 @@ def of_frames() -> ChoraleTransformer:
 @pytest.mark.parametrize(("network", "pieces"), [(of_tokens(), LINES), (of_frames(), FRAMES)])
 def test_ten_steps_lower_the_loss(tmp_path: Path, network: nn.Module, pieces: list[Piece]) -> None:
     told: list[Progress] = []
-    trained = train_notes(
+    trained = train_writing(
         network, TRAINING, pieces[:4], pieces[4:], moved, tmp_path, watch=told.append
     )
     assert len(told) == 10
@@ -78,7 +78,7 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Pa
                 os.kill(os.getpid(), signal.SIGINT)
 
         network = of_frames()
-        train_notes(
+        train_writing(
             network,
             training,
             FRAMES[:4],
@@ -99,7 +99,7 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Pa
     with pytest.raises(BadCheckpoint, match="of another network"):
         load_best(other, tmp_path / "cut")
     with pytest.raises(BadCheckpoint, match="another pieces"):
-        train_notes(
+        train_writing(
             of_frames(), training, FRAMES[:3], FRAMES[4:], moved, tmp_path / "cut", resume=True
         )
 
@@ -149,7 +149,7 @@ def test_judging_reads_every_position_once() -> None:
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="4 pieces to learn from and 0 to judge by"):
-        train_notes(of_tokens(), TRAINING, LINES[:4], [], moved, tmp_path)
+        train_writing(of_tokens(), TRAINING, LINES[:4], [], moved, tmp_path)
     for change, told in (
         ({"batch": 0}, "batch is 0"),
         ({"averaging": 1.0}, "averaging is 1.0"),

@@ -1,0 +1,105 @@
+"""What a composition shall be, and what musicians call that."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from segue.errors import BadArgument, check_seed
+from segue.represent.score.vocabulary import METRES, TEMPOS, USUAL_TEMPO, bpm_of
+
+if TYPE_CHECKING:
+    from segue.model.score.sampling import Sampling
+
+_SHARPS: Final = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
+_STEPS: Final = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+_KEY: Final = re.compile(r"([a-g])([#♯b♭]?)\s*(m|min|minor|maj|major|)")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What shall be written.
+
+    Attributes
+    ----------
+    sampling : Sampling
+    instruments : tuple of int, optional
+        Programs, and `DRUMS`; else those of the prompt, or whatever comes.
+    key : int, optional
+        From 0: C major, C minor, C♯ major … B minor; of a prompt, the key it is in.
+    tempo, metre : int, optional
+        Their numbers as tokens.
+    max_copy : int
+        Different bars of a part that may be those of one piece learned from, one after the other
+        and in whatever key.
+    seed : int
+    """
+
+    sampling: "Sampling"
+    instruments: tuple[int, ...] | None = None
+    key: int | None = None
+    tempo: int | None = None
+    metre: int | None = None
+    max_copy: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises
+        ------
+        BadArgument
+        """
+        check_seed(self.seed)
+        if self.max_copy < 1:
+            raise BadArgument(f"{self.max_copy} bars may be copied at most; from 1 on that works")
+        if self.instruments is not None and not self.instruments:
+            raise BadArgument("no instrument is named; name at least one, or leave it open")
+
+
+def key_named(name: str) -> int:
+    """Return a key's number, from 0: C major, C minor, C♯ major … B minor.
+
+    Parameters
+    ----------
+    name : str
+        "Dm", "F# minor", "Bb" …
+
+    Raises
+    ------
+    BadArgument
+    """
+    plain = name.strip()
+    found = _KEY.fullmatch(plain[:1].lower() + plain[1:])
+    if not found:
+        raise BadArgument(f"no key {name!r}; write it as C, Dm, F# minor, Bb major …")
+    step, sharp, mode = found.groups()
+    return (_STEPS[step] + _SHARPS[sharp]) % 12 * 2 + (mode in ("m", "min", "minor"))
+
+
+def tempo_number(bpm: float) -> int:
+    """Return the number of the tempo that is nearest to quarters a minute.
+
+    Raises
+    ------
+    BadArgument
+    """
+    slowest, fastest = bpm_of(0), bpm_of(TEMPOS - 1)
+    if not slowest - 0.5 <= bpm <= fastest + 0.5:
+        raise BadArgument(
+            f"a tempo of {bpm:g}; from {slowest:.0f} to {fastest:.0f} quarters a minute"
+        )
+    return round(9 * math.log2(bpm / 120)) + USUAL_TEMPO
+
+
+def metre_named(name: str) -> tuple[int, int]:
+    """Return beats and unit of a metre that is written as "3/4".
+
+    Raises
+    ------
+    BadArgument
+    """
+    beats, _, unit = name.partition("/")
+    if beats.isdecimal() and unit.isdecimal() and (int(beats), int(unit)) in METRES:
+        return int(beats), int(unit)
+    raise BadArgument(f"no metre {name!r}; those known go up to 4/2, 8/4, 12/8 and 12/16")
