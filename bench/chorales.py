@@ -56,7 +56,15 @@ RUNS: Final[dict[str, tuple[ChoraleConfig, WritingTraining]]] = {
         ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.4), forgotten=0.25),
         replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, averaging=0.99, epochs=28),
     ),
+    # One network that is told by two others how likely each pitch is, not only which came.
+    "taught": (
+        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.3), forgotten=0.2),
+        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, averaging=0.99, epochs=30),
+    ),
 }
+#: Who teaches whom: what they hold likely, averaged, against what came, by `TAUGHT`.
+TEACHERS: Final = {"taught": ("firmly", "annealed")}
+TAUGHT: Final = 0.7
 #: Frames that a window moves on by when a chorale is judged: so many fewer are in view at least.
 MOVED_ON: Final = 64
 #: Of the tokens of an n-gram's context: the voice's last pitch counts most, then the three tokens
@@ -140,6 +148,9 @@ def learn(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
     config, training = RUNS[name]
     torch.manual_seed(training.seed)
     network = ChoraleTransformer(config)
+    teachers = [_learned(teacher, work.parent) for teacher in TEACHERS.get(name, ())]
+    if teachers:
+        network = _Taught(config, teachers)
     last = time.monotonic()
 
     def watch(at: Progress) -> None:
@@ -165,10 +176,34 @@ def learn(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
     )
 
 
+class _Taught(ChoraleTransformer):
+    """Learns what some networks hold likely on average, and what came."""
+
+    def __init__(self, config: ChoraleConfig, teachers: Sequence[ChoraleTransformer]) -> None:
+        super().__init__(config)
+        self._teachers = tuple(teachers)  # in a tuple, for their weights are not to be learned
+
+    def loss(self, frames: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return super().loss(frames, wanted)
+        given, counts = frames.clamp(min=0), (wanted >= 0).flatten()
+        with torch.no_grad():
+            told = torch.stack([teacher(given).softmax(dim=-1) for teacher in self._teachers])
+            told = told.float().mean(dim=0).flatten(0, 2)[counts]
+        likely = self(given).float().log_softmax(dim=-1).flatten(0, 2)[counts]
+        came = -likely.gather(1, wanted.flatten()[counts, None]).mean()
+        return came.lerp(-(told * likely).sum(dim=1).mean(), TAUGHT)
+
+
+def _learned(name: str, work: Path) -> ChoraleTransformer:
+    network = ChoraleTransformer(RUNS[name][0])
+    load_best(network, work / name)
+    return network
+
+
 def ship(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
     """Write the weights that come with Segue, and say what their 8 bits cost."""
-    network = ChoraleTransformer(RUNS[name][0])
-    load_best(network, work)
+    network = _learned(name, work.parent)
     before = {side: float(costs(network, pieces[side]).mean()) for side in ("valid", "test")}
     save_chorales(network, SHIPPED, {"run": name, "nats": before})
     shipped = load_chorales()
@@ -190,8 +225,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
     for name, (config, training) in RUNS.items():
         if not (work / name / BEST).exists():
             continue
-        network = ChoraleTransformer(config)
-        load_best(network, work / name)
+        network = _learned(name, work)
         valid = float(np.mean(costs(network, pieces["valid"])))
         judged = Judged(costs(network, pieces["test"]), onsets)
         count = sum(parameter.numel() for parameter in network.parameters())
