@@ -190,7 +190,7 @@ class _Taught(ChoraleTransformer):
         with torch.no_grad():
             told = torch.stack([teacher(given).softmax(dim=-1) for teacher in self._teachers])
             told = told.float().mean(dim=0).flatten(0, 2)[counts]
-        likely = self(given).float().log_softmax(dim=-1).flatten(0, 2)[counts]
+        likely: torch.Tensor = self(given).float().log_softmax(dim=-1).flatten(0, 2)[counts]
         came = -likely.gather(1, wanted.flatten()[counts, None]).mean()
         return came.lerp(-(told * likely).sum(dim=1).mean(), TAUGHT)
 

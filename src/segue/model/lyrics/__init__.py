@@ -1,1 +1,1 @@
-"""Models of lyrics."""
+"""Networks of lyrics: letters to letters."""
