@@ -1,1 +1,1 @@
-"""Networks of lyrics: letters to letters."""
+"""Models of lyrics."""

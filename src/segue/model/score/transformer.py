@@ -9,6 +9,7 @@ Shape legend: B sequences, T positions given, P positions in view, D width of th
 H heads, C width of a head, V tokens.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -138,6 +139,16 @@ class Cache:
         if not 0 <= length <= self.length:
             raise BadArgument(f"the cache holds {self.length} positions, not {length}")
         self.length = length
+
+    def held(self) -> list[Tensor]:
+        """Return what is remembered, keys of all layers, then values, as it is now."""
+        return [table[:, :, : self.length].clone() for table in (*self.keys, *self.values)]
+
+    def fill(self, held: Sequence[Tensor]) -> None:
+        """Remember what `held` returned."""
+        self.length = held[0].shape[2]
+        for table, one in zip((*self.keys, *self.values), held, strict=True):
+            table[:, :, : self.length] = one
 
     def take(self, rows: Tensor) -> None:
         """Go on with some of the sequences, in this order: one may come several times.

@@ -52,7 +52,7 @@ def encode(text: str) -> Tokens:
         From 1 to below `VOCABULARY`: the beginning and the end of a song are not told.
     """
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), "<u4")
-    found = _TABLE[np.minimum(codes, len(_TABLE) - 1)]
+    found: Tokens = _TABLE[np.minimum(codes, len(_TABLE) - 1)]
     if (found != _UNKNOWN).all():
         return found
     tokens: list[int] = []

@@ -1,0 +1,191 @@
+"""Networks that write lyrics, learned from the words of a library."""
+
+import difflib
+from collections import Counter
+from typing import Final
+
+from segue.errors import BadArgument, NotFound
+from segue.learning.places import (
+    CURVE,
+    Learned,
+    Watcher,
+    check_model_start,
+    model_folder,
+    models_there,
+)
+from segue.model.lyrics.language import MODEL, LanguageModel
+from segue.pictures.learned import draw_losses
+from segue.records import Lyrics, Tags
+from segue.store import Store
+from segue.train.loop import Watcher as TrainingWatcher
+from segue.train.lyrics import LyricsTraining, divide, song, train_lyrics
+
+NAME: Final = "lyrics"
+BASE: Final = "base"
+_NEAREST: Final = 3
+
+
+def songs(store: Store) -> list[Lyrics]:
+    """Return the words of a library, each text once, with title and artist."""
+    tags = {track.id: track.tags for track in store.tracks()}
+    found: dict[str, Lyrics] = {}
+    for track, text in store.words.texts():
+        if track in tags and text not in found:
+            known = tags[track]
+            found[text] = Lyrics(text, Tags(known.title, known.artist))
+    return list(found.values())
+
+
+def artist_named(name: str, known: Counter[str]) -> str:
+    """Return the artist that is meant, whatever the case it is written in.
+
+    Parameters
+    ----------
+    name : str
+        The whole name, or a part that only one has.
+    known : Counter of str
+        Artists.
+
+    Raises
+    ------
+    NotFound
+        There is none, or several have it in their names; the nearest are told.
+    """
+    folded = {artist.casefold(): artist for artist in known if artist}
+    wanted = name.strip().casefold()
+    if wanted in folded:
+        return folded[wanted]
+    parts = [artist for other, artist in folded.items() if wanted and wanted in other]
+    if len(parts) == 1:
+        return parts[0]
+    if len(parts) > 1:
+        raise NotFound(f"{name!r} is in the names of {', '.join(sorted(parts)[:8])}; which one?")
+    near = difflib.get_close_matches(wanted, folded, n=_NEAREST, cutoff=0.4)
+    shown = ", ".join(folded[one] for one in near) or ", ".join(sorted(folded.values())[:8])
+    raise NotFound(
+        f"there is no artist {name!r} with lyrics here; "
+        + (f"the nearest: {shown}" if shown else "add some with `segue add`")
+    )
+
+
+def train(
+    store: Store,
+    name: str,
+    training: LyricsTraining,
+    *,
+    resume: bool = False,
+    anew: bool = False,
+    workers: int = 1,  # noqa: ARG001  # words are in the library, no file is read
+    watch: Watcher | None = None,
+    watch_training: TrainingWatcher | None = None,
+) -> Learned:
+    """Learn to write from the words of a library, of everybody or of one artist.
+
+    Parameters
+    ----------
+    store : Store
+    name : str
+        A model of that name is replaced when the new one is done.
+    training : LyricsTraining
+        Its artist as `artist_named` found it.
+    resume, anew, workers, watch, watch_training
+        As of `segue.learning.scores.train`.
+
+    Returns
+    -------
+    Learned
+        Its `tracks` are the songs learned from or judged by: the model is no space.
+
+    Raises
+    ------
+    BadArgument
+        There is a space of that name, or the model to start from is of another preset.
+    NotFound
+        There is no model to start from, or no such artist.
+    TrainingFailed, BadCheckpoint
+        As of `segue.learning.scores.train`.
+    """
+    start = load(store, training.start) if training.start else None
+    if start and start.about["training"]["preset"] != training.preset:
+        raise BadArgument(
+            f"the model {training.start!r} is of the preset "
+            f"{start.about['training']['preset']!r}, not {training.preset!r}: give that with "
+            "--preset, or leave --from out"
+        )
+    own = songs(store)
+    if training.artist:
+        artist = artist_named(training.artist, Counter(one.tags.artist for one in own))
+        own = [one for one in own if one.tags.artist == artist]
+    if watch:
+        watch("songs", len(own), len(own))
+    parts = divide([song(one) for one in own])
+    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
+    _, trained = train_lyrics(
+        training, parts, folder, start=start, resume=resume, watch=watch_training
+    )
+    draw_losses(trained.history, folder / CURVE, f"{name}: {training.preset}")
+    return Learned(name, trained, len(own), (), 0, folder)
+
+
+def load(store: Store, name: str) -> LanguageModel:
+    """Load a model of the library, or the one that comes with Segue, named "base".
+
+    Raises
+    ------
+    NotFound
+        There is none of that name.
+    BadCheckpoint
+        The file is damaged or of another version.
+    """
+    if name == BASE:
+        return LanguageModel.shipped()
+    own = model_folder(store, name) / MODEL
+    if own.exists():
+        return LanguageModel.load(own)
+    there = models_there(store, MODEL)
+    raise NotFound(
+        f"there is no model {name!r} that writes lyrics; there are: {', '.join([BASE, *there])}. "
+        "Learn one from the lyrics of your library with `segue train lyrics`"
+    )
+
+
+def voice_of(store: Store, artist: str, name: str = "") -> tuple[str, LanguageModel, int]:
+    """Find who writes like an artist: a model of that artist's, else one that knows the voice.
+
+    Parameters
+    ----------
+    store : Store
+    artist : str
+    name : str
+        Of a model; "" for whichever suits best: one learned from that artist alone, then
+        the library's own of everybody, then the one that comes with Segue.
+
+    Returns
+    -------
+    tuple of str, LanguageModel and int
+        The artist's whole name, the model, and the number of the voice.
+
+    Raises
+    ------
+    NotFound
+        Nobody writes like that artist yet.
+    """
+    names = [name] if name else [*models_there(store, MODEL), BASE]
+    models = {one: load(store, one) for one in names}
+    known = Counter(voice for model in models.values() for voice in model.voices)
+    try:
+        found = artist_named(artist, known)
+    except NotFound as error:
+        own = Counter(one.tags.artist for one in songs(store))
+        wanted = artist_named(artist, own + known)  # tells who is near, in the library too
+        if wanted not in known:
+            raise NotFound(
+                f"nothing has learned to write like {wanted} yet; do that in a minute or two with "
+                f'`segue train lyrics --artist "{wanted}"`'
+            ) from None
+        raise error from None
+    ranked = sorted(
+        (model for model in models.values() if found in model.voices),
+        key=lambda model: model.about["artist"] != found,
+    )
+    return found, ranked[0], ranked[0].voice(found)

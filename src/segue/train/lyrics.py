@@ -1,0 +1,408 @@
+"""Learns to write lyrics letter by letter: a base from everybody's, then one artist at a time."""
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from segue.errors import BadArgument, TrainingFailed, check_seed
+from segue.model.lyrics.language import MODEL, LanguageModel
+from segue.model.lyrics.letters import ANYBODY, CONTEXT, LetterConfig, LetterNetwork
+from segue.records import Lyrics
+from segue.represent.lyrics.letters import SONG, encode
+from segue.train.loop import Batch, Trained, Watcher
+from segue.train.writing import NOTHING, WritingTraining, fit_writing
+
+Preset = Literal["default", "transformer", "char-lstm", "char-lstm-4x256"]
+Tokens = NDArray[np.int64]
+
+FEWEST_SONGS: Final = 3
+FEWEST_CHARACTERS: Final = 2_000
+#: Of the songs of each artist, so many judge while it learns, and as many test what came of it.
+HELD_SHARE: Final = 0.1
+#: Of the characters of an artist, as they count in a base: between all artists alike (0), who have
+#: few then are learned by heart, and all characters alike (1), which makes the base the longest
+#: artist's.
+BALANCE: Final = 0.5
+NOBODY: Final = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """A network, and how it is trained.
+
+    Attributes
+    ----------
+    config : LetterConfig
+    context : int
+        Letters of a window.
+    last_only : bool
+        The letter after a window is foretold, and none within it.
+    """
+
+    config: LetterConfig
+    context: int = 128
+    batch: int = 16
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.1
+    averaging: float = 0.99
+    last_only: bool = False
+
+
+_CLASSIC: Final = {
+    "context": 40,
+    "batch": 128,
+    "learning_rate": 2e-3,
+    "weight_decay": 0.0,
+    "averaging": 0.0,
+    "last_only": True,
+}
+RECIPES: Final[dict[Preset, _Recipe]] = {
+    "default": _Recipe(LetterConfig(256)),
+    "transformer": _Recipe(LetterConfig(256, 4, "transformer"), learning_rate=2e-3),
+    "char-lstm": _Recipe(LetterConfig(128, 1, runs=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
+    "char-lstm-4x256": _Recipe(LetterConfig(256, 4, runs=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
+}
+STEPS_PER_EPOCH: Final = 100
+#: Windows that judge after each epoch, at most.
+JUDGED: Final = 512
+#: Epochs of a network that begins anew, and of one that has learned already; and until it stops.
+EPOCHS: Final = (100, 12)
+PATIENCE: Final = (8, 3)
+#: How much lower the learning rate is for a network that has learned already.
+GENTLER: Final = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class LyricsTraining:
+    """What a user may choose.
+
+    Attributes
+    ----------
+    preset : {"default", "transformer", "char-lstm", "char-lstm-4x256"}
+        The last two as published, one layer of 128 and four of 256.
+    artist : str
+        Whose songs to learn; "" for everybody's.
+    start : str
+        "" to begin anew, "base" to go on from what comes with Segue, or the name of a model of
+        the library.
+    epochs : int, optional
+        Of 100 steps; else until what is held out gets no better.
+    minutes : float, optional
+        The number of epochs is made to fit.
+    learning_rate : float, optional
+        The highest; else the preset's.
+    device : str
+    seed : int
+    """
+
+    preset: Preset = "default"
+    artist: str = ""
+    start: str = ""
+    epochs: int | None = None
+    minutes: float | None = None
+    learning_rate: float | None = None
+    device: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises
+        ------
+        BadArgument
+        """
+        check_seed(self.seed)
+        if self.learning_rate is not None and self.learning_rate <= 0:
+            raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Song:
+    """A song to learn from.
+
+    Attributes
+    ----------
+    lyrics : Lyrics
+    tokens : ndarray, shape (n,), int64
+        From `SONG` to `SONG`.
+    """
+
+    lyrics: Lyrics
+    tokens: Tokens
+
+
+def song(lyrics: Lyrics) -> Song:
+    """Make of a text what is learned from."""
+    return Song(lyrics, np.concatenate([[SONG], encode(lyrics.text), [SONG]]))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Songs divided: to learn from, to judge by while learning, to test with."""
+
+    learn: list[Song]
+    validate: list[Song]
+    test: list[Song]
+
+
+def divide(songs: Sequence[Song]) -> Parts:
+    """Divide songs artist by artist, by the hash of their words, so that it is always alike.
+
+    Raises
+    ------
+    TrainingFailed
+        There are too few, or too short ones.
+    """
+    characters = sum(len(one.lyrics.text) for one in songs)
+    if len(songs) < FEWEST_SONGS or characters < FEWEST_CHARACTERS:
+        raise TrainingFailed(
+            f"{len(songs)} songs of {characters} characters to learn from; at least "
+            f"{FEWEST_SONGS} songs and {FEWEST_CHARACTERS} characters are needed (and 30,000 for "
+            "what is worth reading): add more with `segue add`"
+        )
+    parts = Parts([], [], [])
+    for artist in sorted({one.lyrics.tags.artist for one in songs}):
+        own = [one for one in songs if one.lyrics.tags.artist == artist]
+        own.sort(key=lambda one: hashlib.sha256(one.lyrics.text.encode()).digest())
+        held = max(round(HELD_SHARE * len(own)), 1) if len(own) >= FEWEST_SONGS else 0
+        parts.validate.extend(own[:held])
+        parts.test.extend(own[held : 2 * held])
+        parts.learn.extend(own[2 * held :])
+    if not parts.validate:
+        raise TrainingFailed(
+            f"no artist has {FEWEST_SONGS} songs; that many are needed, so that some judge what is "
+            "learned from others: add more with `segue add`"
+        )
+    return parts
+
+
+class Windows:
+    """Draws windows that stay inside a song.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+    voices : sequence of str
+        Artists; the number of each is one more than its place.
+    recipe
+        Of which preset.
+    """
+
+    def __init__(self, songs: Sequence[Song], voices: Sequence[str], recipe: _Recipe) -> None:
+        self._songs = songs
+        self._recipe = recipe
+        numbers = {artist: number for number, artist in enumerate(voices, start=1)}
+        self._voices = np.array([numbers.get(one.lyrics.tags.artist, ANYBODY) for one in songs])
+        lengths = np.array([len(one.tokens) for one in songs], np.float64)
+        of_artist: Counter[str] = Counter()
+        for one in songs:
+            of_artist[one.lyrics.tags.artist] += len(one.tokens)
+        counts = np.array([of_artist[one.lyrics.tags.artist] for one in songs], np.float64)
+        weights = lengths * counts ** (BALANCE - 1)
+        self._weights = weights / weights.sum()
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """Draw a batch: letters given, letters wanted, and the voice of each window."""
+        context = self._recipe.context
+        chosen = rng.choice(len(self._songs), self._recipe.batch, p=self._weights).tolist()
+        windows = []
+        for number in chosen:
+            tokens = self._songs[number].tokens
+            start = int(rng.integers(max(len(tokens) - context, 1)))
+            windows.append(tokens[start : start + context + 1])
+        return self._batch(windows, self._voices[chosen])
+
+    def all(self) -> list[Batch]:
+        """Return windows that are always the same: all, or `JUDGED` of them, evenly spread."""
+        context = self._recipe.context
+        windows = [
+            (one.tokens[start : start + context + 1], voice)
+            for one, voice in zip(self._songs, self._voices.tolist(), strict=True)
+            for start in range(0, max(len(one.tokens) - context, 1), context)
+        ]
+        most = JUDGED * (8 if self._recipe.last_only else 1)
+        windows = windows[:: -(-len(windows) // most)]
+        size = 512 if self._recipe.last_only else 32
+        return [
+            self._batch([tokens for tokens, _ in some], np.array([voice for _, voice in some]))
+            for some in (windows[at : at + size] for at in range(0, len(windows), size))
+        ]
+
+    def _batch(self, windows: Sequence[Tokens], voices: NDArray[np.int64]) -> Batch:
+        given = np.full((len(windows), self._recipe.context + 1), NOTHING, np.int64)
+        wanted = given.copy()
+        for row, tokens in enumerate(windows):
+            given[row, : len(tokens)] = tokens
+            first = len(tokens) - 1 if self._recipe.last_only else 1
+            wanted[row, first : len(tokens)] = tokens[first:]
+        return torch.from_numpy(given), torch.from_numpy(wanted), torch.from_numpy(voices)
+
+
+def train_lyrics(
+    training: LyricsTraining,
+    parts: Parts,
+    folder: Path,
+    *,
+    start: LanguageModel | None = None,
+    resume: bool = False,
+    watch: Watcher | None = None,
+) -> tuple[LanguageModel, Trained]:
+    """Learn to write.
+
+    Parameters
+    ----------
+    training : LyricsTraining
+    parts : Parts
+        Different songs, from `divide`.
+    folder : Path
+        Where the run's state and, at the end, the model are kept.
+    start : LanguageModel, optional
+        What is learned on from. What that knows stays known, so that it is not copied either.
+    resume : bool
+    watch : callable, optional
+        Told a `Progress` after each step.
+
+    Raises
+    ------
+    TrainingFailed
+        The loss is no number any more.
+    BadCheckpoint
+        The state to resume is not there, damaged, or of another run.
+    """
+    artists = sorted({one.lyrics.tags.artist for one in parts.learn} - {NOBODY})
+    recipe = RECIPES[training.preset]
+    if start:
+        recipe = replace(_recipe_of(start.network.config), config=start.network.config)
+    if training.learning_rate:
+        recipe = replace(recipe, learning_rate=training.learning_rate)
+    elif start:
+        recipe = replace(recipe, learning_rate=GENTLER * recipe.learning_rate)
+    network, voices = _network(recipe.config, artists, start, training.seed)
+    windows = Windows(parts.learn, voices, recipe)
+    setting = WritingTraining(
+        recipe.context,
+        batch=recipe.batch,
+        epochs=training.epochs or EPOCHS[start is not None],
+        steps_per_epoch=STEPS_PER_EPOCH,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        transposed=0,
+        averaging=recipe.averaging,
+        patience=PATIENCE[start is not None],
+        minutes=training.minutes,
+        seed=training.seed,
+        device=training.device,
+    )
+    about = {
+        "songs": _fingerprint([*parts.learn, *parts.validate]),
+        "start": start.fingerprint if start else "",
+    }
+    judged = Windows(parts.validate, voices, recipe).all()
+    trained = fit_writing(
+        network, setting, windows.draw, judged, folder, about, resume=resume, watch=watch
+    )
+    told: dict[str, Any] = {
+        "training": asdict(training),
+        "artist": training.artist,
+        "songs": len(parts.learn),
+        "characters": sum(len(one.lyrics.text) for one in parts.learn),
+        "epochs": len(trained.history),
+        "best_epoch": trained.best.epoch,
+        "bits_in_training": trained.best.loss / math.log(2),
+        "bits_held_out": trained.best.validation_loss / math.log(2),
+        "bits_of_test": bits_per_character(network, voices, parts.test),
+        "seconds": trained.history[-1].seconds,
+        "precision": trained.precision,
+    }
+    known = [one.lyrics for one in parts.learn]
+    if start:
+        known += [one for one in start.known if one not in set(known)]
+    model = LanguageModel(network, tuple(voices), tuple(known), told)
+    fingerprint = model.save(folder / MODEL)
+    return replace(model, fingerprint=fingerprint), trained
+
+
+def bits_per_character(
+    network: LetterNetwork, voices: Sequence[str], songs: Sequence[Song]
+) -> float | None:
+    """Return what the letters of songs cost, and their ends; None without songs.
+
+    Parameters
+    ----------
+    network : LetterNetwork
+    voices : sequence of str
+        Whom it knows.
+    songs : sequence of Song
+        Each read from its beginning to its end; by a transformer in windows that overlap by half.
+    """
+    if not songs:
+        return None
+    numbers = {artist: number for number, artist in enumerate(voices, start=1)}
+    nats, characters = 0.0, 0
+    network.eval()
+    for one in songs:
+        voice = torch.tensor([numbers.get(one.lyrics.tags.artist, ANYBODY)])
+        nats += float(letter_costs(network, one.tokens, voice).sum())
+        characters += len(one.lyrics.text) + 1
+    return nats / math.log(2) / characters
+
+
+@torch.inference_mode()
+def letter_costs(
+    network: LetterNetwork, tokens: Tokens, voice: torch.Tensor
+) -> NDArray[np.float64]:
+    """Return what each token of a song costs after the first, in nats, shape (n - 1,)."""
+    whole = network.config.core == "lstm"
+    context = len(tokens) if whole else CONTEXT
+    costs = np.zeros(len(tokens) - 1)
+    for start in range(0, max(len(tokens) - 1 - context // 2, 1), max(context // 2, 1)):
+        given = torch.from_numpy(tokens[start : start + context])[None]
+        wanted = torch.from_numpy(tokens[start + 1 : start + context + 1])
+        likely = network.read_all(given, voice)[0][0, : len(wanted)].float().log_softmax(dim=-1)
+        found = -likely.gather(1, wanted[:, None])[:, 0].double().numpy()
+        known = 0 if start == 0 else context // 2  # costs seen with more before them stay
+        costs[start + known : start + len(found)] = found[known:]
+        if whole:
+            break
+    return costs
+
+
+def _network(
+    config: LetterConfig, artists: Sequence[str], start: LanguageModel | None, seed: int
+) -> tuple[LetterNetwork, list[str]]:
+    """Make a network that knows these artists; new voices begin as those known are on average."""
+    torch.manual_seed(seed)
+    voices = [*start.voices] if start else []
+    voices += [artist for artist in artists if artist not in voices]
+    network = LetterNetwork(replace(config, voices=len(voices)))
+    if start:
+        weights = dict(start.network.state_dict())
+        old = weights.pop("voices.weight")
+        network.load_state_dict(weights, strict=False)
+        with torch.no_grad():
+            network.voices.weight[: len(old)] = old
+            network.voices.weight[len(old) :] = old[ANYBODY]
+    return network, voices
+
+
+def _recipe_of(config: LetterConfig) -> _Recipe:
+    """Return the recipe of the preset that a network is of."""
+    for recipe in RECIPES.values():
+        if replace(recipe.config, voices=0) == replace(config, voices=0):
+            return recipe
+    return RECIPES["default"]
+
+
+def _fingerprint(songs: Sequence[Song]) -> str:
+    digest = hashlib.sha256()
+    for one in songs:
+        digest.update(f"{one.lyrics.tags.artist}\n{one.lyrics.text}\n".encode())
+    return digest.hexdigest()[:16]
