@@ -1,0 +1,144 @@
+"""What is said of a text is what one finds by reading it."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from segue.compose.authorship import fit
+from segue.compose.verse_report import (
+    fitted_authorship,
+    known_songs,
+    own_figures,
+    verse_figures,
+    verse_report,
+)
+from segue.errors import BadArgument, NotFound
+from segue.records import Lyrics, Tags
+from verses import song
+
+ADA, BOB = "Ada Long", "Bob Short"
+SONGS = {artist: [song(artist, seed) for seed in range(8)] for artist in (ADA, BOB)}
+KNOWN = known_songs(
+    [
+        Lyrics(text, Tags(f"{artist} {number}", artist))
+        for artist, texts in SONGS.items()
+        for number, text in enumerate(texts)
+    ]
+)
+NEW = {artist: song(artist, 100).split("\n\n")[0].split("\n") for artist in (ADA, BOB)}
+
+
+def test_two_voices_are_told_apart() -> None:
+    authorship = fit(SONGS)
+    assert authorship.artists == (ADA, BOB)
+    for artist, lines in NEW.items():
+        assert authorship.share_of(lines, artist, neighbours=0) > 0.7
+        assert authorship.takes(lines) == [artist] * len(lines)
+        assert authorship.takes(["…", *lines])[0] == artist
+    assert authorship.takes([]) == []
+    again = fit(dict(reversed(SONGS.items())))
+    mixed = [line for pair in zip(*NEW.values(), strict=True) for line in pair]
+    assert again.takes(mixed) == authorship.takes(mixed)
+
+
+def test_telling_apart_needs_two_with_words() -> None:
+    with pytest.raises(BadArgument, match="two or more"):
+        fit({ADA: SONGS[ADA]})
+    with pytest.raises(BadArgument, match="no lyrics of 'Cy'"):
+        fit({ADA: SONGS[ADA], "Cy": ["...", "[Chorus]"]})
+    authorship = fit(SONGS)
+    with pytest.raises(BadArgument, match="'Cy' is none of those told apart: Ada Long"):
+        authorship.share_of(NEW[ADA], "Cy")
+    with pytest.raises(BadArgument, match="0 or more"):
+        authorship.takes(NEW[ADA], neighbours=-1)
+
+
+def test_a_report_of_one_voice() -> None:
+    copied = " ".join(SONGS[BOB][3].split()[:40])
+    text = "[Verse]\n" + "\n".join(NEW[ADA]) + f"\n\n{copied}\nblorp the river"
+    told = verse_report(text, KNOWN, artist=ADA)
+    assert told.copied_words.length >= 40
+    assert (told.copied_words.artist, told.copied_words.title) == (BOB, f"{BOB} 3")
+    assert told.copied_characters.text in text
+    count = len([word for word in text.split() if any(map(str.isalpha, word))])
+    assert told.real_words == pytest.approx(1 - 1 / (count - 1))  # "[Verse]" is not sung
+    assert told.new_runs is not None
+    assert 0 < told.new_runs < 1
+    assert [line.text for line in told.lines] == [*NEW[ADA], copied, "blorp the river"]
+    assert told.taken[ADA] > 0.5
+    assert set(told.own) == {ADA}
+    assert json.loads(json.dumps(asdict(told)))["lines"][0]["voice"] == ADA
+
+
+def test_a_report_of_two_voices() -> None:
+    lines = [line for pair in zip(*NEW.values(), strict=True) for line in pair]
+    voices = [ADA, BOB] * (len(lines) // 2)
+    told = verse_report("\n".join(lines), KNOWN, artist=ADA, voices=voices)
+    assert told.taken == {ADA: 1, BOB: 1}
+    assert [line.taken_for for line in told.lines] == voices
+    assert told.own[ADA].words_of_line > told.own[BOB].words_of_line
+    swapped = verse_report("\n".join(lines), KNOWN, artist=ADA, voices=voices[::-1])
+    assert swapped.taken == {ADA: 0, BOB: 0}
+
+
+def test_of_one_artist_alone_nothing_is_taken_for_anyone() -> None:
+    alone = known_songs([Lyrics(text, Tags("", ADA)) for text in SONGS[ADA]])
+    told = verse_report("\n".join(NEW[ADA]), alone, artist=ADA)
+    assert told.taken == {}
+    assert {line.taken_for for line in told.lines} == {""}
+    assert verse_report("one two", alone, artist=ADA).new_runs is None
+
+
+def test_what_cannot_be_reported_on() -> None:
+    with pytest.raises(BadArgument, match="without"):
+        verse_report("...", KNOWN, artist=ADA)
+    with pytest.raises(BadArgument, match="1 voices for 2 lines"):
+        verse_report("one\ntwo", KNOWN, artist=ADA, voices=[BOB])
+    with pytest.raises(NotFound, match="no lyrics of 'Cy'"):
+        verse_report("one", KNOWN, artist="Cy")
+    others = fit({ADA: SONGS[ADA], "Cy": SONGS[BOB]})
+    with pytest.raises(BadArgument, match="Bob Short: not among"):
+        verse_report("one", KNOWN, artist=BOB, authorship=others)
+
+
+def test_only_so_many_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segue.compose.verse_report.MOST_ARTISTS", 2)
+    few = known_songs(
+        [Lyrics("a line of mine", Tags("", "Cy"))]
+        + [Lyrics(text, Tags("", artist)) for artist, texts in SONGS.items() for text in texts]
+    )
+    told_apart = fitted_authorship(few, ["Cy"])
+    assert told_apart is not None
+    assert told_apart.artists == (ADA, "Cy")
+
+
+def test_figures_by_hand() -> None:
+    lines = [
+        "Oh the night",
+        "a day of light",
+        "oh, the night!",
+        "--",
+        "sleep and sleep and",
+        "gone",
+    ]
+    told = verse_figures(lines)
+    assert told.repeated_lines == pytest.approx(1 / 5)
+    # 15 words, 13 runs of three; "oh the night" twice.
+    assert told.repeated_runs == pytest.approx(1 / 13)
+    # "night" and "light", "light" and "night"; one word does not rhyme with itself.
+    assert told.rhymed_lines == pytest.approx(2 / 5)
+    assert told.words_of_line == pytest.approx(15 / 5)
+    assert told.syllables_of_line == pytest.approx((3 + 4 + 3 + 4 + 1) / 5)
+    assert told.spread_of_syllables == pytest.approx((6 / 5) ** 0.5)
+    with pytest.raises(BadArgument, match="got none"):
+        verse_figures(["--"])
+
+
+def test_an_artist_is_measured_over_as_many_lines() -> None:
+    refrain = "ever and ever\nmy love and I\nunder the moon\nwaiting for rain"
+    assert own_figures([f"{refrain}\n\n{refrain}"], 4).repeated_lines == 0
+    assert own_figures([f"{refrain}\n\n{refrain}"], 8).repeated_lines == 0.5
+    # No song has eight lines, and nothing has eighty.
+    assert own_figures([refrain, refrain], 8).repeated_lines == 0.5
+    assert own_figures([refrain, refrain], 80).repeated_lines == 0.5

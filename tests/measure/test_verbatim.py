@@ -1,0 +1,98 @@
+"""What is copied is found as a search word by word would find it."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segue.errors import BadArgument
+from segue.measure.verbatim import NOBODY, KnownSong, KnownSongs
+
+texts = st.text("ab \nAé夜", max_size=30)
+WEAK = 1  # runs of the same letters in whatever order then have one hash
+
+
+def known(songs: Sequence[str]) -> KnownSongs:
+    return KnownSongs(
+        [KnownSong("A", str(at), text, tuple(text.split())) for at, text in enumerate(songs)]
+    )
+
+
+def naive(mine: Sequence[str], songs: Sequence[Sequence[str] | None]) -> tuple[int, int, int]:
+    for length in range(len(mine), 0, -1):
+        for start in range(len(mine) - length + 1):
+            for at, song in enumerate(songs):
+                if song is not None and stands_in(mine[start : start + length], song):
+                    return length, start, at
+    return 0, 0, NOBODY
+
+
+def stands_in(run: Sequence[str], song: Sequence[str]) -> bool:
+    return any(song[at : at + len(run)] == run for at in range(len(song) - len(run) + 1))
+
+
+def folded(text: str) -> list[str]:
+    return [word.casefold() for word in text.split()]
+
+
+@pytest.mark.parametrize("base", [None, WEAK])
+@given(texts, st.lists(texts, max_size=4), st.integers(0, 3), st.integers(1, 4))
+@settings(max_examples=300)
+def test_copies_are_those_of_a_naive_search(
+    base: int | None, text: str, songs: list[str], without: int, n: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if base is not None:
+            patch.setattr("segue.measure.verbatim._BASE", base)
+        of, words = known(songs), folded(text)
+        left_out = without if without < len(songs) else None
+        kept = [None if at == left_out else song for at, song in enumerate(songs)]
+        letters = of.longest_characters(text, without=left_out)
+        found = of.longest_words(text.split(), without=left_out)
+        share = of.new_runs(text.split(), n, without=left_out)
+    kept_words = [None if song is None else folded(song) for song in kept]
+    assert (letters.length, letters.start, letters.song) == naive(text, kept)
+    assert (found.length, found.start, found.song) == naive(words, kept_words)
+    assert letters.text == text[letters.start :][: letters.length]
+    assert found.text.split() == text.split()[found.start :][: found.length]
+    runs = [words[at : at + n] for at in range(len(words) - n + 1)]
+    new = [not any(song and stands_in(run, song) for song in kept_words) for run in runs]
+    assert share == (pytest.approx(sum(new) / len(new)) if new else None)
+
+
+def test_a_copy_is_told_by_its_words_and_by_whom() -> None:
+    of = known(["The rose is red , the violet blue", "The rose is white\nand falls in May", ""])
+    copied = of.longest_words(["O", "see", ":", "THE", "ROSE", "IS", "white", "and", "gone"])
+    assert (copied.length, copied.text, copied.song) == (5, "THE ROSE IS white and", 1)
+    assert copied.start == 3
+    assert of.longest_words(["the", "rose", "is", "white"], without=1).length == 3
+    assert of.longest_characters("A rose is white\nand fell").text == " rose is white\nand f"
+    assert of.longest_characters("THE").text == "T"
+
+
+def test_a_run_does_not_go_from_one_song_into_the_next() -> None:
+    of = known(["one two", "three four"])
+    assert of.longest_words(["one", "two", "three", "four"]).length == 2
+    assert of.longest_characters("two\x00three").length == 5
+    assert of.new_runs(["one", "two", "three", "four"], 3) == 1
+
+
+def test_known_words() -> None:
+    of = known(["Straße and sea"])
+    assert of.known_words(["STRASSE", "sky"]) == 0.5
+    assert of.known_words([]) is None
+
+
+def test_nothing_is_copied_of_nobody() -> None:
+    of = known([])
+    assert of.longest_words(["love"]).song == NOBODY
+    assert of.longest_characters("love").length == 0
+    assert of.new_runs(["love"], 1) == 1
+
+
+def test_what_there_is_not_is_refused() -> None:
+    with pytest.raises(BadArgument, match="song 2 of 1"):
+        known(["a"]).longest_words(["a"], without=2)
+    with pytest.raises(BadArgument, match="expected 1 or more"):
+        known(["a"]).new_runs(["a"], 0)
