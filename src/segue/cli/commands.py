@@ -4,7 +4,7 @@
 # ruff: noqa: F401, I001
 from segue.cli import keeping, asking, showing, looking, seeing, standing_out, travelling
 from segue.cli import tagging, listens, finding, training, learned, scores, composing, melody
-from segue.cli import harmonising, explaining, demo
+from segue.cli import harmonising, writing, explaining, demo
 from segue.cli.app import app
 
 __all__ = ["app"]

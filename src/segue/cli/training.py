@@ -1,5 +1,6 @@
 """Commands that learn spaces from the library, and look into them."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -194,6 +195,63 @@ def train_score(
     _train(space or "learned-rolls", training, run)
 
 
+@train_app.command("lyrics")
+def train_lyrics(
+    preset: Annotated[
+        Literal["default", "transformer", "char-lstm", "char-lstm-4x256"],
+        typer.Option(help="The network; char-lstm and char-lstm-4x256 as published."),
+    ] = "default",
+    artist: Annotated[
+        str, typer.Option(help="Whose songs to learn; else everybody's of the library.")
+    ] = "",
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="base: go on from what comes with Segue; or a model of yours; scratch: begin "
+            "anew. Else base for an artist with the default preset, scratch for everybody.",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Of the model; else lyrics, or lyrics-ARTIST.")
+    ] = None,
+    epochs: Epochs = None,
+    minutes: Minutes = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    resume: Resume = False,
+    anew: Anew = False,
+    learning_rate: LearningRate = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Learn to write lyrics, letter by letter, from the words in the library.
+
+    Without an artist it learns from everybody's words, and can then write like each; with one it
+    takes a minute or two to learn that voice, from what the base knows of all. A tenth of the
+    songs judges while it learns, another tests what came of it. Interrupt it as you like and go
+    on with --resume: the result is the same.
+
+    Example: segue train lyrics --artist "Robert Burns"
+    """
+    from segue.train.lyrics import LyricsTraining
+
+    if start is None:
+        start = "base" if artist and preset == "default" else "scratch"
+    shared: dict[str, Any] = {"minutes": minutes, "device": device, "seed": seed}
+    training = LyricsTraining(
+        preset=preset,
+        artist=artist,
+        start="" if start == "scratch" else start,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        **shared,
+    )
+    named = name or "-".join(["lyrics", *re.findall(r"\w+", artist.lower())])
+    now = f'segue write --artist "{artist}"' if artist else "segue duet ARTIST ARTIST"
+    _train(named, training, _Run(resume, anew, None, library, json), now=now, what="songs")
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """What every training is told beside what is learned."""
@@ -205,7 +263,9 @@ class _Run:
     json: bool
 
 
-def _train(name: str, training: "Training", run: _Run, *, now: str = "") -> None:
+def _train(
+    name: str, training: "Training", run: _Run, *, now: str = "", what: str = "scores"
+) -> None:
     """Learn, show how it goes, and tell what came of it; what is no space says what to do `now`."""
     of_what = "windows" if now else "tiles"
     with open_library(run.library) as lib, _progress(of_what) as (watch, watch_training):
@@ -218,7 +278,7 @@ def _train(name: str, training: "Training", run: _Run, *, now: str = "") -> None
             watch=watch,
             watch_training=watch_training,
         )
-    _tell(learned, json=run.json, now=now)
+    _tell(learned, json=run.json, now=now, what=what)
 
 
 @contextmanager
@@ -241,11 +301,11 @@ def _progress(of_what: str) -> "Iterator[tuple[LearningWatcher, TrainingWatcher]
         yield show, step
 
 
-def _tell(learned: "Learned", *, json: bool, now: str) -> None:
+def _tell(learned: "Learned", *, json: bool, now: str, what: str) -> None:
     if json:
         print_json("train", _learned_fields(learned))
     else:
-        _say_learned(learned, now)
+        _say_learned(learned, now, what)
     if learned.failures:
         raise typer.Exit(1)
 
@@ -270,7 +330,7 @@ def _learned_fields(learned: "Learned") -> dict[str, object]:
     }
 
 
-def _say_learned(learned: "Learned", now: str) -> None:
+def _say_learned(learned: "Learned", now: str, what: str) -> None:
     trained = learned.trained
     say(
         f"{len(trained.history)} epochs; {trained.stopped}; best was epoch {trained.best.epoch} "
@@ -287,7 +347,7 @@ def _say_learned(learned: "Learned", now: str) -> None:
         )
     if now:
         say(
-            f"the model {learned.space!r} learned from {learned.tracks} scores; loss curve and "
+            f"the model {learned.space!r} learned from {learned.tracks} {what}; loss curve and "
             f"model in {shown(learned.folder)}"
         )
         say(f"Now:  {now}")
