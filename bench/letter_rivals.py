@@ -1,0 +1,301 @@
+"""What Segue's models of lyrics are held against: n-grams, compression, a published network.
+
+All tell bits per character, over the characters of the songs asked for and the end of each song,
+which has to be told as well. Compression and n-grams never see the songs they are asked for.
+"""
+
+import gzip
+import lzma
+import math
+import time
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Numbers = NDArray[np.int64]
+Real = NDArray[np.float64]
+
+_START: Final = 0
+_END: Final = 1
+_FIRST_LETTER: Final = 2
+
+
+def compressed_bits(train_texts: Sequence[str], test_texts: Sequence[str]) -> dict[str, float]:
+    """Return what the songs asked for add to the compressed size of those known.
+
+    gzip looks back 32 kB, so that it forgets nearly all that it knew; xz looks back over all.
+    """
+    known, both = _joined(train_texts), _joined([*train_texts, *test_texts])
+    sizes = {
+        "gzip": [len(gzip.compress(text, 9, mtime=0)) for text in (known, both)],
+        "xz": [len(lzma.compress(text, preset=9 | lzma.PRESET_EXTREME)) for text in (known, both)],
+    }
+    asked = _asked(test_texts)
+    return {name: 8 * (after - before) / asked for name, (before, after) in sizes.items()}
+
+
+def kneser_ney_bits(train_texts: Sequence[str], test_texts: Sequence[str], order: int = 5) -> float:
+    """Return the bits per character of modified Kneser-Ney n-grams of characters.
+
+    The vocabulary is that of all texts, as in the published figures.
+    """
+    letters = sorted(set().union(*train_texts, *test_texts))
+    return float(KneserNey(train_texts, letters, order).bits(test_texts).mean())
+
+
+class KneserNey:
+    """Interpolated modified Kneser-Ney (Chen & Goodman, TR-10-98, Harvard 1998).
+
+    Parameters
+    ----------
+    texts : sequence of str
+    letters : sequence of str
+        All that may come; the end of a text is one more.
+    order : int
+        Characters of the longest run, the one told included: from 1 to 8.
+    """
+
+    def __init__(self, texts: Sequence[str], letters: Sequence[str], order: int = 5) -> None:
+        self._codes = {letter: code for code, letter in enumerate(letters, start=_FIRST_LETTER)}
+        self._order, self._size = order, len(letters) + _FIRST_LETTER
+        if self._size**order >= 1 << 63:
+            raise ValueError(f"runs of {order} of {len(letters)} letters are more than 2^63")
+        row, told = self._row(texts)
+        self._levels: list[_Level] = []
+        longer: Numbers = np.zeros(0, np.int64)
+        for length in range(order, 0, -1):
+            runs, counts = np.unique(self._runs(row, told, length), return_counts=True)
+            if length < order:
+                # How many different letters stand before a run; before a song there are none.
+                before = np.unique(longer % self._size**length, return_counts=True)[1]
+                starts = runs // self._size ** (length - 1) == _START
+                counts = np.where(starts & (length > 1), counts, before)
+            self._levels.insert(0, _Level(runs, counts, self._size))
+            longer = runs
+
+    def bits(self, texts: Sequence[str]) -> Real:
+        """Return what each character, and the end of each text, costs."""
+        row, told = self._row(texts)
+        return np.asarray(-np.log2(self._chances(row, told)))
+
+    def chances(self, before: str) -> Real:
+        """Return how likely each letter, and last the end, is after a beginning of a text."""
+        codes = [*range(_FIRST_LETTER, self._size), _END]
+        start = [_START] * (self._order - 1) + [self._codes[letter] for letter in before]
+        row = np.concatenate([[*start, code] for code in codes])
+        return self._chances(row, np.arange(1, len(codes) + 1) * (len(start) + 1) - 1)
+
+    def _chances(self, row: Numbers, told: Numbers) -> Real:
+        likely = np.full(len(told), 1 / (self._size - 1))
+        for length, level in enumerate(self._levels, start=1):
+            likely = level.mixed(self._runs(row, told, length), likely)
+        return likely
+
+    def _row(self, texts: Sequence[str]) -> tuple[Numbers, Numbers]:
+        """Return all texts in a row, what comes before each included, and what is told of it."""
+        parts = [
+            [_START] * (self._order - 1) + [self._codes[letter] for letter in text] + [_END]
+            for text in texts
+        ]
+        row = np.array([code for part in parts for code in part], np.int64)
+        return row, np.flatnonzero(row != _START)
+
+    def _runs(self, row: Numbers, told: Numbers, length: int) -> Numbers:
+        """Return the numbers of the runs that end with what is told."""
+        runs = np.zeros(len(told), np.int64)
+        for back in range(length - 1, -1, -1):
+            runs = runs * self._size + row[told - back]
+        return runs
+
+
+class _Level:
+    """Runs of one length: their chances, less the discounts, and what is left to shorter ones."""
+
+    def __init__(self, runs: Numbers, counts: Numbers, size: int) -> None:
+        self._runs, self._size = runs, size
+        discounts = _discounts(counts)[np.minimum(counts, 3)]
+        self._contexts, of = np.unique(runs // size, return_inverse=True)
+        total = np.bincount(of, counts)
+        self._chance = (counts - discounts) / total[of]
+        self._left = np.bincount(of, discounts) / total
+
+    def mixed(self, runs: Numbers, shorter: Real) -> Real:
+        """Mix the chances of runs with those that shorter ones give them."""
+        context, known = _found(self._contexts, runs // self._size)
+        run, seen = _found(self._runs, runs)
+        own = np.where(seen, self._chance[run], 0)
+        return np.where(known, own + self._left[context] * shorter, shorter)
+
+
+def _discounts(counts: Numbers) -> Real:
+    """Return what is taken off counts of 0, 1, 2, and 3 or more."""
+    one, two, three, four = (int((counts == count).sum()) for count in (1, 2, 3, 4))
+    if not (one and two and three and four):  # too few to tell by
+        return np.array([0, 0.5, 1, 1.5])
+    share = one / (one + 2 * two)
+    found = [1 - 2 * share * two / one, 2 - 3 * share * three / two, 3 - 4 * share * four / three]
+    return np.array([0, *np.clip(found, 0, [1, 2, 3])])
+
+
+def _found(names: Numbers, asked: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:
+    at = np.minimum(np.searchsorted(names, asked), len(names) - 1)
+    return at, names[at] == asked
+
+
+def _joined(texts: Sequence[str]) -> bytes:
+    return "".join(text + "\0" for text in texts).encode()
+
+
+def _asked(texts: Sequence[str]) -> int:
+    return sum(map(len, texts)) + len(texts)
+
+
+class NanoGpt(NamedTuple):
+    """What a run of nanoGPT's recipe came to.
+
+    Attributes
+    ----------
+    bits : float
+        Per character, each told from 32 to 63 characters before it: half a block at a time.
+    seconds : float
+        Of training.
+    weights : int
+        Without those of the places, as nanoGPT counts them.
+    bits_of_blocks : float
+        Per character of whole blocks, the first of each told from nothing: as nanoGPT measures.
+    iterations : int
+    """
+
+    bits: float
+    seconds: float
+    weights: int
+    bits_of_blocks: float
+    iterations: int
+
+
+_LAYERS: Final = 4
+_HEADS: Final = 4
+_WIDTH: Final = 128
+_BLOCK: Final = 64
+_BATCH: Final = 12
+_ITERATIONS: Final = 2000
+_WARM_UP: Final = 100
+_RATES: Final = (1e-3, 1e-4)
+_DECAY: Final = 0.1
+
+
+def nano_gpt_bits(
+    train_text: str, test_text: str, seconds: float | None = None, seed: int = 0
+) -> NanoGpt:
+    """Train nanoGPT's network of characters by its recipe for a laptop, and ask it for a text.
+
+    Re-implemented from its description (github.com/karpathy/nanoGPT, "I only have a macbook"): 4
+    layers of 4 heads, 128 wide, blocks of 64, 12 at a time, no dropout, no biases, 2,000
+    iterations of AdamW, its rate by a cosine from 1e-3 to 1e-4. The vocabulary is that of both
+    texts, as there.
+
+    Parameters
+    ----------
+    train_text, test_text : str
+        Songs one after the other, with whatever stands between them.
+    seconds : float, optional
+        So long it trains, its rate falling with the time; else all its iterations.
+    seed : int
+    """
+    torch.manual_seed(seed)
+    letters = {letter: code for code, letter in enumerate(sorted({*train_text, *test_text}))}
+    known = torch.tensor([letters[letter] for letter in train_text])
+    network = _Network(len(letters))
+    decayed = [p for p in network.parameters() if p.dim() >= 2]
+    others = [p for p in network.parameters() if p.dim() < 2]
+    optimiser = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": _DECAY}, {"params": others, "weight_decay": 0.0}],
+        betas=(0.9, 0.99),
+    )
+    begun, iteration, took = time.perf_counter(), 0, 0.0
+    while took < seconds if seconds is not None else iteration < _ITERATIONS:
+        done = took / seconds if seconds is not None else iteration / _ITERATIONS
+        for group in optimiser.param_groups:
+            group["lr"] = _rate(iteration, done)
+        starts = torch.randint(len(known) - _BLOCK, (_BATCH, 1)) + torch.arange(_BLOCK)
+        optimiser.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(network(known[starts]).flatten(0, 1), known[starts + 1].flatten())
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        iteration, took = iteration + 1, time.perf_counter() - begun
+    asked = torch.tensor([letters[letter] for letter in test_text])
+    weights = sum(p.numel() for p in network.parameters()) - network.places.weight.numel()
+    return NanoGpt(
+        _network_bits(network, asked, _BLOCK // 2),
+        took,
+        weights,
+        _network_bits(network, asked, _BLOCK),
+        iteration,
+    )
+
+
+def _rate(iteration: int, done: float) -> float:
+    highest, lowest = _RATES
+    fallen = lowest + (highest - lowest) * (1 + math.cos(math.pi * done)) / 2
+    return fallen * min(1.0, (iteration + 1) / (_WARM_UP + 1))
+
+
+@torch.inference_mode()
+def _network_bits(network: "_Network", asked: Tensor, step: int) -> float:
+    """Return bits per character but the first: `step` of each block, its last."""
+    total, ends = 0.0, 1
+    while ends < len(asked):
+        last = min(max(ends + step, _BLOCK + 1), len(asked))
+        first = max(last - _BLOCK - 1, 0)
+        logits = network(asked[None, first : last - 1])[0]
+        costs = F.cross_entropy(logits, asked[first + 1 : last], reduction="none")
+        total += float(costs[ends - first - 1 :].sum())
+        ends = last
+    return total / (len(asked) - 1) / math.log(2)
+
+
+class _Network(nn.Module):
+    """GPT-2's form, small: learned places, norms before, the letters' weights tied."""
+
+    def __init__(self, letters: int) -> None:
+        super().__init__()
+        self.letters = nn.Embedding(letters, _WIDTH)
+        self.places = nn.Embedding(_BLOCK, _WIDTH)
+        self.layers = nn.Sequential(*(_Layer() for _ in range(_LAYERS)))
+        self.norm = nn.LayerNorm(_WIDTH, bias=False)
+        for name, weight in self.named_parameters():
+            if weight.dim() >= 2:
+                into_the_sum = name.endswith(("joined.weight", "narrow.weight"))
+                spread = 0.02 / math.sqrt(2 * _LAYERS) if into_the_sum else 0.02
+                nn.init.normal_(weight, std=spread)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return logits of shape (batch, length, letters)."""
+        places = self.places(torch.arange(codes.shape[1]))
+        told: Tensor = self.norm(self.layers(self.letters(codes) + places))
+        return told @ self.letters.weight.T
+
+
+class _Layer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(_WIDTH, bias=False) for _ in range(2))
+        self.asked = nn.Linear(_WIDTH, 3 * _WIDTH, bias=False)
+        self.joined = nn.Linear(_WIDTH, _WIDTH, bias=False)
+        self.wide = nn.Linear(_WIDTH, 4 * _WIDTH, bias=False)
+        self.narrow = nn.Linear(4 * _WIDTH, _WIDTH, bias=False)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        batch, length, _ = stream.shape
+        parts = self.asked(self.norms[0](stream)).view(batch, length, 3, _HEADS, -1)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        stream = stream + self.joined(seen.transpose(1, 2).reshape(batch, length, _WIDTH))
+        grown: Tensor = stream + self.narrow(F.gelu(self.wide(self.norms[1](stream))))
+        return grown
