@@ -57,6 +57,8 @@ class LetterConfig:
         That it tells apart, beside `ANYBODY`.
     dropout : float
         Share of numbers silenced in training.
+    run_dropout : float
+        The same of what runs are looked up by: long ones are soon known by heart.
     """
 
     width: int
@@ -66,6 +68,7 @@ class LetterConfig:
     run_width: int = 32
     voices: int = 0
     dropout: float = 0.2
+    run_dropout: float = 0.5
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -81,8 +84,10 @@ class LetterConfig:
             raise BadArgument(
                 f"runs of {self.runs}: at most {len(_SPREADING) - 1} tables of 1 place or more"
             )
-        if self.voices < 0 or not 0 <= self.dropout < 1:
-            raise BadArgument(f"{self.voices} voices, a dropout of {self.dropout}")
+        if self.voices < 0 or not 0 <= self.dropout < 1 or not 0 <= self.run_dropout < 1:
+            raise BadArgument(
+                f"{self.voices} voices, dropouts of {self.dropout} and {self.run_dropout}"
+            )
 
 
 class LetterNetwork(nn.Module):
@@ -203,7 +208,8 @@ class LetterNetwork(nn.Module):
                 code = code + earlier * _SPREADING[number]
                 mixed = (code ^ (code >> 15)) * _MIX
                 found.append(table((mixed ^ (mixed >> 12)) % self.config.runs[number - 1]))
-            x = x + self.together(self._dropped(torch.cat(found, dim=-1)))
+            runs = torch.cat(found, dim=-1)
+            x = x + self.together(dropped(runs, self.config.run_dropout) if self.training else runs)
         return self._dropped(x)
 
     def _stepped(self, x: Tensor, memory: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:

@@ -1,0 +1,97 @@
+"""The commands that write lyrics, run as a user runs them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from test_cli import answer, segue
+
+from verses import song
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("writing")
+    for artist in ("Ada Long", "Bob Short"):
+        (folder / artist).mkdir()
+        for seed in range(6):
+            (folder / artist / f"Song {seed}.txt").write_text(song(artist, seed))
+    (folder / "Little").mkdir()
+    (folder / "Little" / "One.txt").write_text("la la la\n" * 20)
+    library = folder / "library"
+    assert segue("add", folder, "--workers", "1", library=library).returncode == 0
+    return library
+
+
+def test_what_is_shipped_writes_at_once(tmp_path: Path) -> None:
+    target, report = tmp_path / "song.txt", tmp_path / "song.json"
+    done = segue(
+        "write", "--artist", "dickinson", "--lines", "4", "-o", target, "--report", report,
+        library=tmp_path / "none",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in target.read_text().split("\n") if line]
+    assert len(lines) == 4
+    assert lines[0] in done.stdout
+    told = json.loads(report.read_text())
+    assert told["artists"] == ["Emily Dickinson"]
+    assert told["figures"]["copied_words"]["length"] <= 8
+    assert not (tmp_path / "none").exists()
+
+
+def test_temperatures_stand_side_by_side(tmp_path: Path) -> None:
+    told = answer(
+        "write", "--artist", "Robert Burns", "--lines", "3", "--temperature", "0,0.9",
+        library=tmp_path,
+    )["texts"]  # fmt: skip
+    assert [one["wishes"]["sampling"]["temperature"] for one in told] == [0, 0.9]
+    assert told[0]["lines"] != told[1]["lines"]
+
+
+def test_a_duet_of_what_is_shipped(tmp_path: Path) -> None:
+    target = tmp_path / "duet.txt"
+    done = segue("duet", "burns", "whitman", "--lines", "4", "-o", target, library=tmp_path / "l")
+    assert done.returncode == 0, done.stderr
+    marks = [line.split("  ")[0] for line in target.read_text().split("\n") if line]
+    assert marks == ["A", "B", "A", "B"]
+    assert "A: Robert Burns   B: Walt Whitman" in done.stdout
+
+
+def test_an_artist_is_learned_and_then_written_like(library: Path) -> None:
+    asked = segue("write", "--artist", "Ada Long", library=library)
+    assert asked.returncode == 2
+    assert "segue train lyrics --artist" in asked.stderr
+    done = segue(
+        "train", "lyrics", "--artist", "ada", "--epochs", "1", "--minutes", "0.05", library=library
+    )
+    assert done.returncode == 0, done.stderr
+    assert "learned from 6 songs" in done.stdout
+    told = answer("write", "--artist", "Ada Long", "--lines", "2", library=library)["texts"][0]
+    assert told["artists"] == ["Ada Long"]
+    both = answer("duet", "ada", "burns", "--lines", "2", "--blend", "0.5", library=library)
+    assert both["texts"][0]["blend"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["write", "--artist", "Ada Lung"], "Ada Long"),
+        (["write", "--artist", "burns", "--rhyme", "A1"], "no rhyme scheme"),
+        (["write", "--artist", "burns", "--seed-line", ""], "leave the option out"),
+        (["write", "--artist", "burns", "--temperature", "hot"], "0.5,0.8,1.1"),
+        (["write", "--artist", "burns", "--temperature", "-1"], "temperature"),
+        (["write", "--artist", "burns", "--lines", "0"], "from 1 to 1000"),
+        (["write", "--artist", "burns", "-o", "song.mp3"], ".txt"),
+        (["duet", "burns", "moore", "--by", "bar"], "line, stanza, word"),
+        (["duet", "burns", "moore", "--blend", "2"], "from 0 to 1"),
+        (["duet", "burns", "moore", "--blend", "0.5", "--how", "soup"], "mixture"),
+        (["train", "lyrics", "--artist", "Little"], "1 songs of"),
+        (["train", "lyrics", "--artist", "Nobody"], "no artist 'Nobody'"),
+        (["train", "lyrics", "--from", "nothing"], "no model 'nothing'"),
+        (["train", "lyrics", "--preset", "char-lstm", "--from", "base"], "of the preset"),
+    ],
+)
+def test_what_cannot_be_is_said(library: Path, arguments: list[str], told: str) -> None:
+    done = segue(*arguments, library=library)
+    assert done.returncode == 2, done.stdout
+    assert told in done.stderr.replace("\n", " ")

@@ -1,0 +1,193 @@
+"""Lyrics written: in the form that is asked for, with one voice or two, without long copies."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from segue.compose.verse_making import Verse, check_line
+from segue.compose.verse_report import known_songs
+from segue.compose.verses import Line, VerseWishes, Voice, blended, in_turn, write_verse
+from segue.errors import BadArgument
+from segue.model.lyrics.language import LanguageModel
+from segue.model.lyrics.letters import LetterConfig, LetterNetwork
+from segue.model.score.sampling import Sampling
+from segue.records import Lyrics, Tags
+from segue.represent.lyrics.letters import SONG, VOCABULARY, encode
+from segue.represent.lyrics.words import rhyme_sound, words_of
+from segue.train.lyrics import song
+from verses import song as verse
+
+ARTISTS = ("Ada Long", "Bob Short")
+
+
+@pytest.fixture(scope="module")
+def model() -> LanguageModel:
+    """A small network that knows a few songs nearly by heart, so that it would copy them."""
+    torch.manual_seed(0)
+    known = [
+        Lyrics(verse(artist, seed), Tags(f"song {seed}", artist))
+        for artist in ARTISTS
+        for seed in range(3)
+    ]
+    network = LetterNetwork(LetterConfig(64, 1, runs=(512, 2048, 4096), run_width=16, voices=2,
+                                         dropout=0.0, run_dropout=0.0))  # fmt: skip
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
+    songs = [torch.from_numpy(song(one).tokens) for one in known]
+    tokens = torch.nn.utils.rnn.pad_sequence(songs, batch_first=True, padding_value=-1)
+    voices = torch.tensor([1, 1, 1, 2, 2, 2])
+    for _ in range(60):
+        optimiser.zero_grad()
+        network.loss(tokens, tokens, voices).backward()
+        optimiser.step()
+    return LanguageModel(network.eval(), ARTISTS, tuple(known), {"artist": ""})
+
+
+def voices(model: LanguageModel, count: int = 1) -> list[Voice]:
+    return [Voice(artist, model, model.voice(artist)) for artist in ARTISTS[:count]]
+
+
+def sung(lines: list[Line]) -> list[Line]:
+    return [line for line in lines if line.text]
+
+
+def test_as_many_lines_as_asked_for(model: LanguageModel) -> None:
+    wishes = VerseWishes(9)
+    lines = list(write_verse(voices(model), wishes))
+    assert len(sung(lines)) == 9
+    assert list(write_verse(voices(model), wishes)) == lines
+    assert list(write_verse(voices(model), replace(wishes, seed=1))) != lines
+
+
+def test_lines_rhyme_as_asked_for(model: LanguageModel) -> None:
+    wishes = VerseWishes(8, Sampling(0.9), rhyme="ABBA", max_copy=0)
+    lines = list(write_verse(voices(model), wishes))
+    assert [bool(line.text) for line in lines] == [True] * 4 + [False] + [True] * 4
+    ends = [words_of(line.text)[-1].lower() for line in sung(lines)]
+    pairs = [(0, 3), (1, 2), (4, 7), (5, 6)]
+    rhymes = [rhyme_sound(ends[a]) == rhyme_sound(ends[b]) != "" for a, b in pairs]
+    # Every sound has a word that lines end with here; a word that has no other cannot rhyme.
+    assert sum(rhymes) >= 3
+
+
+def test_the_chorus_comes_again(model: LanguageModel) -> None:
+    lines = sung(list(write_verse(voices(model), VerseWishes(16, repeat_chorus=True))))
+    assert [line.text for line in lines[4:8]] == [line.text for line in lines[12:]]
+    assert [line.repeated for line in lines] == [False] * 12 + [True] * 4
+
+
+@pytest.mark.parametrize("most", [2, 4, 8])
+def test_not_more_words_in_a_row_than_allowed_are_copied(model: LanguageModel, most: int) -> None:
+    known = known_songs(model.known)
+    copied = []
+    for limit in (0, most):
+        wishes = VerseWishes(12, Sampling(0.3), max_copy=limit)
+        lines = list(write_verse(voices(model), wishes))
+        words = [word for line in lines for word in words_of(line.text)]
+        copied.append(known.longest_words(words).length)
+    assert copied[0] > most >= copied[1]
+
+
+def test_the_given_line_comes_first(model: LanguageModel) -> None:
+    wishes = VerseWishes(4, seed_line="  The river of my sorrow ")
+    lines = list(write_verse(voices(model), wishes))
+    assert lines[0] == Line("The river of my sorrow")
+    other = list(write_verse(voices(model), replace(wishes, seed_line="Hey! You")))
+    assert other[1:] != lines[1:]
+
+
+def test_voices_take_turns_by_line(model: LanguageModel) -> None:
+    lines = sung(list(write_verse(voices(model, 2), VerseWishes(6))))
+    assert [line.voices for line in lines] == ["A", "B"] * 3
+
+
+def test_voices_take_turns_by_stanza(model: LanguageModel) -> None:
+    lines = sung(list(write_verse(voices(model, 2), VerseWishes(12), by="stanza")))
+    assert [line.voices for line in lines] == ["A"] * 4 + ["B"] * 4 + ["A"] * 4
+
+
+def test_voices_take_turns_by_word(model: LanguageModel) -> None:
+    lines = sung(list(write_verse(voices(model, 2), VerseWishes(6), by="word")))
+    for line in lines:
+        assert len(line.voices) == len(words_of(line.text))
+    told = "".join(line.voices for line in lines)
+    assert told == ("AB" * len(told))[: len(told)]
+
+
+def likely(model: LanguageModel, voice: int) -> torch.Tensor:
+    network = model.network
+    given = torch.from_numpy(encode("The "))
+    tokens = torch.cat([torch.tensor([SONG]), given])[None]
+    logits, _ = network.read(tokens, torch.tensor([voice]), network.begin())
+    return logits[0].log_softmax(-1).detach()
+
+
+@pytest.mark.parametrize("how", ["mixture", "product"])
+def test_a_blend_is_one_voice_at_its_ends(model: LanguageModel, how: str) -> None:
+    both = likely(model, 1), likely(model, 2)
+    for share, one in zip((0.0, 1.0), both, strict=True):
+        found = blended(share, how)(both, 0).softmax(-1)  # type: ignore[arg-type]
+        assert torch.allclose(found, one.exp(), atol=1e-5)
+
+
+def test_a_mixture_is_between_both(model: LanguageModel) -> None:
+    both = likely(model, 1), likely(model, 2)
+    found = blended(0.25)(both, 0).exp()
+    assert torch.allclose(found, 0.75 * both[0].exp() + 0.25 * both[1].exp(), atol=1e-5)
+    assert float(found.sum()) == pytest.approx(1, abs=1e-4)
+
+
+def test_contrast_is_more_like_a_voice_than_the_voice(model: LanguageModel) -> None:
+    base, both = likely(model, 0), (likely(model, 1), likely(model, 2))
+    found = blended(0.0, "contrast")((*both, base), 0).log_softmax(-1)
+    apart = (both[0] - base).exp().argmax()
+    assert float(found[apart] - base[apart]) > float(both[0][apart] - base[apart])
+    assert found.shape == (VOCABULARY,)
+
+
+def test_turns_take_the_voice_whose_turn_it_is() -> None:
+    one, other = torch.zeros(2), torch.ones(2)
+    assert in_turn((one, other), 3) is other
+
+
+def test_a_report_says_what_was_made(model: LanguageModel) -> None:
+    made = Verse(voices(model, 2), VerseWishes(6, seed_line="Hey! You can't stop!", seed=5))
+    told = list(made)
+    assert made.text.split("\n")[0] == "Hey! You can't stop!"
+    assert made.marked.split("\n")[1].startswith("B  " if told[1].voices == "B" else "A  ")
+    report = made.report
+    assert report["seed"] == 5
+    assert report["artists"] == list(ARTISTS)
+    assert len(report["figures"]["lines"]) == 5  # the given line is nobody's
+    assert set(report["figures"]["taken"]) == set(ARTISTS)
+    assert report["figures"]["copied_words"]["length"] <= 8
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"lines": 0}, "from 1 to 1000"),
+        ({"lines": 1001}, "from 1 to 1000"),
+        ({"rhyme": "A1"}, "ABAB"),
+        ({"max_copy": -1}, "max-copy"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_wishes_that_mean_nothing(wrong: dict[str, object], told: str) -> None:
+    with pytest.raises(BadArgument, match=told):
+        VerseWishes(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("line", ["", "  ", "?!", "two\nlines"])
+def test_lines_to_begin_with_that_are_none(line: str) -> None:
+    with pytest.raises(BadArgument, match="seed-line"):
+        check_line(line)
+
+
+def test_ways_that_there_are_not(model: LanguageModel) -> None:
+    with pytest.raises(BadArgument, match="from 0 to 1"):
+        blended(1.5)
+    with pytest.raises(BadArgument, match="mixture"):
+        blended(0.5, "soup")  # type: ignore[arg-type]
+    with pytest.raises(BadArgument, match="word"):
+        next(write_verse(voices(model), VerseWishes(1), by="bar"))  # type: ignore[arg-type]

@@ -1,0 +1,134 @@
+"""Networks of letters: read letter by letter as at once, saved and loaded."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from segue.errors import BadArgument, BadCheckpoint
+from segue.model.lyrics.language import LanguageModel
+from segue.model.lyrics.letters import CONTEXT, LetterConfig, LetterNetwork
+from segue.records import Lyrics, Tags
+from segue.represent.lyrics.letters import VOCABULARY
+
+RECURRENT = LetterConfig(32, 2, runs=(64, 128), run_width=8, voices=2)
+CONFIGS = [
+    RECURRENT,
+    replace(RECURRENT, core="transformer"),
+    LetterConfig(32, 1, runs=(), dropout=0.0),
+]
+SONGS = (Lyrics("Ein Lied\nvon Ærø 春", Tags("Ä", "Jón")), Lyrics("another", Tags("b", "C")))
+
+
+def network(config: LetterConfig) -> LetterNetwork:
+    torch.manual_seed(0)
+    found = LetterNetwork(config)
+    for parameter in found.parameters():  # so that everything matters
+        torch.nn.init.normal_(parameter, std=0.3)
+    return found.eval()
+
+
+def model(config: LetterConfig = RECURRENT) -> LanguageModel:
+    return LanguageModel(network(config), ("Jón", "C"), SONGS, {"artist": ""})
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=["recurrent", "transformer", "plain"])
+def test_letter_by_letter_is_as_at_once(config: LetterConfig) -> None:
+    net = network(config)
+    tokens = torch.randint(0, VOCABULARY, (3, 20))
+    voices = torch.tensor([0, 1, 0]) * (config.voices > 0)
+    with torch.inference_mode():
+        at_once = net.read_all(tokens, voices)[0]
+        state = net.begin(3)
+        for place in range(20):
+            logits, state = net.read(tokens[:, place : place + 1], voices, state)
+            assert torch.allclose(logits, at_once[:, place], atol=1e-4)
+        first, middle = net.read(tokens[:, :11], voices, net.begin(3))
+        last, _ = net.read(tokens[:, 11:], voices, middle)
+        assert torch.allclose(first, at_once[:, 10], atol=1e-4)
+        assert torch.allclose(last, at_once[:, -1], atol=1e-4)
+
+
+@pytest.mark.parametrize("config", CONFIGS[:2], ids=["recurrent", "transformer"])
+def test_one_can_go_back_to_an_old_state(config: LetterConfig) -> None:
+    net = network(config)
+    one, other = torch.tensor([[5]]), torch.tensor([[9]])
+    nobody = torch.tensor([0])
+    with torch.inference_mode():
+        _, state = net.read(one, nobody, net.begin())
+        first, after = net.read(other, nobody, state)
+        net.read(one, nobody, after)
+        again, _ = net.read(other, nobody, state)
+    assert torch.equal(first, again)
+
+
+def test_a_transformer_goes_on_beyond_its_view() -> None:
+    net = network(CONFIGS[1])
+    state = net.begin()
+    with torch.inference_mode():
+        for place in range(CONTEXT + 9):
+            logits, state = net.read(torch.tensor([[place % 50]]), torch.tensor([0]), state)
+    assert state[0].shape[1] <= CONTEXT
+    assert bool(logits.isfinite().all())
+
+
+def test_the_voice_matters() -> None:
+    net = network(RECURRENT)
+    tokens = torch.tensor([[3, 4, 5]])
+    one, other = (net.read_all(tokens, torch.tensor([voice]))[0] for voice in (1, 2))
+    assert not torch.allclose(one, other, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"width": 0}, {"layers": 0}, {"runs": (8,) * 9}, {"runs": (0,)}, {"dropout": 1.0}],
+)
+def test_networks_that_cannot_be(wrong: dict[str, object]) -> None:
+    with pytest.raises(BadArgument):
+        replace(RECURRENT, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("short", [False, True])
+def test_a_model_comes_back(tmp_path: Path, short: bool) -> None:
+    path = tmp_path / "lyrics.safetensors"
+    saved = model()
+    fingerprint = saved.save(path, short=short)
+    found = LanguageModel.load(path)
+    assert found.fingerprint == fingerprint
+    assert (found.voices, found.known, found.about) == (saved.voices, SONGS, saved.about)
+    tokens = torch.arange(1, 30)[None]
+    before, after = (
+        one.network.read_all(tokens, torch.tensor([1]))[0].softmax(-1) for one in (saved, found)
+    )
+    assert torch.allclose(before, after, atol=0.02 if short else 0)
+
+
+def test_a_model_in_8_bits_is_small(tmp_path: Path) -> None:
+    whole, short = tmp_path / "whole.safetensors", tmp_path / "short.safetensors"
+    model().save(whole)
+    model().save(short, short=True)
+    assert short.stat().st_size < 0.5 * whole.stat().st_size
+
+
+def test_models_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "lyrics.safetensors"
+    with pytest.raises(BadCheckpoint, match="no checkpoint"):
+        LanguageModel.load(path)
+    model().save(path)
+    save_file(load_file(path), path)
+    with pytest.raises(BadCheckpoint):
+        LanguageModel.load(path)
+
+
+def test_voices_have_numbers() -> None:
+    assert model().voice("C") == 2
+    with pytest.raises(BadArgument, match="Jón, C"):
+        model().voice("nobody")
+
+
+def test_what_comes_with_segue() -> None:
+    shipped = LanguageModel.shipped()
+    assert {"Robert Burns", "Emily Dickinson", "Walt Whitman"} <= set(shipped.voices)
+    assert {one.tags.artist for one in shipped.known} == set(shipped.voices)

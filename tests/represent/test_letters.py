@@ -1,0 +1,67 @@
+"""Texts as tokens: whatever is written comes back."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segue.errors import BadArgument
+from segue.represent.lyrics.letters import (
+    LETTERS,
+    NEWLINE,
+    SONG,
+    VOCABULARY,
+    decode,
+    encode,
+    may_follow,
+)
+
+TEXTS = st.text(st.one_of(st.characters(exclude_categories=["Cs", "Cc"]), st.just("\n")))
+
+
+@given(TEXTS)
+def test_every_text_comes_back(text: str) -> None:
+    tokens = encode(text)
+    assert decode(tokens) == text
+    assert ((tokens > SONG) & (tokens < VOCABULARY)).all()
+
+
+@given(TEXTS)
+def test_what_is_written_might_have_been_drawn(text: str) -> None:
+    tokens = encode(text).tolist()
+    for place, token in enumerate(tokens):
+        assert may_follow(tokens[:place])[token]
+
+
+@given(st.integers(0, 2**32))
+def test_whatever_is_drawn_is_a_text(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    tokens: list[int] = []
+    while len(tokens) < 60 or not may_follow(tokens)[NEWLINE]:
+        tokens.append(int(rng.choice(np.flatnonzero(may_follow(tokens)))))
+    text = decode(tokens)
+    assert decode(encode(text)) == text
+
+
+@pytest.mark.parametrize("text", ["naïve „Ärger“ ¿qué? œuvre", "Where the bee sucks, there suck I"])
+def test_letters_of_western_europe_are_one_token_each(text: str) -> None:
+    assert len(encode(text)) == len(text)
+
+
+@pytest.mark.parametrize(("text", "count"), [("שיר", 6), ("春眠", 6), ("песня", 10), ("🎵", 4)])
+def test_other_letters_have_the_tokens_of_their_bytes(text: str, count: int) -> None:
+    assert len(encode(text)) == count
+
+
+def test_letters_differ() -> None:
+    assert len(set(LETTERS)) == len(LETTERS)
+
+
+def test_control_characters_are_spaces() -> None:
+    assert decode(encode("a\tb")) == "a b"
+
+
+@pytest.mark.parametrize("tokens", [[VOCABULARY], [-1], [VOCABULARY - 1]])
+def test_what_makes_no_text_is_refused(tokens: list[int]) -> None:
+    with pytest.raises(BadArgument):
+        decode(tokens)

@@ -1,0 +1,164 @@
+"""Learning to write lyrics: divided by song, resumed to the bit, across alphabets."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
+from segue.model.lyrics.language import LanguageModel
+from segue.model.lyrics.letters import LetterConfig, LetterNetwork
+from segue.records import Lyrics, Tags
+from segue.represent.lyrics.letters import SONG, decode
+from segue.train import lyrics
+from segue.train.loop import Progress
+from segue.train.lyrics import (
+    LyricsTraining,
+    Windows,
+    bits_per_character,
+    divide,
+    letter_costs,
+    song,
+    train_lyrics,
+)
+from verses import song as verse
+
+TINY = LetterConfig(24, 1, runs=(64, 128), run_width=8)
+RUSSIAN = "Я помню чудное мгновенье: передо мной явилась ты, как мимолётное виденье"
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = lyrics._Recipe(TINY, context=32, batch=8, averaging=0.5)
+    plain = lyrics._Recipe(LetterConfig(24, 2, runs=()), context=40, batch=8, last_only=True)
+    transformer = lyrics._Recipe(LetterConfig(24, 1, "transformer", runs=(64,)), context=32)
+    recipes = {"default": recipe, "char-lstm": plain, "transformer": transformer}
+    monkeypatch.setattr(lyrics, "RECIPES", recipes)
+    monkeypatch.setattr(lyrics, "STEPS_PER_EPOCH", 10)
+
+
+def songs(artist: str = "Ada Long", count: int = 8) -> list[lyrics.Song]:
+    return [
+        song(Lyrics(verse(artist, seed), Tags(f"song {seed}", artist))) for seed in range(count)
+    ]
+
+
+def training(**options: object) -> LyricsTraining:
+    return LyricsTraining(**{"epochs": 1, "device": "cpu"} | options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("preset", ["default", "char-lstm", "transformer"])
+def test_ten_steps_lower_the_loss(tmp_path: Path, preset: str) -> None:
+    told: list[Progress] = []
+    model, trained = train_lyrics(
+        training(preset=preset), divide(songs()), tmp_path, watch=told.append
+    )
+    assert trained.best.loss < told[0].loss - 0.1
+    assert model.voices == ("Ada Long",)
+    assert model.about["bits_of_test"] > 0
+    assert LanguageModel.load(tmp_path / "lyrics.safetensors").fingerprint == model.fingerprint
+
+
+def test_a_resumed_run_is_equal_to_the_bit(tmp_path: Path) -> None:
+    parts = divide(songs())
+    whole, _ = train_lyrics(training(epochs=2), parts, tmp_path / "whole")
+
+    def interrupt(at: Progress) -> None:
+        if (at.epoch, at.step) == (2, 3):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_lyrics(training(epochs=2), parts, tmp_path / "cut", watch=interrupt)
+    resumed, _ = train_lyrics(training(epochs=2), parts, tmp_path / "cut", resume=True)
+    for one, other in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_run_over_other_songs_is_not_resumed(tmp_path: Path) -> None:
+    train_lyrics(training(), divide(songs()), tmp_path)
+    with pytest.raises(BadCheckpoint):
+        train_lyrics(training(epochs=2), divide(songs(count=9)), tmp_path, resume=True)
+
+
+def test_one_learns_on_from_a_base_of_another_alphabet(tmp_path: Path) -> None:
+    # What failed as published: each artist's letters made an input of another size.
+    base, _ = train_lyrics(training(), divide(songs()), tmp_path / "base")
+    russian = [
+        song(Lyrics("\n".join([RUSSIAN, RUSSIAN[::-1], RUSSIAN[seed:]] * 4), Tags("", "Пушкин")))
+        for seed in range(5)
+    ]
+    told: list[Progress] = []
+    model, trained = train_lyrics(
+        training(epochs=2), divide(russian), tmp_path / "own", start=base, watch=told.append
+    )
+    assert model.voices == ("Ada Long", "Пушкин")
+    assert trained.best.loss < told[0].loss - 0.1
+    assert {one.tags.artist for one in model.known} == {"Ada Long", "Пушкин"}
+
+
+def test_songs_are_divided_artist_by_artist() -> None:
+    both = songs("Ada Long", 20) + songs("Bob Short", 10)
+    parts = divide(both)
+    for some, counts in ((parts.validate, (2, 1)), (parts.test, (2, 1)), (parts.learn, (16, 8))):
+        artists = [one.lyrics.tags.artist for one in some]
+        assert (artists.count("Ada Long"), artists.count("Bob Short")) == counts
+    again = divide(list(reversed(both)))
+    assert {one.lyrics for one in again.test} == {one.lyrics for one in parts.test}
+
+
+@pytest.mark.parametrize("text", ["", "A", "la " * 60])
+def test_too_little_is_said_to_be(text: str) -> None:
+    few = [song(Lyrics(text, Tags(str(number), "A"))) for number in range(3 if text else 0)]
+    with pytest.raises(TrainingFailed, match="songs and 2000 characters are needed"):
+        divide(few)
+
+
+def test_songs_of_as_many_artists_cannot_judge() -> None:
+    alone = [song(Lyrics("word " * 400, Tags("", name))) for name in "ABCD"]
+    with pytest.raises(TrainingFailed, match="no artist has 3 songs"):
+        divide(alone)
+
+
+def test_windows_stay_inside_songs() -> None:
+    some = songs(count=3)
+    windows = Windows(some, ["Ada Long"], lyrics.RECIPES["default"])
+    texts = [one.lyrics.text for one in some]
+    for seed in range(20):
+        given, wanted, voices = windows.draw(np.random.default_rng(seed))
+        for row in given.numpy():
+            tokens = row[row >= 0]
+            assert (tokens[1:-1] != SONG).all()
+            assert any(decode(tokens) in text for text in texts)
+        assert (wanted[:, 0] == -1).all()
+        assert (voices == 1).all()
+
+
+def test_artists_of_many_songs_do_not_drown_others() -> None:
+    both = songs("Ada Long", 36) + songs("Bob Short", 4)
+    windows = Windows(both, ["Ada Long", "Bob Short"], lyrics.RECIPES["default"])
+    drawn = torch.cat([windows.draw(np.random.default_rng(seed))[2] for seed in range(200)])
+    share = float((drawn == 2).float().mean())
+    lengths = [sum(len(s.tokens) for s in both if s.lyrics.tags.artist == a)
+               for a in ("Ada Long", "Bob Short")]  # fmt: skip
+    assert lengths[1] / sum(lengths) + 0.05 < share < 0.5
+
+
+@pytest.mark.parametrize("core", ["lstm", "transformer"])
+def test_what_letters_cost(core: str) -> None:
+    torch.manual_seed(0)
+    network = LetterNetwork(LetterConfig(24, 1, core, runs=(64,))).eval()  # type: ignore[arg-type]
+    one = songs(count=1)[0]
+    costs = letter_costs(network, one.tokens, torch.tensor([0]))
+    assert costs.shape == (len(one.tokens) - 1,)
+    assert (costs > 0).all()
+    bits = bits_per_character(network, [], [one])
+    assert bits == pytest.approx(costs.sum() / np.log(2) / (len(one.lyrics.text) + 1))
+    assert bits_per_character(network, [], []) is None
+
+
+def test_wishes_that_mean_nothing() -> None:
+    with pytest.raises(BadArgument):
+        LyricsTraining(learning_rate=0)
