@@ -136,7 +136,8 @@ def four_voices(
         pitches = sung.frames.numpy()
         pitches = np.where(pitches > 0, pitches + LOWEST - 1, -1)
         parts = parts_of(frames, pitches[:, 1:], melody)
-        found.append(FourVoices(replace(score, parts=parts), sung.nats, voice_leading(pitches)))
+        made = replace(score, parts=parts, chords=())  # what was written above it holds no more
+        found.append(FourVoices(made, sung.nats, voice_leading(pitches)))
     return sorted(found, key=lambda one: one.nats)
 
 
@@ -284,7 +285,15 @@ def _chorded(score: Score, melody: Part, slots: Slots, path: "ChordPath") -> Cho
         tones.append(QUALITIES[quality])
     played = accompaniment(chords, tones, bars(replace(score, parts=(melody,))).at, melody)
     return Chorded(
-        replace(score, parts=(melody, played)),
+        replace(
+            score,
+            parts=(melody, played),
+            chords=tuple(
+                (each.start, each.name)
+                for before, each in zip([None, *chords], chords, strict=False)
+                if before is None or before.name != each.name
+            ),
+        ),
         tuple(chords),
         f"{spelled[path.tonic]} {mode}",
         path.likelihood / len(slots),

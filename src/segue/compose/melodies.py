@@ -10,6 +10,7 @@ from segue.errors import BadArgument, check_seed
 from segue.measure.copying import SharedPassage
 from segue.measure.hashed_copying import longest_hashed_passage
 from segue.records import Part, Score
+from segue.represent.score.chord_symbols import is_chord
 from segue.represent.score.harmony import Chord
 from segue.represent.score.lead_sheet import LOWEST, Chart, IntArray, strong_steps
 from segue.represent.score.melody_figures import COMPARED, figures_of, onsets
@@ -223,8 +224,8 @@ def to_score(
     Returns
     -------
     Score
-        480 ticks to the quarter. Melody notes have velocity 104 on a bar's first beat, 94 on other
-        strong beats, 84 elsewhere.
+        480 ticks to the quarter, with the chords as symbols, but degrees. Melody notes have
+        velocity 104 on a bar's first beat, 94 on other strong beats, 84 elsewhere.
     """
     sound = _SOUNDS.get(style, _USUAL_SOUND)
     notes = melody_notes(chart, melody)
@@ -237,6 +238,9 @@ def to_score(
         np.array([[0.0, tempo_bpm]]),
         np.array([[0, beats, unit]], np.int32),
         np.empty((0, 3), np.int32),
+        chords=tuple(
+            (chord.start, chord.name) for chord in named_chords(chart) if is_chord(chord.name)
+        ),
     )
 
 
