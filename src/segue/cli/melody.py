@@ -62,7 +62,10 @@ def melody(
         float, typer.Option(help="Of those at least so likely, beside the likeliest.")
     ] = 0.0,
     max_copy: Annotated[
-        float, typer.Option(min=0.0, help="Bars of a known melody that may come back.")
+        float,
+        typer.Option(
+            min=0.0, help="Bars of a melody learned from that may come back, in whatever key."
+        ),
     ] = 4.0,
     seed: SeedOption = 0,
     model: Annotated[
@@ -80,10 +83,11 @@ def melody(
 
     More are written than asked for; the best are those most like real melodies in how many notes
     they have, by what steps they go, how they lie on the chords; none is silent for more than a
-    bar. Notes on strong beats are accented. "%" repeats a bar, |: :| a passage, "/" holds a
-    chord for a beat, N.C. is no chord; without | every chord is a bar. Of a score with chord
-    symbols those are taken, else its chords are found by what sounds; which of the two is said.
-    What is written as MusicXML or ABC has the chords as symbols, too.
+    bar, and none goes along with a melody learned from for longer than --max-copy. Notes on strong
+    beats are accented. "%" repeats a bar, |: :| a passage, "/" holds a chord for a beat, N.C. is no
+    chord; without | every chord is a bar. Of a score with chord symbols those are taken, else its
+    chords are found by what sounds; which of the two is said. What is written as MusicXML or ABC
+    has the chords as symbols, too.
 
     Example: segue melody "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7 | C6" --style pop -o tune.mid
     """
@@ -140,7 +144,7 @@ def melody(
     else:
         if score is not None:
             _say_source(meant)
-        _print(written, files, max_copy)
+        _print(written, files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +289,7 @@ def _write_report(report: Path, fields: dict[str, Any]) -> None:
         partial.write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", "utf-8")
 
 
-def _print(written: "list[WrittenMelody]", files: list[list[Path]], max_copy: float) -> None:
+def _print(written: "list[WrittenMelody]", files: list[list[Path]]) -> None:
     print_table(
         "melodies, best first",
         (
@@ -309,11 +313,6 @@ def _print(written: "list[WrittenMelody]", files: list[list[Path]], max_copy: fl
     for some in files:
         for file in some:
             say(f"wrote {shown(file)}")
-    if any(one.shared_bars > max_copy for one in written):
-        say(
-            f"what lies last shares more than {max_copy:g} bars with a melody learned from; "
-            "try another --seed or a higher --temperature"
-        )
 
 
 def _share(value: float) -> str:

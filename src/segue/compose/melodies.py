@@ -99,10 +99,10 @@ def write_melodies(
 ) -> list[WrittenMelody]:
     """Write melodies for chords, and rank them.
 
-    Four times as many as asked for are written, at least sixteen. Those that share more than
-    `max_copy_bars` with what was learned from come last; of the others those first that are most
-    like real melodies in all figures, and among equals the likeliest. The likeliest alone would
-    be the dullest: real melodies are less likely than what a network repeats.
+    Four times as many as asked for are written, at least sixteen. None shares a passage of more
+    than `max_copy_bars` with what was learned from: where one would, it goes on otherwise. Those
+    come first that are most like real melodies in all figures, and among equals the likeliest. The
+    likeliest alone would be the dullest: real melodies are less likely than what a network repeats.
 
     Parameters
     ----------
@@ -118,6 +118,7 @@ def write_melodies(
         Quarters a minute, 20 to 400; else what suits the style.
     seed : int
     max_copy_bars : float
+        Between a passage's first onset and its last; from 0 on.
     title : str
 
     Returns
@@ -144,17 +145,19 @@ def write_melodies(
     low, high = _TEMPI_BPM
     if not low <= tempo_bpm <= high:
         raise BadArgument(f"a tempo of {tempo_bpm:g}; it is from {low:g} to {high:g} a minute")
+    if not max_copy_bars >= 0:
+        raise BadArgument(f"{max_copy_bars:g} bars may be copied at most; from 0 on that works")
     sampling = sampling or Sampling(top_p=0.95)
     tried = max(_TRIED * count, _FEWEST_TRIED) if sampling.temperature else 1
     generator = torch.Generator().manual_seed(seed)
-    drawn = model.sample(chart, style, tried, sampling, generator)
+    drawn = model.sample(chart, style, tried, sampling, generator, max_copy_bars)
     found = list({melody.tobytes(): melody for melody in drawn}.values())
     costs = model.costs([chart] * len(found), found, style)
     judged = [
         _judged(model, chart, style, melody, -float(cost.sum(axis=1).mean()))
         for melody, cost in zip(found, costs, strict=True)
     ]
-    judged.sort(key=lambda one: (one.shared_bars > max_copy_bars, one.oddness, -one.likelihood))
+    judged.sort(key=lambda one: (one.oddness, -one.likelihood))
     ranked = []
     for rank, one in enumerate(judged[:count], start=1):
         score = to_score(chart, one.melody, style, tempo_bpm, title)
