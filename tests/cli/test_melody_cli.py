@@ -115,5 +115,20 @@ def test_a_model_of_ones_own_writes(tmp_path: Path) -> None:
         library=library,
     )  # fmt: skip
     assert told["style"] == "own"
+    for start in ("shipped", "my-melodies"):
+        learned = answer(
+            "train", "score", "--preset", "melody", "--from", start, "--space", f"from-{start}",
+            "--minutes", "0.02", "--device", "cpu", library=library,
+        )  # fmt: skip
+        assert learned["space"] == f"from-{start}"
+        told = answer(
+            "melody", "C | F", "--model", f"from-{start}", "-n", "1", "-o", tmp_path / "new.mid",
+            library=library,
+        )  # fmt: skip
+        assert told["style"] == "own"
+    again = segue("train", "score", "--preset", "melody", "--from", "nobody", library=library)
+    assert "no model 'nobody' of melodies; there are: melody, from-my-melodies" in again.stderr
+    again = segue("train", "score", "--preset", "note-lstm", "--from", "shipped", library=library)
+    assert "--from belongs to --preset transformer and --preset melody" in again.stderr
     again = segue("train", "score", "--preset", "melody", "--encoder", "lstm", library=library)
     assert "belong to --preset roll-vae" in again.stderr

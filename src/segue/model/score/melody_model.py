@@ -54,6 +54,14 @@ class Taught:
     starts: NDArray[np.int64]
     runs: Hashes
 
+    def joined(self, other: "Taught") -> "Taught":
+        """Return the melodies of both."""
+        return Taught(
+            (*self.names, *other.names),
+            np.concatenate([self.starts, other.starts + len(self.runs)]),
+            np.concatenate([self.runs, other.runs]),
+        )
+
 
 class MelodyModel:
     """Writes melodies for chords.
