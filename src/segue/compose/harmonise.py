@@ -46,11 +46,14 @@ class FourVoices:
     nats : float
         What a voice of a frame costs the network in the mean; less is likelier.
     led : VoiceLeading
+    pitches : ndarray, shape (frames, 4), int64
+        What the voices sing in each sixteenth; -1 for silence.
     """
 
     score: Score
     nats: float
     led: VoiceLeading
+    pitches: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +140,7 @@ def four_voices(
         pitches = np.where(pitches > 0, pitches + LOWEST - 1, -1)
         parts = parts_of(frames, pitches[:, 1:], melody)
         made = replace(score, parts=parts, chords=())  # what was written above it holds no more
-        found.append(FourVoices(made, sung.nats, voice_leading(pitches)))
+        found.append(FourVoices(made, sung.nats, voice_leading(pitches), pitches))
     return sorted(found, key=lambda one: one.nats)
 
 
