@@ -103,6 +103,9 @@ class Score:
     composer : str
     genre : str
         What kind of music the file says it is: "jig", of an ABC tune.
+    chords : tuple of (int, str)
+        From which tick on a chord holds, and its symbol as it is written above the notes, "Am7";
+        by tick. What somebody wrote down: none where nobody did.
     """
 
     title: str
@@ -113,6 +116,7 @@ class Score:
     keys: NDArray[np.int32]
     composer: str = ""
     genre: str = ""
+    chords: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

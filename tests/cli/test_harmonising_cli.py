@@ -33,6 +33,8 @@ def test_a_melody_gets_chords_and_stays_as_it_is(joy: Score, tmp_path: Path) -> 
     assert told["style"] == "chords"
     first, second = told["made"]
     assert first["key"] == "C major"
+    assert first["statistics"]["scale_consistency"] == 1
+    assert first["statistics"]["empty_bar_rate"] == 0
     assert first["likelihood"] >= second["likelihood"]
     assert first["chords"][0]["bar"] == 1
     assert {chord["name"] for chord in first["chords"]} & {"C", "G", "Am", "F"}
@@ -71,6 +73,10 @@ def test_a_melody_gets_three_voices_and_a_report(joy: Score, tmp_path: Path) -> 
     told = json.loads(report.read_text(encoding="utf-8"))
     assert told["seed"] == 3
     assert told["made"][0]["voice_leading"]["parallels"] == 0
+    assert {"segue", "torch"} <= set(told)
+    assert told["made"][0]["statistics"]["notes_per_bar"] > 4
+    shared = told["made"][0]["longest_passage_shared"]
+    assert (shared["notes"] > 0) == bool(shared["voice"]) == bool(shared["chorale"])
     again = answer(*arguments, library=tmp_path / "none")
     assert again["made"] == told["made"]
 

@@ -59,7 +59,23 @@ def test_the_chords_of_a_file_are_found(tmp_path: Path) -> None:
     target = tmp_path / "new.mid"
     told = answer("melody", file, "-o", target, "-n", "1", library=tmp_path / "none")
     assert told["bars"] == 8
+    assert told["chords_from"] == "found"
     assert target.exists()
+
+
+def test_the_chords_above_a_tune_are_used_and_written_again(tmp_path: Path) -> None:
+    tune = tmp_path / "reel.abc"
+    music = 'c|"Am"e2 e2|"G7/b"d2 "Dal segno"d2|"C"c2 "Em"B2|"Am"A4|]'
+    tune.write_text(f"X:1\nT:A Reel\nM:4/4\nL:1/4\nK:Am\n{music}\n")
+    target, none = tmp_path / "new.abc", tmp_path / "none"
+    done = segue("melody", tune, "-o", target, "-n", "1", library=none)
+    assert done.returncode == 0, done.stderr
+    assert "symbols that stand above its notes; 4 bars of 4/4" in done.stdout
+    bars = [["Am"], ["G7/B"], ["C", "Em"], ["Am"]]
+    for file in (tune, target):
+        told = answer("melody", file, "-o", tmp_path / "b.musicxml", "-n", "1", library=none)
+        assert (told["chords_from"], told["chords_by_bar"]) == ("written", bars)
+    assert "<harmony>" in (tmp_path / "b.musicxml").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -99,5 +115,20 @@ def test_a_model_of_ones_own_writes(tmp_path: Path) -> None:
         library=library,
     )  # fmt: skip
     assert told["style"] == "own"
+    for start in ("shipped", "my-melodies"):
+        learned = answer(
+            "train", "score", "--preset", "melody", "--from", start, "--space", f"from-{start}",
+            "--minutes", "0.02", "--device", "cpu", library=library,
+        )  # fmt: skip
+        assert learned["space"] == f"from-{start}"
+        told = answer(
+            "melody", "C | F", "--model", f"from-{start}", "-n", "1", "-o", tmp_path / "new.mid",
+            library=library,
+        )  # fmt: skip
+        assert told["style"] == "own"
+    again = segue("train", "score", "--preset", "melody", "--from", "nobody", library=library)
+    assert "no model 'nobody' of melodies; there are: melody, from-my-melodies" in again.stderr
+    again = segue("train", "score", "--preset", "note-lstm", "--from", "shipped", library=library)
+    assert "--from belongs to --preset transformer and --preset melody" in again.stderr
     again = segue("train", "score", "--preset", "melody", "--encoder", "lstm", library=library)
     assert "belong to --preset roll-vae" in again.stderr

@@ -26,6 +26,19 @@ def test_bars_take_the_place_of_others(seed: int, first: int, count: int, ticks:
     assert sounding(found[last:]) == sounding(before[last:])
 
 
+def test_chord_symbols_stay_but_above_what_is_new() -> None:
+    score = in_ticks(little_score(0), 10)
+    at = bars(score).at.tolist()
+    score = replace(score, chords=tuple((at[bar], name) for bar, name in enumerate("CDEFGABC")))
+    other = bars_on_grid(little_score(1))
+    found = put_in(score, other[2:4], 2, 4)
+    by = found.ticks_per_quarter // 10
+    assert found.chords == tuple(
+        (at[bar] * by, name) for bar, name in enumerate("CDEFGABC") if bar not in (2, 3)
+    )
+    assert len(put_in(score, other[:2], 8, 8).chords) == 8
+
+
 def in_ticks(score: Score, ticks: int) -> Score:
     parts = []
     for part in score.parts:

@@ -211,6 +211,23 @@ def test_a_prompt_is_needed_to_work_on(composer: Composer) -> None:
         wishes(max_copy=0)
 
 
+@pytest.mark.parametrize(
+    ("metre", "told"),
+    [
+        ("9/4", "write 9/4 as 3 bars of 3/4"),
+        ("12/4", "write 12/4 as 2 bars of 6/4"),
+        ("15/8", "write 15/8 as 5 bars of 3/8"),
+        ("10/4", "write 10/4 as 2 bars of 5/4"),
+        ("13/8", "write 13/8 as a bar of 7/8 and one of 6/8"),
+        ("4/32", "go up to 4/2, 8/4, 12/8 and 12/16"),
+        ("waltz", "write it as 4/4, 3/4, 6/8 …"),
+    ],
+)
+def test_a_metre_never_learned_is_to_be_written_in_shorter_bars(metre: str, told: str) -> None:
+    with pytest.raises(BadArgument, match=f"no metre '{metre}'.*{told}$"):
+        metre_named(metre)
+
+
 def test_names_of_keys_metres_and_tempos() -> None:
     assert [key_named(name) for name in ("C", "Dm", "F# minor", "Bb", "Eb major", "b")] == [
         *(0, 5, 13, 20, 6, 22)

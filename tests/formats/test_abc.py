@@ -138,6 +138,24 @@ def test_one_broken_tune_among_fifty_costs_one(tmp_path: Path) -> None:
     assert (score.title, score.composer, score.genre) == ("Tune 50", "Anon", "jig")
 
 
+def test_chord_symbols_hold_from_the_note_behind_them(read: Read) -> None:
+    music = 'G|:"Am/c"c>"D7"d "^slowly""Fine"e|"G(Em)"[GB]2 "Bb;F"z:|"n.c."[I:x]c3|'
+    score = read("a.abc", HEAD.format("C") + music)
+    placed = [(tick / 480, name) for tick, name in score.chords]
+    again = [(3, "Am/C"), (4.5, "D7"), (6, "G"), (8, "Bb")]
+    assert placed == [*again, *((at + 6, name) for at, name in again), (15, "N.C.")]
+
+
+@pytest.mark.parametrize(
+    ("quoted", "symbol"),
+    [("F#m7b5", "F#m7b5"), ("D/f+", "D/F#"), ("Cm(maj7)", "Cm(maj7)"), ("D.C.", ""),
+     ("Bbmaj7/d", "Bbmaj7/D"), ("_Am", ""), ("verse", ""), ("E", "E"), ("Dal segno", "")],
+)  # fmt: skip
+def test_what_is_quoted_is_a_chord_or_words(read: Read, quoted: str, symbol: str) -> None:
+    score = read("a.abc", HEAD.format("C") + f'"{quoted}"c3|')
+    assert [name for _, name in score.chords] == ([symbol] if symbol else [])
+
+
 def test_abc_in_latin_1_and_with_comments_within(read: Read) -> None:
     text = HEAD.format("C").replace("Try", "Über Stock & Stein") + "% first\nCDE|\n%%sep\nF3|\n"
     score = read("a.abc", text.encode("latin-1"))

@@ -51,6 +51,30 @@ def test_music_xml_is_read_with_all_that_it_tells(read: Read) -> None:
     assert score.keys.tolist() == [[0, -1, 0]]
 
 
+def harmony(step: str, kind: str, more: str = "", text: str = "") -> str:
+    told = f'<kind text="{text}">{kind}</kind>'
+    return f"<harmony><root><root-step>{step}</root-step></root>{told}{more}</harmony>"
+
+
+def test_music_xml_tells_the_chords_above_its_notes(read: Read) -> None:
+    degree = (
+        "<degree><degree-value>{}</degree-value><degree-alter>{}</degree-alter>"
+        "<degree-type>{}</degree-type></degree>"
+    )
+    bass = "<bass><bass-step>E</bass-step><bass-alter>-1</bass-alter></bass>"
+    first = harmony("A", "minor-seventh") + note("C", 4, 1)
+    later = "<offset>2</offset>"  # a quarter
+    second = harmony("C", "dominant", degree.format(9, -1, "add") + later) + note("D", 4, 2)
+    third = harmony("F", "other", text="7alt") + note("C", 4, 1) + harmony("G", "major", bass)
+    fourth = note("C", 4, 1) + harmony("C", "none") + note("C", 4, 1)
+    unknown = harmony("C", "other") + harmony("X", "major")
+    score = read("a.musicxml", music_xml(first + second, third + fourth, unknown + BAR))
+    assert [(tick / 480, name) for tick, name in score.chords] == [
+        (0, "Am7"), (2, "C7addb9"), (3, "F7alt"), (4, "G/Eb"), (5, "N.C."),
+    ]  # fmt: skip
+    assert len(melody(score)) == 8
+
+
 def test_music_xml_joins_ties_and_leaves_grace_notes_out(read: Read) -> None:
     grace = "<note><grace/><pitch><step>B</step><octave>4</octave></pitch></note>"
     first = note("C", 4, 1) + grace + note("D", 4, 2, tie="start")

@@ -4,6 +4,7 @@ import io
 import re
 import zipfile
 from collections import defaultdict
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,26 @@ def parts(draw: st.DrawFn) -> Part:
 
 
 @st.composite
+def chords(draw: st.DrawFn) -> tuple[tuple[int, str], ...]:
+    """Draw chord symbols on the grid, each another one than the one before."""
+    names = ("C", "F#m7b5", "Bb/D", "N.C.", "G7", "A-7", "Ebmaj7", "C6/9", "Dadd9/F#", "E7#9")
+    found: list[tuple[int, str]] = []
+    at = 0
+    for _ in range(draw(st.integers(0, 6))):
+        at += draw(st.integers(0 if not found else 1, 30))
+        name = draw(st.sampled_from(names))
+        if not found or found[-1][1] != name:
+            found.append((at, name))
+    return tuple(found)
+
+
+def chord_rows(score: Score) -> list[tuple[float, str]]:
+    """Return the chords up to the last note's beginning, in quarters."""
+    rows = [(tick / score.ticks_per_quarter, name) for tick, name in score.chords]
+    return [row for row in rows if row[0] <= length_of(score)]
+
+
+@st.composite
 def scores(draw: st.DrawFn) -> Score:
     at, metres = 0, []
     for number, (beats, unit) in draw(
@@ -72,6 +93,7 @@ def scores(draw: st.DrawFn) -> Score:
         np.array(metres, np.int32),
         np.array([[0, draw(st.integers(-7, 7)), draw(st.integers(0, 1))]], np.int32),
         draw(st.sampled_from(["", "Clara Schumann"])),
+        chords=draw(chords()),
     )
 
 
@@ -114,6 +136,7 @@ def test_music_xml_comes_back_as_it_was(score: Score) -> None:
     assert bar_lines(found, length_of(score)) == bar_lines(score, length_of(score))
     assert tempo_rows(found) == tempo_rows(score)
     assert found.keys.tolist() == score.keys.tolist()
+    assert chord_rows(found) == chord_rows(score)
 
 
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
@@ -127,6 +150,7 @@ def test_abc_comes_back_as_it_was_but_for_loudness(score: Score) -> None:
         assert rows(found, read, 0, 1, 2) == rows(score, part, 0, 1, 2)
     assert bar_lines(found, length_of(score)) == bar_lines(score, length_of(score))
     assert found.keys.tolist() == score.keys.tolist()
+    assert chord_rows(found) == chord_rows(score)
 
 
 def test_an_overlay_says_again_what_was_signed_before_it() -> None:
@@ -150,6 +174,8 @@ def by_music21(stream: Any) -> list[list[list[Any]]]:
         part = found[str(staff.id).partition("-Staff")[0] if is_one_of_two else f"#{number}"]
         held: list[list[Any]] = []
         for one in staff.flatten().notes:
+            if "ChordSymbol" in one.classes:
+                continue
             on = Fraction(one.offset).limit_denominator(96)
             end = on + Fraction(one.quarterLength).limit_denominator(96)
             for note in getattr(one, "notes", (one,)):
@@ -253,6 +279,22 @@ def test_abc_is_written_as_musicians_would(
     notes: list[tuple[float, float, int]], told: str
 ) -> None:
     assert write_abc(score_of(part_of(*notes))).splitlines()[-1] == told
+
+
+def test_chords_stand_above_the_notes_they_begin_with() -> None:
+    score = replace(
+        score_of(part_of((0, 2, 60), (2, 2, 62), (4, 4, 64))),
+        chords=((0, "C"), (2 * 24, "G7"), (4 * 24, "Am"), (6 * 24, "F/A")),
+    )
+    last = write_abc(score).splitlines()[-1]
+    assert last == '"C"C4 "G7"D4 | E8 & "Am"x4"F/A"x4 |]'
+    told = write_music_xml(score).decode()
+    assert '<kind text="7">dominant</kind>' in told
+    assert "<bass><bass-step>A</bass-step></bass>" in told
+    from music21 import converter, harmony
+
+    read = converter.parse(told, format="musicxml").recurse().getElementsByClass(harmony.Harmony)
+    assert [chord.figure for chord in read] == ["C", "G7", "Am", "F/A"]
 
 
 def test_notes_are_spelled_by_their_key() -> None:

@@ -27,6 +27,7 @@ from segue.model.score.chord_paths import (
     save_tables,
 )
 from segue.model.score.four_voices import Choir, Given, allowed, going_with, sing
+from segue.model.score.known_chorales import KnownChorales, VoicePassage, voice_notes
 from segue.model.score.sampling import Sampling
 from segue.model.score.transformer import StackConfig
 from segue.represent.score.chord_slots import Slots, slots_of
@@ -237,3 +238,26 @@ def test_tables_come_back_and_others_are_refused(tables: ChordTables, tmp_path: 
 def test_songs_in_one_mode_are_not_enough() -> None:
     with pytest.raises(BadArgument, match="no song in minor"):
         count([song(0, 0)], 1.0)
+
+
+def test_a_voice_that_is_known_is_found_in_another_key(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    chorales = [np.repeat(rng.integers(40, 80, (20, 4)), 4, axis=0) for _ in range(3)]
+    known = KnownChorales.of(["one", "two", "three"], chorales)
+    known.save(tmp_path / "known")
+    known = KnownChorales.load(tmp_path / "known")
+    other = np.repeat(rng.integers(40, 80, (20, 4)), 4, axis=0)
+    assert known.longest(other) == VoicePassage(0)
+    other[20:60, 2] = chorales[1][20:60, 2] + 5
+    found = known.longest(other)
+    assert (found.voice, found.chorale) == ("Tenor", "two")
+    assert found.notes >= 9
+    other[20:60, 2] = chorales[1][20:60, 1] + 5  # what another voice sings is no voice's own
+    assert known.longest(other).notes == 0
+
+
+def test_what_the_shipped_network_learned_from_is_known() -> None:
+    known = KnownChorales.load()
+    assert len(known.names) == 229
+    assert all(len(starts) == 229 for starts in known.starts)
+    assert voice_notes(np.array([60, 60, 62, -1, 62])).tolist() == [[60, 0], [62, 2], [62, 4]]

@@ -5,16 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from melody_models import model, network, sheet
 from segue.errors import BadArgument, BadCheckpoint
+from segue.measure.hashed_copying import longest_hashed_passage
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
-from segue.model.score.melody import MelodyConfig
+from segue.model.score.melody import SYMBOLS, MelodyConfig, MelodyNetwork
 from segue.model.score.melody_model import KIND, MOST_REPEATED, MelodyModel
 from segue.model.score.sampling import Sampling
 from segue.model.score.transformer import Cache, StackConfig
 from segue.represent.score.chord_charts import parse_chart
-from segue.represent.score.lead_sheet import CHORD, LOWEST, read_chords, told
+from segue.represent.score.lead_sheet import CHORD, LONGEST, LOWEST, read_chords, told
+from segue.represent.score.melody_figures import onsets
+from segue.train.melody_told import melody_model
 
 CHART = parse_chart("Dm7 G7 | Cmaj7 | N.C. | F/A G | C")
 
@@ -95,6 +99,29 @@ def test_melodies_fill_their_chart_and_keep_the_rules() -> None:
             assert silence <= CHART.bar_steps
             assert not symbol or repeated <= MOST_REPEATED
     assert len({melody.tobytes() for melody in written}) == 6
+
+
+@pytest.mark.parametrize(("most", "notes"), [(1, 0), (2, 9), (100, 64)])
+def test_what_is_known_by_heart_is_copied_no_longer_than_may_be(most: int, notes: int) -> None:
+    known = sheet(0)  # four quarters to the bar, 16 bars
+    found = melody_model(network(), [known, sheet(1, "pop")], [], {})
+    found.usual["folk"]["pitch"] = (48, 95)
+    by_heart = iter(known.melody[:, 0].tolist())
+
+    class ByHeart(MelodyNetwork):
+        def symbols(self, _: Tensor, told: Tensor) -> Tensor:
+            return 99 * torch.eye(SYMBOLS)[next(by_heart)].expand(*told.shape[:2], -1)
+
+        def lengths(self, _: Tensor, __: Tensor, symbol: Tensor) -> Tensor:
+            return 99 * torch.eye(LONGEST)[torch.full(symbol.shape, 3)]
+
+    found.network = ByHeart(found.network.config).eval()
+    greedy = Sampling(temperature=0)
+    (melody,) = found.sample(known.chart, "folk", 1, greedy, torch.Generator(), most)
+    onset, symbol = onsets(melody)
+    taught = found.taught
+    shared = longest_hashed_passage(np.column_stack([symbol, onset]), taught.runs, taught.starts)
+    assert shared.notes == notes
 
 
 def test_a_melody_longer_than_the_context_goes_on() -> None:

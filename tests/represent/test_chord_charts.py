@@ -1,5 +1,7 @@
 """Progressions: bars, repeats, degrees, and where a mistake is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from segue.represent.score.chord_charts import (
     parse_chart,
     parse_key,
     parse_romans,
+    written_chart_of,
 )
 from segue.represent.score.lead_sheet import NO_ROOT, Chart
 
@@ -130,3 +133,27 @@ def test_the_chords_of_a_score_are_found() -> None:
     score = Score("", 480, (part,), np.empty((0, 2)), np.empty((0, 3), np.int32),
                   np.empty((0, 3), np.int32))  # fmt: skip
     assert placed(chart_of(score)) == [(0, "C"), (16, "F"), (32, "G"), (48, "C")]
+
+
+def test_the_chords_above_a_score_are_taken_from_the_first_full_bar_on() -> None:
+    notes = np.array([(at * 480, 480, 60, 80) for at in range(3, 17)], np.int32)
+    above = ((1920, "Am"), (3120, "Fine"), (3360, "D7/F#"), (5760, "G"), (6720, "Bad"))
+    score = Score("", 480, (Part("", 0, False, notes),), np.empty((0, 2)),
+                  np.empty((0, 3), np.int32), np.empty((0, 3), np.int32), chords=above)  # fmt: skip
+    chart, unknown = written_chart_of(score)
+    assert chart
+    assert chart.bars == 4
+    assert placed(chart) == [(0, "Am"), (12, "D7/F#"), (32, "G")]
+    assert unknown == ("Fine", "Bad")
+
+
+def test_a_chord_holds_over_bars_of_another_metre() -> None:
+    notes = np.array([(at * 480, 480, 60, 80) for at in range(10)], np.int32)
+    metres = np.array([(0, 4, 4), (1920, 2, 4), (2880, 4, 4)], np.int32)
+    above = ((960, "C"), (2160, "F"))
+    score = Score("", 480, (Part("", 0, False, notes),), np.empty((0, 2)), metres,
+                  np.empty((0, 3), np.int32), chords=above)  # fmt: skip
+    chart, _ = written_chart_of(score)
+    assert chart
+    assert placed(chart) == [(0, "N.C."), (8, "C"), (16, "F")]
+    assert written_chart_of(replace(score, chords=()))[0] is None

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from melody_models import network, sheet
+from melody_models import model, network, sheet
 from segue.errors import BadArgument, TrainingFailed
+from segue.measure.hashed_copying import longest_hashed_passage
 from segue.model.score.melody_model import MODEL, MelodyModel
 from segue.model.score.sampling import Sampling
 from segue.represent.score.chord_charts import parse_chart
 from segue.represent.score.lead_sheet import CHORD, ROOT
-from segue.represent.score.melody_figures import chord_tone_share
+from segue.represent.score.melody_figures import chord_tone_share, onsets
 from segue.train.loop import Progress
 from segue.train.melody import MelodyTraining, Windows, train_melody
 from segue.train.own_melodies import STYLE, train_own
@@ -54,16 +55,40 @@ def test_all_windows_hold_each_event_once() -> None:
 
 def test_a_library_s_own_melodies_make_a_model(tmp_path: Path) -> None:
     own = [sheet(seed, STYLE) for seed in range(6)]
-    model, _ = train_own(
+    found, _ = train_own(
         MelodyTraining(context=16, batch=4, epochs=1, steps_per_epoch=2, device="cpu"),
         own, tmp_path,
     )  # fmt: skip
-    assert model.about["melodies"] == 5
+    assert found.about["melodies"] == 5
     again = MelodyModel.load(tmp_path / MODEL)
     assert again.styles == (STYLE,)
     chart = parse_chart("C | F | G | C")
     (melody,) = again.sample(chart, STYLE, 1, Sampling(), torch.Generator().manual_seed(0))
     assert 0 <= chord_tone_share(chart, melody) <= 1
+
+
+def test_one_goes_on_from_a_model_and_knows_what_it_knew(tmp_path: Path) -> None:
+    start = model(context=16)
+    start.save(tmp_path / "start")
+    start = MelodyModel.load(tmp_path / "start")
+    own = [sheet(seed, STYLE) for seed in range(6)]
+    training = MelodyTraining(
+        context=99, batch=4, epochs=1, steps_per_epoch=2, learning_rate=1e-9, device="cpu"
+    )
+    found, _ = train_own(training, own, tmp_path, start=start)
+    assert found.styles == (STYLE,)
+    assert found.network.config.stack == start.network.config.stack
+    learned, taught = found.network.state_dict(), start.network.state_dict()
+    torch.testing.assert_close(learned["pitch.weight"], taught["pitch.weight"])
+    torch.testing.assert_close(learned["style.weight"][0], taught["style.weight"].mean(dim=0))
+    assert found.about["start"] == start.fingerprint
+    again = MelodyModel.load(tmp_path / MODEL).taught
+    assert again.names[-len(start.taught.names) :] == start.taught.names
+    assert len(again.names) == 5 + len(start.taught.names)
+    known = sheet(0)
+    onset, symbol = onsets(known.melody)
+    notes = np.column_stack([symbol, onset])
+    assert longest_hashed_passage(notes, again.runs, again.starts).notes == len(notes)
 
 
 def test_versions_stay_on_one_side() -> None:

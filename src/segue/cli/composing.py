@@ -39,7 +39,10 @@ def compose(
     ] = None,
     key: Annotated[str | None, typer.Option(help="C, Dm, F# minor …")] = None,
     tempo: Annotated[float | None, typer.Option(help="Quarters a minute, 30 to 300.")] = None,
-    metre: Annotated[str | None, typer.Option(help="3/4, 6/8 …")] = None,
+    metre: Annotated[
+        str | None,
+        typer.Option(help="3/4, 6/8 …, up to 8/4 and 12/8; longer ones as shorter bars."),
+    ] = None,
     infill: Annotated[
         str | None, typer.Option(help="Write these bars anew, as 5-8, with the others in view.")
     ] = None,

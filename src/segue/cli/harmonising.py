@@ -50,7 +50,11 @@ def harmonise(
     png: Annotated[bool, typer.Option("--png", help="Draw the piano roll of each, too.")] = False,
     wav: Annotated[bool, typer.Option("--wav", help="Play each into a sound file, too.")] = False,
     report: Annotated[
-        Path | None, typer.Option(help="A JSON file: what was made, how, and by what again.")
+        Path | None,
+        typer.Option(
+            help="A JSON file: statistics, what voices share with chorales learned from, how it "
+            "was made, and by what again."
+        ),
     ] = None,
     library: LibraryOption = None,
     json: JsonOption = False,
@@ -74,7 +78,8 @@ def harmonise(
     made = {"style": style, "seed": seed, "temperature": heat}
     if style == "chorale":
         made["top_p"] = top_p
-    fields = made | {"made": [_fields(one, own) for one, own in zip(found, files, strict=True)]}
+    told = [_fields(one, own) for one, own in zip(found, files, strict=True)]
+    fields = made | {"made": told}
     if report:
         _report(report, fields)
     if json:
@@ -84,6 +89,8 @@ def harmonise(
         _print(one)
         for file in own:
             say(f"wrote {shown(file)}")
+    for one_told in told:
+        _say_shared(one_told)
     if len(found) < n:
         say(f"no more than {len(found)} different ones found; a higher --temperature dares more")
 
@@ -143,18 +150,48 @@ def _fields(one: "Chorded | FourVoices", files: "Sequence[Path]") -> dict[str, A
     if isinstance(one, Chorded):
         fields |= {"key": one.key, "likelihood": one.likelihood}
     else:
+        from segue.model.score.known_chorales import KnownChorales
+
+        shared = KnownChorales.load().longest(one.pitches)
         fields |= {"nats": one.nats, "voice_leading": asdict(one.led)}
+        fields["longest_passage_shared"] = asdict(shared)
+    fields["statistics"] = _statistics(one.score)
     return fields | {"chords": [{"bar": each.bar + 1, "name": each.name} for each in _chords(one)]}
 
 
+def _say_shared(made: dict[str, Any]) -> None:
+    """Tell the longest passage that a voice shares with chorales learned from."""
+    shared = made.get("longest_passage_shared")
+    if shared and shared["notes"]:
+        say(
+            f"{made['files'][0]}: longest passage shared with music learned from: "
+            f"{shared['notes']} notes of the {shared['voice'].lower()}, with {shared['chorale']}"
+        )
+
+
+def _statistics(score: "Score") -> dict[str, float | None] | None:
+    """Measure what was made; None in a metre that the grid of these measures does not have."""
+    from segue.compose.making import statistics
+    from segue.errors import BadArgument
+    from segue.represent.score.grid import bars_on_grid
+
+    try:
+        bars = bars_on_grid(score)
+    except BadArgument:
+        return None
+    return statistics(bars)
+
+
 def _report(target: Path, fields: dict[str, Any]) -> None:
+    from importlib.metadata import version
     from json import dumps
 
     from segue import __version__
     from segue.formats.whole import replacing
 
     with replacing(target) as partial:
-        text = dumps({"segue": __version__, **fields}, ensure_ascii=False, indent=2)
+        versions = {"segue": __version__, "torch": version("torch")}
+        text = dumps(versions | fields, ensure_ascii=False, indent=2)
         partial.write_text(text + "\n", encoding="utf-8")
 
 

@@ -1,8 +1,9 @@
 """The command that writes a melody for chords."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from segue.represent.score.lead_sheet import Chart
 
 _LONGEST_TITLE: Final = 60
+_UNKNOWN_SHOWN: Final = 5
+#: Where the chords are from: the command line, symbols in a score, or what sounds in it.
+ChordSource = Literal["given", "written", "found"]
 
 
 @app.command()
@@ -25,8 +29,8 @@ def melody(
     chords: Annotated[
         str | None,
         typer.Argument(
-            help='Chord symbols, bars divided by |: "Dm7 G7 | Cmaj7"; or a score (MIDI, '
-            "MusicXML, ABC, kern), whose chords are found."
+            help='Chord symbols, bars divided by |: "Dm7 G7 | Cmaj7"; or a score: the chord '
+            "symbols above its notes (ABC, MusicXML), or, where it has none, those that are found."
         ),
     ] = None,
     output: Annotated[
@@ -58,7 +62,10 @@ def melody(
         float, typer.Option(help="Of those at least so likely, beside the likeliest.")
     ] = 0.0,
     max_copy: Annotated[
-        float, typer.Option(min=0.0, help="Bars of a known melody that may come back.")
+        float,
+        typer.Option(
+            min=0.0, help="Bars of a melody learned from that may come back, in whatever key."
+        ),
     ] = 4.0,
     seed: SeedOption = 0,
     model: Annotated[
@@ -76,8 +83,11 @@ def melody(
 
     More are written than asked for; the best are those most like real melodies in how many notes
     they have, by what steps they go, how they lie on the chords; none is silent for more than a
-    bar. Notes on strong beats are accented. "%" repeats a bar, |: :| a passage, "/" holds a
-    chord for a beat, N.C. is no chord; without | every chord is a bar.
+    bar, and none goes along with a melody learned from for longer than --max-copy. Notes on strong
+    beats are accented. "%" repeats a bar, |: :| a passage, "/" holds a chord for a beat, N.C. is no
+    chord; without | every chord is a bar. Of a score with chord symbols those are taken, else its
+    chords are found by what sounds; which of the two is said. What is written as MusicXML or ABC
+    has the chords as symbols, too.
 
     Example: segue melody "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7 | C6" --style pop -o tune.mid
     """
@@ -85,11 +95,12 @@ def melody(
     if report:
         check_target(report, (".json",))
     with open_library(library, needed=False) as lib:
-        chart, score = _chart(lib.scores.read, chords, roman, key, metre)
+        meant = _meant(lib.scores.read, chords, roman, key, metre)
         from segue.model.score.sampling import Sampling  # brings in torch: a slip is told before
 
         sampling = Sampling(temperature, top_k, top_p, min_p)
         found = lib.learning.melody_model(model)
+    chart, score = meant.chart, meant.score
     if score is not None and tempo is None:
         from segue.represent.score.timing import main_tempo_bpm
 
@@ -111,9 +122,11 @@ def melody(
     files = [_write(one, chart, output, png=png, wav=wav) for one in written]
     asked = {
         "chords": chords if chords is not None else roman,
+        "chords_from": meant.source,
+        "chords_left_out": list(meant.unknown),
         "key": key,
         "bars": chart.bars,
-        "metre": f"{chart.metre[0]}/{chart.metre[1]}",
+        "metre": _named(chart.metre),
         "style": style or found.styles[0],
         "tempo_bpm": float(written[0].score.tempos[0, 1]),
         "temperature": temperature,
@@ -129,15 +142,31 @@ def melody(
     if json:
         print_json("melody", fields)
     else:
-        _print(written, files, max_copy)
+        if score is not None:
+            _say_source(meant)
+        _print(written, files)
 
 
-def _chart(
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """The chords to write on, where they are from, and what was no chord there."""
+
+    chart: "Chart"
+    source: ChordSource = "given"
+    score: "Score | None" = None
+    unknown: tuple[str, ...] = ()
+
+
+def _meant(
     read: Any, chords: str | None, roman: str | None, key: str | None, metre: str | None
-) -> "tuple[Chart, Score | None]":
-    """Return the chart that is meant, and the score that it was found in."""
+) -> _Meant:
     from segue.formats.kinds import kind_of
-    from segue.represent.score.chord_charts import chart_of, parse_chart, parse_romans
+    from segue.represent.score.chord_charts import (
+        chart_of,
+        parse_chart,
+        parse_romans,
+        written_chart_of,
+    )
 
     if (chords is None) == (roman is None):
         raise BadArgument('name chords ("Dm7 G7 | Cmaj7"), or a score, or --roman with --key')
@@ -145,7 +174,7 @@ def _chart(
         raise BadArgument('--roman and --key belong together: --roman "ii V I" --key C')
     beats = _metre(metre)
     if roman is not None and key is not None:
-        return parse_romans(roman, key, beats or (4, 4)), None
+        return _Meant(parse_romans(roman, key, beats or (4, 4)))
     text = chords or ""
     path = Path(text).expanduser()
     if "|" not in text and kind_of(path) == "score":
@@ -156,8 +185,27 @@ def _chart(
         if beats:
             raise BadArgument("a score has its own metre; leave --metre out")
         score = read(path)
-        return chart_of(score), score
-    return parse_chart(text, beats or (4, 4)), None
+        chart, unknown = written_chart_of(score)
+        if chart is None:
+            return _Meant(chart_of(score), "found", score, unknown)
+        return _Meant(chart, "written", score, unknown)
+    return _Meant(parse_chart(text, beats or (4, 4)))
+
+
+def _say_source(meant: _Meant) -> None:
+    """Say where the chords of a score are from."""
+    bars = f"{meant.chart.bars} bars of {_named(meant.chart.metre)}"
+    if meant.source == "written":
+        say(f"chords: the symbols that stand above its notes; {bars}")
+    else:
+        say(f"chords: found by what sounds, since no symbol stands above its notes; {bars}")
+    if meant.unknown:
+        more = ", …" if len(meant.unknown) > _UNKNOWN_SHOWN else ""
+        say(f"no chord symbols, left out: {', '.join(meant.unknown[:_UNKNOWN_SHOWN])}{more}")
+
+
+def _named(metre: tuple[int, int]) -> str:
+    return f"{metre[0]}/{metre[1]}"
 
 
 def _metre(text: str | None) -> tuple[int, int] | None:
@@ -241,7 +289,7 @@ def _write_report(report: Path, fields: dict[str, Any]) -> None:
         partial.write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", "utf-8")
 
 
-def _print(written: "list[WrittenMelody]", files: list[list[Path]], max_copy: float) -> None:
+def _print(written: "list[WrittenMelody]", files: list[list[Path]]) -> None:
     print_table(
         "melodies, best first",
         (
@@ -265,11 +313,6 @@ def _print(written: "list[WrittenMelody]", files: list[list[Path]], max_copy: fl
     for some in files:
         for file in some:
             say(f"wrote {shown(file)}")
-    if any(one.shared_bars > max_copy for one in written):
-        say(
-            f"what lies last shares more than {max_copy:g} bars with a melody learned from; "
-            "try another --seed or a higher --temperature"
-        )
 
 
 def _share(value: float) -> str:

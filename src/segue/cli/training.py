@@ -134,7 +134,9 @@ def train_score(
     ] = None,
     start: Annotated[
         str,
-        typer.Option("--from", help="transformer: go on from the shipped one, or one of yours."),
+        typer.Option(
+            "--from", help="transformer, melody: go on from 'shipped', or one of yours, by name."
+        ),
     ] = "",
     epochs: Epochs = None,
     minutes: Minutes = None,
@@ -153,25 +155,27 @@ def train_score(
     as you like and go on with --resume: the result is the same. The space can then be asked
     with --space, and `segue sample`, `blend` and `reconstruct` take it, too. With --preset
     note-lstm it learns from all scores as sequences of notes, chords and durations; with --preset
-    transformer to compose like them (--from shipped is much sooner worth hearing); with --preset
-    melody from the melodies of all scores over the chords that are found in them.
+    transformer to compose like them; with --preset melody from the melodies of all scores over the
+    chords that are found in them. Both are much sooner worth hearing with --from shipped.
 
-    Example: segue train score --minutes 20
+    Example: segue train score --preset melody --from shipped --minutes 20
     """
     if preset != "roll-vae" and (encoder != "default" or convolutions != 2 or beta is not None):
         raise BadArgument("--encoder, --convolutions and --beta belong to --preset roll-vae")
-    if start and preset != "transformer":
-        raise BadArgument("--from belongs to --preset transformer")
+    if start and preset not in {"transformer", "melody"}:
+        raise BadArgument("--from belongs to --preset transformer and --preset melody")
     run = _Run(resume, anew, workers, library, json)
     shared: dict[str, Any] = {"minutes": minutes, "device": device, "seed": seed}
     given = {"epochs": epochs, "learning_rate": learning_rate}
     shared |= {name: value for name, value in given.items() if value}
     if preset == "melody":
-        from segue.train.melody import MelodyTraining
+        from segue.train.melody import LEARNED_ON_RATE, MelodyTraining
 
         name = space or "my-melodies"
         now = f'segue melody "Dm7 G7 | Cmaj7" --model {name} -o tune.mid'
-        _train(name, MelodyTraining(**shared), run, now=now)
+        if start:
+            shared.setdefault("learning_rate", LEARNED_ON_RATE)
+        _train(name, MelodyTraining(start=start, **shared), run, now=now)
         return
     if preset == "transformer":
         from segue.train.composer import ComposerTraining

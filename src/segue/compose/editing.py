@@ -29,15 +29,23 @@ def put_in(score: Score | None, written: Sequence[Bar], first: int, last: int) -
     Returns
     -------
     Score
-        In its own ticks, made finer where it needs be. New parts come last.
+        In its own ticks, made finer where it needs be. New parts come last; chord symbols above
+        the bars replaced are left out.
     """
     if score is None:
         return tidied(score_of(written))
     score = _finer(score)
     at = bars_of(score).at
     behind = first == last
-    begin = int(at[first])
-    return tidied(_merged(score, written, begin, begin if behind else int(at[last])))
+    begin, end = int(at[first]), int(at[last])
+    # Chords somebody wrote above bars that are others now say nothing of these.
+    chords = tuple(
+        (tick, symbol)
+        for tick, symbol in score.chords
+        if tick < begin or (tick >= end and not behind)
+    )
+    score = replace(score, chords=chords)
+    return tidied(_merged(score, written, begin, begin if behind else end))
 
 
 def add_part(score: Score, written: Sequence[Bar]) -> Score:
@@ -75,6 +83,7 @@ def _finer(score: Score) -> Score:
         tempos=tempos,
         metres=longer(score.metres),
         keys=longer(score.keys),
+        chords=tuple((tick * by, symbol) for tick, symbol in score.chords),
     )
 
 

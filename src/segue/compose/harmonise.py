@@ -46,11 +46,14 @@ class FourVoices:
     nats : float
         What a voice of a frame costs the network in the mean; less is likelier.
     led : VoiceLeading
+    pitches : ndarray, shape (frames, 4), int64
+        What the voices sing in each sixteenth; -1 for silence.
     """
 
     score: Score
     nats: float
     led: VoiceLeading
+    pitches: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +139,8 @@ def four_voices(
         pitches = sung.frames.numpy()
         pitches = np.where(pitches > 0, pitches + LOWEST - 1, -1)
         parts = parts_of(frames, pitches[:, 1:], melody)
-        found.append(FourVoices(replace(score, parts=parts), sung.nats, voice_leading(pitches)))
+        made = replace(score, parts=parts, chords=())  # what was written above it holds no more
+        found.append(FourVoices(made, sung.nats, voice_leading(pitches), pitches))
     return sorted(found, key=lambda one: one.nats)
 
 
@@ -284,7 +288,15 @@ def _chorded(score: Score, melody: Part, slots: Slots, path: "ChordPath") -> Cho
         tones.append(QUALITIES[quality])
     played = accompaniment(chords, tones, bars(replace(score, parts=(melody,))).at, melody)
     return Chorded(
-        replace(score, parts=(melody, played)),
+        replace(
+            score,
+            parts=(melody, played),
+            chords=tuple(
+                (each.start, each.name)
+                for before, each in zip([None, *chords], chords, strict=False)
+                if before is None or before.name != each.name
+            ),
+        ),
         tuple(chords),
         f"{spelled[path.tonic]} {mode}",
         path.likelihood / len(slots),

@@ -10,6 +10,7 @@ from segue.errors import BadArgument, check_seed
 from segue.measure.copying import SharedPassage
 from segue.measure.hashed_copying import longest_hashed_passage
 from segue.records import Part, Score
+from segue.represent.score.chord_symbols import is_chord
 from segue.represent.score.harmony import Chord
 from segue.represent.score.lead_sheet import LOWEST, Chart, IntArray, strong_steps
 from segue.represent.score.melody_figures import COMPARED, figures_of, onsets
@@ -98,10 +99,10 @@ def write_melodies(
 ) -> list[WrittenMelody]:
     """Write melodies for chords, and rank them.
 
-    Four times as many as asked for are written, at least sixteen. Those that share more than
-    `max_copy_bars` with what was learned from come last; of the others those first that are most
-    like real melodies in all figures, and among equals the likeliest. The likeliest alone would
-    be the dullest: real melodies are less likely than what a network repeats.
+    Four times as many as asked for are written, at least sixteen. None shares a passage of more
+    than `max_copy_bars` with what was learned from: where one would, it goes on otherwise. Those
+    come first that are most like real melodies in all figures, and among equals the likeliest. The
+    likeliest alone would be the dullest: real melodies are less likely than what a network repeats.
 
     Parameters
     ----------
@@ -117,6 +118,7 @@ def write_melodies(
         Quarters a minute, 20 to 400; else what suits the style.
     seed : int
     max_copy_bars : float
+        Between a passage's first onset and its last; from 0 on.
     title : str
 
     Returns
@@ -143,17 +145,19 @@ def write_melodies(
     low, high = _TEMPI_BPM
     if not low <= tempo_bpm <= high:
         raise BadArgument(f"a tempo of {tempo_bpm:g}; it is from {low:g} to {high:g} a minute")
+    if not max_copy_bars >= 0:
+        raise BadArgument(f"{max_copy_bars:g} bars may be copied at most; from 0 on that works")
     sampling = sampling or Sampling(top_p=0.95)
     tried = max(_TRIED * count, _FEWEST_TRIED) if sampling.temperature else 1
     generator = torch.Generator().manual_seed(seed)
-    drawn = model.sample(chart, style, tried, sampling, generator)
+    drawn = model.sample(chart, style, tried, sampling, generator, max_copy_bars)
     found = list({melody.tobytes(): melody for melody in drawn}.values())
     costs = model.costs([chart] * len(found), found, style)
     judged = [
         _judged(model, chart, style, melody, -float(cost.sum(axis=1).mean()))
         for melody, cost in zip(found, costs, strict=True)
     ]
-    judged.sort(key=lambda one: (one.shared_bars > max_copy_bars, one.oddness, -one.likelihood))
+    judged.sort(key=lambda one: (one.oddness, -one.likelihood))
     ranked = []
     for rank, one in enumerate(judged[:count], start=1):
         score = to_score(chart, one.melody, style, tempo_bpm, title)
@@ -223,8 +227,8 @@ def to_score(
     Returns
     -------
     Score
-        480 ticks to the quarter. Melody notes have velocity 104 on a bar's first beat, 94 on other
-        strong beats, 84 elsewhere.
+        480 ticks to the quarter, with the chords as symbols, but degrees. Melody notes have
+        velocity 104 on a bar's first beat, 94 on other strong beats, 84 elsewhere.
     """
     sound = _SOUNDS.get(style, _USUAL_SOUND)
     notes = melody_notes(chart, melody)
@@ -237,6 +241,9 @@ def to_score(
         np.array([[0.0, tempo_bpm]]),
         np.array([[0, beats, unit]], np.int32),
         np.empty((0, 3), np.int32),
+        chords=tuple(
+            (chord.start, chord.name) for chord in named_chords(chart) if is_chord(chord.name)
+        ),
     )
 
 

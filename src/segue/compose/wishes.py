@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from segue.errors import BadArgument, check_seed
-from segue.represent.score.vocabulary import METRES, TEMPOS, USUAL_TEMPO, bpm_of
+from segue.represent.score.vocabulary import METRES, TEMPOS, USUAL_TEMPO, bpm_of, metre_advice
 
 if TYPE_CHECKING:
     from segue.model.score.sampling import Sampling
@@ -99,7 +99,10 @@ def metre_named(name: str) -> tuple[int, int]:
     ------
     BadArgument
     """
-    beats, _, unit = name.partition("/")
-    if beats.isdecimal() and unit.isdecimal() and (int(beats), int(unit)) in METRES:
-        return int(beats), int(unit)
-    raise BadArgument(f"no metre {name!r}; those known go up to 4/2, 8/4, 12/8 and 12/16")
+    found = re.fullmatch(r"\s*(\d{1,3})\s*/\s*(\d{1,3})\s*", name)
+    if not found:
+        raise BadArgument(f"no metre {name!r}; write it as 4/4, 3/4, 6/8 …")
+    beats, unit = int(found[1]), int(found[2])
+    if (beats, unit) not in METRES:
+        raise BadArgument(f"no metre {name!r} was learned; {metre_advice(beats, unit)}")
+    return beats, unit

@@ -24,6 +24,8 @@ from segue.train.own_melodies import STYLE, train_own
 
 #: The model that comes with Segue.
 NAME: Final = "melody"
+#: What it is called where one goes on from it: a model of the library may be named as it is.
+SHIPPED: Final = "shipped"
 
 
 def train(
@@ -57,13 +59,21 @@ def train(
     ------
     BadArgument
         There is a space of that name.
+    NotFound
+        There is no model to start from.
     TrainingFailed, BadCheckpoint
         As of `segue.learning.scores.train`.
     """
+    start = None
+    if training.start:
+        is_shipped = training.start == SHIPPED
+        start = MelodyModel.shipped() if is_shipped else load(store, training.start)
     folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
     found, failures = read_all(scores_once(store), _sheets, workers, watch)
     sheets = [sheet for each in found for sheet in each]
-    _, trained = train_own(training, sheets, folder, resume=resume, watch=watch_training)
+    _, trained = train_own(
+        training, sheets, folder, start=start, resume=resume, watch=watch_training
+    )
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
     count = len({sheet.name for sheet in sheets})
     return Learned(name, trained, count, tuple(failures), 0, folder)

@@ -97,3 +97,76 @@ def longest_hashed_passage(
         int(there[best] - begins[piece[best]]),
         0,
     )
+
+
+class KnownRuns:
+    """The runs of a corpus, in an order in which each is found at once.
+
+    Parameters
+    ----------
+    corpus, starts
+        As of `longest_hashed_passage`.
+    """
+
+    def __init__(self, corpus: Hashes, starts: Sequence[int] | NDArray[np.integer]) -> None:
+        self.corpus = corpus
+        self.begins = np.zeros(len(corpus) + 1, np.bool_)
+        self.begins[np.asarray(starts, np.int64)] = True
+        self.begins[-1] = True
+        self._order = np.argsort(corpus, kind="stable")
+        self._ordered = corpus[self._order]
+
+    def where(self, run: np.uint16) -> NDArray[np.int64]:
+        """Return all places of a run, ascending."""
+        first = np.searchsorted(self._ordered, run, side="left")
+        last = np.searchsorted(self._ordered, run, side="right")
+        return self._order[first:last]
+
+
+class Trail:
+    """How far a melody that is being written goes along with melodies that are known.
+
+    Parameters
+    ----------
+    known : KnownRuns
+    """
+
+    def __init__(self, known: KnownRuns) -> None:
+        self._known = known
+        self._last: list[tuple[int, int]] = []  # the notes of which the next run is made
+        self._places: NDArray[np.int64] = np.empty(0, np.int64)  # of the latest run
+        self._since: NDArray[np.int64] = np.empty(0, np.int64)  # onset of each passage's beginning
+
+    def copies(self, pitches: Sequence[int], onset: int, most: float) -> NDArray[np.bool_]:
+        """Tell which notes would make a shared passage of two runs or more too long.
+
+        Parameters
+        ----------
+        pitches : sequence of int
+        onset : int
+            When the note would begin.
+        most : float
+            Steps that may lie between a passage's first onset and its last.
+
+        Returns
+        -------
+        ndarray, shape (pitches,), bool
+        """
+        found = np.zeros(len(pitches), np.bool_)
+        following = self._places[onset - self._since > most] + 1
+        following = following[~self._known.begins[following]]
+        if len(following):
+            wanted = self._known.corpus[following]
+            runs = [[*self._last, (pitch, onset)] for pitch in pitches]
+            found = np.isin(hashed_runs(np.array(runs).reshape(-1, 2))[::RUN], wanted)
+        return found
+
+    def hear(self, pitch: int, onset: int) -> None:
+        """Go on by a note."""
+        if len(self._last) == RUN - 1:
+            places = self._known.where(hashed_runs(np.array([*self._last, (pitch, onset)]))[0])
+            since = np.full(len(places), self._last[0][1], np.int64)
+            before = np.isin(places - 1, self._places) & ~self._known.begins[places]
+            since[before] = self._since[np.searchsorted(self._places, places[before] - 1)]
+            self._places, self._since = places, since
+        self._last = [*self._last, (pitch, onset)][1 - RUN :]

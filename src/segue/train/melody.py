@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,17 +30,28 @@ from segue.train.writing import NOTHING, WritingTraining, fit_writing
 BEFORE: Final = 4
 BEHIND: Final = 8
 _PARTS_KEPT: Final = 50
+#: The learning rate of a network that has learned already: higher, and it forgets.
+LEARNED_ON_RATE: Final = 5e-4
 
 
 @dataclass(frozen=True, slots=True)
 class MelodyTraining(WritingTraining):
-    """How a network of melodies is taught: as `WritingTraining` has it, in windows of events."""
+    """How a network of melodies is taught: as `WritingTraining` has it, in windows of events.
+
+    Attributes
+    ----------
+    start : str
+        "" to learn from the beginning, "shipped" from what comes with Segue, or the name of another
+        model of the library; then `LEARNED_ON_RATE` is a good learning rate, and the context is
+        that model's.
+    """
 
     context: int = 192
     steps_per_epoch: int = 100
     learning_rate: float = 2e-3
     averaging: float = 0.995
     patience: int = 10
+    start: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,6 +146,7 @@ def train_melody(
     validate: Sequence[LeadSheet],
     folder: Path,
     *,
+    about: Mapping[str, str] | None = None,
     resume: bool = False,
     watch: Watcher | None = None,
 ) -> Trained:
@@ -148,6 +160,8 @@ def train_melody(
         Of styles that the network knows; no song is on both sides.
     folder : Path
         Where the run's state is kept.
+    about : mapping, optional
+        What else must be the same for a run to be resumed.
     resume : bool
         Go on where a run in this folder stopped.
     watch : callable, optional
@@ -186,9 +200,9 @@ def train_melody(
         names = ("symbols", "lengths")
         return dict(zip(names, np.mean(parts, axis=0).tolist(), strict=True)) if parts else {}
 
-    about = {"sheets": _fingerprint([*learn, *validate])}
+    told_of = {"sheets": _fingerprint([*learn, *validate]), **(about or {})}
     return fit_writing(
-        network, training, windows.draw, judged, folder, about,
+        network, training, windows.draw, judged, folder, told_of,
         loss=loss, parts=means, resume=resume, watch=watch,
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Learns to write melodies from a library's own: from lead sheets to a model of one style."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from segue.train.splitting import FEWEST_PIECES, split
 
 #: What the style of a library's own melodies is called.
 STYLE: Final = "own"
+_STYLE_TABLES: Final = ("style.weight", "chord_style.weight")
 _WIDTH, _LAYERS, _HEADS, _DROPOUT = 160, 4, 5, 0.15
 
 
@@ -27,6 +28,7 @@ def train_own(
     sheets: Sequence[LeadSheet],
     folder: Path,
     *,
+    start: MelodyModel | None = None,
     resume: bool = False,
     watch: Watcher | None = None,
 ) -> tuple[MelodyModel, Trained]:
@@ -39,6 +41,9 @@ def train_own(
         Of the style `STYLE`, of at least three groups.
     folder : Path
         Where the run's state and, at the end, the model are kept.
+    start : MelodyModel, optional
+        What is learned on from, all its styles as one. The melodies that it knows stay known, so
+        that they are not copied either.
     resume : bool
     watch : callable, optional
         Told a `Progress` after each step.
@@ -65,9 +70,16 @@ def train_own(
         )
     learn, validate = split(sheets)
     torch.manual_seed(training.seed)
-    stack = StackConfig(_WIDTH, _LAYERS, _HEADS, training.context, _DROPOUT)
-    network = MelodyNetwork(MelodyConfig(stack, (STYLE,)))
-    trained = train_melody(network, training, learn, validate, folder, resume=resume, watch=watch)
+    if start:
+        network = _of_one_style(start.network)
+        training = replace(training, context=network.config.stack.context)
+    else:
+        stack = StackConfig(_WIDTH, _LAYERS, _HEADS, training.context, _DROPOUT)
+        network = MelodyNetwork(MelodyConfig(stack, (STYLE,)))
+    from_what = {"start": start.fingerprint} if start else {}
+    trained = train_melody(
+        network, training, learn, validate, folder, about=from_what, resume=resume, watch=watch
+    )
     about = {
         "training": asdict(training),
         "melodies": len(learn),
@@ -77,7 +89,20 @@ def train_own(
         "validation_loss": trained.best.validation_loss,
         "stopped": trained.stopped,
         "precision": trained.precision,
+        **from_what,
     }
     model = melody_model(network, learn, validate, about)
+    if start:
+        model.taught = model.taught.joined(start.taught)
     model.save(folder / MODEL)
     return model, trained
+
+
+def _of_one_style(network: MelodyNetwork) -> MelodyNetwork:
+    """Return a copy whose one style is the mean of those that a network knows."""
+    found = MelodyNetwork(replace(network.config, styles=(STYLE,)))
+    weights = network.state_dict()
+    for table in _STYLE_TABLES:
+        weights[table] = weights[table].mean(dim=0, keepdim=True)
+    found.load_state_dict(weights)
+    return found

@@ -95,8 +95,8 @@ def read_tune(tune: Tune) -> Score:
     Returns
     -------
     Score
-        Of 480 ticks to the quarter, repeats played, without grace notes and ornaments; of chords
-        by name above the tune nothing sounds.
+        Of 480 ticks to the quarter, repeats played, without grace notes and ornaments; chords
+        by name above the tune do not sound: they are its `chords`.
 
     Raises
     ------
@@ -131,6 +131,7 @@ def read_tune(tune: Tune) -> Score:
         _keys(longest, order, starts),
         tune.composer,
         tune.genre,
+        _chords(columns, order, starts),
     )
 
 
@@ -280,6 +281,18 @@ def _keys(bars: Sequence[Written], order: Sequence[int], starts: Sequence[Fracti
         if -7 <= bars[number].key[0] <= 7
     ]
     return np.array(_changes(rows), np.int32).reshape(-1, 3)
+
+
+def _chords(
+    columns: Sequence[Sequence[Written]], order: Sequence[int], starts: Sequence[Fraction]
+) -> tuple[tuple[int, str], ...]:
+    """Return the chord symbols; where two voices have one at once, the first voice's."""
+    found: dict[int, str] = {}
+    for column in columns:
+        for number, start in zip(order, starts, strict=False):
+            for at, symbol in column[number].chords if number < len(column) else ():
+                found.setdefault(ticks(start + at), symbol)
+    return tuple(_changes(sorted(found.items())))
 
 
 def _changes(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""The fields of an ABC tune: metre, key, tempo, clef and endings, from letters to numbers."""
+"""The fields of an ABC tune, from letters to numbers: metre, key, tempo, clef, endings; chords."""
 
 import re
 from fractions import Fraction
@@ -10,6 +10,14 @@ _OCTAVE: Final = re.compile(r"(?:clef\s*=\s*)?\b(?:treble|bass|alto|tenor|[GFC]\
 _TRANSPOSE: Final = re.compile(r"\btranspose\s*=\s*(-?\d{1,2})\b")
 _BEATS: Final = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
 _TEMPO: Final = re.compile(r"((?:\d{1,3}/\d{1,3}\s*)+|[A-G]\d*)?\s*=?\s*(\d{1,4}(?:\.\d+)?)\s*$")
+#: What may stand above a tune and be a chord: not "Fine", and not "D.C.".
+_CHORD: Final = re.compile(
+    r"(?P<chord>[A-G][#b♯♭]?"
+    r"(?:maj|min|dim|aug|sus|add|alt|omit|no|dom|ma|mi|[mMo+°ø^Δ#b♯♭(), /\d-])*?)"
+    r"(?:/(?P<bass>[A-Ga-g])(?P<sign>[#b♯♭+]?))?"
+)
+_SILENCE: Final = re.compile(r"n\.?\s?c\.?|no chord", re.IGNORECASE)
+_OTHERWISE: Final = re.compile(r"[;\n]|\s*\((?=[A-G])")  # "G(Em)" and "G;Em": Em in place of G
 _MODES: Final = {
     "": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "mix": -1, "dor": -2, "phr": -4,
     "lyd": 1, "loc": -5,
@@ -85,6 +93,23 @@ def tempo_of(text: str, unit: Fraction) -> float:
     elif match[1]:
         beat = unit * int(match[1][1:3] or 1)
     return float(match[2]) * float(beat) * 4
+
+
+def chord_of(text: str) -> str:
+    """Return the chord symbol that a quoted text is, a bass in small letters as a capital.
+
+    "" of what is said in words, or placed by a sign as remarks are; of two chords to choose from,
+    the first one.
+    """
+    text = _OTHERWISE.split(text.strip())[0].strip()
+    if _SILENCE.fullmatch(text):
+        return "N.C."
+    found = _CHORD.fullmatch(text)
+    if not found:
+        return ""
+    sign = found["sign"] or ""
+    bass = f"/{found['bass'].upper()}{'#' if sign == '+' else sign}" if found["bass"] else ""
+    return found["chord"].strip() + bass
 
 
 def endings_of(ending: str) -> frozenset[int]:

@@ -6,7 +6,15 @@ from fractions import Fraction
 from typing import Final
 
 from segue.errors import Unreadable
-from segue.formats.score.abc_fields import SIGNS, endings_of, key_of, metre_of, shift_of, tempo_of
+from segue.formats.score.abc_fields import (
+    SIGNS,
+    chord_of,
+    endings_of,
+    key_of,
+    metre_of,
+    shift_of,
+    tempo_of,
+)
 from segue.formats.score.abc_voices import Note, Tune, Voice, Written
 
 _FIELD: Final = re.compile(r"^\s*([A-Za-z]):[ \t]*(.*)$")
@@ -201,6 +209,8 @@ class _Reader:
                 _overlay(voice)
             elif kind == "field":
                 self.field(match[0][1], match[0][3:].rstrip("]"))
+            elif kind == "quoted":
+                voice.chord = chord_of(match[0].strip('"')) or voice.chord
             elif kind == "strange":
                 self.strange += 1
 
@@ -241,6 +251,7 @@ def _unit(voice: Voice) -> Fraction:
 def _add(voice: Voice, notes: list[tuple[Note, Fraction]], length: Fraction) -> None:
     """Put what sounds at once into the bar, and go on by its length."""
     bar = _current(voice)
+    _name_chord(voice, bar)
     scale = 4 * _unit(voice) * voice.factor * voice.tuplet
     voice.held = {}
     for note, own in notes:
@@ -265,7 +276,15 @@ def _rest(voice: Voice, kind: str, length: Fraction) -> None:
     for number in range(min(int(length), 999)):  # whole bars
         if number:
             _end_bar(voice)
+        _name_chord(voice, _current(voice))
         _current(voice).length = voice.at = _current(voice).full
+
+
+def _name_chord(voice: Voice, bar: Written) -> None:
+    """Put the symbol that stood before a note or a rest where that begins."""
+    if voice.chord:
+        bar.chords.append((voice.at, voice.chord))
+        voice.chord = ""
 
 
 def _held(note: Note) -> Note:

@@ -35,6 +35,8 @@ class Written:
         The part that begins here.
     tempo_bpm : float
         Quarters a minute from here on; 0 says nothing.
+    chords : list of (Fraction, str)
+        When in the bar, in quarters, which chord symbol stands there.
     """
 
     metre: tuple[int, int]
@@ -47,6 +49,7 @@ class Written:
     endings: frozenset[int] = frozenset()
     part: str = ""
     tempo_bpm: float = 0.0
+    chords: list[tuple[Fraction, str]] = field(default_factory=list)
 
     @property
     def full(self) -> Fraction:
@@ -79,6 +82,7 @@ class Voice:
     tuplet_left: int = 0
     next_bar: dict[str, bool | int | str | float | frozenset[int]] = field(default_factory=dict)
     endings: frozenset[int] = frozenset()
+    chord: str = ""  # of the next symbol
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ Letters tell what is written, so a score that is played off its grid comes back 
 nothing tells loudness note by note.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Final
@@ -14,11 +15,21 @@ from segue.errors import BadArgument
 from segue.formats.names import clean
 from segue.formats.score.abc_fields import SIGNS
 from segue.formats.score.notated_time import QUARTER
-from segue.formats.score.notation import Bar, Head, Symbol, bars_of, key_changes, spelled, staves_of
+from segue.formats.score.notation import (
+    Bar,
+    Head,
+    Symbol,
+    bars_of,
+    key_changes,
+    place,
+    spelled,
+    staves_of,
+)
 from segue.formats.score.values import Tuplet
 from segue.records import Part, Score
 
 _UNIT: Final = QUARTER // 2  # L:1/8
+_FINEST: Final = QUARTER // 48  # between places of chord symbols: triplets, and shorter than needed
 _BARS_TO_THE_LINE: Final = 4
 _MOST_VOICES: Final = 64  # that the reader reads
 _MAJOR: Final = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
@@ -41,9 +52,9 @@ def write_abc(score: Score) -> str:
     Returns
     -------
     str
-        A voice for each part. Read again it has the same notes, programs and bar lines, as far
-        as notation can tell them; tempos and keys from the nearest bar line on; no loudness and
-        no pedals.
+        A voice for each part. Read again it has the same notes, programs, bar lines and chord
+        symbols, as far as notation can tell them; tempos and keys from the nearest bar line on; no
+        loudness and no pedals.
 
     Raises
     ------
@@ -75,7 +86,9 @@ def write_abc(score: Score) -> str:
         if part.is_drum:
             lines.append("%%MIDI channel 10")
         lines.append(f"%%MIDI program {part.program}")
-        lines += _music(score, part, bars, keys, tempos if number == 1 else {})
+        first = number == 1
+        told = (tempos, _chords(score, bars)) if first else ({}, {})
+        lines += _music(score, part, bars, keys, *told)
     return "\n".join(lines) + "\n"
 
 
@@ -85,6 +98,7 @@ def _music(
     bars: Sequence[Bar],
     keys: dict[int, tuple[int, int]],
     tempos: dict[int, str],
+    chords: dict[int, dict[int, str]],
 ) -> Iterator[str]:
     (staff,) = staves_of(score, part, bars, most=1, shortened=False)
     key = keys[0]
@@ -103,11 +117,19 @@ def _music(
                 told += f"[Q:{tempos[number]}]"
         overlaid = []
         altered: set[str] = set()  # an overlay may hold to what was signed before it, or not
+        named = chords.get(number, {})
+        begin = {symbol.value.at for symbol in staff.voices[0][number]} or {0}
+        above = named if begin.issuperset(named) else {}
         for voice, symbols in enumerate(one[number] for one in staff.voices):
             if symbols or not voice:
-                overlaid.append("".join(_symbols(symbols, bar, key[0], held[voice], altered)))
+                overlaid.append(
+                    "".join(_symbols(symbols, bar, key[0], held[voice], altered, above))
+                )
+                above = {}
             else:
                 held[voice].clear()
+        if not begin.issuperset(named):  # a chord begins where nothing is struck
+            overlaid.append(_unheard(named, bar))
         line.append(told + " & ".join(overlaid) + " |")
         if len(line) == _BARS_TO_THE_LINE or number == len(bars) - 1:
             yield " ".join(line) + ("]" if number == len(bars) - 1 else "")
@@ -115,16 +137,21 @@ def _music(
 
 
 def _symbols(
-    symbols: Sequence[Symbol], bar: Bar, sharps: int, held: set[str], altered: set[str]
+    symbols: Sequence[Symbol],
+    bar: Bar,
+    sharps: int,
+    held: set[str],
+    altered: set[str],
+    chords: dict[int, str],
 ) -> Iterator[str]:
-    """Write a bar of a voice.
+    """Write a bar of a voice, chord symbols before what they stand above.
 
     `held` are the letters tied from the bar before, whose accidentals hold on: as those of this
     bar, `altered`, they are said again.
     """
     if not symbols:
         held.clear()
-        yield f"z{_length(bar.length)}"
+        yield f"{chords.get(0, '')}z{_length(bar.length)}"
         return
     altered |= held
     is_compound = bar.beats % 3 == 0 and bar.beats > 3
@@ -137,6 +164,7 @@ def _symbols(
             if value.tuplet.opens:
                 yield _opening(value.tuplet)
         length = _length(value.length * stretch)
+        yield chords.get(value.at, "")
         if not symbol.heads:
             yield f"z{length}"
         else:
@@ -146,6 +174,15 @@ def _symbols(
         end = value.at + value.length
         if end % beat == 0 and end < bar.length:
             yield " "
+
+
+def _unheard(chords: dict[int, str], bar: Bar) -> str:
+    """Write chord symbols above rests that are not shown."""
+    places = sorted({0, *chords})
+    ends = [*places[1:], bar.length]
+    return "".join(
+        f"{chords.get(at, '')}x{_length(end - at)}" for at, end in zip(places, ends, strict=True)
+    )
 
 
 def _opening(tuplet: Tuplet) -> str:
@@ -202,6 +239,20 @@ def _tempos(score: Score, bars: Sequence[Bar]) -> dict[int, str]:
         found[nearest] = f"1/4={bpm:.3f}".rstrip("0").rstrip(".")
     if found and 0 not in found:
         found[0] = "1/4=120"
+    return found
+
+
+def _chords(score: Score, bars: Sequence[Bar]) -> dict[int, dict[int, str]]:
+    """Return the chord symbols, quoted, by bar and by place in it."""
+    starts = [bar.start for bar in bars]
+    found: dict[int, dict[int, str]] = {}
+    for tick, symbol in score.chords:
+        at = round(place(tick, score.ticks_per_quarter) / _FINEST) * _FINEST
+        number = bisect_right(starts, at) - 1
+        if at >= starts[-1] + bars[-1].length:
+            continue
+        quoted = f'"{_field(symbol)}"'.replace("\\", "")
+        found.setdefault(number, {})[at - starts[number]] = quoted
     return found
 
 

@@ -18,6 +18,7 @@ from segue.errors import Unreadable
 from segue.formats.names import clean
 from segue.formats.score.bars import TICKS_PER_QUARTER, Bar, metres_of, rest_before, ticks
 from segue.formats.score.midi import MOST_NOTES, TEMPI_BPM
+from segue.formats.score.music_xml_harmony import chords_of
 from segue.formats.score.music_xml_played import pedals_of, played_of
 from segue.records import Part, Score
 
@@ -112,6 +113,7 @@ def _score_of(stream: Any, title: str, composer: str) -> Score:
         metres_of(bars),
         _keys(measures, order, starts),
         composer,
+        chords=_chords(measures, order, starts),
     )
 
 
@@ -278,7 +280,7 @@ def _velocity(note: Any) -> int:
     return _VELOCITY if told is None else min(max(int(told), 1), 127)
 
 
-# ---- tempo and key -----------------------------------------------------------------------
+# ---- tempo, key and chords -------------------------------------------------------------
 
 
 def _tempos(measures: Sequence[Sequence[Any]], order: Sequence[int], starts: Any) -> Any:
@@ -304,6 +306,21 @@ def _keys(measures: Sequence[Sequence[Any]], order: Sequence[int], starts: Any) 
     if rows:
         rows[0] = rows.pop(min(rows))
     return _told([(tick, *key) for tick, key in sorted(rows.items())], 3).astype(np.int32)
+
+
+def _chords(
+    measures: Sequence[Sequence[Any]], order: Sequence[int], starts: Any
+) -> tuple[tuple[int, str], ...]:
+    """Return the chord symbols; where two parts have one at once, the first part's."""
+    found: dict[int, str] = {}
+    for start, written in _played(measures, order, starts):
+        for at, symbol in chords_of(written):
+            found.setdefault(ticks(start + at), symbol)
+    rows = sorted(found.items())
+    return tuple(
+        row for row, before in zip(rows, [None, *rows], strict=False)
+        if before is None or row[1] != before[1]
+    )  # fmt: skip
 
 
 def _told(rows: Sequence[Sequence[float]], width: int) -> Any:

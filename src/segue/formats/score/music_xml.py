@@ -20,6 +20,7 @@ from segue.errors import Unreadable
 from segue.formats.names import clean
 from segue.formats.score.engraved import read_by_music21
 from segue.formats.score.midi import MOST_NOTES
+from segue.formats.score.music_xml_harmony import carry_chords
 from segue.formats.score.music_xml_played import carry_played
 from segue.records import Score
 
@@ -37,7 +38,6 @@ _SILENT: Final = frozenset(
         "defaults",
         "figured-bass",
         "footnote",
-        "harmony",
         "level",
         "lyric",
         "notations",
@@ -135,6 +135,7 @@ def read_music_xml(content: bytes) -> Score:
         root = _partwise(root)
     _strip(root)
     carry_played(root)
+    carry_chords(root)
 
     def parse() -> Any:
         from music21.musicxml import xmlToM21

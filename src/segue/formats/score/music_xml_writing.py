@@ -20,6 +20,7 @@ import numpy as np
 from segue import __version__
 from segue.formats.names import clean
 from segue.formats.score.general_midi import DRUM_NAMES, PROGRAM_NAMES
+from segue.formats.score.music_xml_harmony import harmony
 from segue.formats.score.notated_time import QUARTER
 from segue.formats.score.notation import (
     Bar,
@@ -65,9 +66,9 @@ def write_music_xml(score: Score) -> bytes:
     Returns
     -------
     bytes
-        `read_music_xml` gives the same notes, pedals, programs, tempos and bar lines, in ticks of
-        480 to the quarter; keys from the nearest bar line on. Of notes of one part and key that
-        begin at once, the longest is written.
+        `read_music_xml` gives the same notes, pedals, programs, tempos, bar lines and chord
+        symbols, in ticks of 480 to the quarter; keys from the nearest bar line on. Of notes of one
+        part and key that begin at once, the longest is written.
 
     Raises
     ------
@@ -187,14 +188,16 @@ def _clefs(part: Part, staves: Sequence[Staff]) -> list[str]:
 def _directions(
     score: Score, part: Part, bars: Sequence[Bar], *, is_first: bool
 ) -> list[list[str]]:
-    """Return, for each bar, the tempos (in the first part) and pedals in it."""
+    """Return, for each bar, the tempos and chords (in the first part) and pedals in it."""
     found: list[list[str]] = [[] for _ in bars]
     starts = [bar.start for bar in bars]
 
-    def tell(tick: float, number: int, told: str) -> None:
+    def shifted(tick: float, number: int) -> str:
         offset = Fraction(tick) * QUARTER / score.ticks_per_quarter - starts[number]
-        shift = f'<offset sound="yes">{_number(offset)}</offset>' if offset else ""
-        found[number].append(told.format(shift))
+        return f'<offset sound="yes">{_number(offset)}</offset>' if offset else ""
+
+    def tell(tick: float, number: int, told: str) -> None:
+        found[number].append(told.format(shifted(tick, number)))
 
     def bar_of(tick: float) -> int:
         at = Fraction(tick) * QUARTER / score.ticks_per_quarter
@@ -205,6 +208,10 @@ def _directions(
         tempos.insert(0, [0.0, 120.0])  # readers take the first they find for the start
     for tick, bpm in tempos:
         tell(tick, bar_of(tick), _tempo(bpm, bars[bar_of(tick)]))
+    end = Fraction(starts[-1] + bars[-1].length) / QUARTER * score.ticks_per_quarter
+    for tick, symbol in score.chords if is_first else ():
+        if tick < end:
+            found[bar_of(tick)].append(harmony(symbol, shifted(tick, bar_of(tick))))
     is_down = False
     for tick, down in part.pedals.tolist():
         if bool(down) != is_down:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.errors import BadArgument, BadCheckpoint
-from segue.measure.hashed_copying import Hashes
+from segue.measure.hashed_copying import Hashes, KnownRuns, Trail
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
 from segue.model.score.melody import MelodyConfig, MelodyNetwork
 from segue.model.score.sampling import NEVER, Sampling, choose
@@ -35,6 +35,7 @@ MODEL: Final = "melody.safetensors"
 SHIPPED: Final = Path(__file__).parents[2] / "weights" / MODEL
 #: A note is struck so many times in a row at most, then another comes.
 MOST_REPEATED: Final = 6
+_ALL_PITCHES: Final = range(LOWEST, LOWEST + PITCHES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,14 @@ class Taught:
     names: tuple[str, ...]
     starts: NDArray[np.int64]
     runs: Hashes
+
+    def joined(self, other: "Taught") -> "Taught":
+        """Return the melodies of both."""
+        return Taught(
+            (*self.names, *other.names),
+            np.concatenate([self.starts, other.starts + len(self.runs)]),
+            np.concatenate([self.runs, other.runs]),
+        )
 
 
 class MelodyModel:
@@ -220,12 +229,14 @@ class MelodyModel:
         count: int,
         sampling: Sampling,
         generator: torch.Generator,
+        max_copy_bars: float = float("inf"),
     ) -> list[IntArray]:
         """Write melodies for a chart, all of them side by side.
 
         No melody begins later than in the middle of the first bar, is silent for longer than a
         bar, strikes one note more than six times in a row, or leaves the range that is usual for
-        its style.
+        its style. A note that would carry a passage of a melody learned from on, in whatever key,
+        beyond `max_copy_bars` from the passage's first onset does not come: another one does.
 
         Parameters
         ----------
@@ -235,6 +246,7 @@ class MelodyModel:
             At least 1.
         sampling : Sampling
         generator : torch.Generator
+        max_copy_bars : float
 
         Returns
         -------
@@ -246,7 +258,10 @@ class MelodyModel:
         kind = torch.full((count,), number)
         harmony = network.read_chords(one, torch.tensor([one.shape[1]]), kind[:1])
         harmony = harmony.expand(count, -1, -1)
-        writers = [_Writer(chart, self._allowed(style)) for _ in range(count)]
+        known = KnownRuns(self.taught.runs, self.taught.starts)
+        writers = [
+            _Writer(chart, self._allowed(style), Trail(known), max_copy_bars) for _ in range(count)
+        ]
         cache = Cache(network.config.stack, count)
         history: list[Tensor] = []
         while not all(writer.done for writer in writers):
@@ -284,9 +299,10 @@ class MelodyModel:
 class _Writer:
     """One melody that is being written, and what may come next in it."""
 
-    def __init__(self, chart: Chart, allowed: Tensor) -> None:
+    def __init__(self, chart: Chart, allowed: Tensor, trail: Trail, max_copy_bars: float) -> None:
         self._teller = Teller(chart)
         self._allowed = allowed
+        self._trail, self._most_copied = trail, max_copy_bars * chart.bar_steps
         # Steps that may still be silent. Many tunes begin with an upbeat in a bar of its own, but
         # whoever gives chords counts from the first full bar.
         self._silence = chart.bar_steps // 2
@@ -312,6 +328,8 @@ class _Writer:
             mask[0] = NEVER
         if self._repeated >= MOST_REPEATED:
             mask[self._pitch] = NEVER
+        copied = self._trail.copies(_ALL_PITCHES, self._teller.at, self._most_copied)
+        mask[1:].masked_fill_(torch.from_numpy(copied), NEVER)
         return mask
 
     def lengths(self, symbol: int) -> Tensor:
@@ -327,6 +345,7 @@ class _Writer:
         if symbol:
             self._repeated = self._repeated + 1 if symbol == self._pitch else 1
             self._pitch, self._silence = symbol, self._bar
+            self._trail.hear(symbol - 1 + LOWEST, self._teller.at)
         else:
             self._silence -= length
         self.events.append((symbol, length))

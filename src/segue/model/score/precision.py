@@ -2,6 +2,7 @@
 
 import copy
 import time
+from collections.abc import Callable
 from typing import Final, Literal
 
 import torch
@@ -11,6 +12,8 @@ from segue.model.score.transformer import Cache, Transformer
 
 #: Steps that find out which precision writes faster; the first ones are slower.
 PROBE_STEPS: Final = 12
+#: Rows that packed weights are laid out for; with others they work as well.
+_ROWS: Final = 16
 
 Precision = Literal["float32", "bfloat16", "int8"]
 PRECISIONS: Final[tuple[Precision, ...]] = ("float32", "bfloat16", "int8")
@@ -22,7 +25,8 @@ def for_writing(
     """Return a copy that writes fast: it does not learn, and has the fastest precision.
 
     One row at a time, what takes long is to fetch the weights: "int8" keeps those of the layers
-    in 8 bits, each row of a matrix with its own scale, and computes in bfloat16.
+    in 8 bits, each row of a matrix with its own scale, and computes in bfloat16. Many rows at a
+    time, it is to compute: "bfloat16" lays the weights out once as the processor wants them.
 
     Parameters
     ----------
@@ -40,11 +44,16 @@ def for_writing(
 
 def _in(network: Transformer, precision: Precision) -> Transformer:
     found = copy.deepcopy(network).eval().requires_grad_(False)
+    short: Callable[[nn.Linear], nn.Module] | None = None
     if precision == "int8":
+        short = _ShortLinear
+    elif precision == "bfloat16" and _packs():
+        short = _PackedLinear
+    if short:
         for module in [*found.modules()]:
             for name, linear in [*module.named_children()]:
                 if isinstance(linear, nn.Linear):
-                    setattr(module, name, _ShortLinear(linear))
+                    setattr(module, name, short(linear))
     return found.to(torch.float32 if precision == "float32" else torch.bfloat16)
 
 
@@ -63,6 +72,31 @@ class _ShortLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         found = torch._weight_int8pack_mm(x.flatten(0, -2), self.weight, self.scale)  # noqa: SLF001
         return found.view(*x.shape[:-1], -1)
+
+
+class _PackedLinear(nn.Module):
+    """A linear map without a bias in bfloat16 whose weights are laid out once as oneDNN reads them.
+
+    Else it lays them out anew at each step, which takes as long as all else it does with few rows.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        weight = linear.weight.detach().to(torch.bfloat16).contiguous()
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS)  # noqa: SLF001
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001
+            x, self._weight, None, "none", [], ""
+        )
+        return found
+
+
+def _packs() -> bool:
+    """Tell whether this processor and this torch can pack weights of bfloat16."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
 
 
 def _step_s(network: Transformer, rows: int) -> float:

@@ -119,8 +119,9 @@ class Cache:
 
     def __init__(self, config: StackConfig, count: int, dtype: torch.dtype = torch.float32) -> None:
         shape = (count, config.heads, config.context, config.width // config.heads)
-        self.keys = [torch.zeros(shape, dtype=dtype) for _ in range(config.layers)]
-        self.values = [torch.zeros(shape, dtype=dtype) for _ in range(config.layers)]
+        # Not filled: what is not read yet is never looked at, and pages never touched cost nothing.
+        self.keys = [torch.empty(shape, dtype=dtype) for _ in range(config.layers)]
+        self.values = [torch.empty(shape, dtype=dtype) for _ in range(config.layers)]
         self.length = 0
 
     @property

@@ -23,13 +23,14 @@ from segue.represent.score.chord_symbols import (
     LETTERS,
     NO_CHORD,
     Chord,
+    is_chord,
     nearest_chord,
     parse_chord,
 )
 from segue.represent.score.harmony import chords as chords_of
 from segue.represent.score.lead_sheet import Chart, bar_steps, beat_steps, chord_row, strong_steps
+from segue.represent.score.timing import Bars, lasting
 from segue.represent.score.timing import bars as bars_of
-from segue.represent.score.timing import lasting
 
 MOST_BARS: Final = 1000
 _SHOWN: Final = 60  # letters on either side of a mistake
@@ -133,7 +134,7 @@ def parse_key(key: str) -> tuple[int, bool]:
 
 
 def chart_of(score: Score) -> Chart:
-    """Find the chords of a score, bar by bar, in the metre of most of it.
+    """Find the chords of a score by what sounds in it, bar by bar, in the metre of most of it.
 
     Parameters
     ----------
@@ -142,7 +143,8 @@ def chart_of(score: Score) -> Chart:
     Returns
     -------
     Chart
-        Of its bars in that metre.
+        Of its bars in that metre. What is written above its notes does not count; see
+        `written_chart_of`.
 
     Raises
     ------
@@ -150,10 +152,8 @@ def chart_of(score: Score) -> Chart:
         It has no bar in a metre that melodies can be written in, or too many.
     """
     divided = bars_of(score)
-    metres = lasting(divided)
-    metre = max(metres, key=lambda one: metres[one])
+    metre, kept = _usual_bars(divided)
     bar, beat = bar_steps(metre), beat_steps(metre)
-    kept = np.flatnonzero((divided.beats == metre[0]) & (divided.units == metre[1])).tolist()
     _check_bars(len(kept))
     number = {each: place for place, each in enumerate(kept)}
     placed = []
@@ -163,6 +163,57 @@ def chart_of(score: Score) -> Chart:
             within = round((found.start - int(divided.at[found.bar])) / whole * bar / beat) * beat
             placed.append((number[found.bar] * bar + within, parse_chord(found.name)))
     return _chart(placed, metre, len(kept))
+
+
+def written_chart_of(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
+    """Take the chords that are written above the notes of a score, in the metre of most of it.
+
+    Parameters
+    ----------
+    score : Score
+
+    Returns
+    -------
+    chart : Chart or None
+        Of its bars in that metre, from the one in which the first chord stands: what comes before
+        is an upbeat. None where no chord is written.
+    unknown : tuple of str
+        What is written there and is no chord symbol, each once; it is left out.
+
+    Raises
+    ------
+    BadArgument
+        As of `chart_of`.
+    """
+    symbols = dict.fromkeys(symbol for _, symbol in score.chords)
+    unknown = tuple(symbol for symbol in symbols if not is_chord(symbol))
+    written = [(tick, parse_chord(name)) for tick, name in score.chords if name not in unknown]
+    if not written:
+        return None, unknown
+    divided = bars_of(score)
+    metre, kept = _usual_bars(divided)
+    first = int(divided.of(np.array([written[0][0]]))[0])
+    kept = [each for each in kept if each >= first]
+    _check_bars(len(kept))
+    bar = bar_steps(metre)
+    placed: dict[int, Chord] = {}
+    for number, each in enumerate(kept):
+        start, end = int(divided.at[each]), int(divided.at[each + 1])
+        before = [chord for tick, chord in written if tick <= start][-1:]
+        placed[number * bar] = before[0] if before else NO_CHORD
+        for tick, chord in written:
+            if start < tick < end:
+                within = min(round((tick - start) / (end - start) * bar), bar - 1)
+                placed[number * bar + within] = chord
+    return _chart(sorted(placed.items(), key=lambda pair: pair[0]), metre, len(kept)), unknown
+
+
+def _usual_bars(divided: Bars) -> tuple[tuple[int, int], list[int]]:
+    """Return the metre that lasts longest, and which bars are in it."""
+    metres = lasting(divided)
+    metre = max(metres, key=lambda one: metres[one])
+    kept = np.flatnonzero((divided.beats == metre[0]) & (divided.units == metre[1]))
+    return metre, kept.tolist()
 
 
 def chart_rows(

@@ -22,6 +22,7 @@ from segue.represent.score.vocabulary import (
     Note,
     Pedal,
     bpm_of,
+    metre_advice,
     steps_of,
     velocity_of,
 )
@@ -45,8 +46,8 @@ def bars_on_grid(score: Score) -> list[Bar]:
     for place, metre in enumerate(zip(divided.beats.tolist(), divided.units.tolist(), strict=True)):
         if metre not in METRE_NUMBERS:
             raise BadArgument(
-                f"bar {place + 1} is in {metre[0]}/{metre[1]}; those known go up to 4/2, 8/4, "
-                "12/8 and 12/16: write it in another metre"
+                f"bar {place + 1} is in {metre[0]}/{metre[1]}: no such metre was learned; "
+                f"{metre_advice(*metre)}"
             )
         metres.append(METRE_NUMBERS[metre])
     starts = np.cumsum([0, *(steps_of(number) for number in metres)])

@@ -212,7 +212,14 @@ def excerpt(score: Score, first_bar: int, count: int) -> Score:
         tempos=_from(score.tempos, start, end),
         metres=_from(score.metres, start, end),
         keys=_from(score.keys, start, end),
+        chords=_chords_from(score, start, end),
     )
+
+
+def _chords_from(score: Score, start: int, end: int) -> tuple[tuple[int, str], ...]:
+    before = [symbol for tick, symbol in score.chords if tick <= start][-1:]
+    here = [(tick - start, symbol) for tick, symbol in score.chords if start < tick < end]
+    return (*((0, symbol) for symbol in before), *here)
 
 
 def _from(rows: NDArray[Any], start: int, end: int) -> NDArray[Any]:

@@ -174,6 +174,24 @@ def steps_of(metre: int) -> int:
     return beats * 4 * STEPS_PER_QUARTER // unit
 
 
+def metre_advice(beats: int, unit: int) -> str:
+    """Say which metres are known, and as what shorter bars one that is not may be written.
+
+    Beats that come in threes stay together, as 9/4 in bars of 3/4; what cannot be divided evenly
+    is two bars, the longer one first.
+    """
+    known = "those known go up to 4/2, 8/4, 12/8 and 12/16"
+    threes = 3 if beats > 3 and beats % 3 == 0 else 1
+    for shorter in range(beats - 1, 1, -1):
+        if beats % shorter == 0 and shorter % threes == 0 and (shorter, unit) in METRE_NUMBERS:
+            return f"{known}; write {beats}/{unit} as {beats // shorter} bars of {shorter}/{unit}"
+    halves = (beats + 1) // 2, beats // 2
+    if all((half, unit) in METRE_NUMBERS for half in halves):
+        one, other = (f"{half}/{unit}" for half in halves)
+        return f"{known}; write {beats}/{unit} as a bar of {one} and one of {other}"
+    return known
+
+
 def bpm_of(tempo: int) -> float:
     """Return quarters a minute, by a tempo's number."""
     return float(120 * 2 ** ((tempo - USUAL_TEMPO) / 9))
