@@ -49,6 +49,8 @@ def test_two_voices_are_told_apart(authorship: Authorship) -> None:
 def test_telling_apart_needs_two_with_words(authorship: Authorship) -> None:
     with pytest.raises(BadArgument, match="two or more"):
         fit({ADA: SONGS[ADA]})
+    with pytest.raises(BadArgument, match="1 or more"):
+        fit(SONGS, most_lines=0)
     with pytest.raises(BadArgument, match="no lyrics of 'Cy'"):
         fit({ADA: SONGS[ADA], "Cy": ["...", "[Chorus]"]})
     with pytest.raises(BadArgument, match="'Cy' is none of those told apart: Ada Long"):
