@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from segue.compose.authorship import fit
+from segue.compose.authorship import Authorship, fit
 from segue.compose.verse_report import (
     fitted_authorship,
     known_songs,
@@ -29,8 +29,12 @@ KNOWN = known_songs(
 NEW = {artist: song(artist, 100).split("\n\n")[0].split("\n") for artist in (ADA, BOB)}
 
 
-def test_two_voices_are_told_apart() -> None:
-    authorship = fit(SONGS)
+@pytest.fixture(scope="module")
+def authorship() -> Authorship:
+    return fit(SONGS)
+
+
+def test_two_voices_are_told_apart(authorship: Authorship) -> None:
     assert authorship.artists == (ADA, BOB)
     for artist, lines in NEW.items():
         assert authorship.share_of(lines, artist, neighbours=0) > 0.7
@@ -42,12 +46,13 @@ def test_two_voices_are_told_apart() -> None:
     assert again.takes(mixed) == authorship.takes(mixed)
 
 
-def test_telling_apart_needs_two_with_words() -> None:
+def test_telling_apart_needs_two_with_words(authorship: Authorship) -> None:
     with pytest.raises(BadArgument, match="two or more"):
         fit({ADA: SONGS[ADA]})
+    with pytest.raises(BadArgument, match="1 or more"):
+        fit(SONGS, most_lines=0)
     with pytest.raises(BadArgument, match="no lyrics of 'Cy'"):
         fit({ADA: SONGS[ADA], "Cy": ["...", "[Chorus]"]})
-    authorship = fit(SONGS)
     with pytest.raises(BadArgument, match="'Cy' is none of those told apart: Ada Long"):
         authorship.share_of(NEW[ADA], "Cy")
     with pytest.raises(BadArgument, match="0 or more"):
@@ -71,14 +76,16 @@ def test_a_report_of_one_voice() -> None:
     assert json.loads(json.dumps(asdict(told)))["lines"][0]["voice"] == ADA
 
 
-def test_a_report_of_two_voices() -> None:
+def test_a_report_of_two_voices(authorship: Authorship) -> None:
     lines = [line for pair in zip(*NEW.values(), strict=True) for line in pair]
     voices = [ADA, BOB] * (len(lines) // 2)
-    told = verse_report("\n".join(lines), KNOWN, artist=ADA, voices=voices)
+    told = verse_report("\n".join(lines), KNOWN, artist=ADA, voices=voices, authorship=authorship)
     assert told.taken == {ADA: 1, BOB: 1}
     assert [line.taken_for for line in told.lines] == voices
     assert told.own[ADA].words_of_line > told.own[BOB].words_of_line
-    swapped = verse_report("\n".join(lines), KNOWN, artist=ADA, voices=voices[::-1])
+    swapped = verse_report(
+        "\n".join(lines), KNOWN, artist=ADA, voices=voices[::-1], authorship=authorship
+    )
     assert swapped.taken == {ADA: 0, BOB: 0}
 
 

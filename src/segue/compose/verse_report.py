@@ -18,7 +18,8 @@ MOST_ARTISTS: Final = 12
 _REACH: Final = 4  # lines on in which a rhyme is looked for
 _RUN: Final = 4  # words of a run that is new or not
 _REPEATED_RUN: Final = 3
-_MOST_STRETCHES: Final = 100  # of an artist's songs that a text is held against
+_MOST_LINES: Final = 2000  # of an artist's songs that a text is held against; at least:
+_STRETCHES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +268,8 @@ def own_figures(songs: Sequence[str], lines: int) -> VerseFigures:
     stretches = [part for song in sung for part in _cut(song, lines)]
     everything = [line for song in sung for line in song]
     stretches = stretches or _cut(everything, lines) or [everything]
-    some = np.unique(np.linspace(0, len(stretches) - 1, _MOST_STRETCHES).astype(np.int64))
+    most = max(_MOST_LINES // lines, _STRETCHES)
+    some = np.unique(np.linspace(0, len(stretches) - 1, most).astype(np.int64))
     figures = [verse_figures(stretches[at]) for at in some.tolist()]
     return VerseFigures(*np.mean([_numbers(each) for each in figures], axis=0).tolist())
 

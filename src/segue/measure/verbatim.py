@@ -17,7 +17,7 @@ from segue.errors import BadArgument
 
 #: No song.
 NOBODY: Final = -1
-_BETWEEN: Final = 0x110000  # between two songs; above all letters
+_BETWEEN: Final = -2  # two songs
 _UNKNOWN: Final = -1
 _BASE: Final = 0x9E3779B97F4A7C15  # odd, so that it can be divided by
 _TABLE_SHIFT: Final = np.uint64(64 - 18)
@@ -253,7 +253,7 @@ def _shrinks() -> int:
 def _sums(row: Integers) -> Hashes:
     """Return the sums of what stands before each place, each times a power of the base."""
     sums = np.zeros(len(row) + 1, np.uint64)
-    np.cumsum((row + 2).astype(np.uint64) * _powers(_BASE, len(row)), out=sums[1:])
+    np.cumsum((row - _BETWEEN + 1).astype(np.uint64) * _powers(_BASE, len(row)), out=sums[1:])
     return sums
 
 
