@@ -19,11 +19,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
+from safetensors.numpy import save_file
 
 import tables
 from letter_rivals import compressed_bits, kneser_ney_bits, nano_gpt_bits
+from segue.model.lyrics.embed import known_of
 from segue.model.lyrics.language import MODEL, SHIPPED, LanguageModel
+from segue.model.lyrics.spaces import LYRICS_SPACE
 from segue.records import Lyrics
 from segue.train.loop import STATE, Progress, Watcher
 from segue.train.lyrics import (
@@ -94,6 +98,10 @@ def ship(songs: Sequence[Lyrics], work: Path) -> None:
         bits = bits_per_character(one.network, one.voices, parts.test)
         print(f"{name}: {bits:.4f} bits per character of the test songs")
     print(f"{SHIPPED}: {SHIPPED.stat().st_size / 1e6:.2f} MB")
+    network = LanguageModel.shipped().network
+    known = np.stack([known_of(network, one.lyrics.text) for one in parts.learn])
+    constants = {"mean": known.mean(axis=0), "scale": known.std(axis=0).clip(1e-3)}
+    save_file(constants, LYRICS_SPACE)
 
 
 def three_minutes(songs: Sequence[Lyrics], work: Path) -> None:

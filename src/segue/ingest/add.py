@@ -431,7 +431,7 @@ def _with_words(analysis: Analysis, words: DecodedText | None) -> Analysis:
     """Join words to what they belong to: a place among all words, and the text."""
     if words is None:
         return analysis
-    vectors = analysis.vectors | embed_lyrics(words.features)
+    vectors = analysis.vectors | embed_lyrics(words.text, words.features)
     return replace(analysis, vectors=vectors, words=words.text)
 
 

@@ -62,7 +62,7 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
 def _of_words(words: DecodedText | None) -> dict[str, FloatArray]:
     from segue.model.lyrics.embed import embed_lyrics
 
-    return {} if words is None else embed_lyrics(words.features)
+    return {} if words is None else embed_lyrics(words.text, words.features)
 
 
 def decode_song(path: Path) -> DecodedText:
