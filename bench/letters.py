@@ -32,13 +32,11 @@ from segue.records import Lyrics
 from segue.train.loop import STATE, Progress, Watcher
 from segue.train.lyrics import (
     LyricsTraining,
-    Parts,
     Preset,
     bits_per_character,
-    divide,
-    song,
     train_lyrics,
 )
+from segue.train.songs import Parts, divide, song
 from verse import verse
 
 TRECENTO: Final = "14th-c. Italian/Latin/French poets"
@@ -169,7 +167,8 @@ def race(songs: Sequence[Lyrics], work: Path) -> None:
 
 def speed(_: Sequence[Lyrics], work: Path) -> None:
     """Time the writing of one text with what is shipped."""
-    from segue.compose.verses import VerseWishes, Voice, write_verse
+    from segue.compose.verses import write_verse
+    from segue.compose.voices import VerseWishes, Voice
 
     model = LanguageModel.shipped()
     voice = Voice(RACED, model, model.voice(RACED))

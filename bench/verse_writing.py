@@ -18,7 +18,8 @@ import torch
 
 from segue.compose.authorship import Authorship, fit
 from segue.compose.verse_report import known_songs
-from segue.compose.verses import VerseWishes, Voice, blended, in_turn, write_verse
+from segue.compose.verses import write_verse
+from segue.compose.voices import VerseWishes, Voice, blended, in_turn
 from segue.formats.lyrics.text import sung_lines
 from segue.measure.verbatim import KnownSongs
 from segue.model.lyrics.language import LanguageModel

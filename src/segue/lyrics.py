@@ -10,7 +10,7 @@ from segue.store import Store
 
 if TYPE_CHECKING:
     from segue.compose.verse_making import Verse
-    from segue.compose.verses import By, How, VerseWishes, Voice
+    from segue.compose.voices import By, How, VerseWishes, Voice
 
 Query = str | int | Path
 
@@ -71,7 +71,7 @@ class Songbook:
             Nothing has learned to write like that artist; the nearest names are told.
         """
         from segue.compose.verse_making import Verse  # brings in torch
-        from segue.compose.verses import VerseWishes
+        from segue.compose.voices import VerseWishes
 
         return Verse([self._voice(artist, model)], wishes or VerseWishes())
 
@@ -98,18 +98,18 @@ class Songbook:
         blend : float, optional
             The share of the second where both write as one voice, from 0 to 1.
         how : {"mixture", "product", "contrast"}
-            How they are blended, see `segue.compose.verses.blended`.
+            How they are blended, see `segue.compose.voices.blended`.
         model : str
             Its name; else whichever suits best, for each.
         """
         from segue.compose.verse_making import Verse  # brings in torch
-        from segue.compose.verses import VerseWishes
+        from segue.compose.voices import VerseWishes
 
         voices = [self._voice(first, model), self._voice(second, model)]
         return Verse(voices, wishes or VerseWishes(), by=by, blend=blend, how=how)
 
     def _voice(self, artist: str, model: str) -> "Voice":
-        from segue.compose.verses import Voice
+        from segue.compose.voices import Voice
         from segue.learning.lyrics import voice_of
 
         return Voice(*voice_of(self._store, artist, model))

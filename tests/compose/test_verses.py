@@ -7,7 +7,8 @@ import torch
 
 from segue.compose.verse_making import Verse, check_line
 from segue.compose.verse_report import known_songs
-from segue.compose.verses import Line, VerseWishes, Voice, blended, in_turn, write_verse
+from segue.compose.verses import write_verse
+from segue.compose.voices import Line, VerseWishes, Voice, blended, in_turn
 from segue.errors import BadArgument
 from segue.model.lyrics.language import LanguageModel
 from segue.model.lyrics.letters import LetterConfig, LetterNetwork
@@ -15,7 +16,7 @@ from segue.model.score.sampling import Sampling
 from segue.records import Lyrics, Tags
 from segue.represent.lyrics.letters import SONG, VOCABULARY, encode
 from segue.represent.lyrics.words import rhyme_sound, words_of
-from segue.train.lyrics import song
+from segue.train.songs import song
 from verses import song as verse
 
 ARTISTS = ("Ada Long", "Bob Short")

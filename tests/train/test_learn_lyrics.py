@@ -19,11 +19,10 @@ from segue.train.lyrics import (
     LyricsTraining,
     Windows,
     bits_per_character,
-    divide,
     letter_costs,
-    song,
     train_lyrics,
 )
+from segue.train.songs import Song, divide, song
 from verses import song as verse
 
 TINY = LetterConfig(24, 1, runs=(64, 128), run_width=8)
@@ -40,7 +39,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lyrics, "STEPS_PER_EPOCH", 10)
 
 
-def songs(artist: str = "Ada Long", count: int = 8) -> list[lyrics.Song]:
+def songs(artist: str = "Ada Long", count: int = 8) -> list[Song]:
     return [
         song(Lyrics(verse(artist, seed), Tags(f"song {seed}", artist))) for seed in range(count)
     ]

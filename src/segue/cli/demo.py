@@ -50,7 +50,7 @@ def demo(
 
 
 def _duet(lib: "Library") -> None:
-    from segue.compose.verses import VerseWishes  # brings in torch
+    from segue.compose.voices import VerseWishes  # brings in torch
 
     verse = lib.lyrics.duet(*DUET, VerseWishes(8, seed_line="My love is like a summer's day,"))
     say(f"A duet of {DUET[0]} (A) and {DUET[1]} (B), written now, line by line:")

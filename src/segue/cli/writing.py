@@ -13,7 +13,7 @@ from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.compose.verse_making import Verse
-    from segue.compose.verses import By, How, VerseWishes
+    from segue.compose.voices import By, How, VerseWishes
 
 Lines = Annotated[int, typer.Option(help="How many, up to 1000.")]
 SeedLine = Annotated[str | None, typer.Option(help="The first line, given.")]
@@ -163,7 +163,7 @@ def _wishes(
     seed: int,
 ) -> "VerseWishes":
     from segue.compose.verse_making import check_line
-    from segue.compose.verses import VerseWishes
+    from segue.compose.voices import VerseWishes
     from segue.model.score.sampling import Sampling
 
     line = check_line(seed_line)
@@ -178,7 +178,7 @@ def _temperatures(told: str) -> list[float]:
 
 
 def _by(told: str) -> "By":
-    from segue.compose.verses import BYS
+    from segue.compose.voices import BYS
 
     for by in BYS:
         if by == told:
@@ -187,7 +187,7 @@ def _by(told: str) -> "By":
 
 
 def _how(told: str) -> "How":
-    from segue.compose.verses import HOWS
+    from segue.compose.voices import HOWS
 
     for how in HOWS:
         if how == told:

@@ -7,7 +7,8 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from segue.compose.verse_report import known_songs, verse_report
-from segue.compose.verses import By, How, Line, VerseWishes, Voice, blended, in_turn, write_verse
+from segue.compose.verses import write_verse
+from segue.compose.voices import By, How, Line, VerseWishes, Voice, blended, in_turn
 from segue.errors import BadArgument
 from segue.formats.lyrics.text import sung_lines
 from segue.model.lyrics.language import LanguageModel

@@ -18,7 +18,8 @@ from segue.pictures.learned import draw_losses
 from segue.records import Lyrics, Tags
 from segue.store import Store
 from segue.train.loop import Watcher as TrainingWatcher
-from segue.train.lyrics import LyricsTraining, divide, song, train_lyrics
+from segue.train.lyrics import LyricsTraining, train_lyrics
+from segue.train.songs import divide, song
 
 NAME: Final = "lyrics"
 BASE: Final = "base"

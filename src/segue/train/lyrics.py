@@ -12,21 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, TrainingFailed, check_seed
+from segue.errors import BadArgument, check_seed
 from segue.model.lyrics.language import MODEL, LanguageModel
 from segue.model.lyrics.letters import ANYBODY, CONTEXT, LetterConfig, LetterNetwork
-from segue.records import Lyrics
-from segue.represent.lyrics.letters import SONG, encode
 from segue.train.loop import Batch, Trained, Watcher
+from segue.train.songs import Parts, Song, Tokens
 from segue.train.writing import NOTHING, WritingTraining, fit_writing
 
 Preset = Literal["default", "transformer", "char-lstm", "char-lstm-4x256"]
-Tokens = NDArray[np.int64]
 
-FEWEST_SONGS: Final = 3
-FEWEST_CHARACTERS: Final = 2_000
-#: Of the songs of each artist, so many judge while it learns, and as many test what came of it.
-HELD_SHARE: Final = 0.1
 #: Of the characters of an artist, as they count in a base: between all artists alike (0), who have
 #: few then are learned by heart, and all characters alike (1), which makes the base the longest
 #: artist's.
@@ -122,66 +116,6 @@ class LyricsTraining:
         check_seed(self.seed)
         if self.learning_rate is not None and self.learning_rate <= 0:
             raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Song:
-    """A song to learn from.
-
-    Attributes
-    ----------
-    lyrics : Lyrics
-    tokens : ndarray, shape (n,), int64
-        From `SONG` to `SONG`.
-    """
-
-    lyrics: Lyrics
-    tokens: Tokens
-
-
-def song(lyrics: Lyrics) -> Song:
-    """Make of a text what is learned from."""
-    return Song(lyrics, np.concatenate([[SONG], encode(lyrics.text), [SONG]]))
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Songs divided: to learn from, to judge by while learning, to test with."""
-
-    learn: list[Song]
-    validate: list[Song]
-    test: list[Song]
-
-
-def divide(songs: Sequence[Song]) -> Parts:
-    """Divide songs artist by artist, by the hash of their words, so that it is always alike.
-
-    Raises
-    ------
-    TrainingFailed
-        There are too few, or too short ones.
-    """
-    characters = sum(len(one.lyrics.text) for one in songs)
-    if len(songs) < FEWEST_SONGS or characters < FEWEST_CHARACTERS:
-        raise TrainingFailed(
-            f"{len(songs)} songs of {characters} characters to learn from; at least "
-            f"{FEWEST_SONGS} songs and {FEWEST_CHARACTERS} characters are needed (and 30,000 for "
-            "what is worth reading): add more with `segue add`"
-        )
-    parts = Parts([], [], [])
-    for artist in sorted({one.lyrics.tags.artist for one in songs}):
-        own = [one for one in songs if one.lyrics.tags.artist == artist]
-        own.sort(key=lambda one: hashlib.sha256(one.lyrics.text.encode()).digest())
-        held = max(round(HELD_SHARE * len(own)), 1) if len(own) >= FEWEST_SONGS else 0
-        parts.validate.extend(own[:held])
-        parts.test.extend(own[held : 2 * held])
-        parts.learn.extend(own[2 * held :])
-    if not parts.validate:
-        raise TrainingFailed(
-            f"no artist has {FEWEST_SONGS} songs; that many are needed, so that some judge what is "
-            "learned from others: add more with `segue add`"
-        )
-    return parts
 
 
 class Windows:
