@@ -1,6 +1,8 @@
 """Commands that learn spaces from the library, and look into them."""
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -251,9 +253,17 @@ def train_lyrics(
         learning_rate=learning_rate,
         **shared,
     )
-    named = name or "-".join(["lyrics", *re.findall(r"\w+", artist.lower())])
+    named = name or "-".join(["lyrics", *_plain(artist)])
     now = f'segue write --artist "{artist}"' if artist else "segue duet ARTIST ARTIST"
     _train(named, training, _Run(resume, anew, None, library, json), now=now, what="songs")
+
+
+def _plain(name: str) -> list[str]:
+    """Return the words of a name in plain letters; of one in another alphabet, a hash."""
+    plain = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
+    words = re.findall(r"[a-z0-9]+", plain)
+    whole = sum(map(len, words)) >= sum(map(str.isalnum, name))
+    return words if whole else [*words, hashlib.sha256(name.lower().encode()).hexdigest()[:8]]
 
 
 @dataclass(frozen=True, slots=True)
