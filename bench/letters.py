@@ -45,7 +45,7 @@ SMALL: Final = 110_000  # characters, title lines and all: whom the base "large"
 THREE: Final = ("Robert Burns", "Thomas Moore", "Walt Whitman")
 MINUTES: Final = 3.0
 #: For each author, at most so long.
-AUTHOR_MINUTES: Final = 1.5
+AUTHOR_MINUTES: Final = 1.0
 RACED: Final = "W. S. Gilbert"
 RACE_EPOCHS: Final = 60
 Results = dict[str, Any]

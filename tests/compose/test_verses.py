@@ -166,6 +166,14 @@ def test_a_report_says_what_was_made(model: LanguageModel) -> None:
     assert report["figures"]["copied_words"]["length"] <= 8
 
 
+def test_a_report_of_one_voice_of_two_says_how_much_of_each(model: LanguageModel) -> None:
+    made = Verse(voices(model, 2), VerseWishes(6), blend=0.5)
+    assert all(line.voices in {"A", ""} for line in made)
+    figures = made.report["figures"]
+    assert set(figures["taken"]) == set(figures["own"]) == set(ARTISTS)
+    assert sum(figures["taken"].values()) <= 1
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [

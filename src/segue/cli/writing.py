@@ -236,13 +236,13 @@ def _tell(
     for one in told:
         if "figures" in one:
             say("")
-            _say_figures(one["artists"], one["figures"])
+            _say_figures(one["artists"], one["figures"], blended=one["blend"] is not None)
     for file in (output, report):
         if file:
             say(f"wrote {shown(file)}")
 
 
-def _say_figures(artists: list[str], figures: dict[str, Any]) -> None:
+def _say_figures(artists: list[str], figures: dict[str, Any], *, blended: bool) -> None:
     words, characters = figures["copied_words"], figures["copied_characters"]
     new = figures["new_runs"]
     say(
@@ -261,7 +261,7 @@ def _say_figures(artists: list[str], figures: dict[str, Any]) -> None:
     ]
     print_table("what it is like", ("", *_TOLD), rows)
     for artist, share in figures["taken"].items():
-        count = sum(line["voice"] == artist for line in figures["lines"])
+        count = sum(blended or line["voice"] == artist for line in figures["lines"])
         said = artist if len(artists) > 1 else "that artist"
         say(f"by their style, {share:.0%} of {count} lines are taken for {said}'s")
 

@@ -6,11 +6,17 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any, Final
 
-from segue.compose.verse_report import known_songs, verse_report
+from segue.compose.verse_report import (
+    fitted_authorship,
+    known_songs,
+    own_figures,
+    verse_report,
+)
 from segue.compose.verses import write_verse
 from segue.compose.voices import By, How, Line, VerseWishes, Voice, blended, in_turn
 from segue.errors import BadArgument
 from segue.formats.lyrics.text import sung_lines
+from segue.measure.verbatim import KnownSongs
 from segue.model.lyrics.language import LanguageModel
 from segue.model.lyrics.letters import ANYBODY
 
@@ -83,7 +89,11 @@ class Verse:
         of a chorus that is repeated. A line of which both voices wrote words counts as the first
         one's.
         """
-        own = [line for line in self.lines if line.text and line.voices and not line.repeated]
+        own = [
+            line
+            for line in self.lines
+            if line.voices and not line.repeated and sung_lines(line.text)
+        ]
         text = "\n".join(line.text for line in own)
         artists = [voice.artist for voice in self.voices]
         songs = [song for model in _models(self.voices) for song in model.known]
@@ -99,12 +109,25 @@ class Verse:
             "versions": {name: version(name) for name in ("segue", "torch")},
         }
         if any(map(str.isalpha, text)):
-            sung = sung_lines(text)
-            who = [artists[NAMES.index(line.voices[0])] for line in own][: len(sung)]
-            told["figures"] = asdict(
-                verse_report(text, known_songs(songs), artist=artists[0], voices=who)
-            )
+            who = [artists[NAMES.index(line.voices[0])] for line in own]
+            told["figures"] = self._figures(text, who, known_songs(songs))
         return told
+
+    def _figures(self, text: str, who: list[str], known: KnownSongs) -> dict[str, Any]:
+        """Return what `verse_report` says; of one voice made of two, how much it is of each."""
+        artists = [voice.artist for voice in self.voices]
+        authorship = fitted_authorship(known, artists)
+        figures = asdict(
+            verse_report(text, known, artist=artists[0], voices=who, authorship=authorship)
+        )
+        if self._blend is not None:
+            taken = [line["taken_for"] for line in figures["lines"]]
+            for artist in artists:
+                songs = [song.text for song in known.songs if song.artist == artist]
+                figures["own"][artist] = asdict(own_figures(songs, len(taken)))
+                if authorship:
+                    figures["taken"][artist] = taken.count(artist) / len(taken)
+        return figures
 
 
 def _models(voices: Sequence[Voice]) -> list[LanguageModel]:
