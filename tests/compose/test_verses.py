@@ -98,6 +98,12 @@ def test_the_given_line_comes_first(model: LanguageModel) -> None:
     assert other[1:] != lines[1:]
 
 
+def test_a_given_line_may_be_a_copy(model: LanguageModel) -> None:
+    given = " ".join(verse("Ada Long", 0).split("\n")[:2])
+    lines = list(write_verse(voices(model), VerseWishes(3, seed_line=given, max_copy=3)))
+    assert len(sung(lines)) == 3
+
+
 def test_voices_take_turns_by_line(model: LanguageModel) -> None:
     lines = sung(list(write_verse(voices(model, 2), VerseWishes(6))))
     assert [line.voices for line in lines] == ["A", "B"] * 3

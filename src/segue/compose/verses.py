@@ -289,10 +289,13 @@ class _Writer:
         length = self._wishes.max_copy + 1
         if length == 1:
             return False
-        words = [*self._words[-length:], *_words(text)]
+        before = self._words[-length:]
+        words = [*before, *_words(text)]
+        # Of what was given, nothing can be taken back.
+        first = max(length, len(before) + 1, len(words) - 2)
         return any(
             hash(tuple(words[at - length : at])) in self._copies
-            for at in range(max(length, len(words) - 2), len(words) + 1)
+            for at in range(first, len(words) + 1)
         )
 
     # ---- reading ---------------------------------------------------------------------------
