@@ -26,7 +26,8 @@ def test_every_text_comes_back(text: str) -> None:
     assert ((tokens > SONG) & (tokens < VOCABULARY)).all()
 
 
-@given(TEXTS)
+# No-break spaces and soft hyphens are read, and never written.
+@given(TEXTS.filter(lambda text: not {"\xa0", "\xad"} & set(text)))
 def test_what_is_written_might_have_been_drawn(text: str) -> None:
     tokens = encode(text).tolist()
     for place, token in enumerate(tokens):
