@@ -94,6 +94,7 @@ def test_the_given_line_comes_first(model: LanguageModel) -> None:
     wishes = VerseWishes(4, seed_line="  The river of my sorrow ")
     lines = list(write_verse(voices(model), wishes))
     assert lines[0] == Line("The river of my sorrow")
+    assert lines[1].voices == "A"
     other = list(write_verse(voices(model), replace(wishes, seed_line="Hey! You")))
     assert other[1:] != lines[1:]
 

@@ -136,8 +136,10 @@ class _Writer:
                 if number == 1:
                     chorus = stanza
                 stanza, number = [], number + 1
-            if self._by == "line" or (self._by == "stanza" and ended):
-                self._turn += bool(line.text) or self._by == "stanza"
+            if self._by == "line":
+                self._turn += bool(line.voices)  # a line that was given was nobody's turn
+            elif self._by == "stanza":
+                self._turn += ended
 
     # ---- a line ----------------------------------------------------------------------------
 
