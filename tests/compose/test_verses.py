@@ -92,10 +92,10 @@ def test_not_more_words_in_a_row_than_allowed_are_copied(model: LanguageModel, m
 
 def test_the_given_line_comes_first(model: LanguageModel) -> None:
     wishes = VerseWishes(4, seed_line="  The river of my sorrow ")
-    lines = list(write_verse(voices(model), wishes))
+    lines = sung(list(write_verse(voices(model), wishes)))
     assert lines[0] == Line("The river of my sorrow")
     assert lines[1].voices == "A"
-    other = list(write_verse(voices(model), replace(wishes, seed_line="Hey! You")))
+    other = sung(list(write_verse(voices(model), replace(wishes, seed_line="Hey! You"))))
     assert other[1:] != lines[1:]
 
 
