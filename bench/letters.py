@@ -137,7 +137,6 @@ def authors(songs: Sequence[Lyrics], work: Path) -> None:
             "scratch": ("default", None),
             "base": ("default", base),
             "char-lstm": ("char-lstm", None),
-            "char-lstm-4x256": ("char-lstm-4x256", None),
         }
         with _results(work) as found:
             of_author = found.setdefault("authors", {}).setdefault(author, {})
@@ -242,7 +241,7 @@ def _shown_authors(found: Results) -> str:
             one["kneser-ney"],
             *(
                 one[name]["bits"] if name in one else "–"
-                for name in ("char-lstm", "char-lstm-4x256", "scratch", "base")
+                for name in ("char-lstm", "scratch", "base")
             ),
         )
         for author, one in found.items()
@@ -253,7 +252,7 @@ def _shown_authors(found: Results) -> str:
         f"network after the other, one thread, each at most {AUTHOR_MINUTES:g} minutes.\n\n"
         + tables.table(
             ["author", "characters", "gzip", "xz", "Kneser–Ney, 5", "char-lstm 1×128",
-             "char-lstm 4×256", "default, from scratch", "default, from base"],
+             "default, from scratch", "default, from base"],
             rows,
         )
         + "\n"

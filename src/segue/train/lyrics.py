@@ -68,10 +68,10 @@ STEPS_PER_EPOCH: Final = 100
 #: Windows that judge after each epoch, at most.
 JUDGED: Final = 512
 #: Epochs of a network that begins anew, and of one that has learned already; and until it stops.
-EPOCHS: Final = (100, 12)
+EPOCHS: Final = (100, 8)
 PATIENCE: Final = (8, 3)
 #: How much lower the learning rate is for a network that has learned already.
-GENTLER: Final = 0.4
+GENTLER: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
