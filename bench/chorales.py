@@ -27,7 +27,7 @@ import witten_bell
 from segue.model.checkpoint import load_checkpoint
 from segue.model.score.chorale import PITCHES, ChoraleConfig, ChoraleTransformer, numbers
 from segue.model.score.chorale_weights import SHIPPED, load_chorales, save_chorales
-from segue.model.score.transformer import StackConfig
+from segue.model.transformer import StackConfig
 from segue.train.loop import BEST, STATE, Progress
 from segue.train.writing import Piece, Tokens, WritingTraining, load_best, train_writing
 

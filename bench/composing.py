@@ -24,9 +24,9 @@ from segue.compose.making import Composition as Making
 from segue.compose.making import statistics
 from segue.compose.wishes import Wishes
 from segue.formats.score.midi import read_midi, write_midi
+from segue.model.sampling import Sampling
 from segue.model.score.composer import SHIPPED, Composer
 from segue.model.score.note_lstm import NoteModel
-from segue.model.score.sampling import Sampling
 from segue.records import Score
 from segue.represent.score.bar_prints import part_prints
 from segue.represent.score.grid import bars_on_grid, score_of
@@ -42,7 +42,7 @@ from segue.train.note_lstm import losses as note_losses
 from segue.train.splitting import split
 from segue.train.writing import load_best
 
-EPOCHS: Final = 8
+EPOCHS: Final = 10
 RATE: Final = 1.5e-3
 SEED: Final = 0
 #: Prompts: so many of each source, of so many bars, gone on with for so many.

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 import tables
+from segue.model.sampling import Sampling, choose
 from segue.model.score.precision import PRECISIONS, Precision, for_writing
-from segue.model.score.sampling import Sampling, choose
-from segue.model.score.transformer import Transformer, medium
 from segue.model.score.writing import write
+from segue.model.transformer import Transformer, medium
 
 VOCABULARY: Final = 512
 PROMPT: Final = 16
@@ -84,9 +84,9 @@ def main() -> None:
             ),
             "Each at its best, ratio within a round, median: "
             + ", ".join(f"**{ratio:.2f}×** for {rows} at once" for rows, ratio in ratios.items())
-            + f". Four parts in sixteenths at 120 beats a minute, three tokens to a note, are "
-            f"{FOUR_PARTS} tokens a second: written {alone / FOUR_PARTS:.1f} times as fast as they "
-            "are played.\n",
+            + ". With every sixteenth struck anew in each of four parts, at 120 beats a minute "
+            f"and three tokens to a note, that is {alone / FOUR_PARTS:.1f} times real time; what "
+            "music really asks for is in the table `composing`.\n",
         ],
     )
 

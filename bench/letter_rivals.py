@@ -299,3 +299,45 @@ class _Layer(nn.Module):
         stream = stream + self.joined(seen.transpose(1, 2).reshape(batch, length, _WIDTH))
         grown: Tensor = stream + self.narrow(F.gelu(self.wide(self.norms[1](stream))))
         return grown
+
+
+class KerasTraining:
+    """The published network in Keras on TensorFlow, letters one-hot, on letters drawn by chance.
+
+    Parameters
+    ----------
+    letters : int
+    context : int
+        Letters of a window.
+    batch : int
+    threads : int
+    """
+
+    def __init__(self, letters: int, context: int, batch: int, threads: int) -> None:
+        import keras
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        self.version = f"Keras {keras.__version__}, TensorFlow {tf.__version__}"
+        self._letters, self._context, self._batch = letters, context, batch
+        self._network = keras.Sequential(
+            [
+                keras.Input((context, letters)),
+                *(keras.layers.LSTM(256, return_sequences=True) for _ in range(3)),
+                keras.layers.LSTM(256),
+                keras.layers.Dense(letters, activation="softmax"),
+            ]
+        )
+        self._network.compile(loss="categorical_crossentropy", optimizer="adam")
+        self.windows_per_second(1)  # what is made ready at the first step takes no part
+
+    def windows_per_second(self, steps: int) -> float:
+        """Train for so many batches, drawn before the clock runs."""
+        rng = np.random.default_rng(0)
+        letters = np.eye(self._letters, dtype=np.float32)
+        drawn = rng.integers(0, self._letters, (steps * self._batch, self._context + 1))
+        given, wanted = letters[drawn[:, :-1]], letters[drawn[:, -1]]
+        began = time.perf_counter()
+        self._network.fit(given, wanted, batch_size=self._batch, epochs=1, verbose=0)
+        return len(drawn) / (time.perf_counter() - began)

@@ -22,10 +22,10 @@ from lead_sheets import Song, songs
 from segue.compose.melodies import WrittenMelody, to_score, write_melodies
 from segue.measure.generation import overlapping_area, pitch_class_entropy
 from segue.model.checkpoint import load_checkpoint
+from segue.model.sampling import Sampling
 from segue.model.score.melody import MelodyConfig, MelodyNetwork
 from segue.model.score.melody_model import MODEL, SHIPPED, MelodyModel
-from segue.model.score.sampling import Sampling
-from segue.model.score.transformer import StackConfig
+from segue.model.transformer import StackConfig
 from segue.represent.score.harmony import ScoreKey, find_key
 from segue.represent.score.lead_sheet import (
     LONGEST,

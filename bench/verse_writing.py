@@ -23,7 +23,7 @@ from segue.compose.voices import VerseWishes, Voice, blended, in_turn
 from segue.formats.lyrics.text import sung_lines
 from segue.measure.verbatim import KnownSongs
 from segue.model.lyrics.language import LanguageModel
-from segue.model.score.sampling import Sampling
+from segue.model.sampling import Sampling
 from segue.records import Lyrics
 from segue.represent.lyrics.words import words_of
 from tables import keep, table

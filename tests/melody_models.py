@@ -5,7 +5,7 @@ import torch
 
 from segue.model.score.melody import MelodyConfig, MelodyNetwork
 from segue.model.score.melody_model import MelodyModel
-from segue.model.score.transformer import StackConfig
+from segue.model.transformer import StackConfig
 from segue.represent.score.chord_charts import parse_chart
 from segue.represent.score.lead_sheet import LOWEST, LeadSheet
 from segue.train.melody_told import melody_model

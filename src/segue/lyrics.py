@@ -1,5 +1,6 @@
 """The lyrics of a library: found by a line, read, and written anew."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,18 @@ class Songbook:
     def text(self, query: Query) -> str:
         """Read the words of a track, of whichever kind; "" where none are known."""
         return self._store.words.text(track_named(self._store, query).id)
+
+    def artist(self, name: str) -> str:
+        """Return the artist of this library's songs that is meant, also by a part of the name.
+
+        Raises
+        ------
+        NotFound
+            There is none, or several; the text names them, or the nearest.
+        """
+        from segue.learning.lyrics import artist_named, songs  # brings in torch
+
+        return artist_named(name, Counter(one.tags.artist for one in songs(self._store)))
 
     def write(
         self, artist: str, wishes: "VerseWishes | None" = None, *, model: str = ""

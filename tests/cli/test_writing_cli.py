@@ -97,6 +97,8 @@ def test_artists_of_any_alphabet_have_models(tmp_path: Path) -> None:
         (["write", "--artist", "burns", "-o", "song.mp3"], ".txt"),
         (["duet", "burns", "moore", "--by", "bar"], "line, stanza, word"),
         (["duet", "burns", "moore", "--blend", "2"], "from 0 to 1"),
+        (["duet", "burns", "moore", "--how", "product"], "goes with --blend"),
+        (["duet", "burns", "moore", "--blend", "0.5", "--by", "word"], "give one of them"),
         (["duet", "burns", "moore", "--blend", "0.5", "--how", "soup"], "mixture"),
         (["train", "lyrics", "--artist", "Little"], "1 songs of"),
         (["train", "lyrics", "--artist", "Nobody"], "no artist 'Nobody'"),

@@ -14,15 +14,23 @@ from segue.compose.pieces import MOST_BARS, Writing
 from segue.compose.wishes import Wishes, key_named, metre_named, tempo_number
 from segue.errors import BadArgument
 from segue.formats.score.midi import read_midi, write_midi
+from segue.model.sampling import Sampling
 from segue.model.score.composer import Composer
-from segue.model.score.sampling import Sampling
-from segue.model.score.transformer import StackConfig, Transformer, TransformerConfig
+from segue.model.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Score
 from segue.represent.score.bar_prints import part_prints
 from segue.represent.score.grid import bars_on_grid, score_of
 from segue.represent.score.instruments import instrument_named, range_of
 from segue.represent.score.known_bars import KnownBars
-from segue.represent.score.vocabulary import DRUMS, METRE_NUMBERS, VOCABULARY, Bar, steps_of
+from segue.represent.score.vocabulary import (
+    DRUMS,
+    METRE_NUMBERS,
+    USUAL_LOUDNESS,
+    VOCABULARY,
+    Bar,
+    Note,
+    steps_of,
+)
 from segue.train.compositions import Excerpts, composition
 
 CONTEXT = 192
@@ -77,6 +85,40 @@ def test_the_same_seed_writes_the_same_and_another_another(composer: Composer) -
     assert first != other
 
 
+def test_who_was_asked_for_and_is_silent_is_leaned_towards(
+    composer: Composer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = (0, 33, DRUMS)
+
+    def heard() -> int:
+        bars = Writing(composer, wishes(6, instruments=asked)).go_on(30)
+        return sum(len(bar.instruments & set(asked)) for bar in bars)
+
+    leaning = heard()
+    monkeypatch.setattr("segue.compose.pieces._WANTED", 0.0)
+    assert leaning > 1.2 * heard()
+
+
+def test_winds_play_one_note_at_a_time_unless_they_did_not_before(composer: Composer) -> None:
+    def together(bars: list[Bar], instrument: int) -> bool:
+        """Tell whether one note sounds while the next begins, within a bar."""
+        return any(
+            before.onset + before.length > after.onset
+            for bar in bars
+            for before, after in itertools.pairwise(
+                note for note in bar.notes if note.instrument == instrument
+            )
+        )
+
+    bars = list(Writing(composer, wishes(4, instruments=(0, 73))).go_on(30))
+    assert together(bars, 0)
+    assert playing(bars) == {0, 73}
+    assert not together(bars, 73)
+    note = Note(0, 73, 72, 4, USUAL_LOUDNESS)
+    chord = Bar(METRE_NUMBERS[4, 4], 10, (note, note._replace(pitch=76)))
+    assert together(list(Writing(composer, wishes(4)).go_on(30, [chord])), 73)
+
+
 def test_two_silent_bars_do_not_follow_one_another(composer: Composer) -> None:
     bars = list(Writing(composer, wishes(2, instruments=(0,))).go_on(40))
     assert not any(not a.notes and not b.notes for a, b in itertools.pairwise(bars))
@@ -112,6 +154,11 @@ def test_bars_are_filled_in_and_the_others_stay(composer: Composer) -> None:
     assert after[5:] == before[5:]
     assert after[2:5] != before[2:5]
     assert len(after) == 8
+
+    def drums(bars: list[Bar]) -> set[int]:
+        return {note.pitch for bar in bars for note in bar.notes if note.instrument == DRUMS}
+
+    assert drums(after[2:5]) <= drums(before)  # one kit
 
 
 def test_a_part_is_added_and_the_others_stay(composer: Composer) -> None:

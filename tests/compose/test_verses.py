@@ -12,7 +12,7 @@ from segue.compose.voices import Line, VerseWishes, Voice, blended, in_turn
 from segue.errors import BadArgument
 from segue.model.lyrics.language import LanguageModel
 from segue.model.lyrics.letters import LetterConfig, LetterNetwork
-from segue.model.score.sampling import Sampling
+from segue.model.sampling import Sampling
 from segue.records import Lyrics, Tags
 from segue.represent.lyrics.letters import SONG, VOCABULARY, encode
 from segue.represent.lyrics.words import rhyme_sound, words_of
@@ -67,8 +67,7 @@ def test_lines_rhyme_as_asked_for() -> None:
     assert [bool(line.text) for line in lines] == [True] * 4 + [False] + [True] * 4
     ends = [words_of(line.text)[-1].lower() for line in sung(lines)]
     pairs = [(0, 3), (1, 2), (4, 7), (5, 6)]
-    rhymes = [rhyme_sound(ends[a]) == rhyme_sound(ends[b]) for a, b in pairs]
-    assert sum(rhymes) >= 3  # a made-up word may have no fellow
+    assert all(rhyme_sound(ends[a]) == rhyme_sound(ends[b]) for a, b in pairs)
     assert all(ends[a] != ends[b] for a, b in pairs)
 
 

@@ -10,6 +10,7 @@ import torch
 from scores import part_of, score_of
 from segue.errors import BadArgument, BadCheckpoint
 from segue.model.checkpoint import save_checkpoint
+from segue.model.sampling import Sampling
 from segue.model.score import chorale_weights, chord_paths
 from segue.model.score.chorale import LOWEST, PITCHES, ChoraleConfig, ChoraleTransformer
 from segue.model.score.chorale_weights import load_chorales, save_chorales
@@ -28,8 +29,7 @@ from segue.model.score.chord_paths import (
 )
 from segue.model.score.four_voices import Choir, Given, allowed, going_with, sing
 from segue.model.score.known_chorales import KnownChorales, VoicePassage, voice_notes
-from segue.model.score.sampling import Sampling
-from segue.model.score.transformer import StackConfig
+from segue.model.transformer import StackConfig
 from segue.represent.score.chord_slots import Slots, slots_of
 
 

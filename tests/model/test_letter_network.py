@@ -81,9 +81,28 @@ def test_the_voice_matters() -> None:
     assert not torch.allclose(one, other, atol=1e-3)
 
 
+def test_long_runs_are_hidden_in_training_alone() -> None:
+    config = replace(RECURRENT, dropout=0.0, run_dropout=0.0, backing_off=1e9)  # nearly always all
+    net, tokens, voices = network(config), torch.tensor([[3, 4, 5, 6]]), torch.tensor([0])
+    told = net.read_all(tokens, voices)[0]
+    hidden = net.train().read_all(tokens, voices)[0]
+    for table in net.runs:
+        torch.nn.init.zeros_(table.weight)  # type: ignore[arg-type]
+    without = net.eval().read_all(tokens, voices)[0]
+    assert torch.allclose(hidden, without, atol=1e-5)
+    assert not torch.allclose(told, without, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"width": 0}, {"layers": 0}, {"runs": (8,) * 9}, {"runs": (0,)}, {"dropout": 1.0}],
+    [
+        {"backing_off": -1.0},
+        {"width": 0},
+        {"layers": 0},
+        {"runs": (8,) * 9},
+        {"runs": (0,)},
+        {"dropout": 1.0},
+    ],
 )
 def test_networks_that_cannot_be(wrong: dict[str, object]) -> None:
     with pytest.raises(BadArgument):

@@ -11,10 +11,10 @@ from melody_models import model, network, sheet
 from segue.errors import BadArgument, BadCheckpoint
 from segue.measure.hashed_copying import longest_hashed_passage
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
+from segue.model.sampling import Sampling
 from segue.model.score.melody import SYMBOLS, MelodyConfig, MelodyNetwork
 from segue.model.score.melody_model import KIND, MOST_REPEATED, MelodyModel
-from segue.model.score.sampling import Sampling
-from segue.model.score.transformer import Cache, StackConfig
+from segue.model.transformer import Cache, StackConfig
 from segue.represent.score.chord_charts import parse_chart
 from segue.represent.score.lead_sheet import CHORD, LONGEST, LOWEST, read_chords, told
 from segue.represent.score.melody_figures import onsets

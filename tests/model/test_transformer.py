@@ -15,7 +15,7 @@ from segue.model.score.chorale import (
     numbers,
 )
 from segue.model.score.precision import Precision, for_writing
-from segue.model.score.transformer import (
+from segue.model.transformer import (
     Cache,
     StackConfig,
     Transformer,

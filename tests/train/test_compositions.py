@@ -13,7 +13,7 @@ import segue.train.composer
 from conftest import little_score
 from segue.errors import BadCheckpoint, TrainingFailed
 from segue.model.score.composer import MODEL, Composer
-from segue.model.score.transformer import StackConfig, Transformer, TransformerConfig
+from segue.model.transformer import StackConfig, Transformer, TransformerConfig
 from segue.represent.score.grammar import Reading
 from segue.represent.score.tokens import bar_tokens, decode
 from segue.represent.score.vocabulary import BEGIN, END, FIRST, HERE, KINDS, PART, VOCABULARY, home

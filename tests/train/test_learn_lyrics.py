@@ -161,3 +161,17 @@ def test_what_letters_cost(core: str) -> None:
 def test_wishes_that_mean_nothing() -> None:
     with pytest.raises(BadArgument):
         LyricsTraining(learning_rate=0)
+
+
+def test_what_the_base_knows_does_not_judge() -> None:
+    some = songs(count=20)
+    known = [one.lyrics.text for one in some[:12]]
+    parts = divide(some, known)
+    assert not {one.lyrics.text for one in (*parts.validate, *parts.test)} & set(known)
+
+
+def test_every_letter_of_a_song_judges() -> None:
+    some = songs(count=3)
+    batches = Windows(some, [], lyrics.RECIPES["default"]).all()
+    wanted = sum(int((wanted >= 0).sum()) for _, wanted, _ in batches)
+    assert wanted == sum(len(one.tokens) - 1 for one in some)

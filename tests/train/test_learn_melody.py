@@ -9,8 +9,8 @@ import torch
 from melody_models import model, network, sheet
 from segue.errors import BadArgument, TrainingFailed
 from segue.measure.hashed_copying import longest_hashed_passage
+from segue.model.sampling import Sampling
 from segue.model.score.melody_model import MODEL, MelodyModel
-from segue.model.score.sampling import Sampling
 from segue.represent.score.chord_charts import parse_chart
 from segue.represent.score.lead_sheet import CHORD, ROOT
 from segue.represent.score.melody_figures import chord_tone_share, onsets

@@ -12,7 +12,7 @@ from torch import nn
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.model.score.chorale import PITCHES, ChoraleConfig, ChoraleTransformer
-from segue.model.score.transformer import StackConfig, Transformer, TransformerConfig
+from segue.model.transformer import StackConfig, Transformer, TransformerConfig
 from segue.train.loop import Progress
 from segue.train.writing import Piece, Tokens, Windows, WritingTraining, load_best, train_writing
 

@@ -131,7 +131,7 @@ def _wishes(
     sampling: tuple[float, int, float, float],
 ) -> "Wishes":
     from segue.compose.wishes import Wishes, key_named, metre_named, tempo_number
-    from segue.model.score.sampling import Sampling
+    from segue.model.sampling import Sampling
     from segue.represent.score.instruments import instrument_named
     from segue.represent.score.vocabulary import METRE_NUMBERS
 

@@ -112,8 +112,8 @@ def _harmonised(
         return with_chords(score, n, temperature=heat, part=part, seed=seed), heat
     from segue.cli.app import counting
     from segue.compose.harmonise import four_voices
+    from segue.model.sampling import Sampling
     from segue.model.score.four_voices import USUAL, Choir
-    from segue.model.score.sampling import Sampling
 
     heat = USUAL.temperature if temperature is None else temperature
     choir = Choir(Sampling(heat, top_p=top_p))

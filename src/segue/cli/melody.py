@@ -96,7 +96,7 @@ def melody(
         check_target(report, (".json",))
     with open_library(library, needed=False) as lib:
         meant = _meant(lib.scores.read, chords, roman, key, metre)
-        from segue.model.score.sampling import Sampling  # brings in torch: a slip is told before
+        from segue.model.sampling import Sampling  # brings in torch: a slip is told before
 
         sampling = Sampling(temperature, top_k, top_p, min_p)
         found = lib.learning.melody_model(model)

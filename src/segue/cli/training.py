@@ -242,6 +242,9 @@ def train_lyrics(
     """
     from segue.train.lyrics import LyricsTraining
 
+    if artist:  # whatever part of the name it is called by, the model is named alike
+        with open_library(library) as lib:
+            artist = lib.lyrics.artist(artist)
     if start is None:
         start = "base" if artist and preset == "default" else "scratch"
     shared: dict[str, Any] = {"minutes": minutes, "device": device, "seed": seed}
@@ -347,7 +350,7 @@ def _learned_fields(learned: "Learned") -> dict[str, object]:
 def _say_learned(learned: "Learned", now: str, what: str) -> None:
     trained = learned.trained
     say(
-        f"{len(trained.history)} epochs; {trained.stopped}; best was epoch {trained.best.epoch} "
+        f"epochs: {len(trained.history)}; {trained.stopped}; best was epoch {trained.best.epoch} "
         f"with validation loss {trained.best.validation_loss:.5f} "
         f"(training {trained.best.loss:.5f})"
     )

@@ -134,6 +134,10 @@ def duet(
 
     Example: segue duet "Robert Burns" "Emily Dickinson" --lines 12
     """
+    if blend is None and how != "mixture":
+        raise BadArgument(f"--how {how} goes with --blend, the share of the second voice")
+    if blend is not None and by != "line":
+        raise BadArgument("--by is for turns, --blend for one voice of both: give one of them")
     wishes = _wishes(
         lines, (temperature, top_k, top_p, min_p), rhyme, repeat_chorus, seed_line, max_copy, seed
     )
@@ -164,7 +168,7 @@ def _wishes(
 ) -> "VerseWishes":
     from segue.compose.verse_making import check_line
     from segue.compose.voices import VerseWishes
-    from segue.model.score.sampling import Sampling
+    from segue.model.sampling import Sampling
 
     line = check_line(seed_line)
     return VerseWishes(lines, Sampling(*sampling), rhyme, repeat_chorus, line, max_copy, seed)

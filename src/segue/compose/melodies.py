@@ -17,8 +17,8 @@ from segue.represent.score.melody_figures import COMPARED, figures_of, onsets
 from segue.represent.score.voicing import TICKS_PER_QUARTER, TICKS_PER_STEP, Manner, parts
 
 if TYPE_CHECKING:
+    from segue.model.sampling import Sampling
     from segue.model.score.melody_model import MelodyModel
-    from segue.model.score.sampling import Sampling
 
 MOST: Final = 64
 #: Bars of a passage that a candidate may share with what was learned from.
@@ -133,7 +133,7 @@ def write_melodies(
     """
     import torch
 
-    from segue.model.score.sampling import Sampling
+    from segue.model.sampling import Sampling
 
     check_seed(seed)
     style = style or model.styles[0]

@@ -5,6 +5,7 @@ Bars in which a part would go along with the music learned from for too long, an
 the ones before once too often, are written anew.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from segue.compose.wishes import Wishes
 from segue.errors import BadArgument
 from segue.represent.score.bar_prints import bar_print
 from segue.represent.score.grammar import Reading
-from segue.represent.score.instruments import instrument_name, range_of
+from segue.represent.score.instruments import instrument_name, range_of, sounds_alone
 from segue.represent.score.known_bars import Trail
 from segue.represent.score.tokens import adding, bar_tokens, filling, header
 from segue.represent.score.vocabulary import (
@@ -44,6 +45,10 @@ _HOTTER: Final = 0.15
 #: So many bars may be the same, one after the other, and so many be silent.
 _MOST_ALIKE: Final = 4
 _MOST_SILENT: Final = 1
+#: Instruments that were asked for, or play on both sides of bars to be filled in, become so much
+#: likelier (nats) with each bar that they are silent in, the current one included; at most so much.
+_WANTED: Final = 1.5
+_MOST_WANTED: Final = 4.5
 #: Share of the view for what stands behind bars to be filled in, and before.
 _BESIDE: Final = 0.35
 
@@ -83,8 +88,11 @@ class Writing:
         self._opens = True  # these are all bars since the beginning
         self._instruments: tuple[int, ...] | None = wishes.instruments
         self._ranges: dict[int, tuple[int, int]] = {}
+        self._alone: frozenset[int] = frozenset()  # one note at a time
+        self._kit: frozenset[int] | None = None  # drums that may be struck
         self._trails: dict[int, Trail] = {}
         self._last: list[Bar] = []  # the latest bars
+        self._silent = dict.fromkeys(wishes.instruments or (), 1)  # bars, of who was asked for
         self.rejected = 0
 
     def go_on(self, count: int, prompt: Sequence[Bar] = ()) -> Iterator[Bar]:
@@ -109,7 +117,7 @@ class Writing:
             self._last = list(prompt[-_MOST_ALIKE:])
         else:
             self._begin()
-        self._know_ranges(prompt)
+        self._know_instruments(prompt)
         metre, tempo = self._first_of(prompt)
         self._view()
         for _ in range(count):
@@ -147,7 +155,11 @@ class Writing:
         playing = _playing(kept) or _playing(bars)
         self._instruments = self.wishes.instruments or tuple(sorted(playing))
         begins = header(sorted(playing | set(self._instruments)), self._mode)
-        self._know_ranges(bars)
+        self._know_instruments(bars)
+        self._kit = _struck(kept) or None
+        if first and after:  # who plays on both sides does so in between
+            on_both_sides = bars[first - 1].instruments & after[0].instruments
+            self._silent |= dict.fromkeys(on_both_sides & set(self._instruments), 0)
         self._written = [bar_tokens(bar) for bar in bars[:first]]
         self._last = list(bars[:first][-_MOST_ALIKE:])
         for place in range(first, last):
@@ -180,7 +192,7 @@ class Writing:
             )
         self._kept = header(sorted(playing), self._mode) + adding(instrument)
         self._instruments = (instrument,)
-        self._know_ranges(())
+        self._know_instruments(())
         self._view()
         most = self._pen.context // 2 - len(self._kept)
         for bar in bars:
@@ -214,13 +226,17 @@ class Writing:
             del self._written[0]
             self._opens = False
         self._last = [*self._last, bar][-_MOST_ALIKE:]
+        self._silent = {
+            asked: 0 if asked in bar.instruments else bars + 1
+            for asked, bars in self._silent.items()
+        }
         return bar
 
     def _tried(
         self, metre: int | None, tempo: int | None, given: Sequence[int], attempt: int
     ) -> tuple[Bar, list[int]]:
         """Sample a bar; return also its tokens in view."""
-        reading = Reading(self._instruments, self._ranges)
+        reading = Reading(self._instruments, self._ranges, self._alone, self._kit)
         reading.read(BEGIN)
         tokens: list[int] = []
         logits = self._read(list(given), tokens) if given else self._peek()
@@ -242,17 +258,28 @@ class Writing:
                 may[FIRST["bar"] : FIRST["tempo"]] = False
             if len(tokens) > longest and may[END]:
                 break
-            token = self._chosen(logits, may, attempt)
+            token = self._chosen(self._leaning(logits, reading.bars[-1]), may, attempt)
             if token == END or token in _ALL_BARS:
                 break
             reading.read(token)
             logits = self._read([token], tokens)
-        return reading.bars[-1], tokens
+        return _one_at_a_time(reading.bars[-1], self._alone), tokens
+
+    def _leaning(self, logits: "Tensor", bar: Bar) -> "Tensor":
+        """Lean towards instruments that were asked for and do not play in this bar yet."""
+        lacking = self._silent.keys() - bar.instruments
+        if not lacking:
+            return logits
+        leaning = logits.clone()
+        for asked in lacking:
+            wanted = min(_WANTED * (self._silent[asked] + 1), _MOST_WANTED)
+            leaning[..., FIRST["instrument"] + asked] += wanted
+        return leaning
 
     def _chosen(self, logits: "Tensor", may: BoolArray, attempt: int) -> int:
         import torch
 
-        from segue.model.score.sampling import NEVER, choose
+        from segue.model.sampling import NEVER, choose
 
         sampling = self.wishes.sampling
         if attempt:
@@ -348,8 +375,10 @@ class Writing:
         said = [token for token in self._kept if KINDS[token] == "instrument"]
         self._instruments = tuple(token - FIRST["instrument"] for token in said)
 
-    def _know_ranges(self, bars: Sequence[Bar]) -> None:
+    def _know_instruments(self, bars: Sequence[Bar]) -> None:
         """Keep to what the instruments can play, and to what they already do."""
+        together = frozenset[int]().union(*(_in_chords(bar) for bar in bars))
+        self._alone = frozenset(filter(sounds_alone, range(DRUMS))) - together
         self._ranges = {DRUMS: range_of(DRUMS)}
         for number in range(DRUMS):
             low, high = range_of(number)
@@ -369,6 +398,30 @@ class Writing:
 
 def _playing(bars: Sequence[Bar]) -> frozenset[int]:
     return frozenset[int]().union(*(bar.instruments for bar in bars))
+
+
+def _struck(bars: Sequence[Bar]) -> frozenset[int]:
+    """Return the drums that are struck."""
+    return frozenset(note.pitch for bar in bars for note in bar.notes if note.instrument == DRUMS)
+
+
+def _in_chords(bar: Bar) -> frozenset[int]:
+    """Return who begins several notes at once."""
+    begun = Counter((note.onset, note.instrument) for note in bar.notes)
+    return frozenset(instrument for (_, instrument), count in begun.items() if count > 1)
+
+
+def _one_at_a_time(bar: Bar, alone: frozenset[int]) -> Bar:
+    """Let notes of some instruments end where the next one of that instrument begins."""
+    next_onset: dict[int, int] = {}
+    notes = []
+    for note in reversed(bar.notes):
+        length = note.length
+        if note.instrument in alone and note.instrument in next_onset:
+            length = min(length, next_onset[note.instrument] - note.onset)
+        next_onset[note.instrument] = note.onset
+        notes.append(note._replace(length=length))
+    return bar._replace(notes=tuple(notes[::-1]))
 
 
 def _check_count(count: int) -> None:

@@ -5,7 +5,8 @@ scheme and kept from copying more than so many words in a row from what was lear
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from segue.compose.voices import BYS, STANZA, Blending, By, Line, VerseWishes, Voice, in_turn
 from segue.errors import BadArgument
 from segue.model.lyrics.letters import State
-from segue.model.score.sampling import NEVER, Sampling, choose
+from segue.model.sampling import NEVER, Sampling, choose
 from segue.represent.lyrics.letters import (
     LETTERS,
     NEWLINE,
@@ -82,14 +83,14 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Rhyme:
-    """What a line shall end in, and the words that others of its rhyme end with already."""
+    """The sounds that a line may end in, and the words that others of its rhyme end with."""
 
-    sound: str
-    used: frozenset[str]
+    sounds: Collection[str]
+    used: frozenset[str] = frozenset()
 
     def holds(self, text: str) -> bool:
         words = _words(text)
-        return bool(words) and rhyme_sound(words[-1]) == self.sound and words[-1] not in self.used
+        return bool(words) and rhyme_sound(words[-1]) in self.sounds and words[-1] not in self.used
 
 
 class _Writer:
@@ -220,19 +221,28 @@ class _Writer:
 
     def _rhymes_with(self, stanza: Sequence[Line]) -> "_Rhyme | None":
         scheme = self._wishes.rhyme.upper()
-        if not scheme or scheme[len(stanza)] == "-":
+        letter = scheme[len(stanza)] if scheme else "-"
+        if letter == "-":
             return None
-        letter = scheme[len(stanza)]
         same = [
             words[-1]
             for line, other in zip(stanza, scheme, strict=False)
             if other == letter and (words := _words(line.text))
         ]
-        return _Rhyme(rhyme_sound(same[0]), frozenset(same)) if same else None
+        if same:
+            return _Rhyme((rhyme_sound(same[0]),), frozenset(same))
+        # The first line of a rhyme ends on a sound that enough words have.
+        count = scheme.count(letter)
+        if count == 1:
+            return None
+        return _Rhyme([sound for sound, words in self._ends.items() if len(words) >= count])
 
     def _made_to_rhyme(self, lines: Sequence[Line], wanted: "_Rhyme", before: _Place) -> Line:
         """Give a line another last word, the one that is likeliest there."""
-        words = [word for word in self._ends.get(wanted.sound, ()) if wanted.holds(word)]
+        words = [
+            word for sound in wanted.sounds for word in self._ends.get(sound, ())
+            if wanted.holds(word)
+        ]  # fmt: skip
         long = [line for line in lines if len(words_of(line.text)) > 1] or list(lines)
         if not words:
             return long[0]
@@ -259,17 +269,19 @@ class _Writer:
         return total / len(tokens)
 
     def _last_words(self) -> dict[str, list[str]]:
-        """Return the words that lines end with in what was learned, by their sound; often first."""
-        counts: dict[str, dict[str, int]] = {}
+        """Return the words that lines end with in what was learned, by their sound.
+
+        What comes often comes first. Of spellings that differ in case alone there is one.
+        """
+        counts: dict[str, Counter[str]] = {}
         for song in _songs(self._voices):
             for line in song.split("\n"):
                 words = words_of(line)
                 if words and len(words[-1]) > 1:
-                    of_sound = counts.setdefault(rhyme_sound(words[-1].lower()), {})
-                    of_sound[words[-1]] = of_sound.get(words[-1], 0) + 1
-        return {
-            sound: sorted(words, key=lambda word: -words[word]) for sound, words in counts.items()
-        }
+                    of_sound = counts.setdefault(rhyme_sound(words[-1].lower()), Counter())
+                    of_sound[words[-1]] += 1
+        often = sorted(counts.items(), key=lambda one: -one[1].total())
+        return {sound: _one_spelling(words) for sound, words in often}
 
     # ---- copies ----------------------------------------------------------------------------
 
@@ -333,6 +345,13 @@ def _goes_on(token: int) -> bool:
 _ENDING: Final = frozenset(
     number for number, letter in enumerate(LETTERS, start=1) if not _IN_WORD.match(letter)
 )
+
+
+def _one_spelling(words: Counter[str]) -> list[str]:
+    found: dict[str, str] = {}
+    for word, _ in words.most_common():
+        found.setdefault(word.lower(), word)
+    return list(found.values())
 
 
 def _words(text: str) -> list[str]:

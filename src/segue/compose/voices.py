@@ -12,7 +12,7 @@ from torch import Tensor
 from segue.errors import BadArgument, check_seed
 from segue.model.lyrics.language import LanguageModel
 from segue.model.lyrics.letters import ANYBODY
-from segue.model.score.sampling import NEVER, Sampling
+from segue.model.sampling import NEVER, Sampling
 
 MOST_LINES: Final = 1000
 #: Lines of a stanza where the form asks for stanzas and no rhyme scheme says how long they are.
@@ -52,7 +52,7 @@ class VerseWishes:
     """
 
     lines: int = 16
-    sampling: Sampling = field(default_factory=lambda: Sampling(0.8))
+    sampling: Sampling = field(default_factory=lambda: Sampling(0.7, top_p=0.95))
     rhyme: str = ""
     repeat_chorus: bool = False
     seed_line: str = ""

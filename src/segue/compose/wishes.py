@@ -9,7 +9,7 @@ from segue.errors import BadArgument, check_seed
 from segue.represent.score.vocabulary import METRES, TEMPOS, USUAL_TEMPO, bpm_of, metre_advice
 
 if TYPE_CHECKING:
-    from segue.model.score.sampling import Sampling
+    from segue.model.sampling import Sampling
 
 _SHARPS: Final = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 _STEPS: Final = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}

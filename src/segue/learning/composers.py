@@ -2,17 +2,16 @@
 
 from typing import Final
 
-from segue.errors import NotFound
 from segue.learning.places import (
     CURVE,
     Learned,
     Watcher,
     check_model_start,
-    model_folder,
-    models_there,
+    model_file,
 )
 from segue.learning.reading import read_all, scores_once
 from segue.model.score.composer import MODEL, Composer
+from segue.model.score.composer import SHIPPED as SHIPPED_FILE
 from segue.pictures.learned import draw_losses
 from segue.records import Score, Track
 from segue.store import Store
@@ -82,16 +81,14 @@ def load(store: Store, name: str) -> Composer:
     BadCheckpoint
         The file is damaged or of another version.
     """
-    if name == SHIPPED:
-        return Composer.shipped()
-    own = model_folder(store, name) / MODEL
-    if own.exists():
-        return Composer.load(own)
-    there = models_there(store, MODEL)
-    raise NotFound(
-        f"there is no model {name!r} that composes; there are: {', '.join([SHIPPED, *there])}. "
-        "Learn one from the scores of your library with `segue train score --preset transformer`"
+    file = model_file(
+        store,
+        name,
+        (SHIPPED, SHIPPED_FILE),
+        "that composes",
+        "segue train score --preset transformer",
     )
+    return Composer.load(file)
 
 
 def _composition(track: Track, score: Score) -> Composition:

@@ -2,6 +2,8 @@
 
 import difflib
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from segue.errors import BadArgument, NotFound
@@ -10,10 +12,12 @@ from segue.learning.places import (
     Learned,
     Watcher,
     check_model_start,
-    model_folder,
+    model_file,
     models_there,
 )
+from segue.model.checkpoint import told_by_checkpoint
 from segue.model.lyrics.language import MODEL, LanguageModel
+from segue.model.lyrics.language import SHIPPED as SHIPPED_FILE
 from segue.pictures.learned import draw_losses
 from segue.records import Lyrics, Tags
 from segue.store import Store
@@ -88,7 +92,7 @@ def train(
     name : str
         A model of that name is replaced when the new one is done.
     training : LyricsTraining
-        Its artist as `artist_named` found it.
+        Its artist may be a part of a name, see `artist_named`.
     resume, anew, workers, watch, watch_training
         As of `segue.learning.scores.train`.
 
@@ -117,9 +121,10 @@ def train(
     if training.artist:
         artist = artist_named(training.artist, Counter(one.tags.artist for one in own))
         own = [one for one in own if one.tags.artist == artist]
+        training = replace(training, artist=artist)
     if watch:
         watch("songs", len(own), len(own))
-    parts = divide([song(one) for one in own])
+    parts = divide([song(one) for one in own], [one.text for one in start.known] if start else [])
     folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
     _, trained = train_lyrics(
         training, parts, folder, start=start, resume=resume, watch=watch_training
@@ -138,16 +143,11 @@ def load(store: Store, name: str) -> LanguageModel:
     BadCheckpoint
         The file is damaged or of another version.
     """
-    if name == BASE:
-        return LanguageModel.shipped()
-    own = model_folder(store, name) / MODEL
-    if own.exists():
-        return LanguageModel.load(own)
-    there = models_there(store, MODEL)
-    raise NotFound(
-        f"there is no model {name!r} that writes lyrics; there are: {', '.join([BASE, *there])}. "
-        "Learn one from the lyrics of your library with `segue train lyrics`"
-    )
+    return LanguageModel.load(_file(store, name))
+
+
+def _file(store: Store, name: str) -> Path:
+    return model_file(store, name, (BASE, SHIPPED_FILE), "that writes lyrics", "segue train lyrics")
 
 
 def voice_of(store: Store, artist: str, name: str = "") -> tuple[str, LanguageModel, int]:
@@ -159,7 +159,8 @@ def voice_of(store: Store, artist: str, name: str = "") -> tuple[str, LanguageMo
     artist : str
     name : str
         Of a model; "" for whichever suits best: one learned from that artist alone, then
-        the library's own of everybody, then the one that comes with Segue.
+        the library's own of everybody, then the one that comes with Segue, and last what was
+        learned on from these for another artist.
 
     Returns
     -------
@@ -171,9 +172,8 @@ def voice_of(store: Store, artist: str, name: str = "") -> tuple[str, LanguageMo
     NotFound
         Nobody writes like that artist yet.
     """
-    names = [name] if name else [*models_there(store, MODEL), BASE]
-    models = {one: load(store, one) for one in names}
-    known = Counter(voice for model in models.values() for voice in model.voices)
+    told = {one: told_by_checkpoint(_file(store, one)) for one in _names(store, name)}
+    known = Counter(voice for about in told.values() for voice in about["voices"])
     try:
         found = artist_named(artist, known)
     except NotFound as error:
@@ -186,7 +186,17 @@ def voice_of(store: Store, artist: str, name: str = "") -> tuple[str, LanguageMo
             ) from None
         raise error from None
     ranked = sorted(
-        (model for model in models.values() if found in model.voices),
-        key=lambda model: model.about["artist"] != found,
+        (one for one, about in told.items() if found in about["voices"]),
+        key=lambda one: _how_far(told[one]["told"]["artist"], found),
     )
-    return found, ranked[0], ranked[0].voice(found)
+    model = load(store, ranked[0])
+    return found, model, model.voice(found)
+
+
+def _names(store: Store, name: str) -> list[str]:
+    return [name] if name else [*models_there(store, MODEL), BASE]
+
+
+def _how_far(learned_for: str, artist: str) -> tuple[bool, bool]:
+    """Rank a model learned for that artist before one for everybody, that before others'."""
+    return learned_for != artist, bool(learned_for)

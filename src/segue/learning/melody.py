@@ -2,17 +2,16 @@
 
 from typing import Final
 
-from segue.errors import NotFound
 from segue.learning.places import (
     CURVE,
     Learned,
     Watcher,
     check_model_start,
-    model_folder,
-    models_there,
+    model_file,
 )
 from segue.learning.reading import read_all, scores_once
 from segue.model.score.melody_model import MODEL, MelodyModel
+from segue.model.score.melody_model import SHIPPED as SHIPPED_FILE
 from segue.pictures.learned import draw_losses
 from segue.records import Score, Track
 from segue.represent.score.lead_sheet import LeadSheet
@@ -80,7 +79,7 @@ def train(
 
 
 def load(store: Store, name: str) -> MelodyModel:
-    """Load a model of the library, else the one that comes with Segue.
+    """Load a model of the library, or the one that comes with Segue, named "melody".
 
     Raises
     ------
@@ -89,16 +88,10 @@ def load(store: Store, name: str) -> MelodyModel:
     BadCheckpoint
         The file is damaged or of another version.
     """
-    own = model_folder(store, name) / MODEL
-    if own.exists():
-        return MelodyModel.load(own)
-    if name == NAME:
-        return MelodyModel.shipped()
-    there = models_there(store, MODEL)
-    raise NotFound(
-        f"there is no model {name!r} of melodies; there are: {', '.join([NAME, *there])}. Learn "
-        "one from the scores of your library with `segue train score --preset melody`"
+    file = model_file(
+        store, name, (NAME, SHIPPED_FILE), "of melodies", "segue train score --preset melody"
     )
+    return MelodyModel.load(file)
 
 
 def _sheets(track: Track, score: Score) -> tuple[LeadSheet, ...]:

@@ -2,17 +2,16 @@
 
 from typing import Final
 
-from segue.errors import NotFound
 from segue.learning.places import (
     CURVE,
     Learned,
     Watcher,
     check_model_start,
-    model_folder,
-    models_there,
+    model_file,
 )
 from segue.learning.reading import read_all, scores_once
-from segue.model.score.note_lstm import MODEL, SHIPPED, NoteModel
+from segue.model.score.note_lstm import MODEL, NoteModel
+from segue.model.score.note_lstm import SHIPPED as SHIPPED_FILE
 from segue.pictures.learned import draw_losses
 from segue.records import Score, Track
 from segue.represent.score.notes import note_sequence
@@ -67,7 +66,7 @@ def train(
 
 
 def load(store: Store, name: str) -> NoteModel:
-    """Load a model of the library, else the one that comes with Segue.
+    """Load a model of the library, or the one that comes with Segue, named "note-lstm".
 
     Raises
     ------
@@ -76,22 +75,10 @@ def load(store: Store, name: str) -> NoteModel:
     BadCheckpoint
         The file is damaged or of another version.
     """
-    own = model_folder(store, name) / MODEL
-    if own.exists():
-        return NoteModel.load(own)
-    if name == NAME and SHIPPED.exists():
-        return NoteModel.shipped()
-    there = models(store)
-    told = f"there are: {', '.join(there)}" if there else "there are none yet"
-    raise NotFound(
-        f"there is no model {name!r} of notes; {told}. Learn one from the scores of your library "
-        "with `segue train score --preset note-lstm`"
+    file = model_file(
+        store, name, (NAME, SHIPPED_FILE), "of notes", "segue train score --preset note-lstm"
     )
-
-
-def models(store: Store) -> list[str]:
-    """List the models of notes that there are, the shipped one included."""
-    return sorted({*models_there(store, MODEL), *([NAME] if SHIPPED.exists() else [])})
+    return NoteModel.load(file)
 
 
 def _piece(track: Track, score: Score) -> Piece:

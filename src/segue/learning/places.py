@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from segue.errors import BadArgument
+from segue.errors import BadArgument, NotFound
 from segue.metadata import PART as METADATA
 from segue.model.checkpoint import MODEL
 from segue.records import Failure
@@ -107,6 +107,34 @@ def check_model_start(store: Store, name: str, model: str, *, resume: bool, anew
 def models_there(store: Store, model: str) -> list[str]:
     """List the library's own models of a kind, by the name of their file."""
     return sorted(path.parent.name for path in (store.folder / "models").glob(f"*/{model}"))
+
+
+def model_file(store: Store, name: str, shipped: tuple[str, Path], does: str, command: str) -> Path:
+    """Find a model that is no space: the library's own of that name, or what comes with Segue.
+
+    Parameters
+    ----------
+    store : Store
+    name : str
+    shipped : tuple of str and Path
+        The name and the file of what comes with Segue; the library's own are called as it is.
+    does, command : str
+        What such models do and what learns one, for those who ask for one that is not there.
+
+    Raises
+    ------
+    NotFound
+    """
+    own = model_folder(store, name) / shipped[1].name
+    if own.exists():
+        return own
+    if name == shipped[0]:
+        return shipped[1]
+    there = ", ".join(sorted({shipped[0], *models_there(store, shipped[1].name)}))
+    raise NotFound(
+        f"there is no model {name!r} {does}; there are: {there}. Learn one from your library with "
+        f"`{command}`"
+    )
 
 
 def _is_newer(file: Path, other: Path) -> bool:

@@ -2,13 +2,14 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import torch
 from safetensors import SafetensorError
@@ -97,7 +98,7 @@ def load_checkpoint(path: Path, kind: str) -> Checkpoint:
         if path.stat().st_size > _LARGEST_BYTES:
             raise BadCheckpoint(f"{path} is larger than any checkpoint of Segue's")
         data = path.read_bytes()
-        metadata = _metadata(data)
+        metadata = _metadata(io.BytesIO(data))
         tensors = load(data)
     except FileNotFoundError:
         raise BadCheckpoint(f"there is no checkpoint {path}") from None
@@ -122,12 +123,30 @@ def load_checkpoint(path: Path, kind: str) -> Checkpoint:
     return Checkpoint(kind, json.loads(document), tensors, digest[:12])
 
 
-def _metadata(data: bytes) -> dict[str, str]:
+def told_by_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what a checkpoint says about itself, and none of its tensors.
+
+    Raises
+    ------
+    BadCheckpoint
+        The file is not there or damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            found: dict[str, Any] = json.loads(_metadata(file)["about"])
+    except (OSError, ValueError, struct.error, KeyError) as error:
+        raise BadCheckpoint(
+            f"{path} is damaged or no checkpoint ({error}); delete it and train anew"
+        ) from None
+    return found
+
+
+def _metadata(file: BinaryIO) -> dict[str, str]:
     # The header: eight bytes of its length, then JSON.
-    (length,) = struct.unpack("<Q", data[:8])
+    (length,) = struct.unpack("<Q", file.read(8))
     if length > _LARGEST_HEADER_BYTES:
         raise ValueError("its header is too long")
-    header = json.loads(data[8 : 8 + length])
+    header = json.loads(file.read(length))
     found: dict[str, str] = header["__metadata__"]
     return found
 

@@ -9,7 +9,7 @@ import torch
 
 from segue.errors import BadArgument, TrainingFailed, check_seed
 from segue.model.score.composer import MODEL, Composer
-from segue.model.score.transformer import StackConfig, Transformer, TransformerConfig
+from segue.model.transformer import StackConfig, Transformer, TransformerConfig
 from segue.represent.score.bar_prints import part_prints
 from segue.represent.score.known_bars import KnownBars
 from segue.represent.score.vocabulary import VOCABULARY

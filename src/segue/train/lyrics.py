@@ -64,6 +64,11 @@ RECIPES: Final[dict[Preset, _Recipe]] = {
     "char-lstm": _Recipe(LetterConfig(128, 1, runs=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
     "char-lstm-4x256": _Recipe(LetterConfig(256, 4, runs=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
 }
+#: Characters up to which the default is made for few.
+FEW: Final = 200_000
+_FOR_FEW: Final = _Recipe(
+    LetterConfig(256, runs=(4096, 16384, 32768), dropout=0.4, run_dropout=0.2, backing_off=1.0)
+)
 STEPS_PER_EPOCH: Final = 100
 #: Windows that judge after each epoch, at most.
 JUDGED: Final = 512
@@ -160,7 +165,7 @@ class Windows:
         windows = [
             (one.tokens[start : start + context + 1], voice)
             for one, voice in zip(self._songs, self._voices.tolist(), strict=True)
-            for start in range(0, max(len(one.tokens) - context, 1), context)
+            for start in range(0, len(one.tokens) - 1, context)
         ]
         most = JUDGED * (8 if self._recipe.last_only else 1)
         windows = windows[:: -(-len(windows) // most)]
@@ -212,7 +217,10 @@ def train_lyrics(
         The state to resume is not there, damaged, or of another run.
     """
     artists = sorted({one.lyrics.tags.artist for one in parts.learn} - {NOBODY})
+    characters = sum(len(one.lyrics.text) for one in parts.learn)
     recipe = RECIPES[training.preset]
+    if training.preset == "default" and characters <= FEW:
+        recipe = _FOR_FEW
     if start:
         recipe = replace(_recipe_of(start.network.config), config=start.network.config)
     if training.learning_rate:
@@ -247,7 +255,7 @@ def train_lyrics(
         "training": asdict(training),
         "artist": training.artist,
         "songs": len(parts.learn),
-        "characters": sum(len(one.lyrics.text) for one in parts.learn),
+        "characters": characters,
         "epochs": len(trained.history),
         "best_epoch": trained.best.epoch,
         "bits_in_training": trained.best.loss / math.log(2),
@@ -256,9 +264,9 @@ def train_lyrics(
         "seconds": trained.history[-1].seconds,
         "precision": trained.precision,
     }
-    known = [one.lyrics for one in parts.learn]
+    known = dict.fromkeys(one.lyrics for one in parts.learn)
     if start:
-        known += [one for one in start.known if one not in set(known)]
+        known |= dict.fromkeys(start.known)
     model = LanguageModel(network, tuple(voices), tuple(known), told)
     fingerprint = model.save(folder / MODEL)
     return replace(model, fingerprint=fingerprint), trained

@@ -10,7 +10,7 @@ import torch
 from segue.errors import TrainingFailed
 from segue.model.score.melody import MelodyConfig, MelodyNetwork
 from segue.model.score.melody_model import MODEL, MelodyModel
-from segue.model.score.transformer import StackConfig
+from segue.model.transformer import StackConfig
 from segue.represent.score.lead_sheet import LeadSheet
 from segue.train.loop import Trained, Watcher
 from segue.train.melody import MelodyTraining, train_melody

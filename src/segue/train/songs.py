@@ -1,7 +1,7 @@
 """Songs as what is learned from: divided into those to learn from, to judge by and to test with."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,14 +49,22 @@ class Parts:
     test: list[Song]
 
 
-def divide(songs: Sequence[Song]) -> Parts:
+def divide(songs: Sequence[Song], known: Collection[str] = ()) -> Parts:
     """Divide songs artist by artist, by the hash of their words, so that it is always alike.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+    known : collection of str
+        Texts that what is learned on from has learned already: where there are others, they
+        neither judge nor test.
 
     Raises
     ------
     TrainingFailed
         There are too few, or too short ones.
     """
+    seen = frozenset(known)
     characters = sum(len(one.lyrics.text) for one in songs)
     if len(songs) < FEWEST_SONGS or characters < FEWEST_CHARACTERS:
         raise TrainingFailed(
@@ -67,7 +75,7 @@ def divide(songs: Sequence[Song]) -> Parts:
     parts = Parts([], [], [])
     for artist in sorted({one.lyrics.tags.artist for one in songs}):
         own = [one for one in songs if one.lyrics.tags.artist == artist]
-        own.sort(key=lambda one: hashlib.sha256(one.lyrics.text.encode()).digest())
+        own.sort(key=lambda one: (one.lyrics.text in seen, _digest(one.lyrics.text)))
         held = max(round(HELD_SHARE * len(own)), 1) if len(own) >= FEWEST_SONGS else 0
         parts.validate.extend(own[:held])
         parts.test.extend(own[held : 2 * held])
@@ -78,3 +86,7 @@ def divide(songs: Sequence[Song]) -> Parts:
             "learned from others: add more with `segue add`"
         )
     return parts
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

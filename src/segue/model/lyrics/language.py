@@ -14,6 +14,7 @@ from torch import Tensor
 from segue.errors import BadArgument, BadCheckpoint
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
 from segue.model.lyrics.letters import LetterConfig, LetterNetwork
+from segue.model.short_weights import restored, shortened
 from segue.records import Lyrics, Tags
 from segue.represent.lyrics.letters import LETTERS, VOCABULARY
 
@@ -22,7 +23,6 @@ KIND: Final = "lyrics"
 VERSION: Final = 1
 MODEL: Final = "lyrics.safetensors"
 SHIPPED: Final = Path(__file__).parents[2] / "weights" / MODEL
-_SCALE: Final = ".scale"
 _SONGS: Final = "known.songs"
 _MOST_BYTES: Final = 1 << 30  # of songs, unpacked
 
@@ -76,7 +76,7 @@ class LanguageModel:
             known = _unpacked(tensors.pop(_SONGS))
             config = about["config"]
             network = LetterNetwork(LetterConfig(**config | {"runs": tuple(config["runs"])}))
-            network.load_state_dict(_long(tensors))
+            network.load_state_dict(restored(tensors))
         except (
             BadArgument, EOFError, KeyError, RuntimeError, TypeError, ValueError, lzma.LZMAError
         ) as error:  # fmt: skip
@@ -99,7 +99,7 @@ class LanguageModel:
         """
         tensors = dict(self.network.state_dict())
         if short:
-            tensors = _short(tensors)
+            tensors = shortened(tensors)
         tensors[_SONGS] = _packed(self.known)
         about = {
             "config": asdict(self.network.config),
@@ -138,25 +138,3 @@ def _unpacked(packed: Tensor) -> tuple[Lyrics, ...]:
     if not reader.eof:
         raise ValueError("the songs are cut off, or too many")
     return tuple(Lyrics(text, Tags(title, artist)) for title, artist, text in json.loads(document))
-
-
-def _short(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        if tensor.ndim == 2:
-            scale = (tensor.abs().amax(dim=1).clamp(min=1e-6) / 127).half()
-            found[name] = (tensor / scale.float()[:, None]).round().to(torch.int8)
-            found[name + _SCALE] = scale
-        else:
-            found[name] = tensor
-    return found
-
-
-def _long(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name: tensor * tensors[name + _SCALE].float()[:, None]
-        if name + _SCALE in tensors
-        else tensor
-        for name, tensor in tensors.items()
-        if not name.endswith(_SCALE)
-    }

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.errors import BadArgument
-from segue.model.score.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
+from segue.model.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
 from segue.represent.lyrics.letters import VOCABULARY
 
 #: Odd numbers that spread runs of letters over the places of a table.
@@ -59,6 +59,10 @@ class LetterConfig:
         Share of numbers silenced in training.
     run_dropout : float
         The same of what runs are looked up by: long ones are soon known by heart.
+    backing_off : float
+        How often, in training, long runs are taken for ones never seen, each position from a
+        length of its own on: 0 never, 1 from each length on equally often. As n-grams back off
+        (Katz 1987), so that what is told by short runs is learned, too.
     """
 
     width: int
@@ -69,6 +73,7 @@ class LetterConfig:
     voices: int = 0
     dropout: float = 0.2
     run_dropout: float = 0.5
+    backing_off: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -84,9 +89,11 @@ class LetterConfig:
             raise BadArgument(
                 f"runs of {self.runs}: at most {len(_SPREADING) - 1} tables of 1 place or more"
             )
-        if self.voices < 0 or not 0 <= self.dropout < 1 or not 0 <= self.run_dropout < 1:
+        shares = (self.dropout, self.run_dropout)
+        if self.voices < 0 or not all(0 <= share < 1 for share in shares) or self.backing_off < 0:
             raise BadArgument(
-                f"{self.voices} voices, dropouts of {self.dropout} and {self.run_dropout}"
+                f"{self.voices} voices, dropouts of {self.dropout} and {self.run_dropout}, backing "
+                f"off by {self.backing_off}"
             )
 
 
@@ -101,7 +108,8 @@ class LetterNetwork(nn.Module):
         nn.init.normal_(self.tokens.weight, std=INITIAL_SPREAD)
         self.runs = nn.ModuleList(nn.Embedding(places, config.run_width) for places in config.runs)
         for weight in self.runs.parameters():
-            nn.init.normal_(weight, std=_RUN_SPREAD)
+            # Where the network backs off, runs never seen say nothing.
+            nn.init.normal_(weight, std=0 if config.backing_off else _RUN_SPREAD)
         self.together = nn.Linear(count * config.run_width, width) if count else None
         self.voices = nn.Embedding(1 + config.voices, width)
         nn.init.zeros_(self.voices.weight)
@@ -208,6 +216,10 @@ class LetterNetwork(nn.Module):
                 code = code + earlier * _SPREADING[number]
                 mixed = (code ^ (code >> 15)) * _MIX
                 found.append(table((mixed ^ (mixed >> 12)) % self.config.runs[number - 1]))
+            if self.training and self.config.backing_off:
+                drawn = torch.rand(tokens.shape, device=tokens.device)
+                longest = drawn**self.config.backing_off * (reach + 1)
+                found = [run * (longest > number)[..., None] for number, run in enumerate(found, 1)]
             runs = torch.cat(found, dim=-1)
             x = x + self.together(dropped(runs, self.config.run_dropout) if self.training else runs)
         return self._dropped(x)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.errors import BadArgument
-from segue.model.score.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
+from segue.model.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
 
 VOICES: Final = 4
 #: MIDI pitch of number 1; number 0 is silence.

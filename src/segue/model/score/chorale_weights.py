@@ -5,19 +5,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-from torch import Tensor
-
 from segue.errors import BadArgument, BadCheckpoint
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
 from segue.model.score.chorale import ChoraleConfig, ChoraleTransformer
-from segue.model.score.transformer import StackConfig
+from segue.model.short_weights import restored, shortened
+from segue.model.transformer import StackConfig
 
 KIND: Final = "chorales"
 #: Raised when a frame comes to mean something else.
 VERSION: Final = 1
 SHIPPED: Final = Path(__file__).parents[2] / "weights" / "chorales.safetensors"
-_SCALE: Final = ".scale"
 
 
 def save_chorales(network: ChoraleTransformer, path: Path, told: Mapping[str, Any]) -> str:
@@ -39,16 +36,8 @@ def save_chorales(network: ChoraleTransformer, path: Path, told: Mapping[str, An
     ------
     DiskFull
     """
-    tensors: dict[str, Tensor] = {}
-    for name, tensor in network.state_dict().items():
-        if tensor.ndim == 2:
-            scale = tensor.abs().amax(dim=1).clamp(min=1e-12) / 127
-            tensors[name] = (tensor / scale[:, None]).round().to(torch.int8)
-            tensors[name + _SCALE] = scale
-        else:
-            tensors[name] = tensor
     about = {"configuration": asdict(network.config), "version": VERSION, "told": dict(told)}
-    return save_checkpoint(path, KIND, about, tensors)
+    return save_checkpoint(path, KIND, about, shortened(network.state_dict()))
 
 
 def load_chorales(path: Path = SHIPPED) -> ChoraleTransformer:
@@ -73,15 +62,7 @@ def load_chorales(path: Path = SHIPPED) -> ChoraleTransformer:
                 StackConfig(**config["stack"]), config["head_layers"], config["forgotten"]
             )
         )
-        network.load_state_dict(
-            {
-                name: tensor * tensors[name + _SCALE][:, None]
-                if name + _SCALE in tensors
-                else tensor
-                for name, tensor in tensors.items()
-                if not name.endswith(_SCALE)
-            }
-        )
+        network.load_state_dict(restored(tensors))
     except (KeyError, TypeError, RuntimeError, BadArgument) as error:
         raise BadCheckpoint(f"{path} holds no whole network of chorales ({error})") from None
     return network.eval().requires_grad_(False)

@@ -13,7 +13,7 @@ from torch import Tensor
 from segue.errors import BadArgument, BadCheckpoint
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
 from segue.model.score.precision import Precision, for_writing
-from segue.model.score.transformer import (
+from segue.model.transformer import (
     Cache,
     StackConfig,
     Transformer,

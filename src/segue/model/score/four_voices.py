@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from segue.errors import BadArgument
+from segue.model.sampling import NEVER, Sampling, choose
 from segue.model.score.chorale import LOWEST, PITCHES, VOICES, ChoraleTransformer, Reading
-from segue.model.score.sampling import NEVER, Sampling, choose
 
 #: Lowest and highest MIDI pitch of soprano, alto, tenor and bass: what Bach asks of them, but for
 #: one note in two hundred.

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.errors import BadArgument
-from segue.model.score.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
+from segue.model.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
 from segue.represent.score.lead_sheet import (
     CHORD,
     CHORD_COLUMNS,

@@ -14,9 +14,9 @@ from torch import Tensor
 from segue.errors import BadArgument, BadCheckpoint
 from segue.measure.hashed_copying import Hashes, KnownRuns, Trail
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
+from segue.model.sampling import NEVER, Sampling, choose
 from segue.model.score.melody import MelodyConfig, MelodyNetwork
-from segue.model.score.sampling import NEVER, Sampling, choose
-from segue.model.score.transformer import Cache, StackConfig
+from segue.model.transformer import Cache, StackConfig
 from segue.represent.score.lead_sheet import (
     LONGEST,
     LOWEST,

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import torch
 from torch import Tensor, nn
 
-from segue.model.score.transformer import Cache, Transformer
+from segue.model.transformer import Cache, Transformer
 
 #: Steps that find out which precision writes faster; the first ones are slower.
 PROBE_STEPS: Final = 12

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from segue.errors import BadArgument
-from segue.model.score.sampling import NEVER, Sampling, choose
-from segue.model.score.transformer import Cache, Transformer
+from segue.model.sampling import NEVER, Sampling, choose
+from segue.model.transformer import Cache, Transformer
 
 #: From all tokens so far, shape (B, T), to which may come next, shape (B, V) or (V,), bool.
 Mask = Callable[[Tensor], Tensor]

@@ -39,6 +39,10 @@ class Reading:
         Programs, and `DRUMS`, that may play; else those that the beginning names, or all.
     ranges : mapping of int to (int, int), optional
         Lowest and highest pitch that an instrument may play.
+    alone : collection of int
+        Programs that may begin one note at a time.
+    kit : collection of int, optional
+        Pitches that `DRUMS` may play; else all within its range.
 
     Attributes
     ----------
@@ -51,10 +55,14 @@ class Reading:
         self,
         instruments: Collection[int] | None = None,
         ranges: Mapping[int, tuple[int, int]] | None = None,
+        alone: Collection[int] = (),
+        kit: Collection[int] | None = None,
     ) -> None:
         self.bars: list[Bar] = []
         self.ended = False
         self._ranges = dict(ranges or {})
+        self._alone = frozenset(alone)
+        self._kit = None if kit is None else frozenset(kit)
         self._playing = np.ones(DRUMS + 1, np.bool_)
         if instruments is not None:
             self._playing = np.isin(np.arange(DRUMS + 1), list(instruments))
@@ -164,6 +172,10 @@ class Reading:
     def _pitches(self, instrument: int, above: int) -> BoolArray:
         low, high = self._ranges.get(instrument, (0, 127))
         pitches = np.arange(128)
+        if instrument == DRUMS and self._kit is not None:
+            return (pitches > above) & np.isin(pitches, list(self._kit))
+        if above >= 0 and instrument in self._alone:
+            return np.zeros(len(pitches), np.bool_)
         return (pitches > above) & (pitches >= low) & (pitches <= high)
 
     def _grammatical(self) -> BoolArray:

@@ -29,6 +29,9 @@ _RANGES: Final = (
     (109, 109, 57, 84), (110, 110, 55, 103),
 )  # fmt: skip
 
+#: Programs of basses, brass but for its sections, reeds and pipes.
+_ALONE: Final = frozenset({*range(32, 40), *range(56, 61), *range(64, 80)})
+
 
 def range_of(instrument: int) -> tuple[int, int]:
     """Return the lowest and highest MIDI pitch that a program or `DRUMS` plays."""
@@ -36,6 +39,11 @@ def range_of(instrument: int) -> tuple[int, int]:
         if first <= instrument <= last:
             return low, high
     return (27, 87) if instrument == DRUMS else (21, 108)
+
+
+def sounds_alone(instrument: int) -> bool:
+    """Tell whether a program plays one note at a time, as winds do and basses mostly do."""
+    return instrument in _ALONE
 
 
 def instrument_named(name: str) -> int:

@@ -1,0 +1,55 @@
+"""Whose network writes like an artist, where several could."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from segue.errors import NotFound
+from segue.learning.lyrics import artist_named, voice_of
+from segue.library import Library
+from segue.model.lyrics.language import MODEL, LanguageModel
+from segue.model.lyrics.letters import LetterConfig, LetterNetwork
+from segue.records import Lyrics, Tags
+
+ARTISTS = ("Ada Long", "Bob Short", "Robert Burns")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """A library with a model of everybody, and ones that went on from it for two artists."""
+    Library.open(tmp_path).close()
+    network = LetterNetwork(LetterConfig(8, runs=(8,), run_width=4, voices=len(ARTISTS)))
+    known = tuple(Lyrics("words", Tags("", artist)) for artist in ARTISTS)
+    for name, artist in (("all", ""), ("a-burns", "Robert Burns"), ("z-ada", "Ada Long")):
+        model = LanguageModel(network, ARTISTS, known, {"artist": artist})
+        model.save(tmp_path / "models" / name / MODEL)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("artist", "learned_from"),
+    [("ada", "Ada Long"), ("Bob Short", ""), ("burns", "Robert Burns")],
+)
+def test_an_artists_own_model_comes_first_and_anothers_last(
+    library: Path, artist: str, learned_from: str
+) -> None:
+    with Library.open(library) as lib:
+        found, model, number = voice_of(lib._store, artist)
+    assert model.about["artist"] == learned_from
+    assert ARTISTS[number - 1] == found
+
+
+def test_anothers_model_is_not_taken_where_the_shipped_one_knows_the_voice(library: Path) -> None:
+    (library / "models" / "all" / MODEL).unlink()
+    with Library.open(library) as lib:
+        assert len(voice_of(lib._store, "Emily Dickinson")[1].voices) > len(ARTISTS)
+        assert voice_of(lib._store, "Ada Long")[1].about["artist"] == "Ada Long"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("Ada Lung", "Ada Long"), ("o", "which one"), ("Beethoven", "nearest")]
+)
+def test_names_that_are_not_clear(name: str, told: str) -> None:
+    with pytest.raises(NotFound, match=told):
+        artist_named(name, Counter(ARTISTS))
