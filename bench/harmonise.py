@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import tables
 from chorales import chorales, costs
-from segue import harmonise
+from segue.compose import harmonise
 from segue.errors import BadArgument
 from segue.measure.voice_leading import VoiceLeading, voice_leading
 from segue.model.score.chorale import LOWEST, ChoraleTransformer, numbers

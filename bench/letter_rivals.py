@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Numbers = NDArray[np.int64]
-Real = NDArray[np.float64]
+from segue.model.lyrics.runs import Runs
+from segue.represent.lyrics.letters import SONG
 
-_START: Final = 0
-_END: Final = 1
-_FIRST_LETTER: Final = 2
+Numbers = NDArray[np.int64]
 
 
 def compressed_bits(train_texts: Sequence[str], test_texts: Sequence[str]) -> dict[str, float]:
@@ -45,106 +43,15 @@ def kneser_ney_bits(train_texts: Sequence[str], test_texts: Sequence[str], order
     The vocabulary is that of all texts, as in the published figures.
     """
     letters = sorted(set().union(*train_texts, *test_texts))
-    return float(KneserNey(train_texts, letters, order).bits(test_texts).mean())
+    codes = {letter: code for code, letter in enumerate(letters, start=SONG + 1)}
 
+    def coded(text: str) -> Numbers:
+        return np.array([SONG, *(codes[letter] for letter in text), SONG])
 
-class KneserNey:
-    """Interpolated modified Kneser-Ney (Chen & Goodman, TR-10-98, Harvard 1998).
-
-    Parameters
-    ----------
-    texts : sequence of str
-    letters : sequence of str
-        All that may come; the end of a text is one more.
-    order : int
-        Characters of the longest run, the one told included: from 1 to 8.
-    """
-
-    def __init__(self, texts: Sequence[str], letters: Sequence[str], order: int = 5) -> None:
-        self._codes = {letter: code for code, letter in enumerate(letters, start=_FIRST_LETTER)}
-        self._order, self._size = order, len(letters) + _FIRST_LETTER
-        if self._size**order >= 1 << 63:
-            raise ValueError(f"runs of {order} of {len(letters)} letters are more than 2^63")
-        row, told = self._row(texts)
-        self._levels: list[_Level] = []
-        longer: Numbers = np.zeros(0, np.int64)
-        for length in range(order, 0, -1):
-            runs, counts = np.unique(self._runs(row, told, length), return_counts=True)
-            if length < order:
-                # How many different letters stand before a run; before a song there are none.
-                before = np.unique(longer % self._size**length, return_counts=True)[1]
-                starts = runs // self._size ** (length - 1) == _START
-                counts = np.where(starts & (length > 1), counts, before)
-            self._levels.insert(0, _Level(runs, counts, self._size))
-            longer = runs
-
-    def bits(self, texts: Sequence[str]) -> Real:
-        """Return what each character, and the end of each text, costs."""
-        row, told = self._row(texts)
-        return np.asarray(-np.log2(self._chances(row, told)))
-
-    def chances(self, before: str) -> Real:
-        """Return how likely each letter, and last the end, is after a beginning of a text."""
-        codes = [*range(_FIRST_LETTER, self._size), _END]
-        start = [_START] * (self._order - 1) + [self._codes[letter] for letter in before]
-        row = np.concatenate([[*start, code] for code in codes])
-        return self._chances(row, np.arange(1, len(codes) + 1) * (len(start) + 1) - 1)
-
-    def _chances(self, row: Numbers, told: Numbers) -> Real:
-        likely = np.full(len(told), 1 / (self._size - 1))
-        for length, level in enumerate(self._levels, start=1):
-            likely = level.mixed(self._runs(row, told, length), likely)
-        return likely
-
-    def _row(self, texts: Sequence[str]) -> tuple[Numbers, Numbers]:
-        """Return all texts in a row, what comes before each included, and what is told of it."""
-        parts = [
-            [_START] * (self._order - 1) + [self._codes[letter] for letter in text] + [_END]
-            for text in texts
-        ]
-        row = np.array([code for part in parts for code in part], np.int64)
-        return row, np.flatnonzero(row != _START)
-
-    def _runs(self, row: Numbers, told: Numbers, length: int) -> Numbers:
-        """Return the numbers of the runs that end with what is told."""
-        runs = np.zeros(len(told), np.int64)
-        for back in range(length - 1, -1, -1):
-            runs = runs * self._size + row[told - back]
-        return runs
-
-
-class _Level:
-    """Runs of one length: their chances, less the discounts, and what is left to shorter ones."""
-
-    def __init__(self, runs: Numbers, counts: Numbers, size: int) -> None:
-        self._runs, self._size = runs, size
-        discounts = _discounts(counts)[np.minimum(counts, 3)]
-        self._contexts, of = np.unique(runs // size, return_inverse=True)
-        total = np.bincount(of, counts)
-        self._chance = (counts - discounts) / total[of]
-        self._left = np.bincount(of, discounts) / total
-
-    def mixed(self, runs: Numbers, shorter: Real) -> Real:
-        """Mix the chances of runs with those that shorter ones give them."""
-        context, known = _found(self._contexts, runs // self._size)
-        run, seen = _found(self._runs, runs)
-        own = np.where(seen, self._chance[run], 0)
-        return np.where(known, own + self._left[context] * shorter, shorter)
-
-
-def _discounts(counts: Numbers) -> Real:
-    """Return what is taken off counts of 0, 1, 2, and 3 or more."""
-    one, two, three, four = (int((counts == count).sum()) for count in (1, 2, 3, 4))
-    if not (one and two and three and four):  # too few to tell by
-        return np.array([0, 0.5, 1, 1.5])
-    share = one / (one + 2 * two)
-    found = [1 - 2 * share * two / one, 2 - 3 * share * three / two, 3 - 4 * share * four / three]
-    return np.array([0, *np.clip(found, 0, [1, 2, 3])])
-
-
-def _found(names: Numbers, asked: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:
-    at = np.minimum(np.searchsorted(names, asked), len(names) - 1)
-    return at, names[at] == asked
+    runs = Runs([coded(text) for text in train_texts], order, 1 + len(letters))
+    return float(
+        -np.log2(np.concatenate([runs.chances(coded(text)) for text in test_texts])).mean()
+    )
 
 
 def _joined(texts: Sequence[str]) -> bytes:

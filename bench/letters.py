@@ -54,7 +54,7 @@ NATS: Final = 0.6931472  # in a bit
 #: For each author, at most so long.
 AUTHOR_MINUTES: Final = 1.5
 #: A base without one of the authors of more characters than `SMALL`, learned for this alone.
-BASE_MINUTES: Final = 5.0
+BASE_MINUTES: Final = 3.0
 RACED: Final = "W. S. Gilbert"
 RACE_EPOCHS: Final = 40
 #: The published network as published: far from its minimum after that.
@@ -108,7 +108,7 @@ def ship(songs: Sequence[Lyrics], work: Path) -> None:
     model.save(SHIPPED, short=True)
     parts = _parts([one for one in songs if one.tags.artist != TRECENTO])
     for name, one in (("learned", model), ("shipped", LanguageModel.shipped())):
-        bits = bits_per_character(one.network, one.voices, parts.test)
+        bits = bits_per_character(one, parts.test)
         print(f"{name}: {bits:.4f} bits per character of the test songs")
     print(f"{SHIPPED}: {SHIPPED.stat().st_size / 1e6:.2f} MB")
     network = LanguageModel.shipped().network
@@ -134,7 +134,7 @@ def three_minutes(songs: Sequence[Lyrics], work: Path) -> None:
             "threads": torch.get_num_threads(),
             "nano": nano._asdict(),
             "segue": {
-                "bits": bits_per_character(model.network, model.voices, parts.test),
+                "bits": bits_per_character(model, parts.test),
                 "seconds": time.monotonic() - began,
                 "weights": _count(model),
             },

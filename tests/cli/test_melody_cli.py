@@ -127,7 +127,10 @@ def test_a_model_of_ones_own_writes(tmp_path: Path) -> None:
         )  # fmt: skip
         assert told["style"] == "own"
     again = segue("train", "score", "--preset", "melody", "--from", "nobody", library=library)
-    assert "no model 'nobody' of melodies; there are: from-my-melodies, from-shipped, melody" in again.stderr
+    assert (
+        "no model 'nobody' of melodies; there are: from-my-melodies, from-shipped, melody"
+        in again.stderr
+    )
     again = segue("train", "score", "--preset", "note-lstm", "--from", "shipped", library=library)
     assert "--from belongs to --preset transformer and --preset melody" in again.stderr
     again = segue("train", "score", "--preset", "melody", "--encoder", "lstm", library=library)

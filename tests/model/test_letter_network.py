@@ -31,7 +31,7 @@ def network(config: LetterConfig) -> LetterNetwork:
 
 
 def model(config: LetterConfig = RECURRENT) -> LanguageModel:
-    return LanguageModel(network(config), ("Jón", "C"), SONGS, {"artist": ""})
+    return LanguageModel(network(config), ("Jón", "C"), SONGS, {"artist": ""}, shares={"Jón": 0.3})
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=["recurrent", "transformer", "plain"])
@@ -117,6 +117,7 @@ def test_a_model_comes_back(tmp_path: Path, short: bool) -> None:
     found = LanguageModel.load(path)
     assert found.fingerprint == fingerprint
     assert (found.voices, found.known, found.about) == (saved.voices, SONGS, saved.about)
+    assert found.shares == {"Jón": 0.3}
     tokens = torch.arange(1, 30)[None]
     before, after = (
         one.network.read_all(tokens, torch.tensor([1]))[0].softmax(-1) for one in (saved, found)

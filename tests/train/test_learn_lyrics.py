@@ -2,7 +2,9 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ import torch
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.model.lyrics.language import LanguageModel
-from segue.model.lyrics.letters import LetterConfig, LetterNetwork
+from segue.model.lyrics.letters import ANYBODY, LetterConfig, LetterNetwork
+from segue.model.lyrics.reading import network_costs
 from segue.records import Lyrics, Tags
 from segue.represent.lyrics.letters import SONG, decode
 from segue.train import lyrics
@@ -19,7 +22,7 @@ from segue.train.lyrics import (
     LyricsTraining,
     Windows,
     bits_per_character,
-    letter_costs,
+    runs_shares,
     train_lyrics,
 )
 from segue.train.songs import Song, divide, song
@@ -32,7 +35,9 @@ RUSSIAN = "Я помню чудное мгновенье: передо мной 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = lyrics._Recipe(TINY, context=32, batch=8, averaging=0.5)
-    plain = lyrics._Recipe(LetterConfig(24, 2, runs=()), context=40, batch=8, last_only=True)
+    plain = lyrics._Recipe(
+        LetterConfig(24, 2, runs=()), context=40, batch=8, last_only=True, mixed=False
+    )
     transformer = lyrics._Recipe(LetterConfig(24, 1, "transformer", runs=(64,)), context=32)
     recipes = {"default": recipe, "char-lstm": plain, "transformer": transformer}
     monkeypatch.setattr(lyrics, "RECIPES", recipes)
@@ -58,6 +63,7 @@ def test_ten_steps_lower_the_loss(tmp_path: Path, preset: str) -> None:
     assert trained.best.loss < told[0].loss - 0.1
     assert model.voices == ("Ada Long",)
     assert model.about["bits_of_test"] > 0
+    assert model.shares.keys() == (set() if preset == "char-lstm" else {"Ada Long"})
     assert LanguageModel.load(tmp_path / "lyrics.safetensors").fingerprint == model.fingerprint
 
 
@@ -150,12 +156,36 @@ def test_what_letters_cost(core: str) -> None:
     torch.manual_seed(0)
     network = LetterNetwork(LetterConfig(24, 1, core, runs=(64,))).eval()  # type: ignore[arg-type]
     one = songs(count=1)[0]
-    costs = letter_costs(network, one.tokens, torch.tensor([0]))
+    costs = network_costs(network, one.tokens, ANYBODY)
     assert costs.shape == (len(one.tokens) - 1,)
     assert (costs > 0).all()
-    bits = bits_per_character(network, [], [one])
+    model = LanguageModel(network, (), (), {})
+    bits = bits_per_character(model, [one])
     assert bits == pytest.approx(costs.sum() / np.log(2) / (len(one.lyrics.text) + 1))
-    assert bits_per_character(network, [], []) is None
+    assert bits_per_character(model, []) is None
+
+
+def test_the_share_of_runs_is_the_best_on_what_judges(tmp_path: Path) -> None:
+    parts = divide(songs(count=20))
+    model, _ = train_lyrics(training(), parts, tmp_path)
+    assert runs_shares(model, parts.validate) == model.shares
+    best = model.shares["Ada Long"]
+    assert best > 0  # ten steps teach less than counting does
+    costs: dict[float, Any] = {
+        share: bits_per_character(replace(model, shares={"Ada Long": share}), parts.validate)
+        for share in (0.0, 0.3, best)
+    }
+    assert costs[best] == min(costs.values())
+    assert costs[best] < costs[0.0]
+    assert model.about["bits_held_out"] == pytest.approx(costs[best])
+
+
+def test_voices_that_are_not_learned_on_keep_their_shares(tmp_path: Path) -> None:
+    base, _ = train_lyrics(training(), divide(songs("Ada Long")), tmp_path / "base")
+    base = replace(base, shares={"Ada Long": 0.123})
+    model, _ = train_lyrics(training(), divide(songs("Bob Short")), tmp_path / "bob", start=base)
+    assert model.shares["Ada Long"] == 0.123
+    assert "Bob Short" in model.shares
 
 
 def test_wishes_that_mean_nothing() -> None:

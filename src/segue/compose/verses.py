@@ -15,7 +15,7 @@ from torch import Tensor
 
 from segue.compose.voices import BYS, STANZA, Blending, By, Line, VerseWishes, Voice, in_turn
 from segue.errors import BadArgument
-from segue.model.lyrics.letters import State
+from segue.model.lyrics.reading import Remembered
 from segue.model.sampling import NEVER, Sampling, choose
 from segue.represent.lyrics.letters import (
     LETTERS,
@@ -77,7 +77,7 @@ def write_verse(
 class _Place:
     """A place in the text: what all voices remember there, and how likely they hold each letter."""
 
-    states: tuple[State, ...]
+    states: tuple[Remembered, ...]
     outlooks: tuple[Tensor, ...]
 
 
@@ -98,6 +98,7 @@ class _Writer:
         self, voices: Sequence[Voice], wishes: VerseWishes, by: By, blending: Blending
     ) -> None:
         self._voices = voices
+        self._readers = [voice.model.reader(voice.number) for voice in voices]
         self._wishes = wishes
         self._by = by
         self._blending = blending
@@ -314,26 +315,23 @@ class _Writer:
 
     # ---- reading ---------------------------------------------------------------------------
 
-    @torch.inference_mode()
     def _begun(self) -> _Place:
-        states = tuple(voice.model.network.begin() for voice in self._voices)
+        states = tuple(reader.begin() for reader in self._readers)
         nothing = torch.zeros(VOCABULARY)
         return self._after([SONG], _Place(states, (nothing,) * len(states)))
 
     def _read(self, text: str) -> None:
         self._place = self._after(encode(text).tolist())
 
-    @torch.inference_mode()
     def _after(self, tokens: Sequence[int], place: _Place | None = None) -> _Place:
         place = place or self._place
         if not tokens:
             return place
-        given = torch.tensor([tokens])
         states, outlooks = [], []
-        for voice, state in zip(self._voices, place.states, strict=True):
-            logits, after = voice.model.network.read(given, torch.tensor([voice.number]), state)
+        for reader, state in zip(self._readers, place.states, strict=True):
+            outlook, after = reader.read(tokens, state)
             states.append(after)
-            outlooks.append(logits[0].float().log_softmax(dim=-1))
+            outlooks.append(outlook)
         return _Place(tuple(states), tuple(outlooks))
 
 

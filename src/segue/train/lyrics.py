@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, check_seed
 from segue.model.lyrics.language import MODEL, LanguageModel
-from segue.model.lyrics.letters import ANYBODY, CONTEXT, LetterConfig, LetterNetwork
+from segue.model.lyrics.letters import ANYBODY, LetterConfig, LetterNetwork
+from segue.model.lyrics.reading import mixed_costs, network_costs
 from segue.train.loop import Batch, Trained, Watcher
-from segue.train.songs import Parts, Song, Tokens
+from segue.train.songs import Parts, Song
 from segue.train.writing import NOTHING, WritingTraining, fit_writing
 
 Preset = Literal["default", "transformer", "char-lstm", "char-lstm-4x256"]
@@ -26,6 +27,8 @@ Preset = Literal["default", "transformer", "char-lstm", "char-lstm-4x256"]
 #: artist's.
 BALANCE: Final = 0.5
 NOBODY: Final = ""
+#: Of an artist's runs of letters in what is foretold, those that are tried.
+SHARES: Final = tuple(tenths / 10 for tenths in range(10))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class _Recipe:
         Letters of a window.
     last_only : bool
         The letter after a window is foretold, and none within it.
+    mixed : bool
+        With the runs of each artist's letters, see `segue.model.lyrics.runs`.
     """
 
     config: LetterConfig
@@ -48,6 +53,7 @@ class _Recipe:
     weight_decay: float = 0.1
     averaging: float = 0.99
     last_only: bool = False
+    mixed: bool = True
 
 
 _CLASSIC: Final = {
@@ -57,6 +63,7 @@ _CLASSIC: Final = {
     "weight_decay": 0.0,
     "averaging": 0.0,
     "last_only": True,
+    "mixed": False,
 }
 RECIPES: Final[dict[Preset, _Recipe]] = {
     "default": _Recipe(LetterConfig(256)),
@@ -175,7 +182,7 @@ class Windows:
             for some in (windows[at : at + size] for at in range(0, len(windows), size))
         ]
 
-    def _batch(self, windows: Sequence[Tokens], voices: NDArray[np.int64]) -> Batch:
+    def _batch(self, windows: Sequence[NDArray[np.int64]], voices: NDArray[np.int64]) -> Batch:
         given = np.full((len(windows), self._recipe.context + 1), NOTHING, np.int64)
         wanted = given.copy()
         for row, tokens in enumerate(windows):
@@ -259,62 +266,72 @@ def train_lyrics(
         "epochs": len(trained.history),
         "best_epoch": trained.best.epoch,
         "bits_in_training": trained.best.loss / math.log(2),
-        "bits_held_out": trained.best.validation_loss / math.log(2),
-        "bits_of_test": bits_per_character(network, voices, parts.test),
         "seconds": trained.history[-1].seconds,
         "precision": trained.precision,
     }
     known = dict.fromkeys(one.lyrics for one in parts.learn)
     if start:
         known |= dict.fromkeys(start.known)
+    network.eval()
     model = LanguageModel(network, tuple(voices), tuple(known), told)
+    if recipe.mixed:
+        shares = {**(start.shares if start else {}), **runs_shares(model, parts.validate)}
+        model = replace(model, shares=shares)
+    told["bits_held_out"] = bits_per_character(model, parts.validate)
+    told["bits_of_test"] = bits_per_character(model, parts.test)
     fingerprint = model.save(folder / MODEL)
     return replace(model, fingerprint=fingerprint), trained
 
 
-def bits_per_character(
-    network: LetterNetwork, voices: Sequence[str], songs: Sequence[Song]
-) -> float | None:
+def bits_per_character(model: LanguageModel, songs: Sequence[Song]) -> float | None:
     """Return what the letters of songs cost, and their ends; None without songs.
 
     Parameters
     ----------
-    network : LetterNetwork
-    voices : sequence of str
-        Whom it knows.
+    model : LanguageModel
+        Reads each in the voice of its artist, where it knows it.
     songs : sequence of Song
-        Each read from its beginning to its end; by a transformer in windows that overlap by half.
+        Each read from its beginning to its end.
     """
     if not songs:
         return None
-    numbers = {artist: number for number, artist in enumerate(voices, start=1)}
     nats, characters = 0.0, 0
-    network.eval()
-    for one in songs:
-        voice = torch.tensor([numbers.get(one.lyrics.tags.artist, ANYBODY)])
-        nats += float(letter_costs(network, one.tokens, voice).sum())
-        characters += len(one.lyrics.text) + 1
+    for artist, own in _by_artist(songs).items():
+        reader = model.reader(model.voice(artist) if artist in model.voices else ANYBODY)
+        for one in own:
+            nats += float(reader.costs(one.tokens).sum())
+            characters += len(one.lyrics.text) + 1
     return nats / math.log(2) / characters
 
 
-@torch.inference_mode()
-def letter_costs(
-    network: LetterNetwork, tokens: Tokens, voice: torch.Tensor
-) -> NDArray[np.float64]:
-    """Return what each token of a song costs after the first, in nats, shape (n - 1,)."""
-    whole = network.config.core == "lstm"
-    context = len(tokens) if whole else CONTEXT
-    costs = np.zeros(len(tokens) - 1)
-    for start in range(0, max(len(tokens) - 1 - context // 2, 1), max(context // 2, 1)):
-        given = torch.from_numpy(tokens[start : start + context])[None]
-        wanted = torch.from_numpy(tokens[start + 1 : start + context + 1])
-        likely = network.read_all(given, voice)[0][0, : len(wanted)].float().log_softmax(dim=-1)
-        found = -likely.gather(1, wanted[:, None])[:, 0].double().numpy()
-        known = 0 if start == 0 else context // 2  # costs seen with more before them stay
-        costs[start + known : start + len(found)] = found[known:]
-        if whole:
-            break
-    return costs
+def runs_shares(model: LanguageModel, judges: Sequence[Song]) -> dict[str, float]:
+    """Return which share each artist's runs of letters best have in what is foretold.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    judges : sequence of Song
+        That it did not learn from.
+    """
+    shares = {}
+    for artist, own in _by_artist(judges).items():
+        if artist not in model.voices:
+            continue
+        reader = replace(model, shares={artist: max(SHARES)}).reader(model.voice(artist))
+        if reader.runs is None:
+            continue
+        alone = [network_costs(model.network, one.tokens, reader.voice) for one in own]
+        costs = np.concatenate(alone)
+        chances = np.concatenate([reader.runs.chances(one.tokens) for one in own])
+        shares[artist] = min(SHARES, key=lambda it: float(mixed_costs(costs, chances, it).sum()))
+    return shares
+
+
+def _by_artist(songs: Sequence[Song]) -> dict[str, list[Song]]:
+    found: dict[str, list[Song]] = {}
+    for one in songs:
+        found.setdefault(one.lyrics.tags.artist, []).append(one)
+    return found
 
 
 def _network(

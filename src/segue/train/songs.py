@@ -5,19 +5,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from segue.errors import TrainingFailed
 from segue.records import Lyrics
-from segue.represent.lyrics.letters import SONG, encode
+from segue.represent.lyrics.letters import Tokens, encode_song
 
 FEWEST_SONGS: Final = 3
 FEWEST_CHARACTERS: Final = 2_000
 #: Of the songs of each artist, so many judge while it learns, and as many test what came of it.
 HELD_SHARE: Final = 0.1
-
-Tokens = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +32,7 @@ class Song:
 
 def song(lyrics: Lyrics) -> Song:
     """Make of a text what is learned from."""
-    return Song(lyrics, np.concatenate([[SONG], encode(lyrics.text), [SONG]]))
+    return Song(lyrics, encode_song(lyrics.text))
 
 
 @dataclass(frozen=True, slots=True)

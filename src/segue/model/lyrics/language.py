@@ -3,7 +3,7 @@
 import json
 import lzma
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -13,10 +13,12 @@ from torch import Tensor
 
 from segue.errors import BadArgument, BadCheckpoint
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
-from segue.model.lyrics.letters import LetterConfig, LetterNetwork
+from segue.model.lyrics.letters import ANYBODY, LetterConfig, LetterNetwork
+from segue.model.lyrics.reading import Reader
+from segue.model.lyrics.runs import Runs
 from segue.model.short_weights import restored, shortened
 from segue.records import Lyrics, Tags
-from segue.represent.lyrics.letters import LETTERS, VOCABULARY
+from segue.represent.lyrics.letters import LETTERS, VOCABULARY, encode_song
 
 KIND: Final = "lyrics"
 #: Raised when a token comes to mean something else.
@@ -42,6 +44,9 @@ class LanguageModel:
         JSON values: how it was learned, and how well.
     fingerprint : str
         "" until it is saved.
+    shares : mapping
+        Of an artist's runs of letters in what is foretold, from 0 to below 1; 0 for those not
+        named.
     """
 
     network: LetterNetwork
@@ -49,6 +54,7 @@ class LanguageModel:
     known: tuple[Lyrics, ...]
     about: Mapping[str, Any]
     fingerprint: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def shipped(cls) -> Self:
@@ -77,12 +83,15 @@ class LanguageModel:
             config = about["config"]
             network = LetterNetwork(LetterConfig(**config | {"runs": tuple(config["runs"])}))
             network.load_state_dict(restored(tensors))
+            shares = _shares(about)
         except (
-            BadArgument, EOFError, KeyError, RuntimeError, TypeError, ValueError, lzma.LZMAError
+            AttributeError, BadArgument, EOFError, KeyError, RuntimeError, TypeError, ValueError,
+            lzma.LZMAError,
         ) as error:  # fmt: skip
             raise BadCheckpoint(f"{path} does not fit together ({error}); train anew") from None
         network.eval().requires_grad_(False)
-        return cls(network, tuple(about["voices"]), known, about["told"], checkpoint.fingerprint)
+        voices = tuple(about["voices"])
+        return cls(network, voices, known, about["told"], checkpoint.fingerprint, shares)
 
     def save(self, path: Path, *, short: bool = False) -> str:
         """Write it, as a whole or not at all; return its fingerprint.
@@ -107,6 +116,7 @@ class LanguageModel:
             "letters": len(LETTERS),
             "vocabulary": VOCABULARY,
             "voices": list(self.voices),
+            "shares": dict(self.shares),
             "told": json.loads(json.dumps(dict(self.about))),
         }
         return save_checkpoint(path, KIND, about, tensors)
@@ -122,6 +132,29 @@ class LanguageModel:
         if artist not in self.voices:
             raise BadArgument(f"the model knows no {artist!r}; it knows: {', '.join(self.voices)}")
         return self.voices.index(artist) + 1
+
+    def reader(self, voice: int) -> Reader:
+        """Return what reads in a voice, and says what comes next.
+
+        Parameters
+        ----------
+        voice : int
+            From `voice`, or `ANYBODY`.
+        """
+        artist = self.voices[voice - 1] if voice != ANYBODY else ""
+        share = self.shares.get(artist, 0.0)
+        own = [one.text for one in self.known if one.tags.artist == artist] if share else []
+        if not own:
+            return Reader(self.network, voice)
+        return Reader(self.network, voice, Runs([encode_song(text) for text in own]), share)
+
+
+def _shares(about: Mapping[str, Any]) -> dict[str, float]:
+    """Return what `LanguageModel.shares` were; older files have none."""
+    shares = {artist: float(share) for artist, share in about.get("shares", {}).items()}
+    if not all(0 <= share < 1 for share in shares.values()):
+        raise ValueError(f"shares of {shares}")
+    return shares
 
 
 def _packed(songs: tuple[Lyrics, ...]) -> Tensor:

@@ -66,6 +66,11 @@ def encode(text: str) -> Tokens:
     return np.array(tokens, np.int64)
 
 
+def encode_song(text: str) -> Tokens:
+    """Return the tokens of a song, from `SONG` to `SONG`."""
+    return np.concatenate([[SONG], encode(text), [SONG]])
+
+
 def decode(tokens: Sequence[int] | Tokens) -> str:
     """Return the text of some tokens; what is the beginning or the end of a song is left out.
 

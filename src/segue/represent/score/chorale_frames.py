@@ -115,6 +115,8 @@ def soprano_shift(pitch: NDArray[np.integer]) -> int:
         It lies too low for voices below it.
     """
     low, high = SOPRANO
+    if pitch.min() >= low and pitch.max() <= high:
+        return 0
     shifts = np.array(sorted(range(-72, 73), key=lambda shift: (abs(shift), shift)))
     moved = pitch.astype(np.int64) + shifts[:, None]
     outside = ((moved < low) | (moved > high)).mean(axis=1)

@@ -1,0 +1,140 @@
+"""Runs of letters are counted as the formula says, and mixed with what a network expects."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from segue.errors import BadArgument
+from segue.model.lyrics.language import LanguageModel
+from segue.model.lyrics.letters import ANYBODY, LetterConfig, LetterNetwork
+from segue.model.lyrics.reading import network_costs
+from segue.model.lyrics.runs import Runs
+from segue.records import Lyrics, Tags
+from segue.represent.lyrics.letters import SONG, VOCABULARY, encode, encode_song
+from verses import song
+
+TEXTS = [song("Ada Long", seed) for seed in range(12)]
+SONGS = [encode_song(text) for text in TEXTS]
+#: Of the tokens, for what is asked run by run.
+LETTERS = sorted(set().union(*TEXTS, "q"))
+
+
+@pytest.mark.parametrize("longest", [1, 2, 5, 6])
+def test_chances_sum_to_one(longest: int) -> None:
+    runs = Runs(SONGS, longest)
+    for before in ("", "t", "the rive", "Ωq", "the silver rain", TEXTS[0]):
+        chances = runs.outlook(encode(before).tolist())
+        assert chances.shape == (VOCABULARY,)
+        assert chances.sum() == pytest.approx(1, abs=1e-12)
+        assert chances.min() > 0
+
+
+@pytest.mark.parametrize("longest", [1, 3, 6])
+def test_whole_songs_and_single_places_agree(longest: int) -> None:
+    runs = Runs(SONGS, longest)
+    for text in (TEXTS[0], song("Bob Short", 50), "Ωq"):
+        tokens = encode_song(text)
+        places = [runs.outlook(tokens[:at].tolist())[tokens[at]] for at in range(1, len(tokens))]
+        np.testing.assert_allclose(runs.chances(tokens), places, rtol=1e-9)
+
+
+def slow_chance(texts: list[str], before: str, letter: str) -> float:
+    """Return what the formula says, run by run, for runs of at most three; "$" is the end."""
+    whole = ["^^" + text + "$" for text in texts]
+    raw = [
+        Counter(t[at - n + 1 : at + 1] for t in whole for at in range(2, len(t)))
+        for n in range(1, 4)
+    ]
+    likely = 1 / VOCABULARY
+    for n in range(1, 4):
+        counts = {
+            run: raw[n - 1][run]
+            if n == 3 or (n > 1 and run[0] == "^")
+            else sum(longer[1:] == run for longer in raw[n])
+            for run in raw[n - 1]
+        }
+        of = Counter(counts.values())
+        if all(of[k] for k in (1, 2, 3, 4)):
+            y = of[1] / (of[1] + 2 * of[2])
+            off = [0.0] + [k - (k + 1) * y * of[k + 1] / of[k] for k in (1, 2, 3)]
+            off = [min(max(each, 0.0), float(k)) for k, each in enumerate(off)]
+        else:
+            off = [0, 0.5, 1, 1.5]
+        context = ("^^" + before)[-(n - 1) :] if n > 1 else ""
+        after = {run: count for run, count in counts.items() if run[:-1] == context}
+        if after:
+            total = sum(after.values())
+            left = sum(off[min(count, 3)] for count in after.values()) / total
+            count = after.get(context + letter, 0)
+            likely = (count - off[min(count, 3)]) / total + left * likely
+    return likely
+
+
+def test_runs_are_their_formula() -> None:
+    texts = [text[:150] for text in TEXTS[:3]]
+    runs = Runs([encode_song(text) for text in texts], 3)
+    codes = [*(int(encode(letter)[0]) for letter in LETTERS), SONG]
+    for before in ("", "t", "th", "my", "qq", texts[1]):
+        expected = [slow_chance(texts, before, letter) for letter in [*LETTERS, "$"]]
+        outlook = runs.outlook([SONG, *encode(before).tolist()])
+        np.testing.assert_allclose(outlook[codes], expected, rtol=1e-9)
+
+
+def test_what_is_known_costs_less() -> None:
+    runs = Runs(SONGS)
+    costs = [
+        -np.log(runs.chances(encode_song(text))).mean()
+        for text in (TEXTS[0], song("Ada Long", 50), song("Bob Short", 50))
+    ]
+    assert costs == sorted(costs)
+
+
+def test_runs_too_long_to_number_are_refused() -> None:
+    with pytest.raises(BadArgument, match="more than 2"):
+        Runs(SONGS, 14)
+
+
+# ---- mixed with a network -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model() -> LanguageModel:
+    torch.manual_seed(0)
+    network = LetterNetwork(LetterConfig(16, runs=(64, 64), run_width=8, voices=2)).eval()
+    known = tuple(Lyrics(text, Tags("", "Ada Long")) for text in TEXTS)
+    shares = {"Ada Long": 0.4, "Bob Short": 0.4}
+    return LanguageModel(network, ("Ada Long", "Bob Short"), known, {}, shares=shares)
+
+
+def test_a_share_of_the_runs_is_mixed_in(model: LanguageModel) -> None:
+    tokens = encode_song(song("Ada Long", 50))
+    alone = np.exp(-network_costs(model.network, tokens, model.voice("Ada Long")))
+    mixed = model.reader(model.voice("Ada Long")).costs(tokens)
+    expected = 0.6 * alone + 0.4 * Runs(SONGS).chances(tokens)
+    np.testing.assert_allclose(np.exp(-mixed), expected, rtol=1e-5)
+
+
+def test_reading_step_by_step_costs_what_reading_at_once_does(model: LanguageModel) -> None:
+    reader = model.reader(model.voice("Ada Long"))
+    tokens = encode_song(song("Ada Long", 50)[:80])
+    at_once, memory, costs = reader.costs(tokens), reader.begin(), []
+    for token, wanted in zip(tokens[:-1].tolist(), tokens[1:].tolist(), strict=True):
+        outlook, memory = reader.read([token], memory)
+        assert float(outlook.exp().sum()) == pytest.approx(1, abs=1e-4)
+        costs.append(-float(outlook[wanted]))
+    np.testing.assert_allclose(costs, at_once, rtol=1e-3, atol=1e-4)
+    whole, _ = reader.read(tokens[:-1].tolist(), reader.begin())
+    assert -float(whole[tokens[-1]]) == pytest.approx(costs[-1], rel=1e-3)
+
+
+def test_who_has_no_songs_or_no_share_is_read_by_the_network_alone(model: LanguageModel) -> None:
+    without = replace(model, shares={})
+    for reader in (
+        model.reader(model.voice("Bob Short")),
+        model.reader(ANYBODY),
+        without.reader(model.voice("Ada Long")),
+    ):
+        assert reader.runs is None
