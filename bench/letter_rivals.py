@@ -49,9 +49,11 @@ def kneser_ney_bits(train_texts: Sequence[str], test_texts: Sequence[str], order
         return np.array([SONG, *(codes[letter] for letter in text), SONG])
 
     runs = Runs([coded(text) for text in train_texts], order, 1 + len(letters))
-    return float(
-        -np.log2(np.concatenate([runs.chances(coded(text)) for text in test_texts])).mean()
-    )
+    costs = [
+        -np.log2(np.take_along_axis(runs.outlooks(tokens), tokens[1:, None], axis=1))
+        for tokens in map(coded, test_texts)
+    ]
+    return float(np.concatenate(costs).mean())
 
 
 def _joined(texts: Sequence[str]) -> bytes:

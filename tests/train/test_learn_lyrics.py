@@ -13,7 +13,7 @@ import torch
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.model.lyrics.language import LanguageModel
 from segue.model.lyrics.letters import ANYBODY, LetterConfig, LetterNetwork
-from segue.model.lyrics.reading import network_costs
+from segue.model.lyrics.reading import costs_of, network_outlooks
 from segue.records import Lyrics, Tags
 from segue.represent.lyrics.letters import SONG, decode
 from segue.train import lyrics
@@ -156,7 +156,7 @@ def test_what_letters_cost(core: str) -> None:
     torch.manual_seed(0)
     network = LetterNetwork(LetterConfig(24, 1, core, runs=(64,))).eval()  # type: ignore[arg-type]
     one = songs(count=1)[0]
-    costs = network_costs(network, one.tokens, ANYBODY)
+    costs = costs_of(network_outlooks(network, one.tokens, ANYBODY), one.tokens)
     assert costs.shape == (len(one.tokens) - 1,)
     assert (costs > 0).all()
     model = LanguageModel(network, (), (), {})

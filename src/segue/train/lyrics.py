@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, check_seed
 from segue.model.lyrics.language import MODEL, LanguageModel
 from segue.model.lyrics.letters import ANYBODY, LetterConfig, LetterNetwork
-from segue.model.lyrics.reading import mixed_costs, network_costs
+from segue.model.lyrics.reading import costs_of, network_outlooks, together
 from segue.train.loop import Batch, Trained, Watcher
 from segue.train.songs import Parts, Song
 from segue.train.writing import NOTHING, WritingTraining, fit_writing
@@ -29,6 +29,8 @@ BALANCE: Final = 0.5
 NOBODY: Final = ""
 #: Of an artist's runs of letters in what is foretold, those that are tried.
 SHARES: Final = tuple(tenths / 10 for tenths in range(10))
+#: Of an artist's songs that judge these shares, at most so many.
+JUDGED_LETTERS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,10 +322,15 @@ def runs_shares(model: LanguageModel, judges: Sequence[Song]) -> dict[str, float
         reader = replace(model, shares={artist: max(SHARES)}).reader(model.voice(artist))
         if reader.runs is None:
             continue
-        alone = [network_costs(model.network, one.tokens, reader.voice) for one in own]
-        costs = np.concatenate(alone)
-        chances = np.concatenate([reader.runs.chances(one.tokens) for one in own])
-        shares[artist] = min(SHARES, key=lambda it: float(mixed_costs(costs, chances, it).sum()))
+        totals = np.zeros(len(SHARES))
+        for one in own:
+            tokens = one.tokens[: JUDGED_LETTERS // len(own)]
+            expected = network_outlooks(model.network, tokens, reader.voice)
+            counted = torch.from_numpy(reader.runs.outlooks(tokens)).float().log()
+            totals += [
+                costs_of(together(expected, counted, share), tokens).sum() for share in SHARES
+            ]
+        shares[artist] = SHARES[int(totals.argmin())]
     return shares
 
 

@@ -1,8 +1,8 @@
 """What letters follow which others in the songs of one artist, counted.
 
 A network that has read eighty thousand letters knows less of them than counting does, and knows
-other things: the two mixed foretell an artist's songs better than either (Neubig & Dyer 2016 mix
-them within the network, which knows small collections by heart too soon for that).
+other things: both together foretell an artist's songs better than either. (Neubig & Dyer, EMNLP
+2016, mix them within the network, which knows small collections by heart too soon for that.)
 """
 
 from collections.abc import Sequence
@@ -59,8 +59,8 @@ class Runs:
             self._levels.insert(0, _Level(runs, counts, size))
             longer = runs
 
-    def chances(self, tokens: Tokens) -> Real:
-        """Return how likely each token of a song was after those before it, but for the first.
+    def outlooks(self, tokens: Tokens) -> Real:
+        """Return how likely each token was at each place of a song, but for the first.
 
         Parameters
         ----------
@@ -69,13 +69,13 @@ class Runs:
 
         Returns
         -------
-        ndarray, shape (n - 1,)
+        ndarray, shape (n - 1, size)
         """
-        row, told = self._row([tokens])
-        likely = np.full(len(told), 1 / self._size)
-        for length, level in enumerate(self._levels, start=1):
-            likely = level.mixed(self._runs(row, told, length), likely)
-        return likely
+        known = tokens.tolist()
+        reach = self.longest - 1
+        return np.stack(
+            [self.outlook(known[max(at - reach, 0) : at]) for at in range(1, len(known))]
+        )
 
     def outlook(self, before: Sequence[int]) -> Real:
         """Return how likely each token comes next, shape (size,).
@@ -92,7 +92,7 @@ class Runs:
         for length, level in enumerate(self._levels, start=1):
             if length > 1:
                 context += known[1 - length] * self._size ** (length - 2)
-            level.mix_all(context, likely)
+            level.mix(context, likely)
         return likely
 
     def _row(self, songs: Sequence[Tokens]) -> tuple[Tokens, Tokens]:
@@ -125,14 +125,7 @@ class _Level:
         self._chance = (counts - discounts) / total[of]
         self._left = np.bincount(of, discounts) / total
 
-    def mixed(self, runs: Tokens, shorter: Real) -> Real:
-        """Mix the chances of runs with those that shorter ones give them."""
-        context, known = _found(self._contexts, runs // self._size)
-        run, seen = _found(self._runs, runs)
-        own = np.where(seen, self._chance[run], 0)
-        return np.where(known, own + self._left[context] * shorter, shorter)
-
-    def mix_all(self, context: int, likely: Real) -> None:
+    def mix(self, context: int, likely: Real) -> None:
         """Mix what comes after a context with what shorter ones say comes, in place."""
         place = int(np.searchsorted(self._contexts, context))
         if place < len(self._contexts) and self._contexts[place] == context:
@@ -149,8 +142,3 @@ def _discounts(counts: Tokens) -> Real:
     share = one / (one + 2 * two)
     found = [1 - 2 * share * two / one, 2 - 3 * share * three / two, 3 - 4 * share * four / three]
     return np.array([0, *np.clip(found, 0, [1, 2, 3])])
-
-
-def _found(names: Tokens, asked: Tokens) -> tuple[Tokens, NDArray[np.bool_]]:
-    at = np.minimum(np.searchsorted(names, asked), len(names) - 1)
-    return at, names[at] == asked
