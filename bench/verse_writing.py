@@ -10,6 +10,7 @@ learned from are left out.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -140,6 +141,7 @@ def blends(model: LanguageModel, judge: Authorship, known: KnownSongs, sampling:
             for seed in range(6):
                 voices = [_voice(model, artist) for artist in PAIR]
                 if how == "contrast":
+                    voices = [replace(voice, emphasis=0.0) for voice in voices]
                     voices.append(Voice("", model))
                 blending = blended(share, how)
                 wishes = VerseWishes(24, sampling, seed=seed)

@@ -142,3 +142,25 @@ def test_who_has_no_songs_or_no_share_is_read_by_the_network_alone(model: Langua
         without.reader(model.voice("Ada Long")),
     ):
         assert reader.runs is None
+
+
+def test_what_sets_a_voice_apart_is_emphasised(model: LanguageModel) -> None:
+    number = model.voice("Bob Short")  # without songs of his own: the network alone
+    torch.nn.init.normal_(model.network.voices.weight)
+    tokens = [SONG, *encode("the river").tolist()]
+    plain, nobody, emphasised = (
+        reader.read(tokens, reader.begin())[0]
+        for reader in (
+            model.reader(number), model.reader(ANYBODY), model.reader(number, emphasis=0.5)
+        )
+    )  # fmt: skip
+    expected = (plain + 0.5 * (plain - nobody)).log_softmax(dim=-1)
+    assert torch.allclose(emphasised, expected, atol=1e-4)
+    assert not torch.allclose(emphasised, plain, atol=1e-2)
+    nobodys = model.reader(ANYBODY, emphasis=0.5)
+    assert torch.equal(nobodys.read(tokens, nobodys.begin())[0], nobody)
+    step = model.reader(number, emphasis=0.5)
+    memory = step.begin()
+    for token in tokens:
+        outlook, memory = step.read([token], memory)
+    assert torch.allclose(outlook, emphasised, atol=1e-4)

@@ -1,7 +1,7 @@
 """Lyrics made: line by line, then with a report, and as the text that goes into a file."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any, Final
@@ -60,6 +60,7 @@ class Verse:
         blending = in_turn if blend is None else blended(blend, how)
         heard = [*voices]
         if blend is not None and how == "contrast":
+            heard = [replace(voice, emphasis=0.0) for voice in voices]  # `blended` does that
             heard.append(Voice("", _base(voices), ANYBODY))
         self._written = write_verse(heard, wishes, by=by, blending=blending)
 

@@ -98,7 +98,7 @@ class _Writer:
         self, voices: Sequence[Voice], wishes: VerseWishes, by: By, blending: Blending
     ) -> None:
         self._voices = voices
-        self._readers = [voice.model.reader(voice.number) for voice in voices]
+        self._readers = [voice.model.reader(voice.number, voice.emphasis) for voice in voices]
         self._wishes = wishes
         self._by = by
         self._blending = blending

@@ -133,20 +133,23 @@ class LanguageModel:
             raise BadArgument(f"the model knows no {artist!r}; it knows: {', '.join(self.voices)}")
         return self.voices.index(artist) + 1
 
-    def reader(self, voice: int) -> Reader:
+    def reader(self, voice: int, emphasis: float = 0.0) -> Reader:
         """Return what reads in a voice, and says what comes next.
 
         Parameters
         ----------
         voice : int
             From `voice`, or `ANYBODY`.
+        emphasis : float
+            See `Reader`.
         """
         artist = self.voices[voice - 1] if voice != ANYBODY else ""
         share = self.shares.get(artist, 0.0)
         own = [one.text for one in self.known if one.tags.artist == artist] if share else []
         if not own:
-            return Reader(self.network, voice)
-        return Reader(self.network, voice, Runs([encode_song(text) for text in own]), share)
+            return Reader(self.network, voice, emphasis=emphasis)
+        runs = Runs([encode_song(text) for text in own])
+        return Reader(self.network, voice, runs, share, emphasis)
 
 
 def _shares(about: Mapping[str, Any]) -> dict[str, float]:

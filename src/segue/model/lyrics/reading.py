@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segue.model.lyrics.letters import CONTEXT, LetterNetwork, State
+from segue.model.lyrics.letters import ANYBODY, CONTEXT, LetterNetwork, State
 from segue.model.lyrics.runs import Runs
 from segue.represent.lyrics.letters import Tokens
 
@@ -36,16 +36,27 @@ class Reader:
         Of that artist's songs.
     share : float
         Of `runs` in what is said, from 0 to below 1.
+    emphasis : float
+        How often what sets the voice apart from nobody's in particular is added to what `read`
+        says: 0 to foretell, more to write. Classifier-free guidance (Ho & Salimans 2021; of
+        language models, Sanchez et al. 2023).
     """
 
     network: LetterNetwork
     voice: int
     runs: Runs | None = None
     share: float = 0.0
+    emphasis: float = 0.0
 
     def begin(self) -> Remembered:
         """Return what is remembered before anything is read."""
-        return Remembered((), self.network.begin())
+        return Remembered((), self.network.begin(len(self._read_as)))
+
+    @property
+    def _read_as(self) -> tuple[int, ...]:
+        """Whose songs the network takes a text for, at once."""
+        apart = self.emphasis and self.voice != ANYBODY
+        return (self.voice, ANYBODY) if apart else (self.voice,)
 
     @torch.inference_mode()
     def read(self, tokens: Sequence[int], before: Remembered) -> tuple[Tensor, Remembered]:
@@ -58,15 +69,20 @@ class Reader:
         Remembered
             To be read on from, again and again.
         """
-        given, voice = torch.tensor([tokens]), torch.tensor([self.voice])
-        logits, state = self.network.read(given, voice, before.state)
-        outlook = logits[0].float().log_softmax(dim=-1)
-        if self.runs is None:
-            return outlook, Remembered((), state)
-        last = (*before.last, *tokens)[-self.runs.longest :]
-        counted = torch.from_numpy(self.runs.outlook(last)).float().log()
-        mixed = together(outlook, counted, self.share)
-        return mixed, Remembered(last, state)
+        voices = torch.tensor(self._read_as)
+        given = torch.tensor([tokens] * len(voices))
+        logits, state = self.network.read(given, voices, before.state)
+        expected = logits.float().log_softmax(dim=-1)
+        outlook = expected[0]
+        last: tuple[int, ...] = ()
+        if self.runs is not None:
+            last = (*before.last, *tokens)[-self.runs.longest :]
+            counted = torch.from_numpy(self.runs.outlook(last)).float().log()
+            outlook = together(outlook, counted, self.share)
+        if len(voices) > 1:
+            apart = expected[0] - expected[1]
+            outlook = (outlook + self.emphasis * apart).log_softmax(dim=-1)
+        return outlook, Remembered(last, state)
 
     def costs(self, tokens: Tokens) -> Real:
         """Return what each token of a song costs after the first, in nats, shape (n - 1,)."""
