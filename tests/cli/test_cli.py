@@ -1,8 +1,11 @@
+import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +24,31 @@ SCHEMA = json.loads(
 def segue(
     *arguments: str | Path, library: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "segue", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | ({"SEGUE_LIBRARY": str(library)} if library else {}),
-    )
+    """Run a command as a shell would, but within this process, which spares its start."""
+    command = ["segue", *map(str, arguments)]
+    out, err = _Terminal(), _Terminal()
+    with pytest.MonkeyPatch.context() as patched, redirect_stdout(out), redirect_stderr(err):
+        patched.setattr(sys, "argv", command)
+        if library:
+            patched.setenv("SEGUE_LIBRARY", str(library))
+        try:
+            main()
+            code: Any = 0
+        except SystemExit as stop:
+            code = stop.code
+    return subprocess.CompletedProcess(command, code or 0, out.text(), err.text())
+
+
+class _Terminal(io.TextIOWrapper):
+    """What is printed, kept, as UTF-8 like a pipe's."""
+
+    def __init__(self) -> None:
+        self._kept = io.BytesIO()
+        super().__init__(self._kept, encoding="utf-8", errors="surrogateescape")
+
+    def text(self) -> str:
+        self.flush()
+        return self._kept.getvalue().decode("utf-8", "surrogateescape")
 
 
 def answer(*arguments: str | Path, library: Path, code: int = 0) -> Any:
@@ -323,3 +344,30 @@ def test_mistakes_are_told_with_what_to_do(
         main()
     assert stopped.value.code in {1, 2}
     assert told in capsys.readouterr().err
+
+
+# ---- as a shell runs it -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [(["spaces"], 0, ""), (["like", "nobody"], 1, "nobody"), (["like", "1", "-n", "x"], 2, "-n")],
+)
+def test_the_program_itself(filled: Path, arguments: list[str], code: int, told: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "segue", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"SEGUE_LIBRARY": str(filled)},
+    )
+    assert done.returncode == code
+    assert told in done.stderr
+    assert bool(done.stdout) == (code == 0)
+
+
+def test_who_reads_may_leave(filled: Path) -> None:
+    command = f"{shlex.quote(sys.executable)} -m segue list --json | head -c 1"
+    env = os.environ | {"SEGUE_LIBRARY": str(filled)}
+    done = subprocess.run(command, shell=True, capture_output=True, check=False, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"{", b"")
