@@ -16,6 +16,7 @@ from segue.errors import BadArgument, check_seed
 from segue.model.lyrics.language import MODEL, LanguageModel
 from segue.model.lyrics.letters import ANYBODY, LetterConfig, LetterNetwork
 from segue.model.lyrics.reading import costs_of, network_outlooks, together
+from segue.represent.lyrics.letters import encode_song
 from segue.train.loop import Batch, Trained, Watcher
 from segue.train.songs import Parts, Song
 from segue.train.writing import NOTHING, WritingTraining, fit_writing
@@ -31,6 +32,8 @@ NOBODY: Final = ""
 SHARES: Final = tuple(tenths / 10 for tenths in range(10))
 #: Of an artist's songs that judge these shares, at most so many.
 JUDGED_LETTERS: Final = 20_000
+#: Characters of a song that are asked for at once: each takes four kilobytes.
+LONGEST_JUDGED: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +296,7 @@ def bits_per_character(model: LanguageModel, songs: Sequence[Song]) -> float | N
     model : LanguageModel
         Reads each in the voice of its artist, where it knows it.
     songs : sequence of Song
-        Each read from its beginning to its end.
+        Each read from its beginning to its end, or to `LONGEST_JUDGED` characters.
     """
     if not songs:
         return None
@@ -301,8 +304,9 @@ def bits_per_character(model: LanguageModel, songs: Sequence[Song]) -> float | N
     for artist, own in _by_artist(songs).items():
         reader = model.reader(model.voice(artist) if artist in model.voices else ANYBODY)
         for one in own:
-            nats += float(reader.costs(one.tokens).sum())
-            characters += len(one.lyrics.text) + 1
+            text = one.lyrics.text[:LONGEST_JUDGED]
+            nats += float(reader.costs(encode_song(text)).sum())
+            characters += len(text) + 1
     return nats / math.log(2) / characters
 
 

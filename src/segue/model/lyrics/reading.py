@@ -96,8 +96,8 @@ class Reader:
 def together(expected: Tensor, counted: Tensor, share: float) -> Tensor:
     """Return what a network and runs of letters say together: where one is sure, it decides.
 
-    The weighted mean of their logarithms. That of their probabilities costs a hundredth more, and
-    writes lines that are less like the artist's (JOURNAL.md, 2026-11-23).
+    The weighted mean of their logarithms; with that of their probabilities every artist's songs
+    cost a hundredth more (JOURNAL.md).
 
     Parameters
     ----------
