@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from segue.errors import BadArgument
 from segue.model.lyrics.language import LanguageModel
@@ -30,6 +32,17 @@ def test_chances_sum_to_one(longest: int) -> None:
         assert chances.shape == (VOCABULARY,)
         assert chances.sum() == pytest.approx(1, abs=1e-12)
         assert chances.min() > 0
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.text("abc \n", max_size=30), min_size=1, max_size=12), st.text("abd", max_size=6)
+)
+def test_nothing_is_impossible(texts: list[str], before: str) -> None:
+    runs = Runs([encode_song(text) for text in texts * 3])
+    chances = runs.outlook([SONG, *encode(before).tolist()])
+    assert chances.min() > 0
+    assert chances.sum() == pytest.approx(1, abs=1e-9)
 
 
 def test_only_the_last_letters_count() -> None:

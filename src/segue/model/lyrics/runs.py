@@ -19,6 +19,8 @@ Real = NDArray[np.float64]
 
 #: Letters of the longest run, the one told included.
 LONGEST: Final = 6
+#: That is taken off a count: something is left for what never came, whatever the counts are.
+_LEAST: Final = 0.1
 
 
 class Runs:
@@ -141,4 +143,4 @@ def _discounts(counts: Tokens) -> Real:
         return np.array([0, 0.5, 1, 1.5])
     share = one / (one + 2 * two)
     found = [1 - 2 * share * two / one, 2 - 3 * share * three / two, 3 - 4 * share * four / three]
-    return np.array([0, *np.clip(found, 0, [1, 2, 3])])
+    return np.array([0, *np.clip(found, _LEAST, [1, 2, 3])])
