@@ -95,3 +95,15 @@ def test_a_note_ends_where_it_is_played_again() -> None:
 def test_without_a_score_it_is_what_was_written() -> None:
     written = bars_on_grid(little_score(3))
     assert bars_on_grid(put_in(None, written, 0, 0)) == bars_on_grid(score_of(written))
+
+
+def test_of_several_parts_of_an_instrument_each_plays_what_it_played_around_there() -> None:
+    score = little_score(1, 8)
+    lower = score.parts[0].notes - np.array([0, 0, 24, 0], np.int32)
+    low = replace(score.parts[0], name="left", notes=lower)
+    high = replace(score.parts[0], name="right")
+    both = replace(score, parts=(high, low))
+    found = put_in(both, bars_on_grid(both)[3:5], 3, 5)
+    assert [part.name for part in found.parts] == ["right", "left"]
+    for part, before in zip(found.parts, both.parts, strict=True):
+        assert np.array_equal(part.notes[:, [0, 2]], before.notes[:, [0, 2]])

@@ -29,6 +29,7 @@ from segue.represent.score.vocabulary import (
     VOCABULARY,
     Bar,
     Note,
+    bpm_of,
     steps_of,
 )
 from segue.train.compositions import Excerpts, composition
@@ -59,7 +60,7 @@ def test_what_is_wished_is_written(composer: Composer, temperature: float) -> No
         sampling=Sampling(temperature),
         instruments=(33, 73, DRUMS),
         metre=METRE_NUMBERS[3, 4],
-        tempo=10,
+        tempo=bpm_of(10),
     )
     bars = list(Writing(composer, wished).go_on(12))
     assert len(bars) == 12
@@ -244,7 +245,7 @@ def test_a_prompt_is_needed_to_work_on(composer: Composer) -> None:
     with pytest.raises(BadArgument, match="need a score"):
         Composition(composer, wishes(), infill=(1, 2))
     with pytest.raises(BadArgument, match="those of the score"):
-        Composition(composer, wishes(tempo=3), prompt=little_score(1, 4), infill=(1, 2))
+        Composition(composer, wishes(tempo=100.0), prompt=little_score(1, 4), infill=(1, 2))
     with pytest.raises(BadArgument, match="violin plays already"):
         list(Composition(composer, wishes(), prompt=little_score(1, 4), added=40))
     nothing = little_score(1, 4)
@@ -295,3 +296,15 @@ def test_names_of_keys_metres_and_tempos() -> None:
     assert instrument_named("127") == 127
     with pytest.raises(BadArgument, match="did you mean guitar"):
         instrument_named("gitar")
+
+
+def test_the_tempo_is_the_one_asked_for(composer: Composer) -> None:
+    made = Composition(composer, wishes(1, instruments=(0,), tempo=96.0), 4)
+    list(made)
+    assert made.score.tempos[:, 1].tolist() == [96.0]
+    after = Composition(composer, wishes(1, tempo=171.0), 2, prompt=little_score(1, 4))
+    list(after)
+    assert after.score.tempos[-1, 1] == 171.0
+    assert np.array_equal(after.score.tempos[:-1], little_score(1, 4).tempos)
+    with pytest.raises(BadArgument, match="a tempo of 1000; from"):
+        wishes(tempo=1000.0)

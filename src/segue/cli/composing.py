@@ -130,7 +130,7 @@ def _wishes(
     seed: int,
     sampling: tuple[float, int, float, float],
 ) -> "Wishes":
-    from segue.compose.wishes import Wishes, key_named, metre_named, tempo_number
+    from segue.compose.wishes import Wishes, key_named, metre_named
     from segue.model.sampling import Sampling
     from segue.represent.score.instruments import instrument_named
     from segue.represent.score.vocabulary import METRE_NUMBERS
@@ -142,7 +142,7 @@ def _wishes(
         Sampling(*sampling),
         named,
         None if key is None else key_named(key),
-        None if tempo is None else tempo_number(tempo),
+        tempo,
         None if metre is None else METRE_NUMBERS[metre_named(metre)],
         max_copy,
         seed,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,11 @@ from segue.records import Part, Score
 from segue.represent.score.grid import score_of
 from segue.represent.score.timing import bars as bars_of
 from segue.represent.score.vocabulary import METRES, STEPS_PER_QUARTER, Bar, bpm_of, steps_of
+
+#: Steps before and behind new bars, beside as many as they have, that tell which part plays what.
+_AROUND: Final = 16 * STEPS_PER_QUARTER
+#: Semitones.
+_NEAR: Final = 2.0
 
 
 def put_in(score: Score | None, written: Sequence[Bar], first: int, last: int) -> Score:
@@ -93,9 +99,11 @@ def _merged(
     """Put bars at a tick, in the place of all that begins before another."""
     ticks = score.ticks_per_quarter // STEPS_PER_QUARTER
     parts = [_without(part, begin, end) for part in score.parts]
-    place: dict[tuple[int, bool], int] = {}  # of the first part of each instrument
+    places: dict[tuple[int, bool], list[int]] = {}  # of the parts of each instrument
     for number, part in enumerate(parts):
-        place.setdefault(_who(part), number)
+        places.setdefault(_who(part), []).append(number)
+    length = ticks * sum(steps_of(bar.metre) for bar in written)
+    around = begin - length - ticks * _AROUND, begin + 2 * length + ticks * _AROUND
     new = score_of(written).parts if any(bar.notes for bar in written) else ()
     for part in new:
         notes, pedals = part.notes.copy(), part.pedals.copy()
@@ -104,12 +112,33 @@ def _merged(
         notes[:, 0] += begin
         pedals[:, 0] += begin
         moved = replace(part, notes=notes, pedals=pedals)
-        if _who(part) in place:
-            parts[place[_who(part)]] = _together(parts[place[_who(part)]], moved)
-        else:
+        same = places.get(_who(part), [])
+        if not same:
             parts.append(moved)
+            continue
+        players = _players(moved, [parts[number] for number in same], *around)
+        for player, number in enumerate(same):
+            own = replace(moved, notes=notes[players == player])
+            if player != np.bincount(players, minlength=len(same)).argmax():
+                own = replace(own, pedals=pedals[:0])
+            parts[number] = _together(parts[number], own)
     found = replace(score, parts=tuple(part for part in parts if len(part.notes)))
     return _timed(found, written, begin, ticks) if tempos and begin == end else found
+
+
+def _players(new: Part, parts: Sequence[Part], begin: int, end: int) -> NDArray[np.intp]:
+    """Return which of several parts of an instrument is to play each note.
+
+    The one that plays most, near that pitch, around there; where none does, the first.
+    """
+    near = []
+    for part in parts:
+        onset, pitch = part.notes[:, 0], part.notes[:, 2]
+        there = pitch[(onset >= begin) & (onset < end)]
+        apart = np.abs(new.notes[:, 2, None] - there)
+        near.append(np.exp(-apart / _NEAR).sum(axis=1))
+    found: NDArray[np.intp] = np.argmax(near, axis=0)
+    return found
 
 
 def _who(part: Part) -> tuple[int, bool]:

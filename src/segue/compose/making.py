@@ -9,7 +9,7 @@ import numpy as np
 
 from segue.compose.editing import add_part, put_in
 from segue.compose.pieces import Writing
-from segue.compose.wishes import Wishes
+from segue.compose.wishes import Wishes, tempo_number
 from segue.errors import BadArgument
 from segue.measure.generation import (
     empty_bar_rate,
@@ -26,6 +26,7 @@ from segue.represent.score.timing import bars as bars_of
 from segue.represent.score.vocabulary import (
     DRUMS,
     Bar,
+    bpm_of,
     steps_of,
 )
 
@@ -108,14 +109,23 @@ class Composition:
             There is no note yet.
         """
         if self.prompt is None:
-            return put_in(None, self.written, 0, 0)
+            return self._at_tempo(put_in(None, self.written, 0, 0))
         if self.infill:
             first = self.infill[0] - 1
             return put_in(self.prompt, self.written, first, first + len(self.written))
         if self.added is not None:
             return add_part(self.prompt, self.written)
         behind = min(len(self._before), len(bars_of(self.prompt)))
-        return put_in(self.prompt, self.written, behind, behind)
+        return self._at_tempo(put_in(self.prompt, self.written, behind, behind))
+
+    def _at_tempo(self, score: Score) -> Score:
+        """Say the tempo that was asked for, where tokens say the nearest that they have."""
+        if self.wishes.tempo is None:
+            return score
+        tempos = score.tempos.copy()
+        near = bpm_of(tempo_number(self.wishes.tempo))
+        tempos[tempos[:, 1] == near, 1] = self.wishes.tempo
+        return replace(score, tempos=tempos)
 
     @property
     def report(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from segue.compose.wishes import Wishes
+from segue.compose.wishes import Wishes, tempo_number
 from segue.errors import BadArgument
 from segue.represent.score.bar_prints import bar_print
 from segue.represent.score.grammar import Reading
@@ -242,7 +242,10 @@ class Writing:
         logits = self._read(list(given), tokens) if given else self._peek()
         for kind, number in (("bar", metre), ("tempo", tempo)):
             if number is None:
-                token = self._chosen(logits, reading.may_come(), attempt)
+                may = reading.may_come()
+                if kind == "bar":  # what stands before the first bar is there already
+                    may[: FIRST["bar"]] = may[FIRST["tempo"] :] = False
+                token = self._chosen(logits, may, attempt)
             else:
                 token = FIRST[kind] + number
             reading.read(token)
@@ -389,7 +392,9 @@ class Writing:
                 self._ranges[note.instrument] = min(low, note.pitch), max(high, note.pitch)
 
     def _first_of(self, prompt: Sequence[Bar]) -> tuple[int | None, int | None]:
-        metre, tempo = self.wishes.metre, self.wishes.tempo
+        metre, tempo = self.wishes.metre, None
+        if self.wishes.tempo is not None:
+            tempo = tempo_number(self.wishes.tempo)
         if prompt:
             metre = prompt[-1].metre if metre is None else metre
             tempo = prompt[-1].tempo if tempo is None else tempo

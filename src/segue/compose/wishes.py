@@ -27,8 +27,10 @@ class Wishes:
         Programs, and `DRUMS`; else those of the prompt, or whatever comes.
     key : int, optional
         From 0: C major, C minor, C♯ major … B minor; of a prompt, the key it is in.
-    tempo, metre : int, optional
-        Their numbers as tokens.
+    tempo : float, optional
+        Quarters a minute.
+    metre : int, optional
+        Its number as a token.
     max_copy : int
         Different bars of a part that may be those of one piece learned from, one after the other
         and in whatever key.
@@ -38,7 +40,7 @@ class Wishes:
     sampling: "Sampling"
     instruments: tuple[int, ...] | None = None
     key: int | None = None
-    tempo: int | None = None
+    tempo: float | None = None
     metre: int | None = None
     max_copy: int = 4
     seed: int = 0
@@ -51,6 +53,8 @@ class Wishes:
         BadArgument
         """
         check_seed(self.seed)
+        if self.tempo is not None:
+            tempo_number(self.tempo)
         if self.max_copy < 1:
             raise BadArgument(f"{self.max_copy} bars may be copied at most; from 1 on that works")
         if self.instruments is not None and not self.instruments:
