@@ -31,6 +31,7 @@ from segue.records import Score
 from segue.represent.score.bar_prints import part_prints
 from segue.represent.score.grid import bars_on_grid, score_of
 from segue.represent.score.harmony import find_key
+from segue.represent.score.instruments import instrument_name
 from segue.represent.score.notes import NoteSequence, note_sequence
 from segue.represent.score.tokens import bar_tokens, header
 from segue.represent.score.vocabulary import DRUMS, OPENING, Bar, bpm_of, steps_of
@@ -53,6 +54,11 @@ CONTINUED: Final = 16
 FEWEST_NOTES: Final = 16
 JUDGED: Final = 12  # batches
 KEYS: Final = range(24)
+SAMPLING: Final = Sampling(1.0, top_p=0.95)
+BANDS: Final = (
+    (0, 33, DRUMS), (0, 40, 42), (24, 32, 73), (0, 56, 65, 33, DRUMS), (40, 41, 42, 43), (0, 73)
+)  # fmt: skip
+BAND_SEEDS: Final = range(21, 24)
 #: Pieces, and windows of them, on which two networks are held beside one another.
 BESIDE: Final = 40
 BESIDE_WINDOWS: Final = 256
@@ -123,6 +129,7 @@ def judge(sides: Pieces, keep: Path | None) -> None:
         continuations(composer, made),
         speeds(made),
         keys(composer),
+        asked(composer),
     ]
     weights = sum(weight.numel() for weight in composer.network.parameters())
     head = (
@@ -256,7 +263,7 @@ def gone_on(composer: Composer, one: composition_data.Piece) -> Made:
     first = min(first, len(bars) - PROMPT_BARS - CONTINUED)
     last = first + PROMPT_BARS
     prompt = score_of(bars[first:last])
-    making = Making(composer, Wishes(Sampling(1.0, top_p=0.95), seed=SEED), CONTINUED, prompt)
+    making = Making(composer, Wishes(SAMPLING, seed=SEED), CONTINUED, prompt)
     began = time.perf_counter()
     written = list(making)
     seconds = time.perf_counter() - began
@@ -354,7 +361,7 @@ def seconds_of(bar: Bar) -> float:
 def keys(composer: Composer) -> str:
     right = scale = 0
     for key in KEYS:  # another seed for each, or all would be the same but for the transposition
-        making = Making(composer, Wishes(Sampling(1.0, top_p=0.95), (0, 33), key, seed=key), 8)
+        making = Making(composer, Wishes(SAMPLING, (0, 33), key, seed=key), 8)
         list(making)
         found = find_key(making.score)
         number = 2 * found.tonic + (found.mode == "minor")
@@ -364,6 +371,28 @@ def keys(composer: Composer) -> str:
         f"\n## In the key that was asked for\n\nEight bars from nothing for piano and bass in each "
         f"of the 24 keys: Segue's own key finder hears the key in {right}, it or its relative, of "
         f"the same notes, in {scale}.\n"
+    )
+
+
+def asked(composer: Composer) -> str:
+    rows: list[list[object]] = []
+    for band in BANDS:
+        heard = [0] * len(band)
+        for seed in BAND_SEEDS:
+            making = Making(composer, Wishes(SAMPLING, band, seed=seed), 12)
+            bars = list(making)
+            for place, number in enumerate(band):
+                heard[place] += sum(number in bar.instruments for bar in bars)
+        total = 12 * len(BAND_SEEDS)
+        rows.append(
+            ["; ".join(
+                f"{instrument_name(number)} {bars / total:.2f}"
+                for number, bars in zip(band, heard, strict=True)
+            )]
+        )  # fmt: skip
+    return (
+        f"\n## Instruments that were asked for\n\nTwelve bars from nothing, {len(BAND_SEEDS)} seeds "
+        "each: the share of the bars in which each plays.\n\n" + tables.table(["band"], rows)
     )
 
 

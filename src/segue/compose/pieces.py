@@ -46,9 +46,11 @@ _HOTTER: Final = 0.15
 _MOST_ALIKE: Final = 4
 _MOST_SILENT: Final = 1
 #: Instruments that were asked for, or play on both sides of bars to be filled in, become so much
-#: likelier (nats) with each bar that they are silent in, the current one included; at most so much.
+#: likelier (nats) with each bar that they are silent in, the current one included; at most so
+#: much, and less by so much with each bar that they play in.
 _WANTED: Final = 1.5
-_MOST_WANTED: Final = 4.5
+_MOST_WANTED: Final = 15.0
+_SATED: Final = 0.5
 #: Share of the view for what stands behind bars to be filled in, and before.
 _BESIDE: Final = 0.35
 
@@ -92,7 +94,8 @@ class Writing:
         self._kit: frozenset[int] | None = None  # drums that may be struck
         self._trails: dict[int, Trail] = {}
         self._last: list[Bar] = []  # the latest bars
-        self._silent = dict.fromkeys(wishes.instruments or (), 1)  # bars, of who was asked for
+        #: How much likelier who was asked for is made.
+        self._wanted = dict.fromkeys(wishes.instruments or (), 2 * _WANTED)
         self.rejected = 0
 
     def go_on(self, count: int, prompt: Sequence[Bar] = ()) -> Iterator[Bar]:
@@ -159,7 +162,7 @@ class Writing:
         self._kit = _struck(kept) or None
         if first and after:  # who plays on both sides does so in between
             on_both_sides = bars[first - 1].instruments & after[0].instruments
-            self._silent |= dict.fromkeys(on_both_sides & set(self._instruments), 0)
+            self._wanted |= dict.fromkeys(on_both_sides & set(self._instruments), _WANTED)
         self._written = [bar_tokens(bar) for bar in bars[:first]]
         self._last = list(bars[:first][-_MOST_ALIKE:])
         for place in range(first, last):
@@ -226,10 +229,10 @@ class Writing:
             del self._written[0]
             self._opens = False
         self._last = [*self._last, bar][-_MOST_ALIKE:]
-        self._silent = {
-            asked: 0 if asked in bar.instruments else bars + 1
-            for asked, bars in self._silent.items()
-        }
+        for asked, wanted in self._wanted.items():
+            less = asked in bar.instruments
+            now = wanted - _SATED if less else wanted + _WANTED
+            self._wanted[asked] = min(max(now, _WANTED), _MOST_WANTED)
         return bar
 
     def _tried(
@@ -270,13 +273,12 @@ class Writing:
 
     def _leaning(self, logits: "Tensor", bar: Bar) -> "Tensor":
         """Lean towards instruments that were asked for and do not play in this bar yet."""
-        lacking = self._silent.keys() - bar.instruments
+        lacking = self._wanted.keys() - bar.instruments
         if not lacking:
             return logits
         leaning = logits.clone()
         for asked in lacking:
-            wanted = min(_WANTED * (self._silent[asked] + 1), _MOST_WANTED)
-            leaning[..., FIRST["instrument"] + asked] += wanted
+            leaning[..., FIRST["instrument"] + asked] += self._wanted[asked]
         return leaning
 
     def _chosen(self, logits: "Tensor", may: BoolArray, attempt: int) -> int:

@@ -29,8 +29,8 @@ _RANGES: Final = (
     (109, 109, 57, 84), (110, 110, 55, 103),
 )  # fmt: skip
 
-#: Programs of basses, brass but for its sections, reeds and pipes.
-_ALONE: Final = frozenset({*range(32, 40), *range(56, 61), *range(64, 80)})
+#: Programs of basses, solo strings, brass but for its sections, reeds and pipes.
+_ALONE: Final = frozenset({*range(32, 44), *range(56, 61), *range(64, 80)})
 
 
 def range_of(instrument: int) -> tuple[int, int]:
@@ -42,7 +42,7 @@ def range_of(instrument: int) -> tuple[int, int]:
 
 
 def sounds_alone(instrument: int) -> bool:
-    """Tell whether a program plays one note at a time, as winds do and basses mostly do."""
+    """Tell whether a program plays one note at a time, as winds do, basses and bows mostly."""
     return instrument in _ALONE
 
 
