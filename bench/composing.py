@@ -391,7 +391,8 @@ def asked(composer: Composer) -> str:
             )]
         )  # fmt: skip
     return (
-        f"\n## Instruments that were asked for\n\nTwelve bars from nothing, {len(BAND_SEEDS)} seeds "
+        "\n## Instruments that were asked for\n\n"
+        f"Twelve bars from nothing, {len(BAND_SEEDS)} seeds "
         "each: the share of the bars in which each plays.\n\n" + tables.table(["band"], rows)
     )
 
