@@ -43,7 +43,7 @@ from segue.train.note_lstm import losses as note_losses
 from segue.train.splitting import split
 from segue.train.writing import load_best
 
-EPOCHS: Final = 10
+EPOCHS: Final = 18
 RATE: Final = 1.5e-3
 SEED: Final = 0
 #: Prompts: so many of each source, of so many bars, gone on with for so many.
