@@ -308,3 +308,19 @@ def test_the_tempo_is_the_one_asked_for(composer: Composer) -> None:
     assert np.array_equal(after.score.tempos[:-1], little_score(1, 4).tempos)
     with pytest.raises(BadArgument, match="a tempo of 1000; from"):
         wishes(tempo=1000.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "scale"), [(7 * 2, {0, 2, 4, 6, 7, 9, 11}), (2 * 2, {1, 2, 4, 6, 7, 9, 11})]
+)
+def test_the_key_that_was_asked_for_is_leaned_towards(
+    composer: Composer, key: int, scale: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outside() -> float:
+        bars = Writing(composer, wishes(6, instruments=(0,), key=key)).go_on(30)
+        pitches = [note.pitch % 12 for bar in bars for note in bar.notes]
+        return sum(pitch not in scale for pitch in pitches) / len(pitches)
+
+    leaning = outside()
+    monkeypatch.setattr("segue.compose.pieces._STRANGE", 0.0)
+    assert leaning < 0.7 * outside()

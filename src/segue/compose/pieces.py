@@ -51,6 +51,10 @@ _MOST_SILENT: Final = 1
 _WANTED: Final = 1.5
 _MOST_WANTED: Final = 15.0
 _SATED: Final = 0.5
+#: Where a key was asked for, what is outside its scale (in minor, all its scales) becomes so much
+#: less likely, in nats. By mode, major and minor, in semitones above the tonic, C to the network.
+_STRANGE: Final = 1.5
+_OUTSIDE: Final = ((1, 3, 6, 8, 10), (1, 4, 6))
 #: Share of the view for what stands behind bars to be filled in, and before.
 _BESIDE: Final = 0.35
 
@@ -272,11 +276,15 @@ class Writing:
         return _one_at_a_time(reading.bars[-1], self._alone), tokens
 
     def _leaning(self, logits: "Tensor", bar: Bar) -> "Tensor":
-        """Lean towards instruments that were asked for and do not play in this bar yet."""
+        """Lean towards what was asked for: the key, instruments that are silent in this bar yet."""
         lacking = self._wanted.keys() - bar.instruments
-        if not lacking:
+        if not lacking and self.wishes.key is None:
             return logits
         leaning = logits.clone()
+        if self.wishes.key is not None:
+            pitches = leaning[..., FIRST["pitch"] : FIRST["pitch"] + 128]
+            for pitch_class in _OUTSIDE[self.wishes.key % 2]:
+                pitches[..., pitch_class::12] -= _STRANGE
         for asked in lacking:
             leaning[..., FIRST["instrument"] + asked] += self._wanted[asked]
         return leaning
