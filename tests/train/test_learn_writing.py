@@ -157,3 +157,19 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(BadArgument, match=told):
             replace(TRAINING, **change)
+
+
+@pytest.mark.parametrize("chosen", ["32-true", "bf16-mixed"])
+def test_the_loss_is_computed_in_the_precision_that_was_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    """Left to itself, Fabric keeps `loss` in 32 bits where there is one device."""
+    monkeypatch.setattr("segue.train.loop.faster_precision", lambda _: chosen)
+    network, seen = of_tokens(), set()
+    network.stack.register_forward_hook(
+        lambda *_: seen.add((network.training, torch.is_autocast_enabled("cpu")))
+    )
+    trained = train_writing(network, TRAINING, LINES[:4], LINES[4:], moved, tmp_path)
+    assert trained.precision == chosen
+    assert (True, chosen == "bf16-mixed") in seen
+    assert (True, chosen != "bf16-mixed") not in seen

@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -52,6 +53,9 @@ class Objective:
         From the network and a batch to a scalar.
     parts : callable
         Of what the loss of the latest steps was made, by name.
+    mixed : bool
+        The whole loss may be computed in bfloat16 where that is faster, matrix products that is;
+        else only what goes through the network's `forward`.
     """
 
     network: nn.Module
@@ -59,6 +63,7 @@ class Objective:
     validation: Callable[[], Sequence[Batch]]
     loss: Callable[..., Tensor]
     parts: Callable[[], Mapping[str, float]] = dict
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +243,9 @@ class _Run:
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         self._network.train()
-        loss = self._objective.loss(self._network, *batch)
+        # Fabric leaves methods other than `forward` alone where there is one device.
+        with self._fabric.autocast() if self._objective.mixed else nullcontext():
+            loss = self._objective.loss(self._network, *batch)
         self._optimiser.zero_grad()
         self._fabric.backward(loss)
         if self._config.clip:

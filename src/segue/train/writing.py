@@ -310,7 +310,7 @@ def fit_writing(
         "configuration": asdict(network.config),  # type: ignore[call-overload]
         "training": asdict(training),
     }
-    objective = Objective(averaging, draw, lambda: judged, loss or _loss, parts or dict)
+    objective = Objective(averaging, draw, lambda: judged, loss or _loss, parts or dict, mixed=True)
     trained = fit(objective, loop, folder, known | about, resume=resume, watch=watch)
     network.load_state_dict(averaging.mean.module.state_dict())
     network.to("cpu").eval()
