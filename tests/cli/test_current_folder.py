@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_cli import segue
@@ -59,7 +60,12 @@ def test_no_command_runs_what_lies_in_the_current_folder(
         raise KeyboardInterrupt
 
     started: list[str] = []
-    monkeypatch.setattr(workers, "_start", lambda task: started.append(task) or start(task))
+
+    def noted(task: str) -> Any:
+        started.append(task)
+        return start(task)
+
+    monkeypatch.setattr(workers, "_start", noted)
     monkeypatch.setattr("segue.train.sound.fit", no_training)
     library = shutil.copytree(filled, tmp_path / "library")
     segue(*command.split(), library=library)

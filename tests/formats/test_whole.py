@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from segue.errors import BadArgument
-from segue.formats import whole
 from segue.formats.whole import (
     clear_leftovers,
     is_partial,
@@ -52,7 +51,7 @@ def test_a_planted_partial_is_not_written_through(
     mine.write_text("old")
     target = tmp_path / "song.mp3"
     names = iter(["aa", "bb", "cc"])  # as if they could be foretold
-    monkeypatch.setattr(whole.secrets, "token_hex", lambda _: next(names))
+    monkeypatch.setattr("secrets.token_hex", lambda _: next(names))
     for name in ("aa", "bb"):
         (tmp_path / f".song.{name}.segue-partial.mp3").symlink_to(mine)
     write_text("new", target)
@@ -122,8 +121,8 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
     older, foreign = tmp_path / "sound-1-5.ids.4711.partial", tmp_path / "song.mp3.part"
     for file in (busy, older, foreign):
         file.touch()
-    with busy.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with busy.open() as locked:
+        fcntl.flock(locked, fcntl.LOCK_EX)
         clear_leftovers(tmp_path)
         assert {one.name for one in tmp_path.iterdir()} == {
             link.name, busy.name, older.name, foreign.name
