@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.store.database import fingerprint_of
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownText:
@@ -77,6 +79,6 @@ class Words:
             "SELECT artist, root, path, fingerprint FROM tracks WHERE kind = 'lyrics'"
         )
         return [
-            KnownText(row[0], (row[1], row[2]), np.frombuffer(row[3], "<u4").astype(np.uint32))
+            KnownText(row[0], (row[1], row[2]), fingerprint_of(row[3], f"the words in {row[2]}"))
             for row in rows
         ]
