@@ -86,10 +86,14 @@ class Files:
         ]
         return sorted(found, key=lambda failure: failure.path)
 
+    def root_of(self, path: bytes) -> bytes:
+        """Return the recorded root that holds an absolute path."""
+        return _deepest(self._roots(), path)
+
     def locate(self, path: bytes) -> tuple[int, str]:
         """Split an absolute path into the id of its root and the encoded rest."""
         roots = self._roots()
-        root = max((root for root in roots if is_inside(path, root)), key=len)
+        root = _deepest(roots, path)
         return roots[root], quote(path[len(root) :].lstrip(b"/"))
 
     def track_at(self, root: int, relative: str, tune: int) -> int:
@@ -109,3 +113,7 @@ class Files:
 
     def _rows(self, table: str) -> sqlite3.Cursor:
         return self._db.execute(f"SELECT * FROM {table}")
+
+
+def _deepest(roots: Iterable[bytes], path: bytes) -> bytes:
+    return max((root for root in roots if is_inside(path, root)), key=len)
