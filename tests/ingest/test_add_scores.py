@@ -9,7 +9,7 @@ import pytest
 
 from conftest import little_score, tune, write_score, write_sound
 from segue.errors import BadArgument, Unreadable
-from segue.ingest.add import AddReport
+from segue.ingest.report import AddReport
 from segue.library import Library
 from segue.records import Part
 
