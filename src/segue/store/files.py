@@ -104,6 +104,18 @@ class Files:
         ).fetchone()
         return int(row[0])
 
+    def tracks_at(self, path: bytes) -> list[int]:
+        """List the ids of the tracks that a file holds, in order of tune."""
+        root, relative = self.locate(path)
+        rows = self._db.execute(
+            "SELECT id FROM tracks WHERE root = ? AND path = ? ORDER BY tune", (root, relative)
+        )
+        return [row[0] for row in rows]
+
+    def outermost_root(self, path: bytes) -> bytes:
+        """Return the highest recorded folder that a path lies in."""
+        return min((root for root in self._roots() if is_inside(path, root)), key=len)
+
     def forget(self, root: int, relative: str) -> None:
         """Forget that the file at a place failed."""
         self._db.execute("DELETE FROM failures WHERE root = ? AND path = ?", (root, relative))
