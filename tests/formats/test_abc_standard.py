@@ -29,7 +29,7 @@ HEAD = "X:1\nT:Try\nM:4/4\nL:1/4\n"
 
 
 def pitches(score: Score, part: int = 0) -> list[int]:
-    return score.parts[part].notes[:, 2].tolist()
+    return [int(pitch) for pitch in score.parts[part].notes[:, 2]]
 
 
 # ---- keys --------------------------------------------------------------------------------
