@@ -28,8 +28,10 @@ from segue.records import (
 )
 from segue.store.database import DATABASE, Database, fingerprint_of, no_permission
 from segue.store.files import Files, KnownFile
+from segue.store.given import GivenTags
 from segue.store.listens import Listens
 from segue.store.maps import Maps
+from segue.store.removed import Removed
 from segue.store.rows import (
     Labels,
     search_words,
@@ -79,6 +81,10 @@ class Store:
         What was written into files' tags.
     files : Files
         Where tracks lie, and which files failed.
+    removed : Removed
+        What was taken out and is not to come back.
+    given : GivenTags
+        Artists and albums that the user named.
 
     Raises
     ------
@@ -101,6 +107,8 @@ class Store:
             self.words = Words(self._db)
             self.written = WrittenTags(self._db)
             self.files = Files(self._db)
+            self.removed = Removed(self._db, self.files)
+            self.given = GivenTags(self._db)
         except SegueError:
             self._db.close()
             raise

@@ -19,6 +19,11 @@ class KnownFile:
     failed: bool = False  # it, or some of the tunes in it, could not be read
     transient: bool = False  # that was of the moment, so that it is tried again
 
+    def is_to_read(self, state: FileState, *, retry: bool) -> bool:
+        """Tell whether the file changed, lacks a place in a space, or is tried again."""
+        again = self.failed and (self.transient or retry)
+        return again or self.state != state or not self.complete
+
 
 class Files:
     """The files that a library has met.
@@ -120,6 +125,18 @@ class Files:
             (root, relative, tune),
         ).fetchone()
         return int(row[0])
+
+    def tracks_at(self, path: bytes) -> list[int]:
+        """List the ids of the tracks that a file holds, in order of tune."""
+        root, relative = self.locate(path)
+        rows = self._db.execute(
+            "SELECT id FROM tracks WHERE root = ? AND path = ? ORDER BY tune", (root, relative)
+        )
+        return [row[0] for row in rows]
+
+    def outermost_root(self, path: bytes) -> bytes:
+        """Return the highest recorded folder that a path lies in."""
+        return min((root for root in self._roots() if is_inside(path, root)), key=len)
 
     def forget(self, root: int, relative: str) -> None:
         """Forget that the file at a place failed."""

@@ -146,6 +146,26 @@ UPDATE maps SET changes = (SELECT changes FROM spaces WHERE spaces.id = maps.spa
 -- there nobody knows.
 ALTER TABLE failures ADD COLUMN transient INTEGER NOT NULL DEFAULT 1;
 """
+_BELONGING: Final = """
+CREATE TABLE texts_beside (                -- files whose words are those of the music beside them
+    track INTEGER NOT NULL REFERENCES tracks(id) ON DELETE CASCADE,
+    name TEXT NOT NULL,                    -- in the folder of the track, percent-encoded
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    used INTEGER NOT NULL,                 -- 1: the track's words come from it
+    PRIMARY KEY (track, name)
+) WITHOUT ROWID;
+CREATE TABLE removed (                     -- what was taken out and is not to come back
+    root INTEGER NOT NULL REFERENCES roots(id),
+    path TEXT NOT NULL,
+    tune INTEGER NOT NULL,
+    content_hash TEXT NOT NULL,            -- by which it is known where it was moved
+    PRIMARY KEY (root, path, tune)
+) WITHOUT ROWID;
+CREATE TABLE given_tags (                  -- by `segue add --artist`, for what names none
+    track INTEGER PRIMARY KEY REFERENCES tracks(id) ON DELETE CASCADE,
+    artist TEXT NOT NULL, album TEXT NOT NULL
+);
+"""
 MIGRATIONS: Final[tuple[str, ...]] = (
     _FIRST_SCHEMA,
     _LEARNED_AND_LISTENS,
@@ -153,6 +173,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _TUNES,
     _WORDS,
     _STATES_AND_TRANSIENT_FAILURES,
+    _BELONGING,
 )
 
 

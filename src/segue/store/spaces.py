@@ -128,6 +128,13 @@ class Spaces:
             (track, json.dumps(gone)),
         )
 
+    def put_words(self, track: int, vectors: Mapping[str, FloatArray]) -> None:
+        """Store where a track's words lie, nowhere if it has none. Inside a transaction."""
+        others = [name for name, space in self._wanted.items() if space.kind != "lyrics"]
+        self.keep_only(track, [*others, *vectors])
+        for name, vector in vectors.items():
+            self.put(name, track, vector)
+
     def tracks_without(self, name: str) -> list[int]:
         """List the tracks that have no vector in a space, in order."""
         _, space_id, _ = self._find(name)
