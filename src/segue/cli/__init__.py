@@ -8,6 +8,9 @@ from segue.errors import BadArgument, SegueError
 
 def main() -> None:
     """Run the program and exit: 0 all well, 1 something failed, 2 wrong usage, 130 Ctrl-C."""
+    # Threads that wait for work sleep; otherwise they spin, and on a busy machine every small
+    # product takes many times as long. OpenMP reads this when NumPy or torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from segue.cli.commands import app
 
     try:
