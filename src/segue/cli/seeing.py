@@ -76,9 +76,7 @@ def map_(
     with open_library(library) as lib, live_line("") as watch:
         space = space or lib.usual_space()
         found = lib.atlas.map(space, wanted, update=update, watch=watch)
-        lib.atlas.draw(
-            found, output, colour, embed_previews=embed_previews, seed=seed, watch=watch
-        )
+        lib.atlas.draw(found, output, colour, embed_previews=embed_previews, seed=seed, watch=watch)
     if json:
         points = zip(found.ids.tolist(), found.points.tolist(), strict=True)
         fields = {
