@@ -4,6 +4,7 @@ import os
 import sys
 
 from segue.errors import BadArgument, SegueError
+from segue.surroundings import forget_current_folder
 
 
 def main() -> None:
@@ -11,6 +12,7 @@ def main() -> None:
     # Threads that wait for work sleep; otherwise they spin, and on a busy machine every small
     # product takes many times as long. OpenMP reads this when NumPy or torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    forget_current_folder()
     from segue.cli.commands import app
 
     try:

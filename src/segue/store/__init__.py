@@ -28,8 +28,10 @@ from segue.records import (
     Track,
 )
 from segue.store.files import Files, KnownFile
+from segue.store.given import GivenTags
 from segue.store.listens import Listens
 from segue.store.maps import Maps
+from segue.store.removed import Removed
 from segue.store.rows import (
     Labels,
     search_words,
@@ -78,6 +80,10 @@ class Store:
         What was written into files' tags.
     files : Files
         Where tracks lie, and which files failed.
+    removed : Removed
+        What was taken out and is not to come back.
+    given : GivenTags
+        Artists and albums that the user named.
 
     Raises
     ------
@@ -107,6 +113,8 @@ class Store:
             self.words = Words(self._db)
             self.written = WrittenTags(self._db)
             self.files = Files(self._db)
+            self.removed = Removed(self._db, self.files)
+            self.given = GivenTags(self._db)
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise _plain(error, folder) from None
