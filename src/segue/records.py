@@ -192,6 +192,7 @@ class Failure:
     path: Path
     reason: str
     at: str = ""  # UTC, ISO 8601
+    transient: bool = False  # of the moment, and not of what the file holds
 
 
 @dataclass(frozen=True, slots=True)
