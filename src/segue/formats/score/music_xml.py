@@ -24,7 +24,6 @@ from segue.formats.score.music_xml_file import (
     header_of,
     read_header,
     read_tree,
-    unpacked,
 )
 from segue.formats.score.music_xml_harmony import symbol_of
 from segue.formats.score.music_xml_marks import MarkReader
@@ -39,7 +38,7 @@ from segue.formats.score.written import (
 )
 from segue.records import Score
 
-__all__ = ["MOST_BYTES", "Header", "check_metre", "read_header", "read_music_xml", "unpacked"]
+__all__ = ["MOST_BYTES", "Header", "check_metre", "read_header", "read_music_xml"]
 
 _MOST_BEATS: Final = 64
 _MOST_DIVISIONS: Final = 1 << 24

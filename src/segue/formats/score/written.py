@@ -141,7 +141,7 @@ class _Player:
             np.array(self._keys(), np.int32).reshape(-1, 3),
             self.written.composer,
             chords=tuple((tick, symbol) for tick, symbol in self._chords()),
-            warnings=(f"repeats contradict themselves: {problem}",) if problem else (),
+            warnings=(f"contradicting repeats: {problem}",) if problem else (),
         )
 
     # ---- bars ------------------------------------------------------------------------------
