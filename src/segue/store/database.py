@@ -23,6 +23,7 @@ BUSY_S: Final = 10.0  # how long a reader waits for a writer's commit
 #: What only a library leaves in its folder that was filled before.
 _SIGNS_OF_A_LIBRARY: Final = ("writing.lock", "derived", "cache", "models")
 
+_LARGEST: Final = 1e12  # of a vector's numbers: no model comes near it
 #: The library is well where these are met.
 _OF_A_RECORD: Final = (
     sqlite3.IntegrityError,
@@ -157,9 +158,11 @@ def no_permission(folder: Path) -> LibraryDamaged:
 
 def vector_of(data: bytes, dimension: int, track: int) -> FloatArray:
     """Read a stored vector, shape (dimension,)."""
-    if not isinstance(data, bytes) or len(data) != 4 * dimension:
-        raise _damaged_row(f"the vector of track {track}")
-    return np.frombuffer(data, "<f4").astype(np.float32)
+    if isinstance(data, bytes) and len(data) == 4 * dimension:
+        vector = np.frombuffer(data, "<f4").astype(np.float32)
+        if (np.abs(vector) < _LARGEST).all():  # not so of what is no number
+            return vector
+    raise _damaged_row(f"the vector of track {track}")
 
 
 def fingerprint_of(data: bytes, what: str) -> NDArray[np.uint32]:
