@@ -121,7 +121,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a file says about itself, else what its name and folder say."""
+    """What a file says about itself, else what its name says."""
 
     title: str = ""
     artist: str = ""

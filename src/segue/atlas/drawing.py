@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from segue.atlas.colours import Colouring
 from segue.atlas.traits import traits
 from segue.atlas.trees import Tree, newick
+from segue.formats.whole import write_text
 from segue.neighbours import neighbours
-from segue.pages.frame import write_text
 from segue.pages.maps import Shown, shades, write_map
 from segue.pages.trees import write_tree
 from segue.pictures.frame import PICTURES

@@ -10,6 +10,7 @@ from segue.atlas.nerv import refine
 from segue.errors import BadArgument, check_seed
 from segue.neighbours import Neighbours
 from segue.records import FloatArray
+from segue.surroundings import elsewhere
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
 METHODS: Final[tuple[Method, ...]] = ("nerv", "tsne", "umap", "pca")
@@ -209,7 +210,7 @@ def place(unit: FloatArray, known: FloatArray, points: FloatArray) -> FloatArray
 
 
 def _umap(unit: FloatArray, near: Neighbours, start: FloatArray, layout: Layout) -> FloatArray:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), elsewhere():
         # Of the seed, that leaves it one thread; of neighbours given, which cannot place later
         # tracks by its own means.
         warnings.filterwarnings("ignore", category=UserWarning, module="umap")

@@ -4,10 +4,12 @@ import os
 import sys
 
 from segue.errors import BadArgument, SegueError
+from segue.surroundings import forget_current_folder
 
 
 def main() -> None:
     """Run the program and exit: 0 all well, 1 something failed, 2 wrong usage, 130 Ctrl-C."""
+    forget_current_folder()
     from segue.cli.commands import app
 
     try:

@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
+from segue.surroundings import import_path
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -151,12 +153,13 @@ def _start(task: str) -> _Worker[Job]:
     # One thread each: the pool as a whole fills the cores.
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-        [sys.executable, "-m", "segue.ingest.worker", task, str(theirs.fileno())],
+        # -P: else Python would look for modules in the current folder, an album say, first.
+        [sys.executable, "-P", "-m", "segue.ingest.worker", task, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=os.environ | threads | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        env=os.environ | threads | {"PYTHONPATH": os.pathsep.join(import_path())},
     )
     theirs.close()
     return _Worker(process, ours)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from segue.pages.frame import link, write_page
 from segue.records import FloatArray, Track
+from segue.surroundings import import_elsewhere
 
 _GRID: Final = 65535
 _SHADES: Final = 64
@@ -123,6 +124,7 @@ def shades(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str, str]:
 
     What is unknown is grey. The highest and lowest hundredth share the outermost colours.
     """
+    import_elsewhere("matplotlib")
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 

@@ -28,8 +28,10 @@ from segue.records import (
     Track,
 )
 from segue.store.files import Files, KnownFile
+from segue.store.given import GivenTags
 from segue.store.listens import Listens
 from segue.store.maps import Maps
+from segue.store.removed import Removed
 from segue.store.rows import (
     Labels,
     search_words,
@@ -78,6 +80,10 @@ class Store:
         What was written into files' tags.
     files : Files
         Where tracks lie, and which files failed.
+    removed : Removed
+        What was taken out and is not to come back.
+    given : GivenTags
+        Artists and albums that the user named.
 
     Raises
     ------
@@ -107,6 +113,8 @@ class Store:
             self.words = Words(self._db)
             self.written = WrittenTags(self._db)
             self.files = Files(self._db)
+            self.removed = Removed(self._db, self.files)
+            self.given = GivenTags(self._db)
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise _plain(error, folder) from None
@@ -357,6 +365,14 @@ class Store:
             (json.dumps([int(track) for track in ids]),),
         )
         return {row[0]: np.frombuffer(row[1], "<u4").astype(np.uint32) for row in rows}
+
+    def equal_files(self) -> list[tuple[int, int]]:
+        """List pairs of tracks whose files are equal, byte for byte; the lower id first."""
+        rows = self._db.execute(
+            "SELECT first, id FROM (SELECT id, min(id) OVER (PARTITION BY content_hash, tune)"
+            " AS first FROM tracks) WHERE first <> id ORDER BY id"
+        )
+        return [(row[0], row[1]) for row in rows]
 
     def known_files(self) -> dict[bytes, KnownFile]:
         """List every file that the library has met, by absolute path."""

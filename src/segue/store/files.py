@@ -86,10 +86,14 @@ class Files:
         ]
         return sorted(found, key=lambda failure: failure.path)
 
+    def root_of(self, path: bytes) -> bytes:
+        """Return the recorded root that holds an absolute path."""
+        return _deepest(self._roots(), path)
+
     def locate(self, path: bytes) -> tuple[int, str]:
         """Split an absolute path into the id of its root and the encoded rest."""
         roots = self._roots()
-        root = max((root for root in roots if is_inside(path, root)), key=len)
+        root = _deepest(roots, path)
         return roots[root], quote(path[len(root) :].lstrip(b"/"))
 
     def track_at(self, root: int, relative: str, tune: int) -> int:
@@ -100,6 +104,18 @@ class Files:
         ).fetchone()
         return int(row[0])
 
+    def tracks_at(self, path: bytes) -> list[int]:
+        """List the ids of the tracks that a file holds, in order of tune."""
+        root, relative = self.locate(path)
+        rows = self._db.execute(
+            "SELECT id FROM tracks WHERE root = ? AND path = ? ORDER BY tune", (root, relative)
+        )
+        return [row[0] for row in rows]
+
+    def outermost_root(self, path: bytes) -> bytes:
+        """Return the highest recorded folder that a path lies in."""
+        return min((root for root in self._roots() if is_inside(path, root)), key=len)
+
     def forget(self, root: int, relative: str) -> None:
         """Forget that the file at a place failed."""
         self._db.execute("DELETE FROM failures WHERE root = ? AND path = ?", (root, relative))
@@ -109,3 +125,7 @@ class Files:
 
     def _rows(self, table: str) -> sqlite3.Cursor:
         return self._db.execute(f"SELECT * FROM {table}")
+
+
+def _deepest(roots: Iterable[bytes], path: bytes) -> bytes:
+    return max((root for root in roots if is_inside(path, root)), key=len)
