@@ -105,14 +105,13 @@ def main() -> None:
         for made in files(Path(folder), draw, arguments.files):
             verdict = judged(made.path, made.right_s, made.links, cut=made.cut)
             counts[made.name][2 * made.cut] += 1
-            counts[made.name][2 * made.cut + 1] += bool(verdict)
+            counts[made.name][2 * made.cut + 1] += int(bool(verdict))
             if verdict:
                 cut = ", cut" if made.cut else ""
                 wrong.append(f"{made.name}, {made.right_s:.1f} s{cut}: {verdict}")
             made.path.unlink()
-    rows = [(name, *found) for name, found in sorted(counts.items())]
-    whole = [sum(row[i] for row in rows) for i in (1, 2, 3, 4)]
-    rows.append(("all", *whole))
+    counts["all"] = [sum(column) for column in zip(*counts.values(), strict=True)]
+    rows = [(name, *found) for name, found in counts.items()]
     keep(
         "durations",
         "Durations of files made in every way",

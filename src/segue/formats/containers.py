@@ -24,7 +24,7 @@ _MOST_LINKS: Final = 1000
 
 
 def open_container(
-    file: IO[bytes], metadata_encoding: str = "utf-8", metadata_errors: str = "replace"
+    file: "IO[bytes] | Section", metadata_encoding: str = "utf-8", metadata_errors: str = "replace"
 ) -> InputContainer:
     """Open a file with FFmpeg, limited to the formats on our list.
 

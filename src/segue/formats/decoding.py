@@ -129,7 +129,8 @@ class _Damage:
     def __init__(self) -> None:
         self.good = self.bad = 0
 
-    def decoded(self, packet: Packet) -> list[AudioFrame]:
+    def decoded(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
+        """Return what is in a packet; nothing where it is damaged."""
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
@@ -138,7 +139,7 @@ class _Damage:
                 raise Unreadable("damaged: most of it cannot be decoded") from None
             return []
         self.good += 1
-        return [frame for frame in frames if isinstance(frame, AudioFrame)]
+        return frames
 
 
 def _mono(frame: AudioFrame) -> FloatArray:
