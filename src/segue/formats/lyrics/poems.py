@@ -118,7 +118,9 @@ def _by_marks(lines: list[str]) -> list[_Poem]:
 
 def _by_numbers(lines: list[str]) -> list[_Poem]:
     """Divide at I, II, III, or "Sonnet 18", that count on."""
-    numbers = [(at, found) for at, line in enumerate(lines) if (found := _number(lines, at, line))]
+    numbers = [
+        (at, number) for at, line in enumerate(lines) if (number := _number(lines, at, line))
+    ]
     chains = [_counting_on(numbers[start:]) for start in range(min(len(numbers), _THREE))]
     places = max(chains, key=len, default=[])
     if len(places) < _THREE:
