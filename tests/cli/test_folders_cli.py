@@ -107,3 +107,26 @@ def test_writing_says_how_to_name_an_artist(tmp_path: Path) -> None:
     done = segue("write", "--artist", "housman", library=tmp_path / "library")
     assert "2 songs here name no artist" in done.stderr
     assert "segue add --artist" in done.stderr
+
+
+def test_a_text_beside_a_recording_asks_with_the_recording(library: Path, music: Path) -> None:
+    text = music / "Chaos God.lrc"
+    (track,) = answer("show", text, library=library)["tracks"]
+    assert track["path"] == str(music / "Chaos God.mp3")
+    assert "Chaos God.lrc" in segue("show", "chaos god", library=library).stdout
+    assert segue("like", text, library=library).returncode == 0
+    assert segue("love", text, library=library).returncode == 0
+
+
+def test_a_file_that_is_in_no_library_is_shown(library: Path, music: Path, tmp_path: Path) -> None:
+    for name in ("Chaos God.mp3", "Chaos God.lrc", "March.lrc"):
+        (tmp_path / name).write_bytes((music / name).read_bytes())
+    known = answer("show", "chaos god", library=library)["tracks"][0]
+    (track,) = answer("show", tmp_path / "Chaos God.mp3", library=library)["tracks"]
+    assert track | {"id": known["id"], "path": known["path"], "uri": known["uri"]} == known
+    assert track["id"] == 0
+    (track,) = answer("show", tmp_path / "March.lrc", library=tmp_path / "none")["tracks"]
+    assert (track["artist"], track["words"]) == ("Muldjord", SONGS["March"])
+    assert not (tmp_path / "none").exists()
+    done = segue("show", tmp_path / "nothing.mp3", library=library)
+    assert (done.returncode, done.stdout) == (2, "") or "nothing" in done.stderr
