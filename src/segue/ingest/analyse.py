@@ -200,6 +200,8 @@ def _read_words(path: Path, job: ReadWords) -> FoundWords:
     for text in job.texts:
         try:
             words = _carried(read_words(Path(os.fsdecode(text)), job.form))
+        except Unavailable:
+            raise  # all of it is tried again
         except Unreadable as error:
             faults.append((text, Fault(str(error), isinstance(error, Unavailable))))
             continue
