@@ -113,6 +113,7 @@ class Library:
         album: str = "",
         exclude: Sequence[str] = (),
         include_removed: bool = False,
+        retry: bool = False,
         watch: "Watcher | None" = None,
     ) -> "AddReport":
         """Add files and folders, or bring what is known of them up to date.
@@ -133,6 +134,9 @@ class Library:
             and taken out where it is in the library.
         include_removed : bool
             What was taken out with `remove` comes back; a file that is named itself always does.
+        retry : bool
+            Also read what could not be read before and has not changed since. What failed for
+            a reason of the moment (time, memory, permission) is read again always.
         watch : callable, optional
             Told a `segue.ingest.report.Progress` after each file.
 
@@ -158,6 +162,7 @@ class Library:
             Tags(artist=clean(artist), album=clean(album)),
             tuple(exclude),
             include_removed,
+            retry,
         )
         report = add(self._store, whole, workers=count, options=options, watch=watch)
         for kind in self._store.kinds():

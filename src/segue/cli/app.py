@@ -4,18 +4,38 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+import typer.core
 
 from segue.cli.output import say, shown
-from segue.errors import BadArgument, NotFound
+from segue.errors import BadArgument, NotFound, Unreadable
+from segue.formats.whole import behind_link
 
 if TYPE_CHECKING:
     from segue.ingest.report import Watcher
     from segue.library import Library
 
+
+class Interrupted(BaseException):
+    """Somebody pressed Ctrl-C."""
+
+
+class _Commands(typer.core.TyperGroup):
+    """All commands. Some errors go through, that typer would answer in a word of its own."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+        except EOFError as error:
+            raise Unreadable(f"a file ended before it was read ({error})") from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Finds in a library of music what sounds like what, and says why.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -120,6 +140,7 @@ def check_target(target: Path, endings: Sequence[str]) -> None:
     if target.suffix.lower() not in endings:
         raise BadArgument(f"{shown(target)}: name a file that ends in {', '.join(endings)}")
     folder = target.parent
+    behind_link(target)
     if target.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise BadArgument(
             f"{shown(target)} cannot be written; is {shown(folder)} a folder of yours?"
