@@ -237,8 +237,9 @@ def _by_words(store: Store, query: str) -> list[Track]:
     if not titled:
         if len(fitting) == 1:
             return fitting
-        for kind in ("artist", "album"):
-            if _one(fitting, kind) and _has_words(getattr(fitting[0].tags, kind), text):
+        for kind, by in (("artist", "artist"), ("album", "album_artist")):
+            spelled = getattr(fitting[0].tags, kind) if fitting else ""
+            if _has_words(spelled, text) and _one(fitting, kind) and _one(fitting, by):
                 return fitting
         by_genre = _of_field(store, "genre", text)
         if by_genre and not fitting:

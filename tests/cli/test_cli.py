@@ -227,7 +227,7 @@ def test_a_playlist_plays_from_where_it_lies(filled: Path, tmp_path: Path) -> No
         (["like", "1", "-o", "/dev/null/list.m3u8"], 2, "cannot be written"),
         (["like", "1", "-o", "list.doc"], 2, "is no playlist; name it .m3u8, .m3u, .pls, .xspf"),
         (["like", "1", "--kind", "artist", "--kind", "album"], 2, "one kind at a time"),
-        (["like", "randomnes decide"], 1, "did you mean 'Randomness Decides' by paniq"),
+        (["like", "randomnass decides"], 1, "did you mean 'Randomness Decides' by paniq"),
         (["like", "--genre", "polka"], 1, "no genre of the library is called 'polka'"),
         (["like", "1", "--tags", "sad", "--metric", "euclidean"], 2, "--tags goes without"),
         (["evaluate"], 2, "no label has 3 tracks"),

@@ -177,7 +177,7 @@ def make_playlist(
     order = _order(ranking, listed, wish.flow, rng)
     rows = np.array(listed.rows, np.int64)[order]
     tracks = [listed.tracks[at] for at in order]
-    unit, energy = _unit(ranking, rows), _energy(tracks).tolist()
+    unit, energy = _unit(ranking, rows), _energy(listed.tracks)[order].tolist()
     usual = float(np.median(ranking.scores))
     items = []
     for at, (row, track) in enumerate(zip(rows.tolist(), tracks, strict=True)):
