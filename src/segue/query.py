@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound
 from segue.formats.names import normalise
 from segue.metadata import split_genres
-from segue.records import Track
+from segue.records import Kind, Track
 from segue.store import Store
 
+#: Which kind of music a name means where it fits several.
+PREFERRED: Final[tuple[Kind, ...]] = ("sound", "score", "lyrics")
 SHOWN = 8  # candidates listed when words fit several tracks
 #: What a query may begin with, to say what it names: "album:nexuiz".
 FIELDS: Final = ("artist", "album", "genre")
@@ -72,7 +74,8 @@ def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
     -------
     list of Track, or Path
         Several tracks only where the words name an artist, an album or a genre, or a title that
-        several files of one artist have; a Path for a file that is not in the library.
+        several files of one artist have: of one kind, the recordings before scores and texts. A
+        Path for a file that is not in the library.
 
     Raises
     ------
@@ -218,14 +221,14 @@ def _by_words(store: Store, query: str) -> list[Track]:
     if told:
         named = _of_field(store, field.casefold(), told)
         if named:
-            return store.tracks(named)
+            return _of_one_kind(store.tracks(named))
     fitting = store.tracks(
         store.where(
             " AND ".join(["words LIKE ?"] * len(text.split())),
             [f"%{word}%" for word in text.split()],
         )
     )
-    titled = [track for track in fitting if text in _names(track)]
+    titled = _of_one_kind([track for track in fitting if text in _names(track)])
     if titled and _one(titled, "artist"):
         return titled
     for same in (
@@ -233,7 +236,8 @@ def _by_words(store: Store, query: str) -> list[Track]:
         [track for track in fitting if text in _album_names(track)],
     ):
         if same and not titled and _one(same, "album_artist"):
-            return same
+            return _of_one_kind(same)
+    fitting = titled or _of_one_kind(fitting)
     if not titled:
         if len(fitting) == 1:
             return fitting
@@ -243,13 +247,12 @@ def _by_words(store: Store, query: str) -> list[Track]:
                 return fitting
         by_genre = _of_field(store, "genre", text)
         if by_genre and not fitting:
-            return store.tracks(by_genre)
+            return _of_one_kind(store.tracks(by_genre))
     if not fitting:
         what = f"no {field.casefold()} of the library is" if told else "nothing in the library is"
         raise NotFound(
             f"{what} called {(name if told else query)!r}; {_did_you_mean(store, told or text)}"
         )
-    fitting = titled or fitting
     raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}")
 
 
@@ -296,6 +299,13 @@ def _did_you_mean(store: Store, text: str) -> str:
     if near:
         return f"did you mean {' or '.join(dict.fromkeys(likely[name] for name in near))}?"
     return "`segue list` shows what is there, and a file's path works too"
+
+
+def _of_one_kind(tracks: Sequence[Track]) -> list[Track]:
+    """Keep the recordings that a name means, else the scores: texts are seldom asked with."""
+    kinds = {track.kind for track in tracks}
+    kind = next((kind for kind in PREFERRED if kind in kinds), None)
+    return [track for track in tracks if track.kind == kind]
 
 
 def _listed(tracks: Sequence[Track]) -> str:

@@ -106,6 +106,8 @@ class Score:
     chords : tuple of (int, str)
         From which tick on a chord holds, and its symbol as it is written above the notes, "Am7";
         by tick. What somebody wrote down: none where nobody did.
+    warnings : tuple of str
+        What in the file contradicts itself, and how it was read: one line each.
     """
 
     title: str
@@ -117,11 +119,12 @@ class Score:
     composer: str = ""
     genre: str = ""
     chords: tuple[tuple[int, str], ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a file says about itself, else what its name and folder say."""
+    """What a file says about itself, else what its name says."""
 
     title: str = ""
     artist: str = ""
@@ -192,6 +195,7 @@ class Failure:
     path: Path
     reason: str
     at: str = ""  # UTC, ISO 8601
+    transient: bool = False  # of the moment, and not of what the file holds
 
 
 @dataclass(frozen=True, slots=True)
