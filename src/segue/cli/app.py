@@ -64,11 +64,46 @@ SpaceOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")]
 NoTaste = Annotated[
-    bool, typer.Option("--no-taste", help="Mind neither what is loved nor what is skipped.")
+    bool,
+    typer.Option("--no-taste", help="As if nothing were loved or skipped: take no notice of it."),
 ]
 Queries = Annotated[
     list[str] | None,
-    typer.Argument(help="Track ids, files, or words of a title or artist; several blend."),
+    typer.Argument(
+        help="Track ids, files, or words of a title, artist, album or genre; several blend."
+    ),
+]
+ArtistFilter = Annotated[
+    list[str] | None,
+    typer.Option("--artist", help="Only where the artist has these words; of several, one."),
+]
+AlbumFilter = Annotated[
+    list[str] | None,
+    typer.Option("--album", help="Only where the album has these words; of several, one."),
+]
+GenreFilter = Annotated[
+    list[str] | None,
+    typer.Option("--genre", help="Only where the genre has these words; of several, one."),
+]
+YearFilter = Annotated[
+    list[str] | None,
+    typer.Option("--year", help="Only from these years: 1995, 1990-1999, 90s, 1990-, -1999."),
+]
+TempoFilter = Annotated[
+    list[str] | None, typer.Option("--bpm", help="Only at these tempos: 118-126, 120, 118-.")
+]
+Absolute = Annotated[
+    bool,
+    typer.Option("--absolute", help="Whole paths in the playlist, instead of relative ones."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        "--m3u",
+        help="Write the list: .m3u8, .m3u, .pls, .xspf, .json, or a page .html that plays it.",
+    ),
 ]
 
 
