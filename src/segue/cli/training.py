@@ -1,8 +1,5 @@
 """Commands that learn spaces from the library, and look into them."""
 
-import hashlib
-import re
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,7 +127,7 @@ def train_score(
     space: Annotated[
         str | None,
         typer.Option(
-            help="Name of the space, or of the model; else learned-rolls, note-lstm, my-composer, "
+            help="Name of the space, or of the model; else learned-rolls, my-notes, my-composer, "
             "my-melodies."
         ),
     ] = None,
@@ -189,7 +186,7 @@ def train_score(
     if preset == "note-lstm":
         from segue.train.note_lstm import NoteTraining
 
-        name = space or "note-lstm"
+        name = space or "my-notes"
         now = f"segue explain A2 --model {name}   and   segue explain --theory --model {name}"
         _train(name, NoteTraining(**shared), run, now=now)
         return
@@ -219,7 +216,7 @@ def train_lyrics(
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Of the model; else lyrics, or lyrics-ARTIST.")
+        str | None, typer.Option(help="Of the model; else my-lyrics, or lyrics-ARTIST.")
     ] = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
@@ -242,9 +239,10 @@ def train_lyrics(
     """
     from segue.train.lyrics import LyricsTraining
 
-    if artist:  # whatever part of the name it is called by, the model is named alike
-        with open_library(library) as lib:
+    with open_library(library) as lib:
+        if artist:  # whatever part of the name it is called by, the model is named alike
             artist = lib.lyrics.artist(artist)
+        named = name or lib.lyrics.model_name(artist)
     if start is None:
         start = "base" if artist and preset == "default" else "scratch"
     shared: dict[str, Any] = {"minutes": minutes, "device": device, "seed": seed}
@@ -256,17 +254,8 @@ def train_lyrics(
         learning_rate=learning_rate,
         **shared,
     )
-    named = name or "-".join(["lyrics", *_plain(artist)])
     now = f'segue write --artist "{artist}"' if artist else "segue duet ARTIST ARTIST"
     _train(named, training, _Run(resume, anew, None, library, json), now=now, what="songs")
-
-
-def _plain(name: str) -> list[str]:
-    """Return the words of a name in plain letters; of one in another alphabet, a hash."""
-    plain = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
-    words = re.findall(r"[a-z0-9]+", plain)
-    whole = sum(map(len, words)) >= sum(map(str.isalnum, name))
-    return words if whole else [*words, hashlib.sha256(name.lower().encode()).hexdigest()[:8]]
 
 
 @dataclass(frozen=True, slots=True)

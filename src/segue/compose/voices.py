@@ -92,12 +92,15 @@ class Voice:
         Of the voice in its network.
     emphasis : float
         Of what sets it apart, see `segue.model.lyrics.reading.Reader`.
+    source : str
+        Whose model it is, in words.
     """
 
     artist: str
     model: LanguageModel
     number: int = ANYBODY
     emphasis: float = EMPHASIS
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
