@@ -1,5 +1,6 @@
 """Commands that learn spaces from the library, and look into them."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, app, live_line, open_library
-from segue.cli.output import print_json, print_table, say, shown
+from segue.cli.output import minutes, print_json, print_table, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ app.add_typer(train_app, name="train")
 Preset = Literal["default", "conv", "plain-2d", "dual-axis", "contrastive"]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Else the preset's.")]
 Minutes = Annotated[
-    float | None, typer.Option(min=0.01, help="Time to train; epochs are made to fit.")
+    float | None,
+    typer.Option(
+        min=0.01,
+        help="Time to learn, counted from when all is read; epochs are made to fit. Reading comes "
+        "before, and is not counted.",
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of all that is random.")]
@@ -274,6 +280,7 @@ def _train(
 ) -> None:
     """Learn, show how it goes, and tell what came of it; what is no space says what to do `now`."""
     of_what = "windows" if now else "tiles"
+    began = time.monotonic()
     with open_library(run.library) as lib, _progress(of_what) as (watch, watch_training):
         learned = lib.learning.train(
             name,
@@ -284,7 +291,8 @@ def _train(
             watch=watch,
             watch_training=watch_training,
         )
-    _tell(learned, json=run.json, now=now, what=what)
+    seconds = time.monotonic() - began
+    _tell(learned, json=run.json, now=now, what=what, seconds=seconds)
 
 
 @contextmanager
@@ -307,13 +315,11 @@ def _progress(of_what: str) -> "Iterator[tuple[LearningWatcher, TrainingWatcher]
         yield show, step
 
 
-def _tell(learned: "Learned", *, json: bool, now: str, what: str) -> None:
+def _tell(learned: "Learned", *, json: bool, now: str, what: str, seconds: float) -> None:
     if json:
         print_json("train", _learned_fields(learned))
     else:
-        _say_learned(learned, now, what)
-    if learned.failures:
-        raise typer.Exit(1)
+        _say_learned(learned, now, what, seconds)
 
 
 def _learned_fields(learned: "Learned") -> dict[str, object]:
@@ -336,8 +342,13 @@ def _learned_fields(learned: "Learned") -> dict[str, object]:
     }
 
 
-def _say_learned(learned: "Learned", now: str, what: str) -> None:
+def _say_learned(learned: "Learned", now: str, what: str, seconds: float) -> None:
     trained = learned.trained
+    learning = trained.history[-1].seconds
+    say(
+        f"reading and getting ready took {minutes(max(seconds - learning, 0))}, learning "
+        f"{minutes(learning)}"
+    )
     say(
         f"epochs: {len(trained.history)}; {trained.stopped}; best was epoch {trained.best.epoch} "
         f"with validation loss {trained.best.validation_loss:.5f} "
@@ -346,8 +357,9 @@ def _say_learned(learned: "Learned", now: str, what: str) -> None:
     if learned.left_out:
         say(f"{learned.left_out} tracks found no room in the cache and were left out")
     if learned.failures:
+        count = len(learned.failures)
         print_table(
-            "could not be read",
+            f"{count} {'file' if count == 1 else 'files'} could not be used; the others were",
             ("file", "reason"),
             [(shown(failure.path), failure.reason) for failure in learned.failures],
         )

@@ -10,6 +10,7 @@ import numpy as np
 
 from segue.compose.editing import add_part, put_in
 from segue.compose.pieces import Writing
+from segue.compose.summary import summary_of
 from segue.compose.wishes import Wishes
 from segue.errors import BadArgument
 from segue.formats.score.bars import beat_of
@@ -163,8 +164,10 @@ class Composition:
             "instrument": instrument_name(shared.instrument) if shared.bars else "",
         }
         wishes = asdict(self._writing.wishes)
+        told = summary_of(self.score, self._offset, self._offset + len(self.written))
         return {
             "bars": len(self.written),
+            "summary": asdict(told) | {"sentence": told.sentence},
             "longest_passage_shared": longest,
             "pieces_learned_from": len(known.names),
             "bars_rejected": self._writing.rejected,
