@@ -6,6 +6,7 @@ asked what is like what, by example or by description, and why.
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.answers.choosing import choose
+from segue.answers.copies import copies
 from segue.answers.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
 from segue.answers.question import Query, Question
 from segue.answers.ranking import Metric, by_tags, rank
-from segue.answers.taste import Taste, leaning
+from segue.answers.taste import Taste, leaning, skipped
 from segue.answers.usual import USUAL, usual_space, usual_space_of_all
 from segue.errors import BadArgument
 from segue.model.lyrics.spaces import lyrics_spaces
@@ -34,14 +36,15 @@ from segue.records import (
     Pruned,
     SpaceInfo,
     Span,
+    Tags,
     Track,
 )
 from segue.store import Store, default_folder
 
 if TYPE_CHECKING:
     from segue.atlas import Atlas
-    from segue.ingest.add import AddReport, Watcher
     from segue.ingest.listens import ImportReport
+    from segue.ingest.report import AddReport, Watcher
     from segue.ingest.tagging import FileTags
     from segue.journeys import Journeys
     from segue.learning import Learning
@@ -106,6 +109,10 @@ class Library:
         workers: int | None = None,
         keep_sections: bool = False,
         fold_case: bool = False,
+        artist: str = "",
+        album: str = "",
+        exclude: Sequence[str] = (),
+        include_removed: bool = False,
         watch: "Watcher | None" = None,
     ) -> "AddReport":
         """Add files and folders, or bring what is known of them up to date.
@@ -118,8 +125,16 @@ class Library:
         keep_sections, fold_case : bool
             Of the words that are read now: keep headers such as ``[Chorus]``; make all lower
             case.
+        artist, album : str
+            Of files that name none; remembered for them.
+        exclude : sequence of str
+            Patterns as of ``.gitignore``, from each of the folders on, of what is left alone in
+            this run. What a file ``.segueignore`` in any folder rules out is left alone always,
+            and taken out where it is in the library.
+        include_removed : bool
+            What was taken out with `remove` comes back; a file that is named itself always does.
         watch : callable, optional
-            Told a `segue.ingest.add.Progress` after each file.
+            Told a `segue.ingest.report.Progress` after each file.
 
         Returns
         -------
@@ -127,7 +142,9 @@ class Library:
             Files that cannot be read are in its `failures`; the others are added.
         """
         from segue.formats.lyrics.text import TextForm
+        from segue.formats.names import clean
         from segue.ingest.add import add  # searching needs no decoder
+        from segue.ingest.report import Options
 
         whole = [Path(path).expanduser() for path in paths]
         for path in whole:
@@ -136,8 +153,13 @@ class Library:
         count = workers if workers is not None else os.cpu_count() or 1
         if count < 1:
             raise BadArgument(f"{count} workers; at least 1 is needed")
-        form = TextForm(keep_sections, fold_case)
-        report = add(self._store, whole, workers=count, form=form, watch=watch)
+        options = Options(
+            TextForm(keep_sections, fold_case),
+            Tags(artist=clean(artist), album=clean(album)),
+            tuple(exclude),
+            include_removed,
+        )
+        report = add(self._store, whole, workers=count, options=options, watch=watch)
         for kind in self._store.kinds():
             # Made now, so that the first question is quick.
             for space in USUAL[kind]:
@@ -210,7 +232,8 @@ class Library:
         duplicates : bool
             Also list other copies of one recording.
         taste : bool
-            Lean towards what is loved, and away from what is skipped; with cosines only.
+            Leave out what is skipped; with cosines, also lean towards what is loved and away
+            from what is skipped.
 
         Returns
         -------
@@ -226,8 +249,16 @@ class Library:
         if artists is not None:
             near = space or usual_space(question)
             among = tracks_of_similar_artists(store, queries, artists, near, min_tracks)
-        asked = question.tracks
-        return choose(store, ranking, asked, n, filters, duplicates=duplicates, among=among)
+        return choose(
+            store,
+            ranking,
+            question.tracks,
+            n,
+            filters,
+            duplicates=duplicates,
+            among=among,
+            unwanted=skipped(store) if taste else (),
+        )
 
     def like_tags(
         self,
@@ -236,6 +267,7 @@ class Library:
         n: int = 10,
         filters: Filters | None = None,
         duplicates: bool = False,
+        taste: bool = True,
     ) -> list[Hit]:
         """Find tracks by description.
 
@@ -251,7 +283,10 @@ class Library:
             average track is, 1 one standard deviation more.
         """
         ranking = by_tags(self._store, tags)
-        return choose(self._store, ranking, [], n, filters, duplicates=duplicates)
+        unwanted = skipped(self._store) if taste else ()
+        return choose(
+            self._store, ranking, [], n, filters, duplicates=duplicates, unwanted=unwanted
+        )
 
     def like_groups(
         self,
@@ -410,7 +445,7 @@ class Library:
         """Spaces learned from it: trained, filled, looked into."""
         from segue.learning import Learning
 
-        return Learning(self._store)
+        return Learning(self._store, partial(copies, self._store))
 
     @property
     def file_tags(self) -> "FileTags":
@@ -427,9 +462,13 @@ class Library:
     # ---- keeping it tidy -----------------------------------------------------------------
 
     def remove(self, queries: Sequence[Query]) -> list[Track]:
-        """Take tracks out of the library; their files are left alone."""
+        """Take tracks out of the library; their files are left alone.
+
+        They stay out when their folder is added again, see `add`.
+        """
         tracks = [track for query in queries for track in self.find(query)]
         with self._store.writing(), self._store.transaction():
+            self._store.removed.add(track.id for track in tracks)
             self._store.remove_tracks(track.id for track in tracks)
         return tracks
 
