@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
+from segue.formats.kinds import kind_of
 from segue.formats.names import normalise
 from segue.metadata import split_genres
 from segue.records import Kind, Track
 from segue.store import Store
 
+#: How a path begins that is no word.
+_PATHS = ("/", "./", "../", "~")
 #: Which kind of music a name means where it fits several.
 PREFERRED: Final[tuple[Kind, ...]] = ("sound", "score", "lyrics")
 SHOWN = 8  # candidates listed when words fit several tracks
@@ -89,13 +92,13 @@ def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
             return tracks
     if not isinstance(query, int) and os.path.lexists(query):
         return _by_path(store, Path(query))
+    if isinstance(query, Path) or (isinstance(query, str) and not store.count()):
+        _check_file(query)
     if not store.count():
         raise NotFound("this library is empty; fill it with `segue add FOLDER`")
     if isinstance(query, int):
         return [store.track(query)]  # says that it is not there
-    if isinstance(query, Path):
-        raise NotFound(f"there is no file {query}")
-    return _by_words(store, query)
+    return _by_words(store, str(query))
 
 
 def tracks_named(store: Store, query: str | int | Path) -> list[Track]:
@@ -203,13 +206,31 @@ def _played(
     return (plays >= least) & (plays <= (most if most is not None else plays.max(initial=0)))
 
 
+def _check_file(query: str | Path) -> None:
+    """Say that there is no such file, where a file is meant.
+
+    Raises
+    ------
+    NotFound
+    """
+    if isinstance(query, Path) or kind_of(Path(query)) or query.startswith(_PATHS):
+        raise NotFound(f"there is no file {Path(query)}")
+
+
 def _by_path(store: Store, path: Path) -> list[Track] | Path:
+    if not path.exists():
+        raise NotFound(f"there is no file {path}: it is a link to nothing")
     if path.is_dir():
         raise BadArgument(f"{path} is a folder; name one file, or a track of the library")
     known = store.known_files().get(os.fsencode(os.path.abspath(path)))
     if known is not None and known.tracks:
         return store.tracks(known.tracks)
-    return store.tracks(store.words.held_by(os.fsencode(os.path.abspath(path)))) or path
+    held = store.tracks(store.words.held_by(os.fsencode(os.path.abspath(path))))
+    if held:
+        return held
+    if not os.access(path, os.R_OK):
+        raise BadArgument(f"you may not read {path}; change its permissions, or name another file")
+    return path
 
 
 def _by_words(store: Store, query: str) -> list[Track]:
@@ -249,6 +270,7 @@ def _by_words(store: Store, query: str) -> list[Track]:
         if by_genre and not fitting:
             return _of_one_kind(store.tracks(by_genre))
     if not fitting:
+        _check_file(query)
         what = f"no {field.casefold()} of the library is" if told else "nothing in the library is"
         raise NotFound(
             f"{what} called {(name if told else query)!r}; {_did_you_mean(store, told or text)}"
