@@ -494,7 +494,7 @@ def test_notes_are_those_of_music21(name: str) -> None:
     """In real scores, note for note; where there is no repeat, for music21 plays them otherwise."""
     from music21 import converter, corpus
 
-    path = Path(corpus.getWork(name))
+    path = Path(str(corpus.getWork(name)))
     stream: Any = converter.parse(path, forceSource=True, storePickle=False)
     stream = stream.toSoundingPitch().stripTies()
     expected = sorted(
