@@ -38,7 +38,7 @@ def beams_of(symbols: Sequence[Symbol], bar: Bar) -> list[tuple[str, ...]]:
 
 def _groups(symbols: Sequence[Symbol], bar: Bar) -> list[list[int]]:
     """List the numbers of the notes that are joined: neighbours within a beat, without rests."""
-    beat = beat_of(bar)
+    beat = _span(bar)
     groups: list[list[int]] = [[]]
     before = -1
     for index, symbol in enumerate(symbols):
@@ -96,8 +96,8 @@ def _beam(levels: Sequence[int], place: int, level: int) -> str:
     return "forward hook" if place == 0 else "backward hook"
 
 
-def beat_of(bar: Bar) -> int:
-    """Return the length of a bar's beat, in `QUARTER` to the quarter; 6/8 has two beats."""
+def _span(bar: Bar) -> int:
+    """Return the time that a beam spans, in `QUARTER` to the quarter: a beat, or a bar of 3/8."""
     is_compound = bar.beats % 3 == 0 and bar.beats > 3
     unit = 4 * QUARTER // bar.unit
     return 3 * unit if is_compound or (bar.beats == 3 and bar.unit >= 8) else max(unit, QUARTER)
