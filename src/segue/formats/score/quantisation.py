@@ -67,7 +67,7 @@ def _is_plain(places: IntArray) -> bool:
         return True
     for parts in _FINER:
         if (places * parts % QUARTER == 0).all():
-            coarser = [n for n in (*_PLAIN, *_FINER) if n < parts]
+            coarser = [*_PLAIN, *(n for n in _FINER if n < parts)]
             need_it = np.ones(len(places), bool)
             for n in coarser:
                 need_it &= places * n % QUARTER != 0
