@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
-from segue.formats.names import normalise
+from segue.formats.names import name_keys, normalise
 from segue.records import Kind, Track
 from segue.store import Store
 
@@ -168,8 +168,8 @@ def passing(
         ("album", filters.exclude_same_album),
     ):
         if excluded:
-            taken = {normalise(getattr(track.tags, field)) for track in queries} - {""}
-            same = [id_ for id_, name in store.names(field) if normalise(name) in taken]
+            taken = {key for track in queries for key in name_keys(getattr(track.tags, field))}
+            same = [id_ for id_, name in store.names(field) if taken & name_keys(name)]
             passes &= ~np.isin(ids, same)
     if filters.min_plays is not None or filters.max_plays is not None:
         passes &= _played(store, ids, filters.min_plays or 0, filters.max_plays)
@@ -214,7 +214,7 @@ def _by_words(store: Store, query: str) -> list[Track]:
         )
     for same in (
         [track for track in fitting if text in _names(track)],
-        [track for track in fitting if normalise(track.tags.artist) == text],
+        [track for track in fitting if text in name_keys(track.tags.artist)],
         [track for track in fitting if normalise(track.tags.album) == text],
     ):
         if same:
@@ -239,8 +239,10 @@ def _listed(tracks: Sequence[Track]) -> str:
 
 
 def _names(track: Track) -> set[str]:
-    title, artist = normalise(track.tags.title), normalise(track.tags.artist)
-    return {title, f"{artist} {title}".strip(), f"{title} {artist}".strip()}
+    title = normalise(track.tags.title)
+    artists = {normalise(track.tags.artist), *name_keys(track.tags.artist)} - {""}
+    both = {(artist, title) for artist in artists} | {(title, artist) for artist in artists}
+    return {title, *map(" ".join, both)}
 
 
 def _label(track: Track) -> str:

@@ -178,7 +178,7 @@ def test_fields_that_go_on_are_read(tmp_path: Path, read: Read) -> None:
         "K:C\n+:octave=-1\nCDEF|\n"
     )
     assert pitches(read("a.abc", book)) == [48, 50, 52, 53]
-    (tags,) = read_score_tags(tmp_path / "a.abc", tmp_path)
+    (tags,) = read_score_tags(tmp_path / "a.abc")
     assert (tags.title, tags.artist) == ("The Long Title", "Anna Maria Bach")
 
 
@@ -363,7 +363,7 @@ def test_escapes_in_titles_composers_and_names(tmp_path: Path) -> None:
     assert (score.title, score.composer, score.genre) == ("Für Élise 100%", "Dvořák ©", "ménuet")
     assert score.parts[0].name == "Flôte"
     assert score.chords == ((0, "B♭"),)
-    (tags,) = read_score_tags(tmp_path / "a.abc", tmp_path)
+    (tags,) = read_score_tags(tmp_path / "a.abc")
     assert (tags.title, tags.artist) == ("Für Élise 100%", "Dvořák ©")
 
 
@@ -382,7 +382,7 @@ def test_a_declared_charset_counts(tmp_path: Path, title: str, charset: str) -> 
     for line in (f"I:abc-charset {charset}", f"%%abc-charset {charset}"):
         text = f"{line}\n\nX:1\nT:{title}\nM:4/4\nL:1/4\nK:C\nCDEF|\n"
         (tmp_path / "a.abc").write_bytes(text.encode(charset))
-        assert [tags.title for tags in read_score_tags(tmp_path / "a.abc", tmp_path)] == [title]
+        assert [tags.title for tags in read_score_tags(tmp_path / "a.abc")] == [title]
 
 
 # ---- bad input ---------------------------------------------------------------------------

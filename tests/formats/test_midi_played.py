@@ -279,5 +279,5 @@ def test_a_file_of_hostile_size_is_refused_soon() -> None:
 
 def test_a_titled_file_in_riff_has_its_tags(tmp_path: Path) -> None:
     (tmp_path / "song.mid").write_bytes(riff(midi(events((0, text(3, b"My Song"))), SCALE)))
-    assert [tags.title for tags in read_score_tags(tmp_path / "song.mid", tmp_path)] == ["My Song"]
+    assert [tags.title for tags in read_score_tags(tmp_path / "song.mid")] == ["My Song"]
     assert len(read_scores(tmp_path / "song.mid")) == 1

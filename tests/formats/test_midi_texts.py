@@ -128,7 +128,7 @@ def karaoke(first: bytes, *told: bytes, words_in: bytes = b"Words") -> bytes:
 @pytest.mark.parametrize("first", [b"Words", b"Soft Karaoke", b"words", b"Lyrics", b"untitled"])
 def test_a_track_of_words_is_no_title(first: bytes, tmp_path: Path) -> None:
     (tmp_path / "Row Your Boat.kar").write_bytes(karaoke(first))
-    (tags,) = read_score_tags(tmp_path / "Row Your Boat.kar", tmp_path)
+    (tags,) = read_score_tags(tmp_path / "Row Your Boat.kar")
     assert tags.title == "Row Your Boat"
     (score,) = read_scores(tmp_path / "Row Your Boat.kar")
     assert isinstance(score, Score)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from segue.atlas.planes import SAME_PLACE
 from segue.atlas.traits import Traits, traits
 from segue.errors import BadArgument, check_seed
+from segue.formats.names import split_names
 from segue.records import FloatArray, Track
 from segue.store import Store
 
@@ -198,6 +199,7 @@ def _labels(
 def divide(points: FloatArray, method: Method, k: int, seed: int) -> NDArray[np.int64]:
     """Give each point the number of its group; -1 for none."""
     import sklearn.cluster as clusters
+    from threadpoolctl import threadpool_limits
 
     if method == "kmeans":
         model = clusters.KMeans(k, n_init=4, random_state=seed)
@@ -206,7 +208,9 @@ def divide(points: FloatArray, method: Method, k: int, seed: int) -> NDArray[np.
     else:
         fewest = max(FEWEST, round(np.sqrt(len(points)) / 3))
         model = clusters.HDBSCAN(min_cluster_size=fewest, copy=True)
-    with warnings.catch_warnings():  # of fewer different points than groups
+    # Of fewer different points than groups it warns. One thread: the products are small, and
+    # threads that wait for one another take twenty times as long on a busy machine.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.filterwarnings("ignore", message="Number of distinct clusters")
         found = model.fit_predict(points)
     return np.asarray(found, np.int64)
@@ -282,7 +286,7 @@ def _describe(
         if mean[i] >= _STANDS_OUT
     ][:3]
     here = [tracks[row] for row in inside.tolist()]
-    artists = Counter(track.tags.artist for track in here if track.tags.artist)
+    artists = Counter(name for track in here for name in split_names(track.tags.artist))
     common = [
         Standout(name, count / len(here))
         for name, count in artists.most_common(3)

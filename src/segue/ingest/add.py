@@ -154,7 +154,7 @@ class _Run:
             elif isinstance(result, DecodedLyrics):
                 self._decoded_lyrics(found, result)
             elif isinstance(result, Fault):
-                self._lost(found, result.reason)
+                self._lost(found, result)
             self._commit_in_time()
 
     def _given_for(self, before: KnownFile | None) -> Tags:
@@ -192,7 +192,8 @@ class _Run:
                     self._later_fail(path, states[path], reason)
                 self.report.words += bool(result.source)
             elif isinstance(result, Fault):
-                self._later_fail(job.path, one.found.state, result.reason)
+                state, reason = one.found.state, result.reason
+                self._later_fail(job.path, state, reason, transient=result.transient)
                 self._told(one.found)
             self._commit_in_time()
 
@@ -260,7 +261,7 @@ class _Run:
             else:
                 broken.append(f"tune {number}: {tune.reason}" if number else tune.reason)
         if not analyses:
-            self._lost(found, "; ".join(broken))
+            self._lost(found, Fault("; ".join(broken)))
             return
         self._store_tunes(found, analyses)
         self._tell_broken(found, broken, len(analyses))
@@ -387,19 +388,24 @@ class _Run:
             for tracks in same.values()
         )
 
-    def _lost(self, found: Found, reason: str) -> None:
-        self._later_fail(found.path, found.state, reason)
+    def _lost(self, found: Found, fault: Fault) -> None:
+        reason, transient = fault.reason, fault.transient
+        self._later_fail(found.path, found.state, reason, transient=transient)
         self._told(found)
         identity = self._identities.get(found.path)
         for path in self._waiting.pop(identity.content_hash, []) if identity else []:
-            self._later_fail(path, self._found[path][0].state, reason)
+            state = self._found[path][0].state
+            self._later_fail(path, state, reason, transient=transient)
             self._told(self._found[path][0])
 
-    def _later_fail(self, path: bytes, state: FileState, reason: str) -> None:
+    def _later_fail(
+        self, path: bytes, state: FileState, reason: str, *, transient: bool = False
+    ) -> None:
         self._failed.add(path)
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        self.report.failures.append(Failure(Path(os.fsdecode(path)), reason, at))
-        self._pending.append(lambda: self._store.files.add_failure(path, state, reason, at))
+        failure = Failure(Path(os.fsdecode(path)), reason, at, transient)
+        self.report.failures.append(failure)
+        self._pending.append(lambda: self._store.files.add_failure(path, state, failure))
 
     def _finish(self, found: Found, store: Callable[[], None]) -> None:
         self._pending.append(store)

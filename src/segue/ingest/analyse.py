@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, Unreadable
+from segue.errors import BadArgument, Unreadable, unreadable
 from segue.formats.lyrics import BrokenSong, read_lyrics, read_lyrics_tags, read_words
 from segue.formats.lyrics.embedded import words_in_score, words_in_sound
 from segue.formats.lyrics.text import PLAIN, TextForm
@@ -182,12 +182,8 @@ def _identify(path: Path, root: Path, job: Identify) -> Identity:
     try:
         with path.open("rb") as file:
             content_hash = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
-    except FileNotFoundError:
-        raise Unreadable("the file is gone") from None
-    except PermissionError:
-        raise Unreadable("no permission to read it") from None
     except OSError as error:
-        raise Unreadable(f"cannot be read ({error.strerror})") from None
+        raise unreadable(error) from None
     return Identity(content_hash, _TAGS[job.kind](path, root, job.given))
 
 

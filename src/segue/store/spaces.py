@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.records import FloatArray, Kind, Space, SpaceInfo
+from segue.store.database import vector_of
 from segue.store.matrix import Matrix, keep_derived, load_derived, load_matrix
 from segue.store.rows import space_of
 
@@ -219,13 +220,13 @@ class Spaces:
 
     def find_vector(self, name: str, track: int) -> FloatArray | None:
         """Read one track's vector, shape (dimension,), where it has one."""
-        _, space_id, _ = self._find(name)
+        space, space_id, _ = self._find(name)
         row = self._db.execute(
             "SELECT data FROM vectors WHERE space = ? AND track = ?", (space_id, track)
         ).fetchone()
         if row is None or not row["data"]:
             return None
-        return np.frombuffer(row["data"], "<f4").astype(np.float32)
+        return vector_of(row["data"], space.dimension, track)
 
     def put(self, name: str, track: int, vector: FloatArray) -> None:
         """Store a track's vector, of shape (0,) where it has none. Inside a transaction."""
@@ -335,7 +336,7 @@ class Spaces:
             )
             for i, (track, data) in enumerate(rows):
                 ids[i] = track
-                vectors[i] = np.frombuffer(data, "<f4")
+                vectors[i] = vector_of(data, dimension, track)
         finally:
             self._db.execute("COMMIT")
         return ids, vectors

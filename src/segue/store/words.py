@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import FileState
+from segue.store.database import fingerprint_of
 from segue.store.rows import join
 
 
@@ -142,6 +143,6 @@ class Words:
             "SELECT artist, root, path, fingerprint FROM tracks WHERE kind = 'lyrics'"
         )
         return [
-            KnownText(row[0], (row[1], row[2]), np.frombuffer(row[3], "<u4").astype(np.uint32))
+            KnownText(row[0], (row[1], row[2]), fingerprint_of(row[3], f"the words in {row[2]}"))
             for row in rows
         ]

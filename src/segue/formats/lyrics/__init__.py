@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from segue.errors import Unreadable
+from segue.errors import Unreadable, unreadable
 from segue.formats.lyrics.plain import read_lrc, read_markdown, read_plain
 from segue.formats.lyrics.tables import read_csv, read_json
 from segue.formats.lyrics.text import PLAIN, TextForm, formed, text_of, tidied
@@ -174,7 +174,7 @@ def _content(path: Path, suffix: str) -> bytes:
                 )
             content = file.read()
     except OSError as error:
-        raise Unreadable(f"cannot be opened ({error.strerror or error})") from None
+        raise unreadable(error) from None
     if not content:
         raise Unreadable("an empty file")
     return content

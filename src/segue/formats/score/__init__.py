@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from segue.errors import BadArgument, Unreadable
+from segue.errors import BadArgument, Unreadable, unreadable
 from segue.formats.kinds import SUFFIXES
 from segue.formats.score import abc, humdrum, midi, music_xml
 from segue.formats.score.abc_writing import write_abc
@@ -151,7 +151,7 @@ def _content(path: Path) -> bytes:
                 raise Unreadable(f"a score of more than {music_xml.MOST_BYTES >> 20} MB")
             content = file.read()
     except OSError as error:
-        raise Unreadable(f"cannot be opened ({error.strerror or error})") from None
+        raise unreadable(error) from None
     if not content:
         raise Unreadable("an empty file")
     return content
