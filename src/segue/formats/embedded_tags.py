@@ -72,8 +72,9 @@ def mutagen_tags(path: Path) -> Any:
     except broken:
         tags = None
     if not tags:
+        read_ape: Any = APEv2  # mutagen has no types
         try:
-            tags = APEv2(path)
+            tags = read_ape(path)
         except broken:
             return None
     return tags
