@@ -7,7 +7,7 @@ from segue.formats.lyrics.sung_lines import SungWord, divided
 
 def sung(text: str) -> list[SungWord]:
     """Make words of equal lengths; "_" after one holds it, "|" is a rest of a quarter after it."""
-    words = []
+    words: list[SungWord] = []
     for token in text.split():
         if token == "_":
             words[-1].length = 3.0
