@@ -58,7 +58,7 @@ def main() -> None:
     told = [
         (
             name, row["files"], row["notes"], f"{100 * row['same'] / max(row['notes'], 1):.2f}",
-            row["ours"], row["theirs"], row["whole"],
+            row["ours"], row["theirs"], row["whole"], row["silent"],
             f"{1e6 * row['files'] / max(row['our_us'], 1):.1f}",
             f"{1e6 * row['files'] / max(row['their_us'], 1):.2f}",
         )
@@ -79,10 +79,13 @@ def compare(content: bytes, row: Counter[str]) -> None:
     begin = time.process_time()
     theirs = played_by_verovio(decoded(content))
     row["their_us"] += round(1e6 * (time.process_time() - begin))
+    row["files"] += 1
+    if not theirs:
+        row["silent"] += 1
+        return
     late = min(notes)[0] - min(theirs)[0]  # a pickup waits for its bar line
     ours = Counter((round(on - late, 1), pitch) for on, pitch in notes)
     others = Counter((round(on, 1), pitch) for on, pitch in theirs)
-    row["files"] += 1
     row["notes"] += len(notes)
     row["same"] += (ours & others).total()
     row["ours"] += (ours - others).total()

@@ -81,7 +81,7 @@ class Channels:
         if ticks is None:
             return ends
         after = np.append(ticks, _NEVER)[np.searchsorted(ticks, onsets, side="right")]
-        return np.minimum(ends, after)
+        return np.asarray(np.minimum(ends, after))
 
     def programs_at(
         self, number: int, place: int, onsets: NDArray[np.int64]
