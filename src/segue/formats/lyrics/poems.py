@@ -1,6 +1,7 @@
 """A text of many poems or songs: divided where its own layout says that another one begins."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -293,12 +294,15 @@ def _are_poems(found: Sequence[_Poem], length: int) -> bool:
 
 
 def _share_stanzas(found: Sequence[_Poem]) -> bool:
-    """Tell whether a stanza of one part comes again in another, as a chorus does."""
-    stanzas = [
-        {normalise(each) for each in "\n".join(poem.lines).split("\n\n") if "\n" in each.strip()}
+    """Tell whether a stanza comes in many of the parts, as a chorus does."""
+    stanzas = Counter(
+        stanza
         for poem in found
-    ]
-    return len(set().union(*stanzas)) < sum(map(len, stanzas))
+        for stanza in {
+            normalise(each) for each in "\n".join(poem.lines).split("\n\n") if "\n" in each.strip()
+        }
+    )
+    return max(stanzas.values(), default=0) >= max(_TWO, len(found) / _THREE)
 
 
 def _mean_length(found: Sequence[_Poem]) -> float:
