@@ -121,6 +121,7 @@ def like(
     )
     title = f"like {tags or ' + '.join(map(named, queries or ()))}"
     weights = parse_blend(blend) if blend else None
+    asked_in = ""
     with open_library(library) as lib:
         if kind:
             if minus or at or blend or m3u or among_similar_artists or filters != Filters():
@@ -133,6 +134,9 @@ def like(
         if tags:
             hits = lib.like_tags(tags.split(","), n=n, filters=filters, duplicates=duplicates)
         else:
+            if not (space or weights) and lib.kind(*(queries or ())) == "score":
+                space = lib.usual_space(*(queries or ()), minus=minus or ())
+                asked_in = _asked_in(space)
             hits = lib.like(
                 *(queries or ()),
                 minus=minus or (),
@@ -149,8 +153,16 @@ def like(
             )
         leaned = leaning_told(lib, hits)
     show_hits(hits, title, parts=list(weights or ()), json=json, m3u=m3u)
-    if leaned and not json:
-        say(leaned)
+    for told in (asked_in, leaned):
+        if told and not json:
+            say(told)
+
+
+def _asked_in(space: str) -> str:
+    """Say which of the spaces of scores answers, where none was named."""
+    if space == "roll-vae":
+        return "asked in the space roll-vae, which holds scores in 4/4; see --space"
+    return f"asked in the space {space}: roll-vae holds scores in 4/4 alone; see --space"
 
 
 def show_groups(hits: "list[GroupHit]", title: str, kind: str, *, json: bool) -> None:
