@@ -79,10 +79,8 @@ def test_the_chorus_comes_again(model: LanguageModel) -> None:
 
 @pytest.mark.parametrize(
     ("lines", "rhyme", "chorus"),
-    [
-        (6, "AA", [0, 2]), (8, "", []), (4, "", []),
-    ],
-)  # fmt: skip
+    [(12, "A-A-", [0, 2]), (9, "", [0, 2]), (16, "", [1, 3]), (8, "", [])],
+)
 def test_a_chorus_comes_twice_where_there_are_three_stanzas(
     model: LanguageModel, lines: int, rhyme: str, chorus: list[int]
 ) -> None:

@@ -6,18 +6,38 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+import typer.core
 
 from segue.cli.output import say, shown
-from segue.errors import BadArgument, NotFound
+from segue.errors import BadArgument, NotFound, Unreadable
+from segue.formats.whole import behind_link
 
 if TYPE_CHECKING:
     from segue.ingest.report import Watcher
     from segue.library import Library
 
+
+class Interrupted(BaseException):
+    """Somebody pressed Ctrl-C."""
+
+
+class _Commands(typer.core.TyperGroup):
+    """All commands. Some errors go through, that typer would answer in a word of its own."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+        except EOFError as error:
+            raise Unreadable(f"a file ended before it was read ({error})") from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Finds in a library of music what sounds like what, and says why.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -58,11 +78,46 @@ Threads = Annotated[
     ),
 ]
 NoTaste = Annotated[
-    bool, typer.Option("--no-taste", help="Mind neither what is loved nor what is skipped.")
+    bool,
+    typer.Option("--no-taste", help="As if nothing were loved or skipped: take no notice of it."),
 ]
 Queries = Annotated[
     list[str] | None,
-    typer.Argument(help="Track ids, files, or words of a title or artist; several blend."),
+    typer.Argument(
+        help="Track ids, files, or words of a title, artist, album or genre; several blend."
+    ),
+]
+ArtistFilter = Annotated[
+    list[str] | None,
+    typer.Option("--artist", help="Only where the artist has these words; of several, one."),
+]
+AlbumFilter = Annotated[
+    list[str] | None,
+    typer.Option("--album", help="Only where the album has these words; of several, one."),
+]
+GenreFilter = Annotated[
+    list[str] | None,
+    typer.Option("--genre", help="Only where the genre has these words; of several, one."),
+]
+YearFilter = Annotated[
+    list[str] | None,
+    typer.Option("--year", help="Only from these years: 1995, 1990-1999, 90s, 1990-, -1999."),
+]
+TempoFilter = Annotated[
+    list[str] | None, typer.Option("--bpm", help="Only at these tempos: 118-126, 120, 118-.")
+]
+Absolute = Annotated[
+    bool,
+    typer.Option("--absolute", help="Whole paths in the playlist, instead of relative ones."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        "--m3u",
+        help="Write the list: .m3u8, .m3u, .pls, .xspf, .json, or a page .html that plays it.",
+    ),
 ]
 
 
@@ -134,6 +189,7 @@ def check_target(target: Path, endings: Sequence[str]) -> None:
     if target.suffix.lower() not in endings:
         raise BadArgument(f"{shown(target)}: name a file that ends in {', '.join(endings)}")
     folder = target.parent
+    behind_link(target)
     if target.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise BadArgument(
             f"{shown(target)} cannot be written; is {shown(folder)} a folder of yours?"
