@@ -64,7 +64,7 @@ def test_which_space_answers_is_said(scores: Path, waltz: Path) -> None:
 
 
 def test_what_has_no_place_in_a_space_of_rolls_is_told(scores: Path, waltz: Path) -> None:
-    for arguments in (["reconstruct", waltz], ["blend", waltz, "1"]):
+    for arguments in (["reconstruct", str(waltz)], ["blend", str(waltz), "1"]):
         done = segue(*arguments, "-o", waltz.with_suffix(".png"), library=scores)
         assert done.returncode == 2
         assert "is in 3/4, without a note in a bar of 4/4" in done.stderr
