@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.answers.ranking import tag_column
+from segue.answers.descriptions import tag_column
 from segue.atlas.groups import group_names
 from segue.errors import BadArgument
 from segue.formats.names import normalise, split_genres

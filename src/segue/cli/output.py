@@ -204,6 +204,11 @@ def print_blended(title: str, hits: "Sequence[Hit]", parts: Sequence[str]) -> No
             say(f"{part} knows nothing of what was asked with, or of these; the rest weighs more")
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: "1 track", "1,200 tracks"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def minutes(seconds: float) -> str:
     """Write a duration as m:ss."""
     whole = round(seconds)

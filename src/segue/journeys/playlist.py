@@ -122,6 +122,10 @@ class Item:
         Euclidean distance from the track before, of vectors of length 1; 0 for the first.
     mixes : bool
         Tempo and key go with the track before.
+    energy : float
+        0 to 1: its mean rank among the list's tracks by tempo, loudness and strength of onsets.
+    alike : bool
+        It is at least as like what was asked with as half of the tracks that were ranked.
     """
 
     track: Track
@@ -129,6 +133,8 @@ class Item:
     reasons: tuple[Reason, ...]
     step: float
     mixes: bool
+    energy: float = 0.0
+    alike: bool = True
 
 
 def make_playlist(
@@ -171,12 +177,14 @@ def make_playlist(
     order = _order(ranking, listed, wish.flow, rng)
     rows = np.array(listed.rows, np.int64)[order]
     tracks = [listed.tracks[at] for at in order]
-    unit = _unit(ranking, rows)
+    unit, energy = _unit(ranking, rows), _energy(listed.tracks)[order].tolist()
+    usual = float(np.median(ranking.scores))
     items = []
     for at, (row, track) in enumerate(zip(rows.tolist(), tracks, strict=True)):
         step = float(np.linalg.norm(unit[at] - unit[at - 1])) if at else 0.0
         mixes = at > 0 and mix(tracks[at - 1], track)
-        items.append(Item(track, float(ranking.scores[row]), ranking.why(row), step, mixes))
+        score = float(ranking.scores[row])
+        items.append(Item(track, score, ranking.why(row), step, mixes, energy[at], score >= usual))
     return items
 
 

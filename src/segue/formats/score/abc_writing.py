@@ -15,6 +15,7 @@ import numpy as np
 from segue.errors import BadArgument
 from segue.formats.names import clean
 from segue.formats.score.abc_voices import SIGNS
+from segue.formats.score.bars import beat_of
 from segue.formats.score.notated_time import QUARTER
 from segue.formats.score.notation import (
     Bar,
@@ -239,7 +240,9 @@ def _tempos(score: Score, bars: Sequence[Bar]) -> dict[int, str]:
     found = {}
     for tick, bpm in score.tempos.tolist():
         nearest = int(np.abs(starts - tick * QUARTER / score.ticks_per_quarter).argmin())
-        found[nearest] = f"1/4={bpm:.3f}".rstrip("0").rstrip(".")
+        beat = beat_of(bars[nearest].beats, bars[nearest].unit)
+        per_minute = f"{bpm / float(beat):.3f}".rstrip("0").rstrip(".")
+        found[nearest] = f"{beat / 4}={per_minute}"
     if found and 0 not in found:
         found[0] = "1/4=120"
     return found

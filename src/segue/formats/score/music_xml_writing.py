@@ -19,6 +19,7 @@ import numpy as np
 
 from segue import __version__
 from segue.formats.names import clean
+from segue.formats.score.bars import beat_of
 from segue.formats.score.general_midi import DRUM_NAMES, PROGRAM_NAMES
 from segue.formats.score.music_xml_harmony import harmony
 from segue.formats.score.notated_time import QUARTER
@@ -233,9 +234,9 @@ _PEDALS: Final = {
 
 def _tempo(bpm: float, bar: Bar) -> str:
     """Write a tempo by the beat of its bar; what sounds is exact, what is shown is rounded."""
-    is_compound = bar.beats % 3 == 0 and bar.beats > 3 and bar.unit == 8
-    shown = round(bpm * 2 / 3 if is_compound else bpm, 2)
-    dot = "<beat-unit-dot/>" if is_compound else ""
+    beat = beat_of(bar.beats, bar.unit)
+    shown = round(bpm / float(beat), 2)
+    dot = "<beat-unit-dot/>" if beat > 1 else ""
     return (
         '<direction placement="above"><direction-type><metronome>'
         f"<beat-unit>quarter</beat-unit>{dot}<per-minute>{shown:g}</per-minute></metronome>"
