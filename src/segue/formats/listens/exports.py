@@ -61,7 +61,9 @@ def read_archive(path: Path, file: BinaryIO) -> Iterator[Row]:
     except _ZIP_FAULTS as error:
         raise Unreadable(f"{path} is a damaged zip archive ({error}); export it again") from None
     with archive:
-        opened = {name: partial(archive.open, name) for name in names}
+        opened: dict[str, Callable[[], IO[bytes]]] = {
+            name: partial(archive.open, name) for name in names
+        }
         yield from _read_all(path, opened, "unpacks to")
 
 
@@ -74,8 +76,12 @@ def read_folder(path: Path) -> Iterator[Row]:
         It holds no listening history, or more than `MAX_UNPACKED_BYTES` of them.
     """
     files = [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
-    opened = {str(file.relative_to(path)): partial(file.open, "rb") for file in files}
+    opened = {str(file.relative_to(path)): _opener(file) for file in files}
     yield from _read_all(path, opened, "holds")
+
+
+def _opener(file: Path) -> Callable[[], IO[bytes]]:
+    return lambda: file.open("rb")
 
 
 def _read_all(
@@ -168,7 +174,7 @@ def _read_spotify(
 ) -> Iterator[Row]:
     """Read a streaming history in its extended or its short form: a JSON array."""
     place = f"{name} entry" if name else "entry"
-    text = io.TextIOWrapper(_Counted(file, spend), "utf-8-sig", errors="replace")
+    text = io.TextIOWrapper(io.BufferedReader(_Counted(file, spend)), "utf-8-sig", errors="replace")
     for number, entry in _entries(text):
         if isinstance(entry, Broken):
             yield Broken(f"{place} {number}", entry.reason)
@@ -176,7 +182,7 @@ def _read_spotify(
             yield read_row(f"{place} {number}", _spotify, entry)
 
 
-class _Counted(io.BufferedIOBase):
+class _Counted(io.RawIOBase):
     """A file that tells how much of it is read."""
 
     def __init__(self, file: IO[bytes], spend: Callable[[int], None]) -> None:
@@ -186,13 +192,11 @@ class _Counted(io.BufferedIOBase):
     def readable(self) -> bool:
         return True
 
-    def read1(self, size: int | None = -1, /) -> bytes:
-        return self.read(size)
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = self._file.read(_CHUNK if size is None or size < 0 else size)
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
         self._spend(len(data))
-        return data
+        return len(data)
 
 
 def _spotify(entry: object) -> Listen | NoListen:
