@@ -267,6 +267,14 @@ def test_bars_stand_where_they_are_written(lines: list[str], metres: list[list[i
     assert read_kern(text.encode()).metres.tolist() == metres
 
 
+@pytest.mark.parametrize(
+    ("said", "pitch"),
+    [("*ITrd1c2", 60), ("*ITrd-1c-2", 60), ("*Trd1c2", 58), ("*Trd-2c-3", 63), ("*Trd0c0", 60)],
+)
+def test_pitches_sound_as_they_are_unless_transposed(said: str, pitch: int) -> None:
+    assert [p for *_, p in one(said, "4c", "*-")] == [pitch]
+
+
 def test_parts_meet_again_where_one_has_a_gap() -> None:
     score = read_kern(
         kern(

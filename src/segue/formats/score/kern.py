@@ -27,6 +27,7 @@ from segue.formats.score.kern_tokens import (
     repeats_of,
     sharps_of,
     tempo_of,
+    transposed_by,
 )
 from segue.formats.score.midi import MOST_NOTES
 from segue.formats.score.play_marks import Marks
@@ -66,6 +67,7 @@ class _Part:
 
     name: str = ""
     code: str = ""
+    higher: int = 0  # than it sounds, in semitones
     key: tuple[int, int] | None = None  # sharps, and 1 for minor
     notes: list[tuple[int, int, int, bool, bool]] = field(default_factory=list)
     metres: list[tuple[int, tuple[int, int]]] = field(default_factory=list)
@@ -225,7 +227,9 @@ class _Reader:
             spine.until = at + lasts
             self.reached = max(self.reached, spine.until)
             for one in sounds:
-                part.notes.append((at, at + one.length, one.pitch, one.tied_from, one.tied_to))
+                pitch = one.pitch - part.higher
+                if 0 <= pitch <= 127:
+                    part.notes.append((at, at + one.length, pitch, one.tied_from, one.tied_to))
             self.notes += len(sounds)
         if self.notes > MOST_NOTES:
             raise Unreadable(f"a score of more than {MOST_NOTES} notes")
@@ -302,6 +306,8 @@ def _note_down(part: _Part, cell: str, at: int) -> None:
         part.metres.append((at, (0, 0)))
     elif bpm := tempo_of(cell):
         part.tempos.append((at, bpm))
+    elif (higher := transposed_by(cell)) is not None:
+        part.higher = higher
 
 
 def _written(part: _Part, starts: Sequence[int], ends: Sequence[int]) -> WrittenPart:

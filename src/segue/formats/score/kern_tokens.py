@@ -13,6 +13,7 @@ _STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _METRE: Final = re.compile(r"\*M(\d{1,3}(?:\+\d{1,3})*)/(\d{1,3})")
 _SIGNATURE: Final = re.compile(r"\*k\[((?:[a-g](?:#|-|n)+)*)\]")
 _KEY: Final = re.compile(r"\*([A-Ga-g])[#-]*:")
+_TRANSPOSED: Final = re.compile(r"\*Trd-?\d{1,2}c(-?\d{1,2})")
 _TEMPO: Final = re.compile(r"\*MM(\d{1,4}(?:\.\d+)?)")
 #: What the codes of **kern's instruments sound as in General MIDI.
 _PROGRAMS: Final = {
@@ -123,6 +124,15 @@ def tempo_of(token: str) -> float | None:
     """Return quarters a minute."""
     match = _TEMPO.fullmatch(token)
     return float(match[1]) if match else None
+
+
+def transposed_by(token: str) -> int | None:
+    """Return by how many semitones what follows is higher than it sounds.
+
+    Instruments that transpose (``*ITrd1c2``) are written as they sound.
+    """
+    match = _TRANSPOSED.fullmatch(token)
+    return int(match[1]) if match else None
 
 
 def program_of(code: str) -> int | None:
