@@ -15,6 +15,7 @@ _NAMES: Final = frozenset(["©lyr", "lyrics", "unsyncedlyrics", "unsynced lyrics
 _READERS: Final[dict[str, Callable[[bytes], str]]] = {
     ".mid": midi_words,
     ".midi": midi_words,
+    ".rmi": midi_words,
     ".kar": midi_words,
     ".musicxml": xml_words,
     ".xml": xml_words,

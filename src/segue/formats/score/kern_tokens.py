@@ -7,6 +7,7 @@ from typing import Final
 #: Units of time in a quarter: all tuplets of up to 24, 2048ths and dots come out whole.
 PER_QUARTER: Final = 32 * 5_354_228_880
 _WHOLE: Final = 4 * PER_QUARTER
+_SNARE: Final = 38
 _LENGTH: Final = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?")
 _PITCH: Final = re.compile(r"(([A-Ga-g])\2{0,9})(#{1,3}|-{1,3})?")
 _STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -37,12 +38,13 @@ _PROGRAMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A note of a token: its pitch, its length in units, and its ties."""
+    """A note of a token: its pitch, its length in units, its ties, and whether it is a drum."""
 
     pitch: int
     length: int
     tied_from: bool
     tied_to: bool
+    drum: bool = False
 
 
 def read_data(token: str) -> tuple[int | None, list[Sound]]:
@@ -77,9 +79,10 @@ def read_data(token: str) -> tuple[int | None, list[Sound]]:
             octaves = len(letters) - 1 if letter.islower() else -len(letters)
             sign = (signs or "").count("#") - (signs or "").count("-")
             pitch = 60 + _STEPS[letter.upper()] + 12 * octaves + sign
+            drum = "R" in note  # of no pitch: the letter tells the line only
             if 0 <= pitch <= 127:
-                goes_on = "[" in note or "_" in note
-                sounds.append(Sound(pitch, length, "]" in note or "_" in note, goes_on))
+                ties = "]" in note or "_" in note, "[" in note or "_" in note
+                sounds.append(Sound(_SNARE if drum else pitch, length, *ties, drum))
     return lasts, sounds
 
 
