@@ -14,6 +14,7 @@ from segue.formats.lyrics.xml_words import xml_words
 _READERS: Final[dict[str, Callable[[bytes], str]]] = {
     ".mid": midi_words,
     ".midi": midi_words,
+    ".rmi": midi_words,
     ".kar": midi_words,
     ".musicxml": xml_words,
     ".xml": xml_words,
