@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from segue.answers.choosing import choose
 from segue.answers.copies import copies
+from segue.answers.descriptions import both, by_tags
 from segue.answers.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
 from segue.answers.question import Query, Question
-from segue.answers.ranking import Metric, by_tags, rank
+from segue.answers.ranking import Metric, likeness_of_queries, rank
 from segue.answers.taste import Taste, leaning, skipped
 from segue.answers.usual import USUAL, usual_space, usual_space_of_all
 from segue.errors import BadArgument
@@ -207,6 +208,7 @@ class Library:
         min_tracks: int = MIN_TRACKS,
         duplicates: bool = False,
         taste: bool = True,
+        tags: Sequence[str] = (),
     ) -> list[Hit]:
         """Find what is like one or several tracks.
 
@@ -239,6 +241,9 @@ class Library:
         taste : bool
             Leave out what is skipped; with cosines, also lean towards what is loved and away
             from what is skipped.
+        tags : sequence of str
+            That the answers should have, too, as of `like_tags`: the similarity is then the mean
+            of that to the tracks and of that to the tags. With cosines, of recordings.
 
         Returns
         -------
@@ -247,6 +252,10 @@ class Library:
         """
         store, question = self._store, Question(self._store, queries, minus, at)
         ranking = rank(store, question, space, metric, blend)
+        if tags:
+            if metric != "cosine" or question.kind != "sound":
+                raise BadArgument("tags go with recordings, and with the cosine")
+            ranking = both(ranking, by_tags(store, tags))
         if taste and metric == "cosine":
             ranking = leaning(store, ranking)
         artists = among_similar_artists
@@ -279,13 +288,14 @@ class Library:
         Parameters
         ----------
         tags : sequence of str
-            Of the 50 that MusiCNN knows, `segue.model.sound.spaces.TAGS`.
+            Of the 50 that MusiCNN knows, `segue.model.sound.spaces.TAGS`, or words that mean
+            some of these; with "-" or "not" before it, one that tracks should have little of.
 
         Returns
         -------
         list of Hit
-            `similarity` is the mean of the tags' standardised strengths: 0 is how the
-            average track is, 1 one standard deviation more.
+            `similarity` is the cosine, -1 to 1, between the tags of a track, each less what the
+            average track has of it, and the tags that are asked for.
         """
         ranking = by_tags(self._store, tags)
         unwanted = skipped(self._store) if taste else ()
@@ -318,6 +328,17 @@ class Library:
         return similar_groups(
             self._store, queries, kind, n=n, space=space, metric=metric, min_tracks=min_tracks
         )
+
+    def likeness_of_queries(self, *queries: Query, space: str | None = None) -> tuple[float, float]:
+        """Tell how alike the queries are to each other that a question blends.
+
+        Returns
+        -------
+        lowest, usual : float
+            The lowest cosine between two of them, each the centre of the tracks that it names;
+            and the median cosine between two tracks of the library. 1 for the lowest of one.
+        """
+        return likeness_of_queries(self._store, queries, space)
 
     # ---- looking into it -----------------------------------------------------------------
 
@@ -377,16 +398,18 @@ class Library:
         """Tell whether what is asked with is in the library, and no file beside it."""
         return not isinstance(resolve(self._store, query), Path)
 
-    def usual_space(self, *queries: Query) -> str:
+    def usual_space(self, *queries: Query, minus: Sequence[Query] = ()) -> str:
         """Name the space that is meant where none is named.
 
         Parameters
         ----------
         queries : str, int or Path
             What is asked with; none, where the library is seen as a whole.
+        minus : sequence of the same
+            What the answers should be unlike.
         """
         if queries:
-            return usual_space(Question(self._store, queries))
+            return usual_space(Question(self._store, queries, minus))
         return usual_space_of_all(self._store)
 
     def vectors(self, space: str | None = None) -> tuple[NDArray[np.int64], FloatArray]:

@@ -32,6 +32,13 @@ def test_every_format_leads_to_the_files(tmp_path: Path, absolute: bool) -> None
     assert lines[0] == b"#EXTM3U"
     assert lines[1].decode() == "#EXTINF:61,Ärtist second line - Title <0>\x01"
     assert lines[2::2][:3] == expected
+    write_playlist(tmp_path / "list.pls", tracks(tmp_path), absolute=absolute)
+    pls = (tmp_path / "list.pls").read_bytes().splitlines()
+    assert pls[:2] == [b"[playlist]", b"File1=" + expected[0]]
+    assert [line.partition(b"=")[2] for line in pls if line.startswith(b"File")] == expected
+    assert pls[2].decode() == "Title1=Ärtist second line - Title <0>\x01"
+    assert pls[3] == b"Length1=61"
+    assert pls[-2:] == [b"NumberOfEntries=3", b"Version=2"]
     space = {"x": "http://xspf.org/ns/0/"}
     xml = ET.parse(tmp_path / "list.xspf").getroot()
     places = [node.text or "" for node in xml.findall(".//x:location", space)]
@@ -44,6 +51,20 @@ def test_every_format_leads_to_the_files(tmp_path: Path, absolute: bool) -> None
     if not absolute:
         for ending in ("m3u8", "xspf", "json"):
             assert bytes(tmp_path) not in (tmp_path / f"list.{ending}").read_bytes()
+
+
+@pytest.mark.parametrize("name", [b"two\nlines.mp3", b"two\rlines.mp3", b"\nfirst \xe9.mp3"])
+@pytest.mark.parametrize("ending", ["m3u8", "m3u", "pls"])
+def test_a_name_of_two_lines_is_one_line(tmp_path: Path, name: bytes, ending: str) -> None:
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/" + name))
+    track = Track(1, "sound", path, Tags("Title"), 60.0, "")
+    write_playlist(tmp_path / f"list.{ending}", [track])
+    written = (tmp_path / f"list.{ending}").read_bytes()
+    lines = written.splitlines()
+    assert len(lines) == (6 if ending == "pls" else 3)
+    place = lines[1].removeprefix(b"File1=") if ending == "pls" else lines[2]
+    assert place.startswith(b"file:///")
+    assert unquote_to_bytes(place.removeprefix(b"file://")) == os.fsencode(path)
 
 
 def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:

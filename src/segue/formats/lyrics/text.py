@@ -7,6 +7,7 @@ from typing import Final
 
 from segue.errors import Unreadable
 from segue.formats.encodings import decode
+from segue.formats.lyrics.residue import without_residue
 
 MOST_CHARACTERS: Final = 1_000_000  # of a song: the whole Iliad has 700,000
 _MOST_CONTROLS: Final = 0.005  # of the characters, in what is a text
@@ -96,6 +97,11 @@ def tidied(text: str) -> str:
     return _BLANKS.sub("\n\n", "\n".join(lines)).strip("\n")
 
 
+def lines_of(text: str) -> list[str]:
+    """List the lines of a text, whatever ends them, without spaces at their ends."""
+    return [line.rstrip() for line in _ENDS.sub("\n", text).split("\n")]
+
+
 def without_halves(text: str) -> str:
     """Take out halves of characters, which no encoding can hold; two that belong together join.
 
@@ -104,11 +110,6 @@ def without_halves(text: str) -> str:
     if not _HALVES.search(text):
         return text
     return _HALVES.sub("", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-
-
-def lines_of(text: str) -> list[str]:
-    """List the lines of a text, whatever ends them, without spaces at their ends."""
-    return [line.rstrip() for line in _ENDS.sub("\n", text).split("\n")]
 
 
 def section_of(line: str) -> str:
@@ -134,7 +135,7 @@ def formed(text: str, form: TextForm) -> str:
         No words are left, or more than a million characters are there.
     """
     lines = []
-    for line in text.split("\n"):
+    for line in without_residue(text).split("\n"):
         section = section_of(line)
         if section:
             lines += ["", f"[{section}]"] if form.keep_sections else [""]
