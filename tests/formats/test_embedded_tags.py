@@ -1,15 +1,19 @@
 """Several artists and genres, tags of every kind, and tags in older encodings."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import mutagen
+import numpy as np
 import pytest
 from mutagen import apev2 as untyped_ape
 from mutagen import id3 as untyped
 from mutagen.mp4 import MP4FreeForm
 
 from conftest import tune, write_sound
+from segue.errors import BadArgument
+from segue.formats.tagging import read_fields
 from segue.formats.tags import read_tags
 
 apev2: Any = untyped_ape  # mutagen has no types
@@ -172,3 +176,18 @@ def test_what_is_declared_as_unicode_is_left_as_it_is(
 ) -> None:
     path = with_id3(sounds, tmp_path, id3.TIT2(encoding, ["Êàòþøà"]))
     assert read_tags(path).title == "Êàòþøà"
+
+
+@pytest.mark.parametrize("ending", [".ogg", ".opus", ".flac", ".mp3", ".m4a", ".wma", ".wav"])
+def test_no_broken_tag_raises_what_mutagen_does(tmp_path: Path, ending: str) -> None:
+    content = write_sound(tmp_path / f"whole{ending}", tune(1, 1.0)).read_bytes()
+    path = tmp_path / f"broken{ending}"
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        changed = bytearray(content)
+        for at in rng.integers(0, min(len(content), 600), 4):
+            changed[at] = rng.integers(256)
+        path.write_bytes(changed[: len(changed) if seed % 3 else 200 + seed])
+        assert read_tags(path).title
+        with contextlib.suppress(BadArgument):
+            read_fields(path)

@@ -9,6 +9,7 @@ import av
 
 from segue.formats.containers import open_container
 from segue.formats.encodings import decode_together
+from segue.formats.tagging import tag_faults
 
 #: For each of our fields what the kinds of tags call it, in lower case: Vorbis comments and APE,
 #: ID3 frames, MP4 atoms, Windows Media's attributes, FFmpeg's generic names. The first that is
@@ -68,7 +69,7 @@ def mutagen_tags(path: Path) -> list[Any]:
     from mutagen.mp3 import MP3
 
     read_ape: Any = APEv2  # mutagen has no types
-    broken = (mutagen.MutagenError, ValueError, OSError, IndexError, KeyError, TypeError)
+    broken = tag_faults()
     found = []
     file = None
     with contextlib.suppress(*broken):

@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import stat
+import struct
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -63,8 +65,6 @@ def write_fields(path: Path, fields: dict[str, str]) -> None:
     BadArgument
         The file cannot be changed; it is as it was.
     """
-    import mutagen
-
     _open(path)
     try:
         with replacing(path) as partial:
@@ -78,7 +78,9 @@ def write_fields(path: Path, fields: dict[str, str]) -> None:
                 _keep_id3v1(file, before, after)
                 os.fsync(after.fileno())
             shutil.copymode(path, partial)
-    except mutagen.MutagenError as error:
+    except BadArgument:
+        raise
+    except tag_faults() as error:
         raise BadArgument(f"cannot write {path}: {error}") from None
 
 
@@ -92,6 +94,17 @@ def short_key(key: str) -> str:
     return key.removesuffix(_MINOR) + "m" if key.endswith(_MINOR) else key.removesuffix(" major")
 
 
+def tag_faults() -> tuple[type[Exception], ...]:
+    """Return what mutagen raises at tags that are broken: its own errors, and many others."""
+    import mutagen
+
+    return (
+        mutagen.MutagenError, ValueError, OSError, LookupError, TypeError, AttributeError,
+        ArithmeticError, EOFError, AssertionError, RuntimeError, MemoryError, struct.error,
+        zlib.error,
+    )  # fmt: skip
+
+
 def _open(path: Path) -> Any:
     import mutagen
 
@@ -99,7 +112,7 @@ def _open(path: Path) -> Any:
         file = mutagen.File(path)
         if file is not None and _names(file) is _ID3:
             _load_as_is(file, path)
-    except (mutagen.MutagenError, ValueError, OSError) as error:
+    except tag_faults() as error:
         raise BadArgument(f"{path}: its tags cannot be read ({error})") from None
     if file is not None and file.tags is None:
         with contextlib.suppress(mutagen.MutagenError, NotImplementedError):
