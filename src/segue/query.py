@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
 from segue.formats.kinds import kind_of
-from segue.formats.names import normalise
-from segue.metadata import split_genres
+from segue.formats.names import name_keys, normalise, split_genres, split_names
 from segue.records import Kind, Track
 from segue.store import Store
 
@@ -170,8 +169,8 @@ def passing(
         ("album", filters.exclude_same_album),
     ):
         if excluded:
-            taken = {normalise(getattr(track.tags, field)) for track in queries} - {""}
-            same = [id_ for id_, name in store.names(field) if normalise(name) in taken]
+            taken = {key for track in queries for key in name_keys(getattr(track.tags, field))}
+            same = [id_ for id_, name in store.names(field) if taken & name_keys(name)]
             passes &= ~np.isin(ids, same)
     if filters.min_plays is not None or filters.max_plays is not None:
         passes &= _played(store, ids, filters.min_plays or 0, filters.max_plays)
@@ -253,7 +252,7 @@ def _by_words(store: Store, query: str) -> list[Track]:
     if titled and _one(titled, "artist"):
         return titled
     for same in (
-        [track for track in fitting if normalise(track.tags.artist) == text],
+        [track for track in fitting if text in name_keys(track.tags.artist)],
         [track for track in fitting if text in _album_names(track)],
     ):
         if same and not titled and _one(same, "album_artist"):
@@ -281,9 +280,9 @@ def _by_words(store: Store, query: str) -> list[Track]:
 def _of_field(store: Store, field: str, text: str) -> list[int]:
     """List the tracks whose artist, album or genre is called so, else has such words."""
     names = [(track, name) for track, name in store.names(field) if name]
+    split = {"artist": split_names, "genre": split_genres}.get(field, lambda name: [name])
     parts = {
-        name: [normalise(part) for part in (split_genres(name) if field == "genre" else [name])]
-        for name in {name for _, name in names}
+        name: [normalise(part) for part in split(name)] for name in {name for _, name in names}
     }
     whole = [track for track, name in names if text in parts[name]]
     return whole or [track for track, name in names if any(text in part for part in parts[name])]
@@ -337,8 +336,10 @@ def _listed(tracks: Sequence[Track]) -> str:
 
 
 def _names(track: Track) -> set[str]:
-    title, artist = normalise(track.tags.title), normalise(track.tags.artist)
-    return {title, f"{artist} {title}".strip(), f"{title} {artist}".strip()}
+    title = normalise(track.tags.title)
+    artists = {normalise(track.tags.artist), *name_keys(track.tags.artist)} - {""}
+    both = {(artist, title) for artist in artists} | {(title, artist) for artist in artists}
+    return {title, *map(" ".join, both)}
 
 
 def _album_names(track: Track) -> set[str]:
