@@ -67,10 +67,10 @@ def test_an_artist_is_learned_and_then_written_like(library: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "learned from 6 songs" in done.stdout
-    asked = ["write", "--artist", "Ada Long", "--lines", "2", "--seed", "0"]
-    told = answer(*asked, library=library)["texts"][0]
+    again = ["write", "--artist", "Ada Long", "--lines", "2", "--seed", "0"]
+    told = answer(*again, library=library)["texts"][0]
     assert told["artists"] == ["Ada Long"]
-    said = segue(*asked, library=library).stdout
+    said = segue(*again, library=library).stdout
     assert "written by the model 'lyrics-ada-long', learned from this library" in said
     both = answer(
         "duet", "ada", "burns", "--lines", "2", "--blend", "0.5", "--seed", "0", library=library
