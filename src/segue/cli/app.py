@@ -204,8 +204,8 @@ def drawn(seed: int | None) -> int:
 def use_threads(count: int) -> None:
     """Compute with so many threads from now on; call it before torch is imported.
 
-    Several threads wait for one another by spinning: beside other programs, 16 bars then cost many
-    times the processor time (bench/tables/threads.md).
+    Several threads wait for one another by spinning: beside other programs, lyrics then cost twice
+    the processor time (bench/tables/writing_threads.md), and music was seen to cost far more.
     """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     os.environ.update(dict.fromkeys(names, str(count)))  # of libraries that are loaded later
