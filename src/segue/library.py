@@ -325,12 +325,21 @@ class Library:
         return tracks_named(self._store, query)
 
     def describe(self, query: Query) -> list[Description]:
-        """Say what is known of tracks: their tags, features and likeliest descriptions."""
+        """Say what is known of tracks, or of a file that need not be in the library."""
+        found = resolve(self._store, query)
+        if isinstance(found, Path):
+            from segue.ingest.now import describe_file  # brings in the networks
+
+            return [describe_file(found)]
+        words, spaces = self._store.words, self._store.spaces
         return [
-            Description(track, tag_probabilities(self._store.spaces.vector("tags", track.id)))
-            if track.kind == "sound"
-            else Description(track, {})
-            for track in self.find(query)
+            Description(
+                track,
+                tag_probabilities(spaces.vector("tags", track.id)) if track.kind == "sound" else {},
+                words.text(track.id),
+                words.source(track.id),
+            )
+            for track in found
         ]
 
     def listens(self) -> "ListensSummary":

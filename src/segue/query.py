@@ -194,7 +194,7 @@ def _by_path(store: Store, path: Path) -> list[Track] | Path:
     known = store.known_files().get(os.fsencode(os.path.abspath(path)))
     if known is not None and known.tracks:
         return store.tracks(known.tracks)
-    return path
+    return store.tracks(store.words.held_by(os.fsencode(os.path.abspath(path)))) or path
 
 
 def _by_words(store: Store, query: str) -> list[Track]:

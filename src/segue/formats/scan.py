@@ -35,7 +35,6 @@ UNSUPPORTED: Final = frozenset(
         ".spc",
         ".vgm",
         ".ape",
-        ".wv",
         ".mpc",
         ".tta",
         ".dsf",
@@ -49,12 +48,10 @@ UNSUPPORTED: Final = frozenset(
         ".snd",
         ".voc",
         ".spx",
-        ".mka",
         ".mpg",
         ".mpeg",
         ".vob",
         ".3gp",
-        ".ts",
         ".dts",
         ".ac3",
     ]
@@ -62,6 +59,7 @@ UNSUPPORTED: Final = frozenset(
 
 
 _HEAD: Final = 65_536
+_TS_PACKET: Final = 188  # bytes; each begins with "G"
 #: Texts that lie beside music and programs and are no lyrics: passed over unless asked for by name.
 _NO_LYRICS: Final = re.compile(
     r"(read.?me|licen[cs]e|copying|copyright|notice|change.?log|changes|history|news|authors|"
@@ -327,13 +325,16 @@ def _may_be_music(path: bytes, suffix: str) -> bool:
     name = os.fsdecode(os.path.basename(path))
     if suffix in {".txt", ".md"}:
         return _NO_LYRICS.fullmatch(name.removesuffix(Path(name).suffix)) is None
-    if suffix not in {".xml", ".csv", ".json", ".jsonl"}:
+    if suffix not in {".xml", ".csv", ".json", ".jsonl", ".ts"}:
         return True
     try:
         with open(path, "rb") as file:  # Path refuses bytes
-            begins = file.read(_HEAD).replace(b"\0", b"")  # of UTF-16, half of the bytes
+            head = file.read(_HEAD)
     except OSError:
         return True  # the reader will say what is wrong
+    if suffix == ".ts":  # MPEG transport stream, or TypeScript
+        return head[::_TS_PACKET][:2] == b"GG"
+    begins = head.replace(b"\0", b"")  # of UTF-16, half of the bytes
     if suffix == ".xml":
         return b"<score-partwise" in begins or b"<score-timewise" in begins
     holds = holds_csv_songs if suffix == ".csv" else holds_json_songs

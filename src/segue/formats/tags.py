@@ -8,8 +8,8 @@ from typing import Final
 
 import av
 
+from segue.formats.containers import open_container
 from segue.formats.names import clean
-from segue.formats.sound import open_container
 from segue.records import Tags
 
 # For each of our fields the names that the formats give it: Vorbis comments and mutagen's

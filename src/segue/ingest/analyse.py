@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, Unreadable, unreadable
+from segue.errors import BadArgument, Unavailable, Unreadable, unreadable
 from segue.formats.lyrics import BrokenSong, read_lyrics, read_lyrics_tags, read_words
 from segue.formats.lyrics.embedded import words_in_score, words_in_sound
 from segue.formats.lyrics.text import PLAIN, TextForm
@@ -199,6 +199,8 @@ def _read_words(path: Path, job: ReadWords) -> FoundWords:
     for text in job.texts:
         try:
             words = _carried(read_words(Path(os.fsdecode(text)), job.form))
+        except Unavailable:
+            raise  # all of it is tried again
         except Unreadable as error:
             faults.append((text, str(error)))
             continue

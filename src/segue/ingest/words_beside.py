@@ -69,4 +69,4 @@ def give_words(store: Store, music: Outdated, answer: FoundWords) -> None:
         for track in own:
             store.taste.move(track, music.track)
         store.remove_tracks(own)
-    store.files.remove_failures(text.path for text in music.found.texts)
+    store.files.remove_failures([music.found.path, *(text.path for text in music.found.texts)])

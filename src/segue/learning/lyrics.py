@@ -49,7 +49,7 @@ def artist_named(name: str, known: Counter[str]) -> str:
     name : str
         The whole name, or a part that only one has.
     known : Counter of str
-        Artists.
+        Artists; "" counts songs that name none.
 
     Raises
     ------
@@ -67,9 +67,16 @@ def artist_named(name: str, known: Counter[str]) -> str:
         raise NotFound(f"{name!r} is in the names of {', '.join(sorted(parts)[:8])}; which one?")
     near = difflib.get_close_matches(wanted, folded, n=_NEAREST, cutoff=0.4)
     shown = ", ".join(folded[one] for one in near) or ", ".join(sorted(folded.values())[:8])
+    nameless = (
+        f"; {known['']} songs here name no artist: give them one with "
+        '`segue add --artist "NAME" FILE`'
+        if known[""]
+        else ""
+    )
     raise NotFound(
         f"there is no artist {name!r} with lyrics here; "
         + (f"the nearest: {shown}" if shown else "add some with `segue add`")
+        + nameless
     )
 
 

@@ -30,6 +30,16 @@ _NAMED: Final = re.compile(
 )
 
 
+_PART_ALONE: Final = re.compile(rf"({_PART})( ?(\d+|[ivx]+|x ?\d+))?", re.IGNORECASE)
+
+
+class NoWords(Unreadable):
+    """A text in which nothing is sung, as that of an instrumental piece."""
+
+    def __init__(self, reason: str = "no words in it") -> None:
+        super().__init__(reason)
+
+
 @dataclass(frozen=True, slots=True)
 class TextForm:
     """What of a text is kept.
@@ -84,6 +94,11 @@ def tidied(text: str) -> str:
     return _BLANKS.sub("\n\n", "\n".join(lines)).strip("\n")
 
 
+def lines_of(text: str) -> list[str]:
+    """List the lines of a text, whatever ends them, without spaces at their ends."""
+    return [line.rstrip() for line in _ENDS.sub("\n", text).split("\n")]
+
+
 def section_of(line: str) -> str:
     """Return the name of the section that a line heads, as "Chorus"; "" where it is sung."""
     if found := _BRACKETED.fullmatch(line):
@@ -91,6 +106,11 @@ def section_of(line: str) -> str:
     if _NAMED.fullmatch(line):
         return line.strip("():")
     return ""
+
+
+def is_section(line: str) -> bool:
+    """Tell whether a line heads a part of a song, as "[Verse 2: A. Singer]" or "CHORUS"."""
+    return bool(section_of(line)) or _PART_ALONE.fullmatch(line.strip("()[]:. ")) is not None
 
 
 def formed(text: str, form: TextForm) -> str:
@@ -110,7 +130,7 @@ def formed(text: str, form: TextForm) -> str:
             lines.append(line.lower() if form.fold_case else line)
     kept = tidied("\n".join(lines))
     if not any(map(str.isalpha, kept)):
-        raise Unreadable("no words in it")
+        raise NoWords
     if len(kept) > MOST_CHARACTERS:
         raise Unreadable(
             f"{len(kept) / 1e6:.1f} million characters, expected at most 1 million of a song; "
