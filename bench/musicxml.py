@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from reading import per_s, unpack
@@ -34,19 +35,32 @@ RIGHT = 0.5  # of a bar's notes
 ALL_RIGHT = 0.98  # of a piece's bars
 #: Looked at in the file, where MuseScore plays other bars.
 WHY = {
-    "lc30707789": "bars 2 to 30 three times, bar 10 in passes 1 and 2 only; MuseScore ends with bar 9 "
-    "of the third pass. Segue is right",
-    "lc6613355": "a refrain, endings 1 and 2 that both lead back, and more music. MuseScore plays the "
-    "second ending twice, Segue once. The third verse wants the refrain again: neither is right",
-    "lc6609481": "D.C. al Coda without a To Coda sign: MuseScore leaves it out; Segue plays from the "
-    "start into the coda, as the words ask. Segue is right",
-    "lc6986302": "a refrain with endings 1 to 3; from 1 and 2 verses lead back. Segue plays refrain, "
-    "verse 1, refrain, verse 2, refrain to Fine; MuseScore verse 1 twice. Segue is right",
-    "lc6993176": "as Je te veux: Segue ends with ending 3 and Fine, MuseScore plays 32 bars more. "
-    "Segue is right",
-    "lc6670960": "signs with labels that do not fit lead from verse to verse. Segue says that they "
-    "contradict each other and reads as written; MuseScore plays verse 1 five times. Neither is "
-    "right",
+    "lc30707789": (
+        "bars 2 to 30 three times, bar 10 in passes 1 and 2 only; MuseScore ends with bar 9 "
+        "of the third pass. Segue is right"
+    ),
+    "lc6613355": (
+        "a refrain, endings 1 and 2 that both lead back, and more music. MuseScore plays the "
+        "second ending twice, Segue once. The third verse wants the refrain again: neither is "
+        "right"
+    ),
+    "lc6609481": (
+        "D.C. al Coda without a To Coda sign: MuseScore leaves it out; Segue plays from the "
+        "start into the coda, as the words ask. Segue is right"
+    ),
+    "lc6986302": (
+        "a refrain with endings 1 to 3; from 1 and 2 verses lead back. Segue plays refrain, "
+        "verse 1, refrain, verse 2, refrain to Fine; MuseScore verse 1 twice. Segue is right"
+    ),
+    "lc6993176": (
+        "as Je te veux: Segue ends with ending 3 and Fine, MuseScore plays 32 bars more. "
+        "Segue is right"
+    ),
+    "lc6670960": (
+        "signs with labels that do not fit lead from verse to verse. Segue says that they "
+        "contradict each other and reads as written; MuseScore plays verse 1 five times. "
+        "Neither is right"
+    ),
 }
 
 
@@ -94,8 +108,7 @@ def by_music21(file: Path) -> object:
 
 
 def by_partitura(file: Path) -> object:
-    import partitura
-
+    partitura = import_module("partitura")  # which has no types
     return partitura.load_musicxml(str(file)).note_array()
 
 
@@ -120,7 +133,7 @@ def speed(sets: dict[str, list[Path]]) -> str:
 
 def installed(name: str) -> bool:
     try:
-        __import__(name)
+        import_module(name)
     except ImportError:
         return False
     return True
