@@ -133,6 +133,7 @@ def test_bars_are_played_in_this_order(bars: str, played: str) -> None:
         ("A B/D.C._al_Coda", "AB", "without a coda"),
         ("A/to B/D.C._al_Coda", "ABAB", "leads to a coda that is not there"),
         ("A/to B/D.C._al_Coda C D/coda", "ABCD", "bar 3 would never be played; played as written"),
+        ("A [1,2]B [3]C", "ABC", "no repeat leads back from the ending at bar 2"),
         ("A/:|99", "A", "over 32 times longer; played as written"),
         ("|:" + " |:".join("ABCDEFGH") + " " + " ".join("I/:|" for _ in range(8)), "",
          "over 32 times longer"),

@@ -128,6 +128,9 @@ class _Playing:
             self.problem = self.problem or f"bar {min(missed) + 1} would never be played"
             self.problem += "; played as written"
             return written
+        loose = (one.first for one in self.sections.ending.values() if one.section is None)
+        if (ending_at := min(loose, default=-1)) >= 0 and not self.problem:
+            self.problem = f"no repeat leads back from the ending at bar {ending_at + 1}"
         return self.bars
 
     def _pass(self, section: Section) -> int:
