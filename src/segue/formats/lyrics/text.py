@@ -14,6 +14,8 @@ _ENDS: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 #: Control characters, marks of byte order, and marks that turn the order of what follows; letters
 #: written from right to left need none of them.
 _CONTROLS: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ufeff\ufffe\u202a-\u202e\u2066-\u2069]")
+#: Halves of characters, and what decoding makes of them.
+_HALVES: Final = re.compile("[\ud800-\udfff\ufffd]")
 _SPACES: Final = re.compile(r"[^\S\n]+")
 _BLANKS: Final = re.compile(r"\n{3,}")
 _PART: Final = (
@@ -88,7 +90,7 @@ _RARE: Final = [*map(chr, range(1, 9)), *map(chr, range(14, 32)), "\x7f", "\ufff
 
 def tidied(text: str) -> str:
     """Bring a text into the form of `segue.records.Lyrics.text`, headers of sections included."""
-    text = unicodedata.normalize("NFC", _ENDS.sub("\n", text))
+    text = unicodedata.normalize("NFC", _ENDS.sub("\n", without_halves(text)))
     text = _CONTROLS.sub(" ", text)
     lines = [_SPACES.sub(" ", line).strip() for line in text.split("\n")]
     return _BLANKS.sub("\n\n", "\n".join(lines)).strip("\n")
@@ -97,6 +99,16 @@ def tidied(text: str) -> str:
 def lines_of(text: str) -> list[str]:
     """List the lines of a text, whatever ends them, without spaces at their ends."""
     return [line.rstrip() for line in _ENDS.sub("\n", text).split("\n")]
+
+
+def without_halves(text: str) -> str:
+    """Take out halves of characters, which no encoding can hold; two that belong together join.
+
+    Programs that cut texts within a character leave such, and JSON can say them.
+    """
+    if not _HALVES.search(text):
+        return text
+    return _HALVES.sub("", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def section_of(line: str) -> str:
