@@ -185,7 +185,7 @@ def standard_scores(vector: FloatArray) -> FloatArray:
 
     Parameters
     ----------
-    vector : ndarray, shape (len(FEATURE_NAMES),), float32
+    vector : ndarray, shape (..., len(FEATURE_NAMES)), float32
         From `standardise`.
 
     Returns
@@ -193,7 +193,7 @@ def standard_scores(vector: FloatArray) -> FloatArray:
     ndarray, same shape, float32
         Standard deviations, within -4 to 4: what the others of its group say is in it again.
     """
-    return np.asarray(np.linalg.solve(_constants()["mix"].T, vector), np.float32)
+    return np.asarray(np.linalg.solve(_constants()["mix"].T, vector.T).T, np.float32)
 
 
 @cache
@@ -202,7 +202,7 @@ def _constants() -> dict[str, FloatArray]:
 
 
 def _facts(recording: Recording, measured: Measured) -> dict[str, float | str]:
-    frames, harmony, rhythm = measured.frames, measured.harmony, measured.rhythm
+    frames, harmony, rhythm = measured.frames, measured.harmony, measured.beats
     intervals_s = beat_intervals_s(rhythm)
     tonic = PITCH_CLASSES[harmony.tonic]
     return {
@@ -210,7 +210,9 @@ def _facts(recording: Recording, measured: Measured) -> dict[str, float | str]:
         "channels": float(recording.file_channels),
         "samples": float(round(recording.duration_s * recording.file_rate_hz)),
         "duration_s": recording.duration_s,
-        "tempo_bpm": rhythm.tempo_bpm,
+        "tempo_bpm": measured.tempo.bpm,
+        "tempo_confidence": measured.tempo.confidence,
+        "tempo_other_bpm": measured.tempo.other_bpm,
         "beats_per_bar": float(rhythm.beats_per_bar),
         "pulse_clarity": rhythm.clarity,
         "beat_interval_mean_s": float(intervals_s.mean()) if len(intervals_s) else 0.0,
