@@ -6,6 +6,7 @@ asked what is like what, by example or by description, and why.
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.answers.choosing import choose
+from segue.answers.copies import copies
 from segue.answers.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
 from segue.answers.question import Query, Question
 from segue.answers.ranking import Metric, by_tags, rank
-from segue.answers.taste import Taste, leaning
+from segue.answers.taste import Taste, leaning, skipped
 from segue.answers.usual import USUAL, usual_space, usual_space_of_all
 from segue.errors import BadArgument
 from segue.model.lyrics.spaces import lyrics_spaces
@@ -210,7 +212,8 @@ class Library:
         duplicates : bool
             Also list other copies of one recording.
         taste : bool
-            Lean towards what is loved, and away from what is skipped; with cosines only.
+            Leave out what is skipped; with cosines, also lean towards what is loved and away
+            from what is skipped.
 
         Returns
         -------
@@ -226,8 +229,16 @@ class Library:
         if artists is not None:
             near = space or usual_space(question)
             among = tracks_of_similar_artists(store, queries, artists, near, min_tracks)
-        asked = question.tracks
-        return choose(store, ranking, asked, n, filters, duplicates=duplicates, among=among)
+        return choose(
+            store,
+            ranking,
+            question.tracks,
+            n,
+            filters,
+            duplicates=duplicates,
+            among=among,
+            unwanted=skipped(store) if taste else (),
+        )
 
     def like_tags(
         self,
@@ -236,6 +247,7 @@ class Library:
         n: int = 10,
         filters: Filters | None = None,
         duplicates: bool = False,
+        taste: bool = True,
     ) -> list[Hit]:
         """Find tracks by description.
 
@@ -251,7 +263,10 @@ class Library:
             average track is, 1 one standard deviation more.
         """
         ranking = by_tags(self._store, tags)
-        return choose(self._store, ranking, [], n, filters, duplicates=duplicates)
+        unwanted = skipped(self._store) if taste else ()
+        return choose(
+            self._store, ranking, [], n, filters, duplicates=duplicates, unwanted=unwanted
+        )
 
     def like_groups(
         self,
@@ -410,7 +425,7 @@ class Library:
         """Spaces learned from it: trained, filled, looked into."""
         from segue.learning import Learning
 
-        return Learning(self._store)
+        return Learning(self._store, partial(copies, self._store))
 
     @property
     def file_tags(self) -> "FileTags":

@@ -273,7 +273,7 @@ def test_karaoke_tells_its_title(read: Read) -> None:
 @pytest.mark.parametrize(
     ("events", "notes"),
     [
-        (quarter(0, 60) + b"\0\x90\x3e\x40", 1),  # a note that never ends
+        (quarter(0, 60) + b"\0\x90\x3e\x40", 2),  # a note that never ends
         (quarter(0, 60) * 100_000, 100_000),
         (b"\0\x90" + b"\x3c\x40\0" * 99_999 + b"\x3c\x40\x60\x80\x3c\0", 1),  # in one bar
         (quarter(0, 60) + b"\x83\xff\x00\xff\x01\x01x" + quarter(0, 60), 2),  # hours later

@@ -26,6 +26,7 @@ def choose(
     *,
     duplicates: bool = False,
     among: NDArray[np.int64] | None = None,
+    unwanted: Sequence[int] = (),
 ) -> list[Hit]:
     """Take the best that pass, one per recording, as many per artist as wanted.
 
@@ -42,6 +43,8 @@ def choose(
         Take every copy of one recording.
     among : ndarray of int64, optional
         The only tracks that may be taken.
+    unwanted : sequence of int
+        Tracks that are no answers, nor are their copies.
 
     Returns
     -------
@@ -52,10 +55,10 @@ def choose(
         raise BadArgument(f"{n} answers; at least 1 must be wanted")
     filters = filters or Filters()
     ids = ranking.ids
-    passes = passing(store, filters, ids, asked)
+    passes = passing(store, filters, ids, asked) & ~np.isin(ids, unwanted)
     if among is not None:
         passes &= np.isin(ids, among)
-    taken = [] if duplicates else [track.id for track in asked]
+    taken = [] if duplicates else [*(track.id for track in asked), *unwanted]
     hits: list[Hit] = []
     per_artist: Counter[str] = Counter()
     for rows in search.best_first(np.where(passes, ranking.scores, -np.inf)):
@@ -80,19 +83,11 @@ def choose(
 
 def _is_copy(store: Store, near: Matrix, track: int, taken: Sequence[int]) -> bool:
     """Tell whether a track is another copy of a recording that is taken already."""
-    row = _row(near, track)
-    if row is None:
+    row, others = (np.flatnonzero(np.isin(near.ids, some)) for some in ([track], taken))
+    close = others[(near.unit[others] @ near.unit[row].T > COPY_COSINE).any(axis=1)]
+    if not len(close):
         return False
-    rows = [other for other in (_row(near, id_) for id_ in taken) if other is not None]
-    close = [other for other in rows if near.unit[other] @ near.unit[row] > COPY_COSINE]
-    if not close:
-        return False
-    prints = store.fingerprints([int(near.ids[other]) for other in (row, *close)])
+    prints = store.fingerprints([track, *near.ids[close].tolist()])
     mine = prints.pop(track)
     same = SAME_MUSIC[near.space.kind]
     return any(same(mine, other) for other in prints.values())
-
-
-def _row(near: Matrix, track: int) -> int | None:
-    row = int(np.searchsorted(near.ids, track))
-    return row if row < len(near.ids) and near.ids[row] == track else None

@@ -1,5 +1,8 @@
 """How good the spaces of a library are at bringing together what belongs together."""
 
+import numpy as np
+
+from segue.answers.copies import copies
 from segue.answers.groups import KINDS
 from segue.answers.ranking import Metric
 from segue.errors import BadArgument, NotFound, NothingToMeasure
@@ -10,7 +13,7 @@ from segue.store import Store
 def evaluate_spaces(
     store: Store, by: str, *, artist_filter: bool, metric: Metric, seed: int
 ) -> dict[str, Retrieval]:
-    """Measure every space of a library.
+    """Measure every space of a library; a recording in several files counts once.
 
     Returns
     -------
@@ -28,12 +31,14 @@ def evaluate_spaces(
     if by not in KINDS:
         raise BadArgument(f"cannot evaluate by {by!r}; by album, artist or genre")
     tags = {track.id: track.tags for track in store.tracks()}
-    table = {}
+    table, copied = {}, list(copies(store))
     nothing: NothingToMeasure | None = None
     for info in store.spaces.known():
         if info.outdated or not info.tracks:
             continue
         ids, vectors = store.spaces.vectors(info.space.name)
+        kept = ~np.isin(ids, copied)
+        ids, vectors = ids[kept], vectors[kept]
         here = [tags[track] for track in ids.tolist()]
         try:
             table[info.space.name] = retrieval(

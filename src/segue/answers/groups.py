@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.answers.copies import copies, one_of_each
 from segue.answers.question import Query, Question
 from segue.answers.ranking import Metric, Points, points_of
 from segue.errors import BadArgument, NotFound
@@ -32,10 +33,13 @@ class Group:
         As most of its tracks spell it.
     tracks : ndarray of int64, shape (n,)
         Ids, rising.
+    recordings : ndarray of int64, shape (m,)
+        Of these, one of each recording: copies do not count.
     """
 
     name: str
     tracks: NDArray[np.int64]
+    recordings: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Centroids:
     keys : list of str, length n
         Of the groups.
     sizes : list of int, length n
-        How many tracks of each have a vector.
+        How many recordings of each have a vector.
     matrix : Matrix
         Of the means of these vectors, unit vectors where these are; its ids count from 0.
     """
@@ -80,8 +84,13 @@ def group_tracks(store: Store, kind: str) -> dict[str, Group]:
         for key, name in _names(labels, kind):
             tracks[key].append(labels.id)
             spellings[key][name] += 1
+    copy_of = copies(store)
     return {
-        key: Group(spellings[key].most_common(1)[0][0], np.array(ids, np.int64))
+        key: Group(
+            spellings[key].most_common(1)[0][0],
+            np.array(ids, np.int64),
+            one_of_each(copy_of, np.array(ids, np.int64)),
+        )
         for key, ids in tracks.items()
     }
 
@@ -222,10 +231,10 @@ def _keys_named(groups: Mapping[str, Group], name: str) -> list[str]:
 
 
 def _rows(matrix: Matrix, group: Group) -> NDArray[np.intp]:
-    """Return where the tracks of a group lie that are in a space."""
-    rows = np.searchsorted(matrix.ids, group.tracks)
+    """Return where the recordings of a group lie that are in a space."""
+    rows = np.searchsorted(matrix.ids, group.recordings)
     inside = rows < len(matrix.ids)
-    rows, tracks = rows[inside], group.tracks[inside]
+    rows, tracks = rows[inside], group.recordings[inside]
     found: NDArray[np.intp] = rows[matrix.ids[rows] == tracks]
     return found
 

@@ -75,6 +75,11 @@ class Taste:
         return tracks
 
 
+def skipped(store: Store) -> list[int]:
+    """List the ids of the tracks that are skipped, which are no answers."""
+    return [track for track, loved in store.taste.known().items() if not loved]
+
+
 def leaning(store: Store, ranking: Ranking) -> Ranking:
     """Add to each similarity what it gains by what is loved, and loses by what is skipped.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segue.answers.copies import copies
 from segue.answers.usual import usual_space_of_all
 from segue.atlas.colours import colour_by
 from segue.atlas.drawing import draw as draw_map
@@ -108,7 +109,7 @@ class Atlas:
         on: str = "space",
         seed: int = 0,
     ) -> Grouping:
-        """Divide the library into groups of tracks that lie together.
+        """Divide the library into groups of tracks that lie together, one of each recording.
 
         Parameters
         ----------
@@ -126,10 +127,12 @@ class Atlas:
             raise BadArgument(f"groups are found on the space or on the plane, not on {on!r}")
         if on == "plane":
             found = latest_map(self._store, space)
-            return find_groups(self._store, found.ids, found.points, method, k, seed=seed)
-        matrix = self._store.spaces.matrix(space)
-        unit = np.asarray(matrix.unit)
-        return find_groups(self._store, matrix.ids, unit, method, k, seed=seed)
+            ids, points = found.ids, found.points
+        else:
+            matrix = self._store.spaces.matrix(space)
+            ids, points = matrix.ids, np.asarray(matrix.unit)
+        kept = ~np.isin(ids, list(copies(self._store)))
+        return find_groups(self._store, ids[kept], points[kept], method, k, seed=seed)
 
     def tree(
         self, space: str | None = None, level: Level = "track", *, min_tracks: int = 1

@@ -7,17 +7,15 @@ from typing import Final
 
 import numpy as np
 
-from segue.answers.copies import COPY_COSINE
+from segue.answers.copies import LOOKED_AT, close_pairs, copies
 from segue.answers.usual import COPIES_IN
 from segue.errors import BadArgument
-from segue.neighbours import neighbours
+from segue.neighbours import Neighbours, nearest, neighbours
 from segue.records import Track
 from segue.represent.fingerprint import SAME, match
 from segue.represent.score.shingles import likely_same
 from segue.store import Store
 
-#: A recording in more files than this is still found, by way of one another.
-_LOOKED_AT: Final = 24
 NEAREST: Final = 10
 
 
@@ -108,13 +106,8 @@ def find_twins(store: Store) -> list[Twin]:
     """
     if store.kinds().get("sound", 0) < 2:
         return []
-    near = neighbours(store, COPIES_IN["sound"], _LOOKED_AT)
-    close = 1 - near.distances**2 / 2 > COPY_COSINE
-    pairs = {
-        (min(row, other), max(row, other))
-        for row, column in np.argwhere(close).tolist()
-        for other in [int(near.rows[row, column])]
-    }
+    near = neighbours(store, COPIES_IN["sound"], LOOKED_AT)
+    pairs = set(close_pairs(near))
     rows = sorted({row for pair in pairs for row in pair})
     ids = near.ids[rows].tolist()
     tracks = dict(zip(rows, store.tracks(ids), strict=True))
@@ -172,10 +165,7 @@ def find_outliers(store: Store, space: str, n: int = 10) -> list[Outlier]:
     """
     if n < 1:
         raise BadArgument(f"{n} outliers; at least 1 must be wanted")
-    count = len(store.spaces.matrix(space).ids)
-    if count < 3:
-        raise BadArgument(f"{count} tracks are too few to tell what is unusual; it takes 3")
-    near = neighbours(store, space, NEAREST)
+    near = _without_copies(store, space)
     reach = near.distances.mean(axis=1)
     usual = np.maximum(reach[near.rows].mean(axis=1), 1e-6)
     apart = reach / usual
@@ -186,3 +176,15 @@ def find_outliers(store: Store, space: str, n: int = 10) -> list[Outlier]:
         Outlier(track, float(apart[row]), other, float(1 - near.distances[row, 0] ** 2 / 2))
         for row, track, other in zip(worst.tolist(), tracks, nearest, strict=True)
     ]
+
+
+def _without_copies(store: Store, space: str) -> Neighbours:
+    """Find the nearest others of each track, where no recording is there twice."""
+    matrix = store.spaces.matrix(space)
+    kept = ~np.isin(matrix.ids, list(copies(store)))
+    count = int(kept.sum())
+    if count < 3:
+        raise BadArgument(f"{count} tracks are too few to tell what is unusual; it takes 3")
+    if kept.all():
+        return neighbours(store, space, NEAREST)
+    return nearest(matrix.ids[kept], np.asarray(matrix.unit[kept]), min(NEAREST, count - 1))

@@ -6,6 +6,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.answers.copies import copies
 from segue.answers.groups import centroids, group_tracks
 from segue.answers.ranking import points_of
 from segue.errors import BadArgument
@@ -50,6 +51,8 @@ class Tree:
 def grow(store: Store, space: str, level: Level = "track", *, min_tracks: int = 1) -> Tree:
     """Join the two nearest, again and again, by the mean distance of their members (UPGMA).
 
+    A recording in several files is one leaf.
+
     Parameters
     ----------
     store : Store
@@ -69,8 +72,9 @@ def grow(store: Store, space: str, level: Level = "track", *, min_tracks: int = 
     points = points_of(store, space, "cosine")
     tracks: tuple[Track | None, ...]
     if level == "track":
-        found = store.tracks(points.matrix.ids.tolist())
-        unit = np.asarray(points.matrix.unit)
+        kept = ~np.isin(points.matrix.ids, list(copies(store)))
+        found = store.tracks(points.matrix.ids[kept].tolist())
+        unit = np.asarray(points.matrix.unit[kept])
         labels = tuple(_label(track) for track in found)
         tracks = tuple(found)
     else:

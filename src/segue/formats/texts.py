@@ -1,13 +1,5 @@
 """Texts whose encoding nobody tells."""
 
-import codecs
+from segue.formats.encodings import decode as decoded
 
-
-def decoded(content: bytes) -> str:
-    """Decode a text: UTF-16 where it says so, else UTF-8, else what older Windows wrote."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16", "replace")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", "replace")
+__all__ = ["decoded"]

@@ -2,7 +2,7 @@
 
 from segue.answers.question import Query, Question
 from segue.answers.ranking import rank
-from segue.answers.taste import leaning
+from segue.answers.taste import leaning, skipped
 from segue.answers.usual import usual_space_of
 from segue.journeys.path import Path, find_path
 from segue.journeys.playlist import Item, Wish, make_playlist
@@ -21,7 +21,15 @@ class Journeys:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def path(self, start: Query, goal: Query, n: int = 20, *, space: str | None = None) -> Path:
+    def path(
+        self,
+        start: Query,
+        goal: Query,
+        n: int = 20,
+        *,
+        space: str | None = None,
+        taste: bool = True,
+    ) -> Path:
         """Find a journey in small steps from one track to another.
 
         Parameters
@@ -32,9 +40,12 @@ class Journeys:
             How many tracks, both ends counted.
         space : str, optional
             Else the usual one of the kind of music that is asked with.
+        taste : bool
+            Pass by what is skipped.
         """
         ends = track_named(self._store, start), track_named(self._store, goal)
-        return find_path(self._store, space or usual_space_of(self._store, ends), *ends, n)
+        space = space or usual_space_of(self._store, ends)
+        return find_path(self._store, space, *ends, n, skipped(self._store) if taste else ())
 
     def playlist(
         self,
@@ -55,10 +66,13 @@ class Journeys:
             Else the usual one of the kind of music that is asked with.
         filters : Filters, optional
         taste : bool
-            Lean towards what is loved, and away from what is skipped.
+            Leave out what is skipped; lean towards what is loved, and away from what is skipped.
         """
         question = Question(self._store, queries)
         ranking = rank(self._store, question, space)
         if taste:
             ranking = leaning(self._store, ranking)
-        return make_playlist(self._store, ranking, question.tracks, wish or Wish(), filters)
+        unwanted = skipped(self._store) if taste else ()
+        return make_playlist(
+            self._store, ranking, question.tracks, wish or Wish(), filters, unwanted
+        )

@@ -56,7 +56,14 @@ class Path:
         return max(self.steps, default=0.0)
 
 
-def find_path(store: Store, space: str, start: Track, goal: Track, n: int) -> Path:
+def find_path(
+    store: Store,
+    space: str,
+    start: Track,
+    goal: Track,
+    n: int,
+    unwanted: Sequence[int] = (),
+) -> Path:
     """Find a journey of `n` tracks, or of as many as there are on the way.
 
     Parameters
@@ -67,6 +74,8 @@ def find_path(store: Store, space: str, start: Track, goal: Track, n: int) -> Pa
         Two different tracks of the space.
     n : int
         At least 2, both ends counted.
+    unwanted : sequence of int
+        Tracks that are not on the way, nor are their copies.
 
     Raises
     ------
@@ -79,7 +88,7 @@ def find_path(store: Store, space: str, start: Track, goal: Track, n: int) -> Pa
         raise BadArgument(f"both ends are track {start.id}; name two different tracks")
     matrix = store.spaces.matrix(space)
     ends = [_row(matrix, track) for track in (start, goal)]
-    rows = _candidates(store, matrix, ends)
+    rows = _candidates(store, matrix, ends, np.flatnonzero(np.isin(matrix.ids, unwanted)))
     unit = np.asarray(matrix.unit[rows], np.float32)
     tracks = store.tracks(matrix.ids[rows].tolist())
     distance, again = distances(unit), same_artist(tracks)
@@ -215,17 +224,19 @@ def _row(matrix: Matrix, track: Track) -> int:
     return row
 
 
-def _candidates(store: Store, matrix: Matrix, ends: Sequence[int]) -> NDArray[np.int64]:
+def _candidates(
+    store: Store, matrix: Matrix, ends: Sequence[int], unwanted: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Choose the tracks that lie least out of the way, in order of their progress."""
     to_start, to_goal = (
         np.sqrt(np.maximum(2 - 2 * (matrix.unit @ matrix.unit[end]), 0)) for end in ends
     )
     usable = ~np.isin(matrix.ids, list(store.missing_tracks()))
-    usable[list(ends)] = False
+    usable[[*ends, *unwanted]] = False
     rows = np.flatnonzero(usable)
     detour = to_start[rows] + to_goal[rows]
     rows = rows[np.argsort(detour, kind="stable")[:CANDIDATES]]
-    rows = without_copies(store, matrix, rows, taken=list(ends))
+    rows = without_copies(store, matrix, rows, taken=[*ends, *unwanted])
     progress = to_start[rows] - to_goal[rows]
     rows = rows[np.argsort(progress, kind="stable")]
     return np.concatenate([[ends[0]], rows, [ends[1]]]).astype(np.int64)

@@ -137,6 +137,7 @@ def make_playlist(
     asked: Sequence[Track],
     wish: Wish,
     filters: Filters | None = None,
+    unwanted: Sequence[int] = (),
 ) -> list[Item]:
     """Choose tracks out of a ranking, and put them into an order.
 
@@ -149,6 +150,8 @@ def make_playlist(
         or "dj".
     wish : Wish
     filters : Filters, optional
+    unwanted : sequence of int
+        Tracks that are not on the list, nor are their copies.
 
     Returns
     -------
@@ -156,8 +159,11 @@ def make_playlist(
         Fewer than wanted where the library has no more that pass.
     """
     rng = np.random.default_rng(wish.seed)
-    coming = _coming(store, ranking, asked, wish, filters or Filters(), rng)
-    listed = _List(store, ranking, asked, wish)
+    passes = passing(store, filters or Filters(), ranking.ids, asked)
+    passes &= ~np.isin(ranking.ids, unwanted)
+    coming = _coming(store, ranking, asked, wish, passes, rng)
+    named = [track.id for track in asked]
+    listed = _List(store, ranking, [*named, *(i for i in unwanted if i not in named)], wish)
     if wish.flow == "dj":
         _take_what_mixes(ranking, coming, listed)
     else:
@@ -184,12 +190,12 @@ class _List:
     ----------
     store : Store
     ranking : Ranking
-    asked : sequence of Track
-        What was asked with: other copies of it are not wanted either.
+    known : sequence of int
+        Tracks whose copies are not wanted.
     wish : Wish
     """
 
-    def __init__(self, store: Store, ranking: Ranking, asked: Sequence[Track], wish: Wish) -> None:
+    def __init__(self, store: Store, ranking: Ranking, known: Sequence[int], wish: Wish) -> None:
         self.rows: list[int] = []
         self.tracks: list[Track] = []
         self._store, self._ranking = store, ranking
@@ -200,8 +206,8 @@ class _List:
         self._most = MOST_TRACKS if wish.minutes else wish.n or TRACKS
         # Whose copies are not wanted, and their vectors.
         self._known: list[int] = []
-        self._unit = np.empty((len(asked) + self._most, ranking.near.unit.shape[1]), np.float32)
-        for row in _rows(ranking, asked):
+        self._unit = np.empty((len(known) + self._most, ranking.near.unit.shape[1]), np.float32)
+        for row in _rows(ranking, known):
             self._know(row)
 
     @property
@@ -247,15 +253,14 @@ def _coming(
     ranking: Ranking,
     asked: Sequence[Track],
     wish: Wish,
-    filters: Filters,
+    passes: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> Iterator[tuple[int, Track]]:
     """Go down the ranking, with noise as wide as the surprise; a track asked with alone leads."""
-    passes = passing(store, filters, ranking.ids, asked)
     noise = rng.standard_normal(len(ranking.ids)).astype(np.float32)
     drawn = ranking.scores + wish.surprise * _WIDEST * noise
     if len(asked) == 1 and not asked[0].missing:
-        yield from zip(_rows(ranking, asked), asked, strict=False)
+        yield from zip(_rows(ranking, [asked[0].id]), asked, strict=False)
     for rows in search.best_first(np.where(passes, drawn, -np.inf)):
         fitting = rows[passes[rows]]
         tracks = store.tracks(ranking.ids[fitting].tolist())
@@ -382,9 +387,9 @@ def _energy(tracks: Sequence[Track]) -> NDArray[np.float64]:
 # ---- rows --------------------------------------------------------------------------------
 
 
-def _rows(ranking: Ranking, tracks: Sequence[Track]) -> list[int]:
+def _rows(ranking: Ranking, tracks: Sequence[int]) -> list[int]:
     """Return the rows of those tracks that are ranked."""
-    found: list[int] = np.flatnonzero(np.isin(ranking.ids, [track.id for track in tracks])).tolist()
+    found: list[int] = np.flatnonzero(np.isin(ranking.ids, tracks)).tolist()
     return found
 
 

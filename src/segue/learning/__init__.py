@@ -1,6 +1,7 @@
 """Spaces learned from a library: trained, filled, and looked into."""
 
 import os
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from segue.query import track_named
@@ -25,10 +26,13 @@ class Learning:
     Parameters
     ----------
     store : Store
+    copies : callable, optional
+        Lists the tracks that are copies of others, which name no filter a second time.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, copies: Callable[[], Collection[int]] = tuple) -> None:
         self._store = store
+        self._copies = copies
 
     def train(
         self,
@@ -112,4 +116,6 @@ class Learning:
         """Return the first filters of a learned space, each with the tracks it answers to."""
         from segue.learning.insight import first_filters
 
-        return first_filters(self._store, space, self._store.tracks(), tracks)
+        copied = set(self._copies())
+        recordings = [track for track in self._store.tracks() if track.id not in copied]
+        return first_filters(self._store, space, recordings, tracks)

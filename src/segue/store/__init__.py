@@ -358,6 +358,14 @@ class Store:
         )
         return {row[0]: np.frombuffer(row[1], "<u4").astype(np.uint32) for row in rows}
 
+    def equal_files(self) -> list[tuple[int, int]]:
+        """List pairs of tracks whose files are equal, byte for byte; the lower id first."""
+        rows = self._db.execute(
+            "SELECT first, id FROM (SELECT id, min(id) OVER (PARTITION BY content_hash, tune)"
+            " AS first FROM tracks) WHERE first <> id ORDER BY id"
+        )
+        return [(row[0], row[1]) for row in rows]
+
     def known_files(self) -> dict[bytes, KnownFile]:
         """List every file that the library has met, by absolute path."""
         return self.files.known(self.spaces.complete_tracks())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from segue.errors import Unreadable
-from segue.formats.texts import decoded
+from segue.formats.encodings import decode
 
 MOST_CHARACTERS: Final = 1_000_000  # of a song: the whole Iliad has 700,000
 _MOST_CONTROLS: Final = 0.005  # of the characters, in what is a text
@@ -56,37 +56,24 @@ def text_of(content: bytes) -> str:
     Parameters
     ----------
     content : bytes
-        UTF-8, UTF-16 or UTF-32 with its mark, or what older Windows wrote (cp1252, which holds
-        Latin-1); lines of the first and the last may be mixed.
+        In any encoding that `segue.formats.encodings.decode` tells.
 
     Raises
     ------
     Unreadable
         It is no text.
     """
-    if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
-        text = content.decode("utf-32", "replace")
-    elif content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = decoded(content)
-    else:
-        text = _decoded_by_line(content)
+    text = decode(content)
     controls = sum(map(text.count, _RARE))
     if "\0" in text or controls > _MOST_CONTROLS * len(text):
         raise Unreadable(
-            "a binary file, expected a text: UTF-8, Latin-1, or UTF-16 with its byte order mark"
+            "a binary file, expected a text: UTF-8, or in an older encoding of its language"
         )
     return text
 
 
 #: What texts hold next to none of.
 _RARE: Final = [*map(chr, range(1, 9)), *map(chr, range(14, 32)), "\x7f", "\ufffd"]
-
-
-def _decoded_by_line(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:  # lines put together from several files
-        return "".join(decoded(line) for line in content.splitlines(keepends=True))
 
 
 def tidied(text: str) -> str:

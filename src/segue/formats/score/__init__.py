@@ -1,7 +1,6 @@
 """Scores of every format: bytes ↔ `Score`, one dictionary of functions."""
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,18 +10,12 @@ from segue.errors import BadArgument, Unreadable
 from segue.formats.kinds import SUFFIXES
 from segue.formats.score import abc, humdrum, midi, music_xml
 from segue.formats.score.abc_writing import write_abc
+from segue.formats.score.midi_texts import texts_of
 from segue.formats.score.music_xml_writing import write_music_xml, write_mxl
+from segue.formats.score.smf import read_smf
 from segue.formats.tags import tags_from_name
 from segue.formats.whole import replacing
 from segue.records import Score, Tags
-
-#: What programs call a first track that nobody named.
-_NO_TITLE: Final = re.compile(
-    r"(untitled|unnamed|tempo|conductor|"
-    r"((control|tempo|conductor|master|midi|meta|new|empty) ?)?"
-    r"(track|sequence|seq|song|staff|part|channel)) ?[#:]?[\d-]*",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +158,7 @@ def _content(path: Path) -> bytes:
 
 
 def _midi_header(content: bytes) -> tuple[str, str, str]:
-    title = midi.title_of(content)
-    return "" if _NO_TITLE.fullmatch(title) else title, "", ""
+    return texts_of(read_smf(content)[1]).title, "", ""
 
 
 def _xml_header(content: bytes) -> tuple[str, str, str]:

@@ -1,33 +1,46 @@
-"""MIDI files: bytes ↔ `Score`. The events are symusic's to read; what is checked is checked here.
+"""MIDI files ↔ `Score`: what a player of General MIDI would sound, as parts and their notes."""
 
-symusic stays at 0.5.5: later versions played and wrote scores wrongly when tried.
-"""
-
-import re
-import struct
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count, pairwise
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import Unreadable
-from segue.formats.names import clean
+from segue.formats.score.midi_channels import DRUM_CHANNEL, PITCHED_CHANNELS, Channels
+from segue.formats.score.midi_texts import texts_of
+from segue.formats.score.smf import (
+    KEY_SIGNATURE,
+    PORT,
+    TEMPO,
+    TIME_SIGNATURE,
+    TRACK_NAME,
+    Track,
+    meta,
+    read_smf,
+    text_meta,
+    write_smf,
+)
 from segue.records import Part, Score
 
 MIDI_SUFFIXES: Final = (".mid", ".midi")
-MOST_BYTES: Final = 16 << 20
 MOST_NOTES: Final = 500_000
 #: Tempos beyond are leftovers or mistakes; the one before goes on.
 TEMPI_BPM: Final = (4.0, 1000.0)
 _MICROSECONDS: Final = 60e6  # in a minute
-_HEADER: Final = struct.Struct(">4sIHHH")
-_SMPTE: Final = 0x8000
-_TITLE: Final = 0x03
-_KARAOKE_TITLE: Final = re.compile(rb"\xff\x01([\x03-\x7f])@T([^\xff]*)")
+_FINEST_BEAT: Final = 7  # of a time signature: 128ths, as a power of two
+_MOST_SHARPS: Final = 7
 _SUSTAIN: Final = 64  # the controller
 _DOWN: Final = 64  # the pedal, from this value on
-_LONGEST_TITLE: Final = 0x3FFF  # what two bytes of seven bits tell
+_LONGEST_QUARTER: Final = 0xFFFFFF  # microseconds that a file can tell
+_RESET: Final = 121  # of all controllers: the pedal goes up
+
+
+def is_key(sharps: int, minor: int) -> bool:
+    """Tell whether a key signature can be: up to seven sharps or flats, major or minor."""
+    return -_MOST_SHARPS <= sharps <= _MOST_SHARPS and minor in (0, 1)
 
 
 def read_midi(content: bytes) -> Score:
@@ -35,7 +48,10 @@ def read_midi(content: bytes) -> Score:
 
     Each channel and program of a track becomes a part; the patterns of a file of type 2, which
     may be played in any order, become parts that play at once. Of the controllers the sustain pedal
-    alone is read; bends are left out.
+    and those that end all notes are read; bends are left out.
+
+    A note that is struck again before its end ends there. One without an end sounds until all
+    notes of its channel are ended, or its track ends.
 
     Parameters
     ----------
@@ -51,28 +67,142 @@ def read_midi(content: bytes) -> Score:
         It is no MIDI file, damaged (one that is cut off may lack whole parts), too large, without
         a note, or counts time in a way that knows no quarters.
     """
-    import symusic
-
-    if len(content) > MOST_BYTES:
-        raise Unreadable(f"a MIDI file of more than {MOST_BYTES >> 20} MB")
-    _check_header(content)
-    try:
-        found = symusic.Score.from_midi(content, ttype=symusic.TimeUnit.tick)
-        if found.note_num() > MOST_NOTES:
-            raise Unreadable(f"more than {MOST_NOTES} notes")
-        parts = tuple(part for track in found.tracks if len((part := _part(track)).notes))
-    except (RuntimeError, ValueError, UnicodeDecodeError) as error:
-        raise Unreadable(f"damaged MIDI file ({str(error).splitlines()[0]})") from None
+    ticks_per_quarter, tracks = read_smf(content)
+    if sum(len(track.notes) for track in tracks) > 2 * MOST_NOTES:
+        raise Unreadable(f"more than {MOST_NOTES} notes")
+    channels = Channels(tracks)
+    texts = texts_of(tracks)
+    song_end = max((track.end for track in tracks), default=0)
+    parts = tuple(
+        part
+        for number, (track, name) in enumerate(zip(tracks, texts.names, strict=True))
+        for part in _parts(track, number, name, channels, song_end, ticks_per_quarter)
+    )
     if not parts:
         raise Unreadable("a MIDI file without a note")
+    metas = [event for track in tracks for event in track.metas]
     return Score(
-        title_of(content),
-        int(found.ticks_per_quarter),
+        texts.title,
+        ticks_per_quarter,
         parts,
-        _tempos(found.tempos.numpy()),
-        _metres(found.time_signatures.numpy()),
-        _columns(found.key_signatures.numpy(), "time", "key", "tonality"),
+        _tempos(metas),
+        _last_at_each_tick(list(_metres(metas)), 3),
+        _last_at_each_tick(list(_keys(metas)), 3),
     )
+
+
+# ---- notes -------------------------------------------------------------------------------
+
+
+def _parts(
+    track: Track, number: int, name: str, channels: Channels, song_end: int, quarter: int
+) -> Iterator[Part]:
+    """Yield what a track plays, by channel and program."""
+    strokes: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+    for key, onset, marked, velocity in _strokes(track):
+        ends = (marked,) if marked is not None else (track.end, song_end, onset + quarter)
+        end = next((tick for tick in ends if tick > onset), onset)
+        strokes[key >> 7].append((onset, end, key & 127, velocity))
+    for channel in sorted(strokes):
+        rows = np.array(strokes[channel], np.int64)
+        place = channels.place(track, channel)
+        rows[:, 1] = np.minimum(rows[:, 1], channels.silence_after(place, rows[:, 0]))
+        rows[:, 1] -= rows[:, 0]
+        rows = rows[rows[:, 1] > 0]
+        programs, is_drum = channels.programs_at(number, place, rows[:, 0])
+        pedals = _pedals(track, channel)
+        for program, drum in sorted(set(zip(programs.tolist(), is_drum.tolist(), strict=True))):
+            own = rows[(programs == program) & (is_drum == drum)].astype(np.int32)
+            order = np.lexsort((own[:, 1], own[:, 2], own[:, 0]))
+            yield Part(name, program, drum, own[order], pedals)
+
+
+def _strokes(track: Track) -> Iterator[tuple[int, int, int | None, int]]:
+    """Yield key (see `Track.notes`), onset, end and velocity; no end where none is marked."""
+    open_: dict[int, tuple[list[tuple[int, int]], list[int]]] = {}
+    for tick, key, velocity in track.notes:
+        run = open_.get(key)
+        if velocity:
+            if run is None:
+                open_[key] = [(tick, velocity)], []
+            else:
+                run[0].append((tick, velocity))
+        elif run is not None:
+            strokes, ends = run
+            ends.append(tick)
+            if len(ends) == len(strokes):
+                del open_[key]
+                if len(ends) == 1:
+                    yield key, strokes[0][0], tick, strokes[0][1]
+                else:  # the first to begin is the first to end
+                    yield from _cut(key, strokes, ends)
+    for key, (strokes, ends) in open_.items():
+        # An end is missing, nobody knows which: each ends what began last before it.
+        told = dict(strokes)  # of those that begin together, the last
+        after = np.searchsorted(ends, list(told), side="right").tolist()
+        marked = [ends[n] if n < len(ends) else None for n in after]
+        yield from _cut(key, list(told.items()), marked)
+
+
+def _cut(
+    key: int, strokes: Sequence[tuple[int, int]], ends: Sequence[int | None]
+) -> Iterator[tuple[int, int, int | None, int]]:
+    """Yield strokes of one key, each ended by the next that begins later."""
+    onsets = sorted({onset for onset, _ in strokes})
+    later = dict(pairwise(onsets))
+    for (onset, velocity), end in zip(strokes, ends, strict=True):
+        marks = [tick for tick in (end, later.get(onset)) if tick is not None]
+        yield key, onset, min(marks, default=None), velocity
+
+
+def _pedals(track: Track, channel: int) -> NDArray[np.int32]:
+    """Return when the sustain pedal goes down and up; what says what holds already is dropped."""
+    rows = np.array(
+        [
+            (tick, number == _SUSTAIN and value >= _DOWN)
+            for tick, of, number, value in track.controls
+            if of == channel and number in (_SUSTAIN, _RESET)
+        ],
+        np.int32,
+    ).reshape(-1, 2)
+    return np.asarray(rows[np.diff(rows[:, 1], prepend=0) != 0])
+
+
+# ---- tempo, time signature and key --------------------------------------------------------
+
+
+def _tempos(metas: Sequence[tuple[int, int, bytes]]) -> Any:
+    """Return tick and quarters a minute, the last where several stand at one tick."""
+    low, high = TEMPI_BPM
+    rows = [
+        (tick, bpm)
+        for tick, kind, told in metas
+        if kind == TEMPO and len(told) == 3
+        if low <= (bpm := _MICROSECONDS / max(int.from_bytes(told), 1)) <= high
+    ]
+    return _last_at_each_tick(rows, 2, np.float64)
+
+
+def _metres(metas: Sequence[tuple[int, int, bytes]]) -> Iterator[tuple[int, int, int]]:
+    for tick, kind, told in metas:
+        if kind == TIME_SIGNATURE and len(told) >= 2 and told[0] and told[1] <= _FINEST_BEAT:
+            yield tick, told[0], 1 << told[1]
+
+
+def _keys(metas: Sequence[tuple[int, int, bytes]]) -> Iterator[tuple[int, int, int]]:
+    for tick, kind, told in metas:
+        if kind == KEY_SIGNATURE and len(told) >= 2:
+            sharps = int.from_bytes(told[:1], signed=True)
+            if is_key(sharps, told[1]):
+                yield tick, sharps, told[1]
+
+
+def _last_at_each_tick(rows: Sequence[tuple[Any, ...]], width: int, kind: Any = np.int32) -> Any:
+    last = {row[0]: row for row in sorted(rows, key=lambda row: row[0])}
+    return np.array(list(last.values()), kind).reshape(-1, width)
+
+
+# ---- writing -----------------------------------------------------------------------------
 
 
 def write_midi(score: Score) -> bytes:
@@ -85,161 +215,48 @@ def write_midi(score: Score) -> bytes:
     Returns
     -------
     bytes
-        `read_midi` gives the same score, as long as no two notes of one pitch and part overlap.
+        `read_midi` gives the same score, as long as no two notes of one
+        pitch and part overlap. Texts are UTF-8.
     """
-    import symusic
-
-    written = symusic.Score(score.ticks_per_quarter, ttype="tick")
+    tracks: list[Iterable[tuple[int, bytes]]] = [_conductor(score)]
+    places = (divmod(number, len(PITCHED_CHANNELS)) for number in count())
     for part in score.parts:
-        track = symusic.Track(part.name, part.program, part.is_drum, ttype="tick")
-        onset, duration, pitch, velocity = np.ascontiguousarray(part.notes.T, np.int32)
-        track.notes = symusic.Note.from_numpy(
-            onset, duration, pitch.astype(np.int8), velocity.astype(np.int8), ttype="tick"
+        # A port has fifteen channels for other than drums; what goes beyond has a port of its own.
+        port, channel = (0, DRUM_CHANNEL) if part.is_drum else next(places)
+        tracks.append(
+            _part_events(part, port, channel if part.is_drum else PITCHED_CHANNELS[channel])
         )
-        if len(part.pedals):
-            at, down = np.ascontiguousarray(part.pedals.T, np.int32)
-            track.controls = symusic.ControlChange.from_numpy(
-                at,
-                np.full(len(at), _SUSTAIN, np.uint8),
-                np.where(down > 0, 127, 0).astype(np.uint8),
-                ttype="tick",
-            )
-        written.tracks.append(track)
-    for tick, bpm in score.tempos.tolist():
-        microseconds = round(_MICROSECONDS / bpm)
-        written.tempos.append(symusic.Tempo(int(tick), mspq=microseconds, ttype="tick"))
+    return write_smf(score.ticks_per_quarter, tracks)
+
+
+def _conductor(score: Score) -> list[tuple[int, bytes]]:
+    """Return the events of the first track, which hold for all the others."""
+    events = [(0, text_meta(TRACK_NAME, score.title))] if score.title else []
     for tick, beats, unit in score.metres.tolist():
-        written.time_signatures.append(symusic.TimeSignature(tick, beats, unit, ttype="tick"))
+        written = bytes([beats, unit.bit_length() - 1, 24, 8])
+        events.append((tick, meta(TIME_SIGNATURE, written)))
     for tick, sharps, minor in score.keys.tolist():
-        written.key_signatures.append(symusic.KeySignature(tick, sharps, minor, ttype="tick"))
-    return _titled(bytes(written.dumps_midi()), score.title)
+        if is_key(sharps, minor):
+            events.append((tick, meta(KEY_SIGNATURE, bytes([sharps % 256, minor]))))
+    for tick, bpm in score.tempos.tolist():
+        microseconds = min(round(_MICROSECONDS / bpm), _LONGEST_QUARTER)
+        events.append((int(tick), meta(TEMPO, microseconds.to_bytes(3))))
+    return sorted(events, key=lambda event: event[0])
 
 
-def _check_header(content: bytes) -> None:
-    if len(content) < _HEADER.size or content[:4] != b"MThd":
-        raise Unreadable("no MIDI file")
-    *_, division = _HEADER.unpack_from(content)
-    if division & _SMPTE:
-        raise Unreadable("a MIDI file in seconds and frames (SMPTE), which knows no beats")
-    if division == 0:
-        raise Unreadable("a MIDI file of no ticks to the quarter")
-
-
-def _part(track: Any) -> Part:
-    notes = track.notes.numpy()
-    table = _columns(notes, "time", "duration", "pitch", "velocity")
-    sounds = (table >= (0, 1, 0, 1)).all(axis=1)
-    if not sounds.all():
-        table = table[sounds]
-    order = np.lexsort((table[:, 1], table[:, 2], table[:, 0]))
-    pedals = _pedals(track.controls.numpy())
-    return Part(clean(track.name), int(track.program), bool(track.is_drum), table[order], pedals)
-
-
-def _pedals(controls: dict[str, NDArray[Any]]) -> NDArray[np.int32]:
-    """Return when the sustain pedal goes down and up; what says what holds already is dropped."""
-    is_sustain = controls["number"] == _SUSTAIN
-    at = controls["time"][is_sustain]
-    down = (controls["value"][is_sustain] >= _DOWN).astype(np.int32)
-    order = np.argsort(at, kind="stable")
-    rows = np.column_stack([at[order], down[order]]).astype(np.int32)
-    return np.asarray(rows[np.diff(rows[:, 1], prepend=0) != 0])
-
-
-def _tempos(found: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
-    """Return tick and quarters a minute, the last where several stand at one tick."""
-    microseconds = np.maximum(found["mspq"].astype(np.float64), 1)
-    rows = np.empty((len(microseconds), 2))
-    rows[:, 0], rows[:, 1] = found["time"], _MICROSECONDS / microseconds
-    low, high = TEMPI_BPM
-    return _last_at_each_tick(rows[(rows[:, 1] >= low) & (rows[:, 1] <= high)])
-
-
-def _metres(found: dict[str, NDArray[Any]]) -> NDArray[np.int32]:
-    rows = _columns(found, "time", "numerator", "denominator")
-    return _last_at_each_tick(rows[(rows[:, 1] > 0) & (rows[:, 2] > 0)])
-
-
-def _last_at_each_tick(rows: NDArray[Any]) -> NDArray[Any]:
-    if len(rows) < 2:
-        return rows
-    rows = rows[np.argsort(rows[:, 0], kind="stable")]
-    is_last = np.append(rows[1:, 0] != rows[:-1, 0], True)[: len(rows)]
-    return np.asarray(rows[is_last])
-
-
-def _columns(found: dict[str, NDArray[Any]], *names: str) -> NDArray[np.int32]:
-    table = np.empty((len(found[names[0]]), len(names)), np.int32)
-    for number, name in enumerate(names):
-        table[:, number] = found[name]
-    return table
-
-
-# ---- the title, which symusic leaves out -------------------------------------------------
-
-
-def title_of(content: bytes) -> str:
-    """Read a MIDI file's title.
-
-    Parameters
-    ----------
-    content : bytes
-
-    Returns
-    -------
-    str
-        What a karaoke file's first text of ``@T`` says; else the name of the first track, where
-        that stands before any note.
-    """
-    if sung := _KARAOKE_TITLE.search(content):
-        return clean(_text(sung[2][: sung[1][0] - 2]))
-    for kind, text in _first_metas(content):
-        if kind == _TITLE and text.strip(b"\0 "):
-            return clean(_text(text))
-    return ""
-
-
-def _text(text: bytes) -> str:
-    """Decode a text of unknown encoding: most are ASCII, newer ones UTF-8, older ones Windows'."""
-    try:
-        return text.decode("utf-8")
-    except UnicodeDecodeError:
-        return text.decode("cp1252", "replace")
-
-
-def _first_metas(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield kind and content of the meta events that open the first track."""
-    at = 8 + int.from_bytes(content[4:8])
-    if content[at : at + 4] != b"MTrk":
-        return
-    at += 8
-    while at < len(content):
-        _, at = _number(content, at)
-        if content[at : at + 1] != b"\xff":
-            return
-        kind = content[at + 1] if at + 1 < len(content) else 0
-        length, at = _number(content, at + 2)
-        yield kind, content[at : at + length]
-        at += length
-
-
-def _number(content: bytes, at: int) -> tuple[int, int]:
-    """Read a number of seven bits to the byte; return it, and where it ends."""
-    value = 0
-    for byte in content[at : at + 4]:
-        value = value << 7 | byte & 0x7F
-        at += 1
-        if byte < 0x80:
-            break
-    return value, at
-
-
-def _titled(content: bytes, title: str) -> bytes:
-    """Put a track of the title before the others; without one its place stays empty."""
-    text = title.encode()[:_LONGEST_TITLE]
-    length = bytes([0x80 | len(text) >> 7, len(text) & 0x7F])
-    named = b"\0\xff" + bytes([_TITLE]) + length + text if text else b""
-    events = named + b"\0\xff\x2f\0"
-    magic, size, _, tracks, division = _HEADER.unpack_from(content)
-    header = _HEADER.pack(magic, size, 1, tracks + 1, division)
-    return header + b"MTrk" + struct.pack(">I", len(events)) + events + content[_HEADER.size :]
+def _part_events(part: Part, port: int, channel: int) -> Iterator[tuple[int, bytes]]:
+    if part.name:
+        yield 0, text_meta(TRACK_NAME, part.name)
+    if port:
+        yield 0, meta(PORT, bytes([port]))
+    yield 0, bytes([0xC0 | channel, part.program])
+    # At one tick notes end before others begin, and the pedal moves in between.
+    events: list[tuple[int, int, bytes]] = []
+    for onset, duration, pitch, velocity in part.notes.tolist():
+        events.append((onset, 2, bytes([0x90 | channel, pitch, velocity])))
+        events.append((onset + duration, 0, bytes([0x80 | channel, pitch, 0])))
+    for tick, down in part.pedals.tolist():
+        events.append((tick, 1, bytes([0xB0 | channel, _SUSTAIN, 127 if down else 0])))
+    events.sort(key=lambda event: event[:2])
+    for tick, _, event in events:
+        yield tick, event

@@ -1,0 +1,59 @@
+"""MIDI files that tests make, event by event."""
+
+import struct
+
+END = b"\0\xff\x2f\0"
+
+
+def midi(*tracks: bytes, kind: int = 1, quarter: int = 480, told: int | None = None) -> bytes:
+    """Put tracks into a file; `told` is how many the header says there are."""
+    count = len(tracks) if told is None else told
+    chunks = b"".join(b"MTrk" + struct.pack(">I", len(track)) + track for track in tracks)
+    return b"MThd" + struct.pack(">IHHH", 6, kind, count, quarter) + chunks
+
+
+def events(*told: tuple[int, bytes], end: int | None = None) -> bytes:
+    """Write events at ticks, and the end of the track at the last of them or at `end`."""
+    found, before = b"", 0
+    for tick, event in told:
+        found += number(tick - before) + event
+        before = tick
+    return found + number((before if end is None else end) - before) + END[1:]
+
+
+def number(value: int) -> bytes:
+    """Write a number of seven bits to the byte."""
+    found = bytes([value & 127])
+    while value := value >> 7:
+        found = bytes([value & 127 | 128]) + found
+    return found
+
+
+def on(pitch: int, channel: int = 0, velocity: int = 80) -> bytes:
+    """Begin a note."""
+    return bytes([0x90 | channel, pitch, velocity])
+
+
+def off(pitch: int, channel: int = 0) -> bytes:
+    """End a note."""
+    return bytes([0x80 | channel, pitch, 64])
+
+
+def control(controller: int, value: int = 0, channel: int = 0) -> bytes:
+    """Turn a controller."""
+    return bytes([0xB0 | channel, controller, value])
+
+
+def program(value: int, channel: int = 0) -> bytes:
+    """Choose a program."""
+    return bytes([0xC0 | channel, value])
+
+
+def text(kind: int, content: bytes) -> bytes:
+    """Say something: 1 a text, 3 a track's name, 5 a syllable."""
+    return bytes([0xFF, kind]) + number(len(content)) + content
+
+
+def exclusive(content: bytes) -> bytes:
+    """Say something to one make of instrument."""
+    return b"\xf0" + number(len(content) + 1) + content + b"\xf7"
