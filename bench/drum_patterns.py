@@ -98,8 +98,8 @@ STYLES: Final[dict[str, Style]] = {
     "shuffle": Style(84, 140, ((0.0, 2.0), FLOOR), (BACKBEAT,), (SWUNG,), (FLOOR, SWUNG)),
     "bossa": Style(112, 150, ((0.0, 1.5, 2.0, 3.5),), ((0.0, 1.5, 3.0), (0.0, 1.0, 2.5)),
                    (EIGHTHS,), ((0.0, 1.5, 2.0, 3.5),)),
-    "samba": Style(90, 112, ((0.0, 0.75, 1.0, 1.75, 2.0, 2.75, 3.0, 3.75),), ((), (0.75, 1.5, 2.75)),
-                   (SIXTEENTHS,), ((0.0, 1.0, 2.0, 3.0),)),
+    "samba": Style(90, 112, ((0.0, 0.75, 1.0, 1.75, 2.0, 2.75, 3.0, 3.75),),
+                   ((), (0.75, 1.5, 2.75)), (SIXTEENTHS,), ((0.0, 1.0, 2.0, 3.0),)),
     "waltz": Style(84, 196, ((0.0,),), ((1.0, 2.0),), (EIGHTHS[:6], (0.0, 1.0, 2.0), ()),
                    ((0.0,),), beats=3.0, chord=((1.0, 2.0),)),
     "slow waltz rock": Style(60, 110, ((0.0,), (0.0, 1.5)), ((2.0,), (1.0, 2.0)), (EIGHTHS[:6],),
@@ -176,7 +176,11 @@ def _kick(rng: np.random.Generator) -> np.ndarray:
 
 def _snare(rng: np.random.Generator) -> np.ndarray:
     t = _time(0.3)
-    noise = np.diff(rng.normal(0, 0.5, len(t) + 1)) if rng.random() < 0.5 else rng.normal(0, 0.5, len(t))
+    noise = (
+        np.diff(rng.normal(0, 0.5, len(t) + 1))
+        if rng.random() < 0.5
+        else rng.normal(0, 0.5, len(t))
+    )
     body = rng.uniform(0, 0.7) * np.sin(2 * np.pi * rng.uniform(160, 260) * t)
     return np.asarray((noise + body) * np.exp(-t * rng.uniform(12, 35)))
 

@@ -20,9 +20,7 @@ import sound_kinds_data
 import tables
 from segue.records import FloatArray
 from segue.represent.features import FEATURE_NAMES, standard_scores
-from segue.represent.sound_kind import SOUND_KINDS, chances_of_kinds
-from segue.sound_kinds import MUSIC_FROM
-from sound_kinds_data import Sounds
+from segue.represent.sound_kind import MUSIC_FROM, SOUND_KINDS, sound_probabilities
 
 WEIGHTS: Final = Path(__file__).parent.parent / "src/segue/weights/sound-kinds.safetensors"
 STRENGTHS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse of the penalty
@@ -47,8 +45,10 @@ def main() -> None:
     model = _fitted(scores[learn], labels[learn], strength)
     if arguments.write_weights:
         weights = {"weights": model.coef_.T, "bias": model.intercept_}
-        save_file({name: np.ascontiguousarray(one, np.float32) for name, one in weights.items()}, WEIGHTS)
-    test = chances_of_kinds(found.vectors[~learn])
+        save_file(
+            {name: np.ascontiguousarray(one, np.float32) for name, one in weights.items()}, WEIGHTS
+        )
+    test = sound_probabilities(scores[~learn])
     tables.keep(
         "sound_kinds",
         "Music, speech, noise",
@@ -135,12 +135,14 @@ def _by_source(chances: FloatArray, labels: np.ndarray, sources: np.ndarray) -> 
     for group in sorted(set(groups)):
         for kind in sorted(set(labels[groups == group])):
             here = (groups == group) & (labels == kind)
-            rows.append([group, SOUND_KINDS[kind], int(here.sum()), float((told == kind)[here].mean())])
+            rows.append(
+                [group, SOUND_KINDS[kind], int(here.sum()), float((told == kind)[here].mean())]
+            )
     return tables.table(["source", "is", "pieces", "taken for that"], rows)
 
 
 def _group(source: str) -> str:
-    first = source.split()[0].split("-")[0]
+    first = source.split(maxsplit=1)[0].split("-", maxsplit=1)[0]
     known = ("asterisk", "klettres", "espeak", "flite", "made", "dull", "drums", "pocketsphinx")
     if "moh" in source or source in ("bed", "rap", "noisy speech", "sonic-pi loops"):
         return source

@@ -60,7 +60,8 @@ def sounds(data: Path, folder: Path, kept: Path) -> Sounds:
         sources, labels, sides, vectors = zip(*made, strict=True)
         np.savez(kept, sources=sources, labels=labels, sides=sides, vectors=np.stack(vectors))
     with np.load(kept) as found:
-        return Sounds(*(found[key].tolist() for key in ("sources", "labels", "sides")), found["vectors"])
+        sources, labels, sides = (found[key].tolist() for key in ("sources", "labels", "sides"))
+        return Sounds(sources, labels, sides, found["vectors"])
 
 
 def _all(data: Path, folder: Path) -> Iterator[Made]:
@@ -89,7 +90,13 @@ def _music(data: Path) -> Iterator[Made]:
 
 def _spoken(folder: Path) -> Iterator[Made]:
     """Real voices: prompts of telephones, letters read out, and a book."""
-    for language, side in (("en", "learn"), ("fr", "learn"), ("ru", "learn"), ("es", "test"), ("it", "test")):
+    for language, side in (
+        ("en", "learn"),
+        ("fr", "learn"),
+        ("ru", "learn"),
+        ("es", "test"),
+        ("it", "test"),
+    ):
         package = f"asterisk-core-sounds-{language}-wav"
         for joined in _joined(folder / package, 24, gap_s=(0.2, 0.9)):
             yield package, "speech", _as_side(side), joined
@@ -132,7 +139,9 @@ def _effects(folder: Path) -> Iterator[Made]:
         ("endless-sky-data", "test"),
     ):
         within = "effects" if package == "freedroidrpg-data" else ""
-        for joined in _joined(folder / package, 24, gap_s=(0.0, 0.5), within=within, without="voice"):
+        for joined in _joined(
+            folder / package, 24, gap_s=(0.0, 0.5), within=within, without="voice"
+        ):
             yield package, "noise", _as_side(side), joined
 
 
@@ -152,7 +161,9 @@ def _coloured(rng: np.random.Generator, n: int) -> FloatArray:
     return _shaped(rng, n, lambda hz: np.maximum(hz, 20.0) ** -rng.uniform(0.33, 1.3))
 
 
-def _shaped(rng: np.random.Generator, n: int, gain: Callable[[np.ndarray], np.ndarray]) -> FloatArray:
+def _shaped(
+    rng: np.random.Generator, n: int, gain: Callable[[np.ndarray], np.ndarray]
+) -> FloatArray:
     spectrum = np.fft.rfft(rng.normal(0, 1, n)) * gain(np.fft.rfftfreq(n, 1 / RATE))
     return np.asarray(np.fft.irfft(spectrum, n), np.float32)
 
@@ -162,7 +173,9 @@ def _rain(rng: np.random.Generator, n: int) -> FloatArray:
     at = rng.integers(0, n - 400, int(rng.uniform(50, 900) * n / RATE))
     for start in at:
         length = int(rng.uniform(40, 300))
-        drops[start : start + length] += rng.normal(0, rng.uniform(0.2, 1), length) * np.hanning(length)
+        drops[start : start + length] += rng.normal(0, rng.uniform(0.2, 1), length) * np.hanning(
+            length
+        )
     return np.asarray(drops + 0.2 * _coloured(rng, n) / 3, np.float32)
 
 
@@ -227,13 +240,18 @@ def _telephone(music: list[Made]) -> Iterator[Made]:
     """Make every fourth piece of music as dull as the prompts: bandwidth is no sign of speech."""
     sos = scipy.signal.butter(8, 3600, "lowpass", fs=RATE, output="sos")
     for source, label, side, samples in music[::4]:
-        yield f"dull {source}", label, side, np.asarray(scipy.signal.sosfilt(sos, samples), np.float32)
+        yield (
+            f"dull {source}",
+            label,
+            side,
+            np.asarray(scipy.signal.sosfilt(sos, samples), np.float32),
+        )
 
 
 def _near(
     rng: np.random.Generator, music: list[Made], speech: list[Made], noise: list[Made]
 ) -> Iterator[Made]:
-    """Speech over a bed of music or noise is speech; over music as loud as itself, as rap, music."""
+    """Mix: speech over a bed of music or noise is speech, over loud music, as rap, music."""
     for side in ("learn", "test"):
         beds, voices, hiss = (
             [one for one in some if one[2] == side] for some in (music, speech, noise)
@@ -242,9 +260,19 @@ def _near(
             voice, bed = (some[rng.integers(len(some))] for some in (voices, beds))
             for label, low_db, high_db in (("speech", -24, -14), ("music", 0, 9)):
                 mixed = _mixed(voice[3], bed[3], rng.uniform(low_db, high_db))
-                yield f"{'bed' if label == 'speech' else 'rap'}", _as_label(label), _as_side(side), mixed
+                yield (
+                    f"{'bed' if label == 'speech' else 'rap'}",
+                    _as_label(label),
+                    _as_side(side),
+                    mixed,
+                )
             behind = hiss[rng.integers(len(hiss))]
-            yield "noisy speech", "speech", _as_side(side), _mixed(voice[3], behind[3], rng.uniform(-30, -15))
+            yield (
+                "noisy speech",
+                "speech",
+                _as_side(side),
+                _mixed(voice[3], behind[3], rng.uniform(-30, -15)),
+            )
 
 
 def _mixed(voice: FloatArray, behind: FloatArray, level_db: float) -> FloatArray:

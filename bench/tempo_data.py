@@ -33,7 +33,8 @@ import rendered
 from segue.formats.score.midi import write_midi
 from segue.records import FloatArray, Recording
 from segue.represent.rhythm import find_rhythm, onset_strength
-from segue.represent.score.grid import Bar, Note, bpm_of, score_of
+from segue.represent.score.grid import score_of
+from segue.represent.score.vocabulary import Bar, Note, bpm_of
 from segue.represent.sound import SAMPLE_RATE_HZ
 from segue.represent.tempo import band_onsets
 from segue.represent.timbre import analyse_frames
@@ -92,21 +93,21 @@ Rendered = tuple[str, str, float, Recording]  # name, half, tempo, sound
 
 
 def _multitrack(scores: Path) -> Iterator[Rendered]:
-    rendered.RENDERED_S = RENDERED_S
-    for half in ("develop", "test"):
-        for piece in rendered._multitrack(scores / "multitrack", half, 1000):
-            yield piece.name, half, piece.tempo_bpm, piece.recording
+    yield from _pieces(scores.parent, pop=0, multitrack=1000)
 
 
 def _pop909(scores: Path) -> Iterator[Rendered]:
-    rendered.RENDERED_S = RENDERED_S
-    for half in ("develop", "test"):
-        for piece in rendered._pop(scores / "pop909.zip", half, POP_SONGS):
+    yield from _pieces(scores.parent, pop=POP_SONGS, multitrack=0)
+
+
+def _pieces(data: Path, *, pop: int, multitrack: int) -> Iterator[Rendered]:
+    halves: tuple[rendered.Half, ...] = ("develop", "test")
+    for half in halves:
+        for piece in rendered.pieces(data, half, pop, multitrack, 0, RENDERED_S):
             yield piece.name, half, piece.tempo_bpm, piece.recording
 
 
 def _groove(scores: Path) -> Iterator[Rendered]:
-    rendered.RENDERED_S = RENDERED_S
     with zipfile.ZipFile(scores / "groove_midi.zip") as archive:
         names = [name for name in sorted(archive.namelist()) if _GROOVE.search(name)]
         for name in names[::GROOVES_EVERY]:
@@ -114,12 +115,11 @@ def _groove(scores: Path) -> Iterator[Rendered]:
             assert match
             score = symusic.Score.from_midi(archive.read(name))
             if score.to("second").end() >= SHORTEST_S:
-                sound = as_recording(rendered.render(score))
+                sound = as_recording(rendered.render(score, most_s=RENDERED_S))
                 yield name, _half(match[1]), float(match[2]), sound
 
 
 def _bands(scores: Path) -> Iterator[Rendered]:
-    rendered.RENDERED_S = RENDERED_S
     with np.load(scores / "bands.npz") as packed:
         names, groups, bars, counts, notes = (
             packed[key] for key in ("names", "groups", "bars", "nb", "n")
@@ -138,7 +138,7 @@ def _bands(scores: Path) -> Iterator[Rendered]:
         tempos = {bar.tempo for bar in written}
         if len(tempos) == 1:
             score = symusic.Score.from_midi(write_midi(score_of(written)))
-            sound = as_recording(rendered.render(score))
+            sound = as_recording(rendered.render(score, most_s=RENDERED_S))
             yield str(names[piece]), _half(str(groups[piece])), bpm_of(tempos.pop()), sound
 
 

@@ -38,6 +38,7 @@ from segue.records import (
     Span,
     Track,
 )
+from segue.sound_kinds import NotMusic, not_music
 from segue.store import Store, default_folder
 
 if TYPE_CHECKING:
@@ -300,6 +301,10 @@ class Library:
         """List all tracks."""
         return self._store.tracks()
 
+    def not_music(self) -> dict[int, NotMusic]:
+        """List the recordings that are no music, by id: "speech", "noise" or "short"."""
+        return not_music(self._store)
+
     def find(self, query: Query) -> list[Track]:
         """Find the tracks of the library that a query names."""
         return tracks_named(self._store, query)
@@ -372,6 +377,7 @@ class Library:
         artist_filter: bool = False,
         metric: Metric = "cosine",
         seed: int = 0,
+        all_sounds: bool = False,
     ) -> "dict[str, Retrieval]":
         """Measure for every space how well neighbours share an album, artist or genre.
 
@@ -383,11 +389,18 @@ class Library:
         metric : {"cosine", "euclidean"}
         seed : int
             Of the order of ties.
+        all_sounds : bool
+            With what is no music, too: speech, noise, and what lasts less than 10 s.
         """
         from segue.answers.evaluating import evaluate_spaces  # searching measures nothing
 
         return evaluate_spaces(
-            self._store, by, artist_filter=artist_filter, metric=metric, seed=seed
+            self._store,
+            by,
+            artist_filter=artist_filter,
+            metric=metric,
+            seed=seed,
+            all_sounds=all_sounds,
         )
 
     # ---- its rooms -----------------------------------------------------------------------

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound
 from segue.formats.names import normalise
 from segue.records import Track
+from segue.sound_kinds import not_music
 from segue.store import Store
 
 SHOWN = 8  # candidates listed when words fit several tracks
@@ -25,13 +26,17 @@ class Filters:
     artist, album, genre : str
         Words that the field must contain; case and accents do not count.
     year, bpm : tuple of two numbers, optional
-        Lowest and highest that pass, both included.
+        Lowest and highest that pass, both included; tempos as they are shown, in whole numbers.
+    bpm_octaves : bool
+        Tempos twice and half as fast pass, too.
     min_plays, max_plays : int, optional
         How often all users together played it, as far as is known from imported listens.
     max_per_artist : int, optional
         At least 1. Tracks without an artist are not limited.
     exclude_same_artist, exclude_same_album : bool
         Leave out what shares the artist or album of a query.
+    all_sounds : bool
+        What is no music passes, too: speech, noise, and what lasts less than 10 s.
     """
 
     artist: str = ""
@@ -39,11 +44,13 @@ class Filters:
     genre: str = ""
     year: tuple[float, float] | None = None
     bpm: tuple[float, float] | None = None
+    bpm_octaves: bool = False
     min_plays: int | None = None
     max_plays: int | None = None
     max_per_artist: int | None = None
     exclude_same_artist: bool = False
     exclude_same_album: bool = False
+    all_sounds: bool = False
 
 
 def parse_range(text: str, what: str) -> tuple[float, float]:
@@ -145,12 +152,12 @@ def passing(
     ndarray of bool, shape (n,)
     """
     passes = ~np.isin(ids, [*store.missing_tracks(), *(track.id for track in queries)])
-    for column, limits in (
-        ("year", filters.year),
-        ("json_extract(facts, '$.tempo_bpm')", filters.bpm),
-    ):
-        if limits:
-            passes &= np.isin(ids, store.where(f"{column} BETWEEN ? AND ?", limits))
+    if not filters.all_sounds:
+        passes &= ~np.isin(ids, list(not_music(store)))
+    if filters.year:
+        passes &= np.isin(ids, store.where("year BETWEEN ? AND ?", filters.year))
+    if filters.bpm:
+        passes &= np.isin(ids, _of_tempo(store, filters.bpm, octaves=filters.bpm_octaves))
     for field, text in (
         ("artist", filters.artist),
         ("album", filters.album),
@@ -171,6 +178,15 @@ def passing(
     if filters.min_plays is not None or filters.max_plays is not None:
         passes &= _played(store, ids, filters.min_plays or 0, filters.max_plays)
     return passes
+
+
+def _of_tempo(store: Store, bpm: tuple[float, float], *, octaves: bool) -> list[int]:
+    found: list[int] = []
+    for factor in (1, 2, 0.5) if octaves else (1,):
+        found += store.where(
+            "round(json_extract(facts, '$.tempo_bpm') * ?) BETWEEN ? AND ?", (factor, *bpm)
+        )
+    return found
 
 
 def _played(

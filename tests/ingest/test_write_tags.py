@@ -14,6 +14,9 @@ from segue.model.sound.spaces import TAGS, sound_spaces
 from segue.records import Tags
 from segue.store import Store
 
+#: Little tunes of a few seconds, none of them certain: all is written that was found.
+SURE: dict[str, Any] = {"min_confidence": 0.0, "all_sounds": True}
+
 
 @pytest.fixture(scope="module")
 def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -29,9 +32,9 @@ def test_write_and_undo(music: Path) -> None:
     with Library.open(music / "library") as lib:
         write_fields(music / "a.mp3", {"bpm": "61"})
         lib.add([music], workers=1)
-        told = lib.file_tags.write(fields=["bpm", "key", "mood"], dry_run=True)
+        told = lib.file_tags.write(fields=["bpm", "key", "mood"], dry_run=True, **SURE)
         assert not read_fields(music / "b.flac")["key"]
-        done = lib.file_tags.write(fields=["bpm", "key", "mood"])
+        done = lib.file_tags.write(fields=["bpm", "key", "mood"], **SURE)
         assert done.changes == told.changes
         assert done.kept == 1  # somebody said already how fast it is
         assert read_fields(music / "a.mp3")["bpm"] == "61"
@@ -48,7 +51,7 @@ def test_write_and_undo(music: Path) -> None:
         assert read_fields(music / "a.mp3") == {"bpm": "61", "key": "", "mood": ""}
         with pytest.raises(BadArgument, match="not undone yet"):
             lib.file_tags.undo()
-        over = lib.file_tags.write("a", fields=["bpm"], overwrite=True)
+        over = lib.file_tags.write("a", fields=["bpm"], overwrite=True, **SURE)
         assert [change.before for change in over.changes] == ["61"]
         lib.file_tags.undo()
         assert read_fields(music / "a.mp3")["bpm"] == "61"
@@ -59,7 +62,7 @@ def test_a_file_that_cannot_be_changed_costs_itself_alone(music: Path) -> None:
         lib.add([music], workers=1)
         hidden = (music / "c.ogg").rename(music / "c.moved")
         try:
-            done = lib.file_tags.write(fields=["key"])
+            done = lib.file_tags.write(fields=["key"], **SURE)
             assert [failure.path.name for failure in done.failures] == ["c.ogg"]
             assert {change.path.name for change in done.changes} == {"a.mp3", "b.flac"}
         finally:
@@ -72,9 +75,9 @@ def test_a_file_that_cannot_be_changed_costs_itself_alone(music: Path) -> None:
 def test_a_file_that_changed_is_not_taken_for_the_one_that_was_heard(music: Path) -> None:
     with Library.open(music / "library") as lib:
         lib.add([music], workers=1)
-        lib.file_tags.write("b", fields=["key"])
+        lib.file_tags.write("b", fields=["key"], **SURE)
         write_sound(music / "b.flac", tune(9, 8.0))  # another recording takes its place
-        refused = lib.file_tags.write("b", fields=["bpm"])
+        refused = lib.file_tags.write("b", fields=["bpm"], **SURE)
         assert "changed since it was added" in refused.failures[0].reason
         lib.file_tags.undo()
         assert lib.add([music], workers=1).changed == 1
@@ -86,7 +89,7 @@ def test_all_values_of_a_field_are_put_back(music: Path) -> None:
     song.save()
     with Library.open(music / "library") as lib:
         lib.add([music], workers=1)
-        done = lib.file_tags.write("b", fields=["key"], overwrite=True)
+        done = lib.file_tags.write("b", fields=["key"], overwrite=True, **SURE)
         assert [change.before.split(BETWEEN) for change in done.changes] == [["Am", "C", "8A"]]
         assert len(mutagen.File(music / "b.flac")["INITIALKEY"]) == 1
         lib.file_tags.undo()
@@ -98,8 +101,8 @@ def test_a_file_that_is_gone_bars_no_earlier_run(tmp_path: Path) -> None:
         write_sound(tmp_path / name, tune(ord(name[0]), 4.0))
     with Library.open(tmp_path / "library") as lib:
         lib.add([tmp_path], workers=1)
-        lib.file_tags.write(fields=["key"])
-        lib.file_tags.write("a", fields=["bpm"])
+        lib.file_tags.write(fields=["key"], **SURE)
+        lib.file_tags.write("a", fields=["bpm"], **SURE)
         (tmp_path / "a.flac").unlink()
         for changes in (0, 1):
             undone = lib.file_tags.undo()
@@ -116,7 +119,7 @@ def test_what_was_written_to_a_disk_that_is_not_connected_stays_undoable(tmp_pat
     write_sound(disk / "a.flac", tune(1, 4.0))
     with Library.open(tmp_path / "library") as lib:
         lib.add([disk], workers=1)
-        lib.file_tags.write(fields=["key"])
+        lib.file_tags.write(fields=["key"], **SURE)
         disk.rename(tmp_path / "away")
         assert "is its disk connected" in lib.file_tags.undo().failures[0].reason
         (tmp_path / "away").rename(disk)
@@ -133,10 +136,12 @@ def test_a_run_that_could_write_nothing_is_not_there_to_be_undone(
     write_sound(tmp_path / "a.flac", tune(1, 4.0))
     with Library.open(tmp_path / "library") as lib:
         lib.add([tmp_path], workers=1)
-        lib.file_tags.write(fields=["key"])
+        lib.file_tags.write(fields=["key"], **SURE)
         with monkeypatch.context() as broken:
             broken.setattr(tagging, "write_fields", full)
-            assert [f.path.name for f in lib.file_tags.write(fields=["bpm"]).failures] == ["a.flac"]
+            assert [f.path.name for f in lib.file_tags.write(fields=["bpm"], **SURE).failures] == [
+                "a.flac"
+            ]
         assert [change.field for change in lib.file_tags.undo().changes] == ["key"]
 
 

@@ -46,6 +46,13 @@ SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everythi
 NoTaste = Annotated[
     bool, typer.Option("--no-taste", help="Mind neither what is loved nor what is skipped.")
 ]
+AllSounds = Annotated[
+    bool, typer.Option("--all", help="Also what is no music: speech, noise, what is under 10 s.")
+]
+BpmOption = Annotated[str | None, typer.Option(help="Only at these tempos: 118-126.")]
+BpmOctaves = Annotated[
+    bool, typer.Option("--bpm-octaves", help="With --bpm: also twice and half as fast.")
+]
 Queries = Annotated[
     list[str] | None,
     typer.Argument(help="Track ids, files, or words of a title or artist; several blend."),

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from segue.cli.app import (
+    AllSounds,
+    BpmOctaves,
+    BpmOption,
     JsonOption,
     LibraryOption,
     MetricOption,
@@ -69,7 +72,8 @@ def like(
     album: Annotated[str, typer.Option(help="Only where the album has these words.")] = "",
     genre: Annotated[str, typer.Option(help="Only where the genre has these words.")] = "",
     year: Annotated[str | None, typer.Option(help="Only from these years: 1990-1999.")] = None,
-    bpm: Annotated[str | None, typer.Option(help="Only at these tempos: 118-126.")] = None,
+    bpm: BpmOption = None,
+    bpm_octaves: BpmOctaves = False,
     min_plays: Annotated[
         int | None, typer.Option(min=0, help="Only if played so often; see `segue listens`.")
     ] = None,
@@ -84,6 +88,7 @@ def like(
     duplicates: Annotated[
         bool, typer.Option("--duplicates", help="List every copy of one recording.")
     ] = False,
+    all_sounds: AllSounds = False,
     m3u: Annotated[
         Path | None, typer.Option(help="Write the answers: .m3u8, .xspf, .json, .html.")
     ] = None,
@@ -113,11 +118,13 @@ def like(
         genre=genre,
         year=parse_range(year, "the year") if year else None,
         bpm=parse_range(bpm, "the tempo") if bpm else None,
+        bpm_octaves=bpm_octaves,
         min_plays=min_plays,
         max_plays=max_plays,
         max_per_artist=max_per_artist,
         exclude_same_artist=exclude_same_artist,
         exclude_same_album=exclude_same_album,
+        all_sounds=all_sounds,
     )
     title = f"like {tags or ' + '.join(map(named, queries or ()))}"
     weights = parse_blend(blend) if blend else None

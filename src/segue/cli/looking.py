@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, MetricOption, SpaceOption, app, open_library
+from segue.cli.app import (
+    AllSounds,
+    JsonOption,
+    LibraryOption,
+    MetricOption,
+    SpaceOption,
+    app,
+    open_library,
+)
 from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
 
 export_app = typer.Typer(help="Write data for other programs.", no_args_is_help=True)
@@ -14,14 +22,15 @@ app.add_typer(export_app, name="export")
 
 @app.command("list")
 def list_(library: LibraryOption = None, json: JsonOption = False) -> None:
-    """List the tracks.
+    """List the tracks, and say which are missing, or no music: speech, noise, under 10 s.
 
     Example: segue list | grep -i beethoven
     """
     with open_library(library) as lib:
-        tracks = lib.tracks()
+        tracks, others = lib.tracks(), lib.not_music()
     if json:
-        print_json("list", {"tracks": [track_fields(track) for track in tracks]})
+        fields = [track_fields(track) | {"not_music": others.get(track.id)} for track in tracks]
+        print_json("list", {"tracks": fields})
         return
     print_table(
         f"{len(tracks)} tracks",
@@ -33,7 +42,9 @@ def list_(library: LibraryOption = None, json: JsonOption = False) -> None:
                 track.tags.artist,
                 track.tags.album,
                 minutes(track.duration_s),
-                "missing" if track.missing else "",
+                ", ".join(
+                    filter(None, ("missing" if track.missing else "", others.get(track.id, "")))
+                ),
             )
             for track in tracks
         ],
@@ -87,6 +98,7 @@ def evaluate(
     ] = False,
     metric: MetricOption = "cosine",
     seed: Annotated[int, typer.Option(help="Of ties and of the intervals.")] = 0,
+    all_sounds: AllSounds = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -102,7 +114,9 @@ def evaluate(
     from segue.measure.bootstrap import interval
 
     with open_library(library) as lib:
-        table = lib.evaluate(by, artist_filter=artist_filter, metric=metric, seed=seed)
+        table = lib.evaluate(
+            by, artist_filter=artist_filter, metric=metric, seed=seed, all_sounds=all_sounds
+        )
         learned = [info.space.name for info in lib.spaces() if info.trained]
     rows = []
     for name, result in table.items():

@@ -6,17 +6,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, app, check_target, open_library
+from segue.cli.musical import TOLD_ELSEWHERE, Facts, key_told, sure, tempo_told
 from segue.cli.output import print_json, print_table, safe, say, shown, track_fields
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.records import Description, Score
+    from segue.sound_kinds import NotMusic
 
 _PICTURES = (".png", ".svg", ".pdf")
 #: Formats of scores, and all that a score can be written as.
 SCORES = (".mid", ".musicxml", ".mxl", ".abc")
 WRITTEN = (*SCORES, ".wav", *_PICTURES)
 _CHORDS_A_LINE = 8
+_NOT_MUSIC = {
+    "speech": "it sounds like speech",
+    "noise": "it sounds like noise or effects",
+    "short": "under 10 s",
+}
 _RATE_HZ = 44_100
 
 
@@ -49,16 +56,17 @@ def show(
             score = lib.scores.read(query) if len(found) < 2 else None
         else:
             found, score = lib.describe(query), None
+        others = lib.not_music()
         words = {item.track.id: lib.lyrics.text(item.track.id) for item in found}
     if output and score is None:
         raise BadArgument("a piano roll is drawn, or played, of one score")
     if output and score:
         write_music(score, output)
     if json:
-        print_json("show", _fields(found, score, words))
+        print_json("show", _fields(found, score, words, others))
         return
     for item in found:
-        _print_track(item)
+        _print_track(item, others.get(item.track.id))
         if words[item.track.id]:
             say("\n" + "\n".join(map(safe, words[item.track.id].split("\n"))) + "\n")
     if score:
@@ -86,13 +94,17 @@ def write_music(score: "Score", output: Path) -> None:
 
 
 def _fields(
-    found: "list[Description]", score: "Score | None", words: dict[int, str]
+    found: "list[Description]",
+    score: "Score | None",
+    words: dict[int, str],
+    others: "dict[int, NotMusic]",
 ) -> dict[str, Any]:
     from segue.represent.score.harmony import chords
 
     tracks = [
         track_fields(item.track)
         | {"features": item.track.facts, "tags": item.tags}
+        | {"not_music": others.get(item.track.id)}
         | ({"words": words[item.track.id]} if words[item.track.id] else {})
         for item in found
     ]
@@ -108,7 +120,7 @@ def _facts(score: "Score") -> dict[str, float | str]:
     return describe_score(score).facts
 
 
-def _print_track(item: "Description") -> None:
+def _print_track(item: "Description", not_music: str | None) -> None:
     tags = item.track.tags
     named = {
         "artist": tags.artist,
@@ -119,7 +131,9 @@ def _print_track(item: "Description") -> None:
         "tune": item.track.tune,
     }
     rows = [(name, str(value)) for name, value in named.items() if value]
-    rows += [(name.replace("_", " "), _value(value)) for name, value in item.track.facts.items()]
+    if not_music:
+        rows.append(("no music", _NOT_MUSIC[not_music]))
+    rows += _rows(item.track.facts)
     if item.tags:
         likeliest = sorted(item.tags.items(), key=lambda tag: -tag[1])[:5]
         rows.append(("described as", ", ".join(f"{name} {p:.0%}" for name, p in likeliest)))
@@ -130,7 +144,7 @@ def _print_score(score: "Score", *, with_facts: bool) -> None:
     from segue.represent.score.harmony import chords
 
     if with_facts:
-        rows = [(name.replace("_", " "), _value(value)) for name, value in _facts(score).items()]
+        rows = _rows(_facts(score))
         print_table(score.title or "a score", ("", ""), rows)
     bars: dict[int, list[str]] = {}
     for chord in chords(score):
@@ -141,6 +155,19 @@ def _print_score(score: "Score", *, with_facts: bool) -> None:
         for at in range(0, len(cells), _CHORDS_A_LINE)
     ]
     print_table("chords", ("", ""), lines)
+
+
+def _rows(facts: Facts) -> list[tuple[str, str]]:
+    """Write facts as rows of a table; what tells of tempo and key goes together."""
+    told = {
+        "tempo_bpm": ("tempo", tempo_told(facts) + sure(facts, "tempo_confidence")),
+        "key": ("key", key_told(facts) + sure(facts, "key_confidence")),
+    }
+    return [
+        told.get(name) or (name.replace("_", " "), _value(value))
+        for name, value in facts.items()
+        if name not in TOLD_ELSEWHERE
+    ]
 
 
 def _value(value: float | str) -> str:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from segue.cli.app import (
+    AllSounds,
+    BpmOctaves,
+    BpmOption,
     JsonOption,
     LibraryOption,
     NoTaste,
@@ -41,6 +44,7 @@ def path(
     goal: Annotated[str, typer.Argument(help="Likewise.")],
     n: Annotated[int, typer.Option("-n", min=2, help="How many tracks, both ends counted.")] = 20,
     space: SpaceOption = None,
+    all_sounds: AllSounds = False,
     output: Output = None,
     absolute: Absolute = False,
     library: LibraryOption = None,
@@ -57,7 +61,7 @@ def path(
     refuse_whole_paths_in_pages(output, absolute=absolute)
     with open_library(library) as lib:
         space = space or lib.usual_space(start, goal)
-        found = lib.journeys.path(start, goal, n, space=space)
+        found = lib.journeys.path(start, goal, n, space=space, all_sounds=all_sounds)
     steps = [0.0, *found.steps]
     if output:
         write_list(
@@ -114,7 +118,9 @@ def playlist(
     max_per_artist: Annotated[int, typer.Option(min=1, help="Tracks of one artist at most.")] = 3,
     genre: Annotated[str, typer.Option(help="Only where the genre has these words.")] = "",
     year: Annotated[str | None, typer.Option(help="Only from these years: 1990-1999.")] = None,
-    bpm: Annotated[str | None, typer.Option(help="Only at these tempos: 118-126.")] = None,
+    bpm: BpmOption = None,
+    bpm_octaves: BpmOctaves = False,
+    all_sounds: AllSounds = False,
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=2**32 - 1, help="For the same list again; else another each time."),
@@ -147,6 +153,8 @@ def playlist(
         genre=genre,
         year=parse_range(year, "the year") if year else None,
         bpm=parse_range(bpm, "the tempo") if bpm else None,
+        bpm_octaves=bpm_octaves,
+        all_sounds=all_sounds,
     )
     with open_library(library) as lib:
         items = lib.journeys.playlist(
@@ -185,7 +193,7 @@ def playlist(
             number,
             item.similarity,
             item.step or "",
-            float(item.track.facts.get("tempo_bpm") or 0),
+            round(float(item.track.facts.get("tempo_bpm") or 0)) or "",
             key_of(item.track) + ("" if item.mixes or number == 1 or flow != "dj" else " !"),
             item.track.tags.title,
             item.track.tags.artist,

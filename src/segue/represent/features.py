@@ -16,6 +16,7 @@ from segue.errors import BadArgument
 from segue.records import FloatArray, Recording
 from segue.represent.harmony import PITCH_CLASSES, Harmony
 from segue.represent.measured import Measured, beat_intervals_s, measure, tonic_distance_z
+from segue.represent.sound_kind import SOUND_KINDS, sound_kinds, sound_probabilities
 from segue.represent.timbre import (
     COEFFICIENTS,
     CONTRAST_BANDS,
@@ -153,7 +154,11 @@ def describe(recording: Recording) -> Description:
         "dynamics": _dynamics_numbers(measured),
     }
     vector = np.concatenate([np.asarray(numbers[group], np.float32) for group in _CONTENTS])
-    return Description(_facts(recording, measured), vector)
+    probabilities = sound_probabilities(standard_scores(standardise(vector)))
+    facts = _facts(recording, measured)
+    facts["sound_kind"] = sound_kinds(probabilities[None])[0]
+    facts["music_probability"] = float(probabilities[SOUND_KINDS.index("music")])
+    return Description(facts, vector)
 
 
 def standardise(vector: FloatArray) -> FloatArray:

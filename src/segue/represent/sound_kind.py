@@ -1,8 +1,8 @@
 """Music, speech or noise: told by the named features of a recording.
 
-A softmax regression on the standard scores of the features, learned by `bench/sound_kinds.py`
-from music, voices and noises of many sources. What it finds of each feature can be read in its
-weights: speech has many pauses and steps of level, noise flat spectra.
+A softmax regression on how far each feature is from the average, learned by
+`bench/sound_kinds.py` from music, voices and noises of many sources. Steps of level without a
+pulse speak for speech, a flat spectrum without a key for noise.
 """
 
 from functools import cache
@@ -13,31 +13,38 @@ import numpy as np
 from safetensors.numpy import load
 
 from segue.records import FloatArray
-from segue.represent.features import standard_scores
 
 SoundKind = Literal["music", "speech", "noise"]
 SOUND_KINDS: Final[tuple[SoundKind, ...]] = ("music", "speech", "noise")
-#: Changes when the weights do.
-VERSION: Final = 1
+#: What is music with a probability below this is not. Music left out is missed more than noise
+#: let in disturbs: bench/tables/sound_kinds.md tells how much of each.
+MUSIC_FROM: Final = 0.2
 
 
-def chances_of_kinds(vectors: FloatArray) -> FloatArray:
+def sound_probabilities(scores: FloatArray) -> FloatArray:
     """Tell how likely recordings are music, speech or noise.
 
     Parameters
     ----------
-    vectors : ndarray, shape (n, len(FEATURE_NAMES)), float32
-        Of the space `features`.
+    scores : ndarray, shape (..., len(FEATURE_NAMES)), float32
+        From `segue.represent.features.standard_scores`.
 
     Returns
     -------
-    ndarray, shape (n, 3), float32
-        In the order of `SOUND_KINDS`; each row sums to 1.
+    ndarray, shape (..., 3), float32
+        In the order of `SOUND_KINDS`; they sum to 1.
     """
     weights = _weights()
-    scores = standard_scores(vectors) @ weights["weights"] + weights["bias"]
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+    fits = scores @ weights["weights"] + weights["bias"]
+    powers = np.exp(fits - fits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
+
+
+def sound_kinds(probabilities: FloatArray) -> list[SoundKind]:
+    """Decide what recordings are, by their probabilities, shape (n, 3)."""
+    others = probabilities[:, 1:].argmax(axis=1) + 1
+    chosen = np.where(probabilities[:, 0] < MUSIC_FROM, others, 0)
+    return [SOUND_KINDS[kind] for kind in chosen.tolist()]
 
 
 @cache

@@ -15,6 +15,8 @@ from segue.records import FloatArray, Kind, Space, SpaceInfo
 from segue.store.matrix import Matrix, keep_derived, load_derived, load_matrix
 from segue.store.rows import space_of
 
+#: A fact of recordings that none had in an older library.
+NEWEST_FACT: Final = "sound_kind"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
 
 
@@ -254,7 +256,16 @@ class Spaces:
                 },
             )
             found.update(row[0] for row in rows)
-        return found - self._without_words(found)
+        return found - self._without_words(found) - self._described_before()
+
+    def _described_before(self) -> set[int]:
+        """List the recordings that an older Segue described, with fewer facts than this one."""
+        rows = self._db.execute(
+            "SELECT id FROM tracks WHERE kind = 'sound' AND facts <> '{}'"
+            " AND json_extract(facts, ?) IS NULL",
+            (f"$.{NEWEST_FACT}",),
+        )
+        return {row[0] for row in rows}
 
     def _without_words(self, among: Collection[int]) -> set[int]:
         """List those that have words, and no place yet where all words have one."""
