@@ -21,13 +21,12 @@ import torch
 
 from segue.measure.bootstrap import Estimate, interval, paired_difference
 from segue.measure.retrieval import Figure, Retrieval, retrieval
-from segue.model.sound.head import FeatureGroup, Head, head_to_bytes
+from segue.model.sound.head import Head, head_to_bytes
 from segue.model.sound.musicnn import load_musicnn
-from segue.model.sound.spaces import TAGS
 from segue.records import FloatArray, Recording, Span
-from segue.represent.features import FEATURE_GROUPS, describe
+from segue.represent.features import describe
 from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches
-from segue.train.sound_space import Described, SoundSpaceConfig, fit_aspects, fit_head
+from segue.train.sound_space import Described, SoundSpaceConfig, fit_head
 from sound_cache import (
     COPIES,
     CUT_S,
@@ -71,7 +70,7 @@ def main() -> None:
     }
     config = SoundSpaceConfig()
     if options.ship:
-        ship(clips, versions, config)
+        ship(versions, config)
 
     def musly(learn: np.ndarray) -> tuple[FloatArray, None]:
         return musly_distances(options.cache / "musly.npz", audio, clips, learn), None
@@ -308,17 +307,9 @@ def fitted(
     )
 
 
-def ship(clips: Clips, versions: dict[str, Version], config: SoundSpaceConfig) -> None:
+def ship(versions: dict[str, Version], config: SoundSpaceConfig) -> None:
     head = fitted(versions, config)
-    heard = project(head, versions["clean"])[:, : head.pooled_map.shape[1]]
-    traits = {name: versions["clean"].logits[:, i] for i, name in enumerate(TAGS)}
-    aspects = fit_aspects(heard, traits, clips.packages, config)
-    groups = tuple(FeatureGroup(name, s.start, s.stop) for name, s in FEATURE_GROUPS.items())
-    head = replace(
-        head, aspects=aspects.directions, aspect_names=aspects.names, feature_groups=groups
-    )
     (WEIGHTS / "sound.safetensors").write_bytes(head_to_bytes(head))
-    print(*zip(aspects.names, np.round(aspects.held_out_r2, 2), strict=True), sep="\n")
 
 
 if __name__ == "__main__":

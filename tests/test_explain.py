@@ -1,38 +1,149 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from segue.explain import reasons, reasons_of_distance
+from segue.cli.output import why
+from segue.explain import OTHER, reasons, reasons_of_distance
+from segue.explain.directions import Levels, fit_directions
+from segue.explain.lyrics_aspects import lyrics_aspects
 from segue.explain.pairs import groups_of_traits, traits
-from segue.model.sound.spaces import WEIGHTS
+from segue.explain.score_aspects import score_aspects
+from segue.explain.sound_aspects import measured_aspects, qualities
+from segue.model.lyrics.spaces import lyrics_spaces
+from segue.model.score.spaces import score_spaces
+from segue.model.sound.spaces import TAGS, WEIGHTS, sound_spaces
+from segue.records import Hit, Reason, Tags, Track
 from segue.represent.features import FEATURE_NAMES, standard_scores, standardise
+from segue.represent.lyrics.feature_names import STYLE_FEATURE_NAMES
 from segue.represent.score.feature_names import SCORE_FEATURE_NAMES
 from segue.represent.score.features import standard_score_scores, standardise_score
 
 
+def test_a_space_of_which_nothing_is_known_has_one_reason() -> None:
+    a, b = np.random.default_rng(0).standard_normal((2, 64)).astype(np.float32)
+    (told,) = reasons("conv", a, b)
+    assert told.name == "learned likeness"
+    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    assert told.share == pytest.approx(cosine, abs=1e-5)
+    (heard,) = reasons("listens", a, a)
+    assert heard.says == "similar listeners"
+    assert heard.share == pytest.approx(1)
+
+
+@pytest.mark.parametrize("space", [*sound_spaces(), *score_spaces(), *lyrics_spaces()])
+def test_reasons_sum_to_the_cosine_and_to_the_distance(space: str) -> None:
+    spaces = sound_spaces() | score_spaces() | lyrics_spaces()
+    dimension = spaces[space].dimension
+    a, b = np.random.default_rng(1).standard_normal((2, dimension)).astype(np.float32)
+    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    told = reasons(space, a, b)
+    assert sum(reason.share for reason in told) == pytest.approx(cosine, abs=1e-5)
+    assert [reason.says for reason in reasons(space, 3 * a, b)] == [one.says for one in told]
+    assert len({reason.name for reason in told}) == len(told) > 5
+    assert [reason.share for reason in told] == sorted((r.share for r in told), reverse=True)
+    apart = reasons_of_distance(space, a, b)
+    assert sum(reason.share for reason in apart) == pytest.approx(-np.linalg.norm(a - b), rel=1e-4)
+    assert reasons_of_distance(space, a, a) == ()
+
+
+def features(**scores: float) -> np.ndarray:
+    """Make a vector of the space `features` that is so many deviations from the average."""
+    constants = load_file(WEIGHTS / "features.safetensors")
+    raw = constants["mean"].copy()
+    for name, score in scores.items():
+        at = FEATURE_NAMES.index(name)
+        raw[at] += score * constants["scale"][at]
+    return standardise(raw)
+
+
 @pytest.mark.parametrize(
-    ("space", "dimension", "names"),
+    ("first", "second", "says"),
     [
-        ("dual-axis", 256, {"along time", "along frequency"}),
-        ("dual-axis", 300, {"learned likeness"}),
-        ("conv", 64, {"learned likeness"}),
+        ({"tempo_octaves": 2.0}, {"tempo_octaves": 1.5}, "both: fast"),
+        ({"tempo_octaves": -2.0}, {"tempo_octaves": -1.5}, "both: slow"),
+        ({"tempo_octaves": 2.0}, {"tempo_octaves": -1.5}, "differs: slower"),
+        ({"tempo_octaves": -2.0}, {"tempo_octaves": 1.5}, "differs: faster"),
+        ({"flatness_log_mean": 2.0}, {"flatness_log_mean": 3.0}, "both: noisy"),
+        ({"loudness_lufs": -2.0}, {"loudness_lufs": -3.0}, "both: quiet"),
+        ({"loudness_lufs": -2.0}, {"loudness_lufs": 3.0}, "differs: louder"),
+        ({"mfcc_3_mean": 2.0}, {"mfcc_3_mean": 2.0}, "similar timbre"),
+        ({"mfcc_3_mean": 2.0}, {"mfcc_3_mean": -2.0}, "different timbre"),
     ],
 )
-def test_reasons_of_trained_spaces(space: str, dimension: int, names: set[str]) -> None:
-    a, b = np.random.default_rng(0).standard_normal((2, dimension)).astype(np.float32)
-    told = reasons(space, a, b)
-    assert {reason.name for reason in told} == names
-    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-    assert sum(reason.share for reason in told) == pytest.approx(cosine, abs=1e-5)
+def test_reasons_say_which_way(
+    first: dict[str, float], second: dict[str, float], says: str
+) -> None:
+    told = reasons("features", features(**first), features(**second))
+    assert max(told, key=lambda reason: abs(reason.share)).says == says
+    if says.startswith("differ"):
+        apart = reasons_of_distance("features", features(**first), features(**second))
+        assert apart[-1].says == says
 
 
-def test_what_keeps_apart_comes_last() -> None:
-    a = np.zeros(256, np.float32)
-    b = np.concatenate([np.full(128, 0.1), np.full(128, 0.2)]).astype(np.float32)
-    told = reasons_of_distance("dual-axis", a, b)
-    assert [reason.name for reason in told] == ["along time", "along frequency"]
-    distance = np.linalg.norm(b)
-    assert [r.share for r in told] == pytest.approx([-0.2 * distance, -0.8 * distance])
+def test_a_metal_track_is_told_to_be_metal() -> None:
+    tags = np.zeros((2, len(TAGS)), np.float32)
+    for at, vector in enumerate(tags):
+        for tag, strength in {"metal": 4, "heavy metal": 3, "hard rock": 3, "punk": 1}.items():
+            vector[TAGS.index(tag)] = strength + 0.1 * at
+        for tag in ("easy listening", "jazz", "chill", "chillout", "mellow", "sad", "party"):
+            vector[TAGS.index(tag)] = -2.0
+    told = reasons("tags", *tags)
+    assert (told[0].name, told[0].says, told[0].family) == ("metal", "both: metal", "genre")
+    says = {reason.name: reason.says for reason in told}
+    assert says["jazz"] == "both: little jazz"
+    assert says["party"] == "both: little party"
+
+
+def test_people_read_at_most_half_as_other() -> None:
+    reasons_ = tuple(
+        Reason(name, share, name, family)
+        for name, share, family in (
+            ("a", 0.1, "x"),
+            ("b", 0.09, "x"),
+            ("c", -0.08, "y"),
+            ("d", 0.07, "y"),
+            ("e", 0.06, "z"),
+            (OTHER, 0.05, OTHER),
+        )
+    )
+    track = Track(1, "sound", Path("/m.ogg"), Tags(), 1.0, "")
+    told = why(Hit(1, sum(reason.share for reason in reasons_), track, reasons_))
+    assert told == "a +0.10, b +0.09, c -0.08; y +0.07, z +0.06, other +0.05"
+    alone = (Reason(OTHER, 0.3, OTHER, OTHER),)
+    assert why(Hit(1, 0.3, track, alone)) == "other +0.30"
+    assert why(Hit(1, 0.3, track, (Reason("loved", 0.3),))) == "loved +0.30"
+
+
+def test_directions_find_what_grows_along_them() -> None:
+    rng = np.random.default_rng(2)
+    levels = rng.standard_normal((300, 2))
+    vectors = np.hstack([levels, rng.standard_normal((300, 6))]).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    constant = np.hstack([levels, np.ones((300, 1))])
+    found = fit_directions(vectors, Levels(("tempo", "loudness", "dynamics"), constant))
+    assert found.names == ("tempo", "loudness")  # the third does not vary
+    assert found.rows @ found.rows.T == pytest.approx(np.eye(2), abs=1e-5)
+    assert np.abs(found.rows[:, :2]) == pytest.approx(np.eye(2), abs=0.1)
+    a, b = vectors[:2].astype(np.float64)
+    shares = found.shares(a, b)
+    assert sum(share.share for share in shares) == pytest.approx(a @ b)
+    # More dimensions than tracks: the same by the other way round.
+    wide = np.hstack([vectors, np.zeros((300, 400), np.float32)])
+    few = fit_directions(wide, Levels(("tempo", "loudness"), levels))
+    assert few.rows[:, :8] == pytest.approx(found.rows, abs=1e-4)
+
+
+def test_every_number_is_about_something() -> None:
+    for parts, names in (
+        (qualities(), TAGS),
+        (measured_aspects(), FEATURE_NAMES),
+        (score_aspects(), SCORE_FEATURE_NAMES),
+        (lyrics_aspects(), STYLE_FEATURE_NAMES),
+    ):
+        columns = sorted(column for part in parts for column in part.columns.tolist())
+        assert columns == list(range(len(names)))
 
 
 def test_traits_sum_to_the_similarity_and_to_the_distance() -> None:

@@ -13,7 +13,7 @@ PACKAGE = Path(segue.__file__).parent
 
 #: The rooms from the top of the flow to its bottom; those of one line may not import each other.
 FLOW = [
-    ("records", "errors"),
+    ("records", "errors", "surroundings"),
     ("formats",),
     ("represent",),
     ("model",),

@@ -1,5 +1,12 @@
 """Segue learns spaces of music in which distance means "alike"."""
 
+import sys
+
+# While `python -m segue` looks for the program, the first argument is "-m". It has put the current
+# folder, an album say, before all others, so that a `typing.py` there would be run instead.
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
+    del sys.path[0]
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

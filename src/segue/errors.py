@@ -1,5 +1,8 @@
 """Errors for people: each says what was found, what was expected, and what to do."""
 
+import errno
+from typing import Final
+
 
 class SegueError(Exception):
     """Any failure that Segue foresees; its text is shown to the user as it is."""
@@ -11,6 +14,10 @@ class BadArgument(SegueError, ValueError):
 
 class Unreadable(SegueError):
     """A file that cannot be turned into music."""
+
+
+class Unavailable(Unreadable):
+    """A file that cannot be read at the moment; what it holds may well be music."""
 
 
 class NothingToMeasure(BadArgument):
@@ -43,6 +50,33 @@ class BadCheckpoint(SegueError):
 
 class TrainingFailed(SegueError):
     """Training cannot start or go on; what was saved before is still there."""
+
+
+#: Faults of the machine and the moment, not of what a file holds.
+_OF_THE_MOMENT: Final = frozenset(
+    (
+        errno.EACCES, errno.EPERM, errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EBUSY,
+        errno.EAGAIN, errno.EINTR, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENODEV,
+        errno.ENXIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.ECONNRESET,
+        errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.EREMOTEIO,
+    )
+)  # fmt: skip
+
+
+def is_of_the_moment(error: OSError) -> bool:
+    """Tell whether a file may be read later that cannot be read now."""
+    return error.errno in _OF_THE_MOMENT
+
+
+def unreadable(error: OSError) -> Unreadable:
+    """Say why the system did not let a file be read, and whether it may later."""
+    if isinstance(error, FileNotFoundError):
+        reason = "the file is gone"
+    elif isinstance(error, PermissionError):
+        reason = "no permission to read it"
+    else:
+        reason = f"cannot be opened ({error.strerror or error})"
+    return Unavailable(reason) if is_of_the_moment(error) else Unreadable(reason)
 
 
 def check_seed(seed: int) -> None:

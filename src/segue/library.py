@@ -36,6 +36,7 @@ from segue.records import (
     Pruned,
     SpaceInfo,
     Span,
+    Tags,
     Track,
 )
 from segue.sound_kinds import NotMusic, not_music
@@ -43,8 +44,8 @@ from segue.store import Store, default_folder
 
 if TYPE_CHECKING:
     from segue.atlas import Atlas
-    from segue.ingest.add import AddReport, Watcher
     from segue.ingest.listens import ImportReport
+    from segue.ingest.report import AddReport, Watcher
     from segue.ingest.tagging import FileTags
     from segue.journeys import Journeys
     from segue.learning import Learning
@@ -109,6 +110,10 @@ class Library:
         workers: int | None = None,
         keep_sections: bool = False,
         fold_case: bool = False,
+        artist: str = "",
+        album: str = "",
+        exclude: Sequence[str] = (),
+        include_removed: bool = False,
         watch: "Watcher | None" = None,
     ) -> "AddReport":
         """Add files and folders, or bring what is known of them up to date.
@@ -121,8 +126,16 @@ class Library:
         keep_sections, fold_case : bool
             Of the words that are read now: keep headers such as ``[Chorus]``; make all lower
             case.
+        artist, album : str
+            Of files that name none; remembered for them.
+        exclude : sequence of str
+            Patterns as of ``.gitignore``, from each of the folders on, of what is left alone in
+            this run. What a file ``.segueignore`` in any folder rules out is left alone always,
+            and taken out where it is in the library.
+        include_removed : bool
+            What was taken out with `remove` comes back; a file that is named itself always does.
         watch : callable, optional
-            Told a `segue.ingest.add.Progress` after each file.
+            Told a `segue.ingest.report.Progress` after each file.
 
         Returns
         -------
@@ -130,7 +143,9 @@ class Library:
             Files that cannot be read are in its `failures`; the others are added.
         """
         from segue.formats.lyrics.text import TextForm
+        from segue.formats.names import clean
         from segue.ingest.add import add  # searching needs no decoder
+        from segue.ingest.report import Options
 
         whole = [Path(path).expanduser() for path in paths]
         for path in whole:
@@ -139,8 +154,13 @@ class Library:
         count = workers if workers is not None else os.cpu_count() or 1
         if count < 1:
             raise BadArgument(f"{count} workers; at least 1 is needed")
-        form = TextForm(keep_sections, fold_case)
-        report = add(self._store, whole, workers=count, form=form, watch=watch)
+        options = Options(
+            TextForm(keep_sections, fold_case),
+            Tags(artist=clean(artist), album=clean(album)),
+            tuple(exclude),
+            include_removed,
+        )
+        report = add(self._store, whole, workers=count, options=options, watch=watch)
         for kind in self._store.kinds():
             # Made now, so that the first question is quick.
             for space in USUAL[kind]:
@@ -455,9 +475,13 @@ class Library:
     # ---- keeping it tidy -----------------------------------------------------------------
 
     def remove(self, queries: Sequence[Query]) -> list[Track]:
-        """Take tracks out of the library; their files are left alone."""
+        """Take tracks out of the library; their files are left alone.
+
+        They stay out when their folder is added again, see `add`.
+        """
         tracks = [track for query in queries for track in self.find(query)]
         with self._store.writing(), self._store.transaction():
+            self._store.removed.add(track.id for track in tracks)
             self._store.remove_tracks(track.id for track in tracks)
         return tracks
 

@@ -4,16 +4,19 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
 from segue.formats.names import normalise
-from segue.records import Track
+from segue.records import Kind, Track
 from segue.sound_kinds import not_music
 from segue.store import Store
 
+#: Which kind of music a name means where it fits several.
+PREFERRED: Final[tuple[Kind, ...]] = ("sound", "score", "lyrics")
 SHOWN = 8  # candidates listed when words fit several tracks
 
 
@@ -82,8 +85,8 @@ def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
     Returns
     -------
     list of Track, or Path
-        Several tracks only where the words are an artist's or album's name; a Path for a
-        file that is not in the library.
+        Several tracks only where the words are an artist's or album's name: of one kind, the
+        recordings before scores and texts. A Path for a file that is not in the library.
 
     Raises
     ------
@@ -231,10 +234,18 @@ def _by_words(store: Store, query: str) -> list[Track]:
         [track for track in fitting if normalise(track.tags.album) == text],
     ):
         if same:
-            return same
+            return _of_one_kind(same)
+    fitting = _of_one_kind(fitting)
     if len(fitting) == 1:
         return fitting
     raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}")
+
+
+def _of_one_kind(tracks: Sequence[Track]) -> list[Track]:
+    """Keep the recordings that a name means, else the scores: texts are seldom asked with."""
+    kinds = {track.kind for track in tracks}
+    kind = next(kind for kind in PREFERRED if kind in kinds)
+    return [track for track in tracks if track.kind == kind]
 
 
 def _listed(tracks: Sequence[Track]) -> str:

@@ -106,6 +106,8 @@ class Score:
     chords : tuple of (int, str)
         From which tick on a chord holds, and its symbol as it is written above the notes, "Am7";
         by tick. What somebody wrote down: none where nobody did.
+    warnings : tuple of str
+        What in the file contradicts itself, and how it was read: one line each.
     """
 
     title: str
@@ -117,11 +119,12 @@ class Score:
     composer: str = ""
     genre: str = ""
     chords: tuple[tuple[int, str], ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a file says about itself, else what its name and folder say."""
+    """What a file says about itself, else what its name says."""
 
     title: str = ""
     artist: str = ""
@@ -192,6 +195,7 @@ class Failure:
     path: Path
     reason: str
     at: str = ""  # UTC, ISO 8601
+    transient: bool = False  # of the moment, and not of what the file holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,10 +243,24 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One additive share of a similarity."""
+    """One additive share of a similarity.
+
+    Attributes
+    ----------
+    name : str
+        What it is about: "tempo".
+    share : float
+        Below 0 where it speaks against likeness.
+    says : str
+        Which way: "both: fast", "differs: slower"; as `name` where it has no direction.
+    family : str
+        What it belongs to, "rhythm" say; "" where that is nothing wider.
+    """
 
     name: str
     share: float
+    says: str = ""
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from conftest import fill_library
-from segue.atlas import maps, planes
+from segue.atlas import maps, nerv, planes
 from segue.atlas.planes import Layout, Wanted, choose_layout, lay_out, place
 from segue.errors import BadArgument, NotFound, NothingToMeasure
 from segue.library import Library
 from segue.measure.planes import trust
 from segue.model.sound.spaces import sound_spaces
 from segue.neighbours import nearest, neighbours
+from segue.pictures.maps import PALETTE
 from segue.records import Space, Tags
 from segue.store import Store
 
@@ -272,3 +273,56 @@ def test_a_space_learned_anew_has_a_map_of_its_own(lib: Library) -> None:
         cosines = unit @ unit.T
         np.fill_diagonal(cosines, -2)
         assert (nearest_track == cosines.argmax(axis=1)).mean() > 0.9
+
+
+def test_the_gradient_of_nerv_is_the_slope_of_its_cost() -> None:
+    """Against central differences of the cost as the paper writes it, in double precision."""
+    rng = np.random.default_rng(0)
+    n = 12
+    own = np.eye(n, dtype=bool)
+    wanted = np.where(own, 0, rng.random((n, n)))
+    wanted /= wanted.sum(axis=1, keepdims=True)
+    log_wanted = np.log(np.maximum(wanted, 1e-12))
+
+    def cost(state: np.ndarray) -> float:
+        place = state[:-1].reshape(n, 2)
+        z = -np.exp(state[-1]) * ((place[:, None] - place) ** 2).sum(axis=2)
+        q = np.where(own, 0, np.exp(z))
+        q /= q.sum(axis=1, keepdims=True)
+        ratio = np.where(own, 0, np.log(np.where(own, 1, q)) - log_wanted)
+        return float((nerv.RECALL * -wanted * ratio + (1 - nerv.RECALL) * q * ratio).sum() / n)
+
+    state = np.append(rng.standard_normal(2 * n), 0.3)
+    found = nerv._gradient(
+        state[:-1].reshape(n, 2).astype(np.float32),
+        np.float32(state[-1]),
+        wanted.astype(np.float32),
+        log_wanted.astype(np.float32),
+    )
+    steps = 1e-5 * np.eye(len(state))
+    slopes = [(cost(state + step) - cost(state - step)) / 2e-5 for step in steps]
+    np.testing.assert_allclose(found, slopes, rtol=1e-3, atol=1e-5)
+
+
+def test_progress_is_reported_stage_by_stage(lib: Library, tmp_path: Path) -> None:
+    stages: list[tuple[str, int, int]] = []
+    found = lib.atlas.map(watch=lambda stage, done, total: stages.append((stage, done, total)))
+    lib.atlas.draw(found, tmp_path / "m.html", watch=lambda *stage: stages.append(stage))
+    names = [stage for stage, _, _ in stages]
+    assert list(dict.fromkeys(names)) == ["neighbours", "layout", "groups"]
+    assert all(done <= total for _, done, total in stages)
+
+
+def test_no_two_of_the_first_colours_look_alike() -> None:
+    """Far apart in CIELAB, where 2.3 is just noticed."""
+
+    def lab(colour: str) -> np.ndarray:
+        rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+        to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+        f = np.cbrt(np.array(to_xyz) @ linear / [0.9505, 1, 1.089])
+        return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+    colours = [lab(colour) for colour in PALETTE[:12]]
+    for row, one in enumerate(colours):
+        assert all(np.linalg.norm(one - other) > 25 for other in colours[:row])

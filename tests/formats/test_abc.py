@@ -129,7 +129,7 @@ def test_one_broken_tune_among_fifty_costs_one(tmp_path: Path) -> None:
     found = read_scores(path)
     assert [n for n, tune in enumerate(found, 1) if isinstance(tune, Broken)] == [17]
     assert "without a key" in found[16].reason  # type: ignore[union-attr]
-    tags = read_score_tags(path, tmp_path)
+    tags = read_score_tags(path)
     assert len(tags) == len(found) == 50
     assert (tags[16].title, tags[16].artist, tags[16].genre) == ("Tune 17", "Anon", "jig")
     assert (tags[16].album, tags[16].track_number) == ("Book", 17)

@@ -193,7 +193,7 @@ def test_broken_tables_are_told(tmp_path: Path, name: str, content: str, said: s
         ("Singer/03 Song.txt", "Song", "Singer"),
         ("Singer/Album/Song.txt", "Song", "Singer"),
         ("Other/Singer - Song.txt", "Song", "Singer"),
-        ("Song.txt", "Song", "root"),
+        ("Song.txt", "Song", ""),
     ],
 )
 def test_names_tell_artist_and_title(tmp_path: Path, path: str, title: str, artist: str) -> None:

@@ -178,7 +178,7 @@ OUTSIDE = '<!DOCTYPE score-partwise [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         ("a.xml", music_xml(BAR, head=LAUGHS).encode(), "declares entities"),
         ("a.xml", music_xml(BAR, head=OUTSIDE).encode(), "declares entities"),
         ("a.xml", music_xml(BAR, head=OUTSIDE.replace("a S", "% a S")).encode(), "entities"),
-        ("a.xml", b"<score-partwise>" + b"<a>" * 99, "within one another"),
+        ("a.xml", b"<score-partwise>" + b"<a>" * 99, "damaged XML"),
         ("a.xml", music_xml(BAR).replace("<beats>3", "<beats>1024").encode(), "at most 64"),
         ("a.krn", KERN.replace("*M3/4", "*M1025/4").encode(), "at most 64"),
         ("a.mxl", boxed("../../a.xml"), "out of itself"),
@@ -199,9 +199,7 @@ def test_bad_files_say_why(read: Read, name: str, content: bytes, told: str) -> 
         read(name, content)
 
 
-def test_too_many_notes_are_refused_before_music21_reads_them(
-    read: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_notes_are_refused(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(music_xml_format, "MOST_NOTES", 5)
     with pytest.raises(Unreadable, match="more than 5 notes"):
         read("a.xml", music_xml(BAR, BAR))
@@ -211,7 +209,7 @@ def test_a_folder_named_as_a_score_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.mid").mkdir()
     with pytest.raises(Unreadable, match="cannot be opened"):
         read_scores(tmp_path / "a.mid")
-    assert read_score_tags(tmp_path / "a.mid", tmp_path)[0].title == "a"
+    assert read_score_tags(tmp_path / "a.mid")[0].title == "a"
 
 
 # ---- kern, tags --------------------------------------------------------------------------
@@ -242,9 +240,9 @@ def test_tags_come_from_the_score_else_from_the_name(
     path = tmp_path / "Album" / name
     path.parent.mkdir()
     path.write_bytes(content)
-    (tags,) = read_score_tags(path, tmp_path)
+    (tags,) = read_score_tags(path)
     assert (tags.title, tags.artist, tags.track_number) == told
-    assert tags.album == ("Six Songs" if tags.title == "Rose" else "Album")
+    assert tags.album == ("Six Songs" if tags.title == "Rose" else "")
 
 
 # ---- MIDI --------------------------------------------------------------------------------
@@ -308,7 +306,7 @@ def test_whatever_is_in_a_file_it_is_read_or_refused_in_words(
     content = data.draw(st.one_of(st.binary(max_size=200), mutated(SEEDS[suffix])))
     path = tmp_path_factory.mktemp("any") / f"a{suffix}"
     path.write_bytes(content)
-    tags = read_score_tags(path, path.parent)
+    tags = read_score_tags(path)
     assert all(one.title for one in tags)
     try:
         found = read_scores(path)

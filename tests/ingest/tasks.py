@@ -1,9 +1,14 @@
 """What the workers do in tests: some of it goes wrong, for real."""
 
 import ctypes
+import errno
 import os
+import signal
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from segue.errors import Unreadable
 from segue.ingest.analyse import Identity, Job, work
@@ -11,19 +16,35 @@ from segue.ingest.analyse import Identity, Job, work
 
 def misbehave(job: str) -> str:
     """Crash, hang, leave or answer, as the job says."""
-    if job == "crash":
-        ctypes.string_at(0)  # a real SIGSEGV
-    if job == "hang":
-        threading.Event().wait()
-    if job == "leave":
-        os._exit(3)
-    if job == "refuse":
-        raise Unreadable("not to be had")
-    if job == "stumble":
-        raise KeyError("odd")
-    if job == "gorge":
-        return "x" * (8 << 30)
+    _DEEDS.get(job.split(maxsplit=1)[0], lambda: None)()
     return job.upper()
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def _work() -> None:
+    until = time.process_time() + 0.4
+    while time.process_time() < until:
+        pass
+
+
+_DEEDS: Final[dict[str, Callable[[], object]]] = {
+    "crash": lambda: ctypes.string_at(0),  # a real SIGSEGV
+    "hang": lambda: threading.Event().wait(),
+    "leave": lambda: os._exit(3),
+    "refuse": lambda: _raise(Unreadable("not to be had")),
+    "stumble": lambda: _raise(KeyError("odd")),
+    "gorge": lambda: "x" * (8 << 30),
+    "forbidden": lambda: _raise(PermissionError(errno.EACCES, "Permission denied")),
+    "gone": lambda: Path("/nowhere").read_text(encoding="utf-8"),
+    "unplugged": lambda: _raise(OSError(errno.EIO, "Input/output error")),
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "spin": lambda: sum(1 for _ in iter(int, 1)),  # for ever
+    "work": _work,
+    "wait": lambda: time.sleep(1.5),
+}
 
 
 def work_or_crash(job: Job) -> object:

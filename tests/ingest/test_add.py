@@ -13,7 +13,7 @@ import pytest
 from conftest import tune, write_sound
 from segue.errors import DiskFull, LibraryBusy, WrongSpace
 from segue.ingest import add as add_module
-from segue.ingest.add import AddReport
+from segue.ingest.report import AddReport
 from segue.library import Library
 from segue.model.sound.spaces import sound_spaces
 

@@ -10,7 +10,7 @@ from mutagen.id3 import ID3, USLT
 
 from conftest import tune, write_sound
 from segue.errors import BadArgument, NotFound
-from segue.ingest.add import AddReport
+from segue.ingest.report import AddReport
 from segue.library import Library
 from verses import song
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from conftest import little_score, tune, write_score, write_sound
-from segue.errors import BadArgument, Unreadable
-from segue.ingest.add import AddReport
+from segue.errors import BadArgument, NothingToMeasure, Unreadable
+from segue.ingest.report import AddReport
 from segue.library import Library
 from segue.records import Part
 
@@ -169,6 +169,9 @@ def test_recordings_and_scores_in_one_library(library: Opener, scores: Path) -> 
             lib.like("Piece 0", scores / "a.wav")
         with pytest.raises(BadArgument, match="goes with scores"):
             lib.scores.read(scores / "a.wav")
+        with pytest.raises(NothingToMeasure):
+            lib.evaluate("album")  # a folder is no album
+        lib.add([scores], workers=1, album="Pieces")
         table = lib.evaluate("album")
         assert set(table) == {"score-features", "roll-vae"}  # two recordings make no album
 

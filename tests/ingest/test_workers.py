@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -31,8 +35,7 @@ def test_all_jobs_are_answered() -> None:
         ("crash", "its decoder crashed (SIGSEGV)"),
         ("leave", "its decoder crashed (exit code 3)"),
         ("refuse", "not to be had"),
-        ("stumble", "unexpected KeyError: 'odd'"),
-        ("gorge", "needs more than 4 GB of memory"),
+        ("stumble", "damaged, or unlike any that Segue can read (KeyError: 'odd')"),
     ],
 )
 def test_a_fault_costs_the_one_job_it_was_on(bad: str, reason: str) -> None:
@@ -42,10 +45,83 @@ def test_a_fault_costs_the_one_job_it_was_on(bad: str, reason: str) -> None:
     assert found == {job: job.upper() for job in jobs if job != bad}
 
 
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("gorge", "needs more than 4 GB of memory"),
+        ("forbidden", "no permission to read it"),
+        ("gone", "the file is gone"),
+        ("unplugged", "cannot be opened (Input/output error)"),
+        ("killed", "its worker was ended (SIGKILL), as when memory runs out"),
+    ],
+)
+def test_a_fault_of_the_moment_is_told_from_one_of_the_job(bad: str, reason: str) -> None:
+    assert answers(["a", bad, "b"], count=1) == {
+        "a": "A", "b": "B", bad: Fault(reason, transient=True)
+    }  # fmt: skip
+
+
+def test_processor_time_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each job by itself, of whatever code; a job that waits takes none."""
+    monkeypatch.setattr(workers_module, "PATIENCE", 1000.0)
+    jobs = ["work", "wait", "work more", "spin", "a"]
+    found = answers(jobs, count=1, limit_s=1.0)
+    reason = "took more than 1 s of processor time"
+    assert found.pop("spin") == Fault(reason, transient=True)
+    assert found == {job: job.upper() for job in jobs if job != "spin"}
+
+
 def test_a_job_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers_module, "STARTING_S", 30.0)
-    found = answers(["a", "hang", "b"], count=1, limit_s=4.0)
-    assert found == {"a": "A", "b": "B", "hang": Fault("took longer than 4 s")}
+    monkeypatch.setattr(workers_module, "PATIENCE", 2.0)
+    found = answers(["a", "hang", "b"], count=1, limit_s=2.0)
+    assert found == {
+        "a": "A", "b": "B", "hang": Fault("gave no answer for 4 s", transient=True)
+    }  # fmt: skip
+
+
+def test_a_worker_that_cannot_start_is_no_fault_of_the_job() -> None:
+    with Workers[str, str]("nowhere:nothing", 1) as workers:
+        workers.submit("a", 60)
+        reason = "its worker could not start (exit code 1)"
+        assert list(workers.results()) == [("a", Fault(reason, transient=True))]
+
+
+PARENT = """
+import sys
+from segue.ingest.workers import Workers
+with Workers(sys.argv[1], 1) as pool:
+    pool.submit(sys.argv[2], 60)
+    pool._feed()
+    print(pool._workers[0].process.pid, flush=True)
+    list(pool.results())
+"""
+
+
+@pytest.mark.parametrize("job", ["spin", "hang"])
+def test_a_worker_leaves_when_its_parent_is_killed(job: str) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, TASK, job],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert parent.stdout
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until = time.monotonic() + 30
+    while is_running(worker):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def is_running(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # of what nobody waited for yet
 
 
 def test_jobs_may_lead_to_jobs() -> None:

@@ -166,3 +166,32 @@ def test_a_mood_is_written_only_where_one_stands_out(
     assert moods(tmp_path / "three", [0.2, 0.5, 0.8]) == {"2": "party"}
     assert moods(tmp_path / "alike", [0.5, 0.5]) == {}
     assert moods(tmp_path / "one", [0.5]) == {}
+
+
+def test_nothing_is_written_through_links(tmp_path: Path) -> None:
+    album, mine = tmp_path / "album", tmp_path / "mine"
+    for folder in (album, mine):
+        folder.mkdir()
+    song = write_sound(album / "song.flac", tune(1, 8.0))
+    write_sound(mine / "a.flac", tune(2, 8.0))
+    write_sound(mine / "b.flac", tune(3, 8.0))
+    (mine / "secret").write_text("mine")
+    before = {file: file.read_bytes() for file in mine.iterdir()}
+    (album / "link.flac").symlink_to("../mine/a.flac")
+    (album / "here.flac").symlink_to("song.flac")
+    (album / "sub").symlink_to("../mine")
+    (album / ".song.segue-partial.flac").symlink_to("../mine/secret")
+    with Library.open(tmp_path / "library") as lib:
+        lib.add([album], workers=1)
+        done = lib.file_tags.write(fields=["bpm"])
+        assert {change.path for change in done.changes} == {song}
+        reasons = {failure.path.name: failure.reason for failure in done.failures}
+        assert "is a link to" in reasons["link.flac"]
+        assert "is a link to" in reasons["here.flac"]
+        assert "lies behind a link" in reasons["b.flac"]
+        assert before == {file: file.read_bytes() for file in mine.iterdir()}
+        assert not song.is_symlink()
+        song.unlink()
+        song.symlink_to("../mine/a.flac")  # since then
+        assert "is a link to" in lib.file_tags.undo().failures[0].reason
+    assert before == {file: file.read_bytes() for file in mine.iterdir()}

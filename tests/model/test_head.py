@@ -4,7 +4,6 @@ import pytest
 from segue.errors import BadArgument
 from segue.model.sound.head import (
     POOLED_SIZE,
-    REMAINDER,
     Head,
     head_from_bytes,
     head_to_bytes,
@@ -15,7 +14,6 @@ from segue.train.sound_space import (
     Described,
     Patches,
     SoundSpaceConfig,
-    fit_aspects,
     fit_head,
 )
 
@@ -37,26 +35,19 @@ def test_the_shipped_head_gives_unit_vectors_of_at_most_256_numbers() -> None:
     assert np.array_equal(found, vector(0, head))
 
 
-def test_shares_sum_to_the_cosine_and_depend_on_the_neighbour() -> None:
+def test_what_came_from_features_divides_among_them() -> None:
     head = load_head()
-    a, b, c = (vector(seed, head) for seed in range(3))
-    shares = head.shares(a, b)
-    assert sum(shares.values()) == pytest.approx(float(a @ b), abs=1e-6)
-    groups = {group.name for group in head.feature_groups}
-    assert set(shares) == {*head.aspect_names, *groups, REMAINDER}
-    assert shares != head.shares(a, c)
-    assert head.shares(3 * a, b) == pytest.approx(shares, abs=1e-6)
-
-
-def test_aspects_are_orthonormal() -> None:
-    aspects = load_head().aspects.astype(np.float64)
-    assert aspects @ aspects.T == pytest.approx(np.eye(len(aspects)), abs=1e-5)
+    (heard, one), (_, other) = (head.split(vector(seed, head)) for seed in range(2))
+    assert len(heard) + len(one) == head.dimension
+    shares = head.feature_shares(one, other)
+    assert shares.shape == (len(FEATURE_NAMES),)
+    assert shares.sum() == pytest.approx(float(one @ other), abs=1e-6)
+    assert head.features_of(one) @ head.features_map == pytest.approx(one, abs=1e-6)
 
 
 def test_a_head_survives_its_file() -> None:
     head = load_head()
     again = head_from_bytes(head_to_bytes(head))
-    assert again.aspect_names == head.aspect_names
     assert np.array_equal(vector(1, again), vector(1, head))
 
 
@@ -70,7 +61,7 @@ def test_wrong_input_is_named() -> None:
     with pytest.raises(BadArgument, match="not finite"):
         head.project(np.full((3, POOLED_SIZE), np.nan, np.float32), features)
     with pytest.raises(BadArgument, match="no direction"):
-        head.shares(np.zeros(head.dimension, np.float32), vector(0, head))
+        head.split(np.zeros(head.dimension, np.float32))
 
 
 def test_learning_keeps_what_tells_tracks_apart_and_damps_production() -> None:
@@ -94,9 +85,3 @@ def test_learning_keeps_what_tells_tracks_apart_and_damps_production() -> None:
     )
     weight = np.linalg.norm(head.pooled_map, axis=1)
     assert weight[:3].mean() > 2 * weight[3:6].mean()
-    vectors = np.stack([head.project(clean[i], numbers[i]) for i in range(n)])
-    aspects = fit_aspects(
-        vectors, {"first": identity[:, 0, 0].astype(np.float32)}, [str(i) for i in range(n)], config
-    )
-    assert aspects.names == ("first",)
-    assert aspects.held_out_r2[0] > 0.3

@@ -65,7 +65,8 @@ def find_line(store: Store, asked: str, n: int = 10) -> list[LineHit]:
                 told, likeness = f"{told} / {lines[at + 1]}", both
         if likeness > best.get(track, (LEAST, ""))[0]:
             best[track] = (likeness, told)
-    ordered = sorted(best, key=lambda track: (-best[track][0], track))[:n]
+    there = best.keys() - store.missing_tracks()
+    ordered = sorted(there, key=lambda track: (-best[track][0], track))[:n]
     return [
         LineHit(rank, best[track.id][0], track, best[track.id][1])
         for rank, track in enumerate(store.tracks(ordered), start=1)

@@ -139,7 +139,7 @@ def _tags_of(subject: _Subject) -> Tags:
     from segue.formats.tags import read_tags  # brings in the decoders
 
     if subject.kind == "score":
-        return read_score_tags(subject.path, subject.path.parent)[0]
+        return read_score_tags(subject.path)[0]
     if subject.kind == "lyrics":
         return read_lyrics_tags(subject.path, subject.path.parent)[0]
-    return read_tags(subject.path, subject.path.parent)
+    return read_tags(subject.path)

@@ -4,6 +4,7 @@ import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from segue.answers.question import Question
 from segue.answers.usual import COPIES_IN, USUAL, usual_space
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.explain import reasons, reasons_of_distance
+from segue.explain.directions import Directions, directions_of
 from segue.model.sound.spaces import TAGS
 from segue.records import FloatArray, Reason
 from segue.store import Store
@@ -54,10 +56,13 @@ class Points:
         Of unit vectors with the cosine, of vectors as they are stored with the Euclidean
         metric.
     metric : {"cosine", "euclidean"}
+    directions : callable
+        Loads the directions by which reasons are told, None where there are none.
     """
 
     matrix: Matrix
     metric: Metric
+    directions: Callable[[], Directions | None]
 
     def query(self, question: Question) -> FloatArray:
         """Return the point that is asked with."""
@@ -88,7 +93,7 @@ class Points:
     def why(self, query: FloatArray, vector: FloatArray) -> tuple[Reason, ...]:
         """Split the similarity of two points into reasons."""
         split = reasons if self.metric == "cosine" else reasons_of_distance
-        return split(self.matrix.space.name, query, vector)
+        return split(self.matrix.space.name, query, vector, self.directions())
 
 
 def points_of(store: Store, space: str, metric: Metric) -> Points:
@@ -108,7 +113,7 @@ def points_of(store: Store, space: str, metric: Metric) -> Points:
     matrix = store.spaces.matrix(space)
     if metric == "euclidean":
         matrix = Matrix(matrix.space, *store.spaces.vectors(space))
-    return Points(matrix, metric)
+    return Points(matrix, metric, cache(partial(directions_of, store, space)))
 
 
 def rank(

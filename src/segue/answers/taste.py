@@ -100,14 +100,20 @@ def leaning(store: Store, ranking: Ranking) -> Ranking:
     here = near[np.isin(near, list(known))].tolist()
     if not here:
         return ranking
-    loved, skipped = ([track for track in here if known[track] == of] for of in (True, False))
+    loved, disliked = ([track for track in here if known[track] == of] for of in (True, False))
     gain = WEIGHT * _nearest(ranking.near, ranking.ids, loved)
-    loss = -WEIGHT * _nearest(ranking.near, ranking.ids, skipped)
-    named = [(name, share) for name, share, of in
-             ((LOVED, gain, loved), (SKIPPED, loss, skipped)) if of]  # fmt: skip
+    loss = -WEIGHT * _nearest(ranking.near, ranking.ids, disliked)
+    named = [
+        (name, share, says)
+        for name, share, of, says in (
+            (LOVED, gain, loved, "like what you love"),
+            (SKIPPED, loss, disliked, "like what you skip"),
+        )
+        if of
+    ]
 
     def why(row: int) -> tuple[Reason, ...]:
-        leans = [Reason(name, float(share[row])) for name, share in named]
+        leans = [Reason(name, float(share[row]), says) for name, share, says in named]
         return tuple(sorted([*ranking.why(row), *leans], key=lambda one: -one.share))
 
     return Ranking(ranking.ids, ranking.scores + gain + loss, why, ranking.near)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from segue.answers.usual import usual_space_of_all
 from segue.atlas.colours import colour_by
 from segue.atlas.drawing import draw as draw_map
 from segue.atlas.groups import Grouping, Method, find_groups
-from segue.atlas.maps import latest_map, make_map, update_map
+from segue.atlas.maps import StageWatcher, latest_map, make_map, update_map
 from segue.atlas.odd import Outlier, SameTune, Twin, find_outliers, find_same_tunes, find_twins
 from segue.atlas.planes import Wanted
 from segue.atlas.trees import Level, Tree, grow
@@ -39,7 +40,7 @@ class Atlas:
         wanted: Wanted | None = None,
         *,
         update: bool = False,
-        watch: Watcher | None = None,
+        watch: StageWatcher | None = None,
     ) -> LibraryMap:
         """Put the tracks on a plane, and remember it.
 
@@ -52,7 +53,8 @@ class Atlas:
         update : bool
             Place new tracks on the remembered map, and move none.
         watch : callable, optional
-            Told how many tracks have their neighbours, of how many.
+            Called with the stage ("neighbours", "layout"), how much of it is done, and of how
+            much.
         """
         wanted, space = wanted or Wanted(), space or usual_space_of_all(self._store)
         if update:
@@ -67,7 +69,7 @@ class Atlas:
         *,
         embed_previews: bool = False,
         seed: int = 0,
-        watch: Watcher | None = None,
+        watch: StageWatcher | None = None,
     ) -> None:
         """Write a map as a page (.html) or a picture (.png, .svg, .pdf).
 
@@ -82,7 +84,8 @@ class Atlas:
         seed : int
             Of the groups.
         watch : callable, optional
-            Told how many previews of how many are made.
+            Called with the stage ("groups", "previews"), how much of it is done, and of how
+            much.
 
         Raises
         ------
@@ -95,9 +98,12 @@ class Atlas:
         if not np.array_equal(found.ids, self._store.spaces.matrix(found.space).ids):
             raise BadArgument("the library changed since this map was made; make it again")
         tracks = self._store.tracks(found.ids.tolist())
+        if watch:
+            watch("groups", 0, len(tracks))
         colouring = colour_by(self._store, found.space, colour, tracks, seed=seed)
         workers = os.cpu_count() or 1
-        sounds = previews(tracks, workers=workers, watch=watch) if embed_previews else None
+        cutting = partial(watch, "previews") if watch else None
+        sounds = previews(tracks, workers=workers, watch=cutting) if embed_previews else None
         draw_map(self._store, found, tracks, colouring, Path(target), sounds)
 
     def groups(

@@ -7,11 +7,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.answers.copies import LOOKED_AT, copies
 from segue.atlas.colours import Colouring
 from segue.atlas.traits import traits
 from segue.atlas.trees import Tree, newick
+from segue.formats.whole import write_text
 from segue.neighbours import neighbours
-from segue.pages.frame import write_text
 from segue.pages.maps import Shown, shades, write_map
 from segue.pages.trees import write_tree
 from segue.pictures.frame import PICTURES
@@ -154,8 +155,26 @@ def _coloured(
 
 
 def _nearest(store: Store, found: LibraryMap) -> tuple[NDArray[np.int32], FloatArray]:
+    """Return the rows and cosines of the nearest of each track, one file of each recording.
+
+    Rows are -1 where there are no more.
+    """
     n = len(found.ids)
+    rows = np.full((n, min(NEAREST, max(n - 1, 0))), -1, np.int32)
+    cosines = np.zeros(rows.shape, np.float32)
     if n < 2:
-        return np.empty((n, 0), np.int32), np.empty((n, 0), np.float32)
-    near = neighbours(store, found.space, NEAREST)
-    return near.rows, np.asarray(1 - near.distances**2 / 2, np.float32)
+        return rows, cosines
+    near = neighbours(store, found.space, LOOKED_AT)
+    copy_of = copies(store)
+    recording = np.array([copy_of.get(track, track) for track in found.ids.tolist()])
+    for row, others in enumerate(near.rows.tolist()):
+        taken = {recording[row]}
+        kept = []
+        for column, other in enumerate(others):
+            if recording[other] not in taken:
+                taken.add(recording[other])
+                kept.append(column)
+        kept = kept[: rows.shape[1]]
+        rows[row, : len(kept)] = near.rows[row, kept]
+        cosines[row, : len(kept)] = 1 - near.distances[row, kept] ** 2 / 2
+    return rows, cosines

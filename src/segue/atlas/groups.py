@@ -198,6 +198,7 @@ def _labels(
 def divide(points: FloatArray, method: Method, k: int, seed: int) -> NDArray[np.int64]:
     """Give each point the number of its group; -1 for none."""
     import sklearn.cluster as clusters
+    from threadpoolctl import threadpool_limits
 
     if method == "kmeans":
         model = clusters.KMeans(k, n_init=4, random_state=seed)
@@ -206,7 +207,9 @@ def divide(points: FloatArray, method: Method, k: int, seed: int) -> NDArray[np.
     else:
         fewest = max(FEWEST, round(np.sqrt(len(points)) / 3))
         model = clusters.HDBSCAN(min_cluster_size=fewest, copy=True)
-    with warnings.catch_warnings():  # of fewer different points than groups
+    # Of fewer different points than groups it warns. One thread: the products are small, and
+    # threads that wait for one another take twenty times as long on a busy machine.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.filterwarnings("ignore", message="Number of distinct clusters")
         found = model.fit_predict(points)
     return np.asarray(found, np.int64)

@@ -1,7 +1,9 @@
 """Maps of a library: made, remembered, brought up to date."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -15,14 +17,19 @@ from segue.atlas.planes import (
 )
 from segue.errors import BadArgument, LibraryBusy, NotFound, NothingToMeasure
 from segue.measure.planes import trust
-from segue.neighbours import Watcher, neighbours
+from segue.neighbours import neighbours
 from segue.records import FloatArray
 from segue.store import Store
 from segue.store.maps import LibraryMap
 from segue.store.matrix import Matrix
 
+#: Called with the stage ("neighbours", "layout"), how much of it is done, and of how much.
+StageWatcher = Callable[[str, int, int], None]
 
-def make_map(store: Store, space: str, wanted: Wanted, watch: Watcher | None = None) -> LibraryMap:
+
+def make_map(
+    store: Store, space: str, wanted: Wanted, watch: StageWatcher | None = None
+) -> LibraryMap:
     """Make a map and remember it; one that was made with the same settings is only read.
 
     Raises
@@ -98,11 +105,12 @@ def _matrix(store: Store, space: str) -> Matrix:
 
 
 def _points(
-    store: Store, space: str, matrix: Matrix, layout: Layout, watch: Watcher | None
+    store: Store, space: str, matrix: Matrix, layout: Layout, watch: StageWatcher | None
 ) -> FloatArray:
     needed = neighbours_needed(layout)
-    near = neighbours(store, space, needed, watch) if needed and len(matrix.ids) > 1 else None
-    return lay_out(np.asarray(matrix.unit), near, layout)
+    first, then = (partial(watch, stage) if watch else None for stage in ("neighbours", "layout"))
+    near = neighbours(store, space, needed, first) if needed and len(matrix.ids) > 1 else None
+    return lay_out(np.asarray(matrix.unit), near, layout, then)
 
 
 def _keep(store: Store, number: int, made: LibraryMap, matrix: Matrix) -> LibraryMap:

@@ -1,6 +1,7 @@
 """Puts a space's tracks on a plane, so that what is near in the space is near there."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
@@ -10,6 +11,7 @@ from segue.atlas.nerv import refine
 from segue.errors import BadArgument, check_seed
 from segue.neighbours import Neighbours
 from segue.records import FloatArray
+from segue.surroundings import elsewhere
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
 METHODS: Final[tuple[Method, ...]] = ("nerv", "tsne", "umap", "pca")
@@ -27,6 +29,8 @@ _MANY: Final = 20_000
 _EPOCHS_OF_MANY: Final = 100
 #: Of t-SNE's far forces: 0.5 is usual, takes three times as long and shows no more.
 _COARSENESS: Final = 0.8
+_TSNE_STEPS: Final = 250  # with exaggeration, and again as many without
+_REPORT_EVERY: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,13 @@ def neighbours_needed(layout: Layout) -> int:
     }[layout.method]
 
 
-def lay_out(unit: FloatArray, near: Neighbours | None, layout: Layout) -> FloatArray:
+#: Called with how many steps are done, of how many.
+StepWatcher = Callable[[int, int], None]
+
+
+def lay_out(
+    unit: FloatArray, near: Neighbours | None, layout: Layout, watch: StepWatcher | None = None
+) -> FloatArray:
     """Put tracks on a plane.
 
     Parameters
@@ -151,6 +161,8 @@ def lay_out(unit: FloatArray, near: Neighbours | None, layout: Layout) -> FloatA
     near : Neighbours, optional
         Of them, at least `neighbours_needed`; None where none are.
     layout : Layout
+    watch : callable, optional
+        Called with the optimisation steps done, of how many; not by UMAP and PCA.
 
     Returns
     -------
@@ -165,9 +177,9 @@ def lay_out(unit: FloatArray, near: Neighbours | None, layout: Layout) -> FloatA
     elif layout.method == "umap":
         points = _umap(unit, near, start, layout)
     else:
-        points = _tsne(near, start, layout)
+        points = _tsne(near, start, layout, watch)
         if layout.method == "nerv":
-            points = refine(unit, points, layout.seed)
+            points = refine(unit, points, layout.seed, watch)
     if not np.isfinite(points).all():
         raise BadArgument("the points of this map flew apart; take a smaller --learning-rate")
     return np.asarray(points - points.mean(axis=0), np.float32)
@@ -209,7 +221,7 @@ def place(unit: FloatArray, known: FloatArray, points: FloatArray) -> FloatArray
 
 
 def _umap(unit: FloatArray, near: Neighbours, start: FloatArray, layout: Layout) -> FloatArray:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), elsewhere():
         # Of the seed, that leaves it one thread; of neighbours given, which cannot place later
         # tracks by its own means.
         warnings.filterwarnings("ignore", category=UserWarning, module="umap")
@@ -232,7 +244,9 @@ def _umap(unit: FloatArray, near: Neighbours, start: FloatArray, layout: Layout)
     return np.asarray(found, np.float32)
 
 
-def _tsne(near: Neighbours, start: FloatArray, layout: Layout) -> FloatArray:
+def _tsne(
+    near: Neighbours, start: FloatArray, layout: Layout, watch: StepWatcher | None
+) -> FloatArray:
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
@@ -253,6 +267,22 @@ def _tsne(near: Neighbours, start: FloatArray, layout: Layout) -> FloatArray:
         n_jobs=-1,
         random_state=layout.seed,
     )
-    embedding.optimize(250, exaggeration=12, momentum=0.5, learning_rate=rate, inplace=True)
-    embedding.optimize(250, exaggeration=1, momentum=0.8, learning_rate=rate, inplace=True)
+    done = 0
+
+    def report(*_: object) -> None:
+        nonlocal done
+        done += _REPORT_EVERY
+        if watch:
+            watch(done, 2 * _TSNE_STEPS)
+
+    for exaggeration, momentum in ((12, 0.5), (1, 0.8)):
+        embedding.optimize(
+            _TSNE_STEPS,
+            exaggeration=exaggeration,
+            momentum=momentum,
+            learning_rate=rate,
+            inplace=True,
+            callbacks=report,
+            callbacks_every_iters=_REPORT_EVERY,
+        )
     return np.asarray(embedding, np.float32)

@@ -4,10 +4,15 @@ import os
 import sys
 
 from segue.errors import BadArgument, SegueError
+from segue.surroundings import forget_current_folder
 
 
 def main() -> None:
     """Run the program and exit: 0 all well, 1 something failed, 2 wrong usage, 130 Ctrl-C."""
+    # Threads that wait for work sleep; otherwise they spin, and on a busy machine every small
+    # product takes many times as long. OpenMP reads this when NumPy or torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    forget_current_folder()
     from segue.cli.commands import app
 
     try:

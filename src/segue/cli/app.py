@@ -12,7 +12,7 @@ from segue.cli.output import say, shown
 from segue.errors import BadArgument, NotFound
 
 if TYPE_CHECKING:
-    from segue.ingest.add import Watcher
+    from segue.ingest.report import Watcher
     from segue.library import Library
 
 app = typer.Typer(
@@ -113,6 +113,13 @@ def open_library(
                 )
             folder = Path(stack.enter_context(TemporaryDirectory()))
         yield stack.enter_context(Library.open(folder))
+
+
+def check_there(paths: Sequence[Path]) -> None:
+    """Refuse what is not there, before a library is made for it."""
+    for path in paths:
+        if not os.path.lexists(path.expanduser()):
+            raise BadArgument(f"there is no file or folder {shown(path)}")
 
 
 def check_target(target: Path, endings: Sequence[str]) -> None:

@@ -111,7 +111,9 @@ def compose(
             if stopped:
                 break
     if report:
-        report.write_text(json_module.dumps(told if n > 1 else told[0], indent=1) + "\n")
+        from segue.formats.whole import write_text
+
+        write_text(json_module.dumps(told if n > 1 else told[0], indent=1) + "\n", report)
     if json:
         print_json("compose", {"compositions": told})
     else:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, app, open_library
-from segue.cli.output import print_json, print_table, say, track_fields
+from segue.cli.output import print_json, print_table, say, shown, track_fields
 
 
 @app.command()
@@ -19,7 +19,8 @@ def find(
 
     Typing errors, other spellings and missing words do little harm, and the line may run over
     into the next. Of each song the line that comes closest is shown. What is looked through
-    are lyrics, and the words that recordings and scores carry along.
+    are lyrics, and the words of recordings and scores: in their tags, under their notes, or in
+    a text beside them.
 
     Example: segue find "shal i compair the to a sommers day"
     """
@@ -35,9 +36,17 @@ def find(
     elif hits:
         print_table(
             f"find {line}",
-            ("", "likeness", "title", "artist", "line"),
+            ("", "id", "likeness", "title", "artist", "line", "file"),
             [
-                (hit.rank, hit.likeness, hit.track.tags.title, hit.track.tags.artist, hit.line)
+                (
+                    hit.rank,
+                    hit.track.id,
+                    hit.likeness,
+                    hit.track.tags.title,
+                    hit.track.tags.artist,
+                    hit.line,
+                    shown(hit.track.path),
+                )
                 for hit in hits
             ],
         )

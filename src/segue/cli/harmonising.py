@@ -187,12 +187,10 @@ def _report(target: Path, fields: dict[str, Any]) -> None:
     from json import dumps
 
     from segue import __version__
-    from segue.formats.whole import replacing
+    from segue.formats.whole import write_text
 
-    with replacing(target) as partial:
-        versions = {"segue": __version__, "torch": version("torch")}
-        text = dumps(versions | fields, ensure_ascii=False, indent=2)
-        partial.write_text(text + "\n", encoding="utf-8")
+    versions = {"segue": __version__, "torch": version("torch")}
+    write_text(dumps(versions | fields, ensure_ascii=False, indent=2) + "\n", target)
 
 
 def _print(one: "Chorded | FourVoices") -> None:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, app, open_library, progress
+from segue.cli.app import JsonOption, LibraryOption, app, check_there, open_library, progress
 from segue.cli.output import label, print_json, print_table, say, shown, track_fields
 
 if TYPE_CHECKING:
-    from segue.ingest.add import AddReport
+    from segue.ingest.report import AddReport
     from segue.records import Track
 
 
@@ -27,6 +27,23 @@ def add(
     fold_case: Annotated[
         bool, typer.Option("--fold-case", help="Make lyrics read now all lower case.")
     ] = False,
+    artist: Annotated[
+        str, typer.Option(help="Whose files these are, where they do not name an artist.")
+    ] = "",
+    album: Annotated[
+        str, typer.Option(help="The album of these files, where they do not name one.")
+    ] = "",
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Leave alone in this run: *.wav, Podcasts/, Old/*.mp3; repeatable. For good: "
+            "write it into a file .segueignore in any of the folders.",
+        ),
+    ] = None,
+    include_removed: Annotated[
+        bool, typer.Option("--include-removed", help="Bring back what `segue remove` took out.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Add recordings, scores and lyrics, or bring what is known of them up to date.
@@ -34,8 +51,14 @@ def add(
     Unchanged files are not read again. What cannot be read is listed and costs nothing else;
     the exit code is then 1. Interrupt it as you like: the same command goes on.
 
+    A .lrc or .txt beside a recording of the same name holds its words. Artist and album are
+    those in a file's tags; folders are no albums. The artist of a text is what it says, else
+    --artist, else the folder that it lies in below the one that is added. What you removed
+    stays out; what a file .segueignore names, with patterns as of .gitignore, is left alone.
+
     Example: segue add ~/Music
     """
+    check_there(paths)
     with open_library(library, begins=True) as lib:
         with progress() as watch:
             report = lib.add(
@@ -43,6 +66,10 @@ def add(
                 workers=workers,
                 keep_sections=keep_sections,
                 fold_case=fold_case,
+                artist=artist,
+                album=album,
+                exclude=exclude or (),
+                include_removed=include_removed,
                 watch=watch,
             )
         count = len(lib.tracks())
@@ -80,6 +107,9 @@ def remove(
 ) -> None:
     """Take tracks out of the library. Their files are left alone.
 
+    They stay out when their folder is added again; `segue add FILE` brings one back, and
+    `segue add --include-removed FOLDER` all.
+
     Example: segue remove 12 13
     """
     with open_library(library) as lib:
@@ -115,6 +145,10 @@ def _add_fields(report: "AddReport", count: int) -> dict[str, object]:
         "unchanged": report.unchanged,
         "missing": report.missing,
         "passed_over": report.passed_over,
+        "ignored": report.ignored,
+        "taken_out": report.taken_out,
+        "removed": report.removed,
+        "words": report.words,
         "failed_before": report.failed_before,
         "versions": report.versions,
         "duplicates": report.duplicates,
@@ -136,6 +170,10 @@ def say_added(report: "AddReport", count: int) -> None:
             (report.moved, "moved"),
             (report.unchanged, "unchanged"),
             (report.missing, "missing"),
+            (report.words, "with the words of a text beside them"),
+            (report.removed, "left out, since you removed them"),
+            (report.ignored, "ignored"),
+            (report.taken_out, "taken out, since they are ignored now"),
             (report.passed_over, "other files passed over"),
             (report.versions, "live or remix versions of songs left out"),
             (report.duplicates, "songs left out whose words are there already"),

@@ -283,10 +283,9 @@ def _number(value: float) -> float | None:
 def _write_report(report: Path, fields: dict[str, Any]) -> None:
     import json
 
-    from segue.formats.whole import replacing
+    from segue.formats.whole import write_text
 
-    with replacing(report) as partial:
-        partial.write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", report)
 
 
 def _print(written: "list[WrittenMelody]", files: list[list[Path]]) -> None:

@@ -13,11 +13,14 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from segue.records import GroupHit, Hit, Track
+    from segue.records import GroupHit, Hit, Reason, Track
 
 #: Raised when a field changes its meaning or goes; new fields do not count.
 JSON_VERSION: Final = 1
 PIPED_WIDTH: Final = 160
+#: As a share of a similarity, so much may stand for all that is not named.
+_FEW_OTHERS: Final = 0.25
+_LACKING: Final = 0.6
 #: Control characters, other ends of lines, marks that turn the order of what follows, and bytes
 #: that are no text. Spaces and joiners of all scripts are text.
 _UNSAFE: Final = re.compile(
@@ -95,7 +98,7 @@ def hit_fields(hit: "Hit") -> dict[str, Any]:
         "rank": hit.rank,
         "similarity": hit.similarity,
         "track": track_fields(hit.track),
-        "reasons": [{"name": reason.name, "share": reason.share} for reason in hit.reasons],
+        "reasons": [reason_fields(reason) for reason in hit.reasons],
     }
 
 
@@ -106,21 +109,53 @@ def group_fields(hit: "GroupHit") -> dict[str, Any]:
         "similarity": hit.similarity,
         "name": hit.name,
         "tracks": hit.tracks,
-        "reasons": [{"name": reason.name, "share": reason.share} for reason in hit.reasons],
+        "reasons": [reason_fields(reason) for reason in hit.reasons],
+    }
+
+
+def reason_fields(reason: "Reason") -> dict[str, Any]:
+    """Return a reason as JSON fields."""
+    return {
+        "name": reason.name,
+        "share": reason.share,
+        "says": reason.says or reason.name,
+        "family": reason.family,
     }
 
 
 def why(hit: "Hit | GroupHit", most: int = 3) -> str:
-    """Name the largest shares of a similarity, and what all the others come to."""
-    from segue.model.sound.head import REMAINDER
+    """Name the largest shares of a similarity, and sum up the others by what they belong to.
 
-    largest = sorted(
-        (reason for reason in hit.reasons if reason.name != REMAINDER),
-        key=lambda reason: -abs(reason.share),
-    )[:most]
-    named = [f"{reason.name} {reason.share:+.2f}" for reason in largest]
+    What is left in the end is "other": at most a quarter of the similarity where the reasons
+    can say as much, and at most half where there are any to say it.
+    """
+    from segue.explain import OTHER
+
+    named = [reason for reason in hit.reasons if reason.name != OTHER]
+    largest = sorted(named, key=_weight)[-most:][::-1]
+    told = [f"{reason.says or reason.name} {reason.share:+.2f}" for reason in largest]
+    families: dict[str, float] = {}
+    for reason in named:
+        if reason not in largest:
+            family = reason.family or reason.name
+            families[family] = families.get(family, 0.0) + reason.share
     rest = hit.similarity - sum(reason.share for reason in largest)
-    return ", ".join(named) + (f"; all else {rest:+.2f}" if len(hit.reasons) > most else "")
+    others = []
+    for family, share in sorted(families.items(), key=lambda one: -abs(one[1])):
+        if abs(rest) <= _FEW_OTHERS * abs(hit.similarity):
+            break
+        others.append(f"{family} {share:+.2f}")
+        rest -= share
+    if len(others) < len(families) or len(named) < len(hit.reasons):
+        others.append(f"{OTHER} {rest:+.2f}")
+    return "; ".join(", ".join(some) for some in (told, others) if some)
+
+
+def _weight(reason: "Reason") -> float:
+    """Weigh a reason: that both lack something tells less than that both have something."""
+    lacking = reason.says.startswith("both: ") and reason.says.endswith(f" {reason.name}")
+    alone = reason.says == f"both: {reason.name}"
+    return abs(reason.share) * (1.0 if alone or not lacking else _LACKING)
 
 
 def print_hits(title: str, hits: "Sequence[Hit]") -> None:

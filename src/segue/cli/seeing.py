@@ -13,7 +13,7 @@ from segue.cli.app import (
     SpaceOption,
     app,
     check_target,
-    counting,
+    live_line,
     open_library,
 )
 from segue.cli.asking import write_list
@@ -74,14 +74,10 @@ def map_(
     if embed_previews and output.suffix.lower() not in (".html", ".htm"):
         raise BadArgument("--embed-previews belongs to a page: -o map.html")
     wanted = Wanted(method, neighbours, min_dist, perplexity, learning_rate, seed)
-    with open_library(library) as lib:
-        with counting("neighbours") as watch:
-            space = space or lib.usual_space()
-            found = lib.atlas.map(space, wanted, update=update, watch=watch)
-        with counting("previews") as watch:
-            lib.atlas.draw(
-                found, output, colour, embed_previews=embed_previews, seed=seed, watch=watch
-            )
+    with open_library(library) as lib, live_line("") as watch:
+        space = space or lib.usual_space()
+        found = lib.atlas.map(space, wanted, update=update, watch=watch)
+        lib.atlas.draw(found, output, colour, embed_previews=embed_previews, seed=seed, watch=watch)
     if json:
         points = zip(found.ids.tolist(), found.points.tolist(), strict=True)
         fields = {

@@ -151,7 +151,7 @@ def outliers(
             one.apart,
             one.track.id,
             one.track.tags.title,
-            one.track.tags.artist or one.track.tags.album,
+            one.track.tags.artist,
             one.similarity,
             one.nearest.tags.title,
         )

@@ -20,7 +20,15 @@ from segue.cli.app import (
     open_library,
 )
 from segue.cli.asking import leaning_told, named, refuse_whole_paths_in_pages, write_list
-from segue.cli.output import label, minutes, print_json, print_table, say, track_fields
+from segue.cli.output import (
+    label,
+    minutes,
+    print_json,
+    print_table,
+    reason_fields,
+    say,
+    track_fields,
+)
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -178,7 +186,7 @@ def playlist(
             {
                 "track": track_fields(item.track),
                 "similarity": item.similarity,
-                "reasons": [{"name": why.name, "share": why.share} for why in item.reasons],
+                "reasons": [reason_fields(reason) for reason in item.reasons],
                 "step": item.step,
                 "mixes": item.mixes,
                 "tempo_bpm": item.track.facts.get("tempo_bpm"),

@@ -228,12 +228,14 @@ def _tell(
     *,
     json: bool,
 ) -> None:
+    from segue.formats.whole import write_text
+
     told = [verse.report for verse in verses]
     if output:
-        output.write_text(f"{text}\n", encoding="utf-8")
+        write_text(f"{text}\n", output)
     if report:
         document = json_module.dumps(told if len(told) > 1 else told[0], indent=1)
-        report.write_text(f"{document}\n", encoding="utf-8")
+        write_text(f"{document}\n", report)
     if json:
         print_json(command, {"texts": told})
         return

@@ -1,6 +1,6 @@
 """Which kind of music a file holds, by its ending. Known without loading what reads it."""
 
-from pathlib import Path
+from pathlib import PurePath
 from typing import Final
 
 from segue.records import Kind
@@ -36,7 +36,7 @@ SUFFIXES: Final[dict[Kind, frozenset[str]]] = {
 READABLE: Final = frozenset().union(*SUFFIXES.values())
 
 
-def kind_of(path: Path) -> Kind | None:
+def kind_of(path: PurePath) -> Kind | None:
     """Tell what a file is to be read as; None for what Segue does not read."""
     suffix = path.suffix.lower()
     return next((kind for kind, suffixes in SUFFIXES.items() if suffix in suffixes), None)

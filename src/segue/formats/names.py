@@ -23,7 +23,7 @@ def clean(text: str) -> str:
 
     Control characters in a name would reach the user's terminal.
     """
-    printable = text[: 4 * MAX_LENGTH]
+    printable = text[: 4 * MAX_LENGTH].replace("\ufffd", "")  # what could not be decoded
     if not printable.isprintable():
         printable = "".join(c if c.isprintable() or c in _JOINERS else " " for c in printable)
     return " ".join(printable.split())[:MAX_LENGTH]

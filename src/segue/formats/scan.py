@@ -4,11 +4,15 @@ import errno
 import os
 import re
 import stat
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
+from segue.errors import BadArgument
+from segue.formats.beside import words_beside
+from segue.formats.ignoring import Rules, is_litter, rules_above
 from segue.formats.kinds import READABLE, kind_of
 from segue.formats.lyrics.tables import holds_csv_songs, holds_json_songs
 from segue.formats.whole import is_partial
@@ -69,13 +73,39 @@ _NO_LYRICS: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class TextBeside:
+    """A text whose name says that it holds the words of the music beside it."""
+
+    path: bytes
+    state: FileState
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
-    """A file to add; `root` is the folder it was found from."""
+    """A file to add.
+
+    Attributes
+    ----------
+    path : bytes
+    root : bytes
+        The folder it was found from.
+    state : FileState
+    kind : {"sound", "score", "lyrics"}
+    asked_for : bool
+        It was named itself, not a folder that it lies in.
+    texts : tuple of TextBeside
+        Of a recording or score: what holds its words, the best first.
+    music : tuple of bytes
+        Of a text: the recordings or scores whose words it holds.
+    """
 
     path: bytes
     root: bytes
     state: FileState
     kind: Kind
+    asked_for: bool = False
+    texts: tuple[TextBeside, ...] = ()
+    music: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,60 +124,173 @@ class PassedOver:
     path: bytes
 
 
-Scanned = Found | Obstacle | PassedOver
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A file or folder that is not looked into.
+
+    Attributes
+    ----------
+    path : bytes
+    why : {"litter", "ignored", "excluded"}
+        A system left it or hides it; a ``.segueignore`` rules it out; so does this run alone.
+    """
+
+    path: bytes
+    why: Literal["litter", "ignored", "excluded"]
 
 
-def scan(paths: Sequence[Path]) -> Iterator[Scanned]:
+Scanned = Found | Obstacle | PassedOver | LeftAlone
+
+
+def scan(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Iterator[Scanned]:
     """Walk files and folders, following links, in order of name.
 
     Parameters
     ----------
     paths : sequence of Path
         Files or folders; one that was met already is not met again.
+    exclude : sequence of str
+        Patterns as of ``.gitignore``, from each of the folders on, of what is left alone. A file
+        that is named itself is never left alone.
 
     Yields
     ------
-    Found, Obstacle or PassedOver
+    Found, Obstacle, PassedOver or LeftAlone
         Paths are absolute, as bytes: names need not be UTF-8.
+
+    Raises
+    ------
+    BadArgument
+        What is to be excluded is no pattern.
     """
     seen: set[bytes] = set()
     for path in paths:
         whole = os.fsencode(os.path.abspath(path))  # keeps links as they are
-        is_folder = os.path.isdir(whole)  # Path refuses bytes
-        root = whole if is_folder else os.path.dirname(whole)
-        walk = _walk(whole, root, ()) if is_folder else _look(whole, root, asked_for=True)
+        if os.path.isdir(whole):  # Path refuses bytes
+            walk = _Walk(whole, exclude).folder(whole, rules_above(whole), ())
+        else:
+            walk = _named(whole)
         for item in walk:
             if item.path not in seen:
                 seen.add(item.path)
                 yield item
 
 
-def _walk(folder: bytes, root: bytes, above: tuple[tuple[int, int], ...]) -> Iterator[Scanned]:
+def _named(path: bytes) -> Iterator[Scanned]:
+    """Look at a file that was asked for, and for what belongs to it in its folder."""
+    folder = os.path.dirname(path)
     try:
-        status = os.stat(folder)
-        identity = (status.st_dev, status.st_ino)
-        if identity in above:
-            yield Obstacle(folder, root, "a link that leads back to a folder it lies in")
-            return
+        rules = rules_above(path)
         with os.scandir(folder) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        yield Obstacle(folder, root, _why(error))
-        return
-    for entry in listed:
+            names = [
+                entry.name
+                for entry in entries
+                if entry.path == path
+                or not (
+                    is_litter(os.fsdecode(entry.name)) or rules.ignore(entry.path, is_folder=False)
+                )
+            ]
+    except (OSError, BadArgument):
+        names = []  # what cannot be listed can still be read
+    yield from _look(path, folder, _Matches(folder, names), asked_for=True)
+
+
+class _Walk:
+    """One walk through a folder and those in it."""
+
+    def __init__(self, root: bytes, exclude: Sequence[str]) -> None:
+        self._root = root
+        # Shells write whole paths.
+        relative = [pattern.removeprefix(os.fsdecode(root)) for pattern in exclude]
+        self._excluded = Rules().with_patterns(root, relative, "--exclude")
+
+    def folder(
+        self, folder: bytes, rules: Rules, above: tuple[tuple[int, int], ...]
+    ) -> Iterator[Scanned]:
         try:
-            is_folder = entry.is_dir()
+            status = os.stat(folder)
+            identity = (status.st_dev, status.st_ino)
+            if identity in above:
+                reason = "a link that leads back to a folder it lies in"
+                yield Obstacle(folder, self._root, reason)
+                return
+            with os.scandir(folder) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+            rules = rules.with_file_in(folder)
         except OSError as error:
-            yield Obstacle(entry.path, root, _why(error))
-            continue
-        if is_folder:
-            yield from _walk(entry.path, root, (*above, identity))
-        else:
-            yield from _look(entry.path, root, asked_for=False)
+            yield Obstacle(folder, self._root, _why(error))
+            return
+        except BadArgument as error:
+            yield Obstacle(folder, self._root, str(error))
+            return
+        kept: list[tuple[bytes, bool] | Obstacle] = []
+        names: list[bytes] = []  # also of music that this run leaves alone: it keeps its words
+        for entry in listed:
+            try:
+                is_folder = entry.is_dir()
+            except OSError as error:
+                kept.append(Obstacle(entry.path, self._root, _why(error)))
+                continue
+            if left := self._left_alone(entry, rules, is_folder=is_folder):
+                yield left
+                if left.why == "excluded" and kind_of(_path(entry.name)) != "lyrics":
+                    names.append(entry.name)
+                continue
+            kept.append((entry.path, is_folder))
+            if not is_folder:
+                names.append(entry.name)
+        matches = _Matches(folder, names)
+        for each in kept:
+            if isinstance(each, Obstacle):
+                yield each
+            elif each[1]:
+                yield from self.folder(each[0], rules, (*above, identity))
+            else:
+                yield from _look(each[0], self._root, matches, asked_for=False)
+
+    def _left_alone(
+        self, entry: os.DirEntry[bytes], rules: Rules, *, is_folder: bool
+    ) -> LeftAlone | None:
+        if is_litter(os.fsdecode(entry.name)):
+            return LeftAlone(entry.path, "litter")
+        if rules.ignore(entry.path, is_folder=is_folder):
+            return LeftAlone(entry.path, "ignored")
+        if self._excluded.ignore(entry.path, is_folder=is_folder):
+            return LeftAlone(entry.path, "excluded")
+        return None
 
 
-def _look(path: bytes, root: bytes, *, asked_for: bool) -> Iterator[Scanned]:
-    file = Path(os.fsdecode(path))
+class _Matches:
+    """Which texts of a folder are the words of which music in it."""
+
+    def __init__(self, folder: bytes, names: Sequence[bytes]) -> None:
+        self._texts: dict[bytes, tuple[bytes, ...]] = {}
+        self._music: dict[bytes, list[bytes]] = defaultdict(list)
+        for music, texts in words_beside(map(os.fsdecode, names)).items():
+            path = os.path.join(folder, os.fsencode(music))
+            self._texts[path] = tuple(os.path.join(folder, os.fsencode(text)) for text in texts)
+            for text in self._texts[path]:
+                self._music[text].append(path)
+
+    def texts(self, path: bytes) -> tuple[TextBeside, ...]:
+        """List what holds the words of some music, the best first."""
+        found = []
+        for text in self._texts.get(path, ()):
+            try:
+                status = os.stat(text)
+            except OSError:
+                continue  # said of the text itself
+            if stat.S_ISREG(status.st_mode):
+                found.append(TextBeside(text, FileState(status.st_size, status.st_mtime_ns)))
+        return tuple(found)
+
+    def music(self, path: bytes) -> tuple[bytes, ...]:
+        """List the music whose words a text holds."""
+        return tuple(self._music.get(path, ()))
+
+
+def _look(path: bytes, root: bytes, matches: _Matches, *, asked_for: bool) -> Iterator[Scanned]:
+    file = _path(path)
     suffix = file.suffix.lower()
     if is_partial(file):
         yield PassedOver(path)
@@ -167,10 +310,16 @@ def _look(path: bytes, root: bytes, *, asked_for: bool) -> Iterator[Scanned]:
     if not stat.S_ISREG(status.st_mode):
         yield Obstacle(path, root, "not a regular file")
         return
-    if not asked_for and not _may_be_music(path, suffix):
+    music = matches.music(path)
+    if not asked_for and not music and not _may_be_music(path, suffix):
         yield PassedOver(path)
         return
-    yield Found(path, root, FileState(status.st_size, status.st_mtime_ns), kind)
+    state = FileState(status.st_size, status.st_mtime_ns)
+    yield Found(path, root, state, kind, asked_for, matches.texts(path), music)
+
+
+def _path(path: bytes) -> Path:
+    return Path(os.fsdecode(path))
 
 
 def _may_be_music(path: bytes, suffix: str) -> bool:

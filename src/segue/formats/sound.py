@@ -13,7 +13,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from segue.errors import Unreadable
+from segue.errors import Unreadable, unreadable
 from segue.formats.whole import replacing
 from segue.records import FloatArray, Recording, Span
 
@@ -72,18 +72,16 @@ def read_sound(
     try:
         with path.open("rb") as file:
             return _read(file, sample_rate_hz, plan, only, stereo=stereo)
-    except FileNotFoundError:
-        raise Unreadable("the file is gone") from None
-    except PermissionError:
-        raise Unreadable("no permission to read it") from None
     except IsADirectoryError:
         raise Unreadable("a folder, not a file") from None
+    except MemoryError:
+        raise  # of FFmpeg's errors, too: the machine's fault, not the file's
     except av.error.FFmpegError as error:
         raise Unreadable(
             f"cannot be decoded: damaged, or no format that Segue reads ({error.strerror})"
         ) from None
     except OSError as error:
-        raise Unreadable(f"cannot be read ({error.strerror})") from None
+        raise unreadable(error) from None
 
 
 def _read(

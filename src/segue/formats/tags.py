@@ -1,4 +1,4 @@
-"""What a file says about itself, else what its name and folder say."""
+"""What a file says about itself, else what its name says."""
 
 import os
 import re
@@ -25,26 +25,27 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _YEAR: Final = re.compile(r"(1[0-9]{3}|20[0-9]{2})")
 _NUMBER: Final = re.compile(r"\d{1,4}")
+NOTHING: Final = Tags()
 _NUMBERED_NAME: Final = re.compile(r"^(?P<number>\d{1,3})[\s._-]+(?P<rest>\D.*)$")
 
 
-def read_tags(path: Path, root: Path) -> Tags:
+def read_tags(path: Path, given: Tags = NOTHING) -> Tags:
     """Read a recording's tags.
 
     Parameters
     ----------
     path : Path
         The file.
-    root : Path
-        The folder that was added: above it, folder names say nothing about music.
+    given : Tags
+        An artist and an album for what names none.
 
     Returns
     -------
     Tags
-        Missing ones are filled from ``artist/album/01 - title`` or ``artist - title``.
+        Missing ones are filled from ``01 artist - title``; folders say nothing.
     """
     found = _embedded(path)
-    named = tags_from_name(path, root)
+    named = tags_from_name(path, given)
     title = found.get("title", "")
     return Tags(
         title=title or named.title,
@@ -100,34 +101,34 @@ def _pick(tags: Mapping[str, object]) -> dict[str, str]:
     return found
 
 
-def tags_from_name(path: Path, root: Path) -> Tags:
-    """Read what the names of a file and its folders say.
+def tags_from_name(path: Path, given: Tags = NOTHING) -> Tags:
+    """Read what the name of a file says.
 
     Parameters
     ----------
-    path, root : Path
+    path, given
         As for `read_tags`.
 
     Returns
     -------
     Tags
-        Of ``artist/album/01 - title`` or ``artist - title``; there is always a title.
+        Of ``01 artist - title``; there is always a title. What is given comes before an artist
+        in the name.
     """
-    stem = _display(path.stem).replace("_", " ").replace(".-.", " - ").strip()
+    stem = display(path.stem).replace("_", " ").replace(".-.", " - ").strip()
     number = None
     if match := _NUMBERED_NAME.match(stem):
         number, stem = int(match["number"]), match["rest"]
     artist, dash, title = stem.partition(" - ")
-    folders = path.parent.relative_to(root).parts if path.is_relative_to(root) else ()
     return Tags(
-        title=clean(title if dash else stem) or clean(_display(path.name)),
-        artist=clean(artist if dash else _display(folders[-2]) if len(folders) > 1 else ""),
-        album=clean(_display(path.parent.name)),
+        title=clean(title if dash else stem) or clean(display(path.name)),
+        artist=given.artist or clean(artist if dash else ""),
+        album=given.album,
         track_number=number,
     )
 
 
-def _display(name: str) -> str:
+def display(name: str) -> str:
     """Make a file name that may not be UTF-8 fit to be shown."""
     return os.fsencode(name).decode("utf-8", "replace")
 

@@ -3,17 +3,18 @@
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from segue.formats.lyrics import is_version
-from segue.formats.lyrics.text import PLAIN, TextForm
+from segue.formats.lyrics.text import TextForm
 from segue.formats.names import normalise
-from segue.formats.scan import Found, Obstacle, PassedOver, scan
+from segue.formats.scan import Found
+from segue.formats.tags import NOTHING
 from segue.ingest.analyse import (
     Answer,
     Decode,
@@ -24,14 +25,19 @@ from segue.ingest.analyse import (
     DecodedTune,
     DecodeLyrics,
     DecodeScore,
+    FoundWords,
     Identify,
     Identity,
     Job,
+    ReadWords,
 )
+from segue.ingest.report import DEFAULT, AddReport, Options, Progress, Watcher
 from segue.ingest.same_words import KnownWords
+from segue.ingest.survey import UNSEEN, Surveyed, Todo, is_to_read, survey
+from segue.ingest.words_beside import give_words, outdated
 from segue.ingest.workers import Fault, Workers
 from segue.model.lyrics.embed import embed_lyrics
-from segue.records import Analysis, Failure, FileState, Kind, Tags, Track
+from segue.records import Analysis, Failure, FileState, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
 
@@ -46,36 +52,6 @@ DECODE_LIMIT_S: Final = 60.0
 SLOWEST_DISK_BYTES_PER_S: Final = 5e6
 SLOWEST_TEXT_BYTES_PER_S: Final = 1e4  # of a text all is looked at; busy machines are slow
 MOST_TOLD: Final = 5  # broken tunes of one file
-UNSEEN: Final = FileState(0, 0)  # of what cannot even be looked at
-
-
-@dataclass(slots=True)
-class AddReport:
-    """What one run did, as counts of files, and what failed."""
-
-    added: int = 0
-    changed: int = 0
-    copied: int = 0
-    moved: int = 0
-    unchanged: int = 0
-    missing: int = 0
-    passed_over: int = 0
-    failed_before: int = 0
-    versions: int = 0  # songs left out: live, or a remix
-    duplicates: int = 0  # songs left out: words that are there already
-    failures: list[Failure] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run has come."""
-
-    done: int
-    total: int
-    path: Path
-
-
-Watcher = Callable[[Progress], None]
 
 
 def add(
@@ -83,7 +59,7 @@ def add(
     paths: Sequence[Path],
     *,
     workers: int,
-    form: TextForm = PLAIN,
+    options: Options = DEFAULT,
     watch: Watcher | None = None,
 ) -> AddReport:
     """Bring the library up to date with files and folders.
@@ -96,8 +72,7 @@ def add(
         there is marked missing.
     workers : int
         Decoding processes.
-    form : TextForm
-        What is kept of the words that are read in this run.
+    options : Options
     watch : callable, optional
         Told after each file.
 
@@ -113,99 +88,60 @@ def add(
         What was committed before stays.
     """
     with store.writing():
-        run = _Run(store, workers, form, watch)
-        run.survey(paths)
+        there = survey(store, paths, options)
+        run = _Run(store, there, workers, options, watch)
         run.analyse()
         return run.report
 
 
 class _Run:
-    def __init__(self, store: Store, workers: int, form: TextForm, watch: Watcher | None) -> None:
-        self.report = AddReport()
+    def __init__(
+        self, store: Store, there: Surveyed, workers: int, options: Options, watch: Watcher | None
+    ) -> None:
+        self.report = there.report
         self._store = store
         self._worker_count = workers
-        self._form = form
+        self._options = options
         self._watch = watch
-        self._todo: list[tuple[Found, KnownFile | None]] = []
+        self._there = there
+        self._removed_contents = store.removed.contents()
+        self._given = store.given.known()
         self._identities: dict[bytes, Identity] = {}
         self._waiting: dict[str, list[bytes]] = defaultdict(list)  # by content: same, later
         self._stored: set[str] = set()  # contents whose track is stored or about to be
-        self._found: dict[bytes, tuple[Found, KnownFile | None]] = {}
+        self._found: dict[bytes, Todo] = {}
+        self._failed: set[bytes] = set()
         self._pending: list[Callable[[], None]] = []
         self._last_commit = time.monotonic()
         self._done = 0
+        self._total = 0
         self._model: SoundModel | None = None
         self._score_model: ScoreModel | None = None
         self._known_words = KnownWords(store.words)
 
-    # ---- what is there -------------------------------------------------------------------
-
-    def survey(self, paths: Sequence[Path]) -> None:
-        known = self._store.known_files()
-        missing = self._store.missing_tracks()
-        met: set[bytes] = set()
-        blocked: list[bytes] = []
-        back: list[int] = []
-        roots: set[bytes] = set()
-        kinds: set[Kind] = set()
-        for item in scan(paths):
-            met.add(item.path)
-            if isinstance(item, PassedOver):
-                self.report.passed_over += 1
-                continue
-            roots.add(item.root)
-            before = known.get(item.path)
-            if isinstance(item, Found):
-                kinds.add(item.kind)
-            if isinstance(item, Obstacle):
-                blocked.append(item.path)
-                if before is not None and before.state == UNSEEN:
-                    self.report.failed_before += 1
-                else:
-                    self._later_fail(item.path, UNSEEN, item.reason)
-            elif before is None or before.state != item.state or not before.complete:
-                self._todo.append((item, before))
-            elif not before.tracks:
-                self.report.failed_before += 1
-            else:
-                self.report.unchanged += 1
-                back += missing.intersection(before.tracks)
-        whole = [os.fsencode(os.path.abspath(path)) for path in paths]
-        gone = {
-            path: file
-            for path, file in known.items()
-            if path not in met and _below(path, whole) and not _below(path, blocked)
-        }
-        vanished = [track for file in gone.values() for track in file.tracks]
-        self.report.missing = sum(
-            not missing.issuperset(file.tracks) for file in gone.values() if file.tracks
-        )
-        with self._store.transaction():
-            self._store.spaces.register(kinds)
-            for root in roots:
-                self._store.files.add_root(root)
-            self._store.set_missing(vanished, missing=True)
-            self._store.set_missing(back, missing=False)
-            self._store.files.remove_failures(
-                path for path, file in gone.items() if not file.tracks
-            )
-
     # ---- what is new ---------------------------------------------------------------------
 
     def analyse(self) -> None:
+        for obstacle in self._there.obstacles:
+            self._later_fail(obstacle.path, UNSEEN, obstacle.reason)
         try:
-            if self._todo:
-                with Workers[Job, Answer](TASK, self._worker_count) as workers:
-                    self._work(workers)
+            with Workers[Job, Answer](TASK, self._worker_count) as workers:
+                self._work(workers, self._there.todo)
+                self._commit()
+                self._work(workers, self._left_behind())
+                self._commit()
+                self._read_words(workers)
         finally:
             self._commit()
         with self._store.transaction():
             self._store.spaces.drop_outdated()
 
-    def _work(self, workers: "Workers[Job, Answer]") -> None:
-        for found, before in self._todo:
+    def _work(self, workers: "Workers[Job, Answer]", todo: Sequence[Todo]) -> None:
+        self._total += len(todo)
+        for found, before in todo:
             self._found[found.path] = (found, before)
-            asked = Identify(found.path, found.root, found.kind)
+            root = self._store.files.outermost_root(found.path)
+            asked = Identify(found.path, root, found.kind, self._given_for(before))
             workers.submit(asked, _limit_s(IDENTIFY_LIMIT_S, found))
         for job, result in workers.results():
             found, _ = self._found[job.path]
@@ -218,25 +154,84 @@ class _Run:
             elif isinstance(result, DecodedLyrics):
                 self._decoded_lyrics(found, result)
             elif isinstance(result, Fault):
-                self._lost(found, result.reason)
-            if time.monotonic() - self._last_commit > COMMIT_EVERY_S:
-                self._commit()
+                self._lost(found, result)
+            self._commit_in_time()
+
+    def _given_for(self, before: KnownFile | None) -> Tags:
+        """Return the artist and album that were given for a file, now or when it was added."""
+        known = [self._given[t] for t in (before.tracks if before else ()) if t in self._given]
+        earlier, now = known[0] if known else NOTHING, self._options.given
+        return Tags(artist=now.artist or earlier.artist, album=now.album or earlier.album)
+
+    def _left_behind(self) -> list[Todo]:
+        """List the texts whose music turned out to be unreadable: they stand for themselves."""
+        return [
+            (text, before)
+            for text, before in self._there.texts
+            if not self._failed.isdisjoint(text.music)
+            and not any(self._store.files.tracks_at(path) for path in text.music)
+            and is_to_read(text, before)
+        ]
+
+    def _read_words(self, workers: "Workers[Job, Answer]") -> None:
+        """Give music the words of the texts beside it, where any of these is not what it was."""
+        there = self._there
+        found = outdated(self._store, there.music, there.known)
+        changed = {one.found.path: one for one in found}
+        self._total += len(changed)
+        for path, one in changed.items():
+            texts = tuple(text.path for text in one.found.texts)
+            asked = ReadWords(path, one.found.kind, texts, self._options.form)
+            workers.submit(asked, DECODE_LIMIT_S)
+        for job, result in workers.results():
+            one = changed[job.path]
+            if isinstance(result, FoundWords):
+                self._finish(one.found, partial(give_words, self._store, one, result))
+                states = {text.path: text.state for text in one.found.texts}
+                for path, reason in result.faults:
+                    self._later_fail(path, states[path], reason)
+                self.report.words += bool(result.source)
+            elif isinstance(result, Fault):
+                state, reason = one.found.state, result.reason
+                self._later_fail(job.path, state, reason, transient=result.transient)
+                self._told(one.found)
+            self._commit_in_time()
 
     def _identified(
         self, workers: "Workers[Job, Answer]", found: Found, identity: Identity
     ) -> None:
         self._identities[found.path] = identity
         same = self._waiting.get(identity.content_hash)
+        stored = self._store.with_content(identity.content_hash)
         if same is not None:
             same.append(found.path)
-        elif identity.content_hash in self._stored or self._store.with_content(
-            identity.content_hash
+        elif not stored and (taken_out := self._moved_from(found, identity)):
+            self.report.removed += 1
+            self._finish(found, partial(self._store.removed.move, taken_out, found.path))
+        elif (identity.content_hash in self._stored or stored) and not self._is_to_decode(
+            found, identity, stored
         ):
             self._finish(found, partial(self._place, found))
         else:
             self._waiting[identity.content_hash] = []
             limit_s = _limit_s(DECODE_LIMIT_S, found)
-            workers.submit(_decoding(found, self._form), limit_s, first=True)
+            workers.submit(_decoding(found, self._options.form), limit_s, first=True)
+
+    def _moved_from(self, found: Found, identity: Identity) -> bytes:
+        """Return where a file lay that the user took out before it was moved; else nothing."""
+        if found.asked_for or self._options.include_removed:
+            return b""
+        before = self._removed_contents.get(identity.content_hash, [])
+        gone = [path for path in before if not os.path.lexists(path)]
+        return gone[0] if gone and len(gone) == len(before) else b""
+
+    def _is_to_decode(self, found: Found, identity: Identity, stored: Sequence[Track]) -> bool:
+        """Tell whether a known content is to be read again: for tunes that it lacks."""
+        path = Path(os.fsdecode(found.path))
+        divided = len(identity.tags) > 1 and any(
+            track.path == path and track.tune == 0 for track in stored
+        )
+        return divided or found.path in self._there.returning
 
     def _decoded(self, found: Found, decoded: Decoded) -> None:
         if self._model is None:
@@ -266,7 +261,7 @@ class _Run:
             else:
                 broken.append(f"tune {number}: {tune.reason}" if number else tune.reason)
         if not analyses:
-            self._lost(found, "; ".join(broken))
+            self._lost(found, Fault("; ".join(broken)))
             return
         self._store_tunes(found, analyses)
         self._tell_broken(found, broken, len(analyses))
@@ -318,7 +313,9 @@ class _Run:
         def store() -> None:
             if any(analysis.words for analysis in analyses.values()):
                 self._store.spaces.register({"lyrics"})
-            for tune, analysis in analyses.items():
+            out = self._there.removed.get(found.path, set())
+            kept = {tune: each for tune, each in analyses.items() if tune not in out}
+            for tune, analysis in kept.items():
                 self._store.add_track(
                     found.path,
                     found.state,
@@ -328,7 +325,8 @@ class _Run:
                     found.kind,
                     tune,
                 )
-            self._store.keep_tunes(found.path, analyses)
+            self._store.keep_tunes(found.path, kept)
+            self._keep_given(found)
             if before is None or not before.tracks:
                 self.report.added += 1
             else:
@@ -347,10 +345,14 @@ class _Run:
         for track in self._store.with_content(identity.content_hash):
             same[track.path].append(track)
         if here := same.get(Path(os.fsdecode(found.path))):
-            for track in here:
-                tags = _tags_of(identity, track.tune)
-                self._store.touch_track(track.id, found.state, tags)
-            self.report.unchanged += 1
+            all_now = [_tags_of(identity, track.tune) for track in here]
+            for track, now in zip(here, all_now, strict=True):
+                self._store.touch_track(track.id, found.state, now)
+            self._keep_given(found)
+            if self._options.given != NOTHING and [track.tags for track in here] != all_now:
+                self.report.changed += 1
+            else:
+                self.report.unchanged += 1
             return
         gone = [path for path in same if not os.path.lexists(path)]
         if found.kind == "lyrics" and not gone and self._is_same_artist(identity, same):
@@ -365,10 +367,18 @@ class _Run:
                 tags = _tags_of(identity, track.tune)
                 self._store.copy_track(track.id, found.path, found.state, tags)
         self._store.keep_tunes(found.path, [track.tune for track in tracks])
+        self._keep_given(found)
         if gone:
+            self._store.removed.move(os.fsencode(gone[0]), found.path)  # some of its tunes
             self.report.moved += 1
         else:
             self.report.copied += 1
+
+    def _keep_given(self, found: Found) -> None:
+        """Remember the artist and album that were given for a file."""
+        given = self._given_for(self._found[found.path][1])
+        if given != NOTHING:
+            self._store.given.put(self._store.files.tracks_at(found.path), given)
 
     def _is_same_artist(self, identity: Identity, same: Mapping[Path, list[Track]]) -> bool:
         """Tell whether a copy of a text is of the artist that has it already."""
@@ -378,18 +388,24 @@ class _Run:
             for tracks in same.values()
         )
 
-    def _lost(self, found: Found, reason: str) -> None:
-        self._later_fail(found.path, found.state, reason)
+    def _lost(self, found: Found, fault: Fault) -> None:
+        reason, transient = fault.reason, fault.transient
+        self._later_fail(found.path, found.state, reason, transient=transient)
         self._told(found)
         identity = self._identities.get(found.path)
         for path in self._waiting.pop(identity.content_hash, []) if identity else []:
-            self._later_fail(path, self._found[path][0].state, reason)
+            state = self._found[path][0].state
+            self._later_fail(path, state, reason, transient=transient)
             self._told(self._found[path][0])
 
-    def _later_fail(self, path: bytes, state: FileState, reason: str) -> None:
+    def _later_fail(
+        self, path: bytes, state: FileState, reason: str, *, transient: bool = False
+    ) -> None:
+        self._failed.add(path)
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        self.report.failures.append(Failure(Path(os.fsdecode(path)), reason, at))
-        self._pending.append(lambda: self._store.files.add_failure(path, state, reason, at))
+        failure = Failure(Path(os.fsdecode(path)), reason, at, transient)
+        self.report.failures.append(failure)
+        self._pending.append(lambda: self._store.files.add_failure(path, state, failure))
 
     def _finish(self, found: Found, store: Callable[[], None]) -> None:
         self._pending.append(store)
@@ -398,7 +414,11 @@ class _Run:
     def _told(self, found: Found) -> None:
         self._done += 1
         if self._watch:
-            self._watch(Progress(self._done, len(self._todo), Path(os.fsdecode(found.path))))
+            self._watch(Progress(self._done, self._total, Path(os.fsdecode(found.path))))
+
+    def _commit_in_time(self) -> None:
+        if time.monotonic() - self._last_commit > COMMIT_EVERY_S:
+            self._commit()
 
     def _commit(self) -> None:
         pending, self._pending = self._pending, []
@@ -438,10 +458,6 @@ def _with_words(analysis: Analysis, words: DecodedText | None) -> Analysis:
 def _tags_of(identity: Identity, tune: int) -> Tags:
     """Return the tags of a tune, by its number; 0 is that of a file of one."""
     return identity.tags[min(max(tune - 1, 0), len(identity.tags) - 1)]
-
-
-def _below(path: bytes, folders: Iterable[bytes]) -> bool:
-    return any(path == folder or path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
 
 
 def _limit_s(base_s: float, found: Found) -> float:

@@ -10,13 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, Unreadable
-from segue.formats.lyrics import BrokenSong, read_lyrics, read_lyrics_tags
+from segue.errors import BadArgument, Unreadable, unreadable
+from segue.formats.lyrics import BrokenSong, read_lyrics, read_lyrics_tags, read_words
 from segue.formats.lyrics.embedded import words_in_score, words_in_sound
 from segue.formats.lyrics.text import PLAIN, TextForm
 from segue.formats.score import Broken, read_score_tags, read_scores
 from segue.formats.sound import read_sound
-from segue.formats.tags import read_tags
+from segue.formats.tags import NOTHING, read_tags
 from segue.records import FloatArray, Kind, Lyrics, Score, Span, Tags
 from segue.represent.lyrics.words import words_of
 from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
@@ -29,6 +29,7 @@ class Identify:
     path: bytes
     root: bytes
     kind: Kind = "sound"
+    given: Tags = NOTHING  # for what names no artist or album
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,19 @@ class DecodeLyrics:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadWords:
+    """Asks for the words of some music, without its notes or its sound.
+
+    Those of the first of the `texts` beside it that has any, else those that it carries along.
+    """
+
+    path: bytes
+    kind: Kind
+    texts: tuple[bytes, ...]
+    form: TextForm = PLAIN
+
+
+@dataclass(frozen=True, slots=True)
 class ReadScore:
     """Asks for one tune of a file as it is written; 0 for that of a file of one."""
 
@@ -64,7 +78,7 @@ class ReadScore:
     tune: int = 0
 
 
-Job = Identify | Decode | DecodeScore | DecodeLyrics | ReadScore
+Job = Identify | Decode | DecodeScore | DecodeLyrics | ReadWords | ReadScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +137,32 @@ class DecodedLyrics:
     songs: tuple[DecodedText | BrokenSong, ...]
 
 
-Answer = Identity | Decoded | DecodedScore | DecodedLyrics | Score
+@dataclass(frozen=True, slots=True)
+class FoundWords:
+    """The words of some music.
+
+    Attributes
+    ----------
+    words : DecodedText, optional
+    source : bytes
+        The text beside it that they come from; empty where it carries them along.
+    faults : tuple of (bytes, str)
+        Texts that cannot be read, and why.
+    """
+
+    words: DecodedText | None
+    source: bytes
+    faults: tuple[tuple[bytes, str], ...]
+
+
+Answer = Identity | Decoded | DecodedScore | DecodedLyrics | FoundWords | Score
 
 
 def work(job: Job) -> Answer:
     """Answer one job."""
     path = Path(os.fsdecode(job.path))
     if isinstance(job, Identify):
-        return _identify(path, Path(os.fsdecode(job.root)), job.kind)
+        return _identify(path, Path(os.fsdecode(job.root)), job)
     if isinstance(job, DecodeScore):
         tunes = [_tune(found) for found in read_scores(path)]
         if len(tunes) == 1 and isinstance(tunes[0], DecodedTune):
@@ -139,29 +171,41 @@ def work(job: Job) -> Answer:
         return DecodedScore(tuple(tunes))
     if isinstance(job, DecodeLyrics):
         return DecodedLyrics(tuple(map(_song, read_lyrics(path, job.form))))
+    if isinstance(job, ReadWords):
+        return _read_words(path, job)
     if isinstance(job, ReadScore):
         return _read_score(path, job.tune)
     return _decode(path, job)
 
 
-def _identify(path: Path, root: Path, kind: Kind) -> Identity:
+def _identify(path: Path, root: Path, job: Identify) -> Identity:
     try:
         with path.open("rb") as file:
             content_hash = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
-    except FileNotFoundError:
-        raise Unreadable("the file is gone") from None
-    except PermissionError:
-        raise Unreadable("no permission to read it") from None
     except OSError as error:
-        raise Unreadable(f"cannot be read ({error.strerror})") from None
-    return Identity(content_hash, _TAGS[kind](path, root))
+        raise unreadable(error) from None
+    return Identity(content_hash, _TAGS[job.kind](path, root, job.given))
 
 
-_TAGS: Final[dict[Kind, Callable[[Path, Path], tuple[Tags, ...]]]] = {
-    "sound": lambda path, root: (read_tags(path, root),),
-    "score": read_score_tags,
+_TAGS: Final[dict[Kind, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
+    "sound": lambda path, _, given: (read_tags(path, given),),
+    "score": lambda path, _, given: read_score_tags(path, given),
     "lyrics": read_lyrics_tags,
 }
+
+
+def _read_words(path: Path, job: ReadWords) -> FoundWords:
+    faults: list[tuple[bytes, str]] = []
+    for text in job.texts:
+        try:
+            words = _carried(read_words(Path(os.fsdecode(text)), job.form))
+        except Unreadable as error:
+            faults.append((text, str(error)))
+            continue
+        if words:
+            return FoundWords(words, text, tuple(faults))
+    carried = words_in_sound if job.kind == "sound" else words_in_score
+    return FoundWords(_carried(carried(path, job.form)), b"", tuple(faults))
 
 
 def _read_score(path: Path, tune: int) -> Score:

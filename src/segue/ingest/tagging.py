@@ -20,6 +20,7 @@ from segue.represent.key_names import camelot, open_key
 from segue.sound_kinds import not_music
 from segue.store import Store
 from segue.store.files import KnownFile
+from segue.store.rows import is_inside
 from segue.store.written import Change
 
 #: Those of the tags that Segue hears which name a mood.
@@ -154,6 +155,9 @@ def _write(
     for track in tracks:
         if track.missing or track.kind != "sound":
             continue
+        if link := _link(store, track.path):
+            failures.append(Failure(track.path, link))
+            continue
         if track.id in others:
             passed_by += 1
             continue
@@ -199,6 +203,9 @@ def _undo(store: Store) -> Written:
                 store.written.forget(run, path)
             failures.append(Failure(path, f"{path} is gone: nothing is left to undo in it"))
             continue
+        if link := _link(store, path):
+            failures.append(Failure(path, link))
+            continue
         try:
             ours = _unchanged(files, path)
             now = read_fields(path)
@@ -229,6 +236,23 @@ def _change(store: Store, run: int, track: Track, changes: list[Change]) -> None
             raise
         with store.transaction():
             _keep_known(store, track.path)
+
+
+def _link(store: Store, path: Path) -> str:
+    """Say why a file that is a link, or lies behind one that leads out of its root, stays as it is.
+
+    An album from anywhere may hold links to what is none of its own. "" where a file may change.
+    """
+    place = os.path.realpath(path)
+    root = os.path.realpath(os.fsdecode(store.files.root_of(os.fsencode(path))))
+    if path.is_symlink():
+        return f"{path} is a link to {place}; tags are written into files themselves alone"
+    if not is_inside(os.fsencode(place), os.fsencode(root)):
+        return (
+            f"{path} lies behind a link, in {os.path.dirname(place)}; to write tags there, "
+            "`segue add` that folder itself"
+        )
+    return ""
 
 
 def _gone(path: Path) -> bool:

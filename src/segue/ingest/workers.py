@@ -2,11 +2,13 @@
 
 A worker is a Python program of its own, started anew after a fault. Nothing of the caller's
 program is run in it, so a script that uses Segue needs no ``if __name__ == "__main__"``. When
-the parent goes, by whatever signal, the pipe closes and the workers leave.
+the parent goes, by whatever signal, the workers leave, whatever they are at. A job may take so
+much processor time, so that what is read does not depend on what else the machine does.
 """
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,24 +19,38 @@ from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
+from segue.surroundings import import_path
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 QUEUE_DEPTH: Final = 2  # jobs a worker holds, so that it never waits for the parent
 MEMORY_LIMIT_BYTES: Final = 4 << 30  # of address space, a worker
 STARTING_S: Final = 30.0  # allowed on top of a job's time to a worker that is just starting
+#: So much longer than its processor time may a job last by the clock: machines may be busy, and
+#: disks far away.
+PATIENCE: Final = 10.0
+#: What ends a worker from outside, and says nothing of the file it was on.
+_FROM_OUTSIDE: Final = frozenset(
+    (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGBUS)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A job that gave no result, and why."""
+    """A job that gave no result, and why.
+
+    `transient` faults are of the machine and the moment: time, memory, permission. The same job
+    may do well another time.
+    """
 
     reason: str
+    transient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted(Generic[Job]):
-    """A job and the seconds it may take."""
+    """A job and the seconds of processor time it may take."""
 
     job: Job
     limit_s: float
@@ -104,8 +120,9 @@ class Workers(Generic[Job, Result]):
                     if worker.connection.poll():
                         yield from self._receive(worker)
                     else:
-                        limit_s = worker.jobs[0].limit_s
-                        yield self._lose(worker, f"took longer than {limit_s:.0f} s")
+                        waited_s = worker.jobs[0].limit_s * PATIENCE
+                        reason = f"gave no answer for {waited_s:.0f} s"
+                        yield self._lose(worker, Fault(reason, transient=True))
 
     def _feed(self) -> None:
         while len(self._workers) < min(self._count, len(self._queue)):
@@ -118,32 +135,31 @@ class Workers(Generic[Job, Result]):
     def _send(self, worker: _Worker[Job], submitted: Submitted[Job]) -> None:
         if not worker.jobs:
             starting_s = 0.0 if worker.started else STARTING_S
-            worker.deadline = time.monotonic() + submitted.limit_s + starting_s
+            worker.deadline = time.monotonic() + submitted.limit_s * PATIENCE + starting_s
         worker.jobs.append(submitted)
         # A worker that just died is noticed, and its jobs given to another, when it is read.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            worker.connection.send(submitted.job)
+            worker.connection.send((submitted.job, submitted.limit_s))
 
     def _receive(self, worker: _Worker[Job]) -> Iterator[tuple[Job, Result | Fault]]:
         try:
             result: Result | Fault = worker.connection.recv()
         except (EOFError, ConnectionResetError):
-            code = worker.process.wait()
-            yield self._lose(worker, f"its decoder crashed ({_signal_name(code)})")
+            yield self._lose(worker, _why_gone(worker))
             return
         worker.started = True
         done = worker.jobs.popleft()
         if worker.jobs:
-            worker.deadline = time.monotonic() + worker.jobs[0].limit_s
+            worker.deadline = time.monotonic() + worker.jobs[0].limit_s * PATIENCE
         yield done.job, result
 
-    def _lose(self, worker: _Worker[Job], reason: str) -> tuple[Job, Fault]:
+    def _lose(self, worker: _Worker[Job], fault: Fault) -> tuple[Job, Fault]:
         """Replace a worker; only the job it was on is lost, the next ones go back."""
         _end(worker)
         self._workers.remove(worker)
         culprit = worker.jobs.popleft()
         self._queue.extendleft(reversed(worker.jobs))
-        return culprit.job, Fault(reason)
+        return culprit.job, fault
 
 
 def _start(task: str) -> _Worker[Job]:
@@ -151,13 +167,17 @@ def _start(task: str) -> _Worker[Job]:
     # One thread each: the pool as a whole fills the cores.
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-        [sys.executable, "-m", "segue.ingest.worker", task, str(theirs.fileno())],
+        # -P: else Python would look for modules in the current folder, an album say, first.
+        [
+            sys.executable, "-P", "-m", "segue.ingest.worker",
+            task, str(theirs.fileno()), str(os.getpid()),
+        ],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=os.environ | threads | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+        env=os.environ | threads | {"PYTHONPATH": os.pathsep.join(import_path())},
+    )  # fmt: skip
     theirs.close()
     return _Worker(process, ours)
 
@@ -168,7 +188,16 @@ def _end(worker: _Worker[Job]) -> None:
     worker.process.wait()
 
 
-def _signal_name(code: int) -> str:
-    import signal  # only after a crash
-
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+def _why_gone(worker: _Worker[Job]) -> Fault:
+    """Say why a worker left without an answer."""
+    code = worker.process.wait()
+    limit_s = worker.jobs[0].limit_s
+    if code == -signal.SIGXCPU:
+        return Fault(f"took more than {limit_s:.0f} s of processor time", transient=True)
+    if -code in _FROM_OUTSIDE:
+        name = signal.Signals(-code).name
+        return Fault(f"its worker was ended ({name}), as when memory runs out", transient=True)
+    if code >= 0 and not worker.started:
+        return Fault(f"its worker could not start (exit code {code})", transient=True)
+    name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return Fault(f"its decoder crashed ({name})")

@@ -18,7 +18,7 @@ from segue.store import Store
 from segue.train.composer import ComposerTraining, train_composer
 from segue.train.compositions import Composition, composition
 from segue.train.loop import Watcher as TrainingWatcher
-from segue.train.splitting import split
+from segue.train.splitting import split, unit_of
 
 NAME: Final = "composer"
 SHIPPED: Final = "shipped"
@@ -94,4 +94,4 @@ def load(store: Store, name: str) -> Composer:
 def _composition(track: Track, score: Score) -> Composition:
     # The id sets two tracks of one title apart.
     name = f"{track.tags.title or track.path.stem} ({track.id})"
-    return composition(name, score, track.tags.album)
+    return composition(name, score, unit_of(track))

@@ -18,6 +18,7 @@ from segue.represent.score.notes import note_sequence
 from segue.store import Store
 from segue.train.loop import Watcher as TrainingWatcher
 from segue.train.note_lstm import NoteTraining, Piece, train_notes
+from segue.train.splitting import unit_of
 
 NAME: Final = "note-lstm"
 
@@ -82,4 +83,4 @@ def load(store: Store, name: str) -> NoteModel:
 
 
 def _piece(track: Track, score: Score) -> Piece:
-    return Piece(f"{track.content_hash}t{track.tune}", note_sequence(score), track.tags.album)
+    return Piece(f"{track.content_hash}t{track.tune}", note_sequence(score), unit_of(track))

@@ -24,6 +24,7 @@ from segue.train.loop import Watcher as TrainingWatcher
 from segue.train.score import train_score
 from segue.train.score_options import ScoreTraining
 from segue.train.score_windows import RollTrack
+from segue.train.splitting import unit_of
 
 ROLLS: Final = "rolls"
 _NOWHERE: Final = np.empty(0, np.float32)
@@ -68,7 +69,7 @@ def train(
     tracks = [track for track in store.tracks() if track.kind == "score" and not track.missing]
     cache, filled = _fill_cache(store, tracks, workers, watch)
     once = {key_of(track): track for track in tracks if key_of(track) in cache}
-    rolls = [RollTrack(key, _read(cache, key), track.tags.album) for key, track in once.items()]
+    rolls = [RollTrack(key, _read(cache, key), unit_of(track)) for key, track in once.items()]
     model, trained = train_score(training, rolls, folder, resume=resume, watch=watch_training)
     draw_losses(trained.history, folder / CURVE, f"{space}: {training.encoder}")
     with store.writing(), store.transaction():

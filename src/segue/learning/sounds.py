@@ -179,6 +179,7 @@ def _examples(tracks: Sequence[Track], cache: Cache, step: str, kind: str) -> li
             track.tags.album,
             track.tags.artist,
             step_frames(track, step, kind),
+            track.path.parent.name,
         )
         for track in once.values()
     ]

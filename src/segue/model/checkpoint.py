@@ -1,10 +1,8 @@
 """Weights on disk: safetensors that say what they are, with a hash. Never pickle."""
 
-import contextlib
 import hashlib
 import io
 import json
-import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from segue.errors import BadCheckpoint, DiskFull
+from segue.formats.whole import clear_leftovers, written_whole
 
 FORMAT: Final = 1
 #: What the model of a learned space is called, in the folder of its run.
@@ -68,17 +67,12 @@ def save_checkpoint(
         contiguous,
         metadata={"format": str(FORMAT), "kind": kind, "about": document, "hash": digest},
     )
-    partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        clear_leftovers(path.parent, own=True)
+        with written_whole(path) as partial:
+            partial.write_bytes(data)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise DiskFull(
             f"cannot write {path}: {error.strerror}; what was saved before is still there: "
             "make room and go on with --resume"

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from segue.errors import BadArgument
-from segue.formats.whole import replacing
+from segue.formats.whole import write_text
 from segue.records import Track
 
 _PLACE: Final = "/*DATA*/"
@@ -40,18 +40,6 @@ def write_page(template: str, data: dict[str, Any], target: Path) -> None:
     # A script element ends at the first "</", whatever stands around it.
     page = page.replace(_PLACE, text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
     write_text(page, target)
-
-
-def write_text(text: str, target: Path) -> None:
-    """Write a text in UTF-8, as a whole or not at all.
-
-    Raises
-    ------
-    BadArgument
-        The file cannot be written.
-    """
-    with replacing(target) as partial:
-        partial.write_text(text, encoding="utf-8", errors="replace")
 
 
 def link(track: Track, target: Path) -> str:

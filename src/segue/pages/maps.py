@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from segue.pages.frame import link, write_page
 from segue.records import FloatArray, Track
+from segue.surroundings import import_elsewhere
 
 _GRID: Final = 65535
 _SHADES: Final = 64
@@ -25,7 +26,7 @@ class Shown:
     tracks : sequence of Track, length n
     points : ndarray, shape (n, 2)
     near : ndarray, shape (n, k), int32
-        The nearest tracks of each, in the space, as rows.
+        The nearest tracks of each, in the space, as rows; -1 where there are no more.
     likeness : ndarray, shape (n, k), float32
         Their cosines.
     tags : sequence of sequences of str, length n
@@ -77,6 +78,8 @@ def write_map(shown: Shown, target: Path, previews: Mapping[int, bytes] | None =
         "caption": shown.caption,
         "x": grid[:, 0].tolist(),
         "y": (grid[:, 1].max(initial=0) - grid[:, 1]).tolist(),
+        "ids": [track.id for track in shown.tracks],
+        "seconds": [round(track.duration_s) for track in shown.tracks],
         "titles": [track.tags.title for track in shown.tracks],
         "artist": [artists.of(track.tags.artist) for track in shown.tracks],
         "album": [albums.of(track.tags.album) for track in shown.tracks],
@@ -123,6 +126,7 @@ def shades(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str, str]:
 
     What is unknown is grey. The highest and lowest hundredth share the outermost colours.
     """
+    import_elsewhere("matplotlib")
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 

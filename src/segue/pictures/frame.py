@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from segue.errors import BadArgument
 from segue.formats.whole import replacing
+from segue.surroundings import import_elsewhere
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +29,7 @@ _NO_LETTERS: Final = frozenset(["Cc", "Cs", "Cn"])
 
 def figure_of(width: float, height: float) -> "Figure":
     """Start a figure of so many inches."""
+    import_elsewhere("matplotlib")
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")

@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from segue.records import FloatArray
+from segue.represent.feature_names import COEFFICIENTS, CONTRAST_BANDS
 from segue.represent.sound import SAMPLE_RATE_HZ, hann, mel_filters
 
 FRAME: Final = 2048
@@ -18,8 +19,6 @@ HOP: Final = 512
 FRAMES_PER_SECOND: Final = SAMPLE_RATE_HZ / HOP  # 43.07
 BINS_HZ: Final = np.arange(1 + FRAME // 2) * SAMPLE_RATE_HZ / FRAME
 MEL_BANDS: Final = 128
-COEFFICIENTS: Final = 20
-CONTRAST_BANDS: Final = 7
 ROLLOFF_SHARE: Final = 0.85
 
 # Small enough that a block's spectra stay in the processor's cache.

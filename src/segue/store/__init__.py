@@ -5,12 +5,11 @@ little-endian float32, one row per track and space; for searching, each space ha
 contiguous matrix of unit vectors, memory-mapped, rebuilt when the space changed.
 """
 
+import errno
 import json
 import os
-import shutil
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +17,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, DiskFull, LibraryBusy, LibraryDamaged, NotFound
+from segue.errors import BadArgument, LibraryBusy, LibraryDamaged, NotFound, SegueError
 from segue.records import (
     Analysis,
     FileState,
@@ -27,9 +26,12 @@ from segue.records import (
     Tags,
     Track,
 )
+from segue.store.database import DATABASE, Database, fingerprint_of, no_permission
 from segue.store.files import Files, KnownFile
+from segue.store.given import GivenTags
 from segue.store.listens import Listens
 from segue.store.maps import Maps
+from segue.store.removed import Removed
 from segue.store.rows import (
     Labels,
     search_words,
@@ -42,8 +44,9 @@ from segue.store.taste import Taste
 from segue.store.words import Words
 from segue.store.written import WrittenTags
 
-DATABASE: Final = "segue.db"
-BUSY_S: Final = 10.0  # how long a reader waits for a writer's commit
+__all__ = ["DATABASE", "LOCK", "Store", "default_folder"]
+
+LOCK: Final = "writing.lock"
 
 _TRACK_COLUMNS: Final = (
     "tracks.id, tracks.kind, roots.path AS root_path, tracks.path, tune, title, artist, album,"
@@ -78,6 +81,10 @@ class Store:
         What was written into files' tags.
     files : Files
         Where tracks lie, and which files failed.
+    removed : Removed
+        What was taken out and is not to come back.
+    given : GivenTags
+        Artists and albums that the user named.
 
     Raises
     ------
@@ -87,14 +94,7 @@ class Store:
 
     def __init__(self, folder: Path, wanted: Iterable[Space]) -> None:
         self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                folder / DATABASE, timeout=BUSY_S, isolation_level=None, check_same_thread=True
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise LibraryDamaged(f"cannot open a library in {folder}: {error}") from None
-        self._db.row_factory = sqlite3.Row
+        self._db = Database.open(folder)
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
@@ -107,10 +107,9 @@ class Store:
             self.words = Words(self._db)
             self.written = WrittenTags(self._db)
             self.files = Files(self._db)
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise _plain(error, folder) from None
-        except LibraryDamaged:
+            self.removed = Removed(self._db, self.files)
+            self.given = GivenTags(self._db)
+        except SegueError:
             self._db.close()
             raise
 
@@ -128,15 +127,19 @@ class Store:
         ------
         LibraryBusy
             Another process holds it.
+        LibraryDamaged
+            It cannot be written to.
         """
-        lock = FileLock(self.folder / "writing.lock")
+        lock = FileLock(self.folder / LOCK)
         try:
             lock.acquire(timeout=0)
-        except Timeout:
+        except Timeout:  # an OSError too
             raise LibraryBusy(
                 f"the library {self.folder} is being written to by another segue; "
                 "wait until it is done, then run this again"
             ) from None
+        except (OSError, NotImplementedError) as error:
+            raise _no_lock(self.folder, error) from None
         try:
             yield
         finally:
@@ -148,13 +151,24 @@ class Store:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
+            self._db.check_there()
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._undo()
-            raise _plain(error, self.folder) from None
         except BaseException:
             self._undo()
             raise
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Undo everything inside after an error, within a transaction that goes on."""
+        self._db.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            with suppress(SegueError):
+                self._db.execute("ROLLBACK TO part")
+                self._db.execute("RELEASE part")
+            raise
+        self._db.execute("RELEASE part")
 
     def add_track(
         self,
@@ -356,7 +370,7 @@ class Store:
             "SELECT id, fingerprint FROM tracks WHERE id IN (SELECT value FROM json_each(?))",
             (json.dumps([int(track) for track in ids]),),
         )
-        return {row[0]: np.frombuffer(row[1], "<u4").astype(np.uint32) for row in rows}
+        return {row[0]: fingerprint_of(row[1], f"track {row[0]}") for row in rows}
 
     def equal_files(self) -> list[tuple[int, int]]:
         """List pairs of tracks whose files are equal, byte for byte; the lower id first."""
@@ -383,7 +397,17 @@ class Store:
 
     def _undo(self) -> None:
         if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+            with suppress(SegueError):  # what went wrong first is what is told
+                self._db.execute("ROLLBACK")
+
+
+def _no_lock(folder: Path, error: Exception) -> LibraryDamaged:
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return no_permission(folder)
+    return LibraryDamaged(
+        f"{folder / LOCK} cannot be locked ({getattr(error, 'strerror', None) or error}); it must "
+        "be a file of yours: remove what stands there, and run the same command again"
+    )
 
 
 def default_folder() -> Path:
@@ -392,23 +416,3 @@ def default_folder() -> Path:
 
     named = os.environ.get("SEGUE_LIBRARY")
     return Path(named) if named else user_data_path("segue") / "library"
-
-
-def _plain(error: sqlite3.Error, folder: Path) -> Exception:
-    """Say in plain words what SQLite met."""
-    text = str(error)
-    if isinstance(error, sqlite3.IntegrityError):  # a mistake of Segue's own: the library is well
-        return error
-    if "full" in text or ("disk I/O" in text and shutil.disk_usage(folder).free < 1 << 20):
-        return DiskFull(
-            f"no room left to write to {folder}; nothing that was stored is lost: "
-            "make room and run the same command again"
-        )
-    if "locked" in text:
-        return LibraryBusy(f"the library {folder} is busy; try again in a moment")
-    if "readonly" in text:
-        return LibraryDamaged(f"no permission to write to the library {folder}")
-    return LibraryDamaged(
-        f"{folder / DATABASE} cannot be read as a library ({text}); restore it from a backup, "
-        "or choose another --library"
-    )

@@ -1,7 +1,6 @@
 """Images of recordings on disk, for training: derived, bounded, may be deleted at any time."""
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, DiskFull
+from segue.formats.whole import clear_leftovers, written_whole
+from segue.store.matrix import DAMAGED
 
 LIMIT_BYTES: Final = 20 << 30
 
@@ -29,6 +30,8 @@ class Cache:
     def __init__(self, folder: Path, limit_bytes: int = LIMIT_BYTES) -> None:
         self._folder = folder
         self._limit_bytes = limit_bytes
+        for part in folder.glob("*"):
+            clear_leftovers(part, own=True)
         self._bytes = sum(file.stat().st_size for file in folder.glob("*/*.npy"))
 
     def __contains__(self, content_hash: str) -> bool:
@@ -41,7 +44,7 @@ class Cache:
             array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError):
+        except DAMAGED:
             with contextlib.suppress(OSError):
                 file.unlink()
             return None
@@ -63,15 +66,11 @@ class Cache:
         if self._bytes + array.nbytes > self._limit_bytes:
             return False
         file = self._file(content_hash)
-        partial = file.with_suffix(f".{os.getpid()}.partial")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as out:
+            with written_whole(file) as partial, partial.open("wb") as out:
                 np.save(out, array, allow_pickle=False)
-            partial.replace(file)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
             raise DiskFull(
                 f"cannot keep spectrograms in {self._folder}: {error.strerror}; make room "
                 "(the folder may be emptied at any time) and run the same command again"

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote_to_bytes
 
 from segue.records import Failure, FileState
@@ -16,6 +16,8 @@ class KnownFile:
     state: FileState
     tracks: tuple[int, ...]  # none: it failed; several: it holds many tunes
     complete: bool  # they have been placed in every current space
+    failed: bool = False  # it, or some of the tunes in it, could not be read
+    transient: bool = False  # that was of the moment, so that it is tried again
 
 
 class Files:
@@ -38,12 +40,21 @@ class Files:
         cursor = self._db.execute("INSERT INTO roots (path) VALUES (?)", (quote(path),))
         return int(cursor.lastrowid or 0)
 
-    def add_failure(self, path: bytes, state: FileState, reason: str, at: str) -> None:
+    def add_failure(self, path: bytes, state: FileState, failure: Failure) -> None:
         """Remember why a file could not be added; a track that was there before stays."""
         root, relative = self.locate(path)
         self._db.execute(
-            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?)",
-            (root, relative, state.size, state.mtime_ns, reason, at),
+            "INSERT OR REPLACE INTO failures (root, path, size, mtime_ns, reason, at, transient)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                root,
+                relative,
+                state.size,
+                state.mtime_ns,
+                failure.reason,
+                failure.at,
+                failure.transient,
+            ),
         )
 
     def remove_failures(self, paths: Iterable[bytes]) -> None:
@@ -56,11 +67,12 @@ class Files:
         """List every file that the library has met, by absolute path."""
         known: dict[bytes, KnownFile] = {}
         roots = {row["id"]: unquote_to_bytes(row["path"]) for row in self._rows("roots")}
-        failed: set[bytes] = set()
         for row in self._rows("failures"):
             whole = join(roots[row["root"]], row["path"])
-            known[whole] = KnownFile(FileState(row["size"], row["mtime_ns"]), (), complete=True)
-            failed.add(whole)
+            state = FileState(row["size"], row["mtime_ns"])
+            known[whole] = KnownFile(
+                state, (), complete=True, failed=True, transient=bool(row["transient"])
+            )
         rows = self._db.execute("SELECT id, root, path, size, mtime_ns FROM tracks")
         for track, root, path, size, mtime_ns in rows:
             whole = join(roots[root], path)
@@ -70,26 +82,35 @@ class Files:
                 known[whole] = KnownFile(state, (track,), complete=track in complete)
             else:
                 # Tracks stay as they were while their changed file cannot be read.
-                whole_is = before.complete and (whole in failed or track in complete)
-                known[whole] = KnownFile(before.state, (*before.tracks, track), whole_is)
+                whole_is = before.complete and (before.failed or track in complete)
+                known[whole] = replace(before, tracks=(*before.tracks, track), complete=whole_is)
         return known
 
     def failures(self) -> list[Failure]:
         """List the files that could not be added, in order of path."""
         rows = self._db.execute(
-            "SELECT roots.path AS root_path, failures.path, reason, at"
+            "SELECT roots.path AS root_path, failures.path, reason, at, transient"
             " FROM failures JOIN roots ON roots.id = failures.root"
         )
         found = [
-            Failure(path_at(unquote_to_bytes(row[0]), row[1]), row["reason"], row["at"])
+            Failure(
+                path_at(unquote_to_bytes(row[0]), row[1]),
+                row["reason"],
+                row["at"],
+                bool(row["transient"]),
+            )
             for row in rows
         ]
         return sorted(found, key=lambda failure: failure.path)
 
+    def root_of(self, path: bytes) -> bytes:
+        """Return the recorded root that holds an absolute path."""
+        return _deepest(self._roots(), path)
+
     def locate(self, path: bytes) -> tuple[int, str]:
         """Split an absolute path into the id of its root and the encoded rest."""
         roots = self._roots()
-        root = max((root for root in roots if is_inside(path, root)), key=len)
+        root = _deepest(roots, path)
         return roots[root], quote(path[len(root) :].lstrip(b"/"))
 
     def track_at(self, root: int, relative: str, tune: int) -> int:
@@ -100,6 +121,18 @@ class Files:
         ).fetchone()
         return int(row[0])
 
+    def tracks_at(self, path: bytes) -> list[int]:
+        """List the ids of the tracks that a file holds, in order of tune."""
+        root, relative = self.locate(path)
+        rows = self._db.execute(
+            "SELECT id FROM tracks WHERE root = ? AND path = ? ORDER BY tune", (root, relative)
+        )
+        return [row[0] for row in rows]
+
+    def outermost_root(self, path: bytes) -> bytes:
+        """Return the highest recorded folder that a path lies in."""
+        return min((root for root in self._roots() if is_inside(path, root)), key=len)
+
     def forget(self, root: int, relative: str) -> None:
         """Forget that the file at a place failed."""
         self._db.execute("DELETE FROM failures WHERE root = ? AND path = ?", (root, relative))
@@ -109,3 +142,7 @@ class Files:
 
     def _rows(self, table: str) -> sqlite3.Cursor:
         return self._db.execute(f"SELECT * FROM {table}")
+
+
+def _deepest(roots: Iterable[bytes], path: bytes) -> bytes:
+    return max((root for root in roots if is_inside(path, root)), key=len)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import FloatArray
+from segue.store.database import json_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Maps:
         return LibraryMap(
             name,
             method,
-            json.loads(row["parameters"]),
+            json_of(row["parameters"], f"the map of the space {name}"),
             row["changes"],
             row["trustworthiness"],
             row["continuity"],

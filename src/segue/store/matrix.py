@@ -1,19 +1,27 @@
 """All vectors of a space in one contiguous file, derived from the database."""
 
-import os
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.formats.whole import clear_leftovers, written_whole
 from segue.records import FloatArray, Space
 
+#: What loading raises of a derived file that is not there, empty, cut short or garbage: it is made
+#: anew then. A header of garbage may ask for any amount of memory.
+DAMAGED: Final = (
+    OSError, ValueError, TypeError, EOFError, KeyError, NotImplementedError, RuntimeError,
+    MemoryError, BadZipFile, zlib.error,
+)  # fmt: skip
 _BLOCK_ROWS: Final = 16_384  # scaled at once, so that a million tracks fit in memory
 
 
@@ -55,18 +63,36 @@ def load_matrix(
     """
     ids_file = folder / f"{space.name}-{state}.ids.npy"
     unit_file = folder / f"{space.name}-{state}.unit.npy"
-    try:
-        ids = np.load(ids_file, allow_pickle=False)
-        return Matrix(space, ids, np.load(unit_file, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError):
-        pass  # not there, or cut short: it is derived, so it is made anew
+    kept = _load(ids_file, unit_file, space)
+    if kept is not None:
+        return kept
     ids, vectors = read()
     _scale(vectors)
+    made = Matrix(space, ids, vectors)
     try:
-        _replace(folder, space.name, {ids_file: ids, unit_file: vectors})
+        _keep(made, ids_file, unit_file)
     except OSError:
-        return Matrix(space, ids, vectors)  # no room or right to save what only saves time
-    return Matrix(space, ids, np.load(unit_file, mmap_mode="r", allow_pickle=False))
+        return made  # no room or right to save what only saves time
+    return _load(ids_file, unit_file, space) or made
+
+
+def _load(ids_file: Path, unit_file: Path, space: Space) -> Matrix | None:
+    """Load what `_keep` wrote; None where it is not there, or not as it was written."""
+    try:
+        with ids_file.open("rb") as file:
+            ids = np.load(file, allow_pickle=False)
+            sums = np.load(file, allow_pickle=False)
+        unit = np.load(unit_file, mmap_mode="r", allow_pickle=False)
+    except DAMAGED:
+        return None
+    if unit.shape != (len(ids), space.dimension) or unit.dtype != np.float32:
+        return None
+    return Matrix(space, ids, unit) if np.array_equal(sums, _sums(ids, unit)) else None
+
+
+def _sums(*arrays: NDArray[np.generic]) -> NDArray[np.uint32]:
+    """Return checksums; they take less time than a search in what they are of."""
+    return np.array([crc32(np.ascontiguousarray(array).data) for array in arrays], np.uint32)
 
 
 def _scale(vectors: FloatArray) -> None:
@@ -81,37 +107,35 @@ def load_derived(folder: Path, space: str, state: str, what: str) -> dict[str, A
     try:
         with np.load(folder / f"{space}-{state}.{what}.npz", allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, BadZipFile):
-        return None  # not there, or cut short: it is derived, so it is made anew
+    except DAMAGED:
+        return None
 
 
 def keep_derived(
     folder: Path, space: str, state: str, what: str, arrays: Mapping[str, NDArray[np.generic]]
 ) -> None:
     """Keep arrays computed from a space, where there is room: they only save time."""
-    target = folder / f"{space}-{state}.{what}.npz"
-    partial = target.with_suffix(f".{os.getpid()}.partial")
-    try:
+    with suppress(OSError):
         folder.mkdir(exist_ok=True)
-        with partial.open("wb") as out:
+        target = folder / f"{space}-{state}.{what}.npz"
+        with written_whole(target) as partial, partial.open("wb") as out:
             np.savez(out, allow_pickle=False, **arrays)
-        partial.replace(target)
-    except OSError:
-        with suppress(OSError):
-            partial.unlink()
 
 
-def _replace(folder: Path, name: str, arrays: dict[Path, NDArray[np.generic]]) -> None:
+def _keep(matrix: Matrix, ids_file: Path, unit_file: Path) -> None:
+    """Keep a matrix, and take away what was derived from the space's older states."""
+    folder = ids_file.parent
     folder.mkdir(exist_ok=True)
-    of_space = re.compile(re.escape(name) + r"-\d+-\d+\..*")
-    kept = {file.name for file in arrays}
+    clear_leftovers(folder, own=True)
+    of_space = re.compile(re.escape(matrix.space.name) + r"-\d+-\d+\..*")
+    kept = (ids_file.name, unit_file.name)
     outdated = [
         file for file in folder.iterdir() if of_space.fullmatch(file.name) and file.name not in kept
     ]
-    for file, array in arrays.items():
-        partial = file.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as out:
-            np.save(out, array, allow_pickle=False)
-        partial.replace(file)
+    with written_whole(unit_file) as partial, partial.open("wb") as out:
+        np.save(out, matrix.unit, allow_pickle=False)
+    with written_whole(ids_file) as partial, partial.open("wb") as out:
+        np.save(out, matrix.ids, allow_pickle=False)
+        np.save(out, _sums(matrix.ids, matrix.unit), allow_pickle=False)
     for file in outdated:
         file.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """Rows of the database ↔ records; paths as text that survives any file name."""
 
-import json
 import os
 import sqlite3
 from dataclasses import astuple, dataclass
@@ -9,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from segue.formats.names import normalise
 from segue.records import Space, Tags, Track
+from segue.store.database import json_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,6 @@ def track_of(row: sqlite3.Row) -> Track:
         duration_s=row["duration_s"],
         content_hash=row["content_hash"],
         missing=bool(row["missing"]),
-        facts=json.loads(row["facts"]),
+        facts=json_of(row["facts"], f"what is known of track {row['id']}"),
         tune=row["tune"],
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from segue.errors import LibraryDamaged
+from segue.formats.whole import written_whole
 
 # Migration i brings the schema from version i to i + 1.
 _FIRST_SCHEMA: Final = """
@@ -29,7 +30,7 @@ CREATE TABLE spaces (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL, kind TEXT NOT NULL, dimension INTEGER NOT NULL, metric TEXT NOT NULL,
     model TEXT NOT NULL, version INTEGER NOT NULL,
-    changes INTEGER NOT NULL DEFAULT 0,    -- counts writes; names the derived matrix
+    changes INTEGER NOT NULL DEFAULT 0,    -- another with each write; names the derived matrix
     UNIQUE (name, model, version)
 );
 CREATE TABLE vectors (
@@ -133,12 +134,46 @@ CREATE TABLE lyrics (                      -- the words of a track, of whichever
     text TEXT NOT NULL
 );
 """
+_STATES_AND_TRANSIENT_FAILURES: Final = """
+-- `changes` was a count. A restored or copied database came to the same one with other vectors, and
+-- was answered from what had been derived of those: so it is drawn at random with each write.
+UPDATE maps SET changes = -1
+    WHERE changes <> (SELECT changes FROM spaces WHERE spaces.id = maps.space);
+UPDATE spaces SET changes = abs(random() % 1000000000000000);
+UPDATE maps SET changes = (SELECT changes FROM spaces WHERE spaces.id = maps.space)
+    WHERE changes <> -1;
+-- Of the moment, and not of the file's content: tried again by the next `add`. Of those that are
+-- there nobody knows.
+ALTER TABLE failures ADD COLUMN transient INTEGER NOT NULL DEFAULT 1;
+"""
+_BELONGING: Final = """
+CREATE TABLE texts_beside (                -- files whose words are those of the music beside them
+    track INTEGER NOT NULL REFERENCES tracks(id) ON DELETE CASCADE,
+    name TEXT NOT NULL,                    -- in the folder of the track, percent-encoded
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    used INTEGER NOT NULL,                 -- 1: the track's words come from it
+    PRIMARY KEY (track, name)
+) WITHOUT ROWID;
+CREATE TABLE removed (                     -- what was taken out and is not to come back
+    root INTEGER NOT NULL REFERENCES roots(id),
+    path TEXT NOT NULL,
+    tune INTEGER NOT NULL,
+    content_hash TEXT NOT NULL,            -- by which it is known where it was moved
+    PRIMARY KEY (root, path, tune)
+) WITHOUT ROWID;
+CREATE TABLE given_tags (                  -- by `segue add --artist`, for what names none
+    track INTEGER PRIMARY KEY REFERENCES tracks(id) ON DELETE CASCADE,
+    artist TEXT NOT NULL, album TEXT NOT NULL
+);
+"""
 MIGRATIONS: Final[tuple[str, ...]] = (
     _FIRST_SCHEMA,
     _LEARNED_AND_LISTENS,
     _MAPS_AND_TASTE,
     _TUNES,
     _WORDS,
+    _STATES_AND_TRANSIENT_FAILURES,
+    _BELONGING,
 )
 
 
@@ -163,7 +198,7 @@ def migrate(database: sqlite3.Connection, file: Path) -> None:
     if found == 0 and occupied:
         raise LibraryDamaged(f"{file} is a database, but not of Segue; choose another --library")
     for version in range(found, len(MIGRATIONS)):
-        if version:
+        if found:  # there is nothing to lose in a library that is only being made
             _back_up(database, file.with_name(f"segue-schema-{version}.backup.db"))
         # executescript commits what is open, so the statements bring their own transaction;
         # of two programs that start a library at once, the second finds it made.
@@ -187,8 +222,9 @@ def _statements(script: str) -> list[str]:
 
 
 def _back_up(database: sqlite3.Connection, target: Path) -> None:
-    copy = sqlite3.connect(target)
-    try:
-        database.backup(copy)
-    finally:
-        copy.close()
+    with written_whole(target) as partial:
+        copy = sqlite3.connect(partial)
+        try:
+            database.backup(copy)
+        finally:
+            copy.close()

@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.records import FloatArray, Kind, Space, SpaceInfo
+from segue.store.database import vector_of
 from segue.store.matrix import Matrix, keep_derived, load_derived, load_matrix
 from segue.store.rows import space_of
 
 #: A fact of recordings that none had in an older library.
 NEWEST_FACT: Final = "sound_kind"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
+#: A space's state is drawn anew with each change of its vectors, so that what was derived in one
+#: state is never taken for another's: not by a restored backup, nor by a copy that went on alone.
+_NEW_STATE: Final = "abs(random() % 1000000000000000)"
+_CHANGED: Final = f"changes = {_NEW_STATE}"
 
 
 class Spaces:
@@ -45,8 +50,9 @@ class Spaces:
             if space.kind not in kinds:
                 continue
             self._db.execute(
-                "INSERT OR IGNORE INTO spaces (name, kind, dimension, metric, model, version)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO spaces"
+                " (name, kind, dimension, metric, model, version, changes)"
+                f" VALUES (?, ?, ?, ?, ?, ?, {_NEW_STATE})",
                 (space.name, space.kind, space.dimension, space.metric, space.model, space.version),
             )
 
@@ -93,11 +99,10 @@ class Spaces:
         """
         self.check_trained_name(space.name)
         self._db.execute("DELETE FROM spaces WHERE name = ?", (space.name,))
-        # SQLite gives the number of a removed row again: counting its changes from anywhere but
-        # zero keeps what was derived from an older space of this name from being taken for its.
+        # SQLite gives the number of a removed row again; its state is another.
         self._db.execute(
             "INSERT INTO spaces (name, kind, dimension, metric, model, version, trained, changes)"
-            " VALUES (?, ?, ?, ?, ?, ?, 1, abs(random() % 1000000000000))",
+            f" VALUES (?, ?, ?, ?, ?, ?, 1, {_NEW_STATE})",
             (space.name, space.kind, space.dimension, space.metric, space.model, space.version),
         )
 
@@ -115,7 +120,7 @@ class Spaces:
         """Drop a changed file's vectors in Segue's own spaces where it has no place any more."""
         gone = [self._current[name] for name in self._current if name not in names]
         self._db.execute(
-            "UPDATE spaces SET changes = changes + 1 WHERE id IN"
+            f"UPDATE spaces SET {_CHANGED} WHERE id IN"
             " (SELECT space FROM vectors WHERE track = ?"
             " AND space IN (SELECT value FROM json_each(?)))",
             (track, json.dumps(gone)),
@@ -124,6 +129,13 @@ class Spaces:
             "DELETE FROM vectors WHERE track = ? AND space IN (SELECT value FROM json_each(?))",
             (track, json.dumps(gone)),
         )
+
+    def put_words(self, track: int, vectors: Mapping[str, FloatArray]) -> None:
+        """Store where a track's words lie, nowhere if it has none. Inside a transaction."""
+        others = [name for name, space in self._wanted.items() if space.kind != "lyrics"]
+        self.keep_only(track, [*others, *vectors])
+        for name, vector in vectors.items():
+            self.put(name, track, vector)
 
     def tracks_without(self, name: str) -> list[int]:
         """List the tracks that have no vector in a space, in order."""
@@ -178,7 +190,7 @@ class Spaces:
         keep_derived(self._derived, name, f"{space_id}-{changes}", what, arrays)
 
     def identity(self, name: str) -> tuple[int, int]:
-        """Return the number of a space's row, and a count that rises when its vectors change."""
+        """Return the number of a space's row, and of its state: another after each change."""
         _, space_id, changes = self._find(name)
         return space_id, changes
 
@@ -210,13 +222,13 @@ class Spaces:
 
     def find_vector(self, name: str, track: int) -> FloatArray | None:
         """Read one track's vector, shape (dimension,), where it has one."""
-        _, space_id, _ = self._find(name)
+        space, space_id, _ = self._find(name)
         row = self._db.execute(
             "SELECT data FROM vectors WHERE space = ? AND track = ?", (space_id, track)
         ).fetchone()
         if row is None or not row["data"]:
             return None
-        return np.frombuffer(row["data"], "<f4").astype(np.float32)
+        return vector_of(row["data"], space.dimension, track)
 
     def put(self, name: str, track: int, vector: FloatArray) -> None:
         """Store a track's vector, of shape (0,) where it has none. Inside a transaction."""
@@ -225,13 +237,12 @@ class Spaces:
             "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
             (space, track, vector.astype("<f4").tobytes()),
         )
-        self._db.execute("UPDATE spaces SET changes = changes + 1 WHERE id = ?", (space,))
+        self._db.execute(f"UPDATE spaces SET {_CHANGED} WHERE id = ?", (space,))
 
     def count_changes(self, track: int) -> None:
         """Note that a track's vectors come or go, so that derived files are made anew."""
         self._db.execute(
-            "UPDATE spaces SET changes = changes + 1"
-            " WHERE id IN (SELECT space FROM vectors WHERE track = ?)",
+            f"UPDATE spaces SET {_CHANGED} WHERE id IN (SELECT space FROM vectors WHERE track = ?)",
             (track,),
         )
 
@@ -336,7 +347,7 @@ class Spaces:
             )
             for i, (track, data) in enumerate(rows):
                 ids[i] = track
-                vectors[i] = np.frombuffer(data, "<f4")
+                vectors[i] = vector_of(data, dimension, track)
         finally:
             self._db.execute("COMMIT")
         return ids, vectors

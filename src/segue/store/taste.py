@@ -26,6 +26,10 @@ class Taste:
         """Forget what was said of tracks. Inside a transaction."""
         self._db.executemany("DELETE FROM taste WHERE track = ?", [(track,) for track in tracks])
 
+    def move(self, before: int, now: int) -> None:
+        """Say of a track what was said of another, unless it has its own. Inside a transaction."""
+        self._db.execute("UPDATE OR IGNORE taste SET track = ? WHERE track = ?", (now, before))
+
     def known(self) -> dict[int, bool]:
         """Return whether each track of which something was said is loved."""
         return {row[0]: bool(row[1]) for row in self._db.execute("SELECT track, loved FROM taste")}

@@ -1,12 +1,19 @@
 """What is sung: the words of tracks, of lyrics and of whatever carries its words along."""
 
 import json
+import os
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote, unquote_to_bytes
 
 import numpy as np
 from numpy.typing import NDArray
+
+from segue.records import FileState
+from segue.store.database import fingerprint_of
+from segue.store.rows import join
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +33,25 @@ class KnownText:
     shingles: NDArray[np.uint32]
 
 
+@dataclass(frozen=True, slots=True)
+class KnownBeside:
+    """A file beside a track that was looked at for its words.
+
+    Attributes
+    ----------
+    name : bytes
+        In the folder of the track.
+    state : FileState
+        When it was looked at.
+    used : bool
+        The words are its.
+    """
+
+    name: bytes
+    state: FileState
+    used: bool
+
+
 class Words:
     """The words of tracks.
 
@@ -37,11 +63,27 @@ class Words:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._db = database
 
-    def put(self, track: int, text: str) -> None:
-        """Store a track's words, "" where it has none any more. Inside a transaction."""
+    def put(self, track: int, text: str, beside: Sequence[KnownBeside] = ()) -> None:
+        """Store a track's words, "" where it has none any more. Inside a transaction.
+
+        Parameters
+        ----------
+        track : int
+        text : str
+        beside : sequence of KnownBeside
+            The files beside it that were looked at.
+        """
         self._db.execute("DELETE FROM lyrics WHERE track = ?", (track,))
+        self._db.execute("DELETE FROM texts_beside WHERE track = ?", (track,))
         if text:
             self._db.execute("INSERT INTO lyrics (track, text) VALUES (?, ?)", (track, text))
+        self._db.executemany(
+            "INSERT INTO texts_beside (track, name, size, mtime_ns, used) VALUES (?, ?, ?, ?, ?)",
+            [
+                (track, quote(one.name), one.state.size, one.state.mtime_ns, one.used)
+                for one in beside
+            ],
+        )
 
     def copy(self, source: int, track: int) -> None:
         """Give a track the words of another. Inside a transaction."""
@@ -49,6 +91,30 @@ class Words:
             "INSERT INTO lyrics (track, text) SELECT ?, text FROM lyrics WHERE track = ?",
             (track, source),
         )
+        self._db.execute(
+            "INSERT INTO texts_beside (track, name, size, mtime_ns, used)"
+            " SELECT ?, name, size, mtime_ns, used FROM texts_beside WHERE track = ?",
+            (track, source),
+        )
+
+    def beside(self) -> dict[bytes, list[KnownBeside]]:
+        """List the texts beside music that were looked at for its words, by the music's path."""
+        found: dict[bytes, list[KnownBeside]] = defaultdict(list)
+        rows = self._db.execute(
+            "SELECT roots.path, tracks.path, name, texts_beside.size, texts_beside.mtime_ns, used"
+            " FROM texts_beside JOIN tracks ON tracks.id = track JOIN roots ON roots.id = root"
+        )
+        for root, path, name, size, mtime_ns, used in rows:
+            known = KnownBeside(unquote_to_bytes(name), FileState(size, mtime_ns), bool(used))
+            found[join(unquote_to_bytes(root), path)].append(known)
+        return found
+
+    def source(self, track: int) -> str:
+        """Return the name of the text beside a track that its words come from; "" for none."""
+        row = self._db.execute(
+            "SELECT name FROM texts_beside WHERE track = ? AND used", (track,)
+        ).fetchone()
+        return os.fsdecode(unquote_to_bytes(row[0])) if row else ""
 
     def text(self, track: int) -> str:
         """Read a track's words; "" where none are known."""
@@ -77,6 +143,6 @@ class Words:
             "SELECT artist, root, path, fingerprint FROM tracks WHERE kind = 'lyrics'"
         )
         return [
-            KnownText(row[0], (row[1], row[2]), np.frombuffer(row[3], "<u4").astype(np.uint32))
+            KnownText(row[0], (row[1], row[2]), fingerprint_of(row[3], f"the words in {row[2]}"))
             for row in rows
         ]

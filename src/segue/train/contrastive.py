@@ -248,8 +248,6 @@ def drawn_by_labels(head: Head, vectors: FloatArray, labels: Ints, strength: Lab
         head,
         pooled_map=(head.pooled_map @ pooled).astype(np.float32),
         features_map=(head.features_map @ features).astype(np.float32),
-        aspects=np.zeros((0, size), np.float32),
-        aspect_names=(),
     )
 
 

@@ -34,9 +34,10 @@ _TRACKS_AT_ONCE: Final = 64
 
 
 def split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Divide tracks into those to train on and those to validate with: by album, else track.
+    """Divide tracks into those to train on and those to validate with.
 
-    By track where the smallest album is more than a third of all.
+    By album, of tracks without one by folder; by track where the smallest of these is more than a
+    third of all.
 
     Returns
     -------
@@ -56,7 +57,8 @@ def split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
         )
     groups: dict[str, list[Example]] = {}
     for example in sorted(examples, key=lambda one: one.content_hash):
-        groups.setdefault(example.album or example.content_hash, []).append(example)
+        key = example.album or example.folder or example.content_hash
+        groups.setdefault(key, []).append(example)
     if min(map(len, groups.values())) > MOST_VALIDATION_SHARE * len(examples):
         groups = {example.content_hash: [example] for example in examples}
     validation: list[Example] = []

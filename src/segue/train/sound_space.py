@@ -7,13 +7,9 @@ to tell tracks apart is kept. The hand-made features get a map of their own in t
 the two halves of a track in the place of patches; the two results stand side by side.
 (Fisher 1936; within-class covariance normalisation: Hatch, Kajarekar & Stolcke, Interspeech
 2006.)
-
-Then directions in the space are found along which named traits grow, by ridge regression,
-and made orthonormal as close to themselves as can be (Löwdin 1950), so that a similarity
-divides exactly among them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -47,14 +43,6 @@ class SoundSpaceConfig:
         within it.
     features_weight : float
         Length of the features' part of a vector against that of the activations.
-    aspect_ridge : float
-        Ridge penalty of the aspects' regression, as a share of the total variance.
-    aspect_folds : int
-        Of the cross-validation that judges an aspect.
-    aspect_least : float
-        An aspect that predicts less of its trait's variance on unseen albums is left out.
-    aspects : int
-        At most so many, the best predicted.
     """
 
     pooled_dimension: int = 160
@@ -64,10 +52,6 @@ class SoundSpaceConfig:
     pooled_production: float = 0.5
     features_production: float = 0.3
     features_weight: float = 1.0
-    aspect_ridge: float = 0.01
-    aspect_folds: int = 5
-    aspect_least: float = 0.2
-    aspects: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +136,6 @@ def fit_head(
     Returns
     -------
     Head
-        Without aspects and groups of features.
     """
     pooled = _fit_pooled(clean, degraded, config)
     features = _fit_features(described, config)
@@ -165,9 +148,6 @@ def fit_head(
         features_scale=features.scale.astype(np.float32),
         features_map=features.map.astype(np.float32),
         blend=(blend / np.linalg.norm(blend)).astype(np.float32),
-        aspects=np.zeros((0, pooled.map.shape[1]), np.float32),
-        aspect_names=(),
-        feature_groups=(),
     )
 
 
@@ -216,69 +196,6 @@ def _shrunk(scatter: Array, shrinkage: float) -> Array:
     return np.asarray((1 - shrinkage) * scatter + shrinkage * sphere)
 
 
-def fit_aspects(
-    vectors: FloatArray,
-    traits: Mapping[str, FloatArray],
-    albums: Sequence[str],
-    config: SoundSpaceConfig,
-) -> "Aspects":
-    """Find the directions in a space along which named traits grow.
-
-    Parameters
-    ----------
-    vectors : ndarray, shape (tracks, dimension)
-        Of unit length.
-    traits : mapping of str to ndarray, shape (tracks,)
-        Measured on the same tracks. Traits whose directions come closer than a cosine of
-        0.8 count as one; the better predicted gives the name.
-    albums : sequence of str, length tracks
-        Whole albums are held out when an aspect is judged.
-    config : SoundSpaceConfig
-
-    Returns
-    -------
-    Aspects
-    """
-    x = vectors.astype(np.float64)
-    y = np.column_stack([_standardised(np.asarray(trait)) for trait in traits.values()])
-    judged = _held_out_r2(x, y, albums, config)
-    directions = _ridge(x, y, config.aspect_ridge).T
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    chosen: list[int] = []
-    for trait in np.argsort(-judged):
-        if judged[trait] < config.aspect_least or len(chosen) == config.aspects:
-            break
-        if all(abs(directions[trait] @ directions[other]) < _SAME for other in chosen):
-            chosen.append(int(trait))
-    names = tuple(traits)
-    return Aspects(
-        tuple(names[trait] for trait in chosen),
-        _orthonormal(directions[chosen]).astype(np.float32),
-        tuple(float(judged[trait]) for trait in chosen),
-    )
-
-
-#: Traits whose directions come closer than this cosine are one.
-_SAME: Final = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class Aspects:
-    """Named orthonormal directions, the best predicted first.
-
-    Attributes
-    ----------
-    names : tuple of str
-    directions : ndarray, shape (len(names), dimension), float32
-    held_out_r2 : tuple of float
-        Share of the trait's variance that is predicted on albums not learned from.
-    """
-
-    names: tuple[str, ...]
-    directions: FloatArray
-    held_out_r2: tuple[float, ...]
-
-
 def _scatter_within(patches: Patches, means: Array, scale: Array) -> Array:
     residuals = (patches.pooled - means[patches.tracks]) / scale
     freedom = len(residuals) - len(means)
@@ -301,37 +218,3 @@ def _discriminants(centroids: Array, scatter: Array, dimension: int) -> Array:
     # An eigenvector's sign is arbitrary: its largest number shall be positive.
     largest = projection[np.abs(projection).argmax(axis=0), np.arange(projection.shape[1])]
     return np.asarray(projection * np.sign(largest))
-
-
-def _held_out_r2(x: Array, y: Array, albums: Sequence[str], config: SoundSpaceConfig) -> Array:
-    codes = np.unique(list(albums), return_inverse=True)[1]
-    fold = codes % config.aspect_folds
-    predicted = np.zeros_like(y)
-    for held in range(config.aspect_folds):
-        out = fold == held
-        if not out.any():
-            continue
-        centre_x, centre_y = x[~out].mean(axis=0), y[~out].mean(axis=0)
-        weights = _ridge(x[~out], y[~out], config.aspect_ridge)
-        predicted[out] = (x[out] - centre_x) @ weights + centre_y
-    return np.asarray(1 - ((y - predicted) ** 2).mean(axis=0) / y.var(axis=0))
-
-
-def _ridge(x: Array, y: Array, penalty: float) -> Array:
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    gram = x.T @ x
-    # In units of the mean variance of a dimension, so that it means the same in any space.
-    gram[np.diag_indices_from(gram)] += penalty * np.trace(gram)
-    return np.asarray(scipy.linalg.solve(gram, x.T @ y, assume_a="pos"))
-
-
-def _standardised(trait: FloatArray) -> Array:
-    """Turn values into normal scores of their ranks: no odd value decides."""
-    ranks = scipy.stats.rankdata(trait)
-    return np.asarray(scipy.stats.norm.ppf((ranks - 0.5) / len(ranks)))
-
-
-def _orthonormal(directions: Array) -> Array:
-    """Symmetric (Löwdin) orthonormalisation: the nearest orthonormal set."""
-    u, _, vt = np.linalg.svd(directions, full_matrices=False)
-    return np.asarray(u @ vt)

@@ -5,10 +5,20 @@ from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
 from segue.errors import TrainingFailed
+from segue.records import Track
 
 FEWEST_PIECES: Final = 3
 #: Of the groups, or pieces, at least one.
 VALIDATION_SHARE: Final = 0.1
+
+
+def unit_of(track: Track) -> str:
+    """Name what of a track's kin is never divided between learning and judging.
+
+    Its album; of what names none, the folder that it lies in, which is no album but may well
+    hold what belongs together.
+    """
+    return track.tags.album or track.path.parent.name
 
 
 class Piece(Protocol):

@@ -24,12 +24,15 @@ class Example:
         "" where not known.
     step_frames : float
         Frames in a bar, a beat, or whatever a recurrent layer shall step by.
+    folder : str
+        What it lies in: where no album is known, what is divided as one.
     """
 
     content_hash: str
     album: str = ""
     artist: str = ""
     step_frames: float = 0.0
+    folder: str = ""
 
 
 #: From a content's hash to its image, shape (channels, bands, frames), uint8; or to MusiCNN's

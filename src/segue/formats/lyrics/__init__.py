@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from segue.errors import Unreadable
+from segue.errors import Unreadable, unreadable
 from segue.formats.lyrics.plain import read_lrc, read_markdown, read_plain
 from segue.formats.lyrics.tables import read_csv, read_json
 from segue.formats.lyrics.text import PLAIN, TextForm, formed, text_of, tidied
-from segue.formats.tags import tags_from_name
+from segue.formats.names import clean
+from segue.formats.tags import NOTHING, display, tags_from_name
 from segue.records import Lyrics, Tags
 
 #: How long a file may be: of one song, and of many.
@@ -73,14 +74,36 @@ def read_lyrics(path: Path, form: TextForm = PLAIN) -> tuple[Lyrics | BrokenSong
     return tuple(found)
 
 
-def read_lyrics_tags(path: Path, root: Path) -> tuple[Tags, ...]:
+def read_words(path: Path, form: TextForm = PLAIN) -> str:
+    """Read a text that holds the words of one piece of music, as `segue.records.Lyrics.text`.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in .lrc or .txt.
+    form : TextForm
+
+    Raises
+    ------
+    Unreadable
+        It is no text, or has no words.
+    """
+    suffix = path.suffix.lower()
+    text = text_of(_content(path, suffix))
+    read = read_lrc if suffix == ".lrc" else read_plain
+    return formed(tidied(read(text)[0].text), form)
+
+
+def read_lyrics_tags(path: Path, root: Path, given: Tags = NOTHING) -> tuple[Tags, ...]:
     """Read what each song of a file is called, and whose it is.
 
     Parameters
     ----------
     path : Path
     root : Path
-        The folder that was added.
+        The folder that was added: only those below it are named after artists.
+    given : Tags
+        An artist and an album for what names none.
 
     Returns
     -------
@@ -89,7 +112,7 @@ def read_lyrics_tags(path: Path, root: Path) -> tuple[Tags, ...]:
         from names: of ``artist/title``, ``artist/album/title`` or ``artist - title``; of what
         cannot be read, all of it.
     """
-    named = _tags_from_name(path, root)
+    named = _tags_from_name(path, root, given)
     try:
         songs = [song.tags for song in _songs(path)]
     except Unreadable:
@@ -123,12 +146,13 @@ def _filled(tags: Tags, named: Tags, title: str) -> Tags:
     )
 
 
-def _tags_from_name(path: Path, root: Path) -> Tags:
+def _tags_from_name(path: Path, root: Path, given: Tags) -> Tags:
     """Read what names say: unlike a recording's, the folder of a text is its artist's."""
-    named = tags_from_name(path, root)
-    if named.artist:
+    named = tags_from_name(path, given)
+    folders = path.parent.relative_to(root).parts if path.is_relative_to(root) else ()
+    if named.artist or not folders:
         return named
-    return replace(named, artist=named.album, album="")
+    return replace(named, artist=clean(display(folders[-2:][0])))
 
 
 def _songs(path: Path) -> tuple[Lyrics, ...]:
@@ -150,7 +174,7 @@ def _content(path: Path, suffix: str) -> bytes:
                 )
             content = file.read()
     except OSError as error:
-        raise Unreadable(f"cannot be opened ({error.strerror or error})") from None
+        raise unreadable(error) from None
     if not content:
         raise Unreadable("an empty file")
     return content

@@ -1,7 +1,14 @@
 """Words of MIDI files: lyric events, and the texts of karaoke files (.kar)."""
 
+import re
+from itertools import pairwise
+from typing import Final
+
 from segue.formats.score.midi_texts import texts_of
 from segue.formats.score.smf import read_smf
+
+#: Thai, kana, Chinese: written without spaces between words.
+_UNSPACED: Final = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]\W*$")
 
 
 def midi_words(content: bytes) -> str:
@@ -24,17 +31,27 @@ def midi_words(content: bytes) -> str:
 def _joined(texts: list[str]) -> str:
     """Put syllables together.
 
-    A hyphen at the end of one says that the word goes on; where none ends or begins with a space,
-    one without a hyphen ends its word.
+    Where none ends or begins with a space, those that end in a hyphen go on, and others end a
+    word. Where spaces tell words, a hyphen is one of the language ("la-la") if most words that go
+    on do so without.
     """
-    spaced = any(text[:1] in " /\\" or text[-1:] in " \r\n" for text in texts if text)
+    texts = [text.replace("\r\n", "\n").replace("\r", "\n") for text in texts]
+    spaced = any(text[:1] in " /\\" or text[-1:] in " \n" for text in texts)
+    goes_on = [_ends(text) and following[:1].isalpha() for text, following in pairwise(texts)]
+    hyphens = [text.endswith("-") for text, on in zip(texts, goes_on, strict=False) if on]
+    divides = not spaced or 2 * sum(hyphens) > len(hyphens)
     parts = []
     for text in texts:
-        told = text.replace("\r\n", "\n").replace("\r", "\n")
+        told = text
         if told.startswith(("\\", "/")):
             told = ("\n\n" if told[0] == "\\" else "\n") + told[1:]
-        if spaced:
-            parts.append(told)
+        if divides and _ends(text) and told.endswith("-"):
+            parts.append(told[:-1])
         else:
-            parts.append(told.removesuffix("-") if told.endswith("-") else told + " ")
+            parts.append(told if spaced or _UNSPACED.search(told) else told + " ")
     return "".join(parts)
+
+
+def _ends(text: str) -> bool:
+    """Tell whether the next syllable belongs to the same word, by a hyphen or no space."""
+    return text.removesuffix("-")[-1:].isalpha()

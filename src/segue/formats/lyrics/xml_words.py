@@ -6,7 +6,7 @@ from typing import Any, Final
 from xml.parsers import expat
 
 from segue.errors import Unreadable
-from segue.formats.score.music_xml import unpacked
+from segue.formats.score.music_xml_file import unpacked
 
 _OPEN: Final = frozenset(["begin", "middle"])  # syllables that more of the word follows
 _STOPS: Final = (".", "!", "?", ";", ":", ",")
@@ -29,7 +29,7 @@ class _Reading:
     ends: str = ""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        self.within = name
+        name = self.within = name.rpartition(":")[2]  # without the prefix of a namespace
         if name == "part":
             self.parts.append(defaultdict(list))
             self.open.clear()
@@ -49,7 +49,7 @@ class _Reading:
 
     def end(self, name: str) -> None:
         self.within = ""
-        if name == "lyric" and self.parts:
+        if name.rpartition(":")[2] == "lyric" and self.parts:
             self.in_lyric = False
             self._add()
 
@@ -92,7 +92,7 @@ def xml_words(content: bytes) -> str:
         It is damaged or unsafe.
     """
     reading = _Reading()
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate("utf-8")
     parser.StartElementHandler = reading.start
     parser.EndElementHandler = reading.end
     parser.CharacterDataHandler = reading.text

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from segue.errors import BadArgument, Unreadable
+from segue.errors import BadArgument, Unreadable, unreadable
 from segue.formats.kinds import SUFFIXES
 from segue.formats.score import abc, humdrum, midi, music_xml
 from segue.formats.score.abc_writing import write_abc
 from segue.formats.score.midi_texts import texts_of
 from segue.formats.score.music_xml_writing import write_music_xml, write_mxl
 from segue.formats.score.smf import read_smf
-from segue.formats.tags import tags_from_name
+from segue.formats.tags import NOTHING, tags_from_name
 from segue.formats.whole import replacing
 from segue.records import Score, Tags
 
@@ -79,14 +79,14 @@ def write_score(score: Score, path: Path) -> None:
         partial.write_bytes(content)
 
 
-def read_score_tags(path: Path, root: Path) -> tuple[Tags, ...]:
+def read_score_tags(path: Path, given: Tags = NOTHING) -> tuple[Tags, ...]:
     """Read what each tune of a file says of itself.
 
     Parameters
     ----------
     path : Path
-    root : Path
-        The folder that was added: above it, folder names say nothing about music.
+    given : Tags
+        An artist and an album for what names none.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def read_score_tags(path: Path, root: Path) -> tuple[Tags, ...]:
         As many as `read_scores` gives, in the same order; the composer is the artist. What is
         missing is filled from names, as in `tags.read_tags`; of what cannot be read, all of it.
     """
-    named = tags_from_name(path, root)
+    named = tags_from_name(path, given)
     try:
         content = _content(path)
         suffix = path.suffix.lower()
@@ -151,7 +151,7 @@ def _content(path: Path) -> bytes:
                 raise Unreadable(f"a score of more than {music_xml.MOST_BYTES >> 20} MB")
             content = file.read()
     except OSError as error:
-        raise Unreadable(f"cannot be opened ({error.strerror or error})") from None
+        raise unreadable(error) from None
     if not content:
         raise Unreadable("an empty file")
     return content

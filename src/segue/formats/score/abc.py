@@ -15,12 +15,14 @@ from typing import Any, Final
 import numpy as np
 
 from segue.errors import Unreadable
+from segue.formats.encodings import decode
 from segue.formats.names import clean
+from segue.formats.score.abc_directives import is_drum, program_of
 from segue.formats.score.abc_music import voices_of
+from segue.formats.score.abc_texts import joined_fields, text_of, without_comment
 from segue.formats.score.abc_voices import Voice, Written
 from segue.formats.score.bars import TICKS_PER_QUARTER, Bar, metres_of, rest_before, ticks
 from segue.formats.score.midi import MOST_NOTES, TEMPI_BPM
-from segue.formats.texts import decoded
 from segue.records import Part, Score
 
 MOST_BYTES: Final = 32 << 20
@@ -29,6 +31,7 @@ _MOST_LETTERS: Final = 1 << 18  # of a tune
 _MOST_BARS: Final = 20_000  # played
 _VELOCITY: Final = 80
 _TUNE: Final = re.compile(r"^[ \t]*X:[ \t]*(\d*)", re.MULTILINE)
+_CHARSET: Final = re.compile(rb"^(?:I:[ \t]*|%%)abc-charset[ \t]+([\w-]+)", re.MULTILINE)
 _LINES: Final = re.compile(r"\r\n?|\n")
 _FIELD: Final = re.compile(r"^([A-Za-z]):[ \t]*(.*)$")
 _PART: Final = re.compile(r"([A-Za-z])(\d*)|(\()|(\))(\d*)")
@@ -74,13 +77,18 @@ def tunes_of(content: bytes) -> list[Tune]:
     """
     if len(content) > MOST_BYTES:
         raise Unreadable(f"an ABC file of more than {MOST_BYTES >> 20} MB")
-    text = _LINES.sub("\n", decoded(content))
+    charset = _CHARSET.search(content)
+    text = _LINES.sub("\n", decode(content, charset[1].decode("latin-1") if charset else None))
     starts = [match.start() for match in _TUNE.finditer(text)]
     if not starts:
         raise Unreadable("no ABC: no line begins with X:, as each tune's first line does")
     if len(starts) > MOST_TUNES:
         raise Unreadable(f"a book of {len(starts)} tunes, more than {MOST_TUNES}: divide it")
-    of_all = tuple(line for line in text[: starts[0]].split("\n") if _FIELD.match(line))
+    of_all = tuple(
+        line
+        for line in joined_fields(text[: starts[0]].split("\n"))
+        if _FIELD.match(line) or line.startswith("%%MIDI ")
+    )
     ends = [*starts[1:], len(text)]
     return [_tune(text[at:end], of_all) for at, end in zip(starts, ends, strict=True)]
 
@@ -119,7 +127,11 @@ def read_tune(tune: Tune) -> Score:
     starts = [rest_before(bars)]
     for bar in bars:
         starts.append(starts[-1] + bar.length)
-    parts = tuple(part for voice in written.voices for part in _part(voice, order, starts))
+    parts = tuple(
+        part
+        for number, voice in enumerate(written.voices)
+        for part in _part(voice, program_of(voice, number), order, starts)
+    )
     if not parts:
         raise Unreadable("a tune without a note")
     return Score(
@@ -136,11 +148,11 @@ def read_tune(tune: Tune) -> Score:
 
 
 def _tune(text: str, of_all: tuple[str, ...]) -> Tune:
-    lines = tuple(text.split("\n"))
+    lines = tuple(joined_fields(text.split("\n")))
     said: dict[str, str] = {}
     for line in (*lines, *of_all):
         if match := _FIELD.match(line):
-            said.setdefault(match[1], clean(match[2].partition("%")[0]))
+            said.setdefault(match[1], text_of(without_comment(match[2])))
     digits = re.match(r"\d{1,6}", said.get("X", ""))
     number = int(digits[0]) if digits else None
     told = said.get("T", ""), said.get("C", ""), said.get("R", "")
@@ -233,7 +245,9 @@ def _check_length(order: Sequence[int]) -> None:
 # ---- what sounds -------------------------------------------------------------------------
 
 
-def _part(voice: Voice, order: Sequence[int], starts: Sequence[Fraction]) -> Iterator[Part]:
+def _part(
+    voice: Voice, program: int, order: Sequence[int], starts: Sequence[Fraction]
+) -> Iterator[Part]:
     notes: list[list[Any]] = []
     tied: dict[int, list[list[Any]]] = {}
     for number, start in zip(order, starts, strict=False):
@@ -257,7 +271,7 @@ def _part(voice: Voice, order: Sequence[int], starts: Sequence[Fraction]) -> Ite
     ]
     if rows:
         rows.sort(key=lambda row: (row[0], row[2], row[1]))
-        yield Part(clean(voice.name), voice.program, voice.is_drum, np.array(rows, np.int32))
+        yield Part(clean(voice.name), program, is_drum(voice), np.array(rows, np.int32))
 
 
 def _tempos(

@@ -4,10 +4,14 @@ import re
 from fractions import Fraction
 from typing import Final
 
+from segue.formats.score.abc_voices import SIGNS
+
 _KEY: Final = re.compile(r"\s*([A-G])([#b]?)\s*([A-Za-z]*)")
 _SIGNED: Final = re.compile(r"(?<![\w=])(\^{1,2}|_{1,2}|=)([a-gA-G])(?![\w=])")
-_OCTAVE: Final = re.compile(r"(?:clef\s*=\s*)?\b(?:treble|bass|alto|tenor|[GFC]\d?)([+-])8")
-_TRANSPOSE: Final = re.compile(r"\btranspose\s*=\s*(-?\d{1,2})\b")
+_CLEF: Final = re.compile(r"\b(?:treble|bass|alto|tenor|perc|none|[GFC]\d?)\d?([+-])(8|15)\b")
+_OCTAVE: Final = re.compile(r"\boctave\s*=\s*([+-]?\d)\b")
+_TRANSPOSE: Final = re.compile(r"\btranspose\s*=\s*([+-]?\d{1,2})\b")
+_UNIT: Final = re.compile(r"\s*1(?:/(\d{1,3})\b|\s*$)")
 _BEATS: Final = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
 _TEMPO: Final = re.compile(r"((?:\d{1,3}/\d{1,3}\s*)+|[A-G]\d*)?\s*=?\s*(\d{1,4}(?:\.\d+)?)\s*$")
 #: What may stand above a tune and be a chord: not "Fine", and not "D.C.".
@@ -23,7 +27,6 @@ _MODES: Final = {
     "lyd": 1, "loc": -5,
 }  # fmt: skip
 _SHARPS: Final = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
-SIGNS: Final = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 
 
 def metre_of(text: str, before: tuple[int, int]) -> tuple[int, int]:
@@ -74,11 +77,25 @@ def key_of(text: str) -> tuple[tuple[int, int], dict[str, int]] | None:
     return (sharps, minor), signature
 
 
-def shift_of(text: str) -> int:
-    """Return by how many semitones a clef or a transposition moves what is written."""
-    octave = _OCTAVE.search(text)
-    moved = _TRANSPOSE.search(text)
-    return (int(octave[1] + "12") if octave else 0) + (int(moved[1]) if moved else 0)
+def octave_of(text: str) -> int | None:
+    """Return by how many octaves a key or a voice is moved, or else its clef; None if not told."""
+    if told := _OCTAVE.search(text):
+        return int(told[1])
+    if clef := _CLEF.search(text):
+        return (1 if clef[1] == "+" else -1) * (2 if clef[2] == "15" else 1)
+    return None
+
+
+def transpose_of(text: str) -> int | None:
+    """Return by how many semitones a key or a voice is transposed; None if that is not told."""
+    told = _TRANSPOSE.search(text)
+    return int(told[1]) if told else None
+
+
+def unit_of(text: str) -> Fraction | None:
+    """Return the unit note length, as a part of a whole note; None if none is told."""
+    match = _UNIT.match(text)
+    return Fraction(1, max(int(match[1] or 1), 1)) if match else None
 
 
 def tempo_of(text: str, unit: Fraction) -> float:

@@ -6,22 +6,25 @@ from fractions import Fraction
 from typing import Final
 
 from segue.errors import Unreadable
+from segue.formats.score.abc_directives import is_drum, play_as
 from segue.formats.score.abc_fields import (
-    SIGNS,
     chord_of,
     endings_of,
     key_of,
     metre_of,
-    shift_of,
+    octave_of,
     tempo_of,
+    transpose_of,
+    unit_of,
 )
-from segue.formats.score.abc_voices import Note, Tune, Voice, Written
+from segue.formats.score.abc_texts import text_of, without_comment
+from segue.formats.score.abc_voices import SIGNS, STEPS, Note, Tune, Voice, Written
 
 _FIELD: Final = re.compile(r"^\s*([A-Za-z]):[ \t]*(.*)$")
 _TOKEN: Final = re.compile(
     r"""
       (?P<quoted>"[^"]*"?)
-    | (?P<decoration>![^!\s|]{1,30}!|\+[a-z][a-z.()<>]+\+)
+    | (?P<decoration>![^!\s|:\[\]]{1,30}!|\+[a-z][a-z.()<>]+\+)
     | (?P<field>\[[A-Za-z]:[^\]]*\]?)
     | (?P<grace>\{[^}]*\}?)
     | (?P<bar>(?::*\[?\|[|\]:]*|::+)\s*(?:\[?(?P<ending>\d[\d,\-]*))?)
@@ -38,9 +41,6 @@ _TOKEN: Final = re.compile(
 )
 _LENGTH: Final = re.compile(r"(\d*)(/*)(\d*)")
 _NAMED: Final = re.compile(r'\b(?:name|nm)\s*=\s*(?:"([^"]*)"|(\S+))')
-_PROGRAM: Final = re.compile(r"^%%MIDI\s+program\s+(?:\d+\s+)?(\d{1,3})\b")
-_DRUMS: Final = re.compile(r"^%%MIDI\s+channel\s+10\b")
-_STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 #: How many notes of a tuplet take the time of how many; of the others it depends on the metre.
 _TUPLETS: Final = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 _LONGEST_FIELD: Final = 1000
@@ -91,31 +91,34 @@ class _Reader:
         self.parts = ""
         self.in_music = self.over = self.in_text = False
         self.notes = self.strange = 0
+        self.breaks_by_mark = False  # lines, by "!"
 
     def read(self, line: str) -> None:
         """Read a line."""
+        if line.startswith(("%%begin", "%%end")):
+            self.in_text = line.startswith("%%begin")
+            return
         if line.startswith("%%"):
-            self.directive(line)
+            self.directive("" if self.in_text else line[2:])
             return
         if self.in_text or self.over:
             return
         if not line.strip():
             self.over = self.in_music  # a tune ends with its first empty line
             return
-        line = line.partition("%")[0].rstrip()
+        line = without_comment(line)
         if match := _FIELD.match(line):
             self.field(match[1], match[2])
         elif self.in_music:
             self.music(line)
 
-    def directive(self, line: str) -> None:
-        """Read what is said to programs: the instrument, drums, and where text is no music."""
-        if line.startswith(("%%begin", "%%end")):
-            self.in_text = line.startswith("%%begin")
-        elif (match := _PROGRAM.match(line)) and int(match[1]) < 128:
-            self.voice.program = int(match[1])
-        elif _DRUMS.match(line):
-            self.voice.is_drum = True
+    def directive(self, said: str) -> None:
+        """Read what is said to programs: how to play, and what signs mean."""
+        kind, *words = said.split() or [""]
+        if kind == "MIDI":
+            play_as(self.voice, words)
+        elif kind == "linebreak":
+            self.breaks_by_mark = "!" in words
 
     def field(self, kind: str, text: str) -> None:
         """Read a field, of a line or within one."""
@@ -129,14 +132,13 @@ class _Reader:
         elif kind == "M":
             voice.metre = metre_of(text, voice.metre)
         elif kind == "L":
-            if match := re.match(r"\s*1/(\d{1,3})\b", text):
-                voice.unit = Fraction(1, max(int(match[1]), 1))
-            elif text.strip() == "1":
-                voice.unit = Fraction(1)
+            voice.unit = unit_of(text) or voice.unit
         elif kind == "Q":
             voice.next_bar["tempo_bpm"] = tempo_of(text, _unit(voice))
         elif kind == "V":
             self.enter_voice(text)
+        elif kind == "I":
+            self.directive(text)
         elif kind == "P":
             if self.in_music:
                 voice.next_bar["part"] = text.strip()[:1]
@@ -160,19 +162,21 @@ class _Reader:
             only = self.voices.get("")
             if only is self.header and not only.bars and only.bar is None:
                 del self.voices[""]  # it was there for a tune without voices
-            voice = self.voices[name] = Voice()
+            voice = self.voices[name] = Voice(sounds=self.header.sounds)
             if self.in_music:
                 _inherit(voice, self.header)
         voice = self.voices[name]
         if match := _NAMED.search(text):
-            voice.name = match[1] or match[2] or ""
-        voice.shift += shift_of(text)
+            voice.name = text_of(match[1] or match[2] or "")
+        _move(voice, text)
         if self.in_music:
             self.voice = voice
 
     def music(self, line: str) -> None:  # noqa: PLR0912  # a branch for each sign
         """Read a line of notes."""
         chord: list[tuple[Note, Fraction]] | None = None
+        if self.breaks_by_mark:
+            line = line.replace("!", " ")
         for match in _TOKEN.finditer(line):
             kind, voice = match.lastgroup, self.voice
             if match["note"]:
@@ -210,7 +214,7 @@ class _Reader:
             elif kind == "field":
                 self.field(match[0][1], match[0][3:].rstrip("]"))
             elif kind == "quoted":
-                voice.chord = chord_of(match[0].strip('"')) or voice.chord
+                voice.chord = chord_of(text_of(match[0].strip('"'))) or voice.chord
             elif kind == "strange":
                 self.strange += 1
 
@@ -228,7 +232,10 @@ def _note(voice: Voice, match: re.Match[str]) -> tuple[Note, Fraction]:
     elif name in voice.held:  # a tie carries an accidental over the bar line
         return Note(voice.at, Fraction(0), voice.held[name], False, name), _length(match["length"])
     sign = voice.altered.get(letter, voice.signature.get(letter, 0))
-    pitch = min(max(60 + _STEPS[letter] + 12 * octave + sign + voice.shift, 0), 127)
+    written = 60 + STEPS[letter] + 12 * octave + sign
+    pitch = min(max(written + voice.shift, 0), 127)
+    if is_drum(voice):
+        pitch = voice.sounds.drum_map.get(written, pitch)
     return Note(voice.at, Fraction(0), pitch, False, name), _length(match["length"])
 
 
@@ -382,12 +389,13 @@ def _bar_line(voice: Voice, token: str, ending: str) -> None:
 
 
 def _inherit(voice: Voice, header: Voice) -> None:
+    """Give a voice what the header says of all, where it says nothing itself."""
     if voice is not header:
         voice.metre, voice.unit, voice.key = header.metre, header.unit, header.key
         voice.signature = dict(header.signature)
-        voice.shift += header.shift
-        voice.program = voice.program or header.program
-        voice.is_drum |= header.is_drum
+        for name in ("octave", "transpose", "moved", "program", "channel"):
+            if getattr(voice, name) is None:
+                setattr(voice, name, getattr(header, name))
         voice.next_bar = dict(header.next_bar)
 
 
@@ -395,4 +403,11 @@ def _set_key(voice: Voice, text: str) -> None:
     """Set what each letter means from here on."""
     if key := key_of(text):
         voice.key, voice.signature = key
-    voice.shift = shift_of(text) or voice.shift
+    _move(voice, text)
+
+
+def _move(voice: Voice, text: str) -> None:
+    """Set by how much a voice sounds higher than it is written, where the text tells."""
+    octave, transpose = octave_of(text), transpose_of(text)
+    voice.octave = voice.octave if octave is None else octave
+    voice.transpose = voice.transpose if transpose is None else transpose

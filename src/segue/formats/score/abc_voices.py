@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Final
+
+SIGNS: Final = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
+STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +62,40 @@ class Written:
 
 
 @dataclass(slots=True)
+class Sounds:
+    """What is said of the sounds of a tune, whatever its voice: programs of MIDI's channels, drums.
+
+    Attributes
+    ----------
+    programs : dict of int to int
+        By channel, from 1.
+    drum_map : dict of int to int
+        The drums that written pitches stand for.
+    """
+
+    programs: dict[int, int] = field(default_factory=dict)
+    drum_map: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Voice:
-    """A voice, and where its reader stands."""
+    """A voice, and where its reader stands.
+
+    What is None is as the tune's header has it.
+    """
 
     name: str = ""
-    program: int = 0
-    is_drum: bool = False
+    sounds: Sounds = field(default_factory=Sounds)
+    program: int | None = None
+    channel: int | None = None  # from 1
     bars: list[Written] = field(default_factory=list)
     metre: tuple[int, int] = (4, 4)
     unit: Fraction | None = None  # of a whole; else as the metre has it
     key: tuple[int, int] = (0, 0)
     signature: dict[str, int] = field(default_factory=dict)
-    shift: int = 0
+    octave: int | None = None  # by how many octaves and semitones it sounds higher than written
+    transpose: int | None = None
+    moved: int | None = None  # by how many semitones players are told to
     bar: Written | None = None
     at: Fraction = Fraction(0)
     reached: Fraction = Fraction(0)  # by what an overlay lies under
@@ -83,6 +109,11 @@ class Voice:
     next_bar: dict[str, bool | int | str | float | frozenset[int]] = field(default_factory=dict)
     endings: frozenset[int] = frozenset()
     chord: str = ""  # of the next symbol
+
+    @property
+    def shift(self) -> int:
+        """By how many semitones it sounds higher than it is written."""
+        return 12 * (self.octave or 0) + (self.transpose or 0) + (self.moved or 0)
 
 
 @dataclass(slots=True)

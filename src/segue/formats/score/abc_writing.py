@@ -4,6 +4,7 @@ Letters tell what is written, so a score that is played off its grid comes back 
 nothing tells loudness note by note.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -13,7 +14,7 @@ import numpy as np
 
 from segue.errors import BadArgument
 from segue.formats.names import clean
-from segue.formats.score.abc_fields import SIGNS
+from segue.formats.score.abc_voices import SIGNS
 from segue.formats.score.notated_time import QUARTER
 from segue.formats.score.notation import (
     Bar,
@@ -28,6 +29,8 @@ from segue.formats.score.notation import (
 from segue.formats.score.values import Tuplet
 from segue.records import Part, Score
 
+_SIGN: Final = re.compile(r"[\\%]|&(?!\s)")
+_UNQUOTED: Final = str.maketrans("", "", '"\\')
 _UNIT: Final = QUARTER // 2  # L:1/8
 _FINEST: Final = QUARTER // 48  # between places of chord symbols: triplets, and shorter than needed
 _BARS_TO_THE_LINE: Final = 4
@@ -251,11 +254,11 @@ def _chords(score: Score, bars: Sequence[Bar]) -> dict[int, dict[int, str]]:
         number = bisect_right(starts, at) - 1
         if at >= starts[-1] + bars[-1].length:
             continue
-        quoted = f'"{_field(symbol)}"'.replace("\\", "")
+        quoted = f'"{_field(symbol.translate(_UNQUOTED))}"'
         found.setdefault(number, {})[at - starts[number]] = quoted
     return found
 
 
 def _field(text: str) -> str:
-    """Return a text of one line; from a per cent on it would be a remark."""
-    return clean(text).replace("%", "per cent")
+    """Return a text of one line, its signs of a remark, an escape or an entity escaped."""
+    return _SIGN.sub(r"\\\g<0>", clean(text))

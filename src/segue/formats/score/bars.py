@@ -35,6 +35,12 @@ class Bar:
     unit: int
     length: Fraction
 
+    @classmethod
+    def without_metre(cls, length: Fraction) -> "Bar":
+        """Return a bar that is as long as it is, and not shorter or longer than it should be."""
+        beats, unit = _metre_of(length or Fraction(4), 4)
+        return cls(beats, unit, length or Fraction(4))
+
     @property
     def full(self) -> Fraction:
         """Length that its metre gives it, in quarters."""

@@ -3,7 +3,6 @@
 - Repeats are played where music21 finds them coherent, else the bars stand as they are written.
 - Ties are joined. Grace notes are left out: they have no time of their own.
 - Pitches sound as they are: a clarinet in B flat is a tone below what it reads.
-- Notes without a pitch become drums.
 """
 
 import warnings
@@ -18,36 +17,29 @@ from segue.errors import Unreadable
 from segue.formats.names import clean
 from segue.formats.score.bars import TICKS_PER_QUARTER, Bar, metres_of, rest_before, ticks
 from segue.formats.score.midi import MOST_NOTES, TEMPI_BPM
-from segue.formats.score.music_xml_harmony import chords_of
-from segue.formats.score.music_xml_played import pedals_of, played_of
 from segue.records import Part, Score
 
 MOST_BARS: Final = 20_000
 _MOST_TIMES: Final = 16  # that a repeat is played
 _VELOCITY: Final = 80
-_SNARE: Final = 38
 
 
 @dataclass(slots=True, eq=False)
 class _Note:
-    """A note, in quarters: its end as it is written, and by how much later it sounds."""
+    """A note, in quarters."""
 
     on: Fraction
     end: Fraction
     pitch: int
     velocity: int
-    release: Fraction
 
 
 @dataclass(slots=True)
 class _Sung:
-    """Notes and pedals of a part while they are gathered."""
+    """Notes of a part while they are gathered."""
 
-    pitched: list[_Note] = field(default_factory=list)
-    drums: list[_Note] = field(default_factory=list)
-    tied: dict[tuple[bool, int], list[_Note]] = field(default_factory=dict)
-    pedals: list[list[tuple[int, int]]] = field(default_factory=list)  # of each staff
-    kit: int = 0  # the program of the drums
+    notes: list[_Note] = field(default_factory=list)
+    tied: dict[int, list[_Note]] = field(default_factory=dict)
 
 
 def read_by_music21(parse: Callable[[], Any], title: str, composer: str) -> Score:
@@ -94,14 +86,10 @@ def _score_of(stream: Any, title: str, composer: str) -> Score:
         for number in order
     ]
     starts = np.cumsum([rest_before(bars), *(bar.length for bar in bars)])
-    staves: dict[str, list[int]] = {}  # a part of several staves is several parts of music21's
-    for number, part in enumerate(parts):
-        staff = str(part.id).partition("-Staff")[0] if "PartStaff" in part.classes else ""
-        staves.setdefault(staff or f"#{number}", []).append(number)
     found = [
         made
-        for numbers in staves.values()
-        for made in _parts(parts[numbers[0]], [measures[n] for n in numbers], order, starts)
+        for part, column in zip(parts, measures, strict=True)
+        for made in _part(part, column, order, starts)
     ]
     if not found:
         raise Unreadable("a score without a note")
@@ -113,7 +101,6 @@ def _score_of(stream: Any, title: str, composer: str) -> Score:
         metres_of(bars),
         _keys(measures, order, starts),
         composer,
-        chords=_chords(measures, order, starts),
     )
 
 
@@ -202,42 +189,25 @@ def _sounding(measure: Any) -> Iterator[tuple[Fraction, Any]]:
 # ---- notes -------------------------------------------------------------------------------
 
 
-def _parts(
-    part: Any, staves: Sequence[Sequence[Any]], order: Sequence[int], starts: Any
-) -> Iterator[Part]:
+def _part(part: Any, measures: Sequence[Any], order: Sequence[int], starts: Any) -> Iterator[Part]:
     sung = _Sung()
-    for measures in staves:
-        sung.tied.clear()
-        sung.pedals.append([])
-        for number, start in zip(order, starts, strict=False):
-            if number < len(measures):
-                for at, one in sorted(_sounding(measures[number]), key=lambda pair: pair[0]):
-                    _sing(sung, one, start + at)
-                for at, state in pedals_of(measures[number]):
-                    sung.pedals[-1].append((ticks(start + at), state))
-            if len(sung.pitched) + len(sung.drums) > MOST_NOTES:
-                raise Unreadable(f"a score of more than {MOST_NOTES} notes")
+    for number, start in zip(order, starts, strict=False):
+        if number < len(measures):
+            for at, one in sorted(_sounding(measures[number]), key=lambda pair: pair[0]):
+                _sing(sung, one, start + at)
+        if len(sung.notes) > MOST_NOTES:
+            raise Unreadable(f"a score of more than {MOST_NOTES} notes")
     instrument = part.getInstrument(returnDefault=True)
     name = clean(str(part.partName or instrument.partName or instrument.instrumentName or ""))
     program = instrument.midiProgram
-    known = program if isinstance(program, int) and 0 <= program < 128 else 0
-    # What is said of no staff in particular is on each.
-    told = max((sorted(staff, key=lambda row: row[0]) for staff in sung.pedals), key=len)
-    pedals = np.array(told, np.int32).reshape(-1, 2)
-    pedals = pedals[np.diff(pedals[:, 1], prepend=0) != 0]
-    for notes, is_drum in ((sung.pitched, False), (sung.drums, True)):
-        rows = [
-            (
-                on := max(ticks(note.on), 0),
-                max(ticks(note.end + note.release) - on, 1),
-                note.pitch,
-                note.velocity,
-            )
-            for note in notes
-        ]
-        if rows:
-            table = np.array(sorted(rows, key=lambda row: (row[0], row[2], row[1])), np.int32)
-            yield Part(name, sung.kit if is_drum else known, is_drum, table, pedals)
+    rows = [
+        (on := max(ticks(note.on), 0), max(ticks(note.end) - on, 1), note.pitch, note.velocity)
+        for note in sung.notes
+    ]
+    if rows:
+        table = np.array(sorted(rows, key=lambda row: (row[0], row[2], row[1])), np.int32)
+        known = program if isinstance(program, int) and 0 <= program < 128 else 0
+        yield Part(name, known, False, table)
 
 
 def _sing(sung: _Sung, one: Any, at: Fraction) -> None:
@@ -246,19 +216,11 @@ def _sing(sung: _Sung, one: Any, at: Fraction) -> None:
     if end <= at:
         return
     for note in getattr(one, "notes", (one,)):
-        played = played_of(note)
-        is_drum = not hasattr(note, "pitch")
-        if is_drum:
-            pitch = _SNARE if played.drum is None else played.drum
-            sung.kit = played.program
-        else:
-            pitch = int(note.pitch.midi)
-        if not 0 <= pitch <= 127:
+        if not hasattr(note, "pitch") or not 0 <= (pitch := int(note.pitch.midi)) <= 127:
             continue
-        key = is_drum, pitch
-        tie = (note.tie or one.tie).type if note.tie or one.tie else ""
+        tie = note.tie.type if note.tie else ""  # of a chord, each note has its own
         velocity = _velocity(note)
-        held = sung.tied.get(key, [])
+        held = sung.tied.get(pitch, [])
         # Of two voices in unison, each goes on with its own.
         open_note = min(
             (other for other in held if other.end == at and tie in {"stop", "continue"}),
@@ -267,12 +229,12 @@ def _sing(sung: _Sung, one: Any, at: Fraction) -> None:
         )
         if open_note:
             held.remove(open_note)
-            open_note.end, open_note.release = end, played.release
+            open_note.end = end
         else:
-            open_note = _Note(at + played.attack, end, pitch, velocity, played.release)
-            (sung.drums if is_drum else sung.pitched).append(open_note)
+            open_note = _Note(at, end, pitch, velocity)
+            sung.notes.append(open_note)
         if tie in {"start", "continue"}:
-            sung.tied.setdefault(key, []).append(open_note)
+            sung.tied.setdefault(pitch, []).append(open_note)
 
 
 def _velocity(note: Any) -> int:
@@ -280,7 +242,7 @@ def _velocity(note: Any) -> int:
     return _VELOCITY if told is None else min(max(int(told), 1), 127)
 
 
-# ---- tempo, key and chords -------------------------------------------------------------
+# ---- tempo and key -------------------------------------------------------------
 
 
 def _tempos(measures: Sequence[Sequence[Any]], order: Sequence[int], starts: Any) -> Any:
@@ -306,21 +268,6 @@ def _keys(measures: Sequence[Sequence[Any]], order: Sequence[int], starts: Any) 
     if rows:
         rows[0] = rows.pop(min(rows))
     return _told([(tick, *key) for tick, key in sorted(rows.items())], 3).astype(np.int32)
-
-
-def _chords(
-    measures: Sequence[Sequence[Any]], order: Sequence[int], starts: Any
-) -> tuple[tuple[int, str], ...]:
-    """Return the chord symbols; where two parts have one at once, the first part's."""
-    found: dict[int, str] = {}
-    for start, written in _played(measures, order, starts):
-        for at, symbol in chords_of(written):
-            found.setdefault(ticks(start + at), symbol)
-    rows = sorted(found.items())
-    return tuple(
-        row for row, before in zip(rows, [None, *rows], strict=False)
-        if before is None or row[1] != before[1]
-    )  # fmt: skip
 
 
 def _told(rows: Sequence[Sequence[float]], width: int) -> Any:

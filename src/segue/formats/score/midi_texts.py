@@ -1,13 +1,14 @@
 """What a MIDI file says in words: its title, the names of its tracks, what is sung."""
 
+import codecs
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from segue.formats.encodings import decode, decode_together
 from segue.formats.names import clean
 from segue.formats.score.smf import LYRIC, TEXT, TRACK_NAME, Track
-from segue.formats.texts import decoded
 
 #: What programs call a first track that nobody named.
 _NO_TITLE: Final = re.compile(
@@ -22,6 +23,11 @@ _WORDS: Final = re.compile(r"words|lyrics?|soft karaoke|karaoke|vocals?", re.IGN
 _TAG: Final = re.compile(r"\{([@#])([^{}=]*)(?:=([^{}]*))?\}")
 _FEWEST: Final = 4  # syllables: less is a remark
 _IS_TEXT: Final = frozenset(range(1, 16))
+#: What karaoke files say of the language, "@LRUSS", and a text of its encoding, "{@JP}".
+_LANGUAGE: Final = re.compile(rb"@L([A-Za-z]{2,})|\{@([\w-]+)\}")
+#: Languages that programs write where nobody chose one.
+_SAY_NOTHING: Final = frozenset(["", "EN", "ENG", "ENGL", "ENGLISH"])
+_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Texts:
 def texts_of(tracks: Sequence[Track]) -> Texts:
     """Decode the texts of a file, all together: one word is too little to tell an encoding by."""
     raw = [
-        (number, kind, content.replace(b"\0", b""), place < (track.opening or len(track.metas)))
+        (number, kind, content, place < (track.opening or len(track.metas)))
         for number, track in enumerate(tracks)
         for place, (_, kind, content) in enumerate(track.metas)
         if kind in _IS_TEXT
@@ -93,6 +99,14 @@ def _sung(told: Sequence[Sequence[tuple[int, str]]]) -> list[str]:
 
 
 def _decoded(texts: Iterable[bytes]) -> dict[bytes, str]:
-    """Decode texts, each of which may have line breaks within."""
+    """Decode texts, all in the encoding that one of them declares, or that they look like."""
     found = list(dict.fromkeys(texts))
-    return dict(zip(found, (decoded(b"\x1f".join(found))).split("\x1f"), strict=False))
+    marked = {text: decode(text) for text in found if text.startswith(_MARKS)}
+    others = [text.replace(b"\0", b"") for text in found if text not in marked]
+    declared = next(
+        (told.group(1) or told.group(2) for told in map(_LANGUAGE.match, found) if told), b""
+    )
+    name = declared.decode("latin-1").upper()
+    decoded = decode_together(others, None if name in _SAY_NOTHING else name)
+    whole = zip((text for text in found if text not in marked), decoded, strict=True)
+    return {text: told.replace("\ufffd", "") for text, told in (*marked.items(), *whole)}

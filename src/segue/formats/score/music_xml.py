@@ -1,114 +1,67 @@
-"""MusicXML, plain or compressed, and Humdrum **kern: read by music21 once they are known safe.
+"""MusicXML: from its elements to a score as it is written, and from there as it is played.
 
-An XML file may declare entities, which name other files or grow without end. expat, the parser of
-the standard library, tells of each declaration before anything is expanded: such a file is refused.
-It fetches nothing by itself, so the usual DOCTYPE of MusicXML is only a name. defusedxml would
-forbid the same by the same parser, and not in music21's own call of it.
+- A note begins where the ones before it in its part end; `backup` and `forward` move that point.
+  A note of a chord begins with the last note before it, whatever stands between.
+- Cue notes are silent. Grace notes have no time of their own, and are left out.
+- Pitches sound as they are: a clarinet in B flat is a tone below what it reads.
+- Notes without a pitch become drums.
 """
 
-import io
+import math
 import re
-import zipfile
-import zlib
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 from xml.etree import ElementTree as ET
-from xml.parsers import expat
 
 from segue.errors import Unreadable
 from segue.formats.names import clean
-from segue.formats.score.engraved import read_by_music21
+from segue.formats.score.bars import TICKS_PER_QUARTER
 from segue.formats.score.midi import MOST_NOTES
-from segue.formats.score.music_xml_harmony import carry_chords
-from segue.formats.score.music_xml_played import carry_played
+from segue.formats.score.music_xml_file import (
+    MOST_BYTES,
+    Header,
+    element_text,
+    header_of,
+    read_header,
+    read_tree,
+)
+from segue.formats.score.music_xml_harmony import symbol_of
+from segue.formats.score.music_xml_marks import MarkReader
+from segue.formats.score.music_xml_parts import Instruments, instruments_of
+from segue.formats.score.play_order import MOST_BARS
+from segue.formats.score.written import (
+    WrittenBar,
+    WrittenNote,
+    WrittenPart,
+    WrittenScore,
+    played,
+)
 from segue.records import Score
 
-MOST_BYTES: Final = 64 << 20  # of XML, unpacked
-_DEEPEST: Final = 64  # elements within one another; MusicXML needs about twelve
-_CONTAINER: Final = "META-INF/container.xml"
-_ROOTS: Final = frozenset(["score-partwise", "score-timewise"])
-_TEXTS: Final = frozenset(["creator", "work-title", "movement-title", "beats", "beat-type"])
-_LONGEST_TEXT: Final = 4096
+__all__ = ["MOST_BYTES", "Header", "check_metre", "read_header", "read_music_xml"]
+
 _MOST_BEATS: Final = 64
-_SILENT: Final = frozenset(
-    [
-        "beam",
-        "credit",
-        "defaults",
-        "figured-bass",
-        "footnote",
-        "level",
-        "lyric",
-        "notations",
-        "notehead",
-        "play",
-        "print",
-        "stem",
-        "wedge",
-    ]
-)
-
-
-@dataclass(slots=True)
-class Header:
-    """What a score says of itself."""
-
-    title: str = ""
-    composer: str = ""
-    work: str = ""  # what it is a part of
-
-
-class _Enough(Exception):
-    """The header is read."""
-
-
-@dataclass(slots=True)
-class _Watch:
-    """What expat tells while it reads: it refuses, counts and notes down titles."""
-
-    header_only: bool
-    roots: frozenset[str]
-    path: list[str] = field(default_factory=list)
-    kind: str = ""
-    notes: int = 0
-    texts: dict[str, str] = field(default_factory=dict)
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        if not self.path and name not in self.roots:
-            raise Unreadable(f"an XML file of <{name}>, which is no MusicXML")
-        self.path.append(name)
-        if len(self.path) > _DEEPEST:
-            raise Unreadable(f"XML of more than {_DEEPEST} elements within one another")
-        if name == "creator":
-            self.kind = attributes.get("type", "composer").lower()
-        if name == "note":
-            self.notes += 1
-            if self.notes > MOST_NOTES:
-                raise Unreadable(f"a score of more than {MOST_NOTES} notes")
-        if self.header_only and name in {"part", "measure"} and len(self.path) == 2:
-            raise _Enough
-
-    def end(self, name: str) -> None:
-        self.path.pop()
-        if name in {"beats", "beat-type"}:
-            check_metre(self.texts.pop(name, ""))
-
-    def text(self, text: str) -> None:
-        name = self.path[-1] if self.path else ""
-        key = self.kind if name == "creator" else name
-        if name in _TEXTS and len(self.texts.get(key, "")) < _LONGEST_TEXT:
-            self.texts[key] = self.texts.get(key, "") + text
-
-    def declared(self, *_: Any) -> None:
-        raise Unreadable("XML that declares entities, which Segue does not follow; save it anew")
-
-    def header(self) -> Header:
-        work, movement = (
-            clean(self.texts.get(name, "")) for name in ("work-title", "movement-title")
-        )
-        composer = clean(self.texts.get("composer", ""))
-        return Header(movement or work, composer, work if movement and movement != work else "")
+_MOST_DIVISIONS: Final = 1 << 24
+_FINEST: Final = 1 << 40  # units a quarter may have
+_LONGEST: Final = 1 << 20  # quarters of one note
+_STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_VELOCITY: Final = 80
+_FORTE: Final = 0.9  # the velocity of one per cent of `dynamics`
+#: Quarters of each note value.
+_VALUES: Final = {
+    "maxima": 32.0, "long": 16.0, "breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0,
+    "eighth": 0.5, "16th": 0.25, "32nd": 0.125, "64th": 0.0625, "128th": 0.03125,
+    "256th": 0.015625, "512th": 0.0078125, "1024th": 0.00390625,
+}  # fmt: skip
+#: What each kind of pedal mark does: 1 for down, 0 for up.
+_PEDALS: Final = {
+    "start": (1,),
+    "resume": (1,),
+    "stop": (0,),
+    "discontinue": (0,),
+    "change": (0, 1),
+}
+_RANGE: Final = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:(?:[-–—]|to|bis|à)\s*(\d+(?:[.,]\d+)?))?")
 
 
 def read_music_xml(content: bytes) -> Score:
@@ -122,106 +75,44 @@ def read_music_xml(content: bytes) -> Score:
     Returns
     -------
     Score
+        As it is played: repeats, da capo and dal segno are followed.
 
     Raises
     ------
     Unreadable
         It is damaged, no MusicXML, unsafe, too large or without a note.
     """
-    text = unpacked(content)
-    header = _watched(text, header_only=False)
-    root = ET.fromstring(text)  # noqa: S314  # watched: it declares nothing, and is not too deep
-    if root.tag == "score-timewise":
-        root = _partwise(root)
-    _strip(root)
-    carry_played(root)
-    carry_chords(root)
-
-    def parse() -> Any:
-        from music21.musicxml import xmlToM21
-
-        importer: Any = xmlToM21.MusicXMLImporter()  # type: ignore[no-untyped-call]
-        # Into the importer's own stream: to another it gives no parts of several staves.
-        importer.xmlRootToScore(root, importer.stream)
-        return importer.stream
-
-    return read_by_music21(parse, header.title, header.composer)
+    return played(read_written(content))
 
 
-def read_header(content: bytes) -> Header:
-    """Read what a MusicXML file says of itself, and nothing of its music.
-
-    Raises
-    ------
-    Unreadable
-        It is damaged before that, or unsafe.
-    """
-    return _watched(unpacked(content), header_only=True)
-
-
-def unpacked(content: bytes) -> bytes:
-    """Return the MusicXML of a file, compressed or not.
-
-    Raises
-    ------
-    Unreadable
-        It is too large, or an archive that holds no score where it says.
-    """
-    if not content.startswith(b"PK"):
-        if len(content) > MOST_BYTES:
-            raise Unreadable(f"a score of more than {MOST_BYTES >> 20} MB")
-        return content
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            container = _member(archive, _CONTAINER)
-            _watched(container, header_only=False, roots=frozenset(["container"]))
-            return _member(archive, _root_file(container))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise Unreadable(f"a damaged or encrypted .mxl archive ({error})") from None
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Read a file of an archive, as far as it may be long: sizes that archives tell may lie."""
-    try:
-        with archive.open(name) as file:
-            content = file.read(MOST_BYTES + 1)
-    except KeyError:
-        raise Unreadable(f"an archive without {name}, so no compressed MusicXML") from None
-    if len(content) > MOST_BYTES:
-        raise Unreadable(f"an archive that unpacks to more than {MOST_BYTES >> 20} MB")
-    return content
-
-
-def _root_file(container: bytes) -> str:
-    root = ET.fromstring(container)  # noqa: S314  # watched
-    for element in root.iter():
-        if element.tag.rpartition("}")[2] == "rootfile":
-            name = element.get("full-path", "")
-            path = PurePosixPath(name.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts:
-                raise Unreadable(f"an archive that points out of itself, to {clean(name)}")
-            return name
-    raise Unreadable("an archive whose container names no score")
-
-
-def _watched(text: bytes, *, header_only: bool, roots: frozenset[str] = _ROOTS) -> Header:
-    watch = _Watch(header_only, roots)
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = watch.start
-    parser.EndElementHandler = watch.end
-    parser.CharacterDataHandler = watch.text
-    parser.EntityDeclHandler = watch.declared
-    try:
-        parser.Parse(text, True)
-    except _Enough:
-        pass
-    except (expat.ExpatError, ValueError, LookupError) as error:  # the last: of encodings
-        raise Unreadable(f"damaged XML ({error})") from None
-    return watch.header()
+def read_written(content: bytes) -> WrittenScore:
+    """Read a MusicXML file as it is written; see `read_music_xml`."""
+    root = read_tree(content)
+    work, movement = root.findtext("work/work-title"), root.findtext("movement-title")
+    creators = [
+        one.text or ""
+        for one in root.iterfind("identification/creator")
+        if one.get("type", "composer").lower() == "composer"
+    ]
+    header = header_of(work or "", movement or "", "".join(creators))
+    listed = {part.get("id", ""): instruments_of(part) for part in root.iter("score-part")}
+    notes = sum(1 for _ in root.iter("note"))
+    if notes > MOST_NOTES:
+        raise Unreadable(f"a score of more than {MOST_NOTES} notes")
+    per_quarter = _units(root)
+    marks = MarkReader()
+    parts = []
+    for name, measures in _parts(root):
+        instruments = listed.get(name, Instruments())
+        if len(measures) > MOST_BARS:
+            raise Unreadable(f"a score of more than {MOST_BARS} bars")
+        parts.append(_PartReader(instruments, marks, per_quarter, measures).part)
+    count = max((len(part.bars) for part in parts), default=0)
+    return WrittenScore(header.title, header.composer, per_quarter, parts, marks.finished(count))
 
 
 def check_metre(told: str) -> None:
-    """Refuse a metre that music21 would think about for minutes.
+    """Refuse a metre that cannot be.
 
     Raises
     ------
@@ -233,26 +124,306 @@ def check_metre(told: str) -> None:
             raise Unreadable(f"a score in a metre of {number[:20]}, expected at most {_MOST_BEATS}")
 
 
-def _strip(element: ET.Element) -> None:
-    """Take out what shows and does not sound: a third of the time, and of what can be wrong."""
-    for child in list(element):
-        if child.tag in _SILENT:
-            element.remove(child)
+def _parts(root: ET.Element) -> Iterator[tuple[str, list[ET.Element]]]:
+    """Yield the parts of a score and their bars, whichever stands within the other."""
+    if root.tag == "score-partwise":
+        for part in root.iterfind("part"):
+            yield part.get("id", ""), part.findall("measure")
+        return
+    parts: dict[str, list[ET.Element]] = {}
+    for number, measure in enumerate(root.iterfind("measure")):
+        for part in measure.iterfind("part"):
+            bars = parts.setdefault(part.get("id", ""), [])
+            bars += [ET.Element("measure") for _ in range(number - len(bars))]
+            part.set("number", measure.get("number", ""))
+            bars.append(part)
+    yield from parts.items()
+
+
+def _units(root: ET.Element) -> int:
+    """Return into how many units a quarter is divided, so that all notes begin at whole ones."""
+    found = TICKS_PER_QUARTER
+    for element in root.iter("divisions"):
+        divisions = _decimal(element.text)
+        if divisions == int(divisions) > 0:
+            found = math.lcm(found, int(divisions))
+        if found > _FINEST:
+            return TICKS_PER_QUARTER << 16  # of such a file, times are rounded
+    return found
+
+
+class _PartReader:
+    """Reads the bars of a part, one after another."""
+
+    def __init__(
+        self,
+        instruments: Instruments,
+        marks: MarkReader,
+        per_quarter: int,
+        measures: list[ET.Element],
+    ) -> None:
+        self.instruments = instruments
+        self.marks = marks
+        self.per_quarter = per_quarter
+        self.part = WrittenPart(instruments.name, instruments.program, instruments.kit)
+        self.unit = per_quarter / _usual_divisions(measures)  # of a division
+        self.shift: dict[str, int] = {}  # semitones, by staff
+        self.fifths = 0  # by how many sharps a key sounds otherwise than written
+        self.bar = WrittenBar()
+        self.at = self.chord_at = 0
+        marks.begin_part()
+        for number, measure in enumerate(measures, start=1):
+            try:
+                self._measure(measure)
+            except (ValueError, KeyError, OverflowError) as error:
+                raise Unreadable(f"a damaged score: bar {number} has {error.args[0]}") from None
+
+    def _measure(self, measure: ET.Element) -> None:
+        self.bar = bar = WrittenBar()
+        self.part.bars.append(bar)
+        self.at = self.chord_at = 0
+        self.marks.begin_bar(measure.get("number", ""))
+        is_first = True
+        for element in measure:
+            kind = element.tag
+            if kind == "note":
+                self._note(element)
+            elif kind == "backup":
+                self.at = max(self.at - self._length(element), 0)
+            elif kind == "forward":
+                self.at += self._length(element)
+                bar.reached = max(bar.reached, self.at)
+            elif kind == "direction":
+                self._direction(element)
+            elif kind == "attributes":
+                self._attributes(element)
+            elif kind == "harmony":
+                self._harmony(element)
+            elif kind == "barline":
+                self.marks.barline(element, is_first=is_first)
+            elif kind == "sound":
+                self._sound(element, self.at)
+                self.marks.sound(element, self.at)
+            is_first &= kind in {"attributes", "print", "barline"}
+        bar.notes.sort(key=lambda note: note.on)
+        self.marks.end_bar(bar.reached)
+
+    # ---- notes -----------------------------------------------------------------------------
+
+    def _note(self, element: ET.Element) -> None:
+        said = {child.tag: child for child in element}
+        if "grace" in said:
+            return
+        length = self._note_length(said)
+        if "chord" in said:
+            on = self.chord_at
         else:
-            _strip(child)
+            on = self.chord_at = self.at
+            self.at += length
+            self.bar.reached = max(self.bar.reached, self.at)
+        if length <= 0 or "rest" in said or "cue" in said:
+            return
+        if "pitch" in said:
+            key, is_drum = self._pitch(said["pitch"], said), False
+        elif "unpitched" in said:
+            instrument = said.get("instrument")
+            name = None if instrument is None else instrument.get("id")
+            key, is_drum = self.instruments.drum(name), True
+        else:
+            key, is_drum = -1, False
+        if not 0 <= key <= 127:
+            return
+        note = WrittenNote(on, on + length, key, _VELOCITY, is_drum)
+        for name, value in element.items():
+            if name == "dynamics":
+                note.velocity = min(max(round(_decimal(value) * _FORTE), 1), 127)
+            elif name == "attack":
+                note.attack = round(_decimal(value) * self.unit)
+            elif name == "release":
+                note.release = round(_decimal(value) * self.unit)
+        self._tie(note, element, said)
+        self.bar.notes.append(note)
+
+    def _tie(self, note: WrittenNote, element: ET.Element, said: dict[str, ET.Element]) -> None:
+        """Note which ties are on a note: those that sound, else those that are written."""
+        if "tie" in said:
+            ties = element.iterfind("tie")
+        elif "notations" in said:
+            ties = said["notations"].iterfind("tied")
+        else:
+            return
+        for tie in ties:
+            kind = tie.get("type")
+            note.tied_from |= kind in {"stop", "continue"}
+            note.tied_to |= kind in {"start", "continue"}
+
+    def _note_length(self, said: dict[str, ET.Element]) -> int:
+        """Return a note's length in units: as it says, else of its value."""
+        duration = said.get("duration")
+        if duration is not None:
+            return self._units_of(duration.text)
+        kind = said.get("type")
+        value = 0.0 if kind is None else _VALUES.get((kind.text or "").strip(), 0.0)
+        return round(value * (1.5 if "dot" in said else 1) * self.per_quarter)
+
+    def _pitch(self, pitch: ET.Element, said: dict[str, ET.Element]) -> int:
+        """Return what a pitch sounds as; 60 is middle C."""
+        step, octave = element_text(pitch, "step"), element_text(pitch, "octave")
+        if step not in _STEPS or not re.fullmatch(r"-?\d{1,2}", octave, re.ASCII):
+            raise ValueError(f"a note of pitch {clean(step)[:20]!r} {clean(octave)[:20]!r}")
+        found = 12 * int(octave) + 12 + _STEPS[step]
+        if alter := pitch.findtext("alter"):
+            found += round(_decimal(alter))
+        if self.shift:
+            staff = said.get("staff")
+            every = self.shift.get("", 0)
+            found += every if staff is None else self.shift.get((staff.text or "").strip(), every)
+        return found
+
+    # ---- what is told between the notes ----------------------------------------------------
+
+    def _attributes(self, element: ET.Element) -> None:
+        divisions = _decimal(element.findtext("divisions"))
+        if 0 < divisions <= _MOST_DIVISIONS:
+            self.unit = self.per_quarter / divisions
+        for transpose in element.iterfind("transpose"):
+            self._transpose(transpose)
+        if (time := element.find("time")) is not None:
+            self.bar.metre = _metre(time) or self.bar.metre
+        if (key := element.find("key")) is not None:
+            fifths = element_text(key, "fifths")
+            if re.fullmatch(r"[+-]?\d{1,2}", fifths, re.ASCII):
+                sharps = _within_keys(int(fifths) + self.fifths)
+                minor = int(element_text(key, "mode") in {"minor", "aeolian"})
+                if -7 <= int(fifths) <= 7:
+                    self.bar.keys.append((self.at, sharps, minor))
+
+    def _transpose(self, element: ET.Element) -> None:
+        """Read by how much what is written sounds otherwise: the diatonic steps may lack."""
+        steps = round(_decimal(element.findtext("chromatic")))
+        octaves = round(_decimal(element.findtext("octave-change")))
+        staff = element.get("number", "")
+        self.shift[staff] = steps + 12 * octaves
+        diatonic = element.findtext("diatonic")
+        # A fifth is seven semitones and four steps; a key has as many sharps as it is fifths away.
+        self.fifths = 7 * steps - 12 * (round(steps * 7 / 12) if diatonic is None
+                                        else round(_decimal(diatonic)))  # fmt: skip
+        if not any(self.shift.values()):
+            self.shift, self.fifths = {}, 0
+
+    def _direction(self, element: ET.Element) -> None:
+        at = self._place(element)
+        sound = element.find("sound")
+        is_told = False
+        if sound is not None:
+            is_told = self._sound(sound, at)
+        has_words = False
+        for kind in element.iterfind("direction-type"):
+            for one in kind:
+                if one.tag == "metronome":
+                    bpm = 0.0 if is_told else _metronome(one)
+                    if bpm and not any(when == at for when, _ in self.bar.tempos):
+                        self.bar.tempos.append((at, bpm))
+                elif one.tag == "pedal":
+                    staff = element_text(element, "staff")
+                    for state in _PEDALS.get(one.get("type", ""), ()):
+                        self.bar.pedals.append((at, staff, state))
+                elif one.tag in {"words", "rehearsal", "symbol", "segno", "coda"}:
+                    has_words = True
+        if has_words or sound is not None:
+            self.marks.direction(element, self.at)
+
+    def _harmony(self, element: ET.Element) -> None:
+        """Read a chord symbol; of two at once, the first."""
+        symbol, at = symbol_of(element), self._place(element)
+        if symbol and not any(when == at for when, _ in self.bar.chords):
+            self.bar.chords.append((at, symbol))
+
+    def _sound(self, element: ET.Element, at: int) -> bool:
+        """Read a tempo that is told to players; return whether there is one."""
+        bpm = _decimal(element.get("tempo"))
+        if bpm > 0:
+            self.bar.tempos.append((at, bpm))
+        return bpm > 0
+
+    # ---- times -----------------------------------------------------------------------------
+
+    def _place(self, element: ET.Element) -> int:
+        offset = element.findtext("offset")
+        return self.at if offset is None else self.at + round(_decimal(offset) * self.unit)
+
+    def _length(self, element: ET.Element) -> int:
+        return self._units_of(element.findtext("duration"))
+
+    def _units_of(self, text: str | None) -> int:
+        """Return a duration in units."""
+        try:
+            units = round(float(text or 0) * self.unit)
+        except (ValueError, OverflowError):
+            units = -1
+        if not 0 <= units <= _LONGEST * self.per_quarter:
+            raise ValueError(f"a duration of {clean(text or '')[:20]!r}")
+        return units
 
 
-def _partwise(timewise: ET.Element) -> ET.Element:
-    """Turn bars of parts into parts of bars, which is what music21 reads."""
-    made = ET.Element("score-partwise", timewise.attrib)
-    parts: dict[str, ET.Element] = {}
-    for child in timewise:
-        if child.tag != "measure":
-            made.append(child)
-            continue
-        for part in child.iter("part"):
-            name = part.get("id", "")
-            if name not in parts:
-                parts[name] = ET.SubElement(made, "part", part.attrib)
-            ET.SubElement(parts[name], "measure", child.attrib).extend(part)
-    return made
+def _usual_divisions(measures: list[ET.Element]) -> float:
+    """Return the divisions of a quarter where nothing says them: by the first note with a value."""
+    for measure in measures[:_FIRST]:
+        for note in measure.iterfind("note"):
+            value = _VALUES.get(element_text(note, "type"))
+            duration = _decimal(note.findtext("duration"))
+            if value and duration > 0 and note.find("time-modification") is None:
+                dots = len(note.findall("dot"))
+                return duration / (value * (2 - 0.5**dots))
+    return 1.0
+
+
+_FIRST: Final = 4  # bars that are looked at
+
+
+def _metre(time: ET.Element) -> tuple[int, int] | None:
+    """Return beats and unit; (0, 0) of music without a metre, None of what says nothing."""
+    if time.find("senza-misura") is not None:
+        return 0, 0
+    beats, units = time.findall("beats"), time.findall("beat-type")
+    quarters, finest = 0.0, 0
+    for several, unit in zip(beats, units, strict=False):
+        check_metre(several.text or "")
+        check_metre(unit.text or "")
+        counted = sum(map(int, re.findall(r"\d+", several.text or "", re.ASCII)))
+        told = (unit.text or "").strip()
+        if not counted or not told.isascii() or not told.isdigit() or not int(told):
+            return None
+        quarters += counted / int(told)
+        finest = max(finest, int(told))
+    count = round(quarters * finest)
+    return (count, finest) if count and finest and count <= _MOST_ALL_BEATS else None
+
+
+_MOST_ALL_BEATS: Final = 255
+
+
+def _within_keys(sharps: int) -> int:
+    """Return a key's sharps, spelled with at most seven of them or of flats."""
+    return (sharps + 5) % 12 - 5 if abs(sharps) > 7 else sharps
+
+
+def _metronome(element: ET.Element) -> float:
+    """Return the quarters a minute of a metronome mark; 0 where it tells none."""
+    found = _RANGE.search(element.findtext("per-minute") or "")
+    units = [one.tag for one in element if one.tag in {"beat-unit", "beat-unit-dot"}]
+    value = _VALUES.get(element_text(element, "beat-unit"))
+    if not found or not value or units.count("beat-unit") != 1:
+        return 0.0
+    numbers = [float(one.replace(",", ".")) for one in found.groups() if one]
+    dotted = value * (2 - 0.5 ** units.count("beat-unit-dot"))
+    return sum(numbers) / len(numbers) * dotted
+
+
+def _decimal(text: str | None) -> float:
+    """Return a number, 0 where there is none that can be."""
+    try:
+        value = float(text or 0)
+    except ValueError:
+        return 0.0
+    return value if abs(value) < 1e9 else 0.0

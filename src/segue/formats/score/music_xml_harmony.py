@@ -5,9 +5,7 @@ travel past it as words, as what is played does; see `segue.formats.score.music_
 """
 
 import re
-from collections.abc import Iterator
-from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
 
@@ -35,36 +33,6 @@ _SYMBOL: Final = re.compile(
     r"(?:/\s*(?P<bass>[A-G])(?P<bass_signs>[#♯b♭]{0,2}))?"
 )
 _MOST_DIGITS: Final = 2  # of a degree
-
-
-def carry_chords(root: ET.Element) -> None:
-    """Turn the chords above a score into words, which music21 lets pass.
-
-    Parameters
-    ----------
-    root : Element
-        A score of parts. It is changed.
-    """
-    for measure in root.iter("measure"):
-        for place, child in enumerate(list(measure)):
-            if child.tag != "harmony":
-                continue
-            carried = ET.Element("direction")
-            if symbol := _symbol_of(child):
-                words = ET.SubElement(ET.SubElement(carried, "direction-type"), "words")
-                words.text = _MARK + symbol
-            else:  # nothing is known of it
-                ET.SubElement(carried, "direction-type")
-            if (offset := child.find("offset")) is not None:
-                carried.append(offset)
-            measure[place] = carried
-
-
-def chords_of(measure: Any) -> Iterator[tuple[Fraction, str]]:
-    """Yield when in a bar that music21 read which chord symbol stands, in quarters."""
-    for words in measure.getElementsByClass("TextExpression"):
-        if str(words.content).startswith(_MARK):
-            yield Fraction(words.offset).limit_denominator(_FINEST), words.content[len(_MARK) :]
 
 
 def harmony(symbol: str, offset: str = "") -> str:
@@ -104,7 +72,7 @@ def _pitch(name: str, step: str, signs: str) -> str:
     return f"<{name}-step>{escape(step)}</{name}-step>{altered}"
 
 
-def _symbol_of(element: ET.Element) -> str:
+def symbol_of(element: ET.Element) -> str:
     """Return what a chord is in letters; "" where it has no root, or nothing says its kind."""
     kind = element.find("kind")
     name = "" if kind is None else (kind.text or "").strip()

@@ -1,4 +1,4 @@
-"""The space `sound`: a fixed map from MusiCNN and hand-made features, and what its parts mean.
+"""The space `sound`: a fixed map from MusiCNN and hand-made features.
 
 The map is learned in `segue.train.sound_space`; here it is only applied, with numpy alone, so
 that a search needs no network library.
@@ -28,22 +28,8 @@ LIMIT: Final = 4.0
 #: something varies eight times as much.
 LEAST_SCALE: Final = 1e-4
 
-#: Name of the share that no aspect accounts for.
-REMAINDER: Final = "other qualities"
-
 _FORMAT: Final = 2
 _TINY: Final = 1e-12
-_NAMES: Final = "aspect_names"
-_GROUPS: Final = "feature_groups"
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureGroup:
-    """Neighbouring features under a name that people know: those from `start` to `end`."""
-
-    name: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -62,12 +48,6 @@ class Head:
         From standardised features.
     blend : ndarray, shape (2,), float32
         Lengths of the two parts; their squares sum to 1.
-    aspects : ndarray, shape (len(aspect_names), m), float32
-        Orthonormal directions in the part that is made from activations.
-    aspect_names : tuple of str
-        What grows in each direction.
-    feature_groups : tuple of FeatureGroup
-        How the features are grouped for telling reasons; together they are all features.
     """
 
     pooled_mean: FloatArray
@@ -77,9 +57,6 @@ class Head:
     features_scale: FloatArray
     features_map: FloatArray
     blend: FloatArray
-    aspects: FloatArray
-    aspect_names: tuple[str, ...]
-    feature_groups: tuple[FeatureGroup, ...]
 
     @property
     def dimension(self) -> int:
@@ -149,48 +126,60 @@ class Head:
         standard = (pooled - self.pooled_mean) / np.where(living, self.pooled_scale, 1.0)
         return np.where(living, standard, 0.0).astype(np.float32)
 
-    def shares(self, a: FloatArray, b: FloatArray) -> dict[str, float]:
-        """Divide the similarity of two recordings among named aspects of their sound.
-
-        The part made from features is a linear map of them, z = x M, so that x can be had back
-        (by the pseudo-inverse) and each group of features has its own additive part of z. In
-        the part made from activations the aspects are orthonormal directions u_k, with the
-        shares ``(u_k · a)(u_k · b)``; what lies outside all of them is the `REMAINDER`.
+    def split(self, vector: FloatArray) -> tuple[FloatArray64, FloatArray64]:
+        """Take a vector apart into what came from activations and what came from features.
 
         Parameters
         ----------
-        a, b : ndarray, shape (dimension,)
-            From `project`, or blends of such; of any length but 0.
+        vector : ndarray, shape (dimension,)
+            From `project`, or a blend of such; of any length but 0.
 
         Returns
         -------
-        dict of str to float
-            They sum to the cosine of `a` and `b`. A share below 0 speaks against likeness: the
-            two differ in that aspect.
+        two ndarrays, shapes (m,) and (n,), float64
+            Of the vector scaled to length 1.
 
         Raises
         ------
         BadArgument
             Where a vector has another dimension or no direction.
         """
-        unit_a, unit_b = self._direction(a), self._direction(b)
-        heard_a, described_a = np.split(unit_a, [self.pooled_map.shape[1]])
-        heard_b, described_b = np.split(unit_b, [self.pooled_map.shape[1]])
-        products = (self.aspects @ heard_a) * (self.aspects @ heard_b)
-        shares = dict(zip(self.aspect_names, products.tolist(), strict=True))
-        parts_a, parts_b = self._by_group(described_a), self._by_group(described_b)
-        for group, part_a, part_b in zip(self.feature_groups, parts_a, parts_b, strict=True):
-            shares[group.name] = float(part_a @ described_b + described_a @ part_b) / 2
-        shares[REMAINDER] = float(heard_a @ heard_b - products.sum())
-        return shares
+        heard, described = np.split(self._direction(vector), [self.pooled_map.shape[1]])
+        return heard, described
 
-    def _by_group(self, described: FloatArray64) -> list[FloatArray64]:
-        """Divide the part made from features into one summand per group."""
-        features = described @ self._features_back
-        return [
-            features[group.start : group.end] @ self.features_map[group.start : group.end]
-            for group in self.feature_groups
-        ]
+    def features_of(self, described: FloatArray64) -> FloatArray64:
+        """Have the standardised features back that a part came from, as far as it tells.
+
+        Parameters
+        ----------
+        described : ndarray, shape (n,)
+            The second part that `split` returns.
+
+        Returns
+        -------
+        ndarray, shape (f,), float64
+            By the pseudo-inverse of the map; up to a scale.
+        """
+        return np.asarray(described @ self._features_back)
+
+    def feature_shares(self, a: FloatArray64, b: FloatArray64) -> FloatArray64:
+        """Divide the product of two parts made from features among the single features.
+
+        The part is a linear map of the features, z = x M, so that each of them has its own
+        additive summand of it.
+
+        Parameters
+        ----------
+        a, b : ndarray, shape (n,)
+            The second parts that `split` returns.
+
+        Returns
+        -------
+        ndarray, shape (f,), float64
+            They sum to the product.
+        """
+        one, other = self.features_of(a), self.features_of(b)
+        return np.asarray((one * (self.features_map @ b) + other * (self.features_map @ a)) / 2)
 
     @cached_property  # it takes longer than an answer, and a list asks for thousands
     def _features_back(self) -> FloatArray64:
@@ -218,15 +207,12 @@ def load_head() -> Head:
 
 
 def head_to_bytes(head: Head) -> bytes:
-    """Serialise a head as safetensors, the aspects' names in its metadata."""
+    """Serialise a head as safetensors."""
     tensors = {
         field.name: np.ascontiguousarray(getattr(head, field.name), np.float32)
         for field in fields(head)
-        if field.name not in (_NAMES, _GROUPS)
     }
-    groups = [[group.name, group.start, group.end] for group in head.feature_groups]
-    names = {_NAMES: json.dumps(head.aspect_names), _GROUPS: json.dumps(groups)}
-    return save(tensors, metadata={"format": str(_FORMAT), **names})
+    return save(tensors, metadata={"format": str(_FORMAT)})
 
 
 def head_from_bytes(data: bytes) -> Head:
@@ -246,11 +232,7 @@ def head_from_bytes(data: bytes) -> Head:
             f"the head of the space `sound` has format {metadata.get('format')!r}, this Segue "
             f"reads {_FORMAT}; install the weights that belong to it"
         )
-    head = Head(
-        **tensors,
-        aspect_names=tuple(json.loads(metadata[_NAMES])),
-        feature_groups=tuple(FeatureGroup(*group) for group in json.loads(metadata[_GROUPS])),
-    )
+    head = Head(**{field.name: tensors[field.name] for field in fields(Head)})
     expected = {
         "pooled_mean": (POOLED_SIZE,),
         "pooled_scale": (POOLED_SIZE,),
@@ -258,7 +240,6 @@ def head_from_bytes(data: bytes) -> Head:
         "features_mean": (len(head.features_map),),
         "features_scale": (len(head.features_map),),
         "blend": (2,),
-        "aspects": (len(head.aspect_names), head.pooled_map.shape[1]),
     }
     for name, shape in expected.items():
         if tensors[name].shape != shape:

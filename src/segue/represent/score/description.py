@@ -85,6 +85,8 @@ def _facts(measured: MeasuredScore) -> dict[str, float | str]:
             "mean_pitch": float(np.average(notes.pitch, weights=notes.duration)),
             "polyphony": float(voices[voices > 0].mean()) if voices.any() else 1.0,
         }
+    if score.warnings:
+        facts["warnings"] = "; ".join(score.warnings)
     return facts
 
 

@@ -115,7 +115,7 @@ def standard_score_scores(vector: FloatArray) -> FloatArray:
 
     Parameters
     ----------
-    vector : ndarray, shape (len(SCORE_FEATURE_NAMES),), float32
+    vector : ndarray, shape (..., len(SCORE_FEATURE_NAMES)), float32
         From `standardise_score`.
 
     Returns
@@ -128,7 +128,7 @@ def standard_score_scores(vector: FloatArray) -> FloatArray:
     standard = vector / constants["weight"]
     for group, at in SCORE_FEATURE_GROUPS.items():
         if group in constants:
-            standard[at] = np.linalg.solve(constants[group].T, standard[at])
+            standard[..., at] = np.linalg.solve(constants[group].T, standard[..., at].T).T
     return np.asarray(standard, np.float32)
 
 

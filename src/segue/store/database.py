@@ -1,0 +1,199 @@
+"""The library's database: what SQLite meets is said in plain words, wherever it is met.
+
+A page of the file may be damaged long after the database was opened, so every statement and every
+row that is read may find it.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.errors import DiskFull, LibraryBusy, LibraryDamaged
+from segue.records import FloatArray
+
+DATABASE: Final = "segue.db"
+BUSY_S: Final = 10.0  # how long a reader waits for a writer's commit
+#: What only a library leaves in its folder that was filled before.
+_SIGNS_OF_A_LIBRARY: Final = ("writing.lock", "derived", "cache", "models")
+
+Result = TypeVar("Result")
+
+
+class Database(sqlite3.Connection):
+    """An open database, whose errors are for people; see `plain`."""
+
+    folder: Path
+    opened: os.stat_result
+
+    @classmethod
+    def open(cls, folder: Path) -> "Database":
+        """Open a library's database, or begin one.
+
+        Raises
+        ------
+        LibraryDamaged
+            It cannot be opened, or was emptied.
+        """
+        file = folder / DATABASE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _check_not_emptied(file)
+            database = sqlite3.connect(
+                file, timeout=BUSY_S, isolation_level=None, check_same_thread=True, factory=cls
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise LibraryDamaged(f"cannot open a library in {folder}: {error}") from None
+        database.folder = folder
+        database.row_factory = sqlite3.Row
+        database.opened = os.stat(file)
+        return database
+
+    def check_there(self) -> None:
+        """Make sure that what is written is kept.
+
+        Raises
+        ------
+        LibraryDamaged
+            The file was removed or replaced, so that SQLite writes into one that has no name.
+        """
+        try:
+            there = os.path.samestat(self.opened, os.stat(self.folder / DATABASE))
+        except OSError:
+            there = False
+        if not there:
+            raise LibraryDamaged(
+                f"the library {self.folder} was removed or replaced while it was in use; what was "
+                "added since is lost: put it back, and run the same command again"
+            )
+
+    def execute(self, *arguments: Any) -> Any:
+        """Run a statement; errors are for people, also those of its rows."""
+        return self.cursor(_Cursor).execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> Any:
+        """Run a statement with many values; errors are for people."""
+        return self.cursor(_Cursor).executemany(*arguments)
+
+    def backup(self, *arguments: Any, **named: Any) -> None:
+        """Copy the database, as `sqlite3.Connection.backup` does."""
+        self.plainly(super().backup, *arguments, **named)
+
+    def plainly(self, do: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
+        """Do something, and say in plain words what SQLite met."""
+        try:
+            return do(*arguments, **named)
+        except sqlite3.Error as error:
+            raise plain(error, self.folder) from None
+
+
+class _Cursor(sqlite3.Cursor):
+    connection: Database
+
+    def execute(self, *arguments: Any) -> Any:
+        return self.connection.plainly(super().execute, *arguments)
+
+    def executemany(self, *arguments: Any) -> Any:
+        return self.connection.plainly(super().executemany, *arguments)
+
+    def fetchone(self) -> Any:
+        return self.connection.plainly(super().fetchone)
+
+    def fetchall(self) -> Any:
+        return self.connection.plainly(super().fetchall)
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlite3.Error as error:
+            raise plain(error, self.connection.folder) from None
+
+
+def plain(error: sqlite3.Error, folder: Path) -> Exception:
+    """Say in plain words what SQLite met."""
+    text = str(error)
+    # Mistakes of Segue's own: the library is well.
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+        return error
+    if "full" in text or ("disk I/O" in text and _is_full(folder)):
+        return DiskFull(
+            f"no room left to write to {folder}; nothing that was stored is lost: "
+            "make room and run the same command again"
+        )
+    if "locked" in text:
+        return LibraryBusy(f"the library {folder} is busy; try again in a moment")
+    if "readonly" in text:
+        return no_permission(folder)
+    return damaged(folder, text)
+
+
+def damaged(folder: Path, what: str) -> LibraryDamaged:
+    """Say that a library cannot be read, and what to do."""
+    return LibraryDamaged(
+        f"{folder / DATABASE} cannot be read as a library ({what}); restore it from a backup, "
+        "or choose another --library"
+    )
+
+
+def no_permission(folder: Path) -> LibraryDamaged:
+    """Say that a library can only be read."""
+    return LibraryDamaged(
+        f"no permission to write to the library {folder}; it can be asked, but not changed"
+    )
+
+
+def vector_of(data: bytes, dimension: int, track: int) -> FloatArray:
+    """Read a stored vector, shape (dimension,)."""
+    if not isinstance(data, bytes) or len(data) != 4 * dimension:
+        raise _damaged_row(f"the vector of track {track}")
+    return np.frombuffer(data, "<f4").astype(np.float32)
+
+
+def fingerprint_of(data: bytes, what: str) -> NDArray[np.uint32]:
+    """Read a stored fingerprint."""
+    if not isinstance(data, bytes) or len(data) % 4:
+        raise _damaged_row(f"the fingerprint of {what}")
+    return np.frombuffer(data, "<u4").astype(np.uint32)
+
+
+def json_of(text: str, what: str) -> Any:
+    """Read stored JSON; `what` names it to who must mend the library."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        raise _damaged_row(what) from None
+
+
+def _damaged_row(what: str) -> LibraryDamaged:
+    return LibraryDamaged(
+        f"the library is damaged: {what} is not as it was stored; restore {DATABASE} from a "
+        "backup, or take the track out with `segue remove` and add it again"
+    )
+
+
+def _check_not_emptied(file: Path) -> None:
+    try:
+        if file.stat().st_size:
+            return
+    except FileNotFoundError:
+        return
+    left = [name for name in _SIGNS_OF_A_LIBRARY if (file.parent / name).exists()]
+    left += [backup.name for backup in file.parent.glob("segue-schema-*.backup.db")]
+    if left:
+        raise LibraryDamaged(
+            f"{file} is empty, but beside it lie {', '.join(left)}: it was emptied. Restore it "
+            "from a backup; or remove it, to begin a new library"
+        )
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < 1 << 20
+    except OSError:
+        return False

@@ -1,0 +1,122 @@
+"""The page of a map: what it holds, and what it does in a real browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conftest import fill_library
+from segue.library import Library
+from segue.records import Tags
+
+ALBUMS = [Tags(f"{album}{i}", f"by {album}", album) for album in "abcdef" for i in range(5)]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture
+def page(tmp_path: Path, library: Callable[[], Library]) -> Path:
+    fill_library(tmp_path / "library", ALBUMS)
+    lib = library()
+    lib.atlas.draw(lib.atlas.map(), tmp_path / "map.html", "album")
+    return tmp_path / "map.html"
+
+
+def data_of(page: Path) -> dict[str, Any]:
+    text = page.read_text(encoding="utf-8")
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def test_each_track_has_its_nearest_others_and_its_number(page: Path) -> None:
+    data = data_of(page)
+    assert data["ids"] == list(range(1, 31))
+    near = np.array(data["near"]).reshape(30, data["nearest"])
+    assert near.shape == (30, 10)
+    for row, others in enumerate(near.tolist()):
+        kept = [other for other in others if other >= 0]
+        assert row not in kept
+        assert len(set(kept)) == len(kept)
+
+
+def test_copies_are_not_listed_among_the_nearest(
+    tmp_path: Path, library: Callable[[], Library]
+) -> None:
+    twice = [*ALBUMS, Tags("a0 again", "by a", "a")]
+    fill_library(tmp_path / "library", twice)
+    lib = library()
+    lib._store._db.execute("UPDATE tracks SET content_hash = 'same' WHERE id IN (1, 31)")
+    vector = lib._store.spaces.vector("sound", 1)
+    with lib._store.transaction():
+        lib._store.spaces.put("sound", 31, vector)
+    lib.atlas.draw(lib.atlas.map(), tmp_path / "map.html", "album")
+    data = data_of(tmp_path / "map.html")
+    near = np.array(data["near"]).reshape(31, data["nearest"])
+    assert 30 not in near[0]
+    assert 0 not in near[30]
+    for others in near.tolist():
+        assert not {0, 30} <= set(others)
+
+
+def in_browser(page: Path, script: str) -> Any:
+    """Run a script at the end of a page; return what it gives to `done`."""
+    text = page.read_text(encoding="utf-8")
+    done = "const done = value => { document.title = JSON.stringify(value); };"
+    script = f"requestAnimationFrame(() => setTimeout(() => {{ {done} {script} }}, 50));"
+    page.write_text(text.replace("legend();\nlistKeys", script + "\nlegend();\nlistKeys"))
+    assert CHROMIUM is not None
+    told = subprocess.run(
+        [
+            CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu",
+            "--virtual-time-budget=2000", f"--user-data-dir={page.parent / 'profile'}",
+            "--dump-dom", page.as_uri(),
+        ],
+        check=True, capture_output=True, text=True, timeout=90,
+    )  # fmt: skip
+    title = re.search(r"<title>(.*?)</title>", told.stdout)
+    assert title is not None
+    return json.loads(title[1].replace("&amp;", "&").replace("&quot;", '"'))
+
+
+@pytest.mark.slow  # a browser takes seconds to start
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_search_lists_its_results_and_the_keyboard_reaches_them(page: Path) -> None:
+    told = in_browser(
+        page,
+        """
+        const key = (on, key) =>
+          on.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+        const names = box => [...box.querySelectorAll(".name")].map(name => name.textContent);
+        $("search").focus(); $("search").value = "by c"; search();
+        const lines = names($("results"));
+        key($("search"), "ArrowDown");
+        const first = document.activeElement.dataset.track;
+        key(document.activeElement, "ArrowDown");
+        const second = document.activeElement.dataset.track;
+        document.activeElement.click();
+        const near = names($("chosen"));
+        key(document.body, "Escape");
+        const cleared = [chosen, $("results").children.length];
+        plane.focus(); key(plane, "ArrowRight");
+        const start = chosen; key(plane, "ArrowLeft");
+        const before = chosen, scale = view.scale; key(plane, "+");
+        done({ lines, first, second, near, cleared, start, before, zoomed: view.scale > scale,
+               marks: marks.map(mark => mark.name), title: $("title").textContent });
+        """,
+    )
+    assert told["lines"][:5] == [f"c{i} – by c" for i in range(5)]
+    assert (told["first"], told["second"]) == ("10", "11")
+    assert len(told["near"]) == 10
+    assert all(" – by " in line for line in told["near"])
+    assert told["cleared"] == [-1, 0]
+    assert told["start"] >= 0
+    assert told["before"] >= 0
+    assert told["zoomed"]
+    assert sorted(told["marks"]) == list("abcdef")
