@@ -33,7 +33,8 @@ Label = Literal["music", "speech", "noise"]
 Side = Literal["learn", "test"]
 Made = tuple[str, Label, Side, FloatArray]  # source, what it is, samples
 
-MUSIC_OF_A_PACKAGE: Final = 6
+MUSIC_OF_A_PACKAGE: Final = 12
+NOISES_OF_A_KIND: Final = 30
 JOINED_OF_A_FOLDER: Final = 10
 LEARN_VOICES: Final = ("en-us", "en-gb+f3", "de", "fr+f2", "ru", "es+m4", "pl", "hi+f4", "cmn")
 TEST_VOICES: Final = ("it", "en-gb-scotland+m3", "nl+f2", "pt", "sv+f5", "fi", "tr", "el+m7")
@@ -147,9 +148,20 @@ def _effects(folder: Path) -> Iterator[Made]:
 
 def _made_noise(rng: np.random.Generator) -> Iterator[Made]:
     for name, (side, make) in _NOISES.items():
-        for _ in range(12):
+        for number in range(NOISES_OF_A_KIND):
             samples = make(rng, round(rng.uniform(12, 30) * RATE))
+            if number % 2:
+                samples = _heard_elsewhere(rng, samples)
             yield f"made {name}", "noise", side, _level(samples, rng.uniform(0.05, 0.9))
+
+
+def _heard_elsewhere(rng: np.random.Generator, samples: FloatArray) -> FloatArray:
+    """Raise and lower ranges of frequency at random, as rooms, microphones and players do."""
+    hz = np.maximum(np.fft.rfftfreq(len(samples), 1 / RATE), 20.0)
+    points = np.geomspace(20, RATE / 2, 8)
+    gain_db = np.interp(np.log(hz), np.log(points), rng.normal(0, 9, len(points)))
+    spectrum = np.fft.rfft(samples) * 10 ** (gain_db / 20)
+    return np.asarray(np.fft.irfft(spectrum, len(samples)), np.float32)
 
 
 def _white(rng: np.random.Generator, n: int) -> FloatArray:

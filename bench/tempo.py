@@ -26,9 +26,9 @@ from tempo_data import Timed
 WEIGHTS: Final = Path(__file__).parent.parent / "src/segue/weights/tempo.safetensors"
 TOLERANCE: Final = 0.04
 OCTAVES: Final = (1, 2, 3, 1 / 2, 1 / 3)
-HIDDEN: Final = 24
-MEMBERS: Final = 4
-STEPS: Final = 400
+HIDDEN: Final = 48
+MEMBERS: Final = 3
+STEPS: Final = 500
 DECAY: Final = 0.05
 DROPOUT: Final = 0.3
 RATE: Final = 0.004

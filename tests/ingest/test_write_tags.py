@@ -11,7 +11,7 @@ from segue.formats.tagging import BETWEEN, read_fields, write_fields
 from segue.ingest import tagging
 from segue.library import Library
 from segue.model.sound.spaces import TAGS, sound_spaces
-from segue.records import Tags
+from segue.records import Analysis, FileState, Tags
 from segue.store import Store
 
 #: Little tunes of a few seconds, none of them certain: all is written that was found.
@@ -163,9 +163,10 @@ def test_a_mood_is_written_only_where_one_stands_out(
             done = lib.file_tags.write(fields=["mood"], dry_run=True)
             return {change.path.stem: change.written for change in done.changes}
 
-    assert moods(tmp_path / "three", [0.2, 0.5, 0.8]) == {"2": "party"}
-    assert moods(tmp_path / "alike", [0.5, 0.5]) == {}
-    assert moods(tmp_path / "one", [0.5]) == {}
+    assert moods(tmp_path / "three", [1.2, 1.5, 1.9]) == {"2": "party"}
+    assert moods(tmp_path / "weak", [0.2, 0.5, 0.8]) == {}  # the most, and still little
+    assert moods(tmp_path / "alike", [1.5, 1.5]) == {}
+    assert moods(tmp_path / "one", [1.5]) == {}
 
 
 def test_nothing_is_written_through_links(tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_nothing_is_written_through_links(tmp_path: Path) -> None:
     (album / ".song.segue-partial.flac").symlink_to("../mine/secret")
     with Library.open(tmp_path / "library") as lib:
         lib.add([album], workers=1)
-        done = lib.file_tags.write(fields=["bpm"])
+        done = lib.file_tags.write(fields=["bpm"], **SURE)
         assert {change.path for change in done.changes} == {song}
         reasons = {failure.path.name: failure.reason for failure in done.failures}
         assert "is a link to" in reasons["link.flac"]
@@ -195,3 +196,78 @@ def test_nothing_is_written_through_links(tmp_path: Path) -> None:
         song.symlink_to("../mine/a.flac")  # since then
         assert "is a link to" in lib.file_tags.undo().failures[0].reason
     assert before == {file: file.read_bytes() for file in mine.iterdir()}
+
+
+#: File: kind of sound, length, confidence of tempo and of key.
+FOUND = {
+    "sure": ("music", 200.0, 0.9, 0.9),
+    "tempo alone": ("music", 200.0, 0.9, 0.4),
+    "key alone": ("music", 200.0, 0.4, 0.9),
+    "neither": ("music", 200.0, 0.4, 0.4),
+    "podcast": ("speech", 200.0, 0.9, 0.9),
+    "rain": ("noise", 200.0, 0.9, 0.9),
+    "ring tone": ("music", 4.0, 0.9, 0.9),
+}
+
+
+@pytest.fixture
+def uncertain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+    """A library of files that are not there; none is touched."""
+    monkeypatch.setattr(tagging, "read_fields", lambda _: dict.fromkeys(("bpm", "key", "mood"), ""))
+    monkeypatch.setattr(tagging, "_unchanged", lambda *_: True)
+    store = Store(tmp_path, sound_spaces().values())
+    with store.transaction():
+        store.spaces.register(["sound"])
+        store.files.add_root(b"/music")
+        for title, (kind, duration_s, tempo, key) in FOUND.items():
+            facts: dict[str, float | str] = {
+                "tempo_bpm": 119.6, "tempo_confidence": tempo, "key": "F# minor",
+                "key_confidence": key, "sound_kind": kind,
+            }  # fmt: skip
+            path = f"/music/{title}.mp3".encode()
+            analysis = Analysis({}, facts, np.zeros(1, np.uint32), duration_s)
+            store.add_track(path, FileState(1, 1), title, Tags(title), analysis)
+    store.close()
+    return Library.open(tmp_path)
+
+
+def written(done: tagging.Written) -> set[tuple[str, str, str]]:
+    return {(change.path.stem, change.field, change.written) for change in done.changes}
+
+
+def test_what_is_uncertain_and_what_is_no_music_are_left_out_and_counted(
+    uncertain: Library,
+) -> None:
+    with uncertain as lib:
+        done = lib.file_tags.write(fields=["bpm", "key"], dry_run=True)
+        assert written(done) == {
+            ("sure", "bpm", "120"), ("sure", "key", "F#m"),
+            ("tempo alone", "bpm", "120"), ("key alone", "key", "F#m"),
+        }  # fmt: skip
+        assert done.unsure == {"bpm": 2, "key": 2}
+        assert done.not_music == 3
+
+
+@pytest.mark.parametrize(
+    ("least", "all_sounds", "changes"),
+    [(0.0, False, 8), (0.4, False, 8), (0.41, False, 4), (0.95, False, 0), (0.0, True, 14)],
+)
+def test_the_confidence_can_be_set(
+    uncertain: Library, least: float, all_sounds: bool, changes: int
+) -> None:
+    with uncertain as lib:
+        done = lib.file_tags.write(
+            fields=["bpm", "key"], min_confidence=least, all_sounds=all_sounds, dry_run=True
+        )
+        assert len(done.changes) == changes
+
+
+@pytest.mark.parametrize(
+    ("notation", "key"), [("standard", "F#m"), ("camelot", "11A"), ("openkey", "4m")]
+)
+def test_keys_are_written_as_wanted(
+    uncertain: Library, notation: tagging.KeyNotation, key: str
+) -> None:
+    with uncertain as lib:
+        done = lib.file_tags.write("sure", fields=["key"], key_notation=notation, dry_run=True)
+        assert written(done) == {("sure", "key", key)}
