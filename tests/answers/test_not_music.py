@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import fill_described
 from segue.journeys.playlist import Wish
 from segue.library import Library
 from segue.model.sound.spaces import sound_spaces
 from segue.query import Filters
-from segue.records import Analysis, FileState, Tags
 from segue.sound_kinds import not_music
 from segue.store import Store
 
@@ -29,22 +29,13 @@ OTHERS = {"podcast": "speech", "rain": "noise", "ring tone": "short"}
 @pytest.fixture(scope="module")
 def lib(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     folder = tmp_path_factory.mktemp("library")
-    rng = np.random.default_rng(0)
-    centre = {name: rng.standard_normal(s.dimension) for name, s in sound_spaces().items()}
-    with closing(Store(folder, sound_spaces().values())) as store, store.transaction():
-        store.spaces.register(["sound"])
-        store.files.add_root(b"/music")
-        for title, (kind, duration_s, bpm) in TRACKS.items():
-            vectors = {
-                name: np.asarray(middle + rng.standard_normal(len(middle)), np.float32)
-                for name, middle in centre.items()
-            }
-            facts: dict[str, float | str] = {"sound_kind": kind, "tempo_bpm": bpm}
-            rng_print = rng.integers(0, 2**32, 400, dtype=np.uint32)
-            analysis = Analysis(vectors, facts, rng_print, duration_s)
-            path = f"/music/{title}.ogg".encode()
-            tags = Tags(title, title, "album")
-            store.add_track(path, FileState(1, 1), path.hex(), tags, analysis)
+    fill_described(
+        folder,
+        {
+            title: (duration_s, {"sound_kind": kind, "tempo_bpm": bpm})
+            for title, (kind, duration_s, bpm) in TRACKS.items()
+        },
+    )
     with Library.open(folder) as opened:
         yield opened
 
@@ -127,16 +118,10 @@ def test_tempos_pass_as_they_are_shown(
 
 
 def test_an_older_description_counts_as_music(tmp_path: Path) -> None:
+    old: dict[str, float | str] = {"tempo_bpm": 99.0}
+    fill_described(tmp_path, {"old": (20.0, old), "new": (20.0, old | {"sound_kind": "music"})})
     with closing(Store(tmp_path, sound_spaces().values())) as store:
-        with store.transaction():
-            store.spaces.register(["sound"])
-            store.files.add_root(b"/music")
-            zero = {n: np.ones(s.dimension, np.float32) for n, s in sound_spaces().items()}
-            for name, facts in (("old", {"tempo_bpm": 99.0}), ("new", {"sound_kind": "music"})):
-                path = f"/music/{name}".encode()
-                analysis = Analysis(zero, dict(facts), np.zeros(1, np.uint32), 20.0)
-                store.add_track(path, FileState(1, 1), name, Tags(name), analysis)
         assert not_music(store) == {}
         # The next `segue add` describes the old one again.
         complete = {path: file.complete for path, file in store.known_files().items()}
-        assert complete == {b"/music/old": False, b"/music/new": True}
+        assert complete == {b"/music/old.mp3": False, b"/music/new.mp3": True}

@@ -5,13 +5,13 @@ import mutagen
 import numpy as np
 import pytest
 
-from conftest import fill_library, tune, write_sound
+from conftest import fill_described, fill_library, tune, write_sound
 from segue.errors import BadArgument
 from segue.formats.tagging import BETWEEN, read_fields, write_fields
 from segue.ingest import tagging
 from segue.library import Library
 from segue.model.sound.spaces import TAGS, sound_spaces
-from segue.records import Analysis, FileState, Tags
+from segue.records import Tags
 from segue.store import Store
 
 #: Little tunes of a few seconds, none of them certain: all is written that was found.
@@ -215,19 +215,22 @@ def uncertain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     """A library of files that are not there; none is touched."""
     monkeypatch.setattr(tagging, "read_fields", lambda _: dict.fromkeys(("bpm", "key", "mood"), ""))
     monkeypatch.setattr(tagging, "_unchanged", lambda *_: True)
-    store = Store(tmp_path, sound_spaces().values())
-    with store.transaction():
-        store.spaces.register(["sound"])
-        store.files.add_root(b"/music")
-        for title, (kind, duration_s, tempo, key) in FOUND.items():
-            facts: dict[str, float | str] = {
-                "tempo_bpm": 119.6, "tempo_confidence": tempo, "key": "F# minor",
-                "key_confidence": key, "sound_kind": kind,
-            }  # fmt: skip
-            path = f"/music/{title}.mp3".encode()
-            analysis = Analysis({}, facts, np.zeros(1, np.uint32), duration_s)
-            store.add_track(path, FileState(1, 1), title, Tags(title), analysis)
-    store.close()
+    fill_described(
+        tmp_path,
+        {
+            title: (
+                duration_s,
+                {
+                    "tempo_bpm": 119.6,
+                    "tempo_confidence": tempo,
+                    "key": "F# minor",
+                    "key_confidence": key,
+                    "sound_kind": kind,
+                },
+            )
+            for title, (kind, duration_s, tempo, key) in FOUND.items()
+        },
+    )
     return Library.open(tmp_path)
 
 
