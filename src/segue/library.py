@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from segue.answers.choosing import choose
 from segue.answers.copies import copies
+from segue.answers.descriptions import both, by_tags
 from segue.answers.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
 from segue.answers.question import Query, Question
-from segue.answers.ranking import Metric, by_tags, rank
+from segue.answers.ranking import Metric, likeness_of_queries, rank
 from segue.answers.taste import Taste, leaning, skipped
 from segue.answers.usual import USUAL, usual_space, usual_space_of_all
 from segue.errors import BadArgument
@@ -114,6 +115,7 @@ class Library:
         album: str = "",
         exclude: Sequence[str] = (),
         include_removed: bool = False,
+        retry: bool = False,
         watch: "Watcher | None" = None,
     ) -> "AddReport":
         """Add files and folders, or bring what is known of them up to date.
@@ -134,6 +136,9 @@ class Library:
             and taken out where it is in the library.
         include_removed : bool
             What was taken out with `remove` comes back; a file that is named itself always does.
+        retry : bool
+            Also read what could not be read before and has not changed since. What failed for
+            a reason of the moment (time, memory, permission) is read again always.
         watch : callable, optional
             Told a `segue.ingest.report.Progress` after each file.
 
@@ -159,6 +164,7 @@ class Library:
             Tags(artist=clean(artist), album=clean(album)),
             tuple(exclude),
             include_removed,
+            retry,
         )
         report = add(self._store, whole, workers=count, options=options, watch=watch)
         for kind in self._store.kinds():
@@ -203,6 +209,7 @@ class Library:
         min_tracks: int = MIN_TRACKS,
         duplicates: bool = False,
         taste: bool = True,
+        tags: Sequence[str] = (),
     ) -> list[Hit]:
         """Find what is like one or several tracks.
 
@@ -235,6 +242,9 @@ class Library:
         taste : bool
             Leave out what is skipped; with cosines, also lean towards what is loved and away
             from what is skipped.
+        tags : sequence of str
+            That the answers should have, too, as of `like_tags`: the similarity is then the mean
+            of that to the tracks and of that to the tags. With cosines, of recordings.
 
         Returns
         -------
@@ -243,6 +253,10 @@ class Library:
         """
         store, question = self._store, Question(self._store, queries, minus, at)
         ranking = rank(store, question, space, metric, blend)
+        if tags:
+            if metric != "cosine" or question.kind != "sound":
+                raise BadArgument("tags go with recordings, and with the cosine")
+            ranking = both(ranking, by_tags(store, tags))
         if taste and metric == "cosine":
             ranking = leaning(store, ranking)
         artists = among_similar_artists
@@ -275,13 +289,14 @@ class Library:
         Parameters
         ----------
         tags : sequence of str
-            Of the 50 that MusiCNN knows, `segue.model.sound.spaces.TAGS`.
+            Of the 50 that MusiCNN knows, `segue.model.sound.spaces.TAGS`, or words that mean
+            some of these; with "-" or "not" before it, one that tracks should have little of.
 
         Returns
         -------
         list of Hit
-            `similarity` is the mean of the tags' standardised strengths: 0 is how the
-            average track is, 1 one standard deviation more.
+            `similarity` is the cosine, -1 to 1, between the tags of a track, each less what the
+            average track has of it, and the tags that are asked for.
         """
         ranking = by_tags(self._store, tags)
         unwanted = skipped(self._store) if taste else ()
@@ -315,6 +330,17 @@ class Library:
             self._store, queries, kind, n=n, space=space, metric=metric, min_tracks=min_tracks
         )
 
+    def likeness_of_queries(self, *queries: Query, space: str | None = None) -> tuple[float, float]:
+        """Tell how alike the queries are to each other that a question blends.
+
+        Returns
+        -------
+        lowest, usual : float
+            The lowest cosine between two of them, each the centre of the tracks that it names;
+            and the median cosine between two tracks of the library. 1 for the lowest of one.
+        """
+        return likeness_of_queries(self._store, queries, space)
+
     # ---- looking into it -----------------------------------------------------------------
 
     def tracks(self) -> list[Track]:
@@ -330,12 +356,21 @@ class Library:
         return tracks_named(self._store, query)
 
     def describe(self, query: Query) -> list[Description]:
-        """Say what is known of tracks: their tags, features and likeliest descriptions."""
+        """Say what is known of tracks, or of a file that need not be in the library."""
+        found = resolve(self._store, query)
+        if isinstance(found, Path):
+            from segue.ingest.now import describe_file  # brings in the networks
+
+            return [describe_file(found)]
+        words, spaces = self._store.words, self._store.spaces
         return [
-            Description(track, tag_probabilities(self._store.spaces.vector("tags", track.id)))
-            if track.kind == "sound"
-            else Description(track, {})
-            for track in self.find(query)
+            Description(
+                track,
+                tag_probabilities(spaces.vector("tags", track.id)) if track.kind == "sound" else {},
+                words.text(track.id),
+                words.source(track.id),
+            )
+            for track in found
         ]
 
     def listens(self) -> "ListensSummary":

@@ -1,5 +1,6 @@
 """What a user means: a track's id, a file, or words of a title or artist; and filters."""
 
+import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,26 +11,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
-from segue.formats.names import normalise
+from segue.formats.kinds import kind_of
+from segue.formats.names import name_keys, normalise, split_genres, split_names
 from segue.records import Kind, Track
 from segue.sound_kinds import not_music
 from segue.store import Store
 
+#: How a path begins that is no word.
+_PATHS = ("/", "./", "../", "~")
 #: Which kind of music a name means where it fits several.
 PREFERRED: Final[tuple[Kind, ...]] = ("sound", "score", "lyrics")
 SHOWN = 8  # candidates listed when words fit several tracks
+#: What a query may begin with, to say what it names: "album:nexuiz".
+FIELDS: Final = ("artist", "album", "genre")
+_MOST_RUNS: Final = 40  # of three letters, by which names that are nearly the same are found
+_LOOKED_THROUGH: Final = 400  # tracks that have most of these
+_SUGGESTED: Final = 4
+_NEAR: Final = 0.65  # of `difflib`'s ratio, 1 for the same
+
+
+#: The lowest and the highest that pass, both included.
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which tracks may be answers.
+    """Which tracks may be answers: those that pass every filter.
 
     Attributes
     ----------
-    artist, album, genre : str
-        Words that the field must contain; case and accents do not count.
-    year, bpm : tuple of two numbers, optional
+    artist, album, genre : str or tuple of str
+        Words that the field must contain; case and accents do not count. Of several, one.
+    year, bpm : tuple of two numbers or tuple of such, optional
         Lowest and highest that pass, both included; tempos as they are shown, in whole numbers.
+        Of several, one.
     bpm_octaves : bool
         Tempos twice and half as fast pass, too.
     min_plays, max_plays : int, optional
@@ -42,11 +57,11 @@ class Filters:
         What is no music passes, too: speech, noise, and what lasts less than 10 s.
     """
 
-    artist: str = ""
-    album: str = ""
-    genre: str = ""
-    year: tuple[float, float] | None = None
-    bpm: tuple[float, float] | None = None
+    artist: str | tuple[str, ...] = ()
+    album: str | tuple[str, ...] = ()
+    genre: str | tuple[str, ...] = ()
+    year: Range | tuple[Range, ...] | None = None
+    bpm: Range | tuple[Range, ...] | None = None
     bpm_octaves: bool = False
     min_plays: int | None = None
     max_plays: int | None = None
@@ -56,42 +71,27 @@ class Filters:
     all_sounds: bool = False
 
 
-def parse_range(text: str, what: str) -> tuple[float, float]:
-    """Read ``1990-1999`` or ``1995``.
-
-    Raises
-    ------
-    BadArgument
-        Where it is neither.
-    """
-    low, dash, high = text.partition("-")
-    try:
-        found = (float(low), float(high if dash else low))
-    except ValueError:
-        raise BadArgument(f"{what} {text!r} is no range; give it as 118-126 or 120") from None
-    if found[0] > found[1]:
-        raise BadArgument(f"{what} {text!r} runs backwards; the lower number comes first")
-    return found
-
-
 def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
     """Find what is asked for.
 
     Parameters
     ----------
     query : str, int or Path
-        A track's id; a file; or words, each of which the title, artist or album has.
+        A track's id; a file; or words, each of which the title, artist or album has. After
+        "artist:", "album:" or "genre:" they name that.
 
     Returns
     -------
     list of Track, or Path
-        Several tracks only where the words are an artist's or album's name: of one kind, the
-        recordings before scores and texts. A Path for a file that is not in the library.
+        Several tracks only where the words name an artist, an album or a genre, or a title that
+        several files of one artist have: of one kind, the recordings before scores and texts. A
+        Path for a file that is not in the library.
 
     Raises
     ------
     NotFound
-        Nothing fits, or several tracks fit and it is not clear which is meant.
+        Nothing fits, which names what is called nearly so; or several tracks fit and it is not
+        clear which is meant.
     """
     if isinstance(query, int) or (isinstance(query, str) and query.isascii() and query.isdigit()):
         tracks = store.tracks([int(query)])
@@ -99,13 +99,13 @@ def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
             return tracks
     if not isinstance(query, int) and os.path.lexists(query):
         return _by_path(store, Path(query))
+    if isinstance(query, Path) or (isinstance(query, str) and not store.count()):
+        _check_file(query)
     if not store.count():
         raise NotFound("this library is empty; fill it with `segue add FOLDER`")
     if isinstance(query, int):
         return [store.track(query)]  # says that it is not there
-    if isinstance(query, Path):
-        raise NotFound(f"there is no file {query}")
-    return _by_words(store, query)
+    return _by_words(store, str(query))
 
 
 def tracks_named(store: Store, query: str | int | Path) -> list[Track]:
@@ -157,39 +157,48 @@ def passing(
     passes = ~np.isin(ids, [*store.missing_tracks(), *(track.id for track in queries)])
     if not filters.all_sounds:
         passes &= ~np.isin(ids, list(not_music(store)))
-    if filters.year:
-        passes &= np.isin(ids, store.where("year BETWEEN ? AND ?", filters.year))
-    if filters.bpm:
-        passes &= np.isin(ids, _of_tempo(store, filters.bpm, octaves=filters.bpm_octaves))
-    for field, text in (
+    factors = (1, 2, 0.5) if filters.bpm_octaves else (1,)
+    tempos = [f"round(json_extract(facts, '$.tempo_bpm') * {factor})" for factor in factors]
+    for columns, limits in ((["year"], filters.year), (tempos, filters.bpm)):
+        if limits:
+            tests = [(column, ends) for column in columns for ends in _ranges(limits)]
+            one_of = " OR ".join(f"{column} BETWEEN ? AND ?" for column, _ in tests)
+            values = [end for _, ends in tests for end in ends]
+            passes &= np.isin(ids, store.where(one_of, values))
+    for field, words in (
         ("artist", filters.artist),
         ("album", filters.album),
         ("genre", filters.genre),
     ):
-        if text:
-            wanted = normalise(text)
-            fitting = [id_ for id_, name in store.names(field) if wanted in normalise(name)]
-            passes &= np.isin(ids, fitting)
+        if words:
+            passes &= np.isin(ids, _with_words(store, field, words))
     for field, excluded in (
         ("artist", filters.exclude_same_artist),
         ("album", filters.exclude_same_album),
     ):
         if excluded:
-            taken = {normalise(getattr(track.tags, field)) for track in queries} - {""}
-            same = [id_ for id_, name in store.names(field) if normalise(name) in taken]
+            taken = {key for track in queries for key in name_keys(getattr(track.tags, field))}
+            same = [id_ for id_, name in store.names(field) if taken & name_keys(name)]
             passes &= ~np.isin(ids, same)
     if filters.min_plays is not None or filters.max_plays is not None:
         passes &= _played(store, ids, filters.min_plays or 0, filters.max_plays)
     return passes
 
 
-def _of_tempo(store: Store, bpm: tuple[float, float], *, octaves: bool) -> list[int]:
-    found: list[int] = []
-    for factor in (1, 2, 0.5) if octaves else (1,):
-        found += store.where(
-            "round(json_extract(facts, '$.tempo_bpm') * ?) BETWEEN ? AND ?", (factor, *bpm)
-        )
-    return found
+def _ranges(limits: Range | tuple[Range, ...]) -> tuple[Range, ...]:
+    return tuple(limits) if isinstance(limits[0], tuple) else (limits,)
+
+
+def _with_words(store: Store, field: str, words: str | tuple[str, ...]) -> list[int]:
+    """List the tracks whose artist, album or genre has one of some words."""
+    wanted = [normalise(text) for text in ((words,) if isinstance(words, str) else words)]
+    names = store.names(field)
+    fits = {
+        name: any(text in folded for text in wanted)
+        for name in {name for _, name in names}
+        for folded in (normalise(name),)
+    }
+    return [track for track, name in names if fits[name]]
 
 
 def _played(
@@ -204,12 +213,30 @@ def _played(
     return (plays >= least) & (plays <= (most if most is not None else plays.max(initial=0)))
 
 
+def _check_file(query: str | Path) -> None:
+    """Say that there is no such file, where a file is meant.
+
+    Raises
+    ------
+    NotFound
+    """
+    if isinstance(query, Path) or kind_of(Path(query)) or query.startswith(_PATHS):
+        raise NotFound(f"there is no file {Path(query)}")
+
+
 def _by_path(store: Store, path: Path) -> list[Track] | Path:
+    if not path.exists():
+        raise NotFound(f"there is no file {path}: it is a link to nothing")
     if path.is_dir():
         raise BadArgument(f"{path} is a folder; name one file, or a track of the library")
     known = store.known_files().get(os.fsencode(os.path.abspath(path)))
     if known is not None and known.tracks:
         return store.tracks(known.tracks)
+    held = store.tracks(store.words.held_by(os.fsencode(os.path.abspath(path))))
+    if held:
+        return held
+    if not os.access(path, os.R_OK):
+        raise BadArgument(f"you may not read {path}; change its permissions, or name another file")
     return path
 
 
@@ -217,34 +244,96 @@ def _by_words(store: Store, query: str) -> list[Track]:
     text = normalise(query)
     if not text:
         raise BadArgument("an empty query; give a track's id, a file, or words of a title")
+    field, _, name = (part.strip() for part in query.partition(":"))
+    told = field.casefold() in FIELDS and normalise(name)
+    if told:
+        named = _of_field(store, field.casefold(), told)
+        if named:
+            return _of_one_kind(store.tracks(named))
     fitting = store.tracks(
         store.where(
             " AND ".join(["words LIKE ?"] * len(text.split())),
             [f"%{word}%" for word in text.split()],
         )
     )
-    if not fitting:
-        raise NotFound(
-            f"nothing in the library is called {query!r}; "
-            "`segue list` shows what is there, and a file's path works too"
-        )
+    titled = _of_one_kind([track for track in fitting if text in _names(track)])
+    if titled and _one(titled, "artist"):
+        return titled
     for same in (
-        [track for track in fitting if text in _names(track)],
-        [track for track in fitting if normalise(track.tags.artist) == text],
-        [track for track in fitting if normalise(track.tags.album) == text],
+        [track for track in fitting if text in name_keys(track.tags.artist)],
+        [track for track in fitting if text in _album_names(track)],
     ):
-        if same:
+        if same and not titled and _one(same, "album_artist"):
             return _of_one_kind(same)
-    fitting = _of_one_kind(fitting)
-    if len(fitting) == 1:
-        return fitting
+    fitting = titled or _of_one_kind(fitting)
+    if not titled:
+        if len(fitting) == 1:
+            return fitting
+        for kind, by in (("artist", "artist"), ("album", "album_artist")):
+            spelled = getattr(fitting[0].tags, kind) if fitting else ""
+            if _has_words(spelled, text) and _one(fitting, kind) and _one(fitting, by):
+                return fitting
+        by_genre = _of_field(store, "genre", text)
+        if by_genre and not fitting:
+            return _of_one_kind(store.tracks(by_genre))
+    if not fitting:
+        _check_file(query)
+        what = f"no {field.casefold()} of the library is" if told else "nothing in the library is"
+        raise NotFound(
+            f"{what} called {(name if told else query)!r}; {_did_you_mean(store, told or text)}"
+        )
     raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}")
+
+
+def _of_field(store: Store, field: str, text: str) -> list[int]:
+    """List the tracks whose artist, album or genre is called so, else has such words."""
+    names = [(track, name) for track, name in store.names(field) if name]
+    split = {"artist": split_names, "genre": split_genres}.get(field, lambda name: [name])
+    parts = {
+        name: [normalise(part) for part in split(name)] for name in {name for _, name in names}
+    }
+    whole = [track for track, name in names if text in parts[name]]
+    return whole or [track for track, name in names if any(text in part for part in parts[name])]
+
+
+def _one(tracks: Sequence[Track], field: str) -> bool:
+    """Tell whether tracks have no more than one artist, or album, between them."""
+    names = {normalise(getattr(track.tags, field)) for track in tracks}
+    return bool(tracks) and len(names - {""}) <= 1
+
+
+def _has_words(name: str, text: str) -> bool:
+    return all(word in normalise(name) for word in text.split())
+
+
+def _did_you_mean(store: Store, text: str) -> str:
+    """Name what is called nearly so, the likeliest first."""
+    runs = list(dict.fromkeys(text[at : at + 3] for at in range(max(len(text) - 2, 1))))
+    likely: dict[str, str] = {}
+    for track in store.tracks(store.with_most_of(runs[:_MOST_RUNS], _LOOKED_THROUGH)):
+        tags = track.tags
+        by = f" by {tags.artist}" if tags.artist else ""
+        for name, told in (
+            (tags.title, f"{tags.title!r}{by} ({track.id})"),
+            (f"{tags.artist} {tags.title}", f"{tags.title!r}{by} ({track.id})"),
+            (tags.artist, f"the artist {tags.artist!r}"),
+            (tags.album, f"the album {tags.album!r}"),
+        ):
+            if name:
+                likely.setdefault(normalise(name), told)
+    tagged = {name for _, name in store.names("genre")}
+    for genre in sorted({part for name in tagged for part in split_genres(name)}):
+        likely.setdefault(normalise(genre), f"the genre {genre!r}")
+    near = difflib.get_close_matches(text, likely, n=_SUGGESTED, cutoff=_NEAR)
+    if near:
+        return f"did you mean {' or '.join(dict.fromkeys(likely[name] for name in near))}?"
+    return "`segue list` shows what is there, and a file's path works too"
 
 
 def _of_one_kind(tracks: Sequence[Track]) -> list[Track]:
     """Keep the recordings that a name means, else the scores: texts are seldom asked with."""
     kinds = {track.kind for track in tracks}
-    kind = next(kind for kind in PREFERRED if kind in kinds)
+    kind = next((kind for kind in PREFERRED if kind in kinds), None)
     return [track for track in tracks if track.kind == kind]
 
 
@@ -255,8 +344,15 @@ def _listed(tracks: Sequence[Track]) -> str:
 
 
 def _names(track: Track) -> set[str]:
-    title, artist = normalise(track.tags.title), normalise(track.tags.artist)
-    return {title, f"{artist} {title}".strip(), f"{title} {artist}".strip()}
+    title = normalise(track.tags.title)
+    artists = {normalise(track.tags.artist), *name_keys(track.tags.artist)} - {""}
+    both = {(artist, title) for artist in artists} | {(title, artist) for artist in artists}
+    return {title, *map(" ".join, both)}
+
+
+def _album_names(track: Track) -> set[str]:
+    album, by = normalise(track.tags.album), normalise(track.tags.album_artist or track.tags.artist)
+    return {album, f"{by} {album}".strip(), f"{album} {by}".strip()} if album else set()
 
 
 def _label(track: Track) -> str:

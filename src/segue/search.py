@@ -45,7 +45,7 @@ def blend(likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()) -> Fl
 def similarities(matrix: Matrix, query: FloatArray) -> FloatArray:
     """Return the cosine of every track with a query of length 1, shape (n,)."""
     _check_dimension(matrix, query)
-    return np.asarray(matrix.unit @ query, dtype=np.float32)
+    return np.asarray(np.clip(matrix.unit @ query, -1, 1), dtype=np.float32)
 
 
 def nearness(matrix: Matrix, query: FloatArray) -> FloatArray:

@@ -32,6 +32,13 @@ def test_every_format_leads_to_the_files(tmp_path: Path, absolute: bool) -> None
     assert lines[0] == b"#EXTM3U"
     assert lines[1].decode() == "#EXTINF:61,Ärtist second line - Title <0>\x01"
     assert lines[2::2][:3] == expected
+    write_playlist(tmp_path / "list.pls", tracks(tmp_path), absolute=absolute)
+    pls = (tmp_path / "list.pls").read_bytes().splitlines()
+    assert pls[:2] == [b"[playlist]", b"File1=" + expected[0]]
+    assert [line.partition(b"=")[2] for line in pls if line.startswith(b"File")] == expected
+    assert pls[2].decode() == "Title1=Ärtist second line - Title <0>\x01"
+    assert pls[3] == b"Length1=61"
+    assert pls[-2:] == [b"NumberOfEntries=3", b"Version=2"]
     space = {"x": "http://xspf.org/ns/0/"}
     xml = ET.parse(tmp_path / "list.xspf").getroot()
     places = [node.text or "" for node in xml.findall(".//x:location", space)]

@@ -140,3 +140,15 @@ def test_copies_of_one_recording_are_passed_by(tmp_path: Path, little_music: Pat
         found = lib.journeys.path(ends[0], ends[1], 7)
         hashes = [track.content_hash for track in found.tracks]
         assert len(hashes) == len(set(hashes)) == 6
+
+
+def test_too_long_a_path_is_told_how_long_it_should_be(tmp_path: Path) -> None:
+    lib = arc(tmp_path, [f"artist {i}" for i in range(40)])
+    smooth = lib.journeys.path(1, 40, 8, space="arc")
+    assert smooth.shorter is None
+    assert smooth.direct > smooth.largest_step
+    # Beyond two neighbours there are only tracks that lie farther: the more, the larger the steps.
+    far = lib.journeys.path(1, 2, 30, space="arc")
+    assert far.largest_step > far.direct
+    assert far.shorter == 3
+    assert lib.journeys.path(1, 2, 3, space="arc").largest_step < far.largest_step

@@ -217,6 +217,29 @@ def test_taste_leans_the_list_and_says_so(lib: Library) -> None:
     assert {h.track.id: h.similarity for h in lib.like(1, n=60)} == pytest.approx(before)
 
 
+def test_taste_takes_no_similarity_beyond_one(lib: Library) -> None:
+    lib.taste.love(1, 2)
+    try:
+        items = lib.journeys.playlist(1, wish=Wish(20))
+        assert next(item for item in items if item.track.id == 1).similarity == pytest.approx(1)
+        assert max(item.similarity for item in items) <= 1 + 1e-6
+    finally:
+        lib.taste.forget(1, 2)
+
+
+def test_what_is_no_longer_alike_is_told(lib: Library) -> None:
+    scores = {hit.track.id: hit.similarity for hit in lib.like(1, n=100)}
+    usual = np.median([1.0, *scores.values()])
+    for item in lib.journeys.playlist(1, wish=Wish(60)):
+        assert item.alike == (item.track.id == 1 or scores[item.track.id] >= usual)
+        assert 0 <= item.energy <= 1
+
+
+def test_rise_shows_the_energy_that_rises(lib: Library) -> None:
+    energy = [item.energy for item in lib.journeys.playlist(1, wish=Wish(12, flow="rise"))]
+    assert energy == sorted(energy)
+
+
 def test_taste_goes_with_a_removed_track(tmp_path: Path) -> None:
     fill_library(tmp_path, TRACKS[:3])
     with Library.open(tmp_path) as lib:

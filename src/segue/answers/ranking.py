@@ -1,28 +1,27 @@
 """How like a question every track is: in one space, in a blend of several, by description."""
 
-import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue import metadata, search
-from segue.answers.question import Question
+from segue.answers.question import Query, Question
 from segue.answers.usual import COPIES_IN, USUAL, usual_space
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.explain import reasons, reasons_of_distance
 from segue.explain.directions import Directions, directions_of
-from segue.model.sound.spaces import TAGS
 from segue.records import FloatArray, Reason
 from segue.store import Store
 from segue.store.matrix import Matrix
 from segue.store.rows import Labels
 
 Metric = Literal["cosine", "euclidean"]
+_PAIRS_DRAWN: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,20 +206,21 @@ def in_blend(store: Store, question: Question, weights: Mapping[str, float]) -> 
     return Ranking(ids[kept], shares.sum(axis=0).astype(np.float32), why, near)
 
 
-def by_tags(store: Store, tags: Sequence[str]) -> Ranking:
-    """Rank all tracks by the mean of how strongly they have the tags, standardised."""
-    columns = [tag_column(tag) for tag in tags]
-    if not columns:
-        raise BadArgument("no tag given; " + _known_tags())
-    matrix = store.spaces.matrix("tags")
-    _, strengths = store.spaces.vectors("tags")
-    shares = strengths[:, columns] / len(columns)
-
-    def why(row: int) -> tuple[Reason, ...]:
-        told = zip(columns, shares[row].tolist(), strict=True)
-        return tuple(Reason(TAGS[column], share) for column, share in told)
-
-    return Ranking(matrix.ids, shares.sum(axis=1), why, matrix)
+def likeness_of_queries(
+    store: Store, queries: Sequence[Query], space: str | None = None
+) -> tuple[float, float]:
+    """Tell how alike several queries are to each other; see `segue.Library`."""
+    questions = [Question(store, [query]) for query in queries]
+    space = space or usual_space(Question(store, queries))
+    points = points_of(store, space, "cosine")
+    unit = points.matrix.unit
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(unit), (2, _PAIRS_DRAWN))
+    drawn = drawn[:, drawn[0] != drawn[1]]
+    usual = np.einsum("ij,ij->i", unit[drawn[0]], unit[drawn[1]])
+    centres = np.stack([points.query(question) for question in questions])
+    cosines = centres @ centres.T
+    return float(cosines.min()), float(np.median(usual)) if len(usual) else 0.0
 
 
 def _part(store: Store, question: Question, space: str, ids: NDArray[np.int64]) -> FloatArray:
@@ -247,23 +247,3 @@ def _by_metadata(question: Question, labels: Sequence[Labels]) -> FloatArray:
     if unlikes:
         found -= np.mean([metadata.similarities(tags, labels) for tags in unlikes], axis=0)
     return np.asarray(found, np.float32)
-
-
-def tag_column(tag: str) -> int:
-    """Return which column of the space `tags` a tag has.
-
-    Raises
-    ------
-    BadArgument
-        It is not known; the nearest ones are named.
-    """
-    name = tag.strip().casefold()
-    if name in TAGS:
-        return TAGS.index(name)
-    near = difflib.get_close_matches(name, TAGS, n=3)
-    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    raise BadArgument(f"the tag {tag.strip()!r} is unknown; {hint}{_known_tags()}")
-
-
-def _known_tags() -> str:
-    return "there are: " + ", ".join(sorted(TAGS))

@@ -94,15 +94,17 @@ def leaning(store: Store, ranking: Ranking) -> Ranking:
     Ranking
         The same where nothing is known of the user's taste in the space; else with the reasons
         "loved" and "skipped", which count into the similarity: `WEIGHT` times the cosine to the
-        nearest such track, where that is above 0.
+        nearest such track, where that is above 0, and the less, the nearer the similarity is to 1
+        or -1, so that it stays between these.
     """
     known, near = store.taste.known(), ranking.near.ids
     here = near[np.isin(near, list(known))].tolist()
     if not here:
         return ranking
     loved, disliked = ([track for track in here if known[track] == of] for of in (True, False))
-    gain = WEIGHT * _nearest(ranking.near, ranking.ids, loved)
-    loss = -WEIGHT * _nearest(ranking.near, ranking.ids, disliked)
+    weight = WEIGHT * np.clip(1 - np.abs(ranking.scores), 0, 1)
+    gain = weight * _nearest(ranking.near, ranking.ids, loved)
+    loss = -weight * _nearest(ranking.near, ranking.ids, disliked)
     named = [
         (name, share, says)
         for name, share, of, says in (

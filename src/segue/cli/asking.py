@@ -8,19 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from segue.cli.app import (
+    Absolute,
+    AlbumFilter,
     AllSounds,
+    ArtistFilter,
     BpmOctaves,
-    BpmOption,
+    GenreFilter,
     JsonOption,
     LibraryOption,
     MetricOption,
     NoTaste,
+    Output,
     Queries,
     SpaceOption,
+    TempoFilter,
+    YearFilter,
     app,
     open_library,
 )
 from segue.cli.output import (
+    counted,
     group_fields,
     hit_fields,
     print_blended,
@@ -31,7 +38,7 @@ from segue.cli.output import (
     shown,
     why,
 )
-from segue.cli.values import parse_blend, parse_passage
+from segue.cli.values import parse_blend, parse_passage, parse_tempos, parse_years
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -49,7 +56,8 @@ def like(
         list[str] | None, typer.Option(help="Unlike this; may be given several times.")
     ] = None,
     tags: Annotated[
-        str | None, typer.Option(help='By description instead: "female vocalists, sad".')
+        str | None,
+        typer.Option(help='By description, alone or too: "sad, acoustic", or "metal, -party".'),
     ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
     space: SpaceOption = None,
@@ -58,26 +66,33 @@ def like(
     ] = None,
     metric: MetricOption = "cosine",
     kind: Annotated[
-        str | None, typer.Option(help="Find whole artists, albums or genres: artist, album, genre.")
+        list[str] | None,
+        typer.Option(help="Find whole artists, albums or genres: artist, album, genre."),
     ] = None,
     min_tracks: Annotated[
         int, typer.Option(min=1, help="Only artists, albums, genres of so many tracks.")
     ] = 3,
     among_similar_artists: Annotated[
         int | None,
-        typer.Option(min=1, help="Only by artists asked with and so many most like them."),
+        typer.Option(
+            min=1,
+            help="Only tracks by the artists you name and by this many artists most like them.",
+        ),
     ] = None,
     at: Annotated[str | None, typer.Option(help="Ask with a passage: 1:20-1:35.")] = None,
-    artist: Annotated[str, typer.Option(help="Only where the artist has these words.")] = "",
-    album: Annotated[str, typer.Option(help="Only where the album has these words.")] = "",
-    genre: Annotated[str, typer.Option(help="Only where the genre has these words.")] = "",
-    year: Annotated[str | None, typer.Option(help="Only from these years: 1990-1999.")] = None,
-    bpm: BpmOption = None,
+    artist: ArtistFilter = None,
+    album: AlbumFilter = None,
+    genre: GenreFilter = None,
+    year: YearFilter = None,
+    bpm: TempoFilter = None,
     bpm_octaves: BpmOctaves = False,
     min_plays: Annotated[
-        int | None, typer.Option(min=0, help="Only if played so often; see `segue listens`.")
+        int | None,
+        typer.Option(min=0, help="Only if played at least so many times; see `segue listens`."),
     ] = None,
-    max_plays: Annotated[int | None, typer.Option(min=0, help="Only if played no oftener.")] = None,
+    max_plays: Annotated[
+        int | None, typer.Option(min=0, help="Only if played at most so many times.")
+    ] = None,
     max_per_artist: Annotated[int | None, typer.Option(min=1, help="At most so many each.")] = None,
     exclude_same_artist: Annotated[
         bool, typer.Option("--exclude-same-artist", help="Nothing by an artist asked with.")
@@ -89,9 +104,8 @@ def like(
         bool, typer.Option("--duplicates", help="List every copy of one recording.")
     ] = False,
     all_sounds: AllSounds = False,
-    m3u: Annotated[
-        Path | None, typer.Option(help="Write the answers: .m3u8, .xspf, .json, .html.")
-    ] = None,
+    output: Output = None,
+    absolute: Absolute = False,
     no_taste: NoTaste = False,
     library: LibraryOption = None,
     json: JsonOption = False,
@@ -104,20 +118,37 @@ def like(
     `metadata` (same artist 0.4, same album 0.3, overlap of genres 0.2, years close by 0.1).
     Where a part knows nothing, of a track without listens say, the others weigh more.
 
-    Example: segue like "für elise" --max-per-artist 2 --m3u evening.m3u8
-    """
-    from segue.query import Filters, parse_range
+    Filters that are given several times let pass what passes one of them: --genre metal --genre
+    ambient. A name may be told apart: artist:nexuiz, album:nexuiz, genre:ambient ask with all
+    tracks of that; and so does --genre ambient alone, where no track is named.
 
-    if bool(queries) == bool(tags):
-        raise BadArgument('say what it should be like: a track, a file, or --tags "sad, piano"')
-    if tags and (minus or at or blend or kind or among_similar_artists):
-        raise BadArgument("--tags goes without --minus, --at, --blend, --kind and similar artists")
+    Example: segue like "für elise" --max-per-artist 2 -o evening.m3u8
+    """
+    from segue.query import Filters
+
+    named_only = not queries and not tags
+    fields = {"artist": artist, "album": album, "genre": genre} if named_only else {}
+    asked = [
+        *(queries or ()),
+        *(f"{name}:{word}" for name, some in fields.items() for word in some or ()),
+    ]
+    if not asked and not tags:
+        raise BadArgument(
+            'say what it should be like: a track, a file, or --tags "sad, acoustic", or both'
+        )
+    if tags and (blend or kind or metric != "cosine"):
+        raise BadArgument("--tags goes without --blend, --kind and --metric euclidean")
+    if tags and not asked and (minus or at or among_similar_artists):
+        raise BadArgument("--minus, --at and --among-similar-artists go with a track or a file")
+    if kind and len(kind) > 1:
+        raise BadArgument(f"--kind {' --kind '.join(kind)}: ask for one kind at a time")
+    check_list(output, absolute=absolute)
     filters = Filters(
-        artist=artist,
-        album=album,
-        genre=genre,
-        year=parse_range(year, "the year") if year else None,
-        bpm=parse_range(bpm, "the tempo") if bpm else None,
+        artist=() if named_only else tuple(artist or ()),
+        album=() if named_only else tuple(album or ()),
+        genre=() if named_only else tuple(genre or ()),
+        year=tuple(map(parse_years, year or ())) or None,
+        bpm=tuple(map(parse_tempos, bpm or ())) or None,
         bpm_octaves=bpm_octaves,
         min_plays=min_plays,
         max_plays=max_plays,
@@ -126,22 +157,25 @@ def like(
         exclude_same_album=exclude_same_album,
         all_sounds=all_sounds,
     )
-    title = f"like {tags or ' + '.join(map(named, queries or ()))}"
     weights = parse_blend(blend) if blend else None
     with open_library(library) as lib:
         if kind:
-            if minus or at or blend or m3u or among_similar_artists or filters != Filters():
+            if minus or at or blend or output or among_similar_artists or filters != Filters():
                 raise BadArgument("--kind goes with -n, --space, --metric and --min-tracks alone")
             groups = lib.like_groups(
-                *(queries or ()), kind=kind, n=n, space=space, metric=metric, min_tracks=min_tracks
+                *asked, kind=kind[0], n=n, space=space, metric=metric, min_tracks=min_tracks
             )
-            show_groups(groups, title, kind, json=json)
+            show_groups(groups, f"Like {' + '.join(map(named, asked))}", kind[0], json=json)
             return
-        if tags:
-            hits = lib.like_tags(tags.split(","), n=n, filters=filters, duplicates=duplicates)
+        title = f"Like {' + '.join([*titles(lib, asked), *([tags] if tags else [])])}"
+        wanted = tags.split(",") if tags else []
+        if not asked:
+            hits = lib.like_tags(
+                wanted, n=n, filters=filters, duplicates=duplicates, taste=not no_taste
+            )
         else:
             hits = lib.like(
-                *(queries or ()),
+                *asked,
                 minus=minus or (),
                 n=n,
                 space=space,
@@ -153,11 +187,15 @@ def like(
                 min_tracks=min_tracks,
                 duplicates=duplicates,
                 taste=not no_taste,
+                tags=wanted,
             )
-        leaned = leaning_told(lib, hits)
-    show_hits(hits, title, parts=list(weights or ()), json=json, m3u=m3u)
-    if leaned and not json:
-        say(leaned)
+        told = [leaning_told(lib, hits)]
+        if not blend and metric == "cosine" and hits:
+            told.append(far_apart_told(lib, asked, space))
+    show_hits(hits, title, parts=list(weights or ()), json=json, output=output, absolute=absolute)
+    for line in filter(None, told):
+        if not json:
+            say(line)
 
 
 def show_groups(hits: "list[GroupHit]", title: str, kind: str, *, json: bool) -> None:
@@ -177,7 +215,8 @@ def show_hits(
     *,
     parts: Sequence[str] = (),
     json: bool = False,
-    m3u: Path | None = None,
+    output: Path | None = None,
+    absolute: bool = False,
 ) -> None:
     """Print answers, or JSON of them, and write them as a playlist where asked.
 
@@ -191,8 +230,9 @@ def show_hits(
         print_hits(title, hits)
     else:
         say("nothing in the library passes these filters")
-    if m3u:
-        write_list(m3u, [hit.track for hit in hits], quiet=json, title=title)
+    if output:
+        tracks = [hit.track for hit in hits]
+        write_list(output, tracks, absolute=absolute, quiet=json, title=title)
 
 
 def named(query: str) -> str:
@@ -216,12 +256,54 @@ def leaning_told(lib: "Library", answers: "Sequence[Hit | Item]") -> str:
     return f"leaned {' and '.join(ways)}; --no-taste switches this off" if ways else ""
 
 
-def refuse_whole_paths_in_pages(target: Path | None, *, absolute: bool) -> None:
+def titles(lib: "Library", queries: Sequence[str]) -> list[str]:
+    """Name what is asked with as people do: a track by its title, an artist by the name."""
+    found = []
+    for query in queries:
+        by_file = os.path.lexists(query) or not lib.holds(query)
+        tracks = [] if by_file else lib.find(query)
+        if len(tracks) == 1:
+            found.append(tracks[0].tags.title or named(query))
+        else:
+            found.append(named(query) if by_file else query.partition(":")[2].strip() or query)
+    return found
+
+
+def far_apart_told(lib: "Library", queries: Sequence[str], space: str | None) -> str:
+    """Say in a line that what is asked with lies far apart; nothing where it does not."""
+    if len(queries) < 2:
+        return ""
+    lowest, usual = lib.likeness_of_queries(*queries, space=space)
+    if lowest >= usual:
+        return ""
+    return (
+        f"what you asked with is no more alike than any two tracks (similarity {lowest:.2f}), so "
+        "that the answers may be like one of them alone: ask with each, or for the way between "
+        "them with `segue path`"
+    )
+
+
+def check_list(target: Path | None, *, absolute: bool) -> None:
     """Refuse what `write_list` could not do, before anything is computed for it."""
-    if absolute and target and target.suffix.lower() in _PAGES:
+    from segue.formats.playlists import ENDINGS
+
+    if target is None:
+        return
+    suffix, endings = target.suffix.lower(), (*ENDINGS, *_PAGES[:1])
+    if suffix not in (*endings, *_PAGES):
+        raise BadArgument(
+            f"{shown(target)} is no playlist; name it {', '.join(endings[:-1])} or, for a page "
+            f"that plays it, {endings[-1]}"
+        )
+    if absolute and suffix in _PAGES:
         raise BadArgument(
             "--absolute goes with playlists: a page never holds whole paths of this machine; "
-            "leave it out, or write .m3u8, .xspf or .json"
+            "leave it out, or write .m3u8, .pls, .xspf or .json"
+        )
+    folder = next(above for above in target.absolute().parents if os.path.lexists(above))
+    if target.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise BadArgument(
+            f"{shown(target)} cannot be written; is {shown(folder)} a folder of yours?"
         )
 
 
@@ -236,6 +318,12 @@ def write_list(
     caption: str = "",
 ) -> None:
     """Write tracks as a playlist or, to .html, as a page that plays them; say so."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadArgument(
+            f"cannot make the folder {shown(target.parent)}: {error.strerror}"
+        ) from None
     if target.suffix.lower() in _PAGES:
         from segue.pages.lists import write_list as write_page
 
@@ -245,4 +333,4 @@ def write_list(
 
         write_playlist(target, tracks, absolute=absolute)
     if not quiet:
-        say(f"wrote {len(tracks)} tracks to {shown(target)}")
+        say(f"wrote {counted(len(tracks), 'track')} to {shown(target)}")

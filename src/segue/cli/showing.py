@@ -44,7 +44,7 @@ def show(
 ) -> None:
     """Show a track's tags, every named feature, how it would be described, and its words.
 
-    Of a score also the chords, bar by bar. A score need not be in the library.
+    Of a score also the chords, bar by bar. A file need not be in the library.
 
     Example: segue show tune.mid -o tune.png
     """
@@ -57,18 +57,17 @@ def show(
         else:
             found, score = lib.describe(query), None
         others = lib.not_music()
-        words = {item.track.id: lib.lyrics.text(item.track.id) for item in found}
     if output and score is None:
         raise BadArgument("a piano roll is drawn, or played, of one score")
     if output and score:
         write_music(score, output)
     if json:
-        print_json("show", _fields(found, score, words, others))
+        print_json("show", _fields(found, score, others))
         return
     for item in found:
         _print_track(item, others.get(item.track.id))
-        if words[item.track.id]:
-            say("\n" + "\n".join(map(safe, words[item.track.id].split("\n"))) + "\n")
+        if item.words:
+            say("\n" + "\n".join(map(safe, item.words.split("\n"))) + "\n")
     if score:
         _print_score(score, with_facts=not found)
     if output:
@@ -94,10 +93,7 @@ def write_music(score: "Score", output: Path) -> None:
 
 
 def _fields(
-    found: "list[Description]",
-    score: "Score | None",
-    words: dict[int, str],
-    others: "dict[int, NotMusic]",
+    found: "list[Description]", score: "Score | None", others: "dict[int, NotMusic]"
 ) -> dict[str, Any]:
     from segue.represent.score.harmony import chords
 
@@ -105,7 +101,7 @@ def _fields(
         track_fields(item.track)
         | {"features": item.track.facts, "tags": item.tags}
         | {"not_music": others.get(item.track.id)}
-        | ({"words": words[item.track.id]} if words[item.track.id] else {})
+        | ({"words": item.words} if item.words else {})
         for item in found
     ]
     if score is None:
@@ -129,6 +125,7 @@ def _print_track(item: "Description", not_music: str | None) -> None:
         "year": tags.year,
         "file": shown(item.track.path) + (" (missing)" if item.track.missing else ""),
         "tune": item.track.tune,
+        "words from": safe(item.words_from),
     }
     rows = [(name, str(value)) for name, value in named.items() if value]
     if not_music:
@@ -137,7 +134,7 @@ def _print_track(item: "Description", not_music: str | None) -> None:
     if item.tags:
         likeliest = sorted(item.tags.items(), key=lambda tag: -tag[1])[:5]
         rows.append(("described as", ", ".join(f"{name} {p:.0%}" for name, p in likeliest)))
-    print_table(f"{item.track.id}  {tags.title}", ("", ""), rows)
+    print_table(f"{item.track.id or 'not in the library:'}  {tags.title}", ("", ""), rows)
 
 
 def _print_score(score: "Score", *, with_facts: bool) -> None:

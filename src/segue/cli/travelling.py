@@ -8,19 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from segue.cli.app import (
+    Absolute,
+    AlbumFilter,
     AllSounds,
+    ArtistFilter,
     BpmOctaves,
-    BpmOption,
+    GenreFilter,
     JsonOption,
     LibraryOption,
     NoTaste,
+    Output,
     Queries,
     SpaceOption,
+    TempoFilter,
+    YearFilter,
     app,
     open_library,
 )
-from segue.cli.asking import leaning_told, named, refuse_whole_paths_in_pages, write_list
+from segue.cli.asking import check_list, far_apart_told, leaning_told, titles, write_list
 from segue.cli.output import (
+    counted,
     label,
     minutes,
     print_json,
@@ -29,21 +36,11 @@ from segue.cli.output import (
     say,
     track_fields,
 )
+from segue.cli.values import parse_tempos, parse_years
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.records import Track
-
-Absolute = Annotated[
-    bool,
-    typer.Option("--absolute", help="Whole paths in the playlist, instead of relative ones."),
-]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "-o", "--output", "--m3u", help="Write the list: .m3u8, .xspf, .json, or a page .html."
-    ),
-]
 
 
 @app.command()
@@ -55,6 +52,7 @@ def path(
     all_sounds: AllSounds = False,
     output: Output = None,
     absolute: Absolute = False,
+    no_taste: NoTaste = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -62,14 +60,17 @@ def path(
 
     It only goes forward: from track to track the distance to the start, less that to the goal,
     grows. No artist comes twice in a row unless there is no other way. A step is a distance
-    between 0, the same, and 2; 1.41 is nothing in common.
+    between 0, the same, and 2: two tracks that have nothing in common are 1.41 apart. What you
+    skip is not on the way.
 
     Example: segue path "für elise" "smoke on the water" -n 12 -o journey.m3u8
     """
-    refuse_whole_paths_in_pages(output, absolute=absolute)
+    check_list(output, absolute=absolute)
     with open_library(library) as lib:
         space = space or lib.usual_space(start, goal)
-        found = lib.journeys.path(start, goal, n, space=space, all_sounds=all_sounds)
+        found = lib.journeys.path(
+            start, goal, n, space=space, taste=not no_taste, all_sounds=all_sounds
+        )
     steps = [0.0, *found.steps]
     if output:
         write_list(
@@ -79,30 +80,43 @@ def path(
             quiet=json,
             notes=["", *(f"step {step:.2f}" for step in found.steps)],
             title=f"From {found.tracks[0].tags.title} to {found.tracks[-1].tags.title}",
-            caption=f"{len(found.tracks)} tracks, largest step {found.largest_step:.2f}",
+            caption=counted(len(found.tracks), "track"),
         )
     if json:
         listed = [
             {"track": track_fields(track), "step": step, "progress": progress}
             for track, step, progress in zip(found.tracks, steps, found.progress, strict=True)
         ]
-        print_json("path", {"space": space, "largest_step": found.largest_step, "tracks": listed})
+        fields = {
+            "space": space,
+            "largest_step": found.largest_step,
+            "direct": found.direct,
+            "shorter": found.shorter,
+            "tracks": listed,
+        }
+        print_json("path", fields)
         return
     rows = [
         (number, step or "", track.tags.title, track.tags.artist, track.tags.album)
         for number, (track, step) in enumerate(zip(found.tracks, steps, strict=True), start=1)
     ]
-    print_table(f"{len(rows)} tracks", ("", "step", "title", "artist", "album"), rows)
+    title = f"From {found.tracks[0].tags.title} to {found.tracks[-1].tags.title}"
+    print_table(title, ("", "step", "title", "artist", "album"), rows)
     if found.steps:
         at = found.steps.index(found.largest_step)
-        say(f"largest step {found.largest_step:.3f}, from {at + 1} to {at + 2}")
+        say(f"largest step {found.largest_step:.2f}, from {at + 1} to {at + 2}")
+    if found.shorter:
+        say(
+            f"the steps are no smaller than the whole way at once ({found.direct:.2f}): too few "
+            f"tracks lie between these two for {len(rows)}; try -n {found.shorter}"
+        )
     if found.same_artist:
         say(
-            f"{found.same_artist} times an artist twice in a row: with {len(rows)} of the tracks "
-            "that lie between there is no other way"
+            f"{counted(found.same_artist, 'time')} an artist comes twice in a row: with "
+            f"{len(rows)} of the tracks that lie between there is no other way"
         )
     if len(found.tracks) < n:
-        say(f"no more than {len(rows)} tracks lie on the way")
+        say(f"no more than {counted(len(rows), 'track')} are on the way")
 
 
 @app.command()
@@ -115,7 +129,7 @@ def playlist(
     length_minutes: Annotated[
         float | None,
         typer.Option(
-            "--minutes", min=0, help="How long at most, instead: what is too long is passed by."
+            "--minutes", min=0, help="How long at most, instead; longer tracks are left out."
         ),
     ] = None,
     flow: Annotated[
@@ -124,9 +138,11 @@ def playlist(
     ] = "smooth",
     surprise: Annotated[float, typer.Option(min=0, max=1, help="How far it may reach.")] = 0.3,
     max_per_artist: Annotated[int, typer.Option(min=1, help="Tracks of one artist at most.")] = 3,
-    genre: Annotated[str, typer.Option(help="Only where the genre has these words.")] = "",
-    year: Annotated[str | None, typer.Option(help="Only from these years: 1990-1999.")] = None,
-    bpm: BpmOption = None,
+    artist: ArtistFilter = None,
+    album: AlbumFilter = None,
+    genre: GenreFilter = None,
+    year: YearFilter = None,
+    bpm: TempoFilter = None,
     bpm_octaves: BpmOctaves = False,
     all_sounds: AllSounds = False,
     seed: Annotated[
@@ -150,17 +166,19 @@ def playlist(
     """
     from segue.journeys.mixing import key_of
     from segue.journeys.playlist import Wish
-    from segue.query import Filters, parse_range
+    from segue.query import Filters
 
     if not like:
         raise BadArgument('say what it should be like: --like "für elise", an id or a file')
-    refuse_whole_paths_in_pages(output, absolute=absolute)
+    check_list(output, absolute=absolute)
     drawn = secrets.randbelow(10**6) if seed is None else seed
     wish = Wish(n, length_minutes, flow, surprise, max_per_artist, drawn)
     filters = Filters(
-        genre=genre,
-        year=parse_range(year, "the year") if year else None,
-        bpm=parse_range(bpm, "the tempo") if bpm else None,
+        artist=tuple(artist or ()),
+        album=tuple(album or ()),
+        genre=tuple(genre or ()),
+        year=tuple(map(parse_years, year or ())) or None,
+        bpm=tuple(map(parse_tempos, bpm or ())) or None,
         bpm_octaves=bpm_octaves,
         all_sounds=all_sounds,
     )
@@ -169,8 +187,11 @@ def playlist(
             *like, wish=wish, space=space, filters=filters, taste=not no_taste
         )
         leaned = leaning_told(lib, items)
+        title = f"Like {' + '.join(titles(lib, like))}"
+        apart = far_apart_told(lib, like, space)
     tracks = [item.track for item in items]
-    told = f"{len(tracks)} tracks, {minutes(sum(track.duration_s for track in tracks))}"
+    length = minutes(sum(track.duration_s for track in tracks))
+    told = f"{counted(len(tracks), 'track')}, {length}"
     if output:
         write_list(
             output,
@@ -178,8 +199,8 @@ def playlist(
             absolute=absolute,
             quiet=json,
             notes=[_tempo_and_key(track) for track in tracks],
-            title=f"Like {' + '.join(map(named, like))}",
-            caption=f"{told}; {flow}, surprise {surprise:g}, seed {drawn}",
+            title=title,
+            caption=told,
         )
     if json:
         listed = [
@@ -191,6 +212,8 @@ def playlist(
                 "mixes": item.mixes,
                 "tempo_bpm": item.track.facts.get("tempo_bpm"),
                 "camelot": key_of(item.track),
+                "energy": item.energy,
+                "alike": item.alike,
             }
             for item in items
         ]
@@ -201,6 +224,7 @@ def playlist(
             number,
             item.similarity,
             item.step or "",
+            *([f"{item.energy:.2f}"] if flow == "rise" else []),
             round(float(item.track.facts.get("tempo_bpm") or 0)) or "",
             key_of(item.track) + ("" if item.mixes or number == 1 or flow != "dj" else " !"),
             item.track.tags.title,
@@ -208,17 +232,23 @@ def playlist(
         )
         for number, item in enumerate(items, start=1)
     ]
-    print_table(told, ("", "similarity", "step", "bpm", "key", "title", "artist"), rows)
+    energy = ["energy"] if flow == "rise" else []
+    columns = ("", "similarity", "step", *energy, "bpm", "key", "title", "artist")
+    print_table(f"{title}: {told}", columns, rows)
     clashes = sum(not item.mixes for item in items[1:])
     if flow == "dj" and clashes:
+        say(f"{clashes} of {len(items) - 1} transitions do not mix (!): no track that was left did")
+    unlike = [item.similarity for item in items if not item.alike]
+    if unlike:
         say(
-            f"{clashes} of {len(items) - 1} transitions do not mix (!): nothing that could still "
-            "follow did"
+            f"{counted(len(unlike), 'track')} of {len(items)}, of similarity {max(unlike):.2f} and "
+            "less, are no more like it than an average track of the library: for a list of what "
+            f"is alike, ask for {len(items) - len(unlike)}"
         )
     if not items:
         say("nothing passes: ask for less with --genre, --year and --bpm, or for more --minutes")
-    if leaned:
-        say(leaned)
+    for line in filter(None, (apart, leaned)):
+        say(line)
     if seed is None and wish.by_chance and items:
         say(f"for this list again: --seed {drawn}")
 
@@ -271,7 +301,7 @@ def taste(library: LibraryOption = None, json: JsonOption = False) -> None:
         for done, them in known.items()
         for track in them
     ]
-    print_table(f"{len(rows)} tracks", ("id", "", "title", "artist"), rows)
+    print_table(counted(len(rows), "track"), ("id", "", "title", "artist"), rows)
 
 
 def _tell(queries: Sequence[str] | None, library: Path | None, done: str, *, json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Playlists on disk: M3U8, XSPF and its JSON form."""
+"""Playlists on disk: M3U8, PLS, XSPF and its JSON form."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from segue.errors import BadArgument
 from segue.formats.whole import replacing
 from segue.records import Track
 
-ENDINGS = (".m3u8", ".m3u", ".xspf", ".json", ".jspf")
+ENDINGS = (".m3u8", ".m3u", ".pls", ".xspf", ".json", ".jspf")
 _XSPF = "http://xspf.org/ns/0/"
 #: What XML 1.0 has no place for (section 2.2).
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -38,13 +38,15 @@ def write_playlist(target: Path, tracks: Sequence[Track], *, absolute: bool = Fa
 
     Notes
     -----
-    In M3U8, a file name that is not UTF-8 is written with the bytes it has, since only these
-    open it; the other formats write addresses, in which every byte has its place.
+    In M3U8 and PLS, a file name that is not UTF-8 is written with the bytes it has, since only
+    these open it; the other formats write addresses, in which every byte has its place.
     """
     ending = target.suffix.lower()
     if ending not in ENDINGS:
         raise BadArgument(f"{target} is no playlist; name it {', '.join(ENDINGS)}")
-    if ending in (".m3u8", ".m3u"):
+    if ending == ".pls":
+        data = _pls(target, tracks, absolute=absolute)
+    elif ending in (".m3u8", ".m3u"):
         data = _m3u8(target, tracks, absolute=absolute)
     elif ending == ".xspf":
         data = _xspf(target, tracks, absolute=absolute)
@@ -71,14 +73,28 @@ def _address(target: Path, track: Track, *, absolute: bool) -> str:
 def _m3u8(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
     lines = [b"#EXTM3U"]
     for track in tracks:
-        name = " - ".join(part for part in (track.tags.artist, track.tags.title) if part)
-        told = f"#EXTINF:{round(track.duration_s)},{' '.join(name.split())}"
+        told = f"#EXTINF:{round(track.duration_s)},{_name(track)}"
         lines.append(told.encode("utf-8", "replace"))
         path = _path(target, track, absolute=absolute)
         first = os.fsdecode(path)[0]
         # A line that begins with # is a comment, and players leave out blanks before a path.
         lines.append(b"./" + path if first == "#" or first.isspace() else path)
     return b"\n".join(lines) + b"\n"
+
+
+def _pls(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
+    lines = [b"[playlist]"]
+    for number, track in enumerate(tracks, start=1):
+        lines.append(b"File%d=" % number + _path(target, track, absolute=absolute))
+        lines.append(f"Title{number}={_name(track)}".encode("utf-8", "replace"))
+        lines.append(b"Length%d=%d" % (number, round(track.duration_s)))
+    lines += [b"NumberOfEntries=%d" % len(tracks), b"Version=2"]
+    return b"\n".join(lines) + b"\n"
+
+
+def _name(track: Track) -> str:
+    name = " - ".join(part for part in (track.tags.artist, track.tags.title) if part)
+    return " ".join(name.split())
 
 
 def _xspf(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:

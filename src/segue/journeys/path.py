@@ -27,6 +27,8 @@ CANDIDATES: Final = 1200
 #: The steps at both ends are forced: from the start to one of the nearest. So much farther than
 #: the nearest is allowed, to leave a choice.
 END_SLACK: Final = 1.1
+_SHORTER: Final = (3, 5, 8, 12)  # lengths that are tried where a path is too long
+_CLEARLY: Final = 0.97
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,18 @@ class Path:
         Distance to the start less distance to the goal, of each track: it rises.
     same_artist : int
         How often a track is by the artist of the one before: as seldom as can be.
+    direct : float
+        Distance from the start to the goal.
+    shorter : int, optional
+        Where the steps are as large as that, a number of tracks with smaller ones.
     """
 
     tracks: tuple[Track, ...]
     steps: tuple[float, ...]
     progress: tuple[float, ...]
     same_artist: int
+    direct: float = 0.0
+    shorter: int | None = None
 
     @property
     def largest_step(self) -> float:
@@ -103,7 +111,22 @@ def find_path(
         tuple(float(distance[pair]) for pair in pairs),
         tuple((distance[0, chosen] - distance[-1, chosen]).tolist()),
         sum(bool(again[pair]) for pair in pairs),
+        float(distance[0, -1]),
+        _shorter(distance, again, chosen),
     )
+
+
+def _shorter(distance: FloatArray, again: NDArray[np.bool_], chosen: Sequence[int]) -> int | None:
+    """Find how many tracks would take smaller steps, where a path is too long for its ends."""
+    largest = max(float(distance[pair]) for pair in pairwise(chosen))
+    if largest < distance[0, -1]:
+        return None
+    found = {}
+    for n in (n for n in _SHORTER if n < len(chosen)):
+        fewer = smallest_steps(distance, n, again)
+        found[n] = max(float(distance[pair]) for pair in pairwise(fewer))
+    best = min(found, key=lambda n: found[n], default=None)
+    return best if best and found[best] < _CLEARLY * largest else None
 
 
 def smallest_steps(

@@ -351,6 +351,14 @@ class Store:
         )
         return [row[0] for row in rows]
 
+    def with_most_of(self, parts: Sequence[str], n: int) -> list[int]:
+        """List the ids of the tracks whose title, artist and album have most of some letters."""
+        found = " + ".join(["(instr(words, ?) > 0)"] * len(parts))
+        rows = self._db.execute(
+            f"SELECT id FROM tracks ORDER BY {found} DESC, id LIMIT ?", [*parts, n]
+        )
+        return [row[0] for row in rows]
+
     def names(self, field: str) -> list[tuple[int, str]]:
         """List the artist, album or genre of every track, with its id."""
         if field not in ("artist", "album", "genre"):
