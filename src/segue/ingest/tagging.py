@@ -12,7 +12,7 @@ from typing import Final, Literal
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.formats.tagging import FIELDS, read_fields, short_key, write_fields
+from segue.formats.tagging import FIELDS, is_unknown, read_fields, short_key, write_fields
 from segue.model.sound.spaces import TAGS
 from segue.query import tracks_named
 from segue.records import Failure, FileState, Track
@@ -169,7 +169,11 @@ def _write(
             known = read_fields(track.path)
             found = _found(track, moods, form)
             new = {name for name, value in found.items() if value and known[name] != value}
-            free = {name for name in new if overwrite or not known[name]}
+            free = {
+                name
+                for name in new
+                if overwrite or not known[name] or is_unknown(name, known[name])
+            }
             kept += len(new) - len(free)
             doubtful = {name for name in free if _is_unsure(track, name, form.min_confidence)}
             unsure.update(doubtful)
