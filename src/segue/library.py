@@ -26,7 +26,7 @@ from segue.errors import BadArgument
 from segue.model.lyrics.spaces import lyrics_spaces
 from segue.model.score.spaces import score_spaces
 from segue.model.sound.spaces import sound_spaces, tag_probabilities
-from segue.query import Filters, resolve, tracks_named
+from segue.query import Filters, listed, resolve, tracks_named
 from segue.records import (
     Description,
     Failure,
@@ -40,7 +40,6 @@ from segue.records import (
     Tags,
     Track,
 )
-from segue.sound_kinds import NotMusic, not_music
 from segue.store import Store, default_folder
 
 if TYPE_CHECKING:
@@ -343,13 +342,17 @@ class Library:
 
     # ---- looking into it -----------------------------------------------------------------
 
-    def tracks(self) -> list[Track]:
-        """List all tracks."""
-        return self._store.tracks()
+    def tracks(self, words: str = "", filters: Filters | None = None) -> list[Track]:
+        """List the tracks, missing ones included, in order of id.
 
-    def not_music(self) -> dict[int, NotMusic]:
-        """List the recordings that are no music, by id: "speech", "noise" or "short"."""
-        return not_music(self._store)
+        Parameters
+        ----------
+        words : str
+            Only those that have all of these words in title, artist or album.
+        filters : Filters, optional
+            Only those that pass.
+        """
+        return listed(self._store, words, filters or Filters())
 
     def find(self, query: Query) -> list[Track]:
         """Find the tracks of the library that a query names."""

@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -140,8 +140,33 @@ def track_named(store: Store, query: str | int | Path) -> Track:
     return tracks[0]
 
 
+def listed(store: Store, words: str, filters: Filters) -> list[Track]:
+    """List the tracks that have some words in title, artist or album, and pass filters.
+
+    Those whose files are gone, and what is no music, are listed too.
+    """
+    text = normalise(words)
+    if not text and filters == Filters():
+        return store.tracks()
+    ids = np.array(_having(store, text), np.int64)
+    everything = replace(filters, all_sounds=True)
+    return store.tracks(ids[passing(store, everything, ids, (), missing=True)].tolist())
+
+
+def _having(store: Store, text: str) -> list[int]:
+    """List the tracks that have all words of a normalised text in title, artist or album."""
+    words = text.split()
+    condition = " AND ".join(["words LIKE ?"] * len(words)) or "TRUE"
+    return store.where(condition, [f"%{word}%" for word in words])
+
+
 def passing(
-    store: Store, filters: Filters, ids: NDArray[np.int64], queries: Sequence[Track]
+    store: Store,
+    filters: Filters,
+    ids: NDArray[np.int64],
+    queries: Sequence[Track],
+    *,
+    missing: bool = False,
 ) -> NDArray[np.bool_]:
     """Tell which tracks may be answers: there, not asked with, within the filters.
 
@@ -149,14 +174,17 @@ def passing(
     ----------
     ids : ndarray, shape (n,), int64
         Track ids, rising.
+    missing : bool
+        Those whose files are gone may be, too.
 
     Returns
     -------
     ndarray of bool, shape (n,)
     """
-    passes = ~np.isin(ids, [*store.missing_tracks(), *(track.id for track in queries)])
+    gone = set() if missing else store.missing_tracks()
+    passes = ~np.isin(ids, [*gone, *(track.id for track in queries)])
     if not filters.all_sounds:
-        passes &= ~np.isin(ids, list(not_music(store)))
+        passes &= ~np.isin(ids, not_music(store))
     factors = (1, 2, 0.5) if filters.bpm_octaves else (1,)
     tempos = [f"round(json_extract(facts, '$.tempo_bpm') * {factor})" for factor in factors]
     for columns, limits in ((["year"], filters.year), (tempos, filters.bpm)):
@@ -250,12 +278,7 @@ def _by_words(store: Store, query: str) -> list[Track]:
         named = _of_field(store, field.casefold(), told)
         if named:
             return _of_one_kind(store.tracks(named))
-    fitting = store.tracks(
-        store.where(
-            " AND ".join(["words LIKE ?"] * len(text.split())),
-            [f"%{word}%" for word in text.split()],
-        )
-    )
+    fitting = store.tracks(_having(store, text))
     titled = _of_one_kind([track for track in fitting if text in _names(track)])
     if titled and _one(titled, "artist"):
         return titled

@@ -12,7 +12,7 @@ from segue.journeys.playlist import Wish
 from segue.library import Library
 from segue.model.sound.spaces import sound_spaces
 from segue.query import Filters
-from segue.sound_kinds import not_music
+from segue.sound_kinds import kind_if_not_music, not_music
 from segue.store import Store
 
 #: Title: kind, length in seconds, tempo. All lie close together.
@@ -46,8 +46,8 @@ def titles(lib: Library, ids: object) -> set[str]:
 
 
 def test_what_is_no_music_is_named(lib: Library) -> None:
-    by_id = {track.id: track.tags.title for track in lib.tracks()}
-    assert {by_id[track]: kind for track, kind in lib.not_music().items()} == OTHERS
+    kinds = {track.tags.title: kind_if_not_music(track) for track in lib.tracks()}
+    assert {title: kind for title, kind in kinds.items() if kind} == OTHERS
 
 
 def test_it_is_no_answer_unless_asked_for(lib: Library) -> None:
@@ -91,11 +91,6 @@ def test_the_library_as_a_whole_is_its_music(lib: Library) -> None:
         assert measured["sound"].queries == len(wanted)
 
 
-def test_an_empty_library_has_none(tmp_path: Path) -> None:
-    with Library.open(tmp_path / "empty") as empty:
-        assert empty.not_music() == {}
-
-
 @pytest.mark.parametrize(
     ("low", "high", "octaves", "found"),
     [
@@ -121,7 +116,7 @@ def test_an_older_description_counts_as_music(tmp_path: Path) -> None:
     old: dict[str, float | str] = {"tempo_bpm": 99.0}
     fill_described(tmp_path, {"old": (20.0, old), "new": (20.0, old | {"sound_kind": "music"})})
     with closing(Store(tmp_path, sound_spaces().values())) as store:
-        assert not_music(store) == {}
+        assert not_music(store) == []
         # The next `segue add` describes the old one again.
         complete = {path: file.complete for path, file in store.known_files().items()}
         assert complete == {b"/music/old.mp3": False, b"/music/new.mp3": True}

@@ -1,4 +1,4 @@
-"""Commands that look into a library: its tracks, its spaces and how good they are."""
+"""Commands that look into a library: its spaces, and how good they are."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,41 +14,10 @@ from segue.cli.app import (
     app,
     open_library,
 )
-from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
+from segue.cli.output import print_json, print_table, say, shown
 
 export_app = typer.Typer(help="Write data for other programs.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
-
-
-@app.command("list")
-def list_(library: LibraryOption = None, json: JsonOption = False) -> None:
-    """List the tracks, and say which are missing, or no music: speech, noise, under 10 s.
-
-    Example: segue list | grep -i beethoven
-    """
-    with open_library(library) as lib:
-        tracks, others = lib.tracks(), lib.not_music()
-    if json:
-        fields = [track_fields(track) | {"not_music": others.get(track.id)} for track in tracks]
-        print_json("list", {"tracks": fields})
-        return
-    print_table(
-        f"{len(tracks)} tracks",
-        ("id", "title", "artist", "album", "length", ""),
-        [
-            (
-                track.id,
-                track.tags.title,
-                track.tags.artist,
-                track.tags.album,
-                minutes(track.duration_s),
-                ", ".join(
-                    filter(None, ("missing" if track.missing else "", others.get(track.id, "")))
-                ),
-            )
-            for track in tracks
-        ],
-    )
 
 
 @app.command()

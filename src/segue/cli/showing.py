@@ -12,7 +12,6 @@ from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.records import Description, Score
-    from segue.sound_kinds import NotMusic
 
 _PICTURES = (".png", ".svg", ".pdf")
 #: Formats of scores, and all that a score can be written as.
@@ -56,16 +55,15 @@ def show(
             score = lib.scores.read(query) if len(found) < 2 else None
         else:
             found, score = lib.describe(query), None
-        others = lib.not_music()
     if output and score is None:
         raise BadArgument("a piano roll is drawn, or played, of one score")
     if output and score:
         write_music(score, output)
     if json:
-        print_json("show", _fields(found, score, others))
+        print_json("show", _fields(found, score))
         return
     for item in found:
-        _print_track(item, others.get(item.track.id))
+        _print_track(item)
         if item.words:
             say("\n" + "\n".join(map(safe, item.words.split("\n"))) + "\n")
     if score:
@@ -92,15 +90,14 @@ def write_music(score: "Score", output: Path) -> None:
         draw_roll(score, output)
 
 
-def _fields(
-    found: "list[Description]", score: "Score | None", others: "dict[int, NotMusic]"
-) -> dict[str, Any]:
+def _fields(found: "list[Description]", score: "Score | None") -> dict[str, Any]:
     from segue.represent.score.harmony import chords
+    from segue.sound_kinds import kind_if_not_music
 
     tracks = [
         track_fields(item.track)
         | {"features": item.track.facts, "tags": item.tags}
-        | {"not_music": others.get(item.track.id)}
+        | {"not_music": kind_if_not_music(item.track)}
         | ({"words": item.words} if item.words else {})
         for item in found
     ]
@@ -116,7 +113,9 @@ def _facts(score: "Score") -> dict[str, float | str]:
     return describe_score(score).facts
 
 
-def _print_track(item: "Description", not_music: str | None) -> None:
+def _print_track(item: "Description") -> None:
+    from segue.sound_kinds import kind_if_not_music
+
     tags = item.track.tags
     named = {
         "artist": tags.artist,
@@ -128,7 +127,7 @@ def _print_track(item: "Description", not_music: str | None) -> None:
         "words from": safe(item.words_from),
     }
     rows = [(name, str(value)) for name, value in named.items() if value]
-    if not_music:
+    if not_music := kind_if_not_music(item.track):
         rows.append(("no music", _NOT_MUSIC[not_music]))
     rows += _rows(item.track.facts)
     if item.tags:

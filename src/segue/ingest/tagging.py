@@ -17,7 +17,7 @@ from segue.model.sound.spaces import TAGS
 from segue.query import tracks_named
 from segue.records import Failure, FileState, Track
 from segue.represent.key_names import camelot, open_key
-from segue.sound_kinds import not_music
+from segue.sound_kinds import kind_if_not_music
 from segue.store import Store
 from segue.store.files import KnownFile
 from segue.store.rows import is_inside
@@ -144,7 +144,6 @@ def _write(
             f"{form.key_notation!r} is no notation of keys; choose {', '.join(KEY_NOTATIONS)}"
         )
     moods = _moods(store) if "mood" in form.fields else {}
-    others = {} if form.all_sounds else not_music(store)
     unsure: Counter[str] = Counter()
     passed_by = 0
     changes: list[Change] = []
@@ -158,7 +157,7 @@ def _write(
         if link := _link(store, track.path):
             failures.append(Failure(track.path, link))
             continue
-        if track.id in others:
+        if not form.all_sounds and kind_if_not_music(track):
             passed_by += 1
             continue
         if not _unchanged(files, track.path):
