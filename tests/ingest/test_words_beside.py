@@ -40,7 +40,7 @@ def tracks(opener: Opener) -> dict[str, tuple[int, str]]:
 def song(path: Path, seed: int = 0, title: str = "", artist: str = "", words: str = "") -> Path:
     """Write a recording with these tags and embedded words."""
     write_sound(path, tune(seed, 2.0, 16_000), 16_000)
-    tags: Any = ID3()  # type: ignore[no-untyped-call]
+    tags: Any = ID3()
     frames: list[tuple[Any, str]] = [(TIT2, title), (TPE1, artist)]
     for frame, text in frames:
         if text:
