@@ -22,7 +22,7 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("music")
     (folder / "Downloads").mkdir()
     for seed, (title, words) in enumerate(SONGS.items()):
-        path = write_sound(folder / f"{title}.mp3", tune(seed, 3.0, 16_000), 16_000)
+        path = write_sound(folder / f"{title}.mp3", tune(seed, 12.0, 16_000), 16_000)
         tags: Any = ID3()
         frames: list[tuple[Any, str]] = [(TIT2, title), (TPE1, "Muldjord")]
         for frame, text in frames:
@@ -31,7 +31,7 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = "\n".join(f"[00:0{n}.00]{line}" for n, line in enumerate(words.split("\n")))
         (folder / f"{title}.lrc").write_text(f"[ti:{title}]\n[ar:Muldjord]\n{lines}\n")
     for seed in range(10, 14):
-        write_sound(folder / "Downloads" / f"jet {seed}.wav", tune(seed, 3.0, 16_000), 16_000)
+        write_sound(folder / "Downloads" / f"jet {seed}.wav", tune(seed, 12.0, 16_000), 16_000)
     return folder
 
 

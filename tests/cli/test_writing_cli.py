@@ -84,7 +84,8 @@ def test_artists_of_any_alphabet_have_models(tmp_path: Path) -> None:
         lines = [f"{line} и снег" for line in song("Bob Short", seed, 8).split("\n")]
         (tmp_path / "Анна" / f"{seed}.txt").write_text("\n".join(lines))
     library = tmp_path / "library"
-    assert segue("add", tmp_path / "Анна", "--workers", "1", library=library).returncode == 0
+    adding = segue("add", tmp_path / "Анна", "--artist", "Анна", "--workers", "1", library=library)
+    assert adding.returncode == 0
     done = segue("train", "lyrics", "--artist", "анна", "--minutes", "0.05", library=library)
     assert done.returncode == 0, done.stderr
     told = answer("duet", "Анна", "burns", "--lines", "2", library=library)["texts"][0]

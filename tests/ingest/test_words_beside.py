@@ -37,9 +37,16 @@ def tracks(opener: Opener) -> dict[str, tuple[int, str]]:
         }
 
 
-def song(path: Path, seed: int = 0, title: str = "", artist: str = "", words: str = "") -> Path:
+def song(
+    path: Path,
+    seed: int = 0,
+    title: str = "",
+    artist: str = "",
+    words: str = "",
+    seconds: float = 2.0,
+) -> Path:
     """Write a recording with these tags and embedded words."""
-    write_sound(path, tune(seed, 2.0, 16_000), 16_000)
+    write_sound(path, tune(seed, seconds, 16_000), 16_000)
     tags: Any = ID3()
     frames: list[tuple[Any, str]] = [(TIT2, title), (TPE1, artist)]
     for frame, text in frames:
@@ -200,7 +207,7 @@ def test_names_mean_recordings(library: Opener, tmp_path: Path) -> None:
     music = tmp_path / "music"
     (music / "words" / "Muldjord").mkdir(parents=True)
     for number in range(3):
-        song(music / f"{number}.mp3", number, f"Song {number}", "Muldjord")
+        song(music / f"{number}.mp3", number, f"Song {number}", "Muldjord", seconds=12.0)
         (music / "words" / "Muldjord" / f"Song {number}.txt").write_text(f"Words of {number}\nla")
     add(library, music)
     with library() as lib:
