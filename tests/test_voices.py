@@ -1,5 +1,6 @@
 """Whose network writes like an artist, where several could."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -35,16 +36,29 @@ def test_an_artists_own_model_comes_first_and_anothers_last(
     library: Path, artist: str, learned_from: str
 ) -> None:
     with Library.open(library) as lib:
-        found, model, number = voice_of(lib._store, artist)
-    assert model.about["artist"] == learned_from
-    assert ARTISTS[number - 1] == found
+        found = voice_of(lib._store, artist)
+    assert found.model.about["artist"] == learned_from
+    assert ARTISTS[found.number - 1] == found.artist
+    assert found.file.own
 
 
 def test_anothers_model_is_not_taken_where_the_shipped_one_knows_the_voice(library: Path) -> None:
     (library / "models" / "all" / MODEL).unlink()
     with Library.open(library) as lib:
-        assert len(voice_of(lib._store, "Emily Dickinson")[1].voices) > len(ARTISTS)
-        assert voice_of(lib._store, "Ada Long")[1].about["artist"] == "Ada Long"
+        assert len(voice_of(lib._store, "Emily Dickinson").model.voices) > len(ARTISTS)
+        assert voice_of(lib._store, "Ada Long").model.about["artist"] == "Ada Long"
+
+
+def test_of_models_alike_the_one_learned_last_writes(library: Path) -> None:
+    with Library.open(library) as lib:
+        newest = voice_of(lib._store, "Ada Long").file.path
+        again = newest.parents[1] / "aaa" / MODEL
+        again.parent.mkdir()
+        again.write_bytes(newest.read_bytes())
+        os.utime(again, ns=(1, 1))
+        assert voice_of(lib._store, "Ada Long").file.path == newest
+        os.utime(newest, ns=(0, 0))
+        assert voice_of(lib._store, "Ada Long").file.name == "aaa"
 
 
 @pytest.mark.parametrize(

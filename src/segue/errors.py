@@ -32,6 +32,10 @@ class WrongSpace(SegueError):
     """Vectors of different spaces, or of different versions of one, were mixed."""
 
 
+class Unstorable(SegueError):
+    """A record that the library's database does not take; all others are well."""
+
+
 class LibraryBusy(SegueError):
     """Another process is writing to the library."""
 

@@ -114,6 +114,7 @@ class Library:
         album: str = "",
         exclude: Sequence[str] = (),
         include_removed: bool = False,
+        retry: bool = False,
         watch: "Watcher | None" = None,
     ) -> "AddReport":
         """Add files and folders, or bring what is known of them up to date.
@@ -134,6 +135,9 @@ class Library:
             and taken out where it is in the library.
         include_removed : bool
             What was taken out with `remove` comes back; a file that is named itself always does.
+        retry : bool
+            Also read what could not be read before and has not changed since. What failed for
+            a reason of the moment (time, memory, permission) is read again always.
         watch : callable, optional
             Told a `segue.ingest.report.Progress` after each file.
 
@@ -159,6 +163,7 @@ class Library:
             Tags(artist=clean(artist), album=clean(album)),
             tuple(exclude),
             include_removed,
+            retry,
         )
         report = add(self._store, whole, workers=count, options=options, watch=watch)
         for kind in self._store.kinds():
@@ -346,12 +351,21 @@ class Library:
         return tracks_named(self._store, query)
 
     def describe(self, query: Query) -> list[Description]:
-        """Say what is known of tracks: their tags, features and likeliest descriptions."""
+        """Say what is known of tracks, or of a file that need not be in the library."""
+        found = resolve(self._store, query)
+        if isinstance(found, Path):
+            from segue.ingest.now import describe_file  # brings in the networks
+
+            return [describe_file(found)]
+        words, spaces = self._store.words, self._store.spaces
         return [
-            Description(track, tag_probabilities(self._store.spaces.vector("tags", track.id)))
-            if track.kind == "sound"
-            else Description(track, {})
-            for track in self.find(query)
+            Description(
+                track,
+                tag_probabilities(spaces.vector("tags", track.id)) if track.kind == "sound" else {},
+                words.text(track.id),
+                words.source(track.id),
+            )
+            for track in found
         ]
 
     def listens(self) -> "ListensSummary":

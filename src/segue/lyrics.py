@@ -60,6 +60,12 @@ class Songbook:
 
         return artist_named(name, Counter(one.tags.artist for one in songs(self._store)))
 
+    def model_name(self, artist: str) -> str:
+        """Name the model that is learned of an artist, or with "" of everybody, by default."""
+        from segue.learning.lyrics import model_name  # brings in torch
+
+        return model_name(self._store, artist)
+
     def write(
         self, artist: str, wishes: "VerseWishes | None" = None, *, model: str = ""
     ) -> "Verse":
@@ -125,4 +131,5 @@ class Songbook:
         from segue.compose.voices import Voice
         from segue.learning.lyrics import voice_of
 
-        return Voice(*voice_of(self._store, artist, model))
+        found = voice_of(self._store, artist, model)
+        return Voice(found.artist, found.model, found.number, source=found.file.source)

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
-from segue.formats.names import normalise
-from segue.metadata import split_genres
+from segue.formats.kinds import kind_of
+from segue.formats.names import name_keys, normalise, split_genres, split_names
 from segue.records import Kind, Track
 from segue.store import Store
 
+#: How a path begins that is no word.
+_PATHS = ("/", "./", "../", "~")
 #: Which kind of music a name means where it fits several.
 PREFERRED: Final[tuple[Kind, ...]] = ("sound", "score", "lyrics")
 SHOWN = 8  # candidates listed when words fit several tracks
@@ -89,13 +91,13 @@ def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
             return tracks
     if not isinstance(query, int) and os.path.lexists(query):
         return _by_path(store, Path(query))
+    if isinstance(query, Path) or (isinstance(query, str) and not store.count()):
+        _check_file(query)
     if not store.count():
         raise NotFound("this library is empty; fill it with `segue add FOLDER`")
     if isinstance(query, int):
         return [store.track(query)]  # says that it is not there
-    if isinstance(query, Path):
-        raise NotFound(f"there is no file {query}")
-    return _by_words(store, query)
+    return _by_words(store, str(query))
 
 
 def tracks_named(store: Store, query: str | int | Path) -> list[Track]:
@@ -167,8 +169,8 @@ def passing(
         ("album", filters.exclude_same_album),
     ):
         if excluded:
-            taken = {normalise(getattr(track.tags, field)) for track in queries} - {""}
-            same = [id_ for id_, name in store.names(field) if normalise(name) in taken]
+            taken = {key for track in queries for key in name_keys(getattr(track.tags, field))}
+            same = [id_ for id_, name in store.names(field) if taken & name_keys(name)]
             passes &= ~np.isin(ids, same)
     if filters.min_plays is not None or filters.max_plays is not None:
         passes &= _played(store, ids, filters.min_plays or 0, filters.max_plays)
@@ -203,12 +205,30 @@ def _played(
     return (plays >= least) & (plays <= (most if most is not None else plays.max(initial=0)))
 
 
+def _check_file(query: str | Path) -> None:
+    """Say that there is no such file, where a file is meant.
+
+    Raises
+    ------
+    NotFound
+    """
+    if isinstance(query, Path) or kind_of(Path(query)) or query.startswith(_PATHS):
+        raise NotFound(f"there is no file {Path(query)}")
+
+
 def _by_path(store: Store, path: Path) -> list[Track] | Path:
+    if not path.exists():
+        raise NotFound(f"there is no file {path}: it is a link to nothing")
     if path.is_dir():
         raise BadArgument(f"{path} is a folder; name one file, or a track of the library")
     known = store.known_files().get(os.fsencode(os.path.abspath(path)))
     if known is not None and known.tracks:
         return store.tracks(known.tracks)
+    held = store.tracks(store.words.held_by(os.fsencode(os.path.abspath(path))))
+    if held:
+        return held
+    if not os.access(path, os.R_OK):
+        raise BadArgument(f"you may not read {path}; change its permissions, or name another file")
     return path
 
 
@@ -232,7 +252,7 @@ def _by_words(store: Store, query: str) -> list[Track]:
     if titled and _one(titled, "artist"):
         return titled
     for same in (
-        [track for track in fitting if normalise(track.tags.artist) == text],
+        [track for track in fitting if text in name_keys(track.tags.artist)],
         [track for track in fitting if text in _album_names(track)],
     ):
         if same and not titled and _one(same, "album_artist"):
@@ -249,6 +269,7 @@ def _by_words(store: Store, query: str) -> list[Track]:
         if by_genre and not fitting:
             return _of_one_kind(store.tracks(by_genre))
     if not fitting:
+        _check_file(query)
         what = f"no {field.casefold()} of the library is" if told else "nothing in the library is"
         raise NotFound(
             f"{what} called {(name if told else query)!r}; {_did_you_mean(store, told or text)}"
@@ -259,9 +280,9 @@ def _by_words(store: Store, query: str) -> list[Track]:
 def _of_field(store: Store, field: str, text: str) -> list[int]:
     """List the tracks whose artist, album or genre is called so, else has such words."""
     names = [(track, name) for track, name in store.names(field) if name]
+    split = {"artist": split_names, "genre": split_genres}.get(field, lambda name: [name])
     parts = {
-        name: [normalise(part) for part in (split_genres(name) if field == "genre" else [name])]
-        for name in {name for _, name in names}
+        name: [normalise(part) for part in split(name)] for name in {name for _, name in names}
     }
     whole = [track for track, name in names if text in parts[name]]
     return whole or [track for track, name in names if any(text in part for part in parts[name])]
@@ -315,8 +336,10 @@ def _listed(tracks: Sequence[Track]) -> str:
 
 
 def _names(track: Track) -> set[str]:
-    title, artist = normalise(track.tags.title), normalise(track.tags.artist)
-    return {title, f"{artist} {title}".strip(), f"{title} {artist}".strip()}
+    title = normalise(track.tags.title)
+    artists = {normalise(track.tags.artist), *name_keys(track.tags.artist)} - {""}
+    both = {(artist, title) for artist in artists} | {(title, artist) for artist in artists}
+    return {title, *map(" ".join, both)}
 
 
 def _album_names(track: Track) -> set[str]:

@@ -334,10 +334,24 @@ class GroupHit:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A track with the likeliest descriptions of it, tag to probability."""
+    """What is known of a track, or of a file that is none.
+
+    Attributes
+    ----------
+    track : Track
+        Its id is 0 where the file is not in the library.
+    tags : dict of str to float
+        The likeliest descriptions of a recording, tag to probability.
+    words : str
+        As `Lyrics.text`; "" where none are known.
+    words_from : str
+        Name of the text beside it that they come from; "" where it carries them along.
+    """
 
     track: Track
     tags: dict[str, float]
+    words: str = ""
+    words_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)

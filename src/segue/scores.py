@@ -109,7 +109,8 @@ class Scores:
             One learned from this library; else the one that comes with Segue.
         """
         from segue.compose.making import Composition
-        from segue.learning.composers import SHIPPED, load  # brings in torch
+        from segue.learning.composers import load  # brings in torch
+        from segue.learning.places import SHIPPED
         from segue.represent.score.instruments import instrument_named
 
         added = None if add is None else instrument_named(add)

@@ -25,7 +25,8 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_score_is_gone_on_with_and_reported(prompt: Path, nowhere: Path, tmp_path: Path) -> None:
     target, report = tmp_path / "more.mid", tmp_path / "report.json"
     told = answer(
-        *("compose", prompt, "--bars", "2", "-o", target, "--png", "--report", report),
+        *("compose", prompt, "--bars", "2", "--seed", "0", "-o", target, "--png"),
+        *("--report", report),
         library=nowhere,
     )
     (one,) = told["compositions"]

@@ -101,7 +101,7 @@ def test_what_cannot_be_harmonised_is_refused(joy: Score, tmp_path: Path) -> Non
         ("joy.mid", ["--temperature", "nan", "--style", "chorale"], 2, "temperature"),
         ("joy.mid", ["-n", "1000"], 2, "from 1 to 100"),
         ("empty.mid", [], 1, "empty.mid"),
-        ("none.mid", [], 1, "this library is empty"),
+        ("none.mid", [], 1, "there is no file"),
     ):
         done = segue(
             "harmonise", tmp_path / name, "-o", target, *options, library=tmp_path / "none"

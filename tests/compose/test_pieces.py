@@ -13,14 +13,18 @@ from segue.compose.making import Composition
 from segue.compose.pieces import MOST_BARS, Writing
 from segue.compose.wishes import Wishes, key_named, metre_named, tempo_number
 from segue.errors import BadArgument
+from segue.formats.score.abc_writing import write_abc
 from segue.formats.score.midi import read_midi, write_midi
+from segue.formats.score.music_xml_writing import write_music_xml
 from segue.model.sampling import Sampling
 from segue.model.score.composer import Composer
 from segue.model.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Score
 from segue.represent.score.bar_prints import part_prints
+from segue.represent.score.description import describe_score
 from segue.represent.score.grid import bars_on_grid, score_of
-from segue.represent.score.instruments import instrument_named, range_of
+from segue.represent.score.harmony import chords
+from segue.represent.score.instruments import instrument_named, range_of, register_of
 from segue.represent.score.known_bars import KnownBars
 from segue.represent.score.vocabulary import (
     DRUMS,
@@ -96,7 +100,7 @@ def test_who_was_asked_for_and_is_silent_is_leaned_towards(
         return sum(len(bar.instruments & set(asked)) for bar in bars)
 
     leaning = heard()
-    monkeypatch.setattr("segue.compose.pieces._WANTED", 0.0)
+    monkeypatch.setattr("segue.compose.leanings._WANTED", 0.0)
     assert leaning > 1.2 * heard()
 
 
@@ -311,6 +315,109 @@ def test_the_tempo_is_the_one_asked_for(composer: Composer) -> None:
 
 
 @pytest.mark.parametrize(
+    ("metre", "asked", "quarters"),
+    [("6/8", 70.0, 105.0), ("9/8", 64.0, 96.0), ("12/8", 50.0, 75.0), ("3/8", 70.0, 70.0),
+     ("3/4", 70.0, 70.0), ("4/4", 71.0, 71.0)],
+)  # fmt: skip
+def test_tempos_are_counted_in_the_beats_of_the_metre(
+    composer: Composer, metre: str, asked: float, quarters: float
+) -> None:
+    number = METRE_NUMBERS[metre_named(metre)]
+    made = Composition(composer, wishes(2, instruments=(0,), tempo=asked, metre=number), 3)
+    list(made)
+    assert made.score.tempos.tolist() == [[0.0, quarters]]
+    assert describe_score(made.score).facts["tempo_bpm"] == asked
+    written = write_music_xml(made.score).decode()
+    assert f"<per-minute>{asked:g}</per-minute>" in written
+    assert ("<beat-unit-dot/>" in written) == (quarters != asked)
+    beat = "3/8" if quarters != asked else "1/4"
+    assert f"Q:{beat}={asked:g}" in write_abc(made.score)
+    back = read_midi(write_midi(made.score))
+    assert back.tempos[0, 1] == pytest.approx(quarters, abs=1e-3)
+
+
+@pytest.mark.parametrize("metre", ["6/8", "4/4", "12/8"])
+def test_tempos_nobody_asked_for_are_whole_numbers_of_beats(composer: Composer, metre: str) -> None:
+    number = METRE_NUMBERS[metre_named(metre)]
+    made = Composition(composer, wishes(5, instruments=(0,), metre=number), 4)
+    list(made)
+    beats = made.score.tempos[:, 1] / (1 if metre == "4/4" else 1.5)
+    assert beats.tolist() == pytest.approx(np.rint(beats).tolist())
+
+
+def test_a_prompt_in_six_eight_goes_on_in_dotted_quarters(composer: Composer) -> None:
+    prompt = replace(little_score(1, 4, 3), metres=np.array([[0, 6, 8]], np.int32))
+    made = Composition(composer, wishes(1, tempo=70.0), 2, prompt)
+    list(made)
+    assert made.score.tempos[-1, 1] == 105.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ((40, 40, 41, 42), ["Violin 1", "Violin 2", "Viola", "Cello"]),
+        ((73, 73, 73), ["Flute 1", "Flute 2", "Flute 3"]),
+        ((0, 0, 33, DRUMS), ["Grand piano 1", "Grand piano 2", "Fingered bass", "Drums"]),
+    ],
+)
+@pytest.mark.parametrize("count", [2, 9])
+def test_every_part_that_was_asked_for_is_written(
+    composer: Composer, asked: tuple[int, ...], names: list[str], count: int
+) -> None:
+    for seed in range(2):
+        made = Composition(composer, wishes(seed, instruments=asked), count)
+        list(made)
+        assert [part.name for part in made.score.parts] == names
+        assert all(len(part.notes) for part in made.score.parts)
+        for part in made.score.parts:
+            if part.program in {40, 73}:
+                ends = part.notes[:-1, 0] + part.notes[:-1, 1]
+                assert (ends <= part.notes[1:, 0]).all()
+
+
+def test_a_second_violin_joins_the_one_that_plays(composer: Composer) -> None:
+    prompt = little_score(1, 4)
+    made = Composition(composer, wishes(3, instruments=(40, 40)), 6, prompt)
+    list(made)
+    assert [part.name for part in made.score.parts] == ["violin", "bass", "drums", "Violin 2"]
+    end = 4 * 4 * 480
+    assert made.score.parts[3].notes[:, 0].min() >= end
+    before = prompt.parts[0].notes.tolist()
+    assert made.score.parts[0].notes[: len(before)].tolist() == before
+
+
+@pytest.mark.parametrize("instrument", ["bass", "fretless bass", "contrabass", "cello", "flute"])
+def test_a_part_that_is_added_stays_in_its_usual_register(
+    composer: Composer, instrument: str
+) -> None:
+    prompt = little_score(2, 12)
+    prompt = replace(prompt, parts=(prompt.parts[0], prompt.parts[2]))
+    number = instrument_named(instrument)
+    made = Composition(composer, wishes(4), prompt=prompt, added=number)
+    list(made)
+    pitches = [note.pitch for bar in made.written for note in bar.notes]
+    low, high = register_of(number)
+    assert low <= np.median(pitches) <= high
+    lowest, highest = range_of(number)
+    assert all(lowest <= pitch <= highest for pitch in pitches)
+
+
+def test_a_bass_that_is_added_plays_roots_on_beats(composer: Composer) -> None:
+    prompt = little_score(2, 12)
+    prompt = replace(prompt, parts=(prompt.parts[0], prompt.parts[2]))
+    made = Composition(composer, wishes(4), prompt=prompt, added=33)
+    list(made)
+    roots = {chord.bar: chord.root for chord in chords(prompt)}
+    on_beats = [
+        note.pitch % 12 == roots[number]
+        for number, bar in enumerate(made.written)
+        for note in bar.notes
+        if note.onset % 12 == 0
+    ]
+    assert sum(on_beats) > 0.3 * len(on_beats)  # by chance a twelfth
+
+
+@pytest.mark.parametrize(
     ("key", "scale"), [(7 * 2, {0, 2, 4, 6, 7, 9, 11}), (2 * 2, {1, 2, 4, 6, 7, 9, 11})]
 )
 def test_the_key_that_was_asked_for_is_leaned_towards(
@@ -322,5 +429,5 @@ def test_the_key_that_was_asked_for_is_leaned_towards(
         return sum(pitch not in scale for pitch in pitches) / len(pitches)
 
     leaning = outside()
-    monkeypatch.setattr("segue.compose.pieces._STRANGE", 0.0)
+    monkeypatch.setattr("segue.compose.leanings._STRANGE", 0.0)
     assert leaning < 0.7 * outside()

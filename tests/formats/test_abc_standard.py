@@ -295,6 +295,52 @@ def test_marks_between_notes_are_decorations_or_ends_of_lines(
     assert len(pitches(read("a.abc", f"{HEAD}{told}\nK:C\n{music}\n"))) == count
 
 
+# ---- the order of playing ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("music", "played"),
+    [
+        ("C4|D4!D.C.!|", "CDCD"),
+        ("C4|D4!D.C.!|]", "CDCD"),
+        ("C4|D4|!D.C.!", "CDCD"),
+        ("C4|!D.C.!D4|", "CDCD"),
+        ("C4|D4!dacapo!|", "CDCD"),
+        ("C4!fine!|D4!D.C.!|", "CDC"),
+        ("!fine!C4|D4!D.C.alfine!|", "CDC"),
+        ("C4|!segno!D4|E4!D.S.!|", "CDEDE"),
+        ("C4|!segno!D4!fine!|E4!D.S.alfine!|", "CDED"),
+        ("C4!dacoda!|D4!D.C.alcoda!|!coda!E4|", "CDCE"),
+        ("C4|!segno!D4!coda!|E4!D.S.alcoda!|!coda!F4|", "CDEDF"),
+        ("|:C4:|D4!D.C.!|", "CCDCD"),
+        ("|:C4!fine!:|D4!D.C.!|", "CCDC"),
+        ("|:C4|1D4:|2E4|]F4!D.C.!|", "CDCEFCEF"),
+        ('C4"^Fine"|D4"_D.C. al Fine"|', "CDC"),
+        ('C4"Fine"|D4"D.C."|', "CDC"),
+        ("+fine+C4|D4+D.C.+|", "CDC"),
+        # Near: nothing to go back to, other words and marks.
+        ("!segno!C4|D4!fine!|E4|", "CDE"),
+        ('"^Fine tune"C4|"^Dances"D4|', "CD"),
+        ("!f!C4|!D.C!D4|", "CD"),
+        ("C4|!D.S.!D4|", "CD"),
+    ],
+)
+def test_da_capo_and_dal_segno_are_followed(read: Read, music: str, played: str) -> None:
+    found = pitches(read("a.abc", f"{HEAD}K:C\n{music}\n"))
+    assert "".join("CDEF"[[60, 62, 64, 65].index(pitch)] for pitch in found) == played
+
+
+def test_an_order_of_parts_counts_before_da_capo(read: Read) -> None:
+    tune = "X:1\nT:t\nM:4/4\nL:1/4\nP:AB\nK:C\nP:A\nC4!fine!|\nP:B\nD4!D.C.!|\n"
+    assert pitches(read("a.abc", tune)) == [60, 62]
+
+
+def test_a_repeat_within_a_voice_counts_for_all(read: Read) -> None:
+    tune = f"{HEAD}V:1\nV:2\nK:C\n[V:1]C4!fine!|D4!D.C.!|\n[V:2]E4|F4|\n"
+    score = read("a.abc", tune)
+    assert [pitches(score, n) for n in (0, 1)] == [[60, 62, 60], [64, 65, 64]]
+
+
 # ---- texts -------------------------------------------------------------------------------
 
 #: Section 14.1 of the standard: mnemonics, and the names of the same letters.

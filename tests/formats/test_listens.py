@@ -1,16 +1,19 @@
 import json
+import os
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import Unreadable
-from segue.formats.listens import Broken, Listen, NoListen, Row, exports, read_listens
+from segue.formats.listens import Broken, Listen, NoListen, Row, exports, read_listens, rows
 
 AT_S = 1_580_560_440  # 2020-02-01 12:34:00 UTC
 
@@ -201,6 +204,60 @@ def test_an_archive_made_to_fill_the_memory_is_refused(
         archive.writestr("listens/2020/1.jsonl", content)
     with pytest.raises(Unreadable, match="unpacks to more than 1 MiB"):
         list(read_listens(tmp_path / "bomb.zip"))
+
+
+def test_an_archive_of_empty_lines_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "MAX_LINES", 1000)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("listens/2020/1.jsonl", b"\n" * 1001)
+    with pytest.raises(Unreadable, match="unpacks to more than 1,000 lines"):
+        list(read_listens(tmp_path / "bomb.zip"))
+
+
+@pytest.mark.parametrize("content", [b"\n" * 999, b"user,song,1\n" * 999])
+def test_a_table_may_be_as_long_as_a_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setattr(rows, "MAX_LINES", 1000)
+    path = tmp_path / "long.csv"
+    path.write_bytes(b"user,track,plays\n" + content)
+    assert all(isinstance(row, Listen) for row in read_listens(path))
+    path.write_bytes(b"user,track,plays\n" + content + b"\n")
+    with pytest.raises(Unreadable, match="holds more than 1,000 lines"):
+        list(read_listens(path))
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")  # would wait for who writes to it
+    for path in (tmp_path / "pipe.csv", Path("/dev/zero"), tmp_path):
+        with pytest.raises(Unreadable, match="no regular file"):
+            list(read_listens(path))
+
+
+@pytest.mark.parametrize("change", ["names", "header", "cut", "bits"])
+def test_a_damaged_archive_costs_itself_alone(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("listens/2020/1.jsonl", b'{"track_metadata": {}}\n' * 50)
+    content = path.read_bytes()
+    flags = content.rindex(b"PK\1\2") + 8
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        changed = bytearray(content)
+        if change == "names":  # marked as UTF-8, and none
+            changed[flags + 1] |= 0x08
+            changed[content.rindex(b"listens") + seed % 7] = 0xFF
+        elif change == "cut":
+            changed = changed[: 20 + seed]
+        else:
+            start = flags - 8 if change == "header" else 0
+            for at in rng.integers(start, len(content), 3):
+                changed[at] = rng.integers(256)
+        path.write_bytes(changed)
+        with suppress(Unreadable):
+            list(read_listens(path))
 
 
 # ---- Spotify -----------------------------------------------------------------------------------

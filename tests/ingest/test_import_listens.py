@@ -143,3 +143,35 @@ def test_the_first_broken_rows_are_told(lib: Library, tmp_path: Path) -> None:
     report = lib.import_listens([file]).files[0]
     assert report.broken == 20
     assert [fault.place for fault in report.first_broken] == [f"line {n}" for n in range(2, 7)]
+
+
+def test_no_row_ends_an_import(lib: Library, tmp_path: Path) -> None:
+    """Whatever stands in it: it is a listen, or a broken row, and the others are read."""
+    long = "Sonata " * 60
+    rows = [
+        "me,1,5",
+        f"me,{long},2",  # longer than names of files may be
+        "me,file://[::1/x,1",
+        "me,file:///" + "%41" * 200 + ",1",
+        "me,a\0b,1",
+        "me,../" * 3 + "x.mp3,1",
+        "me," + "9" * 400 + ",1",
+        "me,1," + "9" * 400,
+        "me,1," + "0" * 11 + "1" + "9" * 30,
+        "me,2,1",
+    ]
+    file = lib.import_listens([csv(tmp_path, *rows)]).files[0]
+    assert file.listens + file.broken == len(rows)
+    told = {one.place: one.reason for one in file.first_broken}
+    assert "no address of a file" in told["line 3"]
+    assert file.listens >= 4
+
+
+def test_half_characters_do_not_end_an_import(lib: Library, tmp_path: Path) -> None:
+    path = tmp_path / "spotify.json"
+    played = {"master_metadata_album_artist_name": "A", "ms_played": 60_000}
+    played["ts"] = "2020-01-01T00:00:00Z"
+    names = ("Song 1", "half \ud83d", "Song 3")
+    entries = [played | {"master_metadata_track_name": name} for name in names]
+    path.write_text(json.dumps(entries))
+    assert lib.import_listens([path]).files[0].listens == 3

@@ -1,21 +1,43 @@
 """The command line's frame: the program, and the options that commands share."""
 
 import os
+import secrets
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+import typer.core
 
 from segue.cli.output import say, shown
-from segue.errors import BadArgument, NotFound
+from segue.errors import BadArgument, NotFound, Unreadable
+from segue.formats.whole import behind_link
 
 if TYPE_CHECKING:
     from segue.ingest.report import Watcher
     from segue.library import Library
 
+
+class Interrupted(BaseException):
+    """Somebody pressed Ctrl-C."""
+
+
+class _Commands(typer.core.TyperGroup):
+    """All commands. Some errors go through, that typer would answer in a word of its own."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+        except EOFError as error:
+            raise Unreadable(f"a file ended before it was read ({error})") from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Finds in a library of music what sounds like what, and says why.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -43,6 +65,18 @@ SpaceOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")]
+NewSeed = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=2**32 - 1, help="Of everything random; else a new one is drawn, and printed."
+    ),
+]
+Threads = Annotated[
+    int,
+    typer.Option(
+        min=1, max=1024, help="Of the processor; of these small networks one is the fastest."
+    ),
+]
 NoTaste = Annotated[
     bool,
     typer.Option("--no-taste", help="As if nothing were loved or skipped: take no notice of it."),
@@ -155,18 +189,54 @@ def check_target(target: Path, endings: Sequence[str]) -> None:
     if target.suffix.lower() not in endings:
         raise BadArgument(f"{shown(target)}: name a file that ends in {', '.join(endings)}")
     folder = target.parent
+    behind_link(target)
     if target.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise BadArgument(
             f"{shown(target)} cannot be written; is {shown(folder)} a folder of yours?"
         )
 
 
-@contextmanager
-def live_line(begins: str) -> "Iterator[Callable[[str, int, int], None]]":
-    """Show one line on the standard error while it is a terminal: what, how many of how many.
+def drawn(seed: int | None) -> int:
+    """Return the seed that was given, or draw a new one of few digits."""
+    return secrets.randbelow(10**6) if seed is None else seed
 
-    It begins with a word, or with "" where there may be nothing to tell.
+
+def use_threads(count: int) -> None:
+    """Compute with so many threads from now on; call it before torch is imported.
+
+    Several threads wait for one another by spinning: beside other programs, 16 bars then cost many
+    times the processor time (bench/tables/threads.md).
     """
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    os.environ.update(dict.fromkeys(names, str(count)))  # of libraries that are loaded later
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(count)
+    if "numpy" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(count)
+
+
+@contextmanager
+def live_line(begins: str, *, bar: bool = True) -> "Iterator[Callable[[str, int, int], None]]":
+    """Show on the standard error what is being done, how much of how much: a bar, or lines.
+
+    Parameters
+    ----------
+    begins : str
+        A word that it begins with, or "" where there may be nothing to tell.
+    bar : bool
+        Draw a bar where the standard error is a terminal; else nothing there. Where it is none,
+        a line is printed every so often.
+    """
+    if not sys.stderr.isatty():
+        from segue.cli.progress import Lines
+
+        with Lines(begins, sys.stderr).printed() as lines:
+            yield lines.show
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -176,18 +246,17 @@ def live_line(begins: str) -> "Iterator[Callable[[str, int, int], None]]":
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=Console(stderr=True),
         transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task(begins, total=None, visible=bool(begins))
-        yield lambda what, done, total: bar.update(
+        disable=not bar,
+    ) as shown_bar:
+        task = shown_bar.add_task(begins, total=None, visible=bool(begins))
+        yield lambda what, done, total: shown_bar.update(
             task, description=what, completed=done, total=total, visible=True
         )
 

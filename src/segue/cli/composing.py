@@ -9,11 +9,14 @@ import typer
 from segue.cli.app import (
     JsonOption,
     LibraryOption,
-    SeedOption,
+    NewSeed,
+    Threads,
     app,
     check_target,
+    drawn,
     live_line,
     open_library,
+    use_threads,
 )
 from segue.cli.output import print_json, say, shown
 from segue.errors import BadArgument
@@ -35,10 +38,18 @@ def compose(
     ] = None,
     bars: Annotated[int, typer.Option(help="How many to write, up to 10,000.")] = 16,
     instruments: Annotated[
-        str | None, typer.Option(help="Who plays, as piano,bass,drums; else as it comes.")
+        str | None,
+        typer.Option(
+            help="Who plays, as piano,bass,drums or violin,violin,viola,cello; else as it comes."
+        ),
     ] = None,
     key: Annotated[str | None, typer.Option(help="C, Dm, F# minor …")] = None,
-    tempo: Annotated[float | None, typer.Option(help="Quarters a minute, 30 to 300.")] = None,
+    tempo: Annotated[
+        float | None,
+        typer.Option(
+            help="Quarters a minute, 30 to 300; in 6/8, 9/8 and 12/8 dotted quarters, 20 to 200."
+        ),
+    ] = None,
     metre: Annotated[
         str | None,
         typer.Option(help="3/4, 6/8 …, up to 8/4 and 12/8; longer ones as shorter bars."),
@@ -64,7 +75,9 @@ def compose(
         typer.Option(help="Bars that a part may have in common with music learned from."),
     ] = 4,
     n: Annotated[int, typer.Option("-n", min=1, max=100, help="How many compositions.")] = 1,
-    seed: SeedOption = 0,
+    seed: NewSeed = None,
+    threads: Threads = 1,
+    title: Annotated[str | None, typer.Option(help="Of the piece; else the prompt's.")] = None,
     wav: Annotated[bool, typer.Option("--wav", help="Also play it into a .wav.")] = False,
     png: Annotated[bool, typer.Option("--png", help="Also draw its piano roll.")] = False,
     report: Annotated[
@@ -72,16 +85,20 @@ def compose(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="One learned with `segue train score --preset transformer`."),
+        typer.Option(
+            help="One learned with `segue train score --preset transformer`; else the one that "
+            "comes with Segue."
+        ),
     ] = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write music: from nothing, going on with a score, filling bars in, or adding a part.
 
-    It is written bar by bar; interrupt it, and what is there is kept. The same seed gives the
-    same music with the same version. Of several compositions each has a number, and the next
-    seed.
+    It is written bar by bar; interrupt it, and what is there is kept. Each time it is another
+    piece; the seed that is printed gives the same music again with the same version. Of several
+    compositions each has a number, and the next seed. Parts that are added, or begin, keep to the
+    usual register of their instrument.
 
     Example: segue compose tune.mid --bars 16 -o more.mid --png
     """
@@ -93,12 +110,15 @@ def compose(
         check_target(report, (".json",))
     if metre:
         metre_named(metre)
+    use_threads(threads)
+    seed = drawn(seed)
     wishes = _wishes(
         instruments, key, tempo, metre, max_copy, seed, (temperature, top_k, top_p, min_p)
     )
     span = _span(infill) if infill else None
     told: list[dict[str, Any]] = []
     with open_library(library, needed=False) as lib, live_line("reading") as show:
+        source = lib.learning.source("composing", model or "shipped")
         for number in range(n):
             piece = lib.scores.compose(
                 prompt, _with_seed(wishes, seed + number), bars=bars, infill=span, add=add,
@@ -106,7 +126,7 @@ def compose(
             )  # fmt: skip
             stopped = _make(piece, show, f"{number + 1} of {n}, bar" if n > 1 else "bar")
             target = output if n == 1 else output.with_stem(f"{output.stem}-{number + 1}")
-            files = _write(piece, target, wav=wav, png=png)
+            files = _write(piece, target, title, wav=wav, png=png)
             told.append({"files": [shown(file) for file in files]} | piece.report)
             if stopped:
                 break
@@ -119,6 +139,7 @@ def compose(
     else:
         for one in told:
             _tell(one)
+        say(f"written by {source}")
     if stopped:
         raise typer.Exit(130)
 
@@ -139,7 +160,7 @@ def _wishes(
 
     named = None
     if instruments is not None:
-        named = tuple(sorted({instrument_named(name) for name in instruments.split(",")}))
+        named = tuple(sorted(instrument_named(name) for name in instruments.split(",")))
     return Wishes(
         Sampling(*sampling),
         named,
@@ -176,14 +197,19 @@ def _make(piece: "Composition", show: Any, what: str) -> bool:
     return False
 
 
-def _write(piece: "Composition", target: Path, *, wav: bool, png: bool) -> list[Path]:
+def _write(
+    piece: "Composition", target: Path, title: str | None, *, wav: bool, png: bool
+) -> list[Path]:
+    from dataclasses import replace
+
     from segue.cli.showing import write_music
 
+    score = piece.score if title is None else replace(piece.score, title=title)
     targets = [target]
     targets += [target.with_suffix(".wav")] if wav else []
     targets += [target.with_suffix(".png")] if png else []
     for file in dict.fromkeys(targets):
-        write_music(piece.score, file)
+        write_music(score, file)
     return list(dict.fromkeys(targets))
 
 
@@ -191,16 +217,18 @@ def _tell(made: dict[str, Any]) -> None:
     shared = made["longest_passage_shared"]
     for file in made["files"]:
         say(f"wrote {file}")
-    figures = ", ".join(
-        f"{name.replace('_', ' ')} {value:.3g}"
-        for name, value in made["statistics"].items()
-        if value is not None
-    )
-    say(f"{made['bars']} bars; {figures}")
+    say(made["summary"]["sentence"])
+    parts = made["summary"]["parts"]
+    for part in parts:
+        span = f", {part['lowest']} to {part['highest']}" if part["lowest"] else ""
+        bars = f"plays in {part['bars']} of {made['bars']} bars" if part["bars"] else "is silent"
+        say(f"  {part['name']} {bars}{span}")
     if shared["bars"]:
         say(
             f"longest passage shared with music learned from: {shared['bars']} different bars of "
             f"{shared['instrument']}, up to bar {shared['last_bar']}, with {shared['piece']}"
         )
     else:
-        say("no bar that tells something is shared with music learned from")
+        say("no bar is one of the music that was learned from")
+    seed = made["to_reproduce"]["seed"]
+    say(f"seed {seed}: the same again with --seed {seed}")

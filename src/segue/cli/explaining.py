@@ -38,7 +38,11 @@ def explain(
         bool, typer.Option("--theory", help="Hold what theory says against the network.")
     ] = False,
     model: Annotated[
-        str, typer.Option(help="note-lstm, or one learned with `segue train score`.")
+        str,
+        typer.Option(
+            help="note-lstm, or one learned with `segue train score`; shipped: always the one "
+            "that comes with Segue."
+        ),
     ] = "note-lstm",
     words: Annotated[Words, typer.Option(help="With --table: which.")] = "notes",
     n: Annotated[
@@ -74,12 +78,15 @@ def explain(
             _explain_pair(lib, first, second, n or 6, json=json)
             return
         found = lib.learning.note_model(model)
+        source = lib.learning.source("notes", model)
     if output:
         _write_table(found, model, words, n or 60, output, json=json)
     elif theory:
         _explain_theory(found, model, seed, json=json)
     elif first is not None:
         _explain_word(found, model, first, n or 8, json=json)
+    if not json:
+        say(f"asked: {source}")
 
 
 # ---- a word ------------------------------------------------------------------------------

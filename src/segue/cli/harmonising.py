@@ -1,11 +1,22 @@
 """The command that harmonises a melody: chords, or four voices as in a chorale."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, SeedOption, app, check_target, open_library
+from segue.cli.app import (
+    JsonOption,
+    LibraryOption,
+    NewSeed,
+    Threads,
+    app,
+    check_target,
+    drawn,
+    open_library,
+    use_threads,
+)
 from segue.cli.output import print_json, print_table, say, shown
 from segue.cli.showing import SCORES, write_music
 
@@ -46,7 +57,9 @@ def harmonise(
     top_p: Annotated[
         float, typer.Option(help="Of voices: of the likeliest pitches that hold this share.")
     ] = 0.95,
-    seed: SeedOption = 0,
+    seed: NewSeed = None,
+    threads: Threads = 1,
+    title: Annotated[str | None, typer.Option(help="Of the piece; else the melody's.")] = None,
     png: Annotated[bool, typer.Option("--png", help="Draw the piano roll of each, too.")] = False,
     wav: Annotated[bool, typer.Option("--wav", help="Play each into a sound file, too.")] = False,
     report: Annotated[
@@ -73,6 +86,10 @@ def harmonise(
         check_target(report, (".json",))
     with open_library(library, needed=False) as lib:
         score = lib.scores.read(melody)
+    use_threads(threads)
+    seed = drawn(seed)
+    if title is not None:
+        score = replace(score, title=title)
     found, heat = _harmonised(score, style, n, temperature, top_p, part, seed)
     files = [_write(one.score, _numbered(output, at), png, wav) for at, one in enumerate(found)]
     made = {"style": style, "seed": seed, "temperature": heat}
@@ -93,6 +110,7 @@ def harmonise(
         _say_shared(one_told)
     if len(found) < n:
         say(f"no more than {len(found)} different ones found; a higher --temperature dares more")
+    say(f"seed {seed}: the same again with --seed {seed}")
 
 
 def _harmonised(
@@ -196,13 +214,15 @@ def _report(target: Path, fields: dict[str, Any]) -> None:
 def _print(one: "Chorded | FourVoices") -> None:
     from segue.compose.harmonise import Chorded
 
+    close = " – ".join(chord.name for chord in _chords(one)[-2:])
     if isinstance(one, Chorded):
-        title = f"chords in {one.key}"
+        title = f"chords in {one.key}, ending {close}"
     else:
         led = one.led
         title = (
-            f"four voices: {one.nats:.3f} nats for each sixteenth of a voice; {led.parallels} "
-            f"parallels, {led.crossings} crossings, {led.out_of_range} sixteenths out of range"
+            f"four voices, ending {close}; parallel fifths, octaves or unisons: {led.parallels}; "
+            f"voices that cross: {led.crossings}, beyond what singers are asked for: "
+            f"{led.out_of_range}, of {4 * led.frames} sixteenths"
         )
     bars: dict[int, list[str]] = {}
     for chord in _chords(one):

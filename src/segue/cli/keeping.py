@@ -44,6 +44,9 @@ def add(
     include_removed: Annotated[
         bool, typer.Option("--include-removed", help="Bring back what `segue remove` took out.")
     ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Also read what could not be read before.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Add recordings, scores and lyrics, or bring what is known of them up to date.
@@ -70,6 +73,7 @@ def add(
                 album=album,
                 exclude=exclude or (),
                 include_removed=include_removed,
+                retry=retry,
                 watch=watch,
             )
         count = len(lib.tracks())
@@ -85,18 +89,36 @@ def add(
 def failures(library: LibraryOption = None, json: JsonOption = False) -> None:
     """List the files that could not be added, and why.
 
-    A file is tried again when it has changed.
+    A file that is damaged is tried again when it has changed; one that could not be read at the
+    moment (no permission, no memory, no time) by the next `segue add`. `segue add --retry` tries
+    all again.
 
     Example: segue failures
     """
     with open_library(library) as lib:
         found = lib.failures()
-    rows = [(shown(failure.path), failure.reason, failure.at) for failure in found]
     if json:
-        names = ("path", "reason", "at")
-        print_json("failures", {"failures": [dict(zip(names, r, strict=True)) for r in rows]})
-    else:
-        print_table(f"{len(rows)} failures", ("file", "reason", "when (UTC)"), rows)
+        fields = [
+            {
+                "path": shown(failure.path),
+                "reason": failure.reason,
+                "at": failure.at,
+                "transient": failure.transient,
+            }
+            for failure in found
+        ]
+        print_json("failures", {"failures": fields})
+        return
+    rows = [
+        (
+            shown(failure.path),
+            failure.reason,
+            "by the next add" if failure.transient else "when it changes",
+            failure.at,
+        )
+        for failure in found
+    ]
+    print_table(f"{len(rows)} failures", ("file", "reason", "tried again", "when (UTC)"), rows)
 
 
 @app.command()

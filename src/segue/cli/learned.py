@@ -1,11 +1,19 @@
 """Commands that look into learned spaces: what they keep of a track, and what they listen to."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, app, check_target, open_library
+from segue.cli.app import (
+    JsonOption,
+    LibraryOption,
+    app,
+    check_target,
+    live_line,
+    open_library,
+    use_threads,
+)
 from segue.cli.output import label, print_json, say, shown
 
 if TYPE_CHECKING:
@@ -14,6 +22,13 @@ if TYPE_CHECKING:
 
 _PICTURES = (".png", ".svg", ".pdf")
 _RATE_HZ = 44_100
+#: What is said of a space, from which share of the notes on that came back.
+_VERDICTS: Final = (
+    (0.75, "keeps this piece well"),
+    (0.4, "keeps part of this piece"),
+    (0.15, "keeps little of this piece"),
+    (0.0, "cannot draw this piece"),
+)
 
 
 @app.command()
@@ -45,16 +60,34 @@ def reconstruct(
 
     Example: segue reconstruct 3 --space dual-axis -o three.png
     """
-    with open_library(library, needed=False) as lib:
+    use_threads(1)
+    with open_library(library, needed=False) as lib, live_line("reading"):
         if lib.kind(query) == "score":
-            told = _reconstruct_score(lib, query, space or "roll-vae", output)
+            told: dict[str, Any] = _reconstruct_score(lib, query, space or "roll-vae", output)
         else:
             told = _reconstruct_recording(lib, query, space or "learned", output)
     if json:
         print_json("reconstruct", {"path": shown(output), **told})
+        return
+    say(f"wrote {shown(output)}")
+    if "notes" in told:
+        say(_kept(told))
     else:
-        figures = "; ".join(f"{name.replace('_', ' ')} {value:.5f}" for name, value in told.items())
-        say(f"wrote {shown(output)}; {figures}")
+        error = told["mean_square_error"]
+        say(f"mean square error {error:.5f}, of levels from 0 to 1: 0 is the same")
+
+
+def _kept(told: dict[str, Any]) -> str:
+    """Say how much of a score came back from a space of piano rolls."""
+    share = told["notes_found"] / max(told["notes"], 1)
+    verdict = next(said for least, said in _VERDICTS if share >= least)
+    said = (
+        f"of {told['notes']} notes {told['notes_found']} came back at their place, with "
+        f"{told['notes_made'] - told['notes_found']} others: the space {told['space']} {verdict}"
+    )
+    if told["bars_left_out"]:
+        said += f"; {told['bars_left_out']} bars are not in 4/4 and were left out"
+    return said
 
 
 def _reconstruct_recording(
@@ -75,7 +108,7 @@ def _reconstruct_recording(
     return {"mean_square_error": float(((made.image - made.reconstruction) ** 2).mean())}
 
 
-def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> dict[str, float]:
+def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> dict[str, Any]:
     from segue.formats.score import WRITTEN_SUFFIXES, write_score
     from segue.formats.sound import write_wav
     from segue.measure.rolls import note_scores
@@ -95,7 +128,15 @@ def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> 
         picture = output if suffix in _PICTURES else output.with_suffix(".png")
         pair = [("as it is written", roll), (f"given back by {space}", made)]
         draw_rolls(pair, picture, title=query, columns=1)
-    return {"note_f1": note_scores(_instruments(made), _instruments(roll)).f1}
+    found = note_scores(_instruments(made), _instruments(roll))
+    return {
+        "note_f1": found.f1,
+        "space": space,
+        "notes": found.reference,
+        "notes_found": found.found,
+        "notes_made": found.estimated,
+        "bars_left_out": roll.skipped_bars,
+    }
 
 
 def _instruments(roll: "PianoRoll") -> "BoolArray":

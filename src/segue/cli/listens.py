@@ -1,11 +1,12 @@
 """Commands that take in what was listened to, and say what is known of it."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, app, open_library
+from segue.cli.app import JsonOption, LibraryOption, app, check_there, open_library
 from segue.cli.output import print_json, print_table, say, shown
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def import_(
 
     Example: segue listens import listenbrainz_rob_1700000000.zip
     """
+    if not any(map(os.path.lexists, files)):
+        check_there(files)
     with open_library(library, begins=True) as lib:
         report = lib.import_listens(list(files), user=user)
     if json:

@@ -1,13 +1,24 @@
 """The command that writes a melody for chords."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, SeedOption, app, check_target, open_library
+from segue.cli.app import (
+    JsonOption,
+    LibraryOption,
+    NewSeed,
+    Threads,
+    app,
+    check_target,
+    drawn,
+    live_line,
+    open_library,
+    use_threads,
+)
 from segue.cli.output import JSON_VERSION, print_json, print_table, say, shown
 from segue.cli.showing import SCORES
 from segue.errors import BadArgument
@@ -45,7 +56,11 @@ def melody(
     key: Annotated[str | None, typer.Option(help="With --roman: C, F#, Am, 'Bb minor'.")] = None,
     metre: Annotated[str | None, typer.Option(help="3/4, 6/8 …; else the score's, or 4/4.")] = None,
     tempo: Annotated[
-        float | None, typer.Option(help="Quarters a minute; else the score's, or the style's.")
+        float | None,
+        typer.Option(
+            help="Quarters a minute, in 6/8, 9/8 and 12/8 dotted quarters; else the score's, or "
+            "the style's."
+        ),
     ] = None,
     style: Annotated[
         str | None, typer.Option(help="folk or pop; of a model of yours, what it learned.")
@@ -67,7 +82,12 @@ def melody(
             min=0.0, help="Bars of a melody learned from that may come back, in whatever key."
         ),
     ] = 4.0,
-    seed: SeedOption = 0,
+    seed: NewSeed = None,
+    threads: Threads = 1,
+    title: Annotated[str | None, typer.Option(help="Of the piece; else the score's.")] = None,
+    no_accompaniment: Annotated[
+        bool, typer.Option("--no-accompaniment", help="The melody alone, with chord symbols.")
+    ] = False,
     model: Annotated[
         str, typer.Option(help="melody, or one learned with `segue train score`.")
     ] = "melody",
@@ -96,29 +116,39 @@ def melody(
         check_target(report, (".json",))
     with open_library(library, needed=False) as lib:
         meant = _meant(lib.scores.read, chords, roman, key, metre)
+        use_threads(threads)
         from segue.model.sampling import Sampling  # brings in torch: a slip is told before
 
         sampling = Sampling(temperature, top_k, top_p, min_p)
         found = lib.learning.melody_model(model)
+        source = lib.learning.source("melodies", model)
+    from segue.formats.score.bars import beat_of
+
     chart, score = meant.chart, meant.score
+    beat = float(beat_of(*chart.metre))
     if score is not None and tempo is None:
         from segue.represent.score.timing import main_tempo_bpm
 
-        tempo = main_tempo_bpm(score)
+        quarters: float | None = main_tempo_bpm(score)
+    else:
+        quarters = None if tempo is None else tempo * beat
     from segue.compose.melodies import write_melodies
 
-    title = _title(chords, roman, key, score)
-    written = write_melodies(
-        found,
-        chart,
-        n,
-        style=style or "",
-        sampling=sampling,
-        tempo_bpm=tempo,
-        seed=seed,
-        max_copy_bars=max_copy,
-        title=title,
-    )
+    seed = drawn(seed)
+    with live_line("writing"):
+        written = write_melodies(
+            found,
+            chart,
+            n,
+            style=style or "",
+            sampling=sampling,
+            tempo_bpm=quarters,
+            seed=seed,
+            max_copy_bars=max_copy,
+            title=title if title is not None else _title(score),
+        )
+    if no_accompaniment:
+        written = [replace(one, score=_alone(one.score)) for one in written]
     files = [_write(one, chart, output, png=png, wav=wav) for one in written]
     asked = {
         "chords": chords if chords is not None else roman,
@@ -128,7 +158,7 @@ def melody(
         "bars": chart.bars,
         "metre": _named(chart.metre),
         "style": style or found.styles[0],
-        "tempo_bpm": float(written[0].score.tempos[0, 1]),
+        "tempo_bpm": float(written[0].score.tempos[0, 1]) / beat,
         "temperature": temperature,
         "top_p": top_p,
         "top_k": top_k,
@@ -144,7 +174,13 @@ def melody(
     else:
         if score is not None:
             _say_source(meant)
-        _print(written, files)
+        _print(written, chart, files)
+        say(f"written by {source}; seed {seed}: the same again with --seed {seed}")
+
+
+def _alone(score: "Score") -> "Score":
+    """Leave the melody, the first part, with the chord symbols above it."""
+    return replace(score, parts=score.parts[:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +213,10 @@ def _meant(
         return _Meant(parse_romans(roman, key, beats or (4, 4)))
     text = chords or ""
     path = Path(text).expanduser()
-    if "|" not in text and kind_of(path) == "score":
+    is_path = kind_of(path) == "score" or path.is_dir() or text.startswith(("/", "./", "../"))
+    if "|" not in text and is_path:
+        if path.is_dir():
+            raise BadArgument(f"{shown(path)} is a folder; name a score, or write chords")
         if not path.exists():
             raise BadArgument(
                 f"there is no file {shown(path)}; name a score, or write chords: Dm7 G7 | Cmaj7"
@@ -217,9 +256,8 @@ def _metre(text: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-def _title(chords: str | None, roman: str | None, key: str | None, score: "Score | None") -> str:
-    named = score.title if score is not None else chords if roman is None else f"{roman} in {key}"
-    text = " ".join((named or "").split())
+def _title(score: "Score | None") -> str:
+    text = " ".join((score.title if score is not None else "").split()) or "Melody"
     return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"
 
 
@@ -288,22 +326,23 @@ def _write_report(report: Path, fields: dict[str, Any]) -> None:
     write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", report)
 
 
-def _print(written: "list[WrittenMelody]", files: list[list[Path]]) -> None:
+def _print(written: "list[WrittenMelody]", chart: "Chart", files: list[list[Path]]) -> None:
+    from segue.compose.melodies import ending_of, span_of
+
     print_table(
         "melodies, best first",
         (
-            "", "file", "notes", "nats a note", "oddness", "chord tones on strong beats",
-            "in one scale", "longest known passage",
+            "", "file", "notes", "from lowest to highest", "chord tones on strong beats",
+            "ends on", "longest known passage",
         ),
         [
             (
                 one.rank,
                 shown(some[0]),
                 int(one.figures["notes"]),
-                -one.likelihood,
-                one.oddness,
+                span_of(one),
                 _share(one.figures["chord_tones_on_strong_beats"]),
-                _share(one.figures["scale_consistency"]),
+                ending_of(one, chart),
                 f"{one.shared.notes} notes, {one.shared_bars:.1f} bars" if one.shared.notes else "",
             )
             for one, some in zip(written, files, strict=True)

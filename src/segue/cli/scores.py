@@ -2,11 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, SeedOption, app, open_library
+from segue.cli.app import (
+    JsonOption,
+    LibraryOption,
+    NewSeed,
+    Threads,
+    app,
+    drawn,
+    live_line,
+    open_library,
+    use_threads,
+)
 from segue.cli.output import print_json, say, shown
 from segue.errors import BadArgument
 
@@ -27,20 +37,26 @@ def sample(
     output: Folder,
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 4,
     space: RollSpace = "roll-vae",
-    seed: SeedOption = 0,
+    seed: NewSeed = None,
+    threads: Threads = 1,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
     """Make new music: points drawn from a space, each decoded to four bars of five instruments.
 
+    These are sketches in 4/4, and some are nearly empty; `segue compose` writes whole pieces.
     Writes a MIDI file each, and a picture of all.
 
     Example: segue sample -n 4 -o new
     """
-    with open_library(library, needed=False) as lib:
+    use_threads(threads)
+    seed = drawn(seed)
+    with open_library(library, needed=False) as lib, live_line("drawing"):
         rolls = lib.scores.sample(n, space=space, seed=seed)
     files = _write(rolls, output, "sample", f"drawn from {space}, seed {seed}")
-    _tell("sample", files, json=json)
+    _tell("sample", files, rolls, json=json, fields={"space": space, "seed": seed})
+    if not json:
+        say(f"seed {seed}: the same again with --seed {seed}")
 
 
 @app.command()
@@ -55,15 +71,17 @@ def blend(
 ) -> None:
     """Go from one score to another through a space: four bars at each step.
 
-    Of each score, those four bars are taken that are most like the whole. Writes a MIDI file
-    each, one of all after another, and a picture.
+    Both need bars in 4/4; other metres have no place in these spaces. Of each score, those four
+    bars are taken that are most like the whole. Writes a MIDI file each, one of all after another,
+    and a picture.
 
     Example: segue blend "first tune" "second tune" --steps 8 -o between
     """
-    with open_library(library, needed=False) as lib:
+    use_threads(1)
+    with open_library(library, needed=False) as lib, live_line("blending"):
         rolls = lib.scores.between(first, last, steps, space=space)
     files = _write(rolls, output, "blend", f"from {first} to {last}, in {space}", joined=True)
-    _tell("blend", files, json=json)
+    _tell("blend", files, rolls, json=json, fields={"space": space})
 
 
 def _write(
@@ -94,9 +112,29 @@ def _write(
     return files
 
 
-def _tell(name: str, files: Sequence[Path], *, json: bool) -> None:
+def _tell(
+    name: str,
+    files: Sequence[Path],
+    rolls: "Sequence[PianoRoll]",
+    *,
+    json: bool,
+    fields: dict[str, Any],
+) -> None:
+    from itertools import zip_longest
+
     if json:
-        print_json(name, {"files": [shown(file) for file in files]})
+        print_json(name, {"files": [shown(file) for file in files], **fields})
         return
-    for file in files:
-        say(f"wrote {shown(file)}")
+    for file, roll in zip_longest(files, rolls):
+        say(f"wrote {shown(file)}" + (f": {_told(roll)}" if roll is not None else ""))
+
+
+def _told(roll: "PianoRoll") -> str:
+    """Say who plays in a roll, and how much."""
+    parts = roll.to_score("").parts
+    if not parts:
+        return "silence"
+    notes = sum(len(part.notes) for part in parts)
+    empty = int((~roll.cells.any(axis=(1, 2, 3))).sum())
+    silent = f", {empty} of {len(roll.cells)} bars empty" if empty else ""
+    return f"{', '.join(part.name for part in parts)}, {notes} notes{silent}"

@@ -37,7 +37,7 @@ def show(
 ) -> None:
     """Show a track's tags, every named feature, how it would be described, and its words.
 
-    Of a score also the chords, bar by bar. A score need not be in the library.
+    Of a score also the chords, bar by bar. A file need not be in the library.
 
     Example: segue show tune.mid -o tune.png
     """
@@ -49,18 +49,17 @@ def show(
             score = lib.scores.read(query) if len(found) < 2 else None
         else:
             found, score = lib.describe(query), None
-        words = {item.track.id: lib.lyrics.text(item.track.id) for item in found}
     if output and score is None:
         raise BadArgument("a piano roll is drawn, or played, of one score")
     if output and score:
         write_music(score, output)
     if json:
-        print_json("show", _fields(found, score, words))
+        print_json("show", _fields(found, score))
         return
     for item in found:
         _print_track(item)
-        if words[item.track.id]:
-            say("\n" + "\n".join(map(safe, words[item.track.id].split("\n"))) + "\n")
+        if item.words:
+            say("\n" + "\n".join(map(safe, item.words.split("\n"))) + "\n")
     if score:
         _print_score(score, with_facts=not found)
     if output:
@@ -85,15 +84,13 @@ def write_music(score: "Score", output: Path) -> None:
         draw_roll(score, output)
 
 
-def _fields(
-    found: "list[Description]", score: "Score | None", words: dict[int, str]
-) -> dict[str, Any]:
+def _fields(found: "list[Description]", score: "Score | None") -> dict[str, Any]:
     from segue.represent.score.harmony import chords
 
     tracks = [
         track_fields(item.track)
         | {"features": item.track.facts, "tags": item.tags}
-        | ({"words": words[item.track.id]} if words[item.track.id] else {})
+        | ({"words": item.words} if item.words else {})
         for item in found
     ]
     if score is None:
@@ -117,13 +114,14 @@ def _print_track(item: "Description") -> None:
         "year": tags.year,
         "file": shown(item.track.path) + (" (missing)" if item.track.missing else ""),
         "tune": item.track.tune,
+        "words from": safe(item.words_from),
     }
     rows = [(name, str(value)) for name, value in named.items() if value]
     rows += [(name.replace("_", " "), _value(value)) for name, value in item.track.facts.items()]
     if item.tags:
         likeliest = sorted(item.tags.items(), key=lambda tag: -tag[1])[:5]
         rows.append(("described as", ", ".join(f"{name} {p:.0%}" for name, p in likeliest)))
-    print_table(f"{item.track.id}  {tags.title}", ("", ""), rows)
+    print_table(f"{item.track.id or 'not in the library:'}  {tags.title}", ("", ""), rows)
 
 
 def _print_score(score: "Score", *, with_facts: bool) -> None:

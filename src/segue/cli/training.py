@@ -1,8 +1,6 @@
 """Commands that learn spaces from the library, and look into them."""
 
-import hashlib
-import re
-import unicodedata
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, app, live_line, open_library
-from segue.cli.output import print_json, print_table, say, shown
+from segue.cli.output import minutes, print_json, print_table, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -27,7 +25,12 @@ app.add_typer(train_app, name="train")
 Preset = Literal["default", "conv", "plain-2d", "dual-axis", "contrastive"]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Else the preset's.")]
 Minutes = Annotated[
-    float | None, typer.Option(min=0.01, help="Time to train; epochs are made to fit.")
+    float | None,
+    typer.Option(
+        min=0.01,
+        help="Time to learn, counted from when all is read; epochs are made to fit. Reading comes "
+        "before, and is not counted.",
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of all that is random.")]
@@ -130,7 +133,7 @@ def train_score(
     space: Annotated[
         str | None,
         typer.Option(
-            help="Name of the space, or of the model; else learned-rolls, note-lstm, my-composer, "
+            help="Name of the space, or of the model; else learned-rolls, my-notes, my-composer, "
             "my-melodies."
         ),
     ] = None,
@@ -189,7 +192,7 @@ def train_score(
     if preset == "note-lstm":
         from segue.train.note_lstm import NoteTraining
 
-        name = space or "note-lstm"
+        name = space or "my-notes"
         now = f"segue explain A2 --model {name}   and   segue explain --theory --model {name}"
         _train(name, NoteTraining(**shared), run, now=now)
         return
@@ -219,7 +222,7 @@ def train_lyrics(
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Of the model; else lyrics, or lyrics-ARTIST.")
+        str | None, typer.Option(help="Of the model; else my-lyrics, or lyrics-ARTIST.")
     ] = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
@@ -242,9 +245,10 @@ def train_lyrics(
     """
     from segue.train.lyrics import LyricsTraining
 
-    if artist:  # whatever part of the name it is called by, the model is named alike
-        with open_library(library) as lib:
+    with open_library(library) as lib:
+        if artist:  # whatever part of the name it is called by, the model is named alike
             artist = lib.lyrics.artist(artist)
+        named = name or lib.lyrics.model_name(artist)
     if start is None:
         start = "base" if artist and preset == "default" else "scratch"
     shared: dict[str, Any] = {"minutes": minutes, "device": device, "seed": seed}
@@ -256,17 +260,8 @@ def train_lyrics(
         learning_rate=learning_rate,
         **shared,
     )
-    named = name or "-".join(["lyrics", *_plain(artist)])
     now = f'segue write --artist "{artist}"' if artist else "segue duet ARTIST ARTIST"
     _train(named, training, _Run(resume, anew, None, library, json), now=now, what="songs")
-
-
-def _plain(name: str) -> list[str]:
-    """Return the words of a name in plain letters; of one in another alphabet, a hash."""
-    plain = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
-    words = re.findall(r"[a-z0-9]+", plain)
-    whole = sum(map(len, words)) >= sum(map(str.isalnum, name))
-    return words if whole else [*words, hashlib.sha256(name.lower().encode()).hexdigest()[:8]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +280,7 @@ def _train(
 ) -> None:
     """Learn, show how it goes, and tell what came of it; what is no space says what to do `now`."""
     of_what = "windows" if now else "tiles"
+    began = time.monotonic()
     with open_library(run.library) as lib, _progress(of_what) as (watch, watch_training):
         learned = lib.learning.train(
             name,
@@ -295,7 +291,8 @@ def _train(
             watch=watch,
             watch_training=watch_training,
         )
-    _tell(learned, json=run.json, now=now, what=what)
+    seconds = time.monotonic() - began
+    _tell(learned, json=run.json, now=now, what=what, seconds=seconds)
 
 
 @contextmanager
@@ -318,13 +315,11 @@ def _progress(of_what: str) -> "Iterator[tuple[LearningWatcher, TrainingWatcher]
         yield show, step
 
 
-def _tell(learned: "Learned", *, json: bool, now: str, what: str) -> None:
+def _tell(learned: "Learned", *, json: bool, now: str, what: str, seconds: float) -> None:
     if json:
         print_json("train", _learned_fields(learned))
     else:
-        _say_learned(learned, now, what)
-    if learned.failures:
-        raise typer.Exit(1)
+        _say_learned(learned, now, what, seconds)
 
 
 def _learned_fields(learned: "Learned") -> dict[str, object]:
@@ -347,8 +342,13 @@ def _learned_fields(learned: "Learned") -> dict[str, object]:
     }
 
 
-def _say_learned(learned: "Learned", now: str, what: str) -> None:
+def _say_learned(learned: "Learned", now: str, what: str, seconds: float) -> None:
     trained = learned.trained
+    learning = trained.history[-1].seconds
+    say(
+        f"reading and getting ready took {minutes(max(seconds - learning, 0))}, learning "
+        f"{minutes(learning)}"
+    )
     say(
         f"epochs: {len(trained.history)}; {trained.stopped}; best was epoch {trained.best.epoch} "
         f"with validation loss {trained.best.validation_loss:.5f} "
@@ -357,8 +357,9 @@ def _say_learned(learned: "Learned", now: str, what: str) -> None:
     if learned.left_out:
         say(f"{learned.left_out} tracks found no room in the cache and were left out")
     if learned.failures:
+        count = len(learned.failures)
         print_table(
-            "could not be read",
+            f"{count} {'file' if count == 1 else 'files'} could not be used; the others were",
             ("file", "reason"),
             [(shown(failure.path), failure.reason) for failure in learned.failures],
         )

@@ -1,14 +1,27 @@
 """The commands that write lyrics."""
 
 import json as json_module
+import sys
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, SeedOption, app, check_target, open_library
+from segue.cli.app import (
+    JsonOption,
+    LibraryOption,
+    NewSeed,
+    Threads,
+    app,
+    check_target,
+    drawn,
+    live_line,
+    open_library,
+    use_threads,
+)
 from segue.cli.output import print_json, print_table, say, shown
+from segue.cli.verse_words import said_of
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -18,7 +31,13 @@ if TYPE_CHECKING:
 Lines = Annotated[int, typer.Option(help="How many, up to 1000.")]
 SeedLine = Annotated[str | None, typer.Option(help="The first line, given.")]
 Rhyme = Annotated[str, typer.Option(help="ABAB, AABB, ABBA, A-A- …: a letter a line of a stanza.")]
-Chorus = Annotated[bool, typer.Option("--repeat-chorus", help="Every second stanza is the same.")]
+Chorus = Annotated[
+    bool,
+    typer.Option(
+        "--repeat-chorus",
+        help="Every second stanza is the same, of three the first and the last.",
+    ),
+]
 TopP = Annotated[float, typer.Option(help="Of the likeliest that hold this share of probability.")]
 TopK = Annotated[int, typer.Option(help="Of so many of the likeliest; 0: of all.")]
 MinP = Annotated[float, typer.Option(help="Of those at least so likely, beside the likeliest.")]
@@ -52,7 +71,8 @@ def write(
     top_k: TopK = 0,
     min_p: MinP = 0.0,
     max_copy: MaxCopy = 8,
-    seed: SeedOption = 0,
+    seed: NewSeed = None,
+    threads: Threads = 1,
     output: Output = None,
     report: Report = None,
     model: Model = "",
@@ -62,10 +82,13 @@ def write(
     """Write lyrics like an artist's, letter by letter, and say what in them is real and new.
 
     Robert Burns, Emily Dickinson, Walt Whitman and others are known from the beginning; your
-    own artists after `segue train lyrics --artist NAME`. The same seed gives the same text.
+    own artists after `segue train lyrics --artist NAME`. Each time it is another text; the seed
+    that is printed gives the same again. Rhymes are told by how words are spelled.
 
     Example: segue write --artist "Robert Burns" --rhyme ABAB --lines 8
     """
+    use_threads(threads)
+    seed = drawn(seed)
     wishes = [
         _wishes(lines, (one, top_k, top_p, min_p), rhyme, repeat_chorus, seed_line, max_copy, seed)
         for one in _temperatures(temperature)
@@ -77,6 +100,7 @@ def write(
         stopped = False
         for verse in verses:
             stopped = stopped or _make(verse, show=alone and not json, marked=False)
+        told = _reports(verses)
     if not alone and not json:
         print_table(
             f"{verses[0].voices[0].artist}, at temperatures",
@@ -88,7 +112,7 @@ def write(
             ),
         )
     text = "\n\n".join(verse.text for verse in verses)
-    _tell("write", verses, text, output, report, json=json)
+    _tell("write", verses, told, text, output, report, json=json)
     if stopped:
         raise typer.Exit(130)
 
@@ -120,7 +144,8 @@ def duet(
     top_k: TopK = 0,
     min_p: MinP = 0.0,
     max_copy: MaxCopy = 8,
-    seed: SeedOption = 0,
+    seed: NewSeed = None,
+    threads: Threads = 1,
     output: Output = None,
     report: Report = None,
     model: Model = "",
@@ -138,6 +163,8 @@ def duet(
         raise BadArgument(f"--how {how} goes with --blend, the share of the second voice")
     if blend is not None and by != "line":
         raise BadArgument("--by is for turns, --blend for one voice of both: give one of them")
+    use_threads(threads)
+    seed = drawn(seed)
     wishes = _wishes(
         lines, (temperature, top_k, top_p, min_p), rhyme, repeat_chorus, seed_line, max_copy, seed
     )
@@ -148,11 +175,12 @@ def duet(
         )
         if not json:
             names = "A", "B"
-            told = [f"{name}: {one.artist}" for name, one in zip(names, verse.voices, strict=True)]
-            say("   ".join(told) if blend is None else " and ".join(t[3:] for t in told))
+            who = [f"{name}: {one.artist}" for name, one in zip(names, verse.voices, strict=True)]
+            say("   ".join(who) if blend is None else " and ".join(t[3:] for t in who))
         stopped = _make(verse, show=not json, marked=blend is None)
+        told = _reports([verse])
     text = verse.text if blend is not None else verse.marked
-    _tell("duet", [verse], text, output, report, json=json)
+    _tell("duet", [verse], told, text, output, report, json=json)
     if stopped:
         raise typer.Exit(130)
 
@@ -209,9 +237,14 @@ def _check(output: Path | None, report: Path | None) -> None:
 def _make(verse: "Verse", *, show: bool, marked: bool) -> bool:
     """Write it, and return whether it was interrupted."""
     try:
-        for line in verse:
-            if show:
-                say(f"{line.voices or ' '}  {line.text}".rstrip() if marked else line.text)
+        with live_line("writing", bar=not show) as progress:
+            for line in verse:
+                progress(
+                    "writing line", sum(bool(one.text) for one in verse.lines), verse.wishes.lines
+                )
+                if show:
+                    say(f"{line.voices or ' '}  {line.text}".rstrip() if marked else line.text)
+                    sys.stdout.flush()  # also into a pipe, line by line
     except KeyboardInterrupt:
         if not verse.text:
             raise
@@ -219,9 +252,15 @@ def _make(verse: "Verse", *, show: bool, marked: bool) -> bool:
     return False
 
 
+def _reports(verses: "list[Verse]") -> list[dict[str, Any]]:
+    with live_line("comparing with what was learned from"):
+        return [verse.report for verse in verses]
+
+
 def _tell(
     command: str,
     verses: "list[Verse]",
+    told: list[dict[str, Any]],
     text: str,
     output: Path | None,
     report: Path | None,
@@ -230,7 +269,6 @@ def _tell(
 ) -> None:
     from segue.formats.whole import write_text
 
-    told = [verse.report for verse in verses]
     if output:
         write_text(f"{text}\n", output)
     if report:
@@ -239,43 +277,22 @@ def _tell(
     if json:
         print_json(command, {"texts": told})
         return
-    for one in told:
-        if "figures" in one:
-            say("")
-            _say_figures(one["artists"], one["figures"], blended=one["blend"] is not None)
+    for verse, one in zip(verses, told, strict=True):
+        say("")
+        for line in said_of(one, chorus_lacking=_lacks_chorus(verse)):
+            say(line)
+    sources = dict.fromkeys(voice.source for verse in verses for voice in verse.voices)
+    say(f"written by {' and '.join(sources)}")
+    seed = verses[0].wishes.seed
+    say(f"seed {seed}: the same again with --seed {seed}")
     for file in (output, report):
         if file:
             say(f"wrote {shown(file)}")
 
 
-def _say_figures(artists: list[str], figures: dict[str, Any], *, blended: bool) -> None:
-    words, characters = figures["copied_words"], figures["copied_characters"]
-    new = figures["new_runs"]
-    say(
-        f"{figures['real_words']:.0%} of its words are real"
-        + (f", {new:.0%} of its runs of four words are new" if new is not None else "")
-    )
-    if words["length"]:
-        say(
-            f'longest copy: {words["length"]} words, "{words["text"]}" ({words["artist"]}, '
-            f"{words['title']}); {characters['length']} characters"
-        )
-    own = list(figures["own"].values())
-    rows = [
-        (name, *(f"{one[key]:.2f}" for key in _TOLD.values()))
-        for name, one in zip(["this", *figures["own"]], [figures["figures"], *own], strict=True)
-    ]
-    print_table("what it is like", ("", *_TOLD), rows)
-    for artist, share in figures["taken"].items():
-        count = sum(blended or line["voice"] == artist for line in figures["lines"])
-        said = artist if len(artists) > 1 else "that artist"
-        say(f"by their style, {share:.0%} of {count} lines are taken for {said}'s")
-
-
-_TOLD = {
-    "repeated lines": "repeated_lines",
-    "repeated runs of 3 words": "repeated_runs",
-    "rhyming lines": "rhymed_lines",
-    "words a line": "words_of_line",
-    "syllables a line": "syllables_of_line",
-}
+def _lacks_chorus(verse: "Verse") -> int:
+    """Return how many lines it takes for a chorus to come back that was asked for; 0 if it does."""
+    wishes = verse.wishes
+    if not wishes.repeat_chorus or any(line.repeated for line in verse.lines):
+        return 0
+    return 3 * wishes.stanza

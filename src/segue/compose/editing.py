@@ -1,25 +1,38 @@
 """Puts bars that were written into a score, which stays what it is everywhere else."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.compose.players import divided, nearest_players
 from segue.records import Part, Score
 from segue.represent.score.grid import score_of
 from segue.represent.score.timing import bars as bars_of
-from segue.represent.score.vocabulary import METRES, STEPS_PER_QUARTER, Bar, bpm_of, steps_of
+from segue.represent.score.vocabulary import (
+    DRUMS,
+    METRES,
+    STEPS_PER_QUARTER,
+    Bar,
+    bpm_of,
+    steps_of,
+)
 
 #: Steps before and behind new bars, beside as many as they have, that tell which part plays what.
 _AROUND: Final = 16 * STEPS_PER_QUARTER
-#: Semitones.
-_NEAR: Final = 2.0
 
 
-def put_in(score: Score | None, written: Sequence[Bar], first: int, last: int) -> Score:
+def put_in(
+    score: Score | None,
+    written: Sequence[Bar],
+    first: int,
+    last: int,
+    parts: Mapping[int, int] | None = None,
+) -> Score:
     """Put bars in the place of others; what the others' parts begin there is left out.
 
     Parameters
@@ -31,6 +44,8 @@ def put_in(score: Score | None, written: Sequence[Bar], first: int, last: int) -
     first, last : int
         Which bars are replaced, from 0; the last one is not. The number of bars twice: they
         follow the last one.
+    parts : mapping of int to int, optional
+        How many parts an instrument has, where there are more than the score has, or than one.
 
     Returns
     -------
@@ -38,8 +53,11 @@ def put_in(score: Score | None, written: Sequence[Bar], first: int, last: int) -
         In its own ticks, made finer where it needs be. New parts come last; chord symbols above
         the bars replaced are left out.
     """
+    wanted = Counter(dict(parts or {}))
     if score is None:
-        return tidied(score_of(written))
+        found = score_of(written)
+        each = [divided(_named(part), max(wanted[_instrument(part)], 1)) for part in found.parts]
+        return tidied(replace(found, parts=tuple(one for some in each for one in some)))
     score = _finer(score)
     at = bars_of(score).at
     behind = first == last
@@ -51,13 +69,13 @@ def put_in(score: Score | None, written: Sequence[Bar], first: int, last: int) -
         if tick < begin or (tick >= end and not behind)
     )
     score = replace(score, chords=chords)
-    return tidied(_merged(score, written, begin, begin if behind else end))
+    return tidied(_merged(score, written, (begin, begin if behind else end), wanted))
 
 
 def add_part(score: Score, written: Sequence[Bar]) -> Score:
     """Add what was written to all that is there."""
     score = _finer(score)
-    return tidied(_merged(score, written, 0, 0, tempos=False))
+    return tidied(_merged(score, written, (0, 0), Counter(), tempos=False))
 
 
 def tidied(score: Score) -> Score:
@@ -94,9 +112,15 @@ def _finer(score: Score) -> Score:
 
 
 def _merged(
-    score: Score, written: Sequence[Bar], begin: int, end: int, *, tempos: bool = True
+    score: Score,
+    written: Sequence[Bar],
+    place: tuple[int, int],
+    wanted: Counter[int],
+    *,
+    tempos: bool = True,
 ) -> Score:
     """Put bars at a tick, in the place of all that begins before another."""
+    begin, end = place
     ticks = score.ticks_per_quarter // STEPS_PER_QUARTER
     parts = [_without(part, begin, end) for part in score.parts]
     places: dict[tuple[int, bool], list[int]] = {}  # of the parts of each instrument
@@ -113,10 +137,14 @@ def _merged(
         pedals[:, 0] += begin
         moved = replace(part, notes=notes, pedals=pedals)
         same = places.get(_who(part), [])
-        if not same:
-            parts.append(moved)
+        if len(same) < wanted[_instrument(part)] or not same:
+            # The highest of the notes go to the parts that are there.
+            shared = divided(_named(moved), max(wanted[_instrument(part)], 1))
+            for number, own in zip(same, shared, strict=False):
+                parts[number] = _together(parts[number], own)
+            parts += shared[len(same) :]
             continue
-        players = _players(moved, [parts[number] for number in same], *around)
+        players = nearest_players(moved, [parts[number] for number in same], *around)
         for player, number in enumerate(same):
             own = replace(moved, notes=notes[players == player])
             if player != np.bincount(players, minlength=len(same)).argmax():
@@ -126,19 +154,13 @@ def _merged(
     return _timed(found, written, begin, ticks) if tempos and begin == end else found
 
 
-def _players(new: Part, parts: Sequence[Part], begin: int, end: int) -> NDArray[np.intp]:
-    """Return which of several parts of an instrument is to play each note.
+def _named(part: Part) -> Part:
+    """Name a part as staves are named: with a capital."""
+    return replace(part, name=part.name[:1].upper() + part.name[1:])
 
-    The one that plays most, near that pitch, around there; where none does, the first.
-    """
-    near = []
-    for part in parts:
-        onset, pitch = part.notes[:, 0], part.notes[:, 2]
-        there = pitch[(onset >= begin) & (onset < end)]
-        apart = np.abs(new.notes[:, 2, None] - there)
-        near.append(np.exp(-apart / _NEAR).sum(axis=1))
-    found: NDArray[np.intp] = np.argmax(near, axis=0)
-    return found
+
+def _instrument(part: Part) -> int:
+    return DRUMS if part.is_drum else part.program
 
 
 def _who(part: Part) -> tuple[int, bool]:

@@ -1,5 +1,6 @@
 """A composition while it is made: iterated bar by bar, and at any time a score with a report."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
@@ -9,8 +10,10 @@ import numpy as np
 
 from segue.compose.editing import add_part, put_in
 from segue.compose.pieces import Writing
-from segue.compose.wishes import Wishes, tempo_number
+from segue.compose.summary import summary_of
+from segue.compose.wishes import Wishes
 from segue.errors import BadArgument
+from segue.formats.score.bars import beat_of
 from segue.measure.generation import (
     empty_bar_rate,
     groove_consistency,
@@ -20,13 +23,13 @@ from segue.measure.generation import (
 from segue.records import Score
 from segue.represent.score.bar_prints import part_prints
 from segue.represent.score.grid import bars_on_grid
-from segue.represent.score.harmony import find_key
+from segue.represent.score.harmony import chords, find_key
 from segue.represent.score.instruments import instrument_name
 from segue.represent.score.timing import bars as bars_of
 from segue.represent.score.vocabulary import (
     DRUMS,
+    STEPS_PER_QUARTER,
     Bar,
-    bpm_of,
     steps_of,
 )
 
@@ -92,7 +95,7 @@ class Composition:
         if self.infill:
             bars = self._writing.fill(self._before, self.infill[0] - 1, self.infill[1])
         elif self.added is not None:
-            bars = self._writing.add(self._before, self.added)
+            bars = self._writing.add(self._before, self.added, self._roots())
         else:
             bars = self._writing.go_on(self.bars, self._before)
         for bar in bars:
@@ -108,24 +111,46 @@ class Composition:
         BadArgument
             There is no note yet.
         """
+        parts = Counter(self.wishes.instruments or ())
         if self.prompt is None:
-            return self._at_tempo(put_in(None, self.written, 0, 0))
+            return self._at_tempo(put_in(None, self.written, 0, 0, parts), 0)
         if self.infill:
             first = self.infill[0] - 1
             return put_in(self.prompt, self.written, first, first + len(self.written))
         if self.added is not None:
             return add_part(self.prompt, self.written)
         behind = min(len(self._before), len(bars_of(self.prompt)))
-        return self._at_tempo(put_in(self.prompt, self.written, behind, behind))
+        return self._at_tempo(put_in(self.prompt, self.written, behind, behind, parts), behind)
 
-    def _at_tempo(self, score: Score) -> Score:
-        """Say the tempo that was asked for, where tokens say the nearest that they have."""
-        if self.wishes.tempo is None:
+    def _at_tempo(self, score: Score, first: int) -> Score:
+        """Say tempos from a bar on in whole beats a minute, and exactly the one asked for."""
+        divided = bars_of(score)
+        if first >= len(divided):  # nothing is written yet
             return score
-        tempos = score.tempos.copy()
-        near = bpm_of(tempo_number(self.wishes.tempo))
-        tempos[tempos[:, 1] == near, 1] = self.wishes.tempo
-        return replace(score, tempos=tempos)
+        start, asked = int(divided.at[first]), self.wishes.tempo
+        rows = [row for row in score.tempos.tolist() if row[0] < start]
+        new = [row for row in score.tempos.tolist() if row[0] >= start]
+        if asked is not None:
+            new = [[float(start), 0.0]]
+        for tick, bpm in new:
+            bar = int(divided.of(np.array([tick]))[0])
+            beat = float(beat_of(int(divided.beats[bar]), int(divided.units[bar])))
+            exact = (round(bpm / beat) if asked is None else asked) * beat
+            if not rows or rows[-1][1] != exact:
+                rows.append([tick, exact])
+        return replace(score, tempos=np.array(rows, np.float64).reshape(-1, 2))
+
+    def _roots(self) -> list[list[tuple[int, int]]]:
+        """Return, for each bar, from which step on which pitch class is the root of a chord."""
+        if self.prompt is None:
+            return []
+        starts = bars_of(self.prompt).at
+        found: list[list[tuple[int, int]]] = [[] for _ in starts[:-1]]
+        for chord in chords(self.prompt):
+            ticks = chord.start - int(starts[chord.bar])
+            step = round(ticks * STEPS_PER_QUARTER / self.prompt.ticks_per_quarter)
+            found[chord.bar].append((step, chord.root))
+        return found
 
     @property
     def report(self) -> dict[str, Any]:
@@ -139,8 +164,10 @@ class Composition:
             "instrument": instrument_name(shared.instrument) if shared.bars else "",
         }
         wishes = asdict(self._writing.wishes)
+        told = summary_of(self.score, self._offset, self._offset + len(self.written))
         return {
             "bars": len(self.written),
+            "summary": asdict(told) | {"sentence": told.sentence},
             "longest_passage_shared": longest,
             "pieces_learned_from": len(known.names),
             "bars_rejected": self._writing.rejected,

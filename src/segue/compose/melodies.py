@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from segue.errors import BadArgument, check_seed
+from segue.formats.score.bars import beat_of
 from segue.measure.copying import SharedPassage
 from segue.measure.hashed_copying import longest_hashed_passage
 from segue.records import Part, Score
 from segue.represent.score.chord_symbols import is_chord
+from segue.represent.score.description import pitch_name
 from segue.represent.score.harmony import Chord
-from segue.represent.score.lead_sheet import LOWEST, Chart, IntArray, strong_steps
+from segue.represent.score.lead_sheet import LOWEST, NO_ROOT, Chart, IntArray, strong_steps
 from segue.represent.score.melody_figures import COMPARED, figures_of, onsets
 from segue.represent.score.voicing import TICKS_PER_QUARTER, TICKS_PER_STEP, Manner, parts
 
@@ -27,6 +29,9 @@ MOST_COPIED_BARS: Final = 4.0
 _TRIED: Final = 4
 _FEWEST_TRIED: Final = 16
 _TEMPI_BPM: Final = (20.0, 400.0)
+#: What a note of a chord is called, by semitones above the root.
+_DEGREES: Final = {3: "the third", 4: "the third", 7: "the fifth", 10: "the seventh",
+                   11: "the seventh"}  # fmt: skip
 #: Velocities of melody notes: on a bar's first beat, on other strong beats, elsewhere.
 _ACCENTS: Final = (104, 94, 84)
 
@@ -139,7 +144,8 @@ def write_melodies(
     style = style or model.styles[0]
     model.style(style)
     sound = _SOUNDS.get(style, _USUAL_SOUND)
-    tempo_bpm = sound.tempo_bpm if tempo_bpm is None else tempo_bpm
+    if tempo_bpm is None:  # as many beats, whatever a beat is
+        tempo_bpm = sound.tempo_bpm * float(beat_of(*chart.metre))
     if not 1 <= count <= MOST:
         raise BadArgument(f"{count} melodies; from 1 to {MOST} can be written at once")
     low, high = _TEMPI_BPM
@@ -168,6 +174,36 @@ def write_melodies(
             )
         )  # fmt: skip
     return ranked
+
+
+def span_of(one: WrittenMelody) -> str:
+    """Name the lowest and the highest note of a melody, "C4 to E5"; "" of silence."""
+    pitches = _pitches(one)
+    return f"{pitch_name(min(pitches))} to {pitch_name(max(pitches))}" if pitches else ""
+
+
+def ending_of(one: WrittenMelody, chart: Chart) -> str:
+    """Say what a melody ends on: "C4, the root of C"."""
+    pitches = _pitches(one)
+    if not pitches:
+        return ""
+    chord, pitch_class = chart.chords[-1].tolist(), pitches[-1] % 12
+    name = pitch_name(pitches[-1])
+    if chord[1] == NO_ROOT:
+        return name
+    if pitch_class == chord[1]:
+        what = "the root"
+    elif chord[3] >> pitch_class & 1:
+        above = (pitch_class - chord[1]) % 12
+        what = _DEGREES.get(above, "a note")
+    else:
+        what = "outside"
+    return f"{name}, {what} of {chart.names[-1]}"
+
+
+def _pitches(one: WrittenMelody) -> list[int]:
+    symbols = one.melody[:, 0]
+    return (symbols[symbols > 0] - 1 + LOWEST).tolist()  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

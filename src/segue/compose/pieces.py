@@ -10,11 +10,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from segue.compose.wishes import Wishes, tempo_number
+from segue.compose.bars import in_chords, one_at_a_time, playing, struck
+from segue.compose.leanings import Leanings
+from segue.compose.wishes import Wishes, beat_quarters, tempo_number
 from segue.errors import BadArgument
 from segue.represent.score.bar_prints import bar_print
 from segue.represent.score.grammar import Reading
-from segue.represent.score.instruments import instrument_name, range_of, sounds_alone
+from segue.represent.score.instruments import (
+    instrument_name,
+    plays_bass,
+    range_of,
+    sounds_alone,
+)
 from segue.represent.score.known_bars import Trail
 from segue.represent.score.tokens import adding, bar_tokens, filling, header
 from segue.represent.score.vocabulary import (
@@ -26,8 +33,10 @@ from segue.represent.score.vocabulary import (
     KINDS,
     OPENING,
     PART,
+    TEMPOS,
     Bar,
     BoolArray,
+    bpm_of,
     home,
 )
 
@@ -45,16 +54,6 @@ _HOTTER: Final = 0.15
 #: So many bars may be the same, one after the other, and so many be silent.
 _MOST_ALIKE: Final = 4
 _MOST_SILENT: Final = 1
-#: Instruments that were asked for, or play on both sides of bars to be filled in, become so much
-#: likelier (nats) with each bar that they are silent in, the current one included; at most so
-#: much, and less by so much with each bar that they play in.
-_WANTED: Final = 1.5
-_MOST_WANTED: Final = 15.0
-_SATED: Final = 0.5
-#: Where a key was asked for, what is outside its scale (in minor, all its scales) becomes so much
-#: less likely, in nats. By mode, major and minor, in semitones above the tonic, C to the network.
-_STRANGE: Final = 1.5
-_OUTSIDE: Final = ((1, 3, 6, 8, 10), (1, 4, 6))
 #: Share of the view for what stands behind bars to be filled in, and before.
 _BESIDE: Final = 0.35
 
@@ -94,12 +93,11 @@ class Writing:
         self._opens = True  # these are all bars since the beginning
         self._instruments: tuple[int, ...] | None = wishes.instruments
         self._ranges: dict[int, tuple[int, int]] = {}
-        self._alone: frozenset[int] = frozenset()  # one note at a time
+        self._together: dict[int, int] = {}  # how many notes at once may begin
         self._kit: frozenset[int] | None = None  # drums that may be struck
         self._trails: dict[int, Trail] = {}
         self._last: list[Bar] = []  # the latest bars
-        #: How much likelier who was asked for is made.
-        self._wanted = dict.fromkeys(wishes.instruments or (), 2 * _WANTED)
+        self._leanings = Leanings(wishes.instruments or (), self._mode)
         self.rejected = 0
 
     def go_on(self, count: int, prompt: Sequence[Bar] = ()) -> Iterator[Bar]:
@@ -114,11 +112,12 @@ class Writing:
         ------
         Bar
         """
-        _check_count(count)
+        if not 1 <= count <= MOST_BARS:
+            raise BadArgument(f"{count} bars; from 1 to {MOST_BARS:,} can be written at once")
         prompt = self._at_home(prompt)
-        playing = _playing(prompt)
+        heard = playing(prompt)
         if prompt:
-            self._instruments = tuple(sorted(playing | set(self.wishes.instruments or ())))
+            self._instruments = tuple(sorted(heard | set(self.wishes.instruments or ())))
             self._kept = header(self._instruments, self._mode)
             self._written = [bar_tokens(bar) for bar in prompt]
             self._last = list(prompt[-_MOST_ALIKE:])
@@ -127,8 +126,8 @@ class Writing:
         self._know_instruments(prompt)
         metre, tempo = self._first_of(prompt)
         self._view()
-        for _ in range(count):
-            bar = self._bar(metre, tempo)
+        for number in range(count):
+            bar = self._bar(metre, tempo, last=number == count - 1)
             metre, tempo = bar.metre, bar.tempo
             yield bar.moved(-self._home)
 
@@ -159,14 +158,14 @@ class Writing:
                 break
             after.append(bar)
         kept = [*bars[:first], *after]
-        playing = _playing(kept) or _playing(bars)
-        self._instruments = self.wishes.instruments or tuple(sorted(playing))
-        begins = header(sorted(playing | set(self._instruments)), self._mode)
+        heard = playing(kept) or playing(bars)
+        self._instruments = tuple(sorted(set(self.wishes.instruments or heard)))
+        begins = header(sorted(heard | set(self._instruments)), self._mode)
         self._know_instruments(bars)
-        self._kit = _struck(kept) or None
+        self._kit = struck(kept) or None
         if first and after:  # who plays on both sides does so in between
             on_both_sides = bars[first - 1].instruments & after[0].instruments
-            self._wanted |= dict.fromkeys(on_both_sides & set(self._instruments), _WANTED)
+            self._leanings.want(on_both_sides & set(self._instruments))
         self._written = [bar_tokens(bar) for bar in bars[:first]]
         self._last = list(bars[:first][-_MOST_ALIKE:])
         for place in range(first, last):
@@ -176,7 +175,12 @@ class Writing:
             old = bars[place]
             yield self._bar(old.metre, old.tempo).moved(-self._home)
 
-    def add(self, bars: Sequence[Bar], instrument: int) -> Iterator[Bar]:
+    def add(
+        self,
+        bars: Sequence[Bar],
+        instrument: int,
+        roots: Sequence[Sequence[tuple[int, int]]] = (),
+    ) -> Iterator[Bar]:
         """Write a part to bars.
 
         Parameters
@@ -184,6 +188,9 @@ class Writing:
         bars : sequence of Bar
         instrument : int
             Program, or `DRUMS`; one that does not play yet.
+        roots : sequence of sequence of (int, int)
+            For each bar, from which step on which pitch class is the root of the chord, -1 for
+            none: a bass plays these on beats.
 
         Yields
         ------
@@ -191,30 +198,49 @@ class Writing:
             What the part plays.
         """
         bars = self._at_home(bars)
-        playing = _playing(bars)
-        if instrument in playing:
+        heard = playing(bars)
+        if instrument in heard:
             raise BadArgument(
                 f"{instrument_name(instrument)} plays already; add another instrument, or write "
                 "bars anew with --infill"
             )
-        self._kept = header(sorted(playing), self._mode) + adding(instrument)
+        self._kept = header(sorted(heard), self._mode) + adding(instrument)
         self._instruments = (instrument,)
         self._know_instruments(())
         self._view()
         most = self._pen.context // 2 - len(self._kept)
-        for bar in bars:
+        if not plays_bass(instrument):
+            roots = ()
+        for place, bar in enumerate(bars):
+            here = roots[place] if place < len(roots) else ()
+            self._leanings.have_roots(
+                [(step, (root + self._home) % 12 if root >= 0 else -1) for step, root in here]
+            )
             given = [*bar_tokens(bar)[:most], PART]
             yield self._bar(bar.metre, bar.tempo, given).moved(-self._home)
 
     # ---- a bar -----------------------------------------------------------------------------
 
-    def _bar(self, metre: int | None, tempo: int | None, given: Sequence[int] = ()) -> Bar:
-        """Write a bar, or leave it empty where nothing that may be comes."""
+    def _bar(
+        self,
+        metre: int | None,
+        tempo: int | None,
+        given: Sequence[int] = (),
+        *,
+        last: bool = False,
+    ) -> Bar:
+        """Write a bar, or leave it empty where nothing that may be comes.
+
+        In the last one everybody has played who was asked for, as far as a few tries bring it.
+        """
+        if last:
+            self._leanings.insist()
         for attempt in range(_TRIES):
             at = self._pen.length
-            bar, tokens = self._tried(metre, tempo, given, attempt)
+            bar, tokens = self._tried(metre, tempo, given, attempt, last=last)
             trails = self._followed(bar)
-            if self._may_stay(bar, trails):
+            whole = not last or attempt >= _TRIES // 2 or self._leanings.complete(bar)
+            if whole and self._may_stay(bar, trails):
                 break
             self.rejected += 1
             metre, tempo = bar.metre, bar.tempo
@@ -233,21 +259,27 @@ class Writing:
             del self._written[0]
             self._opens = False
         self._last = [*self._last, bar][-_MOST_ALIKE:]
-        for asked, wanted in self._wanted.items():
-            less = asked in bar.instruments
-            now = wanted - _SATED if less else wanted + _WANTED
-            self._wanted[asked] = min(max(now, _WANTED), _MOST_WANTED)
+        self._leanings.heard(bar)
         return bar
 
     def _tried(
-        self, metre: int | None, tempo: int | None, given: Sequence[int], attempt: int
+        self,
+        metre: int | None,
+        tempo: int | None,
+        given: Sequence[int],
+        attempt: int,
+        *,
+        last: bool,
     ) -> tuple[Bar, list[int]]:
         """Sample a bar; return also its tokens in view."""
-        reading = Reading(self._instruments, self._ranges, self._alone, self._kit)
+        reading = Reading(self._instruments, self._ranges, self._together, self._kit)
         reading.read(BEGIN)
         tokens: list[int] = []
         logits = self._read(list(given), tokens) if given else self._peek()
-        for kind, number in (("bar", metre), ("tempo", tempo)):
+        for kind, known in (("bar", metre), ("tempo", tempo)):
+            number = known
+            if kind == "tempo" and number is None and self.wishes.tempo is not None:
+                number = self._asked_tempo(reading.bars[-1].metre)
             if number is None:
                 may = reading.may_come()
                 if kind == "bar":  # what stands before the first bar is there already
@@ -263,31 +295,22 @@ class Writing:
         while True:
             may = reading.may_come()
             may[END] = may[FIRST["bar"]]  # as good as another bar: this one is over
-            if silent and not reading.bars[-1].notes and self._last:
-                may[END] = False
-                may[FIRST["bar"] : FIRST["tempo"]] = False
+            bar = reading.bars[-1]
+            if silent and not bar.notes and self._last:
+                may = _going_on(may)
+            lacking = last and len(tokens) <= longest and not self._leanings.complete(bar)
+            if lacking and _going_on(may).any():
+                may = _going_on(may)
             if len(tokens) > longest and may[END]:
                 break
-            token = self._chosen(self._leaning(logits, reading.bars[-1]), may, attempt)
+            leaning = self._leanings.applied(logits, bar, *reading.place)
+            token = self._chosen(leaning, may, attempt)
             if token == END or token in _ALL_BARS:
                 break
             reading.read(token)
             logits = self._read([token], tokens)
-        return _one_at_a_time(reading.bars[-1], self._alone), tokens
-
-    def _leaning(self, logits: "Tensor", bar: Bar) -> "Tensor":
-        """Lean towards what was asked for: the key, instruments that are silent in this bar yet."""
-        lacking = self._wanted.keys() - bar.instruments
-        if not lacking and self.wishes.key is None:
-            return logits
-        leaning = logits.clone()
-        if self.wishes.key is not None:
-            pitches = leaning[..., FIRST["pitch"] : FIRST["pitch"] + 128]
-            for pitch_class in _OUTSIDE[self.wishes.key % 2]:
-                pitches[..., pitch_class::12] -= _STRANGE
-        for asked in lacking:
-            leaning[..., FIRST["instrument"] + asked] += self._wanted[asked]
-        return leaning
+        alone = frozenset(one for one, most in self._together.items() if most == 1)
+        return one_at_a_time(reading.bars[-1], alone), tokens
 
     def _chosen(self, logits: "Tensor", may: BoolArray, attempt: int) -> int:
         import torch
@@ -366,7 +389,8 @@ class Writing:
             self._home = home(2 * tonic)
         self._kept = [BEGIN] if self._mode is None else header((), self._mode)
         if wishes.instruments is not None:
-            self._kept = header(wishes.instruments, self._mode)
+            self._instruments = tuple(sorted(set(wishes.instruments)))
+            self._kept = header(self._instruments, self._mode)
             return
         reading = Reading()
         for token in self._kept:
@@ -390,8 +414,14 @@ class Writing:
 
     def _know_instruments(self, bars: Sequence[Bar]) -> None:
         """Keep to what the instruments can play, and to what they already do."""
-        together = frozenset[int]().union(*(_in_chords(bar) for bar in bars))
-        self._alone = frozenset(filter(sounds_alone, range(DRUMS))) - together
+        chordal = frozenset[int]().union(*(in_chords(bar) for bar in bars))
+        parts = Counter(self.wishes.instruments or ())
+        self._together = {
+            number: max(parts[number], 1)
+            for number in range(DRUMS)
+            if sounds_alone(number) and number not in chordal
+        }
+        self._leanings.keep_to_registers(set(range(DRUMS)) - playing(bars), self._home)
         self._ranges = {DRUMS: range_of(DRUMS)}
         for number in range(DRUMS):
             low, high = range_of(number)
@@ -403,42 +433,21 @@ class Writing:
 
     def _first_of(self, prompt: Sequence[Bar]) -> tuple[int | None, int | None]:
         metre, tempo = self.wishes.metre, None
-        if self.wishes.tempo is not None:
-            tempo = tempo_number(self.wishes.tempo)
         if prompt:
             metre = prompt[-1].metre if metre is None else metre
-            tempo = prompt[-1].tempo if tempo is None else tempo
+            tempo = None if self.wishes.tempo is not None else prompt[-1].tempo
         return metre, tempo
 
-
-def _playing(bars: Sequence[Bar]) -> frozenset[int]:
-    return frozenset[int]().union(*(bar.instruments for bar in bars))
-
-
-def _struck(bars: Sequence[Bar]) -> frozenset[int]:
-    """Return the drums that are struck."""
-    return frozenset(note.pitch for bar in bars for note in bar.notes if note.instrument == DRUMS)
+    def _asked_tempo(self, metre: int) -> int:
+        """Return the number of the tempo that was asked for, or of the nearest that there is."""
+        beat = beat_quarters(metre)
+        asked = (self.wishes.tempo or 0.0) * beat
+        return tempo_number(min(max(asked, bpm_of(0)), bpm_of(TEMPOS - 1)))
 
 
-def _in_chords(bar: Bar) -> frozenset[int]:
-    """Return who begins several notes at once."""
-    begun = Counter((note.onset, note.instrument) for note in bar.notes)
-    return frozenset(instrument for (_, instrument), count in begun.items() if count > 1)
-
-
-def _one_at_a_time(bar: Bar, alone: frozenset[int]) -> Bar:
-    """Let notes of some instruments end where the next one of that instrument begins."""
-    next_onset: dict[int, int] = {}
-    notes = []
-    for note in reversed(bar.notes):
-        length = note.length
-        if note.instrument in alone and note.instrument in next_onset:
-            length = min(length, next_onset[note.instrument] - note.onset)
-        next_onset[note.instrument] = note.onset
-        notes.append(note._replace(length=length))
-    return bar._replace(notes=tuple(notes[::-1]))
-
-
-def _check_count(count: int) -> None:
-    if not 1 <= count <= MOST_BARS:
-        raise BadArgument(f"{count} bars; from 1 to {MOST_BARS:,} can be written at once")
+def _going_on(may: BoolArray) -> BoolArray:
+    """Let the bar not end yet."""
+    found = may.copy()
+    found[END] = False
+    found[FIRST["bar"] : FIRST["tempo"]] = False
+    return found

@@ -7,6 +7,7 @@ import numpy as np
 
 from segue.errors import BadArgument, check_seed
 from segue.records import FloatArray, Score
+from segue.represent.score.description import metre_of
 from segue.represent.score.piano_roll import BoolArray, PianoRoll
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def between(model: "RollModel", first: Score, last: Score, steps: int = 8) -> li
     """
     if not 2 <= steps <= MOST_AT_ONCE:
         raise BadArgument(f"{steps} steps; from 2 to {MOST_AT_ONCE} can be made")
-    rolls = [PianoRoll.from_score(score) for score in (first, last)]
+    rolls = [roll_of(score) for score in (first, last)]
     ends = [_most_typical(model, roll.cells) for roll in rolls]
     shares = np.linspace(0, 1, steps)
     points = np.stack([(1 - share) * ends[0] + share * ends[1] for share in shares])
@@ -97,10 +98,29 @@ def given_back(model: "RollModel", score: Score) -> tuple[PianoRoll, PianoRoll]:
     BadArgument
         It has no note in a bar of 4/4.
     """
-    roll = PianoRoll.from_score(score)
+    roll = roll_of(score)
     mean, _ = model.encode(windows(roll.cells))
     cells = _decoded(model, mean).reshape(-1, *roll.cells.shape[1:])[: len(roll.cells)]
     return roll, PianoRoll(cells, roll.tempo_bpm)
+
+
+def roll_of(score: Score) -> PianoRoll:
+    """Return the piano roll of a score.
+
+    Raises
+    ------
+    BadArgument
+        It has no note in a bar of 4/4.
+    """
+    roll = PianoRoll.from_score(score)
+    if not roll.cells.any():
+        named = f"{score.title!r}" if score.title else "the score"
+        raise BadArgument(
+            f"{named} is in {metre_of(score)}, without a note in a bar of 4/4: spaces of piano "
+            "rolls know no other metre. `segue like --space score-features` compares in any, and "
+            "`segue compose` goes on in any"
+        )
+    return roll
 
 
 def windows(cells: BoolArray) -> BoolArray:

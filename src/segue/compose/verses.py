@@ -115,8 +115,10 @@ class _Writer:
         stanza: list[Line] = []
         sung = number = 0
         form = self._wishes.stanza or (STANZA if self._by == "stanza" else 0)
+        chorus_first = self._wishes.chorus_first
         while sung < self._wishes.lines:
-            repeats = self._wishes.repeat_chorus and number % 2 == 1 and bool(chorus)
+            of_chorus = number % 2 != chorus_first
+            repeats = self._wishes.repeat_chorus and of_chorus and bool(chorus)
             if repeats:
                 line = Line(chorus[len(stanza)].text, chorus[len(stanza)].voices, repeated=True)
                 self._read(f"{line.text}\n")
@@ -135,7 +137,7 @@ class _Writer:
                 self._read("\n")
                 yield Line("")
             if ended:
-                if number == 1:
+                if of_chorus and not chorus:
                     chorus = stanza
                 stanza, number = [], number + 1
             if self._by == "line":

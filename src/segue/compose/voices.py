@@ -42,7 +42,7 @@ class VerseWishes:
         As ABAB: lines of one letter rhyme, one scheme a stanza; "-" rhymes with none. "" for
         whatever comes.
     repeat_chorus : bool
-        Every second stanza is the same one.
+        Every second stanza is the same one, from the second on, of three the first and the last.
     seed_line : str
         The first line; "" for none.
     max_copy : int
@@ -75,6 +75,16 @@ class VerseWishes:
             raise BadArgument(f"--max-copy {self.max_copy}: words in a row, or 0 for any number")
 
     @property
+    def stanzas(self) -> int:
+        """How many stanzas the lines make, where the form is given, else 0."""
+        return -(-self.lines // self.stanza) if self.stanza else 0
+
+    @property
+    def chorus_first(self) -> bool:
+        """Whether the chorus opens the song: of three stanzas it is the first and the last."""
+        return self.stanzas == 3
+
+    @property
     def stanza(self) -> int:
         """Lines of a stanza where the form is given, else 0: stanzas come as they come."""
         return len(self.rhyme) or (STANZA if self.repeat_chorus else 0)
@@ -92,12 +102,15 @@ class Voice:
         Of the voice in its network.
     emphasis : float
         Of what sets it apart, see `segue.model.lyrics.reading.Reader`.
+    source : str
+        Whose model it is, in words.
     """
 
     artist: str
     model: LanguageModel
     number: int = ANYBODY
     emphasis: float = EMPHASIS
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from segue.errors import BadArgument, check_seed
+from segue.formats.score.bars import beat_of
 from segue.represent.score.vocabulary import METRES, TEMPOS, USUAL_TEMPO, bpm_of, metre_advice
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ class Wishes:
     ----------
     sampling : Sampling
     instruments : tuple of int, optional
-        Programs, and `DRUMS`; else those of the prompt, or whatever comes.
+        Programs, and `DRUMS`, each as often as it has parts; else those of the prompt, or whatever
+        comes.
     key : int, optional
         From 0: C major, C minor, C♯ major … B minor; of a prompt, the key it is in.
     tempo : float, optional
-        Quarters a minute.
+        Beats a minute: quarters, in 6/8, 9/8 and 12/8 dotted quarters.
     metre : int, optional
         Its number as a token.
     max_copy : int
@@ -54,7 +56,7 @@ class Wishes:
         """
         check_seed(self.seed)
         if self.tempo is not None:
-            tempo_number(self.tempo)
+            tempo_number(self.tempo, 1.0 if self.metre is None else beat_quarters(self.metre))
         if self.max_copy < 1:
             raise BadArgument(f"{self.max_copy} bars may be copied at most; from 1 on that works")
         if self.instruments is not None and not self.instruments:
@@ -81,19 +83,31 @@ def key_named(name: str) -> int:
     return (_STEPS[step] + _SHARPS[sharp]) % 12 * 2 + (mode in ("m", "min", "minor"))
 
 
-def tempo_number(bpm: float) -> int:
-    """Return the number of the tempo that is nearest to quarters a minute.
+def beat_quarters(metre: int) -> float:
+    """Return how long a beat of a metre is by which tempos are counted, in quarters."""
+    return float(beat_of(*METRES[metre]))
+
+
+def tempo_number(bpm: float, beat: float = 1.0) -> int:
+    """Return the number of the tempo that is nearest to beats a minute.
+
+    Parameters
+    ----------
+    bpm : float
+    beat : float
+        Its length in quarters.
 
     Raises
     ------
     BadArgument
     """
-    slowest, fastest = bpm_of(0), bpm_of(TEMPOS - 1)
+    slowest, fastest = bpm_of(0) / beat, bpm_of(TEMPOS - 1) / beat
     if not slowest - 0.5 <= bpm <= fastest + 0.5:
+        beats = "dotted quarters" if beat > 1 else "quarters"
         raise BadArgument(
-            f"a tempo of {bpm:g}; from {slowest:.0f} to {fastest:.0f} quarters a minute"
+            f"a tempo of {bpm:g}; from {slowest:.0f} to {fastest:.0f} {beats} a minute"
         )
-    return round(9 * math.log2(bpm / 120)) + USUAL_TEMPO
+    return round(9 * math.log2(bpm * beat / 120)) + USUAL_TEMPO
 
 
 def metre_named(name: str) -> tuple[int, int]:

@@ -25,6 +25,9 @@ SUFFIXES: Final[dict[Kind, frozenset[str]]] = {
             ".m4v",
             ".mov",
             ".mkv",
+            ".mka",
+            ".ts",
+            ".wv",
             ".webm",
             ".avi",
         ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from segue.errors import BadArgument
+from segue.errors import BadArgument, is_of_the_moment
 from segue.formats.beside import words_beside
 from segue.formats.ignoring import Rules, is_litter, rules_above
 from segue.formats.kinds import READABLE, kind_of
@@ -35,7 +35,6 @@ UNSUPPORTED: Final = frozenset(
         ".spc",
         ".vgm",
         ".ape",
-        ".wv",
         ".mpc",
         ".tta",
         ".dsf",
@@ -49,12 +48,10 @@ UNSUPPORTED: Final = frozenset(
         ".snd",
         ".voc",
         ".spx",
-        ".mka",
         ".mpg",
         ".mpeg",
         ".vob",
         ".3gp",
-        ".ts",
         ".dts",
         ".ac3",
     ]
@@ -62,6 +59,7 @@ UNSUPPORTED: Final = frozenset(
 
 
 _HEAD: Final = 65_536
+_TS_PACKET: Final = 188  # bytes; each begins with "G"
 #: Texts that lie beside music and programs and are no lyrics: passed over unless asked for by name.
 _NO_LYRICS: Final = re.compile(
     r"(read.?me|licen[cs]e|copying|copyright|notice|change.?log|changes|history|news|authors|"
@@ -110,11 +108,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """A place that cannot be entered or read, and why."""
+    """A place that cannot be entered or read, and why; `transient` as of a `Failure`."""
 
     path: bytes
     root: bytes
     reason: str
+    transient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +217,7 @@ class _Walk:
                 listed = sorted(entries, key=lambda entry: entry.name)
             rules = rules.with_file_in(folder)
         except OSError as error:
-            yield Obstacle(folder, self._root, _why(error))
+            yield _obstacle(folder, self._root, error)
             return
         except BadArgument as error:
             yield Obstacle(folder, self._root, str(error))
@@ -229,7 +228,7 @@ class _Walk:
             try:
                 is_folder = entry.is_dir()
             except OSError as error:
-                kept.append(Obstacle(entry.path, self._root, _why(error)))
+                kept.append(_obstacle(entry.path, self._root, error))
                 continue
             if left := self._left_alone(entry, rules, is_folder=is_folder):
                 yield left
@@ -305,7 +304,7 @@ def _look(path: bytes, root: bytes, matches: _Matches, *, asked_for: bool) -> It
     try:
         status = os.stat(path)
     except OSError as error:
-        yield Obstacle(path, root, _why(error))
+        yield _obstacle(path, root, error)
         return
     if not stat.S_ISREG(status.st_mode):
         yield Obstacle(path, root, "not a regular file")
@@ -327,17 +326,25 @@ def _may_be_music(path: bytes, suffix: str) -> bool:
     name = os.fsdecode(os.path.basename(path))
     if suffix in {".txt", ".md"}:
         return _NO_LYRICS.fullmatch(name.removesuffix(Path(name).suffix)) is None
-    if suffix not in {".xml", ".csv", ".json", ".jsonl"}:
+    if suffix not in {".xml", ".csv", ".json", ".jsonl", ".ts"}:
         return True
     try:
         with open(path, "rb") as file:  # Path refuses bytes
-            begins = file.read(_HEAD).replace(b"\0", b"")  # of UTF-16, half of the bytes
+            head = file.read(_HEAD)
     except OSError:
         return True  # the reader will say what is wrong
+    if suffix == ".ts":  # MPEG transport stream, or TypeScript
+        return head[::_TS_PACKET][:2] == b"GG"
+    begins = head.replace(b"\0", b"")  # of UTF-16, half of the bytes
     if suffix == ".xml":
         return b"<score-partwise" in begins or b"<score-timewise" in begins
     holds = holds_csv_songs if suffix == ".csv" else holds_json_songs
     return holds(begins.decode("utf-8", "replace"))
+
+
+def _obstacle(path: bytes, root: bytes, error: OSError) -> Obstacle:
+    transient = is_of_the_moment(error) and not isinstance(error, FileNotFoundError)
+    return Obstacle(path, root, _why(error), transient)
 
 
 def _why(error: OSError) -> str:

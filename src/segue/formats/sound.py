@@ -1,32 +1,22 @@
 """Recordings on disk → `Recording`. The only room that knows audio formats."""
 
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import av
 import numpy as np
-import soxr
-from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import InputContainer
-from numpy.typing import NDArray
 
 from segue.errors import Unreadable, unreadable
+from segue.formats.containers import open_container, sections
+from segue.formats.decoding import decode_in_order, decode_span, resampled
+from segue.formats.sound_length import length
 from segue.formats.whole import replacing
 from segue.records import FloatArray, Recording, Span
 
-#: File name endings that are taken for recordings (video: its first sound track).
-
-# FFmpeg has several hundred demuxers and decoders, some of which open further files or are
-# rarely looked after. Only these are ever started, whatever a file claims to be.
-DEMUXERS = "mp3,aac,mov,flac,ogg,wav,aiff,asf,matroska,avi"
-DECODERS = (
-    "mp3float,mp3,aac,alac,flac,vorbis,libvorbis,opus,libopus,wmav1,wmav2,wmapro,wmalossless,"
-    "pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,"
-    "pcm_f64le,pcm_f64be,pcm_u8,pcm_s8,pcm_alaw,pcm_mulaw,ac3,eac3,mp2,mp2float"
-)
 Plan = Callable[[float], Sequence[Span]]
 
 SAMPLE_RATES_HZ = range(4_000, 768_001)
@@ -90,19 +80,24 @@ def _read(
     if not file.read(1):
         raise Unreadable("empty file")
     file.seek(0)
-    with open_container(file) as container:
+    parts = sections(file)
+    with open_container(parts[0]) as container:
         if not container.streams.audio:
             raise Unreadable("has no sound in it")
         stream = container.streams.audio[0]
         _check(stream)
-        duration_s = _duration_s(container, stream)
+        duration_s, seekable = astuple(length(parts, container, stream))
         if only and only.start_s > duration_s - SHORTEST_S:
             raise Unreadable(
                 f"the passage begins at {only.start_s:.0f} s, "
                 f"but the recording ends at {duration_s:.0f} s"
             )
         spans = [only] if only else plan(duration_s)
-        excerpts = [_decode(container, stream, span, stereo=stereo) for span in spans]
+        excerpts = (
+            [decode_span(container, stream, span, stereo=stereo) for span in spans]
+            if seekable
+            else decode_in_order(parts, spans, stream.rate, stereo=stereo)
+        )
         wanted_s = sum(min(span.end_s, duration_s) - span.start_s for span in spans)
         there_s = sum(excerpt.shape[-1] for excerpt in excerpts) / stream.rate
         if there_s < wanted_s * (1 - MISSING_TOLERANCE):
@@ -117,7 +112,7 @@ def _read(
         if max(float(np.abs(excerpt).max(initial=0)) for excerpt in excerpts) < SILENCE:
             raise Unreadable("silence: nothing above -80 dBFS")
         return Recording(
-            excerpts=tuple(_resample(excerpt, stream.rate, rate_hz) for excerpt in excerpts),
+            excerpts=tuple(resampled(excerpt, stream.rate, rate_hz) for excerpt in excerpts),
             spans=tuple(spans),
             duration_s=duration_s,
             file_rate_hz=stream.rate,
@@ -149,26 +144,6 @@ def write_wav(target: Path, samples: FloatArray, sample_rate_hz: int) -> None:
         file.writeframes(whole.T.tobytes())
 
 
-def open_container(
-    file: IO[bytes], metadata_encoding: str = "utf-8", metadata_errors: str = "replace"
-) -> InputContainer:
-    """Open a file with FFmpeg, limited to the formats on our list.
-
-    FFmpeg gets an open file, never a name: it has no way to open another.
-    """
-    return av.open(
-        file,
-        mode="r",
-        metadata_encoding=metadata_encoding,
-        metadata_errors=metadata_errors,
-        options={
-            "format_whitelist": DEMUXERS,
-            "codec_whitelist": DECODERS,
-            "protocol_whitelist": "",
-        },
-    )
-
-
 def _check(stream: AudioStream) -> None:
     if stream.rate == 0:
         raise Unreadable("cannot be decoded (no sound that makes sense in it)")
@@ -176,89 +151,3 @@ def _check(stream: AudioStream) -> None:
         raise Unreadable(f"sample rate of {stream.rate} Hz, expected 4 to 768 kHz")
     if not 1 <= stream.channels <= MAX_CHANNELS:
         raise Unreadable(f"{stream.channels} channels, expected 1 to {MAX_CHANNELS}")
-
-
-def _duration_s(container: InputContainer, stream: AudioStream) -> float:
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    if container.duration:
-        return container.duration / av.time_base
-    return sum(
-        float((packet.duration or 0) * packet.time_base)
-        for packet in container.demux(stream)
-        if packet.time_base
-    )
-
-
-def _decode(
-    container: InputContainer, stream: AudioStream, span: Span, *, stereo: bool
-) -> FloatArray:
-    """Decode a stretch at the file's own rate; shorter where the file ends."""
-    rate = stream.rate
-    if span.start_s > 0 and stream.time_base:
-        container.seek(int(span.start_s / stream.time_base), stream=stream, backward=True)
-    else:
-        container.seek(0)
-    pieces: list[FloatArray] = []
-    wanted = round(span.length_s * rate)
-    have = 0
-    for frame in _frames(container, stream):
-        samples = _left_right(frame) if stereo else _mono(frame)
-        if have == 0 and frame.time is not None:
-            late = round((span.start_s - frame.time) * rate)
-            samples = samples[..., max(late, 0) :]
-        pieces.append(samples[..., : wanted - have])
-        have += pieces[-1].shape[-1]
-        if have >= wanted:
-            break
-    if not pieces:
-        return np.zeros((2, 0) if stereo else 0, np.float32)
-    return np.concatenate(pieces, axis=-1)
-
-
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decode packet by packet: a damaged one is left out, many make the file unreadable."""
-    good = bad = 0
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except av.error.InvalidDataError:
-            bad += 1
-            if bad > 10 and bad > good:
-                raise Unreadable("damaged: most of it cannot be decoded") from None
-            continue
-        good += 1
-        yield from frames
-
-
-def _mono(frame: AudioFrame) -> FloatArray:
-    """Average a frame's channels; full scale becomes 1.0."""
-    samples = _channels(frame)
-    return _to_full_scale(samples.mean(axis=0, dtype=np.float32), samples.dtype)
-
-
-def _left_right(frame: AudioFrame) -> FloatArray:
-    samples = _channels(frame)
-    pair = samples[:2] if len(samples) > 1 else np.repeat(samples, 2, axis=0)
-    return _to_full_scale(pair.astype(np.float32), samples.dtype)
-
-
-def _channels(frame: AudioFrame) -> NDArray[Any]:
-    """Return a frame's samples as stored, shape (channels, samples)."""
-    samples = frame.to_ndarray()
-    if frame.format.is_planar:
-        return samples
-    return samples.reshape(-1, frame.layout.nb_channels).T
-
-
-def _to_full_scale(samples: FloatArray, stored: np.dtype[Any]) -> FloatArray:
-    if stored.kind == "f":
-        return samples
-    full_scale = 2 ** (stored.itemsize * 8 - 1)
-    centred = samples - full_scale * (stored.kind == "u")
-    return np.asarray(centred / np.float32(full_scale), np.float32)
-
-
-def _resample(samples: FloatArray, from_hz: int, to_hz: int) -> FloatArray:
-    # soxr takes channels last.
-    return np.asarray(soxr.resample(samples.T, from_hz, to_hz).T, dtype=np.float32)

@@ -42,7 +42,7 @@ def replacing(target: Path) -> Iterator[Path]:
         The file cannot be written, or is a link that leads out of its folder.
     """
     try:
-        with written_whole(_behind_link(target)) as partial:
+        with written_whole(behind_link(target)) as partial:
             yield partial
     except OSError as error:
         raise BadArgument(f"cannot write {target}: {error.strerror or error}") from None
@@ -120,8 +120,14 @@ def is_partial(path: Path) -> bool:
     return path.name.startswith(".") and _MARK in (path.suffix, Path(path.stem).suffix)
 
 
-def _behind_link(target: Path) -> Path:
-    """Return the file to replace: the target, or what it links to within its folder."""
+def behind_link(target: Path) -> Path:
+    """Return the file to replace: the target, or what it links to within its folder.
+
+    Raises
+    ------
+    BadArgument
+        It links to a file elsewhere.
+    """
     if not target.is_symlink():
         return target
     folder, place = Path(os.path.realpath(target.parent)), Path(os.path.realpath(target))

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from segue.errors import Unstorable
 from segue.formats.lyrics import is_version
 from segue.formats.lyrics.text import TextForm
 from segue.formats.names import normalise
@@ -123,7 +124,8 @@ class _Run:
 
     def analyse(self) -> None:
         for obstacle in self._there.obstacles:
-            self._later_fail(obstacle.path, UNSEEN, obstacle.reason)
+            fault = Fault(obstacle.reason, obstacle.transient)
+            self._later_fail(obstacle.path, UNSEEN, fault)
         try:
             with Workers[Job, Answer](TASK, self._worker_count) as workers:
                 self._work(workers, self._there.todo)
@@ -170,7 +172,7 @@ class _Run:
             for text, before in self._there.texts
             if not self._failed.isdisjoint(text.music)
             and not any(self._store.files.tracks_at(path) for path in text.music)
-            and is_to_read(text, before)
+            and is_to_read(text, before, self._options)
         ]
 
     def _read_words(self, workers: "Workers[Job, Answer]") -> None:
@@ -188,12 +190,11 @@ class _Run:
             if isinstance(result, FoundWords):
                 self._finish(one.found, partial(give_words, self._store, one, result))
                 states = {text.path: text.state for text in one.found.texts}
-                for path, reason in result.faults:
-                    self._later_fail(path, states[path], reason)
+                for path, fault in result.faults:
+                    self._later_fail(path, states[path], fault)
                 self.report.words += bool(result.source)
             elif isinstance(result, Fault):
-                state, reason = one.found.state, result.reason
-                self._later_fail(job.path, state, reason, transient=result.transient)
+                self._later_fail(job.path, one.found.state, result)
                 self._told(one.found)
             self._commit_in_time()
 
@@ -303,7 +304,7 @@ class _Run:
             more = len(broken) - MOST_TOLD
             told = [*broken[:MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
             told.append(f"the other {rest} were added")
-            self._later_fail(found.path, found.state, "; ".join(told))
+            self._later_fail(found.path, found.state, Fault("; ".join(told)))
 
     def _store_tunes(self, found: Found, analyses: Mapping[int, Analysis]) -> None:
         """Store what a file holds, in place of what it held before."""
@@ -354,6 +355,8 @@ class _Run:
             else:
                 self.report.unchanged += 1
             return
+        if not same:
+            raise Unstorable("a file of the same content could not be stored")
         gone = [path for path in same if not os.path.lexists(path)]
         if found.kind == "lyrics" and not gone and self._is_same_artist(identity, same):
             self._store.keep_tunes(found.path, ())
@@ -389,27 +392,34 @@ class _Run:
         )
 
     def _lost(self, found: Found, fault: Fault) -> None:
-        reason, transient = fault.reason, fault.transient
-        self._later_fail(found.path, found.state, reason, transient=transient)
+        self._later_fail(found.path, found.state, fault)
         self._told(found)
         identity = self._identities.get(found.path)
         for path in self._waiting.pop(identity.content_hash, []) if identity else []:
-            state = self._found[path][0].state
-            self._later_fail(path, state, reason, transient=transient)
+            self._later_fail(path, self._found[path][0].state, fault)
             self._told(self._found[path][0])
 
-    def _later_fail(
-        self, path: bytes, state: FileState, reason: str, *, transient: bool = False
-    ) -> None:
+    def _later_fail(self, path: bytes, state: FileState, fault: Fault) -> None:
+        self._pending.append(lambda: self._fail(path, state, fault))
         self._failed.add(path)
+
+    def _fail(self, path: bytes, state: FileState, fault: Fault) -> None:
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        failure = Failure(Path(os.fsdecode(path)), reason, at, transient)
+        failure = Failure(Path(os.fsdecode(path)), fault.reason, at, fault.transient)
         self.report.failures.append(failure)
-        self._pending.append(lambda: self._store.files.add_failure(path, state, failure))
+        self._store.files.add_failure(path, state, failure)
 
     def _finish(self, found: Found, store: Callable[[], None]) -> None:
-        self._pending.append(store)
+        self._pending.append(lambda: self._store_or_fail(found, store))
         self._told(found)
+
+    def _store_or_fail(self, found: Found, store: Callable[[], None]) -> None:
+        """Store what came of a file; what cannot be stored is its own failure alone."""
+        try:
+            with self._store.part():
+                store()
+        except (Unstorable, ValueError) as error:
+            self._fail(found.path, found.state, Fault(str(error)))
 
     def _told(self, found: Found) -> None:
         self._done += 1

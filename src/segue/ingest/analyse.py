@@ -10,13 +10,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, Unreadable, unreadable
+from segue.errors import BadArgument, Unavailable, Unreadable, unreadable
 from segue.formats.lyrics import BrokenSong, read_lyrics, read_lyrics_tags, read_words
 from segue.formats.lyrics.embedded import words_in_score, words_in_sound
 from segue.formats.lyrics.text import PLAIN, TextForm
 from segue.formats.score import Broken, read_score_tags, read_scores
 from segue.formats.sound import read_sound
 from segue.formats.tags import NOTHING, read_tags
+from segue.ingest.workers import Fault
 from segue.records import FloatArray, Kind, Lyrics, Score, Span, Tags
 from segue.represent.lyrics.words import words_of
 from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
@@ -146,13 +147,13 @@ class FoundWords:
     words : DecodedText, optional
     source : bytes
         The text beside it that they come from; empty where it carries them along.
-    faults : tuple of (bytes, str)
+    faults : tuple of (bytes, Fault)
         Texts that cannot be read, and why.
     """
 
     words: DecodedText | None
     source: bytes
-    faults: tuple[tuple[bytes, str], ...]
+    faults: tuple[tuple[bytes, Fault], ...]
 
 
 Answer = Identity | Decoded | DecodedScore | DecodedLyrics | FoundWords | Score
@@ -195,12 +196,14 @@ _TAGS: Final[dict[Kind, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
 
 
 def _read_words(path: Path, job: ReadWords) -> FoundWords:
-    faults: list[tuple[bytes, str]] = []
+    faults: list[tuple[bytes, Fault]] = []
     for text in job.texts:
         try:
             words = _carried(read_words(Path(os.fsdecode(text)), job.form))
+        except Unavailable:
+            raise  # all of it is tried again
         except Unreadable as error:
-            faults.append((text, str(error)))
+            faults.append((text, Fault(str(error), isinstance(error, Unavailable))))
             continue
         if words:
             return FoundWords(words, text, tuple(faults))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-from segue.errors import Unreadable
+from segue.errors import NotFound, Unreadable, Unstorable
 from segue.formats.kinds import READABLE
 from segue.formats.listens import Broken, Listen, NoListen, read_listens
 from segue.records import Failure, Space
@@ -108,31 +108,53 @@ def _import_file(store: Store, path: Path, user: str | None) -> ImportedFile:
         if isinstance(row, NoListen):
             report.passed_over[row.reason] += 1
             continue
-        heard = row if isinstance(row, Broken) else _heard(store, row, folder)
-        if isinstance(heard, Broken):
+        broken = row if isinstance(row, Broken) else _put(store, number, row, folder, user)
+        if broken:
             report.broken += 1
-            report.first_broken += [heard][: _SHOWN - len(report.first_broken)]
-        elif isinstance(row, Listen):
-            whose = user or row.user or DEFAULT_USER
-            store.listens.put(number, whose, heard, row.plays, row.at_s)
+            report.first_broken += [broken][: _SHOWN - len(report.first_broken)]
+        else:
             report.listens += 1
     report.plays_new = store.listens.plays() - before
     return report
 
 
-def _heard(store: Store, listen: Listen, folder: Path) -> Heard | Broken:
-    """Say what was heard: by its name, or as a path that stays true when ids change."""
+def _put(
+    store: Store, number: int, listen: Listen, folder: Path, user: str | None
+) -> Broken | None:
+    """Store a listen; say where and why that cannot be."""
+    try:
+        heard = _heard(store, listen, folder)
+        whose = user or listen.user or DEFAULT_USER
+        store.listens.put(number, whose, heard, listen.plays, listen.at_s)
+    except (ValueError, Unstorable, NotFound) as error:
+        return Broken(listen.place, str(error))
+    return None
+
+
+def _heard(store: Store, listen: Listen, folder: Path) -> Heard:
+    """Say what was heard: by its name, or as a path that stays true when ids change.
+
+    Raises
+    ------
+    ValueError, NotFound
+        It is no track of the library, or no address.
+    """
     if not listen.track:
         return Heard(listen.artist, listen.title)
     if listen.track.isascii() and listen.track.isdigit():
         found = store.tracks([int(listen.track[:18])])
         if not found:
-            return Broken(listen.place, f"no track {listen.track[:18]} in this library")
+            raise NotFound(f"no track {listen.track[:18]} in this library")
         return Heard(path=quote(os.fsencode(found[0].path)))
     if listen.track.startswith("file://"):
-        return Heard(path=quote(unquote_to_bytes(urlsplit(listen.track).path)))
+        try:
+            return Heard(path=quote(unquote_to_bytes(urlsplit(listen.track).path)))
+        except ValueError:
+            raise ValueError(f"{listen.track[:40]!r} is no address of a file") from None
     path = folder / listen.track
-    if path.suffix.lower() in READABLE or path.is_file():
+    if path.suffix.lower() in READABLE or os.path.isfile(
+        path
+    ):  # of a title it says no, however long that is
         return Heard(path=quote(os.fsencode(os.path.abspath(path))))
     artist, dash, title = listen.track.partition(" - ")
     return Heard(artist, title) if dash else Heard(title=listen.track)

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from segue.errors import BadArgument, Unreadable
 from segue.formats.kinds import kind_of
+from segue.formats.scan import Found, scan
 from segue.ingest.add import DECODE_LIMIT_S, TASK
 from segue.ingest.analyse import (
     Answer,
@@ -17,11 +18,15 @@ from segue.ingest.analyse import (
     DecodedTune,
     DecodeLyrics,
     DecodeScore,
+    FoundWords,
+    Identify,
+    Identity,
     Job,
     ReadScore,
+    ReadWords,
 )
 from segue.ingest.workers import Fault, Workers
-from segue.records import FloatArray, Score, Span
+from segue.records import Description, FloatArray, Score, Span, Track
 
 _Result = TypeVar("_Result")
 
@@ -56,7 +61,60 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
     from segue.model.sound.embed import SoundModel
 
     decoded = decode_now(path, passage)
-    return SoundModel().embed(decoded.patches, decoded.features) | _of_words(decoded.words)
+    words = words_of(path, decoded.words)[0]
+    return SoundModel().embed(decoded.patches, decoded.features) | _of_words(words)
+
+
+def describe_file(path: Path) -> Description:
+    """Say what is known of a file that need not be in the library.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    BadArgument
+        It holds many tunes or songs.
+    """
+    kind = kind_of(path) or "sound"
+    whole = os.fsencode(os.path.abspath(path))
+    facts: dict[str, float | str]
+    heard: dict[str, float] = {}
+    words, source, duration_s = None, "", 0.0
+    if kind == "lyrics":
+        words = decode_song(path)
+        facts = words.facts
+    elif kind == "score":
+        tune = decode_tune(path)
+        facts, duration_s = tune.facts, tune.duration_s
+        words, source = words_of(path, tune.words)
+    else:
+        from segue.model.sound.embed import SoundModel
+        from segue.model.sound.spaces import tag_probabilities
+
+        decoded = decode_now(path, None)
+        facts, duration_s = decoded.facts, decoded.duration_s
+        heard = tag_probabilities(SoundModel().embed(decoded.patches, decoded.features)["tags"])
+        words, source = words_of(path, decoded.words)
+    identity = _now(Identify(whole, os.path.dirname(whole), kind), Identity, path)
+    track = Track(0, kind, path, identity.tags[0], duration_s, identity.content_hash, facts=facts)
+    return Description(track, heard, words.text if words else "", source)
+
+
+def words_of(path: Path, carried: DecodedText | None) -> tuple[DecodedText | None, str]:
+    """Read the words of some music from a text beside it, else take those that it carries along.
+
+    Returns
+    -------
+    DecodedText or None
+    str
+        The name of the text.
+    """
+    texts = [text.path for item in scan([path]) if isinstance(item, Found) for text in item.texts]
+    if not texts:
+        return carried, ""
+    asked = ReadWords(os.fsencode(path), kind_of(path) or "sound", tuple(texts))
+    found = _now(asked, FoundWords, path)
+    return found.words, os.fsdecode(os.path.basename(found.source))
 
 
 def _of_words(words: DecodedText | None) -> dict[str, FloatArray]:

@@ -57,12 +57,15 @@ class Options:
         Patterns as of ``.gitignore`` of what is left alone.
     include_removed : bool
         What was taken out of the library comes back.
+    retry : bool
+        Also files are read that could not be read and have not changed since.
     """
 
     form: TextForm = PLAIN
     given: Tags = NOTHING
     exclude: tuple[str, ...] = ()
     include_removed: bool = False
+    retry: bool = False
 
 
 DEFAULT: Final = Options()

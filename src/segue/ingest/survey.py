@@ -106,13 +106,17 @@ class _Looking:
             report.removed += 1
         elif self._belongs(found, here):
             there.texts.append((found, before))
-            report.failed_before += _failed_before(found, before)
+            report.failed_before += self._failed_before(found)
         else:
             if found.kind != "lyrics":
                 there.music.append(found)
             given = self._options.given
             given_now = before is not None and before.tracks and (given.artist or given.album)
-            if is_to_read(found, before) or given_now or found.path in there.returning:
+            if (
+                is_to_read(found, before, self._options)
+                or given_now
+                or found.path in there.returning
+            ):
                 there.todo.append((found, before))
             elif before is None or not before.tracks:
                 report.failed_before += 1
@@ -134,7 +138,7 @@ class _Looking:
         self._roots.add(item.root)
         self._blocked.add(item.path)
         before = there.known.get(item.path)
-        if before is not None and before.state == UNSEEN:
+        if before is not None and not before.is_to_read(UNSEEN, retry=self._options.retry):
             report.failed_before += 1
         else:
             there.obstacles.append(item)
@@ -191,22 +195,24 @@ class _Looking:
             if path in self.there.removed:
                 if not text.asked_for:
                     return True
-            elif path in here and not _failed_before(here[path], self.there.known.get(path)):
+            elif path in here and not self._failed_before(here[path]):
                 return True
         return False
+
+    def _failed_before(self, found: Found) -> bool:
+        """Tell whether a file could not be read, and is not read again now."""
+        before = self.there.known.get(found.path)
+        if before is None or before.tracks:
+            return False
+        return not before.is_to_read(found.state, retry=self._options.retry)
 
     def _has_tracks(self, path: bytes) -> bool:
         return path in self.there.known and bool(self.there.known[path].tracks)
 
 
-def is_to_read(found: Found, before: KnownFile | None) -> bool:
-    """Tell whether a file is new, changed, or lacks a place in a space."""
-    return before is None or before.state != found.state or not before.complete
-
-
-def _failed_before(found: Found, before: KnownFile | None) -> bool:
-    """Tell whether a file could not be read, and has not changed since."""
-    return before is not None and not before.tracks and before.state == found.state
+def is_to_read(found: Found, before: KnownFile | None, options: Options) -> bool:
+    """Tell whether a file is new, or is to be read again."""
+    return before is None or before.is_to_read(found.state, retry=options.retry)
 
 
 def _below(path: bytes, folders: Collection[bytes]) -> bool:

@@ -31,7 +31,8 @@ def outdated(
     music : iterable of Found
         Recordings and scores that are there.
     known : mapping of bytes to KnownFile
-        Files of the library: a text that is a track of its own is one that came.
+        Files of the library: a text that is a track of its own is one that came; one that
+        could not be read for a reason of the moment is read again.
 
     Returns
     -------
@@ -43,8 +44,11 @@ def outdated(
     for found in music:
         seen = {(one.name, one.state) for one in beside.get(found.path, ())}
         now = {(os.path.basename(text.path), text.state) for text in found.texts}
-        own = any(text.path in known and known[text.path].tracks for text in found.texts)
-        if now == seen and not own:
+        again = any(
+            text.path in known and (known[text.path].tracks or known[text.path].transient)
+            for text in found.texts
+        )
+        if now == seen and not again:
             continue
         tracks = store.tracks(store.files.tracks_at(found.path))
         if len(tracks) == 1 and tracks[0].tune == 0:
@@ -69,4 +73,4 @@ def give_words(store: Store, music: Outdated, answer: FoundWords) -> None:
         for track in own:
             store.taste.move(track, music.track)
         store.remove_tracks(own)
-    store.files.remove_failures(text.path for text in music.found.texts)
+    store.files.remove_failures([music.found.path, *(text.path for text in music.found.texts)])

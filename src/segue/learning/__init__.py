@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from segue.explain.pairs import Comparison
     from segue.learning.insight import Reconstruction
     from segue.learning.kinds import Training
+    from segue.learning.models import ModelInfo
     from segue.learning.places import Learned, Watcher
     from segue.model.score.melody_model import MelodyModel
     from segue.model.score.note_lstm import NoteModel
@@ -88,6 +89,41 @@ class Learning:
         from segue.learning.melody import load  # brings in torch
 
         return load(self._store, name)
+
+    def source(self, kind: str, name: str) -> str:
+        """Say whose model answers to a name: this library's, or the one that comes with Segue.
+
+        Parameters
+        ----------
+        kind : {"notes", "composing", "melodies"}
+        name : str
+
+        Raises
+        ------
+        NotFound
+            There is none of that name.
+        """
+        from segue.learning.models import FINDERS  # brings in torch
+
+        return FINDERS[kind](self._store, name).source
+
+    def models(self) -> "list[ModelInfo]":
+        """List models that come with Segue, and the models and spaces learned in this library."""
+        from segue.learning.models import models  # brings in torch
+
+        return models(self._store)
+
+    def remove(self, name: str) -> "ModelInfo":
+        """Take out a model or a space learned in this library, and say what it was.
+
+        Raises
+        ------
+        NotFound
+            Nothing of that name was learned here.
+        """
+        from segue.learning.models import remove  # brings in torch
+
+        return remove(self._store, name)
 
     def compare(
         self, first: "str | int | Path", second: "str | int | Path", n: int = 5

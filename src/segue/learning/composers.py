@@ -4,7 +4,9 @@ from typing import Final
 
 from segue.learning.places import (
     CURVE,
+    SHIPPED,
     Learned,
+    ModelFile,
     Watcher,
     check_model_start,
     model_file,
@@ -21,7 +23,6 @@ from segue.train.loop import Watcher as TrainingWatcher
 from segue.train.splitting import split, unit_of
 
 NAME: Final = "composer"
-SHIPPED: Final = "shipped"
 
 
 def train(
@@ -71,8 +72,25 @@ def train(
     return Learned(name, trained, len(pieces), tuple(failures), 0, folder)
 
 
+def find(store: Store, name: str) -> ModelFile:
+    """Find a model of the library, or the one that comes with Segue, named "shipped".
+
+    Raises
+    ------
+    NotFound
+        There is none of that name.
+    """
+    return model_file(
+        store,
+        name,
+        (SHIPPED, SHIPPED_FILE),
+        "that composes",
+        "segue train score --preset transformer",
+    )
+
+
 def load(store: Store, name: str) -> Composer:
-    """Load a model of the library, or the one that comes with Segue, named "shipped".
+    """Load what `find` finds.
 
     Raises
     ------
@@ -81,14 +99,7 @@ def load(store: Store, name: str) -> Composer:
     BadCheckpoint
         The file is damaged or of another version.
     """
-    file = model_file(
-        store,
-        name,
-        (SHIPPED, SHIPPED_FILE),
-        "that composes",
-        "segue train score --preset transformer",
-    )
-    return Composer.load(file)
+    return Composer.load(find(store, name).path)
 
 
 def _composition(track: Track, score: Score) -> Composition:

@@ -1,18 +1,23 @@
 """Networks that write lyrics, learned from the words of a library."""
 
 import difflib
+import hashlib
+import re
+import unicodedata
 from collections import Counter
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Final
 
 from segue.errors import BadArgument, NotFound
 from segue.learning.places import (
     CURVE,
+    SHIPPED,
     Learned,
+    ModelFile,
     Watcher,
     check_model_start,
     model_file,
+    model_folder,
     models_there,
 )
 from segue.model.checkpoint import told_by_checkpoint
@@ -26,6 +31,8 @@ from segue.train.lyrics import LyricsTraining, train_lyrics
 from segue.train.songs import divide, song
 
 NAME: Final = "lyrics"
+#: The name of a model of everybody; a space that comes with Segue is called `lyrics`.
+EVERYBODY: Final = "my-lyrics"
 BASE: Final = "base"
 _NEAREST: Final = 3
 
@@ -49,7 +56,7 @@ def artist_named(name: str, known: Counter[str]) -> str:
     name : str
         The whole name, or a part that only one has.
     known : Counter of str
-        Artists.
+        Artists; "" counts songs that name none.
 
     Raises
     ------
@@ -67,9 +74,16 @@ def artist_named(name: str, known: Counter[str]) -> str:
         raise NotFound(f"{name!r} is in the names of {', '.join(sorted(parts)[:8])}; which one?")
     near = difflib.get_close_matches(wanted, folded, n=_NEAREST, cutoff=0.4)
     shown = ", ".join(folded[one] for one in near) or ", ".join(sorted(folded.values())[:8])
+    nameless = (
+        f"; {known['']} songs here name no artist: give them one with "
+        '`segue add --artist "NAME" FILE`'
+        if known[""]
+        else ""
+    )
     raise NotFound(
         f"there is no artist {name!r} with lyrics here; "
         + (f"the nearest: {shown}" if shown else "add some with `segue add`")
+        + nameless
     )
 
 
@@ -110,6 +124,7 @@ def train(
     TrainingFailed, BadCheckpoint
         As of `segue.learning.scores.train`.
     """
+    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
     start = load(store, training.start) if training.start else None
     if start and start.about["training"]["preset"] != training.preset:
         raise BadArgument(
@@ -125,7 +140,6 @@ def train(
     if watch:
         watch("songs", len(own), len(own))
     parts = divide([song(one) for one in own], [one.text for one in start.known] if start else [])
-    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
     _, trained = train_lyrics(
         training, parts, folder, start=start, resume=resume, watch=watch_training
     )
@@ -143,14 +157,67 @@ def load(store: Store, name: str) -> LanguageModel:
     BadCheckpoint
         The file is damaged or of another version.
     """
-    return LanguageModel.load(_file(store, name))
+    return LanguageModel.load(find(store, name).path)
 
 
-def _file(store: Store, name: str) -> Path:
+def find(store: Store, name: str) -> ModelFile:
+    """Find a model of the library, or the one that comes with Segue, named "base".
+
+    Raises
+    ------
+    NotFound
+        There is none of that name.
+    """
     return model_file(store, name, (BASE, SHIPPED_FILE), "that writes lyrics", "segue train lyrics")
 
 
-def voice_of(store: Store, artist: str, name: str = "") -> tuple[str, LanguageModel, int]:
+def model_name(store: Store, artist: str) -> str:
+    """Name the model of an artist, "lyrics-robert-burns" say; of everybody it is "my-lyrics".
+
+    Where another artist would have a model of that name, as AC/DC and AC DC, or an artist's name
+    is in another alphabet, a hash of the name follows.
+    """
+    if not artist:
+        return EVERYBODY
+    words = _plain_words(artist)
+    name = "-".join([NAME, *words])
+    others = {one.tags.artist for one in songs(store)} - {artist}
+    learned = model_folder(store, name) / MODEL
+    if learned.exists():
+        others |= {str(told_by_checkpoint(learned)["told"]["artist"])} - {artist}
+    letters = sum(map(str.isalnum, artist))
+    if sum(map(len, words)) < letters or any(_plain_words(other) == words for other in others):
+        name += f"-{hashlib.sha256(artist.lower().encode()).hexdigest()[:8]}"
+    return name
+
+
+def _plain_words(name: str) -> list[str]:
+    """Return the words of a name in plain lower-case letters and digits."""
+    plain = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
+    return re.findall(r"[a-z0-9]+", plain)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundVoice:
+    """Who writes like an artist.
+
+    Attributes
+    ----------
+    artist : str
+        The whole name.
+    model : LanguageModel
+    number : int
+        Of the voice in the model.
+    file : ModelFile
+    """
+
+    artist: str
+    model: LanguageModel
+    number: int
+    file: ModelFile
+
+
+def voice_of(store: Store, artist: str, name: str = "") -> FoundVoice:
     """Find who writes like an artist: a model of that artist's, else one that knows the voice.
 
     Parameters
@@ -160,19 +227,15 @@ def voice_of(store: Store, artist: str, name: str = "") -> tuple[str, LanguageMo
     name : str
         Of a model; "" for whichever suits best: one learned from that artist alone, then
         the library's own of everybody, then the one that comes with Segue, and last what was
-        learned on from these for another artist.
-
-    Returns
-    -------
-    tuple of str, LanguageModel and int
-        The artist's whole name, the model, and the number of the voice.
+        learned on from these for another artist. Of several alike, the one learned last.
 
     Raises
     ------
     NotFound
         Nobody writes like that artist yet.
     """
-    told = {one: told_by_checkpoint(_file(store, one)) for one in _names(store, name)}
+    files = [find(store, one) for one in _names(store, name)]
+    told = {file: told_by_checkpoint(file.path) for file in files}
     known = Counter(voice for about in told.values() for voice in about["voices"])
     try:
         found = artist_named(artist, known)
@@ -185,18 +248,19 @@ def voice_of(store: Store, artist: str, name: str = "") -> tuple[str, LanguageMo
                 f'`segue train lyrics --artist "{wanted}"`'
             ) from None
         raise error from None
-    ranked = sorted(
-        (one for one, about in told.items() if found in about["voices"]),
-        key=lambda one: _how_far(told[one]["told"]["artist"], found),
+    file = min(
+        (file for file, about in told.items() if found in about["voices"]),
+        key=lambda file: _preference(file, str(told[file]["told"]["artist"]), found),
     )
-    model = load(store, ranked[0])
-    return found, model, model.voice(found)
+    model = LanguageModel.load(file.path)
+    return FoundVoice(found, model, model.voice(found), file)
 
 
 def _names(store: Store, name: str) -> list[str]:
-    return [name] if name else [*models_there(store, MODEL), BASE]
+    return [name] if name else [*models_there(store, MODEL), SHIPPED]
 
 
-def _how_far(learned_for: str, artist: str) -> tuple[bool, bool]:
-    """Rank a model learned for that artist before one for everybody, that before others'."""
-    return learned_for != artist, bool(learned_for)
+def _preference(file: ModelFile, learned_for: str, artist: str) -> tuple[bool, bool, bool, float]:
+    """Rank a model for that artist before one for everybody, that before others'; new first."""
+    newest_first = -file.path.stat().st_mtime
+    return learned_for != artist, bool(learned_for), not file.own, newest_first

@@ -5,6 +5,7 @@ from typing import Final
 from segue.learning.places import (
     CURVE,
     Learned,
+    ModelFile,
     Watcher,
     check_model_start,
     model_file,
@@ -23,8 +24,6 @@ from segue.train.own_melodies import STYLE, train_own
 
 #: The model that comes with Segue.
 NAME: Final = "melody"
-#: What it is called where one goes on from it: a model of the library may be named as it is.
-SHIPPED: Final = "shipped"
 
 
 def train(
@@ -63,10 +62,7 @@ def train(
     TrainingFailed, BadCheckpoint
         As of `segue.learning.scores.train`.
     """
-    start = None
-    if training.start:
-        is_shipped = training.start == SHIPPED
-        start = MelodyModel.shipped() if is_shipped else load(store, training.start)
+    start = load(store, training.start) if training.start else None
     folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
     found, failures = read_all(scores_once(store), _sheets, workers, watch)
     sheets = [sheet for each in found for sheet in each]
@@ -78,8 +74,21 @@ def train(
     return Learned(name, trained, count, tuple(failures), 0, folder)
 
 
+def find(store: Store, name: str) -> ModelFile:
+    """Find a model of the library, or the one that comes with Segue, named "melody".
+
+    Raises
+    ------
+    NotFound
+        There is none of that name.
+    """
+    return model_file(
+        store, name, (NAME, SHIPPED_FILE), "of melodies", "segue train score --preset melody"
+    )
+
+
 def load(store: Store, name: str) -> MelodyModel:
-    """Load a model of the library, or the one that comes with Segue, named "melody".
+    """Load what `find` finds.
 
     Raises
     ------
@@ -88,10 +97,7 @@ def load(store: Store, name: str) -> MelodyModel:
     BadCheckpoint
         The file is damaged or of another version.
     """
-    file = model_file(
-        store, name, (NAME, SHIPPED_FILE), "of melodies", "segue train score --preset melody"
-    )
-    return MelodyModel.load(file)
+    return MelodyModel.load(find(store, name).path)
 
 
 def _sheets(track: Track, score: Score) -> tuple[LeadSheet, ...]:

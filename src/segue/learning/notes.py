@@ -5,6 +5,7 @@ from typing import Final
 from segue.learning.places import (
     CURVE,
     Learned,
+    ModelFile,
     Watcher,
     check_model_start,
     model_file,
@@ -66,8 +67,21 @@ def train(
     return Learned(name, trained, count, tuple(failures), 0, folder)
 
 
+def find(store: Store, name: str) -> ModelFile:
+    """Find a model of the library, or the one that comes with Segue, named "note-lstm".
+
+    Raises
+    ------
+    NotFound
+        There is none of that name.
+    """
+    return model_file(
+        store, name, (NAME, SHIPPED_FILE), "of notes", "segue train score --preset note-lstm"
+    )
+
+
 def load(store: Store, name: str) -> NoteModel:
-    """Load a model of the library, or the one that comes with Segue, named "note-lstm".
+    """Load what `find` finds.
 
     Raises
     ------
@@ -76,10 +90,7 @@ def load(store: Store, name: str) -> NoteModel:
     BadCheckpoint
         The file is damaged or of another version.
     """
-    file = model_file(
-        store, name, (NAME, SHIPPED_FILE), "of notes", "segue train score --preset note-lstm"
-    )
-    return NoteModel.load(file)
+    return NoteModel.load(find(store, name).path)
 
 
 def _piece(track: Track, score: Score) -> Piece:

@@ -12,14 +12,21 @@ from segue.model.checkpoint import MODEL
 from segue.records import Failure
 from segue.store import Store
 from segue.train.listens import SPACE as LISTENS
-from segue.train.loop import STATE, Trained
+from segue.train.loop import BEST, STATE, Trained
 
 #: Told what is done, how much of it, and of how much.
 Watcher = Callable[[str, int, int], None]
 
 CURVE: Final = "loss.png"
+#: Files of a run, whatever it learns.
+_OF_RUNS: Final = (STATE, BEST)
 #: Names that `--blend` knows already.
 RESERVED: Final = (LISTENS, METADATA)
+#: What the model that comes with Segue is called, whatever it does.
+SHIPPED: Final = "shipped"
+#: Names of models that come with Segue, and what `--from` calls a beginning without one; a
+#: library's own models are called otherwise.
+SHIPPED_NAMES: Final = (SHIPPED, "note-lstm", "melody", "composer", "base", "scratch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,30 @@ class Learned:
     failures: tuple[Failure, ...]
     left_out: int
     folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model that is no space, by the name that was asked for.
+
+    Attributes
+    ----------
+    name : str
+    path : Path
+    own : bool
+        It was learned from this library; else it comes with Segue.
+    """
+
+    name: str
+    path: Path
+    own: bool
+
+    @property
+    def source(self) -> str:
+        """Say in a few words whose model it is."""
+        if self.own:
+            return f"the model {self.name!r}, learned from this library"
+        return "the model that comes with Segue"
 
 
 def model_folder(store: Store, space: str) -> Path:
@@ -78,17 +109,31 @@ def check_start(store: Store, space: str, *, resume: bool, anew: bool, model: st
     store.spaces.check_trained_name(space)
     if space in RESERVED:
         raise BadArgument(f"{space!r} is a part of blends already; choose another name")
+    if space in SHIPPED_NAMES:
+        raise BadArgument(
+            f"{space!r} is the name of a model that comes with Segue; choose another name"
+        )
     folder = model_folder(store, space)
-    state = folder / STATE
-    done = state.exists() and _is_newer(folder / model, state)
-    if state.exists() and not done and not resume:
+    others = [file for file in folder.glob("*.safetensors") if file.name not in {model, *_OF_RUNS}]
+    if others:
+        raise BadArgument(
+            f"the name {space!r} is taken by a model of another kind ({others[0].stem}); choose "
+            f"another name, or take that one out with `segue models remove {space}`"
+        )
+    if is_interrupted(folder, model) and not resume:
         if not anew:
             raise BadArgument(
                 f"training of the space {space!r} was interrupted: go on with --resume, or start "
                 "over with --anew"
             )
-        state.unlink()  # a space in use stays until the new one is done
+        (folder / STATE).unlink()  # a space in use stays until the new one is done
     return folder
+
+
+def is_interrupted(folder: Path, model: str) -> bool:
+    """Tell whether a run in a folder stopped before it wrote its model, the file of that name."""
+    state = folder / STATE
+    return state.exists() and not _is_newer(folder / model, state)
 
 
 def check_model_start(store: Store, name: str, model: str, *, resume: bool, anew: bool) -> Path:
@@ -109,13 +154,17 @@ def models_there(store: Store, model: str) -> list[str]:
     return sorted(path.parent.name for path in (store.folder / "models").glob(f"*/{model}"))
 
 
-def model_file(store: Store, name: str, shipped: tuple[str, Path], does: str, command: str) -> Path:
+def model_file(
+    store: Store, name: str, shipped: tuple[str, Path], does: str, command: str
+) -> ModelFile:
     """Find a model that is no space: the library's own of that name, or what comes with Segue.
 
     Parameters
     ----------
     store : Store
     name : str
+        "shipped" is always what comes with Segue, also where a library of an older version holds
+        a model of its own under the other name.
     shipped : tuple of str and Path
         The name and the file of what comes with Segue; the library's own are called as it is.
     does, command : str
@@ -125,11 +174,13 @@ def model_file(store: Store, name: str, shipped: tuple[str, Path], does: str, co
     ------
     NotFound
     """
+    if name == SHIPPED:
+        return ModelFile(name, shipped[1], own=False)
     own = model_folder(store, name) / shipped[1].name
     if own.exists():
-        return own
+        return ModelFile(name, own, own=True)
     if name == shipped[0]:
-        return shipped[1]
+        return ModelFile(name, shipped[1], own=False)
     there = ", ".join(sorted({shipped[0], *models_there(store, shipped[1].name)}))
     raise NotFound(
         f"there is no model {name!r} {does}; there are: {there}. Learn one from your library with "

@@ -16,7 +16,7 @@ from segue.records import Part, Score
 from segue.represent.score.description import metre_of, pitch_name
 from segue.represent.score.harmony import Chord, chords, find_key
 from segue.represent.score.piano_roll import FAMILIES, INSTRUMENTS, PianoRoll
-from segue.represent.score.timing import Bars, bars, excerpt, main_tempo_bpm
+from segue.represent.score.timing import Bars, bars, excerpt, main_beats_per_minute
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -345,7 +345,7 @@ def _part_name(part: Part, title: str) -> str:
 
 def _heading(score: Score, title: str, shown: int, count: int) -> str:
     named = title or " – ".join(text for text in (score.title, score.composer) if text)
-    told = [f"{main_tempo_bpm(score):.0f} bpm", metre_of(score)]
+    told = [f"{main_beats_per_minute(score):.0f} bpm", metre_of(score)]
     if any(not part.is_drum for part in score.parts):
         told.insert(0, find_key(score).name)
     if shown < count:

@@ -15,13 +15,22 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import DiskFull, LibraryBusy, LibraryDamaged
+from segue.errors import DiskFull, LibraryBusy, LibraryDamaged, SegueError, Unstorable
 from segue.records import FloatArray
 
 DATABASE: Final = "segue.db"
 BUSY_S: Final = 10.0  # how long a reader waits for a writer's commit
 #: What only a library leaves in its folder that was filled before.
 _SIGNS_OF_A_LIBRARY: Final = ("writing.lock", "derived", "cache", "models")
+
+_LARGEST: Final = 1e12  # of a vector's numbers: no model comes near it
+#: The library is well where these are met.
+_OF_A_RECORD: Final = (
+    sqlite3.IntegrityError,
+    sqlite3.ProgrammingError,
+    sqlite3.InterfaceError,
+    sqlite3.DataError,
+)
 
 Result = TypeVar("Result")
 
@@ -89,7 +98,7 @@ class Database(sqlite3.Connection):
         """Do something, and say in plain words what SQLite met."""
         try:
             return do(*arguments, **named)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError, OverflowError) as error:
             raise plain(error, self.folder) from None
 
 
@@ -115,12 +124,11 @@ class _Cursor(sqlite3.Cursor):
             raise plain(error, self.connection.folder) from None
 
 
-def plain(error: sqlite3.Error, folder: Path) -> Exception:
+def plain(error: Exception, folder: Path) -> SegueError:
     """Say in plain words what SQLite met."""
     text = str(error)
-    # Mistakes of Segue's own: the library is well.
-    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-        return error
+    if not isinstance(error, sqlite3.Error) or isinstance(error, _OF_A_RECORD):
+        return Unstorable(f"the library cannot hold it ({text})")
     if "full" in text or ("disk I/O" in text and _is_full(folder)):
         return DiskFull(
             f"no room left to write to {folder}; nothing that was stored is lost: "
@@ -150,9 +158,11 @@ def no_permission(folder: Path) -> LibraryDamaged:
 
 def vector_of(data: bytes, dimension: int, track: int) -> FloatArray:
     """Read a stored vector, shape (dimension,)."""
-    if not isinstance(data, bytes) or len(data) != 4 * dimension:
-        raise _damaged_row(f"the vector of track {track}")
-    return np.frombuffer(data, "<f4").astype(np.float32)
+    if isinstance(data, bytes) and len(data) == 4 * dimension:
+        vector = np.frombuffer(data, "<f4").astype(np.float32)
+        if (np.abs(vector) < _LARGEST).all():  # not so of what is no number
+            return vector
+    raise _damaged_row(f"the vector of track {track}")
 
 
 def fingerprint_of(data: bytes, what: str) -> NDArray[np.uint32]:

@@ -109,6 +109,20 @@ class Words:
             found[join(unquote_to_bytes(root), path)].append(known)
         return found
 
+    def held_by(self, path: bytes) -> list[int]:
+        """List the tracks whose words a text holds that lies beside them."""
+        folder, name = os.path.split(path)
+        rows = self._db.execute(
+            "SELECT track, roots.path, tracks.path FROM texts_beside"
+            " JOIN tracks ON tracks.id = track JOIN roots ON roots.id = root WHERE name = ?",
+            (quote(name),),
+        )
+        return [
+            track
+            for track, root, music in rows
+            if os.path.dirname(join(unquote_to_bytes(root), music)) == folder
+        ]
+
     def source(self, track: int) -> str:
         """Return the name of the text beside a track that its words come from; "" for none."""
         row = self._db.execute(

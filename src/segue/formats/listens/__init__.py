@@ -5,6 +5,7 @@ as `Broken` and costs nothing else.
 """
 
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -34,10 +35,11 @@ def read_listens(path: Path) -> Iterator[Row]:
     Raises
     ------
     Unreadable
-        The file is of no form that is known, or would unpack to more than
-        `MAX_UNPACKED_BYTES`.
+        The file is of no form that is known, or holds more than any history.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: a pipe would wait
+            raise Unreadable(f"{path} is no regular file. {READABLE}")
         with path.open("rb") as file:
             start = file.read(_SNIFFED)
             file.seek(0)

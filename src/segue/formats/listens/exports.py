@@ -2,10 +2,12 @@
 
 import io
 import json
+import lzma
 import re
+import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
@@ -17,6 +19,7 @@ from segue.formats.listens.rows import (
     Listen,
     NoListen,
     Row,
+    allowance,
     json_object,
     numbered_lines,
     read_row,
@@ -29,7 +32,11 @@ SHORTEST_LISTEN_MS: Final = 30_000  # what Spotify itself counts as a play
 
 _CHUNK: Final = 1 << 15
 _MONTH_OF_LISTENS: Final = re.compile(r"(?:^|/)listens/(\d{4})/(\d{1,2})\.jsonl$")
-_ZIP_FAULTS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+#: What zipfile raises at an archive that is damaged, or marks its names as what they are not.
+_ZIP_FAULTS: Final = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
+    KeyError, OverflowError, NotImplementedError, RuntimeError, MemoryError,
+)  # fmt: skip
 
 
 def read_listenbrainz(path: Path, file: BinaryIO) -> Iterator[Row]:
@@ -53,7 +60,7 @@ def read_listenbrainz(path: Path, file: BinaryIO) -> Iterator[Row]:
         if not months:
             raise Unreadable(f"{path} holds no listens/YEAR/MONTH.jsonl. {READABLE}")
         user = _listenbrainz_user(archive)
-        spend = _allowance(path)
+        spend = allowance(path, MAX_UNPACKED_BYTES, "unpacks to")
         for _, _, name in months:
             try:
                 with archive.open(name) as month:
@@ -66,22 +73,6 @@ def read_listenbrainz(path: Path, file: BinaryIO) -> Iterator[Row]:
                 yield Broken(name, f"damaged from here on ({error})")
 
 
-def _allowance(path: Path) -> Callable[[int], None]:
-    """Return what counts unpacked bytes and stops an archive made to fill memory or time."""
-    left = MAX_UNPACKED_BYTES
-
-    def spend(size: int) -> None:
-        nonlocal left
-        left -= size
-        if left < 0:
-            raise Unreadable(
-                f"{path} unpacks to more than {MAX_UNPACKED_BYTES >> 20} MiB, "
-                "which no listening history does; nothing of it was kept"
-            )
-
-    return spend
-
-
 def _listenbrainz_user(archive: zipfile.ZipFile) -> str:
     name = next((n for n in archive.namelist() if n.split("/")[-1] == "user.json"), None)
     if name is None:
@@ -90,7 +81,7 @@ def _listenbrainz_user(archive: zipfile.ZipFile) -> str:
         with archive.open(name) as file:
             fields = json.loads(file.read(MAX_LINE_BYTES))
         return text_of(fields, "username")
-    except (*_ZIP_FAULTS, ValueError):
+    except _ZIP_FAULTS:
         return ""  # whose listens these are can be said with --user
 
 

@@ -5,8 +5,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, Any, Final
 
+from segue.errors import Unreadable
 from segue.formats.names import clean
 
 READABLE: Final = (
@@ -15,6 +17,7 @@ READABLE: Final = (
     "a Spotify streaming history (.json)"
 )
 MAX_LINE_BYTES: Final = 1 << 20
+MAX_LINES: Final = 10_000_000  # in fifty years of playing nobody comes to so many
 
 _LATEST_S: Final = 253_402_300_800  # the year 10000
 _MILLISECONDS_FROM: Final = 10**11  # as seconds this would be the year 5138
@@ -77,9 +80,35 @@ def read_row(place: str, read: Callable[[Any], Listen | NoListen], row: object) 
     return replace(found, place=place) if isinstance(found, Listen) and found.track else found
 
 
-def numbered_lines(
-    file: IO[bytes], spend: Callable[[int], None] = lambda _: None
-) -> Iterator[tuple[int, bytes]]:
+def allowance(path: Path, most_bytes: int, does: str = "holds") -> Callable[[int], None]:
+    """Return what is told the bytes of each line, and stops at a file made to fill time.
+
+    Raises
+    ------
+    Unreadable
+        When it is told of more bytes or lines than a listening history has.
+    """
+    bytes_left, lines_left = most_bytes, MAX_LINES
+
+    def spend(size: int) -> None:
+        nonlocal bytes_left, lines_left
+        bytes_left -= size
+        lines_left -= 1
+        if bytes_left < 0:
+            most = f"{most_bytes >> 20} MiB"
+        elif lines_left < 0:
+            most = f"{MAX_LINES:,} lines"
+        else:
+            return
+        raise Unreadable(
+            f"{path} {does} more than {most}, which no listening history does; nothing of it was "
+            "kept"
+        )
+
+    return spend
+
+
+def numbered_lines(file: IO[bytes], spend: Callable[[int], None]) -> Iterator[tuple[int, bytes]]:
     """Yield numbered lines; of one that is longer than any listen, only its start."""
     number = 0
     while line := file.readline(MAX_LINE_BYTES):

@@ -11,6 +11,7 @@ from segue.formats.listens.rows import (
     READABLE,
     Listen,
     Row,
+    allowance,
     filled,
     numbered_lines,
     read_row,
@@ -19,6 +20,7 @@ from segue.formats.listens.rows import (
 from segue.formats.names import clean
 
 MAX_PLAYS: Final = 10**9
+MAX_BYTES: Final = 4 << 30
 
 _SAMPLED_ROWS: Final = 20
 _TITLE_COLUMNS: Final = ("track", "title", "track_name", "song")
@@ -32,9 +34,11 @@ def read_csv(path: Path, file: BinaryIO) -> Iterator[Row]:
     Raises
     ------
     Unreadable
-        The first rows fit neither.
+        The first rows fit neither, or it is longer than any history.
     """
-    filled_lines = (item for item in numbered_lines(file) if item[1].strip())
+    filled_lines = (
+        item for item in numbered_lines(file, allowance(path, MAX_BYTES)) if item[1].strip()
+    )
     sample = list(islice(filled_lines, _SAMPLED_ROWS))
     delimiter = _delimiter(_decode(sample[0][1]))
     reader, has_header = _csv_form([_cells(line, delimiter) for _, line in sample])
@@ -83,12 +87,12 @@ def _named_columns(title: int, artist: int, time: int | None) -> CsvReader:
 def _user_track_plays(row: Sequence[str]) -> Listen:
     if not 3 <= len(row) <= 4:
         raise ValueError(f"{len(row)} columns; user,track-or-path,plays[,time] has 3 or 4")
-    if not row[2].isascii() or not row[2].isdigit() or not 1 <= int(row[2][:12]) <= MAX_PLAYS:
+    if not row[2].isascii() or not row[2].isdigit() or not 1 <= int(row[2][:30]) <= MAX_PLAYS:
         raise ValueError(f"{row[2][:40]!r} is no number of plays")
     return Listen(
         track=filled(row[1], "track"),
         user=filled(row[0], "user"),
-        plays=int(row[2]),
+        plays=int(row[2][:30]),
         at_s=time_s(_cell(row, 3)),
     )
 

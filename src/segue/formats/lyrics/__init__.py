@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from segue.errors import Unreadable, unreadable
-from segue.formats.lyrics.plain import read_lrc, read_markdown, read_plain
+from segue.formats.lyrics.plain import read_lrc, read_markdown, read_one, read_plain
 from segue.formats.lyrics.tables import read_csv, read_json
-from segue.formats.lyrics.text import PLAIN, TextForm, formed, text_of, tidied
+from segue.formats.lyrics.text import PLAIN, NoWords, TextForm, formed, text_of, tidied
 from segue.formats.names import clean
 from segue.formats.tags import NOTHING, display, tags_from_name
 from segue.records import Lyrics, Tags
@@ -83,15 +83,23 @@ def read_words(path: Path, form: TextForm = PLAIN) -> str:
         Ends in .lrc or .txt.
     form : TextForm
 
+    Returns
+    -------
+    str
+        "" where it has no words, as beside an instrumental piece.
+
     Raises
     ------
     Unreadable
-        It is no text, or has no words.
+        It is no text.
     """
     suffix = path.suffix.lower()
-    text = text_of(_content(path, suffix))
-    read = read_lrc if suffix == ".lrc" else read_plain
-    return formed(tidied(read(text)[0].text), form)
+    try:
+        text = text_of(_content(path, suffix))
+        words = read_lrc(text)[0] if suffix == ".lrc" else read_one(text)
+        return formed(tidied(words.text), form)
+    except NoWords:
+        return ""
 
 
 def read_lyrics_tags(path: Path, root: Path, given: Tags = NOTHING) -> tuple[Tags, ...]:
@@ -176,7 +184,7 @@ def _content(path: Path, suffix: str) -> bytes:
     except OSError as error:
         raise unreadable(error) from None
     if not content:
-        raise Unreadable("an empty file")
+        raise NoWords("an empty file")
     return content
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from segue.errors import Unreadable
 from segue.formats.lyrics.midi_words import midi_words
-from segue.formats.lyrics.plain import read_plain
+from segue.formats.lyrics.plain import read_one
 from segue.formats.lyrics.text import PLAIN, TextForm, formed, tidied
 from segue.formats.lyrics.xml_words import xml_words
 
@@ -63,6 +63,6 @@ def words_in_sound(path: Path, form: TextForm = PLAIN) -> str:
 
 def _formed(text: str, form: TextForm) -> str:
     try:
-        return formed(tidied(read_plain(text)[0].text), form)
+        return formed(tidied(read_one(text).text), form)
     except Unreadable:
         return ""

@@ -3,7 +3,9 @@
 import re
 from typing import Final
 
-from segue.formats.lyrics.text import section_of
+from segue.formats.lyrics.poems import poems
+from segue.formats.lyrics.text import lines_of, section_of
+from segue.formats.lyrics.wrapped import unwrapped
 from segue.formats.names import clean
 from segue.records import Lyrics, Tags
 
@@ -16,8 +18,19 @@ _EMPHASIS: Final = re.compile(r"(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1")
 
 
 def read_plain(text: str) -> tuple[Lyrics, ...]:
-    """Read a plain text, which is one song; with time stamps, as of .lrc."""
-    return read_lrc(text) if has_stamps(text) else (Lyrics(text),)
+    """Read a plain text: the poems or songs that it is divided into; with time stamps, as .lrc.
+
+    Lines that were broken to fit a page are joined.
+    """
+    if has_stamps(text):
+        return read_lrc(text)
+    lines = unwrapped(lines_of(text))
+    return poems(lines) or (Lyrics("\n".join(lines)),)
+
+
+def read_one(text: str) -> Lyrics:
+    """Read a plain text, or one with time stamps, that is the words of one piece of music."""
+    return read_lrc(text)[0] if has_stamps(text) else Lyrics(text)
 
 
 def has_stamps(text: str) -> bool:

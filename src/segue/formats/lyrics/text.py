@@ -14,6 +14,8 @@ _ENDS: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 #: Control characters, marks of byte order, and marks that turn the order of what follows; letters
 #: written from right to left need none of them.
 _CONTROLS: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ufeff\ufffe\u202a-\u202e\u2066-\u2069]")
+#: Halves of characters, and what decoding makes of them.
+_HALVES: Final = re.compile("[\ud800-\udfff\ufffd]")
 _SPACES: Final = re.compile(r"[^\S\n]+")
 _BLANKS: Final = re.compile(r"\n{3,}")
 _PART: Final = (
@@ -28,6 +30,16 @@ _NAMED: Final = re.compile(
     r"(verse|strophe|couplet) \d+|chorus|pre-?chorus|refrain",
     re.IGNORECASE,
 )
+
+
+_PART_ALONE: Final = re.compile(rf"({_PART})( ?(\d+|[ivx]+|x ?\d+))?", re.IGNORECASE)
+
+
+class NoWords(Unreadable):
+    """A text in which nothing is sung, as that of an instrumental piece."""
+
+    def __init__(self, reason: str = "no words in it") -> None:
+        super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +90,25 @@ _RARE: Final = [*map(chr, range(1, 9)), *map(chr, range(14, 32)), "\x7f", "\ufff
 
 def tidied(text: str) -> str:
     """Bring a text into the form of `segue.records.Lyrics.text`, headers of sections included."""
-    text = unicodedata.normalize("NFC", _ENDS.sub("\n", text))
+    text = unicodedata.normalize("NFC", _ENDS.sub("\n", without_halves(text)))
     text = _CONTROLS.sub(" ", text)
     lines = [_SPACES.sub(" ", line).strip() for line in text.split("\n")]
     return _BLANKS.sub("\n\n", "\n".join(lines)).strip("\n")
+
+
+def lines_of(text: str) -> list[str]:
+    """List the lines of a text, whatever ends them, without spaces at their ends."""
+    return [line.rstrip() for line in _ENDS.sub("\n", text).split("\n")]
+
+
+def without_halves(text: str) -> str:
+    """Take out halves of characters, which no encoding can hold; two that belong together join.
+
+    Programs that cut texts within a character leave such, and JSON can say them.
+    """
+    if not _HALVES.search(text):
+        return text
+    return _HALVES.sub("", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def section_of(line: str) -> str:
@@ -91,6 +118,11 @@ def section_of(line: str) -> str:
     if _NAMED.fullmatch(line):
         return line.strip("():")
     return ""
+
+
+def is_section(line: str) -> bool:
+    """Tell whether a line heads a part of a song, as "[Verse 2: A. Singer]" or "CHORUS"."""
+    return bool(section_of(line)) or _PART_ALONE.fullmatch(line.strip("()[]:. ")) is not None
 
 
 def formed(text: str, form: TextForm) -> str:
@@ -110,7 +142,7 @@ def formed(text: str, form: TextForm) -> str:
             lines.append(line.lower() if form.fold_case else line)
     kept = tidied("\n".join(lines))
     if not any(map(str.isalpha, kept)):
-        raise Unreadable("no words in it")
+        raise NoWords
     if len(kept) > MOST_CHARACTERS:
         raise Unreadable(
             f"{len(kept) / 1e6:.1f} million characters, expected at most 1 million of a song; "

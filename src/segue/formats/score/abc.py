@@ -19,6 +19,7 @@ from segue.formats.encodings import decode
 from segue.formats.names import clean
 from segue.formats.score.abc_directives import is_drum, program_of
 from segue.formats.score.abc_music import voices_of
+from segue.formats.score.abc_order import order_of
 from segue.formats.score.abc_texts import joined_fields, text_of, without_comment
 from segue.formats.score.abc_voices import Voice, Written
 from segue.formats.score.bars import TICKS_PER_QUARTER, Bar, metres_of, rest_before, ticks
@@ -28,13 +29,11 @@ from segue.records import Part, Score
 MOST_BYTES: Final = 32 << 20
 MOST_TUNES: Final = 20_000
 _MOST_LETTERS: Final = 1 << 18  # of a tune
-_MOST_BARS: Final = 20_000  # played
 _VELOCITY: Final = 80
 _TUNE: Final = re.compile(r"^[ \t]*X:[ \t]*(\d*)", re.MULTILINE)
 _CHARSET: Final = re.compile(rb"^(?:I:[ \t]*|%%)abc-charset[ \t]+([\w-]+)", re.MULTILINE)
 _LINES: Final = re.compile(r"\r\n?|\n")
 _FIELD: Final = re.compile(r"^([A-Za-z]):[ \t]*(.*)$")
-_PART: Final = re.compile(r"([A-Za-z])(\d*)|(\()|(\))(\d*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,8 @@ def read_tune(tune: Tune) -> Score:
         raise Unreadable(f"a tune of more than {_MOST_LETTERS} letters")
     written = voices_of(tune.lines)
     longest = max((voice.bars for voice in written.voices), key=len)
-    order = _order_of_parts(longest, written.parts)
+    playing = order_of(longest, written.parts)
+    order = playing.bars
     columns = [voice.bars for voice in written.voices]
     bars = [
         Bar(
@@ -144,6 +144,7 @@ def read_tune(tune: Tune) -> Score:
         tune.composer,
         tune.genre,
         _chords(columns, order, starts),
+        (f"contradicting repeats: {playing.problem}",) if playing.problem else (),
     )
 
 
@@ -157,89 +158,6 @@ def _tune(text: str, of_all: tuple[str, ...]) -> Tune:
     number = int(digits[0]) if digits else None
     told = said.get("T", ""), said.get("C", ""), said.get("R", "")
     return Tune(number, *told, (*of_all, *lines))
-
-
-# ---- the order in which bars are played --------------------------------------------------
-
-
-def _order_of_parts(bars: Sequence[Written], parts: str) -> list[int]:
-    """Return which bars sound after one another: parts in their order, repeats played."""
-    begins = [n for n, bar in enumerate(bars) if bar.part] if parts else []
-    if not begins:
-        return _order(bars, 0, len(bars))
-    ends = [*begins[1:], len(bars)]
-    sections = {bars[n].part: (n, end) for n, end in zip(begins, ends, strict=True)}
-    found = _order(bars, 0, begins[0])
-    for name in _parts_in_order(parts):
-        if name in sections:
-            found += _order(bars, *sections[name])
-        _check_length(found)
-    return found
-
-
-def _parts_in_order(told: str) -> Iterator[str]:
-    """Yield the parts of ``A(AB)2C``, one after another."""
-    stack: list[list[str]] = [[]]
-    for match in _PART.finditer(told):
-        if match[1]:
-            stack[-1] += [match[1]] * _times(match[2])
-        elif match[3]:
-            stack.append([])
-        elif len(stack) > 1:
-            inner = stack.pop()
-            stack[-1] += inner * _times(match[5])
-        if len(stack[-1]) > _MOST_BARS:
-            raise Unreadable(f"a tune of more than {_MOST_BARS} parts in a row")
-    yield from (name for level in stack for name in level)
-
-
-def _times(digits: str) -> int:
-    return min(int(digits[:3]), 99) if digits else 1
-
-
-def _order(bars: Sequence[Written], first: int, end: int) -> list[int]:
-    """Unfold repeats between two bars.
-
-    One that begins nowhere begins at the last double bar, or after the last repeat.
-    """
-    found: list[int] = []
-    at, start, time, opened = first, first, 1, False
-    while at < end:
-        bar = bars[at]
-        after_endings = not bar.endings and at > first and bool(bars[at - 1].endings)
-        if at != start and (
-            bar.opens or (time > 1 and after_endings) or (bar.after_double and not opened)
-        ):
-            start, time, opened = at, 1, bar.opens
-        opened |= bar.opens
-        if bar.endings and time not in bar.endings and time <= _last_time(bars, at, end):
-            at += 1
-            continue
-        found.append(at)
-        _check_length(found)
-        if bar.closes and time < max(bar.closes + 1, _last_time(bars, at, end)):
-            at, time = start, time + 1
-            continue
-        at += 1
-        if bar.closes:
-            start, time, opened = at, 1, False
-    return found
-
-
-def _last_time(bars: Sequence[Written], at: int, end: int) -> int:
-    """Return the greatest number of the endings that a bar is among."""
-    last = 0
-    for step in (-1, 1):
-        near = at
-        while 0 <= near < end and bars[near].endings:
-            last = max(last, *bars[near].endings)
-            near += step
-    return last
-
-
-def _check_length(order: Sequence[int]) -> None:
-    if len(order) > _MOST_BARS:
-        raise Unreadable(f"a tune of more than {_MOST_BARS} bars, repeats played")
 
 
 # ---- what sounds -------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from segue.formats.score.abc_fields import (
     transpose_of,
     unit_of,
 )
+from segue.formats.score.abc_jumps import hear, hear_decoration, note_down
 from segue.formats.score.abc_texts import text_of, without_comment
 from segue.formats.score.abc_voices import SIGNS, STEPS, Note, Tune, Voice, Written
 
@@ -24,7 +25,7 @@ _FIELD: Final = re.compile(r"^\s*([A-Za-z]):[ \t]*(.*)$")
 _TOKEN: Final = re.compile(
     r"""
       (?P<quoted>"[^"]*"?)
-    | (?P<decoration>![^!\s|:\[\]]{1,30}!|\+[a-z][a-z.()<>]+\+)
+    | (?P<decoration>![^!\s|:\[\]]{1,30}!|\+(?:[a-z][a-z.()<>]+|D\.[CS]\.[a-z]*)\+)
     | (?P<field>\[[A-Za-z]:[^\]]*\]?)
     | (?P<grace>\{[^}]*\}?)
     | (?P<bar>(?::*\[?\|[|\]:]*|::+)\s*(?:\[?(?P<ending>\d[\d,\-]*))?)
@@ -214,7 +215,13 @@ class _Reader:
             elif kind == "field":
                 self.field(match[0][1], match[0][3:].rstrip("]"))
             elif kind == "quoted":
-                voice.chord = chord_of(text_of(match[0].strip('"'))) or voice.chord
+                text = text_of(match[0].strip('"'))
+                if symbol := chord_of(text):
+                    voice.chord = symbol
+                else:
+                    hear(voice, text.lstrip("^_<>@"))
+            elif kind == "decoration":
+                hear_decoration(voice, match[0][1:-1])
             elif kind == "strange":
                 self.strange += 1
 
@@ -344,14 +351,18 @@ def _overlay(voice: Voice) -> None:
 def _current(voice: Voice) -> Written:
     """Return the bar that is being read; begin one where none is."""
     if voice.bar is None:
-        voice.bar = Written(voice.metre, voice.key, endings=voice.endings)
+        voice.bar = Written(voice.metre, voice.key)
+        voice.bar.marks.endings = voice.endings
         for name, value in voice.next_bar.items():
             setattr(voice.bar, name, value)
         voice.next_bar = {}
+    note_down(voice, voice.bar)
     return voice.bar
 
 
 def _end_bar(voice: Voice) -> None:
+    if voice.said and (voice.bar or voice.bars):  # before a bar line: of the bar that it ends
+        note_down(voice, voice.bar or voice.bars[-1])
     if voice.bar is not None:
         if len(voice.bars) >= _MOST_BARS:
             raise Unreadable(f"a tune of more than {_MOST_BARS} bars")
@@ -373,7 +384,7 @@ def _bar_line(voice: Voice, token: str, ending: str) -> None:
     if "|" not in signs:  # "::" ends one repeat and begins the next
         left, opens = max(left // 2, 1), True
     if left and voice.bars:
-        voice.bars[-1].closes = left
+        voice.bars[-1].marks.closes = left + 1
     double = any(kind in signs for kind in ("||", "|]", "[|"))
     if left or opens or double:
         voice.endings = frozenset()

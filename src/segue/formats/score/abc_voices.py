@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
+from segue.formats.score.jump_words import Said
+from segue.formats.score.play_marks import Marks
+
 SIGNS: Final = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
@@ -31,10 +34,10 @@ class Written:
         In quarters.
     opens, after_double : bool
         A repeat begins here, or may begin where none is marked.
-    closes : int
-        How many times more what it ends is played.
-    endings : frozenset of int
-        The times at which it is played; empty for all.
+    marks : Marks
+        What else it says of the order of playing.
+    coda_sign : bool
+        The sign where one leaves for the coda, or where that begins.
     part : str
         The part that begins here.
     tempo_bpm : float
@@ -49,8 +52,8 @@ class Written:
     length: Fraction = Fraction(0)
     opens: bool = False
     after_double: bool = False
-    closes: int = 0
-    endings: frozenset[int] = frozenset()
+    marks: Marks = field(default_factory=Marks)
+    coda_sign: bool = False
     part: str = ""
     tempo_bpm: float = 0.0
     chords: list[tuple[Fraction, str]] = field(default_factory=list)
@@ -109,6 +112,7 @@ class Voice:
     next_bar: dict[str, bool | int | str | float | frozenset[int]] = field(default_factory=dict)
     endings: frozenset[int] = frozenset()
     chord: str = ""  # of the next symbol
+    said: list[Said] = field(default_factory=list)  # about the bar of the next symbol
 
     @property
     def shift(self) -> int:

@@ -15,7 +15,8 @@ import numpy as np
 from segue.errors import BadArgument
 from segue.formats.names import clean
 from segue.formats.score.abc_voices import SIGNS
-from segue.formats.score.notated_time import QUARTER
+from segue.formats.score.bars import beat_of
+from segue.formats.score.clefs import clef_of
 from segue.formats.score.notation import (
     Bar,
     Head,
@@ -26,6 +27,7 @@ from segue.formats.score.notation import (
     spelled,
     staves_of,
 )
+from segue.formats.score.quantisation import QUARTER
 from segue.formats.score.values import Tuplet
 from segue.records import Part, Score
 
@@ -230,7 +232,7 @@ def _key(key: tuple[int, int]) -> str:
 def _clef(part: Part) -> str:
     if part.is_drum:
         return " clef=perc"
-    return " clef=treble" if np.median(part.notes[:, 2]) >= 58 else " clef=bass"
+    return f" clef={clef_of(part.program, part.notes[:, 2]).abc}"
 
 
 def _tempos(score: Score, bars: Sequence[Bar]) -> dict[int, str]:
@@ -239,7 +241,9 @@ def _tempos(score: Score, bars: Sequence[Bar]) -> dict[int, str]:
     found = {}
     for tick, bpm in score.tempos.tolist():
         nearest = int(np.abs(starts - tick * QUARTER / score.ticks_per_quarter).argmin())
-        found[nearest] = f"1/4={bpm:.3f}".rstrip("0").rstrip(".")
+        beat = beat_of(bars[nearest].beats, bars[nearest].unit)
+        per_minute = f"{bpm / float(beat):.3f}".rstrip("0").rstrip(".")
+        found[nearest] = f"{beat / 4}={per_minute}"
     if found and 0 not in found:
         found[0] = "1/4=120"
     return found

@@ -47,6 +47,15 @@ class Bar:
         return Fraction(4 * self.beats, self.unit)
 
 
+def beat_of(beats: int, unit: int) -> Fraction:
+    """Return how long the beat is that a tempo is counted in, in quarters.
+
+    In 6/8, 9/8 and 12/8 it is a dotted quarter, else a quarter.
+    """
+    is_compound = unit == 8 and beats > 3 and beats % 3 == 0
+    return Fraction(3, 2) if is_compound else Fraction(1)
+
+
 def rest_before(bars: Sequence[Bar]) -> Fraction:
     """Return how long to wait before a first bar that is short, in quarters.
 

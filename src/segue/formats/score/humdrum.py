@@ -1,12 +1,14 @@
-"""Humdrum **kern: text, one column to a part; read by music21."""
+"""Humdrum **kern: text, one column to a part."""
 
+import html
 import re
-from typing import Any, Final
+from typing import Final
 
 from segue.errors import Unreadable
 from segue.formats.names import clean
-from segue.formats.score.engraved import read_by_music21
+from segue.formats.score.kern import read_spines
 from segue.formats.score.music_xml import Header, check_metre
+from segue.formats.score.written import played
 from segue.formats.texts import decoded
 from segue.records import Score
 
@@ -39,22 +41,14 @@ def read_kern(content: bytes) -> Score:
     for metre in _METRE.findall(text):
         check_metre(metre)
     header = read_references(content)
-
-    def parse() -> Any:
-        from music21.humdrum.spineParser import HumdrumDataCollection
-
-        found = HumdrumDataCollection(text)
-        found.parse()
-        return found.stream
-
-    return read_by_music21(parse, header.title, header.composer)
+    return played(read_spines(text, header.title, header.composer))
 
 
 def read_references(content: bytes) -> Header:
     """Read title and composer from a Humdrum file's reference records (OTL and COM)."""
     found: dict[str, str] = {}
     for kind, text in _REFERENCE.findall(decoded(content[:MOST_BYTES])):
-        found.setdefault(kind, clean(text))
+        found.setdefault(kind, clean(html.unescape(text)))
     return Header(found.get("OTL", ""), _first_name_first(found.get("COM", "")))
 
 

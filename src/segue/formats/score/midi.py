@@ -1,6 +1,5 @@
 """MIDI files ↔ `Score`: what a player of General MIDI would sound, as parts and their notes."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, pairwise
 from typing import Any, Final
@@ -36,6 +35,7 @@ _SUSTAIN: Final = 64  # the controller
 _DOWN: Final = 64  # the pedal, from this value on
 _LONGEST_QUARTER: Final = 0xFFFFFF  # microseconds that a file can tell
 _RESET: Final = 121  # of all controllers: the pedal goes up
+_NO_END: Final = 1 << 40  # ticks, after all others
 
 
 def is_key(sharps: int, minor: int) -> bool:
@@ -98,16 +98,17 @@ def _parts(
     track: Track, number: int, name: str, channels: Channels, song_end: int, quarter: int
 ) -> Iterator[Part]:
     """Yield what a track plays, by channel and program."""
-    strokes: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
-    for key, onset, marked, velocity in _strokes(track):
-        ends = (marked,) if marked is not None else (track.end, song_end, onset + quarter)
-        end = next((tick for tick in ends if tick > onset), onset)
-        strokes[key >> 7].append((onset, end, key & 127, velocity))
-    for channel in sorted(strokes):
-        rows = np.array(strokes[channel], np.int64)
+    strokes = _strokes(track)
+    endless = strokes[:, 1] == _NO_END
+    for end in (track.end, song_end, strokes[:, 0] + quarter):
+        strokes[:, 1] = np.where(endless, end, strokes[:, 1])
+        endless &= strokes[:, 1] <= strokes[:, 0]
+    for channel in np.unique(strokes[:, 2] >> 7).tolist():
+        rows = strokes[strokes[:, 2] >> 7 == channel]
         place = channels.place(track, channel)
-        rows[:, 1] = np.minimum(rows[:, 1], channels.silence_after(place, rows[:, 0]))
+        rows[:, 1] = channels.silenced(place, rows[:, 0], rows[:, 1])
         rows[:, 1] -= rows[:, 0]
+        rows[:, 2] &= 127
         rows = rows[rows[:, 1] > 0]
         programs, is_drum = channels.programs_at(number, place, rows[:, 0])
         pedals = _pedals(track, channel)
@@ -117,42 +118,53 @@ def _parts(
             yield Part(name, program, drum, own[order], pedals)
 
 
-def _strokes(track: Track) -> Iterator[tuple[int, int, int | None, int]]:
-    """Yield key (see `Track.notes`), onset, end and velocity; no end where none is marked."""
+def _strokes(track: Track) -> NDArray[np.int64]:
+    """Return onset, end, key (see `Track.notes`) and velocity; `_NO_END` where none is marked."""
+    events = np.array(track.notes, np.int64).reshape(-1, 3)
+    events = events[np.argsort(events[:, 1], kind="stable")]
+    key, begins = events[:, 1], events[:, 2] > 0
+    # As a rule, beginnings and ends of a key take turns.
+    goes_on = np.append(key[1:] == key[:-1], False)
+    ended = begins & goes_on & ~np.append(begins[1:], False)
+    follows = np.append(False, ended[:-1])
+    irregular = np.isin(key, key[~(ended | follows)])
+    first = np.flatnonzero(ended & ~irregular)
+    regular = np.column_stack(
+        [events[first, 0], events[first + 1, 0], key[first], events[first, 2]]
+    )
+    others = list(_irregular(events[irregular].tolist()))
+    return np.concatenate([regular, np.array(others, np.int64).reshape(-1, 4)])
+
+
+def _irregular(events: Sequence[tuple[int, int, int]]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the strokes of keys that are struck again before their end, or have none."""
     open_: dict[int, tuple[list[tuple[int, int]], list[int]]] = {}
-    for tick, key, velocity in track.notes:
+    for tick, key, velocity in events:
         run = open_.get(key)
         if velocity:
-            if run is None:
-                open_[key] = [(tick, velocity)], []
-            else:
-                run[0].append((tick, velocity))
+            open_.setdefault(key, ([], []))[0].append((tick, velocity))
         elif run is not None:
             strokes, ends = run
             ends.append(tick)
-            if len(ends) == len(strokes):
+            if len(ends) == len(strokes):  # the first to begin is the first to end
                 del open_[key]
-                if len(ends) == 1:
-                    yield key, strokes[0][0], tick, strokes[0][1]
-                else:  # the first to begin is the first to end
-                    yield from _cut(key, strokes, ends)
+                yield from _cut(key, strokes, ends)
     for key, (strokes, ends) in open_.items():
         # An end is missing, nobody knows which: each ends what began last before it.
         told = dict(strokes)  # of those that begin together, the last
         after = np.searchsorted(ends, list(told), side="right").tolist()
-        marked = [ends[n] if n < len(ends) else None for n in after]
+        marked = [ends[n] if n < len(ends) else _NO_END for n in after]
         yield from _cut(key, list(told.items()), marked)
 
 
 def _cut(
-    key: int, strokes: Sequence[tuple[int, int]], ends: Sequence[int | None]
-) -> Iterator[tuple[int, int, int | None, int]]:
+    key: int, strokes: Sequence[tuple[int, int]], ends: Sequence[int]
+) -> Iterator[tuple[int, int, int, int]]:
     """Yield strokes of one key, each ended by the next that begins later."""
     onsets = sorted({onset for onset, _ in strokes})
     later = dict(pairwise(onsets))
     for (onset, velocity), end in zip(strokes, ends, strict=True):
-        marks = [tick for tick in (end, later.get(onset)) if tick is not None]
-        yield key, onset, min(marks, default=None), velocity
+        yield onset, min(end, later.get(onset, _NO_END)), key, velocity
 
 
 def _pedals(track: Track, channel: int) -> NDArray[np.int32]:

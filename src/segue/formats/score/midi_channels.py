@@ -73,10 +73,15 @@ class Channels:
         """Return which channel of all ports a track's channel is."""
         return track.port * CHANNELS + channel
 
-    def silence_after(self, place: int, onsets: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return when each of the notes that begin then is ended, at the latest; in ticks."""
-        ticks = np.append(self._silences.get(place, np.empty(0, np.int64)), _NEVER)
-        return np.asarray(ticks[np.searchsorted(ticks, onsets, side="right")])
+    def silenced(
+        self, place: int, onsets: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return when notes end, where some may be ended before by what silences their channel."""
+        ticks = self._silences.get(place)
+        if ticks is None:
+            return ends
+        after = np.append(ticks, _NEVER)[np.searchsorted(ticks, onsets, side="right")]
+        return np.asarray(np.minimum(ends, after))
 
     def programs_at(
         self, number: int, place: int, onsets: NDArray[np.int64]

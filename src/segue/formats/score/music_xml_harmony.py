@@ -5,6 +5,7 @@ travel past it as words, as what is played does; see `segue.formats.score.music_
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
@@ -26,13 +27,26 @@ _KINDS: Final = {
     "suspended-second": "sus2", "suspended-fourth": "sus4", "power": "5",
 }  # fmt: skip
 _NAMES: Final = {letters: kind for kind, letters in _KINDS.items()}
+#: Kinds that others write as well as these: augmented sixths sound as sevenths, Tristan's chord as
+#: a half-diminished one; a pedal is its note alone.
+_OTHER_KINDS: Final = {
+    "Neapolitan": "", "Italian": "7no5", "French": "7b5", "German": "7", "Tristan": "m7b5",
+    "pedal": "no3no5", "dominant-seventh": "7", "augmented-ninth": "aug9", "minor-major": "m(maj7)",
+    "maj69": "6/9", "min69": "m6/9", "maj": "", "min": "m", "aug": "aug", "dim": "dim",
+    "sus47": "7sus4",
+}  # fmt: skip
+#: Semitones of degrees of the major scale.
+_SCALE: Final = {1: 0, 2: 2, 3: 4, 4: 5, 5: 7, 6: 9, 7: 11, 9: 14, 11: 17, 13: 21}
+#: Where a kind has another third, fifth or seventh than the dominant's.
+_MINOR_THIRD: Final = re.compile(r"m(?!aj)|dim")
+_FIFTHS: Final = ((re.compile("dim|b5"), 6), (re.compile("aug"), 8))
+_SEVENTHS: Final = ((re.compile("maj"), 11), (re.compile("dim"), 9))
 _SIGNS: Final = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
 _ALTERED: Final = {"#": 1, "♯": 1, "b": -1, "♭": -1}
 _SYMBOL: Final = re.compile(
     r"(?P<step>[A-G])(?P<signs>[#♯b♭]{0,2})(?P<kind>.*?)"
     r"(?:/\s*(?P<bass>[A-G])(?P<bass_signs>[#♯b♭]{0,2}))?"
 )
-_MOST_DIGITS: Final = 2  # of a degree
 
 
 def harmony(symbol: str, offset: str = "") -> str:
@@ -79,14 +93,15 @@ def symbol_of(element: ET.Element) -> str:
     if name == "none":
         return _SILENCE
     root = _named(element.find("root"), "root")
-    letters = _KINDS.get(name)
+    letters = (_KINDS | _OTHER_KINDS).get(name)
+    degrees = element.findall("degree")
     if letters is None and kind is not None:
         letters = clean(kind.get("text", "")) or None
+        degrees = []  # the text has them
     if not root or letters is None:
         return ""
     bass = _named(element.find("bass"), "bass")
-    degrees = "" if name == "other" else "".join(map(_degree, element.findall("degree")))
-    return root + letters + degrees + (f"/{bass}" if bass else "")
+    return root + _with_degrees(letters, degrees) + (f"/{bass}" if bass else "")
 
 
 def _named(element: ET.Element | None, name: str) -> str:
@@ -97,19 +112,50 @@ def _named(element: ET.Element | None, name: str) -> str:
     return step + sign if re.fullmatch("[A-G]", step) and sign is not None else ""
 
 
-def _degree(element: ET.Element) -> str:
-    """Return how a degree that is added, altered or left out is written."""
-    value = (element.findtext("degree-value") or "").strip()
-    sign = _SIGNS.get(_whole(element.findtext("degree-alter")), "")
-    kind = (element.findtext("degree-type") or "").strip()
-    if not value.isascii() or not value.isdigit() or len(value) > _MOST_DIGITS:
-        return ""
-    if kind == "subtract":
-        return f"no{value}"
-    return sign + value if sign and kind == "alter" else f"add{sign}{value}"
+def _with_degrees(letters: str, degrees: Sequence[ET.Element]) -> str:
+    """Return a kind in letters with what is added, altered and left out."""
+    more = ""
+    for element in degrees:
+        value = _whole(element.findtext("degree-value"))
+        alter = _whole(element.findtext("degree-alter"))
+        told = (element.findtext("degree-type") or "").strip()
+        if value not in _SCALE or abs(alter) > 2:
+            continue
+        if told == "subtract":
+            more += f"no{value}"
+        elif told == "alter":
+            more += _altered(value, _plain(letters, value) + alter - _SCALE[value])
+        elif value != 7:
+            more += f"add{_SIGNS[alter]}{value}"
+        elif letters.startswith("sus") and alter <= 0:
+            letters = "7" + letters
+        else:  # what is added is counted from a dominant chord, which some write as a flat seventh
+            more += "maj7" if alter > 0 else "add7"
+    # "Cb5" would be a fifth on C flat.
+    return f"({more})" if not letters and more.startswith(("b", "#")) else letters + more
+
+
+def _altered(value: int, by: int) -> str:
+    """Return a degree that is so many semitones off the major scale's."""
+    if value == 7:
+        return {0: "maj7", -1: "no7add7"}.get(by, "no7add6")
+    if by:
+        return _SIGNS.get(by, "") + str(value)
+    return f"no{value}add{value}"
+
+
+def _plain(letters: str, value: int) -> int:
+    """Return the semitones of a degree as a kind of chord has it."""
+    if value == 3 and _MINOR_THIRD.match(letters):
+        return 3
+    if value == 5:
+        return next((found for kind, found in _FIFTHS if kind.search(letters)), 7)
+    if value == 7:
+        return next((found for kind, found in _SEVENTHS if kind.search(letters)), 10)
+    return _SCALE[value]
 
 
 def _whole(text: str | None) -> int:
     """Return a whole number, 0 where there is none."""
-    text = (text or "").strip()
-    return int(text) if re.fullmatch(r"[+-]?[0-9]{1,2}", text) else 0
+    found = re.fullmatch(r"([+-]?[0-9]{1,2})(?:\.0*)?", (text or "").strip())
+    return int(found[1]) if found else 0

@@ -6,7 +6,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from segue.formats.score.jump_words import CODA, SEGNO, Said, read_words
-from segue.formats.score.play_marks import Jump, Marks
+from segue.formats.score.play_marks import Jump, Marks, place_coda_signs
 
 _NUMBERS: Final = re.compile(r"(\d{1,3})\s*(?:[-–—]\s*(\d{1,3}))?")
 _MOST_TIMES: Final = 999
@@ -155,7 +155,7 @@ class MarkReader:
         """Return the marks of all bars, of which there are so many."""
         del self.marks[count:]
         self._place_endings()
-        self._place_signs()
+        place_coda_signs(self.marks, self.signs)
         return self.marks
 
     def _place_endings(self) -> None:
@@ -189,22 +189,6 @@ class MarkReader:
         for bracket, passes in zip(group, texts if by_text else numbers, strict=True):
             for mark in self.marks[bracket.first : bracket.last + 1]:
                 mark.endings = passes
-
-    def _place_signs(self) -> None:
-        """Tell the coda signs where one leaves for the coda from those where it begins."""
-        signs = sorted(set(self.signs))
-        leads = any(mark.to_coda is not None for mark in self.marks)
-        begins = any(mark.coda for mark in self.marks)
-        bars = sorted({n for n, _ in signs})
-        for n, is_late in signs:
-            mark = self.marks[n]
-            if leads and mark.to_coda is not None:
-                continue
-            is_first_of_two = not leads and n == bars[0] and (begins or len(bars) > 1)
-            if is_late or is_first_of_two:
-                mark.to_coda = mark.to_coda or ""
-            else:
-                mark.coda |= {""}
 
 
 def _both(one: Jump | None, other: Jump) -> Jump:

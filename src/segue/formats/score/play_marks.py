@@ -1,5 +1,6 @@
 """What bars say about the order in which they are played."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -71,3 +72,32 @@ class Marks:
     jump: Jump | None = None
     final: bool = False
     begins: bool = False
+
+    def without_jumps(self) -> "Marks":
+        """Return what it says of repeats only."""
+        return Marks(self.opens, self.closes, endings=self.endings)
+
+
+def place_coda_signs(marks: Sequence[Marks], signs: Iterable[tuple[int, bool]]) -> None:
+    """Tell the coda signs where one leaves for the coda from those where it begins.
+
+    Parameters
+    ----------
+    marks : sequence of Marks
+        Of each bar; changed.
+    signs : iterable of (int, bool)
+        Bars that have such a sign, and whether it stands at their end.
+    """
+    leads = any(mark.to_coda is not None for mark in marks)
+    begins = any(mark.coda for mark in marks)
+    signs = sorted(set(signs))
+    bars = sorted({n for n, _ in signs})
+    for n, is_late in signs:
+        mark = marks[n]
+        if leads and mark.to_coda is not None:
+            continue
+        is_first_of_two = not leads and n == bars[0] and (begins or len(bars) > 1)
+        if is_late or is_first_of_two:
+            mark.to_coda = mark.to_coda or ""
+        else:
+            mark.coda |= {""}

@@ -14,6 +14,7 @@ class Section:
     last: int = -1  # its last bar, endings included
     total: int = 0  # how many times it is played
     endings: "list[Ending]" = field(default_factory=list)
+    is_plain: bool = False  # a sign that is under no bracket leads back
     after_jump: bool = False
     now: int = 1  # which time it is
     jumps: int = -1  # how many jumps there had been when `now` was set
@@ -88,6 +89,7 @@ def repeated_sections(marks: Sequence[Marks], first: int, end: int) -> Sections:
                     section.endings.insert(0, loose.pop())
                     section.endings[0].section = section
             section.last = n
+            section.is_plain |= not ending
             section.after_jump |= marks[n].after_jump
             section.total = max(section.total, marks[n].closes)
             found.close[n] = before = section
@@ -139,9 +141,10 @@ def _count_passes(section: Section) -> None:
     leaving = [ending for ending in endings if not ending.closes]
     times = section.total if section.total > 2 else 0
     numbered = {one for ending in endings for one in ending.passes}
-    if section.total and not closing:  # the sign stands behind them, or before
+    if section.is_plain:  # the endings stand before the sign, or behind it
         section.total = max(section.total, last)
-    elif any(last in ending.passes for ending in closing) and leaving:
+        return
+    if any(last in ending.passes for ending in closing) and leaving:
         # Brackets "1, 2" and "2": the second is played when the first no longer is.
         section.total = max(times, last + 1)
         leaving[-1].passes.add(section.total)

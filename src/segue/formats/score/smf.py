@@ -19,6 +19,7 @@ _HEADER: Final = struct.Struct(">4sIHHH")
 _CHUNK: Final = struct.Struct(">4sI")
 _SMPTE: Final = 0x8000
 _LONGEST_TEXT: Final = 0x3FFF
+_CONTROLLERS: Final = frozenset([0, 64, *range(120, 128)])
 _LATEST: Final = (1 << 31) - 1  # tick that an int32 holds
 #: How many bytes follow the system messages, which do not belong in a file.
 _SYSTEM: Final = {0xF1: 1, 0xF2: 2, 0xF3: 1}
@@ -33,7 +34,8 @@ class Track:
     notes : list of (int, int, int)
         Tick, channel times 128 plus pitch, and velocity: 0 for a note-off.
     controls : list of (int, int, int, int)
-        Tick, channel, number and value of control changes.
+        Tick, channel, number and value of the control changes that matter here: banks, the sustain
+        pedal, and from 120 on, which end notes.
     programs : list of (int, int, int)
         Tick, channel and program.
     metas : list of (int, int, bytes)
@@ -135,6 +137,9 @@ def _track(data: bytes) -> tuple[Track, bool]:  # noqa: PLR0912, PLR0915  # one 
         at += 1
         if byte < 0x80:
             tick += byte
+        elif data[at] < 0x80:  # by far the most that are longer
+            tick += (byte & 0x7F) << 7 | data[at]
+            at += 1
         else:
             delta, at = _number(data, at - 1)
             tick += delta
@@ -178,7 +183,8 @@ def _track(data: bytes) -> tuple[Track, bool]:  # noqa: PLR0912, PLR0915  # one 
                 track.opening = len(track.metas)
             notes.append((tick, (status & 15) << 7 | byte, velocity))
         elif kind == 0xB0:
-            controls.append((tick, status & 15, byte, data[at]))
+            if byte in _CONTROLLERS:
+                controls.append((tick, status & 15, byte, data[at]))
             at += 1
         elif kind == 0xC0:
             track.programs.append((tick, status & 15, byte & 0x7F))

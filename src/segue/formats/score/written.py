@@ -15,7 +15,7 @@ from segue.errors import Unreadable
 from segue.formats.score.bars import TICKS_PER_QUARTER, Bar, metres_of, rest_before
 from segue.formats.score.midi import MOST_NOTES, TEMPI_BPM
 from segue.formats.score.play_marks import Marks
-from segue.formats.score.play_order import play_order
+from segue.formats.score.play_order import PlayOrder, play_order
 from segue.records import Part, Score
 
 _PEDAL_UP: Final = 0
@@ -90,6 +90,8 @@ class WrittenScore:
     parts : list of WrittenPart
     marks : list of Marks
         Of each bar, from all parts.
+    order : PlayOrder or None
+        Where the file lists it; else the marks tell.
     """
 
     title: str
@@ -97,6 +99,7 @@ class WrittenScore:
     per_quarter: int
     parts: list[WrittenPart]
     marks: list[Marks]
+    order: PlayOrder | None = None
 
 
 def played(written: WrittenScore) -> Score:
@@ -116,7 +119,7 @@ class _Player:
         self.parts = written.parts
         self.scale = written.per_quarter // TICKS_PER_QUARTER
         self.count = max((len(part.bars) for part in self.parts), default=0)
-        self.order = play_order(written.marks)
+        self.order = written.order or play_order(written.marks)
         columns = [
             [part.bars[n] for part in self.parts if n < len(part.bars)] for n in range(self.count)
         ]

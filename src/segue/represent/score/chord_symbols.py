@@ -26,7 +26,7 @@ _KINDS: Final[tuple[tuple[str, str], ...]] = (
     ("aug", "augmented"), ("dom", "dominant"), ("ma", "major"), ("mi", "minor"), ("M", "major"),
     ("Δ", "delta"), ("△", "delta"), ("^", "delta"), ("m", "minor"), ("-", "minor"), ("−", "minor"),
     ("ø", "half"), ("Ø", "half"), ("h", "half"), ("°", "diminished"), ("º", "diminished"),
-    ("o", "diminished"), ("+", "augmented"),
+    ("o", "diminished"), ("+", "augmented"), ("%", "half"),
 )  # fmt: skip
 _TRIADS: Final = {
     "": (0, 4, 7), "major": (0, 4, 7), "delta": (0, 4, 7), "dominant": (0, 4, 7),
@@ -46,11 +46,14 @@ _MORE: Final = re.compile(
     r"(?P<seventh>(?:maj|Maj|ma|M|Δ|△|\^)(?:7|9|11|13)?)"
     r"|(?P<sus>sus(?:2(?:sus)?4|4(?:sus)?2|2|4|9)?)"
     r"|(?P<alt>alt)"
-    r"|(?:add|\+)?(?P<altered>[#♯b♭+−-])(?P<degree>13|11|9|6|5|4|2)"
-    r"|add(?P<added>13|11|9|7|6|4|2)"
+    r"|(?:add|\+)?(?P<altered>[#♯b♭+−-])(?P<degree>13|11|9|6|5|4|3|2)"
+    r"|add(?P<added>13|11|9|7|6|5|4|3|2)"
     r"|(?:no|omit)(?P<left>3|5|7)(?:rd|th)?"
     r"|/(?P<nine>9)(?![0-9])"
+    r"|(?P<raised>\+|aug)(?![0-9])"
 )
+#: "(9, 13)", not "(6/9)".
+_IN_BRACKETS: Final = re.compile(r"\(([^()]*\b(?:9|11|13)\b[^()]*)\)(?<!6/9\))(?<!69\))")
 _LONGEST: Final = 24  # letters of a symbol that are looked at for the nearest
 #: What is tried where a symbol is none: the nearest of these is told.
 _USUAL: Final = (
@@ -162,9 +165,12 @@ def nearest_chord(symbol: str) -> str:
 @cache
 def _above(kind: str) -> tuple[int, ...] | None:
     """Return the semitones above the root, without doubles, upwards; None of what is no chord."""
-    text = re.sub(r"[\s(),\[\]]", "", kind)
+    text = re.sub(r"[\s()\[\],]", "", _IN_BRACKETS.sub(_added, kind))
     if text in _BARE:
         return _BARE[text]
+    if re.match(r"5(?![0-9/])", text):  # a power chord with something added
+        tones = set(_BARE["5"])
+        return _sorted(tones) if _alter(tones, text[1:]) else None
     name = ""
     if text.startswith("madd"):  # not "ma"
         name, text = "minor", text[1:]
@@ -179,10 +185,17 @@ def _above(kind: str) -> tuple[int, ...] | None:
         _pile(tones, name, found[0])
     elif name in ("half", "delta"):
         tones.add(_SEVENTHS.get(name, 10))
-    if not _alter(tones, text):
-        return None
-    classes = {tone % 12 for tone in tones}
-    return tuple(sorted(classes))
+    return _sorted(tones) if _alter(tones, text) else None
+
+
+def _sorted(tones: set[int]) -> tuple[int, ...]:
+    return tuple(sorted({tone % 12 for tone in tones}))
+
+
+def _added(bracket: re.Match[str]) -> str:
+    """Return what stands in brackets, where numbers alone are added: the 9 of "C7(9)"."""
+    told = re.split(r"[,/\s]+", bracket[1].strip())
+    return ",".join(f"add{one}" if one in {"9", "11", "13"} else one for one in told)
 
 
 def _pile(tones: set[int], name: str, height: str) -> None:
@@ -219,6 +232,8 @@ def _alter(tones: set[int], text: str) -> bool:
             _change(tones, found["degree"], 1 if found["altered"] in "#♯+" else -1)
         elif found["nine"]:
             tones.add(14)
+        elif found["raised"]:
+            _change(tones, "5", 1)
         elif found["added"]:
             tones.add(_DEGREES[found["added"]])
         elif found["left"]:

@@ -4,12 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segue.formats.score.bars import beat_of
 from segue.formats.score.general_midi import PROGRAM_NAMES
 from segue.records import FloatArray, Score
 from segue.represent.harmony import PITCH_CLASSES
 from segue.represent.score.features import features_of
 from segue.represent.score.measured import MeasuredScore, measure_score
-from segue.represent.score.timing import bars, duration_s, lasting, main_tempo_bpm
+from segue.represent.score.timing import (
+    bars,
+    duration_s,
+    lasting,
+    main_beats_per_minute,
+    main_metre,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,9 +63,8 @@ def pitch_name(pitch: int) -> str:
 
 def metre_of(score: Score) -> str:
     """Return the metre that most of a score is in, as "6/8", and how many others there are."""
-    metres = lasting(bars(score))
-    beats, unit = max(metres, key=lambda metre: metres[metre])
-    others = len(metres) - 1
+    beats, unit = main_metre(score)
+    others = len(lasting(bars(score))) - 1
     told = {0: "", 1: " and another"}.get(others, f" and {others} others")
     return f"{beats}/{unit}{told}"
 
@@ -67,7 +73,8 @@ def _facts(measured: MeasuredScore) -> dict[str, float | str]:
     score, key, notes = measured.score, measured.key, measured.notes
     facts: dict[str, float | str] = {
         "duration_s": duration_s(score),
-        "tempo_bpm": main_tempo_bpm(score),
+        "tempo_bpm": main_beats_per_minute(score),
+        **({"tempo_beat": "dotted quarter"} if beat_of(*main_metre(score)) > 1 else {}),
         "metre": metre_of(score),
         "bars": float(len(measured.bars)),
         "notes": float(sum(len(part.notes) for part in score.parts)),

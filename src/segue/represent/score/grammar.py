@@ -39,8 +39,8 @@ class Reading:
         Programs, and `DRUMS`, that may play; else those that the beginning names, or all.
     ranges : mapping of int to (int, int), optional
         Lowest and highest pitch that an instrument may play.
-    alone : collection of int
-        Programs that may begin one note at a time.
+    together : mapping of int to int
+        How many notes a program may begin at once; of those not told, any number.
     kit : collection of int, optional
         Pitches that `DRUMS` may play; else all within its range.
 
@@ -55,13 +55,13 @@ class Reading:
         self,
         instruments: Collection[int] | None = None,
         ranges: Mapping[int, tuple[int, int]] | None = None,
-        alone: Collection[int] = (),
+        together: Mapping[int, int] | None = None,
         kit: Collection[int] | None = None,
     ) -> None:
         self.bars: list[Bar] = []
         self.ended = False
         self._ranges = dict(ranges or {})
-        self._alone = frozenset(alone)
+        self._together = dict(together or {})
         self._kit = None if kit is None else frozenset(kit)
         self._playing = np.ones(DRUMS + 1, np.bool_)
         if instruments is not None:
@@ -86,6 +86,7 @@ class Reading:
         self._held = -1  # who played last when this step began
         self._named = -1  # who was named last at this step
         self._pitch = -1  # the last one of this instrument at this step
+        self._begun = 0  # notes of this instrument at this step
         self._long = 0
 
     def read(self, token: int) -> None:
@@ -124,9 +125,10 @@ class Reading:
             case "step":
                 self._step, self._held = number, self._instrument
                 self._named = self._pitch = -1
+                self._begun = 0
             case "instrument":
                 self._instrument = self._named = number
-                self._pitch = -1
+                self._pitch, self._begun = -1, 0
             case "pedal":
                 self._pedals[self._instrument] = number
                 pedal = Pedal(self._step, self._instrument, number)
@@ -142,6 +144,11 @@ class Reading:
                 self._long = LENGTHS * (number + 1)
             case "length":
                 self._play(self._long + number + 1)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Who is to play now, -1 for nobody yet, and at which step of the bar."""
+        return self._instrument, self._step
 
     def may_come(self) -> BoolArray:
         """Return which tokens may come next, shape (VOCABULARY,), bool; none after the end."""
@@ -166,6 +173,7 @@ class Reading:
 
     def _play(self, length: int) -> None:
         bar, instrument = self.bars[-1], self._instrument
+        self._begun += 1
         note = Note(self._step, instrument, self._pitch, length, self._loudness[instrument])
         self.bars[-1] = bar._replace(notes=(*bar.notes, note))
 
@@ -174,7 +182,7 @@ class Reading:
         pitches = np.arange(128)
         if instrument == DRUMS and self._kit is not None:
             return (pitches > above) & np.isin(pitches, list(self._kit))
-        if above >= 0 and instrument in self._alone:
+        if above >= 0 and self._begun >= self._together.get(instrument, len(pitches)):
             return np.zeros(len(pitches), np.bool_)
         return (pitches > above) & (pitches >= low) & (pitches <= high)
 

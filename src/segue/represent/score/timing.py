@@ -157,6 +157,22 @@ def main_tempo_bpm(score: Score) -> float:
     return max(lasting, key=lambda key: lasting[key])
 
 
+def main_metre(score: Score) -> tuple[int, int]:
+    """Return the metre that most of a score is in: beats, and of what a beat is."""
+    metres = lasting(bars(score))
+    return max(metres, key=lambda metre: metres[metre])
+
+
+def main_beats_per_minute(score: Score) -> float:
+    """Return the tempo that most of a score is played at, in the beats of its main metre.
+
+    These are quarters, in 6/8, 9/8 and 12/8 dotted quarters.
+    """
+    from segue.formats.score.bars import beat_of  # brings in all formats
+
+    return round(main_tempo_bpm(score) / float(beat_of(*main_metre(score))), 2)
+
+
 def notes_of(score: Score, *, drums: bool = False) -> NoteTable:
     """Put the notes of the pitched parts, or of the drums, into one table.
 

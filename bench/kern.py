@@ -1,0 +1,112 @@
+"""How Humdrum **kern is read: the notes that Segue and verovio play, in files of Polish Scores.
+
+    pip install verovio
+    python bench/kern.py --data ../shared/data [--sample 60] [--seed 0] [--most-kb 40]
+
+Both follow expansion lists. verovio plays grace notes and arpeggios, which take time before or
+after the beat, so onsets are compared to a tenth of a quarter, and a note counts as the same where
+the other plays its pitch then. music21 is not asked: it leaves out notes of spines that split into
+more than two.
+"""
+
+import argparse
+import base64
+import io
+import random
+import time
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import mido  # type: ignore[import-untyped]
+import verovio  # type: ignore[import-not-found, import-untyped, unused-ignore]
+
+from segue.formats.score.humdrum import read_kern
+from segue.formats.texts import decoded
+from tables import keep, table
+
+ARCHIVE = Path("scores", "polish_scores_krn.zip")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--sample", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--most-kb", type=int, default=40, help="verovio takes long")
+    options = parser.parse_args()
+    verovio.enableLog(verovio.LOG_OFF)
+    rng = random.Random(options.seed)
+    rows: dict[str, Counter[str]] = {}
+    with zipfile.ZipFile(options.data / ARCHIVE) as archive:
+        small = [i.filename for i in archive.infolist() if i.file_size < options.most_kb << 10]
+        for name in rng.sample(sorted(small), options.sample):
+            content = archive.read(name)
+            splits = b"*^\t*^" in content or b"*\t*^\n" in content
+            row = rows.setdefault("split spines" if splits else "others", Counter())
+            compare(content, row)
+    columns = [
+        "",
+        "files",
+        "notes",
+        "same, %",
+        "Segue alone",
+        "verovio alone",
+        "files all the same",
+    ]
+    columns += ["Segue, files/s", "verovio, files/s"]
+    told = [
+        (
+            name, row["files"], row["notes"], f"{100 * row['same'] / max(row['notes'], 1):.2f}",
+            row["ours"], row["theirs"], row["whole"], row["silent"],
+            f"{1e6 * row['files'] / max(row['our_us'], 1):.1f}",
+            f"{1e6 * row['files'] / max(row['their_us'], 1):.2f}",
+        )
+        for name, row in sorted(rows.items())
+    ]  # fmt: skip
+    keep("kern", "Reading kern", [table(columns, told)])
+
+
+def compare(content: bytes, row: Counter[str]) -> None:
+    """Count the notes that both play, and those of one alone."""
+    begin = time.process_time()
+    score = read_kern(content)
+    row["our_us"] += round(1e6 * (time.process_time() - begin))
+    quarter = score.ticks_per_quarter
+    notes = [
+        (on / quarter, pitch) for part in score.parts for on, _, pitch, _ in part.notes.tolist()
+    ]
+    begin = time.process_time()
+    theirs = played_by_verovio(decoded(content))
+    row["their_us"] += round(1e6 * (time.process_time() - begin))
+    row["files"] += 1
+    if not theirs:
+        row["silent"] += 1
+        return
+    late = min(notes)[0] - min(theirs)[0]  # a pickup waits for its bar line
+    ours = Counter((round(on - late, 1), pitch) for on, pitch in notes)
+    others = Counter((round(on, 1), pitch) for on, pitch in theirs)
+    row["notes"] += len(notes)
+    row["same"] += (ours & others).total()
+    row["ours"] += (ours - others).total()
+    row["theirs"] += (others - ours).total()
+    row["whole"] += ours == others
+
+
+def played_by_verovio(text: str) -> list[tuple[float, int]]:
+    """Return onset, in quarters, and pitch of the notes that verovio plays."""
+    toolkit = verovio.toolkit()
+    toolkit.loadData(text)
+    file = mido.MidiFile(file=io.BytesIO(base64.b64decode(toolkit.renderToMIDI())))
+    found = []
+    for track in file.tracks:
+        at = 0
+        for message in track:
+            at += message.time
+            if message.type == "note_on" and message.velocity:
+                found.append((at / file.ticks_per_beat, message.note))
+    return found
+
+
+if __name__ == "__main__":
+    main()

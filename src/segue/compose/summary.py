@@ -1,0 +1,145 @@
+"""What a musician wants to know of bars that were written: who plays, what key, how it ends."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from segue.records import Part, Score
+from segue.represent.score.description import pitch_name
+from segue.represent.score.harmony import NO_CHORD, chords, find_key
+from segue.represent.score.timing import Bars, bars, excerpt
+
+#: Share of drum strokes in common with the bar before from which on a bar keeps its pattern.
+_KEPT: Final = 0.75
+#: A key is said to be one only where it is likelier than all others together.
+_SURE: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class PartSummary:
+    """What a part plays.
+
+    Attributes
+    ----------
+    name : str
+    bars : int
+        In which it begins a note.
+    lowest, highest : str
+        As "C4", which is middle C; "" of drums, and of who is silent.
+    """
+
+    name: str
+    bars: int
+    lowest: str
+    highest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What some bars of a score are like.
+
+    Attributes
+    ----------
+    bars : int
+    parts : tuple of PartSummary
+        All parts of the score.
+    drum_bars : int
+        Bars with drums that follow a bar with drums.
+    drum_bars_kept : int
+        Of these, how many keep the pattern of the bar before: three quarters of the strokes.
+    key : str
+        "D minor"; "" where none is clear.
+    last_chord : str
+        That it ends on, "Dm"; "" for none.
+    ends_on_tonic : bool
+    """
+
+    bars: int
+    parts: tuple[PartSummary, ...]
+    drum_bars: int
+    drum_bars_kept: int
+    key: str
+    last_chord: str
+    ends_on_tonic: bool
+
+    @property
+    def sentence(self) -> str:
+        """All of it in a line."""
+        playing = [part for part in self.parts if part.bars]
+        told = [f"{self.bars} bars" if self.bars != 1 else "1 bar"]
+        told.append(
+            f"{len(playing)} of {len(self.parts)} parts play"
+            if len(self.parts) > 1
+            else "one part plays"
+        )
+        if self.drum_bars:
+            told.append(
+                f"the drums keep the pattern of the bar before in {self.drum_bars_kept} of "
+                f"{self.drum_bars}"
+            )
+        told.append(f"in {self.key}" if self.key else "in no clear key")
+        if self.last_chord:
+            tonic = ", the tonic" if self.ends_on_tonic else ""
+            told.append(f"ends on {self.last_chord}{tonic}")
+        return ", ".join(told)
+
+
+def summary_of(score: Score, first: int, last: int) -> Summary:
+    """Sum up some bars of a score.
+
+    Parameters
+    ----------
+    score : Score
+    first, last : int
+        From 0; the last one is not counted.
+
+    Returns
+    -------
+    Summary
+    """
+    divided = bars(score)
+    last = min(last, len(divided))
+    some = excerpt(score, first, last - first)
+    drum_bars, kept = _drums(score, divided, first, last)
+    key = find_key(some)
+    clear = key.confidence > _SURE
+    named = [chord for chord in chords(some) if chord.name != NO_CHORD] if some.parts else []
+    final = named[-1] if named and named[-1].bar == last - first - 1 else None
+    return Summary(
+        last - first,
+        tuple(_part(part, divided, first, last) for part in score.parts),
+        drum_bars,
+        kept,
+        key.name if clear else "",
+        final.name if final else "",
+        ends_on_tonic=bool(clear and final and final.root == key.tonic),
+    )
+
+
+def _part(part: Part, divided: Bars, first: int, last: int) -> PartSummary:
+    begins = part.notes[:, 0]
+    here = part.notes[(begins >= divided.at[first]) & (begins < divided.at[last])]
+    pitched = len(here) and not part.is_drum
+    return PartSummary(
+        part.name,
+        len(np.unique(divided.of(here[:, 0]))),
+        pitch_name(int(here[:, 2].min())) if pitched else "",
+        pitch_name(int(here[:, 2].max())) if pitched else "",
+    )
+
+
+def _drums(score: Score, divided: Bars, first: int, last: int) -> tuple[int, int]:
+    """Return how many bars of drums follow one, and how many of these keep its pattern."""
+    found: dict[int, set[tuple[int, int]]] = {}
+    sixteenth = score.ticks_per_quarter / 4
+    for part in score.parts:
+        if part.is_drum:
+            bar = divided.of(part.notes[:, 0])
+            step = np.rint((part.notes[:, 0] - divided.at[bar]) / sixteenth).astype(int)
+            strokes = zip(bar.tolist(), step.tolist(), part.notes[:, 2].tolist(), strict=True)
+            for number, at, pitch in strokes:
+                found.setdefault(number, set()).add((at, pitch))
+    pairs = [(found[n - 1], found[n]) for n in range(max(first, 1), last) if {n - 1, n} <= {*found}]
+    kept = sum(len(one & other) >= _KEPT * len(one | other) for one, other in pairs)
+    return len(pairs), kept

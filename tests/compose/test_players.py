@@ -1,0 +1,48 @@
+"""Notes of one instrument, divided among its players."""
+
+import numpy as np
+import pytest
+
+from segue.compose.players import divided
+from segue.records import Part
+
+
+def part(*notes: tuple[int, int, int], program: int = 40) -> Part:
+    """Make a part of onsets, durations and pitches."""
+    return Part("Violin", program, False, np.array([(*note, 80) for note in notes], np.int32))
+
+
+def pitches(found: tuple[Part, ...]) -> list[list[int]]:
+    return [one.notes[:, 2].tolist() for one in found]
+
+
+def test_two_voices_stay_apart() -> None:
+    both = [(t, 10, high) for t, high in ((0, 80), (10, 81), (20, 83))]
+    both += [(t, 10, low) for t, low in ((0, 67), (10, 65), (20, 64))]
+    found = divided(part(*sorted(both)), 2)
+    assert pitches(found) == [[80, 81, 83], [67, 65, 64]]
+    assert [one.name for one in found] == ["Violin 1", "Violin 2"]
+
+
+def test_a_note_alone_goes_to_who_is_near_and_free() -> None:
+    found = divided(part((0, 40, 79), (0, 10, 64), (10, 10, 66), (20, 10, 65), (40, 10, 78)), 2)
+    assert pitches(found) == [[79, 78], [64, 66, 65]]
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_everybody_plays_where_there_are_notes_enough(count: int) -> None:
+    found = divided(part(*((10 * at, 10, 70) for at in range(count))), count)
+    assert [len(one.notes) for one in found] == [1] * count
+    assert len(divided(part((0, 10, 70)), count)) == 1
+
+
+def test_chords_of_many_notes_are_shared_and_nothing_is_lost() -> None:
+    chord = [(0, 40, pitch) for pitch in (48, 52, 55, 60, 64)]
+    found = divided(part(*chord, (40, 10, 62), program=0), 2)
+    assert sorted(pitch for one in pitches(found) for pitch in one) == [48, 52, 55, 60, 62, 64]
+    assert min(found[0].notes[:, 2]) > max(found[1].notes[found[1].notes[:, 0] == 0, 2])
+
+
+def test_one_player_has_all() -> None:
+    whole = part((0, 10, 70), (0, 10, 60))
+    assert divided(whole, 1) == (whole,)

@@ -1,0 +1,54 @@
+"""What is said of bars, in words that musicians use."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from scores import chord_part, part_of, score_of
+from segue.compose.summary import summary_of
+from segue.records import Score
+
+#: Kick and snare in each quarter of a bar.
+BEAT = [(float(beat), 0.25, pitch) for beat, pitch in enumerate((36, 38, 36, 38))]
+
+
+def drums(*bars: list[tuple[float, float, int]]) -> Score:
+    notes = [(4 * bar + at, n, p) for bar, some in enumerate(bars) for at, n, p in some]
+    return score_of(part_of(*notes, drum=True))
+
+
+def test_drums_that_keep_a_pattern_are_counted() -> None:
+    other = [(at + 0.5, n, 42) for at, n, _ in BEAT]
+    nearly = [*BEAT, (3.5, 0.25, 36)]
+    score = drums(BEAT, BEAT, other, other, [*BEAT], nearly)
+    found = summary_of(score, 0, 6)
+    assert (found.drum_bars, found.drum_bars_kept) == (5, 3)
+    assert summary_of(score, 2, 4).drum_bars_kept == 1  # the bar before is looked at, too
+
+
+def test_parts_key_and_end_are_said() -> None:
+    notes = [(at, 0.9, pitch) for at, pitch in enumerate((62, 65, 69, 65, 67, 64, 61, 64))]
+    tune = part_of(*notes, (8, 4, 62), program=73)
+    chords = [part_of((8, 4, 50), (8, 4, 57), (8, 4, 65), program=0), part_of((0, 1, 40))]
+    score = score_of(tune, *chords)
+    found = summary_of(score, 0, 3)
+    assert found.key == "D minor"
+    assert found.last_chord == "Dm"
+    assert found.ends_on_tonic
+    assert [part.bars for part in found.parts] == [3, 1, 1]
+    assert (found.parts[0].lowest, found.parts[0].highest) == ("C#4", "A4")
+    assert found.sentence == "3 bars, 3 of 3 parts play, in D minor, ends on Dm, the tonic"
+    assert summary_of(score, 1, 3).sentence.startswith("2 bars, 2 of 3 parts play")
+
+
+def test_drums_alone_have_no_key_and_no_chord() -> None:
+    found = summary_of(drums(BEAT, BEAT), 0, 2)
+    assert found.key == ""
+    assert found.last_chord == ""
+    assert "one part plays" in found.sentence
+    assert "keep the pattern of the bar before in 1 of 1" in found.sentence
+
+
+def test_silence_at_the_end_is_no_chord() -> None:
+    score = replace(score_of(chord_part((60, 64, 67))), metres=np.array([[0, 1, 4]], np.int32))
+    assert summary_of(score, 0, 99).last_chord
