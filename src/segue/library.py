@@ -398,16 +398,18 @@ class Library:
         """Tell whether what is asked with is in the library, and no file beside it."""
         return not isinstance(resolve(self._store, query), Path)
 
-    def usual_space(self, *queries: Query) -> str:
+    def usual_space(self, *queries: Query, minus: Sequence[Query] = ()) -> str:
         """Name the space that is meant where none is named.
 
         Parameters
         ----------
         queries : str, int or Path
             What is asked with; none, where the library is seen as a whole.
+        minus : sequence of the same
+            What the answers should be unlike.
         """
         if queries:
-            return usual_space(Question(self._store, queries))
+            return usual_space(Question(self._store, queries, minus))
         return usual_space_of_all(self._store)
 
     def vectors(self, space: str | None = None) -> tuple[NDArray[np.int64], FloatArray]:

@@ -251,11 +251,12 @@ def _by_words(store: Store, query: str) -> list[Track]:
     titled = _of_one_kind([track for track in fitting if text in _names(track)])
     if titled and _one(titled, "artist"):
         return titled
+    album = [track for track in fitting if text in _album_names(track)]
     for same in (
         [track for track in fitting if text in name_keys(track.tags.artist)],
-        [track for track in fitting if text in _album_names(track)],
+        album if _one(album, "album_artist") else [],
     ):
-        if same and not titled and _one(same, "album_artist"):
+        if same and not titled:
             return _of_one_kind(same)
     fitting = titled or _of_one_kind(fitting)
     if not titled:
@@ -277,12 +278,19 @@ def _by_words(store: Store, query: str) -> list[Track]:
     raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}")
 
 
+def _divided(field: str, text: str) -> list[str]:
+    """List the artists or genres of a tag; of an album there is one."""
+    if field == "genre":
+        return split_genres(text)
+    return split_names(text) if field == "artist" else [text]
+
+
 def _of_field(store: Store, field: str, text: str) -> list[int]:
     """List the tracks whose artist, album or genre is called so, else has such words."""
     names = [(track, name) for track, name in store.names(field) if name]
-    split = {"artist": split_names, "genre": split_genres}.get(field, lambda name: [name])
     parts = {
-        name: [normalise(part) for part in split(name)] for name in {name for _, name in names}
+        name: [normalise(part) for part in _divided(field, name)]
+        for name in {name for _, name in names}
     }
     whole = [track for track, name in names if text in parts[name]]
     return whole or [track for track, name in names if any(text in part for part in parts[name])]
