@@ -132,8 +132,32 @@ def track_named(store: Store, query: str | int | Path) -> Track:
     return tracks[0]
 
 
+def listed(store: Store, words: str, filters: Filters) -> list[Track]:
+    """List the tracks that have some words in title, artist or album, and pass filters.
+
+    Those whose files are gone are listed too.
+    """
+    text = normalise(words)
+    if not text and filters == Filters():
+        return store.tracks()
+    ids = np.array(_having(store, text), np.int64)
+    return store.tracks(ids[passing(store, filters, ids, (), missing=True)].tolist())
+
+
+def _having(store: Store, text: str) -> list[int]:
+    """List the tracks that have all words of a normalised text in title, artist or album."""
+    words = text.split()
+    condition = " AND ".join(["words LIKE ?"] * len(words)) or "TRUE"
+    return store.where(condition, [f"%{word}%" for word in words])
+
+
 def passing(
-    store: Store, filters: Filters, ids: NDArray[np.int64], queries: Sequence[Track]
+    store: Store,
+    filters: Filters,
+    ids: NDArray[np.int64],
+    queries: Sequence[Track],
+    *,
+    missing: bool = False,
 ) -> NDArray[np.bool_]:
     """Tell which tracks may be answers: there, not asked with, within the filters.
 
@@ -141,12 +165,15 @@ def passing(
     ----------
     ids : ndarray, shape (n,), int64
         Track ids, rising.
+    missing : bool
+        Those whose files are gone may be, too.
 
     Returns
     -------
     ndarray of bool, shape (n,)
     """
-    passes = ~np.isin(ids, [*store.missing_tracks(), *(track.id for track in queries)])
+    gone = set() if missing else store.missing_tracks()
+    passes = ~np.isin(ids, [*gone, *(track.id for track in queries)])
     for column, limits in (
         ("year", filters.year),
         ("json_extract(facts, '$.tempo_bpm')", filters.bpm),
@@ -242,12 +269,7 @@ def _by_words(store: Store, query: str) -> list[Track]:
         named = _of_field(store, field.casefold(), told)
         if named:
             return _of_one_kind(store.tracks(named))
-    fitting = store.tracks(
-        store.where(
-            " AND ".join(["words LIKE ?"] * len(text.split())),
-            [f"%{word}%" for word in text.split()],
-        )
-    )
+    fitting = store.tracks(_having(store, text))
     titled = _of_one_kind([track for track in fitting if text in _names(track)])
     if titled and _one(titled, "artist"):
         return titled
