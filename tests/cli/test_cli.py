@@ -194,7 +194,7 @@ def test_vectors_are_exported_as_a_table(filled: Path, tmp_path: Path) -> None:
     target = tmp_path / "vectors.csv"
     done = segue("export", "vectors", "--space", "tags", "-o", target, library=filled)
     assert done.returncode == 0, done.stderr
-    rows = list(csv.reader(target.open(encoding="utf-8", newline="")))
+    rows = list(csv.reader(target.read_text(encoding="utf-8").splitlines()))
     assert rows[0][:4] == ["id", "path", "1", "2"]
     with Library.open(filled) as lib:
         ids, vectors = lib.vectors("tags")
