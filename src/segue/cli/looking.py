@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from segue.cli.app import (
+    AllSounds,
     JsonOption,
     LibraryOption,
     MetricOption,
@@ -80,6 +81,7 @@ def evaluate(
     ] = False,
     metric: MetricOption = "cosine",
     seed: Annotated[int, typer.Option(help="Of ties and of the intervals.")] = 0,
+    all_sounds: AllSounds = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -95,7 +97,9 @@ def evaluate(
     from segue.measure.bootstrap import interval
 
     with open_library(library) as lib:
-        table = lib.evaluate(by, artist_filter=artist_filter, metric=metric, seed=seed)
+        table = lib.evaluate(
+            by, artist_filter=artist_filter, metric=metric, seed=seed, all_sounds=all_sounds
+        )
         learned = [info.space.name for info in lib.spaces() if info.trained]
     rows = []
     for name, result in table.items():

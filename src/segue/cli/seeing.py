@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from segue.cli.app import (
+    AllSounds,
     JsonOption,
     LibraryOption,
     SeedOption,
@@ -120,6 +121,7 @@ def groups(
     form: Annotated[
         ListFormat, typer.Option("--format", help="Of these playlists; html plays them.")
     ] = "m3u8",
+    all_sounds: AllSounds = False,
     seed: SeedOption = 0,
     library: LibraryOption = None,
     json: JsonOption = False,
@@ -142,7 +144,7 @@ def groups(
             raise BadArgument(f"cannot make the folder {output}: {error.strerror}") from None
     with open_library(library) as lib:
         space = space or lib.usual_space()
-        found = lib.atlas.groups(space, method, count, on=on, seed=seed)
+        found = lib.atlas.groups(space, method, count, on=on, seed=seed, all_sounds=all_sounds)
         tracks = {track.id: track for track in lib.tracks()} if output else {}
     written: dict[str, Path] = {}
     if output:
@@ -216,6 +218,7 @@ def tree(
     min_tracks: Annotated[
         int, typer.Option(min=1, help="Only artists or albums of so many tracks.")
     ] = 1,
+    all_sounds: AllSounds = False,
     space: SpaceOption = None,
     library: LibraryOption = None,
     json: JsonOption = False,
@@ -229,7 +232,7 @@ def tree(
     check_target(output, TREE_FILES)
     with open_library(library) as lib:
         space = space or lib.usual_space()
-        found = lib.atlas.tree(space, level, min_tracks=min_tracks)
+        found = lib.atlas.tree(space, level, min_tracks=min_tracks, all_sounds=all_sounds)
     draw_tree(found, output)
     if json:
         fields = {
