@@ -43,6 +43,8 @@ def test_reasons_sum_to_the_cosine_and_to_the_distance(space: str) -> None:
     assert [reason.says for reason in reasons(space, 3 * a, b)] == [one.says for one in told]
     assert len({reason.name for reason in told}) == len(told) > 5
     assert [reason.share for reason in told] == sorted((r.share for r in told), reverse=True)
+    left = sum(reason.share for reason in told if reason.name == OTHER)
+    assert abs(left) <= abs(cosine) / 2 + 1e-6
     apart = reasons_of_distance(space, a, b)
     assert sum(reason.share for reason in apart) == pytest.approx(-np.linalg.norm(a - b), rel=1e-4)
     assert reasons_of_distance(space, a, a) == ()

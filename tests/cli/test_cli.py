@@ -1,3 +1,4 @@
+import csv
 import io
 import json
 import os
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from conftest import albums_of_three
+from segue import Library
 from segue.cli import main
 
 SCHEMA = json.loads(
@@ -186,6 +188,58 @@ def test_export(filled: Path, tmp_path: Path) -> None:
     with np.load(target, allow_pickle=False) as arrays:
         assert arrays["vectors"].shape[0] == len(arrays["ids"]) == len(arrays["paths"]) == 6
         assert all(Path(path).exists() for path in arrays["paths"])
+
+
+def test_vectors_are_exported_as_a_table(filled: Path, tmp_path: Path) -> None:
+    target = tmp_path / "vectors.csv"
+    done = segue("export", "vectors", "--space", "tags", "-o", target, library=filled)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.reader(target.read_text(encoding="utf-8").splitlines()))
+    assert rows[0][:4] == ["id", "path", "1", "2"]
+    with Library.open(filled) as lib:
+        ids, vectors = lib.vectors("tags")
+        paths = [str(track.path) for track in lib.tracks()]
+    assert [int(row[0]) for row in rows[1:]] == ids.tolist()
+    assert [row[1] for row in rows[1:]] == paths
+    assert np.allclose([[float(x) for x in row[2:]] for row in rows[1:]], vectors, atol=1e-5)
+    refused = segue("export", "vectors", "-o", tmp_path / "vectors.txt", library=filled)
+    assert "name a file that ends in .npz, .csv" in refused.stderr
+    assert refused.returncode == 2
+
+
+@pytest.mark.parametrize("ending", ["m3u8", "m3u", "pls", "xspf", "json", "html"])
+def test_every_command_writes_every_kind_of_list(filled: Path, tmp_path: Path, ending: str) -> None:
+    for command in (
+        ("like", "1"),
+        ("like", "--tags", "sad"),
+        ("path", "1", "6", "-n", "4"),
+        ("playlist", "--like", "1", "-n", "3"),
+    ):
+        target = tmp_path / "new" / command[0] / f"list.{ending}"
+        done = segue(*command, "-o", target, library=filled)
+        assert done.returncode == 0, done.stderr
+        assert target.stat().st_size > 0
+        assert " tracks to " in done.stdout
+    folder = tmp_path / "groups"
+    done = segue("groups", "-k", "2", "-o", folder, "--format", ending, library=filled)
+    assert done.returncode == 0, done.stderr
+    assert len(list(folder.glob(f"*.{ending}"))) == 2
+
+
+def test_answers_say_what_was_asked_and_which_way_reasons_go(filled: Path) -> None:
+    out = segue("like", "1", library=filled).stdout
+    with Library.open(filled) as lib:
+        title = lib.find(1)[0].tags.title
+    assert out.startswith(f"Like {title}")
+    assert "both: " in out
+    hits = answer("like", "1", library=filled)["hits"]
+    for hit in hits:
+        unnamed = sum(one["share"] for one in hit["reasons"] if one["name"] == "other")
+        assert abs(unnamed) <= abs(hit["similarity"]) / 2 + 1e-6
+        assert all(one["says"] and one["family"] for one in hit["reasons"])
+    assert "Like paniq" in segue("like", "paniq", library=filled).stdout
+    far = segue("like", "1", "6", library=filled).stdout
+    assert far.startswith("Like ")
 
 
 def test_a_playlist_plays_from_where_it_lies(filled: Path, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_the_space_is_learned_and_asked(lib: Library, tmp_path: Path) -> None:
     lib.import_listens([csv(tmp_path, *two_tastes())])
     hits = lib.like(1, space="listens")
     assert [hit.track.tags.artist for hit in hits[:3]] == ["A", "A", "A"]
-    assert {hit.reasons[0].name for hit in hits} == {"learned likeness"}
+    assert {hit.reasons[0].name for hit in hits} == {"listeners"}
     assert {info.space.name for info in lib.spaces() if info.trained} == {"listens"}
 
 

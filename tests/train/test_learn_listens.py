@@ -116,4 +116,4 @@ def test_without_the_library_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "find_spec", lambda _name: None)
     result = learn_listens(two_tastes())
     assert isinstance(result, Impossible)
-    assert "pip install 'segue[listens]'" in result.reason
+    assert "pip install implicit" in result.reason

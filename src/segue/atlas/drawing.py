@@ -32,22 +32,25 @@ WARNING: Final = (
     "Near in the plane mostly means alike; how far two distant groups lie apart, and how large "
     "a group looks, means nothing."
 )
+_OFTEN: Final = ((0.95, "nearly always"), (0.85, "mostly"), (0.75, "often"), (-1.0, "sometimes"))
 _PAGE_GREY: Final = "#9a9a9a"
 _METHODS: Final = {"nerv": "NeRV", "umap": "UMAP", "tsne": "t-SNE", "pca": "main directions (PCA)"}
 
 
 def caption(found: LibraryMap) -> str:
-    """Say what a map was made with, and how far to trust it."""
-    told = [_METHODS[found.method]]
-    told += [f"{name.replace('_', ' ')} {value:g}" for name, value in found.parameters.items()
-             if not isinstance(value, str)]  # fmt: skip
-    trust = (
-        f"trustworthiness {found.trustworthiness:.3f}, continuity {found.continuity:.3f} at 10 "
-        "neighbours."
-        if found.trustworthiness is not None and found.continuity is not None
-        else "Too few tracks to tell how far to trust it."
+    """Say by which method a map was made, and how far to trust it."""
+    if found.trustworthiness is None or found.continuity is None:
+        return f"{len(found.ids)} tracks: too few to tell how far to trust the map."
+    near, alike = (_often(value) for value in (found.trustworthiness, found.continuity))
+    return (
+        f"{len(found.ids)} tracks by {_METHODS[found.method]}: what is near on the map is {near} "
+        f"alike, and what is alike is {alike} near."
     )
-    return f"{len(found.ids)} tracks in the space {found.space}; {', '.join(told)}; {trust}"
+
+
+def _often(value: float) -> str:
+    """Put a trustworthiness or continuity, 0.5 by chance and 1 at best, in a word."""
+    return next(word for least, word in _OFTEN if value >= least)
 
 
 def draw(

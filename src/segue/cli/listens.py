@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, app, check_there, open_library
-from segue.cli.output import print_json, print_table, say, shown
+from segue.cli.output import counted, print_json, print_table, say, shown
 
 if TYPE_CHECKING:
     from segue.ingest.listens import ImportedFile, ImportReport
@@ -36,7 +36,8 @@ def import_(
     imported again counts once, and learns the space anew: do so after adding music.
 
     In the space, tracks lie together that the same users play; of fewer than five users, that
-    are played in one session. It needs: pip install 'segue[listens]'.
+    are played in one session. It needs the Python
+    library `implicit`: pip install implicit.
 
     Example: segue listens import listenbrainz_rob_1700000000.zip
     """
@@ -68,9 +69,11 @@ def show(library: LibraryOption = None, json: JsonOption = False) -> None:
 
 def _say_imported(report: "ImportReport") -> None:
     for file in report.files:
-        passed = [f"{n} passed over ({reason})" for reason, n in file.passed_over.items()]
-        broken = [f"{file.broken} broken rows"] if file.broken else []
-        told = [f"{file.listens} listens", f"{file.plays_new} new plays", *passed, *broken]
+        passed = [f"{n} left out ({reason})" for reason, n in file.passed_over.items()]
+        broken = [counted(file.broken, "broken row")] if file.broken else []
+        told = [
+            counted(file.listens, "listen"), counted(file.plays_new, "new play"), *passed, *broken
+        ]  # fmt: skip
         say(f"{shown(file.path)}: {', '.join(told)}")
         if file.broken:
             rows = [(fault.place, fault.reason) for fault in file.first_broken]
@@ -88,17 +91,19 @@ def _learned(report: "ImportReport") -> str:
     learned = report.learned
     if not isinstance(learned, LearnedListens):
         return f"There is no space `listens`: {learned.reason}"
-    rows = f"{learned.rows} {'sessions' if learned.of_sessions else 'users'}"
+    rows = counted(learned.rows, "session" if learned.of_sessions else "user")
     return (
-        f"The space `listens` was learned from {rows} and holds {len(learned.tracks)} tracks; "
+        f"The space `listens` was learned from {rows} and holds "
+        f"{counted(len(learned.tracks), 'track')}; "
         "use it as: segue like … --blend sound=0.7,listens=0.3"
     )
 
 
 def _say_summary(summary: "ListensSummary") -> None:
     say(
-        f"{summary.plays} plays of {summary.songs} songs by {summary.users} users are known; "
-        f"{summary.matched_plays} plays are of {summary.tracks} tracks of this library"
+        f"{counted(summary.plays, 'play')} of {counted(summary.songs, 'song')} by "
+        f"{counted(summary.users, 'user')}; {counted(summary.matched_plays, 'play')} of these "
+        f"of {counted(summary.tracks, 'track')} in this library"
     )
     if summary.unmatched:
         rows = [(song.name, song.plays) for song in summary.unmatched]

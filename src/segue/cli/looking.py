@@ -12,9 +12,10 @@ from segue.cli.app import (
     MetricOption,
     SpaceOption,
     app,
+    check_target,
     open_library,
 )
-from segue.cli.output import print_json, print_table, say, shown
+from segue.cli.output import counted, print_json, print_table, say, shown
 
 export_app = typer.Typer(help="Write data for other programs.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
@@ -56,7 +57,20 @@ def spaces(library: LibraryOption = None, json: JsonOption = False) -> None:
     if json:
         print_json("spaces", {"spaces": [dict(zip(names, row, strict=True)) for row in rows]})
     else:
-        print_table(f"{len(rows)} spaces", names, rows)
+        told = [
+            (
+                info.space.name,
+                info.space.kind,
+                info.tracks,
+                info.space.dimension,
+                "learned here" if info.trained else "",
+                "made by an older Segue: run `segue add` again" if info.outdated else "",
+            )
+            for info in infos
+        ]
+        print_table(
+            counted(len(rows), "space"), ("name", "kind", "tracks", "numbers", "", ""), told
+        )
 
 
 @app.command()
@@ -126,12 +140,16 @@ def evaluate(
 
 @export_app.command("vectors")
 def export_vectors(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write, .npz.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The file to write, .npz or .csv.")
+    ],
     space: SpaceOption = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Write a space's vectors as a NumPy archive: arrays ids, paths, vectors.
+    """Write a space's vectors: as a NumPy archive of the arrays ids, paths, vectors, or as CSV.
+
+    CSV has a row for each track: its id, its path, and its numbers.
 
     Example: segue export vectors --space sound -o sound.npz
     """
@@ -139,13 +157,31 @@ def export_vectors(
 
     from segue.formats.whole import replacing
 
+    check_target(output, (".npz", ".csv"))
     with open_library(library) as lib:
         space = space or lib.usual_space()
         ids, vectors = lib.vectors(space)
         paths = {track.id: str(track.path) for track in lib.tracks()}
+    named = [paths[track] for track in ids.tolist()]
     with replacing(output) as partial, partial.open("wb") as file:
-        np.savez(file, ids=ids, paths=np.array([paths[i] for i in ids.tolist()]), vectors=vectors)
+        if output.suffix.lower() == ".npz":
+            np.savez(file, ids=ids, paths=np.array(named), vectors=vectors)
+        else:
+            file.write(_csv(ids.tolist(), named, vectors.tolist()).encode("utf-8", "replace"))
     if json:
         print_json("export", {"path": shown(output), "space": space, "tracks": len(ids)})
     else:
-        say(f"wrote {len(ids)} vectors of the space {space} to {shown(output)}")
+        say(f"wrote {counted(len(ids), 'vector')} of the space {space} to {shown(output)}")
+
+
+def _csv(ids: list[int], paths: list[str], vectors: list[list[float]]) -> str:
+    """Write a table with one row for each track."""
+    import csv
+    from io import StringIO
+
+    text = StringIO()
+    table = csv.writer(text)
+    table.writerow(["id", "path", *range(1, 1 + len(vectors[0]) if vectors else 1)])
+    for track, path, vector in zip(ids, paths, vectors, strict=True):
+        table.writerow([track, path, *(f"{number:.7g}" for number in vector)])
+    return text.getvalue()

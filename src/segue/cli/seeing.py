@@ -17,13 +17,14 @@ from segue.cli.app import (
     open_library,
 )
 from segue.cli.asking import write_list
-from segue.cli.output import print_json, print_table, say, shown
+from segue.cli.output import counted, print_json, print_table, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.atlas.groups import Group
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
+ListFormat = Literal["m3u8", "m3u", "pls", "xspf", "json", "html"]
 GroupingMethod = Literal["kmeans", "hdbscan", "agglomerative"]
 
 
@@ -96,7 +97,7 @@ def map_(
     from segue.atlas.drawing import WARNING, caption
 
     placed = f", {found.placed} of them placed now" if update else ""
-    say(f"wrote {shown(output)}: {len(found.ids)} tracks{placed}")
+    say(f"wrote {shown(output)}: {counted(len(found.ids), 'track')}{placed}")
     say(caption(found))
     say(WARNING)
     if not found.remembered:
@@ -111,9 +112,15 @@ def groups(
         Literal["space", "plane"], typer.Option(help="In the space itself, or on its map.")
     ] = "space",
     space: SpaceOption = None,
-    m3u: Annotated[
-        Path | None, typer.Option(help="Write each group as a playlist into this folder.")
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", "--m3u", help="Write each group as a playlist into this folder."
+        ),
     ] = None,
+    form: Annotated[
+        ListFormat, typer.Option("--format", help="Of these playlists; html plays them.")
+    ] = "m3u8",
     all_sounds: AllSounds = False,
     seed: SeedOption = 0,
     library: LibraryOption = None,
@@ -125,25 +132,27 @@ def groups(
     next; the stability (0 to 1) how alike the groups come out when a fifth of the tracks is
     left out. Where both are low the borders are arbitrary.
 
-    Example: segue groups -k 8 --m3u groups/
+    Example: segue groups -k 8 -o groups/
     """
     count = None if k == "auto" else int(k) if k.isdecimal() else 0
     if count == 0:
         raise BadArgument(f"-k {k}: give a number of groups, or auto")
+    if output:  # before anything is computed for it
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadArgument(f"cannot make the folder {output}: {error.strerror}") from None
     with open_library(library) as lib:
         space = space or lib.usual_space()
         found = lib.atlas.groups(space, method, count, on=on, seed=seed, all_sounds=all_sounds)
-        tracks = {track.id: track for track in lib.tracks()} if m3u else {}
+        tracks = {track.id: track for track in lib.tracks()} if output else {}
     written: dict[str, Path] = {}
-    if m3u:
-        try:
-            m3u.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadArgument(f"cannot make the folder {m3u}: {error.strerror}") from None
+    if output:
         for number, group in enumerate(found.groups, start=1):
             name = "".join(c if c.isalnum() or c in " -," else "_" for c in group.name)
-            target = m3u / f"{number:02d} {name[:60].strip()}.m3u8"
-            write_list(target, [tracks[i] for i in group.ids.tolist()], quiet=True)
+            target = output / f"{number:02d} {name[:60].strip()}.{form}"
+            inside = [tracks[i] for i in group.ids.tolist()]
+            write_list(target, inside, quiet=True, title=group.name)
             written[group.name] = target
     if json:
         fields = {
@@ -175,12 +184,12 @@ def groups(
         for number, group in enumerate(found.groups, start=1)
     ]
     print_table(
-        f"{len(rows)} groups by {method}",
-        ("", "group", "tracks", "more than elsewhere", "artists", "bpm"),
+        counted(len(rows), "group"),
+        ("", "group", "tracks", "what sets it apart", "artists", "bpm"),
         rows,
     )
     if len(found.ungrouped):
-        say(f"{len(found.ungrouped)} tracks belong to none")
+        say(f"{counted(len(found.ungrouped), 'track')} in no group")
     judged = [
         f"{name} {value:.2f}"
         for name, value in (("silhouette", found.silhouette), ("stability", found.stability))
@@ -188,13 +197,13 @@ def groups(
     ]
     if judged:
         say(", ".join(judged))
-    if m3u:
-        say(f"wrote {len(written)} playlists to {shown(m3u)}")
-        older = {file.name for file in m3u.glob("*.m3u8")} - {
+    if output:
+        say(f"wrote {counted(len(written), 'playlist')} to {shown(output)}")
+        older = {file.name for file in output.glob(f"*.{form}")} - {
             file.name for file in written.values()
         }
         if older:
-            say(f"{len(older)} other playlists were there and are left as they are")
+            say(f"{counted(len(older), 'other playlist')} found there and left as they are")
 
 
 @app.command()
@@ -236,7 +245,7 @@ def tree(
         }
         print_json("tree", fields)
     else:
-        say(f"wrote {shown(output)}: {len(found.labels)} {level}s")
+        say(f"wrote {shown(output)}: {counted(len(found.labels), level)}")
 
 
 def _group_fields(group: "Group") -> dict[str, object]:

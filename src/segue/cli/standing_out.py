@@ -142,7 +142,8 @@ def outliers(
 ) -> None:
     """List the tracks that are least like any other.
 
-    Apart is how many times as far away their ten nearest are as is usual around there.
+    "Times as far" says how much farther their ten nearest tracks are than is usual around there:
+    1 is usual.
 
     Example: segue outliers -n 5
     """
@@ -173,7 +174,9 @@ def outliers(
         for one in found
     ]
     print_table(
-        "unlike all others", ("apart", "id", "title", "by", "similarity", "its nearest"), rows
+        "least like any other track",
+        ("times as far", "id", "title", "by", "similarity", "to its nearest"),
+        rows,
     )
 
 

@@ -23,6 +23,7 @@ from segue.cli.app import (
     TempoFilter,
     YearFilter,
     app,
+    counting,
     open_library,
 )
 from segue.cli.asking import check_list, far_apart_told, leaning_told, titles, write_list
@@ -149,6 +150,10 @@ def playlist(
         int | None,
         typer.Option(min=0, max=2**32 - 1, help="For the same list again; else another each time."),
     ] = None,
+    versions: Annotated[
+        bool,
+        typer.Option("--versions", help="Keep several versions of one piece, in other keys say."),
+    ] = False,
     space: SpaceOption = None,
     output: Output = None,
     absolute: Absolute = False,
@@ -159,6 +164,8 @@ def playlist(
     """Make a playlist of what is like some tracks, in an order that flows.
 
     A single track that it should be like is on the list, and opens it with --flow smooth and dj.
+    Copies and other versions of a piece are left out; files that may hold such are read for it
+    the first time.
     With --flow dj each track's tempo is within 6 per cent of the one before (double and half
     count as the same), and its key is a neighbour on the Camelot wheel, where there is one.
 
@@ -172,7 +179,7 @@ def playlist(
         raise BadArgument('say what it should be like: --like "für elise", an id or a file')
     check_list(output, absolute=absolute)
     drawn = secrets.randbelow(10**6) if seed is None else seed
-    wish = Wish(n, length_minutes, flow, surprise, max_per_artist, drawn)
+    wish = Wish(n, length_minutes, flow, surprise, max_per_artist, drawn, versions)
     filters = Filters(
         artist=tuple(artist or ()),
         album=tuple(album or ()),
@@ -183,9 +190,10 @@ def playlist(
         all_sounds=all_sounds,
     )
     with open_library(library) as lib:
-        items = lib.journeys.playlist(
-            *like, wish=wish, space=space, filters=filters, taste=not no_taste
-        )
+        with counting("reading, to leave out other versions") as watch:
+            items = lib.journeys.playlist(
+                *like, wish=wish, space=space, filters=filters, taste=not no_taste, watch=watch
+            )
         leaned = leaning_told(lib, items)
         title = f"Like {' + '.join(titles(lib, like))}"
         apart = far_apart_told(lib, like, space)

@@ -43,6 +43,9 @@ def quality(name: str, family: str, none: str = "little") -> Aspect:
     return Aspect(name, family, name, f"{none} {name}", f"more {name}", f"less {name}")
 
 
+UNNAMED: Final = Aspect(OTHER, OTHER)
+
+
 @dataclass(frozen=True, slots=True)
 class Measures:
     """Which numbers of a vector belong to an aspect, and which of them tell its direction.
@@ -131,11 +134,28 @@ def say(shares: Iterable[Share]) -> tuple[Reason, ...]:
     for one in shares:
         total[one.aspect] = total.get(one.aspect, 0.0) + one.share
         levels.setdefault(one.aspect, (one.first, one.second))
+    _leave_at_most_half(total)
     found = [
         Reason(aspect.name, share, said(aspect, share, *levels[aspect]), aspect.family)
         for aspect, share in total.items()
     ]
     return tuple(sorted(found, key=lambda reason: -reason.share))
+
+
+def _leave_at_most_half(total: dict[Aspect, float]) -> None:
+    """Divide what is left beyond half of a similarity among the aspects, by their size.
+
+    That much is left only where aspects that speak for and against likeness outweigh each other,
+    so that the similarity is about zero.
+    """
+    left, similarity = total.get(UNNAMED, 0.0), sum(total.values())
+    named = sum(abs(share) for aspect, share in total.items() if aspect != UNNAMED)
+    kept = max(-abs(similarity) / 2, min(left, abs(similarity) / 2))
+    if kept != left and named > 0:
+        for aspect, share in total.items():
+            if aspect != UNNAMED:
+                total[aspect] = share + (left - kept) * abs(share) / named
+        total[UNNAMED] = kept
 
 
 def said(aspect: Aspect, share: float, first: float, second: float) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from segue.explain.aspects import OTHER, Aspect, Measures, Share
+from segue.explain.aspects import UNNAMED, Aspect, Measures, Share
 from segue.explain.lyrics_aspects import lyrics_aspects
 from segue.explain.score_aspects import score_aspects
 from segue.explain.sound_aspects import measured_aspects, qualities
@@ -32,7 +32,6 @@ FEWEST: Final = 50
 SAMPLE: Final = 2000
 #: Spaces whose numbers have names, or of which nothing was heard: they need no directions.
 NAMED_SPACES: Final = frozenset({"features", "tags", "score-features", "style", "listens"})
-_OTHER: Final = Aspect(OTHER, OTHER)
 _MOST_COMPONENTS: Final = 8  # of an aspect's numbers, which have directions of their own
 #: The space of named numbers of each kind of music, what they are about, and how to read them.
 _NAMED: Final[dict[Kind, str]] = {
@@ -75,7 +74,7 @@ class Directions:
             Share(aspect_named(name), one * other, one, other)
             for name, one, other in zip(self.names, first.tolist(), second.tolist(), strict=True)
         ]
-        return [*told, Share(_OTHER, float(a @ b - first @ second))]
+        return [*told, Share(UNNAMED, float(a @ b - first @ second))]
 
 
 def fit_directions(vectors: FloatArray, levels: "Levels") -> Directions:

@@ -6,6 +6,7 @@ from segue.answers.taste import leaning, skipped
 from segue.answers.usual import usual_space_of
 from segue.journeys.path import Path, find_path
 from segue.journeys.playlist import Item, Wish, make_playlist
+from segue.neighbours import Watcher
 from segue.query import Filters, track_named
 from segue.sound_kinds import not_music
 from segue.store import Store
@@ -60,6 +61,7 @@ class Journeys:
         space: str | None = None,
         filters: Filters | None = None,
         taste: bool = True,
+        watch: Watcher | None = None,
     ) -> list[Item]:
         """Make a playlist of what is like some tracks.
 
@@ -73,6 +75,8 @@ class Journeys:
         filters : Filters, optional
         taste : bool
             Leave out what is skipped; lean towards what is loved, and away from what is skipped.
+        watch : callable, optional
+            Told how many files are read, of how many, to find versions of one piece.
         """
         question = Question(self._store, queries)
         ranking = rank(self._store, question, space)
@@ -80,5 +84,5 @@ class Journeys:
             ranking = leaning(self._store, ranking)
         unwanted = skipped(self._store) if taste else ()
         return make_playlist(
-            self._store, ranking, question.tracks, wish or Wish(), filters, unwanted
+            self._store, ranking, question.tracks, wish or Wish(), filters, unwanted, watch
         )

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, islice
@@ -18,6 +18,7 @@ from segue.errors import BadArgument
 from segue.formats.names import name_keys
 from segue.journeys.mixing import mix
 from segue.journeys.steps import distances, same_artist
+from segue.journeys.versions import versions_among
 from segue.query import Filters, passing
 from segue.records import FloatArray, Reason, Track
 from segue.store import Store
@@ -39,6 +40,10 @@ _WIDEST: Final = 0.15
 _FILLED: Final = 0.95
 #: A DJ looks through so many at once, the best that are left; of them some three mix with a track.
 _OFFERED: Final = 100
+#: So many times as many tracks as are wanted, but no more, are looked at for versions of a piece.
+_COMPARED: Final = 2
+_MOST_COMPARED: Final = 120
+_USUAL_MINUTES: Final = 4  # of a track
 _AGAIN: Final = 10.0  # added between tracks of one artist
 _SWEEPS: Final = 8  # so often, at most, a list is gone through to shorten its way
 _LEAST_GAIN: Final = 1e-4  # more than the rounding of sums of steps
@@ -64,6 +69,8 @@ class Wish:
         Tracks of one artist at most; those without one are not limited.
     seed : int
         0 to 2^32 - 1; another one gives another list.
+    versions : bool
+        Keep several versions of one piece: in another key, say, or by other instruments.
     """
 
     n: int | None = None
@@ -72,6 +79,7 @@ class Wish:
     surprise: float = SURPRISE
     per_artist: int = PER_ARTIST
     seed: int = 0
+    versions: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -144,6 +152,7 @@ def make_playlist(
     wish: Wish,
     filters: Filters | None = None,
     unwanted: Sequence[int] = (),
+    watch: Callable[[int, int], None] | None = None,
 ) -> list[Item]:
     """Choose tracks out of a ranking, and put them into an order.
 
@@ -158,6 +167,8 @@ def make_playlist(
     filters : Filters, optional
     unwanted : sequence of int
         Tracks that are not on the list, nor are their copies.
+    watch : callable, optional
+        Told how many files are read, of how many, to find versions of one piece.
 
     Returns
     -------
@@ -169,7 +180,17 @@ def make_playlist(
     passes &= ~np.isin(ranking.ids, unwanted)
     coming = _coming(store, ranking, asked, wish, passes, rng)
     named = [track.id for track in asked]
-    listed = _List(store, ranking, [*named, *(i for i in unwanted if i not in named)], wish)
+    versions: dict[int, set[int]] = {}
+    if not wish.versions:
+        wanted = wish.n or round((wish.minutes or 0) / _USUAL_MINUTES) or TRACKS
+        first = list(islice(coming, min(_COMPARED * wanted, _MOST_COMPARED)))
+        coming = chain(first, coming)
+        asked_rows = _rows(ranking, named)
+        pool = [*(track for _, track in first), *store.tracks(ranking.ids[asked_rows].tolist())]
+        unit = _unit(ranking, np.array([*(row for row, _ in first), *asked_rows], np.int64))
+        versions = versions_among(store, pool, unit, watch)
+    known = [*named, *(track for track in unwanted if track not in named)]
+    listed = _List(store, ranking, known, wish, versions)
     if wish.flow == "dj":
         _take_what_mixes(ranking, coming, listed)
     else:
@@ -201,12 +222,22 @@ class _List:
     known : sequence of int
         Tracks whose copies are not wanted.
     wish : Wish
+    versions : mapping of int to set of int
+        Of tracks, other versions of their pieces: one of them is enough.
     """
 
-    def __init__(self, store: Store, ranking: Ranking, known: Sequence[int], wish: Wish) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ranking: Ranking,
+        known: Sequence[int],
+        wish: Wish,
+        versions: Mapping[int, set[int]],
+    ) -> None:
         self.rows: list[int] = []
         self.tracks: list[Track] = []
         self._store, self._ranking = store, ranking
+        self._versions = versions
         self._artists: Counter[str] = Counter()
         self._per_artist = wish.per_artist
         self._length_s = 0.0
@@ -228,6 +259,7 @@ class _List:
         return (
             not any(self._artists[artist] >= self._per_artist for artist in _artists(track))
             and self._length_s + track.duration_s <= self._limit_s
+            and not self._has_version(track.id)
             and not self._has_copy(row)
         )
 
@@ -242,6 +274,10 @@ class _List:
     def _know(self, row: int) -> None:
         self._unit[len(self._known)] = _unit(self._ranking, np.array([row]))
         self._known.append(row)
+
+    def _has_version(self, track: int) -> bool:
+        there = {int(self._ranking.ids[row]) for row in self._known} - {track}
+        return not there.isdisjoint(self._versions.get(track, ()))
 
     def _has_copy(self, row: int) -> bool:
         likeness = self._unit[: len(self._known)] @ _unit(self._ranking, np.array([row]))[0]

@@ -111,8 +111,8 @@ def learn_listens(
     confidence = (config.alpha * np.log1p(plays)).astype(np.float32)
     if find_spec("implicit") is None:
         return Impossible(
-            "the library `implicit` is needed for it and is not installed: "
-            "pip install 'segue[listens]', then import again"
+            "the Python library `implicit` is needed for it and is not installed: "
+            "pip install implicit, then import again"
         )
     vectors = _factorise(rows, columns, confidence, config)
     told = np.linalg.norm(vectors, axis=1) > SHORTEST_VECTOR

@@ -1,0 +1,71 @@
+"""Playlists hold one version of a piece, in whatever key, unless others are wanted."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import pytest
+
+from conftest import fill_library
+from segue.ingest.images import COURSE
+from segue.journeys.playlist import FLOWS, Flow, Wish
+from segue.journeys.versions import versions_among
+from segue.library import Library
+from segue.records import Tags, Track
+from segue.represent.log_mel import ByteArray
+from segue.represent.score.shingles import PRINT_LENGTH
+from segue.represent.versions import VERSION
+from segue.store import Store
+from segue.store.cache import Cache
+
+
+def melody(seed: int) -> ByteArray:
+    """Make a course of pitch classes: a walk, each step a second long."""
+    rng = np.random.default_rng(seed)
+    pitches = np.repeat(np.cumsum(rng.integers(-4, 5, 60)) % 12, 5)
+    course = np.zeros((len(pitches), 12), np.uint8)
+    course[np.arange(len(pitches)), pitches] = 255
+    return course
+
+
+@pytest.fixture
+def lib(tmp_path: Path) -> Library:
+    """Six tracks: the third is the first three semitones higher, the fifth the fourth."""
+    fill_library(tmp_path, [Tags(f"t{i}", f"by {i}", "album") for i in range(6)])
+    lib = Library.open(tmp_path)
+    cache = Cache(tmp_path / "cache" / f"{COURSE}-v{VERSION}")
+    courses = [melody(0), melody(1), np.roll(melody(0), 3, 1), melody(3), melody(3), melody(5)]
+    for track, course in zip(lib.tracks(), courses, strict=True):
+        cache.write(track.content_hash, course)
+    return lib
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_one_version_of_a_piece_is_enough(lib: Library, flow: Flow) -> None:
+    listed = {item.track.id for item in lib.journeys.playlist(1, wish=Wish(flow=flow))}
+    assert {1, 2, 6} <= listed
+    assert 3 not in listed  # what was asked with stays, its version goes
+    assert len({4, 5} & listed) == 1
+    asked = lib.journeys.playlist(1, 2, wish=Wish(flow=flow))
+    assert 3 not in {item.track.id for item in asked}
+    every = lib.journeys.playlist(1, wish=Wish(flow=flow, versions=True))
+    assert {item.track.id for item in every} == {1, 2, 3, 4, 5, 6}
+
+
+def test_what_was_never_read_and_is_gone_is_no_version(tmp_path: Path) -> None:
+    fill_library(tmp_path, [Tags(f"t{i}", "by one", "album") for i in range(4)])
+    with Library.open(tmp_path) as lib:
+        listed = lib.journeys.playlist(1, wish=Wish(per_artist=9))
+        assert len(listed) == 4
+
+
+def test_versions_of_scores() -> None:
+    rng = np.random.default_rng(0)
+    one, strange = rng.integers(0, 1 << 32, (2, PRINT_LENGTH), np.uint32)
+    half = np.where(np.arange(PRINT_LENGTH) < PRINT_LENGTH // 2, one, strange + 1)
+    prints = {1: one, 2: strange, 3: half.astype(np.uint32)}
+    scores = [Track(i, "score", Path(f"{i}.mid"), Tags(), 60.0, str(i)) for i in prints]
+    store = cast("Store", SimpleNamespace(fingerprints=lambda _: prints))
+    assert versions_among(store, scores[:2], np.zeros((2, 3), np.float32)) == {}
+    assert versions_among(store, scores, np.zeros((3, 3), np.float32)) == {1: {3}, 3: {1}}
