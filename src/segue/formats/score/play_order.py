@@ -211,7 +211,8 @@ class _Playing:
         """Return where a jump goes to, and set where its replay ends; None where it cannot be."""
         target = self.begin
         if jump.to_segno:
-            segno = _last_up_to(self.segno.get(jump.label), self.begin, at)
+            named = self.segno.get(jump.label) if jump.label else None
+            segno = _last_up_to(named, self.first, at)
             segno = _last_up_to(self.segno.get(None), self.begin, at) if segno is None else segno
             if segno is None:
                 self._ignored(at, "D.S. without a segno")
