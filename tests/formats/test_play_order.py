@@ -73,6 +73,9 @@ def order(text: str) -> tuple[str, str]:
         ("|:A [1,2]B/:|3 [2]C", "ABABAC"),
         ("|:A [1]B [1]C/:| [2]D [2]E F", "ABCADEF"),
         ("|:A/:|4 [4]B", "AAAAB"),
+        # a bracket that ends before the repeat sign; one that has forgotten its sign
+        ("|:A [1]B C/:| [2]D E", "ABCADE"),
+        ("|:A [1]B/:| [2]C [3]D E", "ABACADE"),
         ("|:A [1,2]B C/:|3", "ABCABCAC"),
         ("|:A [1]B/:| [2]C |:D [1]E/:| [2]F", "ABACDEDF"),
         ("A [1]B/:| [2]C D [1]E/:| [2]F", "ABACDEDF"),
@@ -111,6 +114,9 @@ def order(text: str) -> tuple[str, str]:
         ("|:A B/:|/D.C._al_Fine C/fine", "ABABABC"),
         ("|:A [1]B/:| [2]C/D.C.", "ABACAC"),
         ("A [1]B/D.C. [2]C", "ABAC"),
+        # Fine, or the way to the coda, in a first ending
+        ("|:A [1]B/:|/fine [2]C |:D/:| E/D.C._al_Fine", "ABACDDEAB"),
+        ("|:A [1]B/:|/to [2]C D/D.C._al_Coda E/coda", "ABACDABE"),
         ("A/segno [1]B/D.S. [2]C D", "ABACD"),
         ("|:A/:| B/to C/D.C._al_Coda |:D/coda/:| E", "AABCABDDE"),
         # a menuet and its trio, and what comes after them

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from segue.formats.score.play_marks import Jump, Marks
-from segue.formats.score.repeated_sections import Section, repeated_sections
+from segue.formats.score.repeated_sections import Ending, Section, repeated_sections
 
 MOST_BARS: Final = 20_000
 #: How many times longer than written a score may become.
@@ -108,7 +108,7 @@ class _Playing:
                     section.jumps = -1
             repeated = None
             ending = self.sections.ending.get(at)
-            if ending and ending.section and self._pass(ending.section) not in ending.passes:
+            if ending and self._is_left_out(ending):
                 at = ending.last + 1
                 continue
             if self._stops_before(at):
@@ -141,6 +141,17 @@ class _Playing:
             section.now = section.total if spent and not again else 1
             section.jumps = self.jumps
         return section.now
+
+    def _is_left_out(self, ending: Ending) -> bool:
+        """Tell whether an ending is not that of this pass, and does not lead to Fine or coda."""
+        if ending.section is None or self._pass(ending.section) in ending.passes:
+            return False
+        bars = range(ending.first, ending.last + 1)
+        jump = self.jump
+        if jump is None or any(one in self.fines for one in bars):
+            return jump is None
+        to_coda = any(self.marks[one].to_coda is not None for one in bars)
+        return not (to_coda and jump.until in {"", "coda"})
 
     def _stops_before(self, at: int) -> bool:
         """Tell whether a replay ends at a segno, which is the start of this bar."""
@@ -200,7 +211,8 @@ class _Playing:
         """Return where a jump goes to, and set where its replay ends; None where it cannot be."""
         target = self.begin
         if jump.to_segno:
-            segno = _last_up_to(self.segno.get(jump.label), self.begin, at)
+            named = self.segno.get(jump.label) if jump.label else None
+            segno = _last_up_to(named, self.first, at)
             segno = _last_up_to(self.segno.get(None), self.begin, at) if segno is None else segno
             if segno is None:
                 self._ignored(at, "D.S. without a segno")

@@ -1,6 +1,6 @@
 """Repeated sections of a score: which bars they are, their endings, how often they are played."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from segue.formats.score.play_marks import Marks
@@ -89,7 +89,7 @@ def repeated_sections(marks: Sequence[Marks], first: int, end: int) -> Sections:
                     section.endings.insert(0, loose.pop())
                     section.endings[0].section = section
             section.last = n
-            section.is_plain |= not ending
+            section.is_plain |= not ending and not _reaches(section, marks[n + 1 : n + 2], n)
             section.after_jump |= marks[n].after_jump
             section.total = max(section.total, marks[n].closes)
             found.close[n] = before = section
@@ -100,9 +100,34 @@ def repeated_sections(marks: Sequence[Marks], first: int, end: int) -> Sections:
             bottom = n
     sections += _repeated_by_jump(marks, first, open_starts, loose)
     for section in sections:
+        found.close |= dict.fromkeys(_led_back(section), section)
         _count_passes(section)
     _nest(sections, found, first, end)
     return found
+
+
+def _reaches(section: Section, following: Sequence[Marks], at: int) -> bool:
+    """Tell whether a bracket that ends too early is meant to reach up to a repeat sign.
+
+    It is, where the bracket of another ending begins behind the sign.
+    """
+    passes = following[0].endings if following else frozenset()
+    if not section.endings or section.endings[-1].closes or not passes or 1 in passes:
+        return False
+    section.endings[-1].last = at
+    section.endings[-1].closes = True
+    return True
+
+
+def _led_back(section: Section) -> Iterator[int]:
+    """Yield the ends of endings that lead back without a sign, as the one before them does."""
+    for before, one, after in zip(
+        section.endings, section.endings[1:], section.endings[2:], strict=False
+    ):
+        is_between = before.last + 1 == one.first and one.last + 1 == after.first
+        if is_between and before.closes and not one.closes:
+            one.closes = True
+            yield one.last
 
 
 def _repeated_by_jump(
