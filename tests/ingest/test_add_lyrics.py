@@ -169,7 +169,7 @@ def test_words_in_tags_belong_to_the_recording(library: Opener, lyrics: Path, en
     recording = write_sound(lyrics / f"a{ending}", tune(0, 3.0, 16_000), 16_000)
     words = song("Ada Long", 7) + "\nNobody else hath such a line"
     if ending == ".mp3":
-        tags: Any = ID3()  # type: ignore[no-untyped-call]
+        tags: Any = ID3()
         frame: Any = USLT
         tags.add(frame(encoding=3, lang="eng", text="[Chorus]\n" + words))
         tags.save(recording)

@@ -89,6 +89,15 @@ def decode_together(parts: Sequence[bytes], declared: str | None = None) -> list
     return _older(parts, declared, apart=b"\n")
 
 
+def encoding_of(data: bytes) -> str:
+    """Return Python's name of the encoding that a text's beginning is in, "utf-8" or an older one.
+
+    For texts that are read line by line: of a line that is no UTF-8.
+    """
+    other = [line for line in data.splitlines() if not _is_utf8(line)]
+    return _encoding(b"\n".join(other)[:_LOOKED_AT], None) if other else "utf-8"
+
+
 def _by_mark(data: bytes) -> str | None:
     if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return data.decode("utf-32", "replace")

@@ -182,7 +182,8 @@ class _Run:
         self._total += len(changed)
         for path, one in changed.items():
             texts = tuple(text.path for text in one.found.texts)
-            asked = ReadWords(path, one.found.kind, texts, self._options.form)
+            given = self._given_for(self._there.known.get(path))
+            asked = ReadWords(path, one.found.kind, texts, self._options.form, given)
             workers.submit(asked, DECODE_LIMIT_S)
         for job, result in workers.results():
             one = changed[job.path]

@@ -85,6 +85,10 @@ class Words:
             ],
         )
 
+    def look_again(self, track: int) -> None:
+        """Forget that the texts beside a track were looked at. Inside a transaction."""
+        self._db.execute("DELETE FROM texts_beside WHERE track = ?", (track,))
+
     def copy(self, source: int, track: int) -> None:
         """Give a track the words of another. Inside a transaction."""
         self._db.execute(
