@@ -98,16 +98,16 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
     -------
     Summary
     """
-    divided = bars(score)
-    last = min(last, len(divided))
-    some = excerpt(score, first, last - first)
+    divided, count = bars(score), last - first
+    last = max(min(last, len(divided)), first)  # silence at the end is no bar of the score
+    some = excerpt(score, min(first, len(divided)), last - first)
     drum_bars, kept = _drums(score, divided, first, last)
     key = find_key(some)
     clear = key.confidence > _SURE
     named = [chord for chord in chords(some) if chord.name != NO_CHORD] if some.parts else []
-    final = named[-1] if named and named[-1].bar == last - first - 1 else None
+    final = named[-1] if named and named[-1].bar == count - 1 else None
     return Summary(
-        last - first,
+        count,
         tuple(_part(part, divided, first, last) for part in score.parts),
         drum_bars,
         kept,
@@ -118,8 +118,8 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
 
 
 def _part(part: Part, divided: Bars, first: int, last: int) -> PartSummary:
-    begins = part.notes[:, 0]
-    here = part.notes[(begins >= divided.at[first]) & (begins < divided.at[last])]
+    bar = np.searchsorted(divided.at, part.notes[:, 0], side="right") - 1
+    here = part.notes[(bar >= first) & (bar < last)]
     pitched = len(here) and not part.is_drum
     return PartSummary(
         part.name,
