@@ -1,6 +1,12 @@
-"""MIDI files that tests make, event by event."""
+"""MIDI files that tests make, event by event, and what must hold of those that Segue writes."""
 
+import io
 import struct
+import warnings
+from pathlib import Path
+
+import mido  # type: ignore[import-untyped]
+import pretty_midi
 
 END = b"\0\xff\x2f\0"
 
@@ -57,3 +63,20 @@ def text(kind: int, content: bytes) -> bytes:
 def exclusive(content: bytes) -> bytes:
     """Say something to one make of instrument."""
     return b"\xf0" + number(len(content) + 1) + content + b"\xf7"
+
+
+def read_elsewhere(content: bytes) -> tuple[pretty_midi.PrettyMIDI, mido.MidiFile]:
+    """Read with what researchers read with; a warning is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return pretty_midi.PrettyMIDI(io.BytesIO(content)), mido.MidiFile(file=io.BytesIO(content))
+
+
+def assert_conducted(path: Path) -> None:
+    """Hold that what a file tells of tempo, time signature and key stands in its first track."""
+    _, plain = read_elsewhere(path.read_bytes())
+    kinds = [{message.type for message in track} for track in plain.tracks]
+    assert "set_tempo" in kinds[0], path.name
+    assert "note_on" not in kinds[0], path.name
+    told = {"set_tempo", "time_signature", "key_signature"}
+    assert not any(told & later for later in kinds[1:]), path.name

@@ -26,7 +26,7 @@ from segue.errors import BadArgument
 from segue.model.lyrics.spaces import lyrics_spaces
 from segue.model.score.spaces import score_spaces
 from segue.model.sound.spaces import sound_spaces, tag_probabilities
-from segue.query import Filters, resolve, tracks_named
+from segue.query import Filters, listed, resolve, tracks_named
 from segue.records import (
     Description,
     Failure,
@@ -342,9 +342,17 @@ class Library:
 
     # ---- looking into it -----------------------------------------------------------------
 
-    def tracks(self) -> list[Track]:
-        """List all tracks."""
-        return self._store.tracks()
+    def tracks(self, words: str = "", filters: Filters | None = None) -> list[Track]:
+        """List the tracks, missing ones included, in order of id.
+
+        Parameters
+        ----------
+        words : str
+            Only those that have all of these words in title, artist or album.
+        filters : Filters, optional
+            Only those that pass.
+        """
+        return listed(self._store, words, filters or Filters())
 
     def find(self, query: Query) -> list[Track]:
         """Find the tracks of the library that a query names."""

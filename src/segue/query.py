@@ -132,8 +132,32 @@ def track_named(store: Store, query: str | int | Path) -> Track:
     return tracks[0]
 
 
+def listed(store: Store, words: str, filters: Filters) -> list[Track]:
+    """List the tracks that have some words in title, artist or album, and pass filters.
+
+    Those whose files are gone are listed too.
+    """
+    text = normalise(words)
+    if not text and filters == Filters():
+        return store.tracks()
+    ids = np.array(_having(store, text), np.int64)
+    return store.tracks(ids[passing(store, filters, ids, (), missing=True)].tolist())
+
+
+def _having(store: Store, text: str) -> list[int]:
+    """List the tracks that have all words of a normalised text in title, artist or album."""
+    words = text.split()
+    condition = " AND ".join(["words LIKE ?"] * len(words)) or "TRUE"
+    return store.where(condition, [f"%{word}%" for word in words])
+
+
 def passing(
-    store: Store, filters: Filters, ids: NDArray[np.int64], queries: Sequence[Track]
+    store: Store,
+    filters: Filters,
+    ids: NDArray[np.int64],
+    queries: Sequence[Track],
+    *,
+    missing: bool = False,
 ) -> NDArray[np.bool_]:
     """Tell which tracks may be answers: there, not asked with, within the filters.
 
@@ -141,12 +165,15 @@ def passing(
     ----------
     ids : ndarray, shape (n,), int64
         Track ids, rising.
+    missing : bool
+        Those whose files are gone may be, too.
 
     Returns
     -------
     ndarray of bool, shape (n,)
     """
-    passes = ~np.isin(ids, [*store.missing_tracks(), *(track.id for track in queries)])
+    gone = set() if missing else store.missing_tracks()
+    passes = ~np.isin(ids, [*gone, *(track.id for track in queries)])
     for column, limits in (
         ("year", filters.year),
         ("json_extract(facts, '$.tempo_bpm')", filters.bpm),
@@ -242,20 +269,16 @@ def _by_words(store: Store, query: str) -> list[Track]:
         named = _of_field(store, field.casefold(), told)
         if named:
             return _of_one_kind(store.tracks(named))
-    fitting = store.tracks(
-        store.where(
-            " AND ".join(["words LIKE ?"] * len(text.split())),
-            [f"%{word}%" for word in text.split()],
-        )
-    )
+    fitting = store.tracks(_having(store, text))
     titled = _of_one_kind([track for track in fitting if text in _names(track)])
     if titled and _one(titled, "artist"):
         return titled
+    album = [track for track in fitting if text in _album_names(track)]
     for same in (
         [track for track in fitting if text in name_keys(track.tags.artist)],
-        [track for track in fitting if text in _album_names(track)],
+        album if _one(album, "album_artist") else [],
     ):
-        if same and not titled and _one(same, "album_artist"):
+        if same and not titled:
             return _of_one_kind(same)
     fitting = titled or _of_one_kind(fitting)
     if not titled:
@@ -277,12 +300,19 @@ def _by_words(store: Store, query: str) -> list[Track]:
     raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}")
 
 
+def _divided(field: str, text: str) -> list[str]:
+    """List the artists or genres of a tag; of an album there is one."""
+    if field == "genre":
+        return split_genres(text)
+    return split_names(text) if field == "artist" else [text]
+
+
 def _of_field(store: Store, field: str, text: str) -> list[int]:
     """List the tracks whose artist, album or genre is called so, else has such words."""
     names = [(track, name) for track, name in store.names(field) if name]
-    split = {"artist": split_names, "genre": split_genres}.get(field, lambda name: [name])
     parts = {
-        name: [normalise(part) for part in split(name)] for name in {name for _, name in names}
+        name: [normalise(part) for part in _divided(field, name)]
+        for name in {name for _, name in names}
     }
     whole = [track for track, name in names if text in parts[name]]
     return whole or [track for track, name in names if any(text in part for part in parts[name])]

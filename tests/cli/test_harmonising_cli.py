@@ -9,6 +9,7 @@ import pytest
 from test_cli import answer, segue
 
 from conftest import write_score
+from midi_files import assert_conducted
 from scores import chord_part, part_of, score_of, tune
 from segue.formats.score.midi import read_midi
 from segue.records import Score
@@ -48,6 +49,7 @@ def test_a_melody_gets_chords_and_stays_as_it_is(joy: Score, tmp_path: Path) -> 
     assert first["likelihood"] >= second["likelihood"]
     assert first["chords"][0]["bar"] == 1
     assert {chord["name"] for chord in first["chords"]} & {"C", "G", "Am", "F"}
+    assert_conducted(target)
     written = read_midi(target.read_bytes())
     melody, played = written.parts
     assert melody.program == 73

@@ -9,6 +9,7 @@ import pytest
 from test_cli import answer, segue
 
 from conftest import little_score, write_score
+from midi_files import assert_conducted
 from segue.formats.score.midi import read_midi
 
 CHORDS = "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7"
@@ -28,6 +29,7 @@ def test_candidates_are_written_and_told(tmp_path: Path) -> None:
         f"tune{end}" for end in
         (".mid", "-2.mid", ".png", "-2.png", ".wav", "-2.wav", ".json")
     }  # fmt: skip
+    assert_conducted(target)
     score = read_midi(target.read_bytes())
     assert [part.name for part in score.parts] == ["melody", "chords", "bass"]
     melody = score.parts[0].notes

@@ -8,6 +8,7 @@ import pytest
 from test_cli import answer, segue
 
 from conftest import little_score, write_score
+from midi_files import assert_conducted
 from segue.formats.score.midi import read_midi
 from segue.represent.score.piano_roll import INSTRUMENTS, PROGRAMS
 
@@ -113,6 +114,7 @@ def test_music_is_made(
     for file in files:
         content = (tmp_path / "new" / file).read_bytes()
         if file.endswith(".mid"):
+            assert_conducted(tmp_path / "new" / file)
             score = read_midi(content)
             assert score.parts
             assert score.metres.tolist() == [[0, 4, 4]]

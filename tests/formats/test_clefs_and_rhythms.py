@@ -43,7 +43,7 @@ SIXTEENTH, TRIPLET = QUARTER // 4, QUARTER // 3
         (73, (60, 90), TREBLE),  # flute
         (47, (40, 55), BASS),  # timpani
         (52, (60, 79), TREBLE),  # soprano
-        (52, (48, 67), TREBLE_8VB),  # tenor
+        (52, (50, 70), TREBLE_8VB),  # tenor
         (52, (40, 57), BASS),
         (0, (60, 84), TREBLE),
         (0, (36, 55), BASS),
@@ -54,6 +54,16 @@ def test_each_instrument_has_the_clef_that_its_players_read(
     program: int, pitches: tuple[int, int], clef: Clef
 ) -> None:
     assert clef_of(program, np.arange(pitches[0], pitches[1] + 1, dtype=np.int32)) == clef
+
+
+@pytest.mark.parametrize(
+    ("name", "clef"),
+    [("Alto", TREBLE), ("Tenor 2", TREBLE_8VB), ("Bass", BASS), ("Soprano", TREBLE)],
+)
+def test_a_voice_has_the_clef_of_its_name(name: str, clef: Clef) -> None:
+    low = np.array([52, 55, 57, 60], np.int32)
+    assert clef_of(52, low, name=name) == clef
+    assert clef_of(42, low, name=name) == BASS  # a cello that plays the tenor's part
 
 
 def test_drums_have_the_percussion_clef() -> None:

@@ -5,12 +5,15 @@ from typing import Any
 
 import mutagen
 import pytest
-from mutagen import apev2, id3
+from mutagen import apev2 as untyped_ape
+from mutagen import id3 as untyped
 from mutagen.mp4 import MP4FreeForm
 
 from conftest import tune, write_sound
 from segue.formats.tags import read_tags
 
+apev2: Any = untyped_ape  # mutagen has no types
+id3: Any = untyped
 BOTH = {"artist": ["Ann", "Bob"], "genre": ["Rock", "Jazz"]}
 NAMES: dict[str, dict[str, str]] = {
     ".flac": {"artist": "ARTIST", "genre": "GENRE"},

@@ -267,6 +267,20 @@ def test_bars_stand_where_they_are_written(lines: list[str], metres: list[list[i
     assert read_kern(text.encode()).metres.tolist() == metres
 
 
+def test_notes_without_a_pitch_are_drums() -> None:
+    score = read_kern(kern("**kern", "4Ree", "[4Ra", "4Ra]", "4c", "*-").encode())
+    assert [part.is_drum for part in score.parts] == [False, True]
+    assert notes(score, 1) == [(0, 1, 38), (1, 2, 38)]
+
+
+@pytest.mark.parametrize(
+    ("said", "pitch"),
+    [("*ITrd1c2", 60), ("*ITrd-1c-2", 60), ("*Trd1c2", 58), ("*Trd-2c-3", 63), ("*Trd0c0", 60)],
+)
+def test_pitches_sound_as_they_are_unless_transposed(said: str, pitch: int) -> None:
+    assert [p for *_, p in one(said, "4c", "*-")] == [pitch]
+
+
 def test_parts_meet_again_where_one_has_a_gap() -> None:
     score = read_kern(
         kern(
@@ -300,6 +314,7 @@ def test_old_files_are_read(encoding: str, ends: str) -> None:
         (["4c 4d", "*-"], r"line 2 has 2 columns, expected 1"),
         (["*^", "4c", "*-"], r"line 3 has 1 columns, expected 2"),
         (["4r", "*-"], "without a note"),
+        (["*-", "**text", "la", "*-"], "without a note"),
         (["*-", "4c"], r"line 3 has 1 columns, expected 0"),
         (split_into(2) + [" ".join(["*^"] * 2**n) for n in range(1, 12)], "more than 256 spines"),
     ],
@@ -308,6 +323,11 @@ def test_damage_is_told_in_a_line(lines: list[str], told: str) -> None:
     with pytest.raises(Unreadable, match=told) as raised:
         one(*lines)
     assert "\n" not in str(raised.value)
+
+
+def test_a_file_of_other_spines_is_refused() -> None:
+    with pytest.raises(Unreadable, match=r"without a \*\*kern spine"):
+        read_kern(b"!!**kern\n**text\nla\n*-\n")
 
 
 def test_a_file_that_only_splits_is_refused_soon() -> None:

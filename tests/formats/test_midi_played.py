@@ -19,6 +19,7 @@ from midi_files import (
     text,
 )
 from segue.errors import Unreadable
+from segue.formats.kinds import kind_of
 from segue.formats.score import read_score_tags, read_scores
 from segue.formats.score.midi import read_midi, write_midi
 from segue.records import Score
@@ -277,7 +278,9 @@ def test_a_file_of_hostile_size_is_refused_soon() -> None:
     assert time.process_time() - started < 10
 
 
-def test_a_titled_file_in_riff_has_its_tags(tmp_path: Path) -> None:
-    (tmp_path / "song.mid").write_bytes(riff(midi(events((0, text(3, b"My Song"))), SCALE)))
-    assert [tags.title for tags in read_score_tags(tmp_path / "song.mid")] == ["My Song"]
-    assert len(read_scores(tmp_path / "song.mid")) == 1
+@pytest.mark.parametrize("name", ["song.mid", "song.rmi", "SONG.RMI"])
+def test_a_titled_file_in_riff_has_its_tags(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(riff(midi(events((0, text(3, b"My Song"))), SCALE)))
+    assert [tags.title for tags in read_score_tags(tmp_path / name)] == ["My Song"]
+    assert len(read_scores(tmp_path / name)) == 1
+    assert kind_of(tmp_path / name) == "score"

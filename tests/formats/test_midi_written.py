@@ -1,14 +1,11 @@
 """MIDI files that are written: other programs read them without a warning, and rightly."""
 
-import io
-import warnings
 from pathlib import Path
 
-import mido  # type: ignore[import-untyped]
 import numpy as np
-import pretty_midi
 import pytest
 
+from midi_files import read_elsewhere
 from segue.formats.score import read_scores, write_score
 from segue.formats.score.midi import read_midi, write_midi
 from segue.formats.score.smf import KEY_SIGNATURE, TEMPO, TIME_SIGNATURE, TRACK_NAME, read_smf
@@ -36,13 +33,6 @@ def score_of(
         np.array([[0, *metre], [1440, 2, 4]], np.int32),
         np.array([[0, *key]], np.int32),
     )
-
-
-def read_elsewhere(content: bytes) -> tuple[pretty_midi.PrettyMIDI, mido.MidiFile]:
-    """Read with what researchers read with; a warning is an error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return pretty_midi.PrettyMIDI(io.BytesIO(content)), mido.MidiFile(file=io.BytesIO(content))
 
 
 def test_tempo_metre_key_and_title_stand_in_the_first_track() -> None:

@@ -1,5 +1,6 @@
 """The tags inside a recording, of every kind: field → its values, decoded, in the file's order."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -60,34 +61,33 @@ def id3_version(path: Path) -> int:
     return head[3] if head.startswith(b"ID3") and len(head) == 4 else 0
 
 
-def mutagen_tags(path: Path) -> Any:
-    """Return mutagen's tags of a recording, of APEv2 where an MP3 has no other; None for none."""
+def mutagen_tags(path: Path) -> list[Any]:
+    """Return mutagen's tags of a recording, of MP3 first ID3, then APEv2; broken ones are none."""
     import mutagen  # not needed by those who only search
     from mutagen.apev2 import APEv2
+    from mutagen.mp3 import MP3
 
+    read_ape: Any = APEv2  # mutagen has no types
     broken = (mutagen.MutagenError, ValueError, OSError, IndexError, KeyError, TypeError)
-    tags = None
-    try:
-        tags = getattr(mutagen.File(path), "tags", None)
-    except broken:
-        tags = None
-    if not tags:
-        read_ape: Any = APEv2  # mutagen has no types
-        try:
-            tags = read_ape(path)
-        except broken:
-            return None
-    return tags
+    found = []
+    file = None
+    with contextlib.suppress(*broken):
+        file = mutagen.File(path)
+        found.append(getattr(file, "tags", None))
+    if file is None or isinstance(file, MP3):
+        with contextlib.suppress(*broken):
+            found.append(read_ape(path))
+    return [tags for tags in found if tags]
 
 
 def _by_mutagen(path: Path) -> dict[str, list[str]]:
-    tags = mutagen_tags(path)
-    if not tags:
-        return {}
     from mutagen.id3 import ID3
 
-    values = _id3_values(tags) if isinstance(tags, ID3) else _values(tags)
-    return _picked(values)
+    found: dict[str, list[str]] = {}
+    for tags in mutagen_tags(path):
+        values = _id3_values(tags) if isinstance(tags, ID3) else _values(tags)
+        found = _picked(values) | found
+    return found
 
 
 def _id3_values(tags: Any) -> dict[str, list[str]]:

@@ -32,7 +32,9 @@ SUFFIXES: Final[dict[Kind, frozenset[str]]] = {
             ".avi",
         ]
     ),
-    "score": frozenset([".mid", ".midi", ".kar", ".musicxml", ".xml", ".mxl", ".abc", ".krn"]),
+    "score": frozenset(
+        [".mid", ".midi", ".rmi", ".kar", ".musicxml", ".xml", ".mxl", ".abc", ".krn"]
+    ),
     "lyrics": frozenset([".txt", ".lrc", ".md", ".csv", ".json", ".jsonl"]),
 }
 #: Of any kind.

@@ -8,6 +8,7 @@ from typing import Final
 
 from segue.formats.embedded_tags import embedded_tags, id3_version
 from segue.formats.names import BETWEEN_NAMES, clean, normalise, split_names
+from segue.formats.titles import file_title
 from segue.records import Tags
 
 _YEAR: Final = re.compile(r"(1[0-9]{3}|20[0-9]{2})")
@@ -20,6 +21,9 @@ _INITIALS: Final = 4  # letters: "AC/DC", "GZA/Genius"
 _WITH_SLASH: Final = frozenset(
     ["ac dc", "au ra", "black white", "fear loathing", "gza genius", "love hate", "yes no"]
 )
+#: Between artist and title: a hyphen or dash with spaces around.
+_DASH: Final = re.compile(r"\s+[-–—―‒]+\s+")
+_NUMBER_BETWEEN: Final = re.compile(r"(?P<number>\d{1,3})(?:\s+[-–—]\s+|\.\s+)(?P<rest>\D.*)")
 _NUMBERED_NAME: Final = re.compile(r"^(?P<number>\d{1,3})[\s._-]+(?P<rest>\D.*)$")
 
 
@@ -51,7 +55,7 @@ def read_tags(path: Path, given: Tags = NOTHING) -> Tags:
         album=first.get("album", "") or named.album,
         album_artist=album_artist,
         genre=_names(found.get("genre", [])),
-        year=_first_int(_YEAR, first.get("year", "")),
+        year=_first_int(_YEAR, first.get("year", "")) or (None if title else named.year),
         track_number=_first_int(_NUMBER, first.get("track_number", ""))
         or (None if title else named.track_number),
     )
@@ -93,11 +97,16 @@ def tags_from_name(path: Path, given: Tags = NOTHING) -> Tags:
     number = None
     if match := _NUMBERED_NAME.match(stem):
         number, stem = int(match["number"]), match["rest"]
-    artist, dash, title = stem.partition(" - ")
+    found = file_title(stem)
+    artist, *rest = _DASH.split(found.title, maxsplit=1)
+    title = rest[0] if rest else found.title
+    if rest and (match := _NUMBER_BETWEEN.fullmatch(title)):  # "artist - 03 - title"
+        number, title = int(match["number"]), match["rest"]
     return Tags(
-        title=clean(title if dash else stem) or clean(display(path.name)),
-        artist=given.artist or clean(artist if dash else ""),
+        title=clean(title) or clean(display(path.name)),
+        artist=given.artist or clean(artist if rest else ""),
         album=given.album,
+        year=found.year,
         track_number=number,
     )
 

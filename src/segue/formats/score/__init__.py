@@ -174,6 +174,7 @@ def _kern_header(content: bytes) -> tuple[str, str, str]:
 _READERS: Final[dict[str, Callable[[bytes], Score]]] = {
     ".mid": midi.read_midi,
     ".midi": midi.read_midi,
+    ".rmi": midi.read_midi,
     ".kar": midi.read_midi,
     ".musicxml": music_xml.read_music_xml,
     ".xml": music_xml.read_music_xml,
@@ -184,6 +185,7 @@ _READERS: Final[dict[str, Callable[[bytes], Score]]] = {
 _HEADERS: Final[dict[str, Callable[[bytes], tuple[str, str, str]]]] = {
     ".mid": _midi_header,
     ".midi": _midi_header,
+    ".rmi": _midi_header,
     ".kar": _midi_header,
     ".musicxml": _xml_header,
     ".xml": _xml_header,

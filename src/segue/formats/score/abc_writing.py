@@ -232,7 +232,7 @@ def _key(key: tuple[int, int]) -> str:
 def _clef(part: Part) -> str:
     if part.is_drum:
         return " clef=perc"
-    return f" clef={clef_of(part.program, part.notes[:, 2]).abc}"
+    return f" clef={clef_of(part.program, part.notes[:, 2], name=part.name).abc}"
 
 
 def _tempos(score: Score, bars: Sequence[Bar]) -> dict[int, str]:

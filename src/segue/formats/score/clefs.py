@@ -44,6 +44,7 @@ PERCUSSION: Final = Clef("percussion", 0, 0, "perc", 0)
 
 #: Mean ledger lines a note that each clef further down an instrument's list must save.
 _PREFERENCE: Final = 0.4
+_SUNG: Final = range(52, 55)  # General MIDI's voices
 _ANY: Final = (TREBLE, BASS)
 #: First and last General MIDI program, and the clefs its players read, the usual one first. Other
 #: instruments are written in the treble or the bass clef.
@@ -57,7 +58,7 @@ _READ: Final[tuple[tuple[int, int, tuple[Clef, ...]], ...]] = (
     (42, 42, (BASS, TENOR, TREBLE)),
     (43, 43, (BASS_8VB,)),
     (47, 47, (BASS,)),  # timpani
-    (52, 54, (TREBLE, TREBLE_8VB, BASS)),  # voices
+    (52, 54, (TREBLE, BASS, TREBLE_8VB)),  # voices
     (56, 56, (TREBLE,)),
     (57, 57, (BASS, TENOR)),
     (58, 58, (BASS,)),
@@ -68,10 +69,17 @@ _READ: Final[tuple[tuple[int, int, tuple[Clef, ...]], ...]] = (
     (73, 73, (TREBLE,)),
     (104, 107, (TREBLE, TREBLE_8VB, BASS)),  # plucked: sitar, banjo, shamisen, koto
 )
+#: Which clef a voice of that name sings from, whatever its range.
+_VOICES: Final = {
+    "soprano": TREBLE, "mezzo": TREBLE, "alto": TREBLE, "tenor": TREBLE_8VB, "baritone": BASS,
+    "bass": BASS,
+}  # fmt: skip
 _STEPS: Final = np.array([0, 0, 1, 1, 2, 3, 3, 4, 4, 5, 5, 6])  # of C, C#, D …
 
 
-def clef_of(program: int, pitches: NDArray[np.int32], *, is_drum: bool = False) -> Clef:
+def clef_of(
+    program: int, pitches: NDArray[np.int32], *, is_drum: bool = False, name: str = ""
+) -> Clef:
     """Choose the clef of a staff.
 
     Parameters
@@ -81,6 +89,8 @@ def clef_of(program: int, pitches: NDArray[np.int32], *, is_drum: bool = False) 
     pitches : ndarray, shape (n,), int32
         MIDI pitches of the staff's notes, n at least 1.
     is_drum : bool
+    name : str
+        Of the part; that of a voice, "Tenor 1", tells its clef.
 
     Returns
     -------
@@ -90,6 +100,8 @@ def clef_of(program: int, pitches: NDArray[np.int32], *, is_drum: bool = False) 
     """
     if is_drum:
         return PERCUSSION
+    if program in _SUNG and (voice := name.casefold().split(" ")[0]) in _VOICES:
+        return _VOICES[voice]
     read = next((clefs for first, last, clefs in _READ if first <= program <= last), _ANY)
     costs = [
         ledger_lines(clef, pitches) + number * _PREFERENCE * (read is not _ANY)

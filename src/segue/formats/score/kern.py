@@ -11,7 +11,7 @@ import html
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
@@ -20,6 +20,7 @@ from segue.formats.names import clean
 from segue.formats.score.instrument_names import program_called
 from segue.formats.score.kern_tokens import (
     PER_QUARTER,
+    Sound,
     is_minor,
     metre_of,
     program_of,
@@ -27,6 +28,7 @@ from segue.formats.score.kern_tokens import (
     repeats_of,
     sharps_of,
     tempo_of,
+    transposed_by,
 )
 from segue.formats.score.midi import MOST_NOTES
 from segue.formats.score.play_marks import Marks
@@ -66,8 +68,9 @@ class _Part:
 
     name: str = ""
     code: str = ""
+    higher: int = 0  # than it sounds, in semitones
     key: tuple[int, int] | None = None  # sharps, and 1 for minor
-    notes: list[tuple[int, int, int, bool, bool]] = field(default_factory=list)
+    notes: list[tuple[int, Sound]] = field(default_factory=list)
     metres: list[tuple[int, tuple[int, int]]] = field(default_factory=list)
     keys: list[tuple[int, int, int]] = field(default_factory=list)
     tempos: list[tuple[int, float]] = field(default_factory=list)
@@ -225,7 +228,9 @@ class _Reader:
             spine.until = at + lasts
             self.reached = max(self.reached, spine.until)
             for one in sounds:
-                part.notes.append((at, at + one.length, one.pitch, one.tied_from, one.tied_to))
+                pitch = one.pitch if one.drum else one.pitch - part.higher
+                if 0 <= pitch <= 127:
+                    part.notes.append((at, replace(one, pitch=pitch)))
             self.notes += len(sounds)
         if self.notes > MOST_NOTES:
             raise Unreadable(f"a score of more than {MOST_NOTES} notes")
@@ -256,6 +261,8 @@ class _Reader:
 
     def written(self, title: str, composer: str) -> WrittenScore:
         """Return what was read."""
+        if not self.parts:
+            raise Unreadable("a Humdrum file without a **kern spine")
         self.place(self.reached)
         starts = sorted({border.at for border in self.borders if border.at < self.reached} | {0})
         if len(starts) > MOST_BARS:
@@ -302,6 +309,8 @@ def _note_down(part: _Part, cell: str, at: int) -> None:
         part.metres.append((at, (0, 0)))
     elif bpm := tempo_of(cell):
         part.tempos.append((at, bpm))
+    elif (higher := transposed_by(cell)) is not None:
+        part.higher = higher
 
 
 def _written(part: _Part, starts: Sequence[int], ends: Sequence[int]) -> WrittenPart:
@@ -310,7 +319,8 @@ def _written(part: _Part, starts: Sequence[int], ends: Sequence[int]) -> Written
     if program is None:
         program = program_called(part.name)
     bars = [WrittenBar(reached=end - start) for start, end in zip(starts, ends, strict=True)]
-    for on, end, pitch, tied_from, tied_to in part.notes:
+    for on, sound in part.notes:
+        end = on + sound.length
         # What is held over a barline is tied over it.
         first, last = _bar_at(starts, on), max(bisect_left(starts, end) - 1, 0)
         for bar in range(first, last + 1):
@@ -318,10 +328,11 @@ def _written(part: _Part, starts: Sequence[int], ends: Sequence[int]) -> Written
                 WrittenNote(
                     max(on - starts[bar], 0),
                     min(end, ends[bar]) - starts[bar],
-                    pitch,
+                    sound.pitch,
                     _VELOCITY,
-                    tied_from=tied_from or bar > first,
-                    tied_to=tied_to or bar < last,
+                    drum=sound.drum,
+                    tied_from=sound.tied_from or bar > first,
+                    tied_to=sound.tied_to or bar < last,
                 )
             )
     for at, metre in part.metres:

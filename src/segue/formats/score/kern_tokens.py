@@ -7,12 +7,14 @@ from typing import Final
 #: Units of time in a quarter: all tuplets of up to 24, 2048ths and dots come out whole.
 PER_QUARTER: Final = 32 * 5_354_228_880
 _WHOLE: Final = 4 * PER_QUARTER
+_SNARE: Final = 38
 _LENGTH: Final = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?")
 _PITCH: Final = re.compile(r"(([A-Ga-g])\2{0,9})(#{1,3}|-{1,3})?")
 _STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _METRE: Final = re.compile(r"\*M(\d{1,3}(?:\+\d{1,3})*)/(\d{1,3})")
 _SIGNATURE: Final = re.compile(r"\*k\[((?:[a-g](?:#|-|n)+)*)\]")
 _KEY: Final = re.compile(r"\*([A-Ga-g])[#-]*:")
+_TRANSPOSED: Final = re.compile(r"\*Trd-?\d{1,2}c(-?\d{1,2})")
 _TEMPO: Final = re.compile(r"\*MM(\d{1,4}(?:\.\d+)?)")
 #: What the codes of **kern's instruments sound as in General MIDI.
 _PROGRAMS: Final = {
@@ -36,12 +38,13 @@ _PROGRAMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A note of a token: its pitch, its length in units, and its ties."""
+    """A note of a token: its pitch, its length in units, its ties, and whether it is a drum."""
 
     pitch: int
     length: int
     tied_from: bool
     tied_to: bool
+    drum: bool = False
 
 
 def read_data(token: str) -> tuple[int | None, list[Sound]]:
@@ -76,9 +79,10 @@ def read_data(token: str) -> tuple[int | None, list[Sound]]:
             octaves = len(letters) - 1 if letter.islower() else -len(letters)
             sign = (signs or "").count("#") - (signs or "").count("-")
             pitch = 60 + _STEPS[letter.upper()] + 12 * octaves + sign
+            drum = "R" in note  # of no pitch: the letter tells the line only
             if 0 <= pitch <= 127:
-                goes_on = "[" in note or "_" in note
-                sounds.append(Sound(pitch, length, "]" in note or "_" in note, goes_on))
+                ties = "]" in note or "_" in note, "[" in note or "_" in note
+                sounds.append(Sound(_SNARE if drum else pitch, length, *ties, drum))
     return lasts, sounds
 
 
@@ -123,6 +127,15 @@ def tempo_of(token: str) -> float | None:
     """Return quarters a minute."""
     match = _TEMPO.fullmatch(token)
     return float(match[1]) if match else None
+
+
+def transposed_by(token: str) -> int | None:
+    """Return by how many semitones what follows is higher than it sounds.
+
+    Instruments that transpose (``*ITrd1c2``) are written as they sound.
+    """
+    match = _TRANSPOSED.fullmatch(token)
+    return int(match[1]) if match else None
 
 
 def program_of(code: str) -> int | None:

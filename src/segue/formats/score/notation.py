@@ -240,7 +240,7 @@ def staves_of(
             some, score.ticks_per_quarter, is_drum=part.is_drum, shortened=shortened
         )
         notes = _placed(some, score.ticks_per_quarter, times, end)
-        clef = clef_of(part.program, some[:, 2], is_drum=part.is_drum)
+        clef = clef_of(part.program, some[:, 2], is_drum=part.is_drum, name=part.name)
         staves.append(
             Staff(
                 of_keyboard(number) if is_wide else clef,
