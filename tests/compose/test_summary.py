@@ -32,6 +32,7 @@ def test_parts_key_and_end_are_said() -> None:
     assert found.last_chord == "Dm"
     assert found.ends_on_tonic
     assert [part.bars for part in found.parts] == [3, 1, 1]
+    assert [part.name for part in found.parts] == ["flute", "grand piano", "grand piano"]
     assert (found.parts[0].lowest, found.parts[0].highest) == ("C#4", "A4")
     assert found.sentence == "3 bars, 3 of 3 parts play, in D minor, ends on Dm, the tonic"
     assert summary_of(score, 1, 3).sentence.startswith("2 bars, 2 of 3 parts play")
