@@ -81,6 +81,12 @@ NoTaste = Annotated[
     bool,
     typer.Option("--no-taste", help="As if nothing were loved or skipped: take no notice of it."),
 ]
+AllSounds = Annotated[
+    bool, typer.Option("--all", help="Also what is no music: speech, noise, what is under 10 s.")
+]
+BpmOctaves = Annotated[
+    bool, typer.Option("--bpm-octaves", help="With --bpm: also twice and half as fast.")
+]
 Queries = Annotated[
     list[str] | None,
     typer.Argument(

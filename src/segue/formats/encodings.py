@@ -23,6 +23,7 @@ _TEXT_CODECS: Final = frozenset(
 )
 _ISO_2022: Final = re.compile(rb"\x1b[$(][@BIJ]")
 _IN_WIDE: Final = frozenset(string.ascii_letters + string.digits + " \r\n、。，")
+_SURE: Final = 3  # letters
 _LOOKED_AT: Final = 1 << 16  # bytes: more than enough to tell by
 _LEAST: Final = 4e-3  # confidence: below it chardet only guesses
 _TRUST: Final = 1.0  # in what chardet says, and more the longer the text
@@ -117,12 +118,10 @@ def _older(parts: Sequence[bytes], declared: str | None, apart: bytes = b"") -> 
     """Decode parts of which some are UTF-8, and the others in one older encoding."""
     high = [part for part in parts if not part.isascii()]
     other = [part for part in high if not _is_utf8(part)]
-    if 2 * len(other) > len(high):
-        other = high  # by chance, two letters of an older encoding may be one of UTF-8
     if not other:
         return [part.decode("utf-8", "replace") for part in parts]
     name = _encoding(apart.join(other)[:_LOOKED_AT], declared)
-    older = set(other)
+    older = {*other, *(part for part in high if _is_utf8_by_chance(part, name))}
     return [part.decode(name if part in older else "utf-8", "replace") for part in parts]
 
 
@@ -144,6 +143,16 @@ def _is_utf8(line: bytes) -> bool:
     text = line.decode("utf-8", "replace")
     lost = text.count("\ufffd")
     return not lost or 4 * lost < sum(c > "\x7f" for c in text) - lost
+
+
+def _is_utf8_by_chance(part: bytes, encoding: str) -> bool:
+    """Tell whether what could be UTF-8 reads better in the encoding of the parts around it."""
+    try:
+        text, older = part.decode("utf-8"), part.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    few = sum(c > "\x7f" for c in text) < _SURE
+    return few and plausibility(text, "utf-8") < plausibility(older, encoding)
 
 
 @lru_cache(maxsize=256)
