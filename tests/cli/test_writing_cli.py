@@ -48,6 +48,13 @@ def test_temperatures_stand_side_by_side(tmp_path: Path) -> None:
     assert told[0]["lines"] != told[1]["lines"]
 
 
+def test_several_to_choose_from_have_seeds_of_their_own(tmp_path: Path) -> None:
+    asked = ["write", "--artist", "Emily Dickinson", "--lines", "1", "-n", "2", "--seed", "7"]
+    told = answer(*asked, library=tmp_path)["texts"]
+    assert [one["seed"] for one in told] == [7, 8]
+    assert told[0]["lines"] != told[1]["lines"]
+
+
 def test_a_duet_of_what_is_shipped(tmp_path: Path) -> None:
     target = tmp_path / "duet.txt"
     asked = ["duet", "burns", "whitman", "--lines", "4", "--seed", "0"]

@@ -1,9 +1,5 @@
 """What is said of bars, in words that musicians use."""
 
-from dataclasses import replace
-
-import numpy as np
-
 from scores import chord_part, part_of, score_of
 from segue.compose.summary import summary_of
 from segue.records import Score
@@ -36,6 +32,7 @@ def test_parts_key_and_end_are_said() -> None:
     assert found.last_chord == "Dm"
     assert found.ends_on_tonic
     assert [part.bars for part in found.parts] == [3, 1, 1]
+    assert [part.name for part in found.parts] == ["flute", "grand piano", "grand piano"]
     assert (found.parts[0].lowest, found.parts[0].highest) == ("C#4", "A4")
     assert found.sentence == "3 bars, 3 of 3 parts play, in D minor, ends on Dm, the tonic"
     assert summary_of(score, 1, 3).sentence.startswith("2 bars, 2 of 3 parts play")
@@ -50,5 +47,9 @@ def test_drums_alone_have_no_key_and_no_chord() -> None:
 
 
 def test_silence_at_the_end_is_no_chord() -> None:
-    score = replace(score_of(chord_part((60, 64, 67))), metres=np.array([[0, 1, 4]], np.int32))
-    assert summary_of(score, 0, 99).last_chord
+    score = score_of(chord_part((60, 64, 67)))
+    assert summary_of(score, 0, 1).last_chord == "C"
+    silent = summary_of(score, 0, 3)
+    assert (silent.bars, silent.last_chord, silent.parts[0].bars) == (3, "", 1)
+    behind = summary_of(score, 1, 2)
+    assert (behind.bars, behind.key, behind.parts[0].bars) == (1, "", 0)

@@ -65,6 +65,9 @@ def write(
             "as 0.5,0.8,1.1."
         ),
     ] = "0.7",
+    n: Annotated[
+        int, typer.Option("-n", min=1, max=20, help="How many to choose from, side by side.")
+    ] = 1,
     rhyme: Rhyme = "",
     repeat_chorus: Chorus = False,
     top_p: TopP = 0.95,
@@ -90,8 +93,9 @@ def write(
     use_threads(threads)
     seed = drawn(seed)
     wishes = [
-        _wishes(lines, (one, top_k, top_p, min_p), rhyme, repeat_chorus, seed_line, max_copy, seed)
+        _wishes(lines, (one, top_k, top_p, min_p), rhyme, repeat_chorus, seed_line, max_copy, each)
         for one in _temperatures(temperature)
+        for each in [(seed + number) % 2**32 for number in range(n)]
     ]
     _check(output, report)
     with open_library(library, needed=False) as lib:
@@ -103,8 +107,8 @@ def write(
         told = _reports(verses)
     if not alone and not json:
         print_table(
-            f"{verses[0].voices[0].artist}, at temperatures",
-            [f"{one.sampling.temperature:g}" for one in wishes],
+            f"{verses[0].voices[0].artist}, by temperature and seed",
+            [f"{one.sampling.temperature:g}, seed {one.seed}" for one in wishes],
             list(
                 zip_longest(
                     *([line.text for line in verse.lines] for verse in verses), fillvalue=""
@@ -283,8 +287,8 @@ def _tell(
             say(line)
     sources = dict.fromkeys(voice.source for verse in verses for voice in verse.voices)
     say(f"written by {' and '.join(sources)}")
-    seed = verses[0].wishes.seed
-    say(f"seed {seed}: the same again with --seed {seed}")
+    for seed in dict.fromkeys(verse.wishes.seed for verse in verses):
+        say(f"seed {seed}: the same again with --seed {seed}")
     for file in (output, report):
         if file:
             say(f"wrote {shown(file)}")

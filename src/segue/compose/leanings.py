@@ -49,7 +49,11 @@ class Leanings:
         self._parts = Counter(wanted)
         self._wanted = dict.fromkeys(self._parts, _FIRST * _WANTED)
         #: Of instruments with several parts: how much likelier notes at once are made.
-        self._together = {one: _FIRST * _WANTED for one, count in self._parts.items() if count > 1}
+        self._together = {
+            one: _FIRST * _WANTED
+            for one, count in self._parts.items()
+            if count > 1 and one != DRUMS
+        }
         self._outside = () if mode is None else _OUTSIDE[mode]
         self._registers: dict[int, NDArray[np.float32]] = {}
         self._roots: Sequence[tuple[int, int]] = ()

@@ -8,12 +8,18 @@ import numpy as np
 from segue.records import Part, Score
 from segue.represent.score.description import pitch_name
 from segue.represent.score.harmony import NO_CHORD, chords, find_key
+from segue.represent.score.instruments import instrument_name
 from segue.represent.score.timing import Bars, bars, excerpt
+from segue.represent.score.vocabulary import DRUMS
 
 #: Share of drum strokes in common with the bar before from which on a bar keeps its pattern.
 _KEPT: Final = 0.75
 #: A key is said to be one only where it is likelier than all others together.
 _SURE: Final = 0.5
+
+
+#: Names of parts that say nothing.
+_NAMELESS: Final = {"untitled", "unnamed", "track", "midi"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,7 @@ class PartSummary:
     Attributes
     ----------
     name : str
+        The part's, or its instrument's where that says nothing.
     bars : int
         In which it begins a note.
     lowest, highest : str
@@ -98,16 +105,16 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
     -------
     Summary
     """
-    divided = bars(score)
-    last = min(last, len(divided))
-    some = excerpt(score, first, last - first)
+    divided, count = bars(score), last - first
+    last = max(min(last, len(divided)), first)  # silence at the end is no bar of the score
+    some = excerpt(score, min(first, len(divided)), last - first)
     drum_bars, kept = _drums(score, divided, first, last)
     key = find_key(some)
     clear = key.confidence > _SURE
     named = [chord for chord in chords(some) if chord.name != NO_CHORD] if some.parts else []
-    final = named[-1] if named and named[-1].bar == last - first - 1 else None
+    final = named[-1] if named and named[-1].bar == count - 1 else None
     return Summary(
-        last - first,
+        count,
         tuple(_part(part, divided, first, last) for part in score.parts),
         drum_bars,
         kept,
@@ -118,11 +125,12 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
 
 
 def _part(part: Part, divided: Bars, first: int, last: int) -> PartSummary:
-    begins = part.notes[:, 0]
-    here = part.notes[(begins >= divided.at[first]) & (begins < divided.at[last])]
+    bar = np.searchsorted(divided.at, part.notes[:, 0], side="right") - 1
+    here = part.notes[(bar >= first) & (bar < last)]
     pitched = len(here) and not part.is_drum
+    named = part.name.strip() if part.name.strip().lower() not in _NAMELESS else ""
     return PartSummary(
-        part.name,
+        named or instrument_name(DRUMS if part.is_drum else part.program),
         len(np.unique(divided.of(here[:, 0]))),
         pitch_name(int(here[:, 2].min())) if pitched else "",
         pitch_name(int(here[:, 2].max())) if pitched else "",
