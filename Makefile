@@ -15,7 +15,7 @@ test: $(VENV)/dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
 
 test-all: $(VENV)/dev
-	$(BIN)/pytest -q -m ""
+	HYPOTHESIS_PROFILE=random $(BIN)/pytest -q -m ""
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check .

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.metadata import SHARES, similarities, split_genres
+from segue.formats.names import split_genres
+from segue.metadata import SHARES, similarities
 from segue.records import Tags
 from segue.store.rows import Labels
 

@@ -26,7 +26,7 @@ from segue.errors import BadArgument
 from segue.model.lyrics.spaces import lyrics_spaces
 from segue.model.score.spaces import score_spaces
 from segue.model.sound.spaces import sound_spaces, tag_probabilities
-from segue.query import Filters, resolve, tracks_named
+from segue.query import Filters, listed, resolve, tracks_named
 from segue.records import (
     Description,
     Failure,
@@ -342,9 +342,17 @@ class Library:
 
     # ---- looking into it -----------------------------------------------------------------
 
-    def tracks(self) -> list[Track]:
-        """List all tracks."""
-        return self._store.tracks()
+    def tracks(self, words: str = "", filters: Filters | None = None) -> list[Track]:
+        """List the tracks, missing ones included, in order of id.
+
+        Parameters
+        ----------
+        words : str
+            Only those that have all of these words in title, artist or album.
+        filters : Filters, optional
+            Only those that pass.
+        """
+        return listed(self._store, words, filters or Filters())
 
     def find(self, query: Query) -> list[Track]:
         """Find the tracks of the library that a query names."""
@@ -398,16 +406,18 @@ class Library:
         """Tell whether what is asked with is in the library, and no file beside it."""
         return not isinstance(resolve(self._store, query), Path)
 
-    def usual_space(self, *queries: Query) -> str:
+    def usual_space(self, *queries: Query, minus: Sequence[Query] = ()) -> str:
         """Name the space that is meant where none is named.
 
         Parameters
         ----------
         queries : str, int or Path
             What is asked with; none, where the library is seen as a whole.
+        minus : sequence of the same
+            What the answers should be unlike.
         """
         if queries:
-            return usual_space(Question(self._store, queries))
+            return usual_space(Question(self._store, queries, minus))
         return usual_space_of_all(self._store)
 
     def vectors(self, space: str | None = None) -> tuple[NDArray[np.int64], FloatArray]:

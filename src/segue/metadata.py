@@ -1,12 +1,11 @@
 """How alike two tracks are by what they say of themselves: artist, album, genre, year."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
-from segue.formats.names import normalise
+from segue.formats.names import name_keys, normalise, split_genres
 from segue.records import FloatArray, Tags
 from segue.store.rows import Labels
 
@@ -16,14 +15,6 @@ SHARES: Final = {"artist": 0.4, "album": 0.3, "genre": 0.2, "year": 0.1}
 PART: Final = "metadata"
 #: So many years apart, the year gives nothing; between, proportionally.
 YEARS_APART: Final = 20
-
-_BETWEEN_GENRES: Final = re.compile(r"[;,/|]")
-
-
-def split_genres(text: str) -> list[str]:
-    """Split a genre tag, ``Ambient; Dub`` say, into its genres as they are spelt."""
-    parts = (part.strip() for part in _BETWEEN_GENRES.split(text))
-    return [part for part in parts if normalise(part)]
 
 
 def similarities(tags: Tags, labels: Sequence[Labels]) -> FloatArray:
@@ -37,15 +28,18 @@ def similarities(tags: Tags, labels: Sequence[Labels]) -> FloatArray:
     Returns
     -------
     ndarray, shape (n,), float32
-        0…1, the sum of the `SHARES`: artist and album give theirs where they are the same;
+        0…1, the sum of the `SHARES`: artist and album give theirs where they are the same, of
+        several artists where one is;
         genres as much as they overlap (common ones by all of both); years the more, the closer
         they lie. NaN where one of the two says nothing at all.
     """
     if not says_anything(tags):
         return np.full(len(labels), np.nan, np.float32)
-    artist, album, genres = normalise(tags.artist), normalise(tags.album), _genres(tags.genre)
+    artists, album, genres = name_keys(tags.artist), normalise(tags.album), _genres(tags.genre)
     columns = {
-        "artist": _each([label.artist for label in labels], lambda name: _same(artist, name)),
+        "artist": _each(
+            [label.artist for label in labels], lambda name: float(bool(artists & name_keys(name)))
+        ),
         "album": _each([label.album for label in labels], lambda name: _same(album, name)),
         "genre": _each([label.genre for label in labels], lambda text: _overlap(genres, text)),
         "year": [_near(tags.year, label.year) for label in labels],

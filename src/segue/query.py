@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
 from segue.formats.kinds import kind_of
-from segue.formats.names import normalise
-from segue.metadata import split_genres
+from segue.formats.names import name_keys, normalise, split_genres, split_names
 from segue.records import Kind, Track
 from segue.store import Store
 
@@ -133,8 +132,32 @@ def track_named(store: Store, query: str | int | Path) -> Track:
     return tracks[0]
 
 
+def listed(store: Store, words: str, filters: Filters) -> list[Track]:
+    """List the tracks that have some words in title, artist or album, and pass filters.
+
+    Those whose files are gone are listed too.
+    """
+    text = normalise(words)
+    if not text and filters == Filters():
+        return store.tracks()
+    ids = np.array(_having(store, text), np.int64)
+    return store.tracks(ids[passing(store, filters, ids, (), missing=True)].tolist())
+
+
+def _having(store: Store, text: str) -> list[int]:
+    """List the tracks that have all words of a normalised text in title, artist or album."""
+    words = text.split()
+    condition = " AND ".join(["words LIKE ?"] * len(words)) or "TRUE"
+    return store.where(condition, [f"%{word}%" for word in words])
+
+
 def passing(
-    store: Store, filters: Filters, ids: NDArray[np.int64], queries: Sequence[Track]
+    store: Store,
+    filters: Filters,
+    ids: NDArray[np.int64],
+    queries: Sequence[Track],
+    *,
+    missing: bool = False,
 ) -> NDArray[np.bool_]:
     """Tell which tracks may be answers: there, not asked with, within the filters.
 
@@ -142,12 +165,15 @@ def passing(
     ----------
     ids : ndarray, shape (n,), int64
         Track ids, rising.
+    missing : bool
+        Those whose files are gone may be, too.
 
     Returns
     -------
     ndarray of bool, shape (n,)
     """
-    passes = ~np.isin(ids, [*store.missing_tracks(), *(track.id for track in queries)])
+    gone = set() if missing else store.missing_tracks()
+    passes = ~np.isin(ids, [*gone, *(track.id for track in queries)])
     for column, limits in (
         ("year", filters.year),
         ("json_extract(facts, '$.tempo_bpm')", filters.bpm),
@@ -170,8 +196,8 @@ def passing(
         ("album", filters.exclude_same_album),
     ):
         if excluded:
-            taken = {normalise(getattr(track.tags, field)) for track in queries} - {""}
-            same = [id_ for id_, name in store.names(field) if normalise(name) in taken]
+            taken = {key for track in queries for key in name_keys(getattr(track.tags, field))}
+            same = [id_ for id_, name in store.names(field) if taken & name_keys(name)]
             passes &= ~np.isin(ids, same)
     if filters.min_plays is not None or filters.max_plays is not None:
         passes &= _played(store, ids, filters.min_plays or 0, filters.max_plays)
@@ -243,20 +269,16 @@ def _by_words(store: Store, query: str) -> list[Track]:
         named = _of_field(store, field.casefold(), told)
         if named:
             return _of_one_kind(store.tracks(named))
-    fitting = store.tracks(
-        store.where(
-            " AND ".join(["words LIKE ?"] * len(text.split())),
-            [f"%{word}%" for word in text.split()],
-        )
-    )
+    fitting = store.tracks(_having(store, text))
     titled = _of_one_kind([track for track in fitting if text in _names(track)])
     if titled and _one(titled, "artist"):
         return titled
+    album = [track for track in fitting if text in _album_names(track)]
     for same in (
-        [track for track in fitting if normalise(track.tags.artist) == text],
-        [track for track in fitting if text in _album_names(track)],
+        [track for track in fitting if text in name_keys(track.tags.artist)],
+        album if _one(album, "album_artist") else [],
     ):
-        if same and not titled and _one(same, "album_artist"):
+        if same and not titled:
             return _of_one_kind(same)
     fitting = titled or _of_one_kind(fitting)
     if not titled:
@@ -278,11 +300,18 @@ def _by_words(store: Store, query: str) -> list[Track]:
     raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}")
 
 
+def _divided(field: str, text: str) -> list[str]:
+    """List the artists or genres of a tag; of an album there is one."""
+    if field == "genre":
+        return split_genres(text)
+    return split_names(text) if field == "artist" else [text]
+
+
 def _of_field(store: Store, field: str, text: str) -> list[int]:
     """List the tracks whose artist, album or genre is called so, else has such words."""
     names = [(track, name) for track, name in store.names(field) if name]
     parts = {
-        name: [normalise(part) for part in (split_genres(name) if field == "genre" else [name])]
+        name: [normalise(part) for part in _divided(field, name)]
         for name in {name for _, name in names}
     }
     whole = [track for track, name in names if text in parts[name]]
@@ -337,8 +366,10 @@ def _listed(tracks: Sequence[Track]) -> str:
 
 
 def _names(track: Track) -> set[str]:
-    title, artist = normalise(track.tags.title), normalise(track.tags.artist)
-    return {title, f"{artist} {title}".strip(), f"{title} {artist}".strip()}
+    title = normalise(track.tags.title)
+    artists = {normalise(track.tags.artist), *name_keys(track.tags.artist)} - {""}
+    both = {(artist, title) for artist in artists} | {(title, artist) for artist in artists}
+    return {title, *map(" ".join, both)}
 
 
 def _album_names(track: Track) -> set[str]:

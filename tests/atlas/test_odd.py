@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from conftest import fill_library, write_sound
-from segue.atlas.odd import _within_circles
+from segue.atlas.odd import Twin, _within_circles
+from segue.atlas.quality import better, spare
 from segue.errors import BadArgument
 from segue.formats.sound import read_sound
 from segue.library import Library
-from segue.records import Span, Tags
+from segue.records import Span, Tags, Track
 
 
 def test_twins_are_found_in_other_formats(tmp_path: Path, little_music: Path) -> None:
@@ -58,3 +59,40 @@ def test_outliers_lie_apart(tmp_path: Path, library: Callable[[], Library]) -> N
 def test_copies_of_copies_are_compared_too() -> None:
     assert _within_circles([(0, 1), (1, 4), (2, 3)], 6) == {(0, 1), (0, 4), (1, 4), (2, 3)}
     assert _within_circles([], 3) == set()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wanted"),
+    [
+        (("a.flac", 30, 200), ("b.mp3", 9, 200), "first"),
+        (("a.mp3", 3, 200), ("b.mp3", 8, 200), "second"),
+        (("a.mp3", 5.0, 200), ("b.mp3", 5.5, 200), ""),
+        (("a.opus", 3.0, 200), ("b.mp3", 3.2, 200), "first"),
+        (("a.m4a", 25, 200), ("b.m4a", 5, 200), "first"),  # the first is ALAC
+        (("a.flac", 20, 200), ("b.wav", 40, 200), ""),
+        (("a.flac", 20, 150), ("b.mp3", 5, 200), "second"),  # cut
+    ],
+)
+def test_the_better_of_two_files(
+    tmp_path: Path, first: tuple[str, float, float], second: tuple[str, float, float], wanted: str
+) -> None:
+    one, other = (stored(tmp_path, number, *each) for number, each in enumerate((first, second)))
+    assert better(one, other) == wanted
+    assert better(other, one) == {"first": "second", "second": "first", "": ""}[wanted]
+
+
+def test_what_could_be_done_without_keeps_the_best_of_each(tmp_path: Path) -> None:
+    files = (("a.mp3", 3), ("b.flac", 30), ("c.mp3", 8), ("d.mp3", 3), ("e.mp3", 3))
+    a, b, c, d, e = (stored(tmp_path, i + 1, *each, 200) for i, each in enumerate(files))
+    pairs = [
+        Twin(*two, 1.0, 0.0, 9.0, same_content=False) for two in ((a, c), (b, c), (a, b), (d, e))
+    ]
+    assert [track.path.name for track in spare(pairs)] == ["a.mp3", "c.mp3", "e.mp3"]
+    assert spare([]) == []
+
+
+def stored(folder: Path, number: int, name: str, megabytes: float, seconds: float) -> Track:
+    with (folder / name).open("wb") as file:
+        file.truncate(round(1e6 * megabytes))
+    facts: dict[str, float | str] = {"sample_rate_hz": 44_100.0}
+    return Track(number, "sound", folder / name, Tags(name), seconds, "", facts=facts)

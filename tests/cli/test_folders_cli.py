@@ -70,7 +70,7 @@ def test_a_folder_is_no_album(library: Path) -> None:
     assert (done.returncode, "no label" in done.stderr) == (2, True)
     blended = answer("like", "jet 10", "--blend", "sound=0.5,metadata=0.5", library=library)
     assert all(reason["name"] != "metadata" for hit in blended["hits"] for reason in hit["reasons"])
-    assert segue("like", "jet 10", "--kind", "album", library=library).returncode == 2
+    assert segue("like", "jet 10", "--kind", "album", library=library).returncode == 1
     assert "Downloads" not in segue("outliers", library=library).stdout
 
 
@@ -130,3 +130,21 @@ def test_a_file_that_is_in_no_library_is_shown(library: Path, music: Path, tmp_p
     assert not (tmp_path / "none").exists()
     done = segue("show", tmp_path / "nothing.mp3", library=library)
     assert (done.returncode, done.stdout) == (2, "") or "nothing" in done.stderr
+
+
+def test_twins_say_which_file_is_the_better(tmp_path: Path) -> None:
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    sound = tune(3, 12.0, 16_000)
+    write_sound(copies / "whole.flac", sound, 16_000)
+    write_sound(copies / "small.mp3", sound, 16_000)
+    write_sound(copies / "other.wav", tune(4, 12.0, 16_000), 16_000)
+    segue("add", copies, "--workers", "1", library=tmp_path / "library")
+    (pair,) = answer("twins", "--no-versions", library=tmp_path / "library")["twins"]
+    assert pair[pair["better"]]["path"] == str(copies / "whole.flac")
+    assert {pair["first_file"]["format"], pair["second_file"]["format"]} == {"flac", "mp3"}
+    spare = tmp_path / "spare.m3u8"
+    done = segue("twins", "--no-versions", "--m3u", spare, library=tmp_path / "library")
+    assert "* whole.flac" in done.stdout
+    assert "small.mp3" in spare.read_text()
+    assert "whole.flac" not in spare.read_text()

@@ -51,6 +51,38 @@ def test_twins_lists_a_tune_in_two_keys(scores: Path) -> None:
     assert "1 pairs of one tune" in segue("twins", library=scores).stdout
 
 
+@pytest.fixture(scope="module")
+def waltz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_score(tmp_path_factory.mktemp("w") / "waltz.mid", little_score(9, 8, 3))
+
+
+def test_which_space_answers_is_said(scores: Path, waltz: Path) -> None:
+    assert "asked in the space roll-vae" in segue("like", "1", library=scores).stdout
+    done = segue("like", waltz, library=scores)
+    assert done.returncode == 0, done.stderr
+    assert "asked in the space score-features: roll-vae holds scores in 4/4 alone" in done.stdout
+    assert "asked in" not in segue("like", "1", "--space", "roll-vae", library=scores).stdout
+
+
+def test_what_has_no_place_in_a_space_of_rolls_is_told(scores: Path, waltz: Path) -> None:
+    for arguments in (["reconstruct", str(waltz)], ["blend", str(waltz), "1"]):
+        done = segue(*arguments, "-o", waltz.with_suffix(".png"), library=scores)
+        assert done.returncode == 2
+        assert "is in 3/4, without a note in a bar of 4/4" in done.stderr
+
+
+def test_what_came_back_is_counted(scores: Path, tmp_path: Path) -> None:
+    done = segue("reconstruct", "Piece 2", "-o", tmp_path / "back.mid", library=scores)
+    told = answer("reconstruct", "Piece 2", "-o", tmp_path / "back.mid", library=scores)
+    # A note struck again at once is the same one in a piano roll.
+    assert 80 < told["notes"] <= sum(len(part.notes) for part in little_score(2).parts)
+    assert 0 <= told["notes_found"] <= min(told["notes"], told["notes_made"])
+    counts = f"of {told['notes']} notes {told['notes_found']} came back"
+    assert counts in done.stdout
+    kept = told["notes_found"] / told["notes"]
+    assert ("cannot draw this piece" in done.stdout) == (kept < 0.15)
+
+
 @pytest.mark.parametrize(
     ("arguments", "files"),
     [

@@ -77,6 +77,27 @@ def test_the_chorus_comes_again(model: LanguageModel) -> None:
     assert [line.repeated for line in lines] == [False] * 12 + [True] * 4
 
 
+@pytest.mark.parametrize(
+    ("lines", "rhyme", "chorus"),
+    [(12, "A-A-", [0, 2]), (9, "", [0, 2]), (16, "", [1, 3]), (8, "", [])],
+)
+def test_a_chorus_comes_twice_where_there_are_three_stanzas(
+    model: LanguageModel, lines: int, rhyme: str, chorus: list[int]
+) -> None:
+    wishes = VerseWishes(lines, rhyme=rhyme, repeat_chorus=True)
+    stanzas: list[list[Line]] = [[]]
+    for line in write_verse(voices(model), wishes):
+        if line.text:
+            stanzas[-1].append(line)
+        else:
+            stanzas.append([])
+    repeated = [number for number, some in enumerate(stanzas) if all(one.repeated for one in some)]
+    assert repeated == chorus[1:]
+    if chorus:
+        first, again = (stanzas[number] for number in chorus)
+        assert [one.text for one in again] == [one.text for one in first[: len(again)]]
+
+
 @pytest.mark.parametrize("most", [2, 4, 8])
 def test_not_more_words_in_a_row_than_allowed_are_copied(model: LanguageModel, most: int) -> None:
     known = known_songs(model.known)

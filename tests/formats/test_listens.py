@@ -2,7 +2,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -231,7 +231,7 @@ def test_a_table_may_be_as_long_as_a_life(
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")  # would wait for who writes to it
-    for path in (tmp_path / "pipe.csv", Path("/dev/zero"), tmp_path):
+    for path in (tmp_path / "pipe.csv", Path("/dev/zero")):
         with pytest.raises(Unreadable, match="no regular file"):
             list(read_listens(path))
 
@@ -336,3 +336,93 @@ def test_no_content_makes_it_stumble(content: bytes) -> None:
         except Unreadable:
             continue
         assert all(isinstance(row, Listen | Broken | NoListen) for row in rows)
+
+
+# ---- What services hand out, packed or not -------------------------------------------------------
+
+SPOTIFY = [
+    {
+        "ts": "2020-01-01T10:00:00Z",
+        "ms_played": 200000,
+        "master_metadata_track_name": "Blue Door",
+        "master_metadata_album_artist_name": "Ann",
+    }
+]
+SHORT = [
+    {"endTime": "2020-01-01 10:00", "artistName": "Bob", "trackName": "Rio", "msPlayed": 99999}
+]
+BRAINZ = {"listened_at": 1, "track_metadata": {"artist_name": "Cid", "track_name": "Night"}}
+HANDED_OUT = {
+    "Spotify Extended Streaming History/Streaming_History_Audio_2019-2020_1.json": SPOTIFY,
+    "Spotify Account Data/StreamingHistory_music_0.json": SHORT,
+    "Any Name/endsong_0.JSON": SPOTIFY,
+    "Any Name/Userdata.json": {"username": "me", "trackName": "no list"},
+    "Any Name/Playlist1.json": {"playlists": [{"items": [{"track": {"trackName": "Not played"}}]}]},
+    "Any Name/Inferences.json": [{"inferences": ["x"]}],
+    "Any Name/ReadMeFirst.pdf": "%PDF",
+}
+
+
+def packed(path: Path, files: dict[str, Any]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def unpacked(path: Path, files: dict[str, Any]) -> Path:
+    for name, content in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize("put", [packed, unpacked])
+def test_what_spotify_hands_out(
+    tmp_path: Path, put: Callable[[Path, dict[str, Any]], Path]
+) -> None:
+    found = list(read_listens(put(tmp_path / "my_spotify_data", HANDED_OUT)))
+    played = sorted((row.artist, row.title) for row in found if isinstance(row, Listen))
+    assert played == [("Ann", "Blue Door"), ("Ann", "Blue Door"), ("Bob", "Rio")]
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize("put", [packed, unpacked])
+@pytest.mark.parametrize("name", ["listens/2020/1.jsonl", "1.jsonl", "deep/er/January.jsonl"])
+def test_months_of_listenbrainz_under_any_name(
+    tmp_path: Path, put: Callable[[Path, dict[str, Any]], Path], name: str
+) -> None:
+    files = {name: json.dumps(BRAINZ) + "\n" + json.dumps(BRAINZ), "user.json": {"username": "rob"}}
+    found = list(read_listens(put(tmp_path / "export", files)))
+    assert [(row.artist, row.user) for row in found if isinstance(row, Listen)] == [
+        ("Cid", "rob")
+    ] * 2
+
+
+def test_a_month_of_listenbrainz_alone(tmp_path: Path) -> None:
+    path = tmp_path / "1.jsonl"
+    path.write_text(json.dumps(BRAINZ) + "\n{broken\n" + json.dumps(BRAINZ) + "\n")
+    found = list(read_listens(path))
+    assert [type(row) for row in found] == [Listen, Broken, Listen]
+
+
+@pytest.mark.parametrize("put", [packed, unpacked])
+def test_no_history_among_the_files(
+    tmp_path: Path, put: Callable[[Path, dict[str, Any]], Path]
+) -> None:
+    files = {name: content for name, content in HANDED_OUT.items() if name.startswith("Any")}
+    files.pop("Any Name/endsong_0.JSON")
+    path = put(tmp_path / "data", files)
+    with pytest.raises(Unreadable, match="holds no listening history"):
+        list(read_listens(path))
+
+
+def test_a_history_made_to_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "MAX_UNPACKED_BYTES", 1 << 20)
+    path = packed(
+        tmp_path / "bomb.zip", {"a.json": json.dumps(SPOTIFY)[:-1] + "," + " " * (2 << 20)}
+    )
+    with pytest.raises(Unreadable, match="unpacks to more than 1 MiB"):
+        list(read_listens(path))

@@ -53,6 +53,20 @@ def test_every_format_leads_to_the_files(tmp_path: Path, absolute: bool) -> None
             assert bytes(tmp_path) not in (tmp_path / f"list.{ending}").read_bytes()
 
 
+@pytest.mark.parametrize("name", [b"two\nlines.mp3", b"two\rlines.mp3", b"\nfirst \xe9.mp3"])
+@pytest.mark.parametrize("ending", ["m3u8", "m3u", "pls"])
+def test_a_name_of_two_lines_is_one_line(tmp_path: Path, name: bytes, ending: str) -> None:
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/" + name))
+    track = Track(1, "sound", path, Tags("Title"), 60.0, "")
+    write_playlist(tmp_path / f"list.{ending}", [track])
+    written = (tmp_path / f"list.{ending}").read_bytes()
+    lines = written.splitlines()
+    assert len(lines) == (6 if ending == "pls" else 3)
+    place = lines[1].removeprefix(b"File1=") if ending == "pls" else lines[2]
+    assert place.startswith(b"file:///")
+    assert unquote_to_bytes(place.removeprefix(b"file://")) == os.fsencode(path)
+
+
 def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadArgument, match=r"name it \.m3u8"):
         write_playlist(tmp_path / "list.txt", [])

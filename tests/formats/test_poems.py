@@ -80,6 +80,8 @@ def test_more_empty_lines_than_between_stanzas_divide() -> None:
 def test_poems_without_stanzas_and_many_of_two_lines() -> None:
     sonnets = [(STANZAS[at] + STANZAS[at + 1] + STANZAS[at + 2]) for at in (0, 1, 3)]
     assert len(read_plain("\n\n".join(sonnets))) == 3
+    two = ["\n".join(STANZAS[:3]), "\n".join(STANZAS[3:])]
+    assert len(read_plain("\n\n".join(two))) == 2
     couplets = [
         f"This is the line that has number {n}\nAnd this is another one\n" for n in range(25)
     ]
@@ -136,6 +138,7 @@ CHORUS = "Hey hey, the sun is gone away\nHey hey, and I am here to stay\n"
         f"MY SONG\n\n{ONE}\n{TWO}",
         f"[Verse 1]\n{ONE}\n\n[Chorus]\n{CHORUS}\n\n[Verse 2]\n{TWO}\n\n[Chorus]\n{CHORUS}",
         f"VERSE 1\n\n{ONE}\nCHORUS\n\n{CHORUS}\nVERSE 2\n\n{TWO}\nBRIDGE\n\n{THREE}\nOUTRO\n\nHey",
+        f"{ONE}\n{CHORUS}\n{TWO}\n{CHORUS}\n\n{THREE}\n{CHORUS}\n{CHORUS}\n{CHORUS}",
         f"{ONE}\n\n{CHORUS}\n\n{TWO}\n\n{CHORUS}\n\n{THREE}\n\n{CHORUS}",
         "\n".join(f"{n}.\n{stanza}" for n, stanza in enumerate(STANZAS, start=1)),
         "\n".join(f"{n}. {stanza}" for n, stanza in enumerate(STANZAS, start=1)),
@@ -146,8 +149,8 @@ CHORUS = "Hey hey, the sun is gone away\nHey hey, and I am here to stay\n"
         "I\n\nWill be here\n\nI\n\nWill be there\n",
     ],
     ids=["two-stanzas", "stanzas", "two-empty", "titled", "capital-title", "sections",
-         "sections-in-capitals", "sung-again", "numbered-stanzas", "numbers-in-line", "left-out",
-         "refrain", "one-rule", "shouted", "no-number"],
+         "sections-in-capitals", "chorus", "sung-again", "numbered-stanzas", "numbers-in-line",
+         "left-out", "refrain", "one-rule", "shouted", "no-number"],
 )  # fmt: skip
 def test_one_song_stays_one(text: str) -> None:
     assert len(read_plain(text)) == 1

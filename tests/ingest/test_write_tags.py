@@ -54,6 +54,17 @@ def test_write_and_undo(music: Path) -> None:
         assert read_fields(music / "a.mp3")["bpm"] == "61"
 
 
+def test_a_tempo_of_0_is_none(music: Path) -> None:
+    with Library.open(music / "library") as lib:
+        write_fields(music / "a.mp3", {"bpm": "0"})
+        lib.add([music], workers=1)
+        done = lib.file_tags.write("a", fields=["bpm"])
+        assert (done.kept, [change.before for change in done.changes]) == (0, ["0"])
+        lib.file_tags.undo()
+        assert read_fields(music / "a.mp3")["bpm"] == "0"
+        write_fields(music / "a.mp3", {"bpm": "61"})
+
+
 def test_a_file_that_cannot_be_changed_costs_itself_alone(music: Path) -> None:
     with Library.open(music / "library") as lib:
         lib.add([music], workers=1)

@@ -15,6 +15,13 @@ TRACKS = [
     Tags("Hello", "Adele", "25"),
     Tags("???", "Björk", "Homogenic"),
     Tags("Duet", "Björk feat. Adele", "Duets", album_artist="Björk"),
+    Tags("Don’t Go", "Ann"),
+    Tags("Night Train (feat. Eve)", "Cid & Dee"),
+    Tags("TNT", "AC/DC"),
+    Tags("Live Wire", "Gus"),
+    Tags("Together", "Ann; Bob"),
+    Tags("Twice", "Ann"),
+    Tags("Twice - Remastered 2011", "Ann"),
 ]
 
 
@@ -45,6 +52,16 @@ def put(store: Store, *rows: tuple[str, Heard, int, int]) -> None:
         (Heard(path="/music/Adele/25/Hello.ogg"), [4]),
         (Heard(path="/music/Adele/Gone.ogg"), []),
         (Heard("Adele", ""), []),
+        (Heard("Ann", "Don't Go - Remastered 2011"), [7]),
+        (Heard("Cid & Dee", "Night Train"), [8]),
+        (Heard("Cid", "Night Train (with Eve)"), [8]),
+        (Heard("Fay", "Night Train"), []),
+        (Heard("AC/DC", "T.N.T."), [9]),
+        (Heard("Gus", "Live Wire - Live at Home"), []),
+        (Heard("Bob", "Together"), [11]),
+        (Heard("Ann", "Twice"), [12]),
+        (Heard("Ann", "Twice - Remastered 2011"), [13]),
+        (Heard("Ann", "Twice (2009 Remaster)"), [12, 13]),
     ],
 )
 def test_what_was_heard_is_matched(store: Store, heard: Heard, tracks: list[int]) -> None:

@@ -10,7 +10,7 @@ from segue import search
 from segue.answers.copies import COPY_COSINE, SAME_MUSIC
 from segue.answers.ranking import Ranking
 from segue.errors import BadArgument
-from segue.formats.names import normalise
+from segue.formats.names import name_keys
 from segue.query import Filters, passing
 from segue.records import Hit, Track
 from segue.store import Store
@@ -64,13 +64,13 @@ def choose(
     for rows in search.best_first(np.where(passes, ranking.scores, -np.inf)):
         fitting = rows[passes[rows]]
         for row, track in zip(fitting.tolist(), store.tracks(ids[fitting].tolist()), strict=True):
-            artist = normalise(track.tags.artist)
-            limited = bool(artist) and filters.max_per_artist is not None
-            if limited and per_artist[artist] >= (filters.max_per_artist or 0):
+            artists = name_keys(track.tags.artist)
+            most = filters.max_per_artist
+            if most is not None and any(per_artist[artist] >= most for artist in artists):
                 continue
             if not duplicates and _is_copy(store, ranking.near, track.id, taken):
                 continue
-            per_artist[artist] += 1
+            per_artist.update(artists)
             taken.append(track.id)
             score = float(ranking.scores[row])
             hits.append(Hit(len(hits) + 1, score, track, ranking.why(row)))

@@ -6,7 +6,9 @@ from segue.answers.copies import copies
 from segue.answers.groups import KINDS
 from segue.answers.ranking import Metric
 from segue.errors import BadArgument, NotFound, NothingToMeasure
+from segue.formats.names import name_keys, split_genres
 from segue.measure.retrieval import Retrieval, retrieval
+from segue.records import Tags
 from segue.store import Store
 
 
@@ -43,8 +45,8 @@ def evaluate_spaces(
         try:
             table[info.space.name] = retrieval(
                 vectors,
-                [getattr(each, by) for each in here],
-                groups=[each.artist for each in here] if artist_filter else None,
+                [_labels(each, by) for each in here],
+                groups=[name_keys(each.artist) for each in here] if artist_filter else None,
                 metric=metric,
                 seed=seed,
             )
@@ -55,3 +57,9 @@ def evaluate_spaces(
     if not table:
         raise NotFound("this library is empty; fill it with `segue add FOLDER`")
     return table
+
+
+def _labels(tags: Tags, by: str) -> str | list[str] | frozenset[str]:
+    if by == "artist":
+        return name_keys(tags.artist)
+    return split_genres(tags.genre) if by == "genre" else str(tags.album)

@@ -12,8 +12,7 @@ from segue.answers.copies import copies, one_of_each
 from segue.answers.question import Query, Question
 from segue.answers.ranking import Metric, Points, points_of
 from segue.errors import BadArgument, NotFound
-from segue.formats.names import normalise
-from segue.metadata import split_genres
+from segue.formats.names import normalise, split_genres, split_names
 from segue.records import FloatArray, GroupHit
 from segue.store import Store
 from segue.store.matrix import Matrix
@@ -247,5 +246,7 @@ def _names(labels: Labels, kind: str) -> Iterator[tuple[str, str]]:
     elif kind == "album":
         if key := normalise(labels.album):
             yield f"{key}\n{normalise(labels.album_artist)}", labels.album
-    elif key := normalise(labels.artist):
-        yield key, labels.artist
+    else:
+        for artist in split_names(labels.artist):
+            if key := normalise(artist):
+                yield key, artist

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from segue.answers.descriptions import tag_column
 from segue.atlas.groups import group_names
 from segue.errors import BadArgument
-from segue.formats.names import normalise
-from segue.metadata import split_genres
+from segue.formats.names import normalise, split_genres
 from segue.model.sound.spaces import TAGS
 from segue.pictures.maps import OTHER
 from segue.records import FloatArray, Track

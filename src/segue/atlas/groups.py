@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from segue.atlas.planes import SAME_PLACE
 from segue.atlas.traits import Traits, traits
 from segue.errors import BadArgument, check_seed
+from segue.formats.names import split_names
 from segue.records import FloatArray, Track
 from segue.store import Store
 
@@ -285,7 +286,7 @@ def _describe(
         if mean[i] >= _STANDS_OUT
     ][:3]
     here = [tracks[row] for row in inside.tolist()]
-    artists = Counter(track.tags.artist for track in here if track.tags.artist)
+    artists = Counter(name for track in here for name in split_names(track.tags.artist))
     common = [
         Standout(name, count / len(here))
         for name, count in artists.most_common(3)

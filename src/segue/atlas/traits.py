@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from segue.metadata import split_genres
+from segue.formats.names import split_genres
 from segue.model.sound.spaces import TAGS
 from segue.records import FloatArray, Track
 from segue.store import Store

@@ -152,6 +152,7 @@ def like(
         exclude_same_album=exclude_same_album,
     )
     weights = parse_blend(blend) if blend else None
+    asked_in = ""
     with open_library(library) as lib:
         if kind:
             if minus or at or blend or output or among_similar_artists or filters != Filters():
@@ -168,6 +169,9 @@ def like(
                 wanted, n=n, filters=filters, duplicates=duplicates, taste=not no_taste
             )
         else:
+            if not (space or weights) and lib.kind(*asked) == "score":
+                space = lib.usual_space(*asked, minus=minus or ())
+                asked_in = _asked_in(space)
             hits = lib.like(
                 *asked,
                 minus=minus or (),
@@ -183,13 +187,20 @@ def like(
                 taste=not no_taste,
                 tags=wanted,
             )
-        told = [leaning_told(lib, hits)]
+        told = [asked_in, leaning_told(lib, hits)]
         if not blend and metric == "cosine" and hits:
             told.append(far_apart_told(lib, asked, space))
     show_hits(hits, title, parts=list(weights or ()), json=json, output=output, absolute=absolute)
     for line in filter(None, told):
         if not json:
             say(line)
+
+
+def _asked_in(space: str) -> str:
+    """Say which of the spaces of scores answers, where none was named."""
+    if space == "roll-vae":
+        return "asked in the space roll-vae, which holds scores in 4/4; see --space"
+    return f"asked in the space {space}: roll-vae holds scores in 4/4 alone; see --space"
 
 
 def show_groups(hits: "list[GroupHit]", title: str, kind: str, *, json: bool) -> None:

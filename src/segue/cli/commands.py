@@ -2,7 +2,7 @@
 
 # Imported to add to the app; their order is the order of `segue --help`.
 # ruff: noqa: F401, I001
-from segue.cli import keeping, asking, showing, looking, seeing, standing_out, travelling
+from segue.cli import keeping, asking, showing, listing, looking, seeing, standing_out, travelling
 from segue.cli import (
     tagging,
     listens,

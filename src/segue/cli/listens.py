@@ -19,7 +19,9 @@ app.add_typer(listens_app, name="listens")
 
 @listens_app.command("import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="CSV, ListenBrainz, Last.fm or Spotify.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="CSV, ListenBrainz, Last.fm or Spotify; .zip or folder.")
+    ],
     user: Annotated[
         str | None, typer.Option(help="Whose listens these are; else who the file says, else me.")
     ] = None,
@@ -28,9 +30,9 @@ def import_(
 ) -> None:
     """Import listening histories, and learn the space `listens` from all of them.
 
-    Reads CSV of user,track-or-path,plays[,time] (a track is an id, or "artist - title"), a
-    ListenBrainz export (.zip), Last.fm CSVs, and Spotify's streaming history (.json). What is
-    not in the library is kept, and matched by artist and title once it is added. The same file
+    Reads CSV of user,track-or-path,plays[,time] (a track is an id, or "artist - title"), Last.fm
+    CSVs, and what ListenBrainz and Spotify hand out: the .zip, its folder, or a file of it. What
+    is not in the library is kept, and matched by artist and title once it is added. The same file
     imported again counts once, and learns the space anew: do so after adding music.
 
     In the space, tracks lie together that the same users play; of fewer than five users, that

@@ -1,4 +1,4 @@
-"""Commands that look into a library: its tracks, its spaces and how good they are."""
+"""Commands that look into a library: its spaces, and how good they are."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,38 +6,10 @@ from typing import Annotated
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, MetricOption, SpaceOption, app, open_library
-from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
+from segue.cli.output import print_json, print_table, say, shown
 
 export_app = typer.Typer(help="Write data for other programs.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
-
-
-@app.command("list")
-def list_(library: LibraryOption = None, json: JsonOption = False) -> None:
-    """List the tracks.
-
-    Example: segue list | grep -i beethoven
-    """
-    with open_library(library) as lib:
-        tracks = lib.tracks()
-    if json:
-        print_json("list", {"tracks": [track_fields(track) for track in tracks]})
-        return
-    print_table(
-        f"{len(tracks)} tracks",
-        ("id", "title", "artist", "album", "length", ""),
-        [
-            (
-                track.id,
-                track.tags.title,
-                track.tags.artist,
-                track.tags.album,
-                minutes(track.duration_s),
-                "missing" if track.missing else "",
-            )
-            for track in tracks
-        ],
-    )
 
 
 @app.command()

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from segue.formats.names import split_genres, split_names
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -81,9 +83,11 @@ def track_fields(track: "Track") -> dict[str, Any]:
         "uri": "file://" + quote(os.fsencode(track.path)),
         "title": tags.title,
         "artist": tags.artist,
+        "artists": split_names(tags.artist),
         "album": tags.album,
         "album_artist": tags.album_artist,
         "genre": tags.genre,
+        "genres": split_genres(tags.genre),
         "year": tags.year,
         "track_number": tags.track_number,
         "duration_s": track.duration_s,

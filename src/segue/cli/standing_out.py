@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, SpaceOption, app, live_line, open_library
+from segue.cli.asking import write_list
 from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ def twins(
         bool,
         typer.Option(help="Look for other versions too; the first time, every file is read."),
     ] = True,
+    m3u: Annotated[
+        Path | None,
+        typer.Option(help="Write the files that one could do without: all but the best of each."),
+    ] = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -31,7 +36,9 @@ def twins(
 
     Other formats, bit rates and loudness count as the same recording, and ends cut by a few
     seconds. The likeness of two fingerprints is 1 where all bits agree, about 0 for unrelated
-    recordings; from 0.65 on it is one recording.
+    recordings; from 0.65 on it is one recording. Of each pair the better file is marked, where
+    it clearly is: whole before cut, without loss before with, then by bit rate and format. That
+    a file was made from a worse one cannot be told.
 
     Versions may be in another key or tempo, by other instruments or other players. Their
     likeness is the share of the shorter one through which both take the same course of pitches:
@@ -43,6 +50,8 @@ def twins(
 
     Example: segue twins --no-versions
     """
+    from segue.atlas.quality import better, spare
+
     with open_library(library) as lib:
         found, tunes = lib.atlas.twins(), lib.atlas.same_tunes()
         kinds = lib.kinds()
@@ -54,11 +63,16 @@ def twins(
                     read=lambda done, total: show("reading", done, total),
                     compared=lambda done, total: show("comparing", done, total),
                 )
+    if m3u:
+        write_list(m3u, spare(found), quiet=json)
     if json:
         fields = [
             {
                 "first": track_fields(twin.first),
                 "second": track_fields(twin.second),
+                "first_file": _stored(twin.first),
+                "second_file": _stored(twin.second),
+                "better": better(twin.first, twin.second) or None,
                 "likeness": twin.likeness,
                 "lag_s": twin.lag_s,
                 "overlap_s": twin.overlap_s,
@@ -96,12 +110,13 @@ def twins(
             "equal files" if twin.same_content else f"{twin.likeness:.2f}",
             f"{twin.lag_s:+.1f} s",
             f"{twin.overlap_s:.0f} s",
-            *files,
+            _marked(files[0], twin.first, better=better(twin.first, twin.second) == "first"),
+            _marked(files[1], twin.second, better=better(twin.first, twin.second) == "second"),
         )
         for twin, files in zip(found, names, strict=True)
     ]
     print_table(
-        f"{len(rows)} pairs of one recording{where}",
+        f"{len(rows)} pairs of one recording{where}; * the better file",
         ("likeness", "later by", "compared", "first", "second"),
         rows,
     )
@@ -165,6 +180,27 @@ def _files(pairs: "Sequence[tuple[Track, Track]]") -> tuple[str, list[tuple[str,
     folder = Path(os.path.commonpath([track.path.parent for pair in pairs for track in pair]))
     names = [(_file(one, folder), _file(other, folder)) for one, other in pairs]
     return f", in {shown(folder)}", names
+
+
+def _marked(name: str, track: "Track", *, better: bool) -> str:
+    """Name a file, and say how it is stored."""
+    from segue.atlas.quality import quality_of
+
+    found = quality_of(track)
+    size = f"{found.size_bytes / 1e6:.1f} MB" if found.size_bytes else "gone"
+    return f"{'* ' if better else ''}{name}\n{found.format} {found.bit_rate_kbps:.0f} kb/s, {size}"
+
+
+def _stored(track: "Track") -> dict[str, object]:
+    from segue.atlas.quality import quality_of
+
+    found = quality_of(track)
+    return {
+        "format": found.format,
+        "size_bytes": found.size_bytes,
+        "bit_rate_kbps": found.bit_rate_kbps,
+        "lossless": found.lossless,
+    }
 
 
 def _say_tunes(found: "Sequence[SameTune]") -> None:

@@ -13,7 +13,8 @@ from segue.records import Part, Score
 from segue.represent.score.accompaniment import accompaniment
 from segue.represent.score.chorale_frames import BEAT, Frames, frames_of, parts_of
 from segue.represent.score.chord_slots import Slots, slots_of
-from segue.represent.score.harmony import NO_CHORD, Chord, ScoreKey, find_key, spelling
+from segue.represent.score.chord_spelling import chord_name, sharps_of, tonic_name
+from segue.represent.score.harmony import NO_CHORD, Chord, ScoreKey, find_key
 from segue.represent.score.melody import melody_of
 from segue.represent.score.timing import bars
 
@@ -268,7 +269,8 @@ def _chorded(score: Score, melody: Part, slots: Slots, path: "ChordPath") -> Cho
     from segue.model.score.chord_paths import MODES, NONE, QUALITIES
 
     mode = MODES[path.mode]
-    spelled = spelling(path.tonic, mode)
+    is_minor = mode == "minor"
+    sharps = sharps_of(path.tonic, is_minor=is_minor)
     qualities = list(QUALITIES)
     numbers = np.where(_is_upbeat(melody, slots), NONE, path.chords)
     # One chord where neighbours of a bar are the same.
@@ -284,7 +286,8 @@ def _chorded(score: Score, melody: Part, slots: Slots, path: "ChordPath") -> Cho
             tones.append(())
             continue
         root, quality = int(numbers[at]) % 12, qualities[int(numbers[at]) // 12]
-        chords.append(Chord(*place, spelled[root] + quality, root, root, quality))
+        name = chord_name(root, quality, root, sharps, is_minor=is_minor)
+        chords.append(Chord(*place, name, root, root, quality))
         tones.append(QUALITIES[quality])
     played = accompaniment(chords, tones, bars(replace(score, parts=(melody,))).at, melody)
     return Chorded(
@@ -298,7 +301,7 @@ def _chorded(score: Score, melody: Part, slots: Slots, path: "ChordPath") -> Cho
             ),
         ),
         tuple(chords),
-        f"{spelled[path.tonic]} {mode}",
+        f"{tonic_name(path.tonic, is_minor=is_minor)} {mode}",
         path.likelihood / len(slots),
     )
 

@@ -1,10 +1,15 @@
 """Names of artists, titles and albums as people compare them."""
 
+import re
 import unicodedata
 from typing import Final
 
 MAX_LENGTH: Final = 500  # characters kept of a foreign name
 
+#: Between the names of several artists or genres of one track.
+BETWEEN_NAMES: Final = "; "
+
+_BETWEEN_GENRES: Final = re.compile(r"[;,/|]")
 _JOINERS: Final = "\u200c\u200d"  # letters of Persian, parts of emoji
 
 
@@ -27,3 +32,19 @@ def clean(text: str) -> str:
     if not printable.isprintable():
         printable = "".join(c if c.isprintable() or c in _JOINERS else " " for c in printable)
     return " ".join(printable.split())[:MAX_LENGTH]
+
+
+def split_names(text: str) -> list[str]:
+    """List the artists of a tag, "Ann; Bob", as they are spelt."""
+    return [name.strip() for name in text.split(BETWEEN_NAMES.strip()) if name.strip()]
+
+
+def name_keys(text: str) -> frozenset[str]:
+    """Return the artists of a tag as they are compared; empty where there is none."""
+    return frozenset(map(normalise, split_names(text))) - {""}
+
+
+def split_genres(text: str) -> list[str]:
+    """Split a genre tag, ``Ambient; Dub`` say, into its genres as they are spelt."""
+    parts = (part.strip() for part in _BETWEEN_GENRES.split(text))
+    return [part for part in parts if normalise(part)]

@@ -70,12 +70,20 @@ def _address(target: Path, track: Track, *, absolute: bool) -> str:
     return ("file://" if absolute else "") + quote(_path(target, track, absolute=absolute))
 
 
+def _in_a_line(target: Path, track: Track, *, absolute: bool) -> bytes:
+    """Return a path, or the address of one with an end of a line in it: addresses have none."""
+    path = _path(target, track, absolute=absolute)
+    if b"\n" in path or b"\r" in path:
+        return f"file://{quote(os.fsencode(track.path.absolute()))}".encode()
+    return path
+
+
 def _m3u8(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
     lines = [b"#EXTM3U"]
     for track in tracks:
         told = f"#EXTINF:{round(track.duration_s)},{_name(track)}"
         lines.append(told.encode("utf-8", "replace"))
-        path = _path(target, track, absolute=absolute)
+        path = _in_a_line(target, track, absolute=absolute)
         first = os.fsdecode(path)[0]
         # A line that begins with # is a comment, and players leave out blanks before a path.
         lines.append(b"./" + path if first == "#" or first.isspace() else path)
@@ -85,7 +93,7 @@ def _m3u8(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
 def _pls(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
     lines = [b"[playlist]"]
     for number, track in enumerate(tracks, start=1):
-        lines.append(b"File%d=" % number + _path(target, track, absolute=absolute))
+        lines.append(b"File%d=" % number + _in_a_line(target, track, absolute=absolute))
         lines.append(f"Title{number}={_name(track)}".encode("utf-8", "replace"))
         lines.append(b"Length%d=%d" % (number, round(track.duration_s)))
     lines += [b"NumberOfEntries=%d" % len(tracks), b"Version=2"]

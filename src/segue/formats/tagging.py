@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -23,6 +24,7 @@ _MP4: Final = {
 }
 _ASF: Final = {"bpm": "WM/BeatsPerMinute", "key": "WM/InitialKey", "mood": "WM/Mood"}
 _MINOR: Final = " minor"
+_ZERO: Final = re.compile(r"[\s0.,]*")
 _UTF8: Final = 3  # of an ID3 frame
 _ONLY_ID3V1: Final = (1, 1)  # what mutagen calls the version where there is no ID3v2
 _ID3V1_BYTES: Final = 128
@@ -78,6 +80,11 @@ def write_fields(path: Path, fields: dict[str, str]) -> None:
             shutil.copymode(path, partial)
     except mutagen.MutagenError as error:
         raise BadArgument(f"cannot write {path}: {error}") from None
+
+
+def is_unknown(field: str, value: str) -> bool:
+    """Tell whether a value says nothing: programs write a tempo of 0 for one they do not know."""
+    return field == "bpm" and _ZERO.fullmatch(value.replace(BETWEEN, " ")) is not None
 
 
 def short_key(key: str) -> str:

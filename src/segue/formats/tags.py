@@ -2,30 +2,28 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import av
-
-from segue.formats.containers import open_container
-from segue.formats.names import clean
+from segue.formats.embedded_tags import embedded_tags, id3_version
+from segue.formats.names import BETWEEN_NAMES, clean, normalise, split_names
+from segue.formats.titles import file_title
 from segue.records import Tags
 
-# For each of our fields the names that the formats give it: Vorbis comments and mutagen's
-# "easy" names, ID3 frames, ASF attributes, FFmpeg's generic names.
-_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "title": ("title", "TIT2", "Title"),
-    "artist": ("artist", "TPE1", "Author"),
-    "album": ("album", "TALB", "WM/AlbumTitle"),
-    "album_artist": ("albumartist", "album_artist", "TPE2", "WM/AlbumArtist"),
-    "genre": ("genre", "TCON", "WM/Genre"),
-    "year": ("date", "year", "TDRC", "TYER", "WM/Year"),
-    "track_number": ("tracknumber", "track", "TRCK", "WM/TrackNumber"),
-}
 _YEAR: Final = re.compile(r"(1[0-9]{3}|20[0-9]{2})")
 _NUMBER: Final = re.compile(r"\d{1,4}")
 NOTHING: Final = Tags()
+_SLASHES_DIVIDE: Final = 3  # the version of ID3v2 in which they do
+_SHORTEST_NAME: Final = 2  # letters
+_INITIALS: Final = 4  # letters: "AC/DC", "GZA/Genius"
+#: Artists of one name with a slash in it, normalised.
+_WITH_SLASH: Final = frozenset(
+    ["ac dc", "au ra", "black white", "fear loathing", "gza genius", "love hate", "yes no"]
+)
+#: Between artist and title: a hyphen or dash with spaces around.
+_DASH: Final = re.compile(r"\s+[-–—―‒]+\s+")
+_NUMBER_BETWEEN: Final = re.compile(r"(?P<number>\d{1,3})(?:\s+[-–—]\s+|\.\s+)(?P<rest>\D.*)")
 _NUMBERED_NAME: Final = re.compile(r"^(?P<number>\d{1,3})[\s._-]+(?P<rest>\D.*)$")
 
 
@@ -44,61 +42,41 @@ def read_tags(path: Path, given: Tags = NOTHING) -> Tags:
     Tags
         Missing ones are filled from ``01 artist - title``; folders say nothing.
     """
-    found = _embedded(path)
+    found = embedded_tags(path)
     named = tags_from_name(path, given)
-    title = found.get("title", "")
+    first = {field: clean(values[0]) for field, values in found.items()}
+    slashes = id3_version(path) == _SLASHES_DIVIDE
+    artist = _names(found.get("artists", []) or found.get("artist", []), slashes=slashes)
+    album_artist = _names(found.get("album_artist", []), slashes=slashes)
+    title = first.get("title", "")
     return Tags(
         title=title or named.title,
-        artist=found.get("artist", "") or found.get("album_artist", "") or named.artist,
-        album=found.get("album", "") or named.album,
-        album_artist=found.get("album_artist", ""),
-        genre=found.get("genre", ""),
-        year=_first_int(_YEAR, found.get("year", "")),
-        track_number=_first_int(_NUMBER, found.get("track_number", ""))
+        artist=artist or album_artist or named.artist,
+        album=first.get("album", "") or named.album,
+        album_artist=album_artist,
+        genre=_names(found.get("genre", [])),
+        year=_first_int(_YEAR, first.get("year", "")) or (None if title else named.year),
+        track_number=_first_int(_NUMBER, first.get("track_number", ""))
         or (None if title else named.track_number),
     )
 
 
-def _embedded(path: Path) -> dict[str, str]:
-    import mutagen  # not needed by those who only search
-
-    try:
-        file = mutagen.File(path, easy=True)
-    except (mutagen.MutagenError, ValueError):
-        file = None  # a broken tag does not make the music unreadable
-    found = _pick(dict(file.tags or {})) if file is not None else {}
-    if found and not any("\ufffd" in value for value in found.values()):
-        return found
-    # RIFF INFO is unknown to mutagen, and text that is not the UTF-8 it should be is lost.
-    return _ffmpeg_tags(path) or found
+def _names(values: Sequence[str], *, slashes: bool = False) -> str:
+    """Join names, each once, with `BETWEEN_NAMES` between; what holds several is divided."""
+    several = [one for value in values for one in split_names(value)]
+    if slashes:
+        several = [one for name in several for one in _at_slashes(name)]
+    cleaned = filter(None, map(clean, several))
+    return BETWEEN_NAMES.join({normalise(name) or name: name for name in cleaned}.values())
 
 
-def _ffmpeg_tags(path: Path) -> dict[str, str]:
-    for encoding in ("utf-8", "latin-1"):
-        try:
-            with path.open("rb") as file, open_container(file, encoding, "strict") as container:
-                merged = dict(container.metadata)
-                for stream in container.streams.audio[:1]:
-                    merged |= stream.metadata
-                return _pick({name.lower(): value for name, value in merged.items()})
-        except UnicodeDecodeError:
-            continue
-        except (av.error.FFmpegError, OSError):
-            return {}  # the decoder will say what is wrong with this file
-    return {}
-
-
-def _pick(tags: Mapping[str, object]) -> dict[str, str]:
-    found = {}
-    for field, names in _NAMES.items():
-        for name in names:
-            value = tags.get(name)
-            first = value[0] if isinstance(value, list) and value else value
-            text = clean(str(first)) if first else ""
-            if text:
-                found[field] = text
-                break
-    return found
+def _at_slashes(name: str) -> list[str]:
+    """Divide what ID3v2.3 divides, "Ann/Bob", but not "AC/DC": names that are not all short."""
+    parts = [part.strip() for part in name.split("/")]
+    words = [sum(c.isalpha() for c in part) for part in parts]
+    one = normalise(name) in _WITH_SLASH or min(words) < _SHORTEST_NAME
+    capitals = any(part.isupper() and len(part) <= _INITIALS for part in parts)
+    return [name] if one or capitals or "/\\" in name else parts
 
 
 def tags_from_name(path: Path, given: Tags = NOTHING) -> Tags:
@@ -119,11 +97,16 @@ def tags_from_name(path: Path, given: Tags = NOTHING) -> Tags:
     number = None
     if match := _NUMBERED_NAME.match(stem):
         number, stem = int(match["number"]), match["rest"]
-    artist, dash, title = stem.partition(" - ")
+    found = file_title(stem)
+    artist, *rest = _DASH.split(found.title, maxsplit=1)
+    title = rest[0] if rest else found.title
+    if rest and (match := _NUMBER_BETWEEN.fullmatch(title)):  # "artist - 03 - title"
+        number, title = int(match["number"]), match["rest"]
     return Tags(
-        title=clean(title if dash else stem) or clean(display(path.name)),
-        artist=given.artist or clean(artist if dash else ""),
+        title=clean(title) or clean(display(path.name)),
+        artist=given.artist or clean(artist if rest else ""),
         album=given.album,
+        year=found.year,
         track_number=number,
     )
 

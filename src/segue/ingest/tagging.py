@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.formats.tagging import FIELDS, read_fields, short_key, write_fields
+from segue.formats.tagging import FIELDS, is_unknown, read_fields, short_key, write_fields
 from segue.model.sound.spaces import TAGS
 from segue.query import tracks_named
 from segue.records import Failure, FileState, Track
@@ -121,7 +121,7 @@ def _write(
             for field, value in _found(track, moods).items():
                 if field not in fields or not value or known[field] == value:
                     continue
-                if known[field] and not overwrite:
+                if known[field] and not (overwrite or is_unknown(field, known[field])):
                     kept += 1
                     continue
                 here.append(Change(track.path, field, known[field], value))

@@ -15,7 +15,7 @@ from segue import search
 from segue.answers.copies import COPY_COSINE, without_copies
 from segue.answers.ranking import Ranking
 from segue.errors import BadArgument
-from segue.formats.names import normalise
+from segue.formats.names import name_keys
 from segue.journeys.mixing import mix
 from segue.journeys.steps import distances, same_artist
 from segue.query import Filters, passing
@@ -225,9 +225,8 @@ class _List:
 
     def admits(self, row: int, track: Track) -> bool:
         """Tell whether a track may be taken; what may not be now may never be."""
-        artist = _artist(track)
         return (
-            not (artist and self._artists[artist] >= self._per_artist)
+            not any(self._artists[artist] >= self._per_artist for artist in _artists(track))
             and self._length_s + track.duration_s <= self._limit_s
             and not self._has_copy(row)
         )
@@ -237,7 +236,7 @@ class _List:
         self.rows.append(row)
         self.tracks.append(track)
         self._know(row)
-        self._artists[_artist(track)] += 1
+        self._artists.update(_artists(track))
         self._length_s += track.duration_s
 
     def _know(self, row: int) -> None:
@@ -317,25 +316,25 @@ def _near_first(
 
     Those by its own artist come last.
     """
-    start, artist = 0, _artist(here)
+    start, artists = 0, _artists(here)
     while True:
         left.update(islice(coming, max(start + _OFFERED - len(left), 0)))
         some = list(islice(left.items(), start, start + _OFFERED))
         if not some:
             break
         unit = _unit(ranking, np.array([row, *(other for other, _ in some)]))
-        again = np.array([bool(artist) and _artist(track) == artist for _, track in some])
+        again = np.array([bool(artists & _artists(track)) for _, track in some])
         nearest = np.argsort(_AGAIN * again - unit[1:] @ unit[0], kind="stable")
         yield from (some[at] for at in nearest)
         start += _OFFERED
 
 
-def _artist(track: Track) -> str:
-    return _normalised(track.tags.artist)
+def _artists(track: Track) -> frozenset[str]:
+    return _keys(track.tags.artist)
 
 
 #: A long list asks for the same names again and again.
-_normalised = lru_cache(maxsize=10_000)(normalise)
+_keys = lru_cache(maxsize=10_000)(name_keys)
 
 
 # ---- putting in order --------------------------------------------------------------------

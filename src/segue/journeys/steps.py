@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.formats.names import normalise
+from segue.formats.names import name_keys
 from segue.records import FloatArray, Track
 
 
@@ -19,6 +19,9 @@ def same_artist(tracks: Sequence[Track]) -> NDArray[np.bool_]:
 
     Nothing is known of a track without an artist.
     """
-    names, numbers = np.unique([normalise(t.tags.artist) for t in tracks], return_inverse=True)
-    known = names[numbers] != ""
-    return np.asarray((numbers[:, None] == numbers) & known, np.bool_)
+    artists = [name_keys(track.tags.artist) for track in tracks]
+    numbers = {name: number for number, name in enumerate(sorted(frozenset().union(*artists)))}
+    by = np.zeros((len(tracks), len(numbers)), np.float32)
+    for row, names in enumerate(artists):
+        by[row, [numbers[name] for name in names]] = 1
+    return np.asarray(by @ by.T > 0, np.bool_)

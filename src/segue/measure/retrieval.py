@@ -9,7 +9,7 @@ Retrieval", ch. 8; the artist filter: Flexer & Schnitzer, "Effects of album and 
 filters in audio similarity computed for very large music databases", CMJ 34(3), 2010.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -26,6 +26,9 @@ Figure = Literal[
     "macro_precision_at_5",
     "mean_average_precision",
 ]
+
+#: What a track is called: by one name, by several, or by none.
+Labelled = str | Collection[str] | None
 
 DEPTH: Final = 5  # of precision_at_5
 MIN_TRACKS: Final = 3  # of a label, for it to count
@@ -87,10 +90,10 @@ class Retrieval:
 
 def retrieval(
     vectors: FloatArray,
-    labels: Sequence[str | None],
+    labels: Sequence[Labelled],
     *,
     queries: FloatArray | None = None,
-    groups: Sequence[str | None] | None = None,
+    groups: Sequence[Labelled] | None = None,
     metric: Literal["cosine", "euclidean", "precomputed"] = "cosine",
     min_tracks: int = MIN_TRACKS,
     seed: int = 0,
@@ -101,13 +104,14 @@ def retrieval(
     ----------
     vectors : ndarray, shape (n, d)
         One row per track; with the cosine only its angle counts. No row may be zero.
-    labels : sequence of str or None, length n
-        Album, artist or genre. Tracks without one (None or ""), or of a label with fewer
-        than `min_tracks` tracks, do not ask, but may be found, and are then wrong.
+    labels : sequence of str, collection of str, or None, length n
+        Album, artist or genre; of several, one in common is a hit. Tracks without one (None or
+        ""), or of labels with fewer than `min_tracks` tracks, do not ask, but may be found, and
+        are then wrong.
     queries : ndarray, shape (n, d), optional
         Other vectors of the same tracks to ask with, of degraded copies say; a track's own
         row is left out all the same.
-    groups : sequence of str or None, length n, optional
+    groups : sequence of str, collection of str, or None, length n, optional
         Candidates that share the query's group are passed over: with artists here, an
         album's or a genre's neighbours must be by someone else. Queries that are left
         with no hit to find are dropped.
@@ -140,21 +144,62 @@ def retrieval(
     _check_length(labels, "labels", len(vectors))
     if min_tracks < 2:
         raise BadArgument(f"min_tracks is {min_tracks}: a label needs 2 tracks to be found")
-    names = np.array([label or "" for label in labels])
-    codes = np.unique(names, return_inverse=True)[1]
-    asks = (np.bincount(codes)[codes] >= min_tracks) & (names != "")
+    shared = _Shared(labels)
+    asks = shared.largest >= min_tracks
     if not asks.any():
         raise NothingToMeasure(f"no label has {min_tracks} tracks or more")
     compare = _comparison(asking, vectors, metric)
     rng = np.random.default_rng(seed)
-    scores = _score(compare, codes, asks, _group_codes(groups, names), rng)
+    if groups is not None:
+        _check_length(groups, "groups", len(vectors))
+    scores = _score(compare, shared, asks, None if groups is None else _Shared(groups), rng)
     asked = scores.hits_to_find > 0
     if not asked.any():
         raise NothingToMeasure(
             "no query has a hit to find: every label lies within one group, as each album "
             "does within its artist; measure without the filter, or by another label"
         )
-    return _summary(codes, asked, scores)
+    return _summary(shared.codes, asked, scores)
+
+
+class _Shared:
+    """Which tracks have a label in common.
+
+    Attributes
+    ----------
+    largest : ndarray of int64, shape (n,)
+        How many tracks have the commonest of a track's labels; 0 for none.
+    codes : ndarray of int64, shape (n,)
+        The number of that label; -1 for none.
+    """
+
+    def __init__(self, labels: Sequence[Labelled]) -> None:
+        names = [frozenset([one] if isinstance(one, str) else one or ()) - {""} for one in labels]
+        self._codes_of: list[list[int]] = [[] for _ in names]
+        rows: dict[str, list[int]] = {}
+        for row, some in enumerate(names):
+            for name in some:
+                rows.setdefault(name, []).append(row)
+        ordered = sorted(rows)
+        self._rows = [np.array(rows[name], np.int64) for name in ordered]
+        for code, members in enumerate(self._rows):
+            for row in members.tolist():
+                self._codes_of[row].append(code)
+        best = [
+            max(codes, key=lambda code: len(self._rows[code]), default=-1)
+            for codes in self._codes_of
+        ]
+        self.codes = np.array(best, np.int64)
+        self.largest = np.array(
+            [len(self._rows[code]) if code >= 0 else 0 for code in best], np.int64
+        )
+
+    def with_row(self, row: int) -> NDArray[np.bool_]:
+        """Return which tracks share a label with one; itself among them."""
+        shared = np.zeros(len(self.codes), np.bool_)
+        for code in self._codes_of[row]:
+            shared[self._rows[code]] = True
+        return shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +233,12 @@ def _comparison(asking: FloatArray, vectors: FloatArray, metric: str) -> _Compar
 
 def _score(
     compare: _Comparison,
-    codes: NDArray[np.int64],
+    labels: _Shared,
     asks: NDArray[np.bool_],
-    groups: NDArray[np.int64] | None,
+    groups: _Shared | None,
     rng: np.random.Generator,
 ) -> _Scores:
-    n = len(codes)
+    n = len(labels.codes)
     scores = _Scores(
         np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n), np.zeros(n), np.zeros(n)
     )
@@ -203,10 +248,10 @@ def _score(
         some = rows[start : start + block]
         for query, similarity in zip(some, np.round(compare(some), DECIMALS), strict=True):
             similarity[query] = -np.inf
-            if groups is not None and groups[query] >= 0:
-                similarity[groups == groups[query]] = -np.inf
+            if groups is not None:
+                similarity[groups.with_row(query)] = -np.inf
             allowed = np.isfinite(similarity)
-            hits = np.flatnonzero(allowed & (codes == codes[query]))
+            hits = np.flatnonzero(allowed & labels.with_row(query))
             scores.hits_to_find[query], scores.candidates[query] = len(hits), allowed.sum()
             if len(hits):
                 ranks = _ranks(similarity, hits, rng)
@@ -283,7 +328,7 @@ def _checked(vectors: FloatArray, name: str, *, may_be_zero: bool) -> FloatArray
     return vectors
 
 
-def _check_length(values: Sequence[str | None], name: str, n: int) -> None:
+def _check_length(values: Sequence[Labelled], name: str, n: int) -> None:
     if isinstance(values, str):
         raise BadArgument(f"{name} is one string: give a sequence with one entry per track")
     if len(values) != n:
@@ -291,17 +336,6 @@ def _check_length(values: Sequence[str | None], name: str, n: int) -> None:
             f"{len(values)} {name} for {n} vectors: one is needed per row (are the vectors "
             "given as columns?)"
         )
-
-
-def _group_codes(
-    groups: Sequence[str | None] | None, names: NDArray[np.str_]
-) -> NDArray[np.int64] | None:
-    """Return numbers for the groups; -1 for a track of none, which shuts nothing out."""
-    if groups is None:
-        return None
-    _check_length(groups, "groups", len(names))
-    named = np.array([group or "" for group in groups])
-    return np.where(named == "", -1, np.unique(named, return_inverse=True)[1])
 
 
 def _unit(vectors: FloatArray) -> FloatArray:

@@ -4,6 +4,7 @@ A history names what was played by artist and title, or by a path. These names a
 they come, and matched to tracks when asked: a track that is added later is matched, too.
 """
 
+import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.formats.names import normalise
+from segue.formats.titles import artist_keys, title_key
 
 _UNMATCHED_SHOWN: Final = 10
 
@@ -181,21 +183,24 @@ class Listens:
 
     def _tracks_by_heard(self) -> Mapping[int, tuple[int, ...]]:
         by_name: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+        loosely: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
         artists_of: defaultdict[str, set[str]] = defaultdict(set)  # by title
         by_path: dict[str, int] = {}
         for track, artist, album_artist, title, path in self._named_tracks():
             by_path[path] = track
             for name in {_key(artist), _key(album_artist) or _key(artist)}:
                 by_name[name, _key(title)].add(track)
+            for name in artist_keys(artist) | artist_keys(album_artist):
+                loosely[name, title_key(title)].add(track)
             artists_of[_key(title)].add(_key(artist))
         found: dict[int, tuple[int, ...]] = {}
-        for heard, artist, title, path in self._db.execute(
-            "SELECT id, artist, title, path FROM heard"
+        for heard, artist, title, path, name in self._db.execute(
+            "SELECT id, artist, title, path, name FROM heard"
         ):
             if path:
                 tracks = {by_path[path]} if path in by_path else set()
             elif artist or len(artists_of.get(title, ())) != 1:
-                tracks = by_name.get((artist, title), set())
+                tracks = by_name.get((artist, title), set()) or _loosely(loosely, artist, name)
             else:  # a title alone means a track where no two artists have it
                 tracks = by_name[next(iter(artists_of[title])), title]
             if tracks:
@@ -215,3 +220,24 @@ class Listens:
 def _key(name: str) -> str:
     """Return a name as it is compared; one of signs alone, "???" say, as it is."""
     return normalise(name) or name.strip()
+
+
+def _loosely(known: Mapping[tuple[str, str], set[int]], artist: str, name: str) -> set[int]:
+    """Find what is heard under another name of the same recording; nothing where artists differ.
+
+    Parameters
+    ----------
+    known : mapping
+        From a key of an artist and of a title, as of `segue.formats.titles`, to tracks.
+    artist : str
+        As it is compared.
+    name : str
+        As it was written, "Artist - Title".
+    """
+    for dash in re.finditer(" - ", name):
+        written, title = name[: dash.start()], name[dash.end() :]
+        if _key(written) == artist:
+            key = title_key(title)
+            names = sorted(artist_keys(written), key=len, reverse=True)  # the whole name first
+            return next(filter(None, (known.get((each, key)) for each in names)), set())
+    return set()

@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import Final
 
 from segue.errors import Unreadable
-from segue.formats.listens.exports import read_listenbrainz, read_spotify
-from segue.formats.listens.rows import READABLE, Broken, Listen, NoListen, Row
+from segue.formats.listens.exports import (
+    MAX_UNPACKED_BYTES,
+    form_of,
+    read_archive,
+    read_folder,
+)
+from segue.formats.listens.rows import READABLE, Broken, Listen, NoListen, Row, allowance
 from segue.formats.listens.tables import read_csv
 
 __all__ = ["Broken", "Listen", "NoListen", "Row", "read_listens"]
 
 _SNIFFED: Final = 1 << 15
-_JSON_ARRAY: Final = re.compile(r"\[\s*[{\]]")
+_JSON: Final = re.compile(r"\[\s*[{\]]|\{\s*\"")
 
 
 def read_listens(path: Path) -> Iterator[Row]:
@@ -38,7 +43,11 @@ def read_listens(path: Path) -> Iterator[Row]:
         The file is of no form that is known, or holds more than any history.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: a pipe would wait
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            yield from read_folder(path)
+            return
+        if not stat.S_ISREG(mode):  # before it is opened: a pipe would wait
             raise Unreadable(f"{path} is no regular file. {READABLE}")
         with path.open("rb") as file:
             start = file.read(_SNIFFED)
@@ -47,9 +56,11 @@ def read_listens(path: Path) -> Iterator[Row]:
             if not text:
                 raise Unreadable(f"{path} is empty. {READABLE}")
             if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-                yield from read_listenbrainz(path, file)
-            elif _JSON_ARRAY.match(text):  # "[unknown]" may begin a CSV
-                yield from read_spotify(path, file)
+                yield from read_archive(path, file)
+            elif read := form_of(start):
+                yield from read("", file, allowance(path, MAX_UNPACKED_BYTES), "")
+            elif _JSON.match(text):  # "[unknown]" may begin a CSV
+                raise Unreadable(f"{path} is JSON, but no streaming history. {READABLE}")
             else:
                 yield from read_csv(path, file)
     except OSError as error:

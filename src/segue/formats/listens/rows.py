@@ -12,9 +12,9 @@ from segue.errors import Unreadable
 from segue.formats.names import clean
 
 READABLE: Final = (
-    "Segue reads: CSV of user,track-or-path,plays[,time]; a ListenBrainz export (.zip); a Last.fm "
-    "CSV, with the header uts,utc_time,artist,…,track,… or as artist,album,track,date; "
-    "a Spotify streaming history (.json)"
+    "Segue reads: CSV of user,track-or-path,plays[,time]; what ListenBrainz and Spotify hand "
+    "out, packed (.zip), as a folder or file by file (.jsonl, .json); a Last.fm CSV, with the "
+    "header uts,utc_time,artist,…,track,… or as artist,album,track,date"
 )
 MAX_LINE_BYTES: Final = 1 << 20
 MAX_LINES: Final = 10_000_000  # in fifty years of playing nobody comes to so many

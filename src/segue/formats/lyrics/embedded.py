@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from segue.errors import Unreadable
 from segue.formats.lyrics.midi_words import midi_words
 from segue.formats.lyrics.plain import read_one
+from segue.formats.lyrics.tag_words import words_in_tags
 from segue.formats.lyrics.text import PLAIN, TextForm, formed, tidied
 from segue.formats.lyrics.xml_words import xml_words
 
-#: What MP4, Vorbis comments, APE and Windows Media call them, in lower case.
-_NAMES: Final = frozenset(["©lyr", "lyrics", "unsyncedlyrics", "unsynced lyrics", "wm/lyrics"])
 _READERS: Final[dict[str, Callable[[bytes], str]]] = {
     ".mid": midi_words,
     ".midi": midi_words,
@@ -44,22 +43,9 @@ def words_in_sound(path: Path, form: TextForm = PLAIN) -> str:
     Returns
     -------
     str
-        As `segue.records.Lyrics.text`, the longest where there are several; "" for none.
+        As `segue.records.Lyrics.text`; "" for none. Never a translation where there is another.
     """
-    import mutagen  # not needed by those who only search
-
-    try:
-        file = mutagen.File(path)
-    except (mutagen.MutagenError, ValueError, OSError):
-        return ""  # a broken tag does not make the music unreadable
-    tags: Any = getattr(file, "tags", None)
-    if not tags:
-        return ""
-    found = [str(frame.text) for frame in getattr(tags, "getall", lambda _: [])("USLT")]
-    for name, value in [] if found else tags.items():
-        if str(name).lower() in _NAMES:
-            found += [str(one) for one in (value if isinstance(value, list) else [value])]
-    return _formed(max(found, key=len, default=""), form)
+    return _formed(words_in_tags(path), form)
 
 
 def _formed(text: str, form: TextForm) -> str:

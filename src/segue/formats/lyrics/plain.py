@@ -9,9 +9,14 @@ from segue.formats.lyrics.wrapped import unwrapped
 from segue.formats.names import clean
 from segue.records import Lyrics, Tags
 
-_STAMP: Final = re.compile(r"\[(\d{1,3}):(\d{1,2})(?:[.:](\d{1,3}))?\]")
-_WORD_STAMP: Final = re.compile(r"<\d{1,3}:\d{1,2}(?:[.:]\d{1,3})?>")
+#: "[01:12.50]", "[01:12:50]", "[1:02:12.50]" of hours, "[-00:01.00]" before the beginning.
+_STAMP: Final = re.compile(
+    r"\[ ?([-+]?)(?:(\d{1,2}):(?=\d+:\d+[.,]))?(\d{1,3}):(\d{1,2})(?:[.:,](\d{1,3}))? ?\]"
+)
+#: The same within a line: when a word or syllable is sung.
+_WORD_STAMP: Final = re.compile(r"<[-+]?(?:\d{1,3}:){1,2}\d{1,2}(?:[.:,]\d{1,3})?>")
 _LRC_TAG: Final = re.compile(r"\[([a-z#]{1,8}):([^\]]*)\]", re.IGNORECASE)
+_BEFORE_ALL: Final = -1e6  # seconds
 _HEADING: Final = re.compile(r"(#{1,6})\s+(.*?)\s*#*")
 _FRONT: Final = re.compile(r"---\n(.*?)\n(?:---|\.\.\.)(?:\n|$)", re.DOTALL)
 _EMPHASIS: Final = re.compile(r"(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1")
@@ -35,7 +40,7 @@ def read_one(text: str) -> Lyrics:
 
 def has_stamps(text: str) -> bool:
     """Tell whether a text has lines with time stamps."""
-    return any(_STAMP.match(line) for line in text.split("\n"))
+    return any(_STAMP.match(line) for line in lines_of(text))
 
 
 def read_lrc(text: str) -> tuple[Lyrics, ...]:
@@ -46,25 +51,38 @@ def read_lrc(text: str) -> tuple[Lyrics, ...]:
     """
     timed: list[tuple[float, str]] = []
     found: dict[str, str] = {}
-    at_s = -1.0
-    for line in text.strip().split("\n"):
+    at_s = _BEFORE_ALL
+    for line in lines_of(text.strip()):
         stamps, rest = [], line.strip()
         while stamp := _STAMP.match(rest):
-            stamps.append(60 * int(stamp[1]) + int(stamp[2]) + float(f"0.{stamp[3] or 0}"))
+            stamps.append(_seconds(stamp))
             rest = rest[stamp.end() :].lstrip()
+        rest, within = _STAMP.subn("", rest)
+        if within:  # the stamps of words: the line begins with its first
+            stamps = stamps[:1]
         tag = _LRC_TAG.fullmatch(rest)
         if tag and not stamps and tag[1].lower() in _LRC_NAMES:
             found[tag[1].lower()] = clean(tag[2])
             continue
         at_s = stamps[-1] if stamps else at_s
-        timed += [(second, _WORD_STAMP.sub("", rest)) for second in stamps or [at_s]]
+        timed += [(second, _WORD_STAMP.sub("", rest)) for second in sorted(set(stamps)) or [at_s]]
     timed.sort(key=lambda line: line[0])  # keeps the order of what has one time
     tags = Tags(found.get("ti", ""), found.get("ar", ""), found.get("al", ""))
     return (Lyrics("\n".join(line for _, line in timed), tags),)
 
 
+def _seconds(stamp: re.Match[str]) -> float:
+    sign, hours, minutes, seconds, fraction = stamp.groups()
+    time_s = 3600 * int(hours or 0) + 60 * int(minutes) + int(seconds) + float(f"0.{fraction or 0}")
+    return -time_s if sign == "-" else time_s
+
+
+#: Tags of .lrc; what else stands in brackets with a colon may head a section.
 _LRC_NAMES: Final = frozenset(
-    ["ti", "ar", "al", "au", "by", "length", "offset", "re", "ve", "tool", "lr", "id", "la", "#"]
+    [
+        *["ti", "ar", "al", "au", "by", "length", "offset", "re", "ve", "tool", "lr", "id", "la"],
+        *["#", "total", "kana", "hash", "sign", "qq", "language", "lang", "encoding", "key"],
+    ]
 )
 
 

@@ -1,6 +1,7 @@
 """A text of many poems or songs: divided where its own layout says that another one begins."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -16,7 +17,7 @@ _THREE: Final = 3
 #: A poem of numbered stanzas has shorter ones than these.
 _LINES_OF_NUMBERED: Final = 9
 _LINES_BETWEEN_BLANKS: Final = 8
-_LINES_WITHOUT_STANZAS: Final = 12
+_LINES_OF_LONG: Final = 12
 _LONGEST_TITLE: Final = 70
 #: A way to divide gives way to another that finds so many times as many poems.
 _OVERRULED: Final = 1.5
@@ -215,9 +216,11 @@ def _by_blanks(lines: list[str]) -> list[_Poem]:
     found = [_with_title(poem) for poem in _divided(lines, places, title_page=False)]
     if len(found) > _MANY:
         return found if _are_poems(found, 1) else []
-    if len(found) < _THREE or any(map(is_section, lines)):
+    if any(map(is_section, lines)) or _share_stanzas(found):
         return []  # the parts of a song
-    between = _LINES_BETWEEN_BLANKS if len(lengths) > 1 else _LINES_WITHOUT_STANZAS
+    if len(found) < _THREE and min((poem.length for poem in found), default=0) < _LINES_OF_LONG:
+        return []
+    between = _LINES_BETWEEN_BLANKS if len(lengths) > 1 else _LINES_OF_LONG
     return found if _are_poems(found, between) else []
 
 
@@ -288,6 +291,18 @@ def _are_poems(found: Sequence[_Poem], length: int) -> bool:
     first = [normalise(poem.lines[0]) for poem in map(_trimmed, found) if poem.lines]
     many = len(found) >= _TWO and _mean_length(found) >= length
     return many and len(set(first)) >= 0.9 * len(first)
+
+
+def _share_stanzas(found: Sequence[_Poem]) -> bool:
+    """Tell whether a stanza comes in many of the parts, as a chorus does."""
+    stanzas = Counter(
+        stanza
+        for poem in found
+        for stanza in {
+            normalise(each) for each in "\n".join(poem.lines).split("\n\n") if "\n" in each.strip()
+        }
+    )
+    return max(stanzas.values(), default=0) >= max(_TWO, len(found) / _THREE)
 
 
 def _mean_length(found: Sequence[_Poem]) -> float:

@@ -7,6 +7,7 @@ from typing import Final
 
 from segue.errors import Unreadable
 from segue.formats.encodings import decode
+from segue.formats.lyrics.residue import without_residue
 
 MOST_CHARACTERS: Final = 1_000_000  # of a song: the whole Iliad has 700,000
 _MOST_CONTROLS: Final = 0.005  # of the characters, in what is a text
@@ -134,7 +135,7 @@ def formed(text: str, form: TextForm) -> str:
         No words are left, or more than a million characters are there.
     """
     lines = []
-    for line in text.split("\n"):
+    for line in without_residue(text).split("\n"):
         section = section_of(line)
         if section:
             lines += ["", f"[{section}]"] if form.keep_sections else [""]

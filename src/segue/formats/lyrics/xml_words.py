@@ -6,66 +6,120 @@ from typing import Any, Final
 from xml.parsers import expat
 
 from segue.errors import Unreadable
+from segue.formats.lyrics.sung_lines import SungWord, divided
 from segue.formats.score.music_xml_file import unpacked
 
 _OPEN: Final = frozenset(["begin", "middle"])  # syllables that more of the word follows
-_STOPS: Final = (".", "!", "?", ";", ":", ",")
-_SHORTEST: Final = 3  # words of a line that ends with a comma
-_NOUNS: Final = 0.22  # of the words have capitals, where a language gives them to nouns
-_LONGEST: Final = 14  # words of a line without a stop
+
+
+@dataclass(slots=True)
+class _Note:
+    """What a note of the file says, while it is read."""
+
+    voice: str = "1"
+    duration: float = 0.0
+    is_rest: bool = False
+    is_chord: bool = False
+    lyrics: list["_Lyric"] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Lyric:
+    """A syllable under a note, of a verse."""
+
+    verse: str
+    text: str = ""
+    syllabic: str = "single"
+    ends: str = ""
 
 
 @dataclass(slots=True)
 class _Reading:
     """What expat tells while it reads."""
 
-    parts: list[dict[str, list[str]]] = field(default_factory=list)  # by verse: words, "\n"
-    verse: str = "1"
+    parts: list[dict[str, list[SungWord]]] = field(default_factory=list)  # by verse
+    divisions: float = 1.0
+    note: _Note | None = None
+    lyric: _Lyric | None = None
     within: str = ""
-    syllabic: str = "single"
+    told: str = ""  # the text of the element that is read
     open: dict[str, bool] = field(default_factory=lambda: defaultdict(bool))
-    syllable: str = ""
-    in_lyric: bool = False
-    ends: str = ""
+    last: dict[str, list[SungWord]] = field(default_factory=dict)  # by voice: what it sang last
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         name = self.within = name.rpartition(":")[2]  # without the prefix of a namespace
+        self.told = ""
         if name == "part":
             self.parts.append(defaultdict(list))
             self.open.clear()
-        elif name == "lyric":
-            self.in_lyric, self.syllable, self.syllabic, self.ends = True, "", "single", ""
-            self.verse = attributes.get("number", "1")
-        elif self.in_lyric and name == "elision":
-            self.syllable += "‿"
-        elif self.in_lyric and name in {"end-line", "end-paragraph"}:
-            self.ends = "\n" if name == "end-line" else "\n\n"
+            self.last.clear()
+        elif name == "note":
+            self.note = _Note()
+        elif self.note and name == "rest":
+            self.note.is_rest = True
+        elif self.note and name == "chord":
+            self.note.is_chord = True
+        elif self.note and name == "lyric":
+            self.lyric = _Lyric(attributes.get("number", "1"))
+            self.note.lyrics.append(self.lyric)
+        elif self.lyric and name == "elision":
+            self.lyric.text += "‿"
+        elif self.lyric and name in {"end-line", "end-paragraph"}:
+            self.lyric.ends = "\n" if name == "end-line" else "\n\n"
 
     def text(self, text: str) -> None:
-        if self.in_lyric and self.within == "text":
-            self.syllable += text
-        elif self.in_lyric and self.within == "syllabic" and text.strip():
-            self.syllabic = text.strip()
+        if self.lyric and self.within == "text":
+            self.lyric.text += text
+        elif self.within in {"syllabic", "duration", "divisions", "voice"}:
+            self.told += text
 
     def end(self, name: str) -> None:
-        self.within = ""
-        if name.rpartition(":")[2] == "lyric" and self.parts:
-            self.in_lyric = False
-            self._add()
+        name = name.rpartition(":")[2]
+        told = self.told.strip()
+        if name == "divisions":
+            self.divisions = _number(told) or 1.0
+        elif name == "duration" and self.note:
+            self.note.duration = _number(told) / self.divisions
+        elif name == "voice" and self.note and told:
+            self.note.voice = told
+        elif name == "syllabic" and self.lyric and told:
+            self.lyric.syllabic = told
+        elif name == "lyric":
+            self.lyric = None
+        elif name == "note":
+            if self.note and self.parts:
+                self._sing(self.note)
+            self.note = None
+        self.within = self.told = ""
 
-    def _add(self) -> None:
-        words = self.parts[-1][self.verse]
-        for number, text in enumerate(self.syllable.replace("‿", " ").split()):
-            if number == 0 and self.open[self.verse] and words:
-                words[-1] += text
-            elif words and len(words[-1]) > 1 and words[-1].endswith("-") and text.islower():
-                words[-1] = words[-1][:-1] + text
+    def _sing(self, note: _Note) -> None:
+        before = self.last.get(note.voice, [])
+        if note.is_rest:
+            for word in before:
+                word.rest += note.duration
+        elif not note.lyrics and not note.is_chord:
+            for word in before:
+                word.length += note.duration * (word.rest == 0)  # a melisma
+        sung = [word for lyric in note.lyrics for word in self._add(lyric, note.duration)]
+        if sung:
+            self.last[note.voice] = sung
+
+    def _add(self, lyric: _Lyric, duration: float) -> list[SungWord]:
+        words = self.parts[-1][lyric.verse]
+        for number, text in enumerate(lyric.text.replace("‿", " ").split()):
+            before = words[-1].text if words else ""
+            if number == 0 and self.open[lyric.verse] and words:
+                words[-1].text += text
+            elif len(before) > 1 and before.endswith("-") and text.islower():
+                words[-1].text = before[:-1] + text
             else:
-                words.append(text)
-        if self.syllable.strip():
-            self.open[self.verse] = self.syllabic in _OPEN
-        if self.ends and words:
-            words[-1] += self.ends
+                words.append(SungWord(text))
+        if not lyric.text.strip() or not words:
+            return []
+        self.open[lyric.verse] = lyric.syllabic in _OPEN
+        words[-1].length, words[-1].rest = duration, 0.0
+        words[-1].ends = lyric.ends or words[-1].ends
+        return [words[-1]]
 
     def declared(self, *_: Any) -> None:
         raise Unreadable("XML that declares entities, which Segue does not follow; save it anew")
@@ -82,9 +136,8 @@ def xml_words(content: bytes) -> str:
     Returns
     -------
     str
-        Verse by verse, an empty line between. Scores seldom say where a line ends: else it
-        does at a full stop and the like, and before a capital, but where nouns have capitals
-        only before one after a comma.
+        Verse by verse, an empty line between. Scores seldom say where a line ends: else
+        `segue.formats.lyrics.sung_lines` divides them.
 
     Raises
     ------
@@ -102,29 +155,11 @@ def xml_words(content: bytes) -> str:
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise Unreadable(f"damaged XML ({error})") from None
     most = max(reading.parts, key=lambda part: sum(map(len, part.values())), default={})
-    return "\n\n".join(_lines(words) for _, words in sorted(most.items()) if words)
+    return "\n\n".join(divided(words) for _, words in sorted(most.items()) if words)
 
 
-def _lines(words: list[str]) -> str:
-    if any(word.endswith("\n") for word in words):
-        return "".join(word if word.endswith("\n") else word + " " for word in words)
-    capitals = sum(_has_capital(word) for word in words) / len(words)
-    lines: list[list[str]] = [[]]
-    for word in words:
-        line = lines[-1]
-        stopped = bool(line) and line[-1].rstrip("\"'”’»)").endswith(_STOPS)
-        comma = stopped and line[-1].rstrip("\"'”’»)").endswith(",")
-        capital = _has_capital(word)
-        fits = (stopped and (not comma or capital)) or (capital and capitals < _NOUNS)
-        if (fits and len(line) >= _SHORTEST and word[0] not in "»”)") or (
-            len(line) >= _LONGEST and capital
-        ):
-            lines.append([])
-        lines[-1].append(word)
-    return "\n".join(" ".join(line) for line in lines)
-
-
-def _has_capital(word: str) -> bool:
-    """Tell whether a word begins with one that tells something: the English "I" does not."""
-    letters = word.lstrip("\"'“‘„«(")
-    return letters[:1].isupper() and letters.partition("'")[0].rstrip(",.;!?") not in {"I", "O"}
+def _number(text: str) -> float:
+    try:
+        return max(float(text), 0.0)
+    except ValueError:
+        return 0.0  # what reads the notes says what is wrong

@@ -16,7 +16,7 @@ from segue.errors import BadArgument
 from segue.formats.names import clean
 from segue.formats.score.abc_voices import SIGNS
 from segue.formats.score.bars import beat_of
-from segue.formats.score.notated_time import QUARTER
+from segue.formats.score.clefs import clef_of
 from segue.formats.score.notation import (
     Bar,
     Head,
@@ -27,6 +27,7 @@ from segue.formats.score.notation import (
     spelled,
     staves_of,
 )
+from segue.formats.score.quantisation import QUARTER
 from segue.formats.score.values import Tuplet
 from segue.records import Part, Score
 
@@ -231,7 +232,7 @@ def _key(key: tuple[int, int]) -> str:
 def _clef(part: Part) -> str:
     if part.is_drum:
         return " clef=perc"
-    return " clef=treble" if np.median(part.notes[:, 2]) >= 58 else " clef=bass"
+    return f" clef={clef_of(part.program, part.notes[:, 2], name=part.name).abc}"
 
 
 def _tempos(score: Score, bars: Sequence[Bar]) -> dict[int, str]:

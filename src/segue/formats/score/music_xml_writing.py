@@ -20,9 +20,10 @@ import numpy as np
 from segue import __version__
 from segue.formats.names import clean
 from segue.formats.score.bars import beat_of
+from segue.formats.score.beams import beams_of
+from segue.formats.score.clefs import Clef
 from segue.formats.score.general_midi import DRUM_NAMES, PROGRAM_NAMES
 from segue.formats.score.music_xml_harmony import harmony
-from segue.formats.score.notated_time import QUARTER
 from segue.formats.score.notation import (
     Bar,
     Head,
@@ -33,6 +34,7 @@ from segue.formats.score.notation import (
     spelled,
     staves_of,
 )
+from segue.formats.score.quantisation import QUARTER
 from segue.formats.score.values import Value
 from segue.records import Part, Score
 
@@ -165,25 +167,23 @@ def _attributes(
         told.append(f"<divisions>{QUARTER}</divisions>")
     if key:
         mode = _MODES[min(max(key[1], 0), 1)]
-        told.append(f"<key><fifths>{key[0]}</fifths><mode>{mode}</mode></key>")
+        shown = ' print-object="no"' if part.is_drum else ""
+        told.append(f"<key{shown}><fifths>{key[0]}</fifths><mode>{mode}</mode></key>")
     if before is None or (bar.beats, bar.unit) != (before.beats, before.unit):
         told.append(f"<time><beats>{bar.beats}</beats><beat-type>{bar.unit}</beat-type></time>")
     if before is None:
         if len(staves) > 1:
             told.append(f"<staves>{len(staves)}</staves>")
-        for number, clef in enumerate(_clefs(part, staves), start=1):
-            told.append(f'<clef number="{number}">{clef}</clef>')
+        for number, staff in enumerate(staves, start=1):
+            told.append(f'<clef number="{number}">{_clef(staff.clef)}</clef>')
     if told:
         yield f"<attributes>{''.join(told)}</attributes>"
 
 
-def _clefs(part: Part, staves: Sequence[Staff]) -> list[str]:
-    treble, bass = "<sign>G</sign><line>2</line>", "<sign>F</sign><line>4</line>"
-    if part.is_drum:
-        return ["<sign>percussion</sign>"]
-    if len(staves) > 1:
-        return [treble, bass]
-    return [treble if np.median(part.notes[:, 2]) >= 58 else bass]
+def _clef(clef: Clef) -> str:
+    line = f"<line>{clef.line}</line>" if clef.line else ""
+    octave = f"<clef-octave-change>{clef.octave}</clef-octave-change>" if clef.octave else ""
+    return f"<sign>{clef.sign}</sign>{line}{octave}"
 
 
 def _directions(
@@ -235,11 +235,11 @@ _PEDALS: Final = {
 def _tempo(bpm: float, bar: Bar) -> str:
     """Write a tempo by the beat of its bar; what sounds is exact, what is shown is rounded."""
     beat = beat_of(bar.beats, bar.unit)
-    shown = round(bpm / float(beat), 2)
+    shown = round(bpm / float(beat))
     dot = "<beat-unit-dot/>" if beat > 1 else ""
     return (
         '<direction placement="above"><direction-type><metronome>'
-        f"<beat-unit>quarter</beat-unit>{dot}<per-minute>{shown:g}</per-minute></metronome>"
+        f"<beat-unit>quarter</beat-unit>{dot}<per-minute>{shown}</per-minute></metronome>"
         f'</direction-type>{{}}<sound tempo="{bpm:.6f}"/></direction>'
     )
 
@@ -265,12 +265,17 @@ def _music(
                     f'<note><rest measure="yes"/><duration>{bar.length}</duration>'
                     f"{place[0]}{place[1]}</note>"
                 )
-            for symbol in symbols:
-                yield from _symbol(part, number, symbol, place, sharps)
+            for symbol, beams in zip(symbols, beams_of(symbols, bar), strict=True):
+                yield from _symbol(part, number, symbol, place, sharps, beams)
 
 
 def _symbol(
-    part: Part, number: int, symbol: Symbol, place: tuple[str, str], sharps: int
+    part: Part,
+    number: int,
+    symbol: Symbol,
+    place: tuple[str, str],
+    sharps: int,
+    beams: tuple[str, ...],
 ) -> Iterator[str]:
     value = symbol.value
     duration = f"<duration>{value.length}</duration>"
@@ -287,6 +292,9 @@ def _symbol(
         notations = _notations(value, None, is_staccato=False)
         yield f"<note><rest/>{duration}{voice}{kind}{modified}{staff}{notations}</note>"
         return
+    joined = "".join(
+        f'<beam number="{level}">{beam}</beam>' for level, beam in enumerate(beams, start=1)
+    )
     for n, head in enumerate(symbol.heads):
         pitch, instrument, notehead = _pitch(part, number, head, sharps)
         ties = '<tie type="stop"/>' * head.tied_from + '<tie type="start"/>' * head.tied_to
@@ -294,9 +302,10 @@ def _symbol(
             value if n == 0 else None, head, is_staccato=symbol.is_staccato and n == 0
         )
         chord = "<chord/>" if n else ""
+        beamed = "" if n else joined
         yield (
             f"<note{_played(head)}>{chord}{pitch}{duration}{ties}{instrument}{voice}{kind}"
-            f"{modified}{notehead}{staff}{notations}</note>"
+            f"{modified}{notehead}{staff}{beamed}{notations}</note>"
         )
 
 

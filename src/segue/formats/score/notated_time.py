@@ -1,14 +1,18 @@
-"""Where the notes of a part are written: times that are rounded only if they have to be."""
+"""Where the notes of a staff are written: times that are rounded only if they have to be."""
 
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.records import Part
+from segue.formats.score.quantisation import (
+    QUARTER,
+    IntArray,
+    is_readable,
+    next_onset,
+    quantised,
+)
 
-#: Places to the quarter: all that can be written down are whole numbers of them.
-QUARTER: Final = 10080
 #: Into how many parts of a quarter notation divides it: by halves, within triplets, quintuplets,
 #: septuplets and nonuplets.
 _DIVISIONS: Final = (1, 2, 4, 8, 16, 32, 3, 6, 12, 24, 48, 5, 10, 20, 7, 14, 28, 9)
@@ -18,51 +22,48 @@ _FINE: Final = 4
 #: is a file's own rounding.
 _SLACK: Final = 16
 _USUAL: Final = 12
-#: How a beat that was played is divided, and what each costs beside its mean error in quarters.
-_GRIDS: Final = ((4, 0.0), (3, 0.025), (8, 0.02), (6, 0.03), (12, 0.035))
-_SHORTEST: Final = QUARTER // 12
 _STACCATO: Final = frozenset(QUARTER // n for n in (1, 2, 3, 4, 6)) | {2 * QUARTER // 3}
-
-IntArray = NDArray[np.int64]
 
 
 def notated_times(
-    part: Part, ticks_per_quarter: int, *, shortened: bool
+    notes: NDArray[np.int32], ticks_per_quarter: int, *, is_drum: bool, shortened: bool
 ) -> tuple[IntArray, IntArray, NDArray[np.bool]]:
-    """Tell when the notes of a part are written to begin and to end.
+    """Tell when the notes of a staff are written to begin and to end.
 
     Parameters
     ----------
-    part : Part
+    notes : ndarray, shape (n, 4), int32
+        As `segue.records.Part.notes`.
     ticks_per_quarter : int
+    is_drum : bool
     shortened : bool
-        Notes may be written longer than they sound: short ones with a dot, drums without.
+        What is written may differ from what sounds, because the writer keeps both: rhythms are
+        made readable, short notes are written longer, with a staccato dot, drums without.
 
     Returns
     -------
     on, off : ndarray, shape (n,), int64
-        In `QUARTER` to the quarter. Those that notation can tell exactly are exact as long as all
-        of the part's are; else they are rounded, and what ends a little before the next one
-        begins, or after it, ends with it.
+        In `QUARTER` to the quarter: exact where notation can tell all of them exactly and, where
+        they may differ from what sounds, they can be read, see `is_readable`; else `quantised`.
     staccato : ndarray, shape (n,), bool
         Written to last until the next one begins, and so short that it is a dot above that says
         so, not a rest after it.
     """
-    start, length = part.notes[:, :2].astype(np.int64).T
-    exact_on, is_exact_on = _exact(start, ticks_per_quarter)
-    exact_off, is_exact_off = _exact(start + length, ticks_per_quarter)
-    on = exact_on if is_exact_on.all() else _rounded(start / ticks_per_quarter)
-    following = _following(on)
-    if is_exact_on.all() and is_exact_off.all():
-        off = exact_off
-    else:
-        off = _ends((start + length) * (QUARTER / ticks_per_quarter), on, following)
-    gap = following - on
+    start, length = notes[:, :2].astype(np.int64).T
+    on, is_exact_on = _exact(start, ticks_per_quarter)
+    off, is_exact_off = _exact(start + length, ticks_per_quarter)
+    heard = on if is_drum else np.concatenate([on, off])  # nobody hears where a drum ends
+    is_exact = is_exact_on.all() and (is_drum or is_exact_off.all())
+    if not is_exact or (shortened and not is_readable(on, heard)):
+        quarters = start / ticks_per_quarter, (start + length) / ticks_per_quarter
+        on, off = quantised(*quarters)
+    gap = next_onset(on) - on
+    if is_drum and (shortened or not is_exact_off.all()):
+        # Until the next stroke, and not beyond the beat: drums are not tied.
+        left = QUARTER - on % QUARTER
+        return on, on + np.minimum(gap, left), np.zeros(len(on), np.bool)
     if not shortened:
         return on, off, np.zeros(len(on), np.bool)
-    if part.is_drum:
-        until = on + np.minimum(gap, QUARTER)
-        return on, np.where(off <= until, until, off), np.zeros(len(on), np.bool)
     longest = _longest_from(on, off)
     staccato = (longest < gap / 2) & np.isin(gap, list(_STACCATO))
     staccato &= on % QUARTER + gap <= QUARTER
@@ -87,37 +88,6 @@ def _exact(ticks: IntArray, ticks_per_quarter: int) -> tuple[IntArray, NDArray[n
         places[at] = told
     found = places[rest]
     return quarters * QUARTER + found, found >= 0
-
-
-def _rounded(quarters: NDArray[np.float64]) -> IntArray:
-    """Round beat by beat, to what fits the beat best."""
-    _, beat = np.unique(np.floor(quarters), return_inverse=True)
-    count = np.bincount(beat)
-    costs = [
-        np.bincount(beat, np.abs(quarters - np.rint(quarters * parts) / parts)) / count + price
-        for parts, price in _GRIDS
-    ]
-    parts = np.array([parts for parts, _ in _GRIDS])[np.argmin(costs, axis=0)][beat]
-    return np.asarray(np.rint(quarters * parts).astype(np.int64) * (QUARTER // parts))
-
-
-def _following(on: IntArray) -> IntArray:
-    """Return when the next note of the part begins; a quarter later after the last."""
-    places = np.unique(on)
-    later = np.append(places[1:], places[-1] + QUARTER)
-    return np.asarray(later[np.searchsorted(places, on)])
-
-
-def _ends(off: NDArray[np.float64], on: IntArray, following: IntArray) -> IntArray:
-    """Round ends: to the next beginning where that is near, else to a sixteenth, else a triplet."""
-    gap = following - off
-    most = np.maximum(QUARTER / 16, np.minimum((following - on) / 5, QUARTER / 4))
-    is_legato = (gap >= -QUARTER / 8) & (gap <= most)
-    coarse = np.rint(off / (QUARTER / 4)) * (QUARTER / 4)
-    fine = np.rint(off / _SHORTEST) * _SHORTEST
-    found = np.where(np.abs(off - coarse) <= 0.7 * _SHORTEST, coarse, fine).astype(np.int64)
-    found = np.where(is_legato, following, found)
-    return np.asarray(np.where(found > on, found, np.minimum(on + _SHORTEST, following)))
 
 
 def _longest_from(on: IntArray, off: IntArray) -> IntArray:

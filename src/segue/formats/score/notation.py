@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.formats.score.notated_time import QUARTER, IntArray, notated_times
+from segue.formats.score.clefs import Clef, clef_of, of_keyboard
+from segue.formats.score.notated_time import notated_times
+from segue.formats.score.quantisation import QUARTER, IntArray
 from segue.formats.score.values import Value, values_of
 from segue.records import Part, Score
 
@@ -88,6 +90,7 @@ class Bar:
 class Staff:
     """What is written on a staff: of each voice and bar its symbols, none where it rests."""
 
+    clef: Clef
     voices: tuple[tuple[tuple[Symbol, ...], ...], ...]
 
 
@@ -220,8 +223,6 @@ def staves_of(
     list of Staff
         One; two of a keyboard that reaches from below to above.
     """
-    times = notated_times(part, score.ticks_per_quarter, shortened=shortened)
-    notes = _placed(part, score.ticks_per_quarter, times, bars[-1].start + bars[-1].length)
     pitches = part.notes[:, 2]
     is_wide = (
         most > 1
@@ -230,16 +231,27 @@ def staves_of(
         and pitches.min() < _LOW
         and pitches.max() > _HIGH
     )
-    divided = (
-        [[n for n in notes if n.pitch >= _MIDDLE], [n for n in notes if n.pitch < _MIDDLE]]
-        if is_wide
-        else [notes]
-    )
-    return [Staff(tuple(_written(voice, bars) for voice in _voices(some))) for some in divided]
+    divided = [pitches >= _MIDDLE, pitches < _MIDDLE] if is_wide else [pitches >= 0]
+    end = bars[-1].start + bars[-1].length
+    staves = []
+    for number, inside in enumerate(divided):
+        some = part.notes[inside]
+        times = notated_times(
+            some, score.ticks_per_quarter, is_drum=part.is_drum, shortened=shortened
+        )
+        notes = _placed(some, score.ticks_per_quarter, times, end)
+        clef = clef_of(part.program, some[:, 2], is_drum=part.is_drum, name=part.name)
+        staves.append(
+            Staff(
+                of_keyboard(number) if is_wide else clef,
+                tuple(_written(voice, bars) for voice in _voices(notes)),
+            )
+        )
+    return staves
 
 
 def _placed(
-    part: Part,
+    notes: NDArray[np.int32],
     ticks_per_quarter: int,
     times: tuple[IntArray, IntArray, NDArray[np.bool]],
     end: int,
@@ -250,11 +262,11 @@ def _placed(
     pitch is of another voice.
     """
     on, off, staccato = times
-    exact = part.notes[:, :2].tolist()
+    exact = notes[:, :2].tolist()
     sounding: dict[int, list[_Note]] = {}
     found: list[_Note] = []
-    for number in np.lexsort((part.notes[:, 0], on)).tolist():
-        pitch, velocity = part.notes[number, 2:].tolist()
+    for number in np.lexsort((notes[:, 0], on)).tolist():
+        pitch, velocity = notes[number, 2:].tolist()
         begin, stop = int(on[number]), min(int(off[number]), end)
         struck, released = (
             Fraction(tick, ticks_per_quarter)

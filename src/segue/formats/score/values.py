@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from segue.formats.score.notated_time import QUARTER
+from segue.formats.score.quantisation import QUARTER
 
 #: The shortest plain value, a hundred-and-twenty-eighth.
 _PLAIN: Final = QUARTER // 32

@@ -1,5 +1,6 @@
 """The key of a score, and its chords by name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from segue.records import Score
 from segue.represent.harmony import MODES, PITCH_CLASSES, key_fits
+from segue.represent.score.chord_spelling import chord_name, sharps_of
 from segue.represent.score.timing import Bars, NoteTable, bars, notes_of
 
 FloatArray = NDArray[np.float64]
@@ -48,8 +50,6 @@ _SCALES: Final = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10, 11))
 #: Two chords in a bar must fit so much better than one.
 _TWO_CHORDS: Final = 0.10
 NO_CHORD: Final = "N.C."
-_SHARPS: Final = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-_FLATS: Final = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,8 +149,7 @@ def with_key(score: Score) -> Score:
         return score
     found = find_key(score)
     is_minor = found.mode == MODES[1]
-    major = found.tonic + 3 if is_minor else found.tonic
-    sharps = (major * 7 + 5) % 12 - 5  # along the circle of fifths
+    sharps = sharps_of(found.tonic, is_minor=is_minor)
     return replace(score, keys=np.array([[0, sharps, int(is_minor)]], np.int32))
 
 
@@ -175,7 +174,7 @@ def chords(score: Score) -> tuple[Chord, ...]:
     divided = bars(score)
     notes = notes_of(score)
     key = find_key(score)
-    of_the_key, spelled = _OF_THE_KEY * _is_of(key), spelling(key.tonic, key.mode)
+    of_the_key, signatures = _OF_THE_KEY * _is_of(key), _signatures(score, key)
     whole = _fits_of(notes, divided.at, of_the_key)
     middle = (divided.at[:-1] + divided.at[1:]) // 2
     halves = _fits_of(notes, np.sort(np.concatenate([divided.at, middle])), of_the_key)
@@ -183,10 +182,10 @@ def chords(score: Score) -> tuple[Chord, ...]:
     for bar in range(len(divided)):
         start, end = int(divided.at[bar]), int(divided.at[bar + 1])
         if _has_two(divided, bar, halves):
-            found.append(_chord(halves, 2 * bar, (bar, start, int(middle[bar])), spelled))
-            found.append(_chord(halves, 2 * bar + 1, (bar, int(middle[bar]), end), spelled))
+            found.append(_chord(halves, 2 * bar, (bar, start, int(middle[bar])), signatures))
+            found.append(_chord(halves, 2 * bar + 1, (bar, int(middle[bar]), end), signatures))
         else:
-            found.append(_chord(whole, bar, (bar, start, end), spelled))
+            found.append(_chord(whole, bar, (bar, start, end), signatures))
     return tuple(found)
 
 
@@ -224,33 +223,34 @@ def _has_two(divided: Bars, bar: int, halves: _Fits) -> bool:
     return bool(apart > together.max() + _TWO_CHORDS)
 
 
-def spelling(tonic: int, mode: str) -> tuple[str, ...]:
-    """Return how the pitch classes are written in a key: with its sharps, or with its flats.
+def _signatures(score: Score, key: ScoreKey) -> list[tuple[int, int, bool]]:
+    """Return from which tick on chords are spelled in which key: its sharps, and if it is minor.
 
-    Parameters
-    ----------
-    tonic : int
-        Pitch class, 0 for C.
-    mode : str
-        "major" or "minor".
+    What is written counts, but for a C major alone, which programs write who know of no key.
     """
-    sharps = 7 * (tonic + 3 * (mode == "minor")) % 12
-    if sharps == 0:
-        return PITCH_CLASSES
-    return _SHARPS if sharps <= 6 else _FLATS
+    written = [(tick, sharps, bool(minor)) for tick, sharps, minor in score.keys.tolist()]
+    if any((sharps, minor) != (0, False) for _, sharps, minor in written):
+        return written
+    is_minor = key.mode == MODES[1]
+    return [(0, sharps_of(key.tonic, is_minor=is_minor), is_minor)]
 
 
-def _chord(fits: _Fits, at: int, place: tuple[int, int, int], spelled: tuple[str, ...]) -> Chord:
+def _chord(
+    fits: _Fits,
+    at: int,
+    place: tuple[int, int, int],
+    signatures: Sequence[tuple[int, int, bool]],
+) -> Chord:
     """Name the chord of a stretch, whose place is its bar, first tick and last."""
     bar, start, end = place
     best, bass = int(fits.best[at]), int(fits.bass[at])
     if best < 0:
         return Chord(bar, start, end, NO_CHORD, -1, -1, "")
     root, quality = best % 12, list(_QUALITIES)[best // 12]
-    name = spelled[root] + quality
     tones = {(root + tone) % 12 for tone in _QUALITIES[quality]}
-    if bass != root and bass in tones and fits.has_bass[at]:
-        name += f"/{spelled[bass]}"
+    shown = bass if bass in tones and fits.has_bass[at] else root
+    _, sharps, is_minor = [row for row in signatures if row[0] <= start or row is signatures[0]][-1]
+    name = chord_name(root, quality, shown, sharps, is_minor=is_minor)
     return Chord(bar, start, end, name, root, bass, quality)
 
 

@@ -1,0 +1,148 @@
+r"""What sites put around lyrics, and no one sings: counts, buttons, advertisements, notices.
+
+Pages of Genius, copied or fetched, glue such to the first and last line and between others:
+``27 ContributorsSong Lyrics[Verse 1]``, ``…againYou might also like``, ``…hill12Embed``. What could
+be sung as well, "You might also like" in a line of its own, goes only where others of the site
+are about.
+"""
+
+import re
+from typing import Final
+
+_SECTION: Final = (
+    r"intro|outro|verse|pre-?chorus|post-?chorus|chorus|hook|bridge|refrain|interlude|break|"
+    r"breakdown|drop|instrumental|solo|coda|skit|part|spoken|build|"
+    r"strophe|teil|zwischenspiel|couplet|pr[ée]-?refrain|pont|strofa|ritornello|ponte|"
+    r"estrofa|coro|pre-?coro|estribillo|puente|verso|parte|refr[ãa]o|pr[ée]-?refr[ãa]o|"
+    r"zwrotka|refren|sloka|куплет|припев|бридж|интро|аутро|предприпев|"
+    r"songtext|paroles|letra|testo|tekst|текст"
+)
+#: The header of a section that is glued to something.
+_GLUED_HEADER: Final = re.compile(rf" ?(\[(?:{_SECTION})\b[^\[\]\n]{{0,80}}\]) ?", re.IGNORECASE)
+#: "27 ContributorsTranslationsEspañolDeutschMy Song Lyrics", and what is told of the song.
+_GENIUS_HEAD: Final = re.compile(
+    r"\A\d+ Contributors?[^\[]{0,1500}?Lyrics(?:[^\n]*(?:\n[^\n\[]*){0,4}?Read More ?)?"
+)
+#: "My Song Lyrics[Verse 1]", and before a description.
+_TITLE_HEAD: Final = re.compile(rf"\A[^\n\[]{{1,150}}? Lyrics(?=\[(?:{_SECTION})\b)", re.IGNORECASE)
+_TICKETS: Final = re.compile(
+    r"See (?:(?!See )[^\n]){1,80}? Live\s?Get tickets as low as [$£€]?\d+(?:\.\d+)?"
+)
+_EMBED: Final = re.compile(
+    r"(?:(?<=\S)(?:\d+(?:\.\d+)?K?)?|^(?:\d+(?:\.\d+)?K?)?|(?<= )\d+(?:\.\d+)?K?)"
+    r"Embed(?:Share ?URL ?Copy ?Embed ?Copy)?\Z",
+    re.MULTILINE,
+)
+_ALSO: Final = "You might also like"
+_ALSO_GLUED: Final = re.compile(
+    rf"(?<=[^\s(\"“'‘]){_ALSO}(?= ?(?:$|\[))|(?:^|(?<= )){_ALSO}(?= ?\[)|"
+    rf"(?<=[^\s(\"“'‘]){_ALSO}(?=[A-ZÀ-Þ\"“(])|^{_ALSO}(?=[A-ZÀ-Þ\"“(])",
+    re.MULTILINE,
+)
+_ALSO_ALONE: Final = re.compile(rf"^{_ALSO}$\n?", re.MULTILINE)
+#: "[Songtext zu „Lied“]", "[Letra de "Canción"]": lines that only name the song.
+_NAMES_SONG: Final = re.compile(
+    r"\[(?:songtext (?:zu|von)|paroles de|letra de|testo di|tekst (?:piosenki|utworu)|"
+    r"текст песни|lyrics (?:to|of|for)|.{0,60} 가사)[^\[\]]*\]",
+    re.IGNORECASE,
+)
+#: Lines that no song has, wherever they stand.
+_NOTICE: Final = re.compile(
+    r"\d+ contributors?|\*+ ?this lyrics is not for commercial use ?\*+|\(\d{9,}\)|"
+    r"(?:https?://|www\.)\S+|(?:source|quelle|fuente|fonte): ?(?:https?://\S+|www\.\S+|lyricfind|"
+    r"musixmatch|azlyrics(?:\.com)?|genius(?:\.com)?|letras(?:\.mus\.br)?|metrolyrics)|"
+    r"lyrics (?:licensed|provided|powered)\b.*\b(?:by|from)\b.*|"
+    r"(?:lyrics|paroles|songtext|letra) ?(?:©|\(c\)).*|.*\blyrics ©.*|"
+    r"(?:find|get|see|read) more (?:lyrics|songs|song lyrics)\b.*(?:\.com|\.net|\.org|at|on) .*|"
+    r"(?:find|get|read) more (?:lyrics )?at (?:https?://)?(?:www\.)?[\w.]+\.(?:com|net|org)\S*|"
+    r"(?:submit|suggest) (?:corrections?|lyrics)|thanks to .{1,80} for (?:correcting|adding|"
+    r"submitting|sending|the correction)\b.*|\[thanks to .*\]|usage of azlyrics\.com content.*|"
+    r"how to format lyrics:?|if you (?:found|find) (?:a mistake|mistakes|an error) in .*lyrics.*|"
+    r"(?:view|see) \d+ more explanations?|.{0,80}\b(?:az|metro|sing365|letras|elyrics)lyrics\.com.*"
+    r"|enviad[ao] por .*(?:legendad|revis).*|legendado por .*|revis(?:ões|ão) por .*",
+    re.IGNORECASE,
+)
+#: Lines that stand before or after lyrics, and in the midst of one might be sung.
+_CREDIT: Final = re.compile(
+    r"(?:[Ll]yrics|[Ww]ords|[Mm]usic|[Ww]ords and [Mm]usic|[Ll]yrics and [Mm]usic) "
+    r"(?:[Bb]y|[Ff]rom):? (?:[A-ZÀ-Þ0-9][\w.'’&,/-]*|and|&|van|von|de|la|der)"
+    r"(?: (?:[A-ZÀ-Þ0-9&][\w.'’&,/-]*|and|&|van|von|de|la|der|feat\.))*|"
+    r"(?:Paroles (?:de|et musique)|Paroles ?:|Songtext von|Text ?:|Letra de|Letra:|Testo di|"
+    r"Tekst:|Слова:|Музыка:|Автор:|Composição:|Compositor(?:es)?:|Autor(?:es)?:) ?.{1,100}|"
+    r"(?:Song)?[Ww]riter(?:\(s\)|s|/s)? ?:.{0,200}|"
+    r"Publisher(?:\(s\)|s)? ?:.{0,200}|Written [Bb]y ?:.{0,100}|Produced [Bb]y ?:.{0,100}|"
+    r"(?:©|\(c\)|\(C\)|Copyright\b).{0,150}|.{1,80} Lyrics|[\"“].{1,80}[\"”] lyrics|"
+    r"(?:Artist|Album|Title|Song) ?:.{1,80}"
+)
+#: Buttons, which might be sung, but not beside notices.
+_BUTTON: Final = re.compile(
+    r"Print|Edit Lyrics|Correct|Translations?|Add translation|Share|Tweet|Embed|Advertisement"
+)
+_MUSIXMATCH: Final = re.compile(r"this lyrics is not for commercial use", re.IGNORECASE)
+#: What Musixmatch puts under the part of a text that it gives away.
+_FREE_END: Final = re.compile(rf"\.\.\.|…|{_NOTICE.pattern}", re.IGNORECASE)
+_FROM_THE_EDGE: Final = 4  # lines that are not empty
+
+
+def without_residue(text: str) -> str:
+    """Take out of a tidied text what sites put around the words, and free headers of sections.
+
+    Parameters
+    ----------
+    text : str
+        As `segue.formats.lyrics.text.tidied` gives it.
+
+    Returns
+    -------
+    str
+        Headers of sections stand in lines of their own. The text as it was where nothing of it
+        would be left.
+    """
+    genius = _GENIUS_HEAD.match(text) is not None
+    kept = _TITLE_HEAD.sub("", _GENIUS_HEAD.sub("\n", text)).strip("\n")
+    kept, tickets = _TICKETS.subn(_line_end, kept)
+    kept, embeds = _EMBED.subn("", kept.rstrip())
+    kept, glued = _ALSO_GLUED.subn(_line_end, kept)
+    if genius or tickets or embeds or glued:
+        kept = _ALSO_ALONE.sub("", kept)
+    kept = _GLUED_HEADER.sub(_freed, kept)
+    lines = [line.strip() for line in kept.split("\n") if not _NAMES_SONG.fullmatch(line.strip())]
+    kept = "\n".join(_without_notices(lines)).strip("\n")
+    return kept if any(map(str.isalpha, kept)) else text
+
+
+def _line_end(found: re.Match[str]) -> str:
+    """Return the end of a line, where there is none yet."""
+    text = found.string
+    ended = text[: found.start()].endswith("\n") or text[found.end() :].startswith("\n")
+    return "" if ended else "\n"
+
+
+def _freed(found: re.Match[str]) -> str:
+    """Give the header of a section a line of its own, but not within a line that is sung."""
+    if found[0].startswith(" ") and found[0].endswith(" ") and found[1][1].islower():
+        return found[0]
+    before, after = found.string[: found.start()], found.string[found.end() :]
+    return (
+        ("\n" if before and not before.endswith("\n") else "")
+        + found[1]
+        + ("\n" if after and not after.startswith("\n") else "")
+    )
+
+
+def _without_notices(lines: list[str]) -> list[str]:
+    if any(_MUSIXMATCH.search(line) for line in lines):
+        while lines and (not lines[-1] or _FREE_END.fullmatch(lines[-1])):
+            lines = lines[:-1]
+    kept = [line for line in lines if not _NOTICE.fullmatch(line)]
+    removed = len(kept) < len(lines)
+    said = [row for row, line in enumerate(kept) if line]
+    edges = {*said[:_FROM_THE_EDGE], *said[-_FROM_THE_EDGE:]}
+    told = {row for row in edges if _CREDIT.fullmatch(kept[row])}
+    if removed or told:
+        told |= {row for row in edges if _BUTTON.fullmatch(kept[row])}
+    if not removed:  # only what nothing sung stands before, or behind
+        first = next((row for row in said if row not in told), 0)
+        last = next((row for row in reversed(said) if row not in told), 0)
+        told = {row for row in told if not first < row < last}
+    return [line for row, line in enumerate(kept) if row not in told]
