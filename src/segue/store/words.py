@@ -130,6 +130,15 @@ class Words:
         ).fetchone()
         return os.fsdecode(unquote_to_bytes(row[0])) if row else ""
 
+    def of_file(self, place: tuple[int, str]) -> dict[int, tuple[int, str]]:
+        """Read the words of each tune of a file: its number → the track and its words."""
+        rows = self._db.execute(
+            "SELECT tune, id, text FROM tracks JOIN lyrics ON track = id"
+            " WHERE root = ? AND path = ?",
+            place,
+        )
+        return {row[0]: (row[1], row[2]) for row in rows}
+
     def text(self, track: int) -> str:
         """Read a track's words; "" where none are known."""
         row = self._db.execute("SELECT text FROM lyrics WHERE track = ?", (track,)).fetchone()
