@@ -143,6 +143,11 @@ def test_a_karaoke_file_tells_its_title() -> None:
     assert read_midi(midi(events((0, text(NAME, b"Words")), *NOTE))).title == "Words"
 
 
+def test_a_name_behind_a_note_is_no_title() -> None:
+    score = read_midi(midi(events((0, on(60)), (0, text(NAME, b"Flute")), (480, off(60)))))
+    assert (score.title, score.parts[0].name) == ("", "Flute")
+
+
 def test_what_cannot_be_decoded_is_in_no_export(tmp_path: Path) -> None:
     broken = "Für".encode() + b"\xff\xfe\x81" + "Élise née à Évian".encode()
     score = read_midi(midi(events((0, text(NAME, broken)), *NOTE)))

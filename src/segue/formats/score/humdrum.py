@@ -13,7 +13,6 @@ from segue.formats.score.written import played
 from segue.records import Score
 
 MOST_BYTES: Final = 8 << 20
-MOST_SPINES: Final = 256  # the largest orchestra with words, dynamics and divided strings has fewer
 _METRE: Final = re.compile(r"\*M(\d[\d+/]*)")
 _REFERENCE: Final = re.compile(r"^!!!(OTL|COM)[^:\n]*:(.*)$", re.MULTILINE)
 
@@ -39,9 +38,6 @@ def read_kern(content: bytes) -> Score:
     text = decode(content)
     if "**kern" not in text:
         raise Unreadable("a Humdrum file without a **kern spine")
-    widest = max(line.count("\t") for line in text.splitlines() if not line.startswith("!!")) + 1
-    if widest > MOST_SPINES:  # each may split in two, and these again
-        raise Unreadable(f"{widest} spines side by side, expected at most {MOST_SPINES}")
     for metre in _METRE.findall(text):
         check_metre(metre)
     header = read_references(content)

@@ -35,6 +35,7 @@ from segue.formats.score.play_marks import Marks
 from segue.formats.score.play_order import MOST_BARS, PlayOrder
 from segue.formats.score.written import WrittenBar, WrittenNote, WrittenPart, WrittenScore
 
+#: The largest orchestra with words, dynamics and divided strings has fewer.
 _MOST_SPINES: Final = 256
 _VELOCITY: Final = 80
 _MOST_SHARPS: Final = 7
@@ -158,7 +159,14 @@ class _Reader:
                 part = self.parts[kern]
                 kern += 1
             self.spines.append(self.new_spine(part, self.reached))
+        self.check()
         self.waiting.append(_Border())
+
+    def check(self) -> None:
+        """Refuse spines that only split: each may in two, and these again."""
+        count = len(self.spines)
+        if count > _MOST_SPINES:
+            raise Unreadable(f"{count} spines side by side, expected at most {_MOST_SPINES}")
 
     def new_spine(self, part: _Part | None, until: int) -> _Spine:
         """Open a column."""
@@ -202,9 +210,8 @@ class _Reader:
                     self.parts.append(spine.part)
                 found.append(spine)
             before = cell
-        if len(found) > _MOST_SPINES:
-            raise Unreadable(f"a Humdrum file of more than {_MOST_SPINES} spines")
         self.spines = found
+        self.check()
 
     # ---- what sounds -------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ class Texts:
 def texts_of(tracks: Sequence[Track]) -> Texts:
     """Decode the texts of a file, all together: one word is too little to tell an encoding by."""
     raw = [
-        (number, kind, content, place < (track.opening or len(track.metas)))
+        (number, kind, content, track.opening is None or place < track.opening)
         for number, track in enumerate(tracks)
         for place, (_, kind, content) in enumerate(track.metas)
         if kind in _IS_TEXT
