@@ -43,6 +43,7 @@ WEIGHTS: Final = BENCH.parent / "src" / "segue" / "weights" / "features.safetens
 TOLERANCE: Final = 0.04
 OCTAVES: Final = (1, 2, 3, 1 / 2, 1 / 3)
 RIDGE: Final = 1.0
+CONFIDENCES: Final = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
 # Krumhansl & Kessler 1982.
 KRUMHANSL: Final = (
     (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
@@ -135,8 +136,20 @@ def _truth(known: list[Piece]) -> list[str]:
         ]
         exact = np.mean([score == 1 for score in scores])
         lines.append(f"| {name} | {np.mean(scores):.3f} | {exact:.3f} |")
-    confidences = [float(facts[piece.name]["key_confidence"]) for piece in keyed]
-    return [*lines, "", f"Mean key_confidence of segue: {np.mean(confidences):.3f}."]
+    sure = np.array([float(facts[piece.name]["key_confidence"]) for piece in keyed])
+    right = np.array([facts[piece.name]["key"] == piece.key for piece in keyed])
+    lines += [
+        "",
+        f"Mean key_confidence of segue: {sure.mean():.3f}. How often its key is right, by that:",
+        "",
+        "| confidence at least | of all | right |",
+        "|---|---:|---:|",
+    ]
+    lines += [
+        f"| {least:.1f} | {(sure >= least).mean():.2f} | {right[sure >= least].mean():.3f} |"
+        for least in CONFIDENCES
+    ]
+    return lines
 
 
 def _sources(known: list[Piece]) -> str:

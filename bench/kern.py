@@ -23,8 +23,8 @@ from pathlib import Path
 import mido  # type: ignore[import-untyped]
 import verovio  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
+from segue.formats.encodings import decode
 from segue.formats.score.humdrum import read_kern
-from segue.formats.texts import decoded
 from tables import keep, table
 
 NEAR = 0.12  # quarters
@@ -82,7 +82,7 @@ def compare(content: bytes, row: Counter[str]) -> None:
         (on / quarter, pitch) for part in score.parts for on, _, pitch, _ in part.notes.tolist()
     ]
     begin = time.process_time()
-    theirs = played_by_verovio(decoded(content))
+    theirs = played_by_verovio(decode(content))
     row["their_us"] += round(1e6 * (time.process_time() - begin))
     row["files"] += 1
     if not theirs:

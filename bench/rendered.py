@@ -59,7 +59,9 @@ class Piece:
     key: str
 
 
-def pieces(data: Path, half: Half, pop: int, multitrack: int, folk: int) -> Iterator[Piece]:
+def pieces(
+    data: Path, half: Half, pop: int, multitrack: int, folk: int, most_s: float = RENDERED_S
+) -> Iterator[Piece]:
     """Render so many pieces of each source, drawn with `SEED`; fewer where there are not as many.
 
     Parameters
@@ -68,25 +70,27 @@ def pieces(data: Path, half: Half, pop: int, multitrack: int, folk: int) -> Iter
         The folder that holds `scores/`.
     half : str
     pop, multitrack, folk : int
+    most_s : float
+        How much of each is rendered.
 
     Yields
     ------
     Piece
     """
     scores = data / "scores"
-    yield from _pop(scores / "pop909.zip", half, pop)
-    yield from _multitrack(scores / "multitrack", half, multitrack)
-    yield from _folk(scores / "folk_tunes.zip", half, folk)
+    yield from _pop(scores / "pop909.zip", half, pop, most_s)
+    yield from _multitrack(scores / "multitrack", half, multitrack, most_s)
+    yield from _folk(scores / "folk_tunes.zip", half, folk, most_s)
 
 
-def _pop(path: Path, half: Half, count: int) -> Iterator[Piece]:
+def _pop(path: Path, half: Half, count: int, most_s: float) -> Iterator[Piece]:
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.endswith("key_audio.txt")]
         folders = [name.rsplit("/", 1)[0] for name in names if len(_rows(archive, name)) == 1]
         for folder in _drawn(folders, half, count):
             song = folder.rsplit("/", 1)[1]
             score = _score(archive.read(f"{folder}/{song}.mid"))
-            recording = _render(score)
+            recording = _render(score, most_s)
             beats_s = np.array([float(row[0]) for row in _rows(archive, f"{folder}/beat_midi.txt")])
             intervals_s = np.concatenate(
                 [
@@ -99,7 +103,7 @@ def _pop(path: Path, half: Half, count: int) -> Iterator[Piece]:
             yield Piece(f"pop909/{song}", recording, float(60 / np.median(intervals_s)), key)
 
 
-def _multitrack(folder: Path, half: Half, count: int) -> Iterator[Piece]:
+def _multitrack(folder: Path, half: Half, count: int, most_s: float) -> Iterator[Piece]:
     known = {}
     for path in sorted(folder.glob("*.mid")):
         score = _score(path.read_bytes())
@@ -107,10 +111,10 @@ def _multitrack(folder: Path, half: Half, count: int) -> Iterator[Piece]:
             known[path.name] = (score, tempo)
     for name in _drawn(list(known), half, count):
         score, tempo_bpm = known[name]
-        yield Piece(f"multitrack/{name}", _render(score), tempo_bpm, _key(score, 0.85))
+        yield Piece(f"multitrack/{name}", _render(score, most_s), tempo_bpm, _key(score, 0.85))
 
 
-def _folk(path: Path, half: Half, count: int) -> Iterator[Piece]:
+def _folk(path: Path, half: Half, count: int, most_s: float) -> Iterator[Piece]:
     with zipfile.ZipFile(path) as archive:
         known = {}
         for name in sorted(name for name in archive.namelist() if name.endswith(".mid")):
@@ -119,7 +123,7 @@ def _folk(path: Path, half: Half, count: int) -> Iterator[Piece]:
                 known[name] = (score, key)
         for name in _drawn(list(known), half, count):
             score, key = known[name]
-            yield Piece(f"folk/{name}", _render(score), 0.0, key)
+            yield Piece(f"folk/{name}", _render(score, most_s), 0.0, key)
 
 
 def _drawn(names: list[str], half: Half, count: int) -> list[str]:
@@ -142,12 +146,12 @@ def _score(content: bytes) -> symusic.Score:
     return symusic.Score.from_midi(content)
 
 
-def _render(score: symusic.Score) -> Recording:
-    return as_recording(render(score))
+def _render(score: symusic.Score, most_s: float) -> Recording:
+    return as_recording(render(score, most_s=most_s))
 
 
-def render(score: symusic.Score, *, stereo: bool = False) -> FloatArray:
-    """Play the first `RENDERED_S` with the General MIDI sound font, a channel for each track.
+def render(score: symusic.Score, *, stereo: bool = False, most_s: float = RENDERED_S) -> FloatArray:
+    """Play the first `most_s` with the General MIDI sound font, a channel for each track.
 
     Shape (n,), or (2, n) in stereo.
     """
@@ -170,7 +174,7 @@ def render(score: symusic.Score, *, stereo: bool = False) -> FloatArray:
             (bend.time, 1, partial(synth.pitchbend, channel, bend.value + 8192))
             for bend in track.pitch_bends
         ]
-    length_s = min(seconds.end() + 1.0, RENDERED_S)
+    length_s = min(seconds.end() + 1.0, most_s)
     pieces = []
     done = 0
     for time_s, _, act in sorted(events, key=lambda event: event[:2]):

@@ -53,7 +53,7 @@ def main() -> None:
     )
 
 
-def run(arguments: list[str], library: Path) -> tuple[float, float]:
+def run(arguments: list[str], library: Path) -> tuple[str, str]:
     """Return processor and wall seconds of a command."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     environment = {name: value for name, value in os.environ.items() if name not in names}
@@ -63,7 +63,7 @@ def run(arguments: list[str], library: Path) -> tuple[float, float]:
     subprocess.run(command, check=True, env=environment, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return round(used, 1), round(time.perf_counter() - began, 1)
+    return f"{used:.1f}", f"{time.perf_counter() - began:.1f}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Sounds that tests are made of: small, seeded, and the bundled recordings."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -152,6 +152,28 @@ def fill_library(folder: Path, tracks: Sequence[Tags]) -> None:
             analysis = Analysis(vectors, {}, np.zeros(1, np.uint32), 30.0)
             path = f"/music/{tags.artist}/{tags.album}/{tags.title}.ogg".encode()
             store.add_track(path, FileState(1, 1), path.hex(), tags, analysis)
+    store.close()
+
+
+def fill_described(
+    folder: Path, tracks: Mapping[str, tuple[float, dict[str, float | str]]]
+) -> None:
+    """Fill a library with recordings that lie close together: by title, seconds and facts."""
+    rng = np.random.default_rng(0)
+    centres = {name: rng.standard_normal(s.dimension) for name, s in sound_spaces().items()}
+    store = Store(folder, sound_spaces().values())
+    with store.transaction():
+        store.spaces.register(["sound"])
+        store.files.add_root(b"/music")
+        for title, (duration_s, facts) in tracks.items():
+            vectors = {
+                name: np.asarray(centre + rng.standard_normal(len(centre)), np.float32)
+                for name, centre in centres.items()
+            }
+            prints = rng.integers(0, 2**32, 400, dtype=np.uint32)
+            analysis = Analysis(vectors, facts, prints, duration_s)
+            path = f"/music/{title}.mp3".encode()
+            store.add_track(path, FileState(1, 1), path.hex(), Tags(title, title, "x"), analysis)
     store.close()
 
 

@@ -19,7 +19,7 @@ FLOW = [
     ("model",),
     ("store",),
     ("train",),
-    ("search", "metadata"),
+    ("search", "metadata", "sound_kinds"),
     ("query", "explain", "neighbours"),
     ("ingest", "pictures", "pages"),
     ("learning",),

@@ -437,6 +437,7 @@ class Library:
         artist_filter: bool = False,
         metric: Metric = "cosine",
         seed: int = 0,
+        all_sounds: bool = False,
     ) -> "dict[str, Retrieval]":
         """Measure for every space how well neighbours share an album, artist or genre.
 
@@ -448,11 +449,18 @@ class Library:
         metric : {"cosine", "euclidean"}
         seed : int
             Of the order of ties.
+        all_sounds : bool
+            With what is no music, too: speech, noise, and what lasts less than 10 s.
         """
         from segue.answers.evaluating import evaluate_spaces  # searching measures nothing
 
         return evaluate_spaces(
-            self._store, by, artist_filter=artist_filter, metric=metric, seed=seed
+            self._store,
+            by,
+            artist_filter=artist_filter,
+            metric=metric,
+            seed=seed,
+            all_sounds=all_sounds,
         )
 
     # ---- its rooms -----------------------------------------------------------------------

@@ -4,10 +4,10 @@ Maps, groups, journeys and twins all start from them.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from segue.store import Store
 
 #: So many are kept at least: what maps and journeys ask for, with some to spare.
 FEWEST: Final = 32
+_NONE: Final = np.empty(0)
 _BLOCK_ELEMENTS: Final = 1 << 24  # similarities held at once by each thread: 64 MiB
 _SAMPLE: Final = 8  # columns per group, of which only the best decides where to look
 
@@ -78,7 +79,7 @@ def neighbours(store: Store, space: str, k: int, watch: Watcher | None = None) -
         )
     k = min(k, len(matrix.ids) - 1)
     kept = store.spaces.derived(space, "neighbours")
-    if kept is not None and kept["rows"].shape[1] >= k and len(kept["rows"]) == len(matrix.ids):
+    if kept is not None and _fits(kept, len(matrix.ids), k):
         return Neighbours(matrix.ids, kept["rows"][:, :k], kept["distances"][:, :k])
     found = nearest(
         matrix.ids, np.asarray(matrix.unit), min(max(k, FEWEST), len(matrix.ids) - 1), watch
@@ -87,6 +88,11 @@ def neighbours(store: Store, space: str, k: int, watch: Watcher | None = None) -
         space, "neighbours", {"rows": found.rows, "distances": found.distances}
     )
     return found.only(k)
+
+
+def _fits(kept: Mapping[str, NDArray[Any]], n: int, k: int) -> bool:
+    rows = kept.get("rows", _NONE)
+    return rows.ndim == 2 and len(rows) == n and rows.shape[1] >= k and "distances" in kept
 
 
 def nearest(

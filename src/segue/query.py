@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from segue.errors import BadArgument, NotFound
 from segue.formats.kinds import kind_of
 from segue.formats.names import name_keys, normalise, split_genres, split_names
 from segue.records import Kind, Track
+from segue.sound_kinds import not_music
 from segue.store import Store
 
 #: How a path begins that is no word.
@@ -42,13 +43,18 @@ class Filters:
     artist, album, genre : str or tuple of str
         Words that the field must contain; case and accents do not count. Of several, one.
     year, bpm : tuple of two numbers or tuple of such, optional
-        Lowest and highest that pass, both included. Of several, one.
+        Lowest and highest that pass, both included; tempos as they are shown, in whole numbers.
+        Of several, one.
+    bpm_octaves : bool
+        Tempos twice and half as fast pass, too.
     min_plays, max_plays : int, optional
         How often all users together played it, as far as is known from imported listens.
     max_per_artist : int, optional
         At least 1. Tracks without an artist are not limited.
     exclude_same_artist, exclude_same_album : bool
         Leave out what shares the artist or album of a query.
+    all_sounds : bool
+        What is no music passes, too: speech, noise, and what lasts less than 10 s.
     """
 
     artist: str | tuple[str, ...] = ()
@@ -56,11 +62,13 @@ class Filters:
     genre: str | tuple[str, ...] = ()
     year: Range | tuple[Range, ...] | None = None
     bpm: Range | tuple[Range, ...] | None = None
+    bpm_octaves: bool = False
     min_plays: int | None = None
     max_plays: int | None = None
     max_per_artist: int | None = None
     exclude_same_artist: bool = False
     exclude_same_album: bool = False
+    all_sounds: bool = False
 
 
 def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
@@ -135,13 +143,14 @@ def track_named(store: Store, query: str | int | Path) -> Track:
 def listed(store: Store, words: str, filters: Filters) -> list[Track]:
     """List the tracks that have some words in title, artist or album, and pass filters.
 
-    Those whose files are gone are listed too.
+    Those whose files are gone, and what is no music, are listed too.
     """
     text = normalise(words)
     if not text and filters == Filters():
         return store.tracks()
     ids = np.array(_having(store, text), np.int64)
-    return store.tracks(ids[passing(store, filters, ids, (), missing=True)].tolist())
+    everything = replace(filters, all_sounds=True)
+    return store.tracks(ids[passing(store, everything, ids, (), missing=True)].tolist())
 
 
 def _having(store: Store, text: str) -> list[int]:
@@ -174,16 +183,16 @@ def passing(
     """
     gone = set() if missing else store.missing_tracks()
     passes = ~np.isin(ids, [*gone, *(track.id for track in queries)])
-    for column, limits in (
-        ("year", filters.year),
-        ("json_extract(facts, '$.tempo_bpm')", filters.bpm),
-    ):
+    if not filters.all_sounds:
+        passes &= ~np.isin(ids, not_music(store))
+    factors = (1, 2, 0.5) if filters.bpm_octaves else (1,)
+    tempos = [f"round(json_extract(facts, '$.tempo_bpm') * {factor})" for factor in factors]
+    for columns, limits in ((["year"], filters.year), (tempos, filters.bpm)):
         if limits:
-            ranges = _ranges(limits)
-            one_of = " OR ".join([f"{column} BETWEEN ? AND ?"] * len(ranges))
-            passes &= np.isin(
-                ids, store.where(one_of, [end for range_ in ranges for end in range_])
-            )
+            tests = [(column, ends) for column in columns for ends in _ranges(limits)]
+            one_of = " OR ".join(f"{column} BETWEEN ? AND ?" for column, _ in tests)
+            values = [end for _, ends in tests for end in ends]
+            passes &= np.isin(ids, store.where(one_of, values))
     for field, words in (
         ("artist", filters.artist),
         ("album", filters.album),

@@ -23,7 +23,7 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "Downloads").mkdir()
     for seed, (title, words) in enumerate(SONGS.items()):
         path = write_sound(folder / f"{title}.mp3", tune(seed, 3.0, 16_000), 16_000)
-        tags: Any = ID3()  # type: ignore[no-untyped-call]
+        tags: Any = ID3()
         frames: list[tuple[Any, str]] = [(TIT2, title), (TPE1, "Muldjord")]
         for frame, text in frames:
             tags.add(frame(encoding=3, text=[text]))

@@ -44,6 +44,19 @@ def test_show_takes_a_file_without_a_library(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_a_tempo_is_told_in_the_beats_of_its_metre(tmp_path: Path) -> None:
+    jig = tmp_path / "jig.abc"
+    jig.write_text("X:1\nT:Jig\nM:6/8\nL:1/8\nQ:3/8=70\nK:D\nDED F2A|d3 A3|BAF E2D|D6|]\n")
+    features = answer("show", jig, library=tmp_path / "none")["features"]
+    assert features["tempo_bpm"] == 70
+    assert features["tempo_beat"] == "dotted quarter"
+    assert features["duration_s"] == pytest.approx(8 * 60 / 70, rel=0.01)
+    jig.write_text(jig.read_text().replace("6/8", "2/4").replace("3/8=70", "1/4=70"))
+    features = answer("show", jig, library=tmp_path / "none")["features"]
+    assert features["tempo_bpm"] == 70
+    assert "tempo_beat" not in features
+
+
 def test_twins_lists_a_tune_in_two_keys(scores: Path) -> None:
     found = answer("twins", library=scores)["tunes"]
     pairs = [{Path(pair[side]["path"]).name for side in ("first", "second")} for pair in found]
@@ -86,7 +99,7 @@ def test_what_came_back_is_counted(scores: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "files"),
     [
-        (["sample", "-n", "2"], ["sample-1.mid", "sample-2.mid", "sample.png"]),
+        (["sample", "-n", "2", "--seed", "0"], ["sample-1.mid", "sample-2.mid", "sample.png"]),
         (
             ["blend", "Piece 1", "Piece 2", "--steps", "3"],
             ["blend-1.mid", "blend-2.mid", "blend-3.mid", "blend-all.mid", "blend.png"],

@@ -26,8 +26,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_is_shipped_writes_at_once(tmp_path: Path) -> None:
     target, report = tmp_path / "song.txt", tmp_path / "song.json"
     done = segue(
-        "write", "--artist", "dickinson", "--lines", "4", "-o", target, "--report", report,
-        library=tmp_path / "none",
+        "write", "--artist", "dickinson", "--lines", "4", "--seed", "0",
+        "-o", target, "--report", report, library=tmp_path / "none",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = [line for line in target.read_text().split("\n") if line]
@@ -42,7 +42,7 @@ def test_what_is_shipped_writes_at_once(tmp_path: Path) -> None:
 def test_temperatures_stand_side_by_side(tmp_path: Path) -> None:
     told = answer(
         "write", "--artist", "Robert Burns", "--lines", "3", "--temperature", "0,0.9",
-        library=tmp_path,
+        "--seed", "0", library=tmp_path,
     )["texts"]  # fmt: skip
     assert [one["wishes"]["sampling"]["temperature"] for one in told] == [0, 0.9]
     assert told[0]["lines"] != told[1]["lines"]
@@ -50,7 +50,8 @@ def test_temperatures_stand_side_by_side(tmp_path: Path) -> None:
 
 def test_a_duet_of_what_is_shipped(tmp_path: Path) -> None:
     target = tmp_path / "duet.txt"
-    done = segue("duet", "burns", "whitman", "--lines", "4", "-o", target, library=tmp_path / "l")
+    asked = ["duet", "burns", "whitman", "--lines", "4", "--seed", "0"]
+    done = segue(*asked, "-o", target, library=tmp_path / "l")
     assert done.returncode == 0, done.stderr
     marks = [line.split("  ")[0] for line in target.read_text().split("\n") if line]
     assert marks == ["A", "B", "A", "B"]
@@ -66,9 +67,14 @@ def test_an_artist_is_learned_and_then_written_like(library: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "learned from 6 songs" in done.stdout
-    told = answer("write", "--artist", "Ada Long", "--lines", "2", library=library)["texts"][0]
+    again = ["write", "--artist", "Ada Long", "--lines", "2", "--seed", "0"]
+    told = answer(*again, library=library)["texts"][0]
     assert told["artists"] == ["Ada Long"]
-    both = answer("duet", "ada", "burns", "--lines", "2", "--blend", "0.5", library=library)
+    said = segue(*again, library=library).stdout
+    assert "written by the model 'lyrics-ada-long', learned from this library" in said
+    both = answer(
+        "duet", "ada", "burns", "--lines", "2", "--blend", "0.5", "--seed", "0", library=library
+    )
     assert both["texts"][0]["blend"] == 0.5
 
 

@@ -129,6 +129,11 @@ def test_two_silent_bars_do_not_follow_one_another(composer: Composer) -> None:
     assert not any(not a.notes and not b.notes for a, b in itertools.pairwise(bars))
 
 
+def test_a_piece_of_one_bar_is_not_silent(composer: Composer) -> None:
+    for seed in range(8):
+        assert next(iter(Writing(composer, wishes(seed)).go_on(1))).notes
+
+
 def test_a_score_is_gone_on_with(composer: Composer) -> None:
     prompt = little_score(1, 4, 3)
     piece = Composition(composer, wishes(1), 5, prompt)

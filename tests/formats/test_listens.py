@@ -338,6 +338,15 @@ def test_no_content_makes_it_stumble(content: bytes) -> None:
         assert all(isinstance(row, Listen | Broken | NoListen) for row in rows)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1251", "cp932", "cp1252"])
+def test_a_table_of_an_older_encoding(tmp_path: Path, encoding: str) -> None:
+    titles = {"cp932": ["世界に一つだけの花"], "cp1252": ["Für Élise", "Où es-tu"]}
+    names = titles.get(encoding, ["Группа крови", "Подмосковные вечера"])
+    table = "user,track,plays\n" + "".join(f"me,Ann - {name},3\n" for name in names)
+    found = read(tmp_path / "listens.csv", table.encode(encoding))
+    assert [row.track for row in found if isinstance(row, Listen)] == [f"Ann - {n}" for n in names]
+
+
 # ---- What services hand out, packed or not -------------------------------------------------------
 
 SPOTIFY = [

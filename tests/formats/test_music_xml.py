@@ -278,6 +278,10 @@ def test_pedals() -> None:
         ((C + words("To Coda"), D + words("D.C. al Coda"), words("Coda") + E), "CDCE"),
         # a segno at the very end of a bar stands at the start of the next one
         ((C + words("Segno"), D, E + words("D.S.")), "CDEDE"),
+        ((C + words("To \u2295"), D + words("D.C.") + words("al Coda"), words("\u2295") + E),
+         "CDCE"),
+        ((C + words("To Coda"), D + words("al Coda") + sound('dacapo="yes"'), words("Coda") + E),
+         "CDCE"),
         # the coda's sign at both places
         ((C + words("\ue048"), D + words("D.C. al Coda"), words("\ue048") + E), "CDCE"),
         ((C, sound('forward-repeat="yes"') + D, E + BACKWARD), "CDEDE"),

@@ -191,6 +191,8 @@ OUTSIDE = '<!DOCTYPE score-partwise [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         ("a.mid", b"\x8a\x01random" * 99, "no MIDI file"),
         ("a.krn", b"C D E", "spine"),
         ("a.krn", b"**kern\n4zz\n*-\n", "damaged|without a note"),
+        ("a.krn", b"**kern\n" + b"".join(b"\t".join([b"*^"] * 2**n) + b"\n" for n in range(17)),
+         "65536 spines side by side, expected at most 256"),
         ("a.txt", b"C D E", "expected .abc"),
     ],
 )  # fmt: skip

@@ -102,7 +102,7 @@ def crossing_ties(*, drum: bool) -> Score:
     """Return notes that are tied on under one another: some of a chord are, and others are not."""
     notes = [(0, 24, 40), (3, 21, 41), (6, 18, 42), (9, 15, 43), (12, 3, 36), (15, 3, 36),
              (18, 3, 36)]  # fmt: skip
-    part = Part("", 0, drum, np.array([[*note, 80] for note in notes], np.int32))
+    part = Part("Flute", 0, drum, np.array([[*note, 80] for note in notes], np.int32))
     metres = np.array([[0, 1, 4]], np.int32)
     return Score("", GRID, (part,), np.empty((0, 2)), metres, np.array([[0, 0, 0]], np.int32))
 

@@ -55,3 +55,12 @@ def work_or_crash(job: Job) -> object:
         if name in ("crash", "hang"):
             misbehave(name)
     return result
+
+
+def work_or_fail(job: Job) -> object:
+    """Do the real work, but misbehave when decoding a file that is named so."""
+    result = work(job)
+    name = Path(os.fsdecode(job.path)).stem
+    if not isinstance(result, Identity) and name in _DEEDS:
+        misbehave(name)
+    return result

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -6,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from segue.ingest import add as add_module
 from segue.ingest.report import AddReport
 from segue.library import Library
 from segue.model.sound.spaces import sound_spaces
+from segue.store import Store
 
 Opener = Callable[[], Library]
 
@@ -237,3 +240,118 @@ def test_a_newer_model_makes_every_vector_anew(
     with library() as lib:
         assert [info.space.model for info in lib.spaces()] == ["newer"] * len(newer)
         assert lib.vectors()[0].tolist() == [1, 2, 3]
+
+
+# ---- what is tried again -------------------------------------------------------------------------
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, task: str = "tasks:work_or_fail") -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setattr(add_module, "TASK", task)
+
+
+@pytest.mark.parametrize("fault", ["forbidden", "killed", "gorge"])
+def test_a_failure_of_the_moment_is_tried_again(
+    library: Opener, music: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    (music / "1.wav").rename(music / f"{fault}.wav")
+    with monkeypatch.context() as patched:
+        failing(patched)
+        for _ in range(2):
+            failures = add(library, music).failures
+            assert [(one.path.stem, one.transient) for one in failures] == [(fault, True)]
+    with library() as lib:
+        assert [one.transient for one in lib.failures()] == [True]
+    assert add(library, music).added == 1
+    with library() as lib:
+        assert lib.failures() == []
+
+
+@pytest.mark.parametrize("fault", ["refuse", "crash"])
+def test_a_failure_of_the_content_is_tried_again_when_it_changes_or_is_asked_for(
+    library: Opener, music: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    (music / "1.wav").rename(music / f"{fault}.wav")
+    with monkeypatch.context() as patched:
+        failing(patched)
+        failures = add(library, music).failures
+        assert [(one.path.stem, one.transient) for one in failures] == [(fault, False)]
+    report = add(library, music)
+    assert (report.added, report.failed_before) == (0, 1)
+    with library() as lib:
+        assert lib.add([music], workers=1, retry=True).added == 1
+        assert lib.failures() == []
+
+
+def test_a_track_stays_while_its_changed_file_cannot_be_read(
+    library: Opener, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (music / "1.wav").rename(music / "forbidden.wav")
+    add(library, music)
+    os.utime(music / "forbidden.wav")
+    write_sound(music / "forbidden.wav", tune(9, 3.0, 16_000), 16_000)
+    with monkeypatch.context() as patched:
+        failing(patched)
+        assert len(add(library, music).failures) == 1
+    assert "forbidden.wav" in names(library)
+    assert add(library, music).changed == 1
+
+
+def test_what_failed_in_an_older_version_is_tried_again(library: Opener, music: Path) -> None:
+    (music / "bad.wav").write_bytes(b"no sound")
+    add(library, music)
+    with library() as lib, lib._store.transaction():
+        lib._store._db.execute("UPDATE failures SET transient = 1")  # as its migration does
+    assert len(add(library, music).failures) == 1
+    assert add(library, music).failed_before == 1
+
+
+def test_what_cannot_be_stored_is_one_failure(
+    library: Opener, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(music / "1.wav", music / "1 again.wav")  # the same content, so the same fate
+    (music / "2.wav").rename(music / "two.wav")
+
+    def refuse(self: Store, path: bytes, *rest: Any) -> int:
+        if b"1.wav" in path or b"1 again" in path:
+            raise UnicodeEncodeError("utf-8", "\ud83d", 0, 1, "surrogates not allowed")
+        return stored(self, path, *rest)
+
+    stored = Store.add_track
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "add_track", refuse)
+        report = add(library, music)
+    assert report.added == 2
+    assert {failure.path.name for failure in report.failures} == {"1.wav", "1 again.wav"}
+    assert sorted(names(library)) == ["0.wav", "two.wav"]
+    with library() as lib:
+        assert lib.add([music], workers=1, retry=True).failures == []
+    assert len(names(library)) == 4
+
+
+@pytest.mark.parametrize(
+    ("ending", "odd"),
+    [(ending, "\\ud83d") for ending in ("json", "jsonl", "csv", "txt", "lrc", "md")]
+    + [("json", odd) for odd in ("\\udc00\\ud83d", "\\u0000", "\\ufffe", "\\u202e")],
+)
+def test_no_text_ends_a_run(library: Opener, tmp_path: Path, ending: str, odd: str) -> None:
+    words = f"over the hill {odd} and far\\nthe river runs\\nacross the hill" * 3
+    said = json.loads(f'"{words}"')
+    record = f'{{"artist": "Ann", "title": "Song {odd}", "text": "{words}"}}'
+    content = {
+        "json": f"[{record}]",
+        "jsonl": f"{record}\n{record.replace('river', 'water')}\n",
+        "csv": f'artist,title,text\nAnn,Song,"{said}"\n',
+        "md": f"# Song {odd}\n\n{said}\n",
+    }.get(ending, said)
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / "Ann - Well.txt").write_text("all is well\nand nothing is odd\n" * 5)
+    (tmp_path / "songs" / f"Ann - Odd.{ending}").write_bytes(
+        content.encode("utf-8", "surrogatepass")
+    )
+    report = add(library, tmp_path / "songs")
+    with library() as lib:
+        assert "Well" in {track.tags.title for track in lib.tracks()}
+        for track in lib.tracks():
+            assert "\ud83d" not in track.tags.title + lib._store.words.text(track.id)
+    assert report.added + len(report.failures) == 2

@@ -10,8 +10,10 @@ from mutagen.id3 import ID3, USLT
 
 from conftest import tune, write_sound
 from segue.errors import BadArgument, NotFound
-from segue.ingest.report import AddReport
+from segue.ingest.report import AddReport, Progress
 from segue.library import Library
+from segue.model.lyrics.embed import embed_lyrics
+from segue.records import FloatArray
 from verses import song
 
 Opener = Callable[[], Library]
@@ -167,7 +169,7 @@ def test_words_in_tags_belong_to_the_recording(library: Opener, lyrics: Path, en
     recording = write_sound(lyrics / f"a{ending}", tune(0, 3.0, 16_000), 16_000)
     words = song("Ada Long", 7) + "\nNobody else hath such a line"
     if ending == ".mp3":
-        tags: Any = ID3()  # type: ignore[no-untyped-call]
+        tags: Any = ID3()
         frame: Any = USLT
         tags.add(frame(encoding=3, lang="eng", text="[Chorus]\n" + words))
         tags.save(recording)
@@ -193,3 +195,41 @@ def test_words_in_tags_belong_to_the_recording(library: Opener, lyrics: Path, en
     with library() as lib:
         assert lib.lyrics.text(track.id) == ""
         assert track.id not in lib.vectors("style")[0]
+
+
+def test_a_book_of_songs_that_is_interrupted_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = [song("Ada Long", i) for i in range(10)]
+
+    def book(count: int) -> Path:
+        rows = [f'Ann,Song {i},"{text}"' for i, text in enumerate(songs[:count])]
+        path = tmp_path / "songs.csv"
+        path.write_text("artist,title,text\n" + "\n".join(rows) + "\n")
+        return path
+
+    def stop(progress: Progress) -> None:
+        told.append(progress.done)
+        if progress.done == 5:
+            raise KeyboardInterrupt
+
+    def embed(text: str, features: FloatArray) -> dict[str, FloatArray]:
+        embedded.append(text)
+        return embed_lyrics(text, features)
+
+    told: list[int] = []
+    embedded: list[str] = []
+    monkeypatch.setattr("segue.ingest.embedding.embed_lyrics", embed)
+    with Library.open(tmp_path / "library") as lib, pytest.raises(KeyboardInterrupt):
+        lib.add([book(9)], workers=1, watch=stop)
+    assert told == [1, 2, 3, 4, 5]
+    for count, more in ((9, 9), (9, 9), (10, 10), (3, 10)):
+        with Library.open(tmp_path / "library") as lib:
+            report = lib.add([book(count)], workers=1)
+            assert report.failures == []
+            assert [track.tags.title for track in lib.tracks()] == [
+                f"Song {i}" for i in range(count)
+            ]
+        assert len(embedded) == more  # none twice
+    with Library.open(tmp_path / "library") as lib:
+        assert lib.add([tmp_path], workers=1).unchanged == 1

@@ -1,7 +1,9 @@
 """What of a folder stays out: removed, ignored, excluded, litter, unreadable."""
 
 import errno
+import hashlib
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from segue.errors import BadArgument
 from segue.formats.scan import Found, LeftAlone, Obstacle, scan
 from segue.ingest.report import AddReport
 from segue.library import Library
+from segue.store import schema
 
 Opener = Callable[[], Library]
 
@@ -269,3 +272,32 @@ def test_a_given_artist_stays(library: Opener, texts: Path) -> None:
     with library() as lib:
         assert {track.tags.artist for track in lib.find(1)} == {"A. E. Housman"}
         assert {track.tags.album for track in lib.tracks()} == {"A Lad"}
+
+
+def test_a_library_of_before_loses_its_folders_for_albums(library: Opener, tmp_path: Path) -> None:
+    music = tmp_path / "Downloads"
+    music.mkdir()
+    write_sound(music / "jet.wav", tune(1, 2.0, 16_000), 16_000)
+    write_sound(music / "x.flac", tune(2, 2.0, 16_000), 16_000, tags={"album": "Own"})
+    stanza = "one line\nand another\nand a third\nand the last\n"
+    book = f"THE FIRST\n\n{stanza}\nTHE SECOND\n\n{stanza.upper()[::-1].lower()}"
+    (music / "book.txt").write_text("one line of it")
+    add(library, music)
+    (music / "book.txt").write_text(book)  # as if it had been one track
+    state = (music / "book.txt").stat()
+    with sqlite3.connect(tmp_path / "library" / "segue.db") as old:
+        old.execute("UPDATE tracks SET album = 'Downloads' WHERE album = ''")
+        for table in ("texts_beside", "removed", "given_tags"):
+            old.execute(f"DROP TABLE {table}")
+        content = hashlib.blake2b(book.encode()).hexdigest()[:32]
+        old.execute(
+            "UPDATE tracks SET size = ?, mtime_ns = ?, content_hash = ? WHERE kind = 'lyrics'",
+            (state.st_size, state.st_mtime_ns, content),
+        )
+        old.execute(f"PRAGMA user_version = {schema.MIGRATIONS.index(schema._BELONGING)}")
+    old.close()
+    report = add(library, music)
+    assert (report.added, report.failures) == (0, [])
+    with library() as lib:
+        albums = {track.tags.title: track.tags.album for track in lib.tracks()}
+    assert albums == {"jet": "", "x": "Own", "THE FIRST": "book", "THE SECOND": "book"}

@@ -40,7 +40,7 @@ def tracks(opener: Opener) -> dict[str, tuple[int, str]]:
 def song(path: Path, seed: int = 0, title: str = "", artist: str = "", words: str = "") -> Path:
     """Write a recording with these tags and embedded words."""
     write_sound(path, tune(seed, 2.0, 16_000), 16_000)
-    tags: Any = ID3()  # type: ignore[no-untyped-call]
+    tags: Any = ID3()
     frames: list[tuple[Any, str]] = [(TIT2, title), (TPE1, artist)]
     for frame, text in frames:
         if text:
@@ -243,3 +243,29 @@ def test_what_changed_is_read_again_after_an_interruption(
     assert store.words.count() == 1
     store.close()
     assert mutagen.File(tmp_path / "m" / "One.mp3") is not None
+
+
+def test_a_text_says_what_its_recording_does_not(library: Opener, tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    said = "[ti:Chaos God]\n[ar:Muldjord]\n[al:Mimes]\n[00:01.00]Out of the dark\n"
+    song(music / "02 untagged.mp3", 1)
+    song(music / "tagged.mp3", 2, "Own Title", "Own Artist")
+    for name in ("02 untagged.lrc", "tagged.lrc"):
+        (music / name).write_text(said)
+
+    def known() -> list[tuple[str, str, str]]:
+        with library() as lib:
+            return [(t.tags.title, t.tags.artist, t.tags.album) for t in lib.tracks()]
+
+    add(library, music)
+    told = [("Chaos God", "Muldjord", "Mimes"), ("Own Title", "Own Artist", "Mimes")]
+    assert known() == told
+    os.utime(music / "02 untagged.mp3")  # read again, not decoded
+    add(library, music)
+    assert known() == told
+    with library() as lib:
+        assert lib.find("muldjord")[0].path.name == "02 untagged.mp3"
+    (music / "02 untagged.lrc").unlink()
+    add(library, music, artist="Given")
+    assert known()[0] == ("untagged", "Given", "")

@@ -5,7 +5,7 @@ import mutagen
 import numpy as np
 import pytest
 
-from conftest import fill_library, tune, write_sound
+from conftest import fill_described, fill_library, tune, write_sound
 from segue.errors import BadArgument
 from segue.formats.tagging import BETWEEN, read_fields, write_fields
 from segue.ingest import tagging
@@ -13,6 +13,9 @@ from segue.library import Library
 from segue.model.sound.spaces import TAGS, sound_spaces
 from segue.records import Tags
 from segue.store import Store
+
+#: Little tunes of a few seconds, none of them certain: all is written that was found.
+SURE: dict[str, Any] = {"min_confidence": 0.0, "all_sounds": True}
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +32,9 @@ def test_write_and_undo(music: Path) -> None:
     with Library.open(music / "library") as lib:
         write_fields(music / "a.mp3", {"bpm": "61"})
         lib.add([music], workers=1)
-        told = lib.file_tags.write(fields=["bpm", "key", "mood"], dry_run=True)
+        told = lib.file_tags.write(fields=["bpm", "key", "mood"], dry_run=True, **SURE)
         assert not read_fields(music / "b.flac")["key"]
-        done = lib.file_tags.write(fields=["bpm", "key", "mood"])
+        done = lib.file_tags.write(fields=["bpm", "key", "mood"], **SURE)
         assert done.changes == told.changes
         assert done.kept == 1  # somebody said already how fast it is
         assert read_fields(music / "a.mp3")["bpm"] == "61"
@@ -48,7 +51,7 @@ def test_write_and_undo(music: Path) -> None:
         assert read_fields(music / "a.mp3") == {"bpm": "61", "key": "", "mood": ""}
         with pytest.raises(BadArgument, match="not undone yet"):
             lib.file_tags.undo()
-        over = lib.file_tags.write("a", fields=["bpm"], overwrite=True)
+        over = lib.file_tags.write("a", fields=["bpm"], overwrite=True, **SURE)
         assert [change.before for change in over.changes] == ["61"]
         lib.file_tags.undo()
         assert read_fields(music / "a.mp3")["bpm"] == "61"
@@ -58,7 +61,7 @@ def test_a_tempo_of_0_is_none(music: Path) -> None:
     with Library.open(music / "library") as lib:
         write_fields(music / "a.mp3", {"bpm": "0"})
         lib.add([music], workers=1)
-        done = lib.file_tags.write("a", fields=["bpm"])
+        done = lib.file_tags.write("a", fields=["bpm"], **SURE)
         assert (done.kept, [change.before for change in done.changes]) == (0, ["0"])
         lib.file_tags.undo()
         assert read_fields(music / "a.mp3")["bpm"] == "0"
@@ -70,7 +73,7 @@ def test_a_file_that_cannot_be_changed_costs_itself_alone(music: Path) -> None:
         lib.add([music], workers=1)
         hidden = (music / "c.ogg").rename(music / "c.moved")
         try:
-            done = lib.file_tags.write(fields=["key"])
+            done = lib.file_tags.write(fields=["key"], **SURE)
             assert [failure.path.name for failure in done.failures] == ["c.ogg"]
             assert {change.path.name for change in done.changes} == {"a.mp3", "b.flac"}
         finally:
@@ -83,9 +86,9 @@ def test_a_file_that_cannot_be_changed_costs_itself_alone(music: Path) -> None:
 def test_a_file_that_changed_is_not_taken_for_the_one_that_was_heard(music: Path) -> None:
     with Library.open(music / "library") as lib:
         lib.add([music], workers=1)
-        lib.file_tags.write("b", fields=["key"])
+        lib.file_tags.write("b", fields=["key"], **SURE)
         write_sound(music / "b.flac", tune(9, 8.0))  # another recording takes its place
-        refused = lib.file_tags.write("b", fields=["bpm"])
+        refused = lib.file_tags.write("b", fields=["bpm"], **SURE)
         assert "changed since it was added" in refused.failures[0].reason
         lib.file_tags.undo()
         assert lib.add([music], workers=1).changed == 1
@@ -97,7 +100,7 @@ def test_all_values_of_a_field_are_put_back(music: Path) -> None:
     song.save()
     with Library.open(music / "library") as lib:
         lib.add([music], workers=1)
-        done = lib.file_tags.write("b", fields=["key"], overwrite=True)
+        done = lib.file_tags.write("b", fields=["key"], overwrite=True, **SURE)
         assert [change.before.split(BETWEEN) for change in done.changes] == [["Am", "C", "8A"]]
         assert len(mutagen.File(music / "b.flac")["INITIALKEY"]) == 1
         lib.file_tags.undo()
@@ -109,8 +112,8 @@ def test_a_file_that_is_gone_bars_no_earlier_run(tmp_path: Path) -> None:
         write_sound(tmp_path / name, tune(ord(name[0]), 4.0))
     with Library.open(tmp_path / "library") as lib:
         lib.add([tmp_path], workers=1)
-        lib.file_tags.write(fields=["key"])
-        lib.file_tags.write("a", fields=["bpm"])
+        lib.file_tags.write(fields=["key"], **SURE)
+        lib.file_tags.write("a", fields=["bpm"], **SURE)
         (tmp_path / "a.flac").unlink()
         for changes in (0, 1):
             undone = lib.file_tags.undo()
@@ -127,7 +130,7 @@ def test_what_was_written_to_a_disk_that_is_not_connected_stays_undoable(tmp_pat
     write_sound(disk / "a.flac", tune(1, 4.0))
     with Library.open(tmp_path / "library") as lib:
         lib.add([disk], workers=1)
-        lib.file_tags.write(fields=["key"])
+        lib.file_tags.write(fields=["key"], **SURE)
         disk.rename(tmp_path / "away")
         assert "is its disk connected" in lib.file_tags.undo().failures[0].reason
         (tmp_path / "away").rename(disk)
@@ -144,10 +147,12 @@ def test_a_run_that_could_write_nothing_is_not_there_to_be_undone(
     write_sound(tmp_path / "a.flac", tune(1, 4.0))
     with Library.open(tmp_path / "library") as lib:
         lib.add([tmp_path], workers=1)
-        lib.file_tags.write(fields=["key"])
+        lib.file_tags.write(fields=["key"], **SURE)
         with monkeypatch.context() as broken:
             broken.setattr(tagging, "write_fields", full)
-            assert [f.path.name for f in lib.file_tags.write(fields=["bpm"]).failures] == ["a.flac"]
+            assert [f.path.name for f in lib.file_tags.write(fields=["bpm"], **SURE).failures] == [
+                "a.flac"
+            ]
         assert [change.field for change in lib.file_tags.undo().changes] == ["key"]
 
 
@@ -169,9 +174,10 @@ def test_a_mood_is_written_only_where_one_stands_out(
             done = lib.file_tags.write(fields=["mood"], dry_run=True)
             return {change.path.stem: change.written for change in done.changes}
 
-    assert moods(tmp_path / "three", [0.2, 0.5, 0.8]) == {"2": "party"}
-    assert moods(tmp_path / "alike", [0.5, 0.5]) == {}
-    assert moods(tmp_path / "one", [0.5]) == {}
+    assert moods(tmp_path / "three", [1.2, 1.5, 1.9]) == {"2": "party"}
+    assert moods(tmp_path / "weak", [0.2, 0.5, 0.8]) == {}  # the most, and still little
+    assert moods(tmp_path / "alike", [1.5, 1.5]) == {}
+    assert moods(tmp_path / "one", [1.5]) == {}
 
 
 def test_nothing_is_written_through_links(tmp_path: Path) -> None:
@@ -189,7 +195,7 @@ def test_nothing_is_written_through_links(tmp_path: Path) -> None:
     (album / ".song.segue-partial.flac").symlink_to("../mine/secret")
     with Library.open(tmp_path / "library") as lib:
         lib.add([album], workers=1)
-        done = lib.file_tags.write(fields=["bpm"])
+        done = lib.file_tags.write(fields=["bpm"], **SURE)
         assert {change.path for change in done.changes} == {song}
         reasons = {failure.path.name: failure.reason for failure in done.failures}
         assert "is a link to" in reasons["link.flac"]
@@ -201,3 +207,81 @@ def test_nothing_is_written_through_links(tmp_path: Path) -> None:
         song.symlink_to("../mine/a.flac")  # since then
         assert "is a link to" in lib.file_tags.undo().failures[0].reason
     assert before == {file: file.read_bytes() for file in mine.iterdir()}
+
+
+#: File: kind of sound, length, confidence of tempo and of key.
+FOUND = {
+    "sure": ("music", 200.0, 0.9, 0.9),
+    "tempo alone": ("music", 200.0, 0.9, 0.4),
+    "key alone": ("music", 200.0, 0.4, 0.9),
+    "neither": ("music", 200.0, 0.4, 0.4),
+    "podcast": ("speech", 200.0, 0.9, 0.9),
+    "rain": ("noise", 200.0, 0.9, 0.9),
+    "ring tone": ("music", 4.0, 0.9, 0.9),
+}
+
+
+@pytest.fixture
+def uncertain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+    """A library of files that are not there; none is touched."""
+    monkeypatch.setattr(tagging, "read_fields", lambda _: dict.fromkeys(("bpm", "key", "mood"), ""))
+    monkeypatch.setattr(tagging, "_unchanged", lambda *_: True)
+    fill_described(
+        tmp_path,
+        {
+            title: (
+                duration_s,
+                {
+                    "tempo_bpm": 119.6,
+                    "tempo_confidence": tempo,
+                    "key": "F# minor",
+                    "key_confidence": key,
+                    "sound_kind": kind,
+                },
+            )
+            for title, (kind, duration_s, tempo, key) in FOUND.items()
+        },
+    )
+    return Library.open(tmp_path)
+
+
+def written(done: tagging.Written) -> set[tuple[str, str, str]]:
+    return {(change.path.stem, change.field, change.written) for change in done.changes}
+
+
+def test_what_is_uncertain_and_what_is_no_music_are_left_out_and_counted(
+    uncertain: Library,
+) -> None:
+    with uncertain as lib:
+        done = lib.file_tags.write(fields=["bpm", "key"], dry_run=True)
+        assert written(done) == {
+            ("sure", "bpm", "120"), ("sure", "key", "F#m"),
+            ("tempo alone", "bpm", "120"), ("key alone", "key", "F#m"),
+        }  # fmt: skip
+        assert done.unsure == {"bpm": 2, "key": 2}
+        assert done.not_music == 3
+
+
+@pytest.mark.parametrize(
+    ("least", "all_sounds", "changes"),
+    [(0.0, False, 8), (0.4, False, 8), (0.41, False, 4), (0.95, False, 0), (0.0, True, 14)],
+)
+def test_the_confidence_can_be_set(
+    uncertain: Library, least: float, all_sounds: bool, changes: int
+) -> None:
+    with uncertain as lib:
+        done = lib.file_tags.write(
+            fields=["bpm", "key"], min_confidence=least, all_sounds=all_sounds, dry_run=True
+        )
+        assert len(done.changes) == changes
+
+
+@pytest.mark.parametrize(
+    ("notation", "key"), [("standard", "F#m"), ("camelot", "11A"), ("openkey", "4m")]
+)
+def test_keys_are_written_as_wanted(
+    uncertain: Library, notation: tagging.KeyNotation, key: str
+) -> None:
+    with uncertain as lib:
+        done = lib.file_tags.write("sure", fields=["key"], key_notation=notation, dry_run=True)
+        assert written(done) == {("sure", "key", key)}

@@ -2,15 +2,19 @@
 
 import io
 import time
+from dataclasses import replace
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from make_golden_features import FILE, song
 
+from conftest import little_score
 from segue.errors import BadArgument
 from segue.records import FloatArray, Recording, Span
 from segue.represent.fingerprint import SAME, fingerprint, match, same_recording
+from segue.represent.score.rendering import render
 from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
 
 SONG_S = 20.0
@@ -140,3 +144,33 @@ def test_the_longest_stretch_counts() -> None:
     spans = (Span(0.0, 5.0), Span(10.0, 20.0))
     both = Recording((short, long), spans, 20.0, SAMPLE_RATE_HZ, 1, "none")
     assert same_recording(fingerprint(both), fingerprint(recording(long)))
+
+
+def played(
+    *, programs: tuple[int, int] = (40, 33), gains: tuple[float, ...] = (1, 1, 1)
+) -> Recording:
+    """Play one piece for a melody, a bass and drums, in a mix."""
+    score = little_score(3)
+    melody, bass, drums = score.parts
+    parts = (replace(melody, program=programs[0]), replace(bass, program=programs[1]), drums)
+    stems = [render(replace(score, parts=(part,)), SAMPLE_RATE_HZ).mean(axis=0) for part in parts]
+    length = max(map(len, stems))
+    mixed = sum(
+        gain * np.pad(stem, (0, length - len(stem)))
+        for gain, stem in zip(gains, stems, strict=True)
+    )
+    return recording(np.asarray(mixed, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ({"gains": (0.6, 1, 1)}, True),  # the same mix, a little otherwise balanced
+        ({"gains": (1, 1, 0.6)}, True),
+        ({"gains": (1, 0, 1)}, False),  # another mix: the bass is gone
+        ({"gains": (0, 1, 1)}, False),  # the playback to sing to
+        ({"programs": (73, 38)}, False),  # played by others
+    ],
+)
+def test_another_mix_is_another_recording(other: dict[str, Any], same: bool) -> None:
+    assert same_recording(fingerprint(played()), fingerprint(played(**other))) is same

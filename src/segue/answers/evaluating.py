@@ -1,8 +1,6 @@
 """How good the spaces of a library are at bringing together what belongs together."""
 
-import numpy as np
-
-from segue.answers.copies import copies
+from segue.answers.counting import counted
 from segue.answers.groups import KINDS
 from segue.answers.ranking import Metric
 from segue.errors import BadArgument, NotFound, NothingToMeasure
@@ -13,9 +11,17 @@ from segue.store import Store
 
 
 def evaluate_spaces(
-    store: Store, by: str, *, artist_filter: bool, metric: Metric, seed: int
+    store: Store,
+    by: str,
+    *,
+    artist_filter: bool,
+    metric: Metric,
+    seed: int,
+    all_sounds: bool = False,
 ) -> dict[str, Retrieval]:
     """Measure every space of a library; a recording in several files counts once.
+
+    What is no music is left out, unless `all_sounds`.
 
     Returns
     -------
@@ -33,13 +39,13 @@ def evaluate_spaces(
     if by not in KINDS:
         raise BadArgument(f"cannot evaluate by {by!r}; by album, artist or genre")
     tags = {track.id: track.tags for track in store.tracks()}
-    table, copied = {}, list(copies(store))
+    table: dict[str, Retrieval] = {}
     nothing: NothingToMeasure | None = None
     for info in store.spaces.known():
         if info.outdated or not info.tracks:
             continue
         ids, vectors = store.spaces.vectors(info.space.name)
-        kept = ~np.isin(ids, copied)
+        kept = counted(store, ids, all_sounds=all_sounds)
         ids, vectors = ids[kept], vectors[kept]
         here = [tags[track] for track in ids.tolist()]
         try:

@@ -1,5 +1,6 @@
 """The songs whose words come closest to a line that is half remembered."""
 
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -77,7 +78,8 @@ def _index(store: Store) -> LineIndex:
     """Load the index of all lines, or make it where words came or went since."""
     kept = store.spaces.derived(_SPACE, _KEPT)
     if kept is not None:
-        return LineIndex.from_arrays(kept)
+        with suppress(KeyError):  # of another version's
+            return LineIndex.from_arrays(kept)
     index = LineIndex.of(store.words.texts())
     store.spaces.keep_derived(_SPACE, _KEPT, index.arrays())
     return index

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segue.answers.copies import copies
+from segue.answers.counting import counted
 from segue.answers.usual import usual_space_of_all
 from segue.atlas.colours import colour_by
 from segue.atlas.drawing import draw as draw_map
@@ -114,6 +114,7 @@ class Atlas:
         *,
         on: str = "space",
         seed: int = 0,
+        all_sounds: bool = False,
     ) -> Grouping:
         """Divide the library into groups of tracks that lie together, one of each recording.
 
@@ -127,6 +128,8 @@ class Atlas:
         on : {"space", "plane"}
             Where: in the space itself, or on the map of it that was made last.
         seed : int
+        all_sounds : bool
+            Also speech, noise, and what lasts less than 10 s.
         """
         space = space or usual_space_of_all(self._store)
         if on not in ("space", "plane"):
@@ -137,11 +140,16 @@ class Atlas:
         else:
             matrix = self._store.spaces.matrix(space)
             ids, points = matrix.ids, np.asarray(matrix.unit)
-        kept = ~np.isin(ids, list(copies(self._store)))
+        kept = counted(self._store, ids, all_sounds=all_sounds)
         return find_groups(self._store, ids[kept], points[kept], method, k, seed=seed)
 
     def tree(
-        self, space: str | None = None, level: Level = "track", *, min_tracks: int = 1
+        self,
+        space: str | None = None,
+        level: Level = "track",
+        *,
+        min_tracks: int = 1,
+        all_sounds: bool = False,
     ) -> Tree:
         """Join the library to a tree, what is alike first.
 
@@ -152,9 +160,11 @@ class Atlas:
         level : {"track", "artist", "album"}
         min_tracks : int
             Leave out artists or albums of fewer.
+        all_sounds : bool
+            Also tracks that are no music.
         """
         space = space or usual_space_of_all(self._store)
-        return grow(self._store, space, level, min_tracks=min_tracks)
+        return grow(self._store, space, level, min_tracks=min_tracks, all_sounds=all_sounds)
 
     def twins(self) -> list[Twin]:
         """Find the pairs of files that hold one recording, the surest first."""
@@ -186,6 +196,9 @@ class Atlas:
         pairs = {frozenset((twin.first.id, twin.second.id)) for twin in same}
         return find_versions(self._store, pairs, read, compared)
 
-    def outliers(self, n: int = 10, *, space: str | None = None) -> list[Outlier]:
-        """Find the tracks that are least like any other."""
-        return find_outliers(self._store, space or usual_space_of_all(self._store), n)
+    def outliers(
+        self, n: int = 10, *, space: str | None = None, all_sounds: bool = False
+    ) -> list[Outlier]:
+        """Find the tracks that are least like any other; music alone, unless `all_sounds`."""
+        space = space or usual_space_of_all(self._store)
+        return find_outliers(self._store, space, n, all_sounds=all_sounds)

@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from segue.answers.copies import LOOKED_AT, close_pairs, copies
+from segue.answers.copies import LOOKED_AT, close_pairs
+from segue.answers.counting import counted
 from segue.answers.usual import COPIES_IN
 from segue.errors import BadArgument
 from segue.neighbours import Neighbours, nearest, neighbours
@@ -148,7 +149,9 @@ def _within_circles(pairs: Iterable[tuple[int, int]], n: int) -> set[tuple[int, 
     }
 
 
-def find_outliers(store: Store, space: str, n: int = 10) -> list[Outlier]:
+def find_outliers(
+    store: Store, space: str, n: int = 10, *, all_sounds: bool = False
+) -> list[Outlier]:
     """Find the tracks that are least like any other.
 
     Parameters
@@ -157,6 +160,8 @@ def find_outliers(store: Store, space: str, n: int = 10) -> list[Outlier]:
     space : str
     n : int
         How many at most, at least 1.
+    all_sounds : bool
+        Also what is no music.
 
     Raises
     ------
@@ -165,7 +170,7 @@ def find_outliers(store: Store, space: str, n: int = 10) -> list[Outlier]:
     """
     if n < 1:
         raise BadArgument(f"{n} outliers; at least 1 must be wanted")
-    near = _without_copies(store, space)
+    near = _of_what_counts(store, space, all_sounds=all_sounds)
     reach = near.distances.mean(axis=1)
     usual = np.maximum(reach[near.rows].mean(axis=1), 1e-6)
     apart = reach / usual
@@ -178,10 +183,10 @@ def find_outliers(store: Store, space: str, n: int = 10) -> list[Outlier]:
     ]
 
 
-def _without_copies(store: Store, space: str) -> Neighbours:
+def _of_what_counts(store: Store, space: str, *, all_sounds: bool) -> Neighbours:
     """Find the nearest others of each track, where no recording is there twice."""
     matrix = store.spaces.matrix(space)
-    kept = ~np.isin(matrix.ids, list(copies(store)))
+    kept = counted(store, matrix.ids, all_sounds=all_sounds)
     count = int(kept.sum())
     if count < 3:
         raise BadArgument(f"{count} tracks are too few to tell what is unusual; it takes 3")

@@ -6,7 +6,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.answers.copies import copies
+from segue.answers.counting import counted
 from segue.answers.groups import centroids, group_tracks
 from segue.answers.ranking import points_of
 from segue.errors import BadArgument
@@ -48,7 +48,14 @@ class Tree:
     order: NDArray[np.int64]
 
 
-def grow(store: Store, space: str, level: Level = "track", *, min_tracks: int = 1) -> Tree:
+def grow(
+    store: Store,
+    space: str,
+    level: Level = "track",
+    *,
+    min_tracks: int = 1,
+    all_sounds: bool = False,
+) -> Tree:
     """Join the two nearest, again and again, by the mean distance of their members (UPGMA).
 
     A recording in several files is one leaf.
@@ -61,6 +68,8 @@ def grow(store: Store, space: str, level: Level = "track", *, min_tracks: int = 
         Of what; artists and albums by the centres of their tracks.
     min_tracks : int
         Leave out artists or albums of fewer.
+    all_sounds : bool
+        Also tracks that are no music.
 
     Raises
     ------
@@ -72,7 +81,7 @@ def grow(store: Store, space: str, level: Level = "track", *, min_tracks: int = 
     points = points_of(store, space, "cosine")
     tracks: tuple[Track | None, ...]
     if level == "track":
-        kept = ~np.isin(points.matrix.ids, list(copies(store)))
+        kept = counted(store, points.matrix.ids, all_sounds=all_sounds)
         found = store.tracks(points.matrix.ids[kept].tolist())
         unit = np.asarray(points.matrix.unit[kept])
         labels = tuple(_label(track) for track in found)

@@ -81,6 +81,12 @@ NoTaste = Annotated[
     bool,
     typer.Option("--no-taste", help="As if nothing were loved or skipped: take no notice of it."),
 ]
+AllSounds = Annotated[
+    bool, typer.Option("--all", help="Also what is no music: speech, noise, what is under 10 s.")
+]
+BpmOctaves = Annotated[
+    bool, typer.Option("--bpm-octaves", help="With --bpm: also twice and half as fast.")
+]
 Queries = Annotated[
     list[str] | None,
     typer.Argument(
@@ -204,8 +210,8 @@ def drawn(seed: int | None) -> int:
 def use_threads(count: int) -> None:
     """Compute with so many threads from now on; call it before torch is imported.
 
-    Several threads wait for one another by spinning: beside other programs, 16 bars then cost many
-    times the processor time (bench/tables/threads.md).
+    Several threads wait for one another by spinning: beside other programs, lyrics then cost twice
+    the processor time (bench/tables/writing_threads.md), and music was seen to cost far more.
     """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     os.environ.update(dict.fromkeys(names, str(count)))  # of libraries that are loaded later

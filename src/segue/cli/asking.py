@@ -10,7 +10,9 @@ import typer
 from segue.cli.app import (
     Absolute,
     AlbumFilter,
+    AllSounds,
     ArtistFilter,
+    BpmOctaves,
     GenreFilter,
     JsonOption,
     LibraryOption,
@@ -83,6 +85,7 @@ def like(
     genre: GenreFilter = None,
     year: YearFilter = None,
     bpm: TempoFilter = None,
+    bpm_octaves: BpmOctaves = False,
     min_plays: Annotated[
         int | None,
         typer.Option(min=0, help="Only if played at least so many times; see `segue listens`."),
@@ -100,6 +103,7 @@ def like(
     duplicates: Annotated[
         bool, typer.Option("--duplicates", help="List every copy of one recording.")
     ] = False,
+    all_sounds: AllSounds = False,
     output: Output = None,
     absolute: Absolute = False,
     no_taste: NoTaste = False,
@@ -145,11 +149,13 @@ def like(
         genre=() if named_only else tuple(genre or ()),
         year=tuple(map(parse_years, year or ())) or None,
         bpm=tuple(map(parse_tempos, bpm or ())) or None,
+        bpm_octaves=bpm_octaves,
         min_plays=min_plays,
         max_plays=max_plays,
         max_per_artist=max_per_artist,
         exclude_same_artist=exclude_same_artist,
         exclude_same_album=exclude_same_album,
+        all_sounds=all_sounds,
     )
     weights = parse_blend(blend) if blend else None
     asked_in = ""

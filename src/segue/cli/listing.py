@@ -8,6 +8,7 @@ import typer
 from segue.cli.app import (
     AlbumFilter,
     ArtistFilter,
+    BpmOctaves,
     GenreFilter,
     JsonOption,
     LibraryOption,
@@ -52,6 +53,7 @@ def list_(
     genre: GenreFilter = None,
     year: YearFilter = None,
     bpm: TempoFilter = None,
+    bpm_octaves: BpmOctaves = False,
     kind: Annotated[
         str | None, typer.Option(help="Only of this kind: sound, score or lyrics.")
     ] = None,
@@ -66,9 +68,12 @@ def list_(
 ) -> None:
     """List the tracks: all, or those that pass every filter.
 
+    Says which are missing, and which are no music: speech, noise, or short, under 10 s.
+
     Example: segue list --genre ambient --sort -bpm --columns title,artist,bpm,key
     """
     from segue.query import Filters
+    from segue.sound_kinds import kind_if_not_music
 
     chosen = [_column(name) for name in columns.split(",")]
     by, backwards = _column(sort.removeprefix("-")), sort.startswith("-")
@@ -78,6 +83,7 @@ def list_(
         genre=tuple(genre or ()),
         year=tuple(map(parse_years, year or ())) or None,
         bpm=tuple(map(parse_tempos, bpm or ())) or None,
+        bpm_octaves=bpm_octaves,
     )
     if kind not in {None, "sound", "score", "lyrics"}:
         raise BadArgument(f"--kind {kind}: expected sound, score or lyrics")
@@ -89,18 +95,22 @@ def list_(
         ]
     tracks = _sorted(tracks, _COLUMNS[by], backwards=backwards)
     if json:
-        print_json("list", {"tracks": [track_fields(track) for track in tracks]})
+        fields = [track_fields(track) | {"not_music": kind_if_not_music(track)} for track in tracks]
+        print_json("list", {"tracks": fields})
         return
-    gone = any(track.missing for track in tracks)
+    marks = [
+        ", ".join(filter(None, ("missing" if track.missing else "", kind_if_not_music(track))))
+        for track in tracks
+    ]
     print_table(
         counted(len(tracks), "track"),
-        (*chosen, *([""] if gone else [])),
+        (*chosen, *([""] if any(marks) else [])),
         [
             (
                 *(_shown(name, track) for name in chosen),
-                *(["missing" if track.missing else ""] if gone else []),
+                *([mark] if any(marks) else []),
             )
-            for track in tracks
+            for track, mark in zip(tracks, marks, strict=True)
         ],
     )
 

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, MetricOption, SpaceOption, app, open_library
+from segue.cli.app import (
+    AllSounds,
+    JsonOption,
+    LibraryOption,
+    MetricOption,
+    SpaceOption,
+    app,
+    open_library,
+)
 from segue.cli.output import print_json, print_table, say, shown
 
 export_app = typer.Typer(help="Write data for other programs.", no_args_is_help=True)
@@ -59,6 +67,7 @@ def evaluate(
     ] = False,
     metric: MetricOption = "cosine",
     seed: Annotated[int, typer.Option(help="Of ties and of the intervals.")] = 0,
+    all_sounds: AllSounds = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -74,7 +83,9 @@ def evaluate(
     from segue.measure.bootstrap import interval
 
     with open_library(library) as lib:
-        table = lib.evaluate(by, artist_filter=artist_filter, metric=metric, seed=seed)
+        table = lib.evaluate(
+            by, artist_filter=artist_filter, metric=metric, seed=seed, all_sounds=all_sounds
+        )
         learned = [info.space.name for info in lib.spaces() if info.trained]
     rows = []
     for name, result in table.items():

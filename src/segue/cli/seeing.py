@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from segue.cli.app import (
+    AllSounds,
     JsonOption,
     LibraryOption,
     SeedOption,
@@ -113,6 +114,7 @@ def groups(
     m3u: Annotated[
         Path | None, typer.Option(help="Write each group as a playlist into this folder.")
     ] = None,
+    all_sounds: AllSounds = False,
     seed: SeedOption = 0,
     library: LibraryOption = None,
     json: JsonOption = False,
@@ -130,7 +132,7 @@ def groups(
         raise BadArgument(f"-k {k}: give a number of groups, or auto")
     with open_library(library) as lib:
         space = space or lib.usual_space()
-        found = lib.atlas.groups(space, method, count, on=on, seed=seed)
+        found = lib.atlas.groups(space, method, count, on=on, seed=seed, all_sounds=all_sounds)
         tracks = {track.id: track for track in lib.tracks()} if m3u else {}
     written: dict[str, Path] = {}
     if m3u:
@@ -207,6 +209,7 @@ def tree(
     min_tracks: Annotated[
         int, typer.Option(min=1, help="Only artists or albums of so many tracks.")
     ] = 1,
+    all_sounds: AllSounds = False,
     space: SpaceOption = None,
     library: LibraryOption = None,
     json: JsonOption = False,
@@ -220,7 +223,7 @@ def tree(
     check_target(output, TREE_FILES)
     with open_library(library) as lib:
         space = space or lib.usual_space()
-        found = lib.atlas.tree(space, level, min_tracks=min_tracks)
+        found = lib.atlas.tree(space, level, min_tracks=min_tracks, all_sounds=all_sounds)
     draw_tree(found, output)
     if json:
         fields = {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, app, check_target, open_library
+from segue.cli.musical import TOLD_ELSEWHERE, Facts, key_told, sure, tempo_told
 from segue.cli.output import print_json, print_table, safe, say, shown, track_fields
 from segue.errors import BadArgument
 
@@ -17,6 +18,11 @@ _PICTURES = (".png", ".svg", ".pdf")
 SCORES = (".mid", ".musicxml", ".mxl", ".abc")
 WRITTEN = (*SCORES, ".wav", *_PICTURES)
 _CHORDS_A_LINE = 8
+_NOT_MUSIC = {
+    "speech": "it sounds like speech",
+    "noise": "it sounds like noise or effects",
+    "short": "under 10 s",
+}
 _RATE_HZ = 44_100
 
 
@@ -86,10 +92,12 @@ def write_music(score: "Score", output: Path) -> None:
 
 def _fields(found: "list[Description]", score: "Score | None") -> dict[str, Any]:
     from segue.represent.score.harmony import chords
+    from segue.sound_kinds import kind_if_not_music
 
     tracks = [
         track_fields(item.track)
         | {"features": item.track.facts, "tags": item.tags}
+        | {"not_music": kind_if_not_music(item.track)}
         | ({"words": item.words} if item.words else {})
         for item in found
     ]
@@ -106,6 +114,8 @@ def _facts(score: "Score") -> dict[str, float | str]:
 
 
 def _print_track(item: "Description") -> None:
+    from segue.sound_kinds import kind_if_not_music
+
     tags = item.track.tags
     named = {
         "artist": tags.artist,
@@ -117,7 +127,9 @@ def _print_track(item: "Description") -> None:
         "words from": safe(item.words_from),
     }
     rows = [(name, str(value)) for name, value in named.items() if value]
-    rows += [(name.replace("_", " "), _value(value)) for name, value in item.track.facts.items()]
+    if not_music := kind_if_not_music(item.track):
+        rows.append(("no music", _NOT_MUSIC[not_music]))
+    rows += _rows(item.track.facts)
     if item.tags:
         likeliest = sorted(item.tags.items(), key=lambda tag: -tag[1])[:5]
         rows.append(("described as", ", ".join(f"{name} {p:.0%}" for name, p in likeliest)))
@@ -128,7 +140,7 @@ def _print_score(score: "Score", *, with_facts: bool) -> None:
     from segue.represent.score.harmony import chords
 
     if with_facts:
-        rows = [(name.replace("_", " "), _value(value)) for name, value in _facts(score).items()]
+        rows = _rows(_facts(score))
         print_table(score.title or "a score", ("", ""), rows)
     bars: dict[int, list[str]] = {}
     for chord in chords(score):
@@ -139,6 +151,19 @@ def _print_score(score: "Score", *, with_facts: bool) -> None:
         for at in range(0, len(cells), _CHORDS_A_LINE)
     ]
     print_table("chords", ("", ""), lines)
+
+
+def _rows(facts: Facts) -> list[tuple[str, str]]:
+    """Write facts as rows of a table; what tells of tempo and key goes together."""
+    told = {
+        "tempo_bpm": ("tempo", tempo_told(facts) + sure(facts, "tempo_confidence")),
+        "key": ("key", key_told(facts) + sure(facts, "key_confidence")),
+    }
+    return [
+        told.get(name) or (name.replace("_", " "), _value(value))
+        for name, value in facts.items()
+        if name not in TOLD_ELSEWHERE
+    ]
 
 
 def _value(value: float | str) -> str:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, SpaceOption, app, live_line, open_library
+from segue.cli.app import (
+    AllSounds,
+    JsonOption,
+    LibraryOption,
+    SpaceOption,
+    app,
+    live_line,
+    open_library,
+)
 from segue.cli.asking import write_list
 from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
 
@@ -128,6 +136,7 @@ def twins(
 def outliers(
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
     space: SpaceOption = None,
+    all_sounds: AllSounds = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -139,7 +148,7 @@ def outliers(
     """
     with open_library(library) as lib:
         space = space or lib.usual_space()
-        found = lib.atlas.outliers(n, space=space)
+        found = lib.atlas.outliers(n, space=space, all_sounds=all_sounds)
     if json:
         fields = [
             {

@@ -1,10 +1,10 @@
 """Commands that write into the files of a library: nothing else does."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, Queries, app, open_library
+from segue.cli.app import AllSounds, JsonOption, LibraryOption, Queries, app, open_library
 from segue.cli.output import print_json, print_table, safe, say, shown
 from segue.formats.tagging import BETWEEN
 
@@ -24,6 +24,17 @@ def write(
     mood: Annotated[
         bool, typer.Option("--mood", help="One of eight moods, where one stands out.")
     ] = False,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Leave out tempos and keys less certain than this; else 0.7."
+        ),
+    ] = None,
+    key_notation: Annotated[
+        Literal["standard", "camelot", "openkey"],
+        typer.Option(help="Keys as Am and C, as 8A and 8B, or as 1m and 1d."),
+    ] = "standard",
+    all_sounds: AllSounds = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Also where a file says something else.")
     ] = False,
@@ -37,14 +48,22 @@ def write(
 
     Each file is changed in a copy that takes its place; the sound is never touched, and other
     hard links to the file keep what it was. What a file says already is kept, unless
-    --overwrite. `segue tags undo` puts everything back, but that ID3v2.2 stays ID3v2.3.
+    --overwrite. What is uncertain is left out: tempos and keys below a confidence of 0.7, of
+    which about one in ten would be wrong, and moods that do not stand out; so is all that is no
+    music, unless --all. `segue tags undo` puts everything back, but that ID3v2.2 stays ID3v2.3.
 
     Example: segue tags write --bpm --key --dry-run
     """
     fields = [name for name, on in (("bpm", bpm), ("key", key), ("mood", mood)) if on]
     with open_library(library) as lib:
         done = lib.file_tags.write(
-            *(queries or ()), fields=fields, overwrite=overwrite, dry_run=dry_run
+            *(queries or ()),
+            fields=fields,
+            min_confidence=min_confidence,
+            key_notation=key_notation,
+            all_sounds=all_sounds,
+            overwrite=overwrite,
+            dry_run=dry_run,
         )
     _tell(done, "would be written" if dry_run else "written", json=json)
 
@@ -76,6 +95,8 @@ def _tell(done: "Written", what: str, *, json: bool) -> None:
                 for one in done.changes
             ],
             "kept": done.kept,
+            "unsure": dict(done.unsure),
+            "not_music": done.not_music,
             "failures": [
                 {"path": shown(one.path), "reason": safe(one.reason)} for one in done.failures
             ],
@@ -93,6 +114,11 @@ def _tell(done: "Written", what: str, *, json: bool) -> None:
         if len(done.changes) > _SHOWN:
             say(f"… and {len(done.changes) - _SHOWN} more")
         say(f"{len(done.changes)} fields {what}, {done.kept} kept as they are")
+        if done.unsure:
+            some = ", ".join(f"{count} of {name}" for name, count in done.unsure.items())
+            say(f"left out as too uncertain: {some}; --min-confidence sets from when on")
+        if done.not_music:
+            say(f"left out as no music: {done.not_music} tracks; --all takes them, too")
         for failure in done.failures:
             say(f"failed: {safe(failure.reason)}")
     if done.failures:

@@ -10,7 +10,9 @@ import typer
 from segue.cli.app import (
     Absolute,
     AlbumFilter,
+    AllSounds,
     ArtistFilter,
+    BpmOctaves,
     GenreFilter,
     JsonOption,
     LibraryOption,
@@ -47,6 +49,7 @@ def path(
     goal: Annotated[str, typer.Argument(help="Likewise.")],
     n: Annotated[int, typer.Option("-n", min=2, help="How many tracks, both ends counted.")] = 20,
     space: SpaceOption = None,
+    all_sounds: AllSounds = False,
     output: Output = None,
     absolute: Absolute = False,
     no_taste: NoTaste = False,
@@ -65,7 +68,9 @@ def path(
     check_list(output, absolute=absolute)
     with open_library(library) as lib:
         space = space or lib.usual_space(start, goal)
-        found = lib.journeys.path(start, goal, n, space=space, taste=not no_taste)
+        found = lib.journeys.path(
+            start, goal, n, space=space, taste=not no_taste, all_sounds=all_sounds
+        )
     steps = [0.0, *found.steps]
     if output:
         write_list(
@@ -138,6 +143,8 @@ def playlist(
     genre: GenreFilter = None,
     year: YearFilter = None,
     bpm: TempoFilter = None,
+    bpm_octaves: BpmOctaves = False,
+    all_sounds: AllSounds = False,
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=2**32 - 1, help="For the same list again; else another each time."),
@@ -172,6 +179,8 @@ def playlist(
         genre=tuple(genre or ()),
         year=tuple(map(parse_years, year or ())) or None,
         bpm=tuple(map(parse_tempos, bpm or ())) or None,
+        bpm_octaves=bpm_octaves,
+        all_sounds=all_sounds,
     )
     with open_library(library) as lib:
         items = lib.journeys.playlist(

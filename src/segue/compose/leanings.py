@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 #: Instruments that were asked for, or play on both sides of bars to be filled in, become so much
-#: likelier with each bar that they are silent in, the current one included; at most so much, and
-#: less by so much with each bar that they play in.
-_WANTED: Final = 1.5
+#: likelier with each bar that they are silent in, the current one included, and three times that
+#: before they play at all; at most so much, and less by so much with each bar that they play in.
+_WANTED: Final = 2.0
+_FIRST: Final = 3
 _MOST_WANTED: Final = 15.0
 _SATED: Final = 0.5
 #: Where a key was asked for, what is outside its scale (in minor, all its scales) becomes so much
@@ -46,9 +47,9 @@ class Leanings:
 
     def __init__(self, wanted: Iterable[int] = (), mode: int | None = None) -> None:
         self._parts = Counter(wanted)
-        self._wanted = dict.fromkeys(self._parts, 2 * _WANTED)
+        self._wanted = dict.fromkeys(self._parts, _FIRST * _WANTED)
         #: Of instruments with several parts: how much likelier notes at once are made.
-        self._together = {one: 2 * _WANTED for one, count in self._parts.items() if count > 1}
+        self._together = {one: _FIRST * _WANTED for one, count in self._parts.items() if count > 1}
         self._outside = () if mode is None else _OUTSIDE[mode]
         self._registers: dict[int, NDArray[np.float32]] = {}
         self._roots: Sequence[tuple[int, int]] = ()
@@ -97,10 +98,12 @@ class Leanings:
         """Note who played in a bar that stays."""
         self._never -= bar.instruments
         for asked, nats in self._wanted.items():
-            self._wanted[asked] = _next(nats, played=asked in bar.instruments)
+            self._wanted[asked] = _next(
+                nats, played=asked in bar.instruments, never=asked in self._never
+            )
         for asked, nats in self._together.items():
             played = self._plays_together(bar, asked)
-            self._together[asked] = _next(nats, played=played)
+            self._together[asked] = _next(nats, played=played, never=asked in self._never_together)
             if played:
                 self._never_together.discard(asked)
 
@@ -147,5 +150,6 @@ class Leanings:
         return max(at.values(), default=0) >= self._parts[instrument]
 
 
-def _next(nats: float, *, played: bool) -> float:
-    return min(max(nats - _SATED if played else nats + _WANTED, _WANTED), _MOST_WANTED)
+def _next(nats: float, *, played: bool, never: bool) -> float:
+    more = _FIRST * _WANTED if never else _WANTED
+    return min(max(nats - _SATED if played else nats + more, _WANTED), _MOST_WANTED)

@@ -296,7 +296,7 @@ class Writing:
             may = reading.may_come()
             may[END] = may[FIRST["bar"]]  # as good as another bar: this one is over
             bar = reading.bars[-1]
-            if silent and not bar.notes and self._last:
+            if silent and not bar.notes and (self._last or last):
                 may = _going_on(may)
             lacking = last and len(tokens) <= longest and not self._leanings.complete(bar)
             if lacking and _going_on(may).any():

@@ -25,7 +25,7 @@ PRIORS: Final = {
     "cp874": 0.09,
     "iso8859-5": 0.05,
     "iso8859-7": 0.08,
-    "mac-roman": 0.08,
+    "mac-roman": 0.04,
     "mac-cyrillic": 0.05,
     "cp850": 0.05,
     "cp852": 0.04,

@@ -23,6 +23,7 @@ _TEXT_CODECS: Final = frozenset(
 )
 _ISO_2022: Final = re.compile(rb"\x1b[$(][@BIJ]")
 _IN_WIDE: Final = frozenset(string.ascii_letters + string.digits + " \r\n、。，")
+_SURE: Final = 3  # letters
 _LOOKED_AT: Final = 1 << 16  # bytes: more than enough to tell by
 _LEAST: Final = 4e-3  # confidence: below it chardet only guesses
 _TRUST: Final = 1.0  # in what chardet says, and more the longer the text
@@ -88,6 +89,15 @@ def decode_together(parts: Sequence[bytes], declared: str | None = None) -> list
     return _older(parts, declared, apart=b"\n")
 
 
+def encoding_of(data: bytes) -> str:
+    """Return Python's name of the encoding that a text's beginning is in, "utf-8" or an older one.
+
+    For texts that are read line by line: of a line that is no UTF-8.
+    """
+    other = [line for line in data.splitlines() if not _is_utf8(line)]
+    return _encoding(b"\n".join(other)[:_LOOKED_AT], None) if other else "utf-8"
+
+
 def _by_mark(data: bytes) -> str | None:
     if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return data.decode("utf-32", "replace")
@@ -117,12 +127,10 @@ def _older(parts: Sequence[bytes], declared: str | None, apart: bytes = b"") -> 
     """Decode parts of which some are UTF-8, and the others in one older encoding."""
     high = [part for part in parts if not part.isascii()]
     other = [part for part in high if not _is_utf8(part)]
-    if 2 * len(other) > len(high):
-        other = high  # by chance, two letters of an older encoding may be one of UTF-8
     if not other:
         return [part.decode("utf-8", "replace") for part in parts]
     name = _encoding(apart.join(other)[:_LOOKED_AT], declared)
-    older = set(other)
+    older = {*other, *(part for part in high if _is_utf8_by_chance(part, name))}
     return [part.decode(name if part in older else "utf-8", "replace") for part in parts]
 
 
@@ -144,6 +152,16 @@ def _is_utf8(line: bytes) -> bool:
     text = line.decode("utf-8", "replace")
     lost = text.count("\ufffd")
     return not lost or 4 * lost < sum(c > "\x7f" for c in text) - lost
+
+
+def _is_utf8_by_chance(part: bytes, encoding: str) -> bool:
+    """Tell whether what could be UTF-8 reads better in the encoding of the parts around it."""
+    try:
+        text, older = part.decode("utf-8"), part.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    few = sum(c > "\x7f" for c in text) < _SURE
+    return few and plausibility(text, "utf-8") < plausibility(older, encoding)
 
 
 @lru_cache(maxsize=256)

@@ -85,8 +85,16 @@ _USUAL_SIGNS: Final = frozenset(
     "‘’“”„‚«»‹›–—…·•°©®™€£§¿¡´\u00a0、。「」『』・〜～ー！？（）：，；《》【】"
 )
 _ODD_SIGN: Final = -1.5  # in log odds, each
-_USUAL_SIGN: Final = -0.2
+_USUAL_SIGN: Final = -0.05
 _SIGN_IN_WORD: Final = -3.0
+#: Signs that stand between two letters of a word, or of two words without a space.
+_WITHIN_WORDS: Final = frozenset("’‘·–—…‐-ー・〜～´")
+#: Letters of cp1252 that the languages written in it have not: of others, cp1250 has them too.
+_RARE_IN_CP1252: Final = frozenset("ŠšŽžŸÿƒˆ")
+_AFTER_TILDE: Final = frozenset("oesiOESI")  # what Portuguese has after an a with tilde
+_AMONG_ASCII: Final = frozenset(["", "LATIN", "COMBINING", _CJK])
+_FEW: Final = 4
+_FEW_FOREIGN: Final = -2.0  # a few letters of another alphabet among words in Latin letters
 _MIXED_SCRIPTS: Final = -4.0
 _CASE: Final = -2.5
 _CAPITAL_FIRST: Final = 1.0
@@ -107,13 +115,21 @@ def plausibility(text: str, encoding: str) -> float:
     part = text[:_WEIGHED]
     first = next(filter(str.isalpha, part), "")
     score = _CAPITAL_FIRST if first > "\x7f" and first.isupper() else 0.0
-    before = " "
+    before = before_it = " "
     for c in part:
         if c > "\x7f" or before > "\x7f":
             score += _beside(before, c)
+        if before > "\x7f" and before not in _WITHIN_WORDS and not _is_letter(before):
+            score += _SIGN_IN_WORD * (before_it.isalpha() and c.isalpha() and _script(c) != _CJK)
+        if before == "ã" and c.isalpha() and c not in _AFTER_TILDE:
+            score += _ODD_SIGN
         if c > "\x7f":
             score += _alone(c, encoding)
-        before = c
+        before_it, before = before, c
+    ascii_letters = sum(c.isascii() and c.isalpha() for c in part)
+    foreign = sum(_script(c) not in _AMONG_ASCII for c in part if c > "\x7f")
+    if foreign and _FEW * foreign < ascii_letters:
+        score += _FEW_FOREIGN
     letters = [c for c in part.lower() if c > "\x7f" and _script(c) in _SPELLED]
     if letters:
         score += max(
@@ -129,7 +145,7 @@ def _alone(c: str, encoding: str) -> float:
         return _IMPOSSIBLE
     if c in _USUAL_SIGNS:
         return _USUAL_SIGN
-    if not _is_letter(c):
+    if not _is_letter(c) or (encoding == "cp1252" and c in _RARE_IN_CP1252):
         return _ODD_SIGN
     return _rarity(c, encoding) if encoding in _COMMON else 0.0
 

@@ -145,6 +145,8 @@ def write_wav(target: Path, samples: FloatArray, sample_rate_hz: int) -> None:
 
 
 def _check(stream: AudioStream) -> None:
+    if stream.codec_context is None:  # FFmpeg knows no decoder of what the header names
+        raise Unreadable("cannot be decoded: damaged, or a kind of sound that Segue does not read")
     if stream.rate == 0:
         raise Unreadable("cannot be decoded (no sound that makes sense in it)")
     if stream.rate not in SAMPLE_RATES_HZ:

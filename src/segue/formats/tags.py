@@ -35,7 +35,7 @@ def read_tags(path: Path, given: Tags = NOTHING) -> Tags:
     path : Path
         The file.
     given : Tags
-        An artist and an album for what names none.
+        A title, an artist and an album for what names none.
 
     Returns
     -------
@@ -90,8 +90,8 @@ def tags_from_name(path: Path, given: Tags = NOTHING) -> Tags:
     Returns
     -------
     Tags
-        Of ``01 artist - title``; there is always a title. What is given comes before an artist
-        in the name.
+        Of ``01 artist - title``; there is always a title. What is given comes before what the
+        name says.
     """
     stem = display(path.stem).replace("_", " ").replace(".-.", " - ").strip()
     number = None
@@ -103,7 +103,7 @@ def tags_from_name(path: Path, given: Tags = NOTHING) -> Tags:
     if rest and (match := _NUMBER_BETWEEN.fullmatch(title)):  # "artist - 03 - title"
         number, title = int(match["number"]), match["rest"]
     return Tags(
-        title=clean(title) or clean(display(path.name)),
+        title=given.title or clean(title) or clean(display(path.name)),
         artist=given.artist or clean(artist if rest else ""),
         album=given.album,
         year=found.year,

@@ -4,7 +4,6 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -32,12 +31,12 @@ from segue.ingest.analyse import (
     Job,
     ReadWords,
 )
+from segue.ingest.embedding import analysis_of_tune, with_words
 from segue.ingest.report import DEFAULT, AddReport, Options, Progress, Watcher
 from segue.ingest.same_words import KnownWords
 from segue.ingest.survey import UNSEEN, Surveyed, Todo, is_to_read, survey
 from segue.ingest.words_beside import give_words, outdated
 from segue.ingest.workers import Fault, Workers
-from segue.model.lyrics.embed import embed_lyrics
 from segue.records import Analysis, Failure, FileState, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
@@ -183,7 +182,8 @@ class _Run:
         self._total += len(changed)
         for path, one in changed.items():
             texts = tuple(text.path for text in one.found.texts)
-            asked = ReadWords(path, one.found.kind, texts, self._options.form)
+            given = self._given_for(self._there.known.get(path))
+            asked = ReadWords(path, one.found.kind, texts, self._options.form, given)
             workers.submit(asked, DECODE_LIMIT_S)
         for job, result in workers.results():
             one = changed[job.path]
@@ -245,7 +245,7 @@ class _Run:
             fingerprint=decoded.fingerprint,
             duration_s=decoded.duration_s,
         )
-        analysis = _with_words(analysis, decoded.words)
+        analysis = with_words(analysis, decoded.words)
         self._store_tunes(found, {0: analysis})
 
     def _decoded_score(self, found: Found, decoded: DecodedScore) -> None:
@@ -258,7 +258,7 @@ class _Run:
         broken: list[str] = []
         for number, tune in enumerate(decoded.tunes, start=first):
             if isinstance(tune, DecodedTune):
-                analyses[number] = _analysis(tune, self._score_model)
+                analyses[number] = analysis_of_tune(tune, self._score_model)
             else:
                 broken.append(f"tune {number}: {tune.reason}" if number else tune.reason)
         if not analyses:
@@ -268,12 +268,20 @@ class _Run:
         self._tell_broken(found, broken, len(analyses))
 
     def _decoded_lyrics(self, found: Found, decoded: DecodedLyrics) -> None:
-        """Store the songs of a file, but live versions, remixes and what is there already."""
+        """Store the songs of a file, but live versions, remixes and what is there already.
+
+        A book of thousands takes minutes: its songs are stored as they come, under a state that
+        no file has, so that a run that is interrupted goes on with those that are not there yet.
+        """
         identity = self._identities[found.path]
+        out = self._there.removed.get(found.path, set())
+        there = self._store.words.of_file(self._store.files.locate(found.path))
+        complete = self._store.spaces.complete_tracks([track for track, _ in there.values()])
         first = 0 if len(decoded.songs) == 1 else 1
-        analyses: dict[int, Analysis] = {}
+        kept: list[int] = []
         broken: list[str] = []
         self._known_words.forget(self._store.files.locate(found.path))
+        self._total += len(decoded.songs) - 1
         for number, song in enumerate(decoded.songs, start=first):
             tags = _tags_of(identity, number)
             if not isinstance(song, DecodedText):
@@ -282,15 +290,34 @@ class _Run:
                 self.report.versions += 1
             elif self._known_words.hold(tags.artist, song.shingles):
                 self.report.duplicates += 1
-            else:
+            elif number not in out:
                 self._known_words.add(tags.artist, song.shingles)
-                empty = Analysis({}, song.facts, song.shingles, 0.0)
-                analyses[number] = _with_words(empty, song)
-        if analyses:
-            self._store_tunes(found, analyses)
+                kept.append(number)
+                track, text = there.get(number, (0, ""))
+                if text == song.text and track in complete:
+                    store = partial(self._store.touch_track, track, UNSEEN, tags)
+                else:
+                    analysis = with_words(Analysis({}, song.facts, song.shingles, 0.0), song)
+                    store = partial(self._add_song, found, tags, analysis, number)
+                self._later(found, store)
+            if number > first:
+                self._told(found)
+            self._commit_in_time()
+        if kept:
+            self._store_kept(found, partial(self._finish_songs, found, kept))
         else:
             self._left_out(found)
-        self._tell_broken(found, broken, len(analyses))
+        self._tell_broken(found, broken, len(kept))
+
+    def _add_song(self, found: Found, tags: Tags, analysis: Analysis, number: int) -> None:
+        self._store.spaces.register({"lyrics"})
+        self._store.add_track(found.path, UNSEEN, "", tags, analysis, "lyrics", number)
+
+    def _finish_songs(self, found: Found, kept: Sequence[int]) -> None:
+        self._store.keep_tunes(found.path, kept)
+        path, identity = Path(os.fsdecode(found.path)), self._identities[found.path]
+        self._store.rewritten(path, found.state, identity.content_hash)
+        self._note_stored(found)
 
     def _left_out(self, found: Found) -> None:
         """Store nothing of a file, and take out what it held before."""
@@ -309,7 +336,6 @@ class _Run:
     def _store_tunes(self, found: Found, analyses: Mapping[int, Analysis]) -> None:
         """Store what a file holds, in place of what it held before."""
         identity = self._identities[found.path]
-        before = self._found[found.path][1]
 
         def store() -> None:
             if any(analysis.words for analysis in analyses.values()):
@@ -327,12 +353,21 @@ class _Run:
                     tune,
                 )
             self._store.keep_tunes(found.path, kept)
-            self._keep_given(found)
-            if before is None or not before.tracks:
-                self.report.added += 1
-            else:
-                self.report.changed += 1
+            self._note_stored(found)
 
+        self._store_kept(found, store)
+
+    def _note_stored(self, found: Found) -> None:
+        before = self._found[found.path][1]
+        self._keep_given(found)
+        if before is None or not before.tracks:
+            self.report.added += 1
+        else:
+            self.report.changed += 1
+
+    def _store_kept(self, found: Found, store: Callable[[], None]) -> None:
+        """Store what is kept of a file, and then those of the same content."""
+        identity = self._identities[found.path]
         self._finish(found, store)
         self._stored.add(identity.content_hash)
         for path in self._waiting.pop(identity.content_hash):
@@ -410,8 +445,11 @@ class _Run:
         self._store.files.add_failure(path, state, failure)
 
     def _finish(self, found: Found, store: Callable[[], None]) -> None:
-        self._pending.append(lambda: self._store_or_fail(found, store))
+        self._later(found, store)
         self._told(found)
+
+    def _later(self, found: Found, store: Callable[[], None]) -> None:
+        self._pending.append(lambda: self._store_or_fail(found, store))
 
     def _store_or_fail(self, found: Found, store: Callable[[], None]) -> None:
         """Store what came of a file; what cannot be stored is its own failure alone."""
@@ -445,24 +483,6 @@ def _decoding(found: Found, form: TextForm) -> Job:
     if found.kind == "score":
         return DecodeScore(found.path, form)
     return DecodeLyrics(found.path, form)
-
-
-def _analysis(tune: DecodedTune, model: "ScoreModel") -> Analysis:
-    analysis = Analysis(
-        vectors=model.embed(tune.bars, tune.features),
-        facts=tune.facts,
-        fingerprint=tune.shingles,
-        duration_s=tune.duration_s,
-    )
-    return _with_words(analysis, tune.words)
-
-
-def _with_words(analysis: Analysis, words: DecodedText | None) -> Analysis:
-    """Join words to what they belong to: a place among all words, and the text."""
-    if words is None:
-        return analysis
-    vectors = analysis.vectors | embed_lyrics(words.text, words.features)
-    return replace(analysis, vectors=vectors, words=words.text)
 
 
 def _tags_of(identity: Identity, tune: int) -> Tags:

@@ -69,6 +69,7 @@ class ReadWords:
     kind: Kind
     texts: tuple[bytes, ...]
     form: TextForm = PLAIN
+    given: Tags = NOTHING  # for what names no artist or album
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +148,15 @@ class FoundWords:
     words : DecodedText, optional
     source : bytes
         The text beside it that they come from; empty where it carries them along.
+    tags : Tags
+        What the music says of itself, else what a text beside it says.
     faults : tuple of (bytes, Fault)
         Texts that cannot be read, and why.
     """
 
     words: DecodedText | None
     source: bytes
+    tags: Tags
     faults: tuple[tuple[bytes, Fault], ...]
 
 
@@ -197,18 +201,25 @@ _TAGS: Final[dict[Kind, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
 
 def _read_words(path: Path, job: ReadWords) -> FoundWords:
     faults: list[tuple[bytes, Fault]] = []
+    said, words, source = NOTHING, None, b""
     for text in job.texts:
         try:
-            words = _carried(read_words(Path(os.fsdecode(text)), job.form))
+            lyrics = read_words(Path(os.fsdecode(text)), job.form)
         except Unavailable:
             raise  # all of it is tried again
         except Unreadable as error:
-            faults.append((text, Fault(str(error), isinstance(error, Unavailable))))
+            faults.append((text, Fault(str(error))))
             continue
-        if words:
-            return FoundWords(words, text, tuple(faults))
-    carried = words_in_sound if job.kind == "sound" else words_in_score
-    return FoundWords(_carried(carried(path, job.form)), b"", tuple(faults))
+        said = said if said != NOTHING else lyrics.tags
+        if words := _carried(lyrics.text):
+            source = text
+            break
+    if words is None:
+        carried = words_in_sound if job.kind == "sound" else words_in_score
+        words = _carried(carried(path, job.form))
+    known = Tags(said.title, said.artist or job.given.artist, said.album or job.given.album)
+    tags = _TAGS[job.kind](path, path.parent, known)[0]
+    return FoundWords(words, source, tags, tuple(faults))
 
 
 def _read_score(path: Path, tune: int) -> Score:

@@ -61,7 +61,8 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
     from segue.model.sound.embed import SoundModel
 
     decoded = decode_now(path, passage)
-    words = words_of(path, decoded.words)[0]
+    beside = _beside(path)
+    words = beside.words if beside else decoded.words
     return SoundModel().embed(decoded.patches, decoded.features) | _of_words(words)
 
 
@@ -79,42 +80,37 @@ def describe_file(path: Path) -> Description:
     whole = os.fsencode(os.path.abspath(path))
     facts: dict[str, float | str]
     heard: dict[str, float] = {}
-    words, source, duration_s = None, "", 0.0
+    words: DecodedText | None
+    duration_s = 0.0
     if kind == "lyrics":
-        words = decode_song(path)
-        facts = words.facts
+        song = words = decode_song(path)
+        facts = song.facts
     elif kind == "score":
         tune = decode_tune(path)
-        facts, duration_s = tune.facts, tune.duration_s
-        words, source = words_of(path, tune.words)
+        facts, duration_s, words = tune.facts, tune.duration_s, tune.words
     else:
         from segue.model.sound.embed import SoundModel
         from segue.model.sound.spaces import tag_probabilities
 
         decoded = decode_now(path, None)
-        facts, duration_s = decoded.facts, decoded.duration_s
+        facts, duration_s, words = decoded.facts, decoded.duration_s, decoded.words
         heard = tag_probabilities(SoundModel().embed(decoded.patches, decoded.features)["tags"])
-        words, source = words_of(path, decoded.words)
     identity = _now(Identify(whole, os.path.dirname(whole), kind), Identity, path)
-    track = Track(0, kind, path, identity.tags[0], duration_s, identity.content_hash, facts=facts)
+    beside = _beside(path)
+    words = beside.words if beside else words
+    tags = beside.tags if beside else identity.tags[0]
+    track = Track(0, kind, path, tags, duration_s, identity.content_hash, facts=facts)
+    source = os.fsdecode(os.path.basename(beside.source)) if beside else ""
     return Description(track, heard, words.text if words else "", source)
 
 
-def words_of(path: Path, carried: DecodedText | None) -> tuple[DecodedText | None, str]:
-    """Read the words of some music from a text beside it, else take those that it carries along.
-
-    Returns
-    -------
-    DecodedText or None
-    str
-        The name of the text.
-    """
+def _beside(path: Path) -> FoundWords | None:
+    """Read what a text beside some music says; None where there is none."""
     texts = [text.path for item in scan([path]) if isinstance(item, Found) for text in item.texts]
     if not texts:
-        return carried, ""
+        return None
     asked = ReadWords(os.fsencode(path), kind_of(path) or "sound", tuple(texts))
-    found = _now(asked, FoundWords, path)
-    return found.words, os.fsdecode(os.path.basename(found.source))
+    return _now(asked, FoundWords, path)
 
 
 def _of_words(words: DecodedText | None) -> dict[str, FloatArray]:

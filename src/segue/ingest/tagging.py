@@ -2,11 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from segue.formats.tagging import FIELDS, is_unknown, read_fields, short_key, wr
 from segue.model.sound.spaces import TAGS
 from segue.query import tracks_named
 from segue.records import Failure, FileState, Track
+from segue.represent.key_names import camelot, open_key
+from segue.sound_kinds import kind_if_not_music
 from segue.store import Store
 from segue.store.files import KnownFile
 from segue.store.rows import is_inside
@@ -24,7 +27,19 @@ from segue.store.written import Change
 MOODS: Final = (
     "beautiful", "catchy", "chill", "easy listening", "happy", "mellow", "party", "sad",
 )  # fmt: skip
-_STANDS_OUT: Final = 0.5  # standard deviations above the library, as where groups are named
+#: A mood is written that stands out by so many standard deviations, among the library's music
+#: and among all that Segue knows.
+_STANDS_OUT: Final = 1.0
+#: Tempos and keys below are left out: of those above nine of ten are right, see
+#: bench/tables/tempo.md and bench/tables/features.md.
+MIN_CONFIDENCE: Final = {"bpm": 0.7, "key": 0.7}
+_CONFIDENCE: Final = {"bpm": "tempo_confidence", "key": "key_confidence"}
+KeyNotation = Literal["standard", "camelot", "openkey"]
+KEY_NOTATIONS: Final[dict[KeyNotation, Callable[[str], str]]] = {
+    "standard": short_key,
+    "camelot": camelot,
+    "openkey": open_key,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +51,28 @@ class Written:
     changes : tuple of Change
     kept : int
         Fields that a file had already.
+    unsure : mapping of str to int
+        How many were left out of each field, being too uncertain.
+    not_music : int
+        Tracks that were left out.
     failures : tuple of Failure
     """
 
     changes: tuple[Change, ...]
     kept: int
     failures: tuple[Failure, ...]
+    unsure: Mapping[str, int] = field(default_factory=dict)
+    not_music: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What is written, and how; see `FileTags.write`."""
+
+    fields: Sequence[str]
+    min_confidence: float | None
+    key_notation: KeyNotation
+    all_sounds: bool
 
 
 class FileTags:
@@ -59,6 +90,9 @@ class FileTags:
         self,
         *queries: str | int | Path,
         fields: Sequence[str],
+        min_confidence: float | None = None,
+        key_notation: KeyNotation = "standard",
+        all_sounds: bool = False,
         overwrite: bool = False,
         dry_run: bool = False,
     ) -> Written:
@@ -70,15 +104,21 @@ class FileTags:
             Which tracks; none for all.
         fields : sequence of str
             Of "bpm", "key" and "mood", at least one.
+        min_confidence : float, optional
+            Tempos and keys less certain are left out, 0 to 1; else those below `MIN_CONFIDENCE`.
+        key_notation : {"standard", "camelot", "openkey"}
+            "Am", "8A" or "1m".
+        all_sounds : bool
+            Also into what is no music.
         overwrite : bool
             Also where a file says something else already.
         dry_run : bool
             Change nothing, only tell.
         """
-        store = self._store
+        store, form = self._store, _Form(fields, min_confidence, key_notation, all_sounds)
         tracks = [track for query in queries for track in tracks_named(store, query)]
         tracks = tracks if queries else store.tracks()
-        return _write(store, tracks, fields, overwrite=overwrite, dry_run=dry_run)
+        return _write(store, tracks, form, overwrite=overwrite, dry_run=dry_run)
 
     def undo(self) -> Written:
         """Put back what the last `write` that is not undone yet changed.
@@ -95,11 +135,17 @@ class FileTags:
 
 
 def _write(
-    store: Store, tracks: Sequence[Track], fields: Sequence[str], *, overwrite: bool, dry_run: bool
+    store: Store, tracks: Sequence[Track], form: _Form, *, overwrite: bool, dry_run: bool
 ) -> Written:
-    if not fields or not set(fields) <= set(FIELDS):
+    if not form.fields or not set(form.fields) <= set(FIELDS):
         raise BadArgument("say what to write: --bpm, --key, --mood")
-    moods = _moods(store) if "mood" in fields else {}
+    if form.key_notation not in KEY_NOTATIONS:
+        raise BadArgument(
+            f"{form.key_notation!r} is no notation of keys; choose {', '.join(KEY_NOTATIONS)}"
+        )
+    moods = _moods(store) if "mood" in form.fields else {}
+    unsure: Counter[str] = Counter()
+    passed_by = 0
     changes: list[Change] = []
     failures: list[Failure] = []
     kept = 0
@@ -111,26 +157,36 @@ def _write(
         if link := _link(store, track.path):
             failures.append(Failure(track.path, link))
             continue
+        if not form.all_sounds and kind_if_not_music(track):
+            passed_by += 1
+            continue
         if not _unchanged(files, track.path):
             why = f"{track.path} changed since it was added; first `segue add` it again"
             failures.append(Failure(track.path, why))
             continue
         try:
             known = read_fields(track.path)
-            here = []
-            for field, value in _found(track, moods).items():
-                if field not in fields or not value or known[field] == value:
-                    continue
-                if known[field] and not (overwrite or is_unknown(field, known[field])):
-                    kept += 1
-                    continue
-                here.append(Change(track.path, field, known[field], value))
+            found = _found(track, moods, form)
+            new = {name for name, value in found.items() if value and known[name] != value}
+            free = {
+                name
+                for name in new
+                if overwrite or not known[name] or is_unknown(name, known[name])
+            }
+            kept += len(new) - len(free)
+            doubtful = {name for name in free if _is_unsure(track, name, form.min_confidence)}
+            unsure.update(doubtful)
+            here = [
+                Change(track.path, name, known[name], value)
+                for name, value in found.items()
+                if name in free - doubtful
+            ]
             if here and not dry_run:
                 _change(store, run, track, here)
             changes += here
         except BadArgument as error:
             failures.append(Failure(track.path, str(error)))
-    return Written(tuple(changes), kept, tuple(failures))
+    return Written(tuple(changes), kept, tuple(failures), unsure, passed_by)
 
 
 def _undo(store: Store) -> Written:
@@ -228,21 +284,30 @@ def _keep_known(store: Store, path: Path) -> None:
     store.rewritten(path, FileState(state.st_size, state.st_mtime_ns), content_hash)
 
 
-def _found(track: Track, moods: dict[int, str]) -> dict[str, str]:
+def _is_unsure(track: Track, field: str, least: float | None) -> bool:
+    """Tell whether what was found is too uncertain; older Segues did not tell of tempos."""
+    if field not in _CONFIDENCE:
+        return False
+    confidence = float(track.facts.get(_CONFIDENCE[field]) or 0)
+    return confidence < (MIN_CONFIDENCE[field] if least is None else least)
+
+
+def _found(track: Track, moods: dict[int, str], form: _Form) -> dict[str, str]:
     tempo = float(track.facts.get("tempo_bpm") or 0)
-    return {
+    found = {
         "bpm": str(round(tempo)) if tempo else "",
-        "key": short_key(str(track.facts.get("key", ""))),
+        "key": KEY_NOTATIONS[form.key_notation](str(track.facts.get("key", ""))),
         "mood": moods.get(track.id, ""),
     }
+    return {name: value for name, value in found.items() if name in form.fields}
 
 
 def _moods(store: Store) -> dict[int, str]:
-    """Name the mood that stands out most, among the library's, of each track that has one."""
+    """Name the mood that stands out most of each track that has one."""
     ids, strengths = store.spaces.vectors("tags")
     columns = [TAGS.index(mood) for mood in MOODS]
     some = strengths[:, columns]
-    some = (some - some.mean(axis=0)) / (some.std(axis=0) + 1e-6)
+    some = np.minimum(some, (some - some.mean(axis=0)) / (some.std(axis=0) + 1e-6))
     return {
         track: MOODS[int(np.argmax(row))]
         for track, row in zip(ids.tolist(), some, strict=True)

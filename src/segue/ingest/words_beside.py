@@ -57,7 +57,10 @@ def outdated(
 
 
 def give_words(store: Store, music: Outdated, answer: FoundWords) -> None:
-    """Store the words of some music; its texts are no tracks of their own. Inside a transaction."""
+    """Store the words of some music, and what a text says of it. Inside a transaction.
+
+    Its texts are no tracks of their own any more.
+    """
     words = answer.words
     store.spaces.register({"lyrics"})
     store.spaces.put_words(
@@ -67,6 +70,7 @@ def give_words(store: Store, music: Outdated, answer: FoundWords) -> None:
         KnownBeside(os.path.basename(text.path), text.state, text.path == answer.source)
         for text in music.found.texts
     ]
+    store.retag(music.track, answer.tags)
     store.words.put(music.track, "" if words is None else words.text, beside)
     for text in music.found.texts:
         own = store.files.tracks_at(text.path)

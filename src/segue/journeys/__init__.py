@@ -7,6 +7,7 @@ from segue.answers.usual import usual_space_of
 from segue.journeys.path import Path, find_path
 from segue.journeys.playlist import Item, Wish, make_playlist
 from segue.query import Filters, track_named
+from segue.sound_kinds import not_music
 from segue.store import Store
 
 
@@ -29,6 +30,7 @@ class Journeys:
         *,
         space: str | None = None,
         taste: bool = True,
+        all_sounds: bool = False,
     ) -> Path:
         """Find a journey in small steps from one track to another.
 
@@ -42,10 +44,14 @@ class Journeys:
             Else the usual one of the kind of music that is asked with.
         taste : bool
             Pass by what is skipped.
+        all_sounds : bool
+            By way of what is no music, too: speech, noise, and what lasts less than 10 s.
         """
         ends = track_named(self._store, start), track_named(self._store, goal)
         space = space or usual_space_of(self._store, ends)
-        return find_path(self._store, space, *ends, n, skipped(self._store) if taste else ())
+        unwanted = skipped(self._store) if taste else ()
+        left_out = () if all_sounds else not_music(self._store)
+        return find_path(self._store, space, *ends, n, unwanted, left_out)
 
     def playlist(
         self,

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Final
 
 from segue.records import Track
-from segue.represent.harmony import PITCH_CLASSES
+from segue.represent.key_names import camelot
 
 #: How far tempos may lie apart, as a share: what a turntable's slider corrects.
 TEMPO_SHARE: Final = 0.06
@@ -14,26 +14,6 @@ TEMPO_SHARE: Final = 0.06
 def mix(one: Track, other: Track) -> bool:
     """Tell whether tempo and key of two tracks go together."""
     return keys_mix(key_of(one), key_of(other)) and tempo_apart(one, other) <= TEMPO_SHARE
-
-
-@cache
-def camelot(key: str) -> str:
-    """Return a key's place on the Camelot wheel: "8B" for "C major", "8A" for "A minor".
-
-    A fifth up is one hour on; a major key and its relative minor share an hour.
-
-    Returns
-    -------
-    str
-        "" for what is no key.
-    """
-    tonic, _, mode = key.partition(" ")
-    if tonic not in PITCH_CLASSES or mode not in ("major", "minor"):
-        return ""
-    pitch = PITCH_CLASSES.index(tonic)
-    relative = pitch if mode == "major" else (pitch + 3) % 12
-    hour = (7 + 7 * relative) % 12 + 1
-    return f"{hour}{'B' if mode == 'major' else 'A'}"
 
 
 def key_of(track: Track) -> str:

@@ -7,7 +7,7 @@ step is as small as can be; of those, the one whose squared steps sum to the lea
 found exactly, by dynamic programming over the tracks in order of their progress.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -71,6 +71,7 @@ def find_path(
     goal: Track,
     n: int,
     unwanted: Sequence[int] = (),
+    left_out: Collection[int] = (),
 ) -> Path:
     """Find a journey of `n` tracks, or of as many as there are on the way.
 
@@ -84,6 +85,8 @@ def find_path(
         At least 2, both ends counted.
     unwanted : sequence of int
         Tracks that are not on the way, nor are their copies.
+    left_out : collection of int
+        Tracks that are not on the way.
 
     Raises
     ------
@@ -96,7 +99,8 @@ def find_path(
         raise BadArgument(f"both ends are track {start.id}; name two different tracks")
     matrix = store.spaces.matrix(space)
     ends = [_row(matrix, track) for track in (start, goal)]
-    rows = _candidates(store, matrix, ends, np.flatnonzero(np.isin(matrix.ids, unwanted)))
+    gone = [*store.missing_tracks(), *left_out]
+    rows = _candidates(store, matrix, ends, np.flatnonzero(np.isin(matrix.ids, unwanted)), gone)
     unit = np.asarray(matrix.unit[rows], np.float32)
     tracks = store.tracks(matrix.ids[rows].tolist())
     distance, again = distances(unit), same_artist(tracks)
@@ -248,13 +252,17 @@ def _row(matrix: Matrix, track: Track) -> int:
 
 
 def _candidates(
-    store: Store, matrix: Matrix, ends: Sequence[int], unwanted: NDArray[np.int64]
+    store: Store,
+    matrix: Matrix,
+    ends: Sequence[int],
+    unwanted: NDArray[np.int64],
+    gone: Sequence[int],
 ) -> NDArray[np.int64]:
     """Choose the tracks that lie least out of the way, in order of their progress."""
     to_start, to_goal = (
         np.sqrt(np.maximum(2 - 2 * (matrix.unit @ matrix.unit[end]), 0)) for end in ends
     )
-    usable = ~np.isin(matrix.ids, list(store.missing_tracks()))
+    usable = ~np.isin(matrix.ids, gone)
     usable[[*ends, *unwanted]] = False
     rows = np.flatnonzero(usable)
     detour = to_start[rows] + to_goal[rows]

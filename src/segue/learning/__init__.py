@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from segue.query import track_named
+from segue.sound_kinds import not_music
 from segue.store import Store
 
 if TYPE_CHECKING:
@@ -152,6 +153,6 @@ class Learning:
         """Return the first filters of a learned space, each with the tracks it answers to."""
         from segue.learning.insight import first_filters
 
-        copied = set(self._copies())
-        recordings = [track for track in self._store.tracks() if track.id not in copied]
+        left_out = {*self._copies(), *not_music(self._store)}
+        recordings = [track for track in self._store.tracks() if track.id not in left_out]
         return first_filters(self._store, space, recordings, tracks)

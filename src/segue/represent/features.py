@@ -17,6 +17,7 @@ from segue.records import FloatArray, Recording
 from segue.represent.feature_names import CONTENTS, FEATURE_GROUPS, FEATURE_NAMES
 from segue.represent.harmony import PITCH_CLASSES, Harmony
 from segue.represent.measured import Measured, beat_intervals_s, measure, tonic_distance_z
+from segue.represent.sound_kind import SOUND_KINDS, sound_kinds, sound_probabilities
 from segue.represent.timbre import (
     FRAMES_PER_SECOND,
     contrast_db,
@@ -85,7 +86,11 @@ def describe(recording: Recording) -> Description:
         "dynamics": _dynamics_numbers(measured),
     }
     vector = np.concatenate([np.asarray(numbers[group], np.float32) for group in CONTENTS])
-    return Description(_facts(recording, measured), vector)
+    probabilities = sound_probabilities(standard_scores(standardise(vector)))
+    facts = _facts(recording, measured)
+    facts["sound_kind"] = sound_kinds(probabilities[None])[0]
+    facts["music_probability"] = float(probabilities[SOUND_KINDS.index("music")])
+    return Description(facts, vector)
 
 
 def standardise(vector: FloatArray) -> FloatArray:
@@ -134,7 +139,7 @@ def _constants() -> dict[str, FloatArray]:
 
 
 def _facts(recording: Recording, measured: Measured) -> dict[str, float | str]:
-    frames, harmony, rhythm = measured.frames, measured.harmony, measured.rhythm
+    frames, harmony, rhythm = measured.frames, measured.harmony, measured.beats
     intervals_s = beat_intervals_s(rhythm)
     tonic = PITCH_CLASSES[harmony.tonic]
     return {
@@ -142,7 +147,9 @@ def _facts(recording: Recording, measured: Measured) -> dict[str, float | str]:
         "channels": float(recording.file_channels),
         "samples": float(round(recording.duration_s * recording.file_rate_hz)),
         "duration_s": recording.duration_s,
-        "tempo_bpm": rhythm.tempo_bpm,
+        "tempo_bpm": measured.tempo.bpm,
+        "tempo_confidence": measured.tempo.confidence,
+        "tempo_other_bpm": measured.tempo.other_bpm,
         "beats_per_bar": float(rhythm.beats_per_bar),
         "pulse_clarity": rhythm.clarity,
         "beat_interval_mean_s": float(intervals_s.mean()) if len(intervals_s) else 0.0,

@@ -7,7 +7,8 @@ import numpy as np
 
 from segue.records import FloatArray
 from segue.represent.harmony import Harmony, find_harmony
-from segue.represent.rhythm import Rhythm, find_rhythm, onset_strength
+from segue.represent.rhythm import Rhythm, at_tempo, find_rhythm, onset_strength
+from segue.represent.tempo import Tempo, band_onsets, tapped_tempo
 from segue.represent.timbre import (
     Frames,
     analyse_frames,
@@ -37,6 +38,11 @@ class Measured:
     peak : float
         Largest sample, full scale 1.
     rhythm : Rhythm
+        By the strongest pulse: what vectors are made of.
+    tempo : Tempo
+        That a listener taps.
+    beats : Rhythm
+        By that tempo: what people are told.
     harmony : Harmony
     """
 
@@ -47,6 +53,8 @@ class Measured:
     mel_frequency: FloatArray
     peak: float
     rhythm: Rhythm
+    tempo: Tempo
+    beats: Rhythm
     harmony: Harmony
 
 
@@ -67,6 +75,8 @@ def measure(excerpts: tuple[FloatArray, ...]) -> Measured:
     """
     stretches = [analyse_frames(excerpt) for excerpt in excerpts]
     strengths = [onset_strength(stretch.mel_db) for stretch in stretches]
+    rhythm = find_rhythm(strengths)
+    tempo = tapped_tempo([band_onsets(one.mel_db) for one in stretches], rhythm.tempo_bpm)
     starts = np.cumsum([0] + [len(strength) for strength in strengths[:-1]])
     frames = join_frames(stretches)
     coefficients = mfcc(frames.mel_db)
@@ -81,7 +91,9 @@ def measure(excerpts: tuple[FloatArray, ...]) -> Measured:
         onset=np.concatenate(strengths)[sounding],
         mel_frequency=mel_frequency(frames.mel_db)[sounding],
         peak=max(float(np.abs(excerpt).max()) for excerpt in excerpts),
-        rhythm=find_rhythm(strengths),
+        rhythm=rhythm,
+        tempo=tempo,
+        beats=at_tempo(rhythm, strengths, tempo.bpm),
         harmony=find_harmony(excerpts),
     )
 

@@ -1,7 +1,7 @@
 """Tempo and beats, from how strongly the sound changes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -22,6 +22,7 @@ _PRIOR_OCTAVES: Final = 1.2
 _COMB: Final = {0.5: 0.5, 1: 1.0, 2: 0.75, 3: 0.5, 4: 0.5}
 _LOCAL_S: Final = 1.0
 _TIGHTNESS: Final = 100.0
+_SAME_BPM: Final = 0.01
 _MAX_LAG: Final = int(max(_COMB) * 60 / TEMPI_BPM[0] * FRAMES_PER_SECOND) + 2
 
 
@@ -79,7 +80,7 @@ def find_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
     -------
     Rhythm
     """
-    novelties = [_novelty(strength) for strength in strengths]
+    novelties = [local_novelty(strength) for strength in strengths]
     recurrence = _autocorrelation(novelties)
     if recurrence[0] <= 0:
         none = tuple(np.zeros(0, np.float32) for _ in strengths)
@@ -97,6 +98,33 @@ def find_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
         comb.astype(np.float32),
         _beats_per_bar(recurrence, tempo_bpm),
         beats,
+    )
+
+
+def at_tempo(rhythm: Rhythm, strengths: Sequence[FloatArray], tempo_bpm: float) -> Rhythm:
+    """Find the beats again, at another tempo than that of the strongest pulse.
+
+    Parameters
+    ----------
+    rhythm : Rhythm
+        From `find_rhythm`.
+    strengths : sequence of ndarray, each of shape (frames,), float32
+        What it was found in.
+    tempo_bpm : float
+
+    Returns
+    -------
+    Rhythm
+        Clarity and tempogram stay.
+    """
+    if abs(tempo_bpm - rhythm.tempo_bpm) < _SAME_BPM:
+        return rhythm
+    novelties = [local_novelty(strength) for strength in strengths]
+    return replace(
+        rhythm,
+        tempo_bpm=tempo_bpm,
+        beats_per_bar=_beats_per_bar(_autocorrelation(novelties), tempo_bpm),
+        beats_s=tuple(_beats(one, tempo_bpm) for one in novelties),
     )
 
 
@@ -122,7 +150,7 @@ def _refine(score: np.ndarray, best: int) -> float:
     return float(TEMPI_BPM[best] * (TEMPI_BPM[1] / TEMPI_BPM[0]) ** shift)
 
 
-def _novelty(strength: FloatArray) -> FloatArray:
+def local_novelty(strength: FloatArray) -> FloatArray:
     """Take away the local average, so that only what stands out counts."""
     if len(strength) == 0:
         return strength

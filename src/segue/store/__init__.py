@@ -279,15 +279,23 @@ class Store:
     def touch_track(self, track: int, state: FileState, tags: Tags) -> None:
         """Record a file's new date, size and tags where its content is what it was."""
         self._db.execute(
-            "UPDATE tracks SET size = ?, mtime_ns = ?, missing = 0, title = ?, artist = ?,"
-            " album = ?, album_artist = ?, genre = ?, year = ?, track_number = ?, words = ?"
-            " WHERE id = ?",
-            (state.size, state.mtime_ns, *tag_values(tags), search_words(tags), track),
+            "UPDATE tracks SET size = ?, mtime_ns = ?, missing = 0 WHERE id = ?",
+            (state.size, state.mtime_ns, track),
         )
+        self.retag(track, tags)
+        self.words.look_again(track)  # a text beside it may say more
         self._db.execute(
             "DELETE FROM failures WHERE (root, path) ="
             " (SELECT root, path FROM tracks WHERE id = ?)",
             (track,),
+        )
+
+    def retag(self, track: int, tags: Tags) -> None:
+        """Record what is known of a track now."""
+        self._db.execute(
+            "UPDATE tracks SET title = ?, artist = ?, album = ?, album_artist = ?, genre = ?,"
+            " year = ?, track_number = ?, words = ? WHERE id = ?",
+            (*tag_values(tags), search_words(tags), track),
         )
 
     def rewritten(self, path: Path, state: FileState, content_hash: str) -> None:

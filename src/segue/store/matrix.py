@@ -19,8 +19,8 @@ from segue.records import FloatArray, Space
 #: What loading raises of a derived file that is not there, empty, cut short or garbage: it is made
 #: anew then. A header of garbage may ask for any amount of memory.
 DAMAGED: Final = (
-    OSError, ValueError, TypeError, EOFError, KeyError, NotImplementedError, RuntimeError,
-    MemoryError, BadZipFile, zlib.error,
+    OSError, ValueError, TypeError, AttributeError, EOFError, KeyError, NotImplementedError,
+    RuntimeError, MemoryError, BadZipFile, zlib.error,
 )  # fmt: skip
 _BLOCK_ROWS: Final = 16_384  # scaled at once, so that a million tracks fit in memory
 
@@ -105,7 +105,8 @@ def _scale(vectors: FloatArray) -> None:
 def load_derived(folder: Path, space: str, state: str, what: str) -> dict[str, Any] | None:
     """Load arrays that were computed from a space as it is now; None where there are none."""
     try:
-        with np.load(folder / f"{space}-{state}.{what}.npz", allow_pickle=False) as arrays:
+        with (folder / f"{space}-{state}.{what}.npz").open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
             return {name: arrays[name] for name in arrays.files}
     except DAMAGED:
         return None

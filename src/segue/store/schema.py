@@ -165,6 +165,11 @@ CREATE TABLE given_tags (                  -- by `segue add --artist`, for what 
     track INTEGER PRIMARY KEY REFERENCES tracks(id) ON DELETE CASCADE,
     artist TEXT NOT NULL, album TEXT NOT NULL
 );
+-- Folders were albums where nothing else was said, and a text of many poems was one: the next
+-- `segue add` looks at such files again, without decoding what it knows.
+UPDATE tracks SET mtime_ns = -1
+    WHERE (album <> '' AND album_artist = '' AND genre = '' AND year IS NULL)
+    OR (kind = 'lyrics' AND tune = 0);
 """
 MIGRATIONS: Final[tuple[str, ...]] = (
     _FIRST_SCHEMA,

@@ -16,6 +16,8 @@ from segue.store.database import vector_of
 from segue.store.matrix import Matrix, keep_derived, load_derived, load_matrix
 from segue.store.rows import space_of
 
+#: A fact of recordings that none had in an older library.
+NEWEST_FACT: Final = "sound_kind"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
 #: A space's state is drawn anew with each change of its vectors, so that what was derived in one
 #: state is never taken for another's: not by a restored backup, nor by a copy that went on alone.
@@ -265,7 +267,16 @@ class Spaces:
                 },
             )
             found.update(row[0] for row in rows)
-        return found - self._without_words(found)
+        return found - self._without_words(found) - self._described_before()
+
+    def _described_before(self) -> set[int]:
+        """List the recordings that an older Segue described, with fewer facts than this one."""
+        rows = self._db.execute(
+            "SELECT id FROM tracks WHERE kind = 'sound' AND facts <> '{}'"
+            " AND json_extract(facts, ?) IS NULL",
+            (f"$.{NEWEST_FACT}",),
+        )
+        return {row[0] for row in rows}
 
     def _without_words(self, among: Collection[int]) -> set[int]:
         """List those that have words, and no place yet where all words have one."""

@@ -85,6 +85,10 @@ class Words:
             ],
         )
 
+    def look_again(self, track: int) -> None:
+        """Forget that the texts beside a track were looked at. Inside a transaction."""
+        self._db.execute("DELETE FROM texts_beside WHERE track = ?", (track,))
+
     def copy(self, source: int, track: int) -> None:
         """Give a track the words of another. Inside a transaction."""
         self._db.execute(
@@ -129,6 +133,15 @@ class Words:
             "SELECT name FROM texts_beside WHERE track = ? AND used", (track,)
         ).fetchone()
         return os.fsdecode(unquote_to_bytes(row[0])) if row else ""
+
+    def of_file(self, place: tuple[int, str]) -> dict[int, tuple[int, str]]:
+        """Read the words of each tune of a file: its number → the track and its words."""
+        rows = self._db.execute(
+            "SELECT tune, id, text FROM tracks JOIN lyrics ON track = id"
+            " WHERE root = ? AND path = ?",
+            place,
+        )
+        return {row[0]: (row[1], row[2]) for row in rows}
 
     def text(self, track: int) -> str:
         """Read a track's words; "" where none are known."""

@@ -2,11 +2,13 @@
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from segue.errors import Unreadable
+from segue.formats.encodings import encoding_of
 from segue.formats.listens.rows import (
     READABLE,
     Listen,
@@ -22,14 +24,15 @@ from segue.formats.names import clean
 MAX_PLAYS: Final = 10**9
 MAX_BYTES: Final = 4 << 30
 
-_SAMPLED_ROWS: Final = 20
+_SAMPLED_ROWS: Final = 200  # to see the encoding by
+_SEEN_ROWS: Final = 20  # and the columns
 _TITLE_COLUMNS: Final = ("track", "title", "track_name", "song")
 _ARTIST_COLUMNS: Final = ("artist", "artist_name")
 _TIME_COLUMNS: Final = ("uts", "timestamp", "utc_time", "date", "time")
 
 
 def read_csv(path: Path, file: BinaryIO) -> Iterator[Row]:
-    """Read `user,track-or-path,plays[,time]` or a Last.fm export, in UTF-8 or Windows-1252.
+    """Read `user,track-or-path,plays[,time]` or a Last.fm export, in UTF-8 or an older encoding.
 
     Raises
     ------
@@ -40,12 +43,16 @@ def read_csv(path: Path, file: BinaryIO) -> Iterator[Row]:
         item for item in numbered_lines(file, allowance(path, MAX_BYTES)) if item[1].strip()
     )
     sample = list(islice(filled_lines, _SAMPLED_ROWS))
-    delimiter = _delimiter(_decode(sample[0][1]))
-    reader, has_header = _csv_form([_cells(line, delimiter) for _, line in sample])
+    encoding = encoding_of(b"".join(line for _, line in sample))
+    delimiter = _delimiter(_decode(sample[0][1], encoding))
+    cells = partial(_cells, delimiter=delimiter, encoding=encoding)
+    reader, has_header = _csv_form([cells(line) for _, line in sample[:_SEEN_ROWS]])
     if reader is None:
         raise Unreadable(f"{path} is of no known form. {READABLE}")
     for number, line in chain(sample[has_header:], filled_lines):
-        yield read_row(f"line {number}", lambda row: reader(_needed(_cells(row, delimiter))), line)
+        yield read_row(
+            f"line {number}", lambda row: reader(_needed(_cells(row, delimiter, encoding))), line
+        )
 
 
 CsvReader = Callable[[Sequence[str]], Listen]
@@ -103,11 +110,13 @@ def _artist_album_track(row: Sequence[str]) -> Listen:
     return Listen(row[0], filled(row[2], "title"), at_s=time_s(row[3]))
 
 
-def _cells(line: bytes, delimiter: str) -> list[str] | None:
+def _cells(line: bytes, delimiter: str, encoding: str) -> list[str] | None:
     """Split a line into cells; None where its quotes do not match."""
     # Line by line, so that one open quote does not swallow what follows.
     try:
-        row = next(csv.reader([_decode(line).rstrip("\r\n")], delimiter=delimiter, strict=True))
+        row = next(
+            csv.reader([_decode(line, encoding).rstrip("\r\n")], delimiter=delimiter, strict=True)
+        )
     except csv.Error:
         return None
     return [clean(cell) for cell in row]
@@ -119,11 +128,11 @@ def _needed(row: list[str] | None) -> list[str]:
     return row
 
 
-def _decode(line: bytes) -> str:
+def _decode(line: bytes, encoding: str) -> str:
     try:
         return line.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return line.decode("cp1252", "replace")  # what spreadsheets write
+        return line.decode(encoding, "replace")  # what spreadsheets write
 
 
 def _delimiter(line: str) -> str:

@@ -74,8 +74,8 @@ def read_lyrics(path: Path, form: TextForm = PLAIN) -> tuple[Lyrics | BrokenSong
     return tuple(found)
 
 
-def read_words(path: Path, form: TextForm = PLAIN) -> str:
-    """Read a text that holds the words of one piece of music, as `segue.records.Lyrics.text`.
+def read_words(path: Path, form: TextForm = PLAIN) -> Lyrics:
+    """Read a text that holds the words of one piece of music.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ def read_words(path: Path, form: TextForm = PLAIN) -> str:
 
     Returns
     -------
-    str
-        "" where it has no words, as beside an instrumental piece.
+    Lyrics
+        Without words where it has none, as beside an instrumental piece.
 
     Raises
     ------
@@ -94,12 +94,13 @@ def read_words(path: Path, form: TextForm = PLAIN) -> str:
         It is no text.
     """
     suffix = path.suffix.lower()
+    found = Lyrics("")
     try:
         text = text_of(_content(path, suffix))
-        words = read_lrc(text)[0] if suffix == ".lrc" else read_one(text)
-        return formed(tidied(words.text), form)
+        found = read_lrc(text)[0] if suffix == ".lrc" else read_one(text)
+        return replace(found, text=formed(tidied(found.text), form))
     except NoWords:
-        return ""
+        return replace(found, text="")
 
 
 def read_lyrics_tags(path: Path, root: Path, given: Tags = NOTHING) -> tuple[Tags, ...]:

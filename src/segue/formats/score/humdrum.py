@@ -5,14 +5,15 @@ import re
 from typing import Final
 
 from segue.errors import Unreadable
+from segue.formats.encodings import decode
 from segue.formats.names import clean
 from segue.formats.score.kern import read_spines
 from segue.formats.score.music_xml import Header, check_metre
 from segue.formats.score.written import played
-from segue.formats.texts import decoded
 from segue.records import Score
 
 MOST_BYTES: Final = 8 << 20
+MOST_SPINES: Final = 256  # the largest orchestra with words, dynamics and divided strings has fewer
 _METRE: Final = re.compile(r"\*M(\d[\d+/]*)")
 _REFERENCE: Final = re.compile(r"^!!!(OTL|COM)[^:\n]*:(.*)$", re.MULTILINE)
 
@@ -35,9 +36,12 @@ def read_kern(content: bytes) -> Score:
     """
     if len(content) > MOST_BYTES:
         raise Unreadable(f"a Humdrum file of more than {MOST_BYTES >> 20} MB")
-    text = decoded(content)
+    text = decode(content)
     if "**kern" not in text:
         raise Unreadable("a Humdrum file without a **kern spine")
+    widest = max(line.count("\t") for line in text.splitlines() if not line.startswith("!!")) + 1
+    if widest > MOST_SPINES:  # each may split in two, and these again
+        raise Unreadable(f"{widest} spines side by side, expected at most {MOST_SPINES}")
     for metre in _METRE.findall(text):
         check_metre(metre)
     header = read_references(content)
@@ -47,7 +51,7 @@ def read_kern(content: bytes) -> Score:
 def read_references(content: bytes) -> Header:
     """Read title and composer from a Humdrum file's reference records (OTL and COM)."""
     found: dict[str, str] = {}
-    for kind, text in _REFERENCE.findall(decoded(content[:MOST_BYTES])):
+    for kind, text in _REFERENCE.findall(decode(content[:MOST_BYTES])):
         found.setdefault(kind, clean(html.unescape(text)))
     return Header(found.get("OTL", ""), _first_name_first(found.get("COM", "")))
 

@@ -11,7 +11,7 @@ CODA: Final = "¤"
 #: The signs as letters: of Unicode, of SMuFL fonts, and as MuseScore names them.
 _SIGNS: Final = (
     (re.compile("[\U0001d10b\ue047\ue04a\ue04b]|<sym>segno[^<]*</sym>", re.IGNORECASE), SEGNO),
-    (re.compile("[\U0001d10c\ue048\ue049]|<sym>coda[^<]*</sym>", re.IGNORECASE), CODA),
+    (re.compile("[\U0001d10c\ue048\ue049\u2295]|<sym>coda[^<]*</sym>", re.IGNORECASE), CODA),
     (re.compile("<[^<>]{0,60}>"), " "),
 )
 _LONGEST: Final = 80  # letters of a text that may be such a mark

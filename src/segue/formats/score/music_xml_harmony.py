@@ -1,8 +1,4 @@
-"""Chords in MusicXML, as symbols: `harmony` elements to what musicians write, and back.
-
-music21 would read them into chords of its own, which takes long and fails on many a symbol. They
-travel past it as words, as what is played does; see `segue.formats.score.music_xml_played`.
-"""
+"""Chords in MusicXML, as symbols: `harmony` elements to what musicians write, and back."""
 
 import re
 from collections.abc import Sequence

@@ -154,6 +154,10 @@ class MarkReader:
     def finished(self, count: int) -> list[Marks]:
         """Return the marks of all bars, of which there are so many."""
         del self.marks[count:]
+        for mark in self.marks:
+            if mark.jump and not mark.jump.until and mark.to_coda is not None:
+                # "D.C.", and "al Coda" in a text of its own
+                mark.jump, mark.to_coda = replace(mark.jump, until="coda"), None
         self._place_endings()
         place_coda_signs(self.marks, self.signs)
         return self.marks

@@ -81,7 +81,7 @@ class _Playing:
         self.bars: list[int] = []
         self.problem = ""
         self.jump: Jump | None = None
-        self.jumped_from = self.target = -1
+        self.jumped_from = self.target = self.furthest = -1
         self.jumps = 0
         self.followed: set[int] = set()  # bars whose jump was followed
         numbers = range(first, end)
@@ -95,10 +95,10 @@ class _Playing:
     def play(self) -> list[int]:
         """Return the bars in their order; as written, with a `problem`, where there is none."""
         written = list(range(self.first, self.end))
-        at: int | None = self.first
+        at = self.first
         repeated: Section | None = None  # the one whose sign has just led back
         steps = _LONGEST * _STEPS * len(written)
-        while at is not None and at < self.end:
+        while at < self.end:
             steps -= 1
             if len(self.bars) > _LONGEST * len(written) or steps < 0:
                 self.problem = f"repeats make it over {_LONGEST} times longer; played as written"
@@ -115,6 +115,7 @@ class _Playing:
                 at = self._after_end()
                 continue
             self.bars.append(at)
+            self.furthest = max(self.furthest, at)
             closed = self.sections.close.get(at)
             if closed and self._pass(closed) < closed.total:
                 closed.now += 1
@@ -127,6 +128,9 @@ class _Playing:
             self.problem = self.problem or f"bar {min(missed) + 1} would never be played"
             self.problem += "; played as written"
             return written
+        loose = (one.first for one in self.sections.ending.values() if one.section is None)
+        if (ending_at := min(loose, default=-1)) >= 0 and not self.problem:
+            self.problem = f"no repeat leads back from the ending at bar {ending_at + 1}"
         return self.bars
 
     def _pass(self, section: Section) -> int:
@@ -143,32 +147,33 @@ class _Playing:
         ends_at_segno = self.jump is not None and self.jump.until == "segno"
         return ends_at_segno and at > self.target and bool(self.marks[at].segno)
 
-    def _next(self, at: int) -> int | None:
-        """Return the bar after one whose repeats are over; None for the end."""
+    def _next(self, at: int) -> int:
+        """Return the bar after one whose repeats are over."""
         mark, jump = self.marks[at], self.jump
-        if jump and at in self.fines:
-            return self._after_end()
         if jump and mark.to_coda is not None and jump.until in {"", "coda"}:
             coda = self._coda(mark.to_coda, at)
             if coda is not None:
                 self.fines = self.explicit
                 return coda
             self.problem = self.problem or f"bar {at + 1} leads to a coda that is not there"
+        if jump and at in self.fines:
+            return self._after_end()
         if mark.jump and at not in self.followed and not self._comes_again(at):
             target = self._target(mark.jump, at)
             if target is not None:
                 return self._leap(mark.jump, at, target)
         return at + 1
 
-    def _after_end(self) -> int | None:
-        """Return where it goes on after Fine: at the coda, in the next movement, or nowhere."""
+    def _after_end(self) -> int:
+        """Return where it goes on after Fine: at the coda, else with what was not played yet.
+
+        Music behind a da capo is another movement, whose bars are counted on.
+        """
         if self.jump and self.jump.then_coda and (coda := self._coda("", self.jumped_from)):
             self.jump, self.fines = Jump(), set()
             return coda
-        if not self.marks[self.jumped_from].final:
-            return None
         self.jump = None
-        self.begin = self.jumped_from + 1
+        self.begin = self.furthest + 1
         return self.begin
 
     def _comes_again(self, at: int) -> bool:

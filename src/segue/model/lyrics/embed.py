@@ -63,8 +63,7 @@ def known_of(network: "LetterNetwork", text: str) -> FloatArray:
     windows = np.zeros((-(-len(tokens) // _WINDOW), _WINDOW), np.int64)
     windows.flat[: len(tokens)] = tokens
     with torch.inference_mode():
-        nobody = torch.zeros(len(windows), dtype=torch.int64)
-        _, known = network.read_all(torch.from_numpy(windows), nobody)
+        known = network.read_states(torch.from_numpy(windows))
     held = known.flatten(0, 1)[: len(tokens)].float()
     return np.asarray(torch.cat([held.mean(dim=0), held.std(dim=0, correction=0)]), np.float32)
 

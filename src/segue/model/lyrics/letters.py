@@ -185,6 +185,14 @@ class LetterNetwork(nn.Module):
         y = self._made(x)
         return self._likely(x, y), y
 
+    def read_states(self, tokens: Tensor) -> Tensor:
+        """Return what is known at each position of texts of nobody, shape (B, T, D).
+
+        As `read_all` does, without what is likely to follow.
+        """
+        nobody = torch.zeros(len(tokens), dtype=torch.int64, device=tokens.device)
+        return self._made(self._read(tokens, nobody, tokens[:, :0]))
+
     def loss(self, tokens: Tensor, wanted: Tensor, voices: Tensor) -> Tensor:
         """Return the mean cost of the tokens that are wanted, in nats.
 

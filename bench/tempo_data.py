@@ -1,0 +1,212 @@
+"""Music of known tempo for `bench/tempo.py`: rendered MIDI, drum patterns, their onset strengths.
+
+- multitrack MIDI of games and accompaniment programs and songs of POP909, by the rules of
+  `bench/rendered.py`, and which half a file belongs to as there;
+- Groove MIDI (Gillick et al. 2019): drummers played to a click whose tempo is in the name; a
+  half has whole drummers;
+- bands: songs of POP909 arranged in the styles of an accompaniment program; a band belongs to
+  its song's half;
+- patterns: `bench/drum_patterns.py`, made for learning alone;
+- report: what `make-drum-patterns.py` makes; for testing alone.
+
+Rendering takes longer than learning, so onset strengths are kept in a folder.
+"""
+
+import hashlib
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import librosa
+import numpy as np
+import soundfile
+import symusic
+
+import drum_patterns
+import rendered
+from segue.formats.score.midi import write_midi
+from segue.records import FloatArray, Recording
+from segue.represent.rhythm import find_rhythm, onset_strength
+from segue.represent.score.grid import score_of
+from segue.represent.score.vocabulary import Bar, Note, bpm_of
+from segue.represent.sound import SAMPLE_RATE_HZ
+from segue.represent.tempo import band_onsets
+from segue.represent.timbre import analyse_frames
+from stretches import as_recording
+
+RENDERED_S: Final = 45.0
+SHORTEST_S: Final = 15.0
+BANDS_EVERY: Final = 5
+POP_SONGS: Final = 220  # of each half
+PATTERNS: Final = 1400
+PATTERN_S: Final = 25.0
+GROOVES_EVERY: Final = 1
+LIBROSA_EVERY: Final = 4  # of the test half: it is slow
+_GROOVE: Final = re.compile(r"(drummer\d+)/.*_(\d+)_beat_[34]-4\.mid$")
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Music and its tempo.
+
+    Attributes
+    ----------
+    name : str
+    source : str
+    half : {"develop", "test"}
+    tempo_bpm : float
+        As written in the file.
+    onsets : list of ndarray, each of shape (frames, bands), float32
+        From `segue.represent.tempo.band_onsets`, one of each stretch.
+    today_bpm, librosa_bpm : float
+        What the reported tempo was before, and librosa's.
+    """
+
+    name: str
+    source: str
+    half: str
+    tempo_bpm: float
+    onsets: list[FloatArray]
+    today_bpm: float
+    librosa_bpm: float
+
+
+def timed(data: Path, cache: Path) -> list[Timed]:
+    """Return all of it, from the folder `cache` where that has it."""
+    cache.mkdir(parents=True, exist_ok=True)
+    found = []
+    for source, read in _SOURCES.items():
+        kept = cache / f"{source}.npz"
+        if not kept.exists():
+            _keep([_measured(*one) for one in read(data / "scores")], kept)
+        found += _load(source, kept)
+    return found
+
+
+Rendered = tuple[str, str, float, Recording]  # name, half, tempo, sound
+
+
+def _multitrack(scores: Path) -> Iterator[Rendered]:
+    yield from _pieces(scores.parent, pop=0, multitrack=1000)
+
+
+def _pop909(scores: Path) -> Iterator[Rendered]:
+    yield from _pieces(scores.parent, pop=POP_SONGS, multitrack=0)
+
+
+def _pieces(data: Path, *, pop: int, multitrack: int) -> Iterator[Rendered]:
+    halves: tuple[rendered.Half, ...] = ("develop", "test")
+    for half in halves:
+        for piece in rendered.pieces(data, half, pop, multitrack, 0, RENDERED_S):
+            yield piece.name, half, piece.tempo_bpm, piece.recording
+
+
+def _groove(scores: Path) -> Iterator[Rendered]:
+    with zipfile.ZipFile(scores / "groove_midi.zip") as archive:
+        names = [name for name in sorted(archive.namelist()) if _GROOVE.search(name)]
+        for name in names[::GROOVES_EVERY]:
+            match = _GROOVE.search(name)
+            assert match
+            score = symusic.Score.from_midi(archive.read(name))
+            if score.to("second").end() >= SHORTEST_S:
+                sound = as_recording(rendered.render(score, most_s=RENDERED_S))
+                yield name, _half(match[1]), float(match[2]), sound
+
+
+def _bands(scores: Path) -> Iterator[Rendered]:
+    with np.load(scores / "bands.npz") as packed:
+        names, groups, bars, counts, notes = (
+            packed[key] for key in ("names", "groups", "bars", "nb", "n")
+        )
+    first = np.searchsorted(bars[:, 0], np.arange(len(names) + 1))
+    of_bar = np.cumsum(counts.astype(np.int64))
+    for piece in range(0, len(names), BANDS_EVERY):
+        if not groups[piece].startswith("pop909-"):
+            continue
+        here = range(first[piece], first[piece + 1])
+        written = []
+        for bar in here:
+            low, high = np.searchsorted(of_bar, [bar, bar + 1])
+            sounding = tuple(Note(*map(int, note)) for note in notes[:, low:high].T)
+            written.append(Bar(int(bars[bar, 1]), int(bars[bar, 2]), sounding, ()))
+        tempos = {bar.tempo for bar in written}
+        if len(tempos) == 1:
+            score = symusic.Score.from_midi(write_midi(score_of(written)))
+            sound = as_recording(rendered.render(score, most_s=RENDERED_S))
+            yield str(names[piece]), _half(str(groups[piece])), bpm_of(tempos.pop()), sound
+
+
+def _patterns(_scores: Path) -> Iterator[Rendered]:
+    for seed in range(PATTERNS):
+        style, tempo_bpm, samples = drum_patterns.pattern(seed, PATTERN_S)
+        yield f"{style} {seed}", "develop", tempo_bpm, as_recording(samples)
+
+
+def _report(scores: Path) -> Iterator[Rendered]:
+    script = scores.parent.parent / "cases" / "make-drum-patterns.py"
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, str(script)], cwd=folder, check=True)
+        for path in sorted(Path(folder).rglob("*.wav")):
+            samples, _ = soundfile.read(path, dtype="float32")
+            yield path.stem, "test", float(path.stem.rpartition("_")[2]), as_recording(samples)
+
+
+_SOURCES: Final = {
+    "multitrack": _multitrack,
+    "groove": _groove,
+    "patterns": _patterns,
+    "pop909": _pop909,
+    "bands": _bands,
+    "report": _report,
+}
+
+
+def _half(group: str) -> str:
+    return "test" if int(_digest(group), 16) % 2 else "develop"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _measured(name: str, half: str, tempo_bpm: float, recording: Recording) -> Timed:
+    stretches = [analyse_frames(excerpt) for excerpt in recording.excerpts]
+    today_bpm = find_rhythm([onset_strength(one.mel_db) for one in stretches]).tempo_bpm
+    librosa_bpm = 0.0
+    if half == "test" and int(_digest(name), 16) % LIBROSA_EVERY == 0:
+        samples = np.concatenate(recording.excerpts)
+        found = librosa.beat.beat_track(y=samples, sr=SAMPLE_RATE_HZ)[0]
+        librosa_bpm = float(np.squeeze(found))
+    onsets = [band_onsets(one.mel_db) for one in stretches]
+    return Timed(name, "", half, tempo_bpm, onsets, today_bpm, librosa_bpm)
+
+
+def _keep(some: list[Timed], path: Path) -> None:
+    np.savez(
+        path,
+        names=[one.name for one in some],
+        halves=[one.half for one in some],
+        tempos=[(one.tempo_bpm, one.today_bpm, one.librosa_bpm) for one in some],
+        frames=np.concatenate([np.concatenate(one.onsets) for one in some]).astype(np.float16),
+        lengths=[len(stretch) for one in some for stretch in one.onsets],
+        stretches=[len(one.onsets) for one in some],
+    )
+
+
+def _load(source: str, path: Path) -> list[Timed]:
+    with np.load(path) as kept:
+        names, halves, tempos = (kept[key].tolist() for key in ("names", "halves", "tempos"))
+        cut = np.split(kept["frames"].astype(np.float32), np.cumsum(kept["lengths"])[:-1])
+        ends = np.cumsum(kept["stretches"]).tolist()
+    return [
+        Timed(name, source, half, tempo, cut[start:end], today, librosa_)
+        for name, half, (tempo, today, librosa_), start, end in zip(
+            names, halves, tempos, [0, *ends[:-1]], ends, strict=True
+        )
+    ]
