@@ -65,6 +65,7 @@ def test_what_a_query_names(lib: Library, query: str, tracks: list[int]) -> None
         ("morning mod", r"did you mean 'Morning Mood' by Edvard Grieg \(1\)\?"),
         ("edward grig", "did you mean the artist 'Edvard Grieg'"),
         ("pear gint", "did you mean the album 'Peer Gynt'"),
+        ("mood.mid", "there is no file mood.mid"),  # words of a title are no file name
         ("clasical", "did you mean the genre 'Classical'"),
         ("genre:metall", "no genre of the library is called 'metall'; did you mean .*'Metal'"),
         ("zzz", "called 'zzz'; `segue list` shows"),

@@ -241,6 +241,10 @@ def _played(
     return (plays >= least) & (plays <= (most if most is not None else plays.max(initial=0)))
 
 
+def _is_file_name(query: str | Path) -> bool:
+    return isinstance(query, Path) or bool(kind_of(Path(query))) or query.startswith(_PATHS)
+
+
 def _check_file(query: str | Path) -> None:
     """Say that there is no such file, where a file is meant.
 
@@ -248,7 +252,7 @@ def _check_file(query: str | Path) -> None:
     ------
     NotFound
     """
-    if isinstance(query, Path) or kind_of(Path(query)) or query.startswith(_PATHS):
+    if _is_file_name(query):
         raise NotFound(f"there is no file {Path(query)}")
 
 
@@ -278,7 +282,7 @@ def _by_words(store: Store, query: str) -> list[Track]:
         named = _of_field(store, field.casefold(), told)
         if named:
             return _of_one_kind(store.tracks(named))
-    fitting = store.tracks(_having(store, text))
+    fitting = _fitting(store, query, text)
     titled = _of_one_kind([track for track in fitting if text in _names(track)])
     if titled and _one(titled, "artist"):
         return titled
@@ -307,6 +311,17 @@ def _by_words(store: Store, query: str) -> list[Track]:
             f"{what} called {(name if told else query)!r}; {_did_you_mean(store, told or text)}"
         )
     raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}")
+
+
+def _fitting(store: Store, query: str, text: str) -> list[Track]:
+    """List the tracks that have all words; "missing.mid" is not "The Missing Midnight"."""
+    found = store.tracks(_having(store, text))
+    if not _is_file_name(query):
+        return found
+    name = query.casefold()
+    return [
+        track for track in found if text in _names(track) or name in track.tags.title.casefold()
+    ]
 
 
 def _divided(field: str, text: str) -> list[str]:

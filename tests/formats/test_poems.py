@@ -125,6 +125,18 @@ def test_each_poem_may_name_its_author() -> None:
     assert first_lines(text) == FIRST[:2]
 
 
+@pytest.mark.parametrize(
+    ("line", "artist"),
+    [("by Walter de la Mare", "Walter de la Mare"), ("BY DU FU", "DU FU"),
+     ("by 李白 Li Bai", "李白 Li Bai"),
+     ("By which heroic Tam was able", ""), ("By cool Siloam's shady rill", ""),
+     ("By the rivers of Babylon", "")],
+)  # fmt: skip
+def test_a_verse_that_begins_with_by_names_nobody(line: str, artist: str) -> None:
+    text = f"THE CHERRY\n\n{line}\n{ONE}\nTHE RECRUIT\n\n{TWO}"
+    assert read_plain(text)[0].tags.artist == artist
+
+
 CHORUS = "Hey hey, the sun is gone away\nHey hey, and I am here to stay\n"
 
 

@@ -13,7 +13,7 @@ KEYS = [
     ("E major", "12B", "5d"), ("C# minor", "12A", "5m"),
     ("B major", "1B", "6d"), ("Ab minor", "1A", "6m"),
     ("F# major", "2B", "7d"), ("Eb minor", "2A", "7m"),
-    ("C# major", "3B", "8d"), ("Bb minor", "3A", "8m"),
+    ("Db major", "3B", "8d"), ("Bb minor", "3A", "8m"),
     ("Ab major", "4B", "9d"), ("F minor", "4A", "9m"),
     ("Eb major", "5B", "10d"), ("C minor", "5A", "10m"),
     ("Bb major", "6B", "11d"), ("G minor", "6A", "11m"),
@@ -29,6 +29,15 @@ def test_every_key_has_its_place(key: str, place: str, code: str) -> None:
 
 def test_the_table_is_whole() -> None:
     assert len({key for key, _, _ in KEYS}) == len({place for _, place, _ in KEYS}) == 24
+
+
+@pytest.mark.parametrize(
+    ("key", "same"),
+    [("C# major", "Db major"), ("G# minor", "Ab minor"), ("D# minor", "Eb minor"),
+     ("A# minor", "Bb minor"), ("Gb major", "F# major")],
+)  # fmt: skip
+def test_both_names_of_a_key_have_its_place(key: str, same: str) -> None:
+    assert camelot(key) == camelot(same)
 
 
 @pytest.mark.parametrize("key", ["", "H major", "C", "C dorian", "major"])

@@ -18,7 +18,7 @@ from segue.cli.app import (
     open_library,
     use_threads,
 )
-from segue.cli.output import print_json, say, shown
+from segue.cli.output import counted, print_json, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -225,7 +225,8 @@ def _tell(made: dict[str, Any]) -> None:
         say(f"  {part['name']} {bars}{span}")
     if shared["bars"]:
         say(
-            f"longest passage shared with music learned from: {shared['bars']} different bars of "
+            f"longest passage shared with music learned from: "
+            f"{counted(shared['bars'], 'different bar')} of "
             f"{shared['instrument']}, up to bar {shared['last_bar']}, with {shared['piece']}"
         )
     else:

@@ -41,7 +41,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
+    if title:  # not the table's own, which is broken to the width of the columns
+        console().print(Text(title, style="table.title"))
+    table = Table(box=None, pad_edge=False)
     for i, column in enumerate(columns):
         numeric = all(isinstance(row[i], int | float) or row[i] == "" for row in rows)
         table.add_column(column, justify="right" if numeric and rows else "left", overflow="fold")

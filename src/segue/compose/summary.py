@@ -5,8 +5,9 @@ from typing import Final
 
 import numpy as np
 
+from segue.formats.score.notation import spelled
 from segue.records import Part, Score
-from segue.represent.score.description import pitch_name
+from segue.represent.score.chord_spelling import sharps_of
 from segue.represent.score.harmony import NO_CHORD, chords, find_key
 from segue.represent.score.instruments import instrument_name
 from segue.represent.score.timing import Bars, bars, excerpt
@@ -111,11 +112,12 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
     drum_bars, kept = _drums(score, divided, first, last)
     key = find_key(some)
     clear = key.confidence > _SURE
+    sharps = sharps_of(key.tonic, is_minor=key.mode == "minor") if clear else 0
     named = [chord for chord in chords(some) if chord.name != NO_CHORD] if some.parts else []
     final = named[-1] if named and named[-1].bar == count - 1 else None
     return Summary(
         count,
-        tuple(_part(part, divided, first, last) for part in score.parts),
+        tuple(_part(part, divided, first, last, sharps) for part in score.parts),
         drum_bars,
         kept,
         key.name if clear else "",
@@ -124,7 +126,7 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
     )
 
 
-def _part(part: Part, divided: Bars, first: int, last: int) -> PartSummary:
+def _part(part: Part, divided: Bars, first: int, last: int, sharps: int) -> PartSummary:
     bar = np.searchsorted(divided.at, part.notes[:, 0], side="right") - 1
     here = part.notes[(bar >= first) & (bar < last)]
     pitched = len(here) and not part.is_drum
@@ -132,9 +134,14 @@ def _part(part: Part, divided: Bars, first: int, last: int) -> PartSummary:
     return PartSummary(
         named or instrument_name(DRUMS if part.is_drum else part.program),
         len(np.unique(divided.of(here[:, 0]))),
-        pitch_name(int(here[:, 2].min())) if pitched else "",
-        pitch_name(int(here[:, 2].max())) if pitched else "",
+        _pitch_name(int(here[:, 2].min()), sharps) if pitched else "",
+        _pitch_name(int(here[:, 2].max()), sharps) if pitched else "",
     )
+
+
+def _pitch_name(pitch: int, sharps: int) -> str:
+    letter, alteration, octave = spelled(pitch, sharps)
+    return f"{letter}{'#' * alteration or 'b' * -alteration}{octave}"
 
 
 def _drums(score: Score, divided: Bars, first: int, last: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from safetensors.numpy import load
 from segue.errors import BadArgument
 from segue.records import FloatArray, Recording
 from segue.represent.feature_names import CONTENTS, FEATURE_GROUPS, FEATURE_NAMES
-from segue.represent.harmony import PITCH_CLASSES, Harmony
+from segue.represent.harmony import Harmony
 from segue.represent.measured import Measured, beat_intervals_s, measure, tonic_distance_z
 from segue.represent.sound_kind import SOUND_KINDS, sound_kinds, sound_probabilities
 from segue.represent.timbre import (
@@ -141,7 +141,6 @@ def _constants() -> dict[str, FloatArray]:
 def _facts(recording: Recording, measured: Measured) -> dict[str, float | str]:
     frames, harmony, rhythm = measured.frames, measured.harmony, measured.beats
     intervals_s = beat_intervals_s(rhythm)
-    tonic = PITCH_CLASSES[harmony.tonic]
     return {
         "sample_rate_hz": float(recording.file_rate_hz),
         "channels": float(recording.file_channels),
@@ -162,8 +161,8 @@ def _facts(recording: Recording, measured: Measured) -> dict[str, float | str]:
         "mel_frequency_std_mel": float(measured.mel_frequency.std()),
         "onset_strength_mean_db": float(measured.onset.mean()),
         "onset_strength_std_db": float(measured.onset.std()),
-        "tonic": tonic,
-        "key": f"{tonic} {harmony.mode}",
+        "tonic": harmony.key.split()[0],
+        "key": harmony.key,
         "key_confidence": harmony.confidence,
         "tonic_distance_z": tonic_distance_z(measured),
         "tuning_cents": 100 * harmony.tuning,

@@ -63,6 +63,12 @@ class Harmony:
     confidence: float
     fits: FloatArray
 
+    @property
+    def key(self) -> str:
+        """Return the key as "Db major", named as on the Camelot wheel."""
+        tonic = PITCH_CLASSES[self.tonic]
+        return f"{'Db' if (tonic, self.mode) == ('C#', 'major') else tonic} {self.mode}"
+
 
 def find_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
     """Find the pitch classes and the key of a recording.

@@ -5,6 +5,9 @@ from functools import cache
 from segue.represent.harmony import PITCH_CLASSES
 
 _C_ON_THE_WHEEL = 8  # C major is 8B, and 1d
+_TONICS = {name: pitch for pitch, name in enumerate(PITCH_CLASSES)} | {
+    "Db": 1, "D#": 3, "Gb": 6, "G#": 8, "A#": 10,
+}  # fmt: skip
 
 
 @cache
@@ -31,8 +34,8 @@ def open_key(key: str) -> str:
 def _hour(key: str) -> tuple[int, str]:
     """Return the hour of a key on the Camelot wheel, from 1, and its mode; 0 for no key."""
     tonic, _, mode = key.partition(" ")
-    if tonic not in PITCH_CLASSES or mode not in ("major", "minor"):
+    if tonic not in _TONICS or mode not in ("major", "minor"):
         return 0, ""
-    pitch = PITCH_CLASSES.index(tonic)
+    pitch = _TONICS[tonic]
     relative = pitch if mode == "major" else (pitch + 3) % 12
     return (7 + 7 * relative) % 12 + 1, mode

@@ -43,6 +43,10 @@ _NUMBERED: Final = re.compile(
 )
 _NO_POEM: Final = re.compile(r"(table of )?contents|index|preface|introduction|(foot)?notes|finis")
 _BY: Final = re.compile(r"by ([^\W\d_][^,;!?]{2,60})", re.IGNORECASE)
+#: Words of names without a capital.
+_IN_NAMES: Final = re.compile(
+    "and|of|de|del|della|de[rns]|d[aiou]|dos|e|l[ae]|los|van|vo[nm]|y|zu|&|a[fv]|te[nr]"
+)
 _TUNE: Final = re.compile("tune|air|chorus", re.IGNORECASE)
 _ROMAN: Final = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
@@ -88,8 +92,8 @@ def poems(lines: Sequence[str]) -> tuple[Lyrics, ...]:
 
 def _song(poem: _Poem, artist: str) -> Lyrics:
     lines = poem.lines
-    if by := _BY.fullmatch(lines[0]):
-        artist, lines = clean(by[1]), _trimmed(_Poem("", lines[1:])).lines or lines
+    if by := _author(lines[0]):
+        artist, lines = by, _trimmed(_Poem("", lines[1:])).lines or lines
     return Lyrics("\n".join(lines), Tags(clean(poem.title), artist))
 
 
@@ -104,9 +108,17 @@ def _between_marks(lines: Sequence[str]) -> list[str]:
 def _without_front(lines: list[str]) -> tuple[list[str], str]:
     """Take the author's name from the title page, where there is one."""
     for at, line in enumerate(lines[:20]):
-        if found := _BY.fullmatch(line):
-            return lines[:at] + lines[at + 1 :], clean(found[1])
+        if found := _author(line):
+            return lines[:at] + lines[at + 1 :], found
     return lines, ""
+
+
+def _author(line: str) -> str:
+    """Take the name from "by A. E. Housman"; verses such as "By Allan stream I go" have none."""
+    found = _BY.fullmatch(line)
+    words = found[1].split() if found else []
+    named = all(_IN_NAMES.fullmatch(word) or not word[0].islower() for word in words)
+    return clean(found[1]) if found and named and not _IN_NAMES.fullmatch(words[-1]) else ""
 
 
 # ---- ways to divide ----------------------------------------------------------------------------

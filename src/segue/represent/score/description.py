@@ -84,7 +84,7 @@ def _facts(measured: MeasuredScore) -> dict[str, float | str]:
     if len(notes):
         voices = measured.voices
         facts |= {
-            "tonic": PITCH_CLASSES[key.tonic],
+            "tonic": key.name.split()[0],
             "key": key.name,
             "key_confidence": key.confidence,
             "lowest_pitch": pitch_name(int(notes.pitch.min())),

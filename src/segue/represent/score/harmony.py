@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import Score
-from segue.represent.harmony import MODES, PITCH_CLASSES, key_fits
-from segue.represent.score.chord_spelling import chord_name, sharps_of
+from segue.represent.harmony import MODES, key_fits
+from segue.represent.score.chord_spelling import chord_name, sharps_of, tonic_name
 from segue.represent.score.timing import Bars, NoteTable, bars, notes_of
 
 FloatArray = NDArray[np.float64]
@@ -75,8 +75,8 @@ class ScoreKey:
 
     @property
     def name(self) -> str:
-        """Return the key as "Eb minor"."""
-        return f"{PITCH_CLASSES[self.tonic]} {self.mode}"
+        """Return the key as "Db major", spelled as its signature is."""
+        return f"{tonic_name(self.tonic, is_minor=self.mode == MODES[1])} {self.mode}"
 
 
 @dataclass(frozen=True, slots=True)
