@@ -1,5 +1,7 @@
 """What is said of bars, in words that musicians use."""
 
+from dataclasses import replace
+
 from scores import chord_part, part_of, score_of
 from segue.compose.summary import summary_of
 from segue.records import Score
@@ -53,3 +55,11 @@ def test_silence_at_the_end_is_no_chord() -> None:
     assert (silent.bars, silent.last_chord, silent.parts[0].bars) == (3, "", 1)
     behind = summary_of(score, 1, 2)
     assert (behind.bars, behind.key, behind.parts[0].bars) == (1, "", 0)
+
+
+def test_parts_of_one_name_are_told_apart_and_flat_keys_have_flats() -> None:
+    tune = replace(chord_part((61, 65, 68), (66, 70, 73), (68, 72, 75), (61, 65, 68)), name="Song")
+    found = summary_of(score_of(tune, replace(tune, program=40)), 0, 4)
+    assert [part.name for part in found.parts] == ["Song (grand piano)", "Song (violin)"]
+    assert (found.key, found.last_chord) == ("Db major", "Db")
+    assert (found.parts[0].lowest, found.parts[0].highest) == ("Db4", "Eb5")

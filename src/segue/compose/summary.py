@@ -1,9 +1,11 @@
 """What a musician wants to know of bars that were written: who plays, what key, how it ends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.formats.score.notation import spelled
 from segue.records import Part, Score
@@ -117,7 +119,10 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
     final = named[-1] if named and named[-1].bar == count - 1 else None
     return Summary(
         count,
-        tuple(_part(part, divided, first, last, sharps) for part in score.parts),
+        tuple(
+            _part(part, name, divided.of(part.notes[:, 0]), (first, last), sharps)
+            for part, name in zip(score.parts, _names(score.parts), strict=True)
+        ),
         drum_bars,
         kept,
         key.name if clear else "",
@@ -126,14 +131,26 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
     )
 
 
-def _part(part: Part, divided: Bars, first: int, last: int, sharps: int) -> PartSummary:
-    bar = np.searchsorted(divided.at, part.notes[:, 0], side="right") - 1
-    here = part.notes[(bar >= first) & (bar < last)]
+def _names(parts: Sequence[Part]) -> list[str]:
+    """Name parts; those of one name, such as the title, are told apart by their instruments."""
+    names = [part.name.strip() for part in parts]
+    names = [name if name.lower() not in _NAMELESS else "" for name in names]
+    played = [instrument_name(DRUMS if part.is_drum else part.program) for part in parts]
+    return [
+        f"{name} ({instrument})" if name and names.count(name) > 1 else name or instrument
+        for name, instrument in zip(names, played, strict=True)
+    ]
+
+
+def _part(
+    part: Part, name: str, bar: NDArray[np.int64], span: tuple[int, int], sharps: int
+) -> PartSummary:
+    inside = (bar >= span[0]) & (bar < span[1])
+    here = part.notes[inside]
     pitched = len(here) and not part.is_drum
-    named = part.name.strip() if part.name.strip().lower() not in _NAMELESS else ""
     return PartSummary(
-        named or instrument_name(DRUMS if part.is_drum else part.program),
-        len(np.unique(divided.of(here[:, 0]))),
+        name,
+        len(np.unique(bar[inside])),
         _pitch_name(int(here[:, 2].min()), sharps) if pitched else "",
         _pitch_name(int(here[:, 2].max()), sharps) if pitched else "",
     )
