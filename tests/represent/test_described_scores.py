@@ -21,7 +21,12 @@ from segue.represent.score.harmony import chords, find_key
 from segue.represent.score.timing import bars, duration_s, excerpt, seconds_at
 from segue.represent.shares import group_shares
 
-NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+
+#: Of keys with at most six sharps or five flats, by pitch class.
+TONICS = {
+    "major": ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"],
+    "minor": ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "Bb", "B"],
+}
 
 
 def names_of(score: Score) -> list[str]:
@@ -43,7 +48,7 @@ def number(vector: np.ndarray, name: str) -> float:
 def test_key_of_a_cadence(up: int, mode: str, cadence: tuple[tuple[int, ...], ...]) -> None:
     moved = [tuple(pitch + up for pitch in each) for each in cadence]
     key = find_key(score_of(chord_part(*moved)))
-    assert key.name == f"{NAMES[up]} {mode}"
+    assert key.name == f"{TONICS[mode][up]} {mode}"
     assert 0.5 < key.confidence <= 1
 
 

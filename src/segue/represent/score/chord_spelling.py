@@ -62,7 +62,7 @@ def chord_name(root: int, quality: str, bass: int, sharps: int, *, is_minor: boo
 
 
 def tonic_name(tonic: int, *, is_minor: bool) -> str:
-    """Spell the tonic of a key: with at most six sharps or flats, "Eb" rather than "D#".
+    """Spell the tonic of a key: "Db" rather than "C#", with at most six sharps or five flats.
 
     Parameters
     ----------
