@@ -21,7 +21,6 @@ from segue.represent.score.harmony import chords, find_key
 from segue.represent.score.timing import bars, duration_s, excerpt, seconds_at
 from segue.represent.shares import group_shares
 
-
 #: Of keys with at most six sharps or five flats, by pitch class.
 TONICS = {
     "major": ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"],
