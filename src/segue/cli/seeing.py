@@ -103,7 +103,7 @@ def map_(
     say(caption(found))
     say(WARNING)
     if not found.remembered:
-        say("not remembered: something else writes to the library; the next map may lie otherwise")
+        say("not remembered: the library cannot be written to now; the next map may lie otherwise")
 
 
 @app.command()
