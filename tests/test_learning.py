@@ -27,12 +27,13 @@ from segue.train.tiles import Example, even_tiles
 
 @pytest.fixture(scope="module")
 def tunes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six tunes of nine seconds in three albums, and a library of them."""
+    """Six tunes of eleven seconds in three albums, and a library of them."""
     folder = tmp_path_factory.mktemp("tunes")
     for number in range(6):
         album = folder / "music" / f"album {number % 3}"
         album.mkdir(parents=True, exist_ok=True)
-        write_sound(album / f"tune {number}.wav", tune(number, 9.0), channels=1 + number % 2)
+        samples, tags = tune(number, 11.0), {"album": album.name}
+        write_sound(album / f"tune {number}.flac", samples, channels=1 + number % 2, tags=tags)
     with Library.open(folder / "library") as library:
         library.add([folder / "music"], workers=1)
     return folder
@@ -111,7 +112,7 @@ def test_tracks_added_later_are_placed_and_changed_ones_anew(
     library: Library, tmp_path: Path
 ) -> None:
     library.learning.train("mine", one_epoch("dual-axis"), workers=1)
-    new = write_sound(tmp_path / "new.wav", tune(9, 9.0))
+    new = write_sound(tmp_path / "new.wav", tune(9, 11.0))
     library.add([new], workers=1)
     ids, vectors = library.vectors("mine")
     assert ids.tolist() == [1, 2, 3, 4, 5, 6, 7]
@@ -250,7 +251,7 @@ def test_damaged_files_are_told_and_the_space_still_answers(
         library.learning.reconstruct(1, "mine")
     assert len(library.like(1, space="mine")) == 5
     # Adding music goes on, and says which space it could not fill.
-    report = library.add([write_sound(tmp_path / "new.wav", tune(9, 9.0))], workers=1)
+    report = library.add([write_sound(tmp_path / "new.wav", tune(9, 11.0))], workers=1)
     assert report.added == 1
     assert [failure.path for failure in report.failures] == [folder / MODEL]
     (folder / STATE).write_bytes(b"")

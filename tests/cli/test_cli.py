@@ -155,7 +155,7 @@ def test_listens_from_import_to_answer(tmp_path: Path) -> None:
     assert summary["matched_plays"] == 63
 
     told = segue("listens", "import", plays, library=library).stdout
-    assert "0 new plays, 1 broken rows" in told
+    assert "0 new plays, 1 broken row" in told
     assert "'often' is no number of plays" in told
     assert "learned from 6 users and holds 4 tracks" in told
 

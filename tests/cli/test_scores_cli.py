@@ -21,7 +21,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_score(folder / f"{seed}.mid", little_score(seed))
     write_score(folder / "higher.mid", little_score(0, transposed=4))
     library = folder / "library"
-    assert segue("add", folder, "--workers", "1", library=library).returncode == 0
+    assert segue("add", folder, "--album", "Pieces", library=library).returncode == 0
     return library
 
 

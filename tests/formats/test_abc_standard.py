@@ -229,6 +229,8 @@ def test_notes_are_moved(read: Read, head: str, music: str, played: list[int]) -
         ("%%MIDI program 40\nK:C", "CD|", [40]),
         ("I:MIDI program 40\nK:C", "CD|", [40]),
         ("K:C", "[I:MIDI program 40]CD|", [40]),
+        ("K:C", "[I:MIDI=program 40]CD|", [40]),  # as abc2midi's manual has it
+        ("I:MIDI = program 40\nK:C", "CD|", [40]),
         ("K:C", "\n%%MIDI program 2 40\nV:1\nCD|\nV:2\nEF|", [0, 40]),
         ("%%MIDI program 1 75\n%%MIDI program 2 70\nV:1\nV:2\nK:C", "[V:1]CD|\n[V:2]EF|",
          [75, 70]),

@@ -94,6 +94,7 @@ def test_wide_text_without_its_mark(language: str, encoding: str) -> None:
         ("RUSS", "cp1251", "ДДТ"),
         ("ru", "koi8-r", "Любэ"),
         ("JP", "cp932", "紅蓮華"),
+        ("JP", "cp932", "\\さ\nく\nら \n/さ\nく\nら"),  # chardet finds no match for it
         ("KORE", "cp949", "나비"),
         ("pl", "cp1250", "Dziwny jest ten świat"),
     ],

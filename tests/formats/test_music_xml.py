@@ -15,7 +15,7 @@ from segue.formats.score.music_xml import read_header, read_music_xml
 from segue.records import Score
 from segue.represent.score.description import describe_score
 
-C, D, E, F = (note(letter, 4, 3) for letter in "CDEF")  # bars of 3/4
+C, D, E, F, G, A = (note(letter, 4, 3) for letter in "CDEFGA")  # bars of 3/4
 BACKWARD = '<barline location="right"><repeat direction="backward"/></barline>'
 FORWARD = '<barline location="left"><repeat direction="forward"/></barline>'
 
@@ -270,6 +270,10 @@ def test_pedals() -> None:
         ((C, D, E + sound('dacapo="yes"')), "CDECDE"),
         ((C, D, E + '<sound dacapo="yes"/>'), "CDECDE"),
         ((C, sound('segno="1"') + D, E + sound('dalsegno="1"')), "CDEDE"),
+        # two dal segno al coda, one after the other
+        ((sound('segno="1"') + C, D + sound('tocoda="1"'), E + sound('dalsegno="1"'),
+          sound('coda="1" segno="2"') + F, G + sound('tocoda="2"'), A + sound('dalsegno="2"'),
+          sound('coda="2"') + C), "CDECDFGAFGC"),
         ((C, sound('segno="a"') + D, sound('segno="b"') + E, F + sound('dalsegno="a"')), "CDEFDEF"),
         ((C, D + sound('fine="yes"'), E + sound('dacapo="yes"')), "CDECD"),
         ((C + sound('tocoda="1"'), D + sound('dacapo="yes"'), sound('coda="1"') + E), "CDCE"),
@@ -443,6 +447,27 @@ def test_archives_of_all_kinds(container: str, member: str) -> None:
         | {member: music_xml(C, D).encode()}
     )
     assert pitches_of(content) == [60, 62]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"META-INF/container.xml": ROOTS.format(PLAIN.format("b.xml"))},  # under its old name
+        {"__MACOSX/._a.xml": "x", "cover.png": "x"},
+    ],
+)
+def test_an_archive_without_a_right_container_has_one_score(files: dict[str, str]) -> None:
+    members = {name: text.encode() for name, text in files.items()}
+    assert pitches_of(zipped({**members, "a.xml": music_xml(C, D).encode()})) == [60, 62]
+    with pytest.raises(Unreadable, match="an archive without"):
+        read(zipped({**members, "a.xml": b"", "c.xml": b""}))
+
+
+def test_a_line_before_the_declaration() -> None:
+    text = music_xml(C, D)
+    assert text.startswith("<?xml")
+    assert pitches_of(("\r\n " + text).encode()) == [60, 62]
 
 
 def pitches_of(content: bytes) -> list[int]:

@@ -77,6 +77,7 @@ def test_there_is_none() -> None:
         ("major", [(7, 1, "add")], {0, 4, 7, 11}),
         ("major", [(3, 0, "subtract")], {0, 7}),
         ("major", [(5, 0, "subtract")], {0, 4}),
+        ("diminished", [(7, -2, "add")], {0, 3, 6, 9}),
         ("minor", [(5, -1, "alter")], {0, 3, 6}),
         ("minor", [(5, 1, "alter")], {0, 3, 8}),
         ("minor", [(3, 1, "alter")], {0, 4, 7}),

@@ -158,8 +158,8 @@ def test_bad_scores_are_told(library: Opener, scores: Path) -> None:
 
 
 def test_recordings_and_scores_in_one_library(library: Opener, scores: Path) -> None:
-    write_sound(scores / "a.wav", tune(0, 3.0, 16_000), 16_000)
-    write_sound(scores / "b.wav", tune(1, 3.0, 16_000), 16_000)
+    write_sound(scores / "a.wav", tune(0, 10.5, 16_000), 16_000)
+    write_sound(scores / "b.wav", tune(1, 10.5, 16_000), 16_000)
     assert add(library, scores).added == 6
     with library() as lib:
         assert lib.kinds() == {"score": 4, "sound": 2}

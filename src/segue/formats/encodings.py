@@ -169,8 +169,13 @@ def _detected(data: bytes, among: tuple[str, ...]) -> str:
     """Return the likeliest encoding of a text that is no Unicode."""
     import chardet  # not needed by those who only search
 
+    encodings = among or tuple(PRIORS)
     found = chardet.detect_all(
-        data, ignore_threshold=True, include_encodings=among or tuple(PRIORS), compat_names=False
+        data,
+        ignore_threshold=True,
+        include_encodings=encodings,
+        no_match_encoding=encodings[0],  # chardet warns where its own default is not among them
+        compat_names=False,
     )
     confidence = {one["encoding"]: one["confidence"] for one in found}
     high = sum(byte > 0x7F for byte in data)

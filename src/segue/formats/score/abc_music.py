@@ -115,7 +115,7 @@ class _Reader:
 
     def directive(self, said: str) -> None:
         """Read what is said to programs: how to play, and what signs mean."""
-        kind, *words = said.split() or [""]
+        kind, *words = said.replace("=", " ", 1).split() or [""]  # "MIDI=program 40", too
         if kind == "MIDI":
             play_as(self.voice, words)
         elif kind == "linebreak":

@@ -112,10 +112,10 @@ def unpacked(content: bytes) -> bytes:
     if not content.startswith(b"PK"):
         if len(content) > MOST_BYTES:
             raise Unreadable(f"a score of more than {MOST_BYTES >> 20} MB")
-        return _in_utf8(content)
+        return _in_utf8(content).lstrip()  # before its declaration XML allows nothing
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return _in_utf8(_member(archive, _music_of(archive)))
+            return _in_utf8(_member(archive, _music_of(archive))).lstrip()
     except (
         zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError,
         NotImplementedError, RuntimeError, ValueError, OverflowError,
@@ -161,21 +161,24 @@ def _folded(name: str) -> str:
 def _music_of(archive: zipfile.ZipFile) -> str:
     """Return the name of an archive's score: as its container says, else its only file of music.
 
-    Some programs write a name with an apostrophe in it so that the container is no XML.
+    Some programs write a name with an apostrophe in it so that the container is no XML; and who
+    zips a score by hand, or gives it another name there, makes none that is right.
     """
-    content = _in_utf8(_member(archive, _CONTAINER))
+    music = [
+        name
+        for name in archive.namelist()
+        if name.lower().endswith(_MUSIC) and not name.startswith(("META-INF/", "__MACOSX/"))
+    ]
+    only = music[0] if len(music) == 1 else ""
     try:
+        content = _in_utf8(_member(archive, _CONTAINER))
         container = _tree(content, frozenset(["container"]))
     except Unreadable:
-        music = [
-            name
-            for name in archive.namelist()
-            if name.lower().endswith(_MUSIC) and not name.startswith("META-INF/")
-        ]
-        if len(music) != 1:
+        if not only:
             raise
-        return music[0]
-    return _root_file(container)
+        return only
+    told = _root_file(container)
+    return told if _member_called(archive, told) else only or told
 
 
 def _root_file(container: ET.Element) -> str:

@@ -125,6 +125,8 @@ def _with_degrees(letters: str, degrees: Sequence[ET.Element]) -> str:
             more += f"add{_SIGNS[alter]}{value}"
         elif letters.startswith("sus") and alter <= 0:
             letters = "7" + letters
+        elif letters == "dim" and alter < -1:
+            letters = "dim7"
         else:  # what is added is counted from a dominant chord, which some write as a flat seventh
             more += "maj7" if alter > 0 else "add7"
     # "Cb5" would be a fifth on C flat.

@@ -18,7 +18,7 @@ contradicts itself, and is played as it is written.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from segue.formats.score.play_marks import Jump, Marks
@@ -165,6 +165,7 @@ class _Playing:
             coda = self._coda(mark.to_coda, at)
             if coda is not None:
                 self.fines = self.explicit
+                self.jump = replace(jump, until="fine")  # one more To Coda is of a later jump
                 return coda
             self.problem = self.problem or f"bar {at + 1} leads to a coda that is not there"
         if jump and at in self.fines:
@@ -181,7 +182,7 @@ class _Playing:
         Music behind a da capo is another movement, whose bars are counted on.
         """
         if self.jump and self.jump.then_coda and (coda := self._coda("", self.jumped_from)):
-            self.jump, self.fines = Jump(), set()
+            self.jump, self.fines = Jump(until="fine"), set()
             return coda
         self.jump = None
         self.begin = self.furthest + 1
