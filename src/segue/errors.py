@@ -44,6 +44,10 @@ class LibraryDamaged(SegueError):
     """The library's database cannot be opened, or was written by a newer Segue."""
 
 
+class LibraryReadOnly(LibraryDamaged):
+    """The library may be read, but not written."""
+
+
 class DiskFull(SegueError):
     """There was no room to write; what was stored before is still there."""
 

@@ -14,6 +14,7 @@ from segue.errors import BadArgument, NotFound
 from segue.formats.kinds import kind_of
 from segue.formats.names import name_keys, normalise, split_genres, split_names
 from segue.records import Kind, Track
+from segue.represent.same_music import SAME_MUSIC
 from segue.sound_kinds import not_music
 from segue.store import Store
 
@@ -21,6 +22,7 @@ from segue.store import Store
 _PATHS = ("/", "./", "../", "~")
 #: Which kind of music a name means where it fits several.
 PREFERRED: Final[tuple[Kind, ...]] = ("sound", "score", "lyrics")
+_COMPARED: Final = 12  # tracks that a name fits, of which copies are looked for
 SHOWN = 8  # candidates listed when words fit several tracks
 #: What a query may begin with, to say what it names: "album:nexuiz".
 FIELDS: Final = ("artist", "album", "genre")
@@ -123,7 +125,7 @@ def tracks_named(store: Store, query: str | int | Path) -> list[Track]:
 
 
 def track_named(store: Store, query: str | int | Path) -> Track:
-    """Find the one track that is meant.
+    """Find the one track that is meant; of one recording in several files the first.
 
     Raises
     ------
@@ -132,7 +134,7 @@ def track_named(store: Store, query: str | int | Path) -> Track:
     BadArgument
         An artist or an album is meant, which has several.
     """
-    tracks = tracks_named(store, query)
+    tracks = _one_of_each(store, tracks_named(store, query))
     if len(tracks) > 1:
         raise BadArgument(
             f"{query!r} names {len(tracks)} tracks; give the id of one:\n{_listed(tracks)}"
@@ -295,8 +297,6 @@ def _by_words(store: Store, query: str) -> list[Track]:
             return _of_one_kind(same)
     fitting = titled or _of_one_kind(fitting)
     if not titled:
-        if len(fitting) == 1:
-            return fitting
         for kind, by in (("artist", "artist"), ("album", "album_artist")):
             spelled = getattr(fitting[0].tags, kind) if fitting else ""
             if _has_words(spelled, text) and _one(fitting, kind) and _one(fitting, by):
@@ -310,6 +310,9 @@ def _by_words(store: Store, query: str) -> list[Track]:
         raise NotFound(
             f"{what} called {(name if told else query)!r}; {_did_you_mean(store, told or text)}"
         )
+    fitting = _one_of_each(store, fitting)
+    if len(fitting) == 1:
+        return fitting
     raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}")
 
 
@@ -383,8 +386,31 @@ def _of_one_kind(tracks: Sequence[Track]) -> list[Track]:
     return [track for track in tracks if track.kind == kind]
 
 
+def _one_of_each(store: Store, tracks: Sequence[Track]) -> list[Track]:
+    """Leave out what is another file of a recording, tune or text; the first that is there stays.
+
+    Of many tracks nothing is left out: nobody means one of them.
+    """
+    if not 1 < len(tracks) <= _COMPARED:
+        return list(tracks)
+    prints = store.fingerprints([track.id for track in tracks])
+    kept: list[Track] = []
+    for track in sorted(tracks, key=lambda one: one.missing):
+        same = SAME_MUSIC[track.kind]
+        if not any(
+            one.kind == track.kind and same(prints[one.id], prints[track.id]) for one in kept
+        ):
+            kept.append(track)
+    return sorted(kept, key=lambda one: one.id)
+
+
 def _listed(tracks: Sequence[Track]) -> str:
-    lines = [f"  {track.id}  {_label(track)}" for track in tracks[:SHOWN]]
+    labels = [_label(track) for track in tracks]
+    lines = [
+        # What is called the same is told apart by its file.
+        f"  {track.id}  {name}{f' ({track.path.name})' if labels.count(name) > 1 else ''}"
+        for track, name in zip(tracks[:SHOWN], labels[:SHOWN], strict=True)
+    ]
     more = [f"  … and {len(tracks) - SHOWN} more"] if len(tracks) > SHOWN else []
     return "\n".join(lines + more)
 

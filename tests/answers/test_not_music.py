@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from conftest import fill_described
+from segue.atlas.drawing import _nearest
+from segue.errors import BadArgument
 from segue.journeys.playlist import Wish
 from segue.library import Library
 from segue.model.sound.spaces import sound_spaces
@@ -89,6 +91,37 @@ def test_the_library_as_a_whole_is_its_music(lib: Library) -> None:
         assert len(lib.atlas.tree(all_sounds=all_sounds).labels) == len(wanted)
         measured = lib.evaluate(all_sounds=all_sounds)
         assert measured["sound"].queries == len(wanted)
+        assert titles(lib, lib.atlas.map(all_sounds=all_sounds).ids) == wanted
+
+
+def test_a_map_of_the_music_names_the_nearest_of_the_music(lib: Library, tmp_path: Path) -> None:
+    found = lib.atlas.map()
+    lib.atlas.draw(found, tmp_path / "map.html")
+    page = (tmp_path / "map.html").read_text(encoding="utf-8")
+    assert not any(title in page for title in OTHERS)
+    near, likeness = _nearest(lib._store, found)
+    unit = np.asarray(lib._store.spaces.matrix("sound").unit)
+    shown = unit[np.isin(lib._store.spaces.matrix("sound").ids, found.ids)]
+    cosines = np.take_along_axis(shown @ shown.T, np.maximum(near, 0), axis=1)
+    assert (near >= 0).all()
+    assert (near != np.arange(len(near))[:, None]).all()
+    assert np.allclose(cosines, likeness, atol=0.01)
+
+
+def test_where_little_is_music_it_is_said_why_nothing_comes(tmp_path: Path) -> None:
+    facts: dict[str, float | str] = {"sound_kind": "music", "tempo_bpm": 99.0}
+    fill_described(tmp_path, {f"effect {n}": (3.0, facts) for n in range(4)})
+    with Library.open(tmp_path) as effects:
+        for asked in (
+            effects.atlas.map,
+            effects.atlas.groups,
+            effects.atlas.tree,
+            effects.atlas.outliers,
+            effects.evaluate,
+        ):
+            with pytest.raises(BadArgument, match=r"4 of 4 tracks .*under 10 s.*--all"):
+                asked()
+        assert len(effects.atlas.map(all_sounds=True).ids) == 4
 
 
 @pytest.mark.parametrize(

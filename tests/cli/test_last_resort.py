@@ -199,8 +199,35 @@ def test_a_library_that_cannot_be_written_to_can_be_asked(
     says = "no permission to write" if lock == "forbidden" else "cannot be locked"
     for command in ("love 1", "add .", "remove 1"):
         in_one_line(segue(*command.split(), library=library), says)
-    as_json("love 1", library, "LibraryDamaged")
+    as_json("love 1", library, "LibraryReadOnly" if lock == "forbidden" else "LibraryDamaged")
     assert not (library / "elsewhere").exists()
+
+
+def test_a_library_in_a_folder_that_only_can_be_read_is_asked(library: Path) -> None:
+    powerless: list[str] = []
+    if os.geteuid() == 0:  # root may write everywhere, unless that is taken away
+        if not shutil.which("setpriv"):
+            pytest.skip("root, and no setpriv to be less than that")
+        powerless = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+        for path in (library, *library.rglob("*")):
+            os.chown(path, 65534, -1)
+    folders = [library, *(path for path in library.rglob("*") if path.is_dir())]
+    for path in (*folders, library / "segue.db"):
+        path.chmod(0o555)
+    try:
+        for command, code in (("list", 0), ("like 1", 0), ("love 1", 1)):
+            done = subprocess.run(
+                [*powerless, sys.executable, "-P", "-m", "segue", *command.split()],
+                env={**os.environ, "SEGUE_LIBRARY": str(library)},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == code, done.stderr
+            assert ("no permission to write" in done.stderr) == bool(code)
+    finally:
+        for path in folders:
+            path.chmod(0o755)
 
 
 def test_a_library_that_vanishes_is_no_success(

@@ -109,3 +109,12 @@ def test_tempos_are_told_in_whole_numbers(facts: dict[str, float | str], told: s
 )
 def test_keys_are_told_with_their_place(key: str, told: str) -> None:
     assert key_told({"key": key}) == told
+
+
+def test_an_empty_answer_says_what_is_left_out(tmp_path: Path, run: Run) -> None:
+    fill_described(tmp_path, {f"effect {n}": (3.0, dict(FACTS)) for n in range(3)})
+    for asked in (("like", "1"), ("playlist", "--like", "1"), ("path", "1", "2")):
+        assert "3 tracks of speech, of noise or under 10 s left out: --all" in run(
+            *asked, "--library", str(tmp_path)
+        )
+        assert "--all" not in run(*asked, "--all", "--library", str(tmp_path))

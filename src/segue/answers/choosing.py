@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue import search
-from segue.answers.copies import COPY_COSINE, SAME_MUSIC
+from segue.answers.copies import COPY_COSINE
 from segue.answers.ranking import Ranking
 from segue.errors import BadArgument
 from segue.formats.names import name_keys
 from segue.query import Filters, passing
 from segue.records import Hit, Track
+from segue.represent.same_music import SAME_MUSIC
 from segue.store import Store
 from segue.store.matrix import Matrix
 

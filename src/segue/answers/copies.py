@@ -1,6 +1,6 @@
 """Which tracks are the same recording, or tune, in another file."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -9,31 +9,10 @@ from numpy.typing import NDArray
 from segue.answers.usual import COPIES_IN
 from segue.neighbours import Neighbours, neighbours
 from segue.records import Kind
-from segue.represent.fingerprint import same_recording
-from segue.represent.lyrics.sameness import HASHES, SAME_TEXT, text_likeness
-from segue.represent.score.shingles import shingle_likeness
+from segue.represent.same_music import SAME_MUSIC
 from segue.store import Store
 from segue.store.matrix import Matrix
 
-#: So much alike are two scores that hold the same music, and not the same tune set otherwise.
-SAME_SCORE: Final = 0.8
-
-
-def _same_score(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
-    return shingle_likeness(a, b) >= SAME_SCORE
-
-
-def _same_text(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
-    # In a space of words there are recordings and scores, too, with fingerprints of their own.
-    return a.shape == b.shape == (HASHES,) and text_likeness(a, b) >= SAME_TEXT
-
-
-#: Tells by their fingerprints whether two tracks of a kind hold the same.
-SAME_MUSIC: Final[dict[Kind, Callable[[NDArray[np.uint32], NDArray[np.uint32]], bool]]] = {
-    "sound": same_recording,
-    "score": _same_score,
-    "lyrics": _same_text,
-}
 #: Below this cosine two tracks are not looked at as copies of one recording.
 COPY_COSINE: Final = 0.8
 #: A recording in more files than this is still found, by way of one another.

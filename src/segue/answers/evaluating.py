@@ -45,10 +45,10 @@ def evaluate_spaces(
         if info.outdated or not info.tracks:
             continue
         ids, vectors = store.spaces.vectors(info.space.name)
-        kept = counted(store, ids, all_sounds=all_sounds)
-        ids, vectors = ids[kept], vectors[kept]
-        here = [tags[track] for track in ids.tolist()]
         try:
+            kept = counted(store, ids, all_sounds=all_sounds, at_least=2)
+            ids, vectors = ids[kept], vectors[kept]
+            here = [tags[track] for track in ids.tolist()]
             table[info.space.name] = retrieval(
                 vectors,
                 [_labels(each, by) for each in here],

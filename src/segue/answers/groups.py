@@ -14,6 +14,7 @@ from segue.answers.ranking import Metric, Points, points_of
 from segue.errors import BadArgument, NotFound
 from segue.formats.names import normalise, split_genres, split_names
 from segue.records import FloatArray, GroupHit
+from segue.sound_kinds import not_music
 from segue.store import Store
 from segue.store.matrix import Matrix
 from segue.store.rows import Labels
@@ -33,7 +34,7 @@ class Group:
     tracks : ndarray of int64, shape (n,)
         Ids, rising.
     recordings : ndarray of int64, shape (m,)
-        Of these, one of each recording: copies do not count.
+        Of these, one of each recording: copies do not count, nor does what is no music.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Centroids:
     matrix: Matrix
 
 
-def group_tracks(store: Store, kind: str) -> dict[str, Group]:
+def group_tracks(store: Store, kind: str, *, all_sounds: bool = False) -> dict[str, Group]:
     """Group the tracks of a library by artist, album or genre.
 
     Parameters
@@ -69,6 +70,8 @@ def group_tracks(store: Store, kind: str) -> dict[str, Group]:
     kind : {"artist", "album", "genre"}
         Names are compared without case and accents. Albums of one name are one unless their
         album artists differ; a track with several genres is in each of them.
+    all_sounds : bool
+        What is no music counts among the recordings of a group, too.
 
     Returns
     -------
@@ -83,12 +86,12 @@ def group_tracks(store: Store, kind: str) -> dict[str, Group]:
         for key, name in _names(labels, kind):
             tracks[key].append(labels.id)
             spellings[key][name] += 1
-    copy_of = copies(store)
+    copy_of, left_out = copies(store), [] if all_sounds else not_music(store)
     return {
         key: Group(
             spellings[key].most_common(1)[0][0],
             np.array(ids, np.int64),
-            one_of_each(copy_of, np.array(ids, np.int64)),
+            np.setdiff1d(one_of_each(copy_of, np.array(ids, np.int64)), left_out),
         )
         for key, ids in tracks.items()
     }

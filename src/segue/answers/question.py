@@ -24,6 +24,11 @@ class _Subject:
     track: Track | None
 
     @property
+    def key(self) -> Path | int:
+        """By which it is known: a track by its id, for a file may hold several."""
+        return self.track.id if self.track else self.path
+
+    @property
     def kind(self) -> Kind:
         """Tell what kind of music it is; what cannot be told is read as a recording."""
         return self.track.kind if self.track else kind_of(self.path) or "sound"
@@ -97,8 +102,8 @@ class Question:
     @cached_property
     def _subjects(self) -> tuple[list[_Subject], list[_Subject]]:
         likes, unlikes = (
-            [subject for query in some for subject in _subjects(self._store, query)]
-            for some in self._queries
+            list({one.key: one for query in some for one in _subjects(self._store, query)}.values())
+            for some in self._queries  # what several queries name counts once
         )
         return likes, unlikes
 

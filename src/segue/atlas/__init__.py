@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -40,9 +41,12 @@ class Atlas:
         wanted: Wanted | None = None,
         *,
         update: bool = False,
+        all_sounds: bool = False,
         watch: StageWatcher | None = None,
     ) -> LibraryMap:
         """Put the tracks on a plane, and remember it.
+
+        Every track has its place there; returned is one of each recording.
 
         Parameters
         ----------
@@ -52,14 +56,19 @@ class Atlas:
             The method and its numbers; else chosen by the number of tracks.
         update : bool
             Place new tracks on the remembered map, and move none.
+        all_sounds : bool
+            Also speech, noise, and what lasts less than 10 s.
         watch : callable, optional
             Called with the stage ("neighbours", "layout"), how much of it is done, and of how
             much.
         """
         wanted, space = wanted or Wanted(), space or usual_space_of_all(self._store)
         if update:
-            return update_map(self._store, space, wanted)
-        return make_map(self._store, space, wanted, watch)
+            found = update_map(self._store, space, wanted)
+        else:
+            found = make_map(self._store, space, wanted, watch)
+        kept = counted(self._store, found.ids, all_sounds=all_sounds)
+        return replace(found, ids=found.ids[kept], points=found.points[kept])
 
     def draw(
         self,
@@ -95,7 +104,9 @@ class Atlas:
         """
         from segue.ingest.previews import previews  # brings in the decoders
 
-        if not np.array_equal(found.ids, self._store.spaces.matrix(found.space).ids):
+        spaces = self._store.spaces
+        there = np.isin(found.ids, spaces.matrix(found.space).ids)
+        if not there.all() or found.changes != spaces.identity(found.space)[1]:
             raise BadArgument("the library changed since this map was made; make it again")
         tracks = self._store.tracks(found.ids.tolist())
         if watch:
@@ -140,7 +151,7 @@ class Atlas:
         else:
             matrix = self._store.spaces.matrix(space)
             ids, points = matrix.ids, np.asarray(matrix.unit)
-        kept = counted(self._store, ids, all_sounds=all_sounds)
+        kept = counted(self._store, ids, all_sounds=all_sounds, at_least=3)
         return find_groups(self._store, ids[kept], points[kept], method, k, seed=seed)
 
     def tree(

@@ -169,15 +169,17 @@ def _nearest(store: Store, found: LibraryMap) -> tuple[NDArray[np.int32], FloatA
         return rows, cosines
     near = neighbours(store, found.space, LOOKED_AT)
     copy_of = copies(store)
-    recording = np.array([copy_of.get(track, track) for track in found.ids.tolist()])
-    for row, others in enumerate(near.rows.tolist()):
-        taken = {recording[row]}
+    place = {track: row for row, track in enumerate(found.ids.tolist())}
+    # The row on the map of each track, or of the file that stands for it; -1 for what is not there.
+    place_of = np.array([place.get(copy_of.get(one, one), -1) for one in near.ids.tolist()])
+    for row, at in enumerate(np.searchsorted(near.ids, found.ids).tolist()):
+        taken = {row, -1}
         kept = []
-        for column, other in enumerate(others):
-            if recording[other] not in taken:
-                taken.add(recording[other])
+        for column, other in enumerate(place_of[near.rows[at]].tolist()):
+            if other not in taken:
+                taken.add(other)
                 kept.append(column)
         kept = kept[: rows.shape[1]]
-        rows[row, : len(kept)] = near.rows[row, kept]
-        cosines[row, : len(kept)] = 1 - near.distances[row, kept] ** 2 / 2
+        rows[row, : len(kept)] = place_of[near.rows[at, kept]]
+        cosines[row, : len(kept)] = 1 - near.distances[at, kept] ** 2 / 2
     return rows, cosines

@@ -15,7 +15,13 @@ from segue.atlas.planes import (
     neighbours_needed,
     place,
 )
-from segue.errors import BadArgument, LibraryBusy, NotFound, NothingToMeasure
+from segue.errors import (
+    BadArgument,
+    LibraryBusy,
+    LibraryReadOnly,
+    NotFound,
+    NothingToMeasure,
+)
 from segue.measure.planes import trust
 from segue.neighbours import neighbours
 from segue.records import FloatArray
@@ -122,6 +128,6 @@ def _keep(store: Store, number: int, made: LibraryMap, matrix: Matrix) -> Librar
     try:
         with store.writing(), store.transaction():
             store.maps.put(number, made)
-    except LibraryBusy:  # it can be drawn all the same
+    except (LibraryBusy, LibraryReadOnly):  # it can be drawn all the same
         return replace(made, remembered=False)
     return made

@@ -186,7 +186,7 @@ def find_outliers(
 def _of_what_counts(store: Store, space: str, *, all_sounds: bool) -> Neighbours:
     """Find the nearest others of each track, where no recording is there twice."""
     matrix = store.spaces.matrix(space)
-    kept = counted(store, matrix.ids, all_sounds=all_sounds)
+    kept = counted(store, matrix.ids, all_sounds=all_sounds, at_least=3)
     count = int(kept.sum())
     if count < 3:
         raise BadArgument(f"{count} tracks are too few to tell what is unusual; it takes 3")

@@ -81,13 +81,13 @@ def grow(
     points = points_of(store, space, "cosine")
     tracks: tuple[Track | None, ...]
     if level == "track":
-        kept = counted(store, points.matrix.ids, all_sounds=all_sounds)
+        kept = counted(store, points.matrix.ids, all_sounds=all_sounds, at_least=2)
         found = store.tracks(points.matrix.ids[kept].tolist())
         unit = np.asarray(points.matrix.unit[kept])
         labels = tuple(_label(track) for track in found)
         tracks = tuple(found)
     else:
-        groups = group_tracks(store, level)
+        groups = group_tracks(store, level, all_sounds=all_sounds)
         centres = centroids(groups, points, min_tracks)
         unit = centres.matrix.unit / np.linalg.norm(centres.matrix.unit, axis=1, keepdims=True)
         labels = tuple(

@@ -193,10 +193,19 @@ def like(
                 taste=not no_taste,
                 tags=wanted,
             )
+        left_out = "" if hits else no_music_told(lib, all_sounds=all_sounds)
         told = [asked_in, leaning_told(lib, hits)]
         if not blend and metric == "cosine" and hits:
             told.append(far_apart_told(lib, asked, space))
-    show_hits(hits, title, parts=list(weights or ()), json=json, output=output, absolute=absolute)
+    show_hits(
+        hits,
+        title,
+        parts=list(weights or ()),
+        json=json,
+        output=output,
+        absolute=absolute,
+        left_out=left_out,
+    )
     for line in filter(None, told):
         if not json:
             say(line)
@@ -228,6 +237,7 @@ def show_hits(
     json: bool = False,
     output: Path | None = None,
     absolute: bool = False,
+    left_out: str = "",
 ) -> None:
     """Print answers, or JSON of them, and write them as a playlist where asked.
 
@@ -240,10 +250,23 @@ def show_hits(
     elif hits:
         print_hits(title, hits)
     else:
-        say("nothing in the library passes these filters")
+        say("; ".join(filter(None, ("nothing else passes the filters", left_out))))
     if output:
         tracks = [hit.track for hit in hits]
         write_list(output, tracks, absolute=absolute, quiet=json, title=title)
+
+
+def no_music_told(lib: "Library", *, all_sounds: bool) -> str:
+    """Say how many tracks are left out as no music; nothing where there is none."""
+    from segue.sound_kinds import kind_if_not_music
+
+    count = 0 if all_sounds else sum(bool(kind_if_not_music(track)) for track in lib.tracks())
+    if not count:
+        return ""
+    return (
+        f"{counted(count, 'track')} of speech, of noise or under 10 s left out: "
+        "--all takes them, too"
+    )
 
 
 def named(query: str) -> str:

@@ -53,6 +53,7 @@ def map_(
     embed_previews: Annotated[
         bool, typer.Option("--embed-previews", help="Put five seconds of each track into the page.")
     ] = False,
+    all_sounds: AllSounds = False,
     seed: SeedOption = 0,
     library: LibraryOption = None,
     json: JsonOption = False,
@@ -60,6 +61,7 @@ def map_(
     """Draw the library as a map: what is near sounds alike.
 
     A page works offline: move, zoom, search, click a track to hear it and to see its nearest.
+    Of a recording in several files one is shown.
     The map is remembered: drawn again, in other colours say, every track is where it was. How
     far to believe it is printed below. NeRV shows the fewest false neighbours, UMAP is made for
     many tracks.
@@ -77,7 +79,7 @@ def map_(
     wanted = Wanted(method, neighbours, min_dist, perplexity, learning_rate, seed)
     with open_library(library) as lib, live_line("") as watch:
         space = space or lib.usual_space()
-        found = lib.atlas.map(space, wanted, update=update, watch=watch)
+        found = lib.atlas.map(space, wanted, update=update, all_sounds=all_sounds, watch=watch)
         lib.atlas.draw(found, output, colour, embed_previews=embed_previews, seed=seed, watch=watch)
     if json:
         points = zip(found.ids.tolist(), found.points.tolist(), strict=True)
@@ -101,7 +103,7 @@ def map_(
     say(caption(found))
     say(WARNING)
     if not found.remembered:
-        say("not remembered: something else writes to the library; the next map may lie otherwise")
+        say("not remembered: the library cannot be written to now; the next map may lie otherwise")
 
 
 @app.command()

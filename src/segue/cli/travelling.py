@@ -26,7 +26,14 @@ from segue.cli.app import (
     counting,
     open_library,
 )
-from segue.cli.asking import check_list, far_apart_told, leaning_told, titles, write_list
+from segue.cli.asking import (
+    check_list,
+    far_apart_told,
+    leaning_told,
+    no_music_told,
+    titles,
+    write_list,
+)
 from segue.cli.output import (
     counted,
     label,
@@ -72,6 +79,9 @@ def path(
         found = lib.journeys.path(
             start, goal, n, space=space, taste=not no_taste, all_sounds=all_sounds
         )
+        left_out = ""
+        if len(found.tracks) < n:
+            left_out = no_music_told(lib, all_sounds=all_sounds)
     steps = [0.0, *found.steps]
     if output:
         write_list(
@@ -117,7 +127,8 @@ def path(
             f"{len(rows)} of the tracks that lie between there is no other way"
         )
     if len(found.tracks) < n:
-        say(f"no more than {counted(len(rows), 'track')} are on the way")
+        short = f"no more than {counted(len(rows), 'track')} are on the way"
+        say("; ".join(filter(None, (short, left_out))))
 
 
 @app.command()
@@ -197,6 +208,8 @@ def playlist(
         leaned = leaning_told(lib, items)
         title = f"Like {' + '.join(titles(lib, like))}"
         apart = far_apart_told(lib, like, space)
+        few = len(items) < 2  # what is asked with comes first
+        left_out = no_music_told(lib, all_sounds=all_sounds) if few else ""
     tracks = [item.track for item in items]
     length = minutes(sum(track.duration_s for track in tracks))
     told = f"{counted(len(tracks), 'track')}, {length}"
@@ -255,6 +268,8 @@ def playlist(
         )
     if not items:
         say("nothing passes: ask for less with --genre, --year and --bpm, or for more --minutes")
+    if left_out:
+        say(left_out)
     for line in filter(None, (apart, leaned)):
         say(line)
     if seed is None and wish.by_chance and items:

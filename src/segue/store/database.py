@@ -15,7 +15,14 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import DiskFull, LibraryBusy, LibraryDamaged, SegueError, Unstorable
+from segue.errors import (
+    DiskFull,
+    LibraryBusy,
+    LibraryDamaged,
+    LibraryReadOnly,
+    SegueError,
+    Unstorable,
+)
 from segue.records import FloatArray
 
 DATABASE: Final = "segue.db"
@@ -55,7 +62,12 @@ class Database(sqlite3.Connection):
             folder.mkdir(parents=True, exist_ok=True)
             _check_not_emptied(file)
             database = sqlite3.connect(
-                file, timeout=BUSY_S, isolation_level=None, check_same_thread=True, factory=cls
+                f"{file.absolute().as_uri()}{'?immutable=1' if _only_read(file) else ''}",
+                timeout=BUSY_S,
+                isolation_level=None,
+                check_same_thread=True,
+                factory=cls,
+                uri=True,
             )
         except (OSError, sqlite3.Error) as error:
             raise LibraryDamaged(f"cannot open a library in {folder}: {error}") from None
@@ -149,9 +161,9 @@ def damaged(folder: Path, what: str) -> LibraryDamaged:
     )
 
 
-def no_permission(folder: Path) -> LibraryDamaged:
+def no_permission(folder: Path) -> LibraryReadOnly:
     """Say that a library can only be read."""
-    return LibraryDamaged(
+    return LibraryReadOnly(
         f"no permission to write to the library {folder}; it can be asked, but not changed"
     )
 
@@ -185,6 +197,18 @@ def _damaged_row(what: str) -> LibraryDamaged:
         f"the library is damaged: {what} is not as it was stored; restore {DATABASE} from a "
         "backup, or take the track out with `segue remove` and add it again"
     )
+
+
+def _only_read(file: Path) -> bool:
+    """Tell whether a database must be read as it lies there: nothing can be written beside it.
+
+    SQLite would make files of its own beside it even to read it. What it has not yet moved from
+    its log into the database would be missed, so one with a log is left to SQLite.
+    """
+    if not file.exists() or os.access(file.parent, os.W_OK):
+        return False
+    log = file.with_name(f"{file.name}-wal")
+    return not log.exists() or not log.stat().st_size
 
 
 def _check_not_emptied(file: Path) -> None:
