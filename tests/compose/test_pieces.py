@@ -23,7 +23,7 @@ from segue.records import Score
 from segue.represent.score.bar_prints import part_prints
 from segue.represent.score.description import describe_score
 from segue.represent.score.grid import bars_on_grid, score_of
-from segue.represent.score.harmony import chords
+from segue.represent.score.harmony import chords, with_key
 from segue.represent.score.instruments import instrument_named, range_of, register_of
 from segue.represent.score.known_bars import KnownBars
 from segue.represent.score.vocabulary import (
@@ -317,6 +317,18 @@ def test_the_tempo_is_the_one_asked_for(composer: Composer) -> None:
     assert np.array_equal(after.score.tempos[:-1], little_score(1, 4).tempos)
     with pytest.raises(BadArgument, match="a tempo of 1000; from"):
         wishes(tempo=1000.0)
+
+
+def test_the_key_is_the_one_asked_for(composer: Composer) -> None:
+    made = Composition(composer, wishes(1, instruments=(0,), key=key_named("Cm")), 2)
+    list(made)
+    assert made.score.keys.tolist() == [[0, -3, 1]]
+    prompt = little_score(1, 4)
+    after = Composition(composer, wishes(1, key=key_named("E")), 2, prompt=prompt)
+    list(after)
+    assert after.score.keys[:-1].tolist() == with_key(prompt).keys.tolist()
+    assert after.score.keys[-1, 1:].tolist() == [4, 0]
+    assert after.score.keys[-1, 0] == 4 * 4 * 480  # where the new bars begin
 
 
 @pytest.mark.parametrize(

@@ -312,6 +312,10 @@ def test_marks_between_notes_are_decorations_or_ends_of_lines(
         ("!fine!C4|D4!D.C.alfine!|", "CDC"),
         ("C4|!segno!D4|E4!D.S.!|", "CDEDE"),
         ("C4|!segno!D4!fine!|E4!D.S.alfine!|", "CDED"),
+        # the standard's letters for the signs, and a tune's own
+        ("C4|SD4O|E4!D.S.!|OF4|", "CDEDF"),
+        ("C4|D4\nU:W = !fine!\nW|E4!D.C.!|", "CDECD"),
+        ("C4|\nU:S = !fermata!\nSD4|E4|", "CDE"),
         ("C4!dacoda!|D4!D.C.alcoda!|!coda!E4|", "CDCE"),
         ("C4|!segno!D4!coda!|E4!D.S.alcoda!|!coda!F4|", "CDEDF"),
         ("|:C4:|D4!D.C.!|", "CCDCD"),

@@ -6,6 +6,7 @@ import zipfile
 from collections import defaultdict
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from segue.formats.score.abc_writing import write_abc
 from segue.formats.score.music_xml import read_music_xml
 from segue.formats.score.music_xml_writing import write_music_xml, write_mxl
 from segue.formats.score.notation import spelled
+from segue.formats.score.quantisation import QUARTER
+from segue.formats.score.values import values_of
 from segue.records import Part, Score
 from segue.represent.score.harmony import with_key
 from segue.represent.score.timing import bars
@@ -383,3 +386,30 @@ def test_a_score_without_a_key_is_given_its_own(up: int, minor: bool) -> None:
     tonic = (7 * sharps + (9 if minor else 0)) % 12
     assert tonic == up
     assert with_key(score) is score
+
+
+@pytest.mark.parametrize(
+    ("metre", "ends", "told"),
+    [
+        # in eighths; dotted beats are shown
+        ((6, 8), (4, 6), "quarter. eighth quarter"),
+        ((6, 8), (2, 6), "quarter eighth quarter."),
+        ((6, 8), (2, 4, 6), "quarter eighth eighth quarter"),
+        ((9, 8), (4, 9), "quarter. eighth quarter quarter."),
+        ((12, 8), (4, 8, 12), "quarter. eighth quarter quarter eighth quarter."),
+        ((6, 4), (8, 12), "half. quarter half"),
+        # what is made of whole dotted beats is one value; other metres have no dotted beat
+        ((6, 8), (6,), "half."),
+        ((9, 8), (6, 9), "half. quarter."),
+        ((12, 8), (12,), "whole."),
+        ((3, 4), (1, 5, 6), "eighth half eighth"),
+        ((3, 4), (2, 6), "quarter half"),
+        ((4, 4), (1, 3, 8), "eighth quarter eighth half"),
+    ],
+)
+def test_values_show_dotted_beats(metre: tuple[int, int], ends: tuple[int, ...], told: str) -> None:
+    eighth = QUARTER // 2
+    edges = [0, *(end * eighth for end in ends)]
+    stretches = [(start, end, False) for start, end in pairwise(edges)]
+    values = [value for _, value in values_of(stretches, edges[-1], *metre)]
+    assert " ".join(value.kind + "." * value.dots for value in values) == told

@@ -22,9 +22,11 @@ from segue.measure.generation import (
 )
 from segue.records import Score
 from segue.represent.score.bar_prints import part_prints
+from segue.represent.score.chord_spelling import sharps_of
 from segue.represent.score.grid import bars_on_grid
-from segue.represent.score.harmony import chords, find_key
+from segue.represent.score.harmony import chords, find_key, with_key
 from segue.represent.score.instruments import instrument_name
+from segue.represent.score.timing import Bars
 from segue.represent.score.timing import bars as bars_of
 from segue.represent.score.vocabulary import (
     DRUMS,
@@ -113,20 +115,34 @@ class Composition:
         """
         parts = Counter(self.wishes.instruments or ())
         if self.prompt is None:
-            return self._at_tempo(put_in(None, self.written, 0, 0, parts), 0)
+            return self._as_asked(put_in(None, self.written, 0, 0, parts), 0)
         if self.infill:
             first = self.infill[0] - 1
             return put_in(self.prompt, self.written, first, first + len(self.written))
         if self.added is not None:
             return add_part(self.prompt, self.written)
         behind = min(len(self._before), len(bars_of(self.prompt)))
-        return self._at_tempo(put_in(self.prompt, self.written, behind, behind, parts), behind)
+        return self._as_asked(put_in(self.prompt, self.written, behind, behind, parts), behind)
 
-    def _at_tempo(self, score: Score, first: int) -> Score:
-        """Say tempos from a bar on in whole beats a minute, and exactly the one asked for."""
+    def _as_asked(self, score: Score, first: int) -> Score:
+        """Say the tempo and the key from a bar on, of what is written."""
         divided = bars_of(score)
         if first >= len(divided):  # nothing is written yet
             return score
+        return self._at_tempo(self._in_key(score, int(divided.at[first])), divided, first)
+
+    def _in_key(self, score: Score, start: int) -> Score:
+        """Say the key that was asked for: the notes alone may fit another as well."""
+        if self.wishes.key is None:
+            return score
+        before = [] if self.prompt is None else with_key(self.prompt).keys.tolist()
+        tonic, minor = divmod(self.wishes.key, 2)
+        rows = [row for row in before if row[0] < start]
+        rows.append([start, sharps_of(tonic, is_minor=bool(minor)), minor])
+        return replace(score, keys=np.array(rows, np.int32))
+
+    def _at_tempo(self, score: Score, divided: Bars, first: int) -> Score:
+        """Say tempos from a bar on in whole beats a minute, and exactly the one asked for."""
         start, asked = int(divided.at[first]), self.wishes.tempo
         rows = [row for row in score.tempos.tolist() if row[0] < start]
         new = [row for row in score.tempos.tolist() if row[0] >= start]

@@ -1,5 +1,6 @@
 """What signs and words in an ABC tune say about the order of playing: ``!D.C.!``, ``"^Fine"``."""
 
+import re
 from typing import Final
 
 from segue.formats.score.abc_voices import Voice, Written
@@ -11,6 +12,15 @@ _JUMPS: Final = {
     "d.c.": "D.C.", "d.s.": "D.S.", "d.c.alfine": "D.C. al Fine", "d.s.alfine": "D.S. al Fine",
     "d.c.alcoda": "D.C. al Coda", "d.s.alcoda": "D.S. al Coda",
 }  # fmt: skip
+#: Letters that stand for them unless a tune's U: field says otherwise (ABC 2.1, section 4.14).
+SYMBOLS: Final = {"S": "segno", "O": "coda"}
+_SYMBOL: Final = re.compile(r"\s*([H-Wh-w~])\s*=\s*([!+])([^!+]*)\2")
+
+
+def symbols_of(text: str) -> dict[str, str]:
+    """Read a U: field, ``W = !fine!``: the letter, and the decoration that it stands for."""
+    found = _SYMBOL.match(text)
+    return {found[1]: found[3].strip()} if found else {}
 
 
 def hear(voice: Voice, text: str) -> None:

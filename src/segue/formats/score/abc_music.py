@@ -17,7 +17,13 @@ from segue.formats.score.abc_fields import (
     transpose_of,
     unit_of,
 )
-from segue.formats.score.abc_jumps import hear, hear_decoration, note_down
+from segue.formats.score.abc_jumps import (
+    SYMBOLS,
+    hear,
+    hear_decoration,
+    note_down,
+    symbols_of,
+)
 from segue.formats.score.abc_texts import text_of, without_comment
 from segue.formats.score.abc_voices import SIGNS, STEPS, Note, Tune, Voice, Written
 
@@ -93,6 +99,7 @@ class _Reader:
         self.in_music = self.over = self.in_text = False
         self.notes = self.strange = 0
         self.breaks_by_mark = False  # lines, by "!"
+        self.symbols = dict(SYMBOLS)
 
     def read(self, line: str) -> None:
         """Read a line."""
@@ -140,6 +147,8 @@ class _Reader:
             self.enter_voice(text)
         elif kind == "I":
             self.directive(text)
+        elif kind == "U":
+            self.symbols |= symbols_of(text)
         elif kind == "P":
             if self.in_music:
                 voice.next_bar["part"] = text.strip()[:1]
@@ -220,8 +229,8 @@ class _Reader:
                     voice.chord = symbol
                 else:
                     hear(voice, text.lstrip("^_<>@"))
-            elif kind == "decoration":
-                hear_decoration(voice, match[0][1:-1])
+            elif kind in {"decoration", "silent"}:
+                hear_decoration(voice, self.symbols.get(match[0]) or match[0][1:-1])
             elif kind == "strange":
                 self.strange += 1
 

@@ -196,7 +196,7 @@ def _cut(
         is_kept = end - start in levels or (edges <= level and not known[1])
     else:  # as strong an edge as anything inside; or a syncopation, by one level
         is_kept = known is not None and (edges <= level or (edges == level + 1 and not known[1]))
-    if is_kept:
+    if is_kept and not _hides_beat(start, end, level, levels):
         yield start, end
         return
     first = (start // step + 1) * step
@@ -204,6 +204,12 @@ def _cut(
     middle = last if _level(start, levels) <= _level(end, levels) else first
     yield from _cut(start, middle, levels, is_rest=is_rest)
     yield from _cut(middle, end, levels, is_rest=is_rest)
+
+
+def _hides_beat(start: int, end: int, level: int, levels: Sequence[int]) -> bool:
+    """Tell whether a stretch goes over a dotted beat, which all values show, but is not of such."""
+    beat = next((n for n in range(1, len(levels) - 1) if levels[n] == 3 * levels[n + 1]), 0)
+    return level <= beat and max(_level(start, levels), _level(end, levels)) > beat
 
 
 def _strongest(start: int, end: int, levels: Sequence[int]) -> tuple[int, int]:
