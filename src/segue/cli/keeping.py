@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segue.cli.app import JsonOption, LibraryOption, app, check_there, open_library, progress
-from segue.cli.output import label, print_json, print_table, say, shown, track_fields
+from segue.cli.output import counted, label, print_json, print_table, say, shown, track_fields
 
 if TYPE_CHECKING:
     from segue.ingest.report import AddReport
@@ -118,7 +118,9 @@ def failures(library: LibraryOption = None, json: JsonOption = False) -> None:
         )
         for failure in found
     ]
-    print_table(f"{len(rows)} failures", ("file", "reason", "tried again", "when (UTC)"), rows)
+    print_table(
+        counted(len(rows), "failure"), ("file", "reason", "tried again", "when (UTC)"), rows
+    )
 
 
 @app.command()
@@ -188,7 +190,7 @@ def say_added(report: "AddReport", count: int) -> None:
         for number, name in (
             (report.added, "added"),
             (report.changed, "changed"),
-            (report.copied, "copies of known ones"),
+            (report.copied, "known from another file"),
             (report.moved, "moved"),
             (report.unchanged, "unchanged"),
             (report.missing, "missing"),
@@ -196,7 +198,7 @@ def say_added(report: "AddReport", count: int) -> None:
             (report.removed, "left out, since you removed them"),
             (report.ignored, "ignored"),
             (report.taken_out, "taken out, since they are ignored now"),
-            (report.passed_over, "other files passed over"),
+            (report.passed_over, "of other kinds skipped"),
             (report.versions, "live or remix versions of songs left out"),
             (report.duplicates, "songs left out whose words are there already"),
             (len(report.failures), "failed"),
@@ -204,7 +206,7 @@ def say_added(report: "AddReport", count: int) -> None:
         )
         if number
     ]
-    say(f"{', '.join(told) or 'nothing to add'}; {count} tracks in the library")
+    say(f"{', '.join(told) or 'nothing to add'}; {counted(count, 'track')} in the library")
     if report.failures:
         print_table(
             "failed",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from segue.cli.app import AllSounds, JsonOption, LibraryOption, Queries, app, open_library
-from segue.cli.output import print_json, print_table, safe, say, shown
+from segue.cli.output import counted, print_json, print_table, safe, say, shown
 from segue.formats.tagging import BETWEEN
 
 if TYPE_CHECKING:
@@ -109,16 +109,18 @@ def _tell(done: "Written", what: str, *, json: bool) -> None:
         ]
         if rows:
             print_table(
-                f"{len(done.changes)} fields {what}", ("file", "field", "before", "new"), rows
+                f"{counted(len(done.changes), 'field')} {what}",
+                ("file", "field", "before", "new"),
+                rows,
             )
         if len(done.changes) > _SHOWN:
             say(f"… and {len(done.changes) - _SHOWN} more")
-        say(f"{len(done.changes)} fields {what}, {done.kept} kept as they are")
+        say(f"{counted(len(done.changes), 'field')} {what}, {done.kept} kept as they are")
         if done.unsure:
             some = ", ".join(f"{count} of {name}" for name, count in done.unsure.items())
-            say(f"left out as too uncertain: {some}; --min-confidence sets from when on")
+            say(f"left out as too uncertain: {some}; --min-confidence sets the limit")
         if done.not_music:
-            say(f"left out as no music: {done.not_music} tracks; --all takes them, too")
+            say(f"left out as no music: {counted(done.not_music, 'track')}; --all takes them, too")
         for failure in done.failures:
             say(f"failed: {safe(failure.reason)}")
     if done.failures:
