@@ -54,7 +54,7 @@ def test_which_and_in_which_order(library: Path, arguments: list[str], ids: list
 
 def test_columns(library: Path) -> None:
     said = segue("list", "--columns", "year, title,kind,bpm", "alpha", library=library).stdout
-    assert said.startswith("1 track ")
+    assert said.startswith("1 track")
     assert said.split()[2:] == ["year", "title", "kind", "bpm", "2003", "alpha", "sound"]
 
 
