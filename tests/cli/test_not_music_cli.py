@@ -105,7 +105,8 @@ def test_tempos_are_told_in_whole_numbers(facts: dict[str, float | str], told: s
 
 
 @pytest.mark.parametrize(
-    ("key", "told"), [("F major", "F major (7B)"), ("G# minor", "G# minor (1A)"), ("H major", "H major"), ("", "")]
+    ("key", "told"),
+    [("F major", "F major (7B)"), ("G# minor", "G# minor (1A)"), ("H major", "H major"), ("", "")],
 )
 def test_keys_are_told_with_their_place(key: str, told: str) -> None:
     assert key_told({"key": key}) == told
