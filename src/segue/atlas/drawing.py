@@ -28,10 +28,7 @@ PAGES: Final = (".html", ".htm")
 NEWICK: Final = (".nwk", ".newick", ".tree")
 MAP_FILES: Final = (*PAGES, *PICTURES)
 TREE_FILES: Final = (*PAGES, *PICTURES, *NEWICK)
-WARNING: Final = (
-    "Near in the plane mostly means alike; how far two distant groups lie apart, and how large "
-    "a group looks, means nothing."
-)
+WARNING: Final = "How far two distant groups lie apart, and how large a group looks, means nothing."
 _OFTEN: Final = ((0.95, "nearly always"), (0.85, "mostly"), (0.75, "often"), (-1.0, "sometimes"))
 _PAGE_GREY: Final = "#9a9a9a"
 _METHODS: Final = {"nerv": "NeRV", "umap": "UMAP", "tsne": "t-SNE", "pca": "main directions (PCA)"}
