@@ -279,17 +279,12 @@ def cold(folder: Path) -> str:
     for n in (200, 1000, 5000):
         fill(folder / f"some-{n}", n)
         for more in ([], ["--method", "umap"]) if n == 5000 else ([],):
-            command = [
-                sys.executable,
-                "-m",
-                "segue",
-                "map",
-                "--library",
-                folder / f"some-{n}",
-                *more,
-            ]
+            library = str(folder / f"some-{n}")
+            command = [sys.executable, "-m", "segue", "map", "--library", library, *more]
             before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-            subprocess.run([*command, "-o", folder / "some.html"], check=True, capture_output=True)
+            subprocess.run(
+                [*command, "-o", str(folder / "some.html")], check=True, capture_output=True
+            )
             after, seconds = (
                 resource.getrusage(resource.RUSAGE_CHILDREN),
                 time.perf_counter() - start,
