@@ -199,6 +199,9 @@ class _Reader:
             elif match["rest"]:
                 _rest(voice, match["rest"], _length(match["rest_length"]))
             elif match["bar"]:
+                for note, length in chord or ():  # of brackets that are not closed
+                    _add(voice, [(note, length)], length)
+                chord = None
                 _bar_line(voice, match["bar"], match["ending"] or "")
             elif match["lone_ending"]:
                 _bar_line(voice, "|", match["lone_ending"])
