@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from segue.formats.score.notation import spelled
 from segue.records import Part, Score
-from segue.represent.score.chord_spelling import sharps_of
+from segue.represent.harmony import MODES
+from segue.represent.score.chord_spelling import sharps_of, tonic_name
 from segue.represent.score.harmony import NO_CHORD, chords, find_key
 from segue.represent.score.instruments import instrument_name
 from segue.represent.score.timing import Bars, bars, excerpt
@@ -114,7 +115,10 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
     drum_bars, kept = _drums(score, divided, first, last)
     key = find_key(some)
     clear = key.confidence > _SURE
-    sharps = sharps_of(key.tonic, is_minor=key.mode == "minor") if clear else 0
+    is_minor = key.mode == MODES[1]
+    signed = _sharps_at(score, int(divided.at[min(first, len(divided) - 1)])) if divided else 0
+    sharps = sharps_of(key.tonic, is_minor=is_minor, near=signed) if clear else signed
+    tonic = tonic_name(key.tonic, is_minor=is_minor, near=signed)
     named = [chord for chord in chords(some) if chord.name != NO_CHORD] if some.parts else []
     final = named[-1] if named and named[-1].bar == count - 1 else None
     return Summary(
@@ -125,10 +129,16 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
         ),
         drum_bars,
         kept,
-        key.name if clear else "",
+        f"{tonic} {key.mode}" if clear else "",
         final.name if final else "",
         ends_on_tonic=bool(clear and final and final.root == key.tonic),
     )
+
+
+def _sharps_at(score: Score, tick: int) -> int:
+    """Return the sharps of the key signature that holds at a tick; 0 where there is none."""
+    signed = score.keys[score.keys[:, 0] <= tick] if len(score.keys) else score.keys
+    return int(signed[-1, 1]) if len(signed) else 0
 
 
 def _names(parts: Sequence[Part]) -> list[str]:
