@@ -86,3 +86,16 @@ def test_without_a_clear_key_pitches_are_spelled_as_the_piece_is_signed() -> Non
     flat = replace(score, keys=np.array([[0, -4, 1]], np.int32))
     assert summary_of(flat, 0, 2).key == ""
     assert [summary_of(one, 0, 2).parts[0].lowest for one in (score, flat)] == ["C#4", "Db4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "grand piano"), ("untitled", "grand piano"), ("Track 3", "grand piano"),
+        ("MIDI Channel #10", "grand piano"), ("MIDI 2", "grand piano"), ("12", "grand piano"),
+        ("Tracker", "Tracker"), ("Part song", "Part song"), ("Violin 2", "Violin 2"),
+    ],
+)  # fmt: skip
+def test_names_of_parts_that_say_nothing_give_way_to_instruments(name: str, said: str) -> None:
+    score = score_of(replace(chord_part((60, 64, 67)), name=name))
+    assert [part.name for part in summary_of(score, 0, 1).parts] == [said]

@@ -1,5 +1,6 @@
 """What a musician wants to know of bars that were written: who plays, what key, how it ends."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +24,10 @@ _SURE: Final = 0.5
 
 
 #: Names of parts that say nothing.
-_NAMELESS: Final = {"untitled", "unnamed", "track", "midi"}
+_NAMELESS: Final = re.compile(
+    r"(untitled|unnamed|(midi[ -]?)?(track|channel|part|staff|instrument)|midi)?[ -]*#?\d*",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ def _sharps_at(score: Score, tick: int) -> int:
 def _names(parts: Sequence[Part]) -> list[str]:
     """Name parts; those of one name, such as the title, are told apart by their instruments."""
     names = [part.name.strip() for part in parts]
-    names = [name if name.lower() not in _NAMELESS else "" for name in names]
+    names = ["" if _NAMELESS.fullmatch(name) else name for name in names]
     played = [instrument_name(DRUMS if part.is_drum else part.program) for part in parts]
     return [
         f"{name} ({instrument})" if name and names.count(name) > 1 else name or instrument
