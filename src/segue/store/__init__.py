@@ -359,19 +359,30 @@ class Store:
         )
         return [row[0] for row in rows]
 
-    def with_most_of(self, parts: Sequence[str], n: int) -> list[int]:
-        """List the ids of the tracks whose title, artist and album have most of some letters."""
-        found = " + ".join(["(instr(words, ?) > 0)"] * len(parts))
-        rows = self._db.execute(
-            f"SELECT id FROM tracks ORDER BY {found} DESC, id LIMIT ?", [*parts, n]
-        )
-        return [row[0] for row in rows]
+    def searched_words(self) -> tuple[NDArray[np.int64], str]:
+        """Read the ids of all tracks, and their titles, artists and albums, a line each.
 
-    def names(self, field: str) -> list[tuple[int, str]]:
-        """List the artist, album or genre of every track, with its id."""
+        The words are normalised.
+        """
+        ids, words = self._db.execute(
+            "SELECT group_concat(id), group_concat(words, char(10)) FROM tracks"
+        ).fetchone()
+        return np.fromstring(ids or "", np.int64, sep=","), words or ""
+
+    def spellings(self, field: str) -> list[str]:
+        """List every artist, album or genre once, as it is spelt; of tracks without one nothing."""
         if field not in ("artist", "album", "genre"):
             raise BadArgument(f"tracks have no names of the kind {field!r}")
-        return [tuple(row) for row in self._db.execute(f"SELECT id, {field} FROM tracks")]
+        rows = self._db.execute(f"SELECT DISTINCT {field} FROM tracks WHERE {field} <> ''")
+        return [row[0] for row in rows]
+
+    def called(self, field: str, spellings: Sequence[str]) -> list[int]:
+        """List the ids of the tracks whose artist, album or genre is spelt in one of some ways."""
+        if not spellings:
+            return []
+        return self.where(
+            f"{field} IN (SELECT value FROM json_each(?))", [json.dumps(list(spellings))]
+        )
 
     def labels(self) -> list[Labels]:
         """List what all tracks say of themselves, in order of id."""
