@@ -85,11 +85,11 @@ def sharing_most(lines: str, text: str, n: int) -> NDArray[np.int64]:
     )  # a run that a line has twice counts once
     has[np.searchsorted(ends, at), np.searchsorted(wanted, runs[at])] = True
     shared = has.sum(axis=1)
-    best = np.argsort(-shared, kind="stable")[:n]
-    return best[shared[best] > 0]
+    best = np.argsort(-shared, kind="stable")[:n].astype(np.int64)
+    return np.asarray(best[shared[best] > 0])
 
 
 def _runs(text: bytes) -> NDArray[np.uint32]:
     """Return the number of each run of bytes; of a text too short the one that it begins."""
     letters = np.frombuffer(text.ljust(_RUN, b" "), np.uint8).astype(np.uint32)
-    return letters[:-2] << 16 | letters[1:-1] << 8 | letters[2:]
+    return np.asarray(letters[:-2] << 16 | letters[1:-1] << 8 | letters[2:], np.uint32)

@@ -15,7 +15,8 @@ from segue.ingest.messages import BadMessage, decode, encode
 from segue.ingest.workers import Fault, Workers
 from segue.records import Part, Score, Span, Tags
 
-TEXT = DecodedText("Così\ud83d\n", np.zeros(3, np.float32), {"x": 1.5, "y": "z"}, np.arange(2))
+PRINT = np.arange(4, dtype=np.uint32)
+TEXT = DecodedText("Così\ud83d\n", np.zeros(3, np.float32), {"x": 1.5, "y": "z"}, PRINT)
 SCORE = Score(
     "Ü",
     480,
@@ -71,7 +72,7 @@ def same(one: Any, other: Any) -> bool:
         TEXT,
         SCORE,
         DecodedScore((Broken("no notes"),)),
-        Decoded(np.ones((2, 187, 96), np.float32), np.ones(2), {}, np.arange(4), 3.0, TEXT),
+        Decoded(np.ones((2, 3, 4), np.float32), np.ones(2, np.float32), {}, PRINT, 3.0, TEXT),
     ],
     ids=repr,
 )

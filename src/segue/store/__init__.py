@@ -17,7 +17,14 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, LibraryBusy, LibraryDamaged, NotFound, SegueError
+from segue.errors import (
+    BadArgument,
+    LibraryBusy,
+    LibraryDamaged,
+    NotFound,
+    SegueError,
+    Unstorable,
+)
 from segue.records import (
     Analysis,
     FileState,
@@ -180,7 +187,17 @@ class Store:
         kind: Kind = "sound",
         tune: int = 0,
     ) -> int:
-        """Store what a new file holds, or a changed one holds now; return its id."""
+        """Store what a new file holds, or a changed one holds now; return its id.
+
+        Raises
+        ------
+        Unstorable
+            It holds numbers that are not finite: with them, no track could be compared any more.
+        """
+        facts = [fact for fact in analysis.facts.values() if not isinstance(fact, str)]
+        numbers = np.concatenate([facts, *analysis.vectors.values()])
+        if not np.isfinite(numbers).all():
+            raise Unstorable("what was computed of it is not finite")
         root, relative = self.files.locate(path)
         self._db.execute(
             "INSERT INTO tracks (kind, root, path, tune, size, mtime_ns, content_hash, title,"
@@ -205,7 +222,7 @@ class Store:
                 *tag_values(tags),
                 search_words(tags),
                 analysis.duration_s,
-                json.dumps(analysis.facts),
+                json.dumps(analysis.facts, allow_nan=False),
                 analysis.fingerprint.astype("<u4").tobytes(),
             ),
         )
