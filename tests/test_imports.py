@@ -19,7 +19,7 @@ FLOW = [
     ("model",),
     ("store",),
     ("train",),
-    ("search", "metadata", "sound_kinds"),
+    ("search", "metadata", "sound_kinds", "near_names"),
     ("query", "explain", "neighbours"),
     ("ingest", "pictures", "pages"),
     ("learning",),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from conftest import albums_of_three
 from segue import neighbours as module
 from segue.library import Library
-from segue.neighbours import Neighbours, nearest, neighbours
+from segue.neighbours import Neighbours, nearest, neighbours, neighbours_among
 from segue.records import FloatArray, Space
 from segue.store import Store
 from segue.store.matrix import Matrix
@@ -74,3 +74,24 @@ def test_they_are_kept_until_the_space_changes(
         lib.remove(["a0"])
         assert len(neighbours(store, "sound", 3).ids) == 8
         assert again
+
+
+@pytest.mark.parametrize("fewest", [32, 4, 2])
+def test_neighbours_among_some_are_those_that_would_be_found_of_them_alone(
+    fewest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: Callable[[], Library]
+) -> None:
+    monkeypatch.setattr(module, "FEWEST", fewest)
+    albums_of_three(tmp_path / "library")
+    with library() as lib:
+        store = lib._store
+        matrix = store.spaces.matrix("sound")
+        n = len(matrix.ids)
+        for gone in ([], [0], [1, 4], range(2, n)):
+            kept = np.ones(n, bool)
+            kept[list(gone)] = False
+            k = min(3, int(kept.sum()) - 1)
+            found = neighbours_among(store, "sound", kept, 3)
+            alone = nearest(matrix.ids[kept], np.asarray(matrix.unit[kept]), k)
+            assert found.ids.tolist() == matrix.ids[kept].tolist()
+            assert found.rows.tolist() == alone.rows.tolist()
+            assert np.allclose(found.distances, alone.distances, atol=1e-3)

@@ -90,6 +90,35 @@ def neighbours(store: Store, space: str, k: int, watch: Watcher | None = None) -
     return found.only(k)
 
 
+def neighbours_among(store: Store, space: str, kept: NDArray[np.bool_], k: int) -> Neighbours:
+    """Find the nearest tracks of some tracks among themselves.
+
+    They are taken from what is kept of all tracks; of those that have too few there, anew.
+
+    Parameters
+    ----------
+    store : Store
+    space : str
+    kept : ndarray of bool, shape (n,)
+        Which rows of the space's matrix; at least two of them.
+    k : int
+        How many, at least 1; of fewer tracks, all others.
+    """
+    whole = neighbours(store, space, FEWEST)
+    k = min(k, int(kept.sum()) - 1)
+    among = kept[whole.rows[kept]]
+    first = np.argsort(~among, axis=1, kind="stable")[:, :k]
+    rows = (np.cumsum(kept) - 1)[np.take_along_axis(whole.rows[kept], first, axis=1)]
+    distances = np.take_along_axis(whole.distances[kept], first, axis=1)
+    lacking = np.flatnonzero(among.sum(axis=1) < k)
+    if len(lacking):
+        if rows.shape[1] < k:
+            rows, distances = (np.zeros((len(rows), k), each.dtype) for each in (rows, distances))
+        unit = np.asarray(store.spaces.matrix(space).unit[kept])
+        rows[lacking], distances[lacking] = _found(unit, lacking, k)
+    return Neighbours(whole.ids[kept], rows.astype(np.int32), distances)
+
+
 def _fits(kept: Mapping[str, NDArray[Any]], n: int, k: int) -> bool:
     rows = kept.get("rows", _NONE)
     return rows.ndim == 2 and len(rows) == n and rows.shape[1] >= k and "distances" in kept
@@ -116,18 +145,25 @@ def nearest(
     Neighbours
         Equal distances keep the order of the rows.
     """
+    rows, distances = _found(unit, np.arange(len(ids)), k, watch)
+    return Neighbours(ids, rows, distances)
+
+
+def _found(
+    unit: FloatArray, asking: NDArray[np.int64], k: int, watch: Watcher | None = None
+) -> tuple[NDArray[np.int32], FloatArray]:
+    """Return rows and distances of the nearest others of some rows."""
     from threadpoolctl import threadpool_limits
 
-    n = len(ids)
+    n = len(asking)
     rows, cosines = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
-    block = max(1, min(_BLOCK_ELEMENTS // n, 1024))
+    block = max(1, min(_BLOCK_ELEMENTS // len(unit), 1024))
     done = 0
 
     def find(start: int) -> int:
         some = slice(start, min(start + block, n))
-        similar = unit[some] @ unit.T
-        own = np.arange(some.start, some.stop)
-        similar[own - start, own] = -np.inf
+        similar = unit[asking[some]] @ unit.T
+        similar[np.arange(len(similar)), asking[some]] = -np.inf
         rows[some], cosines[some] = _highest(similar, k)
         return some.stop - some.start
 
@@ -137,8 +173,7 @@ def nearest(
             done += count
             if watch:
                 watch(done, n)
-    distances = np.sqrt(np.maximum(2 - 2 * cosines, 0))
-    return Neighbours(ids, rows, distances)
+    return rows, np.sqrt(np.maximum(2 - 2 * cosines, 0))
 
 
 def _highest(similar: FloatArray, k: int) -> tuple[NDArray[np.int32], FloatArray]:

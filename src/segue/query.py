@@ -1,6 +1,5 @@
 """What a user means: a track's id, a file, or words of a title or artist; and filters."""
 
-import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound
 from segue.formats.kinds import kind_of
 from segue.formats.names import name_keys, normalise, split_genres, split_names
+from segue.near_names import nearly_called
 from segue.records import Kind, Track
 from segue.represent.same_music import SAME_MUSIC
 from segue.sound_kinds import not_music
@@ -26,10 +26,6 @@ _COMPARED: Final = 12  # tracks that a name fits, of which copies are looked for
 SHOWN = 8  # candidates listed when words fit several tracks
 #: What a query may begin with, to say what it names: "album:nexuiz".
 FIELDS: Final = ("artist", "album", "genre")
-_MOST_RUNS: Final = 40  # of three letters, by which names that are nearly the same are found
-_LOOKED_THROUGH: Final = 400  # tracks that have most of these
-_SUGGESTED: Final = 4
-_NEAR: Final = 0.65  # of `difflib`'s ratio, 1 for the same
 
 
 #: The lowest and the highest that pass, both included.
@@ -159,7 +155,9 @@ def _having(store: Store, text: str) -> list[int]:
     """List the tracks that have all words of a normalised text in title, artist or album."""
     words = text.split()
     condition = " AND ".join(["words LIKE ?"] * len(words)) or "TRUE"
-    return store.where(condition, [f"%{word}%" for word in words])
+    # Of the index of names alone, whatever else there is of each track.
+    having = f"tracks.id IN (SELECT id FROM tracks WHERE {condition})"
+    return store.where(having, [f"%{word}%" for word in words])
 
 
 def passing(
@@ -208,8 +206,8 @@ def passing(
     ):
         if excluded:
             taken = {key for track in queries for key in name_keys(getattr(track.tags, field))}
-            same = [id_ for id_, name in store.names(field) if taken & name_keys(name)]
-            passes &= ~np.isin(ids, same)
+            same = [name for name in store.spellings(field) if taken & name_keys(name)]
+            passes &= ~np.isin(ids, store.called(field, same))
     if filters.min_plays is not None or filters.max_plays is not None:
         passes &= _played(store, ids, filters.min_plays or 0, filters.max_plays)
     return passes
@@ -222,13 +220,15 @@ def _ranges(limits: Range | tuple[Range, ...]) -> tuple[Range, ...]:
 def _with_words(store: Store, field: str, words: str | tuple[str, ...]) -> list[int]:
     """List the tracks whose artist, album or genre has one of some words."""
     wanted = [normalise(text) for text in ((words,) if isinstance(words, str) else words)]
-    names = store.names(field)
-    fits = {
-        name: any(text in folded for text in wanted)
-        for name in {name for _, name in names}
-        for folded in (normalise(name),)
-    }
-    return [track for track, name in names if fits[name]]
+    return store.called(
+        field,
+        [
+            name
+            for name in store.spellings(field)
+            for folded in (normalise(name),)
+            if any(text in folded for text in wanted)
+        ],
+    )
 
 
 def _played(
@@ -336,13 +336,12 @@ def _divided(field: str, text: str) -> list[str]:
 
 def _of_field(store: Store, field: str, text: str) -> list[int]:
     """List the tracks whose artist, album or genre is called so, else has such words."""
-    names = [(track, name) for track, name in store.names(field) if name]
     parts = {
-        name: [normalise(part) for part in _divided(field, name)]
-        for name in {name for _, name in names}
+        name: [normalise(part) for part in _divided(field, name)] for name in store.spellings(field)
     }
-    whole = [track for track, name in names if text in parts[name]]
-    return whole or [track for track, name in names if any(text in part for part in parts[name])]
+    whole = [name for name, some in parts.items() if text in some]
+    having = [name for name, some in parts.items() if any(text in part for part in some)]
+    return store.called(field, whole or having)
 
 
 def _one(tracks: Sequence[Track], field: str) -> bool:
@@ -357,25 +356,8 @@ def _has_words(name: str, text: str) -> bool:
 
 def _did_you_mean(store: Store, text: str) -> str:
     """Name what is called nearly so, the likeliest first."""
-    runs = list(dict.fromkeys(text[at : at + 3] for at in range(max(len(text) - 2, 1))))
-    likely: dict[str, str] = {}
-    for track in store.tracks(store.with_most_of(runs[:_MOST_RUNS], _LOOKED_THROUGH)):
-        tags = track.tags
-        by = f" by {tags.artist}" if tags.artist else ""
-        for name, told in (
-            (tags.title, f"{tags.title!r}{by} ({track.id})"),
-            (f"{tags.artist} {tags.title}", f"{tags.title!r}{by} ({track.id})"),
-            (tags.artist, f"the artist {tags.artist!r}"),
-            (tags.album, f"the album {tags.album!r}"),
-        ):
-            if name:
-                likely.setdefault(normalise(name), told)
-    tagged = {name for _, name in store.names("genre")}
-    for genre in sorted({part for name in tagged for part in split_genres(name)}):
-        likely.setdefault(normalise(genre), f"the genre {genre!r}")
-    near = difflib.get_close_matches(text, likely, n=_SUGGESTED, cutoff=_NEAR)
-    if near:
-        return f"did you mean {' or '.join(dict.fromkeys(likely[name] for name in near))}?"
+    if near := nearly_called(store, text):
+        return f"did you mean {' or '.join(near)}?"
     return "`segue list` shows what is there, and a file's path works too"
 
 

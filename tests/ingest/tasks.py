@@ -3,7 +3,10 @@
 import ctypes
 import errno
 import os
+import pickle
 import signal
+import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +33,16 @@ def _work() -> None:
         pass
 
 
+def _babble(bytes_sent: bytes) -> None:
+    """Write to the parent past whoever answers, as code of a hostile file might."""
+    pipe = int(sys.argv[2])
+    while bytes_sent:
+        bytes_sent = bytes_sent[os.write(pipe, bytes_sent) :]
+
+
+_ENDLESS: Final = struct.pack("!iQ", -1, 1 << 40)  # says how long the message will be
+_PICKLE: Final = pickle.dumps("x")
+
 _DEEDS: Final[dict[str, Callable[[], object]]] = {
     "crash": lambda: ctypes.string_at(0),  # a real SIGSEGV
     "hang": lambda: threading.Event().wait(),
@@ -42,6 +55,8 @@ _DEEDS: Final[dict[str, Callable[[], object]]] = {
     "unplugged": lambda: _raise(OSError(errno.EIO, "Input/output error")),
     "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "spin": lambda: sum(1 for _ in iter(int, 1)),  # for ever
+    "babble": lambda: _babble(struct.pack("!i", len(_PICKLE)) + _PICKLE),
+    "babble-on": lambda: _babble(_ENDLESS),
     "work": _work,
     "wait": lambda: time.sleep(1.5),
 }

@@ -138,3 +138,22 @@ def test_bad_arguments_say_what_to_do() -> None:
         paired_difference([retrieval(vectors, labels)], [retrieval(vectors[:40], labels[:40])])
     with pytest.raises(BadArgument, match="not percent"):
         interval([retrieval(vectors, labels)], confidence=95)
+
+
+def test_of_many_tracks_some_ask_and_all_are_looked_through() -> None:
+    vectors, labels = clusters(1.0)
+    labels[:8] = [""] * 8  # these cannot ask, but are found
+    every = retrieval(vectors, labels)
+    assert every.drawn_from == 0
+    some = retrieval(vectors, labels, most_queries=10, seed=3)
+    assert (some.queries, some.drawn_from) == (10, 40)
+    asked = np.isin(every.per_query.rows, some.per_query.rows)
+    assert asked.sum() == 10
+    same = every.per_query.average_precision[asked]
+    assert np.allclose(some.per_query.average_precision, same)
+    other = retrieval(vectors, labels, most_queries=10, seed=4).per_query.rows
+    assert other.tolist() != some.per_query.rows.tolist()
+    enough = retrieval(vectors, labels, most_queries=40)
+    assert (enough.queries, enough.drawn_from) == (40, 0)
+    with pytest.raises(BadArgument, match="most_queries is 0"):
+        retrieval(vectors, labels, most_queries=0)

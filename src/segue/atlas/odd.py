@@ -11,7 +11,7 @@ from segue.answers.copies import LOOKED_AT, close_pairs
 from segue.answers.counting import counted
 from segue.answers.usual import COPIES_IN
 from segue.errors import BadArgument
-from segue.neighbours import Neighbours, nearest, neighbours
+from segue.neighbours import Neighbours, neighbours, neighbours_among
 from segue.records import Track
 from segue.represent.fingerprint import SAME, match
 from segue.represent.score.shingles import likely_same
@@ -190,6 +190,4 @@ def _of_what_counts(store: Store, space: str, *, all_sounds: bool) -> Neighbours
     count = int(kept.sum())
     if count < 3:
         raise BadArgument(f"{count} tracks are too few to tell what is unusual; it takes 3")
-    if kept.all():
-        return neighbours(store, space, NEAREST)
-    return nearest(matrix.ids[kept], np.asarray(matrix.unit[kept]), min(NEAREST, count - 1))
+    return neighbours_among(store, space, kept, NEAREST)

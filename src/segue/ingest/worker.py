@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from segue.errors import SegueError, Unavailable, unreadable
+from segue.ingest.messages import MOST_BYTES, decode, encode
 from segue.ingest.workers import MEMORY_LIMIT_BYTES, Fault
 
 _PR_SET_PDEATHSIG: Final = 1  # of Linux's <sys/prctl.h>
@@ -26,14 +27,14 @@ def main(task: str, descriptor: int, parent: int) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     module, _, name = task.partition(":")
     function: Callable[[Any], Any] = getattr(importlib.import_module(module), name)
-    connection: Connection[Any, Any] = Connection(descriptor)
+    connection: Connection = Connection(descriptor)
     while True:
         try:
-            job, limit_s = connection.recv()
+            job, limit_s = decode(connection.recv_bytes(MOST_BYTES))
         except EOFError:
             return
         _limit_processor_time(limit_s)
-        connection.send(_answer(function, job))
+        connection.send_bytes(_answer(function, job))
 
 
 def _leave_with(parent: int) -> None:
@@ -56,18 +57,22 @@ def _limit(what: int, most: int) -> None:
         resource.setrlimit(what, (most if hard < 0 else min(most, hard), hard))
 
 
-def _answer(function: Callable[[Any], Any], job: Any) -> Any:
+def _answer(function: Callable[[Any], Any], job: Any) -> bytes:
     try:
-        return function(job)
-    except SegueError as error:
+        return encode(function(job))
+    except Exception as error:  # noqa: BLE001  # whatever a library makes of a broken file
+        return encode(_fault(error))
+
+
+def _fault(error: Exception) -> Fault:
+    if isinstance(error, SegueError):
         return Fault(str(error), transient=isinstance(error, Unavailable))
-    except MemoryError:
+    if isinstance(error, MemoryError):
         return Fault(f"needs more than {MEMORY_LIMIT_BYTES >> 30} GB of memory", transient=True)
-    except OSError as error:
+    if isinstance(error, OSError):
         found = unreadable(error)
         return Fault(str(found), transient=isinstance(found, Unavailable))
-    except Exception as error:  # noqa: BLE001  # whatever a library makes of a broken file
-        return Fault(f"damaged, or unlike any that Segue can read ({_named(error)})")
+    return Fault(f"damaged, or unlike any that Segue can read ({_named(error)})")
 
 
 def _named(error: Exception) -> str:

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
+from segue.ingest.messages import MOST_BYTES, BadMessage, decode, encode
 from segue.surroundings import import_path
 
 Job = TypeVar("Job")
@@ -139,13 +140,16 @@ class Workers(Generic[Job, Result]):
         worker.jobs.append(submitted)
         # A worker that just died is noticed, and its jobs given to another, when it is read.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            worker.connection.send((submitted.job, submitted.limit_s))
+            worker.connection.send_bytes(encode((submitted.job, submitted.limit_s)))
 
     def _receive(self, worker: _Worker[Job]) -> Iterator[tuple[Job, Result | Fault]]:
         try:
-            result: Result | Fault = worker.connection.recv()
+            result: Result | Fault = decode(worker.connection.recv_bytes(MOST_BYTES))
         except (EOFError, ConnectionResetError):
             yield self._lose(worker, _why_gone(worker))
+            return
+        except (OSError, BadMessage):  # the former where it is longer than that
+            yield self._lose(worker, Fault("its decoder gave an answer that cannot be read"))
             return
         worker.started = True
         done = worker.jobs.popleft()

@@ -10,7 +10,7 @@ filters in audio similarity computed for very large music databases", CMJ 34(3),
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -74,6 +74,8 @@ class Retrieval:
     chance_precision, chance_average_precision : float
         What a ranking at random is expected to reach, at any depth.
     per_query : Queries
+    drawn_from : int
+        How many tracks could ask, where only some of them did, drawn at random; else 0.
     """
 
     queries: int
@@ -86,6 +88,7 @@ class Retrieval:
     chance_precision: float
     chance_average_precision: float
     per_query: Queries
+    drawn_from: int = 0
 
 
 def retrieval(
@@ -96,6 +99,7 @@ def retrieval(
     groups: Sequence[Labelled] | None = None,
     metric: Literal["cosine", "euclidean", "precomputed"] = "cosine",
     min_tracks: int = MIN_TRACKS,
+    most_queries: int | None = None,
     seed: int = 0,
 ) -> Retrieval:
     """Measure how well neighbours share a label.
@@ -120,8 +124,11 @@ def retrieval(
         track i as a query from every track, shape (n, n); a row may then be zero.
     min_tracks : int
         At least 2.
+    most_queries : int, optional
+        Where more could ask, so many are drawn at random, at least 1; all are still looked
+        through. The time is that of queries times tracks.
     seed : int
-        Of the order of ties.
+        Of the order of ties, and of what is drawn.
 
     Returns
     -------
@@ -142,6 +149,8 @@ def retrieval(
     if asking.shape != vectors.shape:
         raise BadArgument(f"queries have shape {asking.shape}, vectors {vectors.shape}")
     _check_length(labels, "labels", len(vectors))
+    if most_queries is not None and most_queries < 1:
+        raise BadArgument(f"most_queries is {most_queries}: at least 1 must ask")
     if min_tracks < 2:
         raise BadArgument(f"min_tracks is {min_tracks}: a label needs 2 tracks to be found")
     shared = _Shared(labels)
@@ -150,16 +159,21 @@ def retrieval(
         raise NothingToMeasure(f"no label has {min_tracks} tracks or more")
     compare = _comparison(asking, vectors, metric)
     rng = np.random.default_rng(seed)
+    able = np.flatnonzero(asks)
+    drawn_from = 0
+    if most_queries is not None and len(able) > most_queries:
+        drawn_from = len(able)
+        able = np.sort(rng.choice(able, most_queries, replace=False))
     if groups is not None:
         _check_length(groups, "groups", len(vectors))
-    scores = _score(compare, shared, asks, None if groups is None else _Shared(groups), rng)
+    scores = _score(compare, shared, able, None if groups is None else _Shared(groups), rng)
     asked = scores.hits_to_find > 0
     if not asked.any():
         raise NothingToMeasure(
             "no query has a hit to find: every label lies within one group, as each album "
             "does within its artist; measure without the filter, or by another label"
         )
-    return _summary(shared.codes, asked, scores)
+    return replace(_summary(shared.codes, asked, scores), drawn_from=drawn_from)
 
 
 class _Shared:
@@ -234,7 +248,7 @@ def _comparison(asking: FloatArray, vectors: FloatArray, metric: str) -> _Compar
 def _score(
     compare: _Comparison,
     labels: _Shared,
-    asks: NDArray[np.bool_],
+    rows: NDArray[np.int64],
     groups: _Shared | None,
     rng: np.random.Generator,
 ) -> _Scores:
@@ -242,7 +256,6 @@ def _score(
     scores = _Scores(
         np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n), np.zeros(n), np.zeros(n)
     )
-    rows = np.flatnonzero(asks)
     block = max(1, _BLOCK_ELEMENTS // n)
     for start in range(0, len(rows), block):
         some = rows[start : start + block]

@@ -17,7 +17,14 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, LibraryBusy, LibraryDamaged, NotFound, SegueError
+from segue.errors import (
+    BadArgument,
+    LibraryBusy,
+    LibraryDamaged,
+    NotFound,
+    SegueError,
+    Unstorable,
+)
 from segue.records import (
     Analysis,
     FileState,
@@ -180,7 +187,17 @@ class Store:
         kind: Kind = "sound",
         tune: int = 0,
     ) -> int:
-        """Store what a new file holds, or a changed one holds now; return its id."""
+        """Store what a new file holds, or a changed one holds now; return its id.
+
+        Raises
+        ------
+        Unstorable
+            It holds numbers that are not finite: with them, no track could be compared any more.
+        """
+        facts = [fact for fact in analysis.facts.values() if not isinstance(fact, str)]
+        numbers = np.concatenate([facts, *analysis.vectors.values()])
+        if not np.isfinite(numbers).all():
+            raise Unstorable("what was computed of it is not finite")
         root, relative = self.files.locate(path)
         self._db.execute(
             "INSERT INTO tracks (kind, root, path, tune, size, mtime_ns, content_hash, title,"
@@ -205,7 +222,7 @@ class Store:
                 *tag_values(tags),
                 search_words(tags),
                 analysis.duration_s,
-                json.dumps(analysis.facts),
+                json.dumps(analysis.facts, allow_nan=False),
                 analysis.fingerprint.astype("<u4").tobytes(),
             ),
         )
@@ -359,19 +376,30 @@ class Store:
         )
         return [row[0] for row in rows]
 
-    def with_most_of(self, parts: Sequence[str], n: int) -> list[int]:
-        """List the ids of the tracks whose title, artist and album have most of some letters."""
-        found = " + ".join(["(instr(words, ?) > 0)"] * len(parts))
-        rows = self._db.execute(
-            f"SELECT id FROM tracks ORDER BY {found} DESC, id LIMIT ?", [*parts, n]
-        )
-        return [row[0] for row in rows]
+    def searched_words(self) -> tuple[NDArray[np.int64], str]:
+        """Read the ids of all tracks, and their titles, artists and albums, a line each.
 
-    def names(self, field: str) -> list[tuple[int, str]]:
-        """List the artist, album or genre of every track, with its id."""
+        The words are normalised.
+        """
+        ids, words = self._db.execute(
+            "SELECT group_concat(id), group_concat(words, char(10)) FROM tracks"
+        ).fetchone()
+        return np.fromstring(ids or "", np.int64, sep=","), words or ""
+
+    def spellings(self, field: str) -> list[str]:
+        """List every artist, album or genre once, as it is spelt; of tracks without one nothing."""
         if field not in ("artist", "album", "genre"):
             raise BadArgument(f"tracks have no names of the kind {field!r}")
-        return [tuple(row) for row in self._db.execute(f"SELECT id, {field} FROM tracks")]
+        rows = self._db.execute(f"SELECT DISTINCT {field} FROM tracks WHERE {field} <> ''")
+        return [row[0] for row in rows]
+
+    def called(self, field: str, spellings: Sequence[str]) -> list[int]:
+        """List the ids of the tracks whose artist, album or genre is spelt in one of some ways."""
+        if not spellings:
+            return []
+        return self.where(
+            f"{field} IN (SELECT value FROM json_each(?))", [json.dumps(list(spellings))]
+        )
 
     def labels(self) -> list[Labels]:
         """List what all tracks say of themselves, in order of id."""

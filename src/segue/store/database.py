@@ -55,11 +55,16 @@ class Database(sqlite3.Connection):
         Raises
         ------
         LibraryDamaged
-            It cannot be opened, or was emptied.
+            It cannot be opened, was emptied, or is a link to nothing.
         """
         file = folder / DATABASE
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if file.is_symlink() and not file.exists():
+                raise LibraryDamaged(
+                    f"{file} is a link to nothing, {file.readlink()}; attach the disk where that "
+                    "was, or remove the link"
+                )
             _check_not_emptied(file)
             database = sqlite3.connect(
                 f"{file.absolute().as_uri()}{'?immutable=1' if _only_read(file) else ''}",
@@ -174,13 +179,13 @@ def vector_of(data: bytes, dimension: int, track: int) -> FloatArray:
         vector = np.frombuffer(data, "<f4").astype(np.float32)
         if (np.abs(vector) < _LARGEST).all():  # not so of what is no number
             return vector
-    raise _damaged_row(f"the vector of track {track}")
+    raise damaged_row(f"the vector of track {track}")
 
 
 def fingerprint_of(data: bytes, what: str) -> NDArray[np.uint32]:
     """Read a stored fingerprint."""
     if not isinstance(data, bytes) or len(data) % 4:
-        raise _damaged_row(f"the fingerprint of {what}")
+        raise damaged_row(f"the fingerprint of {what}")
     return np.frombuffer(data, "<u4").astype(np.uint32)
 
 
@@ -189,10 +194,11 @@ def json_of(text: str, what: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, TypeError, RecursionError):
-        raise _damaged_row(what) from None
+        raise damaged_row(what) from None
 
 
-def _damaged_row(what: str) -> LibraryDamaged:
+def damaged_row(what: str) -> LibraryDamaged:
+    """Name a record that is not as it was stored, and say what to do."""
     return LibraryDamaged(
         f"the library is damaged: {what} is not as it was stored; restore {DATABASE} from a "
         "backup, or take the track out with `segue remove` and add it again"

@@ -4,11 +4,23 @@ import os
 import sqlite3
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from types import UnionType
+from typing import Final, get_args
 from urllib.parse import unquote_to_bytes
 
 from segue.formats.names import normalise
-from segue.records import Space, Tags, Track
-from segue.store.database import json_of
+from segue.records import Kind, Space, Tags, Track
+from segue.store.database import damaged_row, json_of
+
+_KINDS: Final = get_args(Kind)
+#: SQLite keeps whatever it is given, and damage may turn a value into one of another type.
+_STORED: Final[dict[str, type | UnionType]] = {
+    **dict.fromkeys(("path", "root_path", "content_hash"), str),
+    **dict.fromkeys(("title", "artist", "album", "album_artist", "genre"), str),
+    **dict.fromkeys(("year", "track_number"), int | None),
+    **dict.fromkeys(("missing", "tune"), int),
+    "duration_s": float,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,22 @@ def space_of(row: sqlite3.Row) -> Space:
 
 
 def track_of(row: sqlite3.Row) -> Track:
-    """Make a track from its row joined with its root."""
+    """Make a track from its row joined with its root.
+
+    Raises
+    ------
+    LibraryDamaged
+        The row is not as it was stored.
+    """
+    what = f"what is known of track {row['id']}"
+    facts = json_of(row["facts"], what)
+    if not (
+        isinstance(facts, dict)
+        and all(isinstance(fact, float | int | str) for fact in facts.values())
+        and all(isinstance(row[name], kinds) for name, kinds in _STORED.items())
+        and row["kind"] in _KINDS
+    ):
+        raise damaged_row(what)
     return Track(
         id=row["id"],
         kind=row["kind"],
@@ -73,6 +100,6 @@ def track_of(row: sqlite3.Row) -> Track:
         duration_s=row["duration_s"],
         content_hash=row["content_hash"],
         missing=bool(row["missing"]),
-        facts=json_of(row["facts"], f"what is known of track {row['id']}"),
+        facts=facts,
         tune=row["tune"],
     )

@@ -171,6 +171,10 @@ UPDATE tracks SET mtime_ns = -1
     WHERE (album <> '' AND album_artist = '' AND genre = '' AND year IS NULL)
     OR (kind = 'lyrics' AND tune = 0);
 """
+_NAMES: Final = """
+-- Holds all that names are looked for in, so that nothing else of the tracks is read meanwhile.
+CREATE INDEX tracks_by_names ON tracks (words, artist, album, genre);
+"""
 MIGRATIONS: Final[tuple[str, ...]] = (
     _FIRST_SCHEMA,
     _LEARNED_AND_LISTENS,
@@ -179,6 +183,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _WORDS,
     _STATES_AND_TRANSIENT_FAILURES,
     _BELONGING,
+    _NAMES,
 )
 
 
