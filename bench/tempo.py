@@ -145,7 +145,7 @@ def _member(
     steps = EPOCHS * -(-len(standard) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, steps)
     for _ in range(EPOCHS):
-        for batch in torch.randperm(len(standard)).split(BATCH):
+        for batch in torch.randperm(len(standard)).split(BATCH):  # type: ignore[no-untyped-call]
             scores = model(standard[batch]).squeeze(2).masked_fill(absent[batch], -torch.inf)
             hits = scores.masked_fill(wrong[batch], -torch.inf)
             missed = torch.logsumexp(scores, 1) - torch.logsumexp(hits, 1)
