@@ -3,8 +3,9 @@
     python bench/tempo.py --data ../shared/data --cache /tmp/tempo [--write-weights]
 
 Accuracy 1: within 4 % of the tempo that is written. Accuracy 2: or of twice, thrice, half or a
-third of it. Everything is learned and chosen on the half "develop"; the table is of "test", and
-of the drum patterns of a report, which nothing was chosen on.
+third of it. Everything is learned, and sizes are compared, on the half "develop"; the table is of
+"test", and of the drum patterns of a report. Which of those patterns were wrong was known when
+the share of patterns and the length of learning were raised.
 """
 
 import argparse
@@ -197,7 +198,8 @@ def _accuracies(test: Sequence[Timed], chosen: dict[str, Tempo]) -> list[str]:
         for name, way in (ways | {"librosa beat_track": lambda one: one.librosa_bpm}).items()
     ]
     return [
-        "Accuracy 1 / accuracy 2, files that nothing was chosen on:\n",
+        "Accuracy 1 / accuracy 2, files that nothing was learned from; which of the\n"
+        "report's patterns an earlier fit had wrong was known when this one was made:\n",
         tables.table(["", *heads], rows),
         f"\nOn the {len(beside)} of them that librosa was tried on:\n",
         tables.table(["", "accuracy 1", "accuracy 2"], found),
