@@ -288,7 +288,7 @@ def _decode(path: Path, job: Decode) -> Decoded:
     from segue.represent.fingerprint import fingerprint
 
     recording = read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse, only=job.passage)
-    description = describe(recording)
+    description = describe(recording, read_tags(path).genre)
     return Decoded(
         patches=musicnn_patches(recording),
         features=description.vector,
