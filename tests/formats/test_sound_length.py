@@ -2,14 +2,13 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
 import pytest
 from av.audio.stream import AudioStream
 from av.packet import Packet
-from av.video.stream import VideoStream
 
 from conftest import tune, write_sound
 from segue.errors import Unreadable
@@ -276,8 +275,8 @@ def test_wav_behind_an_id3_tag(tmp_path: Path) -> None:
 def test_pictures_may_go_on_after_the_sound(tmp_path: Path, ending: str, late_s: float) -> None:
     path = tmp_path / f"a{ending}"
     with av.open(path, "w") as container:
-        sound = cast("AudioStream", container.add_stream("libopus", rate=RATE_HZ, layout="mono"))
-        pictures = cast("VideoStream", container.add_stream("libvpx", rate=5))
+        sound = container.add_stream("libopus", rate=RATE_HZ, layout="mono")
+        pictures = container.add_stream("libvpx", rate=5)
         pictures.width = pictures.height = 32
         seen = []
         for number in range(40):
@@ -304,7 +303,7 @@ def _pieces(stream: AudioStream, samples: np.ndarray) -> list[av.AudioFrame | No
     return [*resampler.resample(frame), *resampler.resample(None), None]
 
 
-def _late(packet: Packet, late_s: float) -> None:
+def _late(packet: "Packet[Any]", late_s: float) -> None:
     """Move the time stamps of a packet."""
     late = round(late_s / packet.time_base)
     packet.pts = None if packet.pts is None else packet.pts + late
