@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
+from numpy.typing import NDArray
 
 from segue.answers.question import Question
 from segue.answers.ranking import Metric, Ranking, points_of, rank
@@ -90,11 +90,18 @@ def parted(store: Store, question: Question, space: str | None = None) -> list[Q
         return [question]
     least = np.array([np.quantile(unit @ centre, 1 - _NEAREST) for centre in centres])
     cosines = centres @ centres.T
-    alike = (cosines >= least[:, None]) & (cosines >= least)
-    count, part = connected_components(alike, directed=False)
-    if count == 1:
-        return [question]
+    alike = (cosines >= least[:, None]) & (cosines >= least) | np.eye(len(centres), dtype=bool)
+    part = _joined(alike)
     return [
-        question.only([one for one, of in zip(question.likes, part, strict=True) if of == number])
-        for number in range(count)
+        question.only([one for one, of in zip(question.likes, part, strict=True) if of == first])
+        for first in sorted(set(part))
     ]
+
+
+def _joined(alike: NDArray[np.bool_]) -> list[int]:
+    """Return for each query the first of all that are joined with it by some that are alike."""
+    first = np.arange(len(alike))
+    for _ in range(len(alike)):
+        first = np.where(alike, first, len(alike)).min(axis=1)
+    found: list[int] = first.tolist()
+    return found
