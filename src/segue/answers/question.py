@@ -58,6 +58,11 @@ class Question:
         self._embedded: dict[Path, dict[str, FloatArray]] = {}
 
     @property
+    def store(self) -> Store:
+        """Where it is asked."""
+        return self._store
+
+    @property
     def likes(self) -> Sequence[Query]:
         """What answers should be like, as it was asked."""
         return self._queries[0]
@@ -107,7 +112,8 @@ class Question:
         if len(kinds) > 1:
             raise BadArgument(
                 f"asked with {' and '.join(_NAMES[kind] for kind in kinds)}, which lie in "
-                "different spaces; ask with one kind, or name a space that holds both"
+                "different spaces; ask with one kind, or, where all have words, by these: "
+                "--space style"
             )
         return kinds[0] if kinds else "sound"
 

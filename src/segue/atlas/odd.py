@@ -189,7 +189,7 @@ def _of_what_counts(store: Store, space: str, *, all_sounds: bool) -> Neighbours
     kept = counted(store, matrix.ids, all_sounds=all_sounds, at_least=3)
     count = int(kept.sum())
     if count < 3:
-        raise BadArgument(f"{count} tracks are too few to tell what is unusual; it takes 3")
+        raise BadArgument(f"too few tracks ({count}) to tell what is unusual; it takes 3")
     if kept.all():
         return neighbours(store, space, NEAREST)
     return nearest(matrix.ids[kept], np.asarray(matrix.unit[kept]), min(NEAREST, count - 1))

@@ -272,7 +272,7 @@ def playlist(
     if flow == "dj" and clashes:
         say(f"{clashes} of {len(items) - 1} transitions do not mix (!): no track that was left did")
     unlike = [item.similarity for item in items if not item.alike]
-    if unlike:
+    if unlike and len(unlike) < len(items) - 1:
         say(
             f"{len(unlike)} of {counted(len(items), 'track')}, of similarity {max(unlike):.2f} and "
             f"less, {'is' if len(unlike) == 1 else 'are'} no more like it than an average track of "
