@@ -173,3 +173,8 @@ def test_signs_that_are_no_words_list_what_has_them(lib: Library) -> None:
     assert [track.id for track in lib.tracks("%")] == [11]
     assert lib.tracks("=") == []
     assert len(lib.tracks("  ")) == len(MUSIC)
+
+
+def test_octaves_go_with_a_tempo() -> None:
+    with pytest.raises(BadArgument, match="name a tempo, as in --bpm 118-126"):
+        Filters(bpm_octaves=True)

@@ -72,6 +72,16 @@ class Filters:
     exclude_same_album: bool = False
     all_sounds: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse octaves of no tempo.
+
+        Raises
+        ------
+        BadArgument
+        """
+        if self.bpm_octaves and not self.bpm:
+            raise BadArgument("--bpm-octaves widens --bpm: name a tempo, as in --bpm 118-126")
+
 
 def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
     """Find what is asked for.
