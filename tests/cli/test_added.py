@@ -15,25 +15,25 @@ from segue.ingest.report import AddReport
         (
             AddReport(added=1078, copied=12, words=12),
             1090,
-            "files: 1,078 added, 12 known from another file; 12 tracks given the words of a text "
+            "files: 1,078 added, 12 known from another file; tracks: 12 given the words of a text "
             "beside the music; the library holds 1,090 tracks",
         ),
         (
             AddReport(unchanged=5, ignored=2, taken_out=1),
             5,
-            "files: 5 unchanged, 2 ignored; 1 track taken out, since the files are ignored now; "
-            "the library holds 5 tracks",
+            "files: 5 unchanged, 2 ignored; tracks: 1 taken out, since their files are ignored "
+            "now; the library holds 5 tracks",
         ),
         (
             AddReport(added=1, versions=3, duplicates=1),
             9,
-            "files: 1 added; 3 songs left out: live or a remix; 1 song left out: the words are "
-            "there already; the library holds 9 tracks",
+            "files: 1 added; songs: 3 left out, live or remixed, 1 left out, with words that "
+            "are there already; the library holds 9 tracks",
         ),
         (
             AddReport(words=1),
             3,
-            "1 track given the words of a text beside the music; the library holds 3 tracks",
+            "tracks: 1 given the words of a text beside the music; the library holds 3 tracks",
         ),
     ],
 )

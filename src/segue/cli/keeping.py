@@ -185,33 +185,35 @@ def _add_fields(report: "AddReport", count: int) -> dict[str, object]:
 
 def say_added(report: "AddReport", count: int) -> None:
     """Say what came of adding, and what failed."""
-    files = [
-        (report.added, "added"),
-        (report.changed, "changed"),
-        (report.copied, "known from another file"),
-        (report.moved, "moved"),
-        (report.unchanged, "unchanged"),
-        (report.missing, "missing"),
-        (report.removed, "left out, since you removed them"),
-        (report.ignored, "ignored"),
-        (report.passed_over, "of other kinds skipped"),
-        (len(report.failures), "failed"),
-        (report.failed_before, "failed before and not changed since"),
-    ]
-    met = ", ".join(f"{number:,} {name}" for number, name in files if number)
-    told = [f"files: {met}"] if met else []
-    # What counts no files is said apart from them.
-    told += [
-        f"{counted(number, noun)} {name}"
-        for number, noun, name in (
-            (report.words, "track", "given the words of a text beside the music"),
-            (report.taken_out, "track", "taken out, since the files are ignored now"),
-            (report.versions, "song", "left out: live or a remix"),
-            (report.duplicates, "song", "left out: the words are there already"),
-        )
-        if number
-    ]
-    say(f"{'; '.join(told) or 'nothing to add'}; the library holds {counted(count, 'track')}")
+    counts = {
+        "files": (
+            (report.added, "added"),
+            (report.changed, "changed"),
+            (report.copied, "known from another file"),
+            (report.moved, "moved"),
+            (report.unchanged, "unchanged"),
+            (report.missing, "missing"),
+            (report.removed, "left out, since you removed them"),
+            (report.ignored, "ignored"),
+            (report.passed_over, "of other kinds skipped"),
+            (len(report.failures), "failed"),
+            (report.failed_before, "failed before and not changed since"),
+        ),
+        "tracks": (
+            (report.words, "given the words of a text beside the music"),
+            (report.taken_out, "taken out, since their files are ignored now"),
+        ),
+        "songs": (
+            (report.versions, "left out, live or remixed"),
+            (report.duplicates, "left out, with words that are there already"),
+        ),
+    }
+    told = {
+        unit: ", ".join(f"{number:,} {name}" for number, name in some if number)
+        for unit, some in counts.items()
+    }
+    said = "; ".join(f"{unit}: {text}" for unit, text in told.items() if text)
+    say(f"{said or 'nothing to add'}; the library holds {counted(count, 'track')}")
     if report.failures:
         print_table(
             "failed",
