@@ -19,6 +19,9 @@ MUSIC = [
     Tags("Intro", "Anna Sol", "Hits", "Anna Sol", "Pop", 2014),
     Tags("Anna Sol", "Anna Sol", "Hits", "Anna Sol", "Pop", 2014),
     Tags("Rain", "Bo", "Hits", "Bo", "Dark Ambient"),
+    Tags("Shape", "Ed", "÷", "Ed", "Folk %"),
+    Tags("🎄", "Ed", "÷", "Ed", "Folk"),
+    Tags('🎄 100% "live"', "!!!", "+", "!!!", "Folk"),
 ]
 
 
@@ -51,6 +54,12 @@ def lib(tmp_path_factory: pytest.TempPathFactory) -> Library:
         ("genre:ambient", [3]),  # the whole name before a part of one
         ("genre:dark", [8]),
         ("ambient", [3]),
+        ("÷", [9, 10]),  # what is no word
+        ("🎄", [10]),
+        ("!!!", [11]),
+        ("+", [11]),
+        ("%", [11]),
+        ('"', [11]),
     ],
 )
 def test_what_a_query_names(lib: Library, query: str, tracks: list[int]) -> None:
@@ -70,6 +79,8 @@ def test_what_a_query_names(lib: Library, query: str, tracks: list[int]) -> None
         ("genre:metall", "no genre of the library is called 'metall'; did you mean .*'Metal'"),
         ("zzz", "called 'zzz'; `segue list` shows"),
         ("  ", "an empty query"),
+        ("", "an empty query"),
+        ("=", "nothing in the library is called '='; `segue list` shows"),
     ],
 )
 def test_what_names_nothing_or_too_much(lib: Library, query: str, told: str) -> None:
@@ -88,6 +99,11 @@ def test_what_names_nothing_or_too_much(lib: Library, query: str, told: str) -> 
         (Filters(year=(1990, 1999)), {3, 4}),
         (Filters(year=((1990, 1999), (2010, np.inf))), {3, 4, 6, 7}),
         (Filters(year=((-np.inf, 1900),)), {1, 2}),
+        (Filters(album="÷"), {9, 10}),
+        (Filters(album=("÷", "+")), {9, 10, 11}),
+        (Filters(artist="!!!"), {11}),
+        (Filters(genre="%"), {9}),
+        (Filters(artist="="), set()),
     ],
 )
 def test_filters_given_several_times_let_pass_what_one_lets(
@@ -150,3 +166,15 @@ def test_ranges_run_forward() -> None:
     for read in (parse_years, parse_tempos):
         with pytest.raises(BadArgument, match="runs backwards"):
             read("1999-1990")
+
+
+def test_signs_that_are_no_words_list_what_has_them(lib: Library) -> None:
+    assert [track.id for track in lib.tracks("🎄")] == [10, 11]
+    assert [track.id for track in lib.tracks("%")] == [11]
+    assert lib.tracks("=") == []
+    assert len(lib.tracks("  ")) == len(MUSIC)
+
+
+def test_octaves_go_with_a_tempo() -> None:
+    with pytest.raises(BadArgument, match="name a tempo, as in --bpm 118-126"):
+        Filters(bpm_octaves=True)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.answers.apart import rank_in_turn
 from segue.answers.choosing import choose
 from segue.answers.copies import copies
 from segue.answers.descriptions import both, by_tags
 from segue.answers.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
 from segue.answers.question import Query, Question
-from segue.answers.ranking import Metric, likeness_of_queries, rank
+from segue.answers.ranking import Metric
 from segue.answers.taste import Taste, leaning, skipped
 from segue.answers.usual import USUAL, usual_space, usual_space_of_all
 from segue.errors import BadArgument
@@ -216,7 +217,7 @@ class Library:
         ----------
         queries : str, int or Path
             Track ids, files (in the library or not), or words of a title or artist; they
-            are blended.
+            are blended, but what lies far apart is asked with by itself.
         minus : sequence of the same
             What the answers should be unlike.
         n : int
@@ -248,10 +249,11 @@ class Library:
         Returns
         -------
         list of Hit
-            Best first. The reasons of each sum to its similarity.
+            Best first; where queries lie far apart, the best of each in turn. The reasons of
+            each sum to its similarity.
         """
         store, question = self._store, Question(self._store, queries, minus, at)
-        ranking = rank(store, question, space, metric, blend)
+        ranking = rank_in_turn(store, question, space, metric, blend)
         if tags:
             if metric != "cosine" or question.kind != "sound":
                 raise BadArgument("tags go with recordings, and with the cosine")
@@ -328,17 +330,6 @@ class Library:
         return similar_groups(
             self._store, queries, kind, n=n, space=space, metric=metric, min_tracks=min_tracks
         )
-
-    def likeness_of_queries(self, *queries: Query, space: str | None = None) -> tuple[float, float]:
-        """Tell how alike the queries are to each other that a question blends.
-
-        Returns
-        -------
-        lowest, usual : float
-            The lowest cosine between two of them, each the centre of the tracks that it names;
-            and the median cosine between two tracks of the library. 1 for the lowest of one.
-        """
-        return likeness_of_queries(self._store, queries, space)
 
     # ---- looking into it -----------------------------------------------------------------
 

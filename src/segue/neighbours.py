@@ -75,7 +75,7 @@ def neighbours(store: Store, space: str, k: int, watch: Watcher | None = None) -
     matrix = store.spaces.matrix(space)
     if len(matrix.ids) < 2:
         raise BadArgument(
-            f"the space {space!r} holds {len(matrix.ids)} tracks; at least 2 are needed"
+            f"the space {space!r} holds too few tracks ({len(matrix.ids)}); at least 2 are needed"
         )
     k = min(k, len(matrix.ids) - 1)
     kept = store.spaces.derived(space, "neighbours")

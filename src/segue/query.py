@@ -68,6 +68,16 @@ class Filters:
     exclude_same_album: bool = False
     all_sounds: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse octaves of no tempo.
+
+        Raises
+        ------
+        BadArgument
+        """
+        if self.bpm_octaves and not self.bpm:
+            raise BadArgument("--bpm-octaves widens --bpm: name a tempo, as in --bpm 118-126")
+
 
 def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
     """Find what is asked for.
@@ -103,7 +113,8 @@ def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
         raise NotFound("this library is empty; fill it with `segue add FOLDER`")
     if isinstance(query, int):
         return [store.track(query)]  # says that it is not there
-    return _by_words(store, str(query))
+    words = str(query)
+    return _by_words(store, words) if normalise(words) else _by_signs(store, words.strip())
 
 
 def tracks_named(store: Store, query: str | int | Path) -> list[Track]:
@@ -144,9 +155,10 @@ def listed(store: Store, words: str, filters: Filters) -> list[Track]:
     Those whose files are gone, and what is no music, are listed too.
     """
     text = normalise(words)
-    if not text and filters == Filters():
+    if not words.strip() and filters == Filters():
         return store.tracks()
-    ids = np.array(_having(store, text), np.int64)
+    signs = "" if text else words.strip()
+    ids = np.array(_having_signs(store, signs) if signs else _having(store, text), np.int64)
     everything = replace(filters, all_sounds=True)
     return store.tracks(ids[passing(store, everything, ids, (), missing=True)].tolist())
 
@@ -158,6 +170,11 @@ def _having(store: Store, text: str) -> list[int]:
     # Of the index of names alone, whatever else there is of each track.
     having = f"tracks.id IN (SELECT id FROM tracks WHERE {condition})"
     return store.where(having, [f"%{word}%" for word in words])
+
+
+def _having_signs(store: Store, signs: str) -> list[int]:
+    """List the tracks that have signs which are no words, "÷" say, in title, artist or album."""
+    return store.where("instr(title || char(10) || artist || char(10) || album, ?) > 0", [signs])
 
 
 def passing(
@@ -219,14 +236,19 @@ def _ranges(limits: Range | tuple[Range, ...]) -> tuple[Range, ...]:
 
 def _with_words(store: Store, field: str, words: str | tuple[str, ...]) -> list[int]:
     """List the tracks whose artist, album or genre has one of some words."""
-    wanted = [normalise(text) for text in ((words,) if isinstance(words, str) else words)]
+    wanted = (words,) if isinstance(words, str) else words
+    # What is no word is looked for as it is written: nothing of it is left when it is folded.
+    folded, signs = [normalise(text) for text in wanted], [text.strip() for text in wanted]
     return store.called(
         field,
         [
             name
             for name in store.spellings(field)
-            for folded in (normalise(name),)
-            if any(text in folded for text in wanted)
+            for plain in (normalise(name),)
+            if any(
+                text in plain if text else sign in name
+                for text, sign in zip(folded, signs, strict=True)
+            )
         ],
     )
 
@@ -276,8 +298,6 @@ def _by_path(store: Store, path: Path) -> list[Track] | Path:
 
 def _by_words(store: Store, query: str) -> list[Track]:
     text = normalise(query)
-    if not text:
-        raise BadArgument("an empty query; give a track's id, a file, or words of a title")
     field, _, name = (part.strip() for part in query.partition(":"))
     told = field.casefold() in FIELDS and normalise(name)
     if told:
@@ -314,6 +334,25 @@ def _by_words(store: Store, query: str) -> list[Track]:
     if len(fitting) == 1:
         return fitting
     raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}")
+
+
+def _by_signs(store: Store, signs: str) -> list[Track]:
+    """Find what is called by signs alone, as "÷" or a smiling face, else what has them."""
+    if not signs:
+        raise BadArgument("an empty query; give a track's id, a file, or words of a title")
+    having = store.tracks(_having_signs(store, signs))
+    for field in ("title", "album", "artist"):
+        called = _of_one_kind([one for one in having if getattr(one.tags, field) == signs])
+        if called and _one(called, "artist"):
+            return called
+    fitting = _one_of_each(store, _of_one_kind(having))
+    if len(fitting) > 1:
+        raise NotFound(
+            f"{signs!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}"
+        )
+    if fitting:
+        return fitting
+    raise NotFound(f"nothing in the library is called {signs!r}; `segue list` shows what is there")
 
 
 def _fitting(store: Store, query: str, text: str) -> list[Track]:

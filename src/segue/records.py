@@ -277,12 +277,15 @@ class Hit:
     track : Track
     reasons : tuple of Reason
         Largest first; they sum to the similarity.
+    asked_with : tuple of str, int or Path
+        Where queries lie far apart, those that the similarity is to; else empty.
     """
 
     rank: int
     similarity: float
     track: Track
     reasons: tuple[Reason, ...]
+    asked_with: tuple[str | int | Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

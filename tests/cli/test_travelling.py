@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from conftest import fill_library
@@ -14,6 +15,9 @@ from segue.cli import main
 from segue.records import Tags
 
 Run = Callable[..., str]
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "docs" / "reference" / "json.schema.json").read_text()
+)
 
 
 @pytest.fixture
@@ -130,3 +134,32 @@ def test_only_what_was_known_is_forgotten(tmp_path: Path, run: Run) -> None:
         ["forgotten:", "1", "by", "0", "-", "t0", "forgotten:", "3", "by", "2", "-", "t2"]
     )
     assert json.loads(run(tmp_path, "forget", "1", "--json"))["forgotten"] == []
+
+
+def test_which_query_an_answer_is_like_is_said(nine: Path, tmp_path: Path, run: Run) -> None:
+    found = json.loads(run(nine, "like", "1", "9", "-n", "4", "--json"))
+    assert [hit["asked_with"] for hit in found["hits"]] == [["1"], ["9"]] * 2
+    jsonschema.validate(found, SCHEMA)
+    said = run(nine, "like", "1", "9", "-n", "4", "-o", tmp_path / "both.html")
+    first, head, *lines = said.splitlines()
+    assert first == "Like a0 + c2"
+    assert head.split()[:3] == ["similarity", "like", "title"]
+    assert [line.split()[2] for line in lines if line[:1].isdigit()] == ["a0", "c2"] * 2
+    assert "lies far apart" in said
+    assert "like c2" in (tmp_path / "both.html").read_text(encoding="utf-8")
+    assert "lies far apart" not in run(nine, "like", "1", "-n", "4")
+
+    listed = json.loads(run(nine, "playlist", "--like", "1", "--like", "9", "-n", "4", "--json"))
+    jsonschema.validate(listed, SCHEMA)
+    assert sorted(one["asked_with"] for one in listed["tracks"]) == [["1"]] * 2 + [["9"]] * 2
+    said = run(nine, "playlist", "--like", "1", "--like", "9", "-n", "4")
+    assert "lies far apart" in said
+
+
+def test_minutes_end_where_nothing_is_alike_unless_filled(nine: Path, run: Run) -> None:
+    short, whole = (
+        run(nine, "playlist", "--like", "1", "--minutes", "60", *more) for more in ([], ["--fill"])
+    )
+    assert "it ends before 60 minutes: nothing more fits that is alike; --fill" in short
+    assert "it ends before" not in whole
+    assert len(short.splitlines()) < len(whole.splitlines())

@@ -176,6 +176,19 @@ def test_recordings_and_scores_in_one_library(library: Opener, scores: Path) -> 
         assert set(table) == {"score-features", "roll-vae"}  # two recordings make no album
 
 
+@pytest.mark.parametrize(("waltzes", "space"), [(1, "roll-vae"), (4, "score-features")])
+def test_no_space_is_asked_in_that_holds_few_of_the_scores(
+    library: Opener, scores: Path, waltzes: int, space: str
+) -> None:
+    for seed in range(20, 19 + waltzes):
+        write_score(scores / f"{seed}.mid", little_score(seed, beats=3))
+    add(library, scores)
+    with library() as lib:
+        assert lib.usual_space("Piece 0") == space
+        found = len(lib.like("Piece 0", n=20))
+        assert found == (2 if space == "roll-vae" else 2 + waltzes)
+
+
 def test_a_file_that_is_no_score_cannot_be_asked_with(
     library: Opener, scores: Path, tmp_path: Path
 ) -> None:

@@ -50,7 +50,7 @@ def choose(
     Returns
     -------
     list of Hit
-        Best first.
+        Best first; where queries lie far apart, the best of each in turn.
     """
     if n < 1:
         raise BadArgument(f"{n} answers; at least 1 must be wanted")
@@ -62,7 +62,7 @@ def choose(
     taken = [] if duplicates else [*(track.id for track in asked), *unwanted]
     hits: list[Hit] = []
     per_artist: Counter[str] = Counter()
-    for rows in search.best_first(np.where(passes, ranking.scores, -np.inf)):
+    for rows in search.best_first(ranking.in_turn(np.where(passes, ranking.scores, -np.inf))):
         fitting = rows[passes[rows]]
         for row, track in zip(fitting.tolist(), store.tracks(ids[fitting].tolist()), strict=True):
             artists = name_keys(track.tags.artist)
@@ -74,7 +74,8 @@ def choose(
             per_artist.update(artists)
             taken.append(track.id)
             score = float(ranking.scores[row])
-            hits.append(Hit(len(hits) + 1, score, track, ranking.why(row)))
+            why, asked_with = ranking.why(row), ranking.asked_with(row)
+            hits.append(Hit(len(hits) + 1, score, track, why, asked_with))
             if len(hits) == n:
                 return hits
         if len(fitting) < len(rows):

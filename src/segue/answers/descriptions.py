@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -119,7 +119,8 @@ def both(one: Ranking, other: Ranking) -> Ranking:
         ]
         return tuple(sorted(shared, key=lambda reason: -reason.share))
 
-    return Ranking(ids, halves, why, one.near)
+    nearest = None if one.nearest is None else one.nearest[rows]
+    return replace(one, ids=ids, scores=halves, why=why, nearest=nearest)
 
 
 def tag_column(tag: str) -> int:

@@ -58,6 +58,23 @@ class Question:
         self._embedded: dict[Path, dict[str, FloatArray]] = {}
 
     @property
+    def store(self) -> Store:
+        """Where it is asked."""
+        return self._store
+
+    @property
+    def likes(self) -> Sequence[Query]:
+        """What answers should be like, as it was asked."""
+        return self._queries[0]
+
+    def only(self, likes: Sequence[Query], unlikes: Sequence[Query] | None = None) -> "Question":
+        """Return the question with some of its queries; no file is read again for it."""
+        unlikes = self._queries[1] if unlikes is None else unlikes
+        found = Question(self._store, likes, unlikes, self._at)
+        found._embedded = self._embedded
+        return found
+
+    @property
     def tracks(self) -> list[Track]:
         """The tracks of the library that are asked with."""
         return [subject.track for some in self._subjects for subject in some if subject.track]
@@ -95,7 +112,8 @@ class Question:
         if len(kinds) > 1:
             raise BadArgument(
                 f"asked with {' and '.join(_NAMES[kind] for kind in kinds)}, which lie in "
-                "different spaces; ask with one kind, or name a space that holds both"
+                "different spaces; ask with one kind, or, where all have words, by these: "
+                "--space style"
             )
         return kinds[0] if kinds else "sound"
 

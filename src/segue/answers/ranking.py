@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from segue.store.matrix import Matrix
 from segue.store.rows import Labels
 
 Metric = Literal["cosine", "euclidean"]
-_PAIRS_DRAWN: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +36,45 @@ class Ranking:
         From a row to its reasons.
     near : Matrix
         A space where copies of one recording lie close together.
+    parts : tuple of tuple of str, int or Path
+        Where queries lie far apart, those that are asked with together: the scores are those of
+        the nearest part.
+    nearest : ndarray of int64, shape (n,), optional
+        The number of that part.
     """
 
     ids: NDArray[np.int64]
     scores: FloatArray
     why: Callable[[int], tuple[Reason, ...]]
     near: Matrix
+    parts: tuple[tuple[Query, ...], ...] = ()
+    nearest: NDArray[np.int64] | None = None
+
+    def asked_with(self, row: int) -> tuple[Query, ...]:
+        """Return those of several queries far apart that a row is like; else nothing."""
+        return () if self.nearest is None else self.parts[self.nearest[row]]
+
+    def in_turn(self, scores: FloatArray) -> FloatArray:
+        """Return what orders the rows so that parts take turns, the best of each first.
+
+        Parameters
+        ----------
+        scores : ndarray, shape (n,), float32
+            By which a part orders its own; minus infinity for what is left out.
+
+        Returns
+        -------
+        ndarray, shape (n,), float32
+            The higher, the earlier; minus infinity likewise. The scores, where there are no parts.
+        """
+        if self.nearest is None:
+            return scores
+        turns = np.full(len(scores), -np.inf, np.float32)
+        for number in range(len(self.parts)):
+            own = np.flatnonzero((self.nearest == number) & np.isfinite(scores))
+            own = own[np.argsort(-scores[own], kind="stable")]
+            turns[own] = -(np.arange(len(own)) * len(self.parts) + number)
+        return turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,23 +236,6 @@ def in_blend(store: Store, question: Question, weights: Mapping[str, float]) -> 
         return tuple(sorted(found, key=lambda reason: -reason.share))
 
     return Ranking(ids[kept], shares.sum(axis=0).astype(np.float32), why, near)
-
-
-def likeness_of_queries(
-    store: Store, queries: Sequence[Query], space: str | None = None
-) -> tuple[float, float]:
-    """Tell how alike several queries are to each other; see `segue.Library`."""
-    questions = [Question(store, [query]) for query in queries]
-    space = space or usual_space(Question(store, queries))
-    points = points_of(store, space, "cosine")
-    unit = points.matrix.unit
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(unit), (2, _PAIRS_DRAWN))
-    drawn = drawn[:, drawn[0] != drawn[1]]
-    usual = np.einsum("ij,ij->i", unit[drawn[0]], unit[drawn[1]])
-    centres = np.stack([points.query(question) for question in questions])
-    cosines = centres @ centres.T
-    return float(cosines.min()), float(np.median(usual)) if len(usual) else 0.0
 
 
 def _part(store: Store, question: Question, space: str, ids: NDArray[np.int64]) -> FloatArray:

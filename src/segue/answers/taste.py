@@ -1,6 +1,7 @@
 """What the user loves and skips, and how answers lean by it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -118,7 +119,7 @@ def leaning(store: Store, ranking: Ranking) -> Ranking:
         leans = [Reason(name, float(share[row]), says) for name, share, says in named]
         return tuple(sorted([*ranking.why(row), *leans], key=lambda one: -one.share))
 
-    return Ranking(ranking.ids, ranking.scores + gain + loss, why, ranking.near)
+    return replace(ranking, scores=ranking.scores + gain + loss, why=why)
 
 
 def _nearest(near: Matrix, ids: NDArray[np.int64], to: list[int]) -> FloatArray:

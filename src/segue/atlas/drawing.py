@@ -37,7 +37,7 @@ _METHODS: Final = {"nerv": "NeRV", "umap": "UMAP", "tsne": "t-SNE", "pca": "main
 def caption(found: LibraryMap) -> str:
     """Say by which method a map was made, and how far to trust it."""
     if found.trustworthiness is None or found.continuity is None:
-        return f"{len(found.ids)} tracks: too few to tell how far to trust the map."
+        return f"too few tracks ({len(found.ids)}) to tell how far to trust the map."
     near, alike = (_often(value) for value in (found.trustworthiness, found.continuity))
     return (
         f"{len(found.ids)} tracks by {_METHODS[found.method]}: what is near on the map is {near} "
@@ -71,7 +71,7 @@ def draw(
     previews : mapping of int to bytes, optional
         For a page, see `segue.ingest.previews`.
     """
-    title = f"{len(tracks)} tracks by {colouring.title}"
+    title = f"{len(tracks):,} track{'s' * (len(tracks) != 1)} by {colouring.title}"
     if target.suffix.lower() not in PAGES:
         dots = Dots(
             found.points,

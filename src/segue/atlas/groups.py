@@ -123,7 +123,7 @@ def find_groups(
         raise BadArgument(f"there is no method {method!r}; choose {', '.join(METHODS)}")
     check_seed(seed)
     if len(ids) < FEWEST:
-        raise BadArgument(f"{len(ids)} tracks cannot be divided into groups; it takes {FEWEST}")
+        raise BadArgument(f"too few tracks ({len(ids)}) to divide into groups; it takes {FEWEST}")
     if np.ptp(points, axis=0).max() < SAME_PLACE:
         raise BadArgument(f"all {len(ids)} tracks lie in one place: there are no groups to find")
     labels, k = _labels(points, method, k, seed)

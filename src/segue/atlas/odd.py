@@ -189,5 +189,5 @@ def _of_what_counts(store: Store, space: str, *, all_sounds: bool) -> Neighbours
     kept = counted(store, matrix.ids, all_sounds=all_sounds, at_least=3)
     count = int(kept.sum())
     if count < 3:
-        raise BadArgument(f"{count} tracks are too few to tell what is unusual; it takes 3")
+        raise BadArgument(f"too few tracks ({count}) to tell what is unusual; it takes 3")
     return neighbours_among(store, space, kept, NEAREST)

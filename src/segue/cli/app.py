@@ -90,7 +90,8 @@ BpmOctaves = Annotated[
 Queries = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Track ids, files, or words of a title, artist, album or genre; several blend."
+        help="Track ids, files, or words of a title, artist, album or genre; several blend, or "
+        "take turns where they lie far apart."
     ),
 ]
 ArtistFilter = Annotated[

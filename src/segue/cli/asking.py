@@ -47,6 +47,11 @@ if TYPE_CHECKING:
     from segue.records import GroupHit, Hit, Track
 
 _PAGES: Final = (".html", ".htm")
+#: Said below answers to queries that lie far apart.
+FAR_APART: Final = (
+    "what you asked with lies far apart, so the answers are like one or the other in turn; "
+    "`segue path` finds a way between two tracks"
+)
 
 
 @app.command()
@@ -195,12 +200,12 @@ def like(
             )
         left_out = "" if hits else no_music_told(lib, all_sounds=all_sounds)
         told = [asked_in, leaning_told(lib, hits)]
-        if not blend and metric == "cosine" and hits:
-            told.append(far_apart_told(lib, asked, space))
+        each = what_each_is_like(lib, hits)
     show_hits(
         hits,
         title,
         parts=list(weights or ()),
+        like=each,
         json=json,
         output=output,
         absolute=absolute,
@@ -234,6 +239,7 @@ def show_hits(
     title: str,
     *,
     parts: Sequence[str] = (),
+    like: Sequence[str] = (),
     json: bool = False,
     output: Path | None = None,
     absolute: bool = False,
@@ -241,19 +247,22 @@ def show_hits(
 ) -> None:
     """Print answers, or JSON of them, and write them as a playlist where asked.
 
-    Of a blend, what each of its `parts` gave has a column of its own.
+    Of a blend, what each of its `parts` gave has a column of its own; so has what each answer is
+    `like`, of queries far apart.
     """
     if json:
         print_json("like", {"hits": [hit_fields(hit) for hit in hits]})
     elif hits and parts:
-        print_blended(title, hits, parts)
+        print_blended(title, hits, parts, like)
     elif hits:
-        print_hits(title, hits)
+        print_hits(title, hits, like)
     else:
         say("; ".join(filter(None, ("nothing else passes the filters", left_out))))
+    if like and not json:
+        say(FAR_APART)
     if output:
-        tracks = [hit.track for hit in hits]
-        write_list(output, tracks, absolute=absolute, quiet=json, title=title)
+        tracks, notes = [hit.track for hit in hits], [f"like {one}" for one in like]
+        write_list(output, tracks, absolute=absolute, quiet=json, notes=notes, title=title)
 
 
 def no_music_told(lib: "Library", *, all_sounds: bool) -> str:
@@ -303,18 +312,11 @@ def titles(lib: "Library", queries: Sequence[str]) -> list[str]:
     return list({name.casefold(): name for name in reversed(found)}.values())[::-1]
 
 
-def far_apart_told(lib: "Library", queries: Sequence[str], space: str | None) -> str:
-    """Say in a line that what is asked with lies far apart; nothing where it does not."""
-    if len(queries) < 2:
-        return ""
-    lowest, usual = lib.likeness_of_queries(*queries, space=space)
-    if lowest >= usual:
-        return ""
-    return (
-        f"what you asked with is no more alike than any two tracks (similarity {lowest:.2f}), so "
-        "that the answers may be like one of them alone: ask with each, or for the way between "
-        "them with `segue path`"
-    )
+def what_each_is_like(lib: "Library", answers: "Sequence[Hit | Item]") -> list[str]:
+    """Name for each answer which of the queries it is like; nothing where they are blended."""
+    asked = dict.fromkeys(answer.asked_with for answer in answers)
+    names = {some: " + ".join(titles(lib, [str(one) for one in some])) for some in asked}
+    return [names[answer.asked_with] for answer in answers] if any(asked) else []
 
 
 def check_list(target: Path | None, *, absolute: bool) -> None:

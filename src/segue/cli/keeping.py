@@ -185,28 +185,35 @@ def _add_fields(report: "AddReport", count: int) -> dict[str, object]:
 
 def say_added(report: "AddReport", count: int) -> None:
     """Say what came of adding, and what failed."""
-    told = [
-        f"{number} {name}"
-        for number, name in (
+    counts = {
+        "files": (
             (report.added, "added"),
             (report.changed, "changed"),
             (report.copied, "known from another file"),
             (report.moved, "moved"),
             (report.unchanged, "unchanged"),
             (report.missing, "missing"),
-            (report.words, "with the words of a text beside them"),
             (report.removed, "left out, since you removed them"),
             (report.ignored, "ignored"),
-            (report.taken_out, "taken out, since they are ignored now"),
             (report.passed_over, "of other kinds skipped"),
-            (report.versions, "live or remix versions of songs left out"),
-            (report.duplicates, "songs left out whose words are there already"),
             (len(report.failures), "failed"),
             (report.failed_before, "failed before and not changed since"),
-        )
-        if number
-    ]
-    say(f"{', '.join(told) or 'nothing to add'}; {counted(count, 'track')} in the library")
+        ),
+        "tracks": (
+            (report.words, "given the words of a text beside the music"),
+            (report.taken_out, "taken out, since their files are ignored now"),
+        ),
+        "songs": (
+            (report.versions, "left out, live or remixed"),
+            (report.duplicates, "left out, with words that are there already"),
+        ),
+    }
+    told = {
+        unit: ", ".join(f"{number:,} {name}" for number, name in some if number)
+        for unit, some in counts.items()
+    }
+    said = "; ".join(f"{unit}: {text}" for unit, text in told.items() if text)
+    say(f"{said or 'nothing to add'}; the library holds {counted(count, 'track')}")
     if report.failures:
         print_table(
             "failed",

@@ -15,6 +15,7 @@ from segue.formats.names import split_genres, split_names
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from segue.journeys.playlist import Item
     from segue.records import GroupHit, Hit, Reason, Track
 
 #: Raised when a field changes its meaning or goes; new fields do not count.
@@ -105,7 +106,13 @@ def hit_fields(hit: "Hit") -> dict[str, Any]:
         "similarity": hit.similarity,
         "track": track_fields(hit.track),
         "reasons": [reason_fields(reason) for reason in hit.reasons],
+        "asked_with": asked_with(hit),
     }
+
+
+def asked_with(answer: "Hit | Item") -> list[str]:
+    """Name those of several queries far apart that an answer is like."""
+    return [safe(str(query)) for query in answer.asked_with]
 
 
 def group_fields(hit: "GroupHit") -> dict[str, Any]:
@@ -164,46 +171,54 @@ def _weight(reason: "Reason") -> float:
     return abs(reason.share) * (1.0 if alone or not lacking else _LACKING)
 
 
-def print_hits(title: str, hits: "Sequence[Hit]") -> None:
-    """Print hits as a table."""
+def print_hits(title: str, hits: "Sequence[Hit]", like: Sequence[str] = ()) -> None:
+    """Print hits as a table, with what each is like in a column where that is told."""
     print_table(
         title,
-        ("", "similarity", "title", "artist", "album", "why"),
+        ("", "similarity", *_told("like", like), "title", "artist", "album", "why"),
         [
             (
                 hit.rank,
                 hit.similarity,
+                *like[at : at + 1],
                 hit.track.tags.title,
                 hit.track.tags.artist,
                 hit.track.tags.album,
                 why(hit),
             )
-            for hit in hits
+            for at, hit in enumerate(hits)
         ],
     )
 
 
-def print_blended(title: str, hits: "Sequence[Hit]", parts: Sequence[str]) -> None:
+def print_blended(
+    title: str, hits: "Sequence[Hit]", parts: Sequence[str], like: Sequence[str] = ()
+) -> None:
     """Print hits as a table of what each part of a blend gave, and say which knew nothing."""
     gave = [{reason.name: reason.share for reason in hit.reasons} for hit in hits]
     print_table(
         title,
-        ("", "similarity", *parts, "title", "artist", "album"),
+        ("", "similarity", *parts, *_told("like", like), "title", "artist", "album"),
         [
             (
                 hit.rank,
                 hit.similarity,
                 *(shares.get(part, "") for part in parts),
+                *like[at : at + 1],
                 hit.track.tags.title,
                 hit.track.tags.artist,
                 hit.track.tags.album,
             )
-            for hit, shares in zip(hits, gave, strict=True)
+            for at, (hit, shares) in enumerate(zip(hits, gave, strict=True))
         ],
     )
     for part in parts:
         if not any(part in shares for shares in gave):
             say(f"{part} knows nothing of what was asked with, or of these; the rest weighs more")
+
+
+def _told(column: str, values: Sequence[str]) -> list[str]:
+    return [column] if values else []
 
 
 def counted(number: int, noun: str) -> str:

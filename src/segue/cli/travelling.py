@@ -27,14 +27,16 @@ from segue.cli.app import (
     open_library,
 )
 from segue.cli.asking import (
+    FAR_APART,
     check_list,
-    far_apart_told,
     leaning_told,
     no_music_told,
     titles,
+    what_each_is_like,
     write_list,
 )
 from segue.cli.output import (
+    asked_with,
     counted,
     label,
     minutes,
@@ -135,7 +137,10 @@ def path(
 def playlist(
     like: Annotated[
         list[str] | None,
-        typer.Option("--like", help="Track ids, files, words of a title; several blend."),
+        typer.Option(
+            "--like",
+            help="Track ids, files, words of a title; several blend, or take turns if far apart.",
+        ),
     ] = None,
     n: Annotated[int | None, typer.Option("-n", min=1, help="How many tracks; else 30.")] = None,
     length_minutes: Annotated[
@@ -165,6 +170,10 @@ def playlist(
         bool,
         typer.Option("--versions", help="Keep several versions of one piece, in other keys say."),
     ] = False,
+    fill: Annotated[
+        bool,
+        typer.Option("--fill", help="With --minutes: go on where nothing more is alike."),
+    ] = False,
     space: SpaceOption = None,
     output: Output = None,
     absolute: Absolute = False,
@@ -183,14 +192,14 @@ def playlist(
     Example: segue playlist --like 12 --like "moonlight" --minutes 60 -o evening.html
     """
     from segue.journeys.mixing import key_of
-    from segue.journeys.playlist import Wish
+    from segue.journeys.playlist import FILLED, Wish
     from segue.query import Filters
 
     if not like:
         raise BadArgument('say what it should be like: --like "für elise", an id or a file')
     check_list(output, absolute=absolute)
     drawn = secrets.randbelow(10**6) if seed is None else seed
-    wish = Wish(n, length_minutes, flow, surprise, max_per_artist, drawn, versions)
+    wish = Wish(n, length_minutes, flow, surprise, max_per_artist, drawn, versions, fill)
     filters = Filters(
         artist=tuple(artist or ()),
         album=tuple(album or ()),
@@ -207,12 +216,12 @@ def playlist(
             )
         leaned = leaning_told(lib, items)
         title = f"Like {' + '.join(titles(lib, like))}"
-        apart = far_apart_told(lib, like, space)
+        each = what_each_is_like(lib, items)
         few = len(items) < 2  # what is asked with comes first
         left_out = no_music_told(lib, all_sounds=all_sounds) if few else ""
     tracks = [item.track for item in items]
-    length = minutes(sum(track.duration_s for track in tracks))
-    told = f"{counted(len(tracks), 'track')}, {length}"
+    length_s = sum(track.duration_s for track in tracks)
+    told = f"{counted(len(tracks), 'track')}, {minutes(length_s)}"
     if output:
         write_list(
             output,
@@ -235,6 +244,7 @@ def playlist(
                 "camelot": key_of(item.track),
                 "energy": item.energy,
                 "alike": item.alike,
+                "asked_with": asked_with(item),
             }
             for item in items
         ]
@@ -245,6 +255,7 @@ def playlist(
             number,
             item.similarity,
             item.step or "",
+            *each[number - 1 : number],
             *([f"{item.energy:.2f}"] if flow == "rise" else []),
             round(float(item.track.facts.get("tempo_bpm") or 0)) or "",
             key_of(item.track) + ("" if item.mixes or number == 1 or flow != "dj" else " !"),
@@ -254,23 +265,29 @@ def playlist(
         for number, item in enumerate(items, start=1)
     ]
     energy = ["energy"] if flow == "rise" else []
-    columns = ("", "similarity", "step", *energy, "bpm", "key", "title", "artist")
+    like_which = ["like"] if each else []
+    columns = ("", "similarity", "step", *like_which, *energy, "bpm", "key", "title", "artist")
     print_table(f"{title}: {told}", columns, rows)
     clashes = sum(not item.mixes for item in items[1:])
     if flow == "dj" and clashes:
         say(f"{clashes} of {len(items) - 1} transitions do not mix (!): no track that was left did")
     unlike = [item.similarity for item in items if not item.alike]
-    if unlike:
+    if unlike and len(unlike) < len(items) - 1:
         say(
-            f"{counted(len(unlike), 'track')} of {len(items)}, of similarity {max(unlike):.2f} and "
-            "less, are no more like it than an average track of the library: for a list of what "
-            f"is alike, ask for {len(items) - len(unlike)}"
+            f"{len(unlike)} of {counted(len(items), 'track')}, of similarity {max(unlike):.2f} and "
+            f"less, {'is' if len(unlike) == 1 else 'are'} no more like it than an average track of "
+            f"the library: for a list of what is alike, ask for {len(items) - len(unlike)}"
+        )
+    if items and length_minutes and not fill and length_s < FILLED * 60 * length_minutes:
+        say(
+            f"it ends before {length_minutes:g} minutes: nothing more fits that is alike; --fill "
+            "goes on with what is not"
         )
     if not items:
         say("nothing passes: ask for less with --genre, --year and --bpm, or for more --minutes")
     if left_out:
         say(left_out)
-    for line in filter(None, (apart, leaned)):
+    for line in filter(None, (FAR_APART if each else "", leaned)):
         say(line)
     if seed is None and wish.by_chance and items:
         say(f"for this list again: --seed {drawn}")

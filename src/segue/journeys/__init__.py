@@ -1,7 +1,7 @@
 """Ways through a library: paths from one track to another, and playlists that flow."""
 
+from segue.answers.apart import rank_in_turn
 from segue.answers.question import Query, Question
-from segue.answers.ranking import rank
 from segue.answers.taste import leaning, skipped
 from segue.answers.usual import usual_space_of
 from segue.journeys.path import Path, find_path
@@ -79,7 +79,7 @@ class Journeys:
             Told how many files are read, of how many, to find versions of one piece.
         """
         question = Question(self._store, queries)
-        ranking = rank(self._store, question, space)
+        ranking = rank_in_turn(self._store, question, space)
         if taste:
             ranking = leaning(self._store, ranking)
         unwanted = skipped(self._store) if taste else ()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from segue import search
 from segue.answers.copies import COPY_COSINE, without_copies
+from segue.answers.question import Query
 from segue.answers.ranking import Ranking
 from segue.errors import BadArgument
 from segue.formats.names import name_keys
@@ -37,7 +38,7 @@ MOST_SEED: Final = 2**32 - 1
 _WIDEST: Final = 0.15
 #: So much of its time filled, a list is long enough: what fits into the rest would have to be
 #: looked for ever farther down the ranking.
-_FILLED: Final = 0.95
+FILLED: Final = 0.95
 #: A DJ looks through so many at once, the best that are left; of them some three mix with a track.
 _OFFERED: Final = 100
 #: So many times as many tracks as are wanted, but no more, are looked at for versions of a piece.
@@ -45,6 +46,7 @@ _COMPARED: Final = 2
 _MOST_COMPARED: Final = 120
 _USUAL_MINUTES: Final = 4  # of a track
 _AGAIN: Final = 10.0  # added between tracks of one artist
+_UNLIKE: Final = 3.0  # added where a track is no longer alike: more than cosines differ
 _SWEEPS: Final = 8  # so often, at most, a list is gone through to shorten its way
 _LEAST_GAIN: Final = 1e-4  # more than the rounding of sums of steps
 
@@ -59,7 +61,8 @@ class Wish:
         How many tracks, 1 to 5000; else 30.
     minutes : float, optional
         How long at most, instead: above 0, up to a week. Tracks that would make it longer are
-        passed by, even what was asked with; nearly all of it is filled where the library can.
+        passed by, even what was asked with, and those that are no longer alike, see `Item`;
+        nearly all of it is filled where the library can.
     flow : {"smooth", "rise", "shuffle", "dj"}
         In what order: small steps; rising energy; none; tempos and keys that mix.
     surprise : float
@@ -71,6 +74,8 @@ class Wish:
         0 to 2^32 - 1; another one gives another list.
     versions : bool
         Keep several versions of one piece: in another key, say, or by other instruments.
+    fill : bool
+        With `minutes`: where nothing is left that is alike, go on with what is not.
     """
 
     n: int | None = None
@@ -80,6 +85,7 @@ class Wish:
     per_artist: int = PER_ARTIST
     seed: int = 0
     versions: bool = False
+    fill: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -133,7 +139,10 @@ class Item:
     energy : float
         0 to 1: its mean rank among the list's tracks by tempo, loudness and strength of onsets.
     alike : bool
-        It is at least as like what was asked with as half of the tracks that were ranked.
+        It is at least as like what was asked with as half of the tracks that were ranked, or
+        half of those that pass the filters.
+    asked_with : tuple of str, int or Path
+        Where queries lie far apart, those that the similarity is to; else empty.
     """
 
     track: Track
@@ -143,6 +152,7 @@ class Item:
     mixes: bool
     energy: float = 0.0
     alike: bool = True
+    asked_with: tuple[Query, ...] = ()
 
 
 def make_playlist(
@@ -178,6 +188,9 @@ def make_playlist(
     rng = np.random.default_rng(wish.seed)
     passes = passing(store, filters or Filters(), ranking.ids, asked)
     passes &= ~np.isin(ranking.ids, unwanted)
+    usual = _usual(ranking, passes, narrowed=filters not in (None, Filters()))
+    if wish.minutes and not wish.fill:
+        passes &= ranking.scores >= usual
     coming = _coming(store, ranking, asked, wish, passes, rng)
     named = [track.id for track in asked]
     versions: dict[int, set[int]] = {}
@@ -192,21 +205,29 @@ def make_playlist(
     known = [*named, *(track for track in unwanted if track not in named)]
     listed = _List(store, ranking, known, wish, versions)
     if wish.flow == "dj":
-        _take_what_mixes(ranking, coming, listed)
+        _take_what_mixes(ranking, coming, listed, usual)
     else:
         _take_what_comes(coming, listed)
     order = _order(ranking, listed, wish.flow, rng)
     rows = np.array(listed.rows, np.int64)[order]
     tracks = [listed.tracks[at] for at in order]
     unit, energy = _unit(ranking, rows), _energy(listed.tracks)[order].tolist()
-    usual = float(np.median(ranking.scores))
     items = []
     for at, (row, track) in enumerate(zip(rows.tolist(), tracks, strict=True)):
         step = float(np.linalg.norm(unit[at] - unit[at - 1])) if at else 0.0
         mixes = at > 0 and mix(tracks[at - 1], track)
         score = float(ranking.scores[row])
-        items.append(Item(track, score, ranking.why(row), step, mixes, energy[at], score >= usual))
+        told = step, mixes, energy[at], score >= usual, ranking.asked_with(row)
+        items.append(Item(track, score, ranking.why(row), *told))
     return items
+
+
+def _usual(ranking: Ranking, passes: NDArray[np.bool_], *, narrowed: bool) -> float:
+    """Return how like the question half of all tracks are, or half of those that filters leave."""
+    usual = float(np.median(ranking.scores))
+    return (
+        min(usual, float(np.median(ranking.scores[passes]))) if narrowed and passes.any() else usual
+    )
 
 
 # ---- choosing ----------------------------------------------------------------------------
@@ -252,7 +273,7 @@ class _List:
     @property
     def full(self) -> bool:
         """Whether it is as long as wished."""
-        return len(self.rows) == self._most or self._length_s >= _FILLED * self._limit_s
+        return len(self.rows) == self._most or self._length_s >= FILLED * self._limit_s
 
     def admits(self, row: int, track: Track) -> bool:
         """Tell whether a track may be taken; what may not be now may never be."""
@@ -304,7 +325,7 @@ def _coming(
     drawn = ranking.scores + wish.surprise * _WIDEST * noise
     if len(asked) == 1 and not asked[0].missing:
         yield from zip(_rows(ranking, [asked[0].id]), asked, strict=False)
-    for rows in search.best_first(np.where(passes, drawn, -np.inf)):
+    for rows in search.best_first(ranking.in_turn(np.where(passes, drawn, -np.inf))):
         fitting = rows[passes[rows]]
         tracks = store.tracks(ranking.ids[fitting].tolist())
         yield from zip(fitting.tolist(), tracks, strict=True)
@@ -320,15 +341,20 @@ def _take_what_comes(coming: Iterator[tuple[int, Track]], listed: _List) -> None
             break
 
 
-def _take_what_mixes(ranking: Ranking, coming: Iterator[tuple[int, Track]], listed: _List) -> None:
-    """Take the nearest that mixes, again and again; where nothing at all does, the nearest."""
+def _take_what_mixes(
+    ranking: Ranking, coming: Iterator[tuple[int, Track]], listed: _List, usual: float
+) -> None:
+    """Take the nearest that mixes, again and again; where nothing at all does, the nearest.
+
+    What is less like the question than is `usual` is taken where nothing else mixes.
+    """
     left: dict[int, Track] = {}
     found = next((one for one in coming if listed.admits(*one)), None)
     while found:
         listed.take(*found)
         if listed.full:
             break
-        here, near = found[1], partial(_near_first, ranking, *found, left, coming)
+        here, near = found[1], partial(_near_first, ranking, usual, *found, left, coming)
         # A track without tempo or key does not even mix with itself: no need to look further.
         mixing = (one for one in near() if mix(here, one[1])) if mix(here, here) else ()
         found, tried = None, []
@@ -343,6 +369,7 @@ def _take_what_mixes(ranking: Ranking, coming: Iterator[tuple[int, Track]], list
 
 def _near_first(
     ranking: Ranking,
+    usual: float,
     row: int,
     here: Track,
     left: dict[int, Track],
@@ -350,7 +377,7 @@ def _near_first(
 ) -> Iterator[tuple[int, Track]]:
     """Go down what is left, and what comes, by so many; of these the nearest to a track first.
 
-    Those by its own artist come last.
+    Those that are no longer alike come later, and those by its own artist last.
     """
     start, artists = 0, _artists(here)
     while True:
@@ -360,7 +387,8 @@ def _near_first(
             break
         unit = _unit(ranking, np.array([row, *(other for other, _ in some)]))
         again = np.array([bool(artists & _artists(track)) for _, track in some])
-        nearest = np.argsort(_AGAIN * again - unit[1:] @ unit[0], kind="stable")
+        unlike = ranking.scores[[other for other, _ in some]] < usual
+        nearest = np.argsort(_AGAIN * again + _UNLIKE * unlike - unit[1:] @ unit[0], kind="stable")
         yield from (some[at] for at in nearest)
         start += _OFFERED
 
