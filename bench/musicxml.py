@@ -41,9 +41,11 @@ WHY = {
         "of the third pass. Segue is right"
     ),
     "lc6613355": (
-        "a refrain, endings 1 and 2 that both lead back, and more music. MuseScore plays the "
-        "second ending twice, Segue once. The third verse wants the refrain again: neither is "
-        "right"
+        "a refrain (bars 3 to 24), endings 1 and 2 (25 to 60) that both lead back, and a third "
+        "verse (61 to 98). The words want the refrain before each verse: 142 bars. music21, "
+        "partitura and verovio play a section as often as its endings count, and so does Segue: "
+        "120, without the refrain before verse 3; MuseScore leads back once more, and plays "
+        "ending 2 once more, too: 160. Nobody is right"
     ),
     "lc6609481": (
         "D.C. al Coda without a To Coda sign: MuseScore leaves it out; Segue plays from the "

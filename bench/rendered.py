@@ -88,19 +88,37 @@ def _pop(path: Path, half: Half, count: int, most_s: float) -> Iterator[Piece]:
         names = [name for name in archive.namelist() if name.endswith("key_audio.txt")]
         folders = [name.rsplit("/", 1)[0] for name in names if len(_rows(archive, name)) == 1]
         for folder in _drawn(folders, half, count):
-            song = folder.rsplit("/", 1)[1]
-            score = _score(archive.read(f"{folder}/{song}.mid"))
-            recording = _render(score, most_s)
-            beats_s = np.array([float(row[0]) for row in _rows(archive, f"{folder}/beat_midi.txt")])
-            intervals_s = np.concatenate(
-                [
-                    np.diff(beats_s[(beats_s >= span.start_s) & (beats_s <= span.end_s)])
-                    for span in recording.spans
-                ]
-            )
-            tonic, mode = _rows(archive, f"{folder}/key_audio.txt")[0][2].split(":")
-            key = f"{FLAT_NAMES.get(tonic, tonic)} {'major' if mode == 'maj' else 'minor'}"
-            yield Piece(f"pop909/{song}", recording, float(60 / np.median(intervals_s)), key)
+            yield _song(archive, folder, most_s)
+
+
+def more_pop(data: Path, without: int, most_s: float) -> Iterator[Piece]:
+    """Render the songs of POP909 of the half "develop" that `pieces` leaves out.
+
+    Those after the first `without`, and those that change their key, whose key is said to be that
+    of the beginning.
+    """
+    with zipfile.ZipFile(data / "scores" / "pop909.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith("key_audio.txt")]
+        single = [name.rsplit("/", 1)[0] for name in names if len(_rows(archive, name)) == 1]
+        used = set(_drawn(single, "develop", without))
+        for folder in _drawn([name.rsplit("/", 1)[0] for name in names], "develop", len(names)):
+            if folder not in used:
+                yield _song(archive, folder, most_s)
+
+
+def _song(archive: zipfile.ZipFile, folder: str, most_s: float) -> Piece:
+    song = folder.rsplit("/", 1)[1]
+    recording = _render(_score(archive.read(f"{folder}/{song}.mid")), most_s)
+    beats_s = np.array([float(row[0]) for row in _rows(archive, f"{folder}/beat_midi.txt")])
+    intervals_s = np.concatenate(
+        [
+            np.diff(beats_s[(beats_s >= span.start_s) & (beats_s <= span.end_s)])
+            for span in recording.spans
+        ]
+    )
+    tonic, mode = _rows(archive, f"{folder}/key_audio.txt")[0][2].split(":")
+    key = f"{FLAT_NAMES.get(tonic, tonic)} {'major' if mode == 'maj' else 'minor'}"
+    return Piece(f"pop909/{song}", recording, float(60 / np.median(intervals_s)), key)
 
 
 def _multitrack(folder: Path, half: Half, count: int, most_s: float) -> Iterator[Piece]:

@@ -1,7 +1,8 @@
 """Music of known tempo for `bench/tempo.py`: rendered MIDI, drum patterns, their onset strengths.
 
 - multitrack MIDI of games and accompaniment programs and songs of POP909, by the rules of
-  `bench/rendered.py`, and which half a file belongs to as there;
+  `bench/rendered.py`, and which half a file belongs to as there; more songs of POP909 to learn
+  from;
 - Groove MIDI (Gillick et al. 2019): drummers played to a click whose tempo is in the name; a
   half has whole drummers;
 - bands: songs of POP909 arranged in the styles of an accompaniment program; a band belongs to
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -44,10 +45,13 @@ RENDERED_S: Final = 45.0
 SHORTEST_S: Final = 15.0
 BANDS_EVERY: Final = 5
 POP_SONGS: Final = 220  # of each half
-PATTERNS: Final = 1400
+PATTERNS: Final = 1800
 PATTERN_S: Final = 25.0
 GROOVES_EVERY: Final = 1
 LIBROSA_EVERY: Final = 4  # of the test half: it is slow
+FASTER: Final = 0.07
+GAIN_OCTAVES: Final = 0.6
+SHORTEST_PART: Final = 900  # frames, 21 s
 _GROOVE: Final = re.compile(r"(drummer\d+)/.*_(\d+)_beat_[34]-4\.mid$")
 
 
@@ -89,6 +93,30 @@ def timed(data: Path, cache: Path) -> list[Timed]:
     return found
 
 
+def varied(piece: Timed, rng: np.random.Generator) -> Timed:
+    """Play a piece up to 7 % faster or slower, its bands louder or softer, at times a part only."""
+    faster = float(rng.uniform(1 - FASTER, 1 + FASTER))
+    onsets = []
+    for stretch in piece.onsets:
+        part = stretch
+        if rng.random() < 0.5 and len(stretch) > SHORTEST_PART:
+            length = int(len(stretch) * rng.uniform(0.5, 0.9))
+            start = int(rng.integers(0, len(stretch) - length))
+            part = stretch[start : start + length]
+        times = np.arange(0, len(part) - 1, faster)
+        before = times.astype(int)
+        share = (times - before)[:, None]
+        gains = 2.0 ** rng.normal(0, GAIN_OCTAVES, part.shape[1])
+        between = part[before] * (1 - share) + part[before + 1] * share
+        onsets.append(np.asarray(between * gains, np.float32))
+    return replace(
+        piece,
+        tempo_bpm=piece.tempo_bpm * faster,
+        onsets=onsets,
+        today_bpm=piece.today_bpm * faster,
+    )
+
+
 Rendered = tuple[str, str, float, Recording]  # name, half, tempo, sound
 
 
@@ -98,6 +126,11 @@ def _multitrack(scores: Path) -> Iterator[Rendered]:
 
 def _pop909(scores: Path) -> Iterator[Rendered]:
     yield from _pieces(scores.parent, pop=POP_SONGS, multitrack=0)
+
+
+def _more_pop909(scores: Path) -> Iterator[Rendered]:
+    for piece in rendered.more_pop(scores.parent, POP_SONGS, RENDERED_S):
+        yield piece.name, "develop", piece.tempo_bpm, piece.recording
 
 
 def _pieces(data: Path, *, pop: int, multitrack: int) -> Iterator[Rendered]:
@@ -162,6 +195,7 @@ _SOURCES: Final = {
     "groove": _groove,
     "patterns": _patterns,
     "pop909": _pop909,
+    "more_pop909": _more_pop909,
     "bands": _bands,
     "report": _report,
 }

@@ -1,10 +1,12 @@
 """The scores of a library: read, made from a space, or given back by its network."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from segue.compose import rolls
 from segue.errors import BadArgument
+from segue.formats.kinds import SUFFIXES, kind_of
 from segue.query import resolve
 from segue.records import Score, Track
 from segue.represent.score.piano_roll import PianoRoll
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 ROLLS: Final = "roll-vae"
 Query = str | int | Path
+#: What a file or track is that is not a score.
+_IS: Final = {"lyrics": "is lyrics", "sound": "is a recording", None: "is not music known here"}
 
 
 class Scores:
@@ -43,12 +47,18 @@ class Scores:
         from segue.ingest.now import read_score  # brings in the workers
 
         found = resolve(self._store, query)
+        kind = kind_of(found) if isinstance(found, Path) else found[0].kind
+        if kind != "score":
+            name = found if isinstance(found, Path) else _name(found, query)
+            endings = ", ".join(sorted(SUFFIXES["score"]))
+            raise BadArgument(
+                f"{name} {_IS[kind]}, not a score; name a score: "
+                f"a file that ends in {endings}, or a track that is one"
+            )
         if isinstance(found, Path):
             return read_score(found)
         if len(found) > 1:
-            raise BadArgument(f"{query!r} names {len(found)} tracks; give the id of one")
-        if found[0].kind != "score":
-            raise BadArgument(f"{_name(found[0])} is no score; this goes with scores")
+            raise BadArgument(f"{query!r} names {len(found)} scores; give the id of one")
         return read_score(found[0].path, found[0].tune)
 
     def sample(self, n: int = 4, *, space: str = ROLLS, seed: int = 0) -> list[PianoRoll]:
@@ -125,5 +135,7 @@ class Scores:
         return RollModel.shipped() if space == ROLLS else load(self._store, space)
 
 
-def _name(track: Track) -> str:
-    return track.tags.title or track.path.name
+def _name(tracks: Sequence[Track], query: Query) -> str:
+    if len(tracks) > 1:
+        return f"{str(query)!r}"
+    return tracks[0].tags.title or tracks[0].path.name

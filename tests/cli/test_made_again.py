@@ -64,7 +64,7 @@ def test_threads_are_as_many_as_asked_for(tmp_path: Path) -> None:
     ],
     ids=lambda command: command[0],
 )
-@pytest.mark.parametrize("name", ["none.mid", "./none", "folder"])
+@pytest.mark.parametrize("name", ["none.mid", "./none", "sub/none.txt", "folder"])
 def test_a_file_that_is_not_there_is_said_to_be(
     command: list[str], name: str, tmp_path: Path, filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +76,33 @@ def test_a_file_that_is_not_there_is_said_to_be(
     said = "is a folder" if name == "folder" else f"there is no file {Path(name)}"
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["compose", "harmonise", "melody", "reconstruct", "blend"])
+@pytest.mark.parametrize(
+    ("name", "what"), [("song.txt", "is lyrics"), ("song.wav", "is a recording")]
+)
+def test_what_is_no_score_is_said_to_be_none(
+    command: str, name: str, what: str, tmp_path: Path, filled: Path
+) -> None:
+    if command == "reconstruct" and name == "song.wav":
+        pytest.skip("recordings can be reconstructed")
+    (tmp_path / name).write_text("One line\nand another\n")
+    file = [tmp_path / name] * (2 if command == "blend" else 1)
+    done = segue(command, *file, "-o", tmp_path / "out.mid", library=filled)
+    assert done.returncode == 2
+    assert f"{tmp_path / name} {what}" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_book_of_poems_in_the_library_is_no_score(tmp_path: Path) -> None:
+    poems = "\n\n\n".join(f"POEM {n}\n\nThe line {n} of it\nand the next" for n in "ABCD")
+    (tmp_path / "book.txt").write_text(poems)
+    library = tmp_path / "library"
+    assert segue("add", tmp_path / "book.txt", library=library).returncode == 0
+    done = segue("compose", tmp_path / "book.txt", "-o", tmp_path / "o.mid", library=library)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "is lyrics, not a score; name a score" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["compose", "harmonise", "show"])

@@ -65,6 +65,19 @@ def test_a_duet_of_what_is_shipped(tmp_path: Path) -> None:
     assert "A: Robert Burns   B: Walt Whitman" in done.stdout
 
 
+def test_several_duets_to_choose_from(tmp_path: Path) -> None:
+    target = tmp_path / "duets.txt"
+    asked = ["duet", "burns", "whitman", "--lines", "2", "-n", "2", "--seed", "4"]
+    done = segue(*asked, "-o", target, library=tmp_path / "l")
+    assert done.returncode == 0, done.stderr
+    assert "seed 4: the same again" in done.stdout
+    assert "seed 5: the same again" in done.stdout
+    one, other = target.read_text().strip().split("\n\n")
+    assert one != other
+    assert one.startswith("A  ")
+    assert other.startswith("A  ")
+
+
 def test_an_artist_is_learned_and_then_written_like(library: Path) -> None:
     asked = segue("write", "--artist", "Ada Long", library=library)
     assert asked.returncode == 1

@@ -1,5 +1,7 @@
 """Notes of one instrument, divided among its players."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,25 @@ def test_chords_of_many_notes_are_shared_and_nothing_is_lost() -> None:
 def test_one_player_has_all() -> None:
     whole = part((0, 10, 70), (0, 10, 60))
     assert divided(whole, 1) == (whole,)
+
+
+@pytest.mark.parametrize(
+    ("struck", "count", "wanted"),
+    [
+        ([36, 38, 42, 49], 2, [[36, 38], [42, 49]]),  # drums; hi-hat and cymbal
+        ([36, 42, 60, 75], 2, [[36, 42], [60, 75]]),  # the kit; bongo and claves
+        ([36, 42, 60, 75], 3, [[36], [42], [60, 75]]),
+        ([36, 38], 2, [[36], [38]]),
+        ([36, 36, 36], 2, [[36, 36], [36]]),
+        ([36, 42, 60, 75], 1, [[36, 42, 60, 75]]),
+    ],
+)
+def test_several_drummers_share_the_drums(
+    struck: list[int], count: int, wanted: list[list[int]]
+) -> None:
+    notes = [(10 * at, 10, pitch) for at, pitch in enumerate(struck)]
+    found = divided(replace(part(*notes, program=0), name="Drums", is_drum=True), count)
+    assert pitches(found) == wanted
+    names = [f"Drums {number}" for number in range(1, count + 1)] if count > 1 else ["Drums"]
+    assert [one.name for one in found] == names
+    assert all(one.is_drum for one in found)

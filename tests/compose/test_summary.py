@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
 from scores import chord_part, part_of, score_of
 from segue.compose.summary import summary_of
 from segue.records import Score
@@ -63,3 +66,36 @@ def test_parts_of_one_name_are_told_apart_and_flat_keys_have_flats() -> None:
     assert [part.name for part in found.parts] == ["Song (grand piano)", "Song (violin)"]
     assert (found.key, found.last_chord) == ("Db major", "Db")
     assert (found.parts[0].lowest, found.parts[0].highest) == ("Db4", "Eb5")
+
+
+@pytest.mark.parametrize(
+    ("signed", "key", "last", "lowest"),
+    [(-5, "Gb major", "Gb", "Gb4"), (-6, "Gb major", "Gb", "Gb4"), (3, "F# major", "F#", "F#4")],
+)
+def test_a_key_is_named_as_the_piece_is_signed(
+    signed: int, key: str, last: str, lowest: str
+) -> None:
+    tune = chord_part((66, 70, 73), (71, 75, 78), (73, 77, 80), (66, 70, 73))
+    score = replace(score_of(tune), keys=np.array([[0, signed, 0]], np.int32))
+    found = summary_of(score, 0, 4)
+    assert (found.key, found.last_chord, found.parts[0].lowest) == (key, last, lowest)
+
+
+def test_without_a_clear_key_pitches_are_spelled_as_the_piece_is_signed() -> None:
+    score = score_of(chord_part((61, 62, 63), (64, 65, 68)))
+    flat = replace(score, keys=np.array([[0, -4, 1]], np.int32))
+    assert summary_of(flat, 0, 2).key == ""
+    assert [summary_of(one, 0, 2).parts[0].lowest for one in (score, flat)] == ["C#4", "Db4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "grand piano"), ("untitled", "grand piano"), ("Track 3", "grand piano"),
+        ("MIDI Channel #10", "grand piano"), ("MIDI 2", "grand piano"), ("12", "grand piano"),
+        ("Tracker", "Tracker"), ("Part song", "Part song"), ("Violin 2", "Violin 2"),
+    ],
+)  # fmt: skip
+def test_names_of_parts_that_say_nothing_give_way_to_instruments(name: str, said: str) -> None:
+    score = score_of(replace(chord_part((60, 64, 67)), name=name))
+    assert [part.name for part in summary_of(score, 0, 1).parts] == [said]

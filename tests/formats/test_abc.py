@@ -53,6 +53,8 @@ def test_abc_pitches_follow_key_bar_and_tie(
         ("[L:1/8]CD|", [0.5, 0.5]),
         ("[CEG]2 [C2E2]|", [2, 2, 2, 2, 2]),
         ('"Am7"!trill!C ~D "^slow"E|', [1, 1, 1]),
+        ("[CE2 G|A B", [1, 2, 1, 1, 1]),  # brackets that nobody closes lose no note
+        ('C|["first" D|', [1, 1]),
     ],
 )
 def test_abc_lengths(read: Read, music: str, lengths: list[float]) -> None:

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from segue.formats.score.clefs import (
     ALTO,
@@ -119,7 +120,7 @@ def test_rhythms_that_a_reader_reads(places: list[float], readable: bool) -> Non
 def test_what_is_played_is_written_in_sixteenths(
     on: list[float], off: list[float], written: list[tuple[int, int]]
 ) -> None:
-    begins, ends = quantised(np.array(on), np.array(off))
+    begins, ends = quantised(np.array(on), np.array(off), scale(len(on)))
     assert list(zip(begins // SIXTEENTH, ends // SIXTEENTH, strict=True)) == written
     assert not (begins % SIXTEENTH).any()
     assert not (ends % SIXTEENTH).any()
@@ -127,11 +128,27 @@ def test_what_is_played_is_written_in_sixteenths(
 
 def test_swing_is_written_in_triplets_and_stray_ones_are_not() -> None:
     swing = np.array([at for beat in range(4) for at in (beat, beat + 0.66)])
-    begins, _ = quantised(swing, swing + 0.3)
+    begins, _ = quantised(swing, swing + 0.3, scale(len(swing)))
     assert (begins % TRIPLET == 0).all()
     straight = np.array([*np.arange(0, 16, 0.5), 16.0, 16 + 5 / 12, 16.75])
-    begins, _ = quantised(straight, straight + 0.25)
+    begins, _ = quantised(straight, straight + 0.25, scale(len(straight)))
     assert (begins % SIXTEENTH == 0).all()
+
+
+def scale(count: int) -> NDArray[np.int64]:
+    """Make pitches of which none is struck again."""
+    return np.arange(count) + 40
+
+
+@pytest.mark.parametrize("apart", [1 / 12, 1 / 10, 1 / 8])
+@pytest.mark.parametrize("first", [0.0, 1.0, 1.5, 1.8])
+def test_what_is_struck_again_has_a_place_of_its_own(first: float, apart: float) -> None:
+    on = np.array([first, first + apart, 2.0, 2.5])
+    same, _ = quantised(on, on + 0.05, np.full(4, 60))
+    assert (np.diff(same) > 0).all()
+    assert (same % (QUARTER // 8) == 0).all()  # 32nds, nothing shorter
+    other, _ = quantised(on, on + 0.05, scale(4))
+    assert (other % (QUARTER // 4) == 0).all() or apart == 1 / 8 or first == 1.8
 
 
 def part(program: int, notes: list[list[int]], *, is_drum: bool = False) -> Part:

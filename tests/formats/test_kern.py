@@ -267,6 +267,11 @@ def test_bars_stand_where_they_are_written(lines: list[str], metres: list[list[i
     assert read_kern(text.encode()).metres.tolist() == metres
 
 
+def test_what_stands_behind_the_columns_is_nothing() -> None:
+    found = read_kern(b'**kern\t**kern\n*I""Coro\t*I"Violin\n4C\t4c\t\n4D\t4d \n*-\t*-\n')
+    assert [(part.name, len(part.notes)) for part in found.parts] == [("Violin", 2), ("Coro", 2)]
+
+
 def test_notes_without_a_pitch_are_drums() -> None:
     score = read_kern(kern("**kern", "4Ree", "[4Ra", "4Ra]", "4c", "*-").encode())
     assert [part.is_drum for part in score.parts] == [False, True]

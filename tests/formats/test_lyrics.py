@@ -108,6 +108,21 @@ def test_time_stamps_are_removed_and_followed(tmp_path: Path) -> None:
     assert read_lyrics_tags(file, tmp_path) == (Tags("A Song", "A. Singer", "An Album"),)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[00:01.0000]One\n[00:02.123456]Two", "One\nTwo"),
+        ("[00:01.00]F:One\n[00:02.00]M: Two\n[00:03.00]D: Three", "One\nTwo\nThree"),
+        ("[00:01.00]v1: <00:01.00>One\n[00:02.00]v2: Two", "One\nTwo"),
+        ("[00:01.00]v1: One\n[00:02.00]<00:02.00>M:Two", "One\nTwo"),
+        ('{"t":0,"c":[{"tx":"A: "},{"tx":"B"}]}\n[00:01.00]One', "One"),
+        ("[00:01.00]Ma: One\n[00:02.00]F: ", "Ma: One\nF:"),
+    ],
+)
+def test_what_programs_write_into_timed_lines(tmp_path: Path, text: str, words: str) -> None:
+    assert only(written(tmp_path / "x.lrc", text)).text == words
+
+
 def test_markdown_holds_songs_under_titles(tmp_path: Path) -> None:
     text = (
         "---\nartist: A. Singer\n---\nAbout these.\n\n# One\n## Chorus\n**Loud** line\\\nnext\n\n"
@@ -281,7 +296,7 @@ def test_unsafe_xml_has_no_words(tmp_path: Path) -> None:
     evil = b'<!DOCTYPE a [<!ENTITY x "y">]>' + music_xml(("1", "single", "&x;"))
     with pytest.raises(Unreadable, match="entities"):
         xml_words(evil)
-    assert words_in_score(written(tmp_path / "a.xml", evil)) == ""
+    assert words_in_score(written(tmp_path / "a.xml", evil)) == ()
 
 
 def test_binary_masks_as_text() -> None:

@@ -183,6 +183,8 @@ LISTED = b"LIST" + struct.pack("<I", 5) + b"INFOx\0"
     [
         riff(PLAIN),
         riff(PLAIN, LISTED),
+        riff(PLAIN).replace(struct.pack("<I", len(PLAIN)), bytes(4), 1),  # a size nobody filled in
+        b"\0\4tune".ljust(65, b"\0") + b"Midi".ljust(63, b"\0") + PLAIN,  # MacBinary
         midi(SCALE + b"\0\xff\x2f\0", told=0),
         midi(SCALE + b"\0\xff\x2f\0", told=5),
         midi(SCALE + b"\0\xff\x2f\0", told=65535),

@@ -123,6 +123,25 @@ def test_divisions_may_change_and_may_be_missing() -> None:
     assert melody(read(valued)) == [(0, 1, 60), (1, 2, 62)]
 
 
+@pytest.mark.parametrize(
+    ("value", "length"),
+    [
+        ("<type>half</type>", 2),
+        ("<type>half</type><dot/>", 3),
+        ("<type>half</type><dot/><dot/>", 3.5),
+        ("<type>eighth</type><time-modification><actual-notes>3</actual-notes>"
+         "<normal-notes>2</normal-notes></time-modification>", 1 / 3),
+        ("<type>eighth</type><time-modification/>", 0.5),
+    ],
+)  # fmt: skip
+def test_a_note_without_a_duration_is_as_long_as_its_value(value: str, length: float) -> None:
+    first = note("C", 4, 1).replace("<duration>2</duration>", value)
+    assert melody(read(music_xml(first + D))) == [
+        (0, pytest.approx(length), 60),
+        (pytest.approx(length), 3, 62),
+    ]
+
+
 def test_triplets_do_not_drift() -> None:
     score = read(music_xml(*["<attributes><divisions>3</divisions></attributes>"
                              + "<note><pitch><step>C</step><octave>4</octave></pitch>"
@@ -200,6 +219,11 @@ def test_a_composite_metre_is_added_up() -> None:
         6,
         8,
     ]
+
+
+def test_a_beat_that_no_note_value_is_gives_no_metre() -> None:
+    text = music_xml(C + D).replace("<beat-type>4</beat-type>", "<beat-type>3</beat-type>")
+    assert all(unit in {2, 4, 8} for _, _, unit in read(text).metres.tolist())
 
 
 def test_music_without_a_metre_has_bars_as_long_as_they_are() -> None:

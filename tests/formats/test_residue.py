@@ -7,7 +7,7 @@ import pytest
 from segue.errors import Unreadable
 from segue.formats.lyrics import read_lyrics
 from segue.formats.lyrics.residue import without_residue
-from segue.formats.lyrics.text import TextForm
+from segue.formats.lyrics.text import TextForm, section_of
 from segue.records import Lyrics
 
 SONG = "The river runs along the town\nAnd all the lights are going down"
@@ -206,3 +206,54 @@ def test_a_binary_file_is_no_text(tmp_path: Path) -> None:
     path.write_bytes(bytes(range(256)) * 40)
     with pytest.raises(Unreadable, match="binary"):
         read_lyrics(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "song"),
+    [
+        (
+            "作词 : 林夕\n作曲 : 陈辉阳\n编曲/制作人 : 王菲\n如果我爱你\n夜空中最亮的星",
+            "如果我爱你\n夜空中最亮的星",
+        ),
+        ("作詞：秋元康\n作曲：見岳章\n\n細く長いこの道", "細く長いこの道"),
+        ("作词：林夕 作曲：陈辉阳\n如果我爱你", "如果我爱你"),
+        ("작사: 김이나\n작곡: 윤상\n나의 살던 고향은", "나의 살던 고향은"),
+        ("如果我爱你\n未经著作权人许可 不得翻唱或使用", "如果我爱你"),
+        (f"{SONG}\n\nPowered by Musixmatch", SONG),
+        (f"{SONG}\n\nLyrics from: www.example.net\nMore lyrics: http://www.example.com/a", SONG),
+        (f"{SONG}\n\nRead more: Ann - My Song Lyrics | MetroLyrics", SONG),
+        (
+            f"{SONG}\nCancelHow to Format Lyrics:Type out all\nAboutGenius Annotation1 contributor",
+            SONG,
+        ),
+        ("作り話をした\n歌が聞こえる", "作り話をした\n歌が聞こえる"),
+        (f"Copyright my heart\n{SONG}", f"Copyright my heart\n{SONG}"),
+        (f"From: me to you\n{SONG}\nPowered by love", f"From: me to you\n{SONG}\nPowered by love"),
+    ],
+)
+def test_what_sites_of_other_countries_put_around(text: str, song: str) -> None:
+    assert without_residue(text) == song
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "(Chorus:)",
+        "{Chorus}",
+        "<Verse 1>",
+        "*Chorus*",
+        "**Verse 2**",
+        "Припев:",
+        "Куплет 1:",
+        "Refrão:",
+    ],
+)
+def test_headers_of_sections_as_people_mark_them(header: str) -> None:
+    assert section_of(header)
+
+
+@pytest.mark.parametrize(
+    "line", ["*Chorus of birds*", "{x}", "<3", "Chorus of the sea", "(Oh, chorus)"]
+)
+def test_no_header_of_a_section(line: str) -> None:
+    assert not section_of(line)

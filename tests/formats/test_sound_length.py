@@ -1,12 +1,14 @@
 """A recording is as long as its sound, wherever its time stamps begin, whatever its header."""
 
+from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
 import pytest
 from av.audio.stream import AudioStream
+from av.packet import Packet
 
 from conftest import tune, write_sound
 from segue.errors import Unreadable
@@ -43,17 +45,13 @@ def written(
     with av.open(path, "w", format=container_name, options=options or {}) as container:
         stream = cast("AudioStream", container.add_stream(codec, rate=RATE_HZ, layout=layout))
         stream.bit_rate = bit_rate
-        samples = np.tile(tune(1, length_s, RATE_HZ), (channels, 1))
-        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
-        frame.sample_rate = RATE_HZ
-        resampler = av.AudioResampler(
-            stream.format.name, layout, RATE_HZ, stream.codec_context.frame_size or None
+        samples = np.tile(
+            np.resize(tune(1, 4.0, RATE_HZ), round(length_s * RATE_HZ)), (channels, 1)
         )
-        pieces = [*resampler.resample(frame), *resampler.resample(None), None]
+        stream.codec_context.open()  # what FLAC has to say at the beginning of Ogg
+        pieces = _pieces(stream, samples)
         for packet in (packet for piece in pieces for packet in stream.encode(piece)):
-            late = round(late_s / packet.time_base)
-            packet.pts = None if packet.pts is None else packet.pts + late
-            packet.dts = None if packet.dts is None else packet.dts + late
+            _late(packet, late_s)
             container.mux(packet)
     return path
 
@@ -69,6 +67,8 @@ def written(
         (".mp4", "mp4", "aac"),
         (".ts", "mpegts", "aac"),
         (".ts", "mpegts", "mp2"),
+        (".oga", "ogg", "flac"),
+        (".mka", "matroska", "wavpack"),
     ],
 )
 def test_time_stamps_may_begin_late(
@@ -76,6 +76,10 @@ def test_time_stamps_may_begin_late(
 ) -> None:
     path = written(tmp_path / f"a{ending}", container_name, codec, late_s=late_s)
     assert lasts(path, 4.0)
+
+
+def test_sound_may_begin_late_in_avi(tmp_path: Path) -> None:
+    assert lasts(written(tmp_path / "a.avi", "avi", "libmp3lame", late_s=7.5), 4.0)
 
 
 @pytest.mark.parametrize("first_kbit", [24, 160])
@@ -204,3 +208,103 @@ def test_what_is_cut_short_is_still_refused(
 
 def test_wavpack_is_read(tmp_path: Path) -> None:
     assert lasts(written(tmp_path / "a.wv", "wv", "wavpack"), 4.0)
+
+
+def test_packets_that_say_their_length_roughly_do_not_add_up_to_another_place(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path / "a.mka", "matroska", "ac3", length_s=60.0, late_s=7.5)
+    found = read_sound(path, SAMPLE_RATE_HZ, lambda end_s: [Span(end_s - 3.0, end_s)])
+    assert len(found.excerpts[0]) / SAMPLE_RATE_HZ == pytest.approx(3.0, abs=0.06)
+
+
+@pytest.mark.parametrize("junk", [bytes(5_000), np.random.default_rng(0).bytes(3_000)])
+def test_an_mp3_header_behind_something_else_is_not_what_is_believed(
+    tmp_path: Path, junk: bytes
+) -> None:
+    loud, quiet = (
+        written(tmp_path / f"{kbit}.mp3", "mp3", "libmp3lame", bit_rate=kbit * 1000).read_bytes()
+        for kbit in (160, 32)
+    )
+    path = tmp_path / "whole.mp3"
+    path.write_bytes(junk + loud + quiet)
+    assert lasts(path, 8.1)
+
+
+def test_a_little_is_appended_to_an_mp3(tmp_path: Path) -> None:
+    long = written(tmp_path / "a.mp3", "mp3", "libmp3lame", length_s=40.0).read_bytes()
+    short = written(tmp_path / "b.mp3", "mp3", "libmp3lame", length_s=1.5).read_bytes()
+    path = tmp_path / "whole.mp3"
+    path.write_bytes(long + short)
+    assert lasts(path, 41.6)
+
+
+def test_the_sample_rate_may_change_within_an_mp3(tmp_path: Path) -> None:
+    whole_file = b""
+    for rate_hz in (44_100, 22_050):
+        part = tmp_path / f"{rate_hz}.mp3"
+        write_sound(part, tune(1, 4.0, rate_hz), rate_hz)
+        whole_file += part.read_bytes()
+    path = tmp_path / "whole.mp3"
+    path.write_bytes(whole_file)
+    assert lasts(path, 8.1)
+
+
+@pytest.mark.parametrize("between", [b"", b"TAG" + bytes(125), bytes(70_000)])
+@pytest.mark.parametrize("in_front", [b"", b"ID3\x04\0\0\0\0\x07\x76" + bytes(1014)])
+@pytest.mark.parametrize(("ending", "codec"), [(".opus", "libopus"), (".oga", "flac")])
+def test_links_of_an_ogg_file_are_found_behind_something_else(
+    tmp_path: Path, ending: str, codec: str, in_front: bytes, between: bytes
+) -> None:
+    part = written(tmp_path / f"a{ending}", "ogg", codec).read_bytes()
+    path = tmp_path / f"whole{ending}"
+    path.write_bytes(in_front + part + between + part + between)
+    assert lasts(path, 8.0)
+
+
+def test_wav_behind_an_id3_tag(tmp_path: Path) -> None:
+    part = tmp_path / "a.wav"
+    write_sound(part, tune(1, 4.0, 32_000), 32_000)
+    path = tmp_path / "whole.wav"
+    path.write_bytes(b"ID3\x04\0\0\0\0\x07\x76" + bytes(1014) + part.read_bytes())
+    assert lasts(path, 4.0)
+
+
+@pytest.mark.parametrize("late_s", [0.0, 20.0])
+@pytest.mark.parametrize("ending", [".mkv", ".webm"])
+def test_pictures_may_go_on_after_the_sound(tmp_path: Path, ending: str, late_s: float) -> None:
+    path = tmp_path / f"a{ending}"
+    with av.open(path, "w") as container:
+        sound = container.add_stream("libopus", rate=RATE_HZ, layout="mono")
+        pictures = container.add_stream("libvpx", rate=5)
+        pictures.width = pictures.height = 32
+        seen = []
+        for number in range(40):
+            picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            picture.pts = number
+            seen += pictures.encode(picture)
+        pieces = _pieces(sound, tune(1, 4.0, RATE_HZ)[None])
+        heard = [packet for piece in pieces for packet in sound.encode(piece)]
+        packets = [*seen, *pictures.encode(None), *heard]
+        for packet in sorted(packets, key=lambda packet: (packet.pts or 0) * packet.time_base):
+            _late(packet, late_s)
+            container.mux(packet)
+    assert lasts(path, 4.0)
+
+
+def _pieces(stream: AudioStream, samples: np.ndarray) -> list[av.AudioFrame | None]:
+    """Divide samples, shape (channels, n), into frames for an encoder."""
+    layout = "mono" if len(samples) == 1 else "stereo"
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+    frame.sample_rate = RATE_HZ
+    frame.pts, frame.time_base = 0, Fraction(1, RATE_HZ)
+    size = stream.codec_context.frame_size or None
+    resampler = av.AudioResampler(stream.format.name, layout, RATE_HZ, size)
+    return [*resampler.resample(frame), *resampler.resample(None), None]
+
+
+def _late(packet: "Packet[Any]", late_s: float) -> None:
+    """Move the time stamps of a packet."""
+    late = round(late_s / packet.time_base)
+    packet.pts = None if packet.pts is None else packet.pts + late
+    packet.dts = None if packet.dts is None else packet.dts + late

@@ -117,3 +117,29 @@ def test_search_lists_its_results_and_the_keyboard_reaches_them(page: Path) -> N
     assert told["before"] >= 0
     assert told["zoomed"]
     assert sorted(told["marks"]) == list("abcdef")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_dots_are_as_wide_as_they_are_high(page: Path) -> None:
+    told = in_browser(
+        page,
+        """
+        hidden.clear(); found = null; view.scale = 1; const sizes = [];
+        for (const radius of [1.5, 3, 4.4, 6, 7.7]) {
+          rows = makeRows(radius); words32.fill(empty);
+          dot(40, 40, bright[0]);
+          const inked = (x, y) => words32[y * width + x] !== empty;
+          const across = [], down = [];
+          for (let k = 0; k < 80; k++) {
+            if (inked(k, 40)) across.push(words32[40 * width + k]);
+            if (inked(40, k)) down.push(words32[k * width + 40]);
+          }
+          sizes.push([radius, across, down]);
+        }
+        done(sizes);
+        """,
+    )
+    for radius, across, down in told:
+        assert across == down == across[::-1]
+        assert abs(len(across) - 2 * radius) <= 2

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
+from segue.learning.notes import vocabulary_remark
 from segue.model.checkpoint import load_checkpoint, save_checkpoint
 from segue.model.score.note_lstm import KIND, MODEL, NO_WORD, STREAMS, NoteModel
 from segue.represent.score.notes import NoteSequence, Vocabulary
@@ -107,6 +108,17 @@ def test_words_met_once_are_unknown_and_counted(tmp_path: Path) -> None:
     assert "B7" not in model.vocabularies["notes"].tokens
     unknown = model.about["unknown"]
     assert unknown["training"]["notes"] + unknown["held_out"]["notes"] > 0
+
+
+@pytest.mark.parametrize(("share", "few"), [(0.0, False), (0.1, False), (0.11, True), (1.0, True)])
+def test_a_model_that_knows_few_notes_says_so(tmp_path: Path, share: float, few: bool) -> None:
+    model, _ = train_notes(TRAINING, PIECES, tmp_path)
+    model.about["unknown"]["held_out"]["notes"] = share
+    said = vocabulary_remark(model, TRAINING.fewest)
+    known = len(model.vocabularies["notes"]) - 1
+    assert said.startswith(f"it knows {known} notes and chords, those met at least 2 times")
+    assert ("That is few" in said) == few
+    assert (f"{share:.0%} of what scores" in said) == few
 
 
 def test_too_little_is_told(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def like(
             groups = lib.like_groups(
                 *asked, kind=kind[0], n=n, space=space, metric=metric, min_tracks=min_tracks
             )
-            show_groups(groups, f"Like {' + '.join(map(named, asked))}", kind[0], json=json)
+            show_groups(groups, f"Like {' + '.join(titles(lib, asked))}", kind[0], json=json)
             return
         title = f"Like {' + '.join([*titles(lib, asked), *([tags] if tags else [])])}"
         wanted = tags.split(",") if tags else []
@@ -291,7 +291,7 @@ def leaning_told(lib: "Library", answers: "Sequence[Hit | Item]") -> str:
 
 
 def titles(lib: "Library", queries: Sequence[str]) -> list[str]:
-    """Name what is asked with as people do: a track by its title, an artist by the name."""
+    """Name what is asked with as people do, each once: a track by its title, an artist by name."""
     found = []
     for query in queries:
         by_file = os.path.lexists(query) or not lib.holds(query)
@@ -300,7 +300,7 @@ def titles(lib: "Library", queries: Sequence[str]) -> list[str]:
             found.append(tracks[0].tags.title or named(query))
         else:
             found.append(named(query) if by_file else query.partition(":")[2].strip() or query)
-    return found
+    return list({name.casefold(): name for name in reversed(found)}.values())[::-1]
 
 
 def far_apart_told(lib: "Library", queries: Sequence[str], space: str | None) -> str:

@@ -14,7 +14,9 @@ from segue.cli.app import (
     open_library,
     use_threads,
 )
+from segue.cli.musical import not_in_four
 from segue.cli.output import label, print_json, say, shown
+from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.library import Library
@@ -56,13 +58,17 @@ def reconstruct(
 
     Of a recording, the picture has the spectrogram, its reconstruction, their difference and the
     encoded image; in the sound the phases are guessed. Of a score, it has the piano roll and its
-    reconstruction, which is what is written (with the picture beside it) or played.
+    reconstruction, which is what is written (with the picture beside it) or played; bars in other
+    time signatures than 4/4 are left out.
 
     Example: segue reconstruct 3 --space dual-axis -o three.png
     """
     use_threads(1)
     with open_library(library, needed=False) as lib, live_line("reading"):
-        if lib.kind(query) == "score":
+        kind = lib.kind(query)
+        if kind == "lyrics":
+            raise BadArgument(f"{query} is lyrics; name a recording or a score")
+        if kind == "score":
             told: dict[str, Any] = _reconstruct_score(lib, query, space or "roll-vae", output)
         else:
             told = _reconstruct_recording(lib, query, space or "learned", output)
@@ -86,7 +92,7 @@ def _kept(told: dict[str, Any]) -> str:
         f"{told['notes_made'] - told['notes_found']} others: the space {told['space']} {verdict}"
     )
     if told["bars_left_out"]:
-        said += f"; {told['bars_left_out']} bars are not in 4/4 and were left out"
+        said += f"; {not_in_four(told['bars_left_out'])}"
     return said
 
 

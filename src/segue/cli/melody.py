@@ -213,7 +213,7 @@ def _meant(
         return _Meant(parse_romans(roman, key, beats or (4, 4)))
     text = chords or ""
     path = Path(text).expanduser()
-    is_path = kind_of(path) == "score" or path.is_dir() or text.startswith(("/", "./", "../"))
+    is_path = kind_of(path) is not None or path.is_dir() or text.startswith(("/", "./", "../"))
     if "|" not in text and is_path:
         if path.is_dir():
             raise BadArgument(f"{shown(path)} is a folder; name a score, or write chords")

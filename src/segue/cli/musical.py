@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from segue.cli.output import counted
+
 #: Below this confidence the next likely tempo is told, too.
 CLEAR: Final = 0.7
 Facts = Mapping[str, float | str]
@@ -26,6 +28,11 @@ def key_told(facts: Facts) -> str:
     key = str(facts.get("key", ""))
     place = camelot(key)
     return f"{key} ({place})" if place else key
+
+
+def not_in_four(bars: int) -> str:
+    """Say that bars in other time signatures were left out."""
+    return f"{counted(bars, 'bar')} in other time signatures than 4/4 left out"
 
 
 def sure(facts: Facts, fact: str) -> str:

@@ -17,6 +17,7 @@ from segue.cli.app import (
     open_library,
     use_threads,
 )
+from segue.cli.musical import not_in_four
 from segue.cli.output import print_json, say, shown
 from segue.errors import BadArgument
 
@@ -44,7 +45,8 @@ def sample(
 ) -> None:
     """Make new music: points drawn from a space, each decoded to four bars of five instruments.
 
-    These are sketches in 4/4, and some are nearly empty; `segue compose` writes whole pieces.
+    These spaces know 4/4 alone. What comes are sketches, some of them nearly empty; `segue compose`
+    writes whole pieces, in other time signatures, too.
     Writes a MIDI file each, and a picture of all.
 
     Example: segue sample -n 4 -o new
@@ -71,9 +73,9 @@ def blend(
 ) -> None:
     """Go from one score to another through a space: four bars at each step.
 
-    Both need bars in 4/4; other metres have no place in these spaces. Of each score, those four
-    bars are taken that are most like the whole. Writes a MIDI file each, one of all after another,
-    and a picture.
+    These spaces know 4/4 alone: bars in other time signatures are left out, and a score without one
+    in 4/4 is refused. Of each score, those four bars are taken that are most like the whole.
+    Writes a MIDI file each, one of all after another, and a picture.
 
     Example: segue blend "first tune" "second tune" --steps 8 -o between
     """
@@ -82,6 +84,9 @@ def blend(
         rolls = lib.scores.between(first, last, steps, space=space)
     files = _write(rolls, output, "blend", f"from {first} to {last}, in {space}", joined=True)
     _tell("blend", files, rolls, json=json, fields={"space": space})
+    for name, roll in ((first, rolls[0]), (last, rolls[-1])):
+        if roll.skipped_bars and not json:
+            say(f"of {name} {not_in_four(roll.skipped_bars)}")
 
 
 def _write(

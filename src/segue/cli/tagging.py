@@ -72,7 +72,9 @@ def write(
 def undo(library: LibraryOption = None, json: JsonOption = False) -> None:
     """Put back what the last `segue tags write` changed.
 
-    What somebody else changed since then stays. Files that are gone are told, and forgotten.
+    Tags and sound are then what they were. An MP3 is not the same byte for byte: its tags may take
+    more room than before, so programs that compare size or date see a changed file. What somebody
+    else changed since then stays. Files that are gone are listed, and forgotten.
 
     Example: segue tags undo
     """

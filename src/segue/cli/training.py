@@ -368,6 +368,8 @@ def _say_learned(learned: "Learned", now: str, what: str, seconds: float) -> Non
             f"the model {learned.space!r} learned from {learned.tracks} {what}; loss curve and "
             f"model in {shown(learned.folder)}"
         )
+        if learned.remark:
+            say(learned.remark)
         say(f"Now:  {now}")
         return
     say(

@@ -50,6 +50,9 @@ Output = Annotated[
 Report = Annotated[
     Path | None, typer.Option(help="A JSON file: all that is said of it, line by line.")
 ]
+Several = Annotated[
+    int, typer.Option("-n", min=1, max=20, help="How many to choose from, side by side.")
+]
 Model = Annotated[str, typer.Option(help="One of `segue train lyrics`; else whichever suits best.")]
 
 
@@ -65,9 +68,7 @@ def write(
             "as 0.5,0.8,1.1."
         ),
     ] = "0.7",
-    n: Annotated[
-        int, typer.Option("-n", min=1, max=20, help="How many to choose from, side by side.")
-    ] = 1,
+    n: Several = 1,
     rhyme: Rhyme = "",
     repeat_chorus: Chorus = False,
     top_p: TopP = 0.95,
@@ -95,26 +96,15 @@ def write(
     wishes = [
         _wishes(lines, (one, top_k, top_p, min_p), rhyme, repeat_chorus, seed_line, max_copy, each)
         for one in _temperatures(temperature)
-        for each in [(seed + number) % 2**32 for number in range(n)]
+        for each in _seeds(seed, n)
     ]
     _check(output, report)
     with open_library(library, needed=False) as lib:
         verses = [lib.lyrics.write(artist, one, model=model) for one in wishes]
-        alone = len(verses) == 1
-        stopped = False
-        for verse in verses:
-            stopped = stopped or _make(verse, show=alone and not json, marked=False)
+        stopped = _make_all(verses, show=not json, marked=False)
         told = _reports(verses)
-    if not alone and not json:
-        print_table(
-            f"{verses[0].voices[0].artist}, by temperature and seed",
-            [f"{one.sampling.temperature:g}, seed {one.seed}" for one in wishes],
-            list(
-                zip_longest(
-                    *([line.text for line in verse.lines] for verse in verses), fillvalue=""
-                )
-            ),
-        )
+    if len(wishes) > 1 and not json:
+        _side_by_side(verses, f"{verses[0].voices[0].artist}, by temperature and seed")
     text = "\n\n".join(verse.text for verse in verses)
     _tell("write", verses, told, text, output, report, json=json)
     if stopped:
@@ -142,6 +132,7 @@ def duet(
     temperature: Annotated[
         float, typer.Option(help="0 always takes the likeliest letter; above 1 is wilder.")
     ] = 0.7,
+    n: Several = 1,
     rhyme: Rhyme = "",
     repeat_chorus: Chorus = False,
     top_p: TopP = 0.95,
@@ -169,24 +160,33 @@ def duet(
         raise BadArgument("--by is for turns, --blend for one voice of both: give one of them")
     use_threads(threads)
     seed = drawn(seed)
-    wishes = _wishes(
-        lines, (temperature, top_k, top_p, min_p), rhyme, repeat_chorus, seed_line, max_copy, seed
-    )
+    sampling = temperature, top_k, top_p, min_p
+    wishes = [
+        _wishes(lines, sampling, rhyme, repeat_chorus, seed_line, max_copy, each)
+        for each in _seeds(seed, n)
+    ]
     _check(output, report)
+    marked = blend is None
     with open_library(library, needed=False) as lib:
-        verse = lib.lyrics.duet(
-            first, second, wishes, by=_by(by), blend=blend, how=_how(how), model=model
-        )
+        verses = [
+            lib.lyrics.duet(first, second, one, by=_by(by), blend=blend, how=_how(how), model=model)
+            for one in wishes
+        ]
         if not json:
-            names = "A", "B"
-            who = [f"{name}: {one.artist}" for name, one in zip(names, verse.voices, strict=True)]
-            say("   ".join(who) if blend is None else " and ".join(t[3:] for t in who))
-        stopped = _make(verse, show=not json, marked=blend is None)
-        told = _reports([verse])
-    text = verse.text if blend is not None else verse.marked
-    _tell("duet", [verse], told, text, output, report, json=json)
+            names = [voice.artist for voice in verses[0].voices]
+            say(f"A: {names[0]}   B: {names[1]}" if marked else " and ".join(names))
+        stopped = _make_all(verses, show=not json, marked=marked)
+        told = _reports(verses)
+    if n > 1 and not json:
+        _side_by_side(verses, "by temperature and seed")
+    text = "\n\n".join(verse.marked if marked else verse.text for verse in verses)
+    _tell("duet", verses, told, text, output, report, json=json)
     if stopped:
         raise typer.Exit(130)
+
+
+def _seeds(first: int, n: int) -> list[int]:
+    return [(first + number) % 2**32 for number in range(n)]
 
 
 def _wishes(
@@ -254,6 +254,22 @@ def _make(verse: "Verse", *, show: bool, marked: bool) -> bool:
             raise
         return True
     return False
+
+
+def _make_all(verses: "list[Verse]", *, show: bool, marked: bool) -> bool:
+    """Write all, shown where it is one; after an interruption what is not begun is taken out."""
+    alone = len(verses) == 1
+    for number, verse in enumerate(verses, start=1):
+        if _make(verse, show=show and alone, marked=marked):
+            del verses[number:]
+            return True
+    return False
+
+
+def _side_by_side(verses: "list[Verse]", title: str) -> None:
+    columns = [[f"{one.voices or ''} {one.text}".strip() for one in v.lines] for v in verses]
+    heads = [f"{v.wishes.sampling.temperature:g}, seed {v.wishes.seed}" for v in verses]
+    print_table(title, heads, list(zip_longest(*columns, fillvalue="")))
 
 
 def _reports(verses: "list[Verse]") -> list[dict[str, Any]]:

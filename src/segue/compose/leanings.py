@@ -29,7 +29,7 @@ _SATED: Final = 0.5
 _STRANGE: Final = 1.5
 _OUTSIDE: Final = ((1, 3, 6, 8, 10), (1, 4, 6))
 #: For each semitone outside the usual register of an instrument that does not play yet.
-_UNUSUAL: Final = 0.4
+_UNUSUAL: Final = 1.0
 #: What the root of a chord gets on a beat from an instrument that plays the bass.
 _ROOT: Final = 2.5
 

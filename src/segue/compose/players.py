@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from segue.records import Part
 from segue.represent.score.instruments import sounds_alone
 
+#: General MIDI: hi-hats and cymbals; what is no part of a drum kit.
+_METAL: Final = (42, 44, 46, 49, 51, 52, 53, 55, 57, 59)
+_PERCUSSION: Final = (*range(27, 35), 39, 54, 56, 58, *range(60, 88))
 #: Semitones.
 _NEAR: Final = 2.0
 #: Semitones that a player who still sounds is as far from another note, beside the way to it.
@@ -25,7 +28,8 @@ def divided(part: Part, count: int) -> tuple[Part, ...]:
     """Divide the notes of an instrument among several players.
 
     Of notes that begin at once the higher one goes to the player before; a note alone goes to who
-    plays near it and is free. Everybody has a note where there are enough.
+    plays near it and is free. Everybody has a note where there are enough. Of drums the first
+    player has the kit, another the percussion; or one the drums, another hi-hats and cymbals.
 
     Parameters
     ----------
@@ -38,13 +42,13 @@ def divided(part: Part, count: int) -> tuple[Part, ...]:
     tuple of Part
         The highest first; those without a note are left out. They are numbered, "Violin 1" say.
     """
-    if count == 1 or part.is_drum:
+    if count == 1:
         return (part,)
-    players = _swept(part.notes, count)
+    players = _drummers(part.notes, count) if part.is_drum else _swept(part.notes, count)
     found: list[Part] = []
     for player in range(count):
         notes = part.notes[players == player]
-        if sounds_alone(part.program):
+        if sounds_alone(part.program) and not part.is_drum:
             notes = _one_after_another(notes)
         pedals = part.pedals if not found else part.pedals[:0]
         found.append(replace(part, name=f"{part.name} {player + 1}", notes=notes, pedals=pedals))
@@ -64,6 +68,21 @@ def nearest_players(new: Part, parts: Sequence[Part], begin: int, end: int) -> N
         near.append(np.exp(-apart / _NEAR).sum(axis=1))
     found: NDArray[np.intp] = np.argmax(near, axis=0)
     return found
+
+
+def _drummers(notes: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Return who strikes each drum, from 0: every drum has one player, where there are enough."""
+    pitch = notes[:, 2]
+    kind = np.where(np.isin(pitch, _METAL), 1, np.where(np.isin(pitch, _PERCUSSION), 2, 0))
+    if count == 2 and (kind == 2).any() and (kind < 2).any():
+        kind = np.where(kind == 2, 1, 0)
+    found = np.unique(kind, return_inverse=True)[1]
+    drums = np.unique(pitch)
+    if len(drums) < count:  # they take turns
+        found = np.arange(len(notes)) % count
+    elif found.max() + 1 < count:  # hi-hats alone, say: drum by drum
+        found = np.searchsorted(drums, pitch) % count
+    return np.asarray(np.minimum(found, count - 1), np.int64)
 
 
 def _swept(notes: NDArray[np.int32], count: int) -> NDArray[np.int64]:

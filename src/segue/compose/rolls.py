@@ -63,7 +63,8 @@ def between(model: "RollModel", first: Score, last: Score, steps: int = 8) -> li
     Returns
     -------
     list of PianoRoll
-        Tempos go along, by equal ratios.
+        Tempos go along, by equal ratios. The first and the last tell how many bars of their scores
+        had no place in the space.
 
     Raises
     ------
@@ -77,12 +78,9 @@ def between(model: "RollModel", first: Score, last: Score, steps: int = 8) -> li
     shares = np.linspace(0, 1, steps)
     points = np.stack([(1 - share) * ends[0] + share * ends[1] for share in shares])
     tempos = np.geomspace(rolls[0].tempo_bpm, rolls[1].tempo_bpm, steps)
-    return [
-        PianoRoll(cells, float(tempo))
-        for cells, tempo in zip(
-            _decoded(model, np.asarray(points, np.float32)), tempos, strict=True
-        )
-    ]
+    skipped = [rolls[0].skipped_bars, *[0] * (steps - 2), rolls[1].skipped_bars]
+    decoded = _decoded(model, np.asarray(points, np.float32))
+    return [PianoRoll(*one) for one in zip(decoded, tempos.tolist(), skipped, strict=True)]
 
 
 def given_back(model: "RollModel", score: Score) -> tuple[PianoRoll, PianoRoll]:

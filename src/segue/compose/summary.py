@@ -1,5 +1,6 @@
 """What a musician wants to know of bars that were written: who plays, what key, how it ends."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from segue.formats.score.notation import spelled
 from segue.records import Part, Score
-from segue.represent.score.chord_spelling import sharps_of
+from segue.represent.harmony import MODES
+from segue.represent.score.chord_spelling import sharps_of, tonic_name
 from segue.represent.score.harmony import NO_CHORD, chords, find_key
 from segue.represent.score.instruments import instrument_name
 from segue.represent.score.timing import Bars, bars, excerpt
@@ -22,7 +24,10 @@ _SURE: Final = 0.5
 
 
 #: Names of parts that say nothing.
-_NAMELESS: Final = {"untitled", "unnamed", "track", "midi"}
+_NAMELESS: Final = re.compile(
+    r"(untitled|unnamed|(midi[ -]?)?(track|channel|part|staff|instrument)|midi)?[ -]*#?\d*",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,10 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
     drum_bars, kept = _drums(score, divided, first, last)
     key = find_key(some)
     clear = key.confidence > _SURE
-    sharps = sharps_of(key.tonic, is_minor=key.mode == "minor") if clear else 0
+    is_minor = key.mode == MODES[1]
+    signed = _sharps_at(score, int(divided.at[min(first, len(divided) - 1)])) if divided else 0
+    sharps = sharps_of(key.tonic, is_minor=is_minor, near=signed) if clear else signed
+    tonic = tonic_name(key.tonic, is_minor=is_minor, near=signed)
     named = [chord for chord in chords(some) if chord.name != NO_CHORD] if some.parts else []
     final = named[-1] if named and named[-1].bar == count - 1 else None
     return Summary(
@@ -125,16 +133,22 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
         ),
         drum_bars,
         kept,
-        key.name if clear else "",
+        f"{tonic} {key.mode}" if clear else "",
         final.name if final else "",
         ends_on_tonic=bool(clear and final and final.root == key.tonic),
     )
 
 
+def _sharps_at(score: Score, tick: int) -> int:
+    """Return the sharps of the key signature that holds at a tick; 0 where there is none."""
+    signed = score.keys[score.keys[:, 0] <= tick] if len(score.keys) else score.keys
+    return int(signed[-1, 1]) if len(signed) else 0
+
+
 def _names(parts: Sequence[Part]) -> list[str]:
     """Name parts; those of one name, such as the title, are told apart by their instruments."""
     names = [part.name.strip() for part in parts]
-    names = [name if name.lower() not in _NAMELESS else "" for name in names]
+    names = ["" if _NAMELESS.fullmatch(name) else name for name in names]
     played = [instrument_name(DRUMS if part.is_drum else part.program) for part in parts]
     return [
         f"{name} ({instrument})" if name and names.count(name) > 1 else name or instrument

@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Iterator
+from itertools import islice
 from typing import IO, Final
 
 import av
@@ -21,6 +22,9 @@ _PAGE: Final = b"OggS"
 _PAGE_HEADER: Final = 27  # bytes before the table of segments
 _BEGINS: Final = 2  # flag of the first page of a stream
 _MOST_LINKS: Final = 1000
+_CHUNK: Final = 1 << 16
+#: How formats begin that FFmpeg does not find behind an ID3 tag.
+_TAGGED: Final = frozenset([_PAGE, b"RIFF", b"RF64", b"FORM"])
 
 
 def open_container(
@@ -95,13 +99,33 @@ def sections(file: IO[bytes]) -> list[Section]:
     """Divide a file into what FFmpeg can read at once: of chained Ogg each link, else the whole.
 
     FFmpeg gives the duration of the first link only, and refuses links that differ in sample
-    rate or channels (RFC 3533, section 4: links follow each other without overlap).
+    rate or channels (RFC 3533, section 4: links follow each other without overlap). An ID3 tag
+    in front, which these formats know nothing of, is left out.
     """
     end = file.seek(0, os.SEEK_END)
-    starts = list(_links(file, end))[:_MOST_LINKS]
-    links = [Section(file, *ends) for ends in zip(starts, [*starts[1:], end], strict=False)]
+    begin = _after_id3(file)
+    file.seek(begin)
+    first = file.read(4)
+    begin = begin if first in _TAGGED else 0
+    found = islice(_links(file, begin, end), _MOST_LINKS) if first == _PAGE else ()
+    links = [Section(file, *ends) for ends in found]
     sounding = [link for link in links if _has_sound(link)] if len(links) > 1 else []
-    return sounding or [Section(file, 0, end)]
+    return sounding or links[:1] or [Section(file, begin, end)]
+
+
+def _after_id3(file: IO[bytes]) -> int:
+    """Return where an ID3v2 tag in front ends; 0 where there is none."""
+    file.seek(0)
+    head = file.read(10)
+    return id3_length(head) if head.startswith(b"ID3") and len(head) == 10 else 0
+
+
+def id3_length(head: bytes) -> int:
+    """Return the length in bytes of the ID3v2 tag that begins with these ten bytes."""
+    size = sum(
+        (byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True)
+    )
+    return len(head) + size
 
 
 def _has_sound(link: Section) -> bool:
@@ -112,17 +136,35 @@ def _has_sound(link: Section) -> bool:
         return False  # cut off in its headers
 
 
-def _links(file: IO[bytes], end: int) -> Iterator[int]:
-    """Yield where each link of an Ogg file begins; nothing of other files."""
-    at, begun = 0, False
+def _links(file: IO[bytes], at: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield where each link of an Ogg file begins and ends, whatever lies between them."""
+    begun = False
+    start, last = at, at  # of the link so far
     while at < end:
         file.seek(at)
         header = file.read(_PAGE_HEADER + 255)
         if not header.startswith(_PAGE) or len(header) < _PAGE_HEADER:
-            return  # no Ogg, or damaged from here on: FFmpeg finds its way
+            at = _next_page(file, at + 1)
+            continue
         begins = bool(header[5] & _BEGINS)
-        if begins and not begun:
-            yield at
+        if begins and not begun and at > start:
+            yield start, last
+            start = at
         begun = begins
         segments = header[26]
         at += _PAGE_HEADER + segments + sum(header[_PAGE_HEADER : _PAGE_HEADER + segments])
+        last = min(at, end)
+    yield start, last
+
+
+def _next_page(file: IO[bytes], at: int) -> int:
+    """Return where the next page of an Ogg file begins from a place on; where the file ends."""
+    kept = b""
+    file.seek(at)
+    while chunk := file.read(_CHUNK):
+        found = (kept + chunk).find(_PAGE)
+        if found >= 0:
+            return at - len(kept) + found
+        at += len(chunk)
+        kept = (kept + chunk)[1 - len(_PAGE) :]
+    return at

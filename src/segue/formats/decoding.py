@@ -1,6 +1,7 @@
 """Packets of a recording → samples: a stretch gone to, or several on the way through a file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 import av
@@ -19,37 +20,75 @@ from segue.records import FloatArray, Span
 #: How long before a stretch decoding begins, for decoders that need what came before.
 _RUN_UP_S: Final = 0.5
 _FEW_BAD: Final = 10  # packets
+_LEAST_S: Final = 1e-5  # less than a sample
+_JUMP_S: Final = 0.15  # between time stamps: larger ones are of files that were joined
+
+#: Samples, and their rate in Hz: it may change within a file.
+_Piece = tuple[FloatArray, int]
+
+
+def placed(
+    packets: "Iterable[Packet[AudioStream]]",
+) -> "Iterator[tuple[Packet[AudioStream], Span]]":
+    """Say where in a recording each packet lies, whatever time its first one bears.
+
+    Packets of some formats say their length only roughly, or not at all, and time stamps of
+    joined files jump: place follows the stamps from packet to packet, but for jumps.
+
+    Parameters
+    ----------
+    packets : iterable of Packet
+        All of a stream, in order.
+
+    Yields
+    ------
+    packet : Packet
+    place : Span
+    """
+    at_s = 0.0
+    shift_s: float | None = None
+    for packet in packets:
+        base = float(packet.time_base or 0)
+        if packet.pts is not None and base:
+            stamp_s = packet.pts * base
+            if shift_s is None or (packet.duration and abs(stamp_s + shift_s - at_s) > _JUMP_S):
+                shift_s = at_s - stamp_s
+            at_s = stamp_s + shift_s
+        end_s = at_s + (packet.duration or 0) * base
+        yield packet, Span(at_s, end_s)
+        at_s = end_s
 
 
 def decode_span(
-    container: InputContainer, stream: AudioStream, span: Span, *, stereo: bool
+    container: InputContainer, stream: AudioStream, span: Span, rate_hz: int, *, stereo: bool
 ) -> FloatArray:
     """Decode a stretch of a file that can be gone to by its time stamps.
 
     Returns
     -------
     ndarray, shape (samples,) or (2, samples), float32
-        At the file's own rate; shorter where the file ends.
+        Shorter where the file ends.
     """
-    rate = stream.rate
     if span.start_s > 0 and stream.time_base:
         container.seek(int(span.start_s / stream.time_base), stream=stream, backward=True)
     else:
         container.seek(0)
-    pieces: list[FloatArray] = []
-    wanted = round(span.length_s * rate)
-    have = 0
+    pieces: list[_Piece] = []
+    left_s = span.length_s
     damage = _Damage()
     for frame in (one for packet in container.demux(stream) for one in damage.decoded(packet)):
         samples = _left_right(frame) if stereo else _mono(frame)
-        if have == 0 and frame.time is not None:
-            late = round((span.start_s - frame.time) * rate)
+        if not pieces and frame.time is not None:
+            late = round((span.start_s - frame.time) * frame.sample_rate)
+            if late >= samples.shape[-1]:
+                continue
             samples = samples[..., max(late, 0) :]
-        pieces.append(samples[..., : wanted - have])
-        have += pieces[-1].shape[-1]
-        if have >= wanted:
+        samples = samples[..., : round(left_s * frame.sample_rate)]
+        pieces.append((samples, frame.sample_rate))
+        left_s -= samples.shape[-1] / frame.sample_rate
+        if left_s < _LEAST_S:
             break
-    return _joined(pieces, stereo=stereo)
+    return _joined(pieces, rate_hz, stereo=stereo)
 
 
 def decode_in_order(
@@ -57,7 +96,7 @@ def decode_in_order(
 ) -> list[FloatArray]:
     """Decode stretches of a recording whose time stamps mean nothing, from its beginning on.
 
-    Time is what the packets before add up to; those that no stretch needs are not decoded.
+    Time is where packets lie by what comes before; those that no stretch needs are not decoded.
 
     Parameters
     ----------
@@ -73,54 +112,56 @@ def decode_in_order(
     list of ndarray, each of shape (samples,) or (2, samples), float32
         One for each span; shorter where the recording ends.
     """
-    pieces: list[list[FloatArray]] = [[] for _ in spans]
-    at_s = 0.0
+    pieces: list[list[_Piece]] = [[] for _ in spans]
+    begins_s = 0.0
     for part in parts:
         with open_container(part.again()) as container:
-            stream = container.streams.audio[0]
-            found, at_s = _on_the_way(container, stream, spans, at_s, stereo=stereo)
-        for kept, samples in zip(pieces, found, strict=True):
-            kept.append(resampled(samples, stream.rate, rate_hz))
-        if at_s >= max(span.end_s for span in spans):
+            begins_s = _on_the_way(container, spans, pieces, begins_s, stereo=stereo)
+        if begins_s >= max(span.end_s for span in spans):
             break
-    return [_joined(kept, stereo=stereo) for kept in pieces]
+    return [_joined(kept, rate_hz, stereo=stereo) for kept in pieces]
 
 
 def _on_the_way(
     container: InputContainer,
-    stream: AudioStream,
     spans: Sequence[Span],
-    at_s: float,
+    pieces: Sequence[list[_Piece]],
+    begins_s: float,
     *,
     stereo: bool,
-) -> tuple[list[FloatArray], float]:
-    """Decode what of one part lies within each span; tell also when the part ends."""
-    found: list[list[FloatArray]] = [[] for _ in spans]
+) -> float:
+    """Add what of one part lies within each span to its pieces; tell when the part ends."""
     damage = _Damage()
+    stream = container.streams.audio[0]
     frame_s: float | None = None  # where the next frame lies; None while nothing is decoded
-    for packet in container.demux(stream):
-        end_s = at_s + float((packet.duration or 0) * (packet.time_base or 0))
+    end_s = begins_s
+    for packet, place in placed(container.demux(stream)):
+        at_s, end_s = begins_s + place.start_s, begins_s + place.end_s
         if any(span.start_s - _RUN_UP_S <= end_s and at_s <= span.end_s for span in spans):
             frame_s = at_s if frame_s is None else frame_s
             for frame in damage.decoded(packet):
                 samples = _left_right(frame) if stereo else _mono(frame)
-                for span, kept in zip(spans, found, strict=True):
+                for span, kept in zip(spans, pieces, strict=True):
                     first, last = (
                         round((s - frame_s) * frame.sample_rate) for s in (span.start_s, span.end_s)
                     )
-                    kept.append(samples[..., max(first, 0) : max(last, 0)])
+                    kept.append((samples[..., max(first, 0) : max(last, 0)], frame.sample_rate))
                 frame_s += frame.samples / frame.sample_rate
         elif frame_s is not None:
             stream.codec_context.flush_buffers()
             frame_s = None
-        at_s = end_s
-    return [_joined(kept, stereo=stereo) for kept in found], at_s
+    return end_s
 
 
-def _joined(pieces: Sequence[FloatArray], *, stereo: bool) -> FloatArray:
+def _joined(pieces: Sequence[_Piece], rate_hz: int, *, stereo: bool) -> FloatArray:
+    """Join pieces, one after the other, at one rate."""
     if not pieces:
         return np.zeros((2, 0) if stereo else 0, np.float32)
-    return np.concatenate(pieces, axis=-1)
+    runs = [
+        resampled(np.concatenate([samples for samples, _ in run], axis=-1), found_hz, rate_hz)
+        for found_hz, run in groupby(pieces, key=lambda piece: piece[1])
+    ]
+    return np.concatenate(runs, axis=-1)
 
 
 class _Damage:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import av
 
-from segue.formats.containers import open_container
+from segue.formats.containers import open_container, sections
 from segue.formats.encodings import decode_together
 from segue.formats.tagging import tag_faults
 
@@ -131,7 +131,11 @@ def _text(value: Any) -> str:
 
 def _by_ffmpeg(path: Path) -> dict[str, list[str]]:
     try:
-        with path.open("rb") as file, open_container(file, "latin-1", "replace") as container:
+        # By sections, whose places cannot be missed: PyAV writes what goes wrong to stderr.
+        with (
+            path.open("rb") as file,
+            open_container(sections(file)[0], "latin-1", "replace") as container,
+        ):
             merged = dict(container.metadata)
             for stream in container.streams.audio[:1]:
                 merged |= stream.metadata

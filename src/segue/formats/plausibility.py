@@ -97,6 +97,10 @@ _FEW: Final = 4
 _FEW_FOREIGN: Final = -2.0  # a few letters of another alphabet among words in Latin letters
 _MIXED_SCRIPTS: Final = -4.0
 _CASE: Final = -2.5
+#: Single quotation marks that open, and what closes them in the same text; others are closed
+#: lines later.
+_PAIRS: Final = {"‹": "›", "‚": "‘’", "‘": "’"}
+_UNPAIRED: Final = -1.5
 _CAPITAL_FIRST: Final = 1.0
 _RARE_CHARACTER: Final = -2.0
 _HALF_WIDTH: Final = -2.0
@@ -117,6 +121,8 @@ def plausibility(text: str, encoding: str) -> float:
     score = _CAPITAL_FIRST if first > "\x7f" and first.isupper() else 0.0
     before = before_it = " "
     for c in part:
+        if _is_mixed(before_it, before, c):
+            score += _CASE
         if c > "\x7f" or before > "\x7f":
             score += _beside(before, c)
         if before > "\x7f" and before not in _WITHIN_WORDS and not _is_letter(before):
@@ -126,6 +132,10 @@ def plausibility(text: str, encoding: str) -> float:
         if c > "\x7f":
             score += _alone(c, encoding)
         before_it, before = before, c
+    if len(text) < _WEIGHED:
+        score += _UNPAIRED * sum(
+            c in part and not any(end in part for end in ends) for c, ends in _PAIRS.items()
+        )
     ascii_letters = sum(c.isascii() and c.isalpha() for c in part)
     foreign = sum(_script(c) not in _AMONG_ASCII for c in part if c > "\x7f")
     if foreign and _FEW * foreign < ascii_letters:
@@ -137,6 +147,11 @@ def plausibility(text: str, encoding: str) -> float:
             for alphabet, common in _ALPHABETS
         )
     return score
+
+
+def _is_mixed(one: str, c: str, other: str) -> bool:
+    """Tell whether a capital that is not ASCII stands within a word of small letters."""
+    return c > "\x7f" and c.isupper() and one.isalpha() and other.islower()
 
 
 def _alone(c: str, encoding: str) -> float:

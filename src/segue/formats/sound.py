@@ -86,6 +86,7 @@ def _read(
             raise Unreadable("has no sound in it")
         stream = container.streams.audio[0]
         _check(stream)
+        file_rate_hz = stream.rate  # of its beginning: it may change where files were joined
         duration_s, seekable = astuple(length(parts, container, stream))
         if only and only.start_s > duration_s - SHORTEST_S:
             raise Unreadable(
@@ -94,12 +95,12 @@ def _read(
             )
         spans = [only] if only else plan(duration_s)
         excerpts = (
-            [decode_span(container, stream, span, stereo=stereo) for span in spans]
+            [decode_span(container, stream, span, file_rate_hz, stereo=stereo) for span in spans]
             if seekable
-            else decode_in_order(parts, spans, stream.rate, stereo=stereo)
+            else decode_in_order(parts, spans, file_rate_hz, stereo=stereo)
         )
         wanted_s = sum(min(span.end_s, duration_s) - span.start_s for span in spans)
-        there_s = sum(excerpt.shape[-1] for excerpt in excerpts) / stream.rate
+        there_s = sum(excerpt.shape[-1] for excerpt in excerpts) / file_rate_hz
         if there_s < wanted_s * (1 - MISSING_TOLERANCE):
             raise Unreadable(
                 f"cut short: of {wanted_s:.1f} s looked for in {duration_s:.1f} s only "
@@ -112,10 +113,10 @@ def _read(
         if max(float(np.abs(excerpt).max(initial=0)) for excerpt in excerpts) < SILENCE:
             raise Unreadable("silence: nothing above -80 dBFS")
         return Recording(
-            excerpts=tuple(resampled(excerpt, stream.rate, rate_hz) for excerpt in excerpts),
+            excerpts=tuple(resampled(excerpt, file_rate_hz, rate_hz) for excerpt in excerpts),
             spans=tuple(spans),
             duration_s=duration_s,
-            file_rate_hz=stream.rate,
+            file_rate_hz=file_rate_hz,
             file_channels=stream.channels,
             codec=stream.codec_context.name,
         )

@@ -170,9 +170,10 @@ def work(job: Job) -> Answer:
         return _identify(path, Path(os.fsdecode(job.root)), job)
     if isinstance(job, DecodeScore):
         tunes = [_tune(found) for found in read_scores(path)]
-        if len(tunes) == 1 and isinstance(tunes[0], DecodedTune):
-            words = _carried(words_in_score(path, job.form))
-            tunes = [replace(tunes[0], words=words)]
+        for number, words in enumerate(words_in_score(path, job.form)[: len(tunes)]):
+            tune = tunes[number]
+            if words and isinstance(tune, DecodedTune):
+                tunes[number] = replace(tune, words=_carried(words))
         return DecodedScore(tuple(tunes))
     if isinstance(job, DecodeLyrics):
         return DecodedLyrics(tuple(map(_song, read_lyrics(path, job.form))))
@@ -215,8 +216,10 @@ def _read_words(path: Path, job: ReadWords) -> FoundWords:
             source = text
             break
     if words is None:
-        carried = words_in_sound if job.kind == "sound" else words_in_score
-        words = _carried(carried(path, job.form))
+        if job.kind == "sound":
+            words = _carried(words_in_sound(path, job.form))
+        else:
+            words = _carried("".join(words_in_score(path, job.form)[:1]))
     known = Tags(said.title, said.artist or job.given.artist, said.album or job.given.album)
     tags = _TAGS[job.kind](path, path.parent, known)[0]
     return FoundWords(words, source, tags, tuple(faults))
@@ -285,7 +288,7 @@ def _decode(path: Path, job: Decode) -> Decoded:
     from segue.represent.fingerprint import fingerprint
 
     recording = read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse, only=job.passage)
-    description = describe(recording)
+    description = describe(recording, read_tags(path).genre)
     return Decoded(
         patches=musicnn_patches(recording),
         features=description.vector,

@@ -22,6 +22,8 @@ from segue.train.note_lstm import NoteTraining, Piece, train_notes
 from segue.train.splitting import unit_of
 
 NAME: Final = "note-lstm"
+#: From which share of unknown notes and chords in scores held back on a model knows few.
+_MOST_UNKNOWN: Final = 0.1
 
 
 def train(
@@ -64,7 +66,28 @@ def train(
     model, trained = train_notes(training, pieces, folder, resume=resume, watch=watch_training)
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
     count = int(model.about["pieces"]) + int(model.about["held_out_pieces"])
-    return Learned(name, trained, count, tuple(failures), 0, folder)
+    remark = vocabulary_remark(model, training.fewest)
+    return Learned(name, trained, count, tuple(failures), 0, folder, remark)
+
+
+def vocabulary_remark(model: NoteModel, fewest: int) -> str:
+    """Say how many notes and chords a model knows, and where these are too few.
+
+    Parameters
+    ----------
+    model : NoteModel
+    fewest : int
+        How often the scores learned from had to have a note or chord for the model to know it.
+    """
+    known = len(model.vocabularies["notes"]) - 1  # without the word for what is unknown
+    unknown = float(model.about["unknown"]["held_out"]["notes"])
+    said = f"it knows {known} notes and chords, those met at least {fewest} times"
+    if unknown <= _MOST_UNKNOWN:
+        return said
+    return (
+        f"{said}. That is few: {unknown:.0%} of what scores not learned from play is unknown to "
+        "it. Add more scores and train again, or ask the model that comes with Segue"
+    )
 
 
 def find(store: Store, name: str) -> ModelFile:

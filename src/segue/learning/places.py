@@ -45,6 +45,8 @@ class Learned:
         Tracks that found no room in the cache.
     folder : Path
         Of the model.
+    remark : str
+        What else is to be known of the model, in a line; "" for nothing.
     """
 
     space: str
@@ -53,6 +55,7 @@ class Learned:
     failures: tuple[Failure, ...]
     left_out: int
     folder: Path
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,13 +61,15 @@ class Measured:
 _SOUNDING_DB: Final = 60.0
 
 
-def measure(excerpts: tuple[FloatArray, ...]) -> Measured:
+def measure(excerpts: tuple[FloatArray, ...], genre: str = "") -> Measured:
     """Measure the stretches of a recording.
 
     Parameters
     ----------
     excerpts : tuple of ndarray, each of shape (n,), float32
         At least one, none empty; mono at `SAMPLE_RATE_HZ`.
+    genre : str
+        As in the file's tags: it has a say in the tempo, in nothing else.
 
     Returns
     -------
@@ -76,7 +78,8 @@ def measure(excerpts: tuple[FloatArray, ...]) -> Measured:
     stretches = [analyse_frames(excerpt) for excerpt in excerpts]
     strengths = [onset_strength(stretch.mel_db) for stretch in stretches]
     rhythm = find_rhythm(strengths)
-    tempo = tapped_tempo([band_onsets(one.mel_db) for one in stretches], rhythm.tempo_bpm)
+    onsets = [band_onsets(one.mel_db) for one in stretches]
+    tempo = tapped_tempo(onsets, rhythm.tempo_bpm, genre)
     starts = np.cumsum([0] + [len(strength) for strength in strengths[:-1]])
     frames = join_frames(stretches)
     coefficients = mfcc(frames.mel_db)

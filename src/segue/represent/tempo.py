@@ -3,8 +3,8 @@
 Music has many pulses, each two or three times as fast as the next, and which of them is the
 tempo cannot be told from its strength alone. A small network compares the candidates: by how
 onsets recur after fractions and multiples of the beat, and how strong its harmonics are, in five
-ranges of frequency; by how many onsets there are in a beat; and by how fast it is.
-`bench/tempo.py` learned it.
+ranges of frequency; by how many onsets there are in a beat; and by how fast it is. What the genre
+says counts too. `bench/tempo.py` learned it.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ import scipy.fft
 from safetensors.numpy import load
 
 from segue.records import FloatArray
+from segue.represent.genre_tempos import genre_log_prior
 from segue.represent.rhythm import local_novelty
 from segue.represent.sound import SAMPLE_RATE_HZ, mel_filters
 from segue.represent.timbre import FRAME, FRAMES_PER_SECOND, MEL_BANDS, above_floor
@@ -85,7 +86,7 @@ def band_onsets(mel_db: FloatArray) -> FloatArray:
     return np.asarray(sums / np.diff([*starts, MEL_BANDS]), np.float32)
 
 
-def tapped_tempo(onsets: Sequence[FloatArray], pulse_bpm: float) -> Tempo:
+def tapped_tempo(onsets: Sequence[FloatArray], pulse_bpm: float, genre: str = "") -> Tempo:
     """Choose among the tempos that go with a pulse.
 
     Parameters
@@ -94,6 +95,8 @@ def tapped_tempo(onsets: Sequence[FloatArray], pulse_bpm: float) -> Tempo:
         From `band_onsets`, one of each stretch.
     pulse_bpm : float
         The strongest pulse, from `segue.represent.rhythm`; 0 for none.
+    genre : str
+        As in the file's tags; empty where unknown.
 
     Returns
     -------
@@ -102,7 +105,9 @@ def tapped_tempo(onsets: Sequence[FloatArray], pulse_bpm: float) -> Tempo:
     if pulse_bpm <= 0:
         return Tempo(0.0, 0.0, 0.0)
     candidates = candidate_tempos(pulse_bpm)
-    chances = _chances(tempo_features(onsets, candidates))
+    scores = _scores(tempo_features(onsets, candidates)) + genre_log_prior(genre, candidates)
+    chances = np.exp(scores - scores.max())
+    chances /= chances.sum()
     order = np.argsort(-chances, kind="stable")
     other = float(candidates[order[1]]) if len(order) > 1 else 0.0
     return Tempo(float(candidates[order[0]]), float(chances[order[0]]), other)
@@ -217,13 +222,11 @@ def _harmonics(grouped: Sequence[FloatArray], beat: np.ndarray) -> np.ndarray:
     return np.asarray(np.sign(shares) * np.sqrt(np.abs(shares))).reshape(len(beat), -1)
 
 
-def _chances(features: FloatArray) -> FloatArray:
+def _scores(features: FloatArray) -> FloatArray:
     weights = _weights()
     standard = (features - weights["mean"]) / weights["scale"]
     hidden = np.tanh(standard @ weights["first"] + weights["bias"])
-    scores = hidden @ weights["second"]
-    chances = np.exp(scores - scores.max())
-    return np.asarray(chances / chances.sum())
+    return np.asarray(hidden @ weights["second"])
 
 
 @cache

@@ -1,40 +1,46 @@
-"""Words that music carries along: in the tags of recordings, in MIDI files and in MusicXML."""
+"""Words that music carries along: in the tags of recordings, and under the notes of scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from segue.errors import Unreadable
+from segue.formats.lyrics.abc_words import abc_words
+from segue.formats.lyrics.kern_words import kern_words
 from segue.formats.lyrics.midi_words import midi_words
 from segue.formats.lyrics.plain import read_one
 from segue.formats.lyrics.tag_words import words_in_tags
 from segue.formats.lyrics.text import PLAIN, TextForm, formed, tidied
 from segue.formats.lyrics.xml_words import xml_words
 
-_READERS: Final[dict[str, Callable[[bytes], str]]] = {
-    ".mid": midi_words,
-    ".midi": midi_words,
-    ".rmi": midi_words,
-    ".kar": midi_words,
-    ".musicxml": xml_words,
-    ".xml": xml_words,
-    ".mxl": xml_words,
+#: Of each format, the words of each tune of a file: only ABC has more than one.
+_READERS: Final[dict[str, Callable[[bytes], Sequence[str]]]] = {
+    ".abc": abc_words,
+    ".mid": lambda content: [midi_words(content)],
+    ".midi": lambda content: [midi_words(content)],
+    ".rmi": lambda content: [midi_words(content)],
+    ".kar": lambda content: [midi_words(content)],
+    ".musicxml": lambda content: [xml_words(content)],
+    ".xml": lambda content: [xml_words(content)],
+    ".mxl": lambda content: [xml_words(content)],
+    ".krn": lambda content: [kern_words(content)],
 }
 
 
-def words_in_score(path: Path, form: TextForm = PLAIN) -> str:
+def words_in_score(path: Path, form: TextForm = PLAIN) -> tuple[str, ...]:
     """Read the words that stand under the notes of a score.
 
     Returns
     -------
-    str
-        As `segue.records.Lyrics.text`; "" where there are none, or the format has none.
+    tuple of str
+        Of each tune, as `segue.formats.score.read_scores` gives them; each is as
+        `segue.records.Lyrics.text`, "" where there are none. Empty for a file that cannot be read.
     """
     read = _READERS.get(path.suffix.lower())
     try:
-        return _formed(read(path.read_bytes()), form) if read else ""
+        return tuple(_formed(text, form) for text in read(path.read_bytes())) if read else ()
     except (Unreadable, OSError):
-        return ""  # what reads the notes says what is wrong
+        return ()  # what reads the notes says what is wrong
 
 
 def words_in_sound(path: Path, form: TextForm = PLAIN) -> str:

@@ -11,11 +11,15 @@ from segue.records import Lyrics, Tags
 
 #: "[01:12.50]", "[01:12:50]", "[1:02:12.50]" of hours, "[-00:01.00]" before the beginning.
 _STAMP: Final = re.compile(
-    r"\[ ?([-+]?)(?:(\d{1,2}):(?=\d+:\d+[.,]))?(\d{1,3}):(\d{1,2})(?:[.:,](\d{1,3}))? ?\]"
+    r"\[ ?([-+]?)(?:(\d{1,2}):(?=\d+:\d+[.,]))?(\d{1,3}):(\d{1,2})(?:[.:,](\d{1,9}))? ?\]"
 )
 #: The same within a line: when a word or syllable is sung.
-_WORD_STAMP: Final = re.compile(r"<[-+]?(?:\d{1,3}:){1,2}\d{1,2}(?:[.:,]\d{1,3})?>")
+_WORD_STAMP: Final = re.compile(r"<[-+]?(?:\d{1,3}:){1,2}\d{1,2}(?:[.:,]\d{1,9})?>")
 _LRC_TAG: Final = re.compile(r"\[([a-z#]{1,8}):([^\]]*)\]", re.IGNORECASE)
+#: Who sings, at the beginning of a line: "v1: ", and "F: ", "M: ", "D: " of women, men, both.
+_VOICE: Final = re.compile(r"(?:v\d|[FMD]) ?: ?(?=\S)")
+#: "{"t":0,"c":[{"tx":"作词: "}, …]}": what a service writes above the lines, in JSON.
+_JSON_LINE: Final = re.compile(r'\{"t":.*\}')
 _BEFORE_ALL: Final = -1e6  # seconds
 _HEADING: Final = re.compile(r"(#{1,6})\s+(.*?)\s*#*")
 _FRONT: Final = re.compile(r"---\n(.*?)\n(?:---|\.\.\.)(?:\n|$)", re.DOTALL)
@@ -64,8 +68,12 @@ def read_lrc(text: str) -> tuple[Lyrics, ...]:
         if tag and not stamps and tag[1].lower() in _LRC_NAMES:
             found[tag[1].lower()] = clean(tag[2])
             continue
+        if _JSON_LINE.fullmatch(rest):
+            continue
         at_s = stamps[-1] if stamps else at_s
-        timed += [(second, _WORD_STAMP.sub("", rest)) for second in sorted(set(stamps)) or [at_s]]
+        words = _WORD_STAMP.sub("", rest).lstrip()
+        words = _VOICE.sub("", words, count=1) if _VOICE.match(words) and stamps else words
+        timed += [(second, words) for second in sorted(set(stamps)) or [at_s]]
     timed.sort(key=lambda line: line[0])  # keeps the order of what has one time
     tags = Tags(found.get("ti", ""), found.get("ar", ""), found.get("al", ""))
     return (Lyrics("\n".join(line for _, line in timed), tags),)

@@ -46,6 +46,16 @@ _NAMES_SONG: Final = re.compile(
     r"текст песни|lyrics (?:to|of|for)|.{0,60} 가사)[^\[\]]*\]",
     re.IGNORECASE,
 )
+#: "作词 : 林夕", "作詞：秋元康", "작사: 김이나": who made what, as the sites of East Asia head
+#: lyrics with, often a dozen lines of it; and whose rights these are.
+_ASIAN_CREDIT: Final = (
+    r"(?:(?:作?[词詞曲]|作[词詞曲]作[词詞曲]|[词詞]曲|[编編]曲|原[词詞曲唱]|演唱|歌手|翻唱|和[声聲音]|合音|"
+    r"制作|製作|制作人|製作人|[监監]制|監製|企划|企劃|策划|統籌|统筹|出品|出品人|出品方|發行|发行|"
+    r"[录錄]音(?:[师師室棚])?|混音(?:[师師室])?|[母後后]期|母[带帶](?:[处處]理|工程[师師])?|"
+    r"吉他|贝斯|貝斯|[键鍵][盘盤]|[钢鋼]琴|鼓|弦[乐樂]|歌[词詞][来來]源|作詞・作曲|歌手名|"
+    r"작사|작곡|편곡|노래)(?:/\w+)* ?[:：].{0,120}"
+    r"|.{0,40}(?:未[经經].{0,12}[许許]可|享有本.{0,8}著作[权權]).{0,40})"
+)
 #: Lines that no song has, wherever they stand.
 _NOTICE: Final = re.compile(
     r"\d+ contributors?|\*+ ?this lyrics is not for commercial use ?\*+|\(\d{9,}\)|"
@@ -57,6 +67,12 @@ _NOTICE: Final = re.compile(
     r"(?:find|get|read) more (?:lyrics )?at (?:https?://)?(?:www\.)?[\w.]+\.(?:com|net|org)\S*|"
     r"(?:submit|suggest) (?:corrections?|lyrics)|thanks to .{1,80} for (?:correcting|adding|"
     r"submitting|sending|the correction)\b.*|\[thanks to .*\]|usage of azlyrics\.com content.*|"
+    r"(?:lyrics )?powered by (?:musixmatch|lyricfind|genius|gracenote)|"
+    r"(?:(?:more )?lyrics(?: from)?|all about .{1,60}|from|via) ?: ?(?:https?://|www\.)\S+|"
+    r"read more: .{1,100} lyrics\b.*|(?:az|song|metro|e)lyrics(?:\.com|\.net)?|"
+    r"(?:paroles|letras|songtexte|musixmatch|genius)\.(?:net|com|mus\.br)|"
+    r"viu algum erro\?.*|cancelhow to format lyrics:.*|aboutgenius annotation.*|"
+    rf"{_ASIAN_CREDIT}|"
     r"how to format lyrics:?|if you (?:found|find) (?:a mistake|mistakes|an error) in .*lyrics.*|"
     r"(?:view|see) \d+ more explanations?|.{0,80}\b(?:az|metro|sing365|letras|elyrics)lyrics\.com.*"
     r"|enviad[ao] por .*(?:legendad|revis).*|legendado por .*|revis(?:ões|ão) por .*",
@@ -70,8 +86,9 @@ _CREDIT: Final = re.compile(
     r"(?:Paroles (?:de|et musique)|Paroles ?:|Songtext von|Text ?:|Letra de|Letra:|Testo di|"
     r"Tekst:|Слова:|Музыка:|Автор:|Composição:|Compositor(?:es)?:|Autor(?:es)?:) ?.{1,100}|"
     r"(?:Song)?[Ww]riter(?:\(s\)|s|/s)? ?:.{0,200}|"
-    r"Publisher(?:\(s\)|s)? ?:.{0,200}|Written [Bb]y ?:.{0,100}|Produced [Bb]y ?:.{0,100}|"
-    r"(?:©|\(c\)|\(C\)|Copyright\b).{0,150}|.{1,80} Lyrics|[\"“].{1,80}[\"”] lyrics|"
+    r"Publisher(?:\(s\)|s)? ?:.{0,200}|(?:Written|Produced|Composed|Arranged) [Bb]y ?:.{0,100}|"
+    r"(?:©|\(c\)|\(C\)|Copyright (?:©|\(c\)|\(C\)|by\b|\d{4})|Copyright:).{0,150}|"
+    r".{1,80} Lyrics|[\"“].{1,80}[\"”] lyrics|"
     r"(?:Artist|Album|Title|Song) ?:.{1,80}"
 )
 #: Buttons, which might be sung, but not beside notices.

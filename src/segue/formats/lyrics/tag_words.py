@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from segue.formats.embedded_tags import mutagen_tags
 from segue.formats.encodings import decode
+from segue.formats.names import normalise
 
 #: What MP4, Vorbis comments, APE, Windows Media and ID3's own texts call them, in lower case;
 #: a language may follow, "lyrics-eng".
@@ -28,6 +29,9 @@ _ORIGINAL: Final = re.compile(r"origin", re.IGNORECASE)
 _ANY_LANGUAGE: Final = frozenset(["", "xxx", "und", "mul"])
 #: What programs write into frames of whatever language.
 _USUAL_LANGUAGE: Final = frozenset(["eng", "en"])
+#: A description that names a language and nothing else.
+_CODE: Final = re.compile(r"[A-Za-z]{3}")
+_LONG_TITLE: Final = 4  # letters
 _LATIN_1: Final = 0  # of an ID3 frame
 _WORDS_OF_LINE: Final = 2
 
@@ -51,8 +55,8 @@ def words_in_tags(path: Path) -> str:
     -------
     str
         As they stand there; "" for none. Of several the one that calls itself the original, or
-        is in the song's language (ID3's TLAN), or in the script of its title, or not in English;
-        never a translation where there is another; else the first.
+        is in the song's language (ID3's TLAN), or in the script of its title, or sings its title,
+        or is not in English; never a translation where there is another; else the first.
     """
     for tags in mutagen_tags(path):
         if texts := [text for text in _texts(tags) if text.text.strip()]:
@@ -63,14 +67,23 @@ def words_in_tags(path: Path) -> str:
 
 def _preference(text: _Text, language: str, title: str) -> tuple[bool, ...]:
     own = text.language
+    if own in _ANY_LANGUAGE and _CODE.fullmatch(text.about.strip()):
+        own = text.about.strip().lower()
     return (
         bool(_TRANSLATION.search(text.about)),
         not _ORIGINAL.search(text.about),
         bool(language) and own not in _ANY_LANGUAGE and own[:2] != language[:2],
         _script(title) not in ("", "LATIN", _script(text.text)),
+        not _sings(text.text, title),
         own in _USUAL_LANGUAGE and not language,
         text.synchronised,
     )
+
+
+def _sings(text: str, title: str) -> bool:
+    """Tell whether a song's title is sung in a text, as it is in most songs."""
+    words = normalise(title)
+    return len(words) >= _LONG_TITLE and f" {words} " in f" {normalise(text)} "
 
 
 def _texts(tags: Any) -> Iterator[_Text]:

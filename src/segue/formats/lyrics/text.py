@@ -22,12 +22,13 @@ _BLANKS: Final = re.compile(r"\n{3,}")
 _PART: Final = (
     "intro|verse|pre-?chorus|chorus|post-?chorus|hook|bridge|refrain|outro|interlude|break|"
     "instrumental|solo|coda|strophe|strofa|estrofa|couplet|pont|coro|estribillo|puente|"
-    "ritornello|kehrreim"
+    "ritornello|kehrreim|refrão|refren|zwrotka|verso|estrofe|припев|куплет|후렴"
 )
 #: "[Verse 2: A. Singer]", "(Chorus)", "Refrain:", "Verse 2".
 _BRACKETED: Final = re.compile(r"\[([^\[\]]{1,80})\]")
 _NAMED: Final = re.compile(
-    rf"\(({_PART})( ?(\d+|[ivx]+|x ?\d+))?\)|({_PART})( (\d+|[ivx]+))?:|"
+    rf"[(<{{]({_PART})( ?(\d+|[ivx]+|x ?\d+))?:?[)>}}]|\*{{1,3}}({_PART})( \d+)?\*{{1,3}}|"
+    rf"({_PART})( (\d+|[ivx]+))?:|"
     r"(verse|strophe|couplet) \d+|chorus|pre-?chorus|refrain",
     re.IGNORECASE,
 )
@@ -117,7 +118,7 @@ def section_of(line: str) -> str:
     if found := _BRACKETED.fullmatch(line):
         return found[1].strip()
     if _NAMED.fullmatch(line):
-        return line.strip("():")
+        return line.strip("()<>{}*:")
     return ""
 
 

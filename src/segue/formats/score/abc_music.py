@@ -198,10 +198,12 @@ class _Reader:
                     chord.append((note, length))
             elif match["rest"]:
                 _rest(voice, match["rest"], _length(match["rest_length"]))
-            elif match["bar"]:
-                _bar_line(voice, match["bar"], match["ending"] or "")
-            elif match["lone_ending"]:
-                _bar_line(voice, "|", match["lone_ending"])
+            elif match["bar"] or match["lone_ending"]:
+                for note, length in chord or ():  # of brackets that are not closed
+                    _add(voice, [(note, length)], length)
+                chord = None
+                ending = match["ending"] or match["lone_ending"] or ""
+                _bar_line(voice, match["bar"] or "|", ending)
             elif kind == "open":
                 chord = []
             elif kind == "close":

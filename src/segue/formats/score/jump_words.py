@@ -15,30 +15,43 @@ _SIGNS: Final = (
     (re.compile("<[^<>]{0,60}>"), " "),
 )
 _LONGEST: Final = 80  # letters of a text that may be such a mark
+_ALONE: Final = r"(?=\W*$|\W+(?:hasta|jusqu|et|e|y|a|al|à|ao|até)\b)"  # not "au début lent"
+#: Where a replay begins: words alone, and words that count only where a text begins with them.
 _DA_CAPO: Final = (
-    r"d\s?\.\s?c\b\.?|dc\b|da\s?-?capo\b|dal capo\b|^(?:noch ?mals? )?(?:von vorn|vom anfang)e?\b"
-    r"|^(?:reprendre|reprise) au (?:commencement|d[ée]but)\b|from the (?:beginning|start|top)\b"
-    r"|desde el principio\b|od początku\b|с начала\b"
+    r"d\s?\.\s?c\b\.?|dc\b|da\s?-?capo\b|dal capo\b|desde el (?:principio|comienzo)\b"
+    r"|(?:from|back to) (?:the )?(?:beginning|start|top)\b(?! of)|od (?:początku|začátku)\b"
+    r"|(?:с начала|сначала)\b|vanaf het begin\b|fra begyn\w+|från början\b|最初から|はじめから"
+    r"|^(?:(?:noch ?mals? )?(?:von vorn|vom anfang)e?|capo al|alusta|van het begin)\b"
+    rf"|^(?:(?:reprendre|reprise|retour|revenir) )?(?:au|du) (?:commencement|d[ée]but){_ALONE}"
+    rf"|^(?:(?:volver|vuelta|repetir) )?al (?:principio|comienzo){_ALONE}"
+    rf"|^(?:(?:volta|voltar|repetir) )?(?:ao|do) (?:in[íi]cio|come[çc]o|princ[íi]pio){_ALONE}"
 )
+_SIGN: Final = rf"(?:(?:segno|signo?|signe|sign|sinal|zeichen|teken|s\.)(?!\w)|{SEGNO})"
 _DAL_SEGNO: Final = (
-    r"d\s?\.\s?s\b\.?|ds\b"
-    rf"|(?:dal|del|du|from|vom|d\.)\s?(?:the )?(?:segno|signo?|signe|sign|zeichen|s\.|{SEGNO})"
-    rf"|d\.?\s?{SEGNO}|^(?:al|ao|au|to)\s(?:the )?(?:segno|signo?|signe|sign|sinal|{SEGNO})"
+    r"d\s?\.\s?s\b\.?|ds\b|d\.\s?%"
+    rf"|(?:dal?|del|du|from|vom|vanaf|do|desde el|back to) (?:the |het )?{_SIGN}"
+    rf"|(?:d\.?|dal)\s?{SEGNO}|d\.\s?{_SIGN}|от знака\b|od znaku\b|fra tegnet\b|från tecknet\b"
+    rf"|^(?:(?:reprendre|reprise|retour|volver|volta|voltar) )?(?:al|ao|au|to)\s(?:the )?{_SIGN}"
 )
 _JUMP: Final = re.compile(rf"(?<!\w)(?:(?P<capo>{_DA_CAPO})|(?P<segno>{_DAL_SEGNO}))")
 #: Such words, and these with them, are about how to play.
 _MANNER: Final = re.compile(
-    r"\b(?:tempo|cresc|decresc|dim|rit|rall|accel|sempre|poco|morendo|wie (?:im|zu)|come)\b"
+    r"\b(?:tempo|cresc|decresc|dim|(?<!senza )(?<!con )rit|rall|accel|sempre|poco|morendo"
+    r"|wie (?:im|zu)|come)\b"
 )
-_FINE: Final = re.compile(r"\W*(?:fine|fin|ende|fim|the end|koniec|конец)\b\W*(?:\(.{0,20}\))?\W*")
-_TO_FINE: Final = re.compile(r"\b(?:fine|fin|fim|ende|end|schlu(?:ss|ß)|koniec)\b")
+_END: Final = r"fine|fin|ende?|fim|final|schlu(?:ss|ß)|koniec|konec|конец|einde|slut|loppu"
+_FINE: Final = re.compile(
+    rf"\W*(?:{_END.replace('|final', '')}|the end)\b\W*"
+    r"(?:\(.{0,20}\)|(?:2nd|3rd|last|second|third) time(?: only)?|(?:the )?last\b)?\W*"
+)
+_TO_FINE: Final = re.compile(rf"\b(?:{_END}|конца)\b")
 _TO_SEGNO: Final = re.compile(
     rf"\b(?:al|bis|to|au|fino al?) (?:the |zum )?(?:segno|sign\w*|{SEGNO})"
 )
 _CODA: Final = re.compile(rf"\W*(?:(?:the )?coda\b|{CODA})\W*(?:{CODA}|coda)?\W*")
 _TO_CODA: Final = re.compile(
-    rf"\W*(?:go )?(?:to|al|alla|zur|zum|à la|al la|ao|para a?|till) (?:the )?(?:coda|{CODA})\W*"
-    rf"(?:{CODA})?\W*"
+    rf"\W*(?:go |salta |aller )?(?:to|al|alla|zur|zum|[àa] la|al la|ao|para a?|till|vers la|naar)"
+    rf" (?:the )?(?:coda|{CODA})\W*(?:{CODA}|coda)?\W*(?:\(.{{0,20}}\))?\W*"
 )
 _SEGNO: Final = re.compile(rf"\W*(?:segno|{SEGNO})\W*")
 _WITH_REPEATS: Final = re.compile(

@@ -45,26 +45,26 @@ _CODE: Final = re.compile(r"\*I([a-z]\w*)")
 
 
 @dataclass(slots=True, eq=False)
-class _Spine:
+class Spine:
     """A column, or one of those that it split into.
 
     Attributes
     ----------
     column : int
         Which column it came from.
-    part : _Part or None
+    part : SpinePart or None
         None of words, dynamics and the like.
     until : int
         When what it sounds ends.
     """
 
     column: int
-    part: "_Part | None"
+    part: "SpinePart | None"
     until: int = 0
 
 
 @dataclass(slots=True, eq=False)
-class _Part:
+class SpinePart:
     """What is found of a part, in units of time from the start."""
 
     name: str = ""
@@ -107,26 +107,30 @@ def read_spines(text: str, title: str, composer: str) -> WrittenScore:
         Its lines have other numbers of columns than spines are open; or it has more spines, bars
         or notes than can be.
     """
-    reader = _Reader()
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip() and not line.startswith("!"):
-            reader.read(line.rstrip("\r").split("\t"), number)
+    reader = SpineReader()
+    reader.read_all(text)
     return reader.written(title, composer)
 
 
-class _Reader:
+class SpineReader:
     """Goes through a file's lines; holds its spines, its parts, and where it stands."""
 
     def __init__(self) -> None:
-        self.spines: list[_Spine] = []
-        self.parts: list[_Part] = []
+        self.spines: list[Spine] = []
+        self.parts: list[SpinePart] = []
         self.borders = [_Border(0)]
         self.waiting: list[_Border] = []  # for the time of what follows them
-        self.told: list[tuple[_Part, str]] = []  # interpretations that hold from then on
+        self.told: list[tuple[SpinePart, str]] = []  # interpretations that hold from then on
         self.lists: dict[str, list[str]] = {}
         self.columns = self.notes = self.reached = 0
         self.now = -1  # when the last line began
         self.bar_start = self.bar_length = 0
+
+    def read_all(self, text: str) -> None:
+        """Read the lines of a file; comments say nothing of the music."""
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip() and not line.startswith("!"):
+                self.read(line.rstrip().split("\t"), number)
 
     def read(self, cells: list[str], number: int) -> None:
         """Read a line of cells."""
@@ -155,7 +159,7 @@ class _Reader:
             part = None
             if cell == "**kern":
                 if kern == len(self.parts):
-                    self.parts.append(_Part())
+                    self.parts.append(SpinePart())
                 part = self.parts[kern]
                 kern += 1
             self.spines.append(self.new_spine(part, self.reached))
@@ -168,10 +172,10 @@ class _Reader:
         if count > _MOST_SPINES:
             raise Unreadable(f"{count} spines side by side, expected at most {_MOST_SPINES}")
 
-    def new_spine(self, part: _Part | None, until: int) -> _Spine:
+    def new_spine(self, part: SpinePart | None, until: int) -> Spine:
         """Open a column."""
         self.columns += 1
-        return _Spine(self.columns, part, until)
+        return Spine(self.columns, part, until)
 
     def interpret(self, cells: Sequence[str]) -> None:
         """Read a line of interpretations: what spines do, and what holds from here on."""
@@ -191,11 +195,11 @@ class _Reader:
 
     def manipulate(self, cells: Sequence[str]) -> None:
         """Split spines, merge, exchange, begin and end them."""
-        found: list[_Spine] = []
+        found: list[Spine] = []
         before = ""
         for spine, cell in zip(self.spines, cells, strict=True):
             if cell == "*^":
-                found += [spine, _Spine(spine.column, spine.part, spine.until)]
+                found += [spine, Spine(spine.column, spine.part, spine.until)]
             elif cell == "*+":
                 found += [spine, self.new_spine(None, spine.until)]
             elif cell == "*v" == before and found[-1].column == spine.column:
@@ -206,7 +210,7 @@ class _Reader:
                 continue
             elif cell != "*-":
                 if cell == "**kern" and spine.part is None:
-                    spine.part = _Part()
+                    spine.part = SpinePart()
                     self.parts.append(spine.part)
                 found.append(spine)
             before = cell
@@ -293,15 +297,15 @@ class _Reader:
         return WrittenScore(title, composer, PER_QUARTER, parts, marks, order)
 
 
-def _name(part: _Part, cell: str) -> None:
+def _name(part: SpinePart, cell: str) -> None:
     """Note down an instrument's name, ``*I"Violin``, or its code, ``*Ivioln``."""
     if cell.startswith('*I"'):
-        part.name = clean(html.unescape(cell[3:])) or part.name
+        part.name = clean(html.unescape(cell[3:].lstrip('"'))) or part.name
     elif match := _CODE.fullmatch(cell):
         part.code = match[1]
 
 
-def _note_down(part: _Part, cell: str, at: int) -> None:
+def _note_down(part: SpinePart, cell: str, at: int) -> None:
     """Note down what an interpretation says from a time on."""
     sharps, minor = sharps_of(cell), is_minor(cell)
     if sharps is not None:
@@ -320,7 +324,7 @@ def _note_down(part: _Part, cell: str, at: int) -> None:
         part.higher = higher
 
 
-def _written(part: _Part, starts: Sequence[int], ends: Sequence[int]) -> WrittenPart:
+def _written(part: SpinePart, starts: Sequence[int], ends: Sequence[int]) -> WrittenPart:
     """Divide what is found of a part into bars."""
     program = program_of(part.code)
     if program is None:

@@ -214,7 +214,7 @@ class _PartReader:
         said = {child.tag: child for child in element}
         if "grace" in said:
             return
-        length = self._note_length(said)
+        length = self._note_length(said, len(element.findall("dot")) if "dot" in said else 0)
         if "chord" in said:
             on = self.chord_at
         else:
@@ -257,14 +257,19 @@ class _PartReader:
             note.tied_from |= kind in {"stop", "continue"}
             note.tied_to |= kind in {"start", "continue"}
 
-    def _note_length(self, said: dict[str, ET.Element]) -> int:
+    def _note_length(self, said: dict[str, ET.Element], dots: int) -> int:
         """Return a note's length in units: as it says, else of its value."""
         duration = said.get("duration")
         if duration is not None:
             return self._units_of(duration.text)
         kind = said.get("type")
         value = 0.0 if kind is None else _VALUES.get((kind.text or "").strip(), 0.0)
-        return round(value * (1.5 if "dot" in said else 1) * self.per_quarter)
+        tuplet = said.get("time-modification")
+        if tuplet is not None:
+            actual = _decimal(tuplet.findtext("actual-notes"))
+            normal = _decimal(tuplet.findtext("normal-notes"))
+            value *= normal / actual if actual >= 1 and normal >= 1 else 1
+        return round(value * (2 - 0.5**dots) * self.per_quarter)
 
     def _pitch(self, pitch: ET.Element, said: dict[str, ET.Element]) -> int:
         """Return what a pitch sounds as; 60 is middle C."""
@@ -392,7 +397,7 @@ def _metre(time: ET.Element) -> tuple[int, int] | None:
         check_metre(unit.text or "")
         counted = sum(map(int, re.findall(r"\d+", several.text or "", re.ASCII)))
         told = (unit.text or "").strip()
-        if not counted or not told.isascii() or not told.isdigit() or not int(told):
+        if not counted or told not in _UNITS:
             return None
         quarters += counted / int(told)
         finest = max(finest, int(told))
@@ -401,6 +406,7 @@ def _metre(time: ET.Element) -> tuple[int, int] | None:
 
 
 _MOST_ALL_BEATS: Final = 255
+_UNITS: Final = frozenset(["1", "2", "4", "8", "16", "32", "64"])  # what MIDI can tell, too
 
 
 def _within_keys(sharps: int) -> int:

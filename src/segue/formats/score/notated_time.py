@@ -56,7 +56,7 @@ def notated_times(
     is_exact = is_exact_on.all() and (is_drum or is_exact_off.all())
     if not is_exact or (shortened and not is_readable(on, heard)):
         quarters = start / ticks_per_quarter, (start + length) / ticks_per_quarter
-        on, off = quantised(*quarters)
+        on, off = quantised(*quarters, notes[:, 2].astype(np.int64))
     gap = next_onset(on) - on
     if is_drum and (shortened or not is_exact_off.all()):
         # Until the next stroke, and not beyond the beat: drums are not tied.

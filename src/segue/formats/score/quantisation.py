@@ -14,6 +14,10 @@ QUARTER: Final = 10080
 #: Into how many parts a beat is divided, and what each division costs beside the mean distance,
 #: in quarters, by which it moves onsets.
 _GRIDS: Final = ((2, 0.0), (4, 0.008), (3, 0.025), (8, 0.04), (6, 0.05))
+#: What each note costs that would be written on top of one of its pitch, struck before it by more
+#: than so many quarters.
+_COLLISION: Final = 1.0
+_AT_ONCE: Final = 1e-6
 #: What triplets cost more where the part has hardly any others.
 _RARE_TRIPLETS: Final = 0.035
 _RARE: Final = 0.1  # share of its beats
@@ -75,25 +79,29 @@ def _is_plain(places: IntArray) -> bool:
     return False
 
 
-def quantised(on: NDArray[np.float64], off: NDArray[np.float64]) -> tuple[IntArray, IntArray]:
+def quantised(
+    on: NDArray[np.float64], off: NDArray[np.float64], pitch: IntArray
+) -> tuple[IntArray, IntArray]:
     """Round the notes of a staff to rhythms that can be read.
 
     Parameters
     ----------
     on, off : ndarray, shape (n,), float64
         Onsets and ends, in quarters.
+    pitch : ndarray, shape (n,), int64
 
     Returns
     -------
     on, off : ndarray, shape (n,), int64
         In `QUARTER` to the quarter. Each beat has one division: that which moves its onsets the
-        least, simple ones preferred. Notes end at places of the beat they end in, the longer the
-        coarser, or with the next onset where that is near.
+        least, simple ones preferred, and at which no note that is struck again falls on itself.
+        Notes end at places of the beat they end in, the longer the coarser, or with the next
+        onset where that is near.
     """
     beat = np.floor(on + 1e-6).astype(np.int64)
     beats, number = np.unique(beat, return_inverse=True)
     grids = np.array([parts for parts, _ in _GRIDS])
-    costs = _costs(on, number, len(beats))
+    costs = _costs(on, number, len(beats)) + _struck_again(on, pitch, number, len(beats))
     chosen = grids[np.argmin(costs, axis=0)]
     if np.isin(chosen, _TERNARY).mean() < _RARE:
         costs[np.isin(grids, _TERNARY)] += _RARE_TRIPLETS
@@ -110,6 +118,21 @@ def _costs(on: NDArray[np.float64], number: IntArray, beats: int) -> NDArray[np.
         np.bincount(number, np.abs(on - np.rint(on * parts) / parts), beats) / count + price
         for parts, price in _GRIDS
     ]
+    return np.array(rows)
+
+
+def _struck_again(
+    on: NDArray[np.float64], pitch: IntArray, number: IntArray, beats: int
+) -> NDArray[np.float64]:
+    """Return what it costs that notes of one pitch would fall on one place, as `_costs`."""
+    order = np.lexsort((on, pitch))
+    follows = (np.diff(pitch[order]) == 0) & (np.diff(on[order]) > _AT_ONCE)
+    again, before = order[1:][follows], order[:-1][follows]
+    rows = []
+    for parts, _ in _GRIDS:
+        same = np.rint(on[again] * parts) == np.rint(on[before] * parts)
+        both = np.concatenate([again, before]), np.concatenate([same, same])
+        rows.append(_COLLISION * np.bincount(number[both[0]], both[1], beats))
     return np.array(rows)
 
 

@@ -20,6 +20,7 @@ _CHUNK: Final = struct.Struct(">4sI")
 _SMPTE: Final = 0x8000
 _LONGEST_TEXT: Final = 0x3FFF
 _CONTROLLERS: Final = frozenset([0, 64, *range(120, 128)])
+_LONGEST_WRAPPING: Final = 1024
 _LATEST: Final = (1 << 31) - 1  # tick that an int32 holds
 #: How many bytes follow the system messages, which do not belong in a file.
 _SYSTEM: Final = {0xF1: 1, 0xF2: 2, 0xF3: 1}
@@ -63,7 +64,7 @@ class Track:
 
 
 def read_smf(content: bytes) -> tuple[int, list[Track]]:
-    """Read the events of a Standard MIDI File, also one wrapped in RIFF (.rmi).
+    """Read the events of a Standard MIDI File, also one wrapped in RIFF (.rmi) or MacBinary.
 
     The number of tracks that the header tells is not needed, and not believed.
 
@@ -113,17 +114,11 @@ def read_smf(content: bytes) -> tuple[int, list[Track]]:
 
 
 def _unwrapped(content: bytes) -> bytes:
-    """Return what stands in the chunk "data" of a RIFF file of the form RMID."""
-    if content[:4] != b"RIFF" or content[8:12] != b"RMID":
+    """Return what begins with a MIDI header: RIFF, and Macintosh archives, put their own before."""
+    if content[:4] == b"RIFF" and content[8:12] != b"RMID":
         return content
-    at = 12
-    while at + _CHUNK.size <= len(content):
-        name, length = struct.unpack_from("<4sI", content, at)
-        at += _CHUNK.size
-        if name == b"data":
-            return content[at : at + length]
-        at += length + length % 2
-    return b""
+    at = content.find(b"MThd", 0, _LONGEST_WRAPPING)
+    return content[max(at, 0) :]
 
 
 def _track(data: bytes) -> tuple[Track, bool]:  # noqa: PLR0912, PLR0915  # one loop, for speed

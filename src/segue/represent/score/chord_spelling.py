@@ -23,6 +23,7 @@ _TO_TONE: Final = {
     0: 0, 1: -5, 2: 2, 3: -3, 4: 4, 5: -1, 6: -6, 7: 1, 8: 8, 9: 3, 10: -2, 11: 5,
 }  # fmt: skip
 _LETTERS: Final = "FCGDAEB"
+_MOST_SHARPS: Final = 7
 
 
 def chord_name(root: int, quality: str, bass: int, sharps: int, *, is_minor: bool = False) -> str:
@@ -61,7 +62,7 @@ def chord_name(root: int, quality: str, bass: int, sharps: int, *, is_minor: boo
     return f"{name}/{_name(tone)}"
 
 
-def tonic_name(tonic: int, *, is_minor: bool) -> str:
+def tonic_name(tonic: int, *, is_minor: bool, near: int = 0) -> str:
     """Spell the tonic of a key: "Db" rather than "C#", with at most six sharps or five flats.
 
     Parameters
@@ -69,14 +70,32 @@ def tonic_name(tonic: int, *, is_minor: bool) -> str:
     tonic : int
         Pitch class, 0 for C.
     is_minor : bool
+    near : int
+        As in `sharps_of`.
     """
-    lowest = -2 if is_minor else -5
-    return _name(lowest + (tonic * 7 - lowest) % 12)
+    return _name(sharps_of(tonic, is_minor=is_minor, near=near) + 3 * is_minor)
 
 
-def sharps_of(tonic: int, *, is_minor: bool) -> int:
-    """Count the sharps (below 0: flats) of a key's signature, -5 to 6."""
-    return (7 * (tonic + 3 * is_minor) + 5) % 12 - 5
+def sharps_of(tonic: int, *, is_minor: bool, near: int = 0) -> int:
+    """Count the sharps (below 0: flats) of a key's signature.
+
+    Parameters
+    ----------
+    tonic : int
+        Pitch class, 0 for C.
+    is_minor : bool
+    near : int
+        Sharps of the music around it: of two signatures, F# and Gb major say, the nearer one is
+        meant.
+
+    Returns
+    -------
+    int
+        -5 to 6 in music without sharps and flats, -7 to 7 elsewhere.
+    """
+    sharps = (7 * (tonic + 3 * is_minor) + 5) % 12 - 5
+    others = [same for same in (sharps - 12, sharps + 12) if abs(same) <= _MOST_SHARPS]
+    return min([sharps, *others], key=lambda one: abs(one - near))
 
 
 def _place_of_root(root: int, quality: str, sharps: int, *, is_minor: bool) -> int:
