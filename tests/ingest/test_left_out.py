@@ -289,6 +289,7 @@ def test_a_library_of_before_loses_its_folders_for_albums(library: Opener, tmp_p
         old.execute("UPDATE tracks SET album = 'Downloads' WHERE album = ''")
         for table in ("texts_beside", "removed", "given_tags"):
             old.execute(f"DROP TABLE {table}")
+        old.execute("DROP INDEX tracks_by_names")
         content = hashlib.blake2b(book.encode()).hexdigest()[:32]
         old.execute(
             "UPDATE tracks SET size = ?, mtime_ns = ?, content_hash = ? WHERE kind = 'lyrics'",
