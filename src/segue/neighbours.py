@@ -162,7 +162,9 @@ def _found(
 
     def find(start: int) -> int:
         some = slice(start, min(start + block, n))
-        similar = unit[asking[some]] @ unit.T
+        # Of all rows a view, not a copy: BLAS multiplies a matrix by its own transpose otherwise,
+        # and maps are sensitive to the last digit.
+        similar = (unit[some] if n == len(unit) else unit[asking[some]]) @ unit.T
         similar[np.arange(len(similar)), asking[some]] = -np.inf
         rows[some], cosines[some] = _highest(similar, k)
         return some.stop - some.start
