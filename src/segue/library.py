@@ -24,6 +24,7 @@ from segue.answers.ranking import Metric
 from segue.answers.taste import Taste, leaning, skipped
 from segue.answers.usual import USUAL, usual_space, usual_space_of_all
 from segue.errors import BadArgument
+from segue.learning.placing import FileEmbedder
 from segue.model.lyrics.spaces import lyrics_spaces
 from segue.model.score.spaces import score_spaces
 from segue.model.sound.spaces import sound_spaces, tag_probabilities
@@ -172,7 +173,7 @@ class Library:
             for space in USUAL[kind]:
                 self._store.spaces.matrix(space)
         if any(info.trained for info in self._store.spaces.known()):
-            from segue.learning.placing import place_new  # brings in the networks
+            from segue.learning.placing import place_new
 
             report.failures += place_new(self._store, workers=count)
         return report
@@ -252,7 +253,7 @@ class Library:
             Best first; where queries lie far apart, the best of each in turn. The reasons of
             each sum to its similarity.
         """
-        store, question = self._store, Question(self._store, queries, minus, at)
+        store, question = self._store, self._question(queries, minus, at)
         ranking = rank_in_turn(store, question, space, metric, blend)
         if tags:
             if metric != "cosine" or question.kind != "sound":
@@ -264,7 +265,7 @@ class Library:
         among = None
         if artists is not None:
             near = space or usual_space(question)
-            among = tracks_of_similar_artists(store, queries, artists, near, min_tracks)
+            among = tracks_of_similar_artists(store, question, artists, near, min_tracks)
         return choose(
             store,
             ranking,
@@ -327,8 +328,9 @@ class Library:
             What has fewer tracks is no answer.
         """
         space = space or self.usual_space()
+        question = self._question(queries)
         return similar_groups(
-            self._store, queries, kind, n=n, space=space, metric=metric, min_tracks=min_tracks
+            self._store, question, kind, n=n, space=space, metric=metric, min_tracks=min_tracks
         )
 
     # ---- looking into it -----------------------------------------------------------------
@@ -391,7 +393,7 @@ class Library:
         BadArgument
             It is of several kinds.
         """
-        return Question(self._store, queries).kind
+        return self._question(queries).kind
 
     def holds(self, query: Query) -> bool:
         """Tell whether what is asked with is in the library, and no file beside it."""
@@ -408,8 +410,13 @@ class Library:
             What the answers should be unlike.
         """
         if queries:
-            return usual_space(Question(self._store, queries, minus))
+            return usual_space(self._question(queries, minus))
         return usual_space_of_all(self._store)
+
+    def _question(
+        self, queries: Sequence[Query], minus: Sequence[Query] = (), at: Span | None = None
+    ) -> Question:
+        return Question(self._store, queries, minus, at, FileEmbedder(self._store))
 
     def vectors(self, space: str | None = None) -> tuple[NDArray[np.int64], FloatArray]:
         """Return the vectors of a space.

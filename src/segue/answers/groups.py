@@ -1,7 +1,7 @@
 """Artists, albums and genres as wholes: their centres, and which are alike."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -132,7 +132,7 @@ def centroids(groups: Mapping[str, Group], points: Points, min_tracks: int) -> C
 
 def similar_groups(
     store: Store,
-    queries: Sequence[Query],
+    question: Question,
     kind: str,
     *,
     n: int,
@@ -145,8 +145,8 @@ def similar_groups(
     Parameters
     ----------
     store : Store
-    queries : sequence of str, int or Path
-        Names of groups; else what names tracks, whose groups are meant; else files.
+    question : Question
+        Its queries name groups; else tracks, whose groups are meant; else files.
     kind : {"artist", "album", "genre"}
     n : int
         How many at most, at least 1.
@@ -164,7 +164,7 @@ def similar_groups(
         raise BadArgument(f"{n} answers; at least 1 must be wanted")
     points = points_of(store, space, metric)
     groups = group_tracks(store, kind)
-    asked, centre = _asked(store, points, groups, queries, kind)
+    asked, centre = _asked(points, groups, question, kind)
     centres = centroids(groups, points, min_tracks)
     scores = points.similarities(centre, centres.matrix)
     order = np.argsort(-scores, kind="stable").tolist()
@@ -182,31 +182,30 @@ def similar_groups(
 
 
 def tracks_of_similar_artists(
-    store: Store, queries: Sequence[Query], n: int, space: str, min_tracks: int
+    store: Store, question: Question, n: int, space: str, min_tracks: int
 ) -> NDArray[np.int64]:
     """List the tracks of the artists asked with, and of the `n` most like them."""
     groups = group_tracks(store, "artist")
-    hits = similar_groups(store, queries, "artist", n=n, space=space, min_tracks=min_tracks)
-    asked, _ = _asked(store, points_of(store, space, "cosine"), groups, queries, "artist")
+    hits = similar_groups(store, question, "artist", n=n, space=space, min_tracks=min_tracks)
+    asked, _ = _asked(points_of(store, space, "cosine"), groups, question, "artist")
     near = {key for hit in hits for key in _keys_named(groups, hit.name)} | asked
     return np.concatenate([groups[key].tracks for key in near])
 
 
 def _asked(
-    store: Store,
     points: Points,
     groups: Mapping[str, Group],
-    queries: Sequence[Query],
+    question: Question,
     kind: str,
 ) -> tuple[set[str], FloatArray]:
     """Return the groups that queries name or whose tracks they name, and their centre."""
     asked: set[str] = set()
     others: list[Query] = []
-    for query in queries:
+    for query in question.likes:
         named = _keys_named(groups, query) if isinstance(query, str) else []
         asked.update(named)
         others += [] if named else [query]
-    question = Question(store, others)
+    question = question.only(others)
     tracks = np.array([track.id for track in question.tracks], np.int64)
     asked.update(_keys_of(groups, tracks))
     if len(tracks) and not asked:

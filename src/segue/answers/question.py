@@ -1,6 +1,6 @@
 """What is asked: tracks of the library, files, passages of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,8 @@ from segue.store import Store
 
 _NAMES: Final[dict[Kind, str]] = {"sound": "recordings", "score": "scores", "lyrics": "lyrics"}
 Query = str | int | Path
+#: Embeds a file, or a segment of it, in a space; None where the space takes no such file.
+Embed = Callable[[str, Path, Span | None], FloatArray | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Question:
     likes, unlikes : sequence of str, int or Path
     at : Span, optional
         Ask with this passage of each.
+    embed : callable, optional
+        Embeds the files of the query; without it, tracks alone can be asked with.
     """
 
     def __init__(
@@ -51,11 +55,12 @@ class Question:
         likes: Sequence[Query],
         unlikes: Sequence[Query] = (),
         at: Span | None = None,
+        embed: Embed | None = None,
     ) -> None:
         self._store = store
         self._queries = likes, unlikes
         self._at = at
-        self._embedded: dict[Path, dict[str, FloatArray]] = {}
+        self._embed = embed
 
     @property
     def store(self) -> Store:
@@ -70,9 +75,7 @@ class Question:
     def only(self, likes: Sequence[Query], unlikes: Sequence[Query] | None = None) -> "Question":
         """Return the question with some of its queries; no file is read again for it."""
         unlikes = self._queries[1] if unlikes is None else unlikes
-        found = Question(self._store, likes, unlikes, self._at)
-        found._embedded = self._embedded
-        return found
+        return Question(self._store, likes, unlikes, self._at, self._embed)
 
     @property
     def tracks(self) -> list[Track]:
@@ -128,23 +131,9 @@ class Question:
     def _vector(self, space: str, subject: _Subject) -> FloatArray | None:
         if subject.track and self._at is None:
             return self._store.spaces.find_vector(space, subject.track.id)
-        return self._embed(space, subject.path)
-
-    def _embed(self, space: str, path: Path) -> FloatArray | None:
-        """Compute a vector on the spot; None in spaces that are not made from sound."""
-        if path not in self._embedded:
-            from segue.ingest.now import embed_file  # brings in the network
-
-            self._embedded[path] = embed_file(path, self._at)
-        if space not in self._embedded[path]:
-            from segue.learning.placing import embed_file as embed_in_learned
-
-            found = embed_in_learned(self._store, space, path, self._at)
-            if found is None:
-                return None
-            self._embedded[path][space] = found
-        vector = self._embedded[path][space]
-        return vector if len(vector) else None
+        if self._embed is None:
+            raise BadArgument(f"{subject.path} is no track of the library; add it first")
+        return self._embed(space, subject.path, self._at)
 
 
 def _subjects(store: Store, query: Query) -> list[_Subject]:

@@ -6,6 +6,7 @@ from segue.answers.taste import leaning, skipped
 from segue.answers.usual import usual_space_of
 from segue.journeys.path import Path, find_path
 from segue.journeys.playlist import Item, Wish, make_playlist
+from segue.learning.placing import FileEmbedder
 from segue.neighbours import Watcher
 from segue.query import Filters, track_named
 from segue.sound_kinds import not_music
@@ -78,7 +79,7 @@ class Journeys:
         watch : callable, optional
             Told how many files are read, of how many, to find versions of one piece.
         """
-        question = Question(self._store, queries)
+        question = Question(self._store, queries, embed=FileEmbedder(self._store))
         ranking = rank_in_turn(self._store, question, space)
         if taste:
             ranking = leaning(self._store, ranking)

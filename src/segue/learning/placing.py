@@ -4,9 +4,6 @@ from pathlib import Path
 
 from segue.errors import BadCheckpoint
 from segue.formats.kinds import kind_of
-from segue.learning import scores, sounds
-from segue.learning.places import model_folder
-from segue.model.checkpoint import MODEL
 from segue.records import Failure, FloatArray, Span
 from segue.store import Store
 
@@ -19,6 +16,10 @@ def place_new(store: Store, *, workers: int = 1) -> list[Failure]:
     list of Failure
         Models that cannot be read; their spaces stay as they are.
     """
+    from segue.learning import scores, sounds  # bring in torch
+    from segue.learning.places import model_folder
+    from segue.model.checkpoint import MODEL
+
     failures: list[Failure] = []
     for info in store.spaces.known():
         name, kind = info.space.name, info.space.kind
@@ -36,24 +37,64 @@ def place_new(store: Store, *, workers: int = 1) -> list[Failure]:
     return failures
 
 
-def embed_file(store: Store, space: str, path: Path, passage: Span | None) -> FloatArray | None:
-    """Compute the vector of a file, or a passage of it, in a learned space.
+class FileEmbedder:
+    """Embeds files that need not be in the library, in any of its spaces; each is read once.
 
-    Returns
-    -------
-    ndarray, shape (dimension,), or None
-        None where the space has no network that reads such a file, as that of listens.
-
-    Raises
-    ------
-    Unreadable
-        With the reason.
+    Parameters
+    ----------
+    store : Store
     """
-    if not (model_folder(store, space) / MODEL).exists():
-        return None
-    kind = next(i.space.kind for i in store.spaces.known() if i.space.name == space and i.trained)
-    if kind != (kind_of(path) or "sound"):
-        return None
-    if kind == "score":
-        return scores.embed_file(store, space, path)
-    return sounds.embed_file(store, space, path, passage)
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._embedded: dict[tuple[Path, Span | None], dict[str, FloatArray]] = {}
+
+    def __call__(self, space: str, path: Path, passage: Span | None = None) -> FloatArray | None:
+        """Compute the vector of a file, or a segment of it, in a space.
+
+        Parameters
+        ----------
+        space : str
+        path : Path
+        passage : Span, optional
+            Segment of the file; the whole file by default.
+
+        Returns
+        -------
+        ndarray, shape (dimension,), or None
+            None where the space takes no such file.
+
+        Raises
+        ------
+        Unreadable
+            With the reason.
+        """
+        from segue.ingest.now import embed_file  # brings in the decoders
+
+        key = path, passage
+        if key not in self._embedded:
+            self._embedded[key] = embed_file(path, passage)
+        if space not in self._embedded[key]:
+            found = self._learned(space, path, passage)
+            if found is None:
+                return None
+            self._embedded[key][space] = found
+        vector = self._embedded[key][space]
+        return vector if len(vector) else None
+
+    def _learned(self, space: str, path: Path, passage: Span | None) -> FloatArray | None:
+        """Embed a file in a learned space; None in one without a network, as that of listens."""
+        from segue.learning.places import model_folder
+        from segue.model.checkpoint import MODEL
+
+        if not (model_folder(self._store, space) / MODEL).exists():
+            return None
+        from segue.learning import scores, sounds  # bring in torch
+
+        infos = self._store.spaces.known()
+        kind = next(i.space.kind for i in infos if i.space.name == space and i.trained)
+        if kind != (kind_of(path) or "sound"):
+            return None
+        if kind == "score":
+            return scores.embed_file(self._store, space, path)
+        return sounds.embed_file(self._store, space, path, passage)

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 from safetensors.numpy import load_file
 
-from segue.model.sound.head import load_head
 from segue.records import FloatArray, Space
 
 WEIGHTS: Final = Path(str(files("segue") / "weights"))
@@ -37,7 +36,7 @@ def sound_spaces() -> dict[str, Space]:
     musicnn = _fingerprint("musicnn.safetensors", "sound.safetensors")  # it holds the scale
     hand_made = _fingerprint("features.safetensors")
     spaces = (
-        ("sound", load_head().dimension, musicnn),
+        ("sound", _sound_size(), musicnn),
         ("musicnn", MUSICNN_SIZE, musicnn),
         ("features", _size("features.safetensors", "mean"), hand_made),
         ("tags", len(TAGS), _fingerprint("musicnn.safetensors", "tags.safetensors")),
@@ -75,6 +74,11 @@ def _fingerprint(*names: str) -> str:
     for name in names:
         digest.update((WEIGHTS / name).read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _sound_size() -> int:
+    head = load_file(WEIGHTS / "sound.safetensors")
+    return int(head["pooled_map"].shape[1] + head["features_map"].shape[1])
 
 
 def _size(name: str, array: str) -> int:
