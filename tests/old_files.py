@@ -1,0 +1,403 @@
+"""What models and interrupted runs of version 0.1 are asked, so that later versions answer alike.
+
+`tests/data/version_0_1/README.md` says how the files and the expected answers were made.
+"""
+
+import json
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import segue.train.composer
+import segue.train.loop
+import segue.train.sound
+from conftest import little_score
+from melody_models import network as melody_network
+from melody_models import sheet
+from segue.library import Library
+from segue.model.lyrics.language import LanguageModel
+from segue.model.lyrics.letters import ANYBODY, LetterConfig
+from segue.model.sampling import Sampling
+from segue.model.score.chorale import PITCHES, ChoraleConfig, ChoraleTransformer
+from segue.model.score.chorale_weights import load_chorales
+from segue.model.score.chord_paths import load_tables
+from segue.model.score.composer import Composer, Pen
+from segue.model.score.four_voices import Choir, sing
+from segue.model.score.known_chorales import KnownChorales
+from segue.model.score.melody_model import MelodyModel
+from segue.model.score.note_lstm import NoteModel
+from segue.model.score.roll_vae import RollVAEConfig
+from segue.model.score.rolls import RollModel
+from segue.model.score.writing import write
+from segue.model.sound.autoencoder import AutoencoderConfig
+from segue.model.sound.contrastive import ContrastiveConfig
+from segue.model.sound.head import POOLED_SIZE
+from segue.model.sound.learned import LearnedConfig, LearnedSound
+from segue.model.transformer import StackConfig, Transformer, TransformerConfig
+from segue.records import Lyrics, Tags
+from segue.represent.lyrics.letters import encode_song
+from segue.represent.score.chord_charts import parse_chart
+from segue.represent.score.notes import NoteSequence
+from segue.represent.score.roll_notes import BoolArray
+from segue.represent.score.vocabulary import BEGIN, VOCABULARY
+from segue.train import lyrics, note_lstm, score, score_options, score_windows
+from segue.train.composer import ComposerTraining, train_composer
+from segue.train.compositions import composition
+from segue.train.loop import Trained, Watcher
+from segue.train.lyrics import LyricsTraining, train_lyrics
+from segue.train.melody import MelodyTraining, train_melody
+from segue.train.note_lstm import NoteTraining, train_notes
+from segue.train.score import train_score
+from segue.train.score_options import ScoreTraining
+from segue.train.score_windows import RollTrack
+from segue.train.songs import divide, song
+from segue.train.sound import train_sound
+from segue.train.sound_options import SoundTraining
+from segue.train.tiles import Example
+from segue.train.writing import Piece, WritingTraining, train_writing
+from verses import song as verse
+
+Answers = dict[str, NDArray[Any]]
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(7)
+
+
+# ---- models ------------------------------------------------------------------------------
+
+
+def sound(path: Path) -> Answers:
+    model, rng = LearnedSound.load(path), np.random.default_rng(1)
+    config, network = model.config, model.config.network
+    if isinstance(network, ContrastiveConfig) and network.source == "musicnn":
+        x = rng.random((3, POOLED_SIZE + network.features), np.float32)
+        return {"vectors": model.vectors([x[:1], x[1:]], [0, 0])}  # type: ignore[list-item]
+    shape = (network.channels * (1 + config.stereo), network.bands, network.frames)
+    tiles = rng.integers(0, 256, (3, *shape), np.uint8)
+    answers: Answers = {"vectors": model.vectors([tiles[:1], tiles[1:]], [7, 12])}
+    if isinstance(network, AutoencoderConfig):
+        image, code = model.reconstruct(tiles[:2], 9)
+        answers |= {"image": image[..., ::5, ::5], "code": code[:, :16]}
+    return answers
+
+
+def cells(seed: int, bars: int) -> BoolArray:
+    """Make bars of a motif over a bass and drums."""
+    rng = np.random.default_rng(seed)
+    found = np.zeros((bars, 48, 84, 5), np.bool_)
+    motif = 40 + rng.integers(0, 12, 8)
+    for bar in range(bars):
+        shift = int(rng.integers(0, 3))
+        for place, pitch in enumerate(motif.tolist()):
+            found[bar, 6 * place : 6 * place + 5, pitch + shift, 1] = True
+        found[bar, :24, 12 + shift, 3] = True
+        found[bar, ::12, 12, 0] = True
+    return found
+
+
+def rolls(path: Path) -> Answers:
+    model = RollModel.load(path)
+    windows = np.stack([cells(1, 4), cells(2, 4)])
+    mean, log_variance = model.encode(windows)
+    return {
+        "likeness": model.likeness(windows),
+        "mean": mean,
+        "log variance": log_variance,
+        "cells": model.decode(mean)[:, :, ::11, ::7],
+        "drawn": model.sample(2, 3),
+        "thresholds": model.thresholds,
+    }
+
+
+def notes(path: Path) -> Answers:
+    model = NoteModel.load(path)
+    answers: Answers = {}
+    for stream, known in model.vocabularies.items():
+        answers[f"{stream} words"] = np.array(known.tokens)
+        answers[f"{stream} cost"] = model.surprise(stream, [*known.tokens[1:6], "not a word"])
+        answers[f"{stream} embedding"] = model.embedding(stream)[:4, :8]
+        answers[f"{stream} company"] = model.company[stream][:4]
+    return answers
+
+
+def composing(path: Path) -> Answers:
+    model = Composer.load(path)
+    written = write(model.network, torch.tensor([[BEGIN]]), Sampling(), generator())
+    return {
+        "logits": Pen(model.network, "float32").read([BEGIN, 5, 6]).numpy(),
+        "written": torch.stack(list(islice(written, 30))).numpy(),
+        "known names": np.array(model.known.names),
+        "known bars": model.known.contents[:50],
+        "known steps": model.known.steps[:50],
+        "known pieces": model.known.pieces[:50],
+    }
+
+
+def melodies(path: Path) -> Answers:
+    model, one = MelodyModel.load(path), sheet(9)
+    style = model.styles[0]
+    chart = parse_chart("Dm7 G7 | Cmaj7 | F/A G | C")
+    return {
+        "costs": model.costs([one.chart], [one.melody], style)[0],
+        "written": model.sample(chart, style, 1, Sampling(), generator(), 2.0)[0],
+        "styles": np.array(model.styles),
+        "usual pitches": np.array(model.usual[style]["pitch"]),
+        "known": np.array(model.taught.names),
+        "runs": model.taught.runs[:50],
+    }
+
+
+def writing(path: Path) -> Answers:
+    model = LanguageModel.load(path)
+    answers: Answers = {
+        "voices": np.array(model.voices),
+        "known": np.array([f"{one.tags.artist}: {one.tags.title}" for one in model.known]),
+        "words": np.array(model.known[0].text),
+        "shares": np.array([model.shares.get(voice, 0.0) for voice in model.voices]),
+    }
+    text = encode_song("The silver rain returns unto\nthe ashes of the summer")
+    for voice in range(ANYBODY, len(model.voices) + 1):
+        reader = model.reader(voice, emphasis=0.5)
+        answers[f"costs of {voice}"] = reader.costs(text)
+        answers[f"outlook of {voice}"] = reader.read(text.tolist(), reader.begin())[0].numpy()
+    return answers
+
+
+def chorales(path: Path) -> Answers:
+    network = load_chorales(path)
+    frames = torch.randint(PITCHES, (1, 12, 4), generator=generator())
+    soprano = torch.tensor([36, 36, 38, 38, 39, 41, 40, 38])
+    with torch.inference_mode():
+        logits = network(frames).numpy()
+    return {
+        "logits": logits[0, :, :, ::5],
+        "sung": sing(network, soprano, Choir(drawn=4), generator()).frames.numpy(),
+    }
+
+
+def known_chorales(path: Path) -> Answers:
+    found = KnownChorales.load(path).longest(chorale(1) + 2)
+    return {
+        "length": np.array([found.notes, found.sixteenths]),
+        "where": np.array([found.voice, found.chorale]),
+    }
+
+
+def chorale(seed: int) -> NDArray[np.int64]:
+    return np.repeat(np.random.default_rng(seed).integers(40, 80, (20, 4)), 4, axis=0)
+
+
+def chords(path: Path) -> Answers:
+    tables = load_tables(path)
+    return {
+        "chords": tables.chords,
+        "follows": tables.follows[..., ::9],
+        "ends": tables.ends,
+        "sung": tables.sung[:, ::9],
+        "trust": np.array(tables.trust),
+    }
+
+
+#: What asks a model: by the folder that it lies in.
+MODELS: dict[str, Callable[[Path], Answers]] = {
+    "sound": sound,
+    "rolls": rolls,
+    "notes": notes,
+    "composing": composing,
+    "melodies": melodies,
+    "lyrics": writing,
+    "chorales": chorales,
+    "known-chorales": known_chorales,
+    "chords": chords,
+}
+
+
+# ---- interrupted runs --------------------------------------------------------------------
+
+
+def small(patch: pytest.MonkeyPatch) -> None:
+    """Learn little, with small networks, in full precision."""
+    patch.setattr(segue.train.loop, "faster_precision", lambda _device: "32-true")
+    patch.setattr(segue.train.sound, "FEWEST_STEPS", 2)
+    recipe = lyrics._Recipe(LetterConfig(24, 1, runs=(64, 128), run_width=8), context=32, batch=8)
+    patch.setattr(lyrics, "RECIPES", {"default": recipe})
+    patch.setattr(lyrics, "_FOR_FEW", recipe)
+    patch.setattr(segue.train.composer, "new_network", composer_network)
+    patch.setattr(segue.train.composer, "BATCH", 2)
+    patch.setattr(segue.train.composer, "JUDGED", 1)
+    patch.setattr(note_lstm, "BATCH", 4)
+    patch.setattr(note_lstm, "VALIDATION_WINDOWS", 4)
+    patch.setattr(score_windows, "BATCH", 4)
+    patch.setattr(score, "VALIDATION_BATCHES", 1)
+    patch.setattr(score, "SETTLING_WINDOWS", 20)
+    network = RollVAEConfig(latent=8, invariant=4, width=16, counted=4)
+    patch.setattr(score_options, "default", lambda: network)
+    for module in (lyrics, segue.train.composer, note_lstm, score):
+        patch.setattr(module, "STEPS_PER_EPOCH", 2)
+
+
+def composer_network(seed: int = 0) -> Transformer:
+    torch.manual_seed(seed)
+    return Transformer(TransformerConfig(VOCABULARY, StackConfig(16, 1, 2, 96, 0.1)))
+
+
+def letters(seed: int) -> Lyrics:
+    return Lyrics(verse("Ada Long", seed), Tags(f"song {seed}", "Ada Long"))
+
+
+def words(seed: int) -> note_lstm.Piece:
+    rng = np.random.default_rng(seed)
+    drawn = tuple(rng.choice(["C4", "D4", "0.4.7", "G4"], 90).tolist())
+    return note_lstm.Piece(f"piece {seed}", NoteSequence(drawn, ("0.5", "1/3") * 45))
+
+
+def learn_sound(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+    def read(name: str) -> NDArray[np.uint8]:
+        return np.random.default_rng(int(name)).integers(0, 256, (1, 512, 16), np.uint8)
+
+    training = SoundTraining("conv", epochs=2, device="cpu", step="beat")
+    examples = [Example(str(number), f"album {number}", "", 8.0) for number in range(4)]
+    return train_sound(training, examples, read, folder, resume=resume, watch=watch)[1]
+
+
+def learn_rolls(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+    training = ScoreTraining(epochs=2, device="cpu")
+    tunes = [RollTrack.of(f"tune {seed}", cells(seed, 6)) for seed in range(4)]
+    return train_score(training, tunes, folder, resume=resume, watch=watch)[1]
+
+
+def learn_notes(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+    training, pieces = NoteTraining(epochs=2, hidden=4, device="cpu"), [words(n) for n in range(4)]
+    return train_notes(training, pieces, folder, resume=resume, watch=watch)[1]
+
+
+def learn_composing(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+    training = ComposerTraining(epochs=2, device="cpu")
+    pieces = [composition(f"piece {seed}", little_score(seed, 4)) for seed in range(4)]
+    return train_composer(training, pieces[1:], pieces[:1], folder, resume=resume, watch=watch)[1]
+
+
+def learn_melodies(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+    training = MelodyTraining(context=16, batch=4, epochs=2, steps_per_epoch=2, device="cpu")
+    sheets = [sheet(seed) for seed in range(4)]
+    network = melody_network(context=16)
+    return train_melody(
+        network, training, sheets[1:], sheets[:1], folder, resume=resume, watch=watch
+    )
+
+
+def learn_lyrics(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+    training = LyricsTraining(epochs=2, device="cpu")
+    songs = divide([song(letters(seed)) for seed in range(8)])
+    return train_lyrics(training, songs, folder, resume=resume, watch=watch)[1]
+
+
+def learn_chorales(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+    torch.manual_seed(0)
+    network = ChoraleTransformer(ChoraleConfig(StackConfig(16, 1, 2, 24, 0.1), 1))
+    training = WritingTraining(24, batch=2, epochs=2, steps_per_epoch=2, device="cpu")
+    pieces = [Piece(f"piece {seed}", chorale(seed) - 36) for seed in range(3)]
+    return train_writing(
+        network, training, pieces[1:], pieces[:1], lambda tokens, by: tokens if not by else None,
+        folder, resume=resume, watch=watch,
+    )  # fmt: skip
+
+
+#: What learns, and goes on from a run in a folder, by the folder's name.
+RUNS: dict[str, Callable[[Path, bool, Watcher | None], Trained]] = {
+    "sound": learn_sound,
+    "rolls": learn_rolls,
+    "notes": learn_notes,
+    "composing": learn_composing,
+    "melodies": learn_melodies,
+    "lyrics": learn_lyrics,
+    "chorales": learn_chorales,
+}
+
+
+def resumed(name: str, folder: Path) -> Answers:
+    """Go on with a run to its end, and tell the losses of its epochs."""
+    trained = RUNS[name](folder, True, None)
+    history = [(epoch.loss, epoch.validation_loss) for epoch in trained.history]
+    return {"losses": np.array(history), "best": np.array(trained.best.epoch)}
+
+
+def configurations() -> dict[str, LearnedConfig]:
+    """Return every kind of learned space of sound, small."""
+    size = {"bands": 32, "frames": 32, "latent": 16}
+    conv = AutoencoderConfig("conv", bands=32, frames=16)
+    recurrent = AutoencoderConfig("conv", bands=32, frames=16, recurrent=True)
+    return {
+        "dual-axis": LearnedConfig(AutoencoderConfig("dual-axis", **size), "mel128"),  # type: ignore[arg-type]
+        "plain-2d": LearnedConfig(AutoencoderConfig("plain-2d", **size), "mel128"),  # type: ignore[arg-type]
+        "default": LearnedConfig(AutoencoderConfig("default", **size), "mel128"),  # type: ignore[arg-type]
+        "default-stereo": LearnedConfig(
+            AutoencoderConfig("default", **size),  # type: ignore[arg-type]
+            "mel128",
+            stereo=True,
+        ),
+        "conv": LearnedConfig(conv, "mel512", tiles=1),
+        "conv-stereo": LearnedConfig(conv, "mel512", stereo=True, tiles=1),
+        "conv-recurrent": LearnedConfig(recurrent, "mel512", tiles=1, step="beat"),
+        "contrastive": LearnedConfig(
+            ContrastiveConfig(bands=32, frames=64, dimension=16, projection=8), "mel128"
+        ),
+        "contrastive-musicnn": LearnedConfig(
+            ContrastiveConfig("musicnn", pooled_dimension=8, features_dimension=4, features=12),
+            "musicnn",
+        ),
+    }
+
+
+# ---- a library ---------------------------------------------------------------------------
+
+
+def library(folder: Path) -> Answers:
+    """Ask a library what it holds, what is alike, what is liked, and where its maps have it."""
+    with Library.open(folder) as found:
+        tracks = found.tracks()
+        summary, learning = found.listens(), found.learning
+        answers: Answers = {
+            "tracks": np.array(
+                [
+                    f"{one.id} {one.kind} {one.path.name} {one.duration_s:.3f} {one.content_hash} "
+                    f"{one.tags.artist} / {one.tags.title} / {one.tags.album} / {one.tags.genre}"
+                    for one in tracks
+                ]
+            ),
+            "facts": np.array([json.dumps(one.facts, sort_keys=True) for one in tracks]),
+            "spaces": np.array(
+                [f"{one.space.name} {one.space.dimension} {one.trained}" for one in found.spaces()]
+            ),
+            "outdated": np.array([one.outdated for one in found.spaces()]),
+            "models": np.array(
+                [f"{one.kind} {one.name} {one.used_by} {one.note}" for one in learning.models()]
+            ),
+            "listens": np.array([summary.plays, summary.matched_plays, summary.tracks]),
+            "not in the library": np.array([one.name for one in summary.unmatched]),
+            "loved": np.array([one.id for one in found.taste.loved]),
+            "skipped": np.array([one.id for one in found.taste.skipped]),
+        }
+        for kind in found.kinds():
+            first, *_ = (one.id for one in tracks if one.kind == kind)
+            (shown,) = found.describe(first)
+            answers[f"text of {kind}"] = np.array(shown.words)
+            answers[f"tags of {kind}"] = np.array(list(shown.tags.values()))
+            for taste in (True, False):
+                hits = found.like(first, taste=taste)
+                answers[f"like {kind} {taste}"] = np.array(
+                    [(hit.track.id, hit.similarity) for hit in hits]
+                )
+        near = found.like(1, space="small", taste=False)
+        answers["like, in a learned space"] = np.array([(h.track.id, h.similarity) for h in near])
+        for space in ("sound", "roll-vae"):
+            plane = found.atlas.map(space, update=True)
+            answers[f"map of {space}"] = np.column_stack([plane.ids, plane.points])
+    return answers
