@@ -58,7 +58,7 @@ class Scores:
         if isinstance(found, Path):
             return read_score(found)
         if len(found) > 1:
-            raise BadArgument(f"{query!r} names {len(found)} scores; give the id of one")
+            raise BadArgument(f"{str(query)!r} names {len(found)} scores; give the id of one")
         return read_score(found[0].path, found[0].tune)
 
     def sample(self, n: int = 4, *, space: str = ROLLS, seed: int = 0) -> list[PianoRoll]:

@@ -112,7 +112,7 @@ def test_what_nobody_foresaw_is_one_line(
 
 def damage(library: Path, statement: str) -> None:
     with sqlite3.connect(library / "segue.db") as database:
-        database.execute(statement)
+        database.executescript(statement)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,11 @@ def damage(library: Path, statement: str) -> None:
         ("UPDATE tracks SET fingerprint = x'01' WHERE id = 2", "twins", "fingerprint of track 2"),
         ("DROP TABLE vectors", "like 1", "no such table: vectors"),
         ("DROP TABLE lyrics", "find words", "no such table: lyrics"),
-        ("ALTER TABLE tracks DROP COLUMN genre", "list", "no such column"),
+        (
+            "DROP INDEX tracks_by_names; ALTER TABLE tracks DROP COLUMN genre",
+            "list",
+            "no such column",
+        ),
         ("UPDATE tracks SET title = CAST(x'ff' AS TEXT) WHERE id = 2", "list", "UTF-8"),
     ],
 )

@@ -67,7 +67,7 @@ def test_what_is_asked_of_recordings_is_answered_of_lyrics(
     [
         (["like", "1", "--at", "0:01-0:02"], "recordings"),
         (["show", "1", "-o", "{tmp}/a.png"], "of one score"),
-        (["blend", "1", "2", "-o", "{tmp}"], "goes with scores"),
+        (["blend", "1", "2", "-o", "{tmp}"], "not a score"),
     ],
 )
 def test_what_cannot_be_is_refused(

@@ -102,7 +102,7 @@ def test_each_tune_of_a_book_is_a_track(library: Opener, tmp_path: Path) -> None
         assert [track.tune for track in tracks] == [1, 2, 3]
         assert {track.tags.album for track in tracks} == {"book"}
         assert lib.scores.read(2).metres.tolist() == [[0, 6, 8]]
-        with pytest.raises(BadArgument, match="3 tracks"):
+        with pytest.raises(BadArgument, match="3 scores"):
             lib.scores.read(written)
     assert add(library, written).unchanged == 1
 
@@ -167,7 +167,7 @@ def test_recordings_and_scores_in_one_library(library: Opener, scores: Path) -> 
         assert {hit.track.kind for hit in lib.like(scores / "a.wav")} == {"sound"}
         with pytest.raises(BadArgument, match="different spaces"):
             lib.like("Piece 0", scores / "a.wav")
-        with pytest.raises(BadArgument, match="goes with scores"):
+        with pytest.raises(BadArgument, match="not a score"):
             lib.scores.read(scores / "a.wav")
         with pytest.raises(NothingToMeasure):
             lib.evaluate("album")  # a folder is no album
