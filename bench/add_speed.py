@@ -25,9 +25,9 @@ import soxr
 from av.audio.stream import AudioStream
 from threadpoolctl import threadpool_limits
 
-from segue.formats.sound import read_sound
+from segue.audio.spectrogram import SAMPLE_RATE_HZ
+from segue.io.audio import read_sound
 from segue.records import FloatArray, Span
-from segue.represent.sound import SAMPLE_RATE_HZ
 from tables import keep, table
 
 FILES = 40
@@ -154,13 +154,13 @@ def stages(files: list[Path]) -> list[tuple[str, float, str]]:
     """Time each stage on every fourth file."""
     import torch
 
-    from segue.ingest.analyse import Identify, Identity, work
-    from segue.model.sound.embed import SoundModel
-    from segue.model.sound.spaces import sound_spaces
+    from segue.audio.embedding import SoundModel
+    from segue.audio.features import describe
+    from segue.audio.fingerprint import fingerprint
+    from segue.audio.spectrogram import musicnn_patches, spans_to_analyse
+    from segue.builtin_spaces import sound_spaces
+    from segue.ingest.analysis import Identify, Identity, work
     from segue.records import Analysis, FileState, Tags
-    from segue.represent.features import describe
-    from segue.represent.fingerprint import fingerprint
-    from segue.represent.sound import musicnn_patches, spans_to_analyse
     from segue.store import Store
 
     spent: dict[str, float] = defaultdict(float)

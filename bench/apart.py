@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from segue.library import Library
-from segue.search import blend
+from segue.search.neighbours import blend
 from tables import keep, table
 
 PAIRS, ANSWERS, NEAR, SHARES = 6000, 10, 0.1, 10

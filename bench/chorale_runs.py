@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from chorales import chorales
-from segue.model.score.chorale import LOWEST
-from segue.model.score.known_chorales import KnownChorales
+from segue.generate.copying import KnownChorales
+from segue.generate.harmony.chorale_network import LOWEST
 
 
 def main() -> None:

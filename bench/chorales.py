@@ -24,12 +24,19 @@ from numpy.typing import NDArray
 
 import tables
 import witten_bell
-from segue.model.checkpoint import load_checkpoint
-from segue.model.score.chorale import PITCHES, ChoraleConfig, ChoraleTransformer, numbers
-from segue.model.score.chorale_weights import SHIPPED, load_chorales, save_chorales
-from segue.model.transformer import StackConfig
-from segue.train.loop import BEST, STATE, Progress
-from segue.train.writing import Piece, Tokens, WritingTraining, load_best, train_writing
+from segue.generate.harmony.chorale_network import (
+    PITCHES,
+    SHIPPED,
+    ChoraleConfig,
+    ChoraleTransformer,
+    load_chorales,
+    numbers,
+    save_chorales,
+)
+from segue.nn.checkpoint import load_checkpoint
+from segue.nn.lm_training import Piece, Tokens, WritingTraining, load_best, train_writing
+from segue.nn.trainer import BEST, STATE, Progress
+from segue.nn.transformer import StackConfig
 
 TRAINING: Final = WritingTraining(
     context=256,

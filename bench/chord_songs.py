@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 import pop909
 from segue.errors import SegueError
-from segue.model.score.chord_paths import NONE, QUALITIES, Learned
-from segue.represent.score.chord_slots import slots_of
-from segue.represent.score.melody import highest
+from segue.generate.harmony.chord_hmm import NONE, QUALITIES, Learned, slots_of
+from segue.score.lines import highest
 
 #: What POP909 calls the qualities, without inversions.
 LABELS: Final = {

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 import chord_songs
 import pop909
 import tables
-from segue.compose.harmonise import key_prior
-from segue.model.score.chord_paths import (
+from segue.generate.harmony.chord_hmm import (
     KEPT,
     NONE,
     QUALITIES,
@@ -28,6 +27,7 @@ from segue.model.score.chord_paths import (
     ChordPath,
     ChordTables,
     Learned,
+    Slots,
     best_path,
     count,
     drawn_path,
@@ -35,9 +35,9 @@ from segue.model.score.chord_paths import (
     path_in,
     save_tables,
 )
-from segue.represent.score.chord_slots import Slots
-from segue.represent.score.harmony import chords as named
-from segue.represent.score.melody import highest
+from segue.generate.harmony.harmonise import key_prior
+from segue.score.harmony import chords as named
+from segue.score.lines import highest
 
 IntArray = NDArray[np.int64]
 #: What a quarter of melody weighs: chosen on a quarter of the half for development.

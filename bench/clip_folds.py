@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 import sound_cache
-from segue.represent.log_mel import LOG_MELS, ByteArray, log_mel_image
-from segue.train.tiles import Example
+from segue.audio.spectrogram import LOG_MELS, ByteArray, log_mel_image
+from segue.audio.training import Example
 
 FOLDS: Final = 5
 

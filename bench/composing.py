@@ -20,28 +20,33 @@ import torch
 
 import composition_data
 import tables
-from segue.compose.making import Composition as Making
-from segue.compose.making import statistics
-from segue.compose.wishes import Wishes
-from segue.formats.score.midi import read_midi, write_midi
-from segue.model.sampling import Sampling
-from segue.model.score.composer import SHIPPED, Composer
-from segue.model.score.note_lstm import NoteModel
+from segue.generate.compose.composition import Composition as Making
+from segue.generate.compose.composition import statistics
+from segue.generate.compose.grammar import bar_tokens, header
+from segue.generate.compose.known_bars import part_prints
+from segue.generate.compose.model import SHIPPED, Composer
+from segue.generate.compose.options import Wishes
+from segue.generate.compose.tokens import OPENING, Bar, bars_on_grid, bpm_of, score_of, steps_of
+from segue.generate.compose.training import (
+    ComposerTraining,
+    Composition,
+    Excerpts,
+    known_bars,
+    new_network,
+    train_composer,
+)
+from segue.generate.notes.network import NoteModel
+from segue.generate.notes.tokens import NoteSequence, note_sequence
+from segue.generate.notes.training import Piece, Windows
+from segue.generate.notes.training import losses as note_losses
+from segue.io.midi import read_midi, write_midi
+from segue.nn.lm_training import load_best
+from segue.nn.sampling import Sampling
+from segue.nn.split import split
+from segue.nn.trainer import STATE, Progress
 from segue.records import Score
-from segue.represent.score.bar_prints import part_prints
-from segue.represent.score.grid import bars_on_grid, score_of
-from segue.represent.score.harmony import find_key
-from segue.represent.score.instruments import instrument_name
-from segue.represent.score.notes import NoteSequence, note_sequence
-from segue.represent.score.tokens import bar_tokens, header
-from segue.represent.score.vocabulary import DRUMS, OPENING, Bar, bpm_of, steps_of
-from segue.train.composer import ComposerTraining, known_bars, new_network, train_composer
-from segue.train.compositions import Composition, Excerpts
-from segue.train.loop import STATE, Progress
-from segue.train.note_lstm import Piece, Windows
-from segue.train.note_lstm import losses as note_losses
-from segue.train.splitting import split
-from segue.train.writing import load_best
+from segue.score.harmony import find_key
+from segue.theory.instruments import DRUMS, instrument_name
 
 EPOCHS: Final = 18
 RATE: Final = 1.5e-3

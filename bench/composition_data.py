@@ -16,11 +16,11 @@ import numpy as np
 
 import score_data
 from segue.errors import SegueError
-from segue.formats.score import read_scores
-from segue.formats.score.midi import read_midi
+from segue.generate.compose.tokens import Bar, Note, Pedal
+from segue.generate.compose.training import Composition, composition
+from segue.io.midi import read_midi
+from segue.io.scores import read_scores
 from segue.records import Score
-from segue.represent.score.vocabulary import Bar, Note, Pedal
-from segue.train.compositions import Composition, composition
 
 Side = Literal["train", "validation", "test"]
 

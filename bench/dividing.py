@@ -11,9 +11,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from segue.formats.lyrics.plain import read_plain
-from segue.formats.lyrics.text import lines_of, text_of
-from segue.formats.lyrics.wrapped import unwrapped
+from segue.io.lyrics import read_plain
+from segue.io.lyrics_text import lines_of, text_of
+from segue.io.poems import unwrapped
 from tables import keep, table
 
 

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
+from segue.audio.spectrogram import SAMPLE_RATE_HZ as RATE
 from segue.records import FloatArray
-from segue.represent.sound import SAMPLE_RATE_HZ as RATE
 
 Times = tuple[float, ...]
 

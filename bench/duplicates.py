@@ -18,10 +18,10 @@ import numpy as np
 import scipy.signal
 
 from production import Codec, through_codec
-from segue.formats.sound import read_sound
+from segue.audio.fingerprint import SAME, Fingerprint, fingerprint, match
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
+from segue.io.audio import read_sound
 from segue.records import FloatArray, Recording
-from segue.represent.fingerprint import SAME, Fingerprint, fingerprint, match
-from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
 from stretches import as_recording
 
 SEED: Final = 3

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.errors import Unreadable
-from segue.formats.sound import read_sound
+from segue.io.audio import read_sound
 from segue.records import Span
-from segue.represent.sound import SAMPLE_RATE_HZ
 from tables import keep, table
 
 RATE_HZ = 44_100

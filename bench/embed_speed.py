@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 import sound_cache
-from segue.model.sound.autoencoder import AutoencoderConfig
-from segue.model.sound.learned import LearnedConfig, LearnedSound, build
-from segue.represent.log_mel import LOG_MELS, log_mel_image
+from segue.audio.autoencoders import AutoencoderConfig
+from segue.audio.learned_space import LearnedConfig, LearnedSound, build
+from segue.audio.spectrogram import LOG_MELS, log_mel_image
+from segue.audio.training import tiles_of
 from segue.store.cache import Cache
-from segue.train.sound import tiles_of
 from tables import keep, table
 
 CLIPS = 20

@@ -22,10 +22,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from rendered import Piece, pieces
-from segue.formats.sound import read_sound
-from segue.measure.retrieval import retrieval
-from segue.records import FloatArray
-from segue.represent.features import (
+from segue.audio.features import (
     FEATURE_GROUPS,
     FEATURE_NAMES,
     LIMIT,
@@ -33,8 +30,11 @@ from segue.represent.features import (
     describe,
     standardise,
 )
-from segue.represent.harmony import MODES, PITCH_CLASSES
-from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
+from segue.evaluation.retrieval import retrieval
+from segue.io.audio import read_sound
+from segue.records import FloatArray
+from segue.theory.keys import MODES, PITCH_CLASSES
 from stretches import as_recording
 
 BENCH: Final = Path(__file__).parent

@@ -22,9 +22,9 @@ from typing import Final
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from segue.formats.names import normalise
 from segue.library import Library
 from segue.records import Lyrics
+from segue.text import normalise
 from tables import keep, table
 from verse import is_develop, verse
 

@@ -18,10 +18,9 @@ import numpy as np
 import torch
 
 import tables
-from segue.model.sampling import Sampling, choose
-from segue.model.score.precision import PRECISIONS, Precision, for_writing
-from segue.model.score.writing import write
-from segue.model.transformer import Transformer, medium
+from segue.nn.quantization import PRECISIONS, Precision, for_writing
+from segue.nn.sampling import Sampling, choose, write
+from segue.nn.transformer import Transformer, medium
 
 VOCABULARY: Final = 512
 PROMPT: Final = 16

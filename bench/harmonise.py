@@ -21,15 +21,19 @@ from numpy.typing import NDArray
 
 import tables
 from chorales import chorales, costs
-from segue.compose import harmonise
 from segue.errors import BadArgument
-from segue.measure.voice_leading import VoiceLeading, voice_leading
-from segue.model.score.chorale import LOWEST, ChoraleTransformer, numbers
-from segue.model.score.chorale_weights import load_chorales
-from segue.model.score.four_voices import RANGES, Choir
+from segue.evaluation.generated import VoiceLeading, voice_leading
+from segue.generate.harmony import harmonise
+from segue.generate.harmony.chorale_network import (
+    LOWEST,
+    ChoraleTransformer,
+    load_chorales,
+    numbers,
+)
+from segue.generate.harmony.particle_filter import RANGES, Choir
+from segue.nn.lm_training import Piece
 from segue.records import Part, Score
-from segue.represent.score.harmony import find_key
-from segue.train.writing import Piece
+from segue.score.harmony import find_key
 
 IntArray = NDArray[np.int64]
 TICKS: Final = 4  # of a quarter: a tick is a frame

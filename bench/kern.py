@@ -24,8 +24,8 @@ from pathlib import Path
 import mido  # type: ignore[import-untyped]
 import verovio  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-from segue.formats.encodings import decode
-from segue.formats.score.humdrum import read_kern
+from segue.io.encodings import decode
+from segue.io.kern_read import read_kern
 from tables import keep, table
 
 NEAR = 0.12  # quarters

@@ -22,21 +22,26 @@ import numpy as np
 
 import pop909
 from segue.errors import SegueError
-from segue.formats.score.midi import read_midi
+from segue.generate.melody.lead_sheet import (
+    FEWEST_BARS,
+    FEWEST_NOTES,
+    LeadSheet,
+    on_grid,
+    sung,
+    top_line,
+)
+from segue.io.midi import read_midi
 from segue.records import Part, Score
-from segue.represent.score.chord_symbols import parse_chord
-from segue.represent.score.harmony import chords as found_chords
-from segue.represent.score.lead_sheet import (
+from segue.score.harmony import chords as found_chords
+from segue.theory.chord_grid import (
     NO_ROOT,
     STEPS_PER_QUARTER,
     Chart,
     IntArray,
-    LeadSheet,
     bar_steps,
     chord_row,
-    on_grid,
 )
-from segue.represent.score.song_sheets import FEWEST_BARS, FEWEST_NOTES, sung, top_line
+from segue.theory.chords import parse_chord
 
 Side = Literal["train", "validation", "test"]
 

@@ -24,23 +24,28 @@ import torch
 import sound_cache
 import sound_space
 from clip_folds import FOLDS, divided, folds, images
-from segue.measure.bootstrap import interval, paired_difference
-from segue.measure.retrieval import Retrieval, retrieval
-from segue.model.sound.contrastive import ContrastiveConfig, build
-from segue.model.sound.head import Head
-from segue.records import FloatArray
-from segue.represent.log_mel import ByteArray
-from segue.train.contrastive import (
+from segue.audio.contrastive import ContrastiveConfig, build
+from segue.audio.contrastive_training import (
     Heard,
     LabelStrength,
     drawn_by_labels,
     from_activations,
     training_for,
 )
-from segue.train.sound import finish, tiles_of, train_on
-from segue.train.sound_options import SoundTraining, image_kind
-from segue.train.sound_space import SoundSpaceConfig
-from segue.train.tiles import even_tiles, to_tensor
+from segue.audio.embedding import Head
+from segue.audio.head_training import SoundSpaceConfig
+from segue.audio.spectrogram import ByteArray
+from segue.audio.training import (
+    SoundTraining,
+    even_tiles,
+    finish,
+    image_kind,
+    tiles_of,
+    to_tensor,
+    train_on,
+)
+from segue.evaluation.retrieval import Retrieval, interval, paired_difference, retrieval
+from segue.records import FloatArray
 from tables import keep, table
 
 PRESETS = ("conv", "plain-2d", "dual-axis", "default", "contrastive")

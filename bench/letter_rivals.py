@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segue.model.lyrics.runs import Runs
-from segue.represent.lyrics.letters import SONG
+from segue.generate.lyrics.ngram import Runs
+from segue.generate.lyrics.vocabulary import SONG
 
 Numbers = NDArray[np.int64]
 

@@ -28,21 +28,23 @@ from safetensors.numpy import save_file
 
 import tables
 from letter_rivals import compressed_bits, kneser_ney_bits, nano_gpt_bits
-from segue.model.lyrics.embed import known_of
-from segue.model.lyrics.language import MODEL, SHIPPED, LanguageModel
-from segue.model.lyrics.spaces import LYRICS_SPACE
-from segue.records import Lyrics
-from segue.represent.lyrics.letters import VOCABULARY
-from segue.train.loop import STATE, Progress, Watcher
-from segue.train.lyrics import (
+from segue.builtin_spaces import LYRICS_SPACE
+from segue.generate.lyrics.language_model import MODEL, SHIPPED, LanguageModel
+from segue.generate.lyrics.training import (
     RECIPES,
     STEPS_PER_EPOCH,
     LyricsTraining,
+    Parts,
     Preset,
     bits_per_character,
+    divide,
+    song,
     train_lyrics,
 )
-from segue.train.songs import Parts, divide, song
+from segue.generate.lyrics.vocabulary import VOCABULARY
+from segue.ingest.embedding import known_of
+from segue.nn.trainer import STATE, Progress, Watcher
+from segue.records import Lyrics
 from verse import verse
 
 TRECENTO: Final = "14th-c. Italian/Latin/French poets"
@@ -221,8 +223,7 @@ def race(songs: Sequence[Lyrics], work: Path) -> None:
 
 def speed(_: Sequence[Lyrics], work: Path) -> None:
     """Time the writing of one text with what is shipped."""
-    from segue.compose.verses import write_verse
-    from segue.compose.voices import VerseWishes, Voice
+    from segue.generate.lyrics.sampler import VerseWishes, Voice, write_verse
 
     model = LanguageModel.shipped()
     voice = Voice(RACED, model, model.voice(RACED))

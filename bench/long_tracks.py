@@ -18,11 +18,11 @@ import pretty_midi
 import soundfile
 import symusic
 
-from segue.formats.sound import read_sound
-from segue.model.sound.embed import SoundModel
+from segue.audio.embedding import SoundModel
+from segue.audio.features import describe
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
+from segue.io.audio import read_sound
 from segue.records import FloatArray, Recording, Span
-from segue.represent.features import describe
-from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 from tables import keep, table
 
 CUT_S = 1.2

@@ -22,16 +22,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from segue.feature_names import FUNCTION_WORDS, STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
+from segue.lyrics.features import LIMIT, VERSION, standardise_style, style_features
+from segue.lyrics.phonetics import words_of
 from segue.records import FloatArray, Lyrics
-from segue.represent.lyrics.feature_names import STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
-from segue.represent.lyrics.features import (
-    LIMIT,
-    VERSION,
-    standardise_style,
-    style_features,
-)
-from segue.represent.lyrics.function_words import FUNCTION_WORDS
-from segue.represent.lyrics.words import words_of
 from tables import keep, table
 from verse import is_develop, verse
 

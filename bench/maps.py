@@ -24,12 +24,12 @@ from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from segue.atlas.planes import METHODS, Wanted
-from segue.journeys.path import END_SLACK, smallest_steps
+from segue.builtin_spaces import sound_spaces
+from segue.explore.path import END_SLACK, smallest_steps
+from segue.explore.projection import METHODS, Wanted
 from segue.library import Library
-from segue.model.sound.spaces import sound_spaces
-from segue.neighbours import neighbours
 from segue.records import Analysis, FileState, FloatArray, Tags
+from segue.search.neighbours import neighbours
 from segue.store import Store
 from tables import keep, table
 

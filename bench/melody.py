@@ -19,27 +19,23 @@ import torch
 from numpy.typing import NDArray
 
 from lead_sheets import Song, songs
-from segue.compose.melodies import WrittenMelody, to_score, write_melodies
-from segue.measure.generation import overlapping_area, pitch_class_entropy
-from segue.model.checkpoint import load_checkpoint
-from segue.model.sampling import Sampling
-from segue.model.score.melody import MelodyConfig, MelodyNetwork
-from segue.model.score.melody_model import MODEL, SHIPPED, MelodyModel
-from segue.model.transformer import StackConfig
-from segue.represent.score.harmony import ScoreKey, find_key
-from segue.represent.score.lead_sheet import (
-    LONGEST,
-    LOWEST,
-    NO_ROOT,
-    Chart,
-    IntArray,
-    LeadSheet,
-    by_bars,
+from segue.evaluation.generated import overlapping_area, pitch_class_entropy
+from segue.generate.melody.lead_sheet import LONGEST, LOWEST, LeadSheet
+from segue.generate.melody.model import MODEL, SHIPPED, MelodyConfig, MelodyModel, MelodyNetwork
+from segue.generate.melody.training import (
+    MelodyTraining,
+    chord_tones,
+    melody_model,
+    onsets,
+    train_melody,
 )
-from segue.represent.score.melody_figures import chord_tones, onsets
-from segue.train.loop import BEST, STATE, Progress
-from segue.train.melody import MelodyTraining, train_melody
-from segue.train.melody_told import melody_model
+from segue.generate.melody.writing import WrittenMelody, to_score, write_melodies
+from segue.nn.checkpoint import load_checkpoint
+from segue.nn.sampling import Sampling
+from segue.nn.trainer import BEST, STATE, Progress
+from segue.nn.transformer import StackConfig
+from segue.score.harmony import ScoreKey, find_key
+from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, by_bars
 from tables import keep, table
 
 CONFIG: Final = MelodyConfig(StackConfig(160, 4, 5, context=192, dropout=0.15), ("folk", "pop"))

@@ -24,12 +24,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from segue.formats.sound import read_sound
-from segue.measure.retrieval import retrieval
-from segue.model.sound.musicnn import BATCH_NORM_EPSILON, DEAD, Musicnn, load_musicnn
-from segue.model.sound.spaces import WEIGHTS
+from segue.audio.musicnn import BATCH_NORM_EPSILON, DEAD, Musicnn, load_musicnn
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
+from segue.builtin_spaces import WEIGHTS
+from segue.evaluation.retrieval import retrieval
+from segue.io.audio import read_sound
 from segue.records import FloatArray
-from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 from tables import keep, table
 
 TIMED_PATCHES = 20

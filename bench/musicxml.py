@@ -25,8 +25,8 @@ from pathlib import Path
 
 from reading import per_s, unpack
 from segue.errors import Unreadable
-from segue.formats.score.midi import read_midi
-from segue.formats.score.music_xml import read_music_xml, read_written
+from segue.io.midi import read_midi
+from segue.io.musicxml_read import read_music_xml, read_written
 from segue.records import Score
 from tables import keep, table
 
@@ -237,7 +237,7 @@ def onsets(score: Score) -> dict[int, set[int]]:
 
 
 def bar_starts(score: Score) -> list[int]:
-    from segue.represent.score.timing import bars
+    from segue.score.timing import bars
 
     return [round(tick / score.ticks_per_quarter * GRID) for tick in bars(score).at.tolist()]
 

@@ -20,14 +20,14 @@ import torch
 
 from score_data import warped
 from segue.errors import SegueError
-from segue.explain.theory import Claim, theory
-from segue.formats.score.midi import read_midi
-from segue.model.score.note_lstm import SHIPPED, STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
-from segue.represent.score.notes import Vocabulary, note_sequence
-from segue.train import note_lstm
-from segue.train.loop import Progress
-from segue.train.note_lstm import NoteTraining, Piece, Windows, losses, train_on
-from segue.train.splitting import split
+from segue.generate.notes import training as note_lstm
+from segue.generate.notes.network import SHIPPED, STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
+from segue.generate.notes.probing import Claim, theory
+from segue.generate.notes.tokens import Vocabulary, note_sequence
+from segue.generate.notes.training import NoteTraining, Piece, Windows, losses, train_on
+from segue.io.midi import read_midi
+from segue.nn.split import split
+from segue.nn.trainer import Progress
 from tables import keep, table
 
 PUBLISHED: Final = ("0.1027", "0.0870")

@@ -14,14 +14,18 @@ import numpy as np
 import torch
 
 import segue
-from segue.formats.sound import read_sound
-from segue.measure.bootstrap import interval
-from segue.measure.retrieval import retrieval
-from segue.model.sound.autoencoder import AutoencoderConfig, build
+from segue.audio.autoencoders import AutoencoderConfig, build
+from segue.audio.spectrogram import (
+    LOG_MELS,
+    SAMPLE_RATE_HZ,
+    ByteArray,
+    log_mel_image,
+    stretch_to_learn,
+)
+from segue.audio.training import even_tiles, tile_at, to_tensor
+from segue.evaluation.retrieval import interval, retrieval
+from segue.io.audio import read_sound
 from segue.records import FloatArray
-from segue.represent.log_mel import LOG_MELS, ByteArray, log_mel_image, stretch_to_learn
-from segue.represent.sound import SAMPLE_RATE_HZ
-from segue.train.tiles import even_tiles, tile_at, to_tensor
 from sound_space import ranged
 from tables import keep, table
 

@@ -15,8 +15,8 @@ import scipy.signal
 import soxr
 from av.audio.stream import AudioStream
 
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, power_spectrogram
 from segue.records import FloatArray
-from segue.represent.sound import SAMPLE_RATE_HZ, power_spectrogram
 
 PRODUCTION_NAMES: Final = (
     "loudness (dB)",

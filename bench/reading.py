@@ -3,7 +3,7 @@
     python bench/reading.py --data ../shared/data [--only midi|abc|add] [--sample 40] [--seed 0]
 
 Each part has a table of its own. MIDI: native multitrack files and folk tunes, against pretty_midi,
-symusic (which is faster, and leaves notes and instruments out: see `segue.formats.score.smf`) and,
+symusic (which is faster, and leaves notes and instruments out: see `segue.io.midi_file`) and,
 on a few, music21. ABC: tunes of music21's own corpus, against music21 and against abc2midi, which
 is what symusic calls; told, too, of how many both play the same notes. Add: the whole command, as a
 user waits for it. Of MusicXML see musicxml.py.
@@ -27,8 +27,9 @@ from os import environ
 from pathlib import Path
 
 from segue.errors import Unreadable
-from segue.formats.score import abc, read_scores
-from segue.formats.score.midi import read_midi
+from segue.io import abc_read
+from segue.io.midi import read_midi
+from segue.io.scores import read_scores
 from segue.records import Score
 from tables import keep, table
 
@@ -206,7 +207,7 @@ def tunes(rng: random.Random, work: Path, count: int) -> str:
 
 def own(text: str) -> Score | None:
     try:
-        return abc.read_tune(abc.tunes_of(text.encode())[0])
+        return abc_read.read_tune(abc_read.tunes_of(text.encode())[0])
     except Unreadable:
         return None
 

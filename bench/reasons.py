@@ -16,9 +16,13 @@ from typing import Final
 
 import numpy as np
 
+from segue.audio.embedding import load_head
+from segue.builtin_spaces import WEIGHTS, lyrics_spaces, score_spaces, sound_spaces
 from segue.cli.output import why
-from segue.explain import OTHER
-from segue.explain.directions import (
+from segue.library import Library
+from segue.records import FloatArray, Kind
+from segue.search.reasons import (
+    OTHER,
     Levels,
     aspect_named,
     directions_to_bytes,
@@ -26,12 +30,6 @@ from segue.explain.directions import (
     levels_of,
     shipped,
 )
-from segue.library import Library
-from segue.model.lyrics.spaces import lyrics_spaces
-from segue.model.score.spaces import score_spaces
-from segue.model.sound.head import load_head
-from segue.model.sound.spaces import WEIGHTS, sound_spaces
-from segue.records import FloatArray, Kind
 from segue.store import Store
 from tables import keep, table
 

@@ -18,8 +18,7 @@ import torch
 
 import sound_cache
 from clip_folds import divided, images
-from segue.train.sound import train_on
-from segue.train.sound_options import SoundTraining, image_kind
+from segue.audio.training import SoundTraining, image_kind, train_on
 from tables import keep, table
 
 PRESETS = ("dual-axis", "default")

@@ -21,17 +21,12 @@ import numpy as np
 
 import tables
 from segue.errors import SegueError
-from segue.formats.score.midi import read_midi, write_midi
+from segue.io.midi import read_midi, write_midi
 from segue.records import Part, Score
-from segue.represent.score.description import pitch_name
-from segue.represent.score.harmony import chords
-from segue.represent.score.instruments import (
-    instrument_name,
-    instrument_named,
-    plays_bass,
-    register_of,
-)
-from segue.represent.score.timing import bars, excerpt
+from segue.score.features import pitch_name
+from segue.score.harmony import chords
+from segue.score.timing import bars, excerpt
+from segue.theory.instruments import instrument_name, instrument_named, plays_bass, register_of
 
 ADDED: Final = ("bass", "cello")
 LINE_UPS: Final = (
@@ -88,7 +83,7 @@ def main() -> None:
         [
             f"{len(prompts)} prompts of {options.bars} bars, basses taken out; from nothing "
             f"{options.bars} bars; seed 0. The usual register is that of "
-            "`segue.represent.score.instruments`. Roots: of the notes that begin on a beat.\n",
+            "`segue.theory.instruments`. Roots: of the notes that begin on a beat.\n",
             tables.table(
                 ["", "part", "", "notes", "in the usual register", "lowest", "median", "highest",
                  "roots on beats"],

@@ -32,9 +32,9 @@ import pretty_midi
 import symusic
 import tinysoundfont
 
+from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.records import FloatArray, Recording
-from segue.represent.harmony import PITCH_CLASSES
-from segue.represent.sound import SAMPLE_RATE_HZ
+from segue.theory.keys import PITCH_CLASSES
 from stretches import as_recording
 
 RENDERED_S: Final = 120.0

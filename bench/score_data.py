@@ -20,10 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import SegueError
-from segue.formats.score.midi import read_midi
+from segue.io.midi import read_midi
 from segue.records import Score
-from segue.represent.score.piano_roll import PITCHES, STEPS, PianoRoll
-from segue.represent.score.roll_notes import packed, unpacked
+from segue.score.piano_roll import PITCHES, STEPS, PianoRoll, packed, unpacked
 
 Source = Literal["multitrack", "pop909", "folk"]
 Side = Literal["train", "validation", "test"]

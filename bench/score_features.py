@@ -17,16 +17,11 @@ from safetensors.numpy import save_file
 
 from pop909 import half_of, songs
 from segue.errors import SegueError
-from segue.formats.score.midi import read_midi
+from segue.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
+from segue.io.midi import read_midi
 from segue.records import FloatArray, Score
-from segue.represent.score.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
-from segue.represent.score.features import (
-    LIMIT,
-    VERSION,
-    score_features,
-    standardise_score,
-)
-from segue.represent.score.timing import bars, excerpt
+from segue.score.features import LIMIT, VERSION, score_features, standardise_score
+from segue.score.timing import bars, excerpt
 from tables import keep, table
 
 WEIGHTS: Final = (

@@ -18,10 +18,10 @@ import mir_eval
 import numpy as np
 
 from pop909 import TICKS, Song, half_of, pitch_class, songs
-from segue.formats.score.midi import read_midi, write_midi
+from segue.io.midi import read_midi, write_midi
 from segue.records import Score
-from segue.represent.harmony import PITCH_CLASSES
-from segue.represent.score.harmony import Chord, chords, find_key
+from segue.score.harmony import Chord, chords, find_key
+from segue.theory.keys import PITCH_CLASSES
 from tables import keep, table
 
 SAMPLE: Final = 60

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from score_data import Song
-from segue.model.score.rolls import unit
 from segue.records import FloatArray
-from segue.represent.score.roll_changes import transposed
-from segue.represent.score.roll_notes import WINDOW_BARS, BoolArray, unpacked
+from segue.score.piano_roll import WINDOW_BARS, BoolArray, transposed, unpacked
+from segue.score.vae.model import unit
 
 FEWEST_NOTES = 12
 FEWEST_BARS = 12

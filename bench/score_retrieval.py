@@ -32,20 +32,21 @@ from score_questions import (
     similar,
     starts,
 )
-from segue.model.score.rolls import RollModel, unit
 from segue.records import FloatArray
-from segue.represent.score.features import score_features, standardise_score
-from segue.represent.score.piano_roll import STEPS, PianoRoll
-from segue.represent.score.roll_changes import thinned
-from segue.represent.score.roll_notes import (
+from segue.score.features import score_features, standardise_score
+from segue.score.piano_roll import (
+    STEPS,
     WINDOW_BARS,
     BoolArray,
+    PianoRoll,
     RollNotes,
     notes_of,
     packed,
+    thinned,
     unpacked,
 )
-from segue.train.score import STEPS_PER_EPOCH
+from segue.score.vae.model import RollModel, unit
+from segue.score.vae.training import STEPS_PER_EPOCH
 from tables import keep, table
 from train_roll_vae import MODELS, learned, tracks
 

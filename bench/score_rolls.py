@@ -17,7 +17,7 @@ import torch
 from score_data import Song, songs
 from score_questions import FEWEST_BARS, starts
 from score_retrieval import DROPPED
-from segue.measure.rolls import (
+from segue.evaluation.generated import (
     drum_pattern,
     empty_bars,
     note_scores,
@@ -25,12 +25,18 @@ from segue.measure.rolls import (
     tonal_distance,
     used_pitch_classes,
 )
-from segue.model.score.rolls import RollModel
-from segue.model.score.thresholds import calibrated
-from segue.represent.score.piano_roll import INSTRUMENTS, PITCHES, STEPS
-from segue.represent.score.roll_changes import thinned
-from segue.represent.score.roll_notes import WINDOW_BARS, WINDOW_STEPS, BoolArray, unpacked
-from segue.train.score_windows import Windows
+from segue.score.piano_roll import (
+    INSTRUMENTS,
+    PITCHES,
+    STEPS,
+    WINDOW_BARS,
+    WINDOW_STEPS,
+    BoolArray,
+    thinned,
+    unpacked,
+)
+from segue.score.vae.model import RollModel, calibrated
+from segue.score.vae.training import Windows
 from tables import keep, table
 from train_roll_vae import tracks
 

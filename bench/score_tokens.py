@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 import tables
 import witten_bell
 from segue.errors import SegueError
-from segue.formats.score.midi import read_midi, write_midi
+from segue.generate.compose.grammar import decode, encode
+from segue.generate.compose.tokens import LOUDNESSES, STEPS_PER_QUARTER, TEMPOS, VOCABULARY
+from segue.io.midi import read_midi, write_midi
 from segue.records import Score
-from segue.represent.score.tokens import decode, encode
-from segue.represent.score.vocabulary import LOUDNESSES, STEPS_PER_QUARTER, TEMPOS, VOCABULARY
 
 ORDER: Final = range(1, 9)  # tokens of a context
 HELD: Final = 5  # one file of so many is judged

@@ -19,9 +19,9 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from segue.model.sound.spaces import sound_spaces
+from segue.builtin_spaces import sound_spaces
 from segue.records import Analysis, FileState, FloatArray, Space, Tags
-from segue.search import best_first, similarities
+from segue.search.neighbours import best_first, similarities
 from segue.store import Store
 from segue.store.matrix import Matrix
 from tables import keep, table

@@ -27,10 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pop909 import half_of, songs
-from segue.formats.score.midi import read_midi
+from segue.io.midi import read_midi
 from segue.records import Part, Score
-from segue.represent.score.lines import lines
-from segue.represent.score.shingles import SAME, likely_same, shingle_likeness, shingles
+from segue.score.fingerprint import SAME, likely_same, shingle_likeness, shingles
+from segue.score.lines import lines
 from tables import keep, table
 
 LEAST: Final = (0.08, 0.1, 0.12, 0.15, 0.2, 0.3)

@@ -14,12 +14,12 @@ import soxr
 import torch
 
 from production import degraded, production_numbers
-from segue.formats.sound import read_sound
-from segue.model.sound.musicnn import load_musicnn
+from segue.audio.features import describe
+from segue.audio.head_training import Patches
+from segue.audio.musicnn import load_musicnn
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches
+from segue.io.audio import read_sound
 from segue.records import FloatArray, Recording, Span
-from segue.represent.features import describe
-from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches
-from segue.train.sound_space import Patches
 
 WEIGHTS = Path(__file__).parents[1] / "src" / "segue" / "weights"
 TEST = "D"  # degraded copy of every clip; tested on the fold that was not learned from

@@ -18,9 +18,14 @@ from sklearn.linear_model import LogisticRegression
 
 import sound_kinds_data
 import tables
+from segue.audio.features import (
+    FEATURE_NAMES,
+    MUSIC_FROM,
+    SOUND_KINDS,
+    sound_probabilities,
+    standard_scores,
+)
 from segue.records import FloatArray
-from segue.represent.features import FEATURE_NAMES, standard_scores
-from segue.represent.sound_kind import MUSIC_FROM, SOUND_KINDS, sound_probabilities
 
 WEIGHTS: Final = Path(__file__).parent.parent / "src/segue/weights/sound-kinds.safetensors"
 STRENGTHS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse of the penalty

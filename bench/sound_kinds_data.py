@@ -24,9 +24,9 @@ import soundfile
 import soxr
 
 import drum_patterns
+from segue.audio.features import describe, standardise
+from segue.audio.spectrogram import SAMPLE_RATE_HZ as RATE
 from segue.records import FloatArray
-from segue.represent.features import describe, standardise
-from segue.represent.sound import SAMPLE_RATE_HZ as RATE
 from stretches import as_recording
 
 Label = Literal["music", "speech", "noise"]

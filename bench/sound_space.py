@@ -19,14 +19,20 @@ from typing import Literal
 import numpy as np
 import torch
 
-from segue.measure.bootstrap import Estimate, interval, paired_difference
-from segue.measure.retrieval import Figure, Retrieval, retrieval
-from segue.model.sound.head import Head, head_to_bytes
-from segue.model.sound.musicnn import load_musicnn
+from segue.audio.embedding import Head, head_to_bytes
+from segue.audio.features import describe
+from segue.audio.head_training import Described, SoundSpaceConfig, fit_head
+from segue.audio.musicnn import load_musicnn
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches
+from segue.evaluation.retrieval import (
+    Estimate,
+    Figure,
+    Retrieval,
+    interval,
+    paired_difference,
+    retrieval,
+)
 from segue.records import FloatArray, Recording, Span
-from segue.represent.features import describe
-from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches
-from segue.train.sound_space import Described, SoundSpaceConfig, fit_head
 from sound_cache import (
     COPIES,
     CUT_S,
@@ -258,7 +264,7 @@ def steadiness(
 
 def coverage(head: Head, audio: Path, clips: Clips) -> str:
     """Join each album's clips to one long track; analyse it as Segue does, and whole."""
-    from segue.represent.sound import spans_to_analyse
+    from segue.audio.spectrogram import spans_to_analyse
 
     network = load_musicnn(WEIGHTS / "musicnn.safetensors")
     short, late = [], []

@@ -1,7 +1,7 @@
 """What `segue add` would analyse of samples that are at hand."""
 
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.records import FloatArray, Recording
-from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
 
 
 def as_recording(samples: FloatArray) -> Recording:

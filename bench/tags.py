@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-from segue.formats.sound import read_sound
-from segue.model.sound.musicnn import load_musicnn
-from segue.model.sound.spaces import TAGS, WEIGHTS
-from segue.represent.sound import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
+from segue.audio.musicnn import load_musicnn
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
+from segue.builtin_spaces import TAGS, WEIGHTS
+from segue.io.audio import read_sound
 from tables import keep, table
 
 

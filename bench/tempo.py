@@ -24,8 +24,8 @@ from torch import nn
 
 import tables
 import tempo_data
+from segue.audio.rhythm import Tempo, candidate_tempos, tapped_tempo, tempo_features
 from segue.records import FloatArray
-from segue.represent.tempo import Tempo, candidate_tempos, tapped_tempo, tempo_features
 from tempo_data import Timed
 
 WEIGHTS: Final = Path(__file__).parent.parent / "src/segue/weights/tempo.safetensors"

@@ -31,14 +31,12 @@ import symusic
 
 import drum_patterns
 import rendered
-from segue.formats.score.midi import write_midi
+from segue.audio.rhythm import band_onsets, find_rhythm, onset_strength
+from segue.audio.spectrogram import SAMPLE_RATE_HZ
+from segue.audio.timbre import analyse_frames
+from segue.generate.compose.tokens import Bar, Note, bpm_of, score_of
+from segue.io.midi import write_midi
 from segue.records import FloatArray, Recording
-from segue.represent.rhythm import find_rhythm, onset_strength
-from segue.represent.score.grid import score_of
-from segue.represent.score.vocabulary import Bar, Note, bpm_of
-from segue.represent.sound import SAMPLE_RATE_HZ
-from segue.represent.tempo import band_onsets
-from segue.represent.timbre import analyse_frames
 from stretches import as_recording
 
 RENDERED_S: Final = 45.0
@@ -67,7 +65,7 @@ class Timed:
     tempo_bpm : float
         As written in the file.
     onsets : list of ndarray, each of shape (frames, bands), float32
-        From `segue.represent.tempo.band_onsets`, one of each stretch.
+        From `segue.audio.rhythm.band_onsets`, one of each stretch.
     today_bpm, librosa_bpm : float
         What the reported tempo was before, and librosa's.
     """

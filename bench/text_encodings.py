@@ -9,7 +9,7 @@ from pathlib import Path
 import chardet
 import charset_normalizer
 
-from segue.formats.encodings import decode
+from segue.io.encodings import decode
 from tables import keep, table
 
 TEXTS = Path(__file__).with_name("text_encodings.txt")

@@ -17,13 +17,11 @@ from pathlib import Path
 import torch
 
 from score_data import Side, Song, Source, songs
-from segue.model.checkpoint import MODEL
-from segue.model.score.rolls import RollModel
-from segue.model.score.shipped import WEIGHTS
-from segue.train.loop import STATE, Progress, Watcher
-from segue.train.score import decode_better, train_on
-from segue.train.score_options import ScoreTraining
-from segue.train.score_windows import RollTrack
+from segue.builtin_spaces import ROLL_VAE_WEIGHTS
+from segue.nn.checkpoint import MODEL
+from segue.nn.trainer import STATE, Progress, Watcher
+from segue.score.vae.model import RollModel
+from segue.score.vae.training import RollTrack, ScoreTraining, decode_better, train_on
 
 MODELS: dict[str, ScoreTraining] = {
     "classic": ScoreTraining("conv"),
@@ -83,8 +81,11 @@ def main() -> None:
             )  # fmt: skip
             print(trained.best, trained.stopped, flush=True)
             model.save(further / MODEL)
-        model.save(WEIGHTS, torch.float16)
-        print(f"{WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.2f} MB, {model.fingerprint}")
+        model.save(ROLL_VAE_WEIGHTS, torch.float16)
+        print(
+            f"{ROLL_VAE_WEIGHTS}: {ROLL_VAE_WEIGHTS.stat().st_size / 1e6:.2f} MB, "
+            f"{model.fingerprint}"
+        )
 
 
 def tracks(found: Sequence[Song], side: Side) -> list[RollTrack]:

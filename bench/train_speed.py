@@ -266,7 +266,7 @@ def torch_step(row: Row, threads: int) -> Step:
 
 
 def torch_network(kind: str) -> Any:
-    from segue.model.sound.autoencoder import AutoencoderConfig, build
+    from segue.audio.autoencoders import AutoencoderConfig, build
 
     network: Any = build(AutoencoderConfig("dual-axis"))
     if kind == "plain":

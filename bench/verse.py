@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from segue.formats.lyrics.text import TextForm, formed, text_of, tidied
+from segue.io.lyrics_text import TextForm, formed, text_of, tidied
 from segue.records import Lyrics, Tags
 
 LINES: Final = 40  # of a song, where the source has no empty lines between poems

@@ -17,16 +17,14 @@ from typing import Final
 import numpy as np
 import torch
 
-from segue.compose.authorship import Authorship, fit
-from segue.compose.verse_report import known_songs
-from segue.compose.verses import write_verse
-from segue.compose.voices import VerseWishes, Voice, blended, in_turn
-from segue.formats.lyrics.text import sung_lines
-from segue.measure.verbatim import KnownSongs
-from segue.model.lyrics.language import LanguageModel
-from segue.model.sampling import Sampling
+from segue.generate.lyrics.copying import KnownSongs
+from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.report import Authorship, fit, known_songs
+from segue.generate.lyrics.sampler import VerseWishes, Voice, blended, in_turn, write_verse
+from segue.io.lyrics_text import sung_lines
+from segue.lyrics.phonetics import words_of
+from segue.nn.sampling import Sampling
 from segue.records import Lyrics
-from segue.represent.lyrics.words import words_of
 from tables import keep, table
 from verse import verse
 

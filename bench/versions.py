@@ -8,7 +8,7 @@ off, as files of one library, beside files a semitone higher and 6 % faster that
 Versions: transposed, faster, or rendered with other instruments; and tunes that stand under one
 title in two collections. Each version asks for its original among all of its set: with one right
 answer, average precision is one over that answer's rank. Found is what `segue twins` would list.
-The numbers in `segue.represent.versions` were chosen on 60 other clips and on songs of POP909.
+The numbers in `segue.audio.cover_songs` were chosen on 60 other clips and on songs of POP909.
 """
 
 import argparse
@@ -28,14 +28,12 @@ from threadpoolctl import threadpool_limits
 import segue
 from production import Codec, encoded
 from rendered import render
-from segue.atlas.versions import likely_pairs
-from segue.formats.sound import read_sound
-from segue.measure.bootstrap import interval
-from segue.measure.retrieval import retrieval
+from segue.audio.cover_songs import course, likenesses, signature
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, ByteArray
+from segue.evaluation.retrieval import interval, retrieval
+from segue.explore.covers import likely_pairs
+from segue.io.audio import read_sound
 from segue.records import FloatArray, Span
-from segue.represent.log_mel import ByteArray
-from segue.represent.sound import SAMPLE_RATE_HZ
-from segue.represent.versions import course, likenesses, signature
 from tables import keep, table
 
 COLLECTION = Path(segue.__file__).parent / "collection"

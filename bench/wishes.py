@@ -29,14 +29,19 @@ import torch
 import sound_cache
 from clip_folds import FOLDS, divided, images
 from rendered import render
-from segue.learning.sounds import step_frames
+from segue.audio.spectrogram import LOG_MELS, SAMPLE_RATE_HZ, ByteArray, log_mel_image
+from segue.audio.training import (
+    Example,
+    Preset,
+    SoundTraining,
+    finish,
+    image_kind,
+    tiles_of,
+    train_on,
+)
+from segue.evaluation.retrieval import retrieval
 from segue.library import Library
-from segue.measure.retrieval import retrieval
-from segue.represent.log_mel import LOG_MELS, ByteArray, log_mel_image
-from segue.represent.sound import SAMPLE_RATE_HZ
-from segue.train.sound import finish, tiles_of, train_on
-from segue.train.sound_options import Preset, SoundTraining, image_kind
-from segue.train.tiles import Example
+from segue.training.sound import step_frames
 from tables import keep, table
 
 #: A bar and a beat in 4/4 at 120 are 86 and 22 frames.

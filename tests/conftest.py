@@ -14,9 +14,9 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 import segue
-from segue.formats.score.midi import write_midi
+from segue.builtin_spaces import sound_spaces
+from segue.io.midi import write_midi
 from segue.library import Library
-from segue.model.sound.spaces import sound_spaces
 from segue.records import Analysis, FileState, Part, Score, Tags
 from segue.store import Store
 

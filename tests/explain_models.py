@@ -3,17 +3,17 @@
 import numpy as np
 import torch
 
-from segue.model.score.note_lstm import NoteLSTM, NoteLSTMConfig, NoteModel
-from segue.records import FloatArray
-from segue.represent.score.notes import (
+from segue.generate.notes.network import NoteLSTM, NoteLSTMConfig, NoteModel
+from segue.generate.notes.tokens import (
     UNKNOWN,
     Vocabulary,
     classes_of,
     duration_token,
-    normal_order,
     note_token,
     quarters_of,
 )
+from segue.records import FloatArray
+from segue.theory.chords import normal_order
 
 NOTES = [note_token([pitch]) for pitch in range(36, 84)]
 CHORDS = [

@@ -3,12 +3,11 @@
 import numpy as np
 import torch
 
-from segue.model.score.melody import MelodyConfig, MelodyNetwork
-from segue.model.score.melody_model import MelodyModel
-from segue.model.transformer import StackConfig
-from segue.represent.score.chord_charts import parse_chart
-from segue.represent.score.lead_sheet import LOWEST, LeadSheet
-from segue.train.melody_told import melody_model
+from segue.generate.melody.lead_sheet import LOWEST, LeadSheet
+from segue.generate.melody.model import MelodyConfig, MelodyModel, MelodyNetwork
+from segue.generate.melody.training import melody_model
+from segue.nn.transformer import StackConfig
+from segue.theory.chord_charts import parse_chart
 
 PROGRESSIONS = ("C F | G C", "Am Dm | G C", "F | G | Am | C", "Dm G | C Am")
 

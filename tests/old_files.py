@@ -14,53 +14,54 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-import segue.train.composer
-import segue.train.loop
-import segue.train.sound
+import segue.audio.training
+import segue.generate.compose.training
+import segue.nn.trainer
 from conftest import little_score
 from melody_models import network as melody_network
 from melody_models import sheet
+from segue.audio.autoencoders import AutoencoderConfig
+from segue.audio.contrastive import ContrastiveConfig
+from segue.audio.embedding import POOLED_SIZE
+from segue.audio.learned_space import LearnedConfig, LearnedSound
+from segue.audio.training import Example, SoundTraining, train_sound
+from segue.generate.compose.model import Composer, Pen
+from segue.generate.compose.tokens import BEGIN, VOCABULARY
+from segue.generate.compose.training import ComposerTraining, composition, train_composer
+from segue.generate.copying import KnownChorales
+from segue.generate.harmony.chorale_network import (
+    PITCHES,
+    ChoraleConfig,
+    ChoraleTransformer,
+    load_chorales,
+)
+from segue.generate.harmony.chord_hmm import load_tables
+from segue.generate.harmony.particle_filter import Choir, sing
+from segue.generate.lyrics import training as lyrics
+from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.network import ANYBODY, LetterConfig
+from segue.generate.lyrics.training import LyricsTraining, divide, song, train_lyrics
+from segue.generate.lyrics.vocabulary import encode_song
+from segue.generate.melody.model import MelodyModel
+from segue.generate.melody.training import MelodyTraining, train_melody
+from segue.generate.notes import training as note_lstm
+from segue.generate.notes.network import NoteModel
+from segue.generate.notes.tokens import NoteSequence
+from segue.generate.notes.training import NoteTraining, train_notes
 from segue.library import Library
-from segue.model.lyrics.language import LanguageModel
-from segue.model.lyrics.letters import ANYBODY, LetterConfig
-from segue.model.sampling import Sampling
-from segue.model.score.chorale import PITCHES, ChoraleConfig, ChoraleTransformer
-from segue.model.score.chorale_weights import load_chorales
-from segue.model.score.chord_paths import load_tables
-from segue.model.score.composer import Composer, Pen
-from segue.model.score.four_voices import Choir, sing
-from segue.model.score.known_chorales import KnownChorales
-from segue.model.score.melody_model import MelodyModel
-from segue.model.score.note_lstm import NoteModel
-from segue.model.score.roll_vae import RollVAEConfig
-from segue.model.score.rolls import RollModel
-from segue.model.score.writing import write
-from segue.model.sound.autoencoder import AutoencoderConfig
-from segue.model.sound.contrastive import ContrastiveConfig
-from segue.model.sound.head import POOLED_SIZE
-from segue.model.sound.learned import LearnedConfig, LearnedSound
-from segue.model.transformer import StackConfig, Transformer, TransformerConfig
+from segue.nn.lm_training import Piece, WritingTraining, train_writing
+from segue.nn.sampling import Sampling, write
+from segue.nn.trainer import Trained, Watcher
+from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Lyrics, Tags
-from segue.represent.lyrics.letters import encode_song
-from segue.represent.score.chord_charts import parse_chart
-from segue.represent.score.notes import NoteSequence
-from segue.represent.score.roll_notes import BoolArray
-from segue.represent.score.vocabulary import BEGIN, VOCABULARY
-from segue.train import lyrics, note_lstm, score, score_options, score_windows
-from segue.train.composer import ComposerTraining, train_composer
-from segue.train.compositions import composition
-from segue.train.loop import Trained, Watcher
-from segue.train.lyrics import LyricsTraining, train_lyrics
-from segue.train.melody import MelodyTraining, train_melody
-from segue.train.note_lstm import NoteTraining, train_notes
-from segue.train.score import train_score
-from segue.train.score_options import ScoreTraining
-from segue.train.score_windows import RollTrack
-from segue.train.songs import divide, song
-from segue.train.sound import train_sound
-from segue.train.sound_options import SoundTraining
-from segue.train.tiles import Example
-from segue.train.writing import Piece, WritingTraining, train_writing
+from segue.score.piano_roll import BoolArray
+from segue.score.vae import training as score
+from segue.score.vae import training as score_options
+from segue.score.vae import training as score_windows
+from segue.score.vae.model import RollModel
+from segue.score.vae.network import RollVAEConfig
+from segue.score.vae.training import RollTrack, ScoreTraining, train_score
+from segue.theory.chord_charts import parse_chart
 from verses import song as verse
 
 Answers = dict[str, NDArray[Any]]
@@ -224,14 +225,14 @@ MODELS: dict[str, Callable[[Path], Answers]] = {
 
 def small(patch: pytest.MonkeyPatch) -> None:
     """Learn little, with small networks, in full precision."""
-    patch.setattr(segue.train.loop, "faster_precision", lambda _device: "32-true")
-    patch.setattr(segue.train.sound, "FEWEST_STEPS", 2)
+    patch.setattr(segue.nn.trainer, "faster_precision", lambda _device: "32-true")
+    patch.setattr(segue.audio.training, "FEWEST_STEPS", 2)
     recipe = lyrics._Recipe(LetterConfig(24, 1, runs=(64, 128), run_width=8), context=32, batch=8)
     patch.setattr(lyrics, "RECIPES", {"default": recipe})
     patch.setattr(lyrics, "_FOR_FEW", recipe)
-    patch.setattr(segue.train.composer, "new_network", composer_network)
-    patch.setattr(segue.train.composer, "BATCH", 2)
-    patch.setattr(segue.train.composer, "JUDGED", 1)
+    patch.setattr(segue.generate.compose.training, "new_network", composer_network)
+    patch.setattr(segue.generate.compose.training, "BATCH", 2)
+    patch.setattr(segue.generate.compose.training, "JUDGED", 1)
     patch.setattr(note_lstm, "BATCH", 4)
     patch.setattr(note_lstm, "VALIDATION_WINDOWS", 4)
     patch.setattr(score_windows, "BATCH", 4)
@@ -239,7 +240,7 @@ def small(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(score, "SETTLING_WINDOWS", 20)
     network = RollVAEConfig(latent=8, invariant=4, width=16, counted=4)
     patch.setattr(score_options, "default", lambda: network)
-    for module in (lyrics, segue.train.composer, note_lstm, score):
+    for module in (lyrics, segue.generate.compose.training, note_lstm, score):
         patch.setattr(module, "STEPS_PER_EPOCH", 2)
 
 

@@ -4,21 +4,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from segue.audio.features import FEATURE_NAMES, standard_scores, standardise
+from segue.builtin_spaces import TAGS, WEIGHTS, lyrics_spaces, score_spaces, sound_spaces
 from segue.cli.output import why
-from segue.explain import OTHER, reasons, reasons_of_distance
-from segue.explain.directions import Levels, fit_directions
-from segue.explain.lyrics_aspects import lyrics_aspects
-from segue.explain.pairs import groups_of_traits, traits
-from segue.explain.score_aspects import score_aspects
-from segue.explain.sound_aspects import measured_aspects, qualities
-from segue.model.lyrics.spaces import lyrics_spaces
-from segue.model.score.spaces import score_spaces
-from segue.model.sound.spaces import TAGS, WEIGHTS, sound_spaces
+from segue.explore.comparison import groups_of_traits, traits
+from segue.feature_names import SCORE_FEATURE_NAMES, STYLE_FEATURE_NAMES
 from segue.records import Hit, Reason, Tags, Track
-from segue.represent.features import FEATURE_NAMES, standard_scores, standardise
-from segue.represent.lyrics.feature_names import STYLE_FEATURE_NAMES
-from segue.represent.score.feature_names import SCORE_FEATURE_NAMES
-from segue.represent.score.features import standard_score_scores, standardise_score
+from segue.score.features import standard_score_scores, standardise_score
+from segue.search.aspects import lyrics_aspects, measured_aspects, qualities, score_aspects
+from segue.search.reasons import OTHER, Levels, fit_directions, reasons, reasons_of_distance
 
 
 def test_a_space_of_which_nothing_is_known_has_one_reason() -> None:

@@ -7,11 +7,10 @@ import pytest
 
 from explain_models import DURATIONS, made_model
 from segue.errors import BadArgument, NotFound
-from segue.explain.theory import theory
-from segue.explain.words import class_plane, explain_word, word_table
-from segue.pages.words import write_words
-from segue.pictures.words import draw_words
-from segue.represent.harmony import PITCH_CLASSES
+from segue.generate.notes.probing import class_plane, explain_word, theory, word_table
+from segue.render.pages import write_words
+from segue.render.plots import draw_words
+from segue.theory.keys import PITCH_CLASSES
 
 MODEL = made_model()
 

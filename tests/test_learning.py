@@ -10,19 +10,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import segue.train.sound
-import segue.train.sound_tasks
+import segue.audio.training
 from conftest import tune, write_sound
 from segue import Library, Span
+from segue.audio.autoencoders import recipe
+from segue.audio.training import Example, SoundTraining, even_tiles, split
 from segue.cli.commands import app
 from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
-from segue.learning.places import CURVE
-from segue.model.checkpoint import MODEL
-from segue.model.sound.autoencoder import recipe
-from segue.train.loop import STATE
-from segue.train.sound import split
-from segue.train.sound_options import SoundTraining
-from segue.train.tiles import Example, even_tiles
+from segue.nn.checkpoint import MODEL
+from segue.nn.trainer import STATE
+from segue.training.spaces import CURVE
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +39,9 @@ def tunes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def library(tunes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     """A copy of the library, in which training takes a few small steps."""
-    monkeypatch.setattr(segue.train.sound, "FEWEST_STEPS", 2)
-    monkeypatch.setattr(segue.train.sound_tasks, "PREPARING_TILES", 8)
-    monkeypatch.setattr(
-        segue.train.sound_tasks, "recipe", lambda name: replace(recipe(name), batch=4)
-    )
+    monkeypatch.setattr(segue.audio.training, "FEWEST_STEPS", 2)
+    monkeypatch.setattr(segue.audio.training, "PREPARING_TILES", 8)
+    monkeypatch.setattr(segue.audio.training, "recipe", lambda name: replace(recipe(name), batch=4))
     shutil.copytree(tunes / "library", tmp_path / "library")
     with Library.open(tmp_path / "library") as opened:
         yield opened

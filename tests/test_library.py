@@ -6,10 +6,10 @@ import pytest
 
 from conftest import albums_of_three, tune, write_sound
 from segue import Filters, Library, Span
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
+from segue.builtin_spaces import sound_spaces
 from segue.errors import BadArgument, NotFound, Unreadable
-from segue.formats.sound import read_sound
-from segue.model.sound.spaces import sound_spaces
-from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
+from segue.io.audio import read_sound
 
 
 @pytest.fixture

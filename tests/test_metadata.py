@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.formats.names import split_genres
-from segue.metadata import SHARES, similarities
 from segue.records import Tags
-from segue.store.rows import Labels
+from segue.search.ranking import SHARES, similarities
+from segue.store.files import Labels
+from segue.text import split_genres
 
 
 def compare(a: Tags, b: Tags) -> float:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segue.near_names import sharing_most
+from segue.search.query import sharing_most
 
 
 @pytest.mark.parametrize(

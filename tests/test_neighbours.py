@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from conftest import albums_of_three
-from segue import neighbours as module
 from segue.library import Library
-from segue.neighbours import Neighbours, nearest, neighbours, neighbours_among
 from segue.records import FloatArray, Space
+from segue.search import neighbours as module
+from segue.search.neighbours import Neighbours, nearest, neighbours, neighbours_among
 from segue.store import Store
 from segue.store.matrix import Matrix
 

@@ -5,10 +5,10 @@ import pytest
 
 from conftest import fill_library
 from segue import Library
-from segue.cli.values import parse_tempos, parse_years
+from segue.cli.app import parse_tempos, parse_years
 from segue.errors import BadArgument, NotFound
-from segue.query import Filters
 from segue.records import Tags
+from segue.search.query import Filters
 
 MUSIC = [
     Tags("Morning Mood", "Edvard Grieg", "Peer Gynt", "Edvard Grieg", "Classical", 1875),

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from conftest import little_score, write_score
-from segue.compose.rolls import between, given_back, sample, windows
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.library import Library
-from segue.model.score.rolls import RollModel
-from segue.represent.score.piano_roll import STEPS
-from segue.train.score_options import ScoreTraining
+from segue.score.piano_roll import STEPS
+from segue.score.vae.model import RollModel
+from segue.score.vae.sampling import between, given_back, sample, windows
+from segue.score.vae.training import ScoreTraining
 
 Opener = Callable[[], Library]
 
@@ -68,7 +68,7 @@ def test_windows_are_filled_up() -> None:
 def test_a_space_is_learned_from_the_scores_of_a_library(
     library: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segue.train.score.STEPS_PER_EPOCH", 2)
+    monkeypatch.setattr("segue.score.vae.training.STEPS_PER_EPOCH", 2)
     for seed in range(5):
         write_score(tmp_path / f"{seed}.mid", little_score(seed))
     write_score(tmp_path / "waltz.mid", little_score(9, beats=3))

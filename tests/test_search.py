@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from segue.errors import BadArgument
 from segue.records import Space
-from segue.search import best_first, blend, similarities
+from segue.search.neighbours import best_first, blend, similarities
 from segue.store.matrix import Matrix
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from segue.errors import NotFound
-from segue.learning.lyrics import artist_named, voice_of
+from segue.generate.lyrics.language_model import MODEL, LanguageModel
+from segue.generate.lyrics.network import LetterConfig, LetterNetwork
 from segue.library import Library
-from segue.model.lyrics.language import MODEL, LanguageModel
-from segue.model.lyrics.letters import LetterConfig, LetterNetwork
 from segue.records import Lyrics, Tags
+from segue.training.lyrics import artist_named, voice_of
 
 ARTISTS = ("Ada Long", "Bob Short", "Robert Burns")
 

@@ -1,30 +1,30 @@
 """Segue learns spaces of music in which distance means "alike"."""
 
 import sys
-
-# While `python -m segue` looks for the program, the first argument is "-m". It has put the current
-# folder, an album say, before all others, so that a `typing.py` there would be run instead.
-if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
-    del sys.path[0]
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segue.errors import SegueError
     from segue.library import Library
-    from segue.query import Filters
     from segue.records import Hit, Part, Reason, Score, Space, Span, Track
-    from segue.represent.score.piano_roll import PianoRoll
+    from segue.score.piano_roll import PianoRoll
+    from segue.search.query import Filters
+
+# While `python -m segue` looks for the program, the first argument is "-m". It has put the current
+# folder, an album say, before all others, so that a `typing.py` there would be run instead.
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
+    del sys.path[0]
+
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Filters": "segue.query",
+    "Filters": "segue.search.query",
     "Hit": "segue.records",
     "Library": "segue.library",
     "Part": "segue.records",
-    "PianoRoll": "segue.represent.score.piano_roll",
+    "PianoRoll": "segue.score.piano_roll",
     "Reason": "segue.records",
     "Score": "segue.records",
     "SegueError": "segue.errors",

@@ -1,4 +1,4 @@
-"""Errors for people: each says what was found, what was expected, and what to do."""
+"""Exceptions for users: each says what was found, what was expected and what to do."""
 
 import errno
 from typing import Final

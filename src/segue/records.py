@@ -1,4 +1,4 @@
-"""The records that travel between the rooms. Frozen, named, without behaviour of their own."""
+"""The records that the packages share: frozen dataclasses without behaviour of their own."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +36,7 @@ class Recording:
     Attributes
     ----------
     excerpts : tuple of ndarray, each of shape (samples,), or (2, samples) in stereo, float32
-        Mono unless stereo was asked for, at `segue.represent.sound.SAMPLE_RATE_HZ`, full scale
+        Mono unless stereo was asked for, at `segue.audio.spectrogram.SAMPLE_RATE_HZ`, full scale
         1.0; the longest is contiguous music of at least 30 s where the file has that much.
     spans : tuple of Span
         Where in the file each excerpt lies.

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from segue import Library
-from segue.answers.apart import parted
-from segue.answers.question import Question
-from segue.journeys.playlist import FLOWS, Flow, Wish
-from segue.model.sound.spaces import sound_spaces
-from segue.query import Filters
+from segue.builtin_spaces import sound_spaces
+from segue.explore.playlist import FLOWS, Flow, Wish
 from segue.records import Analysis, FileState, Tags
+from segue.search.query import Filters
+from segue.search.question import Question
+from segue.search.separate_queries import parted
 from segue.store import Store
 
 SIZES = {"piano": 15, "metal": 40, "jazz": 15}

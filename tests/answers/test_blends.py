@@ -5,8 +5,8 @@ import pytest
 
 from conftest import fill_library, tune, write_sound
 from segue import Filters, Library
+from segue.builtin_spaces import sound_spaces
 from segue.errors import BadArgument, NotFound, WrongSpace
-from segue.model.sound.spaces import sound_spaces
 from segue.records import Space, Tags
 from segue.store import Store
 

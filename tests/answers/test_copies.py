@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from segue import Library
-from segue.answers.copies import copies
-from segue.model.sound.spaces import sound_spaces
+from segue.builtin_spaces import sound_spaces
 from segue.records import Analysis, FileState, Tags
+from segue.search.copies import copies
 from segue.store import Store
 
 #: Ten recordings by two artists on three albums; 11 is a copy of 1, 12 an equal file of 2, and 13
@@ -87,7 +87,7 @@ def test_evaluate_finds_no_copy(lib: Library) -> None:
 def test_filters_name_no_copy(lib: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(
-        "segue.learning.insight.first_filters",
+        "segue.explore.comparison.first_filters",
         lambda _store, _space, tracks, _most: asked.extend(track.id for track in tracks),
     )
     lib.learning.filters("learned")

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from segue.builtin_spaces import sound_spaces
 from segue.errors import BadArgument, NotFound
 from segue.library import Library
-from segue.model.sound.spaces import sound_spaces
-from segue.query import track_named
 from segue.records import Analysis, FileState, Tags
+from segue.search.query import track_named
 from segue.store import Store
 
 #: File, title, artist, which recording it is of.

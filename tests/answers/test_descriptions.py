@@ -7,10 +7,10 @@ import pytest
 
 from conftest import fill_library
 from segue import Library
-from segue.answers.descriptions import parse_tags, tag_column
+from segue.builtin_spaces import TAGS, sound_spaces
 from segue.errors import BadArgument
-from segue.model.sound.spaces import TAGS, sound_spaces
 from segue.records import FloatArray, Tags
+from segue.search.descriptions import parse_tags, tag_column
 from segue.store import Store
 
 #: Much, in standard deviations, of which tags each track has.

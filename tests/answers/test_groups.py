@@ -5,8 +5,8 @@ import pytest
 
 from conftest import fill_library
 from segue import Library
+from segue.builtin_spaces import sound_spaces
 from segue.errors import BadArgument, NotFound
-from segue.model.sound.spaces import sound_spaces
 from segue.records import FloatArray, Space, Tags
 from segue.store import Store
 

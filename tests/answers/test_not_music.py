@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from conftest import fill_described
-from segue.atlas.drawing import _nearest
+from segue.builtin_spaces import sound_spaces
 from segue.errors import BadArgument
-from segue.journeys.playlist import Wish
+from segue.explore.drawing import _nearest
+from segue.explore.playlist import Wish
 from segue.library import Library
-from segue.model.sound.spaces import sound_spaces
-from segue.query import Filters
-from segue.sound_kinds import kind_if_not_music, not_music
+from segue.search.query import Filters
+from segue.search.track_checks import kind_if_not_music, not_music
 from segue.store import Store
 
 #: Title: kind, length in seconds, tempo. All lie close together.

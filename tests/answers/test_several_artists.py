@@ -7,14 +7,14 @@ import pytest
 
 from conftest import fill_library
 from segue import Filters, Library
-from segue.formats.names import split_genres, split_names
-from segue.journeys.steps import same_artist
-from segue.measure.retrieval import retrieval
-from segue.metadata import similarities
-from segue.model.sound.spaces import sound_spaces
+from segue.builtin_spaces import sound_spaces
+from segue.evaluation.retrieval import retrieval
+from segue.explore.path import same_artist
 from segue.records import Space, Tags
+from segue.search.ranking import similarities
 from segue.store import Store
-from segue.store.rows import Labels
+from segue.store.files import Labels
+from segue.text import split_genres, split_names
 
 TAGS = [
     Tags("One", "Ann; Bob", "A", genre="Rock; Jazz"),

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from conftest import fill_library
-from segue.atlas.groups import Method
-from segue.atlas.planes import Wanted
 from segue.errors import BadArgument
+from segue.explore.clusters import Method
+from segue.explore.projection import Wanted
 from segue.library import Library
 from segue.records import Tags
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from conftest import fill_library
-from segue.atlas import maps, nerv, planes
-from segue.atlas.planes import Layout, Wanted, choose_layout, lay_out, place
+from segue.builtin_spaces import sound_spaces
 from segue.errors import BadArgument, NotFound, NothingToMeasure
+from segue.evaluation.projection import trust
+from segue.explore import maps, projection
+from segue.explore.projection import Layout, Wanted, choose_layout, lay_out, place
 from segue.library import Library
-from segue.measure.planes import trust
-from segue.model.sound.spaces import sound_spaces
-from segue.neighbours import nearest, neighbours
-from segue.pictures.maps import PALETTE
 from segue.records import Space, Tags
+from segue.render.map_plots import PALETTE
+from segue.search.neighbours import nearest, neighbours
 from segue.store import Store
 
 ALBUMS = [Tags(f"{album}{i}", f"by {album}", album) for album in "abcdef" for i in range(5)]
@@ -216,7 +216,7 @@ def test_numbers_that_are_none_are_told(lib: Library, wanted: Wanted, told: str)
 def test_points_that_fly_apart_are_not_remembered(
     lib: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planes, "_tsne", lambda near, *_: np.full((len(near.ids), 2), np.nan))
+    monkeypatch.setattr(projection, "_tsne", lambda near, *_: np.full((len(near.ids), 2), np.nan))
     with pytest.raises(BadArgument, match="smaller --learning-rate"):
         lib.atlas.map(wanted=Wanted("tsne"))
 
@@ -290,10 +290,12 @@ def test_the_gradient_of_nerv_is_the_slope_of_its_cost() -> None:
         q = np.where(own, 0, np.exp(z))
         q /= q.sum(axis=1, keepdims=True)
         ratio = np.where(own, 0, np.log(np.where(own, 1, q)) - log_wanted)
-        return float((nerv.RECALL * -wanted * ratio + (1 - nerv.RECALL) * q * ratio).sum() / n)
+        return float(
+            (projection.RECALL * -wanted * ratio + (1 - projection.RECALL) * q * ratio).sum() / n
+        )
 
     state = np.append(rng.standard_normal(2 * n), 0.3)
-    found = nerv._gradient(
+    found = projection._gradient(
         state[:-1].reshape(n, 2).astype(np.float32),
         np.float32(state[-1]),
         wanted.astype(np.float32),

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from conftest import fill_library, write_sound
-from segue.atlas.odd import Twin, _within_circles
-from segue.atlas.quality import better, spare
 from segue.errors import BadArgument
-from segue.formats.sound import read_sound
+from segue.explore.outliers import Twin, _within_circles, better, spare
+from segue.io.audio import read_sound
 from segue.library import Library
 from segue.records import Span, Tags, Track
 

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import fill_library
-from segue.atlas.drawing import draw_tree
-from segue.atlas.trees import Tree, newick
 from segue.errors import BadArgument, NotFound
+from segue.explore.dendrogram import Tree, newick
+from segue.explore.drawing import draw_tree
 from segue.library import Library
-from segue.pictures.trees import lay_branches
 from segue.records import Tags
+from segue.render.map_plots import lay_branches
 
 TRACKS = [Tags(f"{a}'s ({i})", f"by {a}", a) for a in "abc" for i in range(4)]
 
@@ -93,7 +93,7 @@ def test_one_track_is_no_tree(tmp_path: Path) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 60), st.integers(0, 10**6))
 def test_branches_never_cross(n: int, seed: int) -> None:
-    from segue.atlas.trees import _tree
+    from segue.explore.dendrogram import _tree
 
     unit = np.random.default_rng(seed).standard_normal((n, 3))
     labels = tuple(map(str, range(n)))
@@ -107,7 +107,7 @@ def test_branches_never_cross(n: int, seed: int) -> None:
 
 
 def big_tree(n: int) -> Tree:
-    from segue.atlas.trees import _tree
+    from segue.explore.dendrogram import _tree
 
     unit = np.random.default_rng(0).standard_normal((n, 4))
     return _tree("track", "s", tuple(f"leaf {i}" for i in range(n)), (None,) * n, unit)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from segue.cli.keeping import say_added
-from segue.ingest.report import AddReport
+from segue.cli.add import say_added
+from segue.ingest.survey import AddReport
 
 
 @pytest.mark.parametrize(

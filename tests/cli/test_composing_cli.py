@@ -7,8 +7,8 @@ import pytest
 from test_cli import answer, segue
 
 from conftest import little_score, write_score
-from segue.formats.score import read_scores
-from segue.formats.score.midi import read_midi
+from segue.io.midi import read_midi
+from segue.io.scores import read_scores
 from segue.records import Score
 
 

@@ -11,8 +11,8 @@ import pytest
 from test_cli import segue
 
 from conftest import little_score, tune, write_score, write_sound
+from segue.environment import PACKAGE_FOLDER, import_path
 from segue.ingest import workers
-from segue.surroundings import PACKAGE_FOLDER, import_path
 
 start = workers._start
 
@@ -66,7 +66,7 @@ def test_no_command_runs_what_lies_in_the_current_folder(
         return start(task)
 
     monkeypatch.setattr(workers, "_start", noted)
-    monkeypatch.setattr("segue.train.sound.fit", no_training)
+    monkeypatch.setattr("segue.audio.training.fit", no_training)
     library = shutil.copytree(filled, tmp_path / "library")
     segue(*command.split(), library=library)
     assert started or "map.png" in command

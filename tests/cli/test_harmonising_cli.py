@@ -11,7 +11,7 @@ from test_cli import answer, segue
 from conftest import write_score
 from midi_files import assert_conducted
 from scores import chord_part, part_of, score_of, tune
-from segue.formats.score.midi import read_midi
+from segue.io.midi import read_midi
 from segue.records import Score
 
 #: Ode to Joy's first four bars.

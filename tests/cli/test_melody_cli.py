@@ -10,7 +10,7 @@ from test_cli import answer, segue
 
 from conftest import little_score, write_score
 from midi_files import assert_conducted
-from segue.formats.score.midi import read_midi
+from segue.io.midi import read_midi
 
 CHORDS = "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7"
 

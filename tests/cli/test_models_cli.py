@@ -8,11 +8,11 @@ from test_cli import answer, segue
 
 from conftest import little_score, write_score
 from explain_models import made_model
-from segue.cli import training
-from segue.learning.places import SHIPPED_NAMES, check_start
+from segue.cli import train
+from segue.generate.notes.network import MODEL as NOTES
 from segue.library import Library
-from segue.model.score.note_lstm import MODEL as NOTES
 from segue.records import Space
+from segue.training.spaces import SHIPPED_NAMES, check_start
 from verses import song
 
 
@@ -48,7 +48,7 @@ def test_what_is_learned_has_a_name_of_its_own(
     library: Path, arguments: list[str], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = []
-    monkeypatch.setattr(training, "_train", lambda name, *_, **__: named.append(name))
+    monkeypatch.setattr(train, "_train", lambda name, *_, **__: named.append(name))
     assert segue("train", *arguments, library=library).returncode == 0
     assert named == [name]
     with Library.open(library) as lib:

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import fill_described
 from segue.cli import main
-from segue.cli.musical import key_told, tempo_told
+from segue.cli.output import key_told, tempo_told
 
 Run = Callable[..., str]
 FACTS: dict[str, float | str] = {

@@ -8,14 +8,14 @@ import pytest
 from test_cli import segue
 
 from conftest import little_score, write_score
-from segue.cli import progress
-from segue.cli.progress import Lines
+from segue.cli import output
+from segue.cli.output import Lines
 
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "FIRST_S", 0.002)
-    monkeypatch.setattr(progress, "MOST_S", 0.002)
+    monkeypatch.setattr(output, "FIRST_S", 0.002)
+    monkeypatch.setattr(output, "MOST_S", 0.002)
 
 
 def test_lines_say_what_is_done_and_how_long_it_takes() -> None:

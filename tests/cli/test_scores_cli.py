@@ -9,8 +9,8 @@ from test_cli import answer, segue
 
 from conftest import little_score, write_score
 from midi_files import assert_conducted
-from segue.formats.score.midi import read_midi
-from segue.represent.score.piano_roll import INSTRUMENTS, PROGRAMS
+from segue.io.midi import read_midi
+from segue.score.piano_roll import INSTRUMENTS, PROGRAMS
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from test_cli import answer, segue
 
-from segue.learning import Learning
-from segue.learning.places import Learned
 from segue.library import Library
+from segue.library.learning import Learning
+from segue.nn.trainer import Epoch, Trained
 from segue.records import Failure
-from segue.train.loop import Epoch, Trained
+from segue.training.spaces import Learned
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from segue.cli.verse_words import said_of
+from segue.cli.lyrics import said_of
 
 
 def told(*texts: str, **more: Any) -> dict[str, Any]:

@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import little_score
-from segue.compose.editing import add_part, put_in, tidied
+from segue.generate.compose.editing import add_part, put_in, tidied
+from segue.generate.compose.tokens import Bar, Note, bars_on_grid, score_of
 from segue.records import Part, Score
-from segue.represent.score.grid import bars_on_grid, score_of
-from segue.represent.score.timing import bars
-from segue.represent.score.vocabulary import Bar, Note
+from segue.score.timing import bars
 
 
 @given(st.integers(0, 50), st.integers(0, 7), st.integers(1, 8), st.sampled_from([480, 10, 96]))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from scores import part_of, score_of, tune
-from segue.compose.harmonise import four_voices, with_chords
 from segue.errors import BadArgument
-from segue.model.score.four_voices import Choir
+from segue.generate.harmony.harmonise import four_voices, with_chords
+from segue.generate.harmony.particle_filter import Choir
 
 SCALE = score_of(tune(60, 62, 64, 65, 67, 65, 64, 62, 60, 59, 60, 60), metres=[[0, 3, 4]])
 

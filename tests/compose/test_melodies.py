@@ -5,20 +5,19 @@ import pytest
 
 from melody_models import model, sheet
 from scores import chord_part, piece, score_of, tune
-from segue.compose.melodies import (
+from segue.errors import BadArgument
+from segue.generate.melody.lead_sheet import LOWEST, melody_part, sheets_of
+from segue.generate.melody.training import chord_tones, figures_of
+from segue.generate.melody.writing import (
     chords_by_bar,
     melody_notes,
     named_chords,
     to_score,
     write_melodies,
 )
-from segue.errors import BadArgument
-from segue.formats.score.midi import read_midi, write_midi
-from segue.model.sampling import Sampling
-from segue.represent.score.chord_charts import parse_chart
-from segue.represent.score.lead_sheet import LOWEST
-from segue.represent.score.melody_figures import chord_tones, figures_of
-from segue.represent.score.song_sheets import melody_part, sheets_of
+from segue.io.midi import read_midi, write_midi
+from segue.nn.sampling import Sampling
+from segue.theory.chord_charts import parse_chart
 
 CHART = parse_chart("Dm7 G7 | Cmaj7 | % | N.C. | F/A G | C")
 MODEL = model()

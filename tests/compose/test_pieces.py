@@ -9,34 +9,33 @@ import pytest
 import torch
 
 from conftest import little_score
-from segue.compose.making import Composition
-from segue.compose.pieces import MOST_BARS, Writing
-from segue.compose.wishes import Wishes, key_named, metre_named, tempo_number
 from segue.errors import BadArgument
-from segue.formats.score.abc_writing import write_abc
-from segue.formats.score.midi import read_midi, write_midi
-from segue.formats.score.music_xml_writing import write_music_xml
-from segue.model.sampling import Sampling
-from segue.model.score.composer import Composer
-from segue.model.transformer import StackConfig, Transformer, TransformerConfig
-from segue.records import Score
-from segue.represent.score.bar_prints import part_prints
-from segue.represent.score.description import describe_score
-from segue.represent.score.grid import bars_on_grid, score_of
-from segue.represent.score.harmony import chords, with_key
-from segue.represent.score.instruments import instrument_named, range_of, register_of
-from segue.represent.score.known_bars import KnownBars
-from segue.represent.score.vocabulary import (
-    DRUMS,
+from segue.generate.compose.composition import Composition
+from segue.generate.compose.known_bars import KnownBars, part_prints
+from segue.generate.compose.model import Composer
+from segue.generate.compose.options import Wishes, key_named, metre_named, tempo_number
+from segue.generate.compose.sampler import MOST_BARS, Writing
+from segue.generate.compose.tokens import (
     METRE_NUMBERS,
     USUAL_LOUDNESS,
     VOCABULARY,
     Bar,
     Note,
+    bars_on_grid,
     bpm_of,
+    score_of,
     steps_of,
 )
-from segue.train.compositions import Excerpts, composition
+from segue.generate.compose.training import Excerpts, composition
+from segue.io.abc_write import write_abc
+from segue.io.midi import read_midi, write_midi
+from segue.io.musicxml_write import write_music_xml
+from segue.nn.sampling import Sampling
+from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
+from segue.records import Score
+from segue.score.features import describe_score
+from segue.score.harmony import chords, with_key
+from segue.theory.instruments import DRUMS, instrument_named, range_of, register_of
 
 CONTEXT = 192
 
@@ -100,7 +99,7 @@ def test_who_was_asked_for_and_is_silent_is_leaned_towards(
         return sum(len(bar.instruments & set(asked)) for bar in bars)
 
     leaning = heard()
-    monkeypatch.setattr("segue.compose.leanings._WANTED", 0.0)
+    monkeypatch.setattr("segue.generate.compose.sampler._WANTED", 0.0)
     assert leaning > 1.2 * heard()
 
 
@@ -446,5 +445,5 @@ def test_the_key_that_was_asked_for_is_leaned_towards(
         return sum(pitch not in scale for pitch in pitches) / len(pitches)
 
     leaning = outside()
-    monkeypatch.setattr("segue.compose.leanings._STRANGE", 0.0)
+    monkeypatch.setattr("segue.generate.compose.sampler._STRANGE", 0.0)
     assert leaning < 0.7 * outside()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segue.compose.players import divided
+from segue.generate.compose.editing import divided
 from segue.records import Part
 
 

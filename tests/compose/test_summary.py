@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scores import chord_part, part_of, score_of
-from segue.compose.summary import summary_of
+from segue.generate.compose.composition import summary_of
 from segue.records import Score
 
 #: Kick and snare in each quarter of a bar.

@@ -5,15 +5,16 @@ from dataclasses import asdict
 
 import pytest
 
-from segue.compose.authorship import Authorship, fit
-from segue.compose.verse_report import (
+from segue.errors import BadArgument, NotFound
+from segue.generate.lyrics.report import (
+    Authorship,
+    fit,
     fitted_authorship,
     known_songs,
     own_figures,
     verse_figures,
     verse_report,
 )
-from segue.errors import BadArgument, NotFound
 from segue.records import Lyrics, Tags
 from verses import song
 
@@ -110,7 +111,7 @@ def test_what_cannot_be_reported_on() -> None:
 
 
 def test_only_so_many_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue.compose.verse_report.MOST_ARTISTS", 2)
+    monkeypatch.setattr("segue.generate.lyrics.report.MOST_ARTISTS", 2)
     few = known_songs(
         [Lyrics("a line of mine", Tags("", "Cy"))]
         + [Lyrics(text, Tags("", artist)) for artist, texts in SONGS.items() for text in texts]

@@ -5,18 +5,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from segue.compose.verse_making import Verse, check_line
-from segue.compose.verse_report import known_songs
-from segue.compose.verses import write_verse
-from segue.compose.voices import Line, VerseWishes, Voice, blended, in_turn
 from segue.errors import BadArgument
-from segue.model.lyrics.language import LanguageModel
-from segue.model.lyrics.letters import LetterConfig, LetterNetwork
-from segue.model.sampling import Sampling
+from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.network import LetterConfig, LetterNetwork
+from segue.generate.lyrics.report import Verse, check_line, known_songs
+from segue.generate.lyrics.sampler import Line, VerseWishes, Voice, blended, in_turn, write_verse
+from segue.generate.lyrics.training import song
+from segue.generate.lyrics.vocabulary import SONG, VOCABULARY, encode
+from segue.lyrics.phonetics import rhyme_sound, words_of
+from segue.nn.sampling import Sampling
 from segue.records import Lyrics, Tags
-from segue.represent.lyrics.letters import SONG, VOCABULARY, encode
-from segue.represent.lyrics.words import rhyme_sound, words_of
-from segue.train.songs import song
 from verses import song as verse
 
 ARTISTS = ("Ada Long", "Bob Short")

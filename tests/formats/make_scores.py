@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from segue.formats.score import read_scores
+from segue.io.scores import read_scores
 from segue.records import Score
 
 Read = Callable[[str, bytes | str], Score]

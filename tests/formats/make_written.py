@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segue.formats.score.music_xml_writing import write_music_xml
+from segue.io.musicxml_write import write_music_xml
 from segue.records import Part, Score
 
 GOLDEN = Path(__file__).parent / "golden" / "written.musicxml"

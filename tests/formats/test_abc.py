@@ -6,7 +6,7 @@ import pytest
 from make_scores import Read, melody, reader
 
 from segue.errors import Unreadable
-from segue.formats.score import Broken, read_score_tags, read_scores
+from segue.io.scores import Broken, read_score_tags, read_scores
 from segue.records import Score
 
 

@@ -13,10 +13,9 @@ import pytest
 from make_scores import Read, melody, reader
 
 from segue.errors import Unreadable
-from segue.formats.score import Broken, read_score_tags, read_scores
-from segue.formats.score.abc_fields import key_of
-from segue.formats.score.abc_texts import text_of
-from segue.formats.score.abc_writing import write_abc
+from segue.io.abc_fields import key_of, text_of
+from segue.io.abc_write import write_abc
+from segue.io.scores import Broken, read_score_tags, read_scores
 from segue.records import Score
 
 

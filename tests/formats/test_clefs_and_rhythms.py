@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from segue.formats.score.clefs import (
+from segue.io.musicxml_read import read_music_xml
+from segue.io.musicxml_write import write_music_xml
+from segue.io.notation import (
     ALTO,
     BASS,
     BASS_8VB,
@@ -19,9 +21,7 @@ from segue.formats.score.clefs import (
     clef_of,
     ledger_lines,
 )
-from segue.formats.score.music_xml import read_music_xml
-from segue.formats.score.music_xml_writing import write_music_xml
-from segue.formats.score.quantisation import QUARTER, is_readable, quantised
+from segue.io.note_values import QUARTER, is_readable, quantised
 from segue.records import Part, Score
 
 SIXTEENTH, TRIPLET = QUARTER // 4, QUARTER // 3

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from segue.formats.encodings import decode, decode_together
+from segue.io.encodings import decode, decode_together
 
 TITLES = {
     "cp1251": ["Катюша", "Группа крови", "Червона рута", "Моя страна, моя България", "Кино"],

@@ -11,8 +11,7 @@ import pytest
 from make_scores import Read, melody, reader
 
 from segue.errors import Unreadable
-from segue.formats.score.humdrum import read_kern
-from segue.formats.score.kern_tokens import PER_QUARTER, read_data
+from segue.io.kern_read import PER_QUARTER, read_data, read_kern
 from segue.records import Score
 
 

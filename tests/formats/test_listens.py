@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import Unreadable
-from segue.formats.listens import Broken, Listen, NoListen, Row, exports, read_listens, rows
+from segue.io import listens as exports
+from segue.io import listens as rows
+from segue.io.listens import Broken, Listen, NoListen, Row, read_listens
 
 AT_S = 1_580_560_440  # 2020-02-01 12:34:00 UTC
 

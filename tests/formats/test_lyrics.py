@@ -7,11 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue.errors import Unreadable
-from segue.formats.lyrics import BrokenSong, is_version, read_lyrics, read_lyrics_tags
-from segue.formats.lyrics.embedded import words_in_score
-from segue.formats.lyrics.midi_words import midi_words
-from segue.formats.lyrics.text import PLAIN, TextForm, section_of, text_of, tidied
-from segue.formats.lyrics.xml_words import xml_words
+from segue.io.embedded_lyrics import midi_words, words_in_score, xml_words
+from segue.io.lyrics import BrokenSong, is_version, read_lyrics, read_lyrics_tags
+from segue.io.lyrics_text import PLAIN, TextForm, section_of, text_of, tidied
 from segue.records import Lyrics, Tags
 
 VERSE = "Röslein auf der Heiden,\nwar so jung und morgenschön,"

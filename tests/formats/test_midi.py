@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import Unreadable
-from segue.formats.score.midi import read_midi, write_midi
+from segue.io.midi import read_midi, write_midi
 from segue.records import Part, Score
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "scores"

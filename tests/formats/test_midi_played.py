@@ -7,22 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from midi_files import (
-    control,
-    events,
-    exclusive,
-    midi,
-    number,
-    off,
-    on,
-    program,
-    text,
-)
+from midi_files import control, events, exclusive, midi, number, off, on, program, text
 from segue.errors import Unreadable
-from segue.formats.kinds import kind_of
-from segue.formats.score import midi as midi_format
-from segue.formats.score import read_score_tags, read_scores
-from segue.formats.score.midi import read_midi, write_midi
+from segue.io import midi as midi_format
+from segue.io.midi import read_midi, write_midi
+from segue.io.scores import read_score_tags, read_scores
+from segue.media import kind_of
 from segue.records import Score
 
 SILENCES = [120, 123, 124, 125, 126, 127]

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from midi_files import events, midi, off, on, text
-from segue.formats.lyrics.midi_words import midi_words
-from segue.formats.score import read_score_tags, read_scores, write_score
-from segue.formats.score.abc_writing import write_abc
-from segue.formats.score.midi import read_midi, write_midi
-from segue.formats.score.music_xml_writing import write_music_xml
+from segue.io.abc_write import write_abc
+from segue.io.embedded_lyrics import midi_words
+from segue.io.midi import read_midi, write_midi
+from segue.io.musicxml_write import write_music_xml
+from segue.io.scores import read_score_tags, read_scores, write_score
 from segue.records import Score
 
 NOTE = ((0, on(60)), (480, off(60)))

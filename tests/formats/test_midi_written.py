@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from midi_files import read_elsewhere
-from segue.formats.score import read_scores, write_score
-from segue.formats.score.midi import read_midi, write_midi
-from segue.formats.score.smf import KEY_SIGNATURE, TEMPO, TIME_SIGNATURE, TRACK_NAME, read_smf
+from segue.io.midi import read_midi, write_midi
+from segue.io.midi_file import KEY_SIGNATURE, TEMPO, TIME_SIGNATURE, TRACK_NAME, read_smf
+from segue.io.scores import read_scores, write_score
 from segue.records import Part, Score
 
 NOTES = np.array([[0, 480, 60, 90], [960, 480, 64, 90], [4800, 480, 67, 90]], np.int32)

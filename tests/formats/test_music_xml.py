@@ -9,11 +9,11 @@ import pytest
 from make_scores import CONTAINER, melody, music_xml, note, zipped
 
 from segue.errors import Unreadable
-from segue.formats.lyrics.xml_words import xml_words
-from segue.formats.score.instrument_names import program_called
-from segue.formats.score.music_xml import read_header, read_music_xml
+from segue.io.embedded_lyrics import xml_words
+from segue.io.musicxml_read import read_header, read_music_xml
 from segue.records import Score
-from segue.represent.score.description import describe_score
+from segue.score.features import describe_score
+from segue.theory.instruments import program_called
 
 C, D, E, F, G, A = (note(letter, 4, 3) for letter in "CDEFGA")  # bars of 3/4
 BACKWARD = '<barline location="right"><repeat direction="backward"/></barline>'

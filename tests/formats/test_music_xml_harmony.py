@@ -4,8 +4,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from segue.formats.score.music_xml_harmony import harmony, symbol_of
-from segue.represent.score.chord_symbols import NO_CHORD, parse_chord
+from segue.io.musicxml_elements import harmony, symbol_of
+from segue.theory.chords import NO_CHORD, parse_chord
 
 Degree = tuple[int, int, str]
 

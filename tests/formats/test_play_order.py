@@ -4,9 +4,7 @@ import time
 
 import pytest
 
-from segue.formats.score.jump_words import Said, read_words
-from segue.formats.score.play_marks import Jump, Marks
-from segue.formats.score.play_order import play_order
+from segue.io.play_order import Jump, Marks, Said, play_order, read_words
 
 
 def written(text: str) -> tuple[str, list[Marks]]:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from segue.errors import BadArgument
-from segue.formats.playlists import write_playlist
+from segue.io.playlists import write_playlist
 from segue.records import Tags, Track
 
 NAMES = [b"plain.mp3", "für élise & <co>.ogg".encode(), b"latin \xe9.flac"]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from segue.formats.lyrics.plain import read_one, read_plain
-from segue.formats.lyrics.wrapped import unwrapped
+from segue.io.lyrics import read_one, read_plain
+from segue.io.poems import unwrapped
 
 STANZAS = [
     "Loveliest of trees, the cherry now\nIs hung with bloom along the bough,\n"

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from segue.errors import Unreadable
-from segue.formats.lyrics import read_lyrics
-from segue.formats.lyrics.residue import without_residue
-from segue.formats.lyrics.text import TextForm, section_of
+from segue.io.lyrics import read_lyrics
+from segue.io.lyrics_text import TextForm, section_of, without_residue
 from segue.records import Lyrics
 
 SONG = "The river runs along the town\nAnd all the lights are going down"

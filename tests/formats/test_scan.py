@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from segue.formats.scan import Found, Obstacle, PassedOver, scan
-from segue.formats.whole import partial_of
+from segue.files import partial_of
+from segue.io.scan import Found, Obstacle, PassedOver, scan
 
 
 def found(*paths: Path) -> list[str]:

@@ -19,9 +19,9 @@ from make_scores import (
 )
 
 from segue.errors import Unreadable
-from segue.formats.score import music_xml as music_xml_format
-from segue.formats.score import read_score_tags, read_scores
-from segue.formats.score.midi import read_midi, write_midi
+from segue.io import musicxml_read as music_xml_format
+from segue.io.midi import read_midi, write_midi
+from segue.io.scores import read_score_tags, read_scores
 from segue.records import Score
 
 

@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 
 from segue.errors import Unreadable
-from segue.formats.lyrics.abc_words import abc_words
-from segue.formats.lyrics.embedded import words_in_score
-from segue.formats.lyrics.kern_words import kern_words
-from segue.ingest.analyse import DecodedScore, DecodedTune, DecodeScore, work
+from segue.ingest.analysis import DecodedScore, DecodedTune, DecodeScore, work
+from segue.io.embedded_lyrics import abc_words, kern_words, words_in_score
 
 HEAD = "X:1\nT:One\nL:1/4\nK:C\n"
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from conftest import FORMATS, tune, write_sound
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.errors import Unreadable
-from segue.formats.sound import read_sound
+from segue.io.audio import read_sound
 from segue.records import Recording, Span
-from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
 
 
 def read(path: Path, only: Span | None = None) -> Recording:

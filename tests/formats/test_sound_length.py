@@ -11,10 +11,10 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 
 from conftest import tune, write_sound
+from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.errors import Unreadable
-from segue.formats.sound import read_sound
+from segue.io.audio import read_sound
 from segue.records import Recording, Span
-from segue.represent.sound import SAMPLE_RATE_HZ
 
 RATE_HZ = 48_000
 

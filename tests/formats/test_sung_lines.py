@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.formats.lyrics.sung_lines import SungWord, divided
+from segue.io.embedded_lyrics import SungWord, divided
 
 
 def sung(text: str) -> list[SungWord]:

@@ -8,8 +8,8 @@ import pytest
 from mutagen import id3 as untyped
 
 from conftest import tune, write_sound
-from segue.formats.lyrics.embedded import words_in_sound
-from segue.formats.tagging import is_unknown
+from segue.io.embedded_lyrics import words_in_sound
+from segue.io.tag_writing import is_unknown
 
 id3: Any = untyped  # mutagen has no types
 GERMAN = "Freude, schöner Götterfunken"

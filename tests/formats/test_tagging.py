@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from conftest import FORMATS, tune, write_sound
 from segue.errors import BadArgument
-from segue.formats.tagging import BETWEEN, read_fields, short_key, write_fields
-from segue.formats.tags import read_tags
+from segue.io.tag_writing import BETWEEN, read_fields, short_key, write_fields
+from segue.io.tags import read_tags
 
 id3: Any = untyped  # mutagen has no types
 WRITTEN = {"bpm": "97", "key": "F#m", "mood": "mellow"}

@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conftest import FORMATS, tune, write_sound
-from segue.formats.names import clean, normalise
-from segue.formats.tags import read_tags
+from segue.io.tags import read_tags
 from segue.records import Tags
+from segue.text import clean, normalise
 
 TAGGED = {"title": "Für Elise", "artist": "Beethoven", "album": "Piano", "date": "1810-04-27"}
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from segue.formats.tags import tags_from_name
-from segue.formats.titles import artist_keys, file_title, title_key
+from segue.io.tags import tags_from_name
 from segue.records import Tags
+from segue.text import artist_keys, file_title, title_key
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from segue.errors import BadArgument
-from segue.formats.whole import (
+from segue.files import (
     clear_leftovers,
     is_partial,
     partial_of,

@@ -18,17 +18,16 @@ from make_written import GOLDEN, everything
 
 from scores import chord_part, part_of, piece, score_of, tune
 from segue.errors import BadArgument
-from segue.formats.score import WRITTEN_SUFFIXES, read_scores, write_score
-from segue.formats.score.abc import read_tune, tunes_of
-from segue.formats.score.abc_writing import write_abc
-from segue.formats.score.music_xml import read_music_xml
-from segue.formats.score.music_xml_writing import write_music_xml, write_mxl
-from segue.formats.score.notation import spelled
-from segue.formats.score.quantisation import QUARTER
-from segue.formats.score.values import values_of
+from segue.io.abc_read import read_tune, tunes_of
+from segue.io.abc_write import write_abc
+from segue.io.musicxml_read import read_music_xml
+from segue.io.musicxml_write import write_music_xml, write_mxl
+from segue.io.notation import spelled
+from segue.io.note_values import QUARTER, values_of
+from segue.io.scores import WRITTEN_SUFFIXES, read_scores, write_score
 from segue.records import Part, Score
-from segue.represent.score.harmony import with_key
-from segue.represent.score.timing import bars
+from segue.score.harmony import with_key
+from segue.score.timing import bars
 
 GRID = 12  # to the quarter
 METRES = [(4, 4), (3, 4), (2, 4), (6, 8), (9, 8), (5, 4), (7, 8), (2, 2), (3, 8), (12, 8), (1, 4)]

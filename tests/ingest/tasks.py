@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from segue.errors import Unreadable
-from segue.ingest.analyse import Identity, Job, work
+from segue.ingest.analysis import Identity, Job, work
 
 
 def misbehave(job: str) -> str:

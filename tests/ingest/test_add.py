@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from conftest import tune, write_sound
+from segue.builtin_spaces import sound_spaces
 from segue.errors import DiskFull, LibraryBusy, WrongSpace
 from segue.ingest import add as add_module
-from segue.ingest.report import AddReport
+from segue.ingest.survey import AddReport
 from segue.library import Library
-from segue.model.sound.spaces import sound_spaces
 from segue.store import Store
 
 Opener = Callable[[], Library]

@@ -10,9 +10,9 @@ from mutagen.id3 import ID3, USLT
 
 from conftest import tune, write_sound
 from segue.errors import BadArgument, NotFound
-from segue.ingest.report import AddReport, Progress
+from segue.ingest.embedding import embed_lyrics
+from segue.ingest.survey import AddReport, Progress
 from segue.library import Library
-from segue.model.lyrics.embed import embed_lyrics
 from segue.records import FloatArray
 from verses import song
 

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import little_score, tune, write_score, write_sound
 from segue.errors import BadArgument, NothingToMeasure, Unreadable
-from segue.ingest.report import AddReport
+from segue.ingest.survey import AddReport
 from segue.library import Library
 from segue.records import Part
 

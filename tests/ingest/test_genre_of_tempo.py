@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from conftest import write_sound
-from segue.ingest.analyse import Decode, Decoded, work
-from segue.represent.sound import SAMPLE_RATE_HZ
+from segue.audio.spectrogram import SAMPLE_RATE_HZ
+from segue.ingest.analysis import Decode, Decoded, work
 
 BPM = 86.0
 

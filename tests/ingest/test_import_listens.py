@@ -126,9 +126,9 @@ def test_a_file_of_no_known_form_does_not_stop_the_others(lib: Library, tmp_path
 def test_of_a_file_that_fails_nothing_is_kept(
     lib: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from segue.formats.listens import exports
+    from segue.io import listens
 
-    monkeypatch.setattr(exports, "MAX_UNPACKED_BYTES", 100_000)
+    monkeypatch.setattr(listens, "MAX_UNPACKED_BYTES", 100_000)
     names = {"artist_name": "A", "track_name": "Song 0"}
     line = json.dumps({"listened_at": 1_580_560_440, "track_metadata": names})
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:

@@ -12,10 +12,10 @@ import pytest
 
 from conftest import tune, write_sound
 from segue.errors import BadArgument
-from segue.formats.scan import Found, LeftAlone, Obstacle, scan
-from segue.ingest.report import AddReport
+from segue.ingest.survey import AddReport
+from segue.io.scan import Found, LeftAlone, Obstacle, scan
 from segue.library import Library
-from segue.store import schema
+from segue.store import database
 
 Opener = Callable[[], Library]
 
@@ -295,7 +295,7 @@ def test_a_library_of_before_loses_its_folders_for_albums(library: Opener, tmp_p
             "UPDATE tracks SET size = ?, mtime_ns = ?, content_hash = ? WHERE kind = 'lyrics'",
             (state.st_size, state.st_mtime_ns, content),
         )
-        old.execute(f"PRAGMA user_version = {schema.MIGRATIONS.index(schema._BELONGING)}")
+        old.execute(f"PRAGMA user_version = {database.MIGRATIONS.index(database._BELONGING)}")
     old.close()
     report = add(library, music)
     assert (report.added, report.failures) == (0, [])

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segue.formats.score import Broken
 from segue.ingest import messages
-from segue.ingest.analyse import Decode, Decoded, DecodedScore, DecodedText, ReadWords
-from segue.ingest.images import Draw
+from segue.ingest.analysis import Decode, Decoded, DecodedScore, DecodedText, ReadWords
+from segue.ingest.cache import Draw
 from segue.ingest.messages import BadMessage, decode, encode
 from segue.ingest.workers import Fault, Workers
+from segue.io.scores import Broken
 from segue.records import Part, Score, Span, Tags
 
 PRINT = np.arange(4, dtype=np.uint32)

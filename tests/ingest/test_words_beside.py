@@ -12,7 +12,7 @@ from mutagen.id3 import ID3, TIT2, TPE1, USLT
 
 from conftest import little_score, tune, write_score, write_sound
 from segue.ingest import add as add_module
-from segue.ingest.report import AddReport
+from segue.ingest.survey import AddReport
 from segue.library import Library
 from segue.store import Store
 

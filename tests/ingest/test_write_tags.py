@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from conftest import fill_described, fill_library, tune, write_sound
+from segue.builtin_spaces import TAGS, sound_spaces
 from segue.errors import BadArgument
-from segue.formats.tagging import BETWEEN, read_fields, write_fields
-from segue.ingest import tagging
+from segue.ingest import tag_writing
+from segue.io.tag_writing import BETWEEN, read_fields, write_fields
 from segue.library import Library
-from segue.model.sound.spaces import TAGS, sound_spaces
 from segue.records import Tags
 from segue.store import Store
 
@@ -149,7 +149,7 @@ def test_a_run_that_could_write_nothing_is_not_there_to_be_undone(
         lib.add([tmp_path], workers=1)
         lib.file_tags.write(fields=["key"], **SURE)
         with monkeypatch.context() as broken:
-            broken.setattr(tagging, "write_fields", full)
+            broken.setattr(tag_writing, "write_fields", full)
             assert [f.path.name for f in lib.file_tags.write(fields=["bpm"], **SURE).failures] == [
                 "a.flac"
             ]
@@ -159,7 +159,9 @@ def test_a_run_that_could_write_nothing_is_not_there_to_be_undone(
 def test_a_mood_is_written_only_where_one_stands_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tagging, "read_fields", lambda _: dict.fromkeys(("bpm", "key", "mood"), ""))
+    monkeypatch.setattr(
+        tag_writing, "read_fields", lambda _: dict.fromkeys(("bpm", "key", "mood"), "")
+    )
 
     def moods(folder: Path, party: list[float]) -> dict[str, str]:
         fill_library(folder, [Tags(str(i), "An artist", "An album") for i in range(len(party))])
@@ -224,8 +226,10 @@ FOUND = {
 @pytest.fixture
 def uncertain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     """A library of files that are not there; none is touched."""
-    monkeypatch.setattr(tagging, "read_fields", lambda _: dict.fromkeys(("bpm", "key", "mood"), ""))
-    monkeypatch.setattr(tagging, "_unchanged", lambda *_: True)
+    monkeypatch.setattr(
+        tag_writing, "read_fields", lambda _: dict.fromkeys(("bpm", "key", "mood"), "")
+    )
+    monkeypatch.setattr(tag_writing, "_unchanged", lambda *_: True)
     fill_described(
         tmp_path,
         {
@@ -245,7 +249,7 @@ def uncertain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     return Library.open(tmp_path)
 
 
-def written(done: tagging.Written) -> set[tuple[str, str, str]]:
+def written(done: tag_writing.Written) -> set[tuple[str, str, str]]:
     return {(change.path.stem, change.field, change.written) for change in done.changes}
 
 
@@ -280,7 +284,7 @@ def test_the_confidence_can_be_set(
     ("notation", "key"), [("standard", "F#m"), ("camelot", "11A"), ("openkey", "4m")]
 )
 def test_keys_are_written_as_wanted(
-    uncertain: Library, notation: tagging.KeyNotation, key: str
+    uncertain: Library, notation: tag_writing.KeyNotation, key: str
 ) -> None:
     with uncertain as lib:
         done = lib.file_tags.write("sure", fields=["key"], key_notation=notation, dry_run=True)

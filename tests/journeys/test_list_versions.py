@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from conftest import fill_library
-from segue.ingest.images import COURSE
-from segue.journeys.playlist import FLOWS, Flow, Wish
-from segue.journeys.versions import versions_among
+from segue.audio.cover_songs import VERSION
+from segue.audio.spectrogram import ByteArray
+from segue.explore.covers import versions_among
+from segue.explore.playlist import FLOWS, Flow, Wish
+from segue.ingest.cache import COURSE
 from segue.library import Library
 from segue.records import Tags, Track
-from segue.represent.log_mel import ByteArray
-from segue.represent.score.shingles import PRINT_LENGTH
-from segue.represent.versions import VERSION
+from segue.score.fingerprint import PRINT_LENGTH
 from segue.store import Store
 from segue.store.cache import Cache
 

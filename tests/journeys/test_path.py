@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import fill_library
+from segue.builtin_spaces import sound_spaces
 from segue.errors import BadArgument, NotFound
-from segue.journeys.path import END_SLACK, smallest_steps
+from segue.explore.path import END_SLACK, smallest_steps
 from segue.library import Library
-from segue.model.sound.spaces import sound_spaces
 from segue.records import Space, Tags
 from segue.store import Store
 

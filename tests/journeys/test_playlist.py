@@ -14,13 +14,11 @@ from hypothesis import strategies as st
 
 from conftest import fill_library
 from segue.errors import BadArgument
-from segue.journeys.mixing import keys_mix, mix, tempo_apart
-from segue.journeys.playlist import FLOWS, Flow, Item, Wish
+from segue.explore.playlist import FLOWS, Flow, Item, Wish, keys_mix, mix, tempo_apart
 from segue.library import Library
 from segue.records import Tags, Track
-from segue.represent.harmony import MODES, PITCH_CLASSES
-from segue.represent.key_names import camelot
 from segue.store import Store
+from segue.theory.keys import MODES, PITCH_CLASSES, camelot
 
 TRACKS = [Tags(f"{a}{i}", f"by {a}{i % 4}", a, genre="x") for a in "abcde" for i in range(12)]
 KEYS = ("C major", "G major", "A minor", "F# major", "Eb minor")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.measure.copying import SharedPassage, longest_shared_passage
+from segue.generate.copying import SharedPassage, longest_shared_passage
 
 Notes = NDArray[np.int64]
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from segue.errors import BadArgument
-from segue.measure.embeddings import expected_nearest, rank_correlation, unit
+from segue.evaluation.projection import expected_nearest, rank_correlation, unit
 
 
 def test_rank_correlation_is_scipys() -> None:

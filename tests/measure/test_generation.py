@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import gaussian_kde
 
 from segue.errors import BadArgument
-from segue.measure.generation import (
+from segue.evaluation.generated import (
     empty_bar_rate,
     groove_consistency,
     grooving_similarity,

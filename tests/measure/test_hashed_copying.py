@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.measure.copying import longest_shared_passage
-from segue.measure.hashed_copying import (
+from segue.generate.copying import (
     RUN,
     KnownRuns,
     Trail,
     hashed_runs,
     longest_hashed_passage,
+    longest_shared_passage,
 )
 
 pieces = st.lists(st.tuples(st.integers(40, 90), st.integers(1, 8)), min_size=1, max_size=40).map(

@@ -3,8 +3,8 @@ import pytest
 from sklearn.manifold import trustworthiness
 
 from segue.errors import BadArgument, NothingToMeasure
-from segue.measure import planes
-from segue.measure.planes import trust
+from segue.evaluation import projection
+from segue.evaluation.projection import trust
 
 
 def unit(n: int, d: int) -> np.ndarray:
@@ -34,7 +34,7 @@ def test_a_faithful_plane_is_trusted_wholly() -> None:
 def test_of_many_tracks_a_sample_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = unit(400, 5)
     whole = trust(vectors, vectors[:, :2].copy())
-    monkeypatch.setattr(planes, "MOST_ASKED", 200)
+    monkeypatch.setattr(projection, "MOST_ASKED", 200)
     part = trust(vectors, vectors[:, :2].copy())
     assert part.trustworthiness == pytest.approx(whole.trustworthiness, abs=0.02)
 

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from segue.errors import BadArgument
-from segue.measure import retrieval as module
-from segue.measure.bootstrap import interval, paired_difference
-from segue.measure.retrieval import retrieval
+from segue.evaluation import retrieval as module
+from segue.evaluation.retrieval import interval, paired_difference, retrieval
 
 
 def clusters(spread: float, seed: int = 0) -> tuple[np.ndarray, list[str]]:

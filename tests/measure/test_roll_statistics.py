@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segue.errors import BadArgument
-from segue.measure.rolls import (
+from segue.evaluation.generated import (
     Cells,
     drum_pattern,
     empty_bars,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.measure.verbatim import NOBODY, KnownSong, KnownSongs
+from segue.generate.lyrics.copying import NOBODY, KnownSong, KnownSongs
 
 texts = st.text("ab \nAé夜", max_size=30)
 WEAK = 1  # runs of the same letters in whatever order then have one hash
@@ -44,7 +44,7 @@ def test_copies_are_those_of_a_naive_search(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         if base is not None:
-            patch.setattr("segue.measure.verbatim._BASE", base)
+            patch.setattr("segue.generate.lyrics.copying._BASE", base)
         of, words = known(songs), folded(text)
         left_out = without if without < len(songs) else None
         kept = [None if at == left_out else song for at, song in enumerate(songs)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segue.errors import BadArgument
-from segue.measure.voice_leading import voice_leading
+from segue.evaluation.generated import voice_leading
 
 
 def test_parallels_are_counted_where_both_voices_move() -> None:

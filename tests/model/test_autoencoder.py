@@ -4,10 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from segue.audio.autoencoders import AutoencoderConfig, Preset, TransformAutoencoder, build
+from segue.audio.published_autoencoders import ConvAutoencoder, slot_means
 from segue.errors import BadArgument
-from segue.model.sound.autoencoder import AutoencoderConfig, Preset, build
-from segue.model.sound.autoencoders.conv import ConvAutoencoder, slot_means
-from segue.model.sound.autoencoders.transform import TransformAutoencoder
 
 SMALL: dict[Preset, AutoencoderConfig] = {
     "conv": AutoencoderConfig("conv", bands=32, frames=48),

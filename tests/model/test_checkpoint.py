@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from segue.errors import BadCheckpoint, DiskFull
-from segue.model.checkpoint import load_checkpoint, save_checkpoint
+from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 
 TENSORS = {
     "weights": torch.arange(12.0).reshape(3, 4),

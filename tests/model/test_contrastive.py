@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from segue.audio.contrastive import ActivationHead, ContrastiveConfig, TileEncoder, build
+from segue.audio.embedding import POOLED_SIZE, load_head
 from segue.errors import BadArgument
-from segue.model.sound.contrastive import ActivationHead, ContrastiveConfig, TileEncoder, build
-from segue.model.sound.head import POOLED_SIZE, load_head
 
 SMALL = ContrastiveConfig(bands=32, frames=64, dimension=16, projection=8)
 

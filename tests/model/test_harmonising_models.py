@@ -9,16 +9,22 @@ import torch
 
 from scores import part_of, score_of
 from segue.errors import BadArgument, BadCheckpoint
-from segue.model.checkpoint import save_checkpoint
-from segue.model.sampling import Sampling
-from segue.model.score import chorale_weights, chord_paths
-from segue.model.score.chorale import LOWEST, PITCHES, ChoraleConfig, ChoraleTransformer
-from segue.model.score.chorale_weights import load_chorales, save_chorales
-from segue.model.score.chord_paths import (
+from segue.generate.copying import KnownChorales, VoicePassage, voice_notes
+from segue.generate.harmony import chorale_network, chord_hmm
+from segue.generate.harmony.chorale_network import (
+    LOWEST,
+    PITCHES,
+    ChoraleConfig,
+    ChoraleTransformer,
+    load_chorales,
+    save_chorales,
+)
+from segue.generate.harmony.chord_hmm import (
     NONE,
     QUALITIES,
     ChordTables,
     Learned,
+    Slots,
     best_path,
     count,
     drawn_path,
@@ -26,11 +32,12 @@ from segue.model.score.chord_paths import (
     load_tables,
     path_in,
     save_tables,
+    slots_of,
 )
-from segue.model.score.four_voices import Choir, Given, allowed, going_with, sing
-from segue.model.score.known_chorales import KnownChorales, VoicePassage, voice_notes
-from segue.model.transformer import StackConfig
-from segue.represent.score.chord_slots import Slots, slots_of
+from segue.generate.harmony.particle_filter import Choir, Given, allowed, going_with, sing
+from segue.nn.checkpoint import save_checkpoint
+from segue.nn.sampling import Sampling
+from segue.nn.transformer import StackConfig
 
 
 @pytest.fixture(scope="module")
@@ -136,11 +143,11 @@ def test_weights_come_back_in_8_bits(network: ChoraleTransformer, tmp_path: Path
 
 def test_weights_of_another_version_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "chorales.safetensors"
-    save_checkpoint(path, chorale_weights.KIND, {"version": 0}, {})
+    save_checkpoint(path, chorale_network.KIND, {"version": 0}, {})
     with pytest.raises(BadCheckpoint, match="version 0"):
         load_chorales(path)
-    about = {"version": chorale_weights.VERSION, "configuration": {"stack": {}}}
-    save_checkpoint(path, chorale_weights.KIND, about, {})
+    about = {"version": chorale_network.VERSION, "configuration": {"stack": {}}}
+    save_checkpoint(path, chorale_network.KIND, about, {})
     with pytest.raises(BadCheckpoint, match="no whole network"):
         load_chorales(path)
 
@@ -230,7 +237,7 @@ def test_tables_come_back_and_others_are_refused(tables: ChordTables, tmp_path: 
     save_tables(replace(tables, ends=tables.ends[:, :3]), path)
     with pytest.raises(BadCheckpoint, match="shapes"):
         load_tables(path)
-    save_checkpoint(path, chord_paths.KIND, {"version": 0}, {})
+    save_checkpoint(path, chord_hmm.KIND, {"version": 0}, {})
     with pytest.raises(BadCheckpoint, match="other chords"):
         load_tables(path)
 

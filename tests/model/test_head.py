@@ -1,21 +1,10 @@
 import numpy as np
 import pytest
 
+from segue.audio.embedding import POOLED_SIZE, Head, head_from_bytes, head_to_bytes, load_head
+from segue.audio.features import FEATURE_NAMES
+from segue.audio.head_training import Described, Patches, SoundSpaceConfig, fit_head
 from segue.errors import BadArgument
-from segue.model.sound.head import (
-    POOLED_SIZE,
-    Head,
-    head_from_bytes,
-    head_to_bytes,
-    load_head,
-)
-from segue.represent.features import FEATURE_NAMES
-from segue.train.sound_space import (
-    Described,
-    Patches,
-    SoundSpaceConfig,
-    fit_head,
-)
 
 
 def vector(seed: int, head: Head) -> np.ndarray:

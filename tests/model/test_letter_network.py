@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from segue.errors import BadArgument, BadCheckpoint
-from segue.model.lyrics.language import LanguageModel
-from segue.model.lyrics.letters import CONTEXT, LetterConfig, LetterNetwork
+from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.network import CONTEXT, LetterConfig, LetterNetwork
+from segue.generate.lyrics.vocabulary import VOCABULARY
 from segue.records import Lyrics, Tags
-from segue.represent.lyrics.letters import VOCABULARY
 
 RECURRENT = LetterConfig(32, 2, runs=(64, 128), run_width=8, voices=2)
 CONFIGS = [

@@ -9,16 +9,21 @@ from torch import Tensor
 
 from melody_models import model, network, sheet
 from segue.errors import BadArgument, BadCheckpoint
-from segue.measure.hashed_copying import longest_hashed_passage
-from segue.model.checkpoint import load_checkpoint, save_checkpoint
-from segue.model.sampling import Sampling
-from segue.model.score.melody import SYMBOLS, MelodyConfig, MelodyNetwork
-from segue.model.score.melody_model import KIND, MOST_REPEATED, MelodyModel
-from segue.model.transformer import Cache, StackConfig
-from segue.represent.score.chord_charts import parse_chart
-from segue.represent.score.lead_sheet import CHORD, LONGEST, LOWEST, read_chords, told
-from segue.represent.score.melody_figures import onsets
-from segue.train.melody_told import melody_model
+from segue.generate.copying import longest_hashed_passage
+from segue.generate.melody.lead_sheet import CHORD, LONGEST, LOWEST, read_chords, told
+from segue.generate.melody.model import (
+    KIND,
+    MOST_REPEATED,
+    SYMBOLS,
+    MelodyConfig,
+    MelodyModel,
+    MelodyNetwork,
+)
+from segue.generate.melody.training import melody_model, onsets
+from segue.nn.checkpoint import load_checkpoint, save_checkpoint
+from segue.nn.sampling import Sampling
+from segue.nn.transformer import Cache, StackConfig
+from segue.theory.chord_charts import parse_chart
 
 CHART = parse_chart("Dm7 G7 | Cmaj7 | N.C. | F/A G | C")
 

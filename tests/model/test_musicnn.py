@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from segue.audio.musicnn import POOLED_SIZE, Musicnn, load_musicnn
 from segue.errors import BadArgument
-from segue.model.sound.musicnn import POOLED_SIZE, Musicnn, load_musicnn
 
 WEIGHTS = Path(str(files("segue") / "weights" / "musicnn.safetensors"))
 

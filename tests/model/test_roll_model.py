@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+from segue.builtin_spaces import DIMENSION, ROLL_VAE_WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.model.score.note_encoder import NoteEncoder
-from segue.model.score.roll_vae import Latents, kl_divergence, likeness_loss, reconstruction_loss
-from segue.model.score.rolls import RollModel
-from segue.model.score.shipped import DIMENSION, WEIGHTS
-from segue.model.score.thresholds import RELEASE, calibrated, sounding
-from segue.represent.score.roll_changes import transposed
-from segue.represent.score.roll_notes import BoolArray, notes_of, windows_of
+from segue.score.piano_roll import BoolArray, notes_of, transposed, windows_of
+from segue.score.vae.model import RELEASE, RollModel, calibrated, sounding
+from segue.score.vae.network import (
+    Latents,
+    NoteEncoder,
+    kl_divergence,
+    likeness_loss,
+    reconstruction_loss,
+)
 
 
 def song(shift: int = 0, bars: int = 8) -> BoolArray:
@@ -34,8 +37,8 @@ def model() -> RollModel:
 
 
 def test_the_shipped_model_is_small_and_tells_its_size() -> None:
-    assert WEIGHTS.stat().st_size <= 8e6
-    data = WEIGHTS.read_bytes()
+    assert ROLL_VAE_WEIGHTS.stat().st_size <= 8e6
+    data = ROLL_VAE_WEIGHTS.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     about = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["about"])
     assert about["config"]["invariant"] + about["config"]["counted"] == DIMENSION

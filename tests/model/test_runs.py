@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.model.lyrics.language import LanguageModel
-from segue.model.lyrics.letters import ANYBODY, LetterConfig, LetterNetwork
-from segue.model.lyrics.reading import network_outlooks
-from segue.model.lyrics.runs import Runs
+from segue.generate.lyrics.language_model import LanguageModel, network_outlooks
+from segue.generate.lyrics.network import ANYBODY, LetterConfig, LetterNetwork
+from segue.generate.lyrics.ngram import Runs
+from segue.generate.lyrics.vocabulary import SONG, VOCABULARY, encode, encode_song
 from segue.records import Lyrics, Tags
-from segue.represent.lyrics.letters import SONG, VOCABULARY, encode, encode_song
 from verses import song
 
 TEXTS = [song("Ada Long", seed) for seed in range(12)]

@@ -11,14 +11,7 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
 from segue.errors import BadArgument
-from segue.model.sampling import (
-    Sampling,
-    choose,
-    likeliest,
-    not_unlikely,
-    nucleus,
-    tempered,
-)
+from segue.nn.sampling import Sampling, choose, likeliest, not_unlikely, nucleus, tempered
 
 ROWS = arrays(np.float32, (3, 11), elements=st.floats(-20, 20, width=16)).map(torch.from_numpy)
 

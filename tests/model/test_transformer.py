@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from segue.errors import BadArgument
-from segue.model.score.chorale import (
+from segue.generate.harmony.chorale_network import (
     PITCHES,
     VOICES,
     ChoraleConfig,
@@ -14,8 +14,8 @@ from segue.model.score.chorale import (
     Reading,
     numbers,
 )
-from segue.model.score.precision import Precision, for_writing
-from segue.model.transformer import (
+from segue.nn.quantization import Precision, for_writing
+from segue.nn.transformer import (
     Cache,
     StackConfig,
     Transformer,

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from segue.errors import BadArgument
-from segue.model.sampling import Sampling
-from segue.model.score.writing import write
-from segue.model.transformer import StackConfig, Transformer, TransformerConfig
+from segue.nn.sampling import Sampling, write
+from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 
 VOCABULARY = 13
 GREEDY = Sampling(temperature=0)

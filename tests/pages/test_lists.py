@@ -8,8 +8,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
 
-from segue.pages.lists import write_list
 from segue.records import Tags, Track
+from segue.render.pages import write_list
 
 HOSTILE = [
     "</script><script>alert(1)</script>",

@@ -9,9 +9,9 @@ from matplotlib.image import imread
 
 from scores import part_of, piece, score_of, tune
 from segue.errors import BadArgument
-from segue.pictures.rolls import draw_roll, draw_rolls
 from segue.records import Score
-from segue.represent.score.piano_roll import PianoRoll
+from segue.render.piano_roll_plots import draw_roll, draw_rolls
+from segue.score.piano_roll import PianoRoll
 
 
 def texts_of(target: Path) -> str:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segue.pictures.frame import short
-from segue.pictures.maps import MOST_LABELS, Dots, draw_map, place_labels
+from segue.render.map_plots import MOST_LABELS, Dots, draw_map, place_labels
+from segue.render.plots import short
 
 FRAME = (0.0, 0.0, 400.0, 300.0)
 RADIUS = 3.0

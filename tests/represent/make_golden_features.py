@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from segue.audio.features import describe
+from segue.audio.fingerprint import fingerprint
+from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.records import Recording, Span
-from segue.represent.features import describe
-from segue.represent.fingerprint import fingerprint
-from segue.represent.sound import SAMPLE_RATE_HZ
 
 FILE = Path(__file__).parent / "golden" / "features.npz"
 

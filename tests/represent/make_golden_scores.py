@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from scores import piece
-from segue.represent.score.features import score_features
-from segue.represent.score.shingles import shingles
+from segue.score.features import score_features
+from segue.score.fingerprint import shingles
 
 FILE = Path(__file__).parent / "golden" / "scores.npz"
 

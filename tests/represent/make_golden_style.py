@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from segue.represent.lyrics.features import style_features
-from segue.represent.lyrics.sameness import text_shingles
+from segue.lyrics.features import style_features
+from segue.lyrics.matching import text_shingles
 from verses import song
 
 FILE = Path(__file__).parent / "golden" / "style.npz"

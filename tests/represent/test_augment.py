@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from segue.audio.contrastive_training import Augmentation, changed, two_excerpts
 from segue.errors import BadArgument
-from segue.represent.augment import Augmentation, changed, two_excerpts
 
 NOTHING = Augmentation(
     gain_db=0, tilt_db=0, wave_db=0, low_pass_bands=0, shift_bands=0, stretch=0, mask_bands=0,

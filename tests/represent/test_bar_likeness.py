@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scores import chord_part, part_of, piece, score_of, tune
-from segue.represent.score.bar_likeness import BarPair, bars_alike
+from segue.score.fingerprint import BarPair, bars_alike
 
 
 def test_bars_are_found_in_another_key() -> None:

@@ -6,16 +6,10 @@ import numpy as np
 import pytest
 
 from segue.errors import BadArgument
+from segue.generate.melody.lead_sheet import chart_of, written_chart_of
 from segue.records import Part, Score
-from segue.represent.score.chord_charts import (
-    MOST_BARS,
-    chart_of,
-    parse_chart,
-    parse_key,
-    parse_romans,
-    written_chart_of,
-)
-from segue.represent.score.lead_sheet import NO_ROOT, Chart
+from segue.theory.chord_charts import MOST_BARS, parse_chart, parse_key, parse_romans
+from segue.theory.chord_grid import NO_ROOT, Chart
 
 
 def placed(chart: Chart) -> list[tuple[int, str]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.represent.score.chord_spelling import chord_name, sharps_of, tonic_name
+from segue.theory.chords import chord_name, sharps_of, tonic_name
 
 ROOTS = {"C": 0, "Db": 1, "D": 2, "Eb": 3, "E": 4, "F": 5, "F#": 6, "G": 7, "Ab": 8, "A": 9,
          "Bb": 10, "B": 11}  # fmt: skip

@@ -5,13 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.represent.score.chord_names import chord_name
-from segue.represent.score.chord_symbols import (
+from segue.theory.chords import (
     NO_CHORD,
     is_chord,
     nearest_chord,
     parse_chord,
     pitch_class,
+    pitch_set_name,
 )
 
 #: By hand: what stands behind the root, and semitones above it.
@@ -96,7 +96,7 @@ def test_any_text_is_a_chord_or_refused_and_the_nearest_is_a_chord(text: str) ->
 
 @given(st.sets(st.integers(0, 11), min_size=3, max_size=5))
 def test_names_that_segue_gives_are_read_back(classes: set[int]) -> None:
-    name = chord_name(classes)
+    name = pitch_set_name(classes)
     if name and " on " not in name:
         symbol = name.replace(", no fifth", "no5").replace(", no third", "no3")
         assert set(parse_chord(symbol).classes) == classes

@@ -10,16 +10,12 @@ from make_golden_scores import FILE
 
 from scores import QUARTER, chord_part, part_of, piece, score_of, tune
 from segue.errors import BadArgument
+from segue.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
 from segue.records import Score
-from segue.represent.score.description import describe_score, metre_of
-from segue.represent.score.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
-from segue.represent.score.features import (
-    score_features,
-    standardise_score,
-)
-from segue.represent.score.harmony import chords, find_key
-from segue.represent.score.timing import bars, duration_s, excerpt, seconds_at
-from segue.represent.shares import group_shares
+from segue.score.features import describe_score, metre_of, score_features, standardise_score
+from segue.score.harmony import chords, find_key
+from segue.score.timing import bars, duration_s, excerpt, seconds_at
+from segue.search.aspects import group_shares
 
 #: Of keys with at most six sharps or five flats, by pitch class.
 TONICS = {

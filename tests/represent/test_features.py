@@ -9,18 +9,13 @@ import pytest
 from make_golden_features import FILE, song
 from numpy.typing import NDArray
 
+from segue.audio.features import FEATURE_GROUPS, FEATURE_NAMES, describe, standardise
+from segue.audio.rhythm import onset_strength
+from segue.audio.spectrogram import SAMPLE_RATE_HZ
+from segue.audio.timbre import Frames, analyse_frames, contrast_db, loudness_lufs, mfcc
 from segue.errors import BadArgument
 from segue.records import FloatArray, Recording, Span
-from segue.represent.features import (
-    FEATURE_GROUPS,
-    FEATURE_NAMES,
-    describe,
-    standardise,
-)
-from segue.represent.rhythm import onset_strength
-from segue.represent.shares import group_shares
-from segue.represent.sound import SAMPLE_RATE_HZ
-from segue.represent.timbre import Frames, analyse_frames, contrast_db, loudness_lufs, mfcc
+from segue.search.aspects import group_shares
 
 
 def recording(*excerpts: NDArray[np.floating]) -> Recording:

@@ -11,11 +11,11 @@ import pytest
 from make_golden_features import FILE, song
 
 from conftest import little_score
+from segue.audio.fingerprint import SAME, fingerprint, match, same_recording
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.errors import BadArgument
 from segue.records import FloatArray, Recording, Span
-from segue.represent.fingerprint import SAME, fingerprint, match, same_recording
-from segue.represent.score.rendering import render
-from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
+from segue.score.synthesis import render
 
 SONG_S = 20.0
 

@@ -5,8 +5,8 @@ import pytest
 from test_features import recording
 from test_tempo import DRUM_AND_BASS, EIGHTHS, drums
 
-from segue.represent.features import describe
-from segue.represent.genre_tempos import RANGES_BPM, genre_log_prior, genre_range_bpm
+from segue.audio.features import describe
+from segue.audio.rhythm import RANGES_BPM, genre_log_prior, genre_range_bpm
 
 HALF_TIME = ((0, 1.5), (2,), EIGHTHS, (0,))
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from scores import QUARTER, chord_part, part_of, score_of, tune
 from segue.errors import BadArgument
+from segue.generate.harmony.chorale_frames import frames_of, parts_of, soprano_shift
+from segue.generate.harmony.chord_hmm import STRONG, WEAK, slots_of
+from segue.generate.harmony.harmonise import accompaniment
 from segue.records import Part, Score
-from segue.represent.score.accompaniment import accompaniment
-from segue.represent.score.chorale_frames import frames_of, parts_of, soprano_shift
-from segue.represent.score.chord_slots import STRONG, WEAK, slots_of
-from segue.represent.score.harmony import Chord
-from segue.represent.score.melody import melody_of
-from segue.represent.score.timing import bars
+from segue.score.harmony import Chord
+from segue.score.lines import melody_of
+from segue.score.timing import bars
 
 LINE = tune(72, 74, 76, 77)
 CHORDS = chord_part((48, 52, 55))

@@ -2,14 +2,14 @@
 
 import pytest
 
-from segue.represent.score.instruments import (
+from segue.theory.instruments import (
+    DRUMS,
     instrument_named,
     plays_bass,
     range_of,
     register_of,
     sounds_alone,
 )
-from segue.represent.score.vocabulary import DRUMS
 
 
 @pytest.mark.parametrize("instrument", range(DRUMS + 1))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.represent.key_names import camelot, open_key
+from segue.theory.keys import camelot, open_key
 
 #: Key, Camelot, Open Key.
 KEYS = [

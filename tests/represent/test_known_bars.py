@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.represent.score.bar_prints import part_prints
-from segue.represent.score.known_bars import KnownBars, Trail
-from segue.represent.score.vocabulary import DRUMS, Bar, Note
+from segue.generate.compose.known_bars import KnownBars, Trail, part_prints
+from segue.generate.compose.tokens import Bar, Note
+from segue.theory.instruments import DRUMS
 
 
 def melody(rng: np.random.Generator, bars: int, instrument: int = 0) -> list[Bar]:

@@ -5,25 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.represent.score.chord_charts import parse_chart
-from segue.represent.score.lead_sheet import (
+from segue.generate.melody.lead_sheet import (
     COLUMNS,
     LAST,
     LONGEST,
-    NO_ROOT,
     PITCHES,
     TOLD,
-    Chart,
-    IntArray,
-    beat_steps,
     fits,
     on_grid,
     read_chords,
-    strong_steps,
     told,
     transposed_chords,
     transposed_told,
 )
+from segue.theory.chord_charts import parse_chart
+from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, beat_steps, strong_steps
 
 CHART = parse_chart("Dm7 G7 | Cmaj7 | N.C. | F/A G")
 

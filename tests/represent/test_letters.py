@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.represent.lyrics.letters import (
+from segue.generate.lyrics.vocabulary import (
     LETTERS,
     NEWLINE,
     SONG,

@@ -5,11 +5,16 @@ import numpy as np
 import pytest
 
 from conftest import tune
+from segue.audio.spectrogram import (
+    LOG_MELS,
+    SAMPLE_RATE_HZ,
+    bands_hz,
+    log_mel_image,
+    sound_of_image,
+    stretch_to_learn,
+)
 from segue.errors import BadArgument
 from segue.records import FloatArray
-from segue.represent.inverse import sound_of_image
-from segue.represent.log_mel import LOG_MELS, bands_hz, log_mel_image, stretch_to_learn
-from segue.represent.sound import SAMPLE_RATE_HZ
 
 
 def music(seconds: float = 6.0) -> FloatArray:

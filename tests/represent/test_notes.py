@@ -9,20 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scores import chord_part, part_of, piece, score_of, tune
-from segue.represent.score.chord_names import chord_name, class_names, keys_with
-from segue.represent.score.cooccurrence import cooccurrence_vectors, counted
-from segue.represent.score.notes import (
+from segue.generate.notes.tokens import (
     UNKNOWN,
     NoteSequence,
     Vocabulary,
     classes_of,
+    cooccurrence_vectors,
+    counted,
     duration_token,
-    normal_order,
     note_sequence,
     note_token,
     pitch_of,
     quarters_of,
 )
+from segue.theory.chords import class_names, keys_with, normal_order, pitch_set_name
 
 
 def test_a_tune_and_its_chords_become_one_sequence() -> None:
@@ -119,7 +119,7 @@ def test_durations_are_read_back(steps: int) -> None:
     ],
 )
 def test_chords_have_names(classes: tuple[int, ...], name: str) -> None:
-    assert chord_name(classes) == name
+    assert pitch_set_name(classes) == name
 
 
 def test_keys_that_hold_notes() -> None:

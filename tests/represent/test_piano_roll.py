@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segue.errors import BadArgument
-from segue.formats.score.midi import read_midi, write_midi
+from segue.io.midi import read_midi, write_midi
 from segue.records import Part, Score
-from segue.represent.score.piano_roll import INSTRUMENTS, PianoRoll
+from segue.score.piano_roll import INSTRUMENTS, PianoRoll
 
 
 def score_of(

@@ -9,11 +9,10 @@ import pytest
 
 from scores import part_of, piece, score_of
 from segue.errors import BadArgument, Unreadable
-from segue.formats.score.sound_font import general_midi, read_sound_font
-from segue.formats.sound import write_wav
+from segue.io.audio import write_wav
 from segue.records import FloatArray
-from segue.represent.score import rendering
-from segue.represent.score.rendering import TAIL_S, released, render
+from segue.score import synthesis
+from segue.score.synthesis import TAIL_S, general_midi, read_sound_font, released, render
 
 RATE = 44100
 
@@ -103,7 +102,7 @@ def test_a_pedal_is_heard() -> None:
 
 
 def test_only_so_much_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendering, "MOST_S", 1.0)
+    monkeypatch.setattr(synthesis, "MOST_S", 1.0)
     sound = render(score_of(part_of((0, 1, 60), (100, 1, 60))), 8000)
     assert sound.shape[1] == round((1.0 + TAIL_S) * 8000)
 

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from segue.represent.score.roll_changes import transposed
-from segue.represent.score.roll_figures import FIGURES, SIZES, figures
-from segue.represent.score.roll_notes import BoolArray, notes_of
+from segue.score.piano_roll import BoolArray, notes_of, transposed
+from segue.score.vae.model import FIGURES, SIZES, figures
 
 
 def windows(count: int = 3) -> BoolArray:

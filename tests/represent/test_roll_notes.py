@@ -7,14 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segue.errors import BadArgument
-from segue.represent.score.roll_changes import thinned, transposed
-from segue.represent.score.roll_notes import (
+from segue.score.piano_roll import (
     WINDOW_SHAPE,
     BoolArray,
     cells_of,
     check_windows,
     notes_of,
     packed,
+    thinned,
+    transposed,
     unpacked,
     windows_of,
 )

@@ -6,26 +6,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.records import Part, Score
-from segue.represent.score import vocabulary
-from segue.represent.score.grammar import Reading
-from segue.represent.score.grid import bars_on_grid
-from segue.represent.score.tokens import bar_tokens, decode, encode
-from segue.represent.score.vocabulary import (
+from segue.generate.compose import tokens
+from segue.generate.compose.grammar import Reading, bar_tokens, decode, encode
+from segue.generate.compose.tokens import (
     BEGIN,
-    DRUMS,
     END,
     FIRST,
     VOCABULARY,
     Bar,
     Note,
+    bars_on_grid,
     told,
 )
+from segue.records import Part, Score
+from segue.theory.instruments import DRUMS
 
 NOTES = st.lists(
     st.tuples(
         st.integers(0, 300),
-        st.integers(1, vocabulary.LONGEST),
+        st.integers(1, tokens.LONGEST),
         st.integers(0, 127),
         st.integers(0, 7).map(lambda loudness: 16 * loudness + 8),
     ),
@@ -43,7 +42,7 @@ def scores(draw: st.DrawFn) -> Score:
         rows = sorted(draw(NOTES), key=lambda row: (row[0], row[2]))
         notes = np.array(rows, np.int32)
         if program == DRUMS:
-            notes[:, 1] = vocabulary.DRUM_LENGTH
+            notes[:, 1] = tokens.DRUM_LENGTH
             parts.append(Part("drums", 0, True, notes))
         else:
             parts.append(Part("", program, False, notes))
@@ -51,7 +50,7 @@ def scores(draw: st.DrawFn) -> Score:
     metres: list[tuple[int, int, int]] = []
     tempos, at = [(0, 120.0)], 0
     for _ in range(draw(st.integers(1, 3))):
-        beats, unit = draw(st.sampled_from(vocabulary.METRES))
+        beats, unit = draw(st.sampled_from(tokens.METRES))
         if not metres or metres[-1][1:] != (beats, unit):
             metres.append((at, beats, unit))
         if draw(st.booleans()):
@@ -110,9 +109,9 @@ def test_whatever_may_come_is_a_score_and_the_only_way_to_write_it(
     while not reading.ended and len(sampled) < 120:
         may = reading.may_come()
         # Kinds alike, or nearly all tokens would be instruments.
-        kinds = sorted({vocabulary.KINDS[token] for token in np.flatnonzero(may).tolist()})
+        kinds = sorted({tokens.KINDS[token] for token in np.flatnonzero(may).tolist()})
         kind = rng.choice(kinds)
-        choices = [token for token in np.flatnonzero(may) if vocabulary.KINDS[token] == kind]
+        choices = [token for token in np.flatnonzero(may) if tokens.KINDS[token] == kind]
         sampled.append(int(rng.choice(choices)))
         reading.read(sampled[-1])
     for note in [note for bar in reading.bars for note in bar.notes]:

@@ -8,9 +8,9 @@ from make_golden_scores import FILE
 
 from scores import part_of, piece, score_of, tune
 from segue.errors import BadArgument
-from segue.formats.score.midi import read_midi, write_midi
+from segue.io.midi import read_midi, write_midi
 from segue.records import Score
-from segue.represent.score.shingles import SAME, likely_same, shingle_likeness, shingles
+from segue.score.fingerprint import SAME, likely_same, shingle_likeness, shingles
 
 
 def likeness(a: Score, b: Score) -> float:

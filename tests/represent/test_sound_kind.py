@@ -7,11 +7,10 @@ import pytest
 from test_features import recording
 
 from conftest import COLLECTION, tune
-from segue.formats.sound import read_sound
+from segue.audio.features import SOUND_KINDS, describe, sound_kinds
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
+from segue.io.audio import read_sound
 from segue.records import FloatArray
-from segue.represent.features import describe
-from segue.represent.sound import SAMPLE_RATE_HZ, spans_to_analyse
-from segue.represent.sound_kind import SOUND_KINDS, sound_kinds
 
 SECONDS = 15.0
 COUNT = round(SECONDS * SAMPLE_RATE_HZ)

@@ -6,19 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.formats.lyrics.text import tidied
-from segue.represent.lyrics.description import describe_text, rhyme_scheme
-from segue.represent.lyrics.feature_names import STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
-from segue.represent.lyrics.features import (
+from segue.feature_names import STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
+from segue.io.lyrics_text import tidied
+from segue.lyrics.features import (
     LIMIT,
+    describe_text,
+    rhyme_scheme,
     standard_style_scores,
     standardise_style,
     style_features,
 )
-from segue.represent.lyrics.line_index import LineIndex
-from segue.represent.lyrics.sameness import SAME_TEXT, text_likeness, text_shingles
-from segue.represent.lyrics.words import rhyme_sound, syllables, words_of
-from segue.represent.shares import group_shares
+from segue.lyrics.matching import SAME_TEXT, LineIndex, text_likeness, text_shingles
+from segue.lyrics.phonetics import rhyme_sound, syllables, words_of
+from segue.search.aspects import group_shares
 from verses import song
 
 GOLDEN = Path(__file__).parent / "golden" / "style.npz"
@@ -162,7 +162,7 @@ def test_an_index_comes_back_as_it_was() -> None:
 def test_an_index_in_parts_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [(seed, song("Ada Long", seed)) for seed in range(6)]
     whole = LineIndex.of(texts)
-    monkeypatch.setattr("segue.represent.lyrics.line_index._SEGMENT", 300)
+    monkeypatch.setattr("segue.lyrics.matching._SEGMENT", 300)
     parts = LineIndex.of(texts)
     assert len(parts.segments) > 2
     asked = "the silver rain has wispered"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from test_features import recording
 
-from segue.represent.features import describe
-from segue.represent.sound import SAMPLE_RATE_HZ
-from segue.represent.tempo import Tempo, candidate_tempos, tapped_tempo
+from segue.audio.features import describe
+from segue.audio.rhythm import Tempo, candidate_tempos, tapped_tempo
+from segue.audio.spectrogram import SAMPLE_RATE_HZ
 
 SECONDS = 24.0
 EIGHTHS = tuple(np.arange(0, 4, 0.5))

@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segue.represent.harmony import COURSE_FRAMES_PER_SECOND
-from segue.represent.log_mel import ByteArray
-from segue.represent.sound import SAMPLE_RATE_HZ
-from segue.represent.versions import LIKELY, _longest, align, course, likenesses, signature
+from segue.audio.chroma import COURSE_FRAMES_PER_SECOND
+from segue.audio.cover_songs import LIKELY, _longest, align, course, likenesses, signature
+from segue.audio.spectrogram import SAMPLE_RATE_HZ, ByteArray
 
 
 def melody(seed: int, frames: int = 300, faster: float = 1.0) -> ByteArray:

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segue.represent.score.chord_charts import parse_chart
-from segue.represent.score.lead_sheet import Chart
-from segue.represent.score.voicing import accompany, dance_steps, parts, voice
+from segue.theory.chord_charts import parse_chart
+from segue.theory.chord_grid import Chart
+from segue.theory.voicing import accompany, dance_steps, parts, voice
 
 chords = st.tuples(st.integers(0, 11), st.sets(st.integers(1, 11), min_size=1, max_size=6)).map(
     lambda one: (one[0], sorted({one[0]} | {(one[0] + each) % 12 for each in one[1]}))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from segue.errors import LibraryDamaged, NotFound
 from segue.records import Analysis, FileState, FloatArray, Space, Tags
-from segue.store import DATABASE, Store, schema
+from segue.store import DATABASE, Store
+from segue.store import database as schema
 
 SPACE = Space("sound", "sound", 3, "cosine", "abc", 1)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from conftest import fill_library
-from segue.model.sound.spaces import sound_spaces
+from segue.builtin_spaces import sound_spaces
 from segue.records import Tags
 from segue.store import Store
 from segue.store.listens import Heard, Unmatched

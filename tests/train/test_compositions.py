@@ -9,18 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-import segue.train.composer
+import segue.generate.compose.training
 from conftest import little_score
 from segue.errors import BadCheckpoint, TrainingFailed
-from segue.model.score.composer import MODEL, Composer
-from segue.model.transformer import StackConfig, Transformer, TransformerConfig
-from segue.represent.score.grammar import Reading
-from segue.represent.score.tokens import bar_tokens, decode
-from segue.represent.score.vocabulary import BEGIN, END, FIRST, HERE, KINDS, PART, VOCABULARY, home
-from segue.train import compositions
-from segue.train.composer import ComposerTraining, train_composer
-from segue.train.compositions import Composition, Excerpts, composition
-from segue.train.loop import Progress
+from segue.generate.compose import training
+from segue.generate.compose.grammar import Reading, bar_tokens, decode
+from segue.generate.compose.model import MODEL, Composer
+from segue.generate.compose.tokens import BEGIN, END, FIRST, HERE, KINDS, PART, VOCABULARY, home
+from segue.generate.compose.training import (
+    ComposerTraining,
+    Composition,
+    Excerpts,
+    composition,
+    train_composer,
+)
+from segue.nn.trainer import Progress
+from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 
 PIECES = [composition(f"piece {seed}", little_score(seed, 8)) for seed in range(6)]
 TRAINING = ComposerTraining(epochs=2, learning_rate=5e-3, device="cpu")
@@ -34,10 +38,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         torch.manual_seed(seed)
         return Transformer(TransformerConfig(VOCABULARY, StackConfig(16, 1, 2, 96, 0.1)))
 
-    monkeypatch.setattr(segue.train.composer, "new_network", network)
-    monkeypatch.setattr(segue.train.composer, "STEPS_PER_EPOCH", 5)
-    monkeypatch.setattr(segue.train.composer, "BATCH", 4)
-    monkeypatch.setattr(segue.train.composer, "JUDGED", 1)
+    monkeypatch.setattr(segue.generate.compose.training, "new_network", network)
+    monkeypatch.setattr(segue.generate.compose.training, "STEPS_PER_EPOCH", 5)
+    monkeypatch.setattr(segue.generate.compose.training, "BATCH", 4)
+    monkeypatch.setattr(segue.generate.compose.training, "JUDGED", 1)
 
 
 def windows(count: int, context: int = 512) -> list[list[int]]:
@@ -168,4 +172,4 @@ def test_a_short_piece_is_drawn_whole() -> None:
     short = Composition("short", PIECES[0].bars[:1], 0)
     drawn = Excerpts([short], 512, 30).draw(np.random.default_rng(0))[0].tolist()
     assert any(END in row for row in drawn)
-    assert compositions.fingerprint([short]) != compositions.fingerprint(PIECES[:1])
+    assert training.fingerprint([short]) != training.fingerprint(PIECES[:1])

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from segue.errors import BadArgument
-from segue.model.sound.contrastive import ActivationHead, ContrastiveConfig, TileEncoder, build
-from segue.model.sound.head import POOLED_SIZE, load_head
-from segue.represent.augment import Augmentation
-from segue.train.contrastive import (
+from segue.audio.contrastive import ActivationHead, ContrastiveConfig, TileEncoder, build
+from segue.audio.contrastive_training import (
+    Augmentation,
     ContrastiveTraining,
     Heard,
     LabelStrength,
@@ -18,6 +16,8 @@ from segue.train.contrastive import (
     from_activations,
     from_images,
 )
+from segue.audio.embedding import POOLED_SIZE, load_head
+from segue.errors import BadArgument
 
 PLAIN = ContrastiveTraining(batch=6, label_weight=0.0)
 SMALL = Augmentation(low_pass_bands=4, shift_bands=0.5, mask_bands=2, mask_frames=4)

@@ -3,8 +3,8 @@ import pytest
 
 from segue.records import FloatArray
 from segue.store.listens import MatchedListens
-from segue.train import listens as module
-from segue.train.listens import Impossible, LearnedListens, ListensConfig, learn_listens
+from segue.training import listens as module
+from segue.training.listens import Impossible, LearnedListens, ListensConfig, learn_listens
 
 pytest.importorskip("implicit")
 

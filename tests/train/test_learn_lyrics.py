@@ -11,21 +11,22 @@ import pytest
 import torch
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.model.lyrics.language import LanguageModel
-from segue.model.lyrics.letters import ANYBODY, LetterConfig, LetterNetwork
-from segue.model.lyrics.reading import costs_of, network_outlooks
-from segue.records import Lyrics, Tags
-from segue.represent.lyrics.letters import SONG, decode
-from segue.train import lyrics
-from segue.train.loop import Progress
-from segue.train.lyrics import (
+from segue.generate.lyrics import training as lyrics
+from segue.generate.lyrics.language_model import LanguageModel, costs_of, network_outlooks
+from segue.generate.lyrics.network import ANYBODY, LetterConfig, LetterNetwork
+from segue.generate.lyrics.training import (
     LyricsTraining,
+    Song,
     Windows,
     bits_per_character,
+    divide,
     runs_shares,
+    song,
     train_lyrics,
 )
-from segue.train.songs import Song, divide, song
+from segue.generate.lyrics.vocabulary import SONG, decode
+from segue.nn.trainer import Progress
+from segue.records import Lyrics, Tags
 from verses import song as verse
 
 TINY = LetterConfig(24, 1, runs=(64, 128), run_width=8)

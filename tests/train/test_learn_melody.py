@@ -8,16 +8,22 @@ import torch
 
 from melody_models import model, network, sheet
 from segue.errors import BadArgument, TrainingFailed
-from segue.measure.hashed_copying import longest_hashed_passage
-from segue.model.sampling import Sampling
-from segue.model.score.melody_model import MODEL, MelodyModel
-from segue.represent.score.chord_charts import parse_chart
-from segue.represent.score.lead_sheet import CHORD, ROOT
-from segue.represent.score.melody_figures import chord_tone_share, onsets
-from segue.train.loop import Progress
-from segue.train.melody import MelodyTraining, Windows, train_melody
-from segue.train.own_melodies import STYLE, train_own
-from segue.train.splitting import split
+from segue.generate.copying import longest_hashed_passage
+from segue.generate.melody.lead_sheet import CHORD, ROOT
+from segue.generate.melody.model import MODEL, MelodyModel
+from segue.generate.melody.training import (
+    STYLE,
+    MelodyTraining,
+    Windows,
+    chord_tone_share,
+    onsets,
+    train_melody,
+    train_own,
+)
+from segue.nn.sampling import Sampling
+from segue.nn.split import split
+from segue.nn.trainer import Progress
+from segue.theory.chord_charts import parse_chart
 
 SHEETS = [sheet(seed) for seed in range(10)]
 TRAINING = MelodyTraining(

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.learning.notes import vocabulary_remark
-from segue.model.checkpoint import load_checkpoint, save_checkpoint
-from segue.model.score.note_lstm import KIND, MODEL, NO_WORD, STREAMS, NoteModel
-from segue.represent.score.notes import NoteSequence, Vocabulary
-from segue.train import note_lstm
-from segue.train.loop import Progress
-from segue.train.note_lstm import NoteTraining, Piece, Windows, train_notes
-from segue.train.splitting import split
+from segue.generate.notes import training as note_lstm
+from segue.generate.notes.network import KIND, MODEL, NO_WORD, STREAMS, NoteModel
+from segue.generate.notes.tokens import NoteSequence, Vocabulary
+from segue.generate.notes.training import NoteTraining, Piece, Windows, train_notes
+from segue.nn.checkpoint import load_checkpoint, save_checkpoint
+from segue.nn.split import split
+from segue.nn.trainer import Progress
+from segue.training.notes import vocabulary_remark
 
 
 def piece(seed: int, length: int = 150, group: str = "") -> Piece:

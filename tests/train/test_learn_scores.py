@@ -9,23 +9,25 @@ import pytest
 import torch
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.model.score.roll_vae import RollVAE, classic, default, lstm
-from segue.model.score.rolls import RollModel
-from segue.represent.score.roll_notes import BoolArray, RollNotes, cells_of, notes_of, unpacked
-from segue.train import score, score_windows
-from segue.train.loop import Progress
-from segue.train.score import decode_better, train_score
-from segue.train.score_options import ScoreTraining
-from segue.train.score_windows import (
+from segue.nn.split import split
+from segue.nn.trainer import Progress
+from segue.score.piano_roll import BoolArray, RollNotes, cells_of, notes_of, unpacked
+from segue.score.vae import training as score
+from segue.score.vae import training as score_windows
+from segue.score.vae.model import RollModel
+from segue.score.vae.network import RollVAE, classic, default, lstm
+from segue.score.vae.training import (
     RollTrack,
+    ScoreTraining,
     Windows,
+    decode_better,
     replayed,
     thinned,
     together,
+    train_score,
     transposed,
     without_some,
 )
-from segue.train.splitting import split
 
 
 def tune(seed: int, bars: int = 9) -> RollTrack:

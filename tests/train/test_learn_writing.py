@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.model.score.chorale import PITCHES, ChoraleConfig, ChoraleTransformer
-from segue.model.transformer import StackConfig, Transformer, TransformerConfig
-from segue.train.loop import Progress
-from segue.train.writing import Piece, Tokens, Windows, WritingTraining, load_best, train_writing
+from segue.generate.harmony.chorale_network import PITCHES, ChoraleConfig, ChoraleTransformer
+from segue.nn.lm_training import Piece, Tokens, Windows, WritingTraining, load_best, train_writing
+from segue.nn.trainer import Progress
+from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 
 TRAINING = WritingTraining(
     24, batch=4, epochs=1, steps_per_epoch=10, learning_rate=5e-3, averaging=0.5, device="cpu"
@@ -164,7 +164,7 @@ def test_the_loss_is_computed_in_the_precision_that_was_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
 ) -> None:
     """Left to itself, Fabric keeps `loss` in 32 bits where there is one device."""
-    monkeypatch.setattr("segue.train.loop.faster_precision", lambda _: chosen)
+    monkeypatch.setattr("segue.nn.trainer.faster_precision", lambda _: chosen)
     network, seen = of_tokens(), set()
     network.stack.register_forward_hook(
         lambda *_: seen.add((network.training, torch.is_autocast_enabled("cpu")))

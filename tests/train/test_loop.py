@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from segue.errors import BadCheckpoint, TrainingFailed
-from segue.train.loop import BEST, STATE, Objective, Progress, Trained, Watcher, fit
-from segue.train.setting import LoopConfig
+from segue.nn.trainer import BEST, STATE, LoopConfig, Objective, Progress, Trained, Watcher, fit
 
 
 def objective(*, breaks_at: float = float("inf")) -> Objective:
@@ -143,7 +142,7 @@ def test_minutes_decide_how_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: float, epochs: int, steps: int
 ) -> None:
     ticks = count()  # a clock that goes on by a second whenever it is looked at
-    monkeypatch.setattr("segue.train.loop.time.monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr("segue.nn.trainer.time.monotonic", lambda: float(next(ticks)))
     told: list[Progress] = []
     config = LoopConfig(epochs=1, steps_per_epoch=2, minutes=minutes, patience=99, device="cpu")
     _, trained = run(tmp_path, config, watch=told.append)

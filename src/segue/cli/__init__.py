@@ -1,4 +1,4 @@
-"""The command line: arguments → `Library` → a table, or JSON."""
+"""The command line."""
 
 import contextlib
 import os
@@ -8,8 +8,8 @@ import traceback
 from types import FrameType
 from typing import Final
 
+from segue.environment import forget_current_folder
 from segue.errors import BadArgument, SegueError
-from segue.surroundings import forget_current_folder
 
 #: Set, it has the place shown where an error that Segue does not foresee was met.
 TRACEBACK: Final = "SEGUE_TRACEBACK"

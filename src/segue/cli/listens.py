@@ -1,4 +1,4 @@
-"""Commands that take in what was listened to, and say what is known of it."""
+"""The command group `listens`."""
 
 import os
 from pathlib import Path
@@ -10,8 +10,8 @@ from segue.cli.app import JsonOption, LibraryOption, app, check_there, open_libr
 from segue.cli.output import counted, print_json, print_table, say, shown
 
 if TYPE_CHECKING:
-    from segue.ingest.listens import ImportedFile, ImportReport
     from segue.store.listens import ListensSummary
+    from segue.training.listens import ImportedFile, ImportReport
 
 listens_app = typer.Typer(help="Know what was listened to.", no_args_is_help=True)
 app.add_typer(listens_app, name="listens")
@@ -86,7 +86,7 @@ def _say_imported(report: "ImportReport") -> None:
 
 
 def _learned(report: "ImportReport") -> str:
-    from segue.train.listens import LearnedListens
+    from segue.training.listens import LearnedListens
 
     learned = report.learned
     if not isinstance(learned, LearnedListens):
@@ -131,7 +131,7 @@ def _file_fields(file: "ImportedFile") -> dict[str, Any]:
 
 
 def _space_fields(report: "ImportReport") -> dict[str, Any]:
-    from segue.train.listens import LearnedListens
+    from segue.training.listens import LearnedListens
 
     learned = report.learned
     if not isinstance(learned, LearnedListens):

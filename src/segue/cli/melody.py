@@ -1,4 +1,4 @@
-"""The command that writes a melody for chords."""
+"""The command `melody`."""
 
 import re
 from dataclasses import dataclass, replace
@@ -19,15 +19,15 @@ from segue.cli.app import (
     open_library,
     use_threads,
 )
+from segue.cli.list_show import SCORES
 from segue.cli.output import JSON_VERSION, print_json, print_table, say, shown
-from segue.cli.showing import SCORES
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from segue.compose.melodies import WrittenMelody
-    from segue.model.score.melody_model import MelodyModel
+    from segue.generate.melody.model import MelodyModel
+    from segue.generate.melody.writing import WrittenMelody
     from segue.records import Score
-    from segue.represent.score.lead_sheet import Chart
+    from segue.theory.chord_grid import Chart
 
 _LONGEST_TITLE: Final = 60
 _UNKNOWN_SHOWN: Final = 5
@@ -117,22 +117,22 @@ def melody(
     with open_library(library, needed=False) as lib:
         meant = _meant(lib.scores.read, chords, roman, key, metre)
         use_threads(threads)
-        from segue.model.sampling import Sampling  # brings in torch: a slip is told before
+        from segue.nn.sampling import Sampling  # brings in torch: a slip is told before
 
         sampling = Sampling(temperature, top_k, top_p, min_p)
         found = lib.learning.melody_model(model)
         source = lib.learning.source("melodies", model)
-    from segue.formats.score.bars import beat_of
+    from segue.io.written_score import beat_of
 
     chart, score = meant.chart, meant.score
     beat = float(beat_of(*chart.metre))
     if score is not None and tempo is None:
-        from segue.represent.score.timing import main_tempo_bpm
+        from segue.score.timing import main_tempo_bpm
 
         quarters: float | None = main_tempo_bpm(score)
     else:
         quarters = None if tempo is None else tempo * beat
-    from segue.compose.melodies import write_melodies
+    from segue.generate.melody.writing import write_melodies
 
     seed = drawn(seed)
     with live_line("writing"):
@@ -196,13 +196,9 @@ class _Meant:
 def _meant(
     read: Any, chords: str | None, roman: str | None, key: str | None, metre: str | None
 ) -> _Meant:
-    from segue.formats.kinds import kind_of
-    from segue.represent.score.chord_charts import (
-        chart_of,
-        parse_chart,
-        parse_romans,
-        written_chart_of,
-    )
+    from segue.generate.melody.lead_sheet import chart_of, written_chart_of
+    from segue.media import kind_of
+    from segue.theory.chord_charts import parse_chart, parse_romans
 
     if (chords is None) == (roman is None):
         raise BadArgument('name chords ("Dm7 G7 | Cmaj7"), or a score, or --roman with --key')
@@ -265,14 +261,14 @@ def _write(
     one: "WrittenMelody", chart: "Chart", output: Path, *, png: bool, wav: bool
 ) -> list[Path]:
     """Write a candidate: the best under the name that was given, the others numbered."""
-    from segue.cli.showing import write_music
+    from segue.cli.list_show import write_music
 
     stem = output.stem if one.rank == 1 else f"{output.stem}-{one.rank}"
     files = [output.with_name(f"{stem}{output.suffix}")]
     write_music(one.score, files[0])
     if png:
-        from segue.compose.melodies import named_chords
-        from segue.pictures.rolls import draw_roll
+        from segue.generate.melody.writing import named_chords
+        from segue.render.piano_roll_plots import draw_roll
 
         files.append(files[0].with_suffix(".png"))
         draw_roll(one.score, files[-1], named=named_chords(chart))
@@ -290,7 +286,7 @@ def _fields(
     asked: dict[str, Any],
 ) -> dict[str, Any]:
     from segue import __version__
-    from segue.compose.melodies import chords_by_bar
+    from segue.generate.melody.writing import chords_by_bar
 
     return {
         **asked,
@@ -321,13 +317,13 @@ def _number(value: float) -> float | None:
 def _write_report(report: Path, fields: dict[str, Any]) -> None:
     import json
 
-    from segue.formats.whole import write_text
+    from segue.files import write_text
 
     write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", report)
 
 
 def _print(written: "list[WrittenMelody]", chart: "Chart", files: list[list[Path]]) -> None:
-    from segue.compose.melodies import ending_of, span_of
+    from segue.generate.melody.writing import ending_of, span_of
 
     print_table(
         "melodies, best first",

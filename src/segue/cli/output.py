@@ -1,22 +1,72 @@
-"""What the commands print: tables for people, JSON for programs."""
+"""Output: tables for people, JSON for programs, progress.
+
+Tempo, key and kind of a track, as people read them.
+
+What the commands print: tables for people, JSON for programs.
+
+Progress as lines, for where no bar can be drawn: a log, a pipe.
+"""
 
 import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, Final, TextIO
 from urllib.parse import quote
 
-from segue.formats.names import split_genres, split_names
+from segue.text import split_genres, split_names
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from segue.journeys.playlist import Item
+    from segue.explore.playlist import Item
     from segue.records import GroupHit, Hit, Reason, Track
+
+
+# --- musical ---
+
+#: Below this confidence the next likely tempo is told, too.
+CLEAR: Final = 0.7
+Facts = Mapping[str, float | str]
+#: Facts that are told together with others.
+TOLD_ELSEWHERE: Final = ("tempo_confidence", "tempo_other_bpm", "key_confidence", "tonic")
+
+
+def tempo_told(facts: Facts) -> str:
+    """Write a tempo: "140 bpm", or "140 or 70 bpm" where it is unclear; "" without a pulse."""
+    bpm, other = (float(facts.get(name) or 0) for name in ("tempo_bpm", "tempo_other_bpm"))
+    if not bpm:
+        return ""
+    unclear = other and float(facts.get("tempo_confidence") or 0) < CLEAR
+    return f"{bpm:.0f} or {other:.0f} bpm" if unclear else f"{bpm:.0f} bpm"
+
+
+def key_told(facts: Facts) -> str:
+    """Write a key and its place on the Camelot wheel: "F major (7B)"; "" without one."""
+    from segue.theory.keys import camelot
+
+    key = str(facts.get("key", ""))
+    place = camelot(key)
+    return f"{key} ({place})" if place else key
+
+
+def not_in_four(bars: int) -> str:
+    """Say that bars in other time signatures were left out."""
+    return f"{counted(bars, 'bar')} in other time signatures than 4/4 left out"
+
+
+def sure(facts: Facts, fact: str) -> str:
+    """Write a confidence: ", 86 % sure"; "" where none is known."""
+    return f", {float(facts[fact]):.0%} sure" if fact in facts else ""
+
+
+# --- output ---
 
 #: Raised when a field changes its meaning or goes; new fields do not count.
 JSON_VERSION: Final = 1
@@ -142,7 +192,7 @@ def why(hit: "Hit | GroupHit", most: int = 3) -> str:
     What is left in the end is "other": at most a quarter of the similarity where the reasons
     can say as much, and at most half where there are any to say it.
     """
-    from segue.explain import OTHER
+    from segue.search.reasons import OTHER
 
     named = [reason for reason in hit.reasons if reason.name != OTHER]
     largest = sorted(named, key=_weight)[-most:][::-1]
@@ -241,3 +291,68 @@ def _cell(value: object) -> str:
 def label(track: "Track") -> str:
     """Name a track in one line: artist and title."""
     return " - ".join(part for part in (track.tags.artist, track.tags.title) if part)
+
+
+# --- progress ---
+
+#: The first line comes after so many seconds, each next one after twice as many, up to the last.
+FIRST_S: Final = 5.0
+MOST_S: Final = 60.0
+
+
+class Lines:
+    """What is going on, printed every so often, also while one step takes long.
+
+    Parameters
+    ----------
+    what : str
+        What it begins with; nothing is printed while this is "".
+    stream : TextIO
+    """
+
+    def __init__(self, what: str, stream: TextIO) -> None:
+        self._what, self._done, self._total = what, 0, 0
+        self._stream = stream
+        self._began = time.monotonic()
+        self._of_what = self._began  # when this kind of step began
+        self._over = Event()
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """Note what is being done, and how much of how much is done."""
+        if done < self._done or total != self._total:
+            self._of_what = time.monotonic()
+        self._what, self._done, self._total = what, done, total
+
+    def line(self) -> str:
+        """Return the line that would be printed now; "" where there is nothing to tell."""
+        if not self._what:
+            return ""
+        now = time.monotonic()
+        text = f"{safe(self._what)}"
+        if self._total:
+            text += f" {self._done} of {self._total}"
+        text += f", {minutes(now - self._began)} so far"
+        if 0 < self._done < self._total:
+            left = (now - self._of_what) * (self._total - self._done) / self._done
+            text += f", about {minutes(left)} to go"
+        return text
+
+    @contextmanager
+    def printed(self) -> "Iterator[Lines]":
+        """Print lines until the end of the block."""
+        thread = Thread(target=self._print, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._over.set()
+            thread.join(timeout=1)
+
+    def _print(self) -> None:
+        wait = FIRST_S
+        while not self._over.wait(wait):
+            wait = min(2 * wait, MOST_S)
+            if text := self.line():
+                with suppress(OSError, ValueError):  # nobody reads it any more
+                    self._stream.write(f"{text}\n")
+                    self._stream.flush()

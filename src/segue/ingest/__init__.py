@@ -1,1 +1,1 @@
-"""Files → analysed records in the library: worker processes, limits, resuming."""
+"""Files to analysed records in the library."""

@@ -1,4 +1,4 @@
-"""Files → analysed tracks in the library: incremental, resumable, one bad file at a time."""
+"""Adding files to the library: incremental and resumable."""
 
 import os
 import time
@@ -10,12 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from segue.errors import Unstorable
-from segue.formats.lyrics import is_version
-from segue.formats.lyrics.text import TextForm
-from segue.formats.names import normalise
-from segue.formats.scan import Found
-from segue.formats.tags import NOTHING
-from segue.ingest.analyse import (
+from segue.ingest.analysis import (
     Answer,
     Decode,
     Decoded,
@@ -32,21 +27,35 @@ from segue.ingest.analyse import (
     ReadWords,
 )
 from segue.ingest.embedding import analysis_of_tune, with_words
-from segue.ingest.report import DEFAULT, AddReport, Options, Progress, Watcher
-from segue.ingest.same_words import KnownWords
-from segue.ingest.survey import UNSEEN, Surveyed, Todo, is_to_read, survey
-from segue.ingest.words_beside import give_words, outdated
+from segue.ingest.lyrics import KnownWords, give_words, outdated
+from segue.ingest.survey import (
+    DEFAULT,
+    UNSEEN,
+    AddReport,
+    Options,
+    Progress,
+    Surveyed,
+    Todo,
+    Watcher,
+    is_to_read,
+    survey,
+)
 from segue.ingest.workers import Fault, Workers
+from segue.io.lyrics import is_version
+from segue.io.lyrics_text import TextForm
+from segue.io.scan import Found
+from segue.io.tags import NOTHING
 from segue.records import Analysis, Failure, FileState, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
+from segue.text import normalise
 
 if TYPE_CHECKING:
-    from segue.model.score.embed import ScoreModel
-    from segue.model.sound.embed import SoundModel
+    from segue.audio.embedding import SoundModel
+    from segue.ingest.embedding import ScoreModel
 
 COMMIT_EVERY_S: Final = 1.0  # at most this much work is done again after a power cut
-TASK: Final = "segue.ingest.analyse:work"
+TASK: Final = "segue.ingest.analysis:work"
 IDENTIFY_LIMIT_S: Final = 30.0
 DECODE_LIMIT_S: Final = 60.0
 SLOWEST_DISK_BYTES_PER_S: Final = 5e6
@@ -236,7 +245,7 @@ class _Run:
 
     def _decoded(self, found: Found, decoded: Decoded) -> None:
         if self._model is None:
-            from segue.model.sound.embed import SoundModel  # where nothing is new, it is not needed
+            from segue.audio.embedding import SoundModel  # where nothing is new, it is not needed
 
             self._model = SoundModel(threads=max(1, self._worker_count // 2))
         analysis = Analysis(
@@ -250,7 +259,7 @@ class _Run:
 
     def _decoded_score(self, found: Found, decoded: DecodedScore) -> None:
         if self._score_model is None:
-            from segue.model.score.embed import ScoreModel
+            from segue.ingest.embedding import ScoreModel
 
             self._score_model = ScoreModel(threads=max(1, self._worker_count // 2))
         first = 0 if len(decoded.tunes) == 1 else 1

@@ -1,4 +1,4 @@
-"""What the parent and its workers send each other: JSON, then the bytes of arrays. Never pickle.
+"""Messages between the parent and its workers: JSON and raw arrays.
 
 A worker decodes files that may be hostile, so its answers are taken for data only. Nothing is
 made of them but plain values, arrays of numbers, and the frozen records of Segue that the

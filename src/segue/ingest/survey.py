@@ -1,16 +1,91 @@
-"""What is there: which files are new, changed, gone, taken out, or the words of others."""
+"""Which files are new, changed, gone, removed or ignored; options and report of adding.
+
+How files are added, and what came of it.
+
+What is there: which files are new, changed, gone, taken out, or the words of others.
+
+Tracks whose files are gone.
+"""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from segue.formats.scan import Found, LeftAlone, Obstacle, PassedOver, Scanned, scan
-from segue.ingest.report import AddReport, Options
-from segue.records import FileState
+from segue.errors import BadArgument
+from segue.io.lyrics_text import PLAIN, TextForm
+from segue.io.scan import Found, LeftAlone, Obstacle, PassedOver, Scanned, scan
+from segue.io.tags import NOTHING
+from segue.records import Failure, FileState, Pruned, Tags
 from segue.store import Store
 from segue.store.files import KnownFile
+
+# --- report ---
+
+
+@dataclass(slots=True)
+class AddReport:
+    """What one run did, as counts of files, and what failed."""
+
+    added: int = 0
+    changed: int = 0
+    copied: int = 0
+    moved: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    passed_over: int = 0
+    failed_before: int = 0
+    ignored: int = 0  # files and folders that a pattern rules out
+    taken_out: int = 0  # tracks whose files are ignored now
+    removed: int = 0  # files that the user took out before
+    words: int = 0  # recordings and scores whose words were read from a text beside them
+    versions: int = 0  # songs left out: live, or a remix
+    duplicates: int = 0  # songs left out: words that are there already
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come."""
+
+    done: int
+    total: int
+    path: Path
+
+
+Watcher = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How files are added.
+
+    Attributes
+    ----------
+    form : TextForm
+        What is kept of the words that are read.
+    given : Tags
+        Artist and album of files that name none.
+    exclude : tuple of str
+        Patterns as of ``.gitignore`` of what is left alone.
+    include_removed : bool
+        What was taken out of the library comes back.
+    retry : bool
+        Also files are read that could not be read and have not changed since.
+    """
+
+    form: TextForm = PLAIN
+    given: Tags = NOTHING
+    exclude: tuple[str, ...] = ()
+    include_removed: bool = False
+    retry: bool = False
+
+
+DEFAULT: Final = Options()
+
+
+# --- survey ---
 
 #: A file to read, and what the library knows of it.
 Todo = tuple[Found, KnownFile | None]
@@ -223,3 +298,28 @@ def _below(path: bytes, folders: Collection[bytes]) -> bool:
             return False
         path = above
     return True
+
+
+# --- prune ---
+
+
+def prune(store: Store, *, really: bool) -> Pruned:
+    """Take out the tracks whose files are gone.
+
+    Raises
+    ------
+    BadArgument
+        More than half is gone at once, as when a disk is not connected, and not `really`.
+    """
+    tracks = store.tracks()
+    gone = [track for track in tracks if not os.path.lexists(track.path)]
+    if 2 * len(gone) > len(tracks) and not really:
+        raise BadArgument(
+            f"{len(gone)} of {len(tracks)} files are gone: is a disk not connected? "
+            "Connect it, or say --really to take them all out"
+        )
+    with store.writing(), store.transaction():
+        store.remove_tracks(track.id for track in gone)
+        kept = [track.id for track in tracks if track.missing and track not in gone]
+        store.set_missing(kept, missing=False)
+    return Pruned(gone, len(tracks) - len(gone))

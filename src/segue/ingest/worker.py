@@ -1,4 +1,4 @@
-"""The program that runs in a worker: ``python -P -m segue.ingest.worker TASK FD PARENT``."""
+"""The program of a worker process."""
 
 import contextlib
 import ctypes

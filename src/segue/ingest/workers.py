@@ -1,4 +1,4 @@
-"""Worker processes that may hang or die: each fault costs the one job it was on.
+"""Worker processes that may crash or hang.
 
 A worker is a Python program of its own, started anew after a fault. Nothing of the caller's
 program is run in it, so a script that uses Segue needs no ``if __name__ == "__main__"``. When
@@ -19,8 +19,8 @@ from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
+from segue.environment import import_path
 from segue.ingest.messages import MOST_BYTES, BadMessage, decode, encode
-from segue.surroundings import import_path
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

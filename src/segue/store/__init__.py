@@ -1,4 +1,4 @@
-"""The library on disk: one SQLite file that survives power cuts, and what is derived from it.
+"""The library on disk: one SQLite database, and files derived from it.
 
 Everything but `segue.db` in the folder may be deleted at any time. Vectors are written as
 little-endian float32, one row per track and space; for searching, each space has one
@@ -17,39 +17,14 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from segue.errors import (
-    BadArgument,
-    LibraryBusy,
-    LibraryDamaged,
-    NotFound,
-    SegueError,
-    Unstorable,
-)
-from segue.records import (
-    Analysis,
-    FileState,
-    Kind,
-    Space,
-    Tags,
-    Track,
-)
-from segue.store.database import DATABASE, Database, fingerprint_of, no_permission
-from segue.store.files import Files, KnownFile
-from segue.store.given import GivenTags
+from segue.errors import BadArgument, LibraryBusy, LibraryDamaged, NotFound, SegueError, Unstorable
+from segue.records import Analysis, FileState, Kind, Space, Tags, Track
+from segue.store.database import DATABASE, Database, fingerprint_of, migrate, no_permission
+from segue.store.files import Files, KnownFile, Labels, search_words, tag_values, track_of
 from segue.store.listens import Listens
-from segue.store.maps import Maps
-from segue.store.removed import Removed
-from segue.store.rows import (
-    Labels,
-    search_words,
-    tag_values,
-    track_of,
-)
-from segue.store.schema import migrate
-from segue.store.spaces import Spaces
-from segue.store.taste import Taste
-from segue.store.words import Words
-from segue.store.written import WrittenTags
+from segue.store.lyrics import Words
+from segue.store.spaces import Maps, Spaces
+from segue.store.user_data import GivenTags, Removed, Taste, WrittenTags
 
 __all__ = ["DATABASE", "LOCK", "Store", "default_folder"]
 

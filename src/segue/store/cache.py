@@ -1,4 +1,4 @@
-"""Images of recordings on disk, for training: derived, bounded, may be deleted at any time."""
+"""The cache of spectrograms for training."""
 
 import contextlib
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, DiskFull
-from segue.formats.whole import clear_leftovers, written_whole
+from segue.files import clear_leftovers, written_whole
 from segue.store.matrix import DAMAGED
 
 LIMIT_BYTES: Final = 20 << 30

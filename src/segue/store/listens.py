@@ -1,4 +1,4 @@
-"""What was listened to, and which tracks of the library that is.
+"""Listening histories in the library.
 
 A history names what was played by artist and title, or by a path. These names are stored as
 they come, and matched to tracks when asked: a track that is added later is matched, too.
@@ -15,8 +15,7 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.formats.names import normalise
-from segue.formats.titles import artist_keys, title_key
+from segue.text import artist_keys, normalise, title_key
 
 _UNMATCHED_SHOWN: Final = 10
 
@@ -228,7 +227,7 @@ def _loosely(known: Mapping[tuple[str, str], set[int]], artist: str, name: str) 
     Parameters
     ----------
     known : mapping
-        From a key of an artist and of a title, as of `segue.formats.titles`, to tracks.
+        From a key of an artist and of a title, as of `segue.text`, to tracks.
     artist : str
         As it is compared.
     name : str

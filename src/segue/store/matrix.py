@@ -1,4 +1,4 @@
-"""All vectors of a space in one contiguous file, derived from the database."""
+"""All vectors of a space in one memory-mapped file."""
 
 import re
 import zlib
@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.formats.whole import clear_leftovers, written_whole
+from segue.files import clear_leftovers, written_whole
 from segue.records import FloatArray, Space
 
 #: What loading raises of a derived file that is not there, empty, cut short or garbage: it is made

@@ -1,1 +1,0 @@
-"""Answers: what is like what was asked, and why."""

@@ -1,0 +1,1 @@
+"""Recordings: features, fingerprints and embeddings."""

@@ -1,0 +1,1 @@
+"""Exploring a library: maps, clusters, paths, playlists."""

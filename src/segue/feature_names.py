@@ -1,0 +1,366 @@
+"""Names of the features of recordings, scores and lyrics, by group. Light to import.
+
+The names of the features of recordings, by group: see `segue.audio.features`.
+
+The names of the features of scores, by group, and the tables behind them.
+
+jSymbolic's where it has the feature: see `segue.score.features`.
+
+Words that say how something is said and not what: articles, pronouns, particles, auxiliaries.
+
+Their shares tell authors apart whatever these write of: Mosteller & Wallace, "Inference in an
+Authorship Problem", Journal of the American Statistical Association 58, 1963. The lists are of
+five languages that lyrics here are in; a spelling that two of them share is one word.
+
+The names of the features of lyrics, by group: see `segue.lyrics.features`.
+"""
+
+from typing import Final
+
+# --- feature names ---
+
+COEFFICIENTS: Final = 20  # of the mel-frequency cepstrum
+CONTRAST_BANDS: Final = 7
+
+_DEGREES: Final = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
+
+#: What each group of numbers holds, in the order of the vector. Shares of a similarity are told
+#: by group.
+SOUND_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
+    "rhythm": (
+        "tempo_octaves",
+        "tempo_phase_cos",
+        "tempo_phase_sin",
+        "pulse_clarity",
+        "beat_unevenness_log",
+        "onset_strength_mean_log",
+        "onset_strength_std_log",
+        "onsets_per_s_log",
+    ),
+    "harmony": (
+        *(f"degree_{degree}_share" for degree in _DEGREES),
+        *(f"degree_{degree}_spread" for degree in _DEGREES),
+        "major_minus_minor",
+        "key_fit",
+        "chroma_change",
+        "chroma_entropy",
+    ),
+    "timbre": (
+        *(f"mfcc_{i}_mean" for i in range(1, COEFFICIENTS)),
+        *(f"mfcc_{i}_std" for i in range(1, COEFFICIENTS)),
+        *(f"mfcc_{i}_delta_std" for i in range(COEFFICIENTS)),
+    ),
+    "brightness": (
+        "centroid_octaves_mean",
+        "centroid_octaves_std",
+        "bandwidth_octaves_mean",
+        "rolloff_octaves_mean",
+        "rolloff_octaves_std",
+        "zero_crossing_rate_mean_log",
+        "zero_crossing_rate_range_log",
+        "mel_frequency_mean",
+        "mel_frequency_std_log",
+        "tonic_distance_z",
+    ),
+    "texture": (
+        "flatness_log_mean",
+        "flatness_log_std",
+        *(f"contrast_{i}_mean_db" for i in range(CONTRAST_BANDS)),
+        *(f"contrast_{i}_std_db" for i in range(CONTRAST_BANDS)),
+    ),
+    "dynamics": (
+        "loudness_lufs",
+        "level_range_db",
+        "level_std_db",
+        "crest_db",
+    ),
+}
+
+#: One name for each number of a vector.
+FEATURE_NAMES: Final = tuple(name for names in SOUND_FEATURES_BY_GROUP.values() for name in names)
+
+
+def _slices() -> dict[str, slice]:
+    slices, start = {}, 0
+    for group, names in SOUND_FEATURES_BY_GROUP.items():
+        slices[group] = slice(start, start + len(names))
+        start += len(names)
+    return slices
+
+
+#: Where in a vector each group lies, by the name that people are shown.
+FEATURE_GROUPS: Final = _slices()
+
+
+# --- feature names ---
+
+DEGREES: Final = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
+INTERVALS: Final = tuple(range(-12, 13))
+PLACES: Final = 16  # sixteenths of a bar
+#: Quarters of the notes that the Rhythmic Value Histogram tells apart, and their names.
+VALUES: Final[dict[str, float]] = {
+    "thirty-second": 0.125,
+    "sixteenth": 0.25,
+    "eighth": 0.5,
+    "dotted eighth": 0.75,
+    "quarter": 1.0,
+    "dotted quarter": 1.5,
+    "half": 2.0,
+    "dotted half": 3.0,
+    "whole": 4.0,
+    "longer": 6.0,
+}
+METRES: Final = ("2/4 or 2/2", "3/4", "4/4", "6/8 or 12/8", "9/8 or 3/8", "other")
+CHORDS: Final[dict[str, tuple[int, ...]]] = {
+    "Minor": (0, 3, 7),
+    "Major": (0, 4, 7),
+    "Diminished": (0, 3, 6),
+    "Augmented": (0, 4, 8),
+    "Dominant Seventh": (0, 4, 7, 10),
+    "Minor Seventh": (0, 3, 7, 10),
+    "Major Seventh": (0, 4, 7, 11),
+}
+NO_CHORD: Final = len(CHORDS)
+#: General MIDI programs, from and to, of jSymbolic's families and what else there is.
+FAMILIES: Final[dict[str, tuple[int, int]]] = {
+    "String Keyboard": (0, 8),
+    "Mallet": (8, 16),
+    "Organ": (16, 24),
+    "Acoustic Guitar": (24, 26),
+    "Electric Guitar": (26, 32),
+    "Bass": (32, 40),
+    "Orchestral Strings": (40, 48),
+    "String Ensemble": (48, 52),
+    "Voice": (52, 56),
+    "Brass": (56, 64),
+    "Saxophone": (64, 68),
+    "Woodwinds": (68, 80),
+    "Synthesiser": (80, 104),
+    "Other": (104, 128),
+}
+
+SCORE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
+    "pitch": (
+        *(f"Pitch Class Histogram {degree}" for degree in DEGREES),
+        *(f"Pitch Class Periodicity {order}" for order in range(1, 7)),
+        "Range",
+        "Pitch Variability",
+        "Pitch Variety",
+        "Pitch Class Variety",
+        "Pitch Skewness",
+        "Prevalence of Most Common Pitch Class",
+        "Interval Between Most Prevalent Pitch Classes",
+        "Major or Minor",
+    ),
+    "melody": (
+        *(f"Melodic Interval Histogram {interval:+d}" for interval in INTERVALS),
+        "Average Note to Note Change in Pitch",
+        "Amount of Arpeggiation",
+        "Repeated Notes",
+        "Chromatic Motion",
+        "Stepwise Motion",
+        "Melodic Large Intervals",
+        "Direction of Melodic Motion",
+        "Average Length of Melodic Arcs",
+        "Average Interval Spanned by Melodic Arcs",
+    ),
+    "harmony": (
+        *(f"Wrapped Vertical Interval Histogram {interval}" for interval in range(12)),
+        *(f"{name} Chords Prevalence" for name in CHORDS),
+        *(f"Bass Pitch Class Histogram {degree}" for degree in DEGREES),
+        "Average Number of Simultaneous Pitch Classes",
+        "Variability of Number of Simultaneous Pitch Classes",
+    ),
+    "rhythm": (
+        *(f"Rhythmic Value Histogram {name}" for name in VALUES),
+        *(f"Time Between Attacks Histogram {name}" for name in VALUES),
+        "Note Density per Quarter Note",
+        "Note Density",
+        "Average Time Between Attacks",
+        "Variability of Time Between Attacks",
+        "Mean Tempo",
+        "Mean Rhythmic Value",
+        "Variability in Rhythmic Values",
+    ),
+    "metre": (
+        *(f"Metre {name}" for name in METRES),
+        *(f"Onsets at Sixteenth {place + 1}" for place in range(PLACES)),
+    ),
+    "figures": tuple(
+        f"Interval Class {interval} at Sixteenth {place + 1}"
+        for place in range(PLACES)
+        for interval in range(12)
+    ),
+    "texture": (
+        "Average Number of Independent Voices",
+        "Maximum Number of Independent Voices",
+        "Variability of Number of Independent Voices",
+        "Complete Rests Fraction",
+        "Simultaneous Attacks",
+        "Amount of Overlap",
+    ),
+    "instruments": (
+        *(f"{name} Prevalence" for name in FAMILIES),
+        "Number of Pitched Instruments",
+        "Unpitched Percussion Prevalence",
+        "Number of Unpitched Instruments",
+    ),
+}
+
+#: One name for each number of a vector.
+SCORE_FEATURE_NAMES: Final = tuple(
+    name for names in SCORE_FEATURES_BY_GROUP.values() for name in names
+)
+
+
+def _score_slices() -> dict[str, slice]:
+    found, start = {}, 0
+    for group, names in SCORE_FEATURES_BY_GROUP.items():
+        found[group] = slice(start, start + len(names))
+        start += len(names)
+    return found
+
+
+#: Where in a vector each group lies, by the name that people are shown.
+SCORE_FEATURE_GROUPS: Final = _score_slices()
+
+
+# --- function words ---
+
+_ENGLISH: Final = """
+a about after again all am an and are as at be been before but by can could did do does down for
+from had has have he her here him his how i if in into is it its just like me might more must my
+never no nor not now o of off oh on once one only or our out over own shall she should so some
+still such than that the thee their them then there these they this those thou though through thus
+thy till to too unto up upon us was we were what when where which while who whom whose why will
+with would yet you your ye hath doth i'm don't it's can't you're i'll won't ain't 'tis o'er
+"""
+_GERMAN: Final = """
+aber alle als am an auch auf aus bei bin bis bist da dann das dass dein dem den denn der des dich
+die dir doch du durch ein eine einen er es für hab hat hast ich ihm ihn ihr im in ist ja kein man
+mein mich mir mit nach nicht nichts noch nun nur ob oder ohn' sein sich sie sind so soll um und
+uns unser vom von vor war was weil wenn wer wie will wir wird zu zum zur
+"""
+_FRENCH: Final = """
+à au aux avec ce ces dans de des elle en est et il ils j'ai je la le les leur lui ma mais me mes
+moi mon ne nous on ou où par pas plus pour qu'il que qui sa sans se ses si son sur ta te tes toi
+ton tout tu un une vous y c'est
+"""
+_SPANISH: Final = """
+al como con cuando del el ella eres es esta este fue ha hay las lo los más mi muy no nos o para
+pero por porque qué sin soy su sus también tan ti todo tus una uno ya yo
+"""
+_ITALIAN: Final = """
+ai al amor che chi ci come con cui da dal dei del della di e ed è gli ha ho i il io la lei li lo
+ma mai mia mio nel non ogni per più qual quando quel questo se sei si sia sono sua sul suo tu ti
+tua tuo un una vi
+"""
+
+#: In a fixed order, lower case, straight apostrophes; each is one of a vector's numbers.
+FUNCTION_WORDS: Final = tuple(
+    dict.fromkeys(
+        word for some in (_ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITALIAN) for word in some.split()
+    )
+)
+
+
+# --- feature names ---
+
+#: Into how many numbers the runs of 1, 2, 3 and 4 characters are counted.
+BUCKETS: Final[dict[int, int]] = {1: 128, 2: 384, 3: 512, 4: 512}
+WORDS_OF_LINE: Final = 14  # and more, here and below
+LETTERS_OF_WORD: Final = 12
+LINES_OF_STANZA: Final = 10
+SYLLABLES_OF_LINE: Final = 18
+SYLLABLES_OF_WORD: Final = 5
+LINE_PLACES: Final = 12  # syllables of a line, from its first
+LAGS: Final = 4  # lines back
+#: Marks that are counted among all characters, and at the ends of lines.
+MARKS: Final[dict[str, str]] = {
+    "Commas": ",،、，",
+    "Full Stops": ".。",
+    "Exclamation Marks": "!！",
+    "Question Marks": "?？؟",
+    "Semicolons": ";؛",
+    "Colons": ":：",
+    "Apostrophes": "'’‘",
+    "Hyphens": "-",
+    "Dashes": "—–",
+    "Quotation Marks": '"“”„«»「」',
+    "Brackets": "()[]",
+    "Ellipses": "…",
+    "Digits": "0123456789",
+}
+
+
+def _up_to(most: int) -> list[str]:
+    return [*map(str, range(1, most)), f"{most} or More"]
+
+
+STYLE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
+    "characters": tuple(
+        f"Runs of {length} Characters, Bucket {bucket}"
+        for length, buckets in BUCKETS.items()
+        for bucket in range(buckets)
+    ),
+    "function words": tuple(f"Share of '{word}'" for word in FUNCTION_WORDS),
+    "lines": (
+        *(f"Lines of {n} Words" for n in _up_to(WORDS_OF_LINE)),
+        *(f"Words of {n} Letters" for n in _up_to(LETTERS_OF_WORD)),
+        *(f"Stanzas of {n} Lines" for n in _up_to(LINES_OF_STANZA)),
+        "Mean Length of Line",
+        "Variability of Length of Line",
+        "Mean Length of Word",
+        "Lines that Begin with a Capital",
+        "Capitals within Lines",
+        "Words in Capitals",
+        *(f"{name} among Characters" for name in MARKS),
+        *(f"Lines that End with {name}" for name in MARKS),
+    ),
+    "metre": (
+        *(f"Lines of {n} Syllables" for n in _up_to(SYLLABLES_OF_LINE)),
+        *(f"Words of {n} Syllables" for n in _up_to(SYLLABLES_OF_WORD)),
+        *(f"Weak Syllable {place}" for place in range(1, LINE_PLACES + 1)),
+        *(f"Word Ends after Syllable {place}" for place in range(1, LINE_PLACES + 1)),
+        *(f"Change of Syllables over {lag} Lines" for lag in range(1, LAGS + 1)),
+        "Mean Syllables of Line",
+        "Variability of Syllables of Line",
+        "Lines of Even Syllables",
+    ),
+    "rhyme": (
+        *(f"Rhyme over {lag} Lines" for lag in range(1, LAGS + 1)),
+        "Rhyme Density",
+        "Rhyme on the Same Word",
+        "Length of Rhymes",
+        "Rhyme within Lines",
+        "Alliteration",
+        "Lines that End in a Vowel",
+    ),
+    "repetition": (
+        "Repeated Lines",
+        "Repeated Stanzas",
+        "Repeated Runs of Three Words",
+        "Lines that Begin as the One Before",
+        "Lines that Begin with Two Words as the One Before",
+        "Words Said Twice in a Row",
+        "Distinct among Fifty Words",
+        "Words that Come Once",
+    ),
+}
+
+#: One name for each number of a vector.
+STYLE_FEATURE_NAMES: Final = tuple(
+    name for names in STYLE_FEATURES_BY_GROUP.values() for name in names
+)
+
+
+def _style_slices() -> dict[str, slice]:
+    found, start = {}, 0
+    for group, names in STYLE_FEATURES_BY_GROUP.items():
+        found[group] = slice(start, start + len(names))
+        start += len(names)
+    return found
+
+
+#: Where in a vector each group lies, by the name that people are shown.
+STYLE_FEATURE_GROUPS: Final = _style_slices()

@@ -1,1 +1,0 @@
-"""Files ↔ records: the only rooms that know file formats."""

@@ -1,0 +1,1 @@
+"""Composing bar by bar with a transformer."""

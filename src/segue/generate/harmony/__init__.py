@@ -1,0 +1,1 @@
+"""Harmonisation: chords for a melody, four-part chorales."""

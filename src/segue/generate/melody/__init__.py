@@ -1,0 +1,1 @@
+"""Melodies for chord progressions."""

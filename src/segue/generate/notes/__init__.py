@@ -1,0 +1,1 @@
+"""The notes-and-durations LSTM and what it learned of music theory."""

@@ -1,0 +1,327 @@
+"""Plain text to songs: decoding, cleaning, sections and lines.
+
+What sites put around lyrics, and no one sings: counts, buttons, advertisements, notices.
+
+Pages of Genius, copied or fetched, glue such to the first and last line and between others:
+``27 ContributorsSong Lyrics[Verse 1]``, ``…againYou might also like``, ``…hill12Embed``. What could
+be sung as well, "You might also like" in a line of its own, goes only where others of the site
+are about.
+
+Texts as songs: decoded from any usual encoding, tidied, their sections told from their lines.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from segue.errors import Unreadable
+from segue.io.encodings import decode
+
+# --- residue ---
+
+_SECTION: Final = (
+    r"intro|outro|verse|pre-?chorus|post-?chorus|chorus|hook|bridge|refrain|interlude|break|"
+    r"breakdown|drop|instrumental|solo|coda|skit|part|spoken|build|"
+    r"strophe|teil|zwischenspiel|couplet|pr[ée]-?refrain|pont|strofa|ritornello|ponte|"
+    r"estrofa|coro|pre-?coro|estribillo|puente|verso|parte|refr[ãa]o|pr[ée]-?refr[ãa]o|"
+    r"zwrotka|refren|sloka|куплет|припев|бридж|интро|аутро|предприпев|"
+    r"songtext|paroles|letra|testo|tekst|текст"
+)
+#: The header of a section that is glued to something.
+_GLUED_HEADER: Final = re.compile(rf" ?(\[(?:{_SECTION})\b[^\[\]\n]{{0,80}}\]) ?", re.IGNORECASE)
+#: "27 ContributorsTranslationsEspañolDeutschMy Song Lyrics", and what is told of the song.
+_GENIUS_HEAD: Final = re.compile(
+    r"\A\d+ Contributors?[^\[]{0,1500}?Lyrics(?:[^\n]*(?:\n[^\n\[]*){0,4}?Read More ?)?"
+)
+#: "My Song Lyrics[Verse 1]", and before a description.
+_TITLE_HEAD: Final = re.compile(rf"\A[^\n\[]{{1,150}}? Lyrics(?=\[(?:{_SECTION})\b)", re.IGNORECASE)
+_TICKETS: Final = re.compile(
+    r"See (?:(?!See )[^\n]){1,80}? Live\s?Get tickets as low as [$£€]?\d+(?:\.\d+)?"
+)
+_EMBED: Final = re.compile(
+    r"(?:(?<=\S)(?:\d+(?:\.\d+)?K?)?|^(?:\d+(?:\.\d+)?K?)?|(?<= )\d+(?:\.\d+)?K?)"
+    r"Embed(?:Share ?URL ?Copy ?Embed ?Copy)?\Z",
+    re.MULTILINE,
+)
+_ALSO: Final = "You might also like"
+_ALSO_GLUED: Final = re.compile(
+    rf"(?<=[^\s(\"“'‘]){_ALSO}(?= ?(?:$|\[))|(?:^|(?<= )){_ALSO}(?= ?\[)|"
+    rf"(?<=[^\s(\"“'‘]){_ALSO}(?=[A-ZÀ-Þ\"“(])|^{_ALSO}(?=[A-ZÀ-Þ\"“(])",
+    re.MULTILINE,
+)
+_ALSO_ALONE: Final = re.compile(rf"^{_ALSO}$\n?", re.MULTILINE)
+#: "[Songtext zu „Lied“]", "[Letra de "Canción"]": lines that only name the song.
+_NAMES_SONG: Final = re.compile(
+    r"\[(?:songtext (?:zu|von)|paroles de|letra de|testo di|tekst (?:piosenki|utworu)|"
+    r"текст песни|lyrics (?:to|of|for)|.{0,60} 가사)[^\[\]]*\]",
+    re.IGNORECASE,
+)
+#: "作词 : 林夕", "作詞：秋元康", "작사: 김이나": who made what, as the sites of East Asia head
+#: lyrics with, often a dozen lines of it; and whose rights these are.
+_ASIAN_CREDIT: Final = (
+    r"(?:(?:作?[词詞曲]|作[词詞曲]作[词詞曲]|[词詞]曲|[编編]曲|原[词詞曲唱]|演唱|歌手|翻唱|和[声聲音]|合音|"
+    r"制作|製作|制作人|製作人|[监監]制|監製|企划|企劃|策划|統籌|统筹|出品|出品人|出品方|發行|发行|"
+    r"[录錄]音(?:[师師室棚])?|混音(?:[师師室])?|[母後后]期|母[带帶](?:[处處]理|工程[师師])?|"
+    r"吉他|贝斯|貝斯|[键鍵][盘盤]|[钢鋼]琴|鼓|弦[乐樂]|歌[词詞][来來]源|作詞・作曲|歌手名|"
+    r"작사|작곡|편곡|노래)(?:/\w+)* ?[:：].{0,120}"
+    r"|.{0,40}(?:未[经經].{0,12}[许許]可|享有本.{0,8}著作[权權]).{0,40})"
+)
+#: Lines that no song has, wherever they stand.
+_NOTICE: Final = re.compile(
+    r"\d+ contributors?|\*+ ?this lyrics is not for commercial use ?\*+|\(\d{9,}\)|"
+    r"(?:https?://|www\.)\S+|(?:source|quelle|fuente|fonte): ?(?:https?://\S+|www\.\S+|lyricfind|"
+    r"musixmatch|azlyrics(?:\.com)?|genius(?:\.com)?|letras(?:\.mus\.br)?|metrolyrics)|"
+    r"lyrics (?:licensed|provided|powered)\b.*\b(?:by|from)\b.*|"
+    r"(?:lyrics|paroles|songtext|letra) ?(?:©|\(c\)).*|.*\blyrics ©.*|"
+    r"(?:find|get|see|read) more (?:lyrics|songs|song lyrics)\b.*(?:\.com|\.net|\.org|at|on) .*|"
+    r"(?:find|get|read) more (?:lyrics )?at (?:https?://)?(?:www\.)?[\w.]+\.(?:com|net|org)\S*|"
+    r"(?:submit|suggest) (?:corrections?|lyrics)|thanks to .{1,80} for (?:correcting|adding|"
+    r"submitting|sending|the correction)\b.*|\[thanks to .*\]|usage of azlyrics\.com content.*|"
+    r"(?:lyrics )?powered by (?:musixmatch|lyricfind|genius|gracenote)|"
+    r"(?:(?:more )?lyrics(?: from)?|all about .{1,60}|from|via) ?: ?(?:https?://|www\.)\S+|"
+    r"read more: .{1,100} lyrics\b.*|(?:az|song|metro|e)lyrics(?:\.com|\.net)?|"
+    r"(?:paroles|letras|songtexte|musixmatch|genius)\.(?:net|com|mus\.br)|"
+    r"viu algum erro\?.*|cancelhow to format lyrics:.*|aboutgenius annotation.*|"
+    rf"{_ASIAN_CREDIT}|"
+    r"how to format lyrics:?|if you (?:found|find) (?:a mistake|mistakes|an error) in .*lyrics.*|"
+    r"(?:view|see) \d+ more explanations?|.{0,80}\b(?:az|metro|sing365|letras|elyrics)lyrics\.com.*"
+    r"|enviad[ao] por .*(?:legendad|revis).*|legendado por .*|revis(?:ões|ão) por .*",
+    re.IGNORECASE,
+)
+#: Lines that stand before or after lyrics, and in the midst of one might be sung.
+_CREDIT: Final = re.compile(
+    r"(?:[Ll]yrics|[Ww]ords|[Mm]usic|[Ww]ords and [Mm]usic|[Ll]yrics and [Mm]usic) "
+    r"(?:[Bb]y|[Ff]rom):? (?:[A-ZÀ-Þ0-9][\w.'’&,/-]*|and|&|van|von|de|la|der)"
+    r"(?: (?:[A-ZÀ-Þ0-9&][\w.'’&,/-]*|and|&|van|von|de|la|der|feat\.))*|"
+    r"(?:Paroles (?:de|et musique)|Paroles ?:|Songtext von|Text ?:|Letra de|Letra:|Testo di|"
+    r"Tekst:|Слова:|Музыка:|Автор:|Composição:|Compositor(?:es)?:|Autor(?:es)?:) ?.{1,100}|"
+    r"(?:Song)?[Ww]riter(?:\(s\)|s|/s)? ?:.{0,200}|"
+    r"Publisher(?:\(s\)|s)? ?:.{0,200}|(?:Written|Produced|Composed|Arranged) [Bb]y ?:.{0,100}|"
+    r"(?:©|\(c\)|\(C\)|Copyright (?:©|\(c\)|\(C\)|by\b|\d{4})|Copyright:).{0,150}|"
+    r".{1,80} Lyrics|[\"“].{1,80}[\"”] lyrics|"
+    r"(?:Artist|Album|Title|Song) ?:.{1,80}"
+)
+#: Buttons, which might be sung, but not beside notices.
+_BUTTON: Final = re.compile(
+    r"Print|Edit Lyrics|Correct|Translations?|Add translation|Share|Tweet|Embed|Advertisement"
+)
+_MUSIXMATCH: Final = re.compile(r"this lyrics is not for commercial use", re.IGNORECASE)
+#: What Musixmatch puts under the part of a text that it gives away.
+_FREE_END: Final = re.compile(rf"\.\.\.|…|{_NOTICE.pattern}", re.IGNORECASE)
+_FROM_THE_EDGE: Final = 4  # lines that are not empty
+
+
+def without_residue(text: str) -> str:
+    """Take out of a tidied text what sites put around the words, and free headers of sections.
+
+    Parameters
+    ----------
+    text : str
+        As `segue.io.lyrics_text.tidied` gives it.
+
+    Returns
+    -------
+    str
+        Headers of sections stand in lines of their own. The text as it was where nothing of it
+        would be left.
+    """
+    genius = _GENIUS_HEAD.match(text) is not None
+    kept = _TITLE_HEAD.sub("", _GENIUS_HEAD.sub("\n", text)).strip("\n")
+    kept, tickets = _TICKETS.subn(_line_end, kept)
+    kept, embeds = _EMBED.subn("", kept.rstrip())
+    kept, glued = _ALSO_GLUED.subn(_line_end, kept)
+    if genius or tickets or embeds or glued:
+        kept = _ALSO_ALONE.sub("", kept)
+    kept = _GLUED_HEADER.sub(_freed, kept)
+    lines = [line.strip() for line in kept.split("\n") if not _NAMES_SONG.fullmatch(line.strip())]
+    kept = "\n".join(_without_notices(lines)).strip("\n")
+    return kept if any(map(str.isalpha, kept)) else text
+
+
+def _line_end(found: re.Match[str]) -> str:
+    """Return the end of a line, where there is none yet."""
+    text = found.string
+    ended = text[: found.start()].endswith("\n") or text[found.end() :].startswith("\n")
+    return "" if ended else "\n"
+
+
+def _freed(found: re.Match[str]) -> str:
+    """Give the header of a section a line of its own, but not within a line that is sung."""
+    if found[0].startswith(" ") and found[0].endswith(" ") and found[1][1].islower():
+        return found[0]
+    before, after = found.string[: found.start()], found.string[found.end() :]
+    return (
+        ("\n" if before and not before.endswith("\n") else "")
+        + found[1]
+        + ("\n" if after and not after.startswith("\n") else "")
+    )
+
+
+def _without_notices(lines: list[str]) -> list[str]:
+    if any(_MUSIXMATCH.search(line) for line in lines):
+        while lines and (not lines[-1] or _FREE_END.fullmatch(lines[-1])):
+            lines = lines[:-1]
+    kept = [line for line in lines if not _NOTICE.fullmatch(line)]
+    removed = len(kept) < len(lines)
+    said = [row for row, line in enumerate(kept) if line]
+    edges = {*said[:_FROM_THE_EDGE], *said[-_FROM_THE_EDGE:]}
+    told = {row for row in edges if _CREDIT.fullmatch(kept[row])}
+    if removed or told:
+        told |= {row for row in edges if _BUTTON.fullmatch(kept[row])}
+    if not removed:  # only what nothing sung stands before, or behind
+        first = next((row for row in said if row not in told), 0)
+        last = next((row for row in reversed(said) if row not in told), 0)
+        told = {row for row in told if not first < row < last}
+    return [line for row, line in enumerate(kept) if row not in told]
+
+
+# --- text ---
+
+MOST_CHARACTERS: Final = 1_000_000  # of a song: the whole Iliad has 700,000
+_MOST_CONTROLS: Final = 0.005  # of the characters, in what is a text
+_ENDS: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+#: Control characters, marks of byte order, and marks that turn the order of what follows; letters
+#: written from right to left need none of them.
+_CONTROLS: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ufeff\ufffe\u202a-\u202e\u2066-\u2069]")
+#: Halves of characters, and what decoding makes of them.
+_HALVES: Final = re.compile("[\ud800-\udfff\ufffd]")
+_SPACES: Final = re.compile(r"[^\S\n]+")
+_BLANKS: Final = re.compile(r"\n{3,}")
+_PART: Final = (
+    "intro|verse|pre-?chorus|chorus|post-?chorus|hook|bridge|refrain|outro|interlude|break|"
+    "instrumental|solo|coda|strophe|strofa|estrofa|couplet|pont|coro|estribillo|puente|"
+    "ritornello|kehrreim|refrão|refren|zwrotka|verso|estrofe|припев|куплет|후렴"
+)
+#: "[Verse 2: A. Singer]", "(Chorus)", "Refrain:", "Verse 2".
+_BRACKETED: Final = re.compile(r"\[([^\[\]]{1,80})\]")
+_NAMED: Final = re.compile(
+    rf"[(<{{]({_PART})( ?(\d+|[ivx]+|x ?\d+))?:?[)>}}]|\*{{1,3}}({_PART})( \d+)?\*{{1,3}}|"
+    rf"({_PART})( (\d+|[ivx]+))?:|"
+    r"(verse|strophe|couplet) \d+|chorus|pre-?chorus|refrain",
+    re.IGNORECASE,
+)
+
+
+_PART_ALONE: Final = re.compile(rf"({_PART})( ?(\d+|[ivx]+|x ?\d+))?", re.IGNORECASE)
+
+
+class NoWords(Unreadable):
+    """A text in which nothing is sung, as that of an instrumental piece."""
+
+    def __init__(self, reason: str = "no words in it") -> None:
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """What of a text is kept.
+
+    Attributes
+    ----------
+    keep_sections : bool
+        Headers of sections stay, as lines like ``[Chorus]``.
+    fold_case : bool
+        What is sung is lower case.
+    """
+
+    keep_sections: bool = False
+    fold_case: bool = False
+
+
+#: Without headers, in the case that they are written in.
+PLAIN: Final = TextForm()
+
+
+def text_of(content: bytes) -> str:
+    """Decode a text of unknown encoding.
+
+    Parameters
+    ----------
+    content : bytes
+        In any encoding that `segue.io.encodings.decode` tells.
+
+    Raises
+    ------
+    Unreadable
+        It is no text.
+    """
+    text = decode(content)
+    controls = sum(map(text.count, _RARE))
+    if "\0" in text or controls > _MOST_CONTROLS * len(text):
+        raise Unreadable(
+            "a binary file, expected a text: UTF-8, or in an older encoding of its language"
+        )
+    return text
+
+
+#: What texts hold next to none of.
+_RARE: Final = [*map(chr, range(1, 9)), *map(chr, range(14, 32)), "\x7f", "\ufffd"]
+
+
+def tidied(text: str) -> str:
+    """Bring a text into the form of `segue.records.Lyrics.text`, headers of sections included."""
+    text = unicodedata.normalize("NFC", _ENDS.sub("\n", without_halves(text)))
+    text = _CONTROLS.sub(" ", text)
+    lines = [_SPACES.sub(" ", line).strip() for line in text.split("\n")]
+    return _BLANKS.sub("\n\n", "\n".join(lines)).strip("\n")
+
+
+def lines_of(text: str) -> list[str]:
+    """List the lines of a text, whatever ends them, without spaces at their ends."""
+    return [line.rstrip() for line in _ENDS.sub("\n", text).split("\n")]
+
+
+def without_halves(text: str) -> str:
+    """Take out halves of characters, which no encoding can hold; two that belong together join.
+
+    Programs that cut texts within a character leave such, and JSON can say them.
+    """
+    if not _HALVES.search(text):
+        return text
+    return _HALVES.sub("", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
+def section_of(line: str) -> str:
+    """Return the name of the section that a line heads, as "Chorus"; "" where it is sung."""
+    if found := _BRACKETED.fullmatch(line):
+        return found[1].strip()
+    if _NAMED.fullmatch(line):
+        return line.strip("()<>{}*:")
+    return ""
+
+
+def is_section(line: str) -> bool:
+    """Tell whether a line heads a part of a song, as "[Verse 2: A. Singer]" or "CHORUS"."""
+    return bool(section_of(line)) or _PART_ALONE.fullmatch(line.strip("()[]:. ")) is not None
+
+
+def formed(text: str, form: TextForm) -> str:
+    """Keep of a tidied text what is wanted.
+
+    Raises
+    ------
+    Unreadable
+        No words are left, or more than a million characters are there.
+    """
+    lines = []
+    for line in without_residue(text).split("\n"):
+        section = section_of(line)
+        if section:
+            lines += ["", f"[{section}]"] if form.keep_sections else [""]
+        else:
+            lines.append(line.lower() if form.fold_case else line)
+    kept = tidied("\n".join(lines))
+    if not any(map(str.isalpha, kept)):
+        raise NoWords
+    if len(kept) > MOST_CHARACTERS:
+        raise Unreadable(
+            f"{len(kept) / 1e6:.1f} million characters, expected at most 1 million of a song; "
+            "put several into one file as CSV (artist, title, text) or as Markdown (# Title)"
+        )
+    return kept
+
+
+def sung_lines(text: str) -> list[str]:
+    """List the lines of a text that are sung: neither empty nor the header of a section."""
+    return [line for line in text.split("\n") if line and not _BRACKETED.fullmatch(line)]

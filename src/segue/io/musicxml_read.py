@@ -1,0 +1,672 @@
+"""Reading of MusicXML.
+
+What MusicXML says about the order of playing, as marks at bars; merged over all parts.
+
+MusicXML: from its elements to a score as it is written, and from there as it is played.
+
+- A note begins where the ones before it in its part end; `backup` and `forward` move that point.
+  A note of a chord begins with the last note before it, whatever stands between.
+- Cue notes are silent. Grace notes have no time of their own, and are left out.
+- Pitches sound as they are: a clarinet in B flat is a tone below what it reads.
+- Notes without a pitch become drums.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from segue.errors import Unreadable
+from segue.io.midi import MOST_NOTES
+from segue.io.musicxml_elements import (
+    MOST_BYTES,
+    Header,
+    Instruments,
+    element_text,
+    header_of,
+    instruments_of,
+    read_header,
+    read_tree,
+    symbol_of,
+)
+from segue.io.play_order import (
+    CODA,
+    MOST_BARS,
+    SEGNO,
+    Jump,
+    Marks,
+    Said,
+    place_coda_signs,
+    read_words,
+)
+from segue.io.written_score import (
+    TICKS_PER_QUARTER,
+    WrittenBar,
+    WrittenNote,
+    WrittenPart,
+    WrittenScore,
+    played,
+)
+from segue.records import Score
+from segue.text import clean
+
+# --- music xml marks ---
+
+_NUMBERS: Final = re.compile(r"(\d{1,3})\s*(?:[-–—]\s*(\d{1,3}))?")
+_MOST_TIMES: Final = 999
+_SIGNS: Final = {"segno": SEGNO, "coda": CODA}
+#: Attributes of `sound` that are about the order.
+_SOUND: Final = frozenset(
+    ["segno", "coda", "tocoda", "dalsegno", "dacapo", "fine", "forward-repeat"]
+)
+
+
+@dataclass(slots=True)
+class _Bracket:
+    """An ending: its bars, and the passes by its number and by its printed text."""
+
+    first: int
+    last: int
+    number: frozenset[int]
+    text: frozenset[int]
+
+
+@dataclass(slots=True)
+class MarkReader:
+    """Gathers the marks of a score while its parts are read, one after another.
+
+    Attributes
+    ----------
+    marks : list of Marks
+        Of each bar so far.
+    """
+
+    marks: list[Marks] = field(default_factory=list)
+    brackets: dict[int, _Bracket] = field(default_factory=dict)  # by first bar
+    open: _Bracket | None = None
+    signs: list[tuple[int, bool]] = field(default_factory=list)  # coda signs; at a bar's end?
+    waiting: list[tuple[int, str, str]] = field(default_factory=list)  # when in this bar, what
+    bar: int = -1
+    number: int = 0  # of the last bar that has one
+
+    def begin_part(self) -> None:
+        """Start again at the first bar."""
+        self.bar, self.number, self.open = -1, 0, None
+
+    def begin_bar(self, number: str) -> None:
+        """Go on to the next bar, of some number."""
+        self.bar += 1
+        if self.bar == len(self.marks):
+            self.marks.append(Marks())
+        if number.isascii() and number.isdigit() and len(number) < 7:
+            if int(number) <= 1 < self.number:
+                before = self.marks[self.bar - 1]
+                self.marks[self.bar].begins |= before.final
+            self.number = int(number)
+
+    def end_bar(self, reached: int) -> None:
+        """End a bar: a sign at its very end stands at the start of the next one."""
+        for at, sign, label in self.waiting:
+            is_late = 0 < reached <= at
+            if sign == CODA and label == "?":
+                self.signs.append((self.bar, is_late))
+                continue
+            mark = self._at(self.bar + is_late)
+            if sign == SEGNO:
+                mark.segno |= {label}
+            else:
+                mark.coda |= {label}
+        self.waiting.clear()
+
+    def barline(self, element: ET.Element, *, is_first: bool) -> None:
+        """Read a bar line; `is_first` where nothing in the bar comes before it."""
+        side = element.get("location") or ("left" if is_first else "right")
+        here = self.marks[self.bar]
+        after = here if side == "left" else None  # the bar that begins at it
+        ending = element.find("ending")
+        if ending is not None:
+            self._ending(ending, self.bar + (side == "right"), self.bar - (side == "left"))
+        repeat = element.find("repeat")
+        if repeat is not None and repeat.get("direction") == "forward":
+            (after or self._at(self.bar + (side == "right"))).opens = True
+        elif repeat is not None and repeat.get("direction") == "backward":
+            times = _whole(repeat.get("times", ""))
+            closed = self.marks[max(self.bar - (side == "left"), 0)]
+            closed.closes = max(closed.closes, min(times, _MOST_TIMES), 2)
+            closed.after_jump |= repeat.get("after-jump") == "yes"
+        elif side == "right" and element.findtext("bar-style") == "light-heavy":
+            here.final = True
+        for name, sign in _SIGNS.items():
+            if element.find(name) is not None or element.get(name):
+                label = element.get(name, "")
+                at = 0 if side == "left" else 1 << 62
+                self.waiting.append((at, sign, label or ("?" if sign == CODA else "")))
+
+    def direction(self, element: ET.Element, at: int) -> None:
+        """Read the words and signs of a direction, and its `sound`."""
+        texts = []
+        for one in element.iter():
+            if one.tag in _SIGNS:
+                texts.append(_SIGNS[one.tag])
+            elif one.tag in {"words", "rehearsal", "symbol"} and one.text:
+                texts.append(one.text)
+        said = read_words(" ".join(texts)) if texts else Said()
+        self._tell(said, element.find("sound"), at)
+
+    def sound(self, element: ET.Element, at: int) -> None:
+        """Read a `sound` that stands by itself."""
+        self._tell(Said(), element, at)
+
+    def _tell(self, said: Said, sound: ET.Element | None, at: int) -> None:
+        mark = self.marks[self.bar]
+        told = {} if sound is None else {k: v for k, v in sound.items() if k in _SOUND and v}
+        jump = said.jump
+        if told.get("dacapo") == "yes":
+            jump = replace(jump or Jump(), to_segno=False)
+        elif "dalsegno" in told:
+            jump = replace(jump or Jump(), to_segno=True, label=told["dalsegno"])
+        if jump:
+            mark.jump = _both(mark.jump, jump)
+        if "segno" in told or said.segno:
+            self.waiting.append((at, SEGNO, told.get("segno", "")))
+        if "tocoda" in told or said.to_coda:
+            mark.to_coda = told.get("tocoda", mark.to_coda or "")
+        elif "coda" in told or (said.coda and not said.is_sign):
+            self.waiting.append((at, CODA, told.get("coda", "")))
+        elif said.coda:
+            self.waiting.append((at, CODA, "?"))
+        mark.fine |= said.fine or told.get("fine", "no") != "no"
+        mark.opens |= told.get("forward-repeat") == "yes"
+
+    def _ending(self, element: ET.Element, first: int, last: int) -> None:
+        kind = element.get("type")
+        if kind == "start":
+            number, text = _passes(element.get("number", "")), _passes(element.text or "")
+            self.open = self.brackets.setdefault(
+                first, _Bracket(first, -1, number or text, text or number)
+            )
+        elif self.open and self.open.first <= last:
+            self.open.last = max(self.open.last, last)
+            self.open = None
+
+    def _at(self, bar: int) -> Marks:
+        """Return the marks of a bar; those behind the last are lost."""
+        while bar >= len(self.marks):
+            self.marks.append(Marks())
+        return self.marks[bar]
+
+    def finished(self, count: int) -> list[Marks]:
+        """Return the marks of all bars, of which there are so many."""
+        del self.marks[count:]
+        for mark in self.marks:
+            if mark.jump and not mark.jump.until and mark.to_coda is not None:
+                # "D.C.", and "al Coda" in a text of its own
+                mark.jump, mark.to_coda = replace(mark.jump, until="coda"), None
+        self._place_endings()
+        place_coda_signs(self.marks, self.signs)
+        return self.marks
+
+    def _place_endings(self) -> None:
+        marks, brackets = self.marks, [self.brackets[n] for n in sorted(self.brackets)]
+        for bracket, following in zip(brackets, [*brackets[1:], None], strict=False):
+            end = min(following.first if following else len(marks), len(marks))
+            if bracket.last < bracket.first:  # it does not say where it ends
+                closing = (n for n in range(bracket.first, end) if marks[n].closes)
+                bracket.last = next(closing, bracket.first)
+            bracket.last = min(bracket.last, end - 1)
+        group: list[_Bracket] = []
+        for bracket in brackets:
+            if group and bracket.first != group[-1].last + 1:
+                self._place_group(group)
+                group = []
+            group.append(bracket)
+        if group:
+            self._place_group(group)
+
+    def _place_group(self, group: list[_Bracket]) -> None:
+        """Give the bars of adjacent endings their passes: by number, else as they are printed.
+
+        The number is what counts by the standard, unless it gives a pass to two endings, or the
+        repeat is played as often as the printed ones say.
+        """
+        numbers, texts = [one.number for one in group], [one.text for one in group]
+        times = max(m.closes for one in group for m in self.marks[one.first : one.last + 1])
+        by_text = _is_counted(texts) and (
+            not _is_counted(numbers) or times == max(map(max, texts)) > max(map(max, numbers))
+        )
+        for bracket, passes in zip(group, texts if by_text else numbers, strict=True):
+            for mark in self.marks[bracket.first : bracket.last + 1]:
+                mark.endings = passes
+
+
+def _both(one: Jump | None, other: Jump) -> Jump:
+    """Join two marks at one bar: the words say until where, a `sound` says which segno."""
+    if one is None:
+        return other
+    return Jump(
+        one.to_segno or other.to_segno,
+        one.label or other.label,
+        one.until or other.until,
+        one.then_coda or other.then_coda,
+        one.with_repeats or other.with_repeats,
+    )
+
+
+def _passes(text: str) -> frozenset[int]:
+    """Read a list of endings: "1, 3", "1-3", "1. 2."."""
+    found: set[int] = set()
+    for first, last in _NUMBERS.findall(text):
+        found |= set(range(int(first), int(last or first) + 1))
+    return frozenset(one for one in found if 0 < one <= _MOST_TIMES)
+
+
+def _is_counted(endings: list[frozenset[int]]) -> bool:
+    """Tell whether endings give each pass, from the first on, to one of them."""
+    passes = sorted(one for ending in endings for one in ending)
+    return bool(passes) and all(endings) and passes == list(range(1, len(passes) + 1))
+
+
+def _whole(text: str) -> int:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+# --- music xml ---
+
+__all__ = ["MOST_BYTES", "Header", "check_metre", "read_header", "read_music_xml"]
+
+_MOST_BEATS: Final = 64
+_MOST_DIVISIONS: Final = 1 << 24
+_FINEST: Final = 1 << 40  # units a quarter may have
+_LONGEST: Final = 1 << 20  # quarters of one note
+_STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_VELOCITY: Final = 80
+_FORTE: Final = 0.9  # the velocity of one per cent of `dynamics`
+#: Quarters of each note value.
+_VALUES: Final = {
+    "maxima": 32.0, "long": 16.0, "breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0,
+    "eighth": 0.5, "16th": 0.25, "32nd": 0.125, "64th": 0.0625, "128th": 0.03125,
+    "256th": 0.015625, "512th": 0.0078125, "1024th": 0.00390625,
+}  # fmt: skip
+#: What each kind of pedal mark does: 1 for down, 0 for up.
+_PEDALS: Final = {
+    "start": (1,),
+    "resume": (1,),
+    "stop": (0,),
+    "discontinue": (0,),
+    "change": (0, 1),
+}
+_RANGE: Final = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:(?:[-–—]|to|bis|à)\s*(\d+(?:[.,]\d+)?))?")
+
+
+def read_music_xml(content: bytes) -> Score:
+    """Read a MusicXML file.
+
+    Parameters
+    ----------
+    content : bytes
+        Plain, or compressed (.mxl).
+
+    Returns
+    -------
+    Score
+        As it is played: repeats, da capo and dal segno are followed.
+
+    Raises
+    ------
+    Unreadable
+        It is damaged, no MusicXML, unsafe, too large or without a note.
+    """
+    return played(read_written(content))
+
+
+def read_written(content: bytes) -> WrittenScore:
+    """Read a MusicXML file as it is written; see `read_music_xml`."""
+    root = read_tree(content)
+    work, movement = root.findtext("work/work-title"), root.findtext("movement-title")
+    creators = [
+        one.text or ""
+        for one in root.iterfind("identification/creator")
+        if one.get("type", "composer").lower() == "composer"
+    ]
+    header = header_of(work or "", movement or "", "".join(creators))
+    listed = {part.get("id", ""): instruments_of(part) for part in root.iter("score-part")}
+    notes = sum(1 for _ in root.iter("note"))
+    if notes > MOST_NOTES:
+        raise Unreadable(f"a score of more than {MOST_NOTES} notes")
+    per_quarter = _units(root)
+    marks = MarkReader()
+    parts = []
+    for name, measures in _parts(root):
+        instruments = listed.get(name, Instruments())
+        if len(measures) > MOST_BARS:
+            raise Unreadable(f"a score of more than {MOST_BARS} bars")
+        parts.append(_PartReader(instruments, marks, per_quarter, measures).part)
+    count = max((len(part.bars) for part in parts), default=0)
+    return WrittenScore(header.title, header.composer, per_quarter, parts, marks.finished(count))
+
+
+def check_metre(told: str) -> None:
+    """Refuse a metre that cannot be.
+
+    Raises
+    ------
+    Unreadable
+        It has more than 64 beats, or parts of a whole note.
+    """
+    for number in re.findall(r"\d+", told):
+        if len(number) > 3 or int(number) > _MOST_BEATS:
+            raise Unreadable(f"a score in a metre of {number[:20]}, expected at most {_MOST_BEATS}")
+
+
+def _parts(root: ET.Element) -> Iterator[tuple[str, list[ET.Element]]]:
+    """Yield the parts of a score and their bars, whichever stands within the other."""
+    if root.tag == "score-partwise":
+        for part in root.iterfind("part"):
+            yield part.get("id", ""), part.findall("measure")
+        return
+    parts: dict[str, list[ET.Element]] = {}
+    for number, measure in enumerate(root.iterfind("measure")):
+        for part in measure.iterfind("part"):
+            bars = parts.setdefault(part.get("id", ""), [])
+            bars += [ET.Element("measure") for _ in range(number - len(bars))]
+            part.set("number", measure.get("number", ""))
+            bars.append(part)
+    yield from parts.items()
+
+
+def _units(root: ET.Element) -> int:
+    """Return into how many units a quarter is divided, so that all notes begin at whole ones."""
+    found = TICKS_PER_QUARTER
+    for element in root.iter("divisions"):
+        divisions = _decimal(element.text)
+        if divisions == int(divisions) > 0:
+            found = math.lcm(found, int(divisions))
+        if found > _FINEST:
+            return TICKS_PER_QUARTER << 16  # of such a file, times are rounded
+    return found
+
+
+class _PartReader:
+    """Reads the bars of a part, one after another."""
+
+    def __init__(
+        self,
+        instruments: Instruments,
+        marks: MarkReader,
+        per_quarter: int,
+        measures: list[ET.Element],
+    ) -> None:
+        self.instruments = instruments
+        self.marks = marks
+        self.per_quarter = per_quarter
+        self.part = WrittenPart(instruments.name, instruments.program, instruments.kit)
+        self.unit = per_quarter / _usual_divisions(measures)  # of a division
+        self.shift: dict[str, int] = {}  # semitones, by staff
+        self.fifths = 0  # by how many sharps a key sounds otherwise than written
+        self.bar = WrittenBar()
+        self.at = self.chord_at = 0
+        marks.begin_part()
+        for number, measure in enumerate(measures, start=1):
+            try:
+                self._measure(measure)
+            except (ValueError, KeyError, OverflowError) as error:
+                raise Unreadable(f"a damaged score: bar {number} has {error.args[0]}") from None
+
+    def _measure(self, measure: ET.Element) -> None:
+        self.bar = bar = WrittenBar()
+        self.part.bars.append(bar)
+        self.at = self.chord_at = 0
+        self.marks.begin_bar(measure.get("number", ""))
+        is_first = True
+        for element in measure:
+            kind = element.tag
+            if kind == "note":
+                self._note(element)
+            elif kind == "backup":
+                self.at = max(self.at - self._length(element), 0)
+            elif kind == "forward":
+                self.at += self._length(element)
+                bar.reached = max(bar.reached, self.at)
+            elif kind == "direction":
+                self._direction(element)
+            elif kind == "attributes":
+                self._attributes(element)
+            elif kind == "harmony":
+                self._harmony(element)
+            elif kind == "barline":
+                self.marks.barline(element, is_first=is_first)
+            elif kind == "sound":
+                self._sound(element, self.at)
+                self.marks.sound(element, self.at)
+            is_first &= kind in {"attributes", "print", "barline"}
+        bar.notes.sort(key=lambda note: note.on)
+        self.marks.end_bar(bar.reached)
+
+    # ---- notes -----------------------------------------------------------------------------
+
+    def _note(self, element: ET.Element) -> None:
+        said = {child.tag: child for child in element}
+        if "grace" in said:
+            return
+        length = self._note_length(said, len(element.findall("dot")) if "dot" in said else 0)
+        if "chord" in said:
+            on = self.chord_at
+        else:
+            on = self.chord_at = self.at
+            self.at += length
+            self.bar.reached = max(self.bar.reached, self.at)
+        if length <= 0 or "rest" in said or "cue" in said:
+            return
+        if "pitch" in said:
+            key, is_drum = self._pitch(said["pitch"], said), False
+        elif "unpitched" in said:
+            instrument = said.get("instrument")
+            name = None if instrument is None else instrument.get("id")
+            key, is_drum = self.instruments.drum(name), True
+        else:
+            key, is_drum = -1, False
+        if not 0 <= key <= 127:
+            return
+        note = WrittenNote(on, on + length, key, _VELOCITY, is_drum)
+        for name, value in element.items():
+            if name == "dynamics":
+                note.velocity = min(max(round(_decimal(value) * _FORTE), 1), 127)
+            elif name == "attack":
+                note.attack = round(_decimal(value) * self.unit)
+            elif name == "release":
+                note.release = round(_decimal(value) * self.unit)
+        self._tie(note, element, said)
+        self.bar.notes.append(note)
+
+    def _tie(self, note: WrittenNote, element: ET.Element, said: dict[str, ET.Element]) -> None:
+        """Note which ties are on a note: those that sound, else those that are written."""
+        if "tie" in said:
+            ties = element.iterfind("tie")
+        elif "notations" in said:
+            ties = said["notations"].iterfind("tied")
+        else:
+            return
+        for tie in ties:
+            kind = tie.get("type")
+            note.tied_from |= kind in {"stop", "continue"}
+            note.tied_to |= kind in {"start", "continue"}
+
+    def _note_length(self, said: dict[str, ET.Element], dots: int) -> int:
+        """Return a note's length in units: as it says, else of its value."""
+        duration = said.get("duration")
+        if duration is not None:
+            return self._units_of(duration.text)
+        kind = said.get("type")
+        value = 0.0 if kind is None else _VALUES.get((kind.text or "").strip(), 0.0)
+        tuplet = said.get("time-modification")
+        if tuplet is not None:
+            actual = _decimal(tuplet.findtext("actual-notes"))
+            normal = _decimal(tuplet.findtext("normal-notes"))
+            value *= normal / actual if actual >= 1 and normal >= 1 else 1
+        return round(value * (2 - 0.5**dots) * self.per_quarter)
+
+    def _pitch(self, pitch: ET.Element, said: dict[str, ET.Element]) -> int:
+        """Return what a pitch sounds as; 60 is middle C."""
+        step, octave = element_text(pitch, "step"), element_text(pitch, "octave")
+        if step not in _STEPS or not re.fullmatch(r"-?\d{1,2}", octave, re.ASCII):
+            raise ValueError(f"a note of pitch {clean(step)[:20]!r} {clean(octave)[:20]!r}")
+        found = 12 * int(octave) + 12 + _STEPS[step]
+        if alter := pitch.findtext("alter"):
+            found += round(_decimal(alter))
+        if self.shift:
+            staff = said.get("staff")
+            every = self.shift.get("", 0)
+            found += every if staff is None else self.shift.get((staff.text or "").strip(), every)
+        return found
+
+    # ---- what is told between the notes ----------------------------------------------------
+
+    def _attributes(self, element: ET.Element) -> None:
+        divisions = _decimal(element.findtext("divisions"))
+        if 0 < divisions <= _MOST_DIVISIONS:
+            self.unit = self.per_quarter / divisions
+        for transpose in element.iterfind("transpose"):
+            self._transpose(transpose)
+        if (time := element.find("time")) is not None:
+            self.bar.metre = _metre(time) or self.bar.metre
+        if (key := element.find("key")) is not None:
+            fifths = element_text(key, "fifths")
+            if re.fullmatch(r"[+-]?\d{1,2}", fifths, re.ASCII):
+                sharps = _within_keys(int(fifths) + self.fifths)
+                minor = int(element_text(key, "mode") in {"minor", "aeolian"})
+                if -7 <= int(fifths) <= 7:
+                    self.bar.keys.append((self.at, sharps, minor))
+
+    def _transpose(self, element: ET.Element) -> None:
+        """Read by how much what is written sounds otherwise: the diatonic steps may lack."""
+        steps = round(_decimal(element.findtext("chromatic")))
+        octaves = round(_decimal(element.findtext("octave-change")))
+        staff = element.get("number", "")
+        self.shift[staff] = steps + 12 * octaves
+        diatonic = element.findtext("diatonic")
+        # A fifth is seven semitones and four steps; a key has as many sharps as it is fifths away.
+        self.fifths = 7 * steps - 12 * (round(steps * 7 / 12) if diatonic is None
+                                        else round(_decimal(diatonic)))  # fmt: skip
+        if not any(self.shift.values()):
+            self.shift, self.fifths = {}, 0
+
+    def _direction(self, element: ET.Element) -> None:
+        at = self._place(element)
+        sound = element.find("sound")
+        is_told = False
+        if sound is not None:
+            is_told = self._sound(sound, at)
+        has_words = False
+        for kind in element.iterfind("direction-type"):
+            for one in kind:
+                if one.tag == "metronome":
+                    bpm = 0.0 if is_told else _metronome(one)
+                    if bpm and not any(when == at for when, _ in self.bar.tempos):
+                        self.bar.tempos.append((at, bpm))
+                elif one.tag == "pedal":
+                    staff = element_text(element, "staff")
+                    for state in _PEDALS.get(one.get("type", ""), ()):
+                        self.bar.pedals.append((at, staff, state))
+                elif one.tag in {"words", "rehearsal", "symbol", "segno", "coda"}:
+                    has_words = True
+        if has_words or sound is not None:
+            self.marks.direction(element, self.at)
+
+    def _harmony(self, element: ET.Element) -> None:
+        """Read a chord symbol; of two at once, the first."""
+        symbol, at = symbol_of(element), self._place(element)
+        if symbol and not any(when == at for when, _ in self.bar.chords):
+            self.bar.chords.append((at, symbol))
+
+    def _sound(self, element: ET.Element, at: int) -> bool:
+        """Read a tempo that is told to players; return whether there is one."""
+        bpm = _decimal(element.get("tempo"))
+        if bpm > 0:
+            self.bar.tempos.append((at, bpm))
+        return bpm > 0
+
+    # ---- times -----------------------------------------------------------------------------
+
+    def _place(self, element: ET.Element) -> int:
+        offset = element.findtext("offset")
+        return self.at if offset is None else self.at + round(_decimal(offset) * self.unit)
+
+    def _length(self, element: ET.Element) -> int:
+        return self._units_of(element.findtext("duration"))
+
+    def _units_of(self, text: str | None) -> int:
+        """Return a duration in units."""
+        try:
+            units = round(float(text or 0) * self.unit)
+        except (ValueError, OverflowError):
+            units = -1
+        if not 0 <= units <= _LONGEST * self.per_quarter:
+            raise ValueError(f"a duration of {clean(text or '')[:20]!r}")
+        return units
+
+
+def _usual_divisions(measures: list[ET.Element]) -> float:
+    """Return the divisions of a quarter where nothing says them: by the first note with a value."""
+    for measure in measures[:_FIRST]:
+        for note in measure.iterfind("note"):
+            value = _VALUES.get(element_text(note, "type"))
+            duration = _decimal(note.findtext("duration"))
+            if value and duration > 0 and note.find("time-modification") is None:
+                dots = len(note.findall("dot"))
+                return duration / (value * (2 - 0.5**dots))
+    return 1.0
+
+
+_FIRST: Final = 4  # bars that are looked at
+
+
+def _metre(time: ET.Element) -> tuple[int, int] | None:
+    """Return beats and unit; (0, 0) of music without a metre, None of what says nothing."""
+    if time.find("senza-misura") is not None:
+        return 0, 0
+    beats, units = time.findall("beats"), time.findall("beat-type")
+    quarters, finest = 0.0, 0
+    for several, unit in zip(beats, units, strict=False):
+        check_metre(several.text or "")
+        check_metre(unit.text or "")
+        counted = sum(map(int, re.findall(r"\d+", several.text or "", re.ASCII)))
+        told = (unit.text or "").strip()
+        if not counted or told not in _UNITS:
+            return None
+        quarters += counted / int(told)
+        finest = max(finest, int(told))
+    count = round(quarters * finest)
+    return (count, finest) if count and finest and count <= _MOST_ALL_BEATS else None
+
+
+_MOST_ALL_BEATS: Final = 255
+_UNITS: Final = frozenset(["1", "2", "4", "8", "16", "32", "64"])  # what MIDI can tell, too
+
+
+def _within_keys(sharps: int) -> int:
+    """Return a key's sharps, spelled with at most seven of them or of flats."""
+    return (sharps + 5) % 12 - 5 if abs(sharps) > 7 else sharps
+
+
+def _metronome(element: ET.Element) -> float:
+    """Return the quarters a minute of a metronome mark; 0 where it tells none."""
+    found = _RANGE.search(element.findtext("per-minute") or "")
+    units = [one.tag for one in element if one.tag in {"beat-unit", "beat-unit-dot"}]
+    value = _VALUES.get(element_text(element, "beat-unit"))
+    if not found or not value or units.count("beat-unit") != 1:
+        return 0.0
+    numbers = [float(one.replace(",", ".")) for one in found.groups() if one]
+    dotted = value * (2 - 0.5 ** units.count("beat-unit-dot"))
+    return sum(numbers) / len(numbers) * dotted
+
+
+def _decimal(text: str | None) -> float:
+    """Return a number, 0 where there is none that can be."""
+    try:
+        value = float(text or 0)
+    except ValueError:
+        return 0.0
+    return value if abs(value) < 1e9 else 0.0

@@ -1,0 +1,356 @@
+"""Writing of MusicXML 4.0, plain or compressed.
+
+Written here and not by music21: that would round note values in its own way, and it writes no
+drums by their pitch, no pedals between notes and nothing of how a note is played. What is played
+otherwise than it is written is told by the note's `attack` and `release`, its loudness by
+`dynamics`, as the standard has them: so a score comes back as it was.
+"""
+
+import io
+import zipfile
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import zip_longest
+from typing import Final
+from xml.sax.saxutils import escape
+
+import numpy as np
+
+from segue import __version__
+from segue.io.musicxml_elements import harmony
+from segue.io.notation import (
+    Bar,
+    Clef,
+    Head,
+    Staff,
+    Symbol,
+    bars_of,
+    beams_of,
+    key_changes,
+    spelled,
+    staves_of,
+)
+from segue.io.note_values import QUARTER, Value
+from segue.io.written_score import beat_of
+from segue.records import Part, Score
+from segue.text import clean
+from segue.theory.instruments import DRUM_NAMES, PROGRAM_NAMES
+
+_CONTAINER: Final = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<container><rootfiles><rootfile full-path="score.musicxml"'
+    ' media-type="application/vnd.recordare.musicxml+xml"/></rootfiles></container>\n'
+)
+_WHEN: Final = (1980, 1, 1, 0, 0, 0)  # a score is the same file whenever it is written
+_FORTE: Final = Fraction(90, 100)  # the velocity of one per cent
+_DRUM_CHANNEL: Final = 10
+#: Where the staff shows the drums of General MIDI, and with which head.
+_SHOWN: Final = {
+    35: "E4", 36: "F4", 37: "C5 x", 38: "C5", 39: "D5 x", 40: "C5 diamond", 41: "G4", 42: "G5 x",
+    43: "A4", 44: "D4 x", 45: "B4", 46: "G5 circle-x", 47: "D5", 48: "E5", 49: "A5 x", 50: "E5",
+    51: "F5 x", 52: "B5 x", 53: "F5 diamond", 54: "A5 triangle", 55: "B5 diamond", 56: "E5 x",
+    57: "B5 circle-x", 59: "F5 circle-x",
+}  # fmt: skip
+_OTHER_DRUM: Final = "C5 slash"
+_MODES: Final = ("major", "minor")
+
+
+def write_music_xml(score: Score) -> bytes:
+    """Write a score as MusicXML.
+
+    Parameters
+    ----------
+    score : Score
+        Where it has no key, notes are spelled and signed as in C major; see
+        `segue.score.harmony.with_key`.
+
+    Returns
+    -------
+    bytes
+        `read_music_xml` gives the same notes, pedals, programs, tempos, bar lines and chord
+        symbols, in ticks of 480 to the quarter; keys from the nearest bar line on. Of notes of one
+        part and key that begin at once, the longest is written.
+
+    Raises
+    ------
+    BadArgument
+        The score has no notes, or more than 20,000 bars.
+    """
+    bars = bars_of(score)
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<score-partwise version="4.0">']
+    lines += _header(score)
+    for number, part in enumerate(score.parts, start=1):
+        lines.append(f'<part id="P{number}">')
+        lines += _part(score, part, number, bars)
+        lines.append("</part>")
+    lines.append("</score-partwise>\n")
+    return "\n".join(lines).encode()
+
+
+def write_mxl(score: Score) -> bytes:
+    """Write a score as compressed MusicXML; see `write_music_xml`."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("META-INF/container.xml", _WHEN), _CONTAINER)
+        member = zipfile.ZipInfo("score.musicxml", _WHEN)
+        member.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(member, write_music_xml(score))
+    return stream.getvalue()
+
+
+def _header(score: Score) -> Iterator[str]:
+    if title := _text(score.title):
+        yield f"<work><work-title>{title}</work-title></work>"
+    yield "<identification>"
+    if composer := _text(score.composer):
+        yield f'<creator type="composer">{composer}</creator>'
+    yield f"<encoding><software>Segue {__version__}</software></encoding></identification>"
+    yield "<part-list>"
+    for number, part in enumerate(score.parts, start=1):
+        yield f'<score-part id="P{number}"><part-name>{_text(_name(part))}</part-name>'
+        yield from _instruments(part, number, len(score.parts))
+        yield "</score-part>"
+    yield "</part-list>"
+
+
+def _instruments(part: Part, number: int, parts: int) -> Iterator[str]:
+    """Tell what plays: a program, or each drum by itself."""
+    drums = np.unique(part.notes[:, 2]).tolist() if part.is_drum else []
+    names = {f"P{number}-I{drum + 1}": DRUM_NAMES.get(drum, f"drum {drum}") for drum in drums}
+    if not part.is_drum:
+        # music21 takes an instrument by its name, too: so it is the program's, not the part's.
+        # And of a piano it takes any as the first.
+        is_other_piano = 0 < part.program < 8
+        names = {f"P{number}-I1": "" if is_other_piano else PROGRAM_NAMES[part.program]}
+    for key, name in names.items():
+        yield f'<score-instrument id="{key}"><instrument-name>{name}</instrument-name>'
+        yield "</score-instrument>"
+    channel = _DRUM_CHANNEL
+    if not part.is_drum:
+        channel = (number - 1) % 15 + 1 if parts > 1 else 1
+        channel += channel >= _DRUM_CHANNEL
+    for key, drum in zip_longest(names, drums):
+        unpitched = "" if drum is None else f"<midi-unpitched>{drum + 1}</midi-unpitched>"
+        yield (
+            f'<midi-instrument id="{key}"><midi-channel>{channel}</midi-channel>'
+            f"<midi-program>{part.program + 1}</midi-program>{unpitched}</midi-instrument>"
+        )
+
+
+# ---- bars --------------------------------------------------------------------------------
+
+
+def _part(score: Score, part: Part, number: int, bars: Sequence[Bar]) -> Iterator[str]:
+    staves = staves_of(score, part, bars)
+    directions = _directions(score, part, bars, is_first=number == 1)
+    keys = key_changes(score, bars)
+    sharps = 0
+    before: Bar | None = None
+    for index, bar in enumerate(bars):
+        yield f'<measure number="{index + 1}">'
+        if index in keys:
+            sharps = keys[index][0]
+        yield from _attributes(part, staves, keys.get(index), bar, before)
+        yield from directions[index]
+        yield from _music(part, number, staves, index, bar, sharps)
+        yield "</measure>"
+        before = bar
+
+
+def _attributes(
+    part: Part, staves: Sequence[Staff], key: tuple[int, int] | None, bar: Bar, before: Bar | None
+) -> Iterator[str]:
+    told = []
+    if before is None:
+        told.append(f"<divisions>{QUARTER}</divisions>")
+    if key:
+        mode = _MODES[min(max(key[1], 0), 1)]
+        shown = ' print-object="no"' if part.is_drum else ""
+        told.append(f"<key{shown}><fifths>{key[0]}</fifths><mode>{mode}</mode></key>")
+    if before is None or (bar.beats, bar.unit) != (before.beats, before.unit):
+        told.append(f"<time><beats>{bar.beats}</beats><beat-type>{bar.unit}</beat-type></time>")
+    if before is None:
+        if len(staves) > 1:
+            told.append(f"<staves>{len(staves)}</staves>")
+        for number, staff in enumerate(staves, start=1):
+            told.append(f'<clef number="{number}">{_clef(staff.clef)}</clef>')
+    if told:
+        yield f"<attributes>{''.join(told)}</attributes>"
+
+
+def _clef(clef: Clef) -> str:
+    line = f"<line>{clef.line}</line>" if clef.line else ""
+    octave = f"<clef-octave-change>{clef.octave}</clef-octave-change>" if clef.octave else ""
+    return f"<sign>{clef.sign}</sign>{line}{octave}"
+
+
+def _directions(
+    score: Score, part: Part, bars: Sequence[Bar], *, is_first: bool
+) -> list[list[str]]:
+    """Return, for each bar, the tempos and chords (in the first part) and pedals in it."""
+    found: list[list[str]] = [[] for _ in bars]
+    starts = [bar.start for bar in bars]
+
+    def shifted(tick: float, number: int) -> str:
+        offset = Fraction(tick) * QUARTER / score.ticks_per_quarter - starts[number]
+        return f'<offset sound="yes">{_number(offset)}</offset>' if offset else ""
+
+    def tell(tick: float, number: int, told: str) -> None:
+        found[number].append(told.format(shifted(tick, number)))
+
+    def bar_of(tick: float) -> int:
+        at = Fraction(tick) * QUARTER / score.ticks_per_quarter
+        return max(bisect_right(starts, at) - 1, 0)
+
+    tempos = score.tempos.tolist() if is_first else []
+    if tempos and tempos[0][0] > 0:
+        tempos.insert(0, [0.0, 120.0])  # readers take the first they find for the start
+    for tick, bpm in tempos:
+        tell(tick, bar_of(tick), _tempo(bpm, bars[bar_of(tick)]))
+    end = Fraction(starts[-1] + bars[-1].length) / QUARTER * score.ticks_per_quarter
+    for tick, symbol in score.chords if is_first else ():
+        if tick < end:
+            found[bar_of(tick)].append(harmony(symbol, shifted(tick, bar_of(tick))))
+    is_down = False
+    for tick, down in part.pedals.tolist():
+        if bool(down) != is_down:
+            is_down = bool(down)
+            tell(tick, bar_of(tick), _PEDALS[is_down])
+    if is_down:  # a line has to end
+        tell((starts[-1] + bars[-1].length) * score.ticks_per_quarter / QUARTER, -1, _PEDALS[False])
+    return found
+
+
+_PEDALS: Final = {
+    is_down: (
+        f'<direction placement="below"><direction-type><pedal type="{kind}" line="yes"/>'
+        f'</direction-type>{{}}<staff>1</staff><sound damper-pedal="{told}"/></direction>'
+    )
+    for is_down, kind, told in ((True, "start", "yes"), (False, "stop", "no"))
+}
+
+
+def _tempo(bpm: float, bar: Bar) -> str:
+    """Write a tempo by the beat of its bar; what sounds is exact, what is shown is rounded."""
+    beat = beat_of(bar.beats, bar.unit)
+    shown = round(bpm / float(beat))
+    dot = "<beat-unit-dot/>" if beat > 1 else ""
+    return (
+        '<direction placement="above"><direction-type><metronome>'
+        f"<beat-unit>quarter</beat-unit>{dot}<per-minute>{shown}</per-minute></metronome>"
+        f'</direction-type>{{}}<sound tempo="{bpm:.6f}"/></direction>'
+    )
+
+
+# ---- notes -------------------------------------------------------------------------------
+
+
+def _music(
+    part: Part, number: int, staves: Sequence[Staff], index: int, bar: Bar, sharps: int
+) -> Iterator[str]:
+    written = False
+    for staff, one in enumerate(staves, start=1):
+        for voice, bars in enumerate(one.voices, start=4 * staff - 3):
+            symbols = bars[index]
+            if not symbols and voice > 4 * staff - 3:
+                continue  # only the first voice of a staff shows its rests
+            if written:
+                yield f"<backup><duration>{bar.length}</duration></backup>"
+            written = True
+            place = f"<voice>{voice}</voice>", f"<staff>{staff}</staff>" if len(staves) > 1 else ""
+            if not symbols:
+                yield (
+                    f'<note><rest measure="yes"/><duration>{bar.length}</duration>'
+                    f"{place[0]}{place[1]}</note>"
+                )
+            for symbol, beams in zip(symbols, beams_of(symbols, bar), strict=True):
+                yield from _symbol(part, number, symbol, place, sharps, beams)
+
+
+def _symbol(
+    part: Part,
+    number: int,
+    symbol: Symbol,
+    place: tuple[str, str],
+    sharps: int,
+    beams: tuple[str, ...],
+) -> Iterator[str]:
+    value = symbol.value
+    duration = f"<duration>{value.length}</duration>"
+    kind = f"<type>{value.kind}</type>{'<dot/>' * value.dots}" if value.kind else ""
+    modified = ""
+    if value.tuplet:
+        modified = (
+            f"<time-modification><actual-notes>{value.tuplet.actual}</actual-notes>"
+            f"<normal-notes>{value.tuplet.normal}</normal-notes>"
+            f"<normal-type>{value.tuplet.kind}</normal-type></time-modification>"
+        )
+    voice, staff = place
+    if not symbol.heads:
+        notations = _notations(value, None, is_staccato=False)
+        yield f"<note><rest/>{duration}{voice}{kind}{modified}{staff}{notations}</note>"
+        return
+    joined = "".join(
+        f'<beam number="{level}">{beam}</beam>' for level, beam in enumerate(beams, start=1)
+    )
+    for n, head in enumerate(symbol.heads):
+        pitch, instrument, notehead = _pitch(part, number, head, sharps)
+        ties = '<tie type="stop"/>' * head.tied_from + '<tie type="start"/>' * head.tied_to
+        notations = _notations(
+            value if n == 0 else None, head, is_staccato=symbol.is_staccato and n == 0
+        )
+        chord = "<chord/>" if n else ""
+        beamed = "" if n else joined
+        yield (
+            f"<note{_played(head)}>{chord}{pitch}{duration}{ties}{instrument}{voice}{kind}"
+            f"{modified}{notehead}{staff}{beamed}{notations}</note>"
+        )
+
+
+def _played(head: Head) -> str:
+    """Tell loudness, and by how much a note is played otherwise than it is written."""
+    told = f' dynamics="{_number(head.velocity / _FORTE)}"'
+    for name, quarters in (("attack", head.attack), ("release", head.release)):
+        if quarters:
+            told += f' {name}="{_number(quarters * QUARTER)}"'
+    return told
+
+
+def _pitch(part: Part, number: int, head: Head, sharps: int) -> tuple[str, str, str]:
+    """Return what a head shows, which drum plays it, and its shape."""
+    if part.is_drum:
+        shown, _, shape = _SHOWN.get(head.pitch, _OTHER_DRUM).partition(" ")
+        return (
+            f"<unpitched><display-step>{shown[0]}</display-step>"
+            f"<display-octave>{shown[1]}</display-octave></unpitched>",
+            f'<instrument id="P{number}-I{head.pitch + 1}"/>',
+            f"<notehead>{shape}</notehead>" if shape else "",
+        )
+    letter, alteration, octave = spelled(head.pitch, sharps)
+    alter = f"<alter>{alteration}</alter>" if alteration else ""
+    return f"<pitch><step>{letter}</step>{alter}<octave>{octave}</octave></pitch>", "", ""
+
+
+def _notations(value: Value | None, head: Head | None, *, is_staccato: bool) -> str:
+    told = ""
+    if head:
+        told += '<tied type="stop"/>' * head.tied_from + '<tied type="start"/>' * head.tied_to
+    if value and value.tuplet:
+        told += '<tuplet type="start"/>' * value.tuplet.opens
+        told += '<tuplet type="stop"/>' * value.tuplet.closes
+    if is_staccato:
+        told += "<articulations><staccato/></articulations>"
+    return f"<notations>{told}</notations>" if told else ""
+
+
+def _number(value: Fraction) -> str:
+    return f"{float(value):.6f}".rstrip("0").rstrip(".")
+
+
+def _text(text: str) -> str:
+    return escape(clean(text))
+
+
+def _name(part: Part) -> str:
+    return part.name or ("drums" if part.is_drum else PROGRAM_NAMES[part.program])

@@ -1,0 +1,607 @@
+"""Music notation of a score: bars, voices, ties, tuplets, clefs, beams.
+
+Clefs: which one a part is written in, by its instrument and by where its notes lie.
+
+Scores as they are written down: bars, voices, note values, ties and tuplets.
+
+What a score plays is exact in ticks; what is written is rounded to values that notes have. What
+lies between the two is kept with each note, so that MusicXML can tell both. music21 would round
+in its own way (`makeNotation`) and keep neither, nor drums: so this is done here.
+
+Beams: which short notes of a bar are joined, beat by beat.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.errors import BadArgument
+from segue.io.note_values import QUARTER, IntArray, Value, notated_times, values_of
+from segue.records import Part, Score
+
+# --- clefs ---
+
+
+@dataclass(frozen=True, slots=True)
+class Clef:
+    """A clef.
+
+    Attributes
+    ----------
+    sign : str
+        "G", "F", "C" or "percussion", as in MusicXML.
+    line : int
+        Of the staff, from the lowest; 0 for percussion.
+    octave : int
+        By how many octaves notes sound higher than a staff of that sign and line shows.
+    abc : str
+        The clef's name in ABC, without its octave.
+    lowest : int
+        The pitch on the lowest line, as steps of the diatonic scale above C-1.
+    """
+
+    sign: str
+    line: int
+    octave: int
+    abc: str
+    lowest: int
+
+
+TREBLE: Final = Clef("G", 2, 0, "treble", 37)
+TREBLE_8VA: Final = Clef("G", 2, 1, "treble", 44)
+TREBLE_8VB: Final = Clef("G", 2, -1, "treble", 30)
+ALTO: Final = Clef("C", 3, 0, "alto", 31)
+TENOR: Final = Clef("C", 4, 0, "tenor", 29)
+BASS: Final = Clef("F", 4, 0, "bass", 25)
+BASS_8VB: Final = Clef("F", 4, -1, "bass", 18)
+PERCUSSION: Final = Clef("percussion", 0, 0, "perc", 0)
+
+#: Mean ledger lines a note that each clef further down an instrument's list must save.
+_PREFERENCE: Final = 0.4
+_SUNG: Final = range(52, 55)  # General MIDI's voices
+_ANY: Final = (TREBLE, BASS)
+#: First and last General MIDI program, and the clefs its players read, the usual one first. Other
+#: instruments are written in the treble or the bass clef.
+_READ: Final[tuple[tuple[int, int, tuple[Clef, ...]], ...]] = (
+    (8, 10, (TREBLE_8VA, TREBLE)),  # celesta, glockenspiel, music box
+    (13, 13, (TREBLE_8VA, TREBLE)),  # xylophone
+    (24, 31, (TREBLE_8VB,)),  # guitars
+    (32, 39, (BASS_8VB,)),  # electric and acoustic basses
+    (40, 40, (TREBLE,)),
+    (41, 41, (ALTO, TREBLE)),
+    (42, 42, (BASS, TENOR, TREBLE)),
+    (43, 43, (BASS_8VB,)),
+    (47, 47, (BASS,)),  # timpani
+    (52, 54, (TREBLE, BASS, TREBLE_8VB)),  # voices
+    (56, 56, (TREBLE,)),
+    (57, 57, (BASS, TENOR)),
+    (58, 58, (BASS,)),
+    (68, 69, (TREBLE,)),  # oboe, English horn
+    (70, 70, (BASS, TENOR)),
+    (71, 71, (TREBLE,)),
+    (72, 72, (TREBLE_8VA,)),  # piccolo
+    (73, 73, (TREBLE,)),
+    (104, 107, (TREBLE, TREBLE_8VB, BASS)),  # plucked: sitar, banjo, shamisen, koto
+)
+#: Which clef a voice of that name sings from, whatever its range.
+_VOICES: Final = {
+    "soprano": TREBLE, "mezzo": TREBLE, "alto": TREBLE, "tenor": TREBLE_8VB, "baritone": BASS,
+    "bass": BASS,
+}  # fmt: skip
+_STEPS: Final = np.array([0, 0, 1, 1, 2, 3, 3, 4, 4, 5, 5, 6])  # of C, C#, D …
+
+
+def clef_of(
+    program: int, pitches: NDArray[np.int32], *, is_drum: bool = False, name: str = ""
+) -> Clef:
+    """Choose the clef of a staff.
+
+    Parameters
+    ----------
+    program : int
+        General MIDI, 0 to 127.
+    pitches : ndarray, shape (n,), int32
+        MIDI pitches of the staff's notes, n at least 1.
+    is_drum : bool
+    name : str
+        Of the part; that of a voice, "Tenor 1", tells its clef.
+
+    Returns
+    -------
+    Clef
+        Of those that the instrument's players read, the one with the fewest ledger lines; a less
+        usual one has to save some.
+    """
+    if is_drum:
+        return PERCUSSION
+    if program in _SUNG and (voice := name.casefold().split(" ")[0]) in _VOICES:
+        return _VOICES[voice]
+    read = next((clefs for first, last, clefs in _READ if first <= program <= last), _ANY)
+    costs = [
+        ledger_lines(clef, pitches) + number * _PREFERENCE * (read is not _ANY)
+        for number, clef in enumerate(read)
+    ]
+    return read[int(np.argmin(costs))]
+
+
+def of_keyboard(number: int) -> Clef:
+    """Return the clef of a keyboard's upper (0) or lower (1) staff."""
+    return (TREBLE, BASS)[number]
+
+
+def ledger_lines(clef: Clef, pitches: NDArray[np.int32] | Sequence[int]) -> float:
+    """Count the ledger lines that notes need on a staff, as the mean of all notes."""
+    found = np.asarray(pitches)
+    steps = 7 * (found // 12) + _STEPS[found % 12] - clef.lowest
+    below, above = -steps // 2, (steps - 8) // 2
+    return float((np.maximum(below, 0) + np.maximum(above, 0)).mean())
+
+
+# --- notation ---
+
+MOST_BARS: Final = 20_000  # that the readers read
+#: Voices of a staff; what would need another is tied together in the last.
+_MOST_VOICES: Final = 4
+_STEP: Final = QUARTER // 16  # between places of bar lines: a sixty-fourth
+_APART: Final = QUARTER // 16  # at least, notes of one key that would be rounded to one place
+_UNITS: Final = (1, 2, 4, 8, 16, 32, 64)
+_MOST_BEATS: Final = 64
+#: General MIDI: pianos, organs, harp. Those that reach from below to above are on two staves.
+_KEYBOARDS: Final = frozenset([*range(8), *range(16, 21), 46])
+_MIDDLE: Final = 60
+_LOW, _HIGH = 53, 67
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A note of a symbol.
+
+    Attributes
+    ----------
+    pitch, velocity : int
+    tied_from, tied_to : bool
+        The symbol before, or the next, holds the same note.
+    attack, release : Fraction
+        By how much later, in quarters, it begins and ends than is written; told at its first and
+        at its last head, else 0.
+    """
+
+    pitch: int
+    velocity: int
+    tied_from: bool
+    tied_to: bool
+    attack: Fraction
+    release: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A chord, a note or a rest.
+
+    Attributes
+    ----------
+    heads : tuple of Head
+        From the lowest; none for a rest.
+    value : Value
+        Its length, and how that is written.
+    is_staccato : bool
+    """
+
+    heads: tuple[Head, ...]
+    value: Value
+    is_staccato: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Where a bar lies, in `QUARTER` to the quarter, and its metre."""
+
+    start: int
+    length: int
+    beats: int
+    unit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """What is written on a staff: of each voice and bar its symbols, none where it rests."""
+
+    clef: Clef
+    voices: tuple[tuple[tuple[Symbol, ...], ...], ...]
+
+
+@dataclass(slots=True)
+class _Note:
+    """A note while it is placed: where it is written, and when it sounds, in quarters."""
+
+    on: int
+    off: int
+    pitch: int
+    velocity: int
+    struck: Fraction
+    released: Fraction
+    is_staccato: bool
+
+
+@dataclass(slots=True)
+class _Held:
+    """What sounds in a voice from here to there."""
+
+    start: int
+    end: int
+    notes: list[_Note] = field(default_factory=list)
+
+
+# ---- bars --------------------------------------------------------------------------------
+
+
+def bars_of(score: Score) -> list[Bar]:
+    """Divide a score into bars.
+
+    Parameters
+    ----------
+    score : Score
+
+    Returns
+    -------
+    list of Bar
+        Until all notes have ended. A bar that another metre cuts short has a metre of its own, as
+        has one whose metre no reader would read.
+
+    Raises
+    ------
+    BadArgument
+        It has no note, or more than 20,000 bars.
+    """
+    if not score.parts:
+        raise BadArgument("a score without a note cannot be written; expected at least one")
+    last = max(int((part.notes[:, 0] + part.notes[:, 1]).max()) for part in score.parts)
+    # A note that is rounded up ends a little later than it sounds.
+    end = place(last, score.ticks_per_quarter) + QUARTER // 8
+    starts = [(0, 4, 4)]
+    for tick, beats, unit in score.metres.tolist():
+        known = unit in _UNITS and 0 < beats <= _MOST_BEATS
+        metre = (beats, unit) if known else (4, 4)
+        row = (_bar_line(tick, score.ticks_per_quarter), *metre)
+        if row[0] == starts[-1][0]:
+            starts.pop()
+        starts.append(row)
+    found: list[Bar] = []
+    for (start, beats, unit), following in zip(starts, [*starts[1:], None], strict=True):
+        at, full = start, 4 * QUARTER * beats // unit
+        until = following[0] if following else None
+        while at < (end if until is None else min(until, end)):
+            length = full if until is None else min(full, until - at)
+            own = (beats, unit) if length == full else _own(length)
+            found.append(Bar(at, length, *own))
+            at += length
+            if len(found) > MOST_BARS:
+                raise BadArgument(f"a score of more than {MOST_BARS} bars cannot be written")
+    while len(found) > 1 and found[-1].start >= end - QUARTER // 8:
+        found.pop()  # there only for what might have been rounded up
+    return found
+
+
+def place(tick: float, ticks_per_quarter: int) -> int:
+    """Return a tick's place, in `QUARTER` to the quarter."""
+    return round(Fraction(tick) * QUARTER / ticks_per_quarter)
+
+
+def _bar_line(tick: int, ticks_per_quarter: int) -> int:
+    return round(Fraction(tick, ticks_per_quarter) * QUARTER / _STEP) * _STEP
+
+
+def _own(length: int) -> tuple[int, int]:
+    """Return the metre of a bar cut short."""
+    for unit in (4, 8, 16, 32, 64):
+        beats, rest = divmod(length * unit, 4 * QUARTER)
+        if not rest and beats <= _MOST_BEATS:
+            return beats, unit
+    return 4, 4  # longer than sixteen whole notes
+
+
+def key_changes(score: Score, bars: Sequence[Bar]) -> dict[int, tuple[int, int]]:
+    """Return the keys, as sharps and 1 for minor, by the number of the bar nearest to them.
+
+    The first bar has one: C major where nothing else is told.
+    """
+    found = {0: (0, 0)}
+    starts = np.array([bar.start for bar in bars])
+    for tick, sharps, minor in score.keys.tolist():
+        nearest = int(np.abs(starts - tick * QUARTER / score.ticks_per_quarter).argmin())
+        if -7 <= sharps <= 7:
+            found[nearest] = (sharps, minor)
+    return found
+
+
+# ---- staves and voices -------------------------------------------------------------------
+
+
+def staves_of(
+    score: Score, part: Part, bars: Sequence[Bar], *, most: int = 2, shortened: bool = True
+) -> list[Staff]:
+    """Write down a part.
+
+    Parameters
+    ----------
+    score : Score
+    part : Part
+        Of the score.
+    bars : sequence of Bar
+        Those of `bars_of`.
+    most : int
+        1 for one staff whatever it reaches.
+    shortened : bool
+        Notes may be written longer than they sound, as `notated_times` has it.
+
+    Returns
+    -------
+    list of Staff
+        One; two of a keyboard that reaches from below to above.
+    """
+    pitches = part.notes[:, 2]
+    is_wide = (
+        most > 1
+        and not part.is_drum
+        and part.program in _KEYBOARDS
+        and pitches.min() < _LOW
+        and pitches.max() > _HIGH
+    )
+    divided = [pitches >= _MIDDLE, pitches < _MIDDLE] if is_wide else [pitches >= 0]
+    end = bars[-1].start + bars[-1].length
+    staves = []
+    for number, inside in enumerate(divided):
+        some = part.notes[inside]
+        times = notated_times(
+            some, score.ticks_per_quarter, is_drum=part.is_drum, shortened=shortened
+        )
+        notes = _placed(some, score.ticks_per_quarter, times, end)
+        clef = clef_of(part.program, some[:, 2], is_drum=part.is_drum, name=part.name)
+        staves.append(
+            Staff(
+                of_keyboard(number) if is_wide else clef,
+                tuple(_written(voice, bars) for voice in _voices(notes)),
+            )
+        )
+    return staves
+
+
+def _placed(
+    notes: NDArray[np.int32],
+    ticks_per_quarter: int,
+    times: tuple[IntArray, IntArray, NDArray[np.bool]],
+    end: int,
+) -> list[_Note]:
+    """Give every note its written place.
+
+    One whose key is struck again as it ends is written until then. What overlaps another of its
+    pitch is of another voice.
+    """
+    on, off, staccato = times
+    exact = notes[:, :2].tolist()
+    sounding: dict[int, list[_Note]] = {}
+    found: list[_Note] = []
+    for number in np.lexsort((notes[:, 0], on)).tolist():
+        pitch, velocity = notes[number, 2:].tolist()
+        begin, stop = int(on[number]), min(int(off[number]), end)
+        struck, released = (
+            Fraction(tick, ticks_per_quarter)
+            for tick in (exact[number][0], exact[number][0] + exact[number][1])
+        )
+        before = [note for note in sounding.get(pitch, ()) if note.off > begin]
+        if any(note.on >= begin and note.struck != struck for note in before):
+            # Rounded to one place, and yet two notes.
+            begin = max(note.on for note in before) + _APART
+            stop = max(stop, begin + _APART)
+        if begin >= end:
+            begin, stop = end - _APART, end
+        note = _Note(begin, stop, pitch, velocity, struck, released, bool(staccato[number]))
+        for other in before:
+            if other.on < begin and other.released <= struck:
+                other.off = min(other.off, begin)
+        sounding[pitch] = [*(other for other in before if other.off > begin), note]
+        found.append(note)
+    return found
+
+
+def _voices(notes: Sequence[_Note]) -> list[list[_Held]]:
+    """Divide notes into voices in which nothing overlaps: chords first, high ones first."""
+    chords: dict[tuple[int, int, bool], list[_Note]] = defaultdict(list)
+    for note in notes:
+        chords[note.on, note.off, note.is_staccato].append(note)
+    order = sorted(chords.items(), key=lambda item: (item[0][0], -max(n.pitch for n in item[1])))
+    voices: list[list[_Held]] = [[]]
+    left: list[_Note] = []
+    for (on, off, _), some in order:
+        free = next((v for v in voices if not v or v[-1].end <= on), None)
+        if free is None and len(voices) < _MOST_VOICES - 1:
+            free = []
+            voices.append(free)
+        if free is None:
+            left += some
+        else:
+            free.append(_Held(on, off, some))
+    return [*voices, _tied_together(left)] if left else voices
+
+
+def _tied_together(notes: Sequence[_Note]) -> list[_Held]:
+    """Put notes that overlap into one voice: cut where any begins or ends."""
+    cuts = sorted({edge for note in notes for edge in (note.on, note.off)})
+    held = [_Held(start, end) for start, end in pairwise(cuts)]
+    for note in notes:
+        for one in held[bisect_left(cuts, note.on) : bisect_left(cuts, note.off)]:
+            one.notes.append(note)
+    return [one for one in held if one.notes]
+
+
+# ---- symbols -----------------------------------------------------------------------------
+
+
+def _written(voice: Sequence[_Held], bars: Sequence[Bar]) -> tuple[tuple[Symbol, ...], ...]:
+    inside: list[list[_Held]] = [[] for _ in bars]
+    starts = [bar.start for bar in bars]
+    for held in voice:
+        for number in range(bisect_right(starts, held.start) - 1, bisect_left(starts, held.end)):
+            inside[number].append(held)
+    return tuple(
+        tuple(_symbols(bar, some)) if some else ()
+        for bar, some in zip(bars, inside, strict=True)
+    )  # fmt: skip
+
+
+def _symbols(bar: Bar, voice: Sequence[_Held]) -> Iterator[Symbol]:
+    """Write a bar of a voice: what sounds, and rests between."""
+    stretches: list[tuple[int, int, _Held | None]] = []
+    at = 0
+    for held in voice:
+        start, end = max(held.start - bar.start, 0), min(held.end - bar.start, bar.length)
+        if start > at:
+            stretches.append((at, start, None))
+        stretches.append((start, end, held))
+        at = end
+    if at < bar.length:
+        stretches.append((at, bar.length, None))
+    places = [(start, end, held is None) for start, end, held in stretches]
+    for number, value in values_of(places, bar.length, bar.beats, bar.unit):
+        found = stretches[number][2]
+        start = bar.start + value.at
+        notes = found.notes if found else []
+        heads = tuple(
+            _head(note, start, start + value.length)
+            for note in sorted(notes, key=lambda note: note.pitch)
+        )
+        yield Symbol(heads, value, any(note.is_staccato for note in notes))
+
+
+def _head(note: _Note, start: int, end: int) -> Head:
+    is_first, is_last = start == note.on, end == note.off
+    return Head(
+        note.pitch,
+        note.velocity,
+        not is_first,
+        not is_last,
+        note.struck - Fraction(note.on, QUARTER) if is_first else Fraction(0),
+        note.released - Fraction(note.off, QUARTER) if is_last else Fraction(0),
+    )
+
+
+def spelled(pitch: int, sharps: int) -> tuple[str, int, int]:
+    """Spell a pitch in a key: letter, alteration in semitones, octave (middle C is in 4).
+
+    What is not of the scale is taken from its near side on the line of fifths: in C major from
+    E flat to G sharp, which has the leading notes of the keys beside it.
+    """
+    # C is 0 on the line of fifths, G 1, F -1; seven fifths up is the same letter, sharp.
+    fifths = pitch * 7 % 12
+    lowest = sharps - 3
+    fifths = lowest + (fifths - lowest) % 12
+    letter = "FCGDAEB"[(fifths + 1) % 7]
+    alteration = (fifths + 1) // 7
+    octave = (pitch - alteration) // 12 - 1
+    return letter, alteration, octave
+
+
+# --- beams ---
+
+#: How many beams a note value has.
+_BEAMS: Final = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4, "128th": 5}
+
+
+def beams_of(symbols: Sequence[Symbol], bar: Bar) -> list[tuple[str, ...]]:
+    """Join the notes of a voice's bar by beams.
+
+    Parameters
+    ----------
+    symbols : sequence of Symbol
+        A voice's, of one bar.
+    bar : Bar
+
+    Returns
+    -------
+    list of tuple of str, as long as `symbols`
+        For each level, from the eighth's on, what MusicXML calls it: "begin", "continue", "end",
+        "forward hook", "backward hook"; none for what has a flag, or none. Eighths that fill two
+        beats of a simple metre are joined over both, as usual, where these are half a 4/4 bar.
+    """
+    found: list[tuple[str, ...]] = [()] * len(symbols)
+    for group in _groups(symbols, bar):
+        if len(group) < 2:
+            continue
+        levels = [_BEAMS[symbols[index].value.kind] for index in group]
+        for place, index in enumerate(group):
+            found[index] = tuple(_beam(levels, place, level) for level in range(levels[place]))
+    return found
+
+
+def _groups(symbols: Sequence[Symbol], bar: Bar) -> list[list[int]]:
+    """List the numbers of the notes that are joined: neighbours within a beat, without rests."""
+    beat = _span(bar)
+    groups: list[list[int]] = [[]]
+    before = -1
+    for index, symbol in enumerate(symbols):
+        value = symbol.value
+        is_joined = bool(symbol.heads) and value.kind in _BEAMS
+        if not is_joined or value.at // beat != before:
+            groups.append([])
+        if is_joined:
+            groups[-1].append(index)
+            before = value.at // beat
+            if (value.at + value.length - 1) // beat != before:  # it reaches into the next beat
+                groups.append([])
+    if (bar.beats, bar.unit) not in {(4, 4), (2, 2)}:
+        return groups
+    return _halves(groups, symbols)
+
+
+def _halves(groups: Sequence[list[int]], symbols: Sequence[Symbol]) -> list[list[int]]:
+    """Join two beats of two plain eighths each, where they make half a bar of 4/4."""
+    joined: list[list[int]] = []
+    for group in groups:
+        before = joined[-1] if joined else []
+        first = symbols[group[0]].value.at if group else -1
+        if (
+            _is_pair(group, symbols)
+            and _is_pair(before, symbols)
+            and symbols[before[0]].value.at % (2 * QUARTER) == 0
+            and first == symbols[before[0]].value.at + QUARTER
+        ):
+            joined[-1] = before + group
+        elif group:
+            joined.append(group)
+    return joined
+
+
+def _is_pair(group: Sequence[int], symbols: Sequence[Symbol]) -> bool:
+    values = [symbols[index].value for index in group]
+    return (
+        len(values) == 2
+        and values[0].at % QUARTER == 0
+        and all(v.kind == "eighth" and not v.dots and v.tuplet is None for v in values)
+    )
+
+
+def _beam(levels: Sequence[int], place: int, level: int) -> str:
+    """Say how a note is joined to its neighbours at a level: 0 for the eighth's."""
+    left = place > 0 and levels[place - 1] > level
+    right = place + 1 < len(levels) and levels[place + 1] > level
+    if left and right:
+        return "continue"
+    if right:
+        return "begin"
+    if left:
+        return "end"
+    return "forward hook" if place == 0 else "backward hook"
+
+
+def _span(bar: Bar) -> int:
+    """Return the time that a beam spans, in `QUARTER` to the quarter: a beat, or a bar of 3/8."""
+    is_compound = bar.beats % 3 == 0 and bar.beats > 3
+    unit = 4 * QUARTER // bar.unit
+    return 3 * unit if is_compound or (bar.beats == 3 and bar.unit >= 8) else max(unit, QUARTER)

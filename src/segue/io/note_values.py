@@ -1,0 +1,505 @@
+"""Rhythm quantisation and note values: which durations a bar is notated in.
+
+Rhythms that can be read: where notes are written that were not played as they are written.
+
+What is written may differ from what sounds: writers keep the difference, so nothing is lost by
+rounding here. A beat is a quarter note.
+
+Where the notes of a staff are written: times that are rounded only if they have to be.
+
+Note values: how the stretches of a bar are divided into what can be written.
+
+A bar is halved, or divided into its beats, until what lies within a window is plain or makes a
+tuplet. Within each, a stretch is one value where that hides no stronger place of the bar than
+readers are used to; else it is cut there, and tied.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+# --- quantisation ---
+
+#: Places to the quarter: all that can be written down are whole numbers of them.
+QUARTER: Final = 10080
+#: Into how many parts a beat is divided, and what each division costs beside the mean distance,
+#: in quarters, by which it moves onsets.
+_GRIDS: Final = ((2, 0.0), (4, 0.008), (3, 0.025), (8, 0.04), (6, 0.05))
+#: What each note costs that would be written on top of one of its pitch, struck before it by more
+#: than so many quarters.
+_COLLISION: Final = 1.0
+_AT_ONCE: Final = 1e-6
+#: What triplets cost more where the part has hardly any others.
+_RARE_TRIPLETS: Final = 0.035
+_RARE: Final = 0.1  # share of its beats
+_TERNARY: Final = (3, 6)
+#: Divisions that a reader takes at sight, of one beat alone.
+_PLAIN: Final = (8, 6)
+#: Others are believed where so many places of a beat need them.
+_FINER: Final = (5, 7, 9, 10, 12, 14, 16, 20, 24, 28, 32, 48)
+_NEEDED: Final = 2
+#: Share of the beats that must be readable for the whole to be left as it is.
+_READABLE: Final = 0.95
+_SHORTEST: Final = QUARTER // 8
+#: A rest is left out where it is shorter than this part of the time to the next onset ...
+_LEGATO: Final = 0.3
+#: ... and than this.
+_LONGEST_GAP: Final = QUARTER // 2
+#: Notes struck together end together where their lengths differ by at most this part.
+_TOGETHER: Final = 0.3
+
+IntArray = NDArray[np.int64]
+
+
+def is_readable(on: IntArray, off: IntArray) -> bool:
+    """Tell whether exact times are those of notation, and not of a performance on a fine grid.
+
+    Parameters
+    ----------
+    on, off : ndarray, shape (n,), int64
+        Onsets and ends, in `QUARTER` to the quarter.
+
+    Returns
+    -------
+    bool
+        Within nearly every beat all notes begin and end where a reader expects them: at 32nds,
+        at triplets, at eighths against triplets, or at a finer division or another tuplet where
+        several places need it.
+    """
+    edges = np.unique(np.concatenate([on, off]))
+    beats, places = np.divmod(edges, QUARTER)
+    starts = np.flatnonzero(np.diff(beats, prepend=-1))
+    within = np.split(places, starts[1:])
+    return float(np.mean([_is_plain(some) for some in within])) >= _READABLE
+
+
+def _is_plain(places: IntArray) -> bool:
+    """Tell whether the places of a beat lie on a division that is read at sight."""
+    if any((places * parts % QUARTER == 0).all() for parts in _PLAIN):
+        return True
+    halves_and_thirds = (places * 2 % QUARTER == 0) | (places * 3 % QUARTER == 0)
+    if halves_and_thirds.all():
+        return True
+    for parts in _FINER:
+        if (places * parts % QUARTER == 0).all():
+            coarser = [*_PLAIN, *(n for n in _FINER if n < parts)]
+            need_it = np.ones(len(places), bool)
+            for n in coarser:
+                need_it &= places * n % QUARTER != 0
+            return int(need_it.sum()) >= _NEEDED
+    return False
+
+
+def quantised(
+    on: NDArray[np.float64], off: NDArray[np.float64], pitch: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Round the notes of a staff to rhythms that can be read.
+
+    Parameters
+    ----------
+    on, off : ndarray, shape (n,), float64
+        Onsets and ends, in quarters.
+    pitch : ndarray, shape (n,), int64
+
+    Returns
+    -------
+    on, off : ndarray, shape (n,), int64
+        In `QUARTER` to the quarter. Each beat has one division: that which moves its onsets the
+        least, simple ones preferred, and at which no note that is struck again falls on itself.
+        Notes end at places of the beat they end in, the longer the coarser, or with the next
+        onset where that is near.
+    """
+    beat = np.floor(on + 1e-6).astype(np.int64)
+    beats, number = np.unique(beat, return_inverse=True)
+    grids = np.array([parts for parts, _ in _GRIDS])
+    costs = _costs(on, number, len(beats)) + _struck_again(on, pitch, number, len(beats))
+    chosen = grids[np.argmin(costs, axis=0)]
+    if np.isin(chosen, _TERNARY).mean() < _RARE:
+        costs[np.isin(grids, _TERNARY)] += _RARE_TRIPLETS
+        chosen = grids[np.argmin(costs, axis=0)]
+    step = QUARTER // chosen[number]
+    written = np.rint(on * QUARTER / step).astype(np.int64) * step
+    return written, _ends(off * QUARTER, written, dict(zip(beats.tolist(), chosen, strict=True)))
+
+
+def _costs(on: NDArray[np.float64], number: IntArray, beats: int) -> NDArray[np.float64]:
+    """Return what each division of each beat costs, shape (divisions, beats)."""
+    count = np.bincount(number, minlength=beats)
+    rows = [
+        np.bincount(number, np.abs(on - np.rint(on * parts) / parts), beats) / count + price
+        for parts, price in _GRIDS
+    ]
+    return np.array(rows)
+
+
+def _struck_again(
+    on: NDArray[np.float64], pitch: IntArray, number: IntArray, beats: int
+) -> NDArray[np.float64]:
+    """Return what it costs that notes of one pitch would fall on one place, as `_costs`."""
+    order = np.lexsort((on, pitch))
+    follows = (np.diff(pitch[order]) == 0) & (np.diff(on[order]) > _AT_ONCE)
+    again, before = order[1:][follows], order[:-1][follows]
+    rows = []
+    for parts, _ in _GRIDS:
+        same = np.rint(on[again] * parts) == np.rint(on[before] * parts)
+        both = np.concatenate([again, before]), np.concatenate([same, same])
+        rows.append(_COLLISION * np.bincount(number[both[0]], both[1], beats))
+    return np.array(rows)
+
+
+def _ends(off: NDArray[np.float64], on: IntArray, grid: dict[int, int]) -> IntArray:
+    """Round ends, given the written onsets and the division of each beat."""
+    following = next_onset(on)
+    length = np.maximum(off - on, 0)
+    # The division of the beat that a note ends in; a long note's end is not divided finely.
+    at = np.floor((off - 1) / QUARTER).astype(np.int64)
+    parts = np.array([grid.get(beat, 2) for beat in at.tolist()])
+    ternary = np.isin(parts, _TERNARY)
+    parts = np.where(ternary, np.where(length < QUARTER / 2, parts, 3), np.minimum(parts, 8))
+    parts = np.where(~ternary & (length >= QUARTER), 2, parts)
+    parts = np.where(~ternary & (length >= 4 * QUARTER), 1, parts)
+    parts = np.where(~ternary & (length < QUARTER), np.maximum(parts, 4), parts)
+    step = QUARTER // parts
+    found = np.rint(off / step).astype(np.int64) * step
+    gap = following - np.maximum(found, on)
+    is_near = (gap > -QUARTER // 8) & (gap <= np.minimum(_LEGATO * (following - on), _LONGEST_GAP))
+    found = np.where(is_near, following, found)
+    found = np.where(found > on, found, np.minimum(on + np.minimum(step, QUARTER // 4), following))
+    return _together(on, found)
+
+
+def _together(on: IntArray, off: IntArray) -> IntArray:
+    """Let notes that are struck together end together where their lengths hardly differ."""
+    found = off.copy()
+    order = np.lexsort((off, on))
+    for chord in np.split(order, np.flatnonzero(np.diff(on[order])) + 1):
+        ends = off[chord]
+        # From the longest down: what is nearly as long ends with it.
+        last = ends[-1]
+        for index, end in zip(chord[::-1].tolist(), ends[::-1].tolist(), strict=True):
+            if last - end <= _TOGETHER * (last - on[index]):
+                found[index] = last
+            else:
+                last = end
+    return found
+
+
+def next_onset(on: IntArray) -> IntArray:
+    """Return when the next note of a staff begins; a quarter later after the last."""
+    places = np.unique(on)
+    later = np.append(places[1:], places[-1] + QUARTER)
+    return np.asarray(later[np.searchsorted(places, on)])
+
+
+# --- notated time ---
+
+#: Into how many parts of a quarter notation divides it: by halves, within triplets, quintuplets,
+#: septuplets and nonuplets.
+_DIVISIONS: Final = (1, 2, 4, 8, 16, 32, 3, 6, 12, 24, 48, 5, 10, 20, 7, 14, 28, 9)
+#: Ticks that a part must have for it to be told where it is rounded.
+_FINE: Final = 4
+#: From how many ticks to a part of the quarter on, up to how many of those, a tick more or less
+#: is a file's own rounding.
+_SLACK: Final = 16
+_USUAL: Final = 12
+_STACCATO: Final = frozenset(QUARTER // n for n in (1, 2, 3, 4, 6)) | {2 * QUARTER // 3}
+
+
+def notated_times(
+    notes: NDArray[np.int32], ticks_per_quarter: int, *, is_drum: bool, shortened: bool
+) -> tuple[IntArray, IntArray, NDArray[np.bool]]:
+    """Tell when the notes of a staff are written to begin and to end.
+
+    Parameters
+    ----------
+    notes : ndarray, shape (n, 4), int32
+        As `segue.records.Part.notes`.
+    ticks_per_quarter : int
+    is_drum : bool
+    shortened : bool
+        What is written may differ from what sounds, because the writer keeps both: rhythms are
+        made readable, short notes are written longer, with a staccato dot, drums without.
+
+    Returns
+    -------
+    on, off : ndarray, shape (n,), int64
+        In `QUARTER` to the quarter: exact where notation can tell all of them exactly and, where
+        they may differ from what sounds, they can be read, see `is_readable`; else `quantised`.
+    staccato : ndarray, shape (n,), bool
+        Written to last until the next one begins, and so short that it is a dot above that says
+        so, not a rest after it.
+    """
+    start, length = notes[:, :2].astype(np.int64).T
+    on, is_exact_on = _exact(start, ticks_per_quarter)
+    off, is_exact_off = _exact(start + length, ticks_per_quarter)
+    heard = on if is_drum else np.concatenate([on, off])  # nobody hears where a drum ends
+    is_exact = is_exact_on.all() and (is_drum or is_exact_off.all())
+    if not is_exact or (shortened and not is_readable(on, heard)):
+        quarters = start / ticks_per_quarter, (start + length) / ticks_per_quarter
+        on, off = quantised(*quarters, notes[:, 2].astype(np.int64))
+    gap = next_onset(on) - on
+    if is_drum and (shortened or not is_exact_off.all()):
+        # Until the next stroke, and not beyond the beat: drums are not tied.
+        left = QUARTER - on % QUARTER
+        return on, on + np.minimum(gap, left), np.zeros(len(on), np.bool)
+    if not shortened:
+        return on, off, np.zeros(len(on), np.bool)
+    longest = _longest_from(on, off)
+    staccato = (longest < gap / 2) & np.isin(gap, list(_STACCATO))
+    staccato &= on % QUARTER + gap <= QUARTER
+    return on, np.where(staccato, on + gap, off), np.asarray(staccato)
+
+
+def _exact(ticks: IntArray, ticks_per_quarter: int) -> tuple[IntArray, NDArray[np.bool]]:
+    """Return places, and which of them notation can tell: rounded to ticks as files have them."""
+    quarters, rest = np.divmod(ticks, ticks_per_quarter)
+    places = np.full(ticks_per_quarter + 1, -1, np.int64)
+    # The simplest is written last, and what is a whole number of ticks after all.
+    rounded = [n for n in _DIVISIONS if ticks_per_quarter % n and n * _FINE <= ticks_per_quarter]
+    whole = [n for n in _DIVISIONS if ticks_per_quarter % n == 0]
+    for parts in (*reversed(rounded), *reversed(whole)):
+        steps = np.arange(parts + 1)
+        told = steps * QUARTER // parts
+        at = np.rint(steps * ticks_per_quarter / parts).astype(int)
+        if parts <= _USUAL and parts * _SLACK <= ticks_per_quarter:  # a tick is next to nothing
+            near = (places[at[:-1] + 1] < 0), (places[at[1:] - 1] < 0)
+            places[at[:-1] + 1] = np.where(near[0], told[:-1], places[at[:-1] + 1])
+            places[at[1:] - 1] = np.where(near[1], told[1:], places[at[1:] - 1])
+        places[at] = told
+    found = places[rest]
+    return quarters * QUARTER + found, found >= 0
+
+
+def _longest_from(on: IntArray, off: IntArray) -> IntArray:
+    """Return how long what lasts longest of the notes that begin together lasts."""
+    places, number = np.unique(on, return_inverse=True)
+    longest = np.zeros(len(places), np.int64)
+    np.maximum.at(longest, number, off - on)
+    return np.asarray(longest[number])
+
+
+# --- values ---
+
+#: The shortest plain value, a hundred-and-twenty-eighth.
+_SHORTEST_PLAIN: Final = QUARTER // 32
+_KINDS: Final = {
+    8 * QUARTER: "breve", 4 * QUARTER: "whole", 2 * QUARTER: "half", QUARTER: "quarter",
+    QUARTER // 2: "eighth", QUARTER // 4: "16th", QUARTER // 8: "32nd", QUARTER // 16: "64th",
+    _SHORTEST_PLAIN: "128th",
+}  # fmt: skip
+#: How many in the time of how many, and into how many parts each may be divided in a quarter.
+_TUPLETS: Final = ((3, 2, 16), (5, 4, 4), (7, 4, 4), (9, 8, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Tuplet:
+    """So many in the time of so many of some kind; `opens` and `closes`: it is the first, last."""
+
+    actual: int
+    normal: int
+    kind: str
+    opens: bool
+    closes: bool
+    count: int  # of symbols in it
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """How a note or rest is written.
+
+    Attributes
+    ----------
+    at, length : int
+        In the bar, in `QUARTER` to the quarter.
+    kind : str
+        As in MusicXML: "quarter", "16th"; "" for what no value can tell.
+    dots : int
+        0 or 1.
+    tuplet : Tuplet or None
+    """
+
+    at: int
+    length: int
+    kind: str
+    dots: int
+    tuplet: Tuplet | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    start: int
+    end: int
+    actual: int
+    normal: int
+
+
+def values_of(
+    stretches: Sequence[tuple[int, int, bool]], length: int, beats: int, unit: int
+) -> Iterator[tuple[int, Value]]:
+    """Write the stretches of a bar.
+
+    Parameters
+    ----------
+    stretches : sequence of (start, end, is_rest)
+        One after another, from 0 to the end of the bar.
+    length : int
+        Of the bar, in `QUARTER` to the quarter.
+    beats, unit : int
+        Its metre.
+
+    Yields
+    ------
+    int, Value
+        The number of the stretch, and a value of it: one, or more to be tied.
+    """
+    edges = sorted({end for _, end, _ in stretches})[:-1]
+    levels = _levels(length, beats, unit)
+    for window in _joined(_windows(0, length, edges, levels)):
+        inside = [
+            (number, max(start, window.start), min(end, window.end), is_rest)
+            for number, (start, end, is_rest) in enumerate(stretches)
+            if start < window.end and end > window.start
+        ]
+        yield from _in_tuplet(inside, window) if window.actual > 1 else _plainly(inside, levels)
+
+
+def _levels(length: int, beats: int, unit: int) -> list[int]:
+    """Return the distances between places of equal strength in a bar, the strongest first."""
+    found = [length]
+    beat = 4 * QUARTER // unit
+    if beats % 3 == 0 and beats > 3:  # compound: three units make a beat
+        if beats % 2 == 0:
+            found.append(length // 2)
+        found.append(3 * beat)
+    elif beats % 2 == 0 and length == beats * beat:
+        while beats % 2 == 0:
+            beats //= 2
+            found.append(beats * beat)
+    found.append(beat)
+    while found[-1] > _SHORTEST_PLAIN and found[-1] % 2 == 0:
+        found.append(found[-1] // 2)
+    return list(dict.fromkeys(found))
+
+
+def _windows(
+    start: int, end: int, edges: Sequence[int], levels: Sequence[int]
+) -> Iterator[_Window]:
+    """Divide a stretch of a bar into what is plain and what are tuplets."""
+    inside = [edge - start for edge in edges if start < edge < end]
+    length = end - start
+    if all(edge % _SHORTEST_PLAIN == 0 for edge in inside) and start % _SHORTEST_PLAIN == 0:
+        yield _Window(start, end, 1, 1)
+        return
+    finer = next((level for level in levels if level < length and length % level == 0), 0)
+    is_halved = finer * 2 == length
+    if (is_halved and finer not in inside) or not finer:
+        for actual, normal, parts in _TUPLETS:
+            # Over more than a quarter only what is not divided further.
+            most = max(parts * length // QUARTER, 1) if length <= QUARTER else 1
+            step, rest = divmod(length, actual * most)
+            is_whole = not rest and length % normal == 0 and step * actual % normal == 0
+            if is_whole and length in _KINDS and all(edge % step == 0 for edge in inside):
+                yield _Window(start, end, actual, normal)
+                return
+    if not finer:
+        yield _Window(start, end, 1, 1)  # what no value can tell
+        return
+    for at in range(start, end, finer):
+        yield from _windows(at, at + finer, edges, levels)
+
+
+def _joined(windows: Iterable[_Window]) -> list[_Window]:
+    """Put what is plain and adjoins into one."""
+    found: list[_Window] = []
+    for window in windows:
+        if found and window.actual == found[-1].actual == 1:
+            found[-1] = _Window(found[-1].start, window.end, 1, 1)
+        else:
+            found.append(window)
+    return found
+
+
+def _plainly(
+    inside: Sequence[tuple[int, int, int, bool]], levels: Sequence[int]
+) -> Iterator[tuple[int, Value]]:
+    for number, start, end, is_rest in inside:
+        for at, until in _cut(start, end, levels, is_rest=is_rest):
+            kind, dots = _kind(until - at) or ("", 0)
+            yield number, Value(at, until - at, kind, dots, None)
+
+
+def _in_tuplet(
+    inside: Sequence[tuple[int, int, int, bool]], window: _Window
+) -> Iterator[tuple[int, Value]]:
+    """Write what is in a tuplet: as if it were plain and lasted as long as it is written."""
+    stretch = Fraction(window.actual, window.normal)
+    unit = (window.end - window.start) // window.normal  # of which there are so many
+    levels = [unit * window.actual, unit]
+    while levels[-1] % 2 == 0 and levels[-1] > 1:
+        levels.append(levels[-1] // 2)
+    kind = _KINDS.get(unit, "")
+    found = []
+    for number, start, end, is_rest in inside:
+        first, last = (int((edge - window.start) * stretch) for edge in (start, end))
+        for at, until in _cut(first, last, levels, is_rest=is_rest):
+            own, dots = _kind(until - at) or ("", 0)
+            place = window.start + int(at / stretch), window.start + int(until / stretch)
+            found.append((number, place, own, dots))
+    for n, (number, (at, until), own, dots) in enumerate(found):
+        tuplet = Tuplet(window.actual, window.normal, kind, n == 0, n == len(found) - 1, len(found))
+        yield number, Value(at, until - at, own, dots, tuplet)
+
+
+def _cut(
+    start: int, end: int, levels: Sequence[int], *, is_rest: bool
+) -> Iterator[tuple[int, int]]:
+    """Cut a stretch into values, at the strongest places within it."""
+    level, step = _strongest(start, end, levels)
+    known = _kind(end - start)
+    if not step:
+        yield start, end
+        return
+    edges = min(_level(start, levels), _level(end, levels))
+    if known and is_rest:  # rests show the beats: no dots but of what is itself a beat
+        is_kept = end - start in levels or (edges <= level and not known[1])
+    else:  # as strong an edge as anything inside; or a syncopation, by one level
+        is_kept = known is not None and (edges <= level or (edges == level + 1 and not known[1]))
+    if is_kept and not _hides_beat(start, end, level, levels):
+        yield start, end
+        return
+    first = (start // step + 1) * step
+    last = (end - 1) // step * step
+    middle = last if _level(start, levels) <= _level(end, levels) else first
+    yield from _cut(start, middle, levels, is_rest=is_rest)
+    yield from _cut(middle, end, levels, is_rest=is_rest)
+
+
+def _hides_beat(start: int, end: int, level: int, levels: Sequence[int]) -> bool:
+    """Tell whether a stretch goes over a dotted beat, which all values show, but is not of such."""
+    beat = next((n for n in range(1, len(levels) - 1) if levels[n] == 3 * levels[n + 1]), 0)
+    return level <= beat and max(_level(start, levels), _level(end, levels)) > beat
+
+
+def _strongest(start: int, end: int, levels: Sequence[int]) -> tuple[int, int]:
+    """Return the strongest level that has a place inside, and the distance of its places."""
+    for level, step in enumerate(levels):
+        if (end - 1) // step * step > start:
+            return level, step
+    return len(levels), 0
+
+
+def _level(place: int, levels: Sequence[int]) -> int:
+    return next((n for n, step in enumerate(levels) if place % step == 0), len(levels))
+
+
+def _kind(length: int) -> tuple[str, int] | None:
+    """Return the value of a length and its dots; None where there is none."""
+    if length in _KINDS:
+        return _KINDS[length], 0
+    if 2 * length % 3 == 0 and 2 * length // 3 in _KINDS:
+        return _KINDS[2 * length // 3], 1
+    return None

@@ -1,0 +1,204 @@
+"""Score files of every format (MIDI, MusicXML, ABC, kern) to `Score`, and back."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from segue.errors import BadArgument, Unreadable, unreadable
+from segue.files import replacing
+from segue.io import abc_read, kern_read, midi, musicxml_read
+from segue.io.abc_write import write_abc
+from segue.io.midi import texts_of
+from segue.io.midi_file import read_smf
+from segue.io.musicxml_write import write_music_xml, write_mxl
+from segue.io.tags import NOTHING, tags_from_name
+from segue.media import SUFFIXES
+from segue.records import Score, Tags
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A tune of a file that cannot be read, and why."""
+
+    reason: str
+
+
+def read_scores(path: Path) -> tuple[Score | Broken, ...]:
+    """Read the scores of a file.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in one of the `segue.media.SUFFIXES` of scores.
+
+    Returns
+    -------
+    tuple of Score or Broken
+        One for each tune of an ABC book, in its order; one in all other formats.
+
+    Raises
+    ------
+    Unreadable
+        Nothing of it can be read.
+    """
+    content = _content(path)
+    suffix = path.suffix.lower()
+    if suffix == ".abc":
+        return _read_book(content)
+    if suffix not in _READERS:
+        wanted = ", ".join(sorted(SUFFIXES["score"]))
+        raise Unreadable(f"{path.name} is no score: expected {wanted}")
+    return (_READERS[suffix](content),)
+
+
+def write_score(score: Score, path: Path) -> None:
+    """Write a score to a file, in the format of its ending.
+
+    Parameters
+    ----------
+    score : Score
+        MusicXML and ABC show the key that it tells; see `segue.score.harmony.with_key`.
+    path : Path
+        Ends in one of `WRITTEN_SUFFIXES`. What stands there is replaced, as a whole.
+
+    Raises
+    ------
+    BadArgument
+        It has another ending, or cannot be written; or the score has no notes.
+    """
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
+        raise BadArgument(
+            f"{path.name} does not tell the format; expected a name that ends in"
+            f" {', '.join(WRITTEN_SUFFIXES)}"
+        )
+    content = write(score)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def read_score_tags(path: Path, given: Tags = NOTHING) -> tuple[Tags, ...]:
+    """Read what each tune of a file says of itself.
+
+    Parameters
+    ----------
+    path : Path
+    given : Tags
+        An artist and an album for what names none.
+
+    Returns
+    -------
+    tuple of Tags
+        As many as `read_scores` gives, in the same order; the composer is the artist. What is
+        missing is filled from names, as in `tags.read_tags`; of what cannot be read, all of it.
+    """
+    named = tags_from_name(path, given)
+    try:
+        content = _content(path)
+        suffix = path.suffix.lower()
+        if suffix == ".abc":
+            return tuple(_tags_of_tune(tune, named) for tune in abc_read.tunes_of(content))
+        title, composer, album = _HEADERS[suffix](content)
+    except (Unreadable, KeyError):
+        return (named,)
+    return (
+        replace(
+            named,
+            title=title or named.title,
+            artist=composer or named.artist,
+            album=album or named.album,
+            track_number=None if title else named.track_number,
+        ),
+    )
+
+
+def _tags_of_tune(tune: abc_read.Tune, named: Tags) -> Tags:
+    """Fill in what a tune does not say; its book is its album."""
+    number = "" if tune.number is None else f" {tune.number}"
+    return Tags(
+        title=tune.title or named.title + number,
+        artist=tune.composer or named.artist,
+        album=named.title,
+        genre=tune.genre,
+        track_number=tune.number,
+    )
+
+
+def _read_book(content: bytes) -> tuple[Score | Broken, ...]:
+    found: list[Score | Broken] = []
+    for tune in abc_read.tunes_of(content):
+        try:
+            found.append(abc_read.read_tune(tune))
+        except Unreadable as error:
+            found.append(Broken(str(error)))
+    broken = [tune for tune in found if isinstance(tune, Broken)]
+    if len(broken) == len(found):
+        raise Unreadable(
+            broken[0].reason
+            if len(found) == 1
+            else f"none of its {len(found)} tunes can be read; the first: {broken[0].reason}"
+        )
+    return tuple(found)
+
+
+def _content(path: Path) -> bytes:
+    """Read a file, and no more of it than a score may have."""
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size > musicxml_read.MOST_BYTES:
+                raise Unreadable(f"a score of more than {musicxml_read.MOST_BYTES >> 20} MB")
+            content = file.read()
+    except OSError as error:
+        raise unreadable(error) from None
+    if not content:
+        raise Unreadable("an empty file")
+    return content
+
+
+def _midi_header(content: bytes) -> tuple[str, str, str]:
+    return texts_of(read_smf(content)[1]).title, "", ""
+
+
+def _xml_header(content: bytes) -> tuple[str, str, str]:
+    header = musicxml_read.read_header(content)
+    return header.title, header.composer, header.work
+
+
+def _kern_header(content: bytes) -> tuple[str, str, str]:
+    header = kern_read.read_references(content)
+    return header.title, header.composer, ""
+
+
+_READERS: Final[dict[str, Callable[[bytes], Score]]] = {
+    ".mid": midi.read_midi,
+    ".midi": midi.read_midi,
+    ".rmi": midi.read_midi,
+    ".kar": midi.read_midi,
+    ".musicxml": musicxml_read.read_music_xml,
+    ".xml": musicxml_read.read_music_xml,
+    ".mxl": musicxml_read.read_music_xml,
+    ".krn": kern_read.read_kern,
+}
+#: Of each format, what reads a score's title, its composer and what it is a part of.
+_HEADERS: Final[dict[str, Callable[[bytes], tuple[str, str, str]]]] = {
+    ".mid": _midi_header,
+    ".midi": _midi_header,
+    ".rmi": _midi_header,
+    ".kar": _midi_header,
+    ".musicxml": _xml_header,
+    ".xml": _xml_header,
+    ".mxl": _xml_header,
+    ".krn": _kern_header,
+}
+_WRITERS: Final[dict[str, Callable[[Score], bytes]]] = {
+    ".mid": midi.write_midi,
+    ".midi": midi.write_midi,
+    ".musicxml": write_music_xml,
+    ".xml": write_music_xml,
+    ".mxl": write_mxl,
+    ".abc": lambda score: write_abc(score).encode(),
+}
+#: What `write_score` writes.
+WRITTEN_SUFFIXES: Final = tuple(_WRITERS)

@@ -1,0 +1,227 @@
+"""The lyrics of a library.
+
+The songs whose words come closest to a line that is half remembered.
+
+The lyrics of a library: found by a line, read, and written anew.
+"""
+
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from segue.errors import BadArgument, NotFound
+from segue.lyrics.matching import LineIndex
+from segue.records import LineHit
+from segue.search.query import track_named
+from segue.store import Store
+from segue.text import normalise
+
+if TYPE_CHECKING:
+    from segue.generate.lyrics.report import Verse
+    from segue.generate.lyrics.sampler import By, How, VerseWishes, Voice
+
+
+# --- lines ---
+
+_KEPT: Final = "line-index"
+_SPACE: Final = "style"  # which all that has words has a place in: it changes as they do
+_OF_NEXT: Final = 0.6  # of a line's length
+_LOOKED_AT: Final = 200  # lines that come closest
+#: What is less near has no more than a few letters in common with it.
+LEAST: Final = 0.2
+
+
+def find_line(store: Store, asked: str, n: int = 10) -> list[LineHit]:
+    """Find the songs whose words come closest to a line.
+
+    Parameters
+    ----------
+    store : Store
+    asked : str
+        With typing errors, other spellings, words missing; it may run over two lines.
+    n : int
+        How many songs at most, at least 1.
+
+    Returns
+    -------
+    list of LineHit
+        Best first, of each song the line that comes closest.
+
+    Raises
+    ------
+    BadArgument
+        There is no letter in it.
+    NotFound
+        The library knows no words.
+    """
+    if not normalise(asked):
+        raise BadArgument(f"{asked!r} has no letters; give some words of the line")
+    if n < 1:
+        raise BadArgument(f"{n} answers; at least 1 must be wanted")
+    if not store.words.count():
+        raise NotFound("this library knows no lyrics; add some with `segue add FOLDER`")
+    index = _index(store)
+    question = index.weigh(asked)
+    near = index.likeness(question)
+    rows = np.argsort(-near, kind="stable")[:_LOOKED_AT]
+    texts = dict(store.words.texts(sorted(set(index.texts[rows].tolist()))))
+    length = len(normalise(asked))
+    best: dict[int, tuple[float, str]] = {}
+    for row in rows.tolist():
+        track, at = int(index.texts[row]), int(index.numbers[row])
+        lines = texts[track].split("\n")
+        told, likeness = lines[at], float(near[row])
+        if length > _OF_NEXT * len(told) and at + 1 < len(lines) and lines[at + 1]:
+            # Who remembers so much may have begun within the line, and gone on to the next.
+            both = question.nearness_of(f"{told} {lines[at + 1]}")
+            if both > likeness:
+                told, likeness = f"{told} / {lines[at + 1]}", both
+        if likeness > best.get(track, (LEAST, ""))[0]:
+            best[track] = (likeness, told)
+    there = best.keys() - store.missing_tracks()
+    ordered = sorted(there, key=lambda track: (-best[track][0], track))[:n]
+    return [
+        LineHit(rank, best[track.id][0], track, best[track.id][1])
+        for rank, track in enumerate(store.tracks(ordered), start=1)
+    ]
+
+
+def _index(store: Store) -> LineIndex:
+    """Load the index of all lines, or make it where words came or went since."""
+    kept = store.spaces.derived(_SPACE, _KEPT)
+    if kept is not None:
+        with suppress(KeyError):  # of another version's
+            return LineIndex.from_arrays(kept)
+    index = LineIndex.of(store.words.texts())
+    store.spaces.keep_derived(_SPACE, _KEPT, index.arrays())
+    return index
+
+
+# --- lyrics ---
+
+Query = str | int | Path
+
+
+class Songbook:
+    """What is sung; `segue.Library.lyrics`.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(self, line: str, n: int = 10) -> list[LineHit]:
+        """Find the songs whose words come closest to a line half remembered.
+
+        Parameters
+        ----------
+        line : str
+            Typing errors, other spellings and missing words do little harm.
+        n : int
+            How many songs at most.
+
+        Returns
+        -------
+        list of LineHit
+            Best first; empty where nothing comes near.
+        """
+        return find_line(self._store, line, n)
+
+    def text(self, query: Query) -> str:
+        """Read the words of a track, of whichever kind; "" where none are known."""
+        return self._store.words.text(track_named(self._store, query).id)
+
+    def artist(self, name: str) -> str:
+        """Return the artist of this library's songs that is meant, also by a part of the name.
+
+        Raises
+        ------
+        NotFound
+            There is none, or several; the text names them, or the nearest.
+        """
+        from segue.training.lyrics import (
+            artist_named,
+            songs,  # brings in torch
+        )
+
+        return artist_named(name, Counter(one.tags.artist for one in songs(self._store)))
+
+    def model_name(self, artist: str) -> str:
+        """Name the model that is learned of an artist, or with "" of everybody, by default."""
+        from segue.training.lyrics import model_name  # brings in torch
+
+        return model_name(self._store, artist)
+
+    def write(
+        self, artist: str, wishes: "VerseWishes | None" = None, *, model: str = ""
+    ) -> "Verse":
+        """Write lyrics like an artist's.
+
+        Parameters
+        ----------
+        artist : str
+            Somebody that a model of this library, or the one that comes with Segue, knows.
+        wishes : VerseWishes, optional
+        model : str
+            Its name; else whichever suits best.
+
+        Returns
+        -------
+        Verse
+            Iterate: it is written line by line.
+
+        Raises
+        ------
+        NotFound
+            Nothing has learned to write like that artist; the nearest names are told.
+        """
+        from segue.generate.lyrics.report import Verse  # brings in torch
+        from segue.generate.lyrics.sampler import VerseWishes
+
+        return Verse([self._voice(artist, model)], wishes or VerseWishes())
+
+    def duet(
+        self,
+        first: str,
+        second: str,
+        wishes: "VerseWishes | None" = None,
+        *,
+        by: "By" = "line",
+        blend: float | None = None,
+        how: "How" = "mixture",
+        model: str = "",
+    ) -> "Verse":
+        """Write lyrics with two artists' voices: in turn, or as one.
+
+        Parameters
+        ----------
+        first, second : str
+            Artists, as of `write`.
+        wishes : VerseWishes, optional
+        by : {"line", "stanza", "word"}
+            When it is the other's turn; each goes on from what the other wrote.
+        blend : float, optional
+            The share of the second where both write as one voice, from 0 to 1.
+        how : {"mixture", "product", "contrast"}
+            How they are blended, see `segue.generate.lyrics.sampler.blended`.
+        model : str
+            Its name; else whichever suits best, for each.
+        """
+        from segue.generate.lyrics.report import Verse  # brings in torch
+        from segue.generate.lyrics.sampler import VerseWishes
+
+        voices = [self._voice(first, model), self._voice(second, model)]
+        return Verse(voices, wishes or VerseWishes(), by=by, blend=blend, how=how)
+
+    def _voice(self, artist: str, model: str) -> "Voice":
+        from segue.generate.lyrics.sampler import Voice
+        from segue.training.lyrics import voice_of
+
+        found = voice_of(self._store, artist, model)
+        return Voice(found.artist, found.model, found.number, source=found.file.source)

@@ -1,0 +1,141 @@
+"""The scores of a library."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from segue.errors import BadArgument
+from segue.media import SUFFIXES, kind_of
+from segue.records import Score, Track
+from segue.score.piano_roll import PianoRoll
+from segue.score.vae import sampling
+from segue.search.query import resolve
+from segue.store import Store
+
+if TYPE_CHECKING:
+    from segue.generate.compose.composition import Composition
+    from segue.generate.compose.options import Wishes
+    from segue.score.vae.model import RollModel
+
+ROLLS: Final = "roll-vae"
+Query = str | int | Path
+#: What a file or track is that is not a score.
+_IS: Final = {"lyrics": "is lyrics", "sound": "is a recording", None: "is not music known here"}
+
+
+class Scores:
+    """Scores read and made; `segue.Library.scores`.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def read(self, query: Query) -> Score:
+        """Read a score of the library, or a file that need not be in it.
+
+        Raises
+        ------
+        BadArgument
+            It is a recording, or several scores are meant.
+        Unreadable
+            The file cannot be read.
+        """
+        from segue.ingest.single_file import read_score  # brings in the workers
+
+        found = resolve(self._store, query)
+        kind = kind_of(found) if isinstance(found, Path) else found[0].kind
+        if kind != "score":
+            name = found if isinstance(found, Path) else _name(found, query)
+            endings = ", ".join(sorted(SUFFIXES["score"]))
+            raise BadArgument(
+                f"{name} {_IS[kind]}, not a score; name a score: "
+                f"a file that ends in {endings}, or a track that is one"
+            )
+        if isinstance(found, Path):
+            return read_score(found)
+        if len(found) > 1:
+            raise BadArgument(f"{str(query)!r} names {len(found)} scores; give the id of one")
+        return read_score(found[0].path, found[0].tune)
+
+    def sample(self, n: int = 4, *, space: str = ROLLS, seed: int = 0) -> list[PianoRoll]:
+        """Draw points of a space, and decode each to four bars.
+
+        Parameters
+        ----------
+        n : int
+        space : str
+            The shipped one, or one learned with `segue train score`.
+        seed : int
+        """
+        return sampling.sample(self._model(space), n, seed=seed)
+
+    def between(
+        self, first: Query, last: Query, steps: int = 8, *, space: str = ROLLS
+    ) -> list[PianoRoll]:
+        """Go from one score to another through a space, four bars at each step.
+
+        Parameters
+        ----------
+        first, last : str, int or Path
+        steps : int
+            At least 2; both ends count.
+        space : str
+        """
+        model = self._model(space)
+        return sampling.between(model, self.read(first), self.read(last), steps)
+
+    def given_back(self, query: Query, *, space: str = ROLLS) -> tuple[PianoRoll, PianoRoll]:
+        """Encode a score and decode it again; return both rolls."""
+        return sampling.given_back(self._model(space), self.read(query))
+
+    def compose(
+        self,
+        prompt: Query | None,
+        wishes: "Wishes",
+        *,
+        bars: int = 16,
+        infill: tuple[int, int] | None = None,
+        add: str | None = None,
+        model: str | None = None,
+    ) -> "Composition":
+        """Begin a composition; iterate it to write it, bar by bar.
+
+        Parameters
+        ----------
+        prompt : str, int or Path, optional
+            A score to go on with, to fill bars in, or to add a part to.
+        wishes : Wishes
+        bars : int
+            How many to write behind the prompt.
+        infill : (int, int), optional
+            First and last bar to be written anew, from 1.
+        add : str, optional
+            The instrument whose part is added, "bass" say.
+        model : str, optional
+            One learned from this library; else the one that comes with Segue.
+        """
+        from segue.generate.compose.composition import Composition
+        from segue.theory.instruments import instrument_named
+        from segue.training.composing import load  # brings in torch
+        from segue.training.spaces import SHIPPED
+
+        added = None if add is None else instrument_named(add)
+        score = None if prompt is None else self.read(prompt)
+        composer = load(self._store, model or SHIPPED)
+        return Composition(composer, wishes, bars, score, infill, added)
+
+    def _model(self, space: str) -> "RollModel":
+        from segue.score.vae.model import RollModel
+        from segue.training.scores import load  # brings in torch
+
+        return RollModel.shipped() if space == ROLLS else load(self._store, space)
+
+
+def _name(tracks: Sequence[Track], query: Query) -> str:
+    if len(tracks) > 1:
+        return f"{str(query)!r}"
+    return tracks[0].tags.title or tracks[0].path.name

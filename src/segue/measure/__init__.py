@@ -1,1 +1,0 @@
-"""How good a space, a text or a melody is: NumPy alone."""

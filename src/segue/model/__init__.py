@@ -1,1 +1,0 @@
-"""Tensors to tensors: no paths, no commands."""

@@ -1,1 +1,0 @@
-"""The autoencoders' networks, one file each."""

@@ -1,1 +1,0 @@
-"""Still pictures: what was learned, maps and trees."""

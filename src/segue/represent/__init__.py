@@ -1,1 +1,0 @@
-"""Records as arrays: pure functions, no files."""

@@ -1,1 +1,0 @@
-"""Lyrics: what can be said of them, as numbers."""

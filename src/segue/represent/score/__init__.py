@@ -1,1 +1,0 @@
-"""Scores: what can be said of them, as numbers, pictures of bits, and sound."""

@@ -1,0 +1,1 @@
+"""Variational autoencoder of four bars of a piano roll."""

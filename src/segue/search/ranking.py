@@ -1,0 +1,427 @@
+"""Ranking of all tracks by similarity to a query, and selection of the results.
+
+How alike two tracks are by what they say of themselves: artist, album, genre, year.
+
+How like a question every track is: in one space, in a blend of several, by description.
+
+Which of the ranked tracks are answers: filters, copies of one recording, so many an artist.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.errors import BadArgument, NotFound, WrongSpace
+from segue.records import FloatArray, Hit, Reason, Tags, Track
+from segue.search import neighbours
+from segue.search.copies import COPY_COSINE
+from segue.search.query import Filters, passing
+from segue.search.question import COPIES_IN, USUAL, Query, Question, usual_space
+from segue.search.reasons import Directions, directions_of, reasons, reasons_of_distance
+from segue.search.track_checks import SAME_MUSIC
+from segue.store import Store
+from segue.store.files import Labels
+from segue.store.matrix import Matrix
+from segue.text import name_keys, normalise, split_genres
+
+# --- metadata ---
+
+#: What each agreement gives; together 1. Nothing is given for what one of the two does not say.
+SHARES: Final = {"artist": 0.4, "album": 0.3, "genre": 0.2, "year": 0.1}
+#: What `--blend` calls it.
+PART: Final = "metadata"
+#: So many years apart, the year gives nothing; between, proportionally.
+YEARS_APART: Final = 20
+
+
+def similarities(tags: Tags, labels: Sequence[Labels]) -> FloatArray:
+    """Compare one track with many by their tags.
+
+    Parameters
+    ----------
+    tags : Tags
+    labels : sequence of Labels, length n
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        0…1, the sum of the `SHARES`: artist and album give theirs where they are the same, of
+        several artists where one is;
+        genres as much as they overlap (common ones by all of both); years the more, the closer
+        they lie. NaN where one of the two says nothing at all.
+    """
+    if not says_anything(tags):
+        return np.full(len(labels), np.nan, np.float32)
+    artists, album, genres = name_keys(tags.artist), normalise(tags.album), _genres(tags.genre)
+    columns = {
+        "artist": _each(
+            [label.artist for label in labels], lambda name: float(bool(artists & name_keys(name)))
+        ),
+        "album": _each([label.album for label in labels], lambda name: _same(album, name)),
+        "genre": _each([label.genre for label in labels], lambda text: _overlap(genres, text)),
+        "year": [_near(tags.year, label.year) for label in labels],
+    }
+    total = sum(SHARES[name] * np.asarray(column) for name, column in columns.items())
+    silent = [
+        not (label.artist or label.album or label.genre or label.year is not None)
+        for label in labels
+    ]
+    return np.where(silent, np.nan, total).astype(np.float32)
+
+
+def says_anything(tags: Tags) -> bool:
+    """Tell whether tags hold anything that is compared."""
+    return bool(tags.artist or tags.album or tags.genre or tags.year is not None)
+
+
+def _each(texts: Sequence[str], compare: Callable[[str], float]) -> list[float]:
+    """Compare texts, each different one once: libraries repeat them."""
+    known = {text: compare(text) for text in set(texts)}
+    return [known[text] for text in texts]
+
+
+def _genres(text: str) -> frozenset[str]:
+    return frozenset(normalise(genre) for genre in split_genres(text))
+
+
+def _same(name: str, other: str) -> float:
+    return float(bool(name) and name == normalise(other))
+
+
+def _overlap(genres: frozenset[str], text: str) -> float:
+    others = _genres(text)
+    return len(genres & others) / len(genres | others) if genres and others else 0.0
+
+
+def _near(year: int | None, other: int | None) -> float:
+    if year is None or other is None:
+        return 0.0
+    return max(0.0, 1 - abs(year - other) / YEARS_APART)
+
+
+# --- ranking ---
+
+Metric = Literal["cosine", "euclidean"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How like the question every track is.
+
+    Attributes
+    ----------
+    ids : ndarray of int64, shape (n,)
+        Of the tracks, rising.
+    scores : ndarray, shape (n,), float32
+    why : callable
+        From a row to its reasons.
+    near : Matrix
+        A space where copies of one recording lie close together.
+    parts : tuple of tuple of str, int or Path
+        Where queries lie far apart, those that are asked with together: the scores are those of
+        the nearest part.
+    nearest : ndarray of int64, shape (n,), optional
+        The number of that part.
+    """
+
+    ids: NDArray[np.int64]
+    scores: FloatArray
+    why: Callable[[int], tuple[Reason, ...]]
+    near: Matrix
+    parts: tuple[tuple[Query, ...], ...] = ()
+    nearest: NDArray[np.int64] | None = None
+
+    def asked_with(self, row: int) -> tuple[Query, ...]:
+        """Return those of several queries far apart that a row is like; else nothing."""
+        return () if self.nearest is None else self.parts[self.nearest[row]]
+
+    def in_turn(self, scores: FloatArray) -> FloatArray:
+        """Return what orders the rows so that parts take turns, the best of each first.
+
+        Parameters
+        ----------
+        scores : ndarray, shape (n,), float32
+            By which a part orders its own; minus infinity for what is left out.
+
+        Returns
+        -------
+        ndarray, shape (n,), float32
+            The higher, the earlier; minus infinity likewise. The scores, where there are no parts.
+        """
+        if self.nearest is None:
+            return scores
+        turns = np.full(len(scores), -np.inf, np.float32)
+        for number in range(len(self.parts)):
+            own = np.flatnonzero((self.nearest == number) & np.isfinite(scores))
+            own = own[np.argsort(-scores[own], kind="stable")]
+            turns[own] = -(np.arange(len(own)) * len(self.parts) + number)
+        return turns
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """The vectors of a space, and the metric that compares them.
+
+    Attributes
+    ----------
+    matrix : Matrix
+        Of unit vectors with the cosine, of vectors as they are stored with the Euclidean
+        metric.
+    metric : {"cosine", "euclidean"}
+    directions : callable
+        Loads the directions by which reasons are told, None where there are none.
+    """
+
+    matrix: Matrix
+    metric: Metric
+    directions: Callable[[], Directions | None]
+
+    def query(self, question: Question) -> FloatArray:
+        """Return the point that is asked with."""
+        name = self.matrix.space.name
+        likes, unlikes = question.vectors(name)
+        known = [[vector for vector in some if vector is not None] for some in (likes, unlikes)]
+        if len(known[0]) < len(likes) or len(known[1]) < len(unlikes):
+            raise WrongSpace(
+                f"not all that was asked with has a vector in the space {name!r}; ask with tracks "
+                "that do, or in another space, or blend it with one: "
+                f"--blend {USUAL[self.matrix.space.kind][-1]}=0.5,{name}=0.5"
+            )
+        return self.centre(*known)
+
+    def centre(self, likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()) -> FloatArray:
+        """Return the point between vectors, away from others."""
+        if self.metric == "cosine":
+            return neighbours.blend(likes, unlikes)
+        if unlikes:
+            raise BadArgument("unlikeness is a direction: --minus goes with the cosine only")
+        return np.asarray(np.mean(likes, axis=0), dtype=np.float32)
+
+    def similarities(self, query: FloatArray, matrix: Matrix | None = None) -> FloatArray:
+        """Compare a point with all of these points, or with others of the space."""
+        compare = neighbours.similarities if self.metric == "cosine" else neighbours.nearness
+        return compare(matrix or self.matrix, query)
+
+    def why(self, query: FloatArray, vector: FloatArray) -> tuple[Reason, ...]:
+        """Split the similarity of two points into reasons."""
+        split = reasons if self.metric == "cosine" else reasons_of_distance
+        return split(self.matrix.space.name, query, vector, self.directions())
+
+
+def points_of(store: Store, space: str, metric: Metric) -> Points:
+    """Load a space.
+
+    Raises
+    ------
+    NotFound, WrongSpace
+        There is none of that name, or an older Segue made it.
+    BadArgument
+        There is no such metric.
+    """
+    if metric not in ("cosine", "euclidean"):
+        raise BadArgument(f"there is no metric {metric!r}; choose cosine or euclidean")
+    if space == PART:
+        raise BadArgument(f"{space!r} is no space but a part of blends: --blend {space}=1")
+    matrix = store.spaces.matrix(space)
+    if metric == "euclidean":
+        matrix = Matrix(matrix.space, *store.spaces.vectors(space))
+    return Points(matrix, metric, cache(partial(directions_of, store, space)))
+
+
+def rank(
+    store: Store,
+    question: Question,
+    space: str | None = None,
+    metric: Metric = "cosine",
+    blend: Mapping[str, float] | None = None,
+) -> Ranking:
+    """Rank all tracks, in one space, the usual one where none is named, or in a blend.
+
+    Raises
+    ------
+    BadArgument
+        A blend goes with another space or metric.
+    """
+    if blend is None:
+        return in_space(store, question, space or usual_space(question), metric)
+    if space or metric != "cosine":
+        raise BadArgument(
+            "a blend names its spaces and takes cosines: no space or metric beside it"
+        )
+    return in_blend(store, question, blend)
+
+
+def in_space(store: Store, question: Question, space: str, metric: Metric = "cosine") -> Ranking:
+    """Rank all tracks of a space.
+
+    Raises
+    ------
+    NotFound, WrongSpace
+        There is no such space, or what is asked with has no vector in it.
+    """
+    points = points_of(store, space, metric)
+    query = points.query(question)
+    matrix = points.matrix
+    return Ranking(
+        matrix.ids,
+        points.similarities(query),
+        lambda row: points.why(query, matrix.unit[row]),
+        matrix if metric == "cosine" else store.spaces.matrix(space),
+    )
+
+
+def in_blend(store: Store, question: Question, weights: Mapping[str, float]) -> Ranking:
+    """Rank all tracks by the weighted mean of their similarities in several spaces.
+
+    Parameters
+    ----------
+    store : Store
+    question : Question
+    weights : mapping of str to float
+        By name of a space, or `metadata.PART`; above 0, of any sum.
+
+    Returns
+    -------
+    Ranking
+        Where a part knows nothing of a track, or of what is asked with, the weights of the
+        others are scaled up; a hit's reasons are the parts that knew something.
+    """
+    if not weights or not all(math.isfinite(w) and w > 0 for w in weights.values()):
+        raise BadArgument(f"the weights of a blend are above 0; these are {dict(weights)}")
+    labels = store.labels()
+    ids = np.array([label.id for label in labels], np.int64)
+    near = store.spaces.matrix(COPIES_IN[question.kind])
+    parts = np.array(
+        [
+            _by_metadata(question, labels) if name == PART else _part(store, question, name, ids)
+            for name in weights
+        ]
+    )
+    known = np.isfinite(parts)
+    weighing = known * np.array(list(weights.values()))[:, None]
+    total = weighing.sum(axis=0)
+    kept = total > 0
+    if not kept.any():
+        raise NotFound(
+            f"none of the blend's parts ({', '.join(weights)}) knows anything of what was asked "
+            "with; ask with a track of the library, or blend in `sound`"
+        )
+    known = known[:, kept]
+    shares = np.where(known, parts[:, kept], 0) * weighing[:, kept] / total[kept]
+
+    def why(row: int) -> tuple[Reason, ...]:
+        told = zip(weights, shares[:, row].tolist(), known[:, row], strict=True)
+        found = [Reason(name, share) for name, share, known_here in told if known_here]
+        return tuple(sorted(found, key=lambda reason: -reason.share))
+
+    return Ranking(ids[kept], shares.sum(axis=0).astype(np.float32), why, near)
+
+
+def _part(store: Store, question: Question, space: str, ids: NDArray[np.int64]) -> FloatArray:
+    """Return the cosines of all tracks in one space; NaN for what it does not know."""
+    matrix = store.spaces.matrix(space)
+    found = np.full(len(ids), np.nan, np.float32)
+    likes, unlikes = (
+        [vector for vector in some if vector is not None] for some in question.vectors(space)
+    )
+    if likes:
+        cosines = neighbours.similarities(matrix, neighbours.blend(likes, unlikes))
+        found[np.isin(ids, matrix.ids)] = cosines[np.isin(matrix.ids, ids)]
+    return found
+
+
+def _by_metadata(question: Question, labels: Sequence[Labels]) -> FloatArray:
+    """Return the mean likeness of all tracks by their tags; NaN for those that say nothing."""
+    likes, unlikes = ([tags for tags in some if says_anything(tags)] for some in question.tags())
+    if not likes:
+        return np.full(len(labels), np.nan, np.float32)
+    found = np.mean([similarities(tags, labels) for tags in likes], axis=0)
+    if unlikes:
+        found -= np.mean([similarities(tags, labels) for tags in unlikes], axis=0)
+    return np.asarray(found, np.float32)
+
+
+# --- choosing ---
+
+
+def choose(
+    store: Store,
+    ranking: Ranking,
+    asked: Sequence[Track],
+    n: int,
+    filters: Filters | None = None,
+    *,
+    duplicates: bool = False,
+    among: NDArray[np.int64] | None = None,
+    unwanted: Sequence[int] = (),
+) -> list[Hit]:
+    """Take the best that pass, one per recording, as many per artist as wanted.
+
+    Parameters
+    ----------
+    store : Store
+    ranking : Ranking
+    asked : sequence of Track
+        What was asked with, which is no answer.
+    n : int
+        How many at most, at least 1.
+    filters : Filters, optional
+    duplicates : bool
+        Take every copy of one recording.
+    among : ndarray of int64, optional
+        The only tracks that may be taken.
+    unwanted : sequence of int
+        Tracks that are no answers, nor are their copies.
+
+    Returns
+    -------
+    list of Hit
+        Best first; where queries lie far apart, the best of each in turn.
+    """
+    if n < 1:
+        raise BadArgument(f"{n} answers; at least 1 must be wanted")
+    filters = filters or Filters()
+    ids = ranking.ids
+    passes = passing(store, filters, ids, asked) & ~np.isin(ids, unwanted)
+    if among is not None:
+        passes &= np.isin(ids, among)
+    taken = [] if duplicates else [*(track.id for track in asked), *unwanted]
+    hits: list[Hit] = []
+    per_artist: Counter[str] = Counter()
+    for rows in neighbours.best_first(ranking.in_turn(np.where(passes, ranking.scores, -np.inf))):
+        fitting = rows[passes[rows]]
+        for row, track in zip(fitting.tolist(), store.tracks(ids[fitting].tolist()), strict=True):
+            artists = name_keys(track.tags.artist)
+            most = filters.max_per_artist
+            if most is not None and any(per_artist[artist] >= most for artist in artists):
+                continue
+            if not duplicates and _is_copy(store, ranking.near, track.id, taken):
+                continue
+            per_artist.update(artists)
+            taken.append(track.id)
+            score = float(ranking.scores[row])
+            why, asked_with = ranking.why(row), ranking.asked_with(row)
+            hits.append(Hit(len(hits) + 1, score, track, why, asked_with))
+            if len(hits) == n:
+                return hits
+        if len(fitting) < len(rows):
+            break  # what follows was filtered out
+    return hits
+
+
+def _is_copy(store: Store, near: Matrix, track: int, taken: Sequence[int]) -> bool:
+    """Tell whether a track is another copy of a recording that is taken already."""
+    row, others = (np.flatnonzero(np.isin(near.ids, some)) for some in ([track], taken))
+    close = others[(near.unit[others] @ near.unit[row].T > COPY_COSINE).any(axis=1)]
+    if not len(close):
+        return False
+    prints = store.fingerprints([track, *near.ids[close].tolist()])
+    mine = prints.pop(track)
+    same = SAME_MUSIC[near.space.kind]
+    return any(same(mine, other) for other in prints.values())

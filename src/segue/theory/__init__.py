@@ -1,0 +1,1 @@
+"""Music theory: pitches, keys, chords, instruments and time."""

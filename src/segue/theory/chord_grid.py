@@ -1,0 +1,114 @@
+"""Chord charts on a grid of sixteenths: which chord holds when."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.errors import BadArgument
+
+IntArray = NDArray[np.int64]
+
+
+STEPS_PER_QUARTER: Final = 4
+
+
+LONGEST_BAR: Final = 32  # steps: 8/4 or 16/8
+
+
+#: The root and the bass where there is no chord.
+NO_ROOT: Final = 12
+
+
+_UNITS: Final = (2, 4, 8, 16)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chart:
+    """Which chord holds when.
+
+    Attributes
+    ----------
+    metre : tuple of int, int
+        Beats of a bar, and what a beat is: 4 for a quarter.
+    bars : int
+    chords : ndarray, shape (n, 4), int64
+        The first step of each, its root, its bass (pitch classes, `NO_ROOT` for no chord), and
+        its pitch classes, one bit each from C on. The first begins at step 0.
+    names : tuple of str
+        Of the chords, as they were written.
+    """
+
+    metre: tuple[int, int]
+    bars: int
+    chords: IntArray
+    names: tuple[str, ...] = ()
+
+    @property
+    def bar_steps(self) -> int:
+        """Steps of a bar."""
+        return bar_steps(self.metre)
+
+    @property
+    def steps(self) -> int:
+        """Steps of all bars."""
+        return self.bars * self.bar_steps
+
+
+def bar_steps(metre: tuple[int, int]) -> int:
+    """Return how many sixteenths a bar has.
+
+    Raises
+    ------
+    BadArgument
+        The metre is none that a melody can be written in.
+    """
+    beats, unit = metre
+    steps = 4 * STEPS_PER_QUARTER * beats // unit if unit in _UNITS else 0
+    if not 0 < steps <= LONGEST_BAR or beats < 1:
+        raise BadArgument(
+            f"a metre of {beats}/{unit}: melodies are written in bars of at most 8/4, of halves, "
+            "quarters, eighths or sixteenths, 4/4 or 6/8 say"
+        )
+    return steps
+
+
+def chord_row(root: int, bass: int, classes: Iterable[int]) -> tuple[int, int, int]:
+    """Return root, bass and pitch classes of a chord as a chart has them; a root of -1 is none."""
+    if root < 0 or root == NO_ROOT:
+        return NO_ROOT, NO_ROOT, 0
+    return root, bass, sum(1 << each for each in set(classes))
+
+
+def is_compound(metre: tuple[int, int]) -> bool:
+    """Tell whether beats come in threes, as in 6/8."""
+    return metre[1] >= 8 and metre[0] % 3 == 0
+
+
+def beat_steps(metre: tuple[int, int]) -> int:
+    """Return how many sixteenths a felt beat has: 6 of 6/8, 4 of 4/4 and 2/2."""
+    if is_compound(metre):
+        return 3 * 4 * STEPS_PER_QUARTER // metre[1]
+    return min(4 * STEPS_PER_QUARTER // metre[1], STEPS_PER_QUARTER)
+
+
+def strong_steps(metre: tuple[int, int]) -> tuple[int, ...]:
+    """Return the steps of a bar that are strong: its first, and its middle where beats are even.
+
+    4/4: beats one and three; 3/4 and 9/8: one; 6/8 and 2/4: one, and the second beat of two.
+    """
+    bar, beat = bar_steps(metre), beat_steps(metre)
+    if bar % 2 == 0 and (bar // 2) % beat == 0:
+        return (0, bar // 2)
+    return (0,)
+
+
+def by_bars(chart: Chart) -> IntArray:
+    """Return the chords, those that last over a bar line cut there, shape (n, 4)."""
+    lines = np.arange(chart.bars, dtype=np.int64) * chart.bar_steps
+    starts = np.union1d(chart.chords[:, 0], lines)
+    rows = chart.chords[np.searchsorted(chart.chords[:, 0], starts, side="right") - 1].copy()
+    rows[:, 0] = starts
+    return rows

@@ -1,1 +1,0 @@
-"""One run per model, from a configuration to a checkpoint."""

@@ -1,0 +1,112 @@
+"""Composing models learned from scores."""
+
+from typing import Final
+
+from segue.generate.compose.model import MODEL, Composer
+from segue.generate.compose.model import SHIPPED as SHIPPED_FILE
+from segue.generate.compose.training import (
+    ComposerTraining,
+    Composition,
+    composition,
+    train_composer,
+)
+from segue.nn.split import split, unit_of
+from segue.nn.trainer import Watcher as TrainingWatcher
+from segue.records import Score, Track
+from segue.render.plots import draw_losses
+from segue.store import Store
+from segue.training.scores import read_all, scores_once
+from segue.training.spaces import (
+    CURVE,
+    SHIPPED,
+    Learned,
+    ModelFile,
+    Watcher,
+    check_model_start,
+    model_file,
+)
+
+NAME: Final = "composer"
+
+
+def train(
+    store: Store,
+    name: str,
+    training: ComposerTraining,
+    *,
+    resume: bool = False,
+    anew: bool = False,
+    workers: int = 1,
+    watch: Watcher | None = None,
+    watch_training: TrainingWatcher | None = None,
+) -> Learned:
+    """Learn to compose from all scores of a library.
+
+    Parameters
+    ----------
+    store : Store
+    name : str
+        A model of that name is replaced when the new one is done.
+    training : ComposerTraining
+    resume, anew, workers, watch, watch_training
+        As of `segue.training.scores.train`.
+
+    Returns
+    -------
+    Learned
+        Its `tracks` are the scores learned from or judged by: the model is no space.
+
+    Raises
+    ------
+    BadArgument
+        There is a space of that name.
+    NotFound
+        There is no model to start from.
+    TrainingFailed, BadCheckpoint
+        As of `segue.training.scores.train`.
+    """
+    start = load(store, training.start) if training.start else None
+    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
+    pieces, failures = read_all(scores_once(store), _composition, workers, watch)
+    learn, validate = split(pieces)
+    _, trained = train_composer(
+        training, learn, validate, folder, start=start, resume=resume, watch=watch_training
+    )
+    draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
+    return Learned(name, trained, len(pieces), tuple(failures), 0, folder)
+
+
+def find(store: Store, name: str) -> ModelFile:
+    """Find a model of the library, or the one that comes with Segue, named "shipped".
+
+    Raises
+    ------
+    NotFound
+        There is none of that name.
+    """
+    return model_file(
+        store,
+        name,
+        (SHIPPED, SHIPPED_FILE),
+        "that composes",
+        "segue train score --preset transformer",
+    )
+
+
+def load(store: Store, name: str) -> Composer:
+    """Load what `find` finds.
+
+    Raises
+    ------
+    NotFound
+        There is none of that name.
+    BadCheckpoint
+        The file is damaged or of another version.
+    """
+    return Composer.load(find(store, name).path)
+
+
+def _composition(track: Track, score: Score) -> Composition:
+    # The id sets two tracks of one title apart.
+    name = f"{track.tags.title or track.path.stem} ({track.id})"
+    return composition(name, score, unit_of(track))

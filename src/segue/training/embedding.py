@@ -1,0 +1,106 @@
+"""Embedding of files and new tracks in the spaces of a library."""
+
+from pathlib import Path
+
+from segue.errors import BadCheckpoint
+from segue.media import kind_of
+from segue.records import Failure, FloatArray, Span
+from segue.store import Store
+
+
+def place_new(store: Store, *, workers: int = 1) -> list[Failure]:
+    """Place the tracks that a learned space lacks, in every space learned from the library.
+
+    Returns
+    -------
+    list of Failure
+        Models that cannot be read; their spaces stay as they are.
+    """
+    from segue.nn.checkpoint import MODEL
+    from segue.training import (
+        scores,
+        sound,  # bring in torch
+    )
+    from segue.training.spaces import model_folder
+
+    failures: list[Failure] = []
+    for info in store.spaces.known():
+        name, kind = info.space.name, info.space.kind
+        if not info.trained or not (model_folder(store, name) / MODEL).exists():
+            continue
+        lacking = store.tracks(store.spaces.tracks_without(name))
+        lacking = [track for track in lacking if not track.missing and track.kind == kind]
+        if not lacking:
+            continue
+        place = scores.place if kind == "score" else sound.place
+        try:
+            place(store, name, lacking, workers=workers)
+        except BadCheckpoint as error:
+            failures.append(Failure(model_folder(store, name) / MODEL, str(error)))
+    return failures
+
+
+class FileEmbedder:
+    """Embeds files that need not be in the library, in any of its spaces; each is read once.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._embedded: dict[tuple[Path, Span | None], dict[str, FloatArray]] = {}
+
+    def __call__(self, space: str, path: Path, passage: Span | None = None) -> FloatArray | None:
+        """Compute the vector of a file, or a segment of it, in a space.
+
+        Parameters
+        ----------
+        space : str
+        path : Path
+        passage : Span, optional
+            Segment of the file; the whole file by default.
+
+        Returns
+        -------
+        ndarray, shape (dimension,), or None
+            None where the space takes no such file.
+
+        Raises
+        ------
+        Unreadable
+            With the reason.
+        """
+        from segue.ingest.single_file import embed_file  # brings in the decoders
+
+        key = path, passage
+        if key not in self._embedded:
+            self._embedded[key] = embed_file(path, passage)
+        if space not in self._embedded[key]:
+            found = self._learned(space, path, passage)
+            if found is None:
+                return None
+            self._embedded[key][space] = found
+        vector = self._embedded[key][space]
+        return vector if len(vector) else None
+
+    def _learned(self, space: str, path: Path, passage: Span | None) -> FloatArray | None:
+        """Embed a file in a learned space; None in one without a network, as that of listens."""
+        from segue.nn.checkpoint import MODEL
+        from segue.training.spaces import model_folder
+
+        if not (model_folder(self._store, space) / MODEL).exists():
+            return None
+        from segue.training import (
+            scores,
+            sound,  # bring in torch
+        )
+
+        infos = self._store.spaces.known()
+        kind = next(i.space.kind for i in infos if i.space.name == space and i.trained)
+        if kind != (kind_of(path) or "sound"):
+            return None
+        if kind == "score":
+            return scores.embed_file(self._store, space, path)
+        return sound.embed_file(self._store, space, path, passage)

@@ -1,0 +1,113 @@
+"""Notes-and-durations models learned from scores."""
+
+from typing import Final
+
+from segue.generate.notes.network import MODEL, NoteModel
+from segue.generate.notes.network import SHIPPED as SHIPPED_FILE
+from segue.generate.notes.tokens import note_sequence
+from segue.generate.notes.training import NoteTraining, Piece, train_notes
+from segue.nn.split import unit_of
+from segue.nn.trainer import Watcher as TrainingWatcher
+from segue.records import Score, Track
+from segue.render.plots import draw_losses
+from segue.store import Store
+from segue.training.scores import read_all, scores_once
+from segue.training.spaces import CURVE, Learned, ModelFile, Watcher, check_model_start, model_file
+
+NAME: Final = "note-lstm"
+#: From which share of unknown notes and chords in scores held back on a model knows few.
+_MOST_UNKNOWN: Final = 0.1
+
+
+def train(
+    store: Store,
+    name: str,
+    training: NoteTraining,
+    *,
+    resume: bool = False,
+    anew: bool = False,
+    workers: int = 1,
+    watch: Watcher | None = None,
+    watch_training: TrainingWatcher | None = None,
+) -> Learned:
+    """Learn a model from all scores of a library.
+
+    Parameters
+    ----------
+    store : Store
+    name : str
+        A model of that name is replaced when the new one is done.
+    training : NoteTraining
+    resume, anew, workers, watch, watch_training
+        As of `segue.training.scores.train`.
+
+    Returns
+    -------
+    Learned
+        Its `tracks` are the scores learned from or judged by: the model is no space, nothing is
+        placed in it.
+
+    Raises
+    ------
+    BadArgument
+        There is a space of that name.
+    TrainingFailed, BadCheckpoint
+        As of `segue.training.scores.train`.
+    """
+    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
+    pieces, failures = read_all(scores_once(store), _piece, workers, watch)
+    model, trained = train_notes(training, pieces, folder, resume=resume, watch=watch_training)
+    draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
+    count = int(model.about["pieces"]) + int(model.about["held_out_pieces"])
+    remark = vocabulary_remark(model, training.fewest)
+    return Learned(name, trained, count, tuple(failures), 0, folder, remark)
+
+
+def vocabulary_remark(model: NoteModel, fewest: int) -> str:
+    """Say how many notes and chords a model knows, and where these are too few.
+
+    Parameters
+    ----------
+    model : NoteModel
+    fewest : int
+        How often the scores learned from had to have a note or chord for the model to know it.
+    """
+    known = len(model.vocabularies["notes"]) - 1  # without the word for what is unknown
+    unknown = float(model.about["unknown"]["held_out"]["notes"])
+    said = f"it knows {known} notes and chords, those met at least {fewest} times"
+    if unknown <= _MOST_UNKNOWN:
+        return said
+    return (
+        f"{said}. That is few: {unknown:.0%} of what scores not learned from play is unknown to "
+        "it. Add more scores and train again, or ask the model that comes with Segue"
+    )
+
+
+def find(store: Store, name: str) -> ModelFile:
+    """Find a model of the library, or the one that comes with Segue, named "note-lstm".
+
+    Raises
+    ------
+    NotFound
+        There is none of that name.
+    """
+    return model_file(
+        store, name, (NAME, SHIPPED_FILE), "of notes", "segue train score --preset note-lstm"
+    )
+
+
+def load(store: Store, name: str) -> NoteModel:
+    """Load what `find` finds.
+
+    Raises
+    ------
+    NotFound
+        There is none of that name.
+    BadCheckpoint
+        The file is damaged or of another version.
+    """
+    return NoteModel.load(find(store, name).path)
+
+
+def _piece(track: Track, score: Score) -> Piece:
+    return Piece(f"{track.content_hash}t{track.tune}", note_sequence(score), unit_of(track))

@@ -1,0 +1,225 @@
+"""Spaces learned from scores.
+
+Scores of a library read for learning, by several workers.
+
+Spaces learned from the scores of a library: trained, and filled with them.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.builtin_spaces import REPRESENTATION_VERSION
+from segue.errors import BadArgument, NotFound, TrainingFailed
+from segue.ingest.add import DECODE_LIMIT_S, TASK
+from segue.ingest.analysis import Answer, Job, ReadScore
+from segue.ingest.cache import Filled, fill_rolls, key_of
+from segue.ingest.single_file import decode_tune
+from segue.ingest.workers import Fault, Workers
+from segue.nn.checkpoint import MODEL
+from segue.nn.split import unit_of
+from segue.nn.trainer import Watcher as TrainingWatcher
+from segue.records import Failure, FloatArray, Score, Space, Track
+from segue.render.plots import draw_losses
+from segue.score.piano_roll import unpacked
+from segue.score.vae.model import RollModel
+from segue.score.vae.training import RollTrack, ScoreTraining, train_score
+from segue.store import Store
+from segue.store.cache import Cache
+from segue.training.spaces import CURVE, Learned, Watcher, check_start, model_folder
+
+# --- reading ---
+
+T = TypeVar("T")
+
+
+def scores_once(store: Store) -> list[Track]:
+    """Return the scores of a library whose files are there, each content once."""
+    tracks = [track for track in store.tracks() if track.kind == "score" and not track.missing]
+    return list({(track.content_hash, track.tune): track for track in tracks}.values())
+
+
+def read_all(
+    tracks: list[Track],
+    made: Callable[[Track, Score], T],
+    workers: int,
+    watch: Watcher | None,
+) -> tuple[list[T], list[Failure]]:
+    """Read scores, and make of each what is learned from.
+
+    Parameters
+    ----------
+    tracks : list of Track
+    made : callable
+        Where it raises `BadArgument`, the score is passed over and told as a failure.
+    workers : int
+    watch : callable, optional
+
+    Returns
+    -------
+    list
+        In the order of the tracks.
+    list of Failure
+    """
+    by_job = {(os.fsencode(track.path), track.tune): track for track in tracks}
+    found: dict[int, T] = {}
+    failures: list[Failure] = []
+    with Workers[Job, Answer](TASK, workers) as pool:
+        for path, tune in by_job:
+            pool.submit(ReadScore(path, tune), DECODE_LIMIT_S)
+        for done, (job, answer) in enumerate(pool.results(), start=1):
+            if not isinstance(job, ReadScore):
+                raise TypeError(f"{job} was not asked for")
+            track = by_job[job.path, job.tune]
+            if isinstance(answer, Fault):
+                failures.append(Failure(track.path, answer.reason))
+            elif isinstance(answer, Score):
+                try:
+                    found[track.id] = made(track, answer)
+                except BadArgument as error:
+                    failures.append(Failure(track.path, str(error)))
+            if watch:
+                watch("scores", done, len(by_job))
+    return [found[track.id] for track in tracks if track.id in found], failures
+
+
+# --- scores ---
+
+ROLLS: Final = "rolls"
+_NOWHERE: Final = np.empty(0, np.float32)
+
+
+def train(
+    store: Store,
+    space: str,
+    training: ScoreTraining,
+    *,
+    resume: bool = False,
+    anew: bool = False,
+    workers: int = 1,
+    watch: Watcher | None = None,
+    watch_training: TrainingWatcher | None = None,
+) -> Learned:
+    """Learn a space from all scores of a library, and place them in it.
+
+    Parameters
+    ----------
+    store : Store
+    space : str
+        Its name; a learned space of that name is replaced when the new one is done.
+    training : ScoreTraining
+    resume : bool
+        Go on with the run of that name.
+    anew : bool
+        Start over, even where an interrupted run could go on.
+    workers : int
+        Reading processes.
+    watch, watch_training : callable, optional
+        Told of the files, and of the training steps.
+
+    Raises
+    ------
+    TrainingFailed
+        There is too little to learn from, or the loss is no number any more.
+    BadCheckpoint
+        Nothing to resume, or it is damaged.
+    """
+    folder = check_start(store, space, resume=resume, anew=anew)
+    tracks = [track for track in store.tracks() if track.kind == "score" and not track.missing]
+    cache, filled = _fill_cache(store, tracks, workers, watch)
+    once = {key_of(track): track for track in tracks if key_of(track) in cache}
+    rolls = [RollTrack(key, _read(cache, key), unit_of(track)) for key, track in once.items()]
+    model, trained = train_score(training, rolls, folder, resume=resume, watch=watch_training)
+    draw_losses(trained.history, folder / CURVE, f"{space}: {training.encoder}")
+    with store.writing(), store.transaction():
+        store.spaces.replace_trained(_space(space, model))
+        placed = _place(store, space, model, tracks, cache)
+    return Learned(space, trained, placed, filled.failures, filled.left_out, folder)
+
+
+def load(store: Store, space: str) -> RollModel:
+    """Load a learned space's model.
+
+    Raises
+    ------
+    NotFound
+        No such space was learned from scores here.
+    BadCheckpoint
+        The file is damaged or of another version.
+    """
+    learned = [i.space.name for i in store.spaces.known() if i.trained and i.space.kind == "score"]
+    if space not in learned:
+        there = f"there are: {', '.join(learned)}" if learned else "there are none yet"
+        raise NotFound(
+            f"no space {space!r} was learned from the scores of this library; {there}. Learn one "
+            "with `segue train score`, or take the shipped roll-vae"
+        )
+    return RollModel.load(model_folder(store, space) / MODEL)
+
+
+def place(store: Store, space: str, tracks: Sequence[Track], *, workers: int) -> None:
+    """Place scores in a space learned before.
+
+    Raises
+    ------
+    BadCheckpoint
+        The model cannot be read.
+    """
+    model = load(store, space)
+    cache, _ = _fill_cache(store, tracks, workers, None)
+    with store.writing(), store.transaction():
+        _place(store, space, model, tracks, cache)
+
+
+def embed_file(store: Store, space: str, path: Path) -> FloatArray:
+    """Compute the vector of a score in a learned space; of shape (0,) where it has none.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    """
+    placed = load(store, space).embed(unpacked(decode_tune(path).bars))
+    return _NOWHERE if placed is None else placed
+
+
+def _fill_cache(
+    store: Store, tracks: Sequence[Track], workers: int, watch: Watcher | None
+) -> tuple[Cache, Filled]:
+    cache = Cache(store.folder / "cache" / f"{ROLLS}-v{REPRESENTATION_VERSION}")
+    told = (lambda done, total: watch("piano rolls", done, total)) if watch else None
+    return cache, fill_rolls(cache, tracks, workers=workers, watch=told)
+
+
+def _read(cache: Cache, key: str) -> NDArray[np.uint8]:
+    bars = cache.read(key)
+    if bars is None:
+        raise TrainingFailed(
+            f"the piano roll {key} vanished from the cache or is damaged; run the same command "
+            "again with --resume, and it is made anew"
+        )
+    return np.asarray(bars, np.uint8)
+
+
+def _place(
+    store: Store, space: str, model: RollModel, tracks: Sequence[Track], cache: Cache
+) -> int:
+    """Write the tracks' vectors, inside a transaction; return how many there are."""
+    count = 0
+    for track in tracks:
+        if key_of(track) not in cache:
+            continue
+        placed = model.embed(unpacked(_read(cache, key_of(track))))
+        store.spaces.put(space, track.id, _NOWHERE if placed is None else placed)
+        count += placed is not None
+    return count
+
+
+def _space(name: str, model: RollModel) -> Space:
+    return Space(
+        name, "score", model.dimension, "cosine", model.fingerprint, REPRESENTATION_VERSION
+    )
