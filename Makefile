@@ -22,8 +22,11 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-docs: $(VENV)/dev
+# The reference is made from the program, the benchmarks from bench/tables; then the site, links checked.
+docs: $(VENV)/docs
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make_benchmarks.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/bench
 	for name in $(BENCHES); do $(BIN)/python bench/$$name.py --data $(DATA) || exit 1; done
@@ -42,6 +45,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV)/docs: $(VENV)/dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,docs]"
 	touch $@
 
 $(VENV)/bench: $(VENV)/dev

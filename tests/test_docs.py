@@ -15,6 +15,15 @@ def test_the_reference_is_what_the_program_prints() -> None:
     assert written == told.stdout, "run `make docs`"
 
 
+def test_the_benchmarks_are_the_tables() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import make_benchmarks as m; print(m.benchmarks(), end='')"],
+        cwd=DOCS, capture_output=True, text=True, check=True, encoding="utf-8",
+    )  # fmt: skip
+    written = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    assert written == done.stdout, "run `make docs`"
+
+
 def test_every_command_shows_an_example() -> None:
     text = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
     for section in text.split("\n## ")[2:]:
