@@ -8,7 +8,7 @@ from segue.builtin_spaces import sound_spaces
 from segue.explore.playlist import FLOWS, Flow, Wish
 from segue.records import Analysis, FileState, Tags
 from segue.search.query import Filters
-from segue.search.question import Question
+from segue.search.query_set import Question
 from segue.search.separate_queries import parted
 from segue.store import Store
 

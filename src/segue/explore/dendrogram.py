@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Track
-from segue.search.copies import counted
+from segue.search.duplicates import counted
 from segue.search.groups import centroids, group_tracks
 from segue.search.ranking import points_of
 from segue.store import Store

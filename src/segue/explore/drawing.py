@@ -24,8 +24,8 @@ from segue.render.map_plots import GREY, OTHER, Dots, colour_of, draw_map, lay_b
 from segue.render.map_plots import draw_tree as draw_dendrogram
 from segue.render.pages import Shown, shades, write_map, write_tree
 from segue.render.plots import PICTURES
-from segue.search.copies import LOOKED_AT, copies
 from segue.search.descriptions import tag_column
+from segue.search.duplicates import LOOKED_AT, copies
 from segue.search.neighbours import neighbours
 from segue.store import Store
 from segue.store.spaces import LibraryMap

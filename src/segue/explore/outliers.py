@@ -17,9 +17,9 @@ from segue.audio.fingerprint import SAME, match
 from segue.errors import BadArgument
 from segue.records import Track
 from segue.score.fingerprint import likely_same
-from segue.search.copies import LOOKED_AT, close_pairs, counted
+from segue.search.duplicates import LOOKED_AT, close_pairs, counted
 from segue.search.neighbours import Neighbours, neighbours, neighbours_among
-from segue.search.question import COPIES_IN
+from segue.search.query_set import COPIES_IN
 from segue.store import Store
 
 # --- odd ---

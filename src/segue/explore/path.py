@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import FloatArray, Track
-from segue.search.copies import without_copies
+from segue.search.duplicates import without_copies
 from segue.store import Store
 from segue.store.matrix import Matrix
 from segue.text import name_keys

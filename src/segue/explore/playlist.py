@@ -21,9 +21,9 @@ from segue.explore.covers import versions_among
 from segue.explore.path import distances, same_artist
 from segue.records import FloatArray, Reason, Track
 from segue.search import neighbours
-from segue.search.copies import COPY_COSINE, without_copies
+from segue.search.duplicates import COPY_COSINE, without_copies
 from segue.search.query import Filters, passing
-from segue.search.question import Query
+from segue.search.query_set import Query
 from segue.search.ranking import Ranking
 from segue.store import Store
 from segue.text import name_keys

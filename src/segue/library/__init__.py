@@ -29,11 +29,11 @@ from segue.records import (
     Tags,
     Track,
 )
-from segue.search.copies import copies
 from segue.search.descriptions import both, by_tags
+from segue.search.duplicates import copies
 from segue.search.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
 from segue.search.query import Filters, listed, resolve, tracks_named
-from segue.search.question import USUAL, Query, Question, usual_space, usual_space_of_all
+from segue.search.query_set import USUAL, Query, Question, usual_space, usual_space_of_all
 from segue.search.ranking import Metric, choose
 from segue.search.separate_queries import rank_in_turn
 from segue.search.taste import Taste, leaning, skipped

@@ -31,10 +31,10 @@ from segue.explore.outliers import (
 from segue.explore.path import TrackPath, find_path
 from segue.explore.playlist import Item, Wish, make_playlist
 from segue.explore.projection import Wanted
-from segue.search.copies import counted
+from segue.search.duplicates import counted
 from segue.search.neighbours import Watcher
 from segue.search.query import Filters, track_named
-from segue.search.question import Query, Question, usual_space_of, usual_space_of_all
+from segue.search.query_set import Query, Question, usual_space_of, usual_space_of_all
 from segue.search.separate_queries import rank_in_turn
 from segue.search.taste import leaning, skipped
 from segue.search.track_checks import not_music

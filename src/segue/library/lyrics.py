@@ -145,10 +145,7 @@ class Songbook:
         NotFound
             There is none, or several; the text names them, or the nearest.
         """
-        from segue.training.lyrics import (
-            artist_named,
-            songs,  # brings in torch
-        )
+        from segue.training.lyrics import artist_named, songs
 
         return artist_named(name, Counter(one.tags.artist for one in songs(self._store)))
 

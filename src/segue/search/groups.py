@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound, NothingToMeasure
 from segue.evaluation.retrieval import Retrieval, retrieval
 from segue.records import FloatArray, GroupHit, Tags
-from segue.search.copies import copies, counted, one_of_each
-from segue.search.question import Query, Question
+from segue.search.duplicates import copies, counted, one_of_each
+from segue.search.query_set import Query, Question
 from segue.search.ranking import Metric, Points, points_of
 from segue.search.track_checks import not_music
 from segue.store import Store

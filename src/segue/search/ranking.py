@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.records import FloatArray, Hit, Reason, Tags, Track
 from segue.search import neighbours
-from segue.search.copies import COPY_COSINE
+from segue.search.duplicates import COPY_COSINE
 from segue.search.query import Filters, passing
-from segue.search.question import COPIES_IN, USUAL, Query, Question, usual_space
+from segue.search.query_set import COPIES_IN, USUAL, Query, Question, usual_space
 from segue.search.reasons import Directions, directions_of, reasons, reasons_of_distance
 from segue.search.track_checks import SAME_MUSIC
 from segue.store import Store

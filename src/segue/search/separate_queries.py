@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import Reason
-from segue.search.question import Question, usual_space
+from segue.search.query_set import Question, usual_space
 from segue.search.ranking import Metric, Ranking, points_of, rank
 from segue.store import Store
 

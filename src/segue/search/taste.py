@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segue.records import FloatArray, Reason, Track
 from segue.search.query import tracks_named
-from segue.search.question import Query
+from segue.search.query_set import Query
 from segue.search.ranking import Ranking
 from segue.store import Store
 from segue.store.matrix import Matrix

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from segue.errors import NothingToMeasure
 from segue.records import Kind
 from segue.search.neighbours import Neighbours, neighbours
-from segue.search.question import COPIES_IN
+from segue.search.query_set import COPIES_IN
 from segue.search.track_checks import SAME_MUSIC, not_music
 from segue.store import Store
 from segue.store.matrix import Matrix
