@@ -7,7 +7,7 @@ from segue import Library
 from segue.builtin_spaces import sound_spaces
 from segue.explore.playlist import FLOWS, Flow, Wish
 from segue.records import Analysis, FileState, Tags
-from segue.search.query import Filters
+from segue.search.filters import Filters
 from segue.search.query_set import Question
 from segue.search.separate_queries import parted
 from segue.store import Store

@@ -13,7 +13,7 @@ from segue.errors import BadArgument
 from segue.explore.drawing import _nearest
 from segue.explore.playlist import Wish
 from segue.library import Library
-from segue.search.query import Filters
+from segue.search.filters import Filters
 from segue.search.track_checks import kind_if_not_music, not_music
 from segue.store import Store
 

@@ -132,7 +132,7 @@ def like(
 
     Example: segue like "für elise" --max-per-artist 2 -o evening.m3u8
     """
-    from segue.search.query import Filters
+    from segue.search.filters import Filters
 
     named_only = not queries and not tags
     fields = {"artist": artist, "album": album, "genre": genre} if named_only else {}

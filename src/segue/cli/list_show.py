@@ -97,7 +97,7 @@ def list_(
 
     Example: segue list --genre ambient --sort -bpm --columns title,artist,bpm,key
     """
-    from segue.search.query import Filters
+    from segue.search.filters import Filters
     from segue.search.track_checks import kind_if_not_music
 
     chosen = [_column(name) for name in columns.split(",")]

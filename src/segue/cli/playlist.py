@@ -193,7 +193,7 @@ def playlist(
     Example: segue playlist --like 12 --like "moonlight" --minutes 60 -o evening.html
     """
     from segue.explore.playlist import FILLED, Wish, key_of
-    from segue.search.query import Filters
+    from segue.search.filters import Filters
 
     if not like:
         raise BadArgument('say what it should be like: --like "für elise", an id or a file')

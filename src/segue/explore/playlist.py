@@ -22,7 +22,7 @@ from segue.explore.path import distances, same_artist
 from segue.records import FloatArray, Reason, Track
 from segue.search import neighbours
 from segue.search.duplicates import COPY_COSINE, without_copies
-from segue.search.query import Filters, passing
+from segue.search.filters import Filters, passing
 from segue.search.query_set import Query
 from segue.search.ranking import Ranking
 from segue.store import Store

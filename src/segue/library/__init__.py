@@ -31,8 +31,9 @@ from segue.records import (
 )
 from segue.search.descriptions import both, by_tags
 from segue.search.duplicates import copies
+from segue.search.filters import Filters
 from segue.search.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
-from segue.search.query import Filters, listed, resolve, tracks_named
+from segue.search.query import listed, resolve, tracks_named
 from segue.search.query_set import USUAL, Query, Question, usual_space, usual_space_of_all
 from segue.search.ranking import Metric, choose
 from segue.search.separate_queries import rank_in_turn

@@ -32,8 +32,9 @@ from segue.explore.path import TrackPath, find_path
 from segue.explore.playlist import Item, Wish, make_playlist
 from segue.explore.projection import Wanted
 from segue.search.duplicates import counted
+from segue.search.filters import Filters
 from segue.search.neighbours import Watcher
-from segue.search.query import Filters, track_named
+from segue.search.query import track_named
 from segue.search.query_set import Query, Question, usual_space_of, usual_space_of_all
 from segue.search.separate_queries import rank_in_turn
 from segue.search.taste import leaning, skipped

@@ -21,7 +21,7 @@ from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.records import FloatArray, Hit, Reason, Tags, Track
 from segue.search import neighbours
 from segue.search.duplicates import COPY_COSINE
-from segue.search.query import Filters, passing
+from segue.search.filters import Filters, passing
 from segue.search.query_set import COPIES_IN, USUAL, Query, Question, usual_space
 from segue.search.reasons import Directions, directions_of, reasons, reasons_of_distance
 from segue.search.track_checks import SAME_MUSIC
