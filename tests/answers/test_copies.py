@@ -8,7 +8,7 @@ import pytest
 from segue import Library
 from segue.builtin_spaces import sound_spaces
 from segue.records import Analysis, FileState, Tags
-from segue.search.duplicates import copies
+from segue.search.duplicates import duplicate_map
 from segue.store import Store
 
 #: Ten recordings by two artists on three albums; 11 is a copy of 1, 12 an equal file of 2, and 13
@@ -43,10 +43,10 @@ def lib(tmp_path: Path) -> Library:
 
 
 def test_copies_are_told_once_for_all(lib: Library) -> None:
-    assert copies(lib._store) == {11: 1, 12: 2, 13: 3}
+    assert duplicate_map(lib._store) == {11: 1, 12: 2, 13: 3}
     with lib._store.transaction():
         lib._store.set_missing([1], missing=True)
-    assert copies(lib._store) == {1: 11, 12: 2, 13: 3}
+    assert duplicate_map(lib._store) == {1: 11, 12: 2, 13: 3}
 
 
 def test_a_copy_counts_in_no_artist_of_its_own_twice(lib: Library) -> None:

@@ -7,7 +7,7 @@ import pytest
 from conftest import fill_library
 from segue.errors import BadArgument
 from segue.explore.clusters import Method
-from segue.explore.projection import Wanted
+from segue.explore.projection import ProjectionOptions
 from segue.library import Library
 from segue.records import Tags
 
@@ -57,7 +57,7 @@ def test_groups_on_the_plane(lib: Library) -> None:
 
 
 def test_groups_on_the_plane_are_of_the_map_made_last_and_leave_it(lib: Library) -> None:
-    published = Wanted("tsne", perplexity=2.0, learning_rate=100.0, seed=3)
+    published = ProjectionOptions("tsne", perplexity=2.0, learning_rate=100.0, seed=3)
     made = lib.atlas.map(wanted=published)
     found = lib.atlas.groups(k=4, on="plane")
     points = dict(zip(made.ids.tolist(), made.points, strict=True))

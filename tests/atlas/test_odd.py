@@ -6,7 +6,7 @@ import pytest
 
 from conftest import fill_library, write_sound
 from segue.errors import BadArgument
-from segue.explore.outliers import Twin, _within_circles, better, spare
+from segue.explore.outliers import DuplicatePair, _within_circles, better_file, redundant_files
 from segue.io.audio import read_sound
 from segue.library import Library
 from segue.records import Span, Tags, Track
@@ -76,18 +76,19 @@ def test_the_better_of_two_files(
     tmp_path: Path, first: tuple[str, float, float], second: tuple[str, float, float], wanted: str
 ) -> None:
     one, other = (stored(tmp_path, number, *each) for number, each in enumerate((first, second)))
-    assert better(one, other) == wanted
-    assert better(other, one) == {"first": "second", "second": "first", "": ""}[wanted]
+    assert better_file(one, other) == wanted
+    assert better_file(other, one) == {"first": "second", "second": "first", "": ""}[wanted]
 
 
 def test_what_could_be_done_without_keeps_the_best_of_each(tmp_path: Path) -> None:
     files = (("a.mp3", 3), ("b.flac", 30), ("c.mp3", 8), ("d.mp3", 3), ("e.mp3", 3))
     a, b, c, d, e = (stored(tmp_path, i + 1, *each, 200) for i, each in enumerate(files))
     pairs = [
-        Twin(*two, 1.0, 0.0, 9.0, same_content=False) for two in ((a, c), (b, c), (a, b), (d, e))
+        DuplicatePair(*two, 1.0, 0.0, 9.0, same_content=False)
+        for two in ((a, c), (b, c), (a, b), (d, e))
     ]
-    assert [track.path.name for track in spare(pairs)] == ["a.mp3", "c.mp3", "e.mp3"]
-    assert spare([]) == []
+    assert [track.path.name for track in redundant_files(pairs)] == ["a.mp3", "c.mp3", "e.mp3"]
+    assert redundant_files([]) == []
 
 
 def stored(folder: Path, number: int, name: str, megabytes: float, seconds: float) -> Track:

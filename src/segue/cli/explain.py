@@ -12,7 +12,7 @@ from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.evaluation.projection import Correlation
-    from segue.explore.comparison import Comparison, Trait
+    from segue.explore.comparison import Comparison, FeatureContribution
     from segue.generate.notes.network import NoteModel
     from segue.generate.notes.probing import Claim, Theory, WordExplained
     from segue.library import Library
@@ -149,18 +149,18 @@ def _write_table(
         points = plane.points
         caption = f"the plane keeps {plane.share:.0%} of how they differ"
     if output.suffix.lower() in _PAGES:
-        from segue.render.pages import write_words
+        from segue.render.pages import write_token_similarity
 
-        write_words(
+        write_token_similarity(
             table.cosines, table.names, table.counts, table.order, points, PITCH_CLASSES, output,
             title, caption,
         )  # fmt: skip
     else:
-        from segue.render.plots import draw_words
+        from segue.render.plots import draw_token_similarity
 
         ordered = table.cosines[table.order][:, table.order]
         labels = [table.names[at] for at in table.order.tolist()]
-        draw_words(ordered, labels, points, PITCH_CLASSES, output, title, caption)
+        draw_token_similarity(ordered, labels, points, PITCH_CLASSES, output, title, caption)
     if json:
         fields = {"model": model, "stream": words, "words": list(table.words)}
         share = plane.share if plane else None
@@ -286,7 +286,7 @@ def _print_pair(told: "Comparison", n: int) -> None:
         print_table("bars most alike", ("bar", "of the other", "overlap", "semitones"), rows)
 
 
-def _print_traits(title: str, found: "list[Trait]") -> None:
+def _print_traits(title: str, found: "list[FeatureContribution]") -> None:
     print_table(
         title,
         ("", "of the likeness", "of the distance", "first", "second"),

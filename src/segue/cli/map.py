@@ -21,7 +21,7 @@ from segue.cli.output import counted, print_json, print_table, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from segue.explore.clusters import Group
+    from segue.explore.clusters import Cluster
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
 ListFormat = Literal["m3u8", "m3u", "pls", "xspf", "json", "html"]
@@ -68,14 +68,14 @@ def map_(
 
     Example: segue map --colour album -o map.html
     """
-    from segue.explore.drawing import MAP_FILES, check_colour
-    from segue.explore.projection import Wanted
+    from segue.explore.drawing import MAP_SUFFIXES, check_colour
+    from segue.explore.projection import ProjectionOptions
 
-    check_target(output, MAP_FILES)
+    check_target(output, MAP_SUFFIXES)
     check_colour(colour)
     if embed_previews and output.suffix.lower() not in (".html", ".htm"):
         raise BadArgument("--embed-previews belongs to a page: -o map.html")
-    wanted = Wanted(method, neighbours, min_dist, perplexity, learning_rate, seed)
+    wanted = ProjectionOptions(method, neighbours, min_dist, perplexity, learning_rate, seed)
     with open_library(library) as lib, live_line("") as watch:
         space = space or lib.usual_space()
         found = lib.atlas.map(space, wanted, update=update, all_sounds=all_sounds, watch=watch)
@@ -171,7 +171,7 @@ def groups(
         }
         print_json("groups", fields)
         return
-    from segue.explore.clusters import tempo_told
+    from segue.explore.clusters import tempo_range
 
     rows = [
         (
@@ -180,7 +180,7 @@ def groups(
             len(group.ids),
             ", ".join(f"{tag.name} {tag.strength:+.1f}" for tag in group.tags),
             ", ".join(f"{artist.name} {artist.strength:.0%}" for artist in group.artists),
-            tempo_told(group).removesuffix(" bpm"),
+            tempo_range(group).removesuffix(" bpm"),
         )
         for number, group in enumerate(found.groups, start=1)
     ]
@@ -228,13 +228,13 @@ def tree(
 
     Example: segue tree --level artist -o artists.png
     """
-    from segue.explore.drawing import TREE_FILES, draw_tree
+    from segue.explore.drawing import TREE_SUFFIXES, draw_dendrogram
 
-    check_target(output, TREE_FILES)
+    check_target(output, TREE_SUFFIXES)
     with open_library(library) as lib:
         space = space or lib.usual_space()
         found = lib.atlas.tree(space, level, min_tracks=min_tracks, all_sounds=all_sounds)
-    draw_tree(found, output)
+    draw_dendrogram(found, output)
     if json:
         fields = {
             "path": shown(output),
@@ -249,7 +249,7 @@ def tree(
         say(f"wrote {shown(output)}: {counted(len(found.labels), level)}")
 
 
-def _group_fields(group: "Group") -> dict[str, object]:
+def _group_fields(group: "Cluster") -> dict[str, object]:
     return {
         "name": group.name,
         "tracks": group.ids.tolist(),

@@ -192,14 +192,14 @@ def playlist(
 
     Example: segue playlist --like 12 --like "moonlight" --minutes 60 -o evening.html
     """
-    from segue.explore.playlist import FILLED, Wish, key_of
+    from segue.explore.playlist import MIN_FILLED, PlaylistOptions, camelot_key
     from segue.search.filters import Filters
 
     if not like:
         raise BadArgument('say what it should be like: --like "für elise", an id or a file')
     check_list(output, absolute=absolute)
     drawn = secrets.randbelow(10**6) if seed is None else seed
-    wish = Wish(n, length_minutes, flow, surprise, max_per_artist, drawn, versions, fill)
+    wish = PlaylistOptions(n, length_minutes, flow, surprise, max_per_artist, drawn, versions, fill)
     filters = Filters(
         artist=tuple(artist or ()),
         album=tuple(album or ()),
@@ -241,7 +241,7 @@ def playlist(
                 "step": item.step,
                 "mixes": item.mixes,
                 "tempo_bpm": item.track.facts.get("tempo_bpm"),
-                "camelot": key_of(item.track),
+                "camelot": camelot_key(item.track),
                 "energy": item.energy,
                 "alike": item.alike,
                 "asked_with": asked_with(item),
@@ -258,7 +258,7 @@ def playlist(
             *each[number - 1 : number],
             *([f"{item.energy:.2f}"] if flow == "rise" else []),
             round(float(item.track.facts.get("tempo_bpm") or 0)) or "",
-            key_of(item.track) + ("" if item.mixes or number == 1 or flow != "dj" else " !"),
+            camelot_key(item.track) + ("" if item.mixes or number == 1 or flow != "dj" else " !"),
             item.track.tags.title,
             item.track.tags.artist,
         )
@@ -278,7 +278,7 @@ def playlist(
             f"less, {'is' if len(unlike) == 1 else 'are'} no more like it than an average track of "
             f"the library: for a list of what is alike, ask for {len(items) - len(unlike)}"
         )
-    if items and length_minutes and not fill and length_s < FILLED * 60 * length_minutes:
+    if items and length_minutes and not fill and length_s < MIN_FILLED * 60 * length_minutes:
         say(
             f"it ends before {length_minutes:g} minutes: nothing more fits that is alike; --fill "
             "goes on with what is not"
@@ -364,7 +364,9 @@ def _tell(queries: Sequence[str] | None, library: Path | None, done: str, *, jso
 
 
 def _tempo_and_key(track: "Track") -> str:
-    from segue.explore.playlist import key_of
+    from segue.explore.playlist import camelot_key
 
     tempo = float(track.facts.get("tempo_bpm") or 0)
-    return " · ".join(part for part in (f"{tempo:.0f} bpm" if tempo else "", key_of(track)) if part)
+    return " · ".join(
+        part for part in (f"{tempo:.0f} bpm" if tempo else "", camelot_key(track)) if part
+    )

@@ -379,7 +379,7 @@ def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> 
     from segue.evaluation.generated import note_scores
     from segue.io.audio import write_wav
     from segue.io.scores import WRITTEN_SUFFIXES, write_score
-    from segue.render.piano_roll_plots import draw_rolls
+    from segue.render.piano_roll_plots import draw_piano_rolls
     from segue.score.harmony import with_key
     from segue.score.synthesis import render
 
@@ -394,7 +394,7 @@ def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> 
     else:
         picture = output if suffix in _PICTURES else output.with_suffix(".png")
         pair = [("as it is written", roll), (f"given back by {space}", made)]
-        draw_rolls(pair, picture, title=query, columns=1)
+        draw_piano_rolls(pair, picture, title=query, columns=1)
     found = note_scores(_instruments(made), _instruments(roll))
     return {
         "note_f1": found.f1,

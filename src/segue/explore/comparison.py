@@ -39,7 +39,7 @@ from segue.training.sound import fill_cache, image_of, load, reader, step_frames
 
 
 @dataclass(frozen=True, slots=True)
-class Trait:
+class FeatureContribution:
     """One thing, or a group of them, in which two tracks are alike or not.
 
     Attributes
@@ -84,26 +84,26 @@ class Comparison:
     first: Track
     second: Track
     similarities: dict[str, float]
-    groups: tuple[Trait, ...]
-    features: tuple[Trait, ...]
-    tags: tuple[Trait, ...]
+    groups: tuple[FeatureContribution, ...]
+    features: tuple[FeatureContribution, ...]
+    tags: tuple[FeatureContribution, ...]
     bars: tuple[BarPair, ...]
 
-    def most_alike(self, n: int) -> list[Trait]:
+    def most_alike(self, n: int) -> list[FeatureContribution]:
         """List the features that make both alike most."""
         return _most(self.features, "alike", n)
 
-    def most_apart(self, n: int) -> list[Trait]:
+    def most_apart(self, n: int) -> list[FeatureContribution]:
         """List the features that set both apart most."""
         return _most(self.features, "apart", n)
 
 
-def traits(
+def feature_contributions(
     names: Sequence[str],
     a: FloatArray,
     b: FloatArray,
     scores: tuple[FloatArray, FloatArray],
-) -> tuple[Trait, ...]:
+) -> tuple[FeatureContribution, ...]:
     """Divide likeness and distance of two vectors among their numbers.
 
     Parameters
@@ -121,16 +121,17 @@ def traits(
     """
     alike, apart = _shares(a, b)
     rows = zip(names, alike, apart, *(each.tolist() for each in scores), strict=True)
-    return tuple(Trait(*row) for row in rows)
+    return tuple(FeatureContribution(*row) for row in rows)
 
 
-def groups_of_traits(
+def group_contributions(
     groups: Mapping[str, slice], a: FloatArray, b: FloatArray
-) -> tuple[Trait, ...]:
+) -> tuple[FeatureContribution, ...]:
     """Divide likeness and distance of two vectors among groups of their numbers."""
     alike, apart = (np.array(shares) for shares in _shares(a, b))
     found = [
-        Trait(name, float(alike[at].sum()), float(apart[at].sum())) for name, at in groups.items()
+        FeatureContribution(name, float(alike[at].sum()), float(apart[at].sum()))
+        for name, at in groups.items()
     ]
     return tuple(sorted(found, key=lambda trait: -trait.alike))
 
@@ -143,7 +144,7 @@ def _shares(a: FloatArray, b: FloatArray) -> tuple[list[float], list[float]]:
     return (one * other).tolist(), (squared / (float(squared.sum()) or 1.0)).tolist()
 
 
-def _most(found: Sequence[Trait], what: str, n: int) -> list[Trait]:
+def _most(found: Sequence[FeatureContribution], what: str, n: int) -> list[FeatureContribution]:
     ordered = sorted(found, key=lambda trait: -float(getattr(trait, what)))
     return [trait for trait in ordered[:n] if getattr(trait, what) > 0]
 
@@ -187,29 +188,31 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
         lacking = first if vectors[0] is None else second
         raise NotFound(f"the track {lacking.id} has no place in the space {space!r}")
     a, b = vectors[0], vectors[1]
-    tags: tuple[Trait, ...] = ()
+    tags: tuple[FeatureContribution, ...] = ()
     bars: tuple[BarPair, ...] = ()
     if first.kind == "sound":
-        named = traits(FEATURE_NAMES, a, b, (standard_scores(a), standard_scores(b)))
-        groups = groups_of_traits(FEATURE_GROUPS, a, b)
+        named = feature_contributions(FEATURE_NAMES, a, b, (standard_scores(a), standard_scores(b)))
+        groups = group_contributions(FEATURE_GROUPS, a, b)
         tags = _tags(store, first, second)
     elif first.kind == "lyrics":
         named = _traits_of_style(a, b)
-        groups = groups_of_traits(STYLE_FEATURE_GROUPS, a, b)
+        groups = group_contributions(STYLE_FEATURE_GROUPS, a, b)
     else:
         scores = (standard_score_scores(a), standard_score_scores(b))
-        named = traits(SCORE_FEATURE_NAMES, a, b, scores)
-        groups = groups_of_traits(SCORE_FEATURE_GROUPS, a, b)
+        named = feature_contributions(SCORE_FEATURE_NAMES, a, b, scores)
+        groups = group_contributions(SCORE_FEATURE_GROUPS, a, b)
         one, other = (read_score(track.path, track.tune) for track in (first, second))
         bars = bars_alike(one, other, n)
     similarities = _similarities(store, first, second)
     return Comparison(first.kind, first, second, similarities, groups, named, tags, bars)
 
 
-def _traits_of_style(a: FloatArray, b: FloatArray) -> tuple[Trait, ...]:
+def _traits_of_style(a: FloatArray, b: FloatArray) -> tuple[FeatureContribution, ...]:
     """Leave out the runs of characters: which fell into one bucket tells nobody anything."""
     scores = (standard_style_scores(a), standard_style_scores(b))
-    return traits(STYLE_FEATURE_NAMES, a, b, scores)[STYLE_FEATURE_GROUPS["characters"].stop :]
+    return feature_contributions(STYLE_FEATURE_NAMES, a, b, scores)[
+        STYLE_FEATURE_GROUPS["characters"].stop :
+    ]
 
 
 def _similarities(store: Store, first: Track, second: Track) -> dict[str, float]:
@@ -227,14 +230,14 @@ def _cosine(a: FloatArray, b: FloatArray) -> float:
     return float(one @ other)
 
 
-def _tags(store: Store, first: Track, second: Track) -> tuple[Trait, ...]:
+def _tags(store: Store, first: Track, second: Track) -> tuple[FeatureContribution, ...]:
     a, b = (store.spaces.find_vector("tags", track.id) for track in (first, second))
-    return () if a is None or b is None else traits(TAGS, a, b, (a, b))
+    return () if a is None or b is None else feature_contributions(TAGS, a, b, (a, b))
 
 
 # --- insight ---
 
-FILTERS_OF_A_LAYER: Final = 32
+MAX_FILTERS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +323,7 @@ def first_filters(store: Store, space: str, tracks: Sequence[Track], most: int) 
     found = []
     for name, rows in excited.items():
         table = np.stack(rows)
-        telling = np.argsort(-table.std(axis=0), kind="stable")[:FILTERS_OF_A_LAYER]
+        telling = np.argsort(-table.std(axis=0), kind="stable")[:MAX_FILTERS]
         for number in sorted(telling.tolist()):
             order = np.argsort(-table[:, number], kind="stable")[:most]
             best = tuple(names[row] for row in order)

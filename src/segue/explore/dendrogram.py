@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Track
-from segue.search.duplicates import counted
+from segue.search.duplicates import representative_mask
 from segue.search.groups import centroids, group_tracks
-from segue.search.ranking import points_of
+from segue.search.ranking import load_vector_space
 from segue.store import Store
 
 Level = Literal["track", "artist", "album"]
 LEVELS: Final[tuple[Level, ...]] = ("track", "artist", "album")
 #: Every pair is compared.
-MOST_LEAVES: Final = 10_000
+MAX_LEAVES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class Dendrogram:
     """A binary tree of tracks, artists or albums.
 
     Attributes
@@ -48,14 +48,14 @@ class Tree:
     order: NDArray[np.int64]
 
 
-def grow(
+def build_dendrogram(
     store: Store,
     space: str,
     level: Level = "track",
     *,
     min_tracks: int = 1,
     all_sounds: bool = False,
-) -> Tree:
+) -> Dendrogram:
     """Join the two nearest, again and again, by the mean distance of their members (UPGMA).
 
     A recording in several files is one leaf.
@@ -78,10 +78,10 @@ def grow(
     """
     if level not in LEVELS:
         raise BadArgument(f"there is no level {level!r}; choose {', '.join(LEVELS)}")
-    points = points_of(store, space, "cosine")
+    points = load_vector_space(store, space, "cosine")
     tracks: tuple[Track | None, ...]
     if level == "track":
-        kept = counted(store, points.matrix.ids, all_sounds=all_sounds, at_least=2)
+        kept = representative_mask(store, points.matrix.ids, all_sounds=all_sounds, at_least=2)
         found = store.tracks(points.matrix.ids[kept].tolist())
         unit = np.asarray(points.matrix.unit[kept])
         labels = tuple(_label(track) for track in found)
@@ -97,15 +97,15 @@ def grow(
         tracks = (None,) * len(labels)
     if len(labels) < 2:
         raise BadArgument(f"a tree takes two leaves; there are {len(labels)} here")
-    if len(labels) > MOST_LEAVES:
+    if len(labels) > MAX_LEAVES:
         raise BadArgument(
-            f"a tree compares every pair, and {len(labels)} are more than {MOST_LEAVES}; take "
+            f"a tree compares every pair, and {len(labels)} are more than {MAX_LEAVES}; take "
             "--level artist or album"
         )
     return _tree(level, space, labels, tracks, np.asarray(unit, np.float64))
 
 
-def newick(tree: Tree) -> str:
+def to_newick(tree: Dendrogram) -> str:
     """Write a tree in the Newick format, with labels quoted and branch lengths."""
     n = len(tree.labels)
     written = ["'" + label.replace("'", "''") + "'" for label in tree.labels]
@@ -126,12 +126,12 @@ def _tree(
     labels: tuple[str, ...],
     tracks: tuple[Track | None, ...],
     unit: NDArray[np.float64],
-) -> Tree:
+) -> Dendrogram:
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import pdist
 
     joined = linkage(pdist(unit), "average", optimal_ordering=len(labels) <= 2000)
-    return Tree(
+    return Dendrogram(
         level,
         space,
         labels,

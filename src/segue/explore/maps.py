@@ -10,12 +10,12 @@ import numpy as np
 from segue.errors import BadArgument, LibraryBusy, LibraryReadOnly, NotFound, NothingToMeasure
 from segue.evaluation.projection import trust
 from segue.explore.projection import (
-    Layout,
-    Wanted,
-    choose_layout,
-    lay_out,
+    Projection,
+    ProjectionOptions,
+    choose_projection,
     neighbours_needed,
-    place,
+    project,
+    project_new,
 )
 from segue.records import FloatArray
 from segue.search.neighbours import neighbours
@@ -27,8 +27,8 @@ from segue.store.spaces import LibraryMap
 StageWatcher = Callable[[str, int, int], None]
 
 
-def make_map(
-    store: Store, space: str, wanted: Wanted, watch: StageWatcher | None = None
+def compute_map(
+    store: Store, space: str, wanted: ProjectionOptions, watch: StageWatcher | None = None
 ) -> LibraryMap:
     """Make a map and remember it; one that was made with the same settings is only read.
 
@@ -38,7 +38,7 @@ def make_map(
         There is no such space, or the library is empty.
     """
     matrix = _matrix(store, space)
-    layout = choose_layout(len(matrix.ids), wanted)
+    layout = choose_projection(len(matrix.ids), wanted)
     number, changes = store.spaces.identity(space)
     there = store.maps.find(number, space, layout.method)
     same = there is not None and (there.parameters, there.changes) == (layout.told(), changes)
@@ -49,7 +49,7 @@ def make_map(
     return _keep(store, number, made, matrix)
 
 
-def update_map(store: Store, space: str, wanted: Wanted) -> LibraryMap:
+def update_map(store: Store, space: str, wanted: ProjectionOptions) -> LibraryMap:
     """Place the tracks that a remembered map lacks; those on it stay where they are.
 
     Raises
@@ -58,7 +58,7 @@ def update_map(store: Store, space: str, wanted: Wanted) -> LibraryMap:
         There is no map to bring up to date, or it should be made otherwise.
     """
     method = wanted.method
-    if wanted != Wanted(method):
+    if wanted != ProjectionOptions(method):
         raise BadArgument("--update keeps the map as it was made: give no numbers with it")
     matrix = _matrix(store, space)
     number, changes = store.spaces.identity(space)
@@ -83,7 +83,7 @@ def update_map(store: Store, space: str, wanted: Wanted) -> LibraryMap:
     points = np.zeros((len(unit), 2), np.float32)
     points[known] = there.points[at]
     if not known.all():
-        points[~known] = place(unit[~known], unit[known], points[known])
+        points[~known] = project_new(unit[~known], unit[known], points[known])
     placed = int((~known).sum())
     filled = replace(there, changes=changes, ids=matrix.ids, points=points, placed=placed)
     return _keep(store, number, filled, matrix)
@@ -93,8 +93,8 @@ def latest_map(store: Store, space: str) -> LibraryMap:
     """Return the map of a space that was made last, brought up to date; else make one."""
     number, _ = store.spaces.identity(space)
     if store.maps.methods(number):
-        return update_map(store, space, Wanted())
-    return make_map(store, space, Wanted())
+        return update_map(store, space, ProjectionOptions())
+    return compute_map(store, space, ProjectionOptions())
 
 
 def _matrix(store: Store, space: str) -> Matrix:
@@ -105,12 +105,12 @@ def _matrix(store: Store, space: str) -> Matrix:
 
 
 def _points(
-    store: Store, space: str, matrix: Matrix, layout: Layout, watch: StageWatcher | None
+    store: Store, space: str, matrix: Matrix, layout: Projection, watch: StageWatcher | None
 ) -> FloatArray:
     needed = neighbours_needed(layout)
     first, then = (partial(watch, stage) if watch else None for stage in ("neighbours", "layout"))
     near = neighbours(store, space, needed, first) if needed and len(matrix.ids) > 1 else None
-    return lay_out(np.asarray(matrix.unit), near, layout, then)
+    return project(np.asarray(matrix.unit), near, layout, then)
 
 
 def _keep(store: Store, number: int, made: LibraryMap, matrix: Matrix) -> LibraryMap:

@@ -17,9 +17,9 @@ from segue.audio.fingerprint import SAME, match
 from segue.errors import BadArgument
 from segue.records import Track
 from segue.score.fingerprint import likely_same
-from segue.search.duplicates import LOOKED_AT, close_pairs, counted
-from segue.search.neighbours import Neighbours, neighbours, neighbours_among
-from segue.search.query_set import COPIES_IN
+from segue.search.duplicates import CANDIDATE_NEIGHBOURS, candidate_pairs, representative_mask
+from segue.search.neighbours import Neighbours, nearest_neighbours_within, neighbours
+from segue.search.query_set import DUPLICATE_SPACES
 from segue.store import Store
 
 # --- odd ---
@@ -28,7 +28,7 @@ NEAREST: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
+class DuplicatePair:
     """Two files of one recording, with the evidence.
 
     Attributes
@@ -104,7 +104,7 @@ def find_same_tunes(store: Store) -> list[SameTune]:
     return sorted(found, key=lambda pair: (-pair.likeness, pair.first.id, pair.second.id))
 
 
-def find_twins(store: Store) -> list[Twin]:
+def find_duplicates(store: Store) -> list[DuplicatePair]:
     """Find the pairs of files that hold one recording.
 
     Returns
@@ -114,14 +114,14 @@ def find_twins(store: Store) -> list[Twin]:
     """
     if store.kinds().get("sound", 0) < 2:
         return []
-    near = neighbours(store, COPIES_IN["sound"], LOOKED_AT)
-    pairs = set(close_pairs(near))
+    near = neighbours(store, DUPLICATE_SPACES["sound"], CANDIDATE_NEIGHBOURS)
+    pairs = set(candidate_pairs(near))
     rows = sorted({row for pair in pairs for row in pair})
     ids = near.ids[rows].tolist()
     tracks = dict(zip(rows, store.tracks(ids), strict=True))
     prints = store.fingerprints(ids)
 
-    def compare(some: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Twin]:
+    def compare(some: Iterable[tuple[int, int]]) -> dict[tuple[int, int], DuplicatePair]:
         twins = {}
         for first, second in some:
             one, other = tracks[first], tracks[second]
@@ -129,7 +129,7 @@ def find_twins(store: Store) -> list[Twin]:
             equal = one.content_hash == other.content_hash
             if equal or evidence.similarity >= SAME:
                 likeness = 1.0 if equal else evidence.similarity
-                twins[first, second] = Twin(
+                twins[first, second] = DuplicatePair(
                     one, other, likeness, evidence.lag_s, evidence.overlap_s, equal
                 )
         return twins
@@ -193,11 +193,11 @@ def find_outliers(
 def _of_what_counts(store: Store, space: str, *, all_sounds: bool) -> Neighbours:
     """Find the nearest others of each track, where no recording is there twice."""
     matrix = store.spaces.matrix(space)
-    kept = counted(store, matrix.ids, all_sounds=all_sounds, at_least=3)
+    kept = representative_mask(store, matrix.ids, all_sounds=all_sounds, at_least=3)
     count = int(kept.sum())
     if count < 3:
         raise BadArgument(f"too few tracks ({count}) to tell what is unusual; it takes 3")
-    return neighbours_among(store, space, kept, NEAREST)
+    return nearest_neighbours_within(store, space, kept, NEAREST)
 
 
 # --- quality ---
@@ -234,7 +234,7 @@ class Quality:
     lossless: bool
 
 
-def quality_of(track: Track) -> Quality:
+def file_quality(track: Track) -> Quality:
     """Tell how a recording is stored, from its file's name, size and length."""
     suffix = track.path.suffix.lower()
     try:
@@ -246,7 +246,7 @@ def quality_of(track: Track) -> Quality:
     return Quality(suffix.removeprefix("."), size, rate, lossless)
 
 
-def better(first: Track, second: Track) -> Literal["first", "second", ""]:
+def better_file(first: Track, second: Track) -> Literal["first", "second", ""]:
     """Tell which of two files of one recording is the better; "" where none clearly is.
 
     What is whole before what is cut, what is coded without loss before what is not, then the
@@ -263,13 +263,13 @@ def better(first: Track, second: Track) -> Literal["first", "second", ""]:
 
 
 def _worth(track: Track) -> tuple[bool, float]:
-    quality = quality_of(track)
+    quality = file_quality(track)
     if quality.lossless:
         return True, float(track.facts.get("sample_rate_hz", 0.0))
     return False, quality.bit_rate_kbps * _WORTH.get(track.path.suffix.lower(), 1.0)
 
 
-def spare(twins: Sequence[Twin]) -> list[Track]:
+def redundant_files(twins: Sequence[DuplicatePair]) -> list[Track]:
     """List the files that one could do without: of each recording all but its best."""
     keep: dict[int, Track] = {}  # by each track, the best that is known of its recording
 
@@ -284,6 +284,6 @@ def spare(twins: Sequence[Twin]) -> list[Track]:
         one, other = best(twin.first), best(twin.second)
         if one.id == other.id:
             continue
-        winner, loser = (other, one) if better(one, other) == "second" else (one, other)
+        winner, loser = (other, one) if better_file(one, other) == "second" else (one, other)
         keep[loser.id] = winner
     return [track for number, track in sorted(met.items()) if best(track).id != number]

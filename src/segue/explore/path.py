@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import FloatArray, Track
-from segue.search.duplicates import without_copies
+from segue.search.duplicates import remove_duplicates
 from segue.store import Store
 from segue.store.matrix import Matrix
 from segue.text import name_keys
@@ -29,12 +29,12 @@ from segue.text import name_keys
 # --- steps ---
 
 
-def distances(unit: FloatArray) -> FloatArray:
+def pairwise_distances(unit: FloatArray) -> FloatArray:
     """Return the Euclidean distances between vectors of length 1, shape (n, n): 0 to 2."""
     return np.asarray(np.sqrt(np.maximum(2 - 2 * (unit @ unit.T), 0)), np.float32)
 
 
-def same_artist(tracks: Sequence[Track]) -> NDArray[np.bool_]:
+def same_artist_matrix(tracks: Sequence[Track]) -> NDArray[np.bool_]:
     """Tell of each pair of tracks whether one artist made both, shape (n, n).
 
     Nothing is known of a track without an artist.
@@ -81,7 +81,7 @@ class TrackPath:
     tracks: tuple[Track, ...]
     steps: tuple[float, ...]
     progress: tuple[float, ...]
-    same_artist: int
+    same_artist_matrix: int
     direct: float = 0.0
     shorter: int | None = None
 
@@ -130,8 +130,8 @@ def find_path(
     rows = _candidates(store, matrix, ends, np.flatnonzero(np.isin(matrix.ids, unwanted)), gone)
     unit = np.asarray(matrix.unit[rows], np.float32)
     tracks = store.tracks(matrix.ids[rows].tolist())
-    distance, again = distances(unit), same_artist(tracks)
-    chosen = smallest_steps(distance, min(n, len(rows)), again)
+    distance, again = pairwise_distances(unit), same_artist_matrix(tracks)
+    chosen = minimax_path(distance, min(n, len(rows)), again)
     pairs = list(pairwise(chosen))
     return TrackPath(
         tuple(tracks[row] for row in chosen),
@@ -150,15 +150,13 @@ def _shorter(distance: FloatArray, again: NDArray[np.bool_], chosen: Sequence[in
         return None
     found = {}
     for n in (n for n in _SHORTER if n < len(chosen)):
-        fewer = smallest_steps(distance, n, again)
+        fewer = minimax_path(distance, n, again)
         found[n] = max(float(distance[pair]) for pair in pairwise(fewer))
     best = min(found, key=lambda n: found[n], default=None)
     return best if best and found[best] < _CLEARLY * largest else None
 
 
-def smallest_steps(
-    distance: FloatArray, n: int, again: NDArray[np.bool_] | None = None
-) -> list[int]:
+def minimax_path(distance: FloatArray, n: int, again: NDArray[np.bool_] | None = None) -> list[int]:
     """Choose the path from the first row to the last, forward only, with the smallest steps.
 
     Parameters
@@ -294,7 +292,7 @@ def _candidates(
     rows = np.flatnonzero(usable)
     detour = to_start[rows] + to_goal[rows]
     rows = rows[np.argsort(detour, kind="stable")[:CANDIDATES]]
-    rows = without_copies(store, matrix, rows, taken=[*ends, *unwanted])
+    rows = remove_duplicates(store, matrix, rows, taken=[*ends, *unwanted])
     progress = to_start[rows] - to_goal[rows]
     rows = rows[np.argsort(progress, kind="stable")]
     return np.concatenate([[ends[0]], rows, [ends[1]]]).astype(np.int64)

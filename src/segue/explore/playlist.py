@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.explore.covers import versions_among
-from segue.explore.path import distances, same_artist
+from segue.explore.path import pairwise_distances, same_artist_matrix
 from segue.records import FloatArray, Reason, Track
 from segue.search import neighbours
-from segue.search.duplicates import COPY_COSINE, without_copies
-from segue.search.filters import Filters, passing
+from segue.search.duplicates import DUPLICATE_COSINE, remove_duplicates
+from segue.search.filters import Filters, filter_mask
 from segue.search.query_set import Query
 from segue.search.ranking import Ranking
 from segue.store import Store
@@ -32,21 +32,24 @@ from segue.theory.keys import camelot
 # --- mixing ---
 
 #: How far tempos may lie apart, as a share: what a turntable's slider corrects.
-TEMPO_SHARE: Final = 0.06
+MAX_TEMPO_DIFFERENCE: Final = 0.06
 
 
-def mix(one: Track, other: Track) -> bool:
+def mixes_well(one: Track, other: Track) -> bool:
     """Tell whether tempo and key of two tracks go together."""
-    return keys_mix(key_of(one), key_of(other)) and tempo_apart(one, other) <= TEMPO_SHARE
+    return (
+        keys_compatible(camelot_key(one), camelot_key(other))
+        and tempo_difference(one, other) <= MAX_TEMPO_DIFFERENCE
+    )
 
 
-def key_of(track: Track) -> str:
+def camelot_key(track: Track) -> str:
     """Return a track's place on the Camelot wheel, "" where its key is unknown."""
     return camelot(str(track.facts.get("key", "")))
 
 
 @cache
-def keys_mix(one: str, other: str) -> bool:
+def keys_compatible(one: str, other: str) -> bool:
     """Tell whether two places are the same, an hour apart, or each other's relative."""
     if not one or not other:
         return False
@@ -56,7 +59,7 @@ def keys_mix(one: str, other: str) -> bool:
     return hours in (0, 1, 11)
 
 
-def tempo_apart(one: Track, other: Track) -> float:
+def tempo_difference(one: Track, other: Track) -> float:
     """Return how far two tempos lie apart, as a share; double and half count as the same.
 
     Returns
@@ -75,19 +78,19 @@ def tempo_apart(one: Track, other: Track) -> float:
 
 Flow = Literal["smooth", "rise", "shuffle", "dj"]
 FLOWS: Final[tuple[Flow, ...]] = ("smooth", "rise", "shuffle", "dj")
-TRACKS: Final = 30
+DEFAULT_TRACKS: Final = 30
 #: Each is compared with all others, to put them in order.
-MOST_TRACKS: Final = 5000
-MOST_MINUTES: Final = 7 * 24 * 60
-PER_ARTIST: Final = 3
-SURPRISE: Final = 0.3
-MOST_SEED: Final = 2**32 - 1
+MAX_TRACKS: Final = 5000
+MAX_MINUTES: Final = 7 * 24 * 60
+DEFAULT_PER_ARTIST: Final = 3
+DEFAULT_SURPRISE: Final = 0.3
+MAX_SEED: Final = 2**32 - 1
 #: Standard deviation of the noise added to similarities at the highest surprise: what cosines
 #: between unrelated tracks have themselves.
 _WIDEST: Final = 0.15
 #: So much of its time filled, a list is long enough: what fits into the rest would have to be
 #: looked for ever farther down the ranking.
-FILLED: Final = 0.95
+MIN_FILLED: Final = 0.95
 #: A DJ looks through so many at once, the best that are left; of them some three mix with a track.
 _OFFERED: Final = 100
 #: So many times as many tracks as are wanted, but no more, are looked at for versions of a piece.
@@ -101,7 +104,7 @@ _LEAST_GAIN: Final = 1e-4  # more than the rounding of sums of steps
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PlaylistOptions:
     """How a playlist shall be.
 
     Attributes
@@ -130,8 +133,8 @@ class Wish:
     n: int | None = None
     minutes: float | None = None
     flow: Flow = "smooth"
-    surprise: float = SURPRISE
-    per_artist: int = PER_ARTIST
+    surprise: float = DEFAULT_SURPRISE
+    per_artist: int = DEFAULT_PER_ARTIST
     seed: int = 0
     versions: bool = False
     fill: bool = False
@@ -145,12 +148,12 @@ class Wish:
         """
         for wrong, told in (
             (
-                self.n is not None and not 1 <= self.n <= MOST_TRACKS,
-                f"-n {self.n}: at least 1 must be wanted, and at most {MOST_TRACKS}",
+                self.n is not None and not 1 <= self.n <= MAX_TRACKS,
+                f"-n {self.n}: at least 1 must be wanted, and at most {MAX_TRACKS}",
             ),
             (
-                self.minutes is not None and not 0 < self.minutes <= MOST_MINUTES,
-                f"--minutes {self.minutes}: above 0, and at most {MOST_MINUTES}, a week",
+                self.minutes is not None and not 0 < self.minutes <= MAX_MINUTES,
+                f"--minutes {self.minutes}: above 0, and at most {MAX_MINUTES}, a week",
             ),
             (
                 self.n is not None and self.minutes is not None,
@@ -159,7 +162,7 @@ class Wish:
             (self.flow not in FLOWS, f"there is no flow {self.flow!r}; {', '.join(FLOWS)}"),
             (not 0 <= self.surprise <= 1, f"--surprise {self.surprise:g}: from 0 to 1"),
             (self.per_artist < 1, f"--max-per-artist {self.per_artist}: at least 1"),
-            (not 0 <= self.seed <= MOST_SEED, f"--seed {self.seed}: from 0 to {MOST_SEED}"),
+            (not 0 <= self.seed <= MAX_SEED, f"--seed {self.seed}: from 0 to {MAX_SEED}"),
         ):
             if wrong:
                 raise BadArgument(told)
@@ -171,7 +174,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class PlaylistItem:
     """One track of a playlist.
 
     Attributes
@@ -208,11 +211,11 @@ def make_playlist(
     store: Store,
     ranking: Ranking,
     asked: Sequence[Track],
-    wish: Wish,
+    wish: PlaylistOptions,
     filters: Filters | None = None,
     unwanted: Sequence[int] = (),
     watch: Callable[[int, int], None] | None = None,
-) -> list[Item]:
+) -> list[PlaylistItem]:
     """Choose tracks out of a ranking, and put them into an order.
 
     Parameters
@@ -235,7 +238,7 @@ def make_playlist(
         Fewer than wanted where the library has no more that pass.
     """
     rng = np.random.default_rng(wish.seed)
-    passes = passing(store, filters or Filters(), ranking.ids, asked)
+    passes = filter_mask(store, filters or Filters(), ranking.ids, asked)
     passes &= ~np.isin(ranking.ids, unwanted)
     usual = _usual(ranking, passes, narrowed=filters not in (None, Filters()))
     if wish.minutes and not wish.fill:
@@ -244,7 +247,7 @@ def make_playlist(
     named = [track.id for track in asked]
     versions: dict[int, set[int]] = {}
     if not wish.versions:
-        wanted = wish.n or round((wish.minutes or 0) / _USUAL_MINUTES) or TRACKS
+        wanted = wish.n or round((wish.minutes or 0) / _USUAL_MINUTES) or DEFAULT_TRACKS
         first = list(islice(coming, min(_COMPARED * wanted, _MOST_COMPARED)))
         coming = chain(first, coming)
         asked_rows = _rows(ranking, named)
@@ -264,10 +267,10 @@ def make_playlist(
     items = []
     for at, (row, track) in enumerate(zip(rows.tolist(), tracks, strict=True)):
         step = float(np.linalg.norm(unit[at] - unit[at - 1])) if at else 0.0
-        mixes = at > 0 and mix(tracks[at - 1], track)
+        mixes = at > 0 and mixes_well(tracks[at - 1], track)
         score = float(ranking.scores[row])
         told = step, mixes, energy[at], score >= usual, ranking.asked_with(row)
-        items.append(Item(track, score, ranking.why(row), *told))
+        items.append(PlaylistItem(track, score, ranking.why(row), *told))
     return items
 
 
@@ -301,7 +304,7 @@ class _List:
         store: Store,
         ranking: Ranking,
         known: Sequence[int],
-        wish: Wish,
+        wish: PlaylistOptions,
         versions: Mapping[int, set[int]],
     ) -> None:
         self.rows: list[int] = []
@@ -312,7 +315,7 @@ class _List:
         self._per_artist = wish.per_artist
         self._length_s = 0.0
         self._limit_s = wish.minutes * 60 if wish.minutes else math.inf
-        self._most = MOST_TRACKS if wish.minutes else wish.n or TRACKS
+        self._most = MAX_TRACKS if wish.minutes else wish.n or DEFAULT_TRACKS
         # Whose copies are not wanted, and their vectors.
         self._known: list[int] = []
         self._unit = np.empty((len(known) + self._most, ranking.near.unit.shape[1]), np.float32)
@@ -322,7 +325,7 @@ class _List:
     @property
     def full(self) -> bool:
         """Whether it is as long as wished."""
-        return len(self.rows) == self._most or self._length_s >= FILLED * self._limit_s
+        return len(self.rows) == self._most or self._length_s >= MIN_FILLED * self._limit_s
 
     def admits(self, row: int, track: Track) -> bool:
         """Tell whether a track may be taken; what may not be now may never be."""
@@ -351,11 +354,11 @@ class _List:
 
     def _has_copy(self, row: int) -> bool:
         likeness = self._unit[: len(self._known)] @ _unit(self._ranking, np.array([row]))[0]
-        close = [self._known[at] for at in np.flatnonzero(likeness > COPY_COSINE)]
+        close = [self._known[at] for at in np.flatnonzero(likeness > DUPLICATE_COSINE)]
         near, ids = self._ranking.near, self._ranking.ids
         here, *there = np.searchsorted(near.ids, ids[[row, *close]]).astype(np.int64)
         return any(
-            not len(without_copies(self._store, near, np.array([here]), [other]))
+            not len(remove_duplicates(self._store, near, np.array([here]), [other]))
             for other in there
             if other != here
         )
@@ -365,7 +368,7 @@ def _coming(
     store: Store,
     ranking: Ranking,
     asked: Sequence[Track],
-    wish: Wish,
+    wish: PlaylistOptions,
     passes: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> Iterator[tuple[int, Track]]:
@@ -374,7 +377,7 @@ def _coming(
     drawn = ranking.scores + wish.surprise * _WIDEST * noise
     if len(asked) == 1 and not asked[0].missing:
         yield from zip(_rows(ranking, [asked[0].id]), asked, strict=False)
-    for rows in neighbours.best_first(ranking.in_turn(np.where(passes, drawn, -np.inf))):
+    for rows in neighbours.iter_descending(ranking.in_turn(np.where(passes, drawn, -np.inf))):
         fitting = rows[passes[rows]]
         tracks = store.tracks(ranking.ids[fitting].tolist())
         yield from zip(fitting.tolist(), tracks, strict=True)
@@ -405,7 +408,9 @@ def _take_what_mixes(
             break
         here, near = found[1], partial(_near_first, ranking, usual, *found, left, coming)
         # A track without tempo or key does not even mix with itself: no need to look further.
-        mixing = (one for one in near() if mix(here, one[1])) if mix(here, here) else ()
+        mixing = (
+            (one for one in near() if mixes_well(here, one[1])) if mixes_well(here, here) else ()
+        )
         found, tried = None, []
         for one in chain(mixing, near()):
             tried.append(one[0])
@@ -463,8 +468,8 @@ def _order(
         return np.argsort(_energy(tracks), kind="stable")
     if flow == "dj" or len(tracks) < 2:
         return np.arange(len(tracks))
-    step = distances(_unit(ranking, np.array(listed.rows)))
-    return _shortest(np.asarray(step + _AGAIN * same_artist(tracks), np.float32))
+    step = pairwise_distances(_unit(ranking, np.array(listed.rows)))
+    return _shortest(np.asarray(step + _AGAIN * same_artist_matrix(tracks), np.float32))
 
 
 def _shortest(step: FloatArray) -> NDArray[np.int64]:

@@ -29,15 +29,21 @@ from segue.records import (
     Tags,
     Track,
 )
-from segue.search.descriptions import both, by_tags
-from segue.search.duplicates import copies
+from segue.search.descriptions import average_rankings, rank_by_tags
+from segue.search.duplicates import duplicate_map
 from segue.search.filters import Filters
 from segue.search.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
-from segue.search.query import listed, resolve, tracks_named
-from segue.search.query_set import USUAL, Query, Question, usual_space, usual_space_of_all
-from segue.search.ranking import Metric, choose
-from segue.search.separate_queries import rank_in_turn
-from segue.search.taste import Taste, leaning, skipped
+from segue.search.query import find_tracks, list_tracks, resolve
+from segue.search.query_set import (
+    DEFAULT_SPACES,
+    Query,
+    QuerySet,
+    default_space,
+    default_space_of_library,
+)
+from segue.search.ranking import Metric, select_hits
+from segue.search.separate_queries import rank_interleaved
+from segue.search.taste import Taste, apply_taste, skipped_ids
 from segue.store import Store, default_folder
 from segue.training.embedding import FileEmbedder
 
@@ -166,12 +172,12 @@ class Library:
         report = add(self._store, whole, workers=count, options=options, watch=watch)
         for kind in self._store.kinds():
             # Made now, so that the first question is quick.
-            for space in USUAL[kind]:
+            for space in DEFAULT_SPACES[kind]:
                 self._store.spaces.matrix(space)
         if any(info.trained for info in self._store.spaces.known()):
-            from segue.training.embedding import place_new
+            from segue.training.embedding import embed_new_tracks
 
-            report.failures += place_new(self._store, workers=count)
+            report.failures += embed_new_tracks(self._store, workers=count)
         return report
 
     def import_listens(
@@ -250,19 +256,19 @@ class Library:
             each sum to its similarity.
         """
         store, question = self._store, self._question(queries, minus, at)
-        ranking = rank_in_turn(store, question, space, metric, blend)
+        ranking = rank_interleaved(store, question, space, metric, blend)
         if tags:
             if metric != "cosine" or question.kind != "sound":
                 raise BadArgument("tags go with recordings, and with the cosine")
-            ranking = both(ranking, by_tags(store, tags))
+            ranking = average_rankings(ranking, rank_by_tags(store, tags))
         if taste and metric == "cosine":
-            ranking = leaning(store, ranking)
+            ranking = apply_taste(store, ranking)
         artists = among_similar_artists
         among = None
         if artists is not None:
-            near = space or usual_space(question)
+            near = space or default_space(question)
             among = tracks_of_similar_artists(store, question, artists, near, min_tracks)
-        return choose(
+        return select_hits(
             store,
             ranking,
             question.tracks,
@@ -270,7 +276,7 @@ class Library:
             filters,
             duplicates=duplicates,
             among=among,
-            unwanted=skipped(store) if taste else (),
+            unwanted=skipped_ids(store) if taste else (),
         )
 
     def like_tags(
@@ -296,9 +302,9 @@ class Library:
             `similarity` is the cosine, -1 to 1, between the tags of a track, each less what the
             average track has of it, and the tags that are asked for.
         """
-        ranking = by_tags(self._store, tags)
-        unwanted = skipped(self._store) if taste else ()
-        return choose(
+        ranking = rank_by_tags(self._store, tags)
+        unwanted = skipped_ids(self._store) if taste else ()
+        return select_hits(
             self._store, ranking, [], n, filters, duplicates=duplicates, unwanted=unwanted
         )
 
@@ -341,11 +347,11 @@ class Library:
         filters : Filters, optional
             Only those that pass.
         """
-        return listed(self._store, words, filters or Filters())
+        return list_tracks(self._store, words, filters or Filters())
 
     def find(self, query: Query) -> list[Track]:
         """Find the tracks of the library that a query names."""
-        return tracks_named(self._store, query)
+        return find_tracks(self._store, query)
 
     def describe(self, query: Query) -> list[Description]:
         """Say what is known of tracks, or of a file that need not be in the library."""
@@ -406,13 +412,13 @@ class Library:
             What the answers should be unlike.
         """
         if queries:
-            return usual_space(self._question(queries, minus))
-        return usual_space_of_all(self._store)
+            return default_space(self._question(queries, minus))
+        return default_space_of_library(self._store)
 
     def _question(
         self, queries: Sequence[Query], minus: Sequence[Query] = (), at: Span | None = None
-    ) -> Question:
-        return Question(self._store, queries, minus, at, FileEmbedder(self._store))
+    ) -> QuerySet:
+        return QuerySet(self._store, queries, minus, at, FileEmbedder(self._store))
 
     def vectors(self, space: str | None = None) -> tuple[NDArray[np.int64], FloatArray]:
         """Return the vectors of a space.
@@ -492,7 +498,7 @@ class Library:
         """Spaces learned from it: trained, filled, looked into."""
         from segue.library.learning import Learning
 
-        return Learning(self._store, partial(copies, self._store))
+        return Learning(self._store, partial(duplicate_map, self._store))
 
     @property
     def file_tags(self) -> "FileTags":

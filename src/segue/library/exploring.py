@@ -14,31 +14,36 @@ from pathlib import Path
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.explore.clusters import Grouping, Method, find_groups
-from segue.explore.covers import Versions, find_versions
-from segue.explore.dendrogram import Level, Tree, grow
+from segue.explore.clusters import Clustering, Method, cluster_tracks
+from segue.explore.covers import VersionReport, find_versions
+from segue.explore.dendrogram import Dendrogram, Level, build_dendrogram
 from segue.explore.drawing import colour_by
 from segue.explore.drawing import draw as draw_map
-from segue.explore.maps import StageWatcher, latest_map, make_map, update_map
+from segue.explore.maps import StageWatcher, compute_map, latest_map, update_map
 from segue.explore.outliers import (
+    DuplicatePair,
     Outlier,
     SameTune,
-    Twin,
+    find_duplicates,
     find_outliers,
     find_same_tunes,
-    find_twins,
 )
 from segue.explore.path import TrackPath, find_path
-from segue.explore.playlist import Item, Wish, make_playlist
-from segue.explore.projection import Wanted
-from segue.search.duplicates import counted
+from segue.explore.playlist import PlaylistItem, PlaylistOptions, make_playlist
+from segue.explore.projection import ProjectionOptions
+from segue.search.duplicates import representative_mask
 from segue.search.filters import Filters
 from segue.search.neighbours import Watcher
-from segue.search.query import track_named
-from segue.search.query_set import Query, Question, usual_space_of, usual_space_of_all
-from segue.search.separate_queries import rank_in_turn
-from segue.search.taste import leaning, skipped
-from segue.search.track_checks import not_music
+from segue.search.query import find_track
+from segue.search.query_set import (
+    Query,
+    QuerySet,
+    default_space_of_library,
+    default_space_of_tracks,
+)
+from segue.search.separate_queries import rank_interleaved
+from segue.search.taste import apply_taste, skipped_ids
+from segue.search.track_checks import non_music_ids
 from segue.store import Store
 from segue.store.spaces import LibraryMap
 from segue.training.embedding import FileEmbedder
@@ -60,7 +65,7 @@ class Atlas:
     def map(
         self,
         space: str | None = None,
-        wanted: Wanted | None = None,
+        wanted: ProjectionOptions | None = None,
         *,
         update: bool = False,
         all_sounds: bool = False,
@@ -84,12 +89,15 @@ class Atlas:
             Called with the stage ("neighbours", "layout"), how much of it is done, and of how
             much.
         """
-        wanted, space = wanted or Wanted(), space or usual_space_of_all(self._store)
+        wanted, space = (
+            wanted or ProjectionOptions(),
+            space or default_space_of_library(self._store),
+        )
         if update:
             found = update_map(self._store, space, wanted)
         else:
-            found = make_map(self._store, space, wanted, watch)
-        kept = counted(self._store, found.ids, all_sounds=all_sounds)
+            found = compute_map(self._store, space, wanted, watch)
+        kept = representative_mask(self._store, found.ids, all_sounds=all_sounds)
         return replace(found, ids=found.ids[kept], points=found.points[kept])
 
     def draw(
@@ -148,7 +156,7 @@ class Atlas:
         on: str = "space",
         seed: int = 0,
         all_sounds: bool = False,
-    ) -> Grouping:
+    ) -> Clustering:
         """Divide the library into groups of tracks that lie together, one of each recording.
 
         Parameters
@@ -164,7 +172,7 @@ class Atlas:
         all_sounds : bool
             Also speech, noise, and what lasts less than 10 s.
         """
-        space = space or usual_space_of_all(self._store)
+        space = space or default_space_of_library(self._store)
         if on not in ("space", "plane"):
             raise BadArgument(f"groups are found on the space or on the plane, not on {on!r}")
         if on == "plane":
@@ -173,8 +181,8 @@ class Atlas:
         else:
             matrix = self._store.spaces.matrix(space)
             ids, points = matrix.ids, np.asarray(matrix.unit)
-        kept = counted(self._store, ids, all_sounds=all_sounds, at_least=3)
-        return find_groups(self._store, ids[kept], points[kept], method, k, seed=seed)
+        kept = representative_mask(self._store, ids, all_sounds=all_sounds, at_least=3)
+        return cluster_tracks(self._store, ids[kept], points[kept], method, k, seed=seed)
 
     def tree(
         self,
@@ -183,7 +191,7 @@ class Atlas:
         *,
         min_tracks: int = 1,
         all_sounds: bool = False,
-    ) -> Tree:
+    ) -> Dendrogram:
         """Join the library to a tree, what is alike first.
 
         Parameters
@@ -196,12 +204,14 @@ class Atlas:
         all_sounds : bool
             Also tracks that are no music.
         """
-        space = space or usual_space_of_all(self._store)
-        return grow(self._store, space, level, min_tracks=min_tracks, all_sounds=all_sounds)
+        space = space or default_space_of_library(self._store)
+        return build_dendrogram(
+            self._store, space, level, min_tracks=min_tracks, all_sounds=all_sounds
+        )
 
-    def twins(self) -> list[Twin]:
+    def twins(self) -> list[DuplicatePair]:
         """Find the pairs of files that hold one recording, the surest first."""
-        return find_twins(self._store)
+        return find_duplicates(self._store)
 
     def same_tunes(self) -> list[SameTune]:
         """Find the pairs of scores that are likely of one tune."""
@@ -209,11 +219,11 @@ class Atlas:
 
     def versions(
         self,
-        same: Sequence[Twin] = (),
+        same: Sequence[DuplicatePair] = (),
         *,
         read: Watcher | None = None,
         compared: Watcher | None = None,
-    ) -> Versions:
+    ) -> VersionReport:
         """Find pairs of recordings that are likely versions of one piece.
 
         In another key or tempo, by other instruments or other players. Every file is decoded
@@ -233,7 +243,7 @@ class Atlas:
         self, n: int = 10, *, space: str | None = None, all_sounds: bool = False
     ) -> list[Outlier]:
         """Find the tracks that are least like any other; music alone, unless `all_sounds`."""
-        space = space or usual_space_of_all(self._store)
+        space = space or default_space_of_library(self._store)
         return find_outliers(self._store, space, n, all_sounds=all_sounds)
 
 
@@ -276,21 +286,21 @@ class Journeys:
         all_sounds : bool
             By way of what is no music, too: speech, noise, and what lasts less than 10 s.
         """
-        ends = track_named(self._store, start), track_named(self._store, goal)
-        space = space or usual_space_of(self._store, ends)
-        unwanted = skipped(self._store) if taste else ()
-        left_out = () if all_sounds else not_music(self._store)
+        ends = find_track(self._store, start), find_track(self._store, goal)
+        space = space or default_space_of_tracks(self._store, ends)
+        unwanted = skipped_ids(self._store) if taste else ()
+        left_out = () if all_sounds else non_music_ids(self._store)
         return find_path(self._store, space, *ends, n, unwanted, left_out)
 
     def playlist(
         self,
         *queries: Query,
-        wish: Wish | None = None,
+        wish: PlaylistOptions | None = None,
         space: str | None = None,
         filters: Filters | None = None,
         taste: bool = True,
         watch: Watcher | None = None,
-    ) -> list[Item]:
+    ) -> list[PlaylistItem]:
         """Make a playlist of what is like some tracks.
 
         Parameters
@@ -306,11 +316,17 @@ class Journeys:
         watch : callable, optional
             Told how many files are read, of how many, to find versions of one piece.
         """
-        question = Question(self._store, queries, embed=FileEmbedder(self._store))
-        ranking = rank_in_turn(self._store, question, space)
+        question = QuerySet(self._store, queries, embed=FileEmbedder(self._store))
+        ranking = rank_interleaved(self._store, question, space)
         if taste:
-            ranking = leaning(self._store, ranking)
-        unwanted = skipped(self._store) if taste else ()
+            ranking = apply_taste(self._store, ranking)
+        unwanted = skipped_ids(self._store) if taste else ()
         return make_playlist(
-            self._store, ranking, question.tracks, wish or Wish(), filters, unwanted, watch
+            self._store,
+            ranking,
+            question.tracks,
+            wish or PlaylistOptions(),
+            filters,
+            unwanted,
+            watch,
         )

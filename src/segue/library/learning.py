@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from segue.search.query import track_named
-from segue.search.track_checks import not_music
+from segue.search.query import find_track
+from segue.search.track_checks import non_music_ids
 from segue.store import Store
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from segue.render.plots import Filter
     from segue.training.kinds import Training
     from segue.training.models import ModelInfo
-    from segue.training.spaces import Learned, Watcher
+    from segue.training.spaces import TrainingResult, Watcher
 
 
 class Learning:
@@ -45,7 +45,7 @@ class Learning:
         workers: int | None = None,
         watch: "Watcher | None" = None,
         watch_training: "TrainingWatcher | None" = None,
-    ) -> "Learned":
+    ) -> "TrainingResult":
         """Learn from the recordings, or the scores, of this library.
 
         Parameters
@@ -139,19 +139,19 @@ class Learning:
         """
         from segue.explore.comparison import compare
 
-        one, other = (track_named(self._store, query) for query in (first, second))
+        one, other = (find_track(self._store, query) for query in (first, second))
         return compare(self._store, one, other, n)
 
     def reconstruct(self, query: "str | int | Path", space: str) -> "Reconstruction":
         """Encode a recording and decode it again with a learned space's network."""
         from segue.explore.comparison import reconstruct
 
-        return reconstruct(self._store, space, track_named(self._store, query))
+        return reconstruct(self._store, space, find_track(self._store, query))
 
     def filters(self, space: str, *, tracks: int = 3) -> "list[Filter]":
         """Return the first filters of a learned space, each with the tracks it answers to."""
         from segue.explore.comparison import first_filters
 
-        left_out = {*self._copies(), *not_music(self._store)}
+        left_out = {*self._copies(), *non_music_ids(self._store)}
         recordings = [track for track in self._store.tracks() if track.id not in left_out]
         return first_filters(self._store, space, recordings, tracks)

@@ -15,7 +15,7 @@ import numpy as np
 from segue.errors import BadArgument, NotFound
 from segue.lyrics.matching import LineIndex
 from segue.records import LineHit
-from segue.search.query import track_named
+from segue.search.query import find_track
 from segue.store import Store
 from segue.text import normalise
 
@@ -135,7 +135,7 @@ class Songbook:
 
     def text(self, query: Query) -> str:
         """Read the words of a track, of whichever kind; "" where none are known."""
-        return self._store.words.text(track_named(self._store, query).id)
+        return self._store.words.text(find_track(self._store, query).id)
 
     def artist(self, name: str) -> str:
         """Return the artist of this library's songs that is meant, also by a part of the name.

@@ -127,7 +127,7 @@ _SHADES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class MapPage:
     """What a map's page shows.
 
     Attributes
@@ -166,7 +166,7 @@ class Shown:
     caption: str
 
 
-def write_map(shown: Shown, target: Path, previews: Mapping[int, bytes] | None = None) -> None:
+def write_map(shown: MapPage, target: Path, previews: Mapping[int, bytes] | None = None) -> None:
     """Write the page of a map.
 
     Parameters
@@ -230,7 +230,7 @@ class _Numbered:
         return list(self._numbers)
 
 
-def shades(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str, str]:
+def colour_scale(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str, str]:
     """Turn numbers into colours: a palette, which of it each has, the lowest and highest.
 
     What is unknown is grey. The highest and lowest hundredth share the outermost colours.
@@ -291,7 +291,7 @@ def write_tree(
 # --- words ---
 
 
-def write_words(
+def write_token_similarity(
     cosines: FloatArray,
     labels: Sequence[str],
     counts: Sequence[int],

@@ -26,7 +26,9 @@ from segue.records import FloatArray, Reason
 # --- shares ---
 
 
-def group_shares(a: FloatArray, b: FloatArray, groups: Mapping[str, slice]) -> dict[str, float]:
+def similarity_contributions(
+    a: FloatArray, b: FloatArray, groups: Mapping[str, slice]
+) -> dict[str, float]:
     """Divide the similarity of two vectors among groups of their numbers.
 
     Parameters
@@ -78,7 +80,7 @@ class Aspect:
     less: str = ""
 
 
-def quality(name: str, family: str, none: str = "little") -> Aspect:
+def tag_aspect(name: str, family: str, none: str = "little") -> Aspect:
     """Return the aspect of a quality that there is much or little of: "metal", "strings"."""
     return Aspect(name, family, name, f"{none} {name}", f"more {name}", f"less {name}")
 
@@ -87,7 +89,7 @@ UNNAMED: Final = Aspect(OTHER, OTHER)
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
+class AspectFeatures:
     """Which numbers of a vector belong to an aspect, and which of them tell its direction.
 
     Attributes
@@ -109,9 +111,9 @@ class Measures:
         return np.asarray(scores[..., self.columns] @ weight)
 
 
-def measures(
+def assign_features(
     names: Sequence[str], table: Mapping[Aspect, str], rest: Mapping[str, Aspect]
-) -> tuple[Measures, ...]:
+) -> tuple[AspectFeatures, ...]:
     """Divide the numbers of a vector among aspects.
 
     Parameters
@@ -142,7 +144,7 @@ def measures(
             about = next(aspect for begins, aspect in rest.items() if name.startswith(begins))
             found.setdefault(about, []).append((column, 0.0))
     return tuple(
-        Measures(
+        AspectFeatures(
             aspect,
             np.array([column for column, _ in pairs], np.int64),
             np.array([sign for _, sign in pairs]),
@@ -152,7 +154,7 @@ def measures(
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Contribution:
     """What one aspect gives of a similarity, and how much of it both have; 0 is the average."""
 
     aspect: Aspect
@@ -161,7 +163,7 @@ class Share:
     second: float = 0.0
 
 
-def say(shares: Iterable[Share]) -> tuple[Reason, ...]:
+def to_reasons(shares: Iterable[Contribution]) -> tuple[Reason, ...]:
     """Turn shares into reasons, the largest first; shares of one aspect are added.
 
     Parameters
@@ -176,7 +178,9 @@ def say(shares: Iterable[Share]) -> tuple[Reason, ...]:
         levels.setdefault(one.aspect, (one.first, one.second))
     _leave_at_most_half(total)
     found = [
-        Reason(aspect.name, share, said(aspect, share, *levels[aspect]), aspect.family)
+        Reason(
+            aspect.name, share, describe_contribution(aspect, share, *levels[aspect]), aspect.family
+        )
         for aspect, share in total.items()
     ]
     return tuple(sorted(found, key=lambda reason: -reason.share))
@@ -198,7 +202,7 @@ def _leave_at_most_half(total: dict[Aspect, float]) -> None:
         total[UNNAMED] = kept
 
 
-def said(aspect: Aspect, share: float, first: float, second: float) -> str:
+def describe_contribution(aspect: Aspect, share: float, first: float, second: float) -> str:
     """Say which way a share goes.
 
     What speaks for likeness is what both are, where both are on one side of the average; what
@@ -219,32 +223,32 @@ def said(aspect: Aspect, share: float, first: float, second: float) -> str:
 
 #: Tags that say nearly the same are one quality.
 _QUALITIES: Final[dict[Aspect, tuple[str, ...]]] = {
-    quality("metal", "genre"): ("metal", "heavy metal", "hard rock", "punk"),
-    quality("rock", "genre"): ("rock", "alternative rock", "classic rock", "progressive rock"),
-    quality("indie", "genre"): ("alternative", "indie", "indie rock", "indie pop"),
-    quality("pop", "genre"): ("pop",),
-    quality("electronic", "genre"): ("electronic", "electronica", "electro"),
-    quality("dance", "genre"): ("dance", "house"),
-    quality("hip-hop", "genre"): ("hip-hop",),
-    quality("folk", "genre"): ("folk", "acoustic", "country"),
-    quality("blues", "genre"): ("blues",),
-    quality("jazz", "genre"): ("jazz", "easy listening"),
-    quality("soul", "genre"): ("soul", "rnb"),
-    quality("funk", "genre"): ("funk",),
-    quality("experimental", "genre"): ("experimental",),
-    quality("ambient", "mood"): ("ambient", "chillout", "chill"),
-    quality("sad", "mood"): ("sad", "beautiful", "mellow"),
-    quality("happy", "mood"): ("happy",),
-    quality("party", "mood"): ("party", "catchy"),
-    quality("sexy", "mood"): ("sexy",),
-    quality("oldies", "decade"): ("60s", "70s", "oldies"),
-    quality("80s", "decade"): ("80s",),
-    quality("90s", "decade"): ("90s",),
-    quality("00s", "decade"): ("00s",),
-    quality("female voice", "instruments"): ("female vocalists", "female vocalist"),
-    quality("male voice", "instruments"): ("male vocalists",),
-    quality("guitar", "instruments"): ("guitar",),
-    quality("instrumental", "instruments"): ("instrumental",),
+    tag_aspect("metal", "genre"): ("metal", "heavy metal", "hard rock", "punk"),
+    tag_aspect("rock", "genre"): ("rock", "alternative rock", "classic rock", "progressive rock"),
+    tag_aspect("indie", "genre"): ("alternative", "indie", "indie rock", "indie pop"),
+    tag_aspect("pop", "genre"): ("pop",),
+    tag_aspect("electronic", "genre"): ("electronic", "electronica", "electro"),
+    tag_aspect("dance", "genre"): ("dance", "house"),
+    tag_aspect("hip-hop", "genre"): ("hip-hop",),
+    tag_aspect("folk", "genre"): ("folk", "acoustic", "country"),
+    tag_aspect("blues", "genre"): ("blues",),
+    tag_aspect("jazz", "genre"): ("jazz", "easy listening"),
+    tag_aspect("soul", "genre"): ("soul", "rnb"),
+    tag_aspect("funk", "genre"): ("funk",),
+    tag_aspect("experimental", "genre"): ("experimental",),
+    tag_aspect("ambient", "mood"): ("ambient", "chillout", "chill"),
+    tag_aspect("sad", "mood"): ("sad", "beautiful", "mellow"),
+    tag_aspect("happy", "mood"): ("happy",),
+    tag_aspect("party", "mood"): ("party", "catchy"),
+    tag_aspect("sexy", "mood"): ("sexy",),
+    tag_aspect("oldies", "decade"): ("60s", "70s", "oldies"),
+    tag_aspect("80s", "decade"): ("80s",),
+    tag_aspect("90s", "decade"): ("90s",),
+    tag_aspect("00s", "decade"): ("00s",),
+    tag_aspect("female voice", "instruments"): ("female vocalists", "female vocalist"),
+    tag_aspect("male voice", "instruments"): ("male vocalists",),
+    tag_aspect("guitar", "instruments"): ("guitar",),
+    tag_aspect("instrumental", "instruments"): ("instrumental",),
 }
 
 _SOUND_FEATURES: Final = {
@@ -306,18 +310,18 @@ _SOUND_REST: Final = {"mfcc_": Aspect("timbre", "timbre"), "degree_": Aspect("sc
 
 
 @cache
-def qualities() -> tuple[Measures, ...]:
+def tag_aspects() -> tuple[AspectFeatures, ...]:
     """Return which tags belong to which quality."""
     return tuple(
-        Measures(aspect, np.array([TAGS.index(tag) for tag in tags]), np.ones(len(tags)))
+        AspectFeatures(aspect, np.array([TAGS.index(tag) for tag in tags]), np.ones(len(tags)))
         for aspect, tags in _QUALITIES.items()
     )
 
 
 @cache
-def measured_aspects() -> tuple[Measures, ...]:
+def sound_aspects() -> tuple[AspectFeatures, ...]:
     """Return which of `FEATURE_NAMES` belong to which aspect."""
-    return measures(FEATURE_NAMES, _SOUND_FEATURES, _SOUND_REST)
+    return assign_features(FEATURE_NAMES, _SOUND_FEATURES, _SOUND_REST)
 
 
 # --- score aspects ---
@@ -367,7 +371,7 @@ _SCORE_FEATURES: Final = {
         "Direction of Melodic Motion; Average Length of Melodic Arcs;"
         "Average Interval Spanned by Melodic Arcs"
     ),
-    quality("chromatic notes", "harmony", "few"): (
+    tag_aspect("chromatic notes", "harmony", "few"): (
         "+Chromatic Motion; +Pitch Class Variety; -Prevalence of Most Common Pitch Class"
     ),
     Aspect("melodic patterns", "melody"): "Interval Class *",
@@ -395,13 +399,13 @@ _SCORE_FEATURES: Final = {
         "Simultaneous Attacks; Amount of Overlap"
     ),
     **{
-        quality(_PLAYED[family], "instruments", "no"): f"+{family} Prevalence"
+        tag_aspect(_PLAYED[family], "instruments", "no"): f"+{family} Prevalence"
         for family in FAMILIES
     },
-    quality("drums", "instruments", "no"): (
+    tag_aspect("drums", "instruments", "no"): (
         "+Unpitched Percussion Prevalence; +Number of Unpitched Instruments"
     ),
-    quality("instruments", "instruments", "few"): "+Number of Pitched Instruments",
+    tag_aspect("instruments", "instruments", "few"): "+Number of Pitched Instruments",
 }
 _SCORE_REST: Final = {
     "Pitch Class": _PITCH,
@@ -412,9 +416,9 @@ _SCORE_REST: Final = {
 
 
 @cache
-def score_aspects() -> tuple[Measures, ...]:
+def score_aspects() -> tuple[AspectFeatures, ...]:
     """Return which of `SCORE_FEATURE_NAMES` belong to which aspect."""
-    return measures(SCORE_FEATURE_NAMES, _SCORE_FEATURES, _SCORE_REST)
+    return assign_features(SCORE_FEATURE_NAMES, _SCORE_FEATURES, _SCORE_REST)
 
 
 # --- lyrics aspects ---
@@ -458,6 +462,6 @@ _LYRICS_REST: Final = {"": Aspect("punctuation", "wording")}
 
 
 @cache
-def lyrics_aspects() -> tuple[Measures, ...]:
+def lyrics_aspects() -> tuple[AspectFeatures, ...]:
     """Return which of `STYLE_FEATURE_NAMES` belong to which aspect."""
-    return measures(STYLE_FEATURE_NAMES, _LYRICS_FEATURES, _LYRICS_REST)
+    return assign_features(STYLE_FEATURE_NAMES, _LYRICS_FEATURES, _LYRICS_REST)

@@ -48,7 +48,7 @@ _NOT: Final = re.compile(r"^(-|−|not |no |without )\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TagQuery:
     """A tag that is asked for.
 
     Attributes
@@ -66,7 +66,7 @@ class Wanted:
     columns: tuple[int, ...]
 
 
-def parse_tags(tags: Sequence[str]) -> list[Wanted]:
+def parse_tags(tags: Sequence[str]) -> list[TagQuery]:
     """Find which tags are meant; "-happy" or "not happy" asks for little of one.
 
     Raises
@@ -80,7 +80,7 @@ def parse_tags(tags: Sequence[str]) -> list[Wanted]:
     return found
 
 
-def by_tags(store: Store, tags: Sequence[str]) -> Ranking:
+def rank_by_tags(store: Store, tags: Sequence[str]) -> Ranking:
     """Rank all recordings by the cosine between their tags and those that are asked for.
 
     Parameters
@@ -107,7 +107,7 @@ def by_tags(store: Store, tags: Sequence[str]) -> Ranking:
     return Ranking(matrix.ids, shares.sum(axis=1).astype(np.float32), why, matrix)
 
 
-def both(one: Ranking, other: Ranking) -> Ranking:
+def average_rankings(one: Ranking, other: Ranking) -> Ranking:
     """Rank what two rankings hold by the mean of both similarities."""
     ids, rows, others = np.intersect1d(one.ids, other.ids, return_indices=True)
     halves = ((one.scores[rows] + other.scores[others]) / 2).astype(np.float32)
@@ -135,7 +135,7 @@ def tag_column(tag: str) -> int:
     return TAGS.index(name) if name in TAGS else _wanted(tag).columns[0]
 
 
-def _wanted(tag: str) -> Wanted:
+def _wanted(tag: str) -> TagQuery:
     name = " ".join(tag.casefold().split())
     sign = 1.0
     if name not in _MEANT:
@@ -145,10 +145,10 @@ def _wanted(tag: str) -> Wanted:
         near = difflib.get_close_matches(name, _MEANT, n=3)
         hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise BadArgument(f"the tag {tag.strip()!r} is unknown; {hint}{_known_tags()}")
-    return Wanted(name, sign, tuple(TAGS.index(one) for one in _MEANT[name]))
+    return TagQuery(name, sign, tuple(TAGS.index(one) for one in _MEANT[name]))
 
 
-def _direction(wanted: Wanted) -> FloatArray:
+def _direction(wanted: TagQuery) -> FloatArray:
     found = np.zeros(len(TAGS), np.float32)
     found[list(wanted.columns)] = wanted.sign / len(wanted.columns) ** 0.5
     return found

@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from segue.errors import NothingToMeasure
 from segue.records import Kind
 from segue.search.neighbours import Neighbours, neighbours
-from segue.search.query_set import COPIES_IN
-from segue.search.track_checks import SAME_MUSIC, not_music
+from segue.search.query_set import DUPLICATE_SPACES
+from segue.search.track_checks import DUPLICATE_TESTS, non_music_ids
 from segue.store import Store
 from segue.store.matrix import Matrix
 
 # --- copies ---
 
 #: Below this cosine two tracks are not looked at as copies of one recording.
-COPY_COSINE: Final = 0.8
+DUPLICATE_COSINE: Final = 0.8
 #: A recording in more files than this is still found, by way of one another.
-LOOKED_AT: Final = 24
+CANDIDATE_NEIGHBOURS: Final = 24
 
 
-def copies(store: Store) -> dict[int, int]:
+def duplicate_map(store: Store) -> dict[int, int]:
     """List the tracks that are copies of another: the same recording, tune or text.
 
     Whatever counts or compares the tracks of a whole library leaves these out, so that what is
@@ -55,7 +55,7 @@ def copies(store: Store) -> dict[int, int]:
     return found
 
 
-def one_of_each(copy_of: Mapping[int, int], tracks: NDArray[np.int64]) -> NDArray[np.int64]:
+def drop_duplicates(copy_of: Mapping[int, int], tracks: NDArray[np.int64]) -> NDArray[np.int64]:
     """Keep of some tracks one of each recording, the first, in the same order.
 
     Parameters
@@ -71,9 +71,9 @@ def one_of_each(copy_of: Mapping[int, int], tracks: NDArray[np.int64]) -> NDArra
     return np.array(list(kept.values()), np.int64)
 
 
-def close_pairs(near: Neighbours) -> list[tuple[int, int]]:
+def candidate_pairs(near: Neighbours) -> list[tuple[int, int]]:
     """List the pairs of rows that lie close enough to be copies, the lower first."""
-    close = 1 - near.distances**2 / 2 > COPY_COSINE
+    close = 1 - near.distances**2 / 2 > DUPLICATE_COSINE
     pairs = {
         (min(row, other), max(row, other))
         for row, column in np.argwhere(close).tolist()
@@ -84,7 +84,7 @@ def close_pairs(near: Neighbours) -> list[tuple[int, int]]:
 
 def _heard_pairs(store: Store, kind: Kind) -> list[tuple[int, int]]:
     """List pairs of one kind whose fingerprints agree; they are kept until their space changes."""
-    space = COPIES_IN[kind]
+    space = DUPLICATE_SPACES[kind]
     kept = store.spaces.derived(space, "copies")
     if kept is None:
         kept = {"pairs": _compared(store, space, kind)}
@@ -96,16 +96,16 @@ def _compared(store: Store, space: str, kind: Kind) -> NDArray[np.int64]:
     """Return the ids of pairs of copies, shape (pairs, 2)."""
     if len(store.spaces.matrix(space).ids) < 2:
         return np.empty((0, 2), np.int64)
-    near = neighbours(store, space, LOOKED_AT)
-    pairs = near.ids[np.array(close_pairs(near), np.int64).reshape(-1, 2)]
-    same, of_kind = SAME_MUSIC[kind], np.array(store.where("kind = ?", (kind,)), np.int64)
+    near = neighbours(store, space, CANDIDATE_NEIGHBOURS)
+    pairs = near.ids[np.array(candidate_pairs(near), np.int64).reshape(-1, 2)]
+    same, of_kind = DUPLICATE_TESTS[kind], np.array(store.where("kind = ?", (kind,)), np.int64)
     pairs = pairs[np.isin(pairs, of_kind).all(axis=1)]
     prints = store.fingerprints(np.unique(pairs).tolist())
     found = [pair for pair in pairs.tolist() if same(prints[pair[0]], prints[pair[1]])]
     return np.array(found, np.int64).reshape(-1, 2)
 
 
-def without_copies(
+def remove_duplicates(
     store: Store, matrix: Matrix, rows: NDArray[np.int64], taken: Sequence[int] = ()
 ) -> NDArray[np.int64]:
     """Leave out copies of what is taken, and of what comes before.
@@ -126,10 +126,10 @@ def without_copies(
     """
     all_rows = np.concatenate([np.asarray(taken, np.int64), rows])
     unit = np.asarray(matrix.unit[all_rows], np.float32)
-    near = np.argwhere(np.triu(unit @ unit.T > COPY_COSINE, 1))
+    near = np.argwhere(np.triu(unit @ unit.T > DUPLICATE_COSINE, 1))
     if not len(near):
         return rows
-    same = SAME_MUSIC[matrix.space.kind]
+    same = DUPLICATE_TESTS[matrix.space.kind]
     prints = store.fingerprints(matrix.ids[all_rows[np.unique(near)]].tolist())
     gone: set[int] = set()
     for first, second in near.tolist():
@@ -145,7 +145,7 @@ def without_copies(
 # --- counting ---
 
 
-def counted(
+def representative_mask(
     store: Store, ids: NDArray[np.int64], *, all_sounds: bool = False, at_least: int = 1
 ) -> NDArray[np.bool_]:
     """Tell which tracks count.
@@ -168,10 +168,10 @@ def counted(
     NothingToMeasure
         There would be enough, were all of them music.
     """
-    kept = np.asarray(~np.isin(ids, [*copies(store)]))
+    kept = np.asarray(~np.isin(ids, [*duplicate_map(store)]))
     if all_sounds:
         return kept
-    music = kept & ~np.isin(ids, not_music(store))
+    music = kept & ~np.isin(ids, non_music_ids(store))
     if music.sum() < min(at_least, kept.sum()) and music.sum() < kept.sum():
         raise NothingToMeasure(
             f"{kept.sum() - music.sum()} of {kept.sum()} tracks are speech, noise or under 10 s "

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Track
-from segue.search.track_checks import not_music
+from segue.search.track_checks import non_music_ids
 from segue.store import Store
 from segue.text import name_keys, normalise
 
@@ -63,7 +63,7 @@ class Filters:
             raise BadArgument("--bpm-octaves widens --bpm: name a tempo, as in --bpm 118-126")
 
 
-def passing(
+def filter_mask(
     store: Store,
     filters: Filters,
     ids: NDArray[np.int64],
@@ -87,7 +87,7 @@ def passing(
     gone = set() if missing else store.missing_tracks()
     passes = ~np.isin(ids, [*gone, *(track.id for track in queries)])
     if not filters.all_sounds:
-        passes &= ~np.isin(ids, not_music(store))
+        passes &= ~np.isin(ids, non_music_ids(store))
     factors = (1, 2, 0.5) if filters.bpm_octaves else (1,)
     tempos = [f"round(json_extract(facts, '$.tempo_bpm') * {factor})" for factor in factors]
     for columns, limits in ((["year"], filters.year), (tempos, filters.bpm)):

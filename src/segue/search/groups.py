@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound, NothingToMeasure
 from segue.evaluation.retrieval import Retrieval, retrieval
 from segue.records import FloatArray, GroupHit, Tags
-from segue.search.duplicates import copies, counted, one_of_each
-from segue.search.query_set import Query, Question
-from segue.search.ranking import Metric, Points, points_of
-from segue.search.track_checks import not_music
+from segue.search.duplicates import drop_duplicates, duplicate_map, representative_mask
+from segue.search.query_set import Query, QuerySet
+from segue.search.ranking import Metric, VectorSpace, load_vector_space
+from segue.search.track_checks import non_music_ids
 from segue.store import Store
 from segue.store.files import Labels
 from segue.store.matrix import Matrix
@@ -27,12 +27,12 @@ from segue.text import name_keys, normalise, split_genres, split_names
 
 # --- groups ---
 
-KINDS: Final = ("artist", "album", "genre")
+GROUP_KINDS: Final = ("artist", "album", "genre")
 MIN_TRACKS: Final = 3  # the centre of fewer says more of the tracks than of the whole
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class TrackGroup:
     """An artist, album or genre.
 
     Attributes
@@ -69,7 +69,7 @@ class Centroids:
     matrix: Matrix
 
 
-def group_tracks(store: Store, kind: str, *, all_sounds: bool = False) -> dict[str, Group]:
+def group_tracks(store: Store, kind: str, *, all_sounds: bool = False) -> dict[str, TrackGroup]:
     """Group the tracks of a library by artist, album or genre.
 
     Parameters
@@ -86,7 +86,7 @@ def group_tracks(store: Store, kind: str, *, all_sounds: bool = False) -> dict[s
     dict of str to Group
         By a key of its own to each.
     """
-    if kind not in KINDS:
+    if kind not in GROUP_KINDS:
         raise BadArgument(f"no tracks are grouped by {kind!r}; by artist, album or genre")
     tracks: defaultdict[str, list[int]] = defaultdict(list)
     spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -94,18 +94,18 @@ def group_tracks(store: Store, kind: str, *, all_sounds: bool = False) -> dict[s
         for key, name in _names(labels, kind):
             tracks[key].append(labels.id)
             spellings[key][name] += 1
-    copy_of, left_out = copies(store), [] if all_sounds else not_music(store)
+    copy_of, left_out = duplicate_map(store), [] if all_sounds else non_music_ids(store)
     return {
-        key: Group(
+        key: TrackGroup(
             spellings[key].most_common(1)[0][0],
             np.array(ids, np.int64),
-            np.setdiff1d(one_of_each(copy_of, np.array(ids, np.int64)), left_out),
+            np.setdiff1d(drop_duplicates(copy_of, np.array(ids, np.int64)), left_out),
         )
         for key, ids in tracks.items()
     }
 
 
-def centroids(groups: Mapping[str, Group], points: Points, min_tracks: int) -> Centroids:
+def centroids(groups: Mapping[str, TrackGroup], points: VectorSpace, min_tracks: int) -> Centroids:
     """Take the centres of all groups that have enough tracks in a space.
 
     Parameters
@@ -140,7 +140,7 @@ def centroids(groups: Mapping[str, Group], points: Points, min_tracks: int) -> C
 
 def similar_groups(
     store: Store,
-    question: Question,
+    question: QuerySet,
     kind: str,
     *,
     n: int,
@@ -170,7 +170,7 @@ def similar_groups(
     """
     if n < 1:
         raise BadArgument(f"{n} answers; at least 1 must be wanted")
-    points = points_of(store, space, metric)
+    points = load_vector_space(store, space, metric)
     groups = group_tracks(store, kind)
     asked, centre = _asked(points, groups, question, kind)
     centres = centroids(groups, points, min_tracks)
@@ -190,20 +190,20 @@ def similar_groups(
 
 
 def tracks_of_similar_artists(
-    store: Store, question: Question, n: int, space: str, min_tracks: int
+    store: Store, question: QuerySet, n: int, space: str, min_tracks: int
 ) -> NDArray[np.int64]:
     """List the tracks of the artists asked with, and of the `n` most like them."""
     groups = group_tracks(store, "artist")
     hits = similar_groups(store, question, "artist", n=n, space=space, min_tracks=min_tracks)
-    asked, _ = _asked(points_of(store, space, "cosine"), groups, question, "artist")
+    asked, _ = _asked(load_vector_space(store, space, "cosine"), groups, question, "artist")
     near = {key for hit in hits for key in _keys_named(groups, hit.name)} | asked
     return np.concatenate([groups[key].tracks for key in near])
 
 
 def _asked(
-    points: Points,
-    groups: Mapping[str, Group],
-    question: Question,
+    points: VectorSpace,
+    groups: Mapping[str, TrackGroup],
+    question: QuerySet,
     kind: str,
 ) -> tuple[set[str], FloatArray]:
     """Return the groups that queries name or whose tracks they name, and their centre."""
@@ -228,18 +228,18 @@ def _asked(
     return asked, points.centre(vectors)
 
 
-def _keys_of(groups: Mapping[str, Group], tracks: NDArray[np.int64]) -> list[str]:
+def _keys_of(groups: Mapping[str, TrackGroup], tracks: NDArray[np.int64]) -> list[str]:
     """List the groups that any of some tracks is in."""
     return [key for key, group in groups.items() if np.isin(group.tracks, tracks).any()]
 
 
-def _keys_named(groups: Mapping[str, Group], name: str) -> list[str]:
+def _keys_named(groups: Mapping[str, TrackGroup], name: str) -> list[str]:
     """List the groups of a name."""
     wanted = normalise(name)
     return [key for key, group in groups.items() if wanted and normalise(group.name) == wanted]
 
 
-def _rows(matrix: Matrix, group: Group) -> NDArray[np.intp]:
+def _rows(matrix: Matrix, group: TrackGroup) -> NDArray[np.intp]:
     """Return where the recordings of a group lie that are in a space."""
     rows = np.searchsorted(matrix.ids, group.recordings)
     inside = rows < len(matrix.ids)
@@ -265,7 +265,7 @@ def _names(labels: Labels, kind: str) -> Iterator[tuple[str, str]]:
 # --- evaluating ---
 
 #: So many tracks ask at most, drawn at random: of these, a share is known to about 0.01.
-MOST_QUERIES: Final = 2000
+MAX_QUERIES: Final = 2000
 
 
 def evaluate_spaces(
@@ -295,7 +295,7 @@ def evaluate_spaces(
     NotFound
         The library is empty.
     """
-    if by not in KINDS:
+    if by not in GROUP_KINDS:
         raise BadArgument(f"cannot evaluate by {by!r}; by album, artist or genre")
     tags = {track.id: track.tags for track in store.tracks()}
     table: dict[str, Retrieval] = {}
@@ -305,7 +305,7 @@ def evaluate_spaces(
             continue
         ids, vectors = store.spaces.vectors(info.space.name)
         try:
-            kept = counted(store, ids, all_sounds=all_sounds, at_least=2)
+            kept = representative_mask(store, ids, all_sounds=all_sounds, at_least=2)
             ids, vectors = ids[kept], vectors[kept]
             here = [tags[track] for track in ids.tolist()]
             table[info.space.name] = retrieval(
@@ -313,7 +313,7 @@ def evaluate_spaces(
                 [_labels(each, by) for each in here],
                 groups=[name_keys(each.artist) for each in here] if artist_filter else None,
                 metric=metric,
-                most_queries=MOST_QUERIES,
+                most_queries=MAX_QUERIES,
                 seed=seed,
             )
         except NothingToMeasure as error:

@@ -27,7 +27,7 @@ FIRST_CHUNK: Final = 64
 _BLOCK_ROWS: Final = 16_384  # of which distances are taken at once
 
 
-def blend(likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()) -> FloatArray:
+def query_vector(likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()) -> FloatArray:
     """Blend queries: the mean direction of what is wanted, away from what is not.
 
     Parameters
@@ -55,13 +55,13 @@ def blend(likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()) -> Fl
     return _unit(blended)
 
 
-def similarities(matrix: Matrix, query: FloatArray) -> FloatArray:
+def cosine_similarities(matrix: Matrix, query: FloatArray) -> FloatArray:
     """Return the cosine of every track with a query of length 1, shape (n,)."""
     _check_dimension(matrix, query)
     return np.asarray(np.clip(matrix.unit @ query, -1, 1), dtype=np.float32)
 
 
-def nearness(matrix: Matrix, query: FloatArray) -> FloatArray:
+def negative_distances(matrix: Matrix, query: FloatArray) -> FloatArray:
     """Return minus the Euclidean distance of every row from a point, shape (n,)."""
     _check_dimension(matrix, query)
     found = np.empty(len(matrix.ids), np.float32)
@@ -71,7 +71,7 @@ def nearness(matrix: Matrix, query: FloatArray) -> FloatArray:
     return found
 
 
-def best_first(scores: FloatArray) -> Iterator[NDArray[np.intp]]:
+def iter_descending(scores: FloatArray) -> Iterator[NDArray[np.intp]]:
     """Yield row numbers from the highest score down, in growing pieces.
 
     Only as much is sorted as is asked for. Equal scores keep the order of the rows.
@@ -105,7 +105,7 @@ def _unit(vector: FloatArray) -> FloatArray:
 # --- neighbours ---
 
 #: So many are kept at least: what maps and journeys ask for, with some to spare.
-FEWEST: Final = 32
+MIN_STORED: Final = 32
 _NONE: Final = np.empty(0)
 _BLOCK_ELEMENTS: Final = 1 << 24  # similarities held at once by each thread: 64 MiB
 _SAMPLE: Final = 8  # columns per group, of which only the best decides where to look
@@ -169,8 +169,8 @@ def neighbours(store: Store, space: str, k: int, watch: Watcher | None = None) -
     kept = store.spaces.derived(space, "neighbours")
     if kept is not None and _fits(kept, len(matrix.ids), k):
         return Neighbours(matrix.ids, kept["rows"][:, :k], kept["distances"][:, :k])
-    found = nearest(
-        matrix.ids, np.asarray(matrix.unit), min(max(k, FEWEST), len(matrix.ids) - 1), watch
+    found = compute_neighbours(
+        matrix.ids, np.asarray(matrix.unit), min(max(k, MIN_STORED), len(matrix.ids) - 1), watch
     )
     store.spaces.keep_derived(
         space, "neighbours", {"rows": found.rows, "distances": found.distances}
@@ -178,7 +178,9 @@ def neighbours(store: Store, space: str, k: int, watch: Watcher | None = None) -
     return found.only(k)
 
 
-def neighbours_among(store: Store, space: str, kept: NDArray[np.bool_], k: int) -> Neighbours:
+def nearest_neighbours_within(
+    store: Store, space: str, kept: NDArray[np.bool_], k: int
+) -> Neighbours:
     """Find the nearest tracks of some tracks among themselves.
 
     They are taken from what is kept of all tracks; of those that have too few there, anew.
@@ -192,7 +194,7 @@ def neighbours_among(store: Store, space: str, kept: NDArray[np.bool_], k: int) 
     k : int
         How many, at least 1; of fewer tracks, all others.
     """
-    whole = neighbours(store, space, FEWEST)
+    whole = neighbours(store, space, MIN_STORED)
     k = min(k, int(kept.sum()) - 1)
     among = kept[whole.rows[kept]]
     first = np.argsort(~among, axis=1, kind="stable")[:, :k]
@@ -212,7 +214,7 @@ def _fits(kept: Mapping[str, NDArray[Any]], n: int, k: int) -> bool:
     return rows.ndim == 2 and len(rows) == n and rows.shape[1] >= k and "distances" in kept
 
 
-def nearest(
+def compute_neighbours(
     ids: NDArray[np.int64], unit: FloatArray, k: int, watch: Watcher | None = None
 ) -> Neighbours:
     """Find the nearest others of every track, exactly.

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound
 from segue.media import kind_of
 from segue.records import Kind, Track
-from segue.search.filters import Filters, passing
-from segue.search.track_checks import SAME_MUSIC
+from segue.search.filters import Filters, filter_mask
+from segue.search.track_checks import DUPLICATE_TESTS
 from segue.store import Store
 from segue.text import name_keys, normalise, split_genres, split_names
 
@@ -32,7 +32,7 @@ _SUGGESTED: Final = 4
 _NEAR: Final = 0.65  # of `difflib`'s ratio, 1 for the same
 
 
-def nearly_called(store: Store, text: str) -> list[str]:
+def suggest_names(store: Store, text: str) -> list[str]:
     """Name tracks, artists, albums and genres that are called nearly so.
 
     Parameters
@@ -48,7 +48,7 @@ def nearly_called(store: Store, text: str) -> list[str]:
     """
     likely: dict[str, str] = {}
     ids, words = store.searched_words()
-    alike = ids[sharing_most(words, text, _LOOKED_THROUGH)]
+    alike = ids[most_shared_trigrams(words, text, _LOOKED_THROUGH)]
     for track in store.tracks(alike.tolist()):
         for name, told in _listed_names(track):
             if name:
@@ -72,7 +72,7 @@ def _listed_names(track: Track) -> Sequence[tuple[str, str]]:
     )
 
 
-def sharing_most(lines: str, text: str, n: int) -> NDArray[np.int64]:
+def most_shared_trigrams(lines: str, text: str, n: int) -> NDArray[np.int64]:
     """Find the lines that have most of a text's runs of three bytes.
 
     Parameters
@@ -114,11 +114,11 @@ def _runs(text: bytes) -> NDArray[np.uint32]:
 #: How a path begins that is no word.
 _PATHS = ("/", "./", "../", "~")
 #: Which kind of music a name means where it fits several.
-PREFERRED: Final[tuple[Kind, ...]] = ("sound", "score", "lyrics")
+KIND_PREFERENCE: Final[tuple[Kind, ...]] = ("sound", "score", "lyrics")
 _COMPARED: Final = 12  # tracks that a name fits, of which copies are looked for
-SHOWN = 8  # candidates listed when words fit several tracks
+MAX_LISTED = 8  # candidates listed when words fit several tracks
 #: What a query may begin with, to say what it names: "album:nexuiz".
-FIELDS: Final = ("artist", "album", "genre")
+QUERY_FIELDS: Final = ("artist", "album", "genre")
 
 
 def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
@@ -159,7 +159,7 @@ def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
     return _by_words(store, words) if normalise(words) else _by_signs(store, words.strip())
 
 
-def tracks_named(store: Store, query: str | int | Path) -> list[Track]:
+def find_tracks(store: Store, query: str | int | Path) -> list[Track]:
     """Find the tracks of the library that are meant.
 
     Raises
@@ -173,7 +173,7 @@ def tracks_named(store: Store, query: str | int | Path) -> list[Track]:
     return found
 
 
-def track_named(store: Store, query: str | int | Path) -> Track:
+def find_track(store: Store, query: str | int | Path) -> Track:
     """Find the one track that is meant; of one recording in several files the first.
 
     Raises
@@ -183,7 +183,7 @@ def track_named(store: Store, query: str | int | Path) -> Track:
     BadArgument
         An artist or an album is meant, which has several.
     """
-    tracks = _one_of_each(store, tracks_named(store, query))
+    tracks = _one_of_each(store, find_tracks(store, query))
     if len(tracks) > 1:
         raise BadArgument(
             f"{query!r} names {len(tracks)} tracks; give the id of one:\n{_listed(tracks)}"
@@ -191,7 +191,7 @@ def track_named(store: Store, query: str | int | Path) -> Track:
     return tracks[0]
 
 
-def listed(store: Store, words: str, filters: Filters) -> list[Track]:
+def list_tracks(store: Store, words: str, filters: Filters) -> list[Track]:
     """List the tracks that have some words in title, artist or album, and pass filters.
 
     Those whose files are gone, and what is no music, are listed too.
@@ -202,7 +202,7 @@ def listed(store: Store, words: str, filters: Filters) -> list[Track]:
     signs = "" if text else words.strip()
     ids = np.array(_having_signs(store, signs) if signs else _having(store, text), np.int64)
     everything = replace(filters, all_sounds=True)
-    return store.tracks(ids[passing(store, everything, ids, (), missing=True)].tolist())
+    return store.tracks(ids[filter_mask(store, everything, ids, (), missing=True)].tolist())
 
 
 def _having(store: Store, text: str) -> list[int]:
@@ -253,7 +253,7 @@ def _by_path(store: Store, path: Path) -> list[Track] | Path:
 def _by_words(store: Store, query: str) -> list[Track]:
     text = normalise(query)
     field, _, name = (part.strip() for part in query.partition(":"))
-    told = field.casefold() in FIELDS and normalise(name)
+    told = field.casefold() in QUERY_FIELDS and normalise(name)
     if told:
         named = _of_field(store, field.casefold(), told)
         if named:
@@ -349,7 +349,7 @@ def _has_words(name: str, text: str) -> bool:
 
 def _did_you_mean(store: Store, text: str) -> str:
     """Name what is called nearly so, the likeliest first."""
-    if near := nearly_called(store, text):
+    if near := suggest_names(store, text):
         return f"did you mean {' or '.join(near)}?"
     return "`segue list` shows what is there, and a file's path works too"
 
@@ -357,7 +357,7 @@ def _did_you_mean(store: Store, text: str) -> str:
 def _of_one_kind(tracks: Sequence[Track]) -> list[Track]:
     """Keep the recordings that a name means, else the scores: texts are seldom asked with."""
     kinds = {track.kind for track in tracks}
-    kind = next((kind for kind in PREFERRED if kind in kinds), None)
+    kind = next((kind for kind in KIND_PREFERENCE if kind in kinds), None)
     return [track for track in tracks if track.kind == kind]
 
 
@@ -371,7 +371,7 @@ def _one_of_each(store: Store, tracks: Sequence[Track]) -> list[Track]:
     prints = store.fingerprints([track.id for track in tracks])
     kept: list[Track] = []
     for track in sorted(tracks, key=lambda one: one.missing):
-        same = SAME_MUSIC[track.kind]
+        same = DUPLICATE_TESTS[track.kind]
         if not any(
             one.kind == track.kind and same(prints[one.id], prints[track.id]) for one in kept
         ):
@@ -384,9 +384,9 @@ def _listed(tracks: Sequence[Track]) -> str:
     lines = [
         # What is called the same is told apart by its file.
         f"  {track.id}  {name}{f' ({track.path.name})' if labels.count(name) > 1 else ''}"
-        for track, name in zip(tracks[:SHOWN], labels[:SHOWN], strict=True)
+        for track, name in zip(tracks[:MAX_LISTED], labels[:MAX_LISTED], strict=True)
     ]
-    more = [f"  … and {len(tracks) - SHOWN} more"] if len(tracks) > SHOWN else []
+    more = [f"  … and {len(tracks) - MAX_LISTED} more"] if len(tracks) > MAX_LISTED else []
     return "\n".join(lines + more)
 
 

@@ -20,13 +20,13 @@ from segue.store import Store
 # --- usual ---
 
 #: Of each kind of music, the better space first: some hold not every track.
-USUAL: Final[dict[Kind, tuple[str, ...]]] = {
+DEFAULT_SPACES: Final[dict[Kind, tuple[str, ...]]] = {
     "sound": ("sound",),
     "score": ("roll-vae", "score-features"),
     "lyrics": ("style",),
 }
 #: Where copies of one recording, tune or text lie close together; it holds every track of its kind.
-COPIES_IN: Final[dict[Kind, str]] = {
+DUPLICATE_SPACES: Final[dict[Kind, str]] = {
     "sound": "sound",
     "score": "score-features",
     "lyrics": "style",
@@ -37,7 +37,7 @@ _SHARE: Final = 0.9
 _LEAST_SHARE: Final = 0.5
 
 
-def usual_space(question: "Question") -> str:
+def default_space(question: "QuerySet") -> str:
     """Choose the space to ask in: the first of its kind that holds all that is asked with.
 
     It holds half of the tracks of that kind, too: of what it does not hold nothing is found.
@@ -50,7 +50,7 @@ def usual_space(question: "Question") -> str:
     return spaces[-1]
 
 
-def usual_space_of(store: Store, tracks: Sequence[Track]) -> str:
+def default_space_of_tracks(store: Store, tracks: Sequence[Track]) -> str:
     """Choose the space to compare some tracks in: the first that holds all of them."""
     spaces = _holding(store, tracks[0].kind, _LEAST_SHARE)
     for space in spaces[:-1]:
@@ -59,7 +59,7 @@ def usual_space_of(store: Store, tracks: Sequence[Track]) -> str:
     return spaces[-1]
 
 
-def usual_space_of_all(store: Store) -> str:
+def default_space_of_library(store: Store) -> str:
     """Choose the space to see a library in: that of the kind that it holds most of."""
     counts = store.kinds() or {"sound": 0}
     kind = max(counts, key=lambda kind: counts[kind])
@@ -68,7 +68,7 @@ def usual_space_of_all(store: Store) -> str:
 
 def _holding(store: Store, kind: Kind, share: float) -> list[str]:
     """List the usual spaces that hold such a share of all tracks of a kind, and the last one."""
-    *spaces, last = USUAL[kind]
+    *spaces, last = DEFAULT_SPACES[kind]
     if not spaces:
         return [last]
     held = {info.space.name: info.tracks for info in store.spaces.known() if not info.outdated}
@@ -81,7 +81,7 @@ def _holding(store: Store, kind: Kind, share: float) -> list[str]:
 _NAMES: Final[dict[Kind, str]] = {"sound": "recordings", "score": "scores", "lyrics": "lyrics"}
 Query = str | int | Path
 #: Embeds a file, or a segment of it, in a space; None where the space takes no such file.
-Embed = Callable[[str, Path, Span | None], FloatArray | None]
+Embedder = Callable[[str, Path, Span | None], FloatArray | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class _Subject:
         return self.track.kind if self.track else kind_of(self.path) or "sound"
 
 
-class Question:
+class QuerySet:
     """What is asked: tracks of the library, or files, and what the answers should be unlike.
 
     Parameters
@@ -121,7 +121,7 @@ class Question:
         likes: Sequence[Query],
         unlikes: Sequence[Query] = (),
         at: Span | None = None,
-        embed: Embed | None = None,
+        embed: Embedder | None = None,
     ) -> None:
         self._store = store
         self._queries = likes, unlikes
@@ -138,10 +138,10 @@ class Question:
         """What answers should be like, as it was asked."""
         return self._queries[0]
 
-    def only(self, likes: Sequence[Query], unlikes: Sequence[Query] | None = None) -> "Question":
+    def only(self, likes: Sequence[Query], unlikes: Sequence[Query] | None = None) -> "QuerySet":
         """Return the question with some of its queries; no file is read again for it."""
         unlikes = self._queries[1] if unlikes is None else unlikes
-        return Question(self._store, likes, unlikes, self._at, self._embed)
+        return QuerySet(self._store, likes, unlikes, self._at, self._embed)
 
     @property
     def tracks(self) -> list[Track]:

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.records import FloatArray, Hit, Reason, Tags, Track
 from segue.search import neighbours
-from segue.search.duplicates import COPY_COSINE
-from segue.search.filters import Filters, passing
-from segue.search.query_set import COPIES_IN, USUAL, Query, Question, usual_space
-from segue.search.reasons import Directions, directions_of, reasons, reasons_of_distance
-from segue.search.track_checks import SAME_MUSIC
+from segue.search.duplicates import DUPLICATE_COSINE
+from segue.search.filters import Filters, filter_mask
+from segue.search.query_set import DEFAULT_SPACES, DUPLICATE_SPACES, Query, QuerySet, default_space
+from segue.search.reasons import Directions, explain_cosine, explain_distance, space_directions
+from segue.search.track_checks import DUPLICATE_TESTS
 from segue.store import Store
 from segue.store.files import Labels
 from segue.store.matrix import Matrix
@@ -33,14 +33,14 @@ from segue.text import name_keys, normalise, split_genres
 # --- metadata ---
 
 #: What each agreement gives; together 1. Nothing is given for what one of the two does not say.
-SHARES: Final = {"artist": 0.4, "album": 0.3, "genre": 0.2, "year": 0.1}
+METADATA_WEIGHTS: Final = {"artist": 0.4, "album": 0.3, "genre": 0.2, "year": 0.1}
 #: What `--blend` calls it.
-PART: Final = "metadata"
+METADATA: Final = "metadata"
 #: So many years apart, the year gives nothing; between, proportionally.
-YEARS_APART: Final = 20
+MAX_YEAR_DIFFERENCE: Final = 20
 
 
-def similarities(tags: Tags, labels: Sequence[Labels]) -> FloatArray:
+def metadata_similarities(tags: Tags, labels: Sequence[Labels]) -> FloatArray:
     """Compare one track with many by their tags.
 
     Parameters
@@ -56,7 +56,7 @@ def similarities(tags: Tags, labels: Sequence[Labels]) -> FloatArray:
         genres as much as they overlap (common ones by all of both); years the more, the closer
         they lie. NaN where one of the two says nothing at all.
     """
-    if not says_anything(tags):
+    if not has_metadata(tags):
         return np.full(len(labels), np.nan, np.float32)
     artists, album, genres = name_keys(tags.artist), normalise(tags.album), _genres(tags.genre)
     columns = {
@@ -67,7 +67,7 @@ def similarities(tags: Tags, labels: Sequence[Labels]) -> FloatArray:
         "genre": _each([label.genre for label in labels], lambda text: _overlap(genres, text)),
         "year": [_near(tags.year, label.year) for label in labels],
     }
-    total = sum(SHARES[name] * np.asarray(column) for name, column in columns.items())
+    total = sum(METADATA_WEIGHTS[name] * np.asarray(column) for name, column in columns.items())
     silent = [
         not (label.artist or label.album or label.genre or label.year is not None)
         for label in labels
@@ -75,7 +75,7 @@ def similarities(tags: Tags, labels: Sequence[Labels]) -> FloatArray:
     return np.where(silent, np.nan, total).astype(np.float32)
 
 
-def says_anything(tags: Tags) -> bool:
+def has_metadata(tags: Tags) -> bool:
     """Tell whether tags hold anything that is compared."""
     return bool(tags.artist or tags.album or tags.genre or tags.year is not None)
 
@@ -102,7 +102,7 @@ def _overlap(genres: frozenset[str], text: str) -> float:
 def _near(year: int | None, other: int | None) -> float:
     if year is None or other is None:
         return 0.0
-    return max(0.0, 1 - abs(year - other) / YEARS_APART)
+    return max(0.0, 1 - abs(year - other) / MAX_YEAR_DIFFERENCE)
 
 
 # --- ranking ---
@@ -165,7 +165,7 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
+class VectorSpace:
     """The vectors of a space, and the metric that compares them.
 
     Attributes
@@ -182,7 +182,7 @@ class Points:
     metric: Metric
     directions: Callable[[], Directions | None]
 
-    def query(self, question: Question) -> FloatArray:
+    def query(self, question: QuerySet) -> FloatArray:
         """Return the point that is asked with."""
         name = self.matrix.space.name
         likes, unlikes = question.vectors(name)
@@ -191,30 +191,34 @@ class Points:
             raise WrongSpace(
                 f"not all that was asked with has a vector in the space {name!r}; ask with tracks "
                 "that do, or in another space, or blend it with one: "
-                f"--blend {USUAL[self.matrix.space.kind][-1]}=0.5,{name}=0.5"
+                f"--blend {DEFAULT_SPACES[self.matrix.space.kind][-1]}=0.5,{name}=0.5"
             )
         return self.centre(*known)
 
     def centre(self, likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()) -> FloatArray:
         """Return the point between vectors, away from others."""
         if self.metric == "cosine":
-            return neighbours.blend(likes, unlikes)
+            return neighbours.query_vector(likes, unlikes)
         if unlikes:
             raise BadArgument("unlikeness is a direction: --minus goes with the cosine only")
         return np.asarray(np.mean(likes, axis=0), dtype=np.float32)
 
     def similarities(self, query: FloatArray, matrix: Matrix | None = None) -> FloatArray:
         """Compare a point with all of these points, or with others of the space."""
-        compare = neighbours.similarities if self.metric == "cosine" else neighbours.nearness
+        compare = (
+            neighbours.cosine_similarities
+            if self.metric == "cosine"
+            else neighbours.negative_distances
+        )
         return compare(matrix or self.matrix, query)
 
     def why(self, query: FloatArray, vector: FloatArray) -> tuple[Reason, ...]:
         """Split the similarity of two points into reasons."""
-        split = reasons if self.metric == "cosine" else reasons_of_distance
+        split = explain_cosine if self.metric == "cosine" else explain_distance
         return split(self.matrix.space.name, query, vector, self.directions())
 
 
-def points_of(store: Store, space: str, metric: Metric) -> Points:
+def load_vector_space(store: Store, space: str, metric: Metric) -> VectorSpace:
     """Load a space.
 
     Raises
@@ -226,17 +230,17 @@ def points_of(store: Store, space: str, metric: Metric) -> Points:
     """
     if metric not in ("cosine", "euclidean"):
         raise BadArgument(f"there is no metric {metric!r}; choose cosine or euclidean")
-    if space == PART:
+    if space == METADATA:
         raise BadArgument(f"{space!r} is no space but a part of blends: --blend {space}=1")
     matrix = store.spaces.matrix(space)
     if metric == "euclidean":
         matrix = Matrix(matrix.space, *store.spaces.vectors(space))
-    return Points(matrix, metric, cache(partial(directions_of, store, space)))
+    return VectorSpace(matrix, metric, cache(partial(space_directions, store, space)))
 
 
 def rank(
     store: Store,
-    question: Question,
+    question: QuerySet,
     space: str | None = None,
     metric: Metric = "cosine",
     blend: Mapping[str, float] | None = None,
@@ -249,15 +253,17 @@ def rank(
         A blend goes with another space or metric.
     """
     if blend is None:
-        return in_space(store, question, space or usual_space(question), metric)
+        return rank_in_space(store, question, space or default_space(question), metric)
     if space or metric != "cosine":
         raise BadArgument(
             "a blend names its spaces and takes cosines: no space or metric beside it"
         )
-    return in_blend(store, question, blend)
+    return rank_by_blend(store, question, blend)
 
 
-def in_space(store: Store, question: Question, space: str, metric: Metric = "cosine") -> Ranking:
+def rank_in_space(
+    store: Store, question: QuerySet, space: str, metric: Metric = "cosine"
+) -> Ranking:
     """Rank all tracks of a space.
 
     Raises
@@ -265,7 +271,7 @@ def in_space(store: Store, question: Question, space: str, metric: Metric = "cos
     NotFound, WrongSpace
         There is no such space, or what is asked with has no vector in it.
     """
-    points = points_of(store, space, metric)
+    points = load_vector_space(store, space, metric)
     query = points.query(question)
     matrix = points.matrix
     return Ranking(
@@ -276,7 +282,7 @@ def in_space(store: Store, question: Question, space: str, metric: Metric = "cos
     )
 
 
-def in_blend(store: Store, question: Question, weights: Mapping[str, float]) -> Ranking:
+def rank_by_blend(store: Store, question: QuerySet, weights: Mapping[str, float]) -> Ranking:
     """Rank all tracks by the weighted mean of their similarities in several spaces.
 
     Parameters
@@ -296,10 +302,12 @@ def in_blend(store: Store, question: Question, weights: Mapping[str, float]) -> 
         raise BadArgument(f"the weights of a blend are above 0; these are {dict(weights)}")
     labels = store.labels()
     ids = np.array([label.id for label in labels], np.int64)
-    near = store.spaces.matrix(COPIES_IN[question.kind])
+    near = store.spaces.matrix(DUPLICATE_SPACES[question.kind])
     parts = np.array(
         [
-            _by_metadata(question, labels) if name == PART else _part(store, question, name, ids)
+            _by_metadata(question, labels)
+            if name == METADATA
+            else _part(store, question, name, ids)
             for name in weights
         ]
     )
@@ -323,7 +331,7 @@ def in_blend(store: Store, question: Question, weights: Mapping[str, float]) -> 
     return Ranking(ids[kept], shares.sum(axis=0).astype(np.float32), why, near)
 
 
-def _part(store: Store, question: Question, space: str, ids: NDArray[np.int64]) -> FloatArray:
+def _part(store: Store, question: QuerySet, space: str, ids: NDArray[np.int64]) -> FloatArray:
     """Return the cosines of all tracks in one space; NaN for what it does not know."""
     matrix = store.spaces.matrix(space)
     found = np.full(len(ids), np.nan, np.float32)
@@ -331,26 +339,26 @@ def _part(store: Store, question: Question, space: str, ids: NDArray[np.int64]) 
         [vector for vector in some if vector is not None] for some in question.vectors(space)
     )
     if likes:
-        cosines = neighbours.similarities(matrix, neighbours.blend(likes, unlikes))
+        cosines = neighbours.cosine_similarities(matrix, neighbours.query_vector(likes, unlikes))
         found[np.isin(ids, matrix.ids)] = cosines[np.isin(matrix.ids, ids)]
     return found
 
 
-def _by_metadata(question: Question, labels: Sequence[Labels]) -> FloatArray:
+def _by_metadata(question: QuerySet, labels: Sequence[Labels]) -> FloatArray:
     """Return the mean likeness of all tracks by their tags; NaN for those that say nothing."""
-    likes, unlikes = ([tags for tags in some if says_anything(tags)] for some in question.tags())
+    likes, unlikes = ([tags for tags in some if has_metadata(tags)] for some in question.tags())
     if not likes:
         return np.full(len(labels), np.nan, np.float32)
-    found = np.mean([similarities(tags, labels) for tags in likes], axis=0)
+    found = np.mean([metadata_similarities(tags, labels) for tags in likes], axis=0)
     if unlikes:
-        found -= np.mean([similarities(tags, labels) for tags in unlikes], axis=0)
+        found -= np.mean([metadata_similarities(tags, labels) for tags in unlikes], axis=0)
     return np.asarray(found, np.float32)
 
 
 # --- choosing ---
 
 
-def choose(
+def select_hits(
     store: Store,
     ranking: Ranking,
     asked: Sequence[Track],
@@ -388,13 +396,15 @@ def choose(
         raise BadArgument(f"{n} answers; at least 1 must be wanted")
     filters = filters or Filters()
     ids = ranking.ids
-    passes = passing(store, filters, ids, asked) & ~np.isin(ids, unwanted)
+    passes = filter_mask(store, filters, ids, asked) & ~np.isin(ids, unwanted)
     if among is not None:
         passes &= np.isin(ids, among)
     taken = [] if duplicates else [*(track.id for track in asked), *unwanted]
     hits: list[Hit] = []
     per_artist: Counter[str] = Counter()
-    for rows in neighbours.best_first(ranking.in_turn(np.where(passes, ranking.scores, -np.inf))):
+    for rows in neighbours.iter_descending(
+        ranking.in_turn(np.where(passes, ranking.scores, -np.inf))
+    ):
         fitting = rows[passes[rows]]
         for row, track in zip(fitting.tolist(), store.tracks(ids[fitting].tolist()), strict=True):
             artists = name_keys(track.tags.artist)
@@ -418,10 +428,10 @@ def choose(
 def _is_copy(store: Store, near: Matrix, track: int, taken: Sequence[int]) -> bool:
     """Tell whether a track is another copy of a recording that is taken already."""
     row, others = (np.flatnonzero(np.isin(near.ids, some)) for some in ([track], taken))
-    close = others[(near.unit[others] @ near.unit[row].T > COPY_COSINE).any(axis=1)]
+    close = others[(near.unit[others] @ near.unit[row].T > DUPLICATE_COSINE).any(axis=1)]
     if not len(close):
         return False
     prints = store.fingerprints([track, *near.ids[close].tolist()])
     mine = prints.pop(track)
-    same = SAME_MUSIC[near.space.kind]
+    same = DUPLICATE_TESTS[near.space.kind]
     return any(same(mine, other) for other in prints.values())

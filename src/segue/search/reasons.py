@@ -27,13 +27,13 @@ from segue.search.aspects import (
     OTHER,
     UNNAMED,
     Aspect,
-    Measures,
-    Share,
+    AspectFeatures,
+    Contribution,
     lyrics_aspects,
-    measured_aspects,
-    qualities,
-    say,
     score_aspects,
+    sound_aspects,
+    tag_aspects,
+    to_reasons,
 )
 from segue.store import Store
 
@@ -42,9 +42,9 @@ from segue.store import Store
 #: Penalty of the regression, as a share of the total variance.
 RIDGE: Final = 0.01
 #: Of fewer tracks no directions are learned.
-FEWEST: Final = 50
+MIN_TRACKS: Final = 50
 #: Of more tracks, as many drawn at random are learned from.
-SAMPLE: Final = 2000
+MAX_TRACKS: Final = 2000
 #: Spaces whose numbers have names, or of which nothing was heard: they need no directions.
 NAMED_SPACES: Final = frozenset({"features", "tags", "score-features", "style", "listens"})
 _MOST_COMPONENTS: Final = 8  # of an aspect's numbers, which have directions of their own
@@ -54,8 +54,8 @@ _NAMED: Final[dict[Kind, str]] = {
     "score": "score-features",
     "lyrics": "style",
 }
-_MEASURED: Final[dict[Kind, Callable[[], tuple[Measures, ...]]]] = {
-    "sound": measured_aspects,
+_MEASURED: Final[dict[Kind, Callable[[], tuple[AspectFeatures, ...]]]] = {
+    "sound": sound_aspects,
     "score": score_aspects,
     "lyrics": lyrics_aspects,
 }
@@ -77,7 +77,7 @@ class Directions:
     names: tuple[str, ...]
     rows: FloatArray
 
-    def shares(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> list[Share]:
+    def shares(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> list[Contribution]:
         """Divide the product of two vectors among the aspects, and what is left.
 
         Parameters
@@ -86,13 +86,13 @@ class Directions:
         """
         first, second = self.rows @ a, self.rows @ b
         told = [
-            Share(aspect_named(name), one * other, one, other)
+            Contribution(aspect_named(name), one * other, one, other)
             for name, one, other in zip(self.names, first.tolist(), second.tolist(), strict=True)
         ]
-        return [*told, Share(UNNAMED, float(a @ b - first @ second))]
+        return [*told, Contribution(UNNAMED, float(a @ b - first @ second))]
 
 
-def fit_directions(vectors: FloatArray, levels: "Levels") -> Directions:
+def fit_directions(vectors: FloatArray, levels: "AspectLevels") -> Directions:
     """Find the directions along which aspects grow.
 
     Parameters
@@ -120,7 +120,7 @@ def fit_directions(vectors: FloatArray, levels: "Levels") -> Directions:
     return Directions(kept, np.asarray((u @ vt).T, np.float32))
 
 
-def directions_of(store: Store, space: str) -> Directions | None:
+def space_directions(store: Store, space: str) -> Directions | None:
     """Return the directions of a space: shipped, or learned from the library and kept.
 
     Returns
@@ -128,13 +128,13 @@ def directions_of(store: Store, space: str) -> Directions | None:
     Directions or None
         None where the library holds too few tracks to learn from.
     """
-    if space in shipped():
-        return shipped()[space]
+    if space in bundled_directions():
+        return bundled_directions()[space]
     if space in NAMED_SPACES:
         return None
     kept = store.spaces.derived(space, "directions")
     if kept is None:
-        found = learn_directions(store, space)
+        found = fit_space_directions(store, space)
         if found is None:
             return None
         names = np.array(found.names, np.str_)
@@ -143,18 +143,18 @@ def directions_of(store: Store, space: str) -> Directions | None:
     return Directions(tuple(kept["names"].tolist()), kept["rows"])
 
 
-def learn_directions(store: Store, space: str) -> Directions | None:
+def fit_space_directions(store: Store, space: str) -> Directions | None:
     """Learn the directions of a space from the tracks of a library; None from too few."""
     matrix = store.spaces.matrix(space)
-    ids, levels = levels_of(store, matrix.space.kind, matrix.ids)
-    if len(ids) < FEWEST:
+    ids, levels = aspect_levels(store, matrix.space.kind, matrix.ids)
+    if len(ids) < MIN_TRACKS:
         return None
     return fit_directions(np.asarray(matrix.unit[np.searchsorted(matrix.ids, ids)]), levels)
 
 
-def levels_of(
+def aspect_levels(
     store: Store, kind: Kind, among: NDArray[np.int64]
-) -> "tuple[NDArray[np.int64], Levels]":
+) -> "tuple[NDArray[np.int64], AspectLevels]":
     """Measure how much of each aspect tracks of a library have.
 
     Parameters
@@ -173,20 +173,20 @@ def levels_of(
     named = _NAMED[kind]
     ids, features = store.spaces.vectors(named)
     both = np.intersect1d(ids, among)
-    if len(both) > SAMPLE:
-        both = np.sort(np.random.default_rng(0).choice(both, SAMPLE, replace=False))
-    scores = scores_of(kind)(features[np.searchsorted(ids, both)]).astype(np.float64)
-    found = Levels((), np.empty((len(both), 0)))
+    if len(both) > MAX_TRACKS:
+        both = np.sort(np.random.default_rng(0).choice(both, MAX_TRACKS, replace=False))
+    scores = standardiser(kind)(features[np.searchsorted(ids, both)]).astype(np.float64)
+    found = AspectLevels((), np.empty((len(both), 0)))
     if kind == "sound":
         tagged, tags = store.spaces.vectors("tags")
         heard = tags[np.searchsorted(tagged, both)].astype(np.float64)
-        found = found.beside(*(_level(part, heard) for part in qualities()))
+        found = found.beside(*(_level(part, heard) for part in tag_aspects()))
     parts = _MEASURED[kind]()
     found = found.beside(*(_level(part, scores) for part in parts if part.aspect.high))
     return both, found.beside(*(_components(part, scores) for part in parts))
 
 
-def scores_of(kind: Kind) -> Callable[[FloatArray], FloatArray]:
+def standardiser(kind: Kind) -> Callable[[FloatArray], FloatArray]:
     """Return what turns vectors of named numbers of a kind of music into standard scores."""
     if kind == "sound":  # what measures is slow to import
         from segue.audio.features import standard_scores
@@ -202,7 +202,7 @@ def scores_of(kind: Kind) -> Callable[[FloatArray], FloatArray]:
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
+class AspectLevels:
     """How much of which aspects tracks have.
 
     Attributes
@@ -215,27 +215,27 @@ class Levels:
     names: tuple[str, ...]
     values: NDArray[np.float64]
 
-    def beside(self, *others: "Levels") -> "Levels":
+    def beside(self, *others: "AspectLevels") -> "AspectLevels":
         """Put others beside these."""
         every = (self, *others)
-        return Levels(
+        return AspectLevels(
             tuple(name for one in every for name in one.names),
             np.hstack([one.values for one in every]),
         )
 
 
-def _level(part: Measures, scores: NDArray[np.float64]) -> Levels:
-    return Levels((part.aspect.name,), part.level(scores)[:, None])
+def _level(part: AspectFeatures, scores: NDArray[np.float64]) -> AspectLevels:
+    return AspectLevels((part.aspect.name,), part.level(scores)[:, None])
 
 
-def _components(part: Measures, scores: NDArray[np.float64]) -> Levels:
+def _components(part: AspectFeatures, scores: NDArray[np.float64]) -> AspectLevels:
     """Return the principal components of what has no direction, or more than one number tells."""
     own = scores[:, part.columns] - scores[:, part.columns].mean(axis=0)
     count = min(_MOST_COMPONENTS, len(part.columns) // 2, max(len(own) // 20, 1))
     if not count:
-        return Levels((), np.empty((len(own), 0)))
+        return AspectLevels((), np.empty((len(own), 0)))
     _, axes = np.linalg.eigh(own.T @ own)
-    return Levels((part.aspect.name,) * count, own @ axes[:, ::-1][:, :count])
+    return AspectLevels((part.aspect.name,) * count, own @ axes[:, ::-1][:, :count])
 
 
 def aspect_named(name: str) -> Aspect:
@@ -245,12 +245,12 @@ def aspect_named(name: str) -> Aspect:
 
 @cache
 def _named() -> dict[str, Aspect]:
-    parts = (*qualities(), *measured_aspects(), *score_aspects(), *lyrics_aspects())
+    parts = (*tag_aspects(), *sound_aspects(), *score_aspects(), *lyrics_aspects())
     return {part.aspect.name: part.aspect for part in reversed(parts)}
 
 
 @cache
-def shipped() -> dict[str, Directions]:
+def bundled_directions() -> dict[str, Directions]:
     """Load the directions that come with Segue, by space."""
     data = (files("segue.weights") / "directions.safetensors").read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
@@ -271,13 +271,13 @@ def directions_to_bytes(found: Mapping[str, Directions]) -> bytes:
 __all__ = ["OTHER", "reasons", "reasons_of_distance"]
 
 _Vector = NDArray[np.float64]
-_Split = Callable[[_Vector, _Vector], list[Share]]
+_Split = Callable[[_Vector, _Vector], list[Contribution]]
 #: Of a space that nothing is known of but its vectors.
 _WHOLE: Final = Aspect("learned likeness", "learned likeness")
 _LISTENERS: Final = Aspect("listeners", "listeners")
 
 
-def reasons(
+def explain_cosine(
     space: str, a: FloatArray, b: FloatArray, directions: Directions | None = None
 ) -> tuple[Reason, ...]:
     """Split the cosine of two vectors into named shares.
@@ -296,10 +296,10 @@ def reasons(
     tuple of Reason
         Largest first; the shares sum to the cosine.
     """
-    return say(_split(space, directions)(_unit(a), _unit(b)))
+    return to_reasons(_split(space, directions)(_unit(a), _unit(b)))
 
 
-def reasons_of_distance(
+def explain_distance(
     space: str, a: FloatArray, b: FloatArray, directions: Directions | None = None
 ) -> tuple[Reason, ...]:
     """Split minus the Euclidean distance of two vectors into named shares.
@@ -320,8 +320,8 @@ def reasons_of_distance(
     split = _split(space, directions)
     levels = split(_unit(a), _unit(b))
     shares = split(apart / distance, apart / distance)
-    return say(
-        Share(one.aspect, -distance * one.share, level.first, level.second)
+    return to_reasons(
+        Contribution(one.aspect, -distance * one.share, level.first, level.second)
         for one, level in zip(shares, levels, strict=True)
     )
 
@@ -330,7 +330,7 @@ def _split(space: str, directions: Directions | None) -> _Split:
     known = _SHARES.get(space)
     if known:
         return known
-    found = shipped().get(space) or directions
+    found = bundled_directions().get(space) or directions
     return found.shares if found else _whole
 
 
@@ -338,50 +338,50 @@ def _unit(vector: FloatArray) -> _Vector:
     return np.asarray(vector / np.linalg.norm(vector.astype(np.float64)), np.float64)
 
 
-def _whole(a: _Vector, b: _Vector) -> list[Share]:
-    return [Share(_WHOLE, float(a @ b))]
+def _whole(a: _Vector, b: _Vector) -> list[Contribution]:
+    return [Contribution(_WHOLE, float(a @ b))]
 
 
-def _listened(a: _Vector, b: _Vector) -> list[Share]:
-    return [Share(_LISTENERS, float(a @ b))]
+def _listened(a: _Vector, b: _Vector) -> list[Contribution]:
+    return [Contribution(_LISTENERS, float(a @ b))]
 
 
-def _sound(a: _Vector, b: _Vector) -> list[Share]:
+def _sound(a: _Vector, b: _Vector) -> list[Contribution]:
     head = load_head()
     (heard_a, described_a), (heard_b, described_b) = (
         head.split(vector.astype(np.float32)) for vector in (a, b)
     )
     # What was measured knows its direction better than what was heard, so it comes first.
     measured = _by_aspect(
-        measured_aspects(),
+        sound_aspects(),
         head.feature_shares(described_a, described_b),
         head.features_of(described_a),
         head.features_of(described_b),
     )
-    return [*measured, *shipped()["sound"].shares(heard_a, heard_b)]
+    return [*measured, *bundled_directions()["sound"].shares(heard_a, heard_b)]
 
 
-def _tags(a: _Vector, b: _Vector) -> list[Share]:
-    return _by_aspect(qualities(), a * b, a, b)
+def _tags(a: _Vector, b: _Vector) -> list[Contribution]:
+    return _by_aspect(tag_aspects(), a * b, a, b)
 
 
 def _measured(
-    parts: Callable[[], Sequence[Measures]],
+    parts: Callable[[], Sequence[AspectFeatures]],
     kind: Kind,
     a: _Vector,
     b: _Vector,
-) -> list[Share]:
+) -> list[Contribution]:
     """Divide among the numbers of a vector, which are features."""
-    scores = scores_of(kind)
+    scores = standardiser(kind)
     first, second = (scores(vector.astype(np.float32)).astype(np.float64) for vector in (a, b))
     return _by_aspect(parts(), a * b, first, second)
 
 
 def _by_aspect(
-    parts: Sequence[Measures], shares: _Vector, first: _Vector, second: _Vector
-) -> list[Share]:
+    parts: Sequence[AspectFeatures], shares: _Vector, first: _Vector, second: _Vector
+) -> list[Contribution]:
     return [
-        Share(
+        Contribution(
             part.aspect,
             float(shares[part.columns].sum()),
             float(part.level(first)),
@@ -394,7 +394,7 @@ def _by_aspect(
 _SHARES: Final[dict[str, _Split]] = {
     "sound": _sound,
     "tags": _tags,
-    "features": partial(_measured, measured_aspects, "sound"),
+    "features": partial(_measured, sound_aspects, "sound"),
     "score-features": partial(_measured, score_aspects, "score"),
     "style": partial(_measured, lyrics_aspects, "lyrics"),
     "listens": _listened,

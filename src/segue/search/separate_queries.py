@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import Reason
-from segue.search.query_set import Question, usual_space
-from segue.search.ranking import Metric, Ranking, points_of, rank
+from segue.search.query_set import QuerySet, default_space
+from segue.search.ranking import Metric, Ranking, load_vector_space, rank
 from segue.store import Store
 
 #: Queries are alike where each is among such a share of all tracks that is nearest the other: the
@@ -21,9 +21,9 @@ from segue.store import Store
 _NEAREST: Final = 0.3
 
 
-def rank_in_turn(
+def rank_interleaved(
     store: Store,
-    question: Question,
+    question: QuerySet,
     space: str | None = None,
     metric: Metric = "cosine",
     blend: Mapping[str, float] | None = None,
@@ -40,7 +40,7 @@ def rank_in_turn(
     Ranking
         With `parts` and `nearest` where queries lie far apart.
     """
-    parts = parted(store, question, space)
+    parts = split_queries(store, question, space)
     rankings = [rank(store, part, space, metric, blend) for part in parts]
     if len(rankings) == 1:
         return rankings[0]
@@ -64,7 +64,7 @@ def rank_in_turn(
     )
 
 
-def parted(store: Store, question: Question, space: str | None = None) -> list[Question]:
+def split_queries(store: Store, question: QuerySet, space: str | None = None) -> list[QuerySet]:
     """Divide a question where its queries lie far apart.
 
     Parameters
@@ -82,7 +82,7 @@ def parted(store: Store, question: Question, space: str | None = None) -> list[Q
     """
     if len(question.likes) < 2:
         return [question]
-    points = points_of(store, space or usual_space(question), "cosine")
+    points = load_vector_space(store, space or default_space(question), "cosine")
     centres = np.stack([points.query(question.only([one], ())) for one in question.likes])
     unit = points.matrix.unit
     if not len(unit):

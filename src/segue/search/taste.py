@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import FloatArray, Reason, Track
-from segue.search.query import tracks_named
+from segue.search.query import find_tracks
 from segue.search.query_set import Query
 from segue.search.ranking import Ranking
 from segue.store import Store
@@ -48,7 +48,7 @@ class Taste:
         list of Track
             Of which there was something to forget.
         """
-        tracks = [track for query in queries for track in tracks_named(self._store, query)]
+        tracks = [track for query in queries for track in find_tracks(self._store, query)]
         with self._store.writing(), self._store.transaction():
             known = self._store.taste.known()
             self._store.taste.forget([track.id for track in tracks])
@@ -69,19 +69,19 @@ class Taste:
         return self._store.tracks([track for track, of in known.items() if of == loved])
 
     def _remember(self, queries: Sequence[Query], *, loved: bool) -> list[Track]:
-        tracks = [track for query in queries for track in tracks_named(self._store, query)]
+        tracks = [track for query in queries for track in find_tracks(self._store, query)]
         at = datetime.now(UTC).isoformat(timespec="seconds")
         with self._store.writing(), self._store.transaction():
             self._store.taste.set({track.id: loved for track in tracks}, at)
         return tracks
 
 
-def skipped(store: Store) -> list[int]:
+def skipped_ids(store: Store) -> list[int]:
     """List the ids of the tracks that are skipped, which are no answers."""
     return [track for track, loved in store.taste.known().items() if not loved]
 
 
-def leaning(store: Store, ranking: Ranking) -> Ranking:
+def apply_taste(store: Store, ranking: Ranking) -> Ranking:
     """Add to each similarity what it gains by what is loved, and loses by what is skipped.
 
     Parameters

@@ -20,11 +20,11 @@ from segue.store import Store
 # --- same music ---
 
 #: So much alike are two scores that hold the same music, and not the same tune set otherwise.
-SAME_SCORE: Final = 0.8
+SAME_SCORE_SIMILARITY: Final = 0.8
 
 
 def _same_score(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
-    return shingle_likeness(a, b) >= SAME_SCORE
+    return shingle_likeness(a, b) >= SAME_SCORE_SIMILARITY
 
 
 def _same_text(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
@@ -33,7 +33,7 @@ def _same_text(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
 
 
 #: Tells by their fingerprints whether two tracks of a kind hold the same.
-SAME_MUSIC: Final[dict[Kind, Callable[[NDArray[np.uint32], NDArray[np.uint32]], bool]]] = {
+DUPLICATE_TESTS: Final[dict[Kind, Callable[[NDArray[np.uint32], NDArray[np.uint32]], bool]]] = {
     "sound": same_recording,
     "score": _same_score,
     "lyrics": _same_text,
@@ -42,27 +42,27 @@ SAME_MUSIC: Final[dict[Kind, Callable[[NDArray[np.uint32], NDArray[np.uint32]], 
 
 # --- sound kinds ---
 
-NotMusic = Literal["speech", "noise", "short"]
+NonMusic = Literal["speech", "noise", "short"]
 #: What is shorter is a ring tone, an effect or a jingle.
-SHORTEST_S: Final = 10.0
-_OTHERS: Final[tuple[NotMusic, ...]] = ("speech", "noise")
+MIN_DURATION_S: Final = 10.0
+_OTHERS: Final[tuple[NonMusic, ...]] = ("speech", "noise")
 
 
-def kind_if_not_music(track: Track) -> NotMusic | None:
+def non_music_type(track: Track) -> NonMusic | None:
     """Tell what a track is that is no music: "short" where it lasts less than 10 s.
 
     What an older Segue described counts as music until `segue add` meets it again.
     """
     if track.kind != "sound":
         return None
-    if track.duration_s < SHORTEST_S:
+    if track.duration_s < MIN_DURATION_S:
         return "short"
     return next((kind for kind in _OTHERS if track.facts.get("sound_kind") == kind), None)
 
 
-def not_music(store: Store) -> list[int]:
+def non_music_ids(store: Store) -> list[int]:
     """List the tracks of a library that are no music."""
     return store.where(
         "kind = 'sound' AND (duration_s < ? OR json_extract(facts, '$.sound_kind') IN (?, ?))",
-        (SHORTEST_S, *_OTHERS),
+        (MIN_DURATION_S, *_OTHERS),
     )

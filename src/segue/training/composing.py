@@ -15,15 +15,15 @@ from segue.nn.trainer import Watcher as TrainingWatcher
 from segue.records import Score, Track
 from segue.render.plots import draw_losses
 from segue.store import Store
-from segue.training.scores import read_all, scores_once
+from segue.training.scores import read_scores, unique_scores
 from segue.training.spaces import (
     CURVE,
     SHIPPED,
-    Learned,
     ModelFile,
+    TrainingResult,
     Watcher,
-    check_model_start,
-    model_file,
+    check_model_run,
+    find_model_file,
 )
 
 NAME: Final = "composer"
@@ -39,7 +39,7 @@ def train(
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
-) -> Learned:
+) -> TrainingResult:
     """Learn to compose from all scores of a library.
 
     Parameters
@@ -66,14 +66,14 @@ def train(
         As of `segue.training.scores.train`.
     """
     start = load(store, training.start) if training.start else None
-    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
-    pieces, failures = read_all(scores_once(store), _composition, workers, watch)
+    folder = check_model_run(store, name, MODEL, resume=resume, anew=anew)
+    pieces, failures = read_scores(unique_scores(store), _composition, workers, watch)
     learn, validate = split(pieces)
     _, trained = train_composer(
         training, learn, validate, folder, start=start, resume=resume, watch=watch_training
     )
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
-    return Learned(name, trained, len(pieces), tuple(failures), 0, folder)
+    return TrainingResult(name, trained, len(pieces), tuple(failures), 0, folder)
 
 
 def find(store: Store, name: str) -> ModelFile:
@@ -84,7 +84,7 @@ def find(store: Store, name: str) -> ModelFile:
     NotFound
         There is none of that name.
     """
-    return model_file(
+    return find_model_file(
         store,
         name,
         (SHIPPED, SHIPPED_FILE),

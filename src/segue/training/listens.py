@@ -36,7 +36,7 @@ SPACE: Final = "listens"
 #: Fewer users than these tell tracks apart by who played them alone; sessions say more.
 FEW_USERS: Final = 5
 #: Vectors shorter than this have been regularised away, and point anywhere; found by trying.
-SHORTEST_VECTOR: Final = 0.005
+MIN_NORM: Final = 0.005
 SESSION_GAP_S: Final = 30 * 60  # a longer silence ends a session
 
 
@@ -66,7 +66,7 @@ class ListensConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class LearnedListens:
+class ListensSpace:
     """The space as computed.
 
     Attributes
@@ -89,15 +89,15 @@ class LearnedListens:
 
 
 @dataclass(frozen=True, slots=True)
-class Impossible:
+class NotLearnable:
     """Why there is nothing to learn, or no means to."""
 
     reason: str
 
 
-def learn_listens(
+def fit_listens(
     listens: MatchedListens, config: ListensConfig | None = None
-) -> LearnedListens | Impossible:
+) -> ListensSpace | NotLearnable:
     """Learn vectors of tracks from who, or which session, played them.
 
     Parameters
@@ -120,21 +120,21 @@ def learn_listens(
     rows, tracks, plays = _counted(rows, listens)
     row_count = len(np.unique(rows))
     if row_count < 2:
-        return Impossible(_why_not(users, len(np.unique(tracks)), of_sessions))
+        return NotLearnable(_why_not(users, len(np.unique(tracks)), of_sessions))
     ids, columns = np.unique(tracks, return_inverse=True)
     _, rows = np.unique(rows, return_inverse=True)
     confidence = (config.alpha * np.log1p(plays)).astype(np.float32)
     if find_spec("implicit") is None:
-        return Impossible(
+        return NotLearnable(
             "the Python library `implicit` is needed for it and is not installed: "
             "pip install implicit, then import again"
         )
     vectors = _factorise(rows, columns, confidence, config)
-    told = np.linalg.norm(vectors, axis=1) > SHORTEST_VECTOR
+    told = np.linalg.norm(vectors, axis=1) > MIN_NORM
     if told.sum() < 2:
-        return Impossible("too few plays are shared to tell what goes together; import more")
+        return NotLearnable("too few plays are shared to tell what goes together; import more")
     model = _fingerprint(config, rows, columns, confidence)
-    return LearnedListens(ids[told], vectors[told], model, row_count, of_sessions)
+    return ListensSpace(ids[told], vectors[told], model, row_count, of_sessions)
 
 
 def _factorise(
@@ -255,7 +255,7 @@ class ImportReport:
     files: list[ImportedFile]
     failures: list[Failure]
     summary: ListensSummary
-    learned: LearnedListens | Impossible
+    learned: ListensSpace | NotLearnable
 
 
 def import_listens(store: Store, paths: Sequence[Path], user: str | None = None) -> ImportReport:
@@ -351,10 +351,10 @@ def _heard(store: Store, listen: Listen, folder: Path) -> Heard:
     return Heard(artist, title) if dash else Heard(title=listen.track)
 
 
-def _learn(store: Store) -> LearnedListens | Impossible:
-    learned = learn_listens(store.listens.matched())
+def _learn(store: Store) -> ListensSpace | NotLearnable:
+    learned = fit_listens(store.listens.matched())
     with store.transaction():
-        if isinstance(learned, Impossible):
+        if isinstance(learned, NotLearnable):
             store.spaces.remove_trained(SPACE)
             return learned
         dimension = learned.vectors.shape[1]

@@ -10,8 +10,15 @@ from segue.nn.trainer import Watcher as TrainingWatcher
 from segue.records import Score, Track
 from segue.render.plots import draw_losses
 from segue.store import Store
-from segue.training.scores import read_all, scores_once
-from segue.training.spaces import CURVE, Learned, ModelFile, Watcher, check_model_start, model_file
+from segue.training.scores import read_scores, unique_scores
+from segue.training.spaces import (
+    CURVE,
+    ModelFile,
+    TrainingResult,
+    Watcher,
+    check_model_run,
+    find_model_file,
+)
 
 #: The model that comes with Segue.
 NAME: Final = "melody"
@@ -27,7 +34,7 @@ def train(
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
-) -> Learned:
+) -> TrainingResult:
     """Learn a model from the melodies of a library's scores, over the chords found in them.
 
     Parameters
@@ -54,15 +61,15 @@ def train(
         As of `segue.training.scores.train`.
     """
     start = load(store, training.start) if training.start else None
-    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
-    found, failures = read_all(scores_once(store), _sheets, workers, watch)
+    folder = check_model_run(store, name, MODEL, resume=resume, anew=anew)
+    found, failures = read_scores(unique_scores(store), _sheets, workers, watch)
     sheets = [sheet for each in found for sheet in each]
     _, trained = train_own(
         training, sheets, folder, start=start, resume=resume, watch=watch_training
     )
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
     count = len({sheet.name for sheet in sheets})
-    return Learned(name, trained, count, tuple(failures), 0, folder)
+    return TrainingResult(name, trained, count, tuple(failures), 0, folder)
 
 
 def find(store: Store, name: str) -> ModelFile:
@@ -73,7 +80,7 @@ def find(store: Store, name: str) -> ModelFile:
     NotFound
         There is none of that name.
     """
-    return model_file(
+    return find_model_file(
         store, name, (NAME, SHIPPED_FILE), "of melodies", "segue train score --preset melody"
     )
 

@@ -22,7 +22,7 @@ from segue.training.spaces import SHIPPED, SHIPPED_NAMES, ModelFile, is_interrup
 
 
 @dataclass(frozen=True, slots=True)
-class Purpose:
+class ModelKind:
     """What a kind of model is for.
 
     Attributes
@@ -42,11 +42,11 @@ class Purpose:
     command: str
 
 
-PURPOSES: Final = (
-    Purpose("notes", NOTE_MODEL, notes.NAME, "segue explain"),
-    Purpose("composing", COMPOSER_MODEL, SHIPPED, "segue compose"),
-    Purpose("melodies", MELODY_MODEL, melody.NAME, "segue melody"),
-    Purpose("lyrics", LYRICS_MODEL, lyrics.BASE, "segue write"),
+MODEL_KINDS: Final = (
+    ModelKind("notes", NOTE_MODEL, notes.NAME, "segue explain"),
+    ModelKind("composing", COMPOSER_MODEL, SHIPPED, "segue compose"),
+    ModelKind("melodies", MELODY_MODEL, melody.NAME, "segue melody"),
+    ModelKind("lyrics", LYRICS_MODEL, lyrics.BASE, "segue write"),
 )
 
 #: What finds a model by its name, where one is named.
@@ -91,7 +91,7 @@ def models(store: Store) -> list[ModelInfo]:
     """List what comes with Segue and is no space, then all that was learned in this library."""
     found = [
         ModelInfo(purpose.shipped, purpose.kind, own=False, used_by=purpose.command)
-        for purpose in PURPOSES
+        for purpose in MODEL_KINDS
     ]
     spaces = {info.space.name: info for info in store.spaces.known() if info.trained}
     folder = store.folder / "models"
@@ -143,7 +143,7 @@ def remove(store: Store, name: str) -> ModelInfo:
 def _own(name: str, folder: Path | None, space: SpaceInfo | None) -> ModelInfo:
     files = list(folder.iterdir()) if folder is not None and folder.is_dir() else []
     names = {file.name: file for file in files}
-    purpose = next((one for one in PURPOSES if one.file in names), None)
+    purpose = next((one for one in MODEL_KINDS if one.file in names), None)
     model = names.get(purpose.file if purpose else SPACE_MODEL)
     if purpose:
         kind, used_by = purpose.kind, f"{purpose.command} --model {name}"
@@ -175,7 +175,7 @@ def _note(
     name: str,
     folder: Path | None,
     model: Path | None,
-    purpose: Purpose | None,
+    purpose: ModelKind | None,
     space: SpaceInfo | None,
 ) -> str:
     """Say what is unusual about something learned."""

@@ -11,8 +11,15 @@ from segue.nn.trainer import Watcher as TrainingWatcher
 from segue.records import Score, Track
 from segue.render.plots import draw_losses
 from segue.store import Store
-from segue.training.scores import read_all, scores_once
-from segue.training.spaces import CURVE, Learned, ModelFile, Watcher, check_model_start, model_file
+from segue.training.scores import read_scores, unique_scores
+from segue.training.spaces import (
+    CURVE,
+    ModelFile,
+    TrainingResult,
+    Watcher,
+    check_model_run,
+    find_model_file,
+)
 
 NAME: Final = "note-lstm"
 #: From which share of unknown notes and chords in scores held back on a model knows few.
@@ -29,7 +36,7 @@ def train(
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
-) -> Learned:
+) -> TrainingResult:
     """Learn a model from all scores of a library.
 
     Parameters
@@ -54,13 +61,13 @@ def train(
     TrainingFailed, BadCheckpoint
         As of `segue.training.scores.train`.
     """
-    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
-    pieces, failures = read_all(scores_once(store), _piece, workers, watch)
+    folder = check_model_run(store, name, MODEL, resume=resume, anew=anew)
+    pieces, failures = read_scores(unique_scores(store), _piece, workers, watch)
     model, trained = train_notes(training, pieces, folder, resume=resume, watch=watch_training)
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
     count = int(model.about["pieces"]) + int(model.about["held_out_pieces"])
     remark = vocabulary_remark(model, training.fewest)
-    return Learned(name, trained, count, tuple(failures), 0, folder, remark)
+    return TrainingResult(name, trained, count, tuple(failures), 0, folder, remark)
 
 
 def vocabulary_remark(model: NoteModel, fewest: int) -> str:
@@ -91,7 +98,7 @@ def find(store: Store, name: str) -> ModelFile:
     NotFound
         There is none of that name.
     """
-    return model_file(
+    return find_model_file(
         store, name, (NAME, SHIPPED_FILE), "of notes", "segue train score --preset note-lstm"
     )
 

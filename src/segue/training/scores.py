@@ -30,20 +30,20 @@ from segue.score.vae.model import RollModel
 from segue.score.vae.training import RollTrack, ScoreTraining, train_score
 from segue.store import Store
 from segue.store.cache import Cache
-from segue.training.spaces import CURVE, Learned, Watcher, check_start, model_folder
+from segue.training.spaces import CURVE, TrainingResult, Watcher, check_run, model_folder
 
 # --- reading ---
 
 T = TypeVar("T")
 
 
-def scores_once(store: Store) -> list[Track]:
+def unique_scores(store: Store) -> list[Track]:
     """Return the scores of a library whose files are there, each content once."""
     tracks = [track for track in store.tracks() if track.kind == "score" and not track.missing]
     return list({(track.content_hash, track.tune): track for track in tracks}.values())
 
 
-def read_all(
+def read_scores(
     tracks: list[Track],
     made: Callable[[Track, Score], T],
     workers: int,
@@ -103,7 +103,7 @@ def train(
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
-) -> Learned:
+) -> TrainingResult:
     """Learn a space from all scores of a library, and place them in it.
 
     Parameters
@@ -128,7 +128,7 @@ def train(
     BadCheckpoint
         Nothing to resume, or it is damaged.
     """
-    folder = check_start(store, space, resume=resume, anew=anew)
+    folder = check_run(store, space, resume=resume, anew=anew)
     tracks = [track for track in store.tracks() if track.kind == "score" and not track.missing]
     cache, filled = _fill_cache(store, tracks, workers, watch)
     once = {key_of(track): track for track in tracks if key_of(track) in cache}
@@ -138,7 +138,7 @@ def train(
     with store.writing(), store.transaction():
         store.spaces.replace_trained(_space(space, model))
         placed = _place(store, space, model, tracks, cache)
-    return Learned(space, trained, placed, filled.failures, filled.left_out, folder)
+    return TrainingResult(space, trained, placed, filled.failures, filled.left_out, folder)
 
 
 def load(store: Store, space: str) -> RollModel:
@@ -161,7 +161,7 @@ def load(store: Store, space: str) -> RollModel:
     return RollModel.load(model_folder(store, space) / MODEL)
 
 
-def place(store: Store, space: str, tracks: Sequence[Track], *, workers: int) -> None:
+def embed_tracks(store: Store, space: str, tracks: Sequence[Track], *, workers: int) -> None:
     """Place scores in a space learned before.
 
     Raises

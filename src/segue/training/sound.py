@@ -27,7 +27,7 @@ from segue.records import FloatArray, Span, Track
 from segue.render.plots import draw_losses
 from segue.store import Store
 from segue.store.cache import Cache
-from segue.training.spaces import CURVE, Learned, Watcher, check_start, model_folder
+from segue.training.spaces import CURVE, TrainingResult, Watcher, check_run, model_folder
 
 EMBED_AT_ONCE: Final = 64
 #: A step may last so long; other tempos are mistakes.
@@ -44,7 +44,7 @@ def train(
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
-) -> Learned:
+) -> TrainingResult:
     """Learn a space from all recordings of a library, and place them in it.
 
     Parameters
@@ -69,7 +69,7 @@ def train(
     BadCheckpoint
         Nothing to resume, or it is damaged.
     """
-    folder = check_start(store, space, resume=resume, anew=anew)
+    folder = check_run(store, space, resume=resume, anew=anew)
     tracks = [track for track in store.tracks() if track.kind == "sound" and not track.missing]
     cache, filled = fill_cache(store, image_kind(training), training.stereo, tracks, workers, watch)
     examples = _examples(tracks, cache, training.step, image_kind(training))
@@ -78,10 +78,10 @@ def train(
     )
     draw_losses(trained.history, folder / CURVE, f"{space}: {training.preset}")
     count = _place(store, space, sound, tracks, cache, anew=True)
-    return Learned(space, trained, count, filled.failures, filled.left_out, folder)
+    return TrainingResult(space, trained, count, filled.failures, filled.left_out, folder)
 
 
-def place(store: Store, space: str, tracks: Sequence[Track], *, workers: int) -> None:
+def embed_tracks(store: Store, space: str, tracks: Sequence[Track], *, workers: int) -> None:
     """Place recordings in a space learned before.
 
     Raises

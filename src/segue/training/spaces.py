@@ -10,7 +10,7 @@ from segue.errors import BadArgument, NotFound
 from segue.nn.checkpoint import MODEL
 from segue.nn.trainer import BEST, STATE, Trained
 from segue.records import Failure
-from segue.search.ranking import PART as METADATA
+from segue.search.ranking import METADATA
 from segue.store import Store
 from segue.training.listens import SPACE as LISTENS
 
@@ -30,7 +30,7 @@ SHIPPED_NAMES: Final = (SHIPPED, "note-lstm", "melody", "composer", "base", "scr
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class TrainingResult:
     """What came of training.
 
     Attributes
@@ -89,7 +89,7 @@ def model_folder(store: Store, space: str) -> Path:
     return store.folder / "models" / space
 
 
-def check_start(store: Store, space: str, *, resume: bool, anew: bool, model: str = MODEL) -> Path:
+def check_run(store: Store, space: str, *, resume: bool, anew: bool, model: str = MODEL) -> Path:
     """Refuse a name that cannot be, and a run that would throw away another.
 
     Parameters
@@ -139,7 +139,7 @@ def is_interrupted(folder: Path, model: str) -> bool:
     return state.exists() and not _is_newer(folder / model, state)
 
 
-def check_model_start(store: Store, name: str, model: str, *, resume: bool, anew: bool) -> Path:
+def check_model_run(store: Store, name: str, model: str, *, resume: bool, anew: bool) -> Path:
     """Do as `check_start` does, for a model that is no space.
 
     Raises
@@ -149,15 +149,15 @@ def check_model_start(store: Store, name: str, model: str, *, resume: bool, anew
     """
     if any(info.space.name == name for info in store.spaces.known()):
         raise BadArgument(f"there is a space {name!r}; choose another name for the model")
-    return check_start(store, name, resume=resume, anew=anew, model=model)
+    return check_run(store, name, resume=resume, anew=anew, model=model)
 
 
-def models_there(store: Store, model: str) -> list[str]:
+def model_names(store: Store, model: str) -> list[str]:
     """List the library's own models of a kind, by the name of their file."""
     return sorted(path.parent.name for path in (store.folder / "models").glob(f"*/{model}"))
 
 
-def model_file(
+def find_model_file(
     store: Store, name: str, shipped: tuple[str, Path], does: str, command: str
 ) -> ModelFile:
     """Find a model that is no space: the library's own of that name, or what comes with Segue.
@@ -184,7 +184,7 @@ def model_file(
         return ModelFile(name, own, own=True)
     if name == shipped[0]:
         return ModelFile(name, shipped[1], own=False)
-    there = ", ".join(sorted({shipped[0], *models_there(store, shipped[1].name)}))
+    there = ", ".join(sorted({shipped[0], *model_names(store, shipped[1].name)}))
     raise NotFound(
         f"there is no model {name!r} {does}; there are: {there}. Learn one from your library with "
         f"`{command}`"
