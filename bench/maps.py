@@ -29,7 +29,7 @@ from segue.explore.path import END_SLACK, minimax_path
 from segue.explore.projection import METHODS, ProjectionOptions
 from segue.library import Library
 from segue.records import Analysis, FileState, FloatArray, Tags
-from segue.search.neighbours import neighbours
+from segue.search.neighbours import nearest_neighbours
 from segue.store import Store
 from tables import keep, table
 
@@ -134,11 +134,11 @@ def grouped(lib: Library) -> str:
         (f"agglomerative, -k {many}", "agglomerative", many),
         ("hdbscan", "hdbscan", None),
     ):
-        found = lib.atlas.groups(method=method, k=count)  # type: ignore[arg-type]
-        number = {i: g for g, group in enumerate(found.groups) for i in group.ids.tolist()}
+        found = lib.atlas.clusters(method=method, k=count)  # type: ignore[arg-type]
+        number = {i: g for g, group in enumerate(found.clusters) for i in group.ids.tolist()}
         labels = [number.get(track, -1) for track in albums]
         rows.append(
-            (f"`segue groups`, {name}: {len(found.groups)} groups",
+            (f"`segue groups`, {name}: {len(found.clusters)} groups",
              adjusted_rand_score(list(albums.values()), labels))
         )  # fmt: skip
     return f"Groups against the {many} packages:\n\n" + table(("", "adjusted Rand index"), rows)
@@ -389,7 +389,7 @@ def many(folder: Path) -> None:
     with Library.open(folder) as lib:
         store = lib._store  # noqa: SLF001 (to time its parts)
         start = time.perf_counter()
-        neighbours(store, "sound", 32)
+        nearest_neighbours(store, "sound", 32)
         near_s = time.perf_counter() - start
         start = time.perf_counter()
         found = lib.atlas.map()

@@ -152,14 +152,16 @@ def test_traits_sum_to_the_similarity_and_to_the_distance() -> None:
     a, b = np.random.default_rng(3).standard_normal((2, 6)).astype(np.float32)
     found = feature_contributions("uvwxyz", a, b, (a, b))
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-    assert sum(trait.alike for trait in found) == pytest.approx(cosine, abs=1e-5)
-    assert sum(trait.apart for trait in found) == pytest.approx(1, abs=1e-5)
+    assert sum(trait.similarity_share for trait in found) == pytest.approx(cosine, abs=1e-5)
+    assert sum(trait.distance_share for trait in found) == pytest.approx(1, abs=1e-5)
     groups = group_contributions({"one": slice(0, 2), "other": slice(2, 6)}, a, b)
     named = {group.name: group for group in groups}
-    assert named["one"].alike == pytest.approx(found[0].alike + found[1].alike)
+    assert named["one"].similarity_share == pytest.approx(
+        found[0].similarity_share + found[1].similarity_share
+    )
     assert named["one"].first is None
     same = feature_contributions("uvwxyz", a, a, (a, a))
-    assert all(trait.apart == 0 for trait in same)
+    assert all(trait.distance_share == 0 for trait in same)
 
 
 def test_standard_scores_undo_what_spaces_do() -> None:

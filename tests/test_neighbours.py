@@ -13,8 +13,8 @@ from segue.search import neighbours as module
 from segue.search.neighbours import (
     Neighbours,
     compute_neighbours,
+    nearest_neighbours,
     nearest_neighbours_within,
-    neighbours,
 )
 from segue.store import Store
 from segue.store.matrix import Matrix
@@ -68,7 +68,7 @@ def test_they_are_kept_until_the_space_changes(
     albums_of_three(tmp_path / "library")
     with library() as lib:
         store: Store = lib._store
-        first = neighbours(store, "sound", 3)
+        first = nearest_neighbours(store, "sound", 3)
         again: list[int] = []
 
         def counted(*args: Any) -> Neighbours:
@@ -76,10 +76,10 @@ def test_they_are_kept_until_the_space_changes(
             return compute_neighbours(*args)
 
         monkeypatch.setattr(module, "compute_neighbours", counted)
-        assert (neighbours(store, "sound", 2).rows == first.rows[:, :2]).all()
+        assert (nearest_neighbours(store, "sound", 2).rows == first.rows[:, :2]).all()
         assert not again
         lib.remove(["a0"])
-        assert len(neighbours(store, "sound", 3).ids) == 8
+        assert len(nearest_neighbours(store, "sound", 3).ids) == 8
         assert again
 
 

@@ -66,7 +66,7 @@ def test_asking_with_it_works(lib: Library, title: str) -> None:
     assert found == TRACKS.keys() - OTHERS.keys()
     path = lib.journeys.path(title, "song 3", 6)
     assert [path.tracks[0].tags.title, path.tracks[-1].tags.title] == [title, "song 3"]
-    assert lib.journeys.playlist(title, wish=PlaylistOptions(n=5, seed=1))
+    assert lib.journeys.playlist(title, options=PlaylistOptions(n=5, seed=1))
 
 
 def test_ways_lead_round_it(lib: Library) -> None:
@@ -76,19 +76,19 @@ def test_ways_lead_round_it(lib: Library) -> None:
 
     assert way(all_sounds=False) == TRACKS.keys() - OTHERS.keys()
     assert way(all_sounds=True) == set(TRACKS)
-    listed = lib.journeys.playlist("song 1", wish=PlaylistOptions(n=50, seed=1))
+    listed = lib.journeys.playlist("song 1", options=PlaylistOptions(n=50, seed=1))
     assert {item.track.tags.title for item in listed} == TRACKS.keys() - OTHERS.keys()
 
 
 def test_the_library_as_a_whole_is_its_music(lib: Library) -> None:
     music = TRACKS.keys() - OTHERS.keys()
     for all_sounds, wanted in ((False, music), (True, set(TRACKS))):
-        groups = lib.atlas.groups(k=2, all_sounds=all_sounds).groups
+        groups = lib.atlas.clusters(k=2, all_sounds=all_sounds).clusters
         assert titles(lib, np.concatenate([group.ids for group in groups])) == wanted
         odd = lib.atlas.outliers(50, all_sounds=all_sounds)
         assert {one.track.tags.title for one in odd} == wanted
         assert {one.nearest.tags.title for one in odd} <= wanted
-        assert len(lib.atlas.tree(all_sounds=all_sounds).labels) == len(wanted)
+        assert len(lib.atlas.dendrogram(all_sounds=all_sounds).labels) == len(wanted)
         measured = lib.evaluate(all_sounds=all_sounds)
         assert measured["sound"].queries == len(wanted)
         assert titles(lib, lib.atlas.map(all_sounds=all_sounds).ids) == wanted
@@ -114,8 +114,8 @@ def test_where_little_is_music_it_is_said_why_nothing_comes(tmp_path: Path) -> N
     with Library.open(tmp_path) as effects:
         for asked in (
             effects.atlas.map,
-            effects.atlas.groups,
-            effects.atlas.tree,
+            effects.atlas.clusters,
+            effects.atlas.dendrogram,
             effects.atlas.outliers,
             effects.evaluate,
         ):

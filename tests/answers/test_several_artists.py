@@ -76,7 +76,7 @@ def test_a_query_by_artist_means_all_of_theirs(lib: Library) -> None:
 
 
 def test_groups_have_it_twice(lib: Library) -> None:
-    hits = lib.like_groups(5, kind="artist", space="plane", min_tracks=1)
+    hits = lib.similar_groups(5, kind="artist", space="plane", min_tracks=1)
     assert {(hit.name, hit.tracks) for hit in hits} == {("Ann", 2), ("Bob", 2), ("AC/DC", 1)}
 
 

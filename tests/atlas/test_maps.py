@@ -21,7 +21,7 @@ from segue.explore.projection import (
 from segue.library import Library
 from segue.records import Space, Tags
 from segue.render.map_plots import PALETTE
-from segue.search.neighbours import compute_neighbours, neighbours
+from segue.search.neighbours import compute_neighbours, nearest_neighbours
 from segue.store import Store
 
 ALBUMS = [Tags(f"{album}{i}", f"by {album}", album) for album in "abcdef" for i in range(5)]
@@ -144,7 +144,7 @@ def test_equal_vectors_lie_in_one_place(tmp_path: Path, lib: Library) -> None:
     assert not np.ptp(found.points)
     lib.atlas.draw(found, tmp_path / "equal.html", "album")
     with pytest.raises(BadArgument, match="lie in one place"):
-        lib.atlas.groups("equal")
+        lib.atlas.clusters("equal")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_a_space_learned_anew_has_a_map_of_its_own(lib: Library) -> None:
     for seed in (0, 1):
         unit = learn(seed)
         assert np.allclose(store.spaces.matrix("mine").unit, unit, atol=1e-6)
-        nearest_track = neighbours(store, "mine", 1).rows[:, 0]
+        nearest_track = nearest_neighbours(store, "mine", 1).rows[:, 0]
         cosines = unit @ unit.T
         np.fill_diagonal(cosines, -2)
         assert (nearest_track == cosines.argmax(axis=1)).mean() > 0.9

@@ -23,7 +23,7 @@ def test_twins_are_found_in_other_formats(tmp_path: Path, little_music: Path) ->
         lib.add([music], workers=1)
         found = {
             frozenset((twin.first.path.name, twin.second.path.name)): twin
-            for twin in lib.atlas.twins()
+            for twin in lib.atlas.duplicates()
         }
     assert set(found) == {
         frozenset(pair)
@@ -35,7 +35,7 @@ def test_twins_are_found_in_other_formats(tmp_path: Path, little_music: Path) ->
     trimmed = found[frozenset((source.name, "other.mp3"))]
     assert not trimmed.same_content
     assert abs(trimmed.lag_s) == pytest.approx(1.0, abs=0.1)
-    assert trimmed.likeness > 0.65
+    assert trimmed.similarity > 0.65
 
 
 def test_outliers_lie_apart(tmp_path: Path, library: Callable[[], Library]) -> None:
@@ -44,13 +44,13 @@ def test_outliers_lie_apart(tmp_path: Path, library: Callable[[], Library]) -> N
     with library() as lib:
         first, *others = lib.atlas.outliers(3)
         assert first.track.tags.title == "odd"
-        assert first.apart > 2
-        assert all(other.apart < 1.5 for other in others)
+        assert first.factor > 2
+        assert all(other.factor < 1.5 for other in others)
         with pytest.raises(BadArgument, match="at least 1"):
             lib.atlas.outliers(0)
     fill_library(tmp_path / "two", tracks[:2])
     with Library.open(tmp_path / "two") as two:
-        assert two.atlas.twins() == []
+        assert two.atlas.duplicates() == []
         with pytest.raises(BadArgument, match="it takes 3"):
             two.atlas.outliers()
 

@@ -57,35 +57,35 @@ def ids(items: list[PlaylistItem]) -> list[int]:
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_list_is_as_long_as_wanted_and_repeats_nothing(lib: Library, flow: Flow) -> None:
-    items = lib.journeys.playlist(1, wish=PlaylistOptions(n=15, flow=flow, seed=1))
+    items = lib.journeys.playlist(1, options=PlaylistOptions(n=15, flow=flow, seed=1))
     assert len(items) == len(set(ids(items))) == 15
     assert max(Counter(item.track.tags.artist for item in items).values()) <= 3
     assert ids(items) == ids(
-        lib.journeys.playlist(1, wish=PlaylistOptions(n=15, flow=flow, seed=1))
+        lib.journeys.playlist(1, options=PlaylistOptions(n=15, flow=flow, seed=1))
     )
 
 
 def test_another_seed_gives_another_list_and_no_surprise_always_the_same(lib: Library) -> None:
-    assert ids(lib.journeys.playlist(1, wish=PlaylistOptions(10, seed=1))) != ids(
-        lib.journeys.playlist(1, wish=PlaylistOptions(10, seed=2))
+    assert ids(lib.journeys.playlist(1, options=PlaylistOptions(10, seed=1))) != ids(
+        lib.journeys.playlist(1, options=PlaylistOptions(10, seed=2))
     )
     for flow in FLOWS:
         wishes = [PlaylistOptions(10, surprise=0, seed=seed, flow=flow) for seed in (1, 2)]
-        calm = [ids(lib.journeys.playlist(1, wish=wish)) for wish in wishes]
+        calm = [ids(lib.journeys.playlist(1, options=options)) for options in wishes]
         assert set(calm[0]) == set(calm[1])
         assert (calm[0] != calm[1]) == wishes[0].by_chance == (flow == "shuffle")
-    wild = lib.journeys.playlist(1, wish=PlaylistOptions(20, surprise=1, seed=3))
-    mild = lib.journeys.playlist(1, wish=PlaylistOptions(20, surprise=0.1, seed=3))
+    wild = lib.journeys.playlist(1, options=PlaylistOptions(20, surprise=1, seed=3))
+    mild = lib.journeys.playlist(1, options=PlaylistOptions(20, surprise=0.1, seed=3))
     assert np.mean([i.similarity for i in wild]) < np.mean([i.similarity for i in mild])
 
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_minutes_are_kept_to(lib: Library, flow: Flow) -> None:
-    items = lib.journeys.playlist(1, wish=PlaylistOptions(minutes=5.2, flow=flow))
+    items = lib.journeys.playlist(1, options=PlaylistOptions(minutes=5.2, flow=flow))
     length_s = sum(item.track.duration_s for item in items)
     assert 5.2 * 60 - 30 <= length_s <= 5.2 * 60
     # Every track has 30 s, and even the one that is asked with is longer than this.
-    assert not lib.journeys.playlist(1, wish=PlaylistOptions(minutes=0.1, flow=flow))
+    assert not lib.journeys.playlist(1, options=PlaylistOptions(minutes=0.1, flow=flow))
 
 
 def test_minutes_are_filled_whatever_the_lengths_of_the_first_tracks(tmp_path: Path) -> None:
@@ -96,7 +96,9 @@ def test_minutes_are_filled_whatever_the_lengths_of_the_first_tracks(tmp_path: P
         with lib._store.transaction():
             lib._store._db.execute("UPDATE tracks SET duration_s = 1800 WHERE id <= 600")
         for wanted, albums in ((60, {"near"}), (110, {"near", "far"})):
-            items = lib.journeys.playlist(601, wish=PlaylistOptions(minutes=wanted), space="tags")
+            items = lib.journeys.playlist(
+                601, options=PlaylistOptions(minutes=wanted), space="tags"
+            )
             minutes = sum(item.track.duration_s for item in items) / 60
             assert 0.95 * wanted <= minutes <= wanted
             assert {item.track.tags.album for item in items} == albums
@@ -108,19 +110,19 @@ def test_one_artist_who_fills_the_top_of_the_ranking_is_passed_by(tmp_path: Path
     fill_library(tmp_path, [*same, *others])
     with Library.open(tmp_path) as lib:
         for flow in FLOWS:
-            items = lib.journeys.playlist(1, wish=PlaylistOptions(n=30, flow=flow))
+            items = lib.journeys.playlist(1, options=PlaylistOptions(n=30, flow=flow))
             assert len(items) == 30
             assert sum(item.track.tags.artist == "the same" for item in items) == 3
 
 
 def test_a_list_has_thirty_tracks_unless_told_otherwise(lib: Library) -> None:
-    assert len(lib.journeys.playlist(1, wish=PlaylistOptions(per_artist=12))) == 30
+    assert len(lib.journeys.playlist(1, options=PlaylistOptions(per_artist=12))) == 30
 
 
 def test_a_single_track_asked_with_is_on_the_list_and_opens_it_where_it_can(lib: Library) -> None:
     opens = {}
     for flow in FLOWS:
-        listed = ids(lib.journeys.playlist(30, wish=PlaylistOptions(12, flow=flow, seed=2)))
+        listed = ids(lib.journeys.playlist(30, options=PlaylistOptions(12, flow=flow, seed=2)))
         assert 30 in listed
         opens[flow] = listed[0] == 30
     assert opens["smooth"]
@@ -131,10 +133,12 @@ def test_long_lists_take_little_memory_and_time(tmp_path: Path) -> None:
     fill_library(tmp_path, [Tags(f"t{i}", f"by {i}", f"{i // 4}") for i in range(1500)])
     with Library.open(tmp_path) as lib:
         for flow in ("smooth", "dj"):
-            lib.journeys.playlist(1, wish=PlaylistOptions(n=3, flow=flow), space="tags")
+            lib.journeys.playlist(1, options=PlaylistOptions(n=3, flow=flow), space="tags")
             tracemalloc.start()
             began = time.process_time()
-            items = lib.journeys.playlist(1, wish=PlaylistOptions(n=1500, flow=flow), space="tags")
+            items = lib.journeys.playlist(
+                1, options=PlaylistOptions(n=1500, flow=flow), space="tags"
+            )
             seconds, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
             tracemalloc.stop()
             assert len(items) == 1500
@@ -144,17 +148,17 @@ def test_long_lists_take_little_memory_and_time(tmp_path: Path) -> None:
 
 def test_smooth_takes_smaller_steps_than_shuffle(lib: Library) -> None:
     def length(flow: Flow) -> float:
-        items = lib.journeys.playlist(1, wish=PlaylistOptions(20, flow=flow, surprise=1, seed=4))
+        items = lib.journeys.playlist(1, options=PlaylistOptions(20, flow=flow, surprise=1, seed=4))
         return sum(item.step for item in items)
 
     assert length("smooth") < 0.9 * length("shuffle")
     assert (
-        ids(lib.journeys.playlist(1, wish=PlaylistOptions(20, seed=4)))[0] == 1
+        ids(lib.journeys.playlist(1, options=PlaylistOptions(20, seed=4)))[0] == 1
     )  # it opens with what was asked with
 
 
 def test_rise_ends_louder_and_faster_than_it_begins(lib: Library) -> None:
-    items = lib.journeys.playlist(1, wish=PlaylistOptions(16, flow="rise", surprise=1))
+    items = lib.journeys.playlist(1, options=PlaylistOptions(16, flow="rise", surprise=1))
     loud = [float(item.track.facts["loudness_lufs"]) for item in items]
     fast = [float(item.track.facts["tempo_bpm"]) for item in items]
     assert np.mean(loud[8:]) + np.mean(fast[8:]) > np.mean(loud[:8]) + np.mean(fast[:8])
@@ -164,7 +168,7 @@ def test_dj_clashes_only_where_nothing_that_is_left_mixes(lib: Library) -> None:
     tracks = lib.tracks()
     clashes = 0
     for seed in range(4):
-        items = lib.journeys.playlist(1, wish=PlaylistOptions(25, flow="dj", seed=seed))
+        items = lib.journeys.playlist(1, options=PlaylistOptions(25, flow="dj", seed=seed))
         for at in range(1, len(items)):
             if items[at].mixes:
                 continue
@@ -185,7 +189,7 @@ def test_dj_goes_further_down_before_it_clashes(tmp_path: Path) -> None:
                 "UPDATE tracks SET facts = json_object('tempo_bpm', 120, 'key',"
                 " CASE WHEN id = 1 OR id > 400 THEN 'C major' ELSE 'F# major' END)"
             )
-        items = lib.journeys.playlist(1, wish=PlaylistOptions(10, flow="dj", surprise=0))
+        items = lib.journeys.playlist(1, options=PlaylistOptions(10, flow="dj", surprise=0))
         assert all(item.mixes for item in items[1:])
 
 
@@ -194,15 +198,15 @@ def test_dj_mixes_more_than_chance(lib: Library) -> None:
         np.mean(
             [
                 item.mixes
-                for item in lib.journeys.playlist(1, wish=PlaylistOptions(12, flow=flow, seed=5))[
-                    1:
-                ]
+                for item in lib.journeys.playlist(
+                    1, options=PlaylistOptions(12, flow=flow, seed=5)
+                )[1:]
             ]
         )
         for flow in ("dj", "shuffle")
     ]
     assert mixing[0] > mixing[1] + 0.2
-    items = lib.journeys.playlist(1, wish=PlaylistOptions(12, flow="dj", seed=5))
+    items = lib.journeys.playlist(1, options=PlaylistOptions(12, flow="dj", seed=5))
     for before, item in pairwise(items):
         if item.mixes:
             assert tempo_difference(before.track, item.track) <= 0.06
@@ -233,7 +237,7 @@ def test_taste_leans_the_list_and_says_so(lib: Library) -> None:
 def test_taste_takes_no_similarity_beyond_one(lib: Library) -> None:
     lib.taste.love(1, 2)
     try:
-        items = lib.journeys.playlist(1, wish=PlaylistOptions(20))
+        items = lib.journeys.playlist(1, options=PlaylistOptions(20))
         assert next(item for item in items if item.track.id == 1).similarity == pytest.approx(1)
         assert max(item.similarity for item in items) <= 1 + 1e-6
     finally:
@@ -243,14 +247,14 @@ def test_taste_takes_no_similarity_beyond_one(lib: Library) -> None:
 def test_what_is_no_longer_alike_is_told(lib: Library) -> None:
     scores = {hit.track.id: hit.similarity for hit in lib.like(1, n=100)}
     usual = np.median([1.0, *scores.values()])
-    for item in lib.journeys.playlist(1, wish=PlaylistOptions(60)):
-        assert item.alike == (item.track.id == 1 or scores[item.track.id] >= usual)
+    for item in lib.journeys.playlist(1, options=PlaylistOptions(60)):
+        assert item.similar == (item.track.id == 1 or scores[item.track.id] >= usual)
         assert 0 <= item.energy <= 1
 
 
 def test_rise_shows_the_energy_that_rises(lib: Library) -> None:
     energy = [
-        item.energy for item in lib.journeys.playlist(1, wish=PlaylistOptions(12, flow="rise"))
+        item.energy for item in lib.journeys.playlist(1, options=PlaylistOptions(12, flow="rise"))
     ]
     assert energy == sorted(energy)
 
@@ -264,7 +268,7 @@ def test_taste_goes_with_a_removed_track(tmp_path: Path) -> None:
 
 
 def test_bad_wishes_say_what_is_wrong() -> None:
-    for wish, told in (
+    for options, told in (
         ({"n": 0}, "at least 1"),
         ({"minutes": -1.0}, "above 0"),
         ({"n": 3, "minutes": 3.0}, "not both"),
@@ -279,7 +283,7 @@ def test_bad_wishes_say_what_is_wrong() -> None:
         ({"seed": 2**32}, "from 0 to 4294967295"),
     ):
         with pytest.raises(BadArgument, match=told):
-            PlaylistOptions(**wish)
+            PlaylistOptions(**options)
 
 
 def test_keys_a_fifth_apart_and_relatives_mix() -> None:

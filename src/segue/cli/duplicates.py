@@ -61,7 +61,7 @@ def twins(
     from segue.explore.outliers import better_file, redundant_files
 
     with open_library(library) as lib:
-        found, tunes = lib.atlas.twins(), lib.atlas.same_tunes()
+        found, tunes = lib.atlas.duplicates(), lib.atlas.same_tunes()
         kinds = lib.kinds()
         others = None
         if versions:
@@ -81,7 +81,7 @@ def twins(
                 "first_file": _stored(twin.first),
                 "second_file": _stored(twin.second),
                 "better": better_file(twin.first, twin.second) or None,
-                "likeness": twin.likeness,
+                "likeness": twin.similarity,
                 "lag_s": twin.lag_s,
                 "overlap_s": twin.overlap_s,
                 "same_content": twin.same_content,
@@ -95,7 +95,7 @@ def twins(
                 {
                     "first": track_fields(pair.first),
                     "second": track_fields(pair.second),
-                    "likeness": pair.likeness,
+                    "likeness": pair.similarity,
                     "same_content": pair.same_content,
                 }
                 for pair in tunes
@@ -115,7 +115,7 @@ def twins(
     where, names = _files([(twin.first, twin.second) for twin in found])
     rows = [
         (
-            "equal files" if twin.same_content else f"{twin.likeness:.2f}",
+            "equal files" if twin.same_content else f"{twin.similarity:.2f}",
             f"{twin.lag_s:+.1f} s",
             f"{twin.overlap_s:.0f} s",
             _marked(files[0], twin.first, better=better_file(twin.first, twin.second) == "first"),
@@ -148,13 +148,13 @@ def outliers(
     Example: segue outliers -n 5
     """
     with open_library(library) as lib:
-        space = space or lib.usual_space()
+        space = space or lib.default_space()
         found = lib.atlas.outliers(n, space=space, all_sounds=all_sounds)
     if json:
         fields = [
             {
                 "track": track_fields(one.track),
-                "apart": one.apart,
+                "apart": one.factor,
                 "nearest": track_fields(one.nearest),
                 "similarity": one.similarity,
             }
@@ -164,7 +164,7 @@ def outliers(
         return
     rows = [
         (
-            one.apart,
+            one.factor,
             one.track.id,
             one.track.tags.title,
             one.track.tags.artist,
@@ -200,7 +200,7 @@ def _marked(name: str, track: "Track", *, better: bool) -> str:
 
     found = file_quality(track)
     size = f"{found.size_bytes / 1e6:.1f} MB" if found.size_bytes else "gone"
-    return f"{'* ' if better_file else ''}{name}\n{found.format} {found.bit_rate_kbps:.0f} kb/s, {size}"
+    return f"{'* ' if better else ''}{name}\n{found.format} {found.bit_rate_kbps:.0f} kb/s, {size}"
 
 
 def _stored(track: "Track") -> dict[str, object]:
@@ -219,7 +219,7 @@ def _say_tunes(found: "Sequence[SameTune]") -> None:
     where, names = _files([(pair.first, pair.second) for pair in found])
     rows = [
         (
-            "equal files" if pair.same_content else f"{pair.likeness:.2f}",
+            "equal files" if pair.same_content else f"{pair.similarity:.2f}",
             f"{pair.first.tags.title} ({first})",
             f"{pair.second.tags.title} ({second})",
         )

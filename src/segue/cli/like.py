@@ -171,7 +171,7 @@ def like(
         if kind:
             if minus or at or blend or output or among_similar_artists or filters != Filters():
                 raise BadArgument("--kind goes with -n, --space, --metric and --min-tracks alone")
-            groups = lib.like_groups(
+            groups = lib.similar_groups(
                 *asked, kind=kind[0], n=n, space=space, metric=metric, min_tracks=min_tracks
             )
             show_groups(groups, f"Like {' + '.join(titles(lib, asked))}", kind[0], json=json)
@@ -184,7 +184,7 @@ def like(
             )
         else:
             if not (space or weights) and lib.kind(*asked) == "score":
-                space = lib.usual_space(*asked, minus=minus or ())
+                space = lib.default_space(*asked, minus=minus or ())
                 asked_in = _asked_in(space)
             hits = lib.like(
                 *asked,
@@ -306,7 +306,7 @@ def titles(lib: "Library", queries: Sequence[str]) -> list[str]:
     """Name what is asked with as people do, each once: a track by its title, an artist by name."""
     found = []
     for query in queries:
-        by_file = os.path.lexists(query) or not lib.holds(query)
+        by_file = os.path.lexists(query) or not lib.contains(query)
         tracks = [] if by_file else lib.find(query)
         if len(tracks) == 1:
             found.append(tracks[0].tags.title or named(query))

@@ -215,7 +215,7 @@ def show(
         check_target(output, WRITTEN)
     with open_library(library, needed=False) as lib:
         if lib.kind(query) == "score":
-            found = lib.describe(query) if lib.holds(query) else []
+            found = lib.describe(query) if lib.contains(query) else []
             score = lib.scores.read(query) if len(found) < 2 else None
         else:
             found, score = lib.describe(query), None

@@ -78,7 +78,7 @@ def path(
     """
     check_list(output, absolute=absolute)
     with open_library(library) as lib:
-        space = space or lib.usual_space(start, goal)
+        space = space or lib.default_space(start, goal)
         found = lib.journeys.path(
             start, goal, n, space=space, taste=not no_taste, all_sounds=all_sounds
         )
@@ -199,7 +199,9 @@ def playlist(
         raise BadArgument('say what it should be like: --like "für elise", an id or a file')
     check_list(output, absolute=absolute)
     drawn = secrets.randbelow(10**6) if seed is None else seed
-    wish = PlaylistOptions(n, length_minutes, flow, surprise, max_per_artist, drawn, versions, fill)
+    options = PlaylistOptions(
+        n, length_minutes, flow, surprise, max_per_artist, drawn, versions, fill
+    )
     filters = Filters(
         artist=tuple(artist or ()),
         album=tuple(album or ()),
@@ -212,7 +214,12 @@ def playlist(
     with open_library(library) as lib:
         with counting("reading, to leave out other versions") as watch:
             items = lib.journeys.playlist(
-                *like, wish=wish, space=space, filters=filters, taste=not no_taste, watch=watch
+                *like,
+                options=options,
+                space=space,
+                filters=filters,
+                taste=not no_taste,
+                watch=watch,
             )
         leaned = leaning_told(lib, items)
         title = f"Like {' + '.join(titles(lib, like))}"
@@ -243,7 +250,7 @@ def playlist(
                 "tempo_bpm": item.track.facts.get("tempo_bpm"),
                 "camelot": camelot_key(item.track),
                 "energy": item.energy,
-                "alike": item.alike,
+                "alike": item.similar,
                 "asked_with": asked_with(item),
             }
             for item in items
@@ -271,7 +278,7 @@ def playlist(
     clashes = sum(not item.mixes for item in items[1:])
     if flow == "dj" and clashes:
         say(f"{clashes} of {len(items) - 1} transitions do not mix (!): no track that was left did")
-    unlike = [item.similarity for item in items if not item.alike]
+    unlike = [item.similarity for item in items if not item.similar]
     if unlike and len(unlike) < len(items) - 1:
         say(
             f"{len(unlike)} of {counted(len(items), 'track')}, of similarity {max(unlike):.2f} and "
@@ -289,7 +296,7 @@ def playlist(
         say(left_out)
     for line in filter(None, (FAR_APART if each else "", leaned)):
         say(line)
-    if seed is None and wish.by_chance and items:
+    if seed is None and options.by_chance and items:
         say(f"for this list again: --seed {drawn}")
 
 

@@ -80,7 +80,7 @@ def blend(
     """
     use_threads(1)
     with open_library(library, needed=False) as lib, live_line("blending"):
-        rolls = lib.scores.between(first, last, steps, space=space)
+        rolls = lib.scores.interpolate(first, last, steps, space=space)
     files = _write(rolls, output, "blend", f"from {first} to {last}, in {space}", joined=True)
     _tell("blend", files, rolls, json=json, fields={"space": space})
     for name, roll in ((first, rolls[0]), (last, rolls[-1])):

@@ -286,7 +286,7 @@ def _train(
             name,
             training,
             resume=run.resume,
-            anew=run.anew,
+            restart=run.anew,
             workers=run.workers,
             watch=watch,
             watch_training=watch_training,

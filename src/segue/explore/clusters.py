@@ -208,8 +208,8 @@ class Clustering:
     """
 
     method: str
-    groups: tuple[Cluster, ...]
-    ungrouped: NDArray[np.int64]
+    clusters: tuple[Cluster, ...]
+    noise: NDArray[np.int64]
     silhouette: float | None
     stability: float | None
 

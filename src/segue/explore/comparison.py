@@ -54,10 +54,20 @@ class FeatureContribution:
     """
 
     name: str
-    alike: float
-    apart: float
+    similarity_share: float
+    distance_share: float
     first: float | None = None
     second: float | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return the fields under their names in the schema ``segue.compare``."""
+        return {
+            "name": self.name,
+            "alike": self.similarity_share,
+            "apart": self.distance_share,
+            "first": self.first,
+            "second": self.second,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +99,13 @@ class Comparison:
     tags: tuple[FeatureContribution, ...]
     bars: tuple[BarPair, ...]
 
-    def most_alike(self, n: int) -> list[FeatureContribution]:
+    def most_similar(self, n: int) -> list[FeatureContribution]:
         """List the features that make both alike most."""
-        return _most(self.features, "alike", n)
+        return _most(self.features, "similarity_share", n)
 
-    def most_apart(self, n: int) -> list[FeatureContribution]:
+    def most_different(self, n: int) -> list[FeatureContribution]:
         """List the features that set both apart most."""
-        return _most(self.features, "apart", n)
+        return _most(self.features, "distance_share", n)
 
 
 def feature_contributions(
@@ -133,7 +143,7 @@ def group_contributions(
         FeatureContribution(name, float(alike[at].sum()), float(apart[at].sum()))
         for name, at in groups.items()
     ]
-    return tuple(sorted(found, key=lambda trait: -trait.alike))
+    return tuple(sorted(found, key=lambda trait: -trait.similarity_share))
 
 
 def _shares(a: FloatArray, b: FloatArray) -> tuple[list[float], list[float]]:

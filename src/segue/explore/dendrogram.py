@@ -43,7 +43,7 @@ class Dendrogram:
     space: str
     labels: tuple[str, ...]
     tracks: tuple[Track | None, ...]
-    joins: NDArray[np.int64]
+    merges: NDArray[np.int64]
     heights: NDArray[np.float64]
     order: NDArray[np.int64]
 
@@ -110,7 +110,7 @@ def to_newick(tree: Dendrogram) -> str:
     n = len(tree.labels)
     written = ["'" + label.replace("'", "''") + "'" for label in tree.labels]
     height = np.zeros(n)
-    for (left, right), joined in zip(tree.joins.tolist(), tree.heights.tolist(), strict=True):
+    for (left, right), joined in zip(tree.merges.tolist(), tree.heights.tolist(), strict=True):
         inner = ",".join(
             f"{written[node]}:{max(joined - height[node], 0):.6g}" for node in (left, right)
         )

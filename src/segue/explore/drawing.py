@@ -33,7 +33,7 @@ from segue.render.pages import MapPage, colour_scale, write_map, write_tree
 from segue.render.plots import FIGURE_SUFFIXES
 from segue.search.descriptions import tag_column
 from segue.search.duplicates import CANDIDATE_NEIGHBOURS, duplicate_map
-from segue.search.neighbours import neighbours
+from segue.search.neighbours import nearest_neighbours
 from segue.store import Store
 from segue.store.spaces import LibraryMap
 from segue.text import normalise, split_genres
@@ -63,7 +63,7 @@ class Colouring:
 
     title: str
     names: tuple[str, ...]
-    of: NDArray[np.int64]
+    name_index: NDArray[np.int64]
     values: FloatArray
 
 
@@ -189,7 +189,7 @@ def _often(value: float) -> str:
     return next(word for least, word in _OFTEN if value >= least)
 
 
-def draw(
+def save_map(
     store: Store,
     found: LibraryMap,
     tracks: Sequence[Track],
@@ -216,7 +216,7 @@ def draw(
             found.points,
             [track.tags.title for track in tracks],
             colouring.names,
-            colouring.of,
+            colouring.name_index,
             colouring.values,
             colouring.title,
         )
@@ -245,7 +245,7 @@ def draw(
     )
 
 
-def draw_dendrogram(tree: Dendrogram, target: Path) -> None:
+def save_dendrogram(tree: Dendrogram, target: Path) -> None:
     """Write a tree as a page, a picture, or in the Newick format, as the file's ending says."""
     n = len(tree.labels)
     title = f"{n} {tree.level}s by what is alike"
@@ -256,7 +256,7 @@ def draw_dendrogram(tree: Dendrogram, target: Path) -> None:
     if target.suffix.lower() in NEWICK_SUFFIXES:
         write_text(to_newick(tree), target)
         return
-    branches = layout_dendrogram(tree.joins, tree.heights, tree.order)
+    branches = layout_dendrogram(tree.merges, tree.heights, tree.order)
     if target.suffix.lower() not in PAGE_SUFFIXES:
         draw_dendrogram(branches, tree.labels, tree.order, target, title, told)
         return
@@ -286,8 +286,8 @@ def _coloured(
         return palette, colour, [], low, high
     names = list(colouring.names)
     palette = [colour_of(number, names).replace(GREY, _PAGE_GREY) for number in range(len(names))]
-    colour = np.where(colouring.of < 0, len(names), colouring.of)
-    if (colouring.of < 0).any():
+    colour = np.where(colouring.name_index < 0, len(names), colouring.name_index)
+    if (colouring.name_index < 0).any():
         names.append("none")
         palette.append("#6a6a6a")
     return palette, colour, names, "", ""
@@ -303,7 +303,7 @@ def _nearest(store: Store, found: LibraryMap) -> tuple[NDArray[np.int32], FloatA
     cosines = np.zeros(rows.shape, np.float32)
     if n < 2:
         return rows, cosines
-    near = neighbours(store, found.space, CANDIDATE_NEIGHBOURS)
+    near = nearest_neighbours(store, found.space, CANDIDATE_NEIGHBOURS)
     copy_of = duplicate_map(store)
     place = {track: row for row, track in enumerate(found.ids.tolist())}
     # The row on the map of each track, or of the file that stands for it; -1 for what is not there.

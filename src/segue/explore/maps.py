@@ -18,7 +18,7 @@ from segue.explore.projection import (
     project_new,
 )
 from segue.records import FloatArray
-from segue.search.neighbours import neighbours
+from segue.search.neighbours import nearest_neighbours
 from segue.store import Store
 from segue.store.matrix import Matrix
 from segue.store.spaces import LibraryMap
@@ -28,7 +28,7 @@ StageWatcher = Callable[[str, int, int], None]
 
 
 def compute_map(
-    store: Store, space: str, wanted: ProjectionOptions, watch: StageWatcher | None = None
+    store: Store, space: str, options: ProjectionOptions, watch: StageWatcher | None = None
 ) -> LibraryMap:
     """Make a map and remember it; one that was made with the same settings is only read.
 
@@ -38,18 +38,20 @@ def compute_map(
         There is no such space, or the library is empty.
     """
     matrix = _matrix(store, space)
-    layout = choose_projection(len(matrix.ids), wanted)
+    layout = choose_projection(len(matrix.ids), options)
     number, changes = store.spaces.identity(space)
     there = store.maps.find(number, space, layout.method)
-    same = there is not None and (there.parameters, there.changes) == (layout.told(), changes)
+    same = there is not None and (there.parameters, there.changes) == (layout.parameters(), changes)
     if there is not None and same and np.array_equal(there.ids, matrix.ids):
         return there
     points = _points(store, space, matrix, layout, watch)
-    made = LibraryMap(space, layout.method, layout.told(), changes, None, None, matrix.ids, points)
+    made = LibraryMap(
+        space, layout.method, layout.parameters(), changes, None, None, matrix.ids, points
+    )
     return _keep(store, number, made, matrix)
 
 
-def update_map(store: Store, space: str, wanted: ProjectionOptions) -> LibraryMap:
+def update_map(store: Store, space: str, options: ProjectionOptions) -> LibraryMap:
     """Place the tracks that a remembered map lacks; those on it stay where they are.
 
     Raises
@@ -57,8 +59,8 @@ def update_map(store: Store, space: str, wanted: ProjectionOptions) -> LibraryMa
     BadArgument
         There is no map to bring up to date, or it should be made otherwise.
     """
-    method = wanted.method
-    if wanted != ProjectionOptions(method):
+    method = options.method
+    if options != ProjectionOptions(method):
         raise BadArgument("--update keeps the map as it was made: give no numbers with it")
     matrix = _matrix(store, space)
     number, changes = store.spaces.identity(space)
@@ -109,7 +111,9 @@ def _points(
 ) -> FloatArray:
     needed = neighbours_needed(layout)
     first, then = (partial(watch, stage) if watch else None for stage in ("neighbours", "layout"))
-    near = neighbours(store, space, needed, first) if needed and len(matrix.ids) > 1 else None
+    near = (
+        nearest_neighbours(store, space, needed, first) if needed and len(matrix.ids) > 1 else None
+    )
     return project(np.asarray(matrix.unit), near, layout, then)
 
 

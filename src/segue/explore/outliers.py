@@ -18,7 +18,7 @@ from segue.errors import BadArgument
 from segue.records import Track
 from segue.score.fingerprint import likely_same
 from segue.search.duplicates import CANDIDATE_NEIGHBOURS, candidate_pairs, representative_mask
-from segue.search.neighbours import Neighbours, nearest_neighbours_within, neighbours
+from segue.search.neighbours import Neighbours, nearest_neighbours, nearest_neighbours_within
 from segue.search.query_set import DUPLICATE_SPACES
 from segue.store import Store
 
@@ -46,7 +46,7 @@ class DuplicatePair:
 
     first: Track
     second: Track
-    likeness: float
+    similarity: float
     lag_s: float
     overlap_s: float
     same_content: bool
@@ -67,7 +67,7 @@ class SameTune:
 
     first: Track
     second: Track
-    likeness: float
+    similarity: float
     same_content: bool
 
 
@@ -87,7 +87,7 @@ class Outlier:
     """
 
     track: Track
-    apart: float
+    factor: float
     nearest: Track
     similarity: float
 
@@ -101,7 +101,7 @@ def find_same_tunes(store: Store) -> list[SameTune]:
         one, other = tracks[first], tracks[second]
         equal = (one.content_hash, one.tune) == (other.content_hash, other.tune)
         found.append(SameTune(one, other, likeness, equal))
-    return sorted(found, key=lambda pair: (-pair.likeness, pair.first.id, pair.second.id))
+    return sorted(found, key=lambda pair: (-pair.similarity, pair.first.id, pair.second.id))
 
 
 def find_duplicates(store: Store) -> list[DuplicatePair]:
@@ -114,7 +114,7 @@ def find_duplicates(store: Store) -> list[DuplicatePair]:
     """
     if store.kinds().get("sound", 0) < 2:
         return []
-    near = neighbours(store, DUPLICATE_SPACES["sound"], CANDIDATE_NEIGHBOURS)
+    near = nearest_neighbours(store, DUPLICATE_SPACES["sound"], CANDIDATE_NEIGHBOURS)
     pairs = set(candidate_pairs(near))
     rows = sorted({row for pair in pairs for row in pair})
     ids = near.ids[rows].tolist()
@@ -137,7 +137,9 @@ def find_duplicates(store: Store) -> list[DuplicatePair]:
     found = compare(sorted(pairs))
     # Two copies that sound unlike each other are still copies where both are of a third.
     found |= compare(_within_circles(found, len(near.ids)) - pairs)
-    return sorted(found.values(), key=lambda twin: (-twin.likeness, twin.first.id, twin.second.id))
+    return sorted(
+        found.values(), key=lambda twin: (-twin.similarity, twin.first.id, twin.second.id)
+    )
 
 
 def _within_circles(pairs: Iterable[tuple[int, int]], n: int) -> set[tuple[int, int]]:

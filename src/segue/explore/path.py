@@ -81,7 +81,7 @@ class TrackPath:
     tracks: tuple[Track, ...]
     steps: tuple[float, ...]
     progress: tuple[float, ...]
-    same_artist_matrix: int
+    same_artist: int
     direct: float = 0.0
     shorter: int | None = None
 

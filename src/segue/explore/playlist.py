@@ -203,7 +203,7 @@ class PlaylistItem:
     step: float
     mixes: bool
     energy: float = 0.0
-    alike: bool = True
+    similar: bool = True
     asked_with: tuple[Query, ...] = ()
 
 
@@ -211,7 +211,7 @@ def make_playlist(
     store: Store,
     ranking: Ranking,
     asked: Sequence[Track],
-    wish: PlaylistOptions,
+    options: PlaylistOptions,
     filters: Filters | None = None,
     unwanted: Sequence[int] = (),
     watch: Callable[[int, int], None] | None = None,
@@ -225,7 +225,7 @@ def make_playlist(
     asked : sequence of Track
         What was asked with; a single track is in the list, and opens it where it is "smooth"
         or "dj".
-    wish : Wish
+    options : Wish
     filters : Filters, optional
     unwanted : sequence of int
         Tracks that are not on the list, nor are their copies.
@@ -237,17 +237,17 @@ def make_playlist(
     list of Item
         Fewer than wanted where the library has no more that pass.
     """
-    rng = np.random.default_rng(wish.seed)
+    rng = np.random.default_rng(options.seed)
     passes = filter_mask(store, filters or Filters(), ranking.ids, asked)
     passes &= ~np.isin(ranking.ids, unwanted)
     usual = _usual(ranking, passes, narrowed=filters not in (None, Filters()))
-    if wish.minutes and not wish.fill:
+    if options.minutes and not options.fill:
         passes &= ranking.scores >= usual
-    coming = _coming(store, ranking, asked, wish, passes, rng)
+    coming = _coming(store, ranking, asked, options, passes, rng)
     named = [track.id for track in asked]
     versions: dict[int, set[int]] = {}
-    if not wish.versions:
-        wanted = wish.n or round((wish.minutes or 0) / _USUAL_MINUTES) or DEFAULT_TRACKS
+    if not options.versions:
+        wanted = options.n or round((options.minutes or 0) / _USUAL_MINUTES) or DEFAULT_TRACKS
         first = list(islice(coming, min(_COMPARED * wanted, _MOST_COMPARED)))
         coming = chain(first, coming)
         asked_rows = _rows(ranking, named)
@@ -255,12 +255,12 @@ def make_playlist(
         unit = _unit(ranking, np.array([*(row for row, _ in first), *asked_rows], np.int64))
         versions = versions_among(store, pool, unit, watch)
     known = [*named, *(track for track in unwanted if track not in named)]
-    listed = _List(store, ranking, known, wish, versions)
-    if wish.flow == "dj":
+    listed = _List(store, ranking, known, options, versions)
+    if options.flow == "dj":
         _take_what_mixes(ranking, coming, listed, usual)
     else:
         _take_what_comes(coming, listed)
-    order = _order(ranking, listed, wish.flow, rng)
+    order = _order(ranking, listed, options.flow, rng)
     rows = np.array(listed.rows, np.int64)[order]
     tracks = [listed.tracks[at] for at in order]
     unit, energy = _unit(ranking, rows), _energy(listed.tracks)[order].tolist()
@@ -269,13 +269,13 @@ def make_playlist(
         step = float(np.linalg.norm(unit[at] - unit[at - 1])) if at else 0.0
         mixes = at > 0 and mixes_well(tracks[at - 1], track)
         score = float(ranking.scores[row])
-        told = step, mixes, energy[at], score >= usual, ranking.asked_with(row)
-        items.append(PlaylistItem(track, score, ranking.why(row), *told))
+        told = step, mixes, energy[at], score >= usual, ranking.matched_queries(row)
+        items.append(PlaylistItem(track, score, ranking.explain(row), *told))
     return items
 
 
 def _usual(ranking: Ranking, passes: NDArray[np.bool_], *, narrowed: bool) -> float:
-    """Return how like the question half of all tracks are, or half of those that filters leave."""
+    """Return how like the query_set half of all tracks are, or half of those that filters leave."""
     usual = float(np.median(ranking.scores))
     return (
         min(usual, float(np.median(ranking.scores[passes]))) if narrowed and passes.any() else usual
@@ -294,7 +294,7 @@ class _List:
     ranking : Ranking
     known : sequence of int
         Tracks whose copies are not wanted.
-    wish : Wish
+    options : Wish
     versions : mapping of int to set of int
         Of tracks, other versions of their pieces: one of them is enough.
     """
@@ -304,7 +304,7 @@ class _List:
         store: Store,
         ranking: Ranking,
         known: Sequence[int],
-        wish: PlaylistOptions,
+        options: PlaylistOptions,
         versions: Mapping[int, set[int]],
     ) -> None:
         self.rows: list[int] = []
@@ -312,13 +312,13 @@ class _List:
         self._store, self._ranking = store, ranking
         self._versions = versions
         self._artists: Counter[str] = Counter()
-        self._per_artist = wish.per_artist
+        self._per_artist = options.per_artist
         self._length_s = 0.0
-        self._limit_s = wish.minutes * 60 if wish.minutes else math.inf
-        self._most = MAX_TRACKS if wish.minutes else wish.n or DEFAULT_TRACKS
+        self._limit_s = options.minutes * 60 if options.minutes else math.inf
+        self._most = MAX_TRACKS if options.minutes else options.n or DEFAULT_TRACKS
         # Whose copies are not wanted, and their vectors.
         self._known: list[int] = []
-        self._unit = np.empty((len(known) + self._most, ranking.near.unit.shape[1]), np.float32)
+        self._unit = np.empty((len(known) + self._most, ranking.matrix.unit.shape[1]), np.float32)
         for row in _rows(ranking, known):
             self._know(row)
 
@@ -355,7 +355,7 @@ class _List:
     def _has_copy(self, row: int) -> bool:
         likeness = self._unit[: len(self._known)] @ _unit(self._ranking, np.array([row]))[0]
         close = [self._known[at] for at in np.flatnonzero(likeness > DUPLICATE_COSINE)]
-        near, ids = self._ranking.near, self._ranking.ids
+        near, ids = self._ranking.matrix, self._ranking.ids
         here, *there = np.searchsorted(near.ids, ids[[row, *close]]).astype(np.int64)
         return any(
             not len(remove_duplicates(self._store, near, np.array([here]), [other]))
@@ -368,16 +368,16 @@ def _coming(
     store: Store,
     ranking: Ranking,
     asked: Sequence[Track],
-    wish: PlaylistOptions,
+    options: PlaylistOptions,
     passes: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> Iterator[tuple[int, Track]]:
     """Go down the ranking, with noise as wide as the surprise; a track asked with alone leads."""
     noise = rng.standard_normal(len(ranking.ids)).astype(np.float32)
-    drawn = ranking.scores + wish.surprise * _WIDEST * noise
+    drawn = ranking.scores + options.surprise * _WIDEST * noise
     if len(asked) == 1 and not asked[0].missing:
         yield from zip(_rows(ranking, [asked[0].id]), asked, strict=False)
-    for rows in neighbours.iter_descending(ranking.in_turn(np.where(passes, drawn, -np.inf))):
+    for rows in neighbours.iter_descending(ranking.interleave(np.where(passes, drawn, -np.inf))):
         fitting = rows[passes[rows]]
         tracks = store.tracks(ranking.ids[fitting].tolist())
         yield from zip(fitting.tolist(), tracks, strict=True)
@@ -398,7 +398,7 @@ def _take_what_mixes(
 ) -> None:
     """Take the nearest that mixes, again and again; where nothing at all does, the nearest.
 
-    What is less like the question than is `usual` is taken where nothing else mixes.
+    What is less like the query_set than is `usual` is taken where nothing else mixes.
     """
     left: dict[int, Track] = {}
     found = next((one for one in coming if listed.admits(*one)), None)
@@ -520,7 +520,7 @@ def _rows(ranking: Ranking, tracks: Sequence[int]) -> list[int]:
 
 def _unit(ranking: Ranking, rows: NDArray[np.int64]) -> FloatArray:
     """Return the vectors of rows, of length 1; zero for what has none."""
-    near, ids = ranking.near, ranking.ids[rows]
+    near, ids = ranking.matrix, ranking.ids[rows]
     at = np.minimum(np.searchsorted(near.ids, ids), len(near.ids) - 1)
     there = near.ids[at] == ids
     return np.asarray(near.unit[at] * there[:, None], np.float32)

@@ -87,17 +87,17 @@ def nerv(
 
 
 def _gradient(
-    place: FloatArray, log_scale: np.float32, wanted: FloatArray, log_wanted: FloatArray
+    points: FloatArray, log_scale: np.float32, wanted: FloatArray, log_wanted: FloatArray
 ) -> FloatArray:
     """Return the slope of the cost by every coordinate, then by the logarithm of the scale.
 
     With q the softmax of ``z = -scale * squared distance`` over the others, the cost is the mean
     over tracks of ``RECALL * KL(wanted || q) + (1 - RECALL) * KL(q || wanted)``.
     """
-    n = len(project_new)
+    n = len(points)
     scale = np.exp(log_scale)
-    lengths = (project_new**2).sum(axis=1)
-    z = project_new @ project_new.T
+    lengths = (points**2).sum(axis=1)
+    z = points @ points.T
     z *= 2
     z -= lengths[:, None]
     z -= lengths
@@ -122,7 +122,7 @@ def _gradient(
     by_scale = np.vdot(slope, z)
     pull = slope + slope.T
     pull *= -2 * scale
-    by_place = pull.sum(axis=1)[:, None] * project_new - pull @ project_new
+    by_place = pull.sum(axis=1)[:, None] * points - pull @ points
     return np.append(by_place.ravel(), by_scale).astype(np.float32)
 
 
@@ -218,12 +218,12 @@ class Projection:
     perplexity: float = 0.0
     learning_rate: float = 0.0
 
-    def told(self) -> dict[str, float | int | str]:
+    def parameters(self) -> dict[str, float | int | str]:
         """Return what is given, without what the method has no use for."""
         return {name: value for name, value in asdict(self).items() if value or name == "seed"}
 
 
-def choose_projection(n: int, wanted: ProjectionOptions) -> Projection:
+def choose_projection(n: int, options: ProjectionOptions) -> Projection:
     """Choose what is not given by the number of tracks.
 
     Raises
@@ -231,44 +231,44 @@ def choose_projection(n: int, wanted: ProjectionOptions) -> Projection:
     BadArgument
         A number is out of its range, or belongs to another method.
     """
-    if wanted.method is not None and wanted.method not in METHODS:
-        raise BadArgument(f"there is no method {wanted.method!r}; choose {', '.join(METHODS)}")
+    if options.method is not None and options.method not in METHODS:
+        raise BadArgument(f"there is no method {options.method!r}; choose {', '.join(METHODS)}")
     usual_method: Method = "nerv" if n <= MAX_FOR_NERV else "tsne" if n <= MAX_FOR_TSNE else "umap"
-    method = wanted.method or usual_method
+    method = options.method or usual_method
     if method == "nerv" and n > 4 * MAX_FOR_NERV:
         raise BadArgument(f"nerv compares every pair, and {n} tracks are too many; take tsne")
     for name, value, of in (
-        ("neighbours", wanted.neighbours, ("umap",)),
-        ("min-dist", wanted.min_dist, ("umap",)),
-        ("perplexity", wanted.perplexity, ("tsne", "nerv")),
-        ("learning-rate", wanted.learning_rate, ("tsne", "nerv")),
+        ("neighbours", options.neighbours, ("umap",)),
+        ("min-dist", options.min_dist, ("umap",)),
+        ("perplexity", options.perplexity, ("tsne", "nerv")),
+        ("learning-rate", options.learning_rate, ("tsne", "nerv")),
     ):
         if value is not None and method not in of:
             raise BadArgument(f"--{name} belongs to --method {of[0]}, not to {method}")
         if value is not None and not 0 < value < float("inf"):
             raise BadArgument(f"--{name} {value} must be above 0, and a number")
-    check_seed(wanted.seed)
+    check_seed(options.seed)
     if n < MIN_TRACKS or method == "pca":
-        return Projection("pca", wanted.seed)
+        return Projection("pca", options.seed)
     if method == "umap":
         usual = int(np.clip(round(2 + np.sqrt(n) / 2), 4, 15))
-        count = min(wanted.neighbours or usual, n - 1)
+        count = min(options.neighbours or usual, n - 1)
         if count < 2:
             raise BadArgument(f"--neighbours {count} must be at least 2")
-        if wanted.min_dist is not None and wanted.min_dist >= 1:
-            raise BadArgument(f"--min-dist {wanted.min_dist} must be below 1")
-        return Projection("umap", wanted.seed, neighbours=count, min_dist=wanted.min_dist or 0.1)
+        if options.min_dist is not None and options.min_dist >= 1:
+            raise BadArgument(f"--min-dist {options.min_dist} must be below 1")
+        return Projection("umap", options.seed, neighbours=count, min_dist=options.min_dist or 0.1)
     most = (n - 1) / 3
-    if wanted.perplexity is not None and not 1 <= wanted.perplexity <= most:
+    if options.perplexity is not None and not 1 <= options.perplexity <= most:
         raise BadArgument(
-            f"--perplexity {wanted.perplexity:g} must be from 1 to {most:.0f} for {n} tracks"
+            f"--perplexity {options.perplexity:g} must be from 1 to {most:.0f} for {n} tracks"
         )
     usual_perplexity = float(np.clip(round(np.sqrt(n)), 2, 30))
     return Projection(
         method,
-        wanted.seed,
-        perplexity=wanted.perplexity or min(usual_perplexity, most),
-        learning_rate=wanted.learning_rate or 0.0,
+        options.seed,
+        perplexity=options.perplexity or min(usual_perplexity, most),
+        learning_rate=options.learning_rate or 0.0,
     )
 
 

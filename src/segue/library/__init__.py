@@ -171,7 +171,7 @@ class Library:
         )
         report = add(self._store, whole, workers=count, options=options, watch=watch)
         for kind in self._store.kinds():
-            # Made now, so that the first question is quick.
+            # Made now, so that the first query_set is quick.
             for space in DEFAULT_SPACES[kind]:
                 self._store.spaces.matrix(space)
         if any(info.trained for info in self._store.spaces.known()):
@@ -255,10 +255,10 @@ class Library:
             Best first; where queries lie far apart, the best of each in turn. The reasons of
             each sum to its similarity.
         """
-        store, question = self._store, self._question(queries, minus, at)
-        ranking = rank_interleaved(store, question, space, metric, blend)
+        store, query_set = self._store, self._question(queries, minus, at)
+        ranking = rank_interleaved(store, query_set, space, metric, blend)
         if tags:
-            if metric != "cosine" or question.kind != "sound":
+            if metric != "cosine" or query_set.kind != "sound":
                 raise BadArgument("tags go with recordings, and with the cosine")
             ranking = average_rankings(ranking, rank_by_tags(store, tags))
         if taste and metric == "cosine":
@@ -266,12 +266,12 @@ class Library:
         artists = among_similar_artists
         among = None
         if artists is not None:
-            near = space or default_space(question)
-            among = tracks_of_similar_artists(store, question, artists, near, min_tracks)
+            near = space or default_space(query_set)
+            among = tracks_of_similar_artists(store, query_set, artists, near, min_tracks)
         return select_hits(
             store,
             ranking,
-            question.tracks,
+            query_set.tracks,
             n,
             filters,
             duplicates=duplicates,
@@ -308,7 +308,7 @@ class Library:
             self._store, ranking, [], n, filters, duplicates=duplicates, unwanted=unwanted
         )
 
-    def like_groups(
+    def similar_groups(
         self,
         *queries: Query,
         kind: str,
@@ -329,10 +329,10 @@ class Library:
         min_tracks : int
             What has fewer tracks is no answer.
         """
-        space = space or self.usual_space()
-        question = self._question(queries)
+        space = space or self.default_space()
+        query_set = self._question(queries)
         return similar_groups(
-            self._store, question, kind, n=n, space=space, metric=metric, min_tracks=min_tracks
+            self._store, query_set, kind, n=n, space=space, metric=metric, min_tracks=min_tracks
         )
 
     # ---- looking into it -----------------------------------------------------------------
@@ -397,11 +397,11 @@ class Library:
         """
         return self._question(queries).kind
 
-    def holds(self, query: Query) -> bool:
+    def contains(self, query: Query) -> bool:
         """Tell whether what is asked with is in the library, and no file beside it."""
         return not isinstance(resolve(self._store, query), Path)
 
-    def usual_space(self, *queries: Query, minus: Sequence[Query] = ()) -> str:
+    def default_space(self, *queries: Query, minus: Sequence[Query] = ()) -> str:
         """Name the space that is meant where none is named.
 
         Parameters
@@ -428,7 +428,7 @@ class Library:
         ids : ndarray, shape (n,), int64
         vectors : ndarray, shape (n, dimension), float32
         """
-        return self._store.spaces.vectors(space or self.usual_space())
+        return self._store.spaces.vectors(space or self.default_space())
 
     def evaluate(
         self,

@@ -17,8 +17,7 @@ from segue.errors import BadArgument
 from segue.explore.clusters import Clustering, Method, cluster_tracks
 from segue.explore.covers import VersionReport, find_versions
 from segue.explore.dendrogram import Dendrogram, Level, build_dendrogram
-from segue.explore.drawing import colour_by
-from segue.explore.drawing import draw as draw_map
+from segue.explore.drawing import colour_by, save_map
 from segue.explore.maps import StageWatcher, compute_map, latest_map, update_map
 from segue.explore.outliers import (
     DuplicatePair,
@@ -145,9 +144,9 @@ class Atlas:
         workers = os.cpu_count() or 1
         cutting = partial(watch, "previews") if watch else None
         sounds = previews(tracks, workers=workers, watch=cutting) if embed_previews else None
-        draw_map(self._store, found, tracks, colouring, Path(target), sounds)
+        save_map(self._store, found, tracks, colouring, Path(target), sounds)
 
-    def groups(
+    def clusters(
         self,
         space: str | None = None,
         method: Method = "kmeans",
@@ -184,7 +183,7 @@ class Atlas:
         kept = representative_mask(self._store, ids, all_sounds=all_sounds, at_least=3)
         return cluster_tracks(self._store, ids[kept], points[kept], method, k, seed=seed)
 
-    def tree(
+    def dendrogram(
         self,
         space: str | None = None,
         level: Level = "track",
@@ -209,7 +208,7 @@ class Atlas:
             self._store, space, level, min_tracks=min_tracks, all_sounds=all_sounds
         )
 
-    def twins(self) -> list[DuplicatePair]:
+    def duplicates(self) -> list[DuplicatePair]:
         """Find the pairs of files that hold one recording, the surest first."""
         return find_duplicates(self._store)
 
@@ -295,7 +294,7 @@ class Journeys:
     def playlist(
         self,
         *queries: Query,
-        wish: PlaylistOptions | None = None,
+        options: PlaylistOptions | None = None,
         space: str | None = None,
         filters: Filters | None = None,
         taste: bool = True,
@@ -306,7 +305,7 @@ class Journeys:
         Parameters
         ----------
         queries : str, int or Path
-        wish : Wish, optional
+        options : Wish, optional
             How long, in what order, how surprising; else 30 tracks in small steps.
         space : str, optional
             Else the usual one of the kind of music that is asked with.
@@ -316,16 +315,16 @@ class Journeys:
         watch : callable, optional
             Told how many files are read, of how many, to find versions of one piece.
         """
-        question = QuerySet(self._store, queries, embed=FileEmbedder(self._store))
-        ranking = rank_interleaved(self._store, question, space)
+        query_set = QuerySet(self._store, queries, embed=FileEmbedder(self._store))
+        ranking = rank_interleaved(self._store, query_set, space)
         if taste:
             ranking = apply_taste(self._store, ranking)
         unwanted = skipped_ids(self._store) if taste else ()
         return make_playlist(
             self._store,
             ranking,
-            question.tracks,
-            wish or PlaylistOptions(),
+            query_set.tracks,
+            options or PlaylistOptions(),
             filters,
             unwanted,
             watch,

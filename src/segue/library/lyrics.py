@@ -64,8 +64,8 @@ def find_line(store: Store, asked: str, n: int = 10) -> list[LineHit]:
     if not store.words.count():
         raise NotFound("this library knows no lyrics; add some with `segue add FOLDER`")
     index = _index(store)
-    question = index.weigh(asked)
-    near = index.likeness(question)
+    query_set = index.weigh(asked)
+    near = index.likeness(query_set)
     rows = np.argsort(-near, kind="stable")[:_LOOKED_AT]
     texts = dict(store.words.texts(sorted(set(index.texts[rows].tolist()))))
     length = len(normalise(asked))
@@ -76,7 +76,7 @@ def find_line(store: Store, asked: str, n: int = 10) -> list[LineHit]:
         told, likeness = lines[at], float(near[row])
         if length > _OF_NEXT * len(told) and at + 1 < len(lines) and lines[at + 1]:
             # Who remembers so much may have begun within the line, and gone on to the next.
-            both = question.nearness_of(f"{told} {lines[at + 1]}")
+            both = query_set.nearness_of(f"{told} {lines[at + 1]}")
             if both > likeness:
                 told, likeness = f"{told} / {lines[at + 1]}", both
         if likeness > best.get(track, (LEAST, ""))[0]:

@@ -73,7 +73,7 @@ class Scores:
         """
         return sampling.sample(self._model(space), n, seed=seed)
 
-    def between(
+    def interpolate(
         self, first: Query, last: Query, steps: int = 8, *, space: str = ROLLS
     ) -> list[PianoRoll]:
         """Go from one score to another through a space, four bars at each step.
@@ -88,7 +88,7 @@ class Scores:
         model = self._model(space)
         return sampling.between(model, self.read(first), self.read(last), steps)
 
-    def given_back(self, query: Query, *, space: str = ROLLS) -> tuple[PianoRoll, PianoRoll]:
+    def reconstruct(self, query: Query, *, space: str = ROLLS) -> tuple[PianoRoll, PianoRoll]:
         """Encode a score and decode it again; return both rolls."""
         return sampling.given_back(self._model(space), self.read(query))
 

@@ -54,13 +54,13 @@ class DendrogramLayout:
 
     rows: NDArray[np.float64]
     heights: NDArray[np.float64]
-    joins: NDArray[np.int64]
+    merges: NDArray[np.int64]
 
     @property
     def lines(self) -> NDArray[np.float64]:
         """The bracket of each join, shape (n - 1, 4, 2): height and row of its four corners."""
-        leaves = len(self.joins) + 1
-        left, right = self.joins[:, 0], self.joins[:, 1]
+        leaves = len(self.merges) + 1
+        left, right = self.merges[:, 0], self.merges[:, 1]
         height = self.heights[leaves:]
         return np.stack(
             [
@@ -74,15 +74,15 @@ class DendrogramLayout:
 
 
 def layout_dendrogram(
-    joins: NDArray[np.int64], heights: NDArray[np.float64], order: NDArray[np.int64]
+    merges: NDArray[np.int64], heights: NDArray[np.float64], order: NDArray[np.int64]
 ) -> DendrogramLayout:
     """Give every node of a tree its row."""
     leaves = len(order)
     rows = np.zeros(2 * leaves - 1)
     rows[order] = np.arange(leaves)
-    for number, (left, right) in enumerate(joins.tolist()):
+    for number, (left, right) in enumerate(merges.tolist()):
         rows[leaves + number] = (rows[left] + rows[right]) / 2
-    return DendrogramLayout(rows, np.concatenate([np.zeros(leaves), heights]), joins)
+    return DendrogramLayout(rows, np.concatenate([np.zeros(leaves), heights]), merges)
 
 
 def draw_dendrogram(
@@ -195,7 +195,7 @@ class MapFigure:
     points: FloatArray
     labels: Sequence[str]
     legend: tuple[str, ...]
-    of: NDArray[np.int64]
+    name_index: NDArray[np.int64]
     values: FloatArray
     colour_title: str
 
@@ -207,12 +207,12 @@ def colour_of(number: int, names: Sequence[str]) -> str:
     return PALETTE[number % len(PALETTE)]
 
 
-def draw_map(dots: MapFigure, target: Path, title: str, caption: str) -> None:
+def draw_map(data: MapFigure, target: Path, title: str, caption: str) -> None:
     """Draw a map with a legend, and labels where there is room for them.
 
     Parameters
     ----------
-    dots : Dots
+    data : Dots
     target : Path
         Ends in .png, .svg or .pdf.
     title : str
@@ -226,36 +226,36 @@ def draw_map(dots: MapFigure, target: Path, title: str, caption: str) -> None:
     """
     figure = new_figure(9.6, 7.6)
     axes = figure.add_subplot()
-    x, y = dots.points[:, 0], dots.points[:, 1]
+    x, y = data.points[:, 0], data.points[:, 1]
     size = float(np.clip(4000 / max(len(x), 1), 1.5, 34))
-    # Vector files of many points are slow to open: dots become a picture within.
+    # Vector files of many points are slow to open: data become a picture within.
     looks: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.9, "rasterized": len(x) > 2000}
-    if dots.legend:
+    if data.legend:
         handles, names = [], []
-        for number in (-1, *range(len(dots.legend))):
-            here = dots.of == number
+        for number in (-1, *range(len(data.legend))):
+            here = data.name_index == number
             if here.any():
                 if number < 0:  # hollow: "other" is grey
                     hollow = looks | {"linewidths": 0.6}
                     dot = axes.scatter(x[here], y[here], c="none", edgecolors=GREY, **hollow)
                 else:
-                    colour = colour_of(number, dots.legend)
+                    colour = colour_of(number, data.legend)
                     dot = axes.scatter(x[here], y[here], c=colour, **looks)
                 handles.append(dot)
-                name = shorten(dots.legend[number], 30) if number >= 0 else "none"
+                name = shorten(data.legend[number], 30) if number >= 0 else "none"
                 names.append(f"{name} ({here.sum()})")
         # Given by hand: of labels, matplotlib passes over those that begin with "_".
         figure.legend(
-            handles, names, loc="outside right upper", title=dots.colour_title, frameon=False,
+            handles, names, loc="outside right upper", title=data.colour_title, frameon=False,
             fontsize=7.5, title_fontsize=8.5, markerscale=float(np.clip(5 / np.sqrt(size), 1, 4)),
             alignment="left",
         )  # fmt: skip
     else:
         axes.scatter(x, y, c=GREY, **looks)
-        known = np.isfinite(dots.values)
-        shown = axes.scatter(x[known], y[known], c=dots.values[known], cmap=SCALE, **looks)
+        known = np.isfinite(data.values)
+        shown = axes.scatter(x[known], y[known], c=data.values[known], cmap=SCALE, **looks)
         if known.any():
-            figure.colorbar(shown, ax=axes, shrink=0.6, label=dots.colour_title)
+            figure.colorbar(shown, ax=axes, shrink=0.6, label=data.colour_title)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_aspect("equal", adjustable="datalim")
@@ -264,11 +264,11 @@ def draw_map(dots: MapFigure, target: Path, title: str, caption: str) -> None:
         axes.spines[side].set_color("#cccccc")
     axes.set_title(shorten(title, 90), fontsize=11, loc="left")
     figure.supxlabel(caption, fontsize=7.5, x=0.01, ha="left", color="#444444")
-    _label(figure, axes, dots, size)
+    _label(figure, axes, data, size)
     save(figure, target)
 
 
-def _label(figure: "Figure", axes: "Axes", dots: MapFigure, size: float) -> None:
+def _label(figure: "Figure", axes: "Axes", data: MapFigure, size: float) -> None:
     """Write labels beside points, where they cover nothing."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.font_manager import FontProperties
@@ -279,11 +279,11 @@ def _label(figure: "Figure", axes: "Axes", dots: MapFigure, size: float) -> None
         figure.draw_without_rendering()  # fixes where the axes lie
     figure.set_layout_engine("none")
     frame = axes.get_window_extent()
-    places = np.asarray(axes.transData.transform(dots.points))
+    places = np.asarray(axes.transData.transform(data.points))
     renderer: Any = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     font = FontProperties(family=fonts(), size=_LABEL_POINTS)
     some = _loneliest_first(places)
-    texts = [shorten(dots.labels[row], 26) for row in some]
+    texts = [shorten(data.labels[row], 26) for row in some]
     with ignore_missing_glyphs():
         sizes = [renderer.get_text_width_height_descent(text, font, False)[:2] for text in texts]
     spots = place_labels(
@@ -309,9 +309,9 @@ def place_labels(
     Parameters
     ----------
     places : ndarray, shape (n, 2)
-        Centres of the dots, in pixels.
+        Centres of the data, in pixels.
     rows : sequence of int
-        Which dots have a label, the most wanted first.
+        Which data have a label, the most wanted first.
     sizes : sequence of tuple of two float
         Width and height of each label.
     radius : float

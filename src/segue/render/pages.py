@@ -153,8 +153,8 @@ class MapPage:
 
     tracks: Sequence[Track]
     points: FloatArray
-    near: NDArray[np.int32]
-    likeness: FloatArray
+    neighbours: NDArray[np.int32]
+    similarities: FloatArray
     tags: Sequence[Sequence[str]]
     colour_title: str
     palette: Sequence[str]
@@ -166,48 +166,48 @@ class MapPage:
     caption: str
 
 
-def write_map(shown: MapPage, target: Path, previews: Mapping[int, bytes] | None = None) -> None:
+def write_map(page: MapPage, target: Path, previews: Mapping[int, bytes] | None = None) -> None:
     """Write the page of a map.
 
     Parameters
     ----------
-    shown : Shown
+    page : Shown
     target : Path
         Ends in .html.
     previews : mapping of int to bytes, optional
         Ogg Opus of tracks, by row, to be put into the page.
     """
-    low = shown.points.min(axis=0)
-    reach = float(np.ptp(shown.points, axis=0).max()) or 1.0
-    grid = np.round((shown.points - low) / reach * _GRID).astype(int)
+    low = page.points.min(axis=0)
+    reach = float(np.ptp(page.points, axis=0).max()) or 1.0
+    grid = np.round((page.points - low) / reach * _GRID).astype(int)
     artists, albums, folders, words = (_Numbered() for _ in range(4))
-    links = [link(track, target).rpartition("/") for track in shown.tracks]
+    links = [link(track, target).rpartition("/") for track in page.tracks]
     data = {
-        "title": shown.title,
-        "caption": shown.caption,
+        "title": page.title,
+        "caption": page.caption,
         "x": grid[:, 0].tolist(),
         "y": (grid[:, 1].max(initial=0) - grid[:, 1]).tolist(),
-        "ids": [track.id for track in shown.tracks],
-        "seconds": [round(track.duration_s) for track in shown.tracks],
-        "titles": [track.tags.title for track in shown.tracks],
-        "artist": [artists.of(track.tags.artist) for track in shown.tracks],
-        "album": [albums.of(track.tags.album) for track in shown.tracks],
+        "ids": [track.id for track in page.tracks],
+        "seconds": [round(track.duration_s) for track in page.tracks],
+        "titles": [track.tags.title for track in page.tracks],
+        "artist": [artists.of(track.tags.artist) for track in page.tracks],
+        "album": [albums.of(track.tags.album) for track in page.tracks],
         "artists": artists.names,
         "albums": albums.names,
-        "tags": [[words.of(tag) for tag in some] for some in shown.tags],
+        "tags": [[words.of(tag) for tag in some] for some in page.tags],
         "words": words.names,
         "folder": [folders.of(folder + slash) for folder, slash, _ in links],
         "folders": folders.names,
         "file": [name for _, _, name in links],
-        "near": shown.near.ravel().tolist(),
-        "likeness": np.round(shown.likeness.ravel() * 100).astype(int).tolist(),
-        "nearest": int(shown.near.shape[1]),
-        "colourTitle": shown.colour_title,
-        "palette": list(shown.palette),
-        "colour": shown.colour.tolist(),
-        "legend": list(shown.legend),
-        "low": shown.low,
-        "high": shown.high,
+        "near": page.neighbours.ravel().tolist(),
+        "likeness": np.round(page.similarities.ravel() * 100).astype(int).tolist(),
+        "nearest": int(page.neighbours.shape[1]),
+        "colourTitle": page.colour_title,
+        "palette": list(page.palette),
+        "colour": page.colour.tolist(),
+        "legend": list(page.legend),
+        "low": page.low,
+        "high": page.high,
         "previews": {
             str(row): base64.b64encode(sound).decode("ascii")
             for row, sound in (previews or {}).items()

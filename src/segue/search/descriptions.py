@@ -113,14 +113,14 @@ def average_rankings(one: Ranking, other: Ranking) -> Ranking:
     halves = ((one.scores[rows] + other.scores[others]) / 2).astype(np.float32)
 
     def why(row: int) -> tuple[Reason, ...]:
-        told = [*one.why(int(rows[row])), *other.why(int(others[row]))]
+        told = [*one.explain(int(rows[row])), *other.explain(int(others[row]))]
         shared = [
             Reason(reason.name, reason.share / 2, reason.says, reason.family) for reason in told
         ]
         return tuple(sorted(shared, key=lambda reason: -reason.share))
 
-    nearest = None if one.nearest is None else one.nearest[rows]
-    return replace(one, ids=ids, scores=halves, why=why, nearest=nearest)
+    nearest = None if one.group_index is None else one.group_index[rows]
+    return replace(one, ids=ids, scores=halves, explain=why, group_index=nearest)
 
 
 def tag_column(tag: str) -> int:

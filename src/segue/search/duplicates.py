@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segue.errors import NothingToMeasure
 from segue.records import Kind
-from segue.search.neighbours import Neighbours, neighbours
+from segue.search.neighbours import Neighbours, nearest_neighbours
 from segue.search.query_set import DUPLICATE_SPACES
 from segue.search.track_checks import DUPLICATE_TESTS, non_music_ids
 from segue.store import Store
@@ -96,7 +96,7 @@ def _compared(store: Store, space: str, kind: Kind) -> NDArray[np.int64]:
     """Return the ids of pairs of copies, shape (pairs, 2)."""
     if len(store.spaces.matrix(space).ids) < 2:
         return np.empty((0, 2), np.int64)
-    near = neighbours(store, space, CANDIDATE_NEIGHBOURS)
+    near = nearest_neighbours(store, space, CANDIDATE_NEIGHBOURS)
     pairs = near.ids[np.array(candidate_pairs(near), np.int64).reshape(-1, 2)]
     same, of_kind = DUPLICATE_TESTS[kind], np.array(store.where("kind = ?", (kind,)), np.int64)
     pairs = pairs[np.isin(pairs, of_kind).all(axis=1)]

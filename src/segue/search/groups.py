@@ -128,7 +128,7 @@ def centroids(groups: Mapping[str, TrackGroup], points: VectorSpace, min_tracks:
         if len(rows) >= min_tracks:
             keys.append(key)
             sizes.append(len(rows))
-            means.append(points.centre([points.matrix.unit[rows].mean(axis=0)]))
+            means.append(points.centroid([points.matrix.unit[rows].mean(axis=0)]))
     if not keys:
         raise NotFound(
             f"nothing here has {min_tracks} tracks to take a centre of; "
@@ -140,7 +140,7 @@ def centroids(groups: Mapping[str, TrackGroup], points: VectorSpace, min_tracks:
 
 def similar_groups(
     store: Store,
-    question: QuerySet,
+    query_set: QuerySet,
     kind: str,
     *,
     n: int,
@@ -153,7 +153,7 @@ def similar_groups(
     Parameters
     ----------
     store : Store
-    question : Question
+    query_set : Question
         Its queries name groups; else tracks, whose groups are meant; else files.
     kind : {"artist", "album", "genre"}
     n : int
@@ -172,7 +172,7 @@ def similar_groups(
         raise BadArgument(f"{n} answers; at least 1 must be wanted")
     points = load_vector_space(store, space, metric)
     groups = group_tracks(store, kind)
-    asked, centre = _asked(points, groups, question, kind)
+    asked, centre = _asked(points, groups, query_set, kind)
     centres = centroids(groups, points, min_tracks)
     scores = points.similarities(centre, centres.matrix)
     order = np.argsort(-scores, kind="stable").tolist()
@@ -183,19 +183,19 @@ def similar_groups(
             float(scores[row]),
             groups[centres.keys[row]].name,
             centres.sizes[row],
-            points.why(centre, centres.matrix.unit[row]),
+            points.explain(centre, centres.matrix.unit[row]),
         )
         for rank, row in enumerate(best, start=1)
     ]
 
 
 def tracks_of_similar_artists(
-    store: Store, question: QuerySet, n: int, space: str, min_tracks: int
+    store: Store, query_set: QuerySet, n: int, space: str, min_tracks: int
 ) -> NDArray[np.int64]:
     """List the tracks of the artists asked with, and of the `n` most like them."""
     groups = group_tracks(store, "artist")
-    hits = similar_groups(store, question, "artist", n=n, space=space, min_tracks=min_tracks)
-    asked, _ = _asked(load_vector_space(store, space, "cosine"), groups, question, "artist")
+    hits = similar_groups(store, query_set, "artist", n=n, space=space, min_tracks=min_tracks)
+    asked, _ = _asked(load_vector_space(store, space, "cosine"), groups, query_set, "artist")
     near = {key for hit in hits for key in _keys_named(groups, hit.name)} | asked
     return np.concatenate([groups[key].tracks for key in near])
 
@@ -203,29 +203,29 @@ def tracks_of_similar_artists(
 def _asked(
     points: VectorSpace,
     groups: Mapping[str, TrackGroup],
-    question: QuerySet,
+    query_set: QuerySet,
     kind: str,
 ) -> tuple[set[str], FloatArray]:
     """Return the groups that queries name or whose tracks they name, and their centre."""
     asked: set[str] = set()
     others: list[Query] = []
-    for query in question.likes:
+    for query in query_set.positives:
         named = _keys_named(groups, query) if isinstance(query, str) else []
         asked.update(named)
         others += [] if named else [query]
-    question = question.only(others)
-    tracks = np.array([track.id for track in question.tracks], np.int64)
+    query_set = query_set.subset(others)
+    tracks = np.array([track.id for track in query_set.tracks], np.int64)
     asked.update(_keys_of(groups, tracks))
     if len(tracks) and not asked:
         raise NotFound(f"what was asked with says nothing of its {kind}")
-    vectors = question.vectors_of_files(points.matrix.space.name)
+    vectors = query_set.file_vectors(points.matrix.space.name)
     for key in asked:
         rows = _rows(points.matrix, groups[key])
         if len(rows):
             vectors.append(points.matrix.unit[rows].mean(axis=0))
     if not vectors:
         raise NotFound(f"nothing that was asked with is in the space {points.matrix.space.name!r}")
-    return asked, points.centre(vectors)
+    return asked, points.centroid(vectors)
 
 
 def _keys_of(groups: Mapping[str, TrackGroup], tracks: NDArray[np.int64]) -> list[str]:

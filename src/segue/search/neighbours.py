@@ -27,12 +27,14 @@ FIRST_CHUNK: Final = 64
 _BLOCK_ROWS: Final = 16_384  # of which distances are taken at once
 
 
-def query_vector(likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()) -> FloatArray:
+def query_vector(
+    positives: Sequence[FloatArray], negatives: Sequence[FloatArray] = ()
+) -> FloatArray:
     """Blend queries: the mean direction of what is wanted, away from what is not.
 
     Parameters
     ----------
-    likes, unlikes : sequences of ndarray, each of shape (dimension,)
+    positives, negatives : sequences of ndarray, each of shape (dimension,)
         At least one to like. Each counts by its direction alone.
 
     Returns
@@ -45,11 +47,11 @@ def query_vector(likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()
     BadArgument
         Nothing is left when the unwanted is taken away.
     """
-    if not likes:
+    if not positives:
         raise BadArgument("a query needs at least one thing to be like")
-    blended = np.mean([_unit(vector) for vector in likes], axis=0)
-    if unlikes:
-        blended = blended - np.mean([_unit(vector) for vector in unlikes], axis=0)
+    blended = np.mean([_unit(vector) for vector in positives], axis=0)
+    if negatives:
+        blended = blended - np.mean([_unit(vector) for vector in negatives], axis=0)
     if np.linalg.norm(blended) < 1e-6:
         raise BadArgument("the queries cancel each other out: what is wanted is also unwanted")
     return _unit(blended)
@@ -129,7 +131,7 @@ class Neighbours:
     rows: NDArray[np.int32]
     distances: FloatArray
 
-    def only(self, k: int) -> "Neighbours":
+    def first(self, k: int) -> "Neighbours":
         """Return the nearest `k` of them."""
         return Neighbours(self.ids, self.rows[:, :k], self.distances[:, :k])
 
@@ -138,7 +140,9 @@ class Neighbours:
 Watcher = Callable[[int, int], None]
 
 
-def neighbours(store: Store, space: str, k: int, watch: Watcher | None = None) -> Neighbours:
+def nearest_neighbours(
+    store: Store, space: str, k: int, watch: Watcher | None = None
+) -> Neighbours:
     """Load the nearest tracks of every track, or find them where that was not done yet.
 
     Parameters
@@ -175,7 +179,7 @@ def neighbours(store: Store, space: str, k: int, watch: Watcher | None = None) -
     store.spaces.keep_derived(
         space, "neighbours", {"rows": found.rows, "distances": found.distances}
     )
-    return found.only(k)
+    return found.first(k)
 
 
 def nearest_neighbours_within(
@@ -194,7 +198,7 @@ def nearest_neighbours_within(
     k : int
         How many, at least 1; of fewer tracks, all others.
     """
-    whole = neighbours(store, space, MIN_STORED)
+    whole = nearest_neighbours(store, space, MIN_STORED)
     k = min(k, int(kept.sum()) - 1)
     among = kept[whole.rows[kept]]
     first = np.argsort(~among, axis=1, kind="stable")[:, :k]

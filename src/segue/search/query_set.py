@@ -37,15 +37,15 @@ _SHARE: Final = 0.9
 _LEAST_SHARE: Final = 0.5
 
 
-def default_space(question: "QuerySet") -> str:
+def default_space(query_set: "QuerySet") -> str:
     """Choose the space to ask in: the first of its kind that holds all that is asked with.
 
     It holds half of the tracks of that kind, too: of what it does not hold nothing is found.
     """
-    spaces = _holding(question.store, question.kind, _LEAST_SHARE)
+    spaces = _holding(query_set.store, query_set.kind, _LEAST_SHARE)
     for space in spaces[:-1]:
-        likes, unlikes = question.vectors(space)
-        if all(vector is not None for vector in [*likes, *unlikes]):
+        positives, negatives = query_set.vectors(space)
+        if all(vector is not None for vector in [*positives, *negatives]):
             return space
     return spaces[-1]
 
@@ -76,7 +76,7 @@ def _holding(store: Store, kind: Kind, share: float) -> list[str]:
     return [*(space for space in spaces if held.get(space, 0) >= least), last]
 
 
-# --- question ---
+# --- query_set ---
 
 _NAMES: Final[dict[Kind, str]] = {"sound": "recordings", "score": "scores", "lyrics": "lyrics"}
 Query = str | int | Path
@@ -108,7 +108,7 @@ class QuerySet:
     Parameters
     ----------
     store : Store
-    likes, unlikes : sequence of str, int or Path
+    positives, negatives : sequence of str, int or Path
     at : Span, optional
         Ask with this passage of each.
     embed : callable, optional
@@ -118,13 +118,13 @@ class QuerySet:
     def __init__(
         self,
         store: Store,
-        likes: Sequence[Query],
-        unlikes: Sequence[Query] = (),
+        positives: Sequence[Query],
+        negatives: Sequence[Query] = (),
         at: Span | None = None,
         embed: Embedder | None = None,
     ) -> None:
         self._store = store
-        self._queries = likes, unlikes
+        self._queries = positives, negatives
         self._at = at
         self._embed = embed
 
@@ -134,14 +134,16 @@ class QuerySet:
         return self._store
 
     @property
-    def likes(self) -> Sequence[Query]:
+    def positives(self) -> Sequence[Query]:
         """What answers should be like, as it was asked."""
         return self._queries[0]
 
-    def only(self, likes: Sequence[Query], unlikes: Sequence[Query] | None = None) -> "QuerySet":
-        """Return the question with some of its queries; no file is read again for it."""
-        unlikes = self._queries[1] if unlikes is None else unlikes
-        return QuerySet(self._store, likes, unlikes, self._at, self._embed)
+    def subset(
+        self, positives: Sequence[Query], negatives: Sequence[Query] | None = None
+    ) -> "QuerySet":
+        """Return the query_set with some of its queries; no file is read again for it."""
+        negatives = self._queries[1] if negatives is None else negatives
+        return QuerySet(self._store, positives, negatives, self._at, self._embed)
 
     @property
     def tracks(self) -> list[Track]:
@@ -150,23 +152,23 @@ class QuerySet:
 
     def vectors(self, space: str) -> tuple[list[FloatArray | None], list[FloatArray | None]]:
         """Return the vectors of what to be like and unlike; None for what has none."""
-        likes, unlikes = ([self._vector(space, s) for s in some] for some in self._subjects)
-        return likes, unlikes
+        positives, negatives = ([self._vector(space, s) for s in some] for some in self._subjects)
+        return positives, negatives
 
-    def vectors_of_files(self, space: str) -> list[FloatArray]:
+    def file_vectors(self, space: str) -> list[FloatArray]:
         """Return the vectors of the files that are asked with and are no tracks."""
         subjects, _ = self._subjects
-        likes, _ = self.vectors(space)
+        positives, _ = self.vectors(space)
         return [
             vector
-            for subject, vector in zip(subjects, likes, strict=True)
+            for subject, vector in zip(subjects, positives, strict=True)
             if subject.track is None and vector is not None
         ]
 
     def tags(self) -> tuple[list[Tags], list[Tags]]:
         """Return what these say of themselves."""
-        likes, unlikes = ([_tags_of(subject) for subject in some] for some in self._subjects)
-        return likes, unlikes
+        positives, negatives = ([_tags_of(subject) for subject in some] for some in self._subjects)
+        return positives, negatives
 
     @property
     def kind(self) -> Kind:
@@ -188,11 +190,11 @@ class QuerySet:
 
     @cached_property
     def _subjects(self) -> tuple[list[_Subject], list[_Subject]]:
-        likes, unlikes = (
+        positives, negatives = (
             list({one.key: one for query in some for one in _subjects(self._store, query)}.values())
             for some in self._queries  # what several queries name counts once
         )
-        return likes, unlikes
+        return positives, negatives
 
     def _vector(self, space: str, subject: _Subject) -> FloatArray | None:
         if subject.track and self._at is None:

@@ -2,7 +2,7 @@
 
 How alike two tracks are by what they say of themselves: artist, album, genre, year.
 
-How like a question every track is: in one space, in a blend of several, by description.
+How like a query_set every track is: in one space, in a blend of several, by description.
 
 Which of the ranked tracks are answers: filters, copies of one recording, so many an artist.
 """
@@ -112,7 +112,7 @@ Metric = Literal["cosine", "euclidean"]
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """How like the question every track is.
+    """How like the query_set every track is.
 
     Attributes
     ----------
@@ -132,16 +132,16 @@ class Ranking:
 
     ids: NDArray[np.int64]
     scores: FloatArray
-    why: Callable[[int], tuple[Reason, ...]]
-    near: Matrix
-    parts: tuple[tuple[Query, ...], ...] = ()
-    nearest: NDArray[np.int64] | None = None
+    explain: Callable[[int], tuple[Reason, ...]]
+    matrix: Matrix
+    query_groups: tuple[tuple[Query, ...], ...] = ()
+    group_index: NDArray[np.int64] | None = None
 
-    def asked_with(self, row: int) -> tuple[Query, ...]:
+    def matched_queries(self, row: int) -> tuple[Query, ...]:
         """Return those of several queries far apart that a row is like; else nothing."""
-        return () if self.nearest is None else self.parts[self.nearest[row]]
+        return () if self.group_index is None else self.query_groups[self.group_index[row]]
 
-    def in_turn(self, scores: FloatArray) -> FloatArray:
+    def interleave(self, scores: FloatArray) -> FloatArray:
         """Return what orders the rows so that parts take turns, the best of each first.
 
         Parameters
@@ -154,13 +154,13 @@ class Ranking:
         ndarray, shape (n,), float32
             The higher, the earlier; minus infinity likewise. The scores, where there are no parts.
         """
-        if self.nearest is None:
+        if self.group_index is None:
             return scores
         turns = np.full(len(scores), -np.inf, np.float32)
-        for number in range(len(self.parts)):
-            own = np.flatnonzero((self.nearest == number) & np.isfinite(scores))
+        for number in range(len(self.query_groups)):
+            own = np.flatnonzero((self.group_index == number) & np.isfinite(scores))
             own = own[np.argsort(-scores[own], kind="stable")]
-            turns[own] = -(np.arange(len(own)) * len(self.parts) + number)
+            turns[own] = -(np.arange(len(own)) * len(self.query_groups) + number)
         return turns
 
 
@@ -182,26 +182,30 @@ class VectorSpace:
     metric: Metric
     directions: Callable[[], Directions | None]
 
-    def query(self, question: QuerySet) -> FloatArray:
+    def query_vector(self, query_set: QuerySet) -> FloatArray:
         """Return the point that is asked with."""
         name = self.matrix.space.name
-        likes, unlikes = question.vectors(name)
-        known = [[vector for vector in some if vector is not None] for some in (likes, unlikes)]
-        if len(known[0]) < len(likes) or len(known[1]) < len(unlikes):
+        positives, negatives = query_set.vectors(name)
+        known = [
+            [vector for vector in some if vector is not None] for some in (positives, negatives)
+        ]
+        if len(known[0]) < len(positives) or len(known[1]) < len(negatives):
             raise WrongSpace(
                 f"not all that was asked with has a vector in the space {name!r}; ask with tracks "
                 "that do, or in another space, or blend it with one: "
                 f"--blend {DEFAULT_SPACES[self.matrix.space.kind][-1]}=0.5,{name}=0.5"
             )
-        return self.centre(*known)
+        return self.centroid(*known)
 
-    def centre(self, likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()) -> FloatArray:
+    def centroid(
+        self, positives: Sequence[FloatArray], negatives: Sequence[FloatArray] = ()
+    ) -> FloatArray:
         """Return the point between vectors, away from others."""
         if self.metric == "cosine":
-            return neighbours.query_vector(likes, unlikes)
-        if unlikes:
+            return neighbours.query_vector(positives, negatives)
+        if negatives:
             raise BadArgument("unlikeness is a direction: --minus goes with the cosine only")
-        return np.asarray(np.mean(likes, axis=0), dtype=np.float32)
+        return np.asarray(np.mean(positives, axis=0), dtype=np.float32)
 
     def similarities(self, query: FloatArray, matrix: Matrix | None = None) -> FloatArray:
         """Compare a point with all of these points, or with others of the space."""
@@ -212,7 +216,7 @@ class VectorSpace:
         )
         return compare(matrix or self.matrix, query)
 
-    def why(self, query: FloatArray, vector: FloatArray) -> tuple[Reason, ...]:
+    def explain(self, query: FloatArray, vector: FloatArray) -> tuple[Reason, ...]:
         """Split the similarity of two points into reasons."""
         split = explain_cosine if self.metric == "cosine" else explain_distance
         return split(self.matrix.space.name, query, vector, self.directions())
@@ -240,7 +244,7 @@ def load_vector_space(store: Store, space: str, metric: Metric) -> VectorSpace:
 
 def rank(
     store: Store,
-    question: QuerySet,
+    query_set: QuerySet,
     space: str | None = None,
     metric: Metric = "cosine",
     blend: Mapping[str, float] | None = None,
@@ -253,16 +257,16 @@ def rank(
         A blend goes with another space or metric.
     """
     if blend is None:
-        return rank_in_space(store, question, space or default_space(question), metric)
+        return rank_in_space(store, query_set, space or default_space(query_set), metric)
     if space or metric != "cosine":
         raise BadArgument(
             "a blend names its spaces and takes cosines: no space or metric beside it"
         )
-    return rank_by_blend(store, question, blend)
+    return rank_by_blend(store, query_set, blend)
 
 
 def rank_in_space(
-    store: Store, question: QuerySet, space: str, metric: Metric = "cosine"
+    store: Store, query_set: QuerySet, space: str, metric: Metric = "cosine"
 ) -> Ranking:
     """Rank all tracks of a space.
 
@@ -272,23 +276,23 @@ def rank_in_space(
         There is no such space, or what is asked with has no vector in it.
     """
     points = load_vector_space(store, space, metric)
-    query = points.query(question)
+    query = points.query_vector(query_set)
     matrix = points.matrix
     return Ranking(
         matrix.ids,
         points.similarities(query),
-        lambda row: points.why(query, matrix.unit[row]),
+        lambda row: points.explain(query, matrix.unit[row]),
         matrix if metric == "cosine" else store.spaces.matrix(space),
     )
 
 
-def rank_by_blend(store: Store, question: QuerySet, weights: Mapping[str, float]) -> Ranking:
+def rank_by_blend(store: Store, query_set: QuerySet, weights: Mapping[str, float]) -> Ranking:
     """Rank all tracks by the weighted mean of their similarities in several spaces.
 
     Parameters
     ----------
     store : Store
-    question : Question
+    query_set : Question
     weights : mapping of str to float
         By name of a space, or `metadata.PART`; above 0, of any sum.
 
@@ -302,12 +306,12 @@ def rank_by_blend(store: Store, question: QuerySet, weights: Mapping[str, float]
         raise BadArgument(f"the weights of a blend are above 0; these are {dict(weights)}")
     labels = store.labels()
     ids = np.array([label.id for label in labels], np.int64)
-    near = store.spaces.matrix(DUPLICATE_SPACES[question.kind])
+    near = store.spaces.matrix(DUPLICATE_SPACES[query_set.kind])
     parts = np.array(
         [
-            _by_metadata(question, labels)
+            _by_metadata(query_set, labels)
             if name == METADATA
-            else _part(store, question, name, ids)
+            else _part(store, query_set, name, ids)
             for name in weights
         ]
     )
@@ -331,27 +335,31 @@ def rank_by_blend(store: Store, question: QuerySet, weights: Mapping[str, float]
     return Ranking(ids[kept], shares.sum(axis=0).astype(np.float32), why, near)
 
 
-def _part(store: Store, question: QuerySet, space: str, ids: NDArray[np.int64]) -> FloatArray:
+def _part(store: Store, query_set: QuerySet, space: str, ids: NDArray[np.int64]) -> FloatArray:
     """Return the cosines of all tracks in one space; NaN for what it does not know."""
     matrix = store.spaces.matrix(space)
     found = np.full(len(ids), np.nan, np.float32)
-    likes, unlikes = (
-        [vector for vector in some if vector is not None] for some in question.vectors(space)
+    positives, negatives = (
+        [vector for vector in some if vector is not None] for some in query_set.vectors(space)
     )
-    if likes:
-        cosines = neighbours.cosine_similarities(matrix, neighbours.query_vector(likes, unlikes))
+    if positives:
+        cosines = neighbours.cosine_similarities(
+            matrix, neighbours.query_vector(positives, negatives)
+        )
         found[np.isin(ids, matrix.ids)] = cosines[np.isin(matrix.ids, ids)]
     return found
 
 
-def _by_metadata(question: QuerySet, labels: Sequence[Labels]) -> FloatArray:
+def _by_metadata(query_set: QuerySet, labels: Sequence[Labels]) -> FloatArray:
     """Return the mean likeness of all tracks by their tags; NaN for those that say nothing."""
-    likes, unlikes = ([tags for tags in some if has_metadata(tags)] for some in question.tags())
-    if not likes:
+    positives, negatives = (
+        [tags for tags in some if has_metadata(tags)] for some in query_set.tags()
+    )
+    if not positives:
         return np.full(len(labels), np.nan, np.float32)
-    found = np.mean([metadata_similarities(tags, labels) for tags in likes], axis=0)
-    if unlikes:
-        found -= np.mean([metadata_similarities(tags, labels) for tags in unlikes], axis=0)
+    found = np.mean([metadata_similarities(tags, labels) for tags in positives], axis=0)
+    if negatives:
+        found -= np.mean([metadata_similarities(tags, labels) for tags in negatives], axis=0)
     return np.asarray(found, np.float32)
 
 
@@ -403,7 +411,7 @@ def select_hits(
     hits: list[Hit] = []
     per_artist: Counter[str] = Counter()
     for rows in neighbours.iter_descending(
-        ranking.in_turn(np.where(passes, ranking.scores, -np.inf))
+        ranking.interleave(np.where(passes, ranking.scores, -np.inf))
     ):
         fitting = rows[passes[rows]]
         for row, track in zip(fitting.tolist(), store.tracks(ids[fitting].tolist()), strict=True):
@@ -411,12 +419,12 @@ def select_hits(
             most = filters.max_per_artist
             if most is not None and any(per_artist[artist] >= most for artist in artists):
                 continue
-            if not duplicates and _is_copy(store, ranking.near, track.id, taken):
+            if not duplicates and _is_copy(store, ranking.matrix, track.id, taken):
                 continue
             per_artist.update(artists)
             taken.append(track.id)
             score = float(ranking.scores[row])
-            why, asked_with = ranking.why(row), ranking.asked_with(row)
+            why, asked_with = ranking.explain(row), ranking.matched_queries(row)
             hits.append(Hit(len(hits) + 1, score, track, why, asked_with))
             if len(hits) == n:
                 return hits

@@ -180,10 +180,10 @@ def aspect_levels(
     if kind == "sound":
         tagged, tags = store.spaces.vectors("tags")
         heard = tags[np.searchsorted(tagged, both)].astype(np.float64)
-        found = found.beside(*(_level(part, heard) for part in tag_aspects()))
+        found = found.concatenate(*(_level(part, heard) for part in tag_aspects()))
     parts = _MEASURED[kind]()
-    found = found.beside(*(_level(part, scores) for part in parts if part.aspect.high))
-    return both, found.beside(*(_components(part, scores) for part in parts))
+    found = found.concatenate(*(_level(part, scores) for part in parts if part.aspect.high))
+    return both, found.concatenate(*(_components(part, scores) for part in parts))
 
 
 def standardiser(kind: Kind) -> Callable[[FloatArray], FloatArray]:
@@ -215,7 +215,7 @@ class AspectLevels:
     names: tuple[str, ...]
     values: NDArray[np.float64]
 
-    def beside(self, *others: "AspectLevels") -> "AspectLevels":
+    def concatenate(self, *others: "AspectLevels") -> "AspectLevels":
         """Put others beside these."""
         every = (self, *others)
         return AspectLevels(
@@ -268,7 +268,7 @@ def directions_to_bytes(found: Mapping[str, Directions]) -> bytes:
 
 # --- explain ---
 
-__all__ = ["OTHER", "reasons", "reasons_of_distance"]
+__all__ = ["OTHER", "explain_cosine", "explain_distance"]
 
 _Vector = NDArray[np.float64]
 _Split = Callable[[_Vector, _Vector], list[Contribution]]

@@ -23,7 +23,7 @@ _NEAREST: Final = 0.3
 
 def rank_interleaved(
     store: Store,
-    question: QuerySet,
+    query_set: QuerySet,
     space: str | None = None,
     metric: Metric = "cosine",
     blend: Mapping[str, float] | None = None,
@@ -32,7 +32,7 @@ def rank_interleaved(
 
     Parameters
     ----------
-    store, question, space, metric, blend
+    store, query_set, space, metric, blend
         As of `segue.search.ranking.rank`.
 
     Returns
@@ -40,7 +40,7 @@ def rank_interleaved(
     Ranking
         With `parts` and `nearest` where queries lie far apart.
     """
-    parts = split_queries(store, question, space)
+    parts = split_queries(store, query_set, space)
     rankings = [rank(store, part, space, metric, blend) for part in parts]
     if len(rankings) == 1:
         return rankings[0]
@@ -52,25 +52,25 @@ def rank_interleaved(
 
     def why(row: int) -> tuple[Reason, ...]:
         one = rankings[int(nearest[row])]
-        return one.why(int(np.searchsorted(one.ids, ids[row])))
+        return one.explain(int(np.searchsorted(one.ids, ids[row])))
 
     return Ranking(
         ids,
         scores.max(axis=0),
         why,
-        rankings[0].near,
-        tuple(tuple(part.likes) for part in parts),
+        rankings[0].matrix,
+        tuple(tuple(part.positives) for part in parts),
         nearest,
     )
 
 
-def split_queries(store: Store, question: QuerySet, space: str | None = None) -> list[QuerySet]:
-    """Divide a question where its queries lie far apart.
+def split_queries(store: Store, query_set: QuerySet, space: str | None = None) -> list[QuerySet]:
+    """Divide a query_set where its queries lie far apart.
 
     Parameters
     ----------
     store : Store
-    question : Question
+    query_set : Question
     space : str, optional
         Where it is measured how far; else in the usual space of what is asked with.
 
@@ -80,19 +80,23 @@ def split_queries(store: Store, question: QuerySet, space: str | None = None) ->
         In the order of the queries. Two queries are in one of them where each is as like the
         other as the nearest tracks of the library are, or where others that are so join them.
     """
-    if len(question.likes) < 2:
-        return [question]
-    points = load_vector_space(store, space or default_space(question), "cosine")
-    centres = np.stack([points.query(question.only([one], ())) for one in question.likes])
+    if len(query_set.positives) < 2:
+        return [query_set]
+    points = load_vector_space(store, space or default_space(query_set), "cosine")
+    centres = np.stack(
+        [points.query_vector(query_set.subset([one], ())) for one in query_set.positives]
+    )
     unit = points.matrix.unit
     if not len(unit):
-        return [question]
+        return [query_set]
     least = np.array([np.quantile(unit @ centre, 1 - _NEAREST) for centre in centres])
     cosines = centres @ centres.T
     alike = (cosines >= least[:, None]) & (cosines >= least) | np.eye(len(centres), dtype=bool)
     part = _joined(alike)
     return [
-        question.only([one for one, of in zip(question.likes, part, strict=True) if of == first])
+        query_set.subset(
+            [one for one, of in zip(query_set.positives, part, strict=True) if of == first]
+        )
         for first in sorted(set(part))
     ]
 

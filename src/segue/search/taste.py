@@ -98,14 +98,14 @@ def apply_taste(store: Store, ranking: Ranking) -> Ranking:
         nearest such track, where that is above 0, and the less, the nearer the similarity is to 1
         or -1, so that it stays between these.
     """
-    known, near = store.taste.known(), ranking.near.ids
+    known, near = store.taste.known(), ranking.matrix.ids
     here = near[np.isin(near, list(known))].tolist()
     if not here:
         return ranking
     loved, disliked = ([track for track in here if known[track] == of] for of in (True, False))
     weight = WEIGHT * np.clip(1 - np.abs(ranking.scores), 0, 1)
-    gain = weight * _nearest(ranking.near, ranking.ids, loved)
-    loss = -weight * _nearest(ranking.near, ranking.ids, disliked)
+    gain = weight * _nearest(ranking.matrix, ranking.ids, loved)
+    loss = -weight * _nearest(ranking.matrix, ranking.ids, disliked)
     named = [
         (name, share, says)
         for name, share, of, says in (
@@ -117,9 +117,9 @@ def apply_taste(store: Store, ranking: Ranking) -> Ranking:
 
     def why(row: int) -> tuple[Reason, ...]:
         leans = [Reason(name, float(share[row]), says) for name, share, says in named]
-        return tuple(sorted([*ranking.why(row), *leans], key=lambda one: -one.share))
+        return tuple(sorted([*ranking.explain(row), *leans], key=lambda one: -one.share))
 
-    return replace(ranking, scores=ranking.scores + gain + loss, why=why)
+    return replace(ranking, scores=ranking.scores + gain + loss, explain=why)
 
 
 def _nearest(near: Matrix, ids: NDArray[np.int64], to: list[int]) -> FloatArray:

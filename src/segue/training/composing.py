@@ -35,7 +35,7 @@ def train(
     training: ComposerTraining,
     *,
     resume: bool = False,
-    anew: bool = False,
+    restart: bool = False,
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
@@ -48,7 +48,7 @@ def train(
     name : str
         A model of that name is replaced when the new one is done.
     training : ComposerTraining
-    resume, anew, workers, watch, watch_training
+    resume, restart, workers, watch, watch_training
         As of `segue.training.scores.train`.
 
     Returns
@@ -66,7 +66,7 @@ def train(
         As of `segue.training.scores.train`.
     """
     start = load(store, training.start) if training.start else None
-    folder = check_model_run(store, name, MODEL, resume=resume, anew=anew)
+    folder = check_model_run(store, name, MODEL, resume=resume, restart=restart)
     pieces, failures = read_scores(unique_scores(store), _composition, workers, watch)
     learn, validate = split(pieces)
     _, trained = train_composer(

@@ -92,7 +92,7 @@ def train(
     training: LyricsTraining,
     *,
     resume: bool = False,
-    anew: bool = False,
+    restart: bool = False,
     workers: int = 1,  # noqa: ARG001  # words are in the library, no file is read
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
@@ -106,7 +106,7 @@ def train(
         A model of that name is replaced when the new one is done.
     training : LyricsTraining
         Its artist may be a part of a name, see `artist_named`.
-    resume, anew, workers, watch, watch_training
+    resume, restart, workers, watch, watch_training
         As of `segue.training.scores.train`.
 
     Returns
@@ -123,7 +123,7 @@ def train(
     TrainingFailed, BadCheckpoint
         As of `segue.training.scores.train`.
     """
-    folder = check_model_run(store, name, MODEL, resume=resume, anew=anew)
+    folder = check_model_run(store, name, MODEL, resume=resume, restart=restart)
     start = load(store, training.start) if training.start else None
     if start and start.about["training"]["preset"] != training.preset:
         raise BadArgument(
@@ -264,4 +264,4 @@ def _names(store: Store, name: str) -> list[str]:
 def _preference(file: ModelFile, learned_for: str, artist: str) -> tuple[bool, bool, bool, float]:
     """Rank a model for that artist before one for everybody, that before others'; new first."""
     newest_first = -file.path.stat().st_mtime
-    return learned_for != artist, bool(learned_for), not file.own, newest_first
+    return learned_for != artist, bool(learned_for), not file.from_library, newest_first

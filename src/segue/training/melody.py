@@ -30,7 +30,7 @@ def train(
     training: MelodyTraining,
     *,
     resume: bool = False,
-    anew: bool = False,
+    restart: bool = False,
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
@@ -43,7 +43,7 @@ def train(
     name : str
         A model of that name is replaced when the new one is done.
     training : MelodyTraining
-    resume, anew, workers, watch, watch_training
+    resume, restart, workers, watch, watch_training
         As of `segue.training.scores.train`.
 
     Returns
@@ -61,7 +61,7 @@ def train(
         As of `segue.training.scores.train`.
     """
     start = load(store, training.start) if training.start else None
-    folder = check_model_run(store, name, MODEL, resume=resume, anew=anew)
+    folder = check_model_run(store, name, MODEL, resume=resume, restart=restart)
     found, failures = read_scores(unique_scores(store), _sheets, workers, watch)
     sheets = [sheet for each in found for sheet in each]
     _, trained = train_own(

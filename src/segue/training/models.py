@@ -80,7 +80,7 @@ class ModelInfo:
 
     name: str
     kind: str
-    own: bool
+    from_library: bool
     used_by: str
     note: str = ""
     learned_at: datetime | None = None
@@ -90,7 +90,7 @@ class ModelInfo:
 def models(store: Store) -> list[ModelInfo]:
     """List what comes with Segue and is no space, then all that was learned in this library."""
     found = [
-        ModelInfo(purpose.shipped, purpose.kind, own=False, used_by=purpose.command)
+        ModelInfo(purpose.shipped, purpose.kind, from_library=False, used_by=purpose.command)
         for purpose in MODEL_KINDS
     ]
     spaces = {info.space.name: info for info in store.spaces.known() if info.trained}
@@ -120,7 +120,7 @@ def remove(store: Store, name: str) -> ModelInfo:
     BadArgument
         The folder cannot be removed.
     """
-    own = {info.name: info for info in models(store) if info.own}
+    own = {info.name: info for info in models(store) if info.from_library}
     if name not in own:
         there = f"there are: {', '.join(own)}" if own else "there are none yet"
         shipped = name in SHIPPED_NAMES or any(i.space.name == name for i in store.spaces.known())
@@ -157,7 +157,7 @@ def _own(name: str, folder: Path | None, space: SpaceInfo | None) -> ModelInfo:
     return ModelInfo(
         name,
         kind,
-        own=True,
+        from_library=True,
         used_by=used_by,
         note=_note(name, folder, model, purpose, space),
         learned_at=datetime.fromtimestamp(at, UTC) if at is not None else None,

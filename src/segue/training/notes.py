@@ -32,7 +32,7 @@ def train(
     training: NoteTraining,
     *,
     resume: bool = False,
-    anew: bool = False,
+    restart: bool = False,
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
@@ -45,7 +45,7 @@ def train(
     name : str
         A model of that name is replaced when the new one is done.
     training : NoteTraining
-    resume, anew, workers, watch, watch_training
+    resume, restart, workers, watch, watch_training
         As of `segue.training.scores.train`.
 
     Returns
@@ -61,7 +61,7 @@ def train(
     TrainingFailed, BadCheckpoint
         As of `segue.training.scores.train`.
     """
-    folder = check_model_run(store, name, MODEL, resume=resume, anew=anew)
+    folder = check_model_run(store, name, MODEL, resume=resume, restart=restart)
     pieces, failures = read_scores(unique_scores(store), _piece, workers, watch)
     model, trained = train_notes(training, pieces, folder, resume=resume, watch=watch_training)
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")

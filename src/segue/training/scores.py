@@ -99,7 +99,7 @@ def train(
     training: ScoreTraining,
     *,
     resume: bool = False,
-    anew: bool = False,
+    restart: bool = False,
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
@@ -128,7 +128,7 @@ def train(
     BadCheckpoint
         Nothing to resume, or it is damaged.
     """
-    folder = check_run(store, space, resume=resume, anew=anew)
+    folder = check_run(store, space, resume=resume, restart=restart)
     tracks = [track for track in store.tracks() if track.kind == "score" and not track.missing]
     cache, filled = _fill_cache(store, tracks, workers, watch)
     once = {key_of(track): track for track in tracks if key_of(track) in cache}

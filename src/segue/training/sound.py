@@ -40,7 +40,7 @@ def train(
     training: SoundTraining,
     *,
     resume: bool = False,
-    anew: bool = False,
+    restart: bool = False,
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
@@ -69,7 +69,7 @@ def train(
     BadCheckpoint
         Nothing to resume, or it is damaged.
     """
-    folder = check_run(store, space, resume=resume, anew=anew)
+    folder = check_run(store, space, resume=resume, restart=restart)
     tracks = [track for track in store.tracks() if track.kind == "sound" and not track.missing]
     cache, filled = fill_cache(store, image_kind(training), training.stereo, tracks, workers, watch)
     examples = _examples(tracks, cache, training.step, image_kind(training))
@@ -77,7 +77,7 @@ def train(
         training, examples, reader(cache), folder, resume=resume, watch=watch_training
     )
     draw_losses(trained.history, folder / CURVE, f"{space}: {training.preset}")
-    count = _place(store, space, sound, tracks, cache, anew=True)
+    count = _place(store, space, sound, tracks, cache, restart=True)
     return TrainingResult(space, trained, count, filled.failures, filled.left_out, folder)
 
 
@@ -92,7 +92,7 @@ def embed_tracks(store: Store, space: str, tracks: Sequence[Track], *, workers: 
     sound = load(store, space)
     config = sound.config
     cache, _ = fill_cache(store, config.image, config.stereo, tracks, workers, None)
-    _place(store, space, sound, tracks, cache, anew=False)
+    _place(store, space, sound, tracks, cache, restart=False)
 
 
 def load(store: Store, space: str) -> LearnedSound:
@@ -228,13 +228,13 @@ def _place(
     tracks: Sequence[Track],
     cache: Cache,
     *,
-    anew: bool,
+    restart: bool,
 ) -> int:
     """Write the tracks' vectors, in one transaction; return how many there are."""
     there = [track for track in tracks if track.content_hash in cache]
     read = reader(cache)
     with store.writing(), store.transaction():
-        if anew:
+        if restart:
             store.spaces.replace_trained(sound.space(space))
         for at in range(0, len(there), EMBED_AT_ONCE):
             some = there[at : at + EMBED_AT_ONCE]

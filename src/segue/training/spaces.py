@@ -72,12 +72,12 @@ class ModelFile:
 
     name: str
     path: Path
-    own: bool
+    from_library: bool
 
     @property
     def source(self) -> str:
         """Say in a few words whose model it is."""
-        if self.own:
+        if self.from_library:
             return f"the model {self.name!r}, learned from this library"
         return "the model that comes with Segue"
 
@@ -89,7 +89,7 @@ def model_folder(store: Store, space: str) -> Path:
     return store.folder / "models" / space
 
 
-def check_run(store: Store, space: str, *, resume: bool, anew: bool, model: str = MODEL) -> Path:
+def check_run(store: Store, space: str, *, resume: bool, restart: bool, model: str = MODEL) -> Path:
     """Refuse a name that cannot be, and a run that would throw away another.
 
     Parameters
@@ -124,7 +124,7 @@ def check_run(store: Store, space: str, *, resume: bool, anew: bool, model: str 
             f"another name, or take that one out with `segue models remove {space}`"
         )
     if is_interrupted(folder, model) and not resume:
-        if not anew:
+        if not restart:
             raise BadArgument(
                 f"training of the space {space!r} was interrupted: go on with --resume, or start "
                 "over with --anew"
@@ -139,7 +139,7 @@ def is_interrupted(folder: Path, model: str) -> bool:
     return state.exists() and not _is_newer(folder / model, state)
 
 
-def check_model_run(store: Store, name: str, model: str, *, resume: bool, anew: bool) -> Path:
+def check_model_run(store: Store, name: str, model: str, *, resume: bool, restart: bool) -> Path:
     """Do as `check_start` does, for a model that is no space.
 
     Raises
@@ -149,7 +149,7 @@ def check_model_run(store: Store, name: str, model: str, *, resume: bool, anew: 
     """
     if any(info.space.name == name for info in store.spaces.known()):
         raise BadArgument(f"there is a space {name!r}; choose another name for the model")
-    return check_run(store, name, resume=resume, anew=anew, model=model)
+    return check_run(store, name, resume=resume, restart=restart, model=model)
 
 
 def model_names(store: Store, model: str) -> list[str]:
@@ -178,12 +178,12 @@ def find_model_file(
     NotFound
     """
     if name == SHIPPED:
-        return ModelFile(name, shipped[1], own=False)
+        return ModelFile(name, shipped[1], from_library=False)
     own = model_folder(store, name) / shipped[1].name
     if own.exists():
-        return ModelFile(name, own, own=True)
+        return ModelFile(name, own, from_library=True)
     if name == shipped[0]:
-        return ModelFile(name, shipped[1], own=False)
+        return ModelFile(name, shipped[1], from_library=False)
     there = ", ".join(sorted({shipped[0], *model_names(store, shipped[1].name)}))
     raise NotFound(
         f"there is no model {name!r} {does}; there are: {there}. Learn one from your library with "
