@@ -121,7 +121,7 @@ def grouped(lib: Library) -> str:
     albums = {track.id: track.path.parent.name for track in lib.tracks()}  # packages
     many = len(set(albums.values()))
     rows = []
-    plane = lib.atlas.map(wanted=ProjectionOptions("tsne", perplexity=2.0, learning_rate=100.0))
+    plane = lib.atlas.map(options=ProjectionOptions("tsne", perplexity=2.0, learning_rate=100.0))
     for k in (8, many):
         published = KMeans(k, n_init=10, random_state=0).fit_predict(plane.points)
         truth = [albums[track] for track in plane.ids.tolist()]
@@ -310,7 +310,7 @@ def pages(folder: Path, chromium: str) -> str:
             fill(made, n)
         with Library.open(made) as lib:
             page = folder / f"{n}.html"
-            points = lib.atlas.map(wanted=ProjectionOptions("umap" if n == MANY else "pca"))
+            points = lib.atlas.map(options=ProjectionOptions("umap" if n == MANY else "pca"))
             lib.atlas.draw(points, page, "artist")
             theirs = folder / f"{n}-plotly.html"
             by_plotly(points.points, lib, theirs)

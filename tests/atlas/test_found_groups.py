@@ -58,7 +58,7 @@ def test_groups_on_the_plane(lib: Library) -> None:
 
 def test_groups_on_the_plane_are_of_the_map_made_last_and_leave_it(lib: Library) -> None:
     published = ProjectionOptions("tsne", perplexity=2.0, learning_rate=100.0, seed=3)
-    made = lib.atlas.map(wanted=published)
+    made = lib.atlas.map(options=published)
     found = lib.atlas.clusters(k=4, on="plane")
     points = dict(zip(made.ids.tolist(), made.points, strict=True))
     inside = np.array([points[track] for track in found.clusters[0].ids.tolist()])

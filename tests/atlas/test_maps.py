@@ -50,10 +50,10 @@ def test_albums_lie_together_and_the_map_is_remembered(
     assert own_album_nearest(lib, found.points) == 1
     assert found.trustworthiness is not None
     assert found.trustworthiness > 0.7
-    assert (lib.atlas.map(wanted=ProjectionOptions(seed=1)).points != found.points).any()
+    assert (lib.atlas.map(options=ProjectionOptions(seed=1)).points != found.points).any()
     again = lib.atlas.map()
     assert again.remembered
-    monkeypatch.delattr(maps, "lay_out")  # not made a third time, but read
+    monkeypatch.delattr(maps, "project")  # not made a third time, but read
     assert (lib.atlas.map().points == again.points).all()
     assert (again.points == found.points).all()
 
@@ -67,14 +67,14 @@ def test_a_busy_library_still_gives_its_map(lib: Library, tmp_path: Path) -> Non
 
 
 def test_the_same_seed_gives_the_same_map(lib: Library) -> None:
-    first = lib.atlas.map(wanted=ProjectionOptions("tsne", perplexity=4.0)).points
-    lib.atlas.map(wanted=ProjectionOptions("tsne", perplexity=5.0))
-    assert (lib.atlas.map(wanted=ProjectionOptions("tsne", perplexity=4.0)).points == first).all()
+    first = lib.atlas.map(options=ProjectionOptions("tsne", perplexity=4.0)).points
+    lib.atlas.map(options=ProjectionOptions("tsne", perplexity=5.0))
+    assert (lib.atlas.map(options=ProjectionOptions("tsne", perplexity=4.0)).points == first).all()
 
 
 @pytest.mark.slow  # umap compiles itself anew in every process
 def test_umap(lib: Library) -> None:
-    found = lib.atlas.map(wanted=ProjectionOptions("umap"))
+    found = lib.atlas.map(options=ProjectionOptions("umap"))
     assert own_album_nearest(lib, found.points) == 1
     assert found.parameters["neighbours"] == 5
 
@@ -105,7 +105,7 @@ def test_new_tracks_are_placed_and_no_other_is_moved(lib: Library, tmp_path: Pat
         assert np.linalg.norm(after.points[30] - after.points[0]) < 0.1 * np.ptp(after.points)
         assert not again.atlas.map(update=True).placed
         with pytest.raises(BadArgument, match="give no numbers"):
-            again.atlas.map(update=True, wanted=ProjectionOptions("tsne", perplexity=3.0))
+            again.atlas.map(update=True, options=ProjectionOptions("tsne", perplexity=3.0))
 
 
 def test_a_removed_track_leaves_the_map(lib: Library) -> None:
@@ -219,7 +219,7 @@ def test_a_new_track_goes_amid_its_nearest() -> None:
 )
 def test_numbers_that_are_none_are_told(lib: Library, wanted: ProjectionOptions, told: str) -> None:
     with pytest.raises(BadArgument, match=told):
-        lib.atlas.map(wanted=wanted)
+        lib.atlas.map(options=wanted)
 
 
 def test_points_that_fly_apart_are_not_remembered(
@@ -227,7 +227,7 @@ def test_points_that_fly_apart_are_not_remembered(
 ) -> None:
     monkeypatch.setattr(projection, "_tsne", lambda near, *_: np.full((len(near.ids), 2), np.nan))
     with pytest.raises(BadArgument, match="smaller --learning-rate"):
-        lib.atlas.map(wanted=ProjectionOptions("tsne"))
+        lib.atlas.map(options=ProjectionOptions("tsne"))
 
 
 def test_nearly_equal_tracks_have_no_map_to_trust() -> None:

@@ -97,7 +97,7 @@ def find_path(
     start: Track,
     goal: Track,
     n: int,
-    unwanted: Sequence[int] = (),
+    excluded: Sequence[int] = (),
     left_out: Collection[int] = (),
 ) -> TrackPath:
     """Find a journey of `n` tracks, or of as many as there are on the way.
@@ -110,7 +110,7 @@ def find_path(
         Two different tracks of the space.
     n : int
         At least 2, both ends counted.
-    unwanted : sequence of int
+    excluded : sequence of int
         Tracks that are not on the way, nor are their copies.
     left_out : collection of int
         Tracks that are not on the way.
@@ -127,7 +127,7 @@ def find_path(
     matrix = store.spaces.matrix(space)
     ends = [_row(matrix, track) for track in (start, goal)]
     gone = [*store.missing_tracks(), *left_out]
-    rows = _candidates(store, matrix, ends, np.flatnonzero(np.isin(matrix.ids, unwanted)), gone)
+    rows = _candidates(store, matrix, ends, np.flatnonzero(np.isin(matrix.ids, excluded)), gone)
     unit = np.asarray(matrix.unit[rows], np.float32)
     tracks = store.tracks(matrix.ids[rows].tolist())
     distance, again = pairwise_distances(unit), same_artist_matrix(tracks)
@@ -280,7 +280,7 @@ def _candidates(
     store: Store,
     matrix: Matrix,
     ends: Sequence[int],
-    unwanted: NDArray[np.int64],
+    excluded: NDArray[np.int64],
     gone: Sequence[int],
 ) -> NDArray[np.int64]:
     """Choose the tracks that lie least out of the way, in order of their progress."""
@@ -288,11 +288,11 @@ def _candidates(
         np.sqrt(np.maximum(2 - 2 * (matrix.unit @ matrix.unit[end]), 0)) for end in ends
     )
     usable = ~np.isin(matrix.ids, gone)
-    usable[[*ends, *unwanted]] = False
+    usable[[*ends, *excluded]] = False
     rows = np.flatnonzero(usable)
     detour = to_start[rows] + to_goal[rows]
     rows = rows[np.argsort(detour, kind="stable")[:CANDIDATES]]
-    rows = remove_duplicates(store, matrix, rows, taken=[*ends, *unwanted])
+    rows = remove_duplicates(store, matrix, rows, taken=[*ends, *excluded])
     progress = to_start[rows] - to_goal[rows]
     rows = rows[np.argsort(progress, kind="stable")]
     return np.concatenate([[ends[0]], rows, [ends[1]]]).astype(np.int64)

@@ -213,7 +213,7 @@ def make_playlist(
     asked: Sequence[Track],
     options: PlaylistOptions,
     filters: Filters | None = None,
-    unwanted: Sequence[int] = (),
+    excluded: Sequence[int] = (),
     watch: Callable[[int, int], None] | None = None,
 ) -> list[PlaylistItem]:
     """Choose tracks out of a ranking, and put them into an order.
@@ -227,7 +227,7 @@ def make_playlist(
         or "dj".
     options : Wish
     filters : Filters, optional
-    unwanted : sequence of int
+    excluded : sequence of int
         Tracks that are not on the list, nor are their copies.
     watch : callable, optional
         Told how many files are read, of how many, to find versions of one piece.
@@ -239,7 +239,7 @@ def make_playlist(
     """
     rng = np.random.default_rng(options.seed)
     passes = filter_mask(store, filters or Filters(), ranking.ids, asked)
-    passes &= ~np.isin(ranking.ids, unwanted)
+    passes &= ~np.isin(ranking.ids, excluded)
     usual = _usual(ranking, passes, narrowed=filters not in (None, Filters()))
     if options.minutes and not options.fill:
         passes &= ranking.scores >= usual
@@ -254,7 +254,7 @@ def make_playlist(
         pool = [*(track for _, track in first), *store.tracks(ranking.ids[asked_rows].tolist())]
         unit = _unit(ranking, np.array([*(row for row, _ in first), *asked_rows], np.int64))
         versions = versions_among(store, pool, unit, watch)
-    known = [*named, *(track for track in unwanted if track not in named)]
+    known = [*named, *(track for track in excluded if track not in named)]
     listed = _List(store, ranking, known, options, versions)
     if options.flow == "dj":
         _take_what_mixes(ranking, coming, listed, usual)

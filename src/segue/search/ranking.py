@@ -374,8 +374,8 @@ def select_hits(
     filters: Filters | None = None,
     *,
     duplicates: bool = False,
-    among: NDArray[np.int64] | None = None,
-    unwanted: Sequence[int] = (),
+    candidates: NDArray[np.int64] | None = None,
+    excluded: Sequence[int] = (),
 ) -> list[Hit]:
     """Take the best that pass, one per recording, as many per artist as wanted.
 
@@ -404,10 +404,10 @@ def select_hits(
         raise BadArgument(f"{n} answers; at least 1 must be wanted")
     filters = filters or Filters()
     ids = ranking.ids
-    passes = filter_mask(store, filters, ids, asked) & ~np.isin(ids, unwanted)
-    if among is not None:
-        passes &= np.isin(ids, among)
-    taken = [] if duplicates else [*(track.id for track in asked), *unwanted]
+    passes = filter_mask(store, filters, ids, asked) & ~np.isin(ids, excluded)
+    if candidates is not None:
+        passes &= np.isin(ids, candidates)
+    taken = [] if duplicates else [*(track.id for track in asked), *excluded]
     hits: list[Hit] = []
     per_artist: Counter[str] = Counter()
     for rows in neighbours.iter_descending(
