@@ -1,4 +1,4 @@
-"""Filters: which tracks may be results, by tags, tempo, plays and the tracks of the query."""
+"""Filters: conditions on the tags, tempo and plays of results, evaluated in SQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,31 +12,34 @@ from segue.search.track_checks import non_music_ids
 from segue.store import Store
 from segue.text import name_keys, normalise
 
-#: The lowest and the highest that pass, both included.
+#: Lowest and highest value that pass, both inclusive.
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which tracks may be answers: those that pass every filter.
+    """Conditions on results, all of which must hold.
 
     Attributes
     ----------
     artist, album, genre : str or tuple of str
-        Words that the field must contain; case and accents do not count. Of several, one.
+        Text that the field must contain, ignoring case and accents; any one of several.
     year, bpm : tuple of two numbers or tuple of such, optional
-        Lowest and highest that pass, both included; tempos as they are shown, in whole numbers.
-        Of several, one.
+        Inclusive range, or any one of several; tempos are rounded to whole BPM.
     bpm_octaves : bool
-        Tempos twice and half as fast pass, too.
+        Also accept twice and half the tempos (tempo octave errors).
     min_plays, max_plays : int, optional
-        How often all users together played it, as far as is known from imported listens.
+        Range of the number of plays by all users, from imported listens.
     max_per_artist : int, optional
-        At least 1. Tracks without an artist are not limited.
+        Maximum number of results by an artist, at least 1; tracks without artist are unlimited.
     exclude_same_artist, exclude_same_album : bool
-        Leave out what shares the artist or album of a query.
+        Exclude tracks by the artist, or of the album, of a query.
     all_sounds : bool
-        What is no music passes, too: speech, noise, and what lasts less than 10 s.
+        Include recordings that are not music: speech, noise, and those shorter than 10 s.
+
+    Examples
+    --------
+    >>> filters = Filters(genre="jazz", year=(1950, 1969), max_per_artist=1)
     """
 
     artist: str | tuple[str, ...] = ()
@@ -53,11 +56,12 @@ class Filters:
     all_sounds: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse octaves of no tempo.
+        """Validate the filters.
 
         Raises
         ------
         BadArgument
+            `bpm_octaves` is set without `bpm`.
         """
         if self.bpm_octaves and not self.bpm:
             raise BadArgument("--bpm-octaves widens --bpm: name a tempo, as in --bpm 118-126")
@@ -71,81 +75,87 @@ def filter_mask(
     *,
     missing: bool = False,
 ) -> NDArray[np.bool_]:
-    """Tell which tracks may be answers: there, not asked with, within the filters.
+    """Return which tracks may be results: present, not a query, and within the filters.
 
     Parameters
     ----------
+    store : Store
+        Database of the library.
+    filters : Filters
+        Conditions.
     ids : ndarray, shape (n,), int64
-        Track ids, rising.
+        Track ids, ascending.
+    queries : sequence of Track
+        Tracks of the query.
     missing : bool
-        Those whose files are gone may be, too.
+        Include tracks whose files are missing.
 
     Returns
     -------
     ndarray of bool, shape (n,)
+        Mask of `ids`.
     """
-    gone = set() if missing else store.missing_tracks()
-    passes = ~np.isin(ids, [*gone, *(track.id for track in queries)])
+    missing_ids = set() if missing else store.missing_tracks()
+    mask = ~np.isin(ids, [*missing_ids, *(track.id for track in queries)])
     if not filters.all_sounds:
-        passes &= ~np.isin(ids, non_music_ids(store))
+        mask &= ~np.isin(ids, non_music_ids(store))
     factors = (1, 2, 0.5) if filters.bpm_octaves else (1,)
     tempos = [f"round(json_extract(facts, '$.tempo_bpm') * {factor})" for factor in factors]
-    for columns, limits in ((["year"], filters.year), (tempos, filters.bpm)):
-        if limits:
-            tests = [(column, ends) for column in columns for ends in _ranges(limits)]
-            one_of = " OR ".join(f"{column} BETWEEN ? AND ?" for column, _ in tests)
-            values = [end for _, ends in tests for end in ends]
-            passes &= np.isin(ids, store.where(one_of, values))
-    for field, words in (
+    for columns, ranges in ((["year"], filters.year), (tempos, filters.bpm)):
+        if ranges:
+            tests = [(column, limits) for column in columns for limits in _as_ranges(ranges)]
+            condition = " OR ".join(f"{column} BETWEEN ? AND ?" for column, _ in tests)
+            values = [value for _, limits in tests for value in limits]
+            mask &= np.isin(ids, store.where(condition, values))
+    for field, texts in (
         ("artist", filters.artist),
         ("album", filters.album),
         ("genre", filters.genre),
     ):
-        if words:
-            passes &= np.isin(ids, _with_words(store, field, words))
-    for field, excluded in (
+        if texts:
+            mask &= np.isin(ids, _containing(store, field, texts))
+    for field, is_excluded in (
         ("artist", filters.exclude_same_artist),
         ("album", filters.exclude_same_album),
     ):
-        if excluded:
-            taken = {key for track in queries for key in name_keys(getattr(track.tags, field))}
-            same = [name for name in store.spellings(field) if taken & name_keys(name)]
-            passes &= ~np.isin(ids, store.called(field, same))
+        if is_excluded:
+            keys = {key for track in queries for key in name_keys(getattr(track.tags, field))}
+            names = [name for name in store.spellings(field) if keys & name_keys(name)]
+            mask &= ~np.isin(ids, store.called(field, names))
     if filters.min_plays is not None or filters.max_plays is not None:
-        passes &= _played(store, ids, filters.min_plays or 0, filters.max_plays)
-    return passes
+        mask &= _plays_mask(store, ids, filters.min_plays or 0, filters.max_plays)
+    return mask
 
 
-def _ranges(limits: Range | tuple[Range, ...]) -> tuple[Range, ...]:
-    return tuple(limits) if isinstance(limits[0], tuple) else (limits,)
+def _as_ranges(ranges: Range | tuple[Range, ...]) -> tuple[Range, ...]:
+    return tuple(ranges) if isinstance(ranges[0], tuple) else (ranges,)
 
 
-def _with_words(store: Store, field: str, words: str | tuple[str, ...]) -> list[int]:
-    """List the tracks whose artist, album or genre has one of some words."""
-    wanted = (words,) if isinstance(words, str) else words
-    # What is no word is looked for as it is written: nothing of it is left when it is folded.
-    folded, signs = [normalise(text) for text in wanted], [text.strip() for text in wanted]
+def _containing(store: Store, field: str, texts: str | tuple[str, ...]) -> list[int]:
+    """Return the tracks whose artist, album or genre contains one of the texts."""
+    texts = (texts,) if isinstance(texts, str) else texts
+    # Text without letters or digits is empty once normalised: it is compared verbatim.
+    pairs = [(normalise(text), text.strip()) for text in texts]
     return store.called(
         field,
         [
             name
             for name in store.spellings(field)
-            for plain in (normalise(name),)
-            if any(
-                text in plain if text else sign in name
-                for text, sign in zip(folded, signs, strict=True)
-            )
+            for normalised in (normalise(name),)
+            if any(text in normalised if text else symbols in name for text, symbols in pairs)
         ],
     )
 
 
-def _played(
-    store: Store, ids: NDArray[np.int64], least: int, most: int | None
+def _plays_mask(
+    store: Store, ids: NDArray[np.int64], minimum: int, maximum: int | None
 ) -> NDArray[np.bool_]:
     if not store.listens.any():
         raise BadArgument(
             "nothing is known of plays; import what you listened to with `segue listens import`"
         )
-    known = store.listens.plays_by_track()
-    plays = np.array([known.get(track, 0) for track in ids.tolist()], np.int64)
-    return (plays >= least) & (plays <= (most if most is not None else plays.max(initial=0)))
+    counts = store.listens.plays_by_track()
+    plays = np.array([counts.get(track, 0) for track in ids.tolist()], np.int64)
+    return (plays >= minimum) & (
+        plays <= (maximum if maximum is not None else plays.max(initial=0))
+    )
