@@ -1,8 +1,7 @@
-"""Copies of one recording; which tracks count in figures of a library.
+"""Duplicates: tracks that are the same recording, tune or text in another file.
 
-Which tracks are the same recording, or tune, in another file.
-
-Which tracks count where a library is seen as a whole: one of each recording, and music.
+Candidates are pairs of tracks whose embeddings are close; their fingerprints decide. Statistics and
+overviews of a library count one track of each set of duplicates, and only music.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,60 +18,58 @@ from segue.search.track_checks import DUPLICATE_TESTS, non_music_ids
 from segue.store import Store
 from segue.store.matrix import Matrix
 
-# --- copies ---
-
-#: Below this cosine two tracks are not looked at as copies of one recording.
+#: Minimum cosine similarity of tracks whose fingerprints are compared.
 DUPLICATE_COSINE: Final = 0.8
-#: A recording in more files than this is still found, by way of one another.
+#: Number of neighbours of each track that are candidates; larger sets of duplicates are still
+#: found, as duplicates of duplicates.
 CANDIDATE_NEIGHBOURS: Final = 24
 
 
 def duplicate_map(store: Store) -> dict[int, int]:
-    """List the tracks that are copies of another: the same recording, tune or text.
-
-    Whatever counts or compares the tracks of a whole library leaves these out, so that what is
-    there in several files counts once.
+    """Return the tracks that are duplicates of another.
 
     Returns
     -------
     dict of int to int
-        From the id of a copy to that of the track which stands for it: of all files of a
-        recording the first that is not missing, which is no key.
+        From the id of a duplicate to that of its representative: the first track of the set whose
+        file is not missing. Representatives are no keys.
     """
     pairs = store.equal_files()
     for kind, count in store.kinds().items():
         if count > 1:
-            pairs += _heard_pairs(store, kind)
-    joined: dict[int, set[int]] = {}
+            pairs += _pairs_by_fingerprint(store, kind)
+    sets: dict[int, set[int]] = {}
     for first, second in pairs:
-        circle = joined.get(first, {first}) | joined.get(second, {second})
-        joined |= dict.fromkeys(circle, circle)
-    gone = store.missing_tracks()
-    found: dict[int, int] = {}
-    for circle in {id(circle): circle for circle in joined.values()}.values():
-        stands_for_it = min(circle, key=lambda track: (track in gone, track))
-        found |= {track: stands_for_it for track in circle if track != stands_for_it}
-    return found
+        merged = sets.get(first, {first}) | sets.get(second, {second})
+        sets |= dict.fromkeys(merged, merged)
+    missing = store.missing_tracks()
+    duplicates: dict[int, int] = {}
+    for tracks in {id(tracks): tracks for tracks in sets.values()}.values():
+        representative = min(tracks, key=lambda track: (track in missing, track))
+        duplicates |= {track: representative for track in tracks if track != representative}
+    return duplicates
 
 
-def drop_duplicates(copy_of: Mapping[int, int], tracks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Keep of some tracks one of each recording, the first, in the same order.
+def drop_duplicates(
+    representatives: Mapping[int, int], tracks: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Keep the first track of each recording, in the same order.
 
     Parameters
     ----------
-    copy_of : mapping of int to int
-        From `copies`.
+    representatives : mapping of int to int
+        Result of `duplicate_map`.
     tracks : ndarray of int64, shape (n,)
-        Ids.
+        Track ids.
     """
     kept: dict[int, int] = {}
     for track in tracks.tolist():
-        kept.setdefault(copy_of.get(track, track), track)
+        kept.setdefault(representatives.get(track, track), track)
     return np.array(list(kept.values()), np.int64)
 
 
 def candidate_pairs(near: Neighbours) -> list[tuple[int, int]]:
-    """List the pairs of rows that lie close enough to be copies, the lower first."""
+    """Return the pairs of rows that are similar enough to be duplicates, the lower row first."""
     close = 1 - near.distances**2 / 2 > DUPLICATE_COSINE
     pairs = {
         (min(row, other), max(row, other))
@@ -82,99 +79,101 @@ def candidate_pairs(near: Neighbours) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def _heard_pairs(store: Store, kind: Kind) -> list[tuple[int, int]]:
-    """List pairs of one kind whose fingerprints agree; they are kept until their space changes."""
+def _pairs_by_fingerprint(store: Store, kind: Kind) -> list[tuple[int, int]]:
+    """Return pairs of duplicates of a kind; they are stored until their space changes."""
     space = DUPLICATE_SPACES[kind]
-    kept = store.spaces.derived(space, "copies")
-    if kept is None:
-        kept = {"pairs": _compared(store, space, kind)}
-        store.spaces.keep_derived(space, "copies", kept)
-    return [(first, second) for first, second in kept["pairs"].tolist()]
+    stored = store.spaces.derived(space, "copies")
+    if stored is None:
+        stored = {"pairs": _compare_fingerprints(store, space, kind)}
+        store.spaces.keep_derived(space, "copies", stored)
+    return [(first, second) for first, second in stored["pairs"].tolist()]
 
 
-def _compared(store: Store, space: str, kind: Kind) -> NDArray[np.int64]:
-    """Return the ids of pairs of copies, shape (pairs, 2)."""
+def _compare_fingerprints(store: Store, space: str, kind: Kind) -> NDArray[np.int64]:
+    """Return the ids of pairs of duplicates, shape (pairs, 2)."""
     if len(store.spaces.matrix(space).ids) < 2:
         return np.empty((0, 2), np.int64)
     near = nearest_neighbours(store, space, CANDIDATE_NEIGHBOURS)
     pairs = near.ids[np.array(candidate_pairs(near), np.int64).reshape(-1, 2)]
-    same, of_kind = DUPLICATE_TESTS[kind], np.array(store.where("kind = ?", (kind,)), np.int64)
-    pairs = pairs[np.isin(pairs, of_kind).all(axis=1)]
-    prints = store.fingerprints(np.unique(pairs).tolist())
-    found = [pair for pair in pairs.tolist() if same(prints[pair[0]], prints[pair[1]])]
-    return np.array(found, np.int64).reshape(-1, 2)
+    ids = np.array(store.where("kind = ?", (kind,)), np.int64)
+    pairs = pairs[np.isin(pairs, ids).all(axis=1)]
+    is_same, prints = DUPLICATE_TESTS[kind], store.fingerprints(np.unique(pairs).tolist())
+    duplicates = [pair for pair in pairs.tolist() if is_same(prints[pair[0]], prints[pair[1]])]
+    return np.array(duplicates, np.int64).reshape(-1, 2)
 
 
 def remove_duplicates(
     store: Store, matrix: Matrix, rows: NDArray[np.int64], taken: Sequence[int] = ()
 ) -> NDArray[np.int64]:
-    """Leave out copies of what is taken, and of what comes before.
+    """Remove rows that are duplicates of taken rows, or of earlier ones.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     matrix : Matrix
+        Embeddings.
     rows : ndarray, shape (n,), int64
-        The better ones first.
+        Rows of the matrix by preference.
     taken : sequence of int
-        Rows whose copies are not wanted.
+        Rows whose duplicates are removed.
 
     Returns
     -------
     ndarray of int64
-        The rows that are left, in the same order.
+        The remaining rows, in the same order.
     """
     all_rows = np.concatenate([np.asarray(taken, np.int64), rows])
     unit = np.asarray(matrix.unit[all_rows], np.float32)
-    near = np.argwhere(np.triu(unit @ unit.T > DUPLICATE_COSINE, 1))
-    if not len(near):
+    close = np.argwhere(np.triu(unit @ unit.T > DUPLICATE_COSINE, 1))
+    if not len(close):
         return rows
-    same = DUPLICATE_TESTS[matrix.space.kind]
-    prints = store.fingerprints(matrix.ids[all_rows[np.unique(near)]].tolist())
-    gone: set[int] = set()
-    for first, second in near.tolist():
-        if first in gone or second in gone:
+    is_same = DUPLICATE_TESTS[matrix.space.kind]
+    prints = store.fingerprints(matrix.ids[all_rows[np.unique(close)]].tolist())
+    removed: set[int] = set()
+    for first, second in close.tolist():
+        if first in removed or second in removed:
             continue
-        one, other = (prints[int(matrix.ids[all_rows[i]])] for i in (first, second))
-        if same(one, other):
-            gone.add(second)
-    kept = [i for i in range(len(taken), len(all_rows)) if i not in gone]
+        a, b = (prints[int(matrix.ids[all_rows[i]])] for i in (first, second))
+        if is_same(a, b):
+            removed.add(second)
+    kept = [i for i in range(len(taken), len(all_rows)) if i not in removed]
     return all_rows[kept]
-
-
-# --- counting ---
 
 
 def representative_mask(
     store: Store, ids: NDArray[np.int64], *, all_sounds: bool = False, at_least: int = 1
 ) -> NDArray[np.bool_]:
-    """Tell which tracks count.
+    """Return which tracks count in an overview of a library: music, one of each recording.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     ids : ndarray, shape (n,), int64
+        Track ids.
     all_sounds : bool
-        What is no music counts, too.
+        Include recordings that are not music.
     at_least : int
-        So many it takes, for what they are counted for.
+        Number of tracks that are needed.
 
     Returns
     -------
     ndarray of bool, shape (n,)
+        Mask of `ids`.
 
     Raises
     ------
     NothingToMeasure
-        There would be enough, were all of them music.
+        There are too few tracks because some are not music.
     """
-    kept = np.asarray(~np.isin(ids, [*duplicate_map(store)]))
+    unique = np.asarray(~np.isin(ids, [*duplicate_map(store)]))
     if all_sounds:
-        return kept
-    music = kept & ~np.isin(ids, non_music_ids(store))
-    if music.sum() < min(at_least, kept.sum()) and music.sum() < kept.sum():
+        return unique
+    music = unique & ~np.isin(ids, non_music_ids(store))
+    if music.sum() < min(at_least, unique.sum()) and music.sum() < unique.sum():
         raise NothingToMeasure(
-            f"{kept.sum() - music.sum()} of {kept.sum()} tracks are speech, noise or under 10 s "
-            "long, and left out; --all takes them, too"
+            f"{unique.sum() - music.sum()} of {unique.sum()} tracks are speech, noise or under "
+            "10 s long, and left out; --all takes them, too"
         )
     return np.asarray(music)
