@@ -129,7 +129,7 @@ def test_directions_find_what_grows_along_them() -> None:
     assert found.rows @ found.rows.T == pytest.approx(np.eye(2), abs=1e-5)
     assert np.abs(found.rows[:, :2]) == pytest.approx(np.eye(2), abs=0.1)
     a, b = vectors[:2].astype(np.float64)
-    shares = found.shares(a, b)
+    shares = found.contributions(a, b)
     assert sum(share.share for share in shares) == pytest.approx(a @ b)
     # More dimensions than tracks: the same by the other way round.
     wide = np.hstack([vectors, np.zeros((300, 400), np.float32)])
