@@ -6,7 +6,12 @@ import pytest
 
 from conftest import fill_library, write_sound
 from segue.errors import BadArgument
-from segue.explore.outliers import DuplicatePair, _within_circles, better_file, redundant_files
+from segue.explore.outliers import (
+    DuplicatePair,
+    _pairs_within_components,
+    better_file,
+    redundant_files,
+)
 from segue.io.audio import read_sound
 from segue.library import Library
 from segue.records import Span, Tags, Track
@@ -56,8 +61,8 @@ def test_outliers_lie_apart(tmp_path: Path, library: Callable[[], Library]) -> N
 
 
 def test_copies_of_copies_are_compared_too() -> None:
-    assert _within_circles([(0, 1), (1, 4), (2, 3)], 6) == {(0, 1), (0, 4), (1, 4), (2, 3)}
-    assert _within_circles([], 3) == set()
+    assert _pairs_within_components([(0, 1), (1, 4), (2, 3)], 6) == {(0, 1), (0, 4), (1, 4), (2, 3)}
+    assert _pairs_within_components([], 3) == set()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""Clusters of tracks, named by their distinguishing traits.
+"""Clusters of tracks: k-means, agglomerative or HDBSCAN, named by their distinguishing traits.
 
-What a track has more of than others, in a word: of recordings, tags; of scores, how they go.
-
-Groups of tracks that lie together: found, judged, and named by what sets them apart.
+The number of clusters is selected by silhouette where that is clear, else by stability: the
+adjusted Rand index with clusterings of random subsets. Traits are tags of recordings, and facts
+of scores and lyrics, standardised over the library.
 """
 
 import warnings
@@ -20,8 +20,6 @@ from segue.explore.projection import MIN_SPREAD
 from segue.records import FloatArray, Track
 from segue.store import Store
 from segue.text import split_genres, split_names
-
-# --- traits ---
 
 #: Names that fewer tracks have than this set nothing apart.
 _FEWEST: Final = 3
@@ -49,6 +47,7 @@ def track_traits(store: Store, tracks: Sequence[Track]) -> TrackTraits:
     Parameters
     ----------
     store : Store
+        Database of the library.
     tracks : sequence of Track
         In order of id.
     """
@@ -136,8 +135,6 @@ def _common_words(tracks: Sequence[Track]) -> dict[str, list[set[str]]]:
     common = [word for word, n in counts.most_common(_MOST_NAMES) if _FEWEST <= n < len(tracks)]
     return dict.fromkeys(common, words)
 
-
-# --- groups ---
 
 Method = Literal["kmeans", "hdbscan", "agglomerative"]
 METHODS: Final[tuple[Method, ...]] = ("kmeans", "hdbscan", "agglomerative")
@@ -228,6 +225,7 @@ def cluster_tracks(
     Parameters
     ----------
     store : Store
+        Database of the library.
     ids : ndarray, shape (n,), int64
         Rising.
     points : ndarray, shape (n, d)

@@ -1,10 +1,7 @@
-"""Two tracks compared feature by feature; what a learned space encodes.
+"""Comparison of two tracks feature by feature; what a trained space encodes.
 
-What makes two tracks alike, and what sets them apart: feature by feature.
-
-Two tracks of a library side by side: what makes them alike, and what sets them apart.
-
-What a learned space keeps of a track, and what its filters answer to.
+Cosine similarity and squared distance of two feature vectors are sums over the features, so each
+feature has a share of both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,8 +31,6 @@ from segue.score.features import standard_score_scores
 from segue.score.fingerprint import BarPair, bars_alike
 from segue.store import Store
 from segue.training.sound import fill_cache, image_of, load, reader, step_frames
-
-# --- pairs ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +154,6 @@ def _most(found: Sequence[FeatureContribution], what: str, n: int) -> list[Featu
     return [trait for trait in ordered[:n] if getattr(trait, what) > 0]
 
 
-# --- comparing ---
-
 #: The space of named numbers of each kind of music.
 _NAMED: Final = {"sound": "features", "score": "score-features", "lyrics": "style"}
 _KINDS: Final = {"sound": "recording", "score": "score", "lyrics": "text"}
@@ -172,6 +165,7 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
     Parameters
     ----------
     store : Store
+        Database of the library.
     first, second : Track
     n : int
         How many pairs of bars.
@@ -245,8 +239,6 @@ def _tags(store: Store, first: Track, second: Track) -> tuple[FeatureContributio
     return () if a is None or b is None else feature_contributions(TAGS, a, b, (a, b))
 
 
-# --- insight ---
-
 MAX_FILTERS: Final = 32
 
 
@@ -308,6 +300,7 @@ def first_filters(store: Store, space: str, tracks: Sequence[Track], most: int) 
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
     tracks : sequence of Track
         Of which the most exciting are named.

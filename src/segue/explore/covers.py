@@ -1,9 +1,4 @@
-"""Versions of one piece: covers, remixes, transpositions.
-
-Likely versions of a piece: covers, other keys and tempos, other instruments, other mixes.
-
-Which tracks that may come on a list are versions of one piece: one of them is enough.
-"""
+"""Versions of one piece: covers, transpositions, other arrangements (version identification)."""
 
 import os
 from collections.abc import Callable, Collection, Sequence
@@ -26,8 +21,6 @@ from segue.search.neighbours import Watcher, compute_neighbours
 from segue.store import Store
 from segue.store.cache import Cache
 from segue.text import normalise
-
-# --- versions ---
 
 #: So many of each track's nearest, by what no transposition changes, are aligned with it.
 CANDIDATES: Final = 10
@@ -82,10 +75,11 @@ def find_versions(
     Parameters
     ----------
     store : Store
+        Database of the library.
     same : collection of frozenset of two int
         Pairs of tracks that hold one recording, and are left out.
     read, compared : callable, optional
-        Told how many files are read, and how many tracks compared, of how many.
+        Called with the number of files read, and of tracks compared, and the total number.
     """
     from segue.ingest.cache import COURSE, fill
 
@@ -118,7 +112,7 @@ def likely_pairs(
     ----------
     courses : sequence of ndarray, each of shape (frames, 12), uint8
     compared : callable, optional
-        Told how many are compared, of how many.
+        Called with the number compared, and the total.
 
     Returns
     -------
@@ -148,8 +142,6 @@ def likely_pairs(
     return found
 
 
-# --- versions ---
-
 #: Recordings whose cosine is higher are compared; where their names are alike, from less on.
 MIN_COSINE: Final = 0.7
 MIN_COSINE_SIMILAR_NAME: Final = 0.3
@@ -167,6 +159,7 @@ def versions_among(
     Parameters
     ----------
     store : Store
+        Database of the library.
     tracks : sequence of Track
     unit : ndarray, shape (len(tracks), dimension)
         Their vectors, of length 1, or zero.

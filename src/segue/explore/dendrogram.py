@@ -1,4 +1,4 @@
-"""Hierarchical clustering of a library."""
+"""Hierarchical clustering of a library by average linkage (UPGMA), and its Newick format."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -63,6 +63,7 @@ def build_dendrogram(
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
     level : {"track", "artist", "album"}
         Of what; artists and albums by the centres of their tracks.

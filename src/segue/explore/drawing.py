@@ -1,9 +1,4 @@
-"""Maps and dendrograms as figures and pages: colours, labels.
-
-What the colours of a map tell: an artist, an album, a genre, a year, a group, a tag.
-
-From a map to a picture or a page.
-"""
+"""Maps and dendrograms of a library as figures and HTML pages: colours, captions, tooltips."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,8 +32,6 @@ from segue.search.neighbours import nearest_neighbours
 from segue.store import Store
 from segue.store.spaces import LibraryMap
 from segue.text import normalise, split_genres
-
-# --- colours ---
 
 NAME_FIELDS: Final = ("artist", "album", "genre")
 #: More colours than this no eye tells apart; the rest is "other".
@@ -75,6 +68,7 @@ def colour_by(
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
         In which groups are found.
     by : str
@@ -160,8 +154,6 @@ def check_colour(by: str) -> None:
         )
 
 
-# --- drawing ---
-
 NEAREST: Final = 10
 PAGE_SUFFIXES: Final = (".html", ".htm")
 NEWICK_SUFFIXES: Final = (".nwk", ".newick", ".tree")
@@ -202,6 +194,7 @@ def save_map(
     Parameters
     ----------
     store : Store
+        Database of the library.
     found : LibraryMap
     tracks : sequence of Track
         Of the map, in its order.

@@ -1,14 +1,10 @@
-"""Paths between tracks in small steps.
+"""Paths between tracks in small steps: a minimax path through an embedding space.
 
-Steps between tracks: how large they are, and where an artist would follow on itself.
-
-A journey from one track to another in small steps.
-
-It only goes forward: a track's progress is its distance to the start less its distance to the
-goal, and from each track to the next it rises. Of such paths of the wanted length, those are
-taken in which an artist comes twice in a row the fewest times; of those, the ones whose largest
-step is as small as can be; of those, the one whose squared steps sum to the least. All three are
-found exactly, by dynamic programming over the tracks in order of their progress.
+A path only goes forward: the progress of a track, its distance to the start less its distance to
+the goal, rises at each step. Of the paths of the requested length, those with the fewest
+consecutive tracks by one artist are kept; of those, the ones with the smallest largest step; of
+those, the one with the smallest sum of squared steps. All three are optimised exactly, by dynamic
+programming over the tracks in order of progress.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -25,8 +21,6 @@ from segue.search.duplicates import remove_duplicates
 from segue.store import Store
 from segue.store.matrix import Matrix
 from segue.text import name_keys
-
-# --- steps ---
 
 
 def pairwise_distances(unit: FloatArray) -> FloatArray:
@@ -46,8 +40,6 @@ def same_artist_matrix(tracks: Sequence[Track]) -> NDArray[np.bool_]:
         by[row, [numbers[name] for name in names]] = 1
     return np.asarray(by @ by.T > 0, np.bool_)
 
-
-# --- path ---
 
 #: Of larger libraries, as many tracks are looked at: those that lie least out of the way.
 CANDIDATES: Final = 1200
@@ -105,6 +97,7 @@ def find_path(
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
     start, goal : Track
         Two different tracks of the space.

@@ -1,8 +1,8 @@
-"""Playlists that flow.
+"""Playlists: similar tracks, varied, in an order for listening or mixing.
 
-What a DJ minds between two tracks: tempo and key.
-
-Playlists that flow: like what is asked with, varied, in an order that can be listened to.
+Candidates are taken from a ranking with random noise, without duplicates and versions of a piece;
+they are ordered by a short path through the space (nearest neighbour, then 2-opt), by energy, or
+so that tempo and key of successive tracks can be mixed.
 """
 
 import math
@@ -28,8 +28,6 @@ from segue.search.ranking import Ranking
 from segue.store import Store
 from segue.text import name_keys
 from segue.theory.keys import camelot
-
-# --- mixing ---
 
 #: How far tempos may lie apart, as a share: what a turntable's slider corrects.
 MAX_TEMPO_DIFFERENCE: Final = 0.06
@@ -73,8 +71,6 @@ def tempo_difference(one: Track, other: Track) -> float:
     octaves = math.log2(a / b)
     return math.exp2(abs(octaves - round(octaves))) - 1
 
-
-# --- playlist ---
 
 Flow = Literal["smooth", "rise", "shuffle", "dj"]
 FLOWS: Final[tuple[Flow, ...]] = ("smooth", "rise", "shuffle", "dj")
@@ -221,6 +217,7 @@ def make_playlist(
     Parameters
     ----------
     store : Store
+        Database of the library.
     ranking : Ranking
     asked : sequence of Track
         What was asked with; a single track is in the list, and opens it where it is "smooth"
@@ -275,7 +272,7 @@ def make_playlist(
 
 
 def _usual(ranking: Ranking, passes: NDArray[np.bool_], *, narrowed: bool) -> float:
-    """Return how like the query_set half of all tracks are, or half of those that filters leave."""
+    """Return the median score of all tracks, or of those that pass the filters if lower."""
     usual = float(np.median(ranking.scores))
     return (
         min(usual, float(np.median(ranking.scores[passes]))) if narrowed and passes.any() else usual
@@ -291,6 +288,7 @@ class _List:
     Parameters
     ----------
     store : Store
+        Database of the library.
     ranking : Ranking
     known : sequence of int
         Tracks whose copies are not wanted.
@@ -398,7 +396,7 @@ def _take_what_mixes(
 ) -> None:
     """Take the nearest that mixes, again and again; where nothing at all does, the nearest.
 
-    What is less like the query_set than is `usual` is taken where nothing else mixes.
+    What is less similar to the query set than is `usual` is taken where nothing else mixes.
     """
     left: dict[int, Track] = {}
     found = next((one for one in coming if listed.admits(*one)), None)

@@ -1,13 +1,9 @@
 """Projection to two dimensions: t-SNE, UMAP, NeRV, PCA.
 
-A plane with few false neighbours: the neighbour retrieval visualiser.
-
-The source of the method: Venna, Peltonen, Nybo, Aidos & Kaski, "Information retrieval
-perspective to nonlinear dimensionality reduction", JMLR 11, 2010. t-SNE minds first that what is
-near in the space is near in the plane (recall); this minds first that what is near in the plane
-is near in the space (precision), so that what a map shows together may be believed.
-
-Puts a space's tracks on a plane, so that what is near in the space is near there.
+NeRV, the neighbour retrieval visualiser, is of Venna, Peltonen, Nybo, Aidos & Kaski, "Information
+retrieval perspective to nonlinear dimensionality reduction", JMLR 11, 2010. t-SNE maximises recall:
+neighbours in the space are neighbours on the map. NeRV weights precision more: neighbours on the
+map are neighbours in the space, so that clusters on a map can be trusted.
 """
 
 import warnings
@@ -21,8 +17,6 @@ from segue.environment import elsewhere
 from segue.errors import BadArgument, check_seed
 from segue.records import FloatArray
 from segue.search.neighbours import Neighbours
-
-# --- nerv ---
 
 PERPLEXITY: Final = 10.0
 #: What recall counts beside precision.
@@ -149,8 +143,6 @@ def _probabilities(squared: FloatArray, perplexity: float) -> FloatArray:
         sharpness = np.where(np.isinf(high), 2 * sharpness, (low + high) / 2)
     return np.asarray(found / found.sum(axis=1, keepdims=True), np.float32)
 
-
-# --- planes ---
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
 METHODS: Final[tuple[Method, ...]] = ("nerv", "tsne", "umap", "pca")
@@ -297,7 +289,7 @@ def project(
         Vectors of length 1.
     near : Neighbours, optional
         Of them, at least `neighbours_needed`; None where none are.
-    layout : Layout
+    projection : Projection
     watch : callable, optional
         Called with the optimisation steps done, of how many; not by UMAP and PCA.
 

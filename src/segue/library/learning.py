@@ -1,9 +1,10 @@
-"""Training from the library."""
+"""Training of spaces and models from a library, and what they encode."""
 
 import os
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
+from segue.deprecation import renamed_arguments
 from segue.search.query import find_track
 from segue.search.track_checks import non_music_ids
 from segue.store import Store
@@ -27,6 +28,7 @@ class Learning:
     Parameters
     ----------
     store : Store
+        Database of the library.
     copies : callable, optional
         Lists the tracks that are copies of others, which name no filter a second time.
     """
@@ -35,6 +37,7 @@ class Learning:
         self._store = store
         self._copies = copies
 
+    @renamed_arguments(anew="restart")
     def train(
         self,
         name: str,
@@ -58,8 +61,8 @@ class Learning:
             what, melodies to chords, composing. It holds what shall be otherwise than usual.
         resume : bool
             Go on with a run that was interrupted.
-        anew : bool
-            Start over, even where one could go on.
+        restart : bool
+            Restart, even if an interrupted run could be resumed.
         workers : int, optional
             Decoding processes; else one per core.
         watch, watch_training : callable, optional
@@ -79,19 +82,19 @@ class Learning:
         )
 
     def note_model(self, name: str = "note-lstm") -> "NoteModel":
-        """Load a model of notes of this library, else the one that comes with Segue."""
+        """Load a model of notes of this library, else the bundled one."""
         from segue.training.notes import load  # brings in torch
 
         return load(self._store, name)
 
     def melody_model(self, name: str = "melody") -> "MelodyModel":
-        """Load a model that writes melodies of this library, else the one that comes with Segue."""
+        """Load a model that writes melodies of this library, else the bundled one."""
         from segue.training.melody import load  # brings in torch
 
         return load(self._store, name)
 
     def source(self, kind: str, name: str) -> str:
-        """Say whose model answers to a name: this library's, or the one that comes with Segue.
+        """Say whose model answers to a name: this library's, or the bundled one.
 
         Parameters
         ----------
@@ -101,7 +104,7 @@ class Learning:
         Raises
         ------
         NotFound
-            There is none of that name.
+            There is no model of that name.
         """
         from segue.training.models import FINDERS  # brings in torch
 

@@ -1,9 +1,4 @@
-"""Figures of maps and dendrograms.
-
-Dendrograms.
-
-Still pictures of maps, fit for a paper.
-"""
+"""Figures of maps and dendrograms, for papers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,8 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
-# --- trees ---
 
 MAX_LEAVES: Final = 5000
 _ROWS: Final = 250  # of a column, at most
@@ -156,8 +149,6 @@ def _draw_column(
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
 
-
-# --- maps ---
 
 #: Distinct on white and on black: each is at least 18 from all before it in CIELAB, the first
 #: twelve at least 25. The first eight are for colour-blind readers too (Okabe & Ito 2008).

@@ -1,18 +1,7 @@
-"""HTML pages that work offline.
+"""HTML pages that work offline: track lists, maps, dendrograms, token similarities.
 
-Pages that work offline: one file each, data and program inside.
-
-Nothing of the machine they were made on is in them but the names of files relative to the page.
-
-Puts data into a page's template, and the page on disk.
-
-The page of a list of tracks, that plays it.
-
-The page of a map: to move about in, to search, to listen to.
-
-The page of a tree: to scroll through, to search, to listen to.
-
-The page of how alike a network holds words to be.
+Each is one file with data and program inside. It contains nothing of the machine that made it but
+paths of files relative to the page.
 """
 
 import base64
@@ -33,8 +22,6 @@ from segue.environment import import_elsewhere
 from segue.errors import BadArgument
 from segue.files import write_text
 from segue.records import FloatArray, Track
-
-# --- frame ---
 
 _PLACE: Final = "/*DATA*/"
 _ENDINGS: Final = (".html", ".htm")
@@ -85,9 +72,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-# --- lists ---
-
-
 def write_list(
     tracks: Sequence[Track], notes: Sequence[str], target: Path, title: str, caption: str
 ) -> None:
@@ -119,8 +103,6 @@ def write_list(
     }
     write_page("list.html", data, target)
 
-
-# --- maps ---
 
 _GRID: Final = 65535
 _SHADES: Final = 64
@@ -249,9 +231,6 @@ def colour_scale(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str,
     return [*palette, "#9a9a9a"], of, f"{low:.4g}", f"{high:.4g}"
 
 
-# --- trees ---
-
-
 def write_tree(
     lines: NDArray[np.float64],
     labels: Sequence[str],
@@ -286,9 +265,6 @@ def write_tree(
         "top": round(top, 4),
     }
     write_page("tree.html", data, target)
-
-
-# --- words ---
 
 
 def write_token_similarity(

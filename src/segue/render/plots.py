@@ -1,11 +1,4 @@
-"""Figures: their frame, loss curves, reconstructions, filters, similarity matrices.
-
-A picture's frame: its size, its file, its words.
-
-How alike a network holds words to be: the labelled matrix, and the pitch classes on a plane.
-
-Pictures of what was learned: loss curves, reconstructions, filters.
-"""
+"""Figures: frame and fonts, loss curves, reconstructions, filters, similarity matrices."""
 
 import unicodedata
 import warnings
@@ -31,8 +24,6 @@ if TYPE_CHECKING:
 
     from segue.nn.trainer import Epoch
 
-
-# --- frame ---
 
 DPI: Final = 150
 FIGURE_SUFFIXES: Final = (".png", ".svg", ".pdf")
@@ -104,8 +95,6 @@ def shorten(text: str, most: int) -> str:
     line = " ".join("".join(kept).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
-
-# --- words ---
 
 #: More have no room for their names.
 MAX_TOKENS: Final = 120
@@ -199,8 +188,6 @@ def _draw_plane(
     axes.set_box_aspect(1)
     axes.set_aspect("equal", adjustable="datalim")
 
-
-# --- learned ---
 
 _FREQUENCIES_HZ: Final = (100, 200, 500, 1000, 2000, 4000, 8000)
 

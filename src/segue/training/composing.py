@@ -1,4 +1,4 @@
-"""Composing models learned from scores."""
+"""Composition models trained on the scores of a library."""
 
 from typing import Final
 
@@ -40,30 +40,31 @@ def train(
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
 ) -> TrainingResult:
-    """Learn to compose from all scores of a library.
+    """Train a composition model on all scores of a library.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     name : str
-        A model of that name is replaced when the new one is done.
+        Name of the model; one of that name is replaced when training is done.
     training : ComposerTraining
     resume, restart, workers, watch, watch_training
-        As of `segue.training.scores.train`.
+        See `segue.training.scores.train`.
 
     Returns
     -------
-    Learned
-        Its `tracks` are the scores learned from or judged by: the model is no space.
+    TrainingResult
+        `tracks` is the number of scores in the training and validation sets.
 
     Raises
     ------
     BadArgument
         There is a space of that name.
     NotFound
-        There is no model to start from.
+        There is no initial model.
     TrainingFailed, BadCheckpoint
-        As of `segue.training.scores.train`.
+        See `segue.training.scores.train`.
     """
     start = load(store, training.start) if training.start else None
     folder = check_model_run(store, name, MODEL, resume=resume, restart=restart)
@@ -77,12 +78,12 @@ def train(
 
 
 def find(store: Store, name: str) -> ModelFile:
-    """Find a model of the library, or the one that comes with Segue, named "shipped".
+    """Find a model of the library, or the bundled one, named "shipped".
 
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     """
     return find_model_file(
         store,
@@ -99,9 +100,9 @@ def load(store: Store, name: str) -> Composer:
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     BadCheckpoint
-        The file is damaged or of another version.
+        The file is damaged, or of another version.
     """
     return Composer.load(find(store, name).path)
 

@@ -1,4 +1,4 @@
-"""Embedding of files and new tracks in the spaces of a library."""
+"""Embedding of files and of new tracks in all spaces of a library."""
 
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class FileEmbedder:
     Parameters
     ----------
     store : Store
+        Database of the library.
     """
 
     def __init__(self, store: Store) -> None:

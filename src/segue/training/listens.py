@@ -1,13 +1,9 @@
-"""Listening histories: import, and the space learned from them.
+"""Listening histories: import, and the space computed from them by collaborative filtering.
 
-The space `listens`: tracks lie together where the same people listen to them.
-
-Collaborative filtering on implicit feedback by alternating least squares, after Hu, Koren &
-Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, computed by the
-library `implicit`. Rows are users; of few users, it is their sessions, for one user's whole
-history says no more of a track than that it was played.
-
-Listening histories → listens in the library, and the space that is learned from them.
+The space `listens` is of matrix factorisation for implicit feedback by alternating least squares
+(Hu, Koren & Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008), with
+the library `implicit`. Rows of the matrix are users, or sessions if there are few users: the whole
+history of one user only says that a track was played.
 """
 
 import hashlib
@@ -29,8 +25,6 @@ from segue.media import READABLE
 from segue.records import Failure, FloatArray, Space
 from segue.store import Store
 from segue.store.listens import Heard, ListensSummary, MatchedListens
-
-# --- listens ---
 
 SPACE: Final = "listens"
 #: Fewer users than these tell tracks apart by who played them alone; sessions say more.
@@ -205,8 +199,6 @@ def _fingerprint(config: ListensConfig, *arrays: NDArray[np.generic]) -> str:
     return digest.hexdigest()[:12]
 
 
-# --- listens ---
-
 DEFAULT_USER: Final = "me"
 _SHOWN: Final = 5  # broken rows that are told of a file
 
@@ -264,6 +256,7 @@ def import_listens(store: Store, paths: Sequence[Path], user: str | None = None)
     Parameters
     ----------
     store : Store
+        Database of the library.
     paths : sequence of Path
         A file of which nothing can be read is told in the report; the others are imported.
     user : str, optional

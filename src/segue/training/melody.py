@@ -1,4 +1,4 @@
-"""Melody models learned from scores."""
+"""Melody models trained on the scores of a library."""
 
 from typing import Final
 
@@ -35,30 +35,31 @@ def train(
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
 ) -> TrainingResult:
-    """Learn a model from the melodies of a library's scores, over the chords found in them.
+    """Train a model on the melodies of a library's scores, given the chords estimated in them.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     name : str
-        A model of that name is replaced when the new one is done.
+        Name of the model; one of that name is replaced when training is done.
     training : MelodyTraining
     resume, restart, workers, watch, watch_training
-        As of `segue.training.scores.train`.
+        See `segue.training.scores.train`.
 
     Returns
     -------
-    Learned
-        Its `tracks` are the scores with a melody; the model is no space.
+    TrainingResult
+        `tracks` is the number of scores with a melody.
 
     Raises
     ------
     BadArgument
         There is a space of that name.
     NotFound
-        There is no model to start from.
+        There is no initial model.
     TrainingFailed, BadCheckpoint
-        As of `segue.training.scores.train`.
+        See `segue.training.scores.train`.
     """
     start = load(store, training.start) if training.start else None
     folder = check_model_run(store, name, MODEL, resume=resume, restart=restart)
@@ -73,12 +74,12 @@ def train(
 
 
 def find(store: Store, name: str) -> ModelFile:
-    """Find a model of the library, or the one that comes with Segue, named "melody".
+    """Find a model of the library, or the bundled one, named "melody".
 
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     """
     return find_model_file(
         store, name, (NAME, SHIPPED_FILE), "of melodies", "segue train score --preset melody"
@@ -91,9 +92,9 @@ def load(store: Store, name: str) -> MelodyModel:
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     BadCheckpoint
-        The file is damaged or of another version.
+        The file is damaged, or of another version.
     """
     return MelodyModel.load(find(store, name).path)
 

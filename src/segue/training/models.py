@@ -1,4 +1,4 @@
-"""Learned models and spaces of a library: listed and removed."""
+"""Trained models and spaces of a library: listed and removed."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ class ModelKind:
     file : str
         What it is called on disk.
     shipped : str
-        The name of the one that comes with Segue; "" for none.
+        The name of the bundled one; "" for none.
     command : str
         What asks it.
     """
@@ -106,6 +106,7 @@ def remove(store: Store, name: str) -> ModelInfo:
     Parameters
     ----------
     store : Store
+        Database of the library.
     name : str
 
     Returns

@@ -1,4 +1,4 @@
-"""Notes-and-durations models learned from scores."""
+"""Language models of notes and durations trained on the scores of a library."""
 
 from typing import Final
 
@@ -37,29 +37,29 @@ def train(
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
 ) -> TrainingResult:
-    """Learn a model from all scores of a library.
+    """Train a model on all scores of a library.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     name : str
-        A model of that name is replaced when the new one is done.
+        Name of the model; one of that name is replaced when training is done.
     training : NoteTraining
     resume, restart, workers, watch, watch_training
-        As of `segue.training.scores.train`.
+        See `segue.training.scores.train`.
 
     Returns
     -------
-    Learned
-        Its `tracks` are the scores learned from or judged by: the model is no space, nothing is
-        placed in it.
+    TrainingResult
+        `tracks` is the number of scores in the training and validation sets.
 
     Raises
     ------
     BadArgument
         There is a space of that name.
     TrainingFailed, BadCheckpoint
-        As of `segue.training.scores.train`.
+        See `segue.training.scores.train`.
     """
     folder = check_model_run(store, name, MODEL, resume=resume, restart=restart)
     pieces, failures = read_scores(unique_scores(store), _piece, workers, watch)
@@ -91,12 +91,12 @@ def vocabulary_remark(model: NoteModel, fewest: int) -> str:
 
 
 def find(store: Store, name: str) -> ModelFile:
-    """Find a model of the library, or the one that comes with Segue, named "note-lstm".
+    """Find a model of the library, or the bundled one, named "note-lstm".
 
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     """
     return find_model_file(
         store, name, (NAME, SHIPPED_FILE), "of notes", "segue train score --preset note-lstm"
@@ -109,9 +109,9 @@ def load(store: Store, name: str) -> NoteModel:
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     BadCheckpoint
-        The file is damaged or of another version.
+        The file is damaged, or of another version.
     """
     return NoteModel.load(find(store, name).path)
 

@@ -1,4 +1,4 @@
-"""Spaces learned from recordings."""
+"""Spaces trained on the recordings of a library."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,29 +45,30 @@ def train(
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
 ) -> TrainingResult:
-    """Learn a space from all recordings of a library, and place them in it.
+    """Train a space on all recordings of a library, and embed them in it.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
-        Its name; a learned space of that name is replaced when the new one is done.
+        Name of the space; a trained one of that name is replaced when training is done.
     training : SoundTraining
     resume : bool
-        Go on with the run of that name.
+        Resume an interrupted run.
     anew : bool
-        Start over, even where an interrupted run could go on.
+        Restart, even if an interrupted run could be resumed.
     workers : int
-        Decoding processes.
+        Number of decoding processes.
     watch, watch_training : callable, optional
-        Told of the files, and of the training steps.
+        Called after each file, and after each training step.
 
     Raises
     ------
     TrainingFailed
-        There is too little to learn from, or the loss is no number any more.
+        There are too few training examples, or the loss is not finite.
     BadCheckpoint
-        Nothing to resume, or it is damaged.
+        There is no run to resume, or it is damaged.
     """
     folder = check_run(store, space, resume=resume, restart=restart)
     tracks = [track for track in store.tracks() if track.kind == "sound" and not track.missing]
@@ -82,7 +83,7 @@ def train(
 
 
 def embed_tracks(store: Store, space: str, tracks: Sequence[Track], *, workers: int) -> None:
-    """Place recordings in a space learned before.
+    """Embed recordings in a trained space.
 
     Raises
     ------
@@ -96,14 +97,14 @@ def embed_tracks(store: Store, space: str, tracks: Sequence[Track], *, workers: 
 
 
 def load(store: Store, space: str) -> LearnedSound:
-    """Load a learned space's model.
+    """Load the model of a trained space.
 
     Raises
     ------
     NotFound
         No such space was learned here.
     BadCheckpoint
-        The file is damaged or of another version.
+        The file is damaged, or of another version.
     """
     path = model_folder(store, space) / MODEL
     if not path.exists():
@@ -134,7 +135,7 @@ def image_of(store: Store, sound: LearnedSound, track: Track) -> ByteArray:
 
 
 def embed_file(store: Store, space: str, path: Path, passage: Span | None) -> FloatArray:
-    """Compute the vector of a recording, or a passage of it, in a learned space.
+    """Embed a recording, or an excerpt of it, in a trained space.
 
     Returns
     -------

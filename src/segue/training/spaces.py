@@ -1,4 +1,4 @@
-"""Learned spaces of a library: where they are kept, and new tracks in them."""
+"""Trained spaces and models of a library: names, folders, interrupted runs, results."""
 
 import os
 from collections.abc import Callable
@@ -31,7 +31,7 @@ SHIPPED_NAMES: Final = (SHIPPED, "note-lstm", "melody", "composer", "base", "scr
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What came of training.
+    """The result of training.
 
     Attributes
     ----------
@@ -95,6 +95,7 @@ def check_run(store: Store, space: str, *, resume: bool, restart: bool, model: s
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
     resume, anew : bool
     model : str
@@ -165,6 +166,7 @@ def find_model_file(
     Parameters
     ----------
     store : Store
+        Database of the library.
     name : str
         "shipped" is always what comes with Segue, also where a library of an older version holds
         a model of its own under the other name.
