@@ -9,12 +9,13 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.builtin_spaces import TAGS
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, check_seed
 from segue.explore.projection import MIN_SPREAD
 from segue.records import FloatArray, Track
@@ -187,7 +188,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class Clustering:
+class Clustering(RenamedAttributes):
     """A library divided into groups.
 
     Attributes
@@ -203,6 +204,8 @@ class Clustering:
         Adjusted Rand index between these groups and those found anew in four fifths of the
         tracks, mean of several draws: 1 where they are always the same, 0 by chance.
     """
+
+    _renamed: ClassVar[dict[str, str]] = {"groups": "clusters", "ungrouped": "noise"}
 
     method: str
     clusters: tuple[Cluster, ...]

@@ -6,7 +6,7 @@ feature has a share of both.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from segue.audio.features import FEATURE_GROUPS, FEATURE_NAMES, standard_scores
 from segue.audio.spectrogram import LOG_MELS, LogMel
 from segue.audio.training import tile_at, tiles_of
 from segue.builtin_spaces import TAGS
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, NotFound
 from segue.evaluation.projection import unit
 from segue.feature_names import (
@@ -34,7 +35,7 @@ from segue.training.sound import fill_cache, image_of, load, reader, step_frames
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureContribution:
+class FeatureContribution(RenamedAttributes):
     """One thing, or a group of them, in which two tracks are alike or not.
 
     Attributes
@@ -47,6 +48,8 @@ class FeatureContribution:
     first, second : float, optional
         Of both tracks, in standard deviations from the average; None of a group.
     """
+
+    _renamed: ClassVar[dict[str, str]] = {"alike": "similarity_share", "apart": "distance_share"}
 
     name: str
     similarity_share: float
@@ -66,7 +69,7 @@ class FeatureContribution:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(RenamedAttributes):
     """Two tracks side by side.
 
     Attributes
@@ -84,6 +87,11 @@ class Comparison:
     bars : tuple of BarPair
         Of scores; () of recordings.
     """
+
+    _renamed: ClassVar[dict[str, str]] = {
+        "most_alike": "most_similar",
+        "most_apart": "most_different",
+    }
 
     kind: Kind
     first: Track

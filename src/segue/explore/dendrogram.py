@@ -1,11 +1,12 @@
 """Hierarchical clustering of a library by average linkage (UPGMA), and its Newick format."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
 from segue.records import Track
 from segue.search.duplicates import representative_mask
@@ -20,7 +21,7 @@ MAX_LEAVES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Dendrogram:
+class Dendrogram(RenamedAttributes):
     """A binary tree of tracks, artists or albums.
 
     Attributes
@@ -38,6 +39,8 @@ class Dendrogram:
     order : ndarray, shape (n,), int64
         Leaves in an order in which no branches cross.
     """
+
+    _renamed: ClassVar[dict[str, str]] = {"joins": "merges"}
 
     level: str
     space: str

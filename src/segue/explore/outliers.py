@@ -4,11 +4,12 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 
 from segue.audio.fingerprint import SAME, match
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
 from segue.records import Track
 from segue.score.fingerprint import likely_same
@@ -22,7 +23,7 @@ NEAREST: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class DuplicatePair:
+class DuplicatePair(RenamedAttributes):
     """Two files of one recording, with the evidence.
 
     Attributes
@@ -39,6 +40,8 @@ class DuplicatePair:
         Whether the files are equal, byte for byte.
     """
 
+    _renamed: ClassVar[dict[str, str]] = {"likeness": "similarity"}
+
     first: Track
     second: Track
     similarity: float
@@ -48,7 +51,7 @@ class DuplicatePair:
 
 
 @dataclass(frozen=True, slots=True)
-class SameTune:
+class SameTune(RenamedAttributes):
     """Two scores that are likely of one tune.
 
     Attributes
@@ -61,6 +64,8 @@ class SameTune:
         Whether the files are equal, byte for byte.
     """
 
+    _renamed: ClassVar[dict[str, str]] = {"likeness": "similarity"}
+
     first: Track
     second: Track
     similarity: float
@@ -68,7 +73,7 @@ class SameTune:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlier:
+class Outlier(RenamedAttributes):
     """A track that is dissimilar to all others.
 
     Attributes
@@ -83,6 +88,8 @@ class Outlier:
     similarity : float
         Cosine similarity to it.
     """
+
+    _renamed: ClassVar[dict[str, str]] = {"apart": "factor"}
 
     track: Track
     factor: float

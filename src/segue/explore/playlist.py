@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from itertools import chain, islice
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
 from segue.explore.covers import versions_among
 from segue.explore.path import pairwise_distances, same_artist_matrix
@@ -170,7 +171,7 @@ class PlaylistOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaylistItem:
+class PlaylistItem(RenamedAttributes):
     """One track of a playlist.
 
     Attributes
@@ -192,6 +193,8 @@ class PlaylistItem:
     asked_with : tuple of str, int or Path
         Where queries lie far apart, those that the similarity is to; else empty.
     """
+
+    _renamed: ClassVar[dict[str, str]] = {"alike": "similar"}
 
     track: Track
     similarity: float

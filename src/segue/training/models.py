@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, BadCheckpoint, NotFound
 from segue.generate.compose.model import MODEL as COMPOSER_MODEL
 from segue.generate.lyrics.language_model import MODEL as LYRICS_MODEL
@@ -58,7 +59,7 @@ FINDERS: Final[dict[str, Callable[[Store, str], ModelFile]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ModelInfo:
+class ModelInfo(RenamedAttributes):
     """A model, or a space, that was learned or comes with Segue.
 
     Attributes
@@ -77,6 +78,8 @@ class ModelInfo:
     size_bytes : int
         Of all its files.
     """
+
+    _renamed: ClassVar[dict[str, str]] = {"own": "from_library"}
 
     name: str
     kind: str
