@@ -16,7 +16,7 @@ CONTRAST = 4.5
 
 def schemes(page: str) -> dict[str, dict[str, str]]:
     """Read the colours of a page, light and dark."""
-    text = (files("segue.render").joinpath("templates") / page).read_text(encoding="utf-8")
+    text = (files("segue.render") / "templates" / page).read_text(encoding="utf-8")
     assert "color-scheme: light dark" in text
     light, dark = text.split("@media (prefers-color-scheme: dark)", 1)
     dark = dark.split("} }", 1)[0]
