@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,20 @@ def test_the_benchmarks_are_the_tables() -> None:
     )  # fmt: skip
     written = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
     assert written == done.stdout, "run `make docs`"
+
+
+def test_the_architecture_lists_every_module() -> None:
+    text = (DOCS.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    listed, package = set(), ""
+    for line in text.partition("## How the data flows")[0].splitlines():
+        if heading := re.match(r"\*\*`([\w./]+)`\*\*", line):
+            package = heading[1]
+            listed |= {package} if package.endswith(".py") else set()
+        elif row := re.match(r"\| `([\w/]+\.py)` \|", line):
+            listed.add(package + row[1])
+    source = DOCS.parent / "src" / "segue"
+    modules = {file.relative_to(source).as_posix() for file in source.rglob("*.py")}
+    assert listed == {name for name in modules if not re.search(r"__(init|main)__\.py$", name)}
 
 
 def test_every_command_shows_an_example() -> None:

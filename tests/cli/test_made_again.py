@@ -20,6 +20,9 @@ MADE = {
 }
 
 
+FROM_SCORES = ("compose", "harmonise", "melody", "blend")
+
+
 @pytest.mark.parametrize("command", MADE)
 def test_a_new_seed_is_drawn_and_printed_and_makes_the_same_again(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -78,15 +81,17 @@ def test_a_file_that_is_not_there_is_said_to_be(
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["compose", "harmonise", "melody", "reconstruct", "blend"])
 @pytest.mark.parametrize(
-    ("name", "what"), [("song.txt", "is lyrics"), ("song.wav", "is a recording")]
+    ("command", "name", "what"),
+    [
+        *((command, "song.txt", "is lyrics") for command in (*FROM_SCORES, "reconstruct")),
+        # Recordings can be reconstructed.
+        *((command, "song.wav", "is a recording") for command in FROM_SCORES),
+    ],
 )
 def test_what_is_no_score_is_said_to_be_none(
     command: str, name: str, what: str, tmp_path: Path, filled: Path
 ) -> None:
-    if command == "reconstruct" and name == "song.wav":
-        pytest.skip("recordings can be reconstructed")
     (tmp_path / name).write_text("One line\nand another\n")
     file = [tmp_path / name] * (2 if command == "blend" else 1)
     done = segue(command, *file, "-o", tmp_path / "out.mid", library=filled)
