@@ -281,6 +281,13 @@ def test_music_xml_is_what_it_was() -> None:
     assert re.sub("Segue [0-9.]+", "Segue", told) == GOLDEN.read_text(encoding="utf-8")
 
 
+def test_every_part_ends_with_a_final_barline() -> None:
+    parts = write_music_xml(everything()).decode().split("<part id=")[1:]
+    assert len(parts) > 1
+    assert all(part.count("light-heavy") == 1 for part in parts)
+    assert all(part.rindex("light-heavy") > part.rindex("<measure") for part in parts)
+
+
 def test_a_score_without_a_note_is_not_written() -> None:
     for write in (write_music_xml, write_abc):
         with pytest.raises(BadArgument, match="without a note"):

@@ -154,6 +154,8 @@ def _part(score: Score, part: Part, number: int, bars: Sequence[Bar]) -> Iterato
         yield from _attributes(part, staves, keys.get(index), bar, before)
         yield from directions[index]
         yield from _music(part, number, staves, index, bar, sharps)
+        if index == len(bars) - 1:  # in every part: MuseScore draws it where it is written
+            yield '<barline location="right"><bar-style>light-heavy</bar-style></barline>'
         yield "</measure>"
         before = bar
 
