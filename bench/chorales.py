@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 import tables
 import witten_bell
 from segue.generate.harmony.chorale_network import (
-    PITCHES,
-    SHIPPED,
+    NUM_PITCHES,
+    PRETRAINED,
     ChoraleConfig,
     ChoraleTransformer,
-    load_chorales,
-    numbers,
-    save_chorales,
+    encode_pitches,
+    load_chorale_network,
+    save_chorale_network,
 )
 from segue.nn.checkpoint import load_checkpoint
 from segue.nn.lm_training import Piece, Tokens, WritingTraining, load_best, train_writing
@@ -136,7 +136,7 @@ def chorales(data: Path) -> dict[str, list[Piece]]:
     found = json.loads(path.read_text(encoding="utf-8"))
     return {
         side: [
-            Piece(f"{side} {place}", numbers(torch.tensor(chorale)).numpy())
+            Piece(f"{side} {place}", encode_pitches(torch.tensor(chorale)).numpy())
             for place, chorale in enumerate(some)
         ]
         for side, some in found.items()
@@ -146,7 +146,7 @@ def chorales(data: Path) -> dict[str, list[Piece]]:
 def transposed(tokens: Tokens, by: int) -> Tokens | None:
     """Move what is sung, unless a pitch would leave the range."""
     moved = np.where(tokens > 0, tokens + by, 0)
-    fits = moved.max() < PITCHES and bool(((moved > 0) == (tokens > 0)).all())
+    fits = moved.max() < NUM_PITCHES and bool(((moved > 0) == (tokens > 0)).all())
     return moved if fits else None
 
 
@@ -212,12 +212,12 @@ def ship(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
     """Write the weights that come with Segue, and say what their 8 bits cost."""
     network = _learned(name, work.parent)
     before = {side: float(costs(network, pieces[side]).mean()) for side in ("valid", "test")}
-    save_chorales(network, SHIPPED, {"run": name, "nats": before})
-    shipped = load_chorales()
+    save_chorale_network(network, PRETRAINED, {"run": name, "nats": before})
+    shipped = load_chorale_network()
     for side, nats in before.items():
         after = float(costs(shipped, pieces[side]).mean())
         print(f"{side}: {nats:.4f}, as shipped {after:.4f}")
-    print(f"{SHIPPED}: {SHIPPED.stat().st_size / 1e6:.2f} MB")
+    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.2f} MB")
 
 
 def show(pieces: dict[str, list[Piece]], work: Path) -> None:
@@ -296,7 +296,7 @@ def n_gram(
     first = sum(piece.tokens.size for piece in pieces["valid"])
     found = [
         (float(cost[:first].mean()), length, cost[first:])
-        for length, cost in enumerate(witten_bell.costs(known, both, PITCHES, ORDER, BEAT))
+        for length, cost in enumerate(witten_bell.costs(known, both, NUM_PITCHES, ORDER, BEAT))
     ]
     valid, length, test = min(found, key=lambda one: one[0])
     return length, valid, test.reshape(-1, 4)

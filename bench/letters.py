@@ -29,19 +29,19 @@ from safetensors.numpy import save_file
 import tables
 from letter_rivals import compressed_bits, kneser_ney_bits, nano_gpt_bits
 from segue.builtin_spaces import LYRICS_SPACE
-from segue.generate.lyrics.language_model import MODEL, SHIPPED, LanguageModel
+from segue.generate.lyrics.language_model import MODEL_FILE, PRETRAINED, LanguageModel
 from segue.generate.lyrics.training import (
     RECIPES,
     STEPS_PER_EPOCH,
     LyricsTraining,
-    Parts,
     Preset,
+    Split,
     bits_per_character,
-    divide,
-    song,
+    split_by_artist,
+    tokenize_song,
     train_lyrics,
 )
-from segue.generate.lyrics.vocabulary import VOCABULARY
+from segue.generate.lyrics.vocabulary import VOCABULARY_SIZE
 from segue.ingest.embedding import known_of
 from segue.nn.trainer import STATE, Progress, Watcher
 from segue.records import Lyrics
@@ -106,13 +106,13 @@ def learn(name: str, songs: Sequence[Lyrics], work: Path, epochs: int) -> None:
 
 def ship(songs: Sequence[Lyrics], work: Path) -> None:
     """Write the weights that come with Segue, and say what their 8 bits cost."""
-    model = LanguageModel.load(work / MODEL)
-    model.save(SHIPPED, short=True)
+    model = LanguageModel.load(work / MODEL_FILE)
+    model.save(PRETRAINED, short=True)
     parts = _parts([one for one in songs if one.tags.artist != TRECENTO])
     for name, one in (("learned", model), ("shipped", LanguageModel.shipped())):
         bits = bits_per_character(one, parts.test)
         print(f"{name}: {bits:.4f} bits per character of the test songs")
-    print(f"{SHIPPED}: {SHIPPED.stat().st_size / 1e6:.2f} MB")
+    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.2f} MB")
     network = LanguageModel.shipped().network
     known = np.stack([known_of(network, one.lyrics.text) for one in parts.learn])
     constants = {"mean": known.mean(axis=0), "scale": known.std(axis=0).clip(1e-3)}
@@ -179,15 +179,15 @@ def authors(songs: Sequence[Lyrics], work: Path) -> None:
 
 def _base_without(author: str, others: Sequence[Lyrics], work: Path) -> LanguageModel:
     """Return a base that never saw an author: one for all small ones, and one for each other."""
-    if author not in {one.tags.artist for one in others} and (work / "large" / MODEL).exists():
-        large = LanguageModel.load(work / "large" / MODEL)
+    if author not in {one.tags.artist for one in others} and (work / "large" / MODEL_FILE).exists():
+        large = LanguageModel.load(work / "large" / MODEL_FILE)
         if author not in large.voices:
             return large
     folder = work / f"without {author}"
-    if not (folder / MODEL).exists():
+    if not (folder / MODEL_FILE).exists():
         shutil.rmtree(folder, ignore_errors=True)
         train_lyrics(LyricsTraining(minutes=BASE_MINUTES), _parts(others), folder)
-    return LanguageModel.load(folder / MODEL)
+    return LanguageModel.load(folder / MODEL_FILE)
 
 
 def _new_letters(known: Sequence[str], others: Sequence[Lyrics]) -> str:
@@ -223,15 +223,15 @@ def race(songs: Sequence[Lyrics], work: Path) -> None:
 
 def speed(_: Sequence[Lyrics], work: Path) -> None:
     """Time the writing of one text with what is shipped."""
-    from segue.generate.lyrics.sampler import VerseWishes, Voice, write_verse
+    from segue.generate.lyrics.sampler import ArtistStyle, LyricsOptions, sample_lyrics
 
     model = LanguageModel.shipped()
-    voice = Voice(RACED, model, model.voice(RACED))
+    voice = ArtistStyle(RACED, model, model.voice(RACED))
     with _results(work) as found:
-        for line in write_verse([voice], VerseWishes(4)):
+        for line in sample_lyrics([voice], LyricsOptions(4)):
             assert line.text or not line.voices
         began, written = time.perf_counter(), 0
-        for line in write_verse([voice], VerseWishes(60, seed=1)):
+        for line in sample_lyrics([voice], LyricsOptions(60, seed=1)):
             written += len(line.text) + 1
         took = time.perf_counter() - began
         found["speed"] = {"written": written / took, "threads": torch.get_num_threads()}
@@ -243,7 +243,7 @@ def keras(songs: Sequence[Lyrics], work: Path) -> None:
 
     parts = _parts([one for one in songs if one.tags.artist == RACED])
     recipe = RECIPES["char-lstm-4x256"] = PUBLISHED
-    rival = KerasTraining(VOCABULARY, recipe.context, recipe.batch, torch.get_num_threads())
+    rival = KerasTraining(VOCABULARY_SIZE, recipe.context, recipe.batch, torch.get_num_threads())
     rates: dict[str, list[float]] = {"segue": [], "keras": []}
     for _ in range(KERAS_ROUNDS):
         steps: list[Progress] = []
@@ -476,7 +476,7 @@ def told() -> Watcher:
 
 
 def _judged(
-    training: LyricsTraining, parts: Parts, folder: Path, start: LanguageModel | None
+    training: LyricsTraining, parts: Split, folder: Path, start: LanguageModel | None
 ) -> Results:
     shutil.rmtree(folder, ignore_errors=True)
     model, trained = train_lyrics(training, parts, folder, start=start)
@@ -491,7 +491,7 @@ def _judged(
     }
 
 
-def _learned(training: LyricsTraining, parts: Parts, folder: Path) -> LanguageModel:
+def _learned(training: LyricsTraining, parts: Split, folder: Path) -> LanguageModel:
     shutil.rmtree(folder, ignore_errors=True)
     return train_lyrics(training, parts, folder)[0]
 
@@ -513,8 +513,8 @@ class _results:  # noqa: N801  # reads like a function
             self._path.write_text(json.dumps(self._found, indent=1), encoding="utf-8")
 
 
-def _parts(songs: Sequence[Lyrics]) -> Parts:
-    return divide([song(one) for one in songs])
+def _parts(songs: Sequence[Lyrics]) -> Split:
+    return split_by_artist([tokenize_song(one) for one in songs])
 
 
 def _small(songs: Sequence[Lyrics]) -> list[str]:

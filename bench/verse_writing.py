@@ -17,10 +17,16 @@ from typing import Final
 import numpy as np
 import torch
 
-from segue.generate.lyrics.copying import KnownSongs
+from segue.generate.lyrics.copying import SongIndex
 from segue.generate.lyrics.language_model import LanguageModel
-from segue.generate.lyrics.report import Authorship, fit, known_songs
-from segue.generate.lyrics.sampler import VerseWishes, Voice, blended, in_turn, write_verse
+from segue.generate.lyrics.report import AuthorshipClassifier, fit_authorship, index_songs
+from segue.generate.lyrics.sampler import (
+    ArtistStyle,
+    LyricsOptions,
+    blend_styles,
+    sample_lyrics,
+    take_turns,
+)
 from segue.io.lyrics_text import sung_lines
 from segue.lyrics.phonetics import words_of
 from segue.nn.sampling import Sampling
@@ -43,14 +49,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     model = LanguageModel.shipped()
-    known = known_songs(model.known)
+    known = index_songs(model.known)
     learned = {one.text for one in model.known}
     held = [
         one for one in verse(options.data)
         if one.text not in learned and one.tags.artist in model.voices
     ]  # fmt: skip
     learns, asks = held_out(held)
-    judge = fit(learns, most_lines=MOST_LINES)
+    judge = fit_authorship(learns, most_lines=MOST_LINES)
     sampling = Sampling(options.temperature, top_p=0.95)
     each = max(options.songs // len(model.voices), 1)
     keep(
@@ -84,9 +90,9 @@ def held_out(songs: Sequence[Lyrics]) -> tuple[dict[str, list[str]], dict[str, l
 
 def own_voices(
     model: LanguageModel,
-    judge: Authorship,
+    judge: AuthorshipClassifier,
     asks: dict[str, list[str]],
-    known: KnownSongs,
+    known: SongIndex,
     sampling: Sampling,
     each: int,
 ) -> str:
@@ -97,7 +103,7 @@ def own_voices(
         written = [
             line
             for seed in range(each)
-            for line in _written(model, [artist], VerseWishes(LINES, sampling, seed=seed))[0]
+            for line in _written(model, [artist], LyricsOptions(LINES, sampling, seed=seed))[0]
         ]
         new = _not_copied(written, known)
         share = [judge.share_of(some, artist, neighbours=0) for some in (own, new)]
@@ -111,12 +117,14 @@ def own_voices(
     return table(columns, rows)
 
 
-def turns(model: LanguageModel, judge: Authorship, known: KnownSongs, sampling: Sampling) -> str:
+def turns(
+    model: LanguageModel, judge: AuthorshipClassifier, known: SongIndex, sampling: Sampling
+) -> str:
     rows: list[list[object]] = []
     for pair in (PAIR, *ALSO):
         lines: dict[str, list[str]] = {artist: [] for artist in pair}
         for seed in range(6):
-            wishes = VerseWishes(24, sampling, seed=seed)
+            wishes = LyricsOptions(24, sampling, seed=seed)
             told, who = _written(model, pair, wishes)
             for line, voice in zip(told, who, strict=True):
                 lines[pair["AB".index(voice[0])]].append(line)
@@ -130,7 +138,9 @@ def turns(model: LanguageModel, judge: Authorship, known: KnownSongs, sampling: 
     return "Line by line.\n\n" + table(columns, rows)
 
 
-def blends(model: LanguageModel, judge: Authorship, known: KnownSongs, sampling: Sampling) -> str:
+def blends(
+    model: LanguageModel, judge: AuthorshipClassifier, known: SongIndex, sampling: Sampling
+) -> str:
     rows: list[list[object]] = []
     for how in ("mixture", "product", "contrast"):
         found = []
@@ -140,10 +150,10 @@ def blends(model: LanguageModel, judge: Authorship, known: KnownSongs, sampling:
                 voices = [_voice(model, artist) for artist in PAIR]
                 if how == "contrast":
                     voices = [replace(voice, emphasis=0.0) for voice in voices]
-                    voices.append(Voice("", model))
-                blending = blended(share, how)
-                wishes = VerseWishes(24, sampling, seed=seed)
-                made = write_verse(voices, wishes, blending=blending)
+                    voices.append(ArtistStyle("", model))
+                blending = blend_styles(share, how)
+                wishes = LyricsOptions(24, sampling, seed=seed)
+                made = sample_lyrics(voices, wishes, blending=blending)
                 lines += [line.text for line in made if line.text]
             new = _not_copied(lines, known)
             taken = [judge.share_of(new, artist, neighbours=0) for artist in PAIR]
@@ -155,13 +165,13 @@ def blends(model: LanguageModel, judge: Authorship, known: KnownSongs, sampling:
     )
 
 
-def copies(model: LanguageModel, known: KnownSongs, sampling: Sampling, each: int) -> str:
+def copies(model: LanguageModel, known: SongIndex, sampling: Sampling, each: int) -> str:
     rows: list[list[object]] = []
     for name, most in (("written, as many words as come", 0), ("written, --max-copy 8", 8)):
         lengths = []
         for artist in model.voices:
             for seed in range(each):
-                wishes = VerseWishes(LINES, sampling, seed=seed, max_copy=most)
+                wishes = LyricsOptions(LINES, sampling, seed=seed, max_copy=most)
                 lines, _ = _written(model, [artist], wishes)
                 lengths.append(known.longest_words(_words(lines)).length)
         rows.append([name, len(lengths), float(np.median(lengths)), max(lengths)])
@@ -175,19 +185,19 @@ def copies(model: LanguageModel, known: KnownSongs, sampling: Sampling, each: in
     return f"In {LINES} lines.\n\n" + table(["", "songs", "median", "longest"], rows)
 
 
-def _voice(model: LanguageModel, artist: str) -> Voice:
-    return Voice(artist, model, model.voice(artist))
+def _voice(model: LanguageModel, artist: str) -> ArtistStyle:
+    return ArtistStyle(artist, model, model.voice(artist))
 
 
 def _written(
-    model: LanguageModel, artists: Sequence[str], wishes: VerseWishes
+    model: LanguageModel, artists: Sequence[str], wishes: LyricsOptions
 ) -> tuple[list[str], list[str]]:
     voices = [_voice(model, artist) for artist in artists]
-    lines = [line for line in write_verse(voices, wishes, blending=in_turn) if line.text]
+    lines = [line for line in sample_lyrics(voices, wishes, blending=take_turns) if line.text]
     return [line.text for line in lines], [line.voices or "A" for line in lines]
 
 
-def _not_copied(lines: Sequence[str], known: KnownSongs) -> list[str]:
+def _not_copied(lines: Sequence[str], known: SongIndex) -> list[str]:
     """Leave out lines whose words all stand in a row in a song, and lines without words."""
     found = []
     for line in lines:

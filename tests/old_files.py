@@ -30,17 +30,22 @@ from segue.generate.compose.tokens import BEGIN, VOCABULARY
 from segue.generate.compose.training import ComposerTraining, composition, train_composer
 from segue.generate.copying import KnownChorales
 from segue.generate.harmony.chorale_network import (
-    PITCHES,
+    NUM_PITCHES,
     ChoraleConfig,
     ChoraleTransformer,
-    load_chorales,
+    load_chorale_network,
 )
-from segue.generate.harmony.chord_hmm import load_tables
-from segue.generate.harmony.particle_filter import Choir, sing
+from segue.generate.harmony.chord_hmm import load_chord_hmm
+from segue.generate.harmony.particle_filter import ParticleFilterOptions, sample_voices
 from segue.generate.lyrics import training as lyrics
 from segue.generate.lyrics.language_model import LanguageModel
-from segue.generate.lyrics.network import ANYBODY, LetterConfig
-from segue.generate.lyrics.training import LyricsTraining, divide, song, train_lyrics
+from segue.generate.lyrics.network import UNCONDITIONAL, CharNetworkConfig
+from segue.generate.lyrics.training import (
+    LyricsTraining,
+    split_by_artist,
+    tokenize_song,
+    train_lyrics,
+)
 from segue.generate.lyrics.vocabulary import encode_song
 from segue.generate.melody.model import MelodyModel
 from segue.generate.melody.training import MelodyTraining, train_melody
@@ -164,7 +169,7 @@ def writing(path: Path) -> Answers:
         "shares": np.array([model.shares.get(voice, 0.0) for voice in model.voices]),
     }
     text = encode_song("The silver rain returns unto\nthe ashes of the summer")
-    for voice in range(ANYBODY, len(model.voices) + 1):
+    for voice in range(UNCONDITIONAL, len(model.voices) + 1):
         reader = model.reader(voice, emphasis=0.5)
         answers[f"costs of {voice}"] = reader.costs(text)
         answers[f"outlook of {voice}"] = reader.read(text.tolist(), reader.begin())[0].numpy()
@@ -172,14 +177,16 @@ def writing(path: Path) -> Answers:
 
 
 def chorales(path: Path) -> Answers:
-    network = load_chorales(path)
-    frames = torch.randint(PITCHES, (1, 12, 4), generator=generator())
+    network = load_chorale_network(path)
+    frames = torch.randint(NUM_PITCHES, (1, 12, 4), generator=generator())
     soprano = torch.tensor([36, 36, 38, 38, 39, 41, 40, 38])
     with torch.inference_mode():
         logits = network(frames).numpy()
     return {
         "logits": logits[0, :, :, ::5],
-        "sung": sing(network, soprano, Choir(drawn=4), generator()).frames.numpy(),
+        "sung": sample_voices(
+            network, soprano, ParticleFilterOptions(drawn=4), generator()
+        ).frames.numpy(),
     }
 
 
@@ -196,7 +203,7 @@ def chorale(seed: int) -> NDArray[np.int64]:
 
 
 def chords(path: Path) -> Answers:
-    tables = load_tables(path)
+    tables = load_chord_hmm(path)
     return {
         "chords": tables.chords,
         "follows": tables.follows[..., ::9],
@@ -227,9 +234,11 @@ def small(patch: pytest.MonkeyPatch) -> None:
     """Learn little, with small networks, in full precision."""
     patch.setattr(segue.nn.trainer, "faster_precision", lambda _device: "32-true")
     patch.setattr(segue.audio.training, "FEWEST_STEPS", 2)
-    recipe = lyrics._Recipe(LetterConfig(24, 1, runs=(64, 128), run_width=8), context=32, batch=8)
+    recipe = lyrics._Recipe(
+        CharNetworkConfig(24, 1, runs=(64, 128), run_width=8), context=32, batch=8
+    )
     patch.setattr(lyrics, "RECIPES", {"default": recipe})
-    patch.setattr(lyrics, "_FOR_FEW", recipe)
+    patch.setattr(lyrics, "_SMALL_CORPUS_RECIPE", recipe)
     patch.setattr(segue.generate.compose.training, "new_network", composer_network)
     patch.setattr(segue.generate.compose.training, "BATCH", 2)
     patch.setattr(segue.generate.compose.training, "JUDGED", 1)
@@ -296,7 +305,7 @@ def learn_melodies(folder: Path, resume: bool, watch: Watcher | None) -> Trained
 
 def learn_lyrics(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
     training = LyricsTraining(epochs=2, device="cpu")
-    songs = divide([song(letters(seed)) for seed in range(8)])
+    songs = split_by_artist([tokenize_song(letters(seed)) for seed in range(8)])
     return train_lyrics(training, songs, folder, resume=resume, watch=watch)[1]
 
 

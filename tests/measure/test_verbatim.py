@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.generate.lyrics.copying import NOBODY, KnownSong, KnownSongs
+from segue.generate.lyrics.copying import NO_SONG, KnownSong, SongIndex
 
 texts = st.text("ab \nAé夜", max_size=30)
 WEAK = 1  # runs of the same letters in whatever order then have one hash
 
 
-def known(songs: Sequence[str]) -> KnownSongs:
-    return KnownSongs(
+def known(songs: Sequence[str]) -> SongIndex:
+    return SongIndex(
         [KnownSong("A", str(at), text, tuple(text.split())) for at, text in enumerate(songs)]
     )
 
@@ -25,7 +25,7 @@ def naive(mine: Sequence[str], songs: Sequence[Sequence[str] | None]) -> tuple[i
             for at, song in enumerate(songs):
                 if song is not None and stands_in(mine[start : start + length], song):
                     return length, start, at
-    return 0, 0, NOBODY
+    return 0, 0, NO_SONG
 
 
 def stands_in(run: Sequence[str], song: Sequence[str]) -> bool:
@@ -86,7 +86,7 @@ def test_known_words() -> None:
 
 def test_nothing_is_copied_of_nobody() -> None:
     of = known([])
-    assert of.longest_words(["love"]).song == NOBODY
+    assert of.longest_words(["love"]).song == NO_SONG
     assert of.longest_characters("love").length == 0
     assert of.new_runs(["love"], 1) == 1
 

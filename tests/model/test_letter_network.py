@@ -9,35 +9,35 @@ from safetensors.torch import load_file, save_file
 
 from segue.errors import BadArgument, BadCheckpoint
 from segue.generate.lyrics.language_model import LanguageModel
-from segue.generate.lyrics.network import CONTEXT, LetterConfig, LetterNetwork
-from segue.generate.lyrics.vocabulary import VOCABULARY
+from segue.generate.lyrics.network import CONTEXT, CharNetwork, CharNetworkConfig
+from segue.generate.lyrics.vocabulary import VOCABULARY_SIZE
 from segue.records import Lyrics, Tags
 
-RECURRENT = LetterConfig(32, 2, runs=(64, 128), run_width=8, voices=2)
+RECURRENT = CharNetworkConfig(32, 2, runs=(64, 128), run_width=8, voices=2)
 CONFIGS = [
     RECURRENT,
     replace(RECURRENT, core="transformer"),
-    LetterConfig(32, 1, runs=(), dropout=0.0),
+    CharNetworkConfig(32, 1, runs=(), dropout=0.0),
 ]
 SONGS = (Lyrics("Ein Lied\nvon Ærø 春", Tags("Ä", "Jón")), Lyrics("another", Tags("b", "C")))
 
 
-def network(config: LetterConfig) -> LetterNetwork:
+def network(config: CharNetworkConfig) -> CharNetwork:
     torch.manual_seed(0)
-    found = LetterNetwork(config)
+    found = CharNetwork(config)
     for parameter in found.parameters():  # so that everything matters
         torch.nn.init.normal_(parameter, std=0.3)
     return found.eval()
 
 
-def model(config: LetterConfig = RECURRENT) -> LanguageModel:
+def model(config: CharNetworkConfig = RECURRENT) -> LanguageModel:
     return LanguageModel(network(config), ("Jón", "C"), SONGS, {"artist": ""}, shares={"Jón": 0.3})
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=["recurrent", "transformer", "plain"])
-def test_letter_by_letter_is_as_at_once(config: LetterConfig) -> None:
+def test_letter_by_letter_is_as_at_once(config: CharNetworkConfig) -> None:
     net = network(config)
-    tokens = torch.randint(0, VOCABULARY, (3, 20))
+    tokens = torch.randint(0, VOCABULARY_SIZE, (3, 20))
     voices = torch.tensor([0, 1, 0]) * (config.voices > 0)
     with torch.inference_mode():
         at_once = net.read_all(tokens, voices)[0]
@@ -52,7 +52,7 @@ def test_letter_by_letter_is_as_at_once(config: LetterConfig) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS[:2], ids=["recurrent", "transformer"])
-def test_one_can_go_back_to_an_old_state(config: LetterConfig) -> None:
+def test_one_can_go_back_to_an_old_state(config: CharNetworkConfig) -> None:
     net = network(config)
     one, other = torch.tensor([[5]]), torch.tensor([[9]])
     nobody = torch.tensor([0])

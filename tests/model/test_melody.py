@@ -10,16 +10,22 @@ from torch import Tensor
 from melody_models import model, network, sheet
 from segue.errors import BadArgument, BadCheckpoint
 from segue.generate.copying import longest_hashed_passage
-from segue.generate.melody.lead_sheet import CHORD, LONGEST, LOWEST, read_chords, told
+from segue.generate.melody.lead_sheet import (
+    CHORD_INDEX,
+    LOWEST_PITCH,
+    MAX_DURATION,
+    chord_features,
+    conditioning_features,
+)
 from segue.generate.melody.model import (
-    KIND,
-    MOST_REPEATED,
-    SYMBOLS,
+    CHECKPOINT_KIND,
+    MAX_REPEATED_NOTES,
+    NUM_SYMBOLS,
     MelodyConfig,
     MelodyModel,
     MelodyNetwork,
 )
-from segue.generate.melody.training import melody_model, onsets
+from segue.generate.melody.training import build_melody_model, note_onsets
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.nn.sampling import Sampling
 from segue.nn.transformer import Cache, StackConfig
@@ -30,7 +36,7 @@ CHART = parse_chart("Dm7 G7 | Cmaj7 | N.C. | F/A G | C")
 
 def batch(seed: int = 0) -> tuple[torch.Tensor, ...]:
     one = sheet(seed)
-    rows, chords = told(one.chart, one.melody)[:32], read_chords(one.chart)
+    rows, chords = conditioning_features(one.chart, one.melody)[:32], chord_features(one.chart)
     return (
         torch.from_numpy(rows)[None],
         torch.from_numpy(one.melody[:32])[None],
@@ -50,7 +56,9 @@ def test_an_event_does_not_see_what_follows_but_chords_are_seen_ahead() -> None:
     torch.testing.assert_close(after[:, :20], before[:, :20])
     assert not torch.allclose(after[:, 20:], before[:, 20:])
     other = chords.clone()
-    other[:, int(rows[0, 8, CHORD]) + 1, 0] = (other[:, int(rows[0, 8, CHORD]) + 1, 0] + 5) % 12
+    other[:, int(rows[0, 8, CHORD_INDEX]) + 1, 0] = (
+        other[:, int(rows[0, 8, CHORD_INDEX]) + 1, 0] + 5
+    ) % 12
     assert not torch.allclose(net.costs(rows, wanted, other, count, style)[:, 8], before[:, 8])
 
 
@@ -94,7 +102,7 @@ def test_melodies_fill_their_chart_and_keep_the_rules() -> None:
     written = found.sample(CHART, "folk", 6, Sampling(), torch.Generator().manual_seed(1))
     for melody in written:
         assert melody[:, 1].sum() == CHART.steps
-        heard = melody[melody[:, 0] > 0, 0] - 1 + LOWEST
+        heard = melody[melody[:, 0] > 0, 0] - 1 + LOWEST_PITCH
         assert low <= heard.min() <= heard.max() <= high
         silence = repeated = last = 0
         for symbol, length in melody.tolist():
@@ -102,28 +110,28 @@ def test_melodies_fill_their_chart_and_keep_the_rules() -> None:
             repeated = repeated + 1 if symbol == last else 1
             last = symbol or last
             assert silence <= CHART.bar_steps
-            assert not symbol or repeated <= MOST_REPEATED
+            assert not symbol or repeated <= MAX_REPEATED_NOTES
     assert len({melody.tobytes() for melody in written}) == 6
 
 
 @pytest.mark.parametrize(("most", "notes"), [(1, 0), (2, 9), (100, 64)])
 def test_what_is_known_by_heart_is_copied_no_longer_than_may_be(most: int, notes: int) -> None:
     known = sheet(0)  # four quarters to the bar, 16 bars
-    found = melody_model(network(), [known, sheet(1, "pop")], [], {})
+    found = build_melody_model(network(), [known, sheet(1, "pop")], [], {})
     found.usual["folk"]["pitch"] = (48, 95)
     by_heart = iter(known.melody[:, 0].tolist())
 
     class ByHeart(MelodyNetwork):
-        def symbols(self, _: Tensor, told: Tensor) -> Tensor:
-            return 99 * torch.eye(SYMBOLS)[next(by_heart)].expand(*told.shape[:2], -1)
+        def symbols(self, _: Tensor, features: Tensor) -> Tensor:
+            return 99 * torch.eye(NUM_SYMBOLS)[next(by_heart)].expand(*features.shape[:2], -1)
 
         def lengths(self, _: Tensor, __: Tensor, symbol: Tensor) -> Tensor:
-            return 99 * torch.eye(LONGEST)[torch.full(symbol.shape, 3)]
+            return 99 * torch.eye(MAX_DURATION)[torch.full(symbol.shape, 3)]
 
     found.network = ByHeart(found.network.config).eval()
     greedy = Sampling(temperature=0)
     (melody,) = found.sample(known.chart, "folk", 1, greedy, torch.Generator(), most)
-    onset, symbol = onsets(melody)
+    onset, symbol = note_onsets(melody)
     taught = found.taught
     shared = longest_hashed_passage(np.column_stack([symbol, onset]), taught.runs, taught.starts)
     assert shared.notes == notes
@@ -177,11 +185,11 @@ def test_it_is_kept_whole(tmp_path: Path) -> None:
 def test_a_damaged_model_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "m.safetensors"
     model().save(path)
-    saved = load_checkpoint(path, KIND)
+    saved = load_checkpoint(path, CHECKPOINT_KIND)
     about = dict(saved.about)
     wrong = {"version": 99, "config": {"stack": {}}, "usual": {"folk": {}}, "taught": ["a"]}
     about[damage] = wrong[damage]
-    save_checkpoint(path, KIND, about, saved.tensors)
+    save_checkpoint(path, CHECKPOINT_KIND, about, saved.tensors)
     with pytest.raises(BadCheckpoint, match="train anew"):
         MelodyModel.load(path)
 

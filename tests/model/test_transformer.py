@@ -7,12 +7,12 @@ import torch
 
 from segue.errors import BadArgument
 from segue.generate.harmony.chorale_network import (
-    PITCHES,
-    VOICES,
+    NUM_PITCHES,
+    NUM_VOICES,
     ChoraleConfig,
     ChoraleTransformer,
-    Reading,
-    numbers,
+    DecoderState,
+    encode_pitches,
 )
 from segue.nn.quantization import Precision, for_writing
 from segue.nn.transformer import (
@@ -171,23 +171,25 @@ def test_presets_have_the_sizes_they_name() -> None:
 
 def test_a_voice_knows_what_was_before_and_the_voices_above(chorale: ChoraleTransformer) -> None:
     generator = torch.Generator().manual_seed(4)
-    frames = torch.randint(PITCHES, (1, 12, VOICES), generator=generator)
+    frames = torch.randint(NUM_PITCHES, (1, 12, NUM_VOICES), generator=generator)
     with torch.inference_mode():
         whole = chorale(frames)
         for frame, voice in ((0, 0), (0, 3), (6, 0), (6, 1), (6, 2), (6, 3), (11, 3)):
             changed = frames.clone()
-            changed[0, frame, voice] = (changed[0, frame, voice] + 5) % PITCHES
+            changed[0, frame, voice] = (changed[0, frame, voice] + 5) % NUM_PITCHES
             moved = (chorale(changed) - whole).abs().amax(dim=-1)[0].flatten() > 1e-4
-            place = frame * VOICES + voice
+            place = frame * NUM_VOICES + voice
             assert not moved[: place + 1].any()
-            if voice < VOICES - 1:
+            if voice < NUM_VOICES - 1:
                 assert moved[place + 1 :].all()
             elif frame < 11:
                 assert moved[place + 1]
 
 
 def test_in_training_some_of_what_is_told_is_forgotten(chorale: ChoraleTransformer) -> None:
-    frames = torch.randint(1, PITCHES, (1, 12, VOICES), generator=torch.Generator().manual_seed(4))
+    frames = torch.randint(
+        1, NUM_PITCHES, (1, 12, NUM_VOICES), generator=torch.Generator().manual_seed(4)
+    )
     chorale.config = ChoraleConfig(replace(TINY, dropout=0.0), forgotten=0.5)
     chorale.stack.layers.eval()
     chorale.train()
@@ -201,28 +203,28 @@ def test_in_training_some_of_what_is_told_is_forgotten(chorale: ChoraleTransform
 
 
 def test_pitches_become_numbers_and_only_those_that_are_sung() -> None:
-    found = numbers(torch.tensor([[-1, 36, 60, 81]]))
+    found = encode_pitches(torch.tensor([[-1, 36, 60, 81]]))
     assert found.tolist() == [[0, 1, 25, 46]]
     for wrong in (35, 82, 0):
         with pytest.raises(BadArgument, match=f"a pitch of {wrong}; the voices sing from 36 to 81"):
-            numbers(torch.tensor([[wrong, 60]]))
+            encode_pitches(torch.tensor([[wrong, 60]]))
 
 
 def test_reading_frame_by_frame_equals_reading_the_whole(chorale: ChoraleTransformer) -> None:
     generator = torch.Generator().manual_seed(5)
-    frames = torch.randint(PITCHES, (3, 30, VOICES), generator=generator)
+    frames = torch.randint(NUM_PITCHES, (3, 30, NUM_VOICES), generator=generator)
     frames[:, 8:13] = frames[:, 7:8]  # held, across the place where reading goes on
     frames[1, 20:24, 2] = 0
     before = torch.cat([torch.zeros_like(frames[:, :1]), frames[:, :-1]], dim=1)
     order = torch.tensor([2, 0, 0])
     with torch.inference_mode():
         whole = chorale(frames)[order]
-        reading = Reading(chorale.config, 3)
+        reading = DecoderState(chorale.config, 3)
         chorale.read(before[:, :10], reading)
         reading.take(order)
         frames, before = frames[order], before[order]
         for at in range(10, 30):
             context = chorale.read(before[:, at : at + 1], reading)
-            for voice in range(VOICES):
+            for voice in range(NUM_VOICES):
                 found = chorale.voice(context, before[:, at], frames[:, at, :voice])
                 torch.testing.assert_close(found, whole[:, at, voice], atol=1e-4, rtol=1e-4)

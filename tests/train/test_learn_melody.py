@@ -9,16 +9,16 @@ import torch
 from melody_models import model, network, sheet
 from segue.errors import BadArgument, TrainingFailed
 from segue.generate.copying import longest_hashed_passage
-from segue.generate.melody.lead_sheet import CHORD, ROOT
-from segue.generate.melody.model import MODEL, MelodyModel
+from segue.generate.melody.lead_sheet import CHORD_INDEX, CHORD_ROOT
+from segue.generate.melody.model import MODEL_FILE, MelodyModel
 from segue.generate.melody.training import (
     STYLE,
     MelodyTraining,
-    Windows,
-    chord_tone_share,
-    onsets,
+    WindowSampler,
+    chord_tone_ratio,
+    note_onsets,
+    train_library_melodies,
     train_melody,
-    train_own,
 )
 from segue.nn.sampling import Sampling
 from segue.nn.split import split
@@ -43,34 +43,34 @@ def test_it_learns_to_use_the_chords(tmp_path: Path) -> None:
 
 
 def test_windows_have_their_own_chords() -> None:
-    windows = Windows(SHEETS, ("folk", "pop"), MelodyTraining(context=16, batch=4))
+    windows = WindowSampler(SHEETS, ("folk", "pop"), MelodyTraining(context=16, batch=4))
     rows, wanted, chords, count, style = windows.draw(np.random.default_rng(0))
     assert rows.shape[:2] == wanted.shape[:2] == (4, 16)
     assert style.tolist() == [0] * 4
     for row in range(4):
-        number = rows[row, :, CHORD]
+        number = rows[row, :, CHORD_INDEX]
         assert int(number.max()) < int(count[row])
-        assert torch.equal(chords[row, number, 0], rows[row, :, ROOT])
+        assert torch.equal(chords[row, number, 0], rows[row, :, CHORD_ROOT])
 
 
 def test_all_windows_hold_each_event_once() -> None:
-    batches = Windows(SHEETS[:3], ("folk",), MelodyTraining(context=10, batch=2)).all()
+    batches = WindowSampler(SHEETS[:3], ("folk",), MelodyTraining(context=10, batch=2)).all()
     events = sum(int((batch[1][..., 0] >= 0).sum()) for batch in batches)
     assert events == sum(len(sheet.melody) for sheet in SHEETS[:3])
 
 
 def test_a_library_s_own_melodies_make_a_model(tmp_path: Path) -> None:
     own = [sheet(seed, STYLE) for seed in range(6)]
-    found, _ = train_own(
+    found, _ = train_library_melodies(
         MelodyTraining(context=16, batch=4, epochs=1, steps_per_epoch=2, device="cpu"),
         own, tmp_path,
     )  # fmt: skip
     assert found.about["melodies"] == 5
-    again = MelodyModel.load(tmp_path / MODEL)
+    again = MelodyModel.load(tmp_path / MODEL_FILE)
     assert again.styles == (STYLE,)
     chart = parse_chart("C | F | G | C")
     (melody,) = again.sample(chart, STYLE, 1, Sampling(), torch.Generator().manual_seed(0))
-    assert 0 <= chord_tone_share(chart, melody) <= 1
+    assert 0 <= chord_tone_ratio(chart, melody) <= 1
 
 
 def test_one_goes_on_from_a_model_and_knows_what_it_knew(tmp_path: Path) -> None:
@@ -81,18 +81,18 @@ def test_one_goes_on_from_a_model_and_knows_what_it_knew(tmp_path: Path) -> None
     training = MelodyTraining(
         context=99, batch=4, epochs=1, steps_per_epoch=2, learning_rate=1e-9, device="cpu"
     )
-    found, _ = train_own(training, own, tmp_path, start=start)
+    found, _ = train_library_melodies(training, own, tmp_path, start=start)
     assert found.styles == (STYLE,)
     assert found.network.config.stack == start.network.config.stack
     learned, taught = found.network.state_dict(), start.network.state_dict()
     torch.testing.assert_close(learned["pitch.weight"], taught["pitch.weight"])
     torch.testing.assert_close(learned["style.weight"][0], taught["style.weight"].mean(dim=0))
     assert found.about["start"] == start.fingerprint
-    again = MelodyModel.load(tmp_path / MODEL).taught
+    again = MelodyModel.load(tmp_path / MODEL_FILE).taught
     assert again.names[-len(start.taught.names) :] == start.taught.names
     assert len(again.names) == 5 + len(start.taught.names)
     known = sheet(0)
-    onset, symbol = onsets(known.melody)
+    onset, symbol = note_onsets(known.melody)
     notes = np.column_stack([symbol, onset])
     assert longest_hashed_passage(notes, again.runs, again.starts).notes == len(notes)
 
@@ -105,7 +105,7 @@ def test_versions_stay_on_one_side() -> None:
 
 def test_too_little_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="at least 3 are needed"):
-        train_own(TRAINING, SHEETS[:2], tmp_path)
+        train_library_melodies(TRAINING, SHEETS[:2], tmp_path)
     with pytest.raises(TrainingFailed, match="0 to judge by"):
         train_melody(network(), TRAINING, SHEETS, [], tmp_path)
     for wrong in ({"batch": 0}, {"learning_rate": 0.0}, {"averaging": 1.0}, {"seed": -1}):

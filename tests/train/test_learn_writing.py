@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.generate.harmony.chorale_network import PITCHES, ChoraleConfig, ChoraleTransformer
+from segue.generate.harmony.chorale_network import NUM_PITCHES, ChoraleConfig, ChoraleTransformer
 from segue.nn.lm_training import Piece, Tokens, Windows, WritingTraining, load_best, train_writing
 from segue.nn.trainer import Progress
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
@@ -23,7 +23,7 @@ TRAINING = WritingTraining(
 
 def moved(tokens: Tokens, by: int) -> Tokens | None:
     found = np.where(tokens > 0, tokens + by, 0)
-    return found if found.max() < PITCHES and ((found > 0) == (tokens > 0)).all() else None
+    return found if found.max() < NUM_PITCHES and ((found > 0) == (tokens > 0)).all() else None
 
 
 def piece(seed: int, length: int, *voices: int) -> Piece:
@@ -39,7 +39,7 @@ FRAMES = [piece(seed, 40 + 9 * seed, 4) for seed in range(5)]
 
 def of_tokens() -> Transformer:
     torch.manual_seed(0)
-    return Transformer(TransformerConfig(PITCHES, StackConfig(32, 1, 2, 24, 0.1)))
+    return Transformer(TransformerConfig(NUM_PITCHES, StackConfig(32, 1, 2, 24, 0.1)))
 
 
 def of_frames() -> ChoraleTransformer:
@@ -131,7 +131,7 @@ def test_transposed_windows_keep_their_intervals_and_their_range() -> None:
     shifts = set()
     for seed in range(20):
         given, _ = windows.draw(np.random.default_rng(seed))
-        assert int(given.max()) < PITCHES
+        assert int(given.max()) < NUM_PITCHES
         for row in given.numpy():
             sung = row[row >= 0]
             for one in LINES:

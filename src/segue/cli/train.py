@@ -174,12 +174,12 @@ def train_score(
     given = {"epochs": epochs, "learning_rate": learning_rate}
     shared |= {name: value for name, value in given.items() if value}
     if preset == "melody":
-        from segue.generate.melody.training import LEARNED_ON_RATE, MelodyTraining
+        from segue.generate.melody.training import FINE_TUNING_RATE, MelodyTraining
 
         name = space or "my-melodies"
         now = f'segue melody "Dm7 G7 | Cmaj7" --model {name} -o tune.mid'
         if start:
-            shared.setdefault("learning_rate", LEARNED_ON_RATE)
+            shared.setdefault("learning_rate", FINE_TUNING_RATE)
         _train(name, MelodyTraining(start=start, **shared), run, now=now)
         return
     if preset == "transformer":

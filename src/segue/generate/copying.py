@@ -187,7 +187,7 @@ def _check(notes: NDArray[np.integer]) -> None:
 # --- hashed copying ---
 
 #: Notes of which each hash is made.
-RUN: Final = 5
+NGRAM_NOTES: Final = 5
 _LONGEST_HASHED_STEP: Final = 255
 _MIX: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9)
 _LAST_BIT: Final = np.uint64(48)
@@ -195,7 +195,7 @@ _LAST_BIT: Final = np.uint64(48)
 Hashes = NDArray[np.uint16]
 
 
-def hashed_runs(notes: NDArray[np.integer]) -> Hashes:
+def ngram_hashes(notes: NDArray[np.integer]) -> Hashes:
     """Hash each run of notes, up to transposition.
 
     Parameters
@@ -210,15 +210,15 @@ def hashed_runs(notes: NDArray[np.integer]) -> Hashes:
     """
     if notes.ndim != 2 or notes.shape[1] != 2:
         raise BadArgument(f"expected notes of shape (n, 2), pitch and onset, got {notes.shape}")
-    if len(notes) < RUN:
+    if len(notes) < NGRAM_NOTES:
         return np.zeros(0, np.uint16)
     apart = np.diff(notes.astype(np.int64), axis=0)
     step = (apart[:, 0] + 128) * (_LONGEST_HASHED_STEP + 1) + np.clip(
         apart[:, 1], 0, _LONGEST_HASHED_STEP
     )
-    count = len(step) - RUN + 2
+    count = len(step) - NGRAM_NOTES + 2
     found = np.zeros(count, np.uint64)
-    for place in range(RUN - 1):
+    for place in range(NGRAM_NOTES - 1):
         found = (found ^ step[place : place + count].astype(np.uint64)) * np.uint64(_MIX[0])
         found ^= found >> np.uint64(29)
     return np.asarray((found * np.uint64(_MIX[1])) >> _LAST_BIT, np.uint16)
@@ -243,7 +243,7 @@ def longest_hashed_passage(
     SharedPassage
         Of at least two runs, else of 0 notes; its transposition is not known: 0.
     """
-    mine = hashed_runs(query)
+    mine = ngram_hashes(query)
     begins = np.asarray(starts, np.int64)
     order = np.argsort(corpus, kind="stable")
     ordered = corpus[order]
@@ -263,7 +263,7 @@ def longest_hashed_passage(
         return SharedPassage(0, 0, -1, 0, 0)
     best = int(breaks[int(lengths.argmax())])
     return SharedPassage(
-        int(lengths.max()) + RUN - 1,
+        int(lengths.max()) + NGRAM_NOTES - 1,
         int(here[best]),
         int(piece[best]),
         int(there[best] - begins[piece[best]]),
@@ -271,7 +271,7 @@ def longest_hashed_passage(
     )
 
 
-class KnownRuns:
+class NgramIndex:
     """The runs of a corpus, in an order in which each is found at once.
 
     Parameters
@@ -295,7 +295,7 @@ class KnownRuns:
         return self._order[first:last]
 
 
-class Trail:
+class CopyTracker:
     """How far a melody that is being written goes along with melodies that are known.
 
     Parameters
@@ -303,7 +303,7 @@ class Trail:
     known : KnownRuns
     """
 
-    def __init__(self, known: KnownRuns) -> None:
+    def __init__(self, known: NgramIndex) -> None:
         self._known = known
         self._last: list[tuple[int, int]] = []  # the notes of which the next run is made
         self._places: NDArray[np.int64] = np.empty(0, np.int64)  # of the latest run
@@ -330,24 +330,24 @@ class Trail:
         if len(following):
             wanted = self._known.corpus[following]
             runs = [[*self._last, (pitch, onset)] for pitch in pitches]
-            found = np.isin(hashed_runs(np.array(runs).reshape(-1, 2))[::RUN], wanted)
+            found = np.isin(ngram_hashes(np.array(runs).reshape(-1, 2))[::NGRAM_NOTES], wanted)
         return found
 
     def hear(self, pitch: int, onset: int) -> None:
         """Go on by a note."""
-        if len(self._last) == RUN - 1:
-            places = self._known.where(hashed_runs(np.array([*self._last, (pitch, onset)]))[0])
+        if len(self._last) == NGRAM_NOTES - 1:
+            places = self._known.where(ngram_hashes(np.array([*self._last, (pitch, onset)]))[0])
             since = np.full(len(places), self._last[0][1], np.int64)
             before = np.isin(places - 1, self._places) & ~self._known.begins[places]
             since[before] = self._since[np.searchsorted(self._places, places[before] - 1)]
             self._places, self._since = places, since
-        self._last = [*self._last, (pitch, onset)][1 - RUN :]
+        self._last = [*self._last, (pitch, onset)][1 - NGRAM_NOTES :]
 
 
 # --- known chorales ---
 
-KIND: Final = "known chorales"
-SHIPPED: Final = WEIGHTS / "chorale-runs.safetensors"
+CHECKPOINT_KIND: Final = "known chorales"
+PRETRAINED: Final = WEIGHTS / "chorale-runs.safetensors"
 #: The voices that are written below a melody.
 VOICES: Final = ("Alto", "Tenor", "Bass")
 
@@ -393,7 +393,7 @@ class KnownChorales:
         """Hold chorales, each of shape (frames, 4): MIDI pitches, below 0 for silence."""
         runs, starts = [], []
         for voice in range(1, 1 + len(VOICES)):
-            some = [hashed_runs(voice_notes(one[:, voice])) for one in chorales]
+            some = [ngram_hashes(voice_notes(one[:, voice])) for one in chorales]
             runs.append(np.concatenate(some))
             starts.append(np.cumsum([0, *map(len, some)])[:-1].astype(np.int64))
         return cls(tuple(names), tuple(runs), tuple(starts))
@@ -416,16 +416,16 @@ class KnownChorales:
                 best = VoicePassage(found.notes, apart, name, self.names[found.piece])
         return best
 
-    def save(self, path: Path = SHIPPED) -> str:
+    def save(self, path: Path = PRETRAINED) -> str:
         """Write them, and return the file's fingerprint."""
         tensors = {}
         for name, runs, starts in zip(VOICES, self.runs, self.starts, strict=True):
             tensors[f"{name}.runs"] = torch.from_numpy(runs.view(np.int16))
             tensors[f"{name}.starts"] = torch.from_numpy(starts.astype(np.int32))
-        return save_checkpoint(path, KIND, {"names": list(self.names)}, tensors)
+        return save_checkpoint(path, CHECKPOINT_KIND, {"names": list(self.names)}, tensors)
 
     @classmethod
-    def load(cls, path: Path = SHIPPED) -> "KnownChorales":
+    def load(cls, path: Path = PRETRAINED) -> "KnownChorales":
         """Read those that the shipped network learned from.
 
         Raises
@@ -433,7 +433,7 @@ class KnownChorales:
         BadCheckpoint
             The file is not there, or damaged.
         """
-        checkpoint = load_checkpoint(path, KIND)
+        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
         about: Any = checkpoint.about
         try:
             return cls(

@@ -25,7 +25,7 @@ from segue.score.piano_roll import unpacked
 from segue.score.vae.model import RollModel
 
 if TYPE_CHECKING:
-    from segue.generate.lyrics.network import LetterNetwork
+    from segue.generate.lyrics.network import CharNetwork
 
 
 # --- embed ---
@@ -94,7 +94,7 @@ def embed_lyrics(text: str, raw_features: FloatArray) -> dict[str, FloatArray]:
     }
 
 
-def known_of(network: "LetterNetwork", text: str) -> FloatArray:
+def known_of(network: "CharNetwork", text: str) -> FloatArray:
     """Return what a network makes of a text: mean and spread, over its letters, of what it holds.
 
     Parameters
@@ -120,7 +120,7 @@ def known_of(network: "LetterNetwork", text: str) -> FloatArray:
 
 
 @cache
-def _reader() -> "tuple[LetterNetwork, dict[str, FloatArray]]":
+def _reader() -> "tuple[CharNetwork, dict[str, FloatArray]]":
     from segue.generate.lyrics.language_model import LanguageModel  # brings in torch
 
     return LanguageModel.shipped().network, load_file(LYRICS_SPACE)

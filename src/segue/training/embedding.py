@@ -17,10 +17,7 @@ def place_new(store: Store, *, workers: int = 1) -> list[Failure]:
         Models that cannot be read; their spaces stay as they are.
     """
     from segue.nn.checkpoint import MODEL
-    from segue.training import (
-        scores,
-        sound,  # bring in torch
-    )
+    from segue.training import scores, sound
     from segue.training.spaces import model_folder
 
     failures: list[Failure] = []
@@ -92,10 +89,7 @@ class FileEmbedder:
 
         if not (model_folder(self._store, space) / MODEL).exists():
             return None
-        from segue.training import (
-            scores,
-            sound,  # bring in torch
-        )
+        from segue.training import scores, sound
 
         infos = self._store.spaces.known()
         kind = next(i.space.kind for i in infos if i.space.name == space and i.trained)

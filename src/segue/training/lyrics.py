@@ -9,9 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from segue.errors import BadArgument, NotFound
-from segue.generate.lyrics.language_model import MODEL, LanguageModel
-from segue.generate.lyrics.language_model import SHIPPED as SHIPPED_FILE
-from segue.generate.lyrics.training import LyricsTraining, divide, song, train_lyrics
+from segue.generate.lyrics.language_model import MODEL_FILE, LanguageModel
+from segue.generate.lyrics.language_model import PRETRAINED as SHIPPED_FILE
+from segue.generate.lyrics.training import (
+    LyricsTraining,
+    split_by_artist,
+    tokenize_song,
+    train_lyrics,
+)
 from segue.nn.checkpoint import told_by_checkpoint
 from segue.nn.trainer import Watcher as TrainingWatcher
 from segue.records import Lyrics, Tags
@@ -31,12 +36,12 @@ from segue.training.spaces import (
 
 NAME: Final = "lyrics"
 #: The name of a model of everybody; a space that comes with Segue is called `lyrics`.
-EVERYBODY: Final = "my-lyrics"
+ALL_ARTISTS_MODEL: Final = "my-lyrics"
 BASE: Final = "base"
 _NEAREST: Final = 3
 
 
-def songs(store: Store) -> list[Lyrics]:
+def library_songs(store: Store) -> list[Lyrics]:
     """Return the words of a library, each text once, with title and artist."""
     tags = {track.id: track.tags for track in store.tracks()}
     found: dict[str, Lyrics] = {}
@@ -47,7 +52,7 @@ def songs(store: Store) -> list[Lyrics]:
     return list(found.values())
 
 
-def artist_named(name: str, known: Counter[str]) -> str:
+def resolve_artist(name: str, known: Counter[str]) -> str:
     """Return the artist that is meant, whatever the case it is written in.
 
     Parameters
@@ -123,22 +128,24 @@ def train(
     TrainingFailed, BadCheckpoint
         As of `segue.training.scores.train`.
     """
-    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
-    start = load(store, training.start) if training.start else None
+    folder = check_model_start(store, name, MODEL_FILE, resume=resume, anew=anew)
+    start = load_model(store, training.start) if training.start else None
     if start and start.about["training"]["preset"] != training.preset:
         raise BadArgument(
             f"the model {training.start!r} is of the preset "
             f"{start.about['training']['preset']!r}, not {training.preset!r}: give that with "
             "--preset, or leave --from out"
         )
-    own = songs(store)
+    own = library_songs(store)
     if training.artist:
-        artist = artist_named(training.artist, Counter(one.tags.artist for one in own))
+        artist = resolve_artist(training.artist, Counter(one.tags.artist for one in own))
         own = [one for one in own if one.tags.artist == artist]
         training = replace(training, artist=artist)
     if watch:
         watch("songs", len(own), len(own))
-    parts = divide([song(one) for one in own], [one.text for one in start.known] if start else [])
+    parts = split_by_artist(
+        [tokenize_song(one) for one in own], [one.text for one in start.known] if start else []
+    )
     _, trained = train_lyrics(
         training, parts, folder, start=start, resume=resume, watch=watch_training
     )
@@ -146,7 +153,7 @@ def train(
     return Learned(name, trained, len(own), (), 0, folder)
 
 
-def load(store: Store, name: str) -> LanguageModel:
+def load_model(store: Store, name: str) -> LanguageModel:
     """Load a model of the library, or the one that comes with Segue, named "base".
 
     Raises
@@ -156,10 +163,10 @@ def load(store: Store, name: str) -> LanguageModel:
     BadCheckpoint
         The file is damaged or of another version.
     """
-    return LanguageModel.load(find(store, name).path)
+    return LanguageModel.load(find_model(store, name).path)
 
 
-def find(store: Store, name: str) -> ModelFile:
+def find_model(store: Store, name: str) -> ModelFile:
     """Find a model of the library, or the one that comes with Segue, named "base".
 
     Raises
@@ -177,11 +184,11 @@ def model_name(store: Store, artist: str) -> str:
     is in another alphabet, a hash of the name follows.
     """
     if not artist:
-        return EVERYBODY
+        return ALL_ARTISTS_MODEL
     words = _plain_words(artist)
     name = "-".join([NAME, *words])
-    others = {one.tags.artist for one in songs(store)} - {artist}
-    learned = model_folder(store, name) / MODEL
+    others = {one.tags.artist for one in library_songs(store)} - {artist}
+    learned = model_folder(store, name) / MODEL_FILE
     if learned.exists():
         others |= {str(told_by_checkpoint(learned)["told"]["artist"])} - {artist}
     letters = sum(map(str.isalnum, artist))
@@ -197,7 +204,7 @@ def _plain_words(name: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundVoice:
+class TrainedStyle:
     """Who writes like an artist.
 
     Attributes
@@ -216,7 +223,7 @@ class FoundVoice:
     file: ModelFile
 
 
-def voice_of(store: Store, artist: str, name: str = "") -> FoundVoice:
+def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
     """Find who writes like an artist: a model of that artist's, else one that knows the voice.
 
     Parameters
@@ -233,14 +240,14 @@ def voice_of(store: Store, artist: str, name: str = "") -> FoundVoice:
     NotFound
         Nobody writes like that artist yet.
     """
-    files = [find(store, one) for one in _names(store, name)]
+    files = [find_model(store, one) for one in _names(store, name)]
     told = {file: told_by_checkpoint(file.path) for file in files}
     known = Counter(voice for about in told.values() for voice in about["voices"])
     try:
-        found = artist_named(artist, known)
+        found = resolve_artist(artist, known)
     except NotFound as error:
-        own = Counter(one.tags.artist for one in songs(store))
-        wanted = artist_named(artist, own + known)  # tells who is near, in the library too
+        own = Counter(one.tags.artist for one in library_songs(store))
+        wanted = resolve_artist(artist, own + known)  # tells who is near, in the library too
         if wanted not in known:
             raise NotFound(
                 f"nothing has learned to write like {wanted} yet; do that in a minute or two with "
@@ -252,11 +259,11 @@ def voice_of(store: Store, artist: str, name: str = "") -> FoundVoice:
         key=lambda file: _preference(file, str(told[file]["told"]["artist"]), found),
     )
     model = LanguageModel.load(file.path)
-    return FoundVoice(found, model, model.voice(found), file)
+    return TrainedStyle(found, model, model.voice(found), file)
 
 
 def _names(store: Store, name: str) -> list[str]:
-    return [name] if name else [*models_there(store, MODEL), SHIPPED]
+    return [name] if name else [*models_there(store, MODEL_FILE), SHIPPED]
 
 
 def _preference(file: ModelFile, learned_for: str, artist: str) -> tuple[bool, bool, bool, float]:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from segue.errors import BadArgument, BadCheckpoint, NotFound
 from segue.generate.compose.model import MODEL as COMPOSER_MODEL
-from segue.generate.lyrics.language_model import MODEL as LYRICS_MODEL
-from segue.generate.melody.model import MODEL as MELODY_MODEL
+from segue.generate.lyrics.language_model import MODEL_FILE as LYRICS_MODEL
+from segue.generate.melody.model import MODEL_FILE as MELODY_MODEL
 from segue.generate.notes.network import MODEL as NOTE_MODEL
 from segue.nn.checkpoint import MODEL as SPACE_MODEL
 from segue.nn.checkpoint import told_by_checkpoint

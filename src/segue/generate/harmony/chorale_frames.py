@@ -22,14 +22,14 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 VOICE_NAMES: Final = ("Soprano", "Alto", "Tenor", "Bass")
-CHOIR: Final = 52  # General MIDI: choir aahs
-MOST_BARS: Final = 1000
-BEAT: Final = 4  # frames
-_LONG_REST: Final = 2 * BEAT
+CHOIR_PROGRAM: Final = 52  # General MIDI: choir aahs
+MAX_BARS: Final = 1000
+FRAMES_PER_BEAT: Final = 4  # frames
+_LONG_REST: Final = 2 * FRAMES_PER_BEAT
 #: A beat of three eighths in frames: where each begins, in sixteenths.
 _COMPOUND: Final = (0, 2, 4, 5)
 #: What sopranos of chorales sing, and where they are in the mean.
-SOPRANO: Final = (60, 81)
+SOPRANO_RANGE: Final = (60, 81)
 _USUAL: Final = 70.4
 #: The lower voices lie up to so many semitones below the lowest soprano.
 _BELOW: Final = 24
@@ -62,7 +62,7 @@ class Frames:
         return len(self.pitch)
 
 
-def frames_of(melody: Part, score: Score) -> Frames:
+def melody_frames(melody: Part, score: Score) -> Frames:
     """Cut a melody into frames, and move it to where sopranos sing.
 
     Parameters
@@ -83,9 +83,9 @@ def frames_of(melody: Part, score: Score) -> Frames:
         nothing can be sung below it.
     """
     divided = bars(replace(score, parts=(melody,)))
-    if len(divided) > MOST_BARS:
+    if len(divided) > MAX_BARS:
         raise BadArgument(
-            f"{len(divided)} bars; at most {MOST_BARS} are harmonised at a time: cut the melody"
+            f"{len(divided)} bars; at most {MAX_BARS} are harmonised at a time: cut the melody"
         )
     beats = _beats(divided)
     begins = melody.notes[:, 0].astype(np.int64)
@@ -114,7 +114,7 @@ def soprano_shift(pitch: NDArray[np.integer]) -> int:
     BadArgument
         It lies too low for voices below it.
     """
-    low, high = SOPRANO
+    low, high = SOPRANO_RANGE
     if pitch.min() >= low and pitch.max() <= high:
         return 0
     shifts = np.array(sorted(range(-72, 73), key=lambda shift: (abs(shift), shift)))
@@ -130,7 +130,7 @@ def soprano_shift(pitch: NDArray[np.integer]) -> int:
     return shift
 
 
-def parts_of(frames: Frames, voices: IntArray, melody: Part) -> tuple[Part, ...]:
+def voice_parts(frames: Frames, voices: IntArray, melody: Part) -> tuple[Part, ...]:
     """Return soprano, alto, tenor and bass.
 
     Parameters
@@ -147,7 +147,7 @@ def parts_of(frames: Frames, voices: IntArray, melody: Part) -> tuple[Part, ...]
         Equal frames are one note. A voice that is silent throughout is left out.
     """
     velocity = max(round(float(np.median(melody.notes[:, 3])) * _SOFTER), 1)
-    found = [replace(melody, name=VOICE_NAMES[0], program=CHOIR)]
+    found = [replace(melody, name=VOICE_NAMES[0], program=CHOIR_PROGRAM)]
     begins = int(melody.notes[:, 0].min())
     for name, pitch in zip(VOICE_NAMES[1:], voices.T, strict=True):
         sounds = frames.is_sung & (pitch >= 0)
@@ -171,7 +171,7 @@ def parts_of(frames: Frames, voices: IntArray, melody: Part) -> tuple[Part, ...]
             axis=1,
         )
         if len(rows):
-            found.append(Part(name, CHOIR, False, rows.astype(np.int32)))
+            found.append(Part(name, CHOIR_PROGRAM, False, rows.astype(np.int32)))
     return tuple(found)
 
 
@@ -192,7 +192,9 @@ def _beats(divided: Bars) -> list[IntArray]:
             places = list(range(steps))
         edges = first + np.rint(np.array([*places, steps]) * (last - first) / steps)
         edges = edges.astype(np.int64)
-        found += [edges[at : at + BEAT + 1] for at in range(0, len(edges) - 1, BEAT)]
+        found += [
+            edges[at : at + FRAMES_PER_BEAT + 1] for at in range(0, len(edges) - 1, FRAMES_PER_BEAT)
+        ]
     return found
 
 
@@ -228,8 +230,10 @@ def _without_rests(note: IntArray) -> tuple[IntArray, IntArray, BoolArray]:
     for at in np.flatnonzero(~has).tolist():
         previous, following = int(before[at]), int(after[at])
         is_short = previous >= 0 and (resting[at] < _LONG_REST or following == count)
-        holds = previous >= 0 and (is_short or at < -(-(previous + 1) // BEAT) * BEAT)
-        leads = following < count and at >= following // BEAT * BEAT
+        holds = previous >= 0 and (
+            is_short or at < -(-(previous + 1) // FRAMES_PER_BEAT) * FRAMES_PER_BEAT
+        )
+        leads = following < count and at >= following // FRAMES_PER_BEAT * FRAMES_PER_BEAT
         if holds:
             filled[at] = note[previous]
         elif leads:
@@ -241,6 +245,6 @@ def _without_rests(note: IntArray) -> tuple[IntArray, IntArray, BoolArray]:
 
 def _folded(pitch: IntArray) -> IntArray:
     """Move by octaves what no soprano sings: only what the network is told, no note."""
-    low, high = SOPRANO
+    low, high = SOPRANO_RANGE
     pitch = pitch - 12 * np.maximum(-(-(pitch - high) // 12), 0)
     return np.asarray(pitch + 12 * np.maximum(-(-(low - 3 - pitch) // 12), 0), np.int64)

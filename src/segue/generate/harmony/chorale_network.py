@@ -31,17 +31,17 @@ from segue.nn.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, drop
 
 # --- chorale ---
 
-VOICES: Final = 4
+NUM_VOICES: Final = 4
 #: MIDI pitch of number 1; number 0 is silence.
-LOWEST: Final = 36
-PITCHES: Final = 47
-BAR: Final = 16
-LONGEST: Final = 16  # frames a note is known to have been held
-WIDEST: Final = 12  # semitones a voice is known to have moved
+LOWEST_PITCH: Final = 36
+NUM_PITCHES: Final = 47
+FRAMES_PER_BAR: Final = 16
+MAX_HELD: Final = 16  # frames a note is known to have been held
+MAX_STEP: Final = 12  # semitones a voice is known to have moved
 #: Steps: from -WIDEST to WIDEST, then to or from silence.
-_STEPS: Final = 2 * WIDEST + 2
+_STEPS: Final = 2 * MAX_STEP + 2
 #: Intervals between any two pitches, and one place that weighs nothing, for silence.
-_INTERVALS: Final = 2 * (PITCHES - 2) + 1
+_INTERVALS: Final = 2 * (NUM_PITCHES - 2) + 1
 _OVER_BASS: Final = 13  # pitch classes over the bass, or silence
 
 
@@ -77,7 +77,7 @@ class ChoraleConfig:
             raise BadArgument(f"{self.head_layers} layers of the head; there are 0 or more")
 
 
-def numbers(pitches: Tensor) -> Tensor:
+def encode_pitches(pitches: Tensor) -> Tensor:
     """Return the numbers of MIDI pitches; -1 is silence.
 
     Raises
@@ -85,17 +85,17 @@ def numbers(pitches: Tensor) -> Tensor:
     BadArgument
         A pitch is out of the voices' range.
     """
-    highest = LOWEST + PITCHES - 2
-    outside = (pitches >= 0) & ((pitches < LOWEST) | (pitches > highest))
+    highest = LOWEST_PITCH + NUM_PITCHES - 2
+    outside = (pitches >= 0) & ((pitches < LOWEST_PITCH) | (pitches > highest))
     if bool(outside.any()):
         raise BadArgument(
-            f"there is a pitch of {int(pitches[outside][0])}; the voices sing from {LOWEST} to "
+            f"there is a pitch of {int(pitches[outside][0])}; the voices sing from {LOWEST_PITCH} to "
             f"{highest}, and -1 is silence"
         )
-    return torch.where(pitches < 0, 0, pitches - LOWEST + 1)
+    return torch.where(pitches < 0, 0, pitches - LOWEST_PITCH + 1)
 
 
-class Reading:
+class DecoderState:
     """What is remembered of the frames read so far, so that the next costs one frame, not all.
 
     Parameters
@@ -130,24 +130,24 @@ class ChoraleTransformer(nn.Module):
         super().__init__()
         self.config = config
         width = config.stack.width
-        self.sung = _table(VOICES * PITCHES, width)
-        self.held = _table(VOICES * (LONGEST + 1), width)
-        self.moved = _table(VOICES * _STEPS, width)
-        self.over_bass = _table((VOICES - 1) * _OVER_BASS, width)
-        self.place = _table(BAR, width)
+        self.sung = _table(NUM_VOICES * NUM_PITCHES, width)
+        self.held = _table(NUM_VOICES * (MAX_HELD + 1), width)
+        self.moved = _table(NUM_VOICES * _STEPS, width)
+        self.over_bass = _table((NUM_VOICES - 1) * _OVER_BASS, width)
+        self.place = _table(FRAMES_PER_BAR, width)
         self.beginning = nn.Parameter(torch.zeros(width))
         self.stack = Stack(config.stack)
-        self.voices = nn.Linear(width, VOICES * width, bias=False)
-        self.found = _table(VOICES * PITCHES, width)
-        self.found_step = _table(VOICES * _STEPS, width)
+        self.voices = nn.Linear(width, NUM_VOICES * width, bias=False)
+        self.found = _table(NUM_VOICES * NUM_PITCHES, width)
+        self.found_step = _table(NUM_VOICES * _STEPS, width)
         self.head = nn.ModuleList(
             _HeadLayer(width, config.stack.dropout) for _ in range(config.head_layers)
         )
         self.norm = nn.LayerNorm(width, bias=False)
-        self.pitch = nn.Linear(width, PITCHES)
+        self.pitch = nn.Linear(width, NUM_PITCHES)
         self.step = nn.Linear(width, _INTERVALS + 1)
         self.interval = nn.Linear(width, _INTERVALS + 1)
-        self.voice_pitch = nn.Parameter(torch.zeros(VOICES, PITCHES))
+        self.voice_pitch = nn.Parameter(torch.zeros(NUM_VOICES, NUM_PITCHES))
         self.between: Tensor
         self.register_buffer("between", _between(), persistent=False)
 
@@ -165,15 +165,15 @@ class ChoraleTransformer(nn.Module):
             Of a voice, given the frames before and the voices above in its frame.
         """
         B, T, _ = frames.shape
-        before = torch.cat([frames.new_zeros(B, 1, VOICES), frames[:, :-1]], dim=1)
+        before = torch.cat([frames.new_zeros(B, 1, NUM_VOICES), frames[:, :-1]], dim=1)
         context = self.stack(self._read(before))
         # A voice knows those above it: their sum, moved on by one voice.
         above = F.pad(self._known(before, frames).cumsum(dim=2)[:, :, :-1], (0, 0, 1, 0))
-        x = self.voices(context).view(B, T, VOICES, -1) + above
+        x = self.voices(context).view(B, T, NUM_VOICES, -1) + above
         beside = F.pad(frames[:, :, :-1], (1, 0))  # the voice above; silence above the soprano
         return self._weighed(x, before, beside, self.voice_pitch)
 
-    def read(self, frames: Tensor, reading: Reading) -> Tensor:
+    def read(self, frames: Tensor, reading: DecoderState) -> Tensor:
         """Read frames after those read before, and return what is known of the next one.
 
         What is read first of all is a frame of silence, as everywhere in training.
@@ -191,7 +191,7 @@ class ChoraleTransformer(nn.Module):
             For `voice`.
         """
         last = self.stack(self._read(frames, reading), reading.cache)[:, -1]
-        return self.voices(last).view(len(frames), VOICES, -1)  # type: ignore[no-any-return]
+        return self.voices(last).view(len(frames), NUM_VOICES, -1)  # type: ignore[no-any-return]
 
     def voice(self, context: Tensor, before: Tensor, above: Tensor) -> Tensor:
         """Return the logits of one voice of the next frame.
@@ -222,7 +222,7 @@ class ChoraleTransformer(nn.Module):
         """Return what is told of voices to those below, shape (…, voices, D)."""
         offset = torch.arange(frames.shape[-1], device=frames.device)
         steps = _steps(before, frames)
-        found: Tensor = self.found(frames + offset * PITCHES)
+        found: Tensor = self.found(frames + offset * NUM_PITCHES)
         moved: Tensor = self.found_step(steps + offset * _STEPS)
         return found + moved
 
@@ -248,24 +248,24 @@ class ChoraleTransformer(nn.Module):
         logits = self(frames.clamp(min=0)).float()
         return F.cross_entropy(logits.flatten(0, 2), wanted.flatten(), ignore_index=-1)
 
-    def _read(self, before: Tensor, reading: Reading | None = None) -> Tensor:
+    def _read(self, before: Tensor, reading: DecoderState | None = None) -> Tensor:
         """Return what the layers read: of the frame before each, shape (B, T, D)."""
         first = reading.cache.length if reading else 0
         last = reading.last if reading else None
         held = _held(before, last, reading.held if reading else None)
         if reading:
             reading.last, reading.held = before[:, -1], held[:, -1]
-        offset = torch.arange(VOICES, device=before.device)
+        offset = torch.arange(NUM_VOICES, device=before.device)
         earlier = torch.cat([before[:, :1] if last is None else last[:, None], before[:, :-1]], 1)
-        bass = before[..., VOICES - 1 :]
-        above = before[..., : VOICES - 1]
+        bass = before[..., NUM_VOICES - 1 :]
+        above = before[..., : NUM_VOICES - 1]
         over = torch.where((above > 0) & (bass > 0), (above - bass) % 12, _OVER_BASS - 1)
-        place = torch.arange(first, first + before.shape[1], device=before.device) % BAR
+        place = torch.arange(first, first + before.shape[1], device=before.device) % FRAMES_PER_BAR
         x = (
-            self._told(self.sung(before + offset * PITCHES))
-            + self._told(self.held(held + offset * (LONGEST + 1)))
+            self._told(self.sung(before + offset * NUM_PITCHES))
+            + self._told(self.held(held + offset * (MAX_HELD + 1)))
             + self._told(self.moved(_steps(earlier, before) + offset * _STEPS))
-            + self._told(self.over_bass(over + offset[: VOICES - 1] * _OVER_BASS))
+            + self._told(self.over_bass(over + offset[: NUM_VOICES - 1] * _OVER_BASS))
             + self.place(place)
         )
         if not first:
@@ -285,7 +285,7 @@ class ChoraleTransformer(nn.Module):
         # The reference being silent weighs too: it moves the pitch of silence alone.
         silence = by_interval[..., _INTERVALS:] * (reference[..., None] == 0)
         found = weights.gather(-1, self.between[reference])
-        return found + F.pad(silence, (0, PITCHES - 1))
+        return found + F.pad(silence, (0, NUM_PITCHES - 1))
 
 
 class _HeadLayer(nn.Module):
@@ -312,15 +312,15 @@ def _table(count: int, width: int) -> nn.Embedding:
 
 def _between() -> Tensor:
     """Return the place of each interval, by reference and pitch, shape (N, N)."""
-    pitches = torch.arange(PITCHES)
-    places = pitches - pitches[:, None] + PITCHES - 2
+    pitches = torch.arange(NUM_PITCHES)
+    places = pitches - pitches[:, None] + NUM_PITCHES - 2
     silent = pitches == 0
     return torch.where(silent | silent[:, None], _INTERVALS, places)
 
 
 def _steps(first: Tensor, second: Tensor) -> Tensor:
     """Return by what step each voice moved, from 0 to below `_STEPS`."""
-    steps = (second - first).clamp(-WIDEST, WIDEST) + WIDEST
+    steps = (second - first).clamp(-MAX_STEP, MAX_STEP) + MAX_STEP
     return torch.where((first == 0) ^ (second == 0), _STEPS - 1, steps)
 
 
@@ -336,18 +336,18 @@ def _held(frames: Tensor, last: Tensor | None = None, held: Tensor | None = None
         changed[:, 0] = frames[:, 0] != last
     since = torch.where(changed, times, -1).cummax(dim=1).values
     before = -1 if held is None else held[:, None]
-    return torch.where(since >= 0, times - since, before + 1 + times).clamp(max=LONGEST)
+    return torch.where(since >= 0, times - since, before + 1 + times).clamp(max=MAX_HELD)
 
 
 # --- chorale weights ---
 
-KIND: Final = "chorales"
+CHECKPOINT_KIND: Final = "chorales"
 #: Raised when a frame comes to mean something else.
 VERSION: Final = 1
-SHIPPED: Final = WEIGHTS / "chorales.safetensors"
+PRETRAINED: Final = WEIGHTS / "chorales.safetensors"
 
 
-def save_chorales(network: ChoraleTransformer, path: Path, told: Mapping[str, Any]) -> str:
+def save_chorale_network(network: ChoraleTransformer, path: Path, told: Mapping[str, Any]) -> str:
     """Write a network, as a whole or not at all.
 
     Parameters
@@ -367,10 +367,10 @@ def save_chorales(network: ChoraleTransformer, path: Path, told: Mapping[str, An
     DiskFull
     """
     about = {"configuration": asdict(network.config), "version": VERSION, "told": dict(told)}
-    return save_checkpoint(path, KIND, about, shortened(network.state_dict()))
+    return save_checkpoint(path, CHECKPOINT_KIND, about, shortened(network.state_dict()))
 
 
-def load_chorales(path: Path = SHIPPED) -> ChoraleTransformer:
+def load_chorale_network(path: Path = PRETRAINED) -> ChoraleTransformer:
     """Read a network; else the one that comes with Segue.
 
     Raises
@@ -378,7 +378,7 @@ def load_chorales(path: Path = SHIPPED) -> ChoraleTransformer:
     BadCheckpoint
         The file is not there, damaged, or of another version.
     """
-    checkpoint = load_checkpoint(path, KIND)
+    checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
     about, tensors = checkpoint.about, checkpoint.tensors
     if about.get("version") != VERSION:
         raise BadCheckpoint(

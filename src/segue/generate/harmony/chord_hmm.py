@@ -32,14 +32,14 @@ from segue.score.timing import Bars, bars
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-MOST_BARS: Final = 20_000
+MAX_BARS: Final = 20_000
 #: Longer notes count as so long in each stretch: one that was never ended must not drown others.
 _LONGEST_BARS: Final = 8
 WEAK, STRONG = 0, 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Slots:
+class ChordSlots:
     """What a melody sings in each stretch.
 
     Attributes
@@ -64,7 +64,7 @@ class Slots:
         return len(self.place)
 
 
-def slots_of(melody: Part, score: Score) -> Slots:
+def melody_slots(melody: Part, score: Score) -> ChordSlots:
     """Cut a melody into stretches for chords, by the metres of its score.
 
     Parameters
@@ -85,10 +85,10 @@ def slots_of(melody: Part, score: Score) -> Slots:
     divided = bars(replace(score, parts=(melody,)))
     onset = melody.notes[:, 0].astype(np.int64)
     first = int(divided.of(onset[:1])[0])
-    if len(divided) - first > MOST_BARS:
-        raise BadArgument(f"{len(divided) - first} bars; at most {MOST_BARS} get chords at a time")
+    if len(divided) - first > MAX_BARS:
+        raise BadArgument(f"{len(divided) - first} bars; at most {MAX_BARS} get chords at a time")
     edges, bar, place = _edges(divided, first)
-    return Slots(edges, bar, place, _sung(melody, divided, edges, score.ticks_per_quarter))
+    return ChordSlots(edges, bar, place, _sung(melody, divided, edges, score.ticks_per_quarter))
 
 
 def _edges(divided: Bars, first: int) -> tuple[IntArray, IntArray, IntArray]:
@@ -113,15 +113,15 @@ def _is_halved(beats: int, unit: int) -> bool:
 
 
 def _sung(melody: Part, divided: Bars, edges: IntArray, ticks_per_quarter: int) -> FloatArray:
-    count = len(edges) - 1
+    fit_chord_hmm = len(edges) - 1
     onset = melody.notes[:, 0].astype(np.int64)
     bar = divided.of(onset)
     length = np.diff(divided.at)[bar]
     end = onset + np.minimum(melody.notes[:, 1], _LONGEST_BARS * length)
-    first = np.clip(np.searchsorted(edges, onset, side="right") - 1, 0, count - 1)
-    last = np.clip(np.searchsorted(edges, end, side="left") - 1, first, count - 1)
+    first = np.clip(np.searchsorted(edges, onset, side="right") - 1, 0, fit_chord_hmm - 1)
+    last = np.clip(np.searchsorted(edges, end, side="left") - 1, first, fit_chord_hmm - 1)
     is_strong = _on_beat(onset - divided.at[bar], divided, bar, ticks_per_quarter)
-    found = np.zeros((count, 2, 12))
+    found = np.zeros((fit_chord_hmm, 2, 12))
     rows = zip(*(array.tolist() for array in (onset, end, first, last, is_strong)), strict=True)
     for (start, until, low, high, strong), pitch in zip(
         rows, melody.notes[:, 2].tolist(), strict=True
@@ -146,10 +146,10 @@ def _on_beat(since: IntArray, divided: Bars, bar: IntArray, ticks_per_quarter: i
 
 # --- chord paths ---
 
-KIND: Final = "chord paths"
+CHECKPOINT_KIND: Final = "chord paths"
 #: Raised when a number comes to mean another chord.
 VERSION: Final = 1
-SHIPPED: Final = WEIGHTS / "chords.safetensors"
+PRETRAINED: Final = WEIGHTS / "chords.safetensors"
 
 #: What follows the root, and the pitch classes above it.
 QUALITIES: Final[dict[str, tuple[int, ...]]] = {
@@ -169,17 +169,17 @@ QUALITIES: Final[dict[str, tuple[int, ...]]] = {
 }
 MODES: Final = ("major", "minor")
 #: A chord's number is 12 times its quality's, plus its root. This one is none.
-NONE: Final = 12 * len(QUALITIES)
+NO_CHORD_STATE: Final = 12 * len(QUALITIES)
 #: So many of the commonest chords of each mode are ever proposed.
-KEPT: Final = 40
-HOTTEST: Final = 10.0
+NUM_STATES: Final = 40
+MAX_TEMPERATURE: Final = 10.0
 _PLACES: Final = 3  # first half, second half, whole bar
 #: Of what was never met at all.
 _TINY: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Learned:
+class AnnotatedSong:
     """A song to count.
 
     Attributes
@@ -196,11 +196,11 @@ class Learned:
     tonic: int
     mode: int
     chords: IntArray
-    slots: Slots
+    slots: ChordSlots
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChordTables:
+class ChordHMM:
     """Logarithms of what was counted; chords and pitch classes are told from the tonic.
 
     Attributes
@@ -225,7 +225,7 @@ class ChordTables:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChordPath:
+class ChordSequence:
     """A chord for each stretch of a melody.
 
     Attributes
@@ -249,7 +249,7 @@ class ChordPath:
 # ---- counting ----------------------------------------------------------------------------
 
 
-def count(songs: Sequence[Learned], trust: float) -> ChordTables:
+def fit_chord_hmm(songs: Sequence[AnnotatedSong], trust: float) -> ChordHMM:
     """Count which chords follow each other, and what is sung over them.
 
     Parameters
@@ -268,35 +268,39 @@ def count(songs: Sequence[Learned], trust: float) -> ChordTables:
         some = [song for song in songs if song.mode == mode]
         if not some:
             raise BadArgument(f"no song in {name} to count; there must be some in each mode")
-        told = [from_tonic(song.chords, song.tonic) for song in some]
-        met = np.bincount(np.concatenate(told), minlength=NONE + 1)[:NONE]
-        kept = np.argsort(-met, kind="stable")[:KEPT]
-        place = np.full(NONE + 1, -1)
-        place[kept] = np.arange(KEPT)
+        told = [relative_to_tonic(song.chords, song.tonic) for song in some]
+        met = np.bincount(np.concatenate(told), minlength=NO_CHORD_STATE + 1)[:NO_CHORD_STATE]
+        kept = np.argsort(-met, kind="stable")[:NUM_STATES]
+        place = np.full(NO_CHORD_STATE + 1, -1)
+        place[kept] = np.arange(NUM_STATES)
         chords.append(kept)
         usual = (met[kept] + _TINY) / (met[kept] + _TINY).sum()
         follows.append(_follows([place[each] for each in told], some, usual))
-        last = place[[each[each < NONE][-1] for each in told if (each < NONE).any()]]
-        ends.append(_leaning(np.bincount(last[last >= 0], minlength=KEPT), usual))
+        last = place[
+            [each[each < NO_CHORD_STATE][-1] for each in told if (each < NO_CHORD_STATE).any()]
+        ]
+        ends.append(_leaning(np.bincount(last[last >= 0], minlength=NUM_STATES), usual))
         sung.append(_sung_pitches(kept, told, some))
-    return ChordTables(
+    return ChordHMM(
         np.stack(chords), np.log(np.stack(follows)), np.log(np.stack(ends)),
         np.log(np.stack(sung)), trust,
     )  # fmt: skip
 
 
-def from_tonic(chords: IntArray, tonic: int, *, back: bool = False) -> IntArray:
+def relative_to_tonic(chords: IntArray, tonic: int, *, back: bool = False) -> IntArray:
     """Tell chords from a tonic, or turn what was told so into what sounds."""
     shift = tonic if back else -tonic
     moved = chords // 12 * 12 + (chords + shift) % 12
-    return np.where(chords == NONE, NONE, moved)
+    return np.where(chords == NO_CHORD_STATE, NO_CHORD_STATE, moved)
 
 
-def _follows(told: Sequence[IntArray], songs: Sequence[Learned], usual: FloatArray) -> FloatArray:
-    counts = np.zeros((2, KEPT + 1, KEPT))
+def _follows(
+    told: Sequence[IntArray], songs: Sequence[AnnotatedSong], usual: FloatArray
+) -> FloatArray:
+    counts = np.zeros((2, NUM_STATES + 1, NUM_STATES))
     for chords, song in zip(told, songs, strict=True):
-        before = np.append(KEPT, chords[:-1])
-        before = np.where(before < 0, KEPT, before)
+        before = np.append(NUM_STATES, chords[:-1])
+        before = np.where(before < 0, NUM_STATES, before)
         counted = (chords >= 0) & (song.slots.place < 2)
         halves = song.slots.place[counted]
         np.add.at(counts, (halves, before[counted], chords[counted]), 1)
@@ -307,13 +311,15 @@ def _follows(told: Sequence[IntArray], songs: Sequence[Learned], usual: FloatArr
     return found
 
 
-def _sung_pitches(kept: IntArray, told: Sequence[IntArray], songs: Sequence[Learned]) -> FloatArray:
-    heard = np.zeros((NONE + 1, 2, 12))
+def _sung_pitches(
+    kept: IntArray, told: Sequence[IntArray], songs: Sequence[AnnotatedSong]
+) -> FloatArray:
+    heard = np.zeros((NO_CHORD_STATE + 1, 2, 12))
     for chords, song in zip(told, songs, strict=True):
         np.add.at(heard, chords, np.roll(song.slots.sung, -song.tonic, axis=2))
-    in_key = heard[:NONE].sum(axis=0) + _TINY
+    in_key = heard[:NO_CHORD_STATE].sum(axis=0) + _TINY
     above = np.zeros((len(QUALITIES), 2, 12))  # the root
-    for chord in range(NONE):
+    for chord in range(NO_CHORD_STATE):
         above[chord // 12] += np.roll(heard[chord], -(chord % 12), axis=1)
     above += _TINY * above.sum(axis=2, keepdims=True) + _TINY
     found = np.empty((len(kept), 2, 12))
@@ -335,7 +341,7 @@ def _leaning(counts: NDArray[np.number], wider: FloatArray) -> FloatArray:
 # ---- paths -------------------------------------------------------------------------------
 
 
-def best_path(tables: ChordTables, slots: Slots, prior: FloatArray) -> ChordPath:
+def most_likely_chords(tables: ChordHMM, slots: ChordSlots, prior: FloatArray) -> ChordSequence:
     """Return the likeliest chords, in the likeliest key.
 
     Parameters
@@ -348,19 +354,19 @@ def best_path(tables: ChordTables, slots: Slots, prior: FloatArray) -> ChordPath
     found = []
     for key in np.argsort(-prior, kind="stable").tolist():
         if prior[key] > -np.inf:
-            path = path_in(tables, slots, key % 12, key // 12)
+            path = viterbi(tables, slots, key % 12, key // 12)
             found.append((path.likelihood + prior[key], path))
     return max(found, key=lambda one: one[0])[1]
 
 
-def path_in(tables: ChordTables, slots: Slots, tonic: int, mode: int) -> ChordPath:
+def viterbi(tables: ChordHMM, slots: ChordSlots, tonic: int, mode: int) -> ChordSequence:
     """Return the likeliest chords in a key (Viterbi 1967)."""
     moves, heard = _moves(tables, mode), _heard(tables, slots, tonic, mode)
     places = slots.place.tolist()
-    reached = moves[places[0], KEPT] + heard[0]
+    reached = moves[places[0], NUM_STATES] + heard[0]
     came = np.zeros(heard.shape, np.int16)
     for at in range(1, len(slots)):
-        ways = reached[:, None] + moves[places[at], :KEPT]
+        ways = reached[:, None] + moves[places[at], :NUM_STATES]
         came[at] = ways.argmax(axis=0)
         reached = ways.max(axis=0) + heard[at]
     reached = reached + tables.ends[mode]
@@ -368,8 +374,8 @@ def path_in(tables: ChordTables, slots: Slots, tonic: int, mode: int) -> ChordPa
     for at in range(len(slots) - 1, 0, -1):
         chosen.append(int(came[at, chosen[-1]]))
     states = np.array(chosen[::-1])
-    chords = from_tonic(tables.chords[mode][states], tonic, back=True)
-    return ChordPath(tonic, mode, chords, float(reached.max()))
+    chords = relative_to_tonic(tables.chords[mode][states], tonic, back=True)
+    return ChordSequence(tonic, mode, chords, float(reached.max()))
 
 
 def check_temperature(temperature: float) -> None:
@@ -380,18 +386,18 @@ def check_temperature(temperature: float) -> None:
     BadArgument
         It is not above 0, or above 10.
     """
-    if not 0 < temperature <= HOTTEST:
-        raise BadArgument(f"a temperature of {temperature}: above 0, at most {HOTTEST:g}")
+    if not 0 < temperature <= MAX_TEMPERATURE:
+        raise BadArgument(f"a temperature of {temperature}: above 0, at most {MAX_TEMPERATURE:g}")
 
 
-def drawn_path(
-    tables: ChordTables,
-    slots: Slots,
+def sample_chords(
+    tables: ChordHMM,
+    slots: ChordSlots,
     tonic: int,
     mode: int,
     temperature: float,
     rng: np.random.Generator,
-) -> ChordPath:
+) -> ChordSequence:
     """Draw chords in a key, as likely as they are given the whole melody.
 
     Parameters
@@ -414,18 +420,18 @@ def drawn_path(
     ends = tables.ends[mode] / temperature
     places = slots.place.tolist()
     reached = np.empty_like(heard)
-    reached[0] = moves[places[0], KEPT] + heard[0]
+    reached[0] = moves[places[0], NUM_STATES] + heard[0]
     for at in range(1, len(slots)):
-        ways = reached[at - 1][:, None] + moves[places[at], :KEPT]
+        ways = reached[at - 1][:, None] + moves[places[at], :NUM_STATES]
         reached[at] = np.logaddexp.reduce(ways, axis=0) + heard[at]
     chosen = [_draw(reached[-1] + ends, rng)]
     for at in range(len(slots) - 1, 0, -1):
-        chosen.append(_draw(reached[at - 1] + moves[places[at], :KEPT, chosen[-1]], rng))
+        chosen.append(_draw(reached[at - 1] + moves[places[at], :NUM_STATES, chosen[-1]], rng))
     states = np.array(chosen[::-1])
-    steps = moves[slots.place, np.append(KEPT, states[:-1]), states]
+    steps = moves[slots.place, np.append(NUM_STATES, states[:-1]), states]
     total = steps.sum() + heard[np.arange(len(slots)), states].sum() + ends[states[-1]]
-    chords = from_tonic(tables.chords[mode][states], tonic, back=True)
-    return ChordPath(tonic, mode, chords, float(total * temperature))
+    chords = relative_to_tonic(tables.chords[mode][states], tonic, back=True)
+    return ChordSequence(tonic, mode, chords, float(total * temperature))
 
 
 def _draw(logits: FloatArray, rng: np.random.Generator) -> int:
@@ -433,26 +439,26 @@ def _draw(logits: FloatArray, rng: np.random.Generator) -> int:
     return int(rng.choice(len(shares), p=shares / shares.sum()))
 
 
-def _moves(tables: ChordTables, mode: int) -> FloatArray:
+def _moves(tables: ChordHMM, mode: int) -> FloatArray:
     """Return what a step costs, shape (3, S + 1, S): to a first half, a second, a whole bar."""
     first, second = tables.follows[mode]
     # From bar to bar: through whatever may stand in the middle.
-    middle = np.exp(second[:KEPT]) @ np.exp(first[:KEPT])
-    bar = np.concatenate([np.log(middle), first[KEPT:]])
+    middle = np.exp(second[:NUM_STATES]) @ np.exp(first[:NUM_STATES])
+    bar = np.concatenate([np.log(middle), first[NUM_STATES:]])
     return np.stack([first, second, bar])
 
 
-def _heard(tables: ChordTables, slots: Slots, tonic: int, mode: int) -> FloatArray:
+def _heard(tables: ChordHMM, slots: ChordSlots, tonic: int, mode: int) -> FloatArray:
     """Return how likely each stretch's notes are over each chord, shape (T, S)."""
     from_here = np.roll(slots.sung, -tonic, axis=2).reshape(len(slots), 24)
-    likely = tables.sung[mode].reshape(KEPT, 24)
+    likely = tables.sung[mode].reshape(NUM_STATES, 24)
     return np.asarray(tables.trust * from_here @ likely.T, np.float64)
 
 
 # ---- on disk -----------------------------------------------------------------------------
 
 
-def save_tables(tables: ChordTables, path: Path) -> str:
+def save_chord_hmm(tables: ChordHMM, path: Path) -> str:
     """Write tables; return their fingerprint.
 
     Raises
@@ -469,10 +475,10 @@ def save_tables(tables: ChordTables, path: Path) -> str:
         for name in ("follows", "ends", "sung")
     }
     tensors["chords"] = torch.from_numpy(tables.chords).to(torch.int16)
-    return save_checkpoint(path, KIND, about, tensors)
+    return save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
 
 
-def load_tables(path: Path = SHIPPED) -> ChordTables:
+def load_chord_hmm(path: Path = PRETRAINED) -> ChordHMM:
     """Read tables; else those that come with Segue.
 
     Raises
@@ -482,7 +488,7 @@ def load_tables(path: Path = SHIPPED) -> ChordTables:
     """
     from segue.nn.checkpoint import load_checkpoint
 
-    checkpoint = load_checkpoint(path, KIND)
+    checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
     about, tensors = checkpoint.about, checkpoint.tensors
     if about.get("version") != VERSION or about.get("qualities") != list(QUALITIES):
         raise BadCheckpoint(f"{path} knows other chords than this Segue; count them anew")
@@ -494,10 +500,15 @@ def load_tables(path: Path = SHIPPED) -> ChordTables:
     except (KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path} holds no whole tables of chords ({error})") from None
     shapes = [table.shape for table in (chords, follows, ends, sung)]
-    wanted = [(2, KEPT), (2, 2, KEPT + 1, KEPT), (2, KEPT), (2, KEPT, 2, 12)]
+    wanted = [
+        (2, NUM_STATES),
+        (2, 2, NUM_STATES + 1, NUM_STATES),
+        (2, NUM_STATES),
+        (2, NUM_STATES, 2, 12),
+    ]
     if shapes != wanted:
         raise BadCheckpoint(f"{path} holds tables of shapes {shapes}, expected {wanted}")
-    return ChordTables(
+    return ChordHMM(
         chords.astype(np.int64),
         follows.astype(np.float64),
         ends.astype(np.float64),

@@ -15,8 +15,13 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, check_seed
 from segue.evaluation.generated import VoiceLeading, voice_leading
-from segue.generate.harmony.chorale_frames import BEAT, Frames, frames_of, parts_of
-from segue.generate.harmony.chord_hmm import Slots, slots_of
+from segue.generate.harmony.chorale_frames import (
+    FRAMES_PER_BEAT,
+    Frames,
+    melody_frames,
+    voice_parts,
+)
+from segue.generate.harmony.chord_hmm import ChordSlots, melody_slots
 from segue.records import Part, Score
 from segue.score.harmony import NO_CHORD, Chord, ScoreKey, find_key
 from segue.score.lines import melody_of
@@ -25,15 +30,15 @@ from segue.theory.chords import chord_name, sharps_of, tonic_name
 
 if TYPE_CHECKING:
     from segue.generate.harmony.chorale_network import ChoraleTransformer
-    from segue.generate.harmony.chord_hmm import ChordPath, ChordTables
-    from segue.generate.harmony.particle_filter import Choir, Given
+    from segue.generate.harmony.chord_hmm import ChordHMM, ChordSequence
+    from segue.generate.harmony.particle_filter import ChordConstraint, ParticleFilterOptions
 
 
 # --- accompaniment ---
 
-NAME: Final = "Accompaniment"
+ACCOMPANIMENT: Final = "Accompaniment"
 PIANO: Final = 0
-BASS: Final = (33, 50)
+BASS_RANGE: Final = (33, 50)
 #: The highest note of the chords lies below most of the melody, but not outside of this.
 _TOPS: Final = (58, 67)
 _SPAN: Final = 16  # semitones below the highest; but no lower than this, if all tones are there
@@ -81,7 +86,10 @@ def accompaniment(
         for start, end in pairwise(edges):
             rows += [[start, end - start, pitch, velocity] for pitch in (bass, *voicing)]
     return Part(
-        NAME, PIANO, False, np.array(sorted(rows, key=lambda row: (row[0], row[2])), np.int32)
+        ACCOMPANIMENT,
+        PIANO,
+        False,
+        np.array(sorted(rows, key=lambda row: (row[0], row[2])), np.int32),
     )
 
 
@@ -105,14 +113,16 @@ def _effort(voicing: Sequence[int], before: Sequence[int], top: int) -> float:
 
 
 def _nearest_bass(root: int, before: int, highest: int) -> int:
-    lowest = BASS[0] + (root - BASS[0]) % 12
-    places = [pitch for pitch in range(lowest, BASS[1] + 1, 12) if pitch <= highest] or [lowest]
+    lowest = BASS_RANGE[0] + (root - BASS_RANGE[0]) % 12
+    places = [pitch for pitch in range(lowest, BASS_RANGE[1] + 1, 12) if pitch <= highest] or [
+        lowest
+    ]
     return min(places, key=lambda pitch: abs(pitch - before) + abs(pitch - _USUAL_BASS) / 4)
 
 
 # --- harmonise ---
 
-MOST: Final = 100
+MAX_HARMONISATIONS: Final = 100
 _SURE: Final = 0.5  # of the key, to begin with its chord
 #: What a key's fit weighs, and that it is the one found; any in this range finds as many of the
 #: chords of pop songs.
@@ -126,7 +136,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FourVoices:
+class ChoraleHarmony:
     """A melody with three voices below it.
 
     Attributes
@@ -147,7 +157,7 @@ class FourVoices:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chorded:
+class ChordHarmony:
     """A melody with chords.
 
     Attributes
@@ -168,16 +178,16 @@ class Chorded:
     likelihood: float
 
 
-def four_voices(
+def harmonise_chorale(
     score: Score,
     n: int = 1,
     *,
-    choir: "Choir | None" = None,
+    choir: "ParticleFilterOptions | None" = None,
     part: str = "",
     seed: int = 0,
     network: "ChoraleTransformer | None" = None,
     watch: Watcher | None = None,
-) -> list[FourVoices]:
+) -> list[ChoraleHarmony]:
     """Give a melody an alto, a tenor and a bass, as in a chorale.
 
     Parameters
@@ -206,16 +216,20 @@ def four_voices(
     """
     import torch
 
-    from segue.generate.harmony.chorale_network import LOWEST, load_chorales, numbers
-    from segue.generate.harmony.particle_filter import Choir, sing
+    from segue.generate.harmony.chorale_network import (
+        LOWEST_PITCH,
+        encode_pitches,
+        load_chorale_network,
+    )
+    from segue.generate.harmony.particle_filter import ParticleFilterOptions, sample_voices
 
     check_seed(seed)
     check_count(n)
     melody = melody_of(score, part)
-    frames = frames_of(melody, score)
+    frames = melody_frames(melody, score)
     opening, close = _ends(frames, find_key(replace(score, parts=(melody,))))
-    soprano = numbers(torch.from_numpy(frames.pitch))
-    network = network or load_chorales()
+    soprano = encode_pitches(torch.from_numpy(frames.pitch))
+    network = network or load_chorale_network()
     found = []
     for number in range(n):
 
@@ -224,12 +238,14 @@ def four_voices(
                 watch(before * total + done, n * total)
 
         generator = torch.Generator().manual_seed(seed + (number << 32))
-        sung = sing(network, soprano, choir or Choir(), generator, opening, close, told)
+        sung = sample_voices(
+            network, soprano, choir or ParticleFilterOptions(), generator, opening, close, told
+        )
         pitches = sung.frames.numpy()
-        pitches = np.where(pitches > 0, pitches + LOWEST - 1, -1)
-        parts = parts_of(frames, pitches[:, 1:], melody)
+        pitches = np.where(pitches > 0, pitches + LOWEST_PITCH - 1, -1)
+        parts = voice_parts(frames, pitches[:, 1:], melody)
         made = replace(score, parts=parts, chords=())  # what was written above it holds no more
-        found.append(FourVoices(made, sung.nats, voice_leading(pitches), pitches))
+        found.append(ChoraleHarmony(made, sung.nats, voice_leading(pitches), pitches))
     return sorted(found, key=lambda one: one.nats)
 
 
@@ -240,17 +256,17 @@ def check_count(n: int) -> None:
     ------
     BadArgument
     """
-    if not 1 <= n <= MOST:
-        raise BadArgument(f"{n} harmonisations; from 1 to {MOST} can be made")
+    if not 1 <= n <= MAX_HARMONISATIONS:
+        raise BadArgument(f"{n} harmonisations; from 1 to {MAX_HARMONISATIONS} can be made")
 
 
-def _ends(frames: Frames, key: ScoreKey) -> "tuple[Given | None, Given]":
+def _ends(frames: Frames, key: ScoreKey) -> "tuple[ChordConstraint | None, ChordConstraint]":
     """Return the chords to begin and to end with: the tonic's, else the dominant's.
 
     Of a melody that begins with another note the network finds the chord; one that ends with
     another ends on its own triad.
     """
-    from segue.generate.harmony.particle_filter import Given
+    from segue.generate.harmony.particle_filter import ChordConstraint
 
     tonic = key.tonic + frames.shift
     usual = [(tonic, (0, 3, 7) if key.mode == "minor" else (0, 4, 7)), (tonic + 7, (0, 4, 7))]
@@ -258,29 +274,29 @@ def _ends(frames: Frames, key: ScoreKey) -> "tuple[Given | None, Given]":
     opens = [triad for triad in usual if (first - triad[0]) % 12 in triad[1]]
     ends = [triad for triad in usual if (last - triad[0]) % 12 in triad[1]] or [(last, (0, 4, 7))]
 
-    def given(triad: tuple[int, tuple[int, ...]], count: int) -> Given:
+    def given(triad: tuple[int, tuple[int, ...]], count: int) -> ChordConstraint:
         # The numbers of pitches begin with a C, as pitch classes do.
         root, steps = triad
-        return Given(count, root % 12, frozenset((root + step) % 12 for step in steps))
+        return ChordConstraint(count, root % 12, frozenset((root + step) % 12 for step in steps))
 
     changes = np.flatnonzero(frames.pitch != last)
     held = len(frames) - 1 - int(changes[-1]) if len(changes) else len(frames)
     opening = given(opens[0], 1) if opens and key.confidence > _SURE else None
-    return opening, given(ends[0], min(held, BEAT))
+    return opening, given(ends[0], min(held, FRAMES_PER_BEAT))
 
 
 # ---- chords ------------------------------------------------------------------------------
 
 
-def with_chords(
+def harmonise_chords(
     score: Score,
     n: int = 1,
     *,
     temperature: float = CHORD_TEMPERATURE,
     part: str = "",
     seed: int = 0,
-    tables: "ChordTables | None" = None,
-) -> list[Chorded]:
+    tables: "ChordHMM | None" = None,
+) -> list[ChordHarmony]:
     """Give a melody chords, by bars or half bars, and an accompaniment of them.
 
     Parameters
@@ -307,25 +323,25 @@ def with_chords(
     BadArgument
     """
     from segue.generate.harmony.chord_hmm import (
-        best_path,
         check_temperature,
-        drawn_path,
-        load_tables,
+        load_chord_hmm,
+        most_likely_chords,
+        sample_chords,
     )
 
     check_seed(seed)
     check_count(n)
     check_temperature(temperature)
     melody = melody_of(score, part)
-    slots = slots_of(melody, score)
-    tables = tables or load_tables()
-    best = best_path(tables, slots, key_prior(score, melody))
+    slots = melody_slots(melody, score)
+    tables = tables or load_chord_hmm()
+    best = most_likely_chords(tables, slots, key_prior(score, melody))
     rng = np.random.default_rng(seed)
     found = {best.chords.tobytes(): best}
     for _ in range(_TRIES * (n - 1)):
         if len(found) == n:
             break
-        path = drawn_path(tables, slots, best.tonic, best.mode, temperature, rng)
+        path = sample_chords(tables, slots, best.tonic, best.mode, temperature, rng)
         found.setdefault(path.chords.tobytes(), path)
     ranked = sorted(found.values(), key=lambda path: -path.likelihood)
     return [_chorded(score, melody, slots, path) for path in ranked]
@@ -353,32 +369,32 @@ def key_prior(score: Score, melody: Part) -> FloatArray:
     return np.where(prior >= np.sort(prior)[-_KEYS_TRIED], prior, -np.inf)
 
 
-def _chorded(score: Score, melody: Part, slots: Slots, path: "ChordPath") -> Chorded:
-    from segue.generate.harmony.chord_hmm import MODES, NONE, QUALITIES
+def _chorded(score: Score, melody: Part, slots: ChordSlots, path: "ChordSequence") -> ChordHarmony:
+    from segue.generate.harmony.chord_hmm import MODES, NO_CHORD_STATE, QUALITIES
 
     mode = MODES[path.mode]
     is_minor = mode == "minor"
     sharps = sharps_of(path.tonic, is_minor=is_minor)
     qualities = list(QUALITIES)
-    numbers = np.where(_is_upbeat(melody, slots), NONE, path.chords)
+    encode_pitches = np.where(_is_upbeat(melody, slots), NO_CHORD_STATE, path.chords)
     # One chord where neighbours of a bar are the same.
-    begins = np.append(True, (np.diff(numbers) != 0) | (np.diff(slots.bar) != 0))
+    begins = np.append(True, (np.diff(encode_pitches) != 0) | (np.diff(slots.bar) != 0))
     first = np.flatnonzero(begins)
     ends = np.append(slots.edges[first[1:]], slots.edges[-1])
     chords: list[Chord] = []
     tones: list[tuple[int, ...]] = []
     for at, end in zip(first.tolist(), ends.tolist(), strict=True):
         place = int(slots.bar[at]), int(slots.edges[at]), int(end)
-        if numbers[at] == NONE:
+        if encode_pitches[at] == NO_CHORD_STATE:
             chords.append(Chord(*place, NO_CHORD, -1, -1, ""))
             tones.append(())
             continue
-        root, quality = int(numbers[at]) % 12, qualities[int(numbers[at]) // 12]
+        root, quality = int(encode_pitches[at]) % 12, qualities[int(encode_pitches[at]) // 12]
         name = chord_name(root, quality, root, sharps, is_minor=is_minor)
         chords.append(Chord(*place, name, root, root, quality))
         tones.append(QUALITIES[quality])
     played = accompaniment(chords, tones, bars(replace(score, parts=(melody,))).at, melody)
-    return Chorded(
+    return ChordHarmony(
         replace(
             score,
             parts=(melody, played),
@@ -394,7 +410,7 @@ def _chorded(score: Score, melody: Part, slots: Slots, path: "ChordPath") -> Cho
     )
 
 
-def _is_upbeat(melody: Part, slots: Slots) -> NDArray[np.bool_]:
+def _is_upbeat(melody: Part, slots: ChordSlots) -> NDArray[np.bool_]:
     """Tell which stretches are but an upbeat: of a first bar that begins with half a bar's rest."""
     is_first = slots.bar == slots.bar[0]
     start, end = slots.edges[0], slots.edges[int(is_first.sum())]

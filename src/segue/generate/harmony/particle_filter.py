@@ -20,33 +20,33 @@ from torch import Tensor
 
 from segue.errors import BadArgument
 from segue.generate.harmony.chorale_network import (
-    LOWEST,
-    PITCHES,
-    VOICES,
+    LOWEST_PITCH,
+    NUM_PITCHES,
+    NUM_VOICES,
     ChoraleTransformer,
-    Reading,
+    DecoderState,
 )
 from segue.nn.sampling import NEVER, Sampling, choose
 
 #: Lowest and highest MIDI pitch of soprano, alto, tenor and bass: what Bach asks of them, but for
 #: one note in two hundred.
-RANGES: Final = ((60, 81), (53, 74), (48, 69), (36, 62))
+VOICE_RANGES: Final = ((60, 81), (53, 74), (48, 69), (36, 62))
 #: Where fewer count, as by their weights, they are drawn again.
 _FEWEST: Final = 0.5
 #: Of frames in view, so many are read anew where no more fit; whole bars, as in training.
 _KEPT: Final = 128
-MOST_AT_ONCE: Final = 512
+MAX_PARTICLES: Final = 512
 #: What it costs, in nats, to have come where a given chord cannot follow.
 _FORCED: Final = 8.0
 
 Watcher = Callable[[int, int], None]
 
 
-USUAL: Final = Sampling(temperature=0.9, top_p=0.95)
+DEFAULT_SAMPLING: Final = Sampling(temperature=0.9, top_p=0.95)
 
 
 @dataclass(frozen=True, slots=True)
-class Choir:
+class ParticleFilterOptions:
     """How voices are drawn.
 
     Attributes
@@ -62,17 +62,17 @@ class Choir:
     BadArgument
     """
 
-    sampling: Sampling = USUAL
+    sampling: Sampling = DEFAULT_SAMPLING
     drawn: int = 32
     strict: bool = True
 
     def __post_init__(self) -> None:
-        if not 1 <= self.drawn <= MOST_AT_ONCE:
-            raise BadArgument(f"{self.drawn} drawn side by side; from 1 to {MOST_AT_ONCE} can be")
+        if not 1 <= self.drawn <= MAX_PARTICLES:
+            raise BadArgument(f"{self.drawn} drawn side by side; from 1 to {MAX_PARTICLES} can be")
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ChordConstraint:
     """A chord to begin or to end with: nothing in the data says where a chorale ends.
 
     Attributes
@@ -91,7 +91,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sung:
+class SampledVoices:
     """Four voices.
 
     Attributes
@@ -107,15 +107,15 @@ class Sung:
 
 
 @torch.inference_mode()
-def sing(
+def sample_voices(
     network: ChoraleTransformer,
     soprano: Tensor,
-    choir: Choir,
+    choir: ParticleFilterOptions,
     generator: torch.Generator,
-    opening: Given | None = None,
-    close: Given | None = None,
+    opening: ChordConstraint | None = None,
+    close: ChordConstraint | None = None,
     watch: Watcher | None = None,
-) -> Sung:
+) -> SampledVoices:
     """Draw three voices below a soprano.
 
     Parameters
@@ -140,13 +140,13 @@ def sing(
     """
     if soprano.ndim != 1 or not len(soprano):
         raise BadArgument(f"a soprano of shape {tuple(soprano.shape)}; it has at least one frame")
-    if not 0 <= int(soprano.min()) <= int(soprano.max()) < PITCHES:
+    if not 0 <= int(soprano.min()) <= int(soprano.max()) < NUM_PITCHES:
         raise BadArgument(
             f"the soprano's numbers are from {int(soprano.min())} to {int(soprano.max())}; pitches "
-            f"are numbered from 0 to {PITCHES - 1}"
+            f"are numbered from 0 to {NUM_PITCHES - 1}"
         )
     drawing = _Drawing(network, choir, generator)
-    chords: list[Given | None] = [None] * len(soprano)
+    chords: list[ChordConstraint | None] = [None] * len(soprano)
     if opening:
         chords[: opening.frames] = [opening] * min(opening.frames, len(chords))
     if close:
@@ -162,19 +162,19 @@ class _Drawing:
     """What is drawn side by side, and what each costs."""
 
     def __init__(
-        self, network: ChoraleTransformer, choir: Choir, generator: torch.Generator
+        self, network: ChoraleTransformer, choir: ParticleFilterOptions, generator: torch.Generator
     ) -> None:
         self.network, self.choir, self.generator = network, choir, generator
         count = choir.drawn
         self.done: list[Tensor] = []  # frames that are decided
-        self.open = torch.zeros(count, 0, VOICES, dtype=torch.int64)  # those since
-        self.before = torch.zeros(count, VOICES, dtype=torch.int64)
+        self.open = torch.zeros(count, 0, NUM_VOICES, dtype=torch.int64)  # those since
+        self.before = torch.zeros(count, NUM_VOICES, dtype=torch.int64)
         self.weights = torch.zeros(count)
         self.costs = torch.zeros(count, dtype=torch.float64)
-        self.reading = Reading(network.config, count)
+        self.reading = DecoderState(network.config, count)
         self.context = network.read(self.before[:, None], self.reading)
 
-    def sing(self, pitch: int, given: Given | None) -> None:
+    def sing(self, pitch: int, given: ChordConstraint | None) -> None:
         """Give the soprano's next frame, and draw the voices below."""
         if not self.reading.cache.room:
             self._read_anew()
@@ -184,13 +184,13 @@ class _Drawing:
         self.costs -= first
         self._draw_again()
         frame = torch.full((self.choir.drawn, 1), pitch)
-        while frame.shape[1] < VOICES:
+        while frame.shape[1] < NUM_VOICES:
             likely = self.network.voice(self.context, self.before, frame).log_softmax(dim=-1)
             may = _anything(len(frame))
             if self.choir.strict:
-                may = allowed(self.before, frame)
+                may = allowed_pitches(self.before, frame)
             if given:
-                goes = may & going_with(given, frame.shape[1])
+                goes = may & constrained_pitches(given, frame.shape[1])
                 fits = goes.any(dim=1)
                 self.weights -= _FORCED * ~fits
                 may = torch.where(fits[:, None], goes, may)
@@ -205,11 +205,11 @@ class _Drawing:
         if self.reading.cache.room:
             self.context = self.network.read(frame[:, None], self.reading)
 
-    def best(self) -> Sung:
+    def best(self) -> SampledVoices:
         """Return the likeliest of those drawn."""
         best = int(self._scores().argmax())
         frames = torch.cat([*self.done, self.open[best]])
-        return Sung(frames, float(self.costs[best]) / frames.numel())
+        return SampledVoices(frames, float(self.costs[best]) / frames.numel())
 
     def _scores(self) -> Tensor:
         # Those that were drawn again have the weights that they had in common behind them.
@@ -243,15 +243,15 @@ class _Drawing:
         # A view begins with a bar, as a chorale does.
         first = -(-(sum(map(len, self.done)) - kept) // 16) * 16
         seen = known[first - sum(map(len, self.done)) :]
-        self.reading = Reading(self.network.config, 1)
-        silence = torch.zeros(1, 1, VOICES, dtype=torch.int64)
+        self.reading = DecoderState(self.network.config, 1)
+        silence = torch.zeros(1, 1, NUM_VOICES, dtype=torch.int64)
         self.context = self.network.read(torch.cat([silence, seen[None]], dim=1), self.reading)
         rows = torch.zeros(count, dtype=torch.int64)
         self.context = self.context[rows]
         self.reading.take(rows)
 
 
-def allowed(before: Tensor, above: Tensor) -> Tensor:
+def allowed_pitches(before: Tensor, above: Tensor) -> Tensor:
     """Tell what a voice may sing by the textbook.
 
     Parameters
@@ -268,8 +268,8 @@ def allowed(before: Tensor, above: Tensor) -> Tensor:
         any voice above; where nothing is left, whatever is no silence.
     """
     number = above.shape[1]
-    pitches = torch.arange(PITCHES)
-    low, high = (pitch - LOWEST + 1 for pitch in RANGES[number])
+    pitches = torch.arange(NUM_PITCHES)
+    low, high = (pitch - LOWEST_PITCH + 1 for pitch in VOICE_RANGES[number])
     neighbour = above[:, -1:]
     found = (pitches >= low) & (pitches <= high) & ((pitches <= neighbour) | (neighbour == 0))
     own = before[:, number, None]
@@ -282,11 +282,11 @@ def allowed(before: Tensor, above: Tensor) -> Tensor:
     return torch.where(found.any(dim=1, keepdim=True), found, pitches > 0)
 
 
-def going_with(given: Given, number: int) -> Tensor:
+def constrained_pitches(given: ChordConstraint, number: int) -> Tensor:
     """Tell what a voice, by its number, may sing in a given chord, shape (N,), bool."""
-    classes = {given.bass} if number == VOICES - 1 else given.classes
-    return torch.tensor([pitch > 0 and (pitch - 1) % 12 in classes for pitch in range(PITCHES)])
+    classes = {given.bass} if number == NUM_VOICES - 1 else given.classes
+    return torch.tensor([pitch > 0 and (pitch - 1) % 12 in classes for pitch in range(NUM_PITCHES)])
 
 
 def _anything(rows: int) -> Tensor:
-    return torch.ones(rows, PITCHES, dtype=torch.bool)
+    return torch.ones(rows, NUM_PITCHES, dtype=torch.bool)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument
 
 #: No song.
-NOBODY: Final = -1
+NO_SONG: Final = -1
 _BETWEEN: Final = -2  # two songs
 _UNKNOWN: Final = -1
 _BASE: Final = 0x9E3779B97F4A7C15  # odd, so that it can be divided by
@@ -49,7 +49,7 @@ class KnownSong:
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class SharedText:
     """A run that a text shares with a song.
 
     Attributes
@@ -70,7 +70,7 @@ class Copied:
     song: int
 
 
-class KnownSongs:
+class SongIndex:
     """Songs whose words are known, and what others copy of them.
 
     Parameters
@@ -92,7 +92,7 @@ class KnownSongs:
         self._words = _Runs([self._numbered(song.words) for song in self.songs])
         self._letters: _Runs | None = None  # most of the memory; not all ask for it
 
-    def longest_words(self, words: Sequence[str], *, without: int | None = None) -> Copied:
+    def longest_words(self, words: Sequence[str], *, without: int | None = None) -> SharedText:
         """Find the longest run of words that a song has, too.
 
         Parameters
@@ -109,9 +109,9 @@ class KnownSongs:
         """
         self._check(without)
         length, start, song = self._words.longest(self._numbered(words), _WORDS, without)
-        return Copied(length, " ".join(words[start : start + length]), start, song)
+        return SharedText(length, " ".join(words[start : start + length]), start, song)
 
-    def longest_characters(self, text: str, *, without: int | None = None) -> Copied:
+    def longest_characters(self, text: str, *, without: int | None = None) -> SharedText:
         """Find the longest run of characters that a song has, too.
 
         Case, punctuation, spaces and the ends of lines count as they are written.
@@ -131,7 +131,7 @@ class KnownSongs:
         if self._letters is None:
             self._letters = _Runs([_codes(song.text) for song in self.songs])
         length, start, song = self._letters.longest(_codes(text), _LETTERS, without)
-        return Copied(length, text[start : start + length], start, song)
+        return SharedText(length, text[start : start + length], start, song)
 
     def new_runs(
         self, words: Sequence[str], n: int = 4, *, without: int | None = None
@@ -188,7 +188,7 @@ class _Runs:
 
     def longest(self, mine: Integers, tried: int, without: int | None) -> tuple[int, int, int]:
         """Return length, start in `mine` and song of the longest shared run."""
-        best, start, place = 0, 0, NOBODY
+        best, start, place = 0, 0, NO_SONG
         step, grows = tried, True
         while step:
             first = next(self.shared(mine, best + step, without), None)
@@ -197,7 +197,7 @@ class _Runs:
             else:
                 best, (start, place) = best + step, first
             step = 2 * step if grows else step // 2
-        song = int(np.searchsorted(self._ends, place, side="right")) if best else NOBODY
+        song = int(np.searchsorted(self._ends, place, side="right")) if best else NO_SONG
         return best, start, song
 
     def shared(self, mine: Integers, length: int, without: int | None) -> Iterator[tuple[int, int]]:
@@ -207,15 +207,15 @@ class _Runs:
         hashes = _hashes(_sums(mine), _powers(_shrinks(), len(mine)), length)
         names, which = np.unique(hashes, return_inverse=True)
         at, name = self._likely(names, length, without)
-        first = np.full(len(names), NOBODY)
+        first = np.full(len(names), NO_SONG)
         first[name[::-1]] = at[::-1]
-        for start in np.flatnonzero(first[which] != NOBODY).tolist():
+        for start in np.flatnonzero(first[which] != NO_SONG).tolist():
             run, hashed = mine[start : start + length], which[start]
             place = int(first[hashed])
             if not self._is(run, place):  # another run of the same hash
                 others = at[name == hashed].tolist()
-                place = next((place for place in others if self._is(run, place)), NOBODY)
-            if place != NOBODY:
+                place = next((place for place in others if self._is(run, place)), NO_SONG)
+            if place != NO_SONG:
                 yield start, place
 
     def _likely(self, names: Hashes, length: int, without: int | None) -> tuple[Integers, Integers]:

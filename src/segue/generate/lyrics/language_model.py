@@ -19,9 +19,15 @@ from torch import Tensor
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.lyrics.network import ANYBODY, CONTEXT, LetterConfig, LetterNetwork, State
-from segue.generate.lyrics.ngram import Runs
-from segue.generate.lyrics.vocabulary import LETTERS, VOCABULARY, Tokens, encode_song
+from segue.generate.lyrics.network import (
+    CONTEXT,
+    UNCONDITIONAL,
+    CharNetwork,
+    CharNetworkConfig,
+    State,
+)
+from segue.generate.lyrics.ngram import NgramLM
+from segue.generate.lyrics.vocabulary import CHARACTERS, VOCABULARY_SIZE, Tokens, encode_song
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.nn.quantization import restored, shortened
 from segue.records import Lyrics, Tags
@@ -32,7 +38,7 @@ Real = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class LMState:
     """What a reader remembers: the last letters, and what the network made of all."""
 
     last: tuple[int, ...]
@@ -40,7 +46,7 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reader:
+class EnsembleLM:
     """Reads a text, and says what comes next.
 
     Attributes
@@ -58,24 +64,24 @@ class Reader:
         language models, Sanchez et al. 2023).
     """
 
-    network: LetterNetwork
+    network: CharNetwork
     voice: int
-    runs: Runs | None = None
+    runs: NgramLM | None = None
     share: float = 0.0
     emphasis: float = 0.0
 
-    def begin(self) -> Remembered:
+    def begin(self) -> LMState:
         """Return what is remembered before anything is read."""
-        return Remembered((), self.network.begin(len(self._read_as)))
+        return LMState((), self.network.begin(len(self._read_as)))
 
     @property
     def _read_as(self) -> tuple[int, ...]:
         """Whose songs the network takes a text for, at once."""
-        apart = self.emphasis and self.voice != ANYBODY
-        return (self.voice, ANYBODY) if apart else (self.voice,)
+        apart = self.emphasis and self.voice != UNCONDITIONAL
+        return (self.voice, UNCONDITIONAL) if apart else (self.voice,)
 
     @torch.inference_mode()
-    def read(self, tokens: Sequence[int], before: Remembered) -> tuple[Tensor, Remembered]:
+    def read(self, tokens: Sequence[int], before: LMState) -> tuple[Tensor, LMState]:
         """Read tokens, at least one.
 
         Returns
@@ -94,22 +100,22 @@ class Reader:
         if self.runs is not None:
             last = (*before.last, *tokens)[-self.runs.longest :]
             counted = torch.from_numpy(self.runs.outlook(last)).float().log()
-            outlook = together(outlook, counted, self.share)
+            outlook = mix_log_linear(outlook, counted, self.share)
         if len(voices) > 1:
             apart = expected[0] - expected[1]
             outlook = (outlook + self.emphasis * apart).log_softmax(dim=-1)
-        return outlook, Remembered(last, state)
+        return outlook, LMState(last, state)
 
     def costs(self, tokens: Tokens) -> Real:
         """Return what each token of a song costs after the first, in nats, shape (n - 1,)."""
-        outlooks = network_outlooks(self.network, tokens, self.voice)
+        outlooks = network_log_probs(self.network, tokens, self.voice)
         if self.runs is not None:
             counted = torch.from_numpy(self.runs.outlooks(tokens)).float().log()
-            outlooks = together(outlooks, counted, self.share)
-        return costs_of(outlooks, tokens)
+            outlooks = mix_log_linear(outlooks, counted, self.share)
+        return token_nll(outlooks, tokens)
 
 
-def together(expected: Tensor, counted: Tensor, share: float) -> Tensor:
+def mix_log_linear(expected: Tensor, counted: Tensor, share: float) -> Tensor:
     """Return what a network and runs of letters say together: where one is sure, it decides.
 
     The weighted mean of their logarithms; with that of their probabilities every artist's songs
@@ -125,7 +131,7 @@ def together(expected: Tensor, counted: Tensor, share: float) -> Tensor:
     return ((1 - share) * expected + share * counted).log_softmax(dim=-1)
 
 
-def costs_of(outlooks: Tensor, tokens: Tokens) -> Real:
+def token_nll(outlooks: Tensor, tokens: Tokens) -> Real:
     """Return what the tokens of a song cost after the first, in nats, shape (n - 1,).
 
     Parameters
@@ -139,7 +145,7 @@ def costs_of(outlooks: Tensor, tokens: Tokens) -> Real:
 
 
 @torch.inference_mode()
-def network_outlooks(network: LetterNetwork, tokens: Tokens, voice: int) -> Tensor:
+def network_log_probs(network: CharNetwork, tokens: Tokens, voice: int) -> Tensor:
     """Return how likely a network holds each token of a song after the first, shape (n - 1, V).
 
     As log-probabilities. It is read from its beginning to its end; by a transformer in windows
@@ -157,11 +163,11 @@ def network_outlooks(network: LetterNetwork, tokens: Tokens, voice: int) -> Tens
 
 # --- language ---
 
-KIND: Final = "lyrics"
+CHECKPOINT_KIND: Final = "lyrics"
 #: Raised when a token comes to mean something else.
 VERSION: Final = 1
-MODEL: Final = "lyrics.safetensors"
-SHIPPED: Final = WEIGHTS / MODEL
+MODEL_FILE: Final = "lyrics.safetensors"
+PRETRAINED: Final = WEIGHTS / MODEL_FILE
 _SONGS: Final = "known.songs"
 _MOST_BYTES: Final = 1 << 30  # of songs, unpacked
 
@@ -186,7 +192,7 @@ class LanguageModel:
         named.
     """
 
-    network: LetterNetwork
+    network: CharNetwork
     voices: tuple[str, ...]
     known: tuple[Lyrics, ...]
     about: Mapping[str, Any]
@@ -196,7 +202,7 @@ class LanguageModel:
     @classmethod
     def shipped(cls) -> Self:
         """Load what comes with Segue."""
-        return cls.load(SHIPPED)
+        return cls.load(PRETRAINED)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -207,18 +213,18 @@ class LanguageModel:
         BadCheckpoint
             The file is not there, damaged, or its letters are others than this Segue's.
         """
-        checkpoint = load_checkpoint(path, KIND)
+        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
         about, tensors = checkpoint.about, dict(checkpoint.tensors)
-        if about.get("version") != VERSION or about.get("letters") != len(LETTERS):
+        if about.get("version") != VERSION or about.get("letters") != len(CHARACTERS):
             raise BadCheckpoint(
                 f"{path} is of version {about.get('version')} with {about.get('letters')} letters, "
-                f"this Segue writes version {VERSION} with {len(LETTERS)}; train anew with "
+                f"this Segue writes version {VERSION} with {len(CHARACTERS)}; train anew with "
                 "`segue train lyrics`"
             )
         try:
             known = _unpacked(tensors.pop(_SONGS))
             config = about["config"]
-            network = LetterNetwork(LetterConfig(**config | {"runs": tuple(config["runs"])}))
+            network = CharNetwork(CharNetworkConfig(**config | {"runs": tuple(config["runs"])}))
             network.load_state_dict(restored(tensors))
             shares = _shares(about)
         except (
@@ -250,13 +256,13 @@ class LanguageModel:
         about = {
             "config": asdict(self.network.config),
             "version": VERSION,
-            "letters": len(LETTERS),
-            "vocabulary": VOCABULARY,
+            "letters": len(CHARACTERS),
+            "vocabulary": VOCABULARY_SIZE,
             "voices": list(self.voices),
             "shares": dict(self.shares),
             "told": json.loads(json.dumps(dict(self.about))),
         }
-        return save_checkpoint(path, KIND, about, tensors)
+        return save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
 
     def voice(self, artist: str) -> int:
         """Return the number of an artist's voice.
@@ -270,7 +276,7 @@ class LanguageModel:
             raise BadArgument(f"the model knows no {artist!r}; it knows: {', '.join(self.voices)}")
         return self.voices.index(artist) + 1
 
-    def reader(self, voice: int, emphasis: float = 0.0) -> Reader:
+    def reader(self, voice: int, emphasis: float = 0.0) -> EnsembleLM:
         """Return what reads in a voice, and says what comes next.
 
         Parameters
@@ -280,13 +286,13 @@ class LanguageModel:
         emphasis : float
             See `Reader`.
         """
-        artist = self.voices[voice - 1] if voice != ANYBODY else ""
+        artist = self.voices[voice - 1] if voice != UNCONDITIONAL else ""
         share = self.shares.get(artist, 0.0)
         own = [one.text for one in self.known if one.tags.artist == artist] if share else []
         if not own:
-            return Reader(self.network, voice, emphasis=emphasis)
-        runs = Runs([encode_song(text) for text in own])
-        return Reader(self.network, voice, runs, share, emphasis)
+            return EnsembleLM(self.network, voice, emphasis=emphasis)
+        runs = NgramLM([encode_song(text) for text in own])
+        return EnsembleLM(self.network, voice, runs, share, emphasis)
 
 
 def _shares(about: Mapping[str, Any]) -> dict[str, float]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.errors import BadArgument
-from segue.generate.lyrics.vocabulary import VOCABULARY
+from segue.generate.lyrics.vocabulary import VOCABULARY_SIZE
 from segue.nn.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
 
 #: Odd numbers that spread runs of letters over the places of a table.
@@ -30,7 +30,7 @@ _RUN_SPREAD: Final = 0.1
 #: Share of the windows of training of which nobody is told whose they are.
 _UNTOLD: Final = 0.1
 #: The voice of nobody in particular.
-ANYBODY: Final = 0
+UNCONDITIONAL: Final = 0
 #: Of a transformer.
 HEADS: Final = 4
 CONTEXT: Final = 256
@@ -40,7 +40,7 @@ Core = Literal["lstm", "transformer"]
 
 
 @dataclass(frozen=True, slots=True)
-class LetterConfig:
+class CharNetworkConfig:
     """Which network.
 
     Attributes
@@ -97,14 +97,14 @@ class LetterConfig:
             )
 
 
-class LetterNetwork(nn.Module):
+class CharNetwork(nn.Module):
     """Says how likely each letter is, given those before it."""
 
-    def __init__(self, config: LetterConfig) -> None:
+    def __init__(self, config: CharNetworkConfig) -> None:
         super().__init__()
         self.config = config
         width, count = config.width, len(config.runs)
-        self.tokens = nn.Embedding(VOCABULARY, width)
+        self.tokens = nn.Embedding(VOCABULARY_SIZE, width)
         nn.init.normal_(self.tokens.weight, std=INITIAL_SPREAD)
         self.runs = nn.ModuleList(nn.Embedding(places, config.run_width) for places in config.runs)
         for weight in self.runs.parameters():
@@ -119,7 +119,7 @@ class LetterNetwork(nn.Module):
         else:
             self.core = Stack(StackConfig(width, config.layers, HEADS, CONTEXT, config.dropout))
         self.norm = nn.LayerNorm(width)
-        self.usual = nn.Parameter(torch.zeros(VOCABULARY))
+        self.usual = nn.Parameter(torch.zeros(VOCABULARY_SIZE))
 
     def begin(self, count: int = 1) -> State:
         """Return the state before anything was read of so many texts."""

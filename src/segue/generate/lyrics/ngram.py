@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.generate.lyrics.vocabulary import SONG, VOCABULARY
+from segue.generate.lyrics.vocabulary import SONG_BOUNDARY, VOCABULARY_SIZE
 
 Tokens = NDArray[np.int64]
 Real = NDArray[np.float64]
 
 #: Letters of the longest run, the one told included.
-LONGEST: Final = 6
+ORDER: Final = 6
 #: That is taken off a count: something is left for what never came, whatever the counts are.
 _LEAST: Final = 0.1
 
 
-class Runs:
+class NgramLM:
     """Interpolated modified Kneser-Ney (Chen & Goodman, TR-10-98, Harvard 1998).
 
     Parameters
@@ -42,7 +42,7 @@ class Runs:
     """
 
     def __init__(
-        self, songs: Sequence[Tokens], longest: int = LONGEST, size: int = VOCABULARY
+        self, songs: Sequence[Tokens], longest: int = ORDER, size: int = VOCABULARY_SIZE
     ) -> None:
         if size**longest >= 1 << 63:
             raise BadArgument(f"runs of {longest} of {size} tokens are more than 2^63")
@@ -56,7 +56,7 @@ class Runs:
             if length < longest:
                 # How many different letters stand before a run; before a song there are none.
                 before = np.unique(longer % size**length, return_counts=True)[1]
-                starts = runs // size ** (length - 1) == SONG
+                starts = runs // size ** (length - 1) == SONG_BOUNDARY
                 counts = np.where(starts & (length > 1), counts, before)
             self._levels.insert(0, _Level(runs, counts, size))
             longer = runs
@@ -89,7 +89,7 @@ class Runs:
             ``longest - 1`` count.
         """
         likely = np.full(self._size, 1 / self._size)
-        known = [SONG] * (self.longest - 1) + [*before]
+        known = [SONG_BOUNDARY] * (self.longest - 1) + [*before]
         context = 0
         for length, level in enumerate(self._levels, start=1):
             if length > 1:
@@ -99,7 +99,7 @@ class Runs:
 
     def _row(self, songs: Sequence[Tokens]) -> tuple[Tokens, Tokens]:
         """Return all songs in a row, what comes before each included, and what is told of it."""
-        before = np.full(self.longest - 1, SONG, np.int64)
+        before = np.full(self.longest - 1, SONG_BOUNDARY, np.int64)
         row = np.concatenate([part for song in songs for part in (before, song[1:])])
         ends = np.cumsum([len(before) + len(song) - 1 for song in songs])
         told = [np.arange(end - len(song) + 1, end) for end, song in zip(ends, songs, strict=True)]

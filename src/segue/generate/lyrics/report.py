@@ -17,18 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
-from segue.generate.lyrics.copying import Copied, KnownSong, KnownSongs
+from segue.generate.lyrics.copying import KnownSong, SharedText, SongIndex
 from segue.generate.lyrics.language_model import LanguageModel
-from segue.generate.lyrics.network import ANYBODY
+from segue.generate.lyrics.network import UNCONDITIONAL
 from segue.generate.lyrics.sampler import (
-    By,
-    How,
-    Line,
-    VerseWishes,
-    Voice,
-    blended,
-    in_turn,
-    write_verse,
+    ArtistStyle,
+    BlendMode,
+    LyricLine,
+    LyricsOptions,
+    TurnBy,
+    blend_styles,
+    sample_lyrics,
+    take_turns,
 )
 from segue.io.lyrics_text import sung_lines
 from segue.lyrics.features import standardise_style, style_features
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 # --- authorship ---
 
 #: Lines of an artist that are learned from in a few seconds.
-MOST_LINES: Final = 200
+MAX_LINES_PER_ARTIST: Final = 200
 #: From 0.02 to 0.1 hardly anything changes.
 _C: Final = 0.05
 _TOLERANCE: Final = 1e-3
@@ -51,7 +51,7 @@ _ITERATIONS: Final = 1000
 Numbers = NDArray[np.float64]
 
 
-class Authorship:
+class AuthorshipClassifier:
     """What tells some artists' lines from one another; made by `fit`.
 
     Parameters
@@ -137,9 +137,9 @@ class Authorship:
         return found
 
 
-def fit(
-    songs_by_artist: Mapping[str, Sequence[str]], *, most_lines: int = MOST_LINES
-) -> Authorship:
+def fit_authorship(
+    songs_by_artist: Mapping[str, Sequence[str]], *, most_lines: int = MAX_LINES_PER_ARTIST
+) -> AuthorshipClassifier:
     """Learn to tell artists apart by the style of single lines.
 
     Multinomial logistic regression, each artist counting alike; always with the same result.
@@ -179,7 +179,7 @@ def fit(
         lines += own
         artists += [artist] * len(own)
     model = LogisticRegression(C=_C, class_weight="balanced", tol=_TOLERANCE, max_iter=_ITERATIONS)
-    return Authorship(model.fit(_vectors(lines), artists))
+    return AuthorshipClassifier(model.fit(_vectors(lines), artists))
 
 
 def _spread(songs: Sequence[str], most: int) -> list[str]:
@@ -199,7 +199,7 @@ def _vectors(lines: Sequence[str]) -> FloatArray:
 # --- verse report ---
 
 #: So many artists at most are told apart: those that are asked for, then who has most lines.
-MOST_ARTISTS: Final = 12
+MAX_ARTISTS: Final = 12
 _REACH: Final = 4  # lines on in which a rhyme is looked for
 _RUN: Final = 4  # words of a run that is new or not
 _REPEATED_RUN: Final = 3
@@ -208,7 +208,7 @@ _STRETCHES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class VerseFigures:
+class LyricsStatistics:
     """What verse is like in numbers.
 
     Attributes
@@ -236,7 +236,7 @@ class VerseFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class CopiedRun:
+class CopiedPassage:
     """The longest run that a text has copied.
 
     Attributes
@@ -256,7 +256,7 @@ class CopiedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldLine:
+class AttributedLine:
     """A line, and whose it seems to be.
 
     Attributes
@@ -274,7 +274,7 @@ class ToldLine:
 
 
 @dataclass(frozen=True, slots=True)
-class VerseReport:
+class LyricsReport:
     """What is said of a text.
 
     Attributes
@@ -299,17 +299,17 @@ class VerseReport:
 
     real_words: float
     new_runs: float | None
-    copied_words: CopiedRun
-    copied_characters: CopiedRun
-    figures: VerseFigures
-    own: dict[str, VerseFigures]
-    lines: tuple[ToldLine, ...]
+    copied_words: CopiedPassage
+    copied_characters: CopiedPassage
+    figures: LyricsStatistics
+    own: dict[str, LyricsStatistics]
+    lines: tuple[AttributedLine, ...]
     taken: dict[str, float]
 
 
-def known_songs(lyrics: Iterable[Lyrics]) -> KnownSongs:
+def index_songs(lyrics: Iterable[Lyrics]) -> SongIndex:
     """Index songs, so that copies of them are found; headers of sections are no words."""
-    return KnownSongs(
+    return SongIndex(
         [
             KnownSong(song.tags.artist, song.tags.title, song.text, tuple(_words(song.text)))
             for song in lyrics
@@ -317,7 +317,7 @@ def known_songs(lyrics: Iterable[Lyrics]) -> KnownSongs:
     )
 
 
-def fitted_authorship(known: KnownSongs, artists: Iterable[str]) -> Authorship | None:
+def fit_authorship_for(known: SongIndex, artists: Iterable[str]) -> AuthorshipClassifier | None:
     """Learn to tell artists from one another, and from those who have most lines.
 
     Parameters
@@ -335,18 +335,18 @@ def fitted_authorship(known: KnownSongs, artists: Iterable[str]) -> Authorship |
     asked = dict.fromkeys(artists)
     most = sorted(songs, key=lambda artist: (-sum(map(len, songs[artist])), artist))
     chosen = [*asked, *(artist for artist in most if artist not in asked)]
-    chosen = chosen[: max(MOST_ARTISTS, len(asked))]
-    return fit({artist: songs[artist] for artist in chosen}) if len(chosen) > 1 else None
+    chosen = chosen[: max(MAX_ARTISTS, len(asked))]
+    return fit_authorship({artist: songs[artist] for artist in chosen}) if len(chosen) > 1 else None
 
 
-def verse_report(
+def lyrics_report(
     text: str,
-    known: KnownSongs,
+    known: SongIndex,
     *,
     artist: str,
     voices: Sequence[str] | None = None,
-    authorship: Authorship | None = None,
-) -> VerseReport:
+    authorship: AuthorshipClassifier | None = None,
+) -> LyricsReport:
     """Say of a text how real, how new and how like its artist it is.
 
     Parameters
@@ -390,26 +390,26 @@ def verse_report(
     for voice in asked:
         if voice not in songs:
             raise NotFound(f"no lyrics of {voice!r} are known")
-    authorship = authorship or fitted_authorship(known, asked)
+    authorship = authorship or fit_authorship_for(known, asked)
     if authorship and (missing := set(asked) - set(authorship.artists)):
         raise BadArgument(
             f"{', '.join(sorted(missing))}: not among those told apart; expected "
             "fitted_authorship of all who wrote"
         )
     taken_for = _taken_for(lines, voices, authorship)
-    return VerseReport(
+    return LyricsReport(
         real_words=known.known_words(words) or 0.0,
         new_runs=known.new_runs(words, _RUN),
         copied_words=_told(known.longest_words(words), known),
         copied_characters=_told(known.longest_characters(text), known),
-        figures=verse_figures(lines),
-        own={voice: own_figures(songs[voice], len(lines)) for voice in asked},
-        lines=tuple(map(ToldLine, lines, voices, taken_for)),
+        figures=lyrics_statistics(lines),
+        own={voice: artist_statistics(songs[voice], len(lines)) for voice in asked},
+        lines=tuple(map(AttributedLine, lines, voices, taken_for)),
         taken={} if authorship is None else _shares(voices, taken_for),
     )
 
 
-def verse_figures(lines: Sequence[str]) -> VerseFigures:
+def lyrics_statistics(lines: Sequence[str]) -> LyricsStatistics:
     """Measure lines.
 
     Parameters
@@ -428,7 +428,7 @@ def verse_figures(lines: Sequence[str]) -> VerseFigures:
         raise BadArgument("expected lines with words, got none")
     all_words = [word for line in words for word in line]
     counts = [sum(map(syllables, line)) for line in words]
-    return VerseFigures(
+    return LyricsStatistics(
         repeated_lines=_repeated(words),
         repeated_runs=_repeated(list(zip(all_words, all_words[1:], all_words[2:], strict=False))),
         rhymed_lines=_rhymed([line[-1] for line in words]),
@@ -438,7 +438,7 @@ def verse_figures(lines: Sequence[str]) -> VerseFigures:
     )
 
 
-def own_figures(songs: Sequence[str], lines: int) -> VerseFigures:
+def artist_statistics(songs: Sequence[str], lines: int) -> LyricsStatistics:
     """Measure stretches of an artist's songs, all of one length, and return their means.
 
     Parameters
@@ -455,11 +455,11 @@ def own_figures(songs: Sequence[str], lines: int) -> VerseFigures:
     stretches = stretches or _cut(everything, lines) or [everything]
     most = max(_MOST_LINES // lines, _STRETCHES)
     some = np.unique(np.linspace(0, len(stretches) - 1, most).astype(np.int64))
-    figures = [verse_figures(stretches[at]) for at in some.tolist()]
-    return VerseFigures(*np.mean([_numbers(each) for each in figures], axis=0).tolist())
+    figures = [lyrics_statistics(stretches[at]) for at in some.tolist()]
+    return LyricsStatistics(*np.mean([_numbers(each) for each in figures], axis=0).tolist())
 
 
-def _songs_by_artist(known: KnownSongs) -> dict[str, list[str]]:
+def _songs_by_artist(known: SongIndex) -> dict[str, list[str]]:
     songs: dict[str, list[str]] = {}
     for song in known.songs:
         if song.words:
@@ -472,7 +472,7 @@ def _words(text: str) -> list[str]:
 
 
 def _taken_for(
-    lines: Sequence[str], voices: Sequence[str], authorship: Authorship | None
+    lines: Sequence[str], voices: Sequence[str], authorship: AuthorshipClassifier | None
 ) -> list[str]:
     """Tell each line with those beside it that have its voice."""
     found = [""] * len(lines)
@@ -491,17 +491,17 @@ def _shares(voices: Sequence[str], taken_for: Sequence[str]) -> dict[str, float]
     return {voice: right.count(voice) / voices.count(voice) for voice in dict.fromkeys(voices)}
 
 
-def _told(copied: Copied, known: KnownSongs) -> CopiedRun:
+def _told(copied: SharedText, known: SongIndex) -> CopiedPassage:
     song = known.songs[copied.song] if copied.length else None
     artist, title = (song.artist, song.title) if song else ("", "")
-    return CopiedRun(copied.length, copied.text, artist, title)
+    return CopiedPassage(copied.length, copied.text, artist, title)
 
 
 def _cut(lines: list[str], length: int) -> list[list[str]]:
     return [lines[at : at + length] for at in range(0, len(lines) - length + 1, length)]
 
 
-def _numbers(figures: VerseFigures) -> list[float]:
+def _numbers(figures: LyricsStatistics) -> list[float]:
     return list(asdict(figures).values())
 
 
@@ -523,10 +523,10 @@ def _rhymed(last: Sequence[str]) -> float:
 
 # --- verse making ---
 
-NAMES: Final = "AB"
+AUTHOR_LETTERS: Final = "AB"
 
 
-class Verse:
+class GeneratedLyrics:
     """Lyrics that are written while they are read: iterate, then ask for the text and the report.
 
     Parameters
@@ -549,25 +549,25 @@ class Verse:
 
     def __init__(
         self,
-        voices: Sequence[Voice],
-        wishes: VerseWishes,
+        voices: Sequence[ArtistStyle],
+        wishes: LyricsOptions,
         *,
-        by: By = "line",
+        by: TurnBy = "line",
         blend: float | None = None,
-        how: How = "mixture",
+        how: BlendMode = "mixture",
     ) -> None:
         self.voices = tuple(voices)
         self.wishes = wishes
-        self.lines: list[Line] = []
+        self.lines: list[LyricLine] = []
         self._by, self._blend, self._how = by, blend, how
-        blending = in_turn if blend is None else blended(blend, how)
+        blending = take_turns if blend is None else blend_styles(blend, how)
         heard = [*voices]
         if blend is not None and how == "contrast":
             heard = [replace(voice, emphasis=0.0) for voice in voices]  # `blended` does that
-            heard.append(Voice("", _base(voices), ANYBODY))
-        self._written = write_verse(heard, wishes, by=by, blending=blending)
+            heard.append(ArtistStyle("", _base(voices), UNCONDITIONAL))
+        self._written = sample_lyrics(heard, wishes, by=by, blending=blending)
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[LyricLine]:
         for line in self._written:
             self.lines.append(line)
             yield line
@@ -613,38 +613,38 @@ class Verse:
             "versions": {name: version(name) for name in ("segue", "torch")},
         }
         if any(map(str.isalpha, text)):
-            who = [artists[NAMES.index(line.voices[0])] for line in own]
-            told["figures"] = self._figures(text, who, known_songs(songs))
+            who = [artists[AUTHOR_LETTERS.index(line.voices[0])] for line in own]
+            told["figures"] = self._figures(text, who, index_songs(songs))
         return told
 
-    def _figures(self, text: str, who: list[str], known: KnownSongs) -> dict[str, Any]:
+    def _figures(self, text: str, who: list[str], known: SongIndex) -> dict[str, Any]:
         """Return what `verse_report` says; of one voice made of two, how much it is of each."""
         artists = [voice.artist for voice in self.voices]
-        authorship = fitted_authorship(known, artists)
+        authorship = fit_authorship_for(known, artists)
         figures = asdict(
-            verse_report(text, known, artist=artists[0], voices=who, authorship=authorship)
+            lyrics_report(text, known, artist=artists[0], voices=who, authorship=authorship)
         )
         if self._blend is not None:
             taken = [line["taken_for"] for line in figures["lines"]]
             for artist in artists:
                 songs = [song.text for song in known.songs if song.artist == artist]
-                figures["own"][artist] = asdict(own_figures(songs, len(taken)))
+                figures["own"][artist] = asdict(artist_statistics(songs, len(taken)))
                 if authorship:
                     figures["taken"][artist] = taken.count(artist) / len(taken)
         return figures
 
 
-def _models(voices: Sequence[Voice]) -> list[LanguageModel]:
+def _models(voices: Sequence[ArtistStyle]) -> list[LanguageModel]:
     return list({id(voice.model): voice.model for voice in voices}.values())
 
 
-def _base(voices: Sequence[Voice]) -> LanguageModel:
+def _base(voices: Sequence[ArtistStyle]) -> LanguageModel:
     """Return what both voices differ from: the one model that knows both, or what is shipped."""
     models = _models(voices)
     return models[0] if len(models) == 1 else LanguageModel.shipped()
 
 
-def check_line(line: str | None) -> str:
+def check_seed_line(line: str | None) -> str:
     """Return a line that is to begin with.
 
     Raises

@@ -19,40 +19,40 @@ import torch
 from torch import Tensor
 
 from segue.errors import BadArgument, check_seed
-from segue.generate.lyrics.language_model import LanguageModel, Remembered
-from segue.generate.lyrics.network import ANYBODY
+from segue.generate.lyrics.language_model import LanguageModel, LMState
+from segue.generate.lyrics.network import UNCONDITIONAL
 from segue.generate.lyrics.vocabulary import (
-    LETTERS,
+    CHARACTERS,
     NEWLINE,
-    SONG,
+    SONG_BOUNDARY,
     SPACE,
-    VOCABULARY,
+    VOCABULARY_SIZE,
+    allowed_next,
     decode,
     encode,
-    may_follow,
 )
 from segue.lyrics.phonetics import rhyme_sound, words_of
 from segue.nn.sampling import NEVER, Sampling, choose
 
 # --- voices ---
 
-MOST_LINES: Final = 1000
+MAX_LINES: Final = 1000
 #: Lines of a stanza where the form asks for stanzas and no rhyme scheme says how long they are.
-STANZA: Final = 4
+LINES_PER_STANZA: Final = 4
 _SCHEME: Final = re.compile(r"[A-Za-z-]{1,32}")
-By = Literal["line", "stanza", "word"]
-How = Literal["mixture", "product", "contrast"]
-BYS: Final[tuple[By, ...]] = ("line", "stanza", "word")
-HOWS: Final[tuple[How, ...]] = ("mixture", "product", "contrast")
+TurnBy = Literal["line", "stanza", "word"]
+BlendMode = Literal["mixture", "product", "contrast"]
+TURNS: Final[tuple[TurnBy, ...]] = ("line", "stanza", "word")
+BLEND_MODES: Final[tuple[BlendMode, ...]] = ("mixture", "product", "contrast")
 #: With so much, lines are taken for the artist's about as often as the artist's own are; without,
 #: for eight of ten of them (bench/verse_writing.py).
-EMPHASIS: Final = 0.5
+GUIDANCE_SCALE: Final = 0.5
 #: How much the difference from the base counts in "contrast".
 CONTRAST: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class VerseWishes:
+class LyricsOptions:
     """What shall be written.
 
     Attributes
@@ -86,8 +86,8 @@ class VerseWishes:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        if not 1 <= self.lines <= MOST_LINES:
-            raise BadArgument(f"{self.lines} lines; from 1 to {MOST_LINES}")
+        if not 1 <= self.lines <= MAX_LINES:
+            raise BadArgument(f"{self.lines} lines; from 1 to {MAX_LINES}")
         if self.rhyme and not _SCHEME.fullmatch(self.rhyme):
             raise BadArgument(
                 f"{self.rhyme!r} is no rhyme scheme: write a letter for each line of a stanza, the "
@@ -109,11 +109,11 @@ class VerseWishes:
     @property
     def stanza(self) -> int:
         """Lines of a stanza where the form is given, else 0: stanzas come as they come."""
-        return len(self.rhyme) or (STANZA if self.repeat_chorus else 0)
+        return len(self.rhyme) or (LINES_PER_STANZA if self.repeat_chorus else 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class ArtistStyle:
     """Whom to write like.
 
     Attributes
@@ -130,13 +130,13 @@ class Voice:
 
     artist: str
     model: LanguageModel
-    number: int = ANYBODY
-    emphasis: float = EMPHASIS
+    number: int = UNCONDITIONAL
+    emphasis: float = GUIDANCE_SCALE
     source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LyricLine:
     """A line that was written.
 
     Attributes
@@ -156,15 +156,15 @@ class Line:
 
 
 #: From the log-probabilities of each voice and whose turn it is to those that are drawn from.
-Blending = Callable[[Sequence[Tensor], int], Tensor]
+Combine = Callable[[Sequence[Tensor], int], Tensor]
 
 
-def in_turn(outlooks: Sequence[Tensor], turn: int) -> Tensor:
+def take_turns(outlooks: Sequence[Tensor], turn: int) -> Tensor:
     """Take the voice whose turn it is."""
     return outlooks[turn % len(outlooks)]
 
 
-def blended(share: float, how: How = "mixture") -> Blending:
+def blend_styles(share: float, how: BlendMode = "mixture") -> Combine:
     """Make one voice of two.
 
     Parameters
@@ -183,8 +183,8 @@ def blended(share: float, how: How = "mixture") -> Blending:
     """
     if not 0 <= share <= 1:
         raise BadArgument(f"--blend {share}: the share of the second voice, from 0 to 1")
-    if how not in HOWS:
-        raise BadArgument(f"{how!r} is no way to blend; there are {', '.join(HOWS)}")
+    if how not in BLEND_MODES:
+        raise BadArgument(f"{how!r} is no way to blend; there are {', '.join(BLEND_MODES)}")
     weights = (1 - share, share)
 
     def blend(outlooks: Sequence[Tensor], _: int) -> Tensor:
@@ -207,9 +207,9 @@ def blended(share: float, how: How = "mixture") -> Blending:
 # --- verses ---
 
 #: Letters of a line at most: verses of the Psalms have up to 300.
-LONGEST_LINE: Final = 400
+MAX_LINE_LENGTH: Final = 400
 #: Lines that are tried until one rhymes; then the last word of one is replaced.
-TRIES: Final = 10
+MAX_RHYME_ATTEMPTS: Final = 10
 _RHYMES_WEIGHED: Final = 48
 #: How much hotter it is drawn each time that a word would go on with a copy.
 _HOTTER: Final = 1.25
@@ -217,13 +217,13 @@ _HOTTER: Final = 1.25
 _IN_WORD: Final = re.compile(r"[\w'’]")
 
 
-def write_verse(
-    voices: Sequence[Voice],
-    wishes: VerseWishes,
+def sample_lyrics(
+    voices: Sequence[ArtistStyle],
+    wishes: LyricsOptions,
     *,
-    by: By = "line",
-    blending: Blending = in_turn,
-) -> Iterator[Line]:
+    by: TurnBy = "line",
+    blending: Combine = take_turns,
+) -> Iterator[LyricLine]:
     """Write lyrics, line by line.
 
     Parameters
@@ -245,8 +245,8 @@ def write_verse(
     ------
     BadArgument
     """
-    if by not in BYS:
-        raise BadArgument(f"turns by {by!r}; there are: by {', by '.join(BYS)}")
+    if by not in TURNS:
+        raise BadArgument(f"turns by {by!r}; there are: by {', by '.join(TURNS)}")
     return _Writer(voices, wishes, by, blending).write()
 
 
@@ -254,7 +254,7 @@ def write_verse(
 class _Place:
     """A place in the text: what all voices remember there, and how likely they hold each letter."""
 
-    states: tuple[Remembered, ...]
+    states: tuple[LMState, ...]
     outlooks: tuple[Tensor, ...]
 
 
@@ -272,14 +272,14 @@ class _Rhyme:
 
 class _Writer:
     def __init__(
-        self, voices: Sequence[Voice], wishes: VerseWishes, by: By, blending: Blending
+        self, voices: Sequence[ArtistStyle], wishes: LyricsOptions, by: TurnBy, blending: Combine
     ) -> None:
         self._voices = voices
         self._readers = [voice.model.reader(voice.number, voice.emphasis) for voice in voices]
         self._wishes = wishes
         self._by = by
         self._blending = blending
-        self._alone = len(voices) == 1 or blending is not in_turn
+        self._alone = len(voices) == 1 or blending is not take_turns
         self._generator = torch.Generator().manual_seed(wishes.seed)
         self._place = self._begun()
         self._turn = 0
@@ -287,20 +287,22 @@ class _Writer:
         self._copies = self._known_runs()
         self._ends = self._last_words() if wishes.rhyme else {}
 
-    def write(self) -> Iterator[Line]:
-        chorus: list[Line] = []
-        stanza: list[Line] = []
+    def write(self) -> Iterator[LyricLine]:
+        chorus: list[LyricLine] = []
+        stanza: list[LyricLine] = []
         sung = number = 0
-        form = self._wishes.stanza or (STANZA if self._by == "stanza" else 0)
+        form = self._wishes.stanza or (LINES_PER_STANZA if self._by == "stanza" else 0)
         chorus_first = self._wishes.chorus_first
         while sung < self._wishes.lines:
             of_chorus = number % 2 != chorus_first
             repeats = self._wishes.repeat_chorus and of_chorus and bool(chorus)
             if repeats:
-                line = Line(chorus[len(stanza)].text, chorus[len(stanza)].voices, repeated=True)
+                line = LyricLine(
+                    chorus[len(stanza)].text, chorus[len(stanza)].voices, repeated=True
+                )
                 self._read(f"{line.text}\n")
             elif not sung and self._wishes.seed_line:
-                line = Line(self._wishes.seed_line.strip())
+                line = LyricLine(self._wishes.seed_line.strip())
                 self._read(f"{line.text}\n")
                 self._words += _words(line.text)
             else:
@@ -312,7 +314,7 @@ class _Writer:
             ended = len(stanza) == form if form else not line.text
             if ended and form and sung < self._wishes.lines:
                 self._read("\n")
-                yield Line("")
+                yield LyricLine("")
             if ended:
                 if of_chorus and not chorus:
                     chorus = stanza
@@ -324,11 +326,11 @@ class _Writer:
 
     # ---- a line ----------------------------------------------------------------------------
 
-    def _line(self, stanza: Sequence[Line], *, may_be_empty: bool) -> Line:
+    def _line(self, stanza: Sequence[LyricLine], *, may_be_empty: bool) -> LyricLine:
         wanted = self._rhymes_with(stanza)
         before, words, turn = self._place, list(self._words), self._turn
         lines = []
-        for _ in range(TRIES if wanted else 1):
+        for _ in range(MAX_RHYME_ATTEMPTS if wanted else 1):
             self._place, self._words, self._turn = before, list(words), turn
             line = self._draw(may_be_empty=may_be_empty)
             if wanted is None or wanted.holds(line.text):
@@ -342,7 +344,7 @@ class _Writer:
         self._read(f"{line.text}\n")
         return line
 
-    def _draw(self, *, may_be_empty: bool) -> Line:
+    def _draw(self, *, may_be_empty: bool) -> LyricLine:
         """Write a line as it comes, but without going on with a copy for too long."""
         tokens: list[int] = []
         voices: list[str] = []
@@ -376,15 +378,15 @@ class _Writer:
         text = text.strip()
         self._words += _words(text)
         told = "".join(voices) if self._by == "word" and not self._alone else "".join(voices[:1])
-        return Line(text, told)
+        return LyricLine(text, told)
 
     def _letter(self, tokens: Sequence[int], *, may_be_empty: bool, heat: float) -> int:
-        may = may_follow(tokens).copy()
-        may[SONG] = False
+        may = allowed_next(tokens).copy()
+        may[SONG_BOUNDARY] = False
         blank = all(token == SPACE for token in tokens)
         if blank and (tokens or not may_be_empty):
             may[NEWLINE] = False
-        if len(tokens) >= LONGEST_LINE and may[NEWLINE]:
+        if len(tokens) >= MAX_LINE_LENGTH and may[NEWLINE]:
             may[:] = False
             may[NEWLINE] = True
         outlook = self._blending(self._place.outlooks, self._turn)
@@ -399,7 +401,7 @@ class _Writer:
 
     # ---- rhyme -----------------------------------------------------------------------------
 
-    def _rhymes_with(self, stanza: Sequence[Line]) -> "_Rhyme | None":
+    def _rhymes_with(self, stanza: Sequence[LyricLine]) -> "_Rhyme | None":
         scheme = self._wishes.rhyme.upper()
         letter = scheme[len(stanza)] if scheme else "-"
         if letter == "-":
@@ -417,7 +419,9 @@ class _Writer:
             return None
         return _Rhyme([sound for sound, words in self._ends.items() if len(words) >= count])
 
-    def _made_to_rhyme(self, lines: Sequence[Line], wanted: "_Rhyme", before: _Place) -> Line:
+    def _made_to_rhyme(
+        self, lines: Sequence[LyricLine], wanted: "_Rhyme", before: _Place
+    ) -> LyricLine:
         """Give a line another last word, the one that is likeliest there."""
         words = [
             word for sound in wanted.sounds for word in self._ends.get(sound, ())
@@ -426,7 +430,7 @@ class _Writer:
         long = [line for line in lines if len(words_of(line.text)) > 1] or list(lines)
         if not words:
             return long[0]
-        found: list[tuple[float, Line]] = []
+        found: list[tuple[float, LyricLine]] = []
         for line in long[:3]:
             last = words_of(line.text)[-1]
             stem = line.text[: line.text.rfind(last)] if last in line.text else f"{line.text} "
@@ -434,7 +438,7 @@ class _Writer:
             for word in words[:_RHYMES_WEIGHED]:
                 written = f"{stem}{word}"
                 if not self._copied(f"{written}\n"):
-                    found.append((self._cost(place, f"{word}\n"), Line(written, line.voices)))
+                    found.append((self._cost(place, f"{word}\n"), LyricLine(written, line.voices)))
         return min(found, key=lambda one: one[0])[1] if found else long[0]
 
     def _cost(self, place: _Place, text: str) -> float:
@@ -496,8 +500,8 @@ class _Writer:
 
     def _begun(self) -> _Place:
         states = tuple(reader.begin() for reader in self._readers)
-        nothing = torch.zeros(VOCABULARY)
-        return self._after([SONG], _Place(states, (nothing,) * len(states)))
+        nothing = torch.zeros(VOCABULARY_SIZE)
+        return self._after([SONG_BOUNDARY], _Place(states, (nothing,) * len(states)))
 
     def _read(self, text: str) -> None:
         self._place = self._after(encode(text).tolist())
@@ -520,7 +524,7 @@ def _goes_on(token: int) -> bool:
 
 
 _ENDING: Final = frozenset(
-    number for number, letter in enumerate(LETTERS, start=1) if not _IN_WORD.match(letter)
+    number for number, letter in enumerate(CHARACTERS, start=1) if not _IN_WORD.match(letter)
 )
 
 
@@ -535,7 +539,7 @@ def _words(text: str) -> list[str]:
     return [word.lower().strip("'") for word in words_of(text)]
 
 
-def _songs(voices: Sequence[Voice]) -> Iterator[str]:
+def _songs(voices: Sequence[ArtistStyle]) -> Iterator[str]:
     models = {id(voice.model): voice.model for voice in voices}
     for model in models.values():
         for song in model.known:

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, TrainingFailed, check_seed
 from segue.generate.lyrics.language_model import (
-    MODEL,
+    MODEL_FILE,
     LanguageModel,
-    costs_of,
-    network_outlooks,
-    together,
+    mix_log_linear,
+    network_log_probs,
+    token_nll,
 )
-from segue.generate.lyrics.network import ANYBODY, LetterConfig, LetterNetwork
+from segue.generate.lyrics.network import UNCONDITIONAL, CharNetwork, CharNetworkConfig
 from segue.generate.lyrics.vocabulary import Tokens, encode_song
 from segue.nn.lm_training import NOTHING, WritingTraining, fit_writing
 from segue.nn.trainer import Batch, Trained, Watcher
@@ -33,14 +33,14 @@ from segue.records import Lyrics
 
 # --- songs ---
 
-FEWEST_SONGS: Final = 3
-FEWEST_CHARACTERS: Final = 2_000
+MIN_SONGS: Final = 3
+MIN_CHARACTERS: Final = 2_000
 #: Of the songs of each artist, so many judge while it learns, and as many test what came of it.
-HELD_SHARE: Final = 0.1
+HELD_OUT_FRACTION: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Song:
+class TokenizedSong:
     """A song to learn from.
 
     Attributes
@@ -54,21 +54,21 @@ class Song:
     tokens: Tokens
 
 
-def song(lyrics: Lyrics) -> Song:
+def tokenize_song(lyrics: Lyrics) -> TokenizedSong:
     """Make of a text what is learned from."""
-    return Song(lyrics, encode_song(lyrics.text))
+    return TokenizedSong(lyrics, encode_song(lyrics.text))
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Split:
     """Songs divided: to learn from, to judge by while learning, to test with."""
 
-    learn: list[Song]
-    validate: list[Song]
-    test: list[Song]
+    learn: list[TokenizedSong]
+    validate: list[TokenizedSong]
+    test: list[TokenizedSong]
 
 
-def divide(songs: Sequence[Song], known: Collection[str] = ()) -> Parts:
+def split_by_artist(songs: Sequence[TokenizedSong], known: Collection[str] = ()) -> Split:
     """Divide songs artist by artist, by the hash of their words, so that it is always alike.
 
     Parameters
@@ -85,23 +85,23 @@ def divide(songs: Sequence[Song], known: Collection[str] = ()) -> Parts:
     """
     seen = frozenset(known)
     characters = sum(len(one.lyrics.text) for one in songs)
-    if len(songs) < FEWEST_SONGS or characters < FEWEST_CHARACTERS:
+    if len(songs) < MIN_SONGS or characters < MIN_CHARACTERS:
         raise TrainingFailed(
             f"{len(songs)} songs of {characters} characters to learn from; at least "
-            f"{FEWEST_SONGS} songs and {FEWEST_CHARACTERS} characters are needed (and 30,000 for "
+            f"{MIN_SONGS} songs and {MIN_CHARACTERS} characters are needed (and 30,000 for "
             "what is worth reading): add more with `segue add`"
         )
-    parts = Parts([], [], [])
+    parts = Split([], [], [])
     for artist in sorted({one.lyrics.tags.artist for one in songs}):
         own = [one for one in songs if one.lyrics.tags.artist == artist]
         own.sort(key=lambda one: (one.lyrics.text in seen, _digest(one.lyrics.text)))
-        held = max(round(HELD_SHARE * len(own)), 1) if len(own) >= FEWEST_SONGS else 0
+        held = max(round(HELD_OUT_FRACTION * len(own)), 1) if len(own) >= MIN_SONGS else 0
         parts.validate.extend(own[:held])
         parts.test.extend(own[held : 2 * held])
         parts.learn.extend(own[2 * held :])
     if not parts.validate:
         raise TrainingFailed(
-            f"no artist has {FEWEST_SONGS} songs; that many are needed, so that some judge what is "
+            f"no artist has {MIN_SONGS} songs; that many are needed, so that some judge what is "
             "learned from others: add more with `segue add`"
         )
     return parts
@@ -118,14 +118,14 @@ Preset = Literal["default", "transformer", "char-lstm", "char-lstm-4x256"]
 #: Of the characters of an artist, as they count in a base: between all artists alike (0), who have
 #: few then are learned by heart, and all characters alike (1), which makes the base the longest
 #: artist's.
-BALANCE: Final = 0.5
-NOBODY: Final = ""
+ARTIST_BALANCE: Final = 0.5
+NO_ARTIST: Final = ""
 #: Of an artist's runs of letters in what is foretold, those that are tried.
-SHARES: Final = tuple(tenths / 10 for tenths in range(10))
+NGRAM_WEIGHTS: Final = tuple(tenths / 10 for tenths in range(10))
 #: Of an artist's songs that judge these shares, at most so many.
-JUDGED_LETTERS: Final = 20_000
+MAX_TUNING_CHARACTERS: Final = 20_000
 #: Characters of a song that are asked for at once: each takes four kilobytes.
-LONGEST_JUDGED: Final = 100_000
+MAX_EVALUATED_CHARACTERS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class _Recipe:
         With the runs of each artist's letters, see `segue.generate.lyrics.ngram`.
     """
 
-    config: LetterConfig
+    config: CharNetworkConfig
     context: int = 128
     batch: int = 16
     learning_rate: float = 4e-3
@@ -163,24 +163,24 @@ _CLASSIC: Final = {
     "mixed": False,
 }
 RECIPES: Final[dict[Preset, _Recipe]] = {
-    "default": _Recipe(LetterConfig(256)),
-    "transformer": _Recipe(LetterConfig(256, 4, "transformer"), learning_rate=2e-3),
-    "char-lstm": _Recipe(LetterConfig(128, 1, runs=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
-    "char-lstm-4x256": _Recipe(LetterConfig(256, 4, runs=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
+    "default": _Recipe(CharNetworkConfig(256)),
+    "transformer": _Recipe(CharNetworkConfig(256, 4, "transformer"), learning_rate=2e-3),
+    "char-lstm": _Recipe(CharNetworkConfig(128, 1, runs=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
+    "char-lstm-4x256": _Recipe(CharNetworkConfig(256, 4, runs=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
 }
 #: Characters up to which the default is made for few.
-FEW: Final = 200_000
-_FOR_FEW: Final = _Recipe(
-    LetterConfig(256, runs=(4096, 16384, 32768), dropout=0.4, run_dropout=0.2, backing_off=1.0)
+SMALL_CORPUS_CHARACTERS: Final = 200_000
+_SMALL_CORPUS_RECIPE: Final = _Recipe(
+    CharNetworkConfig(256, runs=(4096, 16384, 32768), dropout=0.4, run_dropout=0.2, backing_off=1.0)
 )
 STEPS_PER_EPOCH: Final = 100
 #: Windows that judge after each epoch, at most.
-JUDGED: Final = 512
+MAX_VALIDATION_WINDOWS: Final = 512
 #: Epochs of a network that begins anew, and of one that has learned already; and until it stops.
 EPOCHS: Final = (100, 8)
 PATIENCE: Final = (8, 3)
 #: How much lower the learning rate is for a network that has learned already.
-GENTLER: Final = 0.1
+FINE_TUNING_RATE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ class LyricsTraining:
             raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
 
 
-class Windows:
+class WindowSampler:
     """Draws windows that stay inside a song.
 
     Parameters
@@ -239,17 +239,21 @@ class Windows:
         Of which preset.
     """
 
-    def __init__(self, songs: Sequence[Song], voices: Sequence[str], recipe: _Recipe) -> None:
+    def __init__(
+        self, songs: Sequence[TokenizedSong], voices: Sequence[str], recipe: _Recipe
+    ) -> None:
         self._songs = songs
         self._recipe = recipe
         numbers = {artist: number for number, artist in enumerate(voices, start=1)}
-        self._voices = np.array([numbers.get(one.lyrics.tags.artist, ANYBODY) for one in songs])
+        self._voices = np.array(
+            [numbers.get(one.lyrics.tags.artist, UNCONDITIONAL) for one in songs]
+        )
         lengths = np.array([len(one.tokens) for one in songs], np.float64)
         of_artist: Counter[str] = Counter()
         for one in songs:
             of_artist[one.lyrics.tags.artist] += len(one.tokens)
         counts = np.array([of_artist[one.lyrics.tags.artist] for one in songs], np.float64)
-        weights = lengths * counts ** (BALANCE - 1)
+        weights = lengths * counts ** (ARTIST_BALANCE - 1)
         self._weights = weights / weights.sum()
 
     def draw(self, rng: np.random.Generator) -> Batch:
@@ -271,7 +275,7 @@ class Windows:
             for one, voice in zip(self._songs, self._voices.tolist(), strict=True)
             for start in range(0, len(one.tokens) - 1, context)
         ]
-        most = JUDGED * (8 if self._recipe.last_only else 1)
+        most = MAX_VALIDATION_WINDOWS * (8 if self._recipe.last_only else 1)
         windows = windows[:: -(-len(windows) // most)]
         size = 512 if self._recipe.last_only else 32
         return [
@@ -291,7 +295,7 @@ class Windows:
 
 def train_lyrics(
     training: LyricsTraining,
-    parts: Parts,
+    parts: Split,
     folder: Path,
     *,
     start: LanguageModel | None = None,
@@ -320,19 +324,19 @@ def train_lyrics(
     BadCheckpoint
         The state to resume is not there, damaged, or of another run.
     """
-    artists = sorted({one.lyrics.tags.artist for one in parts.learn} - {NOBODY})
+    artists = sorted({one.lyrics.tags.artist for one in parts.learn} - {NO_ARTIST})
     characters = sum(len(one.lyrics.text) for one in parts.learn)
     recipe = RECIPES[training.preset]
-    if training.preset == "default" and characters <= FEW:
-        recipe = _FOR_FEW
+    if training.preset == "default" and characters <= SMALL_CORPUS_CHARACTERS:
+        recipe = _SMALL_CORPUS_RECIPE
     if start:
         recipe = replace(_recipe_of(start.network.config), config=start.network.config)
     if training.learning_rate:
         recipe = replace(recipe, learning_rate=training.learning_rate)
     elif start:
-        recipe = replace(recipe, learning_rate=GENTLER * recipe.learning_rate)
+        recipe = replace(recipe, learning_rate=FINE_TUNING_RATE * recipe.learning_rate)
     network, voices = _network(recipe.config, artists, start, training.seed)
-    windows = Windows(parts.learn, voices, recipe)
+    windows = WindowSampler(parts.learn, voices, recipe)
     setting = WritingTraining(
         recipe.context,
         batch=recipe.batch,
@@ -351,7 +355,7 @@ def train_lyrics(
         "songs": _fingerprint([*parts.learn, *parts.validate]),
         "start": start.fingerprint if start else "",
     }
-    judged = Windows(parts.validate, voices, recipe).all()
+    judged = WindowSampler(parts.validate, voices, recipe).all()
     trained = fit_writing(
         network, setting, windows.draw, judged, folder, about, resume=resume, watch=watch
     )
@@ -372,15 +376,15 @@ def train_lyrics(
     network.eval()
     model = LanguageModel(network, tuple(voices), tuple(known), told)
     if recipe.mixed:
-        shares = {**(start.shares if start else {}), **runs_shares(model, parts.validate)}
+        shares = {**(start.shares if start else {}), **fit_ngram_weights(model, parts.validate)}
         model = replace(model, shares=shares)
     told["bits_held_out"] = bits_per_character(model, parts.validate)
     told["bits_of_test"] = bits_per_character(model, parts.test)
-    fingerprint = model.save(folder / MODEL)
+    fingerprint = model.save(folder / MODEL_FILE)
     return replace(model, fingerprint=fingerprint), trained
 
 
-def bits_per_character(model: LanguageModel, songs: Sequence[Song]) -> float | None:
+def bits_per_character(model: LanguageModel, songs: Sequence[TokenizedSong]) -> float | None:
     """Return what the letters of songs cost, and their ends; None without songs.
 
     Parameters
@@ -394,15 +398,15 @@ def bits_per_character(model: LanguageModel, songs: Sequence[Song]) -> float | N
         return None
     nats, characters = 0.0, 0
     for artist, own in _by_artist(songs).items():
-        reader = model.reader(model.voice(artist) if artist in model.voices else ANYBODY)
+        reader = model.reader(model.voice(artist) if artist in model.voices else UNCONDITIONAL)
         for one in own:
-            text = one.lyrics.text[:LONGEST_JUDGED]
+            text = one.lyrics.text[:MAX_EVALUATED_CHARACTERS]
             nats += float(reader.costs(encode_song(text)).sum())
             characters += len(text) + 1
     return nats / math.log(2) / characters
 
 
-def runs_shares(model: LanguageModel, judges: Sequence[Song]) -> dict[str, float]:
+def fit_ngram_weights(model: LanguageModel, judges: Sequence[TokenizedSong]) -> dict[str, float]:
     """Return which share each artist's runs of letters best have in what is foretold.
 
     Parameters
@@ -415,47 +419,48 @@ def runs_shares(model: LanguageModel, judges: Sequence[Song]) -> dict[str, float
     for artist, own in _by_artist(judges).items():
         if artist not in model.voices:
             continue
-        reader = replace(model, shares={artist: max(SHARES)}).reader(model.voice(artist))
+        reader = replace(model, shares={artist: max(NGRAM_WEIGHTS)}).reader(model.voice(artist))
         if reader.runs is None:
             continue
-        totals = np.zeros(len(SHARES))
+        totals = np.zeros(len(NGRAM_WEIGHTS))
         for one in own:
-            tokens = one.tokens[: JUDGED_LETTERS // len(own)]
-            expected = network_outlooks(model.network, tokens, reader.voice)
+            tokens = one.tokens[: MAX_TUNING_CHARACTERS // len(own)]
+            expected = network_log_probs(model.network, tokens, reader.voice)
             counted = torch.from_numpy(reader.runs.outlooks(tokens)).float().log()
             totals += [
-                costs_of(together(expected, counted, share), tokens).sum() for share in SHARES
+                token_nll(mix_log_linear(expected, counted, share), tokens).sum()
+                for share in NGRAM_WEIGHTS
             ]
-        shares[artist] = SHARES[int(totals.argmin())]
+        shares[artist] = NGRAM_WEIGHTS[int(totals.argmin())]
     return shares
 
 
-def _by_artist(songs: Sequence[Song]) -> dict[str, list[Song]]:
-    found: dict[str, list[Song]] = {}
+def _by_artist(songs: Sequence[TokenizedSong]) -> dict[str, list[TokenizedSong]]:
+    found: dict[str, list[TokenizedSong]] = {}
     for one in songs:
         found.setdefault(one.lyrics.tags.artist, []).append(one)
     return found
 
 
 def _network(
-    config: LetterConfig, artists: Sequence[str], start: LanguageModel | None, seed: int
-) -> tuple[LetterNetwork, list[str]]:
+    config: CharNetworkConfig, artists: Sequence[str], start: LanguageModel | None, seed: int
+) -> tuple[CharNetwork, list[str]]:
     """Make a network that knows these artists; new voices begin as those known are on average."""
     torch.manual_seed(seed)
     voices = [*start.voices] if start else []
     voices += [artist for artist in artists if artist not in voices]
-    network = LetterNetwork(replace(config, voices=len(voices)))
+    network = CharNetwork(replace(config, voices=len(voices)))
     if start:
         weights = dict(start.network.state_dict())
         old = weights.pop("voices.weight")
         network.load_state_dict(weights, strict=False)
         with torch.no_grad():
             network.voices.weight[: len(old)] = old
-            network.voices.weight[len(old) :] = old[ANYBODY]
+            network.voices.weight[len(old) :] = old[UNCONDITIONAL]
     return network, voices
 
 
-def _recipe_of(config: LetterConfig) -> _Recipe:
+def _recipe_of(config: CharNetworkConfig) -> _Recipe:
     """Return the recipe of the preset that a network is of."""
     for recipe in RECIPES.values():
         if replace(recipe.config, voices=0) == replace(config, voices=0):
@@ -463,7 +468,7 @@ def _recipe_of(config: LetterConfig) -> _Recipe:
     return RECIPES["default"]
 
 
-def _fingerprint(songs: Sequence[Song]) -> str:
+def _fingerprint(songs: Sequence[TokenizedSong]) -> str:
     digest = hashlib.sha256()
     for one in songs:
         digest.update(f"{one.lyrics.tags.artist}\n{one.lyrics.text}\n".encode())

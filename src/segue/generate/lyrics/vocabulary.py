@@ -14,26 +14,26 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument
 
 #: Where a song begins, and where it ends.
-SONG: Final = 0
+SONG_BOUNDARY: Final = 0
 #: Letters with a token of their own, in the order of their tokens, from 1 on.
-LETTERS: Final = (
+CHARACTERS: Final = (
     "\n"
     + "".join(map(chr, range(0x20, 0x7F)))
     + "".join(chr(code) for code in range(0xA1, 0x100) if code != 0xAD)
     + "ŒœŸẞſ‘’‚“”„–—…‹›€"
 )
-_FIRST_BYTE: Final = 1 + len(LETTERS)
+_FIRST_BYTE: Final = 1 + len(CHARACTERS)
 _LOWEST_BYTE: Final = 0x80
 _HIGHEST_BYTE: Final = 0xF4
 #: How many tokens there are.
-VOCABULARY: Final = _FIRST_BYTE + _HIGHEST_BYTE - _LOWEST_BYTE + 1
+VOCABULARY_SIZE: Final = _FIRST_BYTE + _HIGHEST_BYTE - _LOWEST_BYTE + 1
 
 Tokens = NDArray[np.int64]
 
-_CODES: Final = {letter: number for number, letter in enumerate(LETTERS, start=1)}
+_CODES: Final = {letter: number for number, letter in enumerate(CHARACTERS, start=1)}
 _UNKNOWN: Final = -1
 _TABLE: Final = np.full(0x2200, _UNKNOWN, np.int64)
-_TABLE[[ord(letter) for letter in LETTERS]] = np.arange(1, _FIRST_BYTE)
+_TABLE[[ord(letter) for letter in CHARACTERS]] = np.arange(1, _FIRST_BYTE)
 NEWLINE: Final = _CODES["\n"]
 SPACE: Final = _CODES[" "]
 
@@ -68,7 +68,7 @@ def encode(text: str) -> Tokens:
 
 def encode_song(text: str) -> Tokens:
     """Return the tokens of a song, from `SONG` to `SONG`."""
-    return np.concatenate([[SONG], encode(text), [SONG]])
+    return np.concatenate([[SONG_BOUNDARY], encode(text), [SONG_BOUNDARY]])
 
 
 def decode(tokens: Sequence[int] | Tokens) -> str:
@@ -81,19 +81,19 @@ def decode(tokens: Sequence[int] | Tokens) -> str:
     """
     found = bytearray()
     for token in map(int, tokens):
-        if not 0 <= token < VOCABULARY:
-            raise BadArgument(f"token {token}; there are those from 0 to {VOCABULARY - 1}")
+        if not 0 <= token < VOCABULARY_SIZE:
+            raise BadArgument(f"token {token}; there are those from 0 to {VOCABULARY_SIZE - 1}")
         if token >= _FIRST_BYTE:
             found.append(token - _FIRST_BYTE + _LOWEST_BYTE)
-        elif token != SONG:
-            found += LETTERS[token - 1].encode()
+        elif token != SONG_BOUNDARY:
+            found += CHARACTERS[token - 1].encode()
     try:
         return found.decode()
     except UnicodeDecodeError as error:
         raise BadArgument(f"tokens that make no text: {error}") from None
 
 
-def may_follow(tokens: Sequence[int]) -> NDArray[np.bool_]:
+def allowed_next(tokens: Sequence[int]) -> NDArray[np.bool_]:
     """Tell which tokens may come next, so that bytes make letters.
 
     Parameters
@@ -125,7 +125,7 @@ def _byte(byte: int) -> int:
 
 
 def _allowed(first: int, last: int) -> NDArray[np.bool_]:
-    allowed = np.zeros(VOCABULARY, np.bool_)
+    allowed = np.zeros(VOCABULARY_SIZE, np.bool_)
     allowed[_byte(first) : _byte(last) + 1] = True
     return allowed
 

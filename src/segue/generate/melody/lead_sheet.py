@@ -42,42 +42,42 @@ from segue.theory.chords import NO_CHORD, Chord, is_chord, parse_chord
 # --- lead sheet ---
 
 #: MIDI pitch of symbol 1, and how many there are; symbol 0 is a rest.
-LOWEST: Final = 48
-PITCHES: Final = 48
+LOWEST_PITCH: Final = 48
+NUM_PITCHES: Final = 48
 #: Steps that an event lasts at most; longer ones are told as several.
-LONGEST: Final = 32
+MAX_DURATION: Final = 32
 #: Bars before, whose notes are told.
 LAGS: Final = (1, 2, 4, 8)
-BEGINNING: Final = PITCHES + 1  # stands for the event before the first
+START_SYMBOL: Final = NUM_PITCHES + 1  # stands for the event before the first
 _WIDEST: Final = 12  # semitones: so far intervals are told apart
 _PHRASE: Final = 8  # bars
 
 #: What `told` tells, column by column, and how many values each may have.
-COLUMNS: Final[dict[str, int]] = {
-    "before": PITCHES + 2,
-    "before_length": LONGEST + 1,
+FEATURES: Final[dict[str, int]] = {
+    "before": NUM_PITCHES + 2,
+    "before_length": MAX_DURATION + 1,
     "moved": 2 * _WIDEST + 2,
     "over_root": 13,
     "place": LONGEST_BAR,
     "metre": 2 * (LONGEST_BAR + 1),
     "bar": _PHRASE,
     "bars_left": _PHRASE + 1,
-    "since": LONGEST,
-    "until": LONGEST + 1,
+    "since": MAX_DURATION,
+    "until": MAX_DURATION + 1,
     **{
         f"{what}_{lag}": size
         for lag in LAGS
-        for what, size in (("was", 2 * _WIDEST + 3), ("began", LONGEST + 1))
+        for what, size in (("was", 2 * _WIDEST + 3), ("began", MAX_DURATION + 1))
     },
 }
 #: Behind them: the pitch before (0 for none), the chord's root, and the chord's number.
-LAST: Final = len(COLUMNS)
-ROOT: Final = LAST + 1
-CHORD: Final = LAST + 2
-TOLD: Final = LAST + 3
+LAST_PITCH: Final = len(FEATURES)
+CHORD_ROOT: Final = LAST_PITCH + 1
+CHORD_INDEX: Final = LAST_PITCH + 2
+NUM_FEATURES: Final = LAST_PITCH + 3
 #: Columns of the chords as the network reads them.
-CHORD_COLUMNS: Final[dict[str, int]] = {
-    "root": 13, "bass": 13, "moved": 13, "length": LONGEST + 1, "place": LONGEST_BAR,
+CHORD_FEATURES: Final[dict[str, int]] = {
+    "root": 13, "bass": 13, "moved": 13, "length": MAX_DURATION + 1, "place": LONGEST_BAR,
 }  # fmt: skip
 
 
@@ -104,7 +104,7 @@ class LeadSheet:
     group: str = ""
 
 
-def on_grid(notes: Sequence[tuple[int, int, int]], steps: int) -> IntArray:
+def quantize_melody(notes: Sequence[tuple[int, int, int]], steps: int) -> IntArray:
     """Make a melody of notes.
 
     Parameters
@@ -129,30 +129,30 @@ def on_grid(notes: Sequence[tuple[int, int, int]], steps: int) -> IntArray:
         if length < 1 or first < at:
             continue
         events += _rests(first - at)
-        length = min(length, LONGEST)
-        events.append((symbol_of(pitch), length))
+        length = min(length, MAX_DURATION)
+        events.append((pitch_symbol(pitch), length))
         at = first + length
     events += _rests(steps - at)
     return np.array(events, np.int64).reshape(-1, 2)
 
 
-def symbol_of(pitch: int) -> int:
+def pitch_symbol(pitch: int) -> int:
     """Return the symbol of a MIDI pitch, moved by octaves into the range."""
-    while pitch < LOWEST:
+    while pitch < LOWEST_PITCH:
         pitch += 12
-    while pitch >= LOWEST + PITCHES:
+    while pitch >= LOWEST_PITCH + NUM_PITCHES:
         pitch -= 12
-    return pitch - LOWEST + 1
+    return pitch - LOWEST_PITCH + 1
 
 
 def _rests(steps: int) -> list[tuple[int, int]]:
-    return [(0, min(LONGEST, steps - at)) for at in range(0, steps, LONGEST)]
+    return [(0, min(MAX_DURATION, steps - at)) for at in range(0, steps, MAX_DURATION)]
 
 
 # ---- what is told ------------------------------------------------------------------------
 
 
-def read_chords(chart: Chart) -> IntArray:
+def chord_features(chart: Chart) -> IntArray:
     """Return the chords as the network reads them.
 
     Parameters
@@ -174,10 +174,10 @@ def read_chords(chart: Chart) -> IntArray:
     moved = np.where(none | (before == NO_ROOT), 12, (root - before) % 12)
     over = np.where(none, 12, (bass - root) % 12)
     place = start % chart.bar_steps
-    return np.column_stack([root, over, moved, np.minimum(length, LONGEST), place, bits])
+    return np.column_stack([root, over, moved, np.minimum(length, MAX_DURATION), place, bits])
 
 
-class Teller:
+class ConditioningState:
     """Tells before each event of a melody what is known, while it is being written.
 
     Parameters
@@ -201,15 +201,15 @@ class Teller:
                 np.full(steps, metre),
                 at // bar % _PHRASE,
                 np.minimum((steps - 1 - at) // bar, _PHRASE),
-                np.minimum(at - begins[holds], LONGEST - 1),
-                np.minimum(ends[holds] - at, LONGEST),
+                np.minimum(at - begins[holds], MAX_DURATION - 1),
+                np.minimum(ends[holds] - at, MAX_DURATION),
             ]
         ).tolist()
         self._root = cut[number, 1].tolist()
         self._number = number.tolist()
         self._heard = [0] * steps  # the symbol that sounds
         self._left = [0] * steps  # steps that an event lasts which begins here
-        self._before, self._length, self._last, self._moved = BEGINNING, 0, 0, 2 * _WIDEST + 1
+        self._before, self._length, self._last, self._moved = START_SYMBOL, 0, 0, 2 * _WIDEST + 1
         self.at = 0
 
     @property
@@ -226,7 +226,7 @@ class Teller:
         """Return what is known before the next event, `TOLD` numbers."""
         at, last = self.at, self._last
         root = self._root[at]
-        over = 12 if root == NO_ROOT or not last else (last - 1 + LOWEST - root) % 12
+        over = 12 if root == NO_ROOT or not last else (last - 1 + LOWEST_PITCH - root) % 12
         row = [self._before, self._length, self._moved, over, *self._static[at]]
         for lag in LAGS:
             there = at - lag * self._bar
@@ -242,8 +242,8 @@ class Teller:
         """Go on by an event."""
         end = min(self.at + length, self._steps)
         self._heard[self.at : end] = [symbol] * (end - self.at)
-        self._left[self.at] = min(length, LONGEST)
-        self._before, self._length = symbol, min(length, LONGEST)
+        self._left[self.at] = min(length, MAX_DURATION)
+        self._before, self._length = symbol, min(length, MAX_DURATION)
         if symbol:
             if self._last:
                 self._moved = _clipped(symbol - self._last)
@@ -251,14 +251,14 @@ class Teller:
         self.at = end
 
 
-def told(chart: Chart, melody: IntArray) -> IntArray:
+def conditioning_features(chart: Chart, melody: IntArray) -> IntArray:
     """Return what is known before each event of a melody, shape (m, TOLD), int64."""
-    teller = Teller(chart)
+    teller = ConditioningState(chart)
     rows = []
     for symbol, length in melody.tolist():
         rows.append(teller.tell())
         teller.hear(symbol, length)
-    return np.array(rows, np.int64).reshape(-1, TOLD)
+    return np.array(rows, np.int64).reshape(-1, NUM_FEATURES)
 
 
 def _changes(cut: IntArray) -> IntArray:
@@ -274,17 +274,17 @@ def _clipped(interval: int) -> int:
 # ---- transposing -------------------------------------------------------------------------
 
 
-def transposed_told(rows: IntArray, by: int) -> IntArray:
+def transpose_conditioning(rows: IntArray, by: int) -> IntArray:
     """Move what is told by semitones, pitches by octaves more where they would leave the range."""
     moved = rows.copy()
-    for column in (0, LAST):
+    for column in (0, LAST_PITCH):
         moved[:, column] = _transposed(rows[:, column], by)
-    root = rows[:, ROOT]
-    moved[:, ROOT] = np.where(root == NO_ROOT, NO_ROOT, (root + by) % 12)
+    root = rows[:, CHORD_ROOT]
+    moved[:, CHORD_ROOT] = np.where(root == NO_ROOT, NO_ROOT, (root + by) % 12)
     return moved
 
 
-def transposed_chords(rows: IntArray, by: int) -> IntArray:
+def transpose_chord_features(rows: IntArray, by: int) -> IntArray:
     """Move chords as the network reads them."""
     moved = rows.copy()
     moved[:, 0] = np.where(rows[:, 0] == NO_ROOT, NO_ROOT, (rows[:, 0] + by) % 12)
@@ -293,21 +293,21 @@ def transposed_chords(rows: IntArray, by: int) -> IntArray:
     return moved
 
 
-def fits(melody: IntArray, by: int) -> bool:
+def fits_range(melody: IntArray, by: int) -> bool:
     """Tell whether all of a melody stays in the range when moved by semitones."""
     heard = melody[melody[:, 0] > 0, 0] + by
-    return not len(heard) or (int(heard.min()) >= 1 and int(heard.max()) <= PITCHES)
+    return not len(heard) or (int(heard.min()) >= 1 and int(heard.max()) <= NUM_PITCHES)
 
 
 def _transposed(symbols: IntArray, by: int) -> IntArray:
-    heard = (symbols > 0) & (symbols < BEGINNING)
+    heard = (symbols > 0) & (symbols < START_SYMBOL)
     return np.where(heard, symbols + by, symbols)
 
 
 # --- song sheets ---
 
 
-def chart_of(score: Score) -> Chart:
+def estimate_chart(score: Score) -> Chart:
     """Find the chords of a score by what sounds in it, bar by bar, in the metre of most of it.
 
     Parameters
@@ -339,7 +339,7 @@ def chart_of(score: Score) -> Chart:
     return make_chart(placed, metre, len(kept))
 
 
-def written_chart_of(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
+def chart_from_symbols(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
     """Take the chords that are written above the notes of a score, in the metre of most of it.
 
     Parameters
@@ -390,10 +390,10 @@ def _usual_bars(divided: Bars) -> tuple[tuple[int, int], list[int]]:
     return metre, kept.tolist()
 
 
-FEWEST_BARS: Final = 4
-FEWEST_NOTES: Final = 12
+MIN_BARS: Final = 4
+MIN_NOTES: Final = 12
 #: A melody that is silent for longer, in steps, ends, and another begins.
-LONGEST_SILENCE: Final = 32
+MAX_SILENCE: Final = 32
 _NAMED: Final = re.compile(r"melod|vocal|voice|lead|sing|solo|sopran", re.IGNORECASE)
 #: Share of onsets at which a part strikes one note alone, to be a melody.
 _ALONE: Final = 0.8
@@ -401,7 +401,9 @@ _ALONE: Final = 0.8
 Note = tuple[int, int, int]
 
 
-def sheets_of(score: Score, name: str, style: str, group: str = "") -> tuple[LeadSheet, ...]:
+def extract_lead_sheets(
+    score: Score, name: str, style: str, group: str = ""
+) -> tuple[LeadSheet, ...]:
     """Take the melody out of a score, with the chords that are found.
 
     The melody is the part that is called so; else, of the parts that strike one note at a time,
@@ -431,7 +433,7 @@ def sheets_of(score: Score, name: str, style: str, group: str = "") -> tuple[Lea
         return ()
     found = []
     ticks_per_step = score.ticks_per_quarter / STEPS_PER_QUARTER
-    notes = top_line(part, ticks_per_step)
+    notes = skyline(part, ticks_per_step)
     named = chords(score)
     for first, last in _stretches(divided, metre):
         start = round(int(divided.at[first]) / ticks_per_step)
@@ -442,13 +444,13 @@ def sheets_of(score: Score, name: str, style: str, group: str = "") -> tuple[Lea
             for chord in named
             if first <= chord.bar < last
         ]
-        for begin, until, some in sung(here, bar):
+        for begin, until, some in split_at_silences(here, bar):
             end = min(until, last - first)
-            if end - begin < FEWEST_BARS:
+            if end - begin < MIN_BARS:
                 continue
             rows, names = chart_rows(placed, begin * bar, end * bar)
             chart = Chart(metre, end - begin, rows, names)
-            found.append(LeadSheet(name, style, chart, on_grid(some, chart.steps), group))
+            found.append(LeadSheet(name, style, chart, quantize_melody(some, chart.steps), group))
     return tuple(found)
 
 
@@ -461,7 +463,7 @@ def melody_part(score: Score) -> Part | None:
     return max(chosen, key=lambda part: float(part.notes[:, 2].mean()), default=None)
 
 
-def top_line(part: Part, ticks_per_step: float) -> list[Note]:
+def skyline(part: Part, ticks_per_step: float) -> list[Note]:
     """Follow the highest note of each sixteenth of a part.
 
     Parameters
@@ -493,7 +495,7 @@ def top_line(part: Part, ticks_per_step: float) -> list[Note]:
     return notes
 
 
-def sung(notes: list[Note], bar: int) -> list[tuple[int, int, list[Note]]]:
+def split_at_silences(notes: list[Note], bar: int) -> list[tuple[int, int, list[Note]]]:
     """Cut a melody where it is silent for long.
 
     Parameters
@@ -511,12 +513,12 @@ def sung(notes: list[Note], bar: int) -> list[tuple[int, int, list[Note]]]:
     breaks = [
         number
         for number in range(1, len(notes))
-        if notes[number][0] - notes[number - 1][1] > LONGEST_SILENCE
+        if notes[number][0] - notes[number - 1][1] > MAX_SILENCE
     ]
     found = []
     for one, other in pairwise([0, *breaks, len(notes)]):
         some = notes[one:other]
-        if len(some) >= FEWEST_NOTES:
+        if len(some) >= MIN_NOTES:
             first = some[0][0] // bar
             moved = [(a - first * bar, b - first * bar, pitch) for a, b, pitch in some]
             found.append((first, -(-some[-1][1] // bar), moved))
@@ -525,7 +527,7 @@ def sung(notes: list[Note], bar: int) -> list[tuple[int, int, list[Note]]]:
 
 def _is_single(part: Part) -> bool:
     _, count = np.unique(part.notes[:, 0], return_counts=True)
-    return len(count) >= FEWEST_NOTES and float((count == 1).mean()) >= _ALONE
+    return len(count) >= MIN_NOTES and float((count == 1).mean()) >= _ALONE
 
 
 def _stretches(divided: Bars, metre: tuple[int, int]) -> list[tuple[int, int]]:

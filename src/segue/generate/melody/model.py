@@ -27,19 +27,19 @@ from torch.nn import functional as F
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.copying import Hashes, KnownRuns, Trail
+from segue.generate.copying import CopyTracker, Hashes, NgramIndex
 from segue.generate.melody.lead_sheet import (
-    CHORD,
-    CHORD_COLUMNS,
-    COLUMNS,
-    LAST,
-    LONGEST,
-    LOWEST,
-    PITCHES,
-    ROOT,
-    Teller,
-    read_chords,
-    told,
+    CHORD_FEATURES,
+    CHORD_INDEX,
+    CHORD_ROOT,
+    FEATURES,
+    LAST_PITCH,
+    LOWEST_PITCH,
+    MAX_DURATION,
+    NUM_PITCHES,
+    ConditioningState,
+    chord_features,
+    conditioning_features,
 )
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.nn.sampling import NEVER, Sampling, choose
@@ -51,7 +51,7 @@ from segue.theory.chord_grid import NO_ROOT, Chart, IntArray
 #: Steps from the last pitch that the head weighs; wider ones count as the widest.
 _WIDEST: Final = 24
 _NOTHING: Final = -1
-SYMBOLS: Final = PITCHES + 1
+NUM_SYMBOLS: Final = NUM_PITCHES + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +105,23 @@ class MelodyNetwork(nn.Module):
         super().__init__()
         self.config = config
         width, chord = config.stack.width, config.chord_width
-        self.chord_tables = nn.ModuleList(_table(size, chord) for size in CHORD_COLUMNS.values())
+        self.chord_tables = nn.ModuleList(_table(size, chord) for size in CHORD_FEATURES.values())
         self.chord_tones = nn.Linear(12, chord)
         self.chord_style = _table(len(config.styles), chord)
         self.chords = nn.GRU(chord, chord, batch_first=True, bidirectional=True)
         self.harmony = nn.Linear(2 * chord, width)
-        self.tables = nn.ModuleList(_table(size, width) for size in COLUMNS.values())
+        self.tables = nn.ModuleList(_table(size, width) for size in FEATURES.values())
         self.style = _table(len(config.styles), width)
         self.stack = Stack(config.stack)
-        self.pitch = nn.Linear(width, SYMBOLS)
+        self.pitch = nn.Linear(width, NUM_SYMBOLS)
         self.step = nn.Linear(width, 2 * _WIDEST + 1)
         self.degree = nn.Linear(width, 12)
-        self.found = _table(SYMBOLS, width)
+        self.found = _table(NUM_SYMBOLS, width)
         self.found_step = _table(2 * _WIDEST + 2, width)
         self.found_degree = _table(13, width)
         self.length_norm = nn.LayerNorm(width, bias=False)
         self.length_hidden = nn.Linear(width, 2 * width)
-        self.length = nn.Linear(width, LONGEST)
+        self.length = nn.Linear(width, MAX_DURATION)
 
     def read_chords(self, chords: Tensor, count: Tensor, style: Tensor) -> Tensor:
         """Read chords from both ends.
@@ -153,7 +153,7 @@ class MelodyNetwork(nn.Module):
         return self.harmony(self._dropped(state))  # type: ignore[no-any-return]
 
     def states(
-        self, harmony: Tensor, told: Tensor, style: Tensor, cache: Cache | None = None
+        self, harmony: Tensor, features: Tensor, style: Tensor, cache: Cache | None = None
     ) -> Tensor:
         """Return what is known before each event, shape (B, T, D).
 
@@ -161,65 +161,71 @@ class MelodyNetwork(nn.Module):
         ----------
         harmony : Tensor, shape (B, S, D)
             Of `read_chords`.
-        told : Tensor, shape (B, T, TOLD), int64
+        features : Tensor, shape (B, T, NUM_FEATURES), int64
         style : Tensor, shape (B,), int64
         cache : Cache, optional
             Of the events before.
         """
-        number = told[..., CHORD, None].expand(-1, -1, harmony.shape[-1])
+        number = features[..., CHORD_INDEX, None].expand(-1, -1, harmony.shape[-1])
         x = harmony.gather(1, number) + self.style(style)[:, None]
         for column, table in enumerate(self.tables):
-            x = x + self._remembered(table(told[..., column]))
+            x = x + self._remembered(table(features[..., column]))
         return self.stack(self._dropped(x), cache)  # type: ignore[no-any-return]
 
-    def symbols(self, state: Tensor, told: Tensor) -> Tensor:
+    def symbols(self, state: Tensor, features: Tensor) -> Tensor:
         """Return the logits of the symbol of each event, shape (B, T, N)."""
-        last, root = told[..., LAST, None], told[..., ROOT, None]
-        pitches = torch.arange(1, SYMBOLS, device=told.device)
+        last, root = (
+            features[..., LAST_PITCH, None],
+            features[..., CHORD_ROOT, None],
+        )
+        pitches = torch.arange(1, NUM_SYMBOLS, device=features.device)
         step = (pitches - last).clamp(-_WIDEST, _WIDEST) + _WIDEST
         steps = self.step(state).gather(-1, step) * (last > 0)
-        degrees = self.degree(state).gather(-1, (pitches - 1 + LOWEST - root) % 12)
+        degrees = self.degree(state).gather(-1, (pitches - 1 + LOWEST_PITCH - root) % 12)
         weighed = steps + degrees * (root != NO_ROOT)
         return self.pitch(state) + F.pad(weighed, (1, 0))  # type: ignore[no-any-return]
 
-    def lengths(self, state: Tensor, told: Tensor, symbol: Tensor) -> Tensor:
+    def lengths(self, state: Tensor, features: Tensor, symbol: Tensor) -> Tensor:
         """Return the logits of the length of each event, from 1 step on, shape (B, T, L)."""
-        last, root = told[..., LAST], told[..., ROOT]
+        last, root = features[..., LAST_PITCH], features[..., CHORD_ROOT]
         step = (symbol - last).clamp(-_WIDEST, _WIDEST) + _WIDEST
         step = torch.where((symbol > 0) & (last > 0), step, 2 * _WIDEST + 1)
         degree = torch.where(
-            (symbol > 0) & (root != NO_ROOT), (symbol - 1 + LOWEST - root) % 12, 12
+            (symbol > 0) & (root != NO_ROOT), (symbol - 1 + LOWEST_PITCH - root) % 12, 12
         )
         x = state + self.found(symbol) + self.found_step(step) + self.found_degree(degree)
         units, gates = self.length_hidden(self.length_norm(x)).chunk(2, dim=-1)
         return self.length(self._dropped(F.silu(gates) * units))  # type: ignore[no-any-return]
 
     def loss(
-        self, told: Tensor, wanted: Tensor, chords: Tensor, count: Tensor, style: Tensor
+        self, features: Tensor, wanted: Tensor, chords: Tensor, count: Tensor, style: Tensor
     ) -> MelodyLosses:
         """Return the mean costs of events.
 
         Parameters
         ----------
-        told : Tensor, shape (B, T, TOLD), int64
+        features : Tensor, shape (B, T, NUM_FEATURES), int64
             Anything behind the end.
         wanted : Tensor, shape (B, T, 2), int64
             Symbol and length of each event; -1 behind the end.
         chords : Tensor, shape (B, S, 6), int64
         count, style : Tensor, shape (B,), int64
         """
-        costs = self.costs(told, wanted, chords, count, style)
+        costs = self.costs(features, wanted, chords, count, style)
         events = (wanted[..., 0] >= 0).sum().clamp(min=1)
         return MelodyLosses(costs[..., 0].sum() / events, costs[..., 1].sum() / events)
 
     def costs(
-        self, told: Tensor, wanted: Tensor, chords: Tensor, count: Tensor, style: Tensor
+        self, features: Tensor, wanted: Tensor, chords: Tensor, count: Tensor, style: Tensor
     ) -> Tensor:
         """Return what symbol and length of each event cost, shape (B, T, 2), 0 behind the end."""
         harmony = self.read_chords(chords, count, style)
-        state = self.states(harmony, told, style)
+        state = self.states(harmony, features, style)
         symbol = wanted[..., 0].clamp(min=0)
-        found = (self.symbols(state, told), self.lengths(state, told, symbol))
+        found = (
+            self.symbols(state, features),
+            self.lengths(state, features, symbol),
+        )
         targets = (wanted[..., 0], torch.where(wanted[..., 1] > 0, wanted[..., 1] - 1, _NOTHING))
         return torch.stack(
             [
@@ -253,18 +259,18 @@ def _table(count: int, width: int) -> nn.Embedding:
 
 # --- melody model ---
 
-KIND: Final = "melody"
+CHECKPOINT_KIND: Final = "melody"
 #: Raised when what is told to the network changes.
 VERSION: Final = 1
-MODEL: Final = "melody.safetensors"
-SHIPPED: Final = WEIGHTS / MODEL
+MODEL_FILE: Final = "melody.safetensors"
+PRETRAINED: Final = WEIGHTS / MODEL_FILE
 #: A note is struck so many times in a row at most, then another comes.
-MOST_REPEATED: Final = 6
-_ALL_PITCHES: Final = range(LOWEST, LOWEST + PITCHES)
+MAX_REPEATED_NOTES: Final = 6
+_ALL_PITCHES: Final = range(LOWEST_PITCH, LOWEST_PITCH + NUM_PITCHES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Taught:
+class TrainingMelodies:
     """The melodies that a model learned from, as hashes, see `segue.generate.copying`.
 
     Attributes
@@ -279,9 +285,9 @@ class Taught:
     starts: NDArray[np.int64]
     runs: Hashes
 
-    def joined(self, other: "Taught") -> "Taught":
+    def joined(self, other: "TrainingMelodies") -> "TrainingMelodies":
         """Return the melodies of both."""
-        return Taught(
+        return TrainingMelodies(
             (*self.names, *other.names),
             np.concatenate([self.starts, other.starts + len(self.runs)]),
             np.concatenate([self.runs, other.runs]),
@@ -306,7 +312,7 @@ class MelodyModel:
         self,
         network: MelodyNetwork,
         usual: Mapping[str, Mapping[str, tuple[float, float]]],
-        taught: Taught,
+        taught: TrainingMelodies,
         about: Mapping[str, Any],
     ) -> None:
         self.network = network.eval()
@@ -323,7 +329,7 @@ class MelodyModel:
     @classmethod
     def shipped(cls) -> Self:
         """Load the model that comes with Segue."""
-        return cls.load(SHIPPED)
+        return cls.load(PRETRAINED)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -334,7 +340,7 @@ class MelodyModel:
         BadCheckpoint
             The file is not there, damaged, or of another version.
         """
-        checkpoint = load_checkpoint(path, KIND)
+        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
         about = checkpoint.about
         if about.get("version") != VERSION:
             raise BadCheckpoint(
@@ -366,7 +372,7 @@ class MelodyModel:
                 f"{path} tells of the styles {', '.join(usual)} and {len(names)} melodies, but its "
                 f"network knows {', '.join(network.config.styles)} and {len(starts)}; train anew"
             )
-        found = cls(network, usual, Taught(names, starts, runs), about["told"])
+        found = cls(network, usual, TrainingMelodies(names, starts, runs), about["told"])
         found.fingerprint = checkpoint.fingerprint
         return found
 
@@ -393,7 +399,7 @@ class MelodyModel:
         tensors = {name: each.to(dtype) for name, each in self.network.state_dict().items()}
         tensors["taught.runs"] = torch.from_numpy(self.taught.runs.view(np.int16))
         tensors["taught.starts"] = torch.from_numpy(self.taught.starts.astype(np.int32))
-        self.fingerprint = save_checkpoint(path, KIND, about, tensors)
+        self.fingerprint = save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
 
     def style(self, name: str) -> int:
         """Return the number of a style.
@@ -429,8 +435,8 @@ class MelodyModel:
         context = self.network.config.stack.context
         found = []
         for chart, melody in zip(charts, melodies, strict=True):
-            chords = torch.from_numpy(read_chords(chart))[None]
-            rows = torch.from_numpy(told(chart, melody))[None]
+            chords = torch.from_numpy(chord_features(chart))[None]
+            rows = torch.from_numpy(conditioning_features(chart, melody))[None]
             wanted = torch.from_numpy(melody)[None]
             count, kind = torch.tensor([chords.shape[1]]), torch.tensor([number])
             cost = np.zeros((len(melody), 2))
@@ -479,13 +485,14 @@ class MelodyModel:
             Symbols and lengths, filling the chart.
         """
         network, number = self.network, self.style(style)
-        one = torch.from_numpy(read_chords(chart))[None]
+        one = torch.from_numpy(chord_features(chart))[None]
         kind = torch.full((count,), number)
         harmony = network.read_chords(one, torch.tensor([one.shape[1]]), kind[:1])
         harmony = harmony.expand(count, -1, -1)
-        known = KnownRuns(self.taught.runs, self.taught.starts)
+        known = NgramIndex(self.taught.runs, self.taught.starts)
         writers = [
-            _Writer(chart, self._allowed(style), Trail(known), max_copy_bars) for _ in range(count)
+            _Writer(chart, self._allowed(style), CopyTracker(known), max_copy_bars)
+            for _ in range(count)
         ]
         cache = Cache(network.config.stack, count)
         history: list[Tensor] = []
@@ -514,8 +521,8 @@ class MelodyModel:
 
     def _allowed(self, style: str) -> Tensor:
         """Return 0 for each symbol of the style's range and for the rest, else minus infinity."""
-        low, high = (round(each) - LOWEST + 1 for each in self.usual[style]["pitch"])
-        mask = torch.full((PITCHES + 1,), NEVER)
+        low, high = (round(each) - LOWEST_PITCH + 1 for each in self.usual[style]["pitch"])
+        mask = torch.full((NUM_PITCHES + 1,), NEVER)
         mask[0] = 0
         mask[low : high + 1] = 0
         return mask
@@ -524,8 +531,10 @@ class MelodyModel:
 class _Writer:
     """One melody that is being written, and what may come next in it."""
 
-    def __init__(self, chart: Chart, allowed: Tensor, trail: Trail, max_copy_bars: float) -> None:
-        self._teller = Teller(chart)
+    def __init__(
+        self, chart: Chart, allowed: Tensor, trail: CopyTracker, max_copy_bars: float
+    ) -> None:
+        self._teller = ConditioningState(chart)
         self._allowed = allowed
         self._trail, self._most_copied = trail, max_copy_bars * chart.bar_steps
         # Steps that may still be silent. Many tunes begin with an upbeat in a bar of its own, but
@@ -551,14 +560,14 @@ class _Writer:
             return mask
         if not self._silence:
             mask[0] = NEVER
-        if self._repeated >= MOST_REPEATED:
+        if self._repeated >= MAX_REPEATED_NOTES:
             mask[self._pitch] = NEVER
         copied = self._trail.copies(_ALL_PITCHES, self._teller.at, self._most_copied)
         mask[1:].masked_fill_(torch.from_numpy(copied), NEVER)
         return mask
 
     def lengths(self, symbol: int) -> Tensor:
-        mask = torch.zeros(LONGEST)
+        mask = torch.zeros(MAX_DURATION)
         if not self.done:
             most = self._teller.room if symbol else min(self._teller.room, self._silence)
             mask[most:] = NEVER
@@ -570,7 +579,7 @@ class _Writer:
         if symbol:
             self._repeated = self._repeated + 1 if symbol == self._pitch else 1
             self._pitch, self._silence = symbol, self._bar
-            self._trail.hear(symbol - 1 + LOWEST, self._teller.at)
+            self._trail.hear(symbol - 1 + LOWEST_PITCH, self._teller.at)
         else:
             self._silence -= length
         self.events.append((symbol, length))

@@ -22,24 +22,24 @@ from torch import Tensor
 
 from segue.errors import TrainingFailed
 from segue.evaluation.generated import groove_consistency, pitch_class_entropy, scale_consistency
-from segue.generate.copying import hashed_runs
+from segue.generate.copying import ngram_hashes
 from segue.generate.melody.lead_sheet import (
-    CHORD,
-    LOWEST,
+    CHORD_INDEX,
+    LOWEST_PITCH,
     LeadSheet,
-    fits,
-    read_chords,
-    told,
-    transposed_chords,
-    transposed_told,
+    chord_features,
+    conditioning_features,
+    fits_range,
+    transpose_chord_features,
+    transpose_conditioning,
 )
 from segue.generate.melody.model import (
-    MODEL,
+    MODEL_FILE,
     MelodyConfig,
     MelodyLosses,
     MelodyModel,
     MelodyNetwork,
-    Taught,
+    TrainingMelodies,
 )
 from segue.nn.lm_training import NOTHING, WritingTraining, fit_writing
 from segue.nn.split import FEWEST_PIECES, split
@@ -51,13 +51,13 @@ from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, strong_steps
 
 #: Those by which candidates are held against real melodies: how much is played, by what steps,
 #: how far, how often on what the chord has, how often a bar's rhythm comes back, how long nothing.
-COMPARED: Final = (
+RANKING_STATISTICS: Final = (
     "notes_per_bar", "mean_interval", "range", "chord_tones_on_strong_beats", "repeated_rhythms",
     "longest_silence",
 )  # fmt: skip
 
 
-def figures_of(chart: Chart, melody: IntArray) -> dict[str, float]:
+def melody_statistics(chart: Chart, melody: IntArray) -> dict[str, float]:
     """Measure a melody.
 
     Parameters
@@ -75,8 +75,8 @@ def figures_of(chart: Chart, melody: IntArray) -> dict[str, float]:
         bars; and, as published, pitch_class_entropy, bits, scale_consistency and
         groove_consistency. NaN where there is nothing to measure.
     """
-    onset, symbol = onsets(melody)
-    pitch = symbol - 1 + LOWEST
+    onset, symbol = note_onsets(melody)
+    pitch = symbol - 1 + LOWEST_PITCH
     bar = chart.bar_steps
     begins = np.zeros((chart.bars, bar), np.bool_)
     begins[onset // bar, onset % bar] = True
@@ -87,7 +87,7 @@ def figures_of(chart: Chart, melody: IntArray) -> dict[str, float]:
         "notes_per_bar": len(pitch) / chart.bars,
         "mean_interval": float(np.abs(np.diff(pitch)).mean()) if len(pitch) > 1 else float("nan"),
         "range": float(np.ptp(pitch)) if len(pitch) else float("nan"),
-        "chord_tones_on_strong_beats": chord_tone_share(chart, melody),
+        "chord_tones_on_strong_beats": chord_tone_ratio(chart, melody),
         "repeated_rhythms": float(np.mean(again)) if again else float("nan"),
         "longest_silence": _longest_silence(melody) / bar,
         "pitch_class_entropy": pitch_class_entropy(pitch),
@@ -96,27 +96,27 @@ def figures_of(chart: Chart, melody: IntArray) -> dict[str, float]:
     }
 
 
-def onsets(melody: IntArray) -> tuple[IntArray, IntArray]:
+def note_onsets(melody: IntArray) -> tuple[IntArray, IntArray]:
     """Return the step at which each note begins, and its symbol; rests are left out."""
     at = np.concatenate([[0], np.cumsum(melody[:-1, 1])]).astype(np.int64)[: len(melody)]
     heard = melody[:, 0] > 0
     return at[heard], melody[heard, 0]
 
 
-def chord_tones(chart: Chart, melody: IntArray) -> tuple[int, int]:
+def count_chord_tones(chart: Chart, melody: IntArray) -> tuple[int, int]:
     """Count the notes that begin on strong beats over a chord: all, and those of the chord."""
-    onset, symbol = onsets(melody)
+    onset, symbol = note_onsets(melody)
     strong = np.isin(onset % chart.bar_steps, strong_steps(chart.metre))
     onset, symbol = onset[strong], symbol[strong]
     row = np.searchsorted(chart.chords[:, 0], onset, side="right") - 1
     over = chart.chords[row, 1] != NO_ROOT
-    belongs = chart.chords[row, 3] >> (symbol - 1 + LOWEST) % 12 & 1
+    belongs = chart.chords[row, 3] >> (symbol - 1 + LOWEST_PITCH) % 12 & 1
     return int(over.sum()), int(belongs[over].sum())
 
 
-def chord_tone_share(chart: Chart, melody: IntArray) -> float:
+def chord_tone_ratio(chart: Chart, melody: IntArray) -> float:
     """Return the share of notes on strong beats that belong to their chord; NaN of none."""
-    count, belongs = chord_tones(chart, melody)
+    count, belongs = count_chord_tones(chart, melody)
     return belongs / count if count else float("nan")
 
 
@@ -131,11 +131,11 @@ def _longest_silence(melody: IntArray) -> int:
 # --- melody ---
 
 #: Chords that are read before and behind those of a window.
-BEFORE: Final = 4
-BEHIND: Final = 8
+CHORDS_BEFORE: Final = 4
+CHORDS_AFTER: Final = 8
 _PARTS_KEPT: Final = 50
 #: The learning rate of a network that has learned already: higher, and it forgets.
-LEARNED_ON_RATE: Final = 5e-4
+FINE_TUNING_RATE: Final = 5e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +160,14 @@ class MelodyTraining(WritingTraining):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
-    told: IntArray
+    features: IntArray
     wanted: IntArray
     chords: IntArray
     style: int
     moves: tuple[int, ...]
 
 
-class Windows:
+class WindowSampler:
     """Draws windows of lead sheets, each in a key of its own.
 
     Parameters
@@ -185,11 +185,11 @@ class Windows:
         keys = range(-training.transposed, training.transposed)
         self._prepared = [
             _Prepared(
-                told(sheet.chart, sheet.melody),
+                conditioning_features(sheet.chart, sheet.melody),
                 sheet.melody,
-                read_chords(sheet.chart),
+                chord_features(sheet.chart),
                 styles.index(sheet.style),
-                tuple(by for by in keys if fits(sheet.melody, by)) or (0,),
+                tuple(by for by in keys if fits_range(sheet.melody, by)) or (0,),
             )
             for sheet in sheets
         ]
@@ -222,25 +222,25 @@ class Windows:
         rows = [self._window(*window) for window in windows]
         events = max(len(each[0]) for each in rows)
         chords = max(len(each[2]) for each in rows)
-        tolds = np.zeros((len(rows), events, rows[0][0].shape[1]), np.int64)
+        features = np.zeros((len(rows), events, rows[0][0].shape[1]), np.int64)
         wanted = np.full((len(rows), events, 2), NOTHING, np.int64)
         read = np.zeros((len(rows), chords, rows[0][2].shape[1]), np.int64)
         for row, (one, two, three) in enumerate(rows):
-            tolds[row, : len(one)], wanted[row, : len(two)], read[row, : len(three)] = (
+            features[row, : len(one)], wanted[row, : len(two)], read[row, : len(three)] = (
                 one, two, three,
             )  # fmt: skip
         count = np.array([len(each[2]) for each in rows])
         style = np.array([window[0].style for window in windows])
-        return tuple(torch.from_numpy(each) for each in (tolds, wanted, read, count, style))
+        return tuple(torch.from_numpy(each) for each in (features, wanted, read, count, style))
 
     def _window(self, sheet: _Prepared, start: int, by: int) -> tuple[IntArray, IntArray, IntArray]:
-        rows = transposed_told(sheet.told[start : start + self._context], by)
+        rows = transpose_conditioning(sheet.features[start : start + self._context], by)
         wanted = sheet.wanted[start : start + self._context].copy()
         wanted[:, 0] = np.where(wanted[:, 0] > 0, wanted[:, 0] + by, 0)
-        first = max(int(rows[0, CHORD]) - BEFORE, 0)
-        last = int(rows[-1, CHORD]) + BEHIND + 1
-        rows[:, CHORD] -= first
-        return rows, wanted, transposed_chords(sheet.chords[first:last], by)
+        first = max(int(rows[0, CHORD_INDEX]) - CHORDS_BEFORE, 0)
+        last = int(rows[-1, CHORD_INDEX]) + CHORDS_AFTER + 1
+        rows[:, CHORD_INDEX] -= first
+        return rows, wanted, transpose_chord_features(sheet.chords[first:last], by)
 
 
 def train_melody(
@@ -290,8 +290,8 @@ def train_melody(
         )
     torch.manual_seed(training.seed)
     styles = network.config.styles
-    windows = Windows(learn, styles, training)
-    judged = Windows(validate, styles, training).all()
+    windows = WindowSampler(learn, styles, training)
+    judged = WindowSampler(validate, styles, training).all()
     parts: deque[tuple[float, float]] = deque(maxlen=_PARTS_KEPT)
 
     def loss(net: Any, *batch: Tensor) -> Tensor:
@@ -304,9 +304,9 @@ def train_melody(
         names = ("symbols", "lengths")
         return dict(zip(names, np.mean(parts, axis=0).tolist(), strict=True)) if parts else {}
 
-    told_of = {"sheets": _fingerprint([*learn, *validate]), **(about or {})}
+    run_metadata = {"sheets": _fingerprint([*learn, *validate]), **(about or {})}
     return fit_writing(
-        network, training, windows.draw, judged, folder, told_of,
+        network, training, windows.draw, judged, folder, run_metadata,
         loss=loss, parts=means, resume=resume, watch=watch,
     )  # fmt: skip
 
@@ -323,7 +323,7 @@ def _fingerprint(sheets: Sequence[LeadSheet]) -> str:
 # --- melody told ---
 
 
-def melody_model(
+def build_melody_model(
     network: MelodyNetwork,
     learned: Sequence[LeadSheet],
     held: Sequence[LeadSheet],
@@ -343,11 +343,11 @@ def melody_model(
     """
     runs, names = [], []
     for sheet in learned:
-        onset, symbol = onsets(sheet.melody)
-        runs.append(hashed_runs(np.column_stack([symbol - 1 + LOWEST, onset])))
+        onset, symbol = note_onsets(sheet.melody)
+        runs.append(ngram_hashes(np.column_stack([symbol - 1 + LOWEST_PITCH, onset])))
         names.append(sheet.name)
     starts = np.cumsum([0, *(len(each) for each in runs)])[:-1].astype(np.int64)
-    taught = Taught(tuple(names), starts, np.concatenate(runs))
+    taught = TrainingMelodies(tuple(names), starts, np.concatenate(runs))
     model = MelodyModel(network, {style: {} for style in network.config.styles}, taught, about)
     for style in network.config.styles:
         model.usual[style] = _usual(
@@ -363,14 +363,14 @@ def _usual(
     model: MelodyModel, style: str, learned: Sequence[LeadSheet], held: Sequence[LeadSheet]
 ) -> dict[str, tuple[float, float]]:
     some = learned or held
-    figures = [figures_of(sheet.chart, sheet.melody) for sheet in some]
-    found = {name: _spread([each[name] for each in figures]) for name in COMPARED}
+    figures = [melody_statistics(sheet.chart, sheet.melody) for sheet in some]
+    found = {name: _spread([each[name] for each in figures]) for name in RANKING_STATISTICS}
     judged = held or learned
     costs = model.costs(
         [sheet.chart for sheet in judged], [sheet.melody for sheet in judged], style
     )
     found["likelihood"] = _spread([-float(cost.sum(axis=1).mean()) for cost in costs])
-    pitches = np.concatenate([onsets(sheet.melody)[1] for sheet in some]) - 1 + LOWEST
+    pitches = np.concatenate([note_onsets(sheet.melody)[1] for sheet in some]) - 1 + LOWEST_PITCH
     low, high = np.percentile(pitches, [1, 99])
     found["pitch"] = (float(np.floor(low)), float(np.ceil(high)))
     return found
@@ -390,7 +390,7 @@ _STYLE_TABLES: Final = ("style.weight", "chord_style.weight")
 _WIDTH, _LAYERS, _HEADS, _DROPOUT = 160, 4, 5, 0.15
 
 
-def train_own(
+def train_library_melodies(
     training: MelodyTraining,
     sheets: Sequence[LeadSheet],
     folder: Path,
@@ -458,10 +458,10 @@ def train_own(
         "precision": trained.precision,
         **from_what,
     }
-    model = melody_model(network, learn, validate, about)
+    model = build_melody_model(network, learn, validate, about)
     if start:
         model.taught = model.taught.joined(start.taught)
-    model.save(folder / MODEL)
+    model.save(folder / MODEL_FILE)
     return model, trained
 
 

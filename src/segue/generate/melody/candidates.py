@@ -8,8 +8,8 @@ import numpy as np
 
 from segue.errors import BadArgument, check_seed
 from segue.generate.copying import SharedPassage, longest_hashed_passage
-from segue.generate.melody.lead_sheet import LOWEST
-from segue.generate.melody.training import COMPARED, figures_of, onsets
+from segue.generate.melody.lead_sheet import LOWEST_PITCH
+from segue.generate.melody.training import RANKING_STATISTICS, melody_statistics, note_onsets
 from segue.io.written_score import beat_of
 from segue.records import Part, Score
 from segue.score.features import pitch_name
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from segue.generate.melody.model import MelodyModel
     from segue.nn.sampling import Sampling
 
-MOST: Final = 64
+MAX_CANDIDATES: Final = 64
 #: Bars of a passage that a candidate may share with what was learned from.
-MOST_COPIED_BARS: Final = 4.0
+MAX_COPIED_BARS: Final = 4.0
 #: So many are written for each that is asked for, so that there is something to choose from.
 _TRIED: Final = 4
 _FEWEST_TRIED: Final = 16
@@ -53,7 +53,7 @@ _USUAL_SOUND: Final = _Sound("held", 100.0, melody=73, chords=0, bass=32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WrittenMelody:
+class MelodyCandidate:
     """A melody, and how it came out.
 
     Attributes
@@ -70,7 +70,7 @@ class WrittenMelody:
         How far it is from real melodies of its style: for each figure the standard deviations
         beyond the first, summed. 0 for what is usual in all of them.
     figures : dict of str to float
-        See `segue.generate.melody.training.figures_of`.
+        See `segue.generate.melody.training.melody_statistics`.
     shared : SharedPassage
         The longest passage, up to transposition, that it shares with a melody learned from.
     shared_bars : float
@@ -90,7 +90,7 @@ class WrittenMelody:
     shared_with: str
 
 
-def write_melodies(
+def generate_melodies(
     model: "MelodyModel",
     chart: Chart,
     count: int = 4,
@@ -99,9 +99,9 @@ def write_melodies(
     sampling: "Sampling | None" = None,
     tempo_bpm: float | None = None,
     seed: int = 0,
-    max_copy_bars: float = MOST_COPIED_BARS,
+    max_copy_bars: float = MAX_COPIED_BARS,
     title: str = "",
-) -> list[WrittenMelody]:
+) -> list[MelodyCandidate]:
     """Write melodies for chords, and rank them.
 
     Four times as many as asked for are written, at least sixteen. None shares a passage of more
@@ -146,8 +146,8 @@ def write_melodies(
     sound = _SOUNDS.get(style, _USUAL_SOUND)
     if tempo_bpm is None:  # as many beats, whatever a beat is
         tempo_bpm = sound.tempo_bpm * float(beat_of(*chart.metre))
-    if not 1 <= count <= MOST:
-        raise BadArgument(f"{count} melodies; from 1 to {MOST} can be written at once")
+    if not 1 <= count <= MAX_CANDIDATES:
+        raise BadArgument(f"{count} melodies; from 1 to {MAX_CANDIDATES} can be written at once")
     low, high = _TEMPI_BPM
     if not low <= tempo_bpm <= high:
         raise BadArgument(f"a tempo of {tempo_bpm:g}; it is from {low:g} to {high:g} a minute")
@@ -166,9 +166,9 @@ def write_melodies(
     judged.sort(key=lambda one: (one.oddness, -one.likelihood))
     ranked = []
     for rank, one in enumerate(judged[:count], start=1):
-        score = to_score(chart, one.melody, style, tempo_bpm, title)
+        score = melody_score(chart, one.melody, style, tempo_bpm, title)
         ranked.append(
-            WrittenMelody(
+            MelodyCandidate(
                 rank, score, one.melody, one.likelihood, one.oddness, one.figures, one.shared,
                 one.shared_bars, one.shared_with,
             )
@@ -176,13 +176,13 @@ def write_melodies(
     return ranked
 
 
-def span_of(one: WrittenMelody) -> str:
+def pitch_range(one: MelodyCandidate) -> str:
     """Name the lowest and the highest note of a melody, "C4 to E5"; "" of silence."""
     pitches = _pitches(one)
     return f"{pitch_name(min(pitches))} to {pitch_name(max(pitches))}" if pitches else ""
 
 
-def ending_of(one: WrittenMelody, chart: Chart) -> str:
+def describe_ending(one: MelodyCandidate, chart: Chart) -> str:
     """Say what a melody ends on: "C4, the root of C"."""
     pitches = _pitches(one)
     if not pitches:
@@ -201,9 +201,9 @@ def ending_of(one: WrittenMelody, chart: Chart) -> str:
     return f"{name}, {what} of {chart.names[-1]}"
 
 
-def _pitches(one: WrittenMelody) -> list[int]:
+def _pitches(one: MelodyCandidate) -> list[int]:
     symbols = one.melody[:, 0]
-    return (symbols[symbols > 0] - 1 + LOWEST).tolist()  # type: ignore[no-any-return]
+    return (symbols[symbols > 0] - 1 + LOWEST_PITCH).tolist()  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,12 +220,12 @@ class _Judged:
 def _judged(
     model: "MelodyModel", chart: Chart, style: str, melody: IntArray, likelihood: float
 ) -> _Judged:
-    figures = figures_of(chart, melody)
+    figures = melody_statistics(chart, melody)
     usual = model.usual[style]
-    beyond = [_beyond(figures[name], usual[name]) for name in COMPARED if name in usual]
+    beyond = [_beyond(figures[name], usual[name]) for name in RANKING_STATISTICS if name in usual]
     beyond.append(_beyond(likelihood, usual["likelihood"]))
-    onset, symbol = onsets(melody)
-    notes = np.column_stack([symbol - 1 + LOWEST, onset])
+    onset, symbol = note_onsets(melody)
+    notes = np.column_stack([symbol - 1 + LOWEST_PITCH, onset])
     shared = longest_hashed_passage(notes, model.taught.runs, model.taught.starts)
     bars, name = 0.0, ""
     if shared.notes:
@@ -246,7 +246,7 @@ def _beyond(value: float, usual: tuple[float, float]) -> float:
 # ---- as a score --------------------------------------------------------------------------
 
 
-def to_score(
+def melody_score(
     chart: Chart, melody: IntArray, style: str, tempo_bpm: float, title: str = ""
 ) -> Score:
     """Put a melody and its chords into a score.
@@ -278,7 +278,7 @@ def to_score(
         np.array([[0, beats, unit]], np.int32),
         np.empty((0, 3), np.int32),
         chords=tuple(
-            (chord.start, chord.name) for chord in named_chords(chart) if is_chord(chord.name)
+            (chord.start, chord.name) for chord in chart_chords(chart) if is_chord(chord.name)
         ),
     )
 
@@ -295,7 +295,7 @@ def melody_notes(
             place = at % chart.bar_steps
             velocity = first if not place else other if place in strong else weak
             rows.append(
-                (at * TICKS_PER_STEP, length * TICKS_PER_STEP, symbol - 1 + LOWEST, velocity)
+                (at * TICKS_PER_STEP, length * TICKS_PER_STEP, symbol - 1 + LOWEST_PITCH, velocity)
             )
         at += length
     return np.array(rows, np.int32).reshape(-1, 4)
@@ -312,7 +312,7 @@ def chords_by_bar(chart: Chart) -> list[list[str]]:
     return bars
 
 
-def named_chords(chart: Chart) -> tuple[Chord, ...]:
+def chart_chords(chart: Chart) -> tuple[Chord, ...]:
     """Return the chords of a chart as those of a score of 480 ticks to the quarter."""
     ends = np.append(chart.chords[1:, 0], chart.steps).tolist()
     return tuple(
