@@ -50,7 +50,7 @@ def kneser_ney_bits(train_texts: Sequence[str], test_texts: Sequence[str], order
 
     runs = NgramLM([coded(text) for text in train_texts], order, 1 + len(letters))
     costs = [
-        -np.log2(np.take_along_axis(runs.outlooks(tokens), tokens[1:, None], axis=1))
+        -np.log2(np.take_along_axis(runs.probabilities(tokens), tokens[1:, None], axis=1))
         for tokens in map(coded, test_texts)
     ]
     return float(np.concatenate(costs).mean())

@@ -80,8 +80,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     songs = verse(options.data)
-    if options.learn:
-        learn(options.learn, songs, options.work, options.epochs)
+    if options.train:
+        learn(options.train, songs, options.work, options.epochs)
     if options.ship:
         ship(songs, options.work / "shipped")
     if options.run:
@@ -101,20 +101,20 @@ def learn(name: str, songs: Sequence[Lyrics], work: Path, epochs: int) -> None:
     resume = (work / name / STATE).exists()
     training = LyricsTraining(epochs=epochs)
     model, _ = train_lyrics(training, _parts(chosen), work / name, resume=resume, watch=told())
-    print(model.about)
+    print(model.metadata)
 
 
 def ship(songs: Sequence[Lyrics], work: Path) -> None:
     """Write the weights that come with Segue, and say what their 8 bits cost."""
     model = LanguageModel.load(work / MODEL_FILE)
-    model.save(PRETRAINED, short=True)
+    model.save(PRETRAINED, quantize=True)
     parts = _parts([one for one in songs if one.tags.artist != TRECENTO])
-    for name, one in (("learned", model), ("shipped", LanguageModel.shipped())):
+    for name, one in (("learned", model), ("shipped", LanguageModel.pretrained())):
         bits = bits_per_character(one, parts.test)
         print(f"{name}: {bits:.4f} bits per character of the test songs")
     print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.2f} MB")
-    network = LanguageModel.shipped().network
-    known = np.stack([known_of(network, one.lyrics.text) for one in parts.learn])
+    network = LanguageModel.pretrained().network
+    known = np.stack([known_of(network, one.lyrics.text) for one in parts.train])
     constants = {"mean": known.mean(axis=0), "scale": known.std(axis=0).clip(1e-3)}
     save_file(constants, LYRICS_SPACE)
 
@@ -123,7 +123,7 @@ def three_minutes(songs: Sequence[Lyrics], work: Path) -> None:
     """Hold the default against nanoGPT's recipe, on one text, for three minutes each."""
     parts = _parts([one for one in songs if one.tags.artist in THREE])
     learned, test = (
-        "".join(f"{one.lyrics.text}\n" for one in some) for some in (parts.learn, parts.test)
+        "".join(f"{one.lyrics.text}\n" for one in some) for some in (parts.train, parts.test)
     )
     with _results(work) as found:
         if "three" in found:
@@ -152,7 +152,7 @@ def authors(songs: Sequence[Lyrics], work: Path) -> None:
             one for one in songs if one.tags.artist not in (small if author in small else [author])
         ]
         parts = _parts([one for one in songs if one.tags.artist == author])
-        known, test = ([one.lyrics.text for one in some] for some in (parts.learn, parts.test))
+        known, test = ([one.lyrics.text for one in some] for some in (parts.train, parts.test))
         with _results(work) as found:
             of_author = found.setdefault("authors", {}).setdefault(author, {})
             if "kneser-ney" not in of_author:
@@ -181,7 +181,7 @@ def _base_without(author: str, others: Sequence[Lyrics], work: Path) -> Language
     """Return a base that never saw an author: one for all small ones, and one for each other."""
     if author not in {one.tags.artist for one in others} and (work / "large" / MODEL_FILE).exists():
         large = LanguageModel.load(work / "large" / MODEL_FILE)
-        if author not in large.voices:
+        if author not in large.artists:
             return large
     folder = work / f"without {author}"
     if not (folder / MODEL_FILE).exists():
@@ -225,8 +225,8 @@ def speed(_: Sequence[Lyrics], work: Path) -> None:
     """Time the writing of one text with what is shipped."""
     from segue.generate.lyrics.sampler import ArtistStyle, LyricsOptions, sample_lyrics
 
-    model = LanguageModel.shipped()
-    voice = ArtistStyle(RACED, model, model.voice(RACED))
+    model = LanguageModel.pretrained()
+    voice = ArtistStyle(RACED, model, model.style_index(RACED))
     with _results(work) as found:
         for line in sample_lyrics([voice], LyricsOptions(4)):
             assert line.text or not line.voices
@@ -481,11 +481,11 @@ def _judged(
     shutil.rmtree(folder, ignore_errors=True)
     model, trained = train_lyrics(training, parts, folder, start=start)
     return {
-        "bits": model.about["bits_of_test"],
-        "validation": model.about["bits_held_out"],
+        "bits": model.metadata["bits_of_test"],
+        "validation": model.metadata["bits_held_out"],
         "seconds": trained.history[-1].seconds,
         "weights": _count(model),
-        "characters": model.about["characters"],
+        "characters": model.metadata["characters"],
         "curve": [(one.seconds, one.validation_loss / NATS) for one in trained.history],
         "training": [one.loss / NATS for one in trained.history],
     }

@@ -163,16 +163,16 @@ def melodies(path: Path) -> Answers:
 def writing(path: Path) -> Answers:
     model = LanguageModel.load(path)
     answers: Answers = {
-        "voices": np.array(model.voices),
-        "known": np.array([f"{one.tags.artist}: {one.tags.title}" for one in model.known]),
-        "words": np.array(model.known[0].text),
-        "shares": np.array([model.shares.get(voice, 0.0) for voice in model.voices]),
+        "voices": np.array(model.artists),
+        "known": np.array([f"{one.tags.artist}: {one.tags.title}" for one in model.training_songs]),
+        "words": np.array(model.training_songs[0].text),
+        "shares": np.array([model.ngram_weights.get(voice, 0.0) for voice in model.artists]),
     }
     text = encode_song("The silver rain returns unto\nthe ashes of the summer")
-    for voice in range(UNCONDITIONAL, len(model.voices) + 1):
-        reader = model.reader(voice, emphasis=0.5)
-        answers[f"costs of {voice}"] = reader.costs(text)
-        answers[f"outlook of {voice}"] = reader.read(text.tolist(), reader.begin())[0].numpy()
+    for voice in range(UNCONDITIONAL, len(model.artists) + 1):
+        lm = model.ensemble(voice, guidance_scale=0.5)
+        answers[f"costs of {voice}"] = lm.nll(text)
+        answers[f"outlook of {voice}"] = lm.step(text.tolist(), lm.initial_state())[0].numpy()
     return answers
 
 

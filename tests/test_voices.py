@@ -37,16 +37,16 @@ def test_an_artists_own_model_comes_first_and_anothers_last(
 ) -> None:
     with Library.open(library) as lib:
         found = find_style(lib._store, artist)
-    assert found.model.about["artist"] == learned_from
-    assert ARTISTS[found.number - 1] == found.artist
+    assert found.model.metadata["artist"] == learned_from
+    assert ARTISTS[found.index - 1] == found.artist
     assert found.file.own
 
 
 def test_anothers_model_is_not_taken_where_the_shipped_one_knows_the_voice(library: Path) -> None:
     (library / "models" / "all" / MODEL_FILE).unlink()
     with Library.open(library) as lib:
-        assert len(find_style(lib._store, "Emily Dickinson").model.voices) > len(ARTISTS)
-        assert find_style(lib._store, "Ada Long").model.about["artist"] == "Ada Long"
+        assert len(find_style(lib._store, "Emily Dickinson").model.artists) > len(ARTISTS)
+        assert find_style(lib._store, "Ada Long").model.metadata["artist"] == "Ada Long"
 
 
 def test_of_models_alike_the_one_learned_last_writes(library: Path) -> None:

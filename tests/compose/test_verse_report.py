@@ -38,26 +38,26 @@ def authorship() -> AuthorshipClassifier:
 def test_two_voices_are_told_apart(authorship: AuthorshipClassifier) -> None:
     assert authorship.artists == (ADA, BOB)
     for artist, lines in NEW.items():
-        assert authorship.share_of(lines, artist, neighbours=0) > 0.7
-        assert authorship.takes(lines) == [artist] * len(lines)
-        assert authorship.takes(["…", *lines])[0] == artist
-    assert authorship.takes([]) == []
+        assert authorship.attributed_share(lines, artist, neighbours=0) > 0.7
+        assert authorship.predict(lines) == [artist] * len(lines)
+        assert authorship.predict(["…", *lines])[0] == artist
+    assert authorship.predict([]) == []
     again = fit_authorship(dict(reversed(SONGS.items())))
     mixed = [line for pair in zip(*NEW.values(), strict=True) for line in pair]
-    assert again.takes(mixed) == authorship.takes(mixed)
+    assert again.predict(mixed) == authorship.predict(mixed)
 
 
 def test_telling_apart_needs_two_with_words(authorship: AuthorshipClassifier) -> None:
     with pytest.raises(BadArgument, match="two or more"):
         fit_authorship({ADA: SONGS[ADA]})
     with pytest.raises(BadArgument, match="1 or more"):
-        fit_authorship(SONGS, most_lines=0)
+        fit_authorship(SONGS, max_lines=0)
     with pytest.raises(BadArgument, match="no lyrics of 'Cy'"):
         fit_authorship({ADA: SONGS[ADA], "Cy": ["...", "[Chorus]"]})
     with pytest.raises(BadArgument, match="'Cy' is none of those told apart: Ada Long"):
-        authorship.share_of(NEW[ADA], "Cy")
+        authorship.attributed_share(NEW[ADA], "Cy")
     with pytest.raises(BadArgument, match="0 or more"):
-        authorship.takes(NEW[ADA], neighbours=-1)
+        authorship.predict(NEW[ADA], neighbours=-1)
 
 
 def test_a_report_of_one_voice() -> None:
@@ -80,12 +80,12 @@ def test_a_report_of_one_voice() -> None:
 def test_a_report_of_two_voices(authorship: AuthorshipClassifier) -> None:
     lines = [line for pair in zip(*NEW.values(), strict=True) for line in pair]
     voices = [ADA, BOB] * (len(lines) // 2)
-    told = lyrics_report("\n".join(lines), KNOWN, artist=ADA, voices=voices, authorship=authorship)
+    told = lyrics_report("\n".join(lines), KNOWN, artist=ADA, line_artists=voices, authorship=authorship)
     assert told.taken == {ADA: 1, BOB: 1}
     assert [line.taken_for for line in told.lines] == voices
     assert told.own[ADA].words_of_line > told.own[BOB].words_of_line
     swapped = lyrics_report(
-        "\n".join(lines), KNOWN, artist=ADA, voices=voices[::-1], authorship=authorship
+        "\n".join(lines), KNOWN, artist=ADA, line_artists=voices[::-1], authorship=authorship
     )
     assert swapped.taken == {ADA: 0, BOB: 0}
 
@@ -102,7 +102,7 @@ def test_what_cannot_be_reported_on() -> None:
     with pytest.raises(BadArgument, match="without"):
         lyrics_report("...", KNOWN, artist=ADA)
     with pytest.raises(BadArgument, match="1 voices for 2 lines"):
-        lyrics_report("one\ntwo", KNOWN, artist=ADA, voices=[BOB])
+        lyrics_report("one\ntwo", KNOWN, artist=ADA, line_artists=[BOB])
     with pytest.raises(NotFound, match="no lyrics of 'Cy'"):
         lyrics_report("one", KNOWN, artist="Cy")
     others = fit_authorship({ADA: SONGS[ADA], "Cy": SONGS[BOB]})

@@ -50,7 +50,7 @@ def model() -> LanguageModel:
 
 
 def voices(model: LanguageModel, count: int = 1) -> list[ArtistStyle]:
-    return [ArtistStyle(artist, model, model.voice(artist)) for artist in ARTISTS[:count]]
+    return [ArtistStyle(artist, model, model.style_index(artist)) for artist in ARTISTS[:count]]
 
 
 def sung(lines: list[LyricLine]) -> list[LyricLine]:
@@ -58,16 +58,16 @@ def sung(lines: list[LyricLine]) -> list[LyricLine]:
 
 
 def test_as_many_lines_as_asked_for(model: LanguageModel) -> None:
-    wishes = LyricsOptions(9)
-    lines = list(sample_lyrics(voices(model), wishes))
+    options = LyricsOptions(9)
+    lines = list(sample_lyrics(voices(model), options))
     assert len(sung(lines)) == 9
-    assert list(sample_lyrics(voices(model), wishes)) == lines
-    assert list(sample_lyrics(voices(model), replace(wishes, seed=1))) != lines
+    assert list(sample_lyrics(voices(model), options)) == lines
+    assert list(sample_lyrics(voices(model), replace(options, seed=1))) != lines
 
 
 def test_lines_rhyme_as_asked_for() -> None:
-    shipped = LanguageModel.shipped()
-    burns = ArtistStyle("Robert Burns", shipped, shipped.voice("Robert Burns"))
+    shipped = LanguageModel.pretrained()
+    burns = ArtistStyle("Robert Burns", shipped, shipped.style_index("Robert Burns"))
     lines = list(sample_lyrics([burns], LyricsOptions(8, Sampling(0.7), rhyme="ABBA")))
     assert [bool(line.text) for line in lines] == [True] * 4 + [False] + [True] * 4
     ends = [words_of(line.text)[-1].lower() for line in sung(lines)]
@@ -89,9 +89,9 @@ def test_the_chorus_comes_again(model: LanguageModel) -> None:
 def test_a_chorus_comes_twice_where_there_are_three_stanzas(
     model: LanguageModel, lines: int, rhyme: str, chorus: list[int]
 ) -> None:
-    wishes = LyricsOptions(lines, rhyme=rhyme, repeat_chorus=True)
+    options = LyricsOptions(lines, rhyme=rhyme, repeat_chorus=True)
     stanzas: list[list[LyricLine]] = [[]]
-    for line in sample_lyrics(voices(model), wishes):
+    for line in sample_lyrics(voices(model), options):
         if line.text:
             stanzas[-1].append(line)
         else:
@@ -105,22 +105,22 @@ def test_a_chorus_comes_twice_where_there_are_three_stanzas(
 
 @pytest.mark.parametrize("most", [2, 4, 8])
 def test_not_more_words_in_a_row_than_allowed_are_copied(model: LanguageModel, most: int) -> None:
-    known = index_songs(model.known)
+    known = index_songs(model.training_songs)
     copied = []
     for limit in (0, most):
-        wishes = LyricsOptions(12, Sampling(0.3), max_copy=limit)
-        lines = list(sample_lyrics(voices(model), wishes))
+        options = LyricsOptions(12, Sampling(0.3), max_copy=limit)
+        lines = list(sample_lyrics(voices(model), options))
         words = [word for line in lines for word in words_of(line.text)]
-        copied.append(known.longest_words(words).length)
+        copied.append(known.longest_shared_words(words).length)
     assert copied[0] > most >= copied[1]
 
 
 def test_the_given_line_comes_first(model: LanguageModel) -> None:
-    wishes = LyricsOptions(4, seed_line="  The river of my sorrow ")
-    lines = sung(list(sample_lyrics(voices(model), wishes)))
+    options = LyricsOptions(4, seed_line="  The river of my sorrow ")
+    lines = sung(list(sample_lyrics(voices(model), options)))
     assert lines[0] == LyricLine("The river of my sorrow")
-    assert lines[1].voices == "A"
-    other = sung(list(sample_lyrics(voices(model), replace(wishes, seed_line="Hey! You"))))
+    assert lines[1].artists == "A"
+    other = sung(list(sample_lyrics(voices(model), replace(options, seed_line="Hey! You"))))
     assert other[1:] != lines[1:]
 
 
@@ -152,7 +152,7 @@ def likely(model: LanguageModel, voice: int) -> torch.Tensor:
     network = model.network
     given = torch.from_numpy(encode("The "))
     tokens = torch.cat([torch.tensor([SONG_BOUNDARY]), given])[None]
-    logits, _ = network.read(tokens, torch.tensor([voice]), network.begin())
+    logits, _ = network.step(tokens, torch.tensor([voice]), network.initial_state())
     return logits[0].log_softmax(-1).detach()
 
 
@@ -191,7 +191,7 @@ def test_a_report_says_what_was_made(model: LanguageModel) -> None:
     told = list(made)
     assert made.lines == told
     assert made.text.split("\n")[0] == "Hey! You can't stop!"
-    assert {line[:3] for line in made.marked.split("\n")[1:] if line} == {"A  ", "B  "}
+    assert {line[:3] for line in made.text_with_authors.split("\n")[1:] if line} == {"A  ", "B  "}
     report = made.report
     assert report["seed"] == 5
     assert report["artists"] == list(ARTISTS)

@@ -27,7 +27,7 @@ LETTERS = sorted(set().union(*TEXTS, "q"))
 def test_chances_sum_to_one(longest: int) -> None:
     runs = NgramLM(SONGS, longest)
     for before in ("", "t", "the rive", "Ωq", "the silver rain", TEXTS[0]):
-        chances = runs.outlook(encode(before).tolist())
+        chances = runs.next_probabilities(encode(before).tolist())
         assert chances.shape == (VOCABULARY_SIZE,)
         assert chances.sum() == pytest.approx(1, abs=1e-12)
         assert chances.min() > 0
@@ -39,7 +39,7 @@ def test_chances_sum_to_one(longest: int) -> None:
 )
 def test_nothing_is_impossible(texts: list[str], before: str) -> None:
     runs = NgramLM([encode_song(text) for text in texts * 3])
-    chances = runs.outlook([SONG_BOUNDARY, *encode(before).tolist()])
+    chances = runs.next_probabilities([SONG_BOUNDARY, *encode(before).tolist()])
     assert chances.min() > 0
     assert chances.sum() == pytest.approx(1, abs=1e-9)
 
@@ -47,13 +47,13 @@ def test_nothing_is_impossible(texts: list[str], before: str) -> None:
 def test_only_the_last_letters_count() -> None:
     runs = NgramLM(SONGS, 3)
     tokens = encode_song(TEXTS[0])
-    places = [runs.outlook(tokens[:at].tolist()) for at in range(1, len(tokens))]
-    np.testing.assert_array_equal(runs.outlooks(tokens), places)
+    places = [runs.next_probabilities(tokens[:at].tolist()) for at in range(1, len(tokens))]
+    np.testing.assert_array_equal(runs.probabilities(tokens), places)
 
 
 def costs(runs: NgramLM, text: str) -> np.ndarray:
     tokens = encode_song(text)
-    return -np.log(runs.outlooks(tokens)[np.arange(len(tokens) - 1), tokens[1:]])
+    return -np.log(runs.probabilities(tokens)[np.arange(len(tokens) - 1), tokens[1:]])
 
 
 def slow_chance(texts: list[str], before: str, letter: str) -> float:
@@ -94,7 +94,7 @@ def test_runs_are_their_formula() -> None:
     codes = [*(int(encode(letter)[0]) for letter in LETTERS), SONG_BOUNDARY]
     for before in ("", "t", "th", "my", "qq", texts[1]):
         expected = [slow_chance(texts, before, letter) for letter in [*LETTERS, "$"]]
-        outlook = runs.outlook([SONG_BOUNDARY, *encode(before).tolist()])
+        outlook = runs.next_probabilities([SONG_BOUNDARY, *encode(before).tolist()])
         np.testing.assert_allclose(outlook[codes], expected, rtol=1e-9)
 
 
@@ -120,59 +120,61 @@ def model() -> LanguageModel:
     network = CharNetwork(CharNetworkConfig(16, runs=(64, 64), run_width=8, voices=2)).eval()
     known = tuple(Lyrics(text, Tags("", "Ada Long")) for text in TEXTS)
     shares = {"Ada Long": 0.4, "Bob Short": 0.4}
-    return LanguageModel(network, ("Ada Long", "Bob Short"), known, {}, shares=shares)
+    return LanguageModel(network, ("Ada Long", "Bob Short"), known, {}, ngram_weights=shares)
 
 
 def test_network_and_runs_are_weighed_by_their_logarithms(model: LanguageModel) -> None:
     tokens = encode_song(song("Ada Long", 50))
-    expected = network_log_probs(model.network, tokens, model.voice("Ada Long")).double().numpy()
-    both = 0.6 * expected + 0.4 * np.log(NgramLM(SONGS).outlooks(tokens))
+    expected = (
+        network_log_probs(model.network, tokens, model.style_index("Ada Long")).double().numpy()
+    )
+    both = 0.6 * expected + 0.4 * np.log(NgramLM(SONGS).probabilities(tokens))
     both -= np.logaddexp.reduce(both, axis=1, keepdims=True)
     wanted = -both[np.arange(len(both)), tokens[1:]]
-    found = model.reader(model.voice("Ada Long")).costs(tokens)
+    found = model.ensemble(model.style_index("Ada Long")).nll(tokens)
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_reading_step_by_step_costs_what_reading_at_once_does(model: LanguageModel) -> None:
-    reader = model.reader(model.voice("Ada Long"))
+    reader = model.ensemble(model.style_index("Ada Long"))
     tokens = encode_song(song("Ada Long", 50)[:80])
-    at_once, memory, told = reader.costs(tokens), reader.begin(), []
+    at_once, memory, told = reader.nll(tokens), reader.initial_state(), []
     for token, wanted in zip(tokens[:-1].tolist(), tokens[1:].tolist(), strict=True):
-        outlook, memory = reader.read([token], memory)
+        outlook, memory = reader.step([token], memory)
         assert float(outlook.exp().sum()) == pytest.approx(1, abs=1e-4)
         told.append(-float(outlook[wanted]))
     np.testing.assert_allclose(told, at_once, rtol=1e-3, atol=1e-4)
-    whole, _ = reader.read(tokens[:-1].tolist(), reader.begin())
+    whole, _ = reader.step(tokens[:-1].tolist(), reader.initial_state())
     assert -float(whole[tokens[-1]]) == pytest.approx(told[-1], rel=1e-3)
 
 
 def test_who_has_no_songs_or_no_share_is_read_by_the_network_alone(model: LanguageModel) -> None:
-    without = replace(model, shares={})
+    without = replace(model, ngram_weights={})
     for reader in (
-        model.reader(model.voice("Bob Short")),
-        model.reader(UNCONDITIONAL),
-        without.reader(model.voice("Ada Long")),
+        model.ensemble(model.style_index("Bob Short")),
+        model.ensemble(UNCONDITIONAL),
+        without.ensemble(model.style_index("Ada Long")),
     ):
-        assert reader.runs is None
+        assert reader.ngram is None
 
 
 def test_what_sets_a_voice_apart_is_emphasised(model: LanguageModel) -> None:
-    number = model.voice("Bob Short")  # without songs of his own: the network alone
+    number = model.style_index("Bob Short")  # without songs of his own: the network alone
     torch.nn.init.normal_(model.network.voices.weight)
     tokens = [SONG_BOUNDARY, *encode("the river").tolist()]
     plain, nobody, emphasised = (
-        reader.read(tokens, reader.begin())[0]
+        reader.step(tokens, reader.initial_state())[0]
         for reader in (
-            model.reader(number), model.reader(UNCONDITIONAL), model.reader(number, emphasis=0.5)
+            model.ensemble(number), model.ensemble(UNCONDITIONAL), model.ensemble(number, guidance_scale=0.5)
         )
     )  # fmt: skip
     expected = (plain + 0.5 * (plain - nobody)).log_softmax(dim=-1)
     assert torch.allclose(emphasised, expected, atol=1e-4)
     assert not torch.allclose(emphasised, plain, atol=1e-2)
-    nobodys = model.reader(UNCONDITIONAL, emphasis=0.5)
-    assert torch.equal(nobodys.read(tokens, nobodys.begin())[0], nobody)
-    step = model.reader(number, emphasis=0.5)
-    memory = step.begin()
+    nobodys = model.ensemble(UNCONDITIONAL, guidance_scale=0.5)
+    assert torch.equal(nobodys.step(tokens, nobodys.initial_state())[0], nobody)
+    guided = model.ensemble(number, guidance_scale=0.5)
+    memory = guided.initial_state()
     for token in tokens:
-        outlook, memory = step.read([token], memory)
+        outlook, memory = guided.step([token], memory)
     assert torch.allclose(outlook, emphasised, atol=1e-4)

@@ -19,7 +19,7 @@ from segue.generate.lyrics.training import (
     TokenizedSong,
     WindowSampler,
     bits_per_character,
-    fit_ngram_weights,
+    tune_ngram_weights,
     split_by_artist,
     tokenize_song,
     train_lyrics,
@@ -37,7 +37,7 @@ RUSSIAN = "Я помню чудное мгновенье: передо мной 
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = lyrics._Recipe(TINY, context=32, batch=8, averaging=0.5)
     plain = lyrics._Recipe(
-        CharNetworkConfig(24, 2, runs=()), context=40, batch=8, last_only=True, mixed=False
+        CharNetworkConfig(24, 2, runs=()), context=40, batch=8, last_only=True, use_ngrams=False
     )
     transformer = lyrics._Recipe(CharNetworkConfig(24, 1, "transformer", runs=(64,)), context=32)
     recipes = {"default": recipe, "char-lstm": plain, "transformer": transformer}
@@ -63,9 +63,9 @@ def test_ten_steps_lower_the_loss(tmp_path: Path, preset: str) -> None:
         training(preset=preset), split_by_artist(songs()), tmp_path, watch=told.append
     )
     assert trained.best.loss < told[0].loss - 0.1
-    assert model.voices == ("Ada Long",)
-    assert model.about["bits_of_test"] > 0
-    assert model.shares.keys() == (set() if preset == "char-lstm" else {"Ada Long"})
+    assert model.artists == ("Ada Long",)
+    assert model.metadata["bits_of_test"] > 0
+    assert model.ngram_weights.keys() == (set() if preset == "char-lstm" else {"Ada Long"})
     assert LanguageModel.load(tmp_path / "lyrics.safetensors").fingerprint == model.fingerprint
 
 
@@ -107,15 +107,15 @@ def test_one_learns_on_from_a_base_of_another_alphabet(tmp_path: Path) -> None:
         start=base,
         watch=told.append,
     )
-    assert model.voices == ("Ada Long", "Пушкин")
+    assert model.artists == ("Ada Long", "Пушкин")
     assert trained.best.loss < told[0].loss - 0.1
-    assert {one.tags.artist for one in model.known} == {"Ada Long", "Пушкин"}
+    assert {one.tags.artist for one in model.training_songs} == {"Ada Long", "Пушкин"}
 
 
 def test_songs_are_divided_artist_by_artist() -> None:
     both = songs("Ada Long", 20) + songs("Bob Short", 10)
     parts = split_by_artist(both)
-    for some, counts in ((parts.validate, (2, 1)), (parts.test, (2, 1)), (parts.learn, (16, 8))):
+    for some, counts in ((parts.validation, (2, 1)), (parts.test, (2, 1)), (parts.train, (16, 8))):
         artists = [one.lyrics.tags.artist for one in some]
         assert (artists.count("Ada Long"), artists.count("Bob Short")) == counts
     again = split_by_artist(list(reversed(both)))
@@ -178,26 +178,28 @@ def test_what_letters_cost(core: str) -> None:
 def test_the_share_of_runs_is_the_best_on_what_judges(tmp_path: Path) -> None:
     parts = split_by_artist(songs(count=20))
     model, _ = train_lyrics(training(), parts, tmp_path)
-    assert fit_ngram_weights(model, parts.validate) == model.shares
-    best = model.shares["Ada Long"]
+    assert tune_ngram_weights(model, parts.validation) == model.ngram_weights
+    best = model.ngram_weights["Ada Long"]
     assert best > 0  # ten steps teach less than counting does
     costs: dict[float, Any] = {
-        share: bits_per_character(replace(model, shares={"Ada Long": share}), parts.validate)
+        share: bits_per_character(
+            replace(model, ngram_weights={"Ada Long": share}), parts.validation
+        )
         for share in (0.0, 0.3, best)
     }
     assert costs[best] == min(costs.values())
     assert costs[best] < costs[0.0]
-    assert model.about["bits_held_out"] == pytest.approx(costs[best])
+    assert model.metadata["bits_held_out"] == pytest.approx(costs[best])
 
 
 def test_voices_that_are_not_learned_on_keep_their_shares(tmp_path: Path) -> None:
     base, _ = train_lyrics(training(), split_by_artist(songs("Ada Long")), tmp_path / "base")
-    base = replace(base, shares={"Ada Long": 0.123})
+    base = replace(base, ngram_weights={"Ada Long": 0.123})
     model, _ = train_lyrics(
         training(), split_by_artist(songs("Bob Short")), tmp_path / "bob", start=base
     )
-    assert model.shares["Ada Long"] == 0.123
-    assert "Bob Short" in model.shares
+    assert model.ngram_weights["Ada Long"] == 0.123
+    assert "Bob Short" in model.ngram_weights
 
 
 def test_wishes_that_mean_nothing() -> None:
@@ -209,7 +211,7 @@ def test_what_the_base_knows_does_not_judge() -> None:
     some = songs(count=20)
     known = [one.lyrics.text for one in some[:12]]
     parts = split_by_artist(some, known)
-    assert not {one.lyrics.text for one in (*parts.validate, *parts.test)} & set(known)
+    assert not {one.lyrics.text for one in (*parts.validation, *parts.test)} & set(known)
 
 
 def test_every_letter_of_a_song_judges() -> None:

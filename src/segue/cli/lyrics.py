@@ -247,7 +247,7 @@ def write(
         stopped = _make_all(verses, show=not json, marked=False)
         told = _reports(verses)
     if len(wishes) > 1 and not json:
-        _side_by_side(verses, f"{verses[0].voices[0].artist}, by temperature and seed")
+        _side_by_side(verses, f"{verses[0].styles[0].artist}, by temperature and seed")
     text = "\n\n".join(verse.text for verse in verses)
     _tell("write", verses, told, text, output, report, json=json)
     if stopped:
@@ -316,13 +316,13 @@ def duet(
             for one in wishes
         ]
         if not json:
-            names = [voice.artist for voice in verses[0].voices]
+            names = [voice.artist for voice in verses[0].styles]
             say(f"A: {names[0]}   B: {names[1]}" if marked else " and ".join(names))
         stopped = _make_all(verses, show=not json, marked=marked)
         told = _reports(verses)
     if n > 1 and not json:
         _side_by_side(verses, "by temperature and seed")
-    text = "\n\n".join(verse.marked if marked else verse.text for verse in verses)
+    text = "\n\n".join(verse.text_with_authors if marked else verse.text for verse in verses)
     _tell("duet", verses, told, text, output, report, json=json)
     if stopped:
         raise typer.Exit(130)
@@ -387,7 +387,7 @@ def _make(verse: "GeneratedLyrics", *, show: bool, marked: bool) -> bool:
         with live_line("writing", bar=not show) as progress:
             for line in verse:
                 progress(
-                    "writing line", sum(bool(one.text) for one in verse.lines), verse.wishes.lines
+                    "writing line", sum(bool(one.text) for one in verse.lines), verse.options.lines
                 )
                 if show:
                     say(f"{line.voices or ' '}  {line.text}".rstrip() if marked else line.text)
@@ -411,7 +411,7 @@ def _make_all(verses: "list[GeneratedLyrics]", *, show: bool, marked: bool) -> b
 
 def _side_by_side(verses: "list[GeneratedLyrics]", title: str) -> None:
     columns = [[f"{one.voices or ''} {one.text}".strip() for one in v.lines] for v in verses]
-    heads = [f"{v.wishes.sampling.temperature:g}, seed {v.wishes.seed}" for v in verses]
+    heads = [f"{v.options.sampling.temperature:g}, seed {v.options.seed}" for v in verses]
     print_table(title, heads, list(zip_longest(*columns, fillvalue="")))
 
 
@@ -444,9 +444,9 @@ def _tell(
         say("")
         for line in said_of(one, chorus_lacking=_lacks_chorus(verse)):
             say(line)
-    sources = dict.fromkeys(voice.source for verse in verses for voice in verse.voices)
+    sources = dict.fromkeys(voice.source for verse in verses for voice in verse.styles)
     say(f"written by {' and '.join(sources)}")
-    for seed in dict.fromkeys(verse.wishes.seed for verse in verses):
+    for seed in dict.fromkeys(verse.options.seed for verse in verses):
         say(f"seed {seed}: the same again with --seed {seed}")
     for file in (output, report):
         if file:
@@ -455,7 +455,7 @@ def _tell(
 
 def _lacks_chorus(verse: "GeneratedLyrics") -> int:
     """Return how many lines it takes for a chorus to come back that was asked for; 0 if it does."""
-    wishes = verse.wishes
+    wishes = verse.options
     if not wishes.repeat_chorus or any(line.repeated for line in verse.lines):
         return 0
-    return 3 * wishes.stanza
+    return 3 * wishes.lines_per_stanza

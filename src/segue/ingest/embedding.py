@@ -114,7 +114,7 @@ def known_of(network: "CharNetwork", text: str) -> FloatArray:
     windows = np.zeros((-(-len(tokens) // _WINDOW), _WINDOW), np.int64)
     windows.flat[: len(tokens)] = tokens
     with torch.inference_mode():
-        known = network.read_states(torch.from_numpy(windows))
+        known = network.hidden_states(torch.from_numpy(windows))
     held = known.flatten(0, 1)[: len(tokens)].float()
     return np.asarray(torch.cat([held.mean(dim=0), held.std(dim=0, correction=0)]), np.float32)
 
@@ -123,7 +123,7 @@ def known_of(network: "CharNetwork", text: str) -> FloatArray:
 def _reader() -> "tuple[CharNetwork, dict[str, FloatArray]]":
     from segue.generate.lyrics.language_model import LanguageModel  # brings in torch
 
-    return LanguageModel.shipped().network, load_file(LYRICS_SPACE)
+    return LanguageModel.pretrained().network, load_file(LYRICS_SPACE)
 
 
 # --- embedding ---

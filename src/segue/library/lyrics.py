@@ -164,7 +164,7 @@ class Songbook:
         ----------
         artist : str
             Somebody that a model of this library, or the one that comes with Segue, knows.
-        wishes : VerseWishes, optional
+        wishes : LyricsOptions, optional
         model : str
             Its name; else whichever suits best.
 
@@ -181,7 +181,7 @@ class Songbook:
         from segue.generate.lyrics.report import GeneratedLyrics  # brings in torch
         from segue.generate.lyrics.sampler import LyricsOptions
 
-        return GeneratedLyrics([self._voice(artist, model)], wishes or LyricsOptions())
+        return GeneratedLyrics([self._style(artist, model)], wishes or LyricsOptions())
 
     def duet(
         self,
@@ -200,7 +200,7 @@ class Songbook:
         ----------
         first, second : str
             Artists, as of `write`.
-        wishes : VerseWishes, optional
+        wishes : LyricsOptions, optional
         by : {"line", "stanza", "word"}
             When it is the other's turn; each goes on from what the other wrote.
         blend : float, optional
@@ -213,12 +213,14 @@ class Songbook:
         from segue.generate.lyrics.report import GeneratedLyrics  # brings in torch
         from segue.generate.lyrics.sampler import LyricsOptions
 
-        voices = [self._voice(first, model), self._voice(second, model)]
-        return GeneratedLyrics(voices, wishes or LyricsOptions(), by=by, blend=blend, how=how)
+        styles = [self._style(first, model), self._style(second, model)]
+        return GeneratedLyrics(
+            styles, wishes or LyricsOptions(), by=by, blend=blend, blend_mode=how
+        )
 
-    def _voice(self, artist: str, model: str) -> "ArtistStyle":
+    def _style(self, artist: str, model: str) -> "ArtistStyle":
         from segue.generate.lyrics.sampler import ArtistStyle
         from segue.training.lyrics import find_style
 
         found = find_style(self._store, artist, model)
-        return ArtistStyle(found.artist, found.model, found.number, source=found.file.source)
+        return ArtistStyle(found.artist, found.model, found.index, source=found.file.source)

@@ -130,10 +130,10 @@ def train(
     """
     folder = check_model_start(store, name, MODEL_FILE, resume=resume, anew=anew)
     start = load_model(store, training.start) if training.start else None
-    if start and start.about["training"]["preset"] != training.preset:
+    if start and start.metadata["training"]["preset"] != training.preset:
         raise BadArgument(
             f"the model {training.start!r} is of the preset "
-            f"{start.about['training']['preset']!r}, not {training.preset!r}: give that with "
+            f"{start.metadata['training']['preset']!r}, not {training.preset!r}: give that with "
             "--preset, or leave --from out"
         )
     own = library_songs(store)
@@ -144,7 +144,7 @@ def train(
     if watch:
         watch("songs", len(own), len(own))
     parts = split_by_artist(
-        [tokenize_song(one) for one in own], [one.text for one in start.known] if start else []
+        [tokenize_song(one) for one in own], [one.text for one in start.training_songs] if start else []
     )
     _, trained = train_lyrics(
         training, parts, folder, start=start, resume=resume, watch=watch_training
@@ -212,14 +212,14 @@ class TrainedStyle:
     artist : str
         The whole name.
     model : LanguageModel
-    number : int
-        Of the voice in the model.
+    index : int
+        Style index in the model.
     file : ModelFile
     """
 
     artist: str
     model: LanguageModel
-    number: int
+    index: int
     file: ModelFile
 
 
@@ -259,7 +259,7 @@ def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
         key=lambda file: _preference(file, str(told[file]["told"]["artist"]), found),
     )
     model = LanguageModel.load(file.path)
-    return TrainedStyle(found, model, model.voice(found), file)
+    return TrainedStyle(found, model, model.style_index(found), file)
 
 
 def _names(store: Store, name: str) -> list[str]:
