@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from segue.library import Library
-from segue.search.neighbours import blend
+from segue.search.neighbours import query_vector
 from tables import keep, table
 
 PAIRS, ANSWERS, NEAR, SHARES = 6000, 10, 0.1, 10
@@ -31,7 +31,7 @@ def main() -> None:
     pairs = [tuple(rng.choice(len(ids), 2, replace=False).tolist()) for _ in range(PAIRS)]
     found: dict[int, list[tuple[float, ...]]] = {}
     for a, b in pairs:
-        scores = unit @ blend([unit[a], unit[b]])
+        scores = unit @ query_vector([unit[a], unit[b]])
         scores[[a, b]] = -np.inf
         bin_ = int(SHARES * max(place[a, b], place[b, a]))
         found.setdefault(bin_, []).append(_near(place, a, b, np.argsort(-scores)[:ANSWERS]))

@@ -109,8 +109,8 @@ def keep(songs: Sequence[Song], found: ChordHMM) -> None:
             "quarters with the song's own root, and with root and third too; quarters without a "
             "chord are left out. A melody goes with many chords: no figure here can be 1.\n",
             tables.table(["", "root", "root and third", "changes in 4 quarters"], rows),
-            f"The key that is found is the annotated one in {same:.1%} of the songs. {NUM_STATES} chords "
-            f"of each mode; a quarter of melody weighs {TRUST:g}.",
+            f"The key that is found is the annotated one in {same:.1%} of the songs. "
+            f"{NUM_STATES} chords of each mode; a quarter of melody weighs {TRUST:g}.",
         ],
     )
 

@@ -25,11 +25,11 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from segue.builtin_spaces import sound_spaces
-from segue.explore.path import END_SLACK, smallest_steps
-from segue.explore.projection import METHODS, Wanted
+from segue.explore.path import END_SLACK, minimax_path
+from segue.explore.projection import METHODS, ProjectionOptions
 from segue.library import Library
 from segue.records import Analysis, FileState, FloatArray, Tags
-from segue.search.neighbours import neighbours
+from segue.search.neighbours import nearest_neighbours
 from segue.store import Store
 from tables import keep, table
 
@@ -107,7 +107,7 @@ def trusted(lib: Library) -> str:
     for space in ("sound", "musicnn", "features"):
         for method in METHODS:
             start = time.perf_counter()
-            found = lib.atlas.map(space, Wanted(method, seed=1))
+            found = lib.atlas.map(space, ProjectionOptions(method, seed=1))
             seconds = time.perf_counter() - start
             rows.append((space, method, found.trustworthiness, found.continuity, f"{seconds:.1f}"))
     return (
@@ -121,7 +121,7 @@ def grouped(lib: Library) -> str:
     albums = {track.id: track.path.parent.name for track in lib.tracks()}  # packages
     many = len(set(albums.values()))
     rows = []
-    plane = lib.atlas.map(wanted=Wanted("tsne", perplexity=2.0, learning_rate=100.0))
+    plane = lib.atlas.map(options=ProjectionOptions("tsne", perplexity=2.0, learning_rate=100.0))
     for k in (8, many):
         published = KMeans(k, n_init=10, random_state=0).fit_predict(plane.points)
         truth = [albums[track] for track in plane.ids.tolist()]
@@ -134,11 +134,11 @@ def grouped(lib: Library) -> str:
         (f"agglomerative, -k {many}", "agglomerative", many),
         ("hdbscan", "hdbscan", None),
     ):
-        found = lib.atlas.groups(method=method, k=count)  # type: ignore[arg-type]
-        number = {i: g for g, group in enumerate(found.groups) for i in group.ids.tolist()}
+        found = lib.atlas.clusters(method=method, k=count)  # type: ignore[arg-type]
+        number = {i: g for g, group in enumerate(found.clusters) for i in group.ids.tolist()}
         labels = [number.get(track, -1) for track in albums]
         rows.append(
-            (f"`segue groups`, {name}: {len(found.groups)} groups",
+            (f"`segue groups`, {name}: {len(found.clusters)} groups",
              adjusted_rand_score(list(albums.values()), labels))
         )  # fmt: skip
     return f"Groups against the {many} packages:\n\n" + table(("", "adjusted Rand index"), rows)
@@ -216,7 +216,7 @@ def forward_bottleneck(distance: FloatArray, a: int, b: int) -> float:
     rows = np.array([row for row in range(len(distance)) if row not in (a, b)])
     order = np.argsort(distance[a, rows] - distance[b, rows], kind="stable")
     way = np.concatenate([[a], rows[order], [b]])
-    chosen = smallest_steps(distance[np.ix_(way, way)].astype(np.float32), LENGTH)
+    chosen = minimax_path(distance[np.ix_(way, way)].astype(np.float32), LENGTH)
     return float(max(distance[way[i], way[j]] for i, j in list(pairwise(chosen))[1:-1]))
 
 
@@ -310,7 +310,7 @@ def pages(folder: Path, chromium: str) -> str:
             fill(made, n)
         with Library.open(made) as lib:
             page = folder / f"{n}.html"
-            points = lib.atlas.map(wanted=Wanted("umap" if n == MANY else "pca"))
+            points = lib.atlas.map(options=ProjectionOptions("umap" if n == MANY else "pca"))
             lib.atlas.draw(points, page, "artist")
             theirs = folder / f"{n}-plotly.html"
             by_plotly(points.points, lib, theirs)
@@ -389,7 +389,7 @@ def many(folder: Path) -> None:
     with Library.open(folder) as lib:
         store = lib._store  # noqa: SLF001 (to time its parts)
         start = time.perf_counter()
-        neighbours(store, "sound", 32)
+        nearest_neighbours(store, "sound", 32)
         near_s = time.perf_counter() - start
         start = time.perf_counter()
         found = lib.atlas.map()

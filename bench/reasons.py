@@ -23,12 +23,12 @@ from segue.library import Library
 from segue.records import FloatArray, Kind
 from segue.search.reasons import (
     OTHER,
-    Levels,
+    AspectLevels,
+    aspect_levels,
     aspect_named,
+    bundled_directions,
     directions_to_bytes,
     fit_directions,
-    levels_of,
-    shipped,
 )
 from segue.store import Store
 from tables import keep, table
@@ -56,7 +56,7 @@ def main() -> None:
         libraries = {kind: _library(kind, options.data, folder / kind) for kind in SPACES}
         if options.write_weights:
             _write(libraries)
-            shipped.cache_clear()
+            bundled_directions.cache_clear()
         keep("reasons", "What the reasons of answers say", _sections(libraries))
 
 
@@ -156,12 +156,12 @@ def _write(libraries: dict[Kind, Library]) -> None:
     (WEIGHTS / "directions.safetensors").write_bytes(directions_to_bytes(found))
 
 
-def _examples(lib: Library, kind: Kind, space: str) -> tuple[FloatArray, Levels, list[str]]:
+def _examples(lib: Library, kind: Kind, space: str) -> tuple[FloatArray, AspectLevels, list[str]]:
     ids, vectors = lib.vectors(space)
     store = Store(
         lib.folder, [*sound_spaces().values(), *score_spaces().values(), *lyrics_spaces().values()]
     )
-    known, levels = levels_of(store, kind, ids)
+    known, levels = aspect_levels(store, kind, ids)
     store.close()
     vectors = vectors[np.searchsorted(ids, known)]
     if space == "sound":
@@ -173,11 +173,11 @@ def _examples(lib: Library, kind: Kind, space: str) -> tuple[FloatArray, Levels,
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), levels, albums
 
 
-def _levels(lib: Library, kind: Kind, ids: np.ndarray) -> tuple[np.ndarray, Levels]:
+def _levels(lib: Library, kind: Kind, ids: np.ndarray) -> tuple[np.ndarray, AspectLevels]:
     spaces = sound_spaces() | score_spaces() | lyrics_spaces()
     store = Store(lib.folder, spaces.values())
     try:
-        return levels_of(store, kind, ids)
+        return aspect_levels(store, kind, ids)
     finally:
         store.close()
 
@@ -190,7 +190,7 @@ def _held_out(lib: Library, kind: Kind, space: str) -> float:
     predicted = np.full((len(vectors), len(directed)), np.nan)
     for held in range(FOLDS):
         out = fold == held
-        found = fit_directions(vectors[~out], Levels(levels.names, levels.values[~out]))
+        found = fit_directions(vectors[~out], AspectLevels(levels.names, levels.values[~out]))
         for column, name in enumerate(directed):
             if name in found.names:
                 predicted[out, column] = vectors[out] @ found.rows[found.names.index(name)]

@@ -21,7 +21,7 @@ import numpy as np
 
 from segue.builtin_spaces import sound_spaces
 from segue.records import Analysis, FileState, FloatArray, Space, Tags
-from segue.search.neighbours import best_first, similarities
+from segue.search.neighbours import cosine_similarities, iter_descending
 from segue.store import Store
 from segue.store.matrix import Matrix
 from tables import keep, table
@@ -65,7 +65,7 @@ def beside_faiss(n: int) -> list[tuple[object, ...]]:
     matrix = Matrix(Space("sound", "sound", 256, "cosine", "", 1), np.arange(n), unit)
 
     def segue(query: FloatArray) -> list[int]:
-        best: list[int] = next(best_first(similarities(matrix, query)))[:TOP].tolist()
+        best: list[int] = next(iter_descending(cosine_similarities(matrix, query)))[:TOP].tolist()
         return best
 
     def faiss_search(query: FloatArray) -> list[int]:

@@ -87,7 +87,8 @@ def copies(sounds: Sequence[FloatArray]) -> str:
         with segue.Library.open(Path(folder) / "library") as library:
             library.add([music])
             found = {
-                frozenset((twin.first.path, twin.second.path)) for twin in library.atlas.twins()
+                frozenset((twin.first.path, twin.second.path))
+                for twin in library.atlas.duplicates()
             }
             paths = [track.path for track in library.tracks()]
     by_name = {(path.parent.name, path.stem): path for path in paths}

@@ -22,8 +22,8 @@ CHAPTERS = {
         "shingles",
     ),
     "Reading files": (
-        "durations", "text_encodings", "musicxml", "kern", "reading_midi", "reading_abc", "dividing",
-        "add_speed", "add_speed_avx2", "embed_speed", "long_tracks",
+        "durations", "text_encodings", "musicxml", "kern", "reading_midi", "reading_abc",
+        "dividing", "add_speed", "add_speed_avx2", "embed_speed", "long_tracks",
     ),
     "Music": (
         "composing", "registers", "melody", "harmonise", "chorales", "score_rolls", "note_lstm",
@@ -40,8 +40,8 @@ def benchmarks() -> str:
     named = {name for names in CHAPTERS.values() for name in names}
     chapters = {**CHAPTERS, "More": tuple(name for name in tables if name not in named)}
     parts = [
-        "# Benchmarks\n\nEach table was printed by a script in `bench/`; `make docs` collects them here. "
-        "Nothing was trained on what is tested, unless a table says so.\n"
+        "# Benchmarks\n\nEach table was printed by a script in `bench/`; `make docs` collects them "
+        "here. Nothing was trained on what is tested, unless a table says so.\n"
     ]
     for chapter, names in chapters.items():
         parts.append(f"## {chapter}\n")

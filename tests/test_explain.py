@@ -7,21 +7,27 @@ from safetensors.numpy import load_file
 from segue.audio.features import FEATURE_NAMES, standard_scores, standardise
 from segue.builtin_spaces import TAGS, WEIGHTS, lyrics_spaces, score_spaces, sound_spaces
 from segue.cli.output import why
-from segue.explore.comparison import groups_of_traits, traits
+from segue.explore.comparison import feature_contributions, group_contributions
 from segue.feature_names import SCORE_FEATURE_NAMES, STYLE_FEATURE_NAMES
 from segue.records import Hit, Reason, Tags, Track
 from segue.score.features import standard_score_scores, standardise_score
-from segue.search.aspects import lyrics_aspects, measured_aspects, qualities, score_aspects
-from segue.search.reasons import OTHER, Levels, fit_directions, reasons, reasons_of_distance
+from segue.search.aspects import lyrics_aspects, score_aspects, sound_aspects, tag_aspects
+from segue.search.reasons import (
+    OTHER,
+    AspectLevels,
+    explain_cosine,
+    explain_distance,
+    fit_directions,
+)
 
 
 def test_a_space_of_which_nothing_is_known_has_one_reason() -> None:
     a, b = np.random.default_rng(0).standard_normal((2, 64)).astype(np.float32)
-    (told,) = reasons("conv", a, b)
+    (told,) = explain_cosine("conv", a, b)
     assert told.name == "learned likeness"
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
     assert told.share == pytest.approx(cosine, abs=1e-5)
-    (heard,) = reasons("listens", a, a)
+    (heard,) = explain_cosine("listens", a, a)
     assert heard.says == "similar listeners"
     assert heard.share == pytest.approx(1)
 
@@ -32,16 +38,16 @@ def test_reasons_sum_to_the_cosine_and_to_the_distance(space: str) -> None:
     dimension = spaces[space].dimension
     a, b = np.random.default_rng(1).standard_normal((2, dimension)).astype(np.float32)
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-    told = reasons(space, a, b)
+    told = explain_cosine(space, a, b)
     assert sum(reason.share for reason in told) == pytest.approx(cosine, abs=1e-5)
-    assert [reason.says for reason in reasons(space, 3 * a, b)] == [one.says for one in told]
+    assert [reason.says for reason in explain_cosine(space, 3 * a, b)] == [one.says for one in told]
     assert len({reason.name for reason in told}) == len(told) > 5
     assert [reason.share for reason in told] == sorted((r.share for r in told), reverse=True)
     left = sum(reason.share for reason in told if reason.name == OTHER)
     assert abs(left) <= abs(cosine) / 2 + 1e-6
-    apart = reasons_of_distance(space, a, b)
+    apart = explain_distance(space, a, b)
     assert sum(reason.share for reason in apart) == pytest.approx(-np.linalg.norm(a - b), rel=1e-4)
-    assert reasons_of_distance(space, a, a) == ()
+    assert explain_distance(space, a, a) == ()
 
 
 def features(**scores: float) -> np.ndarray:
@@ -71,10 +77,10 @@ def features(**scores: float) -> np.ndarray:
 def test_reasons_say_which_way(
     first: dict[str, float], second: dict[str, float], says: str
 ) -> None:
-    told = reasons("features", features(**first), features(**second))
+    told = explain_cosine("features", features(**first), features(**second))
     assert max(told, key=lambda reason: abs(reason.share)).says == says
     if says.startswith("differ"):
-        apart = reasons_of_distance("features", features(**first), features(**second))
+        apart = explain_distance("features", features(**first), features(**second))
         assert apart[-1].says == says
 
 
@@ -85,7 +91,7 @@ def test_a_metal_track_is_told_to_be_metal() -> None:
             vector[TAGS.index(tag)] = strength + 0.1 * at
         for tag in ("easy listening", "jazz", "chill", "chillout", "mellow", "sad", "party"):
             vector[TAGS.index(tag)] = -2.0
-    told = reasons("tags", *tags)
+    told = explain_cosine("tags", *tags)
     assert (told[0].name, told[0].says, told[0].family) == ("metal", "both: metal", "genre")
     says = {reason.name: reason.says for reason in told}
     assert says["jazz"] == "both: little jazz"
@@ -118,23 +124,23 @@ def test_directions_find_what_grows_along_them() -> None:
     vectors = np.hstack([levels, rng.standard_normal((300, 6))]).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     constant = np.hstack([levels, np.ones((300, 1))])
-    found = fit_directions(vectors, Levels(("tempo", "loudness", "dynamics"), constant))
+    found = fit_directions(vectors, AspectLevels(("tempo", "loudness", "dynamics"), constant))
     assert found.names == ("tempo", "loudness")  # the third does not vary
     assert found.rows @ found.rows.T == pytest.approx(np.eye(2), abs=1e-5)
     assert np.abs(found.rows[:, :2]) == pytest.approx(np.eye(2), abs=0.1)
     a, b = vectors[:2].astype(np.float64)
-    shares = found.shares(a, b)
+    shares = found.contributions(a, b)
     assert sum(share.share for share in shares) == pytest.approx(a @ b)
     # More dimensions than tracks: the same by the other way round.
     wide = np.hstack([vectors, np.zeros((300, 400), np.float32)])
-    few = fit_directions(wide, Levels(("tempo", "loudness"), levels))
+    few = fit_directions(wide, AspectLevels(("tempo", "loudness"), levels))
     assert few.rows[:, :8] == pytest.approx(found.rows, abs=1e-4)
 
 
 def test_every_number_is_about_something() -> None:
     for parts, names in (
-        (qualities(), TAGS),
-        (measured_aspects(), FEATURE_NAMES),
+        (tag_aspects(), TAGS),
+        (sound_aspects(), FEATURE_NAMES),
         (score_aspects(), SCORE_FEATURE_NAMES),
         (lyrics_aspects(), STYLE_FEATURE_NAMES),
     ):
@@ -144,16 +150,18 @@ def test_every_number_is_about_something() -> None:
 
 def test_traits_sum_to_the_similarity_and_to_the_distance() -> None:
     a, b = np.random.default_rng(3).standard_normal((2, 6)).astype(np.float32)
-    found = traits("uvwxyz", a, b, (a, b))
+    found = feature_contributions("uvwxyz", a, b, (a, b))
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-    assert sum(trait.alike for trait in found) == pytest.approx(cosine, abs=1e-5)
-    assert sum(trait.apart for trait in found) == pytest.approx(1, abs=1e-5)
-    groups = groups_of_traits({"one": slice(0, 2), "other": slice(2, 6)}, a, b)
+    assert sum(trait.similarity_share for trait in found) == pytest.approx(cosine, abs=1e-5)
+    assert sum(trait.distance_share for trait in found) == pytest.approx(1, abs=1e-5)
+    groups = group_contributions({"one": slice(0, 2), "other": slice(2, 6)}, a, b)
     named = {group.name: group for group in groups}
-    assert named["one"].alike == pytest.approx(found[0].alike + found[1].alike)
+    assert named["one"].similarity_share == pytest.approx(
+        found[0].similarity_share + found[1].similarity_share
+    )
     assert named["one"].first is None
-    same = traits("uvwxyz", a, a, (a, a))
-    assert all(trait.apart == 0 for trait in same)
+    same = feature_contributions("uvwxyz", a, a, (a, a))
+    assert all(trait.distance_share == 0 for trait in same)
 
 
 def test_standard_scores_undo_what_spaces_do() -> None:

@@ -8,8 +8,8 @@ import pytest
 from explain_models import DURATIONS, made_model
 from segue.errors import BadArgument, NotFound
 from segue.generate.notes.probing import class_plane, explain_word, theory, word_table
-from segue.render.pages import write_words
-from segue.render.plots import draw_words
+from segue.render.pages import write_token_similarity
+from segue.render.plots import draw_token_similarity
 from segue.theory.keys import PITCH_CLASSES
 
 MODEL = made_model()
@@ -113,9 +113,11 @@ def test_too_little_is_told() -> None:
 @pytest.mark.parametrize("with_plane", [True, False])
 def test_the_table_is_drawn_and_written(tmp_path: Path, with_plane: bool) -> None:
     table, plane = word_table(MODEL), class_plane(MODEL).points if with_plane else None
-    draw_words(table.cosines, table.names, plane, PITCH_CLASSES, tmp_path / "a.png", "a", "b")
+    draw_token_similarity(
+        table.cosines, table.names, plane, PITCH_CLASSES, tmp_path / "a.png", "a", "b"
+    )
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-    write_words(
+    write_token_similarity(
         table.cosines, table.names, table.counts, table.order, plane, PITCH_CLASSES,
         tmp_path / "a.html", "a </script>", "b",
     )  # fmt: skip
@@ -126,4 +128,6 @@ def test_the_table_is_drawn_and_written(tmp_path: Path, with_plane: bool) -> Non
 
 def test_a_picture_has_room_for_so_many(tmp_path: Path) -> None:
     with pytest.raises(BadArgument, match="room for 120"):
-        draw_words(np.eye(121, dtype=np.float32), ["x"] * 121, None, (), tmp_path / "a.png", "", "")
+        draw_token_similarity(
+            np.eye(121, dtype=np.float32), ["x"] * 121, None, (), tmp_path / "a.png", "", ""
+        )

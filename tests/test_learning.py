@@ -266,7 +266,7 @@ def test_an_interrupted_run_is_not_thrown_away_by_mistake(library: Library) -> N
     (folder / STATE).touch()
     with pytest.raises(BadArgument, match="go on with --resume, or start over with --anew"):
         library.learning.train("mine", training, workers=1)
-    assert library.learning.train("mine", training, workers=1, anew=True).tracks == 6
+    assert library.learning.train("mine", training, workers=1, restart=True).tracks == 6
     assert (
         library.learning.train("mine", training, workers=1).tracks == 6
     )  # the finished one is replaced

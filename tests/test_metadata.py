@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue.records import Tags
-from segue.search.ranking import SHARES, similarities
+from segue.search.ranking import METADATA_WEIGHTS, metadata_similarities
 from segue.store.files import Labels
 from segue.text import split_genres
 
 
 def compare(a: Tags, b: Tags) -> float:
-    return float(similarities(a, [Labels(1, b.artist, b.album, "", b.genre, b.year)])[0])
+    return float(metadata_similarities(a, [Labels(1, b.artist, b.album, "", b.genre, b.year)])[0])
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_it_lies_within_0_and_1_either_way(a: Tags, b: Tags) -> None:
     there, back = compare(a, b), compare(b, a)
     assert there == pytest.approx(back, nan_ok=True)
     assert np.isnan(there) or 0 <= there <= 1 + 1e-6
-    assert sum(SHARES.values()) == pytest.approx(1)
+    assert sum(METADATA_WEIGHTS.values()) == pytest.approx(1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segue.search.query import sharing_most
+from segue.search.query import most_shared_trigrams
 
 
 @pytest.mark.parametrize(
@@ -21,20 +21,20 @@ from segue.search.query import sharing_most
 )
 def test_lines_that_share_most_come_first(text: str, found: list[int]) -> None:
     lines = "morning mood grieg\nevening song evening\nmorning has broken\nвечер\n月の光\nabba"
-    assert sharing_most(lines, text, 9).tolist() == found
+    assert most_shared_trigrams(lines, text, 9).tolist() == found
 
 
 def test_runs_do_not_reach_over_the_end_of_a_line() -> None:
-    assert sharing_most("ab\ncd\nabcd", "abcd", 9).tolist() == [2]
+    assert most_shared_trigrams("ab\ncd\nabcd", "abcd", 9).tolist() == [2]
 
 
 def test_of_no_lines_none_is_found() -> None:
-    assert sharing_most("", "abc", 9).tolist() == []
+    assert most_shared_trigrams("", "abc", 9).tolist() == []
 
 
 def test_no_more_than_asked_for() -> None:
     lines = "\n".join(f"song {i}" for i in range(1000))
-    found = sharing_most(lines, "song 77", 5)
+    found = most_shared_trigrams(lines, "song 77", 5)
     assert len(found) == 5
     assert 77 in found
     assert np.unique(found).size == 5

@@ -10,7 +10,12 @@ from conftest import albums_of_three
 from segue.library import Library
 from segue.records import FloatArray, Space
 from segue.search import neighbours as module
-from segue.search.neighbours import Neighbours, nearest, neighbours, neighbours_among
+from segue.search.neighbours import (
+    Neighbours,
+    compute_neighbours,
+    nearest_neighbours,
+    nearest_neighbours_within,
+)
 from segue.store import Store
 from segue.store.matrix import Matrix
 
@@ -30,7 +35,7 @@ def reference(matrix: Matrix, k: int) -> NDArray[np.int64]:
 @pytest.mark.parametrize(("n", "k"), [(2, 1), (3, 2), (40, 5), (700, 32), (1500, 10)])
 def test_the_nearest_are_found_exactly(n: int, k: int) -> None:
     matrix = matrix_of(np.random.default_rng(n).standard_normal((n, 16)).astype(np.float32))
-    found = nearest(matrix.ids, matrix.unit, k)
+    found = compute_neighbours(matrix.ids, matrix.unit, k)
     expected = reference(matrix, k)
     assert (found.rows == expected).mean() > 0.999  # float32 may swap two that are all but equal
     cosines = (matrix.unit[:, None] * matrix.unit[found.rows]).sum(axis=2)
@@ -40,17 +45,19 @@ def test_the_nearest_are_found_exactly(n: int, k: int) -> None:
 
 def test_equal_vectors_have_neighbours_too() -> None:
     equal = np.full((300, 4), 0.5, np.float32)
-    found = nearest(np.arange(300), equal, 5)
+    found = compute_neighbours(np.arange(300), equal, 5)
     assert (found.rows != np.arange(300)[:, None]).all()
     assert np.allclose(found.distances, 0, atol=1e-3)
 
 
 def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = matrix_of(np.random.default_rng(1).standard_normal((200, 8)).astype(np.float32))
-    whole = nearest(matrix.ids, matrix.unit, 7)
+    whole = compute_neighbours(matrix.ids, matrix.unit, 7)
     monkeypatch.setattr(module, "_BLOCK_ELEMENTS", 1000)
     told: list[tuple[int, int]] = []
-    cut = nearest(matrix.ids, matrix.unit, 7, lambda done, total: told.append((done, total)))
+    cut = compute_neighbours(
+        matrix.ids, matrix.unit, 7, lambda done, total: told.append((done, total))
+    )
     assert (cut.rows == whole.rows).all()
     assert told[-1] == (200, 200)
 
@@ -61,18 +68,18 @@ def test_they_are_kept_until_the_space_changes(
     albums_of_three(tmp_path / "library")
     with library() as lib:
         store: Store = lib._store
-        first = neighbours(store, "sound", 3)
+        first = nearest_neighbours(store, "sound", 3)
         again: list[int] = []
 
         def counted(*args: Any) -> Neighbours:
             again.append(1)
-            return nearest(*args)
+            return compute_neighbours(*args)
 
-        monkeypatch.setattr(module, "nearest", counted)
-        assert (neighbours(store, "sound", 2).rows == first.rows[:, :2]).all()
+        monkeypatch.setattr(module, "compute_neighbours", counted)
+        assert (nearest_neighbours(store, "sound", 2).rows == first.rows[:, :2]).all()
         assert not again
         lib.remove(["a0"])
-        assert len(neighbours(store, "sound", 3).ids) == 8
+        assert len(nearest_neighbours(store, "sound", 3).ids) == 8
         assert again
 
 
@@ -80,7 +87,7 @@ def test_they_are_kept_until_the_space_changes(
 def test_neighbours_among_some_are_those_that_would_be_found_of_them_alone(
     fewest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: Callable[[], Library]
 ) -> None:
-    monkeypatch.setattr(module, "FEWEST", fewest)
+    monkeypatch.setattr(module, "MIN_STORED", fewest)
     albums_of_three(tmp_path / "library")
     with library() as lib:
         store = lib._store
@@ -90,8 +97,8 @@ def test_neighbours_among_some_are_those_that_would_be_found_of_them_alone(
             kept = np.ones(n, bool)
             kept[list(gone)] = False
             k = min(3, int(kept.sum()) - 1)
-            found = neighbours_among(store, "sound", kept, 3)
-            alone = nearest(matrix.ids[kept], np.asarray(matrix.unit[kept]), k)
+            found = nearest_neighbours_within(store, "sound", kept, 3)
+            alone = compute_neighbours(matrix.ids[kept], np.asarray(matrix.unit[kept]), k)
             assert found.ids.tolist() == matrix.ids[kept].tolist()
             assert found.rows.tolist() == alone.rows.tolist()
             assert np.allclose(found.distances, alone.distances, atol=1e-3)

@@ -8,7 +8,7 @@ from segue import Library
 from segue.cli.app import parse_tempos, parse_years
 from segue.errors import BadArgument, NotFound
 from segue.records import Tags
-from segue.search.query import Filters
+from segue.search.filters import Filters
 
 MUSIC = [
     Tags("Morning Mood", "Edvard Grieg", "Peer Gynt", "Edvard Grieg", "Classical", 1875),

@@ -78,7 +78,7 @@ def test_a_space_is_learned_from_the_scores_of_a_library(
         assert learned.tracks == 5  # of the waltz there is no roll
         assert len(lib.like("Piece 1", space="mine")) == 4
         assert len(lib.scores.sample(1, space="mine")) == 1
-        with pytest.raises(WrongSpace, match="has a vector"):
+        with pytest.raises(WrongSpace, match="have an embedding"):
             lib.like("Piece 9", space="mine")
         asked = write_score(tmp_path / "asked.mid", little_score(3, transposed=2))
         assert lib.like(asked, space="mine")[0].track.kind == "score"

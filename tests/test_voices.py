@@ -39,7 +39,7 @@ def test_an_artists_own_model_comes_first_and_anothers_last(
         found = find_style(lib._store, artist)
     assert found.model.metadata["artist"] == learned_from
     assert ARTISTS[found.index - 1] == found.artist
-    assert found.file.own
+    assert found.file.from_library
 
 
 def test_anothers_model_is_not_taken_where_the_shipped_one_knows_the_voice(library: Path) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from segue.library import Library
     from segue.records import Hit, Part, Reason, Score, Space, Span, Track
     from segue.score.piano_roll import PianoRoll
-    from segue.search.query import Filters
+    from segue.search.filters import Filters
 
 # While `python -m segue` looks for the program, the first argument is "-m". It has put the current
 # folder, an album say, before all others, so that a `typing.py` there would be run instead.

@@ -5,11 +5,11 @@ import pytest
 
 from segue import Library
 from segue.builtin_spaces import sound_spaces
-from segue.explore.playlist import FLOWS, Flow, Wish
+from segue.explore.playlist import FLOWS, Flow, PlaylistOptions
 from segue.records import Analysis, FileState, Tags
-from segue.search.query import Filters
-from segue.search.question import Question
-from segue.search.separate_queries import parted
+from segue.search.filters import Filters
+from segue.search.query_set import QuerySet
+from segue.search.separate_queries import split_queries
 from segue.store import Store
 
 SIZES = {"piano": 15, "metal": 40, "jazz": 15}
@@ -62,7 +62,7 @@ def test_what_is_far_apart_is_parted(
     lib: Library, queries: tuple[str | int, ...], parts: list[tuple[str | int, ...]]
 ) -> None:
     assert [
-        tuple(part.likes) for part in parted(lib._store, Question(lib._store, queries))
+        tuple(part.positives) for part in split_queries(lib._store, QuerySet(lib._store, queries))
     ] == parts
 
 
@@ -106,7 +106,7 @@ def test_taste_and_tags_keep_the_turns(lib: Library) -> None:
 
 @pytest.mark.parametrize("flow", [flow for flow in FLOWS if flow != "dj"])
 def test_a_playlist_holds_as_much_of_each(lib: Library, flow: Flow) -> None:
-    items = lib.journeys.playlist(1, 20, wish=Wish(10, flow=flow))
+    items = lib.journeys.playlist(1, 20, options=PlaylistOptions(10, flow=flow))
     near = [item.asked_with for item in items]
     assert near.count((1,)) == near.count((20,)) == 5
     assert all(item.track.id in (PIANO if item.asked_with == (1,) else METAL) for item in items)
@@ -114,24 +114,26 @@ def test_a_playlist_holds_as_much_of_each(lib: Library, flow: Flow) -> None:
 
 def test_minutes_end_where_nothing_more_is_alike(lib: Library) -> None:
     short, whole = (
-        lib.journeys.playlist(1, wish=Wish(minutes=60, surprise=0, per_artist=9, fill=fill))
+        lib.journeys.playlist(
+            1, options=PlaylistOptions(minutes=60, surprise=0, per_artist=9, fill=fill)
+        )
         for fill in (False, True)
     )
-    assert all(item.alike for item in short)
+    assert all(item.similar for item in short)
     assert set(PIANO) <= {item.track.id for item in short}
     assert len(short) == 35
     assert len(whole) == 57  # the first that fill 95 per cent of an hour
-    assert len(lib.journeys.playlist(1, wish=Wish(n=60, per_artist=9))) == 60
+    assert len(lib.journeys.playlist(1, options=PlaylistOptions(n=60, per_artist=9))) == 60
 
 
 def test_a_filter_for_what_is_unlike_still_finds_a_list(lib: Library) -> None:
     items = lib.journeys.playlist(
-        1, wish=Wish(minutes=10, per_artist=9), filters=Filters(genre="jazz")
+        1, options=PlaylistOptions(minutes=10, per_artist=9), filters=Filters(genre="jazz")
     )
     assert {item.track.tags.genre for item in items[1:]} == {"jazz"}
     assert len(items) > 5
 
 
 def test_a_dj_prefers_what_is_alike(lib: Library) -> None:
-    items = lib.journeys.playlist(1, wish=Wish(12, flow="dj", surprise=0))
+    items = lib.journeys.playlist(1, options=PlaylistOptions(12, flow="dj", surprise=0))
     assert {item.track.tags.genre for item in items} == {"piano"}

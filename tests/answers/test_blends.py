@@ -80,7 +80,7 @@ def test_a_query_that_a_part_does_not_know(lib: Library) -> None:
     assert {r.name for hit in blended for r in hit.reasons} == {"sound"}
     with pytest.raises(NotFound, match=r"none of the blend's parts \(listens\)"):
         lib.like(3, blend={"listens": 1})
-    with pytest.raises(WrongSpace, match="not all that was asked with has a vector"):
+    with pytest.raises(WrongSpace, match="not all queries have an embedding"):
         lib.like(3, space="listens")
 
 

@@ -8,7 +8,7 @@ import pytest
 from segue import Library
 from segue.builtin_spaces import sound_spaces
 from segue.records import Analysis, FileState, Tags
-from segue.search.copies import copies
+from segue.search.duplicates import duplicate_map
 from segue.store import Store
 
 #: Ten recordings by two artists on three albums; 11 is a copy of 1, 12 an equal file of 2, and 13
@@ -43,32 +43,36 @@ def lib(tmp_path: Path) -> Library:
 
 
 def test_copies_are_told_once_for_all(lib: Library) -> None:
-    assert copies(lib._store) == {11: 1, 12: 2, 13: 3}
+    assert duplicate_map(lib._store) == {11: 1, 12: 2, 13: 3}
     with lib._store.transaction():
         lib._store.set_missing([1], missing=True)
-    assert copies(lib._store) == {1: 11, 12: 2, 13: 3}
+    assert duplicate_map(lib._store) == {1: 11, 12: 2, 13: 3}
 
 
 def test_a_copy_counts_in_no_artist_of_its_own_twice(lib: Library) -> None:
     anna, carl = (
-        lib.like_groups("Bert", kind="artist", space="sound", min_tracks=least)[0]
+        lib.similar_groups("Bert", kind="artist", space="sound", min_tracks=least)[0]
         for least in (2, 1)
     )
     assert (anna.name, anna.tracks) == ("Anna", 5)
     counts = {
         hit.name: hit.tracks
-        for hit in lib.like_groups("Bert", kind="artist", space="sound", min_tracks=1)
+        for hit in lib.similar_groups("Bert", kind="artist", space="sound", min_tracks=1)
     }
     assert counts == {"Anna": 5, "Carl": 1}
     assert carl.name in counts
 
 
 def test_groups_and_tree_hold_each_recording_once(lib: Library) -> None:
-    groups = lib.atlas.groups("sound", k=2)
-    assert sorted(np.concatenate([group.ids for group in groups.groups])) == list(range(1, 11))
-    tree = lib.atlas.tree("sound")
+    groups = lib.atlas.clusters("sound", k=2)
+    assert sorted(np.concatenate([group.ids for group in groups.clusters])) == list(range(1, 11))
+    tree = lib.atlas.dendrogram("sound")
     assert {track.id for track in tree.tracks if track} == set(range(1, 11))
-    assert set(lib.atlas.tree("sound", "artist").labels) == {"Anna (5)", "Bert (5)", "Carl (1)"}
+    assert set(lib.atlas.dendrogram("sound", "artist").labels) == {
+        "Anna (5)",
+        "Bert (5)",
+        "Carl (1)",
+    }
 
 
 def test_outliers_are_not_hidden_by_their_copies(lib: Library) -> None:

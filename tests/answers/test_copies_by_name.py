@@ -9,7 +9,7 @@ from segue.builtin_spaces import sound_spaces
 from segue.errors import BadArgument, NotFound
 from segue.library import Library
 from segue.records import Analysis, FileState, Tags
-from segue.search.query import track_named
+from segue.search.query import find_track
 from segue.store import Store
 
 #: File, title, artist, which recording it is of.
@@ -50,14 +50,14 @@ def lib(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     ("query", "track"), [("breaking the chains", 1), ("chains", 1), ("storm of kings", 5)]
 )
 def test_copies_count_as_one(lib: Library, query: str, track: int) -> None:
-    assert track_named(lib._store, query).id == track
+    assert find_track(lib._store, query).id == track
     assert lib.like(query)
     assert len(lib.journeys.path(query, 3, 2).tracks) == 2
 
 
 def test_other_recordings_do_not(lib: Library) -> None:
     with pytest.raises(BadArgument, match=r"(?s)names 2 tracks.*\(b.mp3\).*\(b live.mp3\)"):
-        track_named(lib._store, "battle")
+        find_track(lib._store, "battle")
     with pytest.raises(NotFound, match="fits 4 tracks"):
         lib.like("s")
 

@@ -44,38 +44,38 @@ def lib(tmp_path: Path) -> Library:
 
 
 def test_similar_artists(lib: Library) -> None:
-    hits = lib.like_groups("anna", kind="artist", space="plane")
+    hits = lib.similar_groups("anna", kind="artist", space="plane")
     assert [(hit.rank, hit.name, hit.tracks) for hit in hits] == [(1, "Bert", 4), (2, "Carl", 3)]
     assert hits[0].similarity == pytest.approx(np.cos(0.3), abs=0.01)
     assert sum(r.share for r in hits[0].reasons) == pytest.approx(hits[0].similarity, abs=1e-5)
-    few = lib.like_groups("anna", kind="artist", space="plane", min_tracks=2)
+    few = lib.similar_groups("anna", kind="artist", space="plane", min_tracks=2)
     assert [hit.name for hit in few] == ["Dora", "Bert", "Carl"]
-    assert len(lib.like_groups("anna", kind="artist", space="plane", n=1)) == 1
+    assert len(lib.similar_groups("anna", kind="artist", space="plane", n=1)) == 1
 
 
 def test_a_track_asks_for_its_artist(lib: Library) -> None:
-    by_name = lib.like_groups("anna", kind="artist", space="plane")
-    assert lib.like_groups(2, kind="artist", space="plane") == by_name
-    assert lib.like_groups("anna 1", kind="artist", space="plane") == by_name
+    by_name = lib.similar_groups("anna", kind="artist", space="plane")
+    assert lib.similar_groups(2, kind="artist", space="plane") == by_name
+    assert lib.similar_groups("anna 1", kind="artist", space="plane") == by_name
 
 
 def test_an_artist_of_few_tracks_may_ask(lib: Library) -> None:
-    assert lib.like_groups("dora", kind="artist", space="plane")[0].name == "Anna"
+    assert lib.similar_groups("dora", kind="artist", space="plane")[0].name == "Anna"
 
 
 def test_albums_of_one_name_by_two_artists_are_two(lib: Library) -> None:
-    hits = lib.like_groups(1, kind="album", space="plane")
+    hits = lib.similar_groups(1, kind="album", space="plane")
     assert [hit.name for hit in hits] == ["Works", "Hits"]
 
 
 def test_a_track_is_in_each_of_its_genres(lib: Library) -> None:
-    hits = lib.like_groups("jazz", kind="genre", space="plane")
+    hits = lib.similar_groups("jazz", kind="genre", space="plane")
     assert {(hit.name.casefold(), hit.tracks) for hit in hits} == {("rock", 7), ("pop", 5)}
     assert [hit.name for hit in hits] == ["rock", "Pop"]
 
 
 def test_centres_by_euclidean_distance(lib: Library) -> None:
-    hits = lib.like_groups("anna", kind="artist", space="plane", metric="euclidean")
+    hits = lib.similar_groups("anna", kind="artist", space="plane", metric="euclidean")
     assert [hit.name for hit in hits] == ["Bert", "Carl"]
     assert hits[0].similarity < 0
     assert sum(r.share for r in hits[0].reasons) == pytest.approx(hits[0].similarity, abs=1e-5)
@@ -83,7 +83,7 @@ def test_centres_by_euclidean_distance(lib: Library) -> None:
 
 def test_a_file_asks_for_artists(lib: Library, collection: Path) -> None:
     file = collection / "zaz-data" / "mus1.ogg"
-    hits = lib.like_groups(file, kind="artist")
+    hits = lib.similar_groups(file, kind="artist")
     assert {hit.name for hit in hits} == {"Anna", "Bert", "Carl"}
 
 
@@ -111,7 +111,7 @@ def test_mistakes(
     message: str,
 ) -> None:
     with pytest.raises(error, match=message):
-        lib.like_groups(*arguments, **{"space": "plane", **options})  # type: ignore[arg-type]
+        lib.similar_groups(*arguments, **{"space": "plane", **options})  # type: ignore[arg-type]
 
 
 def test_tracks_among_similar_artists(lib: Library) -> None:

@@ -11,10 +11,10 @@ from conftest import fill_described
 from segue.builtin_spaces import sound_spaces
 from segue.errors import BadArgument
 from segue.explore.drawing import _nearest
-from segue.explore.playlist import Wish
+from segue.explore.playlist import PlaylistOptions
 from segue.library import Library
-from segue.search.query import Filters
-from segue.search.track_checks import kind_if_not_music, not_music
+from segue.search.filters import Filters
+from segue.search.track_checks import non_music_ids, non_music_type
 from segue.store import Store
 
 #: Title: kind, length in seconds, tempo. All lie close together.
@@ -48,7 +48,7 @@ def titles(lib: Library, ids: object) -> set[str]:
 
 
 def test_what_is_no_music_is_named(lib: Library) -> None:
-    kinds = {track.tags.title: kind_if_not_music(track) for track in lib.tracks()}
+    kinds = {track.tags.title: non_music_type(track) for track in lib.tracks()}
     assert {title: kind for title, kind in kinds.items() if kind} == OTHERS
 
 
@@ -66,7 +66,7 @@ def test_asking_with_it_works(lib: Library, title: str) -> None:
     assert found == TRACKS.keys() - OTHERS.keys()
     path = lib.journeys.path(title, "song 3", 6)
     assert [path.tracks[0].tags.title, path.tracks[-1].tags.title] == [title, "song 3"]
-    assert lib.journeys.playlist(title, wish=Wish(n=5, seed=1))
+    assert lib.journeys.playlist(title, options=PlaylistOptions(n=5, seed=1))
 
 
 def test_ways_lead_round_it(lib: Library) -> None:
@@ -76,19 +76,19 @@ def test_ways_lead_round_it(lib: Library) -> None:
 
     assert way(all_sounds=False) == TRACKS.keys() - OTHERS.keys()
     assert way(all_sounds=True) == set(TRACKS)
-    listed = lib.journeys.playlist("song 1", wish=Wish(n=50, seed=1))
+    listed = lib.journeys.playlist("song 1", options=PlaylistOptions(n=50, seed=1))
     assert {item.track.tags.title for item in listed} == TRACKS.keys() - OTHERS.keys()
 
 
 def test_the_library_as_a_whole_is_its_music(lib: Library) -> None:
     music = TRACKS.keys() - OTHERS.keys()
     for all_sounds, wanted in ((False, music), (True, set(TRACKS))):
-        groups = lib.atlas.groups(k=2, all_sounds=all_sounds).groups
+        groups = lib.atlas.clusters(k=2, all_sounds=all_sounds).clusters
         assert titles(lib, np.concatenate([group.ids for group in groups])) == wanted
         odd = lib.atlas.outliers(50, all_sounds=all_sounds)
         assert {one.track.tags.title for one in odd} == wanted
         assert {one.nearest.tags.title for one in odd} <= wanted
-        assert len(lib.atlas.tree(all_sounds=all_sounds).labels) == len(wanted)
+        assert len(lib.atlas.dendrogram(all_sounds=all_sounds).labels) == len(wanted)
         measured = lib.evaluate(all_sounds=all_sounds)
         assert measured["sound"].queries == len(wanted)
         assert titles(lib, lib.atlas.map(all_sounds=all_sounds).ids) == wanted
@@ -114,8 +114,8 @@ def test_where_little_is_music_it_is_said_why_nothing_comes(tmp_path: Path) -> N
     with Library.open(tmp_path) as effects:
         for asked in (
             effects.atlas.map,
-            effects.atlas.groups,
-            effects.atlas.tree,
+            effects.atlas.clusters,
+            effects.atlas.dendrogram,
             effects.atlas.outliers,
             effects.evaluate,
         ):
@@ -149,7 +149,7 @@ def test_an_older_description_counts_as_music(tmp_path: Path) -> None:
     old: dict[str, float | str] = {"tempo_bpm": 99.0}
     fill_described(tmp_path, {"old": (20.0, old), "new": (20.0, old | {"sound_kind": "music"})})
     with closing(Store(tmp_path, sound_spaces().values())) as store:
-        assert not_music(store) == []
+        assert non_music_ids(store) == []
         # The next `segue add` describes the old one again.
         complete = {path: file.complete for path, file in store.known_files().items()}
         assert complete == {b"/music/old.mp3": False, b"/music/new.mp3": True}

@@ -9,9 +9,9 @@ from conftest import fill_library
 from segue import Filters, Library
 from segue.builtin_spaces import sound_spaces
 from segue.evaluation.retrieval import retrieval
-from segue.explore.path import same_artist
+from segue.explore.path import same_artist_matrix
 from segue.records import Space, Tags
-from segue.search.ranking import similarities
+from segue.search.ranking import metadata_similarities
 from segue.store import Store
 from segue.store.files import Labels
 from segue.text import split_genres, split_names
@@ -76,7 +76,7 @@ def test_a_query_by_artist_means_all_of_theirs(lib: Library) -> None:
 
 
 def test_groups_have_it_twice(lib: Library) -> None:
-    hits = lib.like_groups(5, kind="artist", space="plane", min_tracks=1)
+    hits = lib.similar_groups(5, kind="artist", space="plane", min_tracks=1)
     assert {(hit.name, hit.tracks) for hit in hits} == {("Ann", 2), ("Bob", 2), ("AC/DC", 1)}
 
 
@@ -98,13 +98,13 @@ def test_retrieval_counts_one_in_common() -> None:
 
 def test_tags_agree_where_one_artist_does() -> None:
     labels = [Labels(0, artist, "", "", "", None) for artist in ("Bob", "ann", "Cid", "")]
-    found = similarities(TAGS[0], labels)
+    found = metadata_similarities(TAGS[0], labels)
     assert found[:3].tolist() == pytest.approx([0.4, 0.4, 0.0])
 
 
 def test_steps_tell_a_shared_artist(lib: Library) -> None:
     tracks = lib.tracks()
-    assert same_artist(tracks)[:3, :3].tolist() == [[1, 1, 1], [1, 1, 0], [1, 0, 1]]
+    assert same_artist_matrix(tracks)[:3, :3].tolist() == [[1, 1, 1], [1, 1, 0], [1, 0, 1]]
 
 
 def test_names_and_genres_are_divided() -> None:

@@ -26,7 +26,7 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_versions_are_found_with_their_evidence(music: Path) -> None:
     with Library.open(music / "library") as lib:
-        same = lib.atlas.twins()
+        same = lib.atlas.duplicates()
         assert [{twin.first.path.name, twin.second.path.name} for twin in same] == [
             {"tune 0.flac", "copy.ogg"}
         ]

@@ -11,11 +11,17 @@ from segue.builtin_spaces import sound_spaces
 from segue.errors import BadArgument, NotFound, NothingToMeasure
 from segue.evaluation.projection import trust
 from segue.explore import maps, projection
-from segue.explore.projection import Layout, Wanted, choose_layout, lay_out, place
+from segue.explore.projection import (
+    Projection,
+    ProjectionOptions,
+    choose_projection,
+    project,
+    project_new,
+)
 from segue.library import Library
 from segue.records import Space, Tags
 from segue.render.map_plots import PALETTE
-from segue.search.neighbours import nearest, neighbours
+from segue.search.neighbours import compute_neighbours, nearest_neighbours
 from segue.store import Store
 
 ALBUMS = [Tags(f"{album}{i}", f"by {album}", album) for album in "abcdef" for i in range(5)]
@@ -31,8 +37,8 @@ def own_album_nearest(lib: Library, points: np.ndarray) -> float:
     albums = [track.tags.album for track in lib.tracks()]
     distance = np.linalg.norm(points[:, None] - points, axis=2)
     np.fill_diagonal(distance, np.inf)
-    nearest = distance.argmin(axis=1)
-    return float(np.mean([albums[i] == albums[j] for i, j in enumerate(nearest)]))
+    compute_neighbours = distance.argmin(axis=1)
+    return float(np.mean([albums[i] == albums[j] for i, j in enumerate(compute_neighbours)]))
 
 
 def test_albums_lie_together_and_the_map_is_remembered(
@@ -44,10 +50,10 @@ def test_albums_lie_together_and_the_map_is_remembered(
     assert own_album_nearest(lib, found.points) == 1
     assert found.trustworthiness is not None
     assert found.trustworthiness > 0.7
-    assert (lib.atlas.map(wanted=Wanted(seed=1)).points != found.points).any()
+    assert (lib.atlas.map(options=ProjectionOptions(seed=1)).points != found.points).any()
     again = lib.atlas.map()
     assert again.remembered
-    monkeypatch.delattr(maps, "lay_out")  # not made a third time, but read
+    monkeypatch.delattr(maps, "project")  # not made a third time, but read
     assert (lib.atlas.map().points == again.points).all()
     assert (again.points == found.points).all()
 
@@ -61,14 +67,14 @@ def test_a_busy_library_still_gives_its_map(lib: Library, tmp_path: Path) -> Non
 
 
 def test_the_same_seed_gives_the_same_map(lib: Library) -> None:
-    first = lib.atlas.map(wanted=Wanted("tsne", perplexity=4.0)).points
-    lib.atlas.map(wanted=Wanted("tsne", perplexity=5.0))
-    assert (lib.atlas.map(wanted=Wanted("tsne", perplexity=4.0)).points == first).all()
+    first = lib.atlas.map(options=ProjectionOptions("tsne", perplexity=4.0)).points
+    lib.atlas.map(options=ProjectionOptions("tsne", perplexity=5.0))
+    assert (lib.atlas.map(options=ProjectionOptions("tsne", perplexity=4.0)).points == first).all()
 
 
 @pytest.mark.slow  # umap compiles itself anew in every process
 def test_umap(lib: Library) -> None:
-    found = lib.atlas.map(wanted=Wanted("umap"))
+    found = lib.atlas.map(options=ProjectionOptions("umap"))
     assert own_album_nearest(lib, found.points) == 1
     assert found.parameters["neighbours"] == 5
 
@@ -99,7 +105,7 @@ def test_new_tracks_are_placed_and_no_other_is_moved(lib: Library, tmp_path: Pat
         assert np.linalg.norm(after.points[30] - after.points[0]) < 0.1 * np.ptp(after.points)
         assert not again.atlas.map(update=True).placed
         with pytest.raises(BadArgument, match="give no numbers"):
-            again.atlas.map(update=True, wanted=Wanted("tsne", perplexity=3.0))
+            again.atlas.map(update=True, options=ProjectionOptions("tsne", perplexity=3.0))
 
 
 def test_a_removed_track_leaves_the_map(lib: Library) -> None:
@@ -138,44 +144,47 @@ def test_equal_vectors_lie_in_one_place(tmp_path: Path, lib: Library) -> None:
     assert not np.ptp(found.points)
     lib.atlas.draw(found, tmp_path / "equal.html", "album")
     with pytest.raises(BadArgument, match="lie in one place"):
-        lib.atlas.groups("equal")
+        lib.atlas.clusters("equal")
 
 
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        (Wanted("umap", perplexity=3.0), "belongs to --method tsne"),
-        (Wanted("tsne", neighbours=3), "belongs to --method umap"),
-        (Wanted("tsne", perplexity=90.0), "from 1 to 10"),
-        (Wanted("tsne", perplexity=-1.0), "must be above 0"),
-        (Wanted("umap", min_dist=2.0), "must be below 1"),
-        (Wanted("fa2"), "choose nerv, tsne, umap, pca"),  # type: ignore[arg-type]
+        (ProjectionOptions("umap", perplexity=3.0), "belongs to --method tsne"),
+        (ProjectionOptions("tsne", neighbours=3), "belongs to --method umap"),
+        (ProjectionOptions("tsne", perplexity=90.0), "from 1 to 10"),
+        (ProjectionOptions("tsne", perplexity=-1.0), "must be above 0"),
+        (ProjectionOptions("umap", min_dist=2.0), "must be below 1"),
+        (ProjectionOptions("fa2"), "choose nerv, tsne, umap, pca"),  # type: ignore[arg-type]
     ],
 )
-def test_numbers_out_of_range_are_told(wanted: Wanted, told: str) -> None:
+def test_numbers_out_of_range_are_told(wanted: ProjectionOptions, told: str) -> None:
     with pytest.raises(BadArgument, match=told):
-        choose_layout(30, wanted)
+        choose_projection(30, wanted)
 
 
 def test_settings_follow_the_number_of_tracks() -> None:
-    small, middle, large = (choose_layout(n, Wanted()) for n in (50, 5000, 200_000))
+    small, middle, large = (choose_projection(n, ProjectionOptions()) for n in (50, 5000, 200_000))
     assert (small.method, small.perplexity) == ("nerv", 7)
     assert (middle.method, middle.perplexity) == ("tsne", 30)
     assert (large.method, large.neighbours) == ("umap", 15)
-    published = choose_layout(28, Wanted("tsne", perplexity=2.0, learning_rate=100.0))
-    assert published == Layout("tsne", perplexity=2.0, learning_rate=100.0)
+    published = choose_projection(
+        28, ProjectionOptions("tsne", perplexity=2.0, learning_rate=100.0)
+    )
+    assert published == Projection("tsne", perplexity=2.0, learning_rate=100.0)
 
 
 def test_nerv_shows_fewer_false_neighbours() -> None:
     vectors = np.random.default_rng(3).standard_normal((150, 12)).astype(np.float32)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    near = nearest(np.arange(150), unit, 40)
+    near = compute_neighbours(np.arange(150), unit, 40)
     found = {
-        method: lay_out(unit, near, Layout(method, perplexity=12.0)) for method in ("tsne", "nerv")
+        method: project(unit, near, Projection(method, perplexity=12.0))
+        for method in ("tsne", "nerv")
     }
     trusted = {method: trust(unit, points).trustworthiness for method, points in found.items()}
     assert trusted["nerv"] > trusted["tsne"] + 0.01
-    again = lay_out(unit, near, Layout("nerv", perplexity=12.0))
+    again = project(unit, near, Projection("nerv", perplexity=12.0))
     assert (again == found["nerv"]).all()
 
 
@@ -183,7 +192,7 @@ def test_main_directions_keep_what_a_plane_can_keep() -> None:
     rng = np.random.default_rng(0)
     flat = np.zeros((20, 5), np.float32)
     flat[:, :2] = rng.standard_normal((20, 2)) * (3, 1)
-    points = lay_out(flat, None, Layout("pca"))
+    points = project(flat, None, Projection("pca"))
     distances = [np.linalg.norm(x[:, None] - x, axis=2) for x in (flat, points)]
     assert np.allclose(distances[0], distances[1], atol=1e-4)
 
@@ -191,26 +200,26 @@ def test_main_directions_keep_what_a_plane_can_keep() -> None:
 def test_a_new_track_goes_amid_its_nearest() -> None:
     known = np.eye(6, dtype=np.float32)
     points = np.arange(12, dtype=np.float32).reshape(6, 2)
-    assert np.allclose(place(known[2:3], known, points), points[2], atol=0.01)
+    assert np.allclose(project_new(known[2:3], known, points), points[2], atol=0.01)
     between = (known[:1] + known[1:2]) / np.sqrt(2)
-    (spot,) = place(between, known, points)
+    (spot,) = project_new(between, known, points)
     assert np.linalg.norm(spot - points[:2].mean(axis=0)) < 2.5
 
 
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        (Wanted("tsne", learning_rate=float("nan")), "must be above 0, and a number"),
-        (Wanted("tsne", learning_rate=float("inf")), "must be above 0, and a number"),
-        (Wanted("tsne", perplexity=float("nan")), "must be above 0, and a number"),
-        (Wanted(perplexity=0.3), "from 1 to 10"),
-        (Wanted(seed=-1), "the seed -1"),
-        (Wanted(seed=2**32), "the seed 4294967296"),
+        (ProjectionOptions("tsne", learning_rate=float("nan")), "must be above 0, and a number"),
+        (ProjectionOptions("tsne", learning_rate=float("inf")), "must be above 0, and a number"),
+        (ProjectionOptions("tsne", perplexity=float("nan")), "must be above 0, and a number"),
+        (ProjectionOptions(perplexity=0.3), "from 1 to 10"),
+        (ProjectionOptions(seed=-1), "the seed -1"),
+        (ProjectionOptions(seed=2**32), "the seed 4294967296"),
     ],
 )
-def test_numbers_that_are_none_are_told(lib: Library, wanted: Wanted, told: str) -> None:
+def test_numbers_that_are_none_are_told(lib: Library, wanted: ProjectionOptions, told: str) -> None:
     with pytest.raises(BadArgument, match=told):
-        lib.atlas.map(wanted=wanted)
+        lib.atlas.map(options=wanted)
 
 
 def test_points_that_fly_apart_are_not_remembered(
@@ -218,14 +227,14 @@ def test_points_that_fly_apart_are_not_remembered(
 ) -> None:
     monkeypatch.setattr(projection, "_tsne", lambda near, *_: np.full((len(near.ids), 2), np.nan))
     with pytest.raises(BadArgument, match="smaller --learning-rate"):
-        lib.atlas.map(wanted=Wanted("tsne"))
+        lib.atlas.map(options=ProjectionOptions("tsne"))
 
 
 def test_nearly_equal_tracks_have_no_map_to_trust() -> None:
     with_noise = np.full((30, 8), 8**-0.5) + np.random.default_rng(0).normal(0, 1e-8, (30, 8))
     unit = with_noise.astype(np.float32)
-    near = nearest(np.arange(30), unit, 15)
-    points = lay_out(unit, near, Layout("tsne", perplexity=5.0))
+    near = compute_neighbours(np.arange(30), unit, 15)
+    points = project(unit, near, Projection("tsne", perplexity=5.0))
     assert not points.any()
     with pytest.raises(NothingToMeasure):
         trust(unit, points)
@@ -269,7 +278,7 @@ def test_a_space_learned_anew_has_a_map_of_its_own(lib: Library) -> None:
     for seed in (0, 1):
         unit = learn(seed)
         assert np.allclose(store.spaces.matrix("mine").unit, unit, atol=1e-6)
-        nearest_track = neighbours(store, "mine", 1).rows[:, 0]
+        nearest_track = nearest_neighbours(store, "mine", 1).rows[:, 0]
         cosines = unit @ unit.T
         np.fill_diagonal(cosines, -2)
         assert (nearest_track == cosines.argmax(axis=1)).mean() > 0.9
@@ -285,8 +294,8 @@ def test_the_gradient_of_nerv_is_the_slope_of_its_cost() -> None:
     log_wanted = np.log(np.maximum(wanted, 1e-12))
 
     def cost(state: np.ndarray) -> float:
-        place = state[:-1].reshape(n, 2)
-        z = -np.exp(state[-1]) * ((place[:, None] - place) ** 2).sum(axis=2)
+        project_new = state[:-1].reshape(n, 2)
+        z = -np.exp(state[-1]) * ((project_new[:, None] - project_new) ** 2).sum(axis=2)
         q = np.where(own, 0, np.exp(z))
         q /= q.sum(axis=1, keepdims=True)
         ratio = np.where(own, 0, np.log(np.where(own, 1, q)) - log_wanted)

@@ -6,7 +6,12 @@ import pytest
 
 from conftest import fill_library, write_sound
 from segue.errors import BadArgument
-from segue.explore.outliers import Twin, _within_circles, better, spare
+from segue.explore.outliers import (
+    DuplicatePair,
+    _pairs_within_components,
+    better_file,
+    redundant_files,
+)
 from segue.io.audio import read_sound
 from segue.library import Library
 from segue.records import Span, Tags, Track
@@ -23,7 +28,7 @@ def test_twins_are_found_in_other_formats(tmp_path: Path, little_music: Path) ->
         lib.add([music], workers=1)
         found = {
             frozenset((twin.first.path.name, twin.second.path.name)): twin
-            for twin in lib.atlas.twins()
+            for twin in lib.atlas.duplicates()
         }
     assert set(found) == {
         frozenset(pair)
@@ -35,7 +40,7 @@ def test_twins_are_found_in_other_formats(tmp_path: Path, little_music: Path) ->
     trimmed = found[frozenset((source.name, "other.mp3"))]
     assert not trimmed.same_content
     assert abs(trimmed.lag_s) == pytest.approx(1.0, abs=0.1)
-    assert trimmed.likeness > 0.65
+    assert trimmed.similarity > 0.65
 
 
 def test_outliers_lie_apart(tmp_path: Path, library: Callable[[], Library]) -> None:
@@ -44,20 +49,20 @@ def test_outliers_lie_apart(tmp_path: Path, library: Callable[[], Library]) -> N
     with library() as lib:
         first, *others = lib.atlas.outliers(3)
         assert first.track.tags.title == "odd"
-        assert first.apart > 2
-        assert all(other.apart < 1.5 for other in others)
+        assert first.factor > 2
+        assert all(other.factor < 1.5 for other in others)
         with pytest.raises(BadArgument, match="at least 1"):
             lib.atlas.outliers(0)
     fill_library(tmp_path / "two", tracks[:2])
     with Library.open(tmp_path / "two") as two:
-        assert two.atlas.twins() == []
+        assert two.atlas.duplicates() == []
         with pytest.raises(BadArgument, match="it takes 3"):
             two.atlas.outliers()
 
 
 def test_copies_of_copies_are_compared_too() -> None:
-    assert _within_circles([(0, 1), (1, 4), (2, 3)], 6) == {(0, 1), (0, 4), (1, 4), (2, 3)}
-    assert _within_circles([], 3) == set()
+    assert _pairs_within_components([(0, 1), (1, 4), (2, 3)], 6) == {(0, 1), (0, 4), (1, 4), (2, 3)}
+    assert _pairs_within_components([], 3) == set()
 
 
 @pytest.mark.parametrize(
@@ -76,18 +81,19 @@ def test_the_better_of_two_files(
     tmp_path: Path, first: tuple[str, float, float], second: tuple[str, float, float], wanted: str
 ) -> None:
     one, other = (stored(tmp_path, number, *each) for number, each in enumerate((first, second)))
-    assert better(one, other) == wanted
-    assert better(other, one) == {"first": "second", "second": "first", "": ""}[wanted]
+    assert better_file(one, other) == wanted
+    assert better_file(other, one) == {"first": "second", "second": "first", "": ""}[wanted]
 
 
 def test_what_could_be_done_without_keeps_the_best_of_each(tmp_path: Path) -> None:
     files = (("a.mp3", 3), ("b.flac", 30), ("c.mp3", 8), ("d.mp3", 3), ("e.mp3", 3))
     a, b, c, d, e = (stored(tmp_path, i + 1, *each, 200) for i, each in enumerate(files))
     pairs = [
-        Twin(*two, 1.0, 0.0, 9.0, same_content=False) for two in ((a, c), (b, c), (a, b), (d, e))
+        DuplicatePair(*two, 1.0, 0.0, 9.0, same_content=False)
+        for two in ((a, c), (b, c), (a, b), (d, e))
     ]
-    assert [track.path.name for track in spare(pairs)] == ["a.mp3", "c.mp3", "e.mp3"]
-    assert spare([]) == []
+    assert [track.path.name for track in redundant_files(pairs)] == ["a.mp3", "c.mp3", "e.mp3"]
+    assert redundant_files([]) == []
 
 
 def stored(folder: Path, number: int, name: str, megabytes: float, seconds: float) -> Track:

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from conftest import fill_library
 from segue.errors import BadArgument, NotFound
-from segue.explore.dendrogram import Tree, newick
-from segue.explore.drawing import draw_tree
+from segue.explore.dendrogram import Dendrogram, to_newick
+from segue.explore.drawing import save_dendrogram
 from segue.library import Library
 from segue.records import Tags
-from segue.render.map_plots import lay_branches
+from segue.render.map_plots import layout_dendrogram
 
 TRACKS = [Tags(f"{a}'s ({i})", f"by {a}", a) for a in "abc" for i in range(4)]
 
@@ -52,9 +52,9 @@ def depths(text: str) -> list[float]:
 
 
 def test_albums_join_before_anything_else(lib: Library) -> None:
-    tree = lib.atlas.tree()
+    tree = lib.atlas.dendrogram()
     albums = [track.tags.album for track in lib.tracks()]
-    first = tree.joins[:9]
+    first = tree.merges[:9]
     members: dict[int, set[str]] = {i: {album} for i, album in enumerate(albums)}
     for number, (left, right) in enumerate(first.tolist()):
         members[12 + number] = members[left] | members[right]
@@ -64,8 +64,8 @@ def test_albums_join_before_anything_else(lib: Library) -> None:
 
 
 def test_newick_holds_every_leaf_at_one_depth(lib: Library) -> None:
-    tree = lib.atlas.tree()
-    text = newick(tree)
+    tree = lib.atlas.dendrogram()
+    text = to_newick(tree)
     assert text.endswith(";\n")
     assert text.count("(") - sum(label.count("(") for label in tree.labels) == 11
     assert sorted(leaves_of(text)) == sorted(tree.labels)
@@ -73,21 +73,21 @@ def test_newick_holds_every_leaf_at_one_depth(lib: Library) -> None:
 
 
 def test_levels(lib: Library) -> None:
-    assert sorted(lib.atlas.tree(level="album").labels) == ["a (4)", "b (4)", "c (4)"]
-    assert len(lib.atlas.tree(level="artist").labels) == 3
+    assert sorted(lib.atlas.dendrogram(level="album").labels) == ["a (4)", "b (4)", "c (4)"]
+    assert len(lib.atlas.dendrogram(level="artist").labels) == 3
     with pytest.raises(NotFound, match="fewer with --min-tracks"):
-        lib.atlas.tree(level="album", min_tracks=5)
+        lib.atlas.dendrogram(level="album", min_tracks=5)
     with pytest.raises(BadArgument, match="choose track"):
-        lib.atlas.tree(level="year")  # type: ignore[arg-type]
+        lib.atlas.dendrogram(level="year")  # type: ignore[arg-type]
 
 
 def test_one_track_is_no_tree(tmp_path: Path) -> None:
     fill_library(tmp_path / "one", TRACKS[:1])
     with Library.open(tmp_path / "one") as one, pytest.raises(BadArgument, match="two leaves"):
-        one.atlas.tree()
+        one.atlas.dendrogram()
     fill_library(tmp_path / "two", TRACKS[:2])
     with Library.open(tmp_path / "two") as two:
-        assert newick(two.atlas.tree()).count(",") == 1
+        assert to_newick(two.atlas.dendrogram()).count(",") == 1
 
 
 @settings(max_examples=30, deadline=None)
@@ -98,15 +98,15 @@ def test_branches_never_cross(n: int, seed: int) -> None:
     unit = np.random.default_rng(seed).standard_normal((n, 3))
     labels = tuple(map(str, range(n)))
     tree = _tree("track", "s", labels, (None,) * n, unit)
-    rows = lay_branches(tree.joins, tree.heights, tree.order).rows
+    rows = layout_dendrogram(tree.merges, tree.heights, tree.order).rows
     below = {i: [rows[i]] for i in range(n)}
-    for number, (left, right) in enumerate(tree.joins.tolist()):
+    for number, (left, right) in enumerate(tree.merges.tolist()):
         merged = sorted(below[left] + below[right])
         assert np.allclose(np.diff(merged), 1)  # each branch is one stretch of leaves
         below[n + number] = merged
 
 
-def big_tree(n: int) -> Tree:
+def big_tree(n: int) -> Dendrogram:
     from segue.explore.dendrogram import _tree
 
     unit = np.random.default_rng(0).standard_normal((n, 4))
@@ -115,21 +115,21 @@ def big_tree(n: int) -> Tree:
 
 def test_pictures_and_pages_of_trees(tmp_path: Path, lib: Library) -> None:
     for name in ("tree.png", "tree.svg", "tree.html", "tree.nwk"):
-        draw_tree(lib.atlas.tree(), tmp_path / name)
+        save_dendrogram(lib.atlas.dendrogram(), tmp_path / name)
         assert (tmp_path / name).stat().st_size > 100
     page = (tmp_path / "tree.html").read_text()
     assert "a's (0)" in page
     assert str(tmp_path) not in page
     with pytest.raises(BadArgument, match="write a page"):
-        draw_tree(big_tree(5001), tmp_path / "big.png")
+        save_dendrogram(big_tree(5001), tmp_path / "big.png")
     with pytest.raises(BadArgument, match="name it"):
-        draw_tree(lib.atlas.tree(), tmp_path / "tree.doc")
+        save_dendrogram(lib.atlas.dendrogram(), tmp_path / "tree.doc")
     with pytest.raises(BadArgument, match="cannot write"):
-        draw_tree(lib.atlas.tree(), tmp_path / "none" / "tree.html")
+        save_dendrogram(lib.atlas.dendrogram(), tmp_path / "none" / "tree.html")
 
 
 @pytest.mark.slow
 def test_a_tree_of_two_thousand_leaves(tmp_path: Path) -> None:
-    draw_tree(big_tree(2000), tmp_path / "big.png")
-    draw_tree(big_tree(2000), tmp_path / "big.html")
+    save_dendrogram(big_tree(2000), tmp_path / "big.png")
+    save_dendrogram(big_tree(2000), tmp_path / "big.html")
     assert (tmp_path / "big.png").stat().st_size > 100_000

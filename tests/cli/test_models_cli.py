@@ -12,7 +12,7 @@ from segue.cli import train
 from segue.generate.notes.network import MODEL as NOTES
 from segue.library import Library
 from segue.records import Space
-from segue.training.spaces import SHIPPED_NAMES, check_start
+from segue.training.spaces import SHIPPED_NAMES, check_run
 from verses import song
 
 
@@ -52,7 +52,7 @@ def test_what_is_learned_has_a_name_of_its_own(
     assert segue("train", *arguments, library=library).returncode == 0
     assert named == [name]
     with Library.open(library) as lib:
-        check_start(lib._store, name, resume=False, anew=False, model=NOTES)
+        check_run(lib._store, name, resume=False, restart=False, model=NOTES)
 
 
 def _own(library: Path) -> dict[str, dict[str, object]]:

@@ -9,7 +9,7 @@ from segue.library import Library
 from segue.library.learning import Learning
 from segue.nn.trainer import Epoch, Trained
 from segue.records import Failure
-from segue.training.spaces import Learned
+from segue.training.spaces import TrainingResult
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A library in which a training ends with one file that could not be used."""
     epoch = Epoch(1, 0.5, 0.6, 63.0)
     failure = Failure(tmp_path / "odd.mid", "bar 3 is in 10/4")
-    done = Learned(
+    done = TrainingResult(
         "mine", Trained((epoch,), epoch, "done", "float32"), 221, (failure,), 0, tmp_path / "mine"
     )
     monkeypatch.setattr(Learning, "train", lambda *_, **__: done)

@@ -80,7 +80,9 @@ def test_a_report_of_one_voice() -> None:
 def test_a_report_of_two_voices(authorship: AuthorshipClassifier) -> None:
     lines = [line for pair in zip(*NEW.values(), strict=True) for line in pair]
     voices = [ADA, BOB] * (len(lines) // 2)
-    told = lyrics_report("\n".join(lines), KNOWN, artist=ADA, line_artists=voices, authorship=authorship)
+    told = lyrics_report(
+        "\n".join(lines), KNOWN, artist=ADA, line_artists=voices, authorship=authorship
+    )
     assert told.taken == {ADA: 1, BOB: 1}
     assert [line.taken_for for line in told.lines] == voices
     assert told.own[ADA].words_of_line > told.own[BOB].words_of_line

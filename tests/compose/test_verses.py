@@ -119,7 +119,7 @@ def test_the_given_line_comes_first(model: LanguageModel) -> None:
     options = LyricsOptions(4, seed_line="  The river of my sorrow ")
     lines = sung(list(sample_lyrics(voices(model), options)))
     assert lines[0] == LyricLine("The river of my sorrow")
-    assert lines[1].artists == "A"
+    assert lines[1].voices == "A"
     other = sung(list(sample_lyrics(voices(model), replace(options, seed_line="Hey! You"))))
     assert other[1:] != lines[1:]
 

@@ -43,14 +43,14 @@ def test_a_folder_per_artist(library: Opener, lyrics: Path) -> None:
     assert add(library, lyrics).unchanged == 8
     with library() as lib:
         assert lib.kinds() == {"lyrics": 8}
-        assert lib.usual_space() == "style"
+        assert lib.default_space() == "style"
         hits = lib.like(1, n=3)
         assert {hit.track.tags.artist for hit in hits} == {"Ada Long"}
         assert sum(r.share for r in hits[0].reasons) == pytest.approx(hits[0].similarity, abs=1e-4)
         assert lib.evaluate("artist")["style"].precision_at_1 == 1
         assert lib.find(1)[0].tags.title == "Song 0"
         assert lib.lyrics.text(1) == song("Ada Long", 0)
-        groups = lib.like_groups("Ada Long", kind="artist", min_tracks=2)
+        groups = lib.similar_groups("Ada Long", kind="artist", min_tracks=2)
         assert [group.name for group in groups] == ["Bob Short"]
 
 
@@ -188,7 +188,7 @@ def test_words_in_tags_belong_to_the_recording(library: Opener, lyrics: Path, en
         assert {hit.track.tags.artist for hit in near} == {"Ada Long"}
         blended = lib.like(track.id, blend={"sound": 0.5, "style": 0.5}, n=4)
         assert {hit.track.kind for hit in blended} == {"lyrics"}
-        assert lib.usual_space(track.id) == "sound"
+        assert lib.default_space(track.id) == "sound"
     assert add(library, lyrics).unchanged == 9
     mutagen.File(recording).delete()
     assert add(library, lyrics).changed == 1

@@ -69,9 +69,9 @@ def test_scores_are_added_and_left_alone(library: Opener, scores: Path) -> None:
 def test_a_piece_in_no_4_4_is_asked_with_in_the_other_space(library: Opener, scores: Path) -> None:
     add(library, scores)
     with library() as lib:
-        assert lib.usual_space("Piece 0") == "roll-vae"
+        assert lib.default_space("Piece 0") == "roll-vae"
         assert {hit.track.tags.title for hit in lib.like("Piece 0")} == {"Piece 1", "Piece 2"}
-        assert lib.usual_space("Piece 9") == "score-features"
+        assert lib.default_space("Piece 9") == "score-features"
         assert len(lib.like("Piece 9")) == 3
         ids, _ = lib.vectors("roll-vae")
         assert len(ids) == 3
@@ -184,7 +184,7 @@ def test_no_space_is_asked_in_that_holds_few_of_the_scores(
         write_score(scores / f"{seed}.mid", little_score(seed, beats=3))
     add(library, scores)
     with library() as lib:
-        assert lib.usual_space("Piece 0") == space
+        assert lib.default_space("Piece 0") == space
         found = len(lib.like("Piece 0", n=20))
         assert found == (2 if space == "roll-vae" else 2 + waltzes)
 
@@ -215,4 +215,4 @@ def test_hours_of_music_and_a_crowd_of_notes_are_added(library: Opener, tmp_path
     assert add(library, tmp_path).added == 2
     with library() as lib:
         assert [track.facts["bars"] for track in lib.tracks()] == [1, 7200]
-        assert lib.usual_space(2) == "score-features"  # too long for a roll
+        assert lib.default_space(2) == "score-features"  # too long for a roll

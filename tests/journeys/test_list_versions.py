@@ -11,7 +11,7 @@ from conftest import fill_library
 from segue.audio.cover_songs import VERSION
 from segue.audio.spectrogram import ByteArray
 from segue.explore.covers import versions_among
-from segue.explore.playlist import FLOWS, Flow, Wish
+from segue.explore.playlist import FLOWS, Flow, PlaylistOptions
 from segue.ingest.cache import COURSE
 from segue.library import Library
 from segue.records import Tags, Track
@@ -43,20 +43,22 @@ def lib(tmp_path: Path) -> Library:
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_one_version_of_a_piece_is_enough(lib: Library, flow: Flow) -> None:
-    listed = {item.track.id for item in lib.journeys.playlist(1, wish=Wish(flow=flow))}
+    listed = {
+        item.track.id for item in lib.journeys.playlist(1, options=PlaylistOptions(flow=flow))
+    }
     assert {1, 2, 6} <= listed
     assert 3 not in listed  # what was asked with stays, its version goes
     assert len({4, 5} & listed) == 1
-    asked = lib.journeys.playlist(1, 2, wish=Wish(flow=flow))
+    asked = lib.journeys.playlist(1, 2, options=PlaylistOptions(flow=flow))
     assert 3 not in {item.track.id for item in asked}
-    every = lib.journeys.playlist(1, wish=Wish(flow=flow, versions=True))
+    every = lib.journeys.playlist(1, options=PlaylistOptions(flow=flow, versions=True))
     assert {item.track.id for item in every} == {1, 2, 3, 4, 5, 6}
 
 
 def test_what_was_never_read_and_is_gone_is_no_version(tmp_path: Path) -> None:
     fill_library(tmp_path, [Tags(f"t{i}", "by one", "album") for i in range(4)])
     with Library.open(tmp_path) as lib:
-        listed = lib.journeys.playlist(1, wish=Wish(per_artist=9))
+        listed = lib.journeys.playlist(1, options=PlaylistOptions(per_artist=9))
         assert len(listed) == 4
 
 

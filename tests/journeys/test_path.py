@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conftest import fill_library
 from segue.builtin_spaces import sound_spaces
 from segue.errors import BadArgument, NotFound
-from segue.explore.path import END_SLACK, smallest_steps
+from segue.explore.path import END_SLACK, minimax_path
 from segue.library import Library
 from segue.records import Space, Tags
 from segue.store import Store
@@ -82,7 +82,7 @@ def test_no_path_repeats_artists_less_often(m: int, n: int, seed: int) -> None:
     least = min(
         repeats([0, *middle, m - 1]) for middle in combinations(range(1, m - 1), min(n, m) - 2)
     )
-    chosen = smallest_steps(distance, min(n, m), again)
+    chosen = minimax_path(distance, min(n, m), again)
     assert chosen == sorted(set(chosen))
     assert (chosen[0], chosen[-1], len(chosen)) == (0, m - 1, min(n, m))
     assert repeats(chosen) == least
@@ -120,7 +120,7 @@ def brute_force(distance: np.ndarray, n: int) -> float:
 def test_the_largest_step_is_the_least_there_is(m: int, n: int, seed: int) -> None:
     points = np.random.default_rng(seed).standard_normal((m, 3))
     distance = np.linalg.norm(points[:, None] - points, axis=2).astype(np.float32)
-    chosen = smallest_steps(distance, min(n, m))
+    chosen = minimax_path(distance, min(n, m))
     assert chosen == sorted(set(chosen))
     assert (chosen[0], chosen[-1], len(chosen)) == (0, m - 1, min(n, m))
     expected = brute_force(distance, n) if n < m else np.inf

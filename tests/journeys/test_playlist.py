@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from conftest import fill_library
 from segue.errors import BadArgument
-from segue.explore.playlist import FLOWS, Flow, Item, Wish, keys_mix, mix, tempo_apart
+from segue.explore.playlist import (
+    FLOWS,
+    Flow,
+    PlaylistItem,
+    PlaylistOptions,
+    keys_compatible,
+    mixes_well,
+    tempo_difference,
+)
 from segue.library import Library
 from segue.records import Tags, Track
 from segue.store import Store
@@ -43,39 +51,41 @@ def lib(tmp_path_factory: pytest.TempPathFactory) -> Library:
     return lib
 
 
-def ids(items: list[Item]) -> list[int]:
+def ids(items: list[PlaylistItem]) -> list[int]:
     return [item.track.id for item in items]
 
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_list_is_as_long_as_wanted_and_repeats_nothing(lib: Library, flow: Flow) -> None:
-    items = lib.journeys.playlist(1, wish=Wish(n=15, flow=flow, seed=1))
+    items = lib.journeys.playlist(1, options=PlaylistOptions(n=15, flow=flow, seed=1))
     assert len(items) == len(set(ids(items))) == 15
     assert max(Counter(item.track.tags.artist for item in items).values()) <= 3
-    assert ids(items) == ids(lib.journeys.playlist(1, wish=Wish(n=15, flow=flow, seed=1)))
+    assert ids(items) == ids(
+        lib.journeys.playlist(1, options=PlaylistOptions(n=15, flow=flow, seed=1))
+    )
 
 
 def test_another_seed_gives_another_list_and_no_surprise_always_the_same(lib: Library) -> None:
-    assert ids(lib.journeys.playlist(1, wish=Wish(10, seed=1))) != ids(
-        lib.journeys.playlist(1, wish=Wish(10, seed=2))
+    assert ids(lib.journeys.playlist(1, options=PlaylistOptions(10, seed=1))) != ids(
+        lib.journeys.playlist(1, options=PlaylistOptions(10, seed=2))
     )
     for flow in FLOWS:
-        wishes = [Wish(10, surprise=0, seed=seed, flow=flow) for seed in (1, 2)]
-        calm = [ids(lib.journeys.playlist(1, wish=wish)) for wish in wishes]
+        wishes = [PlaylistOptions(10, surprise=0, seed=seed, flow=flow) for seed in (1, 2)]
+        calm = [ids(lib.journeys.playlist(1, options=options)) for options in wishes]
         assert set(calm[0]) == set(calm[1])
         assert (calm[0] != calm[1]) == wishes[0].by_chance == (flow == "shuffle")
-    wild = lib.journeys.playlist(1, wish=Wish(20, surprise=1, seed=3))
-    mild = lib.journeys.playlist(1, wish=Wish(20, surprise=0.1, seed=3))
+    wild = lib.journeys.playlist(1, options=PlaylistOptions(20, surprise=1, seed=3))
+    mild = lib.journeys.playlist(1, options=PlaylistOptions(20, surprise=0.1, seed=3))
     assert np.mean([i.similarity for i in wild]) < np.mean([i.similarity for i in mild])
 
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_minutes_are_kept_to(lib: Library, flow: Flow) -> None:
-    items = lib.journeys.playlist(1, wish=Wish(minutes=5.2, flow=flow))
+    items = lib.journeys.playlist(1, options=PlaylistOptions(minutes=5.2, flow=flow))
     length_s = sum(item.track.duration_s for item in items)
     assert 5.2 * 60 - 30 <= length_s <= 5.2 * 60
     # Every track has 30 s, and even the one that is asked with is longer than this.
-    assert not lib.journeys.playlist(1, wish=Wish(minutes=0.1, flow=flow))
+    assert not lib.journeys.playlist(1, options=PlaylistOptions(minutes=0.1, flow=flow))
 
 
 def test_minutes_are_filled_whatever_the_lengths_of_the_first_tracks(tmp_path: Path) -> None:
@@ -86,7 +96,9 @@ def test_minutes_are_filled_whatever_the_lengths_of_the_first_tracks(tmp_path: P
         with lib._store.transaction():
             lib._store._db.execute("UPDATE tracks SET duration_s = 1800 WHERE id <= 600")
         for wanted, albums in ((60, {"near"}), (110, {"near", "far"})):
-            items = lib.journeys.playlist(601, wish=Wish(minutes=wanted), space="tags")
+            items = lib.journeys.playlist(
+                601, options=PlaylistOptions(minutes=wanted), space="tags"
+            )
             minutes = sum(item.track.duration_s for item in items) / 60
             assert 0.95 * wanted <= minutes <= wanted
             assert {item.track.tags.album for item in items} == albums
@@ -98,19 +110,19 @@ def test_one_artist_who_fills_the_top_of_the_ranking_is_passed_by(tmp_path: Path
     fill_library(tmp_path, [*same, *others])
     with Library.open(tmp_path) as lib:
         for flow in FLOWS:
-            items = lib.journeys.playlist(1, wish=Wish(n=30, flow=flow))
+            items = lib.journeys.playlist(1, options=PlaylistOptions(n=30, flow=flow))
             assert len(items) == 30
             assert sum(item.track.tags.artist == "the same" for item in items) == 3
 
 
 def test_a_list_has_thirty_tracks_unless_told_otherwise(lib: Library) -> None:
-    assert len(lib.journeys.playlist(1, wish=Wish(per_artist=12))) == 30
+    assert len(lib.journeys.playlist(1, options=PlaylistOptions(per_artist=12))) == 30
 
 
 def test_a_single_track_asked_with_is_on_the_list_and_opens_it_where_it_can(lib: Library) -> None:
     opens = {}
     for flow in FLOWS:
-        listed = ids(lib.journeys.playlist(30, wish=Wish(12, flow=flow, seed=2)))
+        listed = ids(lib.journeys.playlist(30, options=PlaylistOptions(12, flow=flow, seed=2)))
         assert 30 in listed
         opens[flow] = listed[0] == 30
     assert opens["smooth"]
@@ -121,10 +133,12 @@ def test_long_lists_take_little_memory_and_time(tmp_path: Path) -> None:
     fill_library(tmp_path, [Tags(f"t{i}", f"by {i}", f"{i // 4}") for i in range(1500)])
     with Library.open(tmp_path) as lib:
         for flow in ("smooth", "dj"):
-            lib.journeys.playlist(1, wish=Wish(n=3, flow=flow), space="tags")
+            lib.journeys.playlist(1, options=PlaylistOptions(n=3, flow=flow), space="tags")
             tracemalloc.start()
             began = time.process_time()
-            items = lib.journeys.playlist(1, wish=Wish(n=1500, flow=flow), space="tags")
+            items = lib.journeys.playlist(
+                1, options=PlaylistOptions(n=1500, flow=flow), space="tags"
+            )
             seconds, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
             tracemalloc.stop()
             assert len(items) == 1500
@@ -134,17 +148,17 @@ def test_long_lists_take_little_memory_and_time(tmp_path: Path) -> None:
 
 def test_smooth_takes_smaller_steps_than_shuffle(lib: Library) -> None:
     def length(flow: Flow) -> float:
-        items = lib.journeys.playlist(1, wish=Wish(20, flow=flow, surprise=1, seed=4))
+        items = lib.journeys.playlist(1, options=PlaylistOptions(20, flow=flow, surprise=1, seed=4))
         return sum(item.step for item in items)
 
     assert length("smooth") < 0.9 * length("shuffle")
     assert (
-        ids(lib.journeys.playlist(1, wish=Wish(20, seed=4)))[0] == 1
+        ids(lib.journeys.playlist(1, options=PlaylistOptions(20, seed=4)))[0] == 1
     )  # it opens with what was asked with
 
 
 def test_rise_ends_louder_and_faster_than_it_begins(lib: Library) -> None:
-    items = lib.journeys.playlist(1, wish=Wish(16, flow="rise", surprise=1))
+    items = lib.journeys.playlist(1, options=PlaylistOptions(16, flow="rise", surprise=1))
     loud = [float(item.track.facts["loudness_lufs"]) for item in items]
     fast = [float(item.track.facts["tempo_bpm"]) for item in items]
     assert np.mean(loud[8:]) + np.mean(fast[8:]) > np.mean(loud[:8]) + np.mean(fast[:8])
@@ -154,7 +168,7 @@ def test_dj_clashes_only_where_nothing_that_is_left_mixes(lib: Library) -> None:
     tracks = lib.tracks()
     clashes = 0
     for seed in range(4):
-        items = lib.journeys.playlist(1, wish=Wish(25, flow="dj", seed=seed))
+        items = lib.journeys.playlist(1, options=PlaylistOptions(25, flow="dj", seed=seed))
         for at in range(1, len(items)):
             if items[at].mixes:
                 continue
@@ -162,7 +176,7 @@ def test_dj_clashes_only_where_nothing_that_is_left_mixes(lib: Library) -> None:
             before = [item.track for item in items[:at]]
             artists = Counter(track.tags.artist for track in before)
             left = [t for t in tracks if t not in before and artists[t.tags.artist] < 3]
-            assert not any(mix(before[-1], track) for track in left)
+            assert not any(mixes_well(before[-1], track) for track in left)
     assert clashes  # in a library so small there are some
 
 
@@ -175,22 +189,27 @@ def test_dj_goes_further_down_before_it_clashes(tmp_path: Path) -> None:
                 "UPDATE tracks SET facts = json_object('tempo_bpm', 120, 'key',"
                 " CASE WHEN id = 1 OR id > 400 THEN 'C major' ELSE 'F# major' END)"
             )
-        items = lib.journeys.playlist(1, wish=Wish(10, flow="dj", surprise=0))
+        items = lib.journeys.playlist(1, options=PlaylistOptions(10, flow="dj", surprise=0))
         assert all(item.mixes for item in items[1:])
 
 
 def test_dj_mixes_more_than_chance(lib: Library) -> None:
     mixing = [
         np.mean(
-            [item.mixes for item in lib.journeys.playlist(1, wish=Wish(12, flow=flow, seed=5))[1:]]
+            [
+                item.mixes
+                for item in lib.journeys.playlist(
+                    1, options=PlaylistOptions(12, flow=flow, seed=5)
+                )[1:]
+            ]
         )
         for flow in ("dj", "shuffle")
     ]
     assert mixing[0] > mixing[1] + 0.2
-    items = lib.journeys.playlist(1, wish=Wish(12, flow="dj", seed=5))
+    items = lib.journeys.playlist(1, options=PlaylistOptions(12, flow="dj", seed=5))
     for before, item in pairwise(items):
         if item.mixes:
-            assert tempo_apart(before.track, item.track) <= 0.06
+            assert tempo_difference(before.track, item.track) <= 0.06
 
 
 def test_taste_leans_the_list_and_says_so(lib: Library) -> None:
@@ -218,7 +237,7 @@ def test_taste_leans_the_list_and_says_so(lib: Library) -> None:
 def test_taste_takes_no_similarity_beyond_one(lib: Library) -> None:
     lib.taste.love(1, 2)
     try:
-        items = lib.journeys.playlist(1, wish=Wish(20))
+        items = lib.journeys.playlist(1, options=PlaylistOptions(20))
         assert next(item for item in items if item.track.id == 1).similarity == pytest.approx(1)
         assert max(item.similarity for item in items) <= 1 + 1e-6
     finally:
@@ -228,13 +247,15 @@ def test_taste_takes_no_similarity_beyond_one(lib: Library) -> None:
 def test_what_is_no_longer_alike_is_told(lib: Library) -> None:
     scores = {hit.track.id: hit.similarity for hit in lib.like(1, n=100)}
     usual = np.median([1.0, *scores.values()])
-    for item in lib.journeys.playlist(1, wish=Wish(60)):
-        assert item.alike == (item.track.id == 1 or scores[item.track.id] >= usual)
+    for item in lib.journeys.playlist(1, options=PlaylistOptions(60)):
+        assert item.similar == (item.track.id == 1 or scores[item.track.id] >= usual)
         assert 0 <= item.energy <= 1
 
 
 def test_rise_shows_the_energy_that_rises(lib: Library) -> None:
-    energy = [item.energy for item in lib.journeys.playlist(1, wish=Wish(12, flow="rise"))]
+    energy = [
+        item.energy for item in lib.journeys.playlist(1, options=PlaylistOptions(12, flow="rise"))
+    ]
     assert energy == sorted(energy)
 
 
@@ -247,7 +268,7 @@ def test_taste_goes_with_a_removed_track(tmp_path: Path) -> None:
 
 
 def test_bad_wishes_say_what_is_wrong() -> None:
-    for wish, told in (
+    for options, told in (
         ({"n": 0}, "at least 1"),
         ({"minutes": -1.0}, "above 0"),
         ({"n": 3, "minutes": 3.0}, "not both"),
@@ -262,16 +283,16 @@ def test_bad_wishes_say_what_is_wrong() -> None:
         ({"seed": 2**32}, "from 0 to 4294967295"),
     ):
         with pytest.raises(BadArgument, match=told):
-            Wish(**wish)
+            PlaylistOptions(**options)
 
 
 def test_keys_a_fifth_apart_and_relatives_mix() -> None:
     places = {camelot(f"{tonic} {mode}") for tonic in PITCH_CLASSES for mode in MODES}
     assert len(places) == 24
-    assert all(sum(keys_mix(one, other) for other in places) == 4 for one in places)
-    assert keys_mix("12A", "1A")
-    assert not keys_mix("8A", "9B")
-    assert not keys_mix("", "8A")
+    assert all(sum(keys_compatible(one, other) for other in places) == 4 for one in places)
+    assert keys_compatible("12A", "1A")
+    assert not keys_compatible("8A", "9B")
+    assert not keys_compatible("", "8A")
 
 
 def at(tempo: float) -> Track:
@@ -299,13 +320,13 @@ def test_tempos_mix_within_six_per_cent(one: float, other: float, mixes: bool) -
     before, after = (
         replace(at(bpm), facts={"tempo_bpm": bpm, "key": "C major"}) for bpm in (one, other)
     )
-    assert mix(before, after) is mixes
+    assert mixes_well(before, after) is mixes
 
 
 @given(st.floats(40, 200), st.floats(40, 200))
 def test_half_and_double_tempos_are_the_same(one: float, other: float) -> None:
-    apart = tempo_apart(at(one), at(other))
+    apart = tempo_difference(at(one), at(other))
     assert 0 <= apart <= 2**0.5 - 1 + 1e-9
-    assert tempo_apart(at(2 * one), at(other)) == pytest.approx(apart, abs=1e-9)
-    assert tempo_apart(at(other), at(one)) == pytest.approx(apart, abs=1e-9)
-    assert tempo_apart(at(100), at(0)) == float("inf")
+    assert tempo_difference(at(2 * one), at(other)) == pytest.approx(apart, abs=1e-9)
+    assert tempo_difference(at(other), at(one)) == pytest.approx(apart, abs=1e-9)
+    assert tempo_difference(at(100), at(0)) == float("inf")

@@ -165,7 +165,8 @@ def test_what_sets_a_voice_apart_is_emphasised(model: LanguageModel) -> None:
     plain, nobody, emphasised = (
         reader.step(tokens, reader.initial_state())[0]
         for reader in (
-            model.ensemble(number), model.ensemble(UNCONDITIONAL), model.ensemble(number, guidance_scale=0.5)
+            model.ensemble(number), model.ensemble(UNCONDITIONAL),
+            model.ensemble(number, guidance_scale=0.5),
         )
     )  # fmt: skip
     expected = (plain + 0.5 * (plain - nobody)).log_softmax(dim=-1)

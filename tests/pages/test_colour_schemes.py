@@ -6,7 +6,9 @@ from importlib.resources import files
 import pytest
 
 PAGES = sorted(
-    page.name for page in files("segue.render.pages").iterdir() if page.name.endswith(".html")
+    page.name
+    for page in files("segue.render").joinpath("templates").iterdir()
+    if page.name.endswith(".html")
 )
 #: What the Web Content Accessibility Guidelines 2.2 (1.4.3, AA) ask of text.
 CONTRAST = 4.5
@@ -14,7 +16,7 @@ CONTRAST = 4.5
 
 def schemes(page: str) -> dict[str, dict[str, str]]:
     """Read the colours of a page, light and dark."""
-    text = (files("segue.render.pages") / page).read_text(encoding="utf-8")
+    text = (files("segue.render") / "templates" / page).read_text(encoding="utf-8")
     assert "color-scheme: light dark" in text
     light, dark = text.split("@media (prefers-color-scheme: dark)", 1)
     dark = dark.split("} }", 1)[0]

@@ -10,7 +10,7 @@ from matplotlib.image import imread
 from scores import part_of, piece, score_of, tune
 from segue.errors import BadArgument
 from segue.records import Score
-from segue.render.piano_roll_plots import draw_roll, draw_rolls
+from segue.render.piano_roll_plots import draw_piano_roll, draw_piano_rolls
 from segue.score.piano_roll import PianoRoll
 
 
@@ -28,7 +28,7 @@ def words_stay_words(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_piece_is_drawn_with_its_words(tmp_path: Path) -> None:
     score = replace(piece(1), title="A $title$ with <signs>", composer="Somebody")
-    draw_roll(score, tmp_path / "roll.svg")
+    draw_piano_roll(score, tmp_path / "roll.svg")
     told = texts_of(tmp_path / "roll.svg")
     for word in (
         "A $title$ with",
@@ -45,7 +45,7 @@ def test_a_piece_is_drawn_with_its_words(tmp_path: Path) -> None:
 
 
 def test_the_picture_has_the_colours_of_the_parts(tmp_path: Path) -> None:
-    draw_roll(piece(1), tmp_path / "roll.png")
+    draw_piano_roll(piece(1), tmp_path / "roll.png")
     picture = imread(tmp_path / "roll.png")[:, :, :3]
     assert picture.shape[1] == 1950
     for colour in ((0, 0x72, 0xB2), (0xD5, 0x5E, 0)):
@@ -54,7 +54,7 @@ def test_the_picture_has_the_colours_of_the_parts(tmp_path: Path) -> None:
 
 
 def test_a_long_score_is_shown_from_its_start(tmp_path: Path) -> None:
-    draw_roll(score_of(tune(*[60, 64, 67, 72] * 100)), tmp_path / "roll.svg")
+    draw_piano_roll(score_of(tune(*[60, 64, 67, 72] * 100)), tmp_path / "roll.svg")
     assert "the first 64 of 100 bars" in texts_of(tmp_path / "roll.svg")
 
 
@@ -70,15 +70,15 @@ def test_a_long_score_is_shown_from_its_start(tmp_path: Path) -> None:
     ids=["drums alone", "one note", "all keys", "short bars, late", "many parts"],
 )
 def test_odd_scores_are_drawn(score: Score, tmp_path: Path) -> None:
-    draw_roll(score, tmp_path / "roll.png")
-    draw_rolls([("one", score)], tmp_path / "rolls.png")
+    draw_piano_roll(score, tmp_path / "roll.png")
+    draw_piano_rolls([("one", score)], tmp_path / "rolls.png")
     assert imread(tmp_path / "roll.png").std() > 0
 
 
 def test_rolls_stand_side_by_side(tmp_path: Path) -> None:
     rolls = [(f"sample {seed}", PianoRoll.from_score(piece(seed))) for seed in range(3)]
     silence = PianoRoll(np.zeros((4, 48, 84, 5), np.bool_))
-    draw_rolls([*rolls, ("nothing", silence), ("a score", piece(9))], tmp_path / "rolls.svg")
+    draw_piano_rolls([*rolls, ("nothing", silence), ("a score", piece(9))], tmp_path / "rolls.svg")
     told = texts_of(tmp_path / "rolls.svg")
     for word in ("sample 0", "sample 2", "silence", "a score", "guitar", "bass", "strings"):
         assert word in told
@@ -86,8 +86,8 @@ def test_rolls_stand_side_by_side(tmp_path: Path) -> None:
 
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadArgument, match="without"):
-        draw_roll(score_of(), tmp_path / "roll.png")
+        draw_piano_roll(score_of(), tmp_path / "roll.png")
     with pytest.raises(BadArgument, match="no picture"):
-        draw_roll(piece(1), tmp_path / "roll.txt")
+        draw_piano_roll(piece(1), tmp_path / "roll.txt")
     with pytest.raises(BadArgument, match="0 pieces"):
-        draw_rolls([], tmp_path / "rolls.png")
+        draw_piano_rolls([], tmp_path / "rolls.png")

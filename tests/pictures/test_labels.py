@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segue.render.map_plots import MOST_LABELS, Dots, draw_map, place_labels
-from segue.render.plots import short
+from segue.render.map_plots import MAX_LABELS, MapFigure, draw_map, place_labels
+from segue.render.plots import shorten
 
 FRAME = (0.0, 0.0, 400.0, 300.0)
 RADIUS = 3.0
@@ -51,11 +51,11 @@ def test_where_there_is_room_every_dot_has_its_label_up_to_a_number() -> None:
     places = np.stack(np.meshgrid(np.arange(15) * 100.0, np.arange(15) * 50.0), -1).reshape(-1, 2)
     wide = [(40.0, 10.0)] * len(places)
     found = place_labels(places, range(len(places)), wide, RADIUS, (-50, -50, 1500, 800))
-    assert [spot is not None for spot in found] == [row < MOST_LABELS for row in range(225)]
+    assert [spot is not None for spot in found] == [row < MAX_LABELS for row in range(225)]
 
 
 def test_dollars_are_no_formulas(tmp_path: Path) -> None:
-    dots = Dots(
+    dots = MapFigure(
         np.array([[0, 0], [1, 1]], np.float32),
         ["Ke$ha & A$AP_", "100 % $ _^{ $"],
         ("$x_$", "Ke$ha$"),
@@ -69,7 +69,7 @@ def test_dollars_are_no_formulas(tmp_path: Path) -> None:
 
 
 def test_names_of_all_kinds_are_drawn(tmp_path: Path) -> None:
-    dots = Dots(
+    dots = MapFigure(
         np.array([[0, 0], [1, 1]], np.float32),
         ["bell \x07 and\nnewline", "夜に駆ける"],  # for which no font need be installed
         ("_hidden", "曲\x00\ufffe"),
@@ -86,6 +86,6 @@ def test_names_of_all_kinds_are_drawn(tmp_path: Path) -> None:
 
 
 def test_a_short_text_is_one_line() -> None:
-    assert short("a\n b\t\x07c\u3000d", 20) == "a b c d"
-    assert short("می\u200cخواهم", 20) == "می\u200cخواهم"
-    assert short("abcdef", 4) == "abc…"
+    assert shorten("a\n b\t\x07c\u3000d", 20) == "a b c d"
+    assert shorten("می\u200cخواهم", 20) == "می\u200cخواهم"
+    assert shorten("abcdef", 4) == "abc…"

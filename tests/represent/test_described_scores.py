@@ -15,7 +15,7 @@ from segue.records import Score
 from segue.score.features import describe_score, metre_of, score_features, standardise_score
 from segue.score.harmony import chords, find_key
 from segue.score.timing import bars, duration_s, excerpt, seconds_at
-from segue.search.aspects import group_shares
+from segue.search.aspects import similarity_contributions
 
 #: Of keys with at most six sharps or five flats, by pitch class.
 TONICS = {
@@ -217,11 +217,15 @@ def test_names_and_groups_cover_the_vector() -> None:
 
 def test_shares_sum_to_the_cosine() -> None:
     a, b = (standardise_score(score_features(piece(seed))).astype(float) for seed in (1, 2))
-    shares = group_shares(a.astype(np.float32), b.astype(np.float32), SCORE_FEATURE_GROUPS)
+    shares = similarity_contributions(
+        a.astype(np.float32), b.astype(np.float32), SCORE_FEATURE_GROUPS
+    )
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
     assert sum(shares.values()) == pytest.approx(cosine, abs=1e-6)
     assert list(shares) == list(SCORE_FEATURE_GROUPS)
-    assert set(group_shares(a, np.zeros_like(a), SCORE_FEATURE_GROUPS).values()) == {0.0}
+    assert set(similarity_contributions(a, np.zeros_like(a), SCORE_FEATURE_GROUPS).values()) == {
+        0.0
+    }
 
 
 notes = st.tuples(

@@ -15,7 +15,7 @@ from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.audio.timbre import Frames, analyse_frames, contrast_db, loudness_lufs, mfcc
 from segue.errors import BadArgument
 from segue.records import FloatArray, Recording, Span
-from segue.search.aspects import group_shares
+from segue.search.aspects import similarity_contributions
 
 
 def recording(*excerpts: NDArray[np.floating]) -> Recording:
@@ -233,13 +233,15 @@ def test_names_and_groups_cover_the_vector() -> None:
 
 def test_shares_sum_to_the_cosine_and_depend_on_the_other() -> None:
     a, b, c = (standardise(describe(song(seed, 12.0)).vector) for seed in (1, 2, 3))
-    shares = group_shares(a, b, FEATURE_GROUPS)
+    shares = similarity_contributions(a, b, FEATURE_GROUPS)
     exact_a, exact_b = a.astype(float), b.astype(float)
     cosine = exact_a @ exact_b / np.linalg.norm(exact_a) / np.linalg.norm(exact_b)
     assert sum(shares.values()) == pytest.approx(cosine, abs=1e-12)
-    assert shares != group_shares(a, c, FEATURE_GROUPS)
-    assert sum(group_shares(a, a, FEATURE_GROUPS).values()) == pytest.approx(1, abs=1e-12)
-    assert set(group_shares(a, np.zeros_like(a), FEATURE_GROUPS).values()) == {0.0}
+    assert shares != similarity_contributions(a, c, FEATURE_GROUPS)
+    assert sum(similarity_contributions(a, a, FEATURE_GROUPS).values()) == pytest.approx(
+        1, abs=1e-12
+    )
+    assert set(similarity_contributions(a, np.zeros_like(a), FEATURE_GROUPS).values()) == {0.0}
 
 
 def test_standardised_groups_do_not_mix() -> None:

@@ -18,7 +18,7 @@ from segue.lyrics.features import (
 )
 from segue.lyrics.matching import SAME_TEXT, LineIndex, text_likeness, text_shingles
 from segue.lyrics.phonetics import rhyme_sound, syllables, words_of
-from segue.search.aspects import group_shares
+from segue.search.aspects import similarity_contributions
 from verses import song
 
 GOLDEN = Path(__file__).parent / "golden" / "style.npz"
@@ -119,7 +119,9 @@ def test_any_text_with_words_has_a_place(text: str) -> None:
 def test_shares_sum_to_the_cosine_and_scores_come_back() -> None:
     a, b = (standardise_style(style_features(song("Ada Long", seed))) for seed in (1, 2))
     cosine = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-    assert sum(group_shares(a, b, STYLE_FEATURE_GROUPS).values()) == pytest.approx(cosine, abs=1e-5)
+    assert sum(similarity_contributions(a, b, STYLE_FEATURE_GROUPS).values()) == pytest.approx(
+        cosine, abs=1e-5
+    )
     assert np.abs(standard_style_scores(a)).max() <= LIMIT + 1e-3
     with pytest.raises(BadArgument, match="describe the text again"):
         standardise_style(a[:-1])

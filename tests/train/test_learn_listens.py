@@ -4,7 +4,7 @@ import pytest
 from segue.records import FloatArray
 from segue.store.listens import MatchedListens
 from segue.training import listens as module
-from segue.training.listens import Impossible, LearnedListens, ListensConfig, learn_listens
+from segue.training.listens import ListensConfig, ListensSpace, NotLearnable, fit_listens
 
 pytest.importorskip("implicit")
 
@@ -28,14 +28,14 @@ def two_tastes(users: int = 12) -> MatchedListens:
     )
 
 
-def cosines(learned: LearnedListens) -> FloatArray:
+def cosines(learned: ListensSpace) -> FloatArray:
     unit = learned.vectors / np.linalg.norm(learned.vectors, axis=1, keepdims=True)
     return np.asarray(unit @ unit.T)
 
 
 def test_tracks_of_one_taste_lie_together() -> None:
-    learned = learn_listens(two_tastes())
-    assert isinstance(learned, LearnedListens)
+    learned = fit_listens(two_tastes())
+    assert isinstance(learned, ListensSpace)
     assert learned.tracks.tolist() == list(range(1, 14))
     assert (learned.rows, learned.of_sessions) == (12, False)
     near = cosines(learned)
@@ -43,19 +43,19 @@ def test_tracks_of_one_taste_lie_together() -> None:
 
 
 def test_the_same_listens_give_the_same_vectors() -> None:
-    first, again = learn_listens(two_tastes()), learn_listens(two_tastes())
-    other = learn_listens(two_tastes(14))
-    assert isinstance(first, LearnedListens)
-    assert isinstance(again, LearnedListens)
-    assert isinstance(other, LearnedListens)
+    first, again = fit_listens(two_tastes()), fit_listens(two_tastes())
+    other = fit_listens(two_tastes(14))
+    assert isinstance(first, ListensSpace)
+    assert isinstance(again, ListensSpace)
+    assert isinstance(other, ListensSpace)
     assert np.array_equal(first.vectors, again.vectors)
     assert first.model == again.model != other.model
 
 
 def test_tracks_with_the_same_listens_lie_at_one_place() -> None:
     rows = [(user, track, 1 + user, 0) for user in range(6) for track in (1, 2, 3 + user)]
-    learned = learn_listens(matched(*rows))
-    assert isinstance(learned, LearnedListens)
+    learned = fit_listens(matched(*rows))
+    assert isinstance(learned, ListensSpace)
     assert cosines(learned)[0, 1] > 0.999
 
 
@@ -63,8 +63,8 @@ def test_one_user_s_sessions_say_what_goes_together() -> None:
     evenings = [
         (0, day % 2 * 3 + i, 1, day * 86_400 + i * 200 + 1) for day in range(10) for i in range(3)
     ]
-    learned = learn_listens(matched(*evenings, (0, 9, 50, 0)))
-    assert isinstance(learned, LearnedListens)
+    learned = fit_listens(matched(*evenings, (0, 9, 50, 0)))
+    assert isinstance(learned, ListensSpace)
     assert (learned.rows, learned.of_sessions) == (10, True)
     assert learned.tracks.tolist() == [0, 1, 2, 3, 4, 5]  # 9 was played at no known time
     near = cosines(learned)
@@ -80,8 +80,8 @@ def test_a_session_ends_after_half_an_hour_of_silence() -> None:
             (0, 5, 1, 2 * 10**6),
             (0, 7, 1, 2 * 10**6 + 1),
         ]
-        learned = learn_listens(matched(*apart, *pair))
-        assert isinstance(learned, LearnedListens)
+        learned = fit_listens(matched(*apart, *pair))
+        assert isinstance(learned, ListensSpace)
         return learned.rows
 
     assert rows(1800) == 3
@@ -101,19 +101,19 @@ def test_a_session_ends_after_half_an_hour_of_silence() -> None:
 def test_what_cannot_be_learned_is_told(
     listens: list[tuple[int, int, int, int]], reason: str
 ) -> None:
-    result = learn_listens(matched(*listens))
-    assert isinstance(result, Impossible)
+    result = fit_listens(matched(*listens))
+    assert isinstance(result, NotLearnable)
     assert reason in result.reason
 
 
 def test_tracks_that_are_regularised_away_are_left_out() -> None:
-    result = learn_listens(two_tastes(), ListensConfig(regularization=1000.0))
-    assert isinstance(result, Impossible)
+    result = fit_listens(two_tastes(), ListensConfig(regularization=1000.0))
+    assert isinstance(result, NotLearnable)
     assert "too few plays are shared" in result.reason
 
 
 def test_without_the_library_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "find_spec", lambda _name: None)
-    result = learn_listens(two_tastes())
-    assert isinstance(result, Impossible)
+    result = fit_listens(two_tastes())
+    assert isinstance(result, NotLearnable)
     assert "pip install implicit" in result.reason

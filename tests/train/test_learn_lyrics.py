@@ -19,10 +19,10 @@ from segue.generate.lyrics.training import (
     TokenizedSong,
     WindowSampler,
     bits_per_character,
-    tune_ngram_weights,
     split_by_artist,
     tokenize_song,
     train_lyrics,
+    tune_ngram_weights,
 )
 from segue.generate.lyrics.vocabulary import SONG_BOUNDARY, decode
 from segue.nn.trainer import Progress

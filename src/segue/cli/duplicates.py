@@ -20,7 +20,7 @@ from segue.cli.like import write_list
 from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
 
 if TYPE_CHECKING:
-    from segue.explore.covers import Versions
+    from segue.explore.covers import VersionReport
     from segue.explore.outliers import SameTune
     from segue.records import Span, Track
 
@@ -58,10 +58,10 @@ def twins(
 
     Example: segue twins --no-versions
     """
-    from segue.explore.outliers import better, spare
+    from segue.explore.outliers import better_file, redundant_files
 
     with open_library(library) as lib:
-        found, tunes = lib.atlas.twins(), lib.atlas.same_tunes()
+        found, tunes = lib.atlas.duplicates(), lib.atlas.same_tunes()
         kinds = lib.kinds()
         others = None
         if versions:
@@ -72,7 +72,7 @@ def twins(
                     compared=lambda done, total: show("comparing", done, total),
                 )
     if m3u:
-        write_list(m3u, spare(found), quiet=json)
+        write_list(m3u, redundant_files(found), quiet=json)
     if json:
         fields = [
             {
@@ -80,8 +80,8 @@ def twins(
                 "second": track_fields(twin.second),
                 "first_file": _stored(twin.first),
                 "second_file": _stored(twin.second),
-                "better": better(twin.first, twin.second) or None,
-                "likeness": twin.likeness,
+                "better": better_file(twin.first, twin.second) or None,
+                "likeness": twin.similarity,
                 "lag_s": twin.lag_s,
                 "overlap_s": twin.overlap_s,
                 "same_content": twin.same_content,
@@ -95,7 +95,7 @@ def twins(
                 {
                     "first": track_fields(pair.first),
                     "second": track_fields(pair.second),
-                    "likeness": pair.likeness,
+                    "likeness": pair.similarity,
                     "same_content": pair.same_content,
                 }
                 for pair in tunes
@@ -115,11 +115,11 @@ def twins(
     where, names = _files([(twin.first, twin.second) for twin in found])
     rows = [
         (
-            "equal files" if twin.same_content else f"{twin.likeness:.2f}",
+            "equal files" if twin.same_content else f"{twin.similarity:.2f}",
             f"{twin.lag_s:+.1f} s",
             f"{twin.overlap_s:.0f} s",
-            _marked(files[0], twin.first, better=better(twin.first, twin.second) == "first"),
-            _marked(files[1], twin.second, better=better(twin.first, twin.second) == "second"),
+            _marked(files[0], twin.first, better=better_file(twin.first, twin.second) == "first"),
+            _marked(files[1], twin.second, better=better_file(twin.first, twin.second) == "second"),
         )
         for twin, files in zip(found, names, strict=True)
     ]
@@ -148,13 +148,13 @@ def outliers(
     Example: segue outliers -n 5
     """
     with open_library(library) as lib:
-        space = space or lib.usual_space()
+        space = space or lib.default_space()
         found = lib.atlas.outliers(n, space=space, all_sounds=all_sounds)
     if json:
         fields = [
             {
                 "track": track_fields(one.track),
-                "apart": one.apart,
+                "apart": one.factor,
                 "nearest": track_fields(one.nearest),
                 "similarity": one.similarity,
             }
@@ -164,7 +164,7 @@ def outliers(
         return
     rows = [
         (
-            one.apart,
+            one.factor,
             one.track.id,
             one.track.tags.title,
             one.track.tags.artist,
@@ -196,17 +196,17 @@ def _files(pairs: "Sequence[tuple[Track, Track]]") -> tuple[str, list[tuple[str,
 
 def _marked(name: str, track: "Track", *, better: bool) -> str:
     """Name a file, and say how it is stored."""
-    from segue.explore.outliers import quality_of
+    from segue.explore.outliers import file_quality
 
-    found = quality_of(track)
+    found = file_quality(track)
     size = f"{found.size_bytes / 1e6:.1f} MB" if found.size_bytes else "gone"
     return f"{'* ' if better else ''}{name}\n{found.format} {found.bit_rate_kbps:.0f} kb/s, {size}"
 
 
 def _stored(track: "Track") -> dict[str, object]:
-    from segue.explore.outliers import quality_of
+    from segue.explore.outliers import file_quality
 
-    found = quality_of(track)
+    found = file_quality(track)
     return {
         "format": found.format,
         "size_bytes": found.size_bytes,
@@ -219,7 +219,7 @@ def _say_tunes(found: "Sequence[SameTune]") -> None:
     where, names = _files([(pair.first, pair.second) for pair in found])
     rows = [
         (
-            "equal files" if pair.same_content else f"{pair.likeness:.2f}",
+            "equal files" if pair.same_content else f"{pair.similarity:.2f}",
             f"{pair.first.tags.title} ({first})",
             f"{pair.second.tags.title} ({second})",
         )
@@ -228,7 +228,7 @@ def _say_tunes(found: "Sequence[SameTune]") -> None:
     print_table(f"{len(rows)} pairs of one tune{where}", ("likeness", "first", "second"), rows)
 
 
-def _say_versions(found: "Versions") -> None:
+def _say_versions(found: "VersionReport") -> None:
     where, names = _files([(one.first, one.second) for one in found.pairs])
     rows = [
         (
@@ -256,7 +256,7 @@ def _passage(span: "Span") -> str:
     return f"{minutes(span.start_s)}-{minutes(span.end_s)}"
 
 
-def _version_fields(found: "Versions") -> list[dict[str, object]]:
+def _version_fields(found: "VersionReport") -> list[dict[str, object]]:
     return [
         {
             "first": track_fields(one.first),

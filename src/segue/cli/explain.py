@@ -12,7 +12,7 @@ from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.evaluation.projection import Correlation
-    from segue.explore.comparison import Comparison, Trait
+    from segue.explore.comparison import Comparison, FeatureContribution
     from segue.generate.notes.network import NoteModel
     from segue.generate.notes.probing import Claim, Theory, WordExplained
     from segue.library import Library
@@ -149,18 +149,18 @@ def _write_table(
         points = plane.points
         caption = f"the plane keeps {plane.share:.0%} of how they differ"
     if output.suffix.lower() in _PAGES:
-        from segue.render.pages import write_words
+        from segue.render.pages import write_token_similarity
 
-        write_words(
+        write_token_similarity(
             table.cosines, table.names, table.counts, table.order, points, PITCH_CLASSES, output,
             title, caption,
         )  # fmt: skip
     else:
-        from segue.render.plots import draw_words
+        from segue.render.plots import draw_token_similarity
 
         ordered = table.cosines[table.order][:, table.order]
         labels = [table.names[at] for at in table.order.tolist()]
-        draw_words(ordered, labels, points, PITCH_CLASSES, output, title, caption)
+        draw_token_similarity(ordered, labels, points, PITCH_CLASSES, output, title, caption)
     if json:
         fields = {"model": model, "stream": words, "words": list(table.words)}
         share = plane.share if plane else None
@@ -249,10 +249,10 @@ def _pair_fields(told: "Comparison", n: int) -> dict[str, Any]:
         "first": track_fields(told.first),
         "second": track_fields(told.second),
         "similarities": told.similarities,
-        "groups": [asdict(trait) for trait in told.groups],
-        "alike": [asdict(trait) for trait in told.most_alike(n)],
-        "apart": [asdict(trait) for trait in told.most_apart(n)],
-        "tags": [asdict(trait) for trait in told.tags],
+        "groups": [trait.to_json() for trait in told.groups],
+        "alike": [trait.to_json() for trait in told.most_similar(n)],
+        "apart": [trait.to_json() for trait in told.most_different(n)],
+        "tags": [trait.to_json() for trait in told.tags],
         "bars": [
             {"first": pair.first + 1, "second": pair.second + 1, "overlap": pair.overlap,
              "semitones": pair.semitones}
@@ -268,15 +268,15 @@ def _print_pair(told: "Comparison", n: int) -> None:
     print_table(
         "what of it each group of features gives",
         ("", "of the likeness", "of the distance"),
-        [(trait.name, trait.alike, trait.apart) for trait in told.groups],
+        [(trait.name, trait.similarity_share, trait.distance_share) for trait in told.groups],
     )
     say("below, first and second are standard deviations from the average")
-    _print_traits("what makes them alike", told.most_alike(n))
-    _print_traits("what sets them apart", told.most_apart(n))
+    _print_traits("what makes them alike", told.most_similar(n))
+    _print_traits("what sets them apart", told.most_different(n))
     if told.tags:
-        ordered = sorted(told.tags, key=lambda trait: -trait.alike)
+        ordered = sorted(told.tags, key=lambda trait: -trait.similarity_share)
         _print_traits("tags that make them alike", ordered[:n])
-        ordered = sorted(told.tags, key=lambda trait: -trait.apart)
+        ordered = sorted(told.tags, key=lambda trait: -trait.distance_share)
         _print_traits("tags that set them apart", ordered[:n])
     if told.first.kind == "score":
         rows = [
@@ -286,9 +286,12 @@ def _print_pair(told: "Comparison", n: int) -> None:
         print_table("bars most alike", ("bar", "of the other", "overlap", "semitones"), rows)
 
 
-def _print_traits(title: str, found: "list[Trait]") -> None:
+def _print_traits(title: str, found: "list[FeatureContribution]") -> None:
     print_table(
         title,
         ("", "of the likeness", "of the distance", "first", "second"),
-        [(each.name, each.alike, each.apart, each.first, each.second) for each in found],
+        [
+            (each.name, each.similarity_share, each.distance_share, each.first, each.second)
+            for each in found
+        ],
     )

@@ -45,7 +45,7 @@ from segue.cli.output import (
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from segue.explore.playlist import Item
+    from segue.explore.playlist import PlaylistItem
     from segue.library import Library
     from segue.records import GroupHit, Hit, Track
 
@@ -132,7 +132,7 @@ def like(
 
     Example: segue like "für elise" --max-per-artist 2 -o evening.m3u8
     """
-    from segue.search.query import Filters
+    from segue.search.filters import Filters
 
     named_only = not queries and not tags
     fields = {"artist": artist, "album": album, "genre": genre} if named_only else {}
@@ -171,7 +171,7 @@ def like(
         if kind:
             if minus or at or blend or output or among_similar_artists or filters != Filters():
                 raise BadArgument("--kind goes with -n, --space, --metric and --min-tracks alone")
-            groups = lib.like_groups(
+            groups = lib.similar_groups(
                 *asked, kind=kind[0], n=n, space=space, metric=metric, min_tracks=min_tracks
             )
             show_groups(groups, f"Like {' + '.join(titles(lib, asked))}", kind[0], json=json)
@@ -184,7 +184,7 @@ def like(
             )
         else:
             if not (space or weights) and lib.kind(*asked) == "score":
-                space = lib.usual_space(*asked, minus=minus or ())
+                space = lib.default_space(*asked, minus=minus or ())
                 asked_in = _asked_in(space)
             hits = lib.like(
                 *asked,
@@ -270,9 +270,9 @@ def show_hits(
 
 def no_music_told(lib: "Library", *, all_sounds: bool) -> str:
     """Say how many tracks are left out as no music; nothing where there is none."""
-    from segue.search.track_checks import kind_if_not_music
+    from segue.search.track_checks import non_music_type
 
-    count = 0 if all_sounds else sum(bool(kind_if_not_music(track)) for track in lib.tracks())
+    count = 0 if all_sounds else sum(bool(non_music_type(track)) for track in lib.tracks())
     if not count:
         return ""
     return (
@@ -286,7 +286,7 @@ def named(query: str) -> str:
     return shown(Path(Path(query).name)) if os.path.lexists(query) else query
 
 
-def leaning_told(lib: "Library", answers: "Sequence[Hit | Item]") -> str:
+def leaning_told(lib: "Library", answers: "Sequence[Hit | PlaylistItem]") -> str:
     """Say in a line that the user's taste leaned answers; nothing where it did not."""
     from segue.search.taste import LOVED, SKIPPED
 
@@ -306,7 +306,7 @@ def titles(lib: "Library", queries: Sequence[str]) -> list[str]:
     """Name what is asked with as people do, each once: a track by its title, an artist by name."""
     found = []
     for query in queries:
-        by_file = os.path.lexists(query) or not lib.holds(query)
+        by_file = os.path.lexists(query) or not lib.contains(query)
         tracks = [] if by_file else lib.find(query)
         if len(tracks) == 1:
             found.append(tracks[0].tags.title or named(query))
@@ -315,7 +315,7 @@ def titles(lib: "Library", queries: Sequence[str]) -> list[str]:
     return list({name.casefold(): name for name in reversed(found)}.values())[::-1]
 
 
-def what_each_is_like(lib: "Library", answers: "Sequence[Hit | Item]") -> list[str]:
+def what_each_is_like(lib: "Library", answers: "Sequence[Hit | PlaylistItem]") -> list[str]:
     """Name for each answer which of the queries it is like; nothing where they are blended."""
     asked = dict.fromkeys(answer.asked_with for answer in answers)
     names = {some: " + ".join(titles(lib, [str(one) for one in some])) for some in asked}

@@ -97,8 +97,8 @@ def list_(
 
     Example: segue list --genre ambient --sort -bpm --columns title,artist,bpm,key
     """
-    from segue.search.query import Filters
-    from segue.search.track_checks import kind_if_not_music
+    from segue.search.filters import Filters
+    from segue.search.track_checks import non_music_type
 
     chosen = [_column(name) for name in columns.split(",")]
     by, backwards = _column(sort.removeprefix("-")), sort.startswith("-")
@@ -120,11 +120,11 @@ def list_(
         ]
     tracks = _sorted(tracks, _COLUMNS[by], backwards=backwards)
     if json:
-        fields = [track_fields(track) | {"not_music": kind_if_not_music(track)} for track in tracks]
+        fields = [track_fields(track) | {"not_music": non_music_type(track)} for track in tracks]
         print_json("list", {"tracks": fields})
         return
     marks = [
-        ", ".join(filter(None, ("missing" if track.missing else "", kind_if_not_music(track))))
+        ", ".join(filter(None, ("missing" if track.missing else "", non_music_type(track))))
         for track in tracks
     ]
     print_table(
@@ -215,7 +215,7 @@ def show(
         check_target(output, WRITTEN)
     with open_library(library, needed=False) as lib:
         if lib.kind(query) == "score":
-            found = lib.describe(query) if lib.holds(query) else []
+            found = lib.describe(query) if lib.contains(query) else []
             score = lib.scores.read(query) if len(found) < 2 else None
         else:
             found, score = lib.describe(query), None
@@ -249,19 +249,19 @@ def write_music(score: "Score", output: Path) -> None:
 
         write_wav(output, render(score, _RATE_HZ), _RATE_HZ)
     else:
-        from segue.render.piano_roll_plots import draw_roll
+        from segue.render.piano_roll_plots import draw_piano_roll
 
-        draw_roll(score, output)
+        draw_piano_roll(score, output)
 
 
 def _fields(found: "list[Description]", score: "Score | None") -> dict[str, Any]:
     from segue.score.harmony import chords
-    from segue.search.track_checks import kind_if_not_music
+    from segue.search.track_checks import non_music_type
 
     tracks = [
         track_fields(item.track)
         | {"features": item.track.facts, "tags": item.tags}
-        | {"not_music": kind_if_not_music(item.track)}
+        | {"not_music": non_music_type(item.track)}
         | ({"words": item.words} if item.words else {})
         for item in found
     ]
@@ -278,7 +278,7 @@ def _facts(score: "Score") -> dict[str, float | str]:
 
 
 def _print_track(item: "Description") -> None:
-    from segue.search.track_checks import kind_if_not_music
+    from segue.search.track_checks import non_music_type
 
     tags = item.track.tags
     named = {
@@ -291,7 +291,7 @@ def _print_track(item: "Description") -> None:
         "words from": safe(item.words_from),
     }
     rows = [(name, str(value)) for name, value in named.items() if value]
-    if not_music := kind_if_not_music(item.track):
+    if not_music := non_music_type(item.track):
         rows.append(("no music", _NOT_MUSIC[not_music]))
     rows += _rows(item.track.facts)
     if item.tags:

@@ -86,10 +86,10 @@ def _say_imported(report: "ImportReport") -> None:
 
 
 def _learned(report: "ImportReport") -> str:
-    from segue.training.listens import LearnedListens
+    from segue.training.listens import ListensSpace
 
     learned = report.learned
-    if not isinstance(learned, LearnedListens):
+    if not isinstance(learned, ListensSpace):
         return f"There is no space `listens`: {learned.reason}"
     rows = counted(learned.rows, "session" if learned.of_sessions else "user")
     return (
@@ -131,10 +131,10 @@ def _file_fields(file: "ImportedFile") -> dict[str, Any]:
 
 
 def _space_fields(report: "ImportReport") -> dict[str, Any]:
-    from segue.training.listens import LearnedListens
+    from segue.training.listens import ListensSpace
 
     learned = report.learned
-    if not isinstance(learned, LearnedListens):
+    if not isinstance(learned, ListensSpace):
         return {"tracks": 0, "rows": 0, "learned_from": None, "reason": learned.reason}
     learned_from = "sessions" if learned.of_sessions else "users"
     count = len(learned.tracks)

@@ -21,7 +21,7 @@ from segue.cli.output import counted, print_json, print_table, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from segue.explore.clusters import Group
+    from segue.explore.clusters import Cluster
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
 ListFormat = Literal["m3u8", "m3u", "pls", "xspf", "json", "html"]
@@ -68,16 +68,16 @@ def map_(
 
     Example: segue map --colour album -o map.html
     """
-    from segue.explore.drawing import MAP_FILES, check_colour
-    from segue.explore.projection import Wanted
+    from segue.explore.drawing import MAP_SUFFIXES, check_colour
+    from segue.explore.projection import ProjectionOptions
 
-    check_target(output, MAP_FILES)
+    check_target(output, MAP_SUFFIXES)
     check_colour(colour)
     if embed_previews and output.suffix.lower() not in (".html", ".htm"):
         raise BadArgument("--embed-previews belongs to a page: -o map.html")
-    wanted = Wanted(method, neighbours, min_dist, perplexity, learning_rate, seed)
+    wanted = ProjectionOptions(method, neighbours, min_dist, perplexity, learning_rate, seed)
     with open_library(library) as lib, live_line("") as watch:
-        space = space or lib.usual_space()
+        space = space or lib.default_space()
         found = lib.atlas.map(space, wanted, update=update, all_sounds=all_sounds, watch=watch)
         lib.atlas.draw(found, output, colour, embed_previews=embed_previews, seed=seed, watch=watch)
     if json:
@@ -144,12 +144,12 @@ def groups(
         except OSError as error:
             raise BadArgument(f"cannot make the folder {output}: {error.strerror}") from None
     with open_library(library) as lib:
-        space = space or lib.usual_space()
-        found = lib.atlas.groups(space, method, count, on=on, seed=seed, all_sounds=all_sounds)
+        space = space or lib.default_space()
+        found = lib.atlas.clusters(space, method, count, on=on, seed=seed, all_sounds=all_sounds)
         tracks = {track.id: track for track in lib.tracks()} if output else {}
     written: dict[str, Path] = {}
     if output:
-        for number, group in enumerate(found.groups, start=1):
+        for number, group in enumerate(found.clusters, start=1):
             name = "".join(c if c.isalnum() or c in " -," else "_" for c in group.name)
             target = output / f"{number:02d} {name[:60].strip()}.{form}"
             inside = [tracks[i] for i in group.ids.tolist()]
@@ -165,13 +165,13 @@ def groups(
                 _group_fields(group) | {"playlist": shown(written[group.name])}
                 if written
                 else _group_fields(group)
-                for group in found.groups
+                for group in found.clusters
             ],
-            "ungrouped": found.ungrouped.tolist(),
+            "ungrouped": found.noise.tolist(),
         }
         print_json("groups", fields)
         return
-    from segue.explore.clusters import tempo_told
+    from segue.explore.clusters import tempo_range
 
     rows = [
         (
@@ -180,17 +180,17 @@ def groups(
             len(group.ids),
             ", ".join(f"{tag.name} {tag.strength:+.1f}" for tag in group.tags),
             ", ".join(f"{artist.name} {artist.strength:.0%}" for artist in group.artists),
-            tempo_told(group).removesuffix(" bpm"),
+            tempo_range(group).removesuffix(" bpm"),
         )
-        for number, group in enumerate(found.groups, start=1)
+        for number, group in enumerate(found.clusters, start=1)
     ]
     print_table(
         counted(len(rows), "group"),
         ("", "group", "tracks", "what sets it apart", "artists", "bpm"),
         rows,
     )
-    if len(found.ungrouped):
-        say(f"{counted(len(found.ungrouped), 'track')} in no group")
+    if len(found.noise):
+        say(f"{counted(len(found.noise), 'track')} in no group")
     judged = [
         f"{name} {value:.2f}"
         for name, value in (("silhouette", found.silhouette), ("stability", found.stability))
@@ -228,20 +228,20 @@ def tree(
 
     Example: segue tree --level artist -o artists.png
     """
-    from segue.explore.drawing import TREE_FILES, draw_tree
+    from segue.explore.drawing import TREE_SUFFIXES, save_dendrogram
 
-    check_target(output, TREE_FILES)
+    check_target(output, TREE_SUFFIXES)
     with open_library(library) as lib:
-        space = space or lib.usual_space()
-        found = lib.atlas.tree(space, level, min_tracks=min_tracks, all_sounds=all_sounds)
-    draw_tree(found, output)
+        space = space or lib.default_space()
+        found = lib.atlas.dendrogram(space, level, min_tracks=min_tracks, all_sounds=all_sounds)
+    save_dendrogram(found, output)
     if json:
         fields = {
             "path": shown(output),
             "space": space,
             "level": level,
             "leaves": list(found.labels),
-            "joins": found.joins.tolist(),
+            "joins": found.merges.tolist(),
             "heights": found.heights.tolist(),
         }
         print_json("tree", fields)
@@ -249,7 +249,7 @@ def tree(
         say(f"wrote {shown(output)}: {counted(len(found.labels), level)}")
 
 
-def _group_fields(group: "Group") -> dict[str, object]:
+def _group_fields(group: "Cluster") -> dict[str, object]:
     return {
         "name": group.name,
         "tracks": group.ids.tolist(),

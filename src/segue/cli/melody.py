@@ -268,10 +268,10 @@ def _write(
     write_music(one.score, files[0])
     if png:
         from segue.generate.melody.candidates import chart_chords
-        from segue.render.piano_roll_plots import draw_roll
+        from segue.render.piano_roll_plots import draw_piano_roll
 
         files.append(files[0].with_suffix(".png"))
-        draw_roll(one.score, files[-1], named=chart_chords(chart))
+        draw_piano_roll(one.score, files[-1], named=chart_chords(chart))
     if wav:
         files.append(files[0].with_suffix(".wav"))
         write_music(one.score, files[-1])

@@ -25,7 +25,7 @@ from segue.text import split_genres, split_names
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from segue.explore.playlist import Item
+    from segue.explore.playlist import PlaylistItem
     from segue.records import GroupHit, Hit, Reason, Track
 
 
@@ -160,7 +160,7 @@ def hit_fields(hit: "Hit") -> dict[str, Any]:
     }
 
 
-def asked_with(answer: "Hit | Item") -> list[str]:
+def asked_with(answer: "Hit | PlaylistItem") -> list[str]:
     """Name those of several queries far apart that an answer is like."""
     return [safe(str(query)) for query in answer.asked_with]
 

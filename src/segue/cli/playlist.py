@@ -78,7 +78,7 @@ def path(
     """
     check_list(output, absolute=absolute)
     with open_library(library) as lib:
-        space = space or lib.usual_space(start, goal)
+        space = space or lib.default_space(start, goal)
         found = lib.journeys.path(
             start, goal, n, space=space, taste=not no_taste, all_sounds=all_sounds
         )
@@ -192,14 +192,16 @@ def playlist(
 
     Example: segue playlist --like 12 --like "moonlight" --minutes 60 -o evening.html
     """
-    from segue.explore.playlist import FILLED, Wish, key_of
-    from segue.search.query import Filters
+    from segue.explore.playlist import MIN_FILLED, PlaylistOptions, camelot_key
+    from segue.search.filters import Filters
 
     if not like:
         raise BadArgument('say what it should be like: --like "für elise", an id or a file')
     check_list(output, absolute=absolute)
     drawn = secrets.randbelow(10**6) if seed is None else seed
-    wish = Wish(n, length_minutes, flow, surprise, max_per_artist, drawn, versions, fill)
+    options = PlaylistOptions(
+        n, length_minutes, flow, surprise, max_per_artist, drawn, versions, fill
+    )
     filters = Filters(
         artist=tuple(artist or ()),
         album=tuple(album or ()),
@@ -212,7 +214,12 @@ def playlist(
     with open_library(library) as lib:
         with counting("reading, to leave out other versions") as watch:
             items = lib.journeys.playlist(
-                *like, wish=wish, space=space, filters=filters, taste=not no_taste, watch=watch
+                *like,
+                options=options,
+                space=space,
+                filters=filters,
+                taste=not no_taste,
+                watch=watch,
             )
         leaned = leaning_told(lib, items)
         title = f"Like {' + '.join(titles(lib, like))}"
@@ -241,9 +248,9 @@ def playlist(
                 "step": item.step,
                 "mixes": item.mixes,
                 "tempo_bpm": item.track.facts.get("tempo_bpm"),
-                "camelot": key_of(item.track),
+                "camelot": camelot_key(item.track),
                 "energy": item.energy,
-                "alike": item.alike,
+                "alike": item.similar,
                 "asked_with": asked_with(item),
             }
             for item in items
@@ -258,7 +265,7 @@ def playlist(
             *each[number - 1 : number],
             *([f"{item.energy:.2f}"] if flow == "rise" else []),
             round(float(item.track.facts.get("tempo_bpm") or 0)) or "",
-            key_of(item.track) + ("" if item.mixes or number == 1 or flow != "dj" else " !"),
+            camelot_key(item.track) + ("" if item.mixes or number == 1 or flow != "dj" else " !"),
             item.track.tags.title,
             item.track.tags.artist,
         )
@@ -271,14 +278,14 @@ def playlist(
     clashes = sum(not item.mixes for item in items[1:])
     if flow == "dj" and clashes:
         say(f"{clashes} of {len(items) - 1} transitions do not mix (!): no track that was left did")
-    unlike = [item.similarity for item in items if not item.alike]
+    unlike = [item.similarity for item in items if not item.similar]
     if unlike and len(unlike) < len(items) - 1:
         say(
             f"{len(unlike)} of {counted(len(items), 'track')}, of similarity {max(unlike):.2f} and "
             f"less, {'is' if len(unlike) == 1 else 'are'} no more like it than an average track of "
             f"the library: for a list of what is alike, ask for {len(items) - len(unlike)}"
         )
-    if items and length_minutes and not fill and length_s < FILLED * 60 * length_minutes:
+    if items and length_minutes and not fill and length_s < MIN_FILLED * 60 * length_minutes:
         say(
             f"it ends before {length_minutes:g} minutes: nothing more fits that is alike; --fill "
             "goes on with what is not"
@@ -289,7 +296,7 @@ def playlist(
         say(left_out)
     for line in filter(None, (FAR_APART if each else "", leaned)):
         say(line)
-    if seed is None and wish.by_chance and items:
+    if seed is None and options.by_chance and items:
         say(f"for this list again: --seed {drawn}")
 
 
@@ -364,7 +371,9 @@ def _tell(queries: Sequence[str] | None, library: Path | None, done: str, *, jso
 
 
 def _tempo_and_key(track: "Track") -> str:
-    from segue.explore.playlist import key_of
+    from segue.explore.playlist import camelot_key
 
     tempo = float(track.facts.get("tempo_bpm") or 0)
-    return " · ".join(part for part in (f"{tempo:.0f} bpm" if tempo else "", key_of(track)) if part)
+    return " · ".join(
+        part for part in (f"{tempo:.0f} bpm" if tempo else "", camelot_key(track)) if part
+    )

@@ -80,7 +80,7 @@ def blend(
     """
     use_threads(1)
     with open_library(library, needed=False) as lib, live_line("blending"):
-        rolls = lib.scores.between(first, last, steps, space=space)
+        rolls = lib.scores.interpolate(first, last, steps, space=space)
     files = _write(rolls, output, "blend", f"from {first} to {last}, in {space}", joined=True)
     _tell("blend", files, rolls, json=json, fields={"space": space})
     for name, roll in ((first, rolls[0]), (last, rolls[-1])):
@@ -94,7 +94,7 @@ def _write(
     """Write rolls as MIDI files of their own, and a picture of all."""
     from segue.files import replacing
     from segue.io.midi import write_midi
-    from segue.render.piano_roll_plots import draw_rolls
+    from segue.render.piano_roll_plots import draw_piano_rolls
     from segue.score.vae.sampling import joined as joined_rolls
 
     try:
@@ -112,7 +112,7 @@ def _write(
         with replacing(files[-1]) as partial:
             partial.write_bytes(write_midi(roll.to_score(stem)))
     files.append(folder / f"{name}.png")
-    draw_rolls(list(named.items())[:_MOST_DRAWN], files[-1], title=title)
+    draw_piano_rolls(list(named.items())[:_MOST_DRAWN], files[-1], title=title)
     return files
 
 

@@ -181,7 +181,7 @@ def export_vectors(
 
     check_target(output, (".npz", ".csv"))
     with open_library(library) as lib:
-        space = space or lib.usual_space()
+        space = space or lib.default_space()
         ids, vectors = lib.vectors(space)
         paths = {track.id: str(track.path) for track in lib.tracks()}
     named = [paths[track] for track in ids.tolist()]
@@ -231,16 +231,16 @@ def models(context: typer.Context, library: LibraryOption = None, json: JsonOpti
         print_json("models", {"models": [_fields(info) for info in found]})
         return
     print_table(
-        f"{sum(info.own for info in found)} learned in this library, "
-        f"{sum(not info.own for info in found)} models that come with Segue",
+        f"{sum(info.from_library for info in found)} learned in this library, "
+        f"{sum(not info.from_library for info in found)} models that come with Segue",
         ("name", "for", "from", "learned", "MB", "used by", ""),
         [
             (
                 info.name,
                 info.kind,
-                "this library" if info.own else "Segue",
+                "this library" if info.from_library else "Segue",
                 f"{info.learned_at:%Y-%m-%d %H:%M}" if info.learned_at else "",
-                f"{info.size_bytes / 1e6:.1f}" if info.own else "",
+                f"{info.size_bytes / 1e6:.1f}" if info.from_library else "",
                 info.used_by,
                 info.note,
             )
@@ -274,7 +274,7 @@ def _fields(info: "ModelInfo") -> dict[str, Any]:
     return {
         "name": info.name,
         "kind": info.kind,
-        "own": info.own,
+        "own": info.from_library,
         "used_by": info.used_by,
         "note": info.note,
         "learned_at": info.learned_at.isoformat() if info.learned_at else None,
@@ -379,12 +379,12 @@ def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> 
     from segue.evaluation.generated import note_scores
     from segue.io.audio import write_wav
     from segue.io.scores import WRITTEN_SUFFIXES, write_score
-    from segue.render.piano_roll_plots import draw_rolls
+    from segue.render.piano_roll_plots import draw_piano_rolls
     from segue.score.harmony import with_key
     from segue.score.synthesis import render
 
     check_target(output, (*WRITTEN_SUFFIXES, ".wav", *_PICTURES))
-    roll, made = lib.scores.given_back(query, space=space)
+    roll, made = lib.scores.reconstruct(query, space=space)
     score = made.to_score(f"{query}, given back by {space}")
     suffix = output.suffix.lower()
     if suffix in WRITTEN_SUFFIXES:
@@ -394,7 +394,7 @@ def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> 
     else:
         picture = output if suffix in _PICTURES else output.with_suffix(".png")
         pair = [("as it is written", roll), (f"given back by {space}", made)]
-        draw_rolls(pair, picture, title=query, columns=1)
+        draw_piano_rolls(pair, picture, title=query, columns=1)
     found = note_scores(_instruments(made), _instruments(roll))
     return {
         "note_f1": found.f1,

@@ -16,7 +16,7 @@ from segue.errors import BadArgument
 if TYPE_CHECKING:
     from segue.nn.trainer import Watcher as TrainingWatcher
     from segue.training.kinds import Training
-    from segue.training.spaces import Learned
+    from segue.training.spaces import TrainingResult
     from segue.training.spaces import Watcher as LearningWatcher
 
 train_app = typer.Typer(help="Learn a space from your own library.", no_args_is_help=True)
@@ -286,7 +286,7 @@ def _train(
             name,
             training,
             resume=run.resume,
-            anew=run.anew,
+            restart=run.anew,
             workers=run.workers,
             watch=watch,
             watch_training=watch_training,
@@ -315,14 +315,14 @@ def _progress(of_what: str) -> "Iterator[tuple[LearningWatcher, TrainingWatcher]
         yield show, step
 
 
-def _tell(learned: "Learned", *, json: bool, now: str, what: str, seconds: float) -> None:
+def _tell(learned: "TrainingResult", *, json: bool, now: str, what: str, seconds: float) -> None:
     if json:
         print_json("train", _learned_fields(learned))
     else:
         _say_learned(learned, now, what, seconds)
 
 
-def _learned_fields(learned: "Learned") -> dict[str, object]:
+def _learned_fields(learned: "TrainingResult") -> dict[str, object]:
     best = learned.trained.best
     return {
         "space": learned.space,
@@ -342,7 +342,7 @@ def _learned_fields(learned: "Learned") -> dict[str, object]:
     }
 
 
-def _say_learned(learned: "Learned", now: str, what: str, seconds: float) -> None:
+def _say_learned(learned: "TrainingResult", now: str, what: str, seconds: float) -> None:
     trained = learned.trained
     learning = trained.history[-1].seconds
     say(

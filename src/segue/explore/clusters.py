@@ -1,27 +1,26 @@
-"""Clusters of tracks, named by their distinguishing traits.
+"""Clusters of tracks: k-means, agglomerative or HDBSCAN, named by their distinguishing traits.
 
-What a track has more of than others, in a word: of recordings, tags; of scores, how they go.
-
-Groups of tracks that lie together: found, judged, and named by what sets them apart.
+The number of clusters is selected by silhouette where that is clear, else by stability: the
+adjusted Rand index with clusterings of random subsets. Traits are tags of recordings, and facts
+of scores and lyrics, standardised over the library.
 """
 
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.builtin_spaces import TAGS
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, check_seed
-from segue.explore.projection import SAME_PLACE
+from segue.explore.projection import MIN_SPREAD
 from segue.records import FloatArray, Track
 from segue.store import Store
 from segue.text import split_genres, split_names
-
-# --- traits ---
 
 #: Names that fewer tracks have than this set nothing apart.
 _FEWEST: Final = 3
@@ -29,7 +28,7 @@ _MOST_NAMES: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
+class TrackTraits:
     """What sets tracks apart.
 
     Attributes
@@ -43,12 +42,13 @@ class Traits:
     strengths: FloatArray
 
 
-def traits(store: Store, tracks: Sequence[Track]) -> Traits:
+def track_traits(store: Store, tracks: Sequence[Track]) -> TrackTraits:
     """Tell of each track how much it has of what, among these tracks.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     tracks : sequence of Track
         In order of id.
     """
@@ -59,10 +59,10 @@ def traits(store: Store, tracks: Sequence[Track]) -> Traits:
         return _of_facts(tracks, _SCALES)
     known, found = store.spaces.vectors("tags")
     rows = np.searchsorted(known, [track.id for track in tracks])
-    return Traits(TAGS, _standardised(found[rows]))
+    return TrackTraits(TAGS, _standardised(found[rows]))
 
 
-def _of_facts(tracks: Sequence[Track], scales: "_Scales") -> Traits:
+def _of_facts(tracks: Sequence[Track], scales: "_Scales") -> TrackTraits:
     columns: dict[str, list[float]] = {}
     for (high, low), measure in scales.items():
         values = [measure(track) for track in tracks]
@@ -70,7 +70,9 @@ def _of_facts(tracks: Sequence[Track], scales: "_Scales") -> Traits:
         columns[low] = [-value for value in values]
     for word, tracks_with in _common_words(tracks).items():
         columns[word] = [float(word in words) for words in tracks_with]
-    return Traits(tuple(columns), _standardised(np.array(list(columns.values()), np.float32).T))
+    return TrackTraits(
+        tuple(columns), _standardised(np.array(list(columns.values()), np.float32).T)
+    )
 
 
 def _standardised(found: FloatArray) -> FloatArray:
@@ -135,29 +137,27 @@ def _common_words(tracks: Sequence[Track]) -> dict[str, list[set[str]]]:
     return dict.fromkeys(common, words)
 
 
-# --- groups ---
-
 Method = Literal["kmeans", "hdbscan", "agglomerative"]
 METHODS: Final[tuple[Method, ...]] = ("kmeans", "hdbscan", "agglomerative")
-FEWEST: Final = 3
-MOST_GROUPS: Final = 20
-FEWEST_IN_GROUP: Final = 5  # on average, where the number of groups is chosen
-COUNTS: Final = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20)  # that are tried
+MIN_TRACKS: Final = 3
+MAX_CLUSTERS: Final = 20
+MIN_CLUSTER_SIZE: Final = 5  # on average, where the number of groups is chosen
+CANDIDATE_COUNTS: Final = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20)  # that are tried
 #: Silhouette from which groups are more than a division (Kaufman & Rousseeuw 1990, ch. 2).
-CLEAR: Final = 0.25
-STABLE: Final = 0.5  # adjusted Rand index from which groups count as the same again
+MIN_SILHOUETTE: Final = 0.25
+MIN_STABILITY: Final = 0.5  # adjusted Rand index from which groups count as the same again
 #: Of more tracks, as many drawn at random choose the number of groups, or judge them.
 SAMPLE_TO_CHOOSE: Final = 1000
 SAMPLE: Final = 2000
 #: Of more tracks than this, methods that compare every pair take too long.
-MOST_PAIRED: Final = 20_000
+MAX_PAIRWISE: Final = 20_000
 _ROUNDS: Final = 8
 _SHARE: Final = 0.8
 _STANDS_OUT: Final = 0.5  # standard deviations above the library
 
 
 @dataclass(frozen=True, slots=True)
-class Standout:
+class ClusterTrait:
     """Something that a group has more of than the library."""
 
     name: str
@@ -165,7 +165,7 @@ class Standout:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Cluster:
     """Tracks that lie together.
 
     Attributes
@@ -182,13 +182,13 @@ class Group:
 
     name: str
     ids: NDArray[np.int64]
-    tags: tuple[Standout, ...]
-    artists: tuple[Standout, ...]
+    tags: tuple[ClusterTrait, ...]
+    artists: tuple[ClusterTrait, ...]
     tempo_bpm: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Grouping:
+class Clustering(RenamedAttributes):
     """A library divided into groups.
 
     Attributes
@@ -205,14 +205,16 @@ class Grouping:
         tracks, mean of several draws: 1 where they are always the same, 0 by chance.
     """
 
+    _renamed: ClassVar[dict[str, str]] = {"groups": "clusters", "ungrouped": "noise"}
+
     method: str
-    groups: tuple[Group, ...]
-    ungrouped: NDArray[np.int64]
+    clusters: tuple[Cluster, ...]
+    noise: NDArray[np.int64]
     silhouette: float | None
     stability: float | None
 
 
-def find_groups(
+def cluster_tracks(
     store: Store,
     ids: NDArray[np.int64],
     points: FloatArray,
@@ -220,12 +222,13 @@ def find_groups(
     k: int | None = None,
     *,
     seed: int = 0,
-) -> Grouping:
+) -> Clustering:
     """Divide tracks into groups.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     ids : ndarray, shape (n,), int64
         Rising.
     points : ndarray, shape (n, d)
@@ -243,12 +246,14 @@ def find_groups(
     if method not in METHODS:
         raise BadArgument(f"there is no method {method!r}; choose {', '.join(METHODS)}")
     check_seed(seed)
-    if len(ids) < FEWEST:
-        raise BadArgument(f"too few tracks ({len(ids)}) to divide into groups; it takes {FEWEST}")
-    if np.ptp(points, axis=0).max() < SAME_PLACE:
+    if len(ids) < MIN_TRACKS:
+        raise BadArgument(
+            f"too few tracks ({len(ids)}) to divide into groups; it takes {MIN_TRACKS}"
+        )
+    if np.ptp(points, axis=0).max() < MIN_SPREAD:
         raise BadArgument(f"all {len(ids)} tracks lie in one place: there are no groups to find")
     labels, k = _labels(points, method, k, seed)
-    return Grouping(
+    return Clustering(
         method,
         tuple(_described(store, ids, points, labels)),
         ids[labels < 0],
@@ -257,7 +262,7 @@ def find_groups(
     )
 
 
-def group_names(
+def cluster_names(
     store: Store, ids: NDArray[np.int64], points: FloatArray, *, seed: int = 0
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Divide tracks into groups for a map's colours; as `find_groups`, without judging them.
@@ -270,7 +275,7 @@ def group_names(
         Which name each track has.
     """
     of = np.zeros(len(ids), np.int64)
-    if len(ids) < FEWEST or np.ptp(points, axis=0).max() < SAME_PLACE:
+    if len(ids) < MIN_TRACKS or np.ptp(points, axis=0).max() < MIN_SPREAD:
         return ("all",), of
     labels, _ = _labels(points, "kmeans", None, seed)
     groups = _described(store, ids, points, labels)
@@ -281,10 +286,10 @@ def group_names(
 
 def _described(
     store: Store, ids: NDArray[np.int64], points: FloatArray, labels: NDArray[np.int64]
-) -> list[Group]:
+) -> list[Cluster]:
     """Name the groups, largest first, and tell what is in them."""
     tracks = store.tracks(ids.tolist())
-    found = traits(store, tracks)
+    found = track_traits(store, tracks)
     groups = []
     for label in range(labels.max() + 1):
         inside = np.flatnonzero(labels == label)
@@ -302,22 +307,22 @@ def _labels(
     points: FloatArray, method: Method, k: int | None, seed: int
 ) -> tuple[NDArray[np.int64], int]:
     n = len(points)
-    if method != "kmeans" and n > MOST_PAIRED:
+    if method != "kmeans" and n > MAX_PAIRWISE:
         raise BadArgument(
-            f"{method} compares every pair, and {n} tracks are more than {MOST_PAIRED}; take "
+            f"{method} compares every pair, and {n} tracks are more than {MAX_PAIRWISE}; take "
             "--method kmeans"
         )
     if method == "hdbscan":
         if k is not None:
             raise BadArgument("hdbscan finds the number of groups itself; leave -k away")
-        return divide(points, method, 0, seed), 0
+        return fit_labels(points, method, 0, seed), 0
     if k is not None and not 2 <= k < n:
         raise BadArgument(f"-k {k}: of {n} tracks, from 2 to {n - 1} groups can be made")
     k = k or _best_count(points, method, seed)
-    return divide(points, method, k, seed), k
+    return fit_labels(points, method, k, seed), k
 
 
-def divide(points: FloatArray, method: Method, k: int, seed: int) -> NDArray[np.int64]:
+def fit_labels(points: FloatArray, method: Method, k: int, seed: int) -> NDArray[np.int64]:
     """Give each point the number of its group; -1 for none."""
     import sklearn.cluster as clusters
     from threadpoolctl import threadpool_limits
@@ -327,7 +332,7 @@ def divide(points: FloatArray, method: Method, k: int, seed: int) -> NDArray[np.
     elif method == "agglomerative":
         model = clusters.AgglomerativeClustering(k, linkage="ward")
     else:
-        fewest = max(FEWEST, round(np.sqrt(len(points)) / 3))
+        fewest = max(MIN_TRACKS, round(np.sqrt(len(points)) / 3))
         model = clusters.HDBSCAN(min_cluster_size=fewest, copy=True)
     # Of fewer different points than groups it warns. One thread: the products are small, and
     # threads that wait for one another take twenty times as long on a busy machine.
@@ -345,15 +350,15 @@ def _best_count(points: FloatArray, method: Method, seed: int) -> int:
     when tracks are left out.
     """
     some = points[_sampled(len(points), SAMPLE_TO_CHOOSE, seed)]
-    most = max(2, min(MOST_GROUPS, len(some) // FEWEST_IN_GROUP))
-    found = {k: divide(some, method, k, seed) for k in COUNTS if k <= most}
+    most = max(2, min(MAX_CLUSTERS, len(some) // MIN_CLUSTER_SIZE))
+    found = {k: fit_labels(some, method, k, seed) for k in CANDIDATE_COUNTS if k <= most}
     told = {k: _silhouette(some, labels, seed) for k, labels in found.items()}
-    clear = {k: value for k, value in told.items() if value is not None and value >= CLEAR}
+    clear = {k: value for k, value in told.items() if value is not None and value >= MIN_SILHOUETTE}
     if clear:
         return max(clear, key=lambda k: clear[k])
     for k in sorted(found, reverse=True):
         stability = _stability(some, found[k], method, k, seed)
-        if stability is not None and stability >= STABLE:
+        if stability is not None and stability >= MIN_STABILITY:
             return k
     return 2
 
@@ -375,12 +380,12 @@ def _stability(
 
     n = len(points)
     size = min(round(_SHARE * n), SAMPLE)
-    if size <= max(k, FEWEST) or labels.max() < 1:
+    if size <= max(k, MIN_TRACKS) or labels.max() < 1:
         return None
     found = []
     for draw in range(_ROUNDS):
         some = np.random.default_rng([seed, draw]).choice(n, size, replace=False)
-        again = divide(points[some], method, k, seed + draw + 1)
+        again = fit_labels(points[some], method, k, seed + draw + 1)
         found.append(adjusted_rand_score(labels[some], again))
     return float(np.mean(found))
 
@@ -398,24 +403,24 @@ def _describe(
     inside: NDArray[np.int64],
     ids: NDArray[np.int64],
     tracks: Sequence[Track],
-    found: Traits,
-) -> Group:
+    found: TrackTraits,
+) -> Cluster:
     mean = found.strengths[inside].mean(axis=0)
     tags = [
-        Standout(found.names[i], float(mean[i]))
+        ClusterTrait(found.names[i], float(mean[i]))
         for i in np.argsort(-mean, kind="stable").tolist()
         if mean[i] >= _STANDS_OUT
     ][:3]
     here = [tracks[row] for row in inside.tolist()]
     artists = Counter(name for track in here for name in split_names(track.tags.artist))
     common = [
-        Standout(name, count / len(here))
+        ClusterTrait(name, count / len(here))
         for name, count in artists.most_common(3)
         if count > 1 and count / len(here) >= 0.1
     ]
     tempos = [float(t.facts["tempo_bpm"]) for t in here if t.facts.get("tempo_bpm")]
     middle = np.percentile(tempos, [25, 75]) if tempos else None
-    return Group(
+    return Cluster(
         "",
         ids[inside],
         tuple(tags),
@@ -424,7 +429,7 @@ def _describe(
     )
 
 
-def tempo_told(group: Group) -> str:
+def tempo_range(group: Cluster) -> str:
     """Write between which tempos the middle half of a group lies; "" where none is known."""
     if not group.tempo_bpm:
         return ""
@@ -432,14 +437,14 @@ def tempo_told(group: Group) -> str:
     return f"{low} bpm" if low == high else f"{low}-{high} bpm"
 
 
-def _named_apart(groups: Sequence[Group]) -> list[Group]:
+def _named_apart(groups: Sequence[Cluster]) -> list[Cluster]:
     """Name groups by their tags; where two would be called alike, by artist and tempo too."""
     taken: set[str] = set()
     named = []
     for group in groups:
         tags = ", ".join(tag.name for tag in group.tags[:2])
         artist = group.artists[0].name if group.artists else ""
-        tempo = tempo_told(group)
+        tempo = tempo_range(group)
         mostly = artist if group.artists and group.artists[0].strength > 0.5 else ""
         parts = [part for part in (mostly, tags) if part] or [artist or tempo or "mixed"]
         for more in (artist, tempo):
@@ -451,5 +456,5 @@ def _named_apart(groups: Sequence[Group]) -> list[Group]:
                 break
             name = f"{base} ({number})"
         taken.add(name)
-        named.append(Group(name, group.ids, group.tags, group.artists, group.tempo_bpm))
+        named.append(Cluster(name, group.ids, group.tags, group.artists, group.tempo_bpm))
     return named

@@ -1,15 +1,12 @@
-"""Two tracks compared feature by feature; what a learned space encodes.
+"""Comparison of two tracks feature by feature; what a trained space encodes.
 
-What makes two tracks alike, and what sets them apart: feature by feature.
-
-Two tracks of a library side by side: what makes them alike, and what sets them apart.
-
-What a learned space keeps of a track, and what its filters answer to.
+Cosine similarity and squared distance of two feature vectors are sums over the features, so each
+feature has a share of both.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -18,6 +15,7 @@ from segue.audio.features import FEATURE_GROUPS, FEATURE_NAMES, standard_scores
 from segue.audio.spectrogram import LOG_MELS, LogMel
 from segue.audio.training import tile_at, tiles_of
 from segue.builtin_spaces import TAGS
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, NotFound
 from segue.evaluation.projection import unit
 from segue.feature_names import (
@@ -35,11 +33,9 @@ from segue.score.fingerprint import BarPair, bars_alike
 from segue.store import Store
 from segue.training.sound import fill_cache, image_of, load, reader, step_frames
 
-# --- pairs ---
-
 
 @dataclass(frozen=True, slots=True)
-class Trait:
+class FeatureContribution(RenamedAttributes):
     """One thing, or a group of them, in which two tracks are alike or not.
 
     Attributes
@@ -53,15 +49,27 @@ class Trait:
         Of both tracks, in standard deviations from the average; None of a group.
     """
 
+    _renamed: ClassVar[dict[str, str]] = {"alike": "similarity_share", "apart": "distance_share"}
+
     name: str
-    alike: float
-    apart: float
+    similarity_share: float
+    distance_share: float
     first: float | None = None
     second: float | None = None
 
+    def to_json(self) -> dict[str, object]:
+        """Return the fields under their names in the schema ``segue.compare``."""
+        return {
+            "name": self.name,
+            "alike": self.similarity_share,
+            "apart": self.distance_share,
+            "first": self.first,
+            "second": self.second,
+        }
+
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(RenamedAttributes):
     """Two tracks side by side.
 
     Attributes
@@ -80,30 +88,35 @@ class Comparison:
         Of scores; () of recordings.
     """
 
+    _renamed: ClassVar[dict[str, str]] = {
+        "most_alike": "most_similar",
+        "most_apart": "most_different",
+    }
+
     kind: Kind
     first: Track
     second: Track
     similarities: dict[str, float]
-    groups: tuple[Trait, ...]
-    features: tuple[Trait, ...]
-    tags: tuple[Trait, ...]
+    groups: tuple[FeatureContribution, ...]
+    features: tuple[FeatureContribution, ...]
+    tags: tuple[FeatureContribution, ...]
     bars: tuple[BarPair, ...]
 
-    def most_alike(self, n: int) -> list[Trait]:
+    def most_similar(self, n: int) -> list[FeatureContribution]:
         """List the features that make both alike most."""
-        return _most(self.features, "alike", n)
+        return _most(self.features, "similarity_share", n)
 
-    def most_apart(self, n: int) -> list[Trait]:
+    def most_different(self, n: int) -> list[FeatureContribution]:
         """List the features that set both apart most."""
-        return _most(self.features, "apart", n)
+        return _most(self.features, "distance_share", n)
 
 
-def traits(
+def feature_contributions(
     names: Sequence[str],
     a: FloatArray,
     b: FloatArray,
     scores: tuple[FloatArray, FloatArray],
-) -> tuple[Trait, ...]:
+) -> tuple[FeatureContribution, ...]:
     """Divide likeness and distance of two vectors among their numbers.
 
     Parameters
@@ -121,18 +134,19 @@ def traits(
     """
     alike, apart = _shares(a, b)
     rows = zip(names, alike, apart, *(each.tolist() for each in scores), strict=True)
-    return tuple(Trait(*row) for row in rows)
+    return tuple(FeatureContribution(*row) for row in rows)
 
 
-def groups_of_traits(
+def group_contributions(
     groups: Mapping[str, slice], a: FloatArray, b: FloatArray
-) -> tuple[Trait, ...]:
+) -> tuple[FeatureContribution, ...]:
     """Divide likeness and distance of two vectors among groups of their numbers."""
     alike, apart = (np.array(shares) for shares in _shares(a, b))
     found = [
-        Trait(name, float(alike[at].sum()), float(apart[at].sum())) for name, at in groups.items()
+        FeatureContribution(name, float(alike[at].sum()), float(apart[at].sum()))
+        for name, at in groups.items()
     ]
-    return tuple(sorted(found, key=lambda trait: -trait.alike))
+    return tuple(sorted(found, key=lambda trait: -trait.similarity_share))
 
 
 def _shares(a: FloatArray, b: FloatArray) -> tuple[list[float], list[float]]:
@@ -143,12 +157,10 @@ def _shares(a: FloatArray, b: FloatArray) -> tuple[list[float], list[float]]:
     return (one * other).tolist(), (squared / (float(squared.sum()) or 1.0)).tolist()
 
 
-def _most(found: Sequence[Trait], what: str, n: int) -> list[Trait]:
+def _most(found: Sequence[FeatureContribution], what: str, n: int) -> list[FeatureContribution]:
     ordered = sorted(found, key=lambda trait: -float(getattr(trait, what)))
     return [trait for trait in ordered[:n] if getattr(trait, what) > 0]
 
-
-# --- comparing ---
 
 #: The space of named numbers of each kind of music.
 _NAMED: Final = {"sound": "features", "score": "score-features", "lyrics": "style"}
@@ -161,6 +173,7 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
     Parameters
     ----------
     store : Store
+        Database of the library.
     first, second : Track
     n : int
         How many pairs of bars.
@@ -187,29 +200,31 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
         lacking = first if vectors[0] is None else second
         raise NotFound(f"the track {lacking.id} has no place in the space {space!r}")
     a, b = vectors[0], vectors[1]
-    tags: tuple[Trait, ...] = ()
+    tags: tuple[FeatureContribution, ...] = ()
     bars: tuple[BarPair, ...] = ()
     if first.kind == "sound":
-        named = traits(FEATURE_NAMES, a, b, (standard_scores(a), standard_scores(b)))
-        groups = groups_of_traits(FEATURE_GROUPS, a, b)
+        named = feature_contributions(FEATURE_NAMES, a, b, (standard_scores(a), standard_scores(b)))
+        groups = group_contributions(FEATURE_GROUPS, a, b)
         tags = _tags(store, first, second)
     elif first.kind == "lyrics":
         named = _traits_of_style(a, b)
-        groups = groups_of_traits(STYLE_FEATURE_GROUPS, a, b)
+        groups = group_contributions(STYLE_FEATURE_GROUPS, a, b)
     else:
         scores = (standard_score_scores(a), standard_score_scores(b))
-        named = traits(SCORE_FEATURE_NAMES, a, b, scores)
-        groups = groups_of_traits(SCORE_FEATURE_GROUPS, a, b)
+        named = feature_contributions(SCORE_FEATURE_NAMES, a, b, scores)
+        groups = group_contributions(SCORE_FEATURE_GROUPS, a, b)
         one, other = (read_score(track.path, track.tune) for track in (first, second))
         bars = bars_alike(one, other, n)
     similarities = _similarities(store, first, second)
     return Comparison(first.kind, first, second, similarities, groups, named, tags, bars)
 
 
-def _traits_of_style(a: FloatArray, b: FloatArray) -> tuple[Trait, ...]:
+def _traits_of_style(a: FloatArray, b: FloatArray) -> tuple[FeatureContribution, ...]:
     """Leave out the runs of characters: which fell into one bucket tells nobody anything."""
     scores = (standard_style_scores(a), standard_style_scores(b))
-    return traits(STYLE_FEATURE_NAMES, a, b, scores)[STYLE_FEATURE_GROUPS["characters"].stop :]
+    return feature_contributions(STYLE_FEATURE_NAMES, a, b, scores)[
+        STYLE_FEATURE_GROUPS["characters"].stop :
+    ]
 
 
 def _similarities(store: Store, first: Track, second: Track) -> dict[str, float]:
@@ -227,14 +242,12 @@ def _cosine(a: FloatArray, b: FloatArray) -> float:
     return float(one @ other)
 
 
-def _tags(store: Store, first: Track, second: Track) -> tuple[Trait, ...]:
+def _tags(store: Store, first: Track, second: Track) -> tuple[FeatureContribution, ...]:
     a, b = (store.spaces.find_vector("tags", track.id) for track in (first, second))
-    return () if a is None or b is None else traits(TAGS, a, b, (a, b))
+    return () if a is None or b is None else feature_contributions(TAGS, a, b, (a, b))
 
 
-# --- insight ---
-
-FILTERS_OF_A_LAYER: Final = 32
+MAX_FILTERS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +308,7 @@ def first_filters(store: Store, space: str, tracks: Sequence[Track], most: int) 
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
     tracks : sequence of Track
         Of which the most exciting are named.
@@ -320,7 +334,7 @@ def first_filters(store: Store, space: str, tracks: Sequence[Track], most: int) 
     found = []
     for name, rows in excited.items():
         table = np.stack(rows)
-        telling = np.argsort(-table.std(axis=0), kind="stable")[:FILTERS_OF_A_LAYER]
+        telling = np.argsort(-table.std(axis=0), kind="stable")[:MAX_FILTERS]
         for number in sorted(telling.tolist()):
             order = np.argsort(-table[:, number], kind="stable")[:most]
             best = tuple(names[row] for row in order)

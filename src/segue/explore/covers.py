@@ -1,9 +1,4 @@
-"""Versions of one piece: covers, remixes, transpositions.
-
-Likely versions of a piece: covers, other keys and tempos, other instruments, other mixes.
-
-Which tracks that may come on a list are versions of one piece: one of them is enough.
-"""
+"""Versions of one piece: covers, transpositions, other arrangements (version identification)."""
 
 import os
 from collections.abc import Callable, Collection, Sequence
@@ -22,19 +17,17 @@ from segue.errors import SegueError
 from segue.ingest.cache import COURSE, fill
 from segue.records import Failure, FloatArray, Track
 from segue.score.fingerprint import likely_same
-from segue.search.neighbours import Watcher, nearest
+from segue.search.neighbours import Watcher, compute_neighbours
 from segue.store import Store
 from segue.store.cache import Cache
 from segue.text import normalise
-
-# --- versions ---
 
 #: So many of each track's nearest, by what no transposition changes, are aligned with it.
 CANDIDATES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class VersionPair:
     """Two recordings that are likely one piece, with the evidence.
 
     Attributes
@@ -50,7 +43,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Versions:
+class VersionReport:
     """What came of the search.
 
     Attributes
@@ -63,7 +56,7 @@ class Versions:
         Tracks that found no room in the cache any more.
     """
 
-    pairs: tuple[Version, ...]
+    pairs: tuple[VersionPair, ...]
     failures: tuple[Failure, ...]
     left_out: int
 
@@ -73,7 +66,7 @@ def find_versions(
     same: Collection[frozenset[int]],
     read: Watcher | None = None,
     compared: Watcher | None = None,
-) -> Versions:
+) -> VersionReport:
     """Find pairs of recordings that are likely one piece.
 
     The files are decoded for it the first time; what was found of them is kept in the library's
@@ -82,15 +75,13 @@ def find_versions(
     Parameters
     ----------
     store : Store
+        Database of the library.
     same : collection of frozenset of two int
         Pairs of tracks that hold one recording, and are left out.
     read, compared : callable, optional
-        Told how many files are read, and how many tracks compared, of how many.
+        Called with the number of files read, and of tracks compared, and the total number.
     """
-    from segue.ingest.cache import (
-        COURSE,
-        fill,  # brings in the decoders
-    )
+    from segue.ingest.cache import COURSE, fill
 
     tracks = [track for track in store.tracks() if track.kind == "sound"]
     cache = Cache(store.folder / "cache" / f"{COURSE}-v{VERSION}")
@@ -104,12 +95,12 @@ def find_versions(
         if found is not None
     ]
     pairs = [
-        Version(known[row][0], known[other][0], align(known[row][1], known[other][1]))
+        VersionPair(known[row][0], known[other][0], align(known[row][1], known[other][1]))
         for row, other in likely_pairs([found for _, found in known], compared)
         if frozenset((known[row][0].id, known[other][0].id)) not in same
     ]
     pairs.sort(key=lambda pair: (-pair.alignment.likeness, pair.first.id, pair.second.id))
-    return Versions(tuple(pairs), filled.failures, filled.left_out)
+    return VersionReport(tuple(pairs), filled.failures, filled.left_out)
 
 
 def likely_pairs(
@@ -121,7 +112,7 @@ def likely_pairs(
     ----------
     courses : sequence of ndarray, each of shape (frames, 12), uint8
     compared : callable, optional
-        Told how many are compared, of how many.
+        Called with the number compared, and the total.
 
     Returns
     -------
@@ -134,7 +125,7 @@ def likely_pairs(
     if n < 2:
         return []
     unit = np.stack([signature(course) for course in courses])
-    near = nearest(np.arange(n), unit, min(CANDIDATES, n - 1)).rows
+    near = compute_neighbours(np.arange(n), unit, min(CANDIDATES, n - 1)).rows
     pairs = sorted(
         {(min(row, other), max(row, other)) for row in range(n) for other in near[row].tolist()}
     )
@@ -151,11 +142,9 @@ def likely_pairs(
     return found
 
 
-# --- versions ---
-
 #: Recordings whose cosine is higher are compared; where their names are alike, from less on.
-CLOSE: Final = 0.7
-CLOSE_BY_NAME: Final = 0.3
+MIN_COSINE: Final = 0.7
+MIN_COSINE_SIMILAR_NAME: Final = 0.3
 _LONG_WORD: Final = 4  # letters of a word of a title that tells something
 
 
@@ -170,6 +159,7 @@ def versions_among(
     Parameters
     ----------
     store : Store
+        Database of the library.
     tracks : sequence of Track
     unit : ndarray, shape (len(tracks), dimension)
         Their vectors, of length 1, or zero.
@@ -202,7 +192,8 @@ def _recordings(
         (one, other)
         for (one, here), (other, there) in combinations(placed, 2)
         if one.id != other.id
-        and float(here @ there) > (CLOSE_BY_NAME if _names_alike(one, other) else CLOSE)
+        and float(here @ there)
+        > (MIN_COSINE_SIMILAR_NAME if _names_alike(one, other) else MIN_COSINE)
     ]
     if not pairs:
         return []

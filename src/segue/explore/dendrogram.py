@@ -1,26 +1,27 @@
-"""Hierarchical clustering of a library."""
+"""Hierarchical clustering of a library by average linkage (UPGMA), and its Newick format."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
 from segue.records import Track
-from segue.search.copies import counted
+from segue.search.duplicates import representative_mask
 from segue.search.groups import centroids, group_tracks
-from segue.search.ranking import points_of
+from segue.search.ranking import load_vector_space
 from segue.store import Store
 
 Level = Literal["track", "artist", "album"]
 LEVELS: Final[tuple[Level, ...]] = ("track", "artist", "album")
 #: Every pair is compared.
-MOST_LEAVES: Final = 10_000
+MAX_LEAVES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class Dendrogram(RenamedAttributes):
     """A binary tree of tracks, artists or albums.
 
     Attributes
@@ -39,23 +40,25 @@ class Tree:
         Leaves in an order in which no branches cross.
     """
 
+    _renamed: ClassVar[dict[str, str]] = {"joins": "merges"}
+
     level: str
     space: str
     labels: tuple[str, ...]
     tracks: tuple[Track | None, ...]
-    joins: NDArray[np.int64]
+    merges: NDArray[np.int64]
     heights: NDArray[np.float64]
     order: NDArray[np.int64]
 
 
-def grow(
+def build_dendrogram(
     store: Store,
     space: str,
     level: Level = "track",
     *,
     min_tracks: int = 1,
     all_sounds: bool = False,
-) -> Tree:
+) -> Dendrogram:
     """Join the two nearest, again and again, by the mean distance of their members (UPGMA).
 
     A recording in several files is one leaf.
@@ -63,6 +66,7 @@ def grow(
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
     level : {"track", "artist", "album"}
         Of what; artists and albums by the centres of their tracks.
@@ -78,10 +82,10 @@ def grow(
     """
     if level not in LEVELS:
         raise BadArgument(f"there is no level {level!r}; choose {', '.join(LEVELS)}")
-    points = points_of(store, space, "cosine")
+    points = load_vector_space(store, space, "cosine")
     tracks: tuple[Track | None, ...]
     if level == "track":
-        kept = counted(store, points.matrix.ids, all_sounds=all_sounds, at_least=2)
+        kept = representative_mask(store, points.matrix.ids, all_sounds=all_sounds, at_least=2)
         found = store.tracks(points.matrix.ids[kept].tolist())
         unit = np.asarray(points.matrix.unit[kept])
         labels = tuple(_label(track) for track in found)
@@ -97,20 +101,20 @@ def grow(
         tracks = (None,) * len(labels)
     if len(labels) < 2:
         raise BadArgument(f"a tree takes two leaves; there are {len(labels)} here")
-    if len(labels) > MOST_LEAVES:
+    if len(labels) > MAX_LEAVES:
         raise BadArgument(
-            f"a tree compares every pair, and {len(labels)} are more than {MOST_LEAVES}; take "
+            f"a tree compares every pair, and {len(labels)} are more than {MAX_LEAVES}; take "
             "--level artist or album"
         )
     return _tree(level, space, labels, tracks, np.asarray(unit, np.float64))
 
 
-def newick(tree: Tree) -> str:
+def to_newick(tree: Dendrogram) -> str:
     """Write a tree in the Newick format, with labels quoted and branch lengths."""
     n = len(tree.labels)
     written = ["'" + label.replace("'", "''") + "'" for label in tree.labels]
     height = np.zeros(n)
-    for (left, right), joined in zip(tree.joins.tolist(), tree.heights.tolist(), strict=True):
+    for (left, right), joined in zip(tree.merges.tolist(), tree.heights.tolist(), strict=True):
         inner = ",".join(
             f"{written[node]}:{max(joined - height[node], 0):.6g}" for node in (left, right)
         )
@@ -126,12 +130,12 @@ def _tree(
     labels: tuple[str, ...],
     tracks: tuple[Track | None, ...],
     unit: NDArray[np.float64],
-) -> Tree:
+) -> Dendrogram:
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import pdist
 
     joined = linkage(pdist(unit), "average", optimal_ordering=len(labels) <= 2000)
-    return Tree(
+    return Dendrogram(
         level,
         space,
         labels,

@@ -1,9 +1,4 @@
-"""Maps and dendrograms as figures and pages: colours, labels.
-
-What the colours of a map tell: an artist, an album, a genre, a year, a group, a tag.
-
-From a map to a picture or a page.
-"""
+"""Maps and dendrograms of a library as figures and HTML pages: colours, captions, tooltips."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,26 +11,31 @@ from numpy.typing import NDArray
 
 from segue.builtin_spaces import TAGS
 from segue.errors import BadArgument
-from segue.explore.clusters import group_names, traits
-from segue.explore.dendrogram import Tree, newick
+from segue.explore.clusters import cluster_names, track_traits
+from segue.explore.dendrogram import Dendrogram, to_newick
 from segue.files import write_text
 from segue.records import FloatArray, Track
-from segue.render.map_plots import GREY, OTHER, Dots, colour_of, draw_map, lay_branches
-from segue.render.map_plots import draw_tree as draw_dendrogram
-from segue.render.pages import Shown, shades, write_map, write_tree
-from segue.render.plots import PICTURES
-from segue.search.copies import LOOKED_AT, copies
+from segue.render.map_plots import (
+    GREY,
+    OTHER,
+    MapFigure,
+    colour_of,
+    draw_dendrogram,
+    draw_map,
+    layout_dendrogram,
+)
+from segue.render.pages import MapPage, colour_scale, write_map, write_tree
+from segue.render.plots import FIGURE_SUFFIXES
 from segue.search.descriptions import tag_column
-from segue.search.neighbours import neighbours
+from segue.search.duplicates import CANDIDATE_NEIGHBOURS, duplicate_map
+from segue.search.neighbours import nearest_neighbours
 from segue.store import Store
 from segue.store.spaces import LibraryMap
 from segue.text import normalise, split_genres
 
-# --- colours ---
-
-NAMED: Final = ("artist", "album", "genre")
+NAME_FIELDS: Final = ("artist", "album", "genre")
 #: More colours than this no eye tells apart; the rest is "other".
-MOST_NAMES: Final = 11
+MAX_NAMES: Final = 11
 _TAG: Final = "tag:"
 
 
@@ -56,7 +56,7 @@ class Colouring:
 
     title: str
     names: tuple[str, ...]
-    of: NDArray[np.int64]
+    name_index: NDArray[np.int64]
     values: FloatArray
 
 
@@ -68,6 +68,7 @@ def colour_by(
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
         In which groups are found.
     by : str
@@ -82,7 +83,7 @@ def colour_by(
         There is nothing of that name.
     """
     check_colour(by)
-    if by in NAMED:
+    if by in NAME_FIELDS:
         return _names(by, [_name(track, by) for track in tracks])
     if by == "year":
         years = [float(track.tags.year or "nan") for track in tracks]
@@ -108,7 +109,7 @@ def _names(title: str, found: Sequence[str]) -> Colouring:
     keys = [normalise(name) for name in found]
     counts = Counter(key for key in keys if key)
     common = [key for key, _ in counts.most_common()]
-    shown = common if len(common) <= MOST_NAMES + 1 else common[:MOST_NAMES]
+    shown = common if len(common) <= MAX_NAMES + 1 else common[:MAX_NAMES]
     spelled = [
         Counter(name for name, own in zip(found, keys, strict=True) if own == key).most_common(1)
         for key in shown
@@ -133,7 +134,7 @@ def _groups(store: Store, space: str, tracks: Sequence[Track], seed: int) -> Col
     matrix = store.spaces.matrix(space)
     ids = np.array([track.id for track in tracks], np.int64)
     rows = np.searchsorted(matrix.ids, ids)
-    names, of = group_names(store, ids, np.asarray(matrix.unit)[rows], seed=seed)
+    names, of = cluster_names(store, ids, np.asarray(matrix.unit)[rows], seed=seed)
     return Colouring("group", names, of, np.empty(0, np.float32))
 
 
@@ -146,20 +147,18 @@ def check_colour(by: str) -> None:
     """
     if by.startswith(_TAG):
         tag_column(by.removeprefix(_TAG))
-    elif by not in (*NAMED, "year", "group"):
+    elif by not in (*NAME_FIELDS, "year", "group"):
         raise BadArgument(
             f"a map cannot be coloured by {by!r}; by artist, album, genre, year, group, or "
             "tag:ambient and the like"
         )
 
 
-# --- drawing ---
-
 NEAREST: Final = 10
-PAGES: Final = (".html", ".htm")
-NEWICK: Final = (".nwk", ".newick", ".tree")
-MAP_FILES: Final = (*PAGES, *PICTURES)
-TREE_FILES: Final = (*PAGES, *PICTURES, *NEWICK)
+PAGE_SUFFIXES: Final = (".html", ".htm")
+NEWICK_SUFFIXES: Final = (".nwk", ".newick", ".tree")
+MAP_SUFFIXES: Final = (*PAGE_SUFFIXES, *FIGURE_SUFFIXES)
+TREE_SUFFIXES: Final = (*PAGE_SUFFIXES, *FIGURE_SUFFIXES, *NEWICK_SUFFIXES)
 WARNING: Final = "How far two distant groups lie apart, and how large a group looks, means nothing."
 _OFTEN: Final = ((0.95, "nearly always"), (0.85, "mostly"), (0.75, "often"), (-1.0, "sometimes"))
 _PAGE_GREY: Final = "#9a9a9a"
@@ -182,7 +181,7 @@ def _often(value: float) -> str:
     return next(word for least, word in _OFTEN if value >= least)
 
 
-def draw(
+def save_map(
     store: Store,
     found: LibraryMap,
     tracks: Sequence[Track],
@@ -195,6 +194,7 @@ def draw(
     Parameters
     ----------
     store : Store
+        Database of the library.
     found : LibraryMap
     tracks : sequence of Track
         Of the map, in its order.
@@ -204,12 +204,12 @@ def draw(
         For a page, see `segue.ingest.cache`.
     """
     title = f"{len(tracks):,} track{'s' * (len(tracks) != 1)} by {colouring.title}"
-    if target.suffix.lower() not in PAGES:
-        dots = Dots(
+    if target.suffix.lower() not in PAGE_SUFFIXES:
+        dots = MapFigure(
             found.points,
             [track.tags.title for track in tracks],
             colouring.names,
-            colouring.of,
+            colouring.name_index,
             colouring.values,
             colouring.title,
         )
@@ -218,12 +218,12 @@ def draw(
     palette, colour, legend, low, high = _coloured(colouring)
     near, likeness = _nearest(store, found)
     write_map(
-        Shown(
+        MapPage(
             tracks,
             found.points,
             near,
             likeness,
-            described(store, tracks),
+            describe_tracks(store, tracks),
             colouring.title,
             palette,
             colour,
@@ -238,7 +238,7 @@ def draw(
     )
 
 
-def draw_tree(tree: Tree, target: Path) -> None:
+def save_dendrogram(tree: Dendrogram, target: Path) -> None:
     """Write a tree as a page, a picture, or in the Newick format, as the file's ending says."""
     n = len(tree.labels)
     title = f"{n} {tree.level}s by what is alike"
@@ -246,11 +246,11 @@ def draw_tree(tree: Tree, target: Path) -> None:
         f"Space {tree.space}; joined by the mean Euclidean distance of their members (UPGMA): 0 "
         "is the same, 1.41 is nothing in common."
     )
-    if target.suffix.lower() in NEWICK:
-        write_text(newick(tree), target)
+    if target.suffix.lower() in NEWICK_SUFFIXES:
+        write_text(to_newick(tree), target)
         return
-    branches = lay_branches(tree.joins, tree.heights, tree.order)
-    if target.suffix.lower() not in PAGES:
+    branches = layout_dendrogram(tree.merges, tree.heights, tree.order)
+    if target.suffix.lower() not in PAGE_SUFFIXES:
         draw_dendrogram(branches, tree.labels, tree.order, target, title, told)
         return
     order = tree.order.tolist()
@@ -264,9 +264,9 @@ def draw_tree(tree: Tree, target: Path) -> None:
     )
 
 
-def described(store: Store, tracks: Sequence[Track], most: int = 3) -> list[list[str]]:
+def describe_tracks(store: Store, tracks: Sequence[Track], most: int = 3) -> list[list[str]]:
     """Name what stands out most in each track, among these tracks."""
-    found = traits(store, tracks)
+    found = track_traits(store, tracks)
     best = np.argsort(-found.strengths, axis=1, kind="stable")[:, :most]
     return [[found.names[column] for column in row] for row in best.tolist()]
 
@@ -275,12 +275,12 @@ def _coloured(
     colouring: Colouring,
 ) -> tuple[list[str], NDArray[np.int64], list[str], str, str]:
     if not colouring.names and len(colouring.values):
-        palette, colour, low, high = shades(colouring.values)
+        palette, colour, low, high = colour_scale(colouring.values)
         return palette, colour, [], low, high
     names = list(colouring.names)
     palette = [colour_of(number, names).replace(GREY, _PAGE_GREY) for number in range(len(names))]
-    colour = np.where(colouring.of < 0, len(names), colouring.of)
-    if (colouring.of < 0).any():
+    colour = np.where(colouring.name_index < 0, len(names), colouring.name_index)
+    if (colouring.name_index < 0).any():
         names.append("none")
         palette.append("#6a6a6a")
     return palette, colour, names, "", ""
@@ -296,8 +296,8 @@ def _nearest(store: Store, found: LibraryMap) -> tuple[NDArray[np.int32], FloatA
     cosines = np.zeros(rows.shape, np.float32)
     if n < 2:
         return rows, cosines
-    near = neighbours(store, found.space, LOOKED_AT)
-    copy_of = copies(store)
+    near = nearest_neighbours(store, found.space, CANDIDATE_NEIGHBOURS)
+    copy_of = duplicate_map(store)
     place = {track: row for row, track in enumerate(found.ids.tolist())}
     # The row on the map of each track, or of the file that stands for it; -1 for what is not there.
     place_of = np.array([place.get(copy_of.get(one, one), -1) for one in near.ids.tolist()])

@@ -1,4 +1,4 @@
-"""Maps of a library: computed, saved, updated."""
+"""Maps of a library: computed, stored and updated."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,27 +10,27 @@ import numpy as np
 from segue.errors import BadArgument, LibraryBusy, LibraryReadOnly, NotFound, NothingToMeasure
 from segue.evaluation.projection import trust
 from segue.explore.projection import (
-    Layout,
-    Wanted,
-    choose_layout,
-    lay_out,
+    Projection,
+    ProjectionOptions,
+    choose_projection,
     neighbours_needed,
-    place,
+    project,
+    project_new,
 )
 from segue.records import FloatArray
-from segue.search.neighbours import neighbours
+from segue.search.neighbours import nearest_neighbours
 from segue.store import Store
 from segue.store.matrix import Matrix
 from segue.store.spaces import LibraryMap
 
-#: Called with the stage ("neighbours", "layout"), how much of it is done, and of how much.
+#: Called with the stage ("neighbours", "layout"), the amount done and the total amount.
 StageWatcher = Callable[[str, int, int], None]
 
 
-def make_map(
-    store: Store, space: str, wanted: Wanted, watch: StageWatcher | None = None
+def compute_map(
+    store: Store, space: str, options: ProjectionOptions, watch: StageWatcher | None = None
 ) -> LibraryMap:
-    """Make a map and remember it; one that was made with the same settings is only read.
+    """Compute a map and store it; a stored one with the same parameters is returned as it is.
 
     Raises
     ------
@@ -38,63 +38,68 @@ def make_map(
         There is no such space, or the library is empty.
     """
     matrix = _matrix(store, space)
-    layout = choose_layout(len(matrix.ids), wanted)
-    number, changes = store.spaces.identity(space)
-    there = store.maps.find(number, space, layout.method)
-    same = there is not None and (there.parameters, there.changes) == (layout.told(), changes)
-    if there is not None and same and np.array_equal(there.ids, matrix.ids):
-        return there
-    points = _points(store, space, matrix, layout, watch)
-    made = LibraryMap(space, layout.method, layout.told(), changes, None, None, matrix.ids, points)
-    return _keep(store, number, made, matrix)
+    projection = choose_projection(len(matrix.ids), options)
+    parameters = projection.parameters()
+    space_id, changes = store.spaces.identity(space)
+    stored = store.maps.find(space_id, space, projection.method)
+    if (
+        stored is not None
+        and (stored.parameters, stored.changes) == (parameters, changes)
+        and np.array_equal(stored.ids, matrix.ids)
+    ):
+        return stored
+    points = _project(store, space, matrix, projection, watch)
+    library_map = LibraryMap(
+        space, projection.method, parameters, changes, None, None, matrix.ids, points
+    )
+    return _measure_and_store(store, space_id, library_map, matrix)
 
 
-def update_map(store: Store, space: str, wanted: Wanted) -> LibraryMap:
-    """Place the tracks that a remembered map lacks; those on it stay where they are.
+def update_map(store: Store, space: str, options: ProjectionOptions) -> LibraryMap:
+    """Add the tracks that a stored map lacks; the others keep their positions.
 
     Raises
     ------
     BadArgument
-        There is no map to bring up to date, or it should be made otherwise.
+        There is no map to update, or it should have other parameters.
     """
-    method = wanted.method
-    if wanted != Wanted(method):
+    method = options.method
+    if options != ProjectionOptions(method):
         raise BadArgument("--update keeps the map as it was made: give no numbers with it")
     matrix = _matrix(store, space)
-    number, changes = store.spaces.identity(space)
-    made = store.maps.methods(number)
-    if not made or (method and method not in made):
+    space_id, changes = store.spaces.identity(space)
+    methods = store.maps.methods(space_id)
+    if not methods or (method and method not in methods):
         raise BadArgument(
             f"there is no map of the space {space!r} to update yet; make one with "
             f"`segue map --space {space}`"
         )
-    there = store.maps.find(number, space, method or made[-1])
-    assert there is not None  # noqa: S101 (its method was listed)
-    if there.changes == changes and np.array_equal(there.ids, matrix.ids):
-        return there
+    stored = store.maps.find(space_id, space, method or methods[-1])
+    assert stored is not None  # noqa: S101 (its method was listed)
+    if stored.changes == changes and np.array_equal(stored.ids, matrix.ids):
+        return stored
     unit = np.asarray(matrix.unit)
-    known = np.isin(matrix.ids, there.ids)
-    at = np.searchsorted(there.ids, matrix.ids[known])
+    known = np.isin(matrix.ids, stored.ids)
     if not known.any():
         raise BadArgument(
             f"none of the tracks on the map of {space!r} is in the library any more; make it "
             f"anew with `segue map --space {space}`"
         )
     points = np.zeros((len(unit), 2), np.float32)
-    points[known] = there.points[at]
+    points[known] = stored.points[np.searchsorted(stored.ids, matrix.ids[known])]
     if not known.all():
-        points[~known] = place(unit[~known], unit[known], points[known])
-    placed = int((~known).sum())
-    filled = replace(there, changes=changes, ids=matrix.ids, points=points, placed=placed)
-    return _keep(store, number, filled, matrix)
+        points[~known] = project_new(unit[~known], unit[known], points[known])
+    added = int((~known).sum())
+    updated = replace(stored, changes=changes, ids=matrix.ids, points=points, placed=added)
+    return _measure_and_store(store, space_id, updated, matrix)
 
 
 def latest_map(store: Store, space: str) -> LibraryMap:
-    """Return the map of a space that was made last, brought up to date; else make one."""
-    number, _ = store.spaces.identity(space)
-    if store.maps.methods(number):
-        return update_map(store, space, Wanted())
-    return make_map(store, space, Wanted())
+    """Return the latest map of a space, updated; if there is none, compute one."""
+    space_id, _ = store.spaces.identity(space)
+    if store.maps.methods(space_id):
+        return update_map(store, space, ProjectionOptions())
+    return compute_map(store, space, ProjectionOptions())
 
 
 def _matrix(store: Store, space: str) -> Matrix:
@@ -104,24 +109,32 @@ def _matrix(store: Store, space: str) -> Matrix:
     return matrix
 
 
-def _points(
-    store: Store, space: str, matrix: Matrix, layout: Layout, watch: StageWatcher | None
+def _project(
+    store: Store, space: str, matrix: Matrix, projection: Projection, watch: StageWatcher | None
 ) -> FloatArray:
-    needed = neighbours_needed(layout)
-    first, then = (partial(watch, stage) if watch else None for stage in ("neighbours", "layout"))
-    near = neighbours(store, space, needed, first) if needed and len(matrix.ids) > 1 else None
-    return lay_out(np.asarray(matrix.unit), near, layout, then)
+    k = neighbours_needed(projection)
+    watch_neighbours, watch_layout = (
+        partial(watch, stage) if watch else None for stage in ("neighbours", "layout")
+    )
+    near = (
+        nearest_neighbours(store, space, k, watch_neighbours) if k and len(matrix.ids) > 1 else None
+    )
+    return project(np.asarray(matrix.unit), near, projection, watch_layout)
 
 
-def _keep(store: Store, number: int, made: LibraryMap, matrix: Matrix) -> LibraryMap:
-    """Measure how far to trust a map, and remember it."""
-    made = replace(made, trustworthiness=None, continuity=None)
+def _measure_and_store(
+    store: Store, space_id: int, library_map: LibraryMap, matrix: Matrix
+) -> LibraryMap:
+    """Measure trustworthiness and continuity of a map, and store it."""
+    library_map = replace(library_map, trustworthiness=None, continuity=None)
     with suppress(NothingToMeasure):
-        told = trust(np.asarray(matrix.unit), made.points)
-        made = replace(made, trustworthiness=told.trustworthiness, continuity=told.continuity)
+        quality = trust(np.asarray(matrix.unit), library_map.points)
+        library_map = replace(
+            library_map, trustworthiness=quality.trustworthiness, continuity=quality.continuity
+        )
     try:
         with store.writing(), store.transaction():
-            store.maps.put(number, made)
-    except (LibraryBusy, LibraryReadOnly):  # it can be drawn all the same
-        return replace(made, remembered=False)
-    return made
+            store.maps.put(space_id, library_map)
+    except (LibraryBusy, LibraryReadOnly):  # it can still be drawn
+        return replace(library_map, remembered=False)
+    return library_map

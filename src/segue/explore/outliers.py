@@ -1,157 +1,158 @@
-"""Duplicates and outliers.
-
-What stands out in a library: one recording in several files, and tracks unlike all others.
-
-Which of two files of one recording is the better one, as far as the files tell.
-"""
+"""Duplicates and outliers of a library, and which of two duplicate files is better."""
 
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 
 from segue.audio.fingerprint import SAME, match
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
 from segue.records import Track
 from segue.score.fingerprint import likely_same
-from segue.search.copies import LOOKED_AT, close_pairs, counted
-from segue.search.neighbours import Neighbours, neighbours, neighbours_among
-from segue.search.question import COPIES_IN
+from segue.search.duplicates import CANDIDATE_NEIGHBOURS, candidate_pairs, representative_mask
+from segue.search.neighbours import Neighbours, nearest_neighbours, nearest_neighbours_within
+from segue.search.query_set import DUPLICATE_SPACES
 from segue.store import Store
 
-# --- odd ---
-
+#: Number of neighbours of the local outlier factor.
 NEAREST: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
+class DuplicatePair(RenamedAttributes):
     """Two files of one recording, with the evidence.
 
     Attributes
     ----------
     first, second : Track
-    likeness : float
-        Of their fingerprints: 1 for equal bits, about 0 for unrelated recordings.
+        Tracks of the files.
+    similarity : float
+        Similarity of their fingerprints: 1 for equal bits, about 0 for unrelated recordings.
     lag_s : float
-        How much later the common music comes in the first.
+        Time by which the common music is later in the first, in seconds.
     overlap_s : float
-        How much music was compared.
+        Duration of the music that was compared, in seconds.
     same_content : bool
-        The files are equal, byte for byte.
+        Whether the files are equal, byte for byte.
     """
+
+    _renamed: ClassVar[dict[str, str]] = {"likeness": "similarity"}
 
     first: Track
     second: Track
-    likeness: float
+    similarity: float
     lag_s: float
     overlap_s: float
     same_content: bool
 
 
 @dataclass(frozen=True, slots=True)
-class SameTune:
+class SameTune(RenamedAttributes):
     """Two scores that are likely of one tune.
 
     Attributes
     ----------
     first, second : Track
-    likeness : float
-        Which share of their runs of notes both have, in whatever key and tempo.
+        Tracks of the scores.
+    similarity : float
+        Share of note n-grams in common, invariant to key and tempo.
     same_content : bool
-        The files are equal, byte for byte.
+        Whether the files are equal, byte for byte.
     """
+
+    _renamed: ClassVar[dict[str, str]] = {"likeness": "similarity"}
 
     first: Track
     second: Track
-    likeness: float
+    similarity: float
     same_content: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Outlier:
-    """A track that is unlike all others.
+class Outlier(RenamedAttributes):
+    """A track that is dissimilar to all others.
 
     Attributes
     ----------
     track : Track
-    apart : float
-        How many times as far its ten nearest are, as theirs are from their own (after the
-        local outlier factor of Breunig et al., 2000): 1 is usual.
+        The outlier.
+    factor : float
+        Mean distance to its ten nearest neighbours over the mean of theirs, after the local outlier
+        factor (Breunig et al. 2000); about 1 for inliers.
     nearest : Track
+        Nearest neighbour.
     similarity : float
-        Cosine to the nearest.
+        Cosine similarity to it.
     """
 
+    _renamed: ClassVar[dict[str, str]] = {"apart": "factor"}
+
     track: Track
-    apart: float
+    factor: float
     nearest: Track
     similarity: float
 
 
 def find_same_tunes(store: Store) -> list[SameTune]:
-    """Find the pairs of scores that are likely of one tune, the surest first."""
+    """Find pairs of scores that are likely of one tune, the most certain first."""
     tracks = [track for track in store.tracks() if track.kind == "score"]
     prints = store.fingerprints([track.id for track in tracks])
-    found = []
-    for first, second, likeness in likely_same([prints[track.id] for track in tracks]):
-        one, other = tracks[first], tracks[second]
-        equal = (one.content_hash, one.tune) == (other.content_hash, other.tune)
-        found.append(SameTune(one, other, likeness, equal))
-    return sorted(found, key=lambda pair: (-pair.likeness, pair.first.id, pair.second.id))
+    pairs = []
+    for row, other, similarity in likely_same([prints[track.id] for track in tracks]):
+        first, second = tracks[row], tracks[other]
+        equal = (first.content_hash, first.tune) == (second.content_hash, second.tune)
+        pairs.append(SameTune(first, second, similarity, equal))
+    return sorted(pairs, key=lambda pair: (-pair.similarity, pair.first.id, pair.second.id))
 
 
-def find_twins(store: Store) -> list[Twin]:
-    """Find the pairs of files that hold one recording.
-
-    Returns
-    -------
-    list of Twin
-        The surest first.
-    """
+def find_duplicates(store: Store) -> list[DuplicatePair]:
+    """Find pairs of files of the same recording, the most certain first."""
     if store.kinds().get("sound", 0) < 2:
         return []
-    near = neighbours(store, COPIES_IN["sound"], LOOKED_AT)
-    pairs = set(close_pairs(near))
-    rows = sorted({row for pair in pairs for row in pair})
+    near = nearest_neighbours(store, DUPLICATE_SPACES["sound"], CANDIDATE_NEIGHBOURS)
+    candidates = set(candidate_pairs(near))
+    rows = sorted({row for pair in candidates for row in pair})
     ids = near.ids[rows].tolist()
     tracks = dict(zip(rows, store.tracks(ids), strict=True))
     prints = store.fingerprints(ids)
 
-    def compare(some: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Twin]:
-        twins = {}
-        for first, second in some:
-            one, other = tracks[first], tracks[second]
-            evidence = match(prints[one.id], prints[other.id])
-            equal = one.content_hash == other.content_hash
+    def compare(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], DuplicatePair]:
+        duplicates = {}
+        for row, other in pairs:
+            first, second = tracks[row], tracks[other]
+            evidence = match(prints[first.id], prints[second.id])
+            equal = first.content_hash == second.content_hash
             if equal or evidence.similarity >= SAME:
-                likeness = 1.0 if equal else evidence.similarity
-                twins[first, second] = Twin(
-                    one, other, likeness, evidence.lag_s, evidence.overlap_s, equal
+                similarity = 1.0 if equal else evidence.similarity
+                duplicates[row, other] = DuplicatePair(
+                    first, second, similarity, evidence.lag_s, evidence.overlap_s, equal
                 )
-        return twins
+        return duplicates
 
-    found = compare(sorted(pairs))
-    # Two copies that sound unlike each other are still copies where both are of a third.
-    found |= compare(_within_circles(found, len(near.ids)) - pairs)
-    return sorted(found.values(), key=lambda twin: (-twin.likeness, twin.first.id, twin.second.id))
+    duplicates = compare(sorted(candidates))
+    # Two copies that sound different are still duplicates if both are copies of a third.
+    duplicates |= compare(_pairs_within_components(duplicates, len(near.ids)) - candidates)
+    return sorted(
+        duplicates.values(), key=lambda pair: (-pair.similarity, pair.first.id, pair.second.id)
+    )
 
 
-def _within_circles(pairs: Iterable[tuple[int, int]], n: int) -> set[tuple[int, int]]:
-    """Return all pairs of rows that are joined by way of others."""
+def _pairs_within_components(pairs: Iterable[tuple[int, int]], n: int) -> set[tuple[int, int]]:
+    """Return all pairs of rows in the same connected component."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     edges = np.array(list(pairs), np.int64).reshape(-1, 2)
     graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(n, n))
-    _, circle = connected_components(graph, directed=False)
-    joined = sorted(np.unique(edges).tolist(), key=lambda row: (circle[row], row))
+    _, component = connected_components(graph, directed=False)
+    connected = sorted(np.unique(edges).tolist(), key=lambda row: (component[row], row))
     return {
         pair
-        for _, rows in groupby(joined, key=lambda row: circle[row])
+        for _, rows in groupby(connected, key=lambda row: component[row])
         for pair in combinations(rows, 2)
     }
 
@@ -159,16 +160,18 @@ def _within_circles(pairs: Iterable[tuple[int, int]], n: int) -> set[tuple[int, 
 def find_outliers(
     store: Store, space: str, n: int = 10, *, all_sounds: bool = False
 ) -> list[Outlier]:
-    """Find the tracks that are least like any other.
+    """Find the tracks with the highest outlier factors.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
+        Name of the space.
     n : int
-        How many at most, at least 1.
+        Maximum number of outliers, at least 1.
     all_sounds : bool
-        Also what is no music.
+        Include recordings that are not music.
 
     Raises
     ------
@@ -177,55 +180,58 @@ def find_outliers(
     """
     if n < 1:
         raise BadArgument(f"{n} outliers; at least 1 must be wanted")
-    near = _of_what_counts(store, space, all_sounds=all_sounds)
-    reach = near.distances.mean(axis=1)
-    usual = np.maximum(reach[near.rows].mean(axis=1), 1e-6)
-    apart = reach / usual
-    worst = np.argsort(-apart, kind="stable")[:n]
+    near = _neighbours_of_representatives(store, space, all_sounds=all_sounds)
+    distance = near.distances.mean(axis=1)
+    factor = distance / np.maximum(distance[near.rows].mean(axis=1), 1e-6)
+    worst = np.argsort(-factor, kind="stable")[:n]
     tracks = store.tracks(near.ids[worst].tolist())
     nearest = store.tracks(near.ids[near.rows[worst, 0]].tolist())
     return [
-        Outlier(track, float(apart[row]), other, float(1 - near.distances[row, 0] ** 2 / 2))
+        Outlier(track, float(factor[row]), other, float(1 - near.distances[row, 0] ** 2 / 2))
         for row, track, other in zip(worst.tolist(), tracks, nearest, strict=True)
     ]
 
 
-def _of_what_counts(store: Store, space: str, *, all_sounds: bool) -> Neighbours:
-    """Find the nearest others of each track, where no recording is there twice."""
-    matrix = store.spaces.matrix(space)
-    kept = counted(store, matrix.ids, all_sounds=all_sounds, at_least=3)
-    count = int(kept.sum())
+def _neighbours_of_representatives(store: Store, space: str, *, all_sounds: bool) -> Neighbours:
+    mask = representative_mask(
+        store, store.spaces.matrix(space).ids, all_sounds=all_sounds, at_least=3
+    )
+    count = int(mask.sum())
     if count < 3:
         raise BadArgument(f"too few tracks ({count}) to tell what is unusual; it takes 3")
-    return neighbours_among(store, space, kept, NEAREST)
+    return nearest_neighbours_within(store, space, mask, NEAREST)
 
 
-# --- quality ---
+# ---- quality -----------------------------------------------------------------------------
 
 _LOSSLESS: Final = frozenset([".flac", ".wav", ".aif", ".aiff", ".aifc", ".wv", ".alac"])
-#: MP4 may hold either: only what is coded without loss takes so much.
+#: MP4 holds lossless or lossy audio: only lossless audio has this bit rate.
 _LOSSLESS_MP4_KBPS: Final = 500
 _MP4: Final = frozenset([".m4a", ".m4b", ".mp4", ".m4v", ".mov"])
-#: How many bits of MP3 sound like one of these, by the listening tests of Hydrogenaudio (2014).
-_WORTH: Final = {".opus": 1.4, ".m4a": 1.2, ".m4b": 1.2, ".aac": 1.2, ".ogg": 1.2, ".oga": 1.2}
-#: Nearer bit rates are as good.
-_CLEARLY: Final = 1.2
-_ENDS_S: Final = 5.0  # a file that is so much shorter was cut
+#: Bit rate of MP3 of equal quality, relative to each format (Hydrogenaudio listening tests, 2014).
+_MP3_EQUIVALENT: Final = {
+    ".opus": 1.4, ".m4a": 1.2, ".m4b": 1.2, ".aac": 1.2, ".ogg": 1.2, ".oga": 1.2,
+}  # fmt: skip
+#: Minimum ratio of bit rates that are of different quality.
+_MIN_RATIO: Final = 1.2
+#: Difference of durations from which the shorter file is cut off, in seconds.
+_CUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How a recording is stored.
+    """Format and bit rate of a recording.
 
     Attributes
     ----------
     format : str
-        Ending of the file: "flac".
+        Suffix of the file, without dot: "flac".
     size_bytes : int
-        0 where the file is gone.
+        Size of the file; 0 if it is missing.
     bit_rate_kbps : float
-        Size over duration, pictures and tags included.
+        Size over duration, including cover art and tags.
     lossless : bool
+        Whether the audio is coded without loss.
     """
 
     format: str
@@ -234,8 +240,8 @@ class Quality:
     lossless: bool
 
 
-def quality_of(track: Track) -> Quality:
-    """Tell how a recording is stored, from its file's name, size and length."""
+def file_quality(track: Track) -> Quality:
+    """Estimate the quality of a recording from the name, size and duration of its file."""
     suffix = track.path.suffix.lower()
     try:
         size = os.stat(track.path).st_size
@@ -246,44 +252,47 @@ def quality_of(track: Track) -> Quality:
     return Quality(suffix.removeprefix("."), size, rate, lossless)
 
 
-def better(first: Track, second: Track) -> Literal["first", "second", ""]:
-    """Tell which of two files of one recording is the better; "" where none clearly is.
+def better_file(first: Track, second: Track) -> Literal["first", "second", ""]:
+    """Return which of two files of one recording is better; "" if neither clearly is.
 
-    What is whole before what is cut, what is coded without loss before what is not, then the
-    higher sampling rate without loss, or the higher bit rate for its format with loss.
+    Complete files are better than cut ones, lossless ones than lossy ones; then the higher sampling
+    rate (lossless), or the higher bit rate in MP3 equivalents (lossy).
     """
-    if abs(first.duration_s - second.duration_s) > _ENDS_S:
+    if abs(first.duration_s - second.duration_s) > _CUT_S:
         return "first" if first.duration_s > second.duration_s else "second"
-    one, other = _worth(first), _worth(second)
-    if one[0] != other[0]:
-        return "first" if one[0] else "second"
-    if max(one[1], other[1]) < _CLEARLY * min(one[1], other[1]):
+    (first_lossless, first_rate), (second_lossless, second_rate) = (
+        _comparable_quality(track) for track in (first, second)
+    )
+    if first_lossless != second_lossless:
+        return "first" if first_lossless else "second"
+    if max(first_rate, second_rate) < _MIN_RATIO * min(first_rate, second_rate):
         return ""
-    return "first" if one[1] > other[1] else "second"
+    return "first" if first_rate > second_rate else "second"
 
 
-def _worth(track: Track) -> tuple[bool, float]:
-    quality = quality_of(track)
+def _comparable_quality(track: Track) -> tuple[bool, float]:
+    quality = file_quality(track)
     if quality.lossless:
         return True, float(track.facts.get("sample_rate_hz", 0.0))
-    return False, quality.bit_rate_kbps * _WORTH.get(track.path.suffix.lower(), 1.0)
+    return False, quality.bit_rate_kbps * _MP3_EQUIVALENT.get(track.path.suffix.lower(), 1.0)
 
 
-def spare(twins: Sequence[Twin]) -> list[Track]:
-    """List the files that one could do without: of each recording all but its best."""
-    keep: dict[int, Track] = {}  # by each track, the best that is known of its recording
+def redundant_files(pairs: Sequence[DuplicatePair]) -> list[Track]:
+    """Return all but the best file of each recording."""
+    better: dict[int, Track] = {}  # from each track to a better one of its recording
 
     def best(track: Track) -> Track:
-        while keep.get(track.id, track).id != track.id:
-            track = keep[track.id]
+        while better.get(track.id, track).id != track.id:
+            track = better[track.id]
         return track
 
-    met: dict[int, Track] = {}
-    for twin in twins:
-        met |= {twin.first.id: twin.first, twin.second.id: twin.second}
-        one, other = best(twin.first), best(twin.second)
-        if one.id == other.id:
+    tracks: dict[int, Track] = {}
+    for pair in pairs:
+        tracks |= {pair.first.id: pair.first, pair.second.id: pair.second}
+        first, second = best(pair.first), best(pair.second)
+        if first.id == second.id:
             continue
-        winner, loser = (other, one) if better(one, other) == "second" else (one, other)
-        keep[loser.id] = winner
-    return [track for number, track in sorted(met.items()) if best(track).id != number]
+        is_second = better_file(first, second) == "second"
+        winner, loser = (second, first) if is_second else (first, second)
+        better[loser.id] = winner
+    return [track for track_id, track in sorted(tracks.items()) if best(track).id != track_id]

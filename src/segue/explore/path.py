@@ -1,14 +1,10 @@
-"""Paths between tracks in small steps.
+"""Paths between tracks in small steps: a minimax path through an embedding space.
 
-Steps between tracks: how large they are, and where an artist would follow on itself.
-
-A journey from one track to another in small steps.
-
-It only goes forward: a track's progress is its distance to the start less its distance to the
-goal, and from each track to the next it rises. Of such paths of the wanted length, those are
-taken in which an artist comes twice in a row the fewest times; of those, the ones whose largest
-step is as small as can be; of those, the one whose squared steps sum to the least. All three are
-found exactly, by dynamic programming over the tracks in order of their progress.
+A path only goes forward: the progress of a track, its distance to the start less its distance to
+the goal, rises at each step. Of the paths of the requested length, those with the fewest
+consecutive tracks by one artist are kept; of those, the ones with the smallest largest step; of
+those, the one with the smallest sum of squared steps. All three are optimised exactly, by dynamic
+programming over the tracks in order of progress.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -21,20 +17,18 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import FloatArray, Track
-from segue.search.copies import without_copies
+from segue.search.duplicates import remove_duplicates
 from segue.store import Store
 from segue.store.matrix import Matrix
 from segue.text import name_keys
 
-# --- steps ---
 
-
-def distances(unit: FloatArray) -> FloatArray:
+def pairwise_distances(unit: FloatArray) -> FloatArray:
     """Return the Euclidean distances between vectors of length 1, shape (n, n): 0 to 2."""
     return np.asarray(np.sqrt(np.maximum(2 - 2 * (unit @ unit.T), 0)), np.float32)
 
 
-def same_artist(tracks: Sequence[Track]) -> NDArray[np.bool_]:
+def same_artist_matrix(tracks: Sequence[Track]) -> NDArray[np.bool_]:
     """Tell of each pair of tracks whether one artist made both, shape (n, n).
 
     Nothing is known of a track without an artist.
@@ -46,8 +40,6 @@ def same_artist(tracks: Sequence[Track]) -> NDArray[np.bool_]:
         by[row, [numbers[name] for name in names]] = 1
     return np.asarray(by @ by.T > 0, np.bool_)
 
-
-# --- path ---
 
 #: Of larger libraries, as many tracks are looked at: those that lie least out of the way.
 CANDIDATES: Final = 1200
@@ -97,7 +89,7 @@ def find_path(
     start: Track,
     goal: Track,
     n: int,
-    unwanted: Sequence[int] = (),
+    excluded: Sequence[int] = (),
     left_out: Collection[int] = (),
 ) -> TrackPath:
     """Find a journey of `n` tracks, or of as many as there are on the way.
@@ -105,12 +97,13 @@ def find_path(
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
     start, goal : Track
         Two different tracks of the space.
     n : int
         At least 2, both ends counted.
-    unwanted : sequence of int
+    excluded : sequence of int
         Tracks that are not on the way, nor are their copies.
     left_out : collection of int
         Tracks that are not on the way.
@@ -127,11 +120,11 @@ def find_path(
     matrix = store.spaces.matrix(space)
     ends = [_row(matrix, track) for track in (start, goal)]
     gone = [*store.missing_tracks(), *left_out]
-    rows = _candidates(store, matrix, ends, np.flatnonzero(np.isin(matrix.ids, unwanted)), gone)
+    rows = _candidates(store, matrix, ends, np.flatnonzero(np.isin(matrix.ids, excluded)), gone)
     unit = np.asarray(matrix.unit[rows], np.float32)
     tracks = store.tracks(matrix.ids[rows].tolist())
-    distance, again = distances(unit), same_artist(tracks)
-    chosen = smallest_steps(distance, min(n, len(rows)), again)
+    distance, again = pairwise_distances(unit), same_artist_matrix(tracks)
+    chosen = minimax_path(distance, min(n, len(rows)), again)
     pairs = list(pairwise(chosen))
     return TrackPath(
         tuple(tracks[row] for row in chosen),
@@ -150,15 +143,13 @@ def _shorter(distance: FloatArray, again: NDArray[np.bool_], chosen: Sequence[in
         return None
     found = {}
     for n in (n for n in _SHORTER if n < len(chosen)):
-        fewer = smallest_steps(distance, n, again)
+        fewer = minimax_path(distance, n, again)
         found[n] = max(float(distance[pair]) for pair in pairwise(fewer))
     best = min(found, key=lambda n: found[n], default=None)
     return best if best and found[best] < _CLEARLY * largest else None
 
 
-def smallest_steps(
-    distance: FloatArray, n: int, again: NDArray[np.bool_] | None = None
-) -> list[int]:
+def minimax_path(distance: FloatArray, n: int, again: NDArray[np.bool_] | None = None) -> list[int]:
     """Choose the path from the first row to the last, forward only, with the smallest steps.
 
     Parameters
@@ -282,7 +273,7 @@ def _candidates(
     store: Store,
     matrix: Matrix,
     ends: Sequence[int],
-    unwanted: NDArray[np.int64],
+    excluded: NDArray[np.int64],
     gone: Sequence[int],
 ) -> NDArray[np.int64]:
     """Choose the tracks that lie least out of the way, in order of their progress."""
@@ -290,11 +281,11 @@ def _candidates(
         np.sqrt(np.maximum(2 - 2 * (matrix.unit @ matrix.unit[end]), 0)) for end in ends
     )
     usable = ~np.isin(matrix.ids, gone)
-    usable[[*ends, *unwanted]] = False
+    usable[[*ends, *excluded]] = False
     rows = np.flatnonzero(usable)
     detour = to_start[rows] + to_goal[rows]
     rows = rows[np.argsort(detour, kind="stable")[:CANDIDATES]]
-    rows = without_copies(store, matrix, rows, taken=[*ends, *unwanted])
+    rows = remove_duplicates(store, matrix, rows, taken=[*ends, *excluded])
     progress = to_start[rows] - to_goal[rows]
     rows = rows[np.argsort(progress, kind="stable")]
     return np.concatenate([[ends[0]], rows, [ends[1]]]).astype(np.int64)

@@ -1,8 +1,8 @@
-"""Playlists that flow.
+"""Playlists: similar tracks, varied, in an order for listening or mixing.
 
-What a DJ minds between two tracks: tempo and key.
-
-Playlists that flow: like what is asked with, varied, in an order that can be listened to.
+Candidates are taken from a ranking with random noise, without duplicates and versions of a piece;
+they are ordered by a short path through the space (nearest neighbour, then 2-opt), by energy, or
+so that tempo and key of successive tracks can be mixed.
 """
 
 import math
@@ -11,42 +11,44 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from itertools import chain, islice
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
 from segue.explore.covers import versions_among
-from segue.explore.path import distances, same_artist
+from segue.explore.path import pairwise_distances, same_artist_matrix
 from segue.records import FloatArray, Reason, Track
 from segue.search import neighbours
-from segue.search.copies import COPY_COSINE, without_copies
-from segue.search.query import Filters, passing
-from segue.search.question import Query
+from segue.search.duplicates import DUPLICATE_COSINE, remove_duplicates
+from segue.search.filters import Filters, filter_mask
+from segue.search.query_set import Query
 from segue.search.ranking import Ranking
 from segue.store import Store
 from segue.text import name_keys
 from segue.theory.keys import camelot
 
-# --- mixing ---
-
 #: How far tempos may lie apart, as a share: what a turntable's slider corrects.
-TEMPO_SHARE: Final = 0.06
+MAX_TEMPO_DIFFERENCE: Final = 0.06
 
 
-def mix(one: Track, other: Track) -> bool:
+def mixes_well(one: Track, other: Track) -> bool:
     """Tell whether tempo and key of two tracks go together."""
-    return keys_mix(key_of(one), key_of(other)) and tempo_apart(one, other) <= TEMPO_SHARE
+    return (
+        keys_compatible(camelot_key(one), camelot_key(other))
+        and tempo_difference(one, other) <= MAX_TEMPO_DIFFERENCE
+    )
 
 
-def key_of(track: Track) -> str:
+def camelot_key(track: Track) -> str:
     """Return a track's place on the Camelot wheel, "" where its key is unknown."""
     return camelot(str(track.facts.get("key", "")))
 
 
 @cache
-def keys_mix(one: str, other: str) -> bool:
+def keys_compatible(one: str, other: str) -> bool:
     """Tell whether two places are the same, an hour apart, or each other's relative."""
     if not one or not other:
         return False
@@ -56,7 +58,7 @@ def keys_mix(one: str, other: str) -> bool:
     return hours in (0, 1, 11)
 
 
-def tempo_apart(one: Track, other: Track) -> float:
+def tempo_difference(one: Track, other: Track) -> float:
     """Return how far two tempos lie apart, as a share; double and half count as the same.
 
     Returns
@@ -71,23 +73,21 @@ def tempo_apart(one: Track, other: Track) -> float:
     return math.exp2(abs(octaves - round(octaves))) - 1
 
 
-# --- playlist ---
-
 Flow = Literal["smooth", "rise", "shuffle", "dj"]
 FLOWS: Final[tuple[Flow, ...]] = ("smooth", "rise", "shuffle", "dj")
-TRACKS: Final = 30
+DEFAULT_TRACKS: Final = 30
 #: Each is compared with all others, to put them in order.
-MOST_TRACKS: Final = 5000
-MOST_MINUTES: Final = 7 * 24 * 60
-PER_ARTIST: Final = 3
-SURPRISE: Final = 0.3
-MOST_SEED: Final = 2**32 - 1
+MAX_TRACKS: Final = 5000
+MAX_MINUTES: Final = 7 * 24 * 60
+DEFAULT_PER_ARTIST: Final = 3
+DEFAULT_SURPRISE: Final = 0.3
+MAX_SEED: Final = 2**32 - 1
 #: Standard deviation of the noise added to similarities at the highest surprise: what cosines
 #: between unrelated tracks have themselves.
 _WIDEST: Final = 0.15
 #: So much of its time filled, a list is long enough: what fits into the rest would have to be
 #: looked for ever farther down the ranking.
-FILLED: Final = 0.95
+MIN_FILLED: Final = 0.95
 #: A DJ looks through so many at once, the best that are left; of them some three mix with a track.
 _OFFERED: Final = 100
 #: So many times as many tracks as are wanted, but no more, are looked at for versions of a piece.
@@ -101,7 +101,7 @@ _LEAST_GAIN: Final = 1e-4  # more than the rounding of sums of steps
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PlaylistOptions:
     """How a playlist shall be.
 
     Attributes
@@ -130,8 +130,8 @@ class Wish:
     n: int | None = None
     minutes: float | None = None
     flow: Flow = "smooth"
-    surprise: float = SURPRISE
-    per_artist: int = PER_ARTIST
+    surprise: float = DEFAULT_SURPRISE
+    per_artist: int = DEFAULT_PER_ARTIST
     seed: int = 0
     versions: bool = False
     fill: bool = False
@@ -145,12 +145,12 @@ class Wish:
         """
         for wrong, told in (
             (
-                self.n is not None and not 1 <= self.n <= MOST_TRACKS,
-                f"-n {self.n}: at least 1 must be wanted, and at most {MOST_TRACKS}",
+                self.n is not None and not 1 <= self.n <= MAX_TRACKS,
+                f"-n {self.n}: at least 1 must be wanted, and at most {MAX_TRACKS}",
             ),
             (
-                self.minutes is not None and not 0 < self.minutes <= MOST_MINUTES,
-                f"--minutes {self.minutes}: above 0, and at most {MOST_MINUTES}, a week",
+                self.minutes is not None and not 0 < self.minutes <= MAX_MINUTES,
+                f"--minutes {self.minutes}: above 0, and at most {MAX_MINUTES}, a week",
             ),
             (
                 self.n is not None and self.minutes is not None,
@@ -159,7 +159,7 @@ class Wish:
             (self.flow not in FLOWS, f"there is no flow {self.flow!r}; {', '.join(FLOWS)}"),
             (not 0 <= self.surprise <= 1, f"--surprise {self.surprise:g}: from 0 to 1"),
             (self.per_artist < 1, f"--max-per-artist {self.per_artist}: at least 1"),
-            (not 0 <= self.seed <= MOST_SEED, f"--seed {self.seed}: from 0 to {MOST_SEED}"),
+            (not 0 <= self.seed <= MAX_SEED, f"--seed {self.seed}: from 0 to {MAX_SEED}"),
         ):
             if wrong:
                 raise BadArgument(told)
@@ -171,7 +171,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class PlaylistItem(RenamedAttributes):
     """One track of a playlist.
 
     Attributes
@@ -194,13 +194,15 @@ class Item:
         Where queries lie far apart, those that the similarity is to; else empty.
     """
 
+    _renamed: ClassVar[dict[str, str]] = {"alike": "similar"}
+
     track: Track
     similarity: float
     reasons: tuple[Reason, ...]
     step: float
     mixes: bool
     energy: float = 0.0
-    alike: bool = True
+    similar: bool = True
     asked_with: tuple[Query, ...] = ()
 
 
@@ -208,23 +210,24 @@ def make_playlist(
     store: Store,
     ranking: Ranking,
     asked: Sequence[Track],
-    wish: Wish,
+    options: PlaylistOptions,
     filters: Filters | None = None,
-    unwanted: Sequence[int] = (),
+    excluded: Sequence[int] = (),
     watch: Callable[[int, int], None] | None = None,
-) -> list[Item]:
+) -> list[PlaylistItem]:
     """Choose tracks out of a ranking, and put them into an order.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     ranking : Ranking
     asked : sequence of Track
         What was asked with; a single track is in the list, and opens it where it is "smooth"
         or "dj".
-    wish : Wish
+    options : Wish
     filters : Filters, optional
-    unwanted : sequence of int
+    excluded : sequence of int
         Tracks that are not on the list, nor are their copies.
     watch : callable, optional
         Told how many files are read, of how many, to find versions of one piece.
@@ -234,45 +237,45 @@ def make_playlist(
     list of Item
         Fewer than wanted where the library has no more that pass.
     """
-    rng = np.random.default_rng(wish.seed)
-    passes = passing(store, filters or Filters(), ranking.ids, asked)
-    passes &= ~np.isin(ranking.ids, unwanted)
+    rng = np.random.default_rng(options.seed)
+    passes = filter_mask(store, filters or Filters(), ranking.ids, asked)
+    passes &= ~np.isin(ranking.ids, excluded)
     usual = _usual(ranking, passes, narrowed=filters not in (None, Filters()))
-    if wish.minutes and not wish.fill:
+    if options.minutes and not options.fill:
         passes &= ranking.scores >= usual
-    coming = _coming(store, ranking, asked, wish, passes, rng)
+    coming = _coming(store, ranking, asked, options, passes, rng)
     named = [track.id for track in asked]
     versions: dict[int, set[int]] = {}
-    if not wish.versions:
-        wanted = wish.n or round((wish.minutes or 0) / _USUAL_MINUTES) or TRACKS
+    if not options.versions:
+        wanted = options.n or round((options.minutes or 0) / _USUAL_MINUTES) or DEFAULT_TRACKS
         first = list(islice(coming, min(_COMPARED * wanted, _MOST_COMPARED)))
         coming = chain(first, coming)
         asked_rows = _rows(ranking, named)
         pool = [*(track for _, track in first), *store.tracks(ranking.ids[asked_rows].tolist())]
         unit = _unit(ranking, np.array([*(row for row, _ in first), *asked_rows], np.int64))
         versions = versions_among(store, pool, unit, watch)
-    known = [*named, *(track for track in unwanted if track not in named)]
-    listed = _List(store, ranking, known, wish, versions)
-    if wish.flow == "dj":
+    known = [*named, *(track for track in excluded if track not in named)]
+    listed = _List(store, ranking, known, options, versions)
+    if options.flow == "dj":
         _take_what_mixes(ranking, coming, listed, usual)
     else:
         _take_what_comes(coming, listed)
-    order = _order(ranking, listed, wish.flow, rng)
+    order = _order(ranking, listed, options.flow, rng)
     rows = np.array(listed.rows, np.int64)[order]
     tracks = [listed.tracks[at] for at in order]
     unit, energy = _unit(ranking, rows), _energy(listed.tracks)[order].tolist()
     items = []
     for at, (row, track) in enumerate(zip(rows.tolist(), tracks, strict=True)):
         step = float(np.linalg.norm(unit[at] - unit[at - 1])) if at else 0.0
-        mixes = at > 0 and mix(tracks[at - 1], track)
+        mixes = at > 0 and mixes_well(tracks[at - 1], track)
         score = float(ranking.scores[row])
-        told = step, mixes, energy[at], score >= usual, ranking.asked_with(row)
-        items.append(Item(track, score, ranking.why(row), *told))
+        told = step, mixes, energy[at], score >= usual, ranking.matched_queries(row)
+        items.append(PlaylistItem(track, score, ranking.explain(row), *told))
     return items
 
 
 def _usual(ranking: Ranking, passes: NDArray[np.bool_], *, narrowed: bool) -> float:
-    """Return how like the question half of all tracks are, or half of those that filters leave."""
+    """Return the median score of all tracks, or of those that pass the filters if lower."""
     usual = float(np.median(ranking.scores))
     return (
         min(usual, float(np.median(ranking.scores[passes]))) if narrowed and passes.any() else usual
@@ -288,10 +291,11 @@ class _List:
     Parameters
     ----------
     store : Store
+        Database of the library.
     ranking : Ranking
     known : sequence of int
         Tracks whose copies are not wanted.
-    wish : Wish
+    options : Wish
     versions : mapping of int to set of int
         Of tracks, other versions of their pieces: one of them is enough.
     """
@@ -301,7 +305,7 @@ class _List:
         store: Store,
         ranking: Ranking,
         known: Sequence[int],
-        wish: Wish,
+        options: PlaylistOptions,
         versions: Mapping[int, set[int]],
     ) -> None:
         self.rows: list[int] = []
@@ -309,20 +313,20 @@ class _List:
         self._store, self._ranking = store, ranking
         self._versions = versions
         self._artists: Counter[str] = Counter()
-        self._per_artist = wish.per_artist
+        self._per_artist = options.per_artist
         self._length_s = 0.0
-        self._limit_s = wish.minutes * 60 if wish.minutes else math.inf
-        self._most = MOST_TRACKS if wish.minutes else wish.n or TRACKS
+        self._limit_s = options.minutes * 60 if options.minutes else math.inf
+        self._most = MAX_TRACKS if options.minutes else options.n or DEFAULT_TRACKS
         # Whose copies are not wanted, and their vectors.
         self._known: list[int] = []
-        self._unit = np.empty((len(known) + self._most, ranking.near.unit.shape[1]), np.float32)
+        self._unit = np.empty((len(known) + self._most, ranking.matrix.unit.shape[1]), np.float32)
         for row in _rows(ranking, known):
             self._know(row)
 
     @property
     def full(self) -> bool:
         """Whether it is as long as wished."""
-        return len(self.rows) == self._most or self._length_s >= FILLED * self._limit_s
+        return len(self.rows) == self._most or self._length_s >= MIN_FILLED * self._limit_s
 
     def admits(self, row: int, track: Track) -> bool:
         """Tell whether a track may be taken; what may not be now may never be."""
@@ -351,11 +355,11 @@ class _List:
 
     def _has_copy(self, row: int) -> bool:
         likeness = self._unit[: len(self._known)] @ _unit(self._ranking, np.array([row]))[0]
-        close = [self._known[at] for at in np.flatnonzero(likeness > COPY_COSINE)]
-        near, ids = self._ranking.near, self._ranking.ids
+        close = [self._known[at] for at in np.flatnonzero(likeness > DUPLICATE_COSINE)]
+        near, ids = self._ranking.matrix, self._ranking.ids
         here, *there = np.searchsorted(near.ids, ids[[row, *close]]).astype(np.int64)
         return any(
-            not len(without_copies(self._store, near, np.array([here]), [other]))
+            not len(remove_duplicates(self._store, near, np.array([here]), [other]))
             for other in there
             if other != here
         )
@@ -365,16 +369,16 @@ def _coming(
     store: Store,
     ranking: Ranking,
     asked: Sequence[Track],
-    wish: Wish,
+    options: PlaylistOptions,
     passes: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> Iterator[tuple[int, Track]]:
     """Go down the ranking, with noise as wide as the surprise; a track asked with alone leads."""
     noise = rng.standard_normal(len(ranking.ids)).astype(np.float32)
-    drawn = ranking.scores + wish.surprise * _WIDEST * noise
+    drawn = ranking.scores + options.surprise * _WIDEST * noise
     if len(asked) == 1 and not asked[0].missing:
         yield from zip(_rows(ranking, [asked[0].id]), asked, strict=False)
-    for rows in neighbours.best_first(ranking.in_turn(np.where(passes, drawn, -np.inf))):
+    for rows in neighbours.iter_descending(ranking.interleave(np.where(passes, drawn, -np.inf))):
         fitting = rows[passes[rows]]
         tracks = store.tracks(ranking.ids[fitting].tolist())
         yield from zip(fitting.tolist(), tracks, strict=True)
@@ -395,7 +399,7 @@ def _take_what_mixes(
 ) -> None:
     """Take the nearest that mixes, again and again; where nothing at all does, the nearest.
 
-    What is less like the question than is `usual` is taken where nothing else mixes.
+    What is less similar to the query set than is `usual` is taken where nothing else mixes.
     """
     left: dict[int, Track] = {}
     found = next((one for one in coming if listed.admits(*one)), None)
@@ -405,7 +409,9 @@ def _take_what_mixes(
             break
         here, near = found[1], partial(_near_first, ranking, usual, *found, left, coming)
         # A track without tempo or key does not even mix with itself: no need to look further.
-        mixing = (one for one in near() if mix(here, one[1])) if mix(here, here) else ()
+        mixing = (
+            (one for one in near() if mixes_well(here, one[1])) if mixes_well(here, here) else ()
+        )
         found, tried = None, []
         for one in chain(mixing, near()):
             tried.append(one[0])
@@ -463,8 +469,8 @@ def _order(
         return np.argsort(_energy(tracks), kind="stable")
     if flow == "dj" or len(tracks) < 2:
         return np.arange(len(tracks))
-    step = distances(_unit(ranking, np.array(listed.rows)))
-    return _shortest(np.asarray(step + _AGAIN * same_artist(tracks), np.float32))
+    step = pairwise_distances(_unit(ranking, np.array(listed.rows)))
+    return _shortest(np.asarray(step + _AGAIN * same_artist_matrix(tracks), np.float32))
 
 
 def _shortest(step: FloatArray) -> NDArray[np.int64]:
@@ -515,7 +521,7 @@ def _rows(ranking: Ranking, tracks: Sequence[int]) -> list[int]:
 
 def _unit(ranking: Ranking, rows: NDArray[np.int64]) -> FloatArray:
     """Return the vectors of rows, of length 1; zero for what has none."""
-    near, ids = ranking.near, ranking.ids[rows]
+    near, ids = ranking.matrix, ranking.ids[rows]
     at = np.minimum(np.searchsorted(near.ids, ids), len(near.ids) - 1)
     there = near.ids[at] == ids
     return np.asarray(near.unit[at] * there[:, None], np.float32)

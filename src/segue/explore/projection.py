@@ -1,13 +1,9 @@
 """Projection to two dimensions: t-SNE, UMAP, NeRV, PCA.
 
-A plane with few false neighbours: the neighbour retrieval visualiser.
-
-The source of the method: Venna, Peltonen, Nybo, Aidos & Kaski, "Information retrieval
-perspective to nonlinear dimensionality reduction", JMLR 11, 2010. t-SNE minds first that what is
-near in the space is near in the plane (recall); this minds first that what is near in the plane
-is near in the space (precision), so that what a map shows together may be believed.
-
-Puts a space's tracks on a plane, so that what is near in the space is near there.
+NeRV, the neighbour retrieval visualiser, is of Venna, Peltonen, Nybo, Aidos & Kaski, "Information
+retrieval perspective to nonlinear dimensionality reduction", JMLR 11, 2010. t-SNE maximises recall:
+neighbours in the space are neighbours on the map. NeRV weights precision more: neighbours on the
+map are neighbours in the space, so that clusters on a map can be trusted.
 """
 
 import warnings
@@ -22,13 +18,11 @@ from segue.errors import BadArgument, check_seed
 from segue.records import FloatArray
 from segue.search.neighbours import Neighbours
 
-# --- nerv ---
-
 PERPLEXITY: Final = 10.0
 #: What recall counts beside precision.
 RECALL: Final = 0.1
 STEPS: Final = 300
-RATE: Final = 0.1
+LEARNING_RATE: Final = 0.1
 _HALVINGS: Final = 30
 _FIRST_SCALE: Final = 100.0
 # Adam (Kingma & Ba, ICLR 2015), with its usual constants.
@@ -36,7 +30,7 @@ _BETAS: Final = (0.9, 0.999)
 _EPSILON: Final = 1e-8
 
 
-def refine(
+def nerv(
     unit: FloatArray,
     points: FloatArray,
     seed: int = 0,
@@ -78,7 +72,7 @@ def refine(
             gradient = _gradient(state[:-1].reshape(n, 2), state[-1], wanted, log_wanted)
             mean = _BETAS[0] * mean + (1 - _BETAS[0]) * gradient
             variance = _BETAS[1] * variance + (1 - _BETAS[1]) * gradient**2
-            rate = RATE * (1 - step / STEPS) / (1 - _BETAS[0] ** (step + 1))
+            rate = LEARNING_RATE * (1 - step / STEPS) / (1 - _BETAS[0] ** (step + 1))
             root = np.sqrt(variance / (1 - _BETAS[1] ** (step + 1)))
             state = np.asarray(state - rate * mean / (root + _EPSILON), np.float32)
             if watch:
@@ -87,17 +81,17 @@ def refine(
 
 
 def _gradient(
-    place: FloatArray, log_scale: np.float32, wanted: FloatArray, log_wanted: FloatArray
+    points: FloatArray, log_scale: np.float32, wanted: FloatArray, log_wanted: FloatArray
 ) -> FloatArray:
     """Return the slope of the cost by every coordinate, then by the logarithm of the scale.
 
     With q the softmax of ``z = -scale * squared distance`` over the others, the cost is the mean
     over tracks of ``RECALL * KL(wanted || q) + (1 - RECALL) * KL(q || wanted)``.
     """
-    n = len(place)
+    n = len(points)
     scale = np.exp(log_scale)
-    lengths = (place**2).sum(axis=1)
-    z = place @ place.T
+    lengths = (points**2).sum(axis=1)
+    z = points @ points.T
     z *= 2
     z -= lengths[:, None]
     z -= lengths
@@ -122,7 +116,7 @@ def _gradient(
     by_scale = np.vdot(slope, z)
     pull = slope + slope.T
     pull *= -2 * scale
-    by_place = pull.sum(axis=1)[:, None] * place - pull @ place
+    by_place = pull.sum(axis=1)[:, None] * points - pull @ points
     return np.append(by_place.ravel(), by_scale).astype(np.float32)
 
 
@@ -150,18 +144,16 @@ def _probabilities(squared: FloatArray, perplexity: float) -> FloatArray:
     return np.asarray(found / found.sum(axis=1, keepdims=True), np.float32)
 
 
-# --- planes ---
-
 Method = Literal["nerv", "tsne", "umap", "pca"]
 METHODS: Final[tuple[Method, ...]] = ("nerv", "tsne", "umap", "pca")
 #: Up to here NeRV, which compares every pair, takes half a minute at most.
-MOST_FOR_NERV: Final = 1000
+MAX_FOR_NERV: Final = 1000
 #: Up to here t-SNE is as quick as UMAP, and keeps neighbours better: bench/tables/maps.md.
-MOST_FOR_TSNE: Final = 10_000
+MAX_FOR_TSNE: Final = 10_000
 #: Of fewer tracks no neighbourhoods can be told; they are drawn by their main directions.
-FEWEST: Final = 8
+MIN_TRACKS: Final = 8
 #: Tracks that lie no further apart are equal: what is left is rounding.
-SAME_PLACE: Final = 1e-6
+MIN_SPREAD: Final = 1e-6
 _PLACED_BY: Final = 5
 #: UMAP's own 200 epochs take twice as long for so many tracks, and show no more.
 _MANY: Final = 20_000
@@ -173,7 +165,7 @@ _REPORT_EVERY: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ProjectionOptions:
     """What a user may say of how a plane is made; what is None is chosen by the number of tracks.
 
     Attributes
@@ -194,7 +186,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Projection:
     """How a plane is made.
 
     Attributes
@@ -218,12 +210,12 @@ class Layout:
     perplexity: float = 0.0
     learning_rate: float = 0.0
 
-    def told(self) -> dict[str, float | int | str]:
+    def parameters(self) -> dict[str, float | int | str]:
         """Return what is given, without what the method has no use for."""
         return {name: value for name, value in asdict(self).items() if value or name == "seed"}
 
 
-def choose_layout(n: int, wanted: Wanted) -> Layout:
+def choose_projection(n: int, options: ProjectionOptions) -> Projection:
     """Choose what is not given by the number of tracks.
 
     Raises
@@ -231,50 +223,48 @@ def choose_layout(n: int, wanted: Wanted) -> Layout:
     BadArgument
         A number is out of its range, or belongs to another method.
     """
-    if wanted.method is not None and wanted.method not in METHODS:
-        raise BadArgument(f"there is no method {wanted.method!r}; choose {', '.join(METHODS)}")
-    usual_method: Method = (
-        "nerv" if n <= MOST_FOR_NERV else "tsne" if n <= MOST_FOR_TSNE else "umap"
-    )
-    method = wanted.method or usual_method
-    if method == "nerv" and n > 4 * MOST_FOR_NERV:
+    if options.method is not None and options.method not in METHODS:
+        raise BadArgument(f"there is no method {options.method!r}; choose {', '.join(METHODS)}")
+    usual_method: Method = "nerv" if n <= MAX_FOR_NERV else "tsne" if n <= MAX_FOR_TSNE else "umap"
+    method = options.method or usual_method
+    if method == "nerv" and n > 4 * MAX_FOR_NERV:
         raise BadArgument(f"nerv compares every pair, and {n} tracks are too many; take tsne")
     for name, value, of in (
-        ("neighbours", wanted.neighbours, ("umap",)),
-        ("min-dist", wanted.min_dist, ("umap",)),
-        ("perplexity", wanted.perplexity, ("tsne", "nerv")),
-        ("learning-rate", wanted.learning_rate, ("tsne", "nerv")),
+        ("neighbours", options.neighbours, ("umap",)),
+        ("min-dist", options.min_dist, ("umap",)),
+        ("perplexity", options.perplexity, ("tsne", "nerv")),
+        ("learning-rate", options.learning_rate, ("tsne", "nerv")),
     ):
         if value is not None and method not in of:
             raise BadArgument(f"--{name} belongs to --method {of[0]}, not to {method}")
         if value is not None and not 0 < value < float("inf"):
             raise BadArgument(f"--{name} {value} must be above 0, and a number")
-    check_seed(wanted.seed)
-    if n < FEWEST or method == "pca":
-        return Layout("pca", wanted.seed)
+    check_seed(options.seed)
+    if n < MIN_TRACKS or method == "pca":
+        return Projection("pca", options.seed)
     if method == "umap":
         usual = int(np.clip(round(2 + np.sqrt(n) / 2), 4, 15))
-        count = min(wanted.neighbours or usual, n - 1)
+        count = min(options.neighbours or usual, n - 1)
         if count < 2:
             raise BadArgument(f"--neighbours {count} must be at least 2")
-        if wanted.min_dist is not None and wanted.min_dist >= 1:
-            raise BadArgument(f"--min-dist {wanted.min_dist} must be below 1")
-        return Layout("umap", wanted.seed, neighbours=count, min_dist=wanted.min_dist or 0.1)
+        if options.min_dist is not None and options.min_dist >= 1:
+            raise BadArgument(f"--min-dist {options.min_dist} must be below 1")
+        return Projection("umap", options.seed, neighbours=count, min_dist=options.min_dist or 0.1)
     most = (n - 1) / 3
-    if wanted.perplexity is not None and not 1 <= wanted.perplexity <= most:
+    if options.perplexity is not None and not 1 <= options.perplexity <= most:
         raise BadArgument(
-            f"--perplexity {wanted.perplexity:g} must be from 1 to {most:.0f} for {n} tracks"
+            f"--perplexity {options.perplexity:g} must be from 1 to {most:.0f} for {n} tracks"
         )
     usual_perplexity = float(np.clip(round(np.sqrt(n)), 2, 30))
-    return Layout(
+    return Projection(
         method,
-        wanted.seed,
-        perplexity=wanted.perplexity or min(usual_perplexity, most),
-        learning_rate=wanted.learning_rate or 0.0,
+        options.seed,
+        perplexity=options.perplexity or min(usual_perplexity, most),
+        learning_rate=options.learning_rate or 0.0,
     )
 
 
-def neighbours_needed(layout: Layout) -> int:
+def neighbours_needed(layout: Projection) -> int:
     """Tell how many neighbours of each track a layout is made from; 0 for none."""
     return {
         "umap": layout.neighbours - 1,  # it counts the track itself
@@ -288,8 +278,8 @@ def neighbours_needed(layout: Layout) -> int:
 StepWatcher = Callable[[int, int], None]
 
 
-def lay_out(
-    unit: FloatArray, near: Neighbours | None, layout: Layout, watch: StepWatcher | None = None
+def project(
+    unit: FloatArray, near: Neighbours | None, layout: Projection, watch: StepWatcher | None = None
 ) -> FloatArray:
     """Put tracks on a plane.
 
@@ -299,7 +289,7 @@ def lay_out(
         Vectors of length 1.
     near : Neighbours, optional
         Of them, at least `neighbours_needed`; None where none are.
-    layout : Layout
+    projection : Projection
     watch : callable, optional
         Called with the optimisation steps done, of how many; not by UMAP and PCA.
 
@@ -308,8 +298,8 @@ def lay_out(
     ndarray, shape (n, 2), float32
         Centred; the same for the same seed on the same machine.
     """
-    start = main_directions(unit)
-    if np.ptp(start) < SAME_PLACE:
+    start = pca(unit)
+    if np.ptp(start) < MIN_SPREAD:
         points = np.zeros_like(start)
     elif layout.method == "pca" or near is None:
         points = start
@@ -318,13 +308,13 @@ def lay_out(
     else:
         points = _tsne(near, start, layout, watch)
         if layout.method == "nerv":
-            points = refine(unit, points, layout.seed, watch)
+            points = nerv(unit, points, layout.seed, watch)
     if not np.isfinite(points).all():
         raise BadArgument("the points of this map flew apart; take a smaller --learning-rate")
     return np.asarray(points - points.mean(axis=0), np.float32)
 
 
-def main_directions(unit: FloatArray) -> FloatArray:
+def pca(unit: FloatArray) -> FloatArray:
     """Project on the two directions of the largest variance, by PCA; shape (n, 2)."""
     centred = np.asarray(unit - unit.mean(axis=0), np.float64)
     _, directions = np.linalg.eigh(centred.T @ centred)
@@ -336,7 +326,7 @@ def main_directions(unit: FloatArray) -> FloatArray:
     return np.asarray(points, np.float32)
 
 
-def place(unit: FloatArray, known: FloatArray, points: FloatArray) -> FloatArray:
+def project_new(unit: FloatArray, known: FloatArray, points: FloatArray) -> FloatArray:
     """Put new tracks on a plane where the known ones stay: amid those that are nearest.
 
     Parameters
@@ -359,7 +349,7 @@ def place(unit: FloatArray, known: FloatArray, points: FloatArray) -> FloatArray
     return np.asarray((weights[:, :, None] * points[nearest]).sum(axis=1), np.float32)
 
 
-def _umap(unit: FloatArray, near: Neighbours, start: FloatArray, layout: Layout) -> FloatArray:
+def _umap(unit: FloatArray, near: Neighbours, start: FloatArray, layout: Projection) -> FloatArray:
     with warnings.catch_warnings(), elsewhere():
         # Of the seed, that leaves it one thread; of neighbours given, which cannot place later
         # tracks by its own means.
@@ -384,7 +374,7 @@ def _umap(unit: FloatArray, near: Neighbours, start: FloatArray, layout: Layout)
 
 
 def _tsne(
-    near: Neighbours, start: FloatArray, layout: Layout, watch: StepWatcher | None
+    near: Neighbours, start: FloatArray, layout: Projection, watch: StepWatcher | None
 ) -> FloatArray:
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import PerplexityBasedNN

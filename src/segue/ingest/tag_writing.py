@@ -15,8 +15,8 @@ from segue.builtin_spaces import TAGS
 from segue.errors import BadArgument
 from segue.io.tag_writing import FIELDS, is_unknown, read_fields, short_key, write_fields
 from segue.records import Failure, FileState, Track
-from segue.search.query import tracks_named
-from segue.search.track_checks import kind_if_not_music
+from segue.search.query import find_tracks
+from segue.search.track_checks import non_music_type
 from segue.store import Store
 from segue.store.files import KnownFile, is_inside
 from segue.store.user_data import Change
@@ -115,7 +115,7 @@ class FileTags:
             Change nothing, only tell.
         """
         store, form = self._store, _Form(fields, min_confidence, key_notation, all_sounds)
-        tracks = [track for query in queries for track in tracks_named(store, query)]
+        tracks = [track for query in queries for track in find_tracks(store, query)]
         tracks = tracks if queries else store.tracks()
         return _write(store, tracks, form, overwrite=overwrite, dry_run=dry_run)
 
@@ -156,7 +156,7 @@ def _write(
         if link := _link(store, track.path):
             failures.append(Failure(track.path, link))
             continue
-        if not form.all_sounds and kind_if_not_music(track):
+        if not form.all_sounds and non_music_type(track):
             passed_by += 1
             continue
         if not _unchanged(files, track.path):

@@ -1,7 +1,7 @@
-"""A library of music: what Segue does, readable from top to bottom.
+"""The public Python API: a library of music, searched, explored, trained from and composed with.
 
-Recordings are added: decoded, embedded in several spaces, and stored. Then the library is
-asked what is like what, by example or by description, and why.
+Files are decoded, embedded in several spaces and stored. Queries are tracks, files, names or tags;
+the results are the nearest tracks in an embedding space, each with the reasons for its similarity.
 """
 
 import os
@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue import deprecation
 from segue.builtin_spaces import lyrics_spaces, score_spaces, sound_spaces, tag_probabilities
 from segue.errors import BadArgument
 from segue.records import (
@@ -29,14 +30,21 @@ from segue.records import (
     Tags,
     Track,
 )
-from segue.search.copies import copies
-from segue.search.descriptions import both, by_tags
+from segue.search.descriptions import average_rankings, rank_by_tags
+from segue.search.duplicates import duplicate_map
+from segue.search.filters import Filters
 from segue.search.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
-from segue.search.query import Filters, listed, resolve, tracks_named
-from segue.search.question import USUAL, Query, Question, usual_space, usual_space_of_all
-from segue.search.ranking import Metric, choose
-from segue.search.separate_queries import rank_in_turn
-from segue.search.taste import Taste, leaning, skipped
+from segue.search.query import find_tracks, list_tracks, resolve
+from segue.search.query_set import (
+    DEFAULT_SPACES,
+    Query,
+    QuerySet,
+    default_space,
+    default_space_of_library,
+)
+from segue.search.ranking import Metric, select_hits
+from segue.search.separate_queries import rank_interleaved
+from segue.search.taste import Taste, apply_taste, skipped_ids
 from segue.store import Store, default_folder
 from segue.training.embedding import FileEmbedder
 
@@ -52,34 +60,55 @@ if TYPE_CHECKING:
     from segue.training.listens import ImportReport
 
 
-class Library:
+class Library(deprecation.RenamedAttributes):
     """A folder of analysed music.
+
+    The methods `usual_space`, `like_groups` and `holds` of version 0.1 are now called
+    `default_space`, `similar_groups` and `contains`; the old names work for one more release.
 
     Examples
     --------
-    >>> lib = Library.open("~/my-library")                      # doctest: +SKIP
-    >>> lib.add(["~/Music"])                                    # doctest: +SKIP
-    >>> [hit.track.tags.title for hit in lib.like("Für Elise")] # doctest: +SKIP
+    >>> from segue import Library
+    >>> with Library.open("~/my-library") as lib:  # doctest: +SKIP
+    ...     lib.add(["~/Music"])
+    ...     for hit in lib.like("Für Elise", n=3):
+    ...         print(f"{hit.similarity:.2f}", hit.track.tags.title, hit.reasons[0].says)
     """
+
+    _renamed: ClassVar[dict[str, str]] = {
+        "usual_space": "default_space",
+        "like_groups": "similar_groups",
+        "holds": "contains",
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @classmethod
     def open(cls, folder: str | Path | None = None) -> Self:
-        """Open a library, or start one.
+        """Open a library, or create one.
 
         Parameters
         ----------
         folder : str or Path, optional
-            Else ``$SEGUE_LIBRARY``, else a folder among the user's data.
+            Folder of the library; by default ``$SEGUE_LIBRARY``, else a folder in the user's data
+            directory.
+
+        Examples
+        --------
+        >>> lib = Library.open("~/my-library")  # doctest: +SKIP
         """
         path = Path(folder).expanduser() if folder else default_folder()
         spaces = sound_spaces() | score_spaces() | lyrics_spaces()
         return cls(Store(path, spaces.values()))
 
     def close(self) -> None:
-        """Close the library; nothing is left to be written."""
+        """Close the library; nothing is left to be written.
+
+        Examples
+        --------
+        >>> lib.close()  # doctest: +SKIP
+        """
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -95,10 +124,10 @@ class Library:
 
     @property
     def folder(self) -> Path:
-        """Where the library lies."""
+        """Folder of the library."""
         return self._store.folder
 
-    # ---- filling it ----------------------------------------------------------------------
+    # ---- adding --------------------------------------------------------------------------
 
     def add(
         self,
@@ -114,42 +143,50 @@ class Library:
         retry: bool = False,
         watch: "Watcher | None" = None,
     ) -> "AddReport":
-        """Add files and folders, or bring what is known of them up to date.
+        """Add files and folders, or update tracks whose files have changed.
 
         Parameters
         ----------
         paths : sequence of str or Path
+            Files and folders.
         workers : int, optional
-            Decoding processes, at least 1; else one per core.
+            Number of decoding processes, at least 1; one per core by default.
         keep_sections, fold_case : bool
-            Of the words that are read now: keep headers such as ``[Chorus]``; make all lower
-            case.
+            For lyrics that are read now: keep section headers such as ``[Chorus]``; convert to
+            lower case.
         artist, album : str
-            Of files that name none; remembered for them.
+            Tags for files that have none; they are remembered.
         exclude : sequence of str
-            Patterns as of ``.gitignore``, from each of the folders on, of what is left alone in
-            this run. What a file ``.segueignore`` in any folder rules out is left alone always,
-            and taken out where it is in the library.
+            Patterns in the syntax of ``.gitignore``, relative to each of the folders, of files
+            that this run ignores. Files that a ``.segueignore`` in any folder excludes are always
+            ignored, and removed from the library if they are in it.
         include_removed : bool
-            What was taken out with `remove` comes back; a file that is named itself always does.
+            Add tracks that were removed with `remove` again; a file that is itself among `paths`
+            is always added.
         retry : bool
-            Also read what could not be read before and has not changed since. What failed for
-            a reason of the moment (time, memory, permission) is read again always.
+            Also read files that could not be read before and have not changed since. Files that
+            failed for a passing reason (time, memory, permissions) are always read again.
         watch : callable, optional
-            Told a `segue.ingest.survey.Progress` after each file.
+            Called with a `segue.ingest.survey.Progress` after each file.
 
         Returns
         -------
         AddReport
-            Files that cannot be read are in its `failures`; the others are added.
+            Counts, and the files that cannot be read as `failures`; all others are added.
+
+        Examples
+        --------
+        >>> report = lib.add(["~/Music"], exclude=["*.wav"])  # doctest: +SKIP
+        >>> report.added, len(report.failures)  # doctest: +SKIP
+        (1204, 3)
         """
-        from segue.ingest.add import add  # searching needs no decoder
+        from segue.ingest.add import add  # imports the decoders
         from segue.ingest.survey import Options
         from segue.io.lyrics_text import TextForm
         from segue.text import clean
 
-        whole = [Path(path).expanduser() for path in paths]
-        for path in whole:
+        expanded = [Path(path).expanduser() for path in paths]
+        for path in expanded:
             if not os.path.lexists(path):
                 raise BadArgument(f"there is no file or folder {path}")
         count = workers if workers is not None else os.cpu_count() or 1
@@ -162,34 +199,38 @@ class Library:
             include_removed,
             retry,
         )
-        report = add(self._store, whole, workers=count, options=options, watch=watch)
+        report = add(self._store, expanded, workers=count, options=options, watch=watch)
         for kind in self._store.kinds():
-            # Made now, so that the first question is quick.
-            for space in USUAL[kind]:
+            # Write the matrices now, so that the first query is fast.
+            for space in DEFAULT_SPACES[kind]:
                 self._store.spaces.matrix(space)
         if any(info.trained for info in self._store.spaces.known()):
-            from segue.training.embedding import place_new
+            from segue.training.embedding import embed_new_tracks
 
-            report.failures += place_new(self._store, workers=count)
+            report.failures += embed_new_tracks(self._store, workers=count)
         return report
 
     def import_listens(
         self, paths: Sequence[str | Path], *, user: str | None = None
     ) -> "ImportReport":
-        """Import listening histories, and learn the space `listens` from all of them.
+        """Import listening histories, and compute the space `listens` from all of them.
 
         Parameters
         ----------
         paths : sequence of str or Path
-            CSV, ListenBrainz, Last.fm or Spotify files; one imported again counts once.
+            CSV, ListenBrainz, Last.fm or Spotify files; a listen imported twice counts once.
         user : str, optional
-            Whose listens these are; else who the files say, else "me".
+            Name of the listener; by default the name in the file, else "me".
+
+        Examples
+        --------
+        >>> report = lib.import_listens(["lastfm.csv"], user="me")  # doctest: +SKIP
         """
-        from segue.training.listens import import_listens  # searching needs none of it
+        from segue.training.listens import import_listens
 
         return import_listens(self._store, [Path(path).expanduser() for path in paths], user)
 
-    # ---- asking it -----------------------------------------------------------------------
+    # ---- search --------------------------------------------------------------------------
 
     def like(
         self,
@@ -207,69 +248,81 @@ class Library:
         taste: bool = True,
         tags: Sequence[str] = (),
     ) -> list[Hit]:
-        """Find what is like one or several tracks.
+        """Find the tracks that are most similar to one or several tracks.
 
         Parameters
         ----------
         queries : str, int or Path
-            Track ids, files (in the library or not), or words of a title or artist; they
-            are blended, but what lies far apart is asked with by itself.
-        minus : sequence of the same
-            What the answers should be unlike.
+            Track ids, files (in the library or not), or words of a title or artist. Similar
+            queries are averaged; dissimilar ones are searched for separately.
+        minus : sequence of str, int or Path
+            Negative queries: what results should be dissimilar to.
         n : int
-            How many answers at most, at least 1.
+            Maximum number of results, at least 1.
         space : str, optional
-            The space to search in, see `spaces`; else the usual one of the kind of music that is
-            asked with.
+            Embedding space, see `spaces`; by default the one for the queries' kind of music.
         metric : {"cosine", "euclidean"}
-            With the Euclidean, `similarity` is minus the distance.
+            With "euclidean", `similarity` is the negative distance.
         blend : mapping of str to float, optional
-            Instead of one space, weights of several, and of "metadata": artist, album, genre
-            and year. The similarity is their weighted mean, and each reason what one part gave;
-            where a part knows nothing of a track, the others weigh more and it is no reason.
+            Weights of several spaces, instead of one space, and of "metadata": artist, album,
+            genre and year. The similarity is the weighted mean, and each reason the contribution
+            of one space. Spaces without an embedding of a track are left out for that track.
         at : Span, optional
-            Ask with this passage of the queries, instead of the whole.
+            Excerpt of the queries to search with, instead of the whole.
         filters : Filters, optional
+            Conditions on the results.
         among_similar_artists : int, optional
-            Only tracks of the artists asked with, and of so many that are most like them
-            and have at least `min_tracks` tracks.
+            Search only among the artists of the queries and this number of artists most similar
+            to them that have at least `min_tracks` tracks.
         duplicates : bool
-            Also list other copies of one recording.
+            Include several copies of one recording.
         taste : bool
-            Leave out what is skipped; with cosines, also lean towards what is loved and away
-            from what is skipped.
+            Leave out skipped tracks; with the cosine metric, also raise the similarity of tracks
+            close to loved ones, and lower that of tracks close to skipped ones.
         tags : sequence of str
-            That the answers should have, too, as of `like_tags`: the similarity is then the mean
-            of that to the tracks and of that to the tags. With cosines, of recordings.
+            Tags that results should have, too, as in `like_tags`: the similarity is the mean of
+            the similarities to the tracks and to the tags. For recordings, with the cosine metric.
 
         Returns
         -------
         list of Hit
-            Best first; where queries lie far apart, the best of each in turn. The reasons of
-            each sum to its similarity.
+            Best first; of dissimilar queries, the best of each in turn. The reasons of each hit
+            sum to its similarity.
+
+        Examples
+        --------
+        >>> from segue import Filters
+        >>> hits = lib.like("Für Elise", n=3, filters=Filters(max_per_artist=1))  # doctest: +SKIP
+        >>> [(hit.rank, hit.track.tags.title) for hit in hits]  # doctest: +SKIP
+        [(1, 'Moonlight Sonata'), (2, 'Gymnopédie No. 1'), (3, 'Clair de lune')]
+        >>> hits = lib.like("song.mp3", blend={"sound": 0.7, "metadata": 0.3})  # doctest: +SKIP
         """
-        store, question = self._store, self._question(queries, minus, at)
-        ranking = rank_in_turn(store, question, space, metric, blend)
+        store, query_set = self._store, self._query_set(queries, minus, at)
+        ranking = rank_interleaved(store, query_set, space, metric, blend)
         if tags:
-            if metric != "cosine" or question.kind != "sound":
+            if metric != "cosine" or query_set.kind != "sound":
                 raise BadArgument("tags go with recordings, and with the cosine")
-            ranking = both(ranking, by_tags(store, tags))
+            ranking = average_rankings(ranking, rank_by_tags(store, tags))
         if taste and metric == "cosine":
-            ranking = leaning(store, ranking)
-        artists = among_similar_artists
-        among = None
-        if artists is not None:
-            near = space or usual_space(question)
-            among = tracks_of_similar_artists(store, question, artists, near, min_tracks)
-        return choose(
+            ranking = apply_taste(store, ranking)
+        candidates = None
+        if among_similar_artists is not None:
+            candidates = tracks_of_similar_artists(
+                store,
+                query_set,
+                among_similar_artists,
+                space or default_space(query_set),
+                min_tracks,
+            )
+        return select_hits(
             store,
             ranking,
-            question.tracks,
+            query_set.tracks,
             n,
             filters,
             duplicates=duplicates,
-            among=among,
-            unwanted=skipped(store) if taste else (),
+            candidates=candidates,
+            excluded=skipped_ids(store) if taste else (),
         )
 
     def like_tags(
@@ -281,27 +334,33 @@ class Library:
         duplicates: bool = False,
         taste: bool = True,
     ) -> list[Hit]:
-        """Find tracks by description.
+        """Find tracks by tags that describe them.
 
         Parameters
         ----------
         tags : sequence of str
-            Of the 50 that MusiCNN knows, `segue.builtin_spaces.TAGS`, or words that mean
-            some of these; with "-" or "not" before it, one that tracks should have little of.
+            Tags of MusiCNN, `segue.builtin_spaces.TAGS`, or synonyms of them; after "-" or "not",
+            a tag that results should have little of.
+        n, filters, duplicates, taste
+            See `like`.
 
         Returns
         -------
         list of Hit
-            `similarity` is the cosine, -1 to 1, between the tags of a track, each less what the
-            average track has of it, and the tags that are asked for.
+            `similarity` is the cosine, -1 to 1, between the standardised tags of a track and
+            those requested.
+
+        Examples
+        --------
+        >>> hits = lib.like_tags(["calm", "piano", "-vocals"], n=5)  # doctest: +SKIP
         """
-        ranking = by_tags(self._store, tags)
-        unwanted = skipped(self._store) if taste else ()
-        return choose(
-            self._store, ranking, [], n, filters, duplicates=duplicates, unwanted=unwanted
+        ranking = rank_by_tags(self._store, tags)
+        excluded = skipped_ids(self._store) if taste else ()
+        return select_hits(
+            self._store, ranking, [], n, filters, duplicates=duplicates, excluded=excluded
         )
 
-    def like_groups(
+    def similar_groups(
         self,
         *queries: Query,
         kind: str,
@@ -310,49 +369,78 @@ class Library:
         metric: Metric = "cosine",
         min_tracks: int = MIN_TRACKS,
     ) -> list[GroupHit]:
-        """Find artists, albums or genres by the centres of their tracks.
+        """Find similar artists, albums or genres, by the centroids of their tracks.
 
         Parameters
         ----------
         queries : str, int or Path
-            Names of such, or what names tracks: then theirs are meant.
+            Names of artists, albums or genres; or queries for tracks, which stand for their
+            artists, albums or genres.
         kind : {"artist", "album", "genre"}
+            What to search for.
         n, space, metric
-            As of `like`.
+            See `like`.
         min_tracks : int
-            What has fewer tracks is no answer.
+            Minimum number of tracks of a result.
+
+        Examples
+        --------
+        >>> hits = lib.similar_groups("Erik Satie", kind="artist", n=3)  # doctest: +SKIP
+        >>> [hit.name for hit in hits]  # doctest: +SKIP
+        ['Claude Debussy', 'Maurice Ravel', 'Frédéric Chopin']
         """
-        space = space or self.usual_space()
-        question = self._question(queries)
         return similar_groups(
-            self._store, question, kind, n=n, space=space, metric=metric, min_tracks=min_tracks
+            self._store,
+            self._query_set(queries),
+            kind,
+            n=n,
+            space=space or self.default_space(),
+            metric=metric,
+            min_tracks=min_tracks,
         )
 
-    # ---- looking into it -----------------------------------------------------------------
+    # ---- inspection ----------------------------------------------------------------------
 
     def tracks(self, words: str = "", filters: Filters | None = None) -> list[Track]:
-        """List the tracks, missing ones included, in order of id.
+        """List tracks, missing ones included, in order of id.
 
         Parameters
         ----------
         words : str
-            Only those that have all of these words in title, artist or album.
+            Words that all must be in a track's title, artist or album.
         filters : Filters, optional
-            Only those that pass.
+            Conditions on the tracks.
+
+        Examples
+        --------
+        >>> [track.tags.title for track in lib.tracks("satie")]  # doctest: +SKIP
+        ['Gymnopédie No. 1', 'Gnossienne No. 3']
         """
-        return listed(self._store, words, filters or Filters())
+        return list_tracks(self._store, words, filters or Filters())
 
     def find(self, query: Query) -> list[Track]:
-        """Find the tracks of the library that a query names."""
-        return tracks_named(self._store, query)
+        """Find the tracks of the library that a query names.
+
+        Examples
+        --------
+        >>> lib.find("Für Elise")[0].id  # doctest: +SKIP
+        17
+        """
+        return find_tracks(self._store, query)
 
     def describe(self, query: Query) -> list[Description]:
-        """Say what is known of tracks, or of a file that need not be in the library."""
-        found = resolve(self._store, query)
-        if isinstance(found, Path):
-            from segue.ingest.single_file import describe_file  # brings in the networks
+        """Describe tracks, or a file that need not be in the library.
 
-            return [describe_file(found)]
+        Examples
+        --------
+        >>> lib.describe("song.mp3")[0].track.facts["tempo_bpm"]  # doctest: +SKIP
+        124.0
+        """
+        resolved = resolve(self._store, query)
+        if isinstance(resolved, Path):
+            from segue.ingest.single_file import describe_file  # imports the networks
+
+            return [describe_file(resolved)]
         words, spaces = self._store.words, self._store.spaces
         return [
             Description(
@@ -361,67 +449,113 @@ class Library:
                 words.text(track.id),
                 words.source(track.id),
             )
-            for track in found
+            for track in resolved
         ]
 
     def listens(self) -> "ListensSummary":
-        """Sum up what is known of listening, and what of it is not in the library."""
+        """Summarise the imported listens, also of tracks that are not in the library.
+
+        Examples
+        --------
+        >>> summary = lib.listens()  # doctest: +SKIP
+        """
         return self._store.listens.summary()
 
     def failures(self) -> list[Failure]:
-        """List the files that could not be added."""
+        """List the files that could not be added, with reasons.
+
+        Examples
+        --------
+        >>> [(failure.path.name, failure.reason) for failure in lib.failures()]  # doctest: +SKIP
+        """
         return self._store.files.failures()
 
     def spaces(self) -> list[SpaceInfo]:
-        """List the spaces."""
+        """List the embedding spaces.
+
+        Examples
+        --------
+        >>> [(info.space.name, info.tracks) for info in lib.spaces()]  # doctest: +SKIP
+        [('sound', 1204), ('tags', 1204), ('features', 1204)]
+        """
         return self._store.spaces.known()
 
     def kinds(self) -> dict[Kind, int]:
-        """Count the tracks of each kind of music that is there."""
+        """Count the tracks of each kind of music in the library.
+
+        Examples
+        --------
+        >>> lib.kinds()  # doctest: +SKIP
+        {'sound': 1204, 'score': 57}
+        """
         return self._store.kinds()
 
     def kind(self, *queries: Query) -> Kind:
-        """Tell what kind of music is asked with.
+        """Return the kind of music of queries.
 
         Raises
         ------
         BadArgument
-            It is of several kinds.
-        """
-        return self._question(queries).kind
+            The queries are of several kinds.
 
-    def holds(self, query: Query) -> bool:
-        """Tell whether what is asked with is in the library, and no file beside it."""
+        Examples
+        --------
+        >>> lib.kind("sonata.mid")  # doctest: +SKIP
+        'score'
+        """
+        return self._query_set(queries).kind
+
+    def contains(self, query: Query) -> bool:
+        """Return whether a query names tracks of the library, rather than a file outside it.
+
+        Examples
+        --------
+        >>> lib.contains("song.mp3")  # doctest: +SKIP
+        False
+        """
         return not isinstance(resolve(self._store, query), Path)
 
-    def usual_space(self, *queries: Query, minus: Sequence[Query] = ()) -> str:
-        """Name the space that is meant where none is named.
+    def default_space(self, *queries: Query, minus: Sequence[Query] = ()) -> str:
+        """Return the space that is searched by default.
 
         Parameters
         ----------
         queries : str, int or Path
-            What is asked with; none, where the library is seen as a whole.
-        minus : sequence of the same
-            What the answers should be unlike.
+            Queries; without any, the space for the library as a whole.
+        minus : sequence of str, int or Path
+            Negative queries.
+
+        Examples
+        --------
+        >>> lib.default_space("song.mp3")  # doctest: +SKIP
+        'sound'
         """
         if queries:
-            return usual_space(self._question(queries, minus))
-        return usual_space_of_all(self._store)
+            return default_space(self._query_set(queries, minus))
+        return default_space_of_library(self._store)
 
-    def _question(
+    def _query_set(
         self, queries: Sequence[Query], minus: Sequence[Query] = (), at: Span | None = None
-    ) -> Question:
-        return Question(self._store, queries, minus, at, FileEmbedder(self._store))
+    ) -> QuerySet:
+        return QuerySet(self._store, queries, minus, at, FileEmbedder(self._store))
 
     def vectors(self, space: str | None = None) -> tuple[NDArray[np.int64], FloatArray]:
-        """Return the vectors of a space.
+        """Return the embeddings of all tracks of a space.
 
         Returns
         -------
         ids : ndarray, shape (n,), int64
+            Track ids, ascending.
         vectors : ndarray, shape (n, dimension), float32
+            Embeddings.
+
+        Examples
+        --------
+        >>> ids, vectors = lib.vectors("sound")  # doctest: +SKIP
+        >>> vectors.shape  # doctest: +SKIP
+        (1204, 256)
         """
-        return self._store.spaces.vectors(space or self.usual_space())
+        return self._store.spaces.vectors(space or self.default_space())
 
     def evaluate(
         self,
@@ -432,20 +566,31 @@ class Library:
         seed: int = 0,
         all_sounds: bool = False,
     ) -> "dict[str, Retrieval]":
-        """Measure for every space how well neighbours share an album, artist or genre.
+        """Measure for each space how often nearest neighbours share an album, artist or genre.
 
         Parameters
         ----------
         by : {"album", "artist", "genre"}
+            Label that makes a neighbour relevant.
         artist_filter : bool
-            Only tracks by other artists than the query's may be found.
+            Retrieve only tracks by other artists than the query's.
         metric : {"cosine", "euclidean"}
+            Metric of the space.
         seed : int
-            Of the order of ties.
+            Seed of the order of ties and of the sample of queries.
         all_sounds : bool
-            With what is no music, too: speech, noise, and what lasts less than 10 s.
+            Include recordings that are not music: speech, noise, and those shorter than 10 s.
+
+        Returns
+        -------
+        dict of str to Retrieval
+            Retrieval metrics by name of the space.
+
+        Examples
+        --------
+        >>> lib.evaluate(by="artist", artist_filter=False)["sound"]  # doctest: +SKIP
         """
-        from segue.search.groups import evaluate_spaces  # searching measures nothing
+        from segue.search.groups import evaluate_spaces
 
         return evaluate_spaces(
             self._store,
@@ -456,61 +601,65 @@ class Library:
             all_sounds=all_sounds,
         )
 
-    # ---- its rooms -----------------------------------------------------------------------
+    # ---- parts ---------------------------------------------------------------------------
 
     @property
     def atlas(self) -> "Atlas":
-        """The library seen as a whole: map, groups, tree, twins, outliers."""
+        """The library as a whole: maps, clusters, dendrogram, duplicates, outliers."""
         from segue.library.exploring import Atlas
 
         return Atlas(self._store)
 
     @property
     def journeys(self) -> "Journeys":
-        """Ways through it: paths and playlists."""
+        """Paths between tracks, and playlists."""
         from segue.library.exploring import Journeys
 
         return Journeys(self._store)
 
     @property
     def scores(self) -> "Scores":
-        """Its scores: read, made from a space, given back."""
+        """Scores: read, sampled from a space, reconstructed, composed."""
         from segue.library.scores import Scores
 
         return Scores(self._store)
 
     @property
     def lyrics(self) -> "Songbook":
-        """Its lyrics: found by a line, and read."""
+        """Lyrics: searched, read and generated."""
         from segue.library.lyrics import Songbook
 
         return Songbook(self._store)
 
     @property
     def learning(self) -> "Learning":
-        """Spaces learned from it: trained, filled, looked into."""
+        """Training of spaces and models from the library, and what they encode."""
         from segue.library.learning import Learning
 
-        return Learning(self._store, partial(copies, self._store))
+        return Learning(self._store, partial(duplicate_map, self._store))
 
     @property
     def file_tags(self) -> "FileTags":
-        """What the files say of themselves: tempo, key and mood written into them, and undone."""
+        """Tags in the files: tempo, key and mood written into them, and undone."""
         from segue.ingest.tag_writing import FileTags
 
         return FileTags(self._store)
 
     @property
     def taste(self) -> Taste:
-        """What is loved and what is skipped; `like` and playlists lean by it."""
+        """Loved and skipped tracks, which `like` and playlists take into account."""
         return Taste(self._store)
 
-    # ---- keeping it tidy -----------------------------------------------------------------
+    # ---- maintenance ---------------------------------------------------------------------
 
     def remove(self, queries: Sequence[Query]) -> list[Track]:
-        """Take tracks out of the library; their files are left alone.
+        """Remove tracks from the library; their files are left alone.
 
-        They stay out when their folder is added again, see `add`.
+        They are not added again with their folder, see `add`.
+
+        Examples
+        --------
+        >>> removed = lib.remove(["album:nexuiz"])  # doctest: +SKIP
         """
         tracks = [track for query in queries for track in self.find(query)]
         with self._store.writing(), self._store.transaction():
@@ -519,18 +668,23 @@ class Library:
         return tracks
 
     def prune(self, *, really: bool = False) -> Pruned:
-        """Take out the tracks whose files are gone.
+        """Remove the tracks whose files are missing.
 
         Parameters
         ----------
         really : bool
-            Even if that is more than half of the library.
+            Prune even if more than half of the library is missing.
 
         Raises
         ------
         BadArgument
-            More than half is gone at once, as when a disk is not connected.
+            More than half of the tracks are missing, as when a disk is not connected.
+
+        Examples
+        --------
+        >>> lib.prune().kept  # doctest: +SKIP
+        1201
         """
-        from segue.ingest.survey import prune  # searching needs none of it
+        from segue.ingest.survey import prune
 
         return prune(self._store, really=really)

@@ -1,99 +1,124 @@
-"""The library as a whole: maps, clusters, duplicates; paths and playlists.
-
-A library seen as a whole: its map, groups and tree, what is there twice, what stands apart.
-
-Ways through a library: paths from one track to another, and playlists that flow.
-"""
+"""The library as a whole: maps, clusters, dendrogram, duplicates, outliers; paths and playlists."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
+from segue.deprecation import RenamedAttributes, renamed_arguments
 from segue.errors import BadArgument
-from segue.explore.clusters import Grouping, Method, find_groups
-from segue.explore.covers import Versions, find_versions
-from segue.explore.dendrogram import Level, Tree, grow
-from segue.explore.drawing import colour_by
-from segue.explore.drawing import draw as draw_map
-from segue.explore.maps import StageWatcher, latest_map, make_map, update_map
+from segue.explore.clusters import Clustering, Method, cluster_tracks
+from segue.explore.covers import VersionReport, find_versions
+from segue.explore.dendrogram import Dendrogram, Level, build_dendrogram
+from segue.explore.drawing import colour_by, save_map
+from segue.explore.maps import StageWatcher, compute_map, latest_map, update_map
 from segue.explore.outliers import (
+    DuplicatePair,
     Outlier,
     SameTune,
-    Twin,
+    find_duplicates,
     find_outliers,
     find_same_tunes,
-    find_twins,
 )
 from segue.explore.path import TrackPath, find_path
-from segue.explore.playlist import Item, Wish, make_playlist
-from segue.explore.projection import Wanted
-from segue.search.copies import counted
+from segue.explore.playlist import PlaylistItem, PlaylistOptions, make_playlist
+from segue.explore.projection import ProjectionOptions
+from segue.search.duplicates import representative_mask
+from segue.search.filters import Filters
 from segue.search.neighbours import Watcher
-from segue.search.query import Filters, track_named
-from segue.search.question import Query, Question, usual_space_of, usual_space_of_all
-from segue.search.separate_queries import rank_in_turn
-from segue.search.taste import leaning, skipped
-from segue.search.track_checks import not_music
+from segue.search.query import find_track
+from segue.search.query_set import (
+    Query,
+    QuerySet,
+    default_space_of_library,
+    default_space_of_tracks,
+)
+from segue.search.separate_queries import rank_interleaved
+from segue.search.taste import apply_taste, skipped_ids
+from segue.search.track_checks import non_music_ids
 from segue.store import Store
 from segue.store.spaces import LibraryMap
 from segue.training.embedding import FileEmbedder
 
-# --- atlas ---
 
+class Atlas(RenamedAttributes):
+    """The library as a whole; `segue.Library.atlas`.
 
-class Atlas:
-    """A library seen as a whole; `segue.Library.atlas`.
+    The methods `groups`, `tree` and `twins` of version 0.1 are now called `clusters`, `dendrogram`
+    and `duplicates`; the old names work for one more release, as does the argument ``wanted`` of
+    `map`, now ``options``.
+
+    In all methods, `space` is the name of an embedding space, by default that of the kind of music
+    with the most tracks in the library, and `all_sounds` includes recordings that are not music:
+    speech, noise, and those shorter than 10 s. Of several copies of a recording, one is counted.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     """
+
+    _renamed: ClassVar[dict[str, str]] = {
+        "groups": "clusters",
+        "tree": "dendrogram",
+        "twins": "duplicates",
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    @renamed_arguments(wanted="options")
     def map(
         self,
         space: str | None = None,
-        wanted: Wanted | None = None,
+        options: ProjectionOptions | None = None,
         *,
         update: bool = False,
         all_sounds: bool = False,
         watch: StageWatcher | None = None,
     ) -> LibraryMap:
-        """Put the tracks on a plane, and remember it.
-
-        Every track has its place there; returned is one of each recording.
+        """Project the tracks to two dimensions, and store the map.
 
         Parameters
         ----------
         space : str, optional
-            Else the usual one of the kind of music that there is most of.
-        wanted : Wanted, optional
-            The method and its numbers; else chosen by the number of tracks.
+            Embedding space.
+        options : ProjectionOptions, optional
+            Method and its parameters; by default chosen by the number of tracks.
         update : bool
-            Place new tracks on the remembered map, and move none.
+            Add new tracks to the stored map, and move none.
         all_sounds : bool
-            Also speech, noise, and what lasts less than 10 s.
+            Include recordings that are not music.
         watch : callable, optional
-            Called with the stage ("neighbours", "layout"), how much of it is done, and of how
-            much.
-        """
-        wanted, space = wanted or Wanted(), space or usual_space_of_all(self._store)
-        if update:
-            found = update_map(self._store, space, wanted)
-        else:
-            found = make_map(self._store, space, wanted, watch)
-        kept = counted(self._store, found.ids, all_sounds=all_sounds)
-        return replace(found, ids=found.ids[kept], points=found.points[kept])
+            Called with the stage ("neighbours", "layout"), the amount done and the total amount.
 
+        Returns
+        -------
+        LibraryMap
+            Positions of one copy of each recording; all tracks are on the stored map.
+
+        Examples
+        --------
+        >>> library_map = lib.atlas.map("sound")  # doctest: +SKIP
+        >>> library_map.points.shape  # doctest: +SKIP
+        (1204, 2)
+        """
+        options, space = options or ProjectionOptions(), space or self._default_space()
+        if update:
+            library_map = update_map(self._store, space, options)
+        else:
+            library_map = compute_map(self._store, space, options, watch)
+        mask = representative_mask(self._store, library_map.ids, all_sounds=all_sounds)
+        return replace(library_map, ids=library_map.ids[mask], points=library_map.points[mask])
+
+    @renamed_arguments(found="library_map")
     def draw(
         self,
-        found: LibraryMap,
+        library_map: LibraryMap,
         target: str | Path,
         colour: str = "group",
         *,
@@ -101,44 +126,51 @@ class Atlas:
         seed: int = 0,
         watch: StageWatcher | None = None,
     ) -> None:
-        """Write a map as a page (.html) or a picture (.png, .svg, .pdf).
+        """Write a map as an HTML page (.html) or a figure (.png, .svg, .pdf).
 
         Parameters
         ----------
-        found : LibraryMap
+        library_map : LibraryMap
+            Map from `map`.
         target : str or Path
+            Path of the output file.
         colour : str
-            "artist", "album", "genre", "year", "group", or "tag:ambient" and the like.
+            "artist", "album", "genre", "year", "group" (clusters), or "tag:" and a tag, as in
+            "tag:ambient".
         embed_previews : bool
-            Put five seconds of each track into the page.
+            Embed five seconds of each track in the page.
         seed : int
-            Of the groups.
+            Seed of the clustering.
         watch : callable, optional
-            Called with the stage ("groups", "previews"), how much of it is done, and of how
-            much.
+            Called with the stage ("groups", "previews"), the amount done and the total amount.
 
         Raises
         ------
         BadArgument
-            There is nothing of that colour, the file cannot be written, or tracks of the map
-            are no longer in the library.
+            There is no such colour, the file cannot be written, or tracks of the map are no
+            longer in the library.
+
+        Examples
+        --------
+        >>> lib.atlas.draw(lib.atlas.map(), "map.html", colour="genre")  # doctest: +SKIP
         """
-        from segue.ingest.cache import previews  # brings in the decoders
+        from segue.ingest.cache import previews  # imports the decoders
 
         spaces = self._store.spaces
-        there = np.isin(found.ids, spaces.matrix(found.space).ids)
-        if not there.all() or found.changes != spaces.identity(found.space)[1]:
+        present = np.isin(library_map.ids, spaces.matrix(library_map.space).ids)
+        if not present.all() or library_map.changes != spaces.identity(library_map.space)[1]:
             raise BadArgument("the library changed since this map was made; make it again")
-        tracks = self._store.tracks(found.ids.tolist())
+        tracks = self._store.tracks(library_map.ids.tolist())
         if watch:
             watch("groups", 0, len(tracks))
-        colouring = colour_by(self._store, found.space, colour, tracks, seed=seed)
-        workers = os.cpu_count() or 1
-        cutting = partial(watch, "previews") if watch else None
-        sounds = previews(tracks, workers=workers, watch=cutting) if embed_previews else None
-        draw_map(self._store, found, tracks, colouring, Path(target), sounds)
+        colouring = colour_by(self._store, library_map.space, colour, tracks, seed=seed)
+        sounds = None
+        if embed_previews:
+            watch_previews = partial(watch, "previews") if watch else None
+            sounds = previews(tracks, workers=os.cpu_count() or 1, watch=watch_previews)
+        save_map(self._store, library_map, tracks, colouring, Path(target), sounds)
 
-    def groups(
+    def clusters(
         self,
         space: str | None = None,
         method: Method = "kmeans",
@@ -147,104 +179,156 @@ class Atlas:
         on: str = "space",
         seed: int = 0,
         all_sounds: bool = False,
-    ) -> Grouping:
-        """Divide the library into groups of tracks that lie together, one of each recording.
+    ) -> Clustering:
+        """Cluster the tracks of the library.
 
         Parameters
         ----------
         space : str, optional
-            Else the usual one of the kind of music that there is most of.
+            Embedding space.
         method : {"kmeans", "hdbscan", "agglomerative"}
+            Clustering algorithm.
         k : int, optional
-            How many; else as many as fit best.
+            Number of clusters; by default selected by silhouette and stability.
         on : {"space", "plane"}
-            Where: in the space itself, or on the map of it that was made last.
+            Cluster the embeddings, or the positions on the latest map.
         seed : int
+            Random seed.
         all_sounds : bool
-            Also speech, noise, and what lasts less than 10 s.
+            Include recordings that are not music.
+
+        Examples
+        --------
+        >>> [cluster.name for cluster in lib.atlas.clusters(k=3).clusters]  # doctest: +SKIP
+        ['ambient, chillout', 'metal, hard rock', 'jazz, instrumental']
         """
-        space = space or usual_space_of_all(self._store)
+        space = space or self._default_space()
         if on not in ("space", "plane"):
             raise BadArgument(f"groups are found on the space or on the plane, not on {on!r}")
         if on == "plane":
-            found = latest_map(self._store, space)
-            ids, points = found.ids, found.points
+            library_map = latest_map(self._store, space)
+            ids, points = library_map.ids, library_map.points
         else:
             matrix = self._store.spaces.matrix(space)
             ids, points = matrix.ids, np.asarray(matrix.unit)
-        kept = counted(self._store, ids, all_sounds=all_sounds, at_least=3)
-        return find_groups(self._store, ids[kept], points[kept], method, k, seed=seed)
+        mask = representative_mask(self._store, ids, all_sounds=all_sounds, at_least=3)
+        return cluster_tracks(self._store, ids[mask], points[mask], method, k, seed=seed)
 
-    def tree(
+    def dendrogram(
         self,
         space: str | None = None,
         level: Level = "track",
         *,
         min_tracks: int = 1,
         all_sounds: bool = False,
-    ) -> Tree:
-        """Join the library to a tree, what is alike first.
+    ) -> Dendrogram:
+        """Build a dendrogram by average linkage (UPGMA).
 
         Parameters
         ----------
         space : str, optional
-            Else the usual one of the kind of music that there is most of.
+            Embedding space.
         level : {"track", "artist", "album"}
+            Items at the leaves.
         min_tracks : int
-            Leave out artists or albums of fewer.
+            Minimum number of tracks of an artist or album.
         all_sounds : bool
-            Also tracks that are no music.
-        """
-        space = space or usual_space_of_all(self._store)
-        return grow(self._store, space, level, min_tracks=min_tracks, all_sounds=all_sounds)
+            Include recordings that are not music.
 
-    def twins(self) -> list[Twin]:
-        """Find the pairs of files that hold one recording, the surest first."""
-        return find_twins(self._store)
+        Examples
+        --------
+        >>> lib.atlas.dendrogram(level="artist", min_tracks=3).labels[:2]  # doctest: +SKIP
+        ('Erik Satie (12)', 'Claude Debussy (8)')
+        """
+        return build_dendrogram(
+            self._store,
+            space or self._default_space(),
+            level,
+            min_tracks=min_tracks,
+            all_sounds=all_sounds,
+        )
+
+    def duplicates(self) -> list[DuplicatePair]:
+        """Find pairs of files of the same recording, the most certain first.
+
+        Examples
+        --------
+        >>> for pair in lib.atlas.duplicates():  # doctest: +SKIP
+        ...     print(f"{pair.similarity:.2f}", pair.first.path, pair.second.path)
+        """
+        return find_duplicates(self._store)
 
     def same_tunes(self) -> list[SameTune]:
-        """Find the pairs of scores that are likely of one tune."""
+        """Find pairs of scores that are likely of one tune.
+
+        Examples
+        --------
+        >>> pairs = lib.atlas.same_tunes()  # doctest: +SKIP
+        """
         return find_same_tunes(self._store)
 
+    @renamed_arguments(same="duplicates")
     def versions(
         self,
-        same: Sequence[Twin] = (),
+        duplicates: Sequence[DuplicatePair] = (),
         *,
         read: Watcher | None = None,
         compared: Watcher | None = None,
-    ) -> Versions:
-        """Find pairs of recordings that are likely versions of one piece.
+    ) -> VersionReport:
+        """Find pairs of recordings that are likely versions of one piece (cover songs).
 
-        In another key or tempo, by other instruments or other players. Every file is decoded
-        for it once; what is found of it is kept.
+        Versions may differ in key, tempo, instruments and performers. Each file is decoded once;
+        its features are cached.
 
         Parameters
         ----------
-        same : sequence of Twin
-            What `twins` found: those pairs are left out.
+        duplicates : sequence of DuplicatePair
+            Pairs from `duplicates`, which are left out.
         read, compared : callable, optional
-            Told how many files are read, and how many tracks compared, of how many.
+            Called with the number of files read, and of tracks compared, and the total number.
+
+        Examples
+        --------
+        >>> report = lib.atlas.versions(lib.atlas.duplicates())  # doctest: +SKIP
+        >>> [(pair.first.id, pair.second.id) for pair in report.pairs]  # doctest: +SKIP
         """
-        pairs = {frozenset((twin.first.id, twin.second.id)) for twin in same}
-        return find_versions(self._store, pairs, read, compared)
+        excluded = {frozenset((pair.first.id, pair.second.id)) for pair in duplicates}
+        return find_versions(self._store, excluded, read, compared)
 
     def outliers(
         self, n: int = 10, *, space: str | None = None, all_sounds: bool = False
     ) -> list[Outlier]:
-        """Find the tracks that are least like any other; music alone, unless `all_sounds`."""
-        space = space or usual_space_of_all(self._store)
-        return find_outliers(self._store, space, n, all_sounds=all_sounds)
+        """Find the tracks that are least similar to any other.
 
+        Parameters
+        ----------
+        n : int
+            Maximum number of outliers, at least 1.
+        space : str, optional
+            Embedding space.
+        all_sounds : bool
+            Include recordings that are not music.
 
-# --- journeys ---
+        Examples
+        --------
+        >>> [outlier.track.tags.title for outlier in lib.atlas.outliers(3)]  # doctest: +SKIP
+        """
+        return find_outliers(self._store, space or self._default_space(), n, all_sounds=all_sounds)
+
+    def _default_space(self) -> str:
+        return default_space_of_library(self._store)
 
 
 class Journeys:
-    """Ways through a library; `segue.Library.journeys`.
+    """Paths between tracks, and playlists; `segue.Library.journeys`.
+
+    The argument ``wish`` of `playlist` is now called ``options``; the old name works for one more
+    release.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     """
 
     def __init__(self, store: Store) -> None:
@@ -260,56 +344,76 @@ class Journeys:
         taste: bool = True,
         all_sounds: bool = False,
     ) -> TrackPath:
-        """Find a journey in small steps from one track to another.
+        """Find a path in small steps from one track to another.
 
         Parameters
         ----------
         start, goal : str, int or Path
-            Each names one track of the library.
+            Queries that each name one track of the library.
         n : int
-            How many tracks, both ends counted.
+            Number of tracks, including both ends.
         space : str, optional
-            Else the usual one of the kind of music that is asked with.
+            Embedding space; by default the one for the kind of music of the queries.
         taste : bool
-            Pass by what is skipped.
+            Avoid skipped tracks.
         all_sounds : bool
-            By way of what is no music, too: speech, noise, and what lasts less than 10 s.
-        """
-        ends = track_named(self._store, start), track_named(self._store, goal)
-        space = space or usual_space_of(self._store, ends)
-        unwanted = skipped(self._store) if taste else ()
-        left_out = () if all_sounds else not_music(self._store)
-        return find_path(self._store, space, *ends, n, unwanted, left_out)
+            Include recordings that are not music.
 
+        Examples
+        --------
+        >>> path = lib.journeys.path("Für Elise", "Ace of Spades", n=8)  # doctest: +SKIP
+        >>> [track.tags.title for track in path.tracks]  # doctest: +SKIP
+        """
+        ends = find_track(self._store, start), find_track(self._store, goal)
+        space = space or default_space_of_tracks(self._store, ends)
+        skipped = skipped_ids(self._store) if taste else ()
+        non_music = () if all_sounds else non_music_ids(self._store)
+        return find_path(self._store, space, *ends, n, skipped, non_music)
+
+    @renamed_arguments(wish="options")
     def playlist(
         self,
         *queries: Query,
-        wish: Wish | None = None,
+        options: PlaylistOptions | None = None,
         space: str | None = None,
         filters: Filters | None = None,
         taste: bool = True,
         watch: Watcher | None = None,
-    ) -> list[Item]:
-        """Make a playlist of what is like some tracks.
+    ) -> list[PlaylistItem]:
+        """Make a playlist of tracks similar to the queries.
 
         Parameters
         ----------
         queries : str, int or Path
-        wish : Wish, optional
-            How long, in what order, how surprising; else 30 tracks in small steps.
+            Tracks or files, see `segue.Library.like`.
+        options : PlaylistOptions, optional
+            Length, order, randomness; by default 30 tracks in a smooth order.
         space : str, optional
-            Else the usual one of the kind of music that is asked with.
+            Embedding space; by default the one for the kind of music of the queries.
         filters : Filters, optional
+            Conditions on the tracks.
         taste : bool
-            Leave out what is skipped; lean towards what is loved, and away from what is skipped.
+            Leave out skipped tracks, and prefer tracks close to loved ones.
         watch : callable, optional
-            Told how many files are read, of how many, to find versions of one piece.
+            Called with the number of files read to find versions of one piece, and the total.
+
+        Examples
+        --------
+        >>> from segue.explore.playlist import PlaylistOptions
+        >>> options = PlaylistOptions(minutes=60, flow="rise")
+        >>> for item in lib.journeys.playlist("Für Elise", options=options):  # doctest: +SKIP
+        ...     print(item.track.tags.title)
         """
-        question = Question(self._store, queries, embed=FileEmbedder(self._store))
-        ranking = rank_in_turn(self._store, question, space)
+        query_set = QuerySet(self._store, queries, embed=FileEmbedder(self._store))
+        ranking = rank_interleaved(self._store, query_set, space)
         if taste:
-            ranking = leaning(self._store, ranking)
-        unwanted = skipped(self._store) if taste else ()
+            ranking = apply_taste(self._store, ranking)
         return make_playlist(
-            self._store, ranking, question.tracks, wish or Wish(), filters, unwanted, watch
+            self._store,
+            ranking,
+            query_set.tracks,
+            options or PlaylistOptions(),
+            filters,
+            skipped_ids(self._store) if taste else (),
+            watch,
         )

@@ -1,11 +1,12 @@
-"""Training from the library."""
+"""Training of spaces and models from a library, and what they encode."""
 
 import os
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from segue.search.query import track_named
-from segue.search.track_checks import not_music
+from segue.deprecation import renamed_arguments
+from segue.search.query import find_track
+from segue.search.track_checks import non_music_ids
 from segue.store import Store
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from segue.render.plots import Filter
     from segue.training.kinds import Training
     from segue.training.models import ModelInfo
-    from segue.training.spaces import Learned, Watcher
+    from segue.training.spaces import TrainingResult, Watcher
 
 
 class Learning:
@@ -27,6 +28,7 @@ class Learning:
     Parameters
     ----------
     store : Store
+        Database of the library.
     copies : callable, optional
         Lists the tracks that are copies of others, which name no filter a second time.
     """
@@ -35,17 +37,18 @@ class Learning:
         self._store = store
         self._copies = copies
 
+    @renamed_arguments(anew="restart")
     def train(
         self,
         name: str,
         training: "Training",
         *,
         resume: bool = False,
-        anew: bool = False,
+        restart: bool = False,
         workers: int | None = None,
         watch: "Watcher | None" = None,
         watch_training: "TrainingWatcher | None" = None,
-    ) -> "Learned":
+    ) -> "TrainingResult":
         """Learn from the recordings, or the scores, of this library.
 
         Parameters
@@ -58,8 +61,8 @@ class Learning:
             what, melodies to chords, composing. It holds what shall be otherwise than usual.
         resume : bool
             Go on with a run that was interrupted.
-        anew : bool
-            Start over, even where one could go on.
+        restart : bool
+            Restart, even if an interrupted run could be resumed.
         workers : int, optional
             Decoding processes; else one per core.
         watch, watch_training : callable, optional
@@ -72,26 +75,26 @@ class Learning:
             name,
             training,
             resume=resume,
-            anew=anew,
+            restart=restart,
             workers=workers or os.cpu_count() or 1,
             watch=watch,
             watch_training=watch_training,
         )
 
     def note_model(self, name: str = "note-lstm") -> "NoteModel":
-        """Load a model of notes of this library, else the one that comes with Segue."""
+        """Load a model of notes of this library, else the bundled one."""
         from segue.training.notes import load  # brings in torch
 
         return load(self._store, name)
 
     def melody_model(self, name: str = "melody") -> "MelodyModel":
-        """Load a model that writes melodies of this library, else the one that comes with Segue."""
+        """Load a model that writes melodies of this library, else the bundled one."""
         from segue.training.melody import load  # brings in torch
 
         return load(self._store, name)
 
     def source(self, kind: str, name: str) -> str:
-        """Say whose model answers to a name: this library's, or the one that comes with Segue.
+        """Say whose model answers to a name: this library's, or the bundled one.
 
         Parameters
         ----------
@@ -101,7 +104,7 @@ class Learning:
         Raises
         ------
         NotFound
-            There is none of that name.
+            There is no model of that name.
         """
         from segue.training.models import FINDERS  # brings in torch
 
@@ -139,19 +142,19 @@ class Learning:
         """
         from segue.explore.comparison import compare
 
-        one, other = (track_named(self._store, query) for query in (first, second))
+        one, other = (find_track(self._store, query) for query in (first, second))
         return compare(self._store, one, other, n)
 
     def reconstruct(self, query: "str | int | Path", space: str) -> "Reconstruction":
         """Encode a recording and decode it again with a learned space's network."""
         from segue.explore.comparison import reconstruct
 
-        return reconstruct(self._store, space, track_named(self._store, query))
+        return reconstruct(self._store, space, find_track(self._store, query))
 
     def filters(self, space: str, *, tracks: int = 3) -> "list[Filter]":
         """Return the first filters of a learned space, each with the tracks it answers to."""
         from segue.explore.comparison import first_filters
 
-        left_out = {*self._copies(), *not_music(self._store)}
+        left_out = {*self._copies(), *non_music_ids(self._store)}
         recordings = [track for track in self._store.tracks() if track.id not in left_out]
         return first_filters(self._store, space, recordings, tracks)

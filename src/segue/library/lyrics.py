@@ -1,9 +1,4 @@
-"""The lyrics of a library.
-
-The songs whose words come closest to a line that is half remembered.
-
-The lyrics of a library: found by a line, read, and written anew.
-"""
+"""The lyrics of a library: found by a half-remembered line, read, generated."""
 
 from collections import Counter
 from contextlib import suppress
@@ -15,7 +10,7 @@ import numpy as np
 from segue.errors import BadArgument, NotFound
 from segue.lyrics.matching import LineIndex
 from segue.records import LineHit
-from segue.search.query import track_named
+from segue.search.query import find_track
 from segue.store import Store
 from segue.text import normalise
 
@@ -23,8 +18,6 @@ if TYPE_CHECKING:
     from segue.generate.lyrics.report import GeneratedLyrics
     from segue.generate.lyrics.sampler import ArtistStyle, BlendMode, LyricsOptions, TurnBy
 
-
-# --- lines ---
 
 _KEPT: Final = "line-index"
 _SPACE: Final = "style"  # which all that has words has a place in: it changes as they do
@@ -40,6 +33,7 @@ def find_line(store: Store, asked: str, n: int = 10) -> list[LineHit]:
     Parameters
     ----------
     store : Store
+        Database of the library.
     asked : str
         With typing errors, other spellings, words missing; it may run over two lines.
     n : int
@@ -64,8 +58,8 @@ def find_line(store: Store, asked: str, n: int = 10) -> list[LineHit]:
     if not store.words.count():
         raise NotFound("this library knows no lyrics; add some with `segue add FOLDER`")
     index = _index(store)
-    question = index.weigh(asked)
-    near = index.likeness(question)
+    weighted = index.weigh(asked)
+    near = index.likeness(weighted)
     rows = np.argsort(-near, kind="stable")[:_LOOKED_AT]
     texts = dict(store.words.texts(sorted(set(index.texts[rows].tolist()))))
     length = len(normalise(asked))
@@ -76,7 +70,7 @@ def find_line(store: Store, asked: str, n: int = 10) -> list[LineHit]:
         told, likeness = lines[at], float(near[row])
         if length > _OF_NEXT * len(told) and at + 1 < len(lines) and lines[at + 1]:
             # Who remembers so much may have begun within the line, and gone on to the next.
-            both = question.nearness_of(f"{told} {lines[at + 1]}")
+            both = weighted.nearness_of(f"{told} {lines[at + 1]}")
             if both > likeness:
                 told, likeness = f"{told} / {lines[at + 1]}", both
         if likeness > best.get(track, (LEAST, ""))[0]:
@@ -100,8 +94,6 @@ def _index(store: Store) -> LineIndex:
     return index
 
 
-# --- lyrics ---
-
 Query = str | int | Path
 
 
@@ -111,6 +103,7 @@ class Songbook:
     Parameters
     ----------
     store : Store
+        Database of the library.
     """
 
     def __init__(self, store: Store) -> None:
@@ -135,7 +128,7 @@ class Songbook:
 
     def text(self, query: Query) -> str:
         """Read the words of a track, of whichever kind; "" where none are known."""
-        return self._store.words.text(track_named(self._store, query).id)
+        return self._store.words.text(find_track(self._store, query).id)
 
     def artist(self, name: str) -> str:
         """Return the artist of this library's songs that is meant, also by a part of the name.
@@ -163,7 +156,7 @@ class Songbook:
         Parameters
         ----------
         artist : str
-            Somebody that a model of this library, or the one that comes with Segue, knows.
+            Somebody that a model of this library, or the bundled one, knows.
         wishes : LyricsOptions, optional
         model : str
             Its name; else whichever suits best.

@@ -1,9 +1,10 @@
-"""The scores of a library."""
+"""The scores of a library: read, sampled, interpolated, reconstructed, composed."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
 from segue.media import SUFFIXES, kind_of
 from segue.records import Score, Track
@@ -23,13 +24,19 @@ Query = str | int | Path
 _IS: Final = {"lyrics": "is lyrics", "sound": "is a recording", None: "is not music known here"}
 
 
-class Scores:
-    """Scores read and made; `segue.Library.scores`.
+class Scores(RenamedAttributes):
+    """The scores of a library; `segue.Library.scores`.
+
+    The methods `between` and `given_back` of version 0.1 are now called `interpolate` and
+    `reconstruct`; the old names work for one more release.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     """
+
+    _renamed: ClassVar[dict[str, str]] = {"between": "interpolate", "given_back": "reconstruct"}
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -73,7 +80,7 @@ class Scores:
         """
         return sampling.sample(self._model(space), n, seed=seed)
 
-    def between(
+    def interpolate(
         self, first: Query, last: Query, steps: int = 8, *, space: str = ROLLS
     ) -> list[PianoRoll]:
         """Go from one score to another through a space, four bars at each step.
@@ -88,7 +95,7 @@ class Scores:
         model = self._model(space)
         return sampling.between(model, self.read(first), self.read(last), steps)
 
-    def given_back(self, query: Query, *, space: str = ROLLS) -> tuple[PianoRoll, PianoRoll]:
+    def reconstruct(self, query: Query, *, space: str = ROLLS) -> tuple[PianoRoll, PianoRoll]:
         """Encode a score and decode it again; return both rolls."""
         return sampling.given_back(self._model(space), self.read(query))
 
@@ -116,7 +123,7 @@ class Scores:
         add : str, optional
             The instrument whose part is added, "bass" say.
         model : str, optional
-            One learned from this library; else the one that comes with Segue.
+            One learned from this library; else the bundled one.
         """
         from segue.generate.compose.composition import Composition
         from segue.theory.instruments import instrument_named

@@ -1,9 +1,4 @@
-"""Figures of maps and dendrograms.
-
-Dendrograms.
-
-Still pictures of maps, fit for a paper.
-"""
+"""Figures of maps and dendrograms, for papers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,16 +10,22 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import FloatArray
-from segue.render.plots import DPI, as_written, figure_of, fonts, letters_may_lack, save, short
+from segue.render.plots import (
+    DPI,
+    fonts,
+    ignore_missing_glyphs,
+    new_figure,
+    save,
+    shorten,
+    use_plain_text,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-# --- trees ---
-
-MOST_LEAVES: Final = 5000
+MAX_LEAVES: Final = 5000
 _ROWS: Final = 250  # of a column, at most
 _ROW_INCHES: Final = 0.135
 _COLUMN_INCHES: Final = 6.4
@@ -32,7 +33,7 @@ _LABEL_SHARE: Final = 0.42
 
 
 @dataclass(frozen=True, slots=True)
-class Branches:
+class DendrogramLayout:
     """A tree laid out: leaves one above the other, joins to their right.
 
     Attributes
@@ -46,13 +47,13 @@ class Branches:
 
     rows: NDArray[np.float64]
     heights: NDArray[np.float64]
-    joins: NDArray[np.int64]
+    merges: NDArray[np.int64]
 
     @property
     def lines(self) -> NDArray[np.float64]:
         """The bracket of each join, shape (n - 1, 4, 2): height and row of its four corners."""
-        leaves = len(self.joins) + 1
-        left, right = self.joins[:, 0], self.joins[:, 1]
+        leaves = len(self.merges) + 1
+        left, right = self.merges[:, 0], self.merges[:, 1]
         height = self.heights[leaves:]
         return np.stack(
             [
@@ -65,20 +66,20 @@ class Branches:
         )
 
 
-def lay_branches(
-    joins: NDArray[np.int64], heights: NDArray[np.float64], order: NDArray[np.int64]
-) -> Branches:
+def layout_dendrogram(
+    merges: NDArray[np.int64], heights: NDArray[np.float64], order: NDArray[np.int64]
+) -> DendrogramLayout:
     """Give every node of a tree its row."""
     leaves = len(order)
     rows = np.zeros(2 * leaves - 1)
     rows[order] = np.arange(leaves)
-    for number, (left, right) in enumerate(joins.tolist()):
+    for number, (left, right) in enumerate(merges.tolist()):
         rows[leaves + number] = (rows[left] + rows[right]) / 2
-    return Branches(rows, np.concatenate([np.zeros(leaves), heights]), joins)
+    return DendrogramLayout(rows, np.concatenate([np.zeros(leaves), heights]), merges)
 
 
-def draw_tree(
-    branches: Branches,
+def draw_dendrogram(
+    branches: DendrogramLayout,
     labels: Sequence[str],
     order: NDArray[np.int64],
     target: Path,
@@ -104,14 +105,14 @@ def draw_tree(
         There are more leaves than can be read, or the file cannot be written.
     """
     n = len(labels)
-    if n > MOST_LEAVES:
+    if n > MAX_LEAVES:
         raise BadArgument(
             f"{n} leaves are more than a picture can show; write a page (-o tree.html), or take "
             "--level artist or album"
         )
     columns = -(-n // _ROWS)
     rows = -(-n // columns)
-    figure = figure_of(
+    figure = new_figure(
         columns * _COLUMN_INCHES + (2.0 if columns == 1 else 0), max(rows * _ROW_INCHES, 1.6) + 1.1
     )
     top = float(branches.heights.max()) or 1.0
@@ -121,15 +122,17 @@ def draw_tree(
         _draw_column(axes, branches, top, first, min(first + rows, n))
         for row in range(first, min(first + rows, n)):
             axes.text(
-                -0.015 * top, row, short(labels[order[row]], 46), fontsize=7, ha="right",
+                -0.015 * top, row, shorten(labels[order[row]], 46), fontsize=7, ha="right",
                 va="center", color="#222222",
             )  # fmt: skip
-    figure.suptitle(short(title, 90), x=0.01, ha="left", fontsize=11)
+    figure.suptitle(shorten(title, 90), x=0.01, ha="left", fontsize=11)
     figure.supxlabel(caption, fontsize=7.5, x=0.01, ha="left", color="#444444")
     save(figure, target)
 
 
-def _draw_column(axes: "Axes", branches: Branches, top: float, first: int, last: int) -> None:
+def _draw_column(
+    axes: "Axes", branches: DendrogramLayout, top: float, first: int, last: int
+) -> None:
     from matplotlib.collections import LineCollection
 
     lines = branches.lines
@@ -147,8 +150,6 @@ def _draw_column(axes: "Axes", branches: Branches, top: float, first: int, last:
         axes.spines[side].set_visible(False)
 
 
-# --- maps ---
-
 #: Distinct on white and on black: each is at least 18 from all before it in CIELAB, the first
 #: twelve at least 25. The first eight are for colour-blind readers too (Okabe & Ito 2008).
 PALETTE: Final = (
@@ -162,11 +163,11 @@ GREY: Final = "#b4b4b4"
 SCALE: Final = "viridis"
 _LABEL_POINTS: Final = 6.5
 _GAP_POINTS: Final = 1.5  # between a dot and its label
-MOST_LABELS: Final = 120
+MAX_LABELS: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Dots:
+class MapFigure:
     """What is drawn: where, in which colour, called what.
 
     Attributes
@@ -185,7 +186,7 @@ class Dots:
     points: FloatArray
     labels: Sequence[str]
     legend: tuple[str, ...]
-    of: NDArray[np.int64]
+    name_index: NDArray[np.int64]
     values: FloatArray
     colour_title: str
 
@@ -197,12 +198,12 @@ def colour_of(number: int, names: Sequence[str]) -> str:
     return PALETTE[number % len(PALETTE)]
 
 
-def draw_map(dots: Dots, target: Path, title: str, caption: str) -> None:
+def draw_map(data: MapFigure, target: Path, title: str, caption: str) -> None:
     """Draw a map with a legend, and labels where there is room for them.
 
     Parameters
     ----------
-    dots : Dots
+    data : Dots
     target : Path
         Ends in .png, .svg or .pdf.
     title : str
@@ -214,67 +215,67 @@ def draw_map(dots: Dots, target: Path, title: str, caption: str) -> None:
     BadArgument
         The file cannot be written.
     """
-    figure = figure_of(9.6, 7.6)
+    figure = new_figure(9.6, 7.6)
     axes = figure.add_subplot()
-    x, y = dots.points[:, 0], dots.points[:, 1]
+    x, y = data.points[:, 0], data.points[:, 1]
     size = float(np.clip(4000 / max(len(x), 1), 1.5, 34))
-    # Vector files of many points are slow to open: dots become a picture within.
+    # Vector files of many points are slow to open: data become a picture within.
     looks: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.9, "rasterized": len(x) > 2000}
-    if dots.legend:
+    if data.legend:
         handles, names = [], []
-        for number in (-1, *range(len(dots.legend))):
-            here = dots.of == number
+        for number in (-1, *range(len(data.legend))):
+            here = data.name_index == number
             if here.any():
                 if number < 0:  # hollow: "other" is grey
                     hollow = looks | {"linewidths": 0.6}
                     dot = axes.scatter(x[here], y[here], c="none", edgecolors=GREY, **hollow)
                 else:
-                    colour = colour_of(number, dots.legend)
+                    colour = colour_of(number, data.legend)
                     dot = axes.scatter(x[here], y[here], c=colour, **looks)
                 handles.append(dot)
-                name = short(dots.legend[number], 30) if number >= 0 else "none"
+                name = shorten(data.legend[number], 30) if number >= 0 else "none"
                 names.append(f"{name} ({here.sum()})")
         # Given by hand: of labels, matplotlib passes over those that begin with "_".
         figure.legend(
-            handles, names, loc="outside right upper", title=dots.colour_title, frameon=False,
+            handles, names, loc="outside right upper", title=data.colour_title, frameon=False,
             fontsize=7.5, title_fontsize=8.5, markerscale=float(np.clip(5 / np.sqrt(size), 1, 4)),
             alignment="left",
         )  # fmt: skip
     else:
         axes.scatter(x, y, c=GREY, **looks)
-        known = np.isfinite(dots.values)
-        shown = axes.scatter(x[known], y[known], c=dots.values[known], cmap=SCALE, **looks)
+        known = np.isfinite(data.values)
+        shown = axes.scatter(x[known], y[known], c=data.values[known], cmap=SCALE, **looks)
         if known.any():
-            figure.colorbar(shown, ax=axes, shrink=0.6, label=dots.colour_title)
+            figure.colorbar(shown, ax=axes, shrink=0.6, label=data.colour_title)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.06)
     for side in ("top", "right", "bottom", "left"):
         axes.spines[side].set_color("#cccccc")
-    axes.set_title(short(title, 90), fontsize=11, loc="left")
+    axes.set_title(shorten(title, 90), fontsize=11, loc="left")
     figure.supxlabel(caption, fontsize=7.5, x=0.01, ha="left", color="#444444")
-    _label(figure, axes, dots, size)
+    _label(figure, axes, data, size)
     save(figure, target)
 
 
-def _label(figure: "Figure", axes: "Axes", dots: Dots, size: float) -> None:
+def _label(figure: "Figure", axes: "Axes", data: MapFigure, size: float) -> None:
     """Write labels beside points, where they cover nothing."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.font_manager import FontProperties
 
     figure.set_dpi(DPI)
-    as_written(figure)
-    with letters_may_lack():
+    use_plain_text(figure)
+    with ignore_missing_glyphs():
         figure.draw_without_rendering()  # fixes where the axes lie
     figure.set_layout_engine("none")
     frame = axes.get_window_extent()
-    places = np.asarray(axes.transData.transform(dots.points))
+    places = np.asarray(axes.transData.transform(data.points))
     renderer: Any = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     font = FontProperties(family=fonts(), size=_LABEL_POINTS)
     some = _loneliest_first(places)
-    texts = [short(dots.labels[row], 26) for row in some]
-    with letters_may_lack():
+    texts = [shorten(data.labels[row], 26) for row in some]
+    with ignore_missing_glyphs():
         sizes = [renderer.get_text_width_height_descent(text, font, False)[:2] for text in texts]
     spots = place_labels(
         places, some, sizes, np.sqrt(size) / 2 / 72 * DPI, (frame.x0, frame.y0, frame.x1, frame.y1)
@@ -299,9 +300,9 @@ def place_labels(
     Parameters
     ----------
     places : ndarray, shape (n, 2)
-        Centres of the dots, in pixels.
+        Centres of the data, in pixels.
     rows : sequence of int
-        Which dots have a label, the most wanted first.
+        Which data have a label, the most wanted first.
     sizes : sequence of tuple of two float
         Width and height of each label.
     radius : float
@@ -320,7 +321,7 @@ def place_labels(
     for row, (width, height) in zip(rows, sizes, strict=True):
         x, y = places[row].tolist()
         free = None
-        if sum(spot is not None for spot in spots) < MOST_LABELS:
+        if sum(spot is not None for spot in spots) < MAX_LABELS:
             others = np.delete(boxes, row, axis=0)
             for left, bottom in (
                 (x + gap, y - height / 2),
@@ -348,7 +349,7 @@ def _loneliest_first(places: FloatArray) -> list[int]:
     if len(places) < 2:
         return list(range(len(places)))
     distance = np.asarray(KDTree(places).query(places, k=2)[0])[:, 1]
-    return [int(row) for row in np.argsort(-distance, kind="stable")[: 4 * MOST_LABELS]]
+    return [int(row) for row in np.argsort(-distance, kind="stable")[: 4 * MAX_LABELS]]
 
 
 def _overlaps(box: tuple[float, float, float, float], others: NDArray[np.float64]) -> bool:

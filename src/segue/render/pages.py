@@ -1,18 +1,7 @@
-"""HTML pages that work offline.
+"""HTML pages that work offline: track lists, maps, dendrograms, token similarities.
 
-Pages that work offline: one file each, data and program inside.
-
-Nothing of the machine they were made on is in them but the names of files relative to the page.
-
-Puts data into a page's template, and the page on disk.
-
-The page of a list of tracks, that plays it.
-
-The page of a map: to move about in, to search, to listen to.
-
-The page of a tree: to scroll through, to search, to listen to.
-
-The page of how alike a network holds words to be.
+Each is one file with data and program inside. It contains nothing of the machine that made it but
+paths of files relative to the page.
 """
 
 import base64
@@ -33,8 +22,6 @@ from segue.environment import import_elsewhere
 from segue.errors import BadArgument
 from segue.files import write_text
 from segue.records import FloatArray, Track
-
-# --- frame ---
 
 _PLACE: Final = "/*DATA*/"
 _ENDINGS: Final = (".html", ".htm")
@@ -85,9 +72,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-# --- lists ---
-
-
 def write_list(
     tracks: Sequence[Track], notes: Sequence[str], target: Path, title: str, caption: str
 ) -> None:
@@ -120,14 +104,12 @@ def write_list(
     write_page("list.html", data, target)
 
 
-# --- maps ---
-
 _GRID: Final = 65535
 _SHADES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class MapPage:
     """What a map's page shows.
 
     Attributes
@@ -153,8 +135,8 @@ class Shown:
 
     tracks: Sequence[Track]
     points: FloatArray
-    near: NDArray[np.int32]
-    likeness: FloatArray
+    neighbours: NDArray[np.int32]
+    similarities: FloatArray
     tags: Sequence[Sequence[str]]
     colour_title: str
     palette: Sequence[str]
@@ -166,48 +148,48 @@ class Shown:
     caption: str
 
 
-def write_map(shown: Shown, target: Path, previews: Mapping[int, bytes] | None = None) -> None:
+def write_map(page: MapPage, target: Path, previews: Mapping[int, bytes] | None = None) -> None:
     """Write the page of a map.
 
     Parameters
     ----------
-    shown : Shown
+    page : Shown
     target : Path
         Ends in .html.
     previews : mapping of int to bytes, optional
         Ogg Opus of tracks, by row, to be put into the page.
     """
-    low = shown.points.min(axis=0)
-    reach = float(np.ptp(shown.points, axis=0).max()) or 1.0
-    grid = np.round((shown.points - low) / reach * _GRID).astype(int)
+    low = page.points.min(axis=0)
+    reach = float(np.ptp(page.points, axis=0).max()) or 1.0
+    grid = np.round((page.points - low) / reach * _GRID).astype(int)
     artists, albums, folders, words = (_Numbered() for _ in range(4))
-    links = [link(track, target).rpartition("/") for track in shown.tracks]
+    links = [link(track, target).rpartition("/") for track in page.tracks]
     data = {
-        "title": shown.title,
-        "caption": shown.caption,
+        "title": page.title,
+        "caption": page.caption,
         "x": grid[:, 0].tolist(),
         "y": (grid[:, 1].max(initial=0) - grid[:, 1]).tolist(),
-        "ids": [track.id for track in shown.tracks],
-        "seconds": [round(track.duration_s) for track in shown.tracks],
-        "titles": [track.tags.title for track in shown.tracks],
-        "artist": [artists.of(track.tags.artist) for track in shown.tracks],
-        "album": [albums.of(track.tags.album) for track in shown.tracks],
+        "ids": [track.id for track in page.tracks],
+        "seconds": [round(track.duration_s) for track in page.tracks],
+        "titles": [track.tags.title for track in page.tracks],
+        "artist": [artists.of(track.tags.artist) for track in page.tracks],
+        "album": [albums.of(track.tags.album) for track in page.tracks],
         "artists": artists.names,
         "albums": albums.names,
-        "tags": [[words.of(tag) for tag in some] for some in shown.tags],
+        "tags": [[words.of(tag) for tag in some] for some in page.tags],
         "words": words.names,
         "folder": [folders.of(folder + slash) for folder, slash, _ in links],
         "folders": folders.names,
         "file": [name for _, _, name in links],
-        "near": shown.near.ravel().tolist(),
-        "likeness": np.round(shown.likeness.ravel() * 100).astype(int).tolist(),
-        "nearest": int(shown.near.shape[1]),
-        "colourTitle": shown.colour_title,
-        "palette": list(shown.palette),
-        "colour": shown.colour.tolist(),
-        "legend": list(shown.legend),
-        "low": shown.low,
-        "high": shown.high,
+        "near": page.neighbours.ravel().tolist(),
+        "likeness": np.round(page.similarities.ravel() * 100).astype(int).tolist(),
+        "nearest": int(page.neighbours.shape[1]),
+        "colourTitle": page.colour_title,
+        "palette": list(page.palette),
+        "colour": page.colour.tolist(),
+        "legend": list(page.legend),
+        "low": page.low,
+        "high": page.high,
         "previews": {
             str(row): base64.b64encode(sound).decode("ascii")
             for row, sound in (previews or {}).items()
@@ -230,7 +212,7 @@ class _Numbered:
         return list(self._numbers)
 
 
-def shades(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str, str]:
+def colour_scale(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str, str]:
     """Turn numbers into colours: a palette, which of it each has, the lowest and highest.
 
     What is unknown is grey. The highest and lowest hundredth share the outermost colours.
@@ -247,9 +229,6 @@ def shades(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str, str]:
     scaled = np.clip((values - low) / ((high - low) or 1.0), 0, 1) * (_SHADES - 1)
     of = np.where(np.isfinite(values), np.nan_to_num(scaled), _SHADES).astype(np.int64)
     return [*palette, "#9a9a9a"], of, f"{low:.4g}", f"{high:.4g}"
-
-
-# --- trees ---
 
 
 def write_tree(
@@ -288,10 +267,7 @@ def write_tree(
     write_page("tree.html", data, target)
 
 
-# --- words ---
-
-
-def write_words(
+def write_token_similarity(
     cosines: FloatArray,
     labels: Sequence[str],
     counts: Sequence[int],

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Part, Score
-from segue.render.plots import figure_of, save, short
+from segue.render.plots import new_figure, save, shorten
 from segue.score.features import metre_of, pitch_name
 from segue.score.harmony import Chord, chords, find_key
 from segue.score.piano_roll import FAMILIES, INSTRUMENTS, PianoRoll
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Patch
 
-MOST_BARS: Final = 64
+MAX_BARS: Final = 64
 _ROW_QUARTERS: Final = 64  # sixteen bars of 4/4 in a row
 _MOST_ROWS: Final = 8
 _WIDTH: Final = 13.0
@@ -63,7 +63,7 @@ class _Rows:
         return min(self.drums.values(), default=self.low - 0.5) - 0.3
 
 
-def draw_roll(
+def draw_piano_roll(
     score: Score, target: Path, *, title: str = "", named: Sequence[Chord] | None = None
 ) -> None:
     """Draw what a score plays: a row for some bars, a colour for each part.
@@ -86,14 +86,14 @@ def draw_roll(
     if not score.parts:
         raise BadArgument("expected a score with notes, got one without")
     divided = bars(score)
-    shown = min(len(divided), MOST_BARS)
+    shown = min(len(divided), MAX_BARS)
     firsts = _rows_of(divided, shown)
     rows = _rows(excerpt(score, 0, int(firsts[-1])).parts or score.parts, _DRUM_HEIGHT)
     names = chords(score) if named is None else named
     colours = _colours(score.parts)
     height = np.clip((rows.high - rows.bottom) * 0.042, 1.3, 4.8) + 0.35
     legend_lines = -(-len(score.parts) // 6)
-    figure = figure_of(_WIDTH, float(height * (len(firsts) - 1) + 0.75 + 0.22 * legend_lines))
+    figure = new_figure(_WIDTH, float(height * (len(firsts) - 1) + 0.75 + 0.22 * legend_lines))
     starts, ends = divided.at[firsts[:-1]], divided.at[firsts[1:]]
     widest = int((ends - starts).max())
     for row, (first, last) in enumerate(pairwise(firsts.tolist())):
@@ -116,7 +116,7 @@ def draw_roll(
     save(figure, target)
 
 
-def draw_rolls(
+def draw_piano_rolls(
     shown: Sequence[tuple[str, PianoRoll | Score]],
     target: Path,
     *,
@@ -146,14 +146,14 @@ def draw_rolls(
     columns = min(columns, len(shown))
     lines = -(-len(shown) // columns)
     height = float(np.clip((rows.high - rows.bottom) * 0.03, 1.2, 2.6)) + 0.3
-    figure = figure_of(max(3.1 * columns, 5.0), height * lines + 0.7)
+    figure = new_figure(max(3.1 * columns, 5.0), height * lines + 0.7)
     used = set()
     for number, ((caption, _), score) in enumerate(zip(shown, scores, strict=True)):
         axes = figure.add_subplot(lines, columns, number + 1)
-        axes.set_title(short(caption, 44), fontsize=8, loc="left")
+        axes.set_title(shorten(caption, 44), fontsize=8, loc="left")
         if score.parts:
             divided = bars(score)
-            last = min(len(divided), MOST_BARS)
+            last = min(len(divided), MAX_BARS)
             kinds = [0 if part.is_drum else FAMILIES[part.program // 8] for part in score.parts]
             used |= set(kinds)
             start, end = int(divided.at[0]), int(divided.at[last])
@@ -174,7 +174,7 @@ def draw_rolls(
         handles=handles, loc="outside lower left", ncols=len(INSTRUMENTS), fontsize=8, frameon=False
     )
     if title:
-        figure.suptitle(short(title, 110), fontsize=11, x=0.01, ha="left")
+        figure.suptitle(shorten(title, 110), fontsize=11, x=0.01, ha="left")
     save(figure, target)
 
 
@@ -339,7 +339,7 @@ def _patch(colour: str, name: str) -> "Patch":
 
 def _part_name(part: Part, title: str) -> str:
     sound = "drums" if part.is_drum else PROGRAM_NAMES[part.program]
-    name = short(part.name, 24)
+    name = shorten(part.name, 24)
     return f"{name} ({sound})" if name and part.name != title and name.lower() != sound else sound
 
 
@@ -350,4 +350,4 @@ def _heading(score: Score, title: str, shown: int, count: int) -> str:
         told.insert(0, find_key(score).name)
     if shown < count:
         told.append(f"the first {shown} of {count} bars")
-    return "\n".join(line for line in (short(named, 110), " · ".join(told)) if line)
+    return "\n".join(line for line in (shorten(named, 110), " · ".join(told)) if line)

@@ -1,11 +1,4 @@
-"""Figures: their frame, loss curves, reconstructions, filters, similarity matrices.
-
-A picture's frame: its size, its file, its words.
-
-How alike a network holds words to be: the labelled matrix, and the pitch classes on a plane.
-
-Pictures of what was learned: loss curves, reconstructions, filters.
-"""
+"""Figures: frame and fonts, loss curves, reconstructions, filters, similarity matrices."""
 
 import unicodedata
 import warnings
@@ -32,10 +25,8 @@ if TYPE_CHECKING:
     from segue.nn.trainer import Epoch
 
 
-# --- frame ---
-
 DPI: Final = 150
-PICTURES: Final = (".png", ".svg", ".pdf")
+FIGURE_SUFFIXES: Final = (".png", ".svg", ".pdf")
 #: For each letter the first of those that has it; the first comes with matplotlib.
 _FONTS: Final = (
     "DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK KR", "Noto Sans JP",
@@ -46,7 +37,7 @@ _FONTS: Final = (
 _NO_LETTERS: Final = frozenset(["Cc", "Cs", "Cn"])
 
 
-def figure_of(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
     """Start a figure of so many inches."""
     import_elsewhere("matplotlib")
     from matplotlib.figure import Figure
@@ -62,14 +53,16 @@ def save(figure: "Figure", target: Path) -> None:
     BadArgument
         The ending is unknown, or the file cannot be written.
     """
-    if target.suffix.lower() not in PICTURES:
-        raise BadArgument(f"{target} is no picture Segue writes; name it {', '.join(PICTURES)}")
-    as_written(figure)
-    with replacing(target) as partial, letters_may_lack():
+    if target.suffix.lower() not in FIGURE_SUFFIXES:
+        raise BadArgument(
+            f"{target} is no picture Segue writes; name it {', '.join(FIGURE_SUFFIXES)}"
+        )
+    use_plain_text(figure)
+    with replacing(target) as partial, ignore_missing_glyphs():
         figure.savefig(partial, dpi=DPI)
 
 
-def as_written(figure: "Figure") -> None:
+def use_plain_text(figure: "Figure") -> None:
     """Take a figure's words as they are: no formulas (Ke$ha, A$AP), and letters of all scripts."""
     from matplotlib.text import Text
 
@@ -89,30 +82,28 @@ def fonts() -> list[str]:
 
 
 @contextmanager
-def letters_may_lack() -> Iterator[None]:
+def ignore_missing_glyphs() -> Iterator[None]:
     """Say nothing of letters that no installed font has: they are drawn as boxes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing|Matplotlib currently does not support")
         yield
 
 
-def short(text: str, most: int) -> str:
+def shorten(text: str, most: int) -> str:
     """Make a text one line of so many letters at most."""
     kept = (c for c in text if c.isspace() or unicodedata.category(c) not in _NO_LETTERS)
     line = " ".join("".join(kept).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-# --- words ---
-
 #: More have no room for their names.
-MOST: Final = 120
+MAX_TOKENS: Final = 120
 _CELL_INCHES: Final = 0.135
 _PLANE_INCHES: Final = 5.2
 _FIFTHS: Final = 7
 
 
-def draw_words(
+def draw_token_similarity(
     cosines: FloatArray,
     labels: Sequence[str],
     plane: NDArray[np.float64] | None,
@@ -142,11 +133,13 @@ def draw_words(
     BadArgument
         There are more than 120 words.
     """
-    if len(labels) > MOST:
-        raise BadArgument(f"a picture has room for {MOST} words, not {len(labels)}; write a page")
+    if len(labels) > MAX_TOKENS:
+        raise BadArgument(
+            f"a picture has room for {MAX_TOKENS} words, not {len(labels)}; write a page"
+        )
     # The names stand below and to the left.
     side = max(len(labels) * _CELL_INCHES, 4.0) + 0.8 + 0.06 * max(map(len, labels))
-    figure = figure_of(side + (_PLANE_INCHES if plane is not None else 0.8), side + 0.4)
+    figure = new_figure(side + (_PLANE_INCHES if plane is not None else 0.8), side + 0.4)
     figure.suptitle(title, fontsize=11)
     if plane is None:
         matrix = figure.subplots()
@@ -196,8 +189,6 @@ def _draw_plane(
     axes.set_aspect("equal", adjustable="datalim")
 
 
-# --- learned ---
-
 _FREQUENCIES_HZ: Final = (100, 200, 500, 1000, 2000, 4000, 8000)
 
 
@@ -231,7 +222,7 @@ def draw_losses(history: Sequence["Epoch"], target: Path, title: str) -> None:
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure = figure_of(6.4, 4.0)
+    figure = new_figure(6.4, 4.0)
     axes = figure.add_subplot()
     epochs = [epoch.epoch for epoch in history]
     axes.plot(epochs, [epoch.loss for epoch in history], "o-", ms=3, label="training")
@@ -275,7 +266,7 @@ def draw_reconstruction(
     target : Path
     title : str
     """
-    figure = figure_of(10, 11)
+    figure = new_figure(10, 11)
     seconds = image.shape[1] / kind.frames_per_second
     grid = figure.add_gridspec(4, 2, width_ratios=(60, 1))
     error = float(np.mean((image - reconstruction) ** 2))
@@ -318,7 +309,7 @@ def draw_reconstruction(
     axes.set_title(f"encoded: {len(code)} numbers × {code.shape[1]} steps", loc="left", fontsize=10)
     axes.set(xlabel="time in seconds", ylabel="number")
     figure.colorbar(shown, cax=figure.add_subplot(grid[3, 1]))
-    figure.suptitle(short(title, 90))
+    figure.suptitle(shorten(title, 90))
     save(figure, target)
 
 
@@ -334,7 +325,7 @@ def draw_filters(filters: Sequence[Filter], target: Path, title: str) -> None:
     """
     columns = 4
     rows = -(-len(filters) // columns)
-    figure = figure_of(13, 1.6 * rows + 0.8)
+    figure = new_figure(13, 1.6 * rows + 0.8)
     for number, one in enumerate(filters):
         axes = figure.add_subplot(rows, columns, number + 1)
         reach = float(np.abs(one.weights).max()) or 1.0
@@ -345,7 +336,9 @@ def draw_filters(filters: Sequence[Filter], target: Path, title: str) -> None:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_title(one.layer, fontsize=8, loc="left")
-        axes.set_xlabel("\n".join(short(name, 38) for name in one.tracks), fontsize=6.5, loc="left")
+        axes.set_xlabel(
+            "\n".join(shorten(name, 38) for name in one.tracks), fontsize=6.5, loc="left"
+        )
     figure.suptitle(title)
     save(figure, target)
 

@@ -1,14 +1,8 @@
-"""Aspects of similarity in words, for sound, scores and lyrics.
+"""Aspects of similarity in words: tempo, timbre, rhyme and others, for sound, scores and lyrics.
 
-How much each group of features has to do with the likeness of two vectors.
-
-What a reason is about, and how it is said: which way both tracks lean, or how they differ.
-
-What is said of recordings: qualities by MusiCNN's tags, and aspects by measured features.
-
-What is said of scores, by their features.
-
-What is said of lyrics, by the features of their style.
+A cosine similarity is a sum over the dimensions of two vectors. The dimensions are divided among
+aspects, so that each contributes a share of the similarity. A contribution is put into words by the
+levels of the aspect: what both tracks have more or less of than the average, or how they differ.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,51 +17,49 @@ from segue.builtin_spaces import TAGS
 from segue.feature_names import FAMILIES, FEATURE_NAMES, SCORE_FEATURE_NAMES, STYLE_FEATURE_NAMES
 from segue.records import FloatArray, Reason
 
-# --- shares ---
 
-
-def group_shares(a: FloatArray, b: FloatArray, groups: Mapping[str, slice]) -> dict[str, float]:
-    """Divide the similarity of two vectors among groups of their numbers.
+def similarity_contributions(
+    a: FloatArray, b: FloatArray, groups: Mapping[str, slice]
+) -> dict[str, float]:
+    """Divide the cosine similarity of two vectors among groups of dimensions.
 
     Parameters
     ----------
     a, b : ndarray, shape (n,), float32
-        Standardised.
+        Standardised features.
     groups : mapping of str to slice
-        They cover all numbers.
+        Groups that cover all dimensions.
 
     Returns
     -------
     dict of str to float
-        By group; their sum is the cosine of the angle between `a` and `b`. A share below 0
-        speaks against likeness. All are 0 where one of the vectors is.
+        Contribution of each group; they sum to the cosine similarity. All are 0 if one of the
+        vectors is zero.
     """
     a, b = a.astype(np.float64), b.astype(np.float64)
     lengths = float(np.linalg.norm(a) * np.linalg.norm(b)) or 1.0
     return {group: float(a[at] @ b[at]) / lengths for group, at in groups.items()}
 
 
-# --- aspects ---
-
-#: Name of the share that no aspect accounts for.
+#: Name of the remainder that no aspect accounts for.
 OTHER: Final = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Aspect:
-    """Something in which tracks are alike or differ.
+    """An aspect in which tracks are similar or differ.
 
     Attributes
     ----------
     name : str
-        "tempo".
+        Name, such as "tempo".
     family : str
-        What it belongs to: "rhythm". Small reasons are summed up by family.
+        Wider aspect, such as "rhythm", by which small contributions are grouped.
     high, low : str
-        What a track is that has much of it, and little: "fast", "slow"; "" where it has no
-        direction, as timbre.
+        Words for a high and a low level, such as "fast" and "slow"; "" for aspects without a
+        direction, such as timbre.
     more, less : str
-        What a track is that has more of it than another, and less: "faster", "slower".
+        Words for a higher and a lower level than another track's: "faster", "slower".
     """
 
     name: str
@@ -78,8 +70,8 @@ class Aspect:
     less: str = ""
 
 
-def quality(name: str, family: str, none: str = "little") -> Aspect:
-    """Return the aspect of a quality that there is much or little of: "metal", "strings"."""
+def tag_aspect(name: str, family: str, none: str = "little") -> Aspect:
+    """Return the aspect of something that a track has much or little of: "metal", "strings"."""
     return Aspect(name, family, name, f"{none} {name}", f"more {name}", f"less {name}")
 
 
@@ -87,16 +79,18 @@ UNNAMED: Final = Aspect(OTHER, OTHER)
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
-    """Which numbers of a vector belong to an aspect, and which of them tell its direction.
+class AspectFeatures:
+    """The dimensions of a vector that belong to an aspect.
 
     Attributes
     ----------
     aspect : Aspect
+        Aspect of the dimensions.
     columns : ndarray, shape (n,), int64
+        Indices of the dimensions.
     signs : ndarray, shape (n,), float64
-        +1 for a number that grows with the aspect, -1 for one that falls, 0 for one that is only
-        about it.
+        +1 for a dimension that rises with the aspect's level, -1 for one that falls, 0 for one
+        that does not enter the level.
     """
 
     aspect: Aspect
@@ -104,56 +98,66 @@ class Measures:
     signs: NDArray[np.float64]
 
     def level(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Tell how much of the aspect there is, from standard scores, shape (..., numbers)."""
-        weight = self.signs / max(float(np.abs(self.signs).sum()), 1.0)
-        return np.asarray(scores[..., self.columns] @ weight)
+        """Return the level of the aspect from standardised features, shape (..., dimensions)."""
+        weights = self.signs / max(float(np.abs(self.signs).sum()), 1.0)
+        return np.asarray(scores[..., self.columns] @ weights)
 
 
-def measures(
+def assign_features(
     names: Sequence[str], table: Mapping[Aspect, str], rest: Mapping[str, Aspect]
-) -> tuple[Measures, ...]:
-    """Divide the numbers of a vector among aspects.
+) -> tuple[AspectFeatures, ...]:
+    """Divide the dimensions of a vector among aspects.
 
     Parameters
     ----------
     names : sequence of str
-        One for each number.
+        Names of the dimensions.
     table : mapping of Aspect to str
-        The numbers of each, separated by ";": "+" before one that grows with the aspect, "-"
-        before one that falls. A name that ends in "*" stands for all that begin so and that are
-        not named themselves.
+        Names of the dimensions of each aspect, separated by ";": after "+" those that rise with
+        the level, after "-" those that fall. A name ending in "*" is a prefix, of all dimensions
+        that are not named themselves.
     rest : mapping of str to Aspect
-        By the beginning of a name, what a number is about that is in none of the table.
+        Aspects of the remaining dimensions, by prefix of their names.
     """
-    found: dict[Aspect, list[tuple[int, float]]] = {}
+    columns_by_aspect: dict[Aspect, list[tuple[int, float]]] = {}
     exact = {part.strip(" +-") for parts in table.values() for part in parts.split(";")}
     taken: set[int] = set()
     for aspect, parts in table.items():
         for part in parts.split(";"):
             sign = {"+": 1.0, "-": -1.0}.get(part.strip()[0], 0.0)
-            wanted = part.strip(" +-")
+            pattern = part.strip(" +-")
             for column, name in enumerate(names):
-                family = wanted.endswith("*") and name.startswith(wanted[:-1])
-                if name == wanted or (family and name not in exact):
-                    found.setdefault(aspect, []).append((column, sign))
+                has_prefix = pattern.endswith("*") and name.startswith(pattern[:-1])
+                if name == pattern or (has_prefix and name not in exact):
+                    columns_by_aspect.setdefault(aspect, []).append((column, sign))
                     taken.add(column)
     for column, name in enumerate(names):
         if column not in taken:
-            about = next(aspect for begins, aspect in rest.items() if name.startswith(begins))
-            found.setdefault(about, []).append((column, 0.0))
+            aspect = next(aspect for prefix, aspect in rest.items() if name.startswith(prefix))
+            columns_by_aspect.setdefault(aspect, []).append((column, 0.0))
     return tuple(
-        Measures(
+        AspectFeatures(
             aspect,
             np.array([column for column, _ in pairs], np.int64),
             np.array([sign for _, sign in pairs]),
         )
-        for aspect, pairs in found.items()
+        for aspect, pairs in columns_by_aspect.items()
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """What one aspect gives of a similarity, and how much of it both have; 0 is the average."""
+class Contribution:
+    """The contribution of an aspect to a similarity.
+
+    Attributes
+    ----------
+    aspect : Aspect
+        Aspect.
+    share : float
+        Share of the similarity, negative if the tracks differ.
+    first, second : float
+        Levels of the aspect in both tracks, relative to the average.
+    """
 
     aspect: Aspect
     share: float
@@ -161,48 +165,50 @@ class Share:
     second: float = 0.0
 
 
-def say(shares: Iterable[Share]) -> tuple[Reason, ...]:
-    """Turn shares into reasons, the largest first; shares of one aspect are added.
+def to_reasons(contributions: Iterable[Contribution]) -> tuple[Reason, ...]:
+    """Convert contributions to reasons, the largest first, summed by aspect.
 
     Parameters
     ----------
-    shares : iterable of Share
-        `first` is of what was asked with, `second` of the answer.
+    contributions : iterable of Contribution
+        Contributions, with the levels of the query and of the result.
     """
     total: dict[Aspect, float] = {}
     levels: dict[Aspect, tuple[float, float]] = {}
-    for one in shares:
-        total[one.aspect] = total.get(one.aspect, 0.0) + one.share
-        levels.setdefault(one.aspect, (one.first, one.second))
-    _leave_at_most_half(total)
-    found = [
-        Reason(aspect.name, share, said(aspect, share, *levels[aspect]), aspect.family)
+    for item in contributions:
+        total[item.aspect] = total.get(item.aspect, 0.0) + item.share
+        levels.setdefault(item.aspect, (item.first, item.second))
+    _limit_remainder(total)
+    reasons = [
+        Reason(
+            aspect.name, share, describe_contribution(aspect, share, *levels[aspect]), aspect.family
+        )
         for aspect, share in total.items()
     ]
-    return tuple(sorted(found, key=lambda reason: -reason.share))
+    return tuple(sorted(reasons, key=lambda reason: -reason.share))
 
 
-def _leave_at_most_half(total: dict[Aspect, float]) -> None:
-    """Divide what is left beyond half of a similarity among the aspects, by their size.
+def _limit_remainder(total: dict[Aspect, float]) -> None:
+    """Distribute a remainder beyond half of the similarity over the aspects, by their size.
 
-    That much is left only where aspects that speak for and against likeness outweigh each other,
-    so that the similarity is about zero.
+    Such a remainder occurs only where positive and negative contributions cancel out, so that the
+    similarity is about zero.
     """
-    left, similarity = total.get(UNNAMED, 0.0), sum(total.values())
+    remainder, similarity = total.get(UNNAMED, 0.0), sum(total.values())
     named = sum(abs(share) for aspect, share in total.items() if aspect != UNNAMED)
-    kept = max(-abs(similarity) / 2, min(left, abs(similarity) / 2))
-    if kept != left and named > 0:
+    limited = max(-abs(similarity) / 2, min(remainder, abs(similarity) / 2))
+    if limited != remainder and named > 0:
         for aspect, share in total.items():
             if aspect != UNNAMED:
-                total[aspect] = share + (left - kept) * abs(share) / named
-        total[UNNAMED] = kept
+                total[aspect] = share + (remainder - limited) * abs(share) / named
+        total[UNNAMED] = limited
 
 
-def said(aspect: Aspect, share: float, first: float, second: float) -> str:
-    """Say which way a share goes.
+def describe_contribution(aspect: Aspect, share: float, first: float, second: float) -> str:
+    """Describe a contribution in words.
 
-    What speaks for likeness is what both are, where both are on one side of the average; what
-    speaks against it is what the answer is more or less than what was asked with.
+    A positive one by what both tracks have, if both are on the same side of the average; a negative
+    one by what the result has more or less of than the query.
     """
     if share >= 0:
         if aspect.high and min(first, second) > 0:
@@ -215,36 +221,36 @@ def said(aspect: Aspect, share: float, first: float, second: float) -> str:
     return f"different {aspect.name}"
 
 
-# --- sound aspects ---
+# ---- sound -------------------------------------------------------------------------------
 
-#: Tags that say nearly the same are one quality.
-_QUALITIES: Final[dict[Aspect, tuple[str, ...]]] = {
-    quality("metal", "genre"): ("metal", "heavy metal", "hard rock", "punk"),
-    quality("rock", "genre"): ("rock", "alternative rock", "classic rock", "progressive rock"),
-    quality("indie", "genre"): ("alternative", "indie", "indie rock", "indie pop"),
-    quality("pop", "genre"): ("pop",),
-    quality("electronic", "genre"): ("electronic", "electronica", "electro"),
-    quality("dance", "genre"): ("dance", "house"),
-    quality("hip-hop", "genre"): ("hip-hop",),
-    quality("folk", "genre"): ("folk", "acoustic", "country"),
-    quality("blues", "genre"): ("blues",),
-    quality("jazz", "genre"): ("jazz", "easy listening"),
-    quality("soul", "genre"): ("soul", "rnb"),
-    quality("funk", "genre"): ("funk",),
-    quality("experimental", "genre"): ("experimental",),
-    quality("ambient", "mood"): ("ambient", "chillout", "chill"),
-    quality("sad", "mood"): ("sad", "beautiful", "mellow"),
-    quality("happy", "mood"): ("happy",),
-    quality("party", "mood"): ("party", "catchy"),
-    quality("sexy", "mood"): ("sexy",),
-    quality("oldies", "decade"): ("60s", "70s", "oldies"),
-    quality("80s", "decade"): ("80s",),
-    quality("90s", "decade"): ("90s",),
-    quality("00s", "decade"): ("00s",),
-    quality("female voice", "instruments"): ("female vocalists", "female vocalist"),
-    quality("male voice", "instruments"): ("male vocalists",),
-    quality("guitar", "instruments"): ("guitar",),
-    quality("instrumental", "instruments"): ("instrumental",),
+#: Groups of nearly synonymous tags.
+_TAG_GROUPS: Final[dict[Aspect, tuple[str, ...]]] = {
+    tag_aspect("metal", "genre"): ("metal", "heavy metal", "hard rock", "punk"),
+    tag_aspect("rock", "genre"): ("rock", "alternative rock", "classic rock", "progressive rock"),
+    tag_aspect("indie", "genre"): ("alternative", "indie", "indie rock", "indie pop"),
+    tag_aspect("pop", "genre"): ("pop",),
+    tag_aspect("electronic", "genre"): ("electronic", "electronica", "electro"),
+    tag_aspect("dance", "genre"): ("dance", "house"),
+    tag_aspect("hip-hop", "genre"): ("hip-hop",),
+    tag_aspect("folk", "genre"): ("folk", "acoustic", "country"),
+    tag_aspect("blues", "genre"): ("blues",),
+    tag_aspect("jazz", "genre"): ("jazz", "easy listening"),
+    tag_aspect("soul", "genre"): ("soul", "rnb"),
+    tag_aspect("funk", "genre"): ("funk",),
+    tag_aspect("experimental", "genre"): ("experimental",),
+    tag_aspect("ambient", "mood"): ("ambient", "chillout", "chill"),
+    tag_aspect("sad", "mood"): ("sad", "beautiful", "mellow"),
+    tag_aspect("happy", "mood"): ("happy",),
+    tag_aspect("party", "mood"): ("party", "catchy"),
+    tag_aspect("sexy", "mood"): ("sexy",),
+    tag_aspect("oldies", "decade"): ("60s", "70s", "oldies"),
+    tag_aspect("80s", "decade"): ("80s",),
+    tag_aspect("90s", "decade"): ("90s",),
+    tag_aspect("00s", "decade"): ("00s",),
+    tag_aspect("female voice", "instruments"): ("female vocalists", "female vocalist"),
+    tag_aspect("male voice", "instruments"): ("male vocalists",),
+    tag_aspect("guitar", "instruments"): ("guitar",),
+    tag_aspect("instrumental", "instruments"): ("instrumental",),
 }
 
 _SOUND_FEATURES: Final = {
@@ -306,23 +312,23 @@ _SOUND_REST: Final = {"mfcc_": Aspect("timbre", "timbre"), "degree_": Aspect("sc
 
 
 @cache
-def qualities() -> tuple[Measures, ...]:
-    """Return which tags belong to which quality."""
+def tag_aspects() -> tuple[AspectFeatures, ...]:
+    """Return the aspects of the space `tags`."""
     return tuple(
-        Measures(aspect, np.array([TAGS.index(tag) for tag in tags]), np.ones(len(tags)))
-        for aspect, tags in _QUALITIES.items()
+        AspectFeatures(aspect, np.array([TAGS.index(tag) for tag in tags]), np.ones(len(tags)))
+        for aspect, tags in _TAG_GROUPS.items()
     )
 
 
 @cache
-def measured_aspects() -> tuple[Measures, ...]:
-    """Return which of `FEATURE_NAMES` belong to which aspect."""
-    return measures(FEATURE_NAMES, _SOUND_FEATURES, _SOUND_REST)
+def sound_aspects() -> tuple[AspectFeatures, ...]:
+    """Return the aspects of `FEATURE_NAMES`."""
+    return assign_features(FEATURE_NAMES, _SOUND_FEATURES, _SOUND_REST)
 
 
-# --- score aspects ---
+# ---- scores ------------------------------------------------------------------------------
 
-_PLAYED: Final = {
+_FAMILY_NAMES: Final = {
     "String Keyboard": "piano",
     "Mallet": "mallets",
     "Organ": "organ",
@@ -367,7 +373,7 @@ _SCORE_FEATURES: Final = {
         "Direction of Melodic Motion; Average Length of Melodic Arcs;"
         "Average Interval Spanned by Melodic Arcs"
     ),
-    quality("chromatic notes", "harmony", "few"): (
+    tag_aspect("chromatic notes", "harmony", "few"): (
         "+Chromatic Motion; +Pitch Class Variety; -Prevalence of Most Common Pitch Class"
     ),
     Aspect("melodic patterns", "melody"): "Interval Class *",
@@ -395,13 +401,13 @@ _SCORE_FEATURES: Final = {
         "Simultaneous Attacks; Amount of Overlap"
     ),
     **{
-        quality(_PLAYED[family], "instruments", "no"): f"+{family} Prevalence"
+        tag_aspect(_FAMILY_NAMES[family], "instruments", "no"): f"+{family} Prevalence"
         for family in FAMILIES
     },
-    quality("drums", "instruments", "no"): (
+    tag_aspect("drums", "instruments", "no"): (
         "+Unpitched Percussion Prevalence; +Number of Unpitched Instruments"
     ),
-    quality("instruments", "instruments", "few"): "+Number of Pitched Instruments",
+    tag_aspect("instruments", "instruments", "few"): "+Number of Pitched Instruments",
 }
 _SCORE_REST: Final = {
     "Pitch Class": _PITCH,
@@ -412,12 +418,12 @@ _SCORE_REST: Final = {
 
 
 @cache
-def score_aspects() -> tuple[Measures, ...]:
-    """Return which of `SCORE_FEATURE_NAMES` belong to which aspect."""
-    return measures(SCORE_FEATURE_NAMES, _SCORE_FEATURES, _SCORE_REST)
+def score_aspects() -> tuple[AspectFeatures, ...]:
+    """Return the aspects of `SCORE_FEATURE_NAMES`."""
+    return assign_features(SCORE_FEATURE_NAMES, _SCORE_FEATURES, _SCORE_REST)
 
 
-# --- lyrics aspects ---
+# ---- lyrics ------------------------------------------------------------------------------
 
 _LYRICS_FEATURES: Final = {
     Aspect(
@@ -458,6 +464,6 @@ _LYRICS_REST: Final = {"": Aspect("punctuation", "wording")}
 
 
 @cache
-def lyrics_aspects() -> tuple[Measures, ...]:
-    """Return which of `STYLE_FEATURE_NAMES` belong to which aspect."""
-    return measures(STYLE_FEATURE_NAMES, _LYRICS_FEATURES, _LYRICS_REST)
+def lyrics_aspects() -> tuple[AspectFeatures, ...]:
+    """Return the aspects of `STYLE_FEATURE_NAMES`."""
+    return assign_features(STYLE_FEATURE_NAMES, _LYRICS_FEATURES, _LYRICS_REST)

@@ -14,7 +14,7 @@ from segue.records import FloatArray, Reason
 from segue.search.ranking import Ranking
 from segue.store import Store
 
-#: MusiCNN's tags that say the same, and what else people say for them.
+#: Words for one or several synonymous tags of MusiCNN.
 _SYNONYMS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("chill", "chillout"): ("chill", "chillout", "chill out", "chilled"),
     ("chill", "chillout", "mellow", "easy listening"): (
@@ -40,25 +40,25 @@ _SYNONYMS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("90s",): ("1990s", "nineties"),
     ("00s",): ("2000s",),
 }  # fmt: skip
-_MEANT: Final = {
+_TAGS_OF_WORD: Final = {
     **{tag: (tag,) for tag in TAGS},
     **{word: tags for tags, words in _SYNONYMS.items() for word in words},
 }
-_NOT: Final = re.compile(r"^(-|−|not |no |without )\s*")
+_NEGATION: Final = re.compile(r"^(-|−|not |no |without )\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A tag that is asked for.
+class TagQuery:
+    """A tag of a query.
 
     Attributes
     ----------
     name : str
-        As it was asked for.
+        Name in the query.
     sign : float
-        1, or -1 where tracks should have little of it.
+        1, or -1 for a negated tag.
     columns : tuple of int
-        Which numbers of the space `tags` it is.
+        Dimensions of the space `tags` with that meaning.
     """
 
     name: str
@@ -66,92 +66,93 @@ class Wanted:
     columns: tuple[int, ...]
 
 
-def parse_tags(tags: Sequence[str]) -> list[Wanted]:
-    """Find which tags are meant; "-happy" or "not happy" asks for little of one.
+def parse_tags(tags: Sequence[str]) -> list[TagQuery]:
+    """Parse tags; "-happy" or "not happy" negates one.
 
     Raises
     ------
     BadArgument
-        One is not known, the nearest ones are named; or none is given.
+        A tag is unknown, with suggestions; or none is given.
     """
-    found = [_wanted(tag) for tag in tags if tag.strip()]
-    if not found:
+    queries = [_parse_tag(tag) for tag in tags if tag.strip()]
+    if not queries:
         raise BadArgument("no tag given; " + _known_tags())
-    return found
+    return queries
 
 
-def by_tags(store: Store, tags: Sequence[str]) -> Ranking:
-    """Rank all recordings by the cosine between their tags and those that are asked for.
+def rank_by_tags(store: Store, tags: Sequence[str]) -> Ranking:
+    """Rank all recordings by the cosine similarity between their tags and those of a query.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     tags : sequence of str
-        See `parse_tags`.
+        Tags, see `parse_tags`.
     """
-    wanted = parse_tags(tags)
+    queries = parse_tags(tags)
     matrix = store.spaces.matrix("tags")
-    each = np.stack([_direction(one) for one in wanted])
-    length = float(np.linalg.norm(each.sum(axis=0)))
+    directions = np.stack([_direction(query) for query in queries])
+    length = float(np.linalg.norm(directions.sum(axis=0)))
     if length < 1e-6:
         raise BadArgument("the tags cancel each other out: what is wanted is also unwanted")
-    shares = np.asarray(matrix.unit @ (each / length).T)
+    shares = np.asarray(matrix.unit @ (directions / length).T)
 
-    def why(row: int) -> tuple[Reason, ...]:
-        told = [
-            Reason(one.name, float(share), one.name if one.sign > 0 else f"not {one.name}")
-            for one, share in zip(wanted, shares[row], strict=True)
+    def explain(row: int) -> tuple[Reason, ...]:
+        reasons = [
+            Reason(query.name, float(share), query.name if query.sign > 0 else f"not {query.name}")
+            for query, share in zip(queries, shares[row], strict=True)
         ]
-        return tuple(sorted(told, key=lambda reason: -reason.share))
+        return tuple(sorted(reasons, key=lambda reason: -reason.share))
 
-    return Ranking(matrix.ids, shares.sum(axis=1).astype(np.float32), why, matrix)
+    return Ranking(matrix.ids, shares.sum(axis=1).astype(np.float32), explain, matrix)
 
 
-def both(one: Ranking, other: Ranking) -> Ranking:
-    """Rank what two rankings hold by the mean of both similarities."""
-    ids, rows, others = np.intersect1d(one.ids, other.ids, return_indices=True)
-    halves = ((one.scores[rows] + other.scores[others]) / 2).astype(np.float32)
+def average_rankings(first: Ranking, second: Ranking) -> Ranking:
+    """Rank the tracks that are in both rankings by their mean similarity."""
+    ids, rows, second_rows = np.intersect1d(first.ids, second.ids, return_indices=True)
+    scores = ((first.scores[rows] + second.scores[second_rows]) / 2).astype(np.float32)
 
-    def why(row: int) -> tuple[Reason, ...]:
-        told = [*one.why(int(rows[row])), *other.why(int(others[row]))]
-        shared = [
-            Reason(reason.name, reason.share / 2, reason.says, reason.family) for reason in told
+    def explain(row: int) -> tuple[Reason, ...]:
+        reasons = [
+            Reason(reason.name, reason.share / 2, reason.says, reason.family)
+            for reason in [*first.explain(int(rows[row])), *second.explain(int(second_rows[row]))]
         ]
-        return tuple(sorted(shared, key=lambda reason: -reason.share))
+        return tuple(sorted(reasons, key=lambda reason: -reason.share))
 
-    nearest = None if one.nearest is None else one.nearest[rows]
-    return replace(one, ids=ids, scores=halves, why=why, nearest=nearest)
+    group_index = None if first.group_index is None else first.group_index[rows]
+    return replace(first, ids=ids, scores=scores, explain=explain, group_index=group_index)
 
 
 def tag_column(tag: str) -> int:
-    """Return which column of the space `tags` a tag has.
+    """Return the dimension of a tag in the space `tags`.
 
     Raises
     ------
     BadArgument
-        It is not known; the nearest ones are named.
+        The tag is unknown, with suggestions.
     """
     name = tag.strip().casefold()
-    return TAGS.index(name) if name in TAGS else _wanted(tag).columns[0]
+    return TAGS.index(name) if name in TAGS else _parse_tag(tag).columns[0]
 
 
-def _wanted(tag: str) -> Wanted:
+def _parse_tag(tag: str) -> TagQuery:
     name = " ".join(tag.casefold().split())
     sign = 1.0
-    if name not in _MEANT:
-        name, denied = _NOT.subn("", name)
-        sign = -1.0 if denied else 1.0
-    if name not in _MEANT:
-        near = difflib.get_close_matches(name, _MEANT, n=3)
-        hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    if name not in _TAGS_OF_WORD:
+        name, negations = _NEGATION.subn("", name)
+        sign = -1.0 if negations else 1.0
+    if name not in _TAGS_OF_WORD:
+        matches = difflib.get_close_matches(name, _TAGS_OF_WORD, n=3)
+        hint = f"did you mean {' or '.join(map(repr, matches))}? " if matches else ""
         raise BadArgument(f"the tag {tag.strip()!r} is unknown; {hint}{_known_tags()}")
-    return Wanted(name, sign, tuple(TAGS.index(one) for one in _MEANT[name]))
+    return TagQuery(name, sign, tuple(TAGS.index(tag) for tag in _TAGS_OF_WORD[name]))
 
 
-def _direction(wanted: Wanted) -> FloatArray:
-    found = np.zeros(len(TAGS), np.float32)
-    found[list(wanted.columns)] = wanted.sign / len(wanted.columns) ** 0.5
-    return found
+def _direction(query: TagQuery) -> FloatArray:
+    direction = np.zeros(len(TAGS), np.float32)
+    direction[list(query.columns)] = query.sign / len(query.columns) ** 0.5
+    return direction
 
 
 def _known_tags() -> str:

@@ -1,9 +1,4 @@
-"""Artists, albums and genres as centroids.
-
-Artists, albums and genres as wholes: their centres, and which are alike.
-
-How good the spaces of a library are at bringing together what belongs together.
-"""
+"""Artists, albums and genres: their centroids, similar ones, and evaluation of spaces by them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -16,33 +11,34 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound, NothingToMeasure
 from segue.evaluation.retrieval import Retrieval, retrieval
 from segue.records import FloatArray, GroupHit, Tags
-from segue.search.copies import copies, counted, one_of_each
-from segue.search.question import Query, Question
-from segue.search.ranking import Metric, Points, points_of
-from segue.search.track_checks import not_music
+from segue.search.duplicates import drop_duplicates, duplicate_map, representative_mask
+from segue.search.query_set import Query, QuerySet
+from segue.search.ranking import Metric, VectorSpace, load_vector_space
+from segue.search.track_checks import non_music_ids
 from segue.store import Store
 from segue.store.files import Labels
 from segue.store.matrix import Matrix
 from segue.text import name_keys, normalise, split_genres, split_names
 
-# --- groups ---
-
-KINDS: Final = ("artist", "album", "genre")
-MIN_TRACKS: Final = 3  # the centre of fewer says more of the tracks than of the whole
+GROUP_KINDS: Final = ("artist", "album", "genre")
+#: Minimum number of tracks of a centroid: fewer represent themselves rather than the group.
+MIN_TRACKS: Final = 3
+#: Maximum number of queries of an evaluation, a random sample: precise to about 0.01.
+MAX_QUERIES: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """An artist, album or genre.
+class TrackGroup:
+    """The tracks of an artist, album or genre.
 
     Attributes
     ----------
     name : str
-        As most of its tracks spell it.
+        Most frequent spelling of the name.
     tracks : ndarray of int64, shape (n,)
-        Ids, rising.
+        Track ids, ascending.
     recordings : ndarray of int64, shape (m,)
-        Of these, one of each recording: copies do not count, nor does what is no music.
+        Ids of the tracks without duplicates, and without recordings that are not music.
     """
 
     name: str
@@ -52,16 +48,16 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Centroids:
-    """The centres of groups in a space.
+    """The centroids of groups in a space.
 
     Attributes
     ----------
     keys : list of str, length n
-        Of the groups.
+        Keys of the groups.
     sizes : list of int, length n
-        How many recordings of each have a vector.
+        Number of recordings of each that have an embedding.
     matrix : Matrix
-        Of the means of these vectors, unit vectors where these are; its ids count from 0.
+        Centroids, unit vectors in a cosine space; ids count from 0.
     """
 
     keys: list[str]
@@ -69,51 +65,55 @@ class Centroids:
     matrix: Matrix
 
 
-def group_tracks(store: Store, kind: str, *, all_sounds: bool = False) -> dict[str, Group]:
+def group_tracks(store: Store, kind: str, *, all_sounds: bool = False) -> dict[str, TrackGroup]:
     """Group the tracks of a library by artist, album or genre.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     kind : {"artist", "album", "genre"}
-        Names are compared without case and accents. Albums of one name are one unless their
-        album artists differ; a track with several genres is in each of them.
+        Field to group by, ignoring case and accents. Albums of the same name are one group unless
+        their album artists differ; a track with several artists or genres is in several groups.
     all_sounds : bool
-        What is no music counts among the recordings of a group, too.
+        Count recordings that are not music.
 
     Returns
     -------
-    dict of str to Group
-        By a key of its own to each.
+    dict of str to TrackGroup
+        Groups by key.
     """
-    if kind not in KINDS:
+    if kind not in GROUP_KINDS:
         raise BadArgument(f"no tracks are grouped by {kind!r}; by artist, album or genre")
     tracks: defaultdict[str, list[int]] = defaultdict(list)
     spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for labels in store.labels():
-        for key, name in _names(labels, kind):
+        for key, name in _keys_and_names(labels, kind):
             tracks[key].append(labels.id)
             spellings[key][name] += 1
-    copy_of, left_out = copies(store), [] if all_sounds else not_music(store)
+    representatives = duplicate_map(store)
+    excluded = [] if all_sounds else non_music_ids(store)
     return {
-        key: Group(
+        key: TrackGroup(
             spellings[key].most_common(1)[0][0],
             np.array(ids, np.int64),
-            np.setdiff1d(one_of_each(copy_of, np.array(ids, np.int64)), left_out),
+            np.setdiff1d(drop_duplicates(representatives, np.array(ids, np.int64)), excluded),
         )
         for key, ids in tracks.items()
     }
 
 
-def centroids(groups: Mapping[str, Group], points: Points, min_tracks: int) -> Centroids:
-    """Take the centres of all groups that have enough tracks in a space.
+def centroids(groups: Mapping[str, TrackGroup], vectors: VectorSpace, min_tracks: int) -> Centroids:
+    """Compute the centroids of all groups that have enough tracks in a space.
 
     Parameters
     ----------
-    groups : mapping of str to Group
-    points : Points
+    groups : mapping of str to TrackGroup
+        Groups by key.
+    vectors : VectorSpace
+        Embeddings.
     min_tracks : int
-        At least 1.
+        Minimum number of recordings, at least 1.
 
     Raises
     ------
@@ -124,23 +124,23 @@ def centroids(groups: Mapping[str, Group], points: Points, min_tracks: int) -> C
         raise BadArgument(f"at least {min_tracks} tracks; at least 1 is needed for a centre")
     keys, sizes, means = [], [], []
     for key, group in groups.items():
-        rows = _rows(points.matrix, group)
+        rows = _rows(vectors.matrix, group)
         if len(rows) >= min_tracks:
             keys.append(key)
             sizes.append(len(rows))
-            means.append(points.centre([points.matrix.unit[rows].mean(axis=0)]))
+            means.append(vectors.centroid([vectors.matrix.unit[rows].mean(axis=0)]))
     if not keys:
         raise NotFound(
             f"nothing here has {min_tracks} tracks to take a centre of; "
             "ask for fewer with --min-tracks, or add more music"
         )
     ids = np.arange(len(keys), dtype=np.int64)
-    return Centroids(keys, sizes, Matrix(points.matrix.space, ids, np.stack(means)))
+    return Centroids(keys, sizes, Matrix(vectors.matrix.space, ids, np.stack(means)))
 
 
 def similar_groups(
     store: Store,
-    question: Question,
+    query_set: QuerySet,
     kind: str,
     *,
     n: int,
@@ -148,107 +148,103 @@ def similar_groups(
     metric: Metric = "cosine",
     min_tracks: int = MIN_TRACKS,
 ) -> list[GroupHit]:
-    """Find the artists, albums or genres that are most like what is asked with.
+    """Find the artists, albums or genres that are most similar to the queries.
 
     Parameters
     ----------
     store : Store
-    question : Question
-        Its queries name groups; else tracks, whose groups are meant; else files.
+        Database of the library.
+    query_set : QuerySet
+        Names of groups; else tracks, which stand for their groups; else files.
     kind : {"artist", "album", "genre"}
+        What to search for.
     n : int
-        How many at most, at least 1.
+        Maximum number of results, at least 1.
     space : str
+        Name of the space.
     metric : {"cosine", "euclidean"}
+        Metric of the space.
     min_tracks : int
-        Groups of fewer are no answers.
+        Minimum number of recordings of a result.
 
     Returns
     -------
     list of GroupHit
-        Best first, without what was asked with.
+        Best first, without the groups of the query.
     """
     if n < 1:
         raise BadArgument(f"{n} answers; at least 1 must be wanted")
-    points = points_of(store, space, metric)
+    vectors = load_vector_space(store, space, metric)
     groups = group_tracks(store, kind)
-    asked, centre = _asked(points, groups, question, kind)
-    centres = centroids(groups, points, min_tracks)
-    scores = points.similarities(centre, centres.matrix)
+    query_keys, query = _query_centroid(vectors, groups, query_set, kind)
+    centres = centroids(groups, vectors, min_tracks)
+    scores = vectors.similarities(query, centres.matrix)
     order = np.argsort(-scores, kind="stable").tolist()
-    best = [row for row in order if centres.keys[row] not in asked][:n]
+    best = [row for row in order if centres.keys[row] not in query_keys][:n]
     return [
         GroupHit(
             rank,
             float(scores[row]),
             groups[centres.keys[row]].name,
             centres.sizes[row],
-            points.why(centre, centres.matrix.unit[row]),
+            vectors.explain(query, centres.matrix.unit[row]),
         )
         for rank, row in enumerate(best, start=1)
     ]
 
 
 def tracks_of_similar_artists(
-    store: Store, question: Question, n: int, space: str, min_tracks: int
+    store: Store, query_set: QuerySet, n: int, space: str, min_tracks: int
 ) -> NDArray[np.int64]:
-    """List the tracks of the artists asked with, and of the `n` most like them."""
+    """Return the ids of the tracks by the artists of a query, and by the `n` most similar ones."""
     groups = group_tracks(store, "artist")
-    hits = similar_groups(store, question, "artist", n=n, space=space, min_tracks=min_tracks)
-    asked, _ = _asked(points_of(store, space, "cosine"), groups, question, "artist")
-    near = {key for hit in hits for key in _keys_named(groups, hit.name)} | asked
-    return np.concatenate([groups[key].tracks for key in near])
+    hits = similar_groups(store, query_set, "artist", n=n, space=space, min_tracks=min_tracks)
+    vectors = load_vector_space(store, space, "cosine")
+    query_keys, _ = _query_centroid(vectors, groups, query_set, "artist")
+    keys = {key for hit in hits for key in _keys_with_name(groups, hit.name)} | query_keys
+    return np.concatenate([groups[key].tracks for key in keys])
 
 
-def _asked(
-    points: Points,
-    groups: Mapping[str, Group],
-    question: Question,
-    kind: str,
+def _query_centroid(
+    vectors: VectorSpace, groups: Mapping[str, TrackGroup], query_set: QuerySet, kind: str
 ) -> tuple[set[str], FloatArray]:
-    """Return the groups that queries name or whose tracks they name, and their centre."""
-    asked: set[str] = set()
-    others: list[Query] = []
-    for query in question.likes:
-        named = _keys_named(groups, query) if isinstance(query, str) else []
-        asked.update(named)
-        others += [] if named else [query]
-    question = question.only(others)
-    tracks = np.array([track.id for track in question.tracks], np.int64)
-    asked.update(_keys_of(groups, tracks))
-    if len(tracks) and not asked:
+    """Return the keys of the groups that queries, or their tracks, name, and their centroid."""
+    keys: set[str] = set()
+    other_queries: list[Query] = []
+    for query in query_set.positives:
+        with_name = _keys_with_name(groups, query) if isinstance(query, str) else []
+        keys.update(with_name)
+        other_queries += [] if with_name else [query]
+    query_set = query_set.subset(other_queries)
+    tracks = np.array([track.id for track in query_set.tracks], np.int64)
+    keys.update(key for key, group in groups.items() if np.isin(group.tracks, tracks).any())
+    if len(tracks) and not keys:
         raise NotFound(f"what was asked with says nothing of its {kind}")
-    vectors = question.vectors_of_files(points.matrix.space.name)
-    for key in asked:
-        rows = _rows(points.matrix, groups[key])
+    means = query_set.file_vectors(vectors.matrix.space.name)
+    for key in keys:
+        rows = _rows(vectors.matrix, groups[key])
         if len(rows):
-            vectors.append(points.matrix.unit[rows].mean(axis=0))
-    if not vectors:
-        raise NotFound(f"nothing that was asked with is in the space {points.matrix.space.name!r}")
-    return asked, points.centre(vectors)
+            means.append(vectors.matrix.unit[rows].mean(axis=0))
+    if not means:
+        raise NotFound(f"nothing that was asked with is in the space {vectors.matrix.space.name!r}")
+    return keys, vectors.centroid(means)
 
 
-def _keys_of(groups: Mapping[str, Group], tracks: NDArray[np.int64]) -> list[str]:
-    """List the groups that any of some tracks is in."""
-    return [key for key, group in groups.items() if np.isin(group.tracks, tracks).any()]
+def _keys_with_name(groups: Mapping[str, TrackGroup], name: str) -> list[str]:
+    name = normalise(name)
+    return [key for key, group in groups.items() if name and normalise(group.name) == name]
 
 
-def _keys_named(groups: Mapping[str, Group], name: str) -> list[str]:
-    """List the groups of a name."""
-    wanted = normalise(name)
-    return [key for key, group in groups.items() if wanted and normalise(group.name) == wanted]
-
-
-def _rows(matrix: Matrix, group: Group) -> NDArray[np.intp]:
-    """Return where the recordings of a group lie that are in a space."""
+def _rows(matrix: Matrix, group: TrackGroup) -> NDArray[np.intp]:
+    """Return the rows of a group's recordings that are in a space."""
     rows = np.searchsorted(matrix.ids, group.recordings)
     inside = rows < len(matrix.ids)
     rows, tracks = rows[inside], group.recordings[inside]
-    found: NDArray[np.intp] = rows[matrix.ids[rows] == tracks]
-    return found
+    present: NDArray[np.intp] = rows[matrix.ids[rows] == tracks]
+    return present
 
 
-def _names(labels: Labels, kind: str) -> Iterator[tuple[str, str]]:
+def _keys_and_names(labels: Labels, kind: str) -> Iterator[tuple[str, str]]:
     """Yield the key and the spelling of each group of a kind that a track is in."""
     if kind == "genre":
         for genre in split_genres(labels.genre):
@@ -262,12 +258,6 @@ def _names(labels: Labels, kind: str) -> Iterator[tuple[str, str]]:
                 yield key, artist
 
 
-# --- evaluating ---
-
-#: So many tracks ask at most, drawn at random: of these, a share is known to about 0.01.
-MOST_QUERIES: Final = 2000
-
-
 def evaluate_spaces(
     store: Store,
     by: str,
@@ -277,16 +267,29 @@ def evaluate_spaces(
     seed: int,
     all_sounds: bool = False,
 ) -> dict[str, Retrieval]:
-    """Measure every space of a library; a recording in several files counts once.
+    """Evaluate retrieval in every space of a library, without duplicates.
 
-    What is no music is left out, unless `all_sounds`. Of many tracks some ask, and all may be
-    found.
+    At most `MAX_QUERIES` random tracks are queries; all tracks can be retrieved.
+
+    Parameters
+    ----------
+    store : Store
+        Database of the library.
+    by : {"album", "artist", "genre"}
+        Label that makes a track relevant.
+    artist_filter : bool
+        Retrieve only tracks by other artists than the query's.
+    metric : {"cosine", "euclidean"}
+        Metric of the spaces.
+    seed : int
+        Random seed.
+    all_sounds : bool
+        Include recordings that are not music.
 
     Returns
     -------
     dict of str to Retrieval
-        By space, of recordings and of scores. One that holds no two tracks that belong together
-        is left out.
+        Metrics by name of the space; without spaces that have no two tracks with the same label.
 
     Raises
     ------
@@ -295,34 +298,33 @@ def evaluate_spaces(
     NotFound
         The library is empty.
     """
-    if by not in KINDS:
+    if by not in GROUP_KINDS:
         raise BadArgument(f"cannot evaluate by {by!r}; by album, artist or genre")
     tags = {track.id: track.tags for track in store.tracks()}
-    table: dict[str, Retrieval] = {}
-    nothing: NothingToMeasure | None = None
+    results: dict[str, Retrieval] = {}
+    first_error: NothingToMeasure | None = None
     for info in store.spaces.known():
         if info.outdated or not info.tracks:
             continue
         ids, vectors = store.spaces.vectors(info.space.name)
         try:
-            kept = counted(store, ids, all_sounds=all_sounds, at_least=2)
-            ids, vectors = ids[kept], vectors[kept]
-            here = [tags[track] for track in ids.tolist()]
-            table[info.space.name] = retrieval(
-                vectors,
-                [_labels(each, by) for each in here],
-                groups=[name_keys(each.artist) for each in here] if artist_filter else None,
+            mask = representative_mask(store, ids, all_sounds=all_sounds, at_least=2)
+            track_tags = [tags[track] for track in ids[mask].tolist()]
+            results[info.space.name] = retrieval(
+                vectors[mask],
+                [_labels(track, by) for track in track_tags],
+                groups=[name_keys(track.artist) for track in track_tags] if artist_filter else None,
                 metric=metric,
-                most_queries=MOST_QUERIES,
+                most_queries=MAX_QUERIES,
                 seed=seed,
             )
         except NothingToMeasure as error:
-            nothing = nothing or error
-    if nothing and not table:
-        raise nothing
-    if not table:
+            first_error = first_error or error
+    if first_error and not results:
+        raise first_error
+    if not results:
         raise NotFound("this library is empty; fill it with `segue add FOLDER`")
-    return table
+    return results
 
 
 def _labels(tags: Tags, by: str) -> str | list[str] | frozenset[str]:

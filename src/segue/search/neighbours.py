@@ -1,10 +1,8 @@
-"""Nearest neighbours in a space, exact, and the k-nearest-neighbour graph.
+"""Exact nearest neighbours in a space, and the k-nearest-neighbour graph of all tracks.
 
-Neighbours in a space: exact, one matrix product over the contiguous matrix.
-
-The nearest tracks of every track: computed once for a space, and kept beside its matrix.
-
-Maps, groups, journeys and twins all start from them.
+A search is one matrix product with the contiguous matrix of unit vectors. The graph, from which
+maps, clusters, playlists and duplicates are computed, is computed once for a space and stored
+beside its matrix.
 """
 
 import os
@@ -21,60 +19,71 @@ from segue.records import FloatArray
 from segue.store import Store
 from segue.store.matrix import Matrix
 
-# --- search ---
-
 FIRST_CHUNK: Final = 64
-_BLOCK_ROWS: Final = 16_384  # of which distances are taken at once
+#: Rows whose Euclidean distances are computed at once.
+_BLOCK_ROWS: Final = 16_384
+#: Minimum number of stored neighbours: what maps and playlists use, with some to spare.
+MIN_STORED: Final = 32
+#: Similarities computed at once by each thread: 64 MiB.
+_BLOCK_ELEMENTS: Final = 1 << 24
+#: Columns per group in the selection of the highest values.
+_GROUP_COLUMNS: Final = 8
+_EMPTY: Final = np.empty(0)
+
+#: Progress callback: the number of items done, and the total number.
+Watcher = Callable[[int, int], None]
 
 
-def blend(likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()) -> FloatArray:
-    """Blend queries: the mean direction of what is wanted, away from what is not.
+def query_vector(
+    positives: Sequence[FloatArray], negatives: Sequence[FloatArray] = ()
+) -> FloatArray:
+    """Return the mean direction of positive examples less that of negative ones (Rocchio 1971).
 
     Parameters
     ----------
-    likes, unlikes : sequences of ndarray, each of shape (dimension,)
-        At least one to like. Each counts by its direction alone.
+    positives, negatives : sequence of ndarray, each of shape (dimension,)
+        Embeddings, of which only the directions count; at least one positive.
 
     Returns
     -------
     ndarray, shape (dimension,), float32
-        Of length 1.
+        Unit vector.
 
     Raises
     ------
     BadArgument
-        Nothing is left when the unwanted is taken away.
+        Positives and negatives cancel each other out.
     """
-    if not likes:
+    if not positives:
         raise BadArgument("a query needs at least one thing to be like")
-    blended = np.mean([_unit(vector) for vector in likes], axis=0)
-    if unlikes:
-        blended = blended - np.mean([_unit(vector) for vector in unlikes], axis=0)
-    if np.linalg.norm(blended) < 1e-6:
+    mean = np.mean([_unit(vector) for vector in positives], axis=0)
+    if negatives:
+        mean = mean - np.mean([_unit(vector) for vector in negatives], axis=0)
+    if np.linalg.norm(mean) < 1e-6:
         raise BadArgument("the queries cancel each other out: what is wanted is also unwanted")
-    return _unit(blended)
+    return _unit(mean)
 
 
-def similarities(matrix: Matrix, query: FloatArray) -> FloatArray:
-    """Return the cosine of every track with a query of length 1, shape (n,)."""
+def cosine_similarities(matrix: Matrix, query: FloatArray) -> FloatArray:
+    """Return the cosine similarity of every row to a unit vector, shape (n,)."""
     _check_dimension(matrix, query)
     return np.asarray(np.clip(matrix.unit @ query, -1, 1), dtype=np.float32)
 
 
-def nearness(matrix: Matrix, query: FloatArray) -> FloatArray:
-    """Return minus the Euclidean distance of every row from a point, shape (n,)."""
+def negative_distances(matrix: Matrix, query: FloatArray) -> FloatArray:
+    """Return the negative Euclidean distance of every row to a point, shape (n,)."""
     _check_dimension(matrix, query)
-    found = np.empty(len(matrix.ids), np.float32)
-    for start in range(0, len(found), _BLOCK_ROWS):
+    scores = np.empty(len(matrix.ids), np.float32)
+    for start in range(0, len(scores), _BLOCK_ROWS):
         block = matrix.unit[start : start + _BLOCK_ROWS]
-        found[start : start + _BLOCK_ROWS] = -np.linalg.norm(block - query, axis=1)
-    return found
+        scores[start : start + _BLOCK_ROWS] = -np.linalg.norm(block - query, axis=1)
+    return scores
 
 
-def best_first(scores: FloatArray) -> Iterator[NDArray[np.intp]]:
-    """Yield row numbers from the highest score down, in growing pieces.
+def iter_descending(scores: FloatArray) -> Iterator[NDArray[np.intp]]:
+    """Yield row indices by descending score, in chunks of growing size.
 
-    Only as much is sorted as is asked for. Equal scores keep the order of the rows.
+    Only the part that is consumed is sorted. Equal scores keep the order of the rows.
     """
     done, size = 0, FIRST_CHUNK
     order = np.empty(0, np.intp)
@@ -102,58 +111,52 @@ def _unit(vector: FloatArray) -> FloatArray:
     return np.asarray(vector / max(length, 1e-30), dtype=np.float32)
 
 
-# --- neighbours ---
-
-#: So many are kept at least: what maps and journeys ask for, with some to spare.
-FEWEST: Final = 32
-_NONE: Final = np.empty(0)
-_BLOCK_ELEMENTS: Final = 1 << 24  # similarities held at once by each thread: 64 MiB
-_SAMPLE: Final = 8  # columns per group, of which only the best decides where to look
+# ---- graph -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The nearest others of every track, nearest first.
+    """The nearest neighbours of every track, nearest first.
 
     Attributes
     ----------
     ids : ndarray, shape (n,), int64
-        Track ids, rising.
+        Track ids, ascending.
     rows : ndarray, shape (n, k), int32
-        Rows of `ids`.
+        Neighbours, as row indices of `ids`.
     distances : ndarray, shape (n, k), float32
-        Euclidean, between vectors of length 1: 0 to 2. ``1 - d * d / 2`` is the cosine.
+        Euclidean distances between unit vectors, 0 to 2; the cosine is ``1 - d * d / 2``.
     """
 
     ids: NDArray[np.int64]
     rows: NDArray[np.int32]
     distances: FloatArray
 
-    def only(self, k: int) -> "Neighbours":
-        """Return the nearest `k` of them."""
+    def first(self, k: int) -> "Neighbours":
+        """Return the nearest `k` neighbours."""
         return Neighbours(self.ids, self.rows[:, :k], self.distances[:, :k])
 
 
-#: Told how many tracks of how many are done.
-Watcher = Callable[[int, int], None]
-
-
-def neighbours(store: Store, space: str, k: int, watch: Watcher | None = None) -> Neighbours:
-    """Load the nearest tracks of every track, or find them where that was not done yet.
+def nearest_neighbours(
+    store: Store, space: str, k: int, watch: Watcher | None = None
+) -> Neighbours:
+    """Load the nearest neighbours of every track of a space, or compute and store them.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
+        Name of the space.
     k : int
-        How many, at least 1; of fewer tracks, all others.
+        Number of neighbours, at least 1.
     watch : callable, optional
-        Told how many tracks are done, of how many.
+        Progress callback.
 
     Returns
     -------
     Neighbours
-        Of exactly ``min(k, tracks - 1)`` columns.
+        ``min(k, tracks - 1)`` neighbours of each track.
 
     Raises
     ------
@@ -166,100 +169,104 @@ def neighbours(store: Store, space: str, k: int, watch: Watcher | None = None) -
             f"the space {space!r} holds too few tracks ({len(matrix.ids)}); at least 2 are needed"
         )
     k = min(k, len(matrix.ids) - 1)
-    kept = store.spaces.derived(space, "neighbours")
-    if kept is not None and _fits(kept, len(matrix.ids), k):
-        return Neighbours(matrix.ids, kept["rows"][:, :k], kept["distances"][:, :k])
-    found = nearest(
-        matrix.ids, np.asarray(matrix.unit), min(max(k, FEWEST), len(matrix.ids) - 1), watch
+    stored = store.spaces.derived(space, "neighbours")
+    if stored is not None and _is_valid(stored, len(matrix.ids), k):
+        return Neighbours(matrix.ids, stored["rows"][:, :k], stored["distances"][:, :k])
+    neighbours = compute_neighbours(
+        matrix.ids, np.asarray(matrix.unit), min(max(k, MIN_STORED), len(matrix.ids) - 1), watch
     )
     store.spaces.keep_derived(
-        space, "neighbours", {"rows": found.rows, "distances": found.distances}
+        space, "neighbours", {"rows": neighbours.rows, "distances": neighbours.distances}
     )
-    return found.only(k)
+    return neighbours.first(k)
 
 
-def neighbours_among(store: Store, space: str, kept: NDArray[np.bool_], k: int) -> Neighbours:
-    """Find the nearest tracks of some tracks among themselves.
+def nearest_neighbours_within(
+    store: Store, space: str, mask: NDArray[np.bool_], k: int
+) -> Neighbours:
+    """Return nearest neighbours within a subset of the tracks of a space.
 
-    They are taken from what is kept of all tracks; of those that have too few there, anew.
+    They are filtered from the stored graph, and computed for tracks with too few there.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
-    kept : ndarray of bool, shape (n,)
-        Which rows of the space's matrix; at least two of them.
+        Name of the space.
+    mask : ndarray of bool, shape (n,)
+        Rows of the space's matrix in the subset, at least two.
     k : int
-        How many, at least 1; of fewer tracks, all others.
+        Number of neighbours, at least 1; all others in a smaller subset.
     """
-    whole = neighbours(store, space, FEWEST)
-    k = min(k, int(kept.sum()) - 1)
-    among = kept[whole.rows[kept]]
-    first = np.argsort(~among, axis=1, kind="stable")[:, :k]
-    rows = (np.cumsum(kept) - 1)[np.take_along_axis(whole.rows[kept], first, axis=1)]
-    distances = np.take_along_axis(whole.distances[kept], first, axis=1)
-    lacking = np.flatnonzero(among.sum(axis=1) < k)
+    graph = nearest_neighbours(store, space, MIN_STORED)
+    k = min(k, int(mask.sum()) - 1)
+    inside = mask[graph.rows[mask]]
+    first = np.argsort(~inside, axis=1, kind="stable")[:, :k]
+    rows = (np.cumsum(mask) - 1)[np.take_along_axis(graph.rows[mask], first, axis=1)]
+    distances = np.take_along_axis(graph.distances[mask], first, axis=1)
+    lacking = np.flatnonzero(inside.sum(axis=1) < k)
     if len(lacking):
         if rows.shape[1] < k:
             rows, distances = (np.zeros((len(rows), k), each.dtype) for each in (rows, distances))
-        unit = np.asarray(store.spaces.matrix(space).unit[kept])
-        rows[lacking], distances[lacking] = _found(unit, lacking, k)
-    return Neighbours(whole.ids[kept], rows.astype(np.int32), distances)
+        unit = np.asarray(store.spaces.matrix(space).unit[mask])
+        rows[lacking], distances[lacking] = _nearest(unit, lacking, k)
+    return Neighbours(graph.ids[mask], rows.astype(np.int32), distances)
 
 
-def _fits(kept: Mapping[str, NDArray[Any]], n: int, k: int) -> bool:
-    rows = kept.get("rows", _NONE)
-    return rows.ndim == 2 and len(rows) == n and rows.shape[1] >= k and "distances" in kept
+def _is_valid(stored: Mapping[str, NDArray[Any]], n: int, k: int) -> bool:
+    rows = stored.get("rows", _EMPTY)
+    return rows.ndim == 2 and len(rows) == n and rows.shape[1] >= k and "distances" in stored
 
 
-def nearest(
+def compute_neighbours(
     ids: NDArray[np.int64], unit: FloatArray, k: int, watch: Watcher | None = None
 ) -> Neighbours:
-    """Find the nearest others of every track, exactly.
+    """Compute the exact nearest neighbours of every track by brute force.
 
     Parameters
     ----------
     ids : ndarray, shape (n,), int64
-        Rising.
+        Track ids, ascending.
     unit : ndarray, shape (n, d)
-        Vectors of length 1.
+        Unit vectors.
     k : int
-        How many, 1 to n - 1.
+        Number of neighbours, 1 to n - 1.
     watch : callable, optional
-        Told how many tracks are done, of how many.
+        Progress callback.
 
     Returns
     -------
     Neighbours
-        Equal distances keep the order of the rows.
+        Neighbours at equal distances are in the order of the rows.
     """
-    rows, distances = _found(unit, np.arange(len(ids)), k, watch)
+    rows, distances = _nearest(unit, np.arange(len(ids)), k, watch)
     return Neighbours(ids, rows, distances)
 
 
-def _found(
-    unit: FloatArray, asking: NDArray[np.int64], k: int, watch: Watcher | None = None
+def _nearest(
+    unit: FloatArray, queries: NDArray[np.int64], k: int, watch: Watcher | None = None
 ) -> tuple[NDArray[np.int32], FloatArray]:
-    """Return rows and distances of the nearest others of some rows."""
+    """Return rows and distances of the nearest neighbours of the query rows."""
     from threadpoolctl import threadpool_limits
 
-    n = len(asking)
+    n = len(queries)
     rows, cosines = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
-    block = max(1, min(_BLOCK_ELEMENTS // len(unit), 1024))
+    size = max(1, min(_BLOCK_ELEMENTS // len(unit), 1024))
     done = 0
 
-    def find(start: int) -> int:
-        some = slice(start, min(start + block, n))
-        # Of all rows a view, not a copy: BLAS multiplies a matrix by its own transpose otherwise,
-        # and maps are sensitive to the last digit.
-        similar = (unit[some] if n == len(unit) else unit[asking[some]]) @ unit.T
-        similar[np.arange(len(similar)), asking[some]] = -np.inf
-        rows[some], cosines[some] = _highest(similar, k)
-        return some.stop - some.start
+    def search(start: int) -> int:
+        block = slice(start, min(start + size, n))
+        # No copy where all rows are queries: NumPy multiplies a matrix by its own transpose with
+        # another BLAS routine (syrk), and maps are sensitive to the last digit.
+        similar = (unit[block] if n == len(unit) else unit[queries[block]]) @ unit.T
+        similar[np.arange(len(similar)), queries[block]] = -np.inf
+        rows[block], cosines[block] = _highest(similar, k)
+        return block.stop - block.start
 
-    # Whole blocks side by side: what follows each product has no threads of its own.
+    # Blocks run in parallel, as the selection after each product is single-threaded.
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for count in pool.map(find, range(0, n, block)):
+        for count in pool.map(search, range(0, n, size)):
             done += count
             if watch:
                 watch(done, n)
@@ -267,16 +274,20 @@ def _found(
 
 
 def _highest(similar: FloatArray, k: int) -> tuple[NDArray[np.int32], FloatArray]:
-    """Return columns and values of the k highest of each row, highest first.
+    """Return columns and values of the k highest values of each row, in descending order.
 
-    Most columns are ruled out by a bound: of groups of columns, the k-th highest of the groups'
-    maxima. At least k values reach it, and in music few more do.
+    A lower bound rules out most columns: the k-th highest of the maxima of groups of columns. At
+    least k values reach it, and with embeddings of music few more do.
     """
     n = similar.shape[1]
-    whole = n // _SAMPLE
-    if whole > 2 * k:
-        maxima = similar[:, : whole * _SAMPLE].reshape(len(similar), _SAMPLE, whole).max(axis=1)
-        bound = np.partition(maxima, whole - k, axis=1)[:, whole - k]
+    groups = n // _GROUP_COLUMNS
+    if groups > 2 * k:
+        maxima = (
+            similar[:, : groups * _GROUP_COLUMNS]
+            .reshape(len(similar), _GROUP_COLUMNS, groups)
+            .max(axis=1)
+        )
+        bound = np.partition(maxima, groups - k, axis=1)[:, groups - k]
     else:
         bound = np.partition(similar, n - k, axis=1)[:, n - k]
     row, column = np.nonzero(similar >= bound[:, None])

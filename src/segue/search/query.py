@@ -1,14 +1,9 @@
-"""Queries: ids, files and names to tracks; filters.
-
-What in a library is called nearly so: found by the runs of three letters that names share.
-
-What a user means: a track's id, a file, or words of a title or artist; and filters.
-"""
+"""Resolution of queries: ids, files and names to tracks; suggestions for misspelt names."""
 
 import difflib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -18,528 +13,399 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound
 from segue.media import kind_of
 from segue.records import Kind, Track
-from segue.search.track_checks import SAME_MUSIC, not_music
+from segue.search.filters import Filters, filter_mask
+from segue.search.track_checks import DUPLICATE_TESTS
 from segue.store import Store
 from segue.text import name_keys, normalise, split_genres, split_names
 
-# --- near names ---
+#: Fields that may precede a name in a query, as in "album:nexuiz".
+QUERY_FIELDS: Final = ("artist", "album", "genre")
+#: Kinds of music by preference, where a name fits several.
+KIND_PREFERENCE: Final[tuple[Kind, ...]] = ("sound", "score", "lyrics")
+#: Number of candidates listed where a query is ambiguous.
+MAX_LISTED = 8
+#: Beginnings of queries that are paths.
+_PATH_PREFIXES = ("/", "./", "../", "~")
+#: Number of tracks among which duplicates are sought.
+_MAX_COMPARED: Final = 12
+#: Bytes of a trigram, in UTF-8: three Latin letters, or one Chinese character.
+_TRIGRAM_BYTES: Final = 3
+_MAX_QUERY_BYTES: Final = 60
+#: Tracks with the most trigrams in common with a name, among which similar names are sought.
+_MAX_CANDIDATES: Final = 200
+_MAX_SUGGESTIONS: Final = 4
+#: Minimum similarity of a suggestion, as a ratio of `difflib`.
+_MIN_RATIO: Final = 0.65
 
-_RUN: Final = 3  # bytes of UTF-8: three Latin letters, or one of Chinese
-_MOST_BYTES: Final = 60  # of what was asked, that are looked for
-_LOOKED_THROUGH: Final = 200  # tracks that share most runs with what was asked
-_SUGGESTED: Final = 4
-_NEAR: Final = 0.65  # of `difflib`'s ratio, 1 for the same
 
-
-def nearly_called(store: Store, text: str) -> list[str]:
-    """Name tracks, artists, albums and genres that are called nearly so.
+def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
+    """Find the tracks, or the file, that a query names.
 
     Parameters
     ----------
     store : Store
-    text : str
-        Normalised.
-
-    Returns
-    -------
-    list of str
-        As a user is told of them, the likeliest first; at most four.
-    """
-    likely: dict[str, str] = {}
-    ids, words = store.searched_words()
-    alike = ids[sharing_most(words, text, _LOOKED_THROUGH)]
-    for track in store.tracks(alike.tolist()):
-        for name, told in _listed_names(track):
-            if name:
-                likely.setdefault(normalise(name), told)
-    tagged = store.spellings("genre")
-    for genre in sorted({part for name in tagged for part in split_genres(name)}):
-        likely.setdefault(normalise(genre), f"the genre {genre!r}")
-    near = difflib.get_close_matches(text, likely, n=_SUGGESTED, cutoff=_NEAR)
-    return list(dict.fromkeys(likely[name] for name in near))
-
-
-def _listed_names(track: Track) -> Sequence[tuple[str, str]]:
-    tags = track.tags
-    by = f" by {tags.artist}" if tags.artist else ""
-    told = f"{tags.title!r}{by} ({track.id})"
-    return (
-        (tags.title, told),
-        (f"{tags.artist} {tags.title}", told),
-        (tags.artist, f"the artist {tags.artist!r}"),
-        (tags.album, f"the album {tags.album!r}"),
-    )
-
-
-def sharing_most(lines: str, text: str, n: int) -> NDArray[np.int64]:
-    """Find the lines that have most of a text's runs of three bytes.
-
-    Parameters
-    ----------
-    lines : str
-        Divided by line feeds.
-    text : str
-    n : int
-        How many at most, at least 1.
-
-    Returns
-    -------
-    ndarray of int64
-        Numbers of lines that share a run at least, those that share most first.
-    """
-    runs = _runs(lines.encode())
-    wanted = np.unique(_runs(text.encode()[:_MOST_BYTES]))
-    known = np.zeros(1 << 8 * _RUN, np.bool_)
-    known[wanted] = True
-    at = np.flatnonzero(known[runs])
-    ends = np.flatnonzero((runs >> 8 * (_RUN - 1)) == ord("\n"))
-    has = np.zeros(
-        (len(ends) + 1, len(wanted)), np.bool_
-    )  # a run that a line has twice counts once
-    has[np.searchsorted(ends, at), np.searchsorted(wanted, runs[at])] = True
-    shared = has.sum(axis=1)
-    best = np.argsort(-shared, kind="stable")[:n].astype(np.int64)
-    return np.asarray(best[shared[best] > 0])
-
-
-def _runs(text: bytes) -> NDArray[np.uint32]:
-    """Return the number of each run of bytes; of a text too short the one that it begins."""
-    letters = np.frombuffer(text.ljust(_RUN, b" "), np.uint8).astype(np.uint32)
-    return np.asarray(letters[:-2] << 16 | letters[1:-1] << 8 | letters[2:], np.uint32)
-
-
-# --- query ---
-
-#: How a path begins that is no word.
-_PATHS = ("/", "./", "../", "~")
-#: Which kind of music a name means where it fits several.
-PREFERRED: Final[tuple[Kind, ...]] = ("sound", "score", "lyrics")
-_COMPARED: Final = 12  # tracks that a name fits, of which copies are looked for
-SHOWN = 8  # candidates listed when words fit several tracks
-#: What a query may begin with, to say what it names: "album:nexuiz".
-FIELDS: Final = ("artist", "album", "genre")
-
-
-#: The lowest and the highest that pass, both included.
-Range = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which tracks may be answers: those that pass every filter.
-
-    Attributes
-    ----------
-    artist, album, genre : str or tuple of str
-        Words that the field must contain; case and accents do not count. Of several, one.
-    year, bpm : tuple of two numbers or tuple of such, optional
-        Lowest and highest that pass, both included; tempos as they are shown, in whole numbers.
-        Of several, one.
-    bpm_octaves : bool
-        Tempos twice and half as fast pass, too.
-    min_plays, max_plays : int, optional
-        How often all users together played it, as far as is known from imported listens.
-    max_per_artist : int, optional
-        At least 1. Tracks without an artist are not limited.
-    exclude_same_artist, exclude_same_album : bool
-        Leave out what shares the artist or album of a query.
-    all_sounds : bool
-        What is no music passes, too: speech, noise, and what lasts less than 10 s.
-    """
-
-    artist: str | tuple[str, ...] = ()
-    album: str | tuple[str, ...] = ()
-    genre: str | tuple[str, ...] = ()
-    year: Range | tuple[Range, ...] | None = None
-    bpm: Range | tuple[Range, ...] | None = None
-    bpm_octaves: bool = False
-    min_plays: int | None = None
-    max_plays: int | None = None
-    max_per_artist: int | None = None
-    exclude_same_artist: bool = False
-    exclude_same_album: bool = False
-    all_sounds: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse octaves of no tempo.
-
-        Raises
-        ------
-        BadArgument
-        """
-        if self.bpm_octaves and not self.bpm:
-            raise BadArgument("--bpm-octaves widens --bpm: name a tempo, as in --bpm 118-126")
-
-
-def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
-    """Find what is asked for.
-
-    Parameters
-    ----------
+        Database of the library.
     query : str, int or Path
-        A track's id; a file; or words, each of which the title, artist or album has. After
-        "artist:", "album:" or "genre:" they name that.
+        Id of a track; path of a file; or words that are all in the title, artist or album. After
+        "artist:", "album:" or "genre:", the name of one.
 
     Returns
     -------
     list of Track, or Path
-        Several tracks only where the words name an artist, an album or a genre, or a title that
-        several files of one artist have: of one kind, the recordings before scores and texts. A
-        Path for a file that is not in the library.
+        Tracks of one kind of music, recordings in preference to scores and lyrics; several only
+        if the words name an artist, an album, a genre, or a title that several files of one
+        artist have. A path for a file that is not in the library.
 
     Raises
     ------
     NotFound
-        Nothing fits, which names what is called nearly so; or several tracks fit and it is not
-        clear which is meant.
+        No track matches, with suggestions of similar names; or the query is ambiguous.
     """
     if isinstance(query, int) or (isinstance(query, str) and query.isascii() and query.isdigit()):
         tracks = store.tracks([int(query)])
         if tracks:
             return tracks
     if not isinstance(query, int) and os.path.lexists(query):
-        return _by_path(store, Path(query))
+        return _resolve_path(store, Path(query))
     if isinstance(query, Path) or (isinstance(query, str) and not store.count()):
         _check_file(query)
     if not store.count():
         raise NotFound("this library is empty; fill it with `segue add FOLDER`")
     if isinstance(query, int):
-        return [store.track(query)]  # says that it is not there
-    words = str(query)
-    return _by_words(store, words) if normalise(words) else _by_signs(store, words.strip())
+        return [store.track(query)]  # raises
+    text = str(query)
+    return _resolve_words(store, text) if normalise(text) else _resolve_symbols(store, text.strip())
 
 
-def tracks_named(store: Store, query: str | int | Path) -> list[Track]:
-    """Find the tracks of the library that are meant.
+def find_tracks(store: Store, query: str | int | Path) -> list[Track]:
+    """Return the tracks of the library that a query names.
 
     Raises
     ------
     NotFound
-        Nothing fits, it is not clear which, or it is a file that is not in the library.
+        No track matches, the query is ambiguous, or names a file that is not in the library.
     """
-    found = resolve(store, query)
-    if isinstance(found, Path):
-        raise NotFound(f"{found} is not in the library; add it with `segue add`")
-    return found
+    resolved = resolve(store, query)
+    if isinstance(resolved, Path):
+        raise NotFound(f"{resolved} is not in the library; add it with `segue add`")
+    return resolved
 
 
-def track_named(store: Store, query: str | int | Path) -> Track:
-    """Find the one track that is meant; of one recording in several files the first.
+def find_track(store: Store, query: str | int | Path) -> Track:
+    """Return the one track that a query names; the first of several duplicates.
 
     Raises
     ------
     NotFound
-        Likewise.
+        See `find_tracks`.
     BadArgument
-        An artist or an album is meant, which has several.
+        The query names several tracks.
     """
-    tracks = _one_of_each(store, tracks_named(store, query))
+    tracks = _drop_duplicates(store, find_tracks(store, query))
     if len(tracks) > 1:
         raise BadArgument(
-            f"{query!r} names {len(tracks)} tracks; give the id of one:\n{_listed(tracks)}"
+            f"{query!r} names {len(tracks)} tracks; give the id of one:\n{_listing(tracks)}"
         )
     return tracks[0]
 
 
-def listed(store: Store, words: str, filters: Filters) -> list[Track]:
-    """List the tracks that have some words in title, artist or album, and pass filters.
+def list_tracks(store: Store, words: str, filters: Filters) -> list[Track]:
+    """List the tracks that have all words in title, artist or album, and pass filters.
 
-    Those whose files are gone, and what is no music, are listed too.
+    Missing tracks, and recordings that are not music, are included.
     """
     text = normalise(words)
     if not words.strip() and filters == Filters():
         return store.tracks()
-    signs = "" if text else words.strip()
-    ids = np.array(_having_signs(store, signs) if signs else _having(store, text), np.int64)
-    everything = replace(filters, all_sounds=True)
-    return store.tracks(ids[passing(store, everything, ids, (), missing=True)].tolist())
+    symbols = "" if text else words.strip()
+    matches = _ids_with_symbols(store, symbols) if symbols else _ids_with_words(store, text)
+    ids = np.array(matches, np.int64)
+    filters = replace(filters, all_sounds=True)
+    return store.tracks(ids[filter_mask(store, filters, ids, (), missing=True)].tolist())
 
 
-def _having(store: Store, text: str) -> list[int]:
-    """List the tracks that have all words of a normalised text in title, artist or album."""
+def _ids_with_words(store: Store, text: str) -> list[int]:
+    """Return the tracks that have all words of a normalised text in title, artist or album."""
     words = text.split()
     condition = " AND ".join(["words LIKE ?"] * len(words)) or "TRUE"
-    # Of the index of names alone, whatever else there is of each track.
-    having = f"tracks.id IN (SELECT id FROM tracks WHERE {condition})"
-    return store.where(having, [f"%{word}%" for word in words])
-
-
-def _having_signs(store: Store, signs: str) -> list[int]:
-    """List the tracks that have signs which are no words, "÷" say, in title, artist or album."""
-    return store.where("instr(title || char(10) || artist || char(10) || album, ?) > 0", [signs])
-
-
-def passing(
-    store: Store,
-    filters: Filters,
-    ids: NDArray[np.int64],
-    queries: Sequence[Track],
-    *,
-    missing: bool = False,
-) -> NDArray[np.bool_]:
-    """Tell which tracks may be answers: there, not asked with, within the filters.
-
-    Parameters
-    ----------
-    ids : ndarray, shape (n,), int64
-        Track ids, rising.
-    missing : bool
-        Those whose files are gone may be, too.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-    """
-    gone = set() if missing else store.missing_tracks()
-    passes = ~np.isin(ids, [*gone, *(track.id for track in queries)])
-    if not filters.all_sounds:
-        passes &= ~np.isin(ids, not_music(store))
-    factors = (1, 2, 0.5) if filters.bpm_octaves else (1,)
-    tempos = [f"round(json_extract(facts, '$.tempo_bpm') * {factor})" for factor in factors]
-    for columns, limits in ((["year"], filters.year), (tempos, filters.bpm)):
-        if limits:
-            tests = [(column, ends) for column in columns for ends in _ranges(limits)]
-            one_of = " OR ".join(f"{column} BETWEEN ? AND ?" for column, _ in tests)
-            values = [end for _, ends in tests for end in ends]
-            passes &= np.isin(ids, store.where(one_of, values))
-    for field, words in (
-        ("artist", filters.artist),
-        ("album", filters.album),
-        ("genre", filters.genre),
-    ):
-        if words:
-            passes &= np.isin(ids, _with_words(store, field, words))
-    for field, excluded in (
-        ("artist", filters.exclude_same_artist),
-        ("album", filters.exclude_same_album),
-    ):
-        if excluded:
-            taken = {key for track in queries for key in name_keys(getattr(track.tags, field))}
-            same = [name for name in store.spellings(field) if taken & name_keys(name)]
-            passes &= ~np.isin(ids, store.called(field, same))
-    if filters.min_plays is not None or filters.max_plays is not None:
-        passes &= _played(store, ids, filters.min_plays or 0, filters.max_plays)
-    return passes
-
-
-def _ranges(limits: Range | tuple[Range, ...]) -> tuple[Range, ...]:
-    return tuple(limits) if isinstance(limits[0], tuple) else (limits,)
-
-
-def _with_words(store: Store, field: str, words: str | tuple[str, ...]) -> list[int]:
-    """List the tracks whose artist, album or genre has one of some words."""
-    wanted = (words,) if isinstance(words, str) else words
-    # What is no word is looked for as it is written: nothing of it is left when it is folded.
-    folded, signs = [normalise(text) for text in wanted], [text.strip() for text in wanted]
-    return store.called(
-        field,
-        [
-            name
-            for name in store.spellings(field)
-            for plain in (normalise(name),)
-            if any(
-                text in plain if text else sign in name
-                for text, sign in zip(folded, signs, strict=True)
-            )
-        ],
+    # The subquery reads only the index of names, not the rows of the tracks.
+    return store.where(
+        f"tracks.id IN (SELECT id FROM tracks WHERE {condition})", [f"%{word}%" for word in words]
     )
 
 
-def _played(
-    store: Store, ids: NDArray[np.int64], least: int, most: int | None
-) -> NDArray[np.bool_]:
-    if not store.listens.any():
-        raise BadArgument(
-            "nothing is known of plays; import what you listened to with `segue listens import`"
-        )
-    known = store.listens.plays_by_track()
-    plays = np.array([known.get(track, 0) for track in ids.tolist()], np.int64)
-    return (plays >= least) & (plays <= (most if most is not None else plays.max(initial=0)))
+def _ids_with_symbols(store: Store, symbols: str) -> list[int]:
+    """Return the tracks that have symbols, such as "÷", in title, artist or album."""
+    return store.where("instr(title || char(10) || artist || char(10) || album, ?) > 0", [symbols])
 
 
-def _is_file_name(query: str | Path) -> bool:
-    return isinstance(query, Path) or bool(kind_of(Path(query))) or query.startswith(_PATHS)
+# ---- resolution --------------------------------------------------------------------------
 
 
-def _check_file(query: str | Path) -> None:
-    """Say that there is no such file, where a file is meant.
-
-    Raises
-    ------
-    NotFound
-    """
-    if _is_file_name(query):
-        raise NotFound(f"there is no file {Path(query)}")
-
-
-def _by_path(store: Store, path: Path) -> list[Track] | Path:
+def _resolve_path(store: Store, path: Path) -> list[Track] | Path:
     if not path.exists():
         raise NotFound(f"there is no file {path}: it is a link to nothing")
     if path.is_dir():
         raise BadArgument(f"{path} is a folder; name one file, or a track of the library")
-    known = store.known_files().get(os.fsencode(os.path.abspath(path)))
+    absolute = os.fsencode(os.path.abspath(path))
+    known = store.known_files().get(absolute)
     if known is not None and known.tracks:
         return store.tracks(known.tracks)
-    held = store.tracks(store.words.held_by(os.fsencode(os.path.abspath(path))))
-    if held:
-        return held
+    if with_lyrics := store.tracks(store.words.held_by(absolute)):
+        return with_lyrics
     if not os.access(path, os.R_OK):
         raise BadArgument(f"you may not read {path}; change its permissions, or name another file")
     return path
 
 
-def _by_words(store: Store, query: str) -> list[Track]:
+def _resolve_words(store: Store, query: str) -> list[Track]:
     text = normalise(query)
     field, _, name = (part.strip() for part in query.partition(":"))
-    told = field.casefold() in FIELDS and normalise(name)
-    if told:
-        named = _of_field(store, field.casefold(), told)
-        if named:
-            return _of_one_kind(store.tracks(named))
-    fitting = _fitting(store, query, text)
-    titled = _of_one_kind([track for track in fitting if text in _names(track)])
-    if titled and _one(titled, "artist"):
-        return titled
-    album = [track for track in fitting if text in _album_names(track)]
-    for same in (
-        [track for track in fitting if text in name_keys(track.tags.artist)],
-        album if _one(album, "album_artist") else [],
+    name_in_field = field.casefold() in QUERY_FIELDS and normalise(name)
+    if name_in_field:
+        ids = _ids_by_name(store, field.casefold(), name_in_field)
+        if ids:
+            return _preferred_kind(store.tracks(ids))
+    matches = _matches(store, query, text)
+    with_title = _preferred_kind([track for track in matches if text in _title_names(track)])
+    if with_title and _have_one(with_title, "artist"):
+        return with_title
+    of_album = [track for track in matches if text in _album_names(track)]
+    for tracks in (
+        [track for track in matches if text in name_keys(track.tags.artist)],
+        of_album if _have_one(of_album, "album_artist") else [],
     ):
-        if same and not titled:
-            return _of_one_kind(same)
-    fitting = titled or _of_one_kind(fitting)
-    if not titled:
+        if tracks and not with_title:
+            return _preferred_kind(tracks)
+    matches = with_title or _preferred_kind(matches)
+    if not with_title:
         for kind, by in (("artist", "artist"), ("album", "album_artist")):
-            spelled = getattr(fitting[0].tags, kind) if fitting else ""
-            if _has_words(spelled, text) and _one(fitting, kind) and _one(fitting, by):
-                return fitting
-        by_genre = _of_field(store, "genre", text)
-        if by_genre and not fitting:
-            return _of_one_kind(store.tracks(by_genre))
-    if not fitting:
+            spelling = getattr(matches[0].tags, kind) if matches else ""
+            has_words = all(word in normalise(spelling) for word in text.split())
+            if has_words and _have_one(matches, kind) and _have_one(matches, by):
+                return matches
+        of_genre = _ids_by_name(store, "genre", text)
+        if of_genre and not matches:
+            return _preferred_kind(store.tracks(of_genre))
+    if not matches:
         _check_file(query)
-        what = f"no {field.casefold()} of the library is" if told else "nothing in the library is"
-        raise NotFound(
-            f"{what} called {(name if told else query)!r}; {_did_you_mean(store, told or text)}"
+        what = (
+            f"no {field.casefold()} of the library is"
+            if name_in_field
+            else "nothing in the library is"
         )
-    fitting = _one_of_each(store, fitting)
-    if len(fitting) == 1:
-        return fitting
-    raise NotFound(f"{query!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}")
+        raise NotFound(
+            f"{what} called {(name if name_in_field else query)!r}; "
+            f"{_did_you_mean(store, name_in_field or text)}"
+        )
+    matches = _drop_duplicates(store, matches)
+    if len(matches) == 1:
+        return matches
+    raise NotFound(
+        f"{query!r} fits {len(matches)} tracks; give the id of one:\n{_listing(matches)}"
+    )
 
 
-def _by_signs(store: Store, signs: str) -> list[Track]:
-    """Find what is called by signs alone, as "÷" or a smiling face, else what has them."""
-    if not signs:
+def _resolve_symbols(store: Store, symbols: str) -> list[Track]:
+    """Find tracks named by symbols alone, such as "÷" or an emoji, else those that contain them."""
+    if not symbols:
         raise BadArgument("an empty query; give a track's id, a file, or words of a title")
-    having = store.tracks(_having_signs(store, signs))
+    containing = store.tracks(_ids_with_symbols(store, symbols))
     for field in ("title", "album", "artist"):
-        called = _of_one_kind([one for one in having if getattr(one.tags, field) == signs])
-        if called and _one(called, "artist"):
-            return called
-    fitting = _one_of_each(store, _of_one_kind(having))
-    if len(fitting) > 1:
-        raise NotFound(
-            f"{signs!r} fits {len(fitting)} tracks; give the id of one:\n{_listed(fitting)}"
+        named = _preferred_kind(
+            [track for track in containing if getattr(track.tags, field) == symbols]
         )
-    if fitting:
-        return fitting
-    raise NotFound(f"nothing in the library is called {signs!r}; `segue list` shows what is there")
+        if named and _have_one(named, "artist"):
+            return named
+    matches = _drop_duplicates(store, _preferred_kind(containing))
+    if len(matches) > 1:
+        raise NotFound(
+            f"{symbols!r} fits {len(matches)} tracks; give the id of one:\n{_listing(matches)}"
+        )
+    if matches:
+        return matches
+    raise NotFound(
+        f"nothing in the library is called {symbols!r}; `segue list` shows what is there"
+    )
 
 
-def _fitting(store: Store, query: str, text: str) -> list[Track]:
-    """List the tracks that have all words; "missing.mid" is not "The Missing Midnight"."""
-    found = store.tracks(_having(store, text))
+def _is_file_name(query: str | Path) -> bool:
+    return isinstance(query, Path) or bool(kind_of(Path(query))) or query.startswith(_PATH_PREFIXES)
+
+
+def _check_file(query: str | Path) -> None:
+    """Raise `NotFound` for a query that is the name of a file."""
+    if _is_file_name(query):
+        raise NotFound(f"there is no file {Path(query)}")
+
+
+def _matches(store: Store, query: str, text: str) -> list[Track]:
+    """Return the tracks that have all words; "missing.mid" does not match "Missing Midnight"."""
+    tracks = store.tracks(_ids_with_words(store, text))
     if not _is_file_name(query):
-        return found
+        return tracks
     name = query.casefold()
     return [
-        track for track in found if text in _names(track) or name in track.tags.title.casefold()
+        track
+        for track in tracks
+        if text in _title_names(track) or name in track.tags.title.casefold()
     ]
 
 
-def _divided(field: str, text: str) -> list[str]:
-    """List the artists or genres of a tag; of an album there is one."""
-    if field == "genre":
-        return split_genres(text)
-    return split_names(text) if field == "artist" else [text]
+def _ids_by_name(store: Store, field: str, text: str) -> list[int]:
+    """Return the tracks whose artist, album or genre is the text, or else contains it."""
+    split = {"genre": split_genres, "artist": split_names}.get(field, lambda name: [name])
+    parts = {name: [normalise(part) for part in split(name)] for name in store.spellings(field)}
+    equal = [name for name, values in parts.items() if text in values]
+    containing = [name for name, values in parts.items() if any(text in part for part in values)]
+    return store.called(field, equal or containing)
 
 
-def _of_field(store: Store, field: str, text: str) -> list[int]:
-    """List the tracks whose artist, album or genre is called so, else has such words."""
-    parts = {
-        name: [normalise(part) for part in _divided(field, name)] for name in store.spellings(field)
-    }
-    whole = [name for name, some in parts.items() if text in some]
-    having = [name for name, some in parts.items() if any(text in part for part in some)]
-    return store.called(field, whole or having)
-
-
-def _one(tracks: Sequence[Track], field: str) -> bool:
-    """Tell whether tracks have no more than one artist, or album, between them."""
+def _have_one(tracks: Sequence[Track], field: str) -> bool:
+    """Return whether all tracks that have an artist, or album, have the same."""
     names = {normalise(getattr(track.tags, field)) for track in tracks}
     return bool(tracks) and len(names - {""}) <= 1
 
 
-def _has_words(name: str, text: str) -> bool:
-    return all(word in normalise(name) for word in text.split())
-
-
-def _did_you_mean(store: Store, text: str) -> str:
-    """Name what is called nearly so, the likeliest first."""
-    if near := nearly_called(store, text):
-        return f"did you mean {' or '.join(near)}?"
-    return "`segue list` shows what is there, and a file's path works too"
-
-
-def _of_one_kind(tracks: Sequence[Track]) -> list[Track]:
-    """Keep the recordings that a name means, else the scores: texts are seldom asked with."""
+def _preferred_kind(tracks: Sequence[Track]) -> list[Track]:
+    """Keep the recordings, or else the scores, or else the lyrics."""
     kinds = {track.kind for track in tracks}
-    kind = next((kind for kind in PREFERRED if kind in kinds), None)
+    kind = next((kind for kind in KIND_PREFERENCE if kind in kinds), None)
     return [track for track in tracks if track.kind == kind]
 
 
-def _one_of_each(store: Store, tracks: Sequence[Track]) -> list[Track]:
-    """Leave out what is another file of a recording, tune or text; the first that is there stays.
+def _drop_duplicates(store: Store, tracks: Sequence[Track]) -> list[Track]:
+    """Keep one file of each recording, tune or text, preferably one that is not missing.
 
-    Of many tracks nothing is left out: nobody means one of them.
+    Nothing is dropped from more than `_MAX_COMPARED` tracks.
     """
-    if not 1 < len(tracks) <= _COMPARED:
+    if not 1 < len(tracks) <= _MAX_COMPARED:
         return list(tracks)
     prints = store.fingerprints([track.id for track in tracks])
     kept: list[Track] = []
-    for track in sorted(tracks, key=lambda one: one.missing):
-        same = SAME_MUSIC[track.kind]
+    for track in sorted(tracks, key=lambda track: track.missing):
+        is_same = DUPLICATE_TESTS[track.kind]
         if not any(
-            one.kind == track.kind and same(prints[one.id], prints[track.id]) for one in kept
+            other.kind == track.kind and is_same(prints[other.id], prints[track.id])
+            for other in kept
         ):
             kept.append(track)
-    return sorted(kept, key=lambda one: one.id)
+    return sorted(kept, key=lambda track: track.id)
 
 
-def _listed(tracks: Sequence[Track]) -> str:
+def _listing(tracks: Sequence[Track]) -> str:
     labels = [_label(track) for track in tracks]
     lines = [
-        # What is called the same is told apart by its file.
-        f"  {track.id}  {name}{f' ({track.path.name})' if labels.count(name) > 1 else ''}"
-        for track, name in zip(tracks[:SHOWN], labels[:SHOWN], strict=True)
+        # Equal labels are disambiguated by file name.
+        f"  {track.id}  {label}{f' ({track.path.name})' if labels.count(label) > 1 else ''}"
+        for track, label in zip(tracks[:MAX_LISTED], labels[:MAX_LISTED], strict=True)
     ]
-    more = [f"  … and {len(tracks) - SHOWN} more"] if len(tracks) > SHOWN else []
+    more = [f"  … and {len(tracks) - MAX_LISTED} more"] if len(tracks) > MAX_LISTED else []
     return "\n".join(lines + more)
 
 
-def _names(track: Track) -> set[str]:
+def _title_names(track: Track) -> set[str]:
+    """Return the title, with and without artist, in either order."""
     title = normalise(track.tags.title)
     artists = {normalise(track.tags.artist), *name_keys(track.tags.artist)} - {""}
-    both = {(artist, title) for artist in artists} | {(title, artist) for artist in artists}
-    return {title, *map(" ".join, both)}
+    return {title, *(f"{artist} {title}" for artist in artists)} | {
+        f"{title} {artist}" for artist in artists
+    }
 
 
 def _album_names(track: Track) -> set[str]:
-    album, by = normalise(track.tags.album), normalise(track.tags.album_artist or track.tags.artist)
-    return {album, f"{by} {album}".strip(), f"{album} {by}".strip()} if album else set()
+    """Return the album, with and without artist, in either order."""
+    album = normalise(track.tags.album)
+    artist = normalise(track.tags.album_artist or track.tags.artist)
+    return {album, f"{artist} {album}".strip(), f"{album} {artist}".strip()} if album else set()
 
 
 def _label(track: Track) -> str:
     parts = (track.tags.artist, track.tags.title, track.tags.album)
     return " - ".join(part for part in parts if part)
+
+
+# ---- suggestions -------------------------------------------------------------------------
+
+
+def _did_you_mean(store: Store, text: str) -> str:
+    if suggestions := suggest_names(store, text):
+        return f"did you mean {' or '.join(suggestions)}?"
+    return "`segue list` shows what is there, and a file's path works too"
+
+
+def suggest_names(store: Store, text: str) -> list[str]:
+    """Suggest tracks, artists, albums and genres with names similar to a text.
+
+    Parameters
+    ----------
+    store : Store
+        Database of the library.
+    text : str
+        Normalised text.
+
+    Returns
+    -------
+    list of str
+        At most four suggestions, formatted for a message, the most similar first.
+    """
+    candidates: dict[str, str] = {}
+    ids, words = store.searched_words()
+    rows = most_shared_trigrams(words, text, _MAX_CANDIDATES)
+    for track in store.tracks(ids[rows].tolist()):
+        for name, suggestion in _named_suggestions(track):
+            if name:
+                candidates.setdefault(normalise(name), suggestion)
+    genres = {genre for name in store.spellings("genre") for genre in split_genres(name)}
+    for genre in sorted(genres):
+        candidates.setdefault(normalise(genre), f"the genre {genre!r}")
+    matches = difflib.get_close_matches(text, candidates, n=_MAX_SUGGESTIONS, cutoff=_MIN_RATIO)
+    return list(dict.fromkeys(candidates[name] for name in matches))
+
+
+def _named_suggestions(track: Track) -> Sequence[tuple[str, str]]:
+    tags = track.tags
+    by = f" by {tags.artist}" if tags.artist else ""
+    suggestion = f"{tags.title!r}{by} ({track.id})"
+    return (
+        (tags.title, suggestion),
+        (f"{tags.artist} {tags.title}", suggestion),
+        (tags.artist, f"the artist {tags.artist!r}"),
+        (tags.album, f"the album {tags.album!r}"),
+    )
+
+
+def most_shared_trigrams(lines: str, text: str, n: int) -> NDArray[np.int64]:
+    """Find the lines that have the most distinct byte trigrams in common with a text.
+
+    Parameters
+    ----------
+    lines : str
+        Lines, separated by line feeds.
+    text : str
+        Text to compare with.
+    n : int
+        Maximum number of lines, at least 1.
+
+    Returns
+    -------
+    ndarray of int64
+        Indices of lines with a trigram in common, those with the most first.
+    """
+    trigrams = _trigrams(lines.encode())
+    query = np.unique(_trigrams(text.encode()[:_MAX_QUERY_BYTES]))
+    in_query = np.zeros(1 << 8 * _TRIGRAM_BYTES, np.bool_)
+    in_query[query] = True
+    at = np.flatnonzero(in_query[trigrams])
+    line_ends = np.flatnonzero((trigrams >> 8 * (_TRIGRAM_BYTES - 1)) == ord("\n"))
+    occurs = np.zeros((len(line_ends) + 1, len(query)), np.bool_)
+    occurs[np.searchsorted(line_ends, at), np.searchsorted(query, trigrams[at])] = True
+    shared = occurs.sum(axis=1)
+    best = np.argsort(-shared, kind="stable")[:n].astype(np.int64)
+    return np.asarray(best[shared[best] > 0])
+
+
+def _trigrams(text: bytes) -> NDArray[np.uint32]:
+    """Return the trigram at each byte as a number; shorter text is padded with spaces."""
+    values = np.frombuffer(text.ljust(_TRIGRAM_BYTES, b" "), np.uint8).astype(np.uint32)
+    return np.asarray(values[:-2] << 16 | values[1:-1] << 8 | values[2:], np.uint32)

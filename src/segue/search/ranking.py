@@ -1,10 +1,8 @@
-"""Ranking of all tracks by similarity to a query, and selection of the results.
+"""Ranking of all tracks by similarity to a query set, and selection of the results.
 
-How alike two tracks are by what they say of themselves: artist, album, genre, year.
-
-How like a question every track is: in one space, in a blend of several, by description.
-
-Which of the ranked tracks are answers: filters, copies of one recording, so many an artist.
+Tracks are ranked by cosine similarity or Euclidean distance in one space, or by a blend: the
+weighted mean of the cosine similarities in several spaces and of the similarity of metadata.
+Results are the best tracks that pass the filters, one of each recording.
 """
 
 import math
@@ -20,408 +18,462 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.records import FloatArray, Hit, Reason, Tags, Track
 from segue.search import neighbours
-from segue.search.copies import COPY_COSINE
-from segue.search.query import Filters, passing
-from segue.search.question import COPIES_IN, USUAL, Query, Question, usual_space
-from segue.search.reasons import Directions, directions_of, reasons, reasons_of_distance
-from segue.search.track_checks import SAME_MUSIC
+from segue.search.duplicates import DUPLICATE_COSINE
+from segue.search.filters import Filters, filter_mask
+from segue.search.query_set import (
+    DEFAULT_SPACES,
+    DUPLICATE_SPACES,
+    Query,
+    QuerySet,
+    default_space,
+)
+from segue.search.reasons import Directions, explain_cosine, explain_distance, space_directions
+from segue.search.track_checks import DUPLICATE_TESTS
 from segue.store import Store
 from segue.store.files import Labels
 from segue.store.matrix import Matrix
 from segue.text import name_keys, normalise, split_genres
 
-# --- metadata ---
-
-#: What each agreement gives; together 1. Nothing is given for what one of the two does not say.
-SHARES: Final = {"artist": 0.4, "album": 0.3, "genre": 0.2, "year": 0.1}
-#: What `--blend` calls it.
-PART: Final = "metadata"
-#: So many years apart, the year gives nothing; between, proportionally.
-YEARS_APART: Final = 20
-
-
-def similarities(tags: Tags, labels: Sequence[Labels]) -> FloatArray:
-    """Compare one track with many by their tags.
-
-    Parameters
-    ----------
-    tags : Tags
-    labels : sequence of Labels, length n
-
-    Returns
-    -------
-    ndarray, shape (n,), float32
-        0…1, the sum of the `SHARES`: artist and album give theirs where they are the same, of
-        several artists where one is;
-        genres as much as they overlap (common ones by all of both); years the more, the closer
-        they lie. NaN where one of the two says nothing at all.
-    """
-    if not says_anything(tags):
-        return np.full(len(labels), np.nan, np.float32)
-    artists, album, genres = name_keys(tags.artist), normalise(tags.album), _genres(tags.genre)
-    columns = {
-        "artist": _each(
-            [label.artist for label in labels], lambda name: float(bool(artists & name_keys(name)))
-        ),
-        "album": _each([label.album for label in labels], lambda name: _same(album, name)),
-        "genre": _each([label.genre for label in labels], lambda text: _overlap(genres, text)),
-        "year": [_near(tags.year, label.year) for label in labels],
-    }
-    total = sum(SHARES[name] * np.asarray(column) for name, column in columns.items())
-    silent = [
-        not (label.artist or label.album or label.genre or label.year is not None)
-        for label in labels
-    ]
-    return np.where(silent, np.nan, total).astype(np.float32)
-
-
-def says_anything(tags: Tags) -> bool:
-    """Tell whether tags hold anything that is compared."""
-    return bool(tags.artist or tags.album or tags.genre or tags.year is not None)
-
-
-def _each(texts: Sequence[str], compare: Callable[[str], float]) -> list[float]:
-    """Compare texts, each different one once: libraries repeat them."""
-    known = {text: compare(text) for text in set(texts)}
-    return [known[text] for text in texts]
-
-
-def _genres(text: str) -> frozenset[str]:
-    return frozenset(normalise(genre) for genre in split_genres(text))
-
-
-def _same(name: str, other: str) -> float:
-    return float(bool(name) and name == normalise(other))
-
-
-def _overlap(genres: frozenset[str], text: str) -> float:
-    others = _genres(text)
-    return len(genres & others) / len(genres | others) if genres and others else 0.0
-
-
-def _near(year: int | None, other: int | None) -> float:
-    if year is None or other is None:
-        return 0.0
-    return max(0.0, 1 - abs(year - other) / YEARS_APART)
-
-
-# --- ranking ---
-
 Metric = Literal["cosine", "euclidean"]
+#: Name of the metadata in a blend.
+METADATA: Final = "metadata"
+#: Weight of each agreement of metadata; they sum to 1.
+METADATA_WEIGHTS: Final = {"artist": 0.4, "album": 0.3, "genre": 0.2, "year": 0.1}
+#: Difference of years at which their similarity is 0; it falls linearly.
+MAX_YEAR_DIFFERENCE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """How like the question every track is.
+    """Scores of all tracks for a query set.
 
     Attributes
     ----------
     ids : ndarray of int64, shape (n,)
-        Of the tracks, rising.
+        Track ids, ascending.
     scores : ndarray, shape (n,), float32
-    why : callable
-        From a row to its reasons.
-    near : Matrix
-        A space where copies of one recording lie close together.
-    parts : tuple of tuple of str, int or Path
-        Where queries lie far apart, those that are asked with together: the scores are those of
-        the nearest part.
-    nearest : ndarray of int64, shape (n,), optional
-        The number of that part.
+        Similarity of each track.
+    explain : callable
+        Returns the reasons for the score of a row.
+    matrix : Matrix
+        Embeddings in a space where duplicates are near each other; it may lack some of `ids`.
+    query_groups : tuple of tuple of str, int or Path
+        Groups of similar queries, where queries are dissimilar; the score of a track is its
+        similarity to the nearest group.
+    group_index : ndarray of int64, shape (n,), optional
+        Index of the nearest group.
     """
 
     ids: NDArray[np.int64]
     scores: FloatArray
-    why: Callable[[int], tuple[Reason, ...]]
-    near: Matrix
-    parts: tuple[tuple[Query, ...], ...] = ()
-    nearest: NDArray[np.int64] | None = None
+    explain: Callable[[int], tuple[Reason, ...]]
+    matrix: Matrix
+    query_groups: tuple[tuple[Query, ...], ...] = ()
+    group_index: NDArray[np.int64] | None = None
 
-    def asked_with(self, row: int) -> tuple[Query, ...]:
-        """Return those of several queries far apart that a row is like; else nothing."""
-        return () if self.nearest is None else self.parts[self.nearest[row]]
+    def matched_queries(self, row: int) -> tuple[Query, ...]:
+        """Return the group of queries nearest to a row; empty if there is only one group."""
+        return () if self.group_index is None else self.query_groups[self.group_index[row]]
 
-    def in_turn(self, scores: FloatArray) -> FloatArray:
-        """Return what orders the rows so that parts take turns, the best of each first.
+    def interleave(self, scores: FloatArray) -> FloatArray:
+        """Return scores that order the rows so that groups take turns, the best of each first.
 
         Parameters
         ----------
         scores : ndarray, shape (n,), float32
-            By which a part orders its own; minus infinity for what is left out.
+            Scores that order the rows of a group; minus infinity for excluded rows.
 
         Returns
         -------
         ndarray, shape (n,), float32
-            The higher, the earlier; minus infinity likewise. The scores, where there are no parts.
+            Scores; minus infinity for excluded rows. Unchanged if there is only one group.
         """
-        if self.nearest is None:
+        if self.group_index is None:
             return scores
-        turns = np.full(len(scores), -np.inf, np.float32)
-        for number in range(len(self.parts)):
-            own = np.flatnonzero((self.nearest == number) & np.isfinite(scores))
-            own = own[np.argsort(-scores[own], kind="stable")]
-            turns[own] = -(np.arange(len(own)) * len(self.parts) + number)
-        return turns
+        interleaved = np.full(len(scores), -np.inf, np.float32)
+        for group in range(len(self.query_groups)):
+            rows = np.flatnonzero((self.group_index == group) & np.isfinite(scores))
+            rows = rows[np.argsort(-scores[rows], kind="stable")]
+            interleaved[rows] = -(np.arange(len(rows)) * len(self.query_groups) + group)
+        return interleaved
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
-    """The vectors of a space, and the metric that compares them.
+class VectorSpace:
+    """The embeddings of a space, and the metric that compares them.
 
     Attributes
     ----------
     matrix : Matrix
-        Of unit vectors with the cosine, of vectors as they are stored with the Euclidean
-        metric.
+        Unit vectors with the cosine metric, the stored embeddings with the Euclidean one.
     metric : {"cosine", "euclidean"}
     directions : callable
-        Loads the directions by which reasons are told, None where there are none.
+        Loads the directions of the aspects that reasons name, or None if there are none.
     """
 
     matrix: Matrix
     metric: Metric
     directions: Callable[[], Directions | None]
 
-    def query(self, question: Question) -> FloatArray:
-        """Return the point that is asked with."""
-        name = self.matrix.space.name
-        likes, unlikes = question.vectors(name)
-        known = [[vector for vector in some if vector is not None] for some in (likes, unlikes)]
-        if len(known[0]) < len(likes) or len(known[1]) < len(unlikes):
-            raise WrongSpace(
-                f"not all that was asked with has a vector in the space {name!r}; ask with tracks "
-                "that do, or in another space, or blend it with one: "
-                f"--blend {USUAL[self.matrix.space.kind][-1]}=0.5,{name}=0.5"
-            )
-        return self.centre(*known)
+    def query_vector(self, query_set: QuerySet) -> FloatArray:
+        """Return the point to search from.
 
-    def centre(self, likes: Sequence[FloatArray], unlikes: Sequence[FloatArray] = ()) -> FloatArray:
-        """Return the point between vectors, away from others."""
+        Raises
+        ------
+        WrongSpace
+            A query has no embedding in the space.
+        """
+        name = self.matrix.space.name
+        positives, negatives = query_set.vectors(name)
+        known = [
+            [vector for vector in vectors if vector is not None]
+            for vectors in (positives, negatives)
+        ]
+        if len(known[0]) < len(positives) or len(known[1]) < len(negatives):
+            raise WrongSpace(
+                f"not all queries have an embedding in the space {name!r}; use other queries or "
+                "another space, or blend it with one that holds all of them: "
+                f"--blend {DEFAULT_SPACES[self.matrix.space.kind][-1]}=0.5,{name}=0.5"
+            )
+        return self.centroid(*known)
+
+    def centroid(
+        self, positives: Sequence[FloatArray], negatives: Sequence[FloatArray] = ()
+    ) -> FloatArray:
+        """Return the centroid of positive vectors, away from negative ones."""
         if self.metric == "cosine":
-            return neighbours.blend(likes, unlikes)
-        if unlikes:
+            return neighbours.query_vector(positives, negatives)
+        if negatives:
             raise BadArgument("unlikeness is a direction: --minus goes with the cosine only")
-        return np.asarray(np.mean(likes, axis=0), dtype=np.float32)
+        return np.asarray(np.mean(positives, axis=0), dtype=np.float32)
 
     def similarities(self, query: FloatArray, matrix: Matrix | None = None) -> FloatArray:
-        """Compare a point with all of these points, or with others of the space."""
-        compare = neighbours.similarities if self.metric == "cosine" else neighbours.nearness
+        """Return the similarity of a point to all embeddings, or to those of another matrix."""
+        cosine = self.metric == "cosine"
+        compare = neighbours.cosine_similarities if cosine else neighbours.negative_distances
         return compare(matrix or self.matrix, query)
 
-    def why(self, query: FloatArray, vector: FloatArray) -> tuple[Reason, ...]:
-        """Split the similarity of two points into reasons."""
-        split = reasons if self.metric == "cosine" else reasons_of_distance
+    def explain(self, query: FloatArray, vector: FloatArray) -> tuple[Reason, ...]:
+        """Return the reasons for the similarity of two vectors."""
+        split = explain_cosine if self.metric == "cosine" else explain_distance
         return split(self.matrix.space.name, query, vector, self.directions())
 
 
-def points_of(store: Store, space: str, metric: Metric) -> Points:
-    """Load a space.
+def load_vector_space(store: Store, space: str, metric: Metric) -> VectorSpace:
+    """Load the embeddings of a space.
 
     Raises
     ------
     NotFound, WrongSpace
-        There is none of that name, or an older Segue made it.
+        There is no such space, or an older version of Segue made it.
     BadArgument
         There is no such metric.
     """
     if metric not in ("cosine", "euclidean"):
         raise BadArgument(f"there is no metric {metric!r}; choose cosine or euclidean")
-    if space == PART:
+    if space == METADATA:
         raise BadArgument(f"{space!r} is no space but a part of blends: --blend {space}=1")
     matrix = store.spaces.matrix(space)
     if metric == "euclidean":
         matrix = Matrix(matrix.space, *store.spaces.vectors(space))
-    return Points(matrix, metric, cache(partial(directions_of, store, space)))
+    return VectorSpace(matrix, metric, cache(partial(space_directions, store, space)))
+
+
+# ---- ranking -----------------------------------------------------------------------------
 
 
 def rank(
     store: Store,
-    question: Question,
+    query_set: QuerySet,
     space: str | None = None,
     metric: Metric = "cosine",
     blend: Mapping[str, float] | None = None,
 ) -> Ranking:
-    """Rank all tracks, in one space, the usual one where none is named, or in a blend.
+    """Rank all tracks.
+
+    Parameters
+    ----------
+    store : Store
+        Database of the library.
+    query_set : QuerySet
+        Queries.
+    space : str, optional
+        Embedding space; by default that of the queries.
+    metric : {"cosine", "euclidean"}
+        Metric of the space.
+    blend : mapping of str to float, optional
+        Weights of several spaces, instead of one, see `rank_by_blend`.
 
     Raises
     ------
     BadArgument
-        A blend goes with another space or metric.
+        A blend is combined with a space or metric.
     """
     if blend is None:
-        return in_space(store, question, space or usual_space(question), metric)
+        return rank_in_space(store, query_set, space or default_space(query_set), metric)
     if space or metric != "cosine":
         raise BadArgument(
             "a blend names its spaces and takes cosines: no space or metric beside it"
         )
-    return in_blend(store, question, blend)
+    return rank_by_blend(store, query_set, blend)
 
 
-def in_space(store: Store, question: Question, space: str, metric: Metric = "cosine") -> Ranking:
+def rank_in_space(
+    store: Store, query_set: QuerySet, space: str, metric: Metric = "cosine"
+) -> Ranking:
     """Rank all tracks of a space.
 
     Raises
     ------
     NotFound, WrongSpace
-        There is no such space, or what is asked with has no vector in it.
+        There is no such space, or a query has no embedding in it.
     """
-    points = points_of(store, space, metric)
-    query = points.query(question)
-    matrix = points.matrix
+    vectors = load_vector_space(store, space, metric)
+    query = vectors.query_vector(query_set)
+    matrix = vectors.matrix
     return Ranking(
         matrix.ids,
-        points.similarities(query),
-        lambda row: points.why(query, matrix.unit[row]),
+        vectors.similarities(query),
+        lambda row: vectors.explain(query, matrix.unit[row]),
         matrix if metric == "cosine" else store.spaces.matrix(space),
     )
 
 
-def in_blend(store: Store, question: Question, weights: Mapping[str, float]) -> Ranking:
+def rank_by_blend(store: Store, query_set: QuerySet, weights: Mapping[str, float]) -> Ranking:
     """Rank all tracks by the weighted mean of their similarities in several spaces.
 
     Parameters
     ----------
     store : Store
-    question : Question
+        Database of the library.
+    query_set : QuerySet
+        Queries.
     weights : mapping of str to float
-        By name of a space, or `metadata.PART`; above 0, of any sum.
+        Positive weights by name of a space, or `METADATA`, of any sum.
 
     Returns
     -------
     Ranking
-        Where a part knows nothing of a track, or of what is asked with, the weights of the
-        others are scaled up; a hit's reasons are the parts that knew something.
+        Where a space lacks a track or the queries, the weights of the others are scaled up. The
+        reasons for a score are the contributions of the spaces.
     """
     if not weights or not all(math.isfinite(w) and w > 0 for w in weights.values()):
         raise BadArgument(f"the weights of a blend are above 0; these are {dict(weights)}")
     labels = store.labels()
     ids = np.array([label.id for label in labels], np.int64)
-    near = store.spaces.matrix(COPIES_IN[question.kind])
-    parts = np.array(
+    matrix = store.spaces.matrix(DUPLICATE_SPACES[query_set.kind])
+    similarities = np.array(
         [
-            _by_metadata(question, labels) if name == PART else _part(store, question, name, ids)
+            _rank_by_metadata(query_set, labels)
+            if name == METADATA
+            else _similarities_in_space(store, query_set, name, ids)
             for name in weights
         ]
     )
-    known = np.isfinite(parts)
-    weighing = known * np.array(list(weights.values()))[:, None]
-    total = weighing.sum(axis=0)
-    kept = total > 0
-    if not kept.any():
+    known = np.isfinite(similarities)
+    known_weights = known * np.array(list(weights.values()))[:, None]
+    total = known_weights.sum(axis=0)
+    ranked = total > 0
+    if not ranked.any():
         raise NotFound(
             f"none of the blend's parts ({', '.join(weights)}) knows anything of what was asked "
             "with; ask with a track of the library, or blend in `sound`"
         )
-    known = known[:, kept]
-    shares = np.where(known, parts[:, kept], 0) * weighing[:, kept] / total[kept]
+    known = known[:, ranked]
+    shares = np.where(known, similarities[:, ranked], 0) * known_weights[:, ranked] / total[ranked]
 
-    def why(row: int) -> tuple[Reason, ...]:
-        told = zip(weights, shares[:, row].tolist(), known[:, row], strict=True)
-        found = [Reason(name, share) for name, share, known_here in told if known_here]
-        return tuple(sorted(found, key=lambda reason: -reason.share))
+    def explain(row: int) -> tuple[Reason, ...]:
+        parts = zip(weights, shares[:, row].tolist(), known[:, row], strict=True)
+        reasons = [Reason(name, share) for name, share, is_known in parts if is_known]
+        return tuple(sorted(reasons, key=lambda reason: -reason.share))
 
-    return Ranking(ids[kept], shares.sum(axis=0).astype(np.float32), why, near)
+    return Ranking(ids[ranked], shares.sum(axis=0).astype(np.float32), explain, matrix)
 
 
-def _part(store: Store, question: Question, space: str, ids: NDArray[np.int64]) -> FloatArray:
-    """Return the cosines of all tracks in one space; NaN for what it does not know."""
+def _similarities_in_space(
+    store: Store, query_set: QuerySet, space: str, ids: NDArray[np.int64]
+) -> FloatArray:
+    """Return the cosine similarities of all tracks; NaN for tracks not in the space."""
     matrix = store.spaces.matrix(space)
-    found = np.full(len(ids), np.nan, np.float32)
-    likes, unlikes = (
-        [vector for vector in some if vector is not None] for some in question.vectors(space)
+    similarities = np.full(len(ids), np.nan, np.float32)
+    positives, negatives = (
+        [vector for vector in vectors if vector is not None] for vectors in query_set.vectors(space)
     )
-    if likes:
-        cosines = neighbours.similarities(matrix, neighbours.blend(likes, unlikes))
-        found[np.isin(ids, matrix.ids)] = cosines[np.isin(matrix.ids, ids)]
-    return found
+    if positives:
+        cosines = neighbours.cosine_similarities(
+            matrix, neighbours.query_vector(positives, negatives)
+        )
+        similarities[np.isin(ids, matrix.ids)] = cosines[np.isin(matrix.ids, ids)]
+    return similarities
 
 
-def _by_metadata(question: Question, labels: Sequence[Labels]) -> FloatArray:
-    """Return the mean likeness of all tracks by their tags; NaN for those that say nothing."""
-    likes, unlikes = ([tags for tags in some if says_anything(tags)] for some in question.tags())
-    if not likes:
+# ---- metadata ----------------------------------------------------------------------------
+
+
+def _rank_by_metadata(query_set: QuerySet, labels: Sequence[Labels]) -> FloatArray:
+    """Return the mean metadata similarity of all tracks; NaN for tracks without metadata."""
+    positives, negatives = (
+        [tags for tags in item_tags if has_metadata(tags)] for item_tags in query_set.tags()
+    )
+    if not positives:
         return np.full(len(labels), np.nan, np.float32)
-    found = np.mean([similarities(tags, labels) for tags in likes], axis=0)
-    if unlikes:
-        found -= np.mean([similarities(tags, labels) for tags in unlikes], axis=0)
-    return np.asarray(found, np.float32)
+    mean = np.mean([metadata_similarities(tags, labels) for tags in positives], axis=0)
+    if negatives:
+        mean -= np.mean([metadata_similarities(tags, labels) for tags in negatives], axis=0)
+    return np.asarray(mean, np.float32)
 
 
-# --- choosing ---
+def metadata_similarities(tags: Tags, labels: Sequence[Labels]) -> FloatArray:
+    """Compare the metadata of one track with that of many.
+
+    Parameters
+    ----------
+    tags : Tags
+        Metadata of the track.
+    labels : sequence of Labels, length n
+        Metadata of the others.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        Sum of `METADATA_WEIGHTS` times the agreement of each field, 0 to 1: equal album; an artist
+        in common; Jaccard index of the genres; closeness of the years. NaN where one of the two
+        has no metadata.
+    """
+    if not has_metadata(tags):
+        return np.full(len(labels), np.nan, np.float32)
+    artists, album, genres = name_keys(tags.artist), normalise(tags.album), _genres(tags.genre)
+    columns = {
+        "artist": _map_unique(
+            lambda name: float(bool(artists & name_keys(name))), [label.artist for label in labels]
+        ),
+        "album": _map_unique(
+            lambda name: float(bool(album) and album == normalise(name)),
+            [label.album for label in labels],
+        ),
+        "genre": _map_unique(
+            lambda text: _jaccard(genres, _genres(text)), [label.genre for label in labels]
+        ),
+        "year": [_year_similarity(tags.year, label.year) for label in labels],
+    }
+    total = sum(METADATA_WEIGHTS[name] * np.asarray(column) for name, column in columns.items())
+    empty = [
+        not (label.artist or label.album or label.genre or label.year is not None)
+        for label in labels
+    ]
+    return np.where(empty, np.nan, total).astype(np.float32)
 
 
-def choose(
+def has_metadata(tags: Tags) -> bool:
+    """Return whether tags have any field that is compared."""
+    return bool(tags.artist or tags.album or tags.genre or tags.year is not None)
+
+
+def _map_unique(function: Callable[[str], float], texts: Sequence[str]) -> list[float]:
+    """Apply a function to texts, once for each distinct one: libraries repeat them."""
+    results = {text: function(text) for text in set(texts)}
+    return [results[text] for text in texts]
+
+
+def _genres(text: str) -> frozenset[str]:
+    return frozenset(normalise(genre) for genre in split_genres(text))
+
+
+def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
+    return len(a & b) / len(a | b) if a and b else 0.0
+
+
+def _year_similarity(a: int | None, b: int | None) -> float:
+    if a is None or b is None:
+        return 0.0
+    return max(0.0, 1 - abs(a - b) / MAX_YEAR_DIFFERENCE)
+
+
+# ---- selection ---------------------------------------------------------------------------
+
+
+def select_hits(
     store: Store,
     ranking: Ranking,
-    asked: Sequence[Track],
+    queries: Sequence[Track],
     n: int,
     filters: Filters | None = None,
     *,
     duplicates: bool = False,
-    among: NDArray[np.int64] | None = None,
-    unwanted: Sequence[int] = (),
+    candidates: NDArray[np.int64] | None = None,
+    excluded: Sequence[int] = (),
 ) -> list[Hit]:
-    """Take the best that pass, one per recording, as many per artist as wanted.
+    """Select the best tracks that pass the filters, one of each recording.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     ranking : Ranking
-    asked : sequence of Track
-        What was asked with, which is no answer.
+        Scores of all tracks.
+    queries : sequence of Track
+        Tracks of the query, which are no results.
     n : int
-        How many at most, at least 1.
+        Maximum number of results, at least 1.
     filters : Filters, optional
+        Conditions on the results.
     duplicates : bool
-        Take every copy of one recording.
-    among : ndarray of int64, optional
-        The only tracks that may be taken.
-    unwanted : sequence of int
-        Tracks that are no answers, nor are their copies.
+        Include all copies of a recording.
+    candidates : ndarray of int64, optional
+        Ids of the only tracks that may be results.
+    excluded : sequence of int
+        Ids of tracks that are no results, nor are their duplicates.
 
     Returns
     -------
     list of Hit
-        Best first; where queries lie far apart, the best of each in turn.
+        Best first; of dissimilar queries, the best of each in turn.
     """
     if n < 1:
         raise BadArgument(f"{n} answers; at least 1 must be wanted")
     filters = filters or Filters()
     ids = ranking.ids
-    passes = passing(store, filters, ids, asked) & ~np.isin(ids, unwanted)
-    if among is not None:
-        passes &= np.isin(ids, among)
-    taken = [] if duplicates else [*(track.id for track in asked), *unwanted]
+    mask = filter_mask(store, filters, ids, queries) & ~np.isin(ids, excluded)
+    if candidates is not None:
+        mask &= np.isin(ids, candidates)
+    taken = [] if duplicates else [*(track.id for track in queries), *excluded]
     hits: list[Hit] = []
     per_artist: Counter[str] = Counter()
-    for rows in neighbours.best_first(ranking.in_turn(np.where(passes, ranking.scores, -np.inf))):
-        fitting = rows[passes[rows]]
-        for row, track in zip(fitting.tolist(), store.tracks(ids[fitting].tolist()), strict=True):
+    scores = ranking.interleave(np.where(mask, ranking.scores, -np.inf))
+    for chunk in neighbours.iter_descending(scores):
+        rows = chunk[mask[chunk]]
+        for row, track in zip(rows.tolist(), store.tracks(ids[rows].tolist()), strict=True):
             artists = name_keys(track.tags.artist)
-            most = filters.max_per_artist
-            if most is not None and any(per_artist[artist] >= most for artist in artists):
+            limit = filters.max_per_artist
+            if limit is not None and any(per_artist[artist] >= limit for artist in artists):
                 continue
-            if not duplicates and _is_copy(store, ranking.near, track.id, taken):
+            if not duplicates and _is_duplicate(store, ranking.matrix, track.id, taken):
                 continue
             per_artist.update(artists)
             taken.append(track.id)
-            score = float(ranking.scores[row])
-            why, asked_with = ranking.why(row), ranking.asked_with(row)
-            hits.append(Hit(len(hits) + 1, score, track, why, asked_with))
+            hits.append(
+                Hit(
+                    len(hits) + 1,
+                    float(ranking.scores[row]),
+                    track,
+                    ranking.explain(row),
+                    ranking.matched_queries(row),
+                )
+            )
             if len(hits) == n:
                 return hits
-        if len(fitting) < len(rows):
-            break  # what follows was filtered out
+        if len(rows) < len(chunk):
+            break  # all further rows are filtered out
     return hits
 
 
-def _is_copy(store: Store, near: Matrix, track: int, taken: Sequence[int]) -> bool:
-    """Tell whether a track is another copy of a recording that is taken already."""
-    row, others = (np.flatnonzero(np.isin(near.ids, some)) for some in ([track], taken))
-    close = others[(near.unit[others] @ near.unit[row].T > COPY_COSINE).any(axis=1)]
+def _is_duplicate(store: Store, matrix: Matrix, track: int, taken: Sequence[int]) -> bool:
+    """Return whether a track is a duplicate of one that is taken already."""
+    row, others = (np.flatnonzero(np.isin(matrix.ids, tracks)) for tracks in ([track], taken))
+    close = others[(matrix.unit[others] @ matrix.unit[row].T > DUPLICATE_COSINE).any(axis=1)]
     if not len(close):
         return False
-    prints = store.fingerprints([track, *near.ids[close].tolist()])
-    mine = prints.pop(track)
-    same = SAME_MUSIC[near.space.kind]
-    return any(same(mine, other) for other in prints.values())
+    fingerprints = store.fingerprints([track, *matrix.ids[close].tolist()])
+    own = fingerprints.pop(track)
+    is_same = DUPLICATE_TESTS[matrix.space.kind]
+    return any(is_same(own, other) for other in fingerprints.values())

@@ -1,13 +1,9 @@
-"""Reasons: additive contributions of aspects to a cosine similarity.
+"""Reasons: additive contributions of aspects to a similarity (feature attribution).
 
-Directions of a space along which named aspects grow, so that a similarity divides among them.
-
-The numbers of most spaces mean nothing by themselves. Directions are found along which aspects
-that were measured of the same tracks grow, by ridge regression, and made orthonormal as close to
-themselves as can be (Löwdin 1950): a cosine is then the sum of the products along each of them,
-and of what lies outside all of them.
-
-Why two tracks are alike: additive shares of their similarity, and which way each goes.
+The dimensions of most spaces have no meaning by themselves. Directions along which measured aspects
+grow are found by ridge regression on tracks of the library, and made orthonormal as close to
+themselves as possible (Löwdin 1950). A cosine similarity is then the sum of the products along each
+direction, and of a remainder outside all of them.
 """
 
 import json
@@ -27,168 +23,310 @@ from segue.search.aspects import (
     OTHER,
     UNNAMED,
     Aspect,
-    Measures,
-    Share,
+    AspectFeatures,
+    Contribution,
     lyrics_aspects,
-    measured_aspects,
-    qualities,
-    say,
     score_aspects,
+    sound_aspects,
+    tag_aspects,
+    to_reasons,
 )
 from segue.store import Store
 
-# --- directions ---
+__all__ = ["OTHER", "explain_cosine", "explain_distance"]
 
-#: Penalty of the regression, as a share of the total variance.
+#: Ridge penalty, as a share of the total variance.
 RIDGE: Final = 0.01
-#: Of fewer tracks no directions are learned.
-FEWEST: Final = 50
-#: Of more tracks, as many drawn at random are learned from.
-SAMPLE: Final = 2000
-#: Spaces whose numbers have names, or of which nothing was heard: they need no directions.
+#: Minimum number of tracks to fit directions from, and the size of the random sample.
+MIN_TRACKS: Final = 50
+MAX_TRACKS: Final = 2000
+#: Spaces that need no directions: their dimensions have names, or they are not of content.
 NAMED_SPACES: Final = frozenset({"features", "tags", "score-features", "style", "listens"})
-_MOST_COMPONENTS: Final = 8  # of an aspect's numbers, which have directions of their own
-#: The space of named numbers of each kind of music, what they are about, and how to read them.
-_NAMED: Final[dict[Kind, str]] = {
+#: Maximum number of principal components of an aspect, each with a direction.
+_MAX_COMPONENTS: Final = 8
+#: Space of named features of each kind of music, and their aspects.
+_FEATURE_SPACES: Final[dict[Kind, str]] = {
     "sound": "features",
     "score": "score-features",
     "lyrics": "style",
 }
-_MEASURED: Final[dict[Kind, Callable[[], tuple[Measures, ...]]]] = {
-    "sound": measured_aspects,
+_FEATURE_ASPECTS: Final[dict[Kind, Callable[[], tuple[AspectFeatures, ...]]]] = {
+    "sound": sound_aspects,
     "score": score_aspects,
     "lyrics": lyrics_aspects,
 }
+_LEARNED: Final = Aspect("learned likeness", "learned likeness")
+_LISTENERS: Final = Aspect("listeners", "listeners")
+
+_Vector = NDArray[np.float64]
+_Split = Callable[[_Vector, _Vector], list[Contribution]]
+
+
+def explain_cosine(
+    space: str, a: FloatArray, b: FloatArray, directions: "Directions | None" = None
+) -> tuple[Reason, ...]:
+    """Divide the cosine similarity of two vectors among aspects.
+
+    Parameters
+    ----------
+    space : str
+        Name of the space of both vectors.
+    a, b : ndarray, shape (dimension,)
+        Nonzero embeddings of the query and of the result.
+    directions : Directions, optional
+        Directions of a space trained from the library.
+
+    Returns
+    -------
+    tuple of Reason
+        Largest first; the shares sum to the cosine similarity.
+    """
+    return to_reasons(_split_of(space, directions)(_unit(a), _unit(b)))
+
+
+def explain_distance(
+    space: str, a: FloatArray, b: FloatArray, directions: "Directions | None" = None
+) -> tuple[Reason, ...]:
+    """Divide the negative Euclidean distance of two vectors among aspects.
+
+    The share of an aspect is that of the squared distance: the contribution to the product of the
+    difference vector with itself.
+
+    Returns
+    -------
+    tuple of Reason
+        The aspect in which they differ most comes last; empty for equal vectors.
+    """
+    difference = a.astype(np.float64) - b
+    distance = float(np.linalg.norm(difference))
+    if distance == 0:
+        return ()
+    split = _split_of(space, directions)
+    levels = split(_unit(a), _unit(b))
+    shares = split(difference / distance, difference / distance)
+    return to_reasons(
+        Contribution(item.aspect, -distance * item.share, level.first, level.second)
+        for item, level in zip(shares, levels, strict=True)
+    )
+
+
+def _split_of(space: str, directions: "Directions | None") -> _Split:
+    if space in _SPLITS:
+        return _SPLITS[space]
+    directions = bundled_directions().get(space) or directions
+    return directions.contributions if directions else partial(_split_whole, _LEARNED)
+
+
+def _unit(vector: FloatArray) -> _Vector:
+    return np.asarray(vector / np.linalg.norm(vector.astype(np.float64)), np.float64)
+
+
+def _split_whole(aspect: Aspect, a: _Vector, b: _Vector) -> list[Contribution]:
+    return [Contribution(aspect, float(a @ b))]
+
+
+def _split_sound(a: _Vector, b: _Vector) -> list[Contribution]:
+    head = load_head()
+    (network_a, features_a), (network_b, features_b) = (
+        head.split(vector.astype(np.float32)) for vector in (a, b)
+    )
+    # The levels of measured features are more reliable than those of the network, so come first.
+    measured = _by_aspect(
+        sound_aspects(),
+        head.feature_shares(features_a, features_b),
+        head.features_of(features_a),
+        head.features_of(features_b),
+    )
+    return [*measured, *bundled_directions()["sound"].contributions(network_a, network_b)]
+
+
+def _split_tags(a: _Vector, b: _Vector) -> list[Contribution]:
+    return _by_aspect(tag_aspects(), a * b, a, b)
+
+
+def _split_features(kind: Kind, a: _Vector, b: _Vector) -> list[Contribution]:
+    standardise = standardiser(kind)
+    first, second = (standardise(vector.astype(np.float32)).astype(np.float64) for vector in (a, b))
+    return _by_aspect(_FEATURE_ASPECTS[kind](), a * b, first, second)
+
+
+def _by_aspect(
+    aspects: Sequence[AspectFeatures], products: _Vector, first: _Vector, second: _Vector
+) -> list[Contribution]:
+    return [
+        Contribution(
+            features.aspect,
+            float(products[features.columns].sum()),
+            float(features.level(first)),
+            float(features.level(second)),
+        )
+        for features in aspects
+    ]
+
+
+_SPLITS: Final[dict[str, _Split]] = {
+    "sound": _split_sound,
+    "tags": _split_tags,
+    "features": partial(_split_features, "sound"),
+    "score-features": partial(_split_features, "score"),
+    "style": partial(_split_features, "lyrics"),
+    "listens": partial(_split_whole, _LISTENERS),
+}
+
+
+# ---- directions --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Directions:
-    """Directions of a space.
+    """Orthonormal directions of a space along which aspects grow.
 
     Attributes
     ----------
     names : tuple of str
-        Of the aspects; one may have several directions, of which the first says how much of it
-        there is.
+        Names of the aspects; of several directions of one, the first is its level.
     rows : ndarray, shape (len(names), dimension)
-        Orthonormal.
+        Orthonormal directions.
     """
 
     names: tuple[str, ...]
     rows: FloatArray
 
-    def shares(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> list[Share]:
-        """Divide the product of two vectors among the aspects, and what is left.
-
-        Parameters
-        ----------
-        a, b : ndarray, shape (dimension,)
-        """
+    def contributions(self, a: _Vector, b: _Vector) -> list[Contribution]:
+        """Divide the product of two vectors, shape (dimension,), among aspects and a remainder."""
         first, second = self.rows @ a, self.rows @ b
-        told = [
-            Share(aspect_named(name), one * other, one, other)
-            for name, one, other in zip(self.names, first.tolist(), second.tolist(), strict=True)
+        by_direction = [
+            Contribution(aspect_named(name), level_a * level_b, level_a, level_b)
+            for name, level_a, level_b in zip(
+                self.names, first.tolist(), second.tolist(), strict=True
+            )
         ]
-        return [*told, Share(UNNAMED, float(a @ b - first @ second))]
+        return [*by_direction, Contribution(UNNAMED, float(a @ b - first @ second))]
 
 
-def fit_directions(vectors: FloatArray, levels: "Levels") -> Directions:
-    """Find the directions along which aspects grow.
+@dataclass(frozen=True, slots=True)
+class AspectLevels:
+    """Levels of aspects of tracks.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the aspects; one with several components occurs several times.
+    values : ndarray, shape (tracks, len(names)), float64
+        Levels.
+    """
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+
+    def concatenate(self, *others: "AspectLevels") -> "AspectLevels":
+        """Append the columns of others."""
+        items = (self, *others)
+        return AspectLevels(
+            tuple(name for item in items for name in item.names),
+            np.hstack([item.values for item in items]),
+        )
+
+
+def fit_directions(vectors: FloatArray, levels: AspectLevels) -> Directions:
+    """Fit the directions along which aspects grow.
 
     Parameters
     ----------
     vectors : ndarray, shape (tracks, dimension)
-        Of length 1.
-    levels : Levels
-        Of the same tracks. What does not vary is left out; of few tracks and few dimensions,
-        what comes last is.
+        Unit vectors.
+    levels : AspectLevels
+        Levels of the same tracks. Constant columns are left out, as are the last ones where there
+        are fewer dimensions, or fewer than two tracks per column.
     """
     values = levels.values[:, : min(vectors.shape[1], len(vectors) // 2)]
-    varied = values.std(axis=0) > 1e-6
+    varies = values.std(axis=0) > 1e-6
     x = vectors.astype(np.float64) - vectors.mean(axis=0)
-    y = (values[:, varied] - values[:, varied].mean(axis=0)) / values[:, varied].std(axis=0)
-    products = x @ x.T if len(x) < x.shape[1] else x.T @ x
-    products[np.diag_indices_from(products)] += RIDGE * np.trace(products)
-    found = (
-        x.T @ np.linalg.solve(products, y)
-        if len(x) < x.shape[1]
-        else np.linalg.solve(products, x.T @ y)
+    y = (values[:, varies] - values[:, varies].mean(axis=0)) / values[:, varies].std(axis=0)
+    gram = x @ x.T if len(x) < x.shape[1] else x.T @ x
+    gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram)
+    weights = (
+        x.T @ np.linalg.solve(gram, y) if len(x) < x.shape[1] else np.linalg.solve(gram, x.T @ y)
     )
-    found /= np.maximum(np.linalg.norm(found, axis=0), 1e-12)
-    u, _, vt = np.linalg.svd(found, full_matrices=False)
-    kept = tuple(name for name, varies in zip(levels.names, varied, strict=False) if varies)
-    return Directions(kept, np.asarray((u @ vt).T, np.float32))
+    weights /= np.maximum(np.linalg.norm(weights, axis=0), 1e-12)
+    u, _, vt = np.linalg.svd(weights, full_matrices=False)
+    names = tuple(name for name, kept in zip(levels.names, varies, strict=False) if kept)
+    return Directions(names, np.asarray((u @ vt).T, np.float32))
 
 
-def directions_of(store: Store, space: str) -> Directions | None:
-    """Return the directions of a space: shipped, or learned from the library and kept.
+def space_directions(store: Store, space: str) -> Directions | None:
+    """Return the directions of a space: bundled, stored, or fitted from the library and stored.
 
     Returns
     -------
     Directions or None
-        None where the library holds too few tracks to learn from.
+        None if the library has too few tracks.
     """
-    if space in shipped():
-        return shipped()[space]
+    if space in bundled_directions():
+        return bundled_directions()[space]
     if space in NAMED_SPACES:
         return None
-    kept = store.spaces.derived(space, "directions")
-    if kept is None:
-        found = learn_directions(store, space)
-        if found is None:
-            return None
-        names = np.array(found.names, np.str_)
-        store.spaces.keep_derived(space, "directions", {"names": names, "rows": found.rows})
-        return found
-    return Directions(tuple(kept["names"].tolist()), kept["rows"])
+    stored = store.spaces.derived(space, "directions")
+    if stored is not None:
+        return Directions(tuple(stored["names"].tolist()), stored["rows"])
+    directions = fit_space_directions(store, space)
+    if directions is not None:
+        names = np.array(directions.names, np.str_)
+        store.spaces.keep_derived(space, "directions", {"names": names, "rows": directions.rows})
+    return directions
 
 
-def learn_directions(store: Store, space: str) -> Directions | None:
-    """Learn the directions of a space from the tracks of a library; None from too few."""
+def fit_space_directions(store: Store, space: str) -> Directions | None:
+    """Fit the directions of a space from the tracks of a library; None if there are too few."""
     matrix = store.spaces.matrix(space)
-    ids, levels = levels_of(store, matrix.space.kind, matrix.ids)
-    if len(ids) < FEWEST:
+    ids, levels = aspect_levels(store, matrix.space.kind, matrix.ids)
+    if len(ids) < MIN_TRACKS:
         return None
     return fit_directions(np.asarray(matrix.unit[np.searchsorted(matrix.ids, ids)]), levels)
 
 
-def levels_of(
-    store: Store, kind: Kind, among: NDArray[np.int64]
-) -> "tuple[NDArray[np.int64], Levels]":
-    """Measure how much of each aspect tracks of a library have.
+def aspect_levels(
+    store: Store, kind: Kind, candidates: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], AspectLevels]:
+    """Measure the levels of aspects of tracks.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     kind : str
-    among : ndarray of int64
-        Ids of tracks, of which at most `SAMPLE` that can be measured are drawn.
+        Kind of music.
+    candidates : ndarray of int64
+        Track ids; a random sample of at most `MAX_TRACKS` with features is measured.
 
     Returns
     -------
     ids : ndarray, shape (n,), int64
-        Of the tracks, rising.
-    levels : Levels
+        Track ids, ascending.
+    levels : AspectLevels
+        Levels of these tracks.
     """
-    named = _NAMED[kind]
-    ids, features = store.spaces.vectors(named)
-    both = np.intersect1d(ids, among)
-    if len(both) > SAMPLE:
-        both = np.sort(np.random.default_rng(0).choice(both, SAMPLE, replace=False))
-    scores = scores_of(kind)(features[np.searchsorted(ids, both)]).astype(np.float64)
-    found = Levels((), np.empty((len(both), 0)))
+    feature_ids, features = store.spaces.vectors(_FEATURE_SPACES[kind])
+    ids = np.intersect1d(feature_ids, candidates)
+    if len(ids) > MAX_TRACKS:
+        ids = np.sort(np.random.default_rng(0).choice(ids, MAX_TRACKS, replace=False))
+    rows = np.searchsorted(feature_ids, ids)
+    standardised = standardiser(kind)(features[rows]).astype(np.float64)
+    levels = AspectLevels((), np.empty((len(ids), 0)))
     if kind == "sound":
-        tagged, tags = store.spaces.vectors("tags")
-        heard = tags[np.searchsorted(tagged, both)].astype(np.float64)
-        found = found.beside(*(_level(part, heard) for part in qualities()))
-    parts = _MEASURED[kind]()
-    found = found.beside(*(_level(part, scores) for part in parts if part.aspect.high))
-    return both, found.beside(*(_components(part, scores) for part in parts))
+        tag_ids, tags = store.spaces.vectors("tags")
+        tag_values = tags[np.searchsorted(tag_ids, ids)].astype(np.float64)
+        levels = levels.concatenate(*(_level(aspect, tag_values) for aspect in tag_aspects()))
+    aspects = _FEATURE_ASPECTS[kind]()
+    levels = levels.concatenate(
+        *(_level(features, standardised) for features in aspects if features.aspect.high)
+    )
+    return ids, levels.concatenate(*(_components(features, standardised) for features in aspects))
 
 
-def scores_of(kind: Kind) -> Callable[[FloatArray], FloatArray]:
-    """Return what turns vectors of named numbers of a kind of music into standard scores."""
-    if kind == "sound":  # what measures is slow to import
+def standardiser(kind: Kind) -> Callable[[FloatArray], FloatArray]:
+    """Return the function that standardises the features of a kind of music."""
+    if kind == "sound":  # slow to import
         from segue.audio.features import standard_scores
 
         return standard_scores
@@ -201,57 +339,34 @@ def scores_of(kind: Kind) -> Callable[[FloatArray], FloatArray]:
     return standard_style_scores
 
 
-@dataclass(frozen=True, slots=True)
-class Levels:
-    """How much of which aspects tracks have.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Of the aspects; one that takes several numbers comes several times.
-    values : ndarray, shape (tracks, len(names)), float64
-    """
-
-    names: tuple[str, ...]
-    values: NDArray[np.float64]
-
-    def beside(self, *others: "Levels") -> "Levels":
-        """Put others beside these."""
-        every = (self, *others)
-        return Levels(
-            tuple(name for one in every for name in one.names),
-            np.hstack([one.values for one in every]),
-        )
+def _level(features: AspectFeatures, values: NDArray[np.float64]) -> AspectLevels:
+    return AspectLevels((features.aspect.name,), features.level(values)[:, None])
 
 
-def _level(part: Measures, scores: NDArray[np.float64]) -> Levels:
-    return Levels((part.aspect.name,), part.level(scores)[:, None])
-
-
-def _components(part: Measures, scores: NDArray[np.float64]) -> Levels:
-    """Return the principal components of what has no direction, or more than one number tells."""
-    own = scores[:, part.columns] - scores[:, part.columns].mean(axis=0)
-    count = min(_MOST_COMPONENTS, len(part.columns) // 2, max(len(own) // 20, 1))
+def _components(features: AspectFeatures, values: NDArray[np.float64]) -> AspectLevels:
+    """Return principal components of an aspect's features."""
+    centred = values[:, features.columns] - values[:, features.columns].mean(axis=0)
+    count = min(_MAX_COMPONENTS, len(features.columns) // 2, max(len(centred) // 20, 1))
     if not count:
-        return Levels((), np.empty((len(own), 0)))
-    _, axes = np.linalg.eigh(own.T @ own)
-    return Levels((part.aspect.name,) * count, own @ axes[:, ::-1][:, :count])
+        return AspectLevels((), np.empty((len(centred), 0)))
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    return AspectLevels((features.aspect.name,) * count, centred @ axes[:, ::-1][:, :count])
 
 
 def aspect_named(name: str) -> Aspect:
     """Return the aspect of a name."""
-    return _named()[name]
+    return _aspects_by_name()[name]
 
 
 @cache
-def _named() -> dict[str, Aspect]:
-    parts = (*qualities(), *measured_aspects(), *score_aspects(), *lyrics_aspects())
-    return {part.aspect.name: part.aspect for part in reversed(parts)}
+def _aspects_by_name() -> dict[str, Aspect]:
+    features = (*tag_aspects(), *sound_aspects(), *score_aspects(), *lyrics_aspects())
+    return {item.aspect.name: item.aspect for item in reversed(features)}
 
 
 @cache
-def shipped() -> dict[str, Directions]:
-    """Load the directions that come with Segue, by space."""
+def bundled_directions() -> dict[str, Directions]:
+    """Load the directions that are bundled with Segue, by space."""
     data = (files("segue.weights") / "directions.safetensors").read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return {
@@ -260,142 +375,7 @@ def shipped() -> dict[str, Directions]:
     }
 
 
-def directions_to_bytes(found: Mapping[str, Directions]) -> bytes:
-    """Serialise directions by space as safetensors, their names in its metadata."""
-    rows = {space: np.ascontiguousarray(one.rows, np.float16) for space, one in found.items()}
-    return save(rows, {space: json.dumps(one.names) for space, one in found.items()})
-
-
-# --- explain ---
-
-__all__ = ["OTHER", "reasons", "reasons_of_distance"]
-
-_Vector = NDArray[np.float64]
-_Split = Callable[[_Vector, _Vector], list[Share]]
-#: Of a space that nothing is known of but its vectors.
-_WHOLE: Final = Aspect("learned likeness", "learned likeness")
-_LISTENERS: Final = Aspect("listeners", "listeners")
-
-
-def reasons(
-    space: str, a: FloatArray, b: FloatArray, directions: Directions | None = None
-) -> tuple[Reason, ...]:
-    """Split the cosine of two vectors into named shares.
-
-    Parameters
-    ----------
-    space : str
-        Name of the space that both are of.
-    a, b : ndarray, shape (dimension,)
-        Of what was asked with, and of the answer; of any length but 0.
-    directions : Directions, optional
-        Of a space learned from the library.
-
-    Returns
-    -------
-    tuple of Reason
-        Largest first; the shares sum to the cosine.
-    """
-    return say(_split(space, directions)(_unit(a), _unit(b)))
-
-
-def reasons_of_distance(
-    space: str, a: FloatArray, b: FloatArray, directions: Directions | None = None
-) -> tuple[Reason, ...]:
-    """Split minus the Euclidean distance of two vectors into named shares.
-
-    Each aspect has of it what it has of the squared distance: its share of the cosine is a
-    product of the two vectors, so that with their difference in place of both it is its part
-    of the difference.
-
-    Returns
-    -------
-    tuple of Reason
-        What keeps the two apart most comes last; none where nothing does.
-    """
-    apart = a.astype(np.float64) - b
-    distance = float(np.linalg.norm(apart))
-    if distance == 0:
-        return ()
-    split = _split(space, directions)
-    levels = split(_unit(a), _unit(b))
-    shares = split(apart / distance, apart / distance)
-    return say(
-        Share(one.aspect, -distance * one.share, level.first, level.second)
-        for one, level in zip(shares, levels, strict=True)
-    )
-
-
-def _split(space: str, directions: Directions | None) -> _Split:
-    known = _SHARES.get(space)
-    if known:
-        return known
-    found = shipped().get(space) or directions
-    return found.shares if found else _whole
-
-
-def _unit(vector: FloatArray) -> _Vector:
-    return np.asarray(vector / np.linalg.norm(vector.astype(np.float64)), np.float64)
-
-
-def _whole(a: _Vector, b: _Vector) -> list[Share]:
-    return [Share(_WHOLE, float(a @ b))]
-
-
-def _listened(a: _Vector, b: _Vector) -> list[Share]:
-    return [Share(_LISTENERS, float(a @ b))]
-
-
-def _sound(a: _Vector, b: _Vector) -> list[Share]:
-    head = load_head()
-    (heard_a, described_a), (heard_b, described_b) = (
-        head.split(vector.astype(np.float32)) for vector in (a, b)
-    )
-    # What was measured knows its direction better than what was heard, so it comes first.
-    measured = _by_aspect(
-        measured_aspects(),
-        head.feature_shares(described_a, described_b),
-        head.features_of(described_a),
-        head.features_of(described_b),
-    )
-    return [*measured, *shipped()["sound"].shares(heard_a, heard_b)]
-
-
-def _tags(a: _Vector, b: _Vector) -> list[Share]:
-    return _by_aspect(qualities(), a * b, a, b)
-
-
-def _measured(
-    parts: Callable[[], Sequence[Measures]],
-    kind: Kind,
-    a: _Vector,
-    b: _Vector,
-) -> list[Share]:
-    """Divide among the numbers of a vector, which are features."""
-    scores = scores_of(kind)
-    first, second = (scores(vector.astype(np.float32)).astype(np.float64) for vector in (a, b))
-    return _by_aspect(parts(), a * b, first, second)
-
-
-def _by_aspect(
-    parts: Sequence[Measures], shares: _Vector, first: _Vector, second: _Vector
-) -> list[Share]:
-    return [
-        Share(
-            part.aspect,
-            float(shares[part.columns].sum()),
-            float(part.level(first)),
-            float(part.level(second)),
-        )
-        for part in parts
-    ]
-
-
-_SHARES: Final[dict[str, _Split]] = {
-    "sound": _sound,
-    "tags": _tags,
-    "features": partial(_measured, measured_aspects, "sound"),
-    "score-features": partial(_measured, score_aspects, "score"),
-    "style": partial(_measured, lyrics_aspects, "lyrics"),
-    "listens": _listened,
-}
+def directions_to_bytes(directions: Mapping[str, Directions]) -> bytes:
+    """Serialise directions by space as safetensors, with their names in the metadata."""
+    rows = {space: np.ascontiguousarray(d.rows, np.float16) for space, d in directions.items()}
+    return save(rows, {space: json.dumps(d.names) for space, d in directions.items()})

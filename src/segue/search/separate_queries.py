@@ -1,8 +1,8 @@
-"""Queries that lie far apart: results for each, in turn.
+"""Dissimilar queries: results for each of them, interleaved.
 
-Between a quiet piano and loud metal lies nothing that is like either: the nearest to their mean
-are near one of them, or near none. Queries that are alike are blended; those that are hardly
-more alike than any two tracks of the library are each answered by itself.
+Between quiet piano music and loud metal there is no music similar to both: the nearest neighbours
+of the mean are close to one of them, or to neither. Similar queries are averaged; queries that are
+hardly more similar than two random tracks of the library are searched for separately.
 """
 
 from collections.abc import Mapping
@@ -12,95 +12,104 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import Reason
-from segue.search.question import Question, usual_space
-from segue.search.ranking import Metric, Ranking, points_of, rank
+from segue.search.query_set import QuerySet, default_space
+from segue.search.ranking import Metric, Ranking, load_vector_space, rank
 from segue.store import Store
 
-#: Queries are alike where each is among such a share of all tracks that is nearest the other: the
-#: answers to blends of less are mostly near one of them alone (bench/tables/apart.md).
+#: Two queries are similar if each is among this share of all tracks nearest to the other. With
+#: less similar queries, most results of the mean are close to one alone (bench/tables/apart.md).
 _NEAREST: Final = 0.3
 
 
-def rank_in_turn(
+def rank_interleaved(
     store: Store,
-    question: Question,
+    query_set: QuerySet,
     space: str | None = None,
     metric: Metric = "cosine",
     blend: Mapping[str, float] | None = None,
 ) -> Ranking:
-    """Rank all tracks; where queries lie far apart, each by what of these it is most like.
+    """Rank all tracks; with dissimilar queries, each track by the query most similar to it.
 
     Parameters
     ----------
-    store, question, space, metric, blend
-        As of `segue.search.ranking.rank`.
+    store, query_set, space, metric, blend
+        See `segue.search.ranking.rank`.
 
     Returns
     -------
     Ranking
-        With `parts` and `nearest` where queries lie far apart.
+        Ranking, with `query_groups` and `group_index` where queries are dissimilar.
     """
-    parts = parted(store, question, space)
-    rankings = [rank(store, part, space, metric, blend) for part in parts]
+    groups = split_queries(store, query_set, space)
+    rankings = [rank(store, group, space, metric, blend) for group in groups]
     if len(rankings) == 1:
         return rankings[0]
-    ids = np.unique(np.concatenate([one.ids for one in rankings]))
+    ids = np.unique(np.concatenate([ranking.ids for ranking in rankings]))
     scores = np.full((len(rankings), len(ids)), -np.inf, np.float32)
-    for row, one in zip(scores, rankings, strict=True):
-        row[np.isin(ids, one.ids)] = one.scores
-    nearest = scores.argmax(axis=0)
+    for row, ranking in zip(scores, rankings, strict=True):
+        row[np.isin(ids, ranking.ids)] = ranking.scores
+    group_index = scores.argmax(axis=0)
 
-    def why(row: int) -> tuple[Reason, ...]:
-        one = rankings[int(nearest[row])]
-        return one.why(int(np.searchsorted(one.ids, ids[row])))
+    def explain(row: int) -> tuple[Reason, ...]:
+        ranking = rankings[int(group_index[row])]
+        return ranking.explain(int(np.searchsorted(ranking.ids, ids[row])))
 
     return Ranking(
         ids,
         scores.max(axis=0),
-        why,
-        rankings[0].near,
-        tuple(tuple(part.likes) for part in parts),
-        nearest,
+        explain,
+        rankings[0].matrix,
+        tuple(tuple(group.positives) for group in groups),
+        group_index,
     )
 
 
-def parted(store: Store, question: Question, space: str | None = None) -> list[Question]:
-    """Divide a question where its queries lie far apart.
+def split_queries(store: Store, query_set: QuerySet, space: str | None = None) -> list[QuerySet]:
+    """Split a query set into groups of similar queries (single linkage).
 
     Parameters
     ----------
     store : Store
-    question : Question
+        Database of the library.
+    query_set : QuerySet
+        Queries.
     space : str, optional
-        Where it is measured how far; else in the usual space of what is asked with.
+        Space in which they are compared; by default the default space of the queries.
 
     Returns
     -------
-    list of Question
-        In the order of the queries. Two queries are in one of them where each is as like the
-        other as the nearest tracks of the library are, or where others that are so join them.
+    list of QuerySet
+        Groups, in order of their first queries.
     """
-    if len(question.likes) < 2:
-        return [question]
-    points = points_of(store, space or usual_space(question), "cosine")
-    centres = np.stack([points.query(question.only([one], ())) for one in question.likes])
-    unit = points.matrix.unit
+    if len(query_set.positives) < 2:
+        return [query_set]
+    vectors = load_vector_space(store, space or default_space(query_set), "cosine")
+    queries = np.stack(
+        [vectors.query_vector(query_set.subset([query], ())) for query in query_set.positives]
+    )
+    unit = vectors.matrix.unit
     if not len(unit):
-        return [question]
-    least = np.array([np.quantile(unit @ centre, 1 - _NEAREST) for centre in centres])
-    cosines = centres @ centres.T
-    alike = (cosines >= least[:, None]) & (cosines >= least) | np.eye(len(centres), dtype=bool)
-    part = _joined(alike)
+        return [query_set]
+    thresholds = np.array([np.quantile(unit @ query, 1 - _NEAREST) for query in queries])
+    cosines = queries @ queries.T
+    similar = (cosines >= thresholds[:, None]) & (cosines >= thresholds)
+    components = _connected_components(similar | np.eye(len(queries), dtype=bool))
     return [
-        question.only([one for one, of in zip(question.likes, part, strict=True) if of == first])
-        for first in sorted(set(part))
+        query_set.subset(
+            [
+                query
+                for query, component in zip(query_set.positives, components, strict=True)
+                if component == label
+            ]
+        )
+        for label in sorted(set(components))
     ]
 
 
-def _joined(alike: NDArray[np.bool_]) -> list[int]:
-    """Return for each query the first of all that are joined with it by some that are alike."""
-    first = np.arange(len(alike))
-    for _ in range(len(alike)):
-        first = np.where(alike, first, len(alike)).min(axis=1)
-    found: list[int] = first.tolist()
-    return found
+def _connected_components(adjacent: NDArray[np.bool_]) -> list[int]:
+    """Return for each node the lowest index in its connected component."""
+    lowest = np.arange(len(adjacent))
+    for _ in range(len(adjacent)):
+        lowest = np.where(adjacent, lowest, len(adjacent)).min(axis=1)
+    labels: list[int] = lowest.tolist()
+    return labels

@@ -1,4 +1,4 @@
-"""Relevance feedback: loved and skipped tracks."""
+"""Relevance feedback: loved and skipped tracks change the ranking."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,46 +9,61 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import FloatArray, Reason, Track
-from segue.search.query import tracks_named
-from segue.search.question import Query
+from segue.search.query import find_tracks
+from segue.search.query_set import Query
 from segue.search.ranking import Ranking
 from segue.store import Store
 from segue.store.matrix import Matrix
 
 LOVED: Final = "loved"
 SKIPPED: Final = "skipped"
-#: What the cosine to the nearest loved, or skipped, track counts beside the question's own.
+#: Weight of the cosine to the nearest loved, or skipped, track, relative to that to the query.
 WEIGHT: Final = 0.15
 
 
 class Taste:
-    """What the user loves and skips; `segue.Library.taste`.
+    """The user's loved and skipped tracks; `segue.Library.taste`.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def love(self, *queries: Query) -> list[Track]:
-        """Remember that tracks are loved."""
-        return self._remember(queries, loved=True)
+        """Mark tracks as loved.
+
+        Examples
+        --------
+        >>> lib.taste.love("Für Elise")  # doctest: +SKIP
+        """
+        return self._mark(queries, loved=True)
 
     def skip(self, *queries: Query) -> list[Track]:
-        """Remember that tracks are skipped."""
-        return self._remember(queries, loved=False)
+        """Mark tracks as skipped.
+
+        Examples
+        --------
+        >>> lib.taste.skip("artist:dora", 17)  # doctest: +SKIP
+        """
+        return self._mark(queries, loved=False)
 
     def forget(self, *queries: Query) -> list[Track]:
-        """Forget what was said of tracks.
+        """Remove the marks of tracks.
 
         Returns
         -------
         list of Track
-            Of which there was something to forget.
+            Tracks that were marked.
+
+        Examples
+        --------
+        >>> lib.taste.forget("Für Elise")  # doctest: +SKIP
         """
-        tracks = [track for query in queries for track in tracks_named(self._store, query)]
+        tracks = [track for query in queries for track in find_tracks(self._store, query)]
         with self._store.writing(), self._store.transaction():
             known = self._store.taste.known()
             self._store.taste.forget([track.id for track in tracks])
@@ -56,78 +71,78 @@ class Taste:
 
     @property
     def loved(self) -> list[Track]:
-        """What is loved."""
-        return self._told(loved=True)
+        """The loved tracks."""
+        return self._marked(loved=True)
 
     @property
     def skipped(self) -> list[Track]:
-        """What is skipped."""
-        return self._told(loved=False)
+        """The skipped tracks."""
+        return self._marked(loved=False)
 
-    def _told(self, *, loved: bool) -> list[Track]:
+    def _marked(self, *, loved: bool) -> list[Track]:
         known = self._store.taste.known()
-        return self._store.tracks([track for track, of in known.items() if of == loved])
+        return self._store.tracks([track for track, mark in known.items() if mark == loved])
 
-    def _remember(self, queries: Sequence[Query], *, loved: bool) -> list[Track]:
-        tracks = [track for query in queries for track in tracks_named(self._store, query)]
+    def _mark(self, queries: Sequence[Query], *, loved: bool) -> list[Track]:
+        tracks = [track for query in queries for track in find_tracks(self._store, query)]
         at = datetime.now(UTC).isoformat(timespec="seconds")
         with self._store.writing(), self._store.transaction():
             self._store.taste.set({track.id: loved for track in tracks}, at)
         return tracks
 
 
-def skipped(store: Store) -> list[int]:
-    """List the ids of the tracks that are skipped, which are no answers."""
+def skipped_ids(store: Store) -> list[int]:
+    """Return the ids of the skipped tracks."""
     return [track for track, loved in store.taste.known().items() if not loved]
 
 
-def leaning(store: Store, ranking: Ranking) -> Ranking:
-    """Add to each similarity what it gains by what is loved, and loses by what is skipped.
+def apply_taste(store: Store, ranking: Ranking) -> Ranking:
+    """Raise the scores of tracks close to loved ones, and lower those close to skipped ones.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     ranking : Ranking
-        Of cosines, or of a blend of them.
+        Ranking by cosine similarities, or by a blend of them.
 
     Returns
     -------
     Ranking
-        The same where nothing is known of the user's taste in the space; else with the reasons
-        "loved" and "skipped", which count into the similarity: `WEIGHT` times the cosine to the
-        nearest such track, where that is above 0, and the less, the nearer the similarity is to 1
-        or -1, so that it stays between these.
+        Ranking with the additional reasons "loved" and "skipped": `WEIGHT` times the cosine to
+        the nearest such track, if positive, and damped where the similarity is close to 1 or -1,
+        so that the sum stays between these. Unchanged where no marked track is in the space.
     """
-    known, near = store.taste.known(), ranking.near.ids
-    here = near[np.isin(near, list(known))].tolist()
-    if not here:
+    known, ids = store.taste.known(), ranking.matrix.ids
+    marked = ids[np.isin(ids, list(known))].tolist()
+    if not marked:
         return ranking
-    loved, disliked = ([track for track in here if known[track] == of] for of in (True, False))
+    loved, skipped = ([track for track in marked if known[track] == mark] for mark in (True, False))
     weight = WEIGHT * np.clip(1 - np.abs(ranking.scores), 0, 1)
-    gain = weight * _nearest(ranking.near, ranking.ids, loved)
-    loss = -weight * _nearest(ranking.near, ranking.ids, disliked)
-    named = [
+    gain = weight * _nearest_cosine(ranking.matrix, ranking.ids, loved)
+    loss = -weight * _nearest_cosine(ranking.matrix, ranking.ids, skipped)
+    contributions = [
         (name, share, says)
-        for name, share, of, says in (
+        for name, share, tracks, says in (
             (LOVED, gain, loved, "like what you love"),
-            (SKIPPED, loss, disliked, "like what you skip"),
+            (SKIPPED, loss, skipped, "like what you skip"),
         )
-        if of
+        if tracks
     ]
 
-    def why(row: int) -> tuple[Reason, ...]:
-        leans = [Reason(name, float(share[row]), says) for name, share, says in named]
-        return tuple(sorted([*ranking.why(row), *leans], key=lambda one: -one.share))
+    def explain(row: int) -> tuple[Reason, ...]:
+        by_taste = [Reason(name, float(share[row]), says) for name, share, says in contributions]
+        return tuple(sorted([*ranking.explain(row), *by_taste], key=lambda reason: -reason.share))
 
-    return replace(ranking, scores=ranking.scores + gain + loss, why=why)
+    return replace(ranking, scores=ranking.scores + gain + loss, explain=explain)
 
 
-def _nearest(near: Matrix, ids: NDArray[np.int64], to: list[int]) -> FloatArray:
-    """Return the cosine of each track to the nearest of some, 0 where it is below or unknown."""
-    found = np.zeros(len(ids), np.float32)
-    rows = np.flatnonzero(np.isin(near.ids, to))
+def _nearest_cosine(matrix: Matrix, ids: NDArray[np.int64], targets: list[int]) -> FloatArray:
+    """Return each track's cosine to the nearest target; 0 where negative or unknown."""
+    cosines = np.zeros(len(ids), np.float32)
+    rows = np.flatnonzero(np.isin(matrix.ids, targets))
     if len(rows):
-        highest = np.asarray(near.unit @ near.unit[rows].T).max(axis=1)
-        there = np.isin(ids, near.ids)
-        found[there] = highest[np.searchsorted(near.ids, ids[there])]
-    return np.maximum(found, 0)
+        highest = np.asarray(matrix.unit @ matrix.unit[rows].T).max(axis=1)
+        present = np.isin(ids, matrix.ids)
+        cosines[present] = highest[np.searchsorted(matrix.ids, ids[present])]
+    return np.maximum(cosines, 0)

@@ -1,9 +1,4 @@
-"""Checks of tracks: the same music by fingerprint; recordings that are not music.
-
-Whether two tracks hold the same recording, tune or text, by their fingerprints.
-
-Which recordings are no music: speech, noise, and what is too short to tell.
-"""
+"""Checks of tracks: same music by fingerprint, and recordings that are not music."""
 
 from collections.abc import Callable
 from typing import Final, Literal
@@ -17,52 +12,46 @@ from segue.records import Kind, Track
 from segue.score.fingerprint import shingle_likeness
 from segue.store import Store
 
-# --- same music ---
-
-#: So much alike are two scores that hold the same music, and not the same tune set otherwise.
-SAME_SCORE: Final = 0.8
+#: Minimum similarity of two scores of the same music; other arrangements of a tune are below.
+SAME_SCORE_SIMILARITY: Final = 0.8
+#: Shorter recordings are ring tones, effects or jingles.
+MIN_DURATION_S: Final = 10.0
+NonMusic = Literal["speech", "noise", "short"]
+_SOUND_KINDS: Final[tuple[NonMusic, ...]] = ("speech", "noise")
 
 
 def _same_score(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
-    return shingle_likeness(a, b) >= SAME_SCORE
+    return shingle_likeness(a, b) >= SAME_SCORE_SIMILARITY
 
 
 def _same_text(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
-    # In a space of words there are recordings and scores, too, with fingerprints of their own.
+    # A space of lyrics also holds recordings and scores, with other fingerprints.
     return a.shape == b.shape == (HASHES,) and text_likeness(a, b) >= SAME_TEXT
 
 
-#: Tells by their fingerprints whether two tracks of a kind hold the same.
-SAME_MUSIC: Final[dict[Kind, Callable[[NDArray[np.uint32], NDArray[np.uint32]], bool]]] = {
+#: Tests of whether two fingerprints of a kind of music are of duplicates.
+DUPLICATE_TESTS: Final[dict[Kind, Callable[[NDArray[np.uint32], NDArray[np.uint32]], bool]]] = {
     "sound": same_recording,
     "score": _same_score,
     "lyrics": _same_text,
 }
 
 
-# --- sound kinds ---
+def non_music_type(track: Track) -> NonMusic | None:
+    """Return what a recording is that is not music: "short" if shorter than 10 s.
 
-NotMusic = Literal["speech", "noise", "short"]
-#: What is shorter is a ring tone, an effect or a jingle.
-SHORTEST_S: Final = 10.0
-_OTHERS: Final[tuple[NotMusic, ...]] = ("speech", "noise")
-
-
-def kind_if_not_music(track: Track) -> NotMusic | None:
-    """Tell what a track is that is no music: "short" where it lasts less than 10 s.
-
-    What an older Segue described counts as music until `segue add` meets it again.
+    Tracks added by a version without this check count as music until `segue add` reads them again.
     """
     if track.kind != "sound":
         return None
-    if track.duration_s < SHORTEST_S:
+    if track.duration_s < MIN_DURATION_S:
         return "short"
-    return next((kind for kind in _OTHERS if track.facts.get("sound_kind") == kind), None)
+    return next((kind for kind in _SOUND_KINDS if track.facts.get("sound_kind") == kind), None)
 
 
-def not_music(store: Store) -> list[int]:
-    """List the tracks of a library that are no music."""
+def non_music_ids(store: Store) -> list[int]:
+    """Return the ids of the recordings in a library that are not music."""
     return store.where(
         "kind = 'sound' AND (duration_s < ? OR json_extract(facts, '$.sound_kind') IN (?, ?))",
-        (SHORTEST_S, *_OTHERS),
+        (MIN_DURATION_S, *_SOUND_KINDS),
     )

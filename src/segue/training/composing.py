@@ -1,4 +1,4 @@
-"""Composing models learned from scores."""
+"""Composition models trained on the scores of a library."""
 
 from typing import Final
 
@@ -15,15 +15,15 @@ from segue.nn.trainer import Watcher as TrainingWatcher
 from segue.records import Score, Track
 from segue.render.plots import draw_losses
 from segue.store import Store
-from segue.training.scores import read_all, scores_once
+from segue.training.scores import read_scores, unique_scores
 from segue.training.spaces import (
     CURVE,
     SHIPPED,
-    Learned,
     ModelFile,
+    TrainingResult,
     Watcher,
-    check_model_start,
-    model_file,
+    check_model_run,
+    find_model_file,
 )
 
 NAME: Final = "composer"
@@ -35,56 +35,57 @@ def train(
     training: ComposerTraining,
     *,
     resume: bool = False,
-    anew: bool = False,
+    restart: bool = False,
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
-) -> Learned:
-    """Learn to compose from all scores of a library.
+) -> TrainingResult:
+    """Train a composition model on all scores of a library.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     name : str
-        A model of that name is replaced when the new one is done.
+        Name of the model; one of that name is replaced when training is done.
     training : ComposerTraining
-    resume, anew, workers, watch, watch_training
-        As of `segue.training.scores.train`.
+    resume, restart, workers, watch, watch_training
+        See `segue.training.scores.train`.
 
     Returns
     -------
-    Learned
-        Its `tracks` are the scores learned from or judged by: the model is no space.
+    TrainingResult
+        `tracks` is the number of scores in the training and validation sets.
 
     Raises
     ------
     BadArgument
         There is a space of that name.
     NotFound
-        There is no model to start from.
+        There is no initial model.
     TrainingFailed, BadCheckpoint
-        As of `segue.training.scores.train`.
+        See `segue.training.scores.train`.
     """
     start = load(store, training.start) if training.start else None
-    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
-    pieces, failures = read_all(scores_once(store), _composition, workers, watch)
+    folder = check_model_run(store, name, MODEL, resume=resume, restart=restart)
+    pieces, failures = read_scores(unique_scores(store), _composition, workers, watch)
     learn, validate = split(pieces)
     _, trained = train_composer(
         training, learn, validate, folder, start=start, resume=resume, watch=watch_training
     )
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
-    return Learned(name, trained, len(pieces), tuple(failures), 0, folder)
+    return TrainingResult(name, trained, len(pieces), tuple(failures), 0, folder)
 
 
 def find(store: Store, name: str) -> ModelFile:
-    """Find a model of the library, or the one that comes with Segue, named "shipped".
+    """Find a model of the library, or the bundled one, named "shipped".
 
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     """
-    return model_file(
+    return find_model_file(
         store,
         name,
         (SHIPPED, SHIPPED_FILE),
@@ -99,9 +100,9 @@ def load(store: Store, name: str) -> Composer:
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     BadCheckpoint
-        The file is damaged or of another version.
+        The file is damaged, or of another version.
     """
     return Composer.load(find(store, name).path)
 

@@ -1,4 +1,4 @@
-"""Embedding of files and new tracks in the spaces of a library."""
+"""Embedding of files and of new tracks in all spaces of a library."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from segue.records import Failure, FloatArray, Span
 from segue.store import Store
 
 
-def place_new(store: Store, *, workers: int = 1) -> list[Failure]:
+def embed_new_tracks(store: Store, *, workers: int = 1) -> list[Failure]:
     """Place the tracks that a learned space lacks, in every space learned from the library.
 
     Returns
@@ -29,7 +29,7 @@ def place_new(store: Store, *, workers: int = 1) -> list[Failure]:
         lacking = [track for track in lacking if not track.missing and track.kind == kind]
         if not lacking:
             continue
-        place = scores.place if kind == "score" else sound.place
+        place = scores.embed_tracks if kind == "score" else sound.embed_tracks
         try:
             place(store, name, lacking, workers=workers)
         except BadCheckpoint as error:
@@ -43,6 +43,7 @@ class FileEmbedder:
     Parameters
     ----------
     store : Store
+        Database of the library.
     """
 
     def __init__(self, store: Store) -> None:

@@ -11,7 +11,7 @@ from segue.generate.notes.training import NoteTraining
 from segue.score.vae.training import ScoreTraining
 from segue.store import Store
 from segue.training import composing, lyrics, melody, notes, scores, sound
-from segue.training.spaces import Learned
+from segue.training.spaces import TrainingResult
 
 Training = (
     SoundTraining
@@ -22,7 +22,7 @@ Training = (
     | LyricsTraining
 )
 
-_TRAINED_BY: Final[dict[type[Training], Callable[..., Learned]]] = {
+_TRAINED_BY: Final[dict[type[Training], Callable[..., TrainingResult]]] = {
     SoundTraining: sound.train,
     ScoreTraining: scores.train,
     NoteTraining: notes.train,
@@ -32,7 +32,7 @@ _TRAINED_BY: Final[dict[type[Training], Callable[..., Learned]]] = {
 }
 
 
-def train(store: Store, name: str, training: Training, **how: Any) -> Learned:
+def train(store: Store, name: str, training: Training, **how: Any) -> TrainingResult:
     """Learn what a training is for.
 
     Parameters

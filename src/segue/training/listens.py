@@ -1,13 +1,9 @@
-"""Listening histories: import, and the space learned from them.
+"""Listening histories: import, and the space computed from them by collaborative filtering.
 
-The space `listens`: tracks lie together where the same people listen to them.
-
-Collaborative filtering on implicit feedback by alternating least squares, after Hu, Koren &
-Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, computed by the
-library `implicit`. Rows are users; of few users, it is their sessions, for one user's whole
-history says no more of a track than that it was played.
-
-Listening histories → listens in the library, and the space that is learned from them.
+The space `listens` is of matrix factorisation for implicit feedback by alternating least squares
+(Hu, Koren & Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008), with
+the library `implicit`. Rows of the matrix are users, or sessions if there are few users: the whole
+history of one user only says that a track was played.
 """
 
 import hashlib
@@ -30,13 +26,11 @@ from segue.records import Failure, FloatArray, Space
 from segue.store import Store
 from segue.store.listens import Heard, ListensSummary, MatchedListens
 
-# --- listens ---
-
 SPACE: Final = "listens"
 #: Fewer users than these tell tracks apart by who played them alone; sessions say more.
 FEW_USERS: Final = 5
 #: Vectors shorter than this have been regularised away, and point anywhere; found by trying.
-SHORTEST_VECTOR: Final = 0.005
+MIN_NORM: Final = 0.005
 SESSION_GAP_S: Final = 30 * 60  # a longer silence ends a session
 
 
@@ -66,7 +60,7 @@ class ListensConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class LearnedListens:
+class ListensSpace:
     """The space as computed.
 
     Attributes
@@ -89,15 +83,15 @@ class LearnedListens:
 
 
 @dataclass(frozen=True, slots=True)
-class Impossible:
+class NotLearnable:
     """Why there is nothing to learn, or no means to."""
 
     reason: str
 
 
-def learn_listens(
+def fit_listens(
     listens: MatchedListens, config: ListensConfig | None = None
-) -> LearnedListens | Impossible:
+) -> ListensSpace | NotLearnable:
     """Learn vectors of tracks from who, or which session, played them.
 
     Parameters
@@ -120,21 +114,21 @@ def learn_listens(
     rows, tracks, plays = _counted(rows, listens)
     row_count = len(np.unique(rows))
     if row_count < 2:
-        return Impossible(_why_not(users, len(np.unique(tracks)), of_sessions))
+        return NotLearnable(_why_not(users, len(np.unique(tracks)), of_sessions))
     ids, columns = np.unique(tracks, return_inverse=True)
     _, rows = np.unique(rows, return_inverse=True)
     confidence = (config.alpha * np.log1p(plays)).astype(np.float32)
     if find_spec("implicit") is None:
-        return Impossible(
+        return NotLearnable(
             "the Python library `implicit` is needed for it and is not installed: "
             "pip install implicit, then import again"
         )
     vectors = _factorise(rows, columns, confidence, config)
-    told = np.linalg.norm(vectors, axis=1) > SHORTEST_VECTOR
+    told = np.linalg.norm(vectors, axis=1) > MIN_NORM
     if told.sum() < 2:
-        return Impossible("too few plays are shared to tell what goes together; import more")
+        return NotLearnable("too few plays are shared to tell what goes together; import more")
     model = _fingerprint(config, rows, columns, confidence)
-    return LearnedListens(ids[told], vectors[told], model, row_count, of_sessions)
+    return ListensSpace(ids[told], vectors[told], model, row_count, of_sessions)
 
 
 def _factorise(
@@ -205,8 +199,6 @@ def _fingerprint(config: ListensConfig, *arrays: NDArray[np.generic]) -> str:
     return digest.hexdigest()[:12]
 
 
-# --- listens ---
-
 DEFAULT_USER: Final = "me"
 _SHOWN: Final = 5  # broken rows that are told of a file
 
@@ -255,7 +247,7 @@ class ImportReport:
     files: list[ImportedFile]
     failures: list[Failure]
     summary: ListensSummary
-    learned: LearnedListens | Impossible
+    learned: ListensSpace | NotLearnable
 
 
 def import_listens(store: Store, paths: Sequence[Path], user: str | None = None) -> ImportReport:
@@ -264,6 +256,7 @@ def import_listens(store: Store, paths: Sequence[Path], user: str | None = None)
     Parameters
     ----------
     store : Store
+        Database of the library.
     paths : sequence of Path
         A file of which nothing can be read is told in the report; the others are imported.
     user : str, optional
@@ -351,10 +344,10 @@ def _heard(store: Store, listen: Listen, folder: Path) -> Heard:
     return Heard(artist, title) if dash else Heard(title=listen.track)
 
 
-def _learn(store: Store) -> LearnedListens | Impossible:
-    learned = learn_listens(store.listens.matched())
+def _learn(store: Store) -> ListensSpace | NotLearnable:
+    learned = fit_listens(store.listens.matched())
     with store.transaction():
-        if isinstance(learned, Impossible):
+        if isinstance(learned, NotLearnable):
             store.spaces.remove_trained(SPACE)
             return learned
         dimension = learned.vectors.shape[1]

@@ -25,13 +25,13 @@ from segue.store import Store
 from segue.training.spaces import (
     CURVE,
     SHIPPED,
-    Learned,
     ModelFile,
+    TrainingResult,
     Watcher,
-    check_model_start,
-    model_file,
+    check_model_run,
+    find_model_file,
     model_folder,
-    models_there,
+    model_names,
 )
 
 NAME: Final = "lyrics"
@@ -97,11 +97,11 @@ def train(
     training: LyricsTraining,
     *,
     resume: bool = False,
-    anew: bool = False,
+    restart: bool = False,
     workers: int = 1,  # noqa: ARG001  # words are in the library, no file is read
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
-) -> Learned:
+) -> TrainingResult:
     """Learn to write from the words of a library, of everybody or of one artist.
 
     Parameters
@@ -111,7 +111,7 @@ def train(
         A model of that name is replaced when the new one is done.
     training : LyricsTraining
         Its artist may be a part of a name, see `artist_named`.
-    resume, anew, workers, watch, watch_training
+    resume, restart, workers, watch, watch_training
         As of `segue.training.scores.train`.
 
     Returns
@@ -128,7 +128,7 @@ def train(
     TrainingFailed, BadCheckpoint
         As of `segue.training.scores.train`.
     """
-    folder = check_model_start(store, name, MODEL_FILE, resume=resume, anew=anew)
+    folder = check_model_run(store, name, MODEL_FILE, resume=resume, restart=restart)
     start = load_model(store, training.start) if training.start else None
     if start and start.metadata["training"]["preset"] != training.preset:
         raise BadArgument(
@@ -144,13 +144,14 @@ def train(
     if watch:
         watch("songs", len(own), len(own))
     parts = split_by_artist(
-        [tokenize_song(one) for one in own], [one.text for one in start.training_songs] if start else []
+        [tokenize_song(one) for one in own],
+        [one.text for one in start.training_songs] if start else [],
     )
     _, trained = train_lyrics(
         training, parts, folder, start=start, resume=resume, watch=watch_training
     )
     draw_losses(trained.history, folder / CURVE, f"{name}: {training.preset}")
-    return Learned(name, trained, len(own), (), 0, folder)
+    return TrainingResult(name, trained, len(own), (), 0, folder)
 
 
 def load_model(store: Store, name: str) -> LanguageModel:
@@ -174,7 +175,9 @@ def find_model(store: Store, name: str) -> ModelFile:
     NotFound
         There is none of that name.
     """
-    return model_file(store, name, (BASE, SHIPPED_FILE), "that writes lyrics", "segue train lyrics")
+    return find_model_file(
+        store, name, (BASE, SHIPPED_FILE), "that writes lyrics", "segue train lyrics"
+    )
 
 
 def model_name(store: Store, artist: str) -> str:
@@ -263,10 +266,10 @@ def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
 
 
 def _names(store: Store, name: str) -> list[str]:
-    return [name] if name else [*models_there(store, MODEL_FILE), SHIPPED]
+    return [name] if name else [*model_names(store, MODEL_FILE), SHIPPED]
 
 
 def _preference(file: ModelFile, learned_for: str, artist: str) -> tuple[bool, bool, bool, float]:
     """Rank a model for that artist before one for everybody, that before others'; new first."""
     newest_first = -file.path.stat().st_mtime
-    return learned_for != artist, bool(learned_for), not file.own, newest_first
+    return learned_for != artist, bool(learned_for), not file.from_library, newest_first

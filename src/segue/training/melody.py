@@ -1,4 +1,4 @@
-"""Melody models learned from scores."""
+"""Melody models trained on the scores of a library."""
 
 from typing import Final
 
@@ -10,8 +10,15 @@ from segue.nn.trainer import Watcher as TrainingWatcher
 from segue.records import Score, Track
 from segue.render.plots import draw_losses
 from segue.store import Store
-from segue.training.scores import read_all, scores_once
-from segue.training.spaces import CURVE, Learned, ModelFile, Watcher, check_model_start, model_file
+from segue.training.scores import read_scores, unique_scores
+from segue.training.spaces import (
+    CURVE,
+    ModelFile,
+    TrainingResult,
+    Watcher,
+    check_model_run,
+    find_model_file,
+)
 
 #: The model that comes with Segue.
 NAME: Final = "melody"
@@ -23,57 +30,58 @@ def train(
     training: MelodyTraining,
     *,
     resume: bool = False,
-    anew: bool = False,
+    restart: bool = False,
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
-) -> Learned:
-    """Learn a model from the melodies of a library's scores, over the chords found in them.
+) -> TrainingResult:
+    """Train a model on the melodies of a library's scores, given the chords estimated in them.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     name : str
-        A model of that name is replaced when the new one is done.
+        Name of the model; one of that name is replaced when training is done.
     training : MelodyTraining
-    resume, anew, workers, watch, watch_training
-        As of `segue.training.scores.train`.
+    resume, restart, workers, watch, watch_training
+        See `segue.training.scores.train`.
 
     Returns
     -------
-    Learned
-        Its `tracks` are the scores with a melody; the model is no space.
+    TrainingResult
+        `tracks` is the number of scores with a melody.
 
     Raises
     ------
     BadArgument
         There is a space of that name.
     NotFound
-        There is no model to start from.
+        There is no initial model.
     TrainingFailed, BadCheckpoint
-        As of `segue.training.scores.train`.
+        See `segue.training.scores.train`.
     """
     start = load(store, training.start) if training.start else None
-    folder = check_model_start(store, name, MODEL_FILE, resume=resume, anew=anew)
-    found, failures = read_all(scores_once(store), _sheets, workers, watch)
+    folder = check_model_run(store, name, MODEL_FILE, resume=resume, restart=restart)
+    found, failures = read_scores(unique_scores(store), _sheets, workers, watch)
     sheets = [sheet for each in found for sheet in each]
     _, trained = train_library_melodies(
         training, sheets, folder, start=start, resume=resume, watch=watch_training
     )
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
     count = len({sheet.name for sheet in sheets})
-    return Learned(name, trained, count, tuple(failures), 0, folder)
+    return TrainingResult(name, trained, count, tuple(failures), 0, folder)
 
 
 def find(store: Store, name: str) -> ModelFile:
-    """Find a model of the library, or the one that comes with Segue, named "melody".
+    """Find a model of the library, or the bundled one, named "melody".
 
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     """
-    return model_file(
+    return find_model_file(
         store, name, (NAME, SHIPPED_FILE), "of melodies", "segue train score --preset melody"
     )
 
@@ -84,9 +92,9 @@ def load(store: Store, name: str) -> MelodyModel:
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     BadCheckpoint
-        The file is damaged or of another version.
+        The file is damaged, or of another version.
     """
     return MelodyModel.load(find(store, name).path)
 

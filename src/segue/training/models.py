@@ -1,12 +1,13 @@
-"""Learned models and spaces of a library: listed and removed."""
+"""Trained models and spaces of a library: listed and removed."""
 
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
+from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, BadCheckpoint, NotFound
 from segue.generate.compose.model import MODEL as COMPOSER_MODEL
 from segue.generate.lyrics.language_model import MODEL_FILE as LYRICS_MODEL
@@ -22,7 +23,7 @@ from segue.training.spaces import SHIPPED, SHIPPED_NAMES, ModelFile, is_interrup
 
 
 @dataclass(frozen=True, slots=True)
-class Purpose:
+class ModelKind:
     """What a kind of model is for.
 
     Attributes
@@ -31,7 +32,7 @@ class Purpose:
     file : str
         What it is called on disk.
     shipped : str
-        The name of the one that comes with Segue; "" for none.
+        The name of the bundled one; "" for none.
     command : str
         What asks it.
     """
@@ -42,11 +43,11 @@ class Purpose:
     command: str
 
 
-PURPOSES: Final = (
-    Purpose("notes", NOTE_MODEL, notes.NAME, "segue explain"),
-    Purpose("composing", COMPOSER_MODEL, SHIPPED, "segue compose"),
-    Purpose("melodies", MELODY_MODEL, melody.NAME, "segue melody"),
-    Purpose("lyrics", LYRICS_MODEL, lyrics.BASE, "segue write"),
+MODEL_KINDS: Final = (
+    ModelKind("notes", NOTE_MODEL, notes.NAME, "segue explain"),
+    ModelKind("composing", COMPOSER_MODEL, SHIPPED, "segue compose"),
+    ModelKind("melodies", MELODY_MODEL, melody.NAME, "segue melody"),
+    ModelKind("lyrics", LYRICS_MODEL, lyrics.BASE, "segue write"),
 )
 
 #: What finds a model by its name, where one is named.
@@ -58,7 +59,7 @@ FINDERS: Final[dict[str, Callable[[Store, str], ModelFile]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ModelInfo:
+class ModelInfo(RenamedAttributes):
     """A model, or a space, that was learned or comes with Segue.
 
     Attributes
@@ -78,9 +79,11 @@ class ModelInfo:
         Of all its files.
     """
 
+    _renamed: ClassVar[dict[str, str]] = {"own": "from_library"}
+
     name: str
     kind: str
-    own: bool
+    from_library: bool
     used_by: str
     note: str = ""
     learned_at: datetime | None = None
@@ -90,8 +93,8 @@ class ModelInfo:
 def models(store: Store) -> list[ModelInfo]:
     """List what comes with Segue and is no space, then all that was learned in this library."""
     found = [
-        ModelInfo(purpose.shipped, purpose.kind, own=False, used_by=purpose.command)
-        for purpose in PURPOSES
+        ModelInfo(purpose.shipped, purpose.kind, from_library=False, used_by=purpose.command)
+        for purpose in MODEL_KINDS
     ]
     spaces = {info.space.name: info for info in store.spaces.known() if info.trained}
     folder = store.folder / "models"
@@ -106,6 +109,7 @@ def remove(store: Store, name: str) -> ModelInfo:
     Parameters
     ----------
     store : Store
+        Database of the library.
     name : str
 
     Returns
@@ -120,7 +124,7 @@ def remove(store: Store, name: str) -> ModelInfo:
     BadArgument
         The folder cannot be removed.
     """
-    own = {info.name: info for info in models(store) if info.own}
+    own = {info.name: info for info in models(store) if info.from_library}
     if name not in own:
         there = f"there are: {', '.join(own)}" if own else "there are none yet"
         shipped = name in SHIPPED_NAMES or any(i.space.name == name for i in store.spaces.known())
@@ -143,7 +147,7 @@ def remove(store: Store, name: str) -> ModelInfo:
 def _own(name: str, folder: Path | None, space: SpaceInfo | None) -> ModelInfo:
     files = list(folder.iterdir()) if folder is not None and folder.is_dir() else []
     names = {file.name: file for file in files}
-    purpose = next((one for one in PURPOSES if one.file in names), None)
+    purpose = next((one for one in MODEL_KINDS if one.file in names), None)
     model = names.get(purpose.file if purpose else SPACE_MODEL)
     if purpose:
         kind, used_by = purpose.kind, f"{purpose.command} --model {name}"
@@ -157,7 +161,7 @@ def _own(name: str, folder: Path | None, space: SpaceInfo | None) -> ModelInfo:
     return ModelInfo(
         name,
         kind,
-        own=True,
+        from_library=True,
         used_by=used_by,
         note=_note(name, folder, model, purpose, space),
         learned_at=datetime.fromtimestamp(at, UTC) if at is not None else None,
@@ -175,7 +179,7 @@ def _note(
     name: str,
     folder: Path | None,
     model: Path | None,
-    purpose: Purpose | None,
+    purpose: ModelKind | None,
     space: SpaceInfo | None,
 ) -> str:
     """Say what is unusual about something learned."""

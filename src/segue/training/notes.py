@@ -1,4 +1,4 @@
-"""Notes-and-durations models learned from scores."""
+"""Language models of notes and durations trained on the scores of a library."""
 
 from typing import Final
 
@@ -11,8 +11,15 @@ from segue.nn.trainer import Watcher as TrainingWatcher
 from segue.records import Score, Track
 from segue.render.plots import draw_losses
 from segue.store import Store
-from segue.training.scores import read_all, scores_once
-from segue.training.spaces import CURVE, Learned, ModelFile, Watcher, check_model_start, model_file
+from segue.training.scores import read_scores, unique_scores
+from segue.training.spaces import (
+    CURVE,
+    ModelFile,
+    TrainingResult,
+    Watcher,
+    check_model_run,
+    find_model_file,
+)
 
 NAME: Final = "note-lstm"
 #: From which share of unknown notes and chords in scores held back on a model knows few.
@@ -25,42 +32,42 @@ def train(
     training: NoteTraining,
     *,
     resume: bool = False,
-    anew: bool = False,
+    restart: bool = False,
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
-) -> Learned:
-    """Learn a model from all scores of a library.
+) -> TrainingResult:
+    """Train a model on all scores of a library.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     name : str
-        A model of that name is replaced when the new one is done.
+        Name of the model; one of that name is replaced when training is done.
     training : NoteTraining
-    resume, anew, workers, watch, watch_training
-        As of `segue.training.scores.train`.
+    resume, restart, workers, watch, watch_training
+        See `segue.training.scores.train`.
 
     Returns
     -------
-    Learned
-        Its `tracks` are the scores learned from or judged by: the model is no space, nothing is
-        placed in it.
+    TrainingResult
+        `tracks` is the number of scores in the training and validation sets.
 
     Raises
     ------
     BadArgument
         There is a space of that name.
     TrainingFailed, BadCheckpoint
-        As of `segue.training.scores.train`.
+        See `segue.training.scores.train`.
     """
-    folder = check_model_start(store, name, MODEL, resume=resume, anew=anew)
-    pieces, failures = read_all(scores_once(store), _piece, workers, watch)
+    folder = check_model_run(store, name, MODEL, resume=resume, restart=restart)
+    pieces, failures = read_scores(unique_scores(store), _piece, workers, watch)
     model, trained = train_notes(training, pieces, folder, resume=resume, watch=watch_training)
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
     count = int(model.about["pieces"]) + int(model.about["held_out_pieces"])
     remark = vocabulary_remark(model, training.fewest)
-    return Learned(name, trained, count, tuple(failures), 0, folder, remark)
+    return TrainingResult(name, trained, count, tuple(failures), 0, folder, remark)
 
 
 def vocabulary_remark(model: NoteModel, fewest: int) -> str:
@@ -84,14 +91,14 @@ def vocabulary_remark(model: NoteModel, fewest: int) -> str:
 
 
 def find(store: Store, name: str) -> ModelFile:
-    """Find a model of the library, or the one that comes with Segue, named "note-lstm".
+    """Find a model of the library, or the bundled one, named "note-lstm".
 
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     """
-    return model_file(
+    return find_model_file(
         store, name, (NAME, SHIPPED_FILE), "of notes", "segue train score --preset note-lstm"
     )
 
@@ -102,9 +109,9 @@ def load(store: Store, name: str) -> NoteModel:
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     BadCheckpoint
-        The file is damaged or of another version.
+        The file is damaged, or of another version.
     """
     return NoteModel.load(find(store, name).path)
 

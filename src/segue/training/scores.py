@@ -1,9 +1,4 @@
-"""Spaces learned from scores.
-
-Scores of a library read for learning, by several workers.
-
-Spaces learned from the scores of a library: trained, and filled with them.
-"""
+"""Spaces trained on the scores of a library; parallel reading of scores for training."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -30,20 +25,18 @@ from segue.score.vae.model import RollModel
 from segue.score.vae.training import RollTrack, ScoreTraining, train_score
 from segue.store import Store
 from segue.store.cache import Cache
-from segue.training.spaces import CURVE, Learned, Watcher, check_start, model_folder
-
-# --- reading ---
+from segue.training.spaces import CURVE, TrainingResult, Watcher, check_run, model_folder
 
 T = TypeVar("T")
 
 
-def scores_once(store: Store) -> list[Track]:
+def unique_scores(store: Store) -> list[Track]:
     """Return the scores of a library whose files are there, each content once."""
     tracks = [track for track in store.tracks() if track.kind == "score" and not track.missing]
     return list({(track.content_hash, track.tune): track for track in tracks}.values())
 
 
-def read_all(
+def read_scores(
     tracks: list[Track],
     made: Callable[[Track, Score], T],
     workers: int,
@@ -87,8 +80,6 @@ def read_all(
     return [found[track.id] for track in tracks if track.id in found], failures
 
 
-# --- scores ---
-
 ROLLS: Final = "rolls"
 _NOWHERE: Final = np.empty(0, np.float32)
 
@@ -99,36 +90,37 @@ def train(
     training: ScoreTraining,
     *,
     resume: bool = False,
-    anew: bool = False,
+    restart: bool = False,
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
-) -> Learned:
-    """Learn a space from all scores of a library, and place them in it.
+) -> TrainingResult:
+    """Train a space on all scores of a library, and embed them in it.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
-        Its name; a learned space of that name is replaced when the new one is done.
+        Name of the space; a trained one of that name is replaced when training is done.
     training : ScoreTraining
     resume : bool
-        Go on with the run of that name.
+        Resume an interrupted run.
     anew : bool
-        Start over, even where an interrupted run could go on.
+        Restart, even if an interrupted run could be resumed.
     workers : int
-        Reading processes.
+        Number of reading processes.
     watch, watch_training : callable, optional
-        Told of the files, and of the training steps.
+        Called after each file, and after each training step.
 
     Raises
     ------
     TrainingFailed
-        There is too little to learn from, or the loss is no number any more.
+        There are too few training examples, or the loss is not finite.
     BadCheckpoint
-        Nothing to resume, or it is damaged.
+        There is no run to resume, or it is damaged.
     """
-    folder = check_start(store, space, resume=resume, anew=anew)
+    folder = check_run(store, space, resume=resume, restart=restart)
     tracks = [track for track in store.tracks() if track.kind == "score" and not track.missing]
     cache, filled = _fill_cache(store, tracks, workers, watch)
     once = {key_of(track): track for track in tracks if key_of(track) in cache}
@@ -138,18 +130,18 @@ def train(
     with store.writing(), store.transaction():
         store.spaces.replace_trained(_space(space, model))
         placed = _place(store, space, model, tracks, cache)
-    return Learned(space, trained, placed, filled.failures, filled.left_out, folder)
+    return TrainingResult(space, trained, placed, filled.failures, filled.left_out, folder)
 
 
 def load(store: Store, space: str) -> RollModel:
-    """Load a learned space's model.
+    """Load the model of a trained space.
 
     Raises
     ------
     NotFound
         No such space was learned from scores here.
     BadCheckpoint
-        The file is damaged or of another version.
+        The file is damaged, or of another version.
     """
     learned = [i.space.name for i in store.spaces.known() if i.trained and i.space.kind == "score"]
     if space not in learned:
@@ -161,8 +153,8 @@ def load(store: Store, space: str) -> RollModel:
     return RollModel.load(model_folder(store, space) / MODEL)
 
 
-def place(store: Store, space: str, tracks: Sequence[Track], *, workers: int) -> None:
-    """Place scores in a space learned before.
+def embed_tracks(store: Store, space: str, tracks: Sequence[Track], *, workers: int) -> None:
+    """Embed scores in a trained space.
 
     Raises
     ------
@@ -176,7 +168,7 @@ def place(store: Store, space: str, tracks: Sequence[Track], *, workers: int) ->
 
 
 def embed_file(store: Store, space: str, path: Path) -> FloatArray:
-    """Compute the vector of a score in a learned space; of shape (0,) where it has none.
+    """Embed a score in a trained space; shape (0,) if it cannot be embedded.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Spaces learned from recordings."""
+"""Spaces trained on the recordings of a library."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ from segue.records import FloatArray, Span, Track
 from segue.render.plots import draw_losses
 from segue.store import Store
 from segue.store.cache import Cache
-from segue.training.spaces import CURVE, Learned, Watcher, check_start, model_folder
+from segue.training.spaces import CURVE, TrainingResult, Watcher, check_run, model_folder
 
 EMBED_AT_ONCE: Final = 64
 #: A step may last so long; other tempos are mistakes.
@@ -40,36 +40,37 @@ def train(
     training: SoundTraining,
     *,
     resume: bool = False,
-    anew: bool = False,
+    restart: bool = False,
     workers: int = 1,
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
-) -> Learned:
-    """Learn a space from all recordings of a library, and place them in it.
+) -> TrainingResult:
+    """Train a space on all recordings of a library, and embed them in it.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
-        Its name; a learned space of that name is replaced when the new one is done.
+        Name of the space; a trained one of that name is replaced when training is done.
     training : SoundTraining
     resume : bool
-        Go on with the run of that name.
+        Resume an interrupted run.
     anew : bool
-        Start over, even where an interrupted run could go on.
+        Restart, even if an interrupted run could be resumed.
     workers : int
-        Decoding processes.
+        Number of decoding processes.
     watch, watch_training : callable, optional
-        Told of the files, and of the training steps.
+        Called after each file, and after each training step.
 
     Raises
     ------
     TrainingFailed
-        There is too little to learn from, or the loss is no number any more.
+        There are too few training examples, or the loss is not finite.
     BadCheckpoint
-        Nothing to resume, or it is damaged.
+        There is no run to resume, or it is damaged.
     """
-    folder = check_start(store, space, resume=resume, anew=anew)
+    folder = check_run(store, space, resume=resume, restart=restart)
     tracks = [track for track in store.tracks() if track.kind == "sound" and not track.missing]
     cache, filled = fill_cache(store, image_kind(training), training.stereo, tracks, workers, watch)
     examples = _examples(tracks, cache, training.step, image_kind(training))
@@ -77,12 +78,12 @@ def train(
         training, examples, reader(cache), folder, resume=resume, watch=watch_training
     )
     draw_losses(trained.history, folder / CURVE, f"{space}: {training.preset}")
-    count = _place(store, space, sound, tracks, cache, anew=True)
-    return Learned(space, trained, count, filled.failures, filled.left_out, folder)
+    count = _place(store, space, sound, tracks, cache, restart=True)
+    return TrainingResult(space, trained, count, filled.failures, filled.left_out, folder)
 
 
-def place(store: Store, space: str, tracks: Sequence[Track], *, workers: int) -> None:
-    """Place recordings in a space learned before.
+def embed_tracks(store: Store, space: str, tracks: Sequence[Track], *, workers: int) -> None:
+    """Embed recordings in a trained space.
 
     Raises
     ------
@@ -92,18 +93,18 @@ def place(store: Store, space: str, tracks: Sequence[Track], *, workers: int) ->
     sound = load(store, space)
     config = sound.config
     cache, _ = fill_cache(store, config.image, config.stereo, tracks, workers, None)
-    _place(store, space, sound, tracks, cache, anew=False)
+    _place(store, space, sound, tracks, cache, restart=False)
 
 
 def load(store: Store, space: str) -> LearnedSound:
-    """Load a learned space's model.
+    """Load the model of a trained space.
 
     Raises
     ------
     NotFound
         No such space was learned here.
     BadCheckpoint
-        The file is damaged or of another version.
+        The file is damaged, or of another version.
     """
     path = model_folder(store, space) / MODEL
     if not path.exists():
@@ -134,7 +135,7 @@ def image_of(store: Store, sound: LearnedSound, track: Track) -> ByteArray:
 
 
 def embed_file(store: Store, space: str, path: Path, passage: Span | None) -> FloatArray:
-    """Compute the vector of a recording, or a passage of it, in a learned space.
+    """Embed a recording, or an excerpt of it, in a trained space.
 
     Returns
     -------
@@ -228,13 +229,13 @@ def _place(
     tracks: Sequence[Track],
     cache: Cache,
     *,
-    anew: bool,
+    restart: bool,
 ) -> int:
     """Write the tracks' vectors, in one transaction; return how many there are."""
     there = [track for track in tracks if track.content_hash in cache]
     read = reader(cache)
     with store.writing(), store.transaction():
-        if anew:
+        if restart:
             store.spaces.replace_trained(sound.space(space))
         for at in range(0, len(there), EMBED_AT_ONCE):
             some = there[at : at + EMBED_AT_ONCE]

@@ -1,4 +1,4 @@
-"""Learned spaces of a library: where they are kept, and new tracks in them."""
+"""Trained spaces and models of a library: names, folders, interrupted runs, results."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from segue.errors import BadArgument, NotFound
 from segue.nn.checkpoint import MODEL
 from segue.nn.trainer import BEST, STATE, Trained
 from segue.records import Failure
-from segue.search.ranking import PART as METADATA
+from segue.search.ranking import METADATA
 from segue.store import Store
 from segue.training.listens import SPACE as LISTENS
 
@@ -30,8 +30,8 @@ SHIPPED_NAMES: Final = (SHIPPED, "note-lstm", "melody", "composer", "base", "scr
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """What came of training.
+class TrainingResult:
+    """The result of training.
 
     Attributes
     ----------
@@ -72,12 +72,12 @@ class ModelFile:
 
     name: str
     path: Path
-    own: bool
+    from_library: bool
 
     @property
     def source(self) -> str:
         """Say in a few words whose model it is."""
-        if self.own:
+        if self.from_library:
             return f"the model {self.name!r}, learned from this library"
         return "the model that comes with Segue"
 
@@ -89,12 +89,13 @@ def model_folder(store: Store, space: str) -> Path:
     return store.folder / "models" / space
 
 
-def check_start(store: Store, space: str, *, resume: bool, anew: bool, model: str = MODEL) -> Path:
+def check_run(store: Store, space: str, *, resume: bool, restart: bool, model: str = MODEL) -> Path:
     """Refuse a name that cannot be, and a run that would throw away another.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     space : str
     resume, anew : bool
     model : str
@@ -124,7 +125,7 @@ def check_start(store: Store, space: str, *, resume: bool, anew: bool, model: st
             f"another name, or take that one out with `segue models remove {space}`"
         )
     if is_interrupted(folder, model) and not resume:
-        if not anew:
+        if not restart:
             raise BadArgument(
                 f"training of the space {space!r} was interrupted: go on with --resume, or start "
                 "over with --anew"
@@ -139,7 +140,7 @@ def is_interrupted(folder: Path, model: str) -> bool:
     return state.exists() and not _is_newer(folder / model, state)
 
 
-def check_model_start(store: Store, name: str, model: str, *, resume: bool, anew: bool) -> Path:
+def check_model_run(store: Store, name: str, model: str, *, resume: bool, restart: bool) -> Path:
     """Do as `check_start` does, for a model that is no space.
 
     Raises
@@ -149,15 +150,15 @@ def check_model_start(store: Store, name: str, model: str, *, resume: bool, anew
     """
     if any(info.space.name == name for info in store.spaces.known()):
         raise BadArgument(f"there is a space {name!r}; choose another name for the model")
-    return check_start(store, name, resume=resume, anew=anew, model=model)
+    return check_run(store, name, resume=resume, restart=restart, model=model)
 
 
-def models_there(store: Store, model: str) -> list[str]:
+def model_names(store: Store, model: str) -> list[str]:
     """List the library's own models of a kind, by the name of their file."""
     return sorted(path.parent.name for path in (store.folder / "models").glob(f"*/{model}"))
 
 
-def model_file(
+def find_model_file(
     store: Store, name: str, shipped: tuple[str, Path], does: str, command: str
 ) -> ModelFile:
     """Find a model that is no space: the library's own of that name, or what comes with Segue.
@@ -165,6 +166,7 @@ def model_file(
     Parameters
     ----------
     store : Store
+        Database of the library.
     name : str
         "shipped" is always what comes with Segue, also where a library of an older version holds
         a model of its own under the other name.
@@ -178,13 +180,13 @@ def model_file(
     NotFound
     """
     if name == SHIPPED:
-        return ModelFile(name, shipped[1], own=False)
+        return ModelFile(name, shipped[1], from_library=False)
     own = model_folder(store, name) / shipped[1].name
     if own.exists():
-        return ModelFile(name, own, own=True)
+        return ModelFile(name, own, from_library=True)
     if name == shipped[0]:
-        return ModelFile(name, shipped[1], own=False)
-    there = ", ".join(sorted({shipped[0], *models_there(store, shipped[1].name)}))
+        return ModelFile(name, shipped[1], from_library=False)
+    there = ", ".join(sorted({shipped[0], *model_names(store, shipped[1].name)}))
     raise NotFound(
         f"there is no model {name!r} {does}; there are: {there}. Learn one from your library with "
         f"`{command}`"

@@ -89,8 +89,8 @@ def encode_pitches(pitches: Tensor) -> Tensor:
     outside = (pitches >= 0) & ((pitches < LOWEST_PITCH) | (pitches > highest))
     if bool(outside.any()):
         raise BadArgument(
-            f"there is a pitch of {int(pitches[outside][0])}; the voices sing from {LOWEST_PITCH} to "
-            f"{highest}, and -1 is silence"
+            f"there is a pitch of {int(pitches[outside][0])}; the voices sing from "
+            f"{LOWEST_PITCH} to {highest}, and -1 is silence"
         )
     return torch.where(pitches < 0, 0, pitches - LOWEST_PITCH + 1)
 

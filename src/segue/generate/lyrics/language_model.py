@@ -114,7 +114,7 @@ class EnsembleLM:
         return log_probs, LMState(context, network_state)
 
     def nll(self, tokens: Tokens) -> Real:
-        """Return the negative log-likelihood of each token but the first, in nats, without guidance.
+        """Return the negative log-likelihood of each token but the first, unguided, in nats.
 
         Parameters
         ----------

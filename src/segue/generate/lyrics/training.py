@@ -114,7 +114,7 @@ def split_by_artist(songs: Sequence[TokenizedSong], known: Collection[str] = ())
             "what is worth reading): add more with `segue add`"
         )
     split = Split([], [], [])
-    for artist, own in sorted(_by_artist(songs).items()):
+    for _, own in sorted(_by_artist(songs).items()):
         own.sort(key=lambda song: (song.lyrics.text in seen, _digest(song.lyrics.text)))
         held_out = max(round(HELD_OUT_FRACTION * len(own)), 1) if len(own) >= MIN_SONGS else 0
         split.validation.extend(own[:held_out])
