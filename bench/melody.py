@@ -330,7 +330,8 @@ def show(model: MelodyModel, found: Sequence[Song], work: Path) -> None:
         "Melodies for chords",
         [
             f"{size / 1e6:.2f} M weights in bfloat16, "
-            f"{(work / MODEL_FILE).stat().st_size / 1e6:.2f} MB with the hashes of {model.about['melodies']} melodies; learned in "
+            f"{(work / MODEL_FILE).stat().st_size / 1e6:.2f} MB with the hashes of "
+            f"{model.about['melodies']} melodies; learned in "
             f"{best['seconds'] / 60:.0f} minutes on a shared core ({model.about['precision']}), "
             f"epoch {best['epoch']} of {model.about['epochs']}: {best['loss']:.3f} nats an event "
             f"in training (with dropout), {best['validation_loss']:.3f} in validation. Test: "

@@ -35,7 +35,7 @@ def authorship() -> AuthorshipClassifier:
     return fit_authorship(SONGS)
 
 
-def test_two_voices_are_told_apart(authorship: AuthorshipClassifier) -> None:
+def test_two_voices_are_classifier(authorship: AuthorshipClassifier) -> None:
     assert authorship.artists == (ADA, BOB)
     for artist, lines in NEW.items():
         assert authorship.attributed_share(lines, artist, neighbours=0) > 0.7
@@ -47,14 +47,14 @@ def test_two_voices_are_told_apart(authorship: AuthorshipClassifier) -> None:
     assert again.predict(mixed) == authorship.predict(mixed)
 
 
-def test_telling_apart_needs_two_with_words(authorship: AuthorshipClassifier) -> None:
+def test_authorship_needs_two_artists_with_words(authorship: AuthorshipClassifier) -> None:
     with pytest.raises(BadArgument, match="two or more"):
         fit_authorship({ADA: SONGS[ADA]})
     with pytest.raises(BadArgument, match="1 or more"):
         fit_authorship(SONGS, max_lines=0)
     with pytest.raises(BadArgument, match="no lyrics of 'Cy'"):
         fit_authorship({ADA: SONGS[ADA], "Cy": ["...", "[Chorus]"]})
-    with pytest.raises(BadArgument, match="'Cy' is none of those told apart: Ada Long"):
+    with pytest.raises(BadArgument, match="'Cy' is not among the classifier's artists: Ada Long"):
         authorship.attributed_share(NEW[ADA], "Cy")
     with pytest.raises(BadArgument, match="0 or more"):
         authorship.predict(NEW[ADA], neighbours=-1)
@@ -92,7 +92,7 @@ def test_a_report_of_two_voices(authorship: AuthorshipClassifier) -> None:
     assert swapped.taken == {ADA: 0, BOB: 0}
 
 
-def test_of_one_artist_alone_nothing_is_taken_for_anyone() -> None:
+def test_lines_are_not_attributed_with_one_artist() -> None:
     alone = index_songs([Lyrics(text, Tags("", ADA)) for text in SONGS[ADA]])
     told = lyrics_report("\n".join(NEW[ADA]), alone, artist=ADA)
     assert told.taken == {}
@@ -100,10 +100,10 @@ def test_of_one_artist_alone_nothing_is_taken_for_anyone() -> None:
     assert lyrics_report("one two", alone, artist=ADA).new_runs is None
 
 
-def test_what_cannot_be_reported_on() -> None:
+def test_invalid_reports_are_refused() -> None:
     with pytest.raises(BadArgument, match="without"):
         lyrics_report("...", KNOWN, artist=ADA)
-    with pytest.raises(BadArgument, match="1 voices for 2 lines"):
+    with pytest.raises(BadArgument, match="1 artists for 2 lines"):
         lyrics_report("one\ntwo", KNOWN, artist=ADA, line_artists=[BOB])
     with pytest.raises(NotFound, match="no lyrics of 'Cy'"):
         lyrics_report("one", KNOWN, artist="Cy")
@@ -112,15 +112,15 @@ def test_what_cannot_be_reported_on() -> None:
         lyrics_report("one", KNOWN, artist=BOB, authorship=others)
 
 
-def test_only_so_many_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue.generate.lyrics.report.MOST_ARTISTS", 2)
+def test_the_number_of_artists_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segue.generate.lyrics.report.MAX_ARTISTS", 2)
     few = index_songs(
         [Lyrics("a line of mine", Tags("", "Cy"))]
         + [Lyrics(text, Tags("", artist)) for artist, texts in SONGS.items() for text in texts]
     )
-    told_apart = fit_authorship_for(few, ["Cy"])
-    assert told_apart is not None
-    assert told_apart.artists == (ADA, "Cy")
+    classifier = fit_authorship_for(few, ["Cy"])
+    assert classifier is not None
+    assert classifier.artists == (ADA, "Cy")
 
 
 def test_figures_by_hand() -> None:
