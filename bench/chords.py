@@ -68,7 +68,7 @@ def main() -> None:
 
 def keep(songs: Sequence[Song], found: ChordHMM) -> None:
     """Make the table."""
-    alone = replace(found, follows=np.broadcast_to(_usual(found), found.follows.shape))
+    alone = replace(found, transitions=np.broadcast_to(_usual(found), found.transitions.shape))
     rng = np.random.default_rng(0)
 
     def usual(song: Song, by: ChordHMM = found) -> ChordSequence:
@@ -130,7 +130,7 @@ def right(song: Song, chords: IntArray) -> NDArray[np.float64]:
 
 def _usual(found: ChordHMM) -> NDArray[np.float64]:
     """Return how usual each chord is wherever it stands, in the shape of what follows what."""
-    shares = np.exp(found.follows[:, :, :NUM_STATES]).mean(axis=(1, 2), keepdims=True)
+    shares = np.exp(found.transitions[:, :, :NUM_STATES]).mean(axis=(1, 2), keepdims=True)
     return np.asarray(np.log(shares), np.float64)
 
 

@@ -72,10 +72,10 @@ class Held:
     @property
     def row(self) -> list[object]:
         """What the table says of it."""
-        per = 100 / self.led.frames
+        per = 100 / self.voice_leading.frames
         return [
-            self.same, self.same_bass, self.vocabulary, self.nats, self.led.parallels_per_100,
-            self.led.out_of_range * per, self.led.crossings * per, f"{1000 * self.seconds:.1f}",
+            self.same, self.same_bass, self.vocabulary, self.nats, self.voice_leading.parallels_per_100,
+            self.voice_leading.out_of_range * per, self.voice_leading.crossings * per, f"{1000 * self.seconds:.1f}",
         ]  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def usual() -> str:
     """Say how voices are drawn where nothing else is told."""
     choir = ParticleFilterOptions()
     return (
-        f"K = {choir.drawn} drawn side by side, temperature {choir.sampling.temperature:g}, top-p "
+        f"K = {choir.particles} drawn side by side, temperature {choir.sampling.temperature:g}, top-p "
         f"{choir.sampling.top_p:g}."
     )
 
@@ -191,7 +191,7 @@ def _overlap(one: IntArray, other: IntArray) -> float:
 def _by(network: ChoraleTransformer, choir: ParticleFilterOptions) -> Below:
     def below(soprano: IntArray, number: int) -> IntArray:
         found = harmonise.harmonise_chorale(
-            _score(soprano), choir=choir, seed=number, network=network
+            _score(soprano), options=choir, seed=number, network=network
         )
         return frames_of(found[0].score, len(soprano))
 

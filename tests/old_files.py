@@ -185,7 +185,7 @@ def chorales(path: Path) -> Answers:
     return {
         "logits": logits[0, :, :, ::5],
         "sung": sample_voices(
-            network, soprano, ParticleFilterOptions(drawn=4), generator()
+            network, soprano, ParticleFilterOptions(particles=4), generator()
         ).frames.numpy(),
     }
 
@@ -206,10 +206,10 @@ def chords(path: Path) -> Answers:
     tables = load_chord_hmm(path)
     return {
         "chords": tables.chords,
-        "follows": tables.follows[..., ::9],
-        "ends": tables.ends,
-        "sung": tables.sung[:, ::9],
-        "trust": np.array(tables.trust),
+        "follows": tables.transitions[..., ::9],
+        "ends": tables.final,
+        "sung": tables.emissions[:, ::9],
+        "trust": np.array(tables.emission_weight),
     }
 
 

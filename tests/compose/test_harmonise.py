@@ -12,9 +12,9 @@ SCALE = score_of(tune(60, 62, 64, 65, 67, 65, 64, 62, 60, 59, 60, 60), metres=[[
 
 
 def test_voices_begin_and_end_on_the_tonic_and_the_likeliest_comes_first() -> None:
-    found = harmonise_chorale(SCALE, 2, choir=ParticleFilterOptions(drawn=4), seed=1)
+    found = harmonise_chorale(SCALE, 2, options=ParticleFilterOptions(particles=4), seed=1)
     assert found[0].nats <= found[1].nats
-    assert found[0].led.parallels == 0
+    assert found[0].voice_leading.parallels == 0
     for one in found:
         _, alto, tenor, bass = one.score.parts
         for part in (alto, tenor):
@@ -27,7 +27,9 @@ def test_voices_begin_and_end_on_the_tonic_and_the_likeliest_comes_first() -> No
 
 def test_one_note_can_be_harmonised() -> None:
     note = score_of(part_of((0, 4, 67)))
-    assert len(harmonise_chorale(note, choir=ParticleFilterOptions(drawn=2))[0].score.parts) == 4
+    assert (
+        len(harmonise_chorale(note, options=ParticleFilterOptions(particles=2))[0].score.parts) == 4
+    )
     assert [chord.bar for chord in harmonise_chords(note)[0].chords] == [0]
 
 
@@ -45,8 +47,8 @@ def test_other_chords_are_drawn_by_the_seed_and_no_two_are_alike() -> None:
     assert len({tuple(each) for each in names}) == 5
     assert names == [[chord.name for chord in each.chords] for each in again]
     assert names[1:] != [[chord.name for chord in each.chords] for each in other][1:]
-    assert [each.likelihood for each in one] == sorted(
-        (each.likelihood for each in one), reverse=True
+    assert [each.log_likelihood for each in one] == sorted(
+        (each.log_likelihood for each in one), reverse=True
     )
 
 

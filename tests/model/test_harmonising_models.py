@@ -70,7 +70,7 @@ def test_the_soprano_is_sung_as_given_beyond_what_is_in_view(network: ChoraleTra
     sung = sample_voices(
         network,
         SOPRANO,
-        ParticleFilterOptions(drawn=4),
+        ParticleFilterOptions(particles=4),
         generator(),
         watch=lambda *told: seen.append(told),
     )
@@ -82,7 +82,9 @@ def test_the_soprano_is_sung_as_given_beyond_what_is_in_view(network: ChoraleTra
 
 def test_the_same_seed_sings_the_same(network: ChoraleTransformer) -> None:
     one, again, other = (
-        sample_voices(network, SOPRANO[:30], ParticleFilterOptions(drawn=4), generator(seed)).frames
+        sample_voices(
+            network, SOPRANO[:30], ParticleFilterOptions(particles=4), generator(seed)
+        ).frames
         for seed in (1, 1, 2)
     )
     assert torch.equal(one, again)
@@ -107,7 +109,7 @@ def test_many_drawn_side_by_side_foresee_the_soprano_better(network: ChoraleTran
 
 def test_what_textbooks_forbid_is_not_drawn(network: ChoraleTransformer) -> None:
     frames = sample_voices(
-        network, SOPRANO, ParticleFilterOptions(drawn=8), generator()
+        network, SOPRANO, ParticleFilterOptions(particles=8), generator()
     ).frames.numpy()
     sounding = frames[frames[:, 0] > 0]
     assert (sounding[:, 1:] > 0).all()
@@ -134,7 +136,7 @@ def test_it_begins_and_ends_with_given_chords(network: ChoraleTransformer) -> No
         ChordConstraint(4, 7, frozenset({7, 11, 2})),
     )
     soprano = torch.full((12,), 43 - 4)  # D5
-    choir = ParticleFilterOptions(drawn=4, strict=False)
+    choir = ParticleFilterOptions(particles=4, strict=False)
     frames = sample_voices(network, soprano, choir, generator(), opening, close).frames
     for given, some in ((opening, frames[:1]), (close, frames[-4:])):
         assert set(((some[:, 1:] - 1) % 12).flatten().tolist()) <= given.classes
@@ -149,7 +151,7 @@ def test_what_is_no_soprano_is_refused(network: ChoraleTransformer, soprano: tor
     with pytest.raises(BadArgument, match="soprano"):
         sample_voices(network, soprano, ParticleFilterOptions(), generator())
     with pytest.raises(BadArgument, match="from 1 to 512"):
-        ParticleFilterOptions(drawn=0)
+        ParticleFilterOptions(particles=0)
 
 
 def test_weights_come_back_in_8_bits(network: ChoraleTransformer, tmp_path: Path) -> None:
@@ -196,7 +198,7 @@ def tables() -> ChordHMM:
 
 
 def test_what_was_counted_adds_up_to_one(tables: ChordHMM) -> None:
-    for table in (tables.follows, tables.ends, tables.sung):
+    for table in (tables.transitions, tables.final, tables.emissions):
         np.testing.assert_allclose(np.exp(table).sum(axis=-1), 1, atol=1e-6)
         assert np.isfinite(table).all()
 
@@ -225,8 +227,8 @@ def test_drawn_chords_are_less_likely_and_the_less_so_the_cooler(tables: ChordHM
     means = []
     for temperature in (0.1, 1.0, 3.0):
         drawn = [sample_chords(tables, slots, 0, 0, temperature, rng) for _ in range(20)]
-        assert all(path.likelihood <= best.likelihood + 1e-9 for path in drawn)
-        means.append(np.mean([path.likelihood for path in drawn]))
+        assert all(path.log_likelihood <= best.log_likelihood + 1e-9 for path in drawn)
+        means.append(np.mean([path.log_likelihood for path in drawn]))
     assert means == sorted(means, reverse=True)
     with pytest.raises(BadArgument, match="temperature"):
         sample_chords(tables, slots, 0, 0, 0.0, rng)
@@ -238,7 +240,7 @@ def test_whole_bars_may_change_in_their_middle(tables: ChordHMM) -> None:
         slots.edges[::2],
         slots.bar[::2],
         np.full(len(slots) // 2, 2),
-        slots.sung[::2] + slots.sung[1::2],
+        slots.durations[::2] + slots.durations[1::2],
     )
     assert np.array_equal(viterbi(tables, bars, 0, 0).chords, song(0, 0).chords[::2])
 
@@ -247,17 +249,17 @@ def test_chords_are_told_from_the_tonic_and_back() -> None:
     chords = np.array([0, 12 + 9, NO_CHORD_STATE, 12 * (len(QUALITIES) - 1) + 11])
     moved = relative_to_tonic(chords, 9)
     assert moved.tolist() == [3, 12, NO_CHORD_STATE, 12 * (len(QUALITIES) - 1) + 2]
-    assert np.array_equal(relative_to_tonic(moved, 9, back=True), chords)
+    assert np.array_equal(relative_to_tonic(moved, 9, inverse=True), chords)
 
 
 def test_tables_come_back_and_others_are_refused(tables: ChordHMM, tmp_path: Path) -> None:
     path = tmp_path / "chords.safetensors"
     save_chord_hmm(tables, path)
     again = load_chord_hmm(path)
-    assert again.trust == tables.trust
+    assert again.emission_weight == tables.emission_weight
     assert np.array_equal(again.chords, tables.chords)
-    np.testing.assert_allclose(again.follows, tables.follows, atol=1e-5)
-    save_chord_hmm(replace(tables, ends=tables.ends[:, :3]), path)
+    np.testing.assert_allclose(again.transitions, tables.transitions, atol=1e-5)
+    save_chord_hmm(replace(tables, final=tables.final[:, :3]), path)
     with pytest.raises(BadCheckpoint, match="shapes"):
         load_chord_hmm(path)
     save_checkpoint(path, chord_hmm.CHECKPOINT_KIND, {"version": 0}, {})

@@ -161,16 +161,16 @@ def test_what_chorales_cannot_have_is_refused() -> None:
 )
 def test_bars_that_have_a_middle_are_halved(metre: list[int], places: list[int]) -> None:
     part = tune(*[60] * 8) if metre != [0, 12, 8] else tune(*[60] * 12)
-    assert melody_slots(part, score_of(part, metres=[metre])).place.tolist() == places
+    assert melody_slots(part, score_of(part, metres=[metre])).position.tolist() == places
 
 
 def test_notes_are_told_by_where_they_begin() -> None:
     part = part_of((4, 0.5, 60), (4.5, 1, 62), (5.5, 2, 64))
     slots = melody_slots(part, score_of(part))
     assert slots.bar.tolist() == [1, 1]  # a bar of rest before counts for nothing
-    assert slots.sung[0, STRONG].nonzero()[0].tolist() == [0]
-    assert slots.sung[0, WEAK, [2, 4]].tolist() == [1.0, 0.5]
-    assert slots.sung[1, STRONG, 4] == 1.5  # held from before
+    assert slots.durations[0, STRONG].nonzero()[0].tolist() == [0]
+    assert slots.durations[0, WEAK, [2, 4]].tolist() == [1.0, 0.5]
+    assert slots.durations[1, STRONG, 4] == 1.5  # held from before
 
 
 def test_a_note_that_never_ends_and_too_many_bars_cost_little() -> None:

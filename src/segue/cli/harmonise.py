@@ -136,7 +136,7 @@ def _harmonised(
     heat = DEFAULT_SAMPLING.temperature if temperature is None else temperature
     choir = ParticleFilterOptions(Sampling(heat, top_p=top_p))
     with counting("singing") as watch:
-        return harmonise_chorale(score, n, choir=choir, part=part, seed=seed, watch=watch), heat
+        return harmonise_chorale(score, n, options=choir, part=part, seed=seed, watch=watch), heat
 
 
 def _numbered(output: Path, at: int) -> Path:
@@ -166,12 +166,12 @@ def _fields(one: "ChordHarmony | ChoraleHarmony", files: "Sequence[Path]") -> di
 
     fields: dict[str, Any] = {"files": [shown(file) for file in files]}
     if isinstance(one, ChordHarmony):
-        fields |= {"key": one.key, "likelihood": one.likelihood}
+        fields |= {"key": one.key, "likelihood": one.log_likelihood}
     else:
         from segue.generate.copying import KnownChorales
 
         shared = KnownChorales.load().longest(one.pitches)
-        fields |= {"nats": one.nats, "voice_leading": asdict(one.led)}
+        fields |= {"nats": one.nll, "voice_leading": asdict(one.voice_leading)}
         fields["longest_passage_shared"] = asdict(shared)
     fields["statistics"] = _statistics(one.score)
     return fields | {"chords": [{"bar": each.bar + 1, "name": each.name} for each in _chords(one)]}
@@ -218,7 +218,7 @@ def _print(one: "ChordHarmony | ChoraleHarmony") -> None:
     if isinstance(one, ChordHarmony):
         title = f"chords in {one.key}, ending {close}"
     else:
-        led = one.led
+        led = one.voice_leading
         title = (
             f"four voices, ending {close}; parallel fifths, octaves or unisons: {led.parallels}; "
             f"voices that cross: {led.crossings}, beyond what singers are asked for: "

@@ -162,7 +162,13 @@ def harmonise_chorale(
 
         generator = torch.Generator().manual_seed(seed + (index << 32))
         sampled = sample_voices(
-            network, soprano, options or ParticleFilterOptions(), generator, opening, ending, progress
+            network,
+            soprano,
+            options or ParticleFilterOptions(),
+            generator,
+            opening,
+            ending,
+            progress,
         )
         codes = sampled.frames.numpy()
         pitches = np.where(codes > 0, codes + LOWEST_PITCH - 1, -1)
@@ -185,9 +191,7 @@ def check_count(n: int) -> None:
         raise BadArgument(f"{n} harmonisations; from 1 to {MAX_HARMONISATIONS} can be made")
 
 
-def _constraints(
-    frames: Frames, key: ScoreKey
-) -> "tuple[ChordConstraint | None, ChordConstraint]":
+def _constraints(frames: Frames, key: ScoreKey) -> "tuple[ChordConstraint | None, ChordConstraint]":
     """Return the first and the last chord: the tonic's or else the dominant's.
 
     If the melody begins with a note of neither, the first chord is left to the network; if it ends

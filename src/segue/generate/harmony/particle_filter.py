@@ -170,7 +170,7 @@ class _Particles:
         self.log_weights = torch.zeros(count)
         self.nll = torch.zeros(count, dtype=torch.float64)
         self.state = DecoderState(network.config, count)
-        self.context = network.step(self.previous[:, None], self.state)
+        self.context = network.advance(self.previous[:, None], self.state)
 
     def step(self, pitch: int, constraint: ChordConstraint | None) -> None:
         """Weight the particles by the soprano's next frame, and sample the voices below."""
@@ -203,7 +203,7 @@ class _Particles:
         self.previous = frame
         self.recent = torch.cat([self.recent, frame[:, None]], dim=1)
         if self.state.cache.room:
-            self.context = self.network.step(frame[:, None], self.state)
+            self.context = self.network.advance(frame[:, None], self.state)
 
     def best(self) -> SampledVoices:
         """Return the likeliest particle."""
@@ -247,7 +247,7 @@ class _Particles:
         frames = known[first - total :]
         self.state = DecoderState(self.network.config, 1)
         silence = torch.zeros(1, 1, NUM_VOICES, dtype=torch.int64)
-        self.context = self.network.step(torch.cat([silence, frames[None]], dim=1), self.state)
+        self.context = self.network.advance(torch.cat([silence, frames[None]], dim=1), self.state)
         rows = torch.zeros(count, dtype=torch.int64)
         self.context = self.context[rows]
         self.state.select(rows)
