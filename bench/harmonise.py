@@ -72,10 +72,10 @@ class Held:
     @property
     def row(self) -> list[object]:
         """What the table says of it."""
-        per = 100 / self.voice_leading.frames
+        per = 100 / self.led.frames
         return [
-            self.same, self.same_bass, self.vocabulary, self.nats, self.voice_leading.parallels_per_100,
-            self.voice_leading.out_of_range * per, self.voice_leading.crossings * per, f"{1000 * self.seconds:.1f}",
+            self.same, self.same_bass, self.vocabulary, self.nats, self.led.parallels_per_100,
+            self.led.out_of_range * per, self.led.crossings * per, f"{1000 * self.seconds:.1f}",
         ]  # fmt: skip
 
 
@@ -136,10 +136,10 @@ def keep(rows: list[list[object]], own: Sequence[IntArray]) -> None:
 
 
 def usual() -> str:
-    """Say how voices are drawn where nothing else is told."""
+    """Describe the default sampling of voices."""
     choir = ParticleFilterOptions()
     return (
-        f"K = {choir.particles} drawn side by side, temperature {choir.sampling.temperature:g}, top-p "
+        f"K = {choir.particles} particles, temperature {choir.sampling.temperature:g}, top-p "
         f"{choir.sampling.top_p:g}."
     )
 

@@ -205,7 +205,7 @@ def chorale(seed: int) -> NDArray[np.int64]:
 def chords(path: Path) -> Answers:
     tables = load_chord_hmm(path)
     return {
-        "chords": tables.chords,
+        "chords": tables.states,
         "follows": tables.transitions[..., ::9],
         "ends": tables.final,
         "sung": tables.emissions[:, ::9],

@@ -13,7 +13,7 @@ SCALE = score_of(tune(60, 62, 64, 65, 67, 65, 64, 62, 60, 59, 60, 60), metres=[[
 
 def test_voices_begin_and_end_on_the_tonic_and_the_likeliest_comes_first() -> None:
     found = harmonise_chorale(SCALE, 2, options=ParticleFilterOptions(particles=4), seed=1)
-    assert found[0].nats <= found[1].nats
+    assert found[0].nll <= found[1].nll
     assert found[0].voice_leading.parallels == 0
     for one in found:
         _, alto, tenor, bass = one.score.parts
@@ -41,7 +41,7 @@ def test_an_upbeat_gets_no_chord() -> None:
     assert harmonise_chords(score_of(melody))[0].score.parts[1].notes[0, 0] == 4 * 24
 
 
-def test_other_chords_are_drawn_by_the_seed_and_no_two_are_alike() -> None:
+def test_sampled_chords_depend_on_the_seed_and_are_distinct() -> None:
     one, again, other = (harmonise_chords(SCALE, 5, seed=seed) for seed in (1, 1, 2))
     names = [[chord.name for chord in each.chords] for each in one]
     assert len({tuple(each) for each in names}) == 5
@@ -60,7 +60,7 @@ def test_ten_thousand_bars_get_chords() -> None:
     assert len(harmonise_chords(long)[0].chords) >= 10_000
 
 
-def test_what_cannot_be_asked_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     for wrong in ({"n": 0}, {"n": 101}, {"seed": -1}, {"part": "none"}, {"temperature": 0.0}):
         with pytest.raises(BadArgument):
             harmonise_chords(SCALE, **wrong)

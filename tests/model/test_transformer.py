@@ -198,7 +198,7 @@ def test_in_training_some_of_what_is_told_is_forgotten(chorale: ChoraleTransform
     assert not torch.allclose(one, other, atol=0.1)
     chorale.eval()
     assert torch.equal(chorale(frames), chorale(frames))
-    with pytest.raises(BadArgument, match=r"a share of 1.0 forgotten"):
+    with pytest.raises(BadArgument, match=r"a feature dropout of 1.0"):
         ChoraleConfig(TINY, forgotten=1.0)
 
 
@@ -220,11 +220,11 @@ def test_reading_frame_by_frame_equals_reading_the_whole(chorale: ChoraleTransfo
     with torch.inference_mode():
         whole = chorale(frames)[order]
         reading = DecoderState(chorale.config, 3)
-        chorale.read(before[:, :10], reading)
-        reading.take(order)
+        chorale.advance(before[:, :10], reading)
+        reading.select(order)
         frames, before = frames[order], before[order]
         for at in range(10, 30):
-            context = chorale.read(before[:, at : at + 1], reading)
+            context = chorale.advance(before[:, at : at + 1], reading)
             for voice in range(NUM_VOICES):
-                found = chorale.voice(context, before[:, at], frames[:, at, :voice])
+                found = chorale.voice_logits(context, before[:, at], frames[:, at, :voice])
                 torch.testing.assert_close(found, whole[:, at, voice], atol=1e-4, rtol=1e-4)

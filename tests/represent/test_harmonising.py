@@ -43,7 +43,7 @@ def test_the_only_part_is_the_melody_and_its_highest_notes_count() -> None:
         ((part_of((0, 1, 99), drum=True), LINE), 72),
     ],
 )
-def test_of_several_parts_the_melody_is_found(parts: tuple[Part, ...], pitch: int) -> None:
+def test_the_melody_part_is_detected(parts: tuple[Part, ...], pitch: int) -> None:
     assert melody_of(score_of(*parts)).notes[0, 2] == pitch
 
 
@@ -63,7 +63,7 @@ def test_a_part_is_named_by_its_number_or_by_words_of_its_name() -> None:
         (score_of(named(LINE, "a"), named(LINE, "ab")), "a", "2 parts are called 'a'"),
     ],
 )
-def test_where_no_melody_is_to_be_found_it_says_so(score: Score, part: str, said: str) -> None:
+def test_scores_without_a_melody_are_refused(score: Score, part: str, said: str) -> None:
     with pytest.raises(BadArgument, match=said):
         melody_of(score, part)
 
@@ -87,7 +87,7 @@ def test_in_compound_time_a_beat_has_four_frames() -> None:
     assert np.diff(frames.start).tolist() == [12, 12, 6, 6, 12, 12, 6]
 
 
-def test_others_hold_through_short_rests_and_rest_in_long_ones() -> None:
+def test_voices_hold_through_short_rests_only() -> None:
     part = part_of((0, 1, 72), (2, 1, 74), (8, 1, 76))
     frames = melody_frames(part, score_of(part))
     assert (frames.pitch - frames.shift).tolist() == [72] * 8 + [74] * 4 + [76] * 4
@@ -96,7 +96,7 @@ def test_others_hold_through_short_rests_and_rest_in_long_ones() -> None:
     assert alto.notes[:, :2].tolist() == [[0, 3 * QUARTER], [8 * QUARTER, QUARTER]]
 
 
-def test_equal_frames_are_one_note_and_the_melody_stays_as_it_is() -> None:
+def test_equal_frames_are_tied_and_the_melody_is_unchanged() -> None:
     part = part_of((0.03, 0.9, 72), (1, 0.45, 74), (1.5, 0.5, 74))  # played, not on the grid
     frames = melody_frames(part, score_of(part))
     voices = np.array([[65, 60, -1]] * 4 + [[65, 62, 50]] * 4)
@@ -118,7 +118,7 @@ def test_equal_frames_are_one_note_and_the_melody_stays_as_it_is() -> None:
     metre=st.sampled_from([[0, 4, 4], [0, 3, 4], [0, 6, 8], [0, 2, 2], [0, 5, 8], [0, 9, 8]]),
     low=st.integers(50, 90),
 )
-def test_frames_follow_each_other_and_lie_where_sopranos_sing(
+def test_frames_are_contiguous_and_in_the_soprano_range(
     lengths: list[int], gaps: list[int], metre: list[int], low: int
 ) -> None:
     at, notes = 0, []
@@ -135,7 +135,7 @@ def test_frames_follow_each_other_and_lie_where_sopranos_sing(
     assert frames.start[0] <= notes[0][0]
 
 
-def test_what_chorales_cannot_have_is_refused() -> None:
+def test_invalid_chorale_melodies_are_refused() -> None:
     with pytest.raises(BadArgument, match="too low for three voices"):
         soprano_shift(np.array([30, 33]))
     with pytest.raises(BadArgument, match="bar 1 is in 3/32"):
@@ -164,7 +164,7 @@ def test_bars_that_have_a_middle_are_halved(metre: list[int], places: list[int])
     assert melody_slots(part, score_of(part, metres=[metre])).position.tolist() == places
 
 
-def test_notes_are_told_by_where_they_begin() -> None:
+def test_slot_durations_distinguish_strong_and_weak_notes() -> None:
     part = part_of((4, 0.5, 60), (4.5, 1, 62), (5.5, 2, 64))
     slots = melody_slots(part, score_of(part))
     assert slots.bar.tolist() == [1, 1]  # a bar of rest before counts for nothing

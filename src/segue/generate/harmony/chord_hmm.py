@@ -1,8 +1,8 @@
 """Chords for a melody by a hidden Markov model.
 
 The hidden states are chords, relative to the tonic; the observations are the notes of the melody
-(Rabiner 1989). A melody is cut into slots, the shortest durations of a chord: half bars of bars that
-have four beats or more and a middle, else whole bars. Transition and emission probabilities are
+(Rabiner 1989). A melody is cut into slots, the shortest durations of a chord: half bars where a bar
+has four beats or more and a middle, else whole bars. Transition and emission probabilities are
 estimated from songs with known chords, all transposed to one tonic; rare contexts back off to wider
 ones by Witten-Bell smoothing (1991). The key is not given: the likeliest of all 24 is taken. The
 best chord sequence is found by the Viterbi algorithm, others by forward filtering and backward
@@ -296,8 +296,8 @@ def _transitions(
         previous = np.append(NUM_STATES, sequence[:-1])
         previous = np.where(previous < 0, NUM_STATES, previous)
         counted = (sequence >= 0) & (song.slots.position < WHOLE_BAR)
-        half = song.slots.position[counted]
-        np.add.at(counts, (half, previous[counted], sequence[counted]), 1)
+        halves = song.slots.position[counted]
+        np.add.at(counts, (halves, previous[counted], sequence[counted]), 1)
     probabilities = np.empty_like(counts)
     for half in range(2):
         marginal = _witten_bell(counts[half].sum(axis=0), unigram)
