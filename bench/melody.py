@@ -173,7 +173,7 @@ def chords_used(model: MelodyModel, some: Sequence[Song]) -> list[object]:
             chart = permuted(sheet.chart, rng)
             if chart is None:
                 continue
-            costs, moved = model.costs([sheet.chart, chart], [sheet.melody] * 2, sheet.style)
+            costs, moved = model.nll([sheet.chart, chart], [sheet.melody] * 2, sheet.style)
             own += float(costs.sum())
             other += float(moved.sum())
             events += len(costs)
@@ -323,7 +323,7 @@ def show(model: MelodyModel, found: Sequence[Song], work: Path) -> None:
     for style in STYLES:
         sections += written_on(model, style, test[style], sheets(found, "train"))
     size = sum(each.numel() for each in model.network.parameters())
-    best = model.about["best"]
+    best = model.metadata["best"]
     counts = ", ".join(f"{len(test[style])} {style} songs" for style in STYLES)
     keep(
         "melody",
@@ -331,9 +331,9 @@ def show(model: MelodyModel, found: Sequence[Song], work: Path) -> None:
         [
             f"{size / 1e6:.2f} M weights in bfloat16, "
             f"{(work / MODEL_FILE).stat().st_size / 1e6:.2f} MB with the hashes of "
-            f"{model.about['melodies']} melodies; learned in "
-            f"{best['seconds'] / 60:.0f} minutes on a shared core ({model.about['precision']}), "
-            f"epoch {best['epoch']} of {model.about['epochs']}: {best['loss']:.3f} nats an event "
+            f"{model.metadata['melodies']} melodies; learned in "
+            f"{best['seconds'] / 60:.0f} minutes on a shared core ({model.metadata['precision']}), "
+            f"epoch {best['epoch']} of {model.metadata['epochs']}: {best['loss']:.3f} nats an event "
             f"in training (with dropout), {best['validation_loss']:.3f} in validation. Test: "
             f"{counts}, versions of one song on one side. The chords of pop are annotated "
             "(POP909); those of folk are found in the tune itself, which is therefore never far "
@@ -388,8 +388,8 @@ def written_on(
     names = ("chord_tones_on_strong_beats", "repeated_rhythms", "longest_silence")
     usual = "; ".join(
         f"{name.replace('_', ' ')} {np.nanmean([each.figures[name] for each in ranked]):.2f} "
-        f"(real melodies learned from: {model.usual[style][name][0]:.2f} ± "
-        f"{model.usual[style][name][1]:.2f})"
+        f"(real melodies learned from: {model.reference[style][name][0]:.2f} ± "
+        f"{model.reference[style][name][1]:.2f})"
         for name in names
     )
     return [

@@ -151,12 +151,12 @@ def melodies(path: Path) -> Answers:
     style = model.styles[0]
     chart = parse_chart("Dm7 G7 | Cmaj7 | F/A G | C")
     return {
-        "costs": model.costs([one.chart], [one.melody], style)[0],
+        "costs": model.nll([one.chart], [one.melody], style)[0],
         "written": model.sample(chart, style, 1, Sampling(), generator(), 2.0)[0],
         "styles": np.array(model.styles),
-        "usual pitches": np.array(model.usual[style]["pitch"]),
-        "known": np.array(model.taught.names),
-        "runs": model.taught.runs[:50],
+        "usual pitches": np.array(model.reference[style]["pitch"]),
+        "known": np.array(model.training_melodies.names),
+        "runs": model.training_melodies.hashes[:50],
     }
 
 

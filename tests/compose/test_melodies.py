@@ -26,11 +26,11 @@ MODEL = model()
 def test_candidates_are_ranked_and_differ() -> None:
     written = generate_melodies(MODEL, CHART, 4, seed=3)
     assert [one.rank for one in written] == [1, 2, 3, 4]
-    assert [one.oddness for one in written] == sorted(one.oddness for one in written)
+    assert [one.deviation for one in written] == sorted(one.deviation for one in written)
     assert len({one.melody.tobytes() for one in written}) == 4
     for one in written:
-        assert one.likelihood < 0
-        assert one.figures == pytest.approx(melody_statistics(CHART, one.melody), nan_ok=True)
+        assert one.log_likelihood < 0
+        assert one.statistics == pytest.approx(melody_statistics(CHART, one.melody), nan_ok=True)
         assert one.shared_bars <= 4
 
 

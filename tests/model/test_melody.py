@@ -98,7 +98,7 @@ def test_step_by_step_with_a_cache_is_the_same() -> None:
 
 def test_melodies_fill_their_chart_and_keep_the_rules() -> None:
     found = model()
-    low, high = found.usual["folk"]["pitch"]
+    low, high = found.reference["folk"]["pitch"]
     written = found.sample(CHART, "folk", 6, Sampling(), torch.Generator().manual_seed(1))
     for melody in written:
         assert melody[:, 1].sum() == CHART.steps
@@ -118,7 +118,7 @@ def test_melodies_fill_their_chart_and_keep_the_rules() -> None:
 def test_what_is_known_by_heart_is_copied_no_longer_than_may_be(most: int, notes: int) -> None:
     known = sheet(0)  # four quarters to the bar, 16 bars
     found = build_melody_model(network(), [known, sheet(1, "pop")], [], {})
-    found.usual["folk"]["pitch"] = (48, 95)
+    found.reference["folk"]["pitch"] = (48, 95)
     by_heart = iter(known.melody[:, 0].tolist())
 
     class ByHeart(MelodyNetwork):
@@ -132,7 +132,7 @@ def test_what_is_known_by_heart_is_copied_no_longer_than_may_be(most: int, notes
     greedy = Sampling(temperature=0)
     (melody,) = found.sample(known.chart, "folk", 1, greedy, torch.Generator(), most)
     onset, symbol = note_onsets(melody)
-    taught = found.taught
+    taught = found.training_melodies
     shared = longest_hashed_passage(np.column_stack([symbol, onset]), taught.runs, taught.starts)
     assert shared.notes == notes
 
@@ -171,12 +171,12 @@ def test_it_is_kept_whole(tmp_path: Path) -> None:
     made = model()
     made.save(tmp_path / "m.safetensors")
     again = MelodyModel.load(tmp_path / "m.safetensors")
-    assert (again.usual, again.about, again.styles) == (made.usual, made.about, made.styles)
-    assert again.taught.names == made.taught.names
-    np.testing.assert_array_equal(again.taught.runs, made.taught.runs)
+    assert (again.reference, again.metadata, again.styles) == (made.usual, made.about, made.styles)
+    assert again.training_melodies.names == made.training_melodies.names
+    np.testing.assert_array_equal(again.training_melodies.hashes, made.training_melodies.hashes)
     one = sheet(9)
     np.testing.assert_array_equal(
-        again.costs([one.chart], [one.melody], "pop")[0],
+        again.nll([one.chart], [one.melody], "pop")[0],
         made.costs([one.chart], [one.melody], "pop")[0],
     )
 
@@ -186,7 +186,7 @@ def test_a_damaged_model_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "m.safetensors"
     model().save(path)
     saved = load_checkpoint(path, CHECKPOINT_KIND)
-    about = dict(saved.about)
+    about = dict(saved.metadata)
     wrong = {"version": 99, "config": {"stack": {}}, "usual": {"folk": {}}, "taught": ["a"]}
     about[damage] = wrong[damage]
     save_checkpoint(path, CHECKPOINT_KIND, about, saved.tensors)

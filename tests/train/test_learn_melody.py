@@ -65,7 +65,7 @@ def test_a_library_s_own_melodies_make_a_model(tmp_path: Path) -> None:
         MelodyTraining(context=16, batch=4, epochs=1, steps_per_epoch=2, device="cpu"),
         own, tmp_path,
     )  # fmt: skip
-    assert found.about["melodies"] == 5
+    assert found.metadata["melodies"] == 5
     again = MelodyModel.load(tmp_path / MODEL_FILE)
     assert again.styles == (STYLE,)
     chart = parse_chart("C | F | G | C")
@@ -87,10 +87,10 @@ def test_one_goes_on_from_a_model_and_knows_what_it_knew(tmp_path: Path) -> None
     learned, taught = found.network.state_dict(), start.network.state_dict()
     torch.testing.assert_close(learned["pitch.weight"], taught["pitch.weight"])
     torch.testing.assert_close(learned["style.weight"][0], taught["style.weight"].mean(dim=0))
-    assert found.about["start"] == start.fingerprint
-    again = MelodyModel.load(tmp_path / MODEL_FILE).taught
-    assert again.names[-len(start.taught.names) :] == start.taught.names
-    assert len(again.names) == 5 + len(start.taught.names)
+    assert found.metadata["start"] == start.fingerprint
+    again = MelodyModel.load(tmp_path / MODEL_FILE).training_melodies
+    assert again.names[-len(start.training_melodies.names) :] == start.training_melodies.names
+    assert len(again.names) == 5 + len(start.training_melodies.names)
     known = sheet(0)
     onset, symbol = note_onsets(known.melody)
     notes = np.column_stack([symbol, onset])

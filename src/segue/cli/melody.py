@@ -297,9 +297,9 @@ def _fields(
             {
                 "rank": one.rank,
                 "files": [shown(file) for file in some],
-                "likelihood": one.likelihood,
-                "oddness": one.oddness,
-                **{name: _number(value) for name, value in one.figures.items()},
+                "likelihood": one.log_likelihood,
+                "oddness": one.deviation,
+                **{name: _number(value) for name, value in one.statistics.items()},
                 "shared_notes": one.shared.notes,
                 "shared_bars": one.shared_bars,
                 "shared_with": one.shared_with,
@@ -335,9 +335,9 @@ def _print(written: "list[MelodyCandidate]", chart: "Chart", files: list[list[Pa
             (
                 one.rank,
                 shown(some[0]),
-                int(one.figures["notes"]),
+                int(one.statistics["notes"]),
                 pitch_range(one),
-                _share(one.figures["chord_tones_on_strong_beats"]),
+                _share(one.statistics["chord_tones_on_strong_beats"]),
                 describe_ending(one, chart),
                 f"{one.shared.notes} notes, {one.shared_bars:.1f} bars" if one.shared.notes else "",
             )

@@ -1,10 +1,11 @@
-"""Melody candidates for a chord progression, ranked, with accompaniment."""
+"""Melody candidates for a chord progression, sampled, ranked, and scored with an accompaniment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.errors import BadArgument, check_seed
 from segue.generate.copying import SharedPassage, longest_hashed_passage
@@ -23,38 +24,39 @@ if TYPE_CHECKING:
     from segue.nn.sampling import Sampling
 
 MAX_CANDIDATES: Final = 64
-#: Bars of a passage that a candidate may share with what was learned from.
 MAX_COPIED_BARS: Final = 4.0
-#: So many are written for each that is asked for, so that there is something to choose from.
-_TRIED: Final = 4
-_FEWEST_TRIED: Final = 16
-_TEMPI_BPM: Final = (20.0, 400.0)
-#: What a note of a chord is called, by semitones above the root.
-_DEGREES: Final = {3: "the third", 4: "the third", 7: "the fifth", 10: "the seventh",
-                   11: "the seventh"}  # fmt: skip
-#: Velocities of melody notes: on a bar's first beat, on other strong beats, elsewhere.
-_ACCENTS: Final = (104, 94, 84)
+#: Samples per requested candidate, and samples at least.
+_OVERSAMPLING: Final = 4
+_MIN_SAMPLES: Final = 16
+_TEMPO_RANGE_BPM: Final = (20.0, 400.0)
+#: Names of chord tones by semitones above the root.
+_CHORD_TONES: Final = {3: "the third", 4: "the third", 7: "the fifth", 10: "the seventh",
+                       11: "the seventh"}  # fmt: skip
+#: Velocities of melody notes on the first beat of a bar, on other strong beats, elsewhere.
+_VELOCITIES: Final = (104, 94, 84)
 
 
 @dataclass(frozen=True, slots=True)
-class _Sound:
+class _Arrangement:
+    """Accompaniment pattern, tempo, and General MIDI programs."""
+
     manner: Manner
     tempo_bpm: float
-    melody: int  # General MIDI programs
+    melody: int
     chords: int
     bass: int
 
 
-_SOUNDS: Final = {
-    "folk": _Sound("dance", 120.0, melody=110, chords=24, bass=32),
-    "pop": _Sound("held", 92.0, melody=73, chords=4, bass=33),
+_ARRANGEMENTS: Final = {
+    "folk": _Arrangement("dance", 120.0, melody=110, chords=24, bass=32),
+    "pop": _Arrangement("held", 92.0, melody=73, chords=4, bass=33),
 }
-_USUAL_SOUND: Final = _Sound("held", 100.0, melody=73, chords=0, bass=32)
+_DEFAULT_ARRANGEMENT: Final = _Arrangement("held", 100.0, melody=73, chords=0, bass=32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MelodyCandidate:
-    """A melody, and how it came out.
+    """A generated melody and its evaluation.
 
     Attributes
     ----------
@@ -63,28 +65,28 @@ class MelodyCandidate:
     score : Score
         The melody, the chords and the bass.
     melody : ndarray, shape (m, 2), int64
-        Symbols and lengths, see `segue.generate.melody.lead_sheet`.
-    likelihood : float
-        Mean logarithm of the chance of an event, in nats: below 0.
-    oddness : float
-        How far it is from real melodies of its style: for each figure the standard deviations
-        beyond the first, summed. 0 for what is usual in all of them.
-    figures : dict of str to float
+        Symbols and durations, see `segue.generate.melody.lead_sheet`.
+    log_likelihood : float
+        Mean log-likelihood of an event, in nats.
+    deviation : float
+        Deviation from real melodies of the style: standard deviations beyond the first, summed
+        over the ranking statistics. 0 if all are typical.
+    statistics : dict of str to float
         See `segue.generate.melody.training.melody_statistics`.
     shared : SharedPassage
-        The longest passage, up to transposition, that it shares with a melody learned from.
+        The longest passage shared with a training melody, up to transposition.
     shared_bars : float
-        How long that is.
+        Bars from the first to the last onset of the passage.
     shared_with : str
-        Which melody has it; "" for none.
+        Name of that training melody; "" for none.
     """
 
     rank: int
     score: Score
     melody: IntArray
-    likelihood: float
-    oddness: float
-    figures: dict[str, float]
+    log_likelihood: float
+    deviation: float
+    statistics: dict[str, float]
     shared: SharedPassage
     shared_bars: float
     shared_with: str
@@ -102,39 +104,39 @@ def generate_melodies(
     max_copy_bars: float = MAX_COPIED_BARS,
     title: str = "",
 ) -> list[MelodyCandidate]:
-    """Write melodies for chords, and rank them.
+    """Generate melodies for chords, and rank them.
 
-    Four times as many as asked for are written, at least sixteen. None shares a passage of more
-    than `max_copy_bars` with what was learned from: where one would, it goes on otherwise. Those
-    come first that are most like real melodies in all figures, and among equals the likeliest. The
-    likeliest alone would be the dullest: real melodies are less likely than what a network repeats.
+    Four times as many as requested are sampled, at least sixteen. The most typical in their
+    statistics rank first, and among equals the likeliest. Ranking by likelihood alone would prefer
+    dull melodies: real ones are less likely than what a network repeats.
 
     Parameters
     ----------
     model : MelodyModel
     chart : Chart
     count : int
-        How many are wanted, 1 to 64.
+        Number of candidates, 1 to 64.
     style : str
-        Else the model's first.
+        The model's first by default.
     sampling : Sampling, optional
-        Else temperature 1, top-p 0.95.
+        By default temperature 1, top-p 0.95.
     tempo_bpm : float, optional
-        Quarters a minute, 20 to 400; else what suits the style.
+        Quarter notes per minute, 20 to 400; by default that of the style.
     seed : int
     max_copy_bars : float
-        Between a passage's first onset and its last; from 0 on.
+        Maximum length in bars of a passage shared with a training melody, from the first to the
+        last onset; see `MelodyModel.sample`.
     title : str
 
     Returns
     -------
-    list of WrittenMelody
-        By rank, all different: at temperature 0 there is but one.
+    list of MelodyCandidate
+        Sorted by rank, without duplicates: at temperature 0 there is only one.
 
     Raises
     ------
     BadArgument
-        A value that cannot be, or a style that the model does not know.
+        A value is out of range, or the model does not know the style.
     """
     import torch
 
@@ -142,138 +144,125 @@ def generate_melodies(
 
     check_seed(seed)
     style = style or model.styles[0]
-    model.style(style)
-    sound = _SOUNDS.get(style, _USUAL_SOUND)
-    if tempo_bpm is None:  # as many beats, whatever a beat is
-        tempo_bpm = sound.tempo_bpm * float(beat_of(*chart.metre))
+    model.style_index(style)
+    if tempo_bpm is None:  # the same number of beats, whatever a beat is
+        arrangement = _ARRANGEMENTS.get(style, _DEFAULT_ARRANGEMENT)
+        tempo_bpm = arrangement.tempo_bpm * float(beat_of(*chart.metre))
     if not 1 <= count <= MAX_CANDIDATES:
         raise BadArgument(f"{count} melodies; from 1 to {MAX_CANDIDATES} can be written at once")
-    low, high = _TEMPI_BPM
+    low, high = _TEMPO_RANGE_BPM
     if not low <= tempo_bpm <= high:
         raise BadArgument(f"a tempo of {tempo_bpm:g}; it is from {low:g} to {high:g} a minute")
     if not max_copy_bars >= 0:
         raise BadArgument(f"{max_copy_bars:g} bars may be copied at most; from 0 on that works")
     sampling = sampling or Sampling(top_p=0.95)
-    tried = max(_TRIED * count, _FEWEST_TRIED) if sampling.temperature else 1
+    samples = max(_OVERSAMPLING * count, _MIN_SAMPLES) if sampling.temperature else 1
     generator = torch.Generator().manual_seed(seed)
-    drawn = model.sample(chart, style, tried, sampling, generator, max_copy_bars)
-    found = list({melody.tobytes(): melody for melody in drawn}.values())
-    costs = model.costs([chart] * len(found), found, style)
-    judged = [
-        _judged(model, chart, style, melody, -float(cost.sum(axis=1).mean()))
-        for melody, cost in zip(found, costs, strict=True)
-    ]
-    judged.sort(key=lambda one: (one.oddness, -one.likelihood))
-    ranked = []
-    for rank, one in enumerate(judged[:count], start=1):
-        score = melody_score(chart, one.melody, style, tempo_bpm, title)
-        ranked.append(
-            MelodyCandidate(
-                rank, score, one.melody, one.likelihood, one.oddness, one.figures, one.shared,
-                one.shared_bars, one.shared_with,
-            )
-        )  # fmt: skip
-    return ranked
+    sampled = model.sample(chart, style, samples, sampling, generator, max_copy_bars)
+    melodies = list({melody.tobytes(): melody for melody in sampled}.values())
+    nll = model.nll([chart] * len(melodies), melodies, style)
+    candidates = []
+    for melody, each in zip(melodies, nll, strict=True):
+        score = melody_score(chart, melody, style, tempo_bpm, title)
+        log_likelihood = -float(each.sum(axis=1).mean())
+        candidates.append(_evaluate(model, chart, melody, style, log_likelihood, score))
+    candidates.sort(key=lambda each: (each.deviation, -each.log_likelihood))
+    return [replace(each, rank=rank) for rank, each in enumerate(candidates[:count], start=1)]
 
 
-def pitch_range(one: MelodyCandidate) -> str:
-    """Name the lowest and the highest note of a melody, "C4 to E5"; "" of silence."""
-    pitches = _pitches(one)
-    return f"{pitch_name(min(pitches))} to {pitch_name(max(pitches))}" if pitches else ""
-
-
-def describe_ending(one: MelodyCandidate, chart: Chart) -> str:
-    """Say what a melody ends on: "C4, the root of C"."""
-    pitches = _pitches(one)
-    if not pitches:
-        return ""
-    chord, pitch_class = chart.chords[-1].tolist(), pitches[-1] % 12
-    name = pitch_name(pitches[-1])
-    if chord[1] == NO_ROOT:
-        return name
-    if pitch_class == chord[1]:
-        what = "the root"
-    elif chord[3] >> pitch_class & 1:
-        above = (pitch_class - chord[1]) % 12
-        what = _DEGREES.get(above, "a note")
-    else:
-        what = "outside"
-    return f"{name}, {what} of {chart.names[-1]}"
-
-
-def _pitches(one: MelodyCandidate) -> list[int]:
-    symbols = one.melody[:, 0]
-    return (symbols[symbols > 0] - 1 + LOWEST_PITCH).tolist()  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Judged:
-    melody: IntArray
-    likelihood: float
-    oddness: float
-    figures: dict[str, float]
-    shared: SharedPassage
-    shared_bars: float
-    shared_with: str
-
-
-def _judged(
-    model: "MelodyModel", chart: Chart, style: str, melody: IntArray, likelihood: float
-) -> _Judged:
-    figures = melody_statistics(chart, melody)
-    usual = model.usual[style]
-    beyond = [_beyond(figures[name], usual[name]) for name in RANKING_STATISTICS if name in usual]
-    beyond.append(_beyond(likelihood, usual["likelihood"]))
+def _evaluate(
+    model: "MelodyModel",
+    chart: Chart,
+    melody: IntArray,
+    style: str,
+    log_likelihood: float,
+    score: Score,
+) -> MelodyCandidate:
+    statistics = melody_statistics(chart, melody)
+    reference = model.reference[style]
+    values = {name: statistics[name] for name in RANKING_STATISTICS if name in reference}
+    values["likelihood"] = log_likelihood
+    deviation = sum(_excess_deviation(value, *reference[name]) for name, value in values.items())
     onset, symbol = note_onsets(melody)
     notes = np.column_stack([symbol - 1 + LOWEST_PITCH, onset])
-    shared = longest_hashed_passage(notes, model.taught.runs, model.taught.starts)
+    known = model.training_melodies
+    shared = longest_hashed_passage(notes, known.hashes, known.starts)
     bars, name = 0.0, ""
     if shared.notes:
         last = shared.start + shared.notes - 1
         bars = float(onset[last] - onset[shared.start]) / chart.bar_steps
-        name = model.taught.names[shared.piece]
-    return _Judged(melody, likelihood, float(sum(beyond)), figures, shared, bars, name)
+        name = known.names[shared.piece]
+    return MelodyCandidate(
+        0, score, melody, log_likelihood, float(deviation), statistics, shared, bars, name
+    )
 
 
-def _beyond(value: float, usual: tuple[float, float]) -> float:
-    """Return how many standard deviations beyond the first a value lies; 0 of what is none."""
-    mean, spread = usual
+def _excess_deviation(value: float, mean: float, std: float) -> float:
+    """Return the standard deviations beyond the first; 0 for NaN."""
     if not np.isfinite(value):
         return 0.0
-    return max(abs(value - mean) / max(spread, 1e-6) - 1, 0.0)
+    return max(abs(value - mean) / max(std, 1e-6) - 1, 0.0)
 
 
-# ---- as a score --------------------------------------------------------------------------
+def pitch_range(candidate: MelodyCandidate) -> str:
+    """Return the lowest and the highest note, as "C4 to E5"; "" for silence."""
+    pitches = _pitches(candidate)
+    return f"{pitch_name(min(pitches))} to {pitch_name(max(pitches))}" if pitches else ""
+
+
+def describe_ending(candidate: MelodyCandidate, chart: Chart) -> str:
+    """Return the last note and its function in the chord, as "C4, the root of C"."""
+    pitches = _pitches(candidate)
+    if not pitches:
+        return ""
+    _, root, _, bits = chart.chords[-1].tolist()
+    pitch_class, name = pitches[-1] % 12, pitch_name(pitches[-1])
+    if root == NO_ROOT:
+        return name
+    if pitch_class == root:
+        function = "the root"
+    elif bits >> pitch_class & 1:
+        function = _CHORD_TONES.get((pitch_class - root) % 12, "a note")
+    else:
+        function = "outside"
+    return f"{name}, {function} of {chart.names[-1]}"
+
+
+def _pitches(candidate: MelodyCandidate) -> list[int]:
+    symbols = candidate.melody[:, 0]
+    return (symbols[symbols > 0] - 1 + LOWEST_PITCH).tolist()  # type: ignore[no-any-return]
 
 
 def melody_score(
     chart: Chart, melody: IntArray, style: str, tempo_bpm: float, title: str = ""
 ) -> Score:
-    """Put a melody and its chords into a score.
+    """Return the score of a melody with an accompaniment.
 
     Parameters
     ----------
     chart : Chart
     melody : ndarray, shape (m, 2), int64
     style : str
-        Chooses the instruments and how the chords are played.
+        Determines instruments and accompaniment pattern.
     tempo_bpm : float
+        Quarter notes per minute.
     title : str
 
     Returns
     -------
     Score
-        480 ticks to the quarter, with the chords as symbols, but degrees. Melody notes have
-        velocity 104 on a bar's first beat, 94 on other strong beats, 84 elsewhere.
+        480 ticks per quarter note, with chord symbols, but no Roman numerals. Melody notes have
+        velocity 104 on the first beat of a bar, 94 on other strong beats, 84 elsewhere.
     """
-    sound = _SOUNDS.get(style, _USUAL_SOUND)
+    arrangement = _ARRANGEMENTS.get(style, _DEFAULT_ARRANGEMENT)
     notes = melody_notes(chart, melody)
-    lead = (Part("melody", sound.melody, False, notes),) if len(notes) else ()
+    lead = (Part("melody", arrangement.melody, False, notes),) if len(notes) else ()
+    programs = (arrangement.chords, arrangement.bass)
     beats, unit = chart.metre
     return Score(
         title,
         TICKS_PER_QUARTER,
-        (*lead, *parts(chart, sound.manner, (sound.chords, sound.bass))),
+        (*lead, *parts(chart, arrangement.manner, programs)),
         np.array([[0.0, tempo_bpm]]),
         np.array([[0, beats, unit]], np.int32),
         np.empty((0, 3), np.int32),
@@ -283,28 +272,25 @@ def melody_score(
     )
 
 
-def melody_notes(
-    chart: Chart, melody: IntArray
-) -> "np.ndarray[tuple[int, int], np.dtype[np.int32]]":
-    """Return the notes of a melody as those of a `Part`, shape (n, 4), int32."""
-    at, rows = 0, []
+def melody_notes(chart: Chart, melody: IntArray) -> NDArray[np.int32]:
+    """Return the notes of a melody as in `Part.notes`, shape (n, 4), int32."""
+    step, notes = 0, []
     strong = strong_steps(chart.metre)
-    first, other, weak = _ACCENTS
-    for symbol, length in melody.tolist():
+    first, other, weak = _VELOCITIES
+    for symbol, duration in melody.tolist():
         if symbol:
-            place = at % chart.bar_steps
-            velocity = first if not place else other if place in strong else weak
-            rows.append(
-                (at * TICKS_PER_STEP, length * TICKS_PER_STEP, symbol - 1 + LOWEST_PITCH, velocity)
-            )
-        at += length
-    return np.array(rows, np.int32).reshape(-1, 4)
+            in_bar = step % chart.bar_steps
+            velocity = first if not in_bar else other if in_bar in strong else weak
+            onset, length = step * TICKS_PER_STEP, duration * TICKS_PER_STEP
+            notes.append((onset, length, symbol - 1 + LOWEST_PITCH, velocity))
+        step += duration
+    return np.array(notes, np.int32).reshape(-1, 4)
 
 
 def chords_by_bar(chart: Chart) -> list[list[str]]:
-    """Name the chords of each bar; one that goes on is named again."""
-    lines = np.arange(chart.bars) * chart.bar_steps
-    starts: Sequence[int] = np.union1d(chart.chords[:, 0], lines).tolist()
+    """Return the names of the chords in each bar; a held chord is repeated."""
+    bar_lines = np.arange(chart.bars) * chart.bar_steps
+    starts: Sequence[int] = np.union1d(chart.chords[:, 0], bar_lines).tolist()
     bars: list[list[str]] = [[] for _ in range(chart.bars)]
     for start in starts:
         row = int(np.searchsorted(chart.chords[:, 0], start, side="right")) - 1
@@ -313,7 +299,7 @@ def chords_by_bar(chart: Chart) -> list[list[str]]:
 
 
 def chart_chords(chart: Chart) -> tuple[Chord, ...]:
-    """Return the chords of a chart as those of a score of 480 ticks to the quarter."""
+    """Return the chords of a chart, in ticks of `TICKS_PER_QUARTER`."""
     ends = np.append(chart.chords[1:, 0], chart.steps).tolist()
     return tuple(
         Chord(

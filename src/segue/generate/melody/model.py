@@ -509,9 +509,7 @@ class MelodyModel:
             pairs = zip(melodies, symbols.tolist(), strict=True)
             logits = logits + torch.stack([melody.duration_mask(each) for melody, each in pairs])
             durations = choose(logits, sampling, generator) + 1
-            for melody, *event in zip(
-                melodies, symbols.tolist(), durations.tolist(), strict=True
-            ):
+            for melody, *event in zip(melodies, symbols.tolist(), durations.tolist(), strict=True):
                 melody.append(*event)
         return [np.array(melody.events, np.int64) for melody in melodies]
 
