@@ -24,9 +24,9 @@ def main() -> None:
         for side, pieces in chorales(parser.parse_args().data).items()
     }
     names = [f"chorale {place + 1} of those for learning" for place in range(len(found["train"]))]
-    known = KnownChorales.of(names, found["train"])
-    print(known.save(), sum(map(len, known.runs)), "runs")
-    notes = [known.longest(one).notes for one in found["test"]]
+    known = KnownChorales.from_chorales(names, found["train"])
+    print(known.save(), sum(map(len, known.hashes)), "n-grams")
+    notes = [known.longest_shared_passage(one).notes for one in found["test"]]
     print("notes shared by a chorale for testing:", np.percentile(notes, [0, 25, 50, 75, 100]))
 
 

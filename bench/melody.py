@@ -332,7 +332,8 @@ def show(model: MelodyModel, found: Sequence[Song], work: Path) -> None:
             f"{size / 1e6:.2f} M weights in bfloat16, "
             f"{(work / MODEL_FILE).stat().st_size / 1e6:.2f} MB with the hashes of "
             f"{model.metadata['melodies']} melodies; learned in "
-            f"{best['seconds'] / 60:.0f} minutes on a shared core ({model.metadata['precision']}), "
+            f"{best['seconds'] / 60:.0f} minutes on a shared core "
+            f"({model.metadata['precision']}), "
             f"epoch {best['epoch']} of {model.metadata['epochs']}: {best['loss']:.3f} nats an event "
             f"in training (with dropout), {best['validation_loss']:.3f} in validation. Test: "
             f"{counts}, versions of one song on one side. The chords of pop are annotated "
@@ -387,7 +388,7 @@ def written_on(
     most = max(ranked, key=lambda each: each.shared_bars)
     names = ("chord_tones_on_strong_beats", "repeated_rhythms", "longest_silence")
     usual = "; ".join(
-        f"{name.replace('_', ' ')} {np.nanmean([each.figures[name] for each in ranked]):.2f} "
+        f"{name.replace('_', ' ')} {np.nanmean([each.statistics[name] for each in ranked]):.2f} "
         f"(real melodies learned from: {model.reference[style][name][0]:.2f} ± "
         f"{model.reference[style][name][1]:.2f})"
         for name in names

@@ -191,7 +191,7 @@ def chorales(path: Path) -> Answers:
 
 
 def known_chorales(path: Path) -> Answers:
-    found = KnownChorales.load(path).longest(chorale(1) + 2)
+    found = KnownChorales.load(path).longest_shared_passage(chorale(1) + 2)
     return {
         "length": np.array([found.notes, found.sixteenths]),
         "where": np.array([found.voice, found.chorale]),

@@ -275,17 +275,17 @@ def test_fitting_needs_songs_in_both_modes() -> None:
 def test_a_known_voice_is_found_in_another_key(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     chorales = [np.repeat(rng.integers(40, 80, (20, 4)), 4, axis=0) for _ in range(3)]
-    known = KnownChorales.of(["one", "two", "three"], chorales)
+    known = KnownChorales.from_chorales(["one", "two", "three"], chorales)
     known.save(tmp_path / "known")
     known = KnownChorales.load(tmp_path / "known")
     other = np.repeat(rng.integers(40, 80, (20, 4)), 4, axis=0)
-    assert known.longest(other) == VoicePassage(0)
+    assert known.longest_shared_passage(other) == VoicePassage(0)
     other[20:60, 2] = chorales[1][20:60, 2] + 5
-    found = known.longest(other)
+    found = known.longest_shared_passage(other)
     assert (found.voice, found.chorale) == ("Tenor", "two")
     assert found.notes >= 9
     other[20:60, 2] = chorales[1][20:60, 1] + 5  # what another voice sings is no voice's own
-    assert known.longest(other).notes == 0
+    assert known.longest_shared_passage(other).notes == 0
 
 
 def test_the_bundled_training_chorales_are_known() -> None:

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from melody_models import model, network, sheet
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.copying import longest_hashed_passage
 from segue.generate.melody.lead_sheet import (
     CHORD_INDEX,
     LOWEST_PITCH,
@@ -49,17 +48,17 @@ def batch(seed: int = 0) -> tuple[torch.Tensor, ...]:
 def test_an_event_does_not_see_what_follows_but_chords_are_seen_ahead() -> None:
     net = network()
     rows, wanted, chords, count, style = batch()
-    before = net.costs(rows, wanted, chords, count, style)
+    before = net.nll(rows, wanted, chords, count, style)
     later = rows.clone()
     later[:, 20:, 0] = 5
-    after = net.costs(later, wanted, chords, count, style)
+    after = net.nll(later, wanted, chords, count, style)
     torch.testing.assert_close(after[:, :20], before[:, :20])
     assert not torch.allclose(after[:, 20:], before[:, 20:])
     other = chords.clone()
     other[:, int(rows[0, 8, CHORD_INDEX]) + 1, 0] = (
         other[:, int(rows[0, 8, CHORD_INDEX]) + 1, 0] + 5
     ) % 12
-    assert not torch.allclose(net.costs(rows, wanted, other, count, style)[:, 8], before[:, 8])
+    assert not torch.allclose(net.nll(rows, wanted, other, count, style)[:, 8], before[:, 8])
 
 
 def test_chords_behind_the_last_do_not_count() -> None:
@@ -67,18 +66,21 @@ def test_chords_behind_the_last_do_not_count() -> None:
     rows, wanted, chords, count, style = batch()
     padded = torch.cat([chords, chords.flip(1)], dim=1)
     torch.testing.assert_close(
-        net.costs(rows, wanted, padded, count, style),
-        net.costs(rows, wanted, chords, count, style),
+        net.nll(rows, wanted, padded, count, style),
+        net.nll(rows, wanted, chords, count, style),
     )
 
 
 def test_chances_are_chances_and_the_loss_is_their_mean() -> None:
     net = network()
     rows, wanted, chords, count, style = batch()
-    state = net.states(net.read_chords(chords, count, style), rows, style)
-    for logits in (net.symbols(state, rows), net.lengths(state, rows, wanted[..., 0])):
+    state = net.hidden_states(net.encode_chords(chords, count, style), rows, style)
+    for logits in (
+        net.symbol_logits(state, rows),
+        net.duration_logits(state, rows, wanted[..., 0]),
+    ):
         torch.testing.assert_close(logits.softmax(-1).sum(-1), torch.ones(1, 32))
-    costs = net.costs(rows, wanted, chords, count, style)
+    costs = net.nll(rows, wanted, chords, count, style)
     ended = wanted.clone()
     ended[:, 30:] = -1
     loss = net.loss(rows, ended, chords, count, style)
@@ -89,10 +91,10 @@ def test_chances_are_chances_and_the_loss_is_their_mean() -> None:
 def test_step_by_step_with_a_cache_is_the_same() -> None:
     net = network()
     rows, _, chords, count, style = batch()
-    harmony = net.read_chords(chords, count, style)
-    at_once = net.states(harmony, rows, style)
+    harmony = net.encode_chords(chords, count, style)
+    at_once = net.hidden_states(harmony, rows, style)
     cache = Cache(net.config.stack, 1)
-    steps = [net.states(harmony, rows[:, at : at + 1], style, cache) for at in range(32)]
+    steps = [net.hidden_states(harmony, rows[:, at : at + 1], style, cache) for at in range(32)]
     torch.testing.assert_close(torch.cat(steps, dim=1), at_once, rtol=1e-4, atol=1e-5)
 
 
@@ -122,18 +124,19 @@ def test_what_is_known_by_heart_is_copied_no_longer_than_may_be(most: int, notes
     by_heart = iter(known.melody[:, 0].tolist())
 
     class ByHeart(MelodyNetwork):
-        def symbols(self, _: Tensor, features: Tensor) -> Tensor:
+        def symbol_logits(self, _: Tensor, features: Tensor) -> Tensor:
             return 99 * torch.eye(NUM_SYMBOLS)[next(by_heart)].expand(*features.shape[:2], -1)
 
-        def lengths(self, _: Tensor, __: Tensor, symbol: Tensor) -> Tensor:
+        def duration_logits(self, _: Tensor, __: Tensor, symbol: Tensor) -> Tensor:
             return 99 * torch.eye(MAX_DURATION)[torch.full(symbol.shape, 3)]
 
     found.network = ByHeart(found.network.config).eval()
     greedy = Sampling(temperature=0)
     (melody,) = found.sample(known.chart, "folk", 1, greedy, torch.Generator(), most)
     onset, symbol = note_onsets(melody)
-    taught = found.training_melodies
-    shared = longest_hashed_passage(np.column_stack([symbol, onset]), taught.runs, taught.starts)
+    shared = found.training_melodies.index().longest_shared_passage(
+        np.column_stack([symbol, onset])
+    )
     assert shared.notes == notes
 
 
@@ -160,8 +163,8 @@ def test_costs_of_windows_are_those_of_the_whole() -> None:
     one = sheet(3)
     wide, narrow = model(context=128), model(context=16)
     narrow.network.load_state_dict(wide.network.state_dict())
-    (whole,) = wide.costs([one.chart], [one.melody], "folk")
-    (cut,) = narrow.costs([one.chart], [one.melody], "folk")
+    (whole,) = wide.nll([one.chart], [one.melody], "folk")
+    (cut,) = narrow.nll([one.chart], [one.melody], "folk")
     assert whole.shape == cut.shape == one.melody.shape
     np.testing.assert_allclose(cut[:16], whole[:16], rtol=1e-4)
     assert (cut > 0).all()
@@ -171,13 +174,17 @@ def test_it_is_kept_whole(tmp_path: Path) -> None:
     made = model()
     made.save(tmp_path / "m.safetensors")
     again = MelodyModel.load(tmp_path / "m.safetensors")
-    assert (again.reference, again.metadata, again.styles) == (made.usual, made.about, made.styles)
+    assert (again.reference, again.metadata, again.styles) == (
+        made.reference,
+        made.metadata,
+        made.styles,
+    )
     assert again.training_melodies.names == made.training_melodies.names
     np.testing.assert_array_equal(again.training_melodies.hashes, made.training_melodies.hashes)
     one = sheet(9)
     np.testing.assert_array_equal(
         again.nll([one.chart], [one.melody], "pop")[0],
-        made.costs([one.chart], [one.melody], "pop")[0],
+        made.nll([one.chart], [one.melody], "pop")[0],
     )
 
 
@@ -186,17 +193,17 @@ def test_a_damaged_model_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "m.safetensors"
     model().save(path)
     saved = load_checkpoint(path, CHECKPOINT_KIND)
-    about = dict(saved.metadata)
+    about = dict(saved.about)
     wrong = {"version": 99, "config": {"stack": {}}, "usual": {"folk": {}}, "taught": ["a"]}
     about[damage] = wrong[damage]
     save_checkpoint(path, CHECKPOINT_KIND, about, saved.tensors)
-    with pytest.raises(BadCheckpoint, match="train anew"):
+    with pytest.raises(BadCheckpoint, match="train it again"):
         MelodyModel.load(path)
 
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(BadArgument, match="this model knows: folk, pop"):
-        model().style("jazz")
+        model().style_index("jazz")
     stack = StackConfig(32, 2, 2, 32, 0.0)
     for wrong in ({"styles": ()}, {"styles": ("a",), "chord_width": 0}):
         with pytest.raises(BadArgument):

@@ -170,7 +170,7 @@ def _fields(one: "ChordHarmony | ChoraleHarmony", files: "Sequence[Path]") -> di
     else:
         from segue.generate.copying import KnownChorales
 
-        shared = KnownChorales.load().longest(one.pitches)
+        shared = KnownChorales.load().longest_shared_passage(one.pitches)
         fields |= {"nats": one.nll, "voice_leading": asdict(one.voice_leading)}
         fields["longest_passage_shared"] = asdict(shared)
     fields["statistics"] = _statistics(one.score)

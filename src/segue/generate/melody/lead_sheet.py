@@ -447,11 +447,11 @@ def extract_lead_sheets(
             if first <= chord.bar < last
         ]
         for begin, end, phrase in split_at_silences(within, bar):
-            end = min(end, last - first)
-            if end - begin < MIN_BARS:
+            count = min(end, last - first) - begin
+            if count < MIN_BARS:
                 continue
-            rows, names = chart_rows(placed, begin * bar, end * bar)
-            chart = Chart(metre, end - begin, rows, names)
+            rows, names = chart_rows(placed, begin * bar, (begin + count) * bar)
+            chart = Chart(metre, count, rows, names)
             melody = quantize_melody(phrase, chart.steps)
             sheets.append(LeadSheet(name, style, chart, melody, group))
     return tuple(sheets)

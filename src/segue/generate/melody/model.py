@@ -282,6 +282,10 @@ class TrainingMelodies:
     starts: NDArray[np.int64]
     hashes: Hashes
 
+    def index(self) -> NgramIndex:
+        """Return an index of the n-grams."""
+        return NgramIndex(self.hashes, self.starts)
+
     def concatenate(self, other: "TrainingMelodies") -> "TrainingMelodies":
         """Return the melodies of both."""
         return TrainingMelodies(
@@ -487,7 +491,7 @@ class MelodyModel:
         chords = torch.from_numpy(chord_features(chart))[None]
         encoding = network.encode_chords(chords, torch.tensor([chords.shape[1]]), styles[:1])
         encoding = encoding.expand(count, -1, -1)
-        known = NgramIndex(self.training_melodies.hashes, self.training_melodies.starts)
+        known = self.training_melodies.index()
         mask = self._range_mask(style)
         melodies = [
             _PartialMelody(chart, mask, CopyTracker(known), max_copy_bars) for _ in range(count)

@@ -191,7 +191,7 @@ class WindowSampler:
         self._weights = lengths / lengths.sum()
 
     def draw(self, rng: np.random.Generator) -> Batch:
-        """Sample a batch: sheets in proportion to length, positions and transpositions uniformly."""
+        """Sample a batch: sheets by length, positions and transpositions uniformly."""
         windows = []
         for index in rng.choice(len(self._examples), self._batch_size, p=self._weights).tolist():
             example = self._examples[index]
@@ -281,8 +281,8 @@ def train_melody(
     """
     if not train or not validation:
         raise TrainingFailed(
-            f"{len(train)} melodies for training and {len(validation)} for validation; at least one "
-            "of each is needed"
+            f"{len(train)} melodies for training and {len(validation)} for validation; at least "
+            "one of each is needed"
         )
     torch.manual_seed(training.seed)
     styles = network.config.styles
