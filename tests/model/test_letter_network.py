@@ -37,7 +37,7 @@ def model(config: CharNetworkConfig = RECURRENT) -> LanguageModel:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=["recurrent", "transformer", "plain"])
-def test_letter_by_letter_is_as_at_once(config: CharNetworkConfig) -> None:
+def test_incremental_decoding_matches_a_full_pass(config: CharNetworkConfig) -> None:
     net = network(config)
     tokens = torch.randint(0, VOCABULARY_SIZE, (3, 20))
     styles = torch.tensor([0, 1, 0]) * (config.voices > 0)
@@ -54,7 +54,7 @@ def test_letter_by_letter_is_as_at_once(config: CharNetworkConfig) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS[:2], ids=["recurrent", "transformer"])
-def test_one_can_go_back_to_an_old_state(config: CharNetworkConfig) -> None:
+def test_states_can_be_reused(config: CharNetworkConfig) -> None:
     net = network(config)
     one, other = torch.tensor([[5]]), torch.tensor([[9]])
     nobody = torch.tensor([0])
@@ -76,14 +76,14 @@ def test_a_transformer_goes_on_beyond_its_view() -> None:
     assert bool(logits.isfinite().all())
 
 
-def test_the_voice_matters() -> None:
+def test_the_style_matters() -> None:
     net = network(RECURRENT)
     tokens = torch.tensor([[3, 4, 5]])
     one, other = (net(tokens, torch.tensor([voice])) for voice in (1, 2))
     assert not torch.allclose(one, other, atol=1e-3)
 
 
-def test_long_runs_are_hidden_in_training_alone() -> None:
+def test_long_ngrams_back_off_in_training_only() -> None:
     config = replace(RECURRENT, dropout=0.0, run_dropout=0.0, backing_off=1e9)  # nearly always all
     net, tokens, styles = network(config), torch.tensor([[3, 4, 5, 6]]), torch.tensor([0])
     told = net(tokens, styles)
@@ -106,13 +106,13 @@ def test_long_runs_are_hidden_in_training_alone() -> None:
         {"dropout": 1.0},
     ],
 )
-def test_networks_that_cannot_be(wrong: dict[str, object]) -> None:
+def test_invalid_configurations_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(BadArgument):
         replace(RECURRENT, **wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("quantize", [False, True])
-def test_a_model_comes_back(tmp_path: Path, quantize: bool) -> None:
+def test_a_saved_model_loads_unchanged(tmp_path: Path, quantize: bool) -> None:
     path = tmp_path / "lyrics.safetensors"
     saved = model()
     fingerprint = saved.save(path, quantize=quantize)
@@ -129,7 +129,7 @@ def test_a_model_comes_back(tmp_path: Path, quantize: bool) -> None:
     assert torch.allclose(before, after, atol=0.02 if quantize else 0)
 
 
-def test_a_model_in_8_bits_is_small(tmp_path: Path) -> None:
+def test_a_quantized_model_is_small(tmp_path: Path) -> None:
     whole, short = tmp_path / "whole.safetensors", tmp_path / "short.safetensors"
     model().save(whole)
     model().save(short, quantize=True)

@@ -45,7 +45,7 @@ def batch(seed: int = 0) -> tuple[torch.Tensor, ...]:
     )
 
 
-def test_an_event_does_not_see_what_follows_but_chords_are_seen_ahead() -> None:
+def test_events_are_causal_and_chords_are_bidirectional() -> None:
     net = network()
     rows, wanted, chords, count, style = batch()
     before = net.nll(rows, wanted, chords, count, style)
@@ -61,7 +61,7 @@ def test_an_event_does_not_see_what_follows_but_chords_are_seen_ahead() -> None:
     assert not torch.allclose(net.nll(rows, wanted, other, count, style)[:, 8], before[:, 8])
 
 
-def test_chords_behind_the_last_do_not_count() -> None:
+def test_padding_of_chords_is_ignored() -> None:
     net = network()
     rows, wanted, chords, count, style = batch()
     padded = torch.cat([chords, chords.flip(1)], dim=1)
@@ -71,7 +71,7 @@ def test_chords_behind_the_last_do_not_count() -> None:
     )
 
 
-def test_chances_are_chances_and_the_loss_is_their_mean() -> None:
+def test_probabilities_sum_to_one_and_the_loss_is_their_mean_nll() -> None:
     net = network()
     rows, wanted, chords, count, style = batch()
     state = net.hidden_states(net.encode_chords(chords, count, style), rows, style)
@@ -88,7 +88,7 @@ def test_chances_are_chances_and_the_loss_is_their_mean() -> None:
     torch.testing.assert_close(loss.lengths, costs[0, :30, 1].mean())
 
 
-def test_step_by_step_with_a_cache_is_the_same() -> None:
+def test_incremental_decoding_matches_a_full_pass() -> None:
     net = network()
     rows, _, chords, count, style = batch()
     harmony = net.encode_chords(chords, count, style)
@@ -149,7 +149,7 @@ def test_a_melody_longer_than_the_context_goes_on() -> None:
     assert len(melody) > 16
 
 
-def test_the_same_seed_writes_the_same() -> None:
+def test_sampling_is_deterministic_given_a_seed() -> None:
     found = model()
     one, other = (
         found.sample(CHART, "folk", 2, Sampling(), torch.Generator().manual_seed(7))
@@ -159,7 +159,7 @@ def test_the_same_seed_writes_the_same() -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_costs_of_windows_are_those_of_the_whole() -> None:
+def test_nll_of_windows_matches_the_whole() -> None:
     one = sheet(3)
     wide, narrow = model(context=128), model(context=16)
     narrow.network.load_state_dict(wide.network.state_dict())
@@ -170,7 +170,7 @@ def test_costs_of_windows_are_those_of_the_whole() -> None:
     assert (cut > 0).all()
 
 
-def test_it_is_kept_whole(tmp_path: Path) -> None:
+def test_a_saved_model_loads_unchanged(tmp_path: Path) -> None:
     made = model()
     made.save(tmp_path / "m.safetensors")
     again = MelodyModel.load(tmp_path / "m.safetensors")
@@ -201,12 +201,12 @@ def test_a_damaged_model_is_refused(tmp_path: Path, damage: str) -> None:
         MelodyModel.load(path)
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(BadArgument, match="this model knows: folk, pop"):
         model().style_index("jazz")
     stack = StackConfig(32, 2, 2, 32, 0.0)
     for wrong in ({"styles": ()}, {"styles": ("a",), "chord_width": 0}):
         with pytest.raises(BadArgument):
             MelodyConfig(stack, **wrong)
-    with pytest.raises(BadArgument, match="forgotten"):
+    with pytest.raises(BadArgument, match="feature dropout"):
         MelodyConfig(stack, ("a",), forgotten=1.0)

@@ -8,7 +8,6 @@ import torch
 
 from melody_models import model, network, sheet
 from segue.errors import BadArgument, TrainingFailed
-from segue.generate.copying import longest_hashed_passage
 from segue.generate.melody.lead_sheet import CHORD_INDEX, CHORD_ROOT
 from segue.generate.melody.model import MODEL_FILE, MelodyModel
 from segue.generate.melody.training import (
@@ -94,7 +93,7 @@ def test_one_goes_on_from_a_model_and_knows_what_it_knew(tmp_path: Path) -> None
     known = sheet(0)
     onset, symbol = note_onsets(known.melody)
     notes = np.column_stack([symbol, onset])
-    assert longest_hashed_passage(notes, again.runs, again.starts).notes == len(notes)
+    assert again.index().longest_shared_passage(notes).notes == len(notes)
 
 
 def test_versions_stay_on_one_side() -> None:
@@ -106,7 +105,7 @@ def test_versions_stay_on_one_side() -> None:
 def test_too_little_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="at least 3 are needed"):
         train_library_melodies(TRAINING, SHEETS[:2], tmp_path)
-    with pytest.raises(TrainingFailed, match="0 to judge by"):
+    with pytest.raises(TrainingFailed, match="0 for validation"):
         train_melody(network(), TRAINING, SHEETS, [], tmp_path)
     for wrong in ({"batch": 0}, {"learning_rate": 0.0}, {"averaging": 1.0}, {"seed": -1}):
         with pytest.raises(BadArgument):
