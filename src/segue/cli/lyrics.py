@@ -96,7 +96,7 @@ def said_of(told: dict[str, Any], *, chorus_lacking: int = 0) -> list[str]:
     Parameters
     ----------
     told : dict
-        The report of a `segue.generate.lyrics.report.Verse`.
+        The report of a `segue.generate.lyrics.report.GeneratedLyrics`.
     chorus_lacking : int
         So many lines it would take for the chorus to come back; 0 where it does.
     """

@@ -99,7 +99,7 @@ def known_of(network: "CharNetwork", text: str) -> FloatArray:
 
     Parameters
     ----------
-    network : LetterNetwork
+    network : CharNetwork
         With an LSTM.
     text : str
         Its first 16,000 letters count.

@@ -163,7 +163,7 @@ class Songbook:
 
         Returns
         -------
-        Verse
+        GeneratedLyrics
             Iterate: it is written line by line.
 
         Raises
