@@ -267,7 +267,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
 
 
 def _training(name: str, config: ChoraleConfig, training: WritingTraining, folder: Path) -> str:
-    state = load_checkpoint(folder / STATE, "training").about
+    state = load_checkpoint(folder / STATE, "training").metadata
     best, stack = state["best"], config.stack
     return (
         f"Segue, {name} trained: {stack.layers} layers of {stack.width} over frames, "

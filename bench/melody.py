@@ -122,7 +122,7 @@ def of_best(found: Sequence[Song], work: Path) -> MelodyModel:
             if name.startswith(_MEAN)
         }
     )
-    state = load_checkpoint(work / STATE, "training").about
+    state = load_checkpoint(work / STATE, "training").metadata
     learned, held = sheets(found, "train"), sheets(found, "validation")
     about = {
         "training": asdict(TRAINING),

@@ -29,7 +29,7 @@ def test_what_was_saved_is_loaded(
     path = tmp_path_factory.mktemp("one") / "a.safetensors"
     fingerprint = save_checkpoint(path, "test", about, TENSORS | {"n": torch.tensor(numbers)})
     found = load_checkpoint(path, "test")
-    assert found.about == about
+    assert found.metadata == about
     assert found.fingerprint == fingerprint
     assert found.tensors["n"].tolist() == torch.tensor(numbers).tolist()
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in TENSORS.items())

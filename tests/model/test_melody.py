@@ -27,7 +27,7 @@ from segue.generate.melody.model import (
 from segue.generate.melody.training import build_melody_model, note_onsets
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.nn.sampling import Sampling
-from segue.nn.transformer import Cache, StackConfig
+from segue.nn.transformer import KVCache, StackConfig
 from segue.theory.chord_charts import parse_chart
 
 CHART = parse_chart("Dm7 G7 | Cmaj7 | N.C. | F/A G | C")
@@ -93,7 +93,7 @@ def test_incremental_decoding_matches_a_full_pass() -> None:
     rows, _, chords, count, style = batch()
     harmony = net.encode_chords(chords, count, style)
     at_once = net.hidden_states(harmony, rows, style)
-    cache = Cache(net.config.stack, 1)
+    cache = KVCache(net.config.stack, 1)
     steps = [net.hidden_states(harmony, rows[:, at : at + 1], style, cache) for at in range(32)]
     torch.testing.assert_close(torch.cat(steps, dim=1), at_once, rtol=1e-4, atol=1e-5)
 
@@ -193,7 +193,7 @@ def test_a_damaged_model_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "m.safetensors"
     model().save(path)
     saved = load_checkpoint(path, CHECKPOINT_KIND)
-    about = dict(saved.about)
+    about = dict(saved.metadata)
     wrong = {"version": 99, "config": {"stack": {}}, "usual": {"folk": {}}, "taught": ["a"]}
     about[damage] = wrong[damage]
     save_checkpoint(path, CHECKPOINT_KIND, about, saved.tensors)

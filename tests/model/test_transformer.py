@@ -16,11 +16,11 @@ from segue.generate.harmony.chorale_network import (
 )
 from segue.nn.quantization import Precision, for_writing
 from segue.nn.transformer import (
-    Cache,
+    KVCache,
     StackConfig,
     Transformer,
     TransformerConfig,
-    dropped,
+    dropout,
     medium,
     small,
 )
@@ -57,15 +57,15 @@ def some_tokens(count: int = 2, length: int = 30) -> torch.Tensor:
 
 def test_reading_on_from_a_cache_equals_reading_all_at_once(network: Transformer) -> None:
     tokens = some_tokens()
-    cache = Cache(TINY, 2)
+    cache = KVCache(TINY, 2)
     with torch.inference_mode():
         whole = network(tokens)
         parts = [network(tokens[:, :7], cache), network(tokens[:, 7:12], cache)]
         parts += [network(tokens[:, at : at + 1], cache) for at in range(12, 30)]
         assert torch.allclose(torch.cat(parts, dim=1), whole, atol=1e-4)
-        cache.cut(20)
-        assert cache.room == 20
-        assert torch.allclose(network.read(tokens[:, 20:], cache), whole[:, -1], atol=1e-4)
+        cache.truncate(20)
+        assert cache.free == 20
+        assert torch.allclose(network.next_logits(tokens[:, 20:], cache), whole[:, -1], atol=1e-4)
 
 
 def test_a_position_knows_nothing_of_later_ones(network: Transformer) -> None:
@@ -85,25 +85,25 @@ def test_how_far_counts_not_where() -> None:
     tokens = some_tokens(1, 8)
     with torch.inference_mode():
         # What is compared is turned by its place; if all places are later, nothing changes.
-        turned = layer.stack.turns.clone(), layer.stack.signed.clone()
+        turned = layer.stack.cos.clone(), layer.stack.sin.clone()
         early = layer(tokens)
-        layer.stack.turns, layer.stack.signed = (table.roll(-9, 0) for table in turned)
+        layer.stack.cos, layer.stack.sin = (table.roll(-9, 0) for table in turned)
         late = layer(tokens)
-        layer.stack.turns, layer.stack.signed = (table[::2].contiguous() for table in turned)
+        layer.stack.cos, layer.stack.sin = (table[::2].contiguous() for table in turned)
         stretched = layer(tokens)
     assert torch.allclose(early, late, atol=1e-4)
     assert not torch.allclose(early, stretched, atol=1e-2)
 
 
 def test_more_than_fits_in_view_is_refused(network: Transformer) -> None:
-    with pytest.raises(BadArgument, match="41 positions; this network has at most 40 in view"):
+    with pytest.raises(BadArgument, match="41 positions exceed the context length of 40"):
         network(some_tokens(1, 41))
-    cache = Cache(TINY, 1)
+    cache = KVCache(TINY, 1)
     network(some_tokens(1, 40), cache)
-    with pytest.raises(BadArgument, match="forget the oldest"):
+    with pytest.raises(BadArgument, match="drop the oldest"):
         network(some_tokens(1, 1), cache)
     with pytest.raises(BadArgument, match="holds 40 positions, not 41"):
-        cache.cut(41)
+        cache.truncate(41)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8", None])
@@ -118,10 +118,10 @@ def test_a_network_for_writing_says_what_the_other_says(precision: Precision | N
     assert dtype == torch.float32 or precision != "float32"
     assert network.tokens.weight.dtype == torch.float32
     tokens = some_tokens()
-    cache = Cache(network.config.stack, 2, dtype)
+    cache = KVCache(network.config.stack, 2, dtype)
     with torch.inference_mode():
-        writing.read(tokens[:, :-1], cache)
-        short = writing.read(tokens[:, -1:], cache).float().softmax(dim=-1)
+        writing.next_logits(tokens[:, :-1], cache)
+        short = writing.next_logits(tokens[:, -1:], cache).float().softmax(dim=-1)
         whole = network(tokens)[:, -1].softmax(dim=-1)
     assert (short - whole).abs().max() < (1e-5 if dtype == torch.float32 else 0.02)
     assert not any(parameter.requires_grad for parameter in writing.parameters())
@@ -140,18 +140,18 @@ def test_the_loss_counts_what_is_wanted(network: Transformer) -> None:
 def test_a_share_is_dropped_and_the_mean_stays() -> None:
     torch.manual_seed(0)
     ones = torch.ones(300, 301, requires_grad=True)
-    found = dropped(ones, 0.25)
+    found = dropout(ones, 0.25)
     assert abs(float((found == 0).float().mean()) - 0.25) < 0.01
     assert sorted(set(found.flatten().tolist())) == pytest.approx([0, 256 / 192])
     (gradient,) = torch.autograd.grad(found.sum(), ones)
     assert torch.equal(gradient, found)
-    assert dropped(ones, 0.0) is ones
+    assert dropout(ones, 0.0) is ones
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"width": 30}, "a width of 30 cannot be shared out among 4 heads"),
+        ({"width": 30}, "a width of 30 cannot be divided among 4 heads"),
         ({"layers": 0}, "layers is 0"),
         ({"dropout": 1.0}, "a dropout of 1.0"),
     ],

@@ -148,6 +148,6 @@ def test_options_that_cannot_be_are_refused(options: dict[str, float], told: str
 def test_a_model_that_is_not_whole_is_refused(tmp_path: Path, what: str, value: object) -> None:
     train_notes(TRAINING, PIECES, tmp_path)
     saved = load_checkpoint(tmp_path / MODEL, KIND)
-    save_checkpoint(tmp_path / "other", KIND, saved.about | {what: value}, saved.tensors)
+    save_checkpoint(tmp_path / "other", KIND, saved.metadata | {what: value}, saved.tensors)
     with pytest.raises(BadCheckpoint, match="train anew"):
         NoteModel.load(tmp_path / "other")

@@ -296,7 +296,7 @@ class KnownChorales:
             The file is missing or damaged.
         """
         checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-        about: Any = checkpoint.about
+        about: Any = checkpoint.metadata
         try:
             return cls(
                 tuple(about["names"]),

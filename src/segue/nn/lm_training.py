@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed, check_seed
-from segue.nn.checkpoint import load_checkpoint
+from segue.nn.checkpoint import load_checkpoint, match_state_dict
 from segue.nn.trainer import BEST, Batch, LoopConfig, Objective, Trained, Watcher, fit
 
 Tokens = NDArray[np.int64]
@@ -326,18 +326,17 @@ def load_best(network: nn.Module, folder: Path) -> None:
     """
     saved = load_checkpoint(folder / BEST, "best weights")
     configuration = json.loads(json.dumps(asdict(network.config)))  # type: ignore[call-overload]
-    if saved.about["configuration"] != configuration:
+    if saved.metadata["configuration"] != configuration:
         raise BadCheckpoint(
-            f"the weights in {folder} are of another network: {saved.about['configuration']}, "
+            f"the weights in {folder} are of another network: {saved.metadata['configuration']}, "
             f"this one is {configuration}"
         )
-    network.load_state_dict(
-        {
-            name.removeprefix(_MEAN): tensor
-            for name, tensor in saved.tensors.items()
-            if name.startswith(_MEAN)
-        }
-    )
+    tensors = {
+        name.removeprefix(_MEAN): tensor
+        for name, tensor in saved.tensors.items()
+        if name.startswith(_MEAN)
+    }
+    network.load_state_dict(match_state_dict(tensors, network.state_dict().keys()))
     network.eval()
 
 

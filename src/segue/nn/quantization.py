@@ -13,7 +13,7 @@ from typing import Final, Literal
 import torch
 from torch import Tensor, nn
 
-from segue.nn.transformer import Cache, Transformer
+from segue.nn.transformer import KVCache, Transformer
 
 # --- short weights ---
 
@@ -137,12 +137,12 @@ def _packs() -> bool:
 
 
 def _step_s(network: Transformer, rows: int) -> float:
-    cache = Cache(network.config.stack, rows, network.tokens.weight.dtype)
+    cache = KVCache(network.config.stack, rows, network.tokens.weight.dtype)
     token = torch.zeros(rows, 1, dtype=torch.int64)
     times = []
     with torch.inference_mode():
-        for _ in range(min(PROBE_STEPS, cache.room)):
+        for _ in range(min(PROBE_STEPS, cache.free)):
             began = time.perf_counter()
-            network.read(token, cache)
+            network.next_logits(token, cache)
             times.append(time.perf_counter() - began)
     return min(times)

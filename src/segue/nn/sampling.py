@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from segue.errors import BadArgument
-from segue.nn.transformer import Cache, Transformer
+from segue.nn.transformer import KVCache, Transformer
 
 # --- sampling ---
 
@@ -197,20 +197,20 @@ def write(
     """
     stack = network.config.stack
     _check(network, prompt, kept)
-    cache = Cache(stack, len(prompt), network.tokens.weight.dtype)
+    cache = KVCache(stack, len(prompt), network.tokens.weight.dtype)
     seen = unread = _in_view(prompt, kept, stack.context)
     while True:
         with torch.inference_mode():
-            logits = network.read(unread, cache)
+            logits = network.next_logits(unread, cache)
             if may_come:
                 logits = logits.masked_fill(~may_come(seen), NEVER)
             chosen = choose(logits, sampling, generator)
         yield chosen
         unread = chosen[:, None]
         seen = torch.cat([seen, unread], dim=1)
-        if not cache.room:
+        if not cache.free:
             seen = unread = _in_view(seen, kept, stack.context)
-            cache.cut(0)
+            cache.truncate(0)
 
 
 def _in_view(tokens: Tensor, kept: int, context: int) -> Tensor:

@@ -26,7 +26,12 @@ import torch
 from torch import Tensor, nn
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from segue.nn.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    match_state_dict,
+    save_checkpoint,
+)
 
 # --- setting ---
 
@@ -340,7 +345,7 @@ class _Run:
         check_device(self._config.device)
         saved = load_checkpoint(self._folder / STATE, "training") if resume else None
         self._precision = (
-            saved.about["precision"] if saved else faster_precision(self._config.device)
+            saved.metadata["precision"] if saved else faster_precision(self._config.device)
         )
         self._start()
         if saved:
@@ -351,7 +356,8 @@ class _Run:
             stopped = self._train()
         assert self._best is not None  # noqa: S101  # an epoch at least was trained
         best = load_checkpoint(self._folder / BEST, "best weights")
-        self._objective.network.load_state_dict(best.tensors)
+        network = self._objective.network
+        network.load_state_dict(match_state_dict(best.tensors, network.state_dict().keys()))
         return Trained(tuple(self._history), self._best, stopped, self._precision)
 
     def _start(self) -> None:
@@ -533,7 +539,7 @@ class _Run:
         save_checkpoint(self._folder / STATE, "training", state, tensors)
 
     def _restore(self, saved: Checkpoint) -> None:
-        state = saved.about
+        state = saved.metadata
         # Through JSON, so that tuples and lists are one.
         for name, wanted in json.loads(json.dumps(self._about)).items():
             if state["about"].get(name) != wanted:
@@ -551,7 +557,8 @@ class _Run:
         for name, tensor in saved.tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
-        self._objective.network.load_state_dict(parts["network"])
+        network = self._objective.network
+        network.load_state_dict(match_state_dict(parts["network"], network.state_dict().keys()))
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimiser"].items():
             parameter, _, moment = name.partition(".")

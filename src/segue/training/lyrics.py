@@ -21,7 +21,7 @@ from segue.generate.lyrics.training import (
     tokenize_song,
     train_lyrics,
 )
-from segue.nn.checkpoint import told_by_checkpoint
+from segue.nn.checkpoint import read_metadata
 from segue.nn.trainer import Watcher as TrainingWatcher
 from segue.records import Lyrics, Tags
 from segue.render.plots import draw_losses
@@ -197,7 +197,7 @@ def model_name(store: Store, artist: str) -> str:
     others = {song.tags.artist for song in library_songs(store)} - {artist}
     path = model_folder(store, name) / MODEL_FILE
     if path.exists():
-        others |= {_artist_of(told_by_checkpoint(path))} - {artist}
+        others |= {_artist_of(read_metadata(path))} - {artist}
     characters = sum(map(str.isalnum, artist))
     if sum(map(len, words)) < characters or any(_ascii_words(other) == words for other in others):
         name += f"-{hashlib.sha256(artist.lower().encode()).hexdigest()[:8]}"
@@ -255,7 +255,7 @@ def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
     """
     names = [name] if name else [*model_names(store, MODEL_FILE), SHIPPED]
     files = [find_model(store, each) for each in names]
-    abouts = {file: told_by_checkpoint(file.path) for file in files}
+    abouts = {file: read_metadata(file.path) for file in files}
     known = Counter(each for about in abouts.values() for each in about["voices"])
     try:
         resolved = resolve_artist(artist, known)

@@ -16,7 +16,7 @@ from segue.generate.compose.known_bars import KnownBars
 from segue.generate.compose.tokens import VOCABULARY
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.nn.quantization import Precision, for_writing
-from segue.nn.transformer import Cache, StackConfig, Transformer, TransformerConfig
+from segue.nn.transformer import KVCache, StackConfig, Transformer, TransformerConfig
 
 KIND: Final = "composer"
 #: Raised when the tokens of `segue.generate.compose.grammar` change.
@@ -60,7 +60,7 @@ class Composer:
             The file is not there, damaged, or its tokens are others than this Segue's.
         """
         checkpoint = load_checkpoint(path, KIND)
-        about, tensors = checkpoint.about, dict(checkpoint.tensors)
+        about, tensors = checkpoint.metadata, dict(checkpoint.tensors)
         if about["version"] != VERSION or about["config"]["vocabulary"] != VOCABULARY:
             raise BadCheckpoint(
                 f"{path} knows {about['config']['vocabulary']} tokens of version "
@@ -120,7 +120,7 @@ class Pen:
     def __init__(self, network: Transformer, precision: Precision = "int8") -> None:
         self._network = for_writing(network, precision)
         dtype = self._network.tokens.weight.dtype
-        self._cache = Cache(network.config.stack, 1, dtype)
+        self._cache = KVCache(network.config.stack, 1, dtype)
         self.context = network.config.stack.context
 
     @property
@@ -130,7 +130,7 @@ class Pen:
 
     def back(self, length: int) -> None:
         """Forget all but the first so many tokens."""
-        self._cache.cut(length)
+        self._cache.truncate(length)
 
     def read(self, tokens: list[int]) -> Tensor:
         """Read tokens; return the logits of the next one, shape (VOCABULARY,), float32.
@@ -141,5 +141,5 @@ class Pen:
             There is no room for them in view.
         """
         with torch.inference_mode():
-            found = self._network.read(torch.tensor([tokens]), self._cache)
+            found = self._network.next_logits(torch.tensor([tokens]), self._cache)
         return found[0].float()

@@ -27,7 +27,7 @@ from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.nn.quantization import restored, shortened
-from segue.nn.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
+from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
 
 NUM_VOICES: Final = 4
 #: MIDI pitch of code 1.
@@ -109,7 +109,7 @@ class DecoderState:
     """
 
     def __init__(self, config: ChoraleConfig, count: int) -> None:
-        self.cache = Cache(config.stack, count)
+        self.cache = KVCache(config.stack, count)
         #: Last frame and the number of frames each voice had held its note, shape (B, 4).
         self.last: Tensor | None = None
         self.held: Tensor | None = None
@@ -121,7 +121,7 @@ class DecoderState:
         ----------
         rows : Tensor, shape (any,), int64
         """
-        self.cache.take(rows)
+        self.cache.select(rows)
         if self.last is not None and self.held is not None:
             self.last, self.held = self.last[rows], self.held[rows]
 
@@ -272,7 +272,7 @@ class ChoraleTransformer(nn.Module):
         )
         if not first:
             x = torch.cat([x[:, :1] + self.beginning, x[:, 1:]], dim=1)
-        return dropped(x, self.config.stack.dropout) if self.training else x
+        return dropout(x, self.config.stack.dropout) if self.training else x
 
     def _sum_voices(self, embeddings: Tensor) -> Tensor:
         """Sum embeddings over the voices, with feature dropout, shape (B, T, D)."""
@@ -298,20 +298,20 @@ class _HeadLayer(nn.Module):
         super().__init__()
         self.dropout = dropout
         self.norm = nn.LayerNorm(width, bias=False)
-        self.thinking = nn.Linear(width, 4 * width)
-        self.thought = nn.Linear(2 * width, width)
-        nn.init.normal_(self.thinking.weight, std=INITIAL_SPREAD)
-        nn.init.normal_(self.thought.weight, std=INITIAL_SPREAD / 2)
+        self.gate_up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(2 * width, width)
+        nn.init.normal_(self.gate_up.weight, std=INIT_STD)
+        nn.init.normal_(self.down.weight, std=INIT_STD / 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        up, gate = self.thinking(self.norm(x)).chunk(2, dim=-1)
-        y = self.thought(F.silu(gate) * up)
-        return x + (dropped(y, self.dropout) if self.training else y)
+        up, gate = self.gate_up(self.norm(x)).chunk(2, dim=-1)
+        y = self.down(F.silu(gate) * up)
+        return x + (dropout(y, self.dropout) if self.training else y)
 
 
 def _embedding(count: int, width: int) -> nn.Embedding:
     embedding = nn.Embedding(count, width)
-    nn.init.normal_(embedding.weight, std=INITIAL_SPREAD)
+    nn.init.normal_(embedding.weight, std=INIT_STD)
     return embedding
 
 
@@ -373,7 +373,7 @@ def load_chorale_network(path: Path = PRETRAINED) -> ChoraleTransformer:
         The file is missing, damaged, or of another version.
     """
     checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-    about, tensors = checkpoint.about, checkpoint.tensors
+    about, tensors = checkpoint.metadata, checkpoint.tensors
     if about.get("version") != VERSION:
         raise BadCheckpoint(
             f"{path} knows chorales of version {about.get('version')}, this Segue writes version "

@@ -491,7 +491,7 @@ def load_chord_hmm(path: Path = PRETRAINED) -> ChordHMM:
     from segue.nn.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-    about, tensors = checkpoint.about, checkpoint.tensors
+    about, tensors = checkpoint.metadata, checkpoint.tensors
     if about.get("version") != VERSION or about.get("qualities") != list(QUALITIES):
         raise BadCheckpoint(f"{path} numbers chords otherwise than this Segue; fit it again")
     try:

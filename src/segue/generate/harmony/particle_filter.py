@@ -174,7 +174,7 @@ class _Particles:
 
     def step(self, pitch: int, constraint: ChordConstraint | None) -> None:
         """Weight the particles by the soprano's next frame, and sample the voices below."""
-        if not self.state.cache.room:
+        if not self.state.cache.free:
             self._shorten_context()
         no_voice = self.previous[:, :0]
         logits = self.network.voice_logits(self.context, self.previous, no_voice)
@@ -202,7 +202,7 @@ class _Particles:
             frame = torch.cat([frame, chosen], dim=1)
         self.previous = frame
         self.recent = torch.cat([self.recent, frame[:, None]], dim=1)
-        if self.state.cache.room:
+        if self.state.cache.free:
             self.context = self.network.advance(frame[:, None], self.state)
 
     def best(self) -> SampledVoices:

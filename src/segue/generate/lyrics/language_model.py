@@ -217,7 +217,7 @@ class LanguageModel:
             The file is missing, damaged, or of another vocabulary.
         """
         checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-        about, tensors = checkpoint.about, dict(checkpoint.tensors)
+        about, tensors = checkpoint.metadata, dict(checkpoint.tensors)
         if about.get("version") != VERSION or about.get("letters") != len(CHARACTERS):
             raise BadCheckpoint(
                 f"{path} is of version {about.get('version')} with {about.get('letters')} "

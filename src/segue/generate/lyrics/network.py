@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from segue.errors import BadArgument
 from segue.generate.lyrics.vocabulary import VOCABULARY_SIZE
-from segue.nn.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
+from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
 
 #: Odd multipliers of the n-gram hash, by distance from the last character.
 _HASH_MULTIPLIERS: Final = (1, 31_337, 2_654_435, 12_582_917, 805_459, 6_291_469, 3_145_739)
@@ -108,7 +108,7 @@ class CharNetwork(nn.Module):
         self.config = config
         width, tables = config.width, len(config.runs)
         self.tokens = nn.Embedding(VOCABULARY_SIZE, width)
-        nn.init.normal_(self.tokens.weight, std=INITIAL_SPREAD)
+        nn.init.normal_(self.tokens.weight, std=INIT_STD)
         self.runs = nn.ModuleList(nn.Embedding(size, config.run_width) for size in config.runs)
         for weight in self.runs.parameters():
             # With backoff, unseen n-grams contribute nothing.
@@ -158,11 +158,11 @@ class CharNetwork(nn.Module):
             if known.shape[1] > CONTEXT:
                 context, *memory = self.initial_state(len(tokens))
                 known = tokens = known[:, -CONTEXT // 2 :]
-            cache = Cache(self.core.config, len(tokens))
-            cache.fill(memory)
+            cache = KVCache(self.core.config, len(tokens))
+            cache.restore(memory)
             x = self._embed(tokens, styles, context)
             y = self.core(x, cache)
-            return self._logits(x[:, -1], y[:, -1]), (known, *cache.held())
+            return self._logits(x[:, -1], y[:, -1]), (known, *cache.export())
         x = self._embed(tokens, styles, context)
         y, memory = self._lstm_step(x, memory) if x.shape[1] == 1 else self.core(x, tuple(memory))
         known = known[:, max(known.shape[1] - len(self.config.runs), 0) :]
@@ -229,7 +229,7 @@ class CharNetwork(nn.Module):
                 ]
             ngrams = torch.cat(embeddings, dim=-1)
             if self.training:
-                ngrams = dropped(ngrams, self.config.run_dropout)
+                ngrams = dropout(ngrams, self.config.run_dropout)
             x = x + self.together(ngrams)
         return self._dropout(x)
 
@@ -253,4 +253,4 @@ class CharNetwork(nn.Module):
         return F.linear(self._dropout(hidden), self.tokens.weight, self.usual)
 
     def _dropout(self, x: Tensor) -> Tensor:
-        return dropped(x, self.config.dropout) if self.training else x
+        return dropout(x, self.config.dropout) if self.training else x

@@ -43,7 +43,7 @@ from segue.generate.melody.lead_sheet import (
 )
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.nn.sampling import NEVER, Sampling, choose
-from segue.nn.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
+from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray
 
 NUM_SYMBOLS: Final = NUM_PITCHES + 1
@@ -159,7 +159,7 @@ class MelodyNetwork(nn.Module):
         return self.harmony(self._dropout(encoding))  # type: ignore[no-any-return]
 
     def hidden_states(
-        self, chords: Tensor, features: Tensor, style: Tensor, cache: Cache | None = None
+        self, chords: Tensor, features: Tensor, style: Tensor, cache: KVCache | None = None
     ) -> Tensor:
         """Return the hidden state before each event, shape (B, T, D).
 
@@ -251,7 +251,7 @@ class MelodyNetwork(nn.Module):
         )
 
     def _dropout(self, x: Tensor) -> Tensor:
-        return dropped(x, self.config.stack.dropout) if self.training else x
+        return dropout(x, self.config.stack.dropout) if self.training else x
 
     def _feature_dropout(self, embedding: Tensor) -> Tensor:
         if not self.training or not self.config.forgotten:
@@ -262,7 +262,7 @@ class MelodyNetwork(nn.Module):
 
 def _embedding(count: int, width: int) -> nn.Embedding:
     embedding = nn.Embedding(count, width)
-    nn.init.normal_(embedding.weight, std=INITIAL_SPREAD)
+    nn.init.normal_(embedding.weight, std=INIT_STD)
     return embedding
 
 
@@ -342,7 +342,7 @@ class MelodyModel:
             The file is missing, damaged, or of another version.
         """
         checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-        about = checkpoint.about
+        about = checkpoint.metadata
         if about.get("version") != VERSION:
             raise BadCheckpoint(
                 f"{path} has conditioning features of version {about.get('version')}, this Segue "
@@ -496,12 +496,12 @@ class MelodyModel:
         melodies = [
             _PartialMelody(chart, mask, CopyTracker(known), max_copy_bars) for _ in range(count)
         ]
-        cache = Cache(network.config.stack, count)
+        cache = KVCache(network.config.stack, count)
         history: list[Tensor] = []
         while not all(melody.done for melody in melodies):
             features = torch.tensor([melody.features() for melody in melodies])[:, None]
-            if not cache.room:  # refill with the recent half of the context
-                cache.cut(0)
+            if not cache.free:  # refill with the recent half of the context
+                cache.truncate(0)
                 recent = torch.cat(history[-(network.config.stack.context // 2) :], dim=1)
                 network.hidden_states(encoding, recent, styles, cache)
             history.append(features)

@@ -165,8 +165,8 @@ class NoteModel:
         checkpoint = load_checkpoint(path, KIND)
         tensors = {name: tensor.float() for name, tensor in checkpoint.tensors.items()}
         try:
-            config = _config(checkpoint.about, path)
-            words = checkpoint.about["words"]
+            config = _config(checkpoint.metadata, path)
+            words = checkpoint.metadata["words"]
             vocabularies = {
                 name: Vocabulary(tuple(words[name]["tokens"]), tuple(words[name]["counts"]))
                 for name in STREAMS
@@ -182,7 +182,7 @@ class NoteModel:
                 raise BadCheckpoint(
                     f"{path} names {len(known)} {name}, but its network knows {size}; train anew"
                 )
-        found = cls(network, vocabularies, company, checkpoint.about["told"])
+        found = cls(network, vocabularies, company, checkpoint.metadata["told"])
         found.fingerprint = checkpoint.fingerprint
         return found
 
