@@ -50,22 +50,22 @@ TRAINING: Final = WritingTraining(
 #: Networks, and how each is trained. "gently" knows chorales by heart after some hundred steps.
 RUNS: Final[dict[str, tuple[ChoraleConfig, WritingTraining]]] = {
     "gently": (
-        ChoraleConfig(StackConfig(192, 5, 3, context=256, dropout=0.2), forgotten=0.0),
+        ChoraleConfig(StackConfig(192, 5, 3, context=256, dropout=0.2), feature_dropout=0.0),
         replace(TRAINING, learning_rate=2e-3, weight_decay=0.1, averaging=0.998),
     ),
     "firmly": (
-        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.35), forgotten=0.15),
+        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.35), feature_dropout=0.15),
         replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, averaging=0.99),
     ),
     # As firmly, which was best after 15 epochs at nearly its highest rate: here the rate is low by
     # the time that chorales are known by heart.
     "annealed": (
-        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.4), forgotten=0.25),
+        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.4), feature_dropout=0.25),
         replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, averaging=0.99, epochs=28),
     ),
     # One network that is told by two others how likely each pitch is, not only which came.
     "taught": (
-        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.3), forgotten=0.2),
+        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.3), feature_dropout=0.2),
         replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, averaging=0.99, epochs=30),
     ),
 }
@@ -272,8 +272,8 @@ def _training(name: str, config: ChoraleConfig, training: WritingTraining, folde
     return (
         f"Segue, {name} trained: {stack.layers} layers of {stack.width} over frames, "
         f"{config.head_layers} over voices, {stack.context} frames in view, dropout "
-        f"{stack.dropout:g}, {config.forgotten:.0%} of what is told of frames forgotten, weight "
-        f"decay {training.weight_decay:g}; transposed by −6 … +6; mean of the weights over steps. "
+        f"{stack.dropout:g}, feature dropout {config.feature_dropout:g}, weight decay "
+        f"{training.weight_decay:g}; transposed by −6 … +6; mean of the weights over steps. "
         f"Epoch {best['epoch']} of {len(state['history'])} run so far, of {state['epochs']} set "
         f"out, {state['steps_per_epoch']} steps of {training.batch} × {training.context} frames "
         f"each: {best['seconds'] / 60:.0f} minutes of training up to it on a shared core "

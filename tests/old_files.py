@@ -235,7 +235,7 @@ def small(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(segue.nn.trainer, "faster_precision", lambda _device: "32-true")
     patch.setattr(segue.audio.training, "FEWEST_STEPS", 2)
     recipe = lyrics._Recipe(
-        CharNetworkConfig(24, 1, runs=(64, 128), run_width=8), context=32, batch=8
+        CharNetworkConfig(24, 1, ngram_sizes=(64, 128), ngram_width=8), context=32, batch=8
     )
     patch.setattr(lyrics, "RECIPES", {"default": recipe})
     patch.setattr(lyrics, "_SMALL_CORPUS_RECIPE", recipe)

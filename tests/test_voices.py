@@ -20,7 +20,9 @@ ARTISTS = ("Ada Long", "Bob Short", "Robert Burns")
 def library(tmp_path: Path) -> Path:
     """A library with a model of everybody, and ones that went on from it for two artists."""
     Library.open(tmp_path).close()
-    network = CharNetwork(CharNetworkConfig(8, runs=(8,), run_width=4, voices=len(ARTISTS)))
+    network = CharNetwork(
+        CharNetworkConfig(8, ngram_sizes=(8,), ngram_width=4, num_styles=len(ARTISTS))
+    )
     known = tuple(Lyrics("words", Tags("", artist)) for artist in ARTISTS)
     for name, artist in (("all", ""), ("a-burns", "Robert Burns"), ("z-ada", "Ada Long")):
         model = LanguageModel(network, ARTISTS, known, {"artist": artist})

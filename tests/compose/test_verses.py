@@ -36,8 +36,15 @@ def model() -> LanguageModel:
         for artist in ARTISTS
         for seed in range(3)
     ]
-    network = CharNetwork(CharNetworkConfig(64, 1, runs=(512, 2048, 4096), run_width=16, voices=2,
-                                         dropout=0.0, run_dropout=0.0))  # fmt: skip
+    config = CharNetworkConfig(
+        64,
+        ngram_sizes=(512, 2048, 4096),
+        ngram_width=16,
+        num_styles=2,
+        dropout=0.0,
+        ngram_dropout=0.0,
+    )
+    network = CharNetwork(config)
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
     songs = [torch.from_numpy(tokenize_song(one).tokens) for one in known]
     tokens = torch.nn.utils.rnn.pad_sequence(songs, batch_first=True, padding_value=-1)

@@ -13,11 +13,11 @@ from segue.generate.lyrics.network import CONTEXT, CharNetwork, CharNetworkConfi
 from segue.generate.lyrics.vocabulary import VOCABULARY_SIZE
 from segue.records import Lyrics, Tags
 
-RECURRENT = CharNetworkConfig(32, 2, runs=(64, 128), run_width=8, voices=2)
+RECURRENT = CharNetworkConfig(32, 2, ngram_sizes=(64, 128), ngram_width=8, num_styles=2)
 CONFIGS = [
     RECURRENT,
     replace(RECURRENT, core="transformer"),
-    CharNetworkConfig(32, 1, runs=(), dropout=0.0),
+    CharNetworkConfig(32, 1, ngram_sizes=(), dropout=0.0),
 ]
 SONGS = (Lyrics("Ein Lied\nvon Ærø 春", Tags("Ä", "Jón")), Lyrics("another", Tags("b", "C")))
 
@@ -40,7 +40,7 @@ def model(config: CharNetworkConfig = RECURRENT) -> LanguageModel:
 def test_incremental_decoding_matches_a_full_pass(config: CharNetworkConfig) -> None:
     net = network(config)
     tokens = torch.randint(0, VOCABULARY_SIZE, (3, 20))
-    styles = torch.tensor([0, 1, 0]) * (config.voices > 0)
+    styles = torch.tensor([0, 1, 0]) * (config.num_styles > 0)
     with torch.inference_mode():
         at_once = net(tokens, styles)
         state = net.initial_state(3)
@@ -84,11 +84,11 @@ def test_the_style_matters() -> None:
 
 
 def test_long_ngrams_back_off_in_training_only() -> None:
-    config = replace(RECURRENT, dropout=0.0, run_dropout=0.0, backing_off=1e9)  # nearly always all
+    config = replace(RECURRENT, dropout=0.0, ngram_dropout=0.0, backoff=1e9)  # nearly always all
     net, tokens, styles = network(config), torch.tensor([[3, 4, 5, 6]]), torch.tensor([0])
     told = net(tokens, styles)
     hidden = net.train()(tokens, styles)
-    for table in net.runs:
+    for table in net.ngrams:
         torch.nn.init.zeros_(table.weight)  # type: ignore[arg-type]
     without = net.eval()(tokens, styles)
     assert torch.allclose(hidden, without, atol=1e-5)
@@ -98,11 +98,11 @@ def test_long_ngrams_back_off_in_training_only() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"backing_off": -1.0},
+        {"backoff": -1.0},
         {"width": 0},
         {"layers": 0},
-        {"runs": (8,) * 9},
-        {"runs": (0,)},
+        {"ngram_sizes": (8,) * 9},
+        {"ngram_sizes": (0,)},
         {"dropout": 1.0},
     ],
 )

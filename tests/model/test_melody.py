@@ -209,4 +209,4 @@ def test_invalid_arguments_are_refused() -> None:
         with pytest.raises(BadArgument):
             MelodyConfig(stack, **wrong)
     with pytest.raises(BadArgument, match="feature dropout"):
-        MelodyConfig(stack, ("a",), forgotten=1.0)
+        MelodyConfig(stack, ("a",), feature_dropout=1.0)

@@ -117,7 +117,9 @@ def test_runs_too_long_to_number_are_refused() -> None:
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
     torch.manual_seed(0)
-    network = CharNetwork(CharNetworkConfig(16, runs=(64, 64), run_width=8, voices=2)).eval()
+    network = CharNetwork(
+        CharNetworkConfig(16, ngram_sizes=(64, 64), ngram_width=8, num_styles=2)
+    ).eval()
     known = tuple(Lyrics(text, Tags("", "Ada Long")) for text in TEXTS)
     shares = {"Ada Long": 0.4, "Bob Short": 0.4}
     return LanguageModel(network, ("Ada Long", "Bob Short"), known, {}, ngram_weights=shares)
@@ -160,7 +162,7 @@ def test_who_has_no_songs_or_no_share_is_read_by_the_network_alone(model: Langua
 
 def test_what_sets_a_voice_apart_is_emphasised(model: LanguageModel) -> None:
     number = model.style_index("Bob Short")  # without songs of his own: the network alone
-    torch.nn.init.normal_(model.network.voices.weight)
+    torch.nn.init.normal_(model.network.styles.weight)
     tokens = [SONG_BOUNDARY, *encode("the river").tolist()]
     plain, nobody, emphasised = (
         reader.step(tokens, reader.initial_state())[0]

@@ -190,7 +190,7 @@ def test_in_training_some_of_what_is_told_is_forgotten(chorale: ChoraleTransform
     frames = torch.randint(
         1, NUM_PITCHES, (1, 12, NUM_VOICES), generator=torch.Generator().manual_seed(4)
     )
-    chorale.config = ChoraleConfig(replace(TINY, dropout=0.0), forgotten=0.5)
+    chorale.config = ChoraleConfig(replace(TINY, dropout=0.0), feature_dropout=0.5)
     chorale.stack.layers.eval()
     chorale.train()
     torch.manual_seed(1)
@@ -199,7 +199,7 @@ def test_in_training_some_of_what_is_told_is_forgotten(chorale: ChoraleTransform
     chorale.eval()
     assert torch.equal(chorale(frames), chorale(frames))
     with pytest.raises(BadArgument, match=r"a feature dropout of 1.0"):
-        ChoraleConfig(TINY, forgotten=1.0)
+        ChoraleConfig(TINY, feature_dropout=1.0)
 
 
 def test_pitches_become_numbers_and_only_those_that_are_sung() -> None:

@@ -29,7 +29,7 @@ from segue.nn.trainer import Progress
 from segue.records import Lyrics, Tags
 from verses import song as verse
 
-TINY = CharNetworkConfig(24, 1, runs=(64, 128), run_width=8)
+TINY = CharNetworkConfig(24, 1, ngram_sizes=(64, 128), ngram_width=8)
 RUSSIAN = "Я помню чудное мгновенье: передо мной явилась ты, как мимолётное виденье"
 
 
@@ -37,9 +37,15 @@ RUSSIAN = "Я помню чудное мгновенье: передо мной 
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = lyrics._Recipe(TINY, context=32, batch=8, averaging=0.5)
     plain = lyrics._Recipe(
-        CharNetworkConfig(24, 2, runs=()), context=40, batch=8, last_only=True, use_ngrams=False
+        CharNetworkConfig(24, 2, ngram_sizes=()),
+        context=40,
+        batch=8,
+        last_only=True,
+        use_ngrams=False,
     )
-    transformer = lyrics._Recipe(CharNetworkConfig(24, 1, "transformer", runs=(64,)), context=32)
+    transformer = lyrics._Recipe(
+        CharNetworkConfig(24, 1, "transformer", ngram_sizes=(64,)), context=32
+    )
     recipes = {"default": recipe, "char-lstm": plain, "transformer": transformer}
     monkeypatch.setattr(lyrics, "RECIPES", recipes)
     monkeypatch.setattr(lyrics, "STEPS_PER_EPOCH", 10)
@@ -164,7 +170,7 @@ def test_artists_of_many_songs_do_not_drown_others() -> None:
 @pytest.mark.parametrize("core", ["lstm", "transformer"])
 def test_what_letters_cost(core: str) -> None:
     torch.manual_seed(0)
-    network = CharNetwork(CharNetworkConfig(24, 1, core, runs=(64,))).eval()  # type: ignore[arg-type]
+    network = CharNetwork(CharNetworkConfig(24, 1, core, ngram_sizes=(64,))).eval()  # type: ignore[arg-type]
     one = songs(count=1)[0]
     costs = token_nll(network_log_probs(network, one.tokens, UNCONDITIONAL), one.tokens)
     assert costs.shape == (len(one.tokens) - 1,)

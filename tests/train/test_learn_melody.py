@@ -84,8 +84,10 @@ def test_one_goes_on_from_a_model_and_knows_what_it_knew(tmp_path: Path) -> None
     assert found.styles == (STYLE,)
     assert found.network.config.stack == start.network.config.stack
     learned, taught = found.network.state_dict(), start.network.state_dict()
-    torch.testing.assert_close(learned["pitch.weight"], taught["pitch.weight"])
-    torch.testing.assert_close(learned["style.weight"][0], taught["style.weight"].mean(dim=0))
+    torch.testing.assert_close(learned["symbol_head.weight"], taught["symbol_head.weight"])
+    torch.testing.assert_close(
+        learned["style_embedding.weight"][0], taught["style_embedding.weight"].mean(dim=0)
+    )
     assert found.metadata["start"] == start.fingerprint
     again = MelodyModel.load(tmp_path / MODEL_FILE).training_melodies
     assert again.names[-len(start.training_melodies.names) :] == start.training_melodies.names

@@ -43,12 +43,59 @@ _TRANSFORMER: Final = {
 #: one, since the table is applied to new files, too.
 RENAMED_PARAMETERS: Final[Mapping[str, Mapping[str, str]]] = {
     "composer": _TRANSFORMER,
-    "chorales": _TRANSFORMER,
-    "lyrics": _TRANSFORMER,
-    "melody": _TRANSFORMER,
+    "chorales": {
+        **_TRANSFORMER,
+        "sung": "pitch_embedding",
+        "held": "held_embedding",
+        "moved": "interval_embedding",
+        "over_bass": "over_bass_embedding",
+        "place": "beat_embedding",
+        "beginning": "start",
+        "voices": "voice_projection",
+        "found": "voice_pitch_embedding",
+        "found_step": "voice_interval_embedding",
+        "pitch": "pitch_head",
+        "step": "melodic_head",
+        "interval": "harmonic_head",
+        "voice_pitch": "pitch_bias",
+    },
+    "lyrics": {
+        **_TRANSFORMER,
+        "runs": "ngrams",
+        "together": "ngram_projection",
+        "voices": "styles",
+        "usual": "output_bias",
+    },
+    "melody": {
+        **_TRANSFORMER,
+        "chord_tables": "chord_embeddings",
+        "chord_style": "chord_style_embedding",
+        "chords": "chord_encoder",
+        "harmony": "chord_projection",
+        "tables": "feature_embeddings",
+        "style": "style_embedding",
+        "pitch": "symbol_head",
+        "step": "interval_head",
+        "degree": "degree_head",
+        "found": "symbol_embedding",
+        "found_step": "interval_embedding",
+        "found_degree": "degree_embedding",
+        "length_norm": "duration_norm",
+        "length_hidden": "duration_mlp",
+        "length": "duration_head",
+        r"taught\.runs": "training_melodies.hashes",
+        "taught": "training_melodies",
+    },
 }
 #: Names of hyperparameters in older files.
-RENAMED_HYPERPARAMETERS: Final[Mapping[str, str]] = {}
+RENAMED_HYPERPARAMETERS: Final[Mapping[str, str]] = {
+    "backing_off": "backoff",
+    "forgotten": "feature_dropout",
+    "run_dropout": "ngram_dropout",
+    "run_width": "ngram_width",
+    "runs": "ngram_sizes",
+    "voices": "num_styles",
+}
 #: Keys of the metadata that hold hyperparameters.
 _HYPERPARAMETERS: Final = ("config", "configuration", "training")
 

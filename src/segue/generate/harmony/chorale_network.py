@@ -58,14 +58,14 @@ class ChoraleConfig:
         Transformer; its context is in frames.
     head_layers : int
         Number of layers of the head.
-    forgotten : float
+    feature_dropout : float
         Dropout probability of whole feature embeddings. A few hundred chorales are soon memorised,
         since many features are invariant to transposition.
     """
 
     stack: StackConfig
     head_layers: int = 2
-    forgotten: float = 0.15
+    feature_dropout: float = 0.15
 
     def __post_init__(self) -> None:
         """Validate the hyperparameters.
@@ -74,8 +74,10 @@ class ChoraleConfig:
         ------
         BadArgument
         """
-        if not 0 <= self.forgotten < 1:
-            raise BadArgument(f"a feature dropout of {self.forgotten}; it is from 0 to below 1")
+        if not 0 <= self.feature_dropout < 1:
+            raise BadArgument(
+                f"a feature dropout of {self.feature_dropout}; it is from 0 to below 1"
+            )
         if self.head_layers < 0:
             raise BadArgument(f"{self.head_layers} layers of the head; there are 0 or more")
 
@@ -133,24 +135,24 @@ class ChoraleTransformer(nn.Module):
         super().__init__()
         self.config = config
         width = config.stack.width
-        self.sung = _embedding(NUM_VOICES * NUM_PITCHES, width)
-        self.held = _embedding(NUM_VOICES * (MAX_HELD + 1), width)
-        self.moved = _embedding(NUM_VOICES * _MELODIC_INTERVALS, width)
-        self.over_bass = _embedding((NUM_VOICES - 1) * _OVER_BASS, width)
-        self.place = _embedding(FRAMES_PER_BAR, width)
-        self.beginning = nn.Parameter(torch.zeros(width))
+        self.pitch_embedding = _embedding(NUM_VOICES * NUM_PITCHES, width)
+        self.held_embedding = _embedding(NUM_VOICES * (MAX_HELD + 1), width)
+        self.interval_embedding = _embedding(NUM_VOICES * _MELODIC_INTERVALS, width)
+        self.over_bass_embedding = _embedding((NUM_VOICES - 1) * _OVER_BASS, width)
+        self.beat_embedding = _embedding(FRAMES_PER_BAR, width)
+        self.start = nn.Parameter(torch.zeros(width))
         self.stack = Stack(config.stack)
-        self.voices = nn.Linear(width, NUM_VOICES * width, bias=False)
-        self.found = _embedding(NUM_VOICES * NUM_PITCHES, width)
-        self.found_step = _embedding(NUM_VOICES * _MELODIC_INTERVALS, width)
+        self.voice_projection = nn.Linear(width, NUM_VOICES * width, bias=False)
+        self.voice_pitch_embedding = _embedding(NUM_VOICES * NUM_PITCHES, width)
+        self.voice_interval_embedding = _embedding(NUM_VOICES * _MELODIC_INTERVALS, width)
         self.head = nn.ModuleList(
             _HeadLayer(width, config.stack.dropout) for _ in range(config.head_layers)
         )
         self.norm = nn.LayerNorm(width, bias=False)
-        self.pitch = nn.Linear(width, NUM_PITCHES)
-        self.step = nn.Linear(width, _INTERVALS + 1)
-        self.interval = nn.Linear(width, _INTERVALS + 1)
-        self.voice_pitch = nn.Parameter(torch.zeros(NUM_VOICES, NUM_PITCHES))
+        self.pitch_head = nn.Linear(width, NUM_PITCHES)
+        self.melodic_head = nn.Linear(width, _INTERVALS + 1)
+        self.harmonic_head = nn.Linear(width, _INTERVALS + 1)
+        self.pitch_bias = nn.Parameter(torch.zeros(NUM_VOICES, NUM_PITCHES))
         self.between: Tensor
         self.register_buffer("between", _interval_indices(), persistent=False)
 
@@ -171,9 +173,9 @@ class ChoraleTransformer(nn.Module):
         context = self.stack(self._embed(previous))
         # The sum over the voices above: a cumulative sum, shifted by one voice.
         above = self._embed_voices(previous, frames).cumsum(dim=2)[:, :, :-1]
-        x = self.voices(context).view(B, T, NUM_VOICES, -1) + F.pad(above, (0, 0, 1, 0))
+        x = self.voice_projection(context).view(B, T, NUM_VOICES, -1) + F.pad(above, (0, 0, 1, 0))
         neighbour = F.pad(frames[:, :, :-1], (1, 0))  # silence above the soprano
-        return self._logits(x, previous, neighbour, self.voice_pitch)
+        return self._logits(x, previous, neighbour, self.pitch_bias)
 
     def advance(self, frames: Tensor, state: DecoderState) -> Tensor:
         """Advance by some frames, and return the context of the next one.
@@ -193,7 +195,7 @@ class ChoraleTransformer(nn.Module):
             For `voice_logits`.
         """
         last = self.stack(self._embed(frames, state), state.cache)[:, -1]
-        return self.voices(last).view(len(frames), NUM_VOICES, -1)  # type: ignore[no-any-return]
+        return self.voice_projection(last).view(len(frames), NUM_VOICES, -1)  # type: ignore[no-any-return]
 
     def voice_logits(self, context: Tensor, previous: Tensor, above: Tensor) -> Tensor:
         """Return the logits of one voice of the next frame.
@@ -217,14 +219,14 @@ class ChoraleTransformer(nn.Module):
             x = x + self._embed_voices(previous[:, :voice], above).sum(dim=1, keepdim=True)
         neighbour = above[:, -1:] if voice else torch.zeros_like(previous[:, :1])
         own = previous[:, voice : voice + 1]
-        return self._logits(x, own, neighbour, self.voice_pitch[voice : voice + 1])[:, 0]
+        return self._logits(x, own, neighbour, self.pitch_bias[voice : voice + 1])[:, 0]
 
     def _embed_voices(self, previous: Tensor, frames: Tensor) -> Tensor:
         """Return embeddings of voices for those below, shape (…, voices, D)."""
         offset = torch.arange(frames.shape[-1], device=frames.device)
         intervals = _melodic_intervals(previous, frames)
-        pitch: Tensor = self.found(frames + offset * NUM_PITCHES)
-        interval: Tensor = self.found_step(intervals + offset * _MELODIC_INTERVALS)
+        pitch: Tensor = self.voice_pitch_embedding(frames + offset * NUM_PITCHES)
+        interval: Tensor = self.voice_interval_embedding(intervals + offset * _MELODIC_INTERVALS)
         return pitch + interval
 
     def _logits(self, x: Tensor, previous: Tensor, neighbour: Tensor, bias: Tensor) -> Tensor:
@@ -232,9 +234,9 @@ class ChoraleTransformer(nn.Module):
         for layer in self.head:
             x = layer(x)
         x = self.norm(x)
-        logits = self.pitch(x) + bias
-        logits = logits + self._interval_scores(self.step(x), previous)
-        return logits + self._interval_scores(self.interval(x), neighbour)  # type: ignore[no-any-return]
+        logits = self.pitch_head(x) + bias
+        logits = logits + self._interval_scores(self.melodic_head(x), previous)
+        return logits + self._interval_scores(self.harmonic_head(x), neighbour)  # type: ignore[no-any-return]
 
     def loss(self, frames: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cross-entropy of the target voices, in nats.
@@ -261,24 +263,25 @@ class ChoraleTransformer(nn.Module):
         bass = frames[..., NUM_VOICES - 1 :]
         above = frames[..., : NUM_VOICES - 1]
         over_bass = torch.where((above > 0) & (bass > 0), (above - bass) % 12, _OVER_BASS - 1)
+        over_bass = over_bass + offset[: NUM_VOICES - 1] * _OVER_BASS
         moved = _melodic_intervals(earlier, frames)
         position = torch.arange(first, first + frames.shape[1], device=frames.device)
         x = (
-            self._sum_voices(self.sung(frames + offset * NUM_PITCHES))
-            + self._sum_voices(self.held(held + offset * (MAX_HELD + 1)))
-            + self._sum_voices(self.moved(moved + offset * _MELODIC_INTERVALS))
-            + self._sum_voices(self.over_bass(over_bass + offset[: NUM_VOICES - 1] * _OVER_BASS))
-            + self.place(position % FRAMES_PER_BAR)
+            self._sum_voices(self.pitch_embedding(frames + offset * NUM_PITCHES))
+            + self._sum_voices(self.held_embedding(held + offset * (MAX_HELD + 1)))
+            + self._sum_voices(self.interval_embedding(moved + offset * _MELODIC_INTERVALS))
+            + self._sum_voices(self.over_bass_embedding(over_bass))
+            + self.beat_embedding(position % FRAMES_PER_BAR)
         )
         if not first:
-            x = torch.cat([x[:, :1] + self.beginning, x[:, 1:]], dim=1)
+            x = torch.cat([x[:, :1] + self.start, x[:, 1:]], dim=1)
         return dropout(x, self.config.stack.dropout) if self.training else x
 
     def _sum_voices(self, embeddings: Tensor) -> Tensor:
         """Sum embeddings over the voices, with feature dropout, shape (B, T, D)."""
-        if self.training and self.config.forgotten:
+        if self.training and self.config.feature_dropout:
             uniform = torch.rand(*embeddings.shape[:-1], 1, device=embeddings.device)
-            embeddings = embeddings * (uniform >= self.config.forgotten)
+            embeddings = embeddings * (uniform >= self.config.feature_dropout)
         return embeddings.sum(dim=2)
 
     def _interval_scores(self, scores: Tensor, reference: Tensor) -> Tensor:
@@ -383,7 +386,7 @@ def load_chorale_network(path: Path = PRETRAINED) -> ChoraleTransformer:
         config = about["configuration"]
         network = ChoraleTransformer(
             ChoraleConfig(
-                StackConfig(**config["stack"]), config["head_layers"], config["forgotten"]
+                StackConfig(**config["stack"]), config["head_layers"], config["feature_dropout"]
             )
         )
         network.load_state_dict(restored(tensors))

@@ -227,7 +227,9 @@ class LanguageModel:
         try:
             songs = _decompress(tensors.pop(_SONGS_TENSOR))
             config = about["config"]
-            network = CharNetwork(CharNetworkConfig(**config | {"runs": tuple(config["runs"])}))
+            network = CharNetwork(
+                CharNetworkConfig(**config | {"ngram_sizes": tuple(config["ngram_sizes"])})
+            )
             network.load_state_dict(restored(tensors))
             weights = _ngram_weights(about)
         except (

@@ -51,17 +51,17 @@ class CharNetworkConfig:
         Number of layers of the core.
     core : {"lstm", "transformer"}
         Sequence model.
-    runs : tuple of int
+    ngram_sizes : tuple of int
         Sizes of the n-gram hash tables: of bigrams, trigrams, and so on; at most six.
-    run_width : int
+    ngram_width : int
         Width of an n-gram embedding.
-    voices : int
+    num_styles : int
         Number of styles, beside `UNCONDITIONAL`.
     dropout : float
         Dropout probability.
-    run_dropout : float
+    ngram_dropout : float
         Dropout probability of the n-gram embeddings; long n-grams are soon memorised.
-    backing_off : float
+    backoff : float
         Backoff in training: at each position n-grams from a random order on are treated as
         unseen, as n-gram models back off (Katz 1987), so that shorter ones are trained, too. 0
         disables it; 1 draws the order uniformly, more draws shorter ones oftener.
@@ -70,12 +70,12 @@ class CharNetworkConfig:
     width: int
     layers: int = 1
     core: Core = "lstm"
-    runs: tuple[int, ...] = (4096, 16384, 32768, 32768, 32768)
-    run_width: int = 32
-    voices: int = 0
+    ngram_sizes: tuple[int, ...] = (4096, 16384, 32768, 32768, 32768)
+    ngram_width: int = 32
+    num_styles: int = 0
     dropout: float = 0.2
-    run_dropout: float = 0.5
-    backing_off: float = 0.0
+    ngram_dropout: float = 0.5
+    backoff: float = 0.0
 
     def __post_init__(self) -> None:
         """Validate the hyperparameters.
@@ -84,19 +84,21 @@ class CharNetworkConfig:
         ------
         BadArgument
         """
-        for name in ("width", "layers", "run_width"):
+        for name in ("width", "layers", "ngram_width"):
             if getattr(self, name) < 1:
                 raise BadArgument(f"{name} is {getattr(self, name)}; it is at least 1")
-        if len(self.runs) >= len(_HASH_MULTIPLIERS) or any(size < 1 for size in self.runs):
+        if len(self.ngram_sizes) >= len(_HASH_MULTIPLIERS) or any(
+            size < 1 for size in self.ngram_sizes
+        ):
             raise BadArgument(
-                f"n-gram tables {self.runs}: at most {len(_HASH_MULTIPLIERS) - 1} tables of size "
-                "1 or more"
+                f"n-gram tables {self.ngram_sizes}: at most {len(_HASH_MULTIPLIERS) - 1} tables of "
+                "size 1 or more"
             )
-        dropouts = (self.dropout, self.run_dropout)
-        if self.voices < 0 or not all(0 <= p < 1 for p in dropouts) or self.backing_off < 0:
+        dropouts = (self.dropout, self.ngram_dropout)
+        if self.num_styles < 0 or not all(0 <= p < 1 for p in dropouts) or self.backoff < 0:
             raise BadArgument(
-                f"{self.voices} styles, dropouts of {self.dropout} and {self.run_dropout}, backoff "
-                f"{self.backing_off}"
+                f"{self.num_styles} styles, dropouts of {self.dropout} and {self.ngram_dropout}, "
+                f"backoff {self.backoff}"
             )
 
 
@@ -106,32 +108,34 @@ class CharNetwork(nn.Module):
     def __init__(self, config: CharNetworkConfig) -> None:
         super().__init__()
         self.config = config
-        width, tables = config.width, len(config.runs)
+        width, tables = config.width, len(config.ngram_sizes)
         self.tokens = nn.Embedding(VOCABULARY_SIZE, width)
         nn.init.normal_(self.tokens.weight, std=INIT_STD)
-        self.runs = nn.ModuleList(nn.Embedding(size, config.run_width) for size in config.runs)
-        for weight in self.runs.parameters():
+        self.ngrams = nn.ModuleList(
+            nn.Embedding(size, config.ngram_width) for size in config.ngram_sizes
+        )
+        for weight in self.ngrams.parameters():
             # With backoff, unseen n-grams contribute nothing.
-            nn.init.normal_(weight, std=0 if config.backing_off else _NGRAM_INIT_STD)
-        self.together = nn.Linear(tables * config.run_width, width) if tables else None
-        self.voices = nn.Embedding(1 + config.voices, width)
-        nn.init.zeros_(self.voices.weight)
+            nn.init.normal_(weight, std=0 if config.backoff else _NGRAM_INIT_STD)
+        self.ngram_projection = nn.Linear(tables * config.ngram_width, width) if tables else None
+        self.styles = nn.Embedding(1 + config.num_styles, width)
+        nn.init.zeros_(self.styles.weight)
         self.core: nn.LSTM | Stack
         if config.core == "lstm":
             self.core = nn.LSTM(width, width, config.layers, batch_first=True)
         else:
             self.core = Stack(StackConfig(width, config.layers, HEADS, CONTEXT, config.dropout))
         self.norm = nn.LayerNorm(width)
-        self.usual = nn.Parameter(torch.zeros(VOCABULARY_SIZE))
+        self.output_bias = nn.Parameter(torch.zeros(VOCABULARY_SIZE))
 
     def initial_state(self, batch: int = 1) -> State:
         """Return the state before the first token."""
         config = self.config
         context = torch.zeros(batch, 0, dtype=torch.int64)
         if isinstance(self.core, Stack):
-            empty = self.usual.new_zeros(batch, HEADS, 0, config.width // HEADS)
+            empty = self.output_bias.new_zeros(batch, HEADS, 0, config.width // HEADS)
             return context, *([empty] * (2 * config.layers))
-        zeros = self.usual.new_zeros(config.layers, batch, config.width)
+        zeros = self.output_bias.new_zeros(config.layers, batch, config.width)
         return context, zeros, zeros
 
     def step(self, tokens: Tensor, styles: Tensor, state: State) -> tuple[Tensor, State]:
@@ -165,7 +169,7 @@ class CharNetwork(nn.Module):
             return self._logits(x[:, -1], y[:, -1]), (known, *cache.export())
         x = self._embed(tokens, styles, context)
         y, memory = self._lstm_step(x, memory) if x.shape[1] == 1 else self.core(x, tuple(memory))
-        known = known[:, max(known.shape[1] - len(self.config.runs), 0) :]
+        known = known[:, max(known.shape[1] - len(self.config.ngram_sizes), 0) :]
         return self._logits(x[:, -1], y[:, -1]), (known, *memory)
 
     def forward(self, tokens: Tensor, styles: Tensor) -> Tensor:
@@ -210,27 +214,29 @@ class CharNetwork(nn.Module):
 
     def _embed(self, tokens: Tensor, styles: Tensor, context: Tensor) -> Tensor:
         """Return the input of the core; missing context is padded with song boundaries."""
-        x: Tensor = self.tokens(tokens) + self.voices(styles)[:, None]
-        if self.together is not None:
-            reach = len(self.config.runs)
+        x: Tensor = self.tokens(tokens) + self.styles(styles)[:, None]
+        if self.ngram_projection is not None:
+            reach = len(self.config.ngram_sizes)
             known = F.pad(torch.cat([context, tokens], dim=1), (reach - context.shape[1], 0))
             code, embeddings = tokens, []
-            for back, table in enumerate(self.runs, start=1):
+            for back, table in enumerate(self.ngrams, start=1):
                 earlier = known[:, reach - back : known.shape[1] - back]
                 code = code + earlier * _HASH_MULTIPLIERS[back]
                 mixed = (code ^ (code >> 15)) * _HASH_MIX
-                embeddings.append(table((mixed ^ (mixed >> 12)) % self.config.runs[back - 1]))
-            if self.training and self.config.backing_off:
+                embeddings.append(
+                    table((mixed ^ (mixed >> 12)) % self.config.ngram_sizes[back - 1])
+                )
+            if self.training and self.config.backoff:
                 uniform = torch.rand(tokens.shape, device=tokens.device)
-                order = uniform**self.config.backing_off * (reach + 1)
+                order = uniform**self.config.backoff * (reach + 1)
                 embeddings = [
                     embedding * (order > back)[..., None]
                     for back, embedding in enumerate(embeddings, 1)
                 ]
             ngrams = torch.cat(embeddings, dim=-1)
             if self.training:
-                ngrams = dropout(ngrams, self.config.run_dropout)
-            x = x + self.together(ngrams)
+                ngrams = dropout(ngrams, self.config.ngram_dropout)
+            x = x + self.ngram_projection(ngrams)
         return self._dropout(x)
 
     def _lstm_step(self, x: Tensor, memory: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
@@ -249,8 +255,8 @@ class CharNetwork(nn.Module):
 
     def _logits(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the logits from input and output of the core; the embedding is tied."""
-        hidden = self.norm(x + y if self.together is not None else y)
-        return F.linear(self._dropout(hidden), self.tokens.weight, self.usual)
+        hidden = self.norm(x + y if self.ngram_projection is not None else y)
+        return F.linear(self._dropout(hidden), self.tokens.weight, self.output_bias)
 
     def _dropout(self, x: Tensor) -> Tensor:
         return dropout(x, self.config.dropout) if self.training else x

@@ -180,13 +180,15 @@ _CLASSIC: Final = {
 RECIPES: Final[dict[Preset, _Recipe]] = {
     "default": _Recipe(CharNetworkConfig(256)),
     "transformer": _Recipe(CharNetworkConfig(256, 4, "transformer"), learning_rate=2e-3),
-    "char-lstm": _Recipe(CharNetworkConfig(128, 1, runs=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
-    "char-lstm-4x256": _Recipe(CharNetworkConfig(256, 4, runs=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
+    "char-lstm": _Recipe(CharNetworkConfig(128, 1, ngram_sizes=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
+    "char-lstm-4x256": _Recipe(CharNetworkConfig(256, 4, ngram_sizes=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
 }
 #: Size of the training set up to which the default preset uses `_SMALL_CORPUS_RECIPE`.
 SMALL_CORPUS_CHARACTERS: Final = 200_000
 _SMALL_CORPUS_RECIPE: Final = _Recipe(
-    CharNetworkConfig(256, runs=(4096, 16384, 32768), dropout=0.4, run_dropout=0.2, backing_off=1.0)
+    CharNetworkConfig(
+        256, ngram_sizes=(4096, 16384, 32768), dropout=0.4, ngram_dropout=0.2, backoff=1.0
+    )
 )
 
 
@@ -454,21 +456,21 @@ def _initial_network(
     torch.manual_seed(seed)
     styles = [*start.artists] if start else []
     styles += [artist for artist in artists if artist not in styles]
-    network = CharNetwork(replace(config, voices=len(styles)))
+    network = CharNetwork(replace(config, num_styles=len(styles)))
     if start:
         weights = dict(start.network.state_dict())
-        known = weights.pop("voices.weight")
+        known = weights.pop("styles.weight")
         network.load_state_dict(weights, strict=False)
         with torch.no_grad():
-            network.voices.weight[: len(known)] = known
-            network.voices.weight[len(known) :] = known[UNCONDITIONAL]
+            network.styles.weight[: len(known)] = known
+            network.styles.weight[len(known) :] = known[UNCONDITIONAL]
     return network, styles
 
 
 def _recipe_of(config: CharNetworkConfig) -> _Recipe:
     """Return the recipe of the preset that a network was made with."""
     for recipe in RECIPES.values():
-        if replace(recipe.config, voices=0) == replace(config, voices=0):
+        if replace(recipe.config, num_styles=0) == replace(config, num_styles=0):
             return recipe
     return RECIPES["default"]
 

@@ -72,14 +72,14 @@ class MelodyConfig:
         Styles of melodies, such as "folk".
     chord_width : int
         Width of the chord encoder in each direction.
-    forgotten : float
+    feature_dropout : float
         Dropout probability of whole conditioning features.
     """
 
     stack: StackConfig
     styles: tuple[str, ...]
     chord_width: int = 64
-    forgotten: float = 0.1
+    feature_dropout: float = 0.1
 
     def __post_init__(self) -> None:
         """Validate the hyperparameters.
@@ -92,8 +92,10 @@ class MelodyConfig:
             raise BadArgument("a melody network has at least one style")
         if self.chord_width < 1:
             raise BadArgument(f"a chord encoder of width {self.chord_width}; it is at least 1 wide")
-        if not 0 <= self.forgotten < 1:
-            raise BadArgument(f"a feature dropout of {self.forgotten}; it is from 0 to below 1")
+        if not 0 <= self.feature_dropout < 1:
+            raise BadArgument(
+                f"a feature dropout of {self.feature_dropout}; it is from 0 to below 1"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,23 +113,23 @@ class MelodyNetwork(nn.Module):
         super().__init__()
         self.config = config
         width, chord = config.stack.width, config.chord_width
-        self.chord_tables = nn.ModuleList(_embedding(n, chord) for n in CHORD_FEATURES.values())
+        self.chord_embeddings = nn.ModuleList(_embedding(n, chord) for n in CHORD_FEATURES.values())
         self.chord_tones = nn.Linear(12, chord)
-        self.chord_style = _embedding(len(config.styles), chord)
-        self.chords = nn.GRU(chord, chord, batch_first=True, bidirectional=True)
-        self.harmony = nn.Linear(2 * chord, width)
-        self.tables = nn.ModuleList(_embedding(n, width) for n in FEATURES.values())
-        self.style = _embedding(len(config.styles), width)
+        self.chord_style_embedding = _embedding(len(config.styles), chord)
+        self.chord_encoder = nn.GRU(chord, chord, batch_first=True, bidirectional=True)
+        self.chord_projection = nn.Linear(2 * chord, width)
+        self.feature_embeddings = nn.ModuleList(_embedding(n, width) for n in FEATURES.values())
+        self.style_embedding = _embedding(len(config.styles), width)
         self.stack = Stack(config.stack)
-        self.pitch = nn.Linear(width, NUM_SYMBOLS)
-        self.step = nn.Linear(width, 2 * _MAX_INTERVAL + 1)
-        self.degree = nn.Linear(width, 12)
-        self.found = _embedding(NUM_SYMBOLS, width)
-        self.found_step = _embedding(2 * _MAX_INTERVAL + 2, width)
-        self.found_degree = _embedding(13, width)
-        self.length_norm = nn.LayerNorm(width, bias=False)
-        self.length_hidden = nn.Linear(width, 2 * width)
-        self.length = nn.Linear(width, MAX_DURATION)
+        self.symbol_head = nn.Linear(width, NUM_SYMBOLS)
+        self.interval_head = nn.Linear(width, 2 * _MAX_INTERVAL + 1)
+        self.degree_head = nn.Linear(width, 12)
+        self.symbol_embedding = _embedding(NUM_SYMBOLS, width)
+        self.interval_embedding = _embedding(2 * _MAX_INTERVAL + 2, width)
+        self.degree_embedding = _embedding(13, width)
+        self.duration_norm = nn.LayerNorm(width, bias=False)
+        self.duration_mlp = nn.Linear(width, 2 * width)
+        self.duration_head = nn.Linear(width, MAX_DURATION)
 
     def encode_chords(self, chords: Tensor, count: Tensor, style: Tensor) -> Tensor:
         """Encode chords in both directions.
@@ -146,17 +148,17 @@ class MelodyNetwork(nn.Module):
         """
         bits = chords[..., -1:] >> torch.arange(12, device=chords.device) & 1
         x = self.chord_tones(bits.to(self.chord_tones.weight.dtype))
-        x = x + self.chord_style(style)[:, None]
-        for column, embedding in enumerate(self.chord_tables):
+        x = x + self.chord_style_embedding(style)[:, None]
+        for column, embedding in enumerate(self.chord_embeddings):
             x = x + embedding(chords[..., column])
         packed = nn.utils.rnn.pack_padded_sequence(
             self._dropout(x), count.cpu(), batch_first=True, enforce_sorted=False
         )
-        output, _ = self.chords(packed)
+        output, _ = self.chord_encoder(packed)
         encoding, _ = nn.utils.rnn.pad_packed_sequence(
             output, batch_first=True, total_length=chords.shape[1]
         )
-        return self.harmony(self._dropout(encoding))  # type: ignore[no-any-return]
+        return self.chord_projection(self._dropout(encoding))  # type: ignore[no-any-return]
 
     def hidden_states(
         self, chords: Tensor, features: Tensor, style: Tensor, cache: KVCache | None = None
@@ -173,8 +175,8 @@ class MelodyNetwork(nn.Module):
             KV cache of the events before.
         """
         index = features[..., CHORD_INDEX, None].expand(-1, -1, chords.shape[-1])
-        x = chords.gather(1, index) + self.style(style)[:, None]
-        for column, embedding in enumerate(self.tables):
+        x = chords.gather(1, index) + self.style_embedding(style)[:, None]
+        for column, embedding in enumerate(self.feature_embeddings):
             x = x + self._feature_dropout(embedding(features[..., column]))
         return self.stack(self._dropout(x), cache)  # type: ignore[no-any-return]
 
@@ -183,10 +185,10 @@ class MelodyNetwork(nn.Module):
         last, root = features[..., LAST_PITCH, None], features[..., CHORD_ROOT, None]
         pitches = torch.arange(1, NUM_SYMBOLS, device=features.device)
         interval = (pitches - last).clamp(-_MAX_INTERVAL, _MAX_INTERVAL) + _MAX_INTERVAL
-        by_interval = self.step(hidden).gather(-1, interval) * (last > 0)
-        by_degree = self.degree(hidden).gather(-1, (pitches - 1 + LOWEST_PITCH - root) % 12)
+        by_interval = self.interval_head(hidden).gather(-1, interval) * (last > 0)
+        by_degree = self.degree_head(hidden).gather(-1, (pitches - 1 + LOWEST_PITCH - root) % 12)
         scores = by_interval + by_degree * (root != NO_ROOT)
-        return self.pitch(hidden) + F.pad(scores, (1, 0))  # type: ignore[no-any-return]
+        return self.symbol_head(hidden) + F.pad(scores, (1, 0))  # type: ignore[no-any-return]
 
     def duration_logits(self, hidden: Tensor, features: Tensor, symbol: Tensor) -> Tensor:
         """Return the logits of the duration of each event, from 1 step on, shape (B, T, L)."""
@@ -196,9 +198,10 @@ class MelodyNetwork(nn.Module):
         degree = torch.where(
             (symbol > 0) & (root != NO_ROOT), (symbol - 1 + LOWEST_PITCH - root) % 12, 12
         )
-        x = hidden + self.found(symbol) + self.found_step(interval) + self.found_degree(degree)
-        up, gate = self.length_hidden(self.length_norm(x)).chunk(2, dim=-1)
-        return self.length(self._dropout(F.silu(gate) * up))  # type: ignore[no-any-return]
+        x = hidden + self.symbol_embedding(symbol)
+        x = x + self.interval_embedding(interval) + self.degree_embedding(degree)
+        up, gate = self.duration_mlp(self.duration_norm(x)).chunk(2, dim=-1)
+        return self.duration_head(self._dropout(F.silu(gate) * up))  # type: ignore[no-any-return]
 
     def loss(
         self, features: Tensor, targets: Tensor, chords: Tensor, count: Tensor, style: Tensor
@@ -254,10 +257,10 @@ class MelodyNetwork(nn.Module):
         return dropout(x, self.config.stack.dropout) if self.training else x
 
     def _feature_dropout(self, embedding: Tensor) -> Tensor:
-        if not self.training or not self.config.forgotten:
+        if not self.training or not self.config.feature_dropout:
             return embedding
         uniform = torch.rand(*embedding.shape[:-1], 1, device=embedding.device)
-        return embedding * (uniform >= self.config.forgotten)
+        return embedding * (uniform >= self.config.feature_dropout)
 
 
 def _embedding(count: int, width: int) -> nn.Embedding:
@@ -356,8 +359,8 @@ class MelodyModel:
                 )
             )
             tensors = dict(checkpoint.tensors)
-            hashes = tensors.pop("taught.runs").numpy().view(np.uint16)
-            starts = tensors.pop("taught.starts").numpy().astype(np.int64)
+            hashes = tensors.pop("training_melodies.hashes").numpy().view(np.uint16)
+            starts = tensors.pop("training_melodies.starts").numpy().astype(np.int64)
             network.load_state_dict({name: each.float() for name, each in tensors.items()})
             reference = {
                 style: {name: (float(low), float(high)) for name, (low, high) in values.items()}
@@ -399,8 +402,9 @@ class MelodyModel:
             "told": json.loads(json.dumps(self.metadata)),
         }
         tensors = {name: each.to(dtype) for name, each in self.network.state_dict().items()}
-        tensors["taught.runs"] = torch.from_numpy(self.training_melodies.hashes.view(np.int16))
-        tensors["taught.starts"] = torch.from_numpy(self.training_melodies.starts.astype(np.int32))
+        melodies = self.training_melodies
+        tensors["training_melodies.hashes"] = torch.from_numpy(melodies.hashes.view(np.int16))
+        tensors["training_melodies.starts"] = torch.from_numpy(melodies.starts.astype(np.int32))
         self.fingerprint = save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
 
     def style_index(self, name: str) -> int:

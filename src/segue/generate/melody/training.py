@@ -59,7 +59,7 @@ FINE_TUNING_RATE: Final = 5e-4
 
 #: Style of the melodies of a library.
 STYLE: Final = "own"
-_STYLE_EMBEDDINGS: Final = ("style.weight", "chord_style.weight")
+_STYLE_EMBEDDINGS: Final = ("style_embedding.weight", "chord_style_embedding.weight")
 _WIDTH, _LAYERS, _HEADS, _DROPOUT = 160, 4, 5, 0.15
 
 
