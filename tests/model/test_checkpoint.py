@@ -97,7 +97,7 @@ def test_older_names_are_replaced_after_the_hash_is_verified(tmp_path: Path) -> 
 
 def test_names_of_today_stay(tmp_path: Path) -> None:
     for kind, table in RENAMED_PARAMETERS.items():
-        tensors = {f"{name}.weight": TENSORS["weights"] for name in table.values()}
+        tensors = {f"{name}.weight": torch.zeros(2) for name in table.values()}
         save_checkpoint(tmp_path / "a", kind, {}, tensors)
         assert load_checkpoint(tmp_path / "a", kind).tensors.keys() == tensors.keys()
     assert not RENAMED_HYPERPARAMETERS.keys() & set(RENAMED_HYPERPARAMETERS.values())
