@@ -34,39 +34,39 @@ from segue.generate.harmony.chorale_network import (
     save_chorale_network,
 )
 from segue.nn.checkpoint import load_checkpoint
-from segue.nn.lm_training import Piece, Tokens, WritingTraining, load_best, train_writing
+from segue.nn.lm_training import LMTrainingConfig, Piece, Tokens, load_best, train_lm
 from segue.nn.trainer import BEST, STATE, Progress
 from segue.nn.transformer import StackConfig
 
-TRAINING: Final = WritingTraining(
+TRAINING: Final = LMTrainingConfig(
     context=256,
-    batch=8,
+    batch_size=8,
     epochs=80,
     steps_per_epoch=50,
-    transposed=6,
+    max_transpose=6,
     stride=16,
     device="cpu",
 )
 #: Networks, and how each is trained. "gently" knows chorales by heart after some hundred steps.
-RUNS: Final[dict[str, tuple[ChoraleConfig, WritingTraining]]] = {
+RUNS: Final[dict[str, tuple[ChoraleConfig, LMTrainingConfig]]] = {
     "gently": (
         ChoraleConfig(StackConfig(192, 5, 3, context=256, dropout=0.2), feature_dropout=0.0),
-        replace(TRAINING, learning_rate=2e-3, weight_decay=0.1, averaging=0.998),
+        replace(TRAINING, learning_rate=2e-3, weight_decay=0.1, ema_decay=0.998),
     ),
     "firmly": (
         ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.35), feature_dropout=0.15),
-        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, averaging=0.99),
+        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, ema_decay=0.99),
     ),
     # As firmly, which was best after 15 epochs at nearly its highest rate: here the rate is low by
     # the time that chorales are known by heart.
     "annealed": (
         ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.4), feature_dropout=0.25),
-        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, averaging=0.99, epochs=28),
+        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, ema_decay=0.99, epochs=28),
     ),
     # One network that is told by two others how likely each pitch is, not only which came.
     "taught": (
         ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.3), feature_dropout=0.2),
-        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, averaging=0.99, epochs=30),
+        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, ema_decay=0.99, epochs=30),
     ),
 }
 #: Who teaches whom: what they hold likely, averaged, against what came, by `TAUGHT`.
@@ -171,7 +171,7 @@ def learn(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
             )
 
     resume = (work / STATE).exists()
-    train_writing(
+    train_lm(
         network,
         training,
         pieces["train"],
@@ -266,7 +266,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
     )
 
 
-def _training(name: str, config: ChoraleConfig, training: WritingTraining, folder: Path) -> str:
+def _training(name: str, config: ChoraleConfig, training: LMTrainingConfig, folder: Path) -> str:
     state = load_checkpoint(folder / STATE, "training").metadata
     best, stack = state["best"], config.stack
     return (
@@ -275,7 +275,7 @@ def _training(name: str, config: ChoraleConfig, training: WritingTraining, folde
         f"{stack.dropout:g}, feature dropout {config.feature_dropout:g}, weight decay "
         f"{training.weight_decay:g}; transposed by −6 … +6; mean of the weights over steps. "
         f"Epoch {best['epoch']} of {len(state['history'])} run so far, of {state['epochs']} set "
-        f"out, {state['steps_per_epoch']} steps of {training.batch} × {training.context} frames "
+        f"out, {state['steps_per_epoch']} steps of {training.batch_size} × {training.context} "
         f"each: {best['seconds'] / 60:.0f} minutes of training up to it on a shared core "
         f"({state['precision']}). The loss in training was {best['loss']:.3f} then, with "
         "dropout.\n"

@@ -43,7 +43,7 @@ from segue.generate.lyrics.training import (
 )
 from segue.generate.lyrics.vocabulary import VOCABULARY_SIZE
 from segue.ingest.embedding import known_of
-from segue.nn.trainer import STATE, Progress, Watcher
+from segue.nn.trainer import STATE, Progress, ProgressCallback
 from segue.records import Lyrics
 from verse import verse
 
@@ -243,7 +243,9 @@ def keras(songs: Sequence[Lyrics], work: Path) -> None:
 
     parts = _parts([one for one in songs if one.tags.artist == RACED])
     recipe = RECIPES["char-lstm-4x256"] = PUBLISHED
-    rival = KerasTraining(VOCABULARY_SIZE, recipe.context, recipe.batch, torch.get_num_threads())
+    rival = KerasTraining(
+        VOCABULARY_SIZE, recipe.context, recipe.batch_size, torch.get_num_threads()
+    )
     rates: dict[str, list[float]] = {"segue": [], "keras": []}
     for _ in range(KERAS_ROUNDS):
         steps: list[Progress] = []
@@ -457,7 +459,7 @@ def draw_race(found: Results) -> None:
     figure.savefig(Path(__file__).parent / "tables" / "letters-race.png", dpi=120)
 
 
-def told() -> Watcher:
+def told() -> ProgressCallback:
     """Return what tells how far it is, now and then."""
     last = time.monotonic()
 

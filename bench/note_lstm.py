@@ -21,12 +21,12 @@ import torch
 from score_data import warped
 from segue.errors import SegueError
 from segue.generate.notes import training as note_lstm
-from segue.generate.notes.network import SHIPPED, STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
-from segue.generate.notes.probing import Claim, theory
+from segue.generate.notes.network import BUNDLED, STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
+from segue.generate.notes.probing import Claim, evaluate_claims
 from segue.generate.notes.tokens import Vocabulary, note_sequence
-from segue.generate.notes.training import NoteTraining, Piece, Windows, losses, train_on
+from segue.generate.notes.training import NoteTraining, Piece, WindowSampler, fit_notes, mean_losses
 from segue.io.midi import read_midi
-from segue.nn.split import split
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import Progress
 from tables import keep, table
 
@@ -64,7 +64,7 @@ def by_heart(learn: list[Piece], others: list[Piece], minutes: float) -> list[ob
     torch.manual_seed(0)
     network = NoteLSTM(NoteLSTMConfig(*map(len, vocabularies.values())))
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
-    windows, held = Windows(learn, vocabularies), Windows(others, vocabularies)
+    windows, held = WindowSampler(learn, vocabularies), WindowSampler(others, vocabularies)
     began, step = time.monotonic(), 0
     while (passed := (time.monotonic() - began) / 60) < minutes:
         for group in optimiser.param_groups:
@@ -81,7 +81,7 @@ def by_heart(learn: list[Piece], others: list[Piece], minutes: float) -> list[ob
         if step % 50 == 0:
             told = [float(each.detach()) for each in (found.notes, found.durations)]
             print(step, *told, flush=True)
-    known, new = (losses(network, each.fixed(WINDOWS, 1)) for each in (windows, held))
+    known, new = (mean_losses(network, each.fixed(WINDOWS, 1)) for each in (windows, held))
     size = sum(each.numel() for each in network.parameters())
     return [
         f"{len(learn)} pieces by heart, {step} steps, {size / 1e6:.1f} M numbers",
@@ -110,10 +110,10 @@ def trained(
 
     def watch(at: Progress) -> None:
         if at.step % 25 == 0:
-            print(at.epoch, at.epochs, at.step, f"{at.loss:.3f} {at.parts}", flush=True)
+            print(at.epoch, at.epochs, at.step, f"{at.loss:.3f} {at.loss_terms}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        model, run = train_on(training, learn, held, Path(folder), watch=watch)
+        model, run = fit_notes(training, learn, held, Path(folder), watch=watch)
     size = sum(each.numel() for each in model.network.parameters())
     steps = len(run.history) * note_lstm.STEPS_PER_EPOCH
     name = f"shipped: {len(learn)} pieces, {steps} steps, {size / 1e6:.1f} M numbers"
@@ -127,7 +127,7 @@ def _four(model: NoteModel) -> list[object]:
 
 def theory_tables(model: NoteModel) -> list[str]:
     """Return what `segue explain --theory` tells, as Markdown."""
-    told = theory(model)
+    told = evaluate_claims(model)
     columns = ("claim", "words", "pairs", "network", "p", "counts", "p", "95 % of shuffles below")
     lines = "\n".join(f"- **{c.name}** ({c.says}): {c.sentence}" for c in told.claims)
     near = [
@@ -164,12 +164,12 @@ def main() -> None:
     parser.add_argument("--write-weights", action="store_true")
     options = parser.parse_args()
     every = [piece for piece in pieces(options.data / "scores") if len(piece.words) > 1]
-    learn, held = split(every)
+    learn, held = train_validation_split(every)
     words = sum(len(piece.words) for piece in every)
     print(f"{len(every)} pieces, {words} words", flush=True)
     model, row = trained(options.minutes, learn, held)
     if options.write_weights:
-        model.save(SHIPPED, torch.float16)
+        model.save(BUNDLED, torch.float16)
         model = NoteModel.shipped()
     native = [piece for piece in learn if not piece.name.startswith("pop909")]
     heart = by_heart(

@@ -14,7 +14,7 @@ from segue.generate.harmony.chorale_network import (
     DecoderState,
     encode_pitches,
 )
-from segue.nn.quantization import Precision, for_writing
+from segue.nn.quantization import Precision, for_inference
 from segue.nn.transformer import (
     KVCache,
     StackConfig,
@@ -113,7 +113,7 @@ def test_a_network_for_writing_says_what_the_other_says(precision: Precision | N
     for parameter in network.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.15)
-    writing = for_writing(network, precision, 2)
+    writing = for_inference(network, precision, 2)
     dtype = writing.tokens.weight.dtype
     assert dtype == torch.float32 or precision != "float32"
     assert network.tokens.weight.dtype == torch.float32

@@ -35,11 +35,11 @@ RUSSIAN = "Я помню чудное мгновенье: передо мной 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = lyrics._Recipe(TINY, context=32, batch=8, averaging=0.5)
+    recipe = lyrics._Recipe(TINY, context=32, batch_size=8, ema_decay=0.5)
     plain = lyrics._Recipe(
         CharNetworkConfig(24, 2, ngram_sizes=()),
         context=40,
-        batch=8,
+        batch_size=8,
         last_only=True,
         use_ngrams=False,
     )

@@ -20,13 +20,13 @@ from segue.generate.melody.training import (
     train_melody,
 )
 from segue.nn.sampling import Sampling
-from segue.nn.split import split
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import Progress
 from segue.theory.chord_charts import parse_chart
 
 SHEETS = [sheet(seed) for seed in range(10)]
 TRAINING = MelodyTraining(
-    context=16, batch=8, epochs=1, steps_per_epoch=40, learning_rate=1e-2, averaging=0.9,
+    context=16, batch_size=8, epochs=1, steps_per_epoch=40, learning_rate=1e-2, ema_decay=0.9,
     device="cpu",
 )  # fmt: skip
 
@@ -36,13 +36,13 @@ def test_it_learns_to_use_the_chords(tmp_path: Path) -> None:
     net = network(context=16)
     trained = train_melody(net, TRAINING, SHEETS[2:], SHEETS[:2], tmp_path, watch=told.append)
     assert len(told) == 40
-    assert set(told[-1].parts) == {"symbols", "lengths"}
+    assert set(told[-1].loss_terms) == {"symbols", "lengths"}
     # One of two tones is log 2 = 0.69 nats, a length that never changes none; 7.3 untaught.
     assert trained.best.validation_loss < 2.0
 
 
 def test_windows_have_their_own_chords() -> None:
-    windows = WindowSampler(SHEETS, ("folk", "pop"), MelodyTraining(context=16, batch=4))
+    windows = WindowSampler(SHEETS, ("folk", "pop"), MelodyTraining(context=16, batch_size=4))
     rows, wanted, chords, count, style = windows.draw(np.random.default_rng(0))
     assert rows.shape[:2] == wanted.shape[:2] == (4, 16)
     assert style.tolist() == [0] * 4
@@ -53,7 +53,7 @@ def test_windows_have_their_own_chords() -> None:
 
 
 def test_all_windows_hold_each_event_once() -> None:
-    batches = WindowSampler(SHEETS[:3], ("folk",), MelodyTraining(context=10, batch=2)).all()
+    batches = WindowSampler(SHEETS[:3], ("folk",), MelodyTraining(context=10, batch_size=2)).all()
     events = sum(int((batch[1][..., 0] >= 0).sum()) for batch in batches)
     assert events == sum(len(sheet.melody) for sheet in SHEETS[:3])
 
@@ -61,7 +61,7 @@ def test_all_windows_hold_each_event_once() -> None:
 def test_a_library_s_own_melodies_make_a_model(tmp_path: Path) -> None:
     own = [sheet(seed, STYLE) for seed in range(6)]
     found, _ = train_library_melodies(
-        MelodyTraining(context=16, batch=4, epochs=1, steps_per_epoch=2, device="cpu"),
+        MelodyTraining(context=16, batch_size=4, epochs=1, steps_per_epoch=2, device="cpu"),
         own, tmp_path,
     )  # fmt: skip
     assert found.metadata["melodies"] == 5
@@ -78,7 +78,7 @@ def test_one_goes_on_from_a_model_and_knows_what_it_knew(tmp_path: Path) -> None
     start = MelodyModel.load(tmp_path / "start")
     own = [sheet(seed, STYLE) for seed in range(6)]
     training = MelodyTraining(
-        context=99, batch=4, epochs=1, steps_per_epoch=2, learning_rate=1e-9, device="cpu"
+        context=99, batch_size=4, epochs=1, steps_per_epoch=2, learning_rate=1e-9, device="cpu"
     )
     found, _ = train_library_melodies(training, own, tmp_path, start=start)
     assert found.styles == (STYLE,)
@@ -99,7 +99,7 @@ def test_one_goes_on_from_a_model_and_knows_what_it_knew(tmp_path: Path) -> None
 
 
 def test_versions_stay_on_one_side() -> None:
-    learn, held = split([*SHEETS, *SHEETS])
+    learn, held = train_validation_split([*SHEETS, *SHEETS])
     assert len(held) == 2
     assert not {each.group for each in learn} & {each.group for each in held}
 
@@ -109,6 +109,6 @@ def test_too_little_is_refused(tmp_path: Path) -> None:
         train_library_melodies(TRAINING, SHEETS[:2], tmp_path)
     with pytest.raises(TrainingFailed, match="0 for validation"):
         train_melody(network(), TRAINING, SHEETS, [], tmp_path)
-    for wrong in ({"batch": 0}, {"learning_rate": 0.0}, {"averaging": 1.0}, {"seed": -1}):
+    for wrong in ({"batch_size": 0}, {"learning_rate": 0.0}, {"ema_decay": 1.0}, {"seed": -1}):
         with pytest.raises(BadArgument):
             MelodyTraining(**wrong)

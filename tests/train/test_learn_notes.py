@@ -10,11 +10,11 @@ import torch
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.generate.notes import training as note_lstm
-from segue.generate.notes.network import KIND, MODEL, NO_WORD, STREAMS, NoteModel
+from segue.generate.notes.network import CHECKPOINT_KIND, IGNORED, MODEL, STREAMS, NoteModel
 from segue.generate.notes.tokens import NoteSequence, Vocabulary
-from segue.generate.notes.training import NoteTraining, Piece, Windows, train_notes
+from segue.generate.notes.training import NoteTraining, Piece, WindowSampler, train_notes
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.split import split
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import Progress
 from segue.training.notes import vocabulary_remark
 
@@ -35,7 +35,7 @@ TRAINING = NoteTraining(epochs=2, hidden=16, device="cpu")
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(note_lstm, "BATCH", 8)
+    monkeypatch.setattr(note_lstm, "BATCH_SIZE", 8)
     monkeypatch.setattr(note_lstm, "STEPS_PER_EPOCH", 10)
     monkeypatch.setattr(note_lstm, "VALIDATION_WINDOWS", 16)
 
@@ -45,7 +45,7 @@ def test_it_learns_what_follows_and_loads_again(tmp_path: Path) -> None:
     training = NoteTraining(epochs=8, hidden=32, learning_rate=1e-2, device="cpu")
     model, trained = train_notes(training, PIECES, tmp_path, watch=told.append)
     assert len(told) == 80
-    assert set(told[-1].parts) == set(STREAMS)
+    assert set(told[-1].loss_terms) == set(STREAMS)
     assert trained.best.loss < told[0].loss
     held_out = model.about["losses"]["held_out"]
     assert held_out["durations"] < 0.1  # they alternate
@@ -87,17 +87,17 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Pa
 def test_windows_lie_within_a_piece_and_are_filled_up() -> None:
     short = piece(20, length=30)
     words = {name: Vocabulary.of([getattr(short.words, name)]) for name in STREAMS}
-    notes, durations = Windows([short], words).draw(np.random.default_rng(0))
+    notes, durations = WindowSampler([short], words).draw(np.random.default_rng(0))
     assert notes.shape == durations.shape == (8, 101)
     assert (notes[:, :30] > 0).all()
-    assert (notes[:, 30:] == NO_WORD).all()
-    one, other = (Windows(PIECES, words).draw(np.random.default_rng(3))[0] for _ in range(2))
+    assert (notes[:, 30:] == IGNORED).all()
+    one, other = (WindowSampler(PIECES, words).draw(np.random.default_rng(3))[0] for _ in range(2))
     assert torch.equal(one, other)
 
 
 def test_groups_are_not_divided() -> None:
     grouped = [piece(n, group=f"album {n % 4}") for n in range(12)]
-    learn, validate = split(grouped)
+    learn, validate = train_validation_split(grouped)
     assert validate
     assert not {one.group for one in learn} & {one.group for one in validate}
 
@@ -147,7 +147,9 @@ def test_options_that_cannot_be_are_refused(options: dict[str, float], told: str
 )
 def test_a_model_that_is_not_whole_is_refused(tmp_path: Path, what: str, value: object) -> None:
     train_notes(TRAINING, PIECES, tmp_path)
-    saved = load_checkpoint(tmp_path / MODEL, KIND)
-    save_checkpoint(tmp_path / "other", KIND, saved.metadata | {what: value}, saved.tensors)
+    saved = load_checkpoint(tmp_path / MODEL, CHECKPOINT_KIND)
+    save_checkpoint(
+        tmp_path / "other", CHECKPOINT_KIND, saved.metadata | {what: value}, saved.tensors
+    )
     with pytest.raises(BadCheckpoint, match="train anew"):
         NoteModel.load(tmp_path / "other")

@@ -191,10 +191,10 @@ def _statistics(score: "Score") -> dict[str, float | None] | None:
     """Measure what was made; None in a metre that the grid of these measures does not have."""
     from segue.errors import BadArgument
     from segue.generate.compose.composition import statistics
-    from segue.generate.compose.tokens import bars_on_grid
+    from segue.generate.compose.tokens import score_to_bars
 
     try:
-        bars = bars_on_grid(score)
+        bars = score_to_bars(score)
     except BadArgument:
         return None
     return statistics(bars)

@@ -14,7 +14,7 @@ from segue.cli.output import minutes, print_json, print_table, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from segue.nn.trainer import Watcher as TrainingWatcher
+    from segue.nn.trainer import ProgressCallback as TrainingWatcher
     from segue.training.kinds import Training
     from segue.training.spaces import TrainingResult
     from segue.training.spaces import Watcher as LearningWatcher
@@ -304,10 +304,10 @@ def _progress(of_what: str) -> "Iterator[tuple[LearningWatcher, TrainingWatcher]
 
         def step(at: Step) -> None:
             validation = f"{at.validation_loss:.5f}" if at.validation_loss > 0 else "–"
-            parts = "".join(f"{name} {value:.4g}  " for name, value in at.parts.items())
+            terms = "".join(f"{name} {value:.4g}  " for name, value in at.loss_terms.items())
             show(
                 f"epoch {at.epoch}/{at.epochs}  loss {at.loss:.5f}  validation {validation}  "
-                f"{parts}{at.items_per_second:.0f} {of_what}/s",
+                f"{terms}{at.items_per_second:.0f} {of_what}/s",
                 (at.epoch - 1) * at.steps + at.step,
                 at.epochs * at.steps,
             )

@@ -15,7 +15,7 @@ from segue.store import Store
 
 if TYPE_CHECKING:
     from segue.generate.compose.composition import Composition
-    from segue.generate.compose.options import Wishes
+    from segue.generate.compose.options import CompositionOptions
     from segue.score.vae.model import RollModel
 
 ROLLS: Final = "roll-vae"
@@ -102,7 +102,7 @@ class Scores(RenamedAttributes):
     def compose(
         self,
         prompt: Query | None,
-        wishes: "Wishes",
+        wishes: "CompositionOptions",
         *,
         bars: int = 16,
         infill: tuple[int, int] | None = None,

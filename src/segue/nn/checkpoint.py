@@ -89,11 +89,14 @@ RENAMED_PARAMETERS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 #: Names of hyperparameters in older files.
 RENAMED_HYPERPARAMETERS: Final[Mapping[str, str]] = {
+    "averaging": "ema_decay",
     "backing_off": "backoff",
+    "batch": "batch_size",
     "forgotten": "feature_dropout",
     "run_dropout": "ngram_dropout",
     "run_width": "ngram_width",
     "runs": "ngram_sizes",
+    "transposed": "max_transpose",
     "voices": "num_styles",
 }
 #: Keys of the metadata that hold hyperparameters.

@@ -22,7 +22,7 @@ from segue.generate.lyrics.training import (
     train_lyrics,
 )
 from segue.nn.checkpoint import read_metadata
-from segue.nn.trainer import Watcher as TrainingWatcher
+from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import Lyrics, Tags
 from segue.render.plots import draw_losses
 from segue.store import Store

@@ -6,7 +6,7 @@ from segue.generate.melody.lead_sheet import LeadSheet, extract_lead_sheets
 from segue.generate.melody.model import MODEL_FILE, MelodyModel
 from segue.generate.melody.model import PRETRAINED as SHIPPED_FILE
 from segue.generate.melody.training import STYLE, MelodyTraining, train_library_melodies
-from segue.nn.trainer import Watcher as TrainingWatcher
+from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import Score, Track
 from segue.render.plots import draw_losses
 from segue.store import Store

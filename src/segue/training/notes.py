@@ -2,12 +2,12 @@
 
 from typing import Final
 
+from segue.generate.notes.network import BUNDLED as SHIPPED_FILE
 from segue.generate.notes.network import MODEL, NoteModel
-from segue.generate.notes.network import SHIPPED as SHIPPED_FILE
 from segue.generate.notes.tokens import note_sequence
 from segue.generate.notes.training import NoteTraining, Piece, train_notes
-from segue.nn.split import unit_of
-from segue.nn.trainer import Watcher as TrainingWatcher
+from segue.nn.split import split_group
+from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import Score, Track
 from segue.render.plots import draw_losses
 from segue.store import Store
@@ -117,4 +117,4 @@ def load(store: Store, name: str) -> NoteModel:
 
 
 def _piece(track: Track, score: Score) -> Piece:
-    return Piece(f"{track.content_hash}t{track.tune}", note_sequence(score), unit_of(track))
+    return Piece(f"{track.content_hash}t{track.tune}", note_sequence(score), split_group(track))

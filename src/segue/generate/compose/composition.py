@@ -22,11 +22,11 @@ from segue.evaluation.generated import (
     pitch_class_entropy,
     scale_consistency,
 )
-from segue.generate.compose.editing import add_part, put_in
-from segue.generate.compose.known_bars import part_prints
-from segue.generate.compose.options import Wishes
-from segue.generate.compose.sampler import Writing
-from segue.generate.compose.tokens import STEPS_PER_QUARTER, Bar, bars_on_grid, steps_of
+from segue.generate.compose.editing import add_part, insert_bars
+from segue.generate.compose.known_bars import fingerprint_parts
+from segue.generate.compose.options import CompositionOptions
+from segue.generate.compose.sampler import BarSampler
+from segue.generate.compose.tokens import STEPS_PER_QUARTER, Bar, score_to_bars, steps_per_bar
 from segue.io.notation import spelled
 from segue.io.written_score import beat_of
 from segue.records import Part, Score
@@ -126,7 +126,7 @@ class Summary:
         return ", ".join(told)
 
 
-def summary_of(score: Score, first: int, last: int) -> Summary:
+def summarize(score: Score, first: int, last: int) -> Summary:
     """Sum up some bars of a score.
 
     Parameters
@@ -246,7 +246,7 @@ class Composition:
     """
 
     composer: "Composer"
-    wishes: Wishes
+    wishes: CompositionOptions
     bars: int = 16
     prompt: Score | None = None
     infill: tuple[int, int] | None = None
@@ -261,7 +261,7 @@ class Composition:
         timed = self.wishes.metre is not None or self.wishes.tempo is not None
         if timed and (self.infill or self.added is not None):
             raise BadArgument("metre and tempo are those of the score; leave --metre, --tempo out")
-        self._before = bars_on_grid(self.prompt) if self.prompt else []
+        self._before = score_to_bars(self.prompt) if self.prompt else []
         if self.infill:
             first, last = self.infill
             if not 1 <= first <= last <= len(self._before):
@@ -272,7 +272,7 @@ class Composition:
             self.bars = last - first + 1
         if self.added is not None:
             self.bars = len(self._before)
-        self._writing = Writing(self.composer, self._completed())
+        self._writing = BarSampler(self.composer, self._completed())
 
     def __iter__(self) -> Iterator[Bar]:
         if self.infill:
@@ -296,14 +296,14 @@ class Composition:
         """
         parts = Counter(self.wishes.instruments or ())
         if self.prompt is None:
-            return self._as_asked(put_in(None, self.written, 0, 0, parts), 0)
+            return self._as_asked(insert_bars(None, self.written, 0, 0, parts), 0)
         if self.infill:
             first = self.infill[0] - 1
-            return put_in(self.prompt, self.written, first, first + len(self.written))
+            return insert_bars(self.prompt, self.written, first, first + len(self.written))
         if self.added is not None:
             return add_part(self.prompt, self.written)
         behind = min(len(self._before), len(bars_of(self.prompt)))
-        return self._as_asked(put_in(self.prompt, self.written, behind, behind, parts), behind)
+        return self._as_asked(insert_bars(self.prompt, self.written, behind, behind, parts), behind)
 
     def _as_asked(self, score: Score, first: int) -> Score:
         """Say the tempo and the key from a bar on, of what is written."""
@@ -353,7 +353,7 @@ class Composition:
     def report(self) -> dict[str, Any]:
         """What is written, in figures; and what would write it again."""
         known = self.composer.known
-        shared = known.longest(part_prints(self.written))
+        shared = known.longest(fingerprint_parts(self.written))
         longest = {
             "bars": shared.bars,
             "piece": shared.piece,
@@ -361,7 +361,7 @@ class Composition:
             "instrument": instrument_name(shared.instrument) if shared.bars else "",
         }
         wishes = asdict(self._writing.wishes)
-        told = summary_of(self.score, self._offset, self._offset + len(self.written))
+        told = summarize(self.score, self._offset, self._offset + len(self.written))
         return {
             "bars": len(self.written),
             "summary": asdict(told) | {"sentence": told.sentence},
@@ -387,7 +387,7 @@ class Composition:
             return self.infill[0] - 1
         return 0 if self.added is not None else len(self._before)
 
-    def _completed(self) -> Wishes:
+    def _completed(self) -> CompositionOptions:
         """Take from the prompt what was not wished otherwise."""
         if self.prompt is None or self.wishes.key is not None:
             return self.wishes
@@ -406,7 +406,7 @@ def statistics(bars: Sequence[Bar]) -> dict[str, float | None]:
         between bars of the metre that most of them have; drums have no pitch.
     """
     pitch = np.array([n.pitch for bar in bars for n in bar.notes if n.instrument != DRUMS], int)
-    starts = np.cumsum([0, *(steps_of(bar.metre) for bar in bars)])
+    starts = np.cumsum([0, *(steps_per_bar(bar.metre) for bar in bars)])
     spans = [
         (place, int(np.searchsorted(starts, starts[place] + n.onset + n.length, side="left")) - 1)
         for place, bar in enumerate(bars)
@@ -416,7 +416,7 @@ def statistics(bars: Sequence[Bar]) -> dict[str, float | None]:
     metres = [bar.metre for bar in bars]
     usual = max(set(metres), key=metres.count)
     alike = [bar for bar in bars if bar.metre == usual]
-    onsets = np.zeros((len(alike), steps_of(usual)), np.bool_)
+    onsets = np.zeros((len(alike), steps_per_bar(usual)), np.bool_)
     for row, bar in zip(onsets, alike, strict=True):
         row[[note.onset for note in bar.notes]] = True
     found = {

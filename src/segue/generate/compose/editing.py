@@ -18,7 +18,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.generate.compose.tokens import METRES, STEPS_PER_QUARTER, Bar, bpm_of, score_of, steps_of
+from segue.generate.compose.tokens import (
+    STEPS_PER_QUARTER,
+    TIME_SIGNATURES,
+    Bar,
+    bars_to_score,
+    steps_per_bar,
+    tempo_to_bpm,
+)
 from segue.records import Part, Score
 from segue.score.timing import bars as bars_of
 from segue.theory.instruments import DRUMS, sounds_alone
@@ -34,7 +41,7 @@ _NEAR: Final = 2.0
 _BUSY: Final = 24.0
 
 
-def divided(part: Part, count: int) -> tuple[Part, ...]:
+def split_part(part: Part, count: int) -> tuple[Part, ...]:
     """Divide the notes of an instrument among several players.
 
     Of notes that begin at once the higher one goes to the player before; a note alone goes to who
@@ -65,7 +72,7 @@ def divided(part: Part, count: int) -> tuple[Part, ...]:
     return tuple(one for one in found if len(one.notes))
 
 
-def nearest_players(new: Part, parts: Sequence[Part], begin: int, end: int) -> NDArray[np.intp]:
+def assign_players(new: Part, parts: Sequence[Part], begin: int, end: int) -> NDArray[np.intp]:
     """Return which of several parts of an instrument is to play each note.
 
     The one that plays most, near that pitch, around there; where none does, the first.
@@ -144,7 +151,7 @@ def _one_after_another(notes: NDArray[np.int32]) -> NDArray[np.int32]:
 _AROUND: Final = 16 * STEPS_PER_QUARTER
 
 
-def put_in(
+def insert_bars(
     score: Score | None,
     written: Sequence[Bar],
     first: int,
@@ -173,9 +180,11 @@ def put_in(
     """
     wanted = Counter(dict(parts or {}))
     if score is None:
-        found = score_of(written)
-        each = [divided(_named(part), max(wanted[_instrument(part)], 1)) for part in found.parts]
-        return tidied(replace(found, parts=tuple(one for some in each for one in some)))
+        found = bars_to_score(written)
+        each = [split_part(_named(part), max(wanted[_instrument(part)], 1)) for part in found.parts]
+        return trim_repeated_notes(
+            replace(found, parts=tuple(one for some in each for one in some))
+        )
     score = _finer(score)
     at = bars_of(score).at
     behind = first == last
@@ -187,16 +196,16 @@ def put_in(
         if tick < begin or (tick >= end and not behind)
     )
     score = replace(score, chords=chords)
-    return tidied(_merged(score, written, (begin, begin if behind else end), wanted))
+    return trim_repeated_notes(_merged(score, written, (begin, begin if behind else end), wanted))
 
 
 def add_part(score: Score, written: Sequence[Bar]) -> Score:
     """Add what was written to all that is there."""
     score = _finer(score)
-    return tidied(_merged(score, written, (0, 0), Counter(), tempos=False))
+    return trim_repeated_notes(_merged(score, written, (0, 0), Counter(), tempos=False))
 
 
-def tidied(score: Score) -> Score:
+def trim_repeated_notes(score: Score) -> Score:
     """End each note where the same one is played again: nobody can play it twice at a time."""
     return replace(score, parts=tuple(_tidied(part) for part in score.parts))
 
@@ -244,9 +253,9 @@ def _merged(
     places: dict[tuple[int, bool], list[int]] = {}  # of the parts of each instrument
     for number, part in enumerate(parts):
         places.setdefault(_who(part), []).append(number)
-    length = ticks * sum(steps_of(bar.metre) for bar in written)
+    length = ticks * sum(steps_per_bar(bar.metre) for bar in written)
     around = begin - length - ticks * _AROUND, begin + 2 * length + ticks * _AROUND
-    new = score_of(written).parts if any(bar.notes for bar in written) else ()
+    new = bars_to_score(written).parts if any(bar.notes for bar in written) else ()
     for part in new:
         notes, pedals = part.notes.copy(), part.pedals.copy()
         notes[:, :2] *= ticks
@@ -257,12 +266,12 @@ def _merged(
         same = places.get(_who(part), [])
         if len(same) < wanted[_instrument(part)] or not same:
             # The highest of the notes go to the parts that are there.
-            shared = divided(_named(moved), max(wanted[_instrument(part)], 1))
+            shared = split_part(_named(moved), max(wanted[_instrument(part)], 1))
             for number, own in zip(same, shared, strict=False):
                 parts[number] = _together(parts[number], own)
             parts += shared[len(same) :]
             continue
-        players = nearest_players(moved, [parts[number] for number in same], *around)
+        players = assign_players(moved, [parts[number] for number in same], *around)
         for player, number in enumerate(same):
             own = replace(moved, notes=notes[players == player])
             if player != np.bincount(players, minlength=len(same)).argmax():
@@ -311,12 +320,12 @@ def _timed(score: Score, written: Sequence[Bar], begin: int, ticks: int) -> Scor
     metres = [tuple(row) for row in score.metres.tolist() if row[0] < begin] or [(0, 4, 4)]
     tempos = [tuple(row) for row in score.tempos.tolist() if row[0] < begin] or [(0.0, 120.0)]
     for bar in written:
-        if metres[-1][1:] != METRES[bar.metre]:
-            metres.append((begin, *METRES[bar.metre]))
+        if metres[-1][1:] != TIME_SIGNATURES[bar.metre]:
+            metres.append((begin, *TIME_SIGNATURES[bar.metre]))
         # A tempo as near as tokens can tell is the same.
-        if not 0.95 < tempos[-1][1] / bpm_of(bar.tempo) < 1.05:
-            tempos.append((begin, bpm_of(bar.tempo)))
-        begin += steps_of(bar.metre) * ticks
+        if not 0.95 < tempos[-1][1] / tempo_to_bpm(bar.tempo) < 1.05:
+            tempos.append((begin, tempo_to_bpm(bar.tempo)))
+        begin += steps_per_bar(bar.metre) * ticks
     return replace(score, metres=np.array(metres, np.int32), tempos=np.array(tempos, np.float64))
 
 

@@ -13,7 +13,7 @@ Scores as tokens: one way to write each bar, and a grammar of which tokens may f
 
 A bar says everything anew, so that bars can be moved, cut out and put together as they are. Steps
 are twelfths of a quarter, as in the piano roll. A drum has no length. What is kept exactly is
-what `segue.generate.compose.tokens.score_of` gives: notes on the grid, with one of 8 loudnesses,
+what `tokens.bars_to_score` gives: notes on the grid, with one of 8 loudnesses,
 programs, pedals, metres, and one of 31 tempos in each bar. Parts of one program become one part.
 Keys and names of parts are not kept.
 """
@@ -25,26 +25,26 @@ import numpy as np
 from segue.errors import BadArgument
 from segue.generate.compose.tokens import (
     BEGIN,
-    COUNTS,
-    DRUM_LENGTH,
+    DEFAULT_VELOCITY,
+    DRUM_DURATION,
     END,
-    FIRST,
-    HERE,
-    KINDS,
-    LENGTHS,
+    FIRST_TOKEN,
     OPENING,
     PART,
-    USUAL_LOUDNESS,
-    VOCABULARY,
+    SHORT_DURATIONS,
+    SUFFIX_END,
+    TOKEN_COUNTS,
+    TOKEN_KINDS,
+    VOCABULARY_SIZE,
     Bar,
     BoolArray,
     Note,
     Pedal,
     Tokens,
-    bars_on_grid,
-    score_of,
-    steps_of,
-    told,
+    bars_to_score,
+    score_to_bars,
+    steps_per_bar,
+    token_name,
 )
 from segue.records import Score
 from segue.theory.instruments import DRUMS
@@ -54,7 +54,7 @@ from segue.theory.instruments import DRUMS
 _HEADER = ("begin", "key", "plays", "opening")
 
 
-class Reading:
+class GrammarState:
     """Reads tokens, and knows which may come next.
 
     Whatever is sampled from what may come is a score.
@@ -105,7 +105,7 @@ class Reading:
         self._begin_bar()
 
     def _begin_bar(self) -> None:
-        self._loudness = [USUAL_LOUDNESS] * (DRUMS + 1)
+        self._loudness = [DEFAULT_VELOCITY] * (DRUMS + 1)
         self._pedals: dict[int, int] = {}
         self._step = -1
         self._instrument = -1
@@ -123,12 +123,12 @@ class Reading:
         BadArgument
             It may not come here.
         """
-        if not 0 <= token < VOCABULARY or not self._grammatical()[token]:
-            name = told(token) if 0 <= token < VOCABULARY else str(token)
+        if not 0 <= token < VOCABULARY_SIZE or not self._grammatical()[token]:
+            name = token_name(token) if 0 <= token < VOCABULARY_SIZE else str(token)
             after = f"after a {self._last}" if self._last else "at the beginning"
             raise BadArgument(f"token {token} ({name}) cannot come {after}")
-        kind = KINDS[token]
-        number = token - FIRST[kind]
+        kind = TOKEN_KINDS[token]
+        number = token - FIRST_TOKEN[kind]
         if self._last in _HEADER and kind == "instrument":
             kind = "plays"
         match kind:
@@ -165,9 +165,9 @@ class Reading:
                 self._pitch, self._long = number, 0
             case "drum":
                 self._pitch = number
-                self._play(DRUM_LENGTH)
+                self._play(DRUM_DURATION)
             case "long":
-                self._long = LENGTHS * (number + 1)
+                self._long = SHORT_DURATIONS * (number + 1)
             case "length":
                 self._play(self._long + number + 1)
 
@@ -213,7 +213,7 @@ class Reading:
         return (pitches > above) & (pitches >= low) & (pitches <= high)
 
     def _grammatical(self) -> BoolArray:
-        may = np.zeros(VOCABULARY, np.bool_)
+        may = np.zeros(VOCABULARY_SIZE, np.bool_)
         match self._last:
             case "":
                 may[BEGIN] = True
@@ -228,7 +228,7 @@ class Reading:
                 _of(may, "tempo")[:] = True
             case "tempo":
                 _of(may, "bar")[:] = True
-                _of(may, "step")[: steps_of(self.bars[-1].metre)] = True
+                _of(may, "step")[: steps_per_bar(self.bars[-1].metre)] = True
             case _:
                 self._grammatical_within(may)
         return may
@@ -238,14 +238,14 @@ class Reading:
             case "step":
                 _of(may, "instrument")[:] = True
                 if self._instrument >= 0:
-                    may[FIRST["instrument"] + self._instrument] = False
+                    may[FIRST_TOKEN["instrument"] + self._instrument] = False
                     self._may_move_pedal(may)
                     self._may_play(may)
             case "instrument":
                 self._may_move_pedal(may)
                 self._may_play(may)
             case "pedal":
-                may[FIRST["pedal"] + 1] = not self._pedals[self._instrument]
+                may[FIRST_TOKEN["pedal"] + 1] = not self._pedals[self._instrument]
                 self._may_leave(may)
                 self._may_play(may)
             case "loudness":
@@ -264,27 +264,27 @@ class Reading:
         """Let another instrument, step or bar follow, or the end."""
         may[END] = True
         _of(may, "bar")[:] = True
-        _of(may, "step")[self._step + 1 : steps_of(self.bars[-1].metre)] = True
+        _of(may, "step")[self._step + 1 : steps_per_bar(self.bars[-1].metre)] = True
         # Who played last goes first, the others follow in order.
         _of(may, "instrument")[self._named + 1 :] = True
         for gone in {self._held, self._instrument} - {-1}:
-            may[FIRST["instrument"] + gone] = False
+            may[FIRST_TOKEN["instrument"] + gone] = False
 
     def _may_move_pedal(self, may: BoolArray) -> None:
         if self._instrument != DRUMS:
             _of(may, "pedal")[:] = True
             if self._instrument in self._pedals:
-                may[FIRST["pedal"] + self._pedals[self._instrument]] = False
+                may[FIRST_TOKEN["pedal"] + self._pedals[self._instrument]] = False
 
     def _may_play(self, may: BoolArray) -> None:
         _of(may, "drum" if self._instrument == DRUMS else "pitch")[self._pitch + 1 :] = True
         if self._pitch < 127:
             _of(may, "loudness")[:] = True
-            may[FIRST["loudness"] + self._loudness[self._instrument]] = False
+            may[FIRST_TOKEN["loudness"] + self._loudness[self._instrument]] = False
 
 
 def _of(may: BoolArray, kind: str) -> BoolArray:
-    return may[FIRST[kind] : FIRST[kind] + COUNTS[kind]]
+    return may[FIRST_TOKEN[kind] : FIRST_TOKEN[kind] + TOKEN_COUNTS[kind]]
 
 
 # --- tokens ---
@@ -305,10 +305,10 @@ def encode(score: Score, key: int | None = None) -> Tokens:
     ndarray, shape (T,), int64
         From `BEGIN` to `END`.
     """
-    found = bars_on_grid(score)
+    found = score_to_bars(score)
     tokens = header(frozenset[int]().union(*(bar.instruments for bar in found)), key)
     for bar in found:
-        tokens += bar_tokens(bar)
+        tokens += encode_bar(bar)
     return np.array([*tokens, END], np.int64)
 
 
@@ -331,10 +331,10 @@ def decode(tokens: Iterable[int], title: str = "") -> Score:
     BadArgument
         A token may not stand where it does, or there is no note.
     """
-    reading = Reading()
+    reading = GrammarState()
     for token in tokens:
         reading.read(int(token))
-    return score_of(reading.bars, title)
+    return bars_to_score(reading.bars, title)
 
 
 def header(instruments: Collection[int], key: int | None = None) -> list[int]:
@@ -347,35 +347,35 @@ def header(instruments: Collection[int], key: int | None = None) -> list[int]:
     key : int, optional
         As of `encode`.
     """
-    said = [] if key is None else [FIRST["key"] + key]
-    return [BEGIN, *said, *(FIRST["instrument"] + number for number in sorted(instruments))]
+    said = [] if key is None else [FIRST_TOKEN["key"] + key]
+    return [BEGIN, *said, *(FIRST_TOKEN["instrument"] + number for number in sorted(instruments))]
 
 
-def filling(count: int, after: Iterable[Bar]) -> list[int]:
+def infill_prefix(count: int, after: Iterable[Bar]) -> list[int]:
     """Write how many bars are to be filled in, and what stands after them; they follow a header.
 
     Then come the bars that stand before, and those that are wanted.
     """
-    tokens = [FIRST["fill"] + count - 1]
+    tokens = [FIRST_TOKEN["fill"] + count - 1]
     for bar in after:
-        tokens += bar_tokens(bar)
-    return [*tokens, HERE]
+        tokens += encode_bar(bar)
+    return [*tokens, SUFFIX_END]
 
 
-def adding(instrument: int) -> list[int]:
+def part_prefix(instrument: int) -> list[int]:
     """Write which part is to be added; it follows a header that names the others."""
-    return [PART, FIRST["instrument"] + instrument]
+    return [PART, FIRST_TOKEN["instrument"] + instrument]
 
 
-def bar_with_part(bar: Bar, instrument: int) -> list[int]:
+def encode_bar_with_part(bar: Bar, instrument: int) -> list[int]:
     """Write a bar so that one part comes last, as if it were added to the others."""
-    own = bar_tokens(bar.only((instrument,)))
-    return [*bar_tokens(bar.only(bar.instruments - {instrument})), PART, *own[2:]]
+    own = encode_bar(bar.only((instrument,)))
+    return [*encode_bar(bar.only(bar.instruments - {instrument})), PART, *own[2:]]
 
 
-def bar_tokens(bar: Bar) -> list[int]:
+def encode_bar(bar: Bar) -> list[int]:
     """Write a bar."""
-    tokens = [FIRST["bar"] + bar.metre, FIRST["tempo"] + bar.tempo]
+    tokens = [FIRST_TOKEN["bar"] + bar.metre, FIRST_TOKEN["tempo"] + bar.tempo]
     notes: dict[tuple[int, int], list[Note]] = {}
     pedals: dict[tuple[int, int], list[Pedal]] = {}
     for note in bar.notes:
@@ -385,26 +385,28 @@ def bar_tokens(bar: Bar) -> list[int]:
     at: dict[int, set[int]] = {}
     for step, instrument in [*notes, *pedals]:
         at.setdefault(step, set()).add(instrument)
-    held, loudness = -1, dict.fromkeys(range(DRUMS + 1), USUAL_LOUDNESS)
+    held, loudness = -1, dict.fromkeys(range(DRUMS + 1), DEFAULT_VELOCITY)
     for step in sorted(at):
-        tokens.append(FIRST["step"] + step)
+        tokens.append(FIRST_TOKEN["step"] + step)
         last = held
         for instrument in sorted(at[step], key=lambda one: (one != last, one)):
             if instrument != held:
-                tokens.append(FIRST["instrument"] + instrument)
+                tokens.append(FIRST_TOKEN["instrument"] + instrument)
             held = instrument
-            tokens += [FIRST["pedal"] + one.down for one in pedals.get((step, instrument), ())]
+            tokens += [
+                FIRST_TOKEN["pedal"] + one.down for one in pedals.get((step, instrument), ())
+            ]
             for note in notes.get((step, instrument), ()):
                 if note.loudness != loudness[instrument]:
                     loudness[instrument] = note.loudness
-                    tokens.append(FIRST["loudness"] + note.loudness)
+                    tokens.append(FIRST_TOKEN["loudness"] + note.loudness)
                 tokens += _note(note)
     return tokens
 
 
 def _note(note: Note) -> list[int]:
     if note.instrument == DRUMS:
-        return [FIRST["drum"] + note.pitch]
-    long, rest = divmod(note.length - 1, LENGTHS)
-    longer = [FIRST["long"] + long - 1] if long else []
-    return [FIRST["pitch"] + note.pitch, *longer, FIRST["length"] + rest]
+        return [FIRST_TOKEN["drum"] + note.pitch]
+    long, rest = divmod(note.length - 1, SHORT_DURATIONS)
+    longer = [FIRST_TOKEN["long"] + long - 1] if long else []
+    return [FIRST_TOKEN["pitch"] + note.pitch, *longer, FIRST_TOKEN["length"] + rest]

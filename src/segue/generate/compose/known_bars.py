@@ -22,10 +22,10 @@ from segue.theory.instruments import DRUMS
 # --- bar prints ---
 
 #: A bar with fewer different pitches is everywhere, and tells nothing.
-TELLING_PITCHES: Final = 3
+MIN_DISTINCT_PITCHES: Final = 3
 
 
-class Print(NamedTuple):
+class BarFingerprint(NamedTuple):
     """A bar of a part.
 
     Attributes
@@ -43,24 +43,26 @@ class Print(NamedTuple):
     telling: bool
 
 
-SILENT: Final = Print(0, 0, False)
+EMPTY: Final = BarFingerprint(0, 0, False)
 
 
-def bar_print(bar: Bar, instrument: int) -> Print:
+def fingerprint_bar(bar: Bar, instrument: int) -> BarFingerprint:
     """Return what an instrument plays in a bar, in whatever key, however long and loud."""
     notes = [(note.onset, note.pitch) for note in bar.notes if note.instrument == instrument]
     if not notes:
-        return SILENT
+        return EMPTY
     first = notes[0][1]
     moved = np.array([(onset, pitch - first) for onset, pitch in notes], np.int16)
     pitches = {pitch for _, pitch in notes}
-    return Print(zlib.crc32(moved.tobytes()) or 1, first, len(pitches) >= TELLING_PITCHES)
+    return BarFingerprint(
+        zlib.crc32(moved.tobytes()) or 1, first, len(pitches) >= MIN_DISTINCT_PITCHES
+    )
 
 
-def part_prints(bars: Sequence[Bar]) -> dict[int, list[Print]]:
+def fingerprint_parts(bars: Sequence[Bar]) -> dict[int, list[BarFingerprint]]:
     """Return the prints of each part, bar by bar; drums are left out, for all beat alike."""
     playing = sorted(frozenset[int]().union(*(bar.instruments for bar in bars)) - {DRUMS})
-    return {number: [bar_print(bar, number) for bar in bars] for number in playing}
+    return {number: [fingerprint_bar(bar, number) for bar in bars] for number in playing}
 
 
 # --- known bars ---
@@ -69,7 +71,7 @@ _ENDS: Final = 127  # no interval: between two parts
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class SharedPassage:
     """The longest passage shared.
 
     Attributes
@@ -90,7 +92,7 @@ class Copied:
     instrument: int = -1
 
 
-class KnownBars:
+class BarIndex:
     """The bars of many pieces.
 
     Parameters
@@ -117,7 +119,9 @@ class KnownBars:
         self._sorted = contents[self._order]
 
     @classmethod
-    def of(cls, pieces_by_name: Sequence[tuple[str, Iterable[Sequence[Print]]]]) -> "KnownBars":
+    def of(
+        cls, pieces_by_name: Sequence[tuple[str, Iterable[Sequence[BarFingerprint]]]]
+    ) -> "BarIndex":
         """Hold the parts of pieces, each with its name."""
         contents: list[int] = []
         steps: list[int] = []
@@ -137,9 +141,9 @@ class KnownBars:
             [name for name, _ in pieces_by_name],
         )
 
-    def joined(self, other: "KnownBars") -> "KnownBars":
+    def joined(self, other: "BarIndex") -> "BarIndex":
         """Hold the bars of both."""
-        return KnownBars(
+        return BarIndex(
             np.concatenate([self.contents, other.contents]),
             np.concatenate([self.steps, other.steps]),
             np.concatenate([self.pieces, other.pieces + len(self.names)]),
@@ -152,20 +156,20 @@ class KnownBars:
         last = np.searchsorted(self._sorted, content, side="right")
         return self._order[first:last]
 
-    def longest(self, parts: Mapping[int, Sequence[Print]]) -> Copied:
+    def longest(self, parts: Mapping[int, Sequence[BarFingerprint]]) -> SharedPassage:
         """Find the longest passage that a piece shares with those known."""
-        best = Copied(0)
+        best = SharedPassage(0)
         for instrument, prints in parts.items():
-            trail = Trail(self)
+            trail = CopyTracker(self)
             for place, bar in enumerate(prints):
                 trail = trail.followed_by(bar)
                 if trail.copied > best.bars:
-                    best = Copied(trail.copied, trail.piece, place, instrument)
+                    best = SharedPassage(trail.copied, trail.piece, place, instrument)
         return best
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trail:
+class CopyTracker:
     """How far what a part played last goes along with pieces that are known.
 
     Attributes
@@ -176,17 +180,17 @@ class Trail:
         Whose it is.
     """
 
-    known: KnownBars
+    known: BarIndex
     copied: int = 0
     piece: str = ""
     _places: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     _runs: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    _bars: tuple[Print, ...] = ()
+    _bars: tuple[BarFingerprint, ...] = ()
 
-    def followed_by(self, bar: Print) -> "Trail":
+    def followed_by(self, bar: BarFingerprint) -> "CopyTracker":
         """Return the trail with one more bar."""
         if not bar.content:
-            return Trail(self.known)
+            return CopyTracker(self.known)
         places = self.known.where(bar.content)
         runs = np.ones(len(places), np.int64)
         if len(self._places):
@@ -199,10 +203,10 @@ class Trail:
         bars = (*self._bars, bar)[len(self._bars) + 1 - longest :]
         copied = len({one.content for one in bars if one.telling})
         name = self.known.names[self.known.pieces[places[runs.argmax()]]] if longest else ""
-        return Trail(self.known, copied, name, places, runs, bars)
+        return CopyTracker(self.known, copied, name, places, runs, bars)
 
 
-def _step(before: Print | None, bar: Print) -> int:
+def _step(before: BarFingerprint | None, bar: BarFingerprint) -> int:
     if before is None or not before.content or not bar.content:
         return _ENDS
     return max(-126, min(126, bar.first - before.first))

@@ -12,17 +12,17 @@ from torch import Tensor
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.compose.known_bars import KnownBars
-from segue.generate.compose.tokens import VOCABULARY
+from segue.generate.compose.known_bars import BarIndex
+from segue.generate.compose.tokens import VOCABULARY_SIZE
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.quantization import Precision, for_writing
+from segue.nn.quantization import Precision, for_inference
 from segue.nn.transformer import KVCache, StackConfig, Transformer, TransformerConfig
 
-KIND: Final = "composer"
+CHECKPOINT_KIND: Final = "composer"
 #: Raised when the tokens of `segue.generate.compose.grammar` change.
 VERSION: Final = 1
 MODEL: Final = "composer.safetensors"
-SHIPPED: Final = WEIGHTS / MODEL
+BUNDLED: Final = WEIGHTS / MODEL
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,14 +41,14 @@ class Composer:
     """
 
     network: Transformer
-    known: KnownBars
+    known: BarIndex
     about: Mapping[str, Any]
     fingerprint: str = ""
 
     @classmethod
     def shipped(cls) -> Self:
         """Load what comes with Segue."""
-        return cls.load(SHIPPED)
+        return cls.load(BUNDLED)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -59,23 +59,23 @@ class Composer:
         BadCheckpoint
             The file is not there, damaged, or its tokens are others than this Segue's.
         """
-        checkpoint = load_checkpoint(path, KIND)
+        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
         about, tensors = checkpoint.metadata, dict(checkpoint.tensors)
-        if about["version"] != VERSION or about["config"]["vocabulary"] != VOCABULARY:
+        if about["version"] != VERSION or about["config"]["vocabulary"] != VOCABULARY_SIZE:
             raise BadCheckpoint(
                 f"{path} knows {about['config']['vocabulary']} tokens of version "
-                f"{about['version']}, this Segue writes {VOCABULARY} of version {VERSION}; train "
-                "anew with `segue train score --preset transformer`"
+                f"{about['version']}, this Segue writes {VOCABULARY_SIZE} of version {VERSION}; "
+                "train again with `segue train score --preset transformer`"
             )
         try:
             stack = StackConfig(**about["config"]["stack"])
-            known = KnownBars(
+            known = BarIndex(
                 tensors.pop("known.contents").numpy().view(np.uint32),
                 tensors.pop("known.steps").numpy(),
                 tensors.pop("known.pieces").numpy().astype(np.int32),
                 about["pieces"],
             )
-            network = Transformer(TransformerConfig(VOCABULARY, stack))
+            network = Transformer(TransformerConfig(VOCABULARY_SIZE, stack))
             network.load_state_dict({name: one.float() for name, one in tensors.items()})
         except (BadArgument, KeyError, RuntimeError, TypeError) as error:
             raise BadCheckpoint(f"{path} does not fit together ({error}); train anew") from None
@@ -104,10 +104,10 @@ class Composer:
             "pieces": list(self.known.names),
             "told": json.loads(json.dumps(dict(self.about))),
         }
-        return save_checkpoint(path, KIND, about, tensors)
+        return save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
 
 
-class Pen:
+class CachedDecoder:
     """Reads tokens one after the other, and says each time how likely the next ones are.
 
     Parameters
@@ -118,7 +118,7 @@ class Pen:
     """
 
     def __init__(self, network: Transformer, precision: Precision = "int8") -> None:
-        self._network = for_writing(network, precision)
+        self._network = for_inference(network, precision)
         dtype = self._network.tokens.weight.dtype
         self._cache = KVCache(network.config.stack, 1, dtype)
         self.context = network.config.stack.context

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from segue.errors import BadArgument, check_seed
-from segue.generate.compose.tokens import METRES, TEMPOS, USUAL_TEMPO, bpm_of, metre_advice
+from segue.generate.compose.tokens import (
+    DEFAULT_TEMPO,
+    TEMPO_BINS,
+    TIME_SIGNATURES,
+    suggest_time_signature,
+    tempo_to_bpm,
+)
 from segue.io.written_score import beat_of
 
 if TYPE_CHECKING:
@@ -18,7 +24,7 @@ _KEY: Final = re.compile(r"([a-g])([#♯b♭]?)\s*(m|min|minor|maj|major|)")
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class CompositionOptions:
     """What shall be written.
 
     Attributes
@@ -56,14 +62,14 @@ class Wishes:
         """
         check_seed(self.seed)
         if self.tempo is not None:
-            tempo_number(self.tempo, 1.0 if self.metre is None else beat_quarters(self.metre))
+            tempo_bin(self.tempo, 1.0 if self.metre is None else beat_length(self.metre))
         if self.max_copy < 1:
             raise BadArgument(f"{self.max_copy} bars may be copied at most; from 1 on that works")
         if self.instruments is not None and not self.instruments:
             raise BadArgument("no instrument is named; name at least one, or leave it open")
 
 
-def key_named(name: str) -> int:
+def parse_key(name: str) -> int:
     """Return a key's number, from 0: C major, C minor, C♯ major … B minor.
 
     Parameters
@@ -83,12 +89,12 @@ def key_named(name: str) -> int:
     return (_STEPS[step] + _SHARPS[sharp]) % 12 * 2 + (mode in ("m", "min", "minor"))
 
 
-def beat_quarters(metre: int) -> float:
+def beat_length(metre: int) -> float:
     """Return how long a beat of a metre is by which tempos are counted, in quarters."""
-    return float(beat_of(*METRES[metre]))
+    return float(beat_of(*TIME_SIGNATURES[metre]))
 
 
-def tempo_number(bpm: float, beat: float = 1.0) -> int:
+def tempo_bin(bpm: float, beat: float = 1.0) -> int:
     """Return the number of the tempo that is nearest to beats a minute.
 
     Parameters
@@ -101,16 +107,16 @@ def tempo_number(bpm: float, beat: float = 1.0) -> int:
     ------
     BadArgument
     """
-    slowest, fastest = bpm_of(0) / beat, bpm_of(TEMPOS - 1) / beat
+    slowest, fastest = tempo_to_bpm(0) / beat, tempo_to_bpm(TEMPO_BINS - 1) / beat
     if not slowest - 0.5 <= bpm <= fastest + 0.5:
         beats = "dotted quarters" if beat > 1 else "quarters"
         raise BadArgument(
             f"a tempo of {bpm:g}; from {slowest:.0f} to {fastest:.0f} {beats} a minute"
         )
-    return round(9 * math.log2(bpm * beat / 120)) + USUAL_TEMPO
+    return round(9 * math.log2(bpm * beat / 120)) + DEFAULT_TEMPO
 
 
-def metre_named(name: str) -> tuple[int, int]:
+def parse_time_signature(name: str) -> tuple[int, int]:
     """Return beats and unit of a metre that is written as "3/4".
 
     Raises
@@ -121,6 +127,6 @@ def metre_named(name: str) -> tuple[int, int]:
     if not found:
         raise BadArgument(f"no metre {name!r}; write it as 4/4, 3/4, 6/8 …")
     beats, unit = int(found[1]), int(found[2])
-    if (beats, unit) not in METRES:
-        raise BadArgument(f"no metre {name!r} was learned; {metre_advice(beats, unit)}")
+    if (beats, unit) not in TIME_SIGNATURES:
+        raise BadArgument(f"no metre {name!r} was learned; {suggest_time_signature(beats, unit)}")
     return beats, unit

@@ -23,23 +23,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.generate.compose.grammar import Reading, adding, bar_tokens, filling, header
-from segue.generate.compose.known_bars import Trail, bar_print
-from segue.generate.compose.options import Wishes, beat_quarters, tempo_number
+from segue.generate.compose.grammar import (
+    GrammarState,
+    encode_bar,
+    header,
+    infill_prefix,
+    part_prefix,
+)
+from segue.generate.compose.known_bars import CopyTracker, fingerprint_bar
+from segue.generate.compose.options import CompositionOptions, beat_length, tempo_bin
 from segue.generate.compose.tokens import (
     BEGIN,
     END,
-    FILLED,
-    FIRST,
-    KINDS,
+    FIRST_TOKEN,
+    MAX_INFILL_BARS,
     OPENING,
     PART,
     STEPS_PER_QUARTER,
-    TEMPOS,
+    TEMPO_BINS,
+    TOKEN_KINDS,
     Bar,
     BoolArray,
-    bpm_of,
-    home,
+    semitones_to_c,
+    tempo_to_bpm,
 )
 from segue.theory.instruments import (
     DRUMS,
@@ -60,23 +66,23 @@ if TYPE_CHECKING:
 # --- bars ---
 
 
-def playing(bars: Sequence[Bar]) -> frozenset[int]:
+def instruments_of(bars: Sequence[Bar]) -> frozenset[int]:
     """Return who plays."""
     return frozenset[int]().union(*(bar.instruments for bar in bars))
 
 
-def struck(bars: Sequence[Bar]) -> frozenset[int]:
+def drums_of(bars: Sequence[Bar]) -> frozenset[int]:
     """Return the drums that are struck."""
     return frozenset(note.pitch for bar in bars for note in bar.notes if note.instrument == DRUMS)
 
 
-def in_chords(bar: Bar) -> frozenset[int]:
+def chordal_instruments(bar: Bar) -> frozenset[int]:
     """Return who begins several notes at once."""
     begun = Counter((note.onset, note.instrument) for note in bar.notes)
     return frozenset(instrument for (_, instrument), count in begun.items() if count > 1)
 
 
-def one_at_a_time(bar: Bar, alone: frozenset[int]) -> Bar:
+def make_monophonic(bar: Bar, alone: frozenset[int]) -> Bar:
     """Let notes of some instruments end where the next one of that instrument begins."""
     next_onset: dict[int, int] = {}
     notes = []
@@ -108,7 +114,7 @@ _UNUSUAL: Final = 1.0
 _ROOT: Final = 2.5
 
 
-class Leanings:
+class LogitBiases:
     """Leans the logits of a piece's tokens.
 
     Parameters
@@ -199,11 +205,11 @@ class Leanings:
             Of the bar.
         """
         leaning = logits.clone()
-        pitches = leaning[..., FIRST["pitch"] : FIRST["pitch"] + 128]
+        pitches = leaning[..., FIRST_TOKEN["pitch"] : FIRST_TOKEN["pitch"] + 128]
         for pitch_class in self._outside:
             pitches[..., pitch_class::12] -= _STRANGE
         for asked in self._wanted.keys() - bar.instruments:
-            leaning[..., FIRST["instrument"] + asked] += self._wanted[asked]
+            leaning[..., FIRST_TOKEN["instrument"] + asked] += self._wanted[asked]
         if 0 <= instrument < DRUMS:
             if instrument in self._registers:
                 pitches += logits.new_tensor(self._registers[instrument])
@@ -246,10 +252,10 @@ _MOST_SILENT: Final = 1
 #: Share of the view for what stands behind bars to be filled in, and before.
 _BESIDE: Final = 0.35
 
-_ALL_BARS: Final = range(FIRST["bar"], FIRST["tempo"])
+_ALL_BARS: Final = range(FIRST_TOKEN["bar"], FIRST_TOKEN["tempo"])
 
 
-class Writing:
+class BarSampler:
     """Writes bars.
 
     Parameters
@@ -266,15 +272,15 @@ class Writing:
         Bars that were written anew so far.
     """
 
-    def __init__(self, composer: "Composer", wishes: Wishes) -> None:
+    def __init__(self, composer: "Composer", wishes: CompositionOptions) -> None:
         import torch
 
-        from segue.generate.compose.model import Pen  # brings in torch
+        from segue.generate.compose.model import CachedDecoder  # brings in torch
 
         self._known = composer.known
         self.wishes = wishes
         self.precision: Precision = "int8"  # the fastest, one row at a time; always the same
-        self._pen = Pen(composer.network, self.precision)
+        self._pen = CachedDecoder(composer.network, self.precision)
         self._generator = torch.Generator().manual_seed(wishes.seed)
         self._home = 0  # the network writes in C: so many semitones from the key that is meant
         self._kept: list[int] = []  # always in view: what the piece is said to be
@@ -284,9 +290,9 @@ class Writing:
         self._ranges: dict[int, tuple[int, int]] = {}
         self._together: dict[int, int] = {}  # how many notes at once may begin
         self._kit: frozenset[int] | None = None  # drums that may be struck
-        self._trails: dict[int, Trail] = {}
+        self._trails: dict[int, CopyTracker] = {}
         self._last: list[Bar] = []  # the latest bars
-        self._leanings = Leanings(wishes.instruments or (), self._mode)
+        self._leanings = LogitBiases(wishes.instruments or (), self._mode)
         self.rejected = 0
 
     def go_on(self, count: int, prompt: Sequence[Bar] = ()) -> Iterator[Bar]:
@@ -304,11 +310,11 @@ class Writing:
         if not 1 <= count <= MOST_BARS:
             raise BadArgument(f"{count} bars; from 1 to {MOST_BARS:,} can be written at once")
         prompt = self._at_home(prompt)
-        heard = playing(prompt)
+        heard = instruments_of(prompt)
         if prompt:
             self._instruments = tuple(sorted(heard | set(self.wishes.instruments or ())))
             self._kept = header(self._instruments, self._mode)
-            self._written = [bar_tokens(bar) for bar in prompt]
+            self._written = [encode_bar(bar) for bar in prompt]
             self._last = list(prompt[-_MOST_ALIKE:])
         else:
             self._begin()
@@ -342,24 +348,24 @@ class Writing:
         room = int(_BESIDE * self._pen.context)
         after: list[Bar] = []
         for bar in bars[last:]:
-            room -= len(bar_tokens(bar))
+            room -= len(encode_bar(bar))
             if room < 0:
                 break
             after.append(bar)
         kept = [*bars[:first], *after]
-        heard = playing(kept) or playing(bars)
+        heard = instruments_of(kept) or instruments_of(bars)
         self._instruments = tuple(sorted(set(self.wishes.instruments or heard)))
         begins = header(sorted(heard | set(self._instruments)), self._mode)
         self._know_instruments(bars)
-        self._kit = struck(kept) or None
+        self._kit = drums_of(kept) or None
         if first and after:  # who plays on both sides does so in between
             on_both_sides = bars[first - 1].instruments & after[0].instruments
             self._leanings.want(on_both_sides & set(self._instruments))
-        self._written = [bar_tokens(bar) for bar in bars[:first]]
+        self._written = [encode_bar(bar) for bar in bars[:first]]
         self._last = list(bars[:first][-_MOST_ALIKE:])
         for place in range(first, last):
-            if (place - first) % FILLED == 0:
-                self._kept = begins + filling(min(last - place, FILLED), after)
+            if (place - first) % MAX_INFILL_BARS == 0:
+                self._kept = begins + infill_prefix(min(last - place, MAX_INFILL_BARS), after)
                 self._view()
             old = bars[place]
             yield self._bar(old.metre, old.tempo).moved(-self._home)
@@ -387,13 +393,13 @@ class Writing:
             What the part plays.
         """
         bars = self._at_home(bars)
-        heard = playing(bars)
+        heard = instruments_of(bars)
         if instrument in heard:
             raise BadArgument(
                 f"{instrument_name(instrument)} plays already; add another instrument, or write "
                 "bars anew with --infill"
             )
-        self._kept = header(sorted(heard), self._mode) + adding(instrument)
+        self._kept = header(sorted(heard), self._mode) + part_prefix(instrument)
         self._instruments = (instrument,)
         self._know_instruments(())
         self._view()
@@ -405,7 +411,7 @@ class Writing:
             self._leanings.have_roots(
                 [(step, (root + self._home) % 12 if root >= 0 else -1) for step, root in here]
             )
-            given = [*bar_tokens(bar)[:most], PART]
+            given = [*encode_bar(bar)[:most], PART]
             yield self._bar(bar.metre, bar.tempo, given).moved(-self._home)
 
     # ---- a bar -----------------------------------------------------------------------------
@@ -439,7 +445,7 @@ class Writing:
                 self._view()
         else:
             bar = Bar(bar.metre, bar.tempo, ())
-            tokens = list(given) or bar_tokens(bar)
+            tokens = list(given) or encode_bar(bar)
             trails = {}
             self._read(tokens)
         self._trails = trails
@@ -461,7 +467,7 @@ class Writing:
         last: bool,
     ) -> tuple[Bar, list[int]]:
         """Sample a bar; return also its tokens in view."""
-        reading = Reading(self._instruments, self._ranges, self._together, self._kit)
+        reading = GrammarState(self._instruments, self._ranges, self._together, self._kit)
         reading.read(BEGIN)
         tokens: list[int] = []
         logits = self._read(list(given), tokens) if given else self._peek()
@@ -472,10 +478,10 @@ class Writing:
             if number is None:
                 may = reading.may_come()
                 if kind == "bar":  # what stands before the first bar is there already
-                    may[: FIRST["bar"]] = may[FIRST["tempo"] :] = False
+                    may[: FIRST_TOKEN["bar"]] = may[FIRST_TOKEN["tempo"] :] = False
                 token = self._chosen(logits, may, attempt)
             else:
-                token = FIRST[kind] + number
+                token = FIRST_TOKEN[kind] + number
             reading.read(token)
             if not given:
                 logits = self._read([token], tokens)
@@ -483,7 +489,7 @@ class Writing:
         silent = not given and not any(bar.notes for bar in self._last[-_MOST_SILENT:])
         while True:
             may = reading.may_come()
-            may[END] = may[FIRST["bar"]]  # as good as another bar: this one is over
+            may[END] = may[FIRST_TOKEN["bar"]]  # as good as another bar: this one is over
             bar = reading.bars[-1]
             if silent and not bar.notes and (self._last or last):
                 may = _going_on(may)
@@ -499,30 +505,30 @@ class Writing:
             reading.read(token)
             logits = self._read([token], tokens)
         alone = frozenset(one for one, most in self._together.items() if most == 1)
-        return one_at_a_time(reading.bars[-1], alone), tokens
+        return make_monophonic(reading.bars[-1], alone), tokens
 
     def _chosen(self, logits: "Tensor", may: BoolArray, attempt: int) -> int:
         import torch
 
-        from segue.nn.sampling import NEVER, choose
+        from segue.nn.sampling import MASKED, sample
 
         sampling = self.wishes.sampling
         if attempt:
             hotter = max(sampling.temperature, 0.5) + attempt * _HOTTER
             sampling = replace(sampling, temperature=hotter)
-        masked = logits.masked_fill(~torch.from_numpy(may), NEVER)
-        return int(choose(masked, sampling, self._generator))
+        masked = logits.masked_fill(~torch.from_numpy(may), MASKED)
+        return int(sample(masked, sampling, self._generator))
 
-    def _may_stay(self, bar: Bar, trails: dict[int, Trail]) -> bool:
+    def _may_stay(self, bar: Bar, trails: dict[int, CopyTracker]) -> bool:
         if any(trail.copied > self.wishes.max_copy for trail in trails.values()):
             return False
         alike = [one for one in self._last if (one.notes, one.metre) == (bar.notes, bar.metre)]
         return not bar.notes or len(alike) < _MOST_ALIKE
 
-    def _followed(self, bar: Bar) -> dict[int, Trail]:
+    def _followed(self, bar: Bar) -> dict[int, CopyTracker]:
         return {
-            instrument: self._trails.get(instrument, Trail(self._known)).followed_by(
-                bar_print(bar, instrument)
+            instrument: self._trails.get(instrument, CopyTracker(self._known)).followed_by(
+                fingerprint_bar(bar, instrument)
             )
             for instrument in bar.instruments - {DRUMS}
         }
@@ -565,7 +571,7 @@ class Writing:
 
     def _at_home(self, bars: Sequence[Bar]) -> list[Bar]:
         """Move bars to C, and remember where they come from."""
-        self._home = 0 if self.wishes.key is None else home(self.wishes.key)
+        self._home = 0 if self.wishes.key is None else semitones_to_c(self.wishes.key)
         return [bar.moved(self._home) for bar in bars]
 
     def _begin(self) -> None:
@@ -575,22 +581,22 @@ class Writing:
         wishes = self.wishes
         if wishes.key is None:  # the network says which mode; one tonic is as good as another
             tonic = int(torch.randint(12, (1,), generator=self._generator))
-            self._home = home(2 * tonic)
+            self._home = semitones_to_c(2 * tonic)
         self._kept = [BEGIN] if self._mode is None else header((), self._mode)
         if wishes.instruments is not None:
             self._instruments = tuple(sorted(set(wishes.instruments)))
             self._kept = header(self._instruments, self._mode)
             return
-        reading = Reading()
+        reading = GrammarState()
         for token in self._kept:
             reading.read(token)
         self._pen.back(0)
         logits = self._pen.read(self._kept)
         while True:
             may = reading.may_come()
-            may[FIRST["bar"] : FIRST["tempo"]] = False
-            may[FIRST["key"] + 2 : FIRST["key"] + 24] = False
-            if KINDS[self._kept[-1]] != "instrument":
+            may[FIRST_TOKEN["bar"] : FIRST_TOKEN["tempo"]] = False
+            may[FIRST_TOKEN["key"] + 2 : FIRST_TOKEN["key"] + 24] = False
+            if TOKEN_KINDS[self._kept[-1]] != "instrument":
                 may[OPENING] = False  # somebody plays
             token = self._chosen(logits, may, 0)
             if token == OPENING:
@@ -598,19 +604,19 @@ class Writing:
             reading.read(token)
             self._kept.append(token)
             logits = self._pen.read([token])
-        said = [token for token in self._kept if KINDS[token] == "instrument"]
-        self._instruments = tuple(token - FIRST["instrument"] for token in said)
+        said = [token for token in self._kept if TOKEN_KINDS[token] == "instrument"]
+        self._instruments = tuple(token - FIRST_TOKEN["instrument"] for token in said)
 
     def _know_instruments(self, bars: Sequence[Bar]) -> None:
         """Keep to what the instruments can play, and to what they already do."""
-        chordal = frozenset[int]().union(*(in_chords(bar) for bar in bars))
+        chordal = frozenset[int]().union(*(chordal_instruments(bar) for bar in bars))
         parts = Counter(self.wishes.instruments or ())
         self._together = {
             number: max(parts[number], 1)
             for number in range(DRUMS)
             if sounds_alone(number) and number not in chordal
         }
-        self._leanings.keep_to_registers(set(range(DRUMS)) - playing(bars), self._home)
+        self._leanings.keep_to_registers(set(range(DRUMS)) - instruments_of(bars), self._home)
         self._ranges = {DRUMS: range_of(DRUMS)}
         for number in range(DRUMS):
             low, high = range_of(number)
@@ -629,14 +635,14 @@ class Writing:
 
     def _asked_tempo(self, metre: int) -> int:
         """Return the number of the tempo that was asked for, or of the nearest that there is."""
-        beat = beat_quarters(metre)
+        beat = beat_length(metre)
         asked = (self.wishes.tempo or 0.0) * beat
-        return tempo_number(min(max(asked, bpm_of(0)), bpm_of(TEMPOS - 1)))
+        return tempo_bin(min(max(asked, tempo_to_bpm(0)), tempo_to_bpm(TEMPO_BINS - 1)))
 
 
 def _going_on(may: BoolArray) -> BoolArray:
     """Let the bar not end yet."""
     found = may.copy()
     found[END] = False
-    found[FIRST["bar"] : FIRST["tempo"]] = False
+    found[FIRST_TOKEN["bar"] : FIRST_TOKEN["tempo"]] = False
     return found

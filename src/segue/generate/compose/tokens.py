@@ -21,57 +21,59 @@ from segue.theory.instruments import DRUM_NAMES, DRUMS, PROGRAM_NAMES
 
 STEPS_PER_QUARTER: Final = 12
 #: Beats, and of what a beat is: 4 a quarter, 8 an eighth.
-METRES: Final = (
+TIME_SIGNATURES: Final = (
     *((beats, 2) for beats in (1, 2, 3, 4)),
     *((beats, 4) for beats in range(1, 9)),
     *((beats, 8) for beats in range(1, 13)),
     *((beats, 16) for beats in range(1, 13)),
 )
-LOUDNESSES: Final = 8
-USUAL_LOUDNESS: Final = 5
-TEMPOS: Final = 31  # ninths of an octave, from 30 to 302 quarters a minute
-USUAL_TEMPO: Final = 18
+VELOCITY_BINS: Final = 8
+DEFAULT_VELOCITY: Final = 5
+TEMPO_BINS: Final = 31  # ninths of an octave, from 30 to 302 quarters a minute
+DEFAULT_TEMPO: Final = 18
 #: Lengths that one token tells; a longer note is told by so many times this, then the rest.
-LENGTHS: Final = 48
-LONGS: Final = 16
-LONGEST: Final = LENGTHS * (LONGS + 1)
-DRUM_LENGTH: Final = 1
+SHORT_DURATIONS: Final = 48
+LONG_DURATIONS: Final = 16
+MAX_DURATION: Final = SHORT_DURATIONS * (LONG_DURATIONS + 1)
+DRUM_DURATION: Final = 1
 #: Bars that are filled in at once at most.
-FILLED: Final = 16
+MAX_INFILL_BARS: Final = 16
 
-COUNTS: Final = {
+TOKEN_COUNTS: Final = {
     "begin": 1,
     "end": 1,
     "key": 24,
     "opening": 1,
-    "fill": FILLED,
+    "fill": MAX_INFILL_BARS,
     "here": 1,
     "part": 1,
-    "bar": len(METRES),
-    "tempo": TEMPOS,
-    "step": max(beats * 4 * STEPS_PER_QUARTER // unit for beats, unit in METRES),
+    "bar": len(TIME_SIGNATURES),
+    "tempo": TEMPO_BINS,
+    "step": max(beats * 4 * STEPS_PER_QUARTER // unit for beats, unit in TIME_SIGNATURES),
     "instrument": DRUMS + 1,
     "pedal": 2,
-    "loudness": LOUDNESSES,
+    "loudness": VELOCITY_BINS,
     "pitch": 128,
     "drum": 128,
-    "long": LONGS,
-    "length": LENGTHS,
+    "long": LONG_DURATIONS,
+    "length": SHORT_DURATIONS,
 }
 #: The first token of each kind, and how many tokens there are.
-FIRST: Final = dict(zip(COUNTS, accumulate(COUNTS.values(), initial=0), strict=False))
-VOCABULARY: Final = sum(COUNTS.values())
-BEGIN: Final = FIRST["begin"]
-END: Final = FIRST["end"]
+FIRST_TOKEN: Final = dict(
+    zip(TOKEN_COUNTS, accumulate(TOKEN_COUNTS.values(), initial=0), strict=False)
+)
+VOCABULARY_SIZE: Final = sum(TOKEN_COUNTS.values())
+BEGIN: Final = FIRST_TOKEN["begin"]
+END: Final = FIRST_TOKEN["end"]
 #: What follows are a piece's first bars.
-OPENING: Final = FIRST["opening"]
+OPENING: Final = FIRST_TOKEN["opening"]
 #: What stands after the bars to be filled in is over; now come those before them.
-HERE: Final = FIRST["here"]
+SUFFIX_END: Final = FIRST_TOKEN["here"]
 #: In a bar: now comes what the part to be added plays.
-PART: Final = FIRST["part"]
+PART: Final = FIRST_TOKEN["part"]
 
-KINDS: Final = tuple(kind for kind, count in COUNTS.items() for _ in range(count))
-METRE_NUMBERS: Final = {metre: number for number, metre in enumerate(METRES)}
+TOKEN_KINDS: Final = tuple(kind for kind, count in TOKEN_COUNTS.items() for _ in range(count))
+TIME_SIGNATURE_INDEX: Final = {metre: number for number, metre in enumerate(TIME_SIGNATURES)}
 
 Tokens = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -136,7 +138,7 @@ class Bar(NamedTuple):
         return self._replace(notes=notes)
 
 
-def home(key: int) -> int:
+def semitones_to_c(key: int) -> int:
     """Return by how many semitones, -6 to 5, music in a key is moved to C."""
     return (-(key // 2) + 6) % 12 - 6
 
@@ -145,9 +147,9 @@ def _in_range(pitch: int) -> int:
     return pitch + 12 if pitch < 0 else pitch - 12 if pitch > 127 else pitch
 
 
-def told(token: int) -> str:
+def token_name(token: int) -> str:
     """Return what a token means, in a word or two; "pedal 1" presses it, "pedal 0" lifts it."""
-    kind, number = KINDS[token], token - FIRST[KINDS[token]]
+    kind, number = TOKEN_KINDS[token], token - FIRST_TOKEN[TOKEN_KINDS[token]]
     names = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
     match kind:
         case "key":
@@ -155,19 +157,19 @@ def told(token: int) -> str:
         case "fill":
             name = f"fill {number + 1} bars"
         case "bar":
-            name = "bar {}/{}".format(*METRES[number])
+            name = "bar {}/{}".format(*TIME_SIGNATURES[number])
         case "tempo":
-            name = f"{bpm_of(number):.0f} bpm"
+            name = f"{tempo_to_bpm(number):.0f} bpm"
         case "instrument":
             name = "drums" if number == DRUMS else PROGRAM_NAMES[number]
         case "loudness":
-            name = f"velocity {velocity_of(number)}"
+            name = f"velocity {velocity_to_midi(number)}"
         case "pitch" | "drum":
             name = f"{names[number % 12]}{number // 12 - 1}"
             if kind == "drum":
                 name = DRUM_NAMES.get(number, f"drum {number}")
         case "long":
-            name = f"{LENGTHS * (number + 1)} steps and"
+            name = f"{SHORT_DURATIONS * (number + 1)} steps and"
         case "length":
             name = f"{number + 1} steps"
         case "step" | "pedal":
@@ -177,13 +179,13 @@ def told(token: int) -> str:
     return name
 
 
-def steps_of(metre: int) -> int:
+def steps_per_bar(metre: int) -> int:
     """Return the steps of a bar, by its metre's number."""
-    beats, unit = METRES[metre]
+    beats, unit = TIME_SIGNATURES[metre]
     return beats * 4 * STEPS_PER_QUARTER // unit
 
 
-def metre_advice(beats: int, unit: int) -> str:
+def suggest_time_signature(beats: int, unit: int) -> str:
     """Say which metres are known, and as what shorter bars one that is not may be written.
 
     Beats that come in threes stay together, as 9/4 in bars of 3/4; what cannot be divided evenly
@@ -192,21 +194,25 @@ def metre_advice(beats: int, unit: int) -> str:
     known = "those known go up to 4/2, 8/4, 12/8 and 12/16"
     threes = 3 if beats > 3 and beats % 3 == 0 else 1
     for shorter in range(beats - 1, 1, -1):
-        if beats % shorter == 0 and shorter % threes == 0 and (shorter, unit) in METRE_NUMBERS:
+        if (
+            beats % shorter == 0
+            and shorter % threes == 0
+            and (shorter, unit) in TIME_SIGNATURE_INDEX
+        ):
             return f"{known}; write {beats}/{unit} as {beats // shorter} bars of {shorter}/{unit}"
     halves = (beats + 1) // 2, beats // 2
-    if all((half, unit) in METRE_NUMBERS for half in halves):
+    if all((half, unit) in TIME_SIGNATURE_INDEX for half in halves):
         one, other = (f"{half}/{unit}" for half in halves)
         return f"{known}; write {beats}/{unit} as a bar of {one} and one of {other}"
     return known
 
 
-def bpm_of(tempo: int) -> float:
+def tempo_to_bpm(tempo: int) -> float:
     """Return quarters a minute, by a tempo's number."""
-    return float(120 * 2 ** ((tempo - USUAL_TEMPO) / 9))
+    return float(120 * 2 ** ((tempo - DEFAULT_TEMPO) / 9))
 
 
-def velocity_of(loudness: int) -> int:
+def velocity_to_midi(loudness: int) -> int:
     """Return the MIDI velocity of a loudness."""
     return loudness * 16 + 8
 
@@ -214,7 +220,7 @@ def velocity_of(loudness: int) -> int:
 # --- grid ---
 
 
-def bars_on_grid(score: Score) -> list[Bar]:
+def score_to_bars(score: Score) -> list[Bar]:
     """Put a score on the grid, bar by bar, to the last one with an onset.
 
     Onsets and ends move to the nearest step, lengths are at least a step and at most `LONGEST`;
@@ -230,17 +236,17 @@ def bars_on_grid(score: Score) -> list[Bar]:
     divided = bars(score)
     metres = []
     for place, metre in enumerate(zip(divided.beats.tolist(), divided.units.tolist(), strict=True)):
-        if metre not in METRE_NUMBERS:
+        if metre not in TIME_SIGNATURE_INDEX:
             raise BadArgument(
                 f"bar {place + 1} is in {metre[0]}/{metre[1]}: no such metre was learned; "
-                f"{metre_advice(*metre)}"
+                f"{suggest_time_signature(*metre)}"
             )
-        metres.append(METRE_NUMBERS[metre])
-    starts = np.cumsum([0, *(steps_of(number) for number in metres)])
+        metres.append(TIME_SIGNATURE_INDEX[metre])
+    starts = np.cumsum([0, *(steps_per_bar(number) for number in metres)])
     notes = _notes(score, divided.at, starts)
     if notes[-1].onset >= starts[-1]:  # moved to where one more bar begins
         metres.append(metres[-1])
-        starts = np.append(starts, starts[-1] + steps_of(metres[-1]))
+        starts = np.append(starts, starts[-1] + steps_per_bar(metres[-1]))
     last = int(np.searchsorted(starts, notes[-1].onset, side="right"))
     in_bars: list[list[Note]] = [[] for _ in range(last)]
     for note in notes:
@@ -255,7 +261,7 @@ def bars_on_grid(score: Score) -> list[Bar]:
     ]
 
 
-def score_of(found: Sequence[Bar], title: str = "") -> Score:
+def bars_to_score(found: Sequence[Bar], title: str = "") -> Score:
     """Return bars as a score, twelve ticks a quarter.
 
     Pedals are lifted at the end.
@@ -267,23 +273,23 @@ def score_of(found: Sequence[Bar], title: str = "") -> Score:
     """
     if not any(bar.notes for bar in found):
         raise BadArgument("these bars hold no note; a score has at least one")
-    starts = np.cumsum([0, *(steps_of(bar.metre) for bar in found)]).tolist()
+    starts = np.cumsum([0, *(steps_per_bar(bar.metre) for bar in found)]).tolist()
     rows: dict[int, list[tuple[int, int, int, int]]] = {}
     moves: dict[int, list[tuple[int, int]]] = {}
     metres: list[tuple[int, int, int]] = []
     tempos: list[tuple[int, float]] = []
     for start, bar in zip(starts, found, strict=False):
         for note in bar.notes:
-            row = (start + note.onset, note.length, note.pitch, velocity_of(note.loudness))
+            row = (start + note.onset, note.length, note.pitch, velocity_to_midi(note.loudness))
             rows.setdefault(note.instrument, []).append(row)
         for pedal in bar.pedals:
             pressed = moves.setdefault(pedal.instrument, [])
             if (pressed[-1][1] if pressed else 0) != pedal.down:
                 pressed.append((start + pedal.step, pedal.down))
-        if not metres or metres[-1][1:] != METRES[bar.metre]:
-            metres.append((start, *METRES[bar.metre]))
-        if not tempos or tempos[-1][1] != bpm_of(bar.tempo):
-            tempos.append((start, bpm_of(bar.tempo)))
+        if not metres or metres[-1][1:] != TIME_SIGNATURES[bar.metre]:
+            metres.append((start, *TIME_SIGNATURES[bar.metre]))
+        if not tempos or tempos[-1][1] != tempo_to_bpm(bar.tempo):
+            tempos.append((start, tempo_to_bpm(bar.tempo)))
     parts = []
     for instrument in sorted(rows):
         drums = instrument == DRUMS
@@ -316,10 +322,10 @@ def _notes(score: Score, at: NDArray[np.int64], starts: NDArray[np.int64]) -> li
         notes = part.notes.astype(np.int64)
         on = _on_grid(notes[:, 0], at, starts, score.ticks_per_quarter)
         off = _on_grid(notes[:, 0] + notes[:, 1], at, starts, score.ticks_per_quarter)
-        lengths = (off - on).clip(1, LONGEST)
+        lengths = (off - on).clip(1, MAX_DURATION)
         instrument = DRUMS if part.is_drum else part.program
         if part.is_drum:
-            lengths[:] = DRUM_LENGTH
+            lengths[:] = DRUM_DURATION
         rows = zip(
             on.tolist(), notes[:, 2].tolist(), lengths.tolist(), notes[:, 3].tolist(), strict=True
         )
@@ -374,8 +380,8 @@ def _on_grid(
 def _tempos(score: Score, at: NDArray[np.int64]) -> list[int]:
     """Return the tempo of each bar: the one in force where it begins."""
     if not len(score.tempos):
-        return [USUAL_TEMPO] * len(at)
+        return [DEFAULT_TEMPO] * len(at)
     here = np.searchsorted(score.tempos[:, 0], at, side="right") - 1
     bpm = np.where(here < 0, 120.0, score.tempos[here.clip(0), 1])
-    numbers = np.rint(9 * np.log2(bpm.clip(1) / 120)) + USUAL_TEMPO
-    return np.asarray(numbers.clip(0, TEMPOS - 1), np.int64).tolist()  # type: ignore[no-any-return]
+    numbers = np.rint(9 * np.log2(bpm.clip(1) / 120)) + DEFAULT_TEMPO
+    return np.asarray(numbers.clip(0, TEMPO_BINS - 1), np.int64).tolist()  # type: ignore[no-any-return]

@@ -21,12 +21,26 @@ import numpy as np
 import torch
 
 from segue.errors import BadArgument, TrainingFailed, check_seed
-from segue.generate.compose.grammar import adding, bar_tokens, bar_with_part, filling, header
-from segue.generate.compose.known_bars import KnownBars, part_prints
+from segue.generate.compose.grammar import (
+    encode_bar,
+    encode_bar_with_part,
+    header,
+    infill_prefix,
+    part_prefix,
+)
+from segue.generate.compose.known_bars import BarIndex, fingerprint_parts
 from segue.generate.compose.model import MODEL, Composer
-from segue.generate.compose.tokens import END, FILLED, OPENING, VOCABULARY, Bar, bars_on_grid, home
-from segue.nn.lm_training import NOTHING, WritingTraining, fit_writing
-from segue.nn.trainer import Batch, Trained, Watcher
+from segue.generate.compose.tokens import (
+    END,
+    MAX_INFILL_BARS,
+    OPENING,
+    VOCABULARY_SIZE,
+    Bar,
+    score_to_bars,
+    semitones_to_c,
+)
+from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
+from segue.nn.trainer import Batch, FitResult, ProgressCallback
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Score
 from segue.score.harmony import find_key
@@ -34,17 +48,17 @@ from segue.score.harmony import find_key
 # --- compositions ---
 
 #: Shares of windows.
-FILLING: Final = 0.25
-ADDING: Final = 0.25
-KEY_UNSAID: Final = 0.25
-INSTRUMENTS_UNSAID: Final = 0.1
-FROM_THE_OPENING: Final = 0.15
+INFILL_PROBABILITY: Final = 0.25
+ADD_PART_PROBABILITY: Final = 0.25
+KEY_DROPOUT: Final = 0.25
+INSTRUMENTS_DROPOUT: Final = 0.1
+OPENING_PROBABILITY: Final = 0.15
 #: Of what is in view: so much stands behind bars to be filled in at most, and as much before.
-BESIDE: Final = 0.35
+MAX_CONTEXT_SHARE: Final = 0.35
 
 
 @dataclass(frozen=True, slots=True)
-class Composition:
+class TrainingPiece:
     """A piece to learn from.
 
     Attributes
@@ -63,24 +77,24 @@ class Composition:
     group: str = ""
 
 
-def composition(name: str, score: Score, group: str = "") -> Composition:
+def make_piece(name: str, score: Score, group: str = "") -> TrainingPiece:
     """Make a piece to learn from.
 
     Raises
     ------
     BadArgument
-        As of `segue.generate.compose.tokens.bars_on_grid`.
+        As of `segue.generate.compose.tokens.score_to_bars`.
     """
-    return Composition(name, tuple(bars_on_grid(score)), key_number(score), group)
+    return TrainingPiece(name, tuple(score_to_bars(score)), key_index(score), group)
 
 
-def key_number(score: Score) -> int:
+def key_index(score: Score) -> int:
     """Return the key of a score, from 0: C major, C minor, C♯ major … B minor."""
     key = find_key(score)
     return 2 * key.tonic + (key.mode == "minor")
 
 
-class Excerpts:
+class ExampleSampler:
     """Draws windows of pieces.
 
     Parameters
@@ -91,7 +105,7 @@ class Excerpts:
     batch : int
     """
 
-    def __init__(self, pieces: Sequence[Composition], context: int, batch: int) -> None:
+    def __init__(self, pieces: Sequence[TrainingPiece], context: int, batch: int) -> None:
         if not pieces:
             raise BadArgument("no piece to draw from")
         self._pieces = pieces
@@ -109,71 +123,75 @@ class Excerpts:
         """Draw batches that are always the same."""
         return [self.draw(np.random.default_rng([seed, number])) for number in range(batches)]
 
-    def _window(self, piece: Composition, rng: np.random.Generator) -> list[int]:
+    def _window(self, piece: TrainingPiece, rng: np.random.Generator) -> list[int]:
         way = rng.random()
-        start = 0 if rng.random() < FROM_THE_OPENING else int(rng.integers(len(piece.bars)))
-        if way < FILLING:
+        start = 0 if rng.random() < OPENING_PROBABILITY else int(rng.integers(len(piece.bars)))
+        if way < INFILL_PROBABILITY:
             tokens = self._filled(piece, start, rng)
-        elif way < FILLING + ADDING:
+        elif way < INFILL_PROBABILITY + ADD_PART_PROBABILITY:
             tokens = self._added(piece, start, rng)
         else:
             tokens = self._gone_on(piece, start, rng)
         return tokens[: self._context]
 
-    def _gone_on(self, piece: Composition, start: int, rng: np.random.Generator) -> list[int]:
+    def _gone_on(self, piece: TrainingPiece, start: int, rng: np.random.Generator) -> list[int]:
         bars = self._bars(piece, start)
         tokens = _said(bars, piece.key, rng)
         tokens += [OPENING] if not start else []
         for bar in bars:
-            tokens += bar_tokens(bar)
+            tokens += encode_bar(bar)
         if start + len(bars) == len(piece.bars):
             tokens.append(END)
         return tokens
 
-    def _filled(self, piece: Composition, start: int, rng: np.random.Generator) -> list[int]:
+    def _filled(self, piece: TrainingPiece, start: int, rng: np.random.Generator) -> list[int]:
         bars = self._bars(piece, start)
-        written = [bar_tokens(bar) for bar in bars]
-        beside = int(BESIDE * self._context)
+        written = [encode_bar(bar) for bar in bars]
+        beside = int(MAX_CONTEXT_SHARE * self._context)
         before = int(rng.integers(0, _fitting(written, beside) + 1))
-        count = int(rng.integers(1, FILLED + 1)) if rng.random() < 0.5 else int(rng.integers(1, 5))
+        count = (
+            int(rng.integers(1, MAX_INFILL_BARS + 1))
+            if rng.random() < 0.5
+            else int(rng.integers(1, 5))
+        )
         count = min(count, len(bars) - before)
         if count < 1:
             return self._gone_on(piece, start, rng)
         after = _fitting(written[before + count :], beside)
         tokens = _said(bars[: before + count + after], piece.key, rng)
-        tokens += filling(count, bars[before + count : before + count + after])
+        tokens += infill_prefix(count, bars[before + count : before + count + after])
         tokens += [OPENING] if not start else []
         for bar in written[: before + count]:
             tokens += bar
         return [*tokens, END]
 
-    def _added(self, piece: Composition, start: int, rng: np.random.Generator) -> list[int]:
+    def _added(self, piece: TrainingPiece, start: int, rng: np.random.Generator) -> list[int]:
         bars = self._bars(piece, start)
         playing = sorted(frozenset[int]().union(*(bar.instruments for bar in bars)))
         if len(playing) < 2:
             return self._gone_on(piece, start, rng)
         added = int(rng.choice(playing))
         others = [bar.only(bar.instruments - {added}) for bar in bars]
-        tokens = _said(others, piece.key, rng) + adding(added)
+        tokens = _said(others, piece.key, rng) + part_prefix(added)
         tokens += [OPENING] if not start else []
         for bar in bars:
-            tokens += bar_with_part(bar, added)
+            tokens += encode_bar_with_part(bar, added)
         return [*tokens, END] if start + len(bars) == len(piece.bars) else tokens
 
-    def _bars(self, piece: Composition, start: int) -> list[Bar]:
+    def _bars(self, piece: TrainingPiece, start: int) -> list[Bar]:
         """Return bars that fill a window, in C."""
         length, last = 0, start
         while last < len(piece.bars) and length < self._context:
-            length += len(bar_tokens(piece.bars[last]))
+            length += len(encode_bar(piece.bars[last]))
             last += 1
-        return [bar.moved(home(piece.key)) for bar in piece.bars[start:last]]
+        return [bar.moved(semitones_to_c(piece.key)) for bar in piece.bars[start:last]]
 
 
 def _said(bars: Sequence[Bar], key: int, rng: np.random.Generator) -> list[int]:
     playing = frozenset[int]().union(*(bar.instruments for bar in bars))
     return header(
-        () if rng.random() < INSTRUMENTS_UNSAID else playing,
-        None if rng.random() < KEY_UNSAID else key % 2,
+        () if rng.random() < INSTRUMENTS_DROPOUT else playing,
+        None if rng.random() < KEY_DROPOUT else key % 2,
     )
 
 
@@ -184,14 +202,14 @@ def _fitting(written: Sequence[Sequence[int]], room: int) -> int:
 
 
 def _batch(windows: Sequence[list[int]]) -> Batch:
-    given = np.full((len(windows), max(map(len, windows))), NOTHING, np.int64)
+    given = np.full((len(windows), max(map(len, windows))), IGNORED, np.int64)
     for row, window in zip(given, windows, strict=True):
         row[: len(window)] = window
     tokens = torch.from_numpy(given)
     return tokens, tokens
 
 
-def fingerprint(pieces: Sequence[Composition]) -> str:
+def fingerprint(pieces: Sequence[TrainingPiece]) -> str:
     """Return what tells these pieces from others."""
     digest = hashlib.sha256()
     for piece in pieces:
@@ -203,8 +221,8 @@ def fingerprint(pieces: Sequence[Composition]) -> str:
 
 STEPS_PER_EPOCH: Final = 100
 EPOCHS: Final = 100
-BATCH: Final = 8
-JUDGED: Final = 6  # batches
+BATCH_SIZE: Final = 8
+VALIDATION_BATCHES: Final = 6  # batches
 #: Of a network that has learned already, and of one that has not.
 LEARNING_RATES: Final = (4e-4, 1.5e-3)
 
@@ -250,19 +268,19 @@ def new_network(seed: int = 0) -> Transformer:
     """Make a network that knows nothing: 4 layers of 256, 768 tokens in view."""
     torch.manual_seed(seed)
     stack = StackConfig(256, 4, 4, context=768, dropout=0.1)
-    return Transformer(TransformerConfig(VOCABULARY, stack))
+    return Transformer(TransformerConfig(VOCABULARY_SIZE, stack))
 
 
 def train_composer(
     training: ComposerTraining,
-    learn: Sequence[Composition],
-    validate: Sequence[Composition],
+    learn: Sequence[TrainingPiece],
+    validate: Sequence[TrainingPiece],
     folder: Path,
     *,
     start: Composer | None = None,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[Composer, Trained]:
+    watch: ProgressCallback | None = None,
+) -> tuple[Composer, FitResult]:
     """Learn to compose.
 
     Parameters
@@ -295,26 +313,26 @@ def train_composer(
         network = Transformer(start.network.config)
         network.load_state_dict(start.network.state_dict())
     context = network.config.stack.context
-    setting = WritingTraining(
+    setting = LMTrainingConfig(
         context,
-        batch=BATCH,
+        batch_size=BATCH_SIZE,
         epochs=training.epochs or EPOCHS,
         steps_per_epoch=STEPS_PER_EPOCH,
         learning_rate=training.learning_rate or LEARNING_RATES[start is None],
         weight_decay=0.05,
-        transposed=0,  # all is in C
+        max_transpose=0,  # all is in C
         minutes=training.minutes,
         seed=training.seed,
         device=training.device,
     )
-    excerpts = Excerpts(learn, context, BATCH)
-    judged = Excerpts(validate, context, BATCH).fixed(JUDGED, training.seed)
+    excerpts = ExampleSampler(learn, context, BATCH_SIZE)
+    judged = ExampleSampler(validate, context, BATCH_SIZE).fixed(VALIDATION_BATCHES, training.seed)
     about = {
         "learned from": fingerprint(learn),
         "judged by": fingerprint(validate),
         "start": start.fingerprint if start else "",
     }
-    trained = fit_writing(
+    trained = fit_lm(
         network, setting, excerpts.draw, judged, folder, about, resume=resume, watch=watch
     )
     told = {
@@ -329,12 +347,12 @@ def train_composer(
         "seconds": trained.history[-1].seconds,
         "precision": trained.precision,
     }
-    known = known_bars(learn)
+    known = index_bars(learn)
     composer = Composer(network, start.known.joined(known) if start else known, told)
     fingerprint_ = composer.save(folder / MODEL)
     return Composer(network, composer.known, told, fingerprint_), trained
 
 
-def known_bars(pieces: Sequence[Composition]) -> KnownBars:
+def index_bars(pieces: Sequence[TrainingPiece]) -> BarIndex:
     """Hold what tells the bars of pieces, so that what is copied from them is found."""
-    return KnownBars.of([(piece.name, part_prints(piece.bars).values()) for piece in pieces])
+    return BarIndex.of([(piece.name, fingerprint_parts(piece.bars).values()) for piece in pieces])

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.quantization import restored, shortened
+from segue.nn.quantization import dequantize_weights, quantize_weights
 from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
 
 NUM_VOICES: Final = 4
@@ -364,7 +364,7 @@ def save_chorale_network(
     DiskFull
     """
     about = {"configuration": asdict(network.config), "version": VERSION, "told": dict(metadata)}
-    return save_checkpoint(path, CHECKPOINT_KIND, about, shortened(network.state_dict()))
+    return save_checkpoint(path, CHECKPOINT_KIND, about, quantize_weights(network.state_dict()))
 
 
 def load_chorale_network(path: Path = PRETRAINED) -> ChoraleTransformer:
@@ -389,7 +389,7 @@ def load_chorale_network(path: Path = PRETRAINED) -> ChoraleTransformer:
                 StackConfig(**config["stack"]), config["head_layers"], config["feature_dropout"]
             )
         )
-        network.load_state_dict(restored(tensors))
+        network.load_state_dict(dequantize_weights(tensors))
     except (KeyError, TypeError, RuntimeError, BadArgument) as error:
         raise BadCheckpoint(f"{path} holds no complete chorale network ({error})") from None
     return network.eval().requires_grad_(False)

@@ -27,7 +27,7 @@ from segue.generate.harmony.chorale_network import (
     ChoraleTransformer,
     DecoderState,
 )
-from segue.nn.sampling import NEVER, Sampling, choose
+from segue.nn.sampling import MASKED, Sampling, sample
 
 #: Lowest and highest MIDI pitch of soprano, alto, tenor and bass; in Bach's chorales one note in
 #: two hundred is outside.
@@ -194,10 +194,10 @@ class _Particles:
                 reachable = in_chord.any(dim=1)
                 self.log_weights -= _UNREACHABLE_PENALTY * ~reachable
                 mask = torch.where(reachable[:, None], in_chord, mask)
-            masked = log_probs.masked_fill(~mask, NEVER)
+            masked = log_probs.masked_fill(~mask, MASKED)
             # A particle whose likely continuations are forbidden has taken a wrong turn.
             self.log_weights += masked.logsumexp(dim=-1)
-            chosen = choose(masked, self.options.sampling, self.generator)[:, None]
+            chosen = sample(masked, self.options.sampling, self.generator)[:, None]
             self.nll -= log_probs.gather(1, chosen)[:, 0]
             frame = torch.cat([frame, chosen], dim=1)
         self.previous = frame

@@ -30,7 +30,7 @@ from segue.generate.lyrics.network import (
 from segue.generate.lyrics.ngram import NgramLM
 from segue.generate.lyrics.vocabulary import CHARACTERS, VOCABULARY_SIZE, Tokens, encode_song
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.quantization import restored, shortened
+from segue.nn.quantization import dequantize_weights, quantize_weights
 from segue.records import Lyrics, Tags
 
 Real = NDArray[np.float64]
@@ -230,7 +230,7 @@ class LanguageModel:
             network = CharNetwork(
                 CharNetworkConfig(**config | {"ngram_sizes": tuple(config["ngram_sizes"])})
             )
-            network.load_state_dict(restored(tensors))
+            network.load_state_dict(dequantize_weights(tensors))
             weights = _ngram_weights(about)
         except (
             AttributeError, BadArgument, EOFError, KeyError, RuntimeError, TypeError, ValueError,
@@ -256,7 +256,7 @@ class LanguageModel:
         """
         tensors = dict(self.network.state_dict())
         if quantize:
-            tensors = shortened(tensors)
+            tensors = quantize_weights(tensors)
         tensors[_SONGS_TENSOR] = _compress(self.training_songs)
         about = {
             "config": asdict(self.network.config),

@@ -31,7 +31,7 @@ from segue.generate.lyrics.vocabulary import (
     encode,
 )
 from segue.lyrics.phonetics import rhyme_sound, words_of
-from segue.nn.sampling import NEVER, Sampling, choose
+from segue.nn.sampling import MASKED, Sampling, sample
 
 MAX_LINES: Final = 1000
 #: Lines per stanza if the form has stanzas and no rhyme scheme gives their length.
@@ -208,7 +208,7 @@ def blend_styles(weight: float, mode: BlendMode = "mixture") -> Combine:
             difference = weights[0] * (first - base) + weights[1] * (second - base)
             return base + CONTRAST * difference
         weighted = [
-            each + (math.log(share) if share else NEVER)
+            each + (math.log(share) if share else MASKED)
             for each, share in zip((first, second), weights, strict=True)
         ]
         return torch.logsumexp(torch.stack(weighted), dim=0)
@@ -387,11 +387,11 @@ class _Sampler:
             allowed[:] = False
             allowed[NEWLINE] = True
         log_probs = self._combine(self._position.log_probs, self._turn)
-        logits = log_probs.masked_fill(~torch.from_numpy(allowed), NEVER)
+        logits = log_probs.masked_fill(~torch.from_numpy(allowed), MASKED)
         sampling = self._options.sampling
         if factor > 1:
             sampling = Sampling(min(max(sampling.temperature, 0.5) * factor, 20.0))
-        return int(choose(logits, sampling, self._generator))
+        return int(sample(logits, sampling, self._generator))
 
     def _author(self) -> str:
         return "A" if self._single else "ABCDEFGH"[self._turn % len(self._styles)]

@@ -27,8 +27,8 @@ from segue.generate.lyrics.language_model import (
 )
 from segue.generate.lyrics.network import UNCONDITIONAL, CharNetwork, CharNetworkConfig
 from segue.generate.lyrics.vocabulary import Tokens, encode_song
-from segue.nn.lm_training import NOTHING, WritingTraining, fit_writing
-from segue.nn.trainer import Batch, Trained, Watcher
+from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
+from segue.nn.trainer import Batch, FitResult, ProgressCallback
 from segue.records import Lyrics
 
 MIN_SONGS: Final = 3
@@ -148,10 +148,10 @@ class _Recipe:
     config : CharNetworkConfig
     context : int
         Characters per window.
-    batch : int
+    batch_size : int
         Windows per step.
-    learning_rate, weight_decay, averaging : float
-        See `segue.nn.lm_training.WritingTraining`.
+    learning_rate, weight_decay, ema_decay : float
+        See `segue.nn.lm_training.LMTrainingConfig`.
     last_only : bool
         Whether only the character after a window is predicted.
     use_ngrams : bool
@@ -160,20 +160,20 @@ class _Recipe:
 
     config: CharNetworkConfig
     context: int = 128
-    batch: int = 16
+    batch_size: int = 16
     learning_rate: float = 4e-3
     weight_decay: float = 0.1
-    averaging: float = 0.99
+    ema_decay: float = 0.99
     last_only: bool = False
     use_ngrams: bool = True
 
 
 _CLASSIC: Final = {
     "context": 40,
-    "batch": 128,
+    "batch_size": 128,
     "learning_rate": 2e-3,
     "weight_decay": 0.0,
-    "averaging": 0.0,
+    "ema_decay": 0.0,
     "last_only": True,
     "use_ngrams": False,
 }
@@ -266,7 +266,7 @@ class WindowSampler:
     def draw(self, rng: np.random.Generator) -> Batch:
         """Sample a batch: tokens, targets, and the style of each window."""
         context = self._recipe.context
-        chosen = rng.choice(len(self._songs), self._recipe.batch, p=self._weights).tolist()
+        chosen = rng.choice(len(self._songs), self._recipe.batch_size, p=self._weights).tolist()
         windows = []
         for index in chosen:
             tokens = self._songs[index].tokens
@@ -291,7 +291,7 @@ class WindowSampler:
         ]
 
     def _batch(self, windows: Sequence[NDArray[np.int64]], styles: NDArray[np.int64]) -> Batch:
-        inputs = np.full((len(windows), self._recipe.context + 1), NOTHING, np.int64)
+        inputs = np.full((len(windows), self._recipe.context + 1), IGNORED, np.int64)
         targets = inputs.copy()
         for row, tokens in enumerate(windows):
             inputs[row, : len(tokens)] = tokens
@@ -307,8 +307,8 @@ def train_lyrics(
     *,
     start: LanguageModel | None = None,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[LanguageModel, Trained]:
+    watch: ProgressCallback | None = None,
+) -> tuple[LanguageModel, FitResult]:
     """Train a lyrics language model.
 
     Parameters
@@ -345,15 +345,15 @@ def train_lyrics(
         recipe = replace(recipe, learning_rate=FINE_TUNING_RATE * recipe.learning_rate)
     network, styles = _initial_network(recipe.config, artists, start, training.seed)
     windows = WindowSampler(split.train, styles, recipe)
-    settings = WritingTraining(
+    settings = LMTrainingConfig(
         recipe.context,
-        batch=recipe.batch,
+        batch_size=recipe.batch_size,
         epochs=training.epochs or EPOCHS[start is not None],
         steps_per_epoch=STEPS_PER_EPOCH,
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
-        transposed=0,
-        averaging=recipe.averaging,
+        max_transpose=0,
+        ema_decay=recipe.ema_decay,
         patience=PATIENCE[start is not None],
         minutes=training.minutes,
         seed=training.seed,
@@ -364,7 +364,7 @@ def train_lyrics(
         "start": start.fingerprint if start else "",
     }
     validation = WindowSampler(split.validation, styles, recipe).all()
-    trained = fit_writing(
+    trained = fit_lm(
         network, settings, windows.draw, validation, folder, run, resume=resume, watch=watch
     )
     metadata: dict[str, Any] = {

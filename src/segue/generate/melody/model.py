@@ -42,7 +42,7 @@ from segue.generate.melody.lead_sheet import (
     conditioning_features,
 )
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.sampling import NEVER, Sampling, choose
+from segue.nn.sampling import MASKED, Sampling, sample
 from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray
 
@@ -512,11 +512,11 @@ class MelodyModel:
             hidden = network.hidden_states(encoding, features, styles, cache)
             logits = network.symbol_logits(hidden, features)[:, 0]
             logits = logits + torch.stack([melody.symbol_mask() for melody in melodies])
-            symbols = choose(logits, sampling, generator)
+            symbols = sample(logits, sampling, generator)
             logits = network.duration_logits(hidden, features, symbols[:, None])[:, 0]
             pairs = zip(melodies, symbols.tolist(), strict=True)
             logits = logits + torch.stack([melody.duration_mask(each) for melody, each in pairs])
-            durations = choose(logits, sampling, generator) + 1
+            durations = sample(logits, sampling, generator) + 1
             for melody, *event in zip(melodies, symbols.tolist(), durations.tolist(), strict=True):
                 melody.append(*event)
         return [np.array(melody.events, np.int64) for melody in melodies]
@@ -524,7 +524,7 @@ class MelodyModel:
     def _range_mask(self, style: str) -> Tensor:
         """Return 0 for rests and each symbol of the style's range, minus infinity for others."""
         low, high = (round(each) - LOWEST_PITCH + 1 for each in self.reference[style]["pitch"])
-        mask = torch.full((NUM_SYMBOLS,), NEVER)
+        mask = torch.full((NUM_SYMBOLS,), MASKED)
         mask[0] = 0
         mask[low : high + 1] = 0
         return mask
@@ -561,18 +561,18 @@ class _PartialMelody:
         if self.done:
             return mask
         if not self._rest_left:
-            mask[0] = NEVER
+            mask[0] = MASKED
         if self._repetitions >= MAX_REPEATED_NOTES:
-            mask[self._pitch] = NEVER
+            mask[self._pitch] = MASKED
         copied = self._copies.would_copy(_ALL_PITCHES, self._state.position, self._max_copy_steps)
-        mask[1:].masked_fill_(torch.from_numpy(copied), NEVER)
+        mask[1:].masked_fill_(torch.from_numpy(copied), MASKED)
         return mask
 
     def duration_mask(self, symbol: int) -> Tensor:
         mask = torch.zeros(MAX_DURATION)
         if not self.done:
             left = self._state.remaining
-            mask[left if symbol else min(left, self._rest_left) :] = NEVER
+            mask[left if symbol else min(left, self._rest_left) :] = MASKED
         return mask
 
     def append(self, symbol: int, duration: int) -> None:

@@ -38,9 +38,9 @@ from segue.generate.melody.model import (
     MelodyNetwork,
     TrainingMelodies,
 )
-from segue.nn.lm_training import NOTHING, WritingTraining, fit_writing
-from segue.nn.split import FEWEST_PIECES, split
-from segue.nn.trainer import Batch, Trained, Watcher
+from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
+from segue.nn.split import MIN_PIECES, train_validation_split
+from segue.nn.trainer import Batch, FitResult, ProgressCallback
 from segue.nn.transformer import StackConfig
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, strong_steps
 
@@ -134,8 +134,8 @@ def _longest_silence(melody: IntArray) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class MelodyTraining(WritingTraining):
-    """Training options; those of `WritingTraining` apply to windows of events.
+class MelodyTraining(LMTrainingConfig):
+    """Training options; those of `LMTrainingConfig` apply to windows of events.
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ class MelodyTraining(WritingTraining):
     context: int = 192
     steps_per_epoch: int = 100
     learning_rate: float = 2e-3
-    averaging: float = 0.995
+    ema_decay: float = 0.995
     patience: int = 10
     start: str = ""
 
@@ -175,8 +175,8 @@ class WindowSampler:
     def __init__(
         self, sheets: Sequence[LeadSheet], styles: tuple[str, ...], training: MelodyTraining
     ) -> None:
-        self._context, self._batch_size = training.context, training.batch
-        semitones = range(-training.transposed, training.transposed)
+        self._context, self._batch_size = training.context, training.batch_size
+        semitones = range(-training.max_transpose, training.max_transpose)
         self._examples = [
             _Example(
                 conditioning_features(sheet.chart, sheet.melody),
@@ -217,7 +217,7 @@ class WindowSampler:
         events = max(len(row[0]) for row in rows)
         chord_count = max(len(row[2]) for row in rows)
         features = np.zeros((len(rows), events, rows[0][0].shape[1]), np.int64)
-        targets = np.full((len(rows), events, 2), NOTHING, np.int64)
+        targets = np.full((len(rows), events, 2), IGNORED, np.int64)
         chords = np.zeros((len(rows), chord_count, rows[0][2].shape[1]), np.int64)
         for at, arrays in enumerate(rows):
             for padded, array in zip((features, targets, chords), arrays, strict=True):
@@ -248,8 +248,8 @@ def train_melody(
     *,
     about: Mapping[str, str] | None = None,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> Trained:
+    watch: ProgressCallback | None = None,
+) -> FitResult:
     """Train a network in place, and leave it with the best weights.
 
     Parameters
@@ -301,9 +301,9 @@ def train_melody(
         return dict(zip(names, np.mean(recent, axis=0).tolist(), strict=True)) if recent else {}
 
     run = {"sheets": _fingerprint([*train, *validation]), **(about or {})}
-    return fit_writing(
+    return fit_lm(
         network, training, windows.draw, batches, folder, run,
-        loss=loss, parts=means, resume=resume, watch=watch,
+        loss=loss, loss_terms=means, resume=resume, watch=watch,
     )  # fmt: skip
 
 
@@ -383,8 +383,8 @@ def train_library_melodies(
     *,
     start: MelodyModel | None = None,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[MelodyModel, Trained]:
+    watch: ProgressCallback | None = None,
+) -> tuple[MelodyModel, FitResult]:
     """Train a model of one style on the melodies of a library.
 
     Parameters
@@ -416,13 +416,13 @@ def train_library_melodies(
         The state to resume is missing, damaged, or of another run.
     """
     groups = {sheet.group or sheet.name for sheet in sheets}
-    if len(groups) < FEWEST_PIECES:
+    if len(groups) < MIN_PIECES:
         raise TrainingFailed(
             f"there are melodies in {len(groups)} scores to learn from (at least four bars and "
-            f"twelve notes in one metre), at least {FEWEST_PIECES} are needed, and some hundred "
+            f"twelve notes in one metre), at least {MIN_PIECES} are needed, and some hundred "
             "for what is worth having; add more with `segue add`"
         )
-    train, validation = split(sheets)
+    train, validation = train_validation_split(sheets)
     torch.manual_seed(training.seed)
     if start:
         network = _merge_styles(start.network)

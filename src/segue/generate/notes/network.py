@@ -24,13 +24,13 @@ from segue.generate.notes.tokens import UNKNOWN, Vocabulary
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.records import FloatArray
 
-KIND: Final = "note-lstm"
+CHECKPOINT_KIND: Final = "note-lstm"
 #: Raised when the words of `segue.generate.notes.tokens` change.
 VERSION: Final = 1
 MODEL: Final = "note-lstm.safetensors"
-SHIPPED: Final = WEIGHTS / MODEL
+BUNDLED: Final = WEIGHTS / MODEL
 #: What is no word: past the end of a piece.
-NO_WORD: Final = -100
+IGNORED: Final = -100
 STREAMS: Final = ("notes", "durations")
 _INITIAL: Final = 0.05
 _LARGEST: Final = 1 << 16
@@ -67,7 +67,7 @@ class NoteLSTMConfig:
                 raise BadArgument(f"{name} {value!r}: a size from 1 to {_LARGEST}")
 
 
-class WordLSTM(nn.Module):
+class TokenLSTM(nn.Module):
     """Guesses the next word of one sequence."""
 
     def __init__(self, words: int, embedding: int, hidden: int) -> None:
@@ -98,8 +98,8 @@ class NoteLSTM(nn.Module):
     def __init__(self, config: NoteLSTMConfig) -> None:
         super().__init__()
         self.config = config
-        self.notes = WordLSTM(config.notes, config.embedding, config.hidden)
-        self.durations = WordLSTM(config.durations, config.embedding, config.hidden)
+        self.notes = TokenLSTM(config.notes, config.embedding, config.hidden)
+        self.durations = TokenLSTM(config.durations, config.embedding, config.hidden)
 
     def loss(self, notes_BT: Tensor, durations_BT: Tensor) -> NoteLosses:
         """Return what guessing each word but the first from those before it costs.
@@ -114,7 +114,7 @@ class NoteLSTM(nn.Module):
             logits = network(words_BT[:, :-1]).float()
             losses.append(
                 F.cross_entropy(
-                    logits.flatten(0, 1), words_BT[:, 1:].flatten(), ignore_index=NO_WORD
+                    logits.flatten(0, 1), words_BT[:, 1:].flatten(), ignore_index=IGNORED
                 )
             )
         return NoteLosses(*losses)
@@ -151,7 +151,7 @@ class NoteModel:
     @classmethod
     def shipped(cls) -> Self:
         """Load the model that comes with Segue."""
-        return cls.load(SHIPPED)
+        return cls.load(BUNDLED)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -162,7 +162,7 @@ class NoteModel:
         BadCheckpoint
             The file is not there, damaged, or of another version.
         """
-        checkpoint = load_checkpoint(path, KIND)
+        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
         tensors = {name: tensor.float() for name, tensor in checkpoint.tensors.items()}
         try:
             config = _config(checkpoint.metadata, path)
@@ -212,7 +212,7 @@ class NoteModel:
         tensors = dict(self.network.state_dict())
         tensors |= {f"company.{name}": torch.from_numpy(v) for name, v in self.company.items()}
         smaller = {name: tensor.to(dtype) for name, tensor in tensors.items()}
-        self.fingerprint = save_checkpoint(path, KIND, about, smaller)
+        self.fingerprint = save_checkpoint(path, CHECKPOINT_KIND, about, smaller)
 
     def embedding(self, stream: str) -> FloatArray:
         """Return the embedding of "notes" or "durations", shape (words, 512), float32."""

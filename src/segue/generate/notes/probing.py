@@ -24,11 +24,11 @@ from segue.generate.notes.network import STREAMS, NoteModel
 from segue.generate.notes.tokens import (
     UNKNOWN,
     Vocabulary,
-    classes_of,
     duration_token,
     note_token,
-    pitch_of,
-    quarters_of,
+    parse_duration,
+    parse_pitch,
+    pitch_classes_of,
 )
 from segue.records import FloatArray
 from segue.theory.chords import class_names, keys_with, normal_order, pitch_set_name
@@ -37,11 +37,11 @@ from segue.theory.chords import class_names, keys_with, normal_order, pitch_set_
 
 Stream = Literal["notes", "durations"]
 
-MOST_IN_TABLE: Final = 400
+MAX_MATRIX_SIZE: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
-class WordNeighbour:
+class TokenNeighbour:
     """A word that is near another.
 
     Attributes
@@ -68,7 +68,7 @@ class WordNeighbour:
 
 
 @dataclass(frozen=True, slots=True)
-class WordExplained:
+class TokenReport:
     """A word, and what the network holds to be like it.
 
     Attributes
@@ -100,12 +100,12 @@ class WordExplained:
     notes: tuple[str, ...]
     name: str
     keys: tuple[str, ...]
-    neighbours: tuple[WordNeighbour, ...]
+    neighbours: tuple[TokenNeighbour, ...]
     by_chance: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WordTable:
+class SimilarityMatrix:
     """How alike words are.
 
     Attributes
@@ -128,7 +128,7 @@ class WordTable:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClassPlane:
+class PitchClassMap:
     """The twelve pitch classes on the plane that keeps most of how they differ.
 
     Attributes
@@ -144,7 +144,7 @@ class ClassPlane:
     share: float
 
 
-def explain_word(model: NoteModel, word: str, n: int = 8) -> tuple[WordExplained, ...]:
+def explain_token(model: NoteModel, word: str, n: int = 8) -> tuple[TokenReport, ...]:
     """Tell what a network holds to be like a word.
 
     Parameters
@@ -184,19 +184,19 @@ def _stream(name: str) -> Stream:
 
 def _spellings(stream: str, word: str) -> list[str]:
     if stream == "durations":
-        quarters = quarters_of(word)
+        quarters = parse_duration(word)
         steps = quarters * 12 if quarters else None
         return [duration_token(int(steps))] if steps and steps.denominator == 1 else []
-    pitch = pitch_of(word)
+    pitch = parse_pitch(word)
     if pitch is not None:
         return [note_token([pitch])]
-    return [".".join(map(str, classes_of(word)))]
+    return [".".join(map(str, pitch_classes_of(word)))]
 
 
 def _not_known(model: NoteModel, word: str) -> str:
     known = model.vocabularies
     sizes = f"{len(known['notes']) - 1} notes and chords, {len(known['durations']) - 1} durations"
-    is_one = pitch_of(word) is not None or classes_of(word) or quarters_of(word)
+    is_one = parse_pitch(word) is not None or pitch_classes_of(word) or parse_duration(word)
     if word == UNKNOWN or is_one:
         text = (
             f"the model does not know {word!r}: what it met too seldom counts as {UNKNOWN!r}; it "
@@ -211,7 +211,7 @@ def _not_known(model: NoteModel, word: str) -> str:
     return text + (f"; did you mean {', '.join(near)}?" if near else "")
 
 
-def _explained(model: NoteModel, stream: Stream, word: str, n: int) -> WordExplained:
+def _explained(model: NoteModel, stream: Stream, word: str, n: int) -> TokenReport:
     known = model.vocabularies[stream]
     number = known.tokens.index(word)
     vectors = unit(model.embedding(stream))
@@ -219,7 +219,7 @@ def _explained(model: NoteModel, stream: Stream, word: str, n: int) -> WordExpla
     cosines[[0, number]] = -2
     nearest = np.argsort(-cosines, kind="stable")[: min(n, max(len(known) - 2, 0))]
     classes = _classes(stream, word)
-    return WordExplained(
+    return TokenReport(
         stream,
         word,
         known.counts[number],
@@ -238,24 +238,26 @@ def _explained(model: NoteModel, stream: Stream, word: str, n: int) -> WordExpla
 
 def _neighbour(
     stream: Stream, classes: Sequence[int], word: str, cosine: float, count: int
-) -> WordNeighbour:
+) -> TokenNeighbour:
     theirs = _classes(stream, word)
     shared = keys_with({*classes, *theirs}) if theirs else ()
-    return WordNeighbour(word, cosine, count, class_names(theirs), _name(stream, word), shared)
+    return TokenNeighbour(word, cosine, count, class_names(theirs), _name(stream, word), shared)
 
 
 def _classes(stream: Stream, word: str) -> tuple[int, ...]:
-    return classes_of(word) if stream == "notes" else ()
+    return pitch_classes_of(word) if stream == "notes" else ()
 
 
 def _name(stream: Stream, word: str) -> str:
-    if stream == "durations" or pitch_of(word) is not None:
+    if stream == "durations" or parse_pitch(word) is not None:
         return ""
-    classes = classes_of(word)
+    classes = pitch_classes_of(word)
     return f"{class_names(classes)[0]} in octaves" if len(classes) == 1 else pitch_set_name(classes)
 
 
-def word_table(model: NoteModel, stream: Stream = "notes", most: int = 60) -> WordTable:
+def similarity_matrix(
+    model: NoteModel, stream: Stream = "notes", most: int = 60
+) -> SimilarityMatrix:
     """Compare the most frequent words.
 
     Parameters
@@ -265,21 +267,21 @@ def word_table(model: NoteModel, stream: Stream = "notes", most: int = 60) -> Wo
     most : int
         How many, from 2 to 400.
     """
-    if not 2 <= most <= MOST_IN_TABLE:
-        raise BadArgument(f"a table of {most} words; from 2 to {MOST_IN_TABLE}")
+    if not 2 <= most <= MAX_MATRIX_SIZE:
+        raise BadArgument(f"a table of {most} words; from 2 to {MAX_MATRIX_SIZE}")
     known = model.vocabularies[stream]
     words = known.tokens[1 : most + 1]
     vectors = unit(model.embedding(stream)[1 : most + 1])
     names = tuple(_label(stream, word) for word in words)
     order = np.array(sorted(range(len(words)), key=lambda at: _place(stream, words[at])), np.int64)
     cosines = np.asarray(vectors @ vectors.T, np.float32)
-    return WordTable(words, names, known.counts[1 : most + 1], order, cosines)
+    return SimilarityMatrix(words, names, known.counts[1 : most + 1], order, cosines)
 
 
 def _label(stream: Stream, word: str) -> str:
     classes = _classes(stream, word)
     notes = " ".join(class_names(classes))
-    if stream == "durations" or pitch_of(word) is not None:
+    if stream == "durations" or parse_pitch(word) is not None:
         return word
     if len(classes) == 1:
         return f"{notes} in octaves"
@@ -290,12 +292,12 @@ def _label(stream: Stream, word: str) -> str:
 def _place(stream: Stream, word: str) -> tuple[float, ...]:
     """Put notes by pitch before chords, and these by size and root; durations by length."""
     if stream == "durations":
-        return (float(quarters_of(word) or 0),)
-    pitch, classes = pitch_of(word), classes_of(word)
+        return (float(parse_duration(word) or 0),)
+    pitch, classes = parse_pitch(word), pitch_classes_of(word)
     return (0, pitch) if pitch is not None else (len(classes), *classes)
 
 
-def class_vectors(
+def pitch_class_vectors(
     vectors: FloatArray, tokens: Sequence[str], counts: Sequence[int], fewest: int = 1
 ) -> NDArray[np.float64]:
     """Return the mean unit vector of the notes of each pitch class, shape (12, dimension).
@@ -304,7 +306,7 @@ def class_vectors(
     """
     scaled = unit(vectors)
     found = np.full((12, scaled.shape[1]), np.nan)
-    pitches = [pitch_of(token) for token in tokens]
+    pitches = [parse_pitch(token) for token in tokens]
     for each in range(12):
         of_it = [
             at
@@ -316,25 +318,25 @@ def class_vectors(
     return found
 
 
-def class_plane(model: NoteModel) -> ClassPlane:
+def pitch_class_map(model: NoteModel) -> PitchClassMap:
     """Lay the pitch classes on a plane."""
     known = model.vocabularies["notes"]
-    vectors = class_vectors(model.embedding("notes"), known.tokens, known.counts)
+    vectors = pitch_class_vectors(model.embedding("notes"), known.tokens, known.counts)
     there = ~np.isnan(vectors[:, 0])
     points = np.full((12, 2), np.nan)
     if there.sum() < 3:
-        return ClassPlane(points, float("nan"))
+        return PitchClassMap(points, float("nan"))
     centred = unit(vectors[there])
     centred -= centred.mean(axis=0)
     left, values, _ = np.linalg.svd(centred, full_matrices=False)
     points[there] = left[:, :2] * values[:2]
-    return ClassPlane(points, float((values[:2] ** 2).sum() / max((values**2).sum(), 1e-12)))
+    return PitchClassMap(points, float((values[:2] ** 2).sum() / max((values**2).sum(), 1e-12)))
 
 
 # --- theory ---
 
 #: Words met less often have hardly been learned.
-FEWEST: Final = 20
+MIN_COUNT: Final = 20
 _FEWEST_PAIRS: Final = 10
 _LIKELY: Final = 0.05
 _MAJOR, _MINOR, _DIMINISHED = (0, 4, 7), (0, 3, 7), (0, 3, 6)
@@ -379,7 +381,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Nearness:
+class NearestNeighbourBaseline:
     """How near the words' nearest neighbours are, and those of random vectors.
 
     Attributes
@@ -408,11 +410,11 @@ class Nearness:
 
 
 @dataclass(frozen=True, slots=True)
-class Theory:
+class TheoryReport:
     """All claims, and how near neighbours are."""
 
     claims: tuple[Claim, ...]
-    nearness: tuple[Nearness, ...]
+    nearness: tuple[NearestNeighbourBaseline, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -430,7 +432,7 @@ class _Question:
     vectors: Callable[[FloatArray], Table]
 
 
-def theory(model: NoteModel, *, seed: int = 0) -> Theory:
+def evaluate_claims(model: NoteModel, *, seed: int = 0) -> TheoryReport:
     """Hold what theory says against a network.
 
     Parameters
@@ -448,7 +450,7 @@ def theory(model: NoteModel, *, seed: int = 0) -> Theory:
         _ladder(known["durations"]),
     ]
     claims = tuple(_answered(model, question, len(asked), seed) for question in asked)
-    return Theory(claims, tuple(_nearness(model, stream) for stream in STREAMS))
+    return TheoryReport(claims, tuple(_nearness(model, stream) for stream in STREAMS))
 
 
 def _answered(model: NoteModel, question: _Question, claims: int, seed: int) -> Claim:
@@ -504,7 +506,7 @@ def _circle_of_fifths(known: Vocabulary) -> _Question:
     there = np.array(sorted(met), np.int64)
 
     def vectors(all_words: FloatArray) -> Table:
-        return class_vectors(all_words, known.tokens, known.counts, FEWEST)[there]
+        return pitch_class_vectors(all_words, known.tokens, known.counts, MIN_COUNT)[there]
 
     expected = -np.minimum(apart, 12 - apart).astype(np.float64)
     return _Question(
@@ -595,8 +597,8 @@ def _function(known: Vocabulary) -> _Question:
 
 
 def _ladder(known: Vocabulary) -> _Question:
-    met = [at for at in range(1, len(known)) if known.counts[at] >= FEWEST]
-    lengths = np.array([float(quarters_of(known.tokens[at]) or 1) for at in met])
+    met = [at for at in range(1, len(known)) if known.counts[at] >= MIN_COUNT]
+    lengths = np.array([float(parse_duration(known.tokens[at]) or 1) for at in met])
     words = np.array(met, np.int64)
     return _Question(
         "duration ladder",
@@ -614,8 +616,8 @@ def _pitches(known: Vocabulary) -> dict[int, int]:
     """Return the pitch of each word that is a note and was met often enough."""
     found = {}
     for at, (token, count) in enumerate(zip(known.tokens, known.counts, strict=True)):
-        pitch = pitch_of(token)
-        if pitch is not None and count >= FEWEST:
+        pitch = parse_pitch(token)
+        if pitch is not None and count >= MIN_COUNT:
             found[at] = pitch
     return found
 
@@ -629,7 +631,7 @@ def _triads(
     for kind, root in product(kinds, range(12)):
         token = ".".join(map(str, normal_order((root + step) % 12 for step in kind)))
         at = places.get(token)
-        if at is not None and known.counts[at] >= FEWEST:
+        if at is not None and known.counts[at] >= MIN_COUNT:
             found.append((at, root, kind))
     return found
 
@@ -645,7 +647,7 @@ _PUBLISHED: Final = {"notes": ("about 0.40", 383), "durations": ("0.08 to 0.10",
 _PUBLISHED_DIMENSION: Final = 512
 
 
-def _nearness(model: NoteModel, stream: str) -> Nearness:
+def _nearness(model: NoteModel, stream: str) -> NearestNeighbourBaseline:
     vectors = unit(model.embedding(stream)[1:])
     count, dimension = vectors.shape
     cosines = vectors @ vectors.T
@@ -663,4 +665,6 @@ def _nearness(model: NoteModel, stream: str) -> Nearness:
             f" The published {told} are less than the {there:.2f} of random vectors, and so show "
             "nothing learned."
         )
-    return Nearness(stream, count, dimension, nearest, by_chance, told, there, sentence)
+    return NearestNeighbourBaseline(
+        stream, count, dimension, nearest, by_chance, told, there, sentence
+    )

@@ -176,7 +176,7 @@ def duration_token(steps: int) -> str:
     return str(float(quarters)) if quarters.denominator in {1, 2, 4} else str(quarters)
 
 
-def pitch_of(token: str) -> int | None:
+def parse_pitch(token: str) -> int | None:
     """Return the MIDI pitch of the word for a note; None where it is none.
 
     Also of other spellings: "Bb2", "A#2" and music21's "B-2".
@@ -190,9 +190,9 @@ def pitch_of(token: str) -> int | None:
     return pitch if 0 <= pitch < 128 else None
 
 
-def classes_of(token: str) -> tuple[int, ...]:
+def pitch_classes_of(token: str) -> tuple[int, ...]:
     """Return the pitch classes of the word for a note or a chord; () where it is neither."""
-    pitch = pitch_of(token)
+    pitch = parse_pitch(token)
     if pitch is not None:
         return (pitch % 12,)
     parts = token.split(".")
@@ -201,7 +201,7 @@ def classes_of(token: str) -> tuple[int, ...]:
     return normal_order(map(int, parts))
 
 
-def quarters_of(token: str) -> Fraction | None:
+def parse_duration(token: str) -> Fraction | None:
     """Return the quarters of the word for a duration; None where it is none."""
     try:
         length = Fraction(token)
@@ -213,12 +213,12 @@ def quarters_of(token: str) -> Fraction | None:
 # --- cooccurrence ---
 
 #: So far apart words may stand, before and after.
-REACH: Final = 4
-DIMENSION: Final = 64
+CONTEXT_WINDOW: Final = 4
+COOCCURRENCE_DIMENSION: Final = 64
 
 
-def counted(
-    sequences: Iterable[NDArray[np.int64]], size: int, *, reach: int = REACH
+def count_cooccurrences(
+    sequences: Iterable[NDArray[np.int64]], size: int, *, reach: int = CONTEXT_WINDOW
 ) -> NDArray[np.float64]:
     """Count which words stand how often within `reach` of which.
 
@@ -242,7 +242,9 @@ def counted(
     return np.asarray(counts + counts.T)
 
 
-def cooccurrence_vectors(counts: NDArray[np.float64], dimension: int = DIMENSION) -> FloatArray:
+def cooccurrence_vectors(
+    counts: NDArray[np.float64], dimension: int = COOCCURRENCE_DIMENSION
+) -> FloatArray:
     """Turn counts into vectors.
 
     Parameters

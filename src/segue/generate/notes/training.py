@@ -14,26 +14,31 @@ from torch import Tensor
 
 from segue.errors import BadArgument, check_seed
 from segue.generate.notes.network import (
+    IGNORED,
     MODEL,
-    NO_WORD,
     STREAMS,
     NoteLosses,
     NoteLSTM,
     NoteLSTMConfig,
     NoteModel,
 )
-from segue.generate.notes.tokens import NoteSequence, Vocabulary, cooccurrence_vectors, counted
-from segue.nn.split import split
-from segue.nn.trainer import Batch, LoopConfig, Objective, Trained, Watcher, fit
+from segue.generate.notes.tokens import (
+    NoteSequence,
+    Vocabulary,
+    cooccurrence_vectors,
+    count_cooccurrences,
+)
+from segue.nn.split import train_validation_split
+from segue.nn.trainer import Batch, FitResult, Objective, ProgressCallback, TrainerConfig, fit
 
 WINDOW: Final = 100
 EPOCHS: Final = 200
 STEPS_PER_EPOCH: Final = 50
 PATIENCE: Final = 10
-BATCH: Final = 64
+BATCH_SIZE: Final = 64
 VALIDATION_WINDOWS: Final = 512
 #: Words that are known, at most; the others are `unkw`.
-MOST_WORDS: Final = 4096
+MAX_VOCABULARY: Final = 4096
 _PARTS_KEPT: Final = 50
 
 
@@ -102,8 +107,8 @@ def train_notes(
     folder: Path,
     *,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[NoteModel, Trained]:
+    watch: ProgressCallback | None = None,
+) -> tuple[NoteModel, FitResult]:
     """Learn a model.
 
     Parameters
@@ -131,29 +136,29 @@ def train_notes(
     BadCheckpoint
         The state to resume is not there, damaged, or of another run.
     """
-    learn, validate = split(
+    learn, validate = train_validation_split(
         [piece for piece in pieces if len(piece.words) > 1], "scores with at least two notes"
     )
-    model, trained = train_on(training, learn, validate, folder, resume=resume, watch=watch)
+    model, trained = fit_notes(training, learn, validate, folder, resume=resume, watch=watch)
     model.save(folder / MODEL)
     return model, trained
 
 
-def train_on(
+def fit_notes(
     training: NoteTraining,
     learn: Sequence[Piece],
     validate: Sequence[Piece],
     folder: Path,
     *,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[NoteModel, Trained]:
+    watch: ProgressCallback | None = None,
+) -> tuple[NoteModel, FitResult]:
     """Learn from some pieces, judge by others; nothing but the state is written."""
     vocabularies = {
         name: Vocabulary.of(
             (getattr(piece.words, name) for piece in learn),
             fewest=training.fewest,
-            most=MOST_WORDS,
+            most=MAX_VOCABULARY,
         )
         for name in STREAMS
     }
@@ -161,7 +166,7 @@ def train_on(
     config = NoteLSTMConfig(notes, durations, hidden=training.hidden)
     torch.manual_seed(training.seed)
     network = NoteLSTM(config)
-    windows, held = (Windows(some, vocabularies) for some in (learn, validate))
+    windows, held = (WindowSampler(some, vocabularies) for some in (learn, validate))
     parts: deque[dict[str, float]] = deque(maxlen=_PARTS_KEPT)
 
     def loss(net: Any, notes: Tensor, durations: Tensor) -> Tensor:
@@ -172,7 +177,7 @@ def train_on(
 
     validation = held.fixed(VALIDATION_WINDOWS, training.seed)
     objective = Objective(network, windows.draw, lambda: validation, loss, lambda: _mean(parts))
-    loop = LoopConfig(
+    loop = TrainerConfig(
         training.epochs or EPOCHS,
         STEPS_PER_EPOCH,
         learning_rate=training.learning_rate,
@@ -198,8 +203,8 @@ def train_on(
         "epochs": len(trained.history),
         "best_epoch": trained.best.epoch,
         "losses": {
-            "training": losses(network, windows.fixed(VALIDATION_WINDOWS, training.seed)),
-            "held_out": losses(network, validation),
+            "training": mean_losses(network, windows.fixed(VALIDATION_WINDOWS, training.seed)),
+            "held_out": mean_losses(network, validation),
         },
         "unknown": {
             "training": windows.unknown(),
@@ -209,21 +214,23 @@ def train_on(
         "precision": trained.precision,
     }
     company = {
-        name: cooccurrence_vectors(counted(windows.words(name), len(vocabularies[name])))
+        name: cooccurrence_vectors(
+            count_cooccurrences(windows.words(name), len(vocabularies[name]))
+        )
         for name in STREAMS
     }
     return NoteModel(network, vocabularies, company, told), trained
 
 
 @torch.no_grad()
-def losses(network: NoteLSTM, batches: Sequence[Batch]) -> dict[str, float]:
+def mean_losses(network: NoteLSTM, batches: Sequence[Batch]) -> dict[str, float]:
     """Return the mean cost of a word, in nats, by stream, over batches of equal size."""
     network.eval()
     found = [network.loss(*batch) for batch in batches]
     return {name: float(np.mean([float(getattr(f, name)) for f in found])) for name in STREAMS}
 
 
-class Windows:
+class WindowSampler:
     """Draws windows of a hundred words, and the word that follows each.
 
     Parameters
@@ -254,7 +261,7 @@ class Windows:
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """Draw a batch: notes and durations, each of shape (BATCH, 101)."""
-        chosen = rng.choice(len(self._starts), BATCH, p=self._shares)
+        chosen = rng.choice(len(self._starts), BATCH_SIZE, p=self._shares)
         starts = rng.integers(0, self._starts[chosen])
         return tuple(
             torch.from_numpy(
@@ -270,13 +277,13 @@ class Windows:
 
     def fixed(self, count: int, seed: int) -> list[Batch]:
         """Draw so many windows that are always the same, in batches."""
-        batches = max(count // BATCH, 1)
+        batches = max(count // BATCH_SIZE, 1)
         return [self.draw(np.random.default_rng([seed, number])) for number in range(batches)]
 
 
 def _window(words: NDArray[np.int64], start: int) -> NDArray[np.int64]:
     found = words[start : start + WINDOW + 1]
-    return np.pad(found, (0, WINDOW + 1 - len(found)), constant_values=NO_WORD)
+    return np.pad(found, (0, WINDOW + 1 - len(found)), constant_values=IGNORED)
 
 
 def _mean(parts: Sequence[dict[str, float]]) -> dict[str, float]:
