@@ -24,7 +24,7 @@ from segue.generate.compose.composition import Composition as Making
 from segue.generate.compose.composition import statistics
 from segue.generate.compose.grammar import encode_bar, header
 from segue.generate.compose.known_bars import fingerprint_parts
-from segue.generate.compose.model import BUNDLED, Composer
+from segue.generate.compose.model import PRETRAINED, Composer
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.tokens import (
     OPENING,
@@ -124,12 +124,12 @@ def ship(sides: Pieces, work: Path) -> None:
     network = new_network()
     load_best(network, work)
     known = index_bars([one.piece for one in sides["train"]])
-    Composer(network, known, {"trained by": "bench/composing.py"}).save(BUNDLED, torch.bfloat16)
-    print(f"{BUNDLED}: {BUNDLED.stat().st_size / 1e6:.1f} MB")
+    Composer(network, known, {"trained by": "bench/composing.py"}).save(PRETRAINED, torch.bfloat16)
+    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.1f} MB")
 
 
 def judge(sides: Pieces, keep: Path | None) -> None:
-    composer = Composer.shipped()
+    composer = Composer.pretrained()
     made = [gone_on(composer, one) for one in prompts(sides["test"])]
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
@@ -179,7 +179,7 @@ def losses(composer: Composer, sides: Pieces) -> str:
 
 def beside(composer: Composer, sides: Pieces) -> str:
     """Hold it beside note-lstm, on pieces that both learned from and that neither did."""
-    model = NoteModel.shipped()
+    model = NoteModel.pretrained()
     words = {
         one.piece.name: Piece(one.piece.name, note_sequence(bars_to_score(one.piece.bars)))
         for one in [*sides["train"], *sides["test"]]
@@ -301,8 +301,12 @@ def continuations(composer: Composer, made: Sequence[Made]) -> str:
              "yes" if low <= middle <= high else "no"]
         )  # fmt: skip
     valid = sum(same(one.score) for one in made)
-    copied = [composer.known.longest(fingerprint_parts(one.written)).bars for one in made]
-    copied_by_people = [composer.known.longest(fingerprint_parts(one.real)).bars for one in made]
+    copied = [
+        composer.index.longest_shared_passage(fingerprint_parts(one.written)).bars for one in made
+    ]
+    copied_by_people = [
+        composer.index.longest_shared_passage(fingerprint_parts(one.real)).bars for one in made
+    ]
     return "\n".join(
         [
             "\n## What it writes\n",
@@ -367,7 +371,7 @@ def speeds(made: Sequence[Made]) -> str:
 
 
 def seconds_of(bar: Bar) -> float:
-    return steps_per_bar(bar.metre) / 12 * 60 / tempo_to_bpm(bar.tempo)
+    return steps_per_bar(bar.time_signature) / 12 * 60 / tempo_to_bpm(bar.tempo)
 
 
 def keys(composer: Composer) -> str:

@@ -121,7 +121,7 @@ def _keep(read: list[tuple[str, TrainingPiece]], kept: Path) -> None:
         names=[piece.name for _, piece in read],
         groups=[piece.group for _, piece in read],
         keys=[piece.key for _, piece in read],
-        bars=np.array([(n, bar.metre, bar.tempo) for n, bar in bars], np.int32),
+        bars=np.array([(n, bar.time_signature, bar.tempo) for n, bar in bars], np.int32),
         notes=np.array(notes, np.int32),
         pedals=np.array(pedals, np.int32),
     )

@@ -21,7 +21,7 @@ import torch
 from score_data import warped
 from segue.errors import SegueError
 from segue.generate.notes import training as note_lstm
-from segue.generate.notes.network import BUNDLED, STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
+from segue.generate.notes.network import PRETRAINED, STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
 from segue.generate.notes.probing import Claim, evaluate_claims
 from segue.generate.notes.tokens import Vocabulary, note_sequence
 from segue.generate.notes.training import NoteTraining, Piece, WindowSampler, fit_notes, mean_losses
@@ -169,8 +169,8 @@ def main() -> None:
     print(f"{len(every)} pieces, {words} words", flush=True)
     model, row = trained(options.minutes, learn, held)
     if options.write_weights:
-        model.save(BUNDLED, torch.float16)
-        model = NoteModel.shipped()
+        model.save(PRETRAINED, torch.float16)
+        model = NoteModel.pretrained()
     native = [piece for piece in learn if not piece.name.startswith("pop909")]
     heart = by_heart(
         native[:BY_HEART], native[BY_HEART : BY_HEART + OTHERS], options.by_heart_minutes

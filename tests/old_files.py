@@ -137,12 +137,12 @@ def composing(path: Path) -> Answers:
     model = Composer.load(path)
     written = generate(model.network, torch.tensor([[BEGIN]]), Sampling(), generator())
     return {
-        "logits": CachedDecoder(model.network, "float32").read([BEGIN, 5, 6]).numpy(),
+        "logits": CachedDecoder(model.network, "float32").append([BEGIN, 5, 6]).numpy(),
         "written": torch.stack(list(islice(written, 30))).numpy(),
-        "known names": np.array(model.known.names),
-        "known bars": model.known.contents[:50],
-        "known steps": model.known.steps[:50],
-        "known pieces": model.known.pieces[:50],
+        "known names": np.array(model.index.names),
+        "known bars": model.index.contents[:50],
+        "known steps": model.index.steps[:50],
+        "known pieces": model.index.pieces[:50],
     }
 
 

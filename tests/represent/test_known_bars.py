@@ -26,16 +26,18 @@ def melody(rng: np.random.Generator, bars: int, instrument: int = 0) -> list[Bar
 
 
 def known(**pieces: list[Bar]) -> BarIndex:
-    return BarIndex.of([(name, fingerprint_parts(bars).values()) for name, bars in pieces.items()])
+    return BarIndex.build(
+        [(name, fingerprint_parts(bars).values()) for name, bars in pieces.items()]
+    )
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(-12, 12))
 def test_a_passage_is_found_in_another_key(seed: int, length: int, semitones: int) -> None:
     rng = np.random.default_rng(seed)
     one, other = melody(rng, 12), melody(rng, 9)
-    copied = [bar.moved(semitones) for bar in one[3 : 3 + length]]
+    copied = [bar.transpose(semitones) for bar in one[3 : 3 + length]]
     query = [*melody(rng, 2, 40), *(to(bar, 40) for bar in copied), *melody(rng, 2, 40)]
-    found = known(other=other, one=one).longest(fingerprint_parts(query))
+    found = known(other=other, one=one).longest_shared_passage(fingerprint_parts(query))
     assert (found.bars, found.piece, found.instrument) == (length, "one", 40)
     assert found.end == 1 + length
 
@@ -46,8 +48,8 @@ def to(bar: Bar, instrument: int) -> Bar:
 
 def test_a_passage_whose_bars_move_apart_is_no_copy() -> None:
     one = melody(np.random.default_rng(0), 6)
-    moved = [bar.moved(place % 3) for place, bar in enumerate(one)]
-    found = known(one=one).longest(fingerprint_parts(moved))
+    moved = [bar.transpose(place % 3) for place, bar in enumerate(one)]
+    found = known(one=one).longest_shared_passage(fingerprint_parts(moved))
     assert found.bars == 1
 
 
@@ -55,18 +57,18 @@ def test_what_is_everywhere_is_no_passage() -> None:
     beats = tuple(Note(12 * n, 0, 60, 12, 5) for n in range(4))
     kick = tuple(Note(12 * n, DRUMS, 36, 1, 5) for n in range(4))
     same = [Bar(0, 0, (*beats, *kick))] * 8
-    assert known(same=same).longest(fingerprint_parts(same)).bars == 0
+    assert known(same=same).longest_shared_passage(fingerprint_parts(same)).bars == 0
 
 
 def test_a_bar_said_again_and_again_counts_once() -> None:
     one = melody(np.random.default_rng(0), 1) * 8
-    assert known(one=one).longest(fingerprint_parts(one)).bars == 1
+    assert known(one=one).longest_shared_passage(fingerprint_parts(one)).bars == 1
 
 
 def test_a_passage_does_not_go_from_one_part_into_the_next() -> None:
     rng = np.random.default_rng(0)
     one, other = melody(rng, 3), melody(rng, 3)
-    found = known(one=one, other=other).longest(fingerprint_parts([*one, *other]))
+    found = known(one=one, other=other).longest_shared_passage(fingerprint_parts([*one, *other]))
     assert found.bars == 3
 
 
@@ -76,7 +78,7 @@ def test_a_trail_ends_where_nothing_is_played() -> None:
     prints = fingerprint_parts([*one[:2], Bar(0, 0, ()), *one[2:]])[0]
     lengths = []
     for bar in prints:
-        trail = trail.followed_by(bar)
+        trail = trail.append(bar)
         lengths.append(trail.copied)
     assert lengths == [1, 2, 0, 1, 2]
 
@@ -84,18 +86,18 @@ def test_a_trail_ends_where_nothing_is_played() -> None:
 def test_known_bars_are_joined() -> None:
     rng = np.random.default_rng(0)
     one, other = melody(rng, 5), melody(rng, 5)
-    both = known(one=one).joined(known(other=other))
-    assert both.longest(fingerprint_parts(other)).piece == "other"
-    assert both.longest(fingerprint_parts(one)).piece == "one"
+    both = known(one=one).concatenate(known(other=other))
+    assert both.longest_shared_passage(fingerprint_parts(other)).piece == "other"
+    assert both.longest_shared_passage(fingerprint_parts(one)).piece == "one"
 
 
 def test_pieces_of_one_name_are_both_known() -> None:
     rng = np.random.default_rng(0)
     one, other = melody(rng, 5), melody(rng, 5)
-    both = BarIndex.of([("Waltz", fingerprint_parts(bars).values()) for bars in (one, other)])
+    both = BarIndex.build([("Waltz", fingerprint_parts(bars).values()) for bars in (one, other)])
     assert (
-        both.longest(fingerprint_parts(one)).bars
-        == both.longest(fingerprint_parts(other)).bars
+        both.longest_shared_passage(fingerprint_parts(one)).bars
+        == both.longest_shared_passage(fingerprint_parts(other)).bars
         == 5
     )
 
@@ -103,4 +105,4 @@ def test_pieces_of_one_name_are_both_known() -> None:
 @pytest.mark.parametrize("bars", [0, 3])
 def test_nothing_known_nothing_found(bars: int) -> None:
     query = melody(np.random.default_rng(0), bars)
-    assert BarIndex.of([]).longest(fingerprint_parts(query)).bars == 0
+    assert BarIndex.build([]).longest_shared_passage(fingerprint_parts(query)).bars == 0

@@ -107,19 +107,19 @@ def test_whatever_may_come_is_a_score_and_the_only_way_to_write_it(
     reading = GrammarState(list(ranges), ranges) if narrowed else GrammarState()
     sampled: list[int] = []
     while not reading.ended and len(sampled) < 120:
-        may = reading.may_come()
+        may = reading.allowed()
         # Kinds alike, or nearly all tokens would be instruments.
         kinds = sorted({tokens.TOKEN_KINDS[token] for token in np.flatnonzero(may).tolist()})
         kind = rng.choice(kinds)
         choices = [token for token in np.flatnonzero(may) if tokens.TOKEN_KINDS[token] == kind]
         sampled.append(int(rng.choice(choices)))
-        reading.read(sampled[-1])
+        reading.consume(sampled[-1])
     for note in [note for bar in reading.bars for note in bar.notes]:
         low, high = ranges.get(note.instrument, (0, 127)) if narrowed else (0, 127)
         assert low <= note.pitch <= high
         assert not narrowed or note.instrument in ranges
     if reading.ended:
-        assert not reading.may_come().any()
+        assert not reading.allowed().any()
         written = [token for bar in reading.bars for token in encode_bar(bar)]
         assert [*written, END] == sampled[-len(written) - 1 :]
         if any(bar.notes for bar in reading.bars):

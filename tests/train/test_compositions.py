@@ -80,12 +80,14 @@ def test_windows_are_written_in_all_three_ways() -> None:
 
 def last_whole(window: list[int]) -> int:
     """Return where the last note of a window that was cut off is over."""
-    return 1 + max(n for n, token in enumerate(window) if TOKEN_KINDS[token] in ("length", "drum"))
+    return 1 + max(
+        n for n, token in enumerate(window) if TOKEN_KINDS[token] in ("duration", "drum")
+    )
 
 
 def test_bars_to_be_filled_in_come_last_and_are_those_of_the_piece() -> None:
     plain = {
-        tuple(encode_bar(bar.moved(semitones_to_c(piece.key))))
+        tuple(encode_bar(bar.transpose(semitones_to_c(piece.key))))
         for piece in PIECES
         for bar in piece.bars
     }
@@ -115,7 +117,7 @@ def test_a_part_to_be_added_comes_last_in_each_bar() -> None:
             assert added not in bar[:place]
             reading = GrammarState()
             for token in (BEGIN, *bar[:2], *bar[place + 1 :]):
-                reading.read(token)
+                reading.consume(token)
             assert reading.bars[0].instruments <= {added - FIRST_TOKEN["instrument"]}
 
 
@@ -141,8 +143,8 @@ def test_it_learns_knows_what_it_learned_from_and_loads_again(tmp_path: Path) ->
     assert told[-1].loss < told[0].loss
     again = Composer.load(tmp_path / MODEL)
     assert again.fingerprint == composer.fingerprint
-    assert again.known.names == tuple(piece.name for piece in PIECES[:5])
-    assert again.about["pieces"] == 5
+    assert again.index.names == tuple(piece.name for piece in PIECES[:5])
+    assert again.metadata["pieces"] == 5
     assert trained.best.validation_loss > 0
 
 
@@ -168,13 +170,13 @@ def test_it_learns_on_from_another(tmp_path: Path) -> None:
     first, _ = train_composer(TRAINING, PIECES[:3], PIECES[5:], tmp_path / "first")
     on = replace(TRAINING, start="first", learning_rate=1e-6)
     second, _ = train_composer(on, PIECES[3:5], PIECES[5:], tmp_path / "second", start=first)
-    assert second.known.names == tuple(piece.name for piece in PIECES[:5])
+    assert second.index.names == tuple(piece.name for piece in PIECES[:5])
     for one, other in zip(first.network.parameters(), second.network.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-4)
 
 
 def test_too_little_is_told(tmp_path: Path) -> None:
-    with pytest.raises(TrainingFailed, match="0 scores to learn from"):
+    with pytest.raises(TrainingFailed, match="0 scores to train on"):
         train_composer(TRAINING, [], PIECES, tmp_path)
 
 

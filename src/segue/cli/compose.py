@@ -191,7 +191,7 @@ def _make(piece: "Composition", show: Any, what: str) -> bool:
         for number, _ in enumerate(piece, start=1):
             show(what, number, piece.bars)
     except KeyboardInterrupt:
-        if not any(bar.notes for bar in piece.written):
+        if not any(bar.notes for bar in piece.generated):
             raise
         return True
     return False

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from segue.generate.compose.model import BUNDLED as SHIPPED_FILE
 from segue.generate.compose.model import MODEL, Composer
+from segue.generate.compose.model import PRETRAINED as SHIPPED_FILE
 from segue.generate.compose.training import (
     ComposerTraining,
     TrainingPiece,

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from segue.generate.notes.network import BUNDLED as SHIPPED_FILE
 from segue.generate.notes.network import MODEL, NoteModel
+from segue.generate.notes.network import PRETRAINED as SHIPPED_FILE
 from segue.generate.notes.tokens import note_sequence
 from segue.generate.notes.training import NoteTraining, Piece, train_notes
 from segue.nn.split import split_group

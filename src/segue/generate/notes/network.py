@@ -28,7 +28,7 @@ CHECKPOINT_KIND: Final = "note-lstm"
 #: Raised when the words of `segue.generate.notes.tokens` change.
 VERSION: Final = 1
 MODEL: Final = "note-lstm.safetensors"
-BUNDLED: Final = WEIGHTS / MODEL
+PRETRAINED: Final = WEIGHTS / MODEL
 #: What is no word: past the end of a piece.
 IGNORED: Final = -100
 STREAMS: Final = ("notes", "durations")
@@ -151,7 +151,7 @@ class NoteModel:
     @classmethod
     def shipped(cls) -> Self:
         """Load the model that comes with Segue."""
-        return cls.load(BUNDLED)
+        return cls.load(PRETRAINED)
 
     @classmethod
     def load(cls, path: Path) -> Self:
