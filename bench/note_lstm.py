@@ -59,7 +59,7 @@ def pieces(scores: Path) -> Iterator[Piece]:
 def by_heart(learn: list[Piece], others: list[Piece], minutes: float) -> list[object]:
     """Train on a few pieces for some minutes, without stopping where others get worse."""
     vocabularies = {
-        name: Vocabulary.of(getattr(piece.words, name) for piece in learn) for name in STREAMS
+        name: Vocabulary.build(getattr(piece.words, name) for piece in learn) for name in STREAMS
     }
     torch.manual_seed(0)
     network = NoteLSTM(NoteLSTMConfig(*map(len, vocabularies.values())))
@@ -121,7 +121,7 @@ def trained(
 
 
 def _four(model: NoteModel) -> list[object]:
-    told = model.about["losses"]
+    told = model.metadata["losses"]
     return [told[side][name] for name in STREAMS for side in ("training", "held_out")]
 
 
@@ -147,12 +147,12 @@ def theory_tables(model: NoteModel) -> list[str]:
 
 
 def _row(claim: Claim) -> tuple[object, ...]:
-    network, company = claim.network, claim.company
-    if network is None or company is None:
+    network, cooccurrence = claim.network, claim.cooccurrence
+    if network is None or cooccurrence is None:
         return (claim.name, claim.words, *[""] * 6)
     return (
-        claim.name, claim.words, network.pairs, network.rho, f"{network.p:.4f}", company.rho,
-        f"{company.p:.4f}", network.shuffled,
+        claim.name, claim.words, network.pairs, network.rho, f"{network.p:.4f}", cooccurrence.rho,
+        f"{cooccurrence.p:.4f}", network.shuffled,
     )  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def main() -> None:
     heart = by_heart(
         native[:BY_HEART], native[BY_HEART : BY_HEART + OTHERS], options.by_heart_minutes
     )
-    unknown = model.about["unknown"]["held_out"]
+    unknown = model.metadata["unknown"]["held_out"]
     keep(
         "note_lstm",
         "What comes next: notes and durations",

@@ -127,9 +127,9 @@ def notes(path: Path) -> Answers:
     answers: Answers = {}
     for stream, known in model.vocabularies.items():
         answers[f"{stream} words"] = np.array(known.tokens)
-        answers[f"{stream} cost"] = model.surprise(stream, [*known.tokens[1:6], "not a word"])
+        answers[f"{stream} cost"] = model.nll(stream, [*known.tokens[1:6], "not a word"])
         answers[f"{stream} embedding"] = model.embedding(stream)[:4, :8]
-        answers[f"{stream} company"] = model.company[stream][:4]
+        answers[f"{stream} company"] = model.cooccurrence[stream][:4]
     return answers
 
 

@@ -57,7 +57,7 @@ def test_a_length_may_be_a_chord_too() -> None:
     [
         ("A7", "does not know 'A7'"),
         ("H2", "is no note"),
-        ("unkw", "counts as 'unkw'"),
+        ("unkw", "count as 'unkw'"),
         ("", "is no"),
     ],
 )
@@ -89,12 +89,12 @@ def test_theory_is_held_against_what_was_learned() -> None:
     told = evaluate_claims(MODEL)
     claims = {claim.name: claim for claim in told.claims}
     for name in ("circle of fifths", "octave equivalence", "duration ladder"):
-        network, company = claims[name].network, claims[name].company
+        network, cooccurrence = claims[name].network, claims[name].cooccurrence
         assert network is not None
-        assert company is not None
+        assert cooccurrence is not None
         assert network.rho > 0.4
         assert network.p < 0.005
-        assert company.p > 0.01
+        assert cooccurrence.p > 0.01
         assert "beyond chance, where counts" in claims[name].sentence
     assert claims["circle of fifths"].network.pairs == 66  # type: ignore[union-attr]
     assert claims["relative minor"].network.pairs == 144  # type: ignore[union-attr]

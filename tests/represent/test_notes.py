@@ -132,11 +132,11 @@ def test_keys_that_hold_notes() -> None:
 
 
 def test_a_vocabulary_counts_what_is_unknown() -> None:
-    words = Vocabulary.of([["A2", "A2", "B2"], ["A2", "C3", "B2"]], fewest=2)
+    words = Vocabulary.build([["A2", "A2", "B2"], ["A2", "C3", "B2"]], min_count=2)
     assert words.tokens == (UNKNOWN, "A2", "B2")
     assert words.counts == (1, 3, 2)
     assert words.ids(["B2", "C3", "x", "A2"]).tolist() == [2, 0, 0, 1]
-    assert Vocabulary.of([["A2", "A2", "B2"]], most=2).counts == (1, 2)
+    assert Vocabulary.build([["A2", "A2", "B2"]], max_size=2).counts == (1, 2)
 
 
 def test_words_in_like_company_have_like_vectors() -> None:
@@ -144,7 +144,7 @@ def test_words_in_like_company_have_like_vectors() -> None:
     rng = np.random.default_rng(0)
     first = [w for _ in range(300) for w in (2, int(rng.integers(0, 2)), 3)]
     second = [w for _ in range(300) for w in (6, int(rng.integers(4, 6)), 7)]
-    counts = count_cooccurrences([np.array(first), np.array(second)], 9, reach=1)
+    counts = count_cooccurrences([np.array(first), np.array(second)], 9, window=1)
     assert np.array_equal(counts, counts.T)
     vectors = cooccurrence_vectors(counts, 4)
     assert vectors.shape == (9, 4)

@@ -177,7 +177,7 @@ def _explain_theory(found: "NoteModel", model: str, seed: int, *, json: bool) ->
 
     told = evaluate_claims(found, seed=seed)
     if json:
-        print_json("explain-theory", {"model": model, "seed": seed, **_plain(asdict(told))})
+        print_json("explain-theory", {"model": model, "seed": seed, **_plain(told.to_json())})
     else:
         _print_theory(told, model)
 
@@ -220,11 +220,11 @@ def _print_theory(told: "TheoryReport", model: str) -> None:
 
 
 def _claim_row(claim: "Claim") -> tuple[object, ...]:
-    network, company = claim.network, claim.company
-    if network is None or company is None:
+    network, cooccurrence = claim.network, claim.cooccurrence
+    if network is None or cooccurrence is None:
         return (claim.name, claim.words, 0, "", "", "", "", "")
     return (
-        claim.name, claim.words, network.pairs, *_figures(network), *_figures(company),
+        claim.name, claim.words, network.pairs, *_figures(network), *_figures(cooccurrence),
         network.shuffled,
     )  # fmt: skip
 

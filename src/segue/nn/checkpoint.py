@@ -42,6 +42,7 @@ _TRANSFORMER: Final = {
 #: match whole components of a dotted name, and what replaces them. No new name may match an old
 #: one, since the table is applied to new files, too.
 RENAMED_PARAMETERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "note-lstm": {"company": "cooccurrence"},
     "composer": _TRANSFORMER,
     "chorales": {
         **_TRANSFORMER,

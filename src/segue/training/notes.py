@@ -65,7 +65,7 @@ def train(
     pieces, failures = read_scores(unique_scores(store), _piece, workers, watch)
     model, trained = train_notes(training, pieces, folder, resume=resume, watch=watch_training)
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
-    count = int(model.about["pieces"]) + int(model.about["held_out_pieces"])
+    count = int(model.metadata["pieces"]) + int(model.metadata["held_out_pieces"])
     remark = vocabulary_remark(model, training.fewest)
     return TrainingResult(name, trained, count, tuple(failures), 0, folder, remark)
 
@@ -80,7 +80,7 @@ def vocabulary_remark(model: NoteModel, fewest: int) -> str:
         How often the scores learned from had to have a note or chord for the model to know it.
     """
     known = len(model.vocabularies["notes"]) - 1  # without the word for what is unknown
-    unknown = float(model.about["unknown"]["held_out"]["notes"])
+    unknown = float(model.metadata["unknown"]["held_out"]["notes"])
     said = f"it knows {known} notes and chords, those met at least {fewest} times"
     if unknown <= _MOST_UNKNOWN:
         return said
