@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @app.command()
 def find(
     line: Annotated[str, typer.Argument(help="Words of a song, as far as you remember them.")],
-    n: Annotated[int, typer.Option("-n", min=1, help="BlendMode many songs.")] = 10,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many songs.")] = 10,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
