@@ -25,48 +25,48 @@ from numpy.typing import NDArray
 import tables
 import witten_bell
 from segue.generate.harmony.chorale_network import (
-    PITCHES,
-    SHIPPED,
+    NUM_PITCHES,
+    PRETRAINED,
     ChoraleConfig,
     ChoraleTransformer,
-    load_chorales,
-    numbers,
-    save_chorales,
+    encode_pitches,
+    load_chorale_network,
+    save_chorale_network,
 )
 from segue.nn.checkpoint import load_checkpoint
-from segue.nn.lm_training import Piece, Tokens, WritingTraining, load_best, train_writing
+from segue.nn.lm_training import LMTrainingConfig, Piece, Tokens, load_best, train_lm
 from segue.nn.trainer import BEST, STATE, Progress
 from segue.nn.transformer import StackConfig
 
-TRAINING: Final = WritingTraining(
+TRAINING: Final = LMTrainingConfig(
     context=256,
-    batch=8,
+    batch_size=8,
     epochs=80,
     steps_per_epoch=50,
-    transposed=6,
+    max_transpose=6,
     stride=16,
     device="cpu",
 )
 #: Networks, and how each is trained. "gently" knows chorales by heart after some hundred steps.
-RUNS: Final[dict[str, tuple[ChoraleConfig, WritingTraining]]] = {
+RUNS: Final[dict[str, tuple[ChoraleConfig, LMTrainingConfig]]] = {
     "gently": (
-        ChoraleConfig(StackConfig(192, 5, 3, context=256, dropout=0.2), forgotten=0.0),
-        replace(TRAINING, learning_rate=2e-3, weight_decay=0.1, averaging=0.998),
+        ChoraleConfig(StackConfig(192, 5, 3, context=256, dropout=0.2), feature_dropout=0.0),
+        replace(TRAINING, learning_rate=2e-3, weight_decay=0.1, ema_decay=0.998),
     ),
     "firmly": (
-        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.35), forgotten=0.15),
-        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, averaging=0.99),
+        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.35), feature_dropout=0.15),
+        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, ema_decay=0.99),
     ),
     # As firmly, which was best after 15 epochs at nearly its highest rate: here the rate is low by
     # the time that chorales are known by heart.
     "annealed": (
-        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.4), forgotten=0.25),
-        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, averaging=0.99, epochs=28),
+        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.4), feature_dropout=0.25),
+        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, ema_decay=0.99, epochs=28),
     ),
     # One network that is told by two others how likely each pitch is, not only which came.
     "taught": (
-        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.3), forgotten=0.2),
-        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, averaging=0.99, epochs=30),
+        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.3), feature_dropout=0.2),
+        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, ema_decay=0.99, epochs=30),
     ),
 }
 #: Who teaches whom: what they hold likely, averaged, against what came, by `TAUGHT`.
@@ -136,7 +136,7 @@ def chorales(data: Path) -> dict[str, list[Piece]]:
     found = json.loads(path.read_text(encoding="utf-8"))
     return {
         side: [
-            Piece(f"{side} {place}", numbers(torch.tensor(chorale)).numpy())
+            Piece(f"{side} {place}", encode_pitches(torch.tensor(chorale)).numpy())
             for place, chorale in enumerate(some)
         ]
         for side, some in found.items()
@@ -146,7 +146,7 @@ def chorales(data: Path) -> dict[str, list[Piece]]:
 def transposed(tokens: Tokens, by: int) -> Tokens | None:
     """Move what is sung, unless a pitch would leave the range."""
     moved = np.where(tokens > 0, tokens + by, 0)
-    fits = moved.max() < PITCHES and bool(((moved > 0) == (tokens > 0)).all())
+    fits = moved.max() < NUM_PITCHES and bool(((moved > 0) == (tokens > 0)).all())
     return moved if fits else None
 
 
@@ -171,7 +171,7 @@ def learn(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
             )
 
     resume = (work / STATE).exists()
-    train_writing(
+    train_lm(
         network,
         training,
         pieces["train"],
@@ -212,12 +212,12 @@ def ship(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
     """Write the weights that come with Segue, and say what their 8 bits cost."""
     network = _learned(name, work.parent)
     before = {side: float(costs(network, pieces[side]).mean()) for side in ("valid", "test")}
-    save_chorales(network, SHIPPED, {"run": name, "nats": before})
-    shipped = load_chorales()
+    save_chorale_network(network, PRETRAINED, {"run": name, "nats": before})
+    shipped = load_chorale_network()
     for side, nats in before.items():
         after = float(costs(shipped, pieces[side]).mean())
         print(f"{side}: {nats:.4f}, as shipped {after:.4f}")
-    print(f"{SHIPPED}: {SHIPPED.stat().st_size / 1e6:.2f} MB")
+    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.2f} MB")
 
 
 def show(pieces: dict[str, list[Piece]], work: Path) -> None:
@@ -266,16 +266,16 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
     )
 
 
-def _training(name: str, config: ChoraleConfig, training: WritingTraining, folder: Path) -> str:
-    state = load_checkpoint(folder / STATE, "training").about
+def _training(name: str, config: ChoraleConfig, training: LMTrainingConfig, folder: Path) -> str:
+    state = load_checkpoint(folder / STATE, "training").metadata
     best, stack = state["best"], config.stack
     return (
         f"Segue, {name} trained: {stack.layers} layers of {stack.width} over frames, "
         f"{config.head_layers} over voices, {stack.context} frames in view, dropout "
-        f"{stack.dropout:g}, {config.forgotten:.0%} of what is told of frames forgotten, weight "
-        f"decay {training.weight_decay:g}; transposed by −6 … +6; mean of the weights over steps. "
+        f"{stack.dropout:g}, feature dropout {config.feature_dropout:g}, weight decay "
+        f"{training.weight_decay:g}; transposed by −6 … +6; mean of the weights over steps. "
         f"Epoch {best['epoch']} of {len(state['history'])} run so far, of {state['epochs']} set "
-        f"out, {state['steps_per_epoch']} steps of {training.batch} × {training.context} frames "
+        f"out, {state['steps_per_epoch']} steps of {training.batch_size} × {training.context} "
         f"each: {best['seconds'] / 60:.0f} minutes of training up to it on a shared core "
         f"({state['precision']}). The loss in training was {best['loss']:.3f} then, with "
         "dropout.\n"
@@ -296,7 +296,7 @@ def n_gram(
     first = sum(piece.tokens.size for piece in pieces["valid"])
     found = [
         (float(cost[:first].mean()), length, cost[first:])
-        for length, cost in enumerate(witten_bell.costs(known, both, PITCHES, ORDER, BEAT))
+        for length, cost in enumerate(witten_bell.costs(known, both, NUM_PITCHES, ORDER, BEAT))
     ]
     valid, length, test = min(found, key=lambda one: one[0])
     return length, valid, test.reshape(-1, 4)

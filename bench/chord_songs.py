@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import pop909
 from segue.errors import SegueError
-from segue.generate.harmony.chord_hmm import NONE, QUALITIES, Learned, slots_of
+from segue.generate.harmony.chord_hmm import NO_CHORD_STATE, QUALITIES, AnnotatedSong, melody_slots
 from segue.score.lines import highest
 
 #: What POP909 calls the qualities, without inversions.
@@ -21,7 +21,7 @@ LABELS: Final = {
 NAMES: Final = list(QUALITIES)
 
 
-def songs(archive: Path, half: pop909.Half) -> Iterator[tuple[pop909.Song, Learned]]:
+def songs(archive: Path, half: pop909.Half) -> Iterator[tuple[pop909.Song, AnnotatedSong]]:
     """Yield the songs of a half that have a melody, in order."""
     for song in pop909.songs(archive, half):
         try:
@@ -30,33 +30,33 @@ def songs(archive: Path, half: pop909.Half) -> Iterator[tuple[pop909.Song, Learn
             print(f"{song.name}: {error}", flush=True)
 
 
-def learned(song: pop909.Song) -> Learned:
+def learned(song: pop909.Song) -> AnnotatedSong:
     """Cut a song's melody into half bars, and give each the chord that lasts longest in it."""
     tonic, mode = song.key.split(":")
     melody = highest(song.score.parts[0], pop909.TICKS)
-    slots = slots_of(melody, song.score)
+    slots = melody_slots(melody, song.score)
     quarters = slots.edges / pop909.TICKS
-    shares = np.zeros((len(slots), NONE + 1))
+    shares = np.zeros((len(slots), NO_CHORD_STATE + 1))
     for first, last, label in song.chords:
         overlap = np.minimum(quarters[1:], last) - np.maximum(quarters[:-1], first)
         shares[:, number(label)] += np.maximum(overlap, 0)
-    chords = np.where(shares.sum(axis=1) > 0, shares.argmax(axis=1), NONE)
-    return Learned(pop909.pitch_class(tonic), int(mode == "min"), chords, slots)
+    chords = np.where(shares.sum(axis=1) > 0, shares.argmax(axis=1), NO_CHORD_STATE)
+    return AnnotatedSong(pop909.pitch_class(tonic), int(mode == "min"), chords, slots)
 
 
 def number(label: str) -> int:
     """Return a chord's number: of "Bb:maj7/5"."""
     if label == "N":
-        return NONE
+        return NO_CHORD_STATE
     root, quality = label.partition("/")[0].split(":")
     return 12 * NAMES.index(LABELS[quality]) + pop909.pitch_class(root)
 
 
-def beats(song: pop909.Song, learned_: Learned) -> NDArray[np.int64]:
+def beats(song: pop909.Song, learned_: AnnotatedSong) -> NDArray[np.int64]:
     """Return the chord that sounds in the middle of each quarter of the melody's bars."""
     first, last = learned_.slots.edges[[0, -1]].tolist()
     middle = np.arange(first, last, pop909.TICKS) / pop909.TICKS + 0.5
-    found = np.full(len(middle), NONE)
+    found = np.full(len(middle), NO_CHORD_STATE)
     for first, last, label in song.chords:
         found[(middle >= first) & (middle < last)] = number(label)
     return found

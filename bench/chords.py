@@ -20,20 +20,20 @@ import chord_songs
 import pop909
 import tables
 from segue.generate.harmony.chord_hmm import (
-    KEPT,
-    NONE,
+    NO_CHORD_STATE,
+    NUM_STATES,
+    PRETRAINED,
     QUALITIES,
-    SHIPPED,
-    ChordPath,
-    ChordTables,
-    Learned,
-    Slots,
-    best_path,
-    count,
-    drawn_path,
-    load_tables,
-    path_in,
-    save_tables,
+    AnnotatedSong,
+    ChordHMM,
+    ChordSequence,
+    ChordSlots,
+    fit_chord_hmm,
+    load_chord_hmm,
+    most_likely_chords,
+    sample_chords,
+    save_chord_hmm,
+    viterbi,
 )
 from segue.generate.harmony.harmonise import key_prior
 from segue.score.harmony import chords as named
@@ -46,7 +46,7 @@ TRUST: Final = 1.5
 THIRDS: Final = np.array(
     [0 if 4 in tones else 1 if 3 in tones else 2 for tones in QUALITIES.values()]
 )
-Song = tuple[pop909.Song, Learned]
+Song = tuple[pop909.Song, AnnotatedSong]
 Finding = Callable[[Song], IntArray]
 
 
@@ -57,33 +57,34 @@ def main() -> None:
     options = parser.parse_args()
     archive = options.data / "scores" / "pop909.zip"
     if options.ship:
-        save_tables(
-            count([one for _, one in chord_songs.songs(archive, "develop")], TRUST), SHIPPED
+        save_chord_hmm(
+            fit_chord_hmm([one for _, one in chord_songs.songs(archive, "develop")], TRUST),
+            PRETRAINED,
         )
-        print(f"{SHIPPED}: {SHIPPED.stat().st_size / 1000:.0f} kB")
+        print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1000:.0f} kB")
         return
-    keep(list(chord_songs.songs(archive, "test")), load_tables())
+    keep(list(chord_songs.songs(archive, "test")), load_chord_hmm())
 
 
-def keep(songs: Sequence[Song], found: ChordTables) -> None:
+def keep(songs: Sequence[Song], found: ChordHMM) -> None:
     """Make the table."""
-    alone = replace(found, follows=np.broadcast_to(_usual(found), found.follows.shape))
+    alone = replace(found, transitions=np.broadcast_to(_usual(found), found.transitions.shape))
     rng = np.random.default_rng(0)
 
-    def usual(song: Song, by: ChordTables = found) -> ChordPath:
+    def usual(song: Song, by: ChordHMM = found) -> ChordSequence:
         melody = highest(song[0].score.parts[0], pop909.TICKS)
-        return best_path(by, song[1].slots, key_prior(song[0].score, melody))
+        return most_likely_chords(by, song[1].slots, key_prior(song[0].score, melody))
 
     def drawn(song: Song) -> IntArray:
         best = usual(song)
-        return drawn_path(found, song[1].slots, best.tonic, best.mode, 1.0, rng).chords
+        return sample_chords(found, song[1].slots, best.tonic, best.mode, 1.0, rng).chords
 
     ways: dict[str, Finding] = {
         "its own chords, by half bars": lambda song: song[1].chords,
         "**Segue**": lambda song: usual(song).chords,
         "drawn, temperature 1": drawn,
         "told the annotated key": lambda song: (
-            path_in(found, song[1].slots, song[1].tonic, song[1].mode).chords
+            viterbi(found, song[1].slots, song[1].tonic, song[1].mode).chords
         ),
         "best chord of each half bar, without what follows what": lambda song: (
             usual(song, alone).chords
@@ -108,8 +109,8 @@ def keep(songs: Sequence[Song], found: ChordTables) -> None:
             "quarters with the song's own root, and with root and third too; quarters without a "
             "chord are left out. A melody goes with many chords: no figure here can be 1.\n",
             tables.table(["", "root", "root and third", "changes in 4 quarters"], rows),
-            f"The key that is found is the annotated one in {same:.1%} of the songs. {KEPT} chords "
-            f"of each mode; a quarter of melody weighs {TRUST:g}.",
+            f"The key that is found is the annotated one in {same:.1%} of the songs. "
+            f"{NUM_STATES} chords of each mode; a quarter of melody weighs {TRUST:g}.",
         ],
     )
 
@@ -118,30 +119,30 @@ def right(song: Song, chords: IntArray) -> NDArray[np.float64]:
     """Return quarters with the right root, with the third too, all, and changes."""
     told, slots = chord_songs.beats(*song), song[1].slots
     found = np.repeat(chords, np.diff(slots.edges) // pop909.TICKS)
-    has = told < NONE
+    has = told < NO_CHORD_STATE
     changes = np.count_nonzero(np.diff(found[has]))
     told, found = told[has], found[has]
-    root = (told % 12 == found % 12) & (found < NONE)
+    root = (told % 12 == found % 12) & (found < NO_CHORD_STATE)
     thirds = np.append(THIRDS, -1)
     third = root & (thirds[told // 12] == thirds[found // 12])
     return np.array([root.sum(), third.sum(), has.sum(), changes], np.float64)
 
 
-def _usual(found: ChordTables) -> NDArray[np.float64]:
+def _usual(found: ChordHMM) -> NDArray[np.float64]:
     """Return how usual each chord is wherever it stands, in the shape of what follows what."""
-    shares = np.exp(found.follows[:, :, :KEPT]).mean(axis=(1, 2), keepdims=True)
+    shares = np.exp(found.transitions[:, :, :NUM_STATES]).mean(axis=(1, 2), keepdims=True)
     return np.asarray(np.log(shares), np.float64)
 
 
 def templates(song: Song) -> IntArray:
     """Name the chords of the melody itself, each lasting until the next."""
     melody = highest(song[0].score.parts[0], pop909.TICKS)
-    slots: Slots = song[1].slots
+    slots: ChordSlots = song[1].slots
     chords = named(replace(song[0].score, parts=(melody,)))
     qualities = list(QUALITIES)
     starts = np.array([chord.start for chord in chords])
     numbers = np.array(
-        [NONE if c.root < 0 else 12 * qualities.index(c.quality) + c.root for c in chords]
+        [NO_CHORD_STATE if c.root < 0 else 12 * qualities.index(c.quality) + c.root for c in chords]
     )
     return numbers[np.searchsorted(starts, slots.edges[:-1], side="right") - 1]
 

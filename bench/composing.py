@@ -22,27 +22,34 @@ import composition_data
 import tables
 from segue.generate.compose.composition import Composition as Making
 from segue.generate.compose.composition import statistics
-from segue.generate.compose.grammar import bar_tokens, header
-from segue.generate.compose.known_bars import part_prints
-from segue.generate.compose.model import SHIPPED, Composer
-from segue.generate.compose.options import Wishes
-from segue.generate.compose.tokens import OPENING, Bar, bars_on_grid, bpm_of, score_of, steps_of
+from segue.generate.compose.grammar import encode_bar, header
+from segue.generate.compose.known_bars import fingerprint_parts
+from segue.generate.compose.model import PRETRAINED, Composer
+from segue.generate.compose.options import CompositionOptions
+from segue.generate.compose.tokens import (
+    OPENING,
+    Bar,
+    bars_to_score,
+    score_to_bars,
+    steps_per_bar,
+    tempo_to_bpm,
+)
 from segue.generate.compose.training import (
     ComposerTraining,
-    Composition,
-    Excerpts,
-    known_bars,
+    ExampleSampler,
+    TrainingPiece,
+    index_bars,
     new_network,
     train_composer,
 )
 from segue.generate.notes.network import NoteModel
 from segue.generate.notes.tokens import NoteSequence, note_sequence
-from segue.generate.notes.training import Piece, Windows
-from segue.generate.notes.training import losses as note_losses
+from segue.generate.notes.training import Piece, WindowSampler
+from segue.generate.notes.training import mean_losses as note_losses
 from segue.io.midi import read_midi, write_midi
 from segue.nn.lm_training import load_best
 from segue.nn.sampling import Sampling
-from segue.nn.split import split
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import STATE, Progress
 from segue.records import Score
 from segue.score.harmony import find_key
@@ -116,13 +123,13 @@ def learn(sides: Pieces, work: Path, start: Path | None) -> None:
 def ship(sides: Pieces, work: Path) -> None:
     network = new_network()
     load_best(network, work)
-    known = known_bars([one.piece for one in sides["train"]])
-    Composer(network, known, {"trained by": "bench/composing.py"}).save(SHIPPED, torch.bfloat16)
-    print(f"{SHIPPED}: {SHIPPED.stat().st_size / 1e6:.1f} MB")
+    known = index_bars([one.piece for one in sides["train"]])
+    Composer(network, known, {"trained by": "bench/composing.py"}).save(PRETRAINED, torch.bfloat16)
+    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.1f} MB")
 
 
 def judge(sides: Pieces, keep: Path | None) -> None:
-    composer = Composer.shipped()
+    composer = Composer.pretrained()
     made = [gone_on(composer, one) for one in prompts(sides["test"])]
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
@@ -155,7 +162,7 @@ def losses(composer: Composer, sides: Pieces) -> str:
         for side in ("train", "test"):
             pieces = [one.piece for one in sides[side] if one.source == source]
             context = composer.network.config.stack.context
-            batches = Excerpts(pieces, context, 4).fixed(JUDGED, SEED)
+            batches = ExampleSampler(pieces, context, 4).fixed(JUDGED, SEED)
             with torch.inference_mode():
                 costs = [float(composer.network.loss(*batch)) for batch in batches]
             row.append(float(np.mean(costs)))
@@ -172,9 +179,9 @@ def losses(composer: Composer, sides: Pieces) -> str:
 
 def beside(composer: Composer, sides: Pieces) -> str:
     """Hold it beside note-lstm, on pieces that both learned from and that neither did."""
-    model = NoteModel.shipped()
+    model = NoteModel.pretrained()
     words = {
-        one.piece.name: Piece(one.piece.name, note_sequence(score_of(one.piece.bars)))
+        one.piece.name: Piece(one.piece.name, note_sequence(bars_to_score(one.piece.bars)))
         for one in [*sides["train"], *sides["test"]]
         if one.source in ("multitrack", "pop909")
     }
@@ -183,7 +190,7 @@ def beside(composer: Composer, sides: Pieces) -> str:
         for one in [one for some in sides.values() for one in some]
         if one.source in ("multitrack", "pop909")
     ]
-    held = {piece.name for piece in split(everything)[1]}
+    held = {piece.name for piece in train_validation_split(everything)[1]}
     rows: list[list[object]] = []
     for kind, side, theirs in (("learned from", "train", False), ("held out", "test", True)):
         chosen = [
@@ -191,7 +198,7 @@ def beside(composer: Composer, sides: Pieces) -> str:
             for one in sides[side]
             if one.piece.name in words and (one.piece.name in held) == theirs
         ][:BESIDE]
-        windows = Windows([words[piece.name] for piece in chosen], model.vocabularies)
+        windows = WindowSampler([words[piece.name] for piece in chosen], model.vocabularies)
         found = note_losses(model.network, windows.fixed(BESIDE_WINDOWS, SEED))
         rows.append(
             [kind, len(chosen), found["notes"], found["durations"], *cost(composer, chosen)]
@@ -212,7 +219,7 @@ def beside(composer: Composer, sides: Pieces) -> str:
     )  # fmt: skip
 
 
-def cost(composer: Composer, pieces: Sequence[Composition]) -> tuple[float, float]:
+def cost(composer: Composer, pieces: Sequence[TrainingPiece]) -> tuple[float, float]:
     """Return nats a token and a note, of the first tokens of pieces that are in view."""
     nats = tokens = notes = 0.0
     for piece in pieces:
@@ -220,7 +227,7 @@ def cost(composer: Composer, pieces: Sequence[Composition]) -> tuple[float, floa
         written = [*header(playing, piece.key), OPENING]
         heard = 0
         for bar in piece.bars:
-            new = bar_tokens(bar)
+            new = encode_bar(bar)
             if len(written) + len(new) > composer.network.config.stack.context:
                 break
             written += new
@@ -267,8 +274,8 @@ def gone_on(composer: Composer, one: composition_data.Piece) -> Made:
     first = next(n for n, bar in enumerate(bars) if bar.notes)
     first = min(first, len(bars) - PROMPT_BARS - CONTINUED)
     last = first + PROMPT_BARS
-    prompt = score_of(bars[first:last])
-    making = Making(composer, Wishes(SAMPLING, seed=SEED), CONTINUED, prompt)
+    prompt = bars_to_score(bars[first:last])
+    making = Making(composer, CompositionOptions(SAMPLING, seed=SEED), CONTINUED, prompt)
     began = time.perf_counter()
     written = list(making)
     seconds = time.perf_counter() - began
@@ -294,8 +301,12 @@ def continuations(composer: Composer, made: Sequence[Made]) -> str:
              "yes" if low <= middle <= high else "no"]
         )  # fmt: skip
     valid = sum(same(one.score) for one in made)
-    copied = [composer.known.longest(part_prints(one.written)).bars for one in made]
-    copied_by_people = [composer.known.longest(part_prints(one.real)).bars for one in made]
+    copied = [
+        composer.index.longest_shared_passage(fingerprint_parts(one.written)).bars for one in made
+    ]
+    copied_by_people = [
+        composer.index.longest_shared_passage(fingerprint_parts(one.real)).bars for one in made
+    ]
     return "\n".join(
         [
             "\n## What it writes\n",
@@ -318,7 +329,7 @@ def same(score: Score) -> bool:
     again = read_midi(write_midi(score))
     return [part.notes.tolist() for part in again.parts] == [
         part.notes.tolist() for part in score.parts
-    ] and bool(bars_on_grid(again))
+    ] and bool(score_to_bars(again))
 
 
 def stuck(made: Made) -> int:
@@ -345,7 +356,7 @@ def speeds(made: Sequence[Made]) -> str:
     for kind, some in kinds.items():
         if not some:
             continue
-        tokens = sum(len(bar_tokens(bar)) for one in some for bar in one.written)
+        tokens = sum(len(encode_bar(bar)) for one in some for bar in one.written)
         played = sum(seconds_of(bar) for one in some for bar in one.written)
         took = sum(one.seconds for one in some)
         rows.append([kind, len(some), f"{tokens / took:.0f}", f"{played / took:.2f}"])
@@ -360,13 +371,13 @@ def speeds(made: Sequence[Made]) -> str:
 
 
 def seconds_of(bar: Bar) -> float:
-    return steps_of(bar.metre) / 12 * 60 / bpm_of(bar.tempo)
+    return steps_per_bar(bar.time_signature) / 12 * 60 / tempo_to_bpm(bar.tempo)
 
 
 def keys(composer: Composer) -> str:
     right = scale = 0
     for key in KEYS:  # another seed for each, or all would be the same but for the transposition
-        making = Making(composer, Wishes(SAMPLING, (0, 33), key, seed=key), 8)
+        making = Making(composer, CompositionOptions(SAMPLING, (0, 33), key, seed=key), 8)
         list(making)
         found = find_key(making.score)
         number = 2 * found.tonic + (found.mode == "minor")
@@ -384,7 +395,7 @@ def asked(composer: Composer) -> str:
     for band in BANDS:
         heard = [0] * len(band)
         for seed in BAND_SEEDS:
-            making = Making(composer, Wishes(SAMPLING, band, seed=seed), 12)
+            making = Making(composer, CompositionOptions(SAMPLING, band, seed=seed), 12)
             bars = list(making)
             for place, number in enumerate(band):
                 heard[place] += sum(number in bar.instruments for bar in bars)

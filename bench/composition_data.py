@@ -17,7 +17,7 @@ import numpy as np
 import score_data
 from segue.errors import SegueError
 from segue.generate.compose.tokens import Bar, Note, Pedal
-from segue.generate.compose.training import Composition, composition
+from segue.generate.compose.training import TrainingPiece, make_piece
 from segue.io.midi import read_midi
 from segue.io.scores import read_scores
 from segue.records import Score
@@ -35,7 +35,7 @@ class Piece:
 
     source: str
     side: Side
-    piece: Composition
+    piece: TrainingPiece
 
 
 def pieces(data: Path, cache: Path) -> list[Piece]:
@@ -55,14 +55,14 @@ def pieces(data: Path, cache: Path) -> list[Piece]:
     return _load(kept)
 
 
-def _read(data: Path, cache: Path) -> Iterator[tuple[str, Composition]]:
+def _read(data: Path, cache: Path) -> Iterator[tuple[str, TrainingPiece]]:
     groups = {song.name: song.group for song in score_data.songs(data, cache)}
     scores = data / "scores"
     for source, name, score in (
         *_multitrack(scores), *_pop909(scores), *_folk(scores), *_lieder(scores)
     ):  # fmt: skip
         try:
-            yield source, composition(name, score, groups.get(name, name))
+            yield source, make_piece(name, score, groups.get(name, name))
         except SegueError as error:
             print(f"{name}: {error}", flush=True)
 
@@ -111,7 +111,7 @@ def _lieder(scores: Path) -> Iterator[tuple[str, str, Score]]:
                 yield "lieder", name.rpartition("/")[0].removeprefix("scores/"), found
 
 
-def _keep(read: list[tuple[str, Composition]], kept: Path) -> None:
+def _keep(read: list[tuple[str, TrainingPiece]], kept: Path) -> None:
     bars = [(n, bar) for n, (_, piece) in enumerate(read) for bar in piece.bars]
     notes = [(b, *note) for b, (_, bar) in enumerate(bars) for note in bar.notes]
     pedals = [(b, *pedal) for b, (_, bar) in enumerate(bars) for pedal in bar.pedals]
@@ -121,7 +121,7 @@ def _keep(read: list[tuple[str, Composition]], kept: Path) -> None:
         names=[piece.name for _, piece in read],
         groups=[piece.group for _, piece in read],
         keys=[piece.key for _, piece in read],
-        bars=np.array([(n, bar.metre, bar.tempo) for n, bar in bars], np.int32),
+        bars=np.array([(n, bar.time_signature, bar.tempo) for n, bar in bars], np.int32),
         notes=np.array(notes, np.int32),
         pedals=np.array(pedals, np.int32),
     )
@@ -141,7 +141,7 @@ def _load(kept: Path) -> list[Piece]:
     for place, (piece, metre, tempo) in enumerate(bars):
         of_piece[piece].append(Bar(metre, tempo, tuple(sounding[place]), tuple(moved[place])))
     return [
-        Piece(source, _side(source, group), Composition(name, tuple(written), key, group))
+        Piece(source, _side(source, group), TrainingPiece(name, tuple(written), key, group))
         for source, name, group, key, written in zip(*columns, of_piece, strict=True)
     ]
 

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 import tables
-from segue.nn.quantization import PRECISIONS, Precision, for_writing
-from segue.nn.sampling import Sampling, choose, write
+from segue.nn.quantization import PRECISIONS, Precision, for_inference
+from segue.nn.sampling import Sampling, generate, sample
 from segue.nn.transformer import Transformer, medium
 
 VOCABULARY: Final = 512
@@ -108,10 +108,10 @@ def segue(network: Transformer) -> dict[str, Writing]:
     """Return Segue's ways of writing."""
 
     def way(precision: Precision) -> Writing:
-        fast = for_writing(network, precision)
+        fast = for_inference(network, precision)
 
         def run(rows: int, count: int) -> None:
-            list(islice(write(fast, prompt(rows), SAMPLING), count))
+            list(islice(generate(fast, prompt(rows), SAMPLING), count))
 
         return run
 
@@ -169,7 +169,7 @@ def hugging_face(model: Any) -> dict[str, Writing]:
             with torch.inference_mode():
                 for _ in range(count):
                     logits = fast(tokens, past_key_values=cache, use_cache=True).logits[:, -1]
-                    tokens = choose(logits, SAMPLING)[:, None]
+                    tokens = sample(logits, SAMPLING)[:, None]
 
         def fixed(rows: int, count: int, loop: Any = loop) -> None:
             loop(rows, count, static=True)

@@ -25,12 +25,12 @@ from segue.errors import BadArgument
 from segue.evaluation.generated import VoiceLeading, voice_leading
 from segue.generate.harmony import harmonise
 from segue.generate.harmony.chorale_network import (
-    LOWEST,
+    LOWEST_PITCH,
     ChoraleTransformer,
-    load_chorales,
-    numbers,
+    encode_pitches,
+    load_chorale_network,
 )
-from segue.generate.harmony.particle_filter import RANGES, Choir
+from segue.generate.harmony.particle_filter import VOICE_RANGES, ParticleFilterOptions
 from segue.nn.lm_training import Piece
 from segue.records import Part, Score
 from segue.score.harmony import find_key
@@ -84,18 +84,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--most", type=int, default=77)
     options = parser.parse_args()
-    network = load_chorales()
+    network = load_chorale_network()
     own = [
-        np.where(piece.tokens > 0, piece.tokens + LOWEST - 1, -1)
+        np.where(piece.tokens > 0, piece.tokens + LOWEST_PITCH - 1, -1)
         for piece in chorales(options.data)["test"][: options.most]
     ]
     rows: list[list[object]] = [["Bach", *held(own, own, 0.0, network).row]]
-    usual = Choir()
+    usual = ParticleFilterOptions()
     for name, choir in (
         ("**Segue**", usual),
-        ("without a filter (K = 1)", Choir(usual.sampling, 1)),
-        ("without rules", Choir(usual.sampling, strict=False)),
-        ("without filter and rules", Choir(usual.sampling, 1, strict=False)),
+        ("without a filter (K = 1)", ParticleFilterOptions(usual.sampling, 1)),
+        ("without rules", ParticleFilterOptions(usual.sampling, strict=False)),
+        ("without filter and rules", ParticleFilterOptions(usual.sampling, 1, strict=False)),
     ):
         rows.append([name, *written(own, _by(network, choir), network).row])
         print(rows[-1], flush=True)
@@ -106,7 +106,7 @@ def main() -> None:
 def keep(rows: list[list[object]], own: Sequence[IntArray]) -> None:
     """Make the table."""
     frames = sum(map(len, own))
-    low_high = ", ".join(f"{low} to {high}" for low, high in RANGES)
+    low_high = ", ".join(f"{low} to {high}" for low, high in VOICE_RANGES)
     tables.keep(
         "harmonise",
         "Three voices below the sopranos of the test chorales",
@@ -136,10 +136,10 @@ def keep(rows: list[list[object]], own: Sequence[IntArray]) -> None:
 
 
 def usual() -> str:
-    """Say how voices are drawn where nothing else is told."""
-    choir = Choir()
+    """Describe the default sampling of voices."""
+    choir = ParticleFilterOptions()
     return (
-        f"K = {choir.drawn} drawn side by side, temperature {choir.sampling.temperature:g}, top-p "
+        f"K = {choir.particles} particles, temperature {choir.sampling.temperature:g}, top-p "
         f"{choir.sampling.top_p:g}."
     )
 
@@ -158,7 +158,7 @@ def held(
     one, other = np.concatenate(own), np.concatenate(found)
     same = np.mean([_classes(a) == _classes(b) for a, b in zip(one, other, strict=True)])
     bass = np.mean(one[:, 3] % 12 == other[:, 3] % 12)
-    pieces = [Piece("", numbers(torch.from_numpy(pitches)).numpy()) for pitches in found]
+    pieces = [Piece("", encode_pitches(torch.from_numpy(pitches)).numpy()) for pitches in found]
     nats = float(costs(network, pieces)[:, 1:].mean())
     led = [voice_leading(pitches) for pitches in found]
     total = VoiceLeading(
@@ -188,9 +188,11 @@ def _overlap(one: IntArray, other: IntArray) -> float:
 # ---- ways to harmonise -------------------------------------------------------------------
 
 
-def _by(network: ChoraleTransformer, choir: Choir) -> Below:
+def _by(network: ChoraleTransformer, choir: ParticleFilterOptions) -> Below:
     def below(soprano: IntArray, number: int) -> IntArray:
-        found = harmonise.four_voices(_score(soprano), choir=choir, seed=number, network=network)
+        found = harmonise.harmonise_chorale(
+            _score(soprano), options=choir, seed=number, network=network
+        )
         return frames_of(found[0].score, len(soprano))
 
     return below
@@ -227,8 +229,8 @@ def _triad(scale: Sequence[int], place: int) -> list[int]:
 
 def _voicings(triad: Sequence[int], soprano: int) -> list[IntArray]:
     """List the ways to voice a triad below a soprano, its root in the bass."""
-    (_, alto), (_, tenor), (_, bass) = RANGES[1:]
-    lows = [low for low, _ in RANGES[1:]]
+    (_, alto), (_, tenor), (_, bass) = VOICE_RANGES[1:]
+    lows = [low for low, _ in VOICE_RANGES[1:]]
     return [
         np.array([a, t, b])
         for a in range(lows[0], min(alto, soprano) + 1)

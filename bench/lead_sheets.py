@@ -23,12 +23,12 @@ import numpy as np
 import pop909
 from segue.errors import SegueError
 from segue.generate.melody.lead_sheet import (
-    FEWEST_BARS,
-    FEWEST_NOTES,
+    MIN_BARS,
+    MIN_NOTES,
     LeadSheet,
-    on_grid,
-    sung,
-    top_line,
+    quantize_melody,
+    skyline,
+    split_at_silences,
 )
 from segue.io.midi import read_midi
 from segue.records import Part, Score
@@ -129,10 +129,10 @@ def _sung(song: pop909.Song, part: Part) -> Iterator[LeadSheet]:
     per_step = pop909.TICKS // STEPS_PER_QUARTER
     bar = bar_steps((4, 4))
     labels = [(4 * round(first), chord_row(*_parsed(label))) for first, _, label in song.chords]
-    for number, (first, last, notes) in enumerate(sung(top_line(part, per_step), bar)):
-        if last - first >= FEWEST_BARS:
+    for number, (first, last, notes) in enumerate(split_at_silences(skyline(part, per_step), bar)):
+        if last - first >= MIN_BARS:
             chart = _chart(labels, first * bar, last - first)
-            melody = on_grid(notes, chart.steps)
+            melody = quantize_melody(notes, chart.steps)
             name = f"POP909 {song.name}, {number + 1}"
             yield LeadSheet(name, "pop", chart, melody, f"pop909-{song.name}")
 
@@ -195,9 +195,9 @@ def _tune(name: str, score: Score) -> LeadSheet | None:
     moved[:, 0] += lead * per_step
     part = replace(score.parts[0], notes=moved)
     placed = replace(score, parts=(part,))
-    rows = top_line(part, per_step)
+    rows = skyline(part, per_step)
     bars = -(-rows[-1][1] // bar)
-    if bars < FEWEST_BARS or len(rows) < FEWEST_NOTES:
+    if bars < MIN_BARS or len(rows) < MIN_NOTES:
         return None
     found: list[list[int]] = []
     for each in found_chords(placed):
@@ -207,7 +207,7 @@ def _tune(name: str, score: Score) -> LeadSheet | None:
         if at < bars * bar:
             found.append([at, *row])
     chart = Chart((beats, unit), bars, np.array(found))
-    melody = on_grid(rows, chart.steps)
+    melody = quantize_melody(rows, chart.steps)
     return LeadSheet(f"{score.title} ({name})", "folk", chart, melody, _plain(score.title) or name)
 
 

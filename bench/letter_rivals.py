@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segue.generate.lyrics.ngram import Runs
-from segue.generate.lyrics.vocabulary import SONG
+from segue.generate.lyrics.ngram import NgramLM
+from segue.generate.lyrics.vocabulary import SONG_BOUNDARY
 
 Numbers = NDArray[np.int64]
 
@@ -43,14 +43,14 @@ def kneser_ney_bits(train_texts: Sequence[str], test_texts: Sequence[str], order
     The vocabulary is that of all texts, as in the published figures.
     """
     letters = sorted(set().union(*train_texts, *test_texts))
-    codes = {letter: code for code, letter in enumerate(letters, start=SONG + 1)}
+    codes = {letter: code for code, letter in enumerate(letters, start=SONG_BOUNDARY + 1)}
 
     def coded(text: str) -> Numbers:
-        return np.array([SONG, *(codes[letter] for letter in text), SONG])
+        return np.array([SONG_BOUNDARY, *(codes[letter] for letter in text), SONG_BOUNDARY])
 
-    runs = Runs([coded(text) for text in train_texts], order, 1 + len(letters))
+    runs = NgramLM([coded(text) for text in train_texts], order, 1 + len(letters))
     costs = [
-        -np.log2(np.take_along_axis(runs.outlooks(tokens), tokens[1:, None], axis=1))
+        -np.log2(np.take_along_axis(runs.probabilities(tokens), tokens[1:, None], axis=1))
         for tokens in map(coded, test_texts)
     ]
     return float(np.concatenate(costs).mean())

@@ -29,21 +29,21 @@ from safetensors.numpy import save_file
 import tables
 from letter_rivals import compressed_bits, kneser_ney_bits, nano_gpt_bits
 from segue.builtin_spaces import LYRICS_SPACE
-from segue.generate.lyrics.language_model import MODEL, SHIPPED, LanguageModel
+from segue.generate.lyrics.language_model import MODEL_FILE, PRETRAINED, LanguageModel
 from segue.generate.lyrics.training import (
     RECIPES,
     STEPS_PER_EPOCH,
     LyricsTraining,
-    Parts,
     Preset,
+    Split,
     bits_per_character,
-    divide,
-    song,
+    split_by_artist,
+    tokenize_song,
     train_lyrics,
 )
-from segue.generate.lyrics.vocabulary import VOCABULARY
+from segue.generate.lyrics.vocabulary import VOCABULARY_SIZE
 from segue.ingest.embedding import known_of
-from segue.nn.trainer import STATE, Progress, Watcher
+from segue.nn.trainer import STATE, Progress, ProgressCallback
 from segue.records import Lyrics
 from verse import verse
 
@@ -80,8 +80,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     songs = verse(options.data)
-    if options.learn:
-        learn(options.learn, songs, options.work, options.epochs)
+    if options.train:
+        learn(options.train, songs, options.work, options.epochs)
     if options.ship:
         ship(songs, options.work / "shipped")
     if options.run:
@@ -101,20 +101,20 @@ def learn(name: str, songs: Sequence[Lyrics], work: Path, epochs: int) -> None:
     resume = (work / name / STATE).exists()
     training = LyricsTraining(epochs=epochs)
     model, _ = train_lyrics(training, _parts(chosen), work / name, resume=resume, watch=told())
-    print(model.about)
+    print(model.metadata)
 
 
 def ship(songs: Sequence[Lyrics], work: Path) -> None:
     """Write the weights that come with Segue, and say what their 8 bits cost."""
-    model = LanguageModel.load(work / MODEL)
-    model.save(SHIPPED, short=True)
+    model = LanguageModel.load(work / MODEL_FILE)
+    model.save(PRETRAINED, quantize=True)
     parts = _parts([one for one in songs if one.tags.artist != TRECENTO])
-    for name, one in (("learned", model), ("shipped", LanguageModel.shipped())):
+    for name, one in (("learned", model), ("shipped", LanguageModel.pretrained())):
         bits = bits_per_character(one, parts.test)
         print(f"{name}: {bits:.4f} bits per character of the test songs")
-    print(f"{SHIPPED}: {SHIPPED.stat().st_size / 1e6:.2f} MB")
-    network = LanguageModel.shipped().network
-    known = np.stack([known_of(network, one.lyrics.text) for one in parts.learn])
+    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.2f} MB")
+    network = LanguageModel.pretrained().network
+    known = np.stack([known_of(network, one.lyrics.text) for one in parts.train])
     constants = {"mean": known.mean(axis=0), "scale": known.std(axis=0).clip(1e-3)}
     save_file(constants, LYRICS_SPACE)
 
@@ -123,7 +123,7 @@ def three_minutes(songs: Sequence[Lyrics], work: Path) -> None:
     """Hold the default against nanoGPT's recipe, on one text, for three minutes each."""
     parts = _parts([one for one in songs if one.tags.artist in THREE])
     learned, test = (
-        "".join(f"{one.lyrics.text}\n" for one in some) for some in (parts.learn, parts.test)
+        "".join(f"{one.lyrics.text}\n" for one in some) for some in (parts.train, parts.test)
     )
     with _results(work) as found:
         if "three" in found:
@@ -152,7 +152,7 @@ def authors(songs: Sequence[Lyrics], work: Path) -> None:
             one for one in songs if one.tags.artist not in (small if author in small else [author])
         ]
         parts = _parts([one for one in songs if one.tags.artist == author])
-        known, test = ([one.lyrics.text for one in some] for some in (parts.learn, parts.test))
+        known, test = ([one.lyrics.text for one in some] for some in (parts.train, parts.test))
         with _results(work) as found:
             of_author = found.setdefault("authors", {}).setdefault(author, {})
             if "kneser-ney" not in of_author:
@@ -179,15 +179,15 @@ def authors(songs: Sequence[Lyrics], work: Path) -> None:
 
 def _base_without(author: str, others: Sequence[Lyrics], work: Path) -> LanguageModel:
     """Return a base that never saw an author: one for all small ones, and one for each other."""
-    if author not in {one.tags.artist for one in others} and (work / "large" / MODEL).exists():
-        large = LanguageModel.load(work / "large" / MODEL)
-        if author not in large.voices:
+    if author not in {one.tags.artist for one in others} and (work / "large" / MODEL_FILE).exists():
+        large = LanguageModel.load(work / "large" / MODEL_FILE)
+        if author not in large.artists:
             return large
     folder = work / f"without {author}"
-    if not (folder / MODEL).exists():
+    if not (folder / MODEL_FILE).exists():
         shutil.rmtree(folder, ignore_errors=True)
         train_lyrics(LyricsTraining(minutes=BASE_MINUTES), _parts(others), folder)
-    return LanguageModel.load(folder / MODEL)
+    return LanguageModel.load(folder / MODEL_FILE)
 
 
 def _new_letters(known: Sequence[str], others: Sequence[Lyrics]) -> str:
@@ -223,15 +223,15 @@ def race(songs: Sequence[Lyrics], work: Path) -> None:
 
 def speed(_: Sequence[Lyrics], work: Path) -> None:
     """Time the writing of one text with what is shipped."""
-    from segue.generate.lyrics.sampler import VerseWishes, Voice, write_verse
+    from segue.generate.lyrics.sampler import ArtistStyle, LyricsOptions, sample_lyrics
 
-    model = LanguageModel.shipped()
-    voice = Voice(RACED, model, model.voice(RACED))
+    model = LanguageModel.pretrained()
+    voice = ArtistStyle(RACED, model, model.style_index(RACED))
     with _results(work) as found:
-        for line in write_verse([voice], VerseWishes(4)):
+        for line in sample_lyrics([voice], LyricsOptions(4)):
             assert line.text or not line.voices
         began, written = time.perf_counter(), 0
-        for line in write_verse([voice], VerseWishes(60, seed=1)):
+        for line in sample_lyrics([voice], LyricsOptions(60, seed=1)):
             written += len(line.text) + 1
         took = time.perf_counter() - began
         found["speed"] = {"written": written / took, "threads": torch.get_num_threads()}
@@ -243,7 +243,9 @@ def keras(songs: Sequence[Lyrics], work: Path) -> None:
 
     parts = _parts([one for one in songs if one.tags.artist == RACED])
     recipe = RECIPES["char-lstm-4x256"] = PUBLISHED
-    rival = KerasTraining(VOCABULARY, recipe.context, recipe.batch, torch.get_num_threads())
+    rival = KerasTraining(
+        VOCABULARY_SIZE, recipe.context, recipe.batch_size, torch.get_num_threads()
+    )
     rates: dict[str, list[float]] = {"segue": [], "keras": []}
     for _ in range(KERAS_ROUNDS):
         steps: list[Progress] = []
@@ -457,7 +459,7 @@ def draw_race(found: Results) -> None:
     figure.savefig(Path(__file__).parent / "tables" / "letters-race.png", dpi=120)
 
 
-def told() -> Watcher:
+def told() -> ProgressCallback:
     """Return what tells how far it is, now and then."""
     last = time.monotonic()
 
@@ -476,22 +478,22 @@ def told() -> Watcher:
 
 
 def _judged(
-    training: LyricsTraining, parts: Parts, folder: Path, start: LanguageModel | None
+    training: LyricsTraining, parts: Split, folder: Path, start: LanguageModel | None
 ) -> Results:
     shutil.rmtree(folder, ignore_errors=True)
     model, trained = train_lyrics(training, parts, folder, start=start)
     return {
-        "bits": model.about["bits_of_test"],
-        "validation": model.about["bits_held_out"],
+        "bits": model.metadata["bits_of_test"],
+        "validation": model.metadata["bits_held_out"],
         "seconds": trained.history[-1].seconds,
         "weights": _count(model),
-        "characters": model.about["characters"],
+        "characters": model.metadata["characters"],
         "curve": [(one.seconds, one.validation_loss / NATS) for one in trained.history],
         "training": [one.loss / NATS for one in trained.history],
     }
 
 
-def _learned(training: LyricsTraining, parts: Parts, folder: Path) -> LanguageModel:
+def _learned(training: LyricsTraining, parts: Split, folder: Path) -> LanguageModel:
     shutil.rmtree(folder, ignore_errors=True)
     return train_lyrics(training, parts, folder)[0]
 
@@ -513,8 +515,8 @@ class _results:  # noqa: N801  # reads like a function
             self._path.write_text(json.dumps(self._found, indent=1), encoding="utf-8")
 
 
-def _parts(songs: Sequence[Lyrics]) -> Parts:
-    return divide([song(one) for one in songs])
+def _parts(songs: Sequence[Lyrics]) -> Split:
+    return split_by_artist([tokenize_song(one) for one in songs])
 
 
 def _small(songs: Sequence[Lyrics]) -> list[str]:

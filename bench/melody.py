@@ -20,16 +20,22 @@ from numpy.typing import NDArray
 
 from lead_sheets import Song, songs
 from segue.evaluation.generated import overlapping_area, pitch_class_entropy
-from segue.generate.melody.lead_sheet import LONGEST, LOWEST, LeadSheet
-from segue.generate.melody.model import MODEL, SHIPPED, MelodyConfig, MelodyModel, MelodyNetwork
+from segue.generate.melody.candidates import MelodyCandidate, generate_melodies, melody_score
+from segue.generate.melody.lead_sheet import LOWEST_PITCH, MAX_DURATION, LeadSheet
+from segue.generate.melody.model import (
+    MODEL_FILE,
+    PRETRAINED,
+    MelodyConfig,
+    MelodyModel,
+    MelodyNetwork,
+)
 from segue.generate.melody.training import (
     MelodyTraining,
-    chord_tones,
-    melody_model,
-    onsets,
+    build_melody_model,
+    count_chord_tones,
+    note_onsets,
     train_melody,
 )
-from segue.generate.melody.writing import WrittenMelody, to_score, write_melodies
 from segue.nn.checkpoint import load_checkpoint
 from segue.nn.sampling import Sampling
 from segue.nn.trainer import BEST, STATE, Progress
@@ -64,10 +70,10 @@ def main() -> None:
     if options.learn:
         learn(found, options.work, options.learn)
     model = of_best(found, options.work)
-    model.save(options.work / MODEL, torch.bfloat16)
-    model = MelodyModel.load(options.work / MODEL)
+    model.save(options.work / MODEL_FILE, torch.bfloat16)
+    model = MelodyModel.load(options.work / MODEL_FILE)
     if options.write_weights:
-        SHIPPED.write_bytes((options.work / MODEL).read_bytes())
+        PRETRAINED.write_bytes((options.work / MODEL_FILE).read_bytes())
     show(model, found, options.work)
 
 
@@ -116,7 +122,7 @@ def of_best(found: Sequence[Song], work: Path) -> MelodyModel:
             if name.startswith(_MEAN)
         }
     )
-    state = load_checkpoint(work / STATE, "training").about
+    state = load_checkpoint(work / STATE, "training").metadata
     learned, held = sheets(found, "train"), sheets(found, "validation")
     about = {
         "training": asdict(TRAINING),
@@ -126,7 +132,7 @@ def of_best(found: Sequence[Song], work: Path) -> MelodyModel:
         "best": state["best"],
         "precision": state["precision"],
     }
-    return melody_model(network, learned, held, about)
+    return build_melody_model(network, learned, held, about)
 
 
 # ---- are the chords used? ----------------------------------------------------------------
@@ -167,7 +173,7 @@ def chords_used(model: MelodyModel, some: Sequence[Song]) -> list[object]:
             chart = permuted(sheet.chart, rng)
             if chart is None:
                 continue
-            costs, moved = model.costs([sheet.chart, chart], [sheet.melody] * 2, sheet.style)
+            costs, moved = model.nll([sheet.chart, chart], [sheet.melody] * 2, sheet.style)
             own += float(costs.sum())
             other += float(moved.sum())
             events += len(costs)
@@ -212,7 +218,7 @@ def random_in_key(sheet: LeadSheet, key: ScoreKey, lengths: IntArray, seed: int)
     events, room = [], sheet.chart.steps
     while room:
         length = min(int(rng.choice(lengths)), room)
-        events.append((int(rng.choice(pitches)) - LOWEST + 1, length))
+        events.append((int(rng.choice(pitches)) - LOWEST_PITCH + 1, length))
         room -= length
     return np.array(events, np.int64)
 
@@ -231,7 +237,7 @@ def nearest_chord_tones(sheet: LeadSheet, key: ScoreKey, lengths: IntArray, seed
         classes = tones if at % 4 == 0 and root != NO_ROOT else scale
         near = [each for each in range(57, 84) if each % 12 in classes]
         pitch = min(near, key=lambda each: abs(each - wanted))
-        events.append((pitch - LOWEST + 1, length))
+        events.append((pitch - LOWEST_PITCH + 1, length))
         at += length
     return np.array(events, np.int64)
 
@@ -241,7 +247,10 @@ def compared(
 ) -> list[object]:
     """Hold melodies against the real ones on the same chords."""
     on_strong = np.array(
-        [chord_tones(sheet.chart, melody) for sheet, melody in zip(some, written, strict=True)]
+        [
+            count_chord_tones(sheet.chart, melody)
+            for sheet, melody in zip(some, written, strict=True)
+        ]
     )
     count, belongs = on_strong.sum(axis=0).tolist()
     real = [sheet.melody for sheet in some]
@@ -268,7 +277,7 @@ def _classes(melodies: Sequence[Melody], keys: Sequence[ScoreKey]) -> NDArray[np
     """Count pitch classes over the tonic of each melody, shape (melodies, 12)."""
     return np.array(
         [
-            np.bincount((onsets(melody)[1] - 1 + LOWEST - key.tonic) % 12, minlength=12)
+            np.bincount((note_onsets(melody)[1] - 1 + LOWEST_PITCH - key.tonic) % 12, minlength=12)
             for melody, key in zip(melodies, keys, strict=True)
         ],
         np.float64,
@@ -278,7 +287,7 @@ def _classes(melodies: Sequence[Melody], keys: Sequence[ScoreKey]) -> NDArray[np
 def _lengths(melodies: Sequence[Melody], _: Sequence[ScoreKey]) -> NDArray[np.float64]:
     return np.array(
         [
-            np.bincount(melody[melody[:, 0] > 0, 1], minlength=LONGEST + 1)[: LONGEST + 1]
+            np.bincount(melody[melody[:, 0] > 0, 1], minlength=MAX_DURATION + 1)[: MAX_DURATION + 1]
             for melody in melodies
         ],
         np.float64,
@@ -290,7 +299,7 @@ def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 
 def _entropy(melody: Melody) -> float:
-    return pitch_class_entropy(onsets(melody)[1])
+    return pitch_class_entropy(note_onsets(melody)[1])
 
 
 def _mean_length(melody: Melody) -> float:
@@ -314,16 +323,19 @@ def show(model: MelodyModel, found: Sequence[Song], work: Path) -> None:
     for style in STYLES:
         sections += written_on(model, style, test[style], sheets(found, "train"))
     size = sum(each.numel() for each in model.network.parameters())
-    best = model.about["best"]
+    best = model.metadata["best"]
     counts = ", ".join(f"{len(test[style])} {style} songs" for style in STYLES)
     keep(
         "melody",
         "Melodies for chords",
         [
-            f"{size / 1e6:.2f} M weights in bfloat16, {(work / MODEL).stat().st_size / 1e6:.2f} MB "
-            f"with the hashes of {model.about['melodies']} melodies; learned in "
-            f"{best['seconds'] / 60:.0f} minutes on a shared core ({model.about['precision']}), "
-            f"epoch {best['epoch']} of {model.about['epochs']}: {best['loss']:.3f} nats an event "
+            f"{size / 1e6:.2f} M weights in bfloat16, "
+            f"{(work / MODEL_FILE).stat().st_size / 1e6:.2f} MB with the hashes of "
+            f"{model.metadata['melodies']} melodies; learned in "
+            f"{best['seconds'] / 60:.0f} minutes on a shared core "
+            f"({model.metadata['precision']}), "
+            f"epoch {best['epoch']} of "
+            f"{model.metadata['epochs']}: {best['loss']:.3f} nats an event "
             f"in training (with dropout), {best['validation_loss']:.3f} in validation. Test: "
             f"{counts}, versions of one song on one side. The chords of pop are annotated "
             "(POP909); those of folk are found in the tune itself, which is therefore never far "
@@ -348,7 +360,7 @@ def written_on(
 ) -> list[str]:
     """Write on the chords of songs, and make the table of it."""
     chosen = [beginning(song) for song in some[:WRITTEN]]
-    keys = [find_key(to_score(each.chart, each.melody, style, 100)) for each in chosen]
+    keys = [find_key(melody_score(each.chart, each.melody, style, 100)) for each in chosen]
     known = np.concatenate([each.melody for each in train if each.style == style])
     lengths = known[known[:, 0] > 0, 1]
     began = time.monotonic()
@@ -377,9 +389,9 @@ def written_on(
     most = max(ranked, key=lambda each: each.shared_bars)
     names = ("chord_tones_on_strong_beats", "repeated_rhythms", "longest_silence")
     usual = "; ".join(
-        f"{name.replace('_', ' ')} {np.nanmean([each.figures[name] for each in ranked]):.2f} "
-        f"(real melodies learned from: {model.usual[style][name][0]:.2f} ± "
-        f"{model.usual[style][name][1]:.2f})"
+        f"{name.replace('_', ' ')} {np.nanmean([each.statistics[name] for each in ranked]):.2f} "
+        f"(real melodies learned from: {model.reference[style][name][0]:.2f} ± "
+        f"{model.reference[style][name][1]:.2f})"
         for name in names
     )
     return [
@@ -402,8 +414,8 @@ def written_on(
     ]  # fmt: skip
 
 
-def _best(model: MelodyModel, sheet: LeadSheet, style: str, seed: int) -> WrittenMelody:
-    return write_melodies(model, sheet.chart, CANDIDATES // 4, style=style, seed=seed)[0]
+def _best(model: MelodyModel, sheet: LeadSheet, style: str, seed: int) -> MelodyCandidate:
+    return generate_melodies(model, sheet.chart, CANDIDATES // 4, style=style, seed=seed)[0]
 
 
 if __name__ == "__main__":

@@ -21,12 +21,12 @@ import torch
 from score_data import warped
 from segue.errors import SegueError
 from segue.generate.notes import training as note_lstm
-from segue.generate.notes.network import SHIPPED, STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
-from segue.generate.notes.probing import Claim, theory
+from segue.generate.notes.network import PRETRAINED, STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
+from segue.generate.notes.probing import Claim, evaluate_claims
 from segue.generate.notes.tokens import Vocabulary, note_sequence
-from segue.generate.notes.training import NoteTraining, Piece, Windows, losses, train_on
+from segue.generate.notes.training import NoteTraining, Piece, WindowSampler, fit_notes, mean_losses
 from segue.io.midi import read_midi
-from segue.nn.split import split
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import Progress
 from tables import keep, table
 
@@ -59,12 +59,12 @@ def pieces(scores: Path) -> Iterator[Piece]:
 def by_heart(learn: list[Piece], others: list[Piece], minutes: float) -> list[object]:
     """Train on a few pieces for some minutes, without stopping where others get worse."""
     vocabularies = {
-        name: Vocabulary.of(getattr(piece.words, name) for piece in learn) for name in STREAMS
+        name: Vocabulary.build(getattr(piece.words, name) for piece in learn) for name in STREAMS
     }
     torch.manual_seed(0)
     network = NoteLSTM(NoteLSTMConfig(*map(len, vocabularies.values())))
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
-    windows, held = Windows(learn, vocabularies), Windows(others, vocabularies)
+    windows, held = WindowSampler(learn, vocabularies), WindowSampler(others, vocabularies)
     began, step = time.monotonic(), 0
     while (passed := (time.monotonic() - began) / 60) < minutes:
         for group in optimiser.param_groups:
@@ -81,7 +81,7 @@ def by_heart(learn: list[Piece], others: list[Piece], minutes: float) -> list[ob
         if step % 50 == 0:
             told = [float(each.detach()) for each in (found.notes, found.durations)]
             print(step, *told, flush=True)
-    known, new = (losses(network, each.fixed(WINDOWS, 1)) for each in (windows, held))
+    known, new = (mean_losses(network, each.fixed(WINDOWS, 1)) for each in (windows, held))
     size = sum(each.numel() for each in network.parameters())
     return [
         f"{len(learn)} pieces by heart, {step} steps, {size / 1e6:.1f} M numbers",
@@ -110,10 +110,10 @@ def trained(
 
     def watch(at: Progress) -> None:
         if at.step % 25 == 0:
-            print(at.epoch, at.epochs, at.step, f"{at.loss:.3f} {at.parts}", flush=True)
+            print(at.epoch, at.epochs, at.step, f"{at.loss:.3f} {at.loss_terms}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        model, run = train_on(training, learn, held, Path(folder), watch=watch)
+        model, run = fit_notes(training, learn, held, Path(folder), watch=watch)
     size = sum(each.numel() for each in model.network.parameters())
     steps = len(run.history) * note_lstm.STEPS_PER_EPOCH
     name = f"shipped: {len(learn)} pieces, {steps} steps, {size / 1e6:.1f} M numbers"
@@ -121,13 +121,13 @@ def trained(
 
 
 def _four(model: NoteModel) -> list[object]:
-    told = model.about["losses"]
+    told = model.metadata["losses"]
     return [told[side][name] for name in STREAMS for side in ("training", "held_out")]
 
 
 def theory_tables(model: NoteModel) -> list[str]:
     """Return what `segue explain --theory` tells, as Markdown."""
-    told = theory(model)
+    told = evaluate_claims(model)
     columns = ("claim", "words", "pairs", "network", "p", "counts", "p", "95 % of shuffles below")
     lines = "\n".join(f"- **{c.name}** ({c.says}): {c.sentence}" for c in told.claims)
     near = [
@@ -147,12 +147,12 @@ def theory_tables(model: NoteModel) -> list[str]:
 
 
 def _row(claim: Claim) -> tuple[object, ...]:
-    network, company = claim.network, claim.company
-    if network is None or company is None:
+    network, cooccurrence = claim.network, claim.cooccurrence
+    if network is None or cooccurrence is None:
         return (claim.name, claim.words, *[""] * 6)
     return (
-        claim.name, claim.words, network.pairs, network.rho, f"{network.p:.4f}", company.rho,
-        f"{company.p:.4f}", network.shuffled,
+        claim.name, claim.words, network.pairs, network.rho, f"{network.p:.4f}", cooccurrence.rho,
+        f"{cooccurrence.p:.4f}", network.shuffled,
     )  # fmt: skip
 
 
@@ -164,18 +164,18 @@ def main() -> None:
     parser.add_argument("--write-weights", action="store_true")
     options = parser.parse_args()
     every = [piece for piece in pieces(options.data / "scores") if len(piece.words) > 1]
-    learn, held = split(every)
+    learn, held = train_validation_split(every)
     words = sum(len(piece.words) for piece in every)
     print(f"{len(every)} pieces, {words} words", flush=True)
     model, row = trained(options.minutes, learn, held)
     if options.write_weights:
-        model.save(SHIPPED, torch.float16)
-        model = NoteModel.shipped()
+        model.save(PRETRAINED, torch.float16)
+        model = NoteModel.pretrained()
     native = [piece for piece in learn if not piece.name.startswith("pop909")]
     heart = by_heart(
         native[:BY_HEART], native[BY_HEART : BY_HEART + OTHERS], options.by_heart_minutes
     )
-    unknown = model.about["unknown"]["held_out"]
+    unknown = model.metadata["unknown"]["held_out"]
     keep(
         "note_lstm",
         "What comes next: notes and durations",

@@ -23,7 +23,12 @@ import tables
 import witten_bell
 from segue.errors import SegueError
 from segue.generate.compose.grammar import decode, encode
-from segue.generate.compose.tokens import LOUDNESSES, STEPS_PER_QUARTER, TEMPOS, VOCABULARY
+from segue.generate.compose.tokens import (
+    STEPS_PER_QUARTER,
+    TEMPO_BINS,
+    VELOCITY_BINS,
+    VOCABULARY_SIZE,
+)
 from segue.io.midi import read_midi, write_midi
 from segue.records import Score
 
@@ -48,7 +53,7 @@ def main() -> None:
         held = np.array([hashlib.sha256(name.encode()).digest()[0] % HELD == 0 for name in names])
         notes = np.array([sum(len(part.notes) for part in score.parts) for score in scores])
         counts.append(f"{source}: {len(scores)} files, {notes.sum():,} notes, {held.sum()} held")
-        ways = {"**Segue**": ([encode(score) for score in scores], VOCABULARY)}
+        ways = {"**Segue**": ([encode(score) for score in scores], VOCABULARY_SIZE)}
         ways |= {f"MidiTok {name}": streams(name, scores) for name in ("REMI", "TSD")}
         for name, (written, vocabulary) in ways.items():
             per_note = sum(map(len, written)) / notes.sum()
@@ -98,11 +103,11 @@ def streams(name: str, scores: Sequence[Score]) -> tuple[Streams, int]:
     config = miditok.TokenizerConfig(
         pitch_range=(0, 127),
         beat_res={(0, 8): STEPS_PER_QUARTER, (8, 64): 1},
-        num_velocities=LOUDNESSES,
+        num_velocities=VELOCITY_BINS,
         use_programs=True,
         one_token_stream_for_programs=True,
         use_tempos=True,
-        num_tempos=TEMPOS,
+        num_tempos=TEMPO_BINS,
         tempo_range=(30, 302),
         use_time_signatures=True,
     )

@@ -34,7 +34,7 @@ import rendered
 from segue.audio.rhythm import band_onsets, find_rhythm, onset_strength
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.audio.timbre import analyse_frames
-from segue.generate.compose.tokens import Bar, Note, bpm_of, score_of
+from segue.generate.compose.tokens import Bar, Note, bars_to_score, tempo_to_bpm
 from segue.io.midi import write_midi
 from segue.records import FloatArray, Recording
 from stretches import as_recording
@@ -168,9 +168,9 @@ def _bands(scores: Path) -> Iterator[Rendered]:
             written.append(Bar(int(bars[bar, 1]), int(bars[bar, 2]), sounding, ()))
         tempos = {bar.tempo for bar in written}
         if len(tempos) == 1:
-            score = symusic.Score.from_midi(write_midi(score_of(written)))
+            score = symusic.Score.from_midi(write_midi(bars_to_score(written)))
             sound = as_recording(rendered.render(score, most_s=RENDERED_S))
-            yield str(names[piece]), _half(str(groups[piece])), bpm_of(tempos.pop()), sound
+            yield str(names[piece]), _half(str(groups[piece])), tempo_to_bpm(tempos.pop()), sound
 
 
 def _patterns(_scores: Path) -> Iterator[Rendered]:

@@ -19,7 +19,7 @@ import torch
 from score_data import Side, Song, Source, songs
 from segue.builtin_spaces import ROLL_VAE_WEIGHTS
 from segue.nn.checkpoint import MODEL
-from segue.nn.trainer import STATE, Progress, Watcher
+from segue.nn.trainer import STATE, Progress, ProgressCallback
 from segue.score.vae.model import RollModel
 from segue.score.vae.training import RollTrack, ScoreTraining, decode_better, train_on
 
@@ -98,7 +98,7 @@ def tracks(found: Sequence[Song], side: Side) -> list[RollTrack]:
     ]
 
 
-def told(name: str) -> Watcher:
+def told(name: str) -> ProgressCallback:
     """Return what prints how far a run has come, now and then."""
     last = time.monotonic()
 
@@ -106,7 +106,7 @@ def told(name: str) -> Watcher:
         nonlocal last
         if time.monotonic() - last > TOLD_EVERY_S:
             last = time.monotonic()
-            parts = " ".join(f"{part} {value:.2f}" for part, value in at.parts.items())
+            parts = " ".join(f"{part} {value:.2f}" for part, value in at.loss_terms.items())
             print(
                 f"{name} {at.epoch}/{at.epochs} {at.step}: {at.loss:.3f} "
                 f"{at.validation_loss:.3f} {parts} {at.items_per_second:.0f}/s",

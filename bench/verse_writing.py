@@ -17,10 +17,16 @@ from typing import Final
 import numpy as np
 import torch
 
-from segue.generate.lyrics.copying import KnownSongs
+from segue.generate.lyrics.copying import SongIndex
 from segue.generate.lyrics.language_model import LanguageModel
-from segue.generate.lyrics.report import Authorship, fit, known_songs
-from segue.generate.lyrics.sampler import VerseWishes, Voice, blended, in_turn, write_verse
+from segue.generate.lyrics.report import AuthorshipClassifier, fit_authorship, index_songs
+from segue.generate.lyrics.sampler import (
+    ArtistStyle,
+    LyricsOptions,
+    blend_styles,
+    sample_lyrics,
+    take_turns,
+)
 from segue.io.lyrics_text import sung_lines
 from segue.lyrics.phonetics import words_of
 from segue.nn.sampling import Sampling
@@ -42,23 +48,23 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=0.7)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    model = LanguageModel.shipped()
-    known = known_songs(model.known)
-    learned = {one.text for one in model.known}
+    model = LanguageModel.pretrained()
+    known = index_songs(model.training_songs)
+    learned = {one.text for one in model.training_songs}
     held = [
         one for one in verse(options.data)
-        if one.text not in learned and one.tags.artist in model.voices
+        if one.text not in learned and one.tags.artist in model.artists
     ]  # fmt: skip
     learns, asks = held_out(held)
-    judge = fit(learns, most_lines=MOST_LINES)
+    judge = fit_authorship(learns, max_lines=MOST_LINES)
     sampling = Sampling(options.temperature, top_p=0.95)
-    each = max(options.songs // len(model.voices), 1)
+    each = max(options.songs // len(model.artists), 1)
     keep(
         "verse_writing",
         "Verse that is written: whose it sounds like, and what of it is copied",
         [
             f"Temperature {options.temperature:g}, top-p 0.95; {each} songs of {LINES} lines as "
-            f"each of {len(model.voices)} authors. Lines one by one, told apart by their style "
+            f"each of {len(model.artists)} authors. Lines one by one, told apart by their style "
             f"alone; the judge learned from {sum(map(len, learns.values()))} songs that the "
             "network did not learn from, and its own accuracy is on others of them.\n",
             "## Whose lines are they?\n\n" + own_voices(model, judge, asks, known, sampling, each),
@@ -84,23 +90,23 @@ def held_out(songs: Sequence[Lyrics]) -> tuple[dict[str, list[str]], dict[str, l
 
 def own_voices(
     model: LanguageModel,
-    judge: Authorship,
+    judge: AuthorshipClassifier,
     asks: dict[str, list[str]],
-    known: KnownSongs,
+    known: SongIndex,
     sampling: Sampling,
     each: int,
 ) -> str:
     rows: list[list[object]] = []
     shares = []
-    for artist in model.voices:
+    for artist in model.artists:
         own = [line for text in asks[artist] for line in sung_lines(text) if words_of(line)]
         written = [
             line
             for seed in range(each)
-            for line in _written(model, [artist], VerseWishes(LINES, sampling, seed=seed))[0]
+            for line in _written(model, [artist], LyricsOptions(LINES, sampling, seed=seed))[0]
         ]
         new = _not_copied(written, known)
-        share = [judge.share_of(some, artist, neighbours=0) for some in (own, new)]
+        share = [judge.attributed_share(some, artist, neighbours=0) for some in (own, new)]
         shares.append(share)
         rows.append([artist, len(own), share[0], len(written) - len(new), share[1],
                      share[1] / share[0] if share[0] else "–"])  # fmt: skip
@@ -111,26 +117,30 @@ def own_voices(
     return table(columns, rows)
 
 
-def turns(model: LanguageModel, judge: Authorship, known: KnownSongs, sampling: Sampling) -> str:
+def turns(
+    model: LanguageModel, judge: AuthorshipClassifier, known: SongIndex, sampling: Sampling
+) -> str:
     rows: list[list[object]] = []
     for pair in (PAIR, *ALSO):
         lines: dict[str, list[str]] = {artist: [] for artist in pair}
         for seed in range(6):
-            wishes = VerseWishes(24, sampling, seed=seed)
-            told, who = _written(model, pair, wishes)
+            options = LyricsOptions(24, sampling, seed=seed)
+            told, who = _written(model, pair, options)
             for line, voice in zip(told, who, strict=True):
                 lines[pair["AB".index(voice[0])]].append(line)
         for artist in pair:
             other = pair[1 - pair.index(artist)]
             new = _not_copied(lines[artist], known)
             rows.append([artist, f"with {other}", len(new),
-                         judge.share_of(new, artist, neighbours=0),
-                         judge.share_of(new, other, neighbours=0)])  # fmt: skip
+                         judge.attributed_share(new, artist, neighbours=0),
+                         judge.attributed_share(new, other, neighbours=0)])  # fmt: skip
     columns = ["voice", "", "lines", "taken for its own author's", "for the other's"]
     return "Line by line.\n\n" + table(columns, rows)
 
 
-def blends(model: LanguageModel, judge: Authorship, known: KnownSongs, sampling: Sampling) -> str:
+def blends(
+    model: LanguageModel, judge: AuthorshipClassifier, known: SongIndex, sampling: Sampling
+) -> str:
     rows: list[list[object]] = []
     for how in ("mixture", "product", "contrast"):
         found = []
@@ -139,14 +149,14 @@ def blends(model: LanguageModel, judge: Authorship, known: KnownSongs, sampling:
             for seed in range(6):
                 voices = [_voice(model, artist) for artist in PAIR]
                 if how == "contrast":
-                    voices = [replace(voice, emphasis=0.0) for voice in voices]
-                    voices.append(Voice("", model))
-                blending = blended(share, how)
-                wishes = VerseWishes(24, sampling, seed=seed)
-                made = write_verse(voices, wishes, blending=blending)
+                    voices = [replace(voice, guidance_scale=0.0) for voice in voices]
+                    voices.append(ArtistStyle("", model))
+                blending = blend_styles(share, how)
+                options = LyricsOptions(24, sampling, seed=seed)
+                made = sample_lyrics(voices, options, combine=blending)
                 lines += [line.text for line in made if line.text]
             new = _not_copied(lines, known)
-            taken = [judge.share_of(new, artist, neighbours=0) for artist in PAIR]
+            taken = [judge.attributed_share(new, artist, neighbours=0) for artist in PAIR]
             found.append(taken[1] / max(sum(taken), 1e-9))
         rows.append([how, *found])
     return (
@@ -155,44 +165,44 @@ def blends(model: LanguageModel, judge: Authorship, known: KnownSongs, sampling:
     )
 
 
-def copies(model: LanguageModel, known: KnownSongs, sampling: Sampling, each: int) -> str:
+def copies(model: LanguageModel, known: SongIndex, sampling: Sampling, each: int) -> str:
     rows: list[list[object]] = []
     for name, most in (("written, as many words as come", 0), ("written, --max-copy 8", 8)):
         lengths = []
-        for artist in model.voices:
+        for artist in model.artists:
             for seed in range(each):
-                wishes = VerseWishes(LINES, sampling, seed=seed, max_copy=most)
-                lines, _ = _written(model, [artist], wishes)
-                lengths.append(known.longest_words(_words(lines)).length)
+                options = LyricsOptions(LINES, sampling, seed=seed, max_copy=most)
+                lines, _ = _written(model, [artist], options)
+                lengths.append(known.longest_shared_words(_words(lines)).length)
         rows.append([name, len(lengths), float(np.median(lengths)), max(lengths)])
     lengths = []
     for at, one in enumerate(known.songs):
-        if at % max(len(known.songs) // (each * len(model.voices)), 1) == 0:
+        if at % max(len(known.songs) // (each * len(model.artists)), 1) == 0:
             lines = sung_lines(one.text)[:LINES]
-            lengths.append(known.longest_words(_words(lines), without=at).length)
+            lengths.append(known.longest_shared_words(_words(lines), exclude=at).length)
     rows.append(["real songs, beside all others", len(lengths), float(np.median(lengths)),
                  max(lengths)])  # fmt: skip
     return f"In {LINES} lines.\n\n" + table(["", "songs", "median", "longest"], rows)
 
 
-def _voice(model: LanguageModel, artist: str) -> Voice:
-    return Voice(artist, model, model.voice(artist))
+def _voice(model: LanguageModel, artist: str) -> ArtistStyle:
+    return ArtistStyle(artist, model, model.style_index(artist))
 
 
 def _written(
-    model: LanguageModel, artists: Sequence[str], wishes: VerseWishes
+    model: LanguageModel, artists: Sequence[str], options: LyricsOptions
 ) -> tuple[list[str], list[str]]:
     voices = [_voice(model, artist) for artist in artists]
-    lines = [line for line in write_verse(voices, wishes, blending=in_turn) if line.text]
+    lines = [line for line in sample_lyrics(voices, options, combine=take_turns) if line.text]
     return [line.text for line in lines], [line.voices or "A" for line in lines]
 
 
-def _not_copied(lines: Sequence[str], known: KnownSongs) -> list[str]:
+def _not_copied(lines: Sequence[str], known: SongIndex) -> list[str]:
     """Leave out lines whose words all stand in a row in a song, and lines without words."""
     found = []
     for line in lines:
         words = words_of(line)
-        if words and known.longest_words(words).length < len(words):
+        if words and known.longest_shared_words(words).length < len(words):
             found.append(line)
     return found
 

@@ -7,10 +7,10 @@ from segue.generate.notes.network import NoteLSTM, NoteLSTMConfig, NoteModel
 from segue.generate.notes.tokens import (
     UNKNOWN,
     Vocabulary,
-    classes_of,
     duration_token,
     note_token,
-    quarters_of,
+    parse_duration,
+    pitch_classes_of,
 )
 from segue.records import FloatArray
 from segue.theory.chords import normal_order
@@ -33,7 +33,7 @@ def fifths(words: list[str]) -> FloatArray:
     """Place words on the circle of fifths by the mean of their notes, with a little noise."""
     noise = 0.02 * np.random.default_rng(0).standard_normal((len(words) + 1, 512))
     for row, word in enumerate(words, start=1):
-        angles = np.array([7 * each % 12 for each in classes_of(word)]) * np.pi / 6
+        angles = np.array([7 * each % 12 for each in pitch_classes_of(word)]) * np.pi / 6
         noise[row, :2] += [np.cos(angles).mean(), np.sin(angles).mean()]
     return noise.astype(np.float32)
 
@@ -42,7 +42,7 @@ def ladder(words: list[str]) -> FloatArray:
     """Place durations along a quarter of a circle, by the logarithm of their length."""
     vectors = np.zeros((len(words) + 1, 512), np.float32)
     for row, word in enumerate(words, start=1):
-        angle = (np.log2(float(quarters_of(word) or 1)) + 2) / 4 * np.pi / 2
+        angle = (np.log2(float(parse_duration(word) or 1)) + 2) / 4 * np.pi / 2
         vectors[row, :2] = np.cos(angle), np.sin(angle)
     return vectors
 

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from segue.generate.melody.lead_sheet import LOWEST, LeadSheet
+from segue.generate.melody.lead_sheet import LOWEST_PITCH, LeadSheet
 from segue.generate.melody.model import MelodyConfig, MelodyModel, MelodyNetwork
-from segue.generate.melody.training import melody_model
+from segue.generate.melody.training import build_melody_model
 from segue.nn.transformer import StackConfig
 from segue.theory.chord_charts import parse_chart
 
@@ -22,7 +22,7 @@ def sheet(seed: int, style: str = "folk") -> LeadSheet:
         row = np.searchsorted(chart.chords[:, 0], step, side="right") - 1
         third = 3 if "m" in chart.names[row] else 4
         pitch = 60 + int(chart.chords[row, 1]) + (third if rng.random() < 0.5 else 0)
-        events.append((pitch - LOWEST + 1, 4))
+        events.append((pitch - LOWEST_PITCH + 1, 4))
     return LeadSheet(f"sheet {seed}", style, chart, np.array(events, np.int64), f"{seed}")
 
 
@@ -34,4 +34,6 @@ def network(*, context: int = 32, seed: int = 0) -> MelodyNetwork:
 
 def model(*, context: int = 32, seed: int = 0) -> MelodyModel:
     sheets = [sheet(each, style) for each in range(4) for style in ("folk", "pop")]
-    return melody_model(network(context=context, seed=seed), sheets[:6], sheets[6:], {"epochs": 0})
+    return build_melody_model(
+        network(context=context, seed=seed), sheets[:6], sheets[6:], {"epochs": 0}
+    )

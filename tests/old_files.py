@@ -25,22 +25,27 @@ from segue.audio.contrastive import ContrastiveConfig
 from segue.audio.embedding import POOLED_SIZE
 from segue.audio.learned_space import LearnedConfig, LearnedSound
 from segue.audio.training import Example, SoundTraining, train_sound
-from segue.generate.compose.model import Composer, Pen
-from segue.generate.compose.tokens import BEGIN, VOCABULARY
-from segue.generate.compose.training import ComposerTraining, composition, train_composer
+from segue.generate.compose.model import CachedDecoder, Composer
+from segue.generate.compose.tokens import BEGIN, VOCABULARY_SIZE
+from segue.generate.compose.training import ComposerTraining, make_piece, train_composer
 from segue.generate.copying import KnownChorales
 from segue.generate.harmony.chorale_network import (
-    PITCHES,
+    NUM_PITCHES,
     ChoraleConfig,
     ChoraleTransformer,
-    load_chorales,
+    load_chorale_network,
 )
-from segue.generate.harmony.chord_hmm import load_tables
-from segue.generate.harmony.particle_filter import Choir, sing
+from segue.generate.harmony.chord_hmm import load_chord_hmm
+from segue.generate.harmony.particle_filter import ParticleFilterOptions, sample_voices
 from segue.generate.lyrics import training as lyrics
 from segue.generate.lyrics.language_model import LanguageModel
-from segue.generate.lyrics.network import ANYBODY, LetterConfig
-from segue.generate.lyrics.training import LyricsTraining, divide, song, train_lyrics
+from segue.generate.lyrics.network import UNCONDITIONAL, CharNetworkConfig
+from segue.generate.lyrics.training import (
+    LyricsTraining,
+    split_by_artist,
+    tokenize_song,
+    train_lyrics,
+)
 from segue.generate.lyrics.vocabulary import encode_song
 from segue.generate.melody.model import MelodyModel
 from segue.generate.melody.training import MelodyTraining, train_melody
@@ -49,9 +54,9 @@ from segue.generate.notes.network import NoteModel
 from segue.generate.notes.tokens import NoteSequence
 from segue.generate.notes.training import NoteTraining, train_notes
 from segue.library import Library
-from segue.nn.lm_training import Piece, WritingTraining, train_writing
-from segue.nn.sampling import Sampling, write
-from segue.nn.trainer import Trained, Watcher
+from segue.nn.lm_training import LMTrainingConfig, Piece, train_lm
+from segue.nn.sampling import Sampling, generate
+from segue.nn.trainer import FitResult, ProgressCallback
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Lyrics, Tags
 from segue.score.piano_roll import BoolArray
@@ -122,22 +127,22 @@ def notes(path: Path) -> Answers:
     answers: Answers = {}
     for stream, known in model.vocabularies.items():
         answers[f"{stream} words"] = np.array(known.tokens)
-        answers[f"{stream} cost"] = model.surprise(stream, [*known.tokens[1:6], "not a word"])
+        answers[f"{stream} cost"] = model.nll(stream, [*known.tokens[1:6], "not a word"])
         answers[f"{stream} embedding"] = model.embedding(stream)[:4, :8]
-        answers[f"{stream} company"] = model.company[stream][:4]
+        answers[f"{stream} company"] = model.cooccurrence[stream][:4]
     return answers
 
 
 def composing(path: Path) -> Answers:
     model = Composer.load(path)
-    written = write(model.network, torch.tensor([[BEGIN]]), Sampling(), generator())
+    written = generate(model.network, torch.tensor([[BEGIN]]), Sampling(), generator())
     return {
-        "logits": Pen(model.network, "float32").read([BEGIN, 5, 6]).numpy(),
+        "logits": CachedDecoder(model.network, "float32").append([BEGIN, 5, 6]).numpy(),
         "written": torch.stack(list(islice(written, 30))).numpy(),
-        "known names": np.array(model.known.names),
-        "known bars": model.known.contents[:50],
-        "known steps": model.known.steps[:50],
-        "known pieces": model.known.pieces[:50],
+        "known names": np.array(model.index.names),
+        "known bars": model.index.contents[:50],
+        "known steps": model.index.steps[:50],
+        "known pieces": model.index.pieces[:50],
     }
 
 
@@ -146,45 +151,47 @@ def melodies(path: Path) -> Answers:
     style = model.styles[0]
     chart = parse_chart("Dm7 G7 | Cmaj7 | F/A G | C")
     return {
-        "costs": model.costs([one.chart], [one.melody], style)[0],
+        "costs": model.nll([one.chart], [one.melody], style)[0],
         "written": model.sample(chart, style, 1, Sampling(), generator(), 2.0)[0],
         "styles": np.array(model.styles),
-        "usual pitches": np.array(model.usual[style]["pitch"]),
-        "known": np.array(model.taught.names),
-        "runs": model.taught.runs[:50],
+        "usual pitches": np.array(model.reference[style]["pitch"]),
+        "known": np.array(model.training_melodies.names),
+        "runs": model.training_melodies.hashes[:50],
     }
 
 
 def writing(path: Path) -> Answers:
     model = LanguageModel.load(path)
     answers: Answers = {
-        "voices": np.array(model.voices),
-        "known": np.array([f"{one.tags.artist}: {one.tags.title}" for one in model.known]),
-        "words": np.array(model.known[0].text),
-        "shares": np.array([model.shares.get(voice, 0.0) for voice in model.voices]),
+        "voices": np.array(model.artists),
+        "known": np.array([f"{one.tags.artist}: {one.tags.title}" for one in model.training_songs]),
+        "words": np.array(model.training_songs[0].text),
+        "shares": np.array([model.ngram_weights.get(voice, 0.0) for voice in model.artists]),
     }
     text = encode_song("The silver rain returns unto\nthe ashes of the summer")
-    for voice in range(ANYBODY, len(model.voices) + 1):
-        reader = model.reader(voice, emphasis=0.5)
-        answers[f"costs of {voice}"] = reader.costs(text)
-        answers[f"outlook of {voice}"] = reader.read(text.tolist(), reader.begin())[0].numpy()
+    for voice in range(UNCONDITIONAL, len(model.artists) + 1):
+        lm = model.ensemble(voice, guidance_scale=0.5)
+        answers[f"costs of {voice}"] = lm.nll(text)
+        answers[f"outlook of {voice}"] = lm.step(text.tolist(), lm.initial_state())[0].numpy()
     return answers
 
 
 def chorales(path: Path) -> Answers:
-    network = load_chorales(path)
-    frames = torch.randint(PITCHES, (1, 12, 4), generator=generator())
+    network = load_chorale_network(path)
+    frames = torch.randint(NUM_PITCHES, (1, 12, 4), generator=generator())
     soprano = torch.tensor([36, 36, 38, 38, 39, 41, 40, 38])
     with torch.inference_mode():
         logits = network(frames).numpy()
     return {
         "logits": logits[0, :, :, ::5],
-        "sung": sing(network, soprano, Choir(drawn=4), generator()).frames.numpy(),
+        "sung": sample_voices(
+            network, soprano, ParticleFilterOptions(particles=4), generator()
+        ).frames.numpy(),
     }
 
 
 def known_chorales(path: Path) -> Answers:
-    found = KnownChorales.load(path).longest(chorale(1) + 2)
+    found = KnownChorales.load(path).longest_shared_passage(chorale(1) + 2)
     return {
         "length": np.array([found.notes, found.sixteenths]),
         "where": np.array([found.voice, found.chorale]),
@@ -196,13 +203,13 @@ def chorale(seed: int) -> NDArray[np.int64]:
 
 
 def chords(path: Path) -> Answers:
-    tables = load_tables(path)
+    tables = load_chord_hmm(path)
     return {
-        "chords": tables.chords,
-        "follows": tables.follows[..., ::9],
-        "ends": tables.ends,
-        "sung": tables.sung[:, ::9],
-        "trust": np.array(tables.trust),
+        "chords": tables.states,
+        "follows": tables.transitions[..., ::9],
+        "ends": tables.final,
+        "sung": tables.emissions[:, ::9],
+        "trust": np.array(tables.emission_weight),
     }
 
 
@@ -225,15 +232,17 @@ MODELS: dict[str, Callable[[Path], Answers]] = {
 
 def small(patch: pytest.MonkeyPatch) -> None:
     """Learn little, with small networks, in full precision."""
-    patch.setattr(segue.nn.trainer, "faster_precision", lambda _device: "32-true")
+    patch.setattr(segue.nn.trainer, "select_precision", lambda _device: "32-true")
     patch.setattr(segue.audio.training, "FEWEST_STEPS", 2)
-    recipe = lyrics._Recipe(LetterConfig(24, 1, runs=(64, 128), run_width=8), context=32, batch=8)
+    recipe = lyrics._Recipe(
+        CharNetworkConfig(24, 1, ngram_sizes=(64, 128), ngram_width=8), context=32, batch_size=8
+    )
     patch.setattr(lyrics, "RECIPES", {"default": recipe})
-    patch.setattr(lyrics, "_FOR_FEW", recipe)
+    patch.setattr(lyrics, "_SMALL_CORPUS_RECIPE", recipe)
     patch.setattr(segue.generate.compose.training, "new_network", composer_network)
-    patch.setattr(segue.generate.compose.training, "BATCH", 2)
-    patch.setattr(segue.generate.compose.training, "JUDGED", 1)
-    patch.setattr(note_lstm, "BATCH", 4)
+    patch.setattr(segue.generate.compose.training, "BATCH_SIZE", 2)
+    patch.setattr(segue.generate.compose.training, "VALIDATION_BATCHES", 1)
+    patch.setattr(note_lstm, "BATCH_SIZE", 4)
     patch.setattr(note_lstm, "VALIDATION_WINDOWS", 4)
     patch.setattr(score_windows, "BATCH", 4)
     patch.setattr(score, "VALIDATION_BATCHES", 1)
@@ -246,7 +255,7 @@ def small(patch: pytest.MonkeyPatch) -> None:
 
 def composer_network(seed: int = 0) -> Transformer:
     torch.manual_seed(seed)
-    return Transformer(TransformerConfig(VOCABULARY, StackConfig(16, 1, 2, 96, 0.1)))
+    return Transformer(TransformerConfig(VOCABULARY_SIZE, StackConfig(16, 1, 2, 96, 0.1)))
 
 
 def letters(seed: int) -> Lyrics:
@@ -259,7 +268,7 @@ def words(seed: int) -> note_lstm.Piece:
     return note_lstm.Piece(f"piece {seed}", NoteSequence(drawn, ("0.5", "1/3") * 45))
 
 
-def learn_sound(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+def learn_sound(folder: Path, resume: bool, watch: ProgressCallback | None) -> FitResult:
     def read(name: str) -> NDArray[np.uint8]:
         return np.random.default_rng(int(name)).integers(0, 256, (1, 512, 16), np.uint8)
 
@@ -268,25 +277,25 @@ def learn_sound(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
     return train_sound(training, examples, read, folder, resume=resume, watch=watch)[1]
 
 
-def learn_rolls(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+def learn_rolls(folder: Path, resume: bool, watch: ProgressCallback | None) -> FitResult:
     training = ScoreTraining(epochs=2, device="cpu")
     tunes = [RollTrack.of(f"tune {seed}", cells(seed, 6)) for seed in range(4)]
     return train_score(training, tunes, folder, resume=resume, watch=watch)[1]
 
 
-def learn_notes(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+def learn_notes(folder: Path, resume: bool, watch: ProgressCallback | None) -> FitResult:
     training, pieces = NoteTraining(epochs=2, hidden=4, device="cpu"), [words(n) for n in range(4)]
     return train_notes(training, pieces, folder, resume=resume, watch=watch)[1]
 
 
-def learn_composing(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+def learn_composing(folder: Path, resume: bool, watch: ProgressCallback | None) -> FitResult:
     training = ComposerTraining(epochs=2, device="cpu")
-    pieces = [composition(f"piece {seed}", little_score(seed, 4)) for seed in range(4)]
+    pieces = [make_piece(f"piece {seed}", little_score(seed, 4)) for seed in range(4)]
     return train_composer(training, pieces[1:], pieces[:1], folder, resume=resume, watch=watch)[1]
 
 
-def learn_melodies(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
-    training = MelodyTraining(context=16, batch=4, epochs=2, steps_per_epoch=2, device="cpu")
+def learn_melodies(folder: Path, resume: bool, watch: ProgressCallback | None) -> FitResult:
+    training = MelodyTraining(context=16, batch_size=4, epochs=2, steps_per_epoch=2, device="cpu")
     sheets = [sheet(seed) for seed in range(4)]
     network = melody_network(context=16)
     return train_melody(
@@ -294,25 +303,25 @@ def learn_melodies(folder: Path, resume: bool, watch: Watcher | None) -> Trained
     )
 
 
-def learn_lyrics(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+def learn_lyrics(folder: Path, resume: bool, watch: ProgressCallback | None) -> FitResult:
     training = LyricsTraining(epochs=2, device="cpu")
-    songs = divide([song(letters(seed)) for seed in range(8)])
+    songs = split_by_artist([tokenize_song(letters(seed)) for seed in range(8)])
     return train_lyrics(training, songs, folder, resume=resume, watch=watch)[1]
 
 
-def learn_chorales(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
+def learn_chorales(folder: Path, resume: bool, watch: ProgressCallback | None) -> FitResult:
     torch.manual_seed(0)
     network = ChoraleTransformer(ChoraleConfig(StackConfig(16, 1, 2, 24, 0.1), 1))
-    training = WritingTraining(24, batch=2, epochs=2, steps_per_epoch=2, device="cpu")
+    training = LMTrainingConfig(24, batch_size=2, epochs=2, steps_per_epoch=2, device="cpu")
     pieces = [Piece(f"piece {seed}", chorale(seed) - 36) for seed in range(3)]
-    return train_writing(
+    return train_lm(
         network, training, pieces[1:], pieces[:1], lambda tokens, by: tokens if not by else None,
         folder, resume=resume, watch=watch,
     )  # fmt: skip
 
 
 #: What learns, and goes on from a run in a folder, by the folder's name.
-RUNS: dict[str, Callable[[Path, bool, Watcher | None], Trained]] = {
+RUNS: dict[str, Callable[[Path, bool, ProgressCallback | None], FitResult]] = {
     "sound": learn_sound,
     "rolls": learn_rolls,
     "notes": learn_notes,

@@ -7,7 +7,12 @@ import pytest
 
 from explain_models import DURATIONS, made_model
 from segue.errors import BadArgument, NotFound
-from segue.generate.notes.probing import class_plane, explain_word, theory, word_table
+from segue.generate.notes.probing import (
+    evaluate_claims,
+    explain_token,
+    pitch_class_map,
+    similarity_matrix,
+)
 from segue.render.pages import write_token_similarity
 from segue.render.plots import draw_token_similarity
 from segue.theory.keys import PITCH_CLASSES
@@ -16,7 +21,7 @@ MODEL = made_model()
 
 
 def test_a_note_is_nearest_to_its_octaves_and_fifths() -> None:
-    (told,) = explain_word(MODEL, "A2", 3)
+    (told,) = explain_token(MODEL, "A2", 3)
     assert (told.stream, told.notes, told.name) == ("notes", ("A",), "")
     assert {near.word for near in told.neighbours} & {"A3", "A4", "A5"}
     assert told.neighbours[0].cosine > 0.5
@@ -25,7 +30,7 @@ def test_a_note_is_nearest_to_its_octaves_and_fifths() -> None:
 
 
 def test_a_chord_is_told_by_notes_name_and_shared_keys() -> None:
-    (told,) = explain_word(MODEL, "9.4.0", 84)
+    (told,) = explain_token(MODEL, "9.4.0", 84)
     assert told.word == "9.0.4"
     assert told.notes == ("A", "C", "E")
     assert told.name == "Am"
@@ -39,11 +44,11 @@ def test_a_chord_is_told_by_notes_name_and_shared_keys() -> None:
 
 
 def test_a_length_may_be_a_chord_too() -> None:
-    told = explain_word(made_model(), "0.5")
+    told = explain_token(made_model(), "0.5")
     assert [each.stream for each in told] == ["durations"]
     assert told[0].word == "0.5"
     assert told[0].name == ""
-    assert [each.word for each in explain_word(MODEL, "1/2")] == ["0.5"]
+    assert [each.word for each in explain_token(MODEL, "1/2")] == ["0.5"]
     assert told[0].neighbours[0].word == "2/3"
 
 
@@ -52,52 +57,52 @@ def test_a_length_may_be_a_chord_too() -> None:
     [
         ("A7", "does not know 'A7'"),
         ("H2", "is no note"),
-        ("unkw", "counts as 'unkw'"),
+        ("unkw", "count as 'unkw'"),
         ("", "is no"),
     ],
 )
 def test_words_that_are_not_known_are_told(word: str, said: str) -> None:
     with pytest.raises(NotFound, match=said):
-        explain_word(MODEL, word)
+        explain_token(MODEL, word)
 
 
 def test_the_table_is_of_the_most_frequent() -> None:
-    table = word_table(MODEL, "notes", 60)
+    table = similarity_matrix(MODEL, "notes", 60)
     assert table.words[0] == "C2"
     assert table.names[48] == "C (C E G)"
     assert np.allclose(np.diag(table.cosines), 1, atol=1e-5)
     assert sorted(table.order.tolist()) == list(range(60))
-    lengths = word_table(MODEL, "durations", 60)
+    lengths = similarity_matrix(MODEL, "durations", 60)
     assert [lengths.words[at] for at in lengths.order] == DURATIONS
     with pytest.raises(BadArgument, match="from 2 to"):
-        word_table(MODEL, "notes", 1)
+        similarity_matrix(MODEL, "notes", 1)
 
 
 def test_the_plane_shows_the_circle() -> None:
-    plane = class_plane(MODEL)
+    plane = pitch_class_map(MODEL)
     assert plane.share > 0.8
     angle = np.unwrap(np.arctan2(*plane.points[[7 * step % 12 for step in range(12)]].T))
     assert abs(abs(angle[-1] - angle[0]) - 11 * np.pi / 6) < 0.2
 
 
 def test_theory_is_held_against_what_was_learned() -> None:
-    told = theory(MODEL)
+    told = evaluate_claims(MODEL)
     claims = {claim.name: claim for claim in told.claims}
     for name in ("circle of fifths", "octave equivalence", "duration ladder"):
-        network, company = claims[name].network, claims[name].company
+        network, cooccurrence = claims[name].network, claims[name].cooccurrence
         assert network is not None
-        assert company is not None
+        assert cooccurrence is not None
         assert network.rho > 0.4
         assert network.p < 0.005
-        assert company.p > 0.01
+        assert cooccurrence.p > 0.01
         assert "beyond chance, where counts" in claims[name].sentence
     assert claims["circle of fifths"].network.pairs == 66  # type: ignore[union-attr]
     assert claims["relative minor"].network.pairs == 144  # type: ignore[union-attr]
-    assert theory(MODEL) == told
+    assert evaluate_claims(MODEL) == told
 
 
 def test_what_knows_nothing_is_told_so() -> None:
-    told = theory(made_model(blank=True))
+    told = evaluate_claims(made_model(blank=True))
     assert all(claim.sentence.startswith("Not shown") for claim in told.claims)
     notes, durations = told.nearness
     assert notes.nearest == pytest.approx(notes.by_chance, abs=0.02)
@@ -105,14 +110,14 @@ def test_what_knows_nothing_is_told_so() -> None:
 
 
 def test_too_little_is_told() -> None:
-    for claim in theory(made_model(count=10)).claims:
+    for claim in evaluate_claims(made_model(count=10)).claims:
         assert claim.network is None
         assert claim.sentence.startswith("Too few")
 
 
 @pytest.mark.parametrize("with_plane", [True, False])
 def test_the_table_is_drawn_and_written(tmp_path: Path, with_plane: bool) -> None:
-    table, plane = word_table(MODEL), class_plane(MODEL).points if with_plane else None
+    table, plane = similarity_matrix(MODEL), pitch_class_map(MODEL).points if with_plane else None
     draw_token_similarity(
         table.cosines, table.names, plane, PITCH_CLASSES, tmp_path / "a.png", "a", "b"
     )

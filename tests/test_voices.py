@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from segue.errors import NotFound
-from segue.generate.lyrics.language_model import MODEL, LanguageModel
-from segue.generate.lyrics.network import LetterConfig, LetterNetwork
+from segue.generate.lyrics.language_model import MODEL_FILE, LanguageModel
+from segue.generate.lyrics.network import CharNetwork, CharNetworkConfig
 from segue.library import Library
 from segue.records import Lyrics, Tags
-from segue.training.lyrics import artist_named, voice_of
+from segue.training.lyrics import find_style, resolve_artist
 
 ARTISTS = ("Ada Long", "Bob Short", "Robert Burns")
 
@@ -20,11 +20,13 @@ ARTISTS = ("Ada Long", "Bob Short", "Robert Burns")
 def library(tmp_path: Path) -> Path:
     """A library with a model of everybody, and ones that went on from it for two artists."""
     Library.open(tmp_path).close()
-    network = LetterNetwork(LetterConfig(8, runs=(8,), run_width=4, voices=len(ARTISTS)))
+    network = CharNetwork(
+        CharNetworkConfig(8, ngram_sizes=(8,), ngram_width=4, num_styles=len(ARTISTS))
+    )
     known = tuple(Lyrics("words", Tags("", artist)) for artist in ARTISTS)
     for name, artist in (("all", ""), ("a-burns", "Robert Burns"), ("z-ada", "Ada Long")):
         model = LanguageModel(network, ARTISTS, known, {"artist": artist})
-        model.save(tmp_path / "models" / name / MODEL)
+        model.save(tmp_path / "models" / name / MODEL_FILE)
     return tmp_path
 
 
@@ -36,29 +38,29 @@ def test_an_artists_own_model_comes_first_and_anothers_last(
     library: Path, artist: str, learned_from: str
 ) -> None:
     with Library.open(library) as lib:
-        found = voice_of(lib._store, artist)
-    assert found.model.about["artist"] == learned_from
-    assert ARTISTS[found.number - 1] == found.artist
+        found = find_style(lib._store, artist)
+    assert found.model.metadata["artist"] == learned_from
+    assert ARTISTS[found.index - 1] == found.artist
     assert found.file.from_library
 
 
 def test_anothers_model_is_not_taken_where_the_shipped_one_knows_the_voice(library: Path) -> None:
-    (library / "models" / "all" / MODEL).unlink()
+    (library / "models" / "all" / MODEL_FILE).unlink()
     with Library.open(library) as lib:
-        assert len(voice_of(lib._store, "Emily Dickinson").model.voices) > len(ARTISTS)
-        assert voice_of(lib._store, "Ada Long").model.about["artist"] == "Ada Long"
+        assert len(find_style(lib._store, "Emily Dickinson").model.artists) > len(ARTISTS)
+        assert find_style(lib._store, "Ada Long").model.metadata["artist"] == "Ada Long"
 
 
 def test_of_models_alike_the_one_learned_last_writes(library: Path) -> None:
     with Library.open(library) as lib:
-        newest = voice_of(lib._store, "Ada Long").file.path
-        again = newest.parents[1] / "aaa" / MODEL
+        newest = find_style(lib._store, "Ada Long").file.path
+        again = newest.parents[1] / "aaa" / MODEL_FILE
         again.parent.mkdir()
         again.write_bytes(newest.read_bytes())
         os.utime(again, ns=(1, 1))
-        assert voice_of(lib._store, "Ada Long").file.path == newest
+        assert find_style(lib._store, "Ada Long").file.path == newest
         os.utime(newest, ns=(0, 0))
-        assert voice_of(lib._store, "Ada Long").file.name == "aaa"
+        assert find_style(lib._store, "Ada Long").file.name == "aaa"
 
 
 @pytest.mark.parametrize(
@@ -66,4 +68,4 @@ def test_of_models_alike_the_one_learned_last_writes(library: Path) -> None:
 )
 def test_names_that_are_not_clear(name: str, told: str) -> None:
     with pytest.raises(NotFound, match=told):
-        artist_named(name, Counter(ARTISTS))
+        resolve_artist(name, Counter(ARTISTS))

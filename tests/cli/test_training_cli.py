@@ -7,7 +7,7 @@ from test_cli import answer, segue
 
 from segue.library import Library
 from segue.library.learning import Learning
-from segue.nn.trainer import Epoch, Trained
+from segue.nn.trainer import Epoch, FitResult
 from segue.records import Failure
 from segue.training.spaces import TrainingResult
 
@@ -18,7 +18,7 @@ def learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     epoch = Epoch(1, 0.5, 0.6, 63.0)
     failure = Failure(tmp_path / "odd.mid", "bar 3 is in 10/4")
     done = TrainingResult(
-        "mine", Trained((epoch,), epoch, "done", "float32"), 221, (failure,), 0, tmp_path / "mine"
+        "mine", FitResult((epoch,), epoch, "done", "float32"), 221, (failure,), 0, tmp_path / "mine"
     )
     monkeypatch.setattr(Learning, "train", lambda *_, **__: done)
     Library.open(tmp_path / "library").close()

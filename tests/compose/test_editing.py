@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import little_score
-from segue.generate.compose.editing import add_part, put_in, tidied
-from segue.generate.compose.tokens import Bar, Note, bars_on_grid, score_of
+from segue.generate.compose.editing import add_part, insert_bars, trim_repeated_notes
+from segue.generate.compose.tokens import Bar, Note, bars_to_score, score_to_bars
 from segue.records import Part, Score
 from segue.score.timing import bars
 
@@ -17,9 +17,9 @@ from segue.score.timing import bars
 def test_bars_take_the_place_of_others(seed: int, first: int, count: int, ticks: int) -> None:
     last = min(first + count, 8)
     score = in_ticks(little_score(seed), ticks)
-    other = bars_on_grid(little_score(seed + 1))
-    found = bars_on_grid(put_in(score, other[first:last], first, last))
-    before = bars_on_grid(score)
+    other = score_to_bars(little_score(seed + 1))
+    found = score_to_bars(insert_bars(score, other[first:last], first, last))
+    before = score_to_bars(score)
     assert sounding(found[:first]) == sounding(before[:first])
     assert sounding(found[first:last]) == sounding(other[first:last])
     assert sounding(found[last:]) == sounding(before[last:])
@@ -29,13 +29,13 @@ def test_chord_symbols_stay_but_above_what_is_new() -> None:
     score = in_ticks(little_score(0), 10)
     at = bars(score).at.tolist()
     score = replace(score, chords=tuple((at[bar], name) for bar, name in enumerate("CDEFGABC")))
-    other = bars_on_grid(little_score(1))
-    found = put_in(score, other[2:4], 2, 4)
+    other = score_to_bars(little_score(1))
+    found = insert_bars(score, other[2:4], 2, 4)
     by = found.ticks_per_quarter // 10
     assert found.chords == tuple(
         (at[bar] * by, name) for bar, name in enumerate("CDEFGABC") if bar not in (2, 3)
     )
-    assert len(put_in(score, other[:2], 8, 8).chords) == 8
+    assert len(insert_bars(score, other[:2], 8, 8).chords) == 8
 
 
 def in_ticks(score: Score, ticks: int) -> Score:
@@ -54,7 +54,7 @@ def sounding(found: list[Bar]) -> list[set[Note]]:
 def test_bars_behind_the_end_bring_their_metre_and_tempo_along() -> None:
     score = little_score(1, 4, 3)
     waltz = replace(little_score(2, 2, 2), tempos=np.array([[0, 60.0]]))
-    found = put_in(score, bars_on_grid(waltz), 4, 4)
+    found = insert_bars(score, score_to_bars(waltz), 4, 4)
     assert found.metres.tolist() == [[0, 3, 4], [4 * 3 * 480, 2, 4]]
     assert found.tempos[-1].tolist() == [4 * 3 * 480, 60.0]
     assert len(bars(found)) == 6
@@ -62,7 +62,7 @@ def test_bars_behind_the_end_bring_their_metre_and_tempo_along() -> None:
 
 def test_what_has_the_same_metre_and_tempo_says_neither_again() -> None:
     score = little_score(1, 4)
-    found = put_in(score, bars_on_grid(score), 4, 4)
+    found = insert_bars(score, score_to_bars(score), 4, 4)
     assert np.array_equal(found.metres, score.metres)
     assert np.array_equal(found.tempos, score.tempos)
 
@@ -71,7 +71,7 @@ def test_new_instruments_get_parts_of_their_own() -> None:
     score = little_score(1, 4)
     flute = replace(score.parts[0], program=73, name="flute")
     other = replace(score, parts=(flute,))
-    found = add_part(score, bars_on_grid(other))
+    found = add_part(score, score_to_bars(other))
     assert [part.program for part in found.parts] == [40, 33, 0, 73]
     assert np.array_equal(found.parts[3].notes[:, [0, 2]], flute.notes[:, [0, 2]])
 
@@ -80,7 +80,9 @@ def test_pedals_stay_where_nothing_is_replaced() -> None:
     score = little_score(1, 4)
     pedals = np.array([[0, 1], [1000, 0], [2000, 1], [3000, 0], [6000, 1], [7000, 0]], np.int32)
     held = replace(score.parts[0], pedals=pedals)
-    found = put_in(replace(score, parts=(held, *score.parts[1:])), bars_on_grid(score)[1:2], 1, 2)
+    found = insert_bars(
+        replace(score, parts=(held, *score.parts[1:])), score_to_bars(score)[1:2], 1, 2
+    )
     assert found.parts[0].pedals.tolist() == [[0, 1], [1000, 0], [6000, 1], [7000, 0]]
 
 
@@ -88,12 +90,12 @@ def test_a_note_ends_where_it_is_played_again() -> None:
     notes = np.array([[0, 100, 60, 90], [10, 5, 62, 90], [40, 20, 60, 90]], np.int32)
     nothing = np.empty((0, 3), np.int32)
     score = Score("", 12, (Part("", 0, False, notes),), np.empty((0, 2)), nothing, nothing)
-    assert tidied(score).parts[0].notes[:, 1].tolist() == [40, 5, 20]
+    assert trim_repeated_notes(score).parts[0].notes[:, 1].tolist() == [40, 5, 20]
 
 
 def test_without_a_score_it_is_what_was_written() -> None:
-    written = bars_on_grid(little_score(3))
-    assert bars_on_grid(put_in(None, written, 0, 0)) == bars_on_grid(score_of(written))
+    written = score_to_bars(little_score(3))
+    assert score_to_bars(insert_bars(None, written, 0, 0)) == score_to_bars(bars_to_score(written))
 
 
 def test_of_several_parts_of_an_instrument_each_plays_what_it_played_around_there() -> None:
@@ -102,7 +104,7 @@ def test_of_several_parts_of_an_instrument_each_plays_what_it_played_around_ther
     low = replace(score.parts[0], name="left", notes=lower)
     high = replace(score.parts[0], name="right")
     both = replace(score, parts=(high, low))
-    found = put_in(both, bars_on_grid(both)[3:5], 3, 5)
+    found = insert_bars(both, score_to_bars(both)[3:5], 3, 5)
     assert [part.name for part in found.parts] == ["right", "left"]
     for part, before in zip(found.parts, both.parts, strict=True):
         assert np.array_equal(part.notes[:, [0, 2]], before.notes[:, [0, 2]])

@@ -11,22 +11,27 @@ import torch
 from conftest import little_score
 from segue.errors import BadArgument
 from segue.generate.compose.composition import Composition
-from segue.generate.compose.known_bars import KnownBars, part_prints
+from segue.generate.compose.known_bars import BarIndex, fingerprint_parts
 from segue.generate.compose.model import Composer
-from segue.generate.compose.options import Wishes, key_named, metre_named, tempo_number
-from segue.generate.compose.sampler import MOST_BARS, Writing
+from segue.generate.compose.options import (
+    CompositionOptions,
+    parse_key,
+    parse_time_signature,
+    tempo_bin,
+)
+from segue.generate.compose.sampler import MAX_BARS, BarSampler
 from segue.generate.compose.tokens import (
-    METRE_NUMBERS,
-    USUAL_LOUDNESS,
-    VOCABULARY,
+    DEFAULT_VELOCITY,
+    TIME_SIGNATURE_INDEX,
+    VOCABULARY_SIZE,
     Bar,
     Note,
-    bars_on_grid,
-    bpm_of,
-    score_of,
-    steps_of,
+    bars_to_score,
+    score_to_bars,
+    steps_per_bar,
+    tempo_to_bpm,
 )
-from segue.generate.compose.training import Excerpts, composition
+from segue.generate.compose.training import ExampleSampler, make_piece
 from segue.io.abc_write import write_abc
 from segue.io.midi import read_midi, write_midi
 from segue.io.musicxml_write import write_music_xml
@@ -44,12 +49,12 @@ CONTEXT = 192
 def composer() -> Composer:
     """Make a network that knows nothing."""
     torch.manual_seed(0)
-    network = Transformer(TransformerConfig(VOCABULARY, StackConfig(32, 2, 2, CONTEXT))).eval()
-    return Composer(network, KnownBars.of([]), {})
+    network = Transformer(TransformerConfig(VOCABULARY_SIZE, StackConfig(32, 2, 2, CONTEXT))).eval()
+    return Composer(network, BarIndex.build([]), {})
 
 
-def wishes(seed: int = 0, **wished: object) -> Wishes:
-    return replace(Wishes(Sampling(), seed=seed), **wished)  # type: ignore[arg-type]
+def options(seed: int = 0, **wished: object) -> CompositionOptions:
+    return replace(CompositionOptions(Sampling(), seed=seed), **wished)  # type: ignore[arg-type]
 
 
 def playing(bars: list[Bar]) -> set[int]:
@@ -58,33 +63,35 @@ def playing(bars: list[Bar]) -> set[int]:
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0, 50.0])
 def test_what_is_wished_is_written(composer: Composer, temperature: float) -> None:
-    wished = wishes(
+    wished = options(
         3,
         sampling=Sampling(temperature),
         instruments=(33, 73, DRUMS),
-        metre=METRE_NUMBERS[3, 4],
-        tempo=bpm_of(10),
+        time_signature=TIME_SIGNATURE_INDEX[3, 4],
+        tempo=tempo_to_bpm(10),
     )
-    bars = list(Writing(composer, wished).go_on(12))
+    bars = list(BarSampler(composer, wished).extend(12))
     assert len(bars) == 12
-    assert {(bar.metre, bar.tempo) for bar in bars} == {(METRE_NUMBERS[3, 4], 10)}
+    assert {(bar.time_signature, bar.tempo) for bar in bars} == {(TIME_SIGNATURE_INDEX[3, 4], 10)}
     assert playing(bars) <= {33, 73, DRUMS}
     for note in [note for bar in bars for note in bar.notes]:
         low, high = range_of(note.instrument)
         assert low <= note.pitch <= high
-    score = score_of(bars)
+    score = bars_to_score(bars)
     assert [part.notes.tolist() for part in read_midi(write_midi(score)).parts]
 
 
 def test_it_goes_on_far_beyond_its_view_in_the_same_memory(composer: Composer) -> None:
-    writing = Writing(composer, wishes(1, instruments=(0, 33)))
-    lengths = [writing._pen.length for _ in writing.go_on(80)]
+    writing = BarSampler(composer, options(1, instruments=(0, 33)))
+    lengths = [writing._decoder.length for _ in writing.extend(80)]
     assert max(lengths) <= CONTEXT
     assert any(after < before for before, after in itertools.pairwise(lengths))
 
 
 def test_the_same_seed_writes_the_same_and_another_another(composer: Composer) -> None:
-    first, again, other = (list(Writing(composer, wishes(seed)).go_on(6)) for seed in (5, 5, 6))
+    first, again, other = (
+        list(BarSampler(composer, options(seed)).extend(6)) for seed in (5, 5, 6)
+    )
     assert first == again
     assert first != other
 
@@ -95,11 +102,11 @@ def test_who_was_asked_for_and_is_silent_is_leaned_towards(
     asked = (0, 33, DRUMS)
 
     def heard() -> int:
-        bars = Writing(composer, wishes(6, instruments=asked)).go_on(30)
+        bars = BarSampler(composer, options(6, instruments=asked)).extend(30)
         return sum(len(bar.instruments & set(asked)) for bar in bars)
 
     leaning = heard()
-    monkeypatch.setattr("segue.generate.compose.sampler._WANTED", 0.0)
+    monkeypatch.setattr("segue.generate.compose.sampler._INSTRUMENT_BIAS", 0.0)
     assert leaning > 1.2 * heard()
 
 
@@ -107,42 +114,42 @@ def test_winds_play_one_note_at_a_time_unless_they_did_not_before(composer: Comp
     def together(bars: list[Bar], instrument: int) -> bool:
         """Tell whether one note sounds while the next begins, within a bar."""
         return any(
-            before.onset + before.length > after.onset
+            before.onset + before.duration > after.onset
             for bar in bars
             for before, after in itertools.pairwise(
                 note for note in bar.notes if note.instrument == instrument
             )
         )
 
-    bars = list(Writing(composer, wishes(4, instruments=(0, 73))).go_on(30))
+    bars = list(BarSampler(composer, options(4, instruments=(0, 73))).extend(30))
     assert together(bars, 0)
     assert playing(bars) == {0, 73}
     assert not together(bars, 73)
-    note = Note(0, 73, 72, 4, USUAL_LOUDNESS)
-    chord = Bar(METRE_NUMBERS[4, 4], 10, (note, note._replace(pitch=76)))
-    assert together(list(Writing(composer, wishes(4)).go_on(30, [chord])), 73)
+    note = Note(0, 73, 72, 4, DEFAULT_VELOCITY)
+    chord = Bar(TIME_SIGNATURE_INDEX[4, 4], 10, (note, note._replace(pitch=76)))
+    assert together(list(BarSampler(composer, options(4)).extend(30, [chord])), 73)
 
 
 def test_two_silent_bars_do_not_follow_one_another(composer: Composer) -> None:
-    bars = list(Writing(composer, wishes(2, instruments=(0,))).go_on(40))
+    bars = list(BarSampler(composer, options(2, instruments=(0,))).extend(40))
     assert not any(not a.notes and not b.notes for a, b in itertools.pairwise(bars))
 
 
 def test_a_piece_of_one_bar_is_not_silent(composer: Composer) -> None:
     for seed in range(8):
-        assert next(iter(Writing(composer, wishes(seed)).go_on(1))).notes
+        assert next(iter(BarSampler(composer, options(seed)).extend(1))).notes
 
 
 def test_a_score_is_gone_on_with(composer: Composer) -> None:
     prompt = little_score(1, 4, 3)
-    piece = Composition(composer, wishes(1), 5, prompt)
+    piece = Composition(composer, options(1), 5, prompt)
     assert len(list(piece)) == 5
     score = piece.score
     for before, after in zip(prompt.parts, score.parts, strict=False):
         assert np.array_equal(after.notes[: len(before.notes)], before.notes)
         assert (after.name, after.program) == (before.name, before.program)
-    assert {bar.metre for bar in piece.written} == {METRE_NUMBERS[3, 4]}
-    assert playing(piece.written) <= {40, 33, DRUMS}
+    assert {bar.time_signature for bar in piece.generated} == {TIME_SIGNATURE_INDEX[3, 4]}
+    assert playing(piece.generated) <= {40, 33, DRUMS}
     end = 4 * 3 * 480
     assert all(
         after.notes[len(before.notes) :, 0].min(initial=end) >= end
@@ -156,9 +163,9 @@ def test_a_score_is_gone_on_with(composer: Composer) -> None:
 
 def test_bars_are_filled_in_and_the_others_stay(composer: Composer) -> None:
     prompt = little_score(2, 8)
-    piece = Composition(composer, wishes(1), prompt=prompt, infill=(3, 5))
+    piece = Composition(composer, options(1), prompt=prompt, infill=(3, 5))
     assert len(list(piece)) == 3
-    before, after = bars_on_grid(prompt), bars_on_grid(piece.score)
+    before, after = score_to_bars(prompt), score_to_bars(piece.score)
     assert after[:2] == before[:2]
     assert after[5:] == before[5:]
     assert after[2:5] != before[2:5]
@@ -172,9 +179,9 @@ def test_bars_are_filled_in_and_the_others_stay(composer: Composer) -> None:
 
 def test_a_part_is_added_and_the_others_stay(composer: Composer) -> None:
     prompt = little_score(2, 6)
-    piece = Composition(composer, wishes(4), prompt=prompt, added=instrument_named("flute"))
+    piece = Composition(composer, options(4), prompt=prompt, added=instrument_named("flute"))
     assert len(list(piece)) == 6
-    assert playing(piece.written) <= {73}
+    assert playing(piece.generated) <= {73}
     assert [part.notes.tolist() for part in piece.score.parts[:3]] == [
         part.notes.tolist() for part in prompt.parts
     ]
@@ -185,9 +192,9 @@ def test_a_part_is_added_and_the_others_stay(composer: Composer) -> None:
 def taught() -> Composer:
     """Teach a network a few pieces, to write bars with some notes at least."""
     torch.manual_seed(0)
-    network = Transformer(TransformerConfig(VOCABULARY, StackConfig(32, 2, 2, CONTEXT, 0.0)))
-    pieces = [composition(f"{seed}", little_score(seed)) for seed in range(6)]
-    excerpts = Excerpts(pieces, CONTEXT, 8)
+    network = Transformer(TransformerConfig(VOCABULARY_SIZE, StackConfig(32, 2, 2, CONTEXT, 0.0)))
+    pieces = [make_piece(f"{seed}", little_score(seed)) for seed in range(6)]
+    excerpts = ExampleSampler(pieces, CONTEXT, 8)
     optimiser = torch.optim.AdamW(network.parameters(), 6e-3)
     rng = np.random.default_rng(0)
     losses = []
@@ -199,23 +206,23 @@ def taught() -> Composer:
         optimiser.step()
     assert min(losses[5:10]) < losses[0]
     assert losses[-1] < 0.6 * losses[0]
-    return Composer(network.eval(), KnownBars.of([]), {})
+    return Composer(network.eval(), BarIndex.build([]), {})
 
 
 def test_nothing_longer_than_allowed_is_copied(taught: Composer) -> None:
     """What it would write is what it has learned from: it must not."""
-    free = list(Writing(taught, wishes(7, instruments=(40, 33), max_copy=1000)).go_on(16))
-    known = KnownBars.of([("learned", part_prints(free).values())])
-    assert known.longest(part_prints(free)).bars > 1
-    knowing = replace(taught, known=known)
-    writing = Writing(knowing, wishes(7, instruments=(40, 33), max_copy=1))
-    bars = list(writing.go_on(16))
-    assert known.longest(part_prints(bars)).bars <= 1
+    free = list(BarSampler(taught, options(7, instruments=(40, 33), max_copy=1000)).extend(16))
+    known = BarIndex.build([("learned", fingerprint_parts(free).values())])
+    assert known.longest_shared_passage(fingerprint_parts(free)).bars > 1
+    knowing = replace(taught, index=known)
+    writing = BarSampler(knowing, options(7, instruments=(40, 33), max_copy=1))
+    bars = list(writing.extend(16))
+    assert known.longest_shared_passage(fingerprint_parts(bars)).bars <= 1
     assert writing.rejected
 
 
 def test_the_same_bar_does_not_come_for_ever(composer: Composer) -> None:
-    bars = list(Writing(composer, wishes(0, sampling=Sampling(0.0))).go_on(40))
+    bars = list(BarSampler(composer, options(0, sampling=Sampling(0.0))).extend(40))
     longest, run = 1, 1
     for before, after in itertools.pairwise(bars):
         run = run + 1 if after.notes == before.notes else 1
@@ -225,13 +232,13 @@ def test_the_same_bar_does_not_come_for_ever(composer: Composer) -> None:
 
 def test_a_composer_comes_back_from_its_file(composer: Composer, tmp_path: Path) -> None:
     path = tmp_path / "composer.safetensors"
-    known = KnownBars.of([("a", part_prints(bars_on_grid(little_score(1))).values())])
-    replace(composer, known=known, about={"told": 1}).save(path)
+    known = BarIndex.build([("a", fingerprint_parts(score_to_bars(little_score(1))).values())])
+    replace(composer, index=known, metadata={"told": 1}).save(path)
     again = Composer.load(path)
-    assert again.known.names == ("a",)
-    assert np.array_equal(again.known.contents, known.contents)
-    assert again.about == {"told": 1}
-    first, second = (list(Writing(one, wishes(3)).go_on(3)) for one in (composer, again))
+    assert again.index.names == ("a",)
+    assert np.array_equal(again.index.contents, known.contents)
+    assert again.metadata == {"told": 1}
+    first, second = (list(BarSampler(one, options(3)).extend(3)) for one in (composer, again))
     assert first == second
 
 
@@ -246,25 +253,25 @@ def test_a_composer_comes_back_from_its_file(composer: Composer, tmp_path: Path)
 )
 def test_what_cannot_be_is_refused(composer: Composer, asked: dict[str, object], said: str) -> None:
     with pytest.raises(BadArgument, match=said):
-        Composition(composer, wishes(), prompt=little_score(1, 4), **asked)  # type: ignore[arg-type]
+        Composition(composer, options(), prompt=little_score(1, 4), **asked)  # type: ignore[arg-type]
 
 
 def test_a_prompt_is_needed_to_work_on(composer: Composer) -> None:
     with pytest.raises(BadArgument, match="need a score"):
-        Composition(composer, wishes(), infill=(1, 2))
+        Composition(composer, options(), infill=(1, 2))
     with pytest.raises(BadArgument, match="those of the score"):
-        Composition(composer, wishes(tempo=100.0), prompt=little_score(1, 4), infill=(1, 2))
+        Composition(composer, options(tempo=100.0), prompt=little_score(1, 4), infill=(1, 2))
     with pytest.raises(BadArgument, match="violin plays already"):
-        list(Composition(composer, wishes(), prompt=little_score(1, 4), added=40))
+        list(Composition(composer, options(), prompt=little_score(1, 4), added=40))
     nothing = little_score(1, 4)
     silent = Score("", 480, (), nothing.tempos, nothing.metres, nothing.keys)
     with pytest.raises(BadArgument, match="without a note"):
-        Composition(composer, wishes(), prompt=silent)
-    for bars in (0, -1, MOST_BARS + 1):
+        Composition(composer, options(), prompt=silent)
+    for bars in (0, -1, MAX_BARS + 1):
         with pytest.raises(BadArgument, match="from 1 to 10,000"):
-            list(Composition(composer, wishes(), bars))
-    with pytest.raises(BadArgument, match="copied at most"):
-        wishes(max_copy=0)
+            list(Composition(composer, options(), bars))
+    with pytest.raises(BadArgument, match="at most 0 bars copied"):
+        options(max_copy=0)
 
 
 @pytest.mark.parametrize(
@@ -279,27 +286,29 @@ def test_a_prompt_is_needed_to_work_on(composer: Composer) -> None:
         ("waltz", "write it as 4/4, 3/4, 6/8 …"),
     ],
 )
-def test_a_metre_never_learned_is_to_be_written_in_shorter_bars(metre: str, told: str) -> None:
-    with pytest.raises(BadArgument, match=f"no metre '{metre}'.*{told}$"):
-        metre_named(metre)
+def test_an_unsupported_time_signature_is_to_be_written_in_shorter_bars(
+    metre: str, told: str
+) -> None:
+    with pytest.raises(BadArgument, match=f"time signature '{metre}'.*{told}$"):
+        parse_time_signature(metre)
 
 
-def test_names_of_keys_metres_and_tempos() -> None:
-    assert [key_named(name) for name in ("C", "Dm", "F# minor", "Bb", "Eb major", "b")] == [
+def test_names_of_keys_time_signatures_and_tempos() -> None:
+    assert [parse_key(name) for name in ("C", "Dm", "F# minor", "Bb", "Eb major", "b")] == [
         *(0, 5, 13, 20, 6, 22)
     ]
-    assert metre_named("6/8") == (6, 8)
-    assert steps_of(METRE_NUMBERS[metre_named("3/4")]) == 36
-    assert tempo_number(120) == 18
+    assert parse_time_signature("6/8") == (6, 8)
+    assert steps_per_bar(TIME_SIGNATURE_INDEX[parse_time_signature("3/4")]) == 36
+    assert tempo_bin(120) == 18
     for name in ("H", "Cmajor7", "", "Q minor"):
         with pytest.raises(BadArgument, match="no key"):
-            key_named(name)
+            parse_key(name)
     for name in ("3", "0/4", "4/3", "a/b"):
-        with pytest.raises(BadArgument, match="no metre"):
-            metre_named(name)
+        with pytest.raises(BadArgument, match="time signature"):
+            parse_time_signature(name)
     for tempo in (0, 1000, float("nan")):
         with pytest.raises(BadArgument, match="a tempo of"):
-            tempo_number(tempo)
+            tempo_bin(tempo)
     assert instrument_named(" Fretless  Bass ") == 35
     assert instrument_named("127") == 127
     with pytest.raises(BadArgument, match="did you mean guitar"):
@@ -307,23 +316,23 @@ def test_names_of_keys_metres_and_tempos() -> None:
 
 
 def test_the_tempo_is_the_one_asked_for(composer: Composer) -> None:
-    made = Composition(composer, wishes(1, instruments=(0,), tempo=96.0), 4)
+    made = Composition(composer, options(1, instruments=(0,), tempo=96.0), 4)
     list(made)
     assert made.score.tempos[:, 1].tolist() == [96.0]
-    after = Composition(composer, wishes(1, tempo=171.0), 2, prompt=little_score(1, 4))
+    after = Composition(composer, options(1, tempo=171.0), 2, prompt=little_score(1, 4))
     list(after)
     assert after.score.tempos[-1, 1] == 171.0
     assert np.array_equal(after.score.tempos[:-1], little_score(1, 4).tempos)
     with pytest.raises(BadArgument, match="a tempo of 1000; from"):
-        wishes(tempo=1000.0)
+        options(tempo=1000.0)
 
 
 def test_the_key_is_the_one_asked_for(composer: Composer) -> None:
-    made = Composition(composer, wishes(1, instruments=(0,), key=key_named("Cm")), 2)
+    made = Composition(composer, options(1, instruments=(0,), key=parse_key("Cm")), 2)
     list(made)
     assert made.score.keys.tolist() == [[0, -3, 1]]
     prompt = little_score(1, 4)
-    after = Composition(composer, wishes(1, key=key_named("E")), 2, prompt=prompt)
+    after = Composition(composer, options(1, key=parse_key("E")), 2, prompt=prompt)
     list(after)
     assert after.score.keys[:-1].tolist() == with_key(prompt).keys.tolist()
     assert after.score.keys[-1, 1:].tolist() == [4, 0]
@@ -338,8 +347,10 @@ def test_the_key_is_the_one_asked_for(composer: Composer) -> None:
 def test_tempos_are_counted_in_the_beats_of_the_metre(
     composer: Composer, metre: str, asked: float, quarters: float
 ) -> None:
-    number = METRE_NUMBERS[metre_named(metre)]
-    made = Composition(composer, wishes(2, instruments=(0,), tempo=asked, metre=number), 3)
+    number = TIME_SIGNATURE_INDEX[parse_time_signature(metre)]
+    made = Composition(
+        composer, options(2, instruments=(0,), tempo=asked, time_signature=number), 3
+    )
     list(made)
     assert made.score.tempos.tolist() == [[0.0, quarters]]
     assert describe_score(made.score).facts["tempo_bpm"] == asked
@@ -354,8 +365,8 @@ def test_tempos_are_counted_in_the_beats_of_the_metre(
 
 @pytest.mark.parametrize("metre", ["6/8", "4/4", "12/8"])
 def test_tempos_nobody_asked_for_are_whole_numbers_of_beats(composer: Composer, metre: str) -> None:
-    number = METRE_NUMBERS[metre_named(metre)]
-    made = Composition(composer, wishes(5, instruments=(0,), metre=number), 4)
+    number = TIME_SIGNATURE_INDEX[parse_time_signature(metre)]
+    made = Composition(composer, options(5, instruments=(0,), time_signature=number), 4)
     list(made)
     beats = made.score.tempos[:, 1] / (1 if metre == "4/4" else 1.5)
     assert beats.tolist() == pytest.approx(np.rint(beats).tolist())
@@ -363,7 +374,7 @@ def test_tempos_nobody_asked_for_are_whole_numbers_of_beats(composer: Composer, 
 
 def test_a_prompt_in_six_eight_goes_on_in_dotted_quarters(composer: Composer) -> None:
     prompt = replace(little_score(1, 4, 3), metres=np.array([[0, 6, 8]], np.int32))
-    made = Composition(composer, wishes(1, tempo=70.0), 2, prompt)
+    made = Composition(composer, options(1, tempo=70.0), 2, prompt)
     list(made)
     assert made.score.tempos[-1, 1] == 105.0
 
@@ -381,7 +392,7 @@ def test_every_part_that_was_asked_for_is_written(
     composer: Composer, asked: tuple[int, ...], names: list[str], count: int
 ) -> None:
     for seed in range(2):
-        made = Composition(composer, wishes(seed, instruments=asked), count)
+        made = Composition(composer, options(seed, instruments=asked), count)
         list(made)
         assert [part.name for part in made.score.parts] == names
         assert all(len(part.notes) for part in made.score.parts)
@@ -393,7 +404,7 @@ def test_every_part_that_was_asked_for_is_written(
 
 def test_a_second_violin_joins_the_one_that_plays(composer: Composer) -> None:
     prompt = little_score(1, 4)
-    made = Composition(composer, wishes(3, instruments=(40, 40)), 6, prompt)
+    made = Composition(composer, options(3, instruments=(40, 40)), 6, prompt)
     list(made)
     assert [part.name for part in made.score.parts] == ["violin", "bass", "drums", "Violin 2"]
     end = 4 * 4 * 480
@@ -409,9 +420,9 @@ def test_a_part_that_is_added_stays_in_its_usual_register(
     prompt = little_score(2, 12)
     prompt = replace(prompt, parts=(prompt.parts[0], prompt.parts[2]))
     number = instrument_named(instrument)
-    made = Composition(composer, wishes(4), prompt=prompt, added=number)
+    made = Composition(composer, options(4), prompt=prompt, added=number)
     list(made)
-    pitches = [note.pitch for bar in made.written for note in bar.notes]
+    pitches = [note.pitch for bar in made.generated for note in bar.notes]
     low, high = register_of(number)
     assert low <= np.median(pitches) <= high
     lowest, highest = range_of(number)
@@ -421,12 +432,12 @@ def test_a_part_that_is_added_stays_in_its_usual_register(
 def test_a_bass_that_is_added_plays_roots_on_beats(composer: Composer) -> None:
     prompt = little_score(2, 12)
     prompt = replace(prompt, parts=(prompt.parts[0], prompt.parts[2]))
-    made = Composition(composer, wishes(4), prompt=prompt, added=33)
+    made = Composition(composer, options(4), prompt=prompt, added=33)
     list(made)
     roots = {chord.bar: chord.root for chord in chords(prompt)}
     on_beats = [
         note.pitch % 12 == roots[number]
-        for number, bar in enumerate(made.written)
+        for number, bar in enumerate(made.generated)
         for note in bar.notes
         if note.onset % 12 == 0
     ]
@@ -440,10 +451,10 @@ def test_the_key_that_was_asked_for_is_leaned_towards(
     composer: Composer, key: int, scale: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def outside() -> float:
-        bars = Writing(composer, wishes(6, instruments=(0,), key=key)).go_on(30)
+        bars = BarSampler(composer, options(6, instruments=(0,), key=key)).extend(30)
         pitches = [note.pitch % 12 for bar in bars for note in bar.notes]
         return sum(pitch not in scale for pitch in pitches) / len(pitches)
 
     leaning = outside()
-    monkeypatch.setattr("segue.generate.compose.sampler._STRANGE", 0.0)
+    monkeypatch.setattr("segue.generate.compose.sampler._OUT_OF_SCALE_PENALTY", 0.0)
     assert leaning < 0.7 * outside()

@@ -7,20 +7,20 @@ import pytest
 
 from segue.errors import BadArgument, NotFound
 from segue.generate.lyrics.report import (
-    Authorship,
-    fit,
-    fitted_authorship,
-    known_songs,
-    own_figures,
-    verse_figures,
-    verse_report,
+    AuthorshipClassifier,
+    artist_statistics,
+    fit_authorship,
+    fit_authorship_for,
+    index_songs,
+    lyrics_report,
+    lyrics_statistics,
 )
 from segue.records import Lyrics, Tags
 from verses import song
 
 ADA, BOB = "Ada Long", "Bob Short"
 SONGS = {artist: [song(artist, seed) for seed in range(8)] for artist in (ADA, BOB)}
-KNOWN = known_songs(
+KNOWN = index_songs(
     [
         Lyrics(text, Tags(f"{artist} {number}", artist))
         for artist, texts in SONGS.items()
@@ -31,39 +31,39 @@ NEW = {artist: song(artist, 100).split("\n\n")[0].split("\n") for artist in (ADA
 
 
 @pytest.fixture(scope="module")
-def authorship() -> Authorship:
-    return fit(SONGS)
+def authorship() -> AuthorshipClassifier:
+    return fit_authorship(SONGS)
 
 
-def test_two_voices_are_told_apart(authorship: Authorship) -> None:
+def test_two_voices_are_classifier(authorship: AuthorshipClassifier) -> None:
     assert authorship.artists == (ADA, BOB)
     for artist, lines in NEW.items():
-        assert authorship.share_of(lines, artist, neighbours=0) > 0.7
-        assert authorship.takes(lines) == [artist] * len(lines)
-        assert authorship.takes(["…", *lines])[0] == artist
-    assert authorship.takes([]) == []
-    again = fit(dict(reversed(SONGS.items())))
+        assert authorship.attributed_share(lines, artist, neighbours=0) > 0.7
+        assert authorship.predict(lines) == [artist] * len(lines)
+        assert authorship.predict(["…", *lines])[0] == artist
+    assert authorship.predict([]) == []
+    again = fit_authorship(dict(reversed(SONGS.items())))
     mixed = [line for pair in zip(*NEW.values(), strict=True) for line in pair]
-    assert again.takes(mixed) == authorship.takes(mixed)
+    assert again.predict(mixed) == authorship.predict(mixed)
 
 
-def test_telling_apart_needs_two_with_words(authorship: Authorship) -> None:
+def test_authorship_needs_two_artists_with_words(authorship: AuthorshipClassifier) -> None:
     with pytest.raises(BadArgument, match="two or more"):
-        fit({ADA: SONGS[ADA]})
+        fit_authorship({ADA: SONGS[ADA]})
     with pytest.raises(BadArgument, match="1 or more"):
-        fit(SONGS, most_lines=0)
+        fit_authorship(SONGS, max_lines=0)
     with pytest.raises(BadArgument, match="no lyrics of 'Cy'"):
-        fit({ADA: SONGS[ADA], "Cy": ["...", "[Chorus]"]})
-    with pytest.raises(BadArgument, match="'Cy' is none of those told apart: Ada Long"):
-        authorship.share_of(NEW[ADA], "Cy")
+        fit_authorship({ADA: SONGS[ADA], "Cy": ["...", "[Chorus]"]})
+    with pytest.raises(BadArgument, match="'Cy' is not among the classifier's artists: Ada Long"):
+        authorship.attributed_share(NEW[ADA], "Cy")
     with pytest.raises(BadArgument, match="0 or more"):
-        authorship.takes(NEW[ADA], neighbours=-1)
+        authorship.predict(NEW[ADA], neighbours=-1)
 
 
 def test_a_report_of_one_voice() -> None:
     copied = " ".join(SONGS[BOB][3].split()[:40])
     text = "[Verse]\n" + "\n".join(NEW[ADA]) + f"\n\n{copied}\nblorp the river"
-    told = verse_report(text, KNOWN, artist=ADA)
+    told = lyrics_report(text, KNOWN, artist=ADA)
     assert told.copied_words.length >= 40
     assert (told.copied_words.artist, told.copied_words.title) == (BOB, f"{BOB} 3")
     assert told.copied_characters.text in text
@@ -77,48 +77,50 @@ def test_a_report_of_one_voice() -> None:
     assert json.loads(json.dumps(asdict(told)))["lines"][0]["voice"] == ADA
 
 
-def test_a_report_of_two_voices(authorship: Authorship) -> None:
+def test_a_report_of_two_voices(authorship: AuthorshipClassifier) -> None:
     lines = [line for pair in zip(*NEW.values(), strict=True) for line in pair]
     voices = [ADA, BOB] * (len(lines) // 2)
-    told = verse_report("\n".join(lines), KNOWN, artist=ADA, voices=voices, authorship=authorship)
+    told = lyrics_report(
+        "\n".join(lines), KNOWN, artist=ADA, line_artists=voices, authorship=authorship
+    )
     assert told.taken == {ADA: 1, BOB: 1}
     assert [line.taken_for for line in told.lines] == voices
     assert told.own[ADA].words_of_line > told.own[BOB].words_of_line
-    swapped = verse_report(
-        "\n".join(lines), KNOWN, artist=ADA, voices=voices[::-1], authorship=authorship
+    swapped = lyrics_report(
+        "\n".join(lines), KNOWN, artist=ADA, line_artists=voices[::-1], authorship=authorship
     )
     assert swapped.taken == {ADA: 0, BOB: 0}
 
 
-def test_of_one_artist_alone_nothing_is_taken_for_anyone() -> None:
-    alone = known_songs([Lyrics(text, Tags("", ADA)) for text in SONGS[ADA]])
-    told = verse_report("\n".join(NEW[ADA]), alone, artist=ADA)
+def test_lines_are_not_attributed_with_one_artist() -> None:
+    alone = index_songs([Lyrics(text, Tags("", ADA)) for text in SONGS[ADA]])
+    told = lyrics_report("\n".join(NEW[ADA]), alone, artist=ADA)
     assert told.taken == {}
     assert {line.taken_for for line in told.lines} == {""}
-    assert verse_report("one two", alone, artist=ADA).new_runs is None
+    assert lyrics_report("one two", alone, artist=ADA).new_runs is None
 
 
-def test_what_cannot_be_reported_on() -> None:
+def test_invalid_reports_are_refused() -> None:
     with pytest.raises(BadArgument, match="without"):
-        verse_report("...", KNOWN, artist=ADA)
-    with pytest.raises(BadArgument, match="1 voices for 2 lines"):
-        verse_report("one\ntwo", KNOWN, artist=ADA, voices=[BOB])
+        lyrics_report("...", KNOWN, artist=ADA)
+    with pytest.raises(BadArgument, match="1 artists for 2 lines"):
+        lyrics_report("one\ntwo", KNOWN, artist=ADA, line_artists=[BOB])
     with pytest.raises(NotFound, match="no lyrics of 'Cy'"):
-        verse_report("one", KNOWN, artist="Cy")
-    others = fit({ADA: SONGS[ADA], "Cy": SONGS[BOB]})
+        lyrics_report("one", KNOWN, artist="Cy")
+    others = fit_authorship({ADA: SONGS[ADA], "Cy": SONGS[BOB]})
     with pytest.raises(BadArgument, match="Bob Short: not among"):
-        verse_report("one", KNOWN, artist=BOB, authorship=others)
+        lyrics_report("one", KNOWN, artist=BOB, authorship=others)
 
 
-def test_only_so_many_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue.generate.lyrics.report.MOST_ARTISTS", 2)
-    few = known_songs(
+def test_the_number_of_artists_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segue.generate.lyrics.report.MAX_ARTISTS", 2)
+    few = index_songs(
         [Lyrics("a line of mine", Tags("", "Cy"))]
         + [Lyrics(text, Tags("", artist)) for artist, texts in SONGS.items() for text in texts]
     )
-    told_apart = fitted_authorship(few, ["Cy"])
-    assert told_apart is not None
-    assert told_apart.artists == (ADA, "Cy")
+    classifier = fit_authorship_for(few, ["Cy"])
+    assert classifier is not None
+    assert classifier.artists == (ADA, "Cy")
 
 
 def test_figures_by_hand() -> None:
@@ -130,7 +132,7 @@ def test_figures_by_hand() -> None:
         "sleep and sleep and",
         "gone",
     ]
-    told = verse_figures(lines)
+    told = lyrics_statistics(lines)
     assert told.repeated_lines == pytest.approx(1 / 5)
     # 15 words, 13 runs of three; "oh the night" twice.
     assert told.repeated_runs == pytest.approx(1 / 13)
@@ -140,13 +142,13 @@ def test_figures_by_hand() -> None:
     assert told.syllables_of_line == pytest.approx((3 + 4 + 3 + 4 + 1) / 5)
     assert told.spread_of_syllables == pytest.approx((6 / 5) ** 0.5)
     with pytest.raises(BadArgument, match="got none"):
-        verse_figures(["--"])
+        lyrics_statistics(["--"])
 
 
 def test_an_artist_is_measured_over_as_many_lines() -> None:
     refrain = "ever and ever\nmy love and I\nunder the moon\nwaiting for rain"
-    assert own_figures([f"{refrain}\n\n{refrain}"], 4).repeated_lines == 0
-    assert own_figures([f"{refrain}\n\n{refrain}"], 8).repeated_lines == 0.5
+    assert artist_statistics([f"{refrain}\n\n{refrain}"], 4).repeated_lines == 0
+    assert artist_statistics([f"{refrain}\n\n{refrain}"], 8).repeated_lines == 0.5
     # No song has eight lines, and nothing has eighty.
-    assert own_figures([refrain, refrain], 8).repeated_lines == 0.5
-    assert own_figures([refrain, refrain], 80).repeated_lines == 0.5
+    assert artist_statistics([refrain, refrain], 8).repeated_lines == 0.5
+    assert artist_statistics([refrain, refrain], 80).repeated_lines == 0.5

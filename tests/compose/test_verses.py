@@ -7,11 +7,18 @@ import torch
 
 from segue.errors import BadArgument
 from segue.generate.lyrics.language_model import LanguageModel
-from segue.generate.lyrics.network import LetterConfig, LetterNetwork
-from segue.generate.lyrics.report import Verse, check_line, known_songs
-from segue.generate.lyrics.sampler import Line, VerseWishes, Voice, blended, in_turn, write_verse
-from segue.generate.lyrics.training import song
-from segue.generate.lyrics.vocabulary import SONG, VOCABULARY, encode
+from segue.generate.lyrics.network import CharNetwork, CharNetworkConfig
+from segue.generate.lyrics.report import GeneratedLyrics, check_seed_line, index_songs
+from segue.generate.lyrics.sampler import (
+    ArtistStyle,
+    LyricLine,
+    LyricsOptions,
+    blend_styles,
+    sample_lyrics,
+    take_turns,
+)
+from segue.generate.lyrics.training import tokenize_song
+from segue.generate.lyrics.vocabulary import SONG_BOUNDARY, VOCABULARY_SIZE, encode
 from segue.lyrics.phonetics import rhyme_sound, words_of
 from segue.nn.sampling import Sampling
 from segue.records import Lyrics, Tags
@@ -29,10 +36,17 @@ def model() -> LanguageModel:
         for artist in ARTISTS
         for seed in range(3)
     ]
-    network = LetterNetwork(LetterConfig(64, 1, runs=(512, 2048, 4096), run_width=16, voices=2,
-                                         dropout=0.0, run_dropout=0.0))  # fmt: skip
+    config = CharNetworkConfig(
+        64,
+        ngram_sizes=(512, 2048, 4096),
+        ngram_width=16,
+        num_styles=2,
+        dropout=0.0,
+        ngram_dropout=0.0,
+    )
+    network = CharNetwork(config)
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
-    songs = [torch.from_numpy(song(one).tokens) for one in known]
+    songs = [torch.from_numpy(tokenize_song(one).tokens) for one in known]
     tokens = torch.nn.utils.rnn.pad_sequence(songs, batch_first=True, padding_value=-1)
     voices = torch.tensor([1, 1, 1, 2, 2, 2])
     for _ in range(60):
@@ -42,26 +56,26 @@ def model() -> LanguageModel:
     return LanguageModel(network.eval(), ARTISTS, tuple(known), {"artist": ""})
 
 
-def voices(model: LanguageModel, count: int = 1) -> list[Voice]:
-    return [Voice(artist, model, model.voice(artist)) for artist in ARTISTS[:count]]
+def voices(model: LanguageModel, count: int = 1) -> list[ArtistStyle]:
+    return [ArtistStyle(artist, model, model.style_index(artist)) for artist in ARTISTS[:count]]
 
 
-def sung(lines: list[Line]) -> list[Line]:
+def sung(lines: list[LyricLine]) -> list[LyricLine]:
     return [line for line in lines if line.text]
 
 
 def test_as_many_lines_as_asked_for(model: LanguageModel) -> None:
-    wishes = VerseWishes(9)
-    lines = list(write_verse(voices(model), wishes))
+    options = LyricsOptions(9)
+    lines = list(sample_lyrics(voices(model), options))
     assert len(sung(lines)) == 9
-    assert list(write_verse(voices(model), wishes)) == lines
-    assert list(write_verse(voices(model), replace(wishes, seed=1))) != lines
+    assert list(sample_lyrics(voices(model), options)) == lines
+    assert list(sample_lyrics(voices(model), replace(options, seed=1))) != lines
 
 
 def test_lines_rhyme_as_asked_for() -> None:
-    shipped = LanguageModel.shipped()
-    burns = Voice("Robert Burns", shipped, shipped.voice("Robert Burns"))
-    lines = list(write_verse([burns], VerseWishes(8, Sampling(0.7), rhyme="ABBA")))
+    shipped = LanguageModel.pretrained()
+    burns = ArtistStyle("Robert Burns", shipped, shipped.style_index("Robert Burns"))
+    lines = list(sample_lyrics([burns], LyricsOptions(8, Sampling(0.7), rhyme="ABBA")))
     assert [bool(line.text) for line in lines] == [True] * 4 + [False] + [True] * 4
     ends = [words_of(line.text)[-1].lower() for line in sung(lines)]
     pairs = [(0, 3), (1, 2), (4, 7), (5, 6)]
@@ -70,7 +84,7 @@ def test_lines_rhyme_as_asked_for() -> None:
 
 
 def test_the_chorus_comes_again(model: LanguageModel) -> None:
-    lines = sung(list(write_verse(voices(model), VerseWishes(16, repeat_chorus=True))))
+    lines = sung(list(sample_lyrics(voices(model), LyricsOptions(16, repeat_chorus=True))))
     assert [line.text for line in lines[4:8]] == [line.text for line in lines[12:]]
     assert [line.repeated for line in lines] == [False] * 12 + [True] * 4
 
@@ -82,9 +96,9 @@ def test_the_chorus_comes_again(model: LanguageModel) -> None:
 def test_a_chorus_comes_twice_where_there_are_three_stanzas(
     model: LanguageModel, lines: int, rhyme: str, chorus: list[int]
 ) -> None:
-    wishes = VerseWishes(lines, rhyme=rhyme, repeat_chorus=True)
-    stanzas: list[list[Line]] = [[]]
-    for line in write_verse(voices(model), wishes):
+    options = LyricsOptions(lines, rhyme=rhyme, repeat_chorus=True)
+    stanzas: list[list[LyricLine]] = [[]]
+    for line in sample_lyrics(voices(model), options):
         if line.text:
             stanzas[-1].append(line)
         else:
@@ -98,43 +112,43 @@ def test_a_chorus_comes_twice_where_there_are_three_stanzas(
 
 @pytest.mark.parametrize("most", [2, 4, 8])
 def test_not_more_words_in_a_row_than_allowed_are_copied(model: LanguageModel, most: int) -> None:
-    known = known_songs(model.known)
+    known = index_songs(model.training_songs)
     copied = []
     for limit in (0, most):
-        wishes = VerseWishes(12, Sampling(0.3), max_copy=limit)
-        lines = list(write_verse(voices(model), wishes))
+        options = LyricsOptions(12, Sampling(0.3), max_copy=limit)
+        lines = list(sample_lyrics(voices(model), options))
         words = [word for line in lines for word in words_of(line.text)]
-        copied.append(known.longest_words(words).length)
+        copied.append(known.longest_shared_words(words).length)
     assert copied[0] > most >= copied[1]
 
 
 def test_the_given_line_comes_first(model: LanguageModel) -> None:
-    wishes = VerseWishes(4, seed_line="  The river of my sorrow ")
-    lines = sung(list(write_verse(voices(model), wishes)))
-    assert lines[0] == Line("The river of my sorrow")
+    options = LyricsOptions(4, seed_line="  The river of my sorrow ")
+    lines = sung(list(sample_lyrics(voices(model), options)))
+    assert lines[0] == LyricLine("The river of my sorrow")
     assert lines[1].voices == "A"
-    other = sung(list(write_verse(voices(model), replace(wishes, seed_line="Hey! You"))))
+    other = sung(list(sample_lyrics(voices(model), replace(options, seed_line="Hey! You"))))
     assert other[1:] != lines[1:]
 
 
 def test_a_given_line_may_be_a_copy(model: LanguageModel) -> None:
     given = " ".join(verse("Ada Long", 0).split("\n")[:2])
-    lines = list(write_verse(voices(model), VerseWishes(3, seed_line=given, max_copy=3)))
+    lines = list(sample_lyrics(voices(model), LyricsOptions(3, seed_line=given, max_copy=3)))
     assert len(sung(lines)) == 3
 
 
 def test_voices_take_turns_by_line(model: LanguageModel) -> None:
-    lines = sung(list(write_verse(voices(model, 2), VerseWishes(6))))
+    lines = sung(list(sample_lyrics(voices(model, 2), LyricsOptions(6))))
     assert [line.voices for line in lines] == ["A", "B"] * 3
 
 
 def test_voices_take_turns_by_stanza(model: LanguageModel) -> None:
-    lines = sung(list(write_verse(voices(model, 2), VerseWishes(12), by="stanza")))
+    lines = sung(list(sample_lyrics(voices(model, 2), LyricsOptions(12), by="stanza")))
     assert [line.voices for line in lines] == ["A"] * 4 + ["B"] * 4 + ["A"] * 4
 
 
 def test_voices_take_turns_by_word(model: LanguageModel) -> None:
-    lines = sung(list(write_verse(voices(model, 2), VerseWishes(6, max_copy=0), by="word")))
+    lines = sung(list(sample_lyrics(voices(model, 2), LyricsOptions(6, max_copy=0), by="word")))
     for line in lines:
         assert len(line.voices) == len(words_of(line.text))
     told = "".join(line.voices for line in lines)
@@ -144,8 +158,8 @@ def test_voices_take_turns_by_word(model: LanguageModel) -> None:
 def likely(model: LanguageModel, voice: int) -> torch.Tensor:
     network = model.network
     given = torch.from_numpy(encode("The "))
-    tokens = torch.cat([torch.tensor([SONG]), given])[None]
-    logits, _ = network.read(tokens, torch.tensor([voice]), network.begin())
+    tokens = torch.cat([torch.tensor([SONG_BOUNDARY]), given])[None]
+    logits, _ = network.step(tokens, torch.tensor([voice]), network.initial_state())
     return logits[0].log_softmax(-1).detach()
 
 
@@ -153,36 +167,38 @@ def likely(model: LanguageModel, voice: int) -> torch.Tensor:
 def test_a_blend_is_one_voice_at_its_ends(model: LanguageModel, how: str) -> None:
     both = likely(model, 1), likely(model, 2)
     for share, one in zip((0.0, 1.0), both, strict=True):
-        found = blended(share, how)(both, 0).softmax(-1)  # type: ignore[arg-type]
+        found = blend_styles(share, how)(both, 0).softmax(-1)  # type: ignore[arg-type]
         assert torch.allclose(found, one.exp(), atol=1e-5)
 
 
 def test_a_mixture_is_between_both(model: LanguageModel) -> None:
     both = likely(model, 1), likely(model, 2)
-    found = blended(0.25)(both, 0).exp()
+    found = blend_styles(0.25)(both, 0).exp()
     assert torch.allclose(found, 0.75 * both[0].exp() + 0.25 * both[1].exp(), atol=1e-5)
     assert float(found.sum()) == pytest.approx(1, abs=1e-4)
 
 
 def test_contrast_is_more_like_a_voice_than_the_voice(model: LanguageModel) -> None:
     base, both = likely(model, 0), (likely(model, 1), likely(model, 2))
-    found = blended(0.0, "contrast")((*both, base), 0).log_softmax(-1)
+    found = blend_styles(0.0, "contrast")((*both, base), 0).log_softmax(-1)
     apart = (both[0] - base).exp().argmax()
     assert float(found[apart] - base[apart]) > float(both[0][apart] - base[apart])
-    assert found.shape == (VOCABULARY,)
+    assert found.shape == (VOCABULARY_SIZE,)
 
 
 def test_turns_take_the_voice_whose_turn_it_is() -> None:
     one, other = torch.zeros(2), torch.ones(2)
-    assert in_turn((one, other), 3) is other
+    assert take_turns((one, other), 3) is other
 
 
 def test_a_report_says_what_was_made(model: LanguageModel) -> None:
-    made = Verse(voices(model, 2), VerseWishes(6, seed_line="Hey! You can't stop!", seed=5))
+    made = GeneratedLyrics(
+        voices(model, 2), LyricsOptions(6, seed_line="Hey! You can't stop!", seed=5)
+    )
     told = list(made)
     assert made.lines == told
     assert made.text.split("\n")[0] == "Hey! You can't stop!"
-    assert {line[:3] for line in made.marked.split("\n")[1:] if line} == {"A  ", "B  "}
+    assert {line[:3] for line in made.text_with_authors.split("\n")[1:] if line} == {"A  ", "B  "}
     report = made.report
     assert report["seed"] == 5
     assert report["artists"] == list(ARTISTS)
@@ -192,7 +208,7 @@ def test_a_report_says_what_was_made(model: LanguageModel) -> None:
 
 
 def test_a_report_of_one_voice_of_two_says_how_much_of_each(model: LanguageModel) -> None:
-    made = Verse(voices(model, 2), VerseWishes(6), blend=0.5)
+    made = GeneratedLyrics(voices(model, 2), LyricsOptions(6), blend=0.5)
     assert all(line.voices in {"A", ""} for line in made)
     figures = made.report["figures"]
     assert set(figures["taken"]) == set(figures["own"]) == set(ARTISTS)
@@ -211,19 +227,19 @@ def test_a_report_of_one_voice_of_two_says_how_much_of_each(model: LanguageModel
 )
 def test_wishes_that_mean_nothing(wrong: dict[str, object], told: str) -> None:
     with pytest.raises(BadArgument, match=told):
-        VerseWishes(**wrong)  # type: ignore[arg-type]
+        LyricsOptions(**wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("line", ["", "  ", "?!", "two\nlines"])
 def test_lines_to_begin_with_that_are_none(line: str) -> None:
     with pytest.raises(BadArgument, match="seed-line"):
-        check_line(line)
+        check_seed_line(line)
 
 
 def test_ways_that_there_are_not(model: LanguageModel) -> None:
     with pytest.raises(BadArgument, match="from 0 to 1"):
-        blended(1.5)
+        blend_styles(1.5)
     with pytest.raises(BadArgument, match="mixture"):
-        blended(0.5, "soup")  # type: ignore[arg-type]
+        blend_styles(0.5, "soup")  # type: ignore[arg-type]
     with pytest.raises(BadArgument, match="word"):
-        next(write_verse(voices(model), VerseWishes(1), by="bar"))  # type: ignore[arg-type]
+        next(sample_lyrics(voices(model), LyricsOptions(1), by="bar"))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The longest shared passage: planted, and against trying all."""
+"""The longest passage shared with a corpus, against an exhaustive search."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,39 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.generate.copying import SharedPassage, longest_shared_passage
+from segue.generate.copying import (
+    NGRAM_NOTES,
+    CopyTracker,
+    NgramIndex,
+    SharedPassage,
+    ngram_hashes,
+)
 
 Notes = NDArray[np.int64]
 
+pieces = st.lists(st.tuples(st.integers(40, 90), st.integers(1, 8)), min_size=1, max_size=40).map(
+    lambda rows: np.array([(pitch, 8 * i + step) for i, (pitch, step) in enumerate(rows)])
+)
 
-def notes_of(pitches: list[int], onsets: list[int] | None = None) -> Notes:
-    return np.column_stack([pitches, onsets or range(len(pitches))]).astype(np.int64)
+
+def index_of(corpus: list[Notes]) -> NgramIndex:
+    hashes = [ngram_hashes(piece) for piece in corpus]
+    return NgramIndex(np.concatenate(hashes), np.cumsum([0, *map(len, hashes)])[:-1])
+
+
+def exhaustive(query: Notes, corpus: list[Notes]) -> int:
+    """Return the length of the longest shared passage, by trying all pairs of beginnings."""
+    best = 0
+    for piece in corpus:
+        for i in range(len(query)):
+            for j in range(len(piece)):
+                count = 0
+                while i + count < len(query) and j + count < len(piece):
+                    if not np.array_equal(query[i + count] - query[i], piece[j + count] - piece[j]):
+                        break
+                    count += 1
+                best = max(best, count)
+    return best if best > NGRAM_NOTES else 0
 
 
 def random_notes(rng: np.random.Generator, count: int) -> Notes:
@@ -22,20 +48,36 @@ def random_notes(rng: np.random.Generator, count: int) -> Notes:
     )
 
 
-def tried(query: Notes, corpus: list[Notes]) -> int:
-    """Try all pairs of beginnings."""
-    best = 0
-    for piece in corpus:
-        for i in range(len(query)):
-            for j in range(len(piece)):
-                count = 0
-                while i + count < len(query) and j + count < len(piece):
-                    mine, there = query[i + count] - query[i], piece[j + count] - piece[j]
-                    if not np.array_equal(mine, there):
-                        break
-                    count += 1
-                best = max(best, count)
-    return best if best > 1 else 0
+def check_passage(shared: SharedPassage, query: Notes, corpus: list[Notes]) -> None:
+    here = query[shared.start :][: shared.notes]
+    there = corpus[shared.piece][shared.piece_start :][: shared.notes]
+    np.testing.assert_array_equal(np.diff(here, axis=0), np.diff(there, axis=0))
+
+
+@settings(deadline=None)
+@given(st.lists(pieces, min_size=1, max_size=4), pieces, st.integers(0, 30), st.integers(-20, 20))
+def test_a_borrowed_passage_is_found(
+    corpus: list[Notes], own: Notes, start: int, semitones: int
+) -> None:
+    query = np.concatenate([own, corpus[0][start:] + np.array([semitones, 400])])
+    shared = index_of(corpus).longest_shared_passage(query)
+    assert shared.notes == exhaustive(query, corpus)
+    if shared.notes:
+        check_passage(shared, query, corpus)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_it_is_what_an_exhaustive_search_finds(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    query, *corpus = (
+        np.column_stack([rng.integers(60, 62, n), np.cumsum(rng.integers(1, 3, n))])
+        for n in rng.integers(0, 30, 4).tolist()
+    )
+    shared = index_of(corpus).longest_shared_passage(query)
+    assert shared.notes == exhaustive(query, corpus)
+    if shared.notes:
+        check_passage(shared, query, corpus)
 
 
 def test_a_planted_passage_is_found_in_another_key() -> None:
@@ -48,45 +90,66 @@ def test_a_planted_passage_is_found_in_another_key() -> None:
     query[60:97] = passage
     query[97:, 1] += 1000
     query[:60, 1] -= 1000
-    found = longest_shared_passage(query, corpus)
-    assert found == SharedPassage(37, 60, 3, 100, 5)
+    assert index_of(corpus).longest_shared_passage(query) == SharedPassage(37, 60, 3, 100)
 
 
-def test_rhythm_counts_unless_it_is_told_not_to() -> None:
-    slow = notes_of([60, 62, 64, 65], [0, 12, 24, 36])
-    fast = notes_of([62, 64, 66, 67], [0, 6, 12, 18])
-    assert longest_shared_passage(fast, [slow]).notes == 0
-    assert longest_shared_passage(fast, [slow], rhythm=False) == SharedPassage(4, 0, 0, 0, 2)
+def test_rhythm_counts() -> None:
+    slow = np.column_stack([range(60, 72), range(0, 144, 12)])
+    fast = np.column_stack([range(62, 74), range(0, 72, 6)])
+    assert index_of([slow]).longest_shared_passage(fast).notes == 0
 
 
 def test_passages_end_with_their_piece() -> None:
-    scale = notes_of(list(range(60, 80)))
-    found = longest_shared_passage(scale, [scale[:8], scale[8:]])
-    assert found.notes == 12
+    scale = np.column_stack([range(60, 80), range(20)])
+    assert index_of([scale[:8], scale[8:]]).longest_shared_passage(scale).notes == 12
 
 
-@given(st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
-def test_it_is_what_trying_all_finds(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    sizes = rng.integers(0, 30, 4).tolist()
-    pieces = [
-        np.column_stack([rng.integers(60, 63, n), np.cumsum(rng.integers(1, 3, n))]) for n in sizes
-    ]
-    found = longest_shared_passage(pieces[0], pieces[1:])
-    assert found.notes == tried(pieces[0], pieces[1:])
-    if found.notes:
-        mine = pieces[0][found.start : found.start + found.notes]
-        theirs = pieces[1:][found.piece][found.piece_start : found.piece_start + found.notes]
-        assert (mine[:, 0] - theirs[:, 0] == found.semitones).all()
-        assert np.array_equal(np.diff(mine[:, 1]), np.diff(theirs[:, 1]))
+@given(st.lists(pieces, min_size=1, max_size=4), st.integers(0, 80), st.data())
+def test_without_the_notes_that_copy_no_passage_is_too_long(
+    corpus: list[Notes], max_steps: int, data: st.DataObject
+) -> None:
+    index = index_of(corpus)
+    tracker, written = CopyTracker(index), []
+    at = 0
+    for piece in data.draw(st.lists(st.integers(0, len(corpus) - 1), min_size=1, max_size=3)):
+        borrowed = corpus[piece] + np.array([piece, at])
+        for pitch, onset in borrowed.tolist():
+            if not tracker.would_copy([pitch], onset, max_steps)[0]:
+                tracker.append(pitch, onset)
+                written.append((pitch, onset))
+        at = written[-1][1]
+    notes = np.array(written)
+    shared = index.longest_shared_passage(notes)
+    if shared.notes:
+        passage = notes[shared.start :][: shared.notes]
+        assert passage[-1, 1] - passage[0, 1] <= max_steps
+    if (
+        len(corpus) == 1
+        and len(corpus[0]) > NGRAM_NOTES
+        and max_steps > corpus[0][-1, 1] - corpus[0][0, 1]
+    ):
+        assert shared.notes >= len(corpus[0])  # nothing was masked without need
 
 
-def test_nothing_is_shared_with_nothing() -> None:
-    assert longest_shared_passage(notes_of([60]), [notes_of([60, 62])]).piece == -1
-    assert longest_shared_passage(notes_of([60, 62]), []).notes == 0
+def test_only_notes_that_copy_are_reported() -> None:
+    tune = np.array([(60 + step % 7, 4 * step) for step in range(12)])
+    tracker = CopyTracker(NgramIndex(ngram_hashes(tune), [0]))
+    for pitch, onset in tune[:8].tolist():
+        tracker.append(pitch + 3, onset)
+    pitches = range(60, 72)
+    copied = tracker.would_copy(pitches, 32, 16)
+    assert [pitch for pitch, each in zip(pitches, copied, strict=True) if each] == [64]
+    assert not tracker.would_copy(pitches, 32, 32).any()
+    assert not tracker.would_copy(pitches, 33, 16).any()
 
 
-def test_swapped_columns_are_refused() -> None:
-    with pytest.raises(BadArgument, match="this order"):
-        longest_shared_passage(notes_of([0, 400])[:, ::-1] * 200, [])
+def test_short_and_empty_pieces_share_nothing() -> None:
+    notes = np.array([[60, 0], [62, 2], [64, 4]])
+    assert len(ngram_hashes(notes)) == 0
+    index = NgramIndex(np.zeros(0, np.uint16), [0])
+    assert index.longest_shared_passage(notes) == SharedPassage(0, 0, -1, 0)
+
+
+def test_notes_of_another_shape_are_refused() -> None:
+    with pytest.raises(BadArgument, match=r"shape \(n, 2\)"):
+        ngram_hashes(np.zeros((3, 3), np.int64))

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.generate.lyrics.copying import NOBODY, KnownSong, KnownSongs
+from segue.generate.lyrics.copying import NO_SONG, KnownSong, SongIndex
 
 texts = st.text("ab \nAé夜", max_size=30)
 WEAK = 1  # runs of the same letters in whatever order then have one hash
 
 
-def known(songs: Sequence[str]) -> KnownSongs:
-    return KnownSongs(
+def known(songs: Sequence[str]) -> SongIndex:
+    return SongIndex(
         [KnownSong("A", str(at), text, tuple(text.split())) for at, text in enumerate(songs)]
     )
 
@@ -25,7 +25,7 @@ def naive(mine: Sequence[str], songs: Sequence[Sequence[str] | None]) -> tuple[i
             for at, song in enumerate(songs):
                 if song is not None and stands_in(mine[start : start + length], song):
                     return length, start, at
-    return 0, 0, NOBODY
+    return 0, 0, NO_SONG
 
 
 def stands_in(run: Sequence[str], song: Sequence[str]) -> bool:
@@ -45,12 +45,13 @@ def test_copies_are_those_of_a_naive_search(
     with pytest.MonkeyPatch.context() as patch:
         if base is not None:
             patch.setattr("segue.generate.lyrics.copying._BASE", base)
+            patch.setattr("segue.generate.lyrics.copying._INVERSE", pow(base, -1, 1 << 64))
         of, words = known(songs), folded(text)
         left_out = without if without < len(songs) else None
         kept = [None if at == left_out else song for at, song in enumerate(songs)]
-        letters = of.longest_characters(text, without=left_out)
-        found = of.longest_words(text.split(), without=left_out)
-        share = of.new_runs(text.split(), n, without=left_out)
+        letters = of.longest_shared_characters(text, exclude=left_out)
+        found = of.longest_shared_words(text.split(), exclude=left_out)
+        share = of.novel_ngrams(text.split(), n, exclude=left_out)
     kept_words = [None if song is None else folded(song) for song in kept]
     assert (letters.length, letters.start, letters.song) == naive(text, kept)
     assert (found.length, found.start, found.song) == naive(words, kept_words)
@@ -63,19 +64,19 @@ def test_copies_are_those_of_a_naive_search(
 
 def test_a_copy_is_told_by_its_words_and_by_whom() -> None:
     of = known(["The rose is red , the violet blue", "The rose is white\nand falls in May", ""])
-    copied = of.longest_words(["O", "see", ":", "THE", "ROSE", "IS", "white", "and", "gone"])
+    copied = of.longest_shared_words(["O", "see", ":", "THE", "ROSE", "IS", "white", "and", "gone"])
     assert (copied.length, copied.text, copied.song) == (5, "THE ROSE IS white and", 1)
     assert copied.start == 3
-    assert of.longest_words(["the", "rose", "is", "white"], without=1).length == 3
-    assert of.longest_characters("A rose is white\nand fell").text == " rose is white\nand f"
-    assert of.longest_characters("THE").text == "T"
+    assert of.longest_shared_words(["the", "rose", "is", "white"], exclude=1).length == 3
+    assert of.longest_shared_characters("A rose is white\nand fell").text == " rose is white\nand f"
+    assert of.longest_shared_characters("THE").text == "T"
 
 
 def test_a_run_does_not_go_from_one_song_into_the_next() -> None:
     of = known(["one two", "three four"])
-    assert of.longest_words(["one", "two", "three", "four"]).length == 2
-    assert of.longest_characters("two\x00three").length == 5
-    assert of.new_runs(["one", "two", "three", "four"], 3) == 1
+    assert of.longest_shared_words(["one", "two", "three", "four"]).length == 2
+    assert of.longest_shared_characters("two\x00three").length == 5
+    assert of.novel_ngrams(["one", "two", "three", "four"], 3) == 1
 
 
 def test_known_words() -> None:
@@ -86,13 +87,13 @@ def test_known_words() -> None:
 
 def test_nothing_is_copied_of_nobody() -> None:
     of = known([])
-    assert of.longest_words(["love"]).song == NOBODY
-    assert of.longest_characters("love").length == 0
-    assert of.new_runs(["love"], 1) == 1
+    assert of.longest_shared_words(["love"]).song == NO_SONG
+    assert of.longest_shared_characters("love").length == 0
+    assert of.novel_ngrams(["love"], 1) == 1
 
 
 def test_what_there_is_not_is_refused() -> None:
     with pytest.raises(BadArgument, match="song 2 of 1"):
-        known(["a"]).longest_words(["a"], without=2)
+        known(["a"]).longest_shared_words(["a"], exclude=2)
     with pytest.raises(BadArgument, match="expected 1 or more"):
-        known(["a"]).new_runs(["a"], 0)
+        known(["a"]).novel_ngrams(["a"], 0)

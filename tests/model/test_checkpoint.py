@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from segue.errors import BadCheckpoint, DiskFull
-from segue.nn.checkpoint import load_checkpoint, save_checkpoint
+from segue.nn.checkpoint import (
+    RENAMED_HYPERPARAMETERS,
+    RENAMED_PARAMETERS,
+    load_checkpoint,
+    match_state_dict,
+    save_checkpoint,
+)
 
 TENSORS = {
     "weights": torch.arange(12.0).reshape(3, 4),
@@ -29,7 +35,7 @@ def test_what_was_saved_is_loaded(
     path = tmp_path_factory.mktemp("one") / "a.safetensors"
     fingerprint = save_checkpoint(path, "test", about, TENSORS | {"n": torch.tensor(numbers)})
     found = load_checkpoint(path, "test")
-    assert found.about == about
+    assert found.metadata == about
     assert found.fingerprint == fingerprint
     assert found.tensors["n"].tolist() == torch.tensor(numbers).tolist()
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in TENSORS.items())
@@ -76,3 +82,30 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DiskFull, match="cannot write"):
         save_checkpoint(tmp_path / "file" / "a", "test", {}, TENSORS)
+
+
+def test_older_names_are_replaced_after_the_hash_is_verified(tmp_path: Path) -> None:
+    metadata = {"config": {"runs": [8], "stack": {"width": 4}}, "voices": ["Ada Long"]}
+    tensors = {"voices.weight": TENSORS["weights"], "core.layers.0.looked.weight": TENSORS["short"]}
+    fingerprint = save_checkpoint(tmp_path / "a", "lyrics", metadata, tensors)
+    checkpoint = load_checkpoint(tmp_path / "a", "lyrics")
+    assert checkpoint.fingerprint == fingerprint
+    assert checkpoint.tensors.keys() == {"styles.weight", "core.layers.0.attn_out.weight"}
+    assert checkpoint.metadata["config"] == {"ngram_sizes": [8], "stack": {"width": 4}}
+    assert checkpoint.metadata["voices"] == ["Ada Long"]
+
+
+def test_names_of_today_stay(tmp_path: Path) -> None:
+    for kind, table in RENAMED_PARAMETERS.items():
+        tensors = {f"{name}.weight": torch.zeros(2) for name in table.values()}
+        save_checkpoint(tmp_path / "a", kind, {}, tensors)
+        assert load_checkpoint(tmp_path / "a", kind).tensors.keys() == tensors.keys()
+    assert not RENAMED_HYPERPARAMETERS.keys() & set(RENAMED_HYPERPARAMETERS.values())
+
+
+def test_a_run_is_of_the_kind_whose_names_fit() -> None:
+    old = {"mean.module.voices.weight": TENSORS["weights"]}
+    for new in ("styles", "voice_projection"):
+        names = {f"mean.module.{new}.weight"}
+        assert match_state_dict(old, names).keys() == names
+    assert match_state_dict(old, {"other"}) == old

@@ -9,86 +9,88 @@ from safetensors.torch import load_file, save_file
 
 from segue.errors import BadArgument, BadCheckpoint
 from segue.generate.lyrics.language_model import LanguageModel
-from segue.generate.lyrics.network import CONTEXT, LetterConfig, LetterNetwork
-from segue.generate.lyrics.vocabulary import VOCABULARY
+from segue.generate.lyrics.network import CONTEXT, CharNetwork, CharNetworkConfig
+from segue.generate.lyrics.vocabulary import VOCABULARY_SIZE
 from segue.records import Lyrics, Tags
 
-RECURRENT = LetterConfig(32, 2, runs=(64, 128), run_width=8, voices=2)
+RECURRENT = CharNetworkConfig(32, 2, ngram_sizes=(64, 128), ngram_width=8, num_styles=2)
 CONFIGS = [
     RECURRENT,
     replace(RECURRENT, core="transformer"),
-    LetterConfig(32, 1, runs=(), dropout=0.0),
+    CharNetworkConfig(32, 1, ngram_sizes=(), dropout=0.0),
 ]
 SONGS = (Lyrics("Ein Lied\nvon Ærø 春", Tags("Ä", "Jón")), Lyrics("another", Tags("b", "C")))
 
 
-def network(config: LetterConfig) -> LetterNetwork:
+def network(config: CharNetworkConfig) -> CharNetwork:
     torch.manual_seed(0)
-    found = LetterNetwork(config)
+    found = CharNetwork(config)
     for parameter in found.parameters():  # so that everything matters
         torch.nn.init.normal_(parameter, std=0.3)
     return found.eval()
 
 
-def model(config: LetterConfig = RECURRENT) -> LanguageModel:
-    return LanguageModel(network(config), ("Jón", "C"), SONGS, {"artist": ""}, shares={"Jón": 0.3})
+def model(config: CharNetworkConfig = RECURRENT) -> LanguageModel:
+    return LanguageModel(
+        network(config), ("Jón", "C"), SONGS, {"artist": ""}, ngram_weights={"Jón": 0.3}
+    )
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=["recurrent", "transformer", "plain"])
-def test_letter_by_letter_is_as_at_once(config: LetterConfig) -> None:
+def test_incremental_decoding_matches_a_full_pass(config: CharNetworkConfig) -> None:
     net = network(config)
-    tokens = torch.randint(0, VOCABULARY, (3, 20))
-    voices = torch.tensor([0, 1, 0]) * (config.voices > 0)
+    tokens = torch.randint(0, VOCABULARY_SIZE, (3, 20))
+    styles = torch.tensor([0, 1, 0]) * (config.num_styles > 0)
     with torch.inference_mode():
-        at_once = net.read_all(tokens, voices)[0]
-        state = net.begin(3)
+        at_once = net(tokens, styles)
+        state = net.initial_state(3)
         for place in range(20):
-            logits, state = net.read(tokens[:, place : place + 1], voices, state)
+            logits, state = net.step(tokens[:, place : place + 1], styles, state)
             assert torch.allclose(logits, at_once[:, place], atol=1e-4)
-        first, middle = net.read(tokens[:, :11], voices, net.begin(3))
-        last, _ = net.read(tokens[:, 11:], voices, middle)
+        first, middle = net.step(tokens[:, :11], styles, net.initial_state(3))
+        last, _ = net.step(tokens[:, 11:], styles, middle)
         assert torch.allclose(first, at_once[:, 10], atol=1e-4)
         assert torch.allclose(last, at_once[:, -1], atol=1e-4)
 
 
 @pytest.mark.parametrize("config", CONFIGS[:2], ids=["recurrent", "transformer"])
-def test_one_can_go_back_to_an_old_state(config: LetterConfig) -> None:
+def test_states_can_be_reused(config: CharNetworkConfig) -> None:
     net = network(config)
     one, other = torch.tensor([[5]]), torch.tensor([[9]])
     nobody = torch.tensor([0])
     with torch.inference_mode():
-        _, state = net.read(one, nobody, net.begin())
-        first, after = net.read(other, nobody, state)
-        net.read(one, nobody, after)
-        again, _ = net.read(other, nobody, state)
+        _, state = net.step(one, nobody, net.initial_state())
+        first, after = net.step(other, nobody, state)
+        net.step(one, nobody, after)
+        again, _ = net.step(other, nobody, state)
     assert torch.equal(first, again)
 
 
 def test_a_transformer_goes_on_beyond_its_view() -> None:
     net = network(CONFIGS[1])
-    state = net.begin()
+    state = net.initial_state()
     with torch.inference_mode():
         for place in range(CONTEXT + 9):
-            logits, state = net.read(torch.tensor([[place % 50]]), torch.tensor([0]), state)
+            logits, state = net.step(torch.tensor([[place % 50]]), torch.tensor([0]), state)
     assert state[0].shape[1] <= CONTEXT
     assert bool(logits.isfinite().all())
 
 
-def test_the_voice_matters() -> None:
+def test_the_style_matters() -> None:
     net = network(RECURRENT)
     tokens = torch.tensor([[3, 4, 5]])
-    one, other = (net.read_all(tokens, torch.tensor([voice]))[0] for voice in (1, 2))
+    one, other = (net(tokens, torch.tensor([voice])) for voice in (1, 2))
     assert not torch.allclose(one, other, atol=1e-3)
 
 
-def test_long_runs_are_hidden_in_training_alone() -> None:
-    config = replace(RECURRENT, dropout=0.0, run_dropout=0.0, backing_off=1e9)  # nearly always all
-    net, tokens, voices = network(config), torch.tensor([[3, 4, 5, 6]]), torch.tensor([0])
-    told = net.read_all(tokens, voices)[0]
-    hidden = net.train().read_all(tokens, voices)[0]
-    for table in net.runs:
+def test_long_ngrams_back_off_in_training_only() -> None:
+    config = replace(RECURRENT, dropout=0.0, ngram_dropout=0.0, backoff=1e9)  # nearly always all
+    net, tokens, styles = network(config), torch.tensor([[3, 4, 5, 6]]), torch.tensor([0])
+    told = net(tokens, styles)
+    hidden = net.train()(tokens, styles)
+    for table in net.ngrams:
         torch.nn.init.zeros_(table.weight)  # type: ignore[arg-type]
-    without = net.eval().read_all(tokens, voices)[0]
+    without = net.eval()(tokens, styles)
     assert torch.allclose(hidden, without, atol=1e-5)
     assert not torch.allclose(told, without, atol=1e-3)
 
@@ -96,39 +98,41 @@ def test_long_runs_are_hidden_in_training_alone() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"backing_off": -1.0},
+        {"backoff": -1.0},
         {"width": 0},
         {"layers": 0},
-        {"runs": (8,) * 9},
-        {"runs": (0,)},
+        {"ngram_sizes": (8,) * 9},
+        {"ngram_sizes": (0,)},
         {"dropout": 1.0},
     ],
 )
-def test_networks_that_cannot_be(wrong: dict[str, object]) -> None:
+def test_invalid_configurations_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(BadArgument):
         replace(RECURRENT, **wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("short", [False, True])
-def test_a_model_comes_back(tmp_path: Path, short: bool) -> None:
+@pytest.mark.parametrize("quantize", [False, True])
+def test_a_saved_model_loads_unchanged(tmp_path: Path, quantize: bool) -> None:
     path = tmp_path / "lyrics.safetensors"
     saved = model()
-    fingerprint = saved.save(path, short=short)
+    fingerprint = saved.save(path, quantize=quantize)
     found = LanguageModel.load(path)
     assert found.fingerprint == fingerprint
-    assert (found.voices, found.known, found.about) == (saved.voices, SONGS, saved.about)
-    assert found.shares == {"Jón": 0.3}
-    tokens = torch.arange(1, 30)[None]
-    before, after = (
-        one.network.read_all(tokens, torch.tensor([1]))[0].softmax(-1) for one in (saved, found)
+    assert (found.artists, found.training_songs, found.metadata) == (
+        saved.artists,
+        SONGS,
+        saved.metadata,
     )
-    assert torch.allclose(before, after, atol=0.02 if short else 0)
+    assert found.ngram_weights == {"Jón": 0.3}
+    tokens = torch.arange(1, 30)[None]
+    before, after = (one.network(tokens, torch.tensor([1])).softmax(-1) for one in (saved, found))
+    assert torch.allclose(before, after, atol=0.02 if quantize else 0)
 
 
-def test_a_model_in_8_bits_is_small(tmp_path: Path) -> None:
+def test_a_quantized_model_is_small(tmp_path: Path) -> None:
     whole, short = tmp_path / "whole.safetensors", tmp_path / "short.safetensors"
     model().save(whole)
-    model().save(short, short=True)
+    model().save(short, quantize=True)
     assert short.stat().st_size < 0.5 * whole.stat().st_size
 
 
@@ -143,12 +147,12 @@ def test_models_that_are_none(tmp_path: Path) -> None:
 
 
 def test_voices_have_numbers() -> None:
-    assert model().voice("C") == 2
+    assert model().style_index("C") == 2
     with pytest.raises(BadArgument, match="Jón, C"):
-        model().voice("nobody")
+        model().style_index("nobody")
 
 
 def test_what_comes_with_segue() -> None:
-    shipped = LanguageModel.shipped()
-    assert {"Robert Burns", "Emily Dickinson", "Walt Whitman"} <= set(shipped.voices)
-    assert {one.tags.artist for one in shipped.known} == set(shipped.voices)
+    shipped = LanguageModel.pretrained()
+    assert {"Robert Burns", "Emily Dickinson", "Walt Whitman"} <= set(shipped.artists)
+    assert {one.tags.artist for one in shipped.training_songs} == set(shipped.artists)

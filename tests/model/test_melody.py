@@ -9,20 +9,25 @@ from torch import Tensor
 
 from melody_models import model, network, sheet
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.copying import longest_hashed_passage
-from segue.generate.melody.lead_sheet import CHORD, LONGEST, LOWEST, read_chords, told
+from segue.generate.melody.lead_sheet import (
+    CHORD_INDEX,
+    LOWEST_PITCH,
+    MAX_DURATION,
+    chord_features,
+    conditioning_features,
+)
 from segue.generate.melody.model import (
-    KIND,
-    MOST_REPEATED,
-    SYMBOLS,
+    CHECKPOINT_KIND,
+    MAX_REPEATED_NOTES,
+    NUM_SYMBOLS,
     MelodyConfig,
     MelodyModel,
     MelodyNetwork,
 )
-from segue.generate.melody.training import melody_model, onsets
+from segue.generate.melody.training import build_melody_model, note_onsets
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.nn.sampling import Sampling
-from segue.nn.transformer import Cache, StackConfig
+from segue.nn.transformer import KVCache, StackConfig
 from segue.theory.chord_charts import parse_chart
 
 CHART = parse_chart("Dm7 G7 | Cmaj7 | N.C. | F/A G | C")
@@ -30,7 +35,7 @@ CHART = parse_chart("Dm7 G7 | Cmaj7 | N.C. | F/A G | C")
 
 def batch(seed: int = 0) -> tuple[torch.Tensor, ...]:
     one = sheet(seed)
-    rows, chords = told(one.chart, one.melody)[:32], read_chords(one.chart)
+    rows, chords = conditioning_features(one.chart, one.melody)[:32], chord_features(one.chart)
     return (
         torch.from_numpy(rows)[None],
         torch.from_numpy(one.melody[:32])[None],
@@ -40,37 +45,42 @@ def batch(seed: int = 0) -> tuple[torch.Tensor, ...]:
     )
 
 
-def test_an_event_does_not_see_what_follows_but_chords_are_seen_ahead() -> None:
+def test_events_are_causal_and_chords_are_bidirectional() -> None:
     net = network()
     rows, wanted, chords, count, style = batch()
-    before = net.costs(rows, wanted, chords, count, style)
+    before = net.nll(rows, wanted, chords, count, style)
     later = rows.clone()
     later[:, 20:, 0] = 5
-    after = net.costs(later, wanted, chords, count, style)
+    after = net.nll(later, wanted, chords, count, style)
     torch.testing.assert_close(after[:, :20], before[:, :20])
     assert not torch.allclose(after[:, 20:], before[:, 20:])
     other = chords.clone()
-    other[:, int(rows[0, 8, CHORD]) + 1, 0] = (other[:, int(rows[0, 8, CHORD]) + 1, 0] + 5) % 12
-    assert not torch.allclose(net.costs(rows, wanted, other, count, style)[:, 8], before[:, 8])
+    other[:, int(rows[0, 8, CHORD_INDEX]) + 1, 0] = (
+        other[:, int(rows[0, 8, CHORD_INDEX]) + 1, 0] + 5
+    ) % 12
+    assert not torch.allclose(net.nll(rows, wanted, other, count, style)[:, 8], before[:, 8])
 
 
-def test_chords_behind_the_last_do_not_count() -> None:
+def test_padding_of_chords_is_ignored() -> None:
     net = network()
     rows, wanted, chords, count, style = batch()
     padded = torch.cat([chords, chords.flip(1)], dim=1)
     torch.testing.assert_close(
-        net.costs(rows, wanted, padded, count, style),
-        net.costs(rows, wanted, chords, count, style),
+        net.nll(rows, wanted, padded, count, style),
+        net.nll(rows, wanted, chords, count, style),
     )
 
 
-def test_chances_are_chances_and_the_loss_is_their_mean() -> None:
+def test_probabilities_sum_to_one_and_the_loss_is_their_mean_nll() -> None:
     net = network()
     rows, wanted, chords, count, style = batch()
-    state = net.states(net.read_chords(chords, count, style), rows, style)
-    for logits in (net.symbols(state, rows), net.lengths(state, rows, wanted[..., 0])):
+    state = net.hidden_states(net.encode_chords(chords, count, style), rows, style)
+    for logits in (
+        net.symbol_logits(state, rows),
+        net.duration_logits(state, rows, wanted[..., 0]),
+    ):
         torch.testing.assert_close(logits.softmax(-1).sum(-1), torch.ones(1, 32))
-    costs = net.costs(rows, wanted, chords, count, style)
+    costs = net.nll(rows, wanted, chords, count, style)
     ended = wanted.clone()
     ended[:, 30:] = -1
     loss = net.loss(rows, ended, chords, count, style)
@@ -78,23 +88,23 @@ def test_chances_are_chances_and_the_loss_is_their_mean() -> None:
     torch.testing.assert_close(loss.lengths, costs[0, :30, 1].mean())
 
 
-def test_step_by_step_with_a_cache_is_the_same() -> None:
+def test_incremental_decoding_matches_a_full_pass() -> None:
     net = network()
     rows, _, chords, count, style = batch()
-    harmony = net.read_chords(chords, count, style)
-    at_once = net.states(harmony, rows, style)
-    cache = Cache(net.config.stack, 1)
-    steps = [net.states(harmony, rows[:, at : at + 1], style, cache) for at in range(32)]
+    harmony = net.encode_chords(chords, count, style)
+    at_once = net.hidden_states(harmony, rows, style)
+    cache = KVCache(net.config.stack, 1)
+    steps = [net.hidden_states(harmony, rows[:, at : at + 1], style, cache) for at in range(32)]
     torch.testing.assert_close(torch.cat(steps, dim=1), at_once, rtol=1e-4, atol=1e-5)
 
 
 def test_melodies_fill_their_chart_and_keep_the_rules() -> None:
     found = model()
-    low, high = found.usual["folk"]["pitch"]
+    low, high = found.reference["folk"]["pitch"]
     written = found.sample(CHART, "folk", 6, Sampling(), torch.Generator().manual_seed(1))
     for melody in written:
         assert melody[:, 1].sum() == CHART.steps
-        heard = melody[melody[:, 0] > 0, 0] - 1 + LOWEST
+        heard = melody[melody[:, 0] > 0, 0] - 1 + LOWEST_PITCH
         assert low <= heard.min() <= heard.max() <= high
         silence = repeated = last = 0
         for symbol, length in melody.tolist():
@@ -102,30 +112,31 @@ def test_melodies_fill_their_chart_and_keep_the_rules() -> None:
             repeated = repeated + 1 if symbol == last else 1
             last = symbol or last
             assert silence <= CHART.bar_steps
-            assert not symbol or repeated <= MOST_REPEATED
+            assert not symbol or repeated <= MAX_REPEATED_NOTES
     assert len({melody.tobytes() for melody in written}) == 6
 
 
 @pytest.mark.parametrize(("most", "notes"), [(1, 0), (2, 9), (100, 64)])
 def test_what_is_known_by_heart_is_copied_no_longer_than_may_be(most: int, notes: int) -> None:
     known = sheet(0)  # four quarters to the bar, 16 bars
-    found = melody_model(network(), [known, sheet(1, "pop")], [], {})
-    found.usual["folk"]["pitch"] = (48, 95)
+    found = build_melody_model(network(), [known, sheet(1, "pop")], [], {})
+    found.reference["folk"]["pitch"] = (48, 95)
     by_heart = iter(known.melody[:, 0].tolist())
 
     class ByHeart(MelodyNetwork):
-        def symbols(self, _: Tensor, told: Tensor) -> Tensor:
-            return 99 * torch.eye(SYMBOLS)[next(by_heart)].expand(*told.shape[:2], -1)
+        def symbol_logits(self, _: Tensor, features: Tensor) -> Tensor:
+            return 99 * torch.eye(NUM_SYMBOLS)[next(by_heart)].expand(*features.shape[:2], -1)
 
-        def lengths(self, _: Tensor, __: Tensor, symbol: Tensor) -> Tensor:
-            return 99 * torch.eye(LONGEST)[torch.full(symbol.shape, 3)]
+        def duration_logits(self, _: Tensor, __: Tensor, symbol: Tensor) -> Tensor:
+            return 99 * torch.eye(MAX_DURATION)[torch.full(symbol.shape, 3)]
 
     found.network = ByHeart(found.network.config).eval()
     greedy = Sampling(temperature=0)
     (melody,) = found.sample(known.chart, "folk", 1, greedy, torch.Generator(), most)
-    onset, symbol = onsets(melody)
-    taught = found.taught
-    shared = longest_hashed_passage(np.column_stack([symbol, onset]), taught.runs, taught.starts)
+    onset, symbol = note_onsets(melody)
+    shared = found.training_melodies.index().longest_shared_passage(
+        np.column_stack([symbol, onset])
+    )
     assert shared.notes == notes
 
 
@@ -138,7 +149,7 @@ def test_a_melody_longer_than_the_context_goes_on() -> None:
     assert len(melody) > 16
 
 
-def test_the_same_seed_writes_the_same() -> None:
+def test_sampling_is_deterministic_given_a_seed() -> None:
     found = model()
     one, other = (
         found.sample(CHART, "folk", 2, Sampling(), torch.Generator().manual_seed(7))
@@ -148,28 +159,32 @@ def test_the_same_seed_writes_the_same() -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_costs_of_windows_are_those_of_the_whole() -> None:
+def test_nll_of_windows_matches_the_whole() -> None:
     one = sheet(3)
     wide, narrow = model(context=128), model(context=16)
     narrow.network.load_state_dict(wide.network.state_dict())
-    (whole,) = wide.costs([one.chart], [one.melody], "folk")
-    (cut,) = narrow.costs([one.chart], [one.melody], "folk")
+    (whole,) = wide.nll([one.chart], [one.melody], "folk")
+    (cut,) = narrow.nll([one.chart], [one.melody], "folk")
     assert whole.shape == cut.shape == one.melody.shape
     np.testing.assert_allclose(cut[:16], whole[:16], rtol=1e-4)
     assert (cut > 0).all()
 
 
-def test_it_is_kept_whole(tmp_path: Path) -> None:
+def test_a_saved_model_loads_unchanged(tmp_path: Path) -> None:
     made = model()
     made.save(tmp_path / "m.safetensors")
     again = MelodyModel.load(tmp_path / "m.safetensors")
-    assert (again.usual, again.about, again.styles) == (made.usual, made.about, made.styles)
-    assert again.taught.names == made.taught.names
-    np.testing.assert_array_equal(again.taught.runs, made.taught.runs)
+    assert (again.reference, again.metadata, again.styles) == (
+        made.reference,
+        made.metadata,
+        made.styles,
+    )
+    assert again.training_melodies.names == made.training_melodies.names
+    np.testing.assert_array_equal(again.training_melodies.hashes, made.training_melodies.hashes)
     one = sheet(9)
     np.testing.assert_array_equal(
-        again.costs([one.chart], [one.melody], "pop")[0],
-        made.costs([one.chart], [one.melody], "pop")[0],
+        again.nll([one.chart], [one.melody], "pop")[0],
+        made.nll([one.chart], [one.melody], "pop")[0],
     )
 
 
@@ -177,21 +192,21 @@ def test_it_is_kept_whole(tmp_path: Path) -> None:
 def test_a_damaged_model_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "m.safetensors"
     model().save(path)
-    saved = load_checkpoint(path, KIND)
-    about = dict(saved.about)
+    saved = load_checkpoint(path, CHECKPOINT_KIND)
+    about = dict(saved.metadata)
     wrong = {"version": 99, "config": {"stack": {}}, "usual": {"folk": {}}, "taught": ["a"]}
     about[damage] = wrong[damage]
-    save_checkpoint(path, KIND, about, saved.tensors)
-    with pytest.raises(BadCheckpoint, match="train anew"):
+    save_checkpoint(path, CHECKPOINT_KIND, about, saved.tensors)
+    with pytest.raises(BadCheckpoint, match="train it again"):
         MelodyModel.load(path)
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(BadArgument, match="this model knows: folk, pop"):
-        model().style("jazz")
+        model().style_index("jazz")
     stack = StackConfig(32, 2, 2, 32, 0.0)
     for wrong in ({"styles": ()}, {"styles": ("a",), "chord_width": 0}):
         with pytest.raises(BadArgument):
             MelodyConfig(stack, **wrong)
-    with pytest.raises(BadArgument, match="forgotten"):
-        MelodyConfig(stack, ("a",), forgotten=1.0)
+    with pytest.raises(BadArgument, match="feature dropout"):
+        MelodyConfig(stack, ("a",), feature_dropout=1.0)

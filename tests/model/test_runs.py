@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.generate.lyrics.language_model import LanguageModel, network_outlooks
-from segue.generate.lyrics.network import ANYBODY, LetterConfig, LetterNetwork
-from segue.generate.lyrics.ngram import Runs
-from segue.generate.lyrics.vocabulary import SONG, VOCABULARY, encode, encode_song
+from segue.generate.lyrics.language_model import LanguageModel, network_log_probs
+from segue.generate.lyrics.network import UNCONDITIONAL, CharNetwork, CharNetworkConfig
+from segue.generate.lyrics.ngram import NgramLM
+from segue.generate.lyrics.vocabulary import SONG_BOUNDARY, VOCABULARY_SIZE, encode, encode_song
 from segue.records import Lyrics, Tags
 from verses import song
 
@@ -25,10 +25,10 @@ LETTERS = sorted(set().union(*TEXTS, "q"))
 
 @pytest.mark.parametrize("longest", [1, 2, 5, 6])
 def test_chances_sum_to_one(longest: int) -> None:
-    runs = Runs(SONGS, longest)
+    runs = NgramLM(SONGS, longest)
     for before in ("", "t", "the rive", "Ωq", "the silver rain", TEXTS[0]):
-        chances = runs.outlook(encode(before).tolist())
-        assert chances.shape == (VOCABULARY,)
+        chances = runs.next_probabilities(encode(before).tolist())
+        assert chances.shape == (VOCABULARY_SIZE,)
         assert chances.sum() == pytest.approx(1, abs=1e-12)
         assert chances.min() > 0
 
@@ -38,22 +38,22 @@ def test_chances_sum_to_one(longest: int) -> None:
     st.lists(st.text("abc \n", max_size=30), min_size=1, max_size=12), st.text("abd", max_size=6)
 )
 def test_nothing_is_impossible(texts: list[str], before: str) -> None:
-    runs = Runs([encode_song(text) for text in texts * 3])
-    chances = runs.outlook([SONG, *encode(before).tolist()])
+    runs = NgramLM([encode_song(text) for text in texts * 3])
+    chances = runs.next_probabilities([SONG_BOUNDARY, *encode(before).tolist()])
     assert chances.min() > 0
     assert chances.sum() == pytest.approx(1, abs=1e-9)
 
 
 def test_only_the_last_letters_count() -> None:
-    runs = Runs(SONGS, 3)
+    runs = NgramLM(SONGS, 3)
     tokens = encode_song(TEXTS[0])
-    places = [runs.outlook(tokens[:at].tolist()) for at in range(1, len(tokens))]
-    np.testing.assert_array_equal(runs.outlooks(tokens), places)
+    places = [runs.next_probabilities(tokens[:at].tolist()) for at in range(1, len(tokens))]
+    np.testing.assert_array_equal(runs.probabilities(tokens), places)
 
 
-def costs(runs: Runs, text: str) -> np.ndarray:
+def costs(runs: NgramLM, text: str) -> np.ndarray:
     tokens = encode_song(text)
-    return -np.log(runs.outlooks(tokens)[np.arange(len(tokens) - 1), tokens[1:]])
+    return -np.log(runs.probabilities(tokens)[np.arange(len(tokens) - 1), tokens[1:]])
 
 
 def slow_chance(texts: list[str], before: str, letter: str) -> float:
@@ -63,7 +63,7 @@ def slow_chance(texts: list[str], before: str, letter: str) -> float:
         Counter(t[at - n + 1 : at + 1] for t in whole for at in range(2, len(t)))
         for n in range(1, 4)
     ]
-    likely = 1 / VOCABULARY
+    likely = 1 / VOCABULARY_SIZE
     for n in range(1, 4):
         counts = {
             run: raw[n - 1][run]
@@ -90,16 +90,16 @@ def slow_chance(texts: list[str], before: str, letter: str) -> float:
 
 def test_runs_are_their_formula() -> None:
     texts = [text[:150] for text in TEXTS[:3]]
-    runs = Runs([encode_song(text) for text in texts], 3)
-    codes = [*(int(encode(letter)[0]) for letter in LETTERS), SONG]
+    runs = NgramLM([encode_song(text) for text in texts], 3)
+    codes = [*(int(encode(letter)[0]) for letter in LETTERS), SONG_BOUNDARY]
     for before in ("", "t", "th", "my", "qq", texts[1]):
         expected = [slow_chance(texts, before, letter) for letter in [*LETTERS, "$"]]
-        outlook = runs.outlook([SONG, *encode(before).tolist()])
+        outlook = runs.next_probabilities([SONG_BOUNDARY, *encode(before).tolist()])
         np.testing.assert_allclose(outlook[codes], expected, rtol=1e-9)
 
 
 def test_what_is_known_costs_less() -> None:
-    runs = Runs(SONGS)
+    runs = NgramLM(SONGS)
     found = [
         costs(runs, text).mean() for text in (TEXTS[0], song("Ada Long", 50), song("Bob Short", 50))
     ]
@@ -108,7 +108,7 @@ def test_what_is_known_costs_less() -> None:
 
 def test_runs_too_long_to_number_are_refused() -> None:
     with pytest.raises(BadArgument, match="more than 2"):
-        Runs(SONGS, 14)
+        NgramLM(SONGS, 14)
 
 
 # ---- mixed with a network -----------------------------------------------------------------
@@ -117,62 +117,67 @@ def test_runs_too_long_to_number_are_refused() -> None:
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
     torch.manual_seed(0)
-    network = LetterNetwork(LetterConfig(16, runs=(64, 64), run_width=8, voices=2)).eval()
+    network = CharNetwork(
+        CharNetworkConfig(16, ngram_sizes=(64, 64), ngram_width=8, num_styles=2)
+    ).eval()
     known = tuple(Lyrics(text, Tags("", "Ada Long")) for text in TEXTS)
     shares = {"Ada Long": 0.4, "Bob Short": 0.4}
-    return LanguageModel(network, ("Ada Long", "Bob Short"), known, {}, shares=shares)
+    return LanguageModel(network, ("Ada Long", "Bob Short"), known, {}, ngram_weights=shares)
 
 
 def test_network_and_runs_are_weighed_by_their_logarithms(model: LanguageModel) -> None:
     tokens = encode_song(song("Ada Long", 50))
-    expected = network_outlooks(model.network, tokens, model.voice("Ada Long")).double().numpy()
-    both = 0.6 * expected + 0.4 * np.log(Runs(SONGS).outlooks(tokens))
+    expected = (
+        network_log_probs(model.network, tokens, model.style_index("Ada Long")).double().numpy()
+    )
+    both = 0.6 * expected + 0.4 * np.log(NgramLM(SONGS).probabilities(tokens))
     both -= np.logaddexp.reduce(both, axis=1, keepdims=True)
     wanted = -both[np.arange(len(both)), tokens[1:]]
-    found = model.reader(model.voice("Ada Long")).costs(tokens)
+    found = model.ensemble(model.style_index("Ada Long")).nll(tokens)
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_reading_step_by_step_costs_what_reading_at_once_does(model: LanguageModel) -> None:
-    reader = model.reader(model.voice("Ada Long"))
+    reader = model.ensemble(model.style_index("Ada Long"))
     tokens = encode_song(song("Ada Long", 50)[:80])
-    at_once, memory, told = reader.costs(tokens), reader.begin(), []
+    at_once, memory, told = reader.nll(tokens), reader.initial_state(), []
     for token, wanted in zip(tokens[:-1].tolist(), tokens[1:].tolist(), strict=True):
-        outlook, memory = reader.read([token], memory)
+        outlook, memory = reader.step([token], memory)
         assert float(outlook.exp().sum()) == pytest.approx(1, abs=1e-4)
         told.append(-float(outlook[wanted]))
     np.testing.assert_allclose(told, at_once, rtol=1e-3, atol=1e-4)
-    whole, _ = reader.read(tokens[:-1].tolist(), reader.begin())
+    whole, _ = reader.step(tokens[:-1].tolist(), reader.initial_state())
     assert -float(whole[tokens[-1]]) == pytest.approx(told[-1], rel=1e-3)
 
 
 def test_who_has_no_songs_or_no_share_is_read_by_the_network_alone(model: LanguageModel) -> None:
-    without = replace(model, shares={})
+    without = replace(model, ngram_weights={})
     for reader in (
-        model.reader(model.voice("Bob Short")),
-        model.reader(ANYBODY),
-        without.reader(model.voice("Ada Long")),
+        model.ensemble(model.style_index("Bob Short")),
+        model.ensemble(UNCONDITIONAL),
+        without.ensemble(model.style_index("Ada Long")),
     ):
-        assert reader.runs is None
+        assert reader.ngram is None
 
 
 def test_what_sets_a_voice_apart_is_emphasised(model: LanguageModel) -> None:
-    number = model.voice("Bob Short")  # without songs of his own: the network alone
-    torch.nn.init.normal_(model.network.voices.weight)
-    tokens = [SONG, *encode("the river").tolist()]
+    number = model.style_index("Bob Short")  # without songs of his own: the network alone
+    torch.nn.init.normal_(model.network.styles.weight)
+    tokens = [SONG_BOUNDARY, *encode("the river").tolist()]
     plain, nobody, emphasised = (
-        reader.read(tokens, reader.begin())[0]
+        reader.step(tokens, reader.initial_state())[0]
         for reader in (
-            model.reader(number), model.reader(ANYBODY), model.reader(number, emphasis=0.5)
+            model.ensemble(number), model.ensemble(UNCONDITIONAL),
+            model.ensemble(number, guidance_scale=0.5),
         )
     )  # fmt: skip
     expected = (plain + 0.5 * (plain - nobody)).log_softmax(dim=-1)
     assert torch.allclose(emphasised, expected, atol=1e-4)
     assert not torch.allclose(emphasised, plain, atol=1e-2)
-    nobodys = model.reader(ANYBODY, emphasis=0.5)
-    assert torch.equal(nobodys.read(tokens, nobodys.begin())[0], nobody)
-    step = model.reader(number, emphasis=0.5)
-    memory = step.begin()
+    nobodys = model.ensemble(UNCONDITIONAL, guidance_scale=0.5)
+    assert torch.equal(nobodys.step(tokens, nobodys.initial_state())[0], nobody)
+    guided = model.ensemble(number, guidance_scale=0.5)
+    memory = guided.initial_state()
     for token in tokens:
-        outlook, memory = step.read([token], memory)
+        outlook, memory = guided.step([token], memory)
     assert torch.allclose(outlook, emphasised, atol=1e-4)

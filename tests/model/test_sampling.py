@@ -11,7 +11,14 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
 from segue.errors import BadArgument
-from segue.nn.sampling import Sampling, choose, likeliest, not_unlikely, nucleus, tempered
+from segue.nn.sampling import (
+    Sampling,
+    apply_temperature,
+    keep_min_p,
+    keep_top_k,
+    keep_top_p,
+    sample,
+)
 
 ROWS = arrays(np.float32, (3, 11), elements=st.floats(-20, 20, width=16)).map(torch.from_numpy)
 
@@ -23,7 +30,7 @@ def kept(logits: Tensor) -> list[set[int]]:
 
 @given(ROWS, st.integers(1, 14))
 def test_top_k_keeps_the_likeliest_and_what_is_as_likely(logits: Tensor, count: int) -> None:
-    for row, found in zip(logits.tolist(), kept(likeliest(logits, count)), strict=True):
+    for row, found in zip(logits.tolist(), kept(keep_top_k(logits, count)), strict=True):
         lowest = sorted(row, reverse=True)[: min(count, len(row))][-1]
         assert found == {token for token, value in enumerate(row) if value >= lowest}
 
@@ -33,7 +40,7 @@ def test_top_p_keeps_the_fewest_that_hold_the_share_and_what_is_as_likely(
     logits: Tensor, share: float
 ) -> None:
     shares = logits.softmax(dim=-1)
-    for row, found in zip(shares, kept(nucleus(logits, share)), strict=True):
+    for row, found in zip(shares, kept(keep_top_p(logits, share)), strict=True):
         held = row[list(found)]
         least = held.min()
         assert float(held.sum()) >= share - 1e-5
@@ -46,7 +53,7 @@ def test_top_p_keeps_the_fewest_that_hold_the_share_and_what_is_as_likely(
 @given(ROWS, st.floats(0.01, 1))
 def test_min_p_is_relative_to_the_likeliest(logits: Tensor, share: float) -> None:
     shares = logits.softmax(dim=-1)
-    for row, found in zip(shares, kept(not_unlikely(logits, share)), strict=True):
+    for row, found in zip(shares, kept(keep_min_p(logits, share)), strict=True):
         least = float(row.max()) * share
         for token, value in enumerate(row.tolist()):
             if abs(value - least) > 1e-6:
@@ -57,15 +64,15 @@ def test_min_p_is_relative_to_the_likeliest(logits: Tensor, share: float) -> Non
 def test_a_temperature_raises_probabilities_to_a_power(logits: Tensor, temperature: float) -> None:
     powers = logits.double().softmax(dim=-1) ** (1 / temperature)
     expected = powers / powers.sum(dim=-1, keepdim=True)
-    found = tempered(logits.double(), temperature).softmax(dim=-1)
+    found = apply_temperature(logits.double(), temperature).softmax(dim=-1)
     assert torch.allclose(found, expected, atol=1e-9)
 
 
 @given(ROWS)
 def test_a_temperature_of_0_takes_the_likeliest(logits: Tensor) -> None:
-    assert torch.equal(choose(logits, Sampling(temperature=0)), logits.argmax(dim=-1))
+    assert torch.equal(sample(logits, Sampling(temperature=0)), logits.argmax(dim=-1))
     # Where two are as likely as can be told, either may come.
-    near = choose(logits, Sampling(temperature=1e-6))
+    near = sample(logits, Sampling(temperature=1e-6))
     best = logits.max(dim=-1).values
     assert torch.allclose(logits.gather(-1, near[:, None])[:, 0], best, atol=1e-3)
 
@@ -74,11 +81,11 @@ def test_tokens_come_as_often_as_they_are_likely() -> None:
     shares = torch.tensor([0.5, 0.3, 0.15, 0.05, 0.0])
     logits = shares.log().expand(20_000, 5)
     generator = torch.Generator().manual_seed(1)
-    counts = torch.bincount(choose(logits, Sampling(), generator), minlength=5) / 20_000
+    counts = torch.bincount(sample(logits, Sampling(), generator), minlength=5) / 20_000
     assert torch.allclose(counts, shares, atol=0.015)
-    thinned = choose(logits, Sampling(top_k=3, top_p=0.7, min_p=0.1), generator)
+    thinned = sample(logits, Sampling(top_k=3, top_p=0.7, min_p=0.1), generator)
     assert torch.bincount(thinned, minlength=5)[2:].sum() == 0
-    again = choose(logits, Sampling(), torch.Generator().manual_seed(1))
+    again = sample(logits, Sampling(), torch.Generator().manual_seed(1))
     assert torch.equal(torch.bincount(again, minlength=5) / 20_000, counts)
 
 
@@ -87,11 +94,11 @@ def test_what_is_masked_never_comes() -> None:
     logits[:, 2] = -300.0
     logits[:, 4] = -299.0
     for sampling in (Sampling(), Sampling(temperature=0), Sampling(2.0, 5, 0.9, 0.01)):
-        assert set(choose(logits, sampling).tolist()) <= {2, 4}
-    with pytest.raises(BadArgument, match="no token may come here"):
-        choose(torch.full((2, 6), -math.inf), Sampling())
-    with pytest.raises(BadArgument, match="no token may come here"):
-        choose(torch.full((2, 6), math.nan), Sampling())
+        assert set(sample(logits, sampling).tolist()) <= {2, 4}
+    with pytest.raises(BadArgument, match="no token is allowed here"):
+        sample(torch.full((2, 6), -math.inf), Sampling())
+    with pytest.raises(BadArgument, match="no token is allowed here"):
+        sample(torch.full((2, 6), math.nan), Sampling())
 
 
 @pytest.mark.parametrize(

@@ -7,20 +7,20 @@ import torch
 
 from segue.errors import BadArgument
 from segue.generate.harmony.chorale_network import (
-    PITCHES,
-    VOICES,
+    NUM_PITCHES,
+    NUM_VOICES,
     ChoraleConfig,
     ChoraleTransformer,
-    Reading,
-    numbers,
+    DecoderState,
+    encode_pitches,
 )
-from segue.nn.quantization import Precision, for_writing
+from segue.nn.quantization import Precision, for_inference
 from segue.nn.transformer import (
-    Cache,
+    KVCache,
     StackConfig,
     Transformer,
     TransformerConfig,
-    dropped,
+    dropout,
     medium,
     small,
 )
@@ -57,15 +57,15 @@ def some_tokens(count: int = 2, length: int = 30) -> torch.Tensor:
 
 def test_reading_on_from_a_cache_equals_reading_all_at_once(network: Transformer) -> None:
     tokens = some_tokens()
-    cache = Cache(TINY, 2)
+    cache = KVCache(TINY, 2)
     with torch.inference_mode():
         whole = network(tokens)
         parts = [network(tokens[:, :7], cache), network(tokens[:, 7:12], cache)]
         parts += [network(tokens[:, at : at + 1], cache) for at in range(12, 30)]
         assert torch.allclose(torch.cat(parts, dim=1), whole, atol=1e-4)
-        cache.cut(20)
-        assert cache.room == 20
-        assert torch.allclose(network.read(tokens[:, 20:], cache), whole[:, -1], atol=1e-4)
+        cache.truncate(20)
+        assert cache.free == 20
+        assert torch.allclose(network.next_logits(tokens[:, 20:], cache), whole[:, -1], atol=1e-4)
 
 
 def test_a_position_knows_nothing_of_later_ones(network: Transformer) -> None:
@@ -85,25 +85,25 @@ def test_how_far_counts_not_where() -> None:
     tokens = some_tokens(1, 8)
     with torch.inference_mode():
         # What is compared is turned by its place; if all places are later, nothing changes.
-        turned = layer.stack.turns.clone(), layer.stack.signed.clone()
+        turned = layer.stack.cos.clone(), layer.stack.sin.clone()
         early = layer(tokens)
-        layer.stack.turns, layer.stack.signed = (table.roll(-9, 0) for table in turned)
+        layer.stack.cos, layer.stack.sin = (table.roll(-9, 0) for table in turned)
         late = layer(tokens)
-        layer.stack.turns, layer.stack.signed = (table[::2].contiguous() for table in turned)
+        layer.stack.cos, layer.stack.sin = (table[::2].contiguous() for table in turned)
         stretched = layer(tokens)
     assert torch.allclose(early, late, atol=1e-4)
     assert not torch.allclose(early, stretched, atol=1e-2)
 
 
 def test_more_than_fits_in_view_is_refused(network: Transformer) -> None:
-    with pytest.raises(BadArgument, match="41 positions; this network has at most 40 in view"):
+    with pytest.raises(BadArgument, match="41 positions exceed the context length of 40"):
         network(some_tokens(1, 41))
-    cache = Cache(TINY, 1)
+    cache = KVCache(TINY, 1)
     network(some_tokens(1, 40), cache)
-    with pytest.raises(BadArgument, match="forget the oldest"):
+    with pytest.raises(BadArgument, match="drop the oldest"):
         network(some_tokens(1, 1), cache)
     with pytest.raises(BadArgument, match="holds 40 positions, not 41"):
-        cache.cut(41)
+        cache.truncate(41)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8", None])
@@ -113,15 +113,15 @@ def test_a_network_for_writing_says_what_the_other_says(precision: Precision | N
     for parameter in network.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.15)
-    writing = for_writing(network, precision, 2)
+    writing = for_inference(network, precision, 2)
     dtype = writing.tokens.weight.dtype
     assert dtype == torch.float32 or precision != "float32"
     assert network.tokens.weight.dtype == torch.float32
     tokens = some_tokens()
-    cache = Cache(network.config.stack, 2, dtype)
+    cache = KVCache(network.config.stack, 2, dtype)
     with torch.inference_mode():
-        writing.read(tokens[:, :-1], cache)
-        short = writing.read(tokens[:, -1:], cache).float().softmax(dim=-1)
+        writing.next_logits(tokens[:, :-1], cache)
+        short = writing.next_logits(tokens[:, -1:], cache).float().softmax(dim=-1)
         whole = network(tokens)[:, -1].softmax(dim=-1)
     assert (short - whole).abs().max() < (1e-5 if dtype == torch.float32 else 0.02)
     assert not any(parameter.requires_grad for parameter in writing.parameters())
@@ -140,18 +140,18 @@ def test_the_loss_counts_what_is_wanted(network: Transformer) -> None:
 def test_a_share_is_dropped_and_the_mean_stays() -> None:
     torch.manual_seed(0)
     ones = torch.ones(300, 301, requires_grad=True)
-    found = dropped(ones, 0.25)
+    found = dropout(ones, 0.25)
     assert abs(float((found == 0).float().mean()) - 0.25) < 0.01
     assert sorted(set(found.flatten().tolist())) == pytest.approx([0, 256 / 192])
     (gradient,) = torch.autograd.grad(found.sum(), ones)
     assert torch.equal(gradient, found)
-    assert dropped(ones, 0.0) is ones
+    assert dropout(ones, 0.0) is ones
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"width": 30}, "a width of 30 cannot be shared out among 4 heads"),
+        ({"width": 30}, "a width of 30 cannot be divided among 4 heads"),
         ({"layers": 0}, "layers is 0"),
         ({"dropout": 1.0}, "a dropout of 1.0"),
     ],
@@ -171,24 +171,26 @@ def test_presets_have_the_sizes_they_name() -> None:
 
 def test_a_voice_knows_what_was_before_and_the_voices_above(chorale: ChoraleTransformer) -> None:
     generator = torch.Generator().manual_seed(4)
-    frames = torch.randint(PITCHES, (1, 12, VOICES), generator=generator)
+    frames = torch.randint(NUM_PITCHES, (1, 12, NUM_VOICES), generator=generator)
     with torch.inference_mode():
         whole = chorale(frames)
         for frame, voice in ((0, 0), (0, 3), (6, 0), (6, 1), (6, 2), (6, 3), (11, 3)):
             changed = frames.clone()
-            changed[0, frame, voice] = (changed[0, frame, voice] + 5) % PITCHES
+            changed[0, frame, voice] = (changed[0, frame, voice] + 5) % NUM_PITCHES
             moved = (chorale(changed) - whole).abs().amax(dim=-1)[0].flatten() > 1e-4
-            place = frame * VOICES + voice
+            place = frame * NUM_VOICES + voice
             assert not moved[: place + 1].any()
-            if voice < VOICES - 1:
+            if voice < NUM_VOICES - 1:
                 assert moved[place + 1 :].all()
             elif frame < 11:
                 assert moved[place + 1]
 
 
 def test_in_training_some_of_what_is_told_is_forgotten(chorale: ChoraleTransformer) -> None:
-    frames = torch.randint(1, PITCHES, (1, 12, VOICES), generator=torch.Generator().manual_seed(4))
-    chorale.config = ChoraleConfig(replace(TINY, dropout=0.0), forgotten=0.5)
+    frames = torch.randint(
+        1, NUM_PITCHES, (1, 12, NUM_VOICES), generator=torch.Generator().manual_seed(4)
+    )
+    chorale.config = ChoraleConfig(replace(TINY, dropout=0.0), feature_dropout=0.5)
     chorale.stack.layers.eval()
     chorale.train()
     torch.manual_seed(1)
@@ -196,33 +198,33 @@ def test_in_training_some_of_what_is_told_is_forgotten(chorale: ChoraleTransform
     assert not torch.allclose(one, other, atol=0.1)
     chorale.eval()
     assert torch.equal(chorale(frames), chorale(frames))
-    with pytest.raises(BadArgument, match=r"a share of 1.0 forgotten"):
-        ChoraleConfig(TINY, forgotten=1.0)
+    with pytest.raises(BadArgument, match=r"a feature dropout of 1.0"):
+        ChoraleConfig(TINY, feature_dropout=1.0)
 
 
 def test_pitches_become_numbers_and_only_those_that_are_sung() -> None:
-    found = numbers(torch.tensor([[-1, 36, 60, 81]]))
+    found = encode_pitches(torch.tensor([[-1, 36, 60, 81]]))
     assert found.tolist() == [[0, 1, 25, 46]]
     for wrong in (35, 82, 0):
         with pytest.raises(BadArgument, match=f"a pitch of {wrong}; the voices sing from 36 to 81"):
-            numbers(torch.tensor([[wrong, 60]]))
+            encode_pitches(torch.tensor([[wrong, 60]]))
 
 
 def test_reading_frame_by_frame_equals_reading_the_whole(chorale: ChoraleTransformer) -> None:
     generator = torch.Generator().manual_seed(5)
-    frames = torch.randint(PITCHES, (3, 30, VOICES), generator=generator)
+    frames = torch.randint(NUM_PITCHES, (3, 30, NUM_VOICES), generator=generator)
     frames[:, 8:13] = frames[:, 7:8]  # held, across the place where reading goes on
     frames[1, 20:24, 2] = 0
     before = torch.cat([torch.zeros_like(frames[:, :1]), frames[:, :-1]], dim=1)
     order = torch.tensor([2, 0, 0])
     with torch.inference_mode():
         whole = chorale(frames)[order]
-        reading = Reading(chorale.config, 3)
-        chorale.read(before[:, :10], reading)
-        reading.take(order)
+        reading = DecoderState(chorale.config, 3)
+        chorale.advance(before[:, :10], reading)
+        reading.select(order)
         frames, before = frames[order], before[order]
         for at in range(10, 30):
-            context = chorale.read(before[:, at : at + 1], reading)
-            for voice in range(VOICES):
-                found = chorale.voice(context, before[:, at], frames[:, at, :voice])
+            context = chorale.advance(before[:, at : at + 1], reading)
+            for voice in range(NUM_VOICES):
+                found = chorale.voice_logits(context, before[:, at], frames[:, at, :voice])
                 torch.testing.assert_close(found, whole[:, at, voice], atol=1e-4, rtol=1e-4)

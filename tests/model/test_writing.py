@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from segue.errors import BadArgument
-from segue.nn.sampling import Sampling, write
+from segue.nn.sampling import Sampling, generate
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 
 VOCABULARY = 13
@@ -29,7 +29,7 @@ def some(rows: int, length: int) -> Tensor:
 
 def test_the_likeliest_token_comes_given_all_that_is_in_view(network: Transformer) -> None:
     tokens = some(2, 4)
-    for chosen in islice(write(network, tokens, GREEDY), 12):
+    for chosen in islice(generate(network, tokens, GREEDY), 12):
         with torch.inference_mode():
             assert torch.equal(chosen, network(tokens)[:, -1].argmax(dim=-1))
         tokens = torch.cat([tokens, chosen[:, None]], dim=1)
@@ -37,7 +37,7 @@ def test_the_likeliest_token_comes_given_all_that_is_in_view(network: Transforme
 
 def test_beyond_the_view_the_first_tokens_and_the_latest_are_known(network: Transformer) -> None:
     tokens = some(1, 4)
-    written = list(islice(write(network, tokens, GREEDY, kept=3), 80))
+    written = list(islice(generate(network, tokens, GREEDY, keep=3), 80))
     tokens = torch.cat([tokens, torch.stack(written, dim=1)], dim=1)
     # After 16 are read, the seventeenth is chosen; with it the view is made anew.
     seen = torch.cat([tokens[:, :3], tokens[:, 12:17]], dim=1)
@@ -52,7 +52,7 @@ def test_a_prompt_longer_than_the_view_counts_by_its_end(network: Transformer) -
     seen = torch.cat([prompt[:, :1], prompt[:, -7:]], dim=1)
     with torch.inference_mode():
         expected = network(seen)[:, -1].argmax(dim=-1)
-    assert torch.equal(next(write(network, prompt, GREEDY)), expected)
+    assert torch.equal(next(generate(network, prompt, GREEDY)), expected)
 
 
 def test_only_what_may_come_comes_and_the_seed_says_what(network: Transformer) -> None:
@@ -61,23 +61,27 @@ def test_only_what_may_come_comes_and_the_seed_says_what(network: Transformer) -
 
     def run(seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
-        found = write(network, some(3, 5), Sampling(2.0), generator, may_come=even_after_odd)
+        found = generate(network, some(3, 5), Sampling(2.0), generator, allowed=even_after_odd)
         return torch.stack(list(islice(found, 60)), dim=1)
 
     one = run(1)
     assert ((one[:, 1:] + one[:, :-1]) % 2 == 1).all()
     assert torch.equal(one, run(1))
     assert not torch.equal(one, run(2))
-    with pytest.raises(BadArgument, match="no token may come here"):
-        next(write(network, some(1, 5), GREEDY, may_come=lambda _: torch.zeros(VOCABULARY) > 0))
+    with pytest.raises(BadArgument, match="no token is allowed here"):
+        next(generate(network, some(1, 5), GREEDY, allowed=lambda _: torch.zeros(VOCABULARY) > 0))
 
 
 def test_prompts_that_cannot_be_are_refused(network: Transformer) -> None:
-    for prompt, kept, told in (
+    for prompt, keep, message in (
         (torch.zeros(1, 0, dtype=torch.int64), 1, "rows of at least one token"),
-        (torch.tensor([[3, 13]]), 1, "tokens from 3 to 13; this network knows those from 0 to 12"),
+        (
+            torch.tensor([[3, 13]]),
+            1,
+            "tokens from 3 to 13; the vocabulary of this network is from 0 to 12",
+        ),
         (torch.tensor([[-1, 3]]), 1, "tokens from -1"),
-        (some(1, 5), 8, "8 tokens are to be kept in view, of 16; at most 7 can"),
+        (some(1, 5), 8, "8 tokens cannot be kept in a context of 16; at most 7"),
     ):
-        with pytest.raises(BadArgument, match=told):
-            next(write(network, prompt, GREEDY, kept=kept))
+        with pytest.raises(BadArgument, match=message):
+            next(generate(network, prompt, GREEDY, keep=keep))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segue.errors import BadArgument
-from segue.generate.melody.lead_sheet import chart_of, written_chart_of
+from segue.generate.melody.lead_sheet import chart_from_symbols, estimate_chart
 from segue.records import Part, Score
 from segue.theory.chord_charts import MOST_BARS, parse_chart, parse_key, parse_romans
 from segue.theory.chord_grid import NO_ROOT, Chart
@@ -126,7 +126,7 @@ def test_the_chords_of_a_score_are_found() -> None:
     part = Part("", 0, False, np.array(notes, np.int32))
     score = Score("", 480, (part,), np.empty((0, 2)), np.empty((0, 3), np.int32),
                   np.empty((0, 3), np.int32))  # fmt: skip
-    assert placed(chart_of(score)) == [(0, "C"), (16, "F"), (32, "G"), (48, "C")]
+    assert placed(estimate_chart(score)) == [(0, "C"), (16, "F"), (32, "G"), (48, "C")]
 
 
 def test_the_chords_above_a_score_are_taken_from_the_first_full_bar_on() -> None:
@@ -134,7 +134,7 @@ def test_the_chords_above_a_score_are_taken_from_the_first_full_bar_on() -> None
     above = ((1920, "Am"), (3120, "Fine"), (3360, "D7/F#"), (5760, "G"), (6720, "Bad"))
     score = Score("", 480, (Part("", 0, False, notes),), np.empty((0, 2)),
                   np.empty((0, 3), np.int32), np.empty((0, 3), np.int32), chords=above)  # fmt: skip
-    chart, unknown = written_chart_of(score)
+    chart, unknown = chart_from_symbols(score)
     assert chart
     assert chart.bars == 4
     assert placed(chart) == [(0, "Am"), (12, "D7/F#"), (32, "G")]
@@ -147,7 +147,7 @@ def test_a_chord_holds_over_bars_of_another_metre() -> None:
     above = ((960, "C"), (2160, "F"))
     score = Score("", 480, (Part("", 0, False, notes),), np.empty((0, 2)), metres,
                   np.empty((0, 3), np.int32), chords=above)  # fmt: skip
-    chart, _ = written_chart_of(score)
+    chart, _ = chart_from_symbols(score)
     assert chart
     assert placed(chart) == [(0, "N.C."), (8, "C"), (16, "F")]
-    assert written_chart_of(replace(score, chords=()))[0] is None
+    assert chart_from_symbols(replace(score, chords=()))[0] is None

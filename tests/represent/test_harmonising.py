@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from scores import QUARTER, chord_part, part_of, score_of, tune
 from segue.errors import BadArgument
-from segue.generate.harmony.chorale_frames import frames_of, parts_of, soprano_shift
-from segue.generate.harmony.chord_hmm import STRONG, WEAK, slots_of
+from segue.generate.harmony.chorale_frames import melody_frames, soprano_shift, voice_parts
+from segue.generate.harmony.chord_hmm import STRONG, WEAK, melody_slots
 from segue.generate.harmony.harmonise import accompaniment
 from segue.records import Part, Score
 from segue.score.harmony import Chord
@@ -43,7 +43,7 @@ def test_the_only_part_is_the_melody_and_its_highest_notes_count() -> None:
         ((part_of((0, 1, 99), drum=True), LINE), 72),
     ],
 )
-def test_of_several_parts_the_melody_is_found(parts: tuple[Part, ...], pitch: int) -> None:
+def test_the_melody_part_is_detected(parts: tuple[Part, ...], pitch: int) -> None:
     assert melody_of(score_of(*parts)).notes[0, 2] == pitch
 
 
@@ -63,7 +63,7 @@ def test_a_part_is_named_by_its_number_or_by_words_of_its_name() -> None:
         (score_of(named(LINE, "a"), named(LINE, "ab")), "a", "2 parts are called 'a'"),
     ],
 )
-def test_where_no_melody_is_to_be_found_it_says_so(score: Score, part: str, said: str) -> None:
+def test_scores_without_a_melody_are_refused(score: Score, part: str, said: str) -> None:
     with pytest.raises(BadArgument, match=said):
         melody_of(score, part)
 
@@ -73,7 +73,7 @@ def test_where_no_melody_is_to_be_found_it_says_so(score: Score, part: str, said
 
 def test_a_frame_is_a_sixteenth_from_the_first_notes_beat_to_the_end() -> None:
     part = part_of((5.5, 0.5, 72), (6, 1.5, 74))
-    frames = frames_of(part, score_of(part))
+    frames = melody_frames(part, score_of(part))
     assert frames.start[[0, -1]].tolist() == [5 * QUARTER, 7.25 * QUARTER]
     assert frames.end[-1] == 7.5 * QUARTER
     assert frames.is_sung.tolist() == [False] * 2 + [True] * 8
@@ -82,25 +82,25 @@ def test_a_frame_is_a_sixteenth_from_the_first_notes_beat_to_the_end() -> None:
 
 def test_in_compound_time_a_beat_has_four_frames() -> None:
     part = part_of(*((at / 2, 0.5, 72 + at) for at in range(6)))
-    frames = frames_of(part, score_of(part, metres=[[0, 6, 8]]))
+    frames = melody_frames(part, score_of(part, metres=[[0, 6, 8]]))
     assert (frames.pitch - frames.shift - 72).tolist() == [0, 1, 2, 2, 3, 4, 5, 5]
     assert np.diff(frames.start).tolist() == [12, 12, 6, 6, 12, 12, 6]
 
 
-def test_others_hold_through_short_rests_and_rest_in_long_ones() -> None:
+def test_voices_hold_through_short_rests_only() -> None:
     part = part_of((0, 1, 72), (2, 1, 74), (8, 1, 76))
-    frames = frames_of(part, score_of(part))
+    frames = melody_frames(part, score_of(part))
     assert (frames.pitch - frames.shift).tolist() == [72] * 8 + [74] * 4 + [76] * 4
     voices = np.tile([65, 60, 53], (len(frames), 1))
-    alto = parts_of(frames, voices, part)[1]
+    alto = voice_parts(frames, voices, part)[1]
     assert alto.notes[:, :2].tolist() == [[0, 3 * QUARTER], [8 * QUARTER, QUARTER]]
 
 
-def test_equal_frames_are_one_note_and_the_melody_stays_as_it_is() -> None:
+def test_equal_frames_are_tied_and_the_melody_is_unchanged() -> None:
     part = part_of((0.03, 0.9, 72), (1, 0.45, 74), (1.5, 0.5, 74))  # played, not on the grid
-    frames = frames_of(part, score_of(part))
+    frames = melody_frames(part, score_of(part))
     voices = np.array([[65, 60, -1]] * 4 + [[65, 62, 50]] * 4)
-    soprano, alto, tenor, bass = parts_of(frames, voices + frames.shift * (voices > 0), part)
+    soprano, alto, tenor, bass = voice_parts(frames, voices + frames.shift * (voices > 0), part)
     assert soprano.notes is part.notes
     assert [each.name for each in (soprano, alto, tenor, bass)] == [
         "Soprano", "Alto", "Tenor", "Bass",
@@ -118,7 +118,7 @@ def test_equal_frames_are_one_note_and_the_melody_stays_as_it_is() -> None:
     metre=st.sampled_from([[0, 4, 4], [0, 3, 4], [0, 6, 8], [0, 2, 2], [0, 5, 8], [0, 9, 8]]),
     low=st.integers(50, 90),
 )
-def test_frames_follow_each_other_and_lie_where_sopranos_sing(
+def test_frames_are_contiguous_and_in_the_soprano_range(
     lengths: list[int], gaps: list[int], metre: list[int], low: int
 ) -> None:
     at, notes = 0, []
@@ -127,7 +127,7 @@ def test_frames_follow_each_other_and_lie_where_sopranos_sing(
         notes.append([at, length, low + place % 12, 80])
         at += length
     part = Part("", 0, False, np.array(notes, np.int32))
-    frames = frames_of(part, score_of(part, metres=[metre]))
+    frames = melody_frames(part, score_of(part, metres=[metre]))
     assert (frames.end > frames.start).all()
     assert (frames.start[1:] >= frames.end[:-1]).all()
     assert ((frames.pitch >= 57) & (frames.pitch <= 81)).all()
@@ -135,14 +135,14 @@ def test_frames_follow_each_other_and_lie_where_sopranos_sing(
     assert frames.start[0] <= notes[0][0]
 
 
-def test_what_chorales_cannot_have_is_refused() -> None:
+def test_invalid_chorale_melodies_are_refused() -> None:
     with pytest.raises(BadArgument, match="too low for three voices"):
         soprano_shift(np.array([30, 33]))
     with pytest.raises(BadArgument, match="bar 1 is in 3/32"):
-        frames_of(LINE, score_of(LINE, metres=[[0, 3, 32]]))
+        melody_frames(LINE, score_of(LINE, metres=[[0, 3, 32]]))
     long = part_of((0, 1, 72), (40_000, 1, 72))
     with pytest.raises(BadArgument, match="10001 bars; at most 1000"):
-        frames_of(long, score_of(long))
+        melody_frames(long, score_of(long))
 
 
 # ---- stretches ---------------------------------------------------------------------------
@@ -161,22 +161,22 @@ def test_what_chorales_cannot_have_is_refused() -> None:
 )
 def test_bars_that_have_a_middle_are_halved(metre: list[int], places: list[int]) -> None:
     part = tune(*[60] * 8) if metre != [0, 12, 8] else tune(*[60] * 12)
-    assert slots_of(part, score_of(part, metres=[metre])).place.tolist() == places
+    assert melody_slots(part, score_of(part, metres=[metre])).position.tolist() == places
 
 
-def test_notes_are_told_by_where_they_begin() -> None:
+def test_slot_durations_distinguish_strong_and_weak_notes() -> None:
     part = part_of((4, 0.5, 60), (4.5, 1, 62), (5.5, 2, 64))
-    slots = slots_of(part, score_of(part))
+    slots = melody_slots(part, score_of(part))
     assert slots.bar.tolist() == [1, 1]  # a bar of rest before counts for nothing
-    assert slots.sung[0, STRONG].nonzero()[0].tolist() == [0]
-    assert slots.sung[0, WEAK, [2, 4]].tolist() == [1.0, 0.5]
-    assert slots.sung[1, STRONG, 4] == 1.5  # held from before
+    assert slots.durations[0, STRONG].nonzero()[0].tolist() == [0]
+    assert slots.durations[0, WEAK, [2, 4]].tolist() == [1.0, 0.5]
+    assert slots.durations[1, STRONG, 4] == 1.5  # held from before
 
 
 def test_a_note_that_never_ends_and_too_many_bars_cost_little() -> None:
     part = Part("", 0, False, np.array([[0, 2**30, 60, 90], [96, 24, 62, 90]], np.int32))
     with pytest.raises(BadArgument, match="bars"):
-        slots_of(part, score_of(part))
+        melody_slots(part, score_of(part))
 
 
 # ---- accompaniment -----------------------------------------------------------------------

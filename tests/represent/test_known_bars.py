@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.generate.compose.known_bars import KnownBars, Trail, part_prints
+from segue.generate.compose.known_bars import BarIndex, CopyTracker, fingerprint_parts
 from segue.generate.compose.tokens import Bar, Note
 from segue.theory.instruments import DRUMS
 
@@ -25,17 +25,19 @@ def melody(rng: np.random.Generator, bars: int, instrument: int = 0) -> list[Bar
     ]
 
 
-def known(**pieces: list[Bar]) -> KnownBars:
-    return KnownBars.of([(name, part_prints(bars).values()) for name, bars in pieces.items()])
+def known(**pieces: list[Bar]) -> BarIndex:
+    return BarIndex.build(
+        [(name, fingerprint_parts(bars).values()) for name, bars in pieces.items()]
+    )
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(-12, 12))
 def test_a_passage_is_found_in_another_key(seed: int, length: int, semitones: int) -> None:
     rng = np.random.default_rng(seed)
     one, other = melody(rng, 12), melody(rng, 9)
-    copied = [bar.moved(semitones) for bar in one[3 : 3 + length]]
+    copied = [bar.transpose(semitones) for bar in one[3 : 3 + length]]
     query = [*melody(rng, 2, 40), *(to(bar, 40) for bar in copied), *melody(rng, 2, 40)]
-    found = known(other=other, one=one).longest(part_prints(query))
+    found = known(other=other, one=one).longest_shared_passage(fingerprint_parts(query))
     assert (found.bars, found.piece, found.instrument) == (length, "one", 40)
     assert found.end == 1 + length
 
@@ -46,8 +48,8 @@ def to(bar: Bar, instrument: int) -> Bar:
 
 def test_a_passage_whose_bars_move_apart_is_no_copy() -> None:
     one = melody(np.random.default_rng(0), 6)
-    moved = [bar.moved(place % 3) for place, bar in enumerate(one)]
-    found = known(one=one).longest(part_prints(moved))
+    moved = [bar.transpose(place % 3) for place, bar in enumerate(one)]
+    found = known(one=one).longest_shared_passage(fingerprint_parts(moved))
     assert found.bars == 1
 
 
@@ -55,28 +57,28 @@ def test_what_is_everywhere_is_no_passage() -> None:
     beats = tuple(Note(12 * n, 0, 60, 12, 5) for n in range(4))
     kick = tuple(Note(12 * n, DRUMS, 36, 1, 5) for n in range(4))
     same = [Bar(0, 0, (*beats, *kick))] * 8
-    assert known(same=same).longest(part_prints(same)).bars == 0
+    assert known(same=same).longest_shared_passage(fingerprint_parts(same)).bars == 0
 
 
 def test_a_bar_said_again_and_again_counts_once() -> None:
     one = melody(np.random.default_rng(0), 1) * 8
-    assert known(one=one).longest(part_prints(one)).bars == 1
+    assert known(one=one).longest_shared_passage(fingerprint_parts(one)).bars == 1
 
 
 def test_a_passage_does_not_go_from_one_part_into_the_next() -> None:
     rng = np.random.default_rng(0)
     one, other = melody(rng, 3), melody(rng, 3)
-    found = known(one=one, other=other).longest(part_prints([*one, *other]))
+    found = known(one=one, other=other).longest_shared_passage(fingerprint_parts([*one, *other]))
     assert found.bars == 3
 
 
 def test_a_trail_ends_where_nothing_is_played() -> None:
     one = melody(np.random.default_rng(0), 4)
-    trail = Trail(known(one=one))
-    prints = part_prints([*one[:2], Bar(0, 0, ()), *one[2:]])[0]
+    trail = CopyTracker(known(one=one))
+    prints = fingerprint_parts([*one[:2], Bar(0, 0, ()), *one[2:]])[0]
     lengths = []
     for bar in prints:
-        trail = trail.followed_by(bar)
+        trail = trail.append(bar)
         lengths.append(trail.copied)
     assert lengths == [1, 2, 0, 1, 2]
 
@@ -84,19 +86,23 @@ def test_a_trail_ends_where_nothing_is_played() -> None:
 def test_known_bars_are_joined() -> None:
     rng = np.random.default_rng(0)
     one, other = melody(rng, 5), melody(rng, 5)
-    both = known(one=one).joined(known(other=other))
-    assert both.longest(part_prints(other)).piece == "other"
-    assert both.longest(part_prints(one)).piece == "one"
+    both = known(one=one).concatenate(known(other=other))
+    assert both.longest_shared_passage(fingerprint_parts(other)).piece == "other"
+    assert both.longest_shared_passage(fingerprint_parts(one)).piece == "one"
 
 
 def test_pieces_of_one_name_are_both_known() -> None:
     rng = np.random.default_rng(0)
     one, other = melody(rng, 5), melody(rng, 5)
-    both = KnownBars.of([("Waltz", part_prints(bars).values()) for bars in (one, other)])
-    assert both.longest(part_prints(one)).bars == both.longest(part_prints(other)).bars == 5
+    both = BarIndex.build([("Waltz", fingerprint_parts(bars).values()) for bars in (one, other)])
+    assert (
+        both.longest_shared_passage(fingerprint_parts(one)).bars
+        == both.longest_shared_passage(fingerprint_parts(other)).bars
+        == 5
+    )
 
 
 @pytest.mark.parametrize("bars", [0, 3])
 def test_nothing_known_nothing_found(bars: int) -> None:
     query = melody(np.random.default_rng(0), bars)
-    assert KnownBars.of([]).longest(part_prints(query)).bars == 0
+    assert BarIndex.build([]).longest_shared_passage(fingerprint_parts(query)).bars == 0

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from segue.errors import BadArgument
 from segue.generate.lyrics.vocabulary import (
-    LETTERS,
+    CHARACTERS,
     NEWLINE,
-    SONG,
-    VOCABULARY,
+    SONG_BOUNDARY,
+    VOCABULARY_SIZE,
+    allowed_next,
     decode,
     encode,
-    may_follow,
 )
 
 TEXTS = st.text(st.one_of(st.characters(exclude_categories=["Cs", "Cc"]), st.just("\n")))
@@ -23,7 +23,7 @@ TEXTS = st.text(st.one_of(st.characters(exclude_categories=["Cs", "Cc"]), st.jus
 def test_every_text_comes_back(text: str) -> None:
     tokens = encode(text)
     assert decode(tokens) == text
-    assert ((tokens > SONG) & (tokens < VOCABULARY)).all()
+    assert ((tokens > SONG_BOUNDARY) & (tokens < VOCABULARY_SIZE)).all()
 
 
 # No-break spaces and soft hyphens are read, and never written.
@@ -31,15 +31,15 @@ def test_every_text_comes_back(text: str) -> None:
 def test_what_is_written_might_have_been_drawn(text: str) -> None:
     tokens = encode(text).tolist()
     for place, token in enumerate(tokens):
-        assert may_follow(tokens[:place])[token]
+        assert allowed_next(tokens[:place])[token]
 
 
 @given(st.integers(0, 2**32))
 def test_whatever_is_drawn_is_a_text(seed: int) -> None:
     rng = np.random.default_rng(seed)
     tokens: list[int] = []
-    while len(tokens) < 60 or not may_follow(tokens)[NEWLINE]:
-        tokens.append(int(rng.choice(np.flatnonzero(may_follow(tokens)))))
+    while len(tokens) < 60 or not allowed_next(tokens)[NEWLINE]:
+        tokens.append(int(rng.choice(np.flatnonzero(allowed_next(tokens)))))
     text = decode(tokens)
     assert decode(encode(text)) == text
 
@@ -55,14 +55,14 @@ def test_other_letters_have_the_tokens_of_their_bytes(text: str, count: int) -> 
 
 
 def test_letters_differ() -> None:
-    assert len(set(LETTERS)) == len(LETTERS)
+    assert len(set(CHARACTERS)) == len(CHARACTERS)
 
 
 def test_control_characters_are_spaces() -> None:
     assert decode(encode("a\tb")) == "a b"
 
 
-@pytest.mark.parametrize("tokens", [[VOCABULARY], [-1], [VOCABULARY - 1]])
+@pytest.mark.parametrize("tokens", [[VOCABULARY_SIZE], [-1], [VOCABULARY_SIZE - 1]])
 def test_what_makes_no_text_is_refused(tokens: list[int]) -> None:
     with pytest.raises(BadArgument):
         decode(tokens)

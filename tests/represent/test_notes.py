@@ -13,14 +13,14 @@ from segue.generate.notes.tokens import (
     UNKNOWN,
     NoteSequence,
     Vocabulary,
-    classes_of,
     cooccurrence_vectors,
-    counted,
+    count_cooccurrences,
     duration_token,
     note_sequence,
     note_token,
-    pitch_of,
-    quarters_of,
+    parse_duration,
+    parse_pitch,
+    pitch_classes_of,
 )
 from segue.theory.chords import class_names, keys_with, normal_order, pitch_set_name
 
@@ -80,27 +80,29 @@ def test_normal_order_is_music21s() -> None:
 
 
 def test_words_are_read_in_other_spellings() -> None:
-    assert [pitch_of(each) for each in ("A2", "Bb2", "B-2", "a#2", "C-1", "C#-1", "G9")] == [
+    assert [parse_pitch(each) for each in ("A2", "Bb2", "B-2", "a#2", "C-1", "C#-1", "G9")] == [
         45, 46, 46, 46, 0, 1, 127,
     ]  # fmt: skip
-    assert [pitch_of(each) for each in ("", "H2", "A", "9.11.1", "G#9", "A2.", "A²")] == [None] * 7
-    assert classes_of("1.9.11") == (9, 11, 1)
-    assert classes_of("A2") == (9,)
-    assert classes_of("9.12") == classes_of("unkw") == ()
-    assert quarters_of("1/3") == Fraction(1, 3)
-    assert quarters_of("0") is quarters_of("x") is quarters_of("1/0") is None
+    assert [parse_pitch(each) for each in ("", "H2", "A", "9.11.1", "G#9", "A2.", "A²")] == [
+        None
+    ] * 7
+    assert pitch_classes_of("1.9.11") == (9, 11, 1)
+    assert pitch_classes_of("A2") == (9,)
+    assert pitch_classes_of("9.12") == pitch_classes_of("unkw") == ()
+    assert parse_duration("1/3") == Fraction(1, 3)
+    assert parse_duration("0") is parse_duration("x") is parse_duration("1/0") is None
 
 
 @given(st.sets(st.integers(0, 127), min_size=1, max_size=7))
 def test_words_name_the_pitch_classes_they_were_made_of(pitches: set[int]) -> None:
     word = note_token(pitches)
-    assert set(classes_of(word)) == {pitch % 12 for pitch in pitches}
-    assert (pitch_of(word) is not None) == (len(pitches) == 1)
+    assert set(pitch_classes_of(word)) == {pitch % 12 for pitch in pitches}
+    assert (parse_pitch(word) is not None) == (len(pitches) == 1)
 
 
 @given(st.integers(1, 400))
 def test_durations_are_read_back(steps: int) -> None:
-    assert quarters_of(duration_token(steps)) == Fraction(steps, 12)
+    assert parse_duration(duration_token(steps)) == Fraction(steps, 12)
 
 
 @pytest.mark.parametrize(
@@ -130,11 +132,11 @@ def test_keys_that_hold_notes() -> None:
 
 
 def test_a_vocabulary_counts_what_is_unknown() -> None:
-    words = Vocabulary.of([["A2", "A2", "B2"], ["A2", "C3", "B2"]], fewest=2)
+    words = Vocabulary.build([["A2", "A2", "B2"], ["A2", "C3", "B2"]], min_count=2)
     assert words.tokens == (UNKNOWN, "A2", "B2")
     assert words.counts == (1, 3, 2)
     assert words.ids(["B2", "C3", "x", "A2"]).tolist() == [2, 0, 0, 1]
-    assert Vocabulary.of([["A2", "A2", "B2"]], most=2).counts == (1, 2)
+    assert Vocabulary.build([["A2", "A2", "B2"]], max_size=2).counts == (1, 2)
 
 
 def test_words_in_like_company_have_like_vectors() -> None:
@@ -142,7 +144,7 @@ def test_words_in_like_company_have_like_vectors() -> None:
     rng = np.random.default_rng(0)
     first = [w for _ in range(300) for w in (2, int(rng.integers(0, 2)), 3)]
     second = [w for _ in range(300) for w in (6, int(rng.integers(4, 6)), 7)]
-    counts = counted([np.array(first), np.array(second)], 9, reach=1)
+    counts = count_cooccurrences([np.array(first), np.array(second)], 9, window=1)
     assert np.array_equal(counts, counts.T)
     vectors = cooccurrence_vectors(counts, 4)
     assert vectors.shape == (9, 4)

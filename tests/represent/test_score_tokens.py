@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 
 from segue.errors import BadArgument
 from segue.generate.compose import tokens
-from segue.generate.compose.grammar import Reading, bar_tokens, decode, encode
+from segue.generate.compose.grammar import GrammarState, decode, encode, encode_bar
 from segue.generate.compose.tokens import (
     BEGIN,
     END,
-    FIRST,
-    VOCABULARY,
+    FIRST_TOKEN,
+    VOCABULARY_SIZE,
     Bar,
     Note,
-    bars_on_grid,
-    told,
+    score_to_bars,
+    token_name,
 )
 from segue.records import Part, Score
 from segue.theory.instruments import DRUMS
@@ -24,7 +24,7 @@ from segue.theory.instruments import DRUMS
 NOTES = st.lists(
     st.tuples(
         st.integers(0, 300),
-        st.integers(1, tokens.LONGEST),
+        st.integers(1, tokens.MAX_DURATION),
         st.integers(0, 127),
         st.integers(0, 7).map(lambda loudness: 16 * loudness + 8),
     ),
@@ -42,7 +42,7 @@ def scores(draw: st.DrawFn) -> Score:
         rows = sorted(draw(NOTES), key=lambda row: (row[0], row[2]))
         notes = np.array(rows, np.int32)
         if program == DRUMS:
-            notes[:, 1] = tokens.DRUM_LENGTH
+            notes[:, 1] = tokens.DRUM_DURATION
             parts.append(Part("drums", 0, True, notes))
         else:
             parts.append(Part("", program, False, notes))
@@ -50,7 +50,7 @@ def scores(draw: st.DrawFn) -> Score:
     metres: list[tuple[int, int, int]] = []
     tempos, at = [(0, 120.0)], 0
     for _ in range(draw(st.integers(1, 3))):
-        beats, unit = draw(st.sampled_from(tokens.METRES))
+        beats, unit = draw(st.sampled_from(tokens.TIME_SIGNATURES))
         if not metres or metres[-1][1:] != (beats, unit):
             metres.append((at, beats, unit))
         if draw(st.booleans()):
@@ -104,26 +104,26 @@ def test_whatever_may_come_is_a_score_and_the_only_way_to_write_it(
 ) -> None:
     rng = np.random.default_rng(seed)
     ranges = {0: (60, 62), 33: (28, 30), DRUMS: (35, 37)}
-    reading = Reading(list(ranges), ranges) if narrowed else Reading()
+    reading = GrammarState(list(ranges), ranges) if narrowed else GrammarState()
     sampled: list[int] = []
     while not reading.ended and len(sampled) < 120:
-        may = reading.may_come()
+        may = reading.allowed()
         # Kinds alike, or nearly all tokens would be instruments.
-        kinds = sorted({tokens.KINDS[token] for token in np.flatnonzero(may).tolist()})
+        kinds = sorted({tokens.TOKEN_KINDS[token] for token in np.flatnonzero(may).tolist()})
         kind = rng.choice(kinds)
-        choices = [token for token in np.flatnonzero(may) if tokens.KINDS[token] == kind]
+        choices = [token for token in np.flatnonzero(may) if tokens.TOKEN_KINDS[token] == kind]
         sampled.append(int(rng.choice(choices)))
-        reading.read(sampled[-1])
+        reading.consume(sampled[-1])
     for note in [note for bar in reading.bars for note in bar.notes]:
         low, high = ranges.get(note.instrument, (0, 127)) if narrowed else (0, 127)
         assert low <= note.pitch <= high
         assert not narrowed or note.instrument in ranges
     if reading.ended:
-        assert not reading.may_come().any()
-        written = [token for bar in reading.bars for token in bar_tokens(bar)]
+        assert not reading.allowed().any()
+        written = [token for bar in reading.bars for token in encode_bar(bar)]
         assert [*written, END] == sampled[-len(written) - 1 :]
         if any(bar.notes for bar in reading.bars):
-            again = bars_on_grid(decode(sampled))
+            again = score_to_bars(decode(sampled))
             assert heard(again) == heard(reading.bars)
 
 
@@ -143,7 +143,7 @@ def test_a_melody_over_a_bass_reads_as_a_musician_would_say_it() -> None:
         np.array([[0, 3, 4]], np.int32),
         np.empty((0, 3), np.int32),
     )
-    assert [told(token) for token in encode(score).tolist()] == [
+    assert [token_name(token) for token in encode(score).tolist()] == [
         *("begin", "fingered bass", "flute", "drums", "bar 3/4", "120 bpm"),
         *("step 0", "fingered bass", "E2", "24 steps"),
         *("flute", "C5", "12 steps", "drums", "kick"),
@@ -178,15 +178,15 @@ def test_what_is_no_score_is_refused_by_its_place() -> None:
     with pytest.raises(BadArgument, match=r"token 1 \(end\) cannot come at the beginning"):
         decode([END])
     with pytest.raises(BadArgument, match=r"\(C-1\) cannot come after a bar"):
-        decode([BEGIN, FIRST["bar"], FIRST["pitch"]])
+        decode([BEGIN, FIRST_TOKEN["bar"], FIRST_TOKEN["pitch"]])
     with pytest.raises(BadArgument, match="cannot come after a begin"):
-        decode([BEGIN, VOCABULARY])
+        decode([BEGIN, VOCABULARY_SIZE])
     with pytest.raises(BadArgument, match="these bars hold no note"):
-        decode([BEGIN, FIRST["bar"], FIRST["tempo"]])
+        decode([BEGIN, FIRST_TOKEN["bar"], FIRST_TOKEN["tempo"]])
     with pytest.raises(BadArgument, match="no instrument may play"):
-        Reading([])
+        GrammarState([])
     with pytest.raises(BadArgument, match="a range from 60 to 50"):
-        Reading(ranges={0: (60, 50)})
+        GrammarState(ranges={0: (60, 50)})
     rows = np.array([[0, 10, 60, 88]], np.int32)
     odd = Score(
         "",

@@ -13,20 +13,29 @@ import segue.generate.compose.training
 from conftest import little_score
 from segue.errors import BadCheckpoint, TrainingFailed
 from segue.generate.compose import training
-from segue.generate.compose.grammar import Reading, bar_tokens, decode
+from segue.generate.compose.grammar import GrammarState, decode, encode_bar
 from segue.generate.compose.model import MODEL, Composer
-from segue.generate.compose.tokens import BEGIN, END, FIRST, HERE, KINDS, PART, VOCABULARY, home
+from segue.generate.compose.tokens import (
+    BEGIN,
+    END,
+    FIRST_TOKEN,
+    PART,
+    SUFFIX_END,
+    TOKEN_KINDS,
+    VOCABULARY_SIZE,
+    semitones_to_c,
+)
 from segue.generate.compose.training import (
     ComposerTraining,
-    Composition,
-    Excerpts,
-    composition,
+    ExampleSampler,
+    TrainingPiece,
+    make_piece,
     train_composer,
 )
 from segue.nn.trainer import Progress
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 
-PIECES = [composition(f"piece {seed}", little_score(seed, 8)) for seed in range(6)]
+PIECES = [make_piece(f"piece {seed}", little_score(seed, 8)) for seed in range(6)]
 TRAINING = ComposerTraining(epochs=2, learning_rate=5e-3, device="cpu")
 
 
@@ -36,22 +45,22 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def network(seed: int = 0) -> Transformer:
         torch.manual_seed(seed)
-        return Transformer(TransformerConfig(VOCABULARY, StackConfig(16, 1, 2, 96, 0.1)))
+        return Transformer(TransformerConfig(VOCABULARY_SIZE, StackConfig(16, 1, 2, 96, 0.1)))
 
     monkeypatch.setattr(segue.generate.compose.training, "new_network", network)
     monkeypatch.setattr(segue.generate.compose.training, "STEPS_PER_EPOCH", 5)
-    monkeypatch.setattr(segue.generate.compose.training, "BATCH", 4)
-    monkeypatch.setattr(segue.generate.compose.training, "JUDGED", 1)
+    monkeypatch.setattr(segue.generate.compose.training, "BATCH_SIZE", 4)
+    monkeypatch.setattr(segue.generate.compose.training, "VALIDATION_BATCHES", 1)
 
 
 def windows(count: int, context: int = 512) -> list[list[int]]:
-    drawn = Excerpts(PIECES, context, count).draw(np.random.default_rng(0))[0]
+    drawn = ExampleSampler(PIECES, context, count).draw(np.random.default_rng(0))[0]
     return [[token for token in row if token >= 0] for row in drawn.tolist()]
 
 
 def bars_of(tokens: list[int]) -> list[list[int]]:
     """Cut tokens into bars."""
-    starts = [place for place, token in enumerate(tokens) if KINDS[token] == "bar"]
+    starts = [place for place, token in enumerate(tokens) if TOKEN_KINDS[token] == "bar"]
     ends = [*starts, len(tokens)][1:]
     return [tokens[first:last] for first, last in zip(starts, ends, strict=True)]
 
@@ -60,9 +69,9 @@ def test_windows_are_written_in_all_three_ways() -> None:
     drawn = windows(60)
     assert all(window[0] == BEGIN for window in drawn)
     ways = {
-        "filled": [window for window in drawn if HERE in window],
+        "filled": [window for window in drawn if SUFFIX_END in window],
         "added": [window for window in drawn if PART in window],
-        "gone on": [window for window in drawn if HERE not in window and PART not in window],
+        "gone on": [window for window in drawn if SUFFIX_END not in window and PART not in window],
     }
     assert all(len(found) > 5 for found in ways.values())
     for window in ways["gone on"]:
@@ -71,19 +80,27 @@ def test_windows_are_written_in_all_three_ways() -> None:
 
 def last_whole(window: list[int]) -> int:
     """Return where the last note of a window that was cut off is over."""
-    return 1 + max(n for n, token in enumerate(window) if KINDS[token] in ("length", "drum"))
+    return 1 + max(
+        n for n, token in enumerate(window) if TOKEN_KINDS[token] in ("duration", "drum")
+    )
 
 
 def test_bars_to_be_filled_in_come_last_and_are_those_of_the_piece() -> None:
     plain = {
-        tuple(bar_tokens(bar.moved(home(piece.key)))) for piece in PIECES for bar in piece.bars
+        tuple(encode_bar(bar.transpose(semitones_to_c(piece.key))))
+        for piece in PIECES
+        for bar in piece.bars
     }
     for window in windows(60, 2000):
-        if HERE not in window:
+        if SUFFIX_END not in window:
             continue
         assert window[-1] == END
-        count = next(token for token in window if KINDS[token] == "fill") - FIRST["fill"] + 1
-        here = window.index(HERE)
+        count = (
+            next(token for token in window if TOKEN_KINDS[token] == "fill")
+            - FIRST_TOKEN["fill"]
+            + 1
+        )
+        here = window.index(SUFFIX_END)
         written = bars_of([token for token in window[here:] if token != END])
         assert len(written) >= count
         bars = [*bars_of(window[:here]), *written]
@@ -98,21 +115,21 @@ def test_a_part_to_be_added_comes_last_in_each_bar() -> None:
         for bar in bars_of([token for token in window if token != END]):
             place = bar.index(PART)
             assert added not in bar[:place]
-            reading = Reading()
+            reading = GrammarState()
             for token in (BEGIN, *bar[:2], *bar[place + 1 :]):
-                reading.read(token)
-            assert reading.bars[0].instruments <= {added - FIRST["instrument"]}
+                reading.consume(token)
+            assert reading.bars[0].instruments <= {added - FIRST_TOKEN["instrument"]}
 
 
 def test_all_keys_are_learned_as_one() -> None:
     score = little_score(3, 8)
     moved = little_score(3, 8, transposed=5)
-    one, other = (composition("same", some) for some in (score, moved))
+    one, other = (make_piece("same", some) for some in (score, moved))
     assert one.key != other.key
     pitches = []
     for some in (one, other):
-        drawn = Excerpts([some], 512, 8).draw(np.random.default_rng(0))[0].flatten().tolist()
-        pitches.append(np.array([n for n in drawn if n >= 0 and KINDS[n] == "pitch"]))
+        drawn = ExampleSampler([some], 512, 8).draw(np.random.default_rng(0))[0].flatten().tolist()
+        pitches.append(np.array([n for n in drawn if n >= 0 and TOKEN_KINDS[n] == "pitch"]))
     assert set((pitches[0] - pitches[1]).tolist()) <= {-12, 0, 12}
 
 
@@ -126,8 +143,8 @@ def test_it_learns_knows_what_it_learned_from_and_loads_again(tmp_path: Path) ->
     assert told[-1].loss < told[0].loss
     again = Composer.load(tmp_path / MODEL)
     assert again.fingerprint == composer.fingerprint
-    assert again.known.names == tuple(piece.name for piece in PIECES[:5])
-    assert again.about["pieces"] == 5
+    assert again.index.names == tuple(piece.name for piece in PIECES[:5])
+    assert again.metadata["pieces"] == 5
     assert trained.best.validation_loss > 0
 
 
@@ -153,23 +170,23 @@ def test_it_learns_on_from_another(tmp_path: Path) -> None:
     first, _ = train_composer(TRAINING, PIECES[:3], PIECES[5:], tmp_path / "first")
     on = replace(TRAINING, start="first", learning_rate=1e-6)
     second, _ = train_composer(on, PIECES[3:5], PIECES[5:], tmp_path / "second", start=first)
-    assert second.known.names == tuple(piece.name for piece in PIECES[:5])
+    assert second.index.names == tuple(piece.name for piece in PIECES[:5])
     for one, other in zip(first.network.parameters(), second.network.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-4)
 
 
 def test_too_little_is_told(tmp_path: Path) -> None:
-    with pytest.raises(TrainingFailed, match="0 scores to learn from"):
+    with pytest.raises(TrainingFailed, match="0 scores to train on"):
         train_composer(TRAINING, [], PIECES, tmp_path)
 
 
 def test_windows_hang_on_the_generator_alone() -> None:
-    one, other = (Excerpts(PIECES, 200, 4).fixed(2, 3) for _ in range(2))
+    one, other = (ExampleSampler(PIECES, 200, 4).fixed(2, 3) for _ in range(2))
     assert all(torch.equal(a[0], b[0]) for a, b in zip(one, other, strict=True))
 
 
 def test_a_short_piece_is_drawn_whole() -> None:
-    short = Composition("short", PIECES[0].bars[:1], 0)
-    drawn = Excerpts([short], 512, 30).draw(np.random.default_rng(0))[0].tolist()
+    short = TrainingPiece("short", PIECES[0].bars[:1], 0)
+    drawn = ExampleSampler([short], 512, 30).draw(np.random.default_rng(0))[0].tolist()
     assert any(END in row for row in drawn)
     assert training.fingerprint([short]) != training.fingerprint(PIECES[:1])

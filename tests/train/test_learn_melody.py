@@ -8,26 +8,25 @@ import torch
 
 from melody_models import model, network, sheet
 from segue.errors import BadArgument, TrainingFailed
-from segue.generate.copying import longest_hashed_passage
-from segue.generate.melody.lead_sheet import CHORD, ROOT
-from segue.generate.melody.model import MODEL, MelodyModel
+from segue.generate.melody.lead_sheet import CHORD_INDEX, CHORD_ROOT
+from segue.generate.melody.model import MODEL_FILE, MelodyModel
 from segue.generate.melody.training import (
     STYLE,
     MelodyTraining,
-    Windows,
-    chord_tone_share,
-    onsets,
+    WindowSampler,
+    chord_tone_ratio,
+    note_onsets,
+    train_library_melodies,
     train_melody,
-    train_own,
 )
 from segue.nn.sampling import Sampling
-from segue.nn.split import split
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import Progress
 from segue.theory.chord_charts import parse_chart
 
 SHEETS = [sheet(seed) for seed in range(10)]
 TRAINING = MelodyTraining(
-    context=16, batch=8, epochs=1, steps_per_epoch=40, learning_rate=1e-2, averaging=0.9,
+    context=16, batch_size=8, epochs=1, steps_per_epoch=40, learning_rate=1e-2, ema_decay=0.9,
     device="cpu",
 )  # fmt: skip
 
@@ -37,40 +36,40 @@ def test_it_learns_to_use_the_chords(tmp_path: Path) -> None:
     net = network(context=16)
     trained = train_melody(net, TRAINING, SHEETS[2:], SHEETS[:2], tmp_path, watch=told.append)
     assert len(told) == 40
-    assert set(told[-1].parts) == {"symbols", "lengths"}
+    assert set(told[-1].loss_terms) == {"symbols", "lengths"}
     # One of two tones is log 2 = 0.69 nats, a length that never changes none; 7.3 untaught.
     assert trained.best.validation_loss < 2.0
 
 
 def test_windows_have_their_own_chords() -> None:
-    windows = Windows(SHEETS, ("folk", "pop"), MelodyTraining(context=16, batch=4))
+    windows = WindowSampler(SHEETS, ("folk", "pop"), MelodyTraining(context=16, batch_size=4))
     rows, wanted, chords, count, style = windows.draw(np.random.default_rng(0))
     assert rows.shape[:2] == wanted.shape[:2] == (4, 16)
     assert style.tolist() == [0] * 4
     for row in range(4):
-        number = rows[row, :, CHORD]
+        number = rows[row, :, CHORD_INDEX]
         assert int(number.max()) < int(count[row])
-        assert torch.equal(chords[row, number, 0], rows[row, :, ROOT])
+        assert torch.equal(chords[row, number, 0], rows[row, :, CHORD_ROOT])
 
 
 def test_all_windows_hold_each_event_once() -> None:
-    batches = Windows(SHEETS[:3], ("folk",), MelodyTraining(context=10, batch=2)).all()
+    batches = WindowSampler(SHEETS[:3], ("folk",), MelodyTraining(context=10, batch_size=2)).all()
     events = sum(int((batch[1][..., 0] >= 0).sum()) for batch in batches)
     assert events == sum(len(sheet.melody) for sheet in SHEETS[:3])
 
 
 def test_a_library_s_own_melodies_make_a_model(tmp_path: Path) -> None:
     own = [sheet(seed, STYLE) for seed in range(6)]
-    found, _ = train_own(
-        MelodyTraining(context=16, batch=4, epochs=1, steps_per_epoch=2, device="cpu"),
+    found, _ = train_library_melodies(
+        MelodyTraining(context=16, batch_size=4, epochs=1, steps_per_epoch=2, device="cpu"),
         own, tmp_path,
     )  # fmt: skip
-    assert found.about["melodies"] == 5
-    again = MelodyModel.load(tmp_path / MODEL)
+    assert found.metadata["melodies"] == 5
+    again = MelodyModel.load(tmp_path / MODEL_FILE)
     assert again.styles == (STYLE,)
     chart = parse_chart("C | F | G | C")
     (melody,) = again.sample(chart, STYLE, 1, Sampling(), torch.Generator().manual_seed(0))
-    assert 0 <= chord_tone_share(chart, melody) <= 1
+    assert 0 <= chord_tone_ratio(chart, melody) <= 1
 
 
 def test_one_goes_on_from_a_model_and_knows_what_it_knew(tmp_path: Path) -> None:
@@ -79,35 +78,37 @@ def test_one_goes_on_from_a_model_and_knows_what_it_knew(tmp_path: Path) -> None
     start = MelodyModel.load(tmp_path / "start")
     own = [sheet(seed, STYLE) for seed in range(6)]
     training = MelodyTraining(
-        context=99, batch=4, epochs=1, steps_per_epoch=2, learning_rate=1e-9, device="cpu"
+        context=99, batch_size=4, epochs=1, steps_per_epoch=2, learning_rate=1e-9, device="cpu"
     )
-    found, _ = train_own(training, own, tmp_path, start=start)
+    found, _ = train_library_melodies(training, own, tmp_path, start=start)
     assert found.styles == (STYLE,)
     assert found.network.config.stack == start.network.config.stack
     learned, taught = found.network.state_dict(), start.network.state_dict()
-    torch.testing.assert_close(learned["pitch.weight"], taught["pitch.weight"])
-    torch.testing.assert_close(learned["style.weight"][0], taught["style.weight"].mean(dim=0))
-    assert found.about["start"] == start.fingerprint
-    again = MelodyModel.load(tmp_path / MODEL).taught
-    assert again.names[-len(start.taught.names) :] == start.taught.names
-    assert len(again.names) == 5 + len(start.taught.names)
+    torch.testing.assert_close(learned["symbol_head.weight"], taught["symbol_head.weight"])
+    torch.testing.assert_close(
+        learned["style_embedding.weight"][0], taught["style_embedding.weight"].mean(dim=0)
+    )
+    assert found.metadata["start"] == start.fingerprint
+    again = MelodyModel.load(tmp_path / MODEL_FILE).training_melodies
+    assert again.names[-len(start.training_melodies.names) :] == start.training_melodies.names
+    assert len(again.names) == 5 + len(start.training_melodies.names)
     known = sheet(0)
-    onset, symbol = onsets(known.melody)
+    onset, symbol = note_onsets(known.melody)
     notes = np.column_stack([symbol, onset])
-    assert longest_hashed_passage(notes, again.runs, again.starts).notes == len(notes)
+    assert again.index().longest_shared_passage(notes).notes == len(notes)
 
 
 def test_versions_stay_on_one_side() -> None:
-    learn, held = split([*SHEETS, *SHEETS])
+    learn, held = train_validation_split([*SHEETS, *SHEETS])
     assert len(held) == 2
     assert not {each.group for each in learn} & {each.group for each in held}
 
 
 def test_too_little_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="at least 3 are needed"):
-        train_own(TRAINING, SHEETS[:2], tmp_path)
-    with pytest.raises(TrainingFailed, match="0 to judge by"):
+        train_library_melodies(TRAINING, SHEETS[:2], tmp_path)
+    with pytest.raises(TrainingFailed, match="0 for validation"):
         train_melody(network(), TRAINING, SHEETS, [], tmp_path)
-    for wrong in ({"batch": 0}, {"learning_rate": 0.0}, {"averaging": 1.0}, {"seed": -1}):
+    for wrong in ({"batch_size": 0}, {"learning_rate": 0.0}, {"ema_decay": 1.0}, {"seed": -1}):
         with pytest.raises(BadArgument):
             MelodyTraining(**wrong)

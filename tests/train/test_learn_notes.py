@@ -10,11 +10,11 @@ import torch
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.generate.notes import training as note_lstm
-from segue.generate.notes.network import KIND, MODEL, NO_WORD, STREAMS, NoteModel
+from segue.generate.notes.network import CHECKPOINT_KIND, IGNORED, MODEL, STREAMS, NoteModel
 from segue.generate.notes.tokens import NoteSequence, Vocabulary
-from segue.generate.notes.training import NoteTraining, Piece, Windows, train_notes
+from segue.generate.notes.training import NoteTraining, Piece, WindowSampler, train_notes
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.split import split
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import Progress
 from segue.training.notes import vocabulary_remark
 
@@ -35,7 +35,7 @@ TRAINING = NoteTraining(epochs=2, hidden=16, device="cpu")
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(note_lstm, "BATCH", 8)
+    monkeypatch.setattr(note_lstm, "BATCH_SIZE", 8)
     monkeypatch.setattr(note_lstm, "STEPS_PER_EPOCH", 10)
     monkeypatch.setattr(note_lstm, "VALIDATION_WINDOWS", 16)
 
@@ -45,22 +45,22 @@ def test_it_learns_what_follows_and_loads_again(tmp_path: Path) -> None:
     training = NoteTraining(epochs=8, hidden=32, learning_rate=1e-2, device="cpu")
     model, trained = train_notes(training, PIECES, tmp_path, watch=told.append)
     assert len(told) == 80
-    assert set(told[-1].parts) == set(STREAMS)
+    assert set(told[-1].loss_terms) == set(STREAMS)
     assert trained.best.loss < told[0].loss
-    held_out = model.about["losses"]["held_out"]
+    held_out = model.metadata["losses"]["held_out"]
     assert held_out["durations"] < 0.1  # they alternate
     assert held_out["notes"] < 0.7  # of log 7 = 1.95 by chance
     again = NoteModel.load(tmp_path / MODEL)
     assert again.vocabularies == model.vocabularies
-    assert again.about == model.about
+    assert again.metadata == model.metadata
     for stream in STREAMS:
         assert np.array_equal(again.embedding(stream), model.embedding(stream))
-        assert np.array_equal(again.company[stream], model.company[stream])
-    costs = again.surprise("durations", ["0.5", "1/3"] * 20)
+        assert np.array_equal(again.cooccurrence[stream], model.cooccurrence[stream])
+    costs = again.nll("durations", ["0.5", "1/3"] * 20)
     assert costs.shape == (39,)
     assert costs[-1] < 0.2
     with pytest.raises(BadArgument, match="at least 2"):
-        again.surprise("notes", ["A2"])
+        again.nll("notes", ["A2"])
 
 
 def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Path) -> None:
@@ -86,18 +86,18 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Pa
 
 def test_windows_lie_within_a_piece_and_are_filled_up() -> None:
     short = piece(20, length=30)
-    words = {name: Vocabulary.of([getattr(short.words, name)]) for name in STREAMS}
-    notes, durations = Windows([short], words).draw(np.random.default_rng(0))
+    words = {name: Vocabulary.build([getattr(short.words, name)]) for name in STREAMS}
+    notes, durations = WindowSampler([short], words).draw(np.random.default_rng(0))
     assert notes.shape == durations.shape == (8, 101)
     assert (notes[:, :30] > 0).all()
-    assert (notes[:, 30:] == NO_WORD).all()
-    one, other = (Windows(PIECES, words).draw(np.random.default_rng(3))[0] for _ in range(2))
+    assert (notes[:, 30:] == IGNORED).all()
+    one, other = (WindowSampler(PIECES, words).draw(np.random.default_rng(3))[0] for _ in range(2))
     assert torch.equal(one, other)
 
 
 def test_groups_are_not_divided() -> None:
     grouped = [piece(n, group=f"album {n % 4}") for n in range(12)]
-    learn, validate = split(grouped)
+    learn, validate = train_validation_split(grouped)
     assert validate
     assert not {one.group for one in learn} & {one.group for one in validate}
 
@@ -106,14 +106,14 @@ def test_words_met_once_are_unknown_and_counted(tmp_path: Path) -> None:
     rare = Piece("rare", NoteSequence(("B7",) + ("C4",) * 120, ("0.25",) + ("1.0",) * 120))
     model, _ = train_notes(TRAINING, [*PIECES, rare], tmp_path)
     assert "B7" not in model.vocabularies["notes"].tokens
-    unknown = model.about["unknown"]
+    unknown = model.metadata["unknown"]
     assert unknown["training"]["notes"] + unknown["held_out"]["notes"] > 0
 
 
 @pytest.mark.parametrize(("share", "few"), [(0.0, False), (0.1, False), (0.11, True), (1.0, True)])
 def test_a_model_that_knows_few_notes_says_so(tmp_path: Path, share: float, few: bool) -> None:
     model, _ = train_notes(TRAINING, PIECES, tmp_path)
-    model.about["unknown"]["held_out"]["notes"] = share
+    model.metadata["unknown"]["held_out"]["notes"] = share
     said = vocabulary_remark(model, TRAINING.fewest)
     known = len(model.vocabularies["notes"]) - 1
     assert said.startswith(f"it knows {known} notes and chords, those met at least 2 times")
@@ -128,7 +128,7 @@ def test_too_little_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({"learning_rate": 0.0}, "above 0"), ({"fewest": 0}, "1 or above"), ({"seed": -1}, "seed")],
+    [({"learning_rate": 0.0}, "above 0"), ({"fewest": 0}, "at least 1"), ({"seed": -1}, "seed")],
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, float], told: str) -> None:
     with pytest.raises(BadArgument, match=told):
@@ -147,7 +147,9 @@ def test_options_that_cannot_be_are_refused(options: dict[str, float], told: str
 )
 def test_a_model_that_is_not_whole_is_refused(tmp_path: Path, what: str, value: object) -> None:
     train_notes(TRAINING, PIECES, tmp_path)
-    saved = load_checkpoint(tmp_path / MODEL, KIND)
-    save_checkpoint(tmp_path / "other", KIND, saved.about | {what: value}, saved.tensors)
-    with pytest.raises(BadCheckpoint, match="train anew"):
+    saved = load_checkpoint(tmp_path / MODEL, CHECKPOINT_KIND)
+    save_checkpoint(
+        tmp_path / "other", CHECKPOINT_KIND, saved.metadata | {what: value}, saved.tensors
+    )
+    with pytest.raises(BadCheckpoint, match="train again"):
         NoteModel.load(tmp_path / "other")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.nn.split import split
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import Progress
 from segue.score.piano_roll import BoolArray, RollNotes, cells_of, notes_of, unpacked
 from segue.score.vae import training as score
@@ -71,8 +71,8 @@ def test_ten_steps_lower_the_loss_and_the_model_loads_again(
     model, trained = train_score(training, TUNES, tmp_path, watch=told.append)
     assert len(told) == 10
     assert trained.best.loss < told[0].loss
-    assert set(told[-1].parts) == {"reconstruction", "kl", "contrast"}
-    assert (told[-1].parts["contrast"] > 0) == (training.encoder == "default")
+    assert set(told[-1].loss_terms) == {"reconstruction", "kl", "contrast"}
+    assert (told[-1].loss_terms["contrast"] > 0) == (training.encoder == "default")
     assert model.about["validation_parts"]["kl"] > 0
     again = RollModel.load(tmp_path)
     windows = unpacked(np.stack([track.window(0) for track in TUNES]))
@@ -123,7 +123,7 @@ def test_the_weight_of_the_divergence_rises(tmp_path: Path) -> None:
 
 def test_decoding_is_learned_further_and_songs_stay_where_they_are(tmp_path: Path) -> None:
     model, _ = train_score(TRAININGS[0], TUNES, tmp_path / "first")
-    learn, validate = split(TUNES)
+    learn, validate = train_validation_split(TUNES)
     cells = unpacked(TUNES[0].bars)
     before, weights = model.embed(cells), model.network.decoder.state_dict()["cells.weight"].clone()
     trained = decode_better(model, learn, validate, tmp_path / "further", 0.01)
@@ -195,10 +195,10 @@ def test_scores_shorter_than_a_window_are_filled_with_silence() -> None:
 
 def test_groups_are_not_divided() -> None:
     grouped = [RollTrack(t.name, t.bars, f"album {n % 4}") for n, t in enumerate(TUNES)]
-    learn, validate = split(grouped)
+    learn, validate = train_validation_split(grouped)
     assert validate
     assert not {one.group for one in learn} & {one.group for one in validate}
-    assert split(grouped[::-1])[1][::-1] == validate
+    assert train_validation_split(grouped[::-1])[1][::-1] == validate
 
 
 def test_too_few_scores_are_told(tmp_path: Path) -> None:

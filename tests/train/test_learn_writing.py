@@ -11,19 +11,19 @@ import torch
 from torch import nn
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.generate.harmony.chorale_network import PITCHES, ChoraleConfig, ChoraleTransformer
-from segue.nn.lm_training import Piece, Tokens, Windows, WritingTraining, load_best, train_writing
+from segue.generate.harmony.chorale_network import NUM_PITCHES, ChoraleConfig, ChoraleTransformer
+from segue.nn.lm_training import LMTrainingConfig, Piece, Tokens, WindowSampler, load_best, train_lm
 from segue.nn.trainer import Progress
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 
-TRAINING = WritingTraining(
-    24, batch=4, epochs=1, steps_per_epoch=10, learning_rate=5e-3, averaging=0.5, device="cpu"
+TRAINING = LMTrainingConfig(
+    24, batch_size=4, epochs=1, steps_per_epoch=10, learning_rate=5e-3, ema_decay=0.5, device="cpu"
 )
 
 
 def moved(tokens: Tokens, by: int) -> Tokens | None:
     found = np.where(tokens > 0, tokens + by, 0)
-    return found if found.max() < PITCHES and ((found > 0) == (tokens > 0)).all() else None
+    return found if found.max() < NUM_PITCHES and ((found > 0) == (tokens > 0)).all() else None
 
 
 def piece(seed: int, length: int, *voices: int) -> Piece:
@@ -39,7 +39,7 @@ FRAMES = [piece(seed, 40 + 9 * seed, 4) for seed in range(5)]
 
 def of_tokens() -> Transformer:
     torch.manual_seed(0)
-    return Transformer(TransformerConfig(PITCHES, StackConfig(32, 1, 2, 24, 0.1)))
+    return Transformer(TransformerConfig(NUM_PITCHES, StackConfig(32, 1, 2, 24, 0.1)))
 
 
 def of_frames() -> ChoraleTransformer:
@@ -50,7 +50,7 @@ def of_frames() -> ChoraleTransformer:
 @pytest.mark.parametrize(("network", "pieces"), [(of_tokens(), LINES), (of_frames(), FRAMES)])
 def test_ten_steps_lower_the_loss(tmp_path: Path, network: nn.Module, pieces: list[Piece]) -> None:
     told: list[Progress] = []
-    trained = train_writing(
+    trained = train_lm(
         network, TRAINING, pieces[:4], pieces[4:], moved, tmp_path, watch=told.append
     )
     assert len(told) == 10
@@ -59,7 +59,7 @@ def test_ten_steps_lower_the_loss(tmp_path: Path, network: nn.Module, pieces: li
     load_best(again, tmp_path)
     pairs = zip(network.parameters(), again.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
-    judged = Windows(pieces[4:], TRAINING, moved).all()
+    judged = WindowSampler(pieces[4:], TRAINING, moved).all()
     with torch.no_grad():
         losses = [float(network.loss(*batch)) for batch in judged]  # type: ignore[operator]
     assert np.mean(losses) == pytest.approx(trained.best.validation_loss, abs=0.1)
@@ -78,7 +78,7 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Pa
                 os.kill(os.getpid(), signal.SIGINT)
 
         network = of_frames()
-        train_writing(
+        train_lm(
             network,
             training,
             FRAMES[:4],
@@ -99,14 +99,14 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Pa
     with pytest.raises(BadCheckpoint, match="of another network"):
         load_best(other, tmp_path / "cut")
     with pytest.raises(BadCheckpoint, match="another pieces"):
-        train_writing(
+        train_lm(
             of_frames(), training, FRAMES[:3], FRAMES[4:], moved, tmp_path / "cut", resume=True
         )
 
 
 def test_windows_stay_inside_a_piece_and_keep_their_place_in_the_bar() -> None:
-    training = replace(TRAINING, stride=16, transposed=0)
-    windows = Windows(FRAMES, training, moved)
+    training = replace(TRAINING, stride=16, max_transpose=0)
+    windows = WindowSampler(FRAMES, training, moved)
     starts = set()
     for seed in range(30):
         given, wanted = windows.draw(np.random.default_rng(seed))
@@ -127,11 +127,11 @@ def test_windows_stay_inside_a_piece_and_keep_their_place_in_the_bar() -> None:
 
 
 def test_transposed_windows_keep_their_intervals_and_their_range() -> None:
-    windows = Windows(LINES, TRAINING, moved)
+    windows = WindowSampler(LINES, TRAINING, moved)
     shifts = set()
     for seed in range(20):
         given, _ = windows.draw(np.random.default_rng(seed))
-        assert int(given.max()) < PITCHES
+        assert int(given.max()) < NUM_PITCHES
         for row in given.numpy():
             sung = row[row >= 0]
             for one in LINES:
@@ -143,17 +143,17 @@ def test_transposed_windows_keep_their_intervals_and_their_range() -> None:
 
 
 def test_judging_reads_every_position_once() -> None:
-    given = [batch[0] for batch in Windows(LINES, TRAINING, moved).all()]
+    given = [batch[0] for batch in WindowSampler(LINES, TRAINING, moved).all()]
     assert sum(int((one >= 0).sum()) for one in given) == sum(len(one.tokens) for one in LINES)
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingFailed, match="4 pieces to learn from and 0 to judge by"):
-        train_writing(of_tokens(), TRAINING, LINES[:4], [], moved, tmp_path)
+    with pytest.raises(TrainingFailed, match="4 pieces to train on and 0 for validation"):
+        train_lm(of_tokens(), TRAINING, LINES[:4], [], moved, tmp_path)
     for change, told in (
-        ({"batch": 0}, "batch is 0"),
-        ({"averaging": 1.0}, "averaging is 1.0"),
-        ({"transposed": -1}, "transposed by -1"),
+        ({"batch_size": 0}, "batch size is 0"),
+        ({"ema_decay": 1.0}, "an EMA decay of 1.0"),
+        ({"max_transpose": -1}, "transposed by up to -1"),
     ):
         with pytest.raises(BadArgument, match=told):
             replace(TRAINING, **change)
@@ -164,12 +164,12 @@ def test_the_loss_is_computed_in_the_precision_that_was_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
 ) -> None:
     """Left to itself, Fabric keeps `loss` in 32 bits where there is one device."""
-    monkeypatch.setattr("segue.nn.trainer.faster_precision", lambda _: chosen)
+    monkeypatch.setattr("segue.nn.trainer.select_precision", lambda _: chosen)
     network, seen = of_tokens(), set()
     network.stack.register_forward_hook(
         lambda *_: seen.add((network.training, torch.is_autocast_enabled("cpu")))
     )
-    trained = train_writing(network, TRAINING, LINES[:4], LINES[4:], moved, tmp_path)
+    trained = train_lm(network, TRAINING, LINES[:4], LINES[4:], moved, tmp_path)
     assert trained.precision == chosen
     assert (True, chosen == "bf16-mixed") in seen
     assert (True, chosen != "bf16-mixed") not in seen

@@ -11,7 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from segue.errors import BadCheckpoint, TrainingFailed
-from segue.nn.trainer import BEST, STATE, LoopConfig, Objective, Progress, Trained, Watcher, fit
+from segue.nn.trainer import (
+    BEST,
+    STATE,
+    FitResult,
+    Objective,
+    Progress,
+    ProgressCallback,
+    TrainerConfig,
+    fit,
+)
 
 
 def objective(*, breaks_at: float = float("inf")) -> Objective:
@@ -37,18 +46,18 @@ def objective(*, breaks_at: float = float("inf")) -> Objective:
     return Objective(network, draw, lambda: [(held_out,)], loss)
 
 
-CONFIG = LoopConfig(epochs=3, steps_per_epoch=10, schedule="cosine", device="cpu")
+CONFIG = TrainerConfig(epochs=3, steps_per_epoch=10, schedule="cosine", device="cpu")
 ABOUT = {"sizes": (6, 24)}
 
 
 def run(
     folder: Path,
-    config: LoopConfig = CONFIG,
+    config: TrainerConfig = CONFIG,
     *,
     what: Objective | None = None,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[nn.Module, Trained]:
+    watch: ProgressCallback | None = None,
+) -> tuple[nn.Module, FitResult]:
     what = what or objective()
     return what.network, fit(what, config, folder, ABOUT, resume=resume, watch=watch)
 
@@ -58,11 +67,11 @@ def same_weights(a: nn.Module, b: nn.Module) -> bool:
     return all(torch.equal(one, other) for one, other in pairs)
 
 
-def losses(trained: Trained) -> list[tuple[float, float]]:
+def losses(trained: FitResult) -> list[tuple[float, float]]:
     return [(epoch.loss, epoch.validation_loss) for epoch in trained.history]
 
 
-def interrupt_at(step: int) -> Watcher:
+def interrupt_at(step: int) -> ProgressCallback:
     told = 0
 
     def watch(_progress: Progress) -> None:
@@ -79,7 +88,7 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(
     tmp_path: Path, optimiser: str
 ) -> None:
     rate = 1.0 if optimiser == "adadelta" else 1e-2
-    config = LoopConfig(
+    config = TrainerConfig(
         epochs=3, steps_per_epoch=10, learning_rate=rate, schedule="cosine",
         device="cpu", optimiser=optimiser,  # type: ignore[arg-type]
     )  # fmt: skip
@@ -94,7 +103,9 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(
 
 
 def test_a_few_steps_lower_the_loss_and_the_best_epoch_is_kept(tmp_path: Path) -> None:
-    network, trained = run(tmp_path, LoopConfig(epochs=4, steps_per_epoch=20, learning_rate=1e-2))
+    network, trained = run(
+        tmp_path, TrainerConfig(epochs=4, steps_per_epoch=20, learning_rate=1e-2)
+    )
     first, *_, last = trained.history
     assert last.loss < 0.7 * first.loss
     assert trained.best.validation_loss == min(e.validation_loss for e in trained.history)
@@ -106,14 +117,16 @@ def test_a_few_steps_lower_the_loss_and_the_best_epoch_is_kept(tmp_path: Path) -
 
 
 def test_it_stops_early_where_nothing_gets_better(tmp_path: Path) -> None:
-    still = LoopConfig(epochs=50, steps_per_epoch=2, learning_rate=1e-12, patience=3, device="cpu")
+    still = TrainerConfig(
+        epochs=50, steps_per_epoch=2, learning_rate=1e-12, patience=3, device="cpu"
+    )
     _, trained = run(tmp_path, still)
     assert len(trained.history) < 10
     assert "no better for 3 epochs" in trained.stopped
 
 
 def test_it_stops_where_the_loss_is_good_enough(tmp_path: Path) -> None:
-    _, trained = run(tmp_path, LoopConfig(epochs=9, steps_per_epoch=2, stop_below=100.0))
+    _, trained = run(tmp_path, TrainerConfig(epochs=9, steps_per_epoch=2, stop_below=100.0))
     assert len(trained.history) == 1
 
 
@@ -126,8 +139,8 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path: Path) -> N
 
 
 def test_more_epochs_may_be_asked_for_when_resuming(tmp_path: Path) -> None:
-    run(tmp_path, LoopConfig(epochs=1, steps_per_epoch=5))
-    _, trained = run(tmp_path, LoopConfig(epochs=2, steps_per_epoch=5), resume=True)
+    run(tmp_path, TrainerConfig(epochs=1, steps_per_epoch=5))
+    _, trained = run(tmp_path, TrainerConfig(epochs=2, steps_per_epoch=5), resume=True)
     assert len(trained.history) == 2
 
 
@@ -144,7 +157,7 @@ def test_minutes_decide_how_long(
     ticks = count()  # a clock that goes on by a second whenever it is looked at
     monkeypatch.setattr("segue.nn.trainer.time.monotonic", lambda: float(next(ticks)))
     told: list[Progress] = []
-    config = LoopConfig(epochs=1, steps_per_epoch=2, minutes=minutes, patience=99, device="cpu")
+    config = TrainerConfig(epochs=1, steps_per_epoch=2, minutes=minutes, patience=99, device="cpu")
     _, trained = run(tmp_path, config, watch=told.append)
     assert (len(trained.history), len(told)) == (epochs, steps)
 
@@ -160,7 +173,7 @@ def test_minutes_decide_how_long(
 def test_a_state_that_cannot_be_resumed_is_told(
     tmp_path: Path, damage: "object", told: str
 ) -> None:
-    run(tmp_path, LoopConfig(epochs=1, steps_per_epoch=2))
+    run(tmp_path, TrainerConfig(epochs=1, steps_per_epoch=2))
     damage(tmp_path / STATE)  # type: ignore[operator]
     with pytest.raises(BadCheckpoint, match=told):
         run(tmp_path, resume=True)
@@ -168,11 +181,11 @@ def test_a_state_that_cannot_be_resumed_is_told(
 
 
 def test_another_runs_state_is_refused(tmp_path: Path) -> None:
-    run(tmp_path, LoopConfig(epochs=1, steps_per_epoch=2))
+    run(tmp_path, TrainerConfig(epochs=1, steps_per_epoch=2))
     with pytest.raises(BadCheckpoint, match="another seed"):
-        run(tmp_path, LoopConfig(epochs=2, steps_per_epoch=2, seed=5), resume=True)
+        run(tmp_path, TrainerConfig(epochs=2, steps_per_epoch=2, seed=5), resume=True)
     with pytest.raises(BadCheckpoint, match="number of tracks"):
-        run(tmp_path, LoopConfig(epochs=2, steps_per_epoch=3), resume=True)
+        run(tmp_path, TrainerConfig(epochs=2, steps_per_epoch=3), resume=True)
 
 
 def test_progress_is_told_after_each_step(tmp_path: Path) -> None:

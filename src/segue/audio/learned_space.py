@@ -125,7 +125,7 @@ class LearnedSound:
             The file is damaged, of another version, or no learned space.
         """
         checkpoint = load_checkpoint(path, KIND)
-        config = config_from_json(checkpoint.about["config"], path)
+        config = config_from_json(checkpoint.metadata["config"], path)
         tensors = dict(checkpoint.tensors)
         mean, scale = tensors.pop("mean").numpy(), tensors.pop("scale").numpy()
         network = build(config)
@@ -135,7 +135,8 @@ class LearnedSound:
             raise BadCheckpoint(
                 f"the weights in {path} do not fit the network they name; train anew"
             ) from None
-        return cls(config, network, mean, scale, checkpoint.about["about"], checkpoint.fingerprint)
+        about = checkpoint.metadata["about"]
+        return cls(config, network, mean, scale, about, checkpoint.fingerprint)
 
     def save(self, path: Path) -> None:
         """Write it as one file, and note its fingerprint."""

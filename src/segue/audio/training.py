@@ -35,7 +35,7 @@ from segue.audio.learned_space import LearnedConfig, LearnedSound, build, config
 from segue.audio.spectrogram import LOG_MELS, ByteArray
 from segue.errors import BadArgument, TrainingFailed
 from segue.nn.checkpoint import MODEL
-from segue.nn.trainer import LoopConfig, Objective, Trained, Watcher, fit
+from segue.nn.trainer import FitResult, Objective, ProgressCallback, TrainerConfig, fit
 from segue.records import FloatArray
 
 # --- sound options ---
@@ -306,7 +306,7 @@ class Task:
     """What is to be done in the loop, and before it where it does not go on with a run."""
 
     objective: Objective
-    loop: LoopConfig
+    loop: TrainerConfig
     batch: int
     prepare: Callable[[], None] = lambda: None
 
@@ -338,7 +338,7 @@ def autoencode(
                 sides = [tiles.chunk(1 + config.stereo, dim=1)[0] for tiles in drawn]
                 module.prepare(torch.cat(sides))
 
-    loop = LoopConfig(
+    loop = TrainerConfig(
         how.epochs,
         steps_per_epoch=0,
         learning_rate=how.learning_rate,
@@ -381,7 +381,7 @@ def contrast(
         heard = [Heard(row[:, :POOLED_SIZE]) for row in rows]
         head = _start(rows[: len(learn)], None if labels is None else labels[: len(learn)])
         task = from_activations(heard, learned, held, labels, how)
-        loop = LoopConfig(
+        loop = TrainerConfig(
             1,
             steps_per_epoch=HEAD_STEPS,
             learning_rate=3e-3,
@@ -397,7 +397,7 @@ def contrast(
         labels,
         how,
     )
-    loop = LoopConfig(
+    loop = TrainerConfig(
         CONTRAST_EPOCHS,
         steps_per_epoch=0,
         learning_rate=2e-3,
@@ -497,8 +497,8 @@ def train_sound(
     folder: Path,
     *,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[LearnedSound, Trained]:
+    watch: ProgressCallback | None = None,
+) -> tuple[LearnedSound, FitResult]:
     """Learn a space.
 
     Parameters
@@ -536,8 +536,8 @@ def train_on(
     folder: Path,
     *,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[LearnedConfig, torch.nn.Module, Trained]:
+    watch: ProgressCallback | None = None,
+) -> tuple[LearnedConfig, torch.nn.Module, FitResult]:
     """Train a network on some tracks, and judge it by others.
 
     Returns
@@ -599,7 +599,9 @@ def tiles_of(config: LearnedConfig, image: np.ndarray) -> np.ndarray:
     return even_tiles(image, config.network.frames, config.tiles)
 
 
-def _loop(training: SoundTraining, task: Task, lengths: Sequence[int], frames: int) -> LoopConfig:
+def _loop(
+    training: SoundTraining, task: Task, lengths: Sequence[int], frames: int
+) -> TrainerConfig:
     tiles = sum(max(length // frames, 1) for length in lengths)
     return replace(
         task.loop,
@@ -621,7 +623,7 @@ def _told(
     training: SoundTraining,
     learn: Sequence[Example],
     validate: Sequence[Example],
-    trained: Trained,
+    trained: FitResult,
 ) -> dict[str, Any]:
     return {
         "training": asdict(training),

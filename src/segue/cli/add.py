@@ -281,9 +281,9 @@ def demo(
 
 
 def _duet(lib: "Library") -> None:
-    from segue.generate.lyrics.sampler import VerseWishes  # brings in torch
+    from segue.generate.lyrics.sampler import LyricsOptions  # brings in torch
 
-    verse = lib.lyrics.duet(*DUET, VerseWishes(8, seed_line="My love is like a summer's day,"))
+    verse = lib.lyrics.duet(*DUET, LyricsOptions(8, seed_line="My love is like a summer's day,"))
     say(f"A duet of {DUET[0]} (A) and {DUET[1]} (B), written now, line by line:")
     for line in verse:
         say(f"  {line.voices or ' '}  {line.text}".rstrip())

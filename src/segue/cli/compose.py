@@ -23,7 +23,7 @@ from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.generate.compose.composition import Composition
-    from segue.generate.compose.options import Wishes
+    from segue.generate.compose.options import CompositionOptions
 
 
 @app.command()
@@ -103,13 +103,13 @@ def compose(
     Example: segue compose tune.mid --bars 16 -o more.mid --png
     """
     from segue.cli.list_show import WRITTEN
-    from segue.generate.compose.options import metre_named
+    from segue.generate.compose.options import parse_time_signature
 
     check_target(output, WRITTEN)
     if report:
         check_target(report, (".json",))
     if metre:
-        metre_named(metre)
+        parse_time_signature(metre)
     use_threads(threads)
     seed = drawn(seed)
     wishes = _wishes(
@@ -152,27 +152,27 @@ def _wishes(
     max_copy: int,
     seed: int,
     sampling: tuple[float, int, float, float],
-) -> "Wishes":
-    from segue.generate.compose.options import Wishes, key_named, metre_named
-    from segue.generate.compose.tokens import METRE_NUMBERS
+) -> "CompositionOptions":
+    from segue.generate.compose.options import CompositionOptions, parse_key, parse_time_signature
+    from segue.generate.compose.tokens import TIME_SIGNATURE_INDEX
     from segue.nn.sampling import Sampling
     from segue.theory.instruments import instrument_named
 
     named = None
     if instruments is not None:
         named = tuple(sorted(instrument_named(name) for name in instruments.split(",")))
-    return Wishes(
+    return CompositionOptions(
         Sampling(*sampling),
         named,
-        None if key is None else key_named(key),
+        None if key is None else parse_key(key),
         tempo,
-        None if metre is None else METRE_NUMBERS[metre_named(metre)],
+        None if metre is None else TIME_SIGNATURE_INDEX[parse_time_signature(metre)],
         max_copy,
         seed,
     )
 
 
-def _with_seed(wishes: "Wishes", seed: int) -> "Wishes":
+def _with_seed(wishes: "CompositionOptions", seed: int) -> "CompositionOptions":
     from dataclasses import replace
 
     return replace(wishes, seed=seed % (1 << 32))
@@ -191,7 +191,7 @@ def _make(piece: "Composition", show: Any, what: str) -> bool:
         for number, _ in enumerate(piece, start=1):
             show(what, number, piece.bars)
     except KeyboardInterrupt:
-        if not any(bar.notes for bar in piece.written):
+        if not any(bar.notes for bar in piece.generated):
             raise
         return True
     return False

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from segue.evaluation.projection import Correlation
     from segue.explore.comparison import Comparison, FeatureContribution
     from segue.generate.notes.network import NoteModel
-    from segue.generate.notes.probing import Claim, Theory, WordExplained
+    from segue.generate.notes.probing import Claim, TheoryReport, TokenReport
     from segue.library import Library
 
 _PAGES: Final = (".html", ".htm")
@@ -92,9 +92,9 @@ def explain(
 
 
 def _explain_word(found: "NoteModel", model: str, word: str, n: int, *, json: bool) -> None:
-    from segue.generate.notes.probing import explain_word
+    from segue.generate.notes.probing import explain_token
 
-    told = explain_word(found, word, n)
+    told = explain_token(found, word, n)
     if json:
         print_json("explain", {"model": model, "explained": [asdict(each) for each in told]})
         return
@@ -102,7 +102,7 @@ def _explain_word(found: "NoteModel", model: str, word: str, n: int, *, json: bo
         _print_word(each)
 
 
-def _print_word(told: "WordExplained") -> None:
+def _print_word(told: "TokenReport") -> None:
     what = "a length in quarters" if told.stream == "durations" else told.name or "a note"
     if len(told.notes) > 1:
         what = f"{' '.join(told.notes)}: {told.name or 'no usual name'}"
@@ -138,11 +138,11 @@ def _keys(keys: tuple[str, ...]) -> str:
 def _write_table(
     found: "NoteModel", model: str, words: Words, most: int, output: Path, *, json: bool
 ) -> None:
-    from segue.generate.notes.probing import class_plane, word_table
+    from segue.generate.notes.probing import pitch_class_map, similarity_matrix
     from segue.theory.keys import PITCH_CLASSES
 
-    table = word_table(found, words, most)
-    plane = class_plane(found) if words == "notes" else None
+    table = similarity_matrix(found, words, most)
+    plane = pitch_class_map(found) if words == "notes" else None
     title = f"how alike the {len(table.words)} most frequent {words} are to {model}"
     points, caption = None, ""
     if plane:
@@ -173,11 +173,11 @@ def _write_table(
 
 
 def _explain_theory(found: "NoteModel", model: str, seed: int, *, json: bool) -> None:
-    from segue.generate.notes.probing import theory
+    from segue.generate.notes.probing import evaluate_claims
 
-    told = theory(found, seed=seed)
+    told = evaluate_claims(found, seed=seed)
     if json:
-        print_json("explain-theory", {"model": model, "seed": seed, **_plain(asdict(told))})
+        print_json("explain-theory", {"model": model, "seed": seed, **_plain(told.to_json())})
     else:
         _print_theory(told, model)
 
@@ -197,7 +197,7 @@ def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _print_theory(told: "Theory", model: str) -> None:
+def _print_theory(told: "TheoryReport", model: str) -> None:
     say(f"what {model} holds to be alike, against theory: Spearman's rank correlation over pairs")
     print_table(
         "",
@@ -220,11 +220,11 @@ def _print_theory(told: "Theory", model: str) -> None:
 
 
 def _claim_row(claim: "Claim") -> tuple[object, ...]:
-    network, company = claim.network, claim.company
-    if network is None or company is None:
+    network, cooccurrence = claim.network, claim.cooccurrence
+    if network is None or cooccurrence is None:
         return (claim.name, claim.words, 0, "", "", "", "", "")
     return (
-        claim.name, claim.words, network.pairs, *_figures(network), *_figures(company),
+        claim.name, claim.words, network.pairs, *_figures(network), *_figures(cooccurrence),
         network.shuffled,
     )  # fmt: skip
 

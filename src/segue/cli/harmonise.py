@@ -23,7 +23,7 @@ from segue.cli.output import print_json, print_table, say, shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from segue.generate.harmony.harmonise import Chorded, FourVoices
+    from segue.generate.harmony.harmonise import ChoraleHarmony, ChordHarmony
     from segue.records import Score
     from segue.score.harmony import Chord
 
@@ -121,22 +121,22 @@ def _harmonised(
     top_p: float,
     part: str,
     seed: int,
-) -> "tuple[Sequence[Chorded | FourVoices], float]":
+) -> "tuple[Sequence[ChordHarmony | ChoraleHarmony], float]":
     """Return what is made, and at what temperature."""
     if style == "chords":
-        from segue.generate.harmony.harmonise import CHORD_TEMPERATURE, with_chords
+        from segue.generate.harmony.harmonise import CHORD_TEMPERATURE, harmonise_chords
 
         heat = CHORD_TEMPERATURE if temperature is None else temperature
-        return with_chords(score, n, temperature=heat, part=part, seed=seed), heat
+        return harmonise_chords(score, n, temperature=heat, part=part, seed=seed), heat
     from segue.cli.app import counting
-    from segue.generate.harmony.harmonise import four_voices
-    from segue.generate.harmony.particle_filter import USUAL, Choir
+    from segue.generate.harmony.harmonise import harmonise_chorale
+    from segue.generate.harmony.particle_filter import DEFAULT_SAMPLING, ParticleFilterOptions
     from segue.nn.sampling import Sampling
 
-    heat = USUAL.temperature if temperature is None else temperature
-    choir = Choir(Sampling(heat, top_p=top_p))
+    heat = DEFAULT_SAMPLING.temperature if temperature is None else temperature
+    choir = ParticleFilterOptions(Sampling(heat, top_p=top_p))
     with counting("singing") as watch:
-        return four_voices(score, n, choir=choir, part=part, seed=seed, watch=watch), heat
+        return harmonise_chorale(score, n, options=choir, part=part, seed=seed, watch=watch), heat
 
 
 def _numbered(output: Path, at: int) -> Path:
@@ -152,26 +152,26 @@ def _write(score: "Score", target: Path, png: bool, wav: bool) -> list[Path]:
     return files
 
 
-def _chords(one: "Chorded | FourVoices") -> "Sequence[Chord]":
-    from segue.generate.harmony.harmonise import Chorded
+def _chords(one: "ChordHarmony | ChoraleHarmony") -> "Sequence[Chord]":
+    from segue.generate.harmony.harmonise import ChordHarmony
     from segue.score.harmony import chords
 
-    return one.chords if isinstance(one, Chorded) else chords(one.score)
+    return one.chords if isinstance(one, ChordHarmony) else chords(one.score)
 
 
-def _fields(one: "Chorded | FourVoices", files: "Sequence[Path]") -> dict[str, Any]:
+def _fields(one: "ChordHarmony | ChoraleHarmony", files: "Sequence[Path]") -> dict[str, Any]:
     from dataclasses import asdict
 
-    from segue.generate.harmony.harmonise import Chorded
+    from segue.generate.harmony.harmonise import ChordHarmony
 
     fields: dict[str, Any] = {"files": [shown(file) for file in files]}
-    if isinstance(one, Chorded):
-        fields |= {"key": one.key, "likelihood": one.likelihood}
+    if isinstance(one, ChordHarmony):
+        fields |= {"key": one.key, "likelihood": one.log_likelihood}
     else:
         from segue.generate.copying import KnownChorales
 
-        shared = KnownChorales.load().longest(one.pitches)
-        fields |= {"nats": one.nats, "voice_leading": asdict(one.led)}
+        shared = KnownChorales.load().longest_shared_passage(one.pitches)
+        fields |= {"nats": one.nll, "voice_leading": asdict(one.voice_leading)}
         fields["longest_passage_shared"] = asdict(shared)
     fields["statistics"] = _statistics(one.score)
     return fields | {"chords": [{"bar": each.bar + 1, "name": each.name} for each in _chords(one)]}
@@ -191,10 +191,10 @@ def _statistics(score: "Score") -> dict[str, float | None] | None:
     """Measure what was made; None in a metre that the grid of these measures does not have."""
     from segue.errors import BadArgument
     from segue.generate.compose.composition import statistics
-    from segue.generate.compose.tokens import bars_on_grid
+    from segue.generate.compose.tokens import score_to_bars
 
     try:
-        bars = bars_on_grid(score)
+        bars = score_to_bars(score)
     except BadArgument:
         return None
     return statistics(bars)
@@ -211,14 +211,14 @@ def _report(target: Path, fields: dict[str, Any]) -> None:
     write_text(dumps(versions | fields, ensure_ascii=False, indent=2) + "\n", target)
 
 
-def _print(one: "Chorded | FourVoices") -> None:
-    from segue.generate.harmony.harmonise import Chorded
+def _print(one: "ChordHarmony | ChoraleHarmony") -> None:
+    from segue.generate.harmony.harmonise import ChordHarmony
 
     close = " – ".join(chord.name for chord in _chords(one)[-2:])
-    if isinstance(one, Chorded):
+    if isinstance(one, ChordHarmony):
         title = f"chords in {one.key}, ending {close}"
     else:
-        led = one.led
+        led = one.voice_leading
         title = (
             f"four voices, ending {close}; parallel fifths, octaves or unisons: {led.parallels}; "
             f"voices that cross: {led.crossings}, beyond what singers are asked for: "

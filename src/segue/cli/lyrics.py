@@ -34,8 +34,8 @@ from segue.errors import BadArgument
 from segue.lyrics.phonetics import rhyme_sound, syllables, words_of
 
 if TYPE_CHECKING:
-    from segue.generate.lyrics.report import Verse
-    from segue.generate.lyrics.sampler import By, How, VerseWishes
+    from segue.generate.lyrics.report import GeneratedLyrics
+    from segue.generate.lyrics.sampler import BlendMode, LyricsOptions, TurnBy
 
 
 # --- finding ---
@@ -96,7 +96,7 @@ def said_of(told: dict[str, Any], *, chorus_lacking: int = 0) -> list[str]:
     Parameters
     ----------
     told : dict
-        The report of a `segue.generate.lyrics.report.Verse`.
+        The report of a `segue.generate.lyrics.report.GeneratedLyrics`.
     chorus_lacking : int
         So many lines it would take for the chorus to come back; 0 where it does.
     """
@@ -247,7 +247,7 @@ def write(
         stopped = _make_all(verses, show=not json, marked=False)
         told = _reports(verses)
     if len(wishes) > 1 and not json:
-        _side_by_side(verses, f"{verses[0].voices[0].artist}, by temperature and seed")
+        _side_by_side(verses, f"{verses[0].styles[0].artist}, by temperature and seed")
     text = "\n\n".join(verse.text for verse in verses)
     _tell("write", verses, told, text, output, report, json=json)
     if stopped:
@@ -316,13 +316,13 @@ def duet(
             for one in wishes
         ]
         if not json:
-            names = [voice.artist for voice in verses[0].voices]
+            names = [voice.artist for voice in verses[0].styles]
             say(f"A: {names[0]}   B: {names[1]}" if marked else " and ".join(names))
         stopped = _make_all(verses, show=not json, marked=marked)
         told = _reports(verses)
     if n > 1 and not json:
         _side_by_side(verses, "by temperature and seed")
-    text = "\n\n".join(verse.marked if marked else verse.text for verse in verses)
+    text = "\n\n".join(verse.text_with_authors if marked else verse.text for verse in verses)
     _tell("duet", verses, told, text, output, report, json=json)
     if stopped:
         raise typer.Exit(130)
@@ -340,13 +340,13 @@ def _wishes(
     seed_line: str | None,
     max_copy: int,
     seed: int,
-) -> "VerseWishes":
-    from segue.generate.lyrics.report import check_line
-    from segue.generate.lyrics.sampler import VerseWishes
+) -> "LyricsOptions":
+    from segue.generate.lyrics.report import check_seed_line
+    from segue.generate.lyrics.sampler import LyricsOptions
     from segue.nn.sampling import Sampling
 
-    line = check_line(seed_line)
-    return VerseWishes(lines, Sampling(*sampling), rhyme, repeat_chorus, line, max_copy, seed)
+    line = check_seed_line(seed_line)
+    return LyricsOptions(lines, Sampling(*sampling), rhyme, repeat_chorus, line, max_copy, seed)
 
 
 def _temperatures(told: str) -> list[float]:
@@ -356,22 +356,22 @@ def _temperatures(told: str) -> list[float]:
         raise BadArgument(f"--temperature {told}: a number, or several as 0.5,0.8,1.1") from None
 
 
-def _by(told: str) -> "By":
-    from segue.generate.lyrics.sampler import BYS
+def _by(told: str) -> "TurnBy":
+    from segue.generate.lyrics.sampler import TURNS
 
-    for by in BYS:
+    for by in TURNS:
         if by == told:
             return by
-    raise BadArgument(f"--by {told}; there are {', '.join(BYS)}")
+    raise BadArgument(f"--by {told}; there are {', '.join(TURNS)}")
 
 
-def _how(told: str) -> "How":
-    from segue.generate.lyrics.sampler import HOWS
+def _how(told: str) -> "BlendMode":
+    from segue.generate.lyrics.sampler import BLEND_MODES
 
-    for how in HOWS:
+    for how in BLEND_MODES:
         if how == told:
             return how
-    raise BadArgument(f"--how {told}; there are {', '.join(HOWS)}")
+    raise BadArgument(f"--how {told}; there are {', '.join(BLEND_MODES)}")
 
 
 def _check(output: Path | None, report: Path | None) -> None:
@@ -381,13 +381,13 @@ def _check(output: Path | None, report: Path | None) -> None:
         check_target(report, (".json",))
 
 
-def _make(verse: "Verse", *, show: bool, marked: bool) -> bool:
+def _make(verse: "GeneratedLyrics", *, show: bool, marked: bool) -> bool:
     """Write it, and return whether it was interrupted."""
     try:
         with live_line("writing", bar=not show) as progress:
             for line in verse:
                 progress(
-                    "writing line", sum(bool(one.text) for one in verse.lines), verse.wishes.lines
+                    "writing line", sum(bool(one.text) for one in verse.lines), verse.options.lines
                 )
                 if show:
                     say(f"{line.voices or ' '}  {line.text}".rstrip() if marked else line.text)
@@ -399,7 +399,7 @@ def _make(verse: "Verse", *, show: bool, marked: bool) -> bool:
     return False
 
 
-def _make_all(verses: "list[Verse]", *, show: bool, marked: bool) -> bool:
+def _make_all(verses: "list[GeneratedLyrics]", *, show: bool, marked: bool) -> bool:
     """Write all, shown where it is one; after an interruption what is not begun is taken out."""
     alone = len(verses) == 1
     for number, verse in enumerate(verses, start=1):
@@ -409,20 +409,20 @@ def _make_all(verses: "list[Verse]", *, show: bool, marked: bool) -> bool:
     return False
 
 
-def _side_by_side(verses: "list[Verse]", title: str) -> None:
+def _side_by_side(verses: "list[GeneratedLyrics]", title: str) -> None:
     columns = [[f"{one.voices or ''} {one.text}".strip() for one in v.lines] for v in verses]
-    heads = [f"{v.wishes.sampling.temperature:g}, seed {v.wishes.seed}" for v in verses]
+    heads = [f"{v.options.sampling.temperature:g}, seed {v.options.seed}" for v in verses]
     print_table(title, heads, list(zip_longest(*columns, fillvalue="")))
 
 
-def _reports(verses: "list[Verse]") -> list[dict[str, Any]]:
+def _reports(verses: "list[GeneratedLyrics]") -> list[dict[str, Any]]:
     with live_line("comparing with what was learned from"):
         return [verse.report for verse in verses]
 
 
 def _tell(
     command: str,
-    verses: "list[Verse]",
+    verses: "list[GeneratedLyrics]",
     told: list[dict[str, Any]],
     text: str,
     output: Path | None,
@@ -444,18 +444,18 @@ def _tell(
         say("")
         for line in said_of(one, chorus_lacking=_lacks_chorus(verse)):
             say(line)
-    sources = dict.fromkeys(voice.source for verse in verses for voice in verse.voices)
+    sources = dict.fromkeys(voice.source for verse in verses for voice in verse.styles)
     say(f"written by {' and '.join(sources)}")
-    for seed in dict.fromkeys(verse.wishes.seed for verse in verses):
+    for seed in dict.fromkeys(verse.options.seed for verse in verses):
         say(f"seed {seed}: the same again with --seed {seed}")
     for file in (output, report):
         if file:
             say(f"wrote {shown(file)}")
 
 
-def _lacks_chorus(verse: "Verse") -> int:
+def _lacks_chorus(verse: "GeneratedLyrics") -> int:
     """Return how many lines it takes for a chorus to come back that was asked for; 0 if it does."""
-    wishes = verse.wishes
+    wishes = verse.options
     if not wishes.repeat_chorus or any(line.repeated for line in verse.lines):
         return 0
-    return 3 * wishes.stanza
+    return 3 * wishes.lines_per_stanza

@@ -24,8 +24,8 @@ from segue.cli.output import JSON_VERSION, print_json, print_table, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
+    from segue.generate.melody.candidates import MelodyCandidate
     from segue.generate.melody.model import MelodyModel
-    from segue.generate.melody.writing import WrittenMelody
     from segue.records import Score
     from segue.theory.chord_grid import Chart
 
@@ -132,11 +132,11 @@ def melody(
         quarters: float | None = main_tempo_bpm(score)
     else:
         quarters = None if tempo is None else tempo * beat
-    from segue.generate.melody.writing import write_melodies
+    from segue.generate.melody.candidates import generate_melodies
 
     seed = drawn(seed)
     with live_line("writing"):
-        written = write_melodies(
+        written = generate_melodies(
             found,
             chart,
             n,
@@ -196,7 +196,7 @@ class _Meant:
 def _meant(
     read: Any, chords: str | None, roman: str | None, key: str | None, metre: str | None
 ) -> _Meant:
-    from segue.generate.melody.lead_sheet import chart_of, written_chart_of
+    from segue.generate.melody.lead_sheet import chart_from_symbols, estimate_chart
     from segue.media import kind_of
     from segue.theory.chord_charts import parse_chart, parse_romans
 
@@ -220,9 +220,9 @@ def _meant(
         if beats:
             raise BadArgument("a score has its own metre; leave --metre out")
         score = read(path)
-        chart, unknown = written_chart_of(score)
+        chart, unknown = chart_from_symbols(score)
         if chart is None:
-            return _Meant(chart_of(score), "found", score, unknown)
+            return _Meant(estimate_chart(score), "found", score, unknown)
         return _Meant(chart, "written", score, unknown)
     return _Meant(parse_chart(text, beats or (4, 4)))
 
@@ -258,7 +258,7 @@ def _title(score: "Score | None") -> str:
 
 
 def _write(
-    one: "WrittenMelody", chart: "Chart", output: Path, *, png: bool, wav: bool
+    one: "MelodyCandidate", chart: "Chart", output: Path, *, png: bool, wav: bool
 ) -> list[Path]:
     """Write a candidate: the best under the name that was given, the others numbered."""
     from segue.cli.list_show import write_music
@@ -267,11 +267,11 @@ def _write(
     files = [output.with_name(f"{stem}{output.suffix}")]
     write_music(one.score, files[0])
     if png:
-        from segue.generate.melody.writing import named_chords
+        from segue.generate.melody.candidates import chart_chords
         from segue.render.piano_roll_plots import draw_piano_roll
 
         files.append(files[0].with_suffix(".png"))
-        draw_piano_roll(one.score, files[-1], named=named_chords(chart))
+        draw_piano_roll(one.score, files[-1], named=chart_chords(chart))
     if wav:
         files.append(files[0].with_suffix(".wav"))
         write_music(one.score, files[-1])
@@ -281,12 +281,12 @@ def _write(
 def _fields(
     model: "MelodyModel",
     chart: "Chart",
-    written: "list[WrittenMelody]",
+    written: "list[MelodyCandidate]",
     files: list[list[Path]],
     asked: dict[str, Any],
 ) -> dict[str, Any]:
     from segue import __version__
-    from segue.generate.melody.writing import chords_by_bar
+    from segue.generate.melody.candidates import chords_by_bar
 
     return {
         **asked,
@@ -297,9 +297,9 @@ def _fields(
             {
                 "rank": one.rank,
                 "files": [shown(file) for file in some],
-                "likelihood": one.likelihood,
-                "oddness": one.oddness,
-                **{name: _number(value) for name, value in one.figures.items()},
+                "likelihood": one.log_likelihood,
+                "oddness": one.deviation,
+                **{name: _number(value) for name, value in one.statistics.items()},
                 "shared_notes": one.shared.notes,
                 "shared_bars": one.shared_bars,
                 "shared_with": one.shared_with,
@@ -322,8 +322,8 @@ def _write_report(report: Path, fields: dict[str, Any]) -> None:
     write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", report)
 
 
-def _print(written: "list[WrittenMelody]", chart: "Chart", files: list[list[Path]]) -> None:
-    from segue.generate.melody.writing import ending_of, span_of
+def _print(written: "list[MelodyCandidate]", chart: "Chart", files: list[list[Path]]) -> None:
+    from segue.generate.melody.candidates import describe_ending, pitch_range
 
     print_table(
         "melodies, best first",
@@ -335,10 +335,10 @@ def _print(written: "list[WrittenMelody]", chart: "Chart", files: list[list[Path
             (
                 one.rank,
                 shown(some[0]),
-                int(one.figures["notes"]),
-                span_of(one),
-                _share(one.figures["chord_tones_on_strong_beats"]),
-                ending_of(one, chart),
+                int(one.statistics["notes"]),
+                pitch_range(one),
+                _share(one.statistics["chord_tones_on_strong_beats"]),
+                describe_ending(one, chart),
                 f"{one.shared.notes} notes, {one.shared_bars:.1f} bars" if one.shared.notes else "",
             )
             for one, some in zip(written, files, strict=True)

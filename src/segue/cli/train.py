@@ -14,7 +14,7 @@ from segue.cli.output import minutes, print_json, print_table, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from segue.nn.trainer import Watcher as TrainingWatcher
+    from segue.nn.trainer import ProgressCallback as TrainingWatcher
     from segue.training.kinds import Training
     from segue.training.spaces import TrainingResult
     from segue.training.spaces import Watcher as LearningWatcher
@@ -174,12 +174,12 @@ def train_score(
     given = {"epochs": epochs, "learning_rate": learning_rate}
     shared |= {name: value for name, value in given.items() if value}
     if preset == "melody":
-        from segue.generate.melody.training import LEARNED_ON_RATE, MelodyTraining
+        from segue.generate.melody.training import FINE_TUNING_RATE, MelodyTraining
 
         name = space or "my-melodies"
         now = f'segue melody "Dm7 G7 | Cmaj7" --model {name} -o tune.mid'
         if start:
-            shared.setdefault("learning_rate", LEARNED_ON_RATE)
+            shared.setdefault("learning_rate", FINE_TUNING_RATE)
         _train(name, MelodyTraining(start=start, **shared), run, now=now)
         return
     if preset == "transformer":
@@ -304,10 +304,10 @@ def _progress(of_what: str) -> "Iterator[tuple[LearningWatcher, TrainingWatcher]
 
         def step(at: Step) -> None:
             validation = f"{at.validation_loss:.5f}" if at.validation_loss > 0 else "–"
-            parts = "".join(f"{name} {value:.4g}  " for name, value in at.parts.items())
+            terms = "".join(f"{name} {value:.4g}  " for name, value in at.loss_terms.items())
             show(
                 f"epoch {at.epoch}/{at.epochs}  loss {at.loss:.5f}  validation {validation}  "
-                f"{parts}{at.items_per_second:.0f} {of_what}/s",
+                f"{terms}{at.items_per_second:.0f} {of_what}/s",
                 (at.epoch - 1) * at.steps + at.step,
                 at.epochs * at.steps,
             )

@@ -25,7 +25,7 @@ from segue.score.piano_roll import unpacked
 from segue.score.vae.model import RollModel
 
 if TYPE_CHECKING:
-    from segue.generate.lyrics.network import LetterNetwork
+    from segue.generate.lyrics.network import CharNetwork
 
 
 # --- embed ---
@@ -94,12 +94,12 @@ def embed_lyrics(text: str, raw_features: FloatArray) -> dict[str, FloatArray]:
     }
 
 
-def known_of(network: "LetterNetwork", text: str) -> FloatArray:
+def known_of(network: "CharNetwork", text: str) -> FloatArray:
     """Return what a network makes of a text: mean and spread, over its letters, of what it holds.
 
     Parameters
     ----------
-    network : LetterNetwork
+    network : CharNetwork
         With an LSTM.
     text : str
         Its first 16,000 letters count.
@@ -114,16 +114,16 @@ def known_of(network: "LetterNetwork", text: str) -> FloatArray:
     windows = np.zeros((-(-len(tokens) // _WINDOW), _WINDOW), np.int64)
     windows.flat[: len(tokens)] = tokens
     with torch.inference_mode():
-        known = network.read_states(torch.from_numpy(windows))
+        known = network.hidden_states(torch.from_numpy(windows))
     held = known.flatten(0, 1)[: len(tokens)].float()
     return np.asarray(torch.cat([held.mean(dim=0), held.std(dim=0, correction=0)]), np.float32)
 
 
 @cache
-def _reader() -> "tuple[LetterNetwork, dict[str, FloatArray]]":
+def _reader() -> "tuple[CharNetwork, dict[str, FloatArray]]":
     from segue.generate.lyrics.language_model import LanguageModel  # brings in torch
 
-    return LanguageModel.shipped().network, load_file(LYRICS_SPACE)
+    return LanguageModel.pretrained().network, load_file(LYRICS_SPACE)
 
 
 # --- embedding ---

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from segue.explore.comparison import Comparison, Reconstruction
     from segue.generate.melody.model import MelodyModel
     from segue.generate.notes.network import NoteModel
-    from segue.nn.trainer import Watcher as TrainingWatcher
+    from segue.nn.trainer import ProgressCallback as TrainingWatcher
     from segue.render.plots import Filter
     from segue.training.kinds import Training
     from segue.training.models import ModelInfo

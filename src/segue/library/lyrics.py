@@ -15,8 +15,8 @@ from segue.store import Store
 from segue.text import normalise
 
 if TYPE_CHECKING:
-    from segue.generate.lyrics.report import Verse
-    from segue.generate.lyrics.sampler import By, How, VerseWishes, Voice
+    from segue.generate.lyrics.report import GeneratedLyrics
+    from segue.generate.lyrics.sampler import ArtistStyle, BlendMode, LyricsOptions, TurnBy
 
 
 _KEPT: Final = "line-index"
@@ -138,9 +138,9 @@ class Songbook:
         NotFound
             There is none, or several; the text names them, or the nearest.
         """
-        from segue.training.lyrics import artist_named, songs
+        from segue.training.lyrics import library_songs, resolve_artist
 
-        return artist_named(name, Counter(one.tags.artist for one in songs(self._store)))
+        return resolve_artist(name, Counter(one.tags.artist for one in library_songs(self._store)))
 
     def model_name(self, artist: str) -> str:
         """Name the model that is learned of an artist, or with "" of everybody, by default."""
@@ -149,21 +149,21 @@ class Songbook:
         return model_name(self._store, artist)
 
     def write(
-        self, artist: str, wishes: "VerseWishes | None" = None, *, model: str = ""
-    ) -> "Verse":
+        self, artist: str, wishes: "LyricsOptions | None" = None, *, model: str = ""
+    ) -> "GeneratedLyrics":
         """Write lyrics like an artist's.
 
         Parameters
         ----------
         artist : str
             Somebody that a model of this library, or the bundled one, knows.
-        wishes : VerseWishes, optional
+        wishes : LyricsOptions, optional
         model : str
             Its name; else whichever suits best.
 
         Returns
         -------
-        Verse
+        GeneratedLyrics
             Iterate: it is written line by line.
 
         Raises
@@ -171,47 +171,49 @@ class Songbook:
         NotFound
             Nothing has learned to write like that artist; the nearest names are told.
         """
-        from segue.generate.lyrics.report import Verse  # brings in torch
-        from segue.generate.lyrics.sampler import VerseWishes
+        from segue.generate.lyrics.report import GeneratedLyrics  # brings in torch
+        from segue.generate.lyrics.sampler import LyricsOptions
 
-        return Verse([self._voice(artist, model)], wishes or VerseWishes())
+        return GeneratedLyrics([self._style(artist, model)], wishes or LyricsOptions())
 
     def duet(
         self,
         first: str,
         second: str,
-        wishes: "VerseWishes | None" = None,
+        wishes: "LyricsOptions | None" = None,
         *,
-        by: "By" = "line",
+        by: "TurnBy" = "line",
         blend: float | None = None,
-        how: "How" = "mixture",
+        how: "BlendMode" = "mixture",
         model: str = "",
-    ) -> "Verse":
+    ) -> "GeneratedLyrics":
         """Write lyrics with two artists' voices: in turn, or as one.
 
         Parameters
         ----------
         first, second : str
             Artists, as of `write`.
-        wishes : VerseWishes, optional
+        wishes : LyricsOptions, optional
         by : {"line", "stanza", "word"}
             When it is the other's turn; each goes on from what the other wrote.
         blend : float, optional
             The share of the second where both write as one voice, from 0 to 1.
         how : {"mixture", "product", "contrast"}
-            How they are blended, see `segue.generate.lyrics.sampler.blended`.
+            How they are blended, see `segue.generate.lyrics.sampler.blend_styles`.
         model : str
             Its name; else whichever suits best, for each.
         """
-        from segue.generate.lyrics.report import Verse  # brings in torch
-        from segue.generate.lyrics.sampler import VerseWishes
+        from segue.generate.lyrics.report import GeneratedLyrics  # brings in torch
+        from segue.generate.lyrics.sampler import LyricsOptions
 
-        voices = [self._voice(first, model), self._voice(second, model)]
-        return Verse(voices, wishes or VerseWishes(), by=by, blend=blend, how=how)
+        styles = [self._style(first, model), self._style(second, model)]
+        return GeneratedLyrics(
+            styles, wishes or LyricsOptions(), by=by, blend=blend, blend_mode=how
+        )
 
-    def _voice(self, artist: str, model: str) -> "Voice":
-        from segue.generate.lyrics.sampler import Voice
-        from segue.training.lyrics import voice_of
+    def _style(self, artist: str, model: str) -> "ArtistStyle":
+        from segue.generate.lyrics.sampler import ArtistStyle
+        from segue.training.lyrics import find_style
 
-        found = voice_of(self._store, artist, model)
-        return Voice(found.artist, found.model, found.number, source=found.file.source)
+        found = find_style(self._store, artist, model)
+        return ArtistStyle(found.artist, found.model, found.index, source=found.file.source)

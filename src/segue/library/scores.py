@@ -15,7 +15,7 @@ from segue.store import Store
 
 if TYPE_CHECKING:
     from segue.generate.compose.composition import Composition
-    from segue.generate.compose.options import Wishes
+    from segue.generate.compose.options import CompositionOptions
     from segue.score.vae.model import RollModel
 
 ROLLS: Final = "roll-vae"
@@ -102,7 +102,7 @@ class Scores(RenamedAttributes):
     def compose(
         self,
         prompt: Query | None,
-        wishes: "Wishes",
+        options: "CompositionOptions",
         *,
         bars: int = 16,
         infill: tuple[int, int] | None = None,
@@ -115,7 +115,7 @@ class Scores(RenamedAttributes):
         ----------
         prompt : str, int or Path, optional
             A score to go on with, to fill bars in, or to add a part to.
-        wishes : Wishes
+        options : CompositionOptions
         bars : int
             How many to write behind the prompt.
         infill : (int, int), optional
@@ -133,7 +133,7 @@ class Scores(RenamedAttributes):
         added = None if add is None else instrument_named(add)
         score = None if prompt is None else self.read(prompt)
         composer = load(self._store, model or SHIPPED)
-        return Composition(composer, wishes, bars, score, infill, added)
+        return Composition(composer, options, bars, score, infill, added)
 
     def _model(self, space: str) -> "RollModel":
         from segue.score.vae.model import RollModel

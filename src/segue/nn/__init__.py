@@ -1,6 +1,1 @@
-"""Neural networks: what all models share.
-
-Tensors to tensors: no paths, no commands.
-
-One run per model, from a configuration to a checkpoint.
-"""
+"""Neural network components that all models share: transformer, training, sampling, checkpoints."""

@@ -1,10 +1,16 @@
-"""Checkpoints: safetensors with metadata and a hash."""
+"""Checkpoints: tensors and JSON metadata in a safetensors file with a SHA-256 hash.
+
+Names of parameters and of hyperparameters have changed since version 0.1: `RENAMED_PARAMETERS` and
+`RENAMED_HYPERPARAMETERS` map the names in older files to those of today. They are applied after
+the hash is verified, so that the fingerprint of a file never changes.
+"""
 
 import hashlib
 import io
 import json
+import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -18,50 +24,125 @@ from segue.errors import BadCheckpoint, DiskFull
 from segue.files import clear_leftovers, written_whole
 
 FORMAT: Final = 1
-#: What the model of a learned space is called, in the folder of its run.
+#: File name of the model of a learned space, in the folder of its run.
 MODEL: Final = "space.safetensors"
-_LARGEST_BYTES: Final = 4 << 30
-_LARGEST_HEADER_BYTES: Final = 16 << 20
+_MAX_BYTES: Final = 4 << 30
+_MAX_HEADER_BYTES: Final = 16 << 20
+
+#: Module names of the transformer.
+_TRANSFORMER: Final = {
+    "looking_norm": "attn_norm",
+    "looking": "qkv",
+    "looked": "attn_out",
+    "thinking_norm": "mlp_norm",
+    "thinking": "gate_up",
+    "thought": "down",
+}
+#: By kind of checkpoint: names of modules and tensors in older files, as regular expressions that
+#: match whole components of a dotted name, and what replaces them. No new name may match an old
+#: one, since the table is applied to new files, too.
+RENAMED_PARAMETERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "note-lstm": {"company": "cooccurrence"},
+    "composer": _TRANSFORMER,
+    "chorales": {
+        **_TRANSFORMER,
+        "sung": "pitch_embedding",
+        "held": "held_embedding",
+        "moved": "interval_embedding",
+        "over_bass": "over_bass_embedding",
+        "place": "beat_embedding",
+        "beginning": "start",
+        "voices": "voice_projection",
+        "found": "voice_pitch_embedding",
+        "found_step": "voice_interval_embedding",
+        "pitch": "pitch_head",
+        "step": "melodic_head",
+        "interval": "harmonic_head",
+        "voice_pitch": "pitch_bias",
+    },
+    "lyrics": {
+        **_TRANSFORMER,
+        "runs": "ngrams",
+        "together": "ngram_projection",
+        "voices": "styles",
+        "usual": "output_bias",
+    },
+    "melody": {
+        **_TRANSFORMER,
+        "chord_tables": "chord_embeddings",
+        "chord_style": "chord_style_embedding",
+        "chords": "chord_encoder",
+        "harmony": "chord_projection",
+        "tables": "feature_embeddings",
+        "style": "style_embedding",
+        "pitch": "symbol_head",
+        "step": "interval_head",
+        "degree": "degree_head",
+        "found": "symbol_embedding",
+        "found_step": "interval_embedding",
+        "found_degree": "degree_embedding",
+        "length_norm": "duration_norm",
+        "length_hidden": "duration_mlp",
+        "length": "duration_head",
+        r"taught\.runs": "training_melodies.hashes",
+        "taught": "training_melodies",
+    },
+}
+#: Names of hyperparameters in older files.
+RENAMED_HYPERPARAMETERS: Final[Mapping[str, str]] = {
+    "averaging": "ema_decay",
+    "backing_off": "backoff",
+    "batch": "batch_size",
+    "forgotten": "feature_dropout",
+    "run_dropout": "ngram_dropout",
+    "run_width": "ngram_width",
+    "runs": "ngram_sizes",
+    "transposed": "max_transpose",
+    "voices": "num_styles",
+}
+#: Keys of the metadata that hold hyperparameters.
+_HYPERPARAMETERS: Final = ("config", "configuration", "training")
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Tensors, and what they are.
+    """Content of a checkpoint.
 
     Attributes
     ----------
     kind : str
-        Which reader they are for, "sound space" or "training" say.
-    about : dict
-        JSON values: configuration, history, constants.
+        Kind of model, such as "composer"; "training" for the state of a run.
+    metadata : dict
+        JSON values: hyperparameters, training history, constants.
     tensors : dict of str to Tensor
+        State dict.
     fingerprint : str
-        First 12 hexadecimal digits of the hash of all of it.
+        First 12 hexadecimal digits of the hash of the content.
     """
 
     kind: str
-    about: dict[str, Any]
+    metadata: dict[str, Any]
     tensors: dict[str, Tensor]
     fingerprint: str
 
 
 def save_checkpoint(
-    path: Path, kind: str, about: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    path: Path, kind: str, metadata: Mapping[str, Any], tensors: Mapping[str, Tensor]
 ) -> str:
-    """Write a checkpoint; an older one of that name is there until the new one is whole.
+    """Write a checkpoint atomically; an existing file is replaced only once the new is complete.
 
     Returns
     -------
     str
-        The fingerprint.
+        Fingerprint of the content.
 
     Raises
     ------
     DiskFull
-        Nothing was changed.
+        The file could not be written; nothing was changed.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    document = json.dumps(about, sort_keys=True)
+    document = json.dumps(metadata, sort_keys=True)
     digest = _digest(kind, document, contiguous)
     data = save(
         contiguous,
@@ -81,68 +162,114 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path, kind: str) -> Checkpoint:
-    """Read what `save_checkpoint` wrote.
+    """Read and verify a checkpoint written by `save_checkpoint`.
 
     Raises
     ------
     BadCheckpoint
-        The file is not there, damaged, of another version, or of another kind.
+        The file is missing, damaged, of another format version, or of another kind.
     """
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
+        if path.stat().st_size > _MAX_BYTES:
             raise BadCheckpoint(f"{path} is larger than any checkpoint of Segue's")
         data = path.read_bytes()
-        metadata = _metadata(io.BytesIO(data))
+        header = _read_header(io.BytesIO(data))
         tensors = load(data)
     except FileNotFoundError:
         raise BadCheckpoint(f"there is no checkpoint {path}") from None
     except (OSError, SafetensorError, ValueError, struct.error, KeyError) as error:
+        raise _damaged(path, error) from None
+    if header.get("format") != str(FORMAT):
         raise BadCheckpoint(
-            f"{path} is damaged or no checkpoint ({error}); delete it and train anew"
-        ) from None
-    if metadata.get("format") != str(FORMAT):
-        raise BadCheckpoint(
-            f"{path} is of format {metadata.get('format')!r}, this Segue reads {FORMAT}; "
-            "use the Segue that wrote it, or train anew"
+            f"{path} is of format {header.get('format')!r}, this Segue reads {FORMAT}; "
+            "use the Segue that wrote it, or train again"
         )
-    if metadata.get("kind") != kind:
-        raise BadCheckpoint(f"{path} holds a {metadata.get('kind')!r}, expected a {kind!r}")
-    document = metadata.get("about", "")
+    if header.get("kind") != kind:
+        raise BadCheckpoint(f"{path} holds a {header.get('kind')!r}, expected a {kind!r}")
+    document = header.get("about", "")
     digest = _digest(kind, document, tensors)
-    if digest != metadata.get("hash"):
+    if digest != header.get("hash"):
         raise BadCheckpoint(
             f"the content of {path} does not match its hash: it was changed or damaged; "
-            "delete it and train anew"
+            "delete it and train again"
         )
-    return Checkpoint(kind, json.loads(document), tensors, digest[:12])
+    metadata = _rename_hyperparameters(json.loads(document))
+    return Checkpoint(kind, metadata, _rename_parameters(tensors, kind), digest[:12])
 
 
-def told_by_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what a checkpoint says about itself, and none of its tensors.
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Read the metadata of a checkpoint without its tensors; the hash is not verified.
 
     Raises
     ------
     BadCheckpoint
-        The file is not there or damaged.
+        The file is missing or damaged.
     """
     try:
         with path.open("rb") as file:
-            found: dict[str, Any] = json.loads(_metadata(file)["about"])
+            return _rename_hyperparameters(json.loads(_read_header(file)["about"]))
     except (OSError, ValueError, struct.error, KeyError) as error:
-        raise BadCheckpoint(
-            f"{path} is damaged or no checkpoint ({error}); delete it and train anew"
-        ) from None
-    return found
+        raise _damaged(path, error) from None
 
 
-def _metadata(file: BinaryIO) -> dict[str, str]:
-    # The header: eight bytes of its length, then JSON.
+def match_state_dict(tensors: Mapping[str, Tensor], names: Collection[str]) -> dict[str, Tensor]:
+    """Rename the tensors of a training run, which may be of any kind of model.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        State dict, maybe with the names of an older version.
+    names : collection of str
+        Names in the state dict of the network to load it into.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The tensors under `names`, or unchanged where no kind's table yields these.
+    """
+    for kind in RENAMED_PARAMETERS:
+        renamed = _rename_parameters(tensors, kind)
+        if renamed.keys() == set(names):
+            return renamed
+    return dict(tensors)
+
+
+def _rename_parameters(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
+    renamed = dict(tensors)
+    for old, new in RENAMED_PARAMETERS.get(kind, {}).items():
+        pattern = re.compile(rf"(?<![^.])(?:{old})(?![^.])")
+        renamed = {pattern.sub(new, name): tensor for name, tensor in renamed.items()}
+    return renamed
+
+
+def _rename_hyperparameters(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Rename the keys of the hyperparameters, of a training run's in "about", too."""
+    renamed = metadata.copy()
+    for key in _HYPERPARAMETERS:
+        if key in metadata:
+            renamed[key] = _rename_keys(metadata[key])
+    if isinstance(metadata.get("about"), dict):
+        renamed["about"] = _rename_hyperparameters(metadata["about"])
+    return renamed
+
+
+def _rename_keys(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {RENAMED_HYPERPARAMETERS.get(key, key): _rename_keys(v) for key, v in value.items()}
+
+
+def _damaged(path: Path, error: Exception) -> BadCheckpoint:
+    return BadCheckpoint(f"{path} is damaged or no checkpoint ({error}); delete it and train again")
+
+
+def _read_header(file: BinaryIO) -> dict[str, str]:
+    """Return the metadata of a safetensors header: 8 bytes of its length, then JSON."""
     (length,) = struct.unpack("<Q", file.read(8))
-    if length > _LARGEST_HEADER_BYTES:
+    if length > _MAX_HEADER_BYTES:
         raise ValueError("its header is too long")
-    header = json.loads(file.read(length))
-    found: dict[str, str] = header["__metadata__"]
-    return found
+    metadata: dict[str, str] = json.loads(file.read(length))["__metadata__"]
+    return metadata
 
 
 def _digest(kind: str, document: str, tensors: Mapping[str, Tensor]) -> str:

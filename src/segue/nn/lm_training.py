@@ -1,7 +1,8 @@
-"""Training of language models of music: windows of token sequences.
+"""Training of language models of music on windows of token sequences.
 
-`train_writing` does all of it for pieces that are rows of tokens; `fit_writing` takes whatever
-else is drawn.
+`train_lm` trains on pieces that are token sequences; `fit_lm` trains on batches of any kind. The
+optimiser is AdamW with a cosine schedule and gradient clipping; the validated weights are an
+exponential moving average (EMA).
 """
 
 import hashlib
@@ -18,25 +19,25 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed, check_seed
-from segue.nn.checkpoint import load_checkpoint
-from segue.nn.trainer import BEST, Batch, LoopConfig, Objective, Trained, Watcher, fit
+from segue.nn.checkpoint import load_checkpoint, match_state_dict
+from segue.nn.trainer import BEST, Batch, FitResult, Objective, ProgressCallback, TrainerConfig, fit
 
 Tokens = NDArray[np.int64]
-#: Where no token is wanted, and after a piece's end.
-NOTHING: Final = -1
-#: What the names of the mean's weights begin with.
-_MEAN: Final = "mean.module."
+#: Padding after the end of a piece, and targets that are ignored.
+IGNORED: Final = -1
+_EMA_PREFIX: Final = "mean.module."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """A piece to learn from.
+    """A piece of a training or validation set.
 
     Attributes
     ----------
     name : str
+        Identifies the piece.
     tokens : ndarray, shape (T,) or (T, voices), int64
-        From its beginning to its end.
+        The whole piece.
     """
 
     name: str
@@ -44,111 +45,116 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class WritingTraining:
-    """How a network learns to write.
+class LMTrainingConfig:
+    """Hyperparameters of the training of a language model.
 
     Attributes
     ----------
     context : int
-        Positions of a window.
-    batch : int
-        Windows of a step.
+        Length of a window in tokens.
+    batch_size : int
+        Windows per step.
     epochs, steps_per_epoch : int
+        Maximum number of epochs, and steps of each.
     learning_rate : float
-        The highest.
+        Peak learning rate.
     weight_decay : float
-    transposed : int
-        Semitones that a window is moved by at most, up or down.
+        Of AdamW.
+    max_transpose : int
+        Data augmentation: windows are transposed by up to this many semitones up or down.
     stride : int
-        Windows begin at multiples of it, so that places in the bar stay what they are.
-    averaging : float
-        The weights judged and kept are a mean over the steps so far, in which a step counts this
-        many times what the next one does; 0 for the latest weights.
+        Windows begin at multiples of it, so that positions in the bar are preserved.
+    ema_decay : float
+        Decay of the moving average of the weights; 0 for the latest weights.
     patience : int
-        Epochs without a lower validation loss before it stops.
+        Early stopping: number of epochs without a lower validation loss.
     minutes : float, optional
-        The number of epochs is made to fit.
+        Time to train; overrides the number of epochs.
     seed : int
+        Random seed.
     device : str
+        See `TrainerConfig`.
     """
 
     context: int
-    batch: int = 16
+    batch_size: int = 16
     epochs: int = 100
     steps_per_epoch: int = 50
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
-    transposed: int = 6
+    max_transpose: int = 6
     stride: int = 1
-    averaging: float = 0.99
+    ema_decay: float = 0.99
     patience: int = 20
     minutes: float | None = None
     seed: int = 0
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Validate the hyperparameters.
 
         Raises
         ------
         BadArgument
         """
         check_seed(self.seed)
-        for name in ("context", "batch", "epochs", "steps_per_epoch", "stride", "patience"):
+        for name in ("context", "batch_size", "epochs", "steps_per_epoch", "stride", "patience"):
             if getattr(self, name) < 1:
                 raise BadArgument(
                     f"{name.replace('_', ' ')} is {getattr(self, name)}; it is at least 1"
                 )
         if self.learning_rate <= 0:
             raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
-        if not 0 <= self.averaging < 1:
-            raise BadArgument(f"averaging is {self.averaging}; it is from 0 to below 1")
-        if self.transposed < 0:
-            raise BadArgument(f"transposed by {self.transposed} at most; it is 0 or more semitones")
+        if not 0 <= self.ema_decay < 1:
+            raise BadArgument(f"an EMA decay of {self.ema_decay}; it is from 0 to below 1")
+        if self.max_transpose < 0:
+            raise BadArgument(
+                f"transposed by up to {self.max_transpose}; it is 0 or more semitones"
+            )
 
 
 Loss = Callable[..., Tensor]
-#: Moves tokens by semitones; None where they would leave the range.
-Transposing = Callable[[Tokens, int], Tokens | None]
+#: Transposes tokens by semitones; None where they would leave the pitch range.
+Transpose = Callable[[Tokens, int], Tokens | None]
 
 
-class Windows:
-    """Draws windows that stay inside a piece.
+class WindowSampler:
+    """Samples windows of pieces; a window never spans two pieces.
 
     Parameters
     ----------
     pieces : sequence of Piece
-    training : WritingTraining
-    transposing : callable
+    training : LMTrainingConfig
+    transpose : callable
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], training: WritingTraining, transposing: Transposing
+        self, pieces: Sequence[Piece], training: LMTrainingConfig, transpose: Transpose
     ) -> None:
         self._pieces = pieces
         self._training = training
-        self._transposing = transposing
+        self._transpose = transpose
         lengths = np.array([len(piece.tokens) for piece in pieces], np.float64)
-        self._weights = lengths / lengths.sum()
+        self._probabilities = lengths / lengths.sum()
 
     def draw(self, rng: np.random.Generator) -> Batch:
-        """Draw a batch: pieces by their lengths, places and transpositions evenly."""
+        """Draw a batch: pieces in proportion to length, starts and transpositions uniformly."""
         training = self._training
-        chosen = rng.choice(len(self._pieces), training.batch, p=self._weights).tolist()
+        chosen = rng.choice(len(self._pieces), training.batch_size, p=self._probabilities).tolist()
         windows = []
-        for number in chosen:
-            tokens = self._pieces[number].tokens
-            # One place beyond the last, so that ends are drawn as often as middles.
+        for index in chosen:
+            tokens = self._pieces[index].tokens
+            # One start beyond the last full window, so that ends are as likely as middles.
             last = max(len(tokens) - training.context, 0)
-            places = -(-last // training.stride) + 1
-            start = int(rng.integers(places)) * training.stride
-            most = training.transposed
-            moved = self._transposing(tokens, int(rng.integers(-most, most + 1)))
-            windows.append((tokens if moved is None else moved, start))
-        return batch_of(windows, training.context)
+            starts = -(-last // training.stride) + 1
+            start = int(rng.integers(starts)) * training.stride
+            semitones = int(rng.integers(-training.max_transpose, training.max_transpose + 1))
+            transposed = self._transpose(tokens, semitones)
+            windows.append((tokens if transposed is None else transposed, start))
+        return collate(windows, training.context)
 
     def all(self) -> list[Batch]:
-        """Return every piece as it is, cut into windows, each once."""
+        """Return all pieces in consecutive windows, for validation."""
         context = self._training.context
         windows = [
             (piece.tokens, start)
@@ -156,142 +162,145 @@ class Windows:
             for start in range(0, len(piece.tokens), context)
         ]
         windows.sort(key=lambda window: min(len(window[0]) - window[1], context))
-        size = self._training.batch
+        size = self._training.batch_size
         return [
-            batch_of(windows[first : first + size], context)
+            collate(windows[first : first + size], context)
             for first in range(0, len(windows), size)
         ]
 
 
-def batch_of(windows: Sequence[tuple[Tokens, int]], context: int) -> Batch:
-    """Put windows of pieces side by side.
+def collate(windows: Sequence[tuple[Tokens, int]], context: int) -> Batch:
+    """Pad windows to a batch.
 
     Parameters
     ----------
     windows : sequence of (ndarray, int)
-        A piece, and where its window begins.
+        Tokens of a piece, and start of the window.
     context : int
-        Positions of a window at most.
+        Length of a window.
 
     Returns
     -------
-    given, wanted : Tensor, shape (windows, positions[, voices]), int64
-        `NOTHING` after a piece's end. The first position is wanted of a piece's beginning alone.
+    tokens, targets : Tensor, shape (windows, T[, voices]), int64
+        `IGNORED` after the end of a piece. The first token is a target at the beginning of a
+        piece alone.
     """
     cut = [tokens[start : start + context] for tokens, start in windows]
     longest = max(len(tokens) for tokens in cut)
-    given = np.full((len(cut), longest, *cut[0].shape[1:]), NOTHING, np.int64)
-    for row, tokens in zip(given, cut, strict=True):
+    batch = np.full((len(cut), longest, *cut[0].shape[1:]), IGNORED, np.int64)
+    for row, tokens in zip(batch, cut, strict=True):
         row[: len(tokens)] = tokens
-    wanted = given.copy()
-    wanted[[start > 0 for _, start in windows], 0] = NOTHING
-    return torch.from_numpy(given), torch.from_numpy(wanted)
+    targets = batch.copy()
+    targets[[start > 0 for _, start in windows], 0] = IGNORED
+    return torch.from_numpy(batch), torch.from_numpy(targets)
 
 
-class _Averaging(nn.Module):
-    """Learns as one network and is judged as the mean of what that was in the latest steps."""
+class _EMA(nn.Module):
+    """Trains a network, and validates the moving average of its weights."""
 
-    def __init__(self, network: nn.Module, averaging: float) -> None:
+    def __init__(self, network: nn.Module, decay: float) -> None:
         super().__init__()
+        # The attributes' names are part of the keys in saved training states.
         self.network = network
-        mean = get_ema_multi_avg_fn(averaging)  # type: ignore[no-untyped-call]
-        self.mean = AveragedModel(network, multi_avg_fn=mean)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        self.mean = AveragedModel(network, multi_avg_fn=average)
         self.mean.requires_grad_(False)
 
     def loss(self, *batch: Tensor) -> Any:
         if not self.training:
-            mean: Any = self.mean.module
-            return mean.loss(*batch)
+            averaged: Any = self.mean.module
+            return averaged.loss(*batch)
         self.mean.update_parameters(self.network)
         return self.network.loss(*batch)  # type: ignore[operator]
 
 
-def train_writing(
+def train_lm(
     network: nn.Module,
-    training: WritingTraining,
-    learn: Sequence[Piece],
-    validate: Sequence[Piece],
-    transposing: Transposing,
+    training: LMTrainingConfig,
+    train: Sequence[Piece],
+    validation: Sequence[Piece],
+    transpose: Transpose,
     folder: Path,
     *,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> Trained:
-    """Train a network, and leave it with the best weights.
+    watch: ProgressCallback | None = None,
+) -> FitResult:
+    """Train a network on pieces, and leave it with the best weights.
 
     Parameters
     ----------
     network : Module
-        With `config`, a dataclass, and `loss(given, wanted)`, a `Transformer` say.
-    training : WritingTraining
-    learn, validate : sequence of Piece
-        Different pieces.
-    transposing : callable
-        Moves tokens by semitones.
+        With a dataclass `config` and a method `loss(tokens, targets)`, such as a `Transformer`.
+    training : LMTrainingConfig
+        Hyperparameters.
+    train, validation : sequence of Piece
+        Disjoint sets.
+    transpose : callable
+        Transposes tokens by semitones.
     folder : Path
-        Where the run's state is kept.
+        Folder of the run's state.
     resume : bool
-        Go on where a run in this folder stopped.
+        Whether to continue the run in the folder.
     watch : callable, optional
-        Told a `Progress` after each step.
+        Called with a `Progress` after each step.
 
     Returns
     -------
-    Trained
+    FitResult
 
     Raises
     ------
     TrainingFailed
-        There is nothing to learn from or to judge by, or the loss is no number any more.
+        A set is empty, or the loss is not finite.
     BadCheckpoint
-        The state to resume is not there, damaged, or of another run.
+        The state to resume is missing, damaged, or of another run.
     """
-    if not learn or not validate:
+    if not train or not validation:
         raise TrainingFailed(
-            f"{len(learn)} pieces to learn from and {len(validate)} to judge by; at least one of "
-            "each is needed"
+            f"{len(train)} pieces to train on and {len(validation)} for validation; at least one "
+            "of each is needed"
         )
     torch.manual_seed(training.seed)
-    windows = Windows(learn, training, transposing)
-    judged = Windows(validate, training, transposing).all()
-    told = {"pieces": _fingerprint([*learn, *validate])}
-    return fit_writing(
-        network, training, windows.draw, judged, folder, told, resume=resume, watch=watch
+    windows = WindowSampler(train, training, transpose)
+    batches = WindowSampler(validation, training, transpose).all()
+    metadata = {"pieces": _fingerprint([*train, *validation])}
+    return fit_lm(
+        network, training, windows.draw, batches, folder, metadata, resume=resume, watch=watch
     )
 
 
-def fit_writing(
+def fit_lm(
     network: nn.Module,
-    training: WritingTraining,
+    training: LMTrainingConfig,
     draw: Callable[[np.random.Generator], Batch],
-    judged: Sequence[Batch],
+    validation: Sequence[Batch],
     folder: Path,
-    about: dict[str, Any],
+    metadata: dict[str, Any],
     *,
     loss: Loss | None = None,
-    parts: Callable[[], dict[str, float]] | None = None,
+    loss_terms: Callable[[], dict[str, float]] | None = None,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> Trained:
-    """Train a network on whatever is drawn, and leave it with the best weights.
+    watch: ProgressCallback | None = None,
+) -> FitResult:
+    """Train a network on batches, and leave it with the best weights.
 
     Parameters
     ----------
     network, training, folder, resume, watch
-        As of `train_writing`.
+        See `train_lm`.
     draw : callable
-        Makes a batch: what is given, and what of it is wanted.
-    judged : sequence of Batch
-        What the network is judged by after each epoch.
-    about : dict
-        What the run learns from; one with another cannot be resumed.
+        Draws a training batch.
+    validation : sequence of Batch
+        Validation batches.
+    metadata : dict
+        Identifies the data; a run with other metadata cannot be resumed.
     loss : callable, optional
-        From the network and a batch; else what its `loss` gives.
-    parts : callable, optional
-        Of what the loss consists, for the line of progress.
+        Loss of a network and a batch; by default the network's method.
+    loss_terms : callable, optional
+        Returns the terms of the loss by name, for the progress.
     """
-    averaging = _Averaging(network, training.averaging)
-    loop = LoopConfig(
+    ema = _EMA(network, training.ema_decay)
+    config = TrainerConfig(
         training.epochs,
         training.steps_per_epoch,
         learning_rate=training.learning_rate,
@@ -305,19 +314,21 @@ def fit_writing(
         seed=training.seed,
         device=training.device,
     )
-    known = {
+    hyperparameters = {
         "configuration": asdict(network.config),  # type: ignore[call-overload]
         "training": asdict(training),
     }
-    objective = Objective(averaging, draw, lambda: judged, loss or _loss, parts or dict, mixed=True)
-    trained = fit(objective, loop, folder, known | about, resume=resume, watch=watch)
-    network.load_state_dict(averaging.mean.module.state_dict())
+    objective = Objective(
+        ema, draw, lambda: validation, loss or _network_loss, loss_terms or dict, autocast=True
+    )
+    result = fit(objective, config, folder, hyperparameters | metadata, resume=resume, watch=watch)
+    network.load_state_dict(ema.mean.module.state_dict())
     network.to("cpu").eval()
-    return trained
+    return result
 
 
 def load_best(network: nn.Module, folder: Path) -> None:
-    """Give a network the best weights so far of a run that goes on, or was stopped.
+    """Load the best weights so far of an unfinished run.
 
     Raises
     ------
@@ -326,22 +337,21 @@ def load_best(network: nn.Module, folder: Path) -> None:
     """
     saved = load_checkpoint(folder / BEST, "best weights")
     configuration = json.loads(json.dumps(asdict(network.config)))  # type: ignore[call-overload]
-    if saved.about["configuration"] != configuration:
+    if saved.metadata["configuration"] != configuration:
         raise BadCheckpoint(
-            f"the weights in {folder} are of another network: {saved.about['configuration']}, "
+            f"the weights in {folder} are of another network: {saved.metadata['configuration']}, "
             f"this one is {configuration}"
         )
-    network.load_state_dict(
-        {
-            name.removeprefix(_MEAN): tensor
-            for name, tensor in saved.tensors.items()
-            if name.startswith(_MEAN)
-        }
-    )
+    tensors = {
+        name.removeprefix(_EMA_PREFIX): tensor
+        for name, tensor in saved.tensors.items()
+        if name.startswith(_EMA_PREFIX)
+    }
+    network.load_state_dict(match_state_dict(tensors, network.state_dict().keys()))
     network.eval()
 
 
-def _loss(network: Any, *batch: Tensor) -> Tensor:
+def _network_loss(network: Any, *batch: Tensor) -> Tensor:
     return network.loss(*batch)  # type: ignore[no-any-return]
 
 

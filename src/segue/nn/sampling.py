@@ -1,14 +1,9 @@
-"""Sampling of tokens from logits: temperature, top-k, top-p, min-p.
+"""Sampling from language models: temperature, top-k, top-p and min-p; autoregressive generation.
 
-Choosing the next token: which ones stay in play, and one of them by chance.
+Functions of logits take any shape whose last axis is the vocabulary, and return new tensors. The
+logit of a masked token is minus infinity. Every filter keeps the most likely token.
 
-All functions take logits of any shape whose last axis is the vocabulary, and leave what they were
-given as it is; a logit of minus infinity is a token that may not come. Every function that thins
-out keeps the likeliest token, so that something can always be chosen.
-
-Shape legend: … any, V tokens.
-
-Writes tokens one after the other, as long as one likes, in memory that does not grow.
+Shape legend: … any, B sequences, T positions, V vocabulary size.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,33 +15,31 @@ import torch
 from torch import Tensor
 
 from segue.errors import BadArgument
-from segue.nn.transformer import Cache, Transformer
+from segue.nn.transformer import KVCache, Transformer
 
-# --- sampling ---
-
-HOTTEST: Final = 100.0  # beyond it all tokens are as likely, whatever was learned
-NEVER: Final = float("-inf")
+MAX_TEMPERATURE: Final = 100.0  # beyond it the distribution is practically uniform
+MASKED: Final = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a token is chosen; what is left at its default changes nothing.
+    """How the next token is sampled; the defaults sample from the model's distribution.
 
     Attributes
     ----------
     temperature : float
-        0 takes the likeliest, 1 the probabilities as they are, more makes them more alike.
+        Divisor of the logits; 0 takes the most likely token.
     top_k : int
-        Of the likeliest so many; 0 of all.
+        Number of most likely tokens to sample from; 0 for all.
     top_p : float
-        Of the likeliest ones that hold this share of probability together.
+        Probability mass of the most likely tokens to sample from (nucleus sampling).
     min_p : float
-        Of those at least so likely, relative to the likeliest.
+        Least probability of a token, relative to the most likely.
 
     Raises
     ------
     BadArgument
-        A value means nothing.
+        A value is out of range.
     """
 
     temperature: float = 1.0
@@ -55,32 +48,32 @@ class Sampling:
     min_p: float = 0.0
 
     def __post_init__(self) -> None:
-        # Written so that what is no number fails, too.
-        for right, told in (
+        # The conditions are false of NaN, too.
+        for valid, message in (
             (
-                0 <= self.temperature <= HOTTEST,
-                f"a temperature of {self.temperature}: it is from 0 (always the likeliest) to "
-                f"{HOTTEST:g}; 1 is as learned",
+                0 <= self.temperature <= MAX_TEMPERATURE,
+                f"a temperature of {self.temperature}: it is from 0 (always the most likely) to "
+                f"{MAX_TEMPERATURE:g}; 1 is as trained",
             ),
             (self.top_k >= 0, f"top-k {self.top_k}: at least 1 token, or 0 for all of them"),
-            (0 < self.top_p <= 1, f"top-p {self.top_p}: a share above 0, at most 1"),
-            (0 <= self.min_p <= 1, f"min-p {self.min_p}: a share from 0 to 1"),
+            (0 < self.top_p <= 1, f"top-p {self.top_p}: a probability above 0, at most 1"),
+            (0 <= self.min_p <= 1, f"min-p {self.min_p}: a ratio from 0 to 1"),
         ):
-            if not right:
-                raise BadArgument(told)
+            if not valid:
+                raise BadArgument(message)
 
 
-def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator | None = None) -> Tensor:
-    """Choose a token for each row.
+def sample(logits: Tensor, sampling: Sampling, generator: torch.Generator | None = None) -> Tensor:
+    """Sample a token for each row.
 
-    Thinning out comes after the temperature, in the order top-k, top-p, min-p.
+    The filters are applied after the temperature, in the order top-k, top-p, min-p.
 
     Parameters
     ----------
     logits : Tensor, shape (…, V)
     sampling : Sampling
     generator : torch.Generator, optional
-        Where chance comes from; else torch's own.
+        By default torch's global generator.
 
     Returns
     -------
@@ -89,101 +82,94 @@ def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator | None
     Raises
     ------
     BadArgument
-        In some row no token may come, or a logit is no number.
+        All tokens of a row are masked, or a logit is NaN.
     """
     logits = logits.float()
     if not bool(torch.isfinite(logits.amax(dim=-1)).all()):
-        raise BadArgument("no token may come here: the mask leaves none, or the network is broken")
+        raise BadArgument("no token is allowed here: all are masked, or the network is broken")
     if sampling.temperature == 0:
         return logits.argmax(dim=-1)
-    logits = tempered(logits, sampling.temperature)
+    logits = apply_temperature(logits, sampling.temperature)
     if sampling.top_k:
-        logits = likeliest(logits, sampling.top_k)
+        logits = keep_top_k(logits, sampling.top_k)
     if sampling.top_p < 1:
-        logits = nucleus(logits, sampling.top_p)
+        logits = keep_top_p(logits, sampling.top_p)
     if sampling.min_p > 0:
-        logits = not_unlikely(logits, sampling.min_p)
-    shares = logits.softmax(dim=-1)
-    # One number for each row, not one for each token as torch.multinomial draws.
-    ends = shares.double().cumsum(dim=-1)
-    drawn = torch.rand_like(ends[..., :1], generator=generator)
-    return torch.searchsorted(ends, drawn * ends[..., -1:], right=True)[..., 0]
+        logits = keep_min_p(logits, sampling.min_p)
+    # Inverse transform sampling: one random number per row, where torch.multinomial draws V.
+    cdf = logits.softmax(dim=-1).double().cumsum(dim=-1)
+    uniform = torch.rand_like(cdf[..., :1], generator=generator)
+    return torch.searchsorted(cdf, uniform * cdf[..., -1:], right=True)[..., 0]
 
 
-def tempered(logits: Tensor, temperature: float) -> Tensor:
-    """Divide the logits by a temperature above 0."""
-    # From the highest down, so that a temperature near 0 makes no infinities of either sign.
+def apply_temperature(logits: Tensor, temperature: float) -> Tensor:
+    """Divide logits by a temperature above 0; the maximum is subtracted first."""
     return (logits - logits.amax(dim=-1, keepdim=True)) / temperature
 
 
-def likeliest(logits: Tensor, count: int) -> Tensor:
-    """Keep the `count` likeliest tokens (top-k); those as likely as the last of them stay, too."""
-    if count >= logits.shape[-1]:
+def keep_top_k(logits: Tensor, k: int) -> Tensor:
+    """Mask all but the `k` most likely tokens; ties with the last of them are kept."""
+    if k >= logits.shape[-1]:
         return logits
-    lowest = logits.topk(count, dim=-1).values[..., -1:]
-    return logits.masked_fill(logits < lowest, NEVER)
+    lowest = logits.topk(k, dim=-1).values[..., -1:]
+    return logits.masked_fill(logits < lowest, MASKED)
 
 
-def nucleus(logits: Tensor, share: float) -> Tensor:
-    """Keep the fewest likeliest tokens that hold a share of probability (top-p).
+def keep_top_p(logits: Tensor, p: float) -> Tensor:
+    """Mask all but the fewest most likely tokens of total probability `p`; ties are kept.
 
-    Those as likely as the last of them stay, too.
-
-    After Holtzman et al., "The Curious Case of Neural Text Degeneration" (ICLR 2020).
+    Nucleus sampling: Holtzman et al., "The Curious Case of Neural Text Degeneration", ICLR 2020.
     """
-    shares = logits.softmax(dim=-1)
-    # NumPy sorts some twenty times faster than torch, which was felt in writing.
-    ordered = torch.from_numpy(np.sort(shares.cpu().numpy())).to(shares.device).flip(-1)
-    # What comes before a token already holds the share: the token is not needed.
-    needed = ordered.cumsum(dim=-1) - ordered < share
-    needed[..., 0] = True
-    least = ordered.gather(-1, needed.sum(dim=-1, keepdim=True) - 1)
-    return logits.masked_fill(shares < least, NEVER)
+    probabilities = logits.softmax(dim=-1)
+    # NumPy sorts some twenty times as fast as torch.
+    ordered = torch.from_numpy(np.sort(probabilities.cpu().numpy())).to(logits.device).flip(-1)
+    in_nucleus = ordered.cumsum(dim=-1) - ordered < p
+    in_nucleus[..., 0] = True
+    threshold = ordered.gather(-1, in_nucleus.sum(dim=-1, keepdim=True) - 1)
+    return logits.masked_fill(probabilities < threshold, MASKED)
 
 
-def not_unlikely(logits: Tensor, share: float) -> Tensor:
-    """Keep tokens at least `share` times as likely as the likeliest (min-p).
+def keep_min_p(logits: Tensor, p: float) -> Tensor:
+    """Mask tokens less than `p` times as likely as the most likely.
 
-    After Nguyen et al., "Turning Up the Heat: Min-p Sampling" (ICLR 2025).
+    Nguyen et al., "Turning Up the Heat: Min-p Sampling", ICLR 2025.
     """
-    shares = logits.softmax(dim=-1)
-    least = shares.amax(dim=-1, keepdim=True) * share
-    return logits.masked_fill(shares < least, NEVER)
+    probabilities = logits.softmax(dim=-1)
+    threshold = probabilities.amax(dim=-1, keepdim=True) * p
+    return logits.masked_fill(probabilities < threshold, MASKED)
 
 
-# --- writing ---
-
-#: From all tokens so far, shape (B, T), to which may come next, shape (B, V) or (V,), bool.
-Mask = Callable[[Tensor], Tensor]
+#: From the tokens in the context, shape (B, T), to those allowed next, shape (B, V) or (V,), bool.
+AllowedTokens = Callable[[Tensor], Tensor]
 
 
-def write(
+def generate(
     network: Transformer,
     prompt: Tensor,
     sampling: Sampling,
     generator: torch.Generator | None = None,
     *,
-    kept: int = 1,
-    may_come: Mask | None = None,
+    keep: int = 1,
+    allowed: AllowedTokens | None = None,
 ) -> Iterator[Tensor]:
-    """Go on with a prompt, without an end.
+    """Continue a prompt endlessly.
 
-    Where no more positions fit in view, the oldest of them are forgotten but for the first ones,
-    and what is left, half of them, is read anew: as in training, nothing is known of what is out
-    of view.
+    When the context is full, its older tokens but the first `keep` are dropped so that half of it
+    is free, and the KV cache is recomputed: as in training, dropped tokens have no influence.
 
     Parameters
     ----------
     network : Transformer
-        `for_writing` makes a fast one.
+        See `for_inference` for a fast one.
     prompt : Tensor, shape (B, T), int64
-        At least one token. Of one that is longer than the view, the end counts.
+        At least one token; of a prompt longer than the context, the end is used.
     sampling : Sampling
     generator : torch.Generator, optional
-    kept : int
-        Tokens from the beginning that are always in view: what a piece is said to be.
-    may_come : callable, optional
-        Told the tokens in view, says which may come next.
+        By default torch's global generator.
+    keep : int
+        Number of first tokens that always stay in the context, such as a header.
+    allowed : callable, optional
+        Returns which tokens are allowed next, for constrained decoding.
 
     Yields
     ------
@@ -192,36 +178,35 @@ def write(
     Raises
     ------
     BadArgument
-        The prompt is empty or holds tokens the network does not know, too much is to be kept, or
-        no token may come.
+        The prompt is empty or has unknown tokens, `keep` is too large, or no token is allowed.
     """
     stack = network.config.stack
-    _check(network, prompt, kept)
-    cache = Cache(stack, len(prompt), network.tokens.weight.dtype)
-    seen = unread = _in_view(prompt, kept, stack.context)
+    _check_prompt(network, prompt, keep)
+    kv_cache = KVCache(stack, len(prompt), network.tokens.weight.dtype)
+    context = new = _truncate(prompt, keep, stack.context)
     while True:
         with torch.inference_mode():
-            logits = network.read(unread, cache)
-            if may_come:
-                logits = logits.masked_fill(~may_come(seen), NEVER)
-            chosen = choose(logits, sampling, generator)
-        yield chosen
-        unread = chosen[:, None]
-        seen = torch.cat([seen, unread], dim=1)
-        if not cache.room:
-            seen = unread = _in_view(seen, kept, stack.context)
-            cache.cut(0)
+            logits = network.next_logits(new, kv_cache)
+            if allowed:
+                logits = logits.masked_fill(~allowed(context), MASKED)
+            token = sample(logits, sampling, generator)
+        yield token
+        new = token[:, None]
+        context = torch.cat([context, new], dim=1)
+        if not kv_cache.free:
+            context = new = _truncate(context, keep, stack.context)
+            kv_cache.truncate(0)
 
 
-def _in_view(tokens: Tensor, kept: int, context: int) -> Tensor:
-    """Return the first tokens and so many of the last that half of the view is free."""
+def _truncate(tokens: Tensor, keep: int, context: int) -> Tensor:
+    """Return the first `keep` tokens and the last ones that fill half of the context."""
     if tokens.shape[1] <= context:
         return tokens
-    last = max(context // 2 - kept, 1)
-    return torch.cat([tokens[:, :kept], tokens[:, -last:]], dim=1)
+    last = max(context // 2 - keep, 1)
+    return torch.cat([tokens[:, :keep], tokens[:, -last:]], dim=1)
 
 
-def _check(network: Transformer, prompt: Tensor, kept: int) -> None:
+def _check_prompt(network: Transformer, prompt: Tensor, keep: int) -> None:
     context, vocabulary = network.config.stack.context, network.config.vocabulary
     if prompt.ndim != 2 or not prompt.numel():
         raise BadArgument(
@@ -229,10 +214,10 @@ def _check(network: Transformer, prompt: Tensor, kept: int) -> None:
         )
     if not 0 <= int(prompt.min()) <= int(prompt.max()) < vocabulary:
         raise BadArgument(
-            f"the prompt holds tokens from {int(prompt.min())} to {int(prompt.max())}; this "
-            f"network knows those from 0 to {vocabulary - 1}"
+            f"the prompt has tokens from {int(prompt.min())} to {int(prompt.max())}; the "
+            f"vocabulary of this network is from 0 to {vocabulary - 1}"
         )
-    if not 0 <= kept < context // 2:
+    if not 0 <= keep < context // 2:
         raise BadArgument(
-            f"{kept} tokens are to be kept in view, of {context}; at most {context // 2 - 1} can"
+            f"{keep} tokens cannot be kept in a context of {context}; at most {context // 2 - 1}"
         )

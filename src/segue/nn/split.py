@@ -1,4 +1,4 @@
-"""Training, validation and test sets."""
+"""Train/validation split by hash, grouped by album."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,22 +7,20 @@ from typing import Final, Protocol, TypeVar
 from segue.errors import TrainingFailed
 from segue.records import Track
 
-FEWEST_PIECES: Final = 3
-#: Of the groups, or pieces, at least one.
+MIN_PIECES: Final = 3
 VALIDATION_SHARE: Final = 0.1
 
 
-def unit_of(track: Track) -> str:
-    """Name what of a track's kin is never divided between learning and judging.
+def split_group(track: Track) -> str:
+    """Return the group of a track, which is never divided between training and validation.
 
-    Its album; of what names none, the folder that it lies in, which is no album but may well
-    hold what belongs together.
+    The album, or the folder for a track without one: tracks in a folder often belong together.
     """
     return track.tags.album or track.path.parent.name
 
 
 class Piece(Protocol):
-    """What can be divided: by `group`, an album say, or by `name` where that is ""."""
+    """An item to split: `group` keeps items together, `name` identifies one without a group."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
@@ -33,31 +31,39 @@ class Piece(Protocol):
 P = TypeVar("P", bound=Piece)
 
 
-def split(pieces: Sequence[P], what: str = "scores") -> tuple[list[P], list[P]]:
-    """Divide pieces: about a tenth judges, and no group is on both sides.
+def train_validation_split(pieces: Sequence[P], what: str = "scores") -> tuple[list[P], list[P]]:
+    """Split pieces into a training set and a validation set of a tenth of the groups.
 
-    By the SHA-256 of names, so that the same pieces are always divided alike.
+    Groups are ordered by the SHA-256 of their names, so that the split is deterministic. Where
+    there are fewer than `MIN_PIECES` groups, pieces are split instead.
 
     Parameters
     ----------
     pieces : sequence
+        Items with a `name` and a `group`.
     what : str
-        What to call them where there are too few.
+        Plural name of the items for the error message.
+
+    Returns
+    -------
+    train, validation : list
 
     Raises
     ------
     TrainingFailed
-        There are too few.
+        There are fewer than `MIN_PIECES` pieces.
     """
-    if len(pieces) < FEWEST_PIECES:
+    if len(pieces) < MIN_PIECES:
         raise TrainingFailed(
-            f"there are {len(pieces)} {what} to learn from, at least {FEWEST_PIECES} are needed "
-            "(and some hundred for what is worth having); add more with `segue add`"
+            f"there are {len(pieces)} {what} to train on, at least {MIN_PIECES} are needed (and "
+            "some hundred for a useful model); add more with `segue add`"
         )
-    names = {piece.group or piece.name for piece in pieces}
-    grouped = len(names) >= FEWEST_PIECES
+    grouped = len({piece.group or piece.name for piece in pieces}) >= MIN_PIECES
     keys = [piece.group or piece.name if grouped else piece.name for piece in pieces]
     ordered = sorted(set(keys), key=lambda name: hashlib.sha256(name.encode()).digest())
-    held = set(ordered[: max(round(VALIDATION_SHARE * len(ordered)), 1)])
-    learn = [piece for piece, key in zip(pieces, keys, strict=True) if key not in held]
-    return learn, [piece for piece, key in zip(pieces, keys, strict=True) if key in held]
+    validation_keys = set(ordered[: max(round(VALIDATION_SHARE * len(ordered)), 1)])
+    train: list[P] = []
+    validation: list[P] = []
+    for piece, key in zip(pieces, keys, strict=True):
+        (validation if key in validation_keys else train).append(piece)
+    return train, validation

@@ -1,11 +1,7 @@
-"""The training loop: resumable to the bit, stopped at any time, on any device.
+"""The training loop: bit-exact resumption, early stopping, mixed precision, any device.
 
-How a training run is set up on a machine: settings, optimiser, precision, Ctrl-C.
-
-One training loop for every model: resumable to the bit, stopped at any time, on any device.
-
-Everything random in a step is drawn from a generator made from the seed and the step alone, so
-a resumed run draws what an uninterrupted one would have drawn.
+All randomness of a step comes from a generator seeded with the run's seed and the index of the
+step, so that a resumed run draws the same batches and dropout masks as an uninterrupted one.
 """
 
 import json
@@ -17,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -26,42 +22,55 @@ import torch
 from torch import Tensor, nn
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from segue.nn.checkpoint import Checkpoint, load_checkpoint, match_state_dict, save_checkpoint
 
-# --- setting ---
+Batch = tuple[Tensor, ...]
 
-PROBE_SIZE: Final = 512
-PROBE_ROUNDS: Final = 5
-MOST_RISING_STEPS: Final = 50
+SAVE_EVERY_S: Final = 60.0  # longest loss of work in a power cut
+#: Steps timed to convert minutes into a number of steps, after half as many for warm-up.
+TIMED_STEPS: Final = 8
+#: File names in the folder of a run: its state, and the best weights so far.
+STATE: Final = "training.safetensors"
+BEST: Final = "best.safetensors"
+MAX_WARMUP_STEPS: Final = 50
+_PROBE_SIZE: Final = 512
+_PROBE_ROUNDS: Final = 5
+_SMOOTHING_STEPS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class LoopConfig:
-    """How a model is trained.
+class TrainerConfig:
+    """Hyperparameters of a training run.
 
     Attributes
     ----------
     epochs : int
-        At most so many.
+        Maximum number of epochs.
     steps_per_epoch : int
+        Number of optimiser steps between validations.
     learning_rate : float
-        The highest.
+        Peak learning rate.
     optimiser : {"adam", "adamw", "adadelta"}
+        Optimisation algorithm.
     weight_decay : float
-    betas, epsilon : tuple of float, float
-        Of the optimiser; Adadelta takes the second of the betas for its decay.
+        Decoupled for "adamw", L2 for "adam"; not used by "adadelta".
+    betas : tuple of float
+        Decay rates of the moments; Adadelta takes the second as its rho.
+    epsilon : float
+        Added to denominators.
     schedule : {"constant", "inverse", "cosine"}
-        Of the learning rate. "inverse" is Keras's ``lr / (1 + decay * step)`` with decay
-        ``learning_rate / epochs``; "cosine" rises over some steps and falls to nothing.
+        Learning-rate schedule. "inverse" is Keras's ``lr / (1 + decay * step)`` with a decay of
+        ``learning_rate / epochs``; "cosine" has a linear warm-up and decays to zero.
     clip : float
-        Longest gradient; 0 for any.
+        Maximum gradient norm; 0 for no clipping.
     patience : int
-        Epochs without a lower validation loss before it stops.
+        Early stopping: number of epochs without a lower validation loss.
     stop_below : float
-        Validation loss that is good enough.
+        Early stopping: validation loss that is low enough.
     minutes : float, optional
-        Time to train; the number of epochs is made to fit. The first steps are timed for it.
+        Time to train; overrides the number of epochs, by timing the first steps.
     seed : int
+        Random seed.
     device : str
         "auto", "cpu", "cuda", "mps".
     """
@@ -83,33 +92,34 @@ class LoopConfig:
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is not there, and several processes, which are not built yet.
+    """Check that a device is available and that training is not distributed.
 
     Raises
     ------
     BadArgument
+        The device is not available, or several processes were launched.
     """
-    there = {
+    available = {
         "auto": True,
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there.get(device):
-        names = ", ".join(name for name, usable in there.items() if usable)
+    if not available.get(device):
+        names = ", ".join(name for name, usable in available.items() if usable)
         raise BadArgument(f"no device {device!r} here; there are: {names}")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise BadArgument("training runs in one process on one device; start it without torchrun")
 
 
-def optimiser_for(config: LoopConfig, network: nn.Module) -> torch.optim.Optimizer:
-    """Make the optimiser that a configuration names."""
+def make_optimiser(config: TrainerConfig, network: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimiser of a configuration."""
     if config.optimiser == "adadelta":
         return torch.optim.Adadelta(
             network.parameters(), lr=config.learning_rate, rho=config.betas[1], eps=config.epsilon
         )
-    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-    return kind(
+    optimiser = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
+    return optimiser(
         network.parameters(),
         lr=config.learning_rate,
         betas=config.betas,
@@ -119,114 +129,106 @@ def optimiser_for(config: LoopConfig, network: nn.Module) -> torch.optim.Optimiz
     )
 
 
-def learning_rate_at(config: LoopConfig, step: int, steps: int) -> float:
-    """Return the learning rate of a step, by the schedule.
+def learning_rate_at(config: TrainerConfig, step: int, steps: int) -> float:
+    """Return the learning rate of a step.
 
     Parameters
     ----------
-    config : LoopConfig
+    config : TrainerConfig
     step : int
-        From 0.
+        Index of the step.
     steps : int
-        That the run will have; it may be others than the configuration's, where minutes say so.
+        Number of steps of the run, which `minutes` may change.
     """
-    highest = config.learning_rate
+    peak = config.learning_rate
     if config.schedule == "inverse":
-        return highest / (1 + highest / config.epochs * step)
+        return peak / (1 + peak / config.epochs * step)
     if config.schedule == "cosine":
-        rise = max(min(steps // 10, MOST_RISING_STEPS), 1)
-        if step < rise:
-            return highest * (step + 1) / rise
-        return highest * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1)))
-    return highest
+        warmup = max(min(steps // 10, MAX_WARMUP_STEPS), 1)
+        if step < warmup:
+            return peak * (step + 1) / warmup
+        return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
+    return peak
 
 
-def faster_precision(device: str) -> Literal["32-true", "bf16-mixed"]:
-    """Find by a short probe what is faster here: bfloat16 is so on some machines only."""
+def select_precision(device: str) -> Literal["32-true", "bf16-mixed"]:
+    """Return the faster precision: bfloat16 where the hardware supports it, else float32.
+
+    On a CPU, matrix products of both types are timed.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda":
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     if device != "cpu":
         return "32-true"
-    plain, short = (_product_s(dtype) for dtype in (torch.float32, torch.bfloat16))
-    return "bf16-mixed" if short < 0.7 * plain else "32-true"
+    float32, bfloat16 = (_matmul_s(dtype) for dtype in (torch.float32, torch.bfloat16))
+    return "bf16-mixed" if bfloat16 < 0.7 * float32 else "32-true"
 
 
-def _product_s(dtype: torch.dtype) -> float:
-    matrix = torch.ones(PROBE_SIZE, PROBE_SIZE, dtype=dtype)
-    times = []
-    for _ in range(PROBE_ROUNDS):
+def _matmul_s(dtype: torch.dtype) -> float:
+    """Return the shortest duration of a matrix product, in seconds."""
+    matrix = torch.ones(_PROBE_SIZE, _PROBE_SIZE, dtype=dtype)
+    durations = []
+    for _ in range(_PROBE_ROUNDS):
         began = time.perf_counter()
         matrix @ matrix
-        times.append(time.perf_counter() - began)
-    return min(times)
+        durations.append(time.perf_counter() - began)
+    return min(durations)
 
 
 @contextmanager
-def interrupts_noted() -> Iterator[list[int]]:
-    """Note Ctrl-C and termination, so that a step is never left half done; the second ends."""
-    noted: list[int] = []
+def deferred_interrupts() -> Iterator[list[int]]:
+    """Defer SIGINT and SIGTERM: collect them in a list; a second one interrupts at once."""
+    received: list[int] = []
 
-    def note(number: int, _frame: object) -> None:
-        if noted:
+    def handle(number: int, _frame: object) -> None:
+        if received:
             signal.default_int_handler(number, None)
-        noted.append(number)
+        received.append(number)
 
     if threading.current_thread() is not threading.main_thread():
-        yield noted
+        yield received
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield noted
+        yield received
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-# --- loop ---
-
-Batch = tuple[Tensor, ...]
-
-SAVE_EVERY_S: Final = 60.0  # at most this much work is done again after a power cut
-#: Steps timed to turn minutes into a number of steps; the first ones are slower.
-TIMED_STEPS: Final = 8
-#: What lies in a run's folder: its state, and the best weights so far.
-STATE: Final = "training.safetensors"
-BEST: Final = "best.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What is trained, on what.
+    """A network with its data and its loss.
 
     Attributes
     ----------
     network : Module
+        The network to train.
     draw : callable
-        Makes a training batch; all that is random in it comes from the generator given.
+        Draws a training batch, with all randomness from the given generator.
     validation : callable
-        Makes the validation batches, always the same.
+        Returns the validation batches, always the same.
     loss : callable
-        From the network and a batch to a scalar.
-    parts : callable
-        Of what the loss of the latest steps was made, by name.
-    mixed : bool
-        The whole loss may be computed in bfloat16 where that is faster, matrix products that is;
-        else only what goes through the network's `forward`.
+        Scalar loss of a network and a batch.
+    loss_terms : callable
+        Means of the terms of the loss over the latest steps, by name, for the progress.
+    autocast : bool
+        Whether the whole loss runs under autocast; else only the network's `forward`.
     """
 
     network: nn.Module
     draw: Callable[[np.random.Generator], Batch]
     validation: Callable[[], Sequence[Batch]]
     loss: Callable[..., Tensor]
-    parts: Callable[[], Mapping[str, float]] = dict
-    mixed: bool = False
+    loss_terms: Callable[[], Mapping[str, float]] = dict
+    autocast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One line of a run's history."""
+    """Losses of an epoch, and the training time until its end in seconds."""
 
     epoch: int
     loss: float
@@ -236,9 +238,24 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come; `validation_loss` is NaN before the first epoch's end.
+    """Progress of a run after a step.
 
-    `parts` says of what the loss of the latest steps was made.
+    Attributes
+    ----------
+    epoch, epochs : int
+        Current epoch, from 1, and number of epochs.
+    step, steps : int
+        Steps done in this epoch, and steps per epoch.
+    loss : float
+        Training loss, smoothed.
+    validation_loss : float
+        Of the last epoch; NaN before the end of the first.
+    items_per_second : float
+        Throughput in items of a batch.
+    remaining_s : float
+        Estimated remaining time in seconds.
+    loss_terms : mapping of str to float
+        Terms of the training loss.
     """
 
     epoch: int
@@ -249,23 +266,26 @@ class Progress:
     validation_loss: float
     items_per_second: float
     remaining_s: float
-    parts: Mapping[str, float] = field(default_factory=dict)
+    loss_terms: Mapping[str, float] = field(default_factory=dict)
 
 
-Watcher = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What came of a run; the network holds the best weights.
+class FitResult:
+    """Result of a run; the network has the weights of the best epoch.
 
     Attributes
     ----------
     history : tuple of Epoch
+        All epochs.
     best : Epoch
+        The epoch of the lowest validation loss.
     stopped : str
-        Why it ended.
+        Why the run ended.
     precision : str
+        "32-true" or "bf16-mixed".
     """
 
     history: tuple[Epoch, ...]
@@ -276,88 +296,90 @@ class Trained:
 
 def fit(
     objective: Objective,
-    config: LoopConfig,
+    config: TrainerConfig,
     folder: Path,
-    about: Mapping[str, Any],
+    metadata: Mapping[str, Any],
     *,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> Trained:
+    watch: ProgressCallback | None = None,
+) -> FitResult:
     """Train a network, and leave it with the weights of the best epoch.
 
     Parameters
     ----------
     objective : Objective
-    config : LoopConfig
+        Network, data and loss.
+    config : TrainerConfig
+        Hyperparameters.
     folder : Path
-        Where the state of the run is kept.
-    about : mapping
-        JSON values that must be the same when the run is resumed: the model's configuration,
-        the split. Saved with the state.
+        Folder of the run's state.
+    metadata : mapping
+        JSON values that identify the run, such as the model's configuration and a fingerprint of
+        the data: they must be equal when it is resumed.
     resume : bool
-        Go on where a run in this folder stopped.
+        Whether to continue the run in the folder.
     watch : callable, optional
-        Told a `Progress` after each step.
+        Called with a `Progress` after each step.
 
     Returns
     -------
-    Trained
+    FitResult
 
     Raises
     ------
     TrainingFailed
-        The loss is no number any more; the last good state is kept.
+        The loss is not finite; the last good state is kept.
     BadCheckpoint
-        The state to resume is not there, damaged, or of another run.
+        The state to resume is missing, damaged, or of another run.
     """
-    return _Run(objective, config, folder, about, watch).go(resume=resume)
+    return _Run(objective, config, folder, metadata, watch).run(resume=resume)
 
 
 class _Run:
     def __init__(
         self,
         objective: Objective,
-        config: LoopConfig,
+        config: TrainerConfig,
         folder: Path,
-        about: Mapping[str, Any],
-        watch: Watcher | None,
+        metadata: Mapping[str, Any],
+        watch: ProgressCallback | None,
     ) -> None:
         self._objective = objective
         self._config = config
         self._folder = folder
-        self._about = dict(about) | {"seed": config.seed}
+        self._metadata = dict(metadata) | {"seed": config.seed}
         self._watch = watch
         self._step = 0
         self._epochs, self._per_epoch = config.epochs, config.steps_per_epoch
         self._history: list[Epoch] = []
         self._best: Epoch | None = None
-        self._losses: list[float] = []  # of the epoch that runs
+        self._losses: list[float] = []  # of the current epoch
         self._seconds = 0.0
         self._precision = ""
         self._interrupts: list[int] = []
 
-    def go(self, *, resume: bool) -> Trained:
+    def run(self, *, resume: bool) -> FitResult:
         check_device(self._config.device)
         saved = load_checkpoint(self._folder / STATE, "training") if resume else None
         self._precision = (
-            saved.about["precision"] if saved else faster_precision(self._config.device)
+            saved.metadata["precision"] if saved else select_precision(self._config.device)
         )
-        self._start()
+        self._set_up()
         if saved:
             self._restore(saved)
         elif self._config.minutes:
-            self._fit_into(self._config.minutes)
-        with interrupts_noted() as self._interrupts:
+            self._fit_to_time(self._config.minutes)
+        with deferred_interrupts() as self._interrupts:
             stopped = self._train()
-        assert self._best is not None  # noqa: S101  # an epoch at least was trained
+        assert self._best is not None  # noqa: S101  # at least one epoch was trained
         best = load_checkpoint(self._folder / BEST, "best weights")
-        self._objective.network.load_state_dict(best.tensors)
-        return Trained(tuple(self._history), self._best, stopped, self._precision)
+        network = self._objective.network
+        network.load_state_dict(match_state_dict(best.tensors, network.state_dict().keys()))
+        return FitResult(tuple(self._history), self._best, stopped, self._precision)
 
-    def _start(self) -> None:
+    def _set_up(self) -> None:
         from lightning_fabric import Fabric
 
-        # It tells of each precision it is given; the run's report says it once.
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         torch.manual_seed(self._config.seed)
         self._fabric = Fabric(
@@ -365,20 +387,18 @@ class _Run:
             devices=1,
             precision="bf16-mixed" if self._precision == "bf16-mixed" else "32-true",
         )
-        optimiser = optimiser_for(self._config, self._objective.network)
+        optimiser = make_optimiser(self._config, self._objective.network)
         self._network, self._optimiser = self._fabric.setup(self._objective.network, optimiser)
         if hasattr(self._objective.network, "loss"):
             self._network.mark_forward_method("loss")
 
-    # ---- the story -----------------------------------------------------------------------
-
     def _train(self) -> str:
         last_save = time.monotonic()
         while self._step < self._epochs * self._per_epoch:
-            if reason := self._good_enough():
+            if reason := self._stop_reason():
                 return reason
             began = time.monotonic()
-            batch = self._one_step()
+            batch = self._training_step()
             self._seconds += time.monotonic() - began
             if self._watch:
                 self._watch(self._progress(len(batch[0])))
@@ -390,19 +410,19 @@ class _Run:
                 last_save = time.monotonic()
             if self._interrupts:
                 raise KeyboardInterrupt
-        return self._good_enough() or "all epochs are done"
+        return self._stop_reason() or "all epochs are done"
 
-    def _one_step(self) -> Batch:
+    def _training_step(self) -> Batch:
         generator = self._generator(self._step)
         batch = self._on_device(self._objective.draw(generator))
-        # Dropout and the like draw from torch's own generator.
+        # Dropout draws from torch's global generator.
         torch.manual_seed(int(generator.integers(2**31)))
         rate = learning_rate_at(self._config, self._step, self._epochs * self._per_epoch)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         self._network.train()
-        # Fabric leaves methods other than `forward` alone where there is one device.
-        with self._fabric.autocast() if self._objective.mixed else nullcontext():
+        # Fabric applies autocast to `forward` alone.
+        with self._fabric.autocast() if self._objective.autocast else nullcontext():
             loss = self._objective.loss(self._network, *batch)
         self._optimiser.zero_grad()
         self._fabric.backward(loss)
@@ -440,12 +460,12 @@ class _Run:
         if self._best is None or epoch.validation_loss < self._best.validation_loss:
             self._best = epoch
             weights = self._objective.network.state_dict()
-            save_checkpoint(self._folder / BEST, "best weights", self._about, weights)
+            save_checkpoint(self._folder / BEST, "best weights", self._metadata, weights)
         self._save()
 
     @torch.no_grad()
     def _validate(self) -> float:
-        """Mean loss over the validation batches, weighted by their sizes."""
+        """Return the mean loss over the validation batches, weighted by their sizes."""
         self._network.eval()
         total, count = 0.0, 0
         for batch in self._objective.validation():
@@ -455,17 +475,14 @@ class _Run:
             count += len(batch[0])
         return total / max(count, 1)
 
-    def _good_enough(self) -> str:
+    def _stop_reason(self) -> str:
         if self._best is None:
             return ""
         if self._best.validation_loss < self._config.stop_below:
             return f"the validation loss is below {self._config.stop_below:g}"
-        done = self._step // self._per_epoch
-        if done - self._best.epoch >= self._config.patience:
+        if self._step // self._per_epoch - self._best.epoch >= self._config.patience:
             return f"no better for {self._config.patience} epochs"
         return ""
-
-    # ---- its parts -----------------------------------------------------------------------
 
     def _generator(self, step: int) -> np.random.Generator:
         return np.random.default_rng([self._config.seed, step])
@@ -475,43 +492,40 @@ class _Run:
 
     def _progress(self, batch_size: int) -> Progress:
         per_epoch = self._per_epoch
-        done = self._step - len(self._history) * per_epoch
-        each_s = self._seconds / max(self._step, 1)
+        step_s = self._seconds / max(self._step, 1)
         return Progress(
             epoch=(self._step - 1) // per_epoch + 1,
             epochs=self._epochs,
-            step=done,
+            step=self._step - len(self._history) * per_epoch,
             steps=per_epoch,
-            loss=float(np.mean(self._losses[-50:])),
+            loss=float(np.mean(self._losses[-_SMOOTHING_STEPS:])),
             validation_loss=self._history[-1].validation_loss if self._history else float("nan"),
-            items_per_second=batch_size / max(each_s, 1e-9),
-            remaining_s=each_s * (self._epochs * per_epoch - self._step),
-            parts=self._objective.parts(),
+            items_per_second=batch_size / max(step_s, 1e-9),
+            remaining_s=step_s * (self._epochs * per_epoch - self._step),
+            loss_terms=self._objective.loss_terms(),
         )
 
-    def _fit_into(self, minutes: float) -> None:
-        """Time a few steps, undo them, and set how many fit into the time."""
-        before = {k: v.clone() for k, v in self._objective.network.state_dict().items()}
-        optimiser = self._optimiser.state_dict()["state"]
+    def _fit_to_time(self, minutes: float) -> None:
+        """Set the number of epochs that fit into the time, from some steps that are then undone."""
+        weights = {k: v.clone() for k, v in self._objective.network.state_dict().items()}
+        moments = self._optimiser.state_dict()["state"]
         for _ in range(TIMED_STEPS // 2):
-            self._one_step()
+            self._training_step()
         began = time.monotonic()
         for _ in range(TIMED_STEPS):
-            self._one_step()
-        each_s = (time.monotonic() - began) / TIMED_STEPS
+            self._training_step()
+        step_s = (time.monotonic() - began) / TIMED_STEPS
         began = time.monotonic()
         self._validate()
-        validating_s = time.monotonic() - began
-        self._objective.network.load_state_dict(before)
-        self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": optimiser})
+        validation_s = time.monotonic() - began
+        self._objective.network.load_state_dict(weights)
+        self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": moments})
         self._step, self._losses = 0, []
-        epoch_s = each_s * self._per_epoch + validating_s
+        epoch_s = step_s * self._per_epoch + validation_s
         self._epochs = max(round(minutes * 60 / epoch_s), 1)
-        if epoch_s > minutes * 60:  # not even one
-            steps = int((minutes * 60 - validating_s) / each_s)
+        if epoch_s > minutes * 60:  # less than one epoch
+            steps = int((minutes * 60 - validation_s) / step_s)
             self._per_epoch = min(max(steps, 1), self._per_epoch)
-
-    # ---- saving --------------------------------------------------------------------------
 
     def _save(self) -> None:
         tensors = {f"network.{k}": v for k, v in self._objective.network.state_dict().items()}
@@ -519,7 +533,7 @@ class _Run:
             for name, value in state.items():
                 tensors[f"optimiser.{parameter}.{name}"] = torch.as_tensor(value)
         state = {
-            "about": self._about,
+            "about": self._metadata,
             "step": self._step,
             "epochs": self._epochs,
             "steps_per_epoch": self._per_epoch,
@@ -527,19 +541,19 @@ class _Run:
             "seconds": self._seconds,
             "precision": self._precision,
             "losses": self._losses,
-            "history": [_line(epoch) for epoch in self._history],
-            "best": _line(self._best) if self._best else None,
+            "history": [asdict(epoch) for epoch in self._history],
+            "best": asdict(self._best) if self._best else None,
         }
         save_checkpoint(self._folder / STATE, "training", state, tensors)
 
     def _restore(self, saved: Checkpoint) -> None:
-        state = saved.about
-        # Through JSON, so that tuples and lists are one.
-        for name, wanted in json.loads(json.dumps(self._about)).items():
-            if state["about"].get(name) != wanted:
+        state = saved.metadata
+        # The round trip through JSON turns tuples into lists.
+        for name, value in json.loads(json.dumps(self._metadata)).items():
+            if state["about"].get(name) != value:
                 raise BadCheckpoint(
                     f"the run in {self._folder} has another {name.replace('_', ' ')} "
-                    f"({_short(state['about'].get(name))}, now {_short(wanted)}); give the "
+                    f"({_short(state['about'].get(name))}, now {_short(value)}); give the "
                     "options it was started with, or start over with --anew"
                 )
         if state["whole_epoch"] != self._config.steps_per_epoch:
@@ -551,7 +565,8 @@ class _Run:
         for name, tensor in saved.tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
-        self._objective.network.load_state_dict(parts["network"])
+        network = self._objective.network
+        network.load_state_dict(match_state_dict(parts["network"], network.state_dict().keys()))
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimiser"].items():
             parameter, _, moment = name.partition(".")
@@ -559,21 +574,12 @@ class _Run:
         self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": moments})
         self._step = state["step"]
         self._per_epoch = state["steps_per_epoch"]
-        # More epochs than before may be asked for.
+        # The number of epochs may be raised on resuming.
         self._epochs = state["epochs"] if self._config.minutes else self._config.epochs
         self._seconds = state["seconds"]
         self._losses = state["losses"]
-        self._history = [Epoch(**line) for line in state["history"]]
+        self._history = [Epoch(**epoch) for epoch in state["history"]]
         self._best = Epoch(**state["best"]) if state["best"] else None
-
-
-def _line(epoch: Epoch) -> dict[str, float]:
-    return {
-        "epoch": epoch.epoch,
-        "loss": epoch.loss,
-        "validation_loss": epoch.validation_loss,
-        "seconds": epoch.seconds,
-    }
 
 
 def _short(value: object) -> str:

@@ -3,15 +3,15 @@
 from typing import Final
 
 from segue.generate.compose.model import MODEL, Composer
-from segue.generate.compose.model import SHIPPED as SHIPPED_FILE
+from segue.generate.compose.model import PRETRAINED as SHIPPED_FILE
 from segue.generate.compose.training import (
     ComposerTraining,
-    Composition,
-    composition,
+    TrainingPiece,
+    make_piece,
     train_composer,
 )
-from segue.nn.split import split, unit_of
-from segue.nn.trainer import Watcher as TrainingWatcher
+from segue.nn.split import split_group, train_validation_split
+from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import Score, Track
 from segue.render.plots import draw_losses
 from segue.store import Store
@@ -69,7 +69,7 @@ def train(
     start = load(store, training.start) if training.start else None
     folder = check_model_run(store, name, MODEL, resume=resume, restart=restart)
     pieces, failures = read_scores(unique_scores(store), _composition, workers, watch)
-    learn, validate = split(pieces)
+    learn, validate = train_validation_split(pieces)
     _, trained = train_composer(
         training, learn, validate, folder, start=start, resume=resume, watch=watch_training
     )
@@ -107,7 +107,7 @@ def load(store: Store, name: str) -> Composer:
     return Composer.load(find(store, name).path)
 
 
-def _composition(track: Track, score: Score) -> Composition:
+def _composition(track: Track, score: Score) -> TrainingPiece:
     # The id sets two tracks of one title apart.
     name = f"{track.tags.title or track.path.stem} ({track.id})"
-    return composition(name, score, unit_of(track))
+    return make_piece(name, score, split_group(track))

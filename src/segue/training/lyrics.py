@@ -1,19 +1,28 @@
-"""Language models learned from lyrics."""
+"""Lyrics language models of a library: trained, named and found.
+
+Artists are named by users, in any case and by a part of the name. Of several models that know an
+artist's style, the most specific one is chosen.
+"""
 
 import difflib
 import hashlib
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from segue.errors import BadArgument, NotFound
-from segue.generate.lyrics.language_model import MODEL, LanguageModel
-from segue.generate.lyrics.language_model import SHIPPED as SHIPPED_FILE
-from segue.generate.lyrics.training import LyricsTraining, divide, song, train_lyrics
-from segue.nn.checkpoint import told_by_checkpoint
-from segue.nn.trainer import Watcher as TrainingWatcher
+from segue.generate.lyrics.language_model import MODEL_FILE, PRETRAINED, LanguageModel
+from segue.generate.lyrics.training import (
+    LyricsTraining,
+    split_by_artist,
+    tokenize_song,
+    train_lyrics,
+)
+from segue.nn.checkpoint import read_metadata
+from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import Lyrics, Tags
 from segue.render.plots import draw_losses
 from segue.store import Store
@@ -30,58 +39,58 @@ from segue.training.spaces import (
 )
 
 NAME: Final = "lyrics"
-#: The name of a model of everybody; a space that comes with Segue is called `lyrics`.
-EVERYBODY: Final = "my-lyrics"
+#: Default name of a model of all artists; "lyrics" is the name of a bundled space.
+ALL_ARTISTS_MODEL: Final = "my-lyrics"
 BASE: Final = "base"
-_NEAREST: Final = 3
+_MAX_SUGGESTIONS: Final = 3
 
 
-def songs(store: Store) -> list[Lyrics]:
-    """Return the words of a library, each text once, with title and artist."""
+def library_songs(store: Store) -> list[Lyrics]:
+    """Return the lyrics of a library without duplicates, with title and artist."""
     tags = {track.id: track.tags for track in store.tracks()}
-    found: dict[str, Lyrics] = {}
+    songs: dict[str, Lyrics] = {}
     for track, text in store.words.texts():
-        if track in tags and text not in found:
-            known = tags[track]
-            found[text] = Lyrics(text, Tags(known.title, known.artist))
-    return list(found.values())
+        if track in tags and text not in songs:
+            songs[text] = Lyrics(text, Tags(tags[track].title, tags[track].artist))
+    return list(songs.values())
 
 
-def artist_named(name: str, known: Counter[str]) -> str:
-    """Return the artist that is meant, whatever the case it is written in.
+def resolve_artist(name: str, songs_of: Counter[str]) -> str:
+    """Return the artist with a name, ignoring case.
 
     Parameters
     ----------
     name : str
-        The whole name, or a part that only one has.
-    known : Counter of str
-        Artists; "" counts songs that name none.
+        Full name, or an unambiguous part of it.
+    songs_of : Counter of str
+        Number of songs by artist; "" for songs without an artist.
 
     Raises
     ------
     NotFound
-        There is none, or several have it in their names; the nearest are told.
+        No artist, or several, have this name; the message suggests similar names.
     """
-    folded = {artist.casefold(): artist for artist in known if artist}
-    wanted = name.strip().casefold()
-    if wanted in folded:
-        return folded[wanted]
-    parts = [artist for other, artist in folded.items() if wanted and wanted in other]
-    if len(parts) == 1:
-        return parts[0]
-    if len(parts) > 1:
-        raise NotFound(f"{name!r} is in the names of {', '.join(sorted(parts)[:8])}; which one?")
-    near = difflib.get_close_matches(wanted, folded, n=_NEAREST, cutoff=0.4)
-    shown = ", ".join(folded[one] for one in near) or ", ".join(sorted(folded.values())[:8])
+    by_folded = {artist.casefold(): artist for artist in songs_of if artist}
+    folded = name.strip().casefold()
+    if folded in by_folded:
+        return by_folded[folded]
+    matches = [artist for other, artist in by_folded.items() if folded and folded in other]
+    if len(matches) == 1:
+        return matches[0]
+    if len(matches) > 1:
+        raise NotFound(f"{name!r} is in the names of {', '.join(sorted(matches)[:8])}; which one?")
+    similar = difflib.get_close_matches(folded, by_folded, n=_MAX_SUGGESTIONS, cutoff=0.4)
+    suggestions = ", ".join(by_folded[each] for each in similar)
+    suggestions = suggestions or ", ".join(sorted(by_folded.values())[:8])
     nameless = (
-        f"; {known['']} songs here name no artist: give them one with "
+        f"; {songs_of['']} songs here name no artist: give them one with "
         '`segue add --artist "NAME" FILE`'
-        if known[""]
+        if songs_of[""]
         else ""
     )
     raise NotFound(
         f"there is no artist {name!r} with lyrics here; "
-        + (f"the nearest: {shown}" if shown else "add some with `segue add`")
+        + (f"the nearest: {suggestions}" if suggestions else "add some with `segue add`")
         + nameless
     )
 
@@ -93,175 +102,178 @@ def train(
     *,
     resume: bool = False,
     restart: bool = False,
-    workers: int = 1,  # noqa: ARG001  # words are in the library, no file is read
+    workers: int = 1,  # noqa: ARG001  # lyrics are in the library, no file is read
     watch: Watcher | None = None,
     watch_training: TrainingWatcher | None = None,
 ) -> TrainingResult:
-    """Learn to write from the words of a library, of everybody or of one artist.
+    """Train a language model on the lyrics of a library, of all artists or of one.
 
     Parameters
     ----------
     store : Store
+        Database of the library.
     name : str
-        A model of that name is replaced when the new one is done.
+        Name of the model; one of that name is replaced when training is done.
     training : LyricsTraining
-        Its artist may be a part of a name, see `artist_named`.
+        Its artist is resolved by `resolve_artist`.
     resume, restart, workers, watch, watch_training
-        As of `segue.training.scores.train`.
+        See `segue.training.scores.train`.
 
     Returns
     -------
-    Learned
-        Its `tracks` are the songs learned from or judged by: the model is no space.
+    TrainingResult
+        `tracks` is the number of songs.
 
     Raises
     ------
     BadArgument
-        There is a space of that name, or the model to start from is of another preset.
+        There is a space of that name, or the initial model is of another preset.
     NotFound
-        There is no model to start from, or no such artist.
+        There is no initial model, or no such artist.
     TrainingFailed, BadCheckpoint
-        As of `segue.training.scores.train`.
+        See `segue.training.scores.train`.
     """
-    folder = check_model_run(store, name, MODEL, resume=resume, restart=restart)
-    start = load(store, training.start) if training.start else None
-    if start and start.about["training"]["preset"] != training.preset:
+    folder = check_model_run(store, name, MODEL_FILE, resume=resume, restart=restart)
+    start = load_model(store, training.start) if training.start else None
+    if start and start.metadata["training"]["preset"] != training.preset:
         raise BadArgument(
             f"the model {training.start!r} is of the preset "
-            f"{start.about['training']['preset']!r}, not {training.preset!r}: give that with "
+            f"{start.metadata['training']['preset']!r}, not {training.preset!r}: give that with "
             "--preset, or leave --from out"
         )
-    own = songs(store)
+    songs = library_songs(store)
     if training.artist:
-        artist = artist_named(training.artist, Counter(one.tags.artist for one in own))
-        own = [one for one in own if one.tags.artist == artist]
+        artist = resolve_artist(training.artist, Counter(song.tags.artist for song in songs))
+        songs = [song for song in songs if song.tags.artist == artist]
         training = replace(training, artist=artist)
     if watch:
-        watch("songs", len(own), len(own))
-    parts = divide([song(one) for one in own], [one.text for one in start.known] if start else [])
+        watch("songs", len(songs), len(songs))
+    known = [song.text for song in start.training_songs] if start else []
+    split = split_by_artist([tokenize_song(song) for song in songs], known)
     _, trained = train_lyrics(
-        training, parts, folder, start=start, resume=resume, watch=watch_training
+        training, split, folder, start=start, resume=resume, watch=watch_training
     )
     draw_losses(trained.history, folder / CURVE, f"{name}: {training.preset}")
-    return TrainingResult(name, trained, len(own), (), 0, folder)
+    return TrainingResult(name, trained, len(songs), (), 0, folder)
 
 
-def load(store: Store, name: str) -> LanguageModel:
-    """Load a model of the library, or the one that comes with Segue, named "base".
+def load_model(store: Store, name: str) -> LanguageModel:
+    """Load a model by name; see `find_model`.
 
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     BadCheckpoint
         The file is damaged or of another version.
     """
-    return LanguageModel.load(find(store, name).path)
+    return LanguageModel.load(find_model(store, name).path)
 
 
-def find(store: Store, name: str) -> ModelFile:
-    """Find a model of the library, or the one that comes with Segue, named "base".
+def find_model(store: Store, name: str) -> ModelFile:
+    """Find a model of the library, or the bundled one, named "base".
 
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is no model of that name.
     """
     return find_model_file(
-        store, name, (BASE, SHIPPED_FILE), "that writes lyrics", "segue train lyrics"
+        store, name, (BASE, PRETRAINED), "that writes lyrics", "segue train lyrics"
     )
 
 
 def model_name(store: Store, artist: str) -> str:
-    """Name the model of an artist, "lyrics-robert-burns" say; of everybody it is "my-lyrics".
+    """Return the default name of an artist's model, such as "lyrics-robert-burns".
 
-    Where another artist would have a model of that name, as AC/DC and AC DC, or an artist's name
-    is in another alphabet, a hash of the name follows.
+    A hash of the artist's name is appended if another artist, as AC/DC and AC DC, would have the
+    same model name, or if the name is not in the Latin alphabet. The model of all artists, "", is
+    "my-lyrics".
     """
     if not artist:
-        return EVERYBODY
-    words = _plain_words(artist)
+        return ALL_ARTISTS_MODEL
+    words = _ascii_words(artist)
     name = "-".join([NAME, *words])
-    others = {one.tags.artist for one in songs(store)} - {artist}
-    learned = model_folder(store, name) / MODEL
-    if learned.exists():
-        others |= {str(told_by_checkpoint(learned)["told"]["artist"])} - {artist}
-    letters = sum(map(str.isalnum, artist))
-    if sum(map(len, words)) < letters or any(_plain_words(other) == words for other in others):
+    others = {song.tags.artist for song in library_songs(store)} - {artist}
+    path = model_folder(store, name) / MODEL_FILE
+    if path.exists():
+        others |= {_artist_of(read_metadata(path))} - {artist}
+    characters = sum(map(str.isalnum, artist))
+    if sum(map(len, words)) < characters or any(_ascii_words(other) == words for other in others):
         name += f"-{hashlib.sha256(artist.lower().encode()).hexdigest()[:8]}"
     return name
 
 
-def _plain_words(name: str) -> list[str]:
-    """Return the words of a name in plain lower-case letters and digits."""
-    plain = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
-    return re.findall(r"[a-z0-9]+", plain)
+def _ascii_words(name: str) -> list[str]:
+    ascii_name = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
+    return re.findall(r"[a-z0-9]+", ascii_name)
+
+
+def _artist_of(about: Mapping[str, Any]) -> str:
+    """Return the artist that a model was trained for, from its checkpoint's metadata."""
+    return str(about["told"]["artist"])
 
 
 @dataclass(frozen=True, slots=True)
-class FoundVoice:
-    """Who writes like an artist.
+class TrainedStyle:
+    """An artist's style in a trained model.
 
     Attributes
     ----------
     artist : str
-        The whole name.
+        Full name.
     model : LanguageModel
-    number : int
-        Of the voice in the model.
+    index : int
+        Style index in the model.
     file : ModelFile
+        File of the model.
     """
 
     artist: str
     model: LanguageModel
-    number: int
+    index: int
     file: ModelFile
 
 
-def voice_of(store: Store, artist: str, name: str = "") -> FoundVoice:
-    """Find who writes like an artist: a model of that artist's, else one that knows the voice.
+def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
+    """Find a model that knows an artist's style.
 
     Parameters
     ----------
     store : Store
     artist : str
+        See `resolve_artist`.
     name : str
-        Of a model; "" for whichever suits best: one learned from that artist alone, then
-        the library's own of everybody, then the one that comes with Segue, and last what was
-        learned on from these for another artist. Of several alike, the one learned last.
+        Name of a model; "" for the most specific one: a model of the artist, then the library's
+        model of all artists, then the bundled one, and last those fine-tuned for other artists;
+        among equals the newest.
 
     Raises
     ------
     NotFound
-        Nobody writes like that artist yet.
+        No model knows the artist.
     """
-    files = [find(store, one) for one in _names(store, name)]
-    told = {file: told_by_checkpoint(file.path) for file in files}
-    known = Counter(voice for about in told.values() for voice in about["voices"])
+    names = [name] if name else [*model_names(store, MODEL_FILE), SHIPPED]
+    files = [find_model(store, each) for each in names]
+    abouts = {file: read_metadata(file.path) for file in files}
+    known = Counter(each for about in abouts.values() for each in about["voices"])
     try:
-        found = artist_named(artist, known)
+        resolved = resolve_artist(artist, known)
     except NotFound as error:
-        own = Counter(one.tags.artist for one in songs(store))
-        wanted = artist_named(artist, own + known)  # tells who is near, in the library too
-        if wanted not in known:
+        in_library = Counter(song.tags.artist for song in library_songs(store))
+        untrained = resolve_artist(artist, in_library + known)  # its error suggests both
+        if untrained not in known:
             raise NotFound(
-                f"nothing has learned to write like {wanted} yet; do that in a minute or two with "
-                f'`segue train lyrics --artist "{wanted}"`'
+                f"no model of {untrained} has been trained yet; do that in a minute or two with "
+                f'`segue train lyrics --artist "{untrained}"`'
             ) from None
         raise error from None
-    file = min(
-        (file for file, about in told.items() if found in about["voices"]),
-        key=lambda file: _preference(file, str(told[file]["told"]["artist"]), found),
-    )
+
+    def preference(file: ModelFile) -> tuple[bool, bool, bool, float]:
+        trained_for = _artist_of(abouts[file])
+        newest_first = -file.path.stat().st_mtime
+        return trained_for != resolved, bool(trained_for), not file.from_library, newest_first
+
+    file = min((file for file in files if resolved in abouts[file]["voices"]), key=preference)
     model = LanguageModel.load(file.path)
-    return FoundVoice(found, model, model.voice(found), file)
-
-
-def _names(store: Store, name: str) -> list[str]:
-    return [name] if name else [*model_names(store, MODEL), SHIPPED]
-
-
-def _preference(file: ModelFile, learned_for: str, artist: str) -> tuple[bool, bool, bool, float]:
-    """Rank a model for that artist before one for everybody, that before others'; new first."""
-    newest_first = -file.path.stat().st_mtime
-    return learned_for != artist, bool(learned_for), not file.from_library, newest_first
+    return TrainedStyle(resolved, model, model.style_index(resolved), file)

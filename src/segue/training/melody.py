@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from segue.generate.melody.lead_sheet import LeadSheet, sheets_of
-from segue.generate.melody.model import MODEL, MelodyModel
-from segue.generate.melody.model import SHIPPED as SHIPPED_FILE
-from segue.generate.melody.training import STYLE, MelodyTraining, train_own
-from segue.nn.trainer import Watcher as TrainingWatcher
+from segue.generate.melody.lead_sheet import LeadSheet, extract_lead_sheets
+from segue.generate.melody.model import MODEL_FILE, MelodyModel
+from segue.generate.melody.model import PRETRAINED as SHIPPED_FILE
+from segue.generate.melody.training import STYLE, MelodyTraining, train_library_melodies
+from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import Score, Track
 from segue.render.plots import draw_losses
 from segue.store import Store
@@ -62,10 +62,10 @@ def train(
         See `segue.training.scores.train`.
     """
     start = load(store, training.start) if training.start else None
-    folder = check_model_run(store, name, MODEL, resume=resume, restart=restart)
+    folder = check_model_run(store, name, MODEL_FILE, resume=resume, restart=restart)
     found, failures = read_scores(unique_scores(store), _sheets, workers, watch)
     sheets = [sheet for each in found for sheet in each]
-    _, trained = train_own(
+    _, trained = train_library_melodies(
         training, sheets, folder, start=start, resume=resume, watch=watch_training
     )
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
@@ -101,4 +101,4 @@ def load(store: Store, name: str) -> MelodyModel:
 
 def _sheets(track: Track, score: Score) -> tuple[LeadSheet, ...]:
     name = f"{score.title or track.path.stem} ({track.id})"
-    return sheets_of(score, name, STYLE, f"{track.content_hash}t{track.tune}")
+    return extract_lead_sheets(score, name, STYLE, f"{track.content_hash}t{track.tune}")

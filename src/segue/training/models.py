@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Final
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, BadCheckpoint, NotFound
 from segue.generate.compose.model import MODEL as COMPOSER_MODEL
-from segue.generate.lyrics.language_model import MODEL as LYRICS_MODEL
-from segue.generate.melody.model import MODEL as MELODY_MODEL
+from segue.generate.lyrics.language_model import MODEL_FILE as LYRICS_MODEL
+from segue.generate.melody.model import MODEL_FILE as MELODY_MODEL
 from segue.generate.notes.network import MODEL as NOTE_MODEL
 from segue.nn.checkpoint import MODEL as SPACE_MODEL
-from segue.nn.checkpoint import told_by_checkpoint
+from segue.nn.checkpoint import read_metadata
 from segue.records import SpaceInfo
 from segue.store import Store
 from segue.training import composing, lyrics, melody, notes
@@ -211,6 +211,6 @@ def _without_model(folder: Path | None, space: SpaceInfo | None) -> str:
 def _told(model: Path | None) -> Mapping[str, Any] | None:
     """Return what a checkpoint tells of itself; None where it is damaged."""
     try:
-        return told_by_checkpoint(model) if model else None
+        return read_metadata(model) if model else None
     except BadCheckpoint:
         return None

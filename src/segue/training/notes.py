@@ -3,11 +3,11 @@
 from typing import Final
 
 from segue.generate.notes.network import MODEL, NoteModel
-from segue.generate.notes.network import SHIPPED as SHIPPED_FILE
+from segue.generate.notes.network import PRETRAINED as SHIPPED_FILE
 from segue.generate.notes.tokens import note_sequence
 from segue.generate.notes.training import NoteTraining, Piece, train_notes
-from segue.nn.split import unit_of
-from segue.nn.trainer import Watcher as TrainingWatcher
+from segue.nn.split import split_group
+from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import Score, Track
 from segue.render.plots import draw_losses
 from segue.store import Store
@@ -65,7 +65,7 @@ def train(
     pieces, failures = read_scores(unique_scores(store), _piece, workers, watch)
     model, trained = train_notes(training, pieces, folder, resume=resume, watch=watch_training)
     draw_losses(trained.history, folder / CURVE, f"{name}: {NAME}")
-    count = int(model.about["pieces"]) + int(model.about["held_out_pieces"])
+    count = int(model.metadata["pieces"]) + int(model.metadata["held_out_pieces"])
     remark = vocabulary_remark(model, training.fewest)
     return TrainingResult(name, trained, count, tuple(failures), 0, folder, remark)
 
@@ -80,7 +80,7 @@ def vocabulary_remark(model: NoteModel, fewest: int) -> str:
         How often the scores learned from had to have a note or chord for the model to know it.
     """
     known = len(model.vocabularies["notes"]) - 1  # without the word for what is unknown
-    unknown = float(model.about["unknown"]["held_out"]["notes"])
+    unknown = float(model.metadata["unknown"]["held_out"]["notes"])
     said = f"it knows {known} notes and chords, those met at least {fewest} times"
     if unknown <= _MOST_UNKNOWN:
         return said
@@ -117,4 +117,4 @@ def load(store: Store, name: str) -> NoteModel:
 
 
 def _piece(track: Track, score: Score) -> Piece:
-    return Piece(f"{track.content_hash}t{track.tune}", note_sequence(score), unit_of(track))
+    return Piece(f"{track.content_hash}t{track.tune}", note_sequence(score), split_group(track))

@@ -16,8 +16,8 @@ from segue.ingest.cache import Filled, fill_rolls, key_of
 from segue.ingest.single_file import decode_tune
 from segue.ingest.workers import Fault, Workers
 from segue.nn.checkpoint import MODEL
-from segue.nn.split import unit_of
-from segue.nn.trainer import Watcher as TrainingWatcher
+from segue.nn.split import split_group
+from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import Failure, FloatArray, Score, Space, Track
 from segue.render.plots import draw_losses
 from segue.score.piano_roll import unpacked
@@ -124,7 +124,7 @@ def train(
     tracks = [track for track in store.tracks() if track.kind == "score" and not track.missing]
     cache, filled = _fill_cache(store, tracks, workers, watch)
     once = {key_of(track): track for track in tracks if key_of(track) in cache}
-    rolls = [RollTrack(key, _read(cache, key), unit_of(track)) for key, track in once.items()]
+    rolls = [RollTrack(key, _read(cache, key), split_group(track)) for key, track in once.items()]
     model, trained = train_score(training, rolls, folder, resume=resume, watch=watch_training)
     draw_losses(trained.history, folder / CURVE, f"{space}: {training.encoder}")
     with store.writing(), store.transaction():

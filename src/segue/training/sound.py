@@ -22,7 +22,7 @@ from segue.builtin_spaces import REPRESENTATION_VERSION
 from segue.errors import NotFound, TrainingFailed
 from segue.ingest.cache import Filled, activations_now, draw_now, fill, fill_activations
 from segue.nn.checkpoint import MODEL
-from segue.nn.trainer import Watcher as TrainingWatcher
+from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import FloatArray, Span, Track
 from segue.render.plots import draw_losses
 from segue.store import Store

@@ -8,7 +8,7 @@ from typing import Final
 
 from segue.errors import BadArgument, NotFound
 from segue.nn.checkpoint import MODEL
-from segue.nn.trainer import BEST, STATE, Trained
+from segue.nn.trainer import BEST, STATE, FitResult
 from segue.records import Failure
 from segue.search.ranking import METADATA
 from segue.store import Store
@@ -50,7 +50,7 @@ class TrainingResult:
     """
 
     space: str
-    trained: Trained
+    trained: FitResult
     tracks: int
     failures: tuple[Failure, ...]
     left_out: int

@@ -1,9 +1,4 @@
-"""A composition in progress: sampled bar by bar, with a report.
-
-What a musician wants to know of bars that were written: who plays, what key, how it ends.
-
-A composition while it is made: iterated bar by bar, and at any time a score with a report.
-"""
+"""A composition in progress: generated bar by bar, with a summary, statistics and a report."""
 
 import re
 from collections import Counter
@@ -22,16 +17,16 @@ from segue.evaluation.generated import (
     pitch_class_entropy,
     scale_consistency,
 )
-from segue.generate.compose.editing import add_part, put_in
-from segue.generate.compose.known_bars import part_prints
-from segue.generate.compose.options import Wishes
-from segue.generate.compose.sampler import Writing
-from segue.generate.compose.tokens import STEPS_PER_QUARTER, Bar, bars_on_grid, steps_of
+from segue.generate.compose.editing import add_part, insert_bars
+from segue.generate.compose.known_bars import fingerprint_parts
+from segue.generate.compose.options import CompositionOptions
+from segue.generate.compose.sampler import BarSampler
+from segue.generate.compose.tokens import STEPS_PER_QUARTER, Bar, score_to_bars, steps_per_bar
 from segue.io.notation import spelled
 from segue.io.written_score import beat_of
 from segue.records import Part, Score
 from segue.score.harmony import NO_CHORD, chords, find_key, with_key
-from segue.score.timing import Bars, bars, excerpt
+from segue.score.timing import Bars, excerpt
 from segue.score.timing import bars as bars_of
 from segue.theory.chords import sharps_of, tonic_name
 from segue.theory.instruments import DRUMS, instrument_name
@@ -41,16 +36,12 @@ if TYPE_CHECKING:
     from segue.generate.compose.model import Composer
 
 
-# --- summary ---
-
-#: Share of drum strokes in common with the bar before from which on a bar keeps its pattern.
-_KEPT: Final = 0.75
-#: A key is said to be one only where it is likelier than all others together.
-_SURE: Final = 0.5
-
-
-#: Names of parts that say nothing.
-_NAMELESS: Final = re.compile(
+#: Jaccard similarity of the onsets of two bars from which on they have the same drum pattern.
+_SAME_PATTERN: Final = 0.75
+#: Probability from which on a key is reported.
+_MIN_KEY_CONFIDENCE: Final = 0.5
+#: Uninformative names of parts.
+_GENERIC_NAME: Final = re.compile(
     r"(untitled|unnamed|(midi[ -]?)?(track|channel|part|staff|instrument)|midi)?[ -]*#?\d*",
     re.IGNORECASE,
 )
@@ -63,11 +54,11 @@ class PartSummary:
     Attributes
     ----------
     name : str
-        The part's, or its instrument's where that says nothing.
+        Name of the part, or of its instrument where that is generic.
     bars : int
-        In which it begins a note.
+        Number of bars with an onset.
     lowest, highest : str
-        As "C4", which is middle C; "" of drums, and of who is silent.
+        Pitches such as "C4" (middle C); "" of drums and of silent parts.
     """
 
     name: str
@@ -78,22 +69,24 @@ class PartSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What some bars of a score are like.
+    """Musical summary of a range of bars.
 
     Attributes
     ----------
     bars : int
+        Number of bars.
     parts : tuple of PartSummary
         All parts of the score.
     drum_bars : int
-        Bars with drums that follow a bar with drums.
+        Number of bars with drums that follow a bar with drums.
     drum_bars_kept : int
-        Of these, how many keep the pattern of the bar before: three quarters of the strokes.
+        Number of these that keep the pattern of the bar before.
     key : str
-        "D minor"; "" where none is clear.
+        Key such as "D minor"; "" where none is clear.
     last_chord : str
-        That it ends on, "Dm"; "" for none.
+        Chord of the last bar, such as "Dm"; "" for none.
     ends_on_tonic : bool
+        Whether the last chord is on the tonic.
     """
 
     bars: int
@@ -106,93 +99,83 @@ class Summary:
 
     @property
     def sentence(self) -> str:
-        """All of it in a line."""
+        """The summary in a line."""
         playing = [part for part in self.parts if part.bars]
-        told = [f"{self.bars} bars" if self.bars != 1 else "1 bar"]
-        told.append(
+        phrases = [f"{self.bars} bars" if self.bars != 1 else "1 bar"]
+        phrases.append(
             f"{len(playing)} of {len(self.parts)} parts play"
             if len(self.parts) > 1
             else "one part plays"
         )
         if self.drum_bars:
-            told.append(
+            phrases.append(
                 f"the drums keep the pattern of the bar before in {self.drum_bars_kept} of "
                 f"{self.drum_bars}"
             )
-        told.append(f"in {self.key}" if self.key else "in no clear key")
+        phrases.append(f"in {self.key}" if self.key else "in no clear key")
         if self.last_chord:
             tonic = ", the tonic" if self.ends_on_tonic else ""
-            told.append(f"ends on {self.last_chord}{tonic}")
-        return ", ".join(told)
+            phrases.append(f"ends on {self.last_chord}{tonic}")
+        return ", ".join(phrases)
 
 
-def summary_of(score: Score, first: int, last: int) -> Summary:
-    """Sum up some bars of a score.
-
-    Parameters
-    ----------
-    score : Score
-    first, last : int
-        From 0; the last one is not counted.
-
-    Returns
-    -------
-    Summary
-    """
-    divided, count = bars(score), last - first
-    last = max(min(last, len(divided)), first)  # silence at the end is no bar of the score
-    some = excerpt(score, min(first, len(divided)), last - first)
-    drum_bars, kept = _drums(score, divided, first, last)
-    key = find_key(some)
-    clear = key.confidence > _SURE
+def summarize(score: Score, first: int, last: int) -> Summary:
+    """Summarise the bars of a score from index `first` to before `last`."""
+    grid, count = bars_of(score), last - first
+    last = max(min(last, len(grid)), first)  # silence at the end has no bars
+    selection = excerpt(score, min(first, len(grid)), last - first)
+    drum_bars, drum_bars_kept = _drum_patterns(score, grid, first, last)
+    key = find_key(selection)
+    is_clear = key.confidence > _MIN_KEY_CONFIDENCE
     is_minor = key.mode == MODES[1]
-    signed = _sharps_at(score, int(divided.at[min(first, len(divided) - 1)])) if divided else 0
-    sharps = sharps_of(key.tonic, is_minor=is_minor, near=signed) if clear else signed
-    tonic = tonic_name(key.tonic, is_minor=is_minor, near=signed)
-    named = [chord for chord in chords(some) if chord.name != NO_CHORD] if some.parts else []
+    signature = _sharps_at(score, int(grid.at[min(first, len(grid) - 1)])) if grid else 0
+    sharps = sharps_of(key.tonic, is_minor=is_minor, near=signature) if is_clear else signature
+    tonic = tonic_name(key.tonic, is_minor=is_minor, near=signature)
+    sequence = chords(selection) if selection.parts else []
+    named = [chord for chord in sequence if chord.name != NO_CHORD]
     final = named[-1] if named and named[-1].bar == count - 1 else None
     return Summary(
         count,
         tuple(
-            _part(part, name, divided.of(part.notes[:, 0]), (first, last), sharps)
-            for part, name in zip(score.parts, _names(score.parts), strict=True)
+            _summarize_part(part, name, grid.of(part.notes[:, 0]), (first, last), sharps)
+            for part, name in zip(score.parts, _part_names(score.parts), strict=True)
         ),
         drum_bars,
-        kept,
-        f"{tonic} {key.mode}" if clear else "",
+        drum_bars_kept,
+        f"{tonic} {key.mode}" if is_clear else "",
         final.name if final else "",
-        ends_on_tonic=bool(clear and final and final.root == key.tonic),
+        ends_on_tonic=bool(is_clear and final and final.root == key.tonic),
     )
 
 
 def _sharps_at(score: Score, tick: int) -> int:
-    """Return the sharps of the key signature that holds at a tick; 0 where there is none."""
-    signed = score.keys[score.keys[:, 0] <= tick] if len(score.keys) else score.keys
-    return int(signed[-1, 1]) if len(signed) else 0
+    """Return the sharps of the key signature at a tick; 0 without one."""
+    signatures = score.keys[score.keys[:, 0] <= tick] if len(score.keys) else score.keys
+    return int(signatures[-1, 1]) if len(signatures) else 0
 
 
-def _names(parts: Sequence[Part]) -> list[str]:
-    """Name parts; those of one name, such as the title, are told apart by their instruments."""
+def _part_names(parts: Sequence[Part]) -> list[str]:
+    """Return distinct names of parts: equal names, such as the title, get the instrument's."""
     names = [part.name.strip() for part in parts]
-    names = ["" if _NAMELESS.fullmatch(name) else name for name in names]
-    played = [instrument_name(DRUMS if part.is_drum else part.program) for part in parts]
+    names = ["" if _GENERIC_NAME.fullmatch(name) else name for name in names]
+    instruments = [instrument_name(DRUMS if part.is_drum else part.program) for part in parts]
     return [
         f"{name} ({instrument})" if name and names.count(name) > 1 else name or instrument
-        for name, instrument in zip(names, played, strict=True)
+        for name, instrument in zip(names, instruments, strict=True)
     ]
 
 
-def _part(
+def _summarize_part(
     part: Part, name: str, bar: NDArray[np.int64], span: tuple[int, int], sharps: int
 ) -> PartSummary:
-    inside = (bar >= span[0]) & (bar < span[1])
-    here = part.notes[inside]
-    pitched = len(here) and not part.is_drum
+    in_span = (bar >= span[0]) & (bar < span[1])
+    pitches = part.notes[in_span, 2]
+    pitched = len(pitches) and not part.is_drum
     return PartSummary(
         name,
-        len(np.unique(bar[inside])),
-        _pitch_name(int(here[:, 2].min()), sharps) if pitched else "",
-        _pitch_name(int(here[:, 2].max()), sharps) if pitched else "",
+        len(np.unique(bar[in_span])),
+        _pitch_name(int(pitches.min()), sharps) if pitched else "",
+        _pitch_name(int(pitches.max()), sharps) if pitched else "",
     )
 
 
@@ -201,229 +184,239 @@ def _pitch_name(pitch: int, sharps: int) -> str:
     return f"{letter}{'#' * alteration or 'b' * -alteration}{octave}"
 
 
-def _drums(score: Score, divided: Bars, first: int, last: int) -> tuple[int, int]:
-    """Return how many bars of drums follow one, and how many of these keep its pattern."""
-    found: dict[int, set[tuple[int, int]]] = {}
+def _drum_patterns(score: Score, grid: Bars, first: int, last: int) -> tuple[int, int]:
+    """Return the number of drum bars that follow one, and of those with the same pattern."""
+    patterns: dict[int, set[tuple[int, int]]] = {}
     sixteenth = score.ticks_per_quarter / 4
     for part in score.parts:
         if part.is_drum:
-            bar = divided.of(part.notes[:, 0])
-            step = np.rint((part.notes[:, 0] - divided.at[bar]) / sixteenth).astype(int)
-            strokes = zip(bar.tolist(), step.tolist(), part.notes[:, 2].tolist(), strict=True)
-            for number, at, pitch in strokes:
-                found.setdefault(number, set()).add((at, pitch))
-    pairs = [(found[n - 1], found[n]) for n in range(max(first, 1), last) if {n - 1, n} <= {*found}]
-    kept = sum(len(one & other) >= _KEPT * len(one | other) for one, other in pairs)
-    return len(pairs), kept
-
-
-# --- making ---
+            bar = grid.of(part.notes[:, 0])
+            step = np.rint((part.notes[:, 0] - grid.at[bar]) / sixteenth).astype(int)
+            onsets = zip(bar.tolist(), step.tolist(), part.notes[:, 2].tolist(), strict=True)
+            for index, at, pitch in onsets:
+                patterns.setdefault(index, set()).add((at, pitch))
+    pairs = [
+        (patterns[index - 1], patterns[index])
+        for index in range(max(first, 1), last)
+        if {index - 1, index} <= patterns.keys()
+    ]
+    same = sum(len(a & b) >= _SAME_PATTERN * len(a | b) for a, b in pairs)
+    return len(pairs), same
 
 
 @dataclass(eq=False)
 class Composition:
-    """A composition; iterate it to write it.
+    """A composition; iterating it generates the bars.
 
     Attributes
     ----------
     composer : Composer
-    wishes : Wishes
+        The model.
+    options : CompositionOptions
+        What to compose.
     bars : int
-        How many to write; of a part to be added, or of bars to be filled in, as many as there are.
+        Number of bars to generate; set by the prompt for infilling and for an added part.
     prompt : Score, optional
-        What is gone on with, filled in, or added to.
+        Score to continue, to fill in, or to add a part to.
     infill : (int, int), optional
-        First and last bar to be written anew, from 1, both included.
+        First and last bar to replace, from 1, inclusive.
     added : int, optional
-        The instrument whose part is to be added.
-    written : list of Bar
-        What is written so far.
+        Instrument of the part to add.
+    generated : list of Bar
+        Bars generated so far.
 
     Raises
     ------
     BadArgument
-        The wishes do not go together, or the prompt cannot be gone on with.
+        The options contradict each other, or the prompt cannot be encoded.
     """
 
     composer: "Composer"
-    wishes: Wishes
+    options: CompositionOptions
     bars: int = 16
     prompt: Score | None = None
     infill: tuple[int, int] | None = None
     added: int | None = None
-    written: list[Bar] = field(default_factory=list)
+    generated: list[Bar] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        options = self.options
         if self.prompt is None and (self.infill or self.added is not None):
             raise BadArgument("--infill and --add need a score to work on; name one")
         if self.infill and self.added is not None:
             raise BadArgument("--infill and --add at once; do one after the other")
-        timed = self.wishes.metre is not None or self.wishes.tempo is not None
+        timed = options.time_signature is not None or options.tempo is not None
         if timed and (self.infill or self.added is not None):
-            raise BadArgument("metre and tempo are those of the score; leave --metre, --tempo out")
-        self._before = bars_on_grid(self.prompt) if self.prompt else []
+            raise BadArgument(
+                "time signature and tempo are those of the score; leave --metre, --tempo out"
+            )
+        self._prompt_bars = score_to_bars(self.prompt) if self.prompt else []
         if self.infill:
             first, last = self.infill
-            if not 1 <= first <= last <= len(self._before):
+            if not 1 <= first <= last <= len(self._prompt_bars):
                 raise BadArgument(
                     f"bars {first} to {last} cannot be filled in; the score has "
-                    f"{len(self._before)} bars, counted from 1"
+                    f"{len(self._prompt_bars)} bars, counted from 1"
                 )
             self.bars = last - first + 1
         if self.added is not None:
-            self.bars = len(self._before)
-        self._writing = Writing(self.composer, self._completed())
+            self.bars = len(self._prompt_bars)
+        if self.prompt is not None and options.key is None:
+            options = replace(options, key=key_index(self.prompt))
+        self._sampler = BarSampler(self.composer, options)
 
     def __iter__(self) -> Iterator[Bar]:
         if self.infill:
-            bars = self._writing.fill(self._before, self.infill[0] - 1, self.infill[1])
+            bars = self._sampler.infill(self._prompt_bars, self.infill[0] - 1, self.infill[1])
         elif self.added is not None:
-            bars = self._writing.add(self._before, self.added, self._roots())
+            bars = self._sampler.add_part(self._prompt_bars, self.added, self._chord_roots())
         else:
-            bars = self._writing.go_on(self.bars, self._before)
+            bars = self._sampler.extend(self.bars, self._prompt_bars)
         for bar in bars:
-            self.written.append(bar)
+            self.generated.append(bar)
             yield bar
 
     @property
     def score(self) -> Score:
-        """The prompt with what is written so far.
+        """The prompt with the bars generated so far.
 
         Raises
         ------
         BadArgument
             There is no note yet.
         """
-        parts = Counter(self.wishes.instruments or ())
+        parts = Counter(self.options.instruments or ())
         if self.prompt is None:
-            return self._as_asked(put_in(None, self.written, 0, 0, parts), 0)
+            return self._with_requested(insert_bars(None, self.generated, 0, 0, parts), 0)
         if self.infill:
             first = self.infill[0] - 1
-            return put_in(self.prompt, self.written, first, first + len(self.written))
+            return insert_bars(self.prompt, self.generated, first, first + len(self.generated))
         if self.added is not None:
-            return add_part(self.prompt, self.written)
-        behind = min(len(self._before), len(bars_of(self.prompt)))
-        return self._as_asked(put_in(self.prompt, self.written, behind, behind, parts), behind)
+            return add_part(self.prompt, self.generated)
+        end = min(len(self._prompt_bars), len(bars_of(self.prompt)))
+        return self._with_requested(insert_bars(self.prompt, self.generated, end, end, parts), end)
 
-    def _as_asked(self, score: Score, first: int) -> Score:
-        """Say the tempo and the key from a bar on, of what is written."""
-        divided = bars_of(score)
-        if first >= len(divided):  # nothing is written yet
+    def _with_requested(self, score: Score, first: int) -> Score:
+        """Set key and tempo of the generated bars, from index `first` on, as requested."""
+        grid = bars_of(score)
+        if first >= len(grid):  # nothing is generated yet
             return score
-        return self._at_tempo(self._in_key(score, int(divided.at[first])), divided, first)
+        return self._with_tempo(self._with_key(score, int(grid.at[first])), grid, first)
 
-    def _in_key(self, score: Score, start: int) -> Score:
-        """Say the key that was asked for: the notes alone may fit another as well."""
-        if self.wishes.key is None:
+    def _with_key(self, score: Score, start: int) -> Score:
+        """Set the requested key signature from a tick on."""
+        if self.options.key is None:
             return score
         before = [] if self.prompt is None else with_key(self.prompt).keys.tolist()
-        tonic, minor = divmod(self.wishes.key, 2)
+        tonic, minor = divmod(self.options.key, 2)
         rows = [row for row in before if row[0] < start]
         rows.append([start, sharps_of(tonic, is_minor=bool(minor)), minor])
         return replace(score, keys=np.array(rows, np.int32))
 
-    def _at_tempo(self, score: Score, divided: Bars, first: int) -> Score:
-        """Say tempos from a bar on in whole beats a minute, and exactly the one asked for."""
-        start, asked = int(divided.at[first]), self.wishes.tempo
+    def _with_tempo(self, score: Score, grid: Bars, first: int) -> Score:
+        """Round tempos from a bar on to whole beats a minute, or set the requested one."""
+        start, requested = int(grid.at[first]), self.options.tempo
         rows = [row for row in score.tempos.tolist() if row[0] < start]
         new = [row for row in score.tempos.tolist() if row[0] >= start]
-        if asked is not None:
+        if requested is not None:
             new = [[float(start), 0.0]]
         for tick, bpm in new:
-            bar = int(divided.of(np.array([tick]))[0])
-            beat = float(beat_of(int(divided.beats[bar]), int(divided.units[bar])))
-            exact = (round(bpm / beat) if asked is None else asked) * beat
-            if not rows or rows[-1][1] != exact:
-                rows.append([tick, exact])
+            bar = int(grid.of(np.array([tick]))[0])
+            beat = float(beat_of(int(grid.beats[bar]), int(grid.units[bar])))
+            quarters = (round(bpm / beat) if requested is None else requested) * beat
+            if not rows or rows[-1][1] != quarters:
+                rows.append([tick, quarters])
         return replace(score, tempos=np.array(rows, np.float64).reshape(-1, 2))
 
-    def _roots(self) -> list[list[tuple[int, int]]]:
-        """Return, for each bar, from which step on which pitch class is the root of a chord."""
+    def _chord_roots(self) -> list[list[tuple[int, int]]]:
+        """Return the chords of each bar of the prompt as (step, pitch class of the root)."""
         if self.prompt is None:
             return []
         starts = bars_of(self.prompt).at
-        found: list[list[tuple[int, int]]] = [[] for _ in starts[:-1]]
+        roots: list[list[tuple[int, int]]] = [[] for _ in starts[:-1]]
         for chord in chords(self.prompt):
             ticks = chord.start - int(starts[chord.bar])
             step = round(ticks * STEPS_PER_QUARTER / self.prompt.ticks_per_quarter)
-            found[chord.bar].append((step, chord.root))
-        return found
+            roots[chord.bar].append((step, chord.root))
+        return roots
 
     @property
     def report(self) -> dict[str, Any]:
-        """What is written, in figures; and what would write it again."""
-        known = self.composer.known
-        shared = known.longest(part_prints(self.written))
-        longest = {
+        """Summary, originality and statistics of the bars, and what reproduces them."""
+        index = self.composer.index
+        shared = index.longest_shared_passage(fingerprint_parts(self.generated))
+        passage = {
             "bars": shared.bars,
             "piece": shared.piece,
             "last_bar": shared.end + 1 + self._offset if shared.bars else None,
             "instrument": instrument_name(shared.instrument) if shared.bars else "",
         }
-        wishes = asdict(self._writing.wishes)
-        told = summary_of(self.score, self._offset, self._offset + len(self.written))
+        options = {
+            "metre" if name == "time_signature" else name: value
+            for name, value in asdict(self._sampler.options).items()
+        }
+        summary = summarize(self.score, self._offset, self._offset + len(self.generated))
         return {
-            "bars": len(self.written),
-            "summary": asdict(told) | {"sentence": told.sentence},
-            "longest_passage_shared": longest,
-            "pieces_learned_from": len(known.names),
-            "bars_rejected": self._writing.rejected,
-            "statistics": statistics(self.written),
+            "bars": len(self.generated),
+            "summary": asdict(summary) | {"sentence": summary.sentence},
+            "longest_passage_shared": passage,
+            "pieces_learned_from": len(index.names),
+            "bars_rejected": self._sampler.rejected,
+            "statistics": statistics(self.generated),
             "to_reproduce": {
-                **wishes,
+                **options,
                 "infill": self.infill,
                 "added": self.added,
                 "segue": version("segue"),
                 "torch": version("torch"),
                 "model": self.composer.fingerprint,
-                "precision": self._writing.precision,
+                "precision": self._sampler.precision,
             },
         }
 
     @property
     def _offset(self) -> int:
-        """Bars before the first one written."""
+        """Number of bars before the first generated one."""
         if self.infill:
             return self.infill[0] - 1
-        return 0 if self.added is not None else len(self._before)
+        return 0 if self.added is not None else len(self._prompt_bars)
 
-    def _completed(self) -> Wishes:
-        """Take from the prompt what was not wished otherwise."""
-        if self.prompt is None or self.wishes.key is not None:
-            return self.wishes
-        key = find_key(self.prompt)
-        return replace(self.wishes, key=2 * key.tonic + (key.mode == "minor"))
+
+def key_index(score: Score) -> int:
+    """Return the index of the key of a score, from 0: C major, C minor, C♯ major … B minor."""
+    key = find_key(score)
+    return 2 * key.tonic + (key.mode == "minor")
 
 
 def statistics(bars: Sequence[Bar]) -> dict[str, float | None]:
-    """Measure bars as generated music is measured; see `segue.evaluation.generated`.
+    """Compute statistics of generated music; see `segue.evaluation.generated`.
 
     Returns
     -------
     dict
         "pitch_class_entropy" (bits), "scale_consistency", "groove_consistency",
-        "empty_bar_rate" and "notes_per_bar"; None where it has no value. Grooves are compared
-        between bars of the metre that most of them have; drums have no pitch.
+        "empty_bar_rate" and "notes_per_bar"; None where undefined. Grooves are compared between
+        bars of the most frequent time signature; drums have no pitch.
     """
     pitch = np.array([n.pitch for bar in bars for n in bar.notes if n.instrument != DRUMS], int)
-    starts = np.cumsum([0, *(steps_of(bar.metre) for bar in bars)])
+    starts = np.cumsum([0, *(steps_per_bar(bar.time_signature) for bar in bars)])
     spans = [
-        (place, int(np.searchsorted(starts, starts[place] + n.onset + n.length, side="left")) - 1)
-        for place, bar in enumerate(bars)
+        (index, int(np.searchsorted(starts, starts[index] + n.onset + n.duration, side="left")) - 1)
+        for index, bar in enumerate(bars)
         for n in bar.notes
     ]
     first, last = np.array(spans, int).reshape(-1, 2).T
-    metres = [bar.metre for bar in bars]
-    usual = max(set(metres), key=metres.count)
-    alike = [bar for bar in bars if bar.metre == usual]
-    onsets = np.zeros((len(alike), steps_of(usual)), np.bool_)
-    for row, bar in zip(onsets, alike, strict=True):
+    signatures = [bar.time_signature for bar in bars]
+    most_frequent = max(set(signatures), key=signatures.count)
+    comparable = [bar for bar in bars if bar.time_signature == most_frequent]
+    onsets = np.zeros((len(comparable), steps_per_bar(most_frequent)), np.bool_)
+    for row, bar in zip(onsets, comparable, strict=True):
         row[[note.onset for note in bar.notes]] = True
-    found = {
+    values = {
         "pitch_class_entropy": pitch_class_entropy(pitch),
         "scale_consistency": scale_consistency(pitch),
         "groove_consistency": groove_consistency(onsets),
         "empty_bar_rate": empty_bar_rate(first, last.clip(max=len(bars) - 1), len(bars)),
         "notes_per_bar": sum(len(bar.notes) for bar in bars) / len(bars),
     }
-    return {name: None if np.isnan(value) else float(value) for name, value in found.items()}
+    return {name: None if np.isnan(value) else float(value) for name, value in values.items()}

@@ -1,21 +1,17 @@
-"""Which tokens may follow, and the bars that tokens decode to.
+"""The grammar of score tokens: encoding, decoding, and which tokens may follow.
 
-Which tokens may follow, and the bars that those read so far make.
-
-Scores as tokens: one way to write each bar, and a grammar of which tokens may follow.
-
-    begin, C minor, cello, drums, then bar by bar:
-        bar 4/4, 120 bpm, then place by place:
-            step 6, then instrument by instrument:
-                cello unless it played last, pedal up or down, then pitch by pitch, upward:
-                    a loudness where it changes, C3, how long it lasts
+    begin, C minor, cello, drums, then for each bar:
+        bar 4/4, 120 bpm, then for each step with an event:
+            step 6, then for each instrument:
+                cello unless it is the current one, pedal changes, then for each pitch, ascending:
+                    its velocity where it changes, C3, its duration
     end
 
-A bar says everything anew, so that bars can be moved, cut out and put together as they are. Steps
-are twelfths of a quarter, as in the piano roll. A drum has no length. What is kept exactly is
-what `segue.generate.compose.tokens.score_of` gives: notes on the grid, with one of 8 loudnesses,
-programs, pedals, metres, and one of 31 tempos in each bar. Parts of one program become one part.
-Keys and names of parts are not kept.
+Each bar is encoded independently of the others, so that bars can be moved, cut and concatenated.
+Steps are twelfths of a quarter, as in the piano roll. Drums have no duration. Encoding is lossless
+for what `tokens.bars_to_score` returns: notes on the grid with one of 8 velocities, programs,
+pedals, time signatures, and one of 31 tempos per bar. Parts of one program are merged; keys and
+part names are lost.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -25,386 +21,386 @@ import numpy as np
 from segue.errors import BadArgument
 from segue.generate.compose.tokens import (
     BEGIN,
-    COUNTS,
-    DRUM_LENGTH,
+    DEFAULT_VELOCITY,
+    DRUM_DURATION,
     END,
-    FIRST,
-    HERE,
-    KINDS,
-    LENGTHS,
+    FIRST_TOKEN,
     OPENING,
     PART,
-    USUAL_LOUDNESS,
-    VOCABULARY,
+    SHORT_DURATIONS,
+    SUFFIX_END,
+    TOKEN_COUNTS,
+    TOKEN_KINDS,
+    VOCABULARY_SIZE,
     Bar,
     BoolArray,
     Note,
     Pedal,
     Tokens,
-    bars_on_grid,
-    score_of,
-    steps_of,
-    told,
+    bars_to_score,
+    score_to_bars,
+    steps_per_bar,
+    token_name,
 )
 from segue.records import Score
 from segue.theory.instruments import DRUMS
 
-# --- grammar ---
-
 _HEADER = ("begin", "key", "plays", "opening")
 
 
-class Reading:
-    """Reads tokens, and knows which may come next.
+class GrammarState:
+    """State of the grammar: consumes tokens and returns which are allowed next.
 
-    Whatever is sampled from what may come is a score.
+    Any sequence of allowed tokens decodes to a score, which makes constrained decoding possible.
 
     Parameters
     ----------
     instruments : collection of int, optional
-        Programs, and `DRUMS`, that may play; else those that the beginning names, or all.
+        Programs and `DRUMS` that are allowed; by default those of the header, or all.
     ranges : mapping of int to (int, int), optional
-        Lowest and highest pitch that an instrument may play.
-    together : mapping of int to int
-        How many notes a program may begin at once; of those not told, any number.
-    kit : collection of int, optional
-        Pitches that `DRUMS` may play; else all within its range.
+        Lowest and highest pitch of an instrument.
+    polyphony : mapping of int to int, optional
+        Maximum number of simultaneous onsets of a program; unlimited for others.
+    drums : collection of int, optional
+        Allowed pitches of `DRUMS`; by default all in its range.
 
     Attributes
     ----------
     bars : list of Bar
-        Those read so far; the last one may not be whole.
+        Decoded bars; the last one may be incomplete.
     ended : bool
+        Whether the end token was consumed.
     """
 
     def __init__(
         self,
         instruments: Collection[int] | None = None,
         ranges: Mapping[int, tuple[int, int]] | None = None,
-        together: Mapping[int, int] | None = None,
-        kit: Collection[int] | None = None,
+        polyphony: Mapping[int, int] | None = None,
+        drums: Collection[int] | None = None,
     ) -> None:
         self.bars: list[Bar] = []
         self.ended = False
         self._ranges = dict(ranges or {})
-        self._together = dict(together or {})
-        self._kit = None if kit is None else frozenset(kit)
-        self._playing = np.ones(DRUMS + 1, np.bool_)
+        self._polyphony = dict(polyphony or {})
+        self._drums = None if drums is None else frozenset(drums)
+        self._allowed_instruments = np.ones(DRUMS + 1, np.bool_)
         if instruments is not None:
-            self._playing = np.isin(np.arange(DRUMS + 1), list(instruments))
+            self._allowed_instruments = np.isin(np.arange(DRUMS + 1), list(instruments))
         for instrument, (low, high) in self._ranges.items():
             if not 0 <= low <= high < 128:
                 raise BadArgument(
                     f"a range from {low} to {high} for instrument {instrument}; pitches are from "
                     "0 to 127, the lowest first"
                 )
-        if not self._playing.any():
+        if not self._allowed_instruments.any():
             raise BadArgument("no instrument may play; name at least one")
-        self._said: list[int] = []  # who plays, as the beginning says
-        self._last = ""  # the kind of the last token
+        self._header_instruments: list[int] = []
+        self._last = ""  # kind of the last token
         self._begin_bar()
 
     def _begin_bar(self) -> None:
-        self._loudness = [USUAL_LOUDNESS] * (DRUMS + 1)
+        self._velocities = [DEFAULT_VELOCITY] * (DRUMS + 1)
         self._pedals: dict[int, int] = {}
         self._step = -1
         self._instrument = -1
-        self._held = -1  # who played last when this step began
-        self._named = -1  # who was named last at this step
-        self._pitch = -1  # the last one of this instrument at this step
-        self._begun = 0  # notes of this instrument at this step
+        self._instrument_before = -1  # current instrument when this step began
+        self._named = -1  # last instrument token of this step
+        self._pitch = -1  # last pitch of this instrument at this step
+        self._onsets = 0  # number of notes of this instrument at this step
         self._long = 0
 
-    def read(self, token: int) -> None:
-        """Read the next token.
+    def consume(self, token: int) -> None:
+        """Consume the next token.
 
         Raises
         ------
         BadArgument
-            It may not come here.
+            The token is not allowed here.
         """
-        if not 0 <= token < VOCABULARY or not self._grammatical()[token]:
-            name = told(token) if 0 <= token < VOCABULARY else str(token)
+        if not 0 <= token < VOCABULARY_SIZE or not self._grammatical()[token]:
+            name = token_name(token) if 0 <= token < VOCABULARY_SIZE else str(token)
             after = f"after a {self._last}" if self._last else "at the beginning"
             raise BadArgument(f"token {token} ({name}) cannot come {after}")
-        kind = KINDS[token]
-        number = token - FIRST[kind]
+        kind = TOKEN_KINDS[token]
+        value = token - FIRST_TOKEN[kind]
         if self._last in _HEADER and kind == "instrument":
             kind = "plays"
         match kind:
             case "plays":
-                self._said.append(number)
+                self._header_instruments.append(value)
             case "bar":
                 self._begin_bar()
-                self.bars.append(Bar(number, 0, ()))
+                self.bars.append(Bar(value, 0, ()))
             case "tempo":
-                self.bars[-1] = self.bars[-1]._replace(tempo=number)
+                self.bars[-1] = self.bars[-1]._replace(tempo=value)
             case "end":
                 self.ended = True
             case _:
-                self._read_within(kind, number)
+                self._consume_event(kind, value)
         self._last = kind
 
-    def _read_within(self, kind: str, number: int) -> None:
-        """Read what stands within a bar."""
+    def _consume_event(self, kind: str, value: int) -> None:
         match kind:
             case "step":
-                self._step, self._held = number, self._instrument
+                self._step, self._instrument_before = value, self._instrument
                 self._named = self._pitch = -1
-                self._begun = 0
+                self._onsets = 0
             case "instrument":
-                self._instrument = self._named = number
-                self._pitch, self._begun = -1, 0
+                self._instrument = self._named = value
+                self._pitch, self._onsets = -1, 0
             case "pedal":
-                self._pedals[self._instrument] = number
-                pedal = Pedal(self._step, self._instrument, number)
+                self._pedals[self._instrument] = value
+                pedal = Pedal(self._step, self._instrument, value)
                 self.bars[-1] = self.bars[-1]._replace(pedals=(*self.bars[-1].pedals, pedal))
-            case "loudness":
-                self._loudness[self._instrument] = number
+            case "velocity":
+                self._velocities[self._instrument] = value
             case "pitch":
-                self._pitch, self._long = number, 0
+                self._pitch, self._long = value, 0
             case "drum":
-                self._pitch = number
-                self._play(DRUM_LENGTH)
+                self._pitch = value
+                self._add_note(DRUM_DURATION)
             case "long":
-                self._long = LENGTHS * (number + 1)
-            case "length":
-                self._play(self._long + number + 1)
+                self._long = SHORT_DURATIONS * (value + 1)
+            case "duration":
+                self._add_note(self._long + value + 1)
 
     @property
-    def place(self) -> tuple[int, int]:
-        """Who is to play now, -1 for nobody yet, and at which step of the bar."""
+    def position(self) -> tuple[int, int]:
+        """Current instrument (-1 for none yet) and step of the bar."""
         return self._instrument, self._step
 
-    def may_come(self) -> BoolArray:
-        """Return which tokens may come next, shape (VOCABULARY,), bool; none after the end."""
-        may = self._grammatical()
-        playing = self._may_play_at_all()
-        _of(may, "instrument")[:] &= playing
+    def allowed(self) -> BoolArray:
+        """Return which tokens are allowed next, shape (VOCABULARY_SIZE,); none after the end."""
+        mask = self._grammatical()
+        instruments = self._playable_instruments()
+        _of(mask, "instrument")[:] &= instruments
         if self._instrument < 0 or self._last in ("pitch", "long"):
-            return may
-        left = self._pitches(self._instrument, self._pitch)
-        if not playing[self._instrument]:
-            left[:] = False
-            _of(may, "pedal")[:] = False
-        _of(may, "drum" if self._instrument == DRUMS else "pitch")[:] &= left
-        if not left.any():
-            _of(may, "loudness")[:] = False
-        return may
+            return mask
+        pitches = self._playable_pitches(self._instrument, self._pitch)
+        if not instruments[self._instrument]:
+            pitches[:] = False
+            _of(mask, "pedal")[:] = False
+        _of(mask, "drum" if self._instrument == DRUMS else "pitch")[:] &= pitches
+        if not pitches.any():
+            _of(mask, "velocity")[:] = False
+        return mask
 
-    def _may_play_at_all(self) -> BoolArray:
-        if not self._said or self._last in _HEADER:
-            return self._playing
-        return self._playing & np.isin(np.arange(DRUMS + 1), self._said)
+    def _playable_instruments(self) -> BoolArray:
+        if not self._header_instruments or self._last in _HEADER:
+            return self._allowed_instruments
+        in_header = np.isin(np.arange(DRUMS + 1), self._header_instruments)
+        return self._allowed_instruments & in_header
 
-    def _play(self, length: int) -> None:
+    def _add_note(self, duration: int) -> None:
         bar, instrument = self.bars[-1], self._instrument
-        self._begun += 1
-        note = Note(self._step, instrument, self._pitch, length, self._loudness[instrument])
+        self._onsets += 1
+        note = Note(self._step, instrument, self._pitch, duration, self._velocities[instrument])
         self.bars[-1] = bar._replace(notes=(*bar.notes, note))
 
-    def _pitches(self, instrument: int, above: int) -> BoolArray:
+    def _playable_pitches(self, instrument: int, above: int) -> BoolArray:
         low, high = self._ranges.get(instrument, (0, 127))
         pitches = np.arange(128)
-        if instrument == DRUMS and self._kit is not None:
-            return (pitches > above) & np.isin(pitches, list(self._kit))
-        if above >= 0 and self._begun >= self._together.get(instrument, len(pitches)):
+        if instrument == DRUMS and self._drums is not None:
+            return (pitches > above) & np.isin(pitches, list(self._drums))
+        if above >= 0 and self._onsets >= self._polyphony.get(instrument, len(pitches)):
             return np.zeros(len(pitches), np.bool_)
         return (pitches > above) & (pitches >= low) & (pitches <= high)
 
     def _grammatical(self) -> BoolArray:
-        may = np.zeros(VOCABULARY, np.bool_)
+        """Return which tokens the grammar allows, whatever the constraints."""
+        mask = np.zeros(VOCABULARY_SIZE, np.bool_)
         match self._last:
             case "":
-                may[BEGIN] = True
+                mask[BEGIN] = True
             case "begin" | "key" | "plays" | "opening":
-                _of(may, "bar")[:] = True
+                _of(mask, "bar")[:] = True
                 if self._last == "begin":
-                    _of(may, "key")[:] = True
+                    _of(mask, "key")[:] = True
                 if self._last != "opening":
-                    _of(may, "instrument")[self._said[-1] + 1 if self._said else 0 :] = True
-                    may[OPENING] = True
+                    last = self._header_instruments[-1] if self._header_instruments else -1
+                    _of(mask, "instrument")[last + 1 :] = True
+                    mask[OPENING] = True
             case "bar":
-                _of(may, "tempo")[:] = True
+                _of(mask, "tempo")[:] = True
             case "tempo":
-                _of(may, "bar")[:] = True
-                _of(may, "step")[: steps_of(self.bars[-1].metre)] = True
+                _of(mask, "bar")[:] = True
+                _of(mask, "step")[: steps_per_bar(self.bars[-1].time_signature)] = True
             case _:
-                self._grammatical_within(may)
-        return may
+                self._grammatical_in_bar(mask)
+        return mask
 
-    def _grammatical_within(self, may: BoolArray) -> None:
+    def _grammatical_in_bar(self, mask: BoolArray) -> None:
         match self._last:
             case "step":
-                _of(may, "instrument")[:] = True
+                _of(mask, "instrument")[:] = True
                 if self._instrument >= 0:
-                    may[FIRST["instrument"] + self._instrument] = False
-                    self._may_move_pedal(may)
-                    self._may_play(may)
+                    mask[FIRST_TOKEN["instrument"] + self._instrument] = False
+                    self._allow_pedals(mask)
+                    self._allow_pitches(mask)
             case "instrument":
-                self._may_move_pedal(may)
-                self._may_play(may)
+                self._allow_pedals(mask)
+                self._allow_pitches(mask)
             case "pedal":
-                may[FIRST["pedal"] + 1] = not self._pedals[self._instrument]
-                self._may_leave(may)
-                self._may_play(may)
-            case "loudness":
-                self._may_play(may)
-                _of(may, "loudness")[:] = False
+                mask[FIRST_TOKEN["pedal"] + 1] = not self._pedals[self._instrument]
+                self._allow_next_event(mask)
+                self._allow_pitches(mask)
+            case "velocity":
+                self._allow_pitches(mask)
+                _of(mask, "velocity")[:] = False
             case "pitch":
-                _of(may, "long")[:] = True
-                _of(may, "length")[:] = True
+                _of(mask, "long")[:] = True
+                _of(mask, "duration")[:] = True
             case "long":
-                _of(may, "length")[:] = True
-            case "length" | "drum":
-                self._may_leave(may)
-                self._may_play(may)
+                _of(mask, "duration")[:] = True
+            case "duration" | "drum":
+                self._allow_next_event(mask)
+                self._allow_pitches(mask)
 
-    def _may_leave(self, may: BoolArray) -> None:
-        """Let another instrument, step or bar follow, or the end."""
-        may[END] = True
-        _of(may, "bar")[:] = True
-        _of(may, "step")[self._step + 1 : steps_of(self.bars[-1].metre)] = True
-        # Who played last goes first, the others follow in order.
-        _of(may, "instrument")[self._named + 1 :] = True
-        for gone in {self._held, self._instrument} - {-1}:
-            may[FIRST["instrument"] + gone] = False
+    def _allow_next_event(self, mask: BoolArray) -> None:
+        """Allow another instrument, step or bar, or the end."""
+        mask[END] = True
+        _of(mask, "bar")[:] = True
+        _of(mask, "step")[self._step + 1 : steps_per_bar(self.bars[-1].time_signature)] = True
+        # The current instrument comes first, the others in order.
+        _of(mask, "instrument")[self._named + 1 :] = True
+        for earlier in {self._instrument_before, self._instrument} - {-1}:
+            mask[FIRST_TOKEN["instrument"] + earlier] = False
 
-    def _may_move_pedal(self, may: BoolArray) -> None:
+    def _allow_pedals(self, mask: BoolArray) -> None:
         if self._instrument != DRUMS:
-            _of(may, "pedal")[:] = True
+            _of(mask, "pedal")[:] = True
             if self._instrument in self._pedals:
-                may[FIRST["pedal"] + self._pedals[self._instrument]] = False
+                mask[FIRST_TOKEN["pedal"] + self._pedals[self._instrument]] = False
 
-    def _may_play(self, may: BoolArray) -> None:
-        _of(may, "drum" if self._instrument == DRUMS else "pitch")[self._pitch + 1 :] = True
+    def _allow_pitches(self, mask: BoolArray) -> None:
+        _of(mask, "drum" if self._instrument == DRUMS else "pitch")[self._pitch + 1 :] = True
         if self._pitch < 127:
-            _of(may, "loudness")[:] = True
-            may[FIRST["loudness"] + self._loudness[self._instrument]] = False
+            _of(mask, "velocity")[:] = True
+            mask[FIRST_TOKEN["velocity"] + self._velocities[self._instrument]] = False
 
 
-def _of(may: BoolArray, kind: str) -> BoolArray:
-    return may[FIRST[kind] : FIRST[kind] + COUNTS[kind]]
-
-
-# --- tokens ---
+def _of(mask: BoolArray, kind: str) -> BoolArray:
+    return mask[FIRST_TOKEN[kind] : FIRST_TOKEN[kind] + TOKEN_COUNTS[kind]]
 
 
 def encode(score: Score, key: int | None = None) -> Tokens:
-    """Write a score as tokens.
+    """Encode a score as tokens.
 
     Parameters
     ----------
     score : Score
-        As for `bars_on_grid`.
+        See `score_to_bars`.
     key : int, optional
-        From 0: C major, C minor, C♯ major … B minor.
+        Index of the key, from 0: C major, C minor, C♯ major … B minor.
 
     Returns
     -------
     ndarray, shape (T,), int64
         From `BEGIN` to `END`.
     """
-    found = bars_on_grid(score)
-    tokens = header(frozenset[int]().union(*(bar.instruments for bar in found)), key)
-    for bar in found:
-        tokens += bar_tokens(bar)
+    bars = score_to_bars(score)
+    tokens = header(frozenset[int]().union(*(bar.instruments for bar in bars)), key)
+    for bar in bars:
+        tokens += encode_bar(bar)
     return np.array([*tokens, END], np.int64)
 
 
 def decode(tokens: Iterable[int], title: str = "") -> Score:
-    """Read tokens as a score.
+    """Decode tokens to a score.
 
     Parameters
     ----------
     tokens : iterable of int
         From `BEGIN`; `END` may be missing.
     title : str
+        Title of the score.
 
     Returns
     -------
     Score
-        Twelve ticks a quarter.
+        With twelve ticks a quarter.
 
     Raises
     ------
     BadArgument
-        A token may not stand where it does, or there is no note.
+        A token is not allowed where it stands, or there is no note.
     """
-    reading = Reading()
+    state = GrammarState()
     for token in tokens:
-        reading.read(int(token))
-    return score_of(reading.bars, title)
+        state.consume(int(token))
+    return bars_to_score(state.bars, title)
 
 
 def header(instruments: Collection[int], key: int | None = None) -> list[int]:
-    """Write what a piece is said to be: its key, and who plays.
+    """Return the tokens that condition a piece on a key and on instruments.
 
     Parameters
     ----------
     instruments : collection of int
         Programs, and `DRUMS`.
     key : int, optional
-        As of `encode`.
+        See `encode`.
     """
-    said = [] if key is None else [FIRST["key"] + key]
-    return [BEGIN, *said, *(FIRST["instrument"] + number for number in sorted(instruments))]
+    keys = [] if key is None else [FIRST_TOKEN["key"] + key]
+    return [BEGIN, *keys, *(FIRST_TOKEN["instrument"] + each for each in sorted(instruments))]
 
 
-def filling(count: int, after: Iterable[Bar]) -> list[int]:
-    """Write how many bars are to be filled in, and what stands after them; they follow a header.
+def infill_prefix(count: int, after: Iterable[Bar]) -> list[int]:
+    """Return the tokens for infilling: size of the gap and the bars after it (the suffix).
 
-    Then come the bars that stand before, and those that are wanted.
+    They follow a header; the bars before the gap come next, then those that fill it.
     """
-    tokens = [FIRST["fill"] + count - 1]
+    tokens = [FIRST_TOKEN["fill"] + count - 1]
     for bar in after:
-        tokens += bar_tokens(bar)
-    return [*tokens, HERE]
+        tokens += encode_bar(bar)
+    return [*tokens, SUFFIX_END]
 
 
-def adding(instrument: int) -> list[int]:
-    """Write which part is to be added; it follows a header that names the others."""
-    return [PART, FIRST["instrument"] + instrument]
+def part_prefix(instrument: int) -> list[int]:
+    """Return the tokens for adding a part; they follow a header of the other instruments."""
+    return [PART, FIRST_TOKEN["instrument"] + instrument]
 
 
-def bar_with_part(bar: Bar, instrument: int) -> list[int]:
-    """Write a bar so that one part comes last, as if it were added to the others."""
-    own = bar_tokens(bar.only((instrument,)))
-    return [*bar_tokens(bar.only(bar.instruments - {instrument})), PART, *own[2:]]
+def encode_bar_with_part(bar: Bar, instrument: int) -> list[int]:
+    """Encode a bar with one part last, as if it were added to the others."""
+    part = encode_bar(bar.select((instrument,)))
+    return [*encode_bar(bar.select(bar.instruments - {instrument})), PART, *part[2:]]
 
 
-def bar_tokens(bar: Bar) -> list[int]:
-    """Write a bar."""
-    tokens = [FIRST["bar"] + bar.metre, FIRST["tempo"] + bar.tempo]
+def encode_bar(bar: Bar) -> list[int]:
+    """Encode a bar."""
+    tokens = [FIRST_TOKEN["bar"] + bar.time_signature, FIRST_TOKEN["tempo"] + bar.tempo]
     notes: dict[tuple[int, int], list[Note]] = {}
     pedals: dict[tuple[int, int], list[Pedal]] = {}
     for note in bar.notes:
         notes.setdefault((note.onset, note.instrument), []).append(note)
     for pedal in bar.pedals:
         pedals.setdefault((pedal.step, pedal.instrument), []).append(pedal)
-    at: dict[int, set[int]] = {}
+    instruments: dict[int, set[int]] = {}
     for step, instrument in [*notes, *pedals]:
-        at.setdefault(step, set()).add(instrument)
-    held, loudness = -1, dict.fromkeys(range(DRUMS + 1), USUAL_LOUDNESS)
-    for step in sorted(at):
-        tokens.append(FIRST["step"] + step)
-        last = held
-        for instrument in sorted(at[step], key=lambda one: (one != last, one)):
-            if instrument != held:
-                tokens.append(FIRST["instrument"] + instrument)
-            held = instrument
-            tokens += [FIRST["pedal"] + one.down for one in pedals.get((step, instrument), ())]
-            for note in notes.get((step, instrument), ()):
-                if note.loudness != loudness[instrument]:
-                    loudness[instrument] = note.loudness
-                    tokens.append(FIRST["loudness"] + note.loudness)
-                tokens += _note(note)
+        instruments.setdefault(step, set()).add(instrument)
+    current, velocities = -1, dict.fromkeys(range(DRUMS + 1), DEFAULT_VELOCITY)
+    for step in sorted(instruments):
+        tokens.append(FIRST_TOKEN["step"] + step)
+        last = current
+        for instrument in sorted(instruments[step], key=lambda each: (each != last, each)):
+            if instrument != current:
+                tokens.append(FIRST_TOKEN["instrument"] + instrument)
+            current = instrument
+            at = step, instrument
+            tokens += [FIRST_TOKEN["pedal"] + pedal.down for pedal in pedals.get(at, ())]
+            for note in notes.get(at, ()):
+                if note.velocity != velocities[instrument]:
+                    velocities[instrument] = note.velocity
+                    tokens.append(FIRST_TOKEN["velocity"] + note.velocity)
+                tokens += _encode_note(note)
     return tokens
 
 
-def _note(note: Note) -> list[int]:
+def _encode_note(note: Note) -> list[int]:
     if note.instrument == DRUMS:
-        return [FIRST["drum"] + note.pitch]
-    long, rest = divmod(note.length - 1, LENGTHS)
-    longer = [FIRST["long"] + long - 1] if long else []
-    return [FIRST["pitch"] + note.pitch, *longer, FIRST["length"] + rest]
+        return [FIRST_TOKEN["drum"] + note.pitch]
+    long, rest = divmod(note.duration - 1, SHORT_DURATIONS)
+    multiple = [FIRST_TOKEN["long"] + long - 1] if long else []
+    return [FIRST_TOKEN["pitch"] + note.pitch, *multiple, FIRST_TOKEN["duration"] + rest]

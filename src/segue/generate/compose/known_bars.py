@@ -1,11 +1,7 @@
-"""Bars shared with the training set, part by part, in any key.
+"""Copy detection: passages of bars shared with the training set, part by part, in any key.
 
-What tells a bar of a part from others, in whatever key: to find passages that were copied.
-
-Passages of whole bars that a piece shares with others, part by part, in whatever key.
-
-Held in five bytes a bar, so that the music a network learned from can be known without being
-there: see `segue.generate.compose.known_bars` for what is held.
+A bar of a part is represented by a hash of onsets and of intervals, which transposition does not
+change. The index takes five bytes a bar, so that the training set itself need not be distributed.
 """
 
 import zlib
@@ -19,69 +15,65 @@ from numpy.typing import NDArray
 from segue.generate.compose.tokens import Bar
 from segue.theory.instruments import DRUMS
 
-# --- bar prints ---
+#: Bars with fewer different pitches are common property and do not count as copied.
+MIN_DISTINCT_PITCHES: Final = 3
+_PART_START: Final = 127  # in place of an interval
+_MAX_INTERVAL: Final = 126
 
-#: A bar with fewer different pitches is everywhere, and tells nothing.
-TELLING_PITCHES: Final = 3
 
-
-class Print(NamedTuple):
+class BarFingerprint(NamedTuple):
     """A bar of a part.
 
     Attributes
     ----------
     content : int
-        A hash of its onsets and of the intervals between its notes; 0 where it has no note.
+        Hash of onsets and intervals; 0 of a bar without notes.
     first : int
-        Pitch of its first note, the lowest of them.
-    telling : bool
-        It is not such as is everywhere.
+        Pitch of the first note, the lowest of them.
+    distinctive : bool
+        Whether it has at least `MIN_DISTINCT_PITCHES` pitches.
     """
 
     content: int
     first: int
-    telling: bool
+    distinctive: bool
 
 
-SILENT: Final = Print(0, 0, False)
+EMPTY: Final = BarFingerprint(0, 0, False)
 
 
-def bar_print(bar: Bar, instrument: int) -> Print:
-    """Return what an instrument plays in a bar, in whatever key, however long and loud."""
+def fingerprint_bar(bar: Bar, instrument: int) -> BarFingerprint:
+    """Return the fingerprint of an instrument's onsets in a bar, whatever the durations."""
     notes = [(note.onset, note.pitch) for note in bar.notes if note.instrument == instrument]
     if not notes:
-        return SILENT
+        return EMPTY
     first = notes[0][1]
-    moved = np.array([(onset, pitch - first) for onset, pitch in notes], np.int16)
+    relative = np.array([(onset, pitch - first) for onset, pitch in notes], np.int16)
     pitches = {pitch for _, pitch in notes}
-    return Print(zlib.crc32(moved.tobytes()) or 1, first, len(pitches) >= TELLING_PITCHES)
+    distinctive = len(pitches) >= MIN_DISTINCT_PITCHES
+    return BarFingerprint(zlib.crc32(relative.tobytes()) or 1, first, distinctive)
 
 
-def part_prints(bars: Sequence[Bar]) -> dict[int, list[Print]]:
-    """Return the prints of each part, bar by bar; drums are left out, for all beat alike."""
-    playing = sorted(frozenset[int]().union(*(bar.instruments for bar in bars)) - {DRUMS})
-    return {number: [bar_print(bar, number) for bar in bars] for number in playing}
-
-
-# --- known bars ---
-
-_ENDS: Final = 127  # no interval: between two parts
+def fingerprint_parts(bars: Sequence[Bar]) -> dict[int, list[BarFingerprint]]:
+    """Return the fingerprints of each part but the drums, bar by bar."""
+    instruments = sorted(frozenset[int]().union(*(bar.instruments for bar in bars)) - {DRUMS})
+    return {each: [fingerprint_bar(bar, each) for bar in bars] for each in instruments}
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """The longest passage shared.
+class SharedPassage:
+    """The longest passage shared with the index.
 
     Attributes
     ----------
     bars : int
-        Different bars that tell something; 0 where nothing is shared.
+        Number of different distinctive bars; 0 where nothing is shared.
     piece : str
-        Which piece has it.
+        Name of the training piece.
     end : int
-        Its last bar in the query, from 0.
+        Index of the last bar in the query.
     instrument : int
-        Whose passage it is in the query.
+        Instrument in the query.
     """
 
     bars: int
@@ -90,18 +82,19 @@ class Copied:
     instrument: int = -1
 
 
-class KnownBars:
-    """The bars of many pieces.
+class BarIndex:
+    """Index of the bars of pieces.
 
     Parameters
     ----------
     contents : ndarray, shape (n,), uint32
         Hashes, part after part.
     steps : ndarray, shape (n,), int8
-        From the first note of the bar before to that of this one; 127 where a part begins.
+        Interval from the first note of the previous bar; 127 at the start of a part.
     pieces : ndarray, shape (n,), int32
-        Which piece each is of.
+        Index of the piece.
     names : sequence of str
+        Names of the pieces.
     """
 
     def __init__(
@@ -117,92 +110,101 @@ class KnownBars:
         self._sorted = contents[self._order]
 
     @classmethod
-    def of(cls, pieces_by_name: Sequence[tuple[str, Iterable[Sequence[Print]]]]) -> "KnownBars":
-        """Hold the parts of pieces, each with its name."""
+    def build(cls, pieces: Sequence[tuple[str, Iterable[Sequence[BarFingerprint]]]]) -> "BarIndex":
+        """Build an index of pieces, given as name and fingerprints of each part."""
         contents: list[int] = []
         steps: list[int] = []
-        pieces: list[int] = []
-        for number, (_, parts) in enumerate(pieces_by_name):
+        indices: list[int] = []
+        for index, (_, parts) in enumerate(pieces):
             for part in parts:
-                before = None
+                previous = None
                 for bar in part:
                     contents.append(bar.content)
-                    steps.append(_step(before, bar))
-                    pieces.append(number)
-                    before = bar
+                    steps.append(_interval(previous, bar))
+                    indices.append(index)
+                    previous = bar
         return cls(
             np.array(contents, np.uint32),
             np.array(steps, np.int8),
-            np.array(pieces, np.int32),
-            [name for name, _ in pieces_by_name],
+            np.array(indices, np.int32),
+            [name for name, _ in pieces],
         )
 
-    def joined(self, other: "KnownBars") -> "KnownBars":
-        """Hold the bars of both."""
-        return KnownBars(
+    def concatenate(self, other: "BarIndex") -> "BarIndex":
+        """Return an index of the pieces of both."""
+        return BarIndex(
             np.concatenate([self.contents, other.contents]),
             np.concatenate([self.steps, other.steps]),
             np.concatenate([self.pieces, other.pieces + len(self.names)]),
             (*self.names, *other.names),
         )
 
-    def where(self, content: int) -> NDArray[np.int64]:
-        """Return all places of bars of that content."""
+    def find(self, content: int) -> NDArray[np.int64]:
+        """Return the positions of all bars with a hash, ascending."""
         first = np.searchsorted(self._sorted, content, side="left")
         last = np.searchsorted(self._sorted, content, side="right")
         return self._order[first:last]
 
-    def longest(self, parts: Mapping[int, Sequence[Print]]) -> Copied:
-        """Find the longest passage that a piece shares with those known."""
-        best = Copied(0)
-        for instrument, prints in parts.items():
-            trail = Trail(self)
-            for place, bar in enumerate(prints):
-                trail = trail.followed_by(bar)
-                if trail.copied > best.bars:
-                    best = Copied(trail.copied, trail.piece, place, instrument)
-        return best
+    def longest_shared_passage(
+        self, parts: Mapping[int, Sequence[BarFingerprint]]
+    ) -> SharedPassage:
+        """Return the longest passage of a query that is also in an indexed piece."""
+        longest = SharedPassage(0)
+        for instrument, fingerprints in parts.items():
+            tracker = CopyTracker(self)
+            for index, bar in enumerate(fingerprints):
+                tracker = tracker.append(bar)
+                if tracker.copied > longest.bars:
+                    longest = SharedPassage(tracker.copied, tracker.piece, index, instrument)
+        return longest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trail:
-    """How far what a part played last goes along with pieces that are known.
+class CopyTracker:
+    """Incremental search for the longest indexed passage that ends at the last bar of a part.
 
     Attributes
     ----------
+    index : BarIndex
+        The training set.
     copied : int
-        Different bars that tell something, of the longest passage that ends here.
+        Number of different distinctive bars of the longest such passage.
     piece : str
-        Whose it is.
+        Name of the piece it is from.
     """
 
-    known: KnownBars
+    index: BarIndex
     copied: int = 0
     piece: str = ""
-    _places: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    _runs: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    _bars: tuple[Print, ...] = ()
+    _positions: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    _lengths: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    _bars: tuple[BarFingerprint, ...] = ()
 
-    def followed_by(self, bar: Print) -> "Trail":
-        """Return the trail with one more bar."""
+    def append(self, bar: BarFingerprint) -> "CopyTracker":
+        """Return the tracker after one more bar."""
         if not bar.content:
-            return Trail(self.known)
-        places = self.known.where(bar.content)
-        runs = np.ones(len(places), np.int64)
-        if len(self._places):
-            step = _step(self._bars[-1], bar)
-            at = np.searchsorted(self._places, places - 1)
-            at = at.clip(max=len(self._places) - 1)
-            goes_on = (self._places[at] == places - 1) & (self.known.steps[places] == step)
-            runs[goes_on] += self._runs[at[goes_on]]
-        longest = int(runs.max(initial=0))
+            return CopyTracker(self.index)
+        positions = self.index.find(bar.content)
+        lengths = np.ones(len(positions), np.int64)
+        if len(self._positions):
+            interval = _interval(self._bars[-1], bar)
+            at = np.searchsorted(self._positions, positions - 1)
+            at = at.clip(max=len(self._positions) - 1)
+            continued = (self._positions[at] == positions - 1) & (
+                self.index.steps[positions] == interval
+            )
+            lengths[continued] += self._lengths[at[continued]]
+        longest = int(lengths.max(initial=0))
         bars = (*self._bars, bar)[len(self._bars) + 1 - longest :]
-        copied = len({one.content for one in bars if one.telling})
-        name = self.known.names[self.known.pieces[places[runs.argmax()]]] if longest else ""
-        return Trail(self.known, copied, name, places, runs, bars)
+        copied = len({each.content for each in bars if each.distinctive})
+        piece = ""
+        if longest:
+            piece = self.index.names[self.index.pieces[positions[lengths.argmax()]]]
+        return CopyTracker(self.index, copied, piece, positions, lengths, bars)
 
 
-def _step(before: Print | None, bar: Print) -> int:
-    if before is None or not before.content or not bar.content:
-        return _ENDS
-    return max(-126, min(126, bar.first - before.first))
+def _interval(previous: BarFingerprint | None, bar: BarFingerprint) -> int:
+    """Return the clipped interval between the first notes of consecutive bars."""
+    if previous is None or not previous.content or not bar.content:
+        return _PART_START
+    return max(-_MAX_INTERVAL, min(_MAX_INTERVAL, bar.first - previous.first))

@@ -1,4 +1,4 @@
-"""The composing transformer with its training set's fingerprint."""
+"""The composing transformer: checkpoint, index of its training set, cached decoding."""
 
 import json
 from collections.abc import Mapping
@@ -12,134 +12,138 @@ from torch import Tensor
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.compose.known_bars import KnownBars
-from segue.generate.compose.tokens import VOCABULARY
+from segue.generate.compose.known_bars import BarIndex
+from segue.generate.compose.tokens import VOCABULARY_SIZE
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.quantization import Precision, for_writing
-from segue.nn.transformer import Cache, StackConfig, Transformer, TransformerConfig
+from segue.nn.quantization import Precision, for_inference
+from segue.nn.transformer import KVCache, StackConfig, Transformer, TransformerConfig
 
-KIND: Final = "composer"
-#: Raised when the tokens of `segue.generate.compose.grammar` change.
+CHECKPOINT_KIND: Final = "composer"
+#: Version of the tokens of `segue.generate.compose.grammar`.
 VERSION: Final = 1
 MODEL: Final = "composer.safetensors"
-SHIPPED: Final = WEIGHTS / MODEL
+PRETRAINED: Final = WEIGHTS / MODEL
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Composer:
-    """A network that composes.
+    """A transformer that composes, with an index of its training set.
 
     Attributes
     ----------
     network : Transformer
-    known : KnownBars
-        What it learned from.
-    about : dict
+        The language model.
+    index : BarIndex
+        Bars of the training set, for copy detection.
+    metadata : mapping
         JSON values: how it was trained.
     fingerprint : str
-        "" until it is saved.
+        Of the checkpoint; "" until it is saved.
     """
 
     network: Transformer
-    known: KnownBars
-    about: Mapping[str, Any]
+    index: BarIndex
+    metadata: Mapping[str, Any]
     fingerprint: str = ""
 
     @classmethod
-    def shipped(cls) -> Self:
-        """Load what comes with Segue."""
-        return cls.load(SHIPPED)
+    def pretrained(cls) -> Self:
+        """Load the pretrained model that comes with Segue."""
+        return cls.load(PRETRAINED)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Load what `save` wrote.
+        """Load a checkpoint.
 
         Raises
         ------
         BadCheckpoint
-            The file is not there, damaged, or its tokens are others than this Segue's.
+            The file is missing, damaged, or of another version of the tokens.
         """
-        checkpoint = load_checkpoint(path, KIND)
-        about, tensors = checkpoint.about, dict(checkpoint.tensors)
-        if about["version"] != VERSION or about["config"]["vocabulary"] != VOCABULARY:
+        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
+        metadata, tensors = checkpoint.metadata, dict(checkpoint.tensors)
+        vocabulary = metadata["config"]["vocabulary"]
+        if metadata["version"] != VERSION or vocabulary != VOCABULARY_SIZE:
             raise BadCheckpoint(
-                f"{path} knows {about['config']['vocabulary']} tokens of version "
-                f"{about['version']}, this Segue writes {VOCABULARY} of version {VERSION}; train "
-                "anew with `segue train score --preset transformer`"
+                f"{path} has {vocabulary} tokens of version {metadata['version']}, this Segue "
+                f"{VOCABULARY_SIZE} of version {VERSION}; train again with "
+                "`segue train score --preset transformer`"
             )
         try:
-            stack = StackConfig(**about["config"]["stack"])
-            known = KnownBars(
+            stack = StackConfig(**metadata["config"]["stack"])
+            index = BarIndex(
                 tensors.pop("known.contents").numpy().view(np.uint32),
                 tensors.pop("known.steps").numpy(),
                 tensors.pop("known.pieces").numpy().astype(np.int32),
-                about["pieces"],
+                metadata["pieces"],
             )
-            network = Transformer(TransformerConfig(VOCABULARY, stack))
-            network.load_state_dict({name: one.float() for name, one in tensors.items()})
+            network = Transformer(TransformerConfig(VOCABULARY_SIZE, stack))
+            network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
         except (BadArgument, KeyError, RuntimeError, TypeError) as error:
-            raise BadCheckpoint(f"{path} does not fit together ({error}); train anew") from None
-        return cls(network.eval(), known, about["told"], checkpoint.fingerprint)
+            raise BadCheckpoint(f"{path} is inconsistent ({error}); train again") from None
+        return cls(network.eval(), index, metadata["told"], checkpoint.fingerprint)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> str:
-        """Write it, as a whole or not at all; return its fingerprint.
+        """Write a checkpoint atomically, and return its fingerprint.
 
         Parameters
         ----------
         path : Path
+            Path of the output file.
         dtype : torch.dtype
-            Half the precision takes half the room.
+            Type of the weights in the file.
 
         Raises
         ------
         DiskFull
         """
-        tensors = {name: one.to(dtype) for name, one in self.network.state_dict().items()}
-        tensors["known.contents"] = torch.from_numpy(self.known.contents.view(np.int32))
-        tensors["known.steps"] = torch.from_numpy(self.known.steps)
-        tensors["known.pieces"] = torch.from_numpy(self.known.pieces.astype(np.int16))
-        about = {
+        tensors = {name: tensor.to(dtype) for name, tensor in self.network.state_dict().items()}
+        tensors["known.contents"] = torch.from_numpy(self.index.contents.view(np.int32))
+        tensors["known.steps"] = torch.from_numpy(self.index.steps)
+        tensors["known.pieces"] = torch.from_numpy(self.index.pieces.astype(np.int16))
+        metadata = {
             "config": asdict(self.network.config),
             "version": VERSION,
-            "pieces": list(self.known.names),
-            "told": json.loads(json.dumps(dict(self.about))),
+            "pieces": list(self.index.names),
+            "told": json.loads(json.dumps(dict(self.metadata))),
         }
-        return save_checkpoint(path, KIND, about, tensors)
+        return save_checkpoint(path, CHECKPOINT_KIND, metadata, tensors)
 
 
-class Pen:
-    """Reads tokens one after the other, and says each time how likely the next ones are.
+class CachedDecoder:
+    """Decodes one sequence token by token, with a KV cache.
 
     Parameters
     ----------
     network : Transformer
+        The language model.
     precision : {"float32", "bfloat16", "int8"}
-        The same one gives the same music from the same seed.
+        Samples are reproducible at the same precision.
     """
 
     def __init__(self, network: Transformer, precision: Precision = "int8") -> None:
-        self._network = for_writing(network, precision)
+        self._network = for_inference(network, precision)
         dtype = self._network.tokens.weight.dtype
-        self._cache = Cache(network.config.stack, 1, dtype)
+        self._kv_cache = KVCache(network.config.stack, 1, dtype)
         self.context = network.config.stack.context
 
     @property
     def length(self) -> int:
-        """Tokens in view."""
-        return self._cache.length
+        """Number of tokens in the context."""
+        return self._kv_cache.length
 
-    def back(self, length: int) -> None:
-        """Forget all but the first so many tokens."""
-        self._cache.cut(length)
+    def truncate(self, length: int) -> None:
+        """Drop all but the first `length` tokens."""
+        self._kv_cache.truncate(length)
 
-    def read(self, tokens: list[int]) -> Tensor:
-        """Read tokens; return the logits of the next one, shape (VOCABULARY,), float32.
+    def append(self, tokens: list[int]) -> Tensor:
+        """Append tokens, and return the logits of the next, shape (VOCABULARY_SIZE,), float32.
 
         Raises
         ------
         BadArgument
-            There is no room for them in view.
+            The tokens exceed the context.
         """
         with torch.inference_mode():
-            found = self._network.read(torch.tensor([tokens]), self._cache)
-        return found[0].float()
+            logits = self._network.next_logits(torch.tensor([tokens]), self._kv_cache)
+        return logits[0].float()

@@ -1,4 +1,4 @@
-"""What a composition is asked to be: key, time signature, instruments, style."""
+"""Options of a composition: key, time signature, tempo, instruments, sampling."""
 
 import math
 import re
@@ -6,49 +6,58 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from segue.errors import BadArgument, check_seed
-from segue.generate.compose.tokens import METRES, TEMPOS, USUAL_TEMPO, bpm_of, metre_advice
+from segue.generate.compose.tokens import (
+    DEFAULT_TEMPO,
+    TEMPO_BINS,
+    TIME_SIGNATURES,
+    suggest_time_signature,
+    tempo_to_bpm,
+)
 from segue.io.written_score import beat_of
 
 if TYPE_CHECKING:
     from segue.nn.sampling import Sampling
 
-_SHARPS: Final = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
-_STEPS: Final = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+_ALTERATIONS: Final = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
+_LETTERS: Final = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _KEY: Final = re.compile(r"([a-g])([#♯b♭]?)\s*(m|min|minor|maj|major|)")
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What shall be written.
+class CompositionOptions:
+    """What to compose.
 
     Attributes
     ----------
     sampling : Sampling
+        Temperature and filters.
     instruments : tuple of int, optional
-        Programs, and `DRUMS`, each as often as it has parts; else those of the prompt, or whatever
-        comes.
+        Programs and `DRUMS`, each as often as it has parts; by default those of the prompt, or
+        those that the model samples.
     key : int, optional
-        From 0: C major, C minor, C♯ major … B minor; of a prompt, the key it is in.
+        Index of the key, from 0: C major, C minor, C♯ major … B minor; by default that of the
+        prompt.
     tempo : float, optional
-        Beats a minute: quarters, in 6/8, 9/8 and 12/8 dotted quarters.
-    metre : int, optional
-        Its number as a token.
+        Beats a minute: quarters, or dotted quarters in 6/8, 9/8 and 12/8.
+    time_signature : int, optional
+        Index in `tokens.TIME_SIGNATURES`.
     max_copy : int
-        Different bars of a part that may be those of one piece learned from, one after the other
-        and in whatever key.
+        Longest passage, in distinct bars of a part, that may coincide with a training piece in
+        any key.
     seed : int
+        Random seed.
     """
 
     sampling: "Sampling"
     instruments: tuple[int, ...] | None = None
     key: int | None = None
     tempo: float | None = None
-    metre: int | None = None
+    time_signature: int | None = None
     max_copy: int = 4
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Validate the options.
 
         Raises
         ------
@@ -56,71 +65,74 @@ class Wishes:
         """
         check_seed(self.seed)
         if self.tempo is not None:
-            tempo_number(self.tempo, 1.0 if self.metre is None else beat_quarters(self.metre))
+            signature = self.time_signature
+            tempo_bin(self.tempo, 1.0 if signature is None else beat_length(signature))
         if self.max_copy < 1:
-            raise BadArgument(f"{self.max_copy} bars may be copied at most; from 1 on that works")
+            raise BadArgument(f"at most {self.max_copy} bars copied; it is at least 1")
         if self.instruments is not None and not self.instruments:
             raise BadArgument("no instrument is named; name at least one, or leave it open")
 
 
-def key_named(name: str) -> int:
-    """Return a key's number, from 0: C major, C minor, C♯ major … B minor.
-
-    Parameters
-    ----------
-    name : str
-        "Dm", "F# minor", "Bb" …
+def parse_key(name: str) -> int:
+    """Return the index of a key such as "Dm", "F# minor" or "Bb".
 
     Raises
     ------
     BadArgument
+        It is no key.
     """
     plain = name.strip()
-    found = _KEY.fullmatch(plain[:1].lower() + plain[1:])
-    if not found:
+    match = _KEY.fullmatch(plain[:1].lower() + plain[1:])
+    if not match:
         raise BadArgument(f"no key {name!r}; write it as C, Dm, F# minor, Bb major …")
-    step, sharp, mode = found.groups()
-    return (_STEPS[step] + _SHARPS[sharp]) % 12 * 2 + (mode in ("m", "min", "minor"))
+    letter, alteration, mode = match.groups()
+    tonic = (_LETTERS[letter] + _ALTERATIONS[alteration]) % 12
+    return tonic * 2 + (mode in ("m", "min", "minor"))
 
 
-def beat_quarters(metre: int) -> float:
-    """Return how long a beat of a metre is by which tempos are counted, in quarters."""
-    return float(beat_of(*METRES[metre]))
+def beat_length(time_signature: int) -> float:
+    """Return the length of a beat in quarters, by the index of the time signature."""
+    return float(beat_of(*TIME_SIGNATURES[time_signature]))
 
 
-def tempo_number(bpm: float, beat: float = 1.0) -> int:
-    """Return the number of the tempo that is nearest to beats a minute.
+def tempo_bin(bpm: float, beat: float = 1.0) -> int:
+    """Return the tempo bin nearest to a tempo.
 
     Parameters
     ----------
     bpm : float
+        Beats a minute.
     beat : float
-        Its length in quarters.
+        Length of a beat in quarters.
 
     Raises
     ------
     BadArgument
+        The tempo is out of range.
     """
-    slowest, fastest = bpm_of(0) / beat, bpm_of(TEMPOS - 1) / beat
+    slowest, fastest = tempo_to_bpm(0) / beat, tempo_to_bpm(TEMPO_BINS - 1) / beat
     if not slowest - 0.5 <= bpm <= fastest + 0.5:
         beats = "dotted quarters" if beat > 1 else "quarters"
         raise BadArgument(
             f"a tempo of {bpm:g}; from {slowest:.0f} to {fastest:.0f} {beats} a minute"
         )
-    return round(9 * math.log2(bpm * beat / 120)) + USUAL_TEMPO
+    return round(9 * math.log2(bpm * beat / 120)) + DEFAULT_TEMPO
 
 
-def metre_named(name: str) -> tuple[int, int]:
-    """Return beats and unit of a metre that is written as "3/4".
+def parse_time_signature(name: str) -> tuple[int, int]:
+    """Return numerator and denominator of a supported time signature such as "3/4".
 
     Raises
     ------
     BadArgument
+        It is no time signature, or not supported.
     """
-    found = re.fullmatch(r"\s*(\d{1,3})\s*/\s*(\d{1,3})\s*", name)
-    if not found:
-        raise BadArgument(f"no metre {name!r}; write it as 4/4, 3/4, 6/8 …")
-    beats, unit = int(found[1]), int(found[2])
-    if (beats, unit) not in METRES:
-        raise BadArgument(f"no metre {name!r} was learned; {metre_advice(beats, unit)}")
+    match = re.fullmatch(r"\s*(\d{1,3})\s*/\s*(\d{1,3})\s*", name)
+    if not match:
+        raise BadArgument(f"no time signature {name!r}; write it as 4/4, 3/4, 6/8 …")
+    beats, unit = int(match[1]), int(match[2])
+    if (beats, unit) not in TIME_SIGNATURES:
+        raise BadArgument(
+            f"the time signature {name!r} is not supported; {suggest_time_signature(beats, unit)}"
+        )
     return beats, unit

@@ -1,17 +1,9 @@
-"""Sampling of bars: continuation, infilling, added parts.
+"""Sampling of bars: continuation, infilling, and added parts.
 
-What is in bars: who plays, which drums are struck, what sounds together.
-
-What is made likelier, or less likely, than the network holds it: key, players, registers, roots.
-
-All in nats, added to the logits of the next token. Nothing here forbids anything; what may come at
-all says the grammar.
-
-Writes music bar by bar: goes on with a score, fills bars in, or adds a part.
-
-Every bar is sampled from what the grammar allows, so that it is a score whatever the network says.
-Bars in which a part would go along with the music learned from for too long, and bars that repeat
-the ones before once too often, are written anew.
+Tokens are sampled under the constraints of the grammar, so that every bar is valid whatever the
+network predicts. Logit biases steer it towards the requested key, instruments, registers and chord
+roots. Bars that would copy too long a passage of the training set, or repeat the bars before too
+often, are rejected and sampled again.
 """
 
 from collections import Counter
@@ -23,23 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.generate.compose.grammar import Reading, adding, bar_tokens, filling, header
-from segue.generate.compose.known_bars import Trail, bar_print
-from segue.generate.compose.options import Wishes, beat_quarters, tempo_number
+from segue.generate.compose.grammar import (
+    GrammarState,
+    encode_bar,
+    header,
+    infill_prefix,
+    part_prefix,
+)
+from segue.generate.compose.known_bars import CopyTracker, fingerprint_bar
+from segue.generate.compose.options import CompositionOptions, beat_length, tempo_bin
 from segue.generate.compose.tokens import (
     BEGIN,
     END,
-    FILLED,
-    FIRST,
-    KINDS,
+    FIRST_TOKEN,
+    MAX_INFILL_BARS,
     OPENING,
     PART,
     STEPS_PER_QUARTER,
-    TEMPOS,
+    TEMPO_BINS,
+    TOKEN_KINDS,
     Bar,
     BoolArray,
-    bpm_of,
-    home,
+    semitones_to_c,
+    tempo_to_bpm,
 )
 from segue.theory.instruments import (
     DRUMS,
@@ -56,279 +54,280 @@ if TYPE_CHECKING:
     from segue.generate.compose.model import Composer
     from segue.nn.quantization import Precision
 
+MAX_BARS: Final = 10_000
+#: Attempts at a bar before it is left empty, and increase of the temperature with each.
+_MAX_ATTEMPTS: Final = 8
+_TEMPERATURE_STEP: Final = 0.15
+#: Maximum number of equal bars in a row, and of silent ones.
+_MAX_REPEATS: Final = 4
+_MAX_SILENT: Final = 1
+#: Share of the context for the bars after a gap.
+_SUFFIX_SHARE: Final = 0.35
+_BAR_TOKENS: Final = range(FIRST_TOKEN["bar"], FIRST_TOKEN["tempo"])
 
-# --- bars ---
+#: Bias of requested instruments in nats: increase with each bar of silence, factor of the increase
+#: before the first note, upper limit, and decrease with each bar with notes.
+_INSTRUMENT_BIAS: Final = 2.0
+_UNHEARD_FACTOR: Final = 3
+_MAX_INSTRUMENT_BIAS: Final = 15.0
+_HEARD_DECREASE: Final = 0.5
+#: Penalty of pitch classes outside the scale of a requested key (outside all minor scales in
+#: minor), in nats, and these pitch classes in semitones above the tonic, for major and minor.
+_OUT_OF_SCALE_PENALTY: Final = 1.5
+_OUT_OF_SCALE: Final = ((1, 3, 6, 8, 10), (1, 4, 6))
+#: Penalty per semitone outside the usual register of an instrument, in nats.
+_REGISTER_PENALTY: Final = 1.0
+#: Bias of the chord root on a beat for a bass instrument, in nats.
+_ROOT_BIAS: Final = 2.5
 
 
-def playing(bars: Sequence[Bar]) -> frozenset[int]:
-    """Return who plays."""
+def instruments_of(bars: Sequence[Bar]) -> frozenset[int]:
+    """Return the instruments of bars."""
     return frozenset[int]().union(*(bar.instruments for bar in bars))
 
 
-def struck(bars: Sequence[Bar]) -> frozenset[int]:
-    """Return the drums that are struck."""
+def drums_of(bars: Sequence[Bar]) -> frozenset[int]:
+    """Return the drum pitches of bars."""
     return frozenset(note.pitch for bar in bars for note in bar.notes if note.instrument == DRUMS)
 
 
-def in_chords(bar: Bar) -> frozenset[int]:
-    """Return who begins several notes at once."""
-    begun = Counter((note.onset, note.instrument) for note in bar.notes)
-    return frozenset(instrument for (_, instrument), count in begun.items() if count > 1)
+def chordal_instruments(bar: Bar) -> frozenset[int]:
+    """Return the instruments with simultaneous onsets."""
+    onsets = Counter((note.onset, note.instrument) for note in bar.notes)
+    return frozenset(instrument for (_, instrument), count in onsets.items() if count > 1)
 
 
-def one_at_a_time(bar: Bar, alone: frozenset[int]) -> Bar:
-    """Let notes of some instruments end where the next one of that instrument begins."""
+def make_monophonic(bar: Bar, instruments: frozenset[int]) -> Bar:
+    """Shorten notes of some instruments to end at the instrument's next onset."""
     next_onset: dict[int, int] = {}
     notes = []
     for note in reversed(bar.notes):
-        length = note.length
-        if note.instrument in alone and note.instrument in next_onset:
-            length = min(length, next_onset[note.instrument] - note.onset)
+        duration = note.duration
+        if note.instrument in instruments and note.instrument in next_onset:
+            duration = min(duration, next_onset[note.instrument] - note.onset)
         next_onset[note.instrument] = note.onset
-        notes.append(note._replace(length=length))
+        notes.append(note._replace(duration=duration))
     return bar._replace(notes=tuple(notes[::-1]))
 
 
-# --- leanings ---
-
-#: Instruments that were asked for, or play on both sides of bars to be filled in, become so much
-#: likelier with each bar that they are silent in, the current one included, and three times that
-#: before they play at all; at most so much, and less by so much with each bar that they play in.
-_WANTED: Final = 2.0
-_FIRST: Final = 3
-_MOST_WANTED: Final = 15.0
-_SATED: Final = 0.5
-#: Where a key was asked for, what is outside its scale (in minor, all its scales) becomes so much
-#: less likely. By mode, major and minor, in semitones above the tonic, C to the network.
-_STRANGE: Final = 1.5
-_OUTSIDE: Final = ((1, 3, 6, 8, 10), (1, 4, 6))
-#: For each semitone outside the usual register of an instrument that does not play yet.
-_UNUSUAL: Final = 1.0
-#: What the root of a chord gets on a beat from an instrument that plays the bass.
-_ROOT: Final = 2.5
-
-
-class Leanings:
-    """Leans the logits of a piece's tokens.
+class LogitBiases:
+    """Additive biases on the logits of a piece's tokens, in nats; the grammar alone forbids.
 
     Parameters
     ----------
-    wanted : iterable of int
-        Instruments that were asked for, each as often as it has parts.
+    requested : iterable of int
+        Requested instruments, each as often as it has parts.
     mode : int, optional
-        0 for major, 1 for minor, where a key was asked for; the network writes in C.
+        0 for major, 1 for minor, where a key was requested; tokens are in C.
     """
 
-    def __init__(self, wanted: Iterable[int] = (), mode: int | None = None) -> None:
-        self._parts = Counter(wanted)
-        self._wanted = dict.fromkeys(self._parts, _FIRST * _WANTED)
-        #: Of instruments with several parts: how much likelier notes at once are made.
-        self._together = {
-            one: _FIRST * _WANTED
-            for one, count in self._parts.items()
-            if count > 1 and one != DRUMS
+    def __init__(self, requested: Iterable[int] = (), mode: int | None = None) -> None:
+        self._parts = Counter(requested)
+        initial = _UNHEARD_FACTOR * _INSTRUMENT_BIAS
+        self._instrument_bias = dict.fromkeys(self._parts, initial)
+        #: Of instruments with several parts: bias of simultaneous notes.
+        self._chord_bias = {
+            instrument: initial
+            for instrument, count in self._parts.items()
+            if count > 1 and instrument != DRUMS
         }
-        self._outside = () if mode is None else _OUTSIDE[mode]
+        self._out_of_scale = () if mode is None else _OUT_OF_SCALE[mode]
         self._registers: dict[int, NDArray[np.float32]] = {}
         self._roots: Sequence[tuple[int, int]] = ()
-        self._never = set(self._parts)
-        self._never_together = set(self._together)
+        self._unheard = set(self._parts)
+        self._unheard_chords = set(self._chord_bias)
 
-    def want(self, instruments: Collection[int]) -> None:
-        """Want these, too."""
-        self._wanted |= dict.fromkeys(instruments, _WANTED)
+    def request(self, instruments: Collection[int]) -> None:
+        """Request more instruments."""
+        self._instrument_bias |= dict.fromkeys(instruments, _INSTRUMENT_BIAS)
 
-    def keep_to_registers(self, instruments: Iterable[int], moved: int) -> None:
-        """Lean these towards the registers that they usually play in.
+    def set_registers(self, instruments: Iterable[int], transposition: int) -> None:
+        """Penalise pitches outside the usual registers of instruments.
 
         Parameters
         ----------
         instruments : iterable of int
-        moved : int
-            Semitones that the network's music is above what is meant.
+            Programs.
+        transposition : int
+            Semitones from the sounding pitch to the tokens.
         """
         pitches = np.arange(128)
         for instrument in instruments:
             low, high = register_of(instrument)
-            beyond = np.maximum(low + moved - pitches, pitches - high - moved).clip(min=0)
-            self._registers[instrument] = np.asarray(-_UNUSUAL * beyond, np.float32)
+            below, above = low + transposition - pitches, pitches - high - transposition
+            distance = np.maximum(below, above).clip(min=0)
+            self._registers[instrument] = np.asarray(-_REGISTER_PENALTY * distance, np.float32)
 
-    def have_roots(self, roots: Sequence[tuple[int, int]]) -> None:
-        """Tell the chords of the current bar: from which step on which pitch class is the root."""
+    def set_roots(self, roots: Sequence[tuple[int, int]]) -> None:
+        """Set the chord roots of the current bar, as (step, pitch class)."""
         self._roots = roots
 
     @property
-    def missing(self) -> bool:
-        """Whether a part that was asked for has not played yet."""
-        return bool(self._never or self._never_together)
+    def unheard(self) -> bool:
+        """Whether a requested part has not played yet."""
+        return bool(self._unheard or self._unheard_chords)
 
-    def insist(self) -> None:
-        """Want who has not played yet as much as can be: no other bar comes."""
-        self._wanted |= dict.fromkeys(self._never, _MOST_WANTED)
-        self._together |= dict.fromkeys(self._never_together, _MOST_WANTED)
+    def maximize_unheard(self) -> None:
+        """Give requested parts that have not played yet the largest bias, for the last bar."""
+        self._instrument_bias |= dict.fromkeys(self._unheard, _MAX_INSTRUMENT_BIAS)
+        self._chord_bias |= dict.fromkeys(self._unheard_chords, _MAX_INSTRUMENT_BIAS)
 
-    def complete(self, bar: Bar) -> bool:
-        """Tell whether with this bar everybody who was asked for has played."""
-        together = {one for one in self._never_together if not self._plays_together(bar, one)}
-        return not (self._never - bar.instruments or together)
+    def complete_with(self, bar: Bar) -> bool:
+        """Return whether all requested parts have played after a bar."""
+        chords = {each for each in self._unheard_chords if not self._plays_chord(bar, each)}
+        return not (self._unheard - bar.instruments or chords)
 
-    def heard(self, bar: Bar) -> None:
-        """Note who played in a bar that stays."""
-        self._never -= bar.instruments
-        for asked, nats in self._wanted.items():
-            self._wanted[asked] = _next(
-                nats, played=asked in bar.instruments, never=asked in self._never
+    def update(self, bar: Bar) -> None:
+        """Update the biases after an accepted bar."""
+        self._unheard -= bar.instruments
+        for instrument, bias in self._instrument_bias.items():
+            self._instrument_bias[instrument] = _updated(
+                bias, heard=instrument in bar.instruments, unheard=instrument in self._unheard
             )
-        for asked, nats in self._together.items():
-            played = self._plays_together(bar, asked)
-            self._together[asked] = _next(nats, played=played, never=asked in self._never_together)
-            if played:
-                self._never_together.discard(asked)
+        for instrument, bias in self._chord_bias.items():
+            heard = self._plays_chord(bar, instrument)
+            self._chord_bias[instrument] = _updated(
+                bias, heard=heard, unheard=instrument in self._unheard_chords
+            )
+            if heard:
+                self._unheard_chords.discard(instrument)
 
-    def applied(self, logits: "Tensor", bar: Bar, instrument: int, step: int) -> "Tensor":
-        """Lean logits.
+    def apply(self, logits: "Tensor", bar: Bar, instrument: int, step: int) -> "Tensor":
+        """Return biased logits.
 
         Parameters
         ----------
-        logits : Tensor, shape (…, VOCABULARY)
+        logits : Tensor, shape (…, VOCABULARY_SIZE)
+            Logits of the network.
         bar : Bar
-            As far as it is written.
+            The bar so far.
         instrument : int
-            Who is to play next; -1 for nobody yet.
+            Current instrument; -1 for none yet.
         step : int
-            Of the bar.
+            Current step of the bar.
         """
-        leaning = logits.clone()
-        pitches = leaning[..., FIRST["pitch"] : FIRST["pitch"] + 128]
-        for pitch_class in self._outside:
-            pitches[..., pitch_class::12] -= _STRANGE
-        for asked in self._wanted.keys() - bar.instruments:
-            leaning[..., FIRST["instrument"] + asked] += self._wanted[asked]
+        biased = logits.clone()
+        pitches = biased[..., FIRST_TOKEN["pitch"] : FIRST_TOKEN["pitch"] + 128]
+        for pitch_class in self._out_of_scale:
+            pitches[..., pitch_class::12] -= _OUT_OF_SCALE_PENALTY
+        for requested in self._instrument_bias.keys() - bar.instruments:
+            biased[..., FIRST_TOKEN["instrument"] + requested] += self._instrument_bias[requested]
         if 0 <= instrument < DRUMS:
             if instrument in self._registers:
                 pitches += logits.new_tensor(self._registers[instrument])
             root = self._root_at(step)
             if root is not None:
-                pitches[..., root::12] += _ROOT
-            here = sum(n.instrument == instrument and n.onset == step for n in bar.notes)
-            if 0 < here < self._parts[instrument] and not self._plays_together(bar, instrument):
-                pitches += self._together[instrument]
-        return leaning
+                pitches[..., root::12] += _ROOT_BIAS
+            onsets = sum(n.instrument == instrument and n.onset == step for n in bar.notes)
+            if 0 < onsets < self._parts[instrument] and not self._plays_chord(bar, instrument):
+                pitches += self._chord_bias[instrument]
+        return biased
 
     def _root_at(self, step: int) -> int | None:
-        """Return the pitch class of the root on a beat, where chords were told."""
+        """Return the pitch class of the chord root on a beat; None off the beat."""
         if step % STEPS_PER_QUARTER:
             return None
-        begun = [root for first, root in self._roots if first <= step]
-        return begun[-1] if begun and begun[-1] >= 0 else None
+        roots = [root for start, root in self._roots if start <= step]
+        return roots[-1] if roots and roots[-1] >= 0 else None
 
-    def _plays_together(self, bar: Bar, instrument: int) -> bool:
-        """Tell whether an instrument begins as many notes at once as it has parts."""
-        at = Counter(note.onset for note in bar.notes if note.instrument == instrument)
-        return max(at.values(), default=0) >= self._parts[instrument]
-
-
-def _next(nats: float, *, played: bool, never: bool) -> float:
-    more = _FIRST * _WANTED if never else _WANTED
-    return min(max(nats - _SATED if played else nats + more, _WANTED), _MOST_WANTED)
+    def _plays_chord(self, bar: Bar, instrument: int) -> bool:
+        """Return whether an instrument has as many simultaneous onsets as it has parts."""
+        onsets = Counter(note.onset for note in bar.notes if note.instrument == instrument)
+        return max(onsets.values(), default=0) >= self._parts[instrument]
 
 
-# --- pieces ---
-
-MOST_BARS: Final = 10_000
-#: So often a bar is tried before it is left empty.
-_TRIES: Final = 8
-#: So much hotter each try is.
-_HOTTER: Final = 0.15
-#: So many bars may be the same, one after the other, and so many be silent.
-_MOST_ALIKE: Final = 4
-_MOST_SILENT: Final = 1
-#: Share of the view for what stands behind bars to be filled in, and before.
-_BESIDE: Final = 0.35
-
-_ALL_BARS: Final = range(FIRST["bar"], FIRST["tempo"])
+def _updated(bias: float, *, heard: bool, unheard: bool) -> float:
+    increase = _UNHEARD_FACTOR * _INSTRUMENT_BIAS if unheard else _INSTRUMENT_BIAS
+    updated = bias - _HEARD_DECREASE if heard else bias + increase
+    return min(max(updated, _INSTRUMENT_BIAS), _MAX_INSTRUMENT_BIAS)
 
 
-class Writing:
-    """Writes bars.
+class BarSampler:
+    """Samples bars.
 
     Parameters
     ----------
     composer : Composer
-    wishes : Wishes
+        The model.
+    options : CompositionOptions
+        What to compose.
 
     Attributes
     ----------
-    wishes : Wishes
     precision : str
-        Of the network's weights.
+        Precision of the network's weights.
     rejected : int
-        Bars that were written anew so far.
+        Number of rejected bars so far.
     """
 
-    def __init__(self, composer: "Composer", wishes: Wishes) -> None:
+    def __init__(self, composer: "Composer", options: CompositionOptions) -> None:
         import torch
 
-        from segue.generate.compose.model import Pen  # brings in torch
+        from segue.generate.compose.model import CachedDecoder  # imports torch
 
-        self._known = composer.known
-        self.wishes = wishes
-        self.precision: Precision = "int8"  # the fastest, one row at a time; always the same
-        self._pen = Pen(composer.network, self.precision)
-        self._generator = torch.Generator().manual_seed(wishes.seed)
-        self._home = 0  # the network writes in C: so many semitones from the key that is meant
-        self._kept: list[int] = []  # always in view: what the piece is said to be
-        self._written: list[list[int]] = []  # the bars after it
-        self._opens = True  # these are all bars since the beginning
-        self._instruments: tuple[int, ...] | None = wishes.instruments
+        self._index = composer.index
+        self.options = options
+        self.precision: Precision = "int8"  # fastest for one sequence, and always the same
+        self._decoder = CachedDecoder(composer.network, self.precision)
+        self._generator = torch.Generator().manual_seed(options.seed)
+        self._transposition = 0  # from the key of the piece to C, the key of the tokens
+        self._header: list[int] = []  # tokens that always stay in the context
+        self._encoded: list[list[int]] = []  # tokens of the bars after it
+        self._from_opening = True  # whether these are all bars from the beginning
+        self._instruments: tuple[int, ...] | None = options.instruments
         self._ranges: dict[int, tuple[int, int]] = {}
-        self._together: dict[int, int] = {}  # how many notes at once may begin
-        self._kit: frozenset[int] | None = None  # drums that may be struck
-        self._trails: dict[int, Trail] = {}
-        self._last: list[Bar] = []  # the latest bars
-        self._leanings = Leanings(wishes.instruments or (), self._mode)
+        self._polyphony: dict[int, int] = {}
+        self._drums: frozenset[int] | None = None
+        self._trackers: dict[int, CopyTracker] = {}
+        self._recent: list[Bar] = []
+        self._biases = LogitBiases(options.instruments or (), self._mode)
         self.rejected = 0
 
-    def go_on(self, count: int, prompt: Sequence[Bar] = ()) -> Iterator[Bar]:
-        """Go on with bars, or begin.
+    def extend(self, count: int, prompt: Sequence[Bar] = ()) -> Iterator[Bar]:
+        """Sample bars that continue a prompt, or a new piece.
 
         Parameters
         ----------
         count : int
+            Number of bars.
         prompt : sequence of Bar
+            All bars of a piece.
 
         Yields
         ------
         Bar
         """
-        if not 1 <= count <= MOST_BARS:
-            raise BadArgument(f"{count} bars; from 1 to {MOST_BARS:,} can be written at once")
-        prompt = self._at_home(prompt)
-        heard = playing(prompt)
+        if not 1 <= count <= MAX_BARS:
+            raise BadArgument(f"{count} bars; from 1 to {MAX_BARS:,} can be generated at once")
+        prompt = self._to_c(prompt)
         if prompt:
-            self._instruments = tuple(sorted(heard | set(self.wishes.instruments or ())))
-            self._kept = header(self._instruments, self._mode)
-            self._written = [bar_tokens(bar) for bar in prompt]
-            self._last = list(prompt[-_MOST_ALIKE:])
+            requested = set(self.options.instruments or ())
+            self._instruments = tuple(sorted(instruments_of(prompt) | requested))
+            self._header = header(self._instruments, self._mode)
+            self._encoded = [encode_bar(bar) for bar in prompt]
+            self._recent = list(prompt[-_MAX_REPEATS:])
         else:
             self._begin()
-        self._know_instruments(prompt)
-        metre, tempo = self._first_of(prompt)
-        self._view()
-        for number in range(count):
-            bar = self._bar(metre, tempo, last=number == count - 1)
-            metre, tempo = bar.metre, bar.tempo
-            yield bar.moved(-self._home)
+        self._constrain_instruments(prompt)
+        signature, tempo = self.options.time_signature, None
+        if prompt:
+            signature = prompt[-1].time_signature if signature is None else signature
+            tempo = None if self.options.tempo is not None else prompt[-1].tempo
+        self._refill()
+        for index in range(count):
+            bar = self._sample_bar(signature, tempo, last=index == count - 1)
+            signature, tempo = bar.time_signature, bar.tempo
+            yield bar.transpose(-self._transposition)
 
-    def fill(self, bars: Sequence[Bar], first: int, last: int) -> Iterator[Bar]:
-        """Write some bars anew, with those before and after in view.
+    def infill(self, bars: Sequence[Bar], first: int, last: int) -> Iterator[Bar]:
+        """Sample bars that replace some of a piece, given those before and after.
 
         Parameters
         ----------
         bars : sequence of Bar
-            Of the whole piece.
+            The whole piece.
         first, last : int
-            Which are replaced, from 0; the last one is not.
+            Range of indices to replace, without `last`.
 
         Yields
         ------
@@ -338,305 +337,305 @@ class Writing:
             raise BadArgument(
                 f"bars {first + 1} to {last} cannot be filled in; the piece has {len(bars)}"
             )
-        bars = self._at_home(bars)
-        room = int(_BESIDE * self._pen.context)
+        bars = self._to_c(bars)
+        room = int(_SUFFIX_SHARE * self._decoder.context)
         after: list[Bar] = []
         for bar in bars[last:]:
-            room -= len(bar_tokens(bar))
+            room -= len(encode_bar(bar))
             if room < 0:
                 break
             after.append(bar)
         kept = [*bars[:first], *after]
-        heard = playing(kept) or playing(bars)
-        self._instruments = tuple(sorted(set(self.wishes.instruments or heard)))
-        begins = header(sorted(heard | set(self._instruments)), self._mode)
-        self._know_instruments(bars)
-        self._kit = struck(kept) or None
-        if first and after:  # who plays on both sides does so in between
+        heard = instruments_of(kept) or instruments_of(bars)
+        self._instruments = tuple(sorted(set(self.options.instruments or heard)))
+        start = header(sorted(heard | set(self._instruments)), self._mode)
+        self._constrain_instruments(bars)
+        self._drums = drums_of(kept) or None
+        if first and after:  # instruments on both sides are expected in between
             on_both_sides = bars[first - 1].instruments & after[0].instruments
-            self._leanings.want(on_both_sides & set(self._instruments))
-        self._written = [bar_tokens(bar) for bar in bars[:first]]
-        self._last = list(bars[:first][-_MOST_ALIKE:])
-        for place in range(first, last):
-            if (place - first) % FILLED == 0:
-                self._kept = begins + filling(min(last - place, FILLED), after)
-                self._view()
-            old = bars[place]
-            yield self._bar(old.metre, old.tempo).moved(-self._home)
+            self._biases.request(on_both_sides & set(self._instruments))
+        self._encoded = [encode_bar(bar) for bar in bars[:first]]
+        self._recent = list(bars[:first][-_MAX_REPEATS:])
+        for index in range(first, last):
+            if (index - first) % MAX_INFILL_BARS == 0:
+                self._header = start + infill_prefix(min(last - index, MAX_INFILL_BARS), after)
+                self._refill()
+            old = bars[index]
+            bar = self._sample_bar(old.time_signature, old.tempo)
+            yield bar.transpose(-self._transposition)
 
-    def add(
+    def add_part(
         self,
         bars: Sequence[Bar],
         instrument: int,
         roots: Sequence[Sequence[tuple[int, int]]] = (),
     ) -> Iterator[Bar]:
-        """Write a part to bars.
+        """Sample a part for bars.
 
         Parameters
         ----------
         bars : sequence of Bar
+            The whole piece.
         instrument : int
-            Program, or `DRUMS`; one that does not play yet.
+            Program, or `DRUMS`; not among the instruments of the bars.
         roots : sequence of sequence of (int, int)
-            For each bar, from which step on which pitch class is the root of the chord, -1 for
-            none: a bass plays these on beats.
+            Chords of each bar, for a bass part, as the step where a chord begins and the pitch
+            class of its root; -1 for no chord.
 
         Yields
         ------
         Bar
-            What the part plays.
+            The notes of the part.
         """
-        bars = self._at_home(bars)
-        heard = playing(bars)
+        bars = self._to_c(bars)
+        heard = instruments_of(bars)
         if instrument in heard:
             raise BadArgument(
-                f"{instrument_name(instrument)} plays already; add another instrument, or write "
-                "bars anew with --infill"
+                f"{instrument_name(instrument)} plays already; add another instrument, or replace "
+                "bars with --infill"
             )
-        self._kept = header(sorted(heard), self._mode) + adding(instrument)
+        self._header = header(sorted(heard), self._mode) + part_prefix(instrument)
         self._instruments = (instrument,)
-        self._know_instruments(())
-        self._view()
-        most = self._pen.context // 2 - len(self._kept)
+        self._constrain_instruments(())
+        self._refill()
+        max_tokens = self._decoder.context // 2 - len(self._header)
         if not plays_bass(instrument):
             roots = ()
-        for place, bar in enumerate(bars):
-            here = roots[place] if place < len(roots) else ()
-            self._leanings.have_roots(
-                [(step, (root + self._home) % 12 if root >= 0 else -1) for step, root in here]
+        for index, bar in enumerate(bars):
+            bar_roots = roots[index] if index < len(roots) else ()
+            self._biases.set_roots(
+                [
+                    (step, (root + self._transposition) % 12 if root >= 0 else -1)
+                    for step, root in bar_roots
+                ]
             )
-            given = [*bar_tokens(bar)[:most], PART]
-            yield self._bar(bar.metre, bar.tempo, given).moved(-self._home)
+            given = [*encode_bar(bar)[:max_tokens], PART]
+            part = self._sample_bar(bar.time_signature, bar.tempo, given)
+            yield part.transpose(-self._transposition)
 
-    # ---- a bar -----------------------------------------------------------------------------
-
-    def _bar(
+    def _sample_bar(
         self,
-        metre: int | None,
+        signature: int | None,
         tempo: int | None,
         given: Sequence[int] = (),
         *,
         last: bool = False,
     ) -> Bar:
-        """Write a bar, or leave it empty where nothing that may be comes.
+        """Sample a bar by rejection; it is left empty where all attempts are rejected.
 
-        In the last one everybody has played who was asked for, as far as a few tries bring it.
+        In the last bar of a piece, the first half of the attempts must complete the requested
+        instruments.
         """
         if last:
-            self._leanings.insist()
-        for attempt in range(_TRIES):
-            at = self._pen.length
-            bar, tokens = self._tried(metre, tempo, given, attempt, last=last)
-            trails = self._followed(bar)
-            whole = not last or attempt >= _TRIES // 2 or self._leanings.complete(bar)
-            if whole and self._may_stay(bar, trails):
+            self._biases.maximize_unheard()
+        for attempt in range(_MAX_ATTEMPTS):
+            length = self._decoder.length
+            bar, tokens = self._attempt(signature, tempo, given, attempt, last=last)
+            trackers = self._track(bar)
+            complete = not last or attempt >= _MAX_ATTEMPTS // 2 or self._biases.complete_with(bar)
+            if complete and self._is_acceptable(bar, trackers):
                 break
             self.rejected += 1
-            metre, tempo = bar.metre, bar.tempo
-            if self._pen.length > at:
-                self._pen.back(at)
-            else:  # the view moved on meanwhile
-                self._view()
+            signature, tempo = bar.time_signature, bar.tempo
+            if self._decoder.length > length:
+                self._decoder.truncate(length)
+            else:  # the context was refilled meanwhile
+                self._refill()
         else:
-            bar = Bar(bar.metre, bar.tempo, ())
-            tokens = list(given) or bar_tokens(bar)
-            trails = {}
-            self._read(tokens)
-        self._trails = trails
-        self._written.append(tokens)
-        if len(self._written) > self._pen.context:  # more bars than can ever be in view
-            del self._written[0]
-            self._opens = False
-        self._last = [*self._last, bar][-_MOST_ALIKE:]
-        self._leanings.heard(bar)
+            bar = Bar(bar.time_signature, bar.tempo, ())
+            tokens = list(given) or encode_bar(bar)
+            trackers = {}
+            self._append(tokens)
+        self._trackers = trackers
+        self._encoded.append(tokens)
+        if len(self._encoded) > self._decoder.context:  # more bars than can fit
+            del self._encoded[0]
+            self._from_opening = False
+        self._recent = [*self._recent, bar][-_MAX_REPEATS:]
+        self._biases.update(bar)
         return bar
 
-    def _tried(
+    def _attempt(
         self,
-        metre: int | None,
+        signature: int | None,
         tempo: int | None,
         given: Sequence[int],
         attempt: int,
         *,
         last: bool,
     ) -> tuple[Bar, list[int]]:
-        """Sample a bar; return also its tokens in view."""
-        reading = Reading(self._instruments, self._ranges, self._together, self._kit)
-        reading.read(BEGIN)
+        """Sample a bar, and return it with its tokens in the context."""
+        state = GrammarState(self._instruments, self._ranges, self._polyphony, self._drums)
+        state.consume(BEGIN)
         tokens: list[int] = []
-        logits = self._read(list(given), tokens) if given else self._peek()
-        for kind, known in (("bar", metre), ("tempo", tempo)):
-            number = known
-            if kind == "tempo" and number is None and self.wishes.tempo is not None:
-                number = self._asked_tempo(reading.bars[-1].metre)
-            if number is None:
-                may = reading.may_come()
-                if kind == "bar":  # what stands before the first bar is there already
-                    may[: FIRST["bar"]] = may[FIRST["tempo"] :] = False
-                token = self._chosen(logits, may, attempt)
+        logits = self._append(list(given), tokens) if given else self._logits
+        for kind in ("bar", "tempo"):
+            value = signature if kind == "bar" else tempo
+            if kind == "tempo" and value is None and self.options.tempo is not None:
+                value = self._requested_tempo(state.bars[-1].time_signature)
+            if value is None:
+                allowed = state.allowed()
+                if kind == "bar":  # the header is in the context already
+                    allowed[: FIRST_TOKEN["bar"]] = allowed[FIRST_TOKEN["tempo"] :] = False
+                token = self._sample(logits, allowed, attempt)
             else:
-                token = FIRST[kind] + number
-            reading.read(token)
+                token = FIRST_TOKEN[kind] + value
+            state.consume(token)
             if not given:
-                logits = self._read([token], tokens)
-        longest = self._pen.context // 2 - len(self._kept)
-        silent = not given and not any(bar.notes for bar in self._last[-_MOST_SILENT:])
+                logits = self._append([token], tokens)
+        max_tokens = self._decoder.context // 2 - len(self._header)
+        silent = not given and not any(bar.notes for bar in self._recent[-_MAX_SILENT:])
         while True:
-            may = reading.may_come()
-            may[END] = may[FIRST["bar"]]  # as good as another bar: this one is over
-            bar = reading.bars[-1]
-            if silent and not bar.notes and (self._last or last):
-                may = _going_on(may)
-            lacking = last and len(tokens) <= longest and not self._leanings.complete(bar)
-            if lacking and _going_on(may).any():
-                may = _going_on(may)
-            if len(tokens) > longest and may[END]:
+            allowed = state.allowed()
+            allowed[END] = allowed[FIRST_TOKEN["bar"]]  # both end this bar
+            bar = state.bars[-1]
+            if silent and not bar.notes and (self._recent or last):
+                allowed = _without_end(allowed)
+            incomplete = last and len(tokens) <= max_tokens and not self._biases.complete_with(bar)
+            if incomplete and _without_end(allowed).any():
+                allowed = _without_end(allowed)
+            if len(tokens) > max_tokens and allowed[END]:
                 break
-            leaning = self._leanings.applied(logits, bar, *reading.place)
-            token = self._chosen(leaning, may, attempt)
-            if token == END or token in _ALL_BARS:
+            biased = self._biases.apply(logits, bar, *state.position)
+            token = self._sample(biased, allowed, attempt)
+            if token == END or token in _BAR_TOKENS:
                 break
-            reading.read(token)
-            logits = self._read([token], tokens)
-        alone = frozenset(one for one, most in self._together.items() if most == 1)
-        return one_at_a_time(reading.bars[-1], alone), tokens
+            state.consume(token)
+            logits = self._append([token], tokens)
+        monophonic = frozenset(each for each, limit in self._polyphony.items() if limit == 1)
+        return make_monophonic(state.bars[-1], monophonic), tokens
 
-    def _chosen(self, logits: "Tensor", may: BoolArray, attempt: int) -> int:
+    def _sample(self, logits: "Tensor", allowed: BoolArray, attempt: int) -> int:
         import torch
 
-        from segue.nn.sampling import NEVER, choose
+        from segue.nn.sampling import MASKED, sample
 
-        sampling = self.wishes.sampling
+        sampling = self.options.sampling
         if attempt:
-            hotter = max(sampling.temperature, 0.5) + attempt * _HOTTER
-            sampling = replace(sampling, temperature=hotter)
-        masked = logits.masked_fill(~torch.from_numpy(may), NEVER)
-        return int(choose(masked, sampling, self._generator))
+            temperature = max(sampling.temperature, 0.5) + attempt * _TEMPERATURE_STEP
+            sampling = replace(sampling, temperature=temperature)
+        masked = logits.masked_fill(~torch.from_numpy(allowed), MASKED)
+        return int(sample(masked, sampling, self._generator))
 
-    def _may_stay(self, bar: Bar, trails: dict[int, Trail]) -> bool:
-        if any(trail.copied > self.wishes.max_copy for trail in trails.values()):
+    def _is_acceptable(self, bar: Bar, trackers: dict[int, CopyTracker]) -> bool:
+        """Return whether a bar neither copies nor repeats too much."""
+        if any(tracker.copied > self.options.max_copy for tracker in trackers.values()):
             return False
-        alike = [one for one in self._last if (one.notes, one.metre) == (bar.notes, bar.metre)]
-        return not bar.notes or len(alike) < _MOST_ALIKE
+        content = bar.notes, bar.time_signature
+        equal = [each for each in self._recent if (each.notes, each.time_signature) == content]
+        return not bar.notes or len(equal) < _MAX_REPEATS
 
-    def _followed(self, bar: Bar) -> dict[int, Trail]:
+    def _track(self, bar: Bar) -> dict[int, CopyTracker]:
+        """Return the copy trackers of the instruments of a bar after it."""
         return {
-            instrument: self._trails.get(instrument, Trail(self._known)).followed_by(
-                bar_print(bar, instrument)
+            instrument: self._trackers.get(instrument, CopyTracker(self._index)).append(
+                fingerprint_bar(bar, instrument)
             )
             for instrument in bar.instruments - {DRUMS}
         }
 
-    # ---- the view --------------------------------------------------------------------------
+    def _append(self, tokens: list[int], bar_tokens: list[int] | None = None) -> "Tensor":
+        """Append tokens of the current bar to the context, and return the next logits.
 
-    def _read(self, tokens: list[int], into: list[int] | None = None) -> "Tensor":
-        """Read tokens of a bar; where there is no room, the oldest bars leave the view."""
-        before = list(into or ())
-        if into is not None:
-            into += tokens
-        if self._pen.length + len(tokens) > self._pen.context:
-            return self._view([*before, *tokens])
-        self._logits = self._pen.read(tokens)
+        Where the context is full, the oldest bars are dropped.
+        """
+        before = list(bar_tokens or ())
+        if bar_tokens is not None:
+            bar_tokens += tokens
+        if self._decoder.length + len(tokens) > self._decoder.context:
+            return self._refill([*before, *tokens])
+        self._logits = self._decoder.append(tokens)
         return self._logits
 
-    def _peek(self) -> "Tensor":
-        """Return the logits after what is in view."""
-        return self._logits
-
-    def _view(self, current: Sequence[int] = ()) -> "Tensor":
-        """Look anew at what the piece is said to be, at the last bars, and at the current one."""
-        room = (self._pen.context - len(self._kept)) // 2
+    def _refill(self, current: Sequence[int] = ()) -> "Tensor":
+        """Recompute the context: header, last bars, current bar; half of it stays free."""
+        room = (self._decoder.context - len(self._header)) // 2
         bars: list[list[int]] = []
-        for bar in reversed(self._written):
+        for bar in reversed(self._encoded):
             room -= len(bar)
             if room < len(current):
                 break
             bars.append(bar)
-        opening = [OPENING] if self._opens and len(bars) == len(self._written) else []
-        self._pen.back(0)
-        tokens = [*self._kept, *opening, *(token for bar in bars[::-1] for token in bar), *current]
-        self._logits = self._pen.read(tokens)
+        opening = [OPENING] if self._from_opening and len(bars) == len(self._encoded) else []
+        self._decoder.truncate(0)
+        in_bars = (token for bar in bars[::-1] for token in bar)
+        self._logits = self._decoder.append([*self._header, *opening, *in_bars, *current])
         return self._logits
 
     @property
     def _mode(self) -> int | None:
-        """The key as the network knows it: C major or C minor."""
-        return None if self.wishes.key is None else self.wishes.key % 2
+        """Index of the key as the network knows it: C major or C minor."""
+        return None if self.options.key is None else self.options.key % 2
 
-    def _at_home(self, bars: Sequence[Bar]) -> list[Bar]:
-        """Move bars to C, and remember where they come from."""
-        self._home = 0 if self.wishes.key is None else home(self.wishes.key)
-        return [bar.moved(self._home) for bar in bars]
+    def _to_c(self, bars: Sequence[Bar]) -> list[Bar]:
+        """Transpose bars to C, and set the transposition."""
+        self._transposition = 0 if self.options.key is None else semitones_to_c(self.options.key)
+        return [bar.transpose(self._transposition) for bar in bars]
 
     def _begin(self) -> None:
-        """Say what a new piece is to be: what was wished, and for the rest whatever comes."""
+        """Sample the header of a new piece, as far as the options leave it open."""
         import torch
 
-        wishes = self.wishes
-        if wishes.key is None:  # the network says which mode; one tonic is as good as another
+        options = self.options
+        if options.key is None:  # the network chooses the mode; all tonics are equally likely
             tonic = int(torch.randint(12, (1,), generator=self._generator))
-            self._home = home(2 * tonic)
-        self._kept = [BEGIN] if self._mode is None else header((), self._mode)
-        if wishes.instruments is not None:
-            self._instruments = tuple(sorted(set(wishes.instruments)))
-            self._kept = header(self._instruments, self._mode)
+            self._transposition = semitones_to_c(2 * tonic)
+        self._header = [BEGIN] if self._mode is None else header((), self._mode)
+        if options.instruments is not None:
+            self._instruments = tuple(sorted(set(options.instruments)))
+            self._header = header(self._instruments, self._mode)
             return
-        reading = Reading()
-        for token in self._kept:
-            reading.read(token)
-        self._pen.back(0)
-        logits = self._pen.read(self._kept)
+        state = GrammarState()
+        for token in self._header:
+            state.consume(token)
+        self._decoder.truncate(0)
+        logits = self._decoder.append(self._header)
         while True:
-            may = reading.may_come()
-            may[FIRST["bar"] : FIRST["tempo"]] = False
-            may[FIRST["key"] + 2 : FIRST["key"] + 24] = False
-            if KINDS[self._kept[-1]] != "instrument":
-                may[OPENING] = False  # somebody plays
-            token = self._chosen(logits, may, 0)
+            allowed = state.allowed()
+            allowed[FIRST_TOKEN["bar"] : FIRST_TOKEN["tempo"]] = False
+            allowed[FIRST_TOKEN["key"] + 2 : FIRST_TOKEN["key"] + 24] = False
+            if TOKEN_KINDS[self._header[-1]] != "instrument":
+                allowed[OPENING] = False  # at least one instrument
+            token = self._sample(logits, allowed, 0)
             if token == OPENING:
                 break
-            reading.read(token)
-            self._kept.append(token)
-            logits = self._pen.read([token])
-        said = [token for token in self._kept if KINDS[token] == "instrument"]
-        self._instruments = tuple(token - FIRST["instrument"] for token in said)
+            state.consume(token)
+            self._header.append(token)
+            logits = self._decoder.append([token])
+        self._instruments = tuple(
+            token - FIRST_TOKEN["instrument"]
+            for token in self._header
+            if TOKEN_KINDS[token] == "instrument"
+        )
 
-    def _know_instruments(self, bars: Sequence[Bar]) -> None:
-        """Keep to what the instruments can play, and to what they already do."""
-        chordal = frozenset[int]().union(*(in_chords(bar) for bar in bars))
-        parts = Counter(self.wishes.instruments or ())
-        self._together = {
-            number: max(parts[number], 1)
-            for number in range(DRUMS)
-            if sounds_alone(number) and number not in chordal
+    def _constrain_instruments(self, bars: Sequence[Bar]) -> None:
+        """Set ranges, polyphony and registers of instruments, widened by what they play."""
+        chordal = frozenset[int]().union(*(chordal_instruments(bar) for bar in bars))
+        parts = Counter(self.options.instruments or ())
+        self._polyphony = {
+            program: max(parts[program], 1)
+            for program in range(DRUMS)
+            if sounds_alone(program) and program not in chordal
         }
-        self._leanings.keep_to_registers(set(range(DRUMS)) - playing(bars), self._home)
+        self._biases.set_registers(set(range(DRUMS)) - instruments_of(bars), self._transposition)
         self._ranges = {DRUMS: range_of(DRUMS)}
-        for number in range(DRUMS):
-            low, high = range_of(number)
-            self._ranges[number] = max(low + self._home, 0), min(high + self._home, 127)
+        for program in range(DRUMS):
+            low, high = (pitch + self._transposition for pitch in range_of(program))
+            self._ranges[program] = max(low, 0), min(high, 127)
         for bar in bars:
             for note in bar.notes:
                 low, high = self._ranges[note.instrument]
                 self._ranges[note.instrument] = min(low, note.pitch), max(high, note.pitch)
 
-    def _first_of(self, prompt: Sequence[Bar]) -> tuple[int | None, int | None]:
-        metre, tempo = self.wishes.metre, None
-        if prompt:
-            metre = prompt[-1].metre if metre is None else metre
-            tempo = None if self.wishes.tempo is not None else prompt[-1].tempo
-        return metre, tempo
-
-    def _asked_tempo(self, metre: int) -> int:
-        """Return the number of the tempo that was asked for, or of the nearest that there is."""
-        beat = beat_quarters(metre)
-        asked = (self.wishes.tempo or 0.0) * beat
-        return tempo_number(min(max(asked, bpm_of(0)), bpm_of(TEMPOS - 1)))
+    def _requested_tempo(self, signature: int) -> int:
+        """Return the tempo bin nearest to the requested tempo."""
+        bpm = (self.options.tempo or 0.0) * beat_length(signature)
+        return tempo_bin(min(max(bpm, tempo_to_bpm(0)), tempo_to_bpm(TEMPO_BINS - 1)))
 
 
-def _going_on(may: BoolArray) -> BoolArray:
-    """Let the bar not end yet."""
-    found = may.copy()
-    found[END] = False
-    found[FIRST["bar"] : FIRST["tempo"]] = False
-    return found
+def _without_end(allowed: BoolArray) -> BoolArray:
+    """Return allowed tokens without those that end the bar."""
+    masked = allowed.copy()
+    masked[END] = False
+    masked[FIRST_TOKEN["bar"] : FIRST_TOKEN["tempo"]] = False
+    return masked

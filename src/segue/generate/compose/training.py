@@ -1,19 +1,15 @@
-"""Training of the composing transformer.
+"""Training of the composing transformer: training examples, and the training run.
 
-Draws what a network learns composing from: pieces gone on with, filled in, and added to.
-
-A window of a piece is written in one of three ways (see `segue.generate.compose.grammar`): bar
-after bar; with some bars taken out and told last, after those that stand behind and before them
-(Bavarian et al., "Efficient Training of Language Models to Fill in the Middle", 2022); or each
-bar with one part told last. Key and instruments are told before, but not always, so that neither
-must be known. All pieces are moved to C: what is learned of one key is known of all.
-
-Learns to compose from scores: anew, or from what another network learned.
+An excerpt of a piece becomes an example in one of three ways: a continuation; infilling
+(fill-in-the-middle, with the suffix before the prefix: Bavarian et al., "Efficient Training of
+Language Models to Fill in the Middle", 2022); or an added part, whose notes come last in each bar.
+Key and instruments are dropped from the header at random, so that they stay optional. All pieces
+are transposed to C.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,40 +17,64 @@ import numpy as np
 import torch
 
 from segue.errors import BadArgument, TrainingFailed, check_seed
-from segue.generate.compose.grammar import adding, bar_tokens, bar_with_part, filling, header
-from segue.generate.compose.known_bars import KnownBars, part_prints
+from segue.generate.compose.composition import key_index
+from segue.generate.compose.grammar import (
+    encode_bar,
+    encode_bar_with_part,
+    header,
+    infill_prefix,
+    part_prefix,
+)
+from segue.generate.compose.known_bars import BarIndex, fingerprint_parts
 from segue.generate.compose.model import MODEL, Composer
-from segue.generate.compose.tokens import END, FILLED, OPENING, VOCABULARY, Bar, bars_on_grid, home
-from segue.nn.lm_training import NOTHING, WritingTraining, fit_writing
-from segue.nn.trainer import Batch, Trained, Watcher
+from segue.generate.compose.tokens import (
+    END,
+    MAX_INFILL_BARS,
+    OPENING,
+    VOCABULARY_SIZE,
+    Bar,
+    score_to_bars,
+    semitones_to_c,
+)
+from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
+from segue.nn.trainer import Batch, FitResult, ProgressCallback
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Score
-from segue.score.harmony import find_key
 
-# --- compositions ---
+#: Probabilities of the kinds of examples; the others are continuations.
+INFILL_PROBABILITY: Final = 0.25
+ADD_PART_PROBABILITY: Final = 0.25
+#: Probabilities that the header lacks the key, and the instruments.
+KEY_DROPOUT: Final = 0.25
+INSTRUMENTS_DROPOUT: Final = 0.1
+#: Probability that an example begins with its piece; else it begins with a random bar.
+OPENING_PROBABILITY: Final = 0.15
+#: Maximum share of the context for the prefix, and for the suffix of a gap.
+MAX_CONTEXT_SHARE: Final = 0.35
 
-#: Shares of windows.
-FILLING: Final = 0.25
-ADDING: Final = 0.25
-KEY_UNSAID: Final = 0.25
-INSTRUMENTS_UNSAID: Final = 0.1
-FROM_THE_OPENING: Final = 0.15
-#: Of what is in view: so much stands behind bars to be filled in at most, and as much before.
-BESIDE: Final = 0.35
+STEPS_PER_EPOCH: Final = 100
+EPOCHS: Final = 100
+BATCH_SIZE: Final = 8
+VALIDATION_BATCHES: Final = 6
+_OLD_FIELDS: Final = {"time_signature": "metre", "duration": "length", "velocity": "loudness"}
+#: Default learning rates of fine-tuning, and of training from scratch.
+LEARNING_RATES: Final = (4e-4, 1.5e-3)
 
 
 @dataclass(frozen=True, slots=True)
-class Composition:
-    """A piece to learn from.
+class TrainingPiece:
+    """A piece of a training or validation set.
 
     Attributes
     ----------
     name : str
+        Name of the piece.
     bars : tuple of Bar
+        All bars.
     key : int
-        From 0: C major, C minor, C♯ major … B minor.
+        Index of the key, from 0: C major, C minor, C♯ major … B minor.
     group : str
-        The same for versions of one piece.
+        Equal for versions of one piece.
     """
 
     name: str
@@ -63,168 +83,167 @@ class Composition:
     group: str = ""
 
 
-def composition(name: str, score: Score, group: str = "") -> Composition:
-    """Make a piece to learn from.
+def make_piece(name: str, score: Score, group: str = "") -> TrainingPiece:
+    """Return a score as a training piece.
 
     Raises
     ------
     BadArgument
-        As of `segue.generate.compose.tokens.bars_on_grid`.
+        See `segue.generate.compose.tokens.score_to_bars`.
     """
-    return Composition(name, tuple(bars_on_grid(score)), key_number(score), group)
+    return TrainingPiece(name, tuple(score_to_bars(score)), key_index(score), group)
 
 
-def key_number(score: Score) -> int:
-    """Return the key of a score, from 0: C major, C minor, C♯ major … B minor."""
-    key = find_key(score)
-    return 2 * key.tonic + (key.mode == "minor")
-
-
-class Excerpts:
-    """Draws windows of pieces.
+class ExampleSampler:
+    """Samples training examples from pieces.
 
     Parameters
     ----------
-    pieces : sequence of Composition
+    pieces : sequence of TrainingPiece
+        Training or validation set.
     context : int
-        Tokens of a window at most.
-    batch : int
+        Maximum length of an example in tokens.
+    batch_size : int
+        Number of examples in a batch.
     """
 
-    def __init__(self, pieces: Sequence[Composition], context: int, batch: int) -> None:
+    def __init__(self, pieces: Sequence[TrainingPiece], context: int, batch_size: int) -> None:
         if not pieces:
-            raise BadArgument("no piece to draw from")
+            raise BadArgument("no piece to sample from")
         self._pieces = pieces
-        self._context, self._batch = context, batch
-        # By the roots of their lengths: long pieces are no better than many short ones.
+        self._context, self._batch_size = context, batch_size
+        # In proportion to the square root of the length: a compromise between pieces and notes.
         notes = np.array([sum(len(bar.notes) for bar in piece.bars) for piece in pieces])
-        self._weights = np.sqrt(notes) / np.sqrt(notes).sum()
+        self._probabilities = np.sqrt(notes) / np.sqrt(notes).sum()
 
     def draw(self, rng: np.random.Generator) -> Batch:
-        """Draw a batch of windows."""
-        chosen = rng.choice(len(self._pieces), self._batch, p=self._weights).tolist()
-        return _batch([self._window(self._pieces[number], rng) for number in chosen])
+        """Draw a batch."""
+        count = len(self._pieces)
+        chosen = rng.choice(count, self._batch_size, p=self._probabilities).tolist()
+        return _collate([self._example(self._pieces[index], rng) for index in chosen])
 
     def fixed(self, batches: int, seed: int) -> list[Batch]:
-        """Draw batches that are always the same."""
-        return [self.draw(np.random.default_rng([seed, number])) for number in range(batches)]
+        """Draw batches that depend on the seed alone, for validation."""
+        return [self.draw(np.random.default_rng([seed, index])) for index in range(batches)]
 
-    def _window(self, piece: Composition, rng: np.random.Generator) -> list[int]:
-        way = rng.random()
-        start = 0 if rng.random() < FROM_THE_OPENING else int(rng.integers(len(piece.bars)))
-        if way < FILLING:
-            tokens = self._filled(piece, start, rng)
-        elif way < FILLING + ADDING:
-            tokens = self._added(piece, start, rng)
+    def _example(self, piece: TrainingPiece, rng: np.random.Generator) -> list[int]:
+        kind = rng.random()
+        opening = rng.random() < OPENING_PROBABILITY
+        start = 0 if opening else int(rng.integers(len(piece.bars)))
+        if kind < INFILL_PROBABILITY:
+            tokens = self._infill(piece, start, rng)
+        elif kind < INFILL_PROBABILITY + ADD_PART_PROBABILITY:
+            tokens = self._added_part(piece, start, rng)
         else:
-            tokens = self._gone_on(piece, start, rng)
+            tokens = self._continuation(piece, start, rng)
         return tokens[: self._context]
 
-    def _gone_on(self, piece: Composition, start: int, rng: np.random.Generator) -> list[int]:
-        bars = self._bars(piece, start)
-        tokens = _said(bars, piece.key, rng)
+    def _continuation(
+        self, piece: TrainingPiece, start: int, rng: np.random.Generator
+    ) -> list[int]:
+        bars = self._excerpt(piece, start)
+        tokens = _random_header(bars, piece.key, rng)
         tokens += [OPENING] if not start else []
         for bar in bars:
-            tokens += bar_tokens(bar)
+            tokens += encode_bar(bar)
         if start + len(bars) == len(piece.bars):
             tokens.append(END)
         return tokens
 
-    def _filled(self, piece: Composition, start: int, rng: np.random.Generator) -> list[int]:
-        bars = self._bars(piece, start)
-        written = [bar_tokens(bar) for bar in bars]
-        beside = int(BESIDE * self._context)
-        before = int(rng.integers(0, _fitting(written, beside) + 1))
-        count = int(rng.integers(1, FILLED + 1)) if rng.random() < 0.5 else int(rng.integers(1, 5))
-        count = min(count, len(bars) - before)
+    def _infill(self, piece: TrainingPiece, start: int, rng: np.random.Generator) -> list[int]:
+        bars = self._excerpt(piece, start)
+        encoded = [encode_bar(bar) for bar in bars]
+        room = int(MAX_CONTEXT_SHARE * self._context)
+        before = int(rng.integers(0, _count_fitting(encoded, room) + 1))
+        largest = MAX_INFILL_BARS if rng.random() < 0.5 else 4
+        count = min(int(rng.integers(1, largest + 1)), len(bars) - before)
         if count < 1:
-            return self._gone_on(piece, start, rng)
-        after = _fitting(written[before + count :], beside)
-        tokens = _said(bars[: before + count + after], piece.key, rng)
-        tokens += filling(count, bars[before + count : before + count + after])
+            return self._continuation(piece, start, rng)
+        gap_end = before + count
+        suffix_end = gap_end + _count_fitting(encoded[gap_end:], room)
+        tokens = _random_header(bars[:suffix_end], piece.key, rng)
+        tokens += infill_prefix(count, bars[gap_end:suffix_end])
         tokens += [OPENING] if not start else []
-        for bar in written[: before + count]:
+        for bar in encoded[:gap_end]:
             tokens += bar
         return [*tokens, END]
 
-    def _added(self, piece: Composition, start: int, rng: np.random.Generator) -> list[int]:
-        bars = self._bars(piece, start)
-        playing = sorted(frozenset[int]().union(*(bar.instruments for bar in bars)))
-        if len(playing) < 2:
-            return self._gone_on(piece, start, rng)
-        added = int(rng.choice(playing))
-        others = [bar.only(bar.instruments - {added}) for bar in bars]
-        tokens = _said(others, piece.key, rng) + adding(added)
+    def _added_part(self, piece: TrainingPiece, start: int, rng: np.random.Generator) -> list[int]:
+        bars = self._excerpt(piece, start)
+        instruments = sorted(frozenset[int]().union(*(bar.instruments for bar in bars)))
+        if len(instruments) < 2:
+            return self._continuation(piece, start, rng)
+        added = int(rng.choice(instruments))
+        others = [bar.select(bar.instruments - {added}) for bar in bars]
+        tokens = _random_header(others, piece.key, rng) + part_prefix(added)
         tokens += [OPENING] if not start else []
         for bar in bars:
-            tokens += bar_with_part(bar, added)
+            tokens += encode_bar_with_part(bar, added)
         return [*tokens, END] if start + len(bars) == len(piece.bars) else tokens
 
-    def _bars(self, piece: Composition, start: int) -> list[Bar]:
-        """Return bars that fill a window, in C."""
-        length, last = 0, start
-        while last < len(piece.bars) and length < self._context:
-            length += len(bar_tokens(piece.bars[last]))
-            last += 1
-        return [bar.moved(home(piece.key)) for bar in piece.bars[start:last]]
+    def _excerpt(self, piece: TrainingPiece, start: int) -> list[Bar]:
+        """Return bars that fill the context, in C."""
+        length, end = 0, start
+        while end < len(piece.bars) and length < self._context:
+            length += len(encode_bar(piece.bars[end]))
+            end += 1
+        return [bar.transpose(semitones_to_c(piece.key)) for bar in piece.bars[start:end]]
 
 
-def _said(bars: Sequence[Bar], key: int, rng: np.random.Generator) -> list[int]:
-    playing = frozenset[int]().union(*(bar.instruments for bar in bars))
+def _random_header(bars: Sequence[Bar], key: int, rng: np.random.Generator) -> list[int]:
+    instruments = frozenset[int]().union(*(bar.instruments for bar in bars))
     return header(
-        () if rng.random() < INSTRUMENTS_UNSAID else playing,
-        None if rng.random() < KEY_UNSAID else key % 2,
+        () if rng.random() < INSTRUMENTS_DROPOUT else instruments,
+        None if rng.random() < KEY_DROPOUT else key % 2,
     )
 
 
-def _fitting(written: Sequence[Sequence[int]], room: int) -> int:
-    """Return how many bars find room."""
-    ends = np.cumsum([len(bar) for bar in written])
+def _count_fitting(encoded: Sequence[Sequence[int]], room: int) -> int:
+    """Return how many of the first bars fit into `room` tokens."""
+    ends = np.cumsum([len(bar) for bar in encoded])
     return int(np.searchsorted(ends, room, side="right"))
 
 
-def _batch(windows: Sequence[list[int]]) -> Batch:
-    given = np.full((len(windows), max(map(len, windows))), NOTHING, np.int64)
-    for row, window in zip(given, windows, strict=True):
-        row[: len(window)] = window
-    tokens = torch.from_numpy(given)
+def _collate(examples: Sequence[list[int]]) -> Batch:
+    batch = np.full((len(examples), max(map(len, examples))), IGNORED, np.int64)
+    for row, example in zip(batch, examples, strict=True):
+        row[: len(example)] = example
+    tokens = torch.from_numpy(batch)
     return tokens, tokens
 
 
-def fingerprint(pieces: Sequence[Composition]) -> str:
-    """Return what tells these pieces from others."""
+def fingerprint(pieces: Sequence[TrainingPiece]) -> str:
+    """Return a hash that identifies a set of pieces."""
     digest = hashlib.sha256()
     for piece in pieces:
-        digest.update(repr((piece.name, piece.key, piece.bars)).encode())
+        text = repr((piece.name, piece.key, piece.bars))
+        # Fields have been renamed since version 0.1, whose runs must stay resumable.
+        for field, old in _OLD_FIELDS.items():
+            text = text.replace(f"{field}=", f"{old}=")
+        digest.update(text.encode())
     return digest.hexdigest()[:16]
-
-
-# --- composer ---
-
-STEPS_PER_EPOCH: Final = 100
-EPOCHS: Final = 100
-BATCH: Final = 8
-JUDGED: Final = 6  # batches
-#: Of a network that has learned already, and of one that has not.
-LEARNING_RATES: Final = (4e-4, 1.5e-3)
 
 
 @dataclass(frozen=True, slots=True)
 class ComposerTraining:
-    """How to learn.
+    """Training options.
 
     Attributes
     ----------
     epochs : int, optional
-        Of 100 steps; else 100, or as many as fit into `minutes`.
+        Maximum number of epochs of `STEPS_PER_EPOCH` steps; by default `EPOCHS`, or as many as fit
+        into `minutes`.
     minutes : float, optional
+        Time to train.
     learning_rate : float, optional
-        The highest; else as it suits.
+        Peak learning rate; by default one of `LEARNING_RATES`.
     start : str
-        "" to learn from the beginning, "shipped" from what comes with Segue, or the name of
+        "" to train from scratch, "shipped" to fine-tune the pretrained model, or the name of
         another model of the library.
     device : str
+        See `segue.nn.trainer.TrainerConfig`.
     seed : int
+        Random seed.
     """
 
     epochs: int | None = None
@@ -235,7 +254,7 @@ class ComposerTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Validate the options.
 
         Raises
         ------
@@ -247,94 +266,104 @@ class ComposerTraining:
 
 
 def new_network(seed: int = 0) -> Transformer:
-    """Make a network that knows nothing: 4 layers of 256, 768 tokens in view."""
+    """Return an initialised network: 4 layers of width 256, context of 768 tokens."""
     torch.manual_seed(seed)
     stack = StackConfig(256, 4, 4, context=768, dropout=0.1)
-    return Transformer(TransformerConfig(VOCABULARY, stack))
+    return Transformer(TransformerConfig(VOCABULARY_SIZE, stack))
 
 
 def train_composer(
     training: ComposerTraining,
-    learn: Sequence[Composition],
-    validate: Sequence[Composition],
+    train: Sequence[TrainingPiece],
+    validation: Sequence[TrainingPiece],
     folder: Path,
     *,
     start: Composer | None = None,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[Composer, Trained]:
-    """Learn to compose.
+    watch: ProgressCallback | None = None,
+) -> tuple[Composer, FitResult]:
+    """Train a composer.
 
     Parameters
     ----------
     training : ComposerTraining
-    learn, validate : sequence of Composition
-        Different pieces.
+        Options.
+    train, validation : sequence of TrainingPiece
+        Disjoint sets.
     folder : Path
-        Where the run's state and, at the end, the model are kept.
+        Folder of the run's state and, at the end, of the model.
     start : Composer, optional
-        What is learned on from. What that knows stays known, so that it is not copied either.
+        Model to fine-tune. Its training set stays in the index for copy detection.
     resume : bool
+        Whether to continue the run in the folder.
     watch : callable, optional
-        Told a `Progress` after each step.
+        Called with a `Progress` after each step.
+
+    Returns
+    -------
+    Composer
+    FitResult
 
     Raises
     ------
     TrainingFailed
-        There are too few pieces, or the loss is no number any more.
+        A set is empty, or the loss is not finite.
     BadCheckpoint
-        The state to resume is not there, damaged, or of another run.
+        The state to resume is missing, damaged, or of another run.
     """
-    if not learn or not validate:
+    if not train or not validation:
         raise TrainingFailed(
-            f"{len(learn)} scores to learn from and {len(validate)} to judge by; at least one of "
-            "each is needed: add more with `segue add`"
+            f"{len(train)} scores to train on and {len(validation)} for validation; at least one "
+            "of each is needed: add more with `segue add`"
         )
     network = new_network(training.seed)
     if start:
         network = Transformer(start.network.config)
         network.load_state_dict(start.network.state_dict())
     context = network.config.stack.context
-    setting = WritingTraining(
+    config = LMTrainingConfig(
         context,
-        batch=BATCH,
+        batch_size=BATCH_SIZE,
         epochs=training.epochs or EPOCHS,
         steps_per_epoch=STEPS_PER_EPOCH,
         learning_rate=training.learning_rate or LEARNING_RATES[start is None],
         weight_decay=0.05,
-        transposed=0,  # all is in C
+        max_transpose=0,  # all is in C
         minutes=training.minutes,
         seed=training.seed,
         device=training.device,
     )
-    excerpts = Excerpts(learn, context, BATCH)
-    judged = Excerpts(validate, context, BATCH).fixed(JUDGED, training.seed)
-    about = {
-        "learned from": fingerprint(learn),
-        "judged by": fingerprint(validate),
+    examples = ExampleSampler(train, context, BATCH_SIZE)
+    batches = ExampleSampler(validation, context, BATCH_SIZE).fixed(
+        VALIDATION_BATCHES, training.seed
+    )
+    run = {
+        "learned from": fingerprint(train),
+        "judged by": fingerprint(validation),
         "start": start.fingerprint if start else "",
     }
-    trained = fit_writing(
-        network, setting, excerpts.draw, judged, folder, about, resume=resume, watch=watch
+    result = fit_lm(
+        network, config, examples.draw, batches, folder, run, resume=resume, watch=watch
     )
-    told = {
+    metadata = {
         "training": asdict(training),
-        "pieces": len(learn),
-        "held_out_pieces": len(validate),
-        "notes": sum(len(bar.notes) for piece in learn for bar in piece.bars),
-        "epochs": len(trained.history),
-        "best_epoch": trained.best.epoch,
-        "loss": trained.best.loss,
-        "held_out_loss": trained.best.validation_loss,
-        "seconds": trained.history[-1].seconds,
-        "precision": trained.precision,
+        "pieces": len(train),
+        "held_out_pieces": len(validation),
+        "notes": sum(len(bar.notes) for piece in train for bar in piece.bars),
+        "epochs": len(result.history),
+        "best_epoch": result.best.epoch,
+        "loss": result.best.loss,
+        "held_out_loss": result.best.validation_loss,
+        "seconds": result.history[-1].seconds,
+        "precision": result.precision,
     }
-    known = known_bars(learn)
-    composer = Composer(network, start.known.joined(known) if start else known, told)
-    fingerprint_ = composer.save(folder / MODEL)
-    return Composer(network, composer.known, told, fingerprint_), trained
+    index = index_bars(train)
+    composer = Composer(network, start.index.concatenate(index) if start else index, metadata)
+    return replace(composer, fingerprint=composer.save(folder / MODEL)), result
 
 
-def known_bars(pieces: Sequence[Composition]) -> KnownBars:
-    """Hold what tells the bars of pieces, so that what is copied from them is found."""
-    return KnownBars.of([(piece.name, part_prints(piece.bars).values()) for piece in pieces])
+def index_bars(pieces: Sequence[TrainingPiece]) -> BarIndex:
+    """Return an index of the bars of pieces, for copy detection."""
+    return BarIndex.build(
+        [(piece.name, fingerprint_parts(piece.bars).values()) for piece in pieces]
+    )

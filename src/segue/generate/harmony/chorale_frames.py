@@ -1,11 +1,11 @@
-"""Chorales as frames: a soprano and the voices below it.
+"""Conversion between a melody and the frames of a chorale, its soprano.
 
-A frame is a sixteenth. In compound time (6/8, 9/8, 12/8) the beat is a dotted quarter, and stands
-for the quarter of a chorale: its four frames are two eighths and two sixteenths, so that voices
-change with the beat and with its last eighth. A chorale's data cannot tell a note that is sung
-again from one that is held: where the melody repeats a note, the other voices may hold theirs.
+A frame is a sixteenth. In compound time (6/8, 9/8, 12/8) the beat is a dotted quarter and counts as
+a quarter of a chorale: its four frames are two eighths and two sixteenths, so that voices change on
+the beat and on its last eighth. Chorale data cannot tell a repeated note from a held one: where the
+melody repeats a note, the other voices may hold theirs.
 
-Where the melody rests for less than two beats, the others hold; where longer, they rest, too.
+In rests of less than two beats the other voices hold their notes; longer rests are left out.
 """
 
 from dataclasses import dataclass, replace
@@ -22,32 +22,32 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 VOICE_NAMES: Final = ("Soprano", "Alto", "Tenor", "Bass")
-CHOIR: Final = 52  # General MIDI: choir aahs
-MOST_BARS: Final = 1000
-BEAT: Final = 4  # frames
-_LONG_REST: Final = 2 * BEAT
-#: A beat of three eighths in frames: where each begins, in sixteenths.
-_COMPOUND: Final = (0, 2, 4, 5)
-#: What sopranos of chorales sing, and where they are in the mean.
-SOPRANO: Final = (60, 81)
-_USUAL: Final = 70.4
-#: The lower voices lie up to so many semitones below the lowest soprano.
-_BELOW: Final = 24
-_SOFTER: Final = 0.85
+CHOIR_PROGRAM: Final = 52  # General MIDI: choir aahs
+MAX_BARS: Final = 1000
+FRAMES_PER_BEAT: Final = 4
+_LONG_REST: Final = 2 * FRAMES_PER_BEAT
+#: Onsets of the frames of a compound beat, in sixteenths.
+_COMPOUND_FRAMES: Final = (0, 2, 4, 5)
+#: Range and mean of the sopranos of chorales, as MIDI pitches.
+SOPRANO_RANGE: Final = (60, 81)
+_SOPRANO_MEAN: Final = 70.4
+#: Semitones from the lowest soprano to the lowest bass.
+_BASS_BELOW_SOPRANO: Final = 24
+_VELOCITY_FACTOR: Final = 0.85
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frames:
-    """A melody cut into frames; long rests are left out.
+    """A melody as frames, without long rests.
 
     Attributes
     ----------
     start, end : ndarray, shape (T,), int64
         Ticks.
     pitch : ndarray, shape (T,), int64
-        What the soprano sings, moved by `shift`; in short rests, what it sang.
+        MIDI pitch of the soprano, transposed by `shift`; in short rests, of the note before.
     is_sung : ndarray, shape (T,), bool
-        Else the melody has not begun yet.
+        False before the melody begins.
     shift : int
         Semitones from the melody to the soprano.
     """
@@ -62,47 +62,43 @@ class Frames:
         return len(self.pitch)
 
 
-def frames_of(melody: Part, score: Score) -> Frames:
-    """Cut a melody into frames, and move it to where sopranos sing.
+def melody_frames(melody: Part, score: Score) -> Frames:
+    """Cut a melody into frames, and transpose it to the soprano's range.
 
     Parameters
     ----------
     melody : Part
-        One note at a time.
+        A monophonic part.
     score : Score
-        Its metres.
-
-    Returns
-    -------
-    Frames
+        Its time signatures.
 
     Raises
     ------
     BadArgument
-        A metre has no sixteenths, there are more than 1000 bars, or the melody lies so low that
-        nothing can be sung below it.
+        A time signature has no sixteenths, there are more than 1000 bars, or the melody is too low
+        for voices below it.
     """
-    divided = bars(replace(score, parts=(melody,)))
-    if len(divided) > MOST_BARS:
+    grid = bars(replace(score, parts=(melody,)))
+    if len(grid) > MAX_BARS:
         raise BadArgument(
-            f"{len(divided)} bars; at most {MOST_BARS} are harmonised at a time: cut the melody"
+            f"{len(grid)} bars; at most {MAX_BARS} are harmonised at a time: cut the melody"
         )
-    beats = _beats(divided)
-    begins = melody.notes[:, 0].astype(np.int64)
-    ends = begins + melody.notes[:, 1]
-    first = int(np.searchsorted([edges[0] for edges in beats], begins[0], side="right")) - 1
+    beats = _beat_edges(grid)
+    onsets = melody.notes[:, 0].astype(np.int64)
+    offsets = onsets + melody.notes[:, 1]
+    first = int(np.searchsorted([edges[0] for edges in beats], onsets[0], side="right")) - 1
     edges = np.concatenate([beat[:-1] for beat in beats[max(first, 0) :]] + [beats[-1][-1:]])
-    edges = edges[: int(np.searchsorted(edges, ends.max())) + 1]
-    start, end = edges[:-1], np.append(edges[1:-1], ends.max())
-    note = _sounding(begins, ends, start, edges[1:])
-    kept, note, is_sung = _without_rests(note)
+    edges = edges[: int(np.searchsorted(edges, offsets.max())) + 1]
+    start, end = edges[:-1], np.append(edges[1:-1], offsets.max())
+    note = _sounding_note(onsets, offsets, start, edges[1:])
+    kept, note, is_sung = _fill_rests(note)
     shift = soprano_shift(melody.notes[note, 2])
-    pitch = _folded(melody.notes[note, 2].astype(np.int64) + shift)
+    pitch = _fold_into_range(melody.notes[note, 2].astype(np.int64) + shift)
     return Frames(start[kept], end[kept], pitch, is_sung, shift)
 
 
 def soprano_shift(pitch: NDArray[np.integer]) -> int:
-    """Return by how many semitones a melody is best moved to be a soprano.
+    """Return the transposition in semitones that best brings a melody into the soprano's range.
 
     Parameters
     ----------
@@ -112,17 +108,17 @@ def soprano_shift(pitch: NDArray[np.integer]) -> int:
     Raises
     ------
     BadArgument
-        It lies too low for voices below it.
+        The melody is too low for voices below it.
     """
-    low, high = SOPRANO
+    low, high = SOPRANO_RANGE
     if pitch.min() >= low and pitch.max() <= high:
         return 0
     shifts = np.array(sorted(range(-72, 73), key=lambda shift: (abs(shift), shift)))
-    moved = pitch.astype(np.int64) + shifts[:, None]
-    outside = ((moved < low) | (moved > high)).mean(axis=1)
-    cost = 40 * outside + np.abs(moved.mean(axis=1) - _USUAL) / 4 + (shifts != 0)
+    shifted = pitch.astype(np.int64) + shifts[:, None]
+    outside = ((shifted < low) | (shifted > high)).mean(axis=1)
+    cost = 40 * outside + np.abs(shifted.mean(axis=1) - _SOPRANO_MEAN) / 4 + (shifts != 0)
     shift = int(shifts[cost.argmin()])
-    if low - shift < _BELOW + 12:
+    if low - shift < _BASS_BELOW_SOPRANO + 12:
         raise BadArgument(
             f"the melody lies around MIDI pitch {pitch.mean():.0f}, too low for three voices "
             "below it: move it up by an octave or more"
@@ -130,8 +126,8 @@ def soprano_shift(pitch: NDArray[np.integer]) -> int:
     return shift
 
 
-def parts_of(frames: Frames, voices: IntArray, melody: Part) -> tuple[Part, ...]:
-    """Return soprano, alto, tenor and bass.
+def voice_parts(frames: Frames, voices: IntArray, melody: Part) -> tuple[Part, ...]:
+    """Return soprano, alto, tenor and bass as parts.
 
     Parameters
     ----------
@@ -139,108 +135,110 @@ def parts_of(frames: Frames, voices: IntArray, melody: Part) -> tuple[Part, ...]
     voices : ndarray, shape (T, 3), int64
         MIDI pitches of alto, tenor and bass, below 0 for silence.
     melody : Part
-        The soprano's notes, which stay as they are.
+        The soprano's notes, which are kept.
 
     Returns
     -------
     tuple of Part
-        Equal frames are one note. A voice that is silent throughout is left out.
+        Equal successive frames are one note. A voice that is silent throughout is left out.
     """
-    velocity = max(round(float(np.median(melody.notes[:, 3])) * _SOFTER), 1)
-    found = [replace(melody, name=VOICE_NAMES[0], program=CHOIR)]
-    begins = int(melody.notes[:, 0].min())
+    velocity = max(round(float(np.median(melody.notes[:, 3])) * _VELOCITY_FACTOR), 1)
+    parts = [replace(melody, name=VOICE_NAMES[0], program=CHOIR_PROGRAM)]
+    begin = int(melody.notes[:, 0].min())
     for name, pitch in zip(VOICE_NAMES[1:], voices.T, strict=True):
         sounds = frames.is_sung & (pitch >= 0)
-        follows = np.zeros(len(frames), np.bool_)
-        follows[1:] = (
+        tied = np.zeros(len(frames), np.bool_)
+        tied[1:] = (
             sounds[1:]
             & sounds[:-1]
             & (pitch[1:] == pitch[:-1])
             & (frames.start[1:] == frames.end[:-1])
         )
-        first = np.flatnonzero(sounds & ~follows)
-        last = np.flatnonzero(sounds & ~np.append(follows[1:], False))
-        onset = np.maximum(frames.start[first], begins)
-        rows = np.stack(
+        first = np.flatnonzero(sounds & ~tied)
+        last = np.flatnonzero(sounds & ~np.append(tied[1:], False))
+        onset = np.maximum(frames.start[first], begin)
+        notes = np.column_stack(
             [
                 onset,
                 frames.end[last] - onset,
                 np.clip(pitch[first] - frames.shift, 0, 127),
                 np.full(len(first), velocity),
-            ],
-            axis=1,
+            ]
         )
-        if len(rows):
-            found.append(Part(name, CHOIR, False, rows.astype(np.int32)))
-    return tuple(found)
+        if len(notes):
+            parts.append(Part(name, CHOIR_PROGRAM, False, notes.astype(np.int32)))
+    return tuple(parts)
 
 
-def _beats(divided: Bars) -> list[IntArray]:
+def _beat_edges(grid: Bars) -> list[IntArray]:
     """Return the edges of the frames of each beat: one more than it has frames."""
-    found = []
-    metres = zip(divided.beats.tolist(), divided.units.tolist(), strict=True)
-    for bar, (count, unit) in enumerate(metres):
-        first, last = int(divided.at[bar]), int(divided.at[bar + 1])
-        steps, rest = divmod(16 * count, unit)
+    beats = []
+    time_signatures = zip(grid.beats.tolist(), grid.units.tolist(), strict=True)
+    for bar, (count, unit) in enumerate(time_signatures):
+        first, last = int(grid.at[bar]), int(grid.at[bar + 1])
+        sixteenths, rest = divmod(16 * count, unit)
         if rest:
             raise BadArgument(
                 f"bar {bar + 1} is in {count}/{unit}; a chorale's bars are made of sixteenths"
             )
         if unit == 8 and count % 3 == 0:
-            places = [6 * beat + at for beat in range(count // 3) for at in _COMPOUND]
+            onsets = [6 * beat + at for beat in range(count // 3) for at in _COMPOUND_FRAMES]
         else:
-            places = list(range(steps))
-        edges = first + np.rint(np.array([*places, steps]) * (last - first) / steps)
+            onsets = list(range(sixteenths))
+        edges = first + np.rint(np.array([*onsets, sixteenths]) * (last - first) / sixteenths)
         edges = edges.astype(np.int64)
-        found += [edges[at : at + BEAT + 1] for at in range(0, len(edges) - 1, BEAT)]
-    return found
+        beats += [
+            edges[at : at + FRAMES_PER_BEAT + 1] for at in range(0, len(edges) - 1, FRAMES_PER_BEAT)
+        ]
+    return beats
 
 
-def _sounding(begins: IntArray, ends: IntArray, start: IntArray, end: IntArray) -> IntArray:
-    """Return which note sounds in each frame, by its number; -1 where none does."""
+def _sounding_note(onsets: IntArray, offsets: IntArray, start: IntArray, end: IntArray) -> IntArray:
+    """Return the index of the note that sounds in each frame; -1 for none."""
     middle = (start + end) // 2
-    last = np.searchsorted(begins, middle, side="right") - 1
-    found = np.where((last >= 0) & (ends[last] > middle), last, -1)
-    # A short note that sounds beside the middle is better than none.
-    late = np.searchsorted(begins, end, side="left") - 1
-    return np.where((found < 0) & (late >= 0) & (ends[late] > start), late, found)
+    last = np.searchsorted(onsets, middle, side="right") - 1
+    at_middle = np.where((last >= 0) & (offsets[last] > middle), last, -1)
+    # A short note that misses the middle of the frame is better than none.
+    latest = np.searchsorted(onsets, end, side="left") - 1
+    return np.where((at_middle < 0) & (latest >= 0) & (offsets[latest] > start), latest, at_middle)
 
 
-def _without_rests(note: IntArray) -> tuple[IntArray, IntArray, BoolArray]:
-    """Fill short rests, and leave out whole beats of long ones.
+def _fill_rests(note: IntArray) -> tuple[IntArray, IntArray, BoolArray]:
+    """Fill short rests with the note before, and leave out whole beats of long ones.
 
     Returns
     -------
     kept : ndarray of int64
-        Frames that stay.
+        Indices of the frames that are kept.
     note : ndarray of int64
-        The note of each of them.
+        Index of the note of each of them.
     is_sung : ndarray of bool
     """
     count = len(note)
-    has = note >= 0
-    before = np.maximum.accumulate(np.where(has, np.arange(count), -1))
-    after = np.minimum.accumulate(np.where(has, np.arange(count), count)[::-1])[::-1]
-    resting = after - before - 1
+    has_note = note >= 0
+    before = np.maximum.accumulate(np.where(has_note, np.arange(count), -1))
+    after = np.minimum.accumulate(np.where(has_note, np.arange(count), count)[::-1])[::-1]
+    rest = after - before - 1
     kept = np.ones(count, np.bool_)
     filled = note.copy()
     is_sung = np.ones(count, np.bool_)
-    for at in np.flatnonzero(~has).tolist():
+    for at in np.flatnonzero(~has_note).tolist():
         previous, following = int(before[at]), int(after[at])
-        is_short = previous >= 0 and (resting[at] < _LONG_REST or following == count)
-        holds = previous >= 0 and (is_short or at < -(-(previous + 1) // BEAT) * BEAT)
-        leads = following < count and at >= following // BEAT * BEAT
+        is_short = previous >= 0 and (rest[at] < _LONG_REST or following == count)
+        next_beat = -(-(previous + 1) // FRAMES_PER_BEAT) * FRAMES_PER_BEAT
+        holds = previous >= 0 and (is_short or at < next_beat)
+        same_beat = at >= following // FRAMES_PER_BEAT * FRAMES_PER_BEAT
         if holds:
             filled[at] = note[previous]
-        elif leads:
+        elif following < count and same_beat:
             filled[at], is_sung[at] = note[following], False
         else:
             kept[at] = False
     return np.flatnonzero(kept), filled[kept], is_sung[kept]
 
 
-def _folded(pitch: IntArray) -> IntArray:
-    """Move by octaves what no soprano sings: only what the network is told, no note."""
-    low, high = SOPRANO
+def _fold_into_range(pitch: IntArray) -> IntArray:
+    """Move pitches by octaves into the soprano's range: for the network only, not for notes."""
+    low, high = SOPRANO_RANGE
     pitch = pitch - 12 * np.maximum(-(-(pitch - high) // 12), 0)
     return np.asarray(pitch + 12 * np.maximum(-(-(low - 3 - pitch) // 12), 0), np.int64)

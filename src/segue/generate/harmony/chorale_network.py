@@ -1,17 +1,17 @@
-"""The chorale network: a transformer over frames of four voices.
+"""The chorale network: a transformer over frames of four voices, with a head per voice.
 
-A network that writes in four voices: a transformer over the frames of a chorale, and a head.
+A frame is a sixteenth: the pitches of soprano, alto, tenor and bass. The transformer reads whole
+frames, so that its context is four times as long as over single voices; the head predicts the
+voices of the next frame one after another, each conditioned on those above. Musical features are
+given explicitly: how long each voice has held its note, the interval by which it moved, the
+intervals above the bass, the position in the bar. The logits of the head are sums of scores of
+pitches, of melodic intervals from the voice's last pitch, and of harmonic intervals from the voice
+above.
 
-A frame is a sixteenth: the pitches that sound then, soprano, alto, tenor, bass. The transformer
-reads whole frames, so that it sees four times as far as one that reads voice after voice; the
-head then finds the voices of the next frame one by one, each knowing the ones before. What is
-plain to a musician is told in so many words: how long each voice has held its note, by what step
-it moved, what stands above the bass, where in the bar it is; and the head weighs pitches, steps
-from the voice's last pitch and intervals from the voice before.
+Pitches are encoded from 1 on, 0 is silence. Checkpoints hold matrices in 8 bits with a scale per
+row.
 
 Shape legend: B chorales, T frames, D width, N pitches (0 is silence).
-
-The network of chorales on disk: matrices in 8 bits, each row with a scale of its own.
 """
 
 from collections.abc import Mapping
@@ -26,373 +26,370 @@ from torch.nn import functional as F
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.quantization import restored, shortened
-from segue.nn.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
+from segue.nn.quantization import dequantize_weights, quantize_weights
+from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
 
-# --- chorale ---
+NUM_VOICES: Final = 4
+#: MIDI pitch of code 1.
+LOWEST_PITCH: Final = 36
+NUM_PITCHES: Final = 47
+FRAMES_PER_BAR: Final = 16
+MAX_HELD: Final = 16  # frames; longer notes count as this
+MAX_INTERVAL: Final = 12  # semitones; wider melodic intervals count as this
+#: Melodic intervals from -MAX_INTERVAL to MAX_INTERVAL, then those from or to silence.
+_MELODIC_INTERVALS: Final = 2 * MAX_INTERVAL + 2
+#: Intervals between any two pitches; the head has one more, for silence.
+_INTERVALS: Final = 2 * (NUM_PITCHES - 2) + 1
+_OVER_BASS: Final = 13  # pitch classes above the bass, and silence
 
-VOICES: Final = 4
-#: MIDI pitch of number 1; number 0 is silence.
-LOWEST: Final = 36
-PITCHES: Final = 47
-BAR: Final = 16
-LONGEST: Final = 16  # frames a note is known to have been held
-WIDEST: Final = 12  # semitones a voice is known to have moved
-#: Steps: from -WIDEST to WIDEST, then to or from silence.
-_STEPS: Final = 2 * WIDEST + 2
-#: Intervals between any two pitches, and one place that weighs nothing, for silence.
-_INTERVALS: Final = 2 * (PITCHES - 2) + 1
-_OVER_BASS: Final = 13  # pitch classes over the bass, or silence
+CHECKPOINT_KIND: Final = "chorales"
+#: Increased when the meaning of a frame changes.
+VERSION: Final = 1
+PRETRAINED: Final = WEIGHTS / "chorales.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class ChoraleConfig:
-    """Which network.
+    """Hyperparameters of the network.
 
     Attributes
     ----------
     stack : StackConfig
-        Its context is in frames.
+        Transformer; its context is in frames.
     head_layers : int
-        Layers that find a voice's pitch.
-    forgotten : float
-        Share of what is told of each voice of a frame that is left out in training. A few hundred
-        chorales are soon known by heart, for much of what is told stays when one is transposed.
+        Number of layers of the head.
+    feature_dropout : float
+        Dropout probability of whole feature embeddings. A few hundred chorales are soon memorised,
+        since many features are invariant to transposition.
     """
 
     stack: StackConfig
     head_layers: int = 2
-    forgotten: float = 0.15
+    feature_dropout: float = 0.15
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Validate the hyperparameters.
 
         Raises
         ------
         BadArgument
         """
-        if not 0 <= self.forgotten < 1:
-            raise BadArgument(f"a share of {self.forgotten} forgotten; it is from 0 to below 1")
+        if not 0 <= self.feature_dropout < 1:
+            raise BadArgument(
+                f"a feature dropout of {self.feature_dropout}; it is from 0 to below 1"
+            )
         if self.head_layers < 0:
             raise BadArgument(f"{self.head_layers} layers of the head; there are 0 or more")
 
 
-def numbers(pitches: Tensor) -> Tensor:
-    """Return the numbers of MIDI pitches; -1 is silence.
+def encode_pitches(pitches: Tensor) -> Tensor:
+    """Encode MIDI pitches; -1 is silence.
 
     Raises
     ------
     BadArgument
-        A pitch is out of the voices' range.
+        A pitch is out of the range of the voices.
     """
-    highest = LOWEST + PITCHES - 2
-    outside = (pitches >= 0) & ((pitches < LOWEST) | (pitches > highest))
+    highest = LOWEST_PITCH + NUM_PITCHES - 2
+    outside = (pitches >= 0) & ((pitches < LOWEST_PITCH) | (pitches > highest))
     if bool(outside.any()):
         raise BadArgument(
-            f"there is a pitch of {int(pitches[outside][0])}; the voices sing from {LOWEST} to "
-            f"{highest}, and -1 is silence"
+            f"there is a pitch of {int(pitches[outside][0])}; the voices sing from {LOWEST_PITCH} "
+            f"to {highest}, and -1 is silence"
         )
-    return torch.where(pitches < 0, 0, pitches - LOWEST + 1)
+    return torch.where(pitches < 0, 0, pitches - LOWEST_PITCH + 1)
 
 
-class Reading:
-    """What is remembered of the frames read so far, so that the next costs one frame, not all.
+class DecoderState:
+    """State of incremental decoding: the KV cache, and the features of the last frame.
 
     Parameters
     ----------
     config : ChoraleConfig
     count : int
-        Chorales read side by side, B.
+        Number of chorales, B.
     """
 
     def __init__(self, config: ChoraleConfig, count: int) -> None:
-        self.cache = Cache(config.stack, count)
-        #: The last frame read, shape (B, 4), and for how many frames each voice had held.
+        self.cache = KVCache(config.stack, count)
+        #: Last frame and the number of frames each voice had held its note, shape (B, 4).
         self.last: Tensor | None = None
         self.held: Tensor | None = None
 
-    def take(self, rows: Tensor) -> None:
-        """Go on with some chorales, in this order: one may come several times.
+    def select(self, rows: Tensor) -> None:
+        """Select chorales by index; one may be selected several times.
 
         Parameters
         ----------
         rows : Tensor, shape (any,), int64
         """
-        self.cache.take(rows)
+        self.cache.select(rows)
         if self.last is not None and self.held is not None:
             self.last, self.held = self.last[rows], self.held[rows]
 
 
 class ChoraleTransformer(nn.Module):
-    """Says how likely each pitch of each voice is, given all that was sung before it."""
+    """Predicts each voice of each frame from the frames before and the voices above."""
 
     def __init__(self, config: ChoraleConfig) -> None:
         super().__init__()
         self.config = config
         width = config.stack.width
-        self.sung = _table(VOICES * PITCHES, width)
-        self.held = _table(VOICES * (LONGEST + 1), width)
-        self.moved = _table(VOICES * _STEPS, width)
-        self.over_bass = _table((VOICES - 1) * _OVER_BASS, width)
-        self.place = _table(BAR, width)
-        self.beginning = nn.Parameter(torch.zeros(width))
+        self.pitch_embedding = _embedding(NUM_VOICES * NUM_PITCHES, width)
+        self.held_embedding = _embedding(NUM_VOICES * (MAX_HELD + 1), width)
+        self.interval_embedding = _embedding(NUM_VOICES * _MELODIC_INTERVALS, width)
+        self.over_bass_embedding = _embedding((NUM_VOICES - 1) * _OVER_BASS, width)
+        self.beat_embedding = _embedding(FRAMES_PER_BAR, width)
+        self.start = nn.Parameter(torch.zeros(width))
         self.stack = Stack(config.stack)
-        self.voices = nn.Linear(width, VOICES * width, bias=False)
-        self.found = _table(VOICES * PITCHES, width)
-        self.found_step = _table(VOICES * _STEPS, width)
+        self.voice_projection = nn.Linear(width, NUM_VOICES * width, bias=False)
+        self.voice_pitch_embedding = _embedding(NUM_VOICES * NUM_PITCHES, width)
+        self.voice_interval_embedding = _embedding(NUM_VOICES * _MELODIC_INTERVALS, width)
         self.head = nn.ModuleList(
             _HeadLayer(width, config.stack.dropout) for _ in range(config.head_layers)
         )
         self.norm = nn.LayerNorm(width, bias=False)
-        self.pitch = nn.Linear(width, PITCHES)
-        self.step = nn.Linear(width, _INTERVALS + 1)
-        self.interval = nn.Linear(width, _INTERVALS + 1)
-        self.voice_pitch = nn.Parameter(torch.zeros(VOICES, PITCHES))
+        self.pitch_head = nn.Linear(width, NUM_PITCHES)
+        self.melodic_head = nn.Linear(width, _INTERVALS + 1)
+        self.harmonic_head = nn.Linear(width, _INTERVALS + 1)
+        self.pitch_bias = nn.Parameter(torch.zeros(NUM_VOICES, NUM_PITCHES))
         self.between: Tensor
-        self.register_buffer("between", _between(), persistent=False)
+        self.register_buffer("between", _interval_indices(), persistent=False)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Return the logits of every voice of every frame.
+        """Return the logits of each voice of each frame (teacher forcing).
 
         Parameters
         ----------
         frames : Tensor, shape (B, T, 4), int64
-            Numbers of pitches.
+            Pitch codes.
 
         Returns
         -------
         Tensor, shape (B, T, 4, N)
-            Of a voice, given the frames before and the voices above in its frame.
         """
         B, T, _ = frames.shape
-        before = torch.cat([frames.new_zeros(B, 1, VOICES), frames[:, :-1]], dim=1)
-        context = self.stack(self._read(before))
-        # A voice knows those above it: their sum, moved on by one voice.
-        above = F.pad(self._known(before, frames).cumsum(dim=2)[:, :, :-1], (0, 0, 1, 0))
-        x = self.voices(context).view(B, T, VOICES, -1) + above
-        beside = F.pad(frames[:, :, :-1], (1, 0))  # the voice above; silence above the soprano
-        return self._weighed(x, before, beside, self.voice_pitch)
+        previous = torch.cat([frames.new_zeros(B, 1, NUM_VOICES), frames[:, :-1]], dim=1)
+        context = self.stack(self._embed(previous))
+        # The sum over the voices above: a cumulative sum, shifted by one voice.
+        above = self._embed_voices(previous, frames).cumsum(dim=2)[:, :, :-1]
+        x = self.voice_projection(context).view(B, T, NUM_VOICES, -1) + F.pad(above, (0, 0, 1, 0))
+        neighbour = F.pad(frames[:, :, :-1], (1, 0))  # silence above the soprano
+        return self._logits(x, previous, neighbour, self.pitch_bias)
 
-    def read(self, frames: Tensor, reading: Reading) -> Tensor:
-        """Read frames after those read before, and return what is known of the next one.
+    def advance(self, frames: Tensor, state: DecoderState) -> Tensor:
+        """Advance by some frames, and return the context of the next one.
 
-        What is read first of all is a frame of silence, as everywhere in training.
+        The first frame of all must be silence, as in training.
 
         Parameters
         ----------
         frames : Tensor, shape (B, T, 4), int64
-            Numbers of pitches.
-        reading : Reading
-            It then holds these frames, too.
+            Pitch codes.
+        state : DecoderState
+            Updated in place.
 
         Returns
         -------
         Tensor, shape (B, 4, D)
-            For `voice`.
+            For `voice_logits`.
         """
-        last = self.stack(self._read(frames, reading), reading.cache)[:, -1]
-        return self.voices(last).view(len(frames), VOICES, -1)  # type: ignore[no-any-return]
+        last = self.stack(self._embed(frames, state), state.cache)[:, -1]
+        return self.voice_projection(last).view(len(frames), NUM_VOICES, -1)  # type: ignore[no-any-return]
 
-    def voice(self, context: Tensor, before: Tensor, above: Tensor) -> Tensor:
+    def voice_logits(self, context: Tensor, previous: Tensor, above: Tensor) -> Tensor:
         """Return the logits of one voice of the next frame.
 
         Parameters
         ----------
         context : Tensor, shape (B, 4, D)
-            What `read` returned.
-        before : Tensor, shape (B, 4), int64
-            The frame read last.
+            From `advance`.
+        previous : Tensor, shape (B, 4), int64
+            Last frame.
         above : Tensor, shape (B, voices), int64
-            What the voices above sing in the next frame; none where the soprano is asked for.
+            Pitch codes of the voices above in the next frame; none for the soprano.
 
         Returns
         -------
         Tensor, shape (B, N)
         """
-        number = above.shape[1]
-        x = context[:, number : number + 1]
-        if number:
-            known = self._known(before[:, :number], above)
-            x = x + known.sum(dim=1, keepdim=True)
-        beside = above[:, -1:] if number else torch.zeros_like(before[:, :1])
-        reference = before[:, number : number + 1]
-        return self._weighed(x, reference, beside, self.voice_pitch[number : number + 1])[:, 0]
+        voice = above.shape[1]
+        x = context[:, voice : voice + 1]
+        if voice:
+            x = x + self._embed_voices(previous[:, :voice], above).sum(dim=1, keepdim=True)
+        neighbour = above[:, -1:] if voice else torch.zeros_like(previous[:, :1])
+        own = previous[:, voice : voice + 1]
+        return self._logits(x, own, neighbour, self.pitch_bias[voice : voice + 1])[:, 0]
 
-    def _known(self, before: Tensor, frames: Tensor) -> Tensor:
-        """Return what is told of voices to those below, shape (…, voices, D)."""
+    def _embed_voices(self, previous: Tensor, frames: Tensor) -> Tensor:
+        """Return embeddings of voices for those below, shape (…, voices, D)."""
         offset = torch.arange(frames.shape[-1], device=frames.device)
-        steps = _steps(before, frames)
-        found: Tensor = self.found(frames + offset * PITCHES)
-        moved: Tensor = self.found_step(steps + offset * _STEPS)
-        return found + moved
+        intervals = _melodic_intervals(previous, frames)
+        pitch: Tensor = self.voice_pitch_embedding(frames + offset * NUM_PITCHES)
+        interval: Tensor = self.voice_interval_embedding(intervals + offset * _MELODIC_INTERVALS)
+        return pitch + interval
 
-    def _weighed(self, x: Tensor, before: Tensor, beside: Tensor, usual: Tensor) -> Tensor:
-        """Return the logits of voices, from what is known of each, shape (…, voices, D)."""
+    def _logits(self, x: Tensor, previous: Tensor, neighbour: Tensor, bias: Tensor) -> Tensor:
+        """Apply the head to hidden states of shape (…, voices, D)."""
         for layer in self.head:
             x = layer(x)
         x = self.norm(x)
-        logits = self.pitch(x) + usual
-        logits = logits + self._to_pitches(self.step(x), before)
-        return logits + self._to_pitches(self.interval(x), beside)  # type: ignore[no-any-return]
+        logits = self.pitch_head(x) + bias
+        logits = logits + self._interval_scores(self.melodic_head(x), previous)
+        return logits + self._interval_scores(self.harmonic_head(x), neighbour)  # type: ignore[no-any-return]
 
-    def loss(self, frames: Tensor, wanted: Tensor) -> Tensor:
-        """Return the mean cost of the voices that are wanted, in nats.
+    def loss(self, frames: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean cross-entropy of the target voices, in nats.
 
         Parameters
         ----------
         frames : Tensor, shape (B, T, 4), int64
-            Numbers of pitches, -1 after the end.
-        wanted : Tensor, shape (B, T, 4), int64
-            The same, or -1 where a frame does not count.
+            Pitch codes, -1 after the end.
+        targets : Tensor, shape (B, T, 4), int64
+            The same, or -1 where a frame is ignored.
         """
         logits = self(frames.clamp(min=0)).float()
-        return F.cross_entropy(logits.flatten(0, 2), wanted.flatten(), ignore_index=-1)
+        return F.cross_entropy(logits.flatten(0, 2), targets.flatten(), ignore_index=-1)
 
-    def _read(self, before: Tensor, reading: Reading | None = None) -> Tensor:
-        """Return what the layers read: of the frame before each, shape (B, T, D)."""
-        first = reading.cache.length if reading else 0
-        last = reading.last if reading else None
-        held = _held(before, last, reading.held if reading else None)
-        if reading:
-            reading.last, reading.held = before[:, -1], held[:, -1]
-        offset = torch.arange(VOICES, device=before.device)
-        earlier = torch.cat([before[:, :1] if last is None else last[:, None], before[:, :-1]], 1)
-        bass = before[..., VOICES - 1 :]
-        above = before[..., : VOICES - 1]
-        over = torch.where((above > 0) & (bass > 0), (above - bass) % 12, _OVER_BASS - 1)
-        place = torch.arange(first, first + before.shape[1], device=before.device) % BAR
+    def _embed(self, frames: Tensor, state: DecoderState | None = None) -> Tensor:
+        """Return the input of the transformer, shape (B, T, D)."""
+        first = state.cache.length if state else 0
+        last = state.last if state else None
+        held = _frames_held(frames, last, state.held if state else None)
+        if state:
+            state.last, state.held = frames[:, -1], held[:, -1]
+        offset = torch.arange(NUM_VOICES, device=frames.device)
+        earlier = torch.cat([frames[:, :1] if last is None else last[:, None], frames[:, :-1]], 1)
+        bass = frames[..., NUM_VOICES - 1 :]
+        above = frames[..., : NUM_VOICES - 1]
+        over_bass = torch.where((above > 0) & (bass > 0), (above - bass) % 12, _OVER_BASS - 1)
+        over_bass = over_bass + offset[: NUM_VOICES - 1] * _OVER_BASS
+        moved = _melodic_intervals(earlier, frames)
+        position = torch.arange(first, first + frames.shape[1], device=frames.device)
         x = (
-            self._told(self.sung(before + offset * PITCHES))
-            + self._told(self.held(held + offset * (LONGEST + 1)))
-            + self._told(self.moved(_steps(earlier, before) + offset * _STEPS))
-            + self._told(self.over_bass(over + offset[: VOICES - 1] * _OVER_BASS))
-            + self.place(place)
+            self._sum_voices(self.pitch_embedding(frames + offset * NUM_PITCHES))
+            + self._sum_voices(self.held_embedding(held + offset * (MAX_HELD + 1)))
+            + self._sum_voices(self.interval_embedding(moved + offset * _MELODIC_INTERVALS))
+            + self._sum_voices(self.over_bass_embedding(over_bass))
+            + self.beat_embedding(position % FRAMES_PER_BAR)
         )
         if not first:
-            x = torch.cat([x[:, :1] + self.beginning, x[:, 1:]], dim=1)
-        return dropped(x, self.config.stack.dropout) if self.training else x
+            x = torch.cat([x[:, :1] + self.start, x[:, 1:]], dim=1)
+        return dropout(x, self.config.stack.dropout) if self.training else x
 
-    def _told(self, found: Tensor) -> Tensor:
-        """Add up what is told of the voices, some of it forgotten, shape (B, T, D)."""
-        if self.training and self.config.forgotten:
-            kept = torch.rand(*found.shape[:-1], 1, device=found.device) >= self.config.forgotten
-            found = found * kept
-        return found.sum(dim=2)
+    def _sum_voices(self, embeddings: Tensor) -> Tensor:
+        """Sum embeddings over the voices, with feature dropout, shape (B, T, D)."""
+        if self.training and self.config.feature_dropout:
+            uniform = torch.rand(*embeddings.shape[:-1], 1, device=embeddings.device)
+            embeddings = embeddings * (uniform >= self.config.feature_dropout)
+        return embeddings.sum(dim=2)
 
-    def _to_pitches(self, by_interval: Tensor, reference: Tensor) -> Tensor:
-        """Give each pitch the weight of its interval from a reference pitch."""
-        weights = F.pad(by_interval[..., :_INTERVALS], (0, 1))
-        # The reference being silent weighs too: it moves the pitch of silence alone.
-        silence = by_interval[..., _INTERVALS:] * (reference[..., None] == 0)
-        found = weights.gather(-1, self.between[reference])
-        return found + F.pad(silence, (0, PITCHES - 1))
+    def _interval_scores(self, scores: Tensor, reference: Tensor) -> Tensor:
+        """Return the score of each pitch, by its interval from a reference pitch."""
+        by_interval = F.pad(scores[..., :_INTERVALS], (0, 1))
+        # A silent reference contributes to the score of silence alone.
+        silence = scores[..., _INTERVALS:] * (reference[..., None] == 0)
+        return by_interval.gather(-1, self.between[reference]) + F.pad(
+            silence, (0, NUM_PITCHES - 1)
+        )
 
 
 class _HeadLayer(nn.Module):
+    """Residual gated MLP."""
+
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
         self.norm = nn.LayerNorm(width, bias=False)
-        self.thinking = nn.Linear(width, 4 * width)
-        self.thought = nn.Linear(2 * width, width)
-        nn.init.normal_(self.thinking.weight, std=INITIAL_SPREAD)
-        nn.init.normal_(self.thought.weight, std=INITIAL_SPREAD / 2)
+        self.gate_up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(2 * width, width)
+        nn.init.normal_(self.gate_up.weight, std=INIT_STD)
+        nn.init.normal_(self.down.weight, std=INIT_STD / 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        units, gates = self.thinking(self.norm(x)).chunk(2, dim=-1)
-        thought = self.thought(F.silu(gates) * units)
-        return x + (dropped(thought, self.dropout) if self.training else thought)
+        up, gate = self.gate_up(self.norm(x)).chunk(2, dim=-1)
+        y = self.down(F.silu(gate) * up)
+        return x + (dropout(y, self.dropout) if self.training else y)
 
 
-def _table(count: int, width: int) -> nn.Embedding:
-    table = nn.Embedding(count, width)
-    nn.init.normal_(table.weight, std=INITIAL_SPREAD)
-    return table
+def _embedding(count: int, width: int) -> nn.Embedding:
+    embedding = nn.Embedding(count, width)
+    nn.init.normal_(embedding.weight, std=INIT_STD)
+    return embedding
 
 
-def _between() -> Tensor:
-    """Return the place of each interval, by reference and pitch, shape (N, N)."""
-    pitches = torch.arange(PITCHES)
-    places = pitches - pitches[:, None] + PITCHES - 2
-    silent = pitches == 0
-    return torch.where(silent | silent[:, None], _INTERVALS, places)
+def _interval_indices() -> Tensor:
+    """Return the index of the interval between two pitch codes, shape (N, N)."""
+    codes = torch.arange(NUM_PITCHES)
+    indices = codes - codes[:, None] + NUM_PITCHES - 2
+    silent = codes == 0
+    return torch.where(silent | silent[:, None], _INTERVALS, indices)
 
 
-def _steps(first: Tensor, second: Tensor) -> Tensor:
-    """Return by what step each voice moved, from 0 to below `_STEPS`."""
-    steps = (second - first).clamp(-WIDEST, WIDEST) + WIDEST
-    return torch.where((first == 0) ^ (second == 0), _STEPS - 1, steps)
+def _melodic_intervals(first: Tensor, second: Tensor) -> Tensor:
+    """Return the index of each voice's melodic interval, from 0 to below _MELODIC_INTERVALS."""
+    intervals = (second - first).clamp(-MAX_INTERVAL, MAX_INTERVAL) + MAX_INTERVAL
+    return torch.where((first == 0) ^ (second == 0), _MELODIC_INTERVALS - 1, intervals)
 
 
-def _held(frames: Tensor, last: Tensor | None = None, held: Tensor | None = None) -> Tensor:
-    """Return for how many frames each voice has held its pitch, from 0 to `LONGEST`.
+def _frames_held(frames: Tensor, last: Tensor | None = None, held: Tensor | None = None) -> Tensor:
+    """Return the number of frames that each voice has held its pitch, up to `MAX_HELD`.
 
-    `last` is the frame before the first, shape (B, 4), and `held` the same of it.
+    `last` is the frame before the first, shape (B, 4), and `held` its result.
     """
     times = torch.arange(frames.shape[1], device=frames.device)[:, None]
     changed = torch.ones_like(frames, dtype=torch.bool)
     changed[:, 1:] = frames[:, 1:] != frames[:, :-1]
     if last is not None:
         changed[:, 0] = frames[:, 0] != last
-    since = torch.where(changed, times, -1).cummax(dim=1).values
+    onset = torch.where(changed, times, -1).cummax(dim=1).values
     before = -1 if held is None else held[:, None]
-    return torch.where(since >= 0, times - since, before + 1 + times).clamp(max=LONGEST)
+    return torch.where(onset >= 0, times - onset, before + 1 + times).clamp(max=MAX_HELD)
 
 
-# --- chorale weights ---
-
-KIND: Final = "chorales"
-#: Raised when a frame comes to mean something else.
-VERSION: Final = 1
-SHIPPED: Final = WEIGHTS / "chorales.safetensors"
-
-
-def save_chorales(network: ChoraleTransformer, path: Path, told: Mapping[str, Any]) -> str:
-    """Write a network, as a whole or not at all.
+def save_chorale_network(
+    network: ChoraleTransformer, path: Path, metadata: Mapping[str, Any]
+) -> str:
+    """Write a network atomically; return its fingerprint.
 
     Parameters
     ----------
     network : ChoraleTransformer
     path : Path
-    told : mapping
-        JSON values: how it was learned, and how well.
-
-    Returns
-    -------
-    str
-        The fingerprint.
+    metadata : mapping
+        JSON values: how it was trained, and validation figures.
 
     Raises
     ------
     DiskFull
     """
-    about = {"configuration": asdict(network.config), "version": VERSION, "told": dict(told)}
-    return save_checkpoint(path, KIND, about, shortened(network.state_dict()))
+    about = {"configuration": asdict(network.config), "version": VERSION, "told": dict(metadata)}
+    return save_checkpoint(path, CHECKPOINT_KIND, about, quantize_weights(network.state_dict()))
 
 
-def load_chorales(path: Path = SHIPPED) -> ChoraleTransformer:
-    """Read a network; else the one that comes with Segue.
+def load_chorale_network(path: Path = PRETRAINED) -> ChoraleTransformer:
+    """Read a network, by default the bundled one.
 
     Raises
     ------
     BadCheckpoint
-        The file is not there, damaged, or of another version.
+        The file is missing, damaged, or of another version.
     """
-    checkpoint = load_checkpoint(path, KIND)
-    about, tensors = checkpoint.about, checkpoint.tensors
+    checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
+    about, tensors = checkpoint.metadata, checkpoint.tensors
     if about.get("version") != VERSION:
         raise BadCheckpoint(
             f"{path} knows chorales of version {about.get('version')}, this Segue writes version "
-            f"{VERSION}; save it anew"
+            f"{VERSION}; save it again"
         )
     try:
         config = about["configuration"]
         network = ChoraleTransformer(
             ChoraleConfig(
-                StackConfig(**config["stack"]), config["head_layers"], config["forgotten"]
+                StackConfig(**config["stack"]), config["head_layers"], config["feature_dropout"]
             )
         )
-        network.load_state_dict(restored(tensors))
+        network.load_state_dict(dequantize_weights(tensors))
     except (KeyError, TypeError, RuntimeError, BadArgument) as error:
-        raise BadCheckpoint(f"{path} holds no whole network of chorales ({error})") from None
+        raise BadCheckpoint(f"{path} holds no complete chorale network ({error})") from None
     return network.eval().requires_grad_(False)

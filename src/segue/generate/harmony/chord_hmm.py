@@ -1,17 +1,14 @@
-"""A hidden Markov model of chords for a melody.
+"""Chords for a melody by a hidden Markov model.
 
-A melody cut into the stretches that a chord lasts at least: half bars, or bars.
+The hidden states are chords, relative to the tonic; the observations are the notes of the melody
+(Rabiner 1989). A melody is cut into slots, the shortest durations of a chord: half bars where a bar
+has four beats or more and a middle, else whole bars. Transition and emission probabilities are
+estimated from songs with known chords, all transposed to one tonic; rare contexts back off to wider
+ones by Witten-Bell smoothing (1991). The key is not given: the likeliest of all 24 is taken. The
+best chord sequence is found by the Viterbi algorithm, others by forward filtering and backward
+sampling.
 
-Bars of four beats or more that have a middle are halved; those of 2/4, 3/4, 6/8 are not.
-
-Chords for a melody: which follow each other, and which notes are sung over each.
-
-A hidden Markov model (Rabiner 1989): the chords, told from the tonic, are what is hidden, the
-melody is what is heard. Both tables are counted in songs whose chords are known, all moved to one
-tonic. What was never met is not impossible: rare contexts lean on wider ones as Witten & Bell
-(1991) have it. The key is not given either: of all 24 the likeliest is taken.
-
-Shape legend: M modes (major, minor), S chords of a mode, T stretches, 12 pitch classes.
+Shape legend: M modes (major, minor), S states of a mode, T slots, 12 pitch classes.
 """
 
 from collections.abc import Sequence
@@ -27,131 +24,23 @@ from segue.errors import BadArgument, BadCheckpoint
 from segue.records import Part, Score
 from segue.score.timing import Bars, bars
 
-# --- chord slots ---
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-MOST_BARS: Final = 20_000
-#: Longer notes count as so long in each stretch: one that was never ended must not drown others.
-_LONGEST_BARS: Final = 8
+MAX_BARS: Final = 20_000
+#: Bars after which a note is cut, so that one that was never ended does not drown the others.
+_MAX_NOTE_BARS: Final = 8
+#: Metrical weight of a note: between the beats, or on a beat or held over from before.
 WEAK, STRONG = 0, 1
+#: Metrical position of a slot.
+FIRST_HALF, SECOND_HALF, WHOLE_BAR = 0, 1, 2
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Slots:
-    """What a melody sings in each stretch.
-
-    Attributes
-    ----------
-    edges : ndarray, shape (S + 1,), int64
-        Ticks.
-    bar : ndarray, shape (S,), int64
-        From 0.
-    place : ndarray, shape (S,), int64
-        0 for the first half of a bar, 1 for the second, 2 for a whole bar.
-    sung : ndarray, shape (S, 2, 12), float64
-        Quarters that each pitch class sounds: of notes between the beats, and of those that begin
-        on one, or are held from before.
-    """
-
-    edges: IntArray
-    bar: IntArray
-    place: IntArray
-    sung: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.place)
-
-
-def slots_of(melody: Part, score: Score) -> Slots:
-    """Cut a melody into stretches for chords, by the metres of its score.
-
-    Parameters
-    ----------
-    melody : Part
-    score : Score
-
-    Returns
-    -------
-    Slots
-        From the bar of the melody's first note to that of its last one.
-
-    Raises
-    ------
-    BadArgument
-        There are more than 20,000 bars.
-    """
-    divided = bars(replace(score, parts=(melody,)))
-    onset = melody.notes[:, 0].astype(np.int64)
-    first = int(divided.of(onset[:1])[0])
-    if len(divided) - first > MOST_BARS:
-        raise BadArgument(f"{len(divided) - first} bars; at most {MOST_BARS} get chords at a time")
-    edges, bar, place = _edges(divided, first)
-    return Slots(edges, bar, place, _sung(melody, divided, edges, score.ticks_per_quarter))
-
-
-def _edges(divided: Bars, first: int) -> tuple[IntArray, IntArray, IntArray]:
-    edges, bar, place = [], [], []
-    for number in range(first, len(divided)):
-        start, end = int(divided.at[number]), int(divided.at[number + 1])
-        if _is_halved(int(divided.beats[number]), int(divided.units[number])):
-            edges += [start, (start + end) // 2]
-            place += [0, 1]
-            bar += [number, number]
-        else:
-            edges.append(start)
-            place.append(2)
-            bar.append(number)
-    edges.append(int(divided.at[-1]))
-    return np.array(edges), np.array(bar), np.array(place)
-
-
-def _is_halved(beats: int, unit: int) -> bool:
-    beats_felt = beats // 3 if unit >= 8 and beats % 3 == 0 else beats
-    return beats_felt % 2 == 0 and beats / unit >= 1
-
-
-def _sung(melody: Part, divided: Bars, edges: IntArray, ticks_per_quarter: int) -> FloatArray:
-    count = len(edges) - 1
-    onset = melody.notes[:, 0].astype(np.int64)
-    bar = divided.of(onset)
-    length = np.diff(divided.at)[bar]
-    end = onset + np.minimum(melody.notes[:, 1], _LONGEST_BARS * length)
-    first = np.clip(np.searchsorted(edges, onset, side="right") - 1, 0, count - 1)
-    last = np.clip(np.searchsorted(edges, end, side="left") - 1, first, count - 1)
-    is_strong = _on_beat(onset - divided.at[bar], divided, bar, ticks_per_quarter)
-    found = np.zeros((count, 2, 12))
-    rows = zip(*(array.tolist() for array in (onset, end, first, last, is_strong)), strict=True)
-    for (start, until, low, high, strong), pitch in zip(
-        rows, melody.notes[:, 2].tolist(), strict=True
-    ):
-        for slot in range(low, high + 1):
-            sounds = min(until, int(edges[slot + 1])) - max(start, int(edges[slot]))
-            kind = STRONG if strong or slot > low else WEAK
-            found[slot, kind, pitch % 12] += max(sounds, 0) / ticks_per_quarter
-    return found
-
-
-def _on_beat(since: IntArray, divided: Bars, bar: IntArray, ticks_per_quarter: int) -> IntArray:
-    """Tell which onsets, in ticks of their bar, lie within a 32nd of a beat."""
-    beats, units = divided.beats[bar], divided.units[bar]
-    compound = (units >= 8) & (beats % 3 == 0)
-    beat = 4 * ticks_per_quarter * np.where(compound, 3, 1) // units
-    beat = np.maximum(beat, 1)
-    off = since % beat
-    near = np.minimum(off, beat - off) <= ticks_per_quarter / 8
-    return np.asarray(near, np.int64)
-
-
-# --- chord paths ---
-
-KIND: Final = "chord paths"
-#: Raised when a number comes to mean another chord.
+CHECKPOINT_KIND: Final = "chord paths"
+#: Increased when the numbering of chords changes.
 VERSION: Final = 1
-SHIPPED: Final = WEIGHTS / "chords.safetensors"
+PRETRAINED: Final = WEIGHTS / "chords.safetensors"
 
-#: What follows the root, and the pitch classes above it.
+#: Chord qualities as symbols, and their pitch classes above the root.
 QUALITIES: Final[dict[str, tuple[int, ...]]] = {
     "": (0, 4, 7),
     "m": (0, 3, 7),
@@ -168,239 +57,350 @@ QUALITIES: Final[dict[str, tuple[int, ...]]] = {
     "aug": (0, 4, 8),
 }
 MODES: Final = ("major", "minor")
-#: A chord's number is 12 times its quality's, plus its root. This one is none.
-NONE: Final = 12 * len(QUALITIES)
-#: So many of the commonest chords of each mode are ever proposed.
-KEPT: Final = 40
-HOTTEST: Final = 10.0
-_PLACES: Final = 3  # first half, second half, whole bar
-#: Of what was never met at all.
-_TINY: Final = 1e-3
+#: A chord is numbered as 12 times the index of its quality, plus its root. This is no chord.
+NO_CHORD_STATE: Final = 12 * len(QUALITIES)
+#: Number of states: the most frequent chords of a mode.
+NUM_STATES: Final = 40
+MAX_TEMPERATURE: Final = 10.0
+_PSEUDO_COUNT: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Learned:
-    """A song to count.
+class ChordSlots:
+    """A melody cut into slots of one chord each.
 
     Attributes
     ----------
-    tonic : int
-        Pitch class.
-    mode : int
-        0 major, 1 minor.
-    chords : ndarray, shape (T,), int64
-        Of each stretch, as it sounds; `NONE` for no chord.
-    slots : Slots
+    edges : ndarray, shape (T + 1,), int64
+        Boundaries of the slots, in ticks.
+    bar : ndarray, shape (T,), int64
+        Index of the bar of each slot.
+    position : ndarray, shape (T,), int64
+        `FIRST_HALF`, `SECOND_HALF` or `WHOLE_BAR`.
+    durations : ndarray, shape (T, 2, 12), float64
+        Duration of each pitch class in quarter notes, of `WEAK` and of `STRONG` notes.
     """
 
-    tonic: int
-    mode: int
-    chords: IntArray
-    slots: Slots
+    edges: IntArray
+    bar: IntArray
+    position: IntArray
+    durations: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.position)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ChordTables:
-    """Logarithms of what was counted; chords and pitch classes are told from the tonic.
-
-    Attributes
-    ----------
-    chords : ndarray, shape (M, S), int64
-        The number of each chord.
-    follows : ndarray, shape (M, 2, S + 1, S), float64
-        By the half of the bar in which the second begins, and by the first; its last is none.
-    ends : ndarray, shape (M, S), float64
-        That a song ends with it.
-    sung : ndarray, shape (M, S, 2, 12), float64
-        Over each, in notes between the beats and on them.
-    trust : float
-        What a quarter of melody weighs.
-    """
-
-    chords: IntArray
-    follows: FloatArray
-    ends: FloatArray
-    sung: FloatArray
-    trust: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ChordPath:
-    """A chord for each stretch of a melody.
-
-    Attributes
-    ----------
-    tonic : int
-        Pitch class.
-    mode : int
-        0 major, 1 minor.
-    chords : ndarray, shape (T,), int64
-        As they sound.
-    likelihood : float
-        Logarithm, with the melody's; for comparing paths of one melody.
-    """
-
-    tonic: int
-    mode: int
-    chords: IntArray
-    likelihood: float
-
-
-# ---- counting ----------------------------------------------------------------------------
-
-
-def count(songs: Sequence[Learned], trust: float) -> ChordTables:
-    """Count which chords follow each other, and what is sung over them.
+def melody_slots(melody: Part, score: Score) -> ChordSlots:
+    """Cut a melody into slots by the time signatures of its score.
 
     Parameters
     ----------
-    songs : sequence of Learned
-    trust : float
-        What a quarter of melody weighs.
+    melody : Part
+    score : Score
+
+    Returns
+    -------
+    ChordSlots
+        From the bar of the first note to that of the last.
+
+    Raises
+    ------
+    BadArgument
+        There are more than 20,000 bars.
+    """
+    grid = bars(replace(score, parts=(melody,)))
+    onsets = melody.notes[:, 0].astype(np.int64)
+    first = int(grid.of(onsets[:1])[0])
+    if len(grid) - first > MAX_BARS:
+        raise BadArgument(f"{len(grid) - first} bars; at most {MAX_BARS} get chords at a time")
+    edges, bar, position = _slot_edges(grid, first)
+    durations = _pitch_class_durations(melody, grid, edges, score.ticks_per_quarter)
+    return ChordSlots(edges, bar, position, durations)
+
+
+def _slot_edges(grid: Bars, first: int) -> tuple[IntArray, IntArray, IntArray]:
+    edges, bar, position = [], [], []
+    for index in range(first, len(grid)):
+        start, end = int(grid.at[index]), int(grid.at[index + 1])
+        if _is_halved(int(grid.beats[index]), int(grid.units[index])):
+            edges += [start, (start + end) // 2]
+            position += [FIRST_HALF, SECOND_HALF]
+            bar += [index, index]
+        else:
+            edges.append(start)
+            position.append(WHOLE_BAR)
+            bar.append(index)
+    edges.append(int(grid.at[-1]))
+    return np.array(edges), np.array(bar), np.array(position)
+
+
+def _is_halved(beats: int, unit: int) -> bool:
+    felt_beats = beats // 3 if unit >= 8 and beats % 3 == 0 else beats
+    return felt_beats % 2 == 0 and beats / unit >= 1
+
+
+def _pitch_class_durations(
+    melody: Part, grid: Bars, edges: IntArray, ticks_per_quarter: int
+) -> FloatArray:
+    count = len(edges) - 1
+    onsets = melody.notes[:, 0].astype(np.int64)
+    bar = grid.of(onsets)
+    bar_ticks = np.diff(grid.at)[bar]
+    ends = onsets + np.minimum(melody.notes[:, 1], _MAX_NOTE_BARS * bar_ticks)
+    first = np.clip(np.searchsorted(edges, onsets, side="right") - 1, 0, count - 1)
+    last = np.clip(np.searchsorted(edges, ends, side="left") - 1, first, count - 1)
+    on_beat = _on_beat(onsets - grid.at[bar], grid, bar, ticks_per_quarter)
+    durations = np.zeros((count, 2, 12))
+    columns = (onsets, ends, first, last, on_beat, melody.notes[:, 2])
+    notes = zip(*(column.tolist() for column in columns), strict=True)
+    for onset, end, first_slot, last_slot, strong, pitch in notes:
+        for slot in range(first_slot, last_slot + 1):
+            ticks = min(end, int(edges[slot + 1])) - max(onset, int(edges[slot]))
+            weight = STRONG if strong or slot > first_slot else WEAK
+            durations[slot, weight, pitch % 12] += max(ticks, 0) / ticks_per_quarter
+    return durations
+
+
+def _on_beat(ticks: IntArray, grid: Bars, bar: IntArray, ticks_per_quarter: int) -> IntArray:
+    """Return which onsets, in ticks from the bar line, are within a 32nd of a beat."""
+    beats, units = grid.beats[bar], grid.units[bar]
+    compound = (units >= 8) & (beats % 3 == 0)
+    beat = np.maximum(4 * ticks_per_quarter * np.where(compound, 3, 1) // units, 1)
+    offset = ticks % beat
+    near = np.minimum(offset, beat - offset) <= ticks_per_quarter / 8
+    return np.asarray(near, np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnnotatedSong:
+    """A song of the training set.
+
+    Attributes
+    ----------
+    tonic : int
+        Pitch class.
+    mode : int
+        Index in `MODES`.
+    chords : ndarray, shape (T,), int64
+        Chord of each slot, as it sounds; `NO_CHORD_STATE` for none.
+    slots : ChordSlots
+    """
+
+    tonic: int
+    mode: int
+    chords: IntArray
+    slots: ChordSlots
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChordHMM:
+    """Log-probabilities of the model; chords and pitch classes are relative to the tonic.
+
+    Attributes
+    ----------
+    states : ndarray, shape (M, S), int64
+        Chord of each state.
+    transitions : ndarray, shape (M, 2, S + 1, S), float64
+        Transitions into the first and into the second half of a bar, from each state; the last
+        row is the initial distribution.
+    final : ndarray, shape (M, S), float64
+        Distribution of the last state.
+    emissions : ndarray, shape (M, S, 2, 12), float64
+        Distribution of the pitch classes of `WEAK` and of `STRONG` notes.
+    emission_weight : float
+        Factor of the emissions, per quarter note of melody.
+    """
+
+    states: IntArray
+    transitions: FloatArray
+    final: FloatArray
+    emissions: FloatArray
+    emission_weight: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChordSequence:
+    """A chord for each slot of a melody.
+
+    Attributes
+    ----------
+    tonic : int
+        Pitch class.
+    mode : int
+        Index in `MODES`.
+    chords : ndarray, shape (T,), int64
+        Chords as they sound.
+    log_likelihood : float
+        Joint log-likelihood with the melody; comparable for one melody.
+    """
+
+    tonic: int
+    mode: int
+    chords: IntArray
+    log_likelihood: float
+
+
+# ---- estimation --------------------------------------------------------------------------
+
+
+def fit_chord_hmm(songs: Sequence[AnnotatedSong], emission_weight: float) -> ChordHMM:
+    """Estimate transition and emission probabilities.
+
+    Parameters
+    ----------
+    songs : sequence of AnnotatedSong
+        At least one in each mode.
+    emission_weight : float
 
     Raises
     ------
     BadArgument
         There is no song in one of the modes.
     """
-    chords, follows, ends, sung = [], [], [], []
+    states, transitions, final, emissions = [], [], [], []
     for mode, name in enumerate(MODES):
-        some = [song for song in songs if song.mode == mode]
-        if not some:
+        in_mode = [song for song in songs if song.mode == mode]
+        if not in_mode:
             raise BadArgument(f"no song in {name} to count; there must be some in each mode")
-        told = [from_tonic(song.chords, song.tonic) for song in some]
-        met = np.bincount(np.concatenate(told), minlength=NONE + 1)[:NONE]
-        kept = np.argsort(-met, kind="stable")[:KEPT]
-        place = np.full(NONE + 1, -1)
-        place[kept] = np.arange(KEPT)
-        chords.append(kept)
-        usual = (met[kept] + _TINY) / (met[kept] + _TINY).sum()
-        follows.append(_follows([place[each] for each in told], some, usual))
-        last = place[[each[each < NONE][-1] for each in told if (each < NONE).any()]]
-        ends.append(_leaning(np.bincount(last[last >= 0], minlength=KEPT), usual))
-        sung.append(_sung_pitches(kept, told, some))
-    return ChordTables(
-        np.stack(chords), np.log(np.stack(follows)), np.log(np.stack(ends)),
-        np.log(np.stack(sung)), trust,
+        chords = [relative_to_tonic(song.chords, song.tonic) for song in in_mode]
+        counts = np.bincount(np.concatenate(chords), minlength=NO_CHORD_STATE + 1)[:NO_CHORD_STATE]
+        frequent = np.argsort(-counts, kind="stable")[:NUM_STATES]
+        state_of = np.full(NO_CHORD_STATE + 1, -1)
+        state_of[frequent] = np.arange(NUM_STATES)
+        states.append(frequent)
+        unigram = (counts[frequent] + _PSEUDO_COUNT) / (counts[frequent] + _PSEUDO_COUNT).sum()
+        transitions.append(_transitions([state_of[each] for each in chords], in_mode, unigram))
+        last = state_of[
+            [each[each < NO_CHORD_STATE][-1] for each in chords if (each < NO_CHORD_STATE).any()]
+        ]
+        final.append(_witten_bell(np.bincount(last[last >= 0], minlength=NUM_STATES), unigram))
+        emissions.append(_emissions(frequent, chords, in_mode))
+    return ChordHMM(
+        np.stack(states), np.log(np.stack(transitions)), np.log(np.stack(final)),
+        np.log(np.stack(emissions)), emission_weight,
     )  # fmt: skip
 
 
-def from_tonic(chords: IntArray, tonic: int, *, back: bool = False) -> IntArray:
-    """Tell chords from a tonic, or turn what was told so into what sounds."""
-    shift = tonic if back else -tonic
-    moved = chords // 12 * 12 + (chords + shift) % 12
-    return np.where(chords == NONE, NONE, moved)
+def relative_to_tonic(chords: IntArray, tonic: int, *, inverse: bool = False) -> IntArray:
+    """Transpose chords so that the tonic is 0, or back."""
+    shift = tonic if inverse else -tonic
+    transposed = chords // 12 * 12 + (chords + shift) % 12
+    return np.where(chords == NO_CHORD_STATE, NO_CHORD_STATE, transposed)
 
 
-def _follows(told: Sequence[IntArray], songs: Sequence[Learned], usual: FloatArray) -> FloatArray:
-    counts = np.zeros((2, KEPT + 1, KEPT))
-    for chords, song in zip(told, songs, strict=True):
-        before = np.append(KEPT, chords[:-1])
-        before = np.where(before < 0, KEPT, before)
-        counted = (chords >= 0) & (song.slots.place < 2)
-        halves = song.slots.place[counted]
-        np.add.at(counts, (halves, before[counted], chords[counted]), 1)
-    found = np.empty_like(counts)
+def _transitions(
+    states: Sequence[IntArray], songs: Sequence[AnnotatedSong], unigram: FloatArray
+) -> FloatArray:
+    counts = np.zeros((2, NUM_STATES + 1, NUM_STATES))
+    for sequence, song in zip(states, songs, strict=True):
+        previous = np.append(NUM_STATES, sequence[:-1])
+        previous = np.where(previous < 0, NUM_STATES, previous)
+        counted = (sequence >= 0) & (song.slots.position < WHOLE_BAR)
+        halves = song.slots.position[counted]
+        np.add.at(counts, (halves, previous[counted], sequence[counted]), 1)
+    probabilities = np.empty_like(counts)
     for half in range(2):
-        wider = _leaning(counts[half].sum(axis=0), usual)
-        found[half] = [_leaning(row, wider) for row in counts[half]]
-    return found
+        marginal = _witten_bell(counts[half].sum(axis=0), unigram)
+        probabilities[half] = [_witten_bell(row, marginal) for row in counts[half]]
+    return probabilities
 
 
-def _sung_pitches(kept: IntArray, told: Sequence[IntArray], songs: Sequence[Learned]) -> FloatArray:
-    heard = np.zeros((NONE + 1, 2, 12))
-    for chords, song in zip(told, songs, strict=True):
-        np.add.at(heard, chords, np.roll(song.slots.sung, -song.tonic, axis=2))
-    in_key = heard[:NONE].sum(axis=0) + _TINY
-    above = np.zeros((len(QUALITIES), 2, 12))  # the root
-    for chord in range(NONE):
-        above[chord // 12] += np.roll(heard[chord], -(chord % 12), axis=1)
-    above += _TINY * above.sum(axis=2, keepdims=True) + _TINY
-    found = np.empty((len(kept), 2, 12))
-    for row, chord in enumerate(kept.tolist()):
-        # What goes with such a chord, and with the key: both at once.
-        both = np.sqrt(np.roll(above[chord // 12], chord % 12, axis=1) * in_key)
-        both /= both.sum(axis=1, keepdims=True)
-        for kind in range(2):
-            found[row, kind] = _leaning(heard[chord, kind], both[kind])
-    return found
+def _emissions(
+    states: IntArray, chords: Sequence[IntArray], songs: Sequence[AnnotatedSong]
+) -> FloatArray:
+    durations = np.zeros((NO_CHORD_STATE + 1, 2, 12))
+    for sequence, song in zip(chords, songs, strict=True):
+        np.add.at(durations, sequence, np.roll(song.slots.durations, -song.tonic, axis=2))
+    in_key = durations[:NO_CHORD_STATE].sum(axis=0) + _PSEUDO_COUNT
+    above_root = np.zeros((len(QUALITIES), 2, 12))
+    for chord in range(NO_CHORD_STATE):
+        above_root[chord // 12] += np.roll(durations[chord], -(chord % 12), axis=1)
+    above_root += _PSEUDO_COUNT * above_root.sum(axis=2, keepdims=True) + _PSEUDO_COUNT
+    probabilities = np.empty((len(states), 2, 12))
+    for state, chord in enumerate(states.tolist()):
+        # The prior is the geometric mean of the notes over the quality and the notes of the key.
+        prior = np.sqrt(np.roll(above_root[chord // 12], chord % 12, axis=1) * in_key)
+        prior /= prior.sum(axis=1, keepdims=True)
+        for weight in (WEAK, STRONG):
+            probabilities[state, weight] = _witten_bell(durations[chord, weight], prior[weight])
+    return probabilities
 
 
-def _leaning(counts: NDArray[np.number], wider: FloatArray) -> FloatArray:
-    """Share out what was met, and as much as different things were met by a wider table."""
-    different = max(int((counts > 0).sum()), 1)
-    return np.asarray((counts + different * wider) / (counts.sum() + different), np.float64)
+def _witten_bell(counts: NDArray[np.number], prior: FloatArray) -> FloatArray:
+    """Smooth counts by a prior, weighted by the number of distinct events (Witten & Bell 1991)."""
+    distinct = max(int((counts > 0).sum()), 1)
+    return np.asarray((counts + distinct * prior) / (counts.sum() + distinct), np.float64)
 
 
-# ---- paths -------------------------------------------------------------------------------
+# ---- decoding ----------------------------------------------------------------------------
 
 
-def best_path(tables: ChordTables, slots: Slots, prior: FloatArray) -> ChordPath:
-    """Return the likeliest chords, in the likeliest key.
+def most_likely_chords(hmm: ChordHMM, slots: ChordSlots, key_prior: FloatArray) -> ChordSequence:
+    """Return the likeliest chord sequence in the likeliest key.
 
     Parameters
     ----------
-    tables : ChordTables
-    slots : Slots
-    prior : ndarray, shape (24,), float64
-        Logarithms of the chances of the keys, twelve major and twelve minor.
+    hmm : ChordHMM
+    slots : ChordSlots
+    key_prior : ndarray, shape (24,), float64
+        Log-probabilities of twelve major and twelve minor keys.
     """
-    found = []
-    for key in np.argsort(-prior, kind="stable").tolist():
-        if prior[key] > -np.inf:
-            path = path_in(tables, slots, key % 12, key // 12)
-            found.append((path.likelihood + prior[key], path))
-    return max(found, key=lambda one: one[0])[1]
+    sequences = []
+    for key in np.argsort(-key_prior, kind="stable").tolist():
+        if key_prior[key] > -np.inf:
+            sequence = viterbi(hmm, slots, key % 12, key // 12)
+            sequences.append((sequence.log_likelihood + key_prior[key], sequence))
+    return max(sequences, key=lambda pair: pair[0])[1]
 
 
-def path_in(tables: ChordTables, slots: Slots, tonic: int, mode: int) -> ChordPath:
-    """Return the likeliest chords in a key (Viterbi 1967)."""
-    moves, heard = _moves(tables, mode), _heard(tables, slots, tonic, mode)
-    places = slots.place.tolist()
-    reached = moves[places[0], KEPT] + heard[0]
-    came = np.zeros(heard.shape, np.int16)
+def viterbi(hmm: ChordHMM, slots: ChordSlots, tonic: int, mode: int) -> ChordSequence:
+    """Return the likeliest chord sequence in a key (Viterbi 1967)."""
+    transitions = _slot_transitions(hmm, mode)
+    emissions = _slot_emissions(hmm, slots, tonic, mode)
+    positions = slots.position.tolist()
+    best = transitions[positions[0], NUM_STATES] + emissions[0]
+    backpointers = np.zeros(emissions.shape, np.int16)
     for at in range(1, len(slots)):
-        ways = reached[:, None] + moves[places[at], :KEPT]
-        came[at] = ways.argmax(axis=0)
-        reached = ways.max(axis=0) + heard[at]
-    reached = reached + tables.ends[mode]
-    chosen = [int(reached.argmax())]
+        scores = best[:, None] + transitions[positions[at], :NUM_STATES]
+        backpointers[at] = scores.argmax(axis=0)
+        best = scores.max(axis=0) + emissions[at]
+    best = best + hmm.final[mode]
+    path = [int(best.argmax())]
     for at in range(len(slots) - 1, 0, -1):
-        chosen.append(int(came[at, chosen[-1]]))
-    states = np.array(chosen[::-1])
-    chords = from_tonic(tables.chords[mode][states], tonic, back=True)
-    return ChordPath(tonic, mode, chords, float(reached.max()))
+        path.append(int(backpointers[at, path[-1]]))
+    chords = relative_to_tonic(hmm.states[mode][path[::-1]], tonic, inverse=True)
+    return ChordSequence(tonic, mode, chords, float(best.max()))
 
 
 def check_temperature(temperature: float) -> None:
-    """Refuse a temperature at which nothing can be drawn.
+    """Validate a sampling temperature.
 
     Raises
     ------
     BadArgument
         It is not above 0, or above 10.
     """
-    if not 0 < temperature <= HOTTEST:
-        raise BadArgument(f"a temperature of {temperature}: above 0, at most {HOTTEST:g}")
+    if not 0 < temperature <= MAX_TEMPERATURE:
+        raise BadArgument(f"a temperature of {temperature}: above 0, at most {MAX_TEMPERATURE:g}")
 
 
-def drawn_path(
-    tables: ChordTables,
-    slots: Slots,
+def sample_chords(
+    hmm: ChordHMM,
+    slots: ChordSlots,
     tonic: int,
     mode: int,
     temperature: float,
     rng: np.random.Generator,
-) -> ChordPath:
-    """Draw chords in a key, as likely as they are given the whole melody.
+) -> ChordSequence:
+    """Sample a chord sequence in a key from its posterior given the whole melody.
 
     Parameters
     ----------
-    tables : ChordTables
-    slots : Slots
+    hmm : ChordHMM
+    slots : ChordSlots
     tonic, mode : int
     temperature : float
-        1 draws them as likely as they are, less the likelier ones more often.
+        1 samples from the posterior, less prefers likelier sequences.
     rng : Generator
 
     Raises
@@ -409,51 +409,60 @@ def drawn_path(
         The temperature is not above 0, or above 10.
     """
     check_temperature(temperature)
-    moves = _moves(tables, mode) / temperature
-    heard = _heard(tables, slots, tonic, mode) / temperature
-    ends = tables.ends[mode] / temperature
-    places = slots.place.tolist()
-    reached = np.empty_like(heard)
-    reached[0] = moves[places[0], KEPT] + heard[0]
+    transitions = _slot_transitions(hmm, mode) / temperature
+    emissions = _slot_emissions(hmm, slots, tonic, mode) / temperature
+    final = hmm.final[mode] / temperature
+    positions = slots.position.tolist()
+    forward = np.empty_like(emissions)
+    forward[0] = transitions[positions[0], NUM_STATES] + emissions[0]
     for at in range(1, len(slots)):
-        ways = reached[at - 1][:, None] + moves[places[at], :KEPT]
-        reached[at] = np.logaddexp.reduce(ways, axis=0) + heard[at]
-    chosen = [_draw(reached[-1] + ends, rng)]
+        scores = forward[at - 1][:, None] + transitions[positions[at], :NUM_STATES]
+        forward[at] = np.logaddexp.reduce(scores, axis=0) + emissions[at]
+    path = [_sample(forward[-1] + final, rng)]
     for at in range(len(slots) - 1, 0, -1):
-        chosen.append(_draw(reached[at - 1] + moves[places[at], :KEPT, chosen[-1]], rng))
-    states = np.array(chosen[::-1])
-    steps = moves[slots.place, np.append(KEPT, states[:-1]), states]
-    total = steps.sum() + heard[np.arange(len(slots)), states].sum() + ends[states[-1]]
-    chords = from_tonic(tables.chords[mode][states], tonic, back=True)
-    return ChordPath(tonic, mode, chords, float(total * temperature))
+        step = transitions[positions[at], :NUM_STATES, path[-1]]
+        path.append(_sample(forward[at - 1] + step, rng))
+    states = np.array(path[::-1])
+    steps = transitions[slots.position, np.append(NUM_STATES, states[:-1]), states]
+    total = steps.sum() + emissions[np.arange(len(slots)), states].sum() + final[states[-1]]
+    chords = relative_to_tonic(hmm.states[mode][states], tonic, inverse=True)
+    return ChordSequence(tonic, mode, chords, float(total * temperature))
 
 
-def _draw(logits: FloatArray, rng: np.random.Generator) -> int:
-    shares = np.exp(logits - logits.max())
-    return int(rng.choice(len(shares), p=shares / shares.sum()))
+def _sample(logits: FloatArray, rng: np.random.Generator) -> int:
+    weights = np.exp(logits - logits.max())
+    return int(rng.choice(len(weights), p=weights / weights.sum()))
 
 
-def _moves(tables: ChordTables, mode: int) -> FloatArray:
-    """Return what a step costs, shape (3, S + 1, S): to a first half, a second, a whole bar."""
-    first, second = tables.follows[mode]
-    # From bar to bar: through whatever may stand in the middle.
-    middle = np.exp(second[:KEPT]) @ np.exp(first[:KEPT])
-    bar = np.concatenate([np.log(middle), first[KEPT:]])
+def _slot_transitions(hmm: ChordHMM, mode: int) -> FloatArray:
+    """Return the transitions into each position of a slot, shape (3, S + 1, S)."""
+    first, second = hmm.transitions[mode]
+    # From bar to bar: summed over the state in the middle of the bar.
+    through_middle = np.exp(second[:NUM_STATES]) @ np.exp(first[:NUM_STATES])
+    bar = np.concatenate([np.log(through_middle), first[NUM_STATES:]])
     return np.stack([first, second, bar])
 
 
-def _heard(tables: ChordTables, slots: Slots, tonic: int, mode: int) -> FloatArray:
-    """Return how likely each stretch's notes are over each chord, shape (T, S)."""
-    from_here = np.roll(slots.sung, -tonic, axis=2).reshape(len(slots), 24)
-    likely = tables.sung[mode].reshape(KEPT, 24)
-    return np.asarray(tables.trust * from_here @ likely.T, np.float64)
+def _slot_emissions(hmm: ChordHMM, slots: ChordSlots, tonic: int, mode: int) -> FloatArray:
+    """Return the weighted log-likelihood of each slot's notes in each state, shape (T, S)."""
+    durations = np.roll(slots.durations, -tonic, axis=2).reshape(len(slots), 24)
+    log_probs = hmm.emissions[mode].reshape(NUM_STATES, 24)
+    return np.asarray(hmm.emission_weight * durations @ log_probs.T, np.float64)
 
 
-# ---- on disk -----------------------------------------------------------------------------
+# ---- checkpoint --------------------------------------------------------------------------
+
+#: Attributes of `ChordHMM` by tensor of the checkpoint.
+_TENSORS: Final = {
+    "chords": "states",
+    "follows": "transitions",
+    "ends": "final",
+    "sung": "emissions",
+}
 
 
-def save_tables(tables: ChordTables, path: Path) -> str:
-    """Write tables; return their fingerprint.
+def save_chord_hmm(hmm: ChordHMM, path: Path) -> str:
+    """Write a model; return its fingerprint.
 
     Raises
     ------
@@ -463,44 +472,39 @@ def save_tables(tables: ChordTables, path: Path) -> str:
 
     from segue.nn.checkpoint import save_checkpoint
 
-    about = {"version": VERSION, "trust": tables.trust, "qualities": list(QUALITIES)}
+    about = {"version": VERSION, "trust": hmm.emission_weight, "qualities": list(QUALITIES)}
     tensors = {
-        name: torch.from_numpy(getattr(tables, name)).float()
-        for name in ("follows", "ends", "sung")
+        tensor: torch.from_numpy(getattr(hmm, name)).float() for tensor, name in _TENSORS.items()
     }
-    tensors["chords"] = torch.from_numpy(tables.chords).to(torch.int16)
-    return save_checkpoint(path, KIND, about, tensors)
+    tensors["chords"] = torch.from_numpy(hmm.states).to(torch.int16)
+    return save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
 
 
-def load_tables(path: Path = SHIPPED) -> ChordTables:
-    """Read tables; else those that come with Segue.
+def load_chord_hmm(path: Path = PRETRAINED) -> ChordHMM:
+    """Read a model, by default the bundled one.
 
     Raises
     ------
     BadCheckpoint
-        The file is not there, damaged, or of another version.
+        The file is missing, damaged, or of another version.
     """
     from segue.nn.checkpoint import load_checkpoint
 
-    checkpoint = load_checkpoint(path, KIND)
-    about, tensors = checkpoint.about, checkpoint.tensors
+    checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
+    about, tensors = checkpoint.metadata, checkpoint.tensors
     if about.get("version") != VERSION or about.get("qualities") != list(QUALITIES):
-        raise BadCheckpoint(f"{path} knows other chords than this Segue; count them anew")
+        raise BadCheckpoint(f"{path} numbers chords otherwise than this Segue; fit it again")
     try:
-        chords, follows, ends, sung = (
-            tensors[name].numpy() for name in ("chords", "follows", "ends", "sung")
-        )
-        trust = float(about["trust"])
+        states, *log_probs = (tensors[name].numpy() for name in _TENSORS)
+        emission_weight = float(about["trust"])
     except (KeyError, TypeError, ValueError) as error:
-        raise BadCheckpoint(f"{path} holds no whole tables of chords ({error})") from None
-    shapes = [table.shape for table in (chords, follows, ends, sung)]
-    wanted = [(2, KEPT), (2, 2, KEPT + 1, KEPT), (2, KEPT), (2, KEPT, 2, 12)]
-    if shapes != wanted:
-        raise BadCheckpoint(f"{path} holds tables of shapes {shapes}, expected {wanted}")
-    return ChordTables(
-        chords.astype(np.int64),
-        follows.astype(np.float64),
-        ends.astype(np.float64),
-        sung.astype(np.float64),
-        trust,
-    )
+        raise BadCheckpoint(f"{path} holds no complete chord model ({error})") from None
+    shapes = [array.shape for array in (states, *log_probs)]
+    expected = [
+        (2, NUM_STATES), (2, 2, NUM_STATES + 1, NUM_STATES), (2, NUM_STATES),
+        (2, NUM_STATES, 2, 12),
+    ]  # fmt: skip
+    if shapes != expected:
+        raise BadCheckpoint(f"{path} holds tables of shapes {shapes}, expected {expected}")
+    transitions, final, emissions = (array.astype(np.float64) for array in log_probs)
+    return ChordHMM(states.astype(np.int64), transitions, final, emissions, emission_weight)

@@ -1,8 +1,8 @@
-"""Harmonisation of a melody: four-part chorale or chords with accompaniment.
+"""Harmonisation of a melody: a four-part chorale, or chords with an accompaniment.
 
-Chords as a part for a keyboard: near one another above, the root below.
-
-Harmony for a melody: four voices as in a chorale, or chords with an accompaniment.
+Chorales are sampled by a particle filter on the chorale network, chords by the hidden Markov model.
+The accompaniment is for a keyboard: the root in the bass, and above it the chord in close position,
+with as little movement as possible from one voicing to the next.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,8 +15,13 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, check_seed
 from segue.evaluation.generated import VoiceLeading, voice_leading
-from segue.generate.harmony.chorale_frames import BEAT, Frames, frames_of, parts_of
-from segue.generate.harmony.chord_hmm import Slots, slots_of
+from segue.generate.harmony.chorale_frames import (
+    FRAMES_PER_BEAT,
+    Frames,
+    melody_frames,
+    voice_parts,
+)
+from segue.generate.harmony.chord_hmm import ChordSlots, melody_slots
 from segue.records import Part, Score
 from segue.score.harmony import NO_CHORD, Chord, ScoreKey, find_key
 from segue.score.lines import melody_of
@@ -25,180 +30,108 @@ from segue.theory.chords import chord_name, sharps_of, tonic_name
 
 if TYPE_CHECKING:
     from segue.generate.harmony.chorale_network import ChoraleTransformer
-    from segue.generate.harmony.chord_hmm import ChordPath, ChordTables
-    from segue.generate.harmony.particle_filter import Choir, Given
+    from segue.generate.harmony.chord_hmm import ChordHMM, ChordSequence
+    from segue.generate.harmony.particle_filter import ChordConstraint, ParticleFilterOptions
 
-
-# --- accompaniment ---
-
-NAME: Final = "Accompaniment"
-PIANO: Final = 0
-BASS: Final = (33, 50)
-#: The highest note of the chords lies below most of the melody, but not outside of this.
-_TOPS: Final = (58, 67)
-_SPAN: Final = 16  # semitones below the highest; but no lower than this, if all tones are there
-_LOWEST: Final = 48
-_APART: Final = 3  # semitones from the bass to the chord at least
-_SOFTER: Final = 0.75
+ACCOMPANIMENT: Final = "Accompaniment"
+PIANO: Final = 0  # General MIDI program
+BASS_RANGE: Final = (33, 50)
+#: The highest note of the voicings is below most of the melody, but within this range.
+_TOP_RANGE: Final = (58, 67)
+_VOICING_SPAN: Final = 16  # semitones below the highest note, but not below this pitch:
+_LOWEST_VOICING: Final = 48
+_BASS_GAP: Final = 3  # minimum interval from the bass to the voicing, in semitones
+_VELOCITY_FACTOR: Final = 0.75
 _USUAL_BASS: Final = 43
-_MUDDY: Final = 52  # below it seconds blur
+_MUDDY_BELOW: Final = 52  # pitch below which seconds sound muddy
 
-
-def accompaniment(
-    chords: Sequence[Chord], tones: Sequence[Sequence[int]], bars: NDArray[np.int64], melody: Part
-) -> Part:
-    """Write chords for a keyboard.
-
-    Each is held until the next one, and struck again where a bar begins. Of a chord of four tones
-    the root is left to the bass. Of all voicings that one is taken that moves least.
-
-    Parameters
-    ----------
-    chords : sequence of Chord
-        At least one with a root.
-    tones : sequence of sequence of int
-        The semitones of each above its root.
-    bars : ndarray of int64
-        Ticks at which bars begin.
-    melody : Part
-        The chords stay below most of it, and softer.
-
-    Returns
-    -------
-    Part
-    """
-    low_melody = int(np.percentile(melody.notes[:, 2], 10))
-    top = int(np.clip(low_melody - 3, *_TOPS))
-    velocity = max(round(float(np.median(melody.notes[:, 3])) * _SOFTER), 1)
-    voicing, bass = [top - 9, top - 5, top - 1], _USUAL_BASS
-    rows: list[list[int]] = []
-    for chord, above in zip(chords, tones, strict=True):
-        if chord.root < 0:
-            continue
-        voicing = _nearest(chord.root, above, voicing, top)
-        bass = _nearest_bass(chord.root, bass, voicing[0] - _APART)
-        edges = [chord.start, *bars[(bars > chord.start) & (bars < chord.end)].tolist(), chord.end]
-        for start, end in pairwise(edges):
-            rows += [[start, end - start, pitch, velocity] for pitch in (bass, *voicing)]
-    return Part(
-        NAME, PIANO, False, np.array(sorted(rows, key=lambda row: (row[0], row[2])), np.int32)
-    )
-
-
-def _nearest(root: int, above: Sequence[int], before: Sequence[int], top: int) -> list[int]:
-    """Return the voicing that moves least from the one before, with the tones once each."""
-    classes = [(root + tone) % 12 for tone in above]
-    classes = classes[1:] if len(classes) > 3 else classes
-    low = min(max(top - _SPAN, _LOWEST), top - 11)
-    places = [[pitch for pitch in range(low, top + 1) if pitch % 12 == one] for one in classes]
-    found = [sorted(voicing) for voicing in product(*places)]
-    return min(found, key=lambda one: _effort(one, before, top))
-
-
-def _effort(voicing: Sequence[int], before: Sequence[int], top: int) -> float:
-    moved = sum(abs(a - b) for a, b in zip(voicing, before, strict=True))
-    close = sum(b - a < 3 for a, b in pairwise(voicing) if a < _MUDDY)
-    wide = max(voicing[-1] - voicing[0] - 12, 0)
-    # Held to the middle, so that many small steps do not lead away.
-    away = abs(float(np.mean(voicing)) - (top - 5)) / 4
-    return moved + 3 * close + wide + away
-
-
-def _nearest_bass(root: int, before: int, highest: int) -> int:
-    lowest = BASS[0] + (root - BASS[0]) % 12
-    places = [pitch for pitch in range(lowest, BASS[1] + 1, 12) if pitch <= highest] or [lowest]
-    return min(places, key=lambda pitch: abs(pitch - before) + abs(pitch - _USUAL_BASS) / 4)
-
-
-# --- harmonise ---
-
-MOST: Final = 100
-_SURE: Final = 0.5  # of the key, to begin with its chord
-#: What a key's fit weighs, and that it is the one found; any in this range finds as many of the
-#: chords of pop songs.
-_KEY_FIT: Final = 40.0
-_KEY_FOUND: Final = 2.0
-_KEYS_TRIED: Final = 6
-_TRIES: Final = 10  # for each different path of chords
+MAX_HARMONISATIONS: Final = 100
+_MIN_KEY_CONFIDENCE: Final = 0.5  # to begin a chorale with the tonic's or dominant's chord
+#: Weight of a key's correlation in its prior, and bonus of the best one. On pop songs, chord
+#: accuracy hardly depends on either.
+_KEY_WEIGHT: Final = 40.0
+_KEY_BONUS: Final = 2.0
+_MAX_KEYS: Final = 6
+_SAMPLES_PER_SEQUENCE: Final = 10  # attempts for each distinct chord sequence
 CHORD_TEMPERATURE: Final = 0.7
 Watcher = Callable[[int, int], None]
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FourVoices:
+class ChoraleHarmony:
     """A melody with three voices below it.
 
     Attributes
     ----------
     score : Score
         Soprano, alto, tenor, bass.
-    nats : float
-        What a voice of a frame costs the network in the mean; less is likelier.
-    led : VoiceLeading
+    nll : float
+        Mean negative log-likelihood of a voice in a frame, in nats.
+    voice_leading : VoiceLeading
+        Violations of voice-leading rules.
     pitches : ndarray, shape (frames, 4), int64
-        What the voices sing in each sixteenth; -1 for silence.
+        MIDI pitch of each voice in each sixteenth; -1 for silence.
     """
 
     score: Score
-    nats: float
-    led: VoiceLeading
+    nll: float
+    voice_leading: VoiceLeading
     pitches: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chorded:
+class ChordHarmony:
     """A melody with chords.
 
     Attributes
     ----------
     score : Score
-        The melody as it was, and its accompaniment.
+        The unchanged melody and its accompaniment.
     chords : tuple of Chord
         In order, without gaps, from the bar in which the melody begins.
     key : str
-        "Eb minor".
-    likelihood : float
-        Logarithm, for each stretch that may have a chord of its own; for comparing.
+        Name of the key, such as "Eb minor".
+    log_likelihood : float
+        Log-likelihood per slot; comparable for one melody.
     """
 
     score: Score
     chords: tuple[Chord, ...]
     key: str
-    likelihood: float
+    log_likelihood: float
 
 
-def four_voices(
+def harmonise_chorale(
     score: Score,
     n: int = 1,
     *,
-    choir: "Choir | None" = None,
+    options: "ParticleFilterOptions | None" = None,
     part: str = "",
     seed: int = 0,
     network: "ChoraleTransformer | None" = None,
     watch: Watcher | None = None,
-) -> list[FourVoices]:
-    """Give a melody an alto, a tenor and a bass, as in a chorale.
+) -> list[ChoraleHarmony]:
+    """Harmonise a melody as a four-part chorale.
 
     Parameters
     ----------
     score : Score
     n : int
-        How many, from 1 to 100.
-    choir : Choir, optional
-        How they are drawn.
+        Number of harmonisations, from 1 to 100.
+    options : ParticleFilterOptions, optional
     part : str
-        Which part is the melody, by number or name; else it is found.
+        Index or name of the melody's part; detected by default.
     seed : int
     network : ChoraleTransformer, optional
-        Else the one that comes with Segue.
+        The bundled one by default.
     watch : callable, optional
-        Told how many frames of how many are sung.
+        Called with the number of frames done and in total.
 
     Returns
     -------
-    list of FourVoices
-        The likeliest first. The soprano has the melody's notes as they were.
+    list of ChoraleHarmony
+        The likeliest first. The soprano has the unchanged notes of the melody.
 
     Raises
     ------
@@ -206,100 +139,114 @@ def four_voices(
     """
     import torch
 
-    from segue.generate.harmony.chorale_network import LOWEST, load_chorales, numbers
-    from segue.generate.harmony.particle_filter import Choir, sing
+    from segue.generate.harmony.chorale_network import (
+        LOWEST_PITCH,
+        encode_pitches,
+        load_chorale_network,
+    )
+    from segue.generate.harmony.particle_filter import ParticleFilterOptions, sample_voices
 
     check_seed(seed)
     check_count(n)
     melody = melody_of(score, part)
-    frames = frames_of(melody, score)
-    opening, close = _ends(frames, find_key(replace(score, parts=(melody,))))
-    soprano = numbers(torch.from_numpy(frames.pitch))
-    network = network or load_chorales()
-    found = []
-    for number in range(n):
+    frames = melody_frames(melody, score)
+    opening, ending = _constraints(frames, find_key(replace(score, parts=(melody,))))
+    soprano = encode_pitches(torch.from_numpy(frames.pitch))
+    network = network or load_chorale_network()
+    harmonisations = []
+    for index in range(n):
 
-        def told(done: int, total: int, before: int = number) -> None:
+        def progress(done: int, total: int, index: int = index) -> None:
             if watch:
-                watch(before * total + done, n * total)
+                watch(index * total + done, n * total)
 
-        generator = torch.Generator().manual_seed(seed + (number << 32))
-        sung = sing(network, soprano, choir or Choir(), generator, opening, close, told)
-        pitches = sung.frames.numpy()
-        pitches = np.where(pitches > 0, pitches + LOWEST - 1, -1)
-        parts = parts_of(frames, pitches[:, 1:], melody)
-        made = replace(score, parts=parts, chords=())  # what was written above it holds no more
-        found.append(FourVoices(made, sung.nats, voice_leading(pitches), pitches))
-    return sorted(found, key=lambda one: one.nats)
+        generator = torch.Generator().manual_seed(seed + (index << 32))
+        sampled = sample_voices(
+            network,
+            soprano,
+            options or ParticleFilterOptions(),
+            generator,
+            opening,
+            ending,
+            progress,
+        )
+        codes = sampled.frames.numpy()
+        pitches = np.where(codes > 0, codes + LOWEST_PITCH - 1, -1)
+        parts = voice_parts(frames, pitches[:, 1:], melody)
+        harmonised = replace(score, parts=parts, chords=())  # old chord symbols no longer apply
+        harmonisations.append(
+            ChoraleHarmony(harmonised, sampled.nll, voice_leading(pitches), pitches)
+        )
+    return sorted(harmonisations, key=lambda each: each.nll)
 
 
 def check_count(n: int) -> None:
-    """Refuse a number of harmonisations that cannot be made.
+    """Validate a number of harmonisations.
 
     Raises
     ------
     BadArgument
     """
-    if not 1 <= n <= MOST:
-        raise BadArgument(f"{n} harmonisations; from 1 to {MOST} can be made")
+    if not 1 <= n <= MAX_HARMONISATIONS:
+        raise BadArgument(f"{n} harmonisations; from 1 to {MAX_HARMONISATIONS} can be made")
 
 
-def _ends(frames: Frames, key: ScoreKey) -> "tuple[Given | None, Given]":
-    """Return the chords to begin and to end with: the tonic's, else the dominant's.
+def _constraints(frames: Frames, key: ScoreKey) -> "tuple[ChordConstraint | None, ChordConstraint]":
+    """Return the first and the last chord: the tonic's or else the dominant's.
 
-    Of a melody that begins with another note the network finds the chord; one that ends with
-    another ends on its own triad.
+    If the melody begins with a note of neither, the first chord is left to the network; if it ends
+    with one, the last chord is the major triad on that note.
     """
-    from segue.generate.harmony.particle_filter import Given
+    from segue.generate.harmony.particle_filter import ChordConstraint
 
     tonic = key.tonic + frames.shift
-    usual = [(tonic, (0, 3, 7) if key.mode == "minor" else (0, 4, 7)), (tonic + 7, (0, 4, 7))]
+    triads = [(tonic, (0, 3, 7) if key.mode == "minor" else (0, 4, 7)), (tonic + 7, (0, 4, 7))]
     first, last = int(frames.pitch[0]), int(frames.pitch[-1])
-    opens = [triad for triad in usual if (first - triad[0]) % 12 in triad[1]]
-    ends = [triad for triad in usual if (last - triad[0]) % 12 in triad[1]] or [(last, (0, 4, 7))]
+    first_triads = [triad for triad in triads if (first - triad[0]) % 12 in triad[1]]
+    last_triads = [triad for triad in triads if (last - triad[0]) % 12 in triad[1]]
+    last_triads = last_triads or [(last, (0, 4, 7))]
 
-    def given(triad: tuple[int, tuple[int, ...]], count: int) -> Given:
-        # The numbers of pitches begin with a C, as pitch classes do.
-        root, steps = triad
-        return Given(count, root % 12, frozenset((root + step) % 12 for step in steps))
+    def constraint(triad: tuple[int, tuple[int, ...]], length: int) -> ChordConstraint:
+        # Pitch codes begin with a C, as pitch classes do.
+        root, intervals = triad
+        classes = frozenset((root + interval) % 12 for interval in intervals)
+        return ChordConstraint(length, root % 12, classes)
 
     changes = np.flatnonzero(frames.pitch != last)
     held = len(frames) - 1 - int(changes[-1]) if len(changes) else len(frames)
-    opening = given(opens[0], 1) if opens and key.confidence > _SURE else None
-    return opening, given(ends[0], min(held, BEAT))
+    confident = key.confidence > _MIN_KEY_CONFIDENCE
+    opening = constraint(first_triads[0], 1) if first_triads and confident else None
+    return opening, constraint(last_triads[0], min(held, FRAMES_PER_BEAT))
 
 
-# ---- chords ------------------------------------------------------------------------------
-
-
-def with_chords(
+def harmonise_chords(
     score: Score,
     n: int = 1,
     *,
     temperature: float = CHORD_TEMPERATURE,
     part: str = "",
     seed: int = 0,
-    tables: "ChordTables | None" = None,
-) -> list[Chorded]:
-    """Give a melody chords, by bars or half bars, and an accompaniment of them.
+    hmm: "ChordHMM | None" = None,
+) -> list[ChordHarmony]:
+    """Harmonise a melody with chords, by bars or half bars, and an accompaniment.
 
     Parameters
     ----------
     score : Score
     n : int
-        How many, from 1 to 100. The first is the likeliest of all; the others are drawn, and there
-        are fewer where no more different ones are found.
+        Number of harmonisations, from 1 to 100. The first is the likeliest of all, the others are
+        sampled; there are fewer if no more distinct ones are found.
     temperature : float
-        How the others are drawn: less is more like the first.
+        Sampling temperature.
     part : str
-        Which part is the melody, by number or name; else it is found.
+        Index or name of the melody's part; detected by default.
     seed : int
-    tables : ChordTables, optional
-        Else those that come with Segue.
+    hmm : ChordHMM, optional
+        The bundled one by default.
 
     Returns
     -------
-    list of Chorded
+    list of ChordHarmony
         The likeliest first.
 
     Raises
@@ -307,96 +254,168 @@ def with_chords(
     BadArgument
     """
     from segue.generate.harmony.chord_hmm import (
-        best_path,
         check_temperature,
-        drawn_path,
-        load_tables,
+        load_chord_hmm,
+        most_likely_chords,
+        sample_chords,
     )
 
     check_seed(seed)
     check_count(n)
     check_temperature(temperature)
     melody = melody_of(score, part)
-    slots = slots_of(melody, score)
-    tables = tables or load_tables()
-    best = best_path(tables, slots, key_prior(score, melody))
+    slots = melody_slots(melody, score)
+    hmm = hmm or load_chord_hmm()
+    best = most_likely_chords(hmm, slots, key_prior(score, melody))
     rng = np.random.default_rng(seed)
-    found = {best.chords.tobytes(): best}
-    for _ in range(_TRIES * (n - 1)):
-        if len(found) == n:
+    distinct = {best.chords.tobytes(): best}
+    for _ in range(_SAMPLES_PER_SEQUENCE * (n - 1)):
+        if len(distinct) == n:
             break
-        path = drawn_path(tables, slots, best.tonic, best.mode, temperature, rng)
-        found.setdefault(path.chords.tobytes(), path)
-    ranked = sorted(found.values(), key=lambda path: -path.likelihood)
-    return [_chorded(score, melody, slots, path) for path in ranked]
+        sampled = sample_chords(hmm, slots, best.tonic, best.mode, temperature, rng)
+        distinct.setdefault(sampled.chords.tobytes(), sampled)
+    ranked = sorted(distinct.values(), key=lambda sequence: -sequence.log_likelihood)
+    return [_chord_harmony(score, melody, slots, sequence) for sequence in ranked]
 
 
 def key_prior(score: Score, melody: Part) -> FloatArray:
-    """Return how likely each key is by a melody's notes and its end alone.
+    """Return the prior of each key from a melody's notes and its ending.
 
-    The tables know pop songs, which end on many a chord: tunes that end on their tonic need it.
+    The HMM is trained on pop songs, which end on various chords; tunes that end on their tonic
+    need this prior.
 
     Parameters
     ----------
     score : Score
     melody : Part
-        Of it.
 
     Returns
     -------
     ndarray, shape (24,), float64
-        Logarithms, of twelve major keys and twelve minor ones; of all but a few it is impossible.
+        Log-probabilities of twelve major and twelve minor keys, up to a constant; minus infinity
+        for all but a few.
     """
     key = find_key(replace(score, parts=(melody,)))
-    prior = _KEY_FIT * key.fits.astype(np.float64)
-    prior[key.tonic + 12 * (key.mode == "minor")] += _KEY_FOUND
-    return np.where(prior >= np.sort(prior)[-_KEYS_TRIED], prior, -np.inf)
+    prior = _KEY_WEIGHT * key.fits.astype(np.float64)
+    prior[key.tonic + 12 * (key.mode == "minor")] += _KEY_BONUS
+    return np.where(prior >= np.sort(prior)[-_MAX_KEYS], prior, -np.inf)
 
 
-def _chorded(score: Score, melody: Part, slots: Slots, path: "ChordPath") -> Chorded:
-    from segue.generate.harmony.chord_hmm import MODES, NONE, QUALITIES
+def _chord_harmony(
+    score: Score, melody: Part, slots: ChordSlots, sequence: "ChordSequence"
+) -> ChordHarmony:
+    from segue.generate.harmony.chord_hmm import MODES, NO_CHORD_STATE, QUALITIES
 
-    mode = MODES[path.mode]
+    mode = MODES[sequence.mode]
     is_minor = mode == "minor"
-    sharps = sharps_of(path.tonic, is_minor=is_minor)
+    sharps = sharps_of(sequence.tonic, is_minor=is_minor)
     qualities = list(QUALITIES)
-    numbers = np.where(_is_upbeat(melody, slots), NONE, path.chords)
-    # One chord where neighbours of a bar are the same.
-    begins = np.append(True, (np.diff(numbers) != 0) | (np.diff(slots.bar) != 0))
+    states = np.where(_is_upbeat(melody, slots), NO_CHORD_STATE, sequence.chords)
+    # Equal chords of one bar are merged.
+    begins = np.append(True, (np.diff(states) != 0) | (np.diff(slots.bar) != 0))
     first = np.flatnonzero(begins)
     ends = np.append(slots.edges[first[1:]], slots.edges[-1])
     chords: list[Chord] = []
-    tones: list[tuple[int, ...]] = []
-    for at, end in zip(first.tolist(), ends.tolist(), strict=True):
-        place = int(slots.bar[at]), int(slots.edges[at]), int(end)
-        if numbers[at] == NONE:
-            chords.append(Chord(*place, NO_CHORD, -1, -1, ""))
-            tones.append(())
+    intervals: list[tuple[int, ...]] = []
+    for slot, end in zip(first.tolist(), ends.tolist(), strict=True):
+        span = int(slots.bar[slot]), int(slots.edges[slot]), int(end)
+        if states[slot] == NO_CHORD_STATE:
+            chords.append(Chord(*span, NO_CHORD, -1, -1, ""))
+            intervals.append(())
             continue
-        root, quality = int(numbers[at]) % 12, qualities[int(numbers[at]) // 12]
+        root, quality = int(states[slot]) % 12, qualities[int(states[slot]) // 12]
         name = chord_name(root, quality, root, sharps, is_minor=is_minor)
-        chords.append(Chord(*place, name, root, root, quality))
-        tones.append(QUALITIES[quality])
-    played = accompaniment(chords, tones, bars(replace(score, parts=(melody,))).at, melody)
-    return Chorded(
-        replace(
-            score,
-            parts=(melody, played),
-            chords=tuple(
-                (each.start, each.name)
-                for before, each in zip([None, *chords], chords, strict=False)
-                if before is None or before.name != each.name
-            ),
-        ),
+        chords.append(Chord(*span, name, root, root, quality))
+        intervals.append(QUALITIES[quality])
+    bar_lines = bars(replace(score, parts=(melody,))).at
+    symbols = tuple(
+        (chord.start, chord.name)
+        for previous, chord in zip([None, *chords], chords, strict=False)
+        if previous is None or previous.name != chord.name
+    )
+    parts = (melody, accompaniment(chords, intervals, bar_lines, melody))
+    return ChordHarmony(
+        replace(score, parts=parts, chords=symbols),
         tuple(chords),
-        f"{tonic_name(path.tonic, is_minor=is_minor)} {mode}",
-        path.likelihood / len(slots),
+        f"{tonic_name(sequence.tonic, is_minor=is_minor)} {mode}",
+        sequence.log_likelihood / len(slots),
     )
 
 
-def _is_upbeat(melody: Part, slots: Slots) -> NDArray[np.bool_]:
-    """Tell which stretches are but an upbeat: of a first bar that begins with half a bar's rest."""
-    is_first = slots.bar == slots.bar[0]
-    start, end = slots.edges[0], slots.edges[int(is_first.sum())]
+def _is_upbeat(melody: Part, slots: ChordSlots) -> NDArray[np.bool_]:
+    """Return which slots are an upbeat: those of a first bar that begins with half a bar's rest."""
+    in_first_bar = slots.bar == slots.bar[0]
+    count = int(in_first_bar.sum())
+    start, end = slots.edges[0], slots.edges[count]
     late = int(melody.notes[0, 0]) - start >= (end - start) / 2
-    return np.asarray(is_first & (late and len(slots) > int(is_first.sum())), np.bool_)
+    return np.asarray(in_first_bar & (late and len(slots) > count), np.bool_)
+
+
+def accompaniment(
+    chords: Sequence[Chord],
+    intervals: Sequence[Sequence[int]],
+    bar_lines: NDArray[np.int64],
+    melody: Part,
+) -> Part:
+    """Voice chords for a keyboard.
+
+    Chords are held, and struck again at each bar line. Chords of four notes leave the root to the
+    bass.
+
+    Parameters
+    ----------
+    chords : sequence of Chord
+        At least one with a root.
+    intervals : sequence of sequence of int
+        Semitones of each chord's notes above its root.
+    bar_lines : ndarray of int64
+        Ticks.
+    melody : Part
+        The chords are below most of it, and softer.
+
+    Returns
+    -------
+    Part
+    """
+    low_melody = int(np.percentile(melody.notes[:, 2], 10))
+    top = int(np.clip(low_melody - 3, *_TOP_RANGE))
+    velocity = max(round(float(np.median(melody.notes[:, 3])) * _VELOCITY_FACTOR), 1)
+    voicing, bass = [top - 9, top - 5, top - 1], _USUAL_BASS
+    notes: list[list[int]] = []
+    for chord, above_root in zip(chords, intervals, strict=True):
+        if chord.root < 0:
+            continue
+        voicing = _nearest_voicing(chord.root, above_root, voicing, top)
+        bass = _nearest_bass(chord.root, bass, voicing[0] - _BASS_GAP)
+        inner = bar_lines[(bar_lines > chord.start) & (bar_lines < chord.end)].tolist()
+        for start, end in pairwise([chord.start, *inner, chord.end]):
+            notes += [[start, end - start, pitch, velocity] for pitch in (bass, *voicing)]
+    notes.sort(key=lambda note: (note[0], note[2]))
+    return Part(ACCOMPANIMENT, PIANO, False, np.array(notes, np.int32))
+
+
+def _nearest_voicing(
+    root: int, intervals: Sequence[int], previous: Sequence[int], top: int
+) -> list[int]:
+    """Return the voicing that moves least from the previous one, with each note once."""
+    classes = [(root + interval) % 12 for interval in intervals]
+    classes = classes[1:] if len(classes) > 3 else classes
+    low = min(max(top - _VOICING_SPAN, _LOWEST_VOICING), top - 11)
+    pitches = [[pitch for pitch in range(low, top + 1) if pitch % 12 == each] for each in classes]
+    voicings = [sorted(voicing) for voicing in product(*pitches)]
+    return min(voicings, key=lambda voicing: _voicing_cost(voicing, previous, top))
+
+
+def _voicing_cost(voicing: Sequence[int], previous: Sequence[int], top: int) -> float:
+    movement = sum(abs(a - b) for a, b in zip(voicing, previous, strict=True))
+    muddy = sum(b - a < 3 for a, b in pairwise(voicing) if a < _MUDDY_BELOW)
+    wide = max(voicing[-1] - voicing[0] - 12, 0)
+    # Pulled to the middle, so that small steps do not drift away.
+    drift = abs(float(np.mean(voicing)) - (top - 5)) / 4
+    return movement + 3 * muddy + wide + drift
+
+
+def _nearest_bass(root: int, previous: int, highest: int) -> int:
+    lowest = BASS_RANGE[0] + (root - BASS_RANGE[0]) % 12
+    pitches = [p for p in range(lowest, BASS_RANGE[1] + 1, 12) if p <= highest] or [lowest]
+    return min(pitches, key=lambda pitch: abs(pitch - previous) + abs(pitch - _USUAL_BASS) / 4)

@@ -1,14 +1,14 @@
-"""Alto, tenor and bass for a soprano by a particle filter.
+"""Sampling of alto, tenor and bass below a given soprano with a particle filter.
 
-Voices are drawn frame by frame, so that a frame cannot know what the soprano does next. Hence
-many are drawn side by side, and those to which the soprano's next frame came as a surprise give
-way to those that foresaw it: a particle filter (Gordon, Salmond & Smith 1993), whose weights are
-the likelihood of the soprano. At the end the likeliest of them is taken.
+The chorale network generates frame by frame and cannot look ahead to the soprano's next notes.
+Therefore many harmonisations, the particles, are sampled in parallel and weighted by the likelihood
+of the soprano's next frame; those to which it comes as a surprise are replaced by copies of the
+others (sequential Monte Carlo: Gordon, Salmond & Smith 1993). At the end the likeliest is returned.
 
-What every textbook forbids is not drawn: a voice above its neighbour or out of a choir's range,
-and fifths and octaves in parallel.
+Voice-leading rules are hard constraints: no voice crossing, no pitch out of a voice's range, no
+parallel fifths and octaves.
 
-Shape legend: K drawn side by side, T frames, N pitches (0 is silence), D width.
+Shape legend: K particles, T frames, N pitches (0 is silence), D width.
 """
 
 from collections.abc import Callable
@@ -20,69 +20,68 @@ from torch import Tensor
 
 from segue.errors import BadArgument
 from segue.generate.harmony.chorale_network import (
-    LOWEST,
-    PITCHES,
-    VOICES,
+    FRAMES_PER_BAR,
+    LOWEST_PITCH,
+    NUM_PITCHES,
+    NUM_VOICES,
     ChoraleTransformer,
-    Reading,
+    DecoderState,
 )
-from segue.nn.sampling import NEVER, Sampling, choose
+from segue.nn.sampling import MASKED, Sampling, sample
 
-#: Lowest and highest MIDI pitch of soprano, alto, tenor and bass: what Bach asks of them, but for
-#: one note in two hundred.
-RANGES: Final = ((60, 81), (53, 74), (48, 69), (36, 62))
-#: Where fewer count, as by their weights, they are drawn again.
-_FEWEST: Final = 0.5
-#: Of frames in view, so many are read anew where no more fit; whole bars, as in training.
-_KEPT: Final = 128
-MOST_AT_ONCE: Final = 512
-#: What it costs, in nats, to have come where a given chord cannot follow.
-_FORCED: Final = 8.0
+#: Lowest and highest MIDI pitch of soprano, alto, tenor and bass; in Bach's chorales one note in
+#: two hundred is outside.
+VOICE_RANGES: Final = ((60, 81), (53, 74), (48, 69), (36, 62))
+#: Effective sample size, as a share of the particles, below which they are resampled.
+_MIN_EFFECTIVE_SHARE: Final = 0.5
+#: Frames that are kept when the context is full; whole bars, as in training.
+_KEPT_FRAMES: Final = 128
+MAX_PARTICLES: Final = 512
+#: Penalty in nats for a particle from which a required chord cannot be reached.
+_UNREACHABLE_PENALTY: Final = 8.0
+DEFAULT_SAMPLING: Final = Sampling(temperature=0.9, top_p=0.95)
 
 Watcher = Callable[[int, int], None]
 
 
-USUAL: Final = Sampling(temperature=0.9, top_p=0.95)
-
-
 @dataclass(frozen=True, slots=True)
-class Choir:
-    """How voices are drawn.
+class ParticleFilterOptions:
+    """Options of the particle filter.
 
     Attributes
     ----------
     sampling : Sampling
-    drawn : int
-        So many side by side; 1 knows nothing of what the soprano does next.
+    particles : int
+        Number of particles; 1 is plain autoregressive sampling.
     strict : bool
-        What textbooks forbid is not drawn.
+        Whether voice-leading rules are hard constraints.
 
     Raises
     ------
     BadArgument
     """
 
-    sampling: Sampling = USUAL
-    drawn: int = 32
+    sampling: Sampling = DEFAULT_SAMPLING
+    particles: int = 32
     strict: bool = True
 
     def __post_init__(self) -> None:
-        if not 1 <= self.drawn <= MOST_AT_ONCE:
-            raise BadArgument(f"{self.drawn} drawn side by side; from 1 to {MOST_AT_ONCE} can be")
+        if not 1 <= self.particles <= MAX_PARTICLES:
+            raise BadArgument(f"{self.particles} particles; from 1 to {MAX_PARTICLES} are possible")
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """A chord to begin or to end with: nothing in the data says where a chorale ends.
+class ChordConstraint:
+    """A chord required at the beginning or at the end; the data do not mark the end of a chorale.
 
     Attributes
     ----------
     frames : int
-        So many, from the beginning or to the end.
+        Number of frames from the beginning or to the end.
     bass : int
-        Pitch class, 0 for number 1.
+        Pitch class of the bass, relative to pitch code 1, a C.
     classes : frozenset of int
-        What the other voices may sing, the bass's among them.
+        Pitch classes of the other voices, the bass's among them.
     """
 
     frames: int
@@ -91,202 +90,201 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sung:
-    """Four voices.
+class SampledVoices:
+    """Four sampled voices.
 
     Attributes
     ----------
     frames : Tensor, shape (T, 4), int64
-        Numbers of pitches, soprano first, as given.
-    nats : float
-        What a voice of a frame costs in the mean, the soprano's included.
+        Pitch codes, the given soprano first.
+    nll : float
+        Mean negative log-likelihood of a voice in a frame in nats, the soprano's included.
     """
 
     frames: Tensor
-    nats: float
+    nll: float
 
 
 @torch.inference_mode()
-def sing(
+def sample_voices(
     network: ChoraleTransformer,
     soprano: Tensor,
-    choir: Choir,
+    options: ParticleFilterOptions,
     generator: torch.Generator,
-    opening: Given | None = None,
-    close: Given | None = None,
+    opening: ChordConstraint | None = None,
+    ending: ChordConstraint | None = None,
     watch: Watcher | None = None,
-) -> Sung:
-    """Draw three voices below a soprano.
+) -> SampledVoices:
+    """Sample three voices below a soprano.
 
     Parameters
     ----------
     network : ChoraleTransformer
     soprano : Tensor, shape (T,), int64
-        Numbers of pitches.
-    choir : Choir
+        Pitch codes.
+    options : ParticleFilterOptions
     generator : torch.Generator
-    opening, close : Given, optional
+    opening, ending : ChordConstraint, optional
     watch : callable, optional
-        Told how many frames of how many are sung.
-
-    Returns
-    -------
-    Sung
+        Called with the number of frames done and in total.
 
     Raises
     ------
     BadArgument
-        The soprano has no frame, or a number that is no pitch.
+        The soprano has no frame, or an invalid pitch code.
     """
     if soprano.ndim != 1 or not len(soprano):
         raise BadArgument(f"a soprano of shape {tuple(soprano.shape)}; it has at least one frame")
-    if not 0 <= int(soprano.min()) <= int(soprano.max()) < PITCHES:
+    if not 0 <= int(soprano.min()) <= int(soprano.max()) < NUM_PITCHES:
         raise BadArgument(
-            f"the soprano's numbers are from {int(soprano.min())} to {int(soprano.max())}; pitches "
-            f"are numbered from 0 to {PITCHES - 1}"
+            f"the soprano's pitch codes are from {int(soprano.min())} to {int(soprano.max())}; "
+            f"expected 0 to {NUM_PITCHES - 1}"
         )
-    drawing = _Drawing(network, choir, generator)
-    chords: list[Given | None] = [None] * len(soprano)
+    constraints: list[ChordConstraint | None] = [None] * len(soprano)
     if opening:
-        chords[: opening.frames] = [opening] * min(opening.frames, len(chords))
-    if close:
-        chords[-close.frames :] = [close] * min(close.frames, len(chords))
-    for at, (pitch, given) in enumerate(zip(soprano.tolist(), chords, strict=True)):
-        drawing.sing(pitch, given)
+        constraints[: opening.frames] = [opening] * min(opening.frames, len(constraints))
+    if ending:
+        constraints[-ending.frames :] = [ending] * min(ending.frames, len(constraints))
+    particles = _Particles(network, options, generator)
+    for at, (pitch, constraint) in enumerate(zip(soprano.tolist(), constraints, strict=True)):
+        particles.step(pitch, constraint)
         if watch:
             watch(at + 1, len(soprano))
-    return drawing.best()
+    return particles.best()
 
 
-class _Drawing:
-    """What is drawn side by side, and what each costs."""
+class _Particles:
+    """Particles, their weights and their negative log-likelihoods."""
 
     def __init__(
-        self, network: ChoraleTransformer, choir: Choir, generator: torch.Generator
+        self,
+        network: ChoraleTransformer,
+        options: ParticleFilterOptions,
+        generator: torch.Generator,
     ) -> None:
-        self.network, self.choir, self.generator = network, choir, generator
-        count = choir.drawn
-        self.done: list[Tensor] = []  # frames that are decided
-        self.open = torch.zeros(count, 0, VOICES, dtype=torch.int64)  # those since
-        self.before = torch.zeros(count, VOICES, dtype=torch.int64)
-        self.weights = torch.zeros(count)
-        self.costs = torch.zeros(count, dtype=torch.float64)
-        self.reading = Reading(network.config, count)
-        self.context = network.read(self.before[:, None], self.reading)
+        self.network, self.options, self.generator = network, options, generator
+        count = options.particles
+        self.committed: list[Tensor] = []  # frames common to all particles
+        self.recent = torch.zeros(count, 0, NUM_VOICES, dtype=torch.int64)  # frames since
+        self.previous = torch.zeros(count, NUM_VOICES, dtype=torch.int64)
+        self.log_weights = torch.zeros(count)
+        self.nll = torch.zeros(count, dtype=torch.float64)
+        self.state = DecoderState(network.config, count)
+        self.context = network.advance(self.previous[:, None], self.state)
 
-    def sing(self, pitch: int, given: Given | None) -> None:
-        """Give the soprano's next frame, and draw the voices below."""
-        if not self.reading.cache.room:
-            self._read_anew()
-        nothing = self.before[:, :0]
-        first = self.network.voice(self.context, self.before, nothing).log_softmax(dim=-1)[:, pitch]
-        self.weights += first
-        self.costs -= first
-        self._draw_again()
-        frame = torch.full((self.choir.drawn, 1), pitch)
-        while frame.shape[1] < VOICES:
-            likely = self.network.voice(self.context, self.before, frame).log_softmax(dim=-1)
-            may = _anything(len(frame))
-            if self.choir.strict:
-                may = allowed(self.before, frame)
-            if given:
-                goes = may & going_with(given, frame.shape[1])
-                fits = goes.any(dim=1)
-                self.weights -= _FORCED * ~fits
-                may = torch.where(fits[:, None], goes, may)
-            drawn = likely.masked_fill(~may, NEVER)
-            # Where little of what is likely may come, the way here was a bad one.
-            self.weights += drawn.logsumexp(dim=-1)
-            chosen = choose(drawn, self.choir.sampling, self.generator)[:, None]
-            self.costs -= likely.gather(1, chosen)[:, 0]
+    def step(self, pitch: int, constraint: ChordConstraint | None) -> None:
+        """Weight the particles by the soprano's next frame, and sample the voices below."""
+        if not self.state.cache.free:
+            self._shorten_context()
+        no_voice = self.previous[:, :0]
+        logits = self.network.voice_logits(self.context, self.previous, no_voice)
+        soprano = logits.log_softmax(dim=-1)[:, pitch]
+        self.log_weights += soprano
+        self.nll -= soprano
+        self._resample()
+        frame = torch.full((self.options.particles, 1), pitch)
+        while frame.shape[1] < NUM_VOICES:
+            logits = self.network.voice_logits(self.context, self.previous, frame)
+            log_probs = logits.log_softmax(dim=-1)
+            mask = torch.ones(len(frame), NUM_PITCHES, dtype=torch.bool)
+            if self.options.strict:
+                mask = allowed_pitches(self.previous, frame)
+            if constraint:
+                in_chord = mask & constrained_pitches(constraint, frame.shape[1])
+                reachable = in_chord.any(dim=1)
+                self.log_weights -= _UNREACHABLE_PENALTY * ~reachable
+                mask = torch.where(reachable[:, None], in_chord, mask)
+            masked = log_probs.masked_fill(~mask, MASKED)
+            # A particle whose likely continuations are forbidden has taken a wrong turn.
+            self.log_weights += masked.logsumexp(dim=-1)
+            chosen = sample(masked, self.options.sampling, self.generator)[:, None]
+            self.nll -= log_probs.gather(1, chosen)[:, 0]
             frame = torch.cat([frame, chosen], dim=1)
-        self.before = frame
-        self.open = torch.cat([self.open, frame[:, None]], dim=1)
-        if self.reading.cache.room:
-            self.context = self.network.read(frame[:, None], self.reading)
+        self.previous = frame
+        self.recent = torch.cat([self.recent, frame[:, None]], dim=1)
+        if self.state.cache.free:
+            self.context = self.network.advance(frame[:, None], self.state)
 
-    def best(self) -> Sung:
-        """Return the likeliest of those drawn."""
+    def best(self) -> SampledVoices:
+        """Return the likeliest particle."""
         best = int(self._scores().argmax())
-        frames = torch.cat([*self.done, self.open[best]])
-        return Sung(frames, float(self.costs[best]) / frames.numel())
+        frames = torch.cat([*self.committed, self.recent[best]])
+        return SampledVoices(frames, float(self.nll[best]) / frames.numel())
 
     def _scores(self) -> Tensor:
-        # Those that were drawn again have the weights that they had in common behind them.
-        return self.weights.double() - self.costs
+        # Resampling has reset the weights that the particles had in common.
+        return self.log_weights.double() - self.nll
 
-    def _draw_again(self) -> None:
-        """Let the likelier ones take the place of the others, where few count."""
-        shares = self.weights.softmax(dim=0)
-        if float(1 / shares.square().sum()) >= _FEWEST * self.choir.drawn:
+    def _resample(self) -> None:
+        """Resample the particles systematically if few of them carry most of the weight."""
+        weights = self.log_weights.softmax(dim=0)
+        count = self.options.particles
+        if float(1 / weights.square().sum()) >= _MIN_EFFECTIVE_SHARE * count:
             return
-        # Evenly spaced marks along the shares: one random number for all (Kitagawa 1996).
-        marks = torch.rand(1, generator=self.generator) + torch.arange(self.choir.drawn)
-        rows = torch.searchsorted(shares.cumsum(dim=0), marks / self.choir.drawn)
-        self._take(rows.clamp(max=self.choir.drawn - 1))
-        self.weights = torch.zeros_like(self.weights)
+        # Evenly spaced points with one random offset (Kitagawa 1996).
+        points = torch.rand(1, generator=self.generator) + torch.arange(count)
+        rows = torch.searchsorted(weights.cumsum(dim=0), points / count)
+        self._select(rows.clamp(max=count - 1))
+        self.log_weights = torch.zeros_like(self.log_weights)
 
-    def _take(self, rows: Tensor) -> None:
-        self.open, self.before = self.open[rows], self.before[rows]
-        self.costs, self.weights = self.costs[rows], self.weights[rows]
+    def _select(self, rows: Tensor) -> None:
+        self.recent, self.previous = self.recent[rows], self.previous[rows]
+        self.nll, self.log_weights = self.nll[rows], self.log_weights[rows]
         self.context = self.context[rows]
-        self.reading.take(rows)
+        self.state.select(rows)
 
-    def _read_anew(self) -> None:
-        """Decide for the likeliest so far, and keep the last bars alone in view."""
-        count = self.choir.drawn
-        self._take(self._scores().argmax().expand(count))
-        self.done.append(self.open[0])
-        self.open = self.open[:, :0]
-        known = torch.cat(self.done[-2:])
-        kept = min(_KEPT, self.network.config.stack.context // 2)
-        # A view begins with a bar, as a chorale does.
-        first = -(-(sum(map(len, self.done)) - kept) // 16) * 16
-        seen = known[first - sum(map(len, self.done)) :]
-        self.reading = Reading(self.network.config, 1)
-        silence = torch.zeros(1, 1, VOICES, dtype=torch.int64)
-        self.context = self.network.read(torch.cat([silence, seen[None]], dim=1), self.reading)
+    def _shorten_context(self) -> None:
+        """Commit to the likeliest particle, and keep only its last bars as context."""
+        count = self.options.particles
+        self._select(self._scores().argmax().expand(count))
+        self.committed.append(self.recent[0])
+        self.recent = self.recent[:, :0]
+        known = torch.cat(self.committed[-2:])
+        kept = min(_KEPT_FRAMES, self.network.config.stack.context // 2)
+        total = sum(map(len, self.committed))
+        # A context begins with a bar, as a chorale does.
+        first = -(-(total - kept) // FRAMES_PER_BAR) * FRAMES_PER_BAR
+        frames = known[first - total :]
+        self.state = DecoderState(self.network.config, 1)
+        silence = torch.zeros(1, 1, NUM_VOICES, dtype=torch.int64)
+        self.context = self.network.advance(torch.cat([silence, frames[None]], dim=1), self.state)
         rows = torch.zeros(count, dtype=torch.int64)
         self.context = self.context[rows]
-        self.reading.take(rows)
+        self.state.select(rows)
 
 
-def allowed(before: Tensor, above: Tensor) -> Tensor:
-    """Tell what a voice may sing by the textbook.
+def allowed_pitches(previous: Tensor, above: Tensor) -> Tensor:
+    """Return a mask of the pitches that voice-leading rules allow for the next voice.
 
     Parameters
     ----------
-    before : Tensor, shape (K, 4), int64
-        The frame before.
+    previous : Tensor, shape (K, 4), int64
+        Previous frame.
     above : Tensor, shape (K, voices), int64
-        What the voices above sing; at least one.
+        Pitch codes of the voices above in this frame; at least one.
 
     Returns
     -------
     Tensor, shape (K, N), bool
-        In the voice's range, not above its neighbour, and no fifths or octaves in parallel with
-        any voice above; where nothing is left, whatever is no silence.
+        Pitches in the voice's range, not above the neighbouring voice, and without parallel fifths
+        or octaves with any voice above; if there are none, all pitches but silence.
     """
-    number = above.shape[1]
-    pitches = torch.arange(PITCHES)
-    low, high = (pitch - LOWEST + 1 for pitch in RANGES[number])
+    voice = above.shape[1]
+    pitches = torch.arange(NUM_PITCHES)
+    low, high = (pitch - LOWEST_PITCH + 1 for pitch in VOICE_RANGES[voice])
     neighbour = above[:, -1:]
-    found = (pitches >= low) & (pitches <= high) & ((pitches <= neighbour) | (neighbour == 0))
-    own = before[:, number, None]
-    for other in range(number):
-        was, now = before[:, other, None], above[:, other, None]
-        perfect = (was - own) % 12
-        moved = (was != now) & (pitches != own) & (was > 0) & (now > 0) & (own > 0)
-        parallel = ((perfect == 0) | (perfect == 7)) & ((now - pitches) % 12 == perfect)
-        found = found & ~(moved & parallel)
-    return torch.where(found.any(dim=1, keepdim=True), found, pitches > 0)
+    allowed = (pitches >= low) & (pitches <= high) & ((pitches <= neighbour) | (neighbour == 0))
+    own = previous[:, voice, None]
+    for other in range(voice):
+        before, after = previous[:, other, None], above[:, other, None]
+        interval = (before - own) % 12
+        moved = (before != after) & (pitches != own) & (before > 0) & (after > 0) & (own > 0)
+        parallel = ((interval == 0) | (interval == 7)) & ((after - pitches) % 12 == interval)
+        allowed = allowed & ~(moved & parallel)
+    return torch.where(allowed.any(dim=1, keepdim=True), allowed, pitches > 0)
 
 
-def going_with(given: Given, number: int) -> Tensor:
-    """Tell what a voice, by its number, may sing in a given chord, shape (N,), bool."""
-    classes = {given.bass} if number == VOICES - 1 else given.classes
-    return torch.tensor([pitch > 0 and (pitch - 1) % 12 in classes for pitch in range(PITCHES)])
-
-
-def _anything(rows: int) -> Tensor:
-    return torch.ones(rows, PITCHES, dtype=torch.bool)
+def constrained_pitches(constraint: ChordConstraint, voice: int) -> Tensor:
+    """Return a mask of the pitches that a chord allows for a voice, shape (N,), bool."""
+    classes = {constraint.bass} if voice == NUM_VOICES - 1 else constraint.classes
+    return torch.tensor([code > 0 and (code - 1) % 12 in classes for code in range(NUM_PITCHES)])

@@ -1,9 +1,9 @@
-"""Verbatim copying: passages shared with known songs.
+"""Verbatim copying from known lyrics: the longest shared word and character sequences.
 
-Runs of one length are found by their hashes, which roll along the songs (Karp & Rabin, "Efficient
-randomized pattern-matching algorithms", IBM Journal of Research and Development 31, 1987); each
-run found is compared with what it is said to be, so that nothing rests on chance. The longest is
-found by doubling, then by halving: where a run is shared, so is each part of it.
+Shared n-grams of one length are found by rolling hashes (Karp & Rabin, "Efficient randomized
+pattern-matching algorithms", IBM Journal of Research and Development 31, 1987); each match is then
+verified, so that hash collisions do no harm. The length of the longest common substring is found by
+doubling, then by bisection: where an n-gram is shared, so is each part of it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 
-#: No song.
-NOBODY: Final = -1
-_BETWEEN: Final = -2  # two songs
+NO_SONG: Final = -1
+_SEPARATOR: Final = -2  # between two songs
 _UNKNOWN: Final = -1
-_BASE: Final = 0x9E3779B97F4A7C15  # odd, so that it can be divided by
+_BASE: Final = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2^64
+_INVERSE: Final = pow(_BASE, -1, 1 << 64)
 _TABLE_SHIFT: Final = np.uint64(64 - 18)
-#: Lengths that are tried first: about what chance shares of a language.
-_WORDS: Final = 4
-_LETTERS: Final = 16
+#: Lengths that the search begins with: about what any two texts of a language share.
+_FIRST_WORDS: Final = 4
+_FIRST_CHARACTERS: Final = 16
 
 Integers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -31,7 +31,7 @@ Hashes = NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class KnownSong:
-    """A song that a text may have copied from.
+    """A song that a text may have been copied from.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class KnownSong:
     text : str
         As `segue.records.Lyrics.text`.
     words : tuple of str
-        The words of the text in their order, without punctuation; in any case.
+        Words of the text in order, without punctuation, in any case.
     """
 
     artist: str
@@ -49,19 +49,19 @@ class KnownSong:
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """A run that a text shares with a song.
+class SharedText:
+    """A sequence that a text shares with a song.
 
     Attributes
     ----------
     length : int
-        In words or in characters; 0 where nothing is shared.
+        Number of words or characters; 0 if nothing is shared.
     text : str
-        As it stands in the text that copies; words are joined by spaces.
+        The sequence as it stands in the text; words are joined by spaces.
     start : int
-        Its first word, or character, there.
+        Index of its first word or character in the text.
     song : int
-        Which of the known songs has it, from 0: the first of those; -1 for none.
+        Index of the first song that has it; -1 for none.
     """
 
     length: int
@@ -70,8 +70,8 @@ class Copied:
     song: int
 
 
-class KnownSongs:
-    """Songs whose words are known, and what others copy of them.
+class SongIndex:
+    """Index of known songs for the detection of copies.
 
     Parameters
     ----------
@@ -85,158 +85,162 @@ class KnownSongs:
 
     def __init__(self, songs: Sequence[KnownSong]) -> None:
         self.songs = tuple(songs)
-        self._numbers: dict[str, int] = {}
+        self._word_ids: dict[str, int] = {}
         for song in self.songs:
             for word in song.words:
-                self._numbers.setdefault(word.casefold(), len(self._numbers))
-        self._words = _Runs([self._numbered(song.words) for song in self.songs])
-        self._letters: _Runs | None = None  # most of the memory; not all ask for it
+                self._word_ids.setdefault(word.casefold(), len(self._word_ids))
+        self._words = _NgramIndex([self._encode(song.words) for song in self.songs])
+        self._characters: _NgramIndex | None = None  # takes most of the memory: built on demand
 
-    def longest_words(self, words: Sequence[str], *, without: int | None = None) -> Copied:
-        """Find the longest run of words that a song has, too.
+    def longest_shared_words(
+        self, words: Sequence[str], *, exclude: int | None = None
+    ) -> SharedText:
+        """Find the longest word sequence that a song has, too.
 
         Parameters
         ----------
         words : sequence of str
-            The words of a text, in its order, without punctuation; in any case.
-        without : int, optional
-            The number of a song that does not count: the text's own.
+            Words of a text in order, without punctuation, in any case.
+        exclude : int, optional
+            Index of a song to ignore, such as the text's own.
 
         Returns
         -------
-        Copied
-            The first in the text of those that are longest.
+        SharedText
+            The first of the longest ones in the text.
         """
-        self._check(without)
-        length, start, song = self._words.longest(self._numbered(words), _WORDS, without)
-        return Copied(length, " ".join(words[start : start + length]), start, song)
+        self._check(exclude)
+        length, start, song = self._words.longest(self._encode(words), _FIRST_WORDS, exclude)
+        return SharedText(length, " ".join(words[start : start + length]), start, song)
 
-    def longest_characters(self, text: str, *, without: int | None = None) -> Copied:
-        """Find the longest run of characters that a song has, too.
+    def longest_shared_characters(self, text: str, *, exclude: int | None = None) -> SharedText:
+        """Find the longest character sequence that a song has, too.
 
-        Case, punctuation, spaces and the ends of lines count as they are written.
+        Case, punctuation, spaces and line breaks must match.
 
         Parameters
         ----------
         text : str
-        without : int, optional
-            The number of a song that does not count: the text's own.
+        exclude : int, optional
+            Index of a song to ignore, such as the text's own.
 
         Returns
         -------
-        Copied
-            The first in the text of those that are longest.
+        SharedText
+            The first of the longest ones in the text.
         """
-        self._check(without)
-        if self._letters is None:
-            self._letters = _Runs([_codes(song.text) for song in self.songs])
-        length, start, song = self._letters.longest(_codes(text), _LETTERS, without)
-        return Copied(length, text[start : start + length], start, song)
+        self._check(exclude)
+        if self._characters is None:
+            self._characters = _NgramIndex([_code_points(song.text) for song in self.songs])
+        length, start, song = self._characters.longest(
+            _code_points(text), _FIRST_CHARACTERS, exclude
+        )
+        return SharedText(length, text[start : start + length], start, song)
 
-    def new_runs(
-        self, words: Sequence[str], n: int = 4, *, without: int | None = None
+    def novel_ngrams(
+        self, words: Sequence[str], n: int = 4, *, exclude: int | None = None
     ) -> float | None:
-        """Return the share of runs of words that no song has.
+        """Return the share of word n-grams that no song has.
 
         Parameters
         ----------
         words : sequence of str
-            As for `longest_words`.
+            As for `longest_shared_words`.
         n : int
-            Words of a run, 1 or more.
-        without : int, optional
-            The number of a song that does not count: the text's own.
+            Number of words, 1 or more.
+        exclude : int, optional
+            Index of a song to ignore, such as the text's own.
 
         Returns
         -------
         float or None
-            From 0 to 1; each place in the text counts once. None of fewer than `n` words.
+            From 0 to 1, over all positions; None for fewer than `n` words.
         """
-        self._check(without)
+        self._check(exclude)
         if n < 1:
-            raise BadArgument(f"runs of {n} words; expected 1 or more")
+            raise BadArgument(f"n-grams of {n} words; expected 1 or more")
         if len(words) < n:
             return None
-        old = sum(1 for _ in self._words.shared(self._numbered(words), n, without))
-        return 1 - old / (len(words) - n + 1)
+        shared = sum(1 for _ in self._words.shared(self._encode(words), n, exclude))
+        return 1 - shared / (len(words) - n + 1)
 
     def known_words(self, words: Sequence[str]) -> float | None:
-        """Return the share of words that the songs have, from 0 to 1; None of no words."""
+        """Return the share of words that occur in the songs, from 0 to 1; None for no words."""
         if not words:
             return None
-        return float((self._numbered(words) != _UNKNOWN).mean())
+        return float((self._encode(words) != _UNKNOWN).mean())
 
-    def _numbered(self, words: Iterable[str]) -> Integers:
-        found = (self._numbers.get(word.casefold(), _UNKNOWN) for word in words)
-        return np.fromiter(found, np.int64)
+    def _encode(self, words: Iterable[str]) -> Integers:
+        ids = (self._word_ids.get(word.casefold(), _UNKNOWN) for word in words)
+        return np.fromiter(ids, np.int64)
 
-    def _check(self, without: int | None) -> None:
-        if without is not None and not 0 <= without < len(self.songs):
-            raise BadArgument(f"song {without} of {len(self.songs)}; they are counted from 0")
+    def _check(self, exclude: int | None) -> None:
+        if exclude is not None and not 0 <= exclude < len(self.songs):
+            raise BadArgument(f"song {exclude} of {len(self.songs)}; indices begin with 0")
 
 
-class _Runs:
-    """All songs as one row of numbers, and sums by which each run of it is hashed."""
+class _NgramIndex:
+    """All songs concatenated, with prefix sums from which any n-gram is hashed."""
 
     def __init__(self, songs: Sequence[Integers]) -> None:
-        between = np.array([_BETWEEN])
-        parts = [part for song in songs for part in (song, between)]
-        self._row = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-        self._sums = _sums(self._row)
-        self._shrinking = _powers(_shrinks(), len(self._row))
+        separator = np.array([_SEPARATOR])
+        parts = [part for song in songs for part in (song, separator)]
+        self._corpus = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        self._prefix_sums = _prefix_sums(self._corpus)
+        self._inverse_powers = _powers(_INVERSE, len(self._corpus))
         self._ends = np.cumsum([len(song) + 1 for song in songs])
 
-    def longest(self, mine: Integers, tried: int, without: int | None) -> tuple[int, int, int]:
-        """Return length, start in `mine` and song of the longest shared run."""
-        best, start, place = 0, 0, NOBODY
-        step, grows = tried, True
+    def longest(self, query: Integers, first: int, exclude: int | None) -> tuple[int, int, int]:
+        """Return length, start in `query` and song index of the longest shared sequence."""
+        best, start, position = 0, 0, NO_SONG
+        step, doubling = first, True
         while step:
-            first = next(self.shared(mine, best + step, without), None)
-            if first is None:
-                grows = False
+            match = next(self.shared(query, best + step, exclude), None)
+            if match is None:
+                doubling = False
             else:
-                best, (start, place) = best + step, first
-            step = 2 * step if grows else step // 2
-        song = int(np.searchsorted(self._ends, place, side="right")) if best else NOBODY
+                best, (start, position) = best + step, match
+            step = 2 * step if doubling else step // 2
+        song = int(np.searchsorted(self._ends, position, side="right")) if best else NO_SONG
         return best, start, song
 
-    def shared(self, mine: Integers, length: int, without: int | None) -> Iterator[tuple[int, int]]:
-        """Yield where each shared run of `mine` begins, and where it first stands in the row."""
-        if min(len(mine), len(self._row)) < length:
+    def shared(self, query: Integers, n: int, exclude: int | None) -> Iterator[tuple[int, int]]:
+        """Yield each shared n-gram: its start in `query`, its first position in the corpus."""
+        if min(len(query), len(self._corpus)) < n:
             return
-        hashes = _hashes(_sums(mine), _powers(_shrinks(), len(mine)), length)
-        names, which = np.unique(hashes, return_inverse=True)
-        at, name = self._likely(names, length, without)
-        first = np.full(len(names), NOBODY)
-        first[name[::-1]] = at[::-1]
-        for start in np.flatnonzero(first[which] != NOBODY).tolist():
-            run, hashed = mine[start : start + length], which[start]
-            place = int(first[hashed])
-            if not self._is(run, place):  # another run of the same hash
-                others = at[name == hashed].tolist()
-                place = next((place for place in others if self._is(run, place)), NOBODY)
-            if place != NOBODY:
-                yield start, place
+        hashes = _hashes(_prefix_sums(query), _powers(_INVERSE, len(query)), n)
+        unique, which = np.unique(hashes, return_inverse=True)
+        positions, matched = self._candidates(unique, n, exclude)
+        first = np.full(len(unique), NO_SONG)
+        first[matched[::-1]] = positions[::-1]
+        for start in np.flatnonzero(first[which] != NO_SONG).tolist():
+            ngram, hash_index = query[start : start + n], which[start]
+            position = int(first[hash_index])
+            if not self._equals(ngram, position):  # a hash collision
+                others = positions[matched == hash_index].tolist()
+                position = next((at for at in others if self._equals(ngram, at)), NO_SONG)
+            if position != NO_SONG:
+                yield start, position
 
-    def _likely(self, names: Hashes, length: int, without: int | None) -> tuple[Integers, Integers]:
-        """Return where runs with these hashes stand, ascending, and which hash each has."""
-        theirs = _hashes(self._sums, self._shrinking, length)
-        # Most have none of them: a table of their first bits says so at once.
+    def _candidates(self, unique: Hashes, n: int, exclude: int | None) -> tuple[Integers, Integers]:
+        """Return ascending positions with one of these hashes, and the index of that hash."""
+        corpus = _hashes(self._prefix_sums, self._inverse_powers, n)
+        # A table of the leading bits rules out most positions at once.
         table = np.zeros(1 << (64 - int(_TABLE_SHIFT)), np.bool_)
-        table[names >> _TABLE_SHIFT] = True
-        at = np.flatnonzero(table[theirs >> _TABLE_SHIFT])
-        if without is not None:
-            begin = self._ends[without - 1] if without else 0
-            at = at[(at < begin) | (at >= self._ends[without])]
-        name = np.minimum(np.searchsorted(names, theirs[at]), len(names) - 1)
-        same = names[name] == theirs[at]
-        return at[same], name[same]
+        table[unique >> _TABLE_SHIFT] = True
+        positions = np.flatnonzero(table[corpus >> _TABLE_SHIFT])
+        if exclude is not None:
+            begin = self._ends[exclude - 1] if exclude else 0
+            positions = positions[(positions < begin) | (positions >= self._ends[exclude])]
+        matched = np.minimum(np.searchsorted(unique, corpus[positions]), len(unique) - 1)
+        equal = unique[matched] == corpus[positions]
+        return positions[equal], matched[equal]
 
-    def _is(self, run: Integers, place: int) -> bool:
-        return np.array_equal(run, self._row[place : place + len(run)])
+    def _equals(self, ngram: Integers, position: int) -> bool:
+        return np.array_equal(ngram, self._corpus[position : position + len(ngram)])
 
 
-def _codes(text: str) -> Integers:
+def _code_points(text: str) -> Integers:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.int64)
 
 
@@ -246,18 +250,15 @@ def _powers(base: int, count: int) -> Hashes:
     return np.multiply.accumulate(powers)
 
 
-def _shrinks() -> int:
-    return pow(_BASE, -1, 1 << 64)
-
-
-def _sums(row: Integers) -> Hashes:
-    """Return the sums of what stands before each place, each times a power of the base."""
-    sums = np.zeros(len(row) + 1, np.uint64)
-    np.cumsum((row - _BETWEEN + 1).astype(np.uint64) * _powers(_BASE, len(row)), out=sums[1:])
+def _prefix_sums(items: Integers) -> Hashes:
+    """Return the sums of the items before each position, weighted by powers of the base."""
+    sums = np.zeros(len(items) + 1, np.uint64)
+    terms = (items - _SEPARATOR + 1).astype(np.uint64) * _powers(_BASE, len(items))
+    np.cumsum(terms, out=sums[1:])
     return sums
 
 
-def _hashes(sums: Hashes, shrinking: Hashes, length: int) -> Hashes:
-    """Hash each run of one length: the same wherever it stands."""
-    count = len(sums) - length
-    return (sums[length:] - sums[:count]) * shrinking[:count]
+def _hashes(prefix_sums: Hashes, inverse_powers: Hashes, n: int) -> Hashes:
+    """Hash each n-gram, independently of its position."""
+    count = len(prefix_sums) - n
+    return (prefix_sums[n:] - prefix_sums[:count]) * inverse_powers[:count]

@@ -1,8 +1,9 @@
-"""The lyrics language model: network and n-gram combined.
+"""The lyrics language model: neural network and n-gram model in an ensemble.
 
-Lyrics read in one voice: what a network expects, together with runs of the artist's letters.
-
-What writes lyrics: a network of letters, the voices it knows, and the songs it learned from.
+`LanguageModel` is what a checkpoint holds: the network, the artists whose styles it knows, and the
+songs of its training set. `EnsembleLM` predicts characters in one artist's style: the network and,
+where that helped on the validation set, an n-gram model of the artist's songs, interpolated
+log-linearly; optionally with classifier-free guidance.
 """
 
 import json
@@ -19,295 +20,305 @@ from torch import Tensor
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.lyrics.network import ANYBODY, CONTEXT, LetterConfig, LetterNetwork, State
-from segue.generate.lyrics.ngram import Runs
-from segue.generate.lyrics.vocabulary import LETTERS, VOCABULARY, Tokens, encode_song
+from segue.generate.lyrics.network import (
+    CONTEXT,
+    UNCONDITIONAL,
+    CharNetwork,
+    CharNetworkConfig,
+    State,
+)
+from segue.generate.lyrics.ngram import NgramLM
+from segue.generate.lyrics.vocabulary import CHARACTERS, VOCABULARY_SIZE, Tokens, encode_song
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.quantization import restored, shortened
+from segue.nn.quantization import dequantize_weights, quantize_weights
 from segue.records import Lyrics, Tags
-
-# --- reading ---
 
 Real = NDArray[np.float64]
 
+CHECKPOINT_KIND: Final = "lyrics"
+#: Increased when the meaning of a token changes.
+VERSION: Final = 1
+MODEL_FILE: Final = "lyrics.safetensors"
+PRETRAINED: Final = WEIGHTS / MODEL_FILE
+_SONGS_TENSOR: Final = "known.songs"
+_MAX_SONG_BYTES: Final = 1 << 30  # uncompressed
+
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """What a reader remembers: the last letters, and what the network made of all."""
+class LMState:
+    """State of an `EnsembleLM`: the context of the n-gram model and the network's state."""
 
-    last: tuple[int, ...]
-    state: State
+    context: tuple[int, ...]
+    network: State
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reader:
-    """Reads a text, and says what comes next.
+class EnsembleLM:
+    """Predicts characters in one style.
 
     Attributes
     ----------
-    network : LetterNetwork
-    voice : int
-        Whose songs it takes them for.
-    runs : Runs, optional
-        Of that artist's songs.
-    share : float
-        Of `runs` in what is said, from 0 to below 1.
-    emphasis : float
-        How often what sets the voice apart from nobody's in particular is added to what `read`
-        says: 0 to foretell, more to write. Classifier-free guidance (Ho & Salimans 2021; of
-        language models, Sanchez et al. 2023).
+    network : CharNetwork
+    style : int
+        Index of the artist's style, or `UNCONDITIONAL`.
+    ngram : NgramLM, optional
+        Model of the artist's songs.
+    ngram_weight : float
+        Weight of `ngram` in the log-linear interpolation, from 0 to below 1.
+    guidance_scale : float
+        Classifier-free guidance (Ho & Salimans 2021; for language models, Sanchez et al. 2023):
+        how many times the difference between conditional and unconditional log-probabilities is
+        added by `step`. 0 to evaluate, more to generate.
     """
 
-    network: LetterNetwork
-    voice: int
-    runs: Runs | None = None
-    share: float = 0.0
-    emphasis: float = 0.0
+    network: CharNetwork
+    style: int
+    ngram: NgramLM | None = None
+    ngram_weight: float = 0.0
+    guidance_scale: float = 0.0
 
-    def begin(self) -> Remembered:
-        """Return what is remembered before anything is read."""
-        return Remembered((), self.network.begin(len(self._read_as)))
+    def initial_state(self) -> LMState:
+        """Return the state before the first token."""
+        return LMState((), self.network.initial_state(len(self._styles)))
 
     @property
-    def _read_as(self) -> tuple[int, ...]:
-        """Whose songs the network takes a text for, at once."""
-        apart = self.emphasis and self.voice != ANYBODY
-        return (self.voice, ANYBODY) if apart else (self.voice,)
+    def _styles(self) -> tuple[int, ...]:
+        """Styles that the network is run with, side by side."""
+        guided = self.guidance_scale and self.style != UNCONDITIONAL
+        return (self.style, UNCONDITIONAL) if guided else (self.style,)
 
     @torch.inference_mode()
-    def read(self, tokens: Sequence[int], before: Remembered) -> tuple[Tensor, Remembered]:
-        """Read tokens, at least one.
+    def step(self, tokens: Sequence[int], state: LMState) -> tuple[Tensor, LMState]:
+        """Advance by at least one token.
 
         Returns
         -------
-        Tensor, shape (V,)
-            Log-probabilities of what comes next.
-        Remembered
-            To be read on from, again and again.
+        log_probs : Tensor, shape (V,)
+            Log-probabilities of the next token.
+        state : LMState
+            May be reused.
         """
-        voices = torch.tensor(self._read_as)
-        given = torch.tensor([tokens] * len(voices))
-        logits, state = self.network.read(given, voices, before.state)
-        expected = logits.float().log_softmax(dim=-1)
-        outlook = expected[0]
-        last: tuple[int, ...] = ()
-        if self.runs is not None:
-            last = (*before.last, *tokens)[-self.runs.longest :]
-            counted = torch.from_numpy(self.runs.outlook(last)).float().log()
-            outlook = together(outlook, counted, self.share)
-        if len(voices) > 1:
-            apart = expected[0] - expected[1]
-            outlook = (outlook + self.emphasis * apart).log_softmax(dim=-1)
-        return outlook, Remembered(last, state)
+        styles = torch.tensor(self._styles)
+        batch = torch.tensor([tokens] * len(styles))
+        logits, network_state = self.network.step(batch, styles, state.network)
+        by_style = logits.float().log_softmax(dim=-1)
+        log_probs = by_style[0]
+        context: tuple[int, ...] = ()
+        if self.ngram is not None:
+            context = (*state.context, *tokens)[-self.ngram.order :]
+            ngram = torch.from_numpy(self.ngram.next_probabilities(context)).float().log()
+            log_probs = mix_log_linear(log_probs, ngram, self.ngram_weight)
+        if len(styles) > 1:
+            guidance = by_style[0] - by_style[1]
+            log_probs = (log_probs + self.guidance_scale * guidance).log_softmax(dim=-1)
+        return log_probs, LMState(context, network_state)
 
-    def costs(self, tokens: Tokens) -> Real:
-        """Return what each token of a song costs after the first, in nats, shape (n - 1,)."""
-        outlooks = network_outlooks(self.network, tokens, self.voice)
-        if self.runs is not None:
-            counted = torch.from_numpy(self.runs.outlooks(tokens)).float().log()
-            outlooks = together(outlooks, counted, self.share)
-        return costs_of(outlooks, tokens)
+    def nll(self, tokens: Tokens) -> Real:
+        """Return the negative log-likelihood of each token but the first, unguided, in nats.
+
+        Parameters
+        ----------
+        tokens : ndarray, shape (n,), int64
+            A song, from `SONG_BOUNDARY` on.
+
+        Returns
+        -------
+        ndarray, shape (n - 1,)
+        """
+        log_probs = network_log_probs(self.network, tokens, self.style)
+        if self.ngram is not None:
+            ngram = torch.from_numpy(self.ngram.probabilities(tokens)).float().log()
+            log_probs = mix_log_linear(log_probs, ngram, self.ngram_weight)
+        return token_nll(log_probs, tokens)
 
 
-def together(expected: Tensor, counted: Tensor, share: float) -> Tensor:
-    """Return what a network and runs of letters say together: where one is sure, it decides.
+def mix_log_linear(network: Tensor, ngram: Tensor, ngram_weight: float) -> Tensor:
+    """Interpolate two language models log-linearly.
 
-    The weighted mean of their logarithms; with that of their probabilities every artist's songs
-    cost a hundredth more (JOURNAL.md).
+    Linear interpolation was worse by a hundredth of the perplexity for every artist (JOURNAL.md).
 
     Parameters
     ----------
-    expected, counted : Tensor, shape (..., V)
+    network, ngram : Tensor, shape (..., V)
         Log-probabilities.
-    share : float
-        Of what was counted.
+    ngram_weight : float
+        Weight of `ngram`.
     """
-    return ((1 - share) * expected + share * counted).log_softmax(dim=-1)
+    return ((1 - ngram_weight) * network + ngram_weight * ngram).log_softmax(dim=-1)
 
 
-def costs_of(outlooks: Tensor, tokens: Tokens) -> Real:
-    """Return what the tokens of a song cost after the first, in nats, shape (n - 1,).
+def token_nll(log_probs: Tensor, tokens: Tokens) -> Real:
+    """Return the negative log-likelihood of each token but the first, in nats, shape (n - 1,).
 
     Parameters
     ----------
-    outlooks : Tensor, shape (n - 1, V)
-        Log-probabilities.
+    log_probs : Tensor, shape (n - 1, V)
     tokens : ndarray, shape (n,)
     """
-    found: Real = -outlooks.gather(1, torch.from_numpy(tokens[1:, None]))[:, 0].double().numpy()
-    return found
+    targets = torch.from_numpy(tokens[1:, None])
+    nll: Real = -log_probs.gather(1, targets)[:, 0].double().numpy()
+    return nll
 
 
 @torch.inference_mode()
-def network_outlooks(network: LetterNetwork, tokens: Tokens, voice: int) -> Tensor:
-    """Return how likely a network holds each token of a song after the first, shape (n - 1, V).
+def network_log_probs(network: CharNetwork, tokens: Tokens, style: int) -> Tensor:
+    """Return the log-probabilities at each token of a song but the first, shape (n - 1, V).
 
-    As log-probabilities. It is read from its beginning to its end; by a transformer in windows
-    that overlap by half.
+    A transformer reads windows that overlap by half, for context.
     """
-    given, who = torch.from_numpy(tokens[None, :-1]), torch.tensor([voice])
+    inputs, styles = torch.from_numpy(tokens[None, :-1]), torch.tensor([style])
     if network.config.core == "lstm":
-        return network.read_all(given, who)[0][0].float().log_softmax(dim=-1)
-    found, half = [], CONTEXT // 2
-    for start in range(0, max(given.shape[1] - half, 1), half):
-        window = network.read_all(given[:, start : start + CONTEXT], who)[0][0]
-        found.append(window[half if start else 0 :])  # those seen with more before them stay
-    return torch.cat(found).float().log_softmax(dim=-1)
-
-
-# --- language ---
-
-KIND: Final = "lyrics"
-#: Raised when a token comes to mean something else.
-VERSION: Final = 1
-MODEL: Final = "lyrics.safetensors"
-SHIPPED: Final = WEIGHTS / MODEL
-_SONGS: Final = "known.songs"
-_MOST_BYTES: Final = 1 << 30  # of songs, unpacked
+        return network(inputs, styles)[0].float().log_softmax(dim=-1)  # type: ignore[no-any-return]
+    logits, half = [], CONTEXT // 2
+    for start in range(0, max(inputs.shape[1] - half, 1), half):
+        window = network(inputs[:, start : start + CONTEXT], styles)[0]
+        logits.append(window[half if start else 0 :])
+    return torch.cat(logits).float().log_softmax(dim=-1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LanguageModel:
-    """A network that writes lyrics.
+    """A lyrics language model of several artists.
 
     Attributes
     ----------
-    network : LetterNetwork
-    voices : tuple of str
-        Artists; the number of each in the network is one more than its place.
-    known : tuple of Lyrics
-        What it learned from.
-    about : mapping
-        JSON values: how it was learned, and how well.
+    network : CharNetwork
+    artists : tuple of str
+        Artists whose styles it knows; the style index of each is one more than its position.
+    training_songs : tuple of Lyrics
+        Training set, kept for n-gram models and for detecting copies.
+    metadata : mapping
+        JSON values: how it was trained, and validation figures.
     fingerprint : str
         "" until it is saved.
-    shares : mapping
-        Of an artist's runs of letters in what is foretold, from 0 to below 1; 0 for those not
-        named.
+    ngram_weights : mapping
+        Weight of the n-gram model by artist, from 0 to below 1; 0 for those not in it.
     """
 
-    network: LetterNetwork
-    voices: tuple[str, ...]
-    known: tuple[Lyrics, ...]
-    about: Mapping[str, Any]
+    network: CharNetwork
+    artists: tuple[str, ...]
+    training_songs: tuple[Lyrics, ...]
+    metadata: Mapping[str, Any]
     fingerprint: str = ""
-    shares: Mapping[str, float] = field(default_factory=dict)
+    ngram_weights: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def shipped(cls) -> Self:
-        """Load what comes with Segue."""
-        return cls.load(SHIPPED)
+    def pretrained(cls) -> Self:
+        """Load the bundled model."""
+        return cls.load(PRETRAINED)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+        """Read a model that `save` wrote.
 
         Raises
         ------
         BadCheckpoint
-            The file is not there, damaged, or its letters are others than this Segue's.
+            The file is missing, damaged, or of another vocabulary.
         """
-        checkpoint = load_checkpoint(path, KIND)
-        about, tensors = checkpoint.about, dict(checkpoint.tensors)
-        if about.get("version") != VERSION or about.get("letters") != len(LETTERS):
+        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
+        about, tensors = checkpoint.metadata, dict(checkpoint.tensors)
+        if about.get("version") != VERSION or about.get("letters") != len(CHARACTERS):
             raise BadCheckpoint(
-                f"{path} is of version {about.get('version')} with {about.get('letters')} letters, "
-                f"this Segue writes version {VERSION} with {len(LETTERS)}; train anew with "
-                "`segue train lyrics`"
+                f"{path} is of version {about.get('version')} with {about.get('letters')} "
+                f"characters, this Segue writes version {VERSION} with {len(CHARACTERS)}; train it "
+                "again with `segue train lyrics`"
             )
         try:
-            known = _unpacked(tensors.pop(_SONGS))
+            songs = _decompress(tensors.pop(_SONGS_TENSOR))
             config = about["config"]
-            network = LetterNetwork(LetterConfig(**config | {"runs": tuple(config["runs"])}))
-            network.load_state_dict(restored(tensors))
-            shares = _shares(about)
+            network = CharNetwork(
+                CharNetworkConfig(**config | {"ngram_sizes": tuple(config["ngram_sizes"])})
+            )
+            network.load_state_dict(dequantize_weights(tensors))
+            weights = _ngram_weights(about)
         except (
             AttributeError, BadArgument, EOFError, KeyError, RuntimeError, TypeError, ValueError,
             lzma.LZMAError,
         ) as error:  # fmt: skip
-            raise BadCheckpoint(f"{path} does not fit together ({error}); train anew") from None
+            raise BadCheckpoint(f"{path} is inconsistent ({error}); train it again") from None
         network.eval().requires_grad_(False)
-        voices = tuple(about["voices"])
-        return cls(network, voices, known, about["told"], checkpoint.fingerprint, shares)
+        artists = tuple(about["voices"])
+        return cls(network, artists, songs, about["told"], checkpoint.fingerprint, weights)
 
-    def save(self, path: Path, *, short: bool = False) -> str:
-        """Write it, as a whole or not at all; return its fingerprint.
+    def save(self, path: Path, *, quantize: bool = False) -> str:
+        """Write the model atomically; return its fingerprint.
 
         Parameters
         ----------
         path : Path
-        short : bool
-            Keep matrices in 8 bits, each row with its scale: a quarter of the room.
+        quantize : bool
+            Whether to store matrices in 8 bits with a scale per row: a quarter of the size.
 
         Raises
         ------
         DiskFull
         """
         tensors = dict(self.network.state_dict())
-        if short:
-            tensors = shortened(tensors)
-        tensors[_SONGS] = _packed(self.known)
+        if quantize:
+            tensors = quantize_weights(tensors)
+        tensors[_SONGS_TENSOR] = _compress(self.training_songs)
         about = {
             "config": asdict(self.network.config),
             "version": VERSION,
-            "letters": len(LETTERS),
-            "vocabulary": VOCABULARY,
-            "voices": list(self.voices),
-            "shares": dict(self.shares),
-            "told": json.loads(json.dumps(dict(self.about))),
+            "letters": len(CHARACTERS),
+            "vocabulary": VOCABULARY_SIZE,
+            "voices": list(self.artists),
+            "shares": dict(self.ngram_weights),
+            "told": json.loads(json.dumps(dict(self.metadata))),
         }
-        return save_checkpoint(path, KIND, about, tensors)
+        return save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
 
-    def voice(self, artist: str) -> int:
-        """Return the number of an artist's voice.
+    def style_index(self, artist: str) -> int:
+        """Return the style index of an artist.
 
         Raises
         ------
         BadArgument
-            It does not know that artist.
+            The model does not know the artist.
         """
-        if artist not in self.voices:
-            raise BadArgument(f"the model knows no {artist!r}; it knows: {', '.join(self.voices)}")
-        return self.voices.index(artist) + 1
+        if artist not in self.artists:
+            raise BadArgument(f"the model knows no {artist!r}; it knows: {', '.join(self.artists)}")
+        return self.artists.index(artist) + 1
 
-    def reader(self, voice: int, emphasis: float = 0.0) -> Reader:
-        """Return what reads in a voice, and says what comes next.
+    def ensemble(self, style: int, guidance_scale: float = 0.0) -> EnsembleLM:
+        """Return the network and the n-gram model of one style, combined.
 
         Parameters
         ----------
-        voice : int
-            From `voice`, or `ANYBODY`.
-        emphasis : float
-            See `Reader`.
+        style : int
+            From `style_index`, or `UNCONDITIONAL`.
+        guidance_scale : float
+            See `EnsembleLM`.
         """
-        artist = self.voices[voice - 1] if voice != ANYBODY else ""
-        share = self.shares.get(artist, 0.0)
-        own = [one.text for one in self.known if one.tags.artist == artist] if share else []
-        if not own:
-            return Reader(self.network, voice, emphasis=emphasis)
-        runs = Runs([encode_song(text) for text in own])
-        return Reader(self.network, voice, runs, share, emphasis)
+        artist = self.artists[style - 1] if style != UNCONDITIONAL else ""
+        weight = self.ngram_weights.get(artist, 0.0)
+        texts = [song.text for song in self.training_songs if weight and song.tags.artist == artist]
+        if not texts:
+            return EnsembleLM(self.network, style, guidance_scale=guidance_scale)
+        ngram = NgramLM([encode_song(text) for text in texts])
+        return EnsembleLM(self.network, style, ngram, weight, guidance_scale)
 
 
-def _shares(about: Mapping[str, Any]) -> dict[str, float]:
-    """Return what `LanguageModel.shares` were; older files have none."""
-    shares = {artist: float(share) for artist, share in about.get("shares", {}).items()}
-    if not all(0 <= share < 1 for share in shares.values()):
-        raise ValueError(f"shares of {shares}")
-    return shares
+def _ngram_weights(about: Mapping[str, Any]) -> dict[str, float]:
+    """Read `LanguageModel.ngram_weights`; older checkpoints have none."""
+    weights = {artist: float(weight) for artist, weight in about.get("shares", {}).items()}
+    if not all(0 <= weight < 1 for weight in weights.values()):
+        raise ValueError(f"n-gram weights {weights}")
+    return weights
 
 
-def _packed(songs: tuple[Lyrics, ...]) -> Tensor:
+def _compress(songs: tuple[Lyrics, ...]) -> Tensor:
     document = json.dumps(
-        [[one.tags.title, one.tags.artist, one.text] for one in songs], ensure_ascii=False
+        [[song.tags.title, song.tags.artist, song.text] for song in songs], ensure_ascii=False
     )
-    packed = lzma.compress(document.encode("utf-8", "replace"))
-    return torch.from_numpy(np.frombuffer(packed, np.uint8).copy())
+    compressed = lzma.compress(document.encode("utf-8", "replace"))
+    return torch.from_numpy(np.frombuffer(compressed, np.uint8).copy())
 
 
-def _unpacked(packed: Tensor) -> tuple[Lyrics, ...]:
-    reader = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=1 << 28)
-    document = reader.decompress(packed.numpy().tobytes(), max_length=_MOST_BYTES)
-    if not reader.eof:
+def _decompress(compressed: Tensor) -> tuple[Lyrics, ...]:
+    decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=1 << 28)
+    document = decompressor.decompress(compressed.numpy().tobytes(), max_length=_MAX_SONG_BYTES)
+    if not decompressor.eof:
         raise ValueError("the songs are cut off, or too many")
     return tuple(Lyrics(text, Tags(title, artist)) for title, artist, text in json.loads(document))

@@ -1,10 +1,8 @@
-"""The report on generated lyrics: real words, originality, style.
+"""Generated lyrics and the report on them: real words, copied text, rhyme, and style.
 
-Tells whose lines some are, by their style: each for itself, or with those beside it.
-
-What is said of every text that is written: whether it is real, its own, like its artist.
-
-Lyrics made: line by line, then with a report, and as the text that goes into a file.
+Whose style a line has is decided by an authorship classifier: logistic regression on stylometric
+features of single lines, trained on the known songs. The field names of the records below are those
+of the JSON report.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
-from segue.generate.lyrics.copying import Copied, KnownSong, KnownSongs
+from segue.generate.lyrics.copying import KnownSong, SharedText, SongIndex
 from segue.generate.lyrics.language_model import LanguageModel
-from segue.generate.lyrics.network import ANYBODY
+from segue.generate.lyrics.network import UNCONDITIONAL
 from segue.generate.lyrics.sampler import (
-    By,
-    How,
-    Line,
-    VerseWishes,
-    Voice,
-    blended,
-    in_turn,
-    write_verse,
+    ArtistStyle,
+    BlendMode,
+    LyricLine,
+    LyricsOptions,
+    TurnBy,
+    blend_styles,
+    sample_lyrics,
+    take_turns,
 )
 from segue.io.lyrics_text import sung_lines
 from segue.lyrics.features import standardise_style, style_features
@@ -38,53 +36,57 @@ from segue.records import FloatArray, Lyrics
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
 
-
-# --- authorship ---
-
-#: Lines of an artist that are learned from in a few seconds.
-MOST_LINES: Final = 200
-#: From 0.02 to 0.1 hardly anything changes.
+#: Training lines per artist of the authorship classifier; fitted in a few seconds.
+MAX_LINES_PER_ARTIST: Final = 200
+#: Artists that the classifier distinguishes at most: those asked for, then those with most lines.
+MAX_ARTISTS: Final = 12
+#: Inverse regularisation strength; results hardly depend on it from 0.02 to 0.1.
 _C: Final = 0.05
 _TOLERANCE: Final = 1e-3
-_ITERATIONS: Final = 1000
+_MAX_ITERATIONS: Final = 1000
+_RHYME_REACH: Final = 4  # lines after a line within which a rhyme counts
+_NOVEL_NGRAM: Final = 4  # words
+_MAX_REFERENCE_LINES: Final = 2000  # of an artist's songs; but at least so many excerpts:
+_MIN_EXCERPTS: Final = 20
+AUTHOR_LETTERS: Final = "AB"
 
 Numbers = NDArray[np.float64]
 
 
-class Authorship:
-    """What tells some artists' lines from one another; made by `fit`.
+class AuthorshipClassifier:
+    """Attributes lines to artists; made by `fit_authorship`.
 
     Parameters
     ----------
     model : LogisticRegression
-        Fitted on vectors of the space `style`, of single lines.
+        Fitted on embeddings of single lines in the space `style`.
 
     Attributes
     ----------
     artists : tuple of str
-        By name.
+        Sorted by name.
     """
 
     def __init__(self, model: "LogisticRegression") -> None:
         self._model = model
         self.artists: tuple[str, ...] = tuple(map(str, model.classes_))
 
-    def takes(self, lines: Sequence[str], *, neighbours: int = 1) -> list[str]:
-        """Tell which artist each line is taken for.
+    def predict(self, lines: Sequence[str], *, neighbours: int = 1) -> list[str]:
+        """Attribute each line to an artist.
 
         Parameters
         ----------
         lines : sequence of str
-            Of one voice, in their order. One without words counts as those beside it.
+            Lines by one author, in order. Lines without words are attributed by their neighbours.
         neighbours : int
-            How many lines before and after a line have a say as it has itself. One line alone
-            says little: of twelve authors, 0 finds the right one half of the time, 1 two times
-            in three.
+            Number of lines before and after whose log-probabilities are added to a line's own. Of
+            twelve authors, single lines (0) are attributed to the right one half of the time, with
+            1 neighbour two times in three.
 
         Returns
         -------
         list of str
-            For each line one of `artists`; the first of those that are as likely.
+            One of `artists` per line.
 
         Raises
         ------
@@ -95,136 +97,144 @@ class Authorship:
             raise BadArgument(f"{neighbours} neighbours; expected 0 or more")
         if not lines:
             return []
-        own = self._likelihoods(lines)
-        together = own.copy()
-        for away in range(1, min(neighbours + 1, len(lines))):
-            together[away:] += own[:-away]
-            together[:-away] += own[away:]
-        return [self.artists[at] for at in together.argmax(axis=1)]
+        log_probs = self._log_probs(lines)
+        smoothed = log_probs.copy()
+        for distance in range(1, min(neighbours + 1, len(lines))):
+            smoothed[distance:] += log_probs[:-distance]
+            smoothed[:-distance] += log_probs[distance:]
+        return [self.artists[at] for at in smoothed.argmax(axis=1)]
 
-    def share_of(self, lines: Sequence[str], artist: str, *, neighbours: int = 1) -> float:
-        """Return the share of lines that are taken for an artist.
+    def attributed_share(self, lines: Sequence[str], artist: str, *, neighbours: int = 1) -> float:
+        """Return the share of lines attributed to an artist.
 
         Parameters
         ----------
         lines, neighbours
-            As for `takes`.
+            See `predict`.
         artist : str
             One of `artists`.
 
         Returns
         -------
         float
-            From 0 to 1; 0 of no lines.
+            From 0 to 1; 0 for no lines.
 
         Raises
         ------
         BadArgument
-            The artist is none of `artists`, or `neighbours` is negative.
+            The artist is not one of `artists`, or `neighbours` is negative.
         """
         if artist not in self.artists:
-            raise BadArgument(f"{artist!r} is none of those told apart: {', '.join(self.artists)}")
-        taken = self.takes(lines, neighbours=neighbours)
-        return taken.count(artist) / len(taken) if taken else 0.0
+            raise BadArgument(
+                f"{artist!r} is not among the classifier's artists: {', '.join(self.artists)}"
+            )
+        predicted = self.predict(lines, neighbours=neighbours)
+        return predicted.count(artist) / len(predicted) if predicted else 0.0
 
-    def _likelihoods(self, lines: Sequence[str]) -> Numbers:
-        """Return the logarithms of how likely each artist is for each line."""
-        told = [at for at, line in enumerate(lines) if words_of(line)]
-        found = np.zeros((len(lines), len(self.artists)))
-        if told:
-            vectors = _vectors([lines[at] for at in told])
-            found[told] = self._model.predict_log_proba(vectors)
-        return found
+    def _log_probs(self, lines: Sequence[str]) -> Numbers:
+        """Return log-probabilities, shape (lines, artists); 0 for lines without words."""
+        with_words = [at for at, line in enumerate(lines) if words_of(line)]
+        log_probs = np.zeros((len(lines), len(self.artists)))
+        if with_words:
+            features = _line_features([lines[at] for at in with_words])
+            log_probs[with_words] = self._model.predict_log_proba(features)
+        return log_probs
 
 
-def fit(
-    songs_by_artist: Mapping[str, Sequence[str]], *, most_lines: int = MOST_LINES
-) -> Authorship:
-    """Learn to tell artists apart by the style of single lines.
-
-    Multinomial logistic regression, each artist counting alike; always with the same result.
+def fit_authorship(
+    songs_by_artist: Mapping[str, Sequence[str]], *, max_lines: int = MAX_LINES_PER_ARTIST
+) -> AuthorshipClassifier:
+    """Fit an authorship classifier on single lines: class-balanced logistic regression.
 
     Parameters
     ----------
     songs_by_artist : mapping from str to sequence of str
-        The texts of each artist's songs, as `segue.records.Lyrics.text`.
-    most_lines : int
-        Of each artist that are learned from, 1 or more: spread over all songs, each once. Takes
-        about a millisecond a line.
-
-    Returns
-    -------
-    Authorship
+        Texts of each artist's songs, as `segue.records.Lyrics.text`.
+    max_lines : int
+        Training lines per artist, 1 or more, spread evenly over all songs without duplicates.
+        Takes about a millisecond per line.
 
     Raises
     ------
     BadArgument
-        There are fewer than two artists, one has no words, or no line is to be learned from.
+        There are fewer than two artists, one has no words, or `max_lines` is below 1.
     """
     from sklearn.linear_model import LogisticRegression
 
     if len(songs_by_artist) < 2:
         raise BadArgument(
-            f"telling artists apart needs two or more, got {len(songs_by_artist)}; "
+            f"authorship attribution needs two or more artists, got {len(songs_by_artist)}; "
             "add lyrics of others"
         )
-    if most_lines < 1:
-        raise BadArgument(f"{most_lines} lines of each artist; expected 1 or more")
+    if max_lines < 1:
+        raise BadArgument(f"{max_lines} lines of each artist; expected 1 or more")
     lines: list[str] = []
-    artists: list[str] = []
+    labels: list[str] = []
     for artist in sorted(songs_by_artist):
-        own = _spread(songs_by_artist[artist], most_lines)
-        if not own:
+        chosen = _evenly_spaced_lines(songs_by_artist[artist], max_lines)
+        if not chosen:
             raise BadArgument(f"no lyrics of {artist!r}; expected songs with words")
-        lines += own
-        artists += [artist] * len(own)
-    model = LogisticRegression(C=_C, class_weight="balanced", tol=_TOLERANCE, max_iter=_ITERATIONS)
-    return Authorship(model.fit(_vectors(lines), artists))
+        lines += chosen
+        labels += [artist] * len(chosen)
+    model = LogisticRegression(
+        C=_C, class_weight="balanced", tol=_TOLERANCE, max_iter=_MAX_ITERATIONS
+    )
+    return AuthorshipClassifier(model.fit(_line_features(lines), labels))
 
 
-def _spread(songs: Sequence[str], most: int) -> list[str]:
-    """Return lines that differ, from the first song to the last."""
+def fit_authorship_for(index: SongIndex, artists: Iterable[str]) -> AuthorshipClassifier | None:
+    """Fit an authorship classifier for some artists and those with most lyrics.
+
+    Parameters
+    ----------
+    index : SongIndex
+    artists : iterable of str
+        Artists that must be among the classes.
+
+    Returns
+    -------
+    AuthorshipClassifier or None
+        None if there are lyrics of one artist only.
+    """
+    songs = _songs_by_artist(index)
+    required = dict.fromkeys(artists)
+    by_length = sorted(songs, key=lambda artist: (-sum(map(len, songs[artist])), artist))
+    chosen = [*required, *(artist for artist in by_length if artist not in required)]
+    chosen = chosen[: max(MAX_ARTISTS, len(required))]
+    return fit_authorship({each: songs[each] for each in chosen}) if len(chosen) > 1 else None
+
+
+def _evenly_spaced_lines(songs: Sequence[str], count: int) -> list[str]:
     lines = list(
         dict.fromkeys(line for song in songs for line in sung_lines(song) if words_of(line))
     )
-    if len(lines) <= most:
+    if len(lines) <= count:
         return lines
-    return [lines[at * len(lines) // most] for at in range(most)]
+    return [lines[at * len(lines) // count] for at in range(count)]
 
 
-def _vectors(lines: Sequence[str]) -> FloatArray:
+def _line_features(lines: Sequence[str]) -> FloatArray:
     return standardise_style(np.stack([style_features(line) for line in lines]))
 
 
-# --- verse report ---
-
-#: So many artists at most are told apart: those that are asked for, then who has most lines.
-MOST_ARTISTS: Final = 12
-_REACH: Final = 4  # lines on in which a rhyme is looked for
-_RUN: Final = 4  # words of a run that is new or not
-_REPEATED_RUN: Final = 3
-_MOST_LINES: Final = 2000  # of an artist's songs that a text is held against; at least:
-_STRETCHES: Final = 20
-
-
 @dataclass(frozen=True, slots=True)
-class VerseFigures:
-    """What verse is like in numbers.
+class LyricsStatistics:
+    """Statistics of some lines.
 
     Attributes
     ----------
     repeated_lines : float
-        Share of lines that stood before, by their words.
+        Share of lines that occurred before, by their words.
     repeated_runs : float
-        Share of runs of three words that stood before.
+        Share of word trigrams that occurred before.
     rhymed_lines : float
-        Share of lines that rhyme with one of the next four, its last word another.
+        Share of lines that rhyme with one of the next four, with another last word.
     words_of_line : float
-        In the mean.
+        Mean number of words per line.
     syllables_of_line : float
-        In the mean.
+        Mean number of syllables per line.
     spread_of_syllables : float
-        Standard deviation of the syllables of a line.
+        Standard deviation of the number of syllables per line.
     """
 
     repeated_lines: float
@@ -236,17 +246,17 @@ class VerseFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class CopiedRun:
-    """The longest run that a text has copied.
+class CopiedPassage:
+    """The longest passage that a text has copied.
 
     Attributes
     ----------
     length : int
-        In words or in characters; 0 where there is none.
+        Number of words or characters; 0 if there is none.
     text : str
-        As it stands in the text; words are joined by spaces.
+        The passage as it stands in the text; words are joined by spaces.
     artist, title : str
-        Whose it is: of the first song that has it; "" for nobody.
+        The first song that has it; "" for none.
     """
 
     length: int
@@ -256,16 +266,16 @@ class CopiedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldLine:
-    """A line, and whose it seems to be.
+class AttributedLine:
+    """A line and its attribution.
 
     Attributes
     ----------
     text : str
     voice : str
-        Which artist it was written as.
+        Artist in whose style it was generated.
     taken_for : str
-        Which artist it is taken for; "" where there is but one.
+        Artist to whom it is attributed; "" if there is only one.
     """
 
     text: str
@@ -274,42 +284,42 @@ class ToldLine:
 
 
 @dataclass(frozen=True, slots=True)
-class VerseReport:
-    """What is said of a text.
+class LyricsReport:
+    """Report on a text.
 
     Attributes
     ----------
     real_words : float
-        Share of words that a known song has.
+        Share of words that occur in a known song.
     new_runs : float or None
-        Share of runs of four words that no known song has; None of fewer than four words.
-    copied_words, copied_characters : CopiedRun
-        The longest runs that a known song has, too.
-    figures : VerseFigures
-        Of the text.
-    own : dict from str to VerseFigures
-        Of each artist that it was written as: in the mean over stretches of songs as long as
-        the text, for the longer a text, the more is repeated.
-    lines : tuple of ToldLine
-        Those that are sung.
+        Share of word 4-grams that occur in no known song; None for fewer than four words.
+    copied_words, copied_characters : CopiedPassage
+        Longest passages shared with a known song.
+    figures : LyricsStatistics
+        Statistics of the text.
+    own : dict from str to LyricsStatistics
+        For each artist of the text, mean statistics over excerpts of that artist's songs as long
+        as the text; repetition grows with length.
+    lines : tuple of AttributedLine
+        All lines with words.
     taken : dict from str to float
-        Of each artist that it was written as: the share of these lines that are taken for that
-        artist; empty where there is but one artist.
+        For each artist of the text, the share of the artist's lines that are attributed to that
+        artist; empty if there is only one artist.
     """
 
     real_words: float
     new_runs: float | None
-    copied_words: CopiedRun
-    copied_characters: CopiedRun
-    figures: VerseFigures
-    own: dict[str, VerseFigures]
-    lines: tuple[ToldLine, ...]
+    copied_words: CopiedPassage
+    copied_characters: CopiedPassage
+    figures: LyricsStatistics
+    own: dict[str, LyricsStatistics]
+    lines: tuple[AttributedLine, ...]
     taken: dict[str, float]
 
 
-def known_songs(lyrics: Iterable[Lyrics]) -> KnownSongs:
-    """Index songs, so that copies of them are found; headers of sections are no words."""
-    return KnownSongs(
+def index_songs(lyrics: Iterable[Lyrics]) -> SongIndex:
+    """Index songs for `lyrics_report`; section headers do not count as words."""
+    return SongIndex(
         [
             KnownSong(song.tags.artist, song.tags.title, song.text, tuple(_words(song.text)))
             for song in lyrics
@@ -317,62 +327,39 @@ def known_songs(lyrics: Iterable[Lyrics]) -> KnownSongs:
     )
 
 
-def fitted_authorship(known: KnownSongs, artists: Iterable[str]) -> Authorship | None:
-    """Learn to tell artists from one another, and from those who have most lines.
-
-    Parameters
-    ----------
-    known : KnownSongs
-    artists : iterable of str
-        Who must be among them.
-
-    Returns
-    -------
-    Authorship or None
-        None where there are lyrics of one artist only.
-    """
-    songs = _songs_by_artist(known)
-    asked = dict.fromkeys(artists)
-    most = sorted(songs, key=lambda artist: (-sum(map(len, songs[artist])), artist))
-    chosen = [*asked, *(artist for artist in most if artist not in asked)]
-    chosen = chosen[: max(MOST_ARTISTS, len(asked))]
-    return fit({artist: songs[artist] for artist in chosen}) if len(chosen) > 1 else None
-
-
-def verse_report(
+def lyrics_report(
     text: str,
-    known: KnownSongs,
+    index: SongIndex,
     *,
     artist: str,
-    voices: Sequence[str] | None = None,
-    authorship: Authorship | None = None,
-) -> VerseReport:
-    """Say of a text how real, how new and how like its artist it is.
+    line_artists: Sequence[str] | None = None,
+    authorship: AuthorshipClassifier | None = None,
+) -> LyricsReport:
+    """Report on the words, the novelty and the style of a text.
 
     Parameters
     ----------
     text : str
         As `segue.records.Lyrics.text`.
-    known : KnownSongs
-        From `known_songs`: all that what wrote the text has learned from.
+    index : SongIndex
+        Training set of the model that generated the text, from `index_songs`.
     artist : str
-        Who it was written as; of several, one.
-    voices : sequence of str, optional
-        Who each of its lines was written as, where there are several: one for each line that is
-        sung (`segue.io.lyrics_text.sung_lines`).
-    authorship : Authorship, optional
-        From `fitted_authorship`, where many texts are reported on; otherwise learned here,
-        which takes seconds.
+        Artist in whose style it was generated; of several, one.
+    line_artists : sequence of str, optional
+        Artist of each line of `segue.io.lyrics_text.sung_lines`, if there are several.
+    authorship : AuthorshipClassifier, optional
+        From `fit_authorship_for`, if many texts are reported on; fitted on demand, which takes
+        seconds.
 
     Returns
     -------
-    VerseReport
-        `dataclasses.asdict` makes JSON of it.
+    LyricsReport
+        `dataclasses.asdict` makes it JSON.
 
     Raises
     ------
     BadArgument
-        The text has no words, or the voices are not one for each line.
+        The text has no words, or there is not one artist per line.
     NotFound
         There are no known lyrics of an artist.
     """
@@ -380,88 +367,87 @@ def verse_report(
     words = _words(text)
     if not words:
         raise BadArgument("expected a text with words, got one without")
-    voices = [artist] * len(lines) if voices is None else list(voices)
-    if len(voices) != len(lines):
+    line_artists = [artist] * len(lines) if line_artists is None else list(line_artists)
+    if len(line_artists) != len(lines):
         raise BadArgument(
-            f"{len(voices)} voices for {len(lines)} lines that are sung; expected one for each"
+            f"{len(line_artists)} artists for {len(lines)} lines; expected one for each"
         )
-    songs = _songs_by_artist(known)
-    asked = list(dict.fromkeys([artist, *voices]))
-    for voice in asked:
-        if voice not in songs:
-            raise NotFound(f"no lyrics of {voice!r} are known")
-    authorship = authorship or fitted_authorship(known, asked)
-    if authorship and (missing := set(asked) - set(authorship.artists)):
+    songs = _songs_by_artist(index)
+    artists = list(dict.fromkeys([artist, *line_artists]))
+    for each in artists:
+        if each not in songs:
+            raise NotFound(f"no lyrics of {each!r} are known")
+    authorship = authorship or fit_authorship_for(index, artists)
+    if authorship and (missing := set(artists) - set(authorship.artists)):
         raise BadArgument(
-            f"{', '.join(sorted(missing))}: not among those told apart; expected "
-            "fitted_authorship of all who wrote"
+            f"{', '.join(sorted(missing))}: not among the classifier's artists; expected "
+            "fit_authorship_for with all artists of the text"
         )
-    taken_for = _taken_for(lines, voices, authorship)
-    return VerseReport(
-        real_words=known.known_words(words) or 0.0,
-        new_runs=known.new_runs(words, _RUN),
-        copied_words=_told(known.longest_words(words), known),
-        copied_characters=_told(known.longest_characters(text), known),
-        figures=verse_figures(lines),
-        own={voice: own_figures(songs[voice], len(lines)) for voice in asked},
-        lines=tuple(map(ToldLine, lines, voices, taken_for)),
-        taken={} if authorship is None else _shares(voices, taken_for),
+    attributed = _attribute(lines, line_artists, authorship)
+    return LyricsReport(
+        real_words=index.known_words(words) or 0.0,
+        new_runs=index.novel_ngrams(words, _NOVEL_NGRAM),
+        copied_words=_with_source(index.longest_shared_words(words), index),
+        copied_characters=_with_source(index.longest_shared_characters(text), index),
+        figures=lyrics_statistics(lines),
+        own={each: artist_statistics(songs[each], len(lines)) for each in artists},
+        lines=tuple(map(AttributedLine, lines, line_artists, attributed)),
+        taken={} if authorship is None else _correct_shares(line_artists, attributed),
     )
 
 
-def verse_figures(lines: Sequence[str]) -> VerseFigures:
-    """Measure lines.
+def lyrics_statistics(lines: Sequence[str]) -> LyricsStatistics:
+    """Compute statistics of lines.
 
     Parameters
     ----------
     lines : sequence of str
-        In their order; those without words are left out.
+        In order; those without words are ignored.
 
     Raises
     ------
     BadArgument
-        None has words.
+        No line has words.
     """
-    words = [tuple(map(str.lower, words_of(line))) for line in lines]
-    words = [line for line in words if line]
-    if not words:
+    line_words = [tuple(map(str.lower, words_of(line))) for line in lines]
+    line_words = [words for words in line_words if words]
+    if not line_words:
         raise BadArgument("expected lines with words, got none")
-    all_words = [word for line in words for word in line]
-    counts = [sum(map(syllables, line)) for line in words]
-    return VerseFigures(
-        repeated_lines=_repeated(words),
-        repeated_runs=_repeated(list(zip(all_words, all_words[1:], all_words[2:], strict=False))),
-        rhymed_lines=_rhymed([line[-1] for line in words]),
-        words_of_line=len(all_words) / len(words),
+    words = [word for line in line_words for word in line]
+    counts = [sum(map(syllables, line)) for line in line_words]
+    return LyricsStatistics(
+        repeated_lines=_repeated_share(line_words),
+        repeated_runs=_repeated_share(list(zip(words, words[1:], words[2:], strict=False))),
+        rhymed_lines=_rhymed_share([line[-1] for line in line_words]),
+        words_of_line=len(words) / len(line_words),
         syllables_of_line=float(np.mean(counts)),
         spread_of_syllables=float(np.std(counts)),
     )
 
 
-def own_figures(songs: Sequence[str], lines: int) -> VerseFigures:
-    """Measure stretches of an artist's songs, all of one length, and return their means.
+def artist_statistics(songs: Sequence[str], lines: int) -> LyricsStatistics:
+    """Return mean statistics over excerpts of an artist's songs, all of one length.
 
     Parameters
     ----------
     songs : sequence of str
         Texts.
     lines : int
-        How long each stretch is, 1 or more. Where no song is so long, they go over from one
-        song into the next.
+        Lines per excerpt, 1 or more. If no song is as long, excerpts span several songs.
     """
-    sung = [[line for line in sung_lines(song) if words_of(line)] for song in songs]
-    stretches = [part for song in sung for part in _cut(song, lines)]
-    everything = [line for song in sung for line in song]
-    stretches = stretches or _cut(everything, lines) or [everything]
-    most = max(_MOST_LINES // lines, _STRETCHES)
-    some = np.unique(np.linspace(0, len(stretches) - 1, most).astype(np.int64))
-    figures = [verse_figures(stretches[at]) for at in some.tolist()]
-    return VerseFigures(*np.mean([_numbers(each) for each in figures], axis=0).tolist())
+    song_lines = [[line for line in sung_lines(song) if words_of(line)] for song in songs]
+    excerpts = [excerpt for song in song_lines for excerpt in _cut(song, lines)]
+    all_lines = [line for song in song_lines for line in song]
+    excerpts = excerpts or _cut(all_lines, lines) or [all_lines]
+    count = max(_MAX_REFERENCE_LINES // lines, _MIN_EXCERPTS)
+    chosen = np.unique(np.linspace(0, len(excerpts) - 1, count).astype(np.int64))
+    values = [list(asdict(lyrics_statistics(excerpts[at])).values()) for at in chosen.tolist()]
+    return LyricsStatistics(*np.mean(values, axis=0).tolist())
 
 
-def _songs_by_artist(known: KnownSongs) -> dict[str, list[str]]:
+def _songs_by_artist(index: SongIndex) -> dict[str, list[str]]:
     songs: dict[str, list[str]] = {}
-    for song in known.songs:
+    for song in index.songs:
         if song.words:
             songs.setdefault(song.artist, []).append(song.text)
     return songs
@@ -471,193 +457,189 @@ def _words(text: str) -> list[str]:
     return [word for line in sung_lines(text) for word in words_of(line)]
 
 
-def _taken_for(
-    lines: Sequence[str], voices: Sequence[str], authorship: Authorship | None
+def _attribute(
+    lines: Sequence[str], line_artists: Sequence[str], authorship: AuthorshipClassifier | None
 ) -> list[str]:
-    """Tell each line with those beside it that have its voice."""
-    found = [""] * len(lines)
+    """Attribute each line, with its neighbours among the lines by the same artist."""
+    attributed = [""] * len(lines)
     if authorship is None:
-        return found
-    for voice in dict.fromkeys(voices):
-        at = [number for number, other in enumerate(voices) if other == voice]
-        told = authorship.takes([lines[number] for number in at])
-        for number, artist in zip(at, told, strict=True):
-            found[number] = artist
-    return found
+        return attributed
+    for artist in dict.fromkeys(line_artists):
+        positions = [at for at, other in enumerate(line_artists) if other == artist]
+        predicted = authorship.predict([lines[at] for at in positions])
+        for at, prediction in zip(positions, predicted, strict=True):
+            attributed[at] = prediction
+    return attributed
 
 
-def _shares(voices: Sequence[str], taken_for: Sequence[str]) -> dict[str, float]:
-    right = [voice for voice, artist in zip(voices, taken_for, strict=True) if voice == artist]
-    return {voice: right.count(voice) / voices.count(voice) for voice in dict.fromkeys(voices)}
+def _correct_shares(line_artists: Sequence[str], attributed: Sequence[str]) -> dict[str, float]:
+    correct = [each for each, other in zip(line_artists, attributed, strict=True) if each == other]
+    return {
+        artist: correct.count(artist) / line_artists.count(artist)
+        for artist in dict.fromkeys(line_artists)
+    }
 
 
-def _told(copied: Copied, known: KnownSongs) -> CopiedRun:
-    song = known.songs[copied.song] if copied.length else None
+def _with_source(shared: SharedText, index: SongIndex) -> CopiedPassage:
+    song = index.songs[shared.song] if shared.length else None
     artist, title = (song.artist, song.title) if song else ("", "")
-    return CopiedRun(copied.length, copied.text, artist, title)
+    return CopiedPassage(shared.length, shared.text, artist, title)
 
 
 def _cut(lines: list[str], length: int) -> list[list[str]]:
     return [lines[at : at + length] for at in range(0, len(lines) - length + 1, length)]
 
 
-def _numbers(figures: VerseFigures) -> list[float]:
-    return list(asdict(figures).values())
+def _repeated_share(items: Sequence[tuple[str, ...]]) -> float:
+    return 1 - len(set(items)) / len(items) if items else 0.0
 
 
-def _repeated(some: Sequence[tuple[str, ...]]) -> float:
-    return 1 - len(set(some)) / len(some) if some else 0.0
-
-
-def _rhymed(last: Sequence[str]) -> float:
-    sounds = [rhyme_sound(word) for word in last]
-    rhymes = [
+def _rhymed_share(last_words: Sequence[str]) -> float:
+    sounds = [rhyme_sound(word) for word in last_words]
+    rhymed = [
         any(
-            sounds[at] == sounds[other] and last[at] != last[other]
-            for other in range(at + 1, min(at + 1 + _REACH, len(last)))
+            sounds[at] == sounds[other] and last_words[at] != last_words[other]
+            for other in range(at + 1, min(at + 1 + _RHYME_REACH, len(last_words)))
         )
-        for at in range(len(last))
+        for at in range(len(last_words))
     ]
-    return sum(rhymes) / len(rhymes)
+    return sum(rhymed) / len(rhymed)
 
 
-# --- verse making ---
-
-NAMES: Final = "AB"
-
-
-class Verse:
-    """Lyrics that are written while they are read: iterate, then ask for the text and the report.
+class GeneratedLyrics:
+    """Lyrics generated while they are iterated over; then they have a text and a report.
 
     Parameters
     ----------
-    voices : sequence of Voice
+    styles : sequence of ArtistStyle
         One, or two.
-    wishes : VerseWishes
+    options : LyricsOptions
     by : {"line", "stanza", "word"}
-        When it is the other voice's turn.
+        Unit of a turn of two artists.
     blend : float, optional
-        The share of the second voice where both write as one; None for turns.
-    how : {"mixture", "product", "contrast"}
-        How they are blended.
+        Weight of the second style if both are combined into one; None for turns.
+    blend_mode : {"mixture", "product", "contrast"}
+        See `segue.generate.lyrics.sampler.blend_styles`.
 
     Attributes
     ----------
-    lines : list of Line
-        What is written so far.
+    lines : list of LyricLine
+        Lines generated so far.
     """
 
     def __init__(
         self,
-        voices: Sequence[Voice],
-        wishes: VerseWishes,
+        styles: Sequence[ArtistStyle],
+        options: LyricsOptions,
         *,
-        by: By = "line",
+        by: TurnBy = "line",
         blend: float | None = None,
-        how: How = "mixture",
+        blend_mode: BlendMode = "mixture",
     ) -> None:
-        self.voices = tuple(voices)
-        self.wishes = wishes
-        self.lines: list[Line] = []
-        self._by, self._blend, self._how = by, blend, how
-        blending = in_turn if blend is None else blended(blend, how)
-        heard = [*voices]
-        if blend is not None and how == "contrast":
-            heard = [replace(voice, emphasis=0.0) for voice in voices]  # `blended` does that
-            heard.append(Voice("", _base(voices), ANYBODY))
-        self._written = write_verse(heard, wishes, by=by, blending=blending)
+        self.styles = tuple(styles)
+        self.options = options
+        self.lines: list[LyricLine] = []
+        self._by, self._blend, self._blend_mode = by, blend, blend_mode
+        combine = take_turns if blend is None else blend_styles(blend, blend_mode)
+        inputs = [*styles]
+        if blend is not None and blend_mode == "contrast":
+            # The contrast with the base model takes the place of guidance.
+            inputs = [replace(style, guidance_scale=0.0) for style in styles]
+            inputs.append(ArtistStyle("", _base_model(styles), UNCONDITIONAL))
+        self._lines = sample_lyrics(inputs, options, by=by, combine=combine)
 
-    def __iter__(self) -> Iterator[Line]:
-        for line in self._written:
+    def __iter__(self) -> Iterator[LyricLine]:
+        for line in self._lines:
             self.lines.append(line)
             yield line
 
     @property
     def text(self) -> str:
-        """What is written so far, as `segue.records.Lyrics.text`."""
+        """Text so far, as `segue.records.Lyrics.text`."""
         return "\n".join(line.text for line in self.lines).strip("\n")
 
     @property
-    def marked(self) -> str:
-        """What is written so far, each line after who wrote it: "A", "B", "ABAB" by words."""
-        widest = max((len(line.voices) for line in self.lines), default=0)
+    def text_with_authors(self) -> str:
+        """Text so far, with the author before each line: "A", "B"; "ABAB" by words."""
+        width = max((len(line.voices) for line in self.lines), default=0)
         return "\n".join(
-            f"{line.voices:<{widest}}  {line.text}".rstrip() for line in self.lines
+            f"{line.voices:<{width}}  {line.text}".rstrip() for line in self.lines
         ).strip("\n")
 
     @cached_property
     def report(self) -> dict[str, Any]:
-        """What is said of it, and what makes it again, as JSON values; ask when all is written.
+        """Report and reproduction data as JSON values; available when all lines are generated.
 
-        What is copied, real and new is said of what was written, not of a line that was given nor
-        of a chorus that is repeated. A line of which both voices wrote words counts as the first
-        one's.
+        Statistics leave out the seed line and repetitions of the chorus. A line with words by both
+        artists counts as the first one's.
         """
-        own = [
+        generated = [
             line
             for line in self.lines
             if line.voices and not line.repeated and sung_lines(line.text)
         ]
-        text = "\n".join(line.text for line in own)
-        artists = [voice.artist for voice in self.voices]
-        songs = [song for model in _models(self.voices) for song in model.known]
-        told: dict[str, Any] = {
+        text = "\n".join(line.text for line in generated)
+        artists = [style.artist for style in self.styles]
+        report: dict[str, Any] = {
             "artists": artists,
             "lines": [asdict(line) for line in self.lines],
-            "seed": self.wishes.seed,
-            "wishes": asdict(self.wishes),
+            "seed": self.options.seed,
+            "wishes": asdict(self.options),
             "by": self._by if len(artists) > 1 and self._blend is None else None,
             "blend": self._blend,
-            "how": self._how if self._blend is not None else None,
-            "models": [model.fingerprint for model in _models(self.voices)],
+            "how": self._blend_mode if self._blend is not None else None,
+            "models": [model.fingerprint for model in _models(self.styles)],
             "versions": {name: version(name) for name in ("segue", "torch")},
         }
         if any(map(str.isalpha, text)):
-            who = [artists[NAMES.index(line.voices[0])] for line in own]
-            told["figures"] = self._figures(text, who, known_songs(songs))
-        return told
+            songs = [song for model in _models(self.styles) for song in model.training_songs]
+            line_artists = [artists[AUTHOR_LETTERS.index(line.voices[0])] for line in generated]
+            report["figures"] = self._statistics(text, line_artists, index_songs(songs))
+        return report
 
-    def _figures(self, text: str, who: list[str], known: KnownSongs) -> dict[str, Any]:
-        """Return what `verse_report` says; of one voice made of two, how much it is of each."""
-        artists = [voice.artist for voice in self.voices]
-        authorship = fitted_authorship(known, artists)
-        figures = asdict(
-            verse_report(text, known, artist=artists[0], voices=who, authorship=authorship)
+    def _statistics(self, text: str, line_artists: list[str], index: SongIndex) -> dict[str, Any]:
+        """Return `lyrics_report`; for a blend, each line is compared with both artists."""
+        artists = [style.artist for style in self.styles]
+        authorship = fit_authorship_for(index, artists)
+        report = asdict(
+            lyrics_report(
+                text, index, artist=artists[0], line_artists=line_artists, authorship=authorship
+            )
         )
         if self._blend is not None:
-            taken = [line["taken_for"] for line in figures["lines"]]
+            attributed = [line["taken_for"] for line in report["lines"]]
             for artist in artists:
-                songs = [song.text for song in known.songs if song.artist == artist]
-                figures["own"][artist] = asdict(own_figures(songs, len(taken)))
+                songs = [song.text for song in index.songs if song.artist == artist]
+                report["own"][artist] = asdict(artist_statistics(songs, len(attributed)))
                 if authorship:
-                    figures["taken"][artist] = taken.count(artist) / len(taken)
-        return figures
+                    report["taken"][artist] = attributed.count(artist) / len(attributed)
+        return report
 
 
-def _models(voices: Sequence[Voice]) -> list[LanguageModel]:
-    return list({id(voice.model): voice.model for voice in voices}.values())
+def _models(styles: Sequence[ArtistStyle]) -> list[LanguageModel]:
+    return list({id(style.model): style.model for style in styles}.values())
 
 
-def _base(voices: Sequence[Voice]) -> LanguageModel:
-    """Return what both voices differ from: the one model that knows both, or what is shipped."""
-    models = _models(voices)
-    return models[0] if len(models) == 1 else LanguageModel.shipped()
+def _base_model(styles: Sequence[ArtistStyle]) -> LanguageModel:
+    """Return the base of the contrast: the model common to both styles, or the bundled one."""
+    models = _models(styles)
+    return models[0] if len(models) == 1 else LanguageModel.pretrained()
 
 
-def check_line(line: str | None) -> str:
-    """Return a line that is to begin with.
+def check_seed_line(line: str | None) -> str:
+    """Return a validated seed line; "" for None.
 
     Raises
     ------
     BadArgument
-        It is empty, or more than one.
+        It has no words, or is more than one line.
     """
     if line is None:
         return ""
-    told = line.strip()
-    if not any(map(str.isalpha, told)) or "\n" in told:
+    stripped = line.strip()
+    if not any(map(str.isalpha, stripped)) or "\n" in stripped:
         raise BadArgument(
             f"--seed-line {line!r}: one line with words to begin with; leave the option out to "
             "begin with nothing"
         )
-    return told
+    return stripped

@@ -1,11 +1,10 @@
 """Sampling of lyrics in the style of one artist or two.
 
-Whose voice lyrics are written with, one or two, and in what form.
-
-Writes lyrics letter by letter: with one voice, with two in turn, or with two as one.
-
-Every voice reads all that is written, whoever wrote it. What is written can be held to a rhyme
-scheme and kept from copying more than so many words in a row from what was learned.
+Characters are sampled from an `EnsembleLM` per artist. Two artists take turns, by line, stanza or
+word, or their distributions are combined into one. Every model reads all of the text, whoever wrote
+it. The text can be constrained to a rhyme scheme, and to copying at most so many successive words
+from the training set: where a word would exceed that, sampling backtracks to before it and
+continues at a higher temperature.
 """
 
 import math
@@ -19,57 +18,70 @@ import torch
 from torch import Tensor
 
 from segue.errors import BadArgument, check_seed
-from segue.generate.lyrics.language_model import LanguageModel, Remembered
-from segue.generate.lyrics.network import ANYBODY
+from segue.generate.lyrics.language_model import LanguageModel, LMState
+from segue.generate.lyrics.network import UNCONDITIONAL
 from segue.generate.lyrics.vocabulary import (
-    LETTERS,
+    CHARACTERS,
     NEWLINE,
-    SONG,
+    SONG_BOUNDARY,
     SPACE,
-    VOCABULARY,
+    VOCABULARY_SIZE,
+    allowed_next,
     decode,
     encode,
-    may_follow,
 )
 from segue.lyrics.phonetics import rhyme_sound, words_of
-from segue.nn.sampling import NEVER, Sampling, choose
+from segue.nn.sampling import MASKED, Sampling, sample
 
-# --- voices ---
-
-MOST_LINES: Final = 1000
-#: Lines of a stanza where the form asks for stanzas and no rhyme scheme says how long they are.
-STANZA: Final = 4
-_SCHEME: Final = re.compile(r"[A-Za-z-]{1,32}")
-By = Literal["line", "stanza", "word"]
-How = Literal["mixture", "product", "contrast"]
-BYS: Final[tuple[By, ...]] = ("line", "stanza", "word")
-HOWS: Final[tuple[How, ...]] = ("mixture", "product", "contrast")
-#: With so much, lines are taken for the artist's about as often as the artist's own are; without,
-#: for eight of ten of them (bench/verse_writing.py).
-EMPHASIS: Final = 0.5
-#: How much the difference from the base counts in "contrast".
+MAX_LINES: Final = 1000
+#: Lines per stanza if the form has stanzas and no rhyme scheme gives their length.
+LINES_PER_STANZA: Final = 4
+_RHYME_SCHEME: Final = re.compile(r"[A-Za-z-]{1,32}")
+TurnBy = Literal["line", "stanza", "word"]
+BlendMode = Literal["mixture", "product", "contrast"]
+TURNS: Final[tuple[TurnBy, ...]] = ("line", "stanza", "word")
+BLEND_MODES: Final[tuple[BlendMode, ...]] = ("mixture", "product", "contrast")
+#: At this scale lines are attributed to the artist about as often as the artist's own lines are;
+#: without guidance, eight tenths as often (bench/verse_writing.py).
+GUIDANCE_SCALE: Final = 0.5
+#: Weight of the difference from the base model in "contrast".
 CONTRAST: Final = 1.5
+#: Characters per line; verses of the Psalms have up to 300.
+MAX_LINE_LENGTH: Final = 400
+#: Lines sampled until one rhymes; after that the last word of one is replaced.
+MAX_RHYME_ATTEMPTS: Final = 10
+_MAX_RHYME_WORDS: Final = 48  # candidates for a replaced last word
+#: Factor of the temperature after each attempt that would continue a copy.
+_TEMPERATURE_FACTOR: Final = 1.25
+_WORD_CHARACTER: Final = re.compile(r"[\w'’]")
+_WORD_END_TOKENS: Final = frozenset(
+    token
+    for token, character in enumerate(CHARACTERS, start=1)
+    if not _WORD_CHARACTER.match(character)
+)
 
 
 @dataclass(frozen=True, slots=True)
-class VerseWishes:
-    """What shall be written.
+class LyricsOptions:
+    """Form and sampling of generated lyrics.
 
     Attributes
     ----------
     lines : int
-        That are sung; empty ones between stanzas do not count.
+        Number of lines; empty lines between stanzas do not count.
     sampling : Sampling
+        Temperature and truncation.
     rhyme : str
-        As ABAB: lines of one letter rhyme, one scheme a stanza; "-" rhymes with none. "" for
-        whatever comes.
+        Rhyme scheme of a stanza, such as "ABAB"; "-" is a line without rhyme. "" for no scheme.
     repeat_chorus : bool
-        Every second stanza is the same one, from the second on, of three the first and the last.
+        Whether every second stanza is the chorus, beginning with the second; of three stanzas, the
+        first and the last.
     seed_line : str
-        The first line; "" for none.
+        First line; "" for none.
     max_copy : int
-        Words in a row that may be those of a song learned from; 0 for as many as come.
+        Maximum number of successive words shared with a song of the training set; 0 for no limit.
     seed : int
+        Seed of the random generator.
 
     Raises
     ------
@@ -86,9 +98,9 @@ class VerseWishes:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        if not 1 <= self.lines <= MOST_LINES:
-            raise BadArgument(f"{self.lines} lines; from 1 to {MOST_LINES}")
-        if self.rhyme and not _SCHEME.fullmatch(self.rhyme):
+        if not 1 <= self.lines <= MAX_LINES:
+            raise BadArgument(f"{self.lines} lines; from 1 to {MAX_LINES}")
+        if self.rhyme and not _RHYME_SCHEME.fullmatch(self.rhyme):
             raise BadArgument(
                 f"{self.rhyme!r} is no rhyme scheme: write a letter for each line of a stanza, the "
                 "same one for lines that rhyme, as ABAB, AABB, ABBA or A-A-"
@@ -97,57 +109,57 @@ class VerseWishes:
             raise BadArgument(f"--max-copy {self.max_copy}: words in a row, or 0 for any number")
 
     @property
+    def lines_per_stanza(self) -> int:
+        """Number of lines per stanza; 0 if the form does not give it."""
+        return len(self.rhyme) or (LINES_PER_STANZA if self.repeat_chorus else 0)
+
+    @property
     def stanzas(self) -> int:
-        """How many stanzas the lines make, where the form is given, else 0."""
-        return -(-self.lines // self.stanza) if self.stanza else 0
+        """Number of stanzas; 0 if the form does not give it."""
+        return -(-self.lines // self.lines_per_stanza) if self.lines_per_stanza else 0
 
     @property
     def chorus_first(self) -> bool:
-        """Whether the chorus opens the song: of three stanzas it is the first and the last."""
+        """Whether the song begins with the chorus, as one of three stanzas does."""
         return self.stanzas == 3
-
-    @property
-    def stanza(self) -> int:
-        """Lines of a stanza where the form is given, else 0: stanzas come as they come."""
-        return len(self.rhyme) or (STANZA if self.repeat_chorus else 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """Whom to write like.
+class ArtistStyle:
+    """An artist's style in a language model.
 
     Attributes
     ----------
     artist : str
     model : LanguageModel
-    number : int
-        Of the voice in its network.
-    emphasis : float
-        Of what sets it apart, see `segue.generate.lyrics.language_model.Reader`.
+    index : int
+        Style index in the model.
+    guidance_scale : float
+        See `segue.generate.lyrics.language_model.EnsembleLM`.
     source : str
-        Whose model it is, in words.
+        Description of the model's origin.
     """
 
     artist: str
     model: LanguageModel
-    number: int = ANYBODY
-    emphasis: float = EMPHASIS
+    index: int = UNCONDITIONAL
+    guidance_scale: float = GUIDANCE_SCALE
     source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line that was written.
+class LyricLine:
+    """A generated line.
 
     Attributes
     ----------
     text : str
         "" between stanzas.
     voices : str
-        Who wrote it, a letter: "A", "B"; for each word one where voices take turns by word; ""
-        for what was given or is empty.
+        Who wrote it, "A" or "B"; one letter per word if the artists take turns by word; "" for the
+        seed line and empty lines.
     repeated : bool
-        A line of the chorus that was there before.
+        Whether it belongs to a repetition of the chorus.
     """
 
     text: str
@@ -155,388 +167,362 @@ class Line:
     repeated: bool = False
 
 
-#: From the log-probabilities of each voice and whose turn it is to those that are drawn from.
-Blending = Callable[[Sequence[Tensor], int], Tensor]
+#: Combines the log-probabilities of all styles, given whose turn it is.
+Combine = Callable[[Sequence[Tensor], int], Tensor]
 
 
-def in_turn(outlooks: Sequence[Tensor], turn: int) -> Tensor:
-    """Take the voice whose turn it is."""
-    return outlooks[turn % len(outlooks)]
+def take_turns(log_probs: Sequence[Tensor], turn: int) -> Tensor:
+    """Return the log-probabilities of the style whose turn it is."""
+    return log_probs[turn % len(log_probs)]
 
 
-def blended(share: float, how: How = "mixture") -> Blending:
-    """Make one voice of two.
+def blend_styles(weight: float, mode: BlendMode = "mixture") -> Combine:
+    """Return a function that combines two styles into one.
 
     Parameters
     ----------
-    share : float
-        Of the second voice, from 0 to 1.
-    how : {"mixture", "product", "contrast"}
-        "mixture": the mean of their probabilities, so that each letter is one's or the other's.
-        "product": the mean of their logarithms, so that both must agree. "contrast": what sets
-        them apart from a third, the base, on top of it, one and a half times (after Liu et al.,
-        "DExperts", ACL 2021).
+    weight : float
+        Weight of the second style, from 0 to 1.
+    mode : {"mixture", "product", "contrast"}
+        "mixture": linear interpolation of the probabilities, so that each character is typical of
+        one style or the other. "product": log-linear interpolation, so that both must agree.
+        "contrast": log-linear interpolation of what sets both apart from a third, the base model,
+        weighted one and a half times (after Liu et al., "DExperts", ACL 2021).
 
     Raises
     ------
     BadArgument
     """
-    if not 0 <= share <= 1:
-        raise BadArgument(f"--blend {share}: the share of the second voice, from 0 to 1")
-    if how not in HOWS:
-        raise BadArgument(f"{how!r} is no way to blend; there are {', '.join(HOWS)}")
-    weights = (1 - share, share)
+    if not 0 <= weight <= 1:
+        raise BadArgument(f"--blend {weight}: the share of the second voice, from 0 to 1")
+    if mode not in BLEND_MODES:
+        raise BadArgument(f"{mode!r} is no way to blend; there are {', '.join(BLEND_MODES)}")
+    weights = (1 - weight, weight)
 
-    def blend(outlooks: Sequence[Tensor], _: int) -> Tensor:
-        first, second = outlooks[:2]
-        if how == "product":
+    def combine(log_probs: Sequence[Tensor], _: int) -> Tensor:
+        first, second = log_probs[:2]
+        if mode == "product":
             return weights[0] * first + weights[1] * second
-        if how == "contrast":
-            base = outlooks[2]
-            apart = weights[0] * (first - base) + weights[1] * (second - base)
-            return base + CONTRAST * apart
-        logs = [
-            outlook + (math.log(weight) if weight else NEVER)
-            for outlook, weight in zip((first, second), weights, strict=True)
+        if mode == "contrast":
+            base = log_probs[2]
+            difference = weights[0] * (first - base) + weights[1] * (second - base)
+            return base + CONTRAST * difference
+        weighted = [
+            each + (math.log(share) if share else MASKED)
+            for each, share in zip((first, second), weights, strict=True)
         ]
-        return torch.logsumexp(torch.stack(logs), dim=0)
+        return torch.logsumexp(torch.stack(weighted), dim=0)
 
-    return blend
-
-
-# --- verses ---
-
-#: Letters of a line at most: verses of the Psalms have up to 300.
-LONGEST_LINE: Final = 400
-#: Lines that are tried until one rhymes; then the last word of one is replaced.
-TRIES: Final = 10
-_RHYMES_WEIGHED: Final = 48
-#: How much hotter it is drawn each time that a word would go on with a copy.
-_HOTTER: Final = 1.25
-#: Letters that do not end a word.
-_IN_WORD: Final = re.compile(r"[\w'’]")
+    return combine
 
 
-def write_verse(
-    voices: Sequence[Voice],
-    wishes: VerseWishes,
+def sample_lyrics(
+    styles: Sequence[ArtistStyle],
+    options: LyricsOptions,
     *,
-    by: By = "line",
-    blending: Blending = in_turn,
-) -> Iterator[Line]:
-    """Write lyrics, line by line.
+    by: TurnBy = "line",
+    combine: Combine = take_turns,
+) -> Iterator[LyricLine]:
+    """Generate lyrics, line by line.
 
     Parameters
     ----------
-    voices : sequence of Voice
-        One; or several that take turns, or that are blended into one.
-    wishes : VerseWishes
+    styles : sequence of ArtistStyle
+        One; or several that take turns or are combined.
+    options : LyricsOptions
     by : {"line", "stanza", "word"}
-        When it is the next voice's turn.
-    blending : callable
-        `in_turn`, or what `blended` returns.
+        Unit of a turn.
+    combine : callable
+        `take_turns`, or what `blend_styles` returns.
 
     Yields
     ------
-    Line
-        Also the line that was given, first of all.
+    LyricLine
+        The seed line, too, if there is one.
 
     Raises
     ------
     BadArgument
     """
-    if by not in BYS:
-        raise BadArgument(f"turns by {by!r}; there are: by {', by '.join(BYS)}")
-    return _Writer(voices, wishes, by, blending).write()
+    if by not in TURNS:
+        raise BadArgument(f"turns by {by!r}; there are: by {', by '.join(TURNS)}")
+    return _Sampler(styles, options, by, combine).sample()
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A place in the text: what all voices remember there, and how likely they hold each letter."""
+class _Position:
+    """A position in the text: the state of each model, and its next-character distribution."""
 
-    states: tuple[Remembered, ...]
-    outlooks: tuple[Tensor, ...]
+    states: tuple[LMState, ...]
+    log_probs: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Rhyme:
-    """The sounds that a line may end in, and the words that others of its rhyme end with."""
+class _RhymeConstraint:
+    """Rhyme sounds that a line may end in, and words that other lines of the rhyme end in."""
 
     sounds: Collection[str]
     used: frozenset[str] = frozenset()
 
-    def holds(self, text: str) -> bool:
-        words = _words(text)
+    def accepts(self, text: str) -> bool:
+        words = _normalized_words(text)
         return bool(words) and rhyme_sound(words[-1]) in self.sounds and words[-1] not in self.used
 
 
-class _Writer:
+class _Sampler:
     def __init__(
-        self, voices: Sequence[Voice], wishes: VerseWishes, by: By, blending: Blending
+        self, styles: Sequence[ArtistStyle], options: LyricsOptions, by: TurnBy, combine: Combine
     ) -> None:
-        self._voices = voices
-        self._readers = [voice.model.reader(voice.number, voice.emphasis) for voice in voices]
-        self._wishes = wishes
+        self._styles = styles
+        self._models = [style.model.ensemble(style.index, style.guidance_scale) for style in styles]
+        self._options = options
         self._by = by
-        self._blending = blending
-        self._alone = len(voices) == 1 or blending is not in_turn
-        self._generator = torch.Generator().manual_seed(wishes.seed)
-        self._place = self._begun()
+        self._combine = combine
+        self._single = len(styles) == 1 or combine is not take_turns
+        self._generator = torch.Generator().manual_seed(options.seed)
+        self._position = self._initial_position()
         self._turn = 0
-        self._words: list[str] = []  # of all that is written, as far as they tell copies
-        self._copies = self._known_runs()
-        self._ends = self._last_words() if wishes.rhyme else {}
+        self._words: list[str] = []  # of the text so far, without repetitions of the chorus
+        self._known_ngrams = self._ngram_hashes()
+        self._rhyme_words = self._line_endings() if options.rhyme else {}
 
-    def write(self) -> Iterator[Line]:
-        chorus: list[Line] = []
-        stanza: list[Line] = []
-        sung = number = 0
-        form = self._wishes.stanza or (STANZA if self._by == "stanza" else 0)
-        chorus_first = self._wishes.chorus_first
-        while sung < self._wishes.lines:
-            of_chorus = number % 2 != chorus_first
-            repeats = self._wishes.repeat_chorus and of_chorus and bool(chorus)
-            if repeats:
-                line = Line(chorus[len(stanza)].text, chorus[len(stanza)].voices, repeated=True)
+    def sample(self) -> Iterator[LyricLine]:
+        chorus: list[LyricLine] = []
+        stanza: list[LyricLine] = []
+        count = stanza_index = 0
+        length = self._options.lines_per_stanza or (LINES_PER_STANZA if self._by == "stanza" else 0)
+        while count < self._options.lines:
+            is_chorus = stanza_index % 2 != self._options.chorus_first
+            if self._options.repeat_chorus and is_chorus and chorus:
+                line = LyricLine(
+                    chorus[len(stanza)].text, chorus[len(stanza)].voices, repeated=True
+                )
                 self._read(f"{line.text}\n")
-            elif not sung and self._wishes.seed_line:
-                line = Line(self._wishes.seed_line.strip())
+            elif not count and self._options.seed_line:
+                line = LyricLine(self._options.seed_line.strip())
                 self._read(f"{line.text}\n")
-                self._words += _words(line.text)
+                self._words += _normalized_words(line.text)
             else:
-                line = self._line(stanza, may_be_empty=not form and bool(stanza))
+                line = self._sample_line(stanza, may_be_empty=not length and bool(stanza))
             yield line
             if line.text:
                 stanza.append(line)
-                sung += 1
-            ended = len(stanza) == form if form else not line.text
-            if ended and form and sung < self._wishes.lines:
+                count += 1
+            ended = len(stanza) == length if length else not line.text
+            if ended and length and count < self._options.lines:
                 self._read("\n")
-                yield Line("")
+                yield LyricLine("")
             if ended:
-                if of_chorus and not chorus:
+                if is_chorus and not chorus:
                     chorus = stanza
-                stanza, number = [], number + 1
+                stanza, stanza_index = [], stanza_index + 1
             if self._by == "line":
-                self._turn += bool(line.voices)  # a line that was given was nobody's turn
+                self._turn += bool(line.voices)  # the seed line is nobody's turn
             elif self._by == "stanza":
                 self._turn += ended
 
-    # ---- a line ----------------------------------------------------------------------------
-
-    def _line(self, stanza: Sequence[Line], *, may_be_empty: bool) -> Line:
-        wanted = self._rhymes_with(stanza)
-        before, words, turn = self._place, list(self._words), self._turn
-        lines = []
-        for _ in range(TRIES if wanted else 1):
-            self._place, self._words, self._turn = before, list(words), turn
-            line = self._draw(may_be_empty=may_be_empty)
-            if wanted is None or wanted.holds(line.text):
+    def _sample_line(self, stanza: Sequence[LyricLine], *, may_be_empty: bool) -> LyricLine:
+        """Sample a line that rhymes as the scheme demands."""
+        rhyme = self._rhyme_constraint(stanza)
+        position, words, turn = self._position, list(self._words), self._turn
+        attempts = []
+        for _ in range(MAX_RHYME_ATTEMPTS if rhyme else 1):
+            self._position, self._words, self._turn = position, list(words), turn
+            line = self._sample_free_line(may_be_empty=may_be_empty)
+            if rhyme is None or rhyme.accepts(line.text):
                 return line
-            lines.append(line)
-        assert wanted is not None  # noqa: S101  # else the first line was right
-        line = self._made_to_rhyme(lines, wanted, before)
-        self._place, self._words, self._turn = before, [*words, *_words(line.text)], turn
+            attempts.append(line)
+        assert rhyme is not None  # noqa: S101  # else the first line was accepted
+        line = self._replace_last_word(attempts, rhyme, position)
+        self._position, self._turn = position, turn
+        self._words = [*words, *_normalized_words(line.text)]
         if self._by == "word":
             self._turn += len(line.voices)
         self._read(f"{line.text}\n")
         return line
 
-    def _draw(self, *, may_be_empty: bool) -> Line:
-        """Write a line as it comes, but without going on with a copy for too long."""
+    def _sample_free_line(self, *, may_be_empty: bool) -> LyricLine:
+        """Sample a line without regard to rhyme; backtrack where it would copy too much."""
         tokens: list[int] = []
         voices: list[str] = []
-        #: Of each word so far: the place before it, and how much was written then.
-        starts: list[tuple[_Place, int, int]] = [(self._place, 0, self._turn)]
-        heat, tries = 1.0, 0
+        #: At the beginning of each word: position, number of tokens, and turn.
+        starts: list[tuple[_Position, int, int]] = [(self._position, 0, self._turn)]
+        factor, failures = 1.0, 0
         while True:
-            token = self._letter(tokens, may_be_empty=may_be_empty, heat=heat)
-            self._place = self._after([token])
+            token = self._sample_token(tokens, may_be_empty=may_be_empty, factor=factor)
+            self._position = self._advance([token])
             tokens.append(token)
-            if _goes_on(token):
+            if token not in _WORD_END_TOKENS:
                 continue
             text = decode(tokens)
-            if self._copied(text):
-                # Back to before the word, or before more of them where that does not help.
-                tries += 1
-                heat *= _HOTTER
-                starts = starts[: max(len(starts) - tries // 8, 1)]
-                self._place, length, self._turn = starts[-1]
+            if self._is_copy(text):
+                # Back to before this word, or before earlier ones where that does not help.
+                failures += 1
+                factor *= _TEMPERATURE_FACTOR
+                starts = starts[: max(len(starts) - failures // 8, 1)]
+                self._position, length, self._turn = starts[-1]
                 tokens = tokens[:length]
-                voices = voices[: len(_words(decode(tokens)))]
+                voices = voices[: len(_normalized_words(decode(tokens)))]
                 continue
-            heat, tries = 1.0, 0
-            count = len(_words(text))
-            if count > len(voices):
-                voices += [self._speaker()] * (count - len(voices))
-                self._turn += self._by == "word" and not self._alone
+            factor, failures = 1.0, 0
+            new = len(_normalized_words(text)) - len(voices)
+            if new > 0:
+                voices += [self._author()] * new
+                self._turn += self._by == "word" and not self._single
             if token == NEWLINE:
                 break
-            starts.append((self._place, len(tokens), self._turn))
+            starts.append((self._position, len(tokens), self._turn))
         text = text.strip()
-        self._words += _words(text)
-        told = "".join(voices) if self._by == "word" and not self._alone else "".join(voices[:1])
-        return Line(text, told)
+        self._words += _normalized_words(text)
+        by_word = self._by == "word" and not self._single
+        return LyricLine(text, "".join(voices if by_word else voices[:1]))
 
-    def _letter(self, tokens: Sequence[int], *, may_be_empty: bool, heat: float) -> int:
-        may = may_follow(tokens).copy()
-        may[SONG] = False
+    def _sample_token(self, tokens: Sequence[int], *, may_be_empty: bool, factor: float) -> int:
+        allowed = allowed_next(tokens).copy()
+        allowed[SONG_BOUNDARY] = False
         blank = all(token == SPACE for token in tokens)
         if blank and (tokens or not may_be_empty):
-            may[NEWLINE] = False
-        if len(tokens) >= LONGEST_LINE and may[NEWLINE]:
-            may[:] = False
-            may[NEWLINE] = True
-        outlook = self._blending(self._place.outlooks, self._turn)
-        logits = outlook.masked_fill(~torch.from_numpy(may), NEVER)
-        sampling = self._wishes.sampling
-        if heat > 1:
-            sampling = Sampling(min(max(sampling.temperature, 0.5) * heat, 20.0))
-        return int(choose(logits, sampling, self._generator))
+            allowed[NEWLINE] = False
+        if len(tokens) >= MAX_LINE_LENGTH and allowed[NEWLINE]:
+            allowed[:] = False
+            allowed[NEWLINE] = True
+        log_probs = self._combine(self._position.log_probs, self._turn)
+        logits = log_probs.masked_fill(~torch.from_numpy(allowed), MASKED)
+        sampling = self._options.sampling
+        if factor > 1:
+            sampling = Sampling(min(max(sampling.temperature, 0.5) * factor, 20.0))
+        return int(sample(logits, sampling, self._generator))
 
-    def _speaker(self) -> str:
-        return "A" if self._alone else "ABCDEFGH"[self._turn % len(self._voices)]
+    def _author(self) -> str:
+        return "A" if self._single else "ABCDEFGH"[self._turn % len(self._styles)]
 
-    # ---- rhyme -----------------------------------------------------------------------------
-
-    def _rhymes_with(self, stanza: Sequence[Line]) -> "_Rhyme | None":
-        scheme = self._wishes.rhyme.upper()
+    def _rhyme_constraint(self, stanza: Sequence[LyricLine]) -> _RhymeConstraint | None:
+        scheme = self._options.rhyme.upper()
         letter = scheme[len(stanza)] if scheme else "-"
         if letter == "-":
             return None
-        same = [
+        used = [
             words[-1]
             for line, other in zip(stanza, scheme, strict=False)
-            if other == letter and (words := _words(line.text))
+            if other == letter and (words := _normalized_words(line.text))
         ]
-        if same:
-            return _Rhyme((rhyme_sound(same[0]),), frozenset(same))
-        # The first line of a rhyme ends on a sound that enough words have.
+        if used:
+            return _RhymeConstraint((rhyme_sound(used[0]),), frozenset(used))
         count = scheme.count(letter)
         if count == 1:
             return None
-        return _Rhyme([sound for sound, words in self._ends.items() if len(words) >= count])
+        # The first line of a rhyme must end on a sound for which there are enough words.
+        return _RhymeConstraint(
+            [sound for sound, words in self._rhyme_words.items() if len(words) >= count]
+        )
 
-    def _made_to_rhyme(self, lines: Sequence[Line], wanted: "_Rhyme", before: _Place) -> Line:
-        """Give a line another last word, the one that is likeliest there."""
+    def _replace_last_word(
+        self, attempts: Sequence[LyricLine], rhyme: _RhymeConstraint, position: _Position
+    ) -> LyricLine:
+        """Replace the last word of an attempt by the likeliest one that rhymes."""
         words = [
-            word for sound in wanted.sounds for word in self._ends.get(sound, ())
-            if wanted.holds(word)
+            word for sound in rhyme.sounds for word in self._rhyme_words.get(sound, ())
+            if rhyme.accepts(word)
         ]  # fmt: skip
-        long = [line for line in lines if len(words_of(line.text)) > 1] or list(lines)
+        lines = [line for line in attempts if len(words_of(line.text)) > 1] or list(attempts)
         if not words:
-            return long[0]
-        found: list[tuple[float, Line]] = []
-        for line in long[:3]:
+            return lines[0]
+        candidates: list[tuple[float, LyricLine]] = []
+        for line in lines[:3]:
             last = words_of(line.text)[-1]
             stem = line.text[: line.text.rfind(last)] if last in line.text else f"{line.text} "
-            place = self._after(encode(stem).tolist(), before)
-            for word in words[:_RHYMES_WEIGHED]:
-                written = f"{stem}{word}"
-                if not self._copied(f"{written}\n"):
-                    found.append((self._cost(place, f"{word}\n"), Line(written, line.voices)))
-        return min(found, key=lambda one: one[0])[1] if found else long[0]
+            after_stem = self._advance(encode(stem).tolist(), position)
+            for word in words[:_MAX_RHYME_WORDS]:
+                text = f"{stem}{word}"
+                if not self._is_copy(f"{text}\n"):
+                    nll = self._mean_nll(after_stem, f"{word}\n")
+                    candidates.append((nll, LyricLine(text, line.voices)))
+        return min(candidates, key=lambda pair: pair[0])[1] if candidates else lines[0]
 
-    def _cost(self, place: _Place, text: str) -> float:
-        """Return what a text costs, in nats, a letter on average."""
+    def _mean_nll(self, position: _Position, text: str) -> float:
+        """Return the negative log-likelihood of a text per character, in nats."""
         total, tokens = 0.0, encode(text).tolist()
         for token in tokens:
-            outlook = self._blending(place.outlooks, self._turn).log_softmax(dim=-1)
-            total -= float(outlook[token])
-            if total > 30:  # nobody would
+            log_probs = self._combine(position.log_probs, self._turn).log_softmax(dim=-1)
+            total -= float(log_probs[token])
+            if total > 30:  # hopeless
                 break
-            place = self._after([token], place)
+            position = self._advance([token], position)
         return total / len(tokens)
 
-    def _last_words(self) -> dict[str, list[str]]:
-        """Return the words that lines end with in what was learned, by their sound.
+    def _line_endings(self) -> dict[str, list[str]]:
+        """Return the last words of lines of the training set by rhyme sound, most frequent first.
 
-        What comes often comes first. Of spellings that differ in case alone there is one.
+        Of spellings that differ only in case, the most frequent one is kept.
         """
         counts: dict[str, Counter[str]] = {}
-        for song in _songs(self._voices):
+        for song in _training_texts(self._styles):
             for line in song.split("\n"):
                 words = words_of(line)
                 if words and len(words[-1]) > 1:
                     of_sound = counts.setdefault(rhyme_sound(words[-1].lower()), Counter())
                     of_sound[words[-1]] += 1
-        often = sorted(counts.items(), key=lambda one: -one[1].total())
-        return {sound: _one_spelling(words) for sound, words in often}
+        by_frequency = sorted(counts.items(), key=lambda item: -item[1].total())
+        return {sound: _unique_spellings(words) for sound, words in by_frequency}
 
-    # ---- copies ----------------------------------------------------------------------------
-
-    def _known_runs(self) -> set[int]:
-        """Return the hashes of runs of words, one longer than may be copied."""
-        length = self._wishes.max_copy + 1
-        if length == 1:
+    def _ngram_hashes(self) -> set[int]:
+        """Return the hashes of the word n-grams that are one word too long to copy."""
+        n = self._options.max_copy + 1
+        if n == 1:
             return set()
-        known: set[int] = set()
-        for song in _songs(self._voices):
-            words = _words(song)
-            known.update(
-                hash(tuple(words[at : at + length])) for at in range(len(words) - length + 1)
-            )
-        return known
+        hashes: set[int] = set()
+        for song in _training_texts(self._styles):
+            words = _normalized_words(song)
+            hashes.update(hash(tuple(words[at : at + n])) for at in range(len(words) - n + 1))
+        return hashes
 
-    def _copied(self, text: str) -> bool:
-        """Tell whether what is written and a line so far end in a copy that is too long."""
-        length = self._wishes.max_copy + 1
-        if length == 1:
+    def _is_copy(self, line: str) -> bool:
+        """Return whether the text, with an unfinished line, ends in too long a copy."""
+        n = self._options.max_copy + 1
+        if n == 1:
             return False
-        before = self._words[-length:]
-        words = [*before, *_words(text)]
-        # Of what was given, nothing can be taken back.
-        first = max(length, len(before) + 1, len(words) - 2)
+        before = self._words[-n:]
+        words = [*before, *_normalized_words(line)]
+        # N-grams that end before the line cannot be undone.
+        first = max(n, len(before) + 1, len(words) - 2)
         return any(
-            hash(tuple(words[at - length : at])) in self._copies
-            for at in range(first, len(words) + 1)
+            hash(tuple(words[end - n : end])) in self._known_ngrams
+            for end in range(first, len(words) + 1)
         )
 
-    # ---- reading ---------------------------------------------------------------------------
-
-    def _begun(self) -> _Place:
-        states = tuple(reader.begin() for reader in self._readers)
-        nothing = torch.zeros(VOCABULARY)
-        return self._after([SONG], _Place(states, (nothing,) * len(states)))
+    def _initial_position(self) -> _Position:
+        states = tuple(model.initial_state() for model in self._models)
+        nothing = torch.zeros(VOCABULARY_SIZE)
+        return self._advance([SONG_BOUNDARY], _Position(states, (nothing,) * len(states)))
 
     def _read(self, text: str) -> None:
-        self._place = self._after(encode(text).tolist())
+        self._position = self._advance(encode(text).tolist())
 
-    def _after(self, tokens: Sequence[int], place: _Place | None = None) -> _Place:
-        place = place or self._place
+    def _advance(self, tokens: Sequence[int], position: _Position | None = None) -> _Position:
+        position = position or self._position
         if not tokens:
-            return place
-        states, outlooks = [], []
-        for reader, state in zip(self._readers, place.states, strict=True):
-            outlook, after = reader.read(tokens, state)
-            states.append(after)
-            outlooks.append(outlook)
-        return _Place(tuple(states), tuple(outlooks))
+            return position
+        states, log_probs = [], []
+        for model, state in zip(self._models, position.states, strict=True):
+            each, next_state = model.step(tokens, state)
+            states.append(next_state)
+            log_probs.append(each)
+        return _Position(tuple(states), tuple(log_probs))
 
 
-def _goes_on(token: int) -> bool:
-    """Tell whether a word may go on after a token; bytes of other letters are in words."""
-    return token not in _ENDING
-
-
-_ENDING: Final = frozenset(
-    number for number, letter in enumerate(LETTERS, start=1) if not _IN_WORD.match(letter)
-)
-
-
-def _one_spelling(words: Counter[str]) -> list[str]:
-    found: dict[str, str] = {}
+def _unique_spellings(words: Counter[str]) -> list[str]:
+    spellings: dict[str, str] = {}
     for word, _ in words.most_common():
-        found.setdefault(word.lower(), word)
-    return list(found.values())
+        spellings.setdefault(word.lower(), word)
+    return list(spellings.values())
 
 
-def _words(text: str) -> list[str]:
+def _normalized_words(text: str) -> list[str]:
     return [word.lower().strip("'") for word in words_of(text)]
 
 
-def _songs(voices: Sequence[Voice]) -> Iterator[str]:
-    models = {id(voice.model): voice.model for voice in voices}
+def _training_texts(styles: Sequence[ArtistStyle]) -> Iterator[str]:
+    models = {id(style.model): style.model for style in styles}
     for model in models.values():
-        for song in model.known:
+        for song in model.training_songs:
             yield song.text

@@ -1,8 +1,8 @@
 """Training of the lyrics language model.
 
-Songs as what is learned from: divided into those to learn from, to judge by and to test with.
-
-Learns to write lyrics letter by letter: a base from everybody's, then one artist at a time.
+A base model is trained on the songs of many artists; it is then fine-tuned on one artist's. Songs
+are split into training, validation and test sets artist by artist. After training, the weight of
+each artist's n-gram model in the ensemble is tuned on the validation set.
 """
 
 import hashlib
@@ -19,189 +19,198 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, TrainingFailed, check_seed
 from segue.generate.lyrics.language_model import (
-    MODEL,
+    MODEL_FILE,
     LanguageModel,
-    costs_of,
-    network_outlooks,
-    together,
+    mix_log_linear,
+    network_log_probs,
+    token_nll,
 )
-from segue.generate.lyrics.network import ANYBODY, LetterConfig, LetterNetwork
+from segue.generate.lyrics.network import UNCONDITIONAL, CharNetwork, CharNetworkConfig
 from segue.generate.lyrics.vocabulary import Tokens, encode_song
-from segue.nn.lm_training import NOTHING, WritingTraining, fit_writing
-from segue.nn.trainer import Batch, Trained, Watcher
+from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
+from segue.nn.trainer import Batch, FitResult, ProgressCallback
 from segue.records import Lyrics
 
-# --- songs ---
+MIN_SONGS: Final = 3
+MIN_CHARACTERS: Final = 2_000
+#: Share of each artist's songs in the validation set, and as many in the test set.
+HELD_OUT_FRACTION: Final = 0.1
+NO_ARTIST: Final = ""
+#: Exponent of an artist's number of characters in the sampling of training windows: 0 samples all
+#: artists equally, so that small ones are overfitted; 1 all characters equally, so that the artist
+#: with most dominates.
+ARTIST_BALANCE: Final = 0.5
+#: N-gram weights that are tried on the validation set.
+NGRAM_WEIGHTS: Final = tuple(tenths / 10 for tenths in range(10))
+#: Characters of an artist's validation songs on which the weight is tuned, at most.
+MAX_TUNING_CHARACTERS: Final = 20_000
+#: Characters of a song that are evaluated at once; each takes four kilobytes.
+MAX_EVALUATED_CHARACTERS: Final = 100_000
+STEPS_PER_EPOCH: Final = 100
+MAX_VALIDATION_WINDOWS: Final = 512
+#: Maximum number of epochs, and patience of early stopping: from scratch, and for fine-tuning.
+EPOCHS: Final = (100, 8)
+PATIENCE: Final = (8, 3)
+#: Factor of the learning rate for fine-tuning.
+FINE_TUNING_RATE: Final = 0.1
 
-FEWEST_SONGS: Final = 3
-FEWEST_CHARACTERS: Final = 2_000
-#: Of the songs of each artist, so many judge while it learns, and as many test what came of it.
-HELD_SHARE: Final = 0.1
+Preset = Literal["default", "transformer", "char-lstm", "char-lstm-4x256"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Song:
-    """A song to learn from.
+class TokenizedSong:
+    """A song as text and as tokens.
 
     Attributes
     ----------
     lyrics : Lyrics
     tokens : ndarray, shape (n,), int64
-        From `SONG` to `SONG`.
+        Tokens from `SONG_BOUNDARY` to `SONG_BOUNDARY`.
     """
 
     lyrics: Lyrics
     tokens: Tokens
 
+    @property
+    def artist(self) -> str:
+        """Artist of the song."""
+        return self.lyrics.tags.artist
 
-def song(lyrics: Lyrics) -> Song:
-    """Make of a text what is learned from."""
-    return Song(lyrics, encode_song(lyrics.text))
+
+def tokenize_song(lyrics: Lyrics) -> TokenizedSong:
+    """Tokenize a song."""
+    return TokenizedSong(lyrics, encode_song(lyrics.text))
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Songs divided: to learn from, to judge by while learning, to test with."""
+class Split:
+    """Training, validation and test set."""
 
-    learn: list[Song]
-    validate: list[Song]
-    test: list[Song]
+    train: list[TokenizedSong]
+    validation: list[TokenizedSong]
+    test: list[TokenizedSong]
 
 
-def divide(songs: Sequence[Song], known: Collection[str] = ()) -> Parts:
-    """Divide songs artist by artist, by the hash of their words, so that it is always alike.
+def split_by_artist(songs: Sequence[TokenizedSong], known: Collection[str] = ()) -> Split:
+    """Split songs artist by artist, in the order of a hash of the text, hence reproducibly.
 
     Parameters
     ----------
-    songs : sequence of Song
+    songs : sequence of TokenizedSong
     known : collection of str
-        Texts that what is learned on from has learned already: where there are others, they
-        neither judge nor test.
+        Texts that the model to be fine-tuned was trained on; they are held out last.
 
     Raises
     ------
     TrainingFailed
-        There are too few, or too short ones.
+        There are too few songs, or too few characters.
     """
     seen = frozenset(known)
-    characters = sum(len(one.lyrics.text) for one in songs)
-    if len(songs) < FEWEST_SONGS or characters < FEWEST_CHARACTERS:
+    characters = sum(len(song.lyrics.text) for song in songs)
+    if len(songs) < MIN_SONGS or characters < MIN_CHARACTERS:
         raise TrainingFailed(
             f"{len(songs)} songs of {characters} characters to learn from; at least "
-            f"{FEWEST_SONGS} songs and {FEWEST_CHARACTERS} characters are needed (and 30,000 for "
+            f"{MIN_SONGS} songs and {MIN_CHARACTERS} characters are needed (and 30,000 for "
             "what is worth reading): add more with `segue add`"
         )
-    parts = Parts([], [], [])
-    for artist in sorted({one.lyrics.tags.artist for one in songs}):
-        own = [one for one in songs if one.lyrics.tags.artist == artist]
-        own.sort(key=lambda one: (one.lyrics.text in seen, _digest(one.lyrics.text)))
-        held = max(round(HELD_SHARE * len(own)), 1) if len(own) >= FEWEST_SONGS else 0
-        parts.validate.extend(own[:held])
-        parts.test.extend(own[held : 2 * held])
-        parts.learn.extend(own[2 * held :])
-    if not parts.validate:
+    split = Split([], [], [])
+    for _, own in sorted(_by_artist(songs).items()):
+        own.sort(key=lambda song: (song.lyrics.text in seen, _digest(song.lyrics.text)))
+        held_out = max(round(HELD_OUT_FRACTION * len(own)), 1) if len(own) >= MIN_SONGS else 0
+        split.validation.extend(own[:held_out])
+        split.test.extend(own[held_out : 2 * held_out])
+        split.train.extend(own[2 * held_out :])
+    if not split.validation:
         raise TrainingFailed(
-            f"no artist has {FEWEST_SONGS} songs; that many are needed, so that some judge what is "
-            "learned from others: add more with `segue add`"
+            f"no artist has {MIN_SONGS} songs; that many are needed for a validation set: add more "
+            "with `segue add`"
         )
-    return parts
+    return split
+
+
+def _by_artist(songs: Sequence[TokenizedSong]) -> dict[str, list[TokenizedSong]]:
+    groups: dict[str, list[TokenizedSong]] = {}
+    for song in songs:
+        groups.setdefault(song.artist, []).append(song)
+    return groups
 
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-# --- lyrics ---
-
-Preset = Literal["default", "transformer", "char-lstm", "char-lstm-4x256"]
-
-#: Of the characters of an artist, as they count in a base: between all artists alike (0), who have
-#: few then are learned by heart, and all characters alike (1), which makes the base the longest
-#: artist's.
-BALANCE: Final = 0.5
-NOBODY: Final = ""
-#: Of an artist's runs of letters in what is foretold, those that are tried.
-SHARES: Final = tuple(tenths / 10 for tenths in range(10))
-#: Of an artist's songs that judge these shares, at most so many.
-JUDGED_LETTERS: Final = 20_000
-#: Characters of a song that are asked for at once: each takes four kilobytes.
-LONGEST_JUDGED: Final = 100_000
-
-
 @dataclass(frozen=True, slots=True)
 class _Recipe:
-    """A network, and how it is trained.
+    """Architecture and training hyperparameters of a preset.
 
     Attributes
     ----------
-    config : LetterConfig
+    config : CharNetworkConfig
     context : int
-        Letters of a window.
+        Characters per window.
+    batch_size : int
+        Windows per step.
+    learning_rate, weight_decay, ema_decay : float
+        See `segue.nn.lm_training.LMTrainingConfig`.
     last_only : bool
-        The letter after a window is foretold, and none within it.
-    mixed : bool
-        With the runs of each artist's letters, see `segue.generate.lyrics.ngram`.
+        Whether only the character after a window is predicted.
+    use_ngrams : bool
+        Whether each artist's n-gram model joins the ensemble.
     """
 
-    config: LetterConfig
+    config: CharNetworkConfig
     context: int = 128
-    batch: int = 16
+    batch_size: int = 16
     learning_rate: float = 4e-3
     weight_decay: float = 0.1
-    averaging: float = 0.99
+    ema_decay: float = 0.99
     last_only: bool = False
-    mixed: bool = True
+    use_ngrams: bool = True
 
 
 _CLASSIC: Final = {
     "context": 40,
-    "batch": 128,
+    "batch_size": 128,
     "learning_rate": 2e-3,
     "weight_decay": 0.0,
-    "averaging": 0.0,
+    "ema_decay": 0.0,
     "last_only": True,
-    "mixed": False,
+    "use_ngrams": False,
 }
 RECIPES: Final[dict[Preset, _Recipe]] = {
-    "default": _Recipe(LetterConfig(256)),
-    "transformer": _Recipe(LetterConfig(256, 4, "transformer"), learning_rate=2e-3),
-    "char-lstm": _Recipe(LetterConfig(128, 1, runs=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
-    "char-lstm-4x256": _Recipe(LetterConfig(256, 4, runs=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
+    "default": _Recipe(CharNetworkConfig(256)),
+    "transformer": _Recipe(CharNetworkConfig(256, 4, "transformer"), learning_rate=2e-3),
+    "char-lstm": _Recipe(CharNetworkConfig(128, 1, ngram_sizes=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
+    "char-lstm-4x256": _Recipe(CharNetworkConfig(256, 4, ngram_sizes=(), dropout=0.0), **_CLASSIC),  # type: ignore[arg-type]
 }
-#: Characters up to which the default is made for few.
-FEW: Final = 200_000
-_FOR_FEW: Final = _Recipe(
-    LetterConfig(256, runs=(4096, 16384, 32768), dropout=0.4, run_dropout=0.2, backing_off=1.0)
+#: Size of the training set up to which the default preset uses `_SMALL_CORPUS_RECIPE`.
+SMALL_CORPUS_CHARACTERS: Final = 200_000
+_SMALL_CORPUS_RECIPE: Final = _Recipe(
+    CharNetworkConfig(
+        256, ngram_sizes=(4096, 16384, 32768), dropout=0.4, ngram_dropout=0.2, backoff=1.0
+    )
 )
-STEPS_PER_EPOCH: Final = 100
-#: Windows that judge after each epoch, at most.
-JUDGED: Final = 512
-#: Epochs of a network that begins anew, and of one that has learned already; and until it stops.
-EPOCHS: Final = (100, 8)
-PATIENCE: Final = (8, 3)
-#: How much lower the learning rate is for a network that has learned already.
-GENTLER: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class LyricsTraining:
-    """What a user may choose.
+    """Training options.
 
     Attributes
     ----------
     preset : {"default", "transformer", "char-lstm", "char-lstm-4x256"}
-        The last two as published, one layer of 128 and four of 256.
+        Architecture. The last two are the classic character RNNs, with one layer of 128 units and
+        with four of 256.
     artist : str
-        Whose songs to learn; "" for everybody's.
+        Artist on whose songs to train; "" for all.
     start : str
-        "" to begin anew, "base" to go on from what comes with Segue, or the name of a model of
-        the library.
+        Model to fine-tune: "" for none, "base" for the bundled one, or a name in the library.
     epochs : int, optional
-        Of 100 steps; else until what is held out gets no better.
+        Maximum number of epochs of 100 steps; early stopping applies either way.
     minutes : float, optional
-        The number of epochs is made to fit.
+        Time budget, to which the number of epochs is adapted.
     learning_rate : float, optional
-        The highest; else the preset's.
+        Peak learning rate; the preset's by default.
     device : str
     seed : int
     """
@@ -216,7 +225,7 @@ class LyricsTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Validate the options.
 
         Raises
         ------
@@ -227,138 +236,141 @@ class LyricsTraining:
             raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
 
 
-class Windows:
-    """Draws windows that stay inside a song.
+class WindowSampler:
+    """Samples training windows that do not cross song boundaries.
 
     Parameters
     ----------
-    songs : sequence of Song
-    voices : sequence of str
-        Artists; the number of each is one more than its place.
+    songs : sequence of TokenizedSong
+    artists : sequence of str
+        Artists in the order of their style indices, which begin with 1.
     recipe
-        Of which preset.
+        Recipe of the preset.
     """
 
-    def __init__(self, songs: Sequence[Song], voices: Sequence[str], recipe: _Recipe) -> None:
+    def __init__(
+        self, songs: Sequence[TokenizedSong], artists: Sequence[str], recipe: _Recipe
+    ) -> None:
         self._songs = songs
         self._recipe = recipe
-        numbers = {artist: number for number, artist in enumerate(voices, start=1)}
-        self._voices = np.array([numbers.get(one.lyrics.tags.artist, ANYBODY) for one in songs])
-        lengths = np.array([len(one.tokens) for one in songs], np.float64)
+        index_of = {artist: index for index, artist in enumerate(artists, start=1)}
+        self._styles = np.array([index_of.get(song.artist, UNCONDITIONAL) for song in songs])
+        lengths = np.array([len(song.tokens) for song in songs], np.float64)
         of_artist: Counter[str] = Counter()
-        for one in songs:
-            of_artist[one.lyrics.tags.artist] += len(one.tokens)
-        counts = np.array([of_artist[one.lyrics.tags.artist] for one in songs], np.float64)
-        weights = lengths * counts ** (BALANCE - 1)
+        for song in songs:
+            of_artist[song.artist] += len(song.tokens)
+        artist_lengths = np.array([of_artist[song.artist] for song in songs], np.float64)
+        weights = lengths * artist_lengths ** (ARTIST_BALANCE - 1)
         self._weights = weights / weights.sum()
 
     def draw(self, rng: np.random.Generator) -> Batch:
-        """Draw a batch: letters given, letters wanted, and the voice of each window."""
+        """Sample a batch: tokens, targets, and the style of each window."""
         context = self._recipe.context
-        chosen = rng.choice(len(self._songs), self._recipe.batch, p=self._weights).tolist()
+        chosen = rng.choice(len(self._songs), self._recipe.batch_size, p=self._weights).tolist()
         windows = []
-        for number in chosen:
-            tokens = self._songs[number].tokens
+        for index in chosen:
+            tokens = self._songs[index].tokens
             start = int(rng.integers(max(len(tokens) - context, 1)))
             windows.append(tokens[start : start + context + 1])
-        return self._batch(windows, self._voices[chosen])
+        return self._batch(windows, self._styles[chosen])
 
     def all(self) -> list[Batch]:
-        """Return windows that are always the same: all, or `JUDGED` of them, evenly spread."""
+        """Return a fixed set of windows: all, or `MAX_VALIDATION_WINDOWS` evenly spaced ones."""
         context = self._recipe.context
         windows = [
-            (one.tokens[start : start + context + 1], voice)
-            for one, voice in zip(self._songs, self._voices.tolist(), strict=True)
-            for start in range(0, len(one.tokens) - 1, context)
+            (song.tokens[start : start + context + 1], style)
+            for song, style in zip(self._songs, self._styles.tolist(), strict=True)
+            for start in range(0, len(song.tokens) - 1, context)
         ]
-        most = JUDGED * (8 if self._recipe.last_only else 1)
-        windows = windows[:: -(-len(windows) // most)]
+        limit = MAX_VALIDATION_WINDOWS * (8 if self._recipe.last_only else 1)
+        windows = windows[:: -(-len(windows) // limit)]
         size = 512 if self._recipe.last_only else 32
         return [
-            self._batch([tokens for tokens, _ in some], np.array([voice for _, voice in some]))
-            for some in (windows[at : at + size] for at in range(0, len(windows), size))
+            self._batch([tokens for tokens, _ in part], np.array([style for _, style in part]))
+            for part in (windows[at : at + size] for at in range(0, len(windows), size))
         ]
 
-    def _batch(self, windows: Sequence[NDArray[np.int64]], voices: NDArray[np.int64]) -> Batch:
-        given = np.full((len(windows), self._recipe.context + 1), NOTHING, np.int64)
-        wanted = given.copy()
+    def _batch(self, windows: Sequence[NDArray[np.int64]], styles: NDArray[np.int64]) -> Batch:
+        inputs = np.full((len(windows), self._recipe.context + 1), IGNORED, np.int64)
+        targets = inputs.copy()
         for row, tokens in enumerate(windows):
-            given[row, : len(tokens)] = tokens
+            inputs[row, : len(tokens)] = tokens
             first = len(tokens) - 1 if self._recipe.last_only else 1
-            wanted[row, first : len(tokens)] = tokens[first:]
-        return torch.from_numpy(given), torch.from_numpy(wanted), torch.from_numpy(voices)
+            targets[row, first : len(tokens)] = tokens[first:]
+        return torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(styles)
 
 
 def train_lyrics(
     training: LyricsTraining,
-    parts: Parts,
+    split: Split,
     folder: Path,
     *,
     start: LanguageModel | None = None,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[LanguageModel, Trained]:
-    """Learn to write.
+    watch: ProgressCallback | None = None,
+) -> tuple[LanguageModel, FitResult]:
+    """Train a lyrics language model.
 
     Parameters
     ----------
     training : LyricsTraining
-    parts : Parts
-        Different songs, from `divide`.
+    split : Split
+        From `split_by_artist`.
     folder : Path
-        Where the run's state and, at the end, the model are kept.
+        Folder of the training state and, at the end, of the model.
     start : LanguageModel, optional
-        What is learned on from. What that knows stays known, so that it is not copied either.
+        Model to fine-tune. The new model keeps its training songs, too, to detect copies of them.
     resume : bool
+        Whether to resume an interrupted run.
     watch : callable, optional
-        Told a `Progress` after each step.
+        Called with a `Progress` after each step.
 
     Raises
     ------
     TrainingFailed
-        The loss is no number any more.
+        The loss is not finite.
     BadCheckpoint
-        The state to resume is not there, damaged, or of another run.
+        The state to resume is missing, damaged, or of another run.
     """
-    artists = sorted({one.lyrics.tags.artist for one in parts.learn} - {NOBODY})
-    characters = sum(len(one.lyrics.text) for one in parts.learn)
+    artists = sorted({song.artist for song in split.train} - {NO_ARTIST})
+    characters = sum(len(song.lyrics.text) for song in split.train)
     recipe = RECIPES[training.preset]
-    if training.preset == "default" and characters <= FEW:
-        recipe = _FOR_FEW
+    if training.preset == "default" and characters <= SMALL_CORPUS_CHARACTERS:
+        recipe = _SMALL_CORPUS_RECIPE
     if start:
         recipe = replace(_recipe_of(start.network.config), config=start.network.config)
     if training.learning_rate:
         recipe = replace(recipe, learning_rate=training.learning_rate)
     elif start:
-        recipe = replace(recipe, learning_rate=GENTLER * recipe.learning_rate)
-    network, voices = _network(recipe.config, artists, start, training.seed)
-    windows = Windows(parts.learn, voices, recipe)
-    setting = WritingTraining(
+        recipe = replace(recipe, learning_rate=FINE_TUNING_RATE * recipe.learning_rate)
+    network, styles = _initial_network(recipe.config, artists, start, training.seed)
+    windows = WindowSampler(split.train, styles, recipe)
+    settings = LMTrainingConfig(
         recipe.context,
-        batch=recipe.batch,
+        batch_size=recipe.batch_size,
         epochs=training.epochs or EPOCHS[start is not None],
         steps_per_epoch=STEPS_PER_EPOCH,
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
-        transposed=0,
-        averaging=recipe.averaging,
+        max_transpose=0,
+        ema_decay=recipe.ema_decay,
         patience=PATIENCE[start is not None],
         minutes=training.minutes,
         seed=training.seed,
         device=training.device,
     )
-    about = {
-        "songs": _fingerprint([*parts.learn, *parts.validate]),
+    run = {
+        "songs": _fingerprint([*split.train, *split.validation]),
         "start": start.fingerprint if start else "",
     }
-    judged = Windows(parts.validate, voices, recipe).all()
-    trained = fit_writing(
-        network, setting, windows.draw, judged, folder, about, resume=resume, watch=watch
+    validation = WindowSampler(split.validation, styles, recipe).all()
+    trained = fit_lm(
+        network, settings, windows.draw, validation, folder, run, resume=resume, watch=watch
     )
-    told: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "training": asdict(training),
         "artist": training.artist,
-        "songs": len(parts.learn),
+        "songs": len(split.train),
         "characters": characters,
         "epochs": len(trained.history),
         "best_epoch": trained.best.epoch,
@@ -366,105 +378,105 @@ def train_lyrics(
         "seconds": trained.history[-1].seconds,
         "precision": trained.precision,
     }
-    known = dict.fromkeys(one.lyrics for one in parts.learn)
+    songs = dict.fromkeys(song.lyrics for song in split.train)
     if start:
-        known |= dict.fromkeys(start.known)
+        songs |= dict.fromkeys(start.training_songs)
     network.eval()
-    model = LanguageModel(network, tuple(voices), tuple(known), told)
-    if recipe.mixed:
-        shares = {**(start.shares if start else {}), **runs_shares(model, parts.validate)}
-        model = replace(model, shares=shares)
-    told["bits_held_out"] = bits_per_character(model, parts.validate)
-    told["bits_of_test"] = bits_per_character(model, parts.test)
-    fingerprint = model.save(folder / MODEL)
+    model = LanguageModel(network, tuple(styles), tuple(songs), metadata)
+    if recipe.use_ngrams:
+        weights = {
+            **(start.ngram_weights if start else {}),
+            **tune_ngram_weights(model, split.validation),
+        }
+        model = replace(model, ngram_weights=weights)
+    metadata["bits_held_out"] = bits_per_character(model, split.validation)
+    metadata["bits_of_test"] = bits_per_character(model, split.test)
+    fingerprint = model.save(folder / MODEL_FILE)
     return replace(model, fingerprint=fingerprint), trained
 
 
-def bits_per_character(model: LanguageModel, songs: Sequence[Song]) -> float | None:
-    """Return what the letters of songs cost, and their ends; None without songs.
+def bits_per_character(model: LanguageModel, songs: Sequence[TokenizedSong]) -> float | None:
+    """Return the bits per character of songs, their ends included; None for no songs.
 
     Parameters
     ----------
     model : LanguageModel
-        Reads each in the voice of its artist, where it knows it.
-    songs : sequence of Song
-        Each read from its beginning to its end, or to `LONGEST_JUDGED` characters.
+        Predicts each song in the style of its artist, if it knows the artist.
+    songs : sequence of TokenizedSong
+        Each evaluated up to `MAX_EVALUATED_CHARACTERS`.
     """
     if not songs:
         return None
     nats, characters = 0.0, 0
     for artist, own in _by_artist(songs).items():
-        reader = model.reader(model.voice(artist) if artist in model.voices else ANYBODY)
-        for one in own:
-            text = one.lyrics.text[:LONGEST_JUDGED]
-            nats += float(reader.costs(encode_song(text)).sum())
+        lm = model.ensemble(model.style_index(artist) if artist in model.artists else UNCONDITIONAL)
+        for song in own:
+            text = song.lyrics.text[:MAX_EVALUATED_CHARACTERS]
+            nats += float(lm.nll(encode_song(text)).sum())
             characters += len(text) + 1
     return nats / math.log(2) / characters
 
 
-def runs_shares(model: LanguageModel, judges: Sequence[Song]) -> dict[str, float]:
-    """Return which share each artist's runs of letters best have in what is foretold.
+def tune_ngram_weights(
+    model: LanguageModel, validation: Sequence[TokenizedSong]
+) -> dict[str, float]:
+    """Return the n-gram weight with the lowest validation loss for each artist.
 
     Parameters
     ----------
     model : LanguageModel
-    judges : sequence of Song
-        That it did not learn from.
+    validation : sequence of TokenizedSong
+        Songs that are not in its training set.
     """
-    shares = {}
-    for artist, own in _by_artist(judges).items():
-        if artist not in model.voices:
+    weights = {}
+    for artist, own in _by_artist(validation).items():
+        if artist not in model.artists:
             continue
-        reader = replace(model, shares={artist: max(SHARES)}).reader(model.voice(artist))
-        if reader.runs is None:
+        with_ngrams = replace(model, ngram_weights={artist: max(NGRAM_WEIGHTS)})
+        lm = with_ngrams.ensemble(model.style_index(artist))
+        if lm.ngram is None:
             continue
-        totals = np.zeros(len(SHARES))
-        for one in own:
-            tokens = one.tokens[: JUDGED_LETTERS // len(own)]
-            expected = network_outlooks(model.network, tokens, reader.voice)
-            counted = torch.from_numpy(reader.runs.outlooks(tokens)).float().log()
+        totals = np.zeros(len(NGRAM_WEIGHTS))
+        for song in own:
+            tokens = song.tokens[: MAX_TUNING_CHARACTERS // len(own)]
+            network = network_log_probs(model.network, tokens, lm.style)
+            ngram = torch.from_numpy(lm.ngram.probabilities(tokens)).float().log()
             totals += [
-                costs_of(together(expected, counted, share), tokens).sum() for share in SHARES
+                token_nll(mix_log_linear(network, ngram, weight), tokens).sum()
+                for weight in NGRAM_WEIGHTS
             ]
-        shares[artist] = SHARES[int(totals.argmin())]
-    return shares
+        weights[artist] = NGRAM_WEIGHTS[int(totals.argmin())]
+    return weights
 
 
-def _by_artist(songs: Sequence[Song]) -> dict[str, list[Song]]:
-    found: dict[str, list[Song]] = {}
-    for one in songs:
-        found.setdefault(one.lyrics.tags.artist, []).append(one)
-    return found
-
-
-def _network(
-    config: LetterConfig, artists: Sequence[str], start: LanguageModel | None, seed: int
-) -> tuple[LetterNetwork, list[str]]:
-    """Make a network that knows these artists; new voices begin as those known are on average."""
+def _initial_network(
+    config: CharNetworkConfig, artists: Sequence[str], start: LanguageModel | None, seed: int
+) -> tuple[CharNetwork, list[str]]:
+    """Return a network for these artists; new styles begin as the unconditional one."""
     torch.manual_seed(seed)
-    voices = [*start.voices] if start else []
-    voices += [artist for artist in artists if artist not in voices]
-    network = LetterNetwork(replace(config, voices=len(voices)))
+    styles = [*start.artists] if start else []
+    styles += [artist for artist in artists if artist not in styles]
+    network = CharNetwork(replace(config, num_styles=len(styles)))
     if start:
         weights = dict(start.network.state_dict())
-        old = weights.pop("voices.weight")
+        known = weights.pop("styles.weight")
         network.load_state_dict(weights, strict=False)
         with torch.no_grad():
-            network.voices.weight[: len(old)] = old
-            network.voices.weight[len(old) :] = old[ANYBODY]
-    return network, voices
+            network.styles.weight[: len(known)] = known
+            network.styles.weight[len(known) :] = known[UNCONDITIONAL]
+    return network, styles
 
 
-def _recipe_of(config: LetterConfig) -> _Recipe:
-    """Return the recipe of the preset that a network is of."""
+def _recipe_of(config: CharNetworkConfig) -> _Recipe:
+    """Return the recipe of the preset that a network was made with."""
     for recipe in RECIPES.values():
-        if replace(recipe.config, voices=0) == replace(config, voices=0):
+        if replace(recipe.config, num_styles=0) == replace(config, num_styles=0):
             return recipe
     return RECIPES["default"]
 
 
-def _fingerprint(songs: Sequence[Song]) -> str:
+def _fingerprint(songs: Sequence[TokenizedSong]) -> str:
     digest = hashlib.sha256()
-    for one in songs:
-        digest.update(f"{one.lyrics.tags.artist}\n{one.lyrics.text}\n".encode())
+    for song in songs:
+        digest.update(f"{song.artist}\n{song.lyrics.text}\n".encode())
     return digest.hexdigest()[:16]

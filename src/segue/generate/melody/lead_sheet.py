@@ -1,14 +1,11 @@
-"""Lead sheets: a melody and its chords on a grid of sixteenths.
+"""Lead sheets: a melody and its chords on a grid of sixteenths, as the melody model reads them.
 
-A melody and its chords on a grid of sixteenths: what the network of melodies learns from.
+A chart gives the chord that holds from each step on; a melody is a sequence of events without gaps,
+each a pitch or a rest and its duration. Each event is conditioned on musical features: its position
+in the bar, how long the chord has held and will hold, the melody one, two, four and eight bars
+before. All features but the pitches themselves are invariant to transposition.
 
-A chart says which chord holds from which step on; a melody is a row of events without gaps, each
-a pitch or a rest and its length. Before each event much is known that a musician minds: where in
-the bar it begins, how long the chord has held and will hold, what was played one, two, four and
-eight bars before. `told` puts that into numbers; all of them but the pitches themselves stay what
-they are when the music is transposed.
-
-The melody of a score over its chords: lead sheets of whatever scores there are.
+Lead sheets for training are extracted from scores, with the chords that are detected in them.
 """
 
 import re
@@ -21,9 +18,8 @@ import numpy as np
 
 from segue.errors import BadArgument
 from segue.records import Part, Score
-from segue.score.harmony import chords
-from segue.score.harmony import chords as chords_of
-from segue.score.timing import Bars, bars, lasting
+from segue.score.harmony import chords as detect_chords
+from segue.score.timing import Bars, lasting
 from segue.score.timing import bars as bars_of
 from segue.theory.chord_charts import chart_rows, check_bars, make_chart
 from segue.theory.chord_grid import (
@@ -39,46 +35,56 @@ from segue.theory.chord_grid import (
 )
 from segue.theory.chords import NO_CHORD, Chord, is_chord, parse_chord
 
-# --- lead sheet ---
-
-#: MIDI pitch of symbol 1, and how many there are; symbol 0 is a rest.
-LOWEST: Final = 48
-PITCHES: Final = 48
-#: Steps that an event lasts at most; longer ones are told as several.
-LONGEST: Final = 32
-#: Bars before, whose notes are told.
+#: MIDI pitch of symbol 1, and number of pitches; symbol 0 is a rest.
+LOWEST_PITCH: Final = 48
+NUM_PITCHES: Final = 48
+#: Maximum duration of an event in steps; longer notes are cut, longer rests are several events.
+MAX_DURATION: Final = 32
+#: Distances in bars at which the earlier melody is a feature.
 LAGS: Final = (1, 2, 4, 8)
-BEGINNING: Final = PITCHES + 1  # stands for the event before the first
-_WIDEST: Final = 12  # semitones: so far intervals are told apart
+START_SYMBOL: Final = NUM_PITCHES + 1  # stands for the event before the first
+_MAX_INTERVAL: Final = 12  # semitones; wider intervals count as this
+_NO_INTERVAL: Final = 2 * _MAX_INTERVAL + 1
 _PHRASE: Final = 8  # bars
 
-#: What `told` tells, column by column, and how many values each may have.
-COLUMNS: Final[dict[str, int]] = {
-    "before": PITCHES + 2,
-    "before_length": LONGEST + 1,
-    "moved": 2 * _WIDEST + 2,
+#: Conditioning features of an event, and their numbers of values.
+FEATURES: Final[dict[str, int]] = {
+    "before": NUM_PITCHES + 2,
+    "before_length": MAX_DURATION + 1,
+    "moved": 2 * _MAX_INTERVAL + 2,
     "over_root": 13,
     "place": LONGEST_BAR,
     "metre": 2 * (LONGEST_BAR + 1),
     "bar": _PHRASE,
     "bars_left": _PHRASE + 1,
-    "since": LONGEST,
-    "until": LONGEST + 1,
+    "since": MAX_DURATION,
+    "until": MAX_DURATION + 1,
     **{
         f"{what}_{lag}": size
         for lag in LAGS
-        for what, size in (("was", 2 * _WIDEST + 3), ("began", LONGEST + 1))
+        for what, size in (("was", 2 * _MAX_INTERVAL + 3), ("began", MAX_DURATION + 1))
     },
 }
-#: Behind them: the pitch before (0 for none), the chord's root, and the chord's number.
-LAST: Final = len(COLUMNS)
-ROOT: Final = LAST + 1
-CHORD: Final = LAST + 2
-TOLD: Final = LAST + 3
-#: Columns of the chords as the network reads them.
-CHORD_COLUMNS: Final[dict[str, int]] = {
-    "root": 13, "bass": 13, "moved": 13, "length": LONGEST + 1, "place": LONGEST_BAR,
+#: Further columns: the previous pitch as a symbol (0 for none), the root and index of the chord.
+LAST_PITCH: Final = len(FEATURES)
+CHORD_ROOT: Final = LAST_PITCH + 1
+CHORD_INDEX: Final = LAST_PITCH + 2
+NUM_FEATURES: Final = LAST_PITCH + 3
+#: Features of a chord, and their numbers of values.
+CHORD_FEATURES: Final[dict[str, int]] = {
+    "root": 13, "bass": 13, "moved": 13, "length": MAX_DURATION + 1, "place": LONGEST_BAR,
 }  # fmt: skip
+
+MIN_BARS: Final = 4
+MIN_NOTES: Final = 12
+#: Silence in steps at which a melody is cut in two.
+MAX_SILENCE: Final = 32
+_MELODY_NAME: Final = re.compile(r"melod|vocal|voice|lead|sing|solo|sopran", re.IGNORECASE)
+#: Share of onsets with a single note from which a part counts as monophonic.
+_MONOPHONIC_SHARE: Final = 0.8
+
+#: First step, the step after the last, MIDI pitch.
+Note = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,12 +95,13 @@ class LeadSheet:
     ----------
     name : str
     style : str
-        "folk", say.
+        Style of the melody, such as "folk".
     chart : Chart
     melody : ndarray, shape (m, 2), int64
-        Symbol (0 for a rest, 1 for MIDI pitch 48) and steps of each event; they fill the chart.
+        Symbol (0 for a rest, 1 for MIDI pitch 48) and duration in steps of each event; they fill
+        the chart.
     group : str
-        The same for versions of one piece.
+        Key that versions of one piece have in common.
     """
 
     name: str
@@ -104,56 +111,56 @@ class LeadSheet:
     group: str = ""
 
 
-def on_grid(notes: Sequence[tuple[int, int, int]], steps: int) -> IntArray:
-    """Make a melody of notes.
+def quantize_melody(notes: Sequence[Note], steps: int) -> IntArray:
+    """Convert notes to a monophonic sequence of events.
 
     Parameters
     ----------
     notes : sequence of (int, int, int)
-        First step, the step after the last, MIDI pitch; by first step.
+        First step, the step after the last, MIDI pitch; sorted by first step.
     steps : int
-        Of the whole.
+        Total duration.
 
     Returns
     -------
     ndarray, shape (m, 2), int64
-        One note at a time, a new one ends the one before; pitches out of range are moved by
-        octaves; a note longer than `LONGEST` ends there, a longer rest is several.
+        Symbols and durations. A note ends where the next begins; pitches out of range are moved by
+        octaves.
     """
     notes = [note for note in notes if 0 <= note[0] < steps]
     events: list[tuple[int, int]] = []
-    at = 0
-    for number, (first, last, pitch) in enumerate(notes):
-        until = notes[number + 1][0] if number + 1 < len(notes) else steps
-        length = min(last, until) - first
-        if length < 1 or first < at:
+    position = 0
+    for index, (first, last, pitch) in enumerate(notes):
+        limit = notes[index + 1][0] if index + 1 < len(notes) else steps
+        duration = min(last, limit) - first
+        if duration < 1 or first < position:
             continue
-        events += _rests(first - at)
-        length = min(length, LONGEST)
-        events.append((symbol_of(pitch), length))
-        at = first + length
-    events += _rests(steps - at)
+        events += _rests(first - position)
+        duration = min(duration, MAX_DURATION)
+        events.append((pitch_symbol(pitch), duration))
+        position = first + duration
+    events += _rests(steps - position)
     return np.array(events, np.int64).reshape(-1, 2)
 
 
-def symbol_of(pitch: int) -> int:
+def pitch_symbol(pitch: int) -> int:
     """Return the symbol of a MIDI pitch, moved by octaves into the range."""
-    while pitch < LOWEST:
+    while pitch < LOWEST_PITCH:
         pitch += 12
-    while pitch >= LOWEST + PITCHES:
+    while pitch >= LOWEST_PITCH + NUM_PITCHES:
         pitch -= 12
-    return pitch - LOWEST + 1
+    return pitch - LOWEST_PITCH + 1
 
 
 def _rests(steps: int) -> list[tuple[int, int]]:
-    return [(0, min(LONGEST, steps - at)) for at in range(0, steps, LONGEST)]
+    return [(0, min(MAX_DURATION, steps - at)) for at in range(0, steps, MAX_DURATION)]
 
 
-# ---- what is told ------------------------------------------------------------------------
+# ---- conditioning features ---------------------------------------------------------------
 
 
-def read_chords(chart: Chart) -> IntArray:
-    """Return the chords as the network reads them.
+def chord_features(chart: Chart) -> IntArray:
+    """Return the features of the chords of a chart.
 
     Parameters
     ----------
@@ -162,23 +169,25 @@ def read_chords(chart: Chart) -> IntArray:
     Returns
     -------
     ndarray, shape (n, 6), int64
-        `CHORD_COLUMNS`, the bass and the step from the last root counted upwards, 12 for none;
-        behind them the pitch classes as bits. A chord that goes on over a bar line stands anew
-        in each bar.
+        `CHORD_FEATURES`, with the bass relative to the root and the interval from the previous
+        root upwards, 12 for none; then the pitch classes as bits. A chord that holds over a bar
+        line is repeated in each bar.
     """
     cut = by_bars(chart)
     start, root, bass, bits = cut.T
-    length = np.diff(np.append(start, chart.steps))
-    none = root == NO_ROOT
-    before = np.concatenate([[NO_ROOT], root[:-1]])
-    moved = np.where(none | (before == NO_ROOT), 12, (root - before) % 12)
-    over = np.where(none, 12, (bass - root) % 12)
-    place = start % chart.bar_steps
-    return np.column_stack([root, over, moved, np.minimum(length, LONGEST), place, bits])
+    duration = np.diff(np.append(start, chart.steps))
+    no_root = root == NO_ROOT
+    previous = np.concatenate([[NO_ROOT], root[:-1]])
+    moved = np.where(no_root | (previous == NO_ROOT), 12, (root - previous) % 12)
+    relative_bass = np.where(no_root, 12, (bass - root) % 12)
+    position = start % chart.bar_steps
+    return np.column_stack(
+        [root, relative_bass, moved, np.minimum(duration, MAX_DURATION), position, bits]
+    )
 
 
-class Teller:
-    """Tells before each event of a melody what is known, while it is being written.
+class ConditioningState:
+    """Conditioning features of each next event of a melody, while it is generated.
 
     Parameters
     ----------
@@ -189,10 +198,10 @@ class Teller:
         steps, bar = chart.steps, chart.bar_steps
         cut = by_bars(chart)
         at = np.arange(steps)
-        number = np.searchsorted(cut[:, 0], at, side="right") - 1
-        holds = np.searchsorted(_changes(cut), at, side="right") - 1
-        begins = _changes(cut)
-        ends = np.append(begins[1:], steps)
+        chord = np.searchsorted(cut[:, 0], at, side="right") - 1
+        changes = _chord_changes(cut)
+        held = np.searchsorted(changes, at, side="right") - 1
+        ends = np.append(changes[1:], steps)
         self._steps, self._bar = steps, bar
         metre = bar + (LONGEST_BAR + 1) * is_compound(chart.metre)
         self._static = np.column_stack(
@@ -201,114 +210,118 @@ class Teller:
                 np.full(steps, metre),
                 at // bar % _PHRASE,
                 np.minimum((steps - 1 - at) // bar, _PHRASE),
-                np.minimum(at - begins[holds], LONGEST - 1),
-                np.minimum(ends[holds] - at, LONGEST),
+                np.minimum(at - changes[held], MAX_DURATION - 1),
+                np.minimum(ends[held] - at, MAX_DURATION),
             ]
         ).tolist()
-        self._root = cut[number, 1].tolist()
-        self._number = number.tolist()
-        self._heard = [0] * steps  # the symbol that sounds
-        self._left = [0] * steps  # steps that an event lasts which begins here
-        self._before, self._length, self._last, self._moved = BEGINNING, 0, 0, 2 * _WIDEST + 1
-        self.at = 0
+        self._root = cut[chord, 1].tolist()
+        self._chord = chord.tolist()
+        self._sounding = [0] * steps  # symbol at each step
+        self._onset_duration = [0] * steps  # duration of the event that begins at each step
+        self._last_symbol, self._last_duration = START_SYMBOL, 0
+        self._last_pitch, self._last_interval = 0, _NO_INTERVAL
+        self.position = 0
 
     @property
     def done(self) -> bool:
         """Whether the chart is filled."""
-        return self.at >= self._steps
+        return self.position >= self._steps
 
     @property
-    def room(self) -> int:
-        """Steps that are left."""
-        return self._steps - self.at
+    def remaining(self) -> int:
+        """Number of steps left."""
+        return self._steps - self.position
 
-    def tell(self) -> list[int]:
-        """Return what is known before the next event, `TOLD` numbers."""
-        at, last = self.at, self._last
+    def features(self) -> list[int]:
+        """Return the features of the next event, `NUM_FEATURES` numbers."""
+        at, last = self.position, self._last_pitch
         root = self._root[at]
-        over = 12 if root == NO_ROOT or not last else (last - 1 + LOWEST - root) % 12
-        row = [self._before, self._length, self._moved, over, *self._static[at]]
+        degree = 12 if root == NO_ROOT or not last else (last - 1 + LOWEST_PITCH - root) % 12
+        row = [
+            self._last_symbol, self._last_duration, self._last_interval, degree, *self._static[at],
+        ]  # fmt: skip
         for lag in LAGS:
-            there = at - lag * self._bar
-            if there < 0:
-                row += [2 * _WIDEST + 2, 0]
-            elif not self._heard[there] or not last:
-                row += [2 * _WIDEST + 1, self._left[there]]
+            earlier = at - lag * self._bar
+            if earlier < 0:
+                row += [_NO_INTERVAL + 1, 0]
+            elif not self._sounding[earlier] or not last:
+                row += [_NO_INTERVAL, self._onset_duration[earlier]]
             else:
-                row += [_clipped(self._heard[there] - last), self._left[there]]
-        return [*row, last, root, self._number[at]]
+                interval = _clipped_interval(self._sounding[earlier] - last)
+                row += [interval, self._onset_duration[earlier]]
+        return [*row, last, root, self._chord[at]]
 
-    def hear(self, symbol: int, length: int) -> None:
-        """Go on by an event."""
-        end = min(self.at + length, self._steps)
-        self._heard[self.at : end] = [symbol] * (end - self.at)
-        self._left[self.at] = min(length, LONGEST)
-        self._before, self._length = symbol, min(length, LONGEST)
+    def append(self, symbol: int, duration: int) -> None:
+        """Append an event."""
+        end = min(self.position + duration, self._steps)
+        self._sounding[self.position : end] = [symbol] * (end - self.position)
+        self._onset_duration[self.position] = min(duration, MAX_DURATION)
+        self._last_symbol, self._last_duration = symbol, min(duration, MAX_DURATION)
         if symbol:
-            if self._last:
-                self._moved = _clipped(symbol - self._last)
-            self._last = symbol
-        self.at = end
+            if self._last_pitch:
+                self._last_interval = _clipped_interval(symbol - self._last_pitch)
+            self._last_pitch = symbol
+        self.position = end
 
 
-def told(chart: Chart, melody: IntArray) -> IntArray:
-    """Return what is known before each event of a melody, shape (m, TOLD), int64."""
-    teller = Teller(chart)
+def conditioning_features(chart: Chart, melody: IntArray) -> IntArray:
+    """Return the features of each event of a melody, shape (m, NUM_FEATURES), int64."""
+    state = ConditioningState(chart)
     rows = []
-    for symbol, length in melody.tolist():
-        rows.append(teller.tell())
-        teller.hear(symbol, length)
-    return np.array(rows, np.int64).reshape(-1, TOLD)
+    for symbol, duration in melody.tolist():
+        rows.append(state.features())
+        state.append(symbol, duration)
+    return np.array(rows, np.int64).reshape(-1, NUM_FEATURES)
 
 
-def _changes(cut: IntArray) -> IntArray:
-    """Return the steps at which another chord begins."""
-    other = (cut[1:, 1:] != cut[:-1, 1:]).any(axis=1)
-    return np.asarray(cut[np.concatenate([[True], other]), 0], np.int64)
+def _chord_changes(cut: IntArray) -> IntArray:
+    """Return the steps at which the chord changes."""
+    changed = (cut[1:, 1:] != cut[:-1, 1:]).any(axis=1)
+    return np.asarray(cut[np.concatenate([[True], changed]), 0], np.int64)
 
 
-def _clipped(interval: int) -> int:
-    return max(-_WIDEST, min(_WIDEST, interval)) + _WIDEST
+def _clipped_interval(interval: int) -> int:
+    return max(-_MAX_INTERVAL, min(_MAX_INTERVAL, interval)) + _MAX_INTERVAL
 
 
-# ---- transposing -------------------------------------------------------------------------
+# ---- transposition -----------------------------------------------------------------------
 
 
-def transposed_told(rows: IntArray, by: int) -> IntArray:
-    """Move what is told by semitones, pitches by octaves more where they would leave the range."""
-    moved = rows.copy()
-    for column in (0, LAST):
-        moved[:, column] = _transposed(rows[:, column], by)
-    root = rows[:, ROOT]
-    moved[:, ROOT] = np.where(root == NO_ROOT, NO_ROOT, (root + by) % 12)
+def transpose_conditioning(features: IntArray, semitones: int) -> IntArray:
+    """Transpose conditioning features."""
+    moved = features.copy()
+    for column in (0, LAST_PITCH):
+        symbols = features[:, column]
+        is_pitch = (symbols > 0) & (symbols < START_SYMBOL)
+        moved[:, column] = np.where(is_pitch, symbols + semitones, symbols)
+    root = features[:, CHORD_ROOT]
+    moved[:, CHORD_ROOT] = np.where(root == NO_ROOT, NO_ROOT, (root + semitones) % 12)
     return moved
 
 
-def transposed_chords(rows: IntArray, by: int) -> IntArray:
-    """Move chords as the network reads them."""
-    moved = rows.copy()
-    moved[:, 0] = np.where(rows[:, 0] == NO_ROOT, NO_ROOT, (rows[:, 0] + by) % 12)
-    bits = rows[:, -1] << by % 12
+def transpose_chord_features(features: IntArray, semitones: int) -> IntArray:
+    """Transpose chord features."""
+    moved = features.copy()
+    root = features[:, 0]
+    moved[:, 0] = np.where(root == NO_ROOT, NO_ROOT, (root + semitones) % 12)
+    bits = features[:, -1] << semitones % 12
     moved[:, -1] = (bits | bits >> 12) & 0xFFF
     return moved
 
 
-def fits(melody: IntArray, by: int) -> bool:
-    """Tell whether all of a melody stays in the range when moved by semitones."""
-    heard = melody[melody[:, 0] > 0, 0] + by
-    return not len(heard) or (int(heard.min()) >= 1 and int(heard.max()) <= PITCHES)
+def fits_range(melody: IntArray, semitones: int) -> bool:
+    """Return whether a melody stays in the range when transposed."""
+    symbols = melody[melody[:, 0] > 0, 0] + semitones
+    return not len(symbols) or (int(symbols.min()) >= 1 and int(symbols.max()) <= NUM_PITCHES)
 
 
-def _transposed(symbols: IntArray, by: int) -> IntArray:
-    heard = (symbols > 0) & (symbols < BEGINNING)
-    return np.where(heard, symbols + by, symbols)
+# ---- charts of scores --------------------------------------------------------------------
 
 
-# --- song sheets ---
+def estimate_chart(score: Score) -> Chart:
+    """Estimate the chords of a score from its notes, in its prevailing time signature.
 
-
-def chart_of(score: Score) -> Chart:
-    """Find the chords of a score by what sounds in it, bar by bar, in the metre of most of it.
+    Chord symbols of the score are ignored; see `chart_from_symbols`.
 
     Parameters
     ----------
@@ -317,30 +330,29 @@ def chart_of(score: Score) -> Chart:
     Returns
     -------
     Chart
-        Of its bars in that metre. What is written above its notes does not count; see
-        `written_chart_of`.
+        Of the bars in that time signature.
 
     Raises
     ------
     BadArgument
-        It has no bar in a metre that melodies can be written in, or too many.
+        It has no bar in a time signature that the melody model supports, or too many.
     """
-    divided = bars_of(score)
-    metre, kept = _usual_bars(divided)
+    grid = bars_of(score)
+    metre, kept = _prevailing_bars(grid)
     bar, beat = bar_steps(metre), beat_steps(metre)
     check_bars(len(kept))
-    number = {each: place for place, each in enumerate(kept)}
+    index_of = {each: index for index, each in enumerate(kept)}
     placed = []
-    for found in chords_of(score):
-        if found.bar in number:
-            whole = int(divided.at[found.bar + 1] - divided.at[found.bar])
-            within = round((found.start - int(divided.at[found.bar])) / whole * bar / beat) * beat
-            placed.append((number[found.bar] * bar + within, parse_chord(found.name)))
+    for chord in detect_chords(score):
+        if chord.bar in index_of:
+            ticks = int(grid.at[chord.bar + 1] - grid.at[chord.bar])
+            offset = round((chord.start - int(grid.at[chord.bar])) / ticks * bar / beat) * beat
+            placed.append((index_of[chord.bar] * bar + offset, parse_chord(chord.name)))
     return make_chart(placed, metre, len(kept))
 
 
-def written_chart_of(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
-    """Take the chords that are written above the notes of a score, in the metre of most of it.
+def chart_from_symbols(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
+    """Read the chord symbols of a score, in its prevailing time signature.
 
     Parameters
     ----------
@@ -349,120 +361,113 @@ def written_chart_of(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
     Returns
     -------
     chart : Chart or None
-        Of its bars in that metre, from the one in which the first chord stands: what comes before
-        is an upbeat. None where no chord is written.
+        Of the bars in that time signature, from that of the first chord on: what precedes it is an
+        upbeat. None if there are no chord symbols.
     unknown : tuple of str
-        What is written there and is no chord symbol, each once; it is left out.
+        Distinct texts that are no chord symbols; they are ignored.
 
     Raises
     ------
     BadArgument
-        As of `chart_of`.
+        See `estimate_chart`.
     """
     symbols = dict.fromkeys(symbol for _, symbol in score.chords)
     unknown = tuple(symbol for symbol in symbols if not is_chord(symbol))
-    written = [(tick, parse_chord(name)) for tick, name in score.chords if name not in unknown]
-    if not written:
+    chords = [(tick, parse_chord(name)) for tick, name in score.chords if name not in unknown]
+    if not chords:
         return None, unknown
-    divided = bars_of(score)
-    metre, kept = _usual_bars(divided)
-    first = int(divided.of(np.array([written[0][0]]))[0])
+    grid = bars_of(score)
+    metre, kept = _prevailing_bars(grid)
+    first = int(grid.of(np.array([chords[0][0]]))[0])
     kept = [each for each in kept if each >= first]
     check_bars(len(kept))
     bar = bar_steps(metre)
     placed: dict[int, Chord] = {}
-    for number, each in enumerate(kept):
-        start, end = int(divided.at[each]), int(divided.at[each + 1])
-        before = [chord for tick, chord in written if tick <= start][-1:]
-        placed[number * bar] = before[0] if before else NO_CHORD
-        for tick, chord in written:
+    for index, each in enumerate(kept):
+        start, end = int(grid.at[each]), int(grid.at[each + 1])
+        held = [chord for tick, chord in chords if tick <= start][-1:]
+        placed[index * bar] = held[0] if held else NO_CHORD
+        for tick, chord in chords:
             if start < tick < end:
-                within = min(round((tick - start) / (end - start) * bar), bar - 1)
-                placed[number * bar + within] = chord
+                offset = min(round((tick - start) / (end - start) * bar), bar - 1)
+                placed[index * bar + offset] = chord
     return make_chart(sorted(placed.items(), key=lambda pair: pair[0]), metre, len(kept)), unknown
 
 
-def _usual_bars(divided: Bars) -> tuple[tuple[int, int], list[int]]:
-    """Return the metre that lasts longest, and which bars are in it."""
-    metres = lasting(divided)
-    metre = max(metres, key=lambda one: metres[one])
-    kept = np.flatnonzero((divided.beats == metre[0]) & (divided.units == metre[1]))
+def _prevailing_bars(grid: Bars) -> tuple[tuple[int, int], list[int]]:
+    """Return the time signature that lasts longest, and the indices of its bars."""
+    durations = lasting(grid)
+    metre = max(durations, key=lambda each: durations[each])
+    kept = np.flatnonzero((grid.beats == metre[0]) & (grid.units == metre[1]))
     return metre, kept.tolist()
 
 
-FEWEST_BARS: Final = 4
-FEWEST_NOTES: Final = 12
-#: A melody that is silent for longer, in steps, ends, and another begins.
-LONGEST_SILENCE: Final = 32
-_NAMED: Final = re.compile(r"melod|vocal|voice|lead|sing|solo|sopran", re.IGNORECASE)
-#: Share of onsets at which a part strikes one note alone, to be a melody.
-_ALONE: Final = 0.8
-
-Note = tuple[int, int, int]
+# ---- extraction of lead sheets -----------------------------------------------------------
 
 
-def sheets_of(score: Score, name: str, style: str, group: str = "") -> tuple[LeadSheet, ...]:
-    """Take the melody out of a score, with the chords that are found.
+def extract_lead_sheets(
+    score: Score, name: str, style: str, group: str = ""
+) -> tuple[LeadSheet, ...]:
+    """Extract the melody of a score, with the chords that are detected.
 
-    The melody is the part that is called so; else, of the parts that strike one note at a time,
-    the highest on the whole; else the highest notes of the highest part. It is cut where it is
-    silent for long, and where the metre changes.
+    The melody is the part with such a name; else the highest monophonic part; else the skyline of
+    the highest part. It is cut at long silences and where the time signature changes.
 
     Parameters
     ----------
     score : Score
     name, style, group : str
-        Of the sheets.
+        See `LeadSheet`.
 
     Returns
     -------
     tuple of LeadSheet
-        Of at least four bars and twelve notes each; none where no melody is found.
+        Each of at least four bars and twelve notes; empty if there is no melody.
     """
     part = melody_part(score)
     if part is None:
         return ()
-    divided = bars(score)
-    metres = lasting(divided)
-    metre = max(metres, key=lambda one: metres[one])
+    grid = bars_of(score)
+    metre, _ = _prevailing_bars(grid)
     try:
         bar = bar_steps(metre)
     except BadArgument:
         return ()
-    found = []
+    sheets = []
     ticks_per_step = score.ticks_per_quarter / STEPS_PER_QUARTER
-    notes = top_line(part, ticks_per_step)
-    named = chords(score)
-    for first, last in _stretches(divided, metre):
-        start = round(int(divided.at[first]) / ticks_per_step)
-        here = [(a - start, b - start, pitch) for a, b, pitch in notes
-                if start <= a < start + (last - first) * bar]  # fmt: skip
+    notes = skyline(part, ticks_per_step)
+    detected = detect_chords(score)
+    for first, last in _bar_runs(grid, metre):
+        start = round(int(grid.at[first]) / ticks_per_step)
+        within = [(a - start, b - start, pitch) for a, b, pitch in notes
+                  if start <= a < start + (last - first) * bar]  # fmt: skip
         placed = [
             (round(chord.start / ticks_per_step) - start, chord.name)
-            for chord in named
+            for chord in detected
             if first <= chord.bar < last
         ]
-        for begin, until, some in sung(here, bar):
-            end = min(until, last - first)
-            if end - begin < FEWEST_BARS:
+        for begin, end, phrase in split_at_silences(within, bar):
+            count = min(end, last - first) - begin
+            if count < MIN_BARS:
                 continue
-            rows, names = chart_rows(placed, begin * bar, end * bar)
-            chart = Chart(metre, end - begin, rows, names)
-            found.append(LeadSheet(name, style, chart, on_grid(some, chart.steps), group))
-    return tuple(found)
+            rows, names = chart_rows(placed, begin * bar, (begin + count) * bar)
+            chart = Chart(metre, count, rows, names)
+            melody = quantize_melody(phrase, chart.steps)
+            sheets.append(LeadSheet(name, style, chart, melody, group))
+    return tuple(sheets)
 
 
 def melody_part(score: Score) -> Part | None:
-    """Return the part that has the melody; None where nothing has a pitch."""
+    """Return the part that has the melody; None if no part is pitched."""
     pitched = [part for part in score.parts if not part.is_drum]
-    named = [part for part in pitched if _NAMED.search(part.name)]
-    single = [part for part in pitched if _is_single(part)]
-    chosen = named or single or pitched
-    return max(chosen, key=lambda part: float(part.notes[:, 2].mean()), default=None)
+    named = [part for part in pitched if _MELODY_NAME.search(part.name)]
+    monophonic = [part for part in pitched if _is_monophonic(part)]
+    candidates = named or monophonic or pitched
+    return max(candidates, key=lambda part: float(part.notes[:, 2].mean()), default=None)
 
 
-def top_line(part: Part, ticks_per_step: float) -> list[Note]:
-    """Follow the highest note of each sixteenth of a part.
+def skyline(part: Part, ticks_per_step: float) -> list[Note]:
+    """Return the highest note of each sixteenth of a part (skyline algorithm).
 
     Parameters
     ----------
@@ -472,65 +477,64 @@ def top_line(part: Part, ticks_per_step: float) -> list[Note]:
     Returns
     -------
     list of (int, int, int)
-        First step, the step after the last, MIDI pitch. One note at a time; a gap of a step is
-        the player's, not the composer's, and is closed.
+        First step, the step after the last, MIDI pitch. One note at a time; gaps of one step, which
+        are articulation, are closed.
     """
-    best: dict[int, tuple[int, int]] = {}
+    highest: dict[int, tuple[int, int]] = {}
     for onset, duration, pitch, _ in part.notes.tolist():
         step = round(onset / ticks_per_step)
-        if step not in best or pitch > best[step][1]:
+        if step not in highest or pitch > highest[step][1]:
             end = max(round((onset + duration) / ticks_per_step), step + 1)
-            best[step] = (end, pitch)
-    steps = sorted(best)
+            highest[step] = (end, pitch)
     notes = []
-    for step, following in pairwise([*steps, None]):
+    for step, following in pairwise([*sorted(highest), None]):
         if step is None:
             continue
-        end, pitch = best[step]
-        if following is not None:
-            end = following if following - end <= 1 else end
+        end, pitch = highest[step]
+        if following is not None and following - end <= 1:
+            end = following
         notes.append((step, end, pitch))
     return notes
 
 
-def sung(notes: list[Note], bar: int) -> list[tuple[int, int, list[Note]]]:
-    """Cut a melody where it is silent for long.
+def split_at_silences(notes: list[Note], bar: int) -> list[tuple[int, int, list[Note]]]:
+    """Cut a melody at long silences.
 
     Parameters
     ----------
     notes : list of (int, int, int)
     bar : int
-        Steps of a bar.
+        Steps per bar.
 
     Returns
     -------
     list of (int, int, list)
-        The first bar of each, the bar after its last, and its notes, counted from that first bar;
-        those of few notes are left out.
+        First bar, the bar after the last, and the notes relative to the first bar; sections of few
+        notes are left out.
     """
     breaks = [
-        number
-        for number in range(1, len(notes))
-        if notes[number][0] - notes[number - 1][1] > LONGEST_SILENCE
+        index
+        for index in range(1, len(notes))
+        if notes[index][0] - notes[index - 1][1] > MAX_SILENCE
     ]
-    found = []
-    for one, other in pairwise([0, *breaks, len(notes)]):
-        some = notes[one:other]
-        if len(some) >= FEWEST_NOTES:
-            first = some[0][0] // bar
-            moved = [(a - first * bar, b - first * bar, pitch) for a, b, pitch in some]
-            found.append((first, -(-some[-1][1] // bar), moved))
-    return found
+    sections = []
+    for begin, end in pairwise([0, *breaks, len(notes)]):
+        section = notes[begin:end]
+        if len(section) >= MIN_NOTES:
+            first = section[0][0] // bar
+            relative = [(a - first * bar, b - first * bar, pitch) for a, b, pitch in section]
+            sections.append((first, -(-section[-1][1] // bar), relative))
+    return sections
 
 
-def _is_single(part: Part) -> bool:
-    _, count = np.unique(part.notes[:, 0], return_counts=True)
-    return len(count) >= FEWEST_NOTES and float((count == 1).mean()) >= _ALONE
+def _is_monophonic(part: Part) -> bool:
+    _, counts = np.unique(part.notes[:, 0], return_counts=True)
+    return len(counts) >= MIN_NOTES and float((counts == 1).mean()) >= _MONOPHONIC_SHARE
 
 
-def _stretches(divided: Bars, metre: tuple[int, int]) -> list[tuple[int, int]]:
-    """Return the first bar and the one after the last of each run of bars of a metre."""
+def _bar_runs(grid: Bars, metre: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return the first bar and the bar after the last of each run in one time signature."""
     beats, unit = metre
-    same = (divided.beats == beats) & (divided.units == unit)
+    same = (grid.beats == beats) & (grid.units == unit)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

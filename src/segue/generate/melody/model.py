@@ -1,16 +1,16 @@
-"""The melody model: its network, conditioning and sampling.
+"""The melody model: a transformer that generates a melody for given chords.
 
-A network that writes a melody for chords: sequence to sequence, its alignment known.
+The chords are encoded by a bidirectional GRU. A transformer then generates one event after another:
+the input of each is the encoding of the chord that holds there, which needs no attention over the
+chords since the alignment is known, and the conditioning features of
+`segue.generate.melody.lead_sheet`. The pitch comes first: its logits are sums of scores of pitches,
+of intervals from the last pitch and of degrees of the chord, so that the model generalises over
+keys. Then comes the duration, given the pitch.
 
-The chords are read from both ends by a recurrent layer, so that each knows what came and what
-will come. A transformer then writes one event after the other: before each it is given the state
-of the chord that holds there, and what `represent.score.lead_sheet` tells of the place and of the
-melody so far. It finds the pitch first, weighing pitches, steps from the last pitch and degrees of
-the chord, so that it writes alike in all keys; then, knowing the pitch, how long it lasts.
+`MelodyModel` adds reference statistics of real melodies and the hashes of the training set, for
+ranking candidates and for detecting copies.
 
-Shape legend: B melodies, T events, S chords, D width, N symbols (0 is a rest), L lengths.
-
-A network of melodies that writes: with what it was taught, on disk, asked, and sampled.
+Shape legend: B melodies, T events, S chords, D width, N symbols (0 is a rest), L durations.
 """
 
 import json
@@ -27,111 +27,119 @@ from torch.nn import functional as F
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.copying import Hashes, KnownRuns, Trail
+from segue.generate.copying import CopyTracker, Hashes, NgramIndex
 from segue.generate.melody.lead_sheet import (
-    CHORD,
-    CHORD_COLUMNS,
-    COLUMNS,
-    LAST,
-    LONGEST,
-    LOWEST,
-    PITCHES,
-    ROOT,
-    Teller,
-    read_chords,
-    told,
+    CHORD_FEATURES,
+    CHORD_INDEX,
+    CHORD_ROOT,
+    FEATURES,
+    LAST_PITCH,
+    LOWEST_PITCH,
+    MAX_DURATION,
+    NUM_PITCHES,
+    ConditioningState,
+    chord_features,
+    conditioning_features,
 )
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.sampling import NEVER, Sampling, choose
-from segue.nn.transformer import INITIAL_SPREAD, Cache, Stack, StackConfig, dropped
+from segue.nn.sampling import MASKED, Sampling, sample
+from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray
 
-# --- melody ---
+NUM_SYMBOLS: Final = NUM_PITCHES + 1
+#: Semitones; wider intervals from the last pitch count as this.
+_MAX_INTERVAL: Final = 24
+_IGNORED: Final = -1  # target behind the end
 
-#: Steps from the last pitch that the head weighs; wider ones count as the widest.
-_WIDEST: Final = 24
-_NOTHING: Final = -1
-SYMBOLS: Final = PITCHES + 1
+CHECKPOINT_KIND: Final = "melody"
+#: Increased when the conditioning features change.
+VERSION: Final = 1
+MODEL_FILE: Final = "melody.safetensors"
+PRETRAINED: Final = WEIGHTS / MODEL_FILE
+MAX_REPEATED_NOTES: Final = 6
+_ALL_PITCHES: Final = range(LOWEST_PITCH, LOWEST_PITCH + NUM_PITCHES)
 
 
 @dataclass(frozen=True, slots=True)
 class MelodyConfig:
-    """Which network.
+    """Hyperparameters of the network.
 
     Attributes
     ----------
     stack : StackConfig
-        Its context is in events.
+        Transformer; its context is in events.
     styles : tuple of str
-        Kinds of melodies it was taught, "folk" say.
+        Styles of melodies, such as "folk".
     chord_width : int
-        Of the layer that reads the chords, each way.
-    forgotten : float
-        Share of the columns told that are left out in training.
+        Width of the chord encoder in each direction.
+    feature_dropout : float
+        Dropout probability of whole conditioning features.
     """
 
     stack: StackConfig
     styles: tuple[str, ...]
     chord_width: int = 64
-    forgotten: float = 0.1
+    feature_dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Validate the hyperparameters.
 
         Raises
         ------
         BadArgument
         """
         if not self.styles:
-            raise BadArgument("a network of melodies has at least one style")
+            raise BadArgument("a melody network has at least one style")
         if self.chord_width < 1:
-            raise BadArgument(f"a layer for chords of {self.chord_width}; it is at least 1 wide")
-        if not 0 <= self.forgotten < 1:
-            raise BadArgument(f"a share of {self.forgotten} forgotten; it is from 0 to below 1")
+            raise BadArgument(f"a chord encoder of width {self.chord_width}; it is at least 1 wide")
+        if not 0 <= self.feature_dropout < 1:
+            raise BadArgument(
+                f"a feature dropout of {self.feature_dropout}; it is from 0 to below 1"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MelodyLosses:
-    """The mean cost of an event's symbol and of its length, in nats."""
+    """Mean cross-entropy of an event's symbol and of its duration, in nats."""
 
     symbols: Tensor
     lengths: Tensor
 
 
 class MelodyNetwork(nn.Module):
-    """Says how likely each pitch and length is, given the chords and the melody so far."""
+    """Predicts pitch and duration of each event from the chords and the melody so far."""
 
     def __init__(self, config: MelodyConfig) -> None:
         super().__init__()
         self.config = config
         width, chord = config.stack.width, config.chord_width
-        self.chord_tables = nn.ModuleList(_table(size, chord) for size in CHORD_COLUMNS.values())
+        self.chord_embeddings = nn.ModuleList(_embedding(n, chord) for n in CHORD_FEATURES.values())
         self.chord_tones = nn.Linear(12, chord)
-        self.chord_style = _table(len(config.styles), chord)
-        self.chords = nn.GRU(chord, chord, batch_first=True, bidirectional=True)
-        self.harmony = nn.Linear(2 * chord, width)
-        self.tables = nn.ModuleList(_table(size, width) for size in COLUMNS.values())
-        self.style = _table(len(config.styles), width)
+        self.chord_style_embedding = _embedding(len(config.styles), chord)
+        self.chord_encoder = nn.GRU(chord, chord, batch_first=True, bidirectional=True)
+        self.chord_projection = nn.Linear(2 * chord, width)
+        self.feature_embeddings = nn.ModuleList(_embedding(n, width) for n in FEATURES.values())
+        self.style_embedding = _embedding(len(config.styles), width)
         self.stack = Stack(config.stack)
-        self.pitch = nn.Linear(width, SYMBOLS)
-        self.step = nn.Linear(width, 2 * _WIDEST + 1)
-        self.degree = nn.Linear(width, 12)
-        self.found = _table(SYMBOLS, width)
-        self.found_step = _table(2 * _WIDEST + 2, width)
-        self.found_degree = _table(13, width)
-        self.length_norm = nn.LayerNorm(width, bias=False)
-        self.length_hidden = nn.Linear(width, 2 * width)
-        self.length = nn.Linear(width, LONGEST)
+        self.symbol_head = nn.Linear(width, NUM_SYMBOLS)
+        self.interval_head = nn.Linear(width, 2 * _MAX_INTERVAL + 1)
+        self.degree_head = nn.Linear(width, 12)
+        self.symbol_embedding = _embedding(NUM_SYMBOLS, width)
+        self.interval_embedding = _embedding(2 * _MAX_INTERVAL + 2, width)
+        self.degree_embedding = _embedding(13, width)
+        self.duration_norm = nn.LayerNorm(width, bias=False)
+        self.duration_mlp = nn.Linear(width, 2 * width)
+        self.duration_head = nn.Linear(width, MAX_DURATION)
 
-    def read_chords(self, chords: Tensor, count: Tensor, style: Tensor) -> Tensor:
-        """Read chords from both ends.
+    def encode_chords(self, chords: Tensor, count: Tensor, style: Tensor) -> Tensor:
+        """Encode chords in both directions.
 
         Parameters
         ----------
         chords : Tensor, shape (B, S, 6), int64
-            See `lead_sheet.read_chords`; anything behind the last.
+            See `lead_sheet.chord_features`; anything behind the last.
         count : Tensor, shape (B,), int64
-            How many there are.
+            Number of chords.
         style : Tensor, shape (B,), int64
 
         Returns
@@ -140,190 +148,192 @@ class MelodyNetwork(nn.Module):
         """
         bits = chords[..., -1:] >> torch.arange(12, device=chords.device) & 1
         x = self.chord_tones(bits.to(self.chord_tones.weight.dtype))
-        x = x + self.chord_style(style)[:, None]
-        for column, table in enumerate(self.chord_tables):
-            x = x + table(chords[..., column])
+        x = x + self.chord_style_embedding(style)[:, None]
+        for column, embedding in enumerate(self.chord_embeddings):
+            x = x + embedding(chords[..., column])
         packed = nn.utils.rnn.pack_padded_sequence(
-            self._dropped(x), count.cpu(), batch_first=True, enforce_sorted=False
+            self._dropout(x), count.cpu(), batch_first=True, enforce_sorted=False
         )
-        read, _ = self.chords(packed)
-        state, _ = nn.utils.rnn.pad_packed_sequence(
-            read, batch_first=True, total_length=chords.shape[1]
+        output, _ = self.chord_encoder(packed)
+        encoding, _ = nn.utils.rnn.pad_packed_sequence(
+            output, batch_first=True, total_length=chords.shape[1]
         )
-        return self.harmony(self._dropped(state))  # type: ignore[no-any-return]
+        return self.chord_projection(self._dropout(encoding))  # type: ignore[no-any-return]
 
-    def states(
-        self, harmony: Tensor, told: Tensor, style: Tensor, cache: Cache | None = None
+    def hidden_states(
+        self, chords: Tensor, features: Tensor, style: Tensor, cache: KVCache | None = None
     ) -> Tensor:
-        """Return what is known before each event, shape (B, T, D).
+        """Return the hidden state before each event, shape (B, T, D).
 
         Parameters
         ----------
-        harmony : Tensor, shape (B, S, D)
-            Of `read_chords`.
-        told : Tensor, shape (B, T, TOLD), int64
+        chords : Tensor, shape (B, S, D)
+            From `encode_chords`.
+        features : Tensor, shape (B, T, NUM_FEATURES), int64
         style : Tensor, shape (B,), int64
         cache : Cache, optional
-            Of the events before.
+            KV cache of the events before.
         """
-        number = told[..., CHORD, None].expand(-1, -1, harmony.shape[-1])
-        x = harmony.gather(1, number) + self.style(style)[:, None]
-        for column, table in enumerate(self.tables):
-            x = x + self._remembered(table(told[..., column]))
-        return self.stack(self._dropped(x), cache)  # type: ignore[no-any-return]
+        index = features[..., CHORD_INDEX, None].expand(-1, -1, chords.shape[-1])
+        x = chords.gather(1, index) + self.style_embedding(style)[:, None]
+        for column, embedding in enumerate(self.feature_embeddings):
+            x = x + self._feature_dropout(embedding(features[..., column]))
+        return self.stack(self._dropout(x), cache)  # type: ignore[no-any-return]
 
-    def symbols(self, state: Tensor, told: Tensor) -> Tensor:
+    def symbol_logits(self, hidden: Tensor, features: Tensor) -> Tensor:
         """Return the logits of the symbol of each event, shape (B, T, N)."""
-        last, root = told[..., LAST, None], told[..., ROOT, None]
-        pitches = torch.arange(1, SYMBOLS, device=told.device)
-        step = (pitches - last).clamp(-_WIDEST, _WIDEST) + _WIDEST
-        steps = self.step(state).gather(-1, step) * (last > 0)
-        degrees = self.degree(state).gather(-1, (pitches - 1 + LOWEST - root) % 12)
-        weighed = steps + degrees * (root != NO_ROOT)
-        return self.pitch(state) + F.pad(weighed, (1, 0))  # type: ignore[no-any-return]
+        last, root = features[..., LAST_PITCH, None], features[..., CHORD_ROOT, None]
+        pitches = torch.arange(1, NUM_SYMBOLS, device=features.device)
+        interval = (pitches - last).clamp(-_MAX_INTERVAL, _MAX_INTERVAL) + _MAX_INTERVAL
+        by_interval = self.interval_head(hidden).gather(-1, interval) * (last > 0)
+        by_degree = self.degree_head(hidden).gather(-1, (pitches - 1 + LOWEST_PITCH - root) % 12)
+        scores = by_interval + by_degree * (root != NO_ROOT)
+        return self.symbol_head(hidden) + F.pad(scores, (1, 0))  # type: ignore[no-any-return]
 
-    def lengths(self, state: Tensor, told: Tensor, symbol: Tensor) -> Tensor:
-        """Return the logits of the length of each event, from 1 step on, shape (B, T, L)."""
-        last, root = told[..., LAST], told[..., ROOT]
-        step = (symbol - last).clamp(-_WIDEST, _WIDEST) + _WIDEST
-        step = torch.where((symbol > 0) & (last > 0), step, 2 * _WIDEST + 1)
+    def duration_logits(self, hidden: Tensor, features: Tensor, symbol: Tensor) -> Tensor:
+        """Return the logits of the duration of each event, from 1 step on, shape (B, T, L)."""
+        last, root = features[..., LAST_PITCH], features[..., CHORD_ROOT]
+        interval = (symbol - last).clamp(-_MAX_INTERVAL, _MAX_INTERVAL) + _MAX_INTERVAL
+        interval = torch.where((symbol > 0) & (last > 0), interval, 2 * _MAX_INTERVAL + 1)
         degree = torch.where(
-            (symbol > 0) & (root != NO_ROOT), (symbol - 1 + LOWEST - root) % 12, 12
+            (symbol > 0) & (root != NO_ROOT), (symbol - 1 + LOWEST_PITCH - root) % 12, 12
         )
-        x = state + self.found(symbol) + self.found_step(step) + self.found_degree(degree)
-        units, gates = self.length_hidden(self.length_norm(x)).chunk(2, dim=-1)
-        return self.length(self._dropped(F.silu(gates) * units))  # type: ignore[no-any-return]
+        x = hidden + self.symbol_embedding(symbol)
+        x = x + self.interval_embedding(interval) + self.degree_embedding(degree)
+        up, gate = self.duration_mlp(self.duration_norm(x)).chunk(2, dim=-1)
+        return self.duration_head(self._dropout(F.silu(gate) * up))  # type: ignore[no-any-return]
 
     def loss(
-        self, told: Tensor, wanted: Tensor, chords: Tensor, count: Tensor, style: Tensor
+        self, features: Tensor, targets: Tensor, chords: Tensor, count: Tensor, style: Tensor
     ) -> MelodyLosses:
-        """Return the mean costs of events.
+        """Return the mean cross-entropies of events.
 
         Parameters
         ----------
-        told : Tensor, shape (B, T, TOLD), int64
+        features : Tensor, shape (B, T, NUM_FEATURES), int64
             Anything behind the end.
-        wanted : Tensor, shape (B, T, 2), int64
-            Symbol and length of each event; -1 behind the end.
+        targets : Tensor, shape (B, T, 2), int64
+            Symbol and duration of each event; -1 behind the end.
         chords : Tensor, shape (B, S, 6), int64
         count, style : Tensor, shape (B,), int64
         """
-        costs = self.costs(told, wanted, chords, count, style)
-        events = (wanted[..., 0] >= 0).sum().clamp(min=1)
-        return MelodyLosses(costs[..., 0].sum() / events, costs[..., 1].sum() / events)
+        nll = self.nll(features, targets, chords, count, style)
+        events = (targets[..., 0] >= 0).sum().clamp(min=1)
+        return MelodyLosses(nll[..., 0].sum() / events, nll[..., 1].sum() / events)
 
-    def costs(
-        self, told: Tensor, wanted: Tensor, chords: Tensor, count: Tensor, style: Tensor
+    def nll(
+        self, features: Tensor, targets: Tensor, chords: Tensor, count: Tensor, style: Tensor
     ) -> Tensor:
-        """Return what symbol and length of each event cost, shape (B, T, 2), 0 behind the end."""
-        harmony = self.read_chords(chords, count, style)
-        state = self.states(harmony, told, style)
-        symbol = wanted[..., 0].clamp(min=0)
-        found = (self.symbols(state, told), self.lengths(state, told, symbol))
-        targets = (wanted[..., 0], torch.where(wanted[..., 1] > 0, wanted[..., 1] - 1, _NOTHING))
+        """Return the negative log-likelihood of symbols and durations.
+
+        Parameters are those of `loss`.
+
+        Returns
+        -------
+        Tensor, shape (B, T, 2)
+            Nats; 0 behind the end.
+        """
+        hidden = self.hidden_states(self.encode_chords(chords, count, style), features, style)
+        symbol, duration = targets[..., 0], targets[..., 1]
+        duration = torch.where(duration > 0, duration - 1, _IGNORED)
+        logits = (
+            self.symbol_logits(hidden, features),
+            self.duration_logits(hidden, features, symbol.clamp(min=0)),
+        )
         return torch.stack(
             [
                 F.cross_entropy(
-                    logits.float().flatten(0, 1),
+                    each.float().flatten(0, 1),
                     target.flatten(),
-                    ignore_index=_NOTHING,
+                    ignore_index=_IGNORED,
                     reduction="none",
                 ).view(target.shape)
-                for logits, target in zip(found, targets, strict=True)
+                for each, target in zip(logits, (symbol, duration), strict=True)
             ],
             dim=-1,
         )
 
-    def _dropped(self, x: Tensor) -> Tensor:
-        return dropped(x, self.config.stack.dropout) if self.training else x
+    def _dropout(self, x: Tensor) -> Tensor:
+        return dropout(x, self.config.stack.dropout) if self.training else x
 
-    def _remembered(self, found: Tensor) -> Tensor:
-        """Leave some of it out while learning."""
-        if not self.training or not self.config.forgotten:
-            return found
-        kept = torch.rand(*found.shape[:-1], 1, device=found.device) >= self.config.forgotten
-        return found * kept
-
-
-def _table(count: int, width: int) -> nn.Embedding:
-    table = nn.Embedding(count, width)
-    nn.init.normal_(table.weight, std=INITIAL_SPREAD)
-    return table
+    def _feature_dropout(self, embedding: Tensor) -> Tensor:
+        if not self.training or not self.config.feature_dropout:
+            return embedding
+        uniform = torch.rand(*embedding.shape[:-1], 1, device=embedding.device)
+        return embedding * (uniform >= self.config.feature_dropout)
 
 
-# --- melody model ---
-
-KIND: Final = "melody"
-#: Raised when what is told to the network changes.
-VERSION: Final = 1
-MODEL: Final = "melody.safetensors"
-SHIPPED: Final = WEIGHTS / MODEL
-#: A note is struck so many times in a row at most, then another comes.
-MOST_REPEATED: Final = 6
-_ALL_PITCHES: Final = range(LOWEST, LOWEST + PITCHES)
+def _embedding(count: int, width: int) -> nn.Embedding:
+    embedding = nn.Embedding(count, width)
+    nn.init.normal_(embedding.weight, std=INIT_STD)
+    return embedding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Taught:
-    """The melodies that a model learned from, as hashes, see `segue.generate.copying`.
+class TrainingMelodies:
+    """The melodies of a training set as n-gram hashes, see `segue.generate.copying`.
 
     Attributes
     ----------
     names : tuple of str
-    starts : ndarray, shape (pieces,), int64
-        Where each begins in `runs`.
-    runs : ndarray, shape (n,), uint16
+    starts : ndarray, shape (melodies,), int64
+        Index of each melody's first hash.
+    hashes : ndarray, shape (n,), uint16
     """
 
     names: tuple[str, ...]
     starts: NDArray[np.int64]
-    runs: Hashes
+    hashes: Hashes
 
-    def joined(self, other: "Taught") -> "Taught":
+    def index(self) -> NgramIndex:
+        """Return an index of the n-grams."""
+        return NgramIndex(self.hashes, self.starts)
+
+    def concatenate(self, other: "TrainingMelodies") -> "TrainingMelodies":
         """Return the melodies of both."""
-        return Taught(
+        return TrainingMelodies(
             (*self.names, *other.names),
-            np.concatenate([self.starts, other.starts + len(self.runs)]),
-            np.concatenate([self.runs, other.runs]),
+            np.concatenate([self.starts, other.starts + len(self.hashes)]),
+            np.concatenate([self.hashes, other.hashes]),
         )
 
 
 class MelodyModel:
-    """Writes melodies for chords.
+    """A melody network with what is needed to sample from it and to rank the samples.
 
     Parameters
     ----------
     network : MelodyNetwork
-    usual : mapping of str to mapping of str to (float, float)
-        Of each style, mean and spread of what real melodies are like, measure by measure; under
-        "pitch" the lowest and the highest that it writes.
-    taught : Taught
-    about : mapping
-        JSON values: how it was taught, and how well.
+    reference : mapping of str to mapping of str to (float, float)
+        For each style, mean and standard deviation of the statistics of real melodies; under
+        "pitch" the lowest and the highest pitch.
+    training_melodies : TrainingMelodies
+    metadata : mapping
+        JSON values: how it was trained, and validation figures.
     """
 
     def __init__(
         self,
         network: MelodyNetwork,
-        usual: Mapping[str, Mapping[str, tuple[float, float]]],
-        taught: Taught,
-        about: Mapping[str, Any],
+        reference: Mapping[str, Mapping[str, tuple[float, float]]],
+        training_melodies: TrainingMelodies,
+        metadata: Mapping[str, Any],
     ) -> None:
         self.network = network.eval()
-        self.usual = {style: dict(values) for style, values in usual.items()}
-        self.taught = taught
-        self.about = dict(about)
+        self.reference = {style: dict(values) for style, values in reference.items()}
+        self.training_melodies = training_melodies
+        self.metadata = dict(metadata)
         self.fingerprint = ""
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """The kinds of melodies it writes."""
+        """Styles of melodies."""
         return self.network.config.styles
 
     @classmethod
-    def shipped(cls) -> Self:
-        """Load the model that comes with Segue."""
-        return cls.load(SHIPPED)
+    def pretrained(cls) -> Self:
+        """Load the bundled model."""
+        return cls.load(PRETRAINED)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -332,14 +342,14 @@ class MelodyModel:
         Raises
         ------
         BadCheckpoint
-            The file is not there, damaged, or of another version.
+            The file is missing, damaged, or of another version.
         """
-        checkpoint = load_checkpoint(path, KIND)
-        about = checkpoint.about
+        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
+        about = checkpoint.metadata
         if about.get("version") != VERSION:
             raise BadCheckpoint(
-                f"{path} was taught what version {about.get('version')} tells of melodies, this "
-                f"Segue tells version {VERSION}; train anew"
+                f"{path} has conditioning features of version {about.get('version')}, this Segue "
+                f"has version {VERSION}; train it again"
             )
         try:
             config = dict(about["config"])
@@ -349,35 +359,36 @@ class MelodyModel:
                 )
             )
             tensors = dict(checkpoint.tensors)
-            runs = tensors.pop("taught.runs").numpy().view(np.uint16)
-            starts = tensors.pop("taught.starts").numpy().astype(np.int64)
+            hashes = tensors.pop("training_melodies.hashes").numpy().view(np.uint16)
+            starts = tensors.pop("training_melodies.starts").numpy().astype(np.int64)
             network.load_state_dict({name: each.float() for name, each in tensors.items()})
-            usual = {
+            reference = {
                 style: {name: (float(low), float(high)) for name, (low, high) in values.items()}
                 for style, values in about["usual"].items()
             }
             names = tuple(about["taught"])
         except (KeyError, TypeError, ValueError, RuntimeError, BadArgument) as error:
             raise BadCheckpoint(
-                f"{path} holds no whole model of melodies ({error}); train anew"
+                f"{path} holds no complete melody model ({error}); train it again"
             ) from None
-        if set(usual) != set(network.config.styles) or len(starts) != len(names):
+        if set(reference) != set(network.config.styles) or len(starts) != len(names):
             raise BadCheckpoint(
-                f"{path} tells of the styles {', '.join(usual)} and {len(names)} melodies, but its "
-                f"network knows {', '.join(network.config.styles)} and {len(starts)}; train anew"
+                f"{path} lists the styles {', '.join(reference)} and {len(names)} melodies, but "
+                f"its network knows {', '.join(network.config.styles)} and {len(starts)}; train it "
+                "again"
             )
-        found = cls(network, usual, Taught(names, starts, runs), about["told"])
-        found.fingerprint = checkpoint.fingerprint
-        return found
+        model = cls(network, reference, TrainingMelodies(names, starts, hashes), about["told"])
+        model.fingerprint = checkpoint.fingerprint
+        return model
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
-        """Write it, as a whole or not at all.
+        """Write the model atomically.
 
         Parameters
         ----------
         path : Path
         dtype : torch.dtype
-            Half the precision takes half the room.
+            Precision of the weights.
 
         Raises
         ------
@@ -386,65 +397,66 @@ class MelodyModel:
         about = {
             "config": asdict(self.network.config),
             "version": VERSION,
-            "usual": self.usual,
-            "taught": list(self.taught.names),
-            "told": json.loads(json.dumps(self.about)),
+            "usual": self.reference,
+            "taught": list(self.training_melodies.names),
+            "told": json.loads(json.dumps(self.metadata)),
         }
         tensors = {name: each.to(dtype) for name, each in self.network.state_dict().items()}
-        tensors["taught.runs"] = torch.from_numpy(self.taught.runs.view(np.int16))
-        tensors["taught.starts"] = torch.from_numpy(self.taught.starts.astype(np.int32))
-        self.fingerprint = save_checkpoint(path, KIND, about, tensors)
+        melodies = self.training_melodies
+        tensors["training_melodies.hashes"] = torch.from_numpy(melodies.hashes.view(np.int16))
+        tensors["training_melodies.starts"] = torch.from_numpy(melodies.starts.astype(np.int32))
+        self.fingerprint = save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
 
-    def style(self, name: str) -> int:
-        """Return the number of a style.
+    def style_index(self, name: str) -> int:
+        """Return the index of a style.
 
         Raises
         ------
         BadArgument
-            It was not taught.
+            The model does not know the style.
         """
         if name not in self.styles:
             raise BadArgument(f"no style {name!r}; this model knows: {', '.join(self.styles)}")
         return self.styles.index(name)
 
     @torch.inference_mode()
-    def costs(
+    def nll(
         self, charts: Sequence[Chart], melodies: Sequence[IntArray], style: str
     ) -> list[NDArray[np.float64]]:
-        """Return what each event of melodies costs, given its chords and those before it.
+        """Return the negative log-likelihood of each event, given the chords and earlier events.
 
         Parameters
         ----------
         charts : sequence of Chart
         melodies : sequence of ndarray, each of shape (m, 2), int64
-            One for each chart, filling it.
+            One per chart, filling it.
         style : str
 
         Returns
         -------
         list of ndarray, each of shape (m, 2), float64
-            Nats of the symbol and of the length.
+            Nats of the symbol and of the duration.
         """
-        number = self.style(style)
+        styles = torch.tensor([self.style_index(style)])
         context = self.network.config.stack.context
-        found = []
+        results = []
         for chart, melody in zip(charts, melodies, strict=True):
-            chords = torch.from_numpy(read_chords(chart))[None]
-            rows = torch.from_numpy(told(chart, melody))[None]
-            wanted = torch.from_numpy(melody)[None]
-            count, kind = torch.tensor([chords.shape[1]]), torch.tensor([number])
-            cost = np.zeros((len(melody), 2))
+            chords = torch.from_numpy(chord_features(chart))[None]
+            features = torch.from_numpy(conditioning_features(chart, melody))[None]
+            targets = torch.from_numpy(melody)[None]
+            count = torch.tensor([chords.shape[1]])
+            nll = np.zeros((len(melody), 2))
             done = 0
-            while done < len(melody):
+            while done < len(melody):  # windows that overlap by half
                 start = max(done - context // 2, 0) if done else 0
                 end = min(start + context, len(melody))
-                here = self.network.costs(
-                    rows[:, start:end], wanted[:, start:end], chords, count, kind
+                window = self.network.nll(
+                    features[:, start:end], targets[:, start:end], chords, count, styles
                 )
-                cost[done:end] = here[0, done - start :].numpy()
+                nll[done:end] = window[0, done - start :].numpy()
                 done = end
-            found.append(cost)
-        return found
+            results.append(nll)
+        return results
 
     @torch.inference_mode()
     def sample(
@@ -456,122 +468,121 @@ class MelodyModel:
         generator: torch.Generator,
         max_copy_bars: float = float("inf"),
     ) -> list[IntArray]:
-        """Write melodies for a chart, all of them side by side.
+        """Sample melodies for a chart, in parallel.
 
-        No melody begins later than in the middle of the first bar, is silent for longer than a
-        bar, strikes one note more than six times in a row, or leaves the range that is usual for
-        its style. A note that would carry a passage of a melody learned from on, in whatever key,
-        beyond `max_copy_bars` from the passage's first onset does not come: another one does.
+        Melodies begin in the first half of the first bar, rest for a bar at most, repeat a note six
+        times at most, and stay in the range of the style. A note that would extend a passage shared
+        with a training melody, in any key, beyond `max_copy_bars` is masked.
 
         Parameters
         ----------
         chart : Chart
         style : str
         count : int
-            At least 1.
+            Number of melodies, at least 1.
         sampling : Sampling
         generator : torch.Generator
         max_copy_bars : float
+            Bars from the first to the last onset of a shared passage.
 
         Returns
         -------
         list of ndarray, each of shape (m, 2), int64
-            Symbols and lengths, filling the chart.
+            Symbols and durations, filling the chart.
         """
-        network, number = self.network, self.style(style)
-        one = torch.from_numpy(read_chords(chart))[None]
-        kind = torch.full((count,), number)
-        harmony = network.read_chords(one, torch.tensor([one.shape[1]]), kind[:1])
-        harmony = harmony.expand(count, -1, -1)
-        known = KnownRuns(self.taught.runs, self.taught.starts)
-        writers = [
-            _Writer(chart, self._allowed(style), Trail(known), max_copy_bars) for _ in range(count)
+        network = self.network
+        styles = torch.full((count,), self.style_index(style))
+        chords = torch.from_numpy(chord_features(chart))[None]
+        encoding = network.encode_chords(chords, torch.tensor([chords.shape[1]]), styles[:1])
+        encoding = encoding.expand(count, -1, -1)
+        known = self.training_melodies.index()
+        mask = self._range_mask(style)
+        melodies = [
+            _PartialMelody(chart, mask, CopyTracker(known), max_copy_bars) for _ in range(count)
         ]
-        cache = Cache(network.config.stack, count)
+        cache = KVCache(network.config.stack, count)
         history: list[Tensor] = []
-        while not all(writer.done for writer in writers):
-            row = torch.tensor([writer.tell() for writer in writers])[:, None]
-            if not cache.room:  # begin anew with the younger half
-                cache.cut(0)
-                kept = torch.cat(history[-(network.config.stack.context // 2) :], dim=1)
-                network.states(harmony, kept, kind, cache)
-            history.append(row)
-            state = network.states(harmony, row, kind, cache)
-            logits = network.symbols(state, row)[:, 0]
-            logits = logits + torch.stack([writer.symbols() for writer in writers])
-            symbol = choose(logits, sampling, generator)
-            logits = network.lengths(state, row, symbol[:, None])[:, 0]
-            logits = logits + torch.stack(
-                [
-                    writer.lengths(each)
-                    for writer, each in zip(writers, symbol.tolist(), strict=True)
-                ]
-            )
-            length = choose(logits, sampling, generator) + 1
-            for writer, *event in zip(writers, symbol.tolist(), length.tolist(), strict=True):
-                writer.write(*event)
-        return [np.array(writer.events, np.int64) for writer in writers]
+        while not all(melody.done for melody in melodies):
+            features = torch.tensor([melody.features() for melody in melodies])[:, None]
+            if not cache.free:  # refill with the recent half of the context
+                cache.truncate(0)
+                recent = torch.cat(history[-(network.config.stack.context // 2) :], dim=1)
+                network.hidden_states(encoding, recent, styles, cache)
+            history.append(features)
+            hidden = network.hidden_states(encoding, features, styles, cache)
+            logits = network.symbol_logits(hidden, features)[:, 0]
+            logits = logits + torch.stack([melody.symbol_mask() for melody in melodies])
+            symbols = sample(logits, sampling, generator)
+            logits = network.duration_logits(hidden, features, symbols[:, None])[:, 0]
+            pairs = zip(melodies, symbols.tolist(), strict=True)
+            logits = logits + torch.stack([melody.duration_mask(each) for melody, each in pairs])
+            durations = sample(logits, sampling, generator) + 1
+            for melody, *event in zip(melodies, symbols.tolist(), durations.tolist(), strict=True):
+                melody.append(*event)
+        return [np.array(melody.events, np.int64) for melody in melodies]
 
-    def _allowed(self, style: str) -> Tensor:
-        """Return 0 for each symbol of the style's range and for the rest, else minus infinity."""
-        low, high = (round(each) - LOWEST + 1 for each in self.usual[style]["pitch"])
-        mask = torch.full((PITCHES + 1,), NEVER)
+    def _range_mask(self, style: str) -> Tensor:
+        """Return 0 for rests and each symbol of the style's range, minus infinity for others."""
+        low, high = (round(each) - LOWEST_PITCH + 1 for each in self.reference[style]["pitch"])
+        mask = torch.full((NUM_SYMBOLS,), MASKED)
         mask[0] = 0
         mask[low : high + 1] = 0
         return mask
 
 
-class _Writer:
-    """One melody that is being written, and what may come next in it."""
+class _PartialMelody:
+    """A melody that is being generated, and the masks of its next event."""
 
-    def __init__(self, chart: Chart, allowed: Tensor, trail: Trail, max_copy_bars: float) -> None:
-        self._teller = Teller(chart)
-        self._allowed = allowed
-        self._trail, self._most_copied = trail, max_copy_bars * chart.bar_steps
-        # Steps that may still be silent. Many tunes begin with an upbeat in a bar of its own, but
-        # whoever gives chords counts from the first full bar.
-        self._silence = chart.bar_steps // 2
+    def __init__(
+        self, chart: Chart, range_mask: Tensor, copies: CopyTracker, max_copy_bars: float
+    ) -> None:
+        self._state = ConditioningState(chart)
+        self._range_mask = range_mask
+        self._copies, self._max_copy_steps = copies, max_copy_bars * chart.bar_steps
         self._bar = chart.bar_steps
-        self._pitch, self._repeated = 0, 0
-        self._last: list[int] = []
+        # Steps of rest that are left. Many tunes begin with an upbeat in a bar of its own, but
+        # charts are counted from the first full bar.
+        self._rest_left = chart.bar_steps // 2
+        self._pitch, self._repetitions = 0, 0
+        self._last_features: list[int] = []
         self.events: list[tuple[int, int]] = []
 
     @property
     def done(self) -> bool:
-        return self._teller.done
+        return self._state.done
 
-    def tell(self) -> list[int]:
+    def features(self) -> list[int]:
         if not self.done:
-            self._last = self._teller.tell()
-        return self._last  # what is written beyond the end is thrown away
+            self._last_features = self._state.features()
+        return self._last_features  # events beyond the end are discarded
 
-    def symbols(self) -> Tensor:
-        mask = self._allowed.clone()
+    def symbol_mask(self) -> Tensor:
+        mask = self._range_mask.clone()
         if self.done:
             return mask
-        if not self._silence:
-            mask[0] = NEVER
-        if self._repeated >= MOST_REPEATED:
-            mask[self._pitch] = NEVER
-        copied = self._trail.copies(_ALL_PITCHES, self._teller.at, self._most_copied)
-        mask[1:].masked_fill_(torch.from_numpy(copied), NEVER)
+        if not self._rest_left:
+            mask[0] = MASKED
+        if self._repetitions >= MAX_REPEATED_NOTES:
+            mask[self._pitch] = MASKED
+        copied = self._copies.would_copy(_ALL_PITCHES, self._state.position, self._max_copy_steps)
+        mask[1:].masked_fill_(torch.from_numpy(copied), MASKED)
         return mask
 
-    def lengths(self, symbol: int) -> Tensor:
-        mask = torch.zeros(LONGEST)
+    def duration_mask(self, symbol: int) -> Tensor:
+        mask = torch.zeros(MAX_DURATION)
         if not self.done:
-            most = self._teller.room if symbol else min(self._teller.room, self._silence)
-            mask[most:] = NEVER
+            left = self._state.remaining
+            mask[left if symbol else min(left, self._rest_left) :] = MASKED
         return mask
 
-    def write(self, symbol: int, length: int) -> None:
+    def append(self, symbol: int, duration: int) -> None:
         if self.done:
             return
         if symbol:
-            self._repeated = self._repeated + 1 if symbol == self._pitch else 1
-            self._pitch, self._silence = symbol, self._bar
-            self._trail.hear(symbol - 1 + LOWEST, self._teller.at)
+            self._repetitions = self._repetitions + 1 if symbol == self._pitch else 1
+            self._pitch, self._rest_left = symbol, self._bar
+            self._copies.append(symbol - 1 + LOWEST_PITCH, self._state.position)
         else:
-            self._silence -= length
-        self.events.append((symbol, length))
-        self._teller.hear(symbol, length)
+            self._rest_left -= duration
+        self.events.append((symbol, duration))
+        self._state.append(symbol, duration)

@@ -1,12 +1,9 @@
-"""Training of the melody model.
+"""Training of the melody model, and the statistics by which melodies are compared.
 
-What a melody over chords is like, in a few plain figures.
-
-Learns to write melodies for chords: from lead sheets to a network of melodies.
-
-What a network of melodies takes along: what real melodies are like, and which it knows.
-
-Learns to write melodies from a library's own: from lead sheets to a model of one style.
+`train_melody` trains a network on windows of lead sheets, each transposed at random.
+`build_melody_model` adds what sampling and ranking need: reference statistics of real melodies and
+the hashes of the training set. `train_library_melodies` does both for the melodies of a library,
+from scratch or by fine-tuning.
 """
 
 import hashlib
@@ -22,292 +19,291 @@ from torch import Tensor
 
 from segue.errors import TrainingFailed
 from segue.evaluation.generated import groove_consistency, pitch_class_entropy, scale_consistency
-from segue.generate.copying import hashed_runs
+from segue.generate.copying import ngram_hashes
 from segue.generate.melody.lead_sheet import (
-    CHORD,
-    LOWEST,
+    CHORD_INDEX,
+    LOWEST_PITCH,
     LeadSheet,
-    fits,
-    read_chords,
-    told,
-    transposed_chords,
-    transposed_told,
+    chord_features,
+    conditioning_features,
+    fits_range,
+    transpose_chord_features,
+    transpose_conditioning,
 )
 from segue.generate.melody.model import (
-    MODEL,
+    MODEL_FILE,
     MelodyConfig,
     MelodyLosses,
     MelodyModel,
     MelodyNetwork,
-    Taught,
+    TrainingMelodies,
 )
-from segue.nn.lm_training import NOTHING, WritingTraining, fit_writing
-from segue.nn.split import FEWEST_PIECES, split
-from segue.nn.trainer import Batch, Trained, Watcher
+from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
+from segue.nn.split import MIN_PIECES, train_validation_split
+from segue.nn.trainer import Batch, FitResult, ProgressCallback
 from segue.nn.transformer import StackConfig
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, strong_steps
 
-# --- melody figures ---
-
-#: Those by which candidates are held against real melodies: how much is played, by what steps,
-#: how far, how often on what the chord has, how often a bar's rhythm comes back, how long nothing.
-COMPARED: Final = (
+#: Statistics by which candidates are ranked: how far they are from those of real melodies.
+RANKING_STATISTICS: Final = (
     "notes_per_bar", "mean_interval", "range", "chord_tones_on_strong_beats", "repeated_rhythms",
     "longest_silence",
 )  # fmt: skip
 
+#: Chords before and after those of a window that the chord encoder reads.
+CHORDS_BEFORE: Final = 4
+CHORDS_AFTER: Final = 8
+_AVERAGED_STEPS: Final = 50  # for the progress display
+#: Recommended learning rate for fine-tuning; with a higher one the network forgets.
+FINE_TUNING_RATE: Final = 5e-4
 
-def figures_of(chart: Chart, melody: IntArray) -> dict[str, float]:
-    """Measure a melody.
+#: Style of the melodies of a library.
+STYLE: Final = "own"
+_STYLE_EMBEDDINGS: Final = ("style_embedding.weight", "chord_style_embedding.weight")
+_WIDTH, _LAYERS, _HEADS, _DROPOUT = 160, 4, 5, 0.15
+
+
+def melody_statistics(chart: Chart, melody: IntArray) -> dict[str, float]:
+    """Compute statistics of a melody.
 
     Parameters
     ----------
     chart : Chart
     melody : ndarray, shape (m, 2), int64
-        Symbols and lengths, filling the chart.
+        Symbols and durations, filling the chart.
 
     Returns
     -------
     dict of str to float
-        notes; notes_per_bar; mean_interval, semitones between successive notes; range, semitones;
-        chord_tones_on_strong_beats, of the notes that begin there over a chord;
-        repeated_rhythms, the share of bars whose onsets fall as in a bar before; longest_silence,
-        bars; and, as published, pitch_class_entropy, bits, scale_consistency and
-        groove_consistency. NaN where there is nothing to measure.
+        notes; notes_per_bar; mean_interval and range in semitones; chord_tones_on_strong_beats, the
+        share of chord tones among the notes that begin there; repeated_rhythms, the share of bars
+        with the rhythm of an earlier bar; longest_silence in bars; pitch_class_entropy in bits;
+        scale_consistency; groove_consistency. NaN where undefined.
     """
-    onset, symbol = onsets(melody)
-    pitch = symbol - 1 + LOWEST
+    onset, symbol = note_onsets(melody)
+    pitch = symbol - 1 + LOWEST_PITCH
     bar = chart.bar_steps
-    begins = np.zeros((chart.bars, bar), np.bool_)
-    begins[onset // bar, onset % bar] = True
-    rhythms = [row.tobytes() for row in begins]
-    again = [row in rhythms[:number] for number, row in enumerate(rhythms)][1:]
+    has_onset = np.zeros((chart.bars, bar), np.bool_)
+    has_onset[onset // bar, onset % bar] = True
+    rhythms = [row.tobytes() for row in has_onset]
+    repeated = [rhythm in rhythms[:index] for index, rhythm in enumerate(rhythms)][1:]
     return {
         "notes": float(len(pitch)),
         "notes_per_bar": len(pitch) / chart.bars,
         "mean_interval": float(np.abs(np.diff(pitch)).mean()) if len(pitch) > 1 else float("nan"),
         "range": float(np.ptp(pitch)) if len(pitch) else float("nan"),
-        "chord_tones_on_strong_beats": chord_tone_share(chart, melody),
-        "repeated_rhythms": float(np.mean(again)) if again else float("nan"),
+        "chord_tones_on_strong_beats": chord_tone_ratio(chart, melody),
+        "repeated_rhythms": float(np.mean(repeated)) if repeated else float("nan"),
         "longest_silence": _longest_silence(melody) / bar,
         "pitch_class_entropy": pitch_class_entropy(pitch),
         "scale_consistency": scale_consistency(pitch),
-        "groove_consistency": groove_consistency(begins),
+        "groove_consistency": groove_consistency(has_onset),
     }
 
 
-def onsets(melody: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the step at which each note begins, and its symbol; rests are left out."""
-    at = np.concatenate([[0], np.cumsum(melody[:-1, 1])]).astype(np.int64)[: len(melody)]
-    heard = melody[:, 0] > 0
-    return at[heard], melody[heard, 0]
+def note_onsets(melody: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the onset step and the symbol of each note, without rests."""
+    onsets = np.concatenate([[0], np.cumsum(melody[:-1, 1])]).astype(np.int64)[: len(melody)]
+    is_note = melody[:, 0] > 0
+    return onsets[is_note], melody[is_note, 0]
 
 
-def chord_tones(chart: Chart, melody: IntArray) -> tuple[int, int]:
-    """Count the notes that begin on strong beats over a chord: all, and those of the chord."""
-    onset, symbol = onsets(melody)
+def count_chord_tones(chart: Chart, melody: IntArray) -> tuple[int, int]:
+    """Count the notes that begin on strong beats over a chord: all, and chord tones."""
+    onset, symbol = note_onsets(melody)
     strong = np.isin(onset % chart.bar_steps, strong_steps(chart.metre))
     onset, symbol = onset[strong], symbol[strong]
     row = np.searchsorted(chart.chords[:, 0], onset, side="right") - 1
-    over = chart.chords[row, 1] != NO_ROOT
-    belongs = chart.chords[row, 3] >> (symbol - 1 + LOWEST) % 12 & 1
-    return int(over.sum()), int(belongs[over].sum())
+    over_chord = chart.chords[row, 1] != NO_ROOT
+    is_chord_tone = chart.chords[row, 3] >> (symbol - 1 + LOWEST_PITCH) % 12 & 1
+    return int(over_chord.sum()), int(is_chord_tone[over_chord].sum())
 
 
-def chord_tone_share(chart: Chart, melody: IntArray) -> float:
-    """Return the share of notes on strong beats that belong to their chord; NaN of none."""
-    count, belongs = chord_tones(chart, melody)
-    return belongs / count if count else float("nan")
+def chord_tone_ratio(chart: Chart, melody: IntArray) -> float:
+    """Return the share of chord tones among notes on strong beats; NaN if there are none."""
+    count, chord_tones = count_chord_tones(chart, melody)
+    return chord_tones / count if count else float("nan")
 
 
 def _longest_silence(melody: IntArray) -> int:
-    longest = here = 0
-    for symbol, length in melody.tolist():
-        here = 0 if symbol else here + length
-        longest = max(longest, here)
+    longest = current = 0
+    for symbol, duration in melody.tolist():
+        current = 0 if symbol else current + duration
+        longest = max(longest, current)
     return longest
 
 
-# --- melody ---
-
-#: Chords that are read before and behind those of a window.
-BEFORE: Final = 4
-BEHIND: Final = 8
-_PARTS_KEPT: Final = 50
-#: The learning rate of a network that has learned already: higher, and it forgets.
-LEARNED_ON_RATE: Final = 5e-4
-
-
 @dataclass(frozen=True, slots=True)
-class MelodyTraining(WritingTraining):
-    """How a network of melodies is taught: as `WritingTraining` has it, in windows of events.
+class MelodyTraining(LMTrainingConfig):
+    """Training options; those of `LMTrainingConfig` apply to windows of events.
 
     Attributes
     ----------
     start : str
-        "" to learn from the beginning, "shipped" from what comes with Segue, or the name of another
-        model of the library; then `LEARNED_ON_RATE` is a good learning rate, and the context is
-        that model's.
+        Model to fine-tune: "" for none, "shipped" for the bundled one, or a name in the library.
+        `FINE_TUNING_RATE` is then a good learning rate, and the context is that model's.
     """
 
     context: int = 192
     steps_per_epoch: int = 100
     learning_rate: float = 2e-3
-    averaging: float = 0.995
+    ema_decay: float = 0.995
     patience: int = 10
     start: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Prepared:
-    told: IntArray
-    wanted: IntArray
+class _Example:
+    features: IntArray
+    melody: IntArray
     chords: IntArray
     style: int
-    moves: tuple[int, ...]
+    transpositions: tuple[int, ...]
 
 
-class Windows:
-    """Draws windows of lead sheets, each in a key of its own.
+class WindowSampler:
+    """Samples windows of lead sheets, transposed at random.
 
     Parameters
     ----------
     sheets : sequence of LeadSheet
     styles : tuple of str
-        As the network knows them.
+        Styles of the network.
     training : MelodyTraining
     """
 
     def __init__(
         self, sheets: Sequence[LeadSheet], styles: tuple[str, ...], training: MelodyTraining
     ) -> None:
-        self._context, self._batch = training.context, training.batch
-        keys = range(-training.transposed, training.transposed)
-        self._prepared = [
-            _Prepared(
-                told(sheet.chart, sheet.melody),
+        self._context, self._batch_size = training.context, training.batch_size
+        semitones = range(-training.max_transpose, training.max_transpose)
+        self._examples = [
+            _Example(
+                conditioning_features(sheet.chart, sheet.melody),
                 sheet.melody,
-                read_chords(sheet.chart),
+                chord_features(sheet.chart),
                 styles.index(sheet.style),
-                tuple(by for by in keys if fits(sheet.melody, by)) or (0,),
+                tuple(each for each in semitones if fits_range(sheet.melody, each)) or (0,),
             )
             for sheet in sheets
         ]
-        lengths = np.array([len(each.wanted) for each in self._prepared], np.float64)
-        self._shares = lengths / lengths.sum()
+        lengths = np.array([len(example.melody) for example in self._examples], np.float64)
+        self._weights = lengths / lengths.sum()
 
     def draw(self, rng: np.random.Generator) -> Batch:
-        """Draw a batch: sheets by their lengths, places and keys evenly."""
+        """Sample a batch: sheets by length, positions and transpositions uniformly."""
         windows = []
-        for number in rng.choice(len(self._prepared), self._batch, p=self._shares).tolist():
-            sheet = self._prepared[number]
-            start = int(rng.integers(max(len(sheet.wanted) - self._context, 0) + 1))
-            windows.append((sheet, start, int(rng.choice(sheet.moves))))
-        return self._batch_of(windows)
+        for index in rng.choice(len(self._examples), self._batch_size, p=self._weights).tolist():
+            example = self._examples[index]
+            start = int(rng.integers(max(len(example.melody) - self._context, 0) + 1))
+            windows.append((example, start, int(rng.choice(example.transpositions))))
+        return self._batch(windows)
 
     def all(self) -> list[Batch]:
-        """Return every sheet as it is, cut into windows, each event once."""
+        """Return all sheets untransposed, cut into windows that do not overlap."""
         windows = [
-            (sheet, start, 0)
-            for sheet in self._prepared
-            for start in range(0, len(sheet.wanted), self._context)
+            (example, start, 0)
+            for example in self._examples
+            for start in range(0, len(example.melody), self._context)
         ]
-        windows.sort(key=lambda one: min(len(one[0].wanted) - one[1], self._context))
-        size = self._batch
+        windows.sort(key=lambda window: min(len(window[0].melody) - window[1], self._context))
+        size = self._batch_size
         return [
-            self._batch_of(windows[first : first + size]) for first in range(0, len(windows), size)
+            self._batch(windows[first : first + size]) for first in range(0, len(windows), size)
         ]
 
-    def _batch_of(self, windows: Sequence[tuple[_Prepared, int, int]]) -> Batch:
+    def _batch(self, windows: Sequence[tuple[_Example, int, int]]) -> Batch:
         rows = [self._window(*window) for window in windows]
-        events = max(len(each[0]) for each in rows)
-        chords = max(len(each[2]) for each in rows)
-        tolds = np.zeros((len(rows), events, rows[0][0].shape[1]), np.int64)
-        wanted = np.full((len(rows), events, 2), NOTHING, np.int64)
-        read = np.zeros((len(rows), chords, rows[0][2].shape[1]), np.int64)
-        for row, (one, two, three) in enumerate(rows):
-            tolds[row, : len(one)], wanted[row, : len(two)], read[row, : len(three)] = (
-                one, two, three,
-            )  # fmt: skip
-        count = np.array([len(each[2]) for each in rows])
+        events = max(len(row[0]) for row in rows)
+        chord_count = max(len(row[2]) for row in rows)
+        features = np.zeros((len(rows), events, rows[0][0].shape[1]), np.int64)
+        targets = np.full((len(rows), events, 2), IGNORED, np.int64)
+        chords = np.zeros((len(rows), chord_count, rows[0][2].shape[1]), np.int64)
+        for at, arrays in enumerate(rows):
+            for padded, array in zip((features, targets, chords), arrays, strict=True):
+                padded[at, : len(array)] = array
+        count = np.array([len(row[2]) for row in rows])
         style = np.array([window[0].style for window in windows])
-        return tuple(torch.from_numpy(each) for each in (tolds, wanted, read, count, style))
+        return tuple(torch.from_numpy(each) for each in (features, targets, chords, count, style))
 
-    def _window(self, sheet: _Prepared, start: int, by: int) -> tuple[IntArray, IntArray, IntArray]:
-        rows = transposed_told(sheet.told[start : start + self._context], by)
-        wanted = sheet.wanted[start : start + self._context].copy()
-        wanted[:, 0] = np.where(wanted[:, 0] > 0, wanted[:, 0] + by, 0)
-        first = max(int(rows[0, CHORD]) - BEFORE, 0)
-        last = int(rows[-1, CHORD]) + BEHIND + 1
-        rows[:, CHORD] -= first
-        return rows, wanted, transposed_chords(sheet.chords[first:last], by)
+    def _window(
+        self, example: _Example, start: int, semitones: int
+    ) -> tuple[IntArray, IntArray, IntArray]:
+        end = start + self._context
+        features = transpose_conditioning(example.features[start:end], semitones)
+        targets = example.melody[start:end].copy()
+        targets[:, 0] = np.where(targets[:, 0] > 0, targets[:, 0] + semitones, 0)
+        first = max(int(features[0, CHORD_INDEX]) - CHORDS_BEFORE, 0)
+        last = int(features[-1, CHORD_INDEX]) + CHORDS_AFTER + 1
+        features[:, CHORD_INDEX] -= first
+        return features, targets, transpose_chord_features(example.chords[first:last], semitones)
 
 
 def train_melody(
     network: MelodyNetwork,
     training: MelodyTraining,
-    learn: Sequence[LeadSheet],
-    validate: Sequence[LeadSheet],
+    train: Sequence[LeadSheet],
+    validation: Sequence[LeadSheet],
     folder: Path,
     *,
     about: Mapping[str, str] | None = None,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> Trained:
-    """Teach a network, and leave it with the best weights.
+    watch: ProgressCallback | None = None,
+) -> FitResult:
+    """Train a network in place, and leave it with the best weights.
 
     Parameters
     ----------
     network : MelodyNetwork
     training : MelodyTraining
-    learn, validate : sequence of LeadSheet
-        Of styles that the network knows; no song is on both sides.
+    train, validation : sequence of LeadSheet
+        Training and validation set, in styles of the network, without a song in common.
     folder : Path
-        Where the run's state is kept.
+        Folder of the training state.
     about : mapping, optional
-        What else must be the same for a run to be resumed.
+        Further metadata that must agree when a run is resumed.
     resume : bool
-        Go on where a run in this folder stopped.
+        Whether to resume an interrupted run.
     watch : callable, optional
-        Told a `Progress` after each step.
+        Called with a `Progress` after each step.
 
     Returns
     -------
     Trained
-        Its losses are nats for each event: symbol and length together.
+        Its losses are nats per event, of symbol and duration together.
 
     Raises
     ------
     TrainingFailed
-        There is nothing to learn from or to judge by, or the loss is no number any more.
+        The training or the validation set is empty, or the loss is not finite.
     BadCheckpoint
-        The state to resume is not there, damaged, or of another run.
+        The state to resume is missing, damaged, or of another run.
     """
-    if not learn or not validate:
+    if not train or not validation:
         raise TrainingFailed(
-            f"{len(learn)} melodies to learn from and {len(validate)} to judge by; at least one "
-            "of each is needed"
+            f"{len(train)} melodies for training and {len(validation)} for validation; at least "
+            "one of each is needed"
         )
     torch.manual_seed(training.seed)
     styles = network.config.styles
-    windows = Windows(learn, styles, training)
-    judged = Windows(validate, styles, training).all()
-    parts: deque[tuple[float, float]] = deque(maxlen=_PARTS_KEPT)
+    windows = WindowSampler(train, styles, training)
+    batches = WindowSampler(validation, styles, training).all()
+    recent: deque[tuple[float, float]] = deque(maxlen=_AVERAGED_STEPS)
 
     def loss(net: Any, *batch: Tensor) -> Tensor:
-        found: MelodyLosses = net.loss(*batch)
+        losses: MelodyLosses = net.loss(*batch)
         if net.training:
-            parts.append((float(found.symbols.detach()), float(found.lengths.detach())))
-        return found.symbols + found.lengths
+            recent.append((float(losses.symbols.detach()), float(losses.lengths.detach())))
+        return losses.symbols + losses.lengths
 
     def means() -> dict[str, float]:
         names = ("symbols", "lengths")
-        return dict(zip(names, np.mean(parts, axis=0).tolist(), strict=True)) if parts else {}
+        return dict(zip(names, np.mean(recent, axis=0).tolist(), strict=True)) if recent else {}
 
-    told_of = {"sheets": _fingerprint([*learn, *validate]), **(about or {})}
-    return fit_writing(
-        network, training, windows.draw, judged, folder, told_of,
-        loss=loss, parts=means, resume=resume, watch=watch,
+    run = {"sheets": _fingerprint([*train, *validation]), **(about or {})}
+    return fit_lm(
+        network, training, windows.draw, batches, folder, run,
+        loss=loss, loss_terms=means, resume=resume, watch=watch,
     )  # fmt: skip
 
 
@@ -320,156 +316,147 @@ def _fingerprint(sheets: Sequence[LeadSheet]) -> str:
     return digest.hexdigest()[:16]
 
 
-# --- melody told ---
-
-
-def melody_model(
+def build_melody_model(
     network: MelodyNetwork,
-    learned: Sequence[LeadSheet],
-    held: Sequence[LeadSheet],
-    about: dict[str, Any],
+    train: Sequence[LeadSheet],
+    validation: Sequence[LeadSheet],
+    metadata: dict[str, Any],
 ) -> MelodyModel:
-    """Make a model of a trained network.
+    """Make a melody model of a trained network.
 
     Parameters
     ----------
     network : MelodyNetwork
-    learned : sequence of LeadSheet
-        What it learned from: their figures are what is usual, their hashes are kept.
-    held : sequence of LeadSheet
-        What it did not learn from: how likely they are is what is usual.
-    about : dict
-        JSON values: how it was taught.
+    train : sequence of LeadSheet
+        Training set, from which the reference statistics and the hashes are.
+    validation : sequence of LeadSheet
+        Validation set, from which the reference log-likelihood is.
+    metadata : dict
+        JSON values: how it was trained.
     """
-    runs, names = [], []
-    for sheet in learned:
-        onset, symbol = onsets(sheet.melody)
-        runs.append(hashed_runs(np.column_stack([symbol - 1 + LOWEST, onset])))
-        names.append(sheet.name)
-    starts = np.cumsum([0, *(len(each) for each in runs)])[:-1].astype(np.int64)
-    taught = Taught(tuple(names), starts, np.concatenate(runs))
-    model = MelodyModel(network, {style: {} for style in network.config.styles}, taught, about)
-    for style in network.config.styles:
-        model.usual[style] = _usual(
+    hashes = []
+    for sheet in train:
+        onset, symbol = note_onsets(sheet.melody)
+        hashes.append(ngram_hashes(np.column_stack([symbol - 1 + LOWEST_PITCH, onset])))
+    starts = np.cumsum([0, *map(len, hashes)])[:-1].astype(np.int64)
+    names = tuple(sheet.name for sheet in train)
+    melodies = TrainingMelodies(names, starts, np.concatenate(hashes))
+    styles = network.config.styles
+    model = MelodyModel(network, {style: {} for style in styles}, melodies, metadata)
+    for style in styles:
+        model.reference[style] = _reference_statistics(
             model,
             style,
-            [sheet for sheet in learned if sheet.style == style],
-            [sheet for sheet in held if sheet.style == style],
+            [sheet for sheet in train if sheet.style == style],
+            [sheet for sheet in validation if sheet.style == style],
         )
     return model
 
 
-def _usual(
-    model: MelodyModel, style: str, learned: Sequence[LeadSheet], held: Sequence[LeadSheet]
+def _reference_statistics(
+    model: MelodyModel, style: str, train: Sequence[LeadSheet], validation: Sequence[LeadSheet]
 ) -> dict[str, tuple[float, float]]:
-    some = learned or held
-    figures = [figures_of(sheet.chart, sheet.melody) for sheet in some]
-    found = {name: _spread([each[name] for each in figures]) for name in COMPARED}
-    judged = held or learned
-    costs = model.costs(
-        [sheet.chart for sheet in judged], [sheet.melody for sheet in judged], style
-    )
-    found["likelihood"] = _spread([-float(cost.sum(axis=1).mean()) for cost in costs])
-    pitches = np.concatenate([onsets(sheet.melody)[1] for sheet in some]) - 1 + LOWEST
+    sheets = train or validation
+    statistics = [melody_statistics(sheet.chart, sheet.melody) for sheet in sheets]
+    reference = {
+        name: _mean_std([each[name] for each in statistics]) for name in RANKING_STATISTICS
+    }
+    unseen = validation or train
+    nll = model.nll([sheet.chart for sheet in unseen], [sheet.melody for sheet in unseen], style)
+    reference["likelihood"] = _mean_std([-float(each.sum(axis=1).mean()) for each in nll])
+    pitches = np.concatenate([note_onsets(sheet.melody)[1] for sheet in sheets]) - 1 + LOWEST_PITCH
     low, high = np.percentile(pitches, [1, 99])
-    found["pitch"] = (float(np.floor(low)), float(np.ceil(high)))
-    return found
+    reference["pitch"] = (float(np.floor(low)), float(np.ceil(high)))
+    return reference
 
 
-def _spread(values: Sequence[float]) -> tuple[float, float]:
-    known = np.array(values)
-    known = known[np.isfinite(known)]
-    return (float(known.mean()), float(known.std())) if len(known) else (0.0, 1.0)
+def _mean_std(values: Sequence[float]) -> tuple[float, float]:
+    finite = np.array(values)
+    finite = finite[np.isfinite(finite)]
+    return (float(finite.mean()), float(finite.std())) if len(finite) else (0.0, 1.0)
 
 
-# --- own melodies ---
-
-#: What the style of a library's own melodies is called.
-STYLE: Final = "own"
-_STYLE_TABLES: Final = ("style.weight", "chord_style.weight")
-_WIDTH, _LAYERS, _HEADS, _DROPOUT = 160, 4, 5, 0.15
-
-
-def train_own(
+def train_library_melodies(
     training: MelodyTraining,
     sheets: Sequence[LeadSheet],
     folder: Path,
     *,
     start: MelodyModel | None = None,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[MelodyModel, Trained]:
-    """Learn a model from a library's own melodies, all of one style.
+    watch: ProgressCallback | None = None,
+) -> tuple[MelodyModel, FitResult]:
+    """Train a model of one style on the melodies of a library.
 
     Parameters
     ----------
     training : MelodyTraining
     sheets : sequence of LeadSheet
-        Of the style `STYLE`, of at least three groups.
+        Melodies of the style `STYLE`, from at least three groups.
     folder : Path
-        Where the run's state and, at the end, the model are kept.
+        Folder of the training state and, at the end, of the model.
     start : MelodyModel, optional
-        What is learned on from, all its styles as one. The melodies that it knows stay known, so
-        that they are not copied either.
+        Model to fine-tune, its styles merged into one. The new model keeps the hashes of its
+        training set, too, to detect copies.
     resume : bool
+        Whether to resume an interrupted run.
     watch : callable, optional
-        Told a `Progress` after each step.
+        Called with a `Progress` after each step.
 
     Returns
     -------
     MelodyModel
-        Also written to `folder` as `MODEL`.
+        Also written to `folder` as `MODEL_FILE`.
     Trained
 
     Raises
     ------
     TrainingFailed
-        There are too few melodies, or the loss is no number any more.
+        There are too few melodies, or the loss is not finite.
     BadCheckpoint
-        The state to resume is not there, damaged, or of another run.
+        The state to resume is missing, damaged, or of another run.
     """
     groups = {sheet.group or sheet.name for sheet in sheets}
-    if len(groups) < FEWEST_PIECES:
+    if len(groups) < MIN_PIECES:
         raise TrainingFailed(
             f"there are melodies in {len(groups)} scores to learn from (at least four bars and "
-            f"twelve notes in one metre), at least {FEWEST_PIECES} are needed, and some hundred "
+            f"twelve notes in one metre), at least {MIN_PIECES} are needed, and some hundred "
             "for what is worth having; add more with `segue add`"
         )
-    learn, validate = split(sheets)
+    train, validation = train_validation_split(sheets)
     torch.manual_seed(training.seed)
     if start:
-        network = _of_one_style(start.network)
+        network = _merge_styles(start.network)
         training = replace(training, context=network.config.stack.context)
     else:
         stack = StackConfig(_WIDTH, _LAYERS, _HEADS, training.context, _DROPOUT)
         network = MelodyNetwork(MelodyConfig(stack, (STYLE,)))
-    from_what = {"start": start.fingerprint} if start else {}
+    origin = {"start": start.fingerprint} if start else {}
     trained = train_melody(
-        network, training, learn, validate, folder, about=from_what, resume=resume, watch=watch
+        network, training, train, validation, folder, about=origin, resume=resume, watch=watch
     )
-    about = {
+    metadata = {
         "training": asdict(training),
-        "melodies": len(learn),
-        "held_out_melodies": len(validate),
+        "melodies": len(train),
+        "held_out_melodies": len(validation),
         "epochs": len(trained.history),
         "loss": trained.best.loss,
         "validation_loss": trained.best.validation_loss,
         "stopped": trained.stopped,
         "precision": trained.precision,
-        **from_what,
+        **origin,
     }
-    model = melody_model(network, learn, validate, about)
+    model = build_melody_model(network, train, validation, metadata)
     if start:
-        model.taught = model.taught.joined(start.taught)
-    model.save(folder / MODEL)
+        model.training_melodies = model.training_melodies.concatenate(start.training_melodies)
+    model.save(folder / MODEL_FILE)
     return model, trained
 
 
-def _of_one_style(network: MelodyNetwork) -> MelodyNetwork:
-    """Return a copy whose one style is the mean of those that a network knows."""
-    found = MelodyNetwork(replace(network.config, styles=(STYLE,)))
+def _merge_styles(network: MelodyNetwork) -> MelodyNetwork:
+    """Return a copy of one style, whose embedding is the mean of the styles' embeddings."""
+    merged = MelodyNetwork(replace(network.config, styles=(STYLE,)))
     weights = network.state_dict()
-    for table in _STYLE_TABLES:
-        weights[table] = weights[table].mean(dim=0, keepdim=True)
-    found.load_state_dict(weights)
-    return found
+    for name in _STYLE_EMBEDDINGS:
+        weights[name] = weights[name].mean(dim=0, keepdim=True)
+    merged.load_state_dict(weights)
+    return merged

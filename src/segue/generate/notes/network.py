@@ -1,10 +1,10 @@
-"""The notes-and-durations LSTM.
+"""The notes-and-durations LSTM: network, checkpoint, perplexity of tokens.
 
-As published: words of notes and chords (see `segue.generate.notes.tokens`) through an embedding
-of 512 and an LSTM, and the same by itself for durations. The embeddings start within ±0.05, as
-Keras makes them, so that what is learned is soon larger than what they began with.
+Two language models that share nothing, one of notes and chords, one of durations (see
+`segue.generate.notes.tokens`), each an embedding of width 512 and an LSTM, as published. Embeddings
+are initialised within ±0.05, as in Keras, so that what is learned soon exceeds the initial noise.
 
-Shape legend: B pieces, T words, V words known, H numbers of the LSTM's state.
+Shape legend: B pieces, T tokens, V vocabulary size, H hidden size.
 """
 
 import json
@@ -24,30 +24,30 @@ from segue.generate.notes.tokens import UNKNOWN, Vocabulary
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.records import FloatArray
 
-KIND: Final = "note-lstm"
-#: Raised when the words of `segue.generate.notes.tokens` change.
+CHECKPOINT_KIND: Final = "note-lstm"
+#: Version of the tokens of `segue.generate.notes.tokens`.
 VERSION: Final = 1
 MODEL: Final = "note-lstm.safetensors"
-SHIPPED: Final = WEIGHTS / MODEL
-#: What is no word: past the end of a piece.
-NO_WORD: Final = -100
+PRETRAINED: Final = WEIGHTS / MODEL
+#: Padding after the end of a piece.
+IGNORED: Final = -100
 STREAMS: Final = ("notes", "durations")
-_INITIAL: Final = 0.05
-_LARGEST: Final = 1 << 16
+_INIT_RANGE: Final = 0.05
+_MAX_SIZE: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class NoteLSTMConfig:
-    """Sizes of the networks.
+    """Hyperparameters of the networks.
 
     Attributes
     ----------
     notes, durations : int
-        Words known, `UNKNOWN` included.
+        Vocabulary sizes, with `UNKNOWN`.
     embedding : int
-        As published.
+        Width of the embeddings, as published.
     hidden : int
-        Of the LSTMs; not told by the publication.
+        Hidden size of the LSTMs, which was not published.
     """
 
     notes: int
@@ -56,204 +56,206 @@ class NoteLSTMConfig:
     hidden: int = 256
 
     def __post_init__(self) -> None:
-        """Refuse sizes that cannot be.
+        """Validate the hyperparameters.
 
         Raises
         ------
         BadArgument
         """
         for name, value in asdict(self).items():
-            if not isinstance(value, int) or not 1 <= value <= _LARGEST:
-                raise BadArgument(f"{name} {value!r}: a size from 1 to {_LARGEST}")
+            if not isinstance(value, int) or not 1 <= value <= _MAX_SIZE:
+                raise BadArgument(f"{name} {value!r}: a size from 1 to {_MAX_SIZE}")
 
 
-class WordLSTM(nn.Module):
-    """Guesses the next word of one sequence."""
+class TokenLSTM(nn.Module):
+    """A language model of one stream: predicts the next token."""
 
-    def __init__(self, words: int, embedding: int, hidden: int) -> None:
+    def __init__(self, vocabulary: int, embedding: int, hidden: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(words, embedding)
-        nn.init.uniform_(self.embedding.weight, -_INITIAL, _INITIAL)
+        self.embedding = nn.Embedding(vocabulary, embedding)
+        nn.init.uniform_(self.embedding.weight, -_INIT_RANGE, _INIT_RANGE)
         self.lstm = nn.LSTM(embedding, hidden, batch_first=True)
-        self.head = nn.Linear(hidden, words)
+        self.head = nn.Linear(hidden, vocabulary)
 
-    def forward(self, words_BT: Tensor) -> Tensor:
-        """Return the logits of the word after each, shape (B, T, V)."""
-        state_BTH, _ = self.lstm(self.embedding(words_BT.clamp(min=0)))
-        logits: Tensor = self.head(state_BTH)
+    def forward(self, tokens_BT: Tensor) -> Tensor:
+        """Return the logits of the token after each position, shape (B, T, V)."""
+        hidden_BTH, _ = self.lstm(self.embedding(tokens_BT.clamp(min=0)))
+        logits: Tensor = self.head(hidden_BTH)
         return logits
 
 
 @dataclass(frozen=True, slots=True)
 class NoteLosses:
-    """Mean cross-entropy of a word, in nats."""
+    """Mean cross-entropy of a token of each stream, in nats."""
 
     notes: Tensor
     durations: Tensor
 
 
 class NoteLSTM(nn.Module):
-    """Both networks; they share nothing."""
+    """The language models of both streams."""
 
     def __init__(self, config: NoteLSTMConfig) -> None:
         super().__init__()
         self.config = config
-        self.notes = WordLSTM(config.notes, config.embedding, config.hidden)
-        self.durations = WordLSTM(config.durations, config.embedding, config.hidden)
+        self.notes = TokenLSTM(config.notes, config.embedding, config.hidden)
+        self.durations = TokenLSTM(config.durations, config.embedding, config.hidden)
 
     def loss(self, notes_BT: Tensor, durations_BT: Tensor) -> NoteLosses:
-        """Return what guessing each word but the first from those before it costs.
+        """Return the cross-entropies of all tokens but the first.
 
         Parameters
         ----------
         notes_BT, durations_BT : Tensor, int64
-            Words by number; `NO_WORD` past the end.
+            Token ids; `IGNORED` after the end.
         """
         losses = []
-        for network, words_BT in ((self.notes, notes_BT), (self.durations, durations_BT)):
-            logits = network(words_BT[:, :-1]).float()
-            losses.append(
-                F.cross_entropy(
-                    logits.flatten(0, 1), words_BT[:, 1:].flatten(), ignore_index=NO_WORD
-                )
-            )
+        for network, tokens_BT in ((self.notes, notes_BT), (self.durations, durations_BT)):
+            logits = network(tokens_BT[:, :-1]).float()
+            targets = tokens_BT[:, 1:].flatten()
+            losses.append(F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=IGNORED))
         return NoteLosses(*losses)
 
 
 class NoteModel:
-    """The networks with the words that they know.
+    """The networks with their vocabularies and a co-occurrence baseline.
 
     Parameters
     ----------
     network : NoteLSTM
+        Both language models.
     vocabularies : mapping of str to Vocabulary
-        Of "notes" and "durations", as met in the music learned from.
-    company : mapping of str to ndarray, shape (words, n), float32
-        Vectors of the words from which stand beside which in the same music, see
-        `segue.generate.notes.tokens`.
-    about : mapping
-        JSON values: how it was learned, and how well.
+        Vocabularies of "notes" and "durations".
+    cooccurrence : mapping of str to ndarray, shape (V, n), float32
+        Vectors of the tokens from their co-occurrences, see `tokens.cooccurrence_vectors`.
+    metadata : mapping
+        JSON values: how it was trained, and validation figures.
     """
 
     def __init__(
         self,
         network: NoteLSTM,
         vocabularies: Mapping[str, Vocabulary],
-        company: Mapping[str, FloatArray],
-        about: Mapping[str, Any],
+        cooccurrence: Mapping[str, FloatArray],
+        metadata: Mapping[str, Any],
     ) -> None:
         self.network = network.eval()
         self.vocabularies = dict(vocabularies)
-        self.company = dict(company)
-        self.about = dict(about)
+        self.cooccurrence = dict(cooccurrence)
+        self.metadata = dict(metadata)
         self.fingerprint = ""
 
     @classmethod
-    def shipped(cls) -> Self:
-        """Load the model that comes with Segue."""
-        return cls.load(SHIPPED)
+    def pretrained(cls) -> Self:
+        """Load the pretrained model that comes with Segue."""
+        return cls.load(PRETRAINED)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a model.
+        """Load a checkpoint.
 
         Raises
         ------
         BadCheckpoint
-            The file is not there, damaged, or of another version.
+            The file is missing, damaged, or of another version of the tokens.
         """
-        checkpoint = load_checkpoint(path, KIND)
+        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
         tensors = {name: tensor.float() for name, tensor in checkpoint.tensors.items()}
         try:
-            config = _config(checkpoint.about, path)
-            words = checkpoint.about["words"]
+            config = _config(checkpoint.metadata, path)
+            words = checkpoint.metadata["words"]
             vocabularies = {
                 name: Vocabulary(tuple(words[name]["tokens"]), tuple(words[name]["counts"]))
                 for name in STREAMS
             }
-            company = {name: tensors.pop(f"company.{name}").numpy() for name in STREAMS}
+            cooccurrence = {name: tensors.pop(f"cooccurrence.{name}").numpy() for name in STREAMS}
             network = NoteLSTM(config)
             network.load_state_dict(tensors)
         except (KeyError, TypeError, RuntimeError) as error:
-            raise BadCheckpoint(f"{path} holds no whole note-lstm ({error}); train anew") from None
+            raise BadCheckpoint(
+                f"{path} is no complete note-lstm model ({error}); train again"
+            ) from None
         for name in STREAMS:
-            known, size = vocabularies[name], getattr(config, name)
-            if not len(known) == len(known.counts) == len(company[name]) == size:
+            vocabulary, size = vocabularies[name], getattr(config, name)
+            lengths = len(vocabulary), len(vocabulary.counts), len(cooccurrence[name])
+            if lengths != (size, size, size):
                 raise BadCheckpoint(
-                    f"{path} names {len(known)} {name}, but its network knows {size}; train anew"
+                    f"{path} has {len(vocabulary)} {name}, but its network {size}; train again"
                 )
-        found = cls(network, vocabularies, company, checkpoint.about["told"])
-        found.fingerprint = checkpoint.fingerprint
-        return found
+        model = cls(network, vocabularies, cooccurrence, checkpoint.metadata["told"])
+        model.fingerprint = checkpoint.fingerprint
+        return model
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
-        """Write it, as a whole or not at all.
+        """Write a checkpoint atomically.
 
         Parameters
         ----------
         path : Path
+            Path of the output file.
         dtype : torch.dtype
-            Half the precision takes half the room.
+            Type of the tensors in the file.
 
         Raises
         ------
         DiskFull
         """
         words = {
-            name: {"tokens": list(known.tokens), "counts": list(known.counts)}
-            for name, known in self.vocabularies.items()
+            name: {"tokens": list(vocabulary.tokens), "counts": list(vocabulary.counts)}
+            for name, vocabulary in self.vocabularies.items()
         }
-        about = {
+        metadata = {
             "config": asdict(self.network.config),
             "version": VERSION,
             "words": words,
-            "told": json.loads(json.dumps(self.about)),
+            "told": json.loads(json.dumps(self.metadata)),
         }
         tensors = dict(self.network.state_dict())
-        tensors |= {f"company.{name}": torch.from_numpy(v) for name, v in self.company.items()}
-        smaller = {name: tensor.to(dtype) for name, tensor in tensors.items()}
-        self.fingerprint = save_checkpoint(path, KIND, about, smaller)
+        for name, vectors in self.cooccurrence.items():
+            tensors[f"cooccurrence.{name}"] = torch.from_numpy(vectors)
+        tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
+        self.fingerprint = save_checkpoint(path, CHECKPOINT_KIND, metadata, tensors)
 
     def embedding(self, stream: str) -> FloatArray:
-        """Return the embedding of "notes" or "durations", shape (words, 512), float32."""
+        """Return the embeddings of "notes" or "durations", shape (V, 512), float32."""
         table: nn.Embedding = getattr(self.network, stream).embedding
         return np.asarray(table.weight.detach().float().numpy(), np.float32)
 
-    def surprise(self, stream: str, words: list[str]) -> FloatArray:
-        """Return what each word but the first costs, given those before it.
+    def nll(self, stream: str, tokens: list[str]) -> FloatArray:
+        """Return the negative log-likelihood of each token but the first.
 
         Parameters
         ----------
         stream : str
             "notes" or "durations".
-        words : list of str
-            At least two; those that are not known count as `UNKNOWN`.
+        tokens : list of str
+            At least two; tokens out of the vocabulary count as `UNKNOWN`.
 
         Returns
         -------
         ndarray, shape (n - 1,), float32
             Nats.
         """
-        if len(words) < 2:
-            raise BadArgument(f"{len(words)} words; at least 2 are needed to guess one")
-        ids = torch.from_numpy(self.vocabularies[stream].ids(words))
+        if len(tokens) < 2:
+            raise BadArgument(f"{len(tokens)} tokens; at least 2 are needed to predict one")
+        ids = torch.from_numpy(self.vocabularies[stream].ids(tokens))
         with torch.no_grad():
             logits = getattr(self.network, stream)(ids[None, :-1])[0]
-            costs = F.cross_entropy(logits, ids[1:], reduction="none")
-        return np.asarray(costs.numpy(), np.float32)
+            nll = F.cross_entropy(logits, ids[1:], reduction="none")
+        return np.asarray(nll.numpy(), np.float32)
 
 
-def _config(about: Mapping[str, Any], path: Path) -> NoteLSTMConfig:
-    if about["version"] != VERSION:
+def _config(metadata: Mapping[str, Any], path: Path) -> NoteLSTMConfig:
+    if metadata["version"] != VERSION:
         raise BadCheckpoint(
-            f"{path} was learned from words of version {about['version']}, this Segue makes "
-            f"version {VERSION}; train anew"
+            f"{path} was trained on tokens of version {metadata['version']}, this Segue has "
+            f"version {VERSION}; train again"
         )
     try:
-        config = NoteLSTMConfig(**about["config"])
+        config = NoteLSTMConfig(**metadata["config"])
     except BadArgument as error:
-        raise BadCheckpoint(f"{path} is of no size that can be ({error}); train anew") from None
+        raise BadCheckpoint(f"{path} has invalid sizes ({error}); train again") from None
     for name in STREAMS:
-        if about["words"][name]["tokens"][:1] != [UNKNOWN]:
-            raise BadCheckpoint(f"the first of the {name} in {path} is not {UNKNOWN}; train anew")
+        if metadata["words"][name]["tokens"][:1] != [UNKNOWN]:
+            raise BadCheckpoint(f"the first of the {name} in {path} is not {UNKNOWN}; train again")
     return config

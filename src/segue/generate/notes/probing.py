@@ -1,19 +1,16 @@
-"""Probing of token embeddings: nearest tokens, agreement with music theory.
+"""Probing of token embeddings: nearest neighbours, similarity matrix, claims of music theory.
 
-What a network of words holds to be alike: the neighbours of a word, the table of all.
-
-Whether a network that only guessed what comes next holds what theory says of music.
-
-Each claim is a rank correlation over pairs of words between how alike the network holds them (the
-cosine of their embeddings) and how alike theory says they are; beside it the same from which words
-stand beside which in the same music, where no network was, and from shuffled labels.
+A claim is tested by Spearman's rank correlation, over pairs of tokens, between the cosine
+similarity of their embeddings and the similarity that music theory expects; p is from a permutation
+test. A baseline without a network is the same on vectors of co-occurrence counts (see
+`segue.generate.notes.tokens`).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from itertools import product
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,39 +21,58 @@ from segue.generate.notes.network import STREAMS, NoteModel
 from segue.generate.notes.tokens import (
     UNKNOWN,
     Vocabulary,
-    classes_of,
     duration_token,
     note_token,
-    pitch_of,
-    quarters_of,
+    parse_duration,
+    parse_pitch,
+    pitch_classes_of,
 )
 from segue.records import FloatArray
 from segue.theory.chords import class_names, keys_with, normal_order, pitch_set_name
 
-# --- words ---
-
 Stream = Literal["notes", "durations"]
+Matrix = NDArray[np.float64]
 
-MOST_IN_TABLE: Final = 400
+MAX_MATRIX_SIZE: Final = 400
+#: Minimum count of tokens in a claim; rarer ones are hardly trained.
+MIN_COUNT: Final = 20
+_MIN_PAIRS: Final = 10
+_SIGNIFICANCE: Final = 0.05
+_MAJOR, _MINOR, _DIMINISHED = (0, 4, 7), (0, 3, 7), (0, 3, 6)
+#: Triads of a major key: semitones of the root above the tonic, chord type, and Riemannian function
+#: (tonic, subdominant, dominant); that of the third degree is disputed.
+_DEGREES: Final = (
+    (0, _MAJOR, "T"),
+    (2, _MINOR, "S"),
+    (4, _MINOR, ""),
+    (5, _MAJOR, "S"),
+    (7, _MAJOR, "D"),
+    (9, _MINOR, "T"),
+    (11, _DIMINISHED, "D"),
+)
+#: The published system: cosine of nearest neighbours, and vocabulary size; width of embeddings.
+_PUBLISHED: Final = {"notes": ("about 0.40", 383), "durations": ("0.08 to 0.10", 174)}
+_PUBLISHED_DIMENSION: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
-class WordNeighbour:
-    """A word that is near another.
+class TokenNeighbour:
+    """A nearest neighbour of a token.
 
     Attributes
     ----------
     word : str
+        The token.
     cosine : float
-        Of the embeddings.
+        Cosine similarity of the embeddings.
     count : int
-        How often it was met.
+        Count in the training set.
     notes : tuple of str
-        Its pitch classes; () of a duration.
+        Names of its pitch classes; () of a duration.
     name : str
-        As a chord; "" of a note and of a duration.
+        Name of the chord; "" of a note and of a duration.
     shared_keys : tuple of str
-        Of the 24 keys those that hold both.
+        Keys, of 24, that contain both tokens.
     """
 
     word: str
@@ -68,28 +84,29 @@ class WordNeighbour:
 
 
 @dataclass(frozen=True, slots=True)
-class WordExplained:
-    """A word, and what the network holds to be like it.
+class TokenReport:
+    """A token and its nearest neighbours.
 
     Attributes
     ----------
-    stream : str
-        "notes" or "durations".
+    stream : {"notes", "durations"}
+        Vocabulary of the token.
     word : str
+        The token.
     count : int
-        How often it was met in the music learned from.
+        Count in the training set.
     rank : int
-        From 1: the most frequent.
+        Rank by count, from 1.
     words : int
-        How many there are.
+        Size of the vocabulary.
     notes, name
-        As of `WordNeighbour`.
+        See `TokenNeighbour`.
     keys : tuple of str
-        That hold it.
-    neighbours : tuple of WordNeighbour
+        Keys that contain it.
+    neighbours : tuple of TokenNeighbour
         Nearest first.
     by_chance : float
-        How near the nearest of as many random vectors is to be expected.
+        Expected largest cosine of as many random vectors.
     """
 
     stream: Stream
@@ -100,24 +117,26 @@ class WordExplained:
     notes: tuple[str, ...]
     name: str
     keys: tuple[str, ...]
-    neighbours: tuple[WordNeighbour, ...]
+    neighbours: tuple[TokenNeighbour, ...]
     by_chance: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WordTable:
-    """How alike words are.
+class SimilarityMatrix:
+    """Cosine similarities of the most frequent tokens.
 
     Attributes
     ----------
     words : tuple of str
-        The most frequent first.
+        The tokens, by descending count.
     names : tuple of str
-        What each is, for people.
+        Readable names.
     counts : tuple of int
+        Counts in the training set.
     order : ndarray, shape (n,), int64
-        Their places when they are put in order of pitch, or of length.
+        Indices that sort them by pitch, or by duration.
     cosines : ndarray, shape (n, n), float32
+        Cosine similarities.
     """
 
     words: tuple[str, ...]
@@ -128,273 +147,68 @@ class WordTable:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClassPlane:
-    """The twelve pitch classes on the plane that keeps most of how they differ.
+class PitchClassMap:
+    """Two-dimensional projection of the pitch classes.
 
     Attributes
     ----------
     points : ndarray, shape (12, 2), float64
-        From C; the first two principal components of the mean unit vectors of their notes; NaN
-        where no note of it is known.
+        First two principal components of the mean unit vectors of each pitch class, from C; NaN
+        where it has no note.
     share : float
-        Of their variance that the plane keeps.
+        Explained variance ratio.
     """
 
     points: NDArray[np.float64]
     share: float
 
 
-def explain_word(model: NoteModel, word: str, n: int = 8) -> tuple[WordExplained, ...]:
-    """Tell what a network holds to be like a word.
-
-    Parameters
-    ----------
-    model : NoteModel
-    word : str
-        A note, "A2", a chord's pitch classes in any order, "9.11.1", or a length in quarters,
-        "0.5" or "1/3".
-    n : int
-        How many neighbours.
-
-    Returns
-    -------
-    tuple of WordExplained
-        Two where it is both: "0.5" is a length, and the chord of C and F.
-
-    Raises
-    ------
-    NotFound
-        The model does not know it.
-    """
-    found = []
-    for stream in STREAMS:
-        tokens = model.vocabularies[stream].tokens
-        for spelled in dict.fromkeys((word, *_spellings(stream, word))):
-            if spelled in tokens[1:]:
-                found.append(_explained(model, _stream(stream), spelled, n))
-                break
-    if not found:
-        raise NotFound(_not_known(model, word))
-    return tuple(found)
-
-
-def _stream(name: str) -> Stream:
-    return "durations" if name == "durations" else "notes"
-
-
-def _spellings(stream: str, word: str) -> list[str]:
-    if stream == "durations":
-        quarters = quarters_of(word)
-        steps = quarters * 12 if quarters else None
-        return [duration_token(int(steps))] if steps and steps.denominator == 1 else []
-    pitch = pitch_of(word)
-    if pitch is not None:
-        return [note_token([pitch])]
-    return [".".join(map(str, classes_of(word)))]
-
-
-def _not_known(model: NoteModel, word: str) -> str:
-    known = model.vocabularies
-    sizes = f"{len(known['notes']) - 1} notes and chords, {len(known['durations']) - 1} durations"
-    is_one = pitch_of(word) is not None or classes_of(word) or quarters_of(word)
-    if word == UNKNOWN or is_one:
-        text = (
-            f"the model does not know {word!r}: what it met too seldom counts as {UNKNOWN!r}; it "
-            f"knows {sizes}"
-        )
-    else:
-        text = (
-            f"{word!r} is no note (A2), no chord of pitch classes (9.11.1; C is 0) and no length "
-            "in quarters (0.5, 1/3), and so no word of the model; to compare two tracks, name both"
-        )
-    near = get_close_matches(word, [*known["notes"].tokens[1:], *known["durations"].tokens[1:]])
-    return text + (f"; did you mean {', '.join(near)}?" if near else "")
-
-
-def _explained(model: NoteModel, stream: Stream, word: str, n: int) -> WordExplained:
-    known = model.vocabularies[stream]
-    number = known.tokens.index(word)
-    vectors = unit(model.embedding(stream))
-    cosines = vectors @ vectors[number]
-    cosines[[0, number]] = -2
-    nearest = np.argsort(-cosines, kind="stable")[: min(n, max(len(known) - 2, 0))]
-    classes = _classes(stream, word)
-    return WordExplained(
-        stream,
-        word,
-        known.counts[number],
-        number,
-        len(known) - 1,
-        class_names(classes),
-        _name(stream, word),
-        keys_with(classes) if classes else (),
-        tuple(
-            _neighbour(stream, classes, known.tokens[at], float(cosines[at]), known.counts[at])
-            for at in nearest.tolist()
-        ),
-        expected_nearest(max(len(known) - 2, 1), vectors.shape[1]),
-    )
-
-
-def _neighbour(
-    stream: Stream, classes: Sequence[int], word: str, cosine: float, count: int
-) -> WordNeighbour:
-    theirs = _classes(stream, word)
-    shared = keys_with({*classes, *theirs}) if theirs else ()
-    return WordNeighbour(word, cosine, count, class_names(theirs), _name(stream, word), shared)
-
-
-def _classes(stream: Stream, word: str) -> tuple[int, ...]:
-    return classes_of(word) if stream == "notes" else ()
-
-
-def _name(stream: Stream, word: str) -> str:
-    if stream == "durations" or pitch_of(word) is not None:
-        return ""
-    classes = classes_of(word)
-    return f"{class_names(classes)[0]} in octaves" if len(classes) == 1 else pitch_set_name(classes)
-
-
-def word_table(model: NoteModel, stream: Stream = "notes", most: int = 60) -> WordTable:
-    """Compare the most frequent words.
-
-    Parameters
-    ----------
-    model : NoteModel
-    stream : {"notes", "durations"}
-    most : int
-        How many, from 2 to 400.
-    """
-    if not 2 <= most <= MOST_IN_TABLE:
-        raise BadArgument(f"a table of {most} words; from 2 to {MOST_IN_TABLE}")
-    known = model.vocabularies[stream]
-    words = known.tokens[1 : most + 1]
-    vectors = unit(model.embedding(stream)[1 : most + 1])
-    names = tuple(_label(stream, word) for word in words)
-    order = np.array(sorted(range(len(words)), key=lambda at: _place(stream, words[at])), np.int64)
-    cosines = np.asarray(vectors @ vectors.T, np.float32)
-    return WordTable(words, names, known.counts[1 : most + 1], order, cosines)
-
-
-def _label(stream: Stream, word: str) -> str:
-    classes = _classes(stream, word)
-    notes = " ".join(class_names(classes))
-    if stream == "durations" or pitch_of(word) is not None:
-        return word
-    if len(classes) == 1:
-        return f"{notes} in octaves"
-    name = _name(stream, word) if len(classes) > 2 else ""
-    return f"{name} ({notes})" if name else notes
-
-
-def _place(stream: Stream, word: str) -> tuple[float, ...]:
-    """Put notes by pitch before chords, and these by size and root; durations by length."""
-    if stream == "durations":
-        return (float(quarters_of(word) or 0),)
-    pitch, classes = pitch_of(word), classes_of(word)
-    return (0, pitch) if pitch is not None else (len(classes), *classes)
-
-
-def class_vectors(
-    vectors: FloatArray, tokens: Sequence[str], counts: Sequence[int], fewest: int = 1
-) -> NDArray[np.float64]:
-    """Return the mean unit vector of the notes of each pitch class, shape (12, dimension).
-
-    NaN where no note of it was met `fewest` times.
-    """
-    scaled = unit(vectors)
-    found = np.full((12, scaled.shape[1]), np.nan)
-    pitches = [pitch_of(token) for token in tokens]
-    for each in range(12):
-        of_it = [
-            at
-            for at, pitch in enumerate(pitches)
-            if pitch is not None and pitch % 12 == each and counts[at] >= fewest
-        ]
-        if of_it:
-            found[each] = scaled[of_it].mean(axis=0)
-    return found
-
-
-def class_plane(model: NoteModel) -> ClassPlane:
-    """Lay the pitch classes on a plane."""
-    known = model.vocabularies["notes"]
-    vectors = class_vectors(model.embedding("notes"), known.tokens, known.counts)
-    there = ~np.isnan(vectors[:, 0])
-    points = np.full((12, 2), np.nan)
-    if there.sum() < 3:
-        return ClassPlane(points, float("nan"))
-    centred = unit(vectors[there])
-    centred -= centred.mean(axis=0)
-    left, values, _ = np.linalg.svd(centred, full_matrices=False)
-    points[there] = left[:, :2] * values[:2]
-    return ClassPlane(points, float((values[:2] ** 2).sum() / max((values**2).sum(), 1e-12)))
-
-
-# --- theory ---
-
-#: Words met less often have hardly been learned.
-FEWEST: Final = 20
-_FEWEST_PAIRS: Final = 10
-_LIKELY: Final = 0.05
-_MAJOR, _MINOR, _DIMINISHED = (0, 4, 7), (0, 3, 7), (0, 3, 6)
-#: Triads of a major key: steps above the tonic, what they are, and what they do (Riemann's tonic,
-#: subdominant, dominant); that of the third degree is disputed.
-_DEGREES: Final = (
-    (0, _MAJOR, "T"),
-    (2, _MINOR, "S"),
-    (4, _MINOR, ""),
-    (5, _MAJOR, "S"),
-    (7, _MAJOR, "D"),
-    (9, _MINOR, "T"),
-    (11, _DIMINISHED, "D"),
-)
-
-Table = NDArray[np.float64]
-
-
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One thing that theory says, held against a network.
+    """Result of a claim of music theory.
 
     Attributes
     ----------
     name : str
+        Short name.
     says : str
-        What would be so if it were true.
+        The claim.
     words : int
-        How many words, or pitch classes, take part.
-    network, company : Correlation, optional
-        Of the embedding, and of which words stand beside which; None where too few were met.
+        Number of tokens, or pitch classes.
+    network, cooccurrence : Correlation, optional
+        Results of the embeddings and of the baseline; None where tokens are too rare.
     sentence : str
-        What may be said.
+        Conclusion.
     """
 
     name: str
     says: str
     words: int
     network: Correlation | None
-    company: Correlation | None
+    cooccurrence: Correlation | None
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
-class Nearness:
-    """How near the words' nearest neighbours are, and those of random vectors.
+class NearestNeighbourBaseline:
+    """Cosine of nearest neighbours, compared with random vectors.
 
     Attributes
     ----------
     stream : str
+        "notes" or "durations".
     words, dimension : int
+        Vocabulary size, and width of the embeddings.
     nearest : float
-        Mean over the words of the largest cosine with another.
+        Mean cosine of a token and its nearest neighbour.
     by_chance : float
-        What is to be expected of as many random vectors.
+        Expected value for as many random vectors.
     published : str
-        What the published system's neighbours were.
+        Cosines of the published system.
     published_by_chance : float
-        What is to be expected of as many random vectors as that had words.
+        Expected value for random vectors in the published system.
     sentence : str
+        Conclusion.
     """
 
     stream: str
@@ -408,259 +222,477 @@ class Nearness:
 
 
 @dataclass(frozen=True, slots=True)
-class Theory:
-    """All claims, and how near neighbours are."""
+class TheoryReport:
+    """Results of all claims, and of the nearest neighbours of both streams."""
 
     claims: tuple[Claim, ...]
-    nearness: tuple[Nearness, ...]
+    nearness: tuple[NearestNeighbourBaseline, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON values; "company" is the co-occurrence baseline."""
+        fields = asdict(self)
+        names = {"cooccurrence": "company"}
+        fields["claims"] = [
+            {names.get(name, name): value for name, value in claim.items()}
+            for claim in fields["claims"]
+        ]
+        return fields
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Question:
-    """What a claim asks: of which words, how alike they should be, over which pairs."""
-
-    name: str
-    says: str
-    stream: str
-    words: NDArray[np.int64]
-    expected: Table
-    pairs: NDArray[np.bool_]
-    kinds: NDArray[np.int64]
-    #: From the vectors of all words to those of the words asked about.
-    vectors: Callable[[FloatArray], Table]
-
-
-def theory(model: NoteModel, *, seed: int = 0) -> Theory:
-    """Hold what theory says against a network.
+def explain_token(model: NoteModel, word: str, n: int = 8) -> tuple[TokenReport, ...]:
+    """Return the nearest neighbours of a token.
 
     Parameters
     ----------
     model : NoteModel
-    seed : int
-        Of the shuffles.
+        The network.
+    word : str
+        A note, "A2"; a chord as pitch classes in any order, "9.11.1"; or a duration in quarters,
+        "0.5" or "1/3".
+    n : int
+        Number of neighbours.
+
+    Returns
+    -------
+    tuple of TokenReport
+        Two where the token is ambiguous: "0.5" is a duration, and the chord of C and F.
+
+    Raises
+    ------
+    NotFound
+        The token is not in the vocabulary.
     """
-    known = model.vocabularies
-    asked = [
-        _circle_of_fifths(known["notes"]),
-        _octaves(known["notes"]),
-        *_major_and_minor(known["notes"]),
-        _function(known["notes"]),
-        _ladder(known["durations"]),
-    ]
-    claims = tuple(_answered(model, question, len(asked), seed) for question in asked)
-    return Theory(claims, tuple(_nearness(model, stream) for stream in STREAMS))
+    reports = []
+    for stream in STREAMS:
+        tokens = model.vocabularies[stream].tokens
+        for spelling in dict.fromkeys((word, *_spellings(stream, word))):
+            if spelling in tokens[1:]:
+                name: Stream = "durations" if stream == "durations" else "notes"
+                reports.append(_report(model, name, spelling, n))
+                break
+    if not reports:
+        raise NotFound(_unknown_message(model, word))
+    return tuple(reports)
 
 
-def _answered(model: NoteModel, question: _Question, claims: int, seed: int) -> Claim:
-    count = len(question.words)
-    if int(question.pairs.sum()) < _FEWEST_PAIRS or np.ptp(question.expected[question.pairs]) == 0:
-        sentence = "Too few of its words were met often enough to tell."
-        return Claim(question.name, question.says, count, None, None, sentence)
-    found = []
-    for vectors in (model.embedding(question.stream), model.company[question.stream]):
-        chosen = unit(question.vectors(vectors))
-        found.append(
-            rank_correlation(
-                chosen @ chosen.T, question.expected, question.pairs, question.kinds, seed=seed
-            )
+def _spellings(stream: str, word: str) -> list[str]:
+    """Return the canonical token of other spellings."""
+    if stream == "durations":
+        quarters = parse_duration(word)
+        steps = quarters * 12 if quarters else None
+        return [duration_token(int(steps))] if steps and steps.denominator == 1 else []
+    pitch = parse_pitch(word)
+    if pitch is not None:
+        return [note_token([pitch])]
+    return [".".join(map(str, pitch_classes_of(word)))]
+
+
+def _unknown_message(model: NoteModel, word: str) -> str:
+    notes, durations = (model.vocabularies[stream] for stream in STREAMS)
+    sizes = f"{len(notes) - 1} notes and chords, {len(durations) - 1} durations"
+    is_token = parse_pitch(word) is not None or pitch_classes_of(word) or parse_duration(word)
+    if word == UNKNOWN or is_token:
+        text = (
+            f"the model does not know {word!r}: tokens that are too rare count as {UNKNOWN!r}; it "
+            f"knows {sizes}"
         )
-    network, company = found
-    sentence = _sentence(network, company, claims)
-    return Claim(question.name, question.says, count, network, company, sentence)
+    else:
+        text = (
+            f"{word!r} is no note (A2), no chord of pitch classes (9.11.1; C is 0) and no duration "
+            "in quarters (0.5, 1/3), and so no token of the model; to compare two tracks, name both"
+        )
+    close = get_close_matches(word, [*notes.tokens[1:], *durations.tokens[1:]])
+    return text + (f"; did you mean {', '.join(close)}?" if close else "")
 
 
-def _sentence(network: Correlation, company: Correlation, claims: int) -> str:
-    """Say no more than the figures allow; p counts for all claims together (Bonferroni)."""
-    if min(network.p * claims, 1.0) > _LIKELY:
+def _report(model: NoteModel, stream: Stream, word: str, n: int) -> TokenReport:
+    vocabulary = model.vocabularies[stream]
+    index = vocabulary.tokens.index(word)
+    vectors = unit(model.embedding(stream))
+    cosines = vectors @ vectors[index]
+    cosines[[0, index]] = -2  # never `UNKNOWN`, nor the token itself
+    candidates = len(vocabulary) - 2
+    nearest = np.argsort(-cosines, kind="stable")[: min(n, max(candidates, 0))]
+    classes = _pitch_classes(stream, word)
+    return TokenReport(
+        stream,
+        word,
+        vocabulary.counts[index],
+        index,
+        len(vocabulary) - 1,
+        class_names(classes),
+        _chord_name(stream, word),
+        keys_with(classes) if classes else (),
+        tuple(
+            _neighbour(
+                stream, classes, vocabulary.tokens[at], float(cosines[at]), vocabulary.counts[at]
+            )
+            for at in nearest.tolist()
+        ),
+        expected_nearest(max(candidates, 1), vectors.shape[1]),
+    )
+
+
+def _neighbour(
+    stream: Stream, classes: Sequence[int], word: str, cosine: float, count: int
+) -> TokenNeighbour:
+    own = _pitch_classes(stream, word)
+    shared = keys_with({*classes, *own}) if own else ()
+    return TokenNeighbour(word, cosine, count, class_names(own), _chord_name(stream, word), shared)
+
+
+def _pitch_classes(stream: Stream, word: str) -> tuple[int, ...]:
+    return pitch_classes_of(word) if stream == "notes" else ()
+
+
+def _chord_name(stream: Stream, word: str) -> str:
+    if stream == "durations" or parse_pitch(word) is not None:
+        return ""
+    classes = pitch_classes_of(word)
+    return f"{class_names(classes)[0]} in octaves" if len(classes) == 1 else pitch_set_name(classes)
+
+
+def similarity_matrix(
+    model: NoteModel, stream: Stream = "notes", size: int = 60
+) -> SimilarityMatrix:
+    """Return the cosine similarities of the most frequent tokens.
+
+    Parameters
+    ----------
+    model : NoteModel
+        The network.
+    stream : {"notes", "durations"}
+        Vocabulary of the tokens.
+    size : int
+        Number of tokens, from 2 to `MAX_MATRIX_SIZE`.
+    """
+    if not 2 <= size <= MAX_MATRIX_SIZE:
+        raise BadArgument(f"a table of {size} tokens; from 2 to {MAX_MATRIX_SIZE}")
+    vocabulary = model.vocabularies[stream]
+    words = vocabulary.tokens[1 : size + 1]
+    vectors = unit(model.embedding(stream)[1 : size + 1])
+    names = tuple(_label(stream, word) for word in words)
+    order = sorted(range(len(words)), key=lambda index: _sort_key(stream, words[index]))
+    cosines = np.asarray(vectors @ vectors.T, np.float32)
+    counts = vocabulary.counts[1 : size + 1]
+    return SimilarityMatrix(words, names, counts, np.array(order, np.int64), cosines)
+
+
+def _label(stream: Stream, word: str) -> str:
+    if stream == "durations" or parse_pitch(word) is not None:
+        return word
+    classes = pitch_classes_of(word)
+    notes = " ".join(class_names(classes))
+    if len(classes) == 1:
+        return f"{notes} in octaves"
+    name = _chord_name(stream, word) if len(classes) > 2 else ""
+    return f"{name} ({notes})" if name else notes
+
+
+def _sort_key(stream: Stream, word: str) -> tuple[float, ...]:
+    """Sort notes by pitch before chords, and these by size and root; durations by length."""
+    if stream == "durations":
+        return (float(parse_duration(word) or 0),)
+    pitch, classes = parse_pitch(word), pitch_classes_of(word)
+    return (0, pitch) if pitch is not None else (len(classes), *classes)
+
+
+def pitch_class_vectors(
+    vectors: FloatArray, tokens: Sequence[str], counts: Sequence[int], min_count: int = 1
+) -> NDArray[np.float64]:
+    """Return the mean unit vector of the notes of each pitch class, shape (12, dimension).
+
+    NaN where it has no note of at least `min_count` occurrences.
+    """
+    normalised = unit(vectors)
+    means = np.full((12, normalised.shape[1]), np.nan)
+    pitches = [parse_pitch(token) for token in tokens]
+    for pitch_class in range(12):
+        rows = [
+            index
+            for index, pitch in enumerate(pitches)
+            if pitch is not None and pitch % 12 == pitch_class and counts[index] >= min_count
+        ]
+        if rows:
+            means[pitch_class] = normalised[rows].mean(axis=0)
+    return means
+
+
+def pitch_class_map(model: NoteModel) -> PitchClassMap:
+    """Project the pitch classes to two dimensions by principal component analysis."""
+    vocabulary = model.vocabularies["notes"]
+    vectors = pitch_class_vectors(model.embedding("notes"), vocabulary.tokens, vocabulary.counts)
+    present = ~np.isnan(vectors[:, 0])
+    points = np.full((12, 2), np.nan)
+    if present.sum() < 3:
+        return PitchClassMap(points, float("nan"))
+    centred = unit(vectors[present])
+    centred -= centred.mean(axis=0)
+    left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    points[present] = left[:, :2] * values[:2]
+    return PitchClassMap(points, float((values[:2] ** 2).sum() / max((values**2).sum(), 1e-12)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hypothesis:
+    """A claim as data: expected similarity of tokens, over pairs.
+
+    Attributes
+    ----------
+    tokens : ndarray, shape (n,), int64
+        Token ids, or pitch classes.
+    expected : ndarray, shape (n, n)
+        Expected similarity.
+    pairs : ndarray, shape (n, n), bool
+        Pairs that are compared.
+    strata : ndarray, shape (n,), int64
+        Labels are permuted within a stratum.
+    select : callable
+        From the vectors of the vocabulary to those of the tokens.
+    """
+
+    name: str
+    says: str
+    stream: str
+    tokens: NDArray[np.int64]
+    expected: Matrix
+    pairs: NDArray[np.bool_]
+    strata: NDArray[np.int64]
+    select: Callable[[FloatArray], Matrix]
+
+
+def evaluate_claims(model: NoteModel, *, seed: int = 0) -> TheoryReport:
+    """Test the claims of music theory on a network.
+
+    Parameters
+    ----------
+    model : NoteModel
+        The network.
+    seed : int
+        Random seed of the permutations.
+    """
+    notes, durations = (model.vocabularies[stream] for stream in STREAMS)
+    hypotheses = [
+        _circle_of_fifths(notes),
+        _octave_equivalence(notes),
+        *_major_and_minor(notes),
+        _chord_function(notes),
+        _duration_ladder(durations),
+    ]
+    claims = tuple(_test(model, each, len(hypotheses), seed) for each in hypotheses)
+    return TheoryReport(claims, tuple(_nearest_neighbours(model, stream) for stream in STREAMS))
+
+
+def _test(model: NoteModel, hypothesis: _Hypothesis, tests: int, seed: int) -> Claim:
+    name, says, count = hypothesis.name, hypothesis.says, len(hypothesis.tokens)
+    expected, pairs = hypothesis.expected, hypothesis.pairs
+    if int(pairs.sum()) < _MIN_PAIRS or np.ptp(expected[pairs]) == 0:
+        return Claim(name, says, count, None, None, "Too few of its tokens are frequent enough.")
+
+    def correlate(vectors: FloatArray) -> Correlation:
+        selected = unit(hypothesis.select(vectors))
+        similarity = selected @ selected.T
+        return rank_correlation(similarity, expected, pairs, hypothesis.strata, seed=seed)
+
+    network = correlate(model.embedding(hypothesis.stream))
+    baseline = correlate(model.cooccurrence[hypothesis.stream])
+    sentence = _conclusion(network, baseline, tests)
+    return Claim(name, says, count, network, baseline, sentence)
+
+
+def _conclusion(network: Correlation, baseline: Correlation, tests: int) -> str:
+    """Return what the figures support, at a p adjusted for all tests (Bonferroni)."""
+    significant, baseline_significant = (
+        min(each.p * tests, 1.0) <= _SIGNIFICANCE for each in (network, baseline)
+    )
+    if not significant:
         text = "Not shown: shuffled labels do as well often enough."
-        if min(company.p * claims, 1.0) <= _LIKELY and company.rho > 0:
-            text += " Which words stand beside which does show it."
+        if baseline_significant and baseline.rho > 0:
+            text += " Counts of co-occurring tokens do show it."
         return text
     if network.rho < 0:
         return "The opposite is the case here, beyond chance."
-    if min(company.p * claims, 1.0) > _LIKELY:
+    if not baseline_significant:
         return (
-            "It holds beyond chance, where counts of neighbouring words do not show it; of one "
+            "It holds beyond chance, where counts of co-occurring tokens do not show it; of one "
             "network and one corpus."
         )
-    if company.rho >= network.rho:
+    if baseline.rho >= network.rho:
         return (
-            "It holds beyond chance, and counts of neighbouring words show it as clearly: nothing "
+            "It holds beyond chance, and counts of co-occurring tokens show it as clearly: nothing "
             "says that the network knows more than these."
         )
     return (
-        f"It holds beyond chance, more clearly by {network.rho - company.rho:.2f} than in counts "
-        "of neighbouring words; whether another network would repeat that difference is not tested."
+        f"It holds beyond chance, more clearly by {network.rho - baseline.rho:.2f} than in counts "
+        "of co-occurring tokens; whether another network would repeat that difference is not "
+        "tested."
     )
 
 
-# ---- what theory says --------------------------------------------------------------------
+def _circle_of_fifths(vocabulary: Vocabulary) -> _Hypothesis:
+    position = 7 * np.arange(12) % 12
+    distance = np.abs(np.subtract.outer(position, position))
+    present = {pitch % 12 for pitch in _frequent_pitches(vocabulary).values()}
+    classes = np.array(sorted(present), np.int64)
 
+    def select(vectors: FloatArray) -> Matrix:
+        return pitch_class_vectors(vectors, vocabulary.tokens, vocabulary.counts, MIN_COUNT)[
+            classes
+        ]
 
-def _circle_of_fifths(known: Vocabulary) -> _Question:
-    place = 7 * np.arange(12) % 12
-    apart = np.abs(np.subtract.outer(place, place))
-    met = {pitch % 12 for pitch in _pitches(known).values()}
-    there = np.array(sorted(met), np.int64)
-
-    def vectors(all_words: FloatArray) -> Table:
-        return class_vectors(all_words, known.tokens, known.counts, FEWEST)[there]
-
-    expected = -np.minimum(apart, 12 - apart).astype(np.float64)
-    return _Question(
+    expected = -np.minimum(distance, 12 - distance).astype(np.float64)
+    return _Hypothesis(
         "circle of fifths",
-        "pitch classes nearer on the circle of fifths are more alike",
+        "pitch classes nearer on the circle of fifths are more similar",
         "notes",
-        there,
-        expected[np.ix_(there, there)],
-        _upper(len(there)),
-        np.zeros(len(there), np.int64),
-        vectors,
+        classes,
+        expected[np.ix_(classes, classes)],
+        _upper_triangle(len(classes)),
+        np.zeros(len(classes), np.int64),
+        select,
     )
 
 
-def _octaves(known: Vocabulary) -> _Question:
-    pitches = _pitches(known)
-    words, pitch = np.array(list(pitches), np.int64), np.array(list(pitches.values()), np.int64)
-    apart = np.abs(np.subtract.outer(pitch, pitch))
-    return _Question(
+def _octave_equivalence(vocabulary: Vocabulary) -> _Hypothesis:
+    pitches = _frequent_pitches(vocabulary)
+    tokens, pitch = np.array(list(pitches), np.int64), np.array(list(pitches.values()), np.int64)
+    interval = np.abs(np.subtract.outer(pitch, pitch))
+    return _Hypothesis(
         "octave equivalence",
-        "notes an octave apart are more alike than others 10 to 14 semitones apart",
+        "notes an octave apart are more similar than others 10 to 14 semitones apart",
         "notes",
-        words,
-        (apart == 12).astype(np.float64),
-        _upper(len(words)) & (apart >= 10) & (apart <= 14),
-        np.zeros(len(words), np.int64),
-        lambda vectors: np.asarray(vectors[words], np.float64),
+        tokens,
+        (interval == 12).astype(np.float64),
+        _upper_triangle(len(tokens)) & (interval >= 10) & (interval <= 14),
+        np.zeros(len(tokens), np.int64),
+        _rows(tokens),
     )
 
 
-def _major_and_minor(known: Vocabulary) -> list[_Question]:
-    triads = _triads(known, (_MAJOR, _MINOR))
-    words = np.array([word for word, _, _ in triads], np.int64)
+def _major_and_minor(vocabulary: Vocabulary) -> list[_Hypothesis]:
+    triads = _frequent_triads(vocabulary, (_MAJOR, _MINOR))
+    tokens = np.array([token for token, _, _ in triads], np.int64)
     root = np.array([root for _, root, _ in triads], np.int64)
     minor = np.array([kind == _MINOR for _, _, kind in triads], np.bool_)
     pairs = ~minor[:, None] & minor[None, :]
-    above = np.subtract.outer(root, root).T % 12  # of the second over the first
+    interval = np.subtract.outer(root, root).T % 12  # from the major root up to the minor root
     return [
-        _Question(
+        _Hypothesis(
             name,
-            f"a major triad and {of} are more alike than other major and minor triads",
+            f"a major triad and {partner} are more similar than other major and minor triads",
             "notes",
-            words,
-            (pairs & (above == steps)).astype(np.float64),
+            tokens,
+            (pairs & (interval == semitones)).astype(np.float64),
             pairs,
             minor.astype(np.int64),
-            lambda vectors: np.asarray(vectors[words], np.float64),
+            _rows(tokens),
         )
-        for name, of, steps in (
+        for name, partner, semitones in (
             ("relative minor", "its relative minor", 9),
             ("parallel minor", "the minor triad on the same root", 0),
         )
     ]
 
 
-def _function(known: Vocabulary) -> _Question:
-    triads = _triads(known, (_MAJOR, _MINOR, _DIMINISHED))
+def _chord_function(vocabulary: Vocabulary) -> _Hypothesis:
+    kinds = (_MAJOR, _MINOR, _DIMINISHED)
+    triads = _frequent_triads(vocabulary, kinds)
     count = len(triads)
-    pairs, same = np.zeros((count, count), np.bool_), np.zeros((count, count))
-    degrees: dict[tuple[int, tuple[int, ...]], str] = {
-        (steps, kind): function for steps, kind, function in _DEGREES
+    pairs, expected = np.zeros((count, count), np.bool_), np.zeros((count, count))
+    functions: dict[tuple[int, tuple[int, ...]], str] = {
+        (semitones, kind): function for semitones, kind, function in _DEGREES
     }
-    for one, other in product(range(count), repeat=2):
-        (_, root_a, kind_a), (_, root_b, kind_b) = triads[one], triads[other]
-        tones = [{(r + step) % 12 for step in k} for r, k in ((root_a, kind_a), (root_b, kind_b))]
-        if one >= other or len(tones[0] & tones[1]) != 2:
+    for first, second in product(range(count), repeat=2):
+        chords = [triads[index][1:] for index in (first, second)]
+        tones = [{(root + step) % 12 for step in kind} for root, kind in chords]
+        if first >= second or len(tones[0] & tones[1]) != 2:
             continue
         for tonic in range(12):
-            here = [
-                degrees.get(((r - tonic) % 12, k)) for r, k in ((root_a, kind_a), (root_b, kind_b))
-            ]
-            if None not in here:
-                pairs[one, other] = True
-                same[one, other] = max(same[one, other], float(here[0] == here[1] != ""))
-    words = np.array([word for word, _, _ in triads], np.int64)
-    kinds = np.array([(_MAJOR, _MINOR, _DIMINISHED).index(kind) for _, _, kind in triads], np.int64)
-    return _Question(
+            pair = [functions.get(((root - tonic) % 12, kind)) for root, kind in chords]
+            if None not in pair:
+                pairs[first, second] = True
+                if pair[0] == pair[1] != "":
+                    expected[first, second] = 1.0
+    tokens = np.array([token for token, _, _ in triads], np.int64)
+    return _Hypothesis(
         "chord function",
         "of triads that share two notes and a key, those of one function (I and vi, IV and ii, V "
-        "and vii°) are more alike",
+        "and vii°) are more similar",
         "notes",
-        words,
-        same,
+        tokens,
+        expected,
         pairs,
-        kinds,
-        lambda vectors: np.asarray(vectors[words], np.float64),
+        np.array([kinds.index(kind) for _, _, kind in triads], np.int64),
+        _rows(tokens),
     )
 
 
-def _ladder(known: Vocabulary) -> _Question:
-    met = [at for at in range(1, len(known)) if known.counts[at] >= FEWEST]
-    lengths = np.array([float(quarters_of(known.tokens[at]) or 1) for at in met])
-    words = np.array(met, np.int64)
-    return _Question(
+def _duration_ladder(vocabulary: Vocabulary) -> _Hypothesis:
+    frequent = [i for i in range(1, len(vocabulary)) if vocabulary.counts[i] >= MIN_COUNT]
+    quarters = np.array([float(parse_duration(vocabulary.tokens[i]) or 1) for i in frequent])
+    tokens = np.array(frequent, np.int64)
+    return _Hypothesis(
         "duration ladder",
-        "durations nearer in ratio are more alike",
+        "durations nearer in ratio are more similar",
         "durations",
-        words,
-        -np.abs(np.subtract.outer(np.log2(lengths), np.log2(lengths))),
-        _upper(len(words)),
-        np.zeros(len(words), np.int64),
-        lambda vectors: np.asarray(vectors[words], np.float64),
+        tokens,
+        -np.abs(np.subtract.outer(np.log2(quarters), np.log2(quarters))),
+        _upper_triangle(len(tokens)),
+        np.zeros(len(tokens), np.int64),
+        _rows(tokens),
     )
 
 
-def _pitches(known: Vocabulary) -> dict[int, int]:
-    """Return the pitch of each word that is a note and was met often enough."""
-    found = {}
-    for at, (token, count) in enumerate(zip(known.tokens, known.counts, strict=True)):
-        pitch = pitch_of(token)
-        if pitch is not None and count >= FEWEST:
-            found[at] = pitch
-    return found
+def _frequent_pitches(vocabulary: Vocabulary) -> dict[int, int]:
+    """Return the pitches of frequent note tokens, by token id."""
+    pitches = {}
+    for index, (token, count) in enumerate(zip(vocabulary.tokens, vocabulary.counts, strict=True)):
+        pitch = parse_pitch(token)
+        if pitch is not None and count >= MIN_COUNT:
+            pitches[index] = pitch
+    return pitches
 
 
-def _triads(
-    known: Vocabulary, kinds: tuple[tuple[int, ...], ...]
+def _frequent_triads(
+    vocabulary: Vocabulary, kinds: tuple[tuple[int, ...], ...]
 ) -> list[tuple[int, int, tuple[int, ...]]]:
-    """List the triads that were met often enough: word, root, kind."""
-    places = {token: at for at, token in enumerate(known.tokens)}
-    found = []
+    """Return token id, root and kind of frequent triads."""
+    ids = {token: index for index, token in enumerate(vocabulary.tokens)}
+    triads = []
     for kind, root in product(kinds, range(12)):
         token = ".".join(map(str, normal_order((root + step) % 12 for step in kind)))
-        at = places.get(token)
-        if at is not None and known.counts[at] >= FEWEST:
-            found.append((at, root, kind))
-    return found
+        index = ids.get(token)
+        if index is not None and vocabulary.counts[index] >= MIN_COUNT:
+            triads.append((index, root, kind))
+    return triads
 
 
-def _upper(count: int) -> NDArray[np.bool_]:
+def _rows(tokens: NDArray[np.int64]) -> Callable[[FloatArray], Matrix]:
+    return lambda vectors: np.asarray(vectors[tokens], np.float64)
+
+
+def _upper_triangle(count: int) -> NDArray[np.bool_]:
     return np.triu(np.ones((count, count), np.bool_), 1)
 
 
-# ---- how near neighbours are -------------------------------------------------------------
-
-#: What was published: the neighbours' cosines, and how many words there were.
-_PUBLISHED: Final = {"notes": ("about 0.40", 383), "durations": ("0.08 to 0.10", 174)}
-_PUBLISHED_DIMENSION: Final = 512
-
-
-def _nearness(model: NoteModel, stream: str) -> Nearness:
+def _nearest_neighbours(model: NoteModel, stream: str) -> NearestNeighbourBaseline:
     vectors = unit(model.embedding(stream)[1:])
     count, dimension = vectors.shape
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -1)
     nearest = float(cosines.max(axis=1).mean()) if count > 1 else float("nan")
     by_chance = expected_nearest(max(count - 1, 1), dimension)
-    told, words = _PUBLISHED[stream]
-    there = expected_nearest(words - 1, _PUBLISHED_DIMENSION)
+    published, published_count = _PUBLISHED[stream]
+    published_by_chance = expected_nearest(published_count - 1, _PUBLISHED_DIMENSION)
     sentence = (
-        f"The nearest lies at {nearest:.2f} on average, where that of random vectors would lie at "
-        f"{by_chance:.2f}; neighbours at no more than that tell nothing."
+        f"The nearest neighbour has a cosine of {nearest:.2f} on average; that of random vectors "
+        f"would have {by_chance:.2f}, and neighbours at no more than that are not informative."
     )
     if stream == "durations":
         sentence += (
-            f" The published {told} are less than the {there:.2f} of random vectors, and so show "
-            "nothing learned."
+            f" The published {published} are less than the {published_by_chance:.2f} of random "
+            "vectors, and so show nothing learned."
         )
-    return Nearness(stream, count, dimension, nearest, by_chance, told, there, sentence)
+    return NearestNeighbourBaseline(
+        stream, count, dimension, nearest, by_chance, published, published_by_chance, sentence
+    )

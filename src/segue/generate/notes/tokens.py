@@ -1,24 +1,19 @@
-"""Music as two token sequences, notes and durations; co-occurrence of tokens.
+"""Music as two token sequences, notes and durations; co-occurrence vectors of tokens.
 
-Music as two sequences of words: which notes, and for how long.
+A score of any number of parts becomes one sequence as by music21's `chordify`: a new slice begins
+wherever a note of any part begins or ends, and contains all notes that sound, held ones included.
+Silent slices and drums are left out. Before that, onsets and offsets are rounded to the nearest
+sixteenth or triplet eighth, as by music21's MIDI reader.
 
-A score of any number of parts becomes one sequence as music21's `chordify` makes it: wherever a
-note of any part begins or ends, a new slice begins, and the slice is all that sounds until the
-next such moment, held notes included. Slices in which nothing sounds are left out, and so are
-drums. Before that, onsets and ends move to the nearest sixteenth or triplet eighth, as music21
-does when it reads MIDI.
+The token of a slice of one pitch is its name, "A2" (C4 is middle C); that of several is the normal
+order of the pitch classes, "9.11.1" (Forte, "The Structure of Atonal Music", 1973), whatever the
+inversion and the doublings; octaves of one pitch class are "9". The token of a duration is its
+length in quarters: "0.5", "1.0", "1/3".
 
-A slice of one pitch is the note, "A2" (C4 is middle C); one of several is a chord, named by its
-pitch classes in normal order, "9.11.1" (Forte, "The Structure of Atonal Music", 1973), so that
-inversions and doublings are one word, and the octaves of one pitch class are "9". Its length is in
-quarters, "0.5", "1.0", "1/3".
-
-Which words stand beside which, as vectors: what can be known of them without a network.
-
-Positive pointwise mutual information (Church & Hanks, "Word association norms, mutual information,
-and lexicography", Computational Linguistics 16, 1990; Bullinaria & Levy, Behavior Research Methods
-39, 2007), and of it the leading singular vectors, each times the root of its singular value (Levy,
-Goldberg & Dagan, TACL 3, 2015).
+The co-occurrence vectors are a baseline for learned embeddings: singular vectors of the positive
+pointwise mutual information (PPMI; Church & Hanks, "Word association norms, mutual information, and
+lexicography", Computational Linguistics 16, 1990; Bullinaria & Levy, Behavior Research Methods 39,
+2007), weighted by the square root of the singular values (Levy, Goldberg & Dagan, TACL 3, 2015).
 """
 
 import re
@@ -36,26 +31,20 @@ from segue.score.timing import notes_of
 from segue.theory.chords import normal_order
 from segue.theory.keys import PITCH_CLASSES
 
-# --- notes ---
-
-#: The finest grid on which both sixteenths and triplet eighths lie.
+#: The coarsest grid that contains sixteenths and triplet eighths.
 STEPS_PER_QUARTER: Final = 12
 UNKNOWN: Final = "unkw"
 _LETTERS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 #: Letter, sharps or flats, octave; the minus of "C-1" belongs to the octave.
 _PITCH: Final = re.compile(r"([A-Ga-g])(?:([#♯]+)|([b♭]+|-(?!1$)))?(-1|[0-9])")
+#: Largest distance of tokens that co-occur.
+CONTEXT_WINDOW: Final = 4
+COOCCURRENCE_DIMENSION: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class NoteSequence:
-    """A piece as words.
-
-    Attributes
-    ----------
-    notes : tuple of str
-    durations : tuple of str
-        Of the same length.
-    """
+    """A piece as tokens: notes, and their durations, of equal length."""
 
     notes: tuple[str, ...]
     durations: tuple[str, ...]
@@ -66,14 +55,14 @@ class NoteSequence:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Words, and how often each was met.
+    """Tokens and their counts in the training set.
 
     Attributes
     ----------
     tokens : tuple of str
-        `UNKNOWN` first, then by how often they were met.
+        `UNKNOWN` first, then by descending count.
     counts : tuple of int
-        That of the first counts all words that got no place.
+        The first is the count of all tokens out of the vocabulary.
     """
 
     tokens: tuple[str, ...]
@@ -83,47 +72,39 @@ class Vocabulary:
         return len(self.tokens)
 
     @classmethod
-    def of(
-        cls, sequences: Iterable[Sequence[str]], *, fewest: int = 1, most: int = 4096
+    def build(
+        cls, sequences: Iterable[Sequence[str]], *, min_count: int = 1, max_size: int = 4096
     ) -> "Vocabulary":
-        """Collect the words of pieces.
+        """Build the vocabulary of sequences.
 
         Parameters
         ----------
         sequences : iterable of sequence of str
-        fewest : int
-            What was met less often is unknown.
-        most : int
-            So many words at most, `UNKNOWN` included.
+            Tokens of pieces.
+        min_count : int
+            Rarer tokens are out of the vocabulary.
+        max_size : int
+            Maximum number of tokens, with `UNKNOWN`.
         """
-        counts = Counter(word for sequence in sequences for word in sequence)
+        counts = Counter(token for sequence in sequences for token in sequence)
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        kept = [(word, n) for word, n in ordered if n >= fewest and word != UNKNOWN][: most - 1]
-        rest = counts.total() - sum(n for _, n in kept)
-        return cls((UNKNOWN, *(word for word, _ in kept)), (rest, *(n for _, n in kept)))
+        frequent = [(token, n) for token, n in ordered if n >= min_count and token != UNKNOWN]
+        kept = frequent[: max_size - 1]
+        unknown = counts.total() - sum(n for _, n in kept)
+        return cls((UNKNOWN, *(token for token, _ in kept)), (unknown, *(n for _, n in kept)))
 
-    def ids(self, words: Sequence[str]) -> NDArray[np.int64]:
-        """Return the number of each word, shape (n,); 0 for those that are unknown."""
-        places = {word: number for number, word in enumerate(self.tokens)}
-        return np.array([places.get(word, 0) for word in words], np.int64)
+    def ids(self, tokens: Sequence[str]) -> NDArray[np.int64]:
+        """Return the ids of tokens, shape (n,); 0 for those out of the vocabulary."""
+        by_token = {token: index for index, token in enumerate(self.tokens)}
+        return np.array([by_token.get(token, 0) for token in tokens], np.int64)
 
 
 def note_sequence(score: Score) -> NoteSequence:
-    """Write a score as words.
-
-    Parameters
-    ----------
-    score : Score
-
-    Returns
-    -------
-    NoteSequence
-        Empty where there are only drums.
-    """
+    """Return a score as tokens; empty where there are only drums."""
     notes = notes_of(score)
     onset = _on_grid(notes.onset / score.ticks_per_quarter)
     end = _on_grid((notes.onset + notes.duration) / score.ticks_per_quarter)
-    # What is shorter than the grid sounds for one step of a sixteenth.
+    # Notes shorter than the grid get a sixteenth.
     end = np.where(end > onset, end, onset + STEPS_PER_QUARTER // 4)
     changes = np.concatenate(
         [
@@ -132,67 +113,61 @@ def note_sequence(score: Score) -> NoteSequence:
         ]
     )
     changes = changes[np.argsort(changes[:, 0], kind="stable")]
-    moments, first = np.unique(changes[:, 0], return_index=True)
+    times, first = np.unique(changes[:, 0], return_index=True)
     sounding: Counter[int] = Counter()
-    words, lengths = [], []
-    for number, at in enumerate(np.split(changes, first[1:])):
-        for _, pitch, change in at.tolist():
+    note_tokens, duration_tokens = [], []
+    for index, at_time in enumerate(np.split(changes, first[1:])):
+        for _, pitch, change in at_time.tolist():
             sounding[pitch] += change
             if not sounding[pitch]:
                 del sounding[pitch]
         if sounding:
-            words.append(note_token(sounding))
-            lengths.append(duration_token(int(moments[number + 1] - moments[number])))
-    return NoteSequence(tuple(words), tuple(lengths))
+            note_tokens.append(note_token(sounding))
+            duration_tokens.append(duration_token(int(times[index + 1] - times[index])))
+    return NoteSequence(tuple(note_tokens), tuple(duration_tokens))
 
 
 def _on_grid(quarters: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the nearest sixteenth or triplet eighth, in twelfths of a quarter."""
+    """Round to the nearest sixteenth or triplet eighth, in twelfths of a quarter."""
     sixteenth = np.rint(quarters * 4) * 3
     triplet = np.rint(quarters * 3) * 4
     exact = quarters * STEPS_PER_QUARTER
-    nearer = np.abs(triplet - exact) < np.abs(sixteenth - exact)
-    return np.where(nearer, triplet, sixteenth).astype(np.int64)
+    is_triplet = np.abs(triplet - exact) < np.abs(sixteenth - exact)
+    return np.where(is_triplet, triplet, sixteenth).astype(np.int64)
 
 
 def note_token(pitches: Iterable[int]) -> str:
-    """Return the word for what sounds at once.
-
-    Parameters
-    ----------
-    pitches : iterable of int
-        MIDI pitches, at least one.
-    """
-    different = set(pitches)
-    if len(different) == 1:
-        (pitch,) = different
+    """Return the token of simultaneous MIDI pitches, at least one."""
+    distinct = set(pitches)
+    if len(distinct) == 1:
+        (pitch,) = distinct
         return f"{PITCH_CLASSES[pitch % 12]}{pitch // 12 - 1}"
-    return ".".join(map(str, normal_order({pitch % 12 for pitch in different})))
+    return ".".join(map(str, normal_order({pitch % 12 for pitch in distinct})))
 
 
 def duration_token(steps: int) -> str:
-    """Return the word for a length in twelfths of a quarter: "0.75", "1.0", "1/3"."""
+    """Return the token of a duration in twelfths of a quarter: "0.75", "1.0", "1/3"."""
     quarters = Fraction(steps, STEPS_PER_QUARTER)
     return str(float(quarters)) if quarters.denominator in {1, 2, 4} else str(quarters)
 
 
-def pitch_of(token: str) -> int | None:
-    """Return the MIDI pitch of the word for a note; None where it is none.
+def parse_pitch(token: str) -> int | None:
+    """Return the MIDI pitch of a note token; None where it is none.
 
-    Also of other spellings: "Bb2", "A#2" and music21's "B-2".
+    Other spellings are "Bb2", "A#2" and music21's "B-2".
     """
-    found = _PITCH.fullmatch(token)
-    if not found:
+    match = _PITCH.fullmatch(token)
+    if not match:
         return None
-    letter, sharps, flats, octave = found.groups()
+    letter, sharps, flats, octave = match.groups()
     shift = len(sharps or "") - len(flats or "")
     pitch = _LETTERS[letter.upper()] + shift + 12 * (int(octave) + 1)
     return pitch if 0 <= pitch < 128 else None
 
 
-def classes_of(token: str) -> tuple[int, ...]:
-    """Return the pitch classes of the word for a note or a chord; () where it is neither."""
-    pitch = pitch_of(token)
+def pitch_classes_of(token: str) -> tuple[int, ...]:
+    """Return the pitch classes of a note or chord token; () where it is neither."""
+    pitch = parse_pitch(token)
     if pitch is not None:
         return (pitch % 12,)
     parts = token.split(".")
@@ -201,65 +176,62 @@ def classes_of(token: str) -> tuple[int, ...]:
     return normal_order(map(int, parts))
 
 
-def quarters_of(token: str) -> Fraction | None:
-    """Return the quarters of the word for a duration; None where it is none."""
+def parse_duration(token: str) -> Fraction | None:
+    """Return the length of a duration token in quarters; None where it is none."""
     try:
-        length = Fraction(token)
+        quarters = Fraction(token)
     except (ValueError, ZeroDivisionError):
         return None
-    return length if 0 < length <= 4096 else None
+    return quarters if 0 < quarters <= 4096 else None
 
 
-# --- cooccurrence ---
-
-#: So far apart words may stand, before and after.
-REACH: Final = 4
-DIMENSION: Final = 64
-
-
-def counted(
-    sequences: Iterable[NDArray[np.int64]], size: int, *, reach: int = REACH
+def count_cooccurrences(
+    sequences: Iterable[NDArray[np.int64]], size: int, *, window: int = CONTEXT_WINDOW
 ) -> NDArray[np.float64]:
-    """Count which words stand how often within `reach` of which.
+    """Count co-occurrences of tokens within a window.
 
     Parameters
     ----------
     sequences : iterable of ndarray, each of shape (n,), int64
-        Words by number, of one piece each.
+        Token ids of pieces.
     size : int
-        Of the vocabulary.
-    reach : int
+        Vocabulary size.
+    window : int
+        Largest distance of tokens.
 
     Returns
     -------
     ndarray, shape (size, size), float64
-        Symmetric.
+        Symmetric counts.
     """
     counts = np.zeros((size, size))
-    for words in sequences:
-        for apart in range(1, min(reach, len(words) - 1) + 1):
-            np.add.at(counts, (words[:-apart], words[apart:]), 1)
+    for ids in sequences:
+        for distance in range(1, min(window, len(ids) - 1) + 1):
+            np.add.at(counts, (ids[:-distance], ids[distance:]), 1)
     return np.asarray(counts + counts.T)
 
 
-def cooccurrence_vectors(counts: NDArray[np.float64], dimension: int = DIMENSION) -> FloatArray:
-    """Turn counts into vectors.
+def cooccurrence_vectors(
+    counts: NDArray[np.float64], dimension: int = COOCCURRENCE_DIMENSION
+) -> FloatArray:
+    """Return vectors of tokens by singular value decomposition of the PPMI.
 
     Parameters
     ----------
     counts : ndarray, shape (size, size)
-        Of `counted`.
+        From `count_cooccurrences`.
     dimension : int
+        Number of singular vectors.
 
     Returns
     -------
     ndarray, shape (size, min(dimension, size)), float32
-        0 for words that stand beside none.
+        Zeros for tokens without co-occurrences.
     """
     total = max(float(counts.sum()), 1.0)
-    share = counts.sum(axis=1) / total
-    expected = np.outer(share, share) * total
+    probability = counts.sum(axis=1) / total
+    expected = np.outer(probability, probability) * total
     ratio = np.divide(counts, expected, out=np.ones_like(counts), where=expected > 0)
-    information = np.log(np.maximum(ratio, 1.0))  # of 0 and of what is rarer than chance: 0
-    left, values, _ = np.linalg.svd(information)
+    ppmi = np.log(np.maximum(ratio, 1.0))
+    left, values, _ = np.linalg.svd(ppmi)
     return np.asarray(left[:, :dimension] * np.sqrt(values[:dimension]), np.float32)

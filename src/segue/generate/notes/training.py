@@ -14,46 +14,54 @@ from torch import Tensor
 
 from segue.errors import BadArgument, check_seed
 from segue.generate.notes.network import (
+    IGNORED,
     MODEL,
-    NO_WORD,
     STREAMS,
     NoteLosses,
     NoteLSTM,
     NoteLSTMConfig,
     NoteModel,
 )
-from segue.generate.notes.tokens import NoteSequence, Vocabulary, cooccurrence_vectors, counted
-from segue.nn.split import split
-from segue.nn.trainer import Batch, LoopConfig, Objective, Trained, Watcher, fit
+from segue.generate.notes.tokens import (
+    NoteSequence,
+    Vocabulary,
+    cooccurrence_vectors,
+    count_cooccurrences,
+)
+from segue.nn.split import train_validation_split
+from segue.nn.trainer import Batch, FitResult, Objective, ProgressCallback, TrainerConfig, fit
 
+#: Number of tokens before the one that is predicted, as published.
 WINDOW: Final = 100
 EPOCHS: Final = 200
 STEPS_PER_EPOCH: Final = 50
 PATIENCE: Final = 10
-BATCH: Final = 64
+BATCH_SIZE: Final = 64
 VALIDATION_WINDOWS: Final = 512
-#: Words that are known, at most; the others are `unkw`.
-MOST_WORDS: Final = 4096
-_PARTS_KEPT: Final = 50
+MAX_VOCABULARY: Final = 4096
+_SMOOTHING_STEPS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class NoteTraining:
-    """What a user may choose.
+    """Training options.
 
     Attributes
     ----------
     epochs : int, optional
-        Else until the held-out pieces get no better, at most `EPOCHS`.
+        Maximum number of epochs; by default early stopping after at most `EPOCHS`.
     minutes : float, optional
-        The number of epochs is made to fit.
+        Time to train; overrides the number of epochs.
     learning_rate : float
+        Peak learning rate.
     hidden : int
-        Of the LSTMs.
+        Hidden size of the LSTMs.
     fewest : int
-        Words met less often are unknown; 2, so that what `unkw` means is learned.
+        Rarer tokens are out of the vocabulary; 2, so that the embedding of `unkw` is trained.
     device : str
+        See `segue.nn.trainer.TrainerConfig`.
     seed : int
+        Random seed.
     """
 
     epochs: int | None = None
@@ -65,7 +73,7 @@ class NoteTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Validate the options.
 
         Raises
         ------
@@ -75,20 +83,21 @@ class NoteTraining:
         if self.learning_rate <= 0:
             raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
         if self.fewest < 1:
-            raise BadArgument(f"words met {self.fewest} times; 1 or above")
+            raise BadArgument(f"a minimum count of {self.fewest}; it is at least 1")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """A piece to learn from.
+    """A piece of a training or validation set.
 
     Attributes
     ----------
     name : str
-        Its content hash, say: the same pieces are always divided alike.
+        Identifies the piece, such as its content hash.
     words : NoteSequence
+        Its tokens.
     group : str
-        What is never divided between learning and judging, an album say; "" for itself.
+        Never divided between training and validation, such as an album; "" for the piece itself.
     """
 
     name: str
@@ -102,58 +111,60 @@ def train_notes(
     folder: Path,
     *,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[NoteModel, Trained]:
-    """Learn a model.
+    watch: ProgressCallback | None = None,
+) -> tuple[NoteModel, FitResult]:
+    """Train a model on pieces, a tenth of which are held out for validation.
 
     Parameters
     ----------
     training : NoteTraining
+        Options.
     pieces : sequence of Piece
-        Different contents; at least three. Those of less than two words are passed over.
+        At least three, of different content. Those with less than two tokens are skipped.
     folder : Path
-        Where the run's state and, at the end, the model are kept.
+        Folder of the run's state and, at the end, of the model.
     resume : bool
+        Whether to continue the run in the folder.
     watch : callable, optional
-        Told a `Progress` after each step.
+        Called with a `Progress` after each step.
 
     Returns
     -------
     NoteModel
         Also written to `folder` as `MODEL`.
-    Trained
-        Its losses are those of notes and durations together.
+    FitResult
+        Losses are sums over both streams.
 
     Raises
     ------
     TrainingFailed
-        There are too few pieces, or the loss is no number any more.
+        There are too few pieces, or the loss is not finite.
     BadCheckpoint
-        The state to resume is not there, damaged, or of another run.
+        The state to resume is missing, damaged, or of another run.
     """
-    learn, validate = split(
+    train, validation = train_validation_split(
         [piece for piece in pieces if len(piece.words) > 1], "scores with at least two notes"
     )
-    model, trained = train_on(training, learn, validate, folder, resume=resume, watch=watch)
+    model, result = fit_notes(training, train, validation, folder, resume=resume, watch=watch)
     model.save(folder / MODEL)
-    return model, trained
+    return model, result
 
 
-def train_on(
+def fit_notes(
     training: NoteTraining,
-    learn: Sequence[Piece],
-    validate: Sequence[Piece],
+    train: Sequence[Piece],
+    validation: Sequence[Piece],
     folder: Path,
     *,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[NoteModel, Trained]:
-    """Learn from some pieces, judge by others; nothing but the state is written."""
+    watch: ProgressCallback | None = None,
+) -> tuple[NoteModel, FitResult]:
+    """Train on one set and validate on another; the model is not written."""
     vocabularies = {
-        name: Vocabulary.of(
-            (getattr(piece.words, name) for piece in learn),
-            fewest=training.fewest,
-            most=MOST_WORDS,
+        name: Vocabulary.build(
+            (getattr(piece.words, name) for piece in train),
+            min_count=training.fewest,
+            max_size=MAX_VOCABULARY,
         )
         for name in STREAMS
     }
@@ -161,18 +172,22 @@ def train_on(
     config = NoteLSTMConfig(notes, durations, hidden=training.hidden)
     torch.manual_seed(training.seed)
     network = NoteLSTM(config)
-    windows, held = (Windows(some, vocabularies) for some in (learn, validate))
-    parts: deque[dict[str, float]] = deque(maxlen=_PARTS_KEPT)
+    windows, validation_windows = (
+        WindowSampler(pieces, vocabularies) for pieces in (train, validation)
+    )
+    recent_losses: deque[dict[str, float]] = deque(maxlen=_SMOOTHING_STEPS)
 
-    def loss(net: Any, notes: Tensor, durations: Tensor) -> Tensor:
-        found: NoteLosses = net.loss(notes, durations)
-        if net.training:
-            parts.append({name: float(getattr(found, name).detach()) for name in STREAMS})
-        return found.notes + found.durations
+    def loss(network: Any, notes: Tensor, durations: Tensor) -> Tensor:
+        losses: NoteLosses = network.loss(notes, durations)
+        if network.training:
+            recent_losses.append({name: float(getattr(losses, name).detach()) for name in STREAMS})
+        return losses.notes + losses.durations
 
-    validation = held.fixed(VALIDATION_WINDOWS, training.seed)
-    objective = Objective(network, windows.draw, lambda: validation, loss, lambda: _mean(parts))
-    loop = LoopConfig(
+    batches = validation_windows.fixed(VALIDATION_WINDOWS, training.seed)
+    objective = Objective(
+        network, windows.draw, lambda: batches, loss, lambda: _mean_terms(recent_losses)
+    )
+    trainer = TrainerConfig(
         training.epochs or EPOCHS,
         STEPS_PER_EPOCH,
         learning_rate=training.learning_rate,
@@ -183,107 +198,105 @@ def train_on(
         seed=training.seed,
         device=training.device,
     )
-    about = {
+    run = {
         "configuration": asdict(config),
-        "pieces": _fingerprint(learn, validate),
+        "pieces": _fingerprint(train, validation),
         "learning_rate": training.learning_rate,
     }
-    trained = fit(objective, loop, folder, about, resume=resume, watch=watch)
+    result = fit(objective, trainer, folder, run, resume=resume, watch=watch)
     network.to("cpu")
-    told = {
+    metadata = {
         "training": asdict(training),
-        "pieces": len(learn),
-        "held_out_pieces": len(validate),
-        "words": sum(len(piece.words) for piece in learn),
-        "epochs": len(trained.history),
-        "best_epoch": trained.best.epoch,
+        "pieces": len(train),
+        "held_out_pieces": len(validation),
+        "words": sum(len(piece.words) for piece in train),
+        "epochs": len(result.history),
+        "best_epoch": result.best.epoch,
         "losses": {
-            "training": losses(network, windows.fixed(VALIDATION_WINDOWS, training.seed)),
-            "held_out": losses(network, validation),
+            "training": mean_losses(network, windows.fixed(VALIDATION_WINDOWS, training.seed)),
+            "held_out": mean_losses(network, batches),
         },
         "unknown": {
-            "training": windows.unknown(),
-            "held_out": held.unknown(),
+            "training": windows.unknown_rates(),
+            "held_out": validation_windows.unknown_rates(),
         },
-        "stopped": trained.stopped,
-        "precision": trained.precision,
+        "stopped": result.stopped,
+        "precision": result.precision,
     }
-    company = {
-        name: cooccurrence_vectors(counted(windows.words(name), len(vocabularies[name])))
+    cooccurrence = {
+        name: cooccurrence_vectors(count_cooccurrences(windows.ids(name), len(vocabularies[name])))
         for name in STREAMS
     }
-    return NoteModel(network, vocabularies, company, told), trained
+    return NoteModel(network, vocabularies, cooccurrence, metadata), result
 
 
 @torch.no_grad()
-def losses(network: NoteLSTM, batches: Sequence[Batch]) -> dict[str, float]:
-    """Return the mean cost of a word, in nats, by stream, over batches of equal size."""
+def mean_losses(network: NoteLSTM, batches: Sequence[Batch]) -> dict[str, float]:
+    """Return the mean cross-entropy of each stream over batches of equal size, in nats."""
     network.eval()
-    found = [network.loss(*batch) for batch in batches]
-    return {name: float(np.mean([float(getattr(f, name)) for f in found])) for name in STREAMS}
+    losses = [network.loss(*batch) for batch in batches]
+    return {
+        name: float(np.mean([float(getattr(each, name)) for each in losses])) for name in STREAMS
+    }
 
 
-class Windows:
-    """Draws windows of a hundred words, and the word that follows each.
+class WindowSampler:
+    """Samples windows of `WINDOW` tokens and the token that follows.
 
     Parameters
     ----------
     pieces : sequence of Piece
+        Training or validation set.
     vocabularies : dict of str to Vocabulary
+        By stream.
     """
 
     def __init__(self, pieces: Sequence[Piece], vocabularies: dict[str, Vocabulary]) -> None:
-        self._words = {
+        self._ids = {
             name: [vocabularies[name].ids(getattr(piece.words, name)) for piece in pieces]
             for name in STREAMS
         }
         lengths = np.array([len(piece.words) for piece in pieces])
-        # A piece shorter than a window has one, which ends before it is full.
+        # A piece shorter than a window has one start, and is padded.
         self._starts = np.maximum(lengths - WINDOW, 1)
-        self._shares = self._starts / self._starts.sum()
+        self._probabilities = self._starts / self._starts.sum()
 
-    def words(self, stream: str) -> list[NDArray[np.int64]]:
-        """Return the words of all pieces by number."""
-        return self._words[stream]
+    def ids(self, stream: str) -> list[NDArray[np.int64]]:
+        """Return the token ids of all pieces."""
+        return self._ids[stream]
 
-    def unknown(self) -> dict[str, float]:
-        """Return the share of words that are not known, by stream."""
-        return {
-            name: float((np.concatenate(words) == 0).mean()) for name, words in self._words.items()
-        }
+    def unknown_rates(self) -> dict[str, float]:
+        """Return the share of tokens out of the vocabulary, by stream."""
+        return {name: float((np.concatenate(ids) == 0).mean()) for name, ids in self._ids.items()}
 
     def draw(self, rng: np.random.Generator) -> Batch:
-        """Draw a batch: notes and durations, each of shape (BATCH, 101)."""
-        chosen = rng.choice(len(self._starts), BATCH, p=self._shares)
-        starts = rng.integers(0, self._starts[chosen])
+        """Draw a batch: notes and durations, each of shape (BATCH_SIZE, WINDOW + 1)."""
+        pieces = rng.choice(len(self._starts), BATCH_SIZE, p=self._probabilities)
+        starts = rng.integers(0, self._starts[pieces])
+        chosen = list(zip(pieces.tolist(), starts.tolist(), strict=True))
         return tuple(
             torch.from_numpy(
-                np.stack(
-                    [
-                        _window(self._words[name][piece], start)
-                        for piece, start in zip(chosen.tolist(), starts.tolist(), strict=True)
-                    ]
-                )
+                np.stack([_window(self._ids[name][piece], start) for piece, start in chosen])
             )
             for name in STREAMS
         )
 
     def fixed(self, count: int, seed: int) -> list[Batch]:
-        """Draw so many windows that are always the same, in batches."""
-        batches = max(count // BATCH, 1)
-        return [self.draw(np.random.default_rng([seed, number])) for number in range(batches)]
+        """Draw batches of `count` windows in all that depend on the seed alone."""
+        batches = max(count // BATCH_SIZE, 1)
+        return [self.draw(np.random.default_rng([seed, index])) for index in range(batches)]
 
 
-def _window(words: NDArray[np.int64], start: int) -> NDArray[np.int64]:
-    found = words[start : start + WINDOW + 1]
-    return np.pad(found, (0, WINDOW + 1 - len(found)), constant_values=NO_WORD)
+def _window(ids: NDArray[np.int64], start: int) -> NDArray[np.int64]:
+    window = ids[start : start + WINDOW + 1]
+    return np.pad(window, (0, WINDOW + 1 - len(window)), constant_values=IGNORED)
 
 
-def _mean(parts: Sequence[dict[str, float]]) -> dict[str, float]:
-    names = parts[0] if parts else {}
-    return {name: float(np.mean([one[name] for one in parts])) for name in names}
+def _mean_terms(losses: Sequence[dict[str, float]]) -> dict[str, float]:
+    names = losses[0] if losses else {}
+    return {name: float(np.mean([each[name] for each in losses])) for name in names}
 
 
-def _fingerprint(learn: Sequence[Piece], validate: Sequence[Piece]) -> str:
-    names = [piece.name for piece in (*learn, *validate)]
-    return hashlib.sha256(f"{len(learn)} {' '.join(names)}".encode()).hexdigest()[:16]
+def _fingerprint(train: Sequence[Piece], validation: Sequence[Piece]) -> str:
+    names = [piece.name for piece in (*train, *validation)]
+    return hashlib.sha256(f"{len(train)} {' '.join(names)}".encode()).hexdigest()[:16]

@@ -269,7 +269,7 @@ class RollModel:
         if path.is_dir():
             path = path / MODEL
         checkpoint = load_checkpoint(path, KIND)
-        config = _config(checkpoint.about, path)
+        config = _config(checkpoint.metadata, path)
         tensors = {
             name: tensor.float() if tensor.is_floating_point() else tensor
             for name, tensor in checkpoint.tensors.items()
@@ -287,7 +287,7 @@ class RollModel:
             raise BadCheckpoint(
                 f"the weights in {path} do not fit the network they name; train anew"
             ) from None
-        about = checkpoint.about["about"]
+        about = checkpoint.metadata["about"]
         return cls(network, thresholds, mean, spread, about, counts, checkpoint.fingerprint)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:

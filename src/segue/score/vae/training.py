@@ -21,8 +21,8 @@ from torch import Tensor
 
 from segue.errors import BadArgument, check_seed
 from segue.nn.checkpoint import MODEL
-from segue.nn.split import split
-from segue.nn.trainer import Batch, LoopConfig, Objective, Trained, Watcher, fit
+from segue.nn.split import train_validation_split
+from segue.nn.trainer import Batch, FitResult, Objective, ProgressCallback, TrainerConfig, fit
 from segue.score import piano_roll
 from segue.score.piano_roll import (
     PITCHES,
@@ -337,8 +337,8 @@ def train_score(
     folder: Path,
     *,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[RollModel, Trained]:
+    watch: ProgressCallback | None = None,
+) -> tuple[RollModel, FitResult]:
     """Learn a space.
 
     Parameters
@@ -365,7 +365,7 @@ def train_score(
     BadCheckpoint
         The state to resume is not there, damaged, or of another run.
     """
-    learn, validate = split(
+    learn, validate = train_validation_split(
         [track for track in tracks if track.bars.any()], "scores with bars in 4/4"
     )
     model, trained = train_on(training, learn, validate, folder, resume=resume, watch=watch)
@@ -380,8 +380,8 @@ def train_on(
     folder: Path,
     *,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> tuple[RollModel, Trained]:
+    watch: ProgressCallback | None = None,
+) -> tuple[RollModel, FitResult]:
     """Learn from some scores, judge and calibrate by others; nothing but the state is written."""
     config = training.network
     torch.manual_seed(training.seed)
@@ -411,7 +411,7 @@ def train_on(
 
     validation = held.fixed(VALIDATION_BATCHES, training.seed)
     objective = Objective(network, windows.draw, lambda: validation, loss, lambda: _mean(parts))
-    loop = LoopConfig(
+    loop = TrainerConfig(
         training.epochs or EPOCHS,
         STEPS_PER_EPOCH,
         learning_rate=training.learning_rate
@@ -475,8 +475,8 @@ def decode_better(
     minutes: float,
     *,
     resume: bool = False,
-    watch: Watcher | None = None,
-) -> Trained:
+    watch: ProgressCallback | None = None,
+) -> FitResult:
     """Go on with what decodes, windows whole and transposed; where songs lie stays as it is.
 
     Telling songs apart takes two windows of each and few numbers, decoding takes all cells and
@@ -507,7 +507,7 @@ def decode_better(
 
     validation = held.fixed(VALIDATION_BATCHES, training.seed)
     objective = Objective(network, windows.draw, lambda: validation, loss)
-    loop = LoopConfig(
+    loop = TrainerConfig(
         EPOCHS, STEPS_PER_EPOCH, learning_rate=DECODING_RATE, optimiser="adamw",
         weight_decay=0.02, schedule="cosine", clip=1.0, patience=PATIENCE, minutes=minutes,
         seed=training.seed, device=training.device,
