@@ -132,7 +132,9 @@ def gpt2() -> Any:
         eos_token_id=None,
         pad_token_id=0,
     )
-    return GPT2LMHeadModel(config).eval()
+    model = GPT2LMHeadModel(config)
+    model.train(False)
+    return model
 
 
 def hugging_face(model: Any) -> dict[str, Writing]:
