@@ -235,11 +235,11 @@ def small(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(segue.generate.compose.training, "JUDGED", 1)
     patch.setattr(note_lstm, "BATCH", 4)
     patch.setattr(note_lstm, "VALIDATION_WINDOWS", 4)
-    patch.setattr(score_windows, "BATCH", 4)
+    patch.setattr(score_windows, "BATCH_SIZE", 4)
     patch.setattr(score, "VALIDATION_BATCHES", 1)
-    patch.setattr(score, "SETTLING_WINDOWS", 20)
+    patch.setattr(score, "CALIBRATION_WINDOWS", 20)
     network = RollVAEConfig(latent=8, invariant=4, width=16, counted=4)
-    patch.setattr(score_options, "default", lambda: network)
+    patch.setattr(score_options, "default_config", lambda: network)
     for module in (lyrics, segue.generate.compose.training, note_lstm, score):
         patch.setattr(module, "STEPS_PER_EPOCH", 2)
 

@@ -51,7 +51,7 @@ def harmonise(
     temperature: Annotated[
         float | None,
         typer.Option(
-            help="Less keeps to what is likely, more dares. Usual: chords 0.7, voices 0.9."
+            help="Less keeps to what is likely, more dares. Usual: estimate_chords 0.7, voices 0.9."
         ),
     ] = None,
     top_p: Annotated[
@@ -154,9 +154,9 @@ def _write(score: "Score", target: Path, png: bool, wav: bool) -> list[Path]:
 
 def _chords(one: "Chorded | FourVoices") -> "Sequence[Chord]":
     from segue.generate.harmony.harmonise import Chorded
-    from segue.score.harmony import chords
+    from segue.score.harmony import estimate_chords
 
-    return one.chords if isinstance(one, Chorded) else chords(one.score)
+    return one.chords if isinstance(one, Chorded) else estimate_chords(one.score)
 
 
 def _fields(one: "Chorded | FourVoices", files: "Sequence[Path]") -> dict[str, Any]:

@@ -37,8 +37,8 @@ from segue.errors import BadArgument
 
 # --- generation ---
 
-Integers = NDArray[np.integer]
-Numbers = NDArray[np.floating]
+IntArray = NDArray[np.integer]
+FloatArray = NDArray[np.floating]
 
 _CLASSES: Final = 12
 #: Steps of the major and of the natural minor scale.
@@ -50,7 +50,7 @@ _BEYOND: Final = 4.0
 _LEAST_BANDWIDTH: Final = 1e-2
 
 
-def pitch_class_entropy(pitch: Integers) -> float:
+def pitch_class_entropy(pitch: IntArray) -> float:
     """Return the entropy of the pitch classes in bits: 0 of one class, log2 12 = 3.585 of all.
 
     Wu & Yang 2020, section 4.1, over all notes that are given.
@@ -72,7 +72,7 @@ def pitch_class_entropy(pitch: Integers) -> float:
     return float(abs(heard @ np.log2(heard)))
 
 
-def pitch_class_entropy_of_bars(pitch: Integers, bar: Integers, bars: int = 4) -> float:
+def pitch_class_entropy_of_bars(pitch: IntArray, bar: IntArray, bars: int = 4) -> float:
     """Return the mean entropy of the pitch classes within so many successive bars.
 
     Wu & Yang 2020: H1 with `bars` 1 and H4 with 4. Stretches follow one another without
@@ -98,7 +98,7 @@ def pitch_class_entropy_of_bars(pitch: Integers, bar: Integers, bars: int = 4) -
     return float(np.mean(found)) if found else float("nan")
 
 
-def scale_consistency(pitch: Integers) -> float:
+def scale_consistency(pitch: IntArray) -> float:
     """Return the share of notes that are in the scale, major or minor, that holds most of them.
 
     Mogren 2016, section 4.1; the minor scale is the natural one, as in MusPy.
@@ -168,7 +168,7 @@ def grooving_similarity(onsets: NDArray[np.bool_]) -> float:
     return 1 - float(differ) / (count * (count - 1) / 2)
 
 
-def empty_bar_rate(first_bar: Integers, last_bar: Integers, bars: int) -> float:
+def empty_bar_rate(first_bar: IntArray, last_bar: IntArray, bars: int) -> float:
     """Return the share of bars in which no note sounds.
 
     MuseGAN's EB (Dong et al. 2018, section "Objective metrics"); `empty_bars` counts the same on
@@ -204,7 +204,7 @@ def empty_bar_rate(first_bar: Integers, last_bar: Integers, bars: int) -> float:
     return float((np.cumsum(change[:-1]) == 0).mean())
 
 
-def overlapping_area(one: Numbers, other: Numbers) -> float:
+def overlapping_area(one: FloatArray, other: FloatArray) -> float:
     """Return how much two distributions have in common: 1 for the same, 0 for nothing.
 
     Yang & Lerch 2020, section 3.2: the area below both of two probability densities, each a
@@ -245,19 +245,19 @@ def overlapping_area(one: Numbers, other: Numbers) -> float:
     return min(area, 1.0)
 
 
-def _bandwidth(values: Numbers, spread: float) -> float:
+def _bandwidth(values: FloatArray, spread: float) -> float:
     scott = float(values.std(ddof=1)) * len(values) ** -0.2
     return float(max(scott, _LEAST_BANDWIDTH * spread))
 
 
-def _density(values: Numbers, width: float, grid: Numbers) -> Numbers:
+def _density(values: FloatArray, width: float, grid: FloatArray) -> FloatArray:
     total = np.zeros(len(grid))
     for part in np.array_split(values, max(len(values) // 1000, 1)):
         total += np.exp(-0.5 * ((grid[:, None] - part) / width) ** 2).sum(axis=1)
     return np.asarray(total / (len(values) * width * np.sqrt(2 * np.pi)))
 
 
-def _check_pair(one: Integers, other: Integers, first: str, second: str) -> None:
+def _check_pair(one: IntArray, other: IntArray, first: str, second: str) -> None:
     if one.ndim != 1 or one.shape != other.shape:
         raise BadArgument(
             f"{first} of shape {one.shape} and {second} of shape {other.shape}: one for each note"
@@ -274,11 +274,11 @@ def _check_grid(onsets: NDArray[np.bool_]) -> None:
 # --- voice leading ---
 
 #: Lowest and highest MIDI pitch that choirs are commonly asked for, after textbooks of harmony.
-RANGES: Final = ((60, 81), (55, 74), (48, 67), (40, 62))
+VOICE_RANGES: Final = ((60, 81), (55, 74), (48, 67), (40, 62))
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceLeading:
+class VoiceLeadingErrors:
     """What is against the rules.
 
     Attributes
@@ -305,7 +305,7 @@ class VoiceLeading:
         return 100 * self.parallels / max(self.frames, 1)
 
 
-def voice_leading(pitches: NDArray[np.integer]) -> VoiceLeading:
+def voice_leading_errors(pitches: NDArray[np.integer]) -> VoiceLeadingErrors:
     """Count what is against the rules.
 
     Parameters
@@ -317,28 +317,30 @@ def voice_leading(pitches: NDArray[np.integer]) -> VoiceLeading:
     -------
     VoiceLeading
     """
-    if pitches.ndim != 2 or pitches.shape[1] != len(RANGES):
-        raise BadArgument(f"pitches of shape {pitches.shape}; expected (frames, {len(RANGES)})")
+    if pitches.ndim != 2 or pitches.shape[1] != len(VOICE_RANGES):
+        raise BadArgument(
+            f"pitches of shape {pitches.shape}; expected (frames, {len(VOICE_RANGES)})"
+        )
     sung = pitches >= 0
     parallels = 0
     both = sung[1:] & sung[:-1]
     moves = pitches[1:] != pitches[:-1]
-    for one, other in combinations(range(len(RANGES)), 2):
+    for one, other in combinations(range(len(VOICE_RANGES)), 2):
         interval = (pitches[:, one] - pitches[:, other]) % 12
         same = (interval[1:] == interval[:-1]) & np.isin(interval[1:], (0, 7))
         moving = moves[:, one] & moves[:, other] & both[:, one] & both[:, other]
         parallels += int((same & moving).sum())
-    low, high = np.array(RANGES).T
+    low, high = np.array(VOICE_RANGES).T
     outside = sung & ((pitches < low) | (pitches > high))
     crossed = (pitches[:, 1:] > pitches[:, :-1]) & sung[:, 1:] & sung[:, :-1]
-    return VoiceLeading(
+    return VoiceLeadingErrors(
         int(sung.any(axis=1).sum()), parallels, int(outside.sum()), int(crossed.sum())
     )
 
 
 # --- rolls ---
 
-Cells = NDArray[np.bool_]
+BoolArray = NDArray[np.bool_]
 
 _BEATS: Final = 4
 _SIXTEENTHS: Final = 16
@@ -382,7 +384,7 @@ class NoteScores:
         return 2 * self.found / total if total else float("nan")
 
 
-def onsets(cells: Cells) -> Cells:
+def roll_onsets(cells: BoolArray) -> BoolArray:
     """Return the cells at which a note begins.
 
     Parameters
@@ -395,7 +397,7 @@ def onsets(cells: Cells) -> Cells:
     return np.asarray(cells & ~before)
 
 
-def note_scores(estimate: Cells, reference: Cells) -> NoteScores:
+def note_scores(estimate: BoolArray, reference: BoolArray) -> NoteScores:
     """Compare notes by onset and pitch.
 
     Parameters
@@ -413,17 +415,17 @@ def note_scores(estimate: Cells, reference: Cells) -> NoteScores:
     """
     if estimate.shape != reference.shape:
         raise BadArgument(f"rolls of shapes {estimate.shape} and {reference.shape}: compare equals")
-    one, other = onsets(estimate), onsets(reference)
+    one, other = roll_onsets(estimate), roll_onsets(reference)
     return NoteScores(*(int(np.count_nonzero(cells)) for cells in (one & other, one, other)))
 
 
-def empty_bars(bars: Cells) -> float:
+def roll_empty_bar_rate(bars: BoolArray) -> float:
     """Return the share of bars without a note."""
     _check(bars)
     return float(1 - bars.any(axis=(1, 2)).mean())
 
 
-def used_pitch_classes(bars: Cells) -> float:
+def n_pitch_classes_used(bars: BoolArray) -> float:
     """Return how many of the twelve pitch classes a bar that is not empty uses, on average."""
     _check(bars)
     playing = bars[bars.any(axis=(1, 2))]
@@ -432,7 +434,7 @@ def used_pitch_classes(bars: Cells) -> float:
     return float((_chroma(playing) > 0).sum(axis=1).mean())
 
 
-def qualified_notes(bars: Cells) -> float:
+def qualified_note_rate(bars: BoolArray) -> float:
     """Return the share of notes that are no shorter than a thirty-second.
 
     As published: three steps of 96 to the bar. Cells that follow one another are one note, over
@@ -447,19 +449,19 @@ def qualified_notes(bars: Cells) -> float:
     return float((lengths * _THIRTY_SECONDS >= bars.shape[1]).mean())
 
 
-def drum_pattern(bars: Cells) -> float:
+def drum_in_pattern_rate(bars: BoolArray) -> float:
     """Return the share of drum strokes that lie on a sixteenth of the bar.
 
     Published as the share of notes in patterns of 8 or 16 beats, with a little credit for the
     steps beside them, which is left out here.
     """
     _check(bars)
-    strokes = onsets(bars.reshape(-1, bars.shape[2])).reshape(bars.shape).sum(axis=(0, 2))
+    strokes = roll_onsets(bars.reshape(-1, bars.shape[2])).reshape(bars.shape).sum(axis=(0, 2))
     on_grid = strokes[:: bars.shape[1] // _SIXTEENTHS].sum()
     return float(on_grid / strokes.sum()) if strokes.sum() else float("nan")
 
 
-def tonal_distance(one: Cells, other: Cells) -> float:
+def tonal_distance(one: BoolArray, other: BoolArray) -> float:
     """Return how far apart two instruments are in harmony, beat by beat.
 
     The distance of their tonal centroids (Harte, Sandler & Gasser, "Detecting harmonic change in
@@ -487,7 +489,7 @@ def tonal_centroids(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(chroma / chroma.sum(axis=1, keepdims=True) @ np.array(circles).T)
 
 
-def _chroma(bars: Cells) -> NDArray[np.float64]:
+def _chroma(bars: BoolArray) -> NDArray[np.float64]:
     """Count the cells of each pitch class, shape (n, 12)."""
     each = bars.sum(axis=1)
     padded = np.pad(each, ((0, 0), (0, -each.shape[1] % _CLASSES)))
@@ -495,7 +497,7 @@ def _chroma(bars: Cells) -> NDArray[np.float64]:
     return np.asarray(counts, np.float64)
 
 
-def _check(bars: Cells) -> None:
+def _check(bars: BoolArray) -> None:
     if bars.ndim != 3 or not len(bars) or bars.shape[1] % _SIXTEENTHS:
         raise BadArgument(
             f"expected bars of shape (n, steps, pitches), steps a multiple of {_SIXTEENTHS}, got "

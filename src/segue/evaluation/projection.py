@@ -23,15 +23,15 @@ from segue.records import FloatArray
 
 # --- planes ---
 
-NEIGHBOURS: Final = 10
+N_NEIGHBOURS: Final = 10
 #: Of more tracks than this, as many drawn at random are asked.
-MOST_ASKED: Final = 2000
+MAX_QUERIES: Final = 2000
 _BLOCK_ELEMENTS: Final = 1 << 23
 _EQUAL: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class ProjectionQuality:
     """How a plane and a space agree on what is near.
 
     Attributes
@@ -49,9 +49,9 @@ class Trust:
     neighbours: int
 
 
-def trust(
-    unit: FloatArray, points: FloatArray, *, neighbours: int = NEIGHBOURS, seed: int = 0
-) -> Trust:
+def trustworthiness_continuity(
+    unit: FloatArray, points: FloatArray, *, neighbours: int = N_NEIGHBOURS, seed: int = 0
+) -> ProjectionQuality:
     """Measure how far a plane may be trusted.
 
     Parameters
@@ -87,8 +87,8 @@ def trust(
             f"{2 * neighbours + 1}"
         )
     asked = np.arange(n)
-    if n > MOST_ASKED:
-        asked = np.sort(np.random.default_rng(seed).choice(n, MOST_ASKED, replace=False))
+    if n > MAX_QUERIES:
+        asked = np.sort(np.random.default_rng(seed).choice(n, MAX_QUERIES, replace=False))
     intruders = missing = 0
     block = max(1, _BLOCK_ELEMENTS // n)
     points = np.asarray(points, np.float64)
@@ -101,7 +101,7 @@ def trust(
         intruders += _beyond(in_plane, in_space, neighbours)
         missing += _beyond(in_space, in_plane, neighbours)
     worst = len(asked) * neighbours * (2 * n - 3 * neighbours - 1) / 2
-    return Trust(1 - intruders / worst, 1 - missing / worst, neighbours)
+    return ProjectionQuality(1 - intruders / worst, 1 - missing / worst, neighbours)
 
 
 def _beyond(near: NDArray[np.floating], judged: NDArray[np.floating], k: int) -> int:
@@ -119,12 +119,12 @@ def _beyond(near: NDArray[np.floating], judged: NDArray[np.floating], k: int) ->
 
 Numbers = NDArray[np.floating]
 
-PERMUTATIONS: Final = 2000
+N_PERMUTATIONS: Final = 2000
 _POINTS: Final = 20_001
 
 
 @dataclass(frozen=True, slots=True)
-class Correlation:
+class MantelResult:
     """A rank correlation over pairs, and what shuffled labels give.
 
     Attributes
@@ -144,21 +144,21 @@ class Correlation:
     pairs: int
 
 
-def unit(vectors: Numbers) -> NDArray[np.float64]:
+def l2_normalise(vectors: Numbers) -> NDArray[np.float64]:
     """Scale vectors, shape (n, dimension), to length 1; those of length 0 stay."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float64)
 
 
-def rank_correlation(
+def mantel_test(
     likeness: Numbers,
     expected: Numbers,
     pairs: NDArray[np.bool_],
     kinds: NDArray[np.integer],
     *,
-    permutations: int = PERMUTATIONS,
+    permutations: int = N_PERMUTATIONS,
     seed: int = 0,
-) -> Correlation:
+) -> MantelResult:
     """Correlate how alike things are with how alike they should be, over some of their pairs.
 
     Parameters
@@ -195,10 +195,10 @@ def rank_correlation(
     sizes = np.abs(found)
     as_far = np.count_nonzero(sizes >= abs(rho) - 1e-12)
     shuffled = float(np.quantile(sizes, 0.95)) if permutations else float("nan")
-    return Correlation(rho, (as_far + 1) / (permutations + 1), shuffled, len(rows))
+    return MantelResult(rho, (as_far + 1) / (permutations + 1), shuffled, len(rows))
 
 
-def expected_nearest(count: int, dimension: int) -> float:
+def expected_max_cosine(count: int, dimension: int) -> float:
     """Return how near, as a cosine, the nearest of random vectors is to be expected.
 
     Of `count` independent directions, all equally likely: the mean of the largest cosine with a

@@ -25,7 +25,7 @@ from segue.records import FloatArray
 
 # --- retrieval ---
 
-Figure = Literal[
+MetricName = Literal[
     "precision_at_1",
     "precision_at_5",
     "macro_precision_at_1",
@@ -34,7 +34,7 @@ Figure = Literal[
 ]
 
 #: What a track is called: by one name, by several, or by none.
-Labelled = str | Collection[str] | None
+TrackLabels = str | Collection[str] | None
 
 DEPTH: Final = 5  # of precision_at_5
 MIN_TRACKS: Final = 3  # of a label, for it to count
@@ -44,7 +44,7 @@ _BLOCK_ELEMENTS: Final = 1 << 24  # similarities held at once: 64 MiB
 
 
 @dataclass(frozen=True, slots=True)
-class Queries:
+class QueryMetrics:
     """What each query found.
 
     Attributes
@@ -64,7 +64,7 @@ class Queries:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrieval:
+class RetrievalMetrics:
     """The figures of one space on one set of labelled tracks, each within 0…1.
 
     Attributes
@@ -93,21 +93,21 @@ class Retrieval:
     mean_average_precision: float
     chance_precision: float
     chance_average_precision: float
-    per_query: Queries
+    per_query: QueryMetrics
     drawn_from: int = 0
 
 
-def retrieval(
+def evaluate_retrieval(
     vectors: FloatArray,
-    labels: Sequence[Labelled],
+    labels: Sequence[TrackLabels],
     *,
     queries: FloatArray | None = None,
-    groups: Sequence[Labelled] | None = None,
+    groups: Sequence[TrackLabels] | None = None,
     metric: Literal["cosine", "euclidean", "precomputed"] = "cosine",
     min_tracks: int = MIN_TRACKS,
     most_queries: int | None = None,
     seed: int = 0,
-) -> Retrieval:
+) -> RetrievalMetrics:
     """Measure how well neighbours share a label.
 
     Parameters
@@ -193,7 +193,7 @@ class _Shared:
         The number of that label; -1 for none.
     """
 
-    def __init__(self, labels: Sequence[Labelled]) -> None:
+    def __init__(self, labels: Sequence[TrackLabels]) -> None:
         names = [frozenset([one] if isinstance(one, str) else one or ()) - {""} for one in labels]
         self._codes_of: list[list[int]] = [[] for _ in names]
         rows: dict[str, list[int]] = {}
@@ -296,8 +296,10 @@ def _ranks(
     return np.sort(place[hits])
 
 
-def _summary(codes: NDArray[np.int64], asked: NDArray[np.bool_], scores: _Scores) -> Retrieval:
-    queries = Queries(
+def _summary(
+    codes: NDArray[np.int64], asked: NDArray[np.bool_], scores: _Scores
+) -> RetrievalMetrics:
+    queries = QueryMetrics(
         np.flatnonzero(asked),
         codes[asked],
         scores.at_1[asked],
@@ -306,7 +308,7 @@ def _summary(codes: NDArray[np.int64], asked: NDArray[np.bool_], scores: _Scores
     )
     weights = 1 / np.bincount(queries.labels)[queries.labels]
     hits, candidates = scores.hits_to_find[asked], scores.candidates[asked]
-    return Retrieval(
+    return RetrievalMetrics(
         queries=len(queries.rows),
         labels=len(np.unique(queries.labels)),
         precision_at_1=float(queries.precision_at_1.mean()),
@@ -347,7 +349,7 @@ def _checked(vectors: FloatArray, name: str, *, may_be_zero: bool) -> FloatArray
     return vectors
 
 
-def _check_length(values: Sequence[Labelled], name: str, n: int) -> None:
+def _check_length(values: Sequence[TrackLabels], name: str, n: int) -> None:
     if isinstance(values, str):
         raise BadArgument(f"{name} is one string: give a sequence with one entry per track")
     if len(values) != n:
@@ -373,9 +375,9 @@ class Estimate:
     high: float
 
 
-def interval(
-    results: Sequence[Retrieval],
-    figure: Figure = "precision_at_1",
+def bootstrap_interval(
+    results: Sequence[RetrievalMetrics],
+    figure: MetricName = "precision_at_1",
     *,
     confidence: float = 0.95,
     draws: int = 2000,
@@ -403,10 +405,10 @@ def interval(
     return Estimate(_mean(results, figure), low, high)
 
 
-def paired_difference(
-    first: Sequence[Retrieval],
-    second: Sequence[Retrieval],
-    figure: Figure = "precision_at_1",
+def bootstrap_difference(
+    first: Sequence[RetrievalMetrics],
+    second: Sequence[RetrievalMetrics],
+    figure: MetricName = "precision_at_1",
     *,
     confidence: float = 0.95,
     draws: int = 2000,
@@ -443,7 +445,7 @@ def paired_difference(
 
 
 def _bootstrap(
-    results: Sequence[Retrieval], figure: Figure, draws: int, seed: int
+    results: Sequence[RetrievalMetrics], figure: MetricName, draws: int, seed: int
 ) -> NDArray[np.float64]:
     if not results:
         raise BadArgument("no results given: measure at least one fold")
@@ -454,7 +456,7 @@ def _bootstrap(
 
 
 def _bootstrap_one(
-    result: Retrieval, figure: Figure, draws: int, rng: np.random.Generator
+    result: RetrievalMetrics, figure: MetricName, draws: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     queries = result.per_query
     values = {
@@ -473,7 +475,7 @@ def _bootstrap_one(
     return np.asarray(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
 
 
-def _mean(results: Sequence[Retrieval], figure: Figure) -> float:
+def _mean(results: Sequence[RetrievalMetrics], figure: MetricName) -> float:
     return float(np.mean([getattr(result, figure) for result in results]))
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument
 from segue.records import Part, Score
 from segue.render.plots import new_figure, save, shorten
-from segue.score.features import metre_of, pitch_name
-from segue.score.harmony import Chord, chords, find_key
-from segue.score.piano_roll import FAMILIES, INSTRUMENTS, PianoRoll
-from segue.score.timing import Bars, bars, excerpt, main_beats_per_minute
+from segue.score.features import pitch_name, time_signature_text
+from segue.score.harmony import Chord, estimate_chords, estimate_key
+from segue.score.piano_roll import FAMILY_INSTRUMENTS, INSTRUMENTS, PianoRoll
+from segue.score.timing import BarGrid, bar_grid, excerpt, main_beats_per_minute
 from segue.theory.instruments import DRUM_NAMES, PROGRAM_NAMES
 
 if TYPE_CHECKING:
@@ -85,11 +85,11 @@ def draw_piano_roll(
     """
     if not score.parts:
         raise BadArgument("expected a score with notes, got one without")
-    divided = bars(score)
+    divided = bar_grid(score)
     shown = min(len(divided), MAX_BARS)
     firsts = _rows_of(divided, shown)
     rows = _rows(excerpt(score, 0, int(firsts[-1])).parts or score.parts, _DRUM_HEIGHT)
-    names = chords(score) if named is None else named
+    names = estimate_chords(score) if named is None else named
     colours = _colours(score.parts)
     height = np.clip((rows.high - rows.bottom) * 0.042, 1.3, 4.8) + 0.35
     legend_lines = -(-len(score.parts) // 6)
@@ -152,9 +152,11 @@ def draw_piano_rolls(
         axes = figure.add_subplot(lines, columns, number + 1)
         axes.set_title(shorten(caption, 44), fontsize=8, loc="left")
         if score.parts:
-            divided = bars(score)
+            divided = bar_grid(score)
             last = min(len(divided), MAX_BARS)
-            kinds = [0 if part.is_drum else FAMILIES[part.program // 8] for part in score.parts]
+            kinds = [
+                0 if part.is_drum else FAMILY_INSTRUMENTS[part.program // 8] for part in score.parts
+            ]
             used |= set(kinds)
             start, end = int(divided.at[0]), int(divided.at[last])
             _draw_notes(axes, score.parts, rows, [_family(kind) for kind in kinds], (start, end))
@@ -181,7 +183,7 @@ def draw_piano_rolls(
 # ---- what lies where ---------------------------------------------------------------------
 
 
-def _rows_of(divided: Bars, shown: int) -> NDArray[np.int64]:
+def _rows_of(divided: BarGrid, shown: int) -> NDArray[np.int64]:
     """Return the first bar of each row, and the one after the last."""
     quarters = 4 * float(np.median(divided.beats[:shown] / divided.units[:shown]))
     each = int(np.clip(4 * round(_ROW_QUARTERS / quarters / 4), 4, 32))
@@ -270,7 +272,7 @@ def _draw_notes(
         )  # fmt: skip
 
 
-def _draw_bars(axes: "Axes", divided: Bars, first: int, last: int, rows: _Rows) -> None:
+def _draw_bars(axes: "Axes", divided: BarGrid, first: int, last: int, rows: _Rows) -> None:
     at = divided.at[first : last + 1]
     # Numbers need room: so many bars of a row are numbered.
     every = max(1, 2 ** int(np.ceil(np.log2(max((last - first) / 32, 1)))))
@@ -345,9 +347,9 @@ def _part_name(part: Part, title: str) -> str:
 
 def _heading(score: Score, title: str, shown: int, count: int) -> str:
     named = title or " – ".join(text for text in (score.title, score.composer) if text)
-    told = [f"{main_beats_per_minute(score):.0f} bpm", metre_of(score)]
+    told = [f"{main_beats_per_minute(score):.0f} bpm", time_signature_text(score)]
     if any(not part.is_drum for part in score.parts):
-        told.insert(0, find_key(score).name)
+        told.insert(0, estimate_key(score).name)
     if shown < count:
         told.append(f"the first {shown} of {count} bars")
     return "\n".join(line for line in (shorten(named, 110), " · ".join(told)) if line)

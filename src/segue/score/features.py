@@ -36,18 +36,24 @@ from segue.feature_names import (
 )
 from segue.io.written_score import beat_of
 from segue.records import FloatArray, Score
-from segue.score.harmony import ScoreKey, find_key
-from segue.score.lines import Line, lines, place_in_bar, slices, unique_onsets
+from segue.score.harmony import ScoreKey, estimate_key
+from segue.score.lines import (
+    MelodicLine,
+    melodic_lines,
+    pitch_slices,
+    position_in_bar,
+    unique_onsets,
+)
 from segue.score.timing import (
-    Bars,
+    BarGrid,
     NoteTable,
-    bars,
+    bar_grid,
     duration_s,
-    lasting,
     main_beats_per_minute,
-    main_metre,
     main_tempo_bpm,
-    notes_of,
+    main_time_signature,
+    note_table,
+    time_signature_durations,
 )
 from segue.theory.instruments import PROGRAM_NAMES
 from segue.theory.keys import PITCH_CLASSES
@@ -56,7 +62,7 @@ from segue.theory.keys import PITCH_CLASSES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MeasuredScore:
+class ScoreAnalysis:
     """What the facts and the features of a score are made of.
 
     Attributes
@@ -75,16 +81,16 @@ class MeasuredScore:
     """
 
     score: Score
-    bars: Bars
+    bars: BarGrid
     notes: NoteTable
     drums: NoteTable
     key: ScoreKey
-    lines: list[Line]
+    lines: list[MelodicLine]
     sounding: NDArray[np.bool_]
     voices: NDArray[np.int64]
 
 
-def measure_score(score: Score) -> MeasuredScore:
+def analyse_score(score: Score) -> ScoreAnalysis:
     """Measure a score.
 
     Parameters
@@ -102,14 +108,14 @@ def measure_score(score: Score) -> MeasuredScore:
     """
     if not score.parts:
         raise BadArgument("expected a score with notes, got one without")
-    sounding, voices = slices(score)
-    return MeasuredScore(
+    sounding, voices = pitch_slices(score)
+    return ScoreAnalysis(
         score,
-        bars(score),
-        notes_of(score),
-        notes_of(score, drums=True),
-        find_key(score),
-        lines(score),
+        bar_grid(score),
+        note_table(score),
+        note_table(score, drums=True),
+        estimate_key(score),
+        melodic_lines(score),
         sounding,
         voices,
     )
@@ -121,7 +127,7 @@ def measure_score(score: Score) -> MeasuredScore:
 VERSION: Final = 1
 
 #: Standardised numbers are cut off here: one odd number must not decide.
-LIMIT: Final = 4.0
+MAX_Z_SCORE: Final = 4.0
 
 Numbers = NDArray[np.float64]
 
@@ -143,10 +149,10 @@ def score_features(score: Score) -> FloatArray:
     BadArgument
         It has no notes, or more than 100,000 bars.
     """
-    return features_of(measure_score(score))
+    return features_from_analysis(analyse_score(score))
 
 
-def features_of(measured: MeasuredScore) -> FloatArray:
+def features_from_analysis(measured: ScoreAnalysis) -> FloatArray:
     """Sum up what was measured of a score, as `score_features` does."""
     numbers = {
         "pitch": _pitch(measured),
@@ -190,14 +196,14 @@ def standardise_score(vector: FloatArray) -> FloatArray:
             "describe the score again"
         )
     constants = _constants()
-    standard = np.clip((vector - constants["mean"]) / constants["scale"], -LIMIT, LIMIT)
+    standard = np.clip((vector - constants["mean"]) / constants["scale"], -MAX_Z_SCORE, MAX_Z_SCORE)
     for group, at in SCORE_FEATURE_GROUPS.items():
         if group in constants:
             standard[..., at] = standard[..., at] @ constants[group]
     return np.asarray(standard * constants["weight"], np.float32)
 
 
-def standard_score_scores(vector: FloatArray) -> FloatArray:
+def score_z_scores(vector: FloatArray) -> FloatArray:
     """Tell of a vector of the space `score-features` how far each number is from the average.
 
     Parameters
@@ -227,7 +233,7 @@ def _constants() -> dict[str, FloatArray]:
 # ---- the groups --------------------------------------------------------------------------
 
 
-def _pitch(measured: MeasuredScore) -> list[float]:
+def _pitch(measured: ScoreAnalysis) -> list[float]:
     notes, key = measured.notes, measured.key
     if not len(notes):
         return [0.0] * len(SCORE_FEATURES_BY_GROUP["pitch"])
@@ -249,7 +255,7 @@ def _pitch(measured: MeasuredScore) -> list[float]:
     ]
 
 
-def _melody(parts: list[Line]) -> list[float]:
+def _melody(parts: list[MelodicLine]) -> list[float]:
     steps = np.concatenate([np.zeros(0, np.int64), *(np.diff(line.pitch) for line in parts)])
     if not len(steps):
         return [0.0] * len(SCORE_FEATURES_BY_GROUP["melody"])
@@ -270,7 +276,7 @@ def _melody(parts: list[Line]) -> list[float]:
     ]
 
 
-def _arcs(parts: list[Line]) -> tuple[float, float]:
+def _arcs(parts: list[MelodicLine]) -> tuple[float, float]:
     """Return the mean notes and semitones between turns of the melody."""
     notes, semitones = [], []
     for line in parts:
@@ -285,7 +291,7 @@ def _arcs(parts: list[Line]) -> tuple[float, float]:
     return float(np.concatenate(notes).mean()), float(np.concatenate(semitones).mean())
 
 
-def _harmony(measured: MeasuredScore) -> list[float]:
+def _harmony(measured: ScoreAnalysis) -> list[float]:
     sounding = measured.sounding[measured.voices > 0]
     if not len(sounding):
         return [0.0] * len(SCORE_FEATURES_BY_GROUP["harmony"])
@@ -317,7 +323,7 @@ def _chord_kinds() -> NDArray[np.int64]:
     return kinds
 
 
-def _rhythm(measured: MeasuredScore) -> list[float]:
+def _rhythm(measured: ScoreAnalysis) -> list[float]:
     score, everything = measured.score, (measured.notes, measured.drums)
     quarter = score.ticks_per_quarter
     values = (everything[0] if len(everything[0]) else everything[1]).duration / quarter
@@ -345,13 +351,13 @@ def _value(quarters: Numbers) -> NDArray[np.int64]:
     return np.searchsorted(edges, np.log2(np.maximum(quarters, 1e-3)))
 
 
-def _metre(measured: MeasuredScore) -> list[float]:
+def _metre(measured: ScoreAnalysis) -> list[float]:
     divided, quarter = measured.bars, measured.score.ticks_per_quarter
     which = np.zeros(len(METRES))
-    for (beats, unit), length in lasting(divided).items():
+    for (beats, unit), length in time_signature_durations(divided).items():
         which[_metre_kind(beats, unit)] += length
     onsets = np.concatenate([measured.notes.onset, measured.drums.onset]) / quarter
-    places = place_in_bar(divided, onsets, quarter, places=PLACES)
+    places = position_in_bar(divided, onsets, quarter, places=PLACES)
     return [*(which / which.sum()), *np.sqrt(_shares(places, PLACES))]
 
 
@@ -360,18 +366,18 @@ def _metre_kind(beats: int, unit: int) -> int:
     return known.get((beats, unit), 4 if unit == 8 and beats in {3, 9} else 5)
 
 
-def _figures(measured: MeasuredScore) -> list[float]:
+def _figures(measured: ScoreAnalysis) -> list[float]:
     counts = np.zeros(PLACES * 12)
     for line in measured.lines:
         interval = np.diff(line.pitch) % 12
-        place = place_in_bar(
+        place = position_in_bar(
             measured.bars, line.onset[:-1], measured.score.ticks_per_quarter, places=PLACES
         )
         counts += np.bincount(place * 12 + interval, minlength=len(counts))
     return list(np.sqrt(counts / max(counts.sum(), 1)))
 
 
-def _texture(measured: MeasuredScore) -> list[float]:
+def _texture(measured: ScoreAnalysis) -> list[float]:
     notes, voices = measured.notes, measured.voices
     quarter = measured.score.ticks_per_quarter
     heard = voices[voices > 0] if voices.any() else np.zeros(1)
@@ -450,8 +456,8 @@ def describe_score(score: Score) -> ScoreDescription:
     BadArgument
         It has no notes, or more than 100,000 bars.
     """
-    measured = measure_score(score)
-    return ScoreDescription(_facts(measured), features_of(measured))
+    measured = analyse_score(score)
+    return ScoreDescription(_facts(measured), features_from_analysis(measured))
 
 
 def pitch_name(pitch: int) -> str:
@@ -459,21 +465,21 @@ def pitch_name(pitch: int) -> str:
     return f"{PITCH_CLASSES[pitch % 12]}{pitch // 12 - 1}"
 
 
-def metre_of(score: Score) -> str:
+def time_signature_text(score: Score) -> str:
     """Return the metre that most of a score is in, as "6/8", and how many others there are."""
-    beats, unit = main_metre(score)
-    others = len(lasting(bars(score))) - 1
+    beats, unit = main_time_signature(score)
+    others = len(time_signature_durations(bar_grid(score))) - 1
     told = {0: "", 1: " and another"}.get(others, f" and {others} others")
     return f"{beats}/{unit}{told}"
 
 
-def _facts(measured: MeasuredScore) -> dict[str, float | str]:
+def _facts(measured: ScoreAnalysis) -> dict[str, float | str]:
     score, key, notes = measured.score, measured.key, measured.notes
     facts: dict[str, float | str] = {
         "duration_s": duration_s(score),
         "tempo_bpm": main_beats_per_minute(score),
-        **({"tempo_beat": "dotted quarter"} if beat_of(*main_metre(score)) > 1 else {}),
-        "metre": metre_of(score),
+        **({"tempo_beat": "dotted quarter"} if beat_of(*main_time_signature(score)) > 1 else {}),
+        "metre": time_signature_text(score),
         "bars": float(len(measured.bars)),
         "notes": float(sum(len(part.notes) for part in score.parts)),
         "notes_per_quarter": _notes_per_quarter(measured),
@@ -495,7 +501,7 @@ def _facts(measured: MeasuredScore) -> dict[str, float | str]:
     return facts
 
 
-def _notes_per_quarter(measured: MeasuredScore) -> float:
+def _notes_per_quarter(measured: ScoreAnalysis) -> float:
     """Return how many notes begin in a quarter, from the first bar to the end of the last."""
     ticks = int(measured.bars.at[-1] - measured.bars.at[0])
     begun = len(measured.notes) + len(measured.drums)

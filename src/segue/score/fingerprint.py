@@ -20,27 +20,27 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Score
-from segue.score.lines import Line, lines
-from segue.score.timing import bars, notes_of
+from segue.score.lines import MelodicLine, melodic_lines
+from segue.score.timing import bar_grid, note_table
 
 # --- shingles ---
 
-PRINT_LENGTH: Final = 128
+N_HASHES: Final = 128
 #: Intervals in a run. Chosen, with the next, on one half of bench/shingles.py.
-STEPS: Final = 6
+NGRAM_SIZE: Final = 6
 #: A run of fewer different intervals says nothing: one note repeated, a scale.
 _FEWEST: Final = 3
 #: From this likeness on two scores are likely of the same tune.
-SAME: Final = 0.15
+SAME_TUNE_THRESHOLD: Final = 0.15
 _ROWS: Final = 2  # of a band: two scores meet where one band of theirs is equal
 #: What more scores than these share says nothing either.
 _FULLEST: Final = 200
 _NOTHING: Final = np.uint32(0xFFFFFFFF)
 
-Print = NDArray[np.uint32]
+MinHash = NDArray[np.uint32]
 
 
-def shingles(score: Score) -> Print:
+def minhash(score: Score) -> MinHash:
     """Take the fingerprint of what a score plays.
 
     Parameters
@@ -52,18 +52,18 @@ def shingles(score: Score) -> Print:
     ndarray, shape (128,), uint32
         All of it 0xFFFFFFFF where no part says enough.
     """
-    runs = _runs(lines(score))
+    runs = _runs(melodic_lines(score))
     if not len(runs):
-        return np.full(PRINT_LENGTH, _NOTHING)
+        return np.full(N_HASHES, _NOTHING)
     factor, term = _functions()
-    smallest = np.full(PRINT_LENGTH, _NOTHING)
+    smallest = np.full(N_HASHES, _NOTHING)
     for some in np.array_split(runs, -(-len(runs) // 4096)):
         mixed = some[:, None] * factor + term
         np.minimum(smallest, (mixed >> np.uint64(32)).astype(np.uint32).min(axis=0), out=smallest)
     return smallest
 
 
-def shingle_likeness(a: Print, b: Print) -> float:
+def minhash_similarity(a: MinHash, b: MinHash) -> float:
     """Estimate which share of the runs of two scores both have.
 
     Parameters
@@ -75,13 +75,13 @@ def shingle_likeness(a: Print, b: Print) -> float:
     float
         0 to 1; 0 where one of them has none.
     """
-    if a.shape != (PRINT_LENGTH,) or b.shape != (PRINT_LENGTH,):
-        raise BadArgument(f"expected {PRINT_LENGTH} numbers, got shapes {a.shape} and {b.shape}")
+    if a.shape != (N_HASHES,) or b.shape != (N_HASHES,):
+        raise BadArgument(f"expected {N_HASHES} numbers, got shapes {a.shape} and {b.shape}")
     return float(np.mean((a == b) & (a != _NOTHING)))
 
 
-def likely_same(
-    prints: NDArray[np.uint32] | Sequence[Print], least: float = SAME
+def similar_pairs(
+    prints: NDArray[np.uint32] | Sequence[MinHash], least: float = SAME_TUNE_THRESHOLD
 ) -> list[tuple[int, int, float]]:
     """Find the pairs of scores that are likely of the same tune.
 
@@ -98,10 +98,10 @@ def likely_same(
     list of tuple of int, int, float
         Places of both, the smaller first, and their likeness; the likest first.
     """
-    table = np.asarray(prints, np.uint32).reshape(-1, PRINT_LENGTH)
+    table = np.asarray(prints, np.uint32).reshape(-1, N_HASHES)
     there = np.flatnonzero((table != _NOTHING).any(axis=1))
     found = [np.empty(0, np.int64)]
-    for first in range(0, PRINT_LENGTH, _ROWS):
+    for first in range(0, N_HASHES, _ROWS):
         band = np.ascontiguousarray(table[there, first : first + _ROWS])
         found.append(_meeting(band, there, len(table)))
     pairs = np.unique(np.concatenate(found))
@@ -135,13 +135,13 @@ def _meeting(band: NDArray[np.uint32], places: NDArray[np.int64], count: int) ->
     return np.concatenate(pairs)
 
 
-def _runs(parts: list[Line]) -> NDArray[np.uint64]:
+def _runs(parts: list[MelodicLine]) -> NDArray[np.uint64]:
     """Return a number for each different run, shape (runs,)."""
     found = [np.empty(0, np.uint64)]
     for line in parts:
         interval = np.clip(np.diff(line.pitch), -24, 24) + 24
-        if len(interval) >= STEPS:
-            windows = np.lib.stride_tricks.sliding_window_view(interval, STEPS)
+        if len(interval) >= NGRAM_SIZE:
+            windows = np.lib.stride_tricks.sliding_window_view(interval, NGRAM_SIZE)
             different = 1 + (np.diff(np.sort(windows, axis=1), axis=1) != 0).sum(axis=1)
             windows = windows[different >= _FEWEST]
             found.append(_mixed(windows.astype(np.uint64)))
@@ -161,22 +161,22 @@ def _mixed(windows: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _functions() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Return factor and term of each hash function, always the same; multiply-shift."""
-    number = np.arange(1, 2 * PRINT_LENGTH + 1, dtype=np.uint64)
+    number = np.arange(1, 2 * N_HASHES + 1, dtype=np.uint64)
     mixed = _mixed((number * np.uint64(0x9E3779B97F4A7C15))[:, None])
-    return mixed[:PRINT_LENGTH] | np.uint64(1), mixed[PRINT_LENGTH:]
+    return mixed[:N_HASHES] | np.uint64(1), mixed[N_HASHES:]
 
 
 # --- bar likeness ---
 
 STEPS_PER_QUARTER: Final = 12
 #: Of a longer bar, so much counts.
-MOST_STEPS: Final = 12 * STEPS_PER_QUARTER
-PITCHES: Final = 128
+MAX_STEPS: Final = 12 * STEPS_PER_QUARTER
+N_PITCHES: Final = 128
 #: Bars in which fewer notes begin are like too many.
-FEWEST_NOTES: Final = 3
-WIDEST_SHIFT: Final = 12
+MIN_NOTES: Final = 3
+MAX_TRANSPOSITION: Final = 12
 #: Different bars of a score that are compared, from its beginning.
-MOST_BARS: Final = 1000
+MAX_BARS: Final = 1000
 
 BoolArray = NDArray[np.bool_]
 
@@ -209,7 +209,7 @@ class _DifferentBars:
     cells: BoolArray  # (bars, MOST_STEPS, PITCHES)
 
 
-def bars_alike(one: Score, other: Score, n: int = 5) -> tuple[BarPair, ...]:
+def similar_bars(one: Score, other: Score, n: int = 5) -> tuple[BarPair, ...]:
     """Find the bars of two scores that are most alike, when either may be transposed.
 
     Parameters
@@ -234,7 +234,7 @@ def bars_alike(one: Score, other: Score, n: int = 5) -> tuple[BarPair, ...]:
     best = np.zeros((len(mine), len(theirs)), np.float32)
     shift = np.zeros(best.shape, np.int64)
     # The smallest shift first, so that it wins where two do as well.
-    for semitones in sorted(range(-WIDEST_SHIFT, WIDEST_SHIFT + 1), key=abs):
+    for semitones in sorted(range(-MAX_TRANSPOSITION, MAX_TRANSPOSITION + 1), key=abs):
         moved = csr_array(
             _moved(second.cells, -semitones).reshape(len(theirs), -1), dtype=np.float32
         )
@@ -269,15 +269,15 @@ def _moved(cells: BoolArray, semitones: int) -> BoolArray:
 
 
 def _different(score: Score) -> _DifferentBars:
-    divided, notes = bars(score), notes_of(score)
+    divided, notes = bar_grid(score), note_table(score)
     step = score.ticks_per_quarter / STEPS_PER_QUARTER
     # A note a little early belongs to the bar that it opens.
     opens = divided.of(notes.onset + int(step / 2))
     counts = np.bincount(opens, minlength=len(divided))
-    full = np.flatnonzero(counts >= FEWEST_NOTES)[: 4 * MOST_BARS]
+    full = np.flatnonzero(counts >= MIN_NOTES)[: 4 * MAX_BARS]
     place = np.full(len(divided), -1)
     place[full] = np.arange(len(full))
-    cells = np.zeros((len(full), MOST_STEPS, PITCHES), np.bool_)
+    cells = np.zeros((len(full), MAX_STEPS, N_PITCHES), np.bool_)
     last = divided.of(np.maximum(notes.onset + notes.duration - 1, notes.onset))
     columns = (
         notes.onset,
@@ -293,7 +293,7 @@ def _different(score: Score) -> _DifferentBars:
                 begin = max(round((onset - start) / step), 0)
                 stop = round((min(end, int(divided.at[here + 1])) - start) / step)
                 cells[place[here], begin : max(stop, begin + 1), pitch] = True
-    packed = np.packbits(cells.reshape(len(full), MOST_STEPS * PITCHES), axis=1)
+    packed = np.packbits(cells.reshape(len(full), MAX_STEPS * N_PITCHES), axis=1)
     _, once = np.unique(packed, axis=0, return_index=True)
-    once = np.sort(once)[:MOST_BARS]
+    once = np.sort(once)[:MAX_BARS]
     return _DifferentBars(full[once], cells[once])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import Score
-from segue.score.timing import Bars, NoteTable, bars, notes_of
+from segue.score.timing import BarGrid, NoteTable, bar_grid, note_table
 from segue.theory.chords import chord_name, sharps_of, tonic_name
 from segue.theory.keys import MODES, key_fits
 
@@ -106,7 +106,7 @@ class Chord:
     quality: str
 
 
-def find_key(score: Score) -> ScoreKey:
+def estimate_key(score: Score) -> ScoreKey:
     """Find the key of a score from how long each pitch class sounds, and from how it ends.
 
     The correlation is Krumhansl's with the profiles of Albrecht & Shanahan (2013).
@@ -120,7 +120,7 @@ def find_key(score: Score) -> ScoreKey:
     ScoreKey
         Confidence 1/24 where nothing has a pitch.
     """
-    notes = notes_of(score)
+    notes = note_table(score)
     if not len(notes):
         return ScoreKey(0, MODES[0], 1 / 24, np.zeros(24, np.float32))
     longest = _LONGEST_QUARTERS * score.ticks_per_quarter
@@ -133,7 +133,7 @@ def find_key(score: Score) -> ScoreKey:
     return ScoreKey(best % 12, MODES[best // 12], float(1 / chances.sum()), fits)
 
 
-def with_key(score: Score) -> Score:
+def with_estimated_key(score: Score) -> Score:
     """Give a score the key that it is in, where it tells none: what it is spelled and signed by.
 
     Parameters
@@ -147,7 +147,7 @@ def with_key(score: Score) -> Score:
     """
     if len(score.keys):
         return score
-    found = find_key(score)
+    found = estimate_key(score)
     is_minor = found.mode == MODES[1]
     sharps = sharps_of(found.tonic, is_minor=is_minor)
     return replace(score, keys=np.array([[0, sharps, int(is_minor)]], np.int32))
@@ -159,7 +159,7 @@ def _final(notes: NoteTable, ticks_per_quarter: int) -> int:
     return int(notes.pitch[ends > ends.max() - ticks_per_quarter / 2].min()) % 12
 
 
-def chords(score: Score) -> tuple[Chord, ...]:
+def estimate_chords(score: Score) -> tuple[Chord, ...]:
     """Name the chord of each bar, or of its halves where they clearly differ.
 
     Parameters
@@ -171,9 +171,9 @@ def chords(score: Score) -> tuple[Chord, ...]:
     tuple of Chord
         In order, without gaps.
     """
-    divided = bars(score)
-    notes = notes_of(score)
-    key = find_key(score)
+    divided = bar_grid(score)
+    notes = note_table(score)
+    key = estimate_key(score)
     of_the_key, signatures = _OF_THE_KEY * _is_of(key), _signatures(score, key)
     whole = _fits_of(notes, divided.at, of_the_key)
     middle = (divided.at[:-1] + divided.at[1:]) // 2
@@ -212,7 +212,7 @@ class _Fits:
     has_bass: NDArray[np.bool_]
 
 
-def _has_two(divided: Bars, bar: int, halves: _Fits) -> bool:
+def _has_two(divided: BarGrid, bar: int, halves: _Fits) -> bool:
     first, second = 2 * bar, 2 * bar + 1
     if divided.beats[bar] % 2 or halves.best[first] == halves.best[second]:
         return False

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Part, Score
-from segue.score.timing import Bars, NoteTable, notes_of
+from segue.score.timing import BarGrid, NoteTable, note_table
 
 # --- lines ---
 
@@ -22,14 +22,14 @@ from segue.score.timing import Bars, NoteTable, notes_of
 GRID_PER_QUARTER: Final = 12
 #: Of what sounds at once; long scores are heard at evenly spaced moments.
 SLICES_PER_QUARTER: Final = 4
-MOST_SLICES: Final = 20_000
+MAX_SLICES: Final = 20_000
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class MelodicLine:
     """The highest notes of one part, one after the other.
 
     Attributes
@@ -46,7 +46,7 @@ class Line:
         return len(self.onset)
 
 
-def line_of(part: Part, ticks_per_quarter: int) -> Line:
+def line_of(part: Part, ticks_per_quarter: int) -> MelodicLine:
     """Follow the highest note of each onset of a part.
 
     Parameters
@@ -65,16 +65,16 @@ def line_of(part: Part, ticks_per_quarter: int) -> Line:
     order = np.lexsort((-pitch, step))
     _, first = np.unique(step[order], return_index=True)
     highest = order[first]
-    return Line(onset[highest], pitch[highest])
+    return MelodicLine(onset[highest], pitch[highest])
 
 
-def lines(score: Score) -> list[Line]:
+def melodic_lines(score: Score) -> list[MelodicLine]:
     """Follow the highest notes of each pitched part; parts of one note are left out."""
     found = [line_of(part, score.ticks_per_quarter) for part in score.parts if not part.is_drum]
     return [line for line in found if len(line) > 1]
 
 
-def slices(score: Score) -> tuple[NDArray[np.bool_], IntArray]:
+def pitch_slices(score: Score) -> tuple[NDArray[np.bool_], IntArray]:
     """Hear which pitches sound at successive moments.
 
     Parameters
@@ -88,12 +88,12 @@ def slices(score: Score) -> tuple[NDArray[np.bool_], IntArray]:
     voices : ndarray, shape (moments,), int64
         How many notes sound then, two of one pitch as two.
     """
-    notes = notes_of(score)
+    notes = note_table(score)
     if not len(notes):
         return np.zeros((1, 128), np.bool_), np.zeros(1, np.int64)
     start, end = int(notes.onset.min()), int((notes.onset + notes.duration).max())
     wanted = SLICES_PER_QUARTER * (end - start) / score.ticks_per_quarter
-    count = int(np.clip(np.ceil(wanted), 1, MOST_SLICES))
+    count = int(np.clip(np.ceil(wanted), 1, MAX_SLICES))
     every = (end - start) / count
     # From the first moment at or after the onset to the last one before the end.
     first = np.clip(np.ceil((notes.onset - start) / every - 0.5), 0, count).astype(np.int64)
@@ -105,8 +105,8 @@ def slices(score: Score) -> tuple[NDArray[np.bool_], IntArray]:
     return held > 0, held.sum(axis=1)
 
 
-def place_in_bar(
-    divided: Bars, onset: FloatArray, ticks_per_quarter: int, *, places: int
+def position_in_bar(
+    divided: BarGrid, onset: FloatArray, ticks_per_quarter: int, *, places: int
 ) -> IntArray:
     """Return in which sixteenth of its bar each onset, in quarters, lies, from 0."""
     early = ticks_per_quarter / 8  # a note a little early belongs to what it opens
@@ -132,7 +132,7 @@ _ALONE: Final = 0.9
 _MOST_NAMED: Final = 8
 
 
-def melody_of(score: Score, named: str = "") -> Part:
+def extract_melody(score: Score, named: str = "") -> Part:
     """Find the melody of a score: the highest notes of the part that has it.
 
     Parameters
@@ -159,10 +159,10 @@ def melody_of(score: Score, named: str = "") -> Part:
     ]
     if not pitched:
         raise BadArgument("there is no note with a pitch in it, so no melody to harmonise")
-    return highest(_named(pitched, named) if named else _found(pitched), score.ticks_per_quarter)
+    return skyline(_named(pitched, named) if named else _found(pitched), score.ticks_per_quarter)
 
 
-def highest(part: Part, ticks_per_quarter: int) -> Part:
+def skyline(part: Part, ticks_per_quarter: int) -> Part:
     """Keep the highest of the notes that begin within the same twelfth of a quarter."""
     step = np.rint(part.notes[:, 0] / ticks_per_quarter * GRID_PER_QUARTER).astype(np.int64)
     order = np.lexsort((-part.notes[:, 2], step))

@@ -22,18 +22,18 @@ from segue.records import Part, Score
 
 # --- piano roll ---
 
-STEPS: Final = 48  # in a bar: a quarter has 12, so that triplets and sixteenths both fit
-STEPS_PER_QUARTER: Final = STEPS // 4
+STEPS_PER_BAR: Final = 48  # in a bar: a quarter has 12, so that triplets and sixteenths both fit
+STEPS_PER_QUARTER: Final = STEPS_PER_BAR // 4
 LOWEST_PITCH: Final = 24
-PITCHES: Final = 84
+N_PITCHES: Final = 84
 INSTRUMENTS: Final = ("drums", "piano", "guitar", "bass", "strings")
 #: General MIDI programs by which each is written.
 PROGRAMS: Final = (0, 0, 25, 33, 48)
 VELOCITY: Final = 90
-MOST_BARS: Final = 4096
+MAX_BARS: Final = 4096
 #: First program of each family of eight, and the instrument that plays it: keyboards, mallets and
 #: organs are piano; what is no guitar and no bass either joins the strings, as in the dataset.
-FAMILIES: Final = (1, 1, 1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
+FAMILY_INSTRUMENTS: Final = (1, 1, 1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
 
 BoolArray = NDArray[np.bool_]
 
@@ -63,9 +63,12 @@ class PianoRoll:
         ------
         BadArgument
         """
-        if self.cells.shape[1:] != (STEPS, PITCHES, len(INSTRUMENTS)) or self.cells.dtype != bool:
+        if (
+            self.cells.shape[1:] != (STEPS_PER_BAR, N_PITCHES, len(INSTRUMENTS))
+            or self.cells.dtype != bool
+        ):
             raise BadArgument(
-                f"expected cells of shape (bars, {STEPS}, {PITCHES}, {len(INSTRUMENTS)}), bool, "
+                f"expected cells of shape (bars, {', '.join(map(str, WINDOW_SHAPE[1:]))}), bool, "
                 f"got {self.cells.shape}, {self.cells.dtype}"
             )
 
@@ -92,10 +95,10 @@ class PianoRoll:
             It has more than 4,096 bars.
         """
         starts = _bars(score)
-        cells = np.zeros((len(starts.at), STEPS, PITCHES, len(INSTRUMENTS)), np.bool_)
-        flat = cells.reshape(-1, PITCHES, len(INSTRUMENTS))
+        cells = np.zeros((len(starts.at), STEPS_PER_BAR, N_PITCHES, len(INSTRUMENTS)), np.bool_)
+        flat = cells.reshape(-1, N_PITCHES, len(INSTRUMENTS))
         for part in score.parts:
-            instrument = 0 if part.is_drum else FAMILIES[part.program // 8]
+            instrument = 0 if part.is_drum else FAMILY_INSTRUMENTS[part.program // 8]
             on, off, row = _steps(score, part, starts)
             for first, last, pitch in zip(on.tolist(), off.tolist(), row.tolist(), strict=True):
                 flat[first:last, pitch, instrument] = True
@@ -115,7 +118,7 @@ class PianoRoll:
             Of a part for each instrument that plays; `from_score` gives the same cells, up to
             empty bars at the end.
         """
-        flat = self.cells.reshape(-1, PITCHES, len(INSTRUMENTS))
+        flat = self.cells.reshape(-1, N_PITCHES, len(INSTRUMENTS))
         parts = []
         for number, (name, program) in enumerate(zip(INSTRUMENTS, PROGRAMS, strict=True)):
             notes = _notes(flat[:, :, number])
@@ -163,8 +166,8 @@ def _bars(score: Score) -> _Bars:
         until = min(following[0], end) if following else end
         length = max(quarter * 4 * beats // unit, 1)
         count = max(-(-(until - tick) // length), 0)
-        if skipped + len(at) + count > MOST_BARS:
-            raise BadArgument(f"a score of more than {MOST_BARS} bars")
+        if skipped + len(at) + count > MAX_BARS:
+            raise BadArgument(f"a score of more than {MAX_BARS} bars")
         if (beats, unit) == (4, 4):
             at += range(tick, tick + count * length, length)
         else:
@@ -182,9 +185,11 @@ def _steps(
     onset, duration, pitch, _ = part.notes.astype(np.int64).T
     row = pitch - LOWEST_PITCH
     if part.is_drum:
-        kept = (row >= 0) & (row < PITCHES)
+        kept = (row >= 0) & (row < N_PITCHES)
     else:
-        row = np.where(row < 0, row % 12, np.where(row >= PITCHES, PITCHES - 12 + row % 12, row))
+        row = np.where(
+            row < 0, row % 12, np.where(row >= N_PITCHES, N_PITCHES - 12 + row % 12, row)
+        )
         kept = np.ones(len(row), np.bool_)
     step = score.ticks_per_quarter / STEPS_PER_QUARTER
     # A note a little early belongs to the bar that it opens.
@@ -194,9 +199,9 @@ def _steps(
     since = onset - bars.at[bar]
     first = np.maximum(np.rint(since / step).astype(np.int64), 0)
     last = np.maximum(np.rint((since + duration) / step).astype(np.int64), first + 1)
-    last = np.minimum(last, (bars.until[bar] - bar) * STEPS)
-    here = first < STEPS  # else it lies in a bar that is left out
-    return (bar * STEPS + first)[here], (bar * STEPS + last)[here], row[here]
+    last = np.minimum(last, (bars.until[bar] - bar) * STEPS_PER_BAR)
+    here = first < STEPS_PER_BAR  # else it lies in a bar that is left out
+    return (bar * STEPS_PER_BAR + first)[here], (bar * STEPS_PER_BAR + last)[here], row[here]
 
 
 def _notes(cells: BoolArray) -> NDArray[np.int32]:
@@ -213,14 +218,14 @@ def _notes(cells: BoolArray) -> NDArray[np.int32]:
 
 #: Bars that are looked at together.
 WINDOW_BARS: Final = 4
-WINDOW_STEPS: Final = WINDOW_BARS * STEPS
-WINDOW_SHAPE: Final = (WINDOW_BARS, STEPS, PITCHES, len(INSTRUMENTS))
-_ROW: Final = PITCHES * len(INSTRUMENTS)
+WINDOW_STEPS: Final = WINDOW_BARS * STEPS_PER_BAR
+WINDOW_SHAPE: Final = (WINDOW_BARS, STEPS_PER_BAR, N_PITCHES, len(INSTRUMENTS))
+_ROW: Final = N_PITCHES * len(INSTRUMENTS)
 _WORD: Final = 4  # bytes: the widest word that divides a row
-BAR_CELLS: Final = STEPS * _ROW
+BAR_CELLS: Final = STEPS_PER_BAR * _ROW
 BAR_BYTES: Final = BAR_CELLS // 8
 
-Ints = NDArray[np.int64]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,15 +245,15 @@ class RollNotes:
         How many windows there are, those without a note too.
     """
 
-    window: Ints
-    instrument: Ints
-    step: Ints
-    pitch: Ints
-    length: Ints
+    window: IntArray
+    instrument: IntArray
+    step: IntArray
+    pitch: IntArray
+    length: IntArray
     windows: int
 
     @classmethod
-    def of(cls, columns: Sequence[Ints] | Ints, windows: int) -> "RollNotes":
+    def of(cls, columns: Sequence[IntArray] | IntArray, windows: int) -> "RollNotes":
         """Take the arrays in the order in which they stand above."""
         window, instrument, step, pitch, length = columns
         return cls(window, instrument, step, pitch, length, windows)
@@ -273,7 +278,7 @@ class RollNotes:
         return self.only(slice(0, int(np.searchsorted(self.window, windows))), windows)
 
 
-def notes_of(cells: BoolArray) -> RollNotes:
+def extract_notes(cells: BoolArray) -> RollNotes:
     """Find the notes.
 
     Parameters
@@ -286,14 +291,14 @@ def notes_of(cells: BoolArray) -> RollNotes:
         Ordered.
     """
     count, bars = cells.shape[:2]
-    rows = np.ascontiguousarray(cells).reshape(count, bars * STEPS, _ROW).view(np.uint32)
+    rows = np.ascontiguousarray(cells).reshape(count, bars * STEPS_PER_BAR, _ROW).view(np.uint32)
     silence = np.zeros_like(rows[:, :1])
     before = np.concatenate([silence, rows], axis=1)
     after = np.concatenate([rows, silence], axis=1)
     changed = before ^ after
     begins, ends = _places(changed & after), _places(changed & before)
     # Both by window, cell and step, so that each beginning stands beside its end.
-    steps = bars * STEPS + 1
+    steps = bars * STEPS_PER_BAR + 1
     on, off = (np.sort(_by_cell(places, steps)) for places in (begins, ends))
     window, rest = np.divmod(on, _ROW * steps)
     cell, step = np.divmod(rest, steps)
@@ -315,7 +320,7 @@ def check_windows(cells: BoolArray) -> None:
         )
 
 
-def windows_of(cells: BoolArray, hop: int = WINDOW_BARS) -> BoolArray:
+def split_windows(cells: BoolArray, hop: int = WINDOW_BARS) -> BoolArray:
     """Cut a score into windows of four bars that have a note.
 
     Parameters
@@ -338,7 +343,7 @@ def windows_of(cells: BoolArray, hop: int = WINDOW_BARS) -> BoolArray:
     return np.asarray(found[found.reshape(len(found), -1).any(axis=1)])
 
 
-def _places(words: NDArray[np.uint32]) -> Ints:
+def _places(words: NDArray[np.uint32]) -> IntArray:
     """Return where bytes are set, counted flat in bytes; most words are 0, and passed over."""
     flat = words.reshape(-1)
     there = np.flatnonzero(flat)
@@ -346,26 +351,26 @@ def _places(words: NDArray[np.uint32]) -> Ints:
     return np.asarray(there[word] * _WORD + byte)
 
 
-def _by_cell(places: Ints, steps: int) -> Ints:
+def _by_cell(places: IntArray, steps: int) -> IntArray:
     row, cell = np.divmod(places, _ROW)
     window, step = np.divmod(row, steps)
     return np.asarray((window * _ROW + cell) * steps + step)
 
 
-def packed(cells: BoolArray) -> NDArray[np.uint8]:
+def pack_bars(cells: BoolArray) -> NDArray[np.uint8]:
     """Pack bars, shape (..., 48, 84, 5), eight cells to the byte: (..., 2520)."""
     return np.packbits(cells.reshape(*cells.shape[:-3], BAR_CELLS), axis=-1)
 
 
-def unpacked(bars: NDArray[np.uint8]) -> BoolArray:
+def unpack_bars(bars: NDArray[np.uint8]) -> BoolArray:
     """Undo `packed`."""
     cells = np.unpackbits(bars, axis=-1).view(np.bool_)
     return cells.reshape(*bars.shape[:-1], *WINDOW_SHAPE[1:])
 
 
-def cells_of(notes: RollNotes) -> BoolArray:
+def rasterise_notes(notes: RollNotes) -> BoolArray:
     """Undo `notes_of`, of windows of four bars; shape (windows, 4, 48, 84, 5), bool."""
-    edges = np.zeros((notes.windows, WINDOW_STEPS + 1, PITCHES, len(INSTRUMENTS)), np.int8)
+    edges = np.zeros((notes.windows, WINDOW_STEPS + 1, N_PITCHES, len(INSTRUMENTS)), np.int8)
     np.add.at(edges, (notes.window, notes.step, notes.pitch, notes.instrument), 1)
     end = notes.step + notes.length
     np.add.at(edges, (notes.window, end, notes.pitch, notes.instrument), -1)
@@ -378,7 +383,7 @@ def cells_of(notes: RollNotes) -> BoolArray:
 _OCTAVE: Final = 12
 
 
-def transposed(cells: BoolArray, semitones: int) -> BoolArray:
+def transpose(cells: BoolArray, semitones: int) -> BoolArray:
     """Move all but the drums up by so many semitones.
 
     Parameters
@@ -398,8 +403,8 @@ def transposed(cells: BoolArray, semitones: int) -> BoolArray:
     if semitones > 0:
         moved[..., semitones:, :] = pitched[..., :-semitones, :]
         moved[..., :semitones, :] = False
-        at = PITCHES + semitones - _OCTAVE
-        moved[..., at - semitones : at, :] |= pitched[..., PITCHES - semitones :, :]
+        at = N_PITCHES + semitones - _OCTAVE
+        moved[..., at - semitones : at, :] |= pitched[..., N_PITCHES - semitones :, :]
     elif semitones < 0:
         down = -semitones
         moved[..., :-down, :] = pitched[..., down:, :]
@@ -408,7 +413,7 @@ def transposed(cells: BoolArray, semitones: int) -> BoolArray:
     return result
 
 
-def thinned(cells: BoolArray, share: float, rng: np.random.Generator) -> BoolArray:
+def drop_notes(cells: BoolArray, share: float, rng: np.random.Generator) -> BoolArray:
     """Leave out notes, each with a probability, but never all of a window.
 
     Parameters
@@ -425,7 +430,7 @@ def thinned(cells: BoolArray, share: float, rng: np.random.Generator) -> BoolArr
     """
     check_windows(cells)
     result = cells.copy()
-    notes = notes_of(cells)
+    notes = extract_notes(cells)
     gone = rng.random(len(notes.window)) < share
     first = np.unique(notes.window, return_index=True)[1]
     kept = np.bincount(notes.window[~gone], minlength=notes.windows)

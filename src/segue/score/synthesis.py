@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, Unreadable
 from segue.records import FloatArray, Part, Score
-from segue.score.timing import last_tick, seconds_at
+from segue.score.timing import end_tick, ticks_to_seconds
 
 # --- sound font ---
 
 #: Bank of the drum kits.
-DRUMS: Final = 128
+DRUM_BANK: Final = 128
 
 #: Generators by their numbers in the specification, and what holds where they are not given.
 _GENERATORS: Final = {
@@ -75,7 +75,7 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wave:
+class SampleRegion:
     """How one sample plays a range of keys.
 
     Attributes
@@ -132,16 +132,16 @@ class SoundFont:
         may play at once.
     """
 
-    programs: dict[tuple[int, int], tuple[tuple[int, int, Wave], ...]]
+    programs: dict[tuple[int, int], tuple[tuple[int, int, SampleRegion], ...]]
 
-    def waves(self, bank: int, program: int, key: int) -> list[Wave]:
+    def waves(self, bank: int, program: int, key: int) -> list[SampleRegion]:
         """Return what plays a key; of programs that the font lacks, the first of the bank."""
         zones = self.programs.get((bank, program)) or self.programs[bank, 0]
         return [wave for low, high, wave in zones if low <= key <= high]
 
 
 @cache
-def general_midi() -> SoundFont:
+def general_midi_sound_font() -> SoundFont:
     """Read the sound font that comes with pretty_midi, once.
 
     Returns
@@ -204,7 +204,7 @@ _TABLES: Final = {
     ),
 }  # fmt: skip
 
-Zone = tuple[int, int, Wave]
+Zone = tuple[int, int, SampleRegion]
 Tables = dict[bytes, NDArray[Any]]
 
 
@@ -263,7 +263,9 @@ def _given(bags: NDArray[Any], generators: NDArray[Any], bag: int) -> dict[int, 
     return found
 
 
-def _wave(given: dict[int, Any], headers: NDArray[Any], samples: NDArray[np.float32]) -> Wave:
+def _wave(
+    given: dict[int, Any], headers: NDArray[Any], samples: NDArray[np.float32]
+) -> SampleRegion:
     value = {name: float(given.get(kind, usual)) for name, (kind, usual) in _GENERATORS.items()}
     value |= {name: 2 ** (value[name] / 1200) for name in _TIMES}
     header = headers[int(value["sample"])]
@@ -271,7 +273,7 @@ def _wave(given: dict[int, Any], headers: NDArray[Any], samples: NDArray[np.floa
     loop = (int(header["loop"]) - start, int(header["loop_end"]) - start)
     is_looped = int(value["loop"]) in {1, 3} and 0 <= loop[0] < loop[1] <= end - start
     cents = 100 * value["coarse"] + value["fine"] + float(header["correction"])
-    return Wave(
+    return SampleRegion(
         samples=samples[start:end],
         loop=loop if is_looped else None,
         ratio_at_root=float(header["rate"]) * 2 ** (cents / 1200),
@@ -313,7 +315,7 @@ def _wave(given: dict[int, Any], headers: NDArray[Any], samples: NDArray[np.floa
 # --- rendering ---
 
 #: What is played of a score, from its start.
-MOST_S: Final = 600.0
+MAX_DURATION_S: Final = 600.0
 #: After the last note, for it to fade.
 TAIL_S: Final = 2.0
 #: A note that lasts longer ends here.
@@ -334,7 +336,7 @@ class _Played:
     gain: float
 
 
-def render(score: Score, sample_rate_hz: int = 44100) -> FloatArray:
+def synthesise(score: Score, sample_rate_hz: int = 44100) -> FloatArray:
     """Play a score with the General MIDI sound font.
 
     Parameters
@@ -361,11 +363,11 @@ def render(score: Score, sample_rate_hz: int = 44100) -> FloatArray:
         raise BadArgument(f"a sample rate of {sample_rate_hz} Hz; it must be {low} to {high}")
     if not score.parts:
         raise BadArgument("expected a score with notes, got one without")
-    end_s = min(float(seconds_at(score, np.array([last_tick(score)]))[0]), MOST_S)
+    end_s = min(float(ticks_to_seconds(score, np.array([end_tick(score)]))[0]), MAX_DURATION_S)
     count = round((end_s + TAIL_S) * sample_rate_hz)
     sides = np.zeros((2, count), np.float32)
     for part in score.parts:
-        _play(sides, score, part, general_midi(), sample_rate_hz)
+        _play(sides, score, part, general_midi_sound_font(), sample_rate_hz)
     loudest = max(float(np.abs(sides).max()), 1e-9)
     sides *= np.float32(_PEAK / loudest)
     return sides
@@ -376,14 +378,17 @@ def _play(
 ) -> None:
     """Add a part to what is played; all notes of one key and wave at once."""
     onset, _, pitch, velocity = part.notes.astype(np.int64).T
-    on_s, off_s = seconds_at(score, onset), seconds_at(score, released(part, last_tick(score)))
+    on_s, off_s = (
+        ticks_to_seconds(score, onset),
+        ticks_to_seconds(score, note_off_ticks(part, end_tick(score))),
+    )
     start = np.rint(on_s * sample_rate_hz).astype(np.int64)
     held = np.rint(np.minimum(off_s - on_s, _LONGEST_NOTE_S) * sample_rate_hz).astype(np.int64)
     gain = (velocity / 127.0) ** 2
     notes: dict[int, list[int]] = defaultdict(list)
-    for number in np.flatnonzero(on_s < MOST_S).tolist():
+    for number in np.flatnonzero(on_s < MAX_DURATION_S).tolist():
         notes[int(pitch[number])].append(number)
-    bank = DRUMS if part.is_drum else 0
+    bank = DRUM_BANK if part.is_drum else 0
     waves = {key: font.waves(bank, part.program, key) for key in notes}
     until = _choked(start, pitch, waves) if part.is_drum else None
     for key, numbers in notes.items():
@@ -401,7 +406,7 @@ def _play(
             _add(sides, wave, key, some, sample_rate_hz)
 
 
-def released(part: Part, end: int) -> NDArray[np.int64]:
+def note_off_ticks(part: Part, end: int) -> NDArray[np.int64]:
     """Tell when notes are let go: where the sustain pedal is down, only when that comes up.
 
     Parameters
@@ -434,13 +439,13 @@ def released(part: Part, end: int) -> NDArray[np.int64]:
     return np.asarray(np.where(is_caught, np.maximum(np.minimum(rings_until, again), off), off))
 
 
-def _held(wave: Wave, held: int, sample_rate_hz: int) -> int:
+def _held(wave: SampleRegion, held: int, sample_rate_hz: int) -> int:
     """Return how long a note is held: until it has sounded at all."""
     return max(held, round(min(wave.volume.attack_s, 0.05) * sample_rate_hz))
 
 
 def _choked(
-    start: NDArray[np.int64], pitch: NDArray[np.int64], waves: dict[int, list[Wave]]
+    start: NDArray[np.int64], pitch: NDArray[np.int64], waves: dict[int, list[SampleRegion]]
 ) -> NDArray[np.int64]:
     """Return how long each drum sounds: to its end, or until one chokes it (hi-hats)."""
     until = np.full(len(start), np.iinfo(np.int64).max // 2)
@@ -454,7 +459,7 @@ def _choked(
 
 
 def _add(
-    sides: FloatArray, wave: Wave, key: int, notes: list[_Played], sample_rate_hz: int
+    sides: FloatArray, wave: SampleRegion, key: int, notes: list[_Played], sample_rate_hz: int
 ) -> None:
     # So long it takes to become unheard, of the whole way down.
     whole = min(wave.volume.release_s, 3.0) * sample_rate_hz
@@ -482,7 +487,7 @@ def _add(
 
 
 def _sounding(
-    wave: Wave, key: int, count: int, sample_rate_hz: int
+    wave: SampleRegion, key: int, count: int, sample_rate_hz: int
 ) -> tuple[FloatArray, FloatArray]:
     """Return a key's sound, and the level it is to have as long as it is held, `count` each."""
     if wave.loop is None:
@@ -503,7 +508,7 @@ def _sounding(
     return sound, _level(wave, time_s[: len(sound)])
 
 
-def _cents(wave: Wave, key: int, time_s: FloatArray, second: FloatArray) -> FloatArray:
+def _cents(wave: SampleRegion, key: int, time_s: FloatArray, second: FloatArray) -> FloatArray:
     """Return how far a key is from the sample's pitch: at all times, or one number for all."""
     cents = np.asarray(wave.cents_per_key * (key - wave.root))
     if wave.bend_cents:
@@ -518,7 +523,7 @@ def _cents(wave: Wave, key: int, time_s: FloatArray, second: FloatArray) -> Floa
     return np.asarray(cents)
 
 
-def _second_level(wave: Wave, time_s: FloatArray) -> FloatArray:
+def _second_level(wave: SampleRegion, time_s: FloatArray) -> FloatArray:
     """Return the envelope that moves filter and pitch, 0 to 1."""
     if not (wave.opening_cents or wave.bend_cents):
         return np.zeros(len(time_s), np.float32)
@@ -529,7 +534,7 @@ def _second_level(wave: Wave, time_s: FloatArray) -> FloatArray:
     return np.asarray(np.where(up < 1, up, down), np.float32)
 
 
-def _level(wave: Wave, time_s: FloatArray) -> FloatArray:
+def _level(wave: SampleRegion, time_s: FloatArray) -> FloatArray:
     shape = wave.volume
     since = time_s - np.float32(shape.delay_s)
     level = np.clip(since / np.float32(shape.attack_s), 0, 1)
@@ -542,7 +547,7 @@ def _level(wave: Wave, time_s: FloatArray) -> FloatArray:
     return np.asarray(level, np.float32)
 
 
-def _interpolated(wave: Wave, place: NDArray[np.float64]) -> FloatArray:
+def _interpolated(wave: SampleRegion, place: NDArray[np.float64]) -> FloatArray:
     """Read a wave at places between its samples, by cubic Hermite splines; shorter if it ends."""
     samples = wave.samples
     if wave.loop is None:
@@ -561,7 +566,9 @@ def _interpolated(wave: Wave, place: NDArray[np.float64]) -> FloatArray:
     return np.asarray((cubic * share + slope) * share + here, np.float32)
 
 
-def _filtered(wave: Wave, sound: FloatArray, second: FloatArray, sample_rate_hz: int) -> FloatArray:
+def _filtered(
+    wave: SampleRegion, sound: FloatArray, second: FloatArray, sample_rate_hz: int
+) -> FloatArray:
     """Low-pass a sound; where the filter moves, between how it sounds closed and open."""
     closed = _low_passed(wave, sound, wave.cutoff_hz, sample_rate_hz)
     if not wave.opening_cents or not len(sound):
@@ -571,7 +578,9 @@ def _filtered(wave: Wave, sound: FloatArray, second: FloatArray, sample_rate_hz:
     return np.asarray(closed + second * (opened - closed))
 
 
-def _low_passed(wave: Wave, sound: FloatArray, cutoff_hz: float, sample_rate_hz: int) -> FloatArray:
+def _low_passed(
+    wave: SampleRegion, sound: FloatArray, cutoff_hz: float, sample_rate_hz: int
+) -> FloatArray:
     """Filter by the second-order low-pass of Bristow-Johnson's cookbook."""
     from scipy.signal import lfilter
 

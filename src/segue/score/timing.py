@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument
 from segue.records import Part, Score
 
-MOST_BARS: Final = 100_000
+MAX_BARS: Final = 100_000
 _USUAL_BPM: Final = 120.0
 _USUAL_METRE: Final = (0, 4, 4)
 
@@ -17,7 +17,7 @@ TickArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bars:
+class BarGrid:
     """The bars of a score, in order.
 
     Attributes
@@ -63,14 +63,14 @@ class NoteTable:
         return len(self.onset)
 
 
-def last_tick(score: Score) -> int:
+def end_tick(score: Score) -> int:
     """Return where the last note ends."""
     return max(
         int((part.notes[:, 0].astype(np.int64) + part.notes[:, 1]).max()) for part in score.parts
     )
 
 
-def bars(score: Score) -> Bars:
+def bar_grid(score: Score) -> BarGrid:
     """Divide a score into bars, each metre from where it begins, until its last note ends.
 
     Parameters
@@ -87,7 +87,7 @@ def bars(score: Score) -> Bars:
     BadArgument
         It has more than 100,000 bars.
     """
-    end = max(last_tick(score), 1)
+    end = max(end_tick(score), 1)
     metres = score.metres.tolist()
     if not metres or metres[0][0] > 0:
         metres = [list(_USUAL_METRE), *metres]
@@ -97,18 +97,18 @@ def bars(score: Score) -> Bars:
         until = metres[number + 1][0] if number + 1 < len(metres) else end
         length = max(score.ticks_per_quarter * 4 * beats // unit, 1)
         lengths.append(max(-(-(until - tick) // length), 0))
-        if sum(lengths) > MOST_BARS:
-            raise BadArgument(f"a score of more than {MOST_BARS} bars; divide it")
+        if sum(lengths) > MAX_BARS:
+            raise BadArgument(f"a score of more than {MAX_BARS} bars; divide it")
         starts.append(tick + length * np.arange(lengths[-1], dtype=np.int64))
     full = starts[-1][-1] + max(score.ticks_per_quarter * 4 * metres[-1][1] // metres[-1][2], 1)
-    return Bars(
+    return BarGrid(
         np.append(np.concatenate(starts), full),
         np.repeat([metre[1] for metre in metres], lengths).astype(np.int64),
         np.repeat([metre[2] for metre in metres], lengths).astype(np.int64),
     )
 
 
-def lasting(divided: Bars) -> dict[tuple[int, int], int]:
+def time_signature_durations(divided: BarGrid) -> dict[tuple[int, int], int]:
     """Return how many ticks each metre lasts in all: by beats and unit, the first one first."""
     ticks: dict[tuple[int, int], int] = {}
     metres = zip(divided.beats.tolist(), divided.units.tolist(), strict=True)
@@ -117,7 +117,7 @@ def lasting(divided: Bars) -> dict[tuple[int, int], int]:
     return ticks
 
 
-def seconds_at(score: Score, ticks: NDArray[np.integer]) -> NDArray[np.float64]:
+def ticks_to_seconds(score: Score, ticks: NDArray[np.integer]) -> NDArray[np.float64]:
     """Tell when ticks are played, by the tempos.
 
     Parameters
@@ -142,12 +142,12 @@ def seconds_at(score: Score, ticks: NDArray[np.integer]) -> NDArray[np.float64]:
 
 def duration_s(score: Score) -> float:
     """Return how long a score lasts, until its last note ends, in seconds by its tempos."""
-    return float(seconds_at(score, np.array([last_tick(score)]))[0])
+    return float(ticks_to_seconds(score, np.array([end_tick(score)]))[0])
 
 
 def main_tempo_bpm(score: Score) -> float:
     """Return the tempo, quarters a minute, that most of a score is played at."""
-    end = last_tick(score)
+    end = end_tick(score)
     tempos = [[0.0, _USUAL_BPM], *score.tempos.tolist()]
     lasting: dict[float, float] = {}
     for number, (tick, bpm) in enumerate(tempos):
@@ -157,9 +157,9 @@ def main_tempo_bpm(score: Score) -> float:
     return max(lasting, key=lambda key: lasting[key])
 
 
-def main_metre(score: Score) -> tuple[int, int]:
+def main_time_signature(score: Score) -> tuple[int, int]:
     """Return the metre that most of a score is in: beats, and of what a beat is."""
-    metres = lasting(bars(score))
+    metres = time_signature_durations(bar_grid(score))
     return max(metres, key=lambda metre: metres[metre])
 
 
@@ -170,10 +170,10 @@ def main_beats_per_minute(score: Score) -> float:
     """
     from segue.io.written_score import beat_of  # brings in all formats
 
-    return round(main_tempo_bpm(score) / float(beat_of(*main_metre(score))), 2)
+    return round(main_tempo_bpm(score) / float(beat_of(*main_time_signature(score))), 2)
 
 
-def notes_of(score: Score, *, drums: bool = False) -> NoteTable:
+def note_table(score: Score, *, drums: bool = False) -> NoteTable:
     """Put the notes of the pitched parts, or of the drums, into one table.
 
     Parameters
@@ -211,7 +211,7 @@ def excerpt(score: Score, first_bar: int, count: int) -> Score:
         NoteTable that begin before are left out, those that last longer are cut off. Tempo, metre
         and key are those that hold where it begins. It may have no parts.
     """
-    at = bars(score).at
+    at = bar_grid(score).at
     start, end = int(at[first_bar]), int(at[min(first_bar + count, len(at) - 1)])
     parts = []
     for part in score.parts:

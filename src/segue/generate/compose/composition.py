@@ -30,9 +30,9 @@ from segue.generate.compose.tokens import STEPS_PER_QUARTER, Bar, bars_on_grid, 
 from segue.io.notation import spelled
 from segue.io.written_score import beat_of
 from segue.records import Part, Score
-from segue.score.harmony import NO_CHORD, chords, find_key, with_key
-from segue.score.timing import Bars, bars, excerpt
-from segue.score.timing import bars as bars_of
+from segue.score.harmony import NO_CHORD, estimate_chords, estimate_key, with_estimated_key
+from segue.score.timing import BarGrid, bar_grid, excerpt
+from segue.score.timing import bar_grid as bars_of
 from segue.theory.chords import sharps_of, tonic_name
 from segue.theory.instruments import DRUMS, instrument_name
 from segue.theory.keys import MODES
@@ -139,17 +139,19 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
     -------
     Summary
     """
-    divided, count = bars(score), last - first
+    divided, count = bar_grid(score), last - first
     last = max(min(last, len(divided)), first)  # silence at the end is no bar of the score
     some = excerpt(score, min(first, len(divided)), last - first)
     drum_bars, kept = _drums(score, divided, first, last)
-    key = find_key(some)
+    key = estimate_key(some)
     clear = key.confidence > _SURE
     is_minor = key.mode == MODES[1]
     signed = _sharps_at(score, int(divided.at[min(first, len(divided) - 1)])) if divided else 0
     sharps = sharps_of(key.tonic, is_minor=is_minor, near=signed) if clear else signed
     tonic = tonic_name(key.tonic, is_minor=is_minor, near=signed)
-    named = [chord for chord in chords(some) if chord.name != NO_CHORD] if some.parts else []
+    named = (
+        [chord for chord in estimate_chords(some) if chord.name != NO_CHORD] if some.parts else []
+    )
     final = named[-1] if named and named[-1].bar == count - 1 else None
     return Summary(
         count,
@@ -201,7 +203,7 @@ def _pitch_name(pitch: int, sharps: int) -> str:
     return f"{letter}{'#' * alteration or 'b' * -alteration}{octave}"
 
 
-def _drums(score: Score, divided: Bars, first: int, last: int) -> tuple[int, int]:
+def _drums(score: Score, divided: BarGrid, first: int, last: int) -> tuple[int, int]:
     """Return how many bars of drums follow one, and how many of these keep its pattern."""
     found: dict[int, set[tuple[int, int]]] = {}
     sixteenth = score.ticks_per_quarter / 4
@@ -316,13 +318,13 @@ class Composition:
         """Say the key that was asked for: the notes alone may fit another as well."""
         if self.wishes.key is None:
             return score
-        before = [] if self.prompt is None else with_key(self.prompt).keys.tolist()
+        before = [] if self.prompt is None else with_estimated_key(self.prompt).keys.tolist()
         tonic, minor = divmod(self.wishes.key, 2)
         rows = [row for row in before if row[0] < start]
         rows.append([start, sharps_of(tonic, is_minor=bool(minor)), minor])
         return replace(score, keys=np.array(rows, np.int32))
 
-    def _at_tempo(self, score: Score, divided: Bars, first: int) -> Score:
+    def _at_tempo(self, score: Score, divided: BarGrid, first: int) -> Score:
         """Say tempos from a bar on in whole beats a minute, and exactly the one asked for."""
         start, asked = int(divided.at[first]), self.wishes.tempo
         rows = [row for row in score.tempos.tolist() if row[0] < start]
@@ -343,7 +345,7 @@ class Composition:
             return []
         starts = bars_of(self.prompt).at
         found: list[list[tuple[int, int]]] = [[] for _ in starts[:-1]]
-        for chord in chords(self.prompt):
+        for chord in estimate_chords(self.prompt):
             ticks = chord.start - int(starts[chord.bar])
             step = round(ticks * STEPS_PER_QUARTER / self.prompt.ticks_per_quarter)
             found[chord.bar].append((step, chord.root))
@@ -391,7 +393,7 @@ class Composition:
         """Take from the prompt what was not wished otherwise."""
         if self.prompt is None or self.wishes.key is not None:
             return self.wishes
-        key = find_key(self.prompt)
+        key = estimate_key(self.prompt)
         return replace(self.wishes, key=2 * key.tonic + (key.mode == "minor"))
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from segue.generate.compose.tokens import METRES, STEPS_PER_QUARTER, Bar, bpm_of, score_of, steps_of
 from segue.records import Part, Score
-from segue.score.timing import bars as bars_of
+from segue.score.timing import bar_grid as bars_of
 from segue.theory.instruments import DRUMS, sounds_alone
 
 # --- players ---

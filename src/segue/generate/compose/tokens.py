@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Part, Score
-from segue.score.timing import bars
+from segue.score.timing import bar_grid
 from segue.theory.instruments import DRUM_NAMES, DRUMS, PROGRAM_NAMES
 
 # --- vocabulary ---
@@ -227,7 +227,7 @@ def bars_on_grid(score: Score) -> list[Bar]:
     """
     if not score.parts:
         raise BadArgument("a score without a note; there is nothing to write as tokens")
-    divided = bars(score)
+    divided = bar_grid(score)
     metres = []
     for place, metre in enumerate(zip(divided.beats.tolist(), divided.units.tolist(), strict=True)):
         if metre not in METRE_NUMBERS:

@@ -29,7 +29,7 @@ from segue.nn.lm_training import NOTHING, WritingTraining, fit_writing
 from segue.nn.trainer import Batch, Trained, Watcher
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Score
-from segue.score.harmony import find_key
+from segue.score.harmony import estimate_key
 
 # --- compositions ---
 
@@ -76,7 +76,7 @@ def composition(name: str, score: Score, group: str = "") -> Composition:
 
 def key_number(score: Score) -> int:
     """Return the key of a score, from 0: C major, C minor, C♯ major … B minor."""
-    key = find_key(score)
+    key = estimate_key(score)
     return 2 * key.tonic + (key.mode == "minor")
 
 

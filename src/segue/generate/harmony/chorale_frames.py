@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Part, Score
-from segue.score.timing import Bars, bars
+from segue.score.timing import BarGrid, bar_grid
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -82,7 +82,7 @@ def frames_of(melody: Part, score: Score) -> Frames:
         A metre has no sixteenths, there are more than 1000 bars, or the melody lies so low that
         nothing can be sung below it.
     """
-    divided = bars(replace(score, parts=(melody,)))
+    divided = bar_grid(replace(score, parts=(melody,)))
     if len(divided) > MOST_BARS:
         raise BadArgument(
             f"{len(divided)} bars; at most {MOST_BARS} are harmonised at a time: cut the melody"
@@ -175,7 +175,7 @@ def parts_of(frames: Frames, voices: IntArray, melody: Part) -> tuple[Part, ...]
     return tuple(found)
 
 
-def _beats(divided: Bars) -> list[IntArray]:
+def _beats(divided: BarGrid) -> list[IntArray]:
     """Return the edges of the frames of each beat: one more than it has frames."""
     found = []
     metres = zip(divided.beats.tolist(), divided.units.tolist(), strict=True)

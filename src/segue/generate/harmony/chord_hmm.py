@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
 from segue.records import Part, Score
-from segue.score.timing import Bars, bars
+from segue.score.timing import BarGrid, bar_grid
 
 # --- chord slots ---
 
@@ -82,7 +82,7 @@ def slots_of(melody: Part, score: Score) -> Slots:
     BadArgument
         There are more than 20,000 bars.
     """
-    divided = bars(replace(score, parts=(melody,)))
+    divided = bar_grid(replace(score, parts=(melody,)))
     onset = melody.notes[:, 0].astype(np.int64)
     first = int(divided.of(onset[:1])[0])
     if len(divided) - first > MOST_BARS:
@@ -91,7 +91,7 @@ def slots_of(melody: Part, score: Score) -> Slots:
     return Slots(edges, bar, place, _sung(melody, divided, edges, score.ticks_per_quarter))
 
 
-def _edges(divided: Bars, first: int) -> tuple[IntArray, IntArray, IntArray]:
+def _edges(divided: BarGrid, first: int) -> tuple[IntArray, IntArray, IntArray]:
     edges, bar, place = [], [], []
     for number in range(first, len(divided)):
         start, end = int(divided.at[number]), int(divided.at[number + 1])
@@ -112,7 +112,7 @@ def _is_halved(beats: int, unit: int) -> bool:
     return beats_felt % 2 == 0 and beats / unit >= 1
 
 
-def _sung(melody: Part, divided: Bars, edges: IntArray, ticks_per_quarter: int) -> FloatArray:
+def _sung(melody: Part, divided: BarGrid, edges: IntArray, ticks_per_quarter: int) -> FloatArray:
     count = len(edges) - 1
     onset = melody.notes[:, 0].astype(np.int64)
     bar = divided.of(onset)
@@ -133,7 +133,7 @@ def _sung(melody: Part, divided: Bars, edges: IntArray, ticks_per_quarter: int) 
     return found
 
 
-def _on_beat(since: IntArray, divided: Bars, bar: IntArray, ticks_per_quarter: int) -> IntArray:
+def _on_beat(since: IntArray, divided: BarGrid, bar: IntArray, ticks_per_quarter: int) -> IntArray:
     """Tell which onsets, in ticks of their bar, lie within a 32nd of a beat."""
     beats, units = divided.beats[bar], divided.units[bar]
     compound = (units >= 8) & (beats % 3 == 0)

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, check_seed
-from segue.evaluation.generated import VoiceLeading, voice_leading
+from segue.evaluation.generated import VoiceLeadingErrors, voice_leading_errors
 from segue.generate.harmony.chorale_frames import BEAT, Frames, frames_of, parts_of
 from segue.generate.harmony.chord_hmm import Slots, slots_of
 from segue.records import Part, Score
-from segue.score.harmony import NO_CHORD, Chord, ScoreKey, find_key
-from segue.score.lines import melody_of
-from segue.score.timing import bars
+from segue.score.harmony import NO_CHORD, Chord, ScoreKey, estimate_key
+from segue.score.lines import extract_melody
+from segue.score.timing import bar_grid
 from segue.theory.chords import chord_name, sharps_of, tonic_name
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class FourVoices:
 
     score: Score
     nats: float
-    led: VoiceLeading
+    led: VoiceLeadingErrors
     pitches: NDArray[np.int64]
 
 
@@ -211,9 +211,9 @@ def four_voices(
 
     check_seed(seed)
     check_count(n)
-    melody = melody_of(score, part)
+    melody = extract_melody(score, part)
     frames = frames_of(melody, score)
-    opening, close = _ends(frames, find_key(replace(score, parts=(melody,))))
+    opening, close = _ends(frames, estimate_key(replace(score, parts=(melody,))))
     soprano = numbers(torch.from_numpy(frames.pitch))
     network = network or load_chorales()
     found = []
@@ -229,7 +229,7 @@ def four_voices(
         pitches = np.where(pitches > 0, pitches + LOWEST - 1, -1)
         parts = parts_of(frames, pitches[:, 1:], melody)
         made = replace(score, parts=parts, chords=())  # what was written above it holds no more
-        found.append(FourVoices(made, sung.nats, voice_leading(pitches), pitches))
+        found.append(FourVoices(made, sung.nats, voice_leading_errors(pitches), pitches))
     return sorted(found, key=lambda one: one.nats)
 
 
@@ -316,7 +316,7 @@ def with_chords(
     check_seed(seed)
     check_count(n)
     check_temperature(temperature)
-    melody = melody_of(score, part)
+    melody = extract_melody(score, part)
     slots = slots_of(melody, score)
     tables = tables or load_tables()
     best = best_path(tables, slots, key_prior(score, melody))
@@ -347,7 +347,7 @@ def key_prior(score: Score, melody: Part) -> FloatArray:
     ndarray, shape (24,), float64
         Logarithms, of twelve major keys and twelve minor ones; of all but a few it is impossible.
     """
-    key = find_key(replace(score, parts=(melody,)))
+    key = estimate_key(replace(score, parts=(melody,)))
     prior = _KEY_FIT * key.fits.astype(np.float64)
     prior[key.tonic + 12 * (key.mode == "minor")] += _KEY_FOUND
     return np.where(prior >= np.sort(prior)[-_KEYS_TRIED], prior, -np.inf)
@@ -377,7 +377,7 @@ def _chorded(score: Score, melody: Part, slots: Slots, path: "ChordPath") -> Cho
         name = chord_name(root, quality, root, sharps, is_minor=is_minor)
         chords.append(Chord(*place, name, root, root, quality))
         tones.append(QUALITIES[quality])
-    played = accompaniment(chords, tones, bars(replace(score, parts=(melody,))).at, melody)
+    played = accompaniment(chords, tones, bar_grid(replace(score, parts=(melody,))).at, melody)
     return Chorded(
         replace(
             score,

@@ -21,10 +21,10 @@ import numpy as np
 
 from segue.errors import BadArgument
 from segue.records import Part, Score
-from segue.score.harmony import chords
-from segue.score.harmony import chords as chords_of
-from segue.score.timing import Bars, bars, lasting
-from segue.score.timing import bars as bars_of
+from segue.score.harmony import estimate_chords
+from segue.score.harmony import estimate_chords as chords_of
+from segue.score.timing import BarGrid, bar_grid, time_signature_durations
+from segue.score.timing import bar_grid as bars_of
 from segue.theory.chord_charts import chart_rows, check_bars, make_chart
 from segue.theory.chord_grid import (
     LONGEST_BAR,
@@ -382,9 +382,9 @@ def written_chart_of(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
     return make_chart(sorted(placed.items(), key=lambda pair: pair[0]), metre, len(kept)), unknown
 
 
-def _usual_bars(divided: Bars) -> tuple[tuple[int, int], list[int]]:
+def _usual_bars(divided: BarGrid) -> tuple[tuple[int, int], list[int]]:
     """Return the metre that lasts longest, and which bars are in it."""
-    metres = lasting(divided)
+    metres = time_signature_durations(divided)
     metre = max(metres, key=lambda one: metres[one])
     kept = np.flatnonzero((divided.beats == metre[0]) & (divided.units == metre[1]))
     return metre, kept.tolist()
@@ -422,8 +422,8 @@ def sheets_of(score: Score, name: str, style: str, group: str = "") -> tuple[Lea
     part = melody_part(score)
     if part is None:
         return ()
-    divided = bars(score)
-    metres = lasting(divided)
+    divided = bar_grid(score)
+    metres = time_signature_durations(divided)
     metre = max(metres, key=lambda one: metres[one])
     try:
         bar = bar_steps(metre)
@@ -432,7 +432,7 @@ def sheets_of(score: Score, name: str, style: str, group: str = "") -> tuple[Lea
     found = []
     ticks_per_step = score.ticks_per_quarter / STEPS_PER_QUARTER
     notes = top_line(part, ticks_per_step)
-    named = chords(score)
+    named = estimate_chords(score)
     for first, last in _stretches(divided, metre):
         start = round(int(divided.at[first]) / ticks_per_step)
         here = [(a - start, b - start, pitch) for a, b, pitch in notes
@@ -528,7 +528,7 @@ def _is_single(part: Part) -> bool:
     return len(count) >= FEWEST_NOTES and float((count == 1).mean()) >= _ALONE
 
 
-def _stretches(divided: Bars, metre: tuple[int, int]) -> list[tuple[int, int]]:
+def _stretches(divided: BarGrid, metre: tuple[int, int]) -> list[tuple[int, int]]:
     """Return the first bar and the one after the last of each run of bars of a metre."""
     beats, unit = metre
     same = (divided.beats == beats) & (divided.units == unit)

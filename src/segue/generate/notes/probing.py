@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
-from segue.evaluation.projection import Correlation, expected_nearest, rank_correlation, unit
+from segue.evaluation.projection import MantelResult, expected_max_cosine, l2_normalise, mantel_test
 from segue.generate.notes.network import STREAMS, NoteModel
 from segue.generate.notes.tokens import (
     UNKNOWN,
@@ -214,7 +214,7 @@ def _not_known(model: NoteModel, word: str) -> str:
 def _explained(model: NoteModel, stream: Stream, word: str, n: int) -> WordExplained:
     known = model.vocabularies[stream]
     number = known.tokens.index(word)
-    vectors = unit(model.embedding(stream))
+    vectors = l2_normalise(model.embedding(stream))
     cosines = vectors @ vectors[number]
     cosines[[0, number]] = -2
     nearest = np.argsort(-cosines, kind="stable")[: min(n, max(len(known) - 2, 0))]
@@ -232,7 +232,7 @@ def _explained(model: NoteModel, stream: Stream, word: str, n: int) -> WordExpla
             _neighbour(stream, classes, known.tokens[at], float(cosines[at]), known.counts[at])
             for at in nearest.tolist()
         ),
-        expected_nearest(max(len(known) - 2, 1), vectors.shape[1]),
+        expected_max_cosine(max(len(known) - 2, 1), vectors.shape[1]),
     )
 
 
@@ -269,7 +269,7 @@ def word_table(model: NoteModel, stream: Stream = "notes", most: int = 60) -> Wo
         raise BadArgument(f"a table of {most} words; from 2 to {MOST_IN_TABLE}")
     known = model.vocabularies[stream]
     words = known.tokens[1 : most + 1]
-    vectors = unit(model.embedding(stream)[1 : most + 1])
+    vectors = l2_normalise(model.embedding(stream)[1 : most + 1])
     names = tuple(_label(stream, word) for word in words)
     order = np.array(sorted(range(len(words)), key=lambda at: _place(stream, words[at])), np.int64)
     cosines = np.asarray(vectors @ vectors.T, np.float32)
@@ -302,7 +302,7 @@ def class_vectors(
 
     NaN where no note of it was met `fewest` times.
     """
-    scaled = unit(vectors)
+    scaled = l2_normalise(vectors)
     found = np.full((12, scaled.shape[1]), np.nan)
     pitches = [pitch_of(token) for token in tokens]
     for each in range(12):
@@ -324,7 +324,7 @@ def class_plane(model: NoteModel) -> ClassPlane:
     points = np.full((12, 2), np.nan)
     if there.sum() < 3:
         return ClassPlane(points, float("nan"))
-    centred = unit(vectors[there])
+    centred = l2_normalise(vectors[there])
     centred -= centred.mean(axis=0)
     left, values, _ = np.linalg.svd(centred, full_matrices=False)
     points[there] = left[:, :2] * values[:2]
@@ -373,8 +373,8 @@ class Claim:
     name: str
     says: str
     words: int
-    network: Correlation | None
-    company: Correlation | None
+    network: MantelResult | None
+    company: MantelResult | None
     sentence: str
 
 
@@ -458,9 +458,9 @@ def _answered(model: NoteModel, question: _Question, claims: int, seed: int) -> 
         return Claim(question.name, question.says, count, None, None, sentence)
     found = []
     for vectors in (model.embedding(question.stream), model.company[question.stream]):
-        chosen = unit(question.vectors(vectors))
+        chosen = l2_normalise(question.vectors(vectors))
         found.append(
-            rank_correlation(
+            mantel_test(
                 chosen @ chosen.T, question.expected, question.pairs, question.kinds, seed=seed
             )
         )
@@ -469,7 +469,7 @@ def _answered(model: NoteModel, question: _Question, claims: int, seed: int) -> 
     return Claim(question.name, question.says, count, network, company, sentence)
 
 
-def _sentence(network: Correlation, company: Correlation, claims: int) -> str:
+def _sentence(network: MantelResult, company: MantelResult, claims: int) -> str:
     """Say no more than the figures allow; p counts for all claims together (Bonferroni)."""
     if min(network.p * claims, 1.0) > _LIKELY:
         text = "Not shown: shuffled labels do as well often enough."
@@ -646,14 +646,14 @@ _PUBLISHED_DIMENSION: Final = 512
 
 
 def _nearness(model: NoteModel, stream: str) -> Nearness:
-    vectors = unit(model.embedding(stream)[1:])
+    vectors = l2_normalise(model.embedding(stream)[1:])
     count, dimension = vectors.shape
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -1)
     nearest = float(cosines.max(axis=1).mean()) if count > 1 else float("nan")
-    by_chance = expected_nearest(max(count - 1, 1), dimension)
+    by_chance = expected_max_cosine(max(count - 1, 1), dimension)
     told, words = _PUBLISHED[stream]
-    there = expected_nearest(words - 1, _PUBLISHED_DIMENSION)
+    there = expected_max_cosine(words - 1, _PUBLISHED_DIMENSION)
     sentence = (
         f"The nearest lies at {nearest:.2f} on average, where that of random vectors would lie at "
         f"{by_chance:.2f}; neighbours at no more than that tell nothing."

@@ -27,16 +27,16 @@ from segue.nn.checkpoint import MODEL, load_checkpoint, save_checkpoint
 from segue.records import FloatArray
 from segue.score.piano_roll import (
     INSTRUMENTS,
-    PITCHES,
-    STEPS,
+    N_PITCHES,
+    STEPS_PER_BAR,
     STEPS_PER_QUARTER,
     WINDOW_SHAPE,
     WINDOW_STEPS,
     BoolArray,
     RollNotes,
     check_windows,
-    notes_of,
-    windows_of,
+    extract_notes,
+    split_windows,
 )
 from segue.score.vae.network import RollVAE, RollVAEConfig
 
@@ -45,11 +45,11 @@ from segue.score.vae.network import RollVAE, RollVAEConfig
 #: A note that has begun goes on above such a share of its instrument's threshold. Of 0.5 to 1,
 #: this share and 0.7 gave the most notes right of songs that validated (F1 0.176 of the piano's,
 #: 0.169 at 1, where notes fall to pieces).
-RELEASE: Final = 0.8
+RELEASE_FACTOR: Final = 0.8
 _HALVINGS: Final = 14
 
 
-def sounding(probabilities: FloatArray, thresholds: FloatArray) -> BoolArray:
+def hysteresis_threshold(probabilities: FloatArray, thresholds: FloatArray) -> BoolArray:
     """Say which cells sound.
 
     Parameters
@@ -65,7 +65,7 @@ def sounding(probabilities: FloatArray, thresholds: FloatArray) -> BoolArray:
     """
     n, bars, steps, *rest = probabilities.shape
     flat = probabilities.reshape(n, bars * steps, *rest)
-    begins, goes_on = flat >= thresholds, flat >= RELEASE * thresholds
+    begins, goes_on = flat >= thresholds, flat >= RELEASE_FACTOR * thresholds
     found = np.empty_like(begins)
     now = np.zeros_like(begins[:, 0])
     for step in range(bars * steps):
@@ -74,7 +74,7 @@ def sounding(probabilities: FloatArray, thresholds: FloatArray) -> BoolArray:
     return found.reshape(probabilities.shape)
 
 
-def calibrated(probabilities: FloatArray, cells: BoolArray) -> FloatArray:
+def calibrate_thresholds(probabilities: FloatArray, cells: BoolArray) -> FloatArray:
     """Return the threshold of each instrument by which as many notes begin as do.
 
     Parameters
@@ -93,7 +93,7 @@ def calibrated(probabilities: FloatArray, cells: BoolArray) -> FloatArray:
         low, high = 0.0, 1.0
         for _ in range(_HALVINGS if wanted else 0):
             middle = (low + high) / 2
-            if _beginnings(sounding(likely, np.array(middle, np.float32))) > wanted:
+            if _beginnings(hysteresis_threshold(likely, np.array(middle, np.float32))) > wanted:
                 low = middle
             else:
                 high = middle
@@ -121,17 +121,17 @@ _QUARTERS: Final = 4
 _HEIGHTS: Final = 48
 #: Place and interval from the note before, and from the one before that; place and length;
 #: length and interval; quarter and height above the lowest note.
-SIZES: Final = (
+HISTOGRAM_SIZES: Final = (
     _SIXTEENTHS * _INTERVALS,
     _SIXTEENTHS * _INTERVALS,
     _SIXTEENTHS * _CLASSES,
     _CLASSES * _INTERVALS,
     _QUARTERS * _HEIGHTS,
 )
-FIGURES: Final = sum(SIZES)
+N_PATTERNS: Final = sum(HISTOGRAM_SIZES)
 
 
-def figures(notes: RollNotes) -> FloatArray:
+def pattern_histograms(notes: RollNotes) -> FloatArray:
     """Count the figures of windows of four bars.
 
     Parameters
@@ -145,11 +145,11 @@ def figures(notes: RollNotes) -> FloatArray:
         Within 0 to 1; all 0 where nothing but drums plays.
     """
     notes = notes.only(notes.instrument > 0)
-    place = notes.step % STEPS * _SIXTEENTHS // STEPS
+    place = notes.step % STEPS_PER_BAR * _SIXTEENTHS // STEPS_PER_BAR
     length = np.searchsorted(_LENGTHS, notes.length, side="right")
     before, interval = _intervals(notes, 1)
     earlier, wider = _intervals(notes, 2)
-    quarter = notes.step % STEPS // STEPS_PER_QUARTER
+    quarter = notes.step % STEPS_PER_BAR // STEPS_PER_QUARTER
     kinds = (
         (notes.window[before], place[before] * _INTERVALS + interval),
         (notes.window[earlier], place[earlier] * _INTERVALS + wider),
@@ -158,7 +158,10 @@ def figures(notes: RollNotes) -> FloatArray:
         (notes.window, quarter * _HEIGHTS + _heights(notes)),
     )
     return np.concatenate(
-        [_counted(*kind, notes.windows, size) for kind, size in zip(kinds, SIZES, strict=True)],
+        [
+            _counted(*kind, notes.windows, size)
+            for kind, size in zip(kinds, HISTOGRAM_SIZES, strict=True)
+        ],
         axis=1,
     )
 
@@ -175,7 +178,7 @@ def _intervals(notes: RollNotes, back: int) -> tuple[NDArray[np.int64], NDArray[
 def _heights(notes: RollNotes) -> NDArray[np.int64]:
     """Return how far each note lies above the lowest that begins in its quarter."""
     quarter = (notes.window * WINDOW_STEPS + notes.step) // STEPS_PER_QUARTER
-    lowest = np.full(notes.windows * WINDOW_STEPS // STEPS_PER_QUARTER, PITCHES)
+    lowest = np.full(notes.windows * WINDOW_STEPS // STEPS_PER_QUARTER, N_PITCHES)
     np.minimum.at(lowest, quarter, notes.pitch)
     return np.asarray((notes.pitch - lowest[quarter]).clip(0, _HEIGHTS - 1))
 
@@ -194,9 +197,9 @@ def _counted(
 KIND: Final = "space of scores"
 #: Of the rolls and what is read of them.
 VERSION: Final = 1
-WINDOWS_AT_ONCE: Final = 128
+BATCH_SIZE: Final = 128
 #: How much of a likeness what was learned decides; the rest, what was counted.
-LEARNED_SHARE: Final = 0.5
+LATENT_WEIGHT: Final = 0.5
 _LEAST_LENGTH: Final = 1e-6
 
 
@@ -226,7 +229,7 @@ class RollModel:
         mean: FloatArray,
         spread: FloatArray,
         about: Mapping[str, Any],
-        counts: "Counts | None" = None,
+        counts: "PatternProjection | None" = None,
         fingerprint: str = "",
     ) -> None:
         self.network = network.eval()
@@ -279,7 +282,9 @@ class RollModel:
         )
         counts = None
         if config.counted:
-            counts = Counts(tensors.pop("counts.mean").numpy(), tensors.pop("counts.map").numpy())
+            counts = PatternProjection(
+                tensors.pop("counts.mean").numpy(), tensors.pop("counts.map").numpy()
+            )
         network = RollVAE(config)
         try:
             network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items()})
@@ -327,14 +332,14 @@ class RollModel:
         ndarray, shape (dimension,), float32, or None
             Of length 1: the mean of its windows, each of length 1. None of silence.
         """
-        windows = windows_of(cells)
+        windows = split_windows(cells)
         if not len(windows):
             return None
         return self.pooled(self.likeness(windows))
 
     def embed_many(self, scores: "list[BoolArray]") -> list[FloatArray | None]:
         """Do as `embed` does, for several scores at once, which is faster for short ones."""
-        windows = [windows_of(cells) for cells in scores]
+        windows = [split_windows(cells) for cells in scores]
         empty = np.empty((0, *WINDOW_SHAPE), np.bool_)
         vectors = self.likeness(np.concatenate([empty, *windows]))
         ends = np.cumsum([len(some) for some in windows])
@@ -346,7 +351,7 @@ class RollModel:
     @staticmethod
     def pooled(vectors: FloatArray) -> FloatArray:
         """Join the vectors of a score's windows to one of length 1."""
-        total = unit(vectors).mean(axis=0)
+        total = l2_normalise(vectors).mean(axis=0)
         return np.asarray(total / max(float(np.linalg.norm(total)), _LEAST_LENGTH), np.float32)
 
     @torch.inference_mode()
@@ -364,16 +369,16 @@ class RollModel:
             beside them the counted figures, so that a cosine is the weighted mean of both.
         """
         check_windows(windows)
-        found = [self._likeness(some, notes_of(some)) for some in _portions(windows)]
+        found = [self._likeness(some, extract_notes(some)) for some in _portions(windows)]
         return np.concatenate([np.empty((0, self.dimension), np.float32), *found])
 
     def _likeness(self, windows: BoolArray, notes: RollNotes) -> FloatArray:
         means = self.network.likeness(windows, notes).float().numpy()
-        learned = unit(means - self.mean[: means.shape[1]])
+        learned = l2_normalise(means - self.mean[: means.shape[1]])
         if self.counts is None:
             return learned
-        parts = [LEARNED_SHARE**0.5 * learned, (1 - LEARNED_SHARE) ** 0.5 * self.counts.of(notes)]
-        return unit(np.concatenate(parts, axis=1))
+        parts = [LATENT_WEIGHT**0.5 * learned, (1 - LATENT_WEIGHT) ** 0.5 * self.counts.of(notes)]
+        return l2_normalise(np.concatenate(parts, axis=1))
 
     @torch.inference_mode()
     def encode(self, windows: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -417,8 +422,8 @@ class RollModel:
             )
         z = torch.from_numpy(np.asarray(latents, np.float32))
         found = [
-            self.network.decode(z[at : at + WINDOWS_AT_ONCE]).float().sigmoid().numpy()
-            for at in range(0, len(z), WINDOWS_AT_ONCE)
+            self.network.decode(z[at : at + BATCH_SIZE]).float().sigmoid().numpy()
+            for at in range(0, len(z), BATCH_SIZE)
         ]
         return np.concatenate([np.empty((0, *WINDOW_SHAPE), np.float32), *found])
 
@@ -433,7 +438,7 @@ class RollModel:
         -------
         ndarray, bool
         """
-        return sounding(probabilities, self.thresholds)
+        return hysteresis_threshold(probabilities, self.thresholds)
 
     def sample(self, count: int, seed: int) -> FloatArray:
         """Draw latents as those of the music learned from lie: normal, with their covariance.
@@ -461,11 +466,11 @@ class RollModel:
         self.mean = mean.mean(axis=0)
         covariance = np.cov(mean.T, ddof=0) + np.diag(np.exp(log_variance).mean(axis=0))
         self.spread = np.linalg.cholesky(covariance).astype(np.float32)
-        self.thresholds = calibrated(self.decode(mean), windows)
+        self.thresholds = calibrate_thresholds(self.decode(mean), windows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Counts:
+class PatternProjection:
     """Counted figures in few numbers.
 
     Attributes
@@ -483,7 +488,9 @@ class Counts:
 
         Each is divided by the square root of its deviation: half way to giving all one say.
         """
-        found = np.concatenate([figures(notes_of(some)) for some in _portions(windows)])
+        found = np.concatenate(
+            [pattern_histograms(extract_notes(some)) for some in _portions(windows)]
+        )
         mean = found.mean(axis=0)
         variance, directions = np.linalg.eigh(np.cov(found.T, ddof=0).astype(np.float64))
         strength = np.maximum(variance[-size:], _LEAST_LENGTH) ** -0.25
@@ -491,17 +498,19 @@ class Counts:
 
     def of(self, notes: RollNotes) -> FloatArray:
         """Return the numbers of windows, shape (n, counted), of length 1."""
-        return unit(np.asarray((figures(notes) - self.mean) @ self.map, np.float32))
+        return l2_normalise(
+            np.asarray((pattern_histograms(notes) - self.mean) @ self.map, np.float32)
+        )
 
 
-def unit(vectors: FloatArray) -> FloatArray:
+def l2_normalise(vectors: FloatArray) -> FloatArray:
     """Scale vectors, shape (n, dimension), to length 1."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, _LEAST_LENGTH), np.float32)
 
 
 def _portions(windows: BoolArray) -> "list[BoolArray]":
-    return [windows[at : at + WINDOWS_AT_ONCE] for at in range(0, len(windows), WINDOWS_AT_ONCE)]
+    return [windows[at : at + BATCH_SIZE] for at in range(0, len(windows), BATCH_SIZE)]
 
 
 def _config(about: Mapping[str, Any], path: Path) -> RollVAEConfig:

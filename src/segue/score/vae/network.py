@@ -36,13 +36,13 @@ from torch.nn import functional as F
 from segue.errors import BadArgument
 from segue.score.piano_roll import (
     INSTRUMENTS,
-    PITCHES,
-    STEPS,
+    N_PITCHES,
+    STEPS_PER_BAR,
     WINDOW_SHAPE,
     WINDOW_STEPS,
     BoolArray,
     RollNotes,
-    notes_of,
+    extract_notes,
 )
 
 # --- decoders ---
@@ -65,7 +65,7 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, latent: int, convolutions: int) -> None:
         super().__init__()
-        self.shape = small(convolutions)
+        self.shape = bottleneck_shape(convolutions)
         self.dense = nn.Sequential(nn.Linear(latent, int(np.prod(self.shape))), nn.ReLU())
         layers: list[nn.Module] = []
         channels = (*CHANNELS[:convolutions][::-1], len(INSTRUMENTS))
@@ -110,7 +110,7 @@ class StepDecoder(nn.Module):
             nn.ConvTranspose1d(width, width, 3, stride=3), nn.LeakyReLU(_LEAK),
             nn.ConvTranspose1d(width, width, 4, stride=4), nn.LeakyReLU(_LEAK),
         )  # fmt: skip
-        self.cells = nn.Linear(width, PITCHES * len(INSTRUMENTS))
+        self.cells = nn.Linear(width, N_PITCHES * len(INSTRUMENTS))
         _begin_silent(self.cells)
 
     def forward(self, z_BD: Tensor) -> Tensor:
@@ -133,7 +133,7 @@ STRIDES: Final = ((2, 2), (2, 2), (2, 3))
 CHANNELS: Final = (16, 32, 64)
 #: Steps that an LSTM reads at once: a sixteenth.
 _FRAME: Final = 3
-_CELLS: Final = PITCHES * len(INSTRUMENTS)
+_CELLS: Final = N_PITCHES * len(INSTRUMENTS)
 
 
 class ConvEncoder(nn.Module):
@@ -153,7 +153,7 @@ class ConvEncoder(nn.Module):
         for (incoming, outgoing), stride in zip(pairwise(channels), STRIDES, strict=False):
             layers += [nn.Conv2d(incoming, outgoing, 3, stride=stride, padding=1), nn.ReLU()]
         self.convolutions = nn.Sequential(*layers)
-        self.dense = nn.Linear(int(np.prod(small(convolutions))), 2 * latent)
+        self.dense = nn.Linear(int(np.prod(bottleneck_shape(convolutions))), 2 * latent)
 
     def forward(self, cells: BoolArray) -> tuple[Tensor, Tensor]:
         """Encode windows, shape (B, 4, 48, 84, 5), bool, to mean and log-variance."""
@@ -164,11 +164,11 @@ class ConvEncoder(nn.Module):
         return mean, log_variance
 
 
-def small(convolutions: int) -> tuple[int, int, int]:
+def bottleneck_shape(convolutions: int) -> tuple[int, int, int]:
     """Return the shape that so many convolutions make of a window: channels, time, pitch."""
     strides = STRIDES[:convolutions]
     time, pitch = (int(np.prod([stride[axis] for stride in strides])) for axis in (0, 1))
-    return CHANNELS[convolutions - 1], WINDOW_STEPS // time, PITCHES // pitch
+    return CHANNELS[convolutions - 1], WINDOW_STEPS // time, N_PITCHES // pitch
 
 
 class LSTMEncoder(nn.Module):
@@ -201,19 +201,19 @@ def _floats(cells: BoolArray, device: torch.device) -> Tensor:
         x = x.to(torch.get_autocast_dtype(device.type))
     else:
         x = x.float()
-    return x.reshape(len(x), WINDOW_STEPS, PITCHES, len(INSTRUMENTS))
+    return x.reshape(len(x), WINDOW_STEPS, N_PITCHES, len(INSTRUMENTS))
 
 
 # --- note encoder ---
 
-Ints = NDArray[np.int64]
+IntArray = NDArray[np.int64]
 
 #: Neighbours of a note, before and after it: of its own instrument, and of all that are pitched.
-OWN: Final = 8
-ANY: Final = 6
-FRAME: Final = 12  # steps: a quarter
-FRAMES: Final = WINDOW_STEPS // FRAME
-_PER_BAR: Final = STEPS // FRAME
+N_SAME_INSTRUMENT: Final = 8
+N_PITCHED: Final = 6
+STEPS_PER_FRAME: Final = 12  # steps: a quarter
+N_FRAMES: Final = WINDOW_STEPS // STEPS_PER_FRAME
+_PER_BAR: Final = STEPS_PER_BAR // STEPS_PER_FRAME
 #: Widest interval that is told from its octave's.
 _WIDEST: Final = 24
 _INTERVALS: Final = 2 * _WIDEST + 1
@@ -223,7 +223,7 @@ _NEAR: Final = 24
 _FAR: Final = 48
 _LAGS: Final = _NEAR + (_FAR - _NEAR) // 3
 _LENGTHS: Final = np.array([1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 36, 48, 72, 96])
-_SIXTEENTHS: Final = STEPS // 3
+_SIXTEENTHS: Final = STEPS_PER_BAR // 3
 #: How much the histogram of motions weighs at first.
 _COUNTED: Final = 10.0
 #: Latents begin with little noise: a decoder that hears nothing in them learns to do without.
@@ -232,7 +232,7 @@ _DRUMS: Final = 0
 _KINDS: Final = len(INSTRUMENTS)  # of one's own instrument, or of another pitched one
 
 
-class Parts(NamedTuple):
+class NoteLatents(NamedTuple):
     """Mean and log-variance of both parts of latents, float32.
 
     Attributes
@@ -266,10 +266,10 @@ class NoteEncoder(nn.Module):
             2 * _KINDS * _LAGS * _INTERVALS + 1, width, mode="sum", padding_idx=0
         )
         self.motions = nn.Embedding(_SIXTEENTHS * _INTERVALS + 1, width, padding_idx=0)
-        self.places = nn.Embedding(len(INSTRUMENTS) * STEPS, width)
+        self.places = nn.Embedding(len(INSTRUMENTS) * STEPS_PER_BAR, width)
         self.lengths = nn.Embedding(len(INSTRUMENTS) * (len(_LENGTHS) + 1), width)
-        self.drums = nn.Embedding(PITCHES, width)
-        self.pitches = nn.Embedding(len(INSTRUMENTS) * PITCHES, width)
+        self.drums = nn.Embedding(N_PITCHES, width)
+        self.pitches = nn.Embedding(len(INSTRUMENTS) * N_PITCHES, width)
         for table in (
             self.pairs,
             self.motions,
@@ -291,7 +291,7 @@ class NoteEncoder(nn.Module):
         )
         self.to_invariant = nn.Linear(7 * width, 2 * invariant)
         self.dense = nn.Sequential(
-            nn.Linear(2 * width * FRAMES, 2 * width, bias=False),
+            nn.Linear(2 * width * N_FRAMES, 2 * width, bias=False),
             nn.BatchNorm1d(2 * width),
             nn.ReLU(),
         )
@@ -299,7 +299,7 @@ class NoteEncoder(nn.Module):
         for layer in (self.to_invariant, self.to_absolute):
             nn.init.constant_(layer.bias[layer.out_features // 2 :], _FIRST_LOG_VARIANCE)
 
-    def forward(self, notes: RollNotes, count: int | None = None) -> Parts:
+    def forward(self, notes: RollNotes, count: int | None = None) -> NoteLatents:
         """Encode windows.
 
         Parameters
@@ -320,20 +320,22 @@ class NoteEncoder(nn.Module):
         some = notes if count is None else notes.first(count)
         near_NC = (about_NC + around_NC)[: len(some.window)]
         second = self._absolute(some, near_NC) if some.windows else first[:0]
-        return Parts(*first.float().chunk(2, 1), *second.float().chunk(2, 1))
+        return NoteLatents(*first.float().chunk(2, 1), *second.float().chunk(2, 1))
 
     def _about(self, notes: RollNotes) -> Tensor:
         """Describe each note by itself: place in the bar, length, instrument, drum."""
         length = np.searchsorted(_LENGTHS, notes.length, side="right")
         is_drum = notes.instrument == _DRUMS
-        h_NC: Tensor = self.places(self._index(notes.instrument * STEPS + notes.step % STEPS))
+        h_NC: Tensor = self.places(
+            self._index(notes.instrument * STEPS_PER_BAR + notes.step % STEPS_PER_BAR)
+        )
         h_NC = h_NC + self.lengths(self._index(notes.instrument * (len(_LENGTHS) + 1) + length))
         drum_NC = self.drums(self._index(notes.pitch)) * self._index(is_drum)[:, None]
         return torch.add(h_NC, drum_NC)
 
     def _invariant(self, notes: RollNotes, about_NC: Tensor) -> tuple[Tensor, Tensor]:
-        moved_NC = self.motions(self._index(motions(notes)))
-        around_NC = self.pairs(self._index(neighbours(notes))) + moved_NC
+        moved_NC = self.motions(self._index(melodic_motions(notes)))
+        around_NC = self.pairs(self._index(note_relations(notes))) + moved_NC
         h_BCF = self.relative(about_NC + around_NC, self._frame(notes), notes.windows)
         h_BCS = self.over_time(h_BCF)
         # Beside what is learned of them, how often each motion comes: a histogram tells songs
@@ -345,13 +347,13 @@ class NoteEncoder(nn.Module):
         return around_NC, self.to_invariant(joined)
 
     def _absolute(self, notes: RollNotes, about_NC: Tensor) -> Tensor:
-        pitch_NC = self.pitches(self._index(notes.instrument * PITCHES + notes.pitch))
+        pitch_NC = self.pitches(self._index(notes.instrument * N_PITCHES + notes.pitch))
         h_BCF = self.pitched(about_NC + pitch_NC, self._frame(notes), notes.windows)
         found: Tensor = self.to_absolute(self.dense(h_BCF.flatten(1)))
         return found
 
     def _frame(self, notes: RollNotes) -> Tensor:
-        return self._index(notes.window * FRAMES + notes.step // FRAME)
+        return self._index(notes.window * N_FRAMES + notes.step // STEPS_PER_FRAME)
 
     def _index(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array).to(self.places.weight.device)
@@ -371,7 +373,7 @@ class _Frames(nn.Module):
     def forward(self, h_NC: Tensor, frame_N: Tensor, windows: int) -> Tensor:
         h_NC = self.each(h_NC).float()
         added, highest = h_NC.relu().chunk(2, dim=1)
-        empty = h_NC.new_zeros(windows * FRAMES, self.width)
+        empty = h_NC.new_zeros(windows * N_FRAMES, self.width)
         index = frame_N[:, None].expand(-1, self.width)
         together = torch.cat(
             [
@@ -380,10 +382,10 @@ class _Frames(nn.Module):
             ],
             dim=1,
         )
-        return together.reshape(windows, FRAMES, 2 * self.width).transpose(1, 2)
+        return together.reshape(windows, N_FRAMES, 2 * self.width).transpose(1, 2)
 
 
-def neighbours(notes: RollNotes) -> Ints:
+def note_relations(notes: RollNotes) -> IntArray:
     """Give numbers to the relations of each note to the notes about it.
 
     Parameters
@@ -397,14 +399,20 @@ def neighbours(notes: RollNotes) -> Ints:
         in steps, and in semitones; 0 for none. No two relations are told apart that differ in
         more than an octave beyond two.
     """
-    found = np.zeros((len(notes.window), 2 * (OWN + ANY)), np.int64)
-    _relate(notes, np.arange(len(notes.window)), OWN, found[:, : 2 * OWN], same=True)
+    found = np.zeros((len(notes.window), 2 * (N_SAME_INSTRUMENT + N_PITCHED)), np.int64)
+    _relate(
+        notes,
+        np.arange(len(notes.window)),
+        N_SAME_INSTRUMENT,
+        found[:, : 2 * N_SAME_INSTRUMENT],
+        same=True,
+    )
     order = np.lexsort((notes.pitch, notes.instrument, notes.step, notes.window))
-    _relate(notes, order, ANY, found[:, 2 * OWN :], same=False)
+    _relate(notes, order, N_PITCHED, found[:, 2 * N_SAME_INSTRUMENT :], same=False)
     return found
 
 
-def _relate(notes: RollNotes, order: Ints, count: int, found: Ints, *, same: bool) -> None:
+def _relate(notes: RollNotes, order: IntArray, count: int, found: IntArray, *, same: bool) -> None:
     """Fill in the relations to the next `count` notes in an order, and back from them."""
     window, instrument, step, pitch = (
         column[order] for column in (notes.window, notes.instrument, notes.step, notes.pitch)
@@ -427,7 +435,7 @@ def _relate(notes: RollNotes, order: Ints, count: int, found: Ints, *, same: boo
         found[order[two], 2 * (ahead - 1) + 1] = 1 + back + relation
 
 
-def motions(notes: RollNotes) -> Ints:
+def melodic_motions(notes: RollNotes) -> IntArray:
     """Give a number to each place in the bar with the interval from the note before in its part.
 
     Returns
@@ -440,14 +448,14 @@ def motions(notes: RollNotes) -> Ints:
         return found
     same = (notes.window[1:] == notes.window[:-1]) & (notes.instrument[1:] == notes.instrument[:-1])
     interval = _interval(np.diff(notes.pitch))
-    place = notes.step[1:] % STEPS // (STEPS // _SIXTEENTHS)
+    place = notes.step[1:] % STEPS_PER_BAR // (STEPS_PER_BAR // _SIXTEENTHS)
     found[1:] = np.where(
         same & (notes.instrument[1:] != _DRUMS), 1 + place * _INTERVALS + interval, 0
     )
     return found
 
 
-def _interval(semitones: Ints) -> Ints:
+def _interval(semitones: IntArray) -> IntArray:
     """Count intervals from 0 up; those beyond two octaves are as in the second."""
     octave = np.sign(semitones) * (_OCTAVE + np.abs(semitones) % _OCTAVE)
     return np.asarray(np.where(np.abs(semitones) > _WIDEST, octave, semitones) + _WIDEST)
@@ -518,17 +526,17 @@ class RollVAEConfig:
         return (self.invariant or self.latent) + self.counted
 
 
-def classic(convolutions: int = 2) -> RollVAEConfig:
+def conv_config(convolutions: int = 2) -> RollVAEConfig:
     """Return the published network: so many convolutions and a dense layer, and back."""
     return RollVAEConfig("conv", latent=128, invariant=0, convolutions=convolutions)
 
 
-def lstm() -> RollVAEConfig:
+def lstm_config() -> RollVAEConfig:
     """Return the published network with an LSTM for its encoder."""
     return RollVAEConfig("lstm", latent=128, invariant=0)
 
 
-def default() -> RollVAEConfig:
+def default_config() -> RollVAEConfig:
     """Return the network that is shipped."""
     return RollVAEConfig(counted=128)
 
@@ -544,7 +552,7 @@ class Latents(NamedTuple):
         return self.mean + torch.randn_like(self.mean) * (self.log_variance / 2).exp()
 
 
-class LossParts(NamedTuple):
+class Losses(NamedTuple):
     """What a batch costs.
 
     Attributes
@@ -603,7 +611,7 @@ class RollVAE(nn.Module):
         Latents
         """
         if isinstance(self.encoder, NoteEncoder):
-            return _joined(self.encoder(notes_of(cells)))
+            return _joined(self.encoder(extract_notes(cells)))
         mean, log_variance = self.encoder(cells)
         return Latents(mean, log_variance.clamp(-_LARGEST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE))
 
@@ -629,7 +637,7 @@ class RollVAE(nn.Module):
             return torch.as_tensor(self.encoder(notes, 0).invariant)
         return self.encode(cells).mean
 
-    def loss(self, wanted: Tensor, table: Tensor | None = None) -> "LossParts":
+    def loss(self, wanted: Tensor, table: Tensor | None = None) -> "Losses":
         """Tell what a batch costs.
 
         Parameters
@@ -652,14 +660,14 @@ class RollVAE(nn.Module):
         else:
             columns = table.cpu().numpy().T
             notes = RollNotes.of(columns, int(columns[0, -1]) + 1)
-            parts: Parts = self.encoder(notes, len(wanted))
+            parts: NoteLatents = self.encoder(notes, len(wanted))
             latents = _joined(parts)
-            contrast = likeness_loss(*parts.invariant.chunk(2))
+            contrast = nt_xent_loss(*parts.invariant.chunk(2))
         reconstruction = reconstruction_loss(self.decode(latents.sample()), wanted)
-        return LossParts(reconstruction.mean(), kl_divergence(latents), contrast)
+        return Losses(reconstruction.mean(), kl_divergence(latents), contrast)
 
 
-def _joined(parts: Parts) -> Latents:
+def _joined(parts: NoteLatents) -> Latents:
     count = len(parts.absolute)
     mean = torch.cat([parts.invariant[:count], parts.absolute], dim=1)
     both = (parts.invariant_log_variance[:count], parts.absolute_log_variance)
@@ -690,7 +698,7 @@ def kl_divergence(latents: Latents) -> Tensor:
     return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)
 
 
-def likeness_loss(first_BD: Tensor, second_BD: Tensor) -> Tensor:
+def nt_xent_loss(first_BD: Tensor, second_BD: Tensor) -> Tensor:
     """Two windows of a song should be nearest of all (NT-Xent; see train/contrastive.py)."""
     z = F.normalize(torch.cat([first_BD, second_BD]).float(), dim=1)
     scores = z @ z.T / TEMPERATURE

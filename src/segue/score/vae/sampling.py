@@ -7,14 +7,14 @@ import numpy as np
 
 from segue.errors import BadArgument, check_seed
 from segue.records import FloatArray, Score
-from segue.score.features import metre_of
+from segue.score.features import time_signature_text
 from segue.score.piano_roll import BoolArray, PianoRoll
 
 if TYPE_CHECKING:
     from segue.score.vae.model import RollModel
 
 WINDOW_BARS: Final = 4
-MOST_AT_ONCE: Final = 1000
+MAX_ROLLS: Final = 1000
 _USUAL_BPM: Final = 120.0
 _DRAWS: Final = 20
 _SILENT: Final = 0.5  # of the bars
@@ -38,8 +38,8 @@ def sample(model: "RollModel", n: int = 4, *, seed: int = 0) -> list[PianoRoll]:
     list of PianoRoll
     """
     check_seed(seed)
-    if not 1 <= n <= MOST_AT_ONCE:
-        raise BadArgument(f"{n} samples; from 1 to {MOST_AT_ONCE} can be made")
+    if not 1 <= n <= MAX_ROLLS:
+        raise BadArgument(f"{n} samples; from 1 to {MAX_ROLLS} can be made")
     found = _decoded(model, model.sample(n, seed))
     for again in range(1, _DRAWS):
         silent = np.flatnonzero(found.any(axis=(2, 3, 4)).mean(axis=1) <= _SILENT)
@@ -49,7 +49,7 @@ def sample(model: "RollModel", n: int = 4, *, seed: int = 0) -> list[PianoRoll]:
     return [PianoRoll(cells, _USUAL_BPM) for cells in found]
 
 
-def between(model: "RollModel", first: Score, last: Score, steps: int = 8) -> list[PianoRoll]:
+def interpolate(model: "RollModel", first: Score, last: Score, steps: int = 8) -> list[PianoRoll]:
     """Go from one score to another in even steps through the space.
 
     Parameters
@@ -71,9 +71,9 @@ def between(model: "RollModel", first: Score, last: Score, steps: int = 8) -> li
     BadArgument
         A score has no note in a bar of 4/4.
     """
-    if not 2 <= steps <= MOST_AT_ONCE:
-        raise BadArgument(f"{steps} steps; from 2 to {MOST_AT_ONCE} can be made")
-    rolls = [roll_of(score) for score in (first, last)]
+    if not 2 <= steps <= MAX_ROLLS:
+        raise BadArgument(f"{steps} steps; from 2 to {MAX_ROLLS} can be made")
+    rolls = [to_piano_roll(score) for score in (first, last)]
     ends = [_most_typical(model, roll.cells) for roll in rolls]
     shares = np.linspace(0, 1, steps)
     points = np.stack([(1 - share) * ends[0] + share * ends[1] for share in shares])
@@ -83,7 +83,7 @@ def between(model: "RollModel", first: Score, last: Score, steps: int = 8) -> li
     return [PianoRoll(*one) for one in zip(decoded, tempos.tolist(), skipped, strict=True)]
 
 
-def given_back(model: "RollModel", score: Score) -> tuple[PianoRoll, PianoRoll]:
+def reconstruct(model: "RollModel", score: Score) -> tuple[PianoRoll, PianoRoll]:
     """Encode a score and decode it again.
 
     Returns
@@ -96,13 +96,13 @@ def given_back(model: "RollModel", score: Score) -> tuple[PianoRoll, PianoRoll]:
     BadArgument
         It has no note in a bar of 4/4.
     """
-    roll = roll_of(score)
-    mean, _ = model.encode(windows(roll.cells))
+    roll = to_piano_roll(score)
+    mean, _ = model.encode(padded_windows(roll.cells))
     cells = _decoded(model, mean).reshape(-1, *roll.cells.shape[1:])[: len(roll.cells)]
     return roll, PianoRoll(cells, roll.tempo_bpm)
 
 
-def roll_of(score: Score) -> PianoRoll:
+def to_piano_roll(score: Score) -> PianoRoll:
     """Return the piano roll of a score.
 
     Raises
@@ -114,14 +114,15 @@ def roll_of(score: Score) -> PianoRoll:
     if not roll.cells.any():
         named = f"{score.title!r}" if score.title else "the score"
         raise BadArgument(
-            f"{named} is in {metre_of(score)}, without a note in a bar of 4/4: spaces of piano "
-            "rolls know no other metre. `segue like --space score-features` compares in any, and "
+            f"{named} is in {time_signature_text(score)}, without a note in a bar of 4/4: "
+            "spaces of piano rolls know no other metre. `segue like --space score-features` "
+            "compares in any, and "
             "`segue compose` goes on in any"
         )
     return roll
 
 
-def windows(cells: BoolArray) -> BoolArray:
+def padded_windows(cells: BoolArray) -> BoolArray:
     """Cut a roll into windows of four bars, one after the other; the last is filled up.
 
     Returns
@@ -140,14 +141,14 @@ def windows(cells: BoolArray) -> BoolArray:
     return filled.reshape(-1, WINDOW_BARS, *cells.shape[1:])
 
 
-def joined(rolls: Sequence[PianoRoll]) -> PianoRoll:
+def concatenate(rolls: Sequence[PianoRoll]) -> PianoRoll:
     """Put rolls one after the other, at the tempo of the first."""
     return PianoRoll(np.concatenate([roll.cells for roll in rolls]), rolls[0].tempo_bpm)
 
 
 def _most_typical(model: "RollModel", cells: BoolArray) -> FloatArray:
     """Return the latent point of the window that lies nearest to the middle of all."""
-    cut = windows(cells)
+    cut = padded_windows(cells)
     means, _ = model.encode(cut[cut.any(axis=(1, 2, 3, 4))])
     nearest = np.linalg.norm(means - means.mean(axis=0), axis=1).argmin()
     return np.asarray(means[nearest], np.float32)

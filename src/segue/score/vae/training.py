@@ -25,26 +25,26 @@ from segue.nn.split import split
 from segue.nn.trainer import Batch, LoopConfig, Objective, Trained, Watcher, fit
 from segue.score import piano_roll
 from segue.score.piano_roll import (
-    PITCHES,
-    STEPS,
+    N_PITCHES,
+    STEPS_PER_BAR,
     WINDOW_BARS,
     WINDOW_STEPS,
     BoolArray,
     RollNotes,
-    cells_of,
-    notes_of,
-    packed,
-    unpacked,
+    extract_notes,
+    pack_bars,
+    rasterise_notes,
+    unpack_bars,
 )
-from segue.score.vae.model import Counts, RollModel
+from segue.score.vae.model import PatternProjection, RollModel
 from segue.score.vae.network import (
-    LossParts,
+    Losses,
     NoteEncoder,
     RollVAE,
     RollVAEConfig,
-    classic,
-    default,
-    lstm,
+    conv_config,
+    default_config,
+    lstm_config,
 )
 
 # --- score options ---
@@ -120,8 +120,8 @@ class ScoreTraining:
     def network(self) -> RollVAEConfig:
         """The network that this makes."""
         if self.encoder == "conv":
-            return classic(self.convolutions)
-        return lstm() if self.encoder == "lstm" else default()
+            return conv_config(self.convolutions)
+        return lstm_config() if self.encoder == "lstm" else default_config()
 
     @property
     def kl_weight(self) -> float:
@@ -133,7 +133,7 @@ class ScoreTraining:
 
 # --- score windows ---
 
-BATCH: Final = 96
+BATCH_SIZE: Final = 96
 #: So many of a batch that learns by contrast are decoded, too: decoding is dear.
 DECODED: Final = 40
 TRANSPOSED: Final = 0.25  # of the windows
@@ -155,7 +155,7 @@ class RollTrack:
     name : str
         Its content hash, say: the same scores are always divided alike.
     bars : ndarray, shape (bars, 2520), uint8
-        Its cells, packed by `segue.score.piano_roll.packed`.
+        Its cells, packed by `segue.score.piano_roll.pack_bars`.
     group : str
         What is never divided between learning and judging, an album say; "" for itself.
     weight : float
@@ -170,7 +170,7 @@ class RollTrack:
     @classmethod
     def of(cls, name: str, cells: BoolArray, group: str = "") -> "RollTrack":
         """Pack a roll's cells, shape (bars, 48, 84, 5), bool."""
-        return cls(name, packed(cells), group)
+        return cls(name, pack_bars(cells), group)
 
     def starts(self) -> NDArray[np.int64]:
         """Return where windows with a note begin; of a shorter score, its first bar."""
@@ -187,7 +187,7 @@ class RollTrack:
         return np.pad(found, ((0, WINDOW_BARS - len(found)), (0, 0)))
 
 
-class Windows:
+class WindowSampler:
     """Draws windows of four bars.
 
     Parameters
@@ -206,18 +206,20 @@ class Windows:
         self._starts = [track.starts() for track in tracks]
         weights = np.array([track.weight for track in tracks])
         self._weights = weights / weights.sum()
-        self._notes = [notes_of(unpacked(track.bars)[None]) for track in tracks] if contrast else []
+        self._notes = (
+            [extract_notes(unpack_bars(track.bars)[None]) for track in tracks] if contrast else []
+        )
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """Draw a batch, as `RollVAE.loss` takes it."""
         if not self._notes:
-            cells = self.some(BATCH, rng)
+            cells = self.some(BATCH_SIZE, rng)
             if self._moved:
                 by = rng.integers(-SEMITONES, SEMITONES + 1, len(cells)).tolist()
                 pairs = zip(cells, by, strict=True)
-                cells = np.stack([piano_roll.transposed(one, moved) for one, moved in pairs])
+                cells = np.stack([piano_roll.transpose(one, moved) for one, moved in pairs])
             return (torch.from_numpy(cells),)
-        count = min(BATCH, int(np.count_nonzero(self._weights)))
+        count = min(BATCH_SIZE, int(np.count_nonzero(self._weights)))
         chosen = rng.choice(len(self._tracks), count, replace=False, p=self._weights).tolist()
         starts = np.array([self._two(number, rng) for number in chosen])
         windows = [
@@ -225,10 +227,10 @@ class Windows:
             for side in range(2)
             for number, start in zip(chosen, starts[:, side].tolist(), strict=True)
         ]
-        notes = replayed(transposed(together(windows), rng), rng)
-        wanted = cells_of(notes.first(min(DECODED, count)))
+        notes = swap_instruments(transpose_windows(cut_windows(windows), rng), rng)
+        wanted = rasterise_notes(notes.first(min(DECODED, count)))
         # What is given is not all that is wanted, so that the rest is learned to be filled in.
-        notes = thinned(without_some(notes, count, rng), rng)
+        notes = drop_notes(drop_instruments(notes, count, rng), rng)
         columns = (notes.window, notes.instrument, notes.step, notes.pitch, notes.length)
         return torch.from_numpy(wanted), torch.from_numpy(np.stack(columns, axis=1))
 
@@ -241,7 +243,7 @@ class Windows:
         chosen = rng.choice(len(self._tracks), count, p=self._weights).tolist()
         starts = [int(rng.choice(self._starts[number])) for number in chosen]
         tracks = [self._tracks[number] for number in chosen]
-        return unpacked(
+        return unpack_bars(
             np.stack([track.window(start) for track, start in zip(tracks, starts, strict=True)])
         )
 
@@ -253,11 +255,11 @@ class Windows:
         return first, int(rng.choice(apart if len(apart) else starts))
 
 
-def together(windows: Sequence[tuple[RollNotes, int]]) -> RollNotes:
+def cut_windows(windows: Sequence[tuple[RollNotes, int]]) -> RollNotes:
     """Cut windows out of songs: from each the notes, and the bar at which the window begins."""
     columns: list[list[NDArray[np.int64]]] = [[], [], [], [], []]
     for number, (song, start) in enumerate(windows):
-        first = start * STEPS
+        first = start * STEPS_PER_BAR
         end = song.step + song.length
         here = np.flatnonzero((song.step < first + WINDOW_STEPS) & (end > first))
         step = np.maximum(song.step[here] - first, 0)
@@ -268,18 +270,18 @@ def together(windows: Sequence[tuple[RollNotes, int]]) -> RollNotes:
     return RollNotes.of([np.concatenate(column) for column in columns], len(windows))
 
 
-def transposed(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
+def transpose_windows(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
     """Move some windows, but for their drums; what would leave the grid moves by an octave."""
     by = rng.integers(-SEMITONES, SEMITONES + 1, notes.windows)
     by[rng.random(notes.windows) >= TRANSPOSED] = 0
     pitch = notes.pitch + np.where(notes.instrument > 0, by[notes.window], 0)
-    pitch += np.where(pitch < 0, _OCTAVE, 0) - np.where(pitch >= PITCHES, _OCTAVE, 0)
+    pitch += np.where(pitch < 0, _OCTAVE, 0) - np.where(pitch >= N_PITCHES, _OCTAVE, 0)
     return RollNotes(
         notes.window, notes.instrument, notes.step, pitch, notes.length, notes.windows
     ).ordered()
 
 
-def replayed(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
+def swap_instruments(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
     """Give the parts of some windows to other instruments; drums and bass stay."""
     plays = np.tile(np.arange(_EXCHANGED.max() + 1), (notes.windows, 1))
     for window in np.flatnonzero(rng.random(notes.windows) < REPLAYED):
@@ -290,7 +292,7 @@ def replayed(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
     ).ordered()
 
 
-def without_some(notes: RollNotes, since: int, rng: np.random.Generator) -> RollNotes:
+def drop_instruments(notes: RollNotes, since: int, rng: np.random.Generator) -> RollNotes:
     """Leave out one instrument of some windows from `since` on, where two or more play."""
     gone = np.full(notes.windows, -1)
     for window in since + np.flatnonzero(rng.random(notes.windows - since) < SILENCED):
@@ -301,7 +303,7 @@ def without_some(notes: RollNotes, since: int, rng: np.random.Generator) -> Roll
     return notes.only(notes.instrument != gone[notes.window])
 
 
-def thinned(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
+def drop_notes(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
     """Leave out a share of each window's notes, but never the first."""
     share = rng.uniform(0, THINNED, notes.windows)
     kept = rng.random(len(notes.window)) >= share[notes.window]
@@ -319,15 +321,15 @@ LEARNING_RATE: Final = 3e-3
 DECODING_RATE: Final = 1.5e-3
 PUBLISHED_RATE: Final = 1e-3
 #: What telling songs apart counts for beside what a window's cells cost, both in nats.
-CONTRAST: Final = 200.0
+CONTRASTIVE_WEIGHT: Final = 200.0
 #: Each number of a latent may tell so many nats for nothing, so that none is given up early.
 FREE_NATS: Final = 0.05
 #: Nats are many: the loss is of about 1 in size so that rates suit all networks.
 _SCALE: Final = 1 / 100
 #: Windows that set the thresholds and the spread.
-SETTLING_WINDOWS: Final = 1024
+CALIBRATION_WINDOWS: Final = 1024
 #: Windows that say how figures vary.
-COUNTED_WINDOWS: Final = 4096
+PATTERN_WINDOWS: Final = 4096
 _PARTS_KEPT: Final = 50
 
 
@@ -368,12 +370,12 @@ def train_score(
     learn, validate = split(
         [track for track in tracks if track.bars.any()], "scores with bars in 4/4"
     )
-    model, trained = train_on(training, learn, validate, folder, resume=resume, watch=watch)
+    model, trained = train_on_split(training, learn, validate, folder, resume=resume, watch=watch)
     model.save(folder / MODEL)
     return model, trained
 
 
-def train_on(
+def train_on_split(
     training: ScoreTraining,
     learn: Sequence[RollTrack],
     validate: Sequence[RollTrack],
@@ -386,13 +388,13 @@ def train_on(
     config = training.network
     torch.manual_seed(training.seed)
     network = RollVAE(config)
-    windows = Windows(learn, contrast=bool(config.invariant))
-    held = Windows(validate, contrast=bool(config.invariant))
+    windows = WindowSampler(learn, contrast=bool(config.invariant))
+    held = WindowSampler(validate, contrast=bool(config.invariant))
     parts: deque[dict[str, float]] = deque(maxlen=_PARTS_KEPT)
     validation_parts: deque[dict[str, float]] = deque(maxlen=_PARTS_KEPT)
 
     def loss(net: Any, *batch: Tensor) -> Tensor:
-        found: LossParts = net.loss(*batch)
+        found: Losses = net.loss(*batch)
         weight = training.kl_weight * (
             _warmth(network.seen, training.warm_up) if network.training else 1
         )
@@ -406,7 +408,7 @@ def train_on(
                 "contrast": float(found.contrast.detach()),
             }
         )
-        total = found.reconstruction + weight * free + CONTRAST * found.contrast
+        total = found.reconstruction + weight * free + CONTRASTIVE_WEIGHT * found.contrast
         return total * _SCALE
 
     validation = held.fixed(VALIDATION_BATCHES, training.seed)
@@ -462,12 +464,12 @@ def train_on(
     )
     rng = np.random.default_rng(training.seed)
     if config.counted:
-        model.counts = Counts.fit(windows.some(COUNTED_WINDOWS, rng), config.counted)
-    model.settle(held.some(SETTLING_WINDOWS, rng))
+        model.counts = PatternProjection.fit(windows.some(PATTERN_WINDOWS, rng), config.counted)
+    model.settle(held.some(CALIBRATION_WINDOWS, rng))
     return model, trained
 
 
-def decode_better(
+def finetune_decoder(
     model: RollModel,
     learn: Sequence[RollTrack],
     validate: Sequence[RollTrack],
@@ -497,11 +499,11 @@ def decode_better(
     network = model.network
     assert isinstance(network.encoder, NoteEncoder)  # noqa: S101
     network.encoder.settled = True
-    windows = Windows(learn, contrast=False, moved=True)
-    held = Windows(validate, contrast=False)
+    windows = WindowSampler(learn, contrast=False, moved=True)
+    held = WindowSampler(validate, contrast=False)
 
     def loss(net: Any, wanted: Tensor) -> Tensor:
-        found: LossParts = net.loss(wanted)
+        found: Losses = net.loss(wanted)
         costs = found.kl.mean(dim=0).clamp(min=FREE_NATS).sum()
         return (found.reconstruction + training.kl_weight * costs) * _SCALE
 
@@ -517,7 +519,7 @@ def decode_better(
     network.to("cpu").eval()
     network.encoder.settled = False
     before = model.mean[: model.config.invariant].copy()
-    model.settle(held.some(SETTLING_WINDOWS, np.random.default_rng(training.seed)))
+    model.settle(held.some(CALIBRATION_WINDOWS, np.random.default_rng(training.seed)))
     model.mean[: model.config.invariant] = before
     model.about |= {"decoding_validation_loss": trained.best.validation_loss}
     return trained
