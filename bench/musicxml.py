@@ -239,7 +239,7 @@ def onsets(score: Score) -> dict[int, set[int]]:
 def bar_starts(score: Score) -> list[int]:
     from segue.score.timing import bar_grid
 
-    return [round(tick / score.ticks_per_quarter * GRID) for tick in bar_grid(score).at.tolist()]
+    return [round(tick / score.ticks_per_quarter * GRID) for tick in bar_grid(score).edges.tolist()]
 
 
 if __name__ == "__main__":

@@ -139,9 +139,9 @@ def added(source: Path, file: Path, prompt: Score, asked: str) -> Found:
     under = estimate_chords(prompt)
     starts = np.array([chord.start for chord in under])
     for onset, pitch in zip(onsets.tolist(), part.notes[:, 2].tolist(), strict=True):
-        bar = int(divided.of(np.array([onset]))[0])
+        bar = int(divided.index_of(np.array([onset]))[0])
         chord = under[int(np.searchsorted(starts, onset, side="right")) - 1]
-        if chord.root >= 0 and not (onset - int(divided.at[bar])) % prompt.ticks_per_quarter:
+        if chord.root >= 0 and not (onset - int(divided.edges[bar])) % prompt.ticks_per_quarter:
             on_beats += 1
             roots += pitch % 12 == chord.root
     return Found(part.notes[:, 2].tolist(), on_beats, roots)

@@ -27,7 +27,7 @@ def test_bars_take_the_place_of_others(seed: int, first: int, count: int, ticks:
 
 def test_chord_symbols_stay_but_above_what_is_new() -> None:
     score = in_ticks(little_score(0), 10)
-    at = bar_grid(score).at.tolist()
+    at = bar_grid(score).edges.tolist()
     score = replace(score, chords=tuple((at[bar], name) for bar, name in enumerate("CDEFGABC")))
     other = bars_on_grid(little_score(1))
     found = put_in(score, other[2:4], 2, 4)

@@ -117,7 +117,7 @@ def rows(score: Score, part: Part, *columns: int) -> list[list[int]]:
 
 
 def bar_lines(score: Score, quarters: float) -> list[float]:
-    at = bar_grid(score).at / score.ticks_per_quarter
+    at = bar_grid(score).edges / score.ticks_per_quarter
     return at[at < quarters].tolist()  # type: ignore[no-any-return]
 
 
@@ -240,7 +240,7 @@ def test_music21_reads_music_xml_without_complaint(score: Score) -> None:
     first = stream.parts[0]
     metres = [(float(m.offset), m.numerator, m.denominator)
               for m in first.flatten().getElementsByClass("TimeSignature")]  # fmt: skip
-    last = bar_grid(score).at[-1]
+    last = bar_grid(score).edges[-1]
     expected = [(tick / GRID, beats, unit) for tick, beats, unit in score.metres.tolist()]
     expected = [row for n, row in enumerate(expected) if not n or row[1:] != expected[n - 1][1:]]
     assert metres == [row for row in expected if row[0] * GRID < last][: len(metres)]

@@ -147,7 +147,7 @@ def test_seconds_follow_the_tempos() -> None:
 def test_bars_begin_where_the_metre_changes() -> None:
     score = score_of(part_of((0, 14, 60)), metres=[[0, 4, 4], [8 * QUARTER, 6, 8]])
     divided = bar_grid(score)
-    assert (divided.at / QUARTER).tolist() == [0, 4, 8, 11, 14]
+    assert (divided.edges / QUARTER).tolist() == [0, 4, 8, 11, 14]
     assert time_signature_text(score) == "4/4 and another"
     with pytest.raises(BadArgument, match="more than 100000 bars"):
         bar_grid(score_of(part_of((500_000, 1, 60))))

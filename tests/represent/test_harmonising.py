@@ -188,7 +188,7 @@ def test_chords_move_little_below_the_melody_and_are_struck_each_bar() -> None:
     chords = [
         Chord(bar, 96 * bar, 96 * (bar + 1), "", root, root, "") for bar, root in enumerate(roots)
     ]
-    played = accompaniment(chords, tones, bar_grid(score_of(melody)).at, melody)
+    played = accompaniment(chords, tones, bar_grid(score_of(melody)).edges, melody)
     assert played.notes[:, 0].tolist() == sorted([0, 96, 192, 288] * 4)
     for number, (root, above) in enumerate(zip(roots, tones, strict=True)):
         bass, *others = played.notes[4 * number : 4 * number + 4, 2].tolist()

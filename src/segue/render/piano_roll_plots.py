@@ -94,12 +94,12 @@ def draw_piano_roll(
     height = np.clip((rows.high - rows.bottom) * 0.042, 1.3, 4.8) + 0.35
     legend_lines = -(-len(score.parts) // 6)
     figure = new_figure(_WIDTH, float(height * (len(firsts) - 1) + 0.75 + 0.22 * legend_lines))
-    starts, ends = divided.at[firsts[:-1]], divided.at[firsts[1:]]
+    starts, ends = divided.edges[firsts[:-1]], divided.edges[firsts[1:]]
     widest = int((ends - starts).max())
     for row, (first, last) in enumerate(pairwise(firsts.tolist())):
         axes = figure.add_subplot(len(firsts) - 1, 1, row + 1)
-        start = int(divided.at[first])
-        _draw_notes(axes, score.parts, rows, colours, (start, int(divided.at[last])))
+        start = int(divided.edges[first])
+        _draw_notes(axes, score.parts, rows, colours, (start, int(divided.edges[last])))
         _draw_bars(axes, divided, first, last, rows)
         _draw_chords(axes, [c for c in names if first <= c.bar < last], rows, widest)
         _label_rows(axes, rows)
@@ -158,7 +158,7 @@ def draw_piano_rolls(
                 0 if part.is_drum else FAMILY_INSTRUMENTS[part.program // 8] for part in score.parts
             ]
             used |= set(kinds)
-            start, end = int(divided.at[0]), int(divided.at[last])
+            start, end = int(divided.edges[0]), int(divided.edges[last])
             _draw_notes(axes, score.parts, rows, [_family(kind) for kind in kinds], (start, end))
             _draw_bars(axes, divided, 0, last, rows)
             axes.set_xlim(start, end)
@@ -185,7 +185,7 @@ def draw_piano_rolls(
 
 def _rows_of(divided: BarGrid, shown: int) -> NDArray[np.int64]:
     """Return the first bar of each row, and the one after the last."""
-    quarters = 4 * float(np.median(divided.beats[:shown] / divided.units[:shown]))
+    quarters = 4 * float(np.median(divided.numerators[:shown] / divided.denominators[:shown]))
     each = int(np.clip(4 * round(_ROW_QUARTERS / quarters / 4), 4, 32))
     each = max(each, -(-shown // _MOST_ROWS))
     full, rest = divmod(shown, each)
@@ -273,22 +273,23 @@ def _draw_notes(
 
 
 def _draw_bars(axes: "Axes", divided: BarGrid, first: int, last: int, rows: _Rows) -> None:
-    at = divided.at[first : last + 1]
+    at = divided.edges[first : last + 1]
     # Numbers need room: so many bars of a row are numbered.
     every = max(1, 2 ** int(np.ceil(np.log2(max((last - first) / 32, 1)))))
     axes.set_ylim(rows.bottom, rows.high + 1)
     axes.vlines(at, rows.bottom, rows.high + 1, colors="#999999", linewidths=0.6, zorder=0)
     beats = [
-        divided.at[bar] + (divided.at[bar + 1] - divided.at[bar]) * beat / divided.beats[bar]
+        divided.edges[bar]
+        + (divided.edges[bar + 1] - divided.edges[bar]) * beat / divided.numerators[bar]
         for bar in range(first, last)
-        for beat in range(1, min(int(divided.beats[bar]), 16))
+        for beat in range(1, min(int(divided.numerators[bar]), 16))
     ]
     axes.vlines(beats, rows.bottom, rows.high + 1, colors="#e4e4e4", linewidths=0.4, zorder=-1)
     if rows.drums:
         axes.axhline(rows.low - 0.5 - _GAP / 2, color="#999999", linewidth=0.6, zorder=0)
     numbered = range(first, last, every)
     axes.set_xticks(
-        [int(divided.at[bar]) for bar in numbered],
+        [int(divided.edges[bar]) for bar in numbered],
         [str(bar + 1) for bar in numbered],
         fontsize=7,
         ha="left",

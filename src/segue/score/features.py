@@ -503,7 +503,7 @@ def _facts(measured: ScoreAnalysis) -> dict[str, float | str]:
 
 def _notes_per_quarter(measured: ScoreAnalysis) -> float:
     """Return how many notes begin in a quarter, from the first bar to the end of the last."""
-    ticks = int(measured.bars.at[-1] - measured.bars.at[0])
+    ticks = int(measured.bars.edges[-1] - measured.bars.edges[0])
     begun = len(measured.notes) + len(measured.drums)
     return begun * measured.score.ticks_per_quarter / max(ticks, 1)
 

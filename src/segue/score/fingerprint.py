@@ -272,13 +272,13 @@ def _different(score: Score) -> _DifferentBars:
     divided, notes = bar_grid(score), note_table(score)
     step = score.ticks_per_quarter / STEPS_PER_QUARTER
     # A note a little early belongs to the bar that it opens.
-    opens = divided.of(notes.onset + int(step / 2))
+    opens = divided.index_of(notes.onset + int(step / 2))
     counts = np.bincount(opens, minlength=len(divided))
     full = np.flatnonzero(counts >= MIN_NOTES)[: 4 * MAX_BARS]
     place = np.full(len(divided), -1)
     place[full] = np.arange(len(full))
     cells = np.zeros((len(full), MAX_STEPS, N_PITCHES), np.bool_)
-    last = divided.of(np.maximum(notes.onset + notes.duration - 1, notes.onset))
+    last = divided.index_of(np.maximum(notes.onset + notes.duration - 1, notes.onset))
     columns = (
         notes.onset,
         notes.onset + notes.duration,
@@ -289,9 +289,9 @@ def _different(score: Score) -> _DifferentBars:
     for onset, end, pitch, bar, until in zip(*(column.tolist() for column in columns), strict=True):
         for here in range(bar, until + 1):
             if place[here] >= 0:
-                start = int(divided.at[here])
+                start = int(divided.edges[here])
                 begin = max(round((onset - start) / step), 0)
-                stop = round((min(end, int(divided.at[here + 1])) - start) / step)
+                stop = round((min(end, int(divided.edges[here + 1])) - start) / step)
                 cells[place[here], begin : max(stop, begin + 1), pitch] = True
     packed = np.packbits(cells.reshape(len(full), MAX_STEPS * N_PITCHES), axis=1)
     _, once = np.unique(packed, axis=0, return_index=True)

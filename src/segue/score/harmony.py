@@ -175,12 +175,12 @@ def estimate_chords(score: Score) -> tuple[Chord, ...]:
     notes = note_table(score)
     key = estimate_key(score)
     of_the_key, signatures = _OF_THE_KEY * _is_of(key), _signatures(score, key)
-    whole = _fits_of(notes, divided.at, of_the_key)
-    middle = (divided.at[:-1] + divided.at[1:]) // 2
-    halves = _fits_of(notes, np.sort(np.concatenate([divided.at, middle])), of_the_key)
+    whole = _fits_of(notes, divided.edges, of_the_key)
+    middle = (divided.edges[:-1] + divided.edges[1:]) // 2
+    halves = _fits_of(notes, np.sort(np.concatenate([divided.edges, middle])), of_the_key)
     found = []
     for bar in range(len(divided)):
-        start, end = int(divided.at[bar]), int(divided.at[bar + 1])
+        start, end = int(divided.edges[bar]), int(divided.edges[bar + 1])
         if _has_two(divided, bar, halves):
             found.append(_chord(halves, 2 * bar, (bar, start, int(middle[bar])), signatures))
             found.append(_chord(halves, 2 * bar + 1, (bar, int(middle[bar]), end), signatures))
@@ -214,7 +214,7 @@ class _Fits:
 
 def _has_two(divided: BarGrid, bar: int, halves: _Fits) -> bool:
     first, second = 2 * bar, 2 * bar + 1
-    if divided.beats[bar] % 2 or halves.best[first] == halves.best[second]:
+    if divided.numerators[bar] % 2 or halves.best[first] == halves.best[second]:
         return False
     if min(halves.best[first], halves.best[second]) < 0:
         return False

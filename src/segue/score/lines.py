@@ -111,7 +111,7 @@ def position_in_bar(
     """Return in which sixteenth of its bar each onset, in quarters, lies, from 0."""
     early = ticks_per_quarter / 8  # a note a little early belongs to what it opens
     ticks = (onset * ticks_per_quarter + early).astype(np.int64)
-    since = ticks - divided.at[divided.of(ticks)]
+    since = ticks - divided.edges[divided.index_of(ticks)]
     return np.asarray(np.clip(since * 4 // ticks_per_quarter, 0, places - 1), np.int64)
 
 

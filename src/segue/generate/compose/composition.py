@@ -146,7 +146,7 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
     key = estimate_key(some)
     clear = key.confidence > _SURE
     is_minor = key.mode == MODES[1]
-    signed = _sharps_at(score, int(divided.at[min(first, len(divided) - 1)])) if divided else 0
+    signed = _sharps_at(score, int(divided.edges[min(first, len(divided) - 1)])) if divided else 0
     sharps = sharps_of(key.tonic, is_minor=is_minor, near=signed) if clear else signed
     tonic = tonic_name(key.tonic, is_minor=is_minor, near=signed)
     named = (
@@ -156,7 +156,7 @@ def summary_of(score: Score, first: int, last: int) -> Summary:
     return Summary(
         count,
         tuple(
-            _part(part, name, divided.of(part.notes[:, 0]), (first, last), sharps)
+            _part(part, name, divided.index_of(part.notes[:, 0]), (first, last), sharps)
             for part, name in zip(score.parts, _names(score.parts), strict=True)
         ),
         drum_bars,
@@ -209,8 +209,8 @@ def _drums(score: Score, divided: BarGrid, first: int, last: int) -> tuple[int, 
     sixteenth = score.ticks_per_quarter / 4
     for part in score.parts:
         if part.is_drum:
-            bar = divided.of(part.notes[:, 0])
-            step = np.rint((part.notes[:, 0] - divided.at[bar]) / sixteenth).astype(int)
+            bar = divided.index_of(part.notes[:, 0])
+            step = np.rint((part.notes[:, 0] - divided.edges[bar]) / sixteenth).astype(int)
             strokes = zip(bar.tolist(), step.tolist(), part.notes[:, 2].tolist(), strict=True)
             for number, at, pitch in strokes:
                 found.setdefault(number, set()).add((at, pitch))
@@ -312,7 +312,7 @@ class Composition:
         divided = bars_of(score)
         if first >= len(divided):  # nothing is written yet
             return score
-        return self._at_tempo(self._in_key(score, int(divided.at[first])), divided, first)
+        return self._at_tempo(self._in_key(score, int(divided.edges[first])), divided, first)
 
     def _in_key(self, score: Score, start: int) -> Score:
         """Say the key that was asked for: the notes alone may fit another as well."""
@@ -326,14 +326,14 @@ class Composition:
 
     def _at_tempo(self, score: Score, divided: BarGrid, first: int) -> Score:
         """Say tempos from a bar on in whole beats a minute, and exactly the one asked for."""
-        start, asked = int(divided.at[first]), self.wishes.tempo
+        start, asked = int(divided.edges[first]), self.wishes.tempo
         rows = [row for row in score.tempos.tolist() if row[0] < start]
         new = [row for row in score.tempos.tolist() if row[0] >= start]
         if asked is not None:
             new = [[float(start), 0.0]]
         for tick, bpm in new:
-            bar = int(divided.of(np.array([tick]))[0])
-            beat = float(beat_of(int(divided.beats[bar]), int(divided.units[bar])))
+            bar = int(divided.index_of(np.array([tick]))[0])
+            beat = float(beat_of(int(divided.numerators[bar]), int(divided.denominators[bar])))
             exact = (round(bpm / beat) if asked is None else asked) * beat
             if not rows or rows[-1][1] != exact:
                 rows.append([tick, exact])
@@ -343,7 +343,7 @@ class Composition:
         """Return, for each bar, from which step on which pitch class is the root of a chord."""
         if self.prompt is None:
             return []
-        starts = bars_of(self.prompt).at
+        starts = bars_of(self.prompt).edges
         found: list[list[tuple[int, int]]] = [[] for _ in starts[:-1]]
         for chord in estimate_chords(self.prompt):
             ticks = chord.start - int(starts[chord.bar])

@@ -177,7 +177,7 @@ def put_in(
         each = [divided(_named(part), max(wanted[_instrument(part)], 1)) for part in found.parts]
         return tidied(replace(found, parts=tuple(one for some in each for one in some)))
     score = _finer(score)
-    at = bars_of(score).at
+    at = bars_of(score).edges
     behind = first == last
     begin, end = int(at[first]), int(at[last])
     # Chords somebody wrote above bars that are others now say nothing of these.

@@ -229,7 +229,9 @@ def bars_on_grid(score: Score) -> list[Bar]:
         raise BadArgument("a score without a note; there is nothing to write as tokens")
     divided = bar_grid(score)
     metres = []
-    for place, metre in enumerate(zip(divided.beats.tolist(), divided.units.tolist(), strict=True)):
+    for place, metre in enumerate(
+        zip(divided.numerators.tolist(), divided.denominators.tolist(), strict=True)
+    ):
         if metre not in METRE_NUMBERS:
             raise BadArgument(
                 f"bar {place + 1} is in {metre[0]}/{metre[1]}: no such metre was learned; "
@@ -237,7 +239,7 @@ def bars_on_grid(score: Score) -> list[Bar]:
             )
         metres.append(METRE_NUMBERS[metre])
     starts = np.cumsum([0, *(steps_of(number) for number in metres)])
-    notes = _notes(score, divided.at, starts)
+    notes = _notes(score, divided.edges, starts)
     if notes[-1].onset >= starts[-1]:  # moved to where one more bar begins
         metres.append(metres[-1])
         starts = np.append(starts, starts[-1] + steps_of(metres[-1]))
@@ -246,8 +248,8 @@ def bars_on_grid(score: Score) -> list[Bar]:
     for note in notes:
         bar = int(np.searchsorted(starts, note.onset, side="right")) - 1
         in_bars[bar].append(note._replace(onset=note.onset - int(starts[bar])))
-    pedals = _pedals(score, divided.at, starts[: last + 1])
-    tempos = _tempos(score, divided.at)
+    pedals = _pedals(score, divided.edges, starts[: last + 1])
+    tempos = _tempos(score, divided.edges)
     tempos += tempos[-1:]  # of a bar that was added
     return [
         Bar(metre, tempo, tuple(sounding), tuple(moved))

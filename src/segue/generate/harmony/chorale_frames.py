@@ -178,9 +178,9 @@ def parts_of(frames: Frames, voices: IntArray, melody: Part) -> tuple[Part, ...]
 def _beats(divided: BarGrid) -> list[IntArray]:
     """Return the edges of the frames of each beat: one more than it has frames."""
     found = []
-    metres = zip(divided.beats.tolist(), divided.units.tolist(), strict=True)
+    metres = zip(divided.numerators.tolist(), divided.denominators.tolist(), strict=True)
     for bar, (count, unit) in enumerate(metres):
-        first, last = int(divided.at[bar]), int(divided.at[bar + 1])
+        first, last = int(divided.edges[bar]), int(divided.edges[bar + 1])
         steps, rest = divmod(16 * count, unit)
         if rest:
             raise BadArgument(

@@ -84,7 +84,7 @@ def slots_of(melody: Part, score: Score) -> Slots:
     """
     divided = bar_grid(replace(score, parts=(melody,)))
     onset = melody.notes[:, 0].astype(np.int64)
-    first = int(divided.of(onset[:1])[0])
+    first = int(divided.index_of(onset[:1])[0])
     if len(divided) - first > MOST_BARS:
         raise BadArgument(f"{len(divided) - first} bars; at most {MOST_BARS} get chords at a time")
     edges, bar, place = _edges(divided, first)
@@ -94,8 +94,8 @@ def slots_of(melody: Part, score: Score) -> Slots:
 def _edges(divided: BarGrid, first: int) -> tuple[IntArray, IntArray, IntArray]:
     edges, bar, place = [], [], []
     for number in range(first, len(divided)):
-        start, end = int(divided.at[number]), int(divided.at[number + 1])
-        if _is_halved(int(divided.beats[number]), int(divided.units[number])):
+        start, end = int(divided.edges[number]), int(divided.edges[number + 1])
+        if _is_halved(int(divided.numerators[number]), int(divided.denominators[number])):
             edges += [start, (start + end) // 2]
             place += [0, 1]
             bar += [number, number]
@@ -103,7 +103,7 @@ def _edges(divided: BarGrid, first: int) -> tuple[IntArray, IntArray, IntArray]:
             edges.append(start)
             place.append(2)
             bar.append(number)
-    edges.append(int(divided.at[-1]))
+    edges.append(int(divided.edges[-1]))
     return np.array(edges), np.array(bar), np.array(place)
 
 
@@ -115,12 +115,12 @@ def _is_halved(beats: int, unit: int) -> bool:
 def _sung(melody: Part, divided: BarGrid, edges: IntArray, ticks_per_quarter: int) -> FloatArray:
     count = len(edges) - 1
     onset = melody.notes[:, 0].astype(np.int64)
-    bar = divided.of(onset)
-    length = np.diff(divided.at)[bar]
+    bar = divided.index_of(onset)
+    length = np.diff(divided.edges)[bar]
     end = onset + np.minimum(melody.notes[:, 1], _LONGEST_BARS * length)
     first = np.clip(np.searchsorted(edges, onset, side="right") - 1, 0, count - 1)
     last = np.clip(np.searchsorted(edges, end, side="left") - 1, first, count - 1)
-    is_strong = _on_beat(onset - divided.at[bar], divided, bar, ticks_per_quarter)
+    is_strong = _on_beat(onset - divided.edges[bar], divided, bar, ticks_per_quarter)
     found = np.zeros((count, 2, 12))
     rows = zip(*(array.tolist() for array in (onset, end, first, last, is_strong)), strict=True)
     for (start, until, low, high, strong), pitch in zip(
@@ -135,7 +135,7 @@ def _sung(melody: Part, divided: BarGrid, edges: IntArray, ticks_per_quarter: in
 
 def _on_beat(since: IntArray, divided: BarGrid, bar: IntArray, ticks_per_quarter: int) -> IntArray:
     """Tell which onsets, in ticks of their bar, lie within a 32nd of a beat."""
-    beats, units = divided.beats[bar], divided.units[bar]
+    beats, units = divided.numerators[bar], divided.denominators[bar]
     compound = (units >= 8) & (beats % 3 == 0)
     beat = 4 * ticks_per_quarter * np.where(compound, 3, 1) // units
     beat = np.maximum(beat, 1)

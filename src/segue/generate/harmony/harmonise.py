@@ -377,7 +377,7 @@ def _chorded(score: Score, melody: Part, slots: Slots, path: "ChordPath") -> Cho
         name = chord_name(root, quality, root, sharps, is_minor=is_minor)
         chords.append(Chord(*place, name, root, root, quality))
         tones.append(QUALITIES[quality])
-    played = accompaniment(chords, tones, bar_grid(replace(score, parts=(melody,))).at, melody)
+    played = accompaniment(chords, tones, bar_grid(replace(score, parts=(melody,))).edges, melody)
     return Chorded(
         replace(
             score,

@@ -333,8 +333,10 @@ def chart_of(score: Score) -> Chart:
     placed = []
     for found in chords_of(score):
         if found.bar in number:
-            whole = int(divided.at[found.bar + 1] - divided.at[found.bar])
-            within = round((found.start - int(divided.at[found.bar])) / whole * bar / beat) * beat
+            whole = int(divided.edges[found.bar + 1] - divided.edges[found.bar])
+            within = (
+                round((found.start - int(divided.edges[found.bar])) / whole * bar / beat) * beat
+            )
             placed.append((number[found.bar] * bar + within, parse_chord(found.name)))
     return make_chart(placed, metre, len(kept))
 
@@ -366,13 +368,13 @@ def written_chart_of(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
         return None, unknown
     divided = bars_of(score)
     metre, kept = _usual_bars(divided)
-    first = int(divided.of(np.array([written[0][0]]))[0])
+    first = int(divided.index_of(np.array([written[0][0]]))[0])
     kept = [each for each in kept if each >= first]
     check_bars(len(kept))
     bar = bar_steps(metre)
     placed: dict[int, Chord] = {}
     for number, each in enumerate(kept):
-        start, end = int(divided.at[each]), int(divided.at[each + 1])
+        start, end = int(divided.edges[each]), int(divided.edges[each + 1])
         before = [chord for tick, chord in written if tick <= start][-1:]
         placed[number * bar] = before[0] if before else NO_CHORD
         for tick, chord in written:
@@ -386,7 +388,7 @@ def _usual_bars(divided: BarGrid) -> tuple[tuple[int, int], list[int]]:
     """Return the metre that lasts longest, and which bars are in it."""
     metres = time_signature_durations(divided)
     metre = max(metres, key=lambda one: metres[one])
-    kept = np.flatnonzero((divided.beats == metre[0]) & (divided.units == metre[1]))
+    kept = np.flatnonzero((divided.numerators == metre[0]) & (divided.denominators == metre[1]))
     return metre, kept.tolist()
 
 
@@ -434,7 +436,7 @@ def sheets_of(score: Score, name: str, style: str, group: str = "") -> tuple[Lea
     notes = top_line(part, ticks_per_step)
     named = estimate_chords(score)
     for first, last in _stretches(divided, metre):
-        start = round(int(divided.at[first]) / ticks_per_step)
+        start = round(int(divided.edges[first]) / ticks_per_step)
         here = [(a - start, b - start, pitch) for a, b, pitch in notes
                 if start <= a < start + (last - first) * bar]  # fmt: skip
         placed = [
@@ -531,6 +533,6 @@ def _is_single(part: Part) -> bool:
 def _stretches(divided: BarGrid, metre: tuple[int, int]) -> list[tuple[int, int]]:
     """Return the first bar and the one after the last of each run of bars of a metre."""
     beats, unit = metre
-    same = (divided.beats == beats) & (divided.units == unit)
+    same = (divided.numerators == beats) & (divided.denominators == unit)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
