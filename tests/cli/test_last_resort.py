@@ -79,7 +79,8 @@ def test_a_program_that_the_system_ends_says_so(tmp_path: Path, little_music: Pa
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert err == "\nstopped; what was finished is stored, run the same again to go on\n"
+    # On a busy machine, progress was printed before.
+    assert err.endswith("\nstopped; what was finished is stored, run the same again to go on\n")
 
 
 @pytest.mark.parametrize(
