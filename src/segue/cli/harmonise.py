@@ -51,7 +51,7 @@ def harmonise(
     temperature: Annotated[
         float | None,
         typer.Option(
-            help="Less keeps to what is likely, more dares. Usual: estimate_chords 0.7, voices 0.9."
+            help="Less keeps to what is likely, more dares. Usual: chords 0.7, voices 0.9."
         ),
     ] = None,
     top_p: Annotated[

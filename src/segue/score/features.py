@@ -251,7 +251,7 @@ def _pitch(measured: ScoreAnalysis) -> list[float]:
         float(np.mean(deviation**3)),
         float(share.max()),
         float((common[1] - common[0]) % 12),
-        float(key.fits[:12].max() - key.fits[12:].max()),
+        float(key.correlations[:12].max() - key.correlations[12:].max()),
     ]
 
 
@@ -357,7 +357,7 @@ def _metre(measured: ScoreAnalysis) -> list[float]:
     for (beats, unit), length in time_signature_durations(divided).items():
         which[_metre_kind(beats, unit)] += length
     onsets = np.concatenate([measured.notes.onset, measured.drums.onset]) / quarter
-    places = position_in_bar(divided, onsets, quarter, places=PLACES)
+    places = position_in_bar(divided, onsets, quarter, positions=PLACES)
     return [*(which / which.sum()), *np.sqrt(_shares(places, PLACES))]
 
 
@@ -371,7 +371,7 @@ def _figures(measured: ScoreAnalysis) -> list[float]:
     for line in measured.lines:
         interval = np.diff(line.pitch) % 12
         place = position_in_bar(
-            measured.bars, line.onset[:-1], measured.score.ticks_per_quarter, places=PLACES
+            measured.bars, line.onset[:-1], measured.score.ticks_per_quarter, positions=PLACES
         )
         counts += np.bincount(place * 12 + interval, minlength=len(counts))
     return list(np.sqrt(counts / max(counts.sum(), 1)))

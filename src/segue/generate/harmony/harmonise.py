@@ -348,7 +348,7 @@ def key_prior(score: Score, melody: Part) -> FloatArray:
         Logarithms, of twelve major keys and twelve minor ones; of all but a few it is impossible.
     """
     key = estimate_key(replace(score, parts=(melody,)))
-    prior = _KEY_FIT * key.fits.astype(np.float64)
+    prior = _KEY_FIT * key.correlations.astype(np.float64)
     prior[key.tonic + 12 * (key.mode == "minor")] += _KEY_FOUND
     return np.where(prior >= np.sort(prior)[-_KEYS_TRIED], prior, -np.inf)
 
