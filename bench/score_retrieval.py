@@ -102,7 +102,7 @@ def itself(models: dict[str, RollModel], held: Sequence[Song]) -> str:
     asked = drop_notes(items, DROPPED, np.random.default_rng(1))
     body = [
         (
-            f"{TOLD[name]} ({model.about['epochs']} × {STEPS_PER_EPOCH} steps)",
+            f"{TOLD[name]} ({model.metadata['epochs']} × {STEPS_PER_EPOCH} steps)",
             *sampled(model, items, asked),
             *encoding(model, items),
         )
@@ -184,7 +184,7 @@ def nearest_is_itself(query: FloatArray, stored: FloatArray) -> float:
 
 def encoding(model: RollModel, items: BoolArray) -> tuple[str]:
     start = time.perf_counter()
-    model.likeness(items)
+    model.embed_windows(items)
     return (f"{(time.perf_counter() - start) / len(items) * 1e3:.2f}",)
 
 
@@ -272,7 +272,7 @@ def others(models: dict[str, RollModel], asked: Question, kept: Path) -> str:
         "rhythm and interval histograms": compared(asked, rhythm_and_intervals),
     }
     for name, model in models.items():
-        alike[TOLD[name]] = once(asked, model.likeness, kept / f"{model.fingerprint}.npz")
+        alike[TOLD[name]] = once(asked, model.embed_windows, kept / f"{model.fingerprint}.npz")
         if name == "default":
             alike |= parts(asked, model, kept / f"{model.fingerprint}.npz")
     alike["`score-features`"] = once(asked, described, kept / "score-features.npz")

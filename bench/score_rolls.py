@@ -68,7 +68,7 @@ def main() -> None:
     drawn = model.to_cells(model.decode(model.sample(SAMPLES, SEED)))
     classic = RollModel.load(options.work / "classic")
     judged = WindowSampler(tracks(found, "validation"), contrast=False)
-    some = judged.some(CALIBRATING, np.random.default_rng(SEED))
+    some = judged.windows(CALIBRATING, np.random.default_rng(SEED))
     classic.thresholds = calibrate_thresholds(classic.decode(classic.encode(some)[0]), some)
     models = {"**default**": model, "classic": classic}
     sections = [found_again(models, kinds), statistics(model, together, drawn)]

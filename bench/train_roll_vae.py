@@ -131,7 +131,9 @@ def learned(
     model, trained = train_on_split(
         training, learn, validate, folder, resume=resume, watch=told(folder.name)
     )
-    print(folder.name, trained.best, trained.stopped, model.about["validation_parts"], flush=True)
+    print(
+        folder.name, trained.best, trained.stopped, model.metadata["validation_parts"], flush=True
+    )
     model.save(folder / MODEL)
     return model
 

@@ -108,7 +108,7 @@ def rolls(path: Path) -> Answers:
     windows = np.stack([cells(1, 4), cells(2, 4)])
     mean, log_variance = model.encode(windows)
     return {
-        "likeness": model.likeness(windows),
+        "likeness": model.embed_windows(windows),
         "mean": mean,
         "log variance": log_variance,
         "cells": model.decode(mean)[:, :, ::11, ::7],
@@ -270,7 +270,7 @@ def learn_sound(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
 
 def learn_rolls(folder: Path, resume: bool, watch: Watcher | None) -> Trained:
     training = ScoreTraining(epochs=2, device="cpu")
-    tunes = [RollTrack.of(f"tune {seed}", cells(seed, 6)) for seed in range(4)]
+    tunes = [RollTrack.from_cells(f"tune {seed}", cells(seed, 6)) for seed in range(4)]
     return train_score(training, tunes, folder, resume=resume, watch=watch)[1]
 
 

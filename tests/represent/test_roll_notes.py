@@ -54,7 +54,7 @@ def test_a_whole_song_has_the_notes_of_its_windows() -> None:
     song = extract_notes(cells.reshape(1, 8, *cells.shape[2:]))
     assert song.windows == 1
     assert song.length.sum() == extract_notes(cells).length.sum()
-    first = extract_notes(cells).first(1)
+    first = extract_notes(cells).head(1)
     assert np.array_equal(rasterise_notes(first), cells[:1])
 
 

@@ -41,7 +41,7 @@ def tune(seed: int, bars: int = 9) -> RollTrack:
             cells[bar, 6 * place : 6 * place + 5, pitch + shift, 1] = True
         cells[bar, :24, 12 + shift, 3] = True
         cells[bar, ::12, 12, 0] = True
-    return RollTrack.of(f"tune {seed}", cells)
+    return RollTrack.from_cells(f"tune {seed}", cells)
 
 
 TUNES = [tune(seed) for seed in range(12)]
@@ -73,7 +73,7 @@ def test_ten_steps_lower_the_loss_and_the_model_loads_again(
     assert trained.best.loss < told[0].loss
     assert set(told[-1].parts) == {"reconstruction", "kl", "contrast"}
     assert (told[-1].parts["contrast"] > 0) == (training.encoder == "default")
-    assert model.about["validation_parts"]["kl"] > 0
+    assert model.metadata["validation_parts"]["kl"] > 0
     again = RollModel.load(tmp_path)
     windows = unpack_bars(np.stack([track.window(0) for track in TUNES]))
     for one, other in zip(again.encode(windows), model.encode(windows), strict=True):
@@ -130,20 +130,20 @@ def test_decoding_is_learned_further_and_songs_stay_where_they_are(tmp_path: Pat
     assert trained.best.epoch >= 1
     assert model.embed(cells) == pytest.approx(before, abs=1e-6)
     assert not torch.equal(weights, model.network.decoder.state_dict()["cells.weight"])
-    assert "decoding_validation_loss" in model.about
+    assert "decoding_validation_loss" in model.metadata
 
 
 def test_batches_depend_on_the_seed_alone_and_pair_windows_of_a_song() -> None:
     windows = WindowSampler(TUNES, contrast=True)
-    (wanted, table), (_, again) = (windows.draw(np.random.default_rng(3)) for _ in range(2))
+    (wanted, table), (_, again) = (windows.batch(np.random.default_rng(3)) for _ in range(2))
     assert torch.equal(table, again)
     assert wanted.shape == (5, 4, 48, 84, 5)
-    notes = RollNotes.of(table.numpy().T, 16)
+    notes = RollNotes.from_columns(table.numpy().T, 16)
     assert np.array_equal(np.unique(notes.window), np.arange(16))
-    given = rasterise_notes(notes.first(5))
+    given = rasterise_notes(notes.head(5))
     assert not (given & ~wanted.numpy()).any()  # thinned
     assert given.sum() > 0.8 * wanted.sum()
-    (plain,) = WindowSampler(TUNES, contrast=False).draw(np.random.default_rng(3))
+    (plain,) = WindowSampler(TUNES, contrast=False).batch(np.random.default_rng(3))
     assert plain.shape == (8, 4, 48, 84, 5)
 
 
@@ -161,12 +161,12 @@ def test_windows_cut_as_notes_are_those_cut_as_cells() -> None:
     assert np.array_equal(rasterise_notes(notes), cells)
     held = np.ones((8, 48, 84, 5), np.bool_)
     held[..., :40, :] = held[..., 41:, :] = False
-    (across,) = rasterise_notes(cut_windows([(song_notes(RollTrack.of("held", held)), 2)]))
+    (across,) = rasterise_notes(cut_windows([(song_notes(RollTrack.from_cells("held", held)), 2)]))
     assert np.array_equal(across, held[:4])
 
 
 def test_changes_keep_the_rhythm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(score_windows, "TRANSPOSED", 1.0)
+    monkeypatch.setattr(score_windows, "TRANSPOSED_SHARE", 1.0)
     notes, cells = some_windows()
     rng = np.random.default_rng(0)
     moved = rasterise_notes(transpose_windows(notes, rng))
@@ -190,7 +190,7 @@ def test_scores_shorter_than_a_window_are_filled_with_silence() -> None:
     assert unpack_bars(short.window(0))[2:].sum() == 0
     silent = np.zeros((6, 48, 84, 5), np.bool_)
     silent[5, 0, 0, 1] = True
-    assert RollTrack.of("late", silent).starts().tolist() == [2]
+    assert RollTrack.from_cells("late", silent).starts().tolist() == [2]
 
 
 def test_groups_are_not_divided() -> None:
@@ -234,4 +234,4 @@ def test_networks_encode_and_decode(config: "object") -> None:
         assert latents.mean.shape == latents.log_variance.shape == (3, network.config.latent)
         assert network.decode(latents.mean).shape == (3, 4, 48, 84, 5)
         learned = network.config.dimension - network.config.counted
-        assert network.likeness(windows, extract_notes(windows)).shape == (3, learned)
+        assert network.embed(windows, extract_notes(windows)).shape == (3, learned)
