@@ -119,7 +119,7 @@ def f1_of_each(estimate: BoolArray, reference: BoolArray) -> list[float | str]:
     each = [note_scores(one[..., i], other[..., i]) for i in range(len(INSTRUMENTS))]
     found = [score.f1 if score.reference else "–" for score in each]
     total = sum(score.estimated + score.reference for score in each)
-    return [*found, 2 * sum(score.found for score in each) / total]
+    return [*found, 2 * sum(score.matched for score in each) / total]
 
 
 def statistics(model: RollModel, music: BoolArray, drawn: BoolArray) -> str:

@@ -148,15 +148,15 @@ def test_of_many_tracks_some_ask_and_all_are_looked_through() -> None:
     labels[:8] = [""] * 8  # these cannot ask, but are found
     every = evaluate_retrieval(vectors, labels)
     assert every.drawn_from == 0
-    some = evaluate_retrieval(vectors, labels, most_queries=10, seed=3)
+    some = evaluate_retrieval(vectors, labels, max_queries=10, seed=3)
     assert (some.queries, some.drawn_from) == (10, 40)
     asked = np.isin(every.per_query.rows, some.per_query.rows)
     assert asked.sum() == 10
     same = every.per_query.average_precision[asked]
     assert np.allclose(some.per_query.average_precision, same)
-    other = evaluate_retrieval(vectors, labels, most_queries=10, seed=4).per_query.rows
+    other = evaluate_retrieval(vectors, labels, max_queries=10, seed=4).per_query.rows
     assert other.tolist() != some.per_query.rows.tolist()
-    enough = evaluate_retrieval(vectors, labels, most_queries=40)
+    enough = evaluate_retrieval(vectors, labels, max_queries=40)
     assert (enough.queries, enough.drawn_from) == (40, 0)
-    with pytest.raises(BadArgument, match="most_queries is 0"):
-        evaluate_retrieval(vectors, labels, most_queries=0)
+    with pytest.raises(BadArgument, match="max_queries is 0"):
+        evaluate_retrieval(vectors, labels, max_queries=0)

@@ -28,7 +28,7 @@ def test_notes_are_found_by_onset_and_pitch() -> None:
     reference = bars((0, 0, 12, 40), (0, 12, 12, 40 + 4), (1, 0, 6, 47))
     estimate = bars((0, 0, 3, 40), (0, 13, 12, 44), (1, 0, 48, 47), (1, 0, 48, 50))
     scores = note_scores(estimate, reference)
-    assert (scores.found, scores.estimated, scores.reference) == (2, 4, 3)
+    assert (scores.matched, scores.estimated, scores.reference) == (2, 4, 3)
     assert (scores.precision, scores.recall) == (2 / 4, 2 / 3)
     assert scores.f1 == pytest.approx(4 / 7)
     assert note_scores(reference, reference).f1 == 1

@@ -400,7 +400,7 @@ def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> 
         "note_f1": found.f1,
         "space": space,
         "notes": found.reference,
-        "notes_found": found.found,
+        "notes_found": found.matched,
         "notes_made": found.estimated,
         "bars_left_out": roll.skipped_bars,
     }

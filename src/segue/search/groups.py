@@ -315,7 +315,7 @@ def evaluate_spaces(
                 [_labels(track, by) for track in track_tags],
                 groups=[name_keys(track.artist) for track in track_tags] if artist_filter else None,
                 metric=metric,
-                most_queries=MAX_QUERIES,
+                max_queries=MAX_QUERIES,
                 seed=seed,
             )
         except NothingToMeasure as error:
