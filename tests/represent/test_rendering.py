@@ -129,5 +129,5 @@ def test_what_cannot_be_played_is_refused() -> None:
 
 def test_every_program_and_the_drums_are_there() -> None:
     font = general_midi_sound_font()
-    assert all(font.waves(0, program, 60) for program in range(120))
-    assert all(font.waves(128, 0, pitch) for pitch in range(35, 82))
+    assert all(font.regions(0, program, 60) for program in range(120))
+    assert all(font.regions(128, 0, pitch) for pitch in range(35, 82))
