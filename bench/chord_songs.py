@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import pop909
 from segue.errors import SegueError
 from segue.generate.harmony.chord_hmm import NO_CHORD_STATE, QUALITIES, AnnotatedSong, melody_slots
-from segue.score.lines import highest
+from segue.score.lines import skyline
 
 #: What POP909 calls the qualities, without inversions.
 LABELS: Final = {
@@ -33,7 +33,7 @@ def songs(archive: Path, half: pop909.Half) -> Iterator[tuple[pop909.Song, Annot
 def learned(song: pop909.Song) -> AnnotatedSong:
     """Cut a song's melody into half bars, and give each the chord that lasts longest in it."""
     tonic, mode = song.key.split(":")
-    melody = highest(song.score.parts[0], pop909.TICKS)
+    melody = skyline(song.score.parts[0], pop909.TICKS)
     slots = melody_slots(melody, song.score)
     quarters = slots.edges / pop909.TICKS
     shares = np.zeros((len(slots), NO_CHORD_STATE + 1))

@@ -36,8 +36,8 @@ from segue.generate.harmony.chord_hmm import (
     viterbi,
 )
 from segue.generate.harmony.harmonise import key_prior
-from segue.score.harmony import chords as named
-from segue.score.lines import highest
+from segue.score.harmony import estimate_chords as named
+from segue.score.lines import skyline
 
 IntArray = NDArray[np.int64]
 #: What a quarter of melody weighs: chosen on a quarter of the half for development.
@@ -72,7 +72,7 @@ def keep(songs: Sequence[Song], found: ChordHMM) -> None:
     rng = np.random.default_rng(0)
 
     def usual(song: Song, by: ChordHMM = found) -> ChordSequence:
-        melody = highest(song[0].score.parts[0], pop909.TICKS)
+        melody = skyline(song[0].score.parts[0], pop909.TICKS)
         return most_likely_chords(by, song[1].slots, key_prior(song[0].score, melody))
 
     def drawn(song: Song) -> IntArray:
@@ -136,7 +136,7 @@ def _usual(found: ChordHMM) -> NDArray[np.float64]:
 
 def templates(song: Song) -> IntArray:
     """Name the chords of the melody itself, each lasting until the next."""
-    melody = highest(song[0].score.parts[0], pop909.TICKS)
+    melody = skyline(song[0].score.parts[0], pop909.TICKS)
     slots: ChordSlots = song[1].slots
     chords = named(replace(song[0].score, parts=(melody,)))
     qualities = list(QUALITIES)

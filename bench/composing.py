@@ -52,7 +52,7 @@ from segue.nn.sampling import Sampling
 from segue.nn.split import train_validation_split
 from segue.nn.trainer import STATE, Progress
 from segue.records import Score
-from segue.score.harmony import find_key
+from segue.score.harmony import estimate_key
 from segue.theory.instruments import DRUMS, instrument_name
 
 EPOCHS: Final = 18
@@ -379,7 +379,7 @@ def keys(composer: Composer) -> str:
     for key in KEYS:  # another seed for each, or all would be the same but for the transposition
         making = Making(composer, CompositionOptions(SAMPLING, (0, 33), key, seed=key), 8)
         list(making)
-        found = find_key(making.score)
+        found = estimate_key(making.score)
         number = 2 * found.tonic + (found.mode == "minor")
         right += number == key
         scale += number in (key, relative(key))

@@ -31,7 +31,7 @@ from segue.audio.features import (
     standardise,
 )
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
-from segue.evaluation.retrieval import retrieval
+from segue.evaluation.retrieval import evaluate_retrieval
 from segue.io.audio import read_sound
 from segue.records import FloatArray
 from segue.theory.keys import MODES, PITCH_CLASSES
@@ -190,7 +190,7 @@ def _retrieval(packages: list[str], vectors: FloatArray) -> list[str]:
 
 
 def _retrieval_row(name: str, space: FloatArray, packages: list[str]) -> str:
-    found = retrieval(space, packages)
+    found = evaluate_retrieval(space, packages)
     return (
         f"| {name} | {space.shape[1]} | {found.precision_at_1:.3f} "
         f"| {found.precision_at_5:.3f} | {found.mean_average_precision:.3f} |"

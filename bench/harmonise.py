@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 import tables
 from chorales import chorales, costs
 from segue.errors import BadArgument
-from segue.evaluation.generated import VoiceLeading, voice_leading
+from segue.evaluation.generated import VoiceLeadingErrors, voice_leading_errors
 from segue.generate.harmony import harmonise
 from segue.generate.harmony.chorale_network import (
     LOWEST_PITCH,
@@ -33,7 +33,7 @@ from segue.generate.harmony.chorale_network import (
 from segue.generate.harmony.particle_filter import VOICE_RANGES, ParticleFilterOptions
 from segue.nn.lm_training import Piece
 from segue.records import Part, Score
-from segue.score.harmony import find_key
+from segue.score.harmony import estimate_key
 
 IntArray = NDArray[np.int64]
 TICKS: Final = 4  # of a quarter: a tick is a frame
@@ -66,7 +66,7 @@ class Held:
     same_bass: float
     vocabulary: float
     nats: float
-    led: VoiceLeading
+    led: VoiceLeadingErrors
     seconds: float
 
     @property
@@ -160,8 +160,8 @@ def held(
     bass = np.mean(one[:, 3] % 12 == other[:, 3] % 12)
     pieces = [Piece("", encode_pitches(torch.from_numpy(pitches)).numpy()) for pitches in found]
     nats = float(costs(network, pieces)[:, 1:].mean())
-    led = [voice_leading(pitches) for pitches in found]
-    total = VoiceLeading(
+    led = [voice_leading_errors(pitches) for pitches in found]
+    total = VoiceLeadingErrors(
         *(
             sum(getattr(each, name) for each in led)
             for name in ("frames", "parallels", "out_of_range", "crossings")
@@ -201,7 +201,7 @@ def _by(network: ChoraleTransformer, choir: ParticleFilterOptions) -> Below:
 def triads(soprano: IntArray, number: int) -> IntArray:
     """Give each beat a triad of the key with its longest soprano, voiced near the one before."""
     del number
-    key = find_key(_score(soprano))
+    key = estimate_key(_score(soprano))
     scale = [(key.tonic + step) % 12 for step in TRIADS[key.mode]]
     found = np.full((len(soprano), 4), -1)
     found[:, 0] = soprano

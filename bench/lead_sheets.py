@@ -32,7 +32,7 @@ from segue.generate.melody.lead_sheet import (
 )
 from segue.io.midi import read_midi
 from segue.records import Part, Score
-from segue.score.harmony import chords as found_chords
+from segue.score.harmony import estimate_chords as found_chords
 from segue.theory.chord_grid import (
     NO_ROOT,
     STEPS_PER_QUARTER,

@@ -44,7 +44,12 @@ from segue.audio.training import (
     to_tensor,
     train_on,
 )
-from segue.evaluation.retrieval import Retrieval, interval, paired_difference, retrieval
+from segue.evaluation.retrieval import (
+    RetrievalMetrics,
+    bootstrap_difference,
+    bootstrap_interval,
+    evaluate_retrieval,
+)
 from segue.records import FloatArray
 from tables import keep, table
 
@@ -306,10 +311,12 @@ def shown_mean(numbers: Sequence[float]) -> float | str:
     return "–" if np.isnan(numbers).any() else f"{np.mean(numbers):.4f}"
 
 
-def measured(space: Space, clips: sound_cache.Clips, labels: Sequence[str]) -> list[Retrieval]:
+def measured(
+    space: Space, clips: sound_cache.Clips, labels: Sequence[str]
+) -> list[RetrievalMetrics]:
     fold_of = folds(clips)
     return [
-        retrieval(
+        evaluate_retrieval(
             space.by_fold[k][fold_of == k],
             [labels[i] for i in np.flatnonzero(fold_of == k).tolist()],
         )
@@ -324,12 +331,12 @@ def qualities(spaces: Sequence[Space], clips: sound_cache.Clips) -> str:
     rows = []
     for space in spaces:
         found = album[space.name]
-        versus = paired_difference(found, reference, "precision_at_1")
-        ranks = paired_difference(found, reference, "mean_average_precision")
+        versus = bootstrap_difference(found, reference, "precision_at_1")
+        ranks = bootstrap_difference(found, reference, "mean_average_precision")
         rows.append(
             (
                 space.name,
-                sound_space.ranged(interval(found)),
+                sound_space.ranged(bootstrap_interval(found)),
                 float(np.mean([one.precision_at_5 for one in found])),
                 float(np.mean([one.mean_average_precision for one in found])),
                 float(np.mean([one.macro_precision_at_1 for one in found])),

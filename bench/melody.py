@@ -40,7 +40,7 @@ from segue.nn.checkpoint import load_checkpoint
 from segue.nn.sampling import Sampling
 from segue.nn.trainer import BEST, STATE, Progress
 from segue.nn.transformer import StackConfig
-from segue.score.harmony import ScoreKey, find_key
+from segue.score.harmony import ScoreKey, estimate_key
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, by_bars
 from tables import keep, table
 
@@ -360,7 +360,7 @@ def written_on(
 ) -> list[str]:
     """Write on the chords of songs, and make the table of it."""
     chosen = [beginning(song) for song in some[:WRITTEN]]
-    keys = [find_key(melody_score(each.chart, each.melody, style, 100)) for each in chosen]
+    keys = [estimate_key(melody_score(each.chart, each.melody, style, 100)) for each in chosen]
     known = np.concatenate([each.melody for each in train if each.style == style])
     lengths = known[known[:, 0] > 0, 1]
     began = time.monotonic()

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from segue.audio.musicnn import BATCH_NORM_EPSILON, DEAD, Musicnn, load_musicnn
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 from segue.builtin_spaces import WEIGHTS
-from segue.evaluation.retrieval import retrieval
+from segue.evaluation.retrieval import evaluate_retrieval
 from segue.io.audio import read_sound
 from segue.records import FloatArray
 from tables import keep, table
@@ -249,7 +249,7 @@ def compared(patches: FloatArray, counts: list[int], packages: list[str]) -> str
         means = np.stack(
             [part.mean(0) for part in np.split(values.numpy(), np.cumsum(counts)[:-1])]
         )
-        found = retrieval((means - means.mean(0)) / (means.std(0) + 1e-8), packages)
+        found = evaluate_retrieval((means - means.mean(0)) / (means.std(0) + 1e-8), packages)
         figures = (found.precision_at_1, found.precision_at_5, found.mean_average_precision)
         rows.append([name, *figures])
     error = float((logits - expected).abs().max())

@@ -237,9 +237,9 @@ def onsets(score: Score) -> dict[int, set[int]]:
 
 
 def bar_starts(score: Score) -> list[int]:
-    from segue.score.timing import bars
+    from segue.score.timing import bar_grid
 
-    return [round(tick / score.ticks_per_quarter * GRID) for tick in bars(score).at.tolist()]
+    return [round(tick / score.ticks_per_quarter * GRID) for tick in bar_grid(score).edges.tolist()]
 
 
 if __name__ == "__main__":

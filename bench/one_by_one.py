@@ -23,7 +23,7 @@ from segue.audio.spectrogram import (
     stretch_to_learn,
 )
 from segue.audio.training import even_tiles, tile_at, to_tensor
-from segue.evaluation.retrieval import interval, retrieval
+from segue.evaluation.retrieval import bootstrap_interval, evaluate_retrieval
 from segue.io.audio import read_sound
 from segue.records import FloatArray
 from sound_space import ranged
@@ -56,11 +56,11 @@ def main() -> None:
         ("no training", before),
     ):
         standard = (vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + 1e-6)
-        found = retrieval(standard, albums)
+        found = evaluate_retrieval(standard, albums)
         rows.append(
             (
                 name,
-                ranged(interval([found])),
+                ranged(bootstrap_interval([found])),
                 found.precision_at_5,
                 found.mean_average_precision,
             )

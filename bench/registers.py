@@ -24,8 +24,8 @@ from segue.errors import SegueError
 from segue.io.midi import read_midi, write_midi
 from segue.records import Part, Score
 from segue.score.features import pitch_name
-from segue.score.harmony import chords
-from segue.score.timing import bars, excerpt
+from segue.score.harmony import estimate_chords
+from segue.score.timing import bar_grid, excerpt
 from segue.theory.instruments import instrument_name, instrument_named, plays_bass, register_of
 
 ADDED: Final = ("bass", "cello")
@@ -104,7 +104,7 @@ def prepared(folder: Path, target: Path, count: int, length: int) -> Iterator[tu
             continue
         kept = tuple(part for part in cut.parts if part.is_drum or not unwanted(part))
         cut = replace(cut, parts=kept)
-        if sum(not part.is_drum for part in kept) < 2 or len(bars(cut)) < length:
+        if sum(not part.is_drum for part in kept) < 2 or len(bar_grid(cut)) < length:
             continue
         path = target / f"prompt-{made}.mid"
         path.write_bytes(write_midi(cut))
@@ -132,16 +132,16 @@ def added(source: Path, file: Path, prompt: Score, asked: str) -> Found:
     score = run(source, file.with_name("made.mid"), [file, "--add", asked, "--seed", "0"])
     number = instrument_named(asked)
     (part,) = [part for part in score.parts if part.program == number and not part.is_drum]
-    divided = bars(prompt)
+    divided = bar_grid(prompt)
     ticks = prompt.ticks_per_quarter / score.ticks_per_quarter
     onsets = np.rint(part.notes[:, 0] * ticks).astype(np.int64)
     on_beats = roots = 0
-    under = chords(prompt)
+    under = estimate_chords(prompt)
     starts = np.array([chord.start for chord in under])
     for onset, pitch in zip(onsets.tolist(), part.notes[:, 2].tolist(), strict=True):
-        bar = int(divided.of(np.array([onset]))[0])
+        bar = int(divided.index_of(np.array([onset]))[0])
         chord = under[int(np.searchsorted(starts, onset, side="right")) - 1]
-        if chord.root >= 0 and not (onset - int(divided.at[bar])) % prompt.ticks_per_quarter:
+        if chord.root >= 0 and not (onset - int(divided.edges[bar])) % prompt.ticks_per_quarter:
             on_beats += 1
             roots += pitch % 12 == chord.root
     return Found(part.notes[:, 2].tolist(), on_beats, roots)

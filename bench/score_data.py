@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from segue.errors import SegueError
 from segue.io.midi import read_midi
 from segue.records import Score
-from segue.score.piano_roll import PITCHES, STEPS, PianoRoll, packed, unpacked
+from segue.score.piano_roll import N_PITCHES, STEPS_PER_BAR, PianoRoll, pack_bars, unpack_bars
 
 Source = Literal["multitrack", "pop909", "folk"]
 Side = Literal["train", "validation", "test"]
@@ -69,7 +69,7 @@ class Song:
     @property
     def cells(self) -> NDArray[np.bool_]:
         """The roll, shape (bars, 48, 84, 5), bool."""
-        return unpacked(self.bars)
+        return unpack_bars(self.bars)
 
 
 def songs(data: Path, cache: Path) -> list[Song]:
@@ -167,7 +167,7 @@ def _packed(
     name: str, source: Source, group: str, score: Score, *, common_time: bool = True
 ) -> Song:
     cells = PianoRoll.from_score(score).cells
-    return Song(name, source, group, "train", packed(cells), common_time)
+    return Song(name, source, group, "train", pack_bars(cells), common_time)
 
 
 def _in_common_time(score: Score) -> Score:
@@ -249,11 +249,11 @@ def _beat_of(seconds: NDArray[np.float64], beats: NDArray[np.float64]) -> NDArra
 
 def stretches(bars: NDArray[np.uint8]) -> set[bytes]:
     """Return a hash of the onsets of each four bars that tell a piece, up to transposition."""
-    cells = unpacked(bars)[..., 1:].any(axis=-1).reshape(-1, PITCHES)
+    cells = unpack_bars(bars)[..., 1:].any(axis=-1).reshape(-1, N_PITCHES)
     onsets = cells & ~np.pad(cells, ((1, 0), (0, 0)))[:-1]
     found = set()
     for at in range(len(bars) - 3):
-        step, pitch = np.nonzero(onsets[at * STEPS : (at + 4) * STEPS])
+        step, pitch = np.nonzero(onsets[at * STEPS_PER_BAR : (at + 4) * STEPS_PER_BAR])
         if len(step) >= FEWEST_NOTES:
             notes = np.stack([step, pitch - pitch.min()]).astype(np.uint8)
             found.add(hashlib.sha256(notes.tobytes()).digest()[:8])

@@ -20,8 +20,8 @@ from segue.errors import SegueError
 from segue.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
 from segue.io.midi import read_midi
 from segue.records import FloatArray, Score
-from segue.score.features import LIMIT, VERSION, score_features, standardise_score
-from segue.score.timing import bars, excerpt
+from segue.score.features import MAX_Z_SCORE, VERSION, score_features, standardise_score
+from segue.score.timing import bar_grid, excerpt
 from tables import keep, table
 
 WEIGHTS: Final = (
@@ -69,7 +69,7 @@ def mixture(folder: Path) -> dict[str, list[Score]]:
     pop = [song.score for song in songs(folder / "pop909.zip", "develop")]
     four_bars = []
     for score in pop:
-        piece = excerpt(score, int(rng.integers(4, len(bars(score)) - 8)), 4)
+        piece = excerpt(score, int(rng.integers(4, len(bar_grid(score)) - 8)), 4)
         if piece.parts:
             four_bars.append(piece)
     multitrack = []
@@ -94,7 +94,7 @@ def write_weights(vectors: FloatArray) -> None:
     mean, scale = exact.mean(axis=0), np.maximum(exact.std(axis=0), LEAST_SCALE)
     as_one = SCORE_FEATURE_GROUPS[AS_ONE]
     scale[as_one] = np.sqrt(exact[:, as_one].var(axis=0).mean())
-    standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
+    standard = np.clip((exact - mean) / scale, -MAX_Z_SCORE, MAX_Z_SCORE)
     weight = np.ones(len(SCORE_FEATURE_NAMES))
     constants = {"mean": mean, "scale": scale, "weight": weight}
     for group, at in SCORE_FEATURE_GROUPS.items():

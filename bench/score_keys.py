@@ -20,7 +20,7 @@ import numpy as np
 from pop909 import TICKS, Song, half_of, pitch_class, songs
 from segue.io.midi import read_midi, write_midi
 from segue.records import Score
-from segue.score.harmony import Chord, chords, find_key
+from segue.score.harmony import Chord, estimate_chords, estimate_key
 from segue.theory.keys import PITCH_CLASSES
 from tables import keep, table
 
@@ -52,12 +52,12 @@ def _keys(pop: list[Song]) -> str:
     known = [(song.score, _full(song.key)) for song in pop]
     some = random.Random(SEED).sample(known, SAMPLE)
     rows = [
-        _key_row("segue", known, lambda score: find_key(score).name),
-        _key_row("segue", some, lambda score: find_key(score).name),
+        _key_row("segue", known, lambda score: estimate_key(score).name),
+        _key_row("segue", some, lambda score: estimate_key(score).name),
         _key_row("music21 analyze('key')", some, _music21),
         _key_row("the commonest key of all", known, lambda _: "C major"),
     ]
-    told = [find_key(score) for score, _ in known]
+    told = [estimate_key(score) for score, _ in known]
     right = [key.name == truth for key, (_, truth) in zip(told, known, strict=True)]
     sure = np.array([key.confidence for key in told])
     bands = [
@@ -96,7 +96,7 @@ def _music21(score: Score) -> str:
 def _folk(folk: list[Score]) -> str:
     agree = []
     for score in folk:
-        key = find_key(score)
+        key = estimate_key(score)
         major = key.tonic if key.mode == "major" else (key.tonic + 3) % 12
         agree.append(major == 7 * int(score.keys[0, 1]) % 12)
     return (
@@ -107,9 +107,11 @@ def _folk(folk: list[Score]) -> str:
 
 
 def _chords(pop: list[Song]) -> str:
-    found = np.concatenate([_beats(song, chords(song.score)) for song in pop])
+    found = np.concatenate([_beats(song, estimate_chords(song.score)) for song in pop])
     always = np.concatenate([_beats(song, _tonic_chord(song)) for song in pop])
-    per_bar = np.mean([len(chords(song.score)) / chords(song.score)[-1].bar for song in pop])
+    per_bar = np.mean(
+        [len(estimate_chords(song.score)) / estimate_chords(song.score)[-1].bar for song in pop]
+    )
     rows = [
         (name, *(float(x) for x in each.mean(axis=0)))
         for name, each in (("segue", found), ("the tonic's chord throughout", always))
@@ -140,7 +142,7 @@ def _beats(song: Song, named: tuple[Chord, ...]) -> np.ndarray:
 
 
 def _tonic_chord(song: Song) -> tuple[Chord, ...]:
-    key = find_key(song.score)
+    key = estimate_key(song.score)
     quality = "" if key.mode == "major" else "m"
     return (Chord(0, 0, 1, "", key.tonic, key.tonic, quality),)
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from score_data import Song
 from segue.records import FloatArray
-from segue.score.piano_roll import WINDOW_BARS, BoolArray, transposed, unpacked
-from segue.score.vae.model import unit
+from segue.score.piano_roll import WINDOW_BARS, BoolArray, transpose, unpack_bars
+from segue.score.vae.model import l2_normalise
 
 FEWEST_NOTES = 12
 FEWEST_BARS = 12
@@ -42,7 +42,7 @@ class Question:
 
     def windows(self, some: slice) -> BoolArray:
         """Return candidates, shape (n, 4, 48, 84, 5)."""
-        return unpacked(
+        return unpack_bars(
             np.stack(
                 [
                     self.songs[song].bars[at : at + WINDOW_BARS]
@@ -57,7 +57,7 @@ class Question:
         """Return what is asked, transposed."""
         return np.stack(
             [
-                transposed(unpacked(self.songs[song].bars[at : at + WINDOW_BARS]), int(shift))
+                transpose(unpack_bars(self.songs[song].bars[at : at + WINDOW_BARS]), int(shift))
                 for song, at, shift in zip(
                     self.query_song, self.query_start, self.query_shift, strict=True
                 )
@@ -68,7 +68,7 @@ class Question:
         """Place candidates and queries in a space, by vectors of length 1."""
         count = len(self.window_song)
         found = [place(self.windows(slice(at, at + AT_ONCE))) for at in range(0, count, AT_ONCE)]
-        return unit(np.concatenate(found)), unit(place(self.queries()))
+        return l2_normalise(np.concatenate(found)), l2_normalise(place(self.queries()))
 
 
 def starts(song: Song) -> NDArray[np.int64]:

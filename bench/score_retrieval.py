@@ -35,17 +35,17 @@ from score_questions import (
 from segue.records import FloatArray
 from segue.score.features import score_features, standardise_score
 from segue.score.piano_roll import (
-    STEPS,
+    STEPS_PER_BAR,
     WINDOW_BARS,
     BoolArray,
     PianoRoll,
     RollNotes,
-    notes_of,
-    packed,
-    thinned,
-    unpacked,
+    drop_notes,
+    extract_notes,
+    pack_bars,
+    unpack_bars,
 )
-from segue.score.vae.model import RollModel, unit
+from segue.score.vae.model import RollModel, l2_normalise
 from segue.score.vae.training import STEPS_PER_EPOCH
 from tables import keep, table
 from train_roll_vae import MODELS, learned, tracks
@@ -99,16 +99,16 @@ TOLD = {
 
 def itself(models: dict[str, RollModel], held: Sequence[Song]) -> str:
     items = drawn_items(held)
-    asked = thinned(items, DROPPED, np.random.default_rng(1))
+    asked = drop_notes(items, DROPPED, np.random.default_rng(1))
     body = [
         (
-            f"{TOLD[name]} ({model.about['epochs']} × {STEPS_PER_EPOCH} steps)",
+            f"{TOLD[name]} ({model.metadata['epochs']} × {STEPS_PER_EPOCH} steps)",
             *sampled(model, items, asked),
             *encoding(model, items),
         )
         for name, model in models.items()
     ]
-    packs = {name: packed(cells).reshape(len(cells), -1) for name, cells in
+    packs = {name: pack_bars(cells).reshape(len(cells), -1) for name, cells in
              (("items", items), ("asked", asked))}  # fmt: skip
     rolls = [
         (name, "–", *(brute(how, packs[query], packs["items"]) for query in packs), "–")
@@ -147,7 +147,7 @@ def drawn_items(held: Sequence[Song]) -> BoolArray:
                 at = int(places[song.name].pop())
                 bars = song.bars[at : at + WINDOW_BARS]
                 chosen[bars.tobytes()] = bars
-    return unpacked(np.stack(list(chosen.values())))
+    return unpack_bars(np.stack(list(chosen.values())))
 
 
 def sampled(model: RollModel, items: BoolArray, asked: BoolArray) -> tuple[float | str, ...]:
@@ -184,7 +184,7 @@ def nearest_is_itself(query: FloatArray, stored: FloatArray) -> float:
 
 def encoding(model: RollModel, items: BoolArray) -> tuple[str]:
     start = time.perf_counter()
-    model.likeness(items)
+    model.embed_windows(items)
     return (f"{(time.perf_counter() - start) / len(items) * 1e3:.2f}",)
 
 
@@ -216,10 +216,10 @@ def jaccard(one: NDArray[np.uint64], all_: NDArray[np.uint64]) -> NDArray[np.flo
 
 def rhythm_and_intervals(cells: BoolArray) -> FloatArray:
     """Count onsets by sixteenth of the bar and the interval from the note before."""
-    notes: RollNotes = notes_of(cells)
+    notes: RollNotes = extract_notes(cells)
     same = (notes.window[1:] == notes.window[:-1]) & (notes.instrument[1:] == notes.instrument[:-1])
     interval = np.diff(notes.pitch).clip(-CLASSES, CLASSES) + CLASSES
-    place = notes.step[1:] % STEPS // 3
+    place = notes.step[1:] % STEPS_PER_BAR // 3
     keep_ = same & (notes.instrument[1:] > 0)
     size = 16 * (2 * CLASSES + 1)
     found = np.zeros((len(cells), size), np.float32)
@@ -244,10 +244,10 @@ def parts(asked: Question, model: RollModel, kept: Path) -> dict[str, Similar]:
         stored, query = found["stored"], found["query"]
     return {
         "default, what was learned alone": similar(
-            asked, unit(stored[:, :learned]), unit(query[:, :learned])
+            asked, l2_normalise(stored[:, :learned]), l2_normalise(query[:, :learned])
         ),
         "default, what is counted alone": similar(
-            asked, unit(stored[:, learned:]), unit(query[:, learned:])
+            asked, l2_normalise(stored[:, learned:]), l2_normalise(query[:, learned:])
         ),
     }
 
@@ -272,7 +272,7 @@ def others(models: dict[str, RollModel], asked: Question, kept: Path) -> str:
         "rhythm and interval histograms": compared(asked, rhythm_and_intervals),
     }
     for name, model in models.items():
-        alike[TOLD[name]] = once(asked, model.likeness, kept / f"{model.fingerprint}.npz")
+        alike[TOLD[name]] = once(asked, model.embed_windows, kept / f"{model.fingerprint}.npz")
         if name == "default":
             alike |= parts(asked, model, kept / f"{model.fingerprint}.npz")
     alike["`score-features`"] = once(asked, described, kept / "score-features.npz")

@@ -18,25 +18,25 @@ from score_data import Song, songs
 from score_questions import FEWEST_BARS, starts
 from score_retrieval import DROPPED
 from segue.evaluation.generated import (
-    drum_pattern,
-    empty_bars,
+    drum_in_pattern_rate,
+    n_pitch_classes_used,
     note_scores,
-    qualified_notes,
+    qualified_note_rate,
+    roll_empty_bar_rate,
     tonal_distance,
-    used_pitch_classes,
 )
 from segue.score.piano_roll import (
     INSTRUMENTS,
-    PITCHES,
-    STEPS,
+    N_PITCHES,
+    STEPS_PER_BAR,
     WINDOW_BARS,
     WINDOW_STEPS,
     BoolArray,
-    thinned,
-    unpacked,
+    drop_notes,
+    unpack_bars,
 )
-from segue.score.vae.model import RollModel, calibrated
-from segue.score.vae.training import Windows
+from segue.score.vae.model import RollModel, calibrate_thresholds
+from segue.score.vae.training import WindowSampler
 from tables import keep, table
 from train_roll_vae import tracks
 
@@ -67,9 +67,9 @@ def main() -> None:
     together = np.concatenate(list(kinds.values()))
     drawn = model.to_cells(model.decode(model.sample(SAMPLES, SEED)))
     classic = RollModel.load(options.work / "classic")
-    judged = Windows(tracks(found, "validation"), contrast=False)
-    some = judged.some(CALIBRATING, np.random.default_rng(SEED))
-    classic.thresholds = calibrated(classic.decode(classic.encode(some)[0]), some)
+    judged = WindowSampler(tracks(found, "validation"), contrast=False)
+    some = judged.windows(CALIBRATING, np.random.default_rng(SEED))
+    classic.thresholds = calibrate_thresholds(classic.decode(classic.encode(some)[0]), some)
     models = {"**default**": model, "classic": classic}
     sections = [found_again(models, kinds), statistics(model, together, drawn)]
     keep("score_rolls", "Rolls reconstructed and drawn", sections)
@@ -86,7 +86,7 @@ def windows(held: Sequence[Song], source: str, of_each: int) -> BoolArray:
         at = starts(song)
         some = rng.choice(at, min(of_each, len(at)), replace=False).tolist()
         chosen += [song.bars[start : start + WINDOW_BARS] for start in some]
-    return unpacked(np.stack(chosen))
+    return unpack_bars(np.stack(chosen))
 
 
 def reconstructed(model: RollModel, cells: BoolArray) -> BoolArray:
@@ -96,7 +96,7 @@ def reconstructed(model: RollModel, cells: BoolArray) -> BoolArray:
 def found_again(models: dict[str, RollModel], kinds: dict[str, BoolArray]) -> str:
     body = []
     for kind, cells in kinds.items():
-        thin = thinned(cells, DROPPED, np.random.default_rng(SEED))
+        thin = drop_notes(cells, DROPPED, np.random.default_rng(SEED))
         given = {"": cells, ", 10 % of the notes dropped before": thin}
         for said, some in given.items():
             for name, model in models.items():
@@ -114,12 +114,12 @@ def found_again(models: dict[str, RollModel], kinds: dict[str, BoolArray]) -> st
 
 
 def f1_of_each(estimate: BoolArray, reference: BoolArray) -> list[float | str]:
-    shape = (len(reference), WINDOW_STEPS, PITCHES, len(INSTRUMENTS))
+    shape = (len(reference), WINDOW_STEPS, N_PITCHES, len(INSTRUMENTS))
     one, other = estimate.reshape(shape), reference.reshape(shape)
     each = [note_scores(one[..., i], other[..., i]) for i in range(len(INSTRUMENTS))]
     found = [score.f1 if score.reference else "–" for score in each]
     total = sum(score.estimated + score.reference for score in each)
-    return [*found, 2 * sum(score.found for score in each) / total]
+    return [*found, 2 * sum(score.matched for score in each) / total]
 
 
 def statistics(model: RollModel, music: BoolArray, drawn: BoolArray) -> str:
@@ -129,29 +129,36 @@ def statistics(model: RollModel, music: BoolArray, drawn: BoolArray) -> str:
         "drawn": drawn,
     }
     flat = {
-        name: cells.reshape(-1, STEPS, PITCHES, len(INSTRUMENTS)) for name, cells in columns.items()
+        name: cells.reshape(-1, STEPS_PER_BAR, N_PITCHES, len(INSTRUMENTS))
+        for name, cells in columns.items()
     }
     rows: list[tuple[object, ...]] = []
     for number, name in enumerate(INSTRUMENTS):
         rows.append(
-            (f"empty bars, {name}", *(empty_bars(bars[..., number]) for bars in flat.values()))
+            (
+                f"empty bars, {name}",
+                *(roll_empty_bar_rate(bars[..., number]) for bars in flat.values()),
+            )
         )
     for number, name in enumerate(INSTRUMENTS[1:], start=1):
         rows.append(
             (
                 f"used pitch classes, {name}",
-                *(used_pitch_classes(bars[..., number]) for bars in flat.values()),
+                *(n_pitch_classes_used(bars[..., number]) for bars in flat.values()),
             )
         )
     for number, name in enumerate(INSTRUMENTS[1:], start=1):
         rows.append(
             (
                 f"qualified notes, {name}",
-                *(qualified_notes(bars[..., number]) for bars in flat.values()),
+                *(qualified_note_rate(bars[..., number]) for bars in flat.values()),
             )
         )
     rows.append(
-        ("drum strokes on sixteenths", *(drum_pattern(bars[..., 0]) for bars in flat.values()))
+        (
+            "drum strokes on sixteenths",
+            *(drum_in_pattern_rate(bars[..., 0]) for bars in flat.values()),
+        )
     )
     for one, other in PAIRS:
         rows.append(
@@ -182,8 +189,8 @@ def draw(model: RollModel, kinds: dict[str, BoolArray], drawn: BoolArray, pictur
     colours = [np.array(to_rgb(c)) for c in ("#666666", "#1f77b4", "#2ca02c", "#d62728", "#ff9900")]
 
     def image(cells: BoolArray) -> np.ndarray:
-        flat = cells.reshape(WINDOW_STEPS, PITCHES, len(INSTRUMENTS))
-        shown = np.ones((PITCHES, WINDOW_STEPS, 3))
+        flat = cells.reshape(WINDOW_STEPS, N_PITCHES, len(INSTRUMENTS))
+        shown = np.ones((N_PITCHES, WINDOW_STEPS, 3))
         for number, colour in enumerate(colours):
             shown[flat[..., number].T] = colour
         return shown
@@ -199,7 +206,7 @@ def draw(model: RollModel, kinds: dict[str, BoolArray], drawn: BoolArray, pictur
             axis.imshow(image(part), origin="lower", aspect="auto", interpolation="nearest")
             axis.set_title(name, fontsize=9)
             for bar in range(1, WINDOW_BARS):
-                axis.axvline(bar * STEPS - 0.5, color="0.85", linewidth=0.5)
+                axis.axvline(bar * STEPS_PER_BAR - 0.5, color="0.85", linewidth=0.5)
     figure.tight_layout()
     figure.savefig(picture, dpi=80)
 

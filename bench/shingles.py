@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from pop909 import half_of, songs
 from segue.io.midi import read_midi
 from segue.records import Part, Score
-from segue.score.fingerprint import SAME, likely_same, shingle_likeness, shingles
-from segue.score.lines import lines
+from segue.score.fingerprint import SAME_TUNE_THRESHOLD, minhash, minhash_similarity, similar_pairs
+from segue.score.lines import melodic_lines
 from tables import keep, table
 
 LEAST: Final = (0.08, 0.1, 0.12, 0.15, 0.2, 0.3)
@@ -52,7 +52,7 @@ def main() -> None:
         names = [name for name in sorted(opened.namelist()) if name.endswith(".mid")]
         scores = [read_midi(opened.read(name)) for name in names]
     begun = time.process_time()
-    prints = np.stack([shingles(score) for score in scores])
+    prints = np.stack([minhash(score) for score in scores])
     each_ms = (time.process_time() - begun) / len(scores) * 1000
     titles = [cleaned(score.title) for score in scores]
     books = [name.split("/")[0] for name in names]
@@ -88,7 +88,7 @@ def _found(
     # All others too, or a tune under another name could not be found.
     everything = [
         (i, j, likeness)
-        for i, j, likeness in likely_same(prints, min(LEAST))
+        for i, j, likeness in similar_pairs(prints, min(LEAST))
         if books[i] != books[j] and (half_of(titles[i]) == half or half_of(titles[j]) == half)
     ]
     same_tune = {pair for pair in truth if alignment(scores, *pair) >= ALIKE}
@@ -145,7 +145,7 @@ def alignment(scores: Sequence[Score], i: int, j: int) -> float:
 
 def _eighths(score: Score, scale: float) -> NDArray[np.int64]:
     """Return the pitch that sounds at each eighth."""
-    line = lines(score)[0]
+    line = melodic_lines(score)[0]
     at = np.arange(line.onset[0] * scale, line.onset[-1] * scale, 0.5)
     return line.pitch[np.searchsorted(line.onset * scale, at + 0.01, side="right") - 1]
 
@@ -163,11 +163,11 @@ def _changed(folder: Path, folk: list[Score]) -> str:
         ("one part of those that play", _one_part),
         ("one note in ten left out", lambda score: _thinned(score, rng)),
     ):
-        likeness = [shingle_likeness(shingles(score), shingles(change(score))) for score in some]
+        likeness = [minhash_similarity(minhash(score), minhash(change(score))) for score in some]
         rows.append((name, float(np.mean(likeness)), float(np.quantile(likeness, 0.05)),
-                     float(np.mean(np.array(likeness) >= SAME))))  # fmt: skip
+                     float(np.mean(np.array(likeness) >= SAME_TUNE_THRESHOLD))))  # fmt: skip
     return "## The same score, changed (200 folk tunes, 100 songs of POP909)\n\n" + table(
-        ("", "mean likeness", "5th percentile", f"at least {SAME}"), rows
+        ("", "mean likeness", "5th percentile", f"at least {SAME_TUNE_THRESHOLD}"), rows
     )
 
 
@@ -214,7 +214,7 @@ def _speed(prints: NDArray[np.uint32], each_ms: float) -> str:
     many = prints[rng.integers(0, len(prints), (MANY, prints.shape[1])), np.arange(128)]
     many[: len(prints)] = prints
     begun = time.perf_counter()
-    found = likely_same(many)
+    found = similar_pairs(many)
     return (
         f"Taking a fingerprint: {each_ms:.2f} ms. Among {MANY} fingerprints the {len(found)} pairs "
         f"that are likely of one tune are found in {time.perf_counter() - begun:.1f} s.\n"

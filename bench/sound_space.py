@@ -26,11 +26,11 @@ from segue.audio.musicnn import load_musicnn
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches
 from segue.evaluation.retrieval import (
     Estimate,
-    Figure,
-    Retrieval,
-    interval,
-    paired_difference,
-    retrieval,
+    MetricName,
+    RetrievalMetrics,
+    bootstrap_difference,
+    bootstrap_interval,
+    evaluate_retrieval,
 )
 from segue.records import FloatArray, Recording, Span
 from sound_cache import (
@@ -168,11 +168,11 @@ class Measured:
     """One row's results by fold."""
 
     name: str
-    whole: Retrieval
-    album: tuple[Retrieval, ...]
-    artist: tuple[Retrieval, ...]
-    asked: tuple[Retrieval, ...]  # degraded query, clean library
-    both: tuple[Retrieval, ...]  # all degraded
+    whole: RetrievalMetrics
+    album: tuple[RetrievalMetrics, ...]
+    artist: tuple[RetrievalMetrics, ...]
+    asked: tuple[RetrievalMetrics, ...]  # degraded query, clean library
+    both: tuple[RetrievalMetrics, ...]  # all degraded
 
 
 def measure(row: Row, clips: Clips) -> Measured:
@@ -183,17 +183,17 @@ def measure(row: Row, clips: Clips) -> Measured:
         clean, changed = row.place(clips.folds != fold)
         packages = [clips.packages[i] for i in test]
         inside = clean[np.ix_(test, test)] if row.distances else clean[test]
-        album.append(retrieval(inside, packages, metric=metric))
-        artist.append(retrieval(inside, [clips.artists[i] for i in test], metric=metric))
+        album.append(evaluate_retrieval(inside, packages, metric=metric))
+        artist.append(evaluate_retrieval(inside, [clips.artists[i] for i in test], metric=metric))
         if changed is not None:
-            asked.append(retrieval(clean[test], packages, queries=changed[test]))
-            both.append(retrieval(changed[test], packages))
+            asked.append(evaluate_retrieval(clean[test], packages, queries=changed[test]))
+            both.append(evaluate_retrieval(changed[test], packages))
     everything = np.ones(len(clips.paths), bool)
-    whole = retrieval(row.place(everything)[0], clips.packages, metric=metric)
+    whole = evaluate_retrieval(row.place(everything)[0], clips.packages, metric=metric)
     return Measured(row.name, whole, tuple(album), tuple(artist), tuple(asked), tuple(both))
 
 
-def mean(results: Sequence[Retrieval], figure: Figure) -> float | str:
+def mean(results: Sequence[RetrievalMetrics], figure: MetricName) -> float | str:
     if not results:
         return "–"
     return float(np.mean([getattr(result, figure) for result in results]))
@@ -214,7 +214,7 @@ def quality(found: Sequence[Measured], clips: Clips) -> str:
             one.whole.precision_at_1,
             one.whole.precision_at_5,
             one.whole.mean_average_precision,
-            ranged(interval(one.album)),
+            ranged(bootstrap_interval(one.album)),
             mean(one.album, "precision_at_5"),
             mean(one.album, "mean_average_precision"),
             mean(one.album, "macro_precision_at_1"),
@@ -225,11 +225,11 @@ def quality(found: Sequence[Measured], clips: Clips) -> str:
         for one in found
     ]
     *_, musicnn, trial, _, sound = found
-    figures: tuple[Figure, ...] = ("precision_at_1", "precision_at_5", "mean_average_precision")
+    figures: tuple[MetricName, ...] = ("precision_at_1", "precision_at_5", "mean_average_precision")
     differences = [
         (
             f"`sound` − {other.name}",
-            *(ranged(paired_difference(sound.album, other.album, f), "+") for f in figures),
+            *(ranged(bootstrap_difference(sound.album, other.album, f), "+") for f in figures),
         )
         for other in (musicnn, trial)
     ]

@@ -21,7 +21,7 @@ from segue.builtin_spaces import ROLL_VAE_WEIGHTS
 from segue.nn.checkpoint import MODEL
 from segue.nn.trainer import STATE, Progress, ProgressCallback
 from segue.score.vae.model import RollModel
-from segue.score.vae.training import RollTrack, ScoreTraining, decode_better, train_on
+from segue.score.vae.training import RollTrack, ScoreTraining, finetune_decoder, train_on_split
 
 MODELS: dict[str, ScoreTraining] = {
     "classic": ScoreTraining("conv"),
@@ -54,7 +54,7 @@ def main() -> None:
     if options.again:
         model = RollModel.shipped()
         folder = options.work / "shipped-decoding"
-        trained = decode_better(
+        trained = finetune_decoder(
             model,
             learn,
             validate,
@@ -75,7 +75,7 @@ def main() -> None:
             model = RollModel.load(further)
         elif options.further:
             resume = (further / STATE).exists()
-            trained = decode_better(
+            trained = finetune_decoder(
                 model, learn, validate, further, options.further, resume=resume,
                 watch=told("decoding"),
             )  # fmt: skip
@@ -128,10 +128,12 @@ def learned(
         return RollModel.load(folder)
     training = replace(training, minutes=minutes)
     resume = (folder / STATE).exists()
-    model, trained = train_on(
+    model, trained = train_on_split(
         training, learn, validate, folder, resume=resume, watch=told(folder.name)
     )
-    print(folder.name, trained.best, trained.stopped, model.about["validation_parts"], flush=True)
+    print(
+        folder.name, trained.best, trained.stopped, model.metadata["validation_parts"], flush=True
+    )
     model.save(folder / MODEL)
     return model
 

@@ -30,7 +30,7 @@ from production import Codec, encoded
 from rendered import render
 from segue.audio.cover_songs import course, likenesses, signature
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, ByteArray
-from segue.evaluation.retrieval import interval, retrieval
+from segue.evaluation.retrieval import bootstrap_interval, evaluate_retrieval
 from segue.explore.covers import likely_pairs
 from segue.io.audio import read_sound
 from segue.records import FloatArray, Span
@@ -221,10 +221,10 @@ def tunes(data: Path) -> str:
     right = sum(labels[one] == labels[other] for one, other in found)
     rows: list[tuple[object, ...]] = []
     for name, measured in (
-        ("signature", retrieval(signatures, labels, min_tracks=2)),
-        ("alignment", retrieval(-aligned, labels, metric="precomputed", min_tracks=2)),
+        ("signature", evaluate_retrieval(signatures, labels, min_tracks=2)),
+        ("alignment", evaluate_retrieval(-aligned, labels, metric="precomputed", min_tracks=2)),
     ):
-        ranged = interval([measured], "mean_average_precision")
+        ranged = bootstrap_interval([measured], "mean_average_precision")
         rows.append((name, ranged.value, f"{ranged.low:.3f} … {ranged.high:.3f}",
                      measured.precision_at_1))  # fmt: skip
         chance = measured.chance_average_precision

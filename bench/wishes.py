@@ -39,7 +39,7 @@ from segue.audio.training import (
     tiles_of,
     train_on,
 )
-from segue.evaluation.retrieval import retrieval
+from segue.evaluation.retrieval import evaluate_retrieval
 from segue.library import Library
 from segue.training.sound import step_frames
 from tables import keep, table
@@ -211,7 +211,7 @@ def sides_told(options: argparse.Namespace) -> str:
     for preset, stereo in SIDES:
         side = "stereo" if stereo else "mono"
         run = np.load(kept(options.work, f"side:{preset}/{side}"))
-        measured = retrieval(run["vectors"], run["pieces"].tolist(), min_tracks=2)
+        measured = evaluate_retrieval(run["vectors"], run["pieces"].tolist(), min_tracks=2)
         count = len(run["pieces"])
         rows.append(
             (f"`{preset}`{' --stereo' if stereo else ''}", measured.precision_at_1,

@@ -113,7 +113,7 @@ def rolls(path: Path) -> Answers:
     windows = np.stack([cells(1, 4), cells(2, 4)])
     mean, log_variance = model.encode(windows)
     return {
-        "likeness": model.likeness(windows),
+        "likeness": model.embed_windows(windows),
         "mean": mean,
         "log variance": log_variance,
         "cells": model.decode(mean)[:, :, ::11, ::7],
@@ -244,11 +244,11 @@ def small(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(segue.generate.compose.training, "VALIDATION_BATCHES", 1)
     patch.setattr(note_lstm, "BATCH_SIZE", 4)
     patch.setattr(note_lstm, "VALIDATION_WINDOWS", 4)
-    patch.setattr(score_windows, "BATCH", 4)
+    patch.setattr(score_windows, "BATCH_SIZE", 4)
     patch.setattr(score, "VALIDATION_BATCHES", 1)
-    patch.setattr(score, "SETTLING_WINDOWS", 20)
+    patch.setattr(score, "CALIBRATION_WINDOWS", 20)
     network = RollVAEConfig(latent=8, invariant=4, width=16, counted=4)
-    patch.setattr(score_options, "default", lambda: network)
+    patch.setattr(score_options, "default_config", lambda: network)
     for module in (lyrics, segue.generate.compose.training, note_lstm, score):
         patch.setattr(module, "STEPS_PER_EPOCH", 2)
 
@@ -279,7 +279,7 @@ def learn_sound(folder: Path, resume: bool, watch: ProgressCallback | None) -> F
 
 def learn_rolls(folder: Path, resume: bool, watch: ProgressCallback | None) -> FitResult:
     training = ScoreTraining(epochs=2, device="cpu")
-    tunes = [RollTrack.of(f"tune {seed}", cells(seed, 6)) for seed in range(4)]
+    tunes = [RollTrack.from_cells(f"tune {seed}", cells(seed, 6)) for seed in range(4)]
     return train_score(training, tunes, folder, resume=resume, watch=watch)[1]
 
 

@@ -10,7 +10,7 @@ from segue.cli.output import why
 from segue.explore.comparison import feature_contributions, group_contributions
 from segue.feature_names import SCORE_FEATURE_NAMES, STYLE_FEATURE_NAMES
 from segue.records import Hit, Reason, Tags, Track
-from segue.score.features import standard_score_scores, standardise_score
+from segue.score.features import score_z_scores, standardise_score
 from segue.search.aspects import lyrics_aspects, score_aspects, sound_aspects, tag_aspects
 from segue.search.reasons import (
     OTHER,
@@ -168,7 +168,7 @@ def test_standard_scores_undo_what_spaces_do() -> None:
     rng = np.random.default_rng(4)
     for names, standardised, scores, weights in (
         (FEATURE_NAMES, standardise, standard_scores, "features"),
-        (SCORE_FEATURE_NAMES, standardise_score, standard_score_scores, "score-features"),
+        (SCORE_FEATURE_NAMES, standardise_score, score_z_scores, "score-features"),
     ):
         constants = load_file(WEIGHTS / f"{weights}.safetensors")
         wanted = rng.uniform(-3, 3, len(names)).astype(np.float32)

@@ -7,9 +7,9 @@ import pytest
 from conftest import little_score, write_score
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.library import Library
-from segue.score.piano_roll import STEPS
+from segue.score.piano_roll import STEPS_PER_BAR
 from segue.score.vae.model import RollModel
-from segue.score.vae.sampling import between, given_back, sample, windows
+from segue.score.vae.sampling import interpolate, padded_windows, reconstruct, sample
 from segue.score.vae.training import ScoreTraining
 
 Opener = Callable[[], Library]
@@ -35,34 +35,34 @@ def test_samples_sound_and_are_the_same_for_the_same_seed(model: RollModel) -> N
 
 def test_a_journey_begins_and_ends_with_the_two(model: RollModel) -> None:
     first, last = little_score(1), little_score(2)
-    rolls = between(model, first, last, 5)
+    rolls = interpolate(model, first, last, 5)
     assert len(rolls) == 5
     tempos = [roll.tempo_bpm for roll in rolls]
     assert tempos == pytest.approx(np.geomspace(110, 120, 5))
     for end, score in ((rolls[0], first), (rolls[-1], last)):
-        _, back = given_back(model, score)
-        assert any(np.array_equal(end.cells, window) for window in windows(back.cells))
+        _, back = reconstruct(model, score)
+        assert any(np.array_equal(end.cells, window) for window in padded_windows(back.cells))
     with pytest.raises(BadArgument, match="1 steps"):
-        between(model, first, last, 1)
+        interpolate(model, first, last, 1)
     with pytest.raises(BadArgument, match="4/4"):
-        between(model, first, little_score(3, beats=3))
+        interpolate(model, first, little_score(3, beats=3))
 
 
 def test_what_is_given_back_is_of_as_many_bars(model: RollModel) -> None:
-    roll, made = given_back(model, little_score(4, bars=6))
+    roll, made = reconstruct(model, little_score(4, bars=6))
     assert roll.cells.shape == made.cells.shape
     assert roll.tempo_bpm == made.tempo_bpm
 
 
 def test_windows_are_filled_up() -> None:
-    cells = np.zeros((6, STEPS, 84, 5), np.bool_)
+    cells = np.zeros((6, STEPS_PER_BAR, 84, 5), np.bool_)
     cells[5, 3, 40, 1] = True
-    cut = windows(cells)
-    assert cut.shape == (2, 4, STEPS, 84, 5)
+    cut = padded_windows(cells)
+    assert cut.shape == (2, 4, STEPS_PER_BAR, 84, 5)
     assert cut[1, 1, 3, 40, 1]
     assert cut.sum() == 1
     with pytest.raises(BadArgument, match="no note"):
-        windows(cells[:3])
+        padded_windows(cells[:3])
 
 
 def test_a_space_is_learned_from_the_scores_of_a_library(

@@ -8,7 +8,7 @@ import pytest
 from conftest import fill_library
 from segue import Filters, Library
 from segue.builtin_spaces import sound_spaces
-from segue.evaluation.retrieval import retrieval
+from segue.evaluation.retrieval import evaluate_retrieval
 from segue.explore.path import same_artist_matrix
 from segue.records import Space, Tags
 from segue.search.ranking import metadata_similarities
@@ -84,15 +84,15 @@ def test_retrieval_counts_one_in_common() -> None:
     angles = np.array([0.0, 0.1, 0.2, 0.3, 1.5, 1.6], np.float32)
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     several = [["a", "b"], ["a"], ["b"], ["a", "b"], None, "c"]
-    found = retrieval(vectors, several, min_tracks=2)
+    found = evaluate_retrieval(vectors, several, min_tracks=2)
     assert found.queries == 4
     assert (
         found.mean_average_precision
-        > retrieval(
+        > evaluate_retrieval(
             vectors, ["a; b", "a", "b", "a; b", None, "c"], min_tracks=2
         ).mean_average_precision
     )
-    apart = retrieval(vectors, ["x"] * 6, groups=several, min_tracks=2)
+    apart = evaluate_retrieval(vectors, ["x"] * 6, groups=several, min_tracks=2)
     assert apart.per_query.precision_at_1.tolist() == [1.0] * 6
 
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import fill_library
 from segue.builtin_spaces import sound_spaces
 from segue.errors import BadArgument, NotFound, NothingToMeasure
-from segue.evaluation.projection import trust
+from segue.evaluation.projection import trustworthiness_continuity
 from segue.explore import maps, projection
 from segue.explore.projection import (
     Projection,
@@ -182,7 +182,10 @@ def test_nerv_shows_fewer_false_neighbours() -> None:
         method: project(unit, near, Projection(method, perplexity=12.0))
         for method in ("tsne", "nerv")
     }
-    trusted = {method: trust(unit, points).trustworthiness for method, points in found.items()}
+    trusted = {
+        method: trustworthiness_continuity(unit, points).trustworthiness
+        for method, points in found.items()
+    }
     assert trusted["nerv"] > trusted["tsne"] + 0.01
     again = project(unit, near, Projection("nerv", perplexity=12.0))
     assert (again == found["nerv"]).all()
@@ -237,7 +240,7 @@ def test_nearly_equal_tracks_have_no_map_to_trust() -> None:
     points = project(unit, near, Projection("tsne", perplexity=5.0))
     assert not points.any()
     with pytest.raises(NothingToMeasure):
-        trust(unit, points)
+        trustworthiness_continuity(unit, points)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

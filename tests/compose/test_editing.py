@@ -10,7 +10,7 @@ from conftest import little_score
 from segue.generate.compose.editing import add_part, insert_bars, trim_repeated_notes
 from segue.generate.compose.tokens import Bar, Note, bars_to_score, score_to_bars
 from segue.records import Part, Score
-from segue.score.timing import bars
+from segue.score.timing import bar_grid
 
 
 @given(st.integers(0, 50), st.integers(0, 7), st.integers(1, 8), st.sampled_from([480, 10, 96]))
@@ -27,7 +27,7 @@ def test_bars_take_the_place_of_others(seed: int, first: int, count: int, ticks:
 
 def test_chord_symbols_stay_but_above_what_is_new() -> None:
     score = in_ticks(little_score(0), 10)
-    at = bars(score).at.tolist()
+    at = bar_grid(score).edges.tolist()
     score = replace(score, chords=tuple((at[bar], name) for bar, name in enumerate("CDEFGABC")))
     other = score_to_bars(little_score(1))
     found = insert_bars(score, other[2:4], 2, 4)
@@ -57,7 +57,7 @@ def test_bars_behind_the_end_bring_their_metre_and_tempo_along() -> None:
     found = insert_bars(score, score_to_bars(waltz), 4, 4)
     assert found.metres.tolist() == [[0, 3, 4], [4 * 3 * 480, 2, 4]]
     assert found.tempos[-1].tolist() == [4 * 3 * 480, 60.0]
-    assert len(bars(found)) == 6
+    assert len(bar_grid(found)) == 6
 
 
 def test_what_has_the_same_metre_and_tempo_says_neither_again() -> None:

@@ -39,7 +39,7 @@ from segue.nn.sampling import Sampling
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Score
 from segue.score.features import describe_score
-from segue.score.harmony import chords, with_key
+from segue.score.harmony import estimate_chords, with_estimated_key
 from segue.theory.instruments import DRUMS, instrument_named, range_of, register_of
 
 CONTEXT = 192
@@ -334,7 +334,7 @@ def test_the_key_is_the_one_asked_for(composer: Composer) -> None:
     prompt = little_score(1, 4)
     after = Composition(composer, options(1, key=parse_key("E")), 2, prompt=prompt)
     list(after)
-    assert after.score.keys[:-1].tolist() == with_key(prompt).keys.tolist()
+    assert after.score.keys[:-1].tolist() == with_estimated_key(prompt).keys.tolist()
     assert after.score.keys[-1, 1:].tolist() == [4, 0]
     assert after.score.keys[-1, 0] == 4 * 4 * 480  # where the new bars begin
 
@@ -434,7 +434,7 @@ def test_a_bass_that_is_added_plays_roots_on_beats(composer: Composer) -> None:
     prompt = replace(prompt, parts=(prompt.parts[0], prompt.parts[2]))
     made = Composition(composer, options(4), prompt=prompt, added=33)
     list(made)
-    roots = {chord.bar: chord.root for chord in chords(prompt)}
+    roots = {chord.bar: chord.root for chord in estimate_chords(prompt)}
     on_beats = [
         note.pitch % 12 == roots[number]
         for number, bar in enumerate(made.generated)

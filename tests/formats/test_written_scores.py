@@ -26,8 +26,8 @@ from segue.io.notation import spelled
 from segue.io.note_values import QUARTER, values_of
 from segue.io.scores import WRITTEN_SUFFIXES, read_scores, write_score
 from segue.records import Part, Score
-from segue.score.harmony import with_key
-from segue.score.timing import bars
+from segue.score.harmony import with_estimated_key
+from segue.score.timing import bar_grid
 
 GRID = 12  # to the quarter
 METRES = [(4, 4), (3, 4), (2, 4), (6, 8), (9, 8), (5, 4), (7, 8), (2, 2), (3, 8), (12, 8), (1, 4)]
@@ -117,7 +117,7 @@ def rows(score: Score, part: Part, *columns: int) -> list[list[int]]:
 
 
 def bar_lines(score: Score, quarters: float) -> list[float]:
-    at = bars(score).at / score.ticks_per_quarter
+    at = bar_grid(score).edges / score.ticks_per_quarter
     return at[at < quarters].tolist()  # type: ignore[no-any-return]
 
 
@@ -240,7 +240,7 @@ def test_music21_reads_music_xml_without_complaint(score: Score) -> None:
     first = stream.parts[0]
     metres = [(float(m.offset), m.numerator, m.denominator)
               for m in first.flatten().getElementsByClass("TimeSignature")]  # fmt: skip
-    last = bars(score).at[-1]
+    last = bar_grid(score).edges[-1]
     expected = [(tick / GRID, beats, unit) for tick, beats, unit in score.metres.tolist()]
     expected = [row for n, row in enumerate(expected) if not n or row[1:] != expected[n - 1][1:]]
     assert metres == [row for row in expected if row[0] * GRID < last][: len(metres)]
@@ -254,7 +254,7 @@ def test_music21_reads_music_xml_without_complaint(score: Score) -> None:
 
 
 def test_the_format_is_that_of_the_ending(tmp_path: Path) -> None:
-    score = with_key(piece(2))
+    score = with_estimated_key(piece(2))
     for suffix in WRITTEN_SUFFIXES:
         write_score(score, tmp_path / f"a{suffix}")
         (found,) = read_scores(tmp_path / f"a{suffix}")
@@ -390,12 +390,14 @@ def test_drums_are_told_by_their_pitch() -> None:
 def test_a_score_without_a_key_is_given_its_own(up: int, minor: bool) -> None:
     third = 63 if minor else 64
     chords = ((48, third, 67), (53, 65, 68 if minor else 69), (55, 62, 71), (48, third, 67))
-    score = with_key(score_of(chord_part(*(tuple(p + up for p in chord) for chord in chords))))
+    score = with_estimated_key(
+        score_of(chord_part(*(tuple(p + up for p in chord) for chord in chords)))
+    )
     sharps = int(score.keys[0, 1])
     assert score.keys.tolist() == [[0, sharps, int(minor)]]
     tonic = (7 * sharps + (9 if minor else 0)) % 12
     assert tonic == up
-    assert with_key(score) is score
+    assert with_estimated_key(score) is score
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from segue.explore.playlist import FLOWS, Flow, PlaylistOptions
 from segue.ingest.cache import COURSE
 from segue.library import Library
 from segue.records import Tags, Track
-from segue.score.fingerprint import PRINT_LENGTH
+from segue.score.fingerprint import N_HASHES
 from segue.store import Store
 from segue.store.cache import Cache
 
@@ -64,8 +64,8 @@ def test_what_was_never_read_and_is_gone_is_no_version(tmp_path: Path) -> None:
 
 def test_versions_of_scores() -> None:
     rng = np.random.default_rng(0)
-    one, strange = rng.integers(0, 1 << 32, (2, PRINT_LENGTH), np.uint32)
-    half = np.where(np.arange(PRINT_LENGTH) < PRINT_LENGTH // 2, one, strange + 1)
+    one, strange = rng.integers(0, 1 << 32, (2, N_HASHES), np.uint32)
+    half = np.where(np.arange(N_HASHES) < N_HASHES // 2, one, strange + 1)
     prints = {1: one, 2: strange, 3: half.astype(np.uint32)}
     scores = [Track(i, "score", Path(f"{i}.mid"), Tags(), 60.0, str(i)) for i in prints]
     store = cast("Store", SimpleNamespace(fingerprints=lambda _: prints))

@@ -1,4 +1,4 @@
-"""Numbers of made music: by hand, and against SciPy."""
+"""Metrics of generated music, by hand and against SciPy."""
 
 import numpy as np
 import pytest
@@ -10,10 +10,8 @@ from segue.errors import BadArgument
 from segue.evaluation.generated import (
     empty_bar_rate,
     groove_consistency,
-    grooving_similarity,
     overlapping_area,
     pitch_class_entropy,
-    pitch_class_entropy_of_bars,
     scale_consistency,
 )
 
@@ -29,14 +27,6 @@ def test_entropy_of_pitch_classes() -> None:
     assert np.isnan(pitch_class_entropy(np.array([], np.int64)))
 
 
-def test_entropy_within_bars() -> None:
-    pitch, bar = np.array([60, 60, 62, 64, 65, 65]), np.array([0, 0, 1, 1, 5, 5])
-    assert pitch_class_entropy_of_bars(pitch, bar, 1) == pytest.approx((0 + 1 + 0) / 3)
-    assert pitch_class_entropy_of_bars(pitch, bar, 4) == pytest.approx((1.5 + 0) / 2)
-    with pytest.raises(BadArgument, match="one for each note"):
-        pitch_class_entropy_of_bars(pitch, bar[:2])
-
-
 def test_scale_consistency() -> None:
     assert scale_consistency(C_MAJOR) == 1
     assert scale_consistency(C_MAJOR + 5) == 1
@@ -45,22 +35,15 @@ def test_scale_consistency() -> None:
     assert scale_consistency(np.append(C_MAJOR, 66)) == pytest.approx(7 / 8)
 
 
-def test_grooves() -> None:
+def test_groove_consistency() -> None:
     bars = np.zeros((3, 16), np.bool_)
     bars[:, ::4] = True
-    assert groove_consistency(bars) == grooving_similarity(bars) == 1
-    bars[2, 1:3] = True  # two steps of sixteen, in one of two steps, in two of three pairs
+    assert groove_consistency(bars) == 1
+    bars[2, 1:3] = True  # two steps of sixteen differ, in one of two adjacent pairs
     assert groove_consistency(bars) == pytest.approx(1 - 1 / 2 * 2 / 16)
-    assert grooving_similarity(bars) == pytest.approx(1 - 2 / 3 * 2 / 16)
     assert np.isnan(groove_consistency(bars[:1]))
     with pytest.raises(BadArgument, match="bool"):
         groove_consistency(bars.astype(np.int64))
-
-
-def test_grooving_similarity_is_the_mean_over_pairs() -> None:
-    bars = np.random.default_rng(0).random((9, 64)) < 0.3
-    pairs = [1 - (bars[i] ^ bars[j]).mean() for i in range(9) for j in range(i)]
-    assert grooving_similarity(bars) == pytest.approx(np.mean(pairs))
 
 
 def test_empty_bars() -> None:

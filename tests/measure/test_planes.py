@@ -4,7 +4,7 @@ from sklearn.manifold import trustworthiness
 
 from segue.errors import BadArgument, NothingToMeasure
 from segue.evaluation import projection
-from segue.evaluation.projection import trust
+from segue.evaluation.projection import trustworthiness_continuity
 
 
 def unit(n: int, d: int) -> np.ndarray:
@@ -15,7 +15,7 @@ def unit(n: int, d: int) -> np.ndarray:
 def test_it_agrees_with_scikit_learn() -> None:
     vectors = unit(120, 6)
     points = vectors[:, :2].copy()
-    found = trust(vectors, points)
+    found = trustworthiness_continuity(vectors, points)
     assert found.trustworthiness == pytest.approx(
         trustworthiness(vectors, points, n_neighbors=10), abs=1e-6
     )
@@ -27,20 +27,20 @@ def test_it_agrees_with_scikit_learn() -> None:
 def test_a_faithful_plane_is_trusted_wholly() -> None:
     angles = np.random.default_rng(0).uniform(0, 1.2, 60)
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    found = trust(circle, circle)
+    found = trustworthiness_continuity(circle, circle)
     assert found.trustworthiness == found.continuity == 1
 
 
 def test_of_many_tracks_a_sample_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = unit(400, 5)
-    whole = trust(vectors, vectors[:, :2].copy())
-    monkeypatch.setattr(projection, "MOST_ASKED", 200)
-    part = trust(vectors, vectors[:, :2].copy())
+    whole = trustworthiness_continuity(vectors, vectors[:, :2].copy())
+    monkeypatch.setattr(projection, "MAX_QUERIES", 200)
+    part = trustworthiness_continuity(vectors, vectors[:, :2].copy())
     assert part.trustworthiness == pytest.approx(whole.trustworthiness, abs=0.02)
 
 
 def test_too_few_tracks_say_so() -> None:
     with pytest.raises(NothingToMeasure, match="it takes 21"):
-        trust(unit(20, 4), np.zeros((20, 2), np.float32))
+        trustworthiness_continuity(unit(20, 4), np.zeros((20, 2), np.float32))
     with pytest.raises(BadArgument, match=r"is \(30, 2\)"):
-        trust(unit(30, 4), np.zeros((30, 3), np.float32))
+        trustworthiness_continuity(unit(30, 4), np.zeros((30, 3), np.float32))

@@ -3,7 +3,7 @@ import pytest
 
 from segue.errors import BadArgument
 from segue.evaluation import retrieval as module
-from segue.evaluation.retrieval import interval, paired_difference, retrieval
+from segue.evaluation.retrieval import bootstrap_difference, bootstrap_interval, evaluate_retrieval
 
 
 def clusters(spread: float, seed: int = 0) -> tuple[np.ndarray, list[str]]:
@@ -17,7 +17,7 @@ def clusters(spread: float, seed: int = 0) -> tuple[np.ndarray, list[str]]:
 def test_a_ranking_worked_out_by_hand() -> None:
     angles = np.radians([0, 10, 25, 60, 90])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    found = retrieval(vectors, ["a", "b", "a", "a", "c"])
+    found = evaluate_retrieval(vectors, ["a", "b", "a", "a", "c"])
     # From 0° the others come as b a a c: hits at 2 and 3; from 25° as b a a (or a a), c;
     # from 60° as c a b a.
     assert found.queries == 3
@@ -29,7 +29,7 @@ def test_a_ranking_worked_out_by_hand() -> None:
 
 def test_tight_clusters_are_found_and_scale_does_not_matter() -> None:
     vectors, labels = clusters(0.01)
-    found = retrieval(vectors * np.arange(1, 49, dtype=np.float32)[:, None], labels)
+    found = evaluate_retrieval(vectors * np.arange(1, 49, dtype=np.float32)[:, None], labels)
     assert found.precision_at_1 == found.macro_precision_at_5 == 1
     assert found.mean_average_precision == pytest.approx(1)
 
@@ -37,38 +37,40 @@ def test_tight_clusters_are_found_and_scale_does_not_matter() -> None:
 def test_euclidean_neighbours_are_those_at_the_least_distance() -> None:
     vectors, labels = clusters(1.0)
     vectors = 100 + vectors * np.arange(1, 49, dtype=np.float32)[:, None]  # far off, all lengths
-    found = retrieval(vectors, labels, metric="euclidean")
+    found = evaluate_retrieval(vectors, labels, metric="euclidean")
     distances = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     nearest = distances.argmin(axis=1)
     expected = [labels[i] == labels[nearest[i]] for i in found.per_query.rows]
     assert found.per_query.precision_at_1.tolist() == expected
-    assert found.precision_at_1 != retrieval(vectors, labels).precision_at_1
+    assert found.precision_at_1 != evaluate_retrieval(vectors, labels).precision_at_1
     with pytest.raises(BadArgument, match="cosine or euclidean"):
-        retrieval(vectors, labels, metric="manhattan")  # type: ignore[arg-type]
+        evaluate_retrieval(vectors, labels, metric="manhattan")  # type: ignore[arg-type]
 
 
 def test_ties_fall_at_random_and_not_by_row() -> None:
     labels = [f"album {i // 4}" for i in range(400)]
-    found = retrieval(np.ones((400, 3), np.float32), labels)
+    found = evaluate_retrieval(np.ones((400, 3), np.float32), labels)
     assert found.precision_at_1 < 0.05
     assert found.mean_average_precision == pytest.approx(found.chance_average_precision, abs=0.01)
 
-    again = retrieval(np.ones((400, 3), np.float32), labels)
+    again = evaluate_retrieval(np.ones((400, 3), np.float32), labels)
     assert again.mean_average_precision == found.mean_average_precision
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = clusters(1.0)
-    whole = retrieval(vectors, labels)
+    whole = evaluate_retrieval(vectors, labels)
     monkeypatch.setattr(module, "_BLOCK_ELEMENTS", 100)
-    assert retrieval(vectors, labels).mean_average_precision == whole.mean_average_precision
+    assert (
+        evaluate_retrieval(vectors, labels).mean_average_precision == whole.mean_average_precision
+    )
 
 
 def test_macro_weighs_labels_alike() -> None:
     vectors = np.eye(8, dtype=np.float32)
     vectors[:5] = vectors[0] + 0.01 * np.eye(8)[:5]
-    found = retrieval(vectors, ["big"] * 5 + ["small"] * 3)
+    found = evaluate_retrieval(vectors, ["big"] * 5 + ["small"] * 3)
     assert found.macro_precision_at_1 != found.precision_at_1
     assert found.labels == 2
 
@@ -76,46 +78,46 @@ def test_macro_weighs_labels_alike() -> None:
 def test_rare_and_missing_labels_do_not_ask_but_are_found() -> None:
     vectors, labels = clusters(1.0)
     mixed: list[str | None] = [None, "", "alone", *labels[3:]]
-    assert retrieval(vectors, mixed).queries == 45
+    assert evaluate_retrieval(vectors, mixed).queries == 45
     near = np.array([[1, 0], [1, 0.1], [1, 0.3], [0, 1]], np.float32)
-    assert retrieval(near, ["a", None, "a", "a"]).precision_at_1 < 1
+    assert evaluate_retrieval(near, ["a", None, "a", "a"]).precision_at_1 < 1
 
 
 def test_the_artist_filter_leaves_out_the_artists_own() -> None:
     vectors = np.array([[1, 0], [1, 0.01], [1, 0.5], [0, 1]], np.float32)
     genres, artists = ["x", "x", "x", "y"], ["p", "p", "q", "r"]
-    filtered = retrieval(vectors, genres, groups=artists)
+    filtered = evaluate_retrieval(vectors, genres, groups=artists)
     assert filtered.queries == 3
-    assert filtered.chance_precision < retrieval(vectors, genres).chance_precision + 1
+    assert filtered.chance_precision < evaluate_retrieval(vectors, genres).chance_precision + 1
     with pytest.raises(BadArgument, match="within one group"):
-        retrieval(vectors, ["x", "x", "x", "y"], groups=["p", "p", "p", "q"])
+        evaluate_retrieval(vectors, ["x", "x", "x", "y"], groups=["p", "p", "p", "q"])
 
 
 def test_degraded_queries_ask_the_clean_library() -> None:
     vectors, labels = clusters(0.01)
-    assert retrieval(vectors, labels, queries=vectors[::-1].copy()).precision_at_1 < 1
-    assert retrieval(vectors, labels, queries=2 * vectors).precision_at_1 == 1
+    assert evaluate_retrieval(vectors, labels, queries=vectors[::-1].copy()).precision_at_1 < 1
+    assert evaluate_retrieval(vectors, labels, queries=2 * vectors).precision_at_1 == 1
 
 
 def test_distances_may_be_given_instead_of_vectors() -> None:
     vectors, labels = clusters(1.0)
     distances = np.linalg.norm(vectors[:, None] - vectors, axis=2)
-    found = retrieval(distances, labels, metric="precomputed")
-    asked = retrieval(vectors, labels, metric="euclidean")
+    found = evaluate_retrieval(distances, labels, metric="precomputed")
+    asked = evaluate_retrieval(vectors, labels, metric="euclidean")
     assert found.mean_average_precision == pytest.approx(asked.mean_average_precision)
     with pytest.raises(BadArgument, match=r"shape \(tracks, tracks\)"):
-        retrieval(vectors, labels, metric="precomputed")
+        evaluate_retrieval(vectors, labels, metric="precomputed")
 
 
 def test_intervals_hold_the_value_and_pairs_are_narrower() -> None:
-    a = retrieval(*clusters(0.9))
+    a = evaluate_retrieval(*clusters(0.9))
     labels = clusters(0.9)[1]
-    b = retrieval(clusters(0.9)[0] + np.float32(0.05), labels)
-    estimate = interval([a])
+    b = evaluate_retrieval(clusters(0.9)[0] + np.float32(0.05), labels)
+    estimate = bootstrap_interval([a])
     assert estimate.low <= estimate.value == a.precision_at_1 <= estimate.high
-    assert paired_difference([a], [a]).low == paired_difference([a], [a]).high == 0
-    pair = paired_difference([a], [b], "mean_average_precision")
-    whole = interval([a], "mean_average_precision")
+    assert bootstrap_difference([a], [a]).low == bootstrap_difference([a], [a]).high == 0
+    pair = bootstrap_difference([a], [b], "mean_average_precision")
+    whole = bootstrap_interval([a], "mean_average_precision")
     assert pair.high - pair.low < whole.high - whole.low
 
 
@@ -124,35 +126,37 @@ def test_bad_arguments_say_what_to_do() -> None:
     hollow = vectors.copy()
     hollow[3] = 0
     with pytest.raises(BadArgument, match="one is needed per row"):
-        retrieval(vectors.T, labels)
+        evaluate_retrieval(vectors.T, labels)
     with pytest.raises(BadArgument, match="row 3 is zero"):
-        retrieval(hollow, labels)
+        evaluate_retrieval(hollow, labels)
     with pytest.raises(BadArgument, match="not finite"):
-        retrieval(np.full_like(vectors, np.nan), labels)
+        evaluate_retrieval(np.full_like(vectors, np.nan), labels)
     with pytest.raises(BadArgument, match="no label has 3 tracks"):
-        retrieval(vectors, [str(i) for i in range(48)])
+        evaluate_retrieval(vectors, [str(i) for i in range(48)])
     with pytest.raises(BadArgument, match="one string"):
-        retrieval(vectors, "album")
+        evaluate_retrieval(vectors, "album")
     with pytest.raises(BadArgument, match="same queries"):
-        paired_difference([retrieval(vectors, labels)], [retrieval(vectors[:40], labels[:40])])
+        bootstrap_difference(
+            [evaluate_retrieval(vectors, labels)], [evaluate_retrieval(vectors[:40], labels[:40])]
+        )
     with pytest.raises(BadArgument, match="not percent"):
-        interval([retrieval(vectors, labels)], confidence=95)
+        bootstrap_interval([evaluate_retrieval(vectors, labels)], confidence=95)
 
 
 def test_of_many_tracks_some_ask_and_all_are_looked_through() -> None:
     vectors, labels = clusters(1.0)
     labels[:8] = [""] * 8  # these cannot ask, but are found
-    every = retrieval(vectors, labels)
+    every = evaluate_retrieval(vectors, labels)
     assert every.drawn_from == 0
-    some = retrieval(vectors, labels, most_queries=10, seed=3)
+    some = evaluate_retrieval(vectors, labels, max_queries=10, seed=3)
     assert (some.queries, some.drawn_from) == (10, 40)
     asked = np.isin(every.per_query.rows, some.per_query.rows)
     assert asked.sum() == 10
     same = every.per_query.average_precision[asked]
     assert np.allclose(some.per_query.average_precision, same)
-    other = retrieval(vectors, labels, most_queries=10, seed=4).per_query.rows
+    other = evaluate_retrieval(vectors, labels, max_queries=10, seed=4).per_query.rows
     assert other.tolist() != some.per_query.rows.tolist()
-    enough = retrieval(vectors, labels, most_queries=40)
+    enough = evaluate_retrieval(vectors, labels, max_queries=40)
     assert (enough.queries, enough.drawn_from) == (40, 0)
-    with pytest.raises(BadArgument, match="most_queries is 0"):
-        retrieval(vectors, labels, most_queries=0)
+    with pytest.raises(BadArgument, match="max_queries is 0"):
+        evaluate_retrieval(vectors, labels, max_queries=0)

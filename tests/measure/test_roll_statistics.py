@@ -5,18 +5,18 @@ import pytest
 
 from segue.errors import BadArgument
 from segue.evaluation.generated import (
-    Cells,
-    drum_pattern,
-    empty_bars,
+    BoolArray,
+    drum_in_pattern_rate,
+    n_pitch_classes_used,
     note_scores,
-    qualified_notes,
+    qualified_note_rate,
+    roll_empty_bar_rate,
     tonal_centroids,
     tonal_distance,
-    used_pitch_classes,
 )
 
 
-def bars(*notes: tuple[int, int, int, int], count: int = 2) -> Cells:
+def bars(*notes: tuple[int, int, int, int], count: int = 2) -> BoolArray:
     """Make bars of notes: bar, first step, length, pitch."""
     cells = np.zeros((count, 48, 84), np.bool_)
     for bar, step, length, pitch in notes:
@@ -28,7 +28,7 @@ def test_notes_are_found_by_onset_and_pitch() -> None:
     reference = bars((0, 0, 12, 40), (0, 12, 12, 40 + 4), (1, 0, 6, 47))
     estimate = bars((0, 0, 3, 40), (0, 13, 12, 44), (1, 0, 48, 47), (1, 0, 48, 50))
     scores = note_scores(estimate, reference)
-    assert (scores.found, scores.estimated, scores.reference) == (2, 4, 3)
+    assert (scores.matched, scores.estimated, scores.reference) == (2, 4, 3)
     assert (scores.precision, scores.recall) == (2 / 4, 2 / 3)
     assert scores.f1 == pytest.approx(4 / 7)
     assert note_scores(reference, reference).f1 == 1
@@ -37,23 +37,28 @@ def test_notes_are_found_by_onset_and_pitch() -> None:
 
 def test_empty_bars_and_pitch_classes() -> None:
     some = bars((0, 0, 12, 40), (0, 12, 12, 52), (0, 24, 12, 43), count=4)
-    assert empty_bars(some) == 0.75
-    assert used_pitch_classes(some) == 2  # 40 and 52 are one; empty bars do not count
-    assert np.isnan(used_pitch_classes(bars()))
+    assert roll_empty_bar_rate(some) == 0.75
+    assert n_pitch_classes_used(some) == 2  # 40 and 52 are one; empty bars do not count
+    assert np.isnan(n_pitch_classes_used(bars()))
 
 
 def test_notes_shorter_than_a_thirty_second_do_not_qualify() -> None:
     # 48 steps to the bar: a thirty-second is a step and a half.
-    assert qualified_notes(bars((0, 0, 1, 40), (0, 12, 2, 40), (0, 24, 12, 40))) == 2 / 3
-    assert qualified_notes(bars((0, 47, 1, 40), (1, 0, 1, 40))) == 1  # one note, over the bar line
+    assert qualified_note_rate(bars((0, 0, 1, 40), (0, 12, 2, 40), (0, 24, 12, 40))) == 2 / 3
+    assert (
+        qualified_note_rate(bars((0, 47, 1, 40), (1, 0, 1, 40))) == 1
+    )  # one note, over the bar line
     as_published = np.zeros((1, 96, 84), np.bool_)
     as_published[0, :2, 3] = as_published[0, 10:13, 3] = True
-    assert qualified_notes(as_published) == 0.5
+    assert qualified_note_rate(as_published) == 0.5
 
 
 def test_drum_strokes_on_sixteenths() -> None:
-    assert drum_pattern(bars((0, 0, 1, 12), (0, 3, 3, 14), (1, 4, 1, 14), (1, 44, 1, 14))) == 0.5
-    assert np.isnan(drum_pattern(bars()))
+    assert (
+        drum_in_pattern_rate(bars((0, 0, 1, 12), (0, 3, 3, 14), (1, 4, 1, 14), (1, 44, 1, 14)))
+        == 0.5
+    )
+    assert np.isnan(drum_in_pattern_rate(bars()))
 
 
 def test_tonal_centroids_are_those_of_harte() -> None:
@@ -82,6 +87,6 @@ def test_tonal_distance_is_over_beats_that_both_play() -> None:
 
 def test_what_is_no_roll_is_refused() -> None:
     with pytest.raises(BadArgument, match="expected bars of shape"):
-        empty_bars(np.zeros((48, 84), np.bool_))
+        roll_empty_bar_rate(np.zeros((48, 84), np.bool_))
     with pytest.raises(BadArgument, match="compare equals"):
         note_scores(bars(), bars(count=3))

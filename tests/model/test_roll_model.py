@@ -10,13 +10,18 @@ import torch
 
 from segue.builtin_spaces import DIMENSION, ROLL_VAE_WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.score.piano_roll import BoolArray, notes_of, transposed, windows_of
-from segue.score.vae.model import RELEASE, RollModel, calibrated, sounding
+from segue.score.piano_roll import BoolArray, extract_notes, split_windows, transpose
+from segue.score.vae.model import (
+    RELEASE_FACTOR,
+    RollModel,
+    calibrate_thresholds,
+    hysteresis_threshold,
+)
 from segue.score.vae.network import (
     Latents,
     NoteEncoder,
     kl_divergence,
-    likeness_loss,
+    nt_xent_loss,
     reconstruction_loss,
 )
 
@@ -28,7 +33,7 @@ def song(shift: int = 0, bars: int = 8) -> BoolArray:
             cells[bar, 6 * place : 6 * place + 6, pitch + bar % 3, 4] = True
         cells[bar, :, 24 + bar % 3, 3] = True
         cells[bar, ::24, 12, 0] = True
-    return transposed(cells, shift)
+    return transpose(cells, shift)
 
 
 @pytest.fixture(scope="module")
@@ -54,19 +59,14 @@ def test_a_song_lies_where_it_lies_transposed(model: RollModel) -> None:
     assert one == pytest.approx(other, abs=1e-4)
 
 
-def test_scores_are_placed_alike_alone_and_together(model: RollModel) -> None:
+def test_a_silent_score_has_no_embedding(model: RollModel) -> None:
     silent = np.zeros((3, 48, 84, 5), np.bool_)
     assert model.embed(silent) is None
     assert model.embed(silent[:0]) is None
-    first, nothing, second = model.embed_many([song(), silent, song(0, 2)])
-    assert nothing is None
-    assert first == pytest.approx(model.embed(song()), abs=1e-4)
-    assert second == pytest.approx(model.embed(song(0, 2)), abs=1e-4)
-    assert model.embed_many([]) == []
 
 
 def test_latents_are_decoded_and_drawn(model: RollModel) -> None:
-    windows = windows_of(song())
+    windows = split_windows(song())
     mean, log_variance = model.encode(windows)
     assert mean.shape == log_variance.shape == (len(windows), model.config.latent)
     probabilities = model.decode(mean)
@@ -89,7 +89,7 @@ def test_half_precision_halves_the_file(model: RollModel, tmp_path: Path) -> Non
     model.save(half, torch.float16)
     assert half.stat().st_size < 0.6 * whole.stat().st_size
     again = RollModel.load(half)
-    windows = windows_of(song())
+    windows = split_windows(song())
     assert again.encode(windows)[0] == pytest.approx(model.encode(windows)[0], abs=2e-2)
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(half.read_bytes()[:-4])
@@ -102,13 +102,13 @@ def test_thresholds_let_as_many_notes_begin() -> None:
     cells = rng.random((2, 4, 48, 84, 5)) < 0.01
     cells[..., 2] = False
     probabilities = rng.random(cells.shape).astype(np.float32)
-    thresholds = calibrated(probabilities, cells)
+    thresholds = calibrate_thresholds(probabilities, cells)
     assert thresholds[2] == 0.5
     for number in (0, 1, 3, 4):
         found, wanted = (
             int((np.diff(np.pad(roll[..., number].reshape(2, 192, 84),
                                 ((0, 0), (1, 0), (0, 0))).astype(np.int8), axis=1) == 1).sum())
-            for roll in (sounding(probabilities, thresholds), cells)
+            for roll in (hysteresis_threshold(probabilities, thresholds), cells)
         )  # fmt: skip
         assert found == pytest.approx(wanted, rel=0.02)
 
@@ -116,10 +116,10 @@ def test_thresholds_let_as_many_notes_begin() -> None:
 def test_a_note_goes_on_until_it_is_unlikely() -> None:
     probabilities = np.zeros((1, 2, 48, 84, 5), np.float32)
     probabilities[0, 0, 40:, 30, 1] = 0.6
-    probabilities[0, 1, :6, 30, 1] = 0.5 * (RELEASE + 0.01)  # over the bar line
-    probabilities[0, 1, 6:, 30, 1] = 0.5 * (RELEASE - 0.01)
+    probabilities[0, 1, :6, 30, 1] = 0.5 * (RELEASE_FACTOR + 0.01)  # over the bar line
+    probabilities[0, 1, 6:, 30, 1] = 0.5 * (RELEASE_FACTOR - 0.01)
     probabilities[0, 0, :, 31, 1] = 0.49  # never begins
-    cells = sounding(probabilities, np.full(5, 0.5, np.float32))
+    cells = hysteresis_threshold(probabilities, np.full(5, 0.5, np.float32))
     assert np.flatnonzero(cells[0].reshape(96, 84, 5)[:, 30, 1]).tolist() == [*range(40, 54)]
     assert cells.sum() == 14
 
@@ -127,11 +127,11 @@ def test_a_note_goes_on_until_it_is_unlikely() -> None:
 def test_the_invariant_part_knows_no_key_even_untrained() -> None:
     torch.manual_seed(0)
     encoder = NoteEncoder(8, 4, 32).eval()
-    windows = windows_of(song())
+    windows = split_windows(song())
     with torch.no_grad():
         one, other, silent = (
-            encoder(notes_of(cells))
-            for cells in (windows, transposed(windows, 3), np.zeros_like(windows))
+            encoder(extract_notes(cells))
+            for cells in (windows, transpose(windows, 3), np.zeros_like(windows))
         )
     assert one.invariant.numpy() == pytest.approx(other.invariant.numpy(), abs=1e-4)
     assert not np.allclose(one.absolute, other.absolute, atol=1e-3)
@@ -159,5 +159,5 @@ def test_the_divergence_is_that_of_normals() -> None:
 
 def test_two_windows_of_a_song_should_be_nearest() -> None:
     same, other = torch.eye(6), torch.eye(6).roll(1, 0)
-    assert float(likeness_loss(same, same)) < 0.01
-    assert float(likeness_loss(same, other)) > 1
+    assert float(nt_xent_loss(same, same)) < 0.01
+    assert float(nt_xent_loss(same, other)) > 1

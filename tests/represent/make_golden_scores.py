@@ -11,7 +11,7 @@ import numpy as np
 
 from scores import piece
 from segue.score.features import score_features
-from segue.score.fingerprint import shingles
+from segue.score.fingerprint import minhash
 
 FILE = Path(__file__).parent / "golden" / "scores.npz"
 
@@ -20,5 +20,5 @@ if __name__ == "__main__":
     np.savez_compressed(
         FILE,
         features=np.stack([score_features(score) for score in pieces]),
-        prints=np.stack([shingles(score) for score in pieces]),
+        prints=np.stack([minhash(score) for score in pieces]),
     )

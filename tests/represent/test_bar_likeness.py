@@ -2,19 +2,19 @@ import numpy as np
 import pytest
 
 from scores import chord_part, part_of, piece, score_of, tune
-from segue.score.fingerprint import BarPair, bars_alike
+from segue.score.fingerprint import BarPair, similar_bars
 
 
 def test_bars_are_found_in_another_key() -> None:
     one, other = piece(1), piece(1, up=3)
-    found = bars_alike(one, other, 4)
+    found = similar_bars(one, other, 4)
     assert [pair.overlap for pair in found] == [1.0] * 4
     assert {pair.semitones for pair in found} == {3}
     assert all(pair.first == pair.second for pair in found)
 
 
 def test_no_bar_is_in_two_pairs_and_the_best_come_first() -> None:
-    found = bars_alike(piece(1), piece(2), 6)
+    found = similar_bars(piece(1), piece(2), 6)
     assert len(found) == 6
     overlaps = [pair.overlap for pair in found]
     assert overlaps == sorted(overlaps, reverse=True)
@@ -25,19 +25,19 @@ def test_no_bar_is_in_two_pairs_and_the_best_come_first() -> None:
 def test_overlap_is_what_sounds_in_both_of_what_sounds_in_either() -> None:
     one = score_of(tune(60, 62, 64, 65), metres=[[0, 4, 4]])
     other = score_of(tune(60, 62, 64, 67), metres=[[0, 4, 4]])
-    assert bars_alike(one, other) == (BarPair(0, 0, pytest.approx(3 / 5), 0),)  # type: ignore[arg-type]
+    assert similar_bars(one, other) == (BarPair(0, 0, pytest.approx(3 / 5), 0),)  # type: ignore[arg-type]
 
 
 def test_bars_of_other_metres_and_bars_of_few_notes() -> None:
     waltz = score_of(tune(*[60, 64, 67] * 4), metres=[[0, 3, 4]])
-    assert bars_alike(waltz, waltz)[0].overlap == 1
+    assert similar_bars(waltz, waltz)[0].overlap == 1
     held = score_of(part_of((0, 16, 60)))
-    assert bars_alike(held, waltz) == ()
+    assert similar_bars(held, waltz) == ()
     drums = score_of(part_of((0, 1, 36), drum=True), chord_part((60, 64, 67)))
-    assert len(bars_alike(drums, waltz)) == 1
+    assert len(similar_bars(drums, waltz)) == 1
 
 
 def test_notes_that_were_never_ended_do_no_harm() -> None:
     long = score_of(part_of((0, 100_000, 30)), tune(*range(60, 76)))
-    found = bars_alike(long, long)
+    found = similar_bars(long, long)
     assert np.isclose(found[0].overlap, 1)

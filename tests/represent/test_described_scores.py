@@ -12,9 +12,14 @@ from scores import QUARTER, chord_part, part_of, piece, score_of, tune
 from segue.errors import BadArgument
 from segue.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
 from segue.records import Score
-from segue.score.features import describe_score, metre_of, score_features, standardise_score
-from segue.score.harmony import chords, find_key
-from segue.score.timing import bars, duration_s, excerpt, seconds_at
+from segue.score.features import (
+    describe_score,
+    score_features,
+    standardise_score,
+    time_signature_text,
+)
+from segue.score.harmony import estimate_chords, estimate_key
+from segue.score.timing import bar_grid, duration_s, excerpt, ticks_to_seconds
 from segue.search.aspects import similarity_contributions
 
 #: Of keys with at most six sharps or five flats, by pitch class.
@@ -25,7 +30,7 @@ TONICS = {
 
 
 def names_of(score: Score) -> list[str]:
-    return [chord.name for chord in chords(score)]
+    return [chord.name for chord in estimate_chords(score)]
 
 
 def number(vector: np.ndarray, name: str) -> float:
@@ -42,16 +47,16 @@ def number(vector: np.ndarray, name: str) -> float:
 )
 def test_key_of_a_cadence(up: int, mode: str, cadence: tuple[tuple[int, ...], ...]) -> None:
     moved = [tuple(pitch + up for pitch in each) for each in cadence]
-    key = find_key(score_of(chord_part(*moved)))
+    key = estimate_key(score_of(chord_part(*moved)))
     assert key.name == f"{TONICS[mode][up]} {mode}"
     assert 0.5 < key.confidence <= 1
 
 
 def test_no_key_without_pitches_and_little_confidence_without_a_key() -> None:
     drums = score_of(part_of((0, 1, 36), (1, 1, 38), drum=True))
-    assert find_key(drums).confidence == pytest.approx(1 / 24)
+    assert estimate_key(drums).confidence == pytest.approx(1 / 24)
     assert "key" not in describe_score(drums).facts
-    assert find_key(score_of(tune(*range(60, 72)))).confidence < 0.3
+    assert estimate_key(score_of(tune(*range(60, 72)))).confidence < 0.3
 
 
 @pytest.mark.parametrize(
@@ -96,13 +101,13 @@ def test_a_chord_for_each_bar_two_where_the_halves_differ_none_where_nothing_sou
             *((12, 4, p) for p in (48, 64, 67)),
         )
     )
-    found = chords(score)
+    found = estimate_chords(score)
     assert [chord.name for chord in found] == ["C", "F", "G", "N.C.", "C"]
     assert [chord.bar for chord in found] == [0, 1, 1, 2, 3]
     assert [chord.start for chord in found[1:]] == [chord.end for chord in found[:-1]]
     # Halves of three beats are no beats.
     waltz = score_of(chord_part((48, 64, 67), (53, 65, 69), length=1.5), metres=[[0, 3, 4]])
-    assert len(chords(waltz)) == 1
+    assert len(estimate_chords(waltz)) == 1
 
 
 def test_facts_are_those_of_the_score() -> None:
@@ -135,23 +140,23 @@ def test_seconds_follow_the_tempos() -> None:
         part_of((0, 8, 60)), tempos=[[2 * QUARTER, 60], [4 * QUARTER, 240]]
     )  # 120 until the first
     quarters = np.array([0, 1, 2, 3, 4, 8]) * QUARTER
-    np.testing.assert_allclose(seconds_at(score, quarters), [0, 0.5, 1, 2, 3, 4])
+    np.testing.assert_allclose(ticks_to_seconds(score, quarters), [0, 0.5, 1, 2, 3, 4])
     assert duration_s(score) == pytest.approx(4)
 
 
 def test_bars_begin_where_the_metre_changes() -> None:
     score = score_of(part_of((0, 14, 60)), metres=[[0, 4, 4], [8 * QUARTER, 6, 8]])
-    divided = bars(score)
-    assert (divided.at / QUARTER).tolist() == [0, 4, 8, 11, 14]
-    assert metre_of(score) == "4/4 and another"
+    divided = bar_grid(score)
+    assert (divided.edges / QUARTER).tolist() == [0, 4, 8, 11, 14]
+    assert time_signature_text(score) == "4/4 and another"
     with pytest.raises(BadArgument, match="more than 100000 bars"):
-        bars(score_of(part_of((500_000, 1, 60))))
+        bar_grid(score_of(part_of((500_000, 1, 60))))
 
 
 def test_an_excerpt_begins_at_its_first_bar() -> None:
     score = replace(piece(1), keys=np.array([[0, 0, 0]], np.int32))
     cut = excerpt(score, 4, 2)
-    assert len(bars(cut)) == 2
+    assert len(bar_grid(cut)) == 2
     assert cut.tempos.tolist() == [[0, score.tempos[0, 1]]]
     assert cut.keys.tolist() == [[0, 0, 0]]
     assert min(part.notes[0, 0] for part in cut.parts) == 0
@@ -249,7 +254,7 @@ def test_whatever_is_written_can_be_described(
     assert np.isfinite(described.vector).all()
     assert np.isfinite([x for x in described.facts.values() if isinstance(x, float)]).all()
     assert np.isfinite(standardise_score(described.vector)).all()
-    found = chords(score)
+    found = estimate_chords(score)
     assert found[-1].end >= max(onset + length for onset, length, _, _ in table)
 
 

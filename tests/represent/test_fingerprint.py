@@ -15,7 +15,7 @@ from segue.audio.fingerprint import SAME, fingerprint, match, same_recording
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.errors import BadArgument
 from segue.records import FloatArray, Recording, Span
-from segue.score.synthesis import render
+from segue.score.synthesis import synthesise
 
 SONG_S = 20.0
 
@@ -153,7 +153,9 @@ def played(
     score = little_score(3)
     melody, bass, drums = score.parts
     parts = (replace(melody, program=programs[0]), replace(bass, program=programs[1]), drums)
-    stems = [render(replace(score, parts=(part,)), SAMPLE_RATE_HZ).mean(axis=0) for part in parts]
+    stems = [
+        synthesise(replace(score, parts=(part,)), SAMPLE_RATE_HZ).mean(axis=0) for part in parts
+    ]
     length = max(map(len, stems))
     mixed = sum(
         gain * np.pad(stem, (0, length - len(stem)))

@@ -14,8 +14,8 @@ from segue.generate.harmony.chord_hmm import STRONG, WEAK, melody_slots
 from segue.generate.harmony.harmonise import accompaniment
 from segue.records import Part, Score
 from segue.score.harmony import Chord
-from segue.score.lines import melody_of
-from segue.score.timing import bars
+from segue.score.lines import extract_melody
+from segue.score.timing import bar_grid
 
 LINE = tune(72, 74, 76, 77)
 CHORDS = chord_part((48, 52, 55))
@@ -30,8 +30,8 @@ def named(part: Part, name: str) -> Part:
 
 def test_the_only_part_is_the_melody_and_its_highest_notes_count() -> None:
     score = score_of(part_of((0, 1, 60), (0, 2, 72), (1, 1, 67)))
-    assert melody_of(score).notes[:, 2].tolist() == [72, 67]
-    assert melody_of(score).notes[:, 1].tolist() == [2 * QUARTER, QUARTER]
+    assert extract_melody(score).notes[:, 2].tolist() == [72, 67]
+    assert extract_melody(score).notes[:, 1].tolist() == [2 * QUARTER, QUARTER]
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ def test_the_only_part_is_the_melody_and_its_highest_notes_count() -> None:
     ],
 )
 def test_the_melody_part_is_detected(parts: tuple[Part, ...], pitch: int) -> None:
-    assert melody_of(score_of(*parts)).notes[0, 2] == pitch
+    assert extract_melody(score_of(*parts)).notes[0, 2] == pitch
 
 
 def test_a_part_is_named_by_its_number_or_by_words_of_its_name() -> None:
     score = score_of(LINE, named(tune(60, 62), "Flute 1"), named(tune(50), "Cello"))
-    assert melody_of(score, "3").notes[0, 2] == 50
-    assert melody_of(score, "flute").notes[0, 2] == 60
+    assert extract_melody(score, "3").notes[0, 2] == 50
+    assert extract_melody(score, "flute").notes[0, 2] == 60
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_part_is_named_by_its_number_or_by_words_of_its_name() -> None:
 )
 def test_scores_without_a_melody_are_refused(score: Score, part: str, said: str) -> None:
     with pytest.raises(BadArgument, match=said):
-        melody_of(score, part)
+        extract_melody(score, part)
 
 
 # ---- frames ------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_chords_move_little_below_the_melody_and_are_struck_each_bar() -> None:
     chords = [
         Chord(bar, 96 * bar, 96 * (bar + 1), "", root, root, "") for bar, root in enumerate(roots)
     ]
-    played = accompaniment(chords, tones, bars(score_of(melody)).at, melody)
+    played = accompaniment(chords, tones, bar_grid(score_of(melody)).edges, melody)
     assert played.notes[:, 0].tolist() == sorted([0, 96, 192, 288] * 4)
     for number, (root, above) in enumerate(zip(roots, tones, strict=True)):
         bass, *others = played.notes[4 * number : 4 * number + 4, 2].tolist()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from segue.score.piano_roll import BoolArray, notes_of, transposed
-from segue.score.vae.model import FIGURES, SIZES, figures
+from segue.score.piano_roll import BoolArray, extract_notes, transpose
+from segue.score.vae.model import HISTOGRAM_SIZES, N_PATTERNS, pattern_histograms
 
 
 def windows(count: int = 3) -> BoolArray:
@@ -21,27 +21,30 @@ def windows(count: int = 3) -> BoolArray:
 @pytest.mark.parametrize("semitones", [-5, 3, 6])
 def test_they_know_no_key(semitones: int) -> None:
     cells = windows()
-    assert np.array_equal(figures(notes_of(cells)), figures(notes_of(transposed(cells, semitones))))
+    assert np.array_equal(
+        pattern_histograms(extract_notes(cells)),
+        pattern_histograms(extract_notes(transpose(cells, semitones))),
+    )
 
 
 def test_each_kind_has_length_one_and_drums_do_not_count() -> None:
     cells = windows()
-    found = figures(notes_of(cells))
-    assert found.shape == (3, FIGURES)
-    for kind in np.split(found, np.cumsum(SIZES)[:-1], axis=1):
+    found = pattern_histograms(extract_notes(cells))
+    assert found.shape == (3, N_PATTERNS)
+    for kind in np.split(found, np.cumsum(HISTOGRAM_SIZES)[:-1], axis=1):
         assert np.linalg.norm(kind, axis=1) == pytest.approx(1)
     drummed = cells.copy()
     drummed[:, :, ::12, 12, 0] = True
-    assert np.array_equal(found, figures(notes_of(drummed)))
+    assert np.array_equal(found, pattern_histograms(extract_notes(drummed)))
     drummed[..., 1:] = False
-    assert not figures(notes_of(drummed)).any()
+    assert not pattern_histograms(extract_notes(drummed)).any()
 
 
 def test_a_figure_is_counted_where_it_is() -> None:
     cells = np.zeros((1, 4, 48, 84, 5), np.bool_)
     cells[0, 1, 0:12, 40, 1] = True
     cells[0, 1, 12:24, 47, 1] = True  # a fifth up, on the fifth sixteenth
-    motion = figures(notes_of(cells))[0, : SIZES[0]].reshape(16, 25)
+    motion = pattern_histograms(extract_notes(cells))[0, : HISTOGRAM_SIZES[0]].reshape(16, 25)
     assert np.argwhere(motion).tolist() == [[4, 12 + 7]]
-    heights = figures(notes_of(cells))[0, -SIZES[-1] :].reshape(4, 48)
+    heights = pattern_histograms(extract_notes(cells))[0, -HISTOGRAM_SIZES[-1] :].reshape(4, 48)
     assert np.argwhere(heights).tolist() == [[0, 0], [1, 0]]

@@ -10,14 +10,14 @@ from segue.errors import BadArgument
 from segue.score.piano_roll import (
     WINDOW_SHAPE,
     BoolArray,
-    cells_of,
     check_windows,
-    notes_of,
-    packed,
-    thinned,
-    transposed,
-    unpacked,
-    windows_of,
+    drop_notes,
+    extract_notes,
+    pack_bars,
+    rasterise_notes,
+    split_windows,
+    transpose,
+    unpack_bars,
 )
 
 
@@ -31,7 +31,7 @@ def random_cells(seed: int, count: int = 3, share: float = 0.01) -> BoolArray:
 @settings(max_examples=15, deadline=None)
 def test_the_notes_make_the_roll_again(seed: int, share: float) -> None:
     cells = random_cells(seed, share=share)
-    notes = notes_of(cells)
+    notes = extract_notes(cells)
     again = np.zeros((len(cells), 192, 84, 5), np.bool_)
     columns = (notes.window, notes.step, notes.length, notes.pitch, notes.instrument)
     for window, step, length, pitch, instrument in zip(*columns, strict=True):
@@ -39,11 +39,11 @@ def test_the_notes_make_the_roll_again(seed: int, share: float) -> None:
         assert not again[window, step - 1 : step + length, pitch, instrument].any() or step == 0
         again[window, step : step + length, pitch, instrument] = True
     assert np.array_equal(again.reshape(cells.shape), cells)
-    assert np.array_equal(cells_of(notes), cells)
+    assert np.array_equal(rasterise_notes(notes), cells)
 
 
 def test_notes_come_by_window_instrument_step_and_pitch() -> None:
-    notes = notes_of(random_cells(1))
+    notes = extract_notes(random_cells(1))
     order = np.lexsort((notes.pitch, notes.step, notes.instrument, notes.window))
     assert np.array_equal(order, np.arange(len(order)))
     assert notes.windows == 3
@@ -51,11 +51,11 @@ def test_notes_come_by_window_instrument_step_and_pitch() -> None:
 
 def test_a_whole_song_has_the_notes_of_its_windows() -> None:
     cells = random_cells(5, 2)
-    song = notes_of(cells.reshape(1, 8, *cells.shape[2:]))
+    song = extract_notes(cells.reshape(1, 8, *cells.shape[2:]))
     assert song.windows == 1
-    assert song.length.sum() == notes_of(cells).length.sum()
-    first = notes_of(cells).first(1)
-    assert np.array_equal(cells_of(first), cells[:1])
+    assert song.length.sum() == extract_notes(cells).length.sum()
+    first = extract_notes(cells).head(1)
+    assert np.array_equal(rasterise_notes(first), cells[:1])
 
 
 def test_what_is_no_window_is_refused() -> None:
@@ -65,18 +65,18 @@ def test_what_is_no_window_is_refused() -> None:
 
 def test_packing_is_undone() -> None:
     cells = random_cells(2)
-    assert packed(cells).shape == (3, 4, 2520)
-    assert np.array_equal(unpacked(packed(cells)), cells)
+    assert pack_bars(cells).shape == (3, 4, 2520)
+    assert np.array_equal(unpack_bars(pack_bars(cells)), cells)
 
 
 @pytest.mark.parametrize(("bars", "expected"), [(1, 1), (4, 1), (9, 3), (8, 2)])
 def test_windows_cover_a_score(bars: int, expected: int) -> None:
     cells = np.zeros((bars, *WINDOW_SHAPE[1:]), np.bool_)
     cells[:, 0, 40, 1] = True
-    windows = windows_of(cells)
+    windows = split_windows(cells)
     assert windows.shape == (expected, *WINDOW_SHAPE)
     assert np.array_equal(windows[-1].any(axis=(1, 2, 3)).sum(), min(bars, 4))
-    assert len(windows_of(~cells & cells)) == 0
+    assert len(split_windows(~cells & cells)) == 0
 
 
 @given(
@@ -84,7 +84,7 @@ def test_windows_cover_a_score(bars: int, expected: int) -> None:
 )
 @settings(max_examples=40, deadline=None)
 def test_transposing_moves_pitch_classes_and_no_drum(cells: BoolArray, semitones: int) -> None:
-    moved = transposed(cells, semitones)
+    moved = transpose(cells, semitones)
     assert np.array_equal(moved[..., 0], cells[..., 0])
 
     def classes(roll: BoolArray) -> BoolArray:
@@ -96,16 +96,16 @@ def test_transposing_moves_pitch_classes_and_no_drum(cells: BoolArray, semitones
 def test_transposing_keeps_what_is_within_the_grid() -> None:
     cells = np.zeros((1, 84, 5), np.bool_)
     cells[0, 40, 2] = True
-    assert np.argwhere(transposed(cells, 5)).tolist() == [[0, 45, 2]]
-    assert np.argwhere(transposed(cells, -5)).tolist() == [[0, 35, 2]]
+    assert np.argwhere(transpose(cells, 5)).tolist() == [[0, 45, 2]]
+    assert np.argwhere(transpose(cells, -5)).tolist() == [[0, 35, 2]]
 
 
 def test_thinning_leaves_out_whole_notes_and_keeps_one() -> None:
     cells = random_cells(3, 20)
-    thin = thinned(cells, 0.3, np.random.default_rng(0))
+    thin = drop_notes(cells, 0.3, np.random.default_rng(0))
     assert not (thin & ~cells).any()
-    before, after = (len(notes_of(some).window) for some in (cells, thin))
+    before, after = (len(extract_notes(some).window) for some in (cells, thin))
     assert 0.6 < after / before < 0.8
-    gone = thinned(cells, 1.0, np.random.default_rng(0))
+    gone = drop_notes(cells, 1.0, np.random.default_rng(0))
     assert gone.any(axis=(1, 2, 3, 4)).all()
-    assert np.bincount(notes_of(gone).window).tolist() == [1] * 20
+    assert np.bincount(extract_notes(gone).window).tolist() == [1] * 20

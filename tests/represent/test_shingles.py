@@ -10,11 +10,11 @@ from scores import part_of, piece, score_of, tune
 from segue.errors import BadArgument
 from segue.io.midi import read_midi, write_midi
 from segue.records import Score
-from segue.score.fingerprint import SAME, likely_same, shingle_likeness, shingles
+from segue.score.fingerprint import SAME_TUNE_THRESHOLD, minhash, minhash_similarity, similar_pairs
 
 
 def likeness(a: Score, b: Score) -> float:
-    return shingle_likeness(shingles(a), shingles(b))
+    return minhash_similarity(minhash(a), minhash(b))
 
 
 def test_the_same_in_another_key_tempo_and_sound() -> None:
@@ -27,27 +27,27 @@ def test_the_same_in_another_key_tempo_and_sound() -> None:
 
 
 def test_other_pieces_are_not_alike() -> None:
-    assert max(likeness(piece(1), piece(seed)) for seed in range(2, 8)) < SAME
+    assert max(likeness(piece(1), piece(seed)) for seed in range(2, 8)) < SAME_TUNE_THRESHOLD
 
 
 def test_a_melody_is_found_within_an_arrangement() -> None:
     whole = piece(1)
-    assert likeness(whole, replace(whole, parts=whole.parts[:1])) > SAME
+    assert likeness(whole, replace(whole, parts=whole.parts[:1])) > SAME_TUNE_THRESHOLD
 
 
 def test_pairs_are_found_among_many() -> None:
-    prints = [shingles(piece(seed)) for seed in range(30)]
-    prints += [shingles(piece(7, up=3)), shingles(score_of(tune(60, 62)))]
+    prints = [minhash(piece(seed)) for seed in range(30)]
+    prints += [minhash(piece(7, up=3)), minhash(score_of(tune(60, 62)))]
     prints.append(prints[-1])  # what is too short to say anything is like nothing
-    assert likely_same(np.stack(prints)) == [(7, 30, 1.0)]
-    assert likely_same(np.empty((0, 128), np.uint32)) == []
+    assert similar_pairs(np.stack(prints)) == [(7, 30, 1.0)]
+    assert similar_pairs(np.empty((0, 128), np.uint32)) == []
 
 
 def test_what_says_nothing_is_like_nothing() -> None:
     drums = score_of(part_of((0, 1, 36), (1, 1, 38), drum=True))
     assert likeness(drums, drums) == 0
     with pytest.raises(BadArgument, match="128"):
-        shingle_likeness(np.zeros(3, np.uint32), np.zeros(3, np.uint32))
+        minhash_similarity(np.zeros(3, np.uint32), np.zeros(3, np.uint32))
 
 
 def test_likeness_estimates_the_share_of_runs_in_common() -> None:
@@ -61,4 +61,4 @@ def test_likeness_estimates_the_share_of_runs_in_common() -> None:
 def test_golden_prints() -> None:
     with np.load(FILE) as golden:
         for seed, expected in zip((1, 2), golden["prints"], strict=True):
-            np.testing.assert_array_equal(shingles(piece(seed)), expected)
+            np.testing.assert_array_equal(minhash(piece(seed)), expected)

@@ -11,22 +11,22 @@ import torch
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.nn.split import train_validation_split
 from segue.nn.trainer import Progress
-from segue.score.piano_roll import BoolArray, RollNotes, cells_of, notes_of, unpacked
+from segue.score.piano_roll import BoolArray, RollNotes, extract_notes, rasterise_notes, unpack_bars
 from segue.score.vae import training as score
 from segue.score.vae import training as score_windows
 from segue.score.vae.model import RollModel
-from segue.score.vae.network import RollVAE, classic, default, lstm
+from segue.score.vae.network import RollVAE, conv_config, default_config, lstm_config
 from segue.score.vae.training import (
     RollTrack,
     ScoreTraining,
-    Windows,
-    decode_better,
-    replayed,
-    thinned,
-    together,
+    WindowSampler,
+    cut_windows,
+    drop_instruments,
+    drop_notes,
+    finetune_decoder,
+    swap_instruments,
     train_score,
-    transposed,
-    without_some,
+    transpose_windows,
 )
 
 
@@ -41,7 +41,7 @@ def tune(seed: int, bars: int = 9) -> RollTrack:
             cells[bar, 6 * place : 6 * place + 5, pitch + shift, 1] = True
         cells[bar, :24, 12 + shift, 3] = True
         cells[bar, ::12, 12, 0] = True
-    return RollTrack.of(f"tune {seed}", cells)
+    return RollTrack.from_cells(f"tune {seed}", cells)
 
 
 TUNES = [tune(seed) for seed in range(12)]
@@ -55,12 +55,12 @@ TRAININGS = [
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(score_windows, "BATCH", 8)
+    monkeypatch.setattr(score_windows, "BATCH_SIZE", 8)
     monkeypatch.setattr(score_windows, "DECODED", 5)
     monkeypatch.setattr(score, "STEPS_PER_EPOCH", 10)
     monkeypatch.setattr(score, "VALIDATION_BATCHES", 1)
-    monkeypatch.setattr(score, "SETTLING_WINDOWS", 20)
-    monkeypatch.setattr(score, "COUNTED_WINDOWS", 200)
+    monkeypatch.setattr(score, "CALIBRATION_WINDOWS", 20)
+    monkeypatch.setattr(score, "PATTERN_WINDOWS", 200)
 
 
 @pytest.mark.parametrize("training", TRAININGS, ids=str)
@@ -73,13 +73,13 @@ def test_ten_steps_lower_the_loss_and_the_model_loads_again(
     assert trained.best.loss < told[0].loss
     assert set(told[-1].loss_terms) == {"reconstruction", "kl", "contrast"}
     assert (told[-1].loss_terms["contrast"] > 0) == (training.encoder == "default")
-    assert model.about["validation_parts"]["kl"] > 0
+    assert model.metadata["validation_parts"]["kl"] > 0
     again = RollModel.load(tmp_path)
-    windows = unpacked(np.stack([track.window(0) for track in TUNES]))
+    windows = unpack_bars(np.stack([track.window(0) for track in TUNES]))
     for one, other in zip(again.encode(windows), model.encode(windows), strict=True):
         assert np.array_equal(one, other)
     assert again.fingerprint == model.fingerprint
-    vector = again.embed(unpacked(TUNES[0].bars))
+    vector = again.embed(unpack_bars(TUNES[0].bars))
     assert vector is not None
     assert vector.shape == (again.dimension,)
     assert again.decode(again.sample(2, 0)).shape == (2, 4, 48, 84, 5)
@@ -124,62 +124,62 @@ def test_the_weight_of_the_divergence_rises(tmp_path: Path) -> None:
 def test_decoding_is_learned_further_and_songs_stay_where_they_are(tmp_path: Path) -> None:
     model, _ = train_score(TRAININGS[0], TUNES, tmp_path / "first")
     learn, validate = train_validation_split(TUNES)
-    cells = unpacked(TUNES[0].bars)
+    cells = unpack_bars(TUNES[0].bars)
     before, weights = model.embed(cells), model.network.decoder.state_dict()["cells.weight"].clone()
-    trained = decode_better(model, learn, validate, tmp_path / "further", 0.01)
+    trained = finetune_decoder(model, learn, validate, tmp_path / "further", 0.01)
     assert trained.best.epoch >= 1
     assert model.embed(cells) == pytest.approx(before, abs=1e-6)
     assert not torch.equal(weights, model.network.decoder.state_dict()["cells.weight"])
-    assert "decoding_validation_loss" in model.about
+    assert "decoding_validation_loss" in model.metadata
 
 
 def test_batches_depend_on_the_seed_alone_and_pair_windows_of_a_song() -> None:
-    windows = Windows(TUNES, contrast=True)
-    (wanted, table), (_, again) = (windows.draw(np.random.default_rng(3)) for _ in range(2))
+    windows = WindowSampler(TUNES, contrast=True)
+    (wanted, table), (_, again) = (windows.batch(np.random.default_rng(3)) for _ in range(2))
     assert torch.equal(table, again)
     assert wanted.shape == (5, 4, 48, 84, 5)
-    notes = RollNotes.of(table.numpy().T, 16)
+    notes = RollNotes.from_columns(table.numpy().T, 16)
     assert np.array_equal(np.unique(notes.window), np.arange(16))
-    given = cells_of(notes.first(5))
+    given = rasterise_notes(notes.head(5))
     assert not (given & ~wanted.numpy()).any()  # thinned
     assert given.sum() > 0.8 * wanted.sum()
-    (plain,) = Windows(TUNES, contrast=False).draw(np.random.default_rng(3))
+    (plain,) = WindowSampler(TUNES, contrast=False).batch(np.random.default_rng(3))
     assert plain.shape == (8, 4, 48, 84, 5)
 
 
 def song_notes(track: RollTrack) -> RollNotes:
-    return notes_of(unpacked(track.bars)[None])
+    return extract_notes(unpack_bars(track.bars)[None])
 
 
 def some_windows() -> tuple[RollNotes, BoolArray]:
-    notes = together([(song_notes(track), start) for start, track in enumerate(TUNES[:6])])
-    return notes, np.stack([unpacked(track.window(n)) for n, track in enumerate(TUNES[:6])])
+    notes = cut_windows([(song_notes(track), start) for start, track in enumerate(TUNES[:6])])
+    return notes, np.stack([unpack_bars(track.window(n)) for n, track in enumerate(TUNES[:6])])
 
 
 def test_windows_cut_as_notes_are_those_cut_as_cells() -> None:
     notes, cells = some_windows()
-    assert np.array_equal(cells_of(notes), cells)
+    assert np.array_equal(rasterise_notes(notes), cells)
     held = np.ones((8, 48, 84, 5), np.bool_)
     held[..., :40, :] = held[..., 41:, :] = False
-    (across,) = cells_of(together([(song_notes(RollTrack.of("held", held)), 2)]))
+    (across,) = rasterise_notes(cut_windows([(song_notes(RollTrack.from_cells("held", held)), 2)]))
     assert np.array_equal(across, held[:4])
 
 
 def test_changes_keep_the_rhythm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(score_windows, "TRANSPOSED", 1.0)
+    monkeypatch.setattr(score_windows, "TRANSPOSED_SHARE", 1.0)
     notes, cells = some_windows()
     rng = np.random.default_rng(0)
-    moved = cells_of(transposed(notes, rng))
+    moved = rasterise_notes(transpose_windows(notes, rng))
     assert np.array_equal(moved[..., 0], cells[..., 0])
     assert np.array_equal(moved[..., 1:].any(axis=3), cells[..., 1:].any(axis=3))
-    other = cells_of(replayed(notes, rng))
+    other = rasterise_notes(swap_instruments(notes, rng))
     assert np.array_equal(other[..., [0, 3]], cells[..., [0, 3]])
     assert np.array_equal(other.any(axis=-1), cells.any(axis=-1))
-    left = cells_of(without_some(notes, 2, rng))
+    left = rasterise_notes(drop_instruments(notes, 2, rng))
     assert np.array_equal(left[:2], cells[:2])
     playing = left.any(axis=(1, 2, 3)).sum(axis=1)
     assert set(playing.tolist()) == {2, 3}
-    thin = thinned(notes, rng)
+    thin = drop_notes(notes, rng)
     assert 0.8 < len(thin.window) / len(notes.window) < 1
     assert np.array_equal(np.unique(thin.window), np.arange(6))
 
@@ -187,10 +187,10 @@ def test_changes_keep_the_rhythm(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_scores_shorter_than_a_window_are_filled_with_silence() -> None:
     short = tune(1, bars=2)
     assert short.starts().tolist() == [0]
-    assert unpacked(short.window(0))[2:].sum() == 0
+    assert unpack_bars(short.window(0))[2:].sum() == 0
     silent = np.zeros((6, 48, 84, 5), np.bool_)
     silent[5, 0, 0, 1] = True
-    assert RollTrack.of("late", silent).starts().tolist() == [2]
+    assert RollTrack.from_cells("late", silent).starts().tolist() == [2]
 
 
 def test_groups_are_not_divided() -> None:
@@ -222,14 +222,16 @@ def test_options_that_do_not_go_together_are_refused(options: dict[str, float], 
         ScoreTraining(**options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("config", [classic(2), classic(3), lstm(), default()], ids=str)
+@pytest.mark.parametrize(
+    "config", [conv_config(2), conv_config(3), lstm_config(), default_config()], ids=str
+)
 def test_networks_encode_and_decode(config: "object") -> None:
     torch.manual_seed(0)
     network = RollVAE(config).eval()  # type: ignore[arg-type]
-    windows = unpacked(np.stack([track.window(0) for track in TUNES[:3]]))
+    windows = unpack_bars(np.stack([track.window(0) for track in TUNES[:3]]))
     with torch.no_grad():
         latents = network.encode(windows)
         assert latents.mean.shape == latents.log_variance.shape == (3, network.config.latent)
         assert network.decode(latents.mean).shape == (3, 4, 48, 84, 5)
         learned = network.config.dimension - network.config.counted
-        assert network.likeness(windows, notes_of(windows)).shape == (3, learned)
+        assert network.embed(windows, extract_notes(windows)).shape == (3, learned)

@@ -11,7 +11,7 @@ from segue.cli.output import label, print_json, print_table, say, shown, track_f
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from segue.evaluation.projection import Correlation
+    from segue.evaluation.projection import MantelResult
     from segue.explore.comparison import Comparison, FeatureContribution
     from segue.generate.notes.network import NoteModel
     from segue.generate.notes.probing import Claim, TheoryReport, TokenReport
@@ -229,7 +229,7 @@ def _claim_row(claim: "Claim") -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _figures(found: "Correlation") -> tuple[object, ...]:
+def _figures(found: "MantelResult") -> tuple[object, ...]:
     return found.rho, f"{found.p:.4f}"
 
 

@@ -154,9 +154,9 @@ def _write(score: "Score", target: Path, png: bool, wav: bool) -> list[Path]:
 
 def _chords(one: "ChordHarmony | ChoraleHarmony") -> "Sequence[Chord]":
     from segue.generate.harmony.harmonise import ChordHarmony
-    from segue.score.harmony import chords
+    from segue.score.harmony import estimate_chords
 
-    return one.chords if isinstance(one, ChordHarmony) else chords(one.score)
+    return one.chords if isinstance(one, ChordHarmony) else estimate_chords(one.score)
 
 
 def _fields(one: "ChordHarmony | ChoraleHarmony", files: "Sequence[Path]") -> dict[str, Any]:

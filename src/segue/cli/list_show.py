@@ -240,14 +240,14 @@ def write_music(score: "Score", output: Path) -> None:
     """Write a score in a format of scores, play it into a .wav, or draw it, by the ending."""
     if output.suffix.lower() in SCORES:
         from segue.io.scores import write_score
-        from segue.score.harmony import with_key
+        from segue.score.harmony import with_estimated_key
 
-        write_score(with_key(score), output)
+        write_score(with_estimated_key(score), output)
     elif output.suffix.lower() == ".wav":
         from segue.io.audio import write_wav
-        from segue.score.synthesis import render
+        from segue.score.synthesis import synthesise
 
-        write_wav(output, render(score, _RATE_HZ), _RATE_HZ)
+        write_wav(output, synthesise(score, _RATE_HZ), _RATE_HZ)
     else:
         from segue.render.piano_roll_plots import draw_piano_roll
 
@@ -255,7 +255,7 @@ def write_music(score: "Score", output: Path) -> None:
 
 
 def _fields(found: "list[Description]", score: "Score | None") -> dict[str, Any]:
-    from segue.score.harmony import chords
+    from segue.score.harmony import estimate_chords
     from segue.search.track_checks import non_music_type
 
     tracks = [
@@ -267,7 +267,7 @@ def _fields(found: "list[Description]", score: "Score | None") -> dict[str, Any]
     ]
     if score is None:
         return {"tracks": tracks}
-    named = [{"bar": chord.bar + 1, "name": chord.name} for chord in chords(score)]
+    named = [{"bar": chord.bar + 1, "name": chord.name} for chord in estimate_chords(score)]
     return {"tracks": tracks, "features": _facts(score), "chords": named}
 
 
@@ -301,13 +301,13 @@ def _print_track(item: "Description") -> None:
 
 
 def _print_score(score: "Score", *, with_facts: bool) -> None:
-    from segue.score.harmony import chords
+    from segue.score.harmony import estimate_chords
 
     if with_facts:
         rows = _rows(_facts(score))
         print_table(score.title or "a score", ("", ""), rows)
     bars: dict[int, list[str]] = {}
-    for chord in chords(score):
+    for chord in estimate_chords(score):
         bars.setdefault(chord.bar, []).append(chord.name)
     cells = [" ".join(names) for _, names in sorted(bars.items())]
     lines = [

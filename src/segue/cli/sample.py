@@ -95,7 +95,7 @@ def _write(
     from segue.files import replacing
     from segue.io.midi import write_midi
     from segue.render.piano_roll_plots import draw_piano_rolls
-    from segue.score.vae.sampling import joined as joined_rolls
+    from segue.score.vae.sampling import concatenate as joined_rolls
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -113,7 +113,7 @@ def evaluate(
 
     Example: segue evaluate --by artist
     """
-    from segue.evaluation.retrieval import interval
+    from segue.evaluation.retrieval import bootstrap_interval
 
     with open_library(library) as lib:
         table = lib.evaluate(
@@ -122,7 +122,7 @@ def evaluate(
         learned = [info.space.name for info in lib.spaces() if info.trained]
     rows = []
     for name, result in table.items():
-        estimate = interval([result], "precision_at_1", seed=seed)
+        estimate = bootstrap_interval([result], "precision_at_1", seed=seed)
         rows.append(
             {
                 "space": name,
@@ -380,17 +380,17 @@ def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> 
     from segue.io.audio import write_wav
     from segue.io.scores import WRITTEN_SUFFIXES, write_score
     from segue.render.piano_roll_plots import draw_piano_rolls
-    from segue.score.harmony import with_key
-    from segue.score.synthesis import render
+    from segue.score.harmony import with_estimated_key
+    from segue.score.synthesis import synthesise
 
     check_target(output, (*WRITTEN_SUFFIXES, ".wav", *_PICTURES))
     roll, made = lib.scores.reconstruct(query, space=space)
     score = made.to_score(f"{query}, given back by {space}")
     suffix = output.suffix.lower()
     if suffix in WRITTEN_SUFFIXES:
-        write_score(with_key(score), output)
+        write_score(with_estimated_key(score), output)
     if suffix == ".wav":
-        write_wav(output, render(score, _RATE_HZ), _RATE_HZ)
+        write_wav(output, synthesise(score, _RATE_HZ), _RATE_HZ)
     else:
         picture = output if suffix in _PICTURES else output.with_suffix(".png")
         pair = [("as it is written", roll), (f"given back by {space}", made)]
@@ -400,7 +400,7 @@ def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> 
         "note_f1": found.f1,
         "space": space,
         "notes": found.reference,
-        "notes_found": found.found,
+        "notes_found": found.matched,
         "notes_made": found.estimated,
         "bars_left_out": roll.skipped_bars,
     }

@@ -1,29 +1,19 @@
-"""Metrics of generated music: statistics, voice leading, piano rolls.
+"""Metrics of generated music, to be compared with those of real music.
 
-What music is like in a few published numbers: to hold made music against real music.
+No metric is good or bad by itself. Those of notes take arrays of pitch, onset and bar; those of
+piano rolls take cells of shape (bars, steps, pitches), bool, of one instrument, with steps that
+divide the bar evenly and a C as the first pitch; those of voice leading take pitches of four
+voices in frames of sixteenths.
 
-None of them is good or bad by itself. All take notes as arrays of pitch, time and bar, so that
-they serve a model's output and a file alike. Where two publications define a number in two ways,
-both are here, each under its own name.
-
-Sources
--------
-Wu & Yang, "The Jazz Transformer on the Front Line", ISMIR 2020: entropy and grooving.
+References
+----------
+Wu & Yang, "The Jazz Transformer on the Front Line", ISMIR 2020: pitch class entropy.
 Mogren, "C-RNN-GAN", 2016: scale consistency.
-Dong et al., "MuseGAN", AAAI 2018: empty bars; "MusPy", ISMIR 2020: the groove of successive bars.
+Dong et al., "MusPy", ISMIR 2020: groove consistency.
+Dong et al., "MuseGAN", AAAI 2018, "Objective metrics": empty bars, used pitch classes, qualified
+notes, drum patterns, tonal distance.
 Yang & Lerch, "On the evaluation of generative models in music", Neural Computing and
-Applications 32, 2020: the overlapping area.
-
-How well four voices are led, by the rules of the textbook.
-
-Frames of sixteenths; in each the pitches of soprano, alto, tenor and bass.
-
-What piano rolls are like, and how many notes of one are in another.
-
-The statistics are those of MuseGAN (Dong et al., AAAI 2018, section "Objective metrics"): to be
-compared between music and what a model makes, not good or bad by themselves. All take cells of
-bars: (bars, steps, pitches), bool, of one instrument; steps divide the bar evenly, and the first
-pitch is a C.
+Applications 32, 2020: overlapping area.
 """
 
 from dataclasses import dataclass
@@ -35,25 +25,24 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 
-# --- generation ---
-
-Integers = NDArray[np.integer]
-Numbers = NDArray[np.floating]
+IntArray = NDArray[np.integer]
+FloatArray = NDArray[np.floating]
+BoolArray = NDArray[np.bool_]
 
 _CLASSES: Final = 12
 #: Steps of the major and of the natural minor scale.
 _SCALES: Final = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10))
-#: Points at which two densities are compared, and how far beyond the data, in bandwidths.
-_POINTS: Final = 4096
-_BEYOND: Final = 4.0
-#: The least bandwidth, of the range of both: values that are all the same have a density, too.
-_LEAST_BANDWIDTH: Final = 1e-2
+#: Number of points of the kernel density estimates, and margin around the data in bandwidths.
+_N_POINTS: Final = 4096
+_MARGIN: Final = 4.0
+#: Least bandwidth as a share of the joint range, for constant values.
+_MIN_BANDWIDTH: Final = 1e-2
 
 
-def pitch_class_entropy(pitch: Integers) -> float:
-    """Return the entropy of the pitch classes in bits: 0 of one class, log2 12 = 3.585 of all.
+def pitch_class_entropy(pitch: IntArray) -> float:
+    """Return the entropy of the pitch class histogram in bits, 0 to log2(12) = 3.585.
 
-    Wu & Yang 2020, section 4.1, over all notes that are given.
+    Wu & Yang 2020, section 4.1, over all notes.
 
     Parameters
     ----------
@@ -63,43 +52,17 @@ def pitch_class_entropy(pitch: Integers) -> float:
     Returns
     -------
     float
-        NaN of no notes.
+        NaN without notes.
     """
     if not len(pitch):
         return float("nan")
     share = np.bincount(pitch % _CLASSES, minlength=_CLASSES) / len(pitch)
-    heard = share[share > 0]
-    return float(abs(heard @ np.log2(heard)))
+    share = share[share > 0]
+    return float(abs(share @ np.log2(share)))
 
 
-def pitch_class_entropy_of_bars(pitch: Integers, bar: Integers, bars: int = 4) -> float:
-    """Return the mean entropy of the pitch classes within so many successive bars.
-
-    Wu & Yang 2020: H1 with `bars` 1 and H4 with 4. Stretches follow one another without
-    overlap; those without a note are left out.
-
-    Parameters
-    ----------
-    pitch, bar : ndarray of int, shape (n,)
-        MIDI pitches, and the bar, from 0, in which each begins.
-    bars : int
-        At least 1.
-
-    Returns
-    -------
-    float
-        NaN of no notes.
-    """
-    _check_pair(pitch, bar, "pitches", "bars")
-    if bars < 1:
-        raise BadArgument(f"stretches of {bars} bars; at least 1 is needed")
-    stretch = bar // bars
-    found = [pitch_class_entropy(pitch[stretch == each]) for each in np.unique(stretch)]
-    return float(np.mean(found)) if found else float("nan")
-
-
-def scale_consistency(pitch: Integers) -> float:
-    """Return the share of notes that are in the scale, major or minor, that holds most of them.
+def scale_consistency(pitch: IntArray) -> float:
+    """Return the largest share of notes that lie in one major or minor scale.
 
     Mogren 2016, section 4.1; the minor scale is the natural one, as in MusPy.
 
@@ -111,7 +74,7 @@ def scale_consistency(pitch: Integers) -> float:
     Returns
     -------
     float
-        7/12 at least; NaN of no notes.
+        At least 7/12; NaN without notes.
     """
     if not len(pitch):
         return float("nan")
@@ -121,20 +84,19 @@ def scale_consistency(pitch: Integers) -> float:
 
 
 def groove_consistency(onsets: NDArray[np.bool_]) -> float:
-    """Return how alike successive bars are in where notes begin.
+    """Return the groove consistency: 1 - mean Hamming distance of the onsets of adjacent bars.
 
-    MusPy (Dong et al. 2020): 1 - the mean, over successive bars, of the share of steps at which
-    a note begins in one of both alone.
+    MusPy (Dong et al. 2020); distances are shares of the steps.
 
     Parameters
     ----------
     onsets : ndarray, shape (bars, steps), bool
-        Whether a note begins, of a grid that divides each bar alike.
+        Whether a note begins at each step.
 
     Returns
     -------
     float
-        NaN of fewer than two bars.
+        NaN for fewer than two bars.
     """
     _check_grid(onsets)
     if len(onsets) < 2:
@@ -142,53 +104,22 @@ def groove_consistency(onsets: NDArray[np.bool_]) -> float:
     return float(1 - (onsets[1:] ^ onsets[:-1]).mean())
 
 
-def grooving_similarity(onsets: NDArray[np.bool_]) -> float:
-    """Return how alike all pairs of bars are in where notes begin.
-
-    Wu & Yang 2020, section 4.2: 1 - the share of steps at which a note begins in one of two bars
-    alone, on average over all pairs.
-
-    Parameters
-    ----------
-    onsets : ndarray, shape (bars, steps), bool
-        As of `groove_consistency`; 64 steps as published.
-
-    Returns
-    -------
-    float
-        NaN of fewer than two bars.
-    """
-    _check_grid(onsets)
-    count = len(onsets)
-    if count < 2:
-        return float("nan")
-    # Of a step that k bars of n have, k (n - k) pairs differ.
-    have = onsets.sum(axis=0).astype(np.int64)
-    differ = (have * (count - have)).sum() / onsets.shape[1]
-    return 1 - float(differ) / (count * (count - 1) / 2)
-
-
-def empty_bar_rate(first_bar: Integers, last_bar: Integers, bars: int) -> float:
+def empty_bar_rate(first_bar: IntArray, last_bar: IntArray, bars: int) -> float:
     """Return the share of bars in which no note sounds.
 
-    MuseGAN's EB (Dong et al. 2018, section "Objective metrics"); `empty_bars` counts the same on
-    piano rolls.
+    MuseGAN's EB (Dong et al. 2018); `roll_empty_bar_rate` is the same for piano rolls.
 
     Parameters
     ----------
     first_bar, last_bar : ndarray of int, shape (n,)
-        The bars, from 0, in which each note begins, and in which it sounds last.
+        Bar, from 0, in which each note begins, and in which it ends.
     bars : int
-        How many there are.
-
-    Returns
-    -------
-    float
+        Number of bars.
 
     Raises
     ------
     BadArgument
-        There are no bars, or a note lies beyond them.
+        There are no bars, or a note lies outside them.
     """
     _check_pair(first_bar, last_bar, "first bars", "last bars")
     if bars < 1:
@@ -204,63 +135,59 @@ def empty_bar_rate(first_bar: Integers, last_bar: Integers, bars: int) -> float:
     return float((np.cumsum(change[:-1]) == 0).mean())
 
 
-def overlapping_area(one: Numbers, other: Numbers) -> float:
-    """Return how much two distributions have in common: 1 for the same, 0 for nothing.
+def overlapping_area(first: FloatArray, second: FloatArray) -> float:
+    """Return the overlapping area of two distributions: 0 for disjoint, 1 for equal ones.
 
-    Yang & Lerch 2020, section 3.2: the area below both of two probability densities, each a
-    Gaussian kernel density estimate with Scott's bandwidth (n^-1/5 standard deviations).
+    Yang & Lerch 2020, section 3.2: the area below both of two Gaussian kernel density estimates
+    with Scott's bandwidth (n^-1/5 standard deviations).
 
     Parameters
     ----------
-    one, other : ndarray, shape (n,) and (m,)
-        A number of each piece, or the distances between pieces, as published.
-
-    Returns
-    -------
-    float
+    first, second : ndarray, shape (n,) and (m,)
+        A metric of each piece, or, as published, distances between pieces.
 
     Raises
     ------
     BadArgument
         There are fewer than two values, or some are not finite.
     """
-    for values in (one, other):
+    for values in (first, second):
         if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
             raise BadArgument(
                 f"expected at least two finite values, got an array of shape {values.shape}"
             )
-    both = np.concatenate([one, other])
+    both = np.concatenate([first, second])
     spread = float(np.ptp(both))
     if spread == 0:
         return 1.0
-    widths = [_bandwidth(values, spread) for values in (one, other)]
-    margin = _BEYOND * max(widths)
-    grid = np.linspace(both.min() - margin, both.max() + margin, _POINTS)
+    bandwidths = [_bandwidth(values, spread) for values in (first, second)]
+    margin = _MARGIN * max(bandwidths)
+    grid = np.linspace(both.min() - margin, both.max() + margin, _N_POINTS)
     densities = [
-        _density(np.asarray(values, np.float64), width, grid)
-        for values, width in zip((one, other), widths, strict=True)
+        _density(np.asarray(values, np.float64), bandwidth, grid)
+        for values, bandwidth in zip((first, second), bandwidths, strict=True)
     ]
     lower = np.minimum(*densities)
     area = float((lower[1:] + lower[:-1]).sum()) / 2 * float(grid[1] - grid[0])
     return min(area, 1.0)
 
 
-def _bandwidth(values: Numbers, spread: float) -> float:
+def _bandwidth(values: FloatArray, spread: float) -> float:
     scott = float(values.std(ddof=1)) * len(values) ** -0.2
-    return float(max(scott, _LEAST_BANDWIDTH * spread))
+    return float(max(scott, _MIN_BANDWIDTH * spread))
 
 
-def _density(values: Numbers, width: float, grid: Numbers) -> Numbers:
+def _density(values: FloatArray, bandwidth: float, grid: FloatArray) -> FloatArray:
     total = np.zeros(len(grid))
     for part in np.array_split(values, max(len(values) // 1000, 1)):
-        total += np.exp(-0.5 * ((grid[:, None] - part) / width) ** 2).sum(axis=1)
-    return np.asarray(total / (len(values) * width * np.sqrt(2 * np.pi)))
+        total += np.exp(-0.5 * ((grid[:, None] - part) / bandwidth) ** 2).sum(axis=1)
+    return np.asarray(total / (len(values) * bandwidth * np.sqrt(2 * np.pi)))
 
 
-def _check_pair(one: Integers, other: Integers, first: str, second: str) -> None:
-    if one.ndim != 1 or one.shape != other.shape:
+def _check_pair(a: IntArray, b: IntArray, first: str, second: str) -> None:
+    if a.ndim != 1 or a.shape != b.shape:
         raise BadArgument(
-            f"{first} of shape {one.shape} and {second} of shape {other.shape}: one for each note"
+            f"{first} of shape {a.shape} and {second} of shape {b.shape}: one for each note"
         )
 
 
@@ -273,25 +200,24 @@ def _check_grid(onsets: NDArray[np.bool_]) -> None:
 
 # --- voice leading ---
 
-#: Lowest and highest MIDI pitch that choirs are commonly asked for, after textbooks of harmony.
-RANGES: Final = ((60, 81), (55, 74), (48, 67), (40, 62))
+#: Lowest and highest MIDI pitch of soprano, alto, tenor and bass in textbooks of harmony.
+VOICE_RANGES: Final = ((60, 81), (55, 74), (48, 67), (40, 62))
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceLeading:
-    """What is against the rules.
+class VoiceLeadingErrors:
+    """Counts of voice-leading errors.
 
     Attributes
     ----------
     frames : int
-        Those in which someone sings.
+        Number of frames that are not silent.
     parallels : int
-        Pairs of voices that move from one fifth to another, or from one octave or unison to
-        another, both to another pitch.
+        Number of parallel fifths, octaves and unisons between two voices that both move.
     out_of_range : int
-        Pitches beyond `RANGES`, of all frames and voices.
+        Number of pitches outside `VOICE_RANGES`, over all frames and voices.
     crossings : int
-        Neighbours of which the lower one is above, in all frames.
+        Number of voice crossings between adjacent voices, over all frames.
     """
 
     frames: int
@@ -301,101 +227,100 @@ class VoiceLeading:
 
     @property
     def parallels_per_100(self) -> float:
-        """Parallels in a hundred frames."""
+        """Parallels per 100 frames."""
         return 100 * self.parallels / max(self.frames, 1)
 
 
-def voice_leading(pitches: NDArray[np.integer]) -> VoiceLeading:
-    """Count what is against the rules.
+def voice_leading_errors(pitches: NDArray[np.integer]) -> VoiceLeadingErrors:
+    """Count the voice-leading errors of four voices.
 
     Parameters
     ----------
     pitches : ndarray, shape (frames, 4), int
-        MIDI pitches of soprano, alto, tenor and bass; below 0 is silence.
+        MIDI pitches of soprano, alto, tenor and bass; negative for rests.
 
     Returns
     -------
     VoiceLeading
     """
-    if pitches.ndim != 2 or pitches.shape[1] != len(RANGES):
-        raise BadArgument(f"pitches of shape {pitches.shape}; expected (frames, {len(RANGES)})")
-    sung = pitches >= 0
+    if pitches.ndim != 2 or pitches.shape[1] != len(VOICE_RANGES):
+        raise BadArgument(
+            f"pitches of shape {pitches.shape}; expected (frames, {len(VOICE_RANGES)})"
+        )
+    sounding = pitches >= 0
     parallels = 0
-    both = sung[1:] & sung[:-1]
-    moves = pitches[1:] != pitches[:-1]
-    for one, other in combinations(range(len(RANGES)), 2):
-        interval = (pitches[:, one] - pitches[:, other]) % 12
-        same = (interval[1:] == interval[:-1]) & np.isin(interval[1:], (0, 7))
-        moving = moves[:, one] & moves[:, other] & both[:, one] & both[:, other]
-        parallels += int((same & moving).sum())
-    low, high = np.array(RANGES).T
-    outside = sung & ((pitches < low) | (pitches > high))
-    crossed = (pitches[:, 1:] > pitches[:, :-1]) & sung[:, 1:] & sung[:, :-1]
-    return VoiceLeading(
-        int(sung.any(axis=1).sum()), parallels, int(outside.sum()), int(crossed.sum())
+    held = sounding[1:] & sounding[:-1]
+    moves = (pitches[1:] != pitches[:-1]) & held
+    for upper, lower in combinations(range(len(VOICE_RANGES)), 2):
+        interval = (pitches[:, upper] - pitches[:, lower]) % 12
+        is_parallel = (interval[1:] == interval[:-1]) & np.isin(interval[1:], (0, 7))
+        parallels += int((is_parallel & moves[:, upper] & moves[:, lower]).sum())
+    low, high = np.array(VOICE_RANGES).T
+    out_of_range = sounding & ((pitches < low) | (pitches > high))
+    crossings = (pitches[:, 1:] > pitches[:, :-1]) & sounding[:, 1:] & sounding[:, :-1]
+    return VoiceLeadingErrors(
+        int(sounding.any(axis=1).sum()), parallels, int(out_of_range.sum()), int(crossings.sum())
     )
 
 
-# --- rolls ---
-
-Cells = NDArray[np.bool_]
+# --- piano rolls ---
 
 _BEATS: Final = 4
 _SIXTEENTHS: Final = 16
 _THIRTY_SECONDS: Final = 32
-#: Angles of the three circles of Harte et al. 2006, for each pitch class: fifths, minor thirds,
-#: major thirds; and their radii.
+#: Angle per semitone, and radius, of the circles of Harte et al. 2006: fifths, minor and major
+#: thirds.
 _ANGLES: Final = (7 * np.pi / 6, 3 * np.pi / 2, 2 * np.pi / 3)
 _RADII: Final = (1.0, 1.0, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class NoteScores:
-    """How many notes were found again.
+    """Note-level precision, recall and F1.
 
     Attributes
     ----------
-    found : int
-        Notes of the estimate whose onset and pitch are in the reference.
+    matched : int
+        Number of estimated notes whose onset and pitch are in the reference.
     estimated, reference : int
-        Notes of both.
+        Number of notes.
     """
 
-    found: int
+    matched: int
     estimated: int
     reference: int
 
     @property
     def precision(self) -> float:
-        """Share of the estimate that is right; NaN of none."""
-        return self.found / self.estimated if self.estimated else float("nan")
+        """Precision; NaN without estimated notes."""
+        return self.matched / self.estimated if self.estimated else float("nan")
 
     @property
     def recall(self) -> float:
-        """Share of the reference that was found; NaN of none."""
-        return self.found / self.reference if self.reference else float("nan")
+        """Recall; NaN without reference notes."""
+        return self.matched / self.reference if self.reference else float("nan")
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of both; NaN where neither has a note."""
+        """F1 score; NaN without notes."""
         total = self.estimated + self.reference
-        return 2 * self.found / total if total else float("nan")
+        return 2 * self.matched / total if total else float("nan")
 
 
-def onsets(cells: Cells) -> Cells:
+def roll_onsets(cells: BoolArray) -> BoolArray:
     """Return the cells at which a note begins.
 
     Parameters
     ----------
     cells : ndarray, shape (..., steps, pitches), bool
-        Before the first step all is silent.
+        The step before the first counts as silent.
     """
     before = np.zeros_like(cells)
     before[..., 1:, :] = cells[..., :-1, :]
     return np.asarray(cells & ~before)
 
 
-def note_scores(estimate: Cells, reference: Cells) -> NoteScores:
+def note_scores(estimate: BoolArray, reference: BoolArray) -> NoteScores:
     """Compare notes by onset and pitch.
 
     Parameters
@@ -413,18 +338,19 @@ def note_scores(estimate: Cells, reference: Cells) -> NoteScores:
     """
     if estimate.shape != reference.shape:
         raise BadArgument(f"rolls of shapes {estimate.shape} and {reference.shape}: compare equals")
-    one, other = onsets(estimate), onsets(reference)
-    return NoteScores(*(int(np.count_nonzero(cells)) for cells in (one & other, one, other)))
+    onsets, targets = roll_onsets(estimate), roll_onsets(reference)
+    counts = (np.count_nonzero(cells) for cells in (onsets & targets, onsets, targets))
+    return NoteScores(*map(int, counts))
 
 
-def empty_bars(bars: Cells) -> float:
+def roll_empty_bar_rate(bars: BoolArray) -> float:
     """Return the share of bars without a note."""
     _check(bars)
     return float(1 - bars.any(axis=(1, 2)).mean())
 
 
-def used_pitch_classes(bars: Cells) -> float:
-    """Return how many of the twelve pitch classes a bar that is not empty uses, on average."""
+def n_pitch_classes_used(bars: BoolArray) -> float:
+    """Return the mean number of pitch classes used in a bar, over the bars that are not empty."""
     _check(bars)
     playing = bars[bars.any(axis=(1, 2))]
     if not len(playing):
@@ -432,11 +358,10 @@ def used_pitch_classes(bars: Cells) -> float:
     return float((_chroma(playing) > 0).sum(axis=1).mean())
 
 
-def qualified_notes(bars: Cells) -> float:
-    """Return the share of notes that are no shorter than a thirty-second.
+def qualified_note_rate(bars: BoolArray) -> float:
+    """Return the share of notes of at least a thirty-second, as published.
 
-    As published: three steps of 96 to the bar. Cells that follow one another are one note, over
-    the bar line, too.
+    Adjacent cells are one note, across bar lines too.
     """
     _check(bars)
     flat = bars.reshape(-1, bars.shape[2]).T.astype(np.int8)
@@ -447,55 +372,53 @@ def qualified_notes(bars: Cells) -> float:
     return float((lengths * _THIRTY_SECONDS >= bars.shape[1]).mean())
 
 
-def drum_pattern(bars: Cells) -> float:
-    """Return the share of drum strokes that lie on a sixteenth of the bar.
+def drum_in_pattern_rate(bars: BoolArray) -> float:
+    """Return the share of drum onsets on a sixteenth of the bar.
 
-    Published as the share of notes in patterns of 8 or 16 beats, with a little credit for the
-    steps beside them, which is left out here.
+    The published metric gives adjacent steps a small credit, which is left out here.
     """
     _check(bars)
-    strokes = onsets(bars.reshape(-1, bars.shape[2])).reshape(bars.shape).sum(axis=(0, 2))
-    on_grid = strokes[:: bars.shape[1] // _SIXTEENTHS].sum()
-    return float(on_grid / strokes.sum()) if strokes.sum() else float("nan")
+    onsets = roll_onsets(bars.reshape(-1, bars.shape[2])).reshape(bars.shape).sum(axis=(0, 2))
+    on_grid = onsets[:: bars.shape[1] // _SIXTEENTHS].sum()
+    return float(on_grid / onsets.sum()) if onsets.sum() else float("nan")
 
 
-def tonal_distance(one: Cells, other: Cells) -> float:
-    """Return how far apart two instruments are in harmony, beat by beat.
+def tonal_distance(first: BoolArray, second: BoolArray) -> float:
+    """Return the mean tonal distance of two instruments over the beats in which both sound.
 
-    The distance of their tonal centroids (Harte, Sandler & Gasser, "Detecting harmonic change in
-    musical audio", AMCMM 2006), on average over the beats in which both sound: 0 for the same
-    pitch classes.
+    The distance of the tonal centroids of a beat (Harte, Sandler & Gasser, "Detecting harmonic
+    change in musical audio", AMCMM 2006); 0 for the same pitch classes.
     """
-    _check(one)
-    _check(other)
-    beats = [bars.reshape(-1, bars.shape[1] // _BEATS, bars.shape[2]) for bars in (one, other)]
+    _check(first)
+    _check(second)
+    beats = [bars.reshape(-1, bars.shape[1] // _BEATS, bars.shape[2]) for bars in (first, second)]
     both = beats[0].any(axis=(1, 2)) & beats[1].any(axis=(1, 2))
     if not both.any():
         return float("nan")
-    first, second = (tonal_centroids(_chroma(bars[both])) for bars in beats)
-    return float(np.linalg.norm(first - second, axis=1).mean())
+    centroids = [tonal_centroids(_chroma(bars[both])) for bars in beats]
+    return float(np.linalg.norm(centroids[0] - centroids[1], axis=1).mean())
 
 
 def tonal_centroids(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the tonal centroids, shape (n, 6), of chroma, shape (n, 12), none of it all 0."""
+    """Return the tonal centroids, shape (n, 6), of nonzero chroma vectors, shape (n, 12)."""
     classes = np.arange(_CLASSES)
     circles = [
-        radius * turn(classes * angle)
+        radius * function(classes * angle)
         for angle, radius in zip(_ANGLES, _RADII, strict=True)
-        for turn in (np.sin, np.cos)
+        for function in (np.sin, np.cos)
     ]
     return np.asarray(chroma / chroma.sum(axis=1, keepdims=True) @ np.array(circles).T)
 
 
-def _chroma(bars: Cells) -> NDArray[np.float64]:
+def _chroma(bars: BoolArray) -> NDArray[np.float64]:
     """Count the cells of each pitch class, shape (n, 12)."""
-    each = bars.sum(axis=1)
-    padded = np.pad(each, ((0, 0), (0, -each.shape[1] % _CLASSES)))
-    counts = padded.reshape(len(bars), -1, _CLASSES).sum(axis=1)
-    return np.asarray(counts, np.float64)
+    counts = bars.sum(axis=1)
+    padded = np.pad(counts, ((0, 0), (0, -counts.shape[1] % _CLASSES)))
+    chroma = padded.reshape(len(bars), -1, _CLASSES).sum(axis=1)
+    return np.asarray(chroma, np.float64)
 
 
-def _check(bars: Cells) -> None:
+def _check(bars: BoolArray) -> None:
     if bars.ndim != 3 or not len(bars) or bars.shape[1] % _SIXTEENTHS:
         raise BadArgument(
             f"expected bars of shape (n, steps, pitches), steps a multiple of {_SIXTEENTHS}, got "

@@ -1,15 +1,11 @@
 """Metrics of projections and embeddings.
 
-How far a plane may be trusted to show what is near what in a space.
-
-The source of the measures: Venna & Kaski, "Local multidimensional scaling", Neural Networks
-19(6-7), 2006.
-
-Whether what lies close in an embedding is what should: rank correlations, and chance.
-
-Pairs are not independent of one another, so chance is asked for by shuffling whole labels (Mantel,
-"The detection of disease clustering and a generalized regression approach", Cancer Research 27,
-1967), with Spearman's rank correlation in place of Pearson's.
+Trustworthiness and continuity tell how well a projection keeps the neighbours of an embedding
+space (Venna & Kaski, "Local multidimensional scaling", Neural Networks 19(6-7), 2006). The Mantel
+test tells whether similarities in an embedding correlate with expected ones: pairs of items are
+not independent, so chance level is estimated by permuting labels of items (Mantel, "The detection
+of disease clustering and a generalized regression approach", Cancer Research 27, 1967), with
+Spearman's rank correlation instead of Pearson's.
 """
 
 from dataclasses import dataclass
@@ -21,27 +17,25 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NothingToMeasure
 from segue.records import FloatArray
 
-# --- planes ---
-
-NEIGHBOURS: Final = 10
-#: Of more tracks than this, as many drawn at random are asked.
-MOST_ASKED: Final = 2000
+N_NEIGHBOURS: Final = 10
+#: With more tracks, the metrics are estimated from a random sample of this size.
+MAX_QUERIES: Final = 2000
 _BLOCK_ELEMENTS: Final = 1 << 23
-_EQUAL: Final = 1e-6
+_TOLERANCE: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """How a plane and a space agree on what is near.
+class ProjectionQuality:
+    """Trustworthiness and continuity of a projection.
 
     Attributes
     ----------
     trustworthiness : float
-        0 to 1: falls when tracks are near in the plane that are far apart in the space.
+        0 to 1; penalises neighbours in the projection that are no neighbours in the space.
     continuity : float
-        0 to 1: falls when tracks are far apart in the plane that are near in the space.
+        0 to 1; penalises neighbours in the space that are no neighbours in the projection.
     neighbours : int
-        How many nearest tracks were looked at.
+        Number of nearest neighbours considered.
     """
 
     trustworthiness: float
@@ -49,35 +43,31 @@ class Trust:
     neighbours: int
 
 
-def trust(
-    unit: FloatArray, points: FloatArray, *, neighbours: int = NEIGHBOURS, seed: int = 0
-) -> Trust:
-    """Measure how far a plane may be trusted.
+def trustworthiness_continuity(
+    vectors: FloatArray, points: FloatArray, *, neighbours: int = N_NEIGHBOURS, seed: int = 0
+) -> ProjectionQuality:
+    """Compute the trustworthiness and continuity of a two-dimensional projection.
 
     Parameters
     ----------
-    unit : ndarray, shape (n, d)
-        Vectors of length 1; near is a high cosine.
+    vectors : ndarray, shape (n, d)
+        Unit vectors, compared by cosine similarity.
     points : ndarray, shape (n, 2)
-        Where they lie in the plane; near is a short Euclidean distance.
+        Their projections, compared by Euclidean distance.
     neighbours : int
-        At least 1; less than half of n is needed.
+        Number of nearest neighbours, at least 1 and less than half of n.
     seed : int
-        Of the sample that is asked where there are more than `MOST_ASKED`.
-
-    Returns
-    -------
-    Trust
+        Seed of the sample of queries if there are more than `MAX_QUERIES` tracks.
 
     Raises
     ------
     BadArgument
-        Where shapes disagree.
+        The shapes disagree.
     NothingToMeasure
         There are too few tracks, or all are equal.
     """
-    n = len(unit)
-    if n and np.ptp(unit, axis=0).max() < _EQUAL:
+    n = len(vectors)
+    if n and np.ptp(vectors, axis=0).max() < _TOLERANCE:
         raise NothingToMeasure(f"all {n} tracks are equal: none is nearer than another")
     if points.shape != (n, 2):
         raise BadArgument(f"points have shape {points.shape}; for {n} vectors it is ({n}, 2)")
@@ -86,56 +76,57 @@ def trust(
             f"{n} tracks are too few to tell about {neighbours} neighbours; it takes "
             f"{2 * neighbours + 1}"
         )
-    asked = np.arange(n)
-    if n > MOST_ASKED:
-        asked = np.sort(np.random.default_rng(seed).choice(n, MOST_ASKED, replace=False))
-    intruders = missing = 0
-    block = max(1, _BLOCK_ELEMENTS // n)
+    queries = np.arange(n)
+    if n > MAX_QUERIES:
+        queries = np.sort(np.random.default_rng(seed).choice(n, MAX_QUERIES, replace=False))
+    intrusions = extrusions = 0
+    block_size = max(1, _BLOCK_ELEMENTS // n)
     points = np.asarray(points, np.float64)
-    for start in range(0, len(asked), block):
-        some = asked[start : start + block]
-        in_space = -(unit[some] @ unit.T)
-        in_plane = sum(np.square(points[some, axis, None] - points[:, axis]) for axis in (0, 1))
+    for start in range(0, len(queries), block_size):
+        block = queries[start : start + block_size]
+        in_space = -(vectors[block] @ vectors.T)
+        in_plane = sum(np.square(points[block, axis, None] - points[:, axis]) for axis in (0, 1))
         for distances in (in_space, in_plane):
-            distances[np.arange(len(some)), some] = np.inf
-        intruders += _beyond(in_plane, in_space, neighbours)
-        missing += _beyond(in_space, in_plane, neighbours)
-    worst = len(asked) * neighbours * (2 * n - 3 * neighbours - 1) / 2
-    return Trust(1 - intruders / worst, 1 - missing / worst, neighbours)
+            distances[np.arange(len(block)), block] = np.inf
+        intrusions += _excess_ranks(in_plane, in_space, neighbours)
+        extrusions += _excess_ranks(in_space, in_plane, neighbours)
+    worst = len(queries) * neighbours * (2 * n - 3 * neighbours - 1) / 2
+    return ProjectionQuality(1 - intrusions / worst, 1 - extrusions / worst, neighbours)
 
 
-def _beyond(near: NDArray[np.floating], judged: NDArray[np.floating], k: int) -> int:
-    """Sum how far beyond the k-th place the nearest of one kind are by the other."""
-    nearest = np.argpartition(near, k - 1, axis=1)[:, :k]
-    distances = np.take_along_axis(judged, nearest, axis=1)
+def _excess_ranks(first: NDArray[np.floating], second: NDArray[np.floating], k: int) -> int:
+    """Sum by how much the rank of the k nearest by `first` exceeds k by `second`."""
+    nearest = np.argpartition(first, k - 1, axis=1)[:, :k]
+    distances = np.take_along_axis(second, nearest, axis=1)
     total = 0
     for column in range(k):
-        ranks = np.count_nonzero(judged < distances[:, column, None], axis=1) + 1
+        ranks = np.count_nonzero(second < distances[:, column, None], axis=1) + 1
         total += int(np.maximum(ranks - k, 0).sum())
     return total
 
 
-# --- embeddings ---
+# --- Mantel test ---
 
 Numbers = NDArray[np.floating]
 
-PERMUTATIONS: Final = 2000
-_POINTS: Final = 20_001
+N_PERMUTATIONS: Final = 2000
+_N_POINTS: Final = 20_001
 
 
 @dataclass(frozen=True, slots=True)
-class Correlation:
-    """A rank correlation over pairs, and what shuffled labels give.
+class MantelResult:
+    """Result of a Mantel test.
 
     Attributes
     ----------
     rho : float
-        Spearman's, -1 to 1; NaN where one side never varies.
+        Spearman's rank correlation, -1 to 1; NaN if one side is constant.
     p : float
-        Share of the shuffles, the true order counted as one, whose correlation is no nearer 0.
+        Two-sided p-value of the permutation test.
     shuffled : float
-        Below which, in size, 95 % of the shuffles' correlations lie.
+        95th percentile of the absolute correlation under permutation.
     pairs : int
+        Number of pairs.
     """
 
     rho: float
@@ -144,90 +135,89 @@ class Correlation:
     pairs: int
 
 
-def unit(vectors: Numbers) -> NDArray[np.float64]:
-    """Scale vectors, shape (n, dimension), to length 1; those of length 0 stay."""
+def l2_normalise(vectors: Numbers) -> NDArray[np.float64]:
+    """Scale vectors, shape (n, dimension), to unit length; zero vectors stay."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float64)
 
 
-def rank_correlation(
-    likeness: Numbers,
+def mantel_test(
+    similarity: Numbers,
     expected: Numbers,
     pairs: NDArray[np.bool_],
     kinds: NDArray[np.integer],
     *,
-    permutations: int = PERMUTATIONS,
+    permutations: int = N_PERMUTATIONS,
     seed: int = 0,
-) -> Correlation:
-    """Correlate how alike things are with how alike they should be, over some of their pairs.
+) -> MantelResult:
+    """Correlate the similarity of items with an expected similarity over some of their pairs.
 
     Parameters
     ----------
-    likeness, expected : ndarray, shape (n, n)
+    similarity, expected : ndarray, shape (n, n)
         Symmetric.
     pairs : ndarray, shape (n, n), bool
-        Which pairs count, each on one side of the diagonal.
+        Mask of the pairs, on one side of the diagonal.
     kinds : ndarray of int, shape (n,)
-        Labels are shuffled among things of one kind.
+        Items are permuted within their kind.
     permutations : int
+        Number of permutations.
     seed : int
-
-    Returns
-    -------
-    Correlation
     """
-    if not likeness.shape == expected.shape == pairs.shape == (len(kinds), len(kinds)):
+    if not similarity.shape == expected.shape == pairs.shape == (len(kinds), len(kinds)):
         raise BadArgument(
-            f"tables of shapes {likeness.shape}, {expected.shape} and {pairs.shape} for "
+            f"tables of shapes {similarity.shape}, {expected.shape} and {pairs.shape} for "
             f"{len(kinds)} things: each is of things by things"
         )
     rows, columns = np.nonzero(pairs)
-    wanted = _ranks(expected[rows, columns])
-    rho = _correlation(_ranks(likeness[rows, columns]), wanted)
+    expected_ranks = _ranks(expected[rows, columns])
+    rho = _correlation(_ranks(similarity[rows, columns]), expected_ranks)
     rng = np.random.default_rng(seed)
-    found = np.empty(permutations)
+    permuted = np.empty(permutations)
     members = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
-    for number in range(permutations):
+    for index in range(permutations):
         order = np.arange(len(kinds))
-        for some in members:
-            order[some] = rng.permutation(some)
-        found[number] = _correlation(_ranks(likeness[order[rows], order[columns]]), wanted)
-    sizes = np.abs(found)
-    as_far = np.count_nonzero(sizes >= abs(rho) - 1e-12)
-    shuffled = float(np.quantile(sizes, 0.95)) if permutations else float("nan")
-    return Correlation(rho, (as_far + 1) / (permutations + 1), shuffled, len(rows))
+        for group in members:
+            order[group] = rng.permutation(group)
+        ranks = _ranks(similarity[order[rows], order[columns]])
+        permuted[index] = abs(_correlation(ranks, expected_ranks))
+    at_least = np.count_nonzero(permuted >= abs(rho) - 1e-12)
+    shuffled = float(np.quantile(permuted, 0.95)) if permutations else float("nan")
+    return MantelResult(rho, (at_least + 1) / (permutations + 1), shuffled, len(rows))
 
 
-def expected_nearest(count: int, dimension: int) -> float:
-    """Return how near, as a cosine, the nearest of random vectors is to be expected.
+def expected_max_cosine(count: int, dimension: int) -> float:
+    """Return the expected cosine similarity of the nearest of `count` random directions.
 
-    Of `count` independent directions, all equally likely: the mean of the largest cosine with a
-    given one. 173 in 512 dimensions: 0.12.
+    This is the chance level of the similarity of a nearest neighbour; 0.12 for 173 vectors in 512
+    dimensions.
 
     Parameters
     ----------
-    count, dimension : int
-        At least 1, and at least 2.
+    count : int
+        Number of vectors, at least 1.
+    dimension : int
+        At least 2.
     """
     if count < 1 or dimension < 2:
         raise BadArgument(f"{count} vectors of {dimension} numbers; at least 1 of 2 are needed")
-    # By the angle: the density of the cosine has poles in two dimensions.
-    angle = np.linspace(0, np.pi, _POINTS)
+    # Integrates over the angle: the density of the cosine has poles in two dimensions.
+    angle = np.linspace(0, np.pi, _N_POINTS)
     density = np.sin(angle) ** (dimension - 2)
     below = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
-    farther = 1 - below / below[-1]  # share of directions at a larger angle
+    survival = 1 - below / below[-1]  # P(angle > a)
     # E[cos of the smallest angle] = -1 + the integral of P(smallest angle < a) sin a.
-    return float(np.trapezoid((1 - farther**count) * np.sin(angle), angle)) - 1
+    return float(np.trapezoid((1 - survival**count) * np.sin(angle), angle)) - 1
 
 
 def _ranks(values: Numbers) -> NDArray[np.float64]:
-    """Return ranks; equals share theirs."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    """Return ranks, with the mean rank for ties."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2)[place], np.float64)
+    return np.asarray((last - (counts - 1) / 2)[inverse], np.float64)
 
 
-def _correlation(one: Numbers, other: Numbers) -> float:
-    a, b = one - one.mean(), other - other.mean()
-    lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / lengths if lengths > 0 else float("nan")
+def _correlation(x: Numbers, y: Numbers) -> float:
+    a, b = x - x.mean(), y - y.mean()
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / norm if norm > 0 else float("nan")

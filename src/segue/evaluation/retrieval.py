@@ -1,16 +1,11 @@
 """Retrieval metrics with bootstrap confidence intervals.
 
-How well a space finds tracks of the same album, artist or genre.
-
-Every track of a label with enough tracks asks once for its neighbours among all other tracks;
-a neighbour of the same label is a hit. After the manner of mir_eval: numpy alone, arguments
-checked with the likely mistake named, results as records.
-
-The source of the measures: Manning, Raghavan & Schütze, "Introduction to Information
-Retrieval", ch. 8; the artist filter: Flexer & Schnitzer, "Effects of album and artist
-filters in audio similarity computed for very large music databases", CMJ 34(3), 2010.
-
-How sure a figure of retrieval is: intervals from drawing labels again and again.
+Each track of a label (album, artist or genre) with enough tracks is a query; of all other tracks,
+those with the same label are relevant. Metrics are precision at k and mean average precision
+(Manning, Raghavan & Schütze, "Introduction to Information Retrieval", ch. 8), with the chance
+level of a random ranking. Groups give the artist filter: Flexer & Schnitzer, "Effects of album and
+artist filters in audio similarity computed for very large music databases", CMJ 34(3), 2010.
+Confidence intervals are percentile bootstraps over labels.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -23,9 +18,7 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NothingToMeasure
 from segue.records import FloatArray
 
-# --- retrieval ---
-
-Figure = Literal[
+MetricName = Literal[
     "precision_at_1",
     "precision_at_5",
     "macro_precision_at_1",
@@ -33,26 +26,26 @@ Figure = Literal[
     "mean_average_precision",
 ]
 
-#: What a track is called: by one name, by several, or by none.
-Labelled = str | Collection[str] | None
+#: The label of a track, its labels, or None.
+TrackLabels = str | Collection[str] | None
 
-DEPTH: Final = 5  # of precision_at_5
-MIN_TRACKS: Final = 3  # of a label, for it to count
-# Cosines closer than float32 can tell apart are ties, whatever order the product left them in.
-DECIMALS: Final = 6
-_BLOCK_ELEMENTS: Final = 1 << 24  # similarities held at once: 64 MiB
+_K: Final = 5  # of precision_at_5
+MIN_TRACKS: Final = 3  # of a label whose tracks are queries
+# Similarities are rounded to the precision of float32, so that equal ones are ties.
+_DECIMALS: Final = 6
+_BLOCK_ELEMENTS: Final = 1 << 24  # similarities computed at once: 64 MiB
 
 
 @dataclass(frozen=True, slots=True)
-class Queries:
-    """What each query found.
+class QueryMetrics:
+    """Metrics of each query.
 
     Attributes
     ----------
     rows : ndarray of int, shape (queries,)
-        The query's row among the vectors given.
+        Row of the query among the vectors.
     labels : ndarray of int, shape (queries,)
-        The query's label, numbered in sorted order.
+        Index of its label in sorted order.
     precision_at_1, precision_at_5, average_precision : ndarray, shape (queries,), float64
     """
 
@@ -64,24 +57,24 @@ class Queries:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrieval:
-    """The figures of one space on one set of labelled tracks, each within 0…1.
+class RetrievalMetrics:
+    """Retrieval metrics of one embedding space on labelled tracks, each within 0 to 1.
 
     Attributes
     ----------
     queries, labels : int
-        How many there were.
+        Number of queries, and of their labels.
     precision_at_1, precision_at_5 : float
-        Share of hits among the nearest 1 and 5, mean over queries. A query with fewer than
-        five hits to find can not reach 1.
+        Precision at k, mean over queries. A query with fewer than five relevant tracks cannot
+        reach 1 at 5.
     macro_precision_at_1, macro_precision_at_5 : float
-        The same, mean over labels, so that a label of many tracks weighs no more.
+        Macro average: mean over labels.
     mean_average_precision : float
     chance_precision, chance_average_precision : float
-        What a ranking at random is expected to reach, at any depth.
-    per_query : Queries
+        Chance level: expected precision (at any k) and average precision of a random ranking.
+    per_query : QueryMetrics
     drawn_from : int
-        How many tracks could ask, where only some of them did, drawn at random; else 0.
+        Number of possible queries if the queries are a random sample of them; else 0.
     """
 
     queries: int
@@ -93,220 +86,225 @@ class Retrieval:
     mean_average_precision: float
     chance_precision: float
     chance_average_precision: float
-    per_query: Queries
+    per_query: QueryMetrics
     drawn_from: int = 0
 
 
-def retrieval(
+def evaluate_retrieval(
     vectors: FloatArray,
-    labels: Sequence[Labelled],
+    labels: Sequence[TrackLabels],
     *,
     queries: FloatArray | None = None,
-    groups: Sequence[Labelled] | None = None,
+    groups: Sequence[TrackLabels] | None = None,
     metric: Literal["cosine", "euclidean", "precomputed"] = "cosine",
     min_tracks: int = MIN_TRACKS,
-    most_queries: int | None = None,
+    max_queries: int | None = None,
     seed: int = 0,
-) -> Retrieval:
-    """Measure how well neighbours share a label.
+) -> RetrievalMetrics:
+    """Evaluate how well the neighbours in an embedding space share a label.
 
     Parameters
     ----------
     vectors : ndarray, shape (n, d)
-        One row per track; with the cosine only its angle counts. No row may be zero.
+        Embedding of each track.
     labels : sequence of str, collection of str, or None, length n
-        Album, artist or genre; of several, one in common is a hit. Tracks without one (None or
-        ""), or of labels with fewer than `min_tracks` tracks, do not ask, but may be found, and
-        are then wrong.
+        Album, artist or genre of each track; of several, one in common is relevant. Tracks
+        without a label (None or ""), or with labels of fewer than `min_tracks` tracks, are no
+        queries, but irrelevant candidates.
     queries : ndarray, shape (n, d), optional
-        Other vectors of the same tracks to ask with, of degraded copies say; a track's own
-        row is left out all the same.
+        Other embeddings of the same tracks as queries, such as those of degraded copies. A
+        track is never its own candidate.
     groups : sequence of str, collection of str, or None, length n, optional
-        Candidates that share the query's group are passed over: with artists here, an
-        album's or a genre's neighbours must be by someone else. Queries that are left
-        with no hit to find are dropped.
+        Candidates of the query's group are filtered out, as by an artist filter. Queries left
+        without a relevant track are dropped.
     metric : {"cosine", "euclidean", "precomputed"}
-        With "precomputed", as in scikit-learn, `vectors` are distances: row i holds those of
-        track i as a query from every track, shape (n, n); a row may then be zero.
+        With "precomputed", as in scikit-learn, `vectors` are distances of shape (n, n), with
+        the query in the row.
     min_tracks : int
-        At least 2.
-    most_queries : int, optional
-        Where more could ask, so many are drawn at random, at least 1; all are still looked
-        through. The time is that of queries times tracks.
+        Smallest number of tracks of a query's label, at least 2.
+    max_queries : int, optional
+        Number of queries to sample at random if there are more. All tracks remain candidates.
     seed : int
-        Of the order of ties, and of what is drawn.
+        Seed of the order of ties and of the sample.
 
     Returns
     -------
-    Retrieval
+    RetrievalMetrics
 
     Raises
     ------
     BadArgument
-        Where shapes disagree, or a vector is zero or not finite.
+        Shapes disagree, or a vector is zero or not finite.
     NothingToMeasure
         No query is left.
     """
-    distances = metric == "precomputed"
-    vectors = _checked(vectors, "vectors", may_be_zero=distances)
-    asking = vectors if queries is None else _checked(queries, "queries", may_be_zero=distances)
-    if distances and vectors.shape[0] != vectors.shape[1]:
+    is_distance = metric == "precomputed"
+    vectors = _check_vectors(vectors, "vectors", may_be_zero=is_distance)
+    query_vectors = (
+        vectors if queries is None else _check_vectors(queries, "queries", may_be_zero=is_distance)
+    )
+    if is_distance and vectors.shape[0] != vectors.shape[1]:
         raise BadArgument(f"distances have shape (tracks, tracks), not {vectors.shape}")
-    if asking.shape != vectors.shape:
-        raise BadArgument(f"queries have shape {asking.shape}, vectors {vectors.shape}")
+    if query_vectors.shape != vectors.shape:
+        raise BadArgument(f"queries have shape {query_vectors.shape}, vectors {vectors.shape}")
     _check_length(labels, "labels", len(vectors))
-    if most_queries is not None and most_queries < 1:
-        raise BadArgument(f"most_queries is {most_queries}: at least 1 must ask")
+    if max_queries is not None and max_queries < 1:
+        raise BadArgument(f"max_queries is {max_queries}: at least 1 is needed")
     if min_tracks < 2:
         raise BadArgument(f"min_tracks is {min_tracks}: a label needs 2 tracks to be found")
-    shared = _Shared(labels)
-    asks = shared.largest >= min_tracks
-    if not asks.any():
+    label_index = _LabelIndex(labels)
+    is_query = label_index.largest >= min_tracks
+    if not is_query.any():
         raise NothingToMeasure(f"no label has {min_tracks} tracks or more")
-    compare = _comparison(asking, vectors, metric)
+    similarity = _similarity_function(query_vectors, vectors, metric)
     rng = np.random.default_rng(seed)
-    able = np.flatnonzero(asks)
+    rows = np.flatnonzero(is_query)
     drawn_from = 0
-    if most_queries is not None and len(able) > most_queries:
-        drawn_from = len(able)
-        able = np.sort(rng.choice(able, most_queries, replace=False))
+    if max_queries is not None and len(rows) > max_queries:
+        drawn_from = len(rows)
+        rows = np.sort(rng.choice(rows, max_queries, replace=False))
     if groups is not None:
         _check_length(groups, "groups", len(vectors))
-    scores = _score(compare, shared, able, None if groups is None else _Shared(groups), rng)
-    asked = scores.hits_to_find > 0
-    if not asked.any():
+    group_index = None if groups is None else _LabelIndex(groups)
+    scores = _score(similarity, label_index, rows, group_index, rng)
+    has_relevant = scores.relevant > 0
+    if not has_relevant.any():
         raise NothingToMeasure(
             "no query has a hit to find: every label lies within one group, as each album "
             "does within its artist; measure without the filter, or by another label"
         )
-    return replace(_summary(shared.codes, asked, scores), drawn_from=drawn_from)
+    return replace(_aggregate(label_index.codes, has_relevant, scores), drawn_from=drawn_from)
 
 
-class _Shared:
-    """Which tracks have a label in common.
+class _LabelIndex:
+    """Index of the tracks of each label.
 
     Attributes
     ----------
     largest : ndarray of int64, shape (n,)
-        How many tracks have the commonest of a track's labels; 0 for none.
+        Number of tracks of the most frequent of a track's labels; 0 without a label.
     codes : ndarray of int64, shape (n,)
-        The number of that label; -1 for none.
+        Index of that label; -1 without a label.
     """
 
-    def __init__(self, labels: Sequence[Labelled]) -> None:
-        names = [frozenset([one] if isinstance(one, str) else one or ()) - {""} for one in labels]
-        self._codes_of: list[list[int]] = [[] for _ in names]
+    def __init__(self, labels: Sequence[TrackLabels]) -> None:
+        self._codes_of: list[list[int]] = [[] for _ in labels]
         rows: dict[str, list[int]] = {}
-        for row, some in enumerate(names):
-            for name in some:
+        for row, track_labels in enumerate(labels):
+            names = [track_labels] if isinstance(track_labels, str) else track_labels or ()
+            for name in {*names} - {""}:
                 rows.setdefault(name, []).append(row)
-        ordered = sorted(rows)
-        self._rows = [np.array(rows[name], np.int64) for name in ordered]
+        self._rows = [np.array(rows[name], np.int64) for name in sorted(rows)]
         for code, members in enumerate(self._rows):
             for row in members.tolist():
                 self._codes_of[row].append(code)
-        best = [
+        most_frequent = [
             max(codes, key=lambda code: len(self._rows[code]), default=-1)
             for codes in self._codes_of
         ]
-        self.codes = np.array(best, np.int64)
+        self.codes = np.array(most_frequent, np.int64)
         self.largest = np.array(
-            [len(self._rows[code]) if code >= 0 else 0 for code in best], np.int64
+            [len(self._rows[code]) if code >= 0 else 0 for code in most_frequent], np.int64
         )
 
-    def with_row(self, row: int) -> NDArray[np.bool_]:
-        """Return which tracks share a label with one; itself among them."""
-        shared = np.zeros(len(self.codes), np.bool_)
+    def shares_label(self, row: int) -> NDArray[np.bool_]:
+        """Return the mask of the tracks that share a label with a track, itself included."""
+        mask = np.zeros(len(self.codes), np.bool_)
         for code in self._codes_of[row]:
-            shared[self._rows[code]] = True
-        return shared
+            mask[self._rows[code]] = True
+        return mask
 
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    hits_to_find: NDArray[np.int64]
+    relevant: NDArray[np.int64]
     candidates: NDArray[np.int64]
-    at_1: NDArray[np.float64]
-    at_5: NDArray[np.float64]
-    average: NDArray[np.float64]
+    precision_at_1: NDArray[np.float64]
+    precision_at_5: NDArray[np.float64]
+    average_precision: NDArray[np.float64]
 
 
-#: From rows of queries to their similarity to every track, shape (rows, n), in any unit.
-_Comparison = Callable[[NDArray[np.int64]], FloatArray]
+#: From rows of queries to their similarity to every track, shape (rows, n), up to monotonicity.
+_SimilarityFunction = Callable[[NDArray[np.int64]], FloatArray]
 
 
-def _comparison(asking: FloatArray, vectors: FloatArray, metric: str) -> _Comparison:
+def _similarity_function(
+    queries: FloatArray, vectors: FloatArray, metric: str
+) -> _SimilarityFunction:
     if metric == "precomputed":
-        return lambda rows: -asking[rows]
+        return lambda rows: -queries[rows]
     if metric == "cosine":
-        asking, vectors = _unit(asking), _unit(vectors)
-        return lambda rows: asking[rows] @ vectors.T
+        queries, vectors = _l2_normalise(queries), _l2_normalise(vectors)
+        return lambda rows: queries[rows] @ vectors.T
     if metric != "euclidean":
         raise BadArgument(f"there is no metric {metric!r}; choose cosine or euclidean")
-    # Minus half the squared distance, but for the query's own length; in units of the spread.
+    # Minus half the squared distance without the norm of the query, in units of the spread.
     centre = vectors.mean(axis=0)
     spread = float(np.linalg.norm(vectors - centre)) / np.sqrt(len(vectors)) or 1.0
-    asking, vectors = (asking - centre) / spread, (vectors - centre) / spread
+    queries, vectors = (queries - centre) / spread, (vectors - centre) / spread
     offsets = -0.5 * np.square(vectors).sum(axis=1)
-    return lambda rows: asking[rows] @ vectors.T + offsets
+    return lambda rows: queries[rows] @ vectors.T + offsets
 
 
 def _score(
-    compare: _Comparison,
-    labels: _Shared,
+    similarity_of: _SimilarityFunction,
+    labels: _LabelIndex,
     rows: NDArray[np.int64],
-    groups: _Shared | None,
+    groups: _LabelIndex | None,
     rng: np.random.Generator,
 ) -> _Scores:
     n = len(labels.codes)
     scores = _Scores(
         np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n), np.zeros(n), np.zeros(n)
     )
-    block = max(1, _BLOCK_ELEMENTS // n)
-    for start in range(0, len(rows), block):
-        some = rows[start : start + block]
-        for query, similarity in zip(some, np.round(compare(some), DECIMALS), strict=True):
+    block_size = max(1, _BLOCK_ELEMENTS // n)
+    for start in range(0, len(rows), block_size):
+        block = rows[start : start + block_size]
+        similarities = np.round(similarity_of(block), _DECIMALS)
+        for query, similarity in zip(block, similarities, strict=True):
             similarity[query] = -np.inf
             if groups is not None:
-                similarity[groups.with_row(query)] = -np.inf
-            allowed = np.isfinite(similarity)
-            hits = np.flatnonzero(allowed & labels.with_row(query))
-            scores.hits_to_find[query], scores.candidates[query] = len(hits), allowed.sum()
-            if len(hits):
-                ranks = _ranks(similarity, hits, rng)
-                scores.at_1[query] = ranks[0] == 1
-                scores.at_5[query] = (ranks <= DEPTH).sum() / DEPTH
-                scores.average[query] = np.mean(np.arange(1, len(ranks) + 1) / ranks)
+                similarity[groups.shares_label(query)] = -np.inf
+            is_candidate = np.isfinite(similarity)
+            relevant = np.flatnonzero(is_candidate & labels.shares_label(query))
+            scores.relevant[query], scores.candidates[query] = len(relevant), is_candidate.sum()
+            if len(relevant):
+                ranks = _ranks(similarity, relevant, rng)
+                scores.precision_at_1[query] = ranks[0] == 1
+                scores.precision_at_5[query] = (ranks <= _K).sum() / _K
+                scores.average_precision[query] = np.mean(np.arange(1, len(ranks) + 1) / ranks)
     return scores
 
 
 def _ranks(
-    similarity: FloatArray, hits: NDArray[np.int64], rng: np.random.Generator
+    similarity: FloatArray, relevant: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Rank the hits among all, from 1, in rising order; ties fall at random."""
+    """Return the sorted ranks, from 1, of the relevant tracks; ties are broken at random."""
     n = len(similarity)
     ordered = np.sort(similarity)
-    last = np.searchsorted(ordered, similarity[hits], side="right")
-    first = np.searchsorted(ordered, similarity[hits], side="left")
+    last = np.searchsorted(ordered, similarity[relevant], side="right")
+    first = np.searchsorted(ordered, similarity[relevant], side="left")
     if (last - first == 1).all():
         return np.sort(n - last + 1)
     order = np.lexsort((rng.random(n), -similarity))
-    place = np.empty(n, np.int64)
-    place[order] = np.arange(1, n + 1)
-    return np.sort(place[hits])
+    ranks = np.empty(n, np.int64)
+    ranks[order] = np.arange(1, n + 1)
+    return np.sort(ranks[relevant])
 
 
-def _summary(codes: NDArray[np.int64], asked: NDArray[np.bool_], scores: _Scores) -> Retrieval:
-    queries = Queries(
-        np.flatnonzero(asked),
-        codes[asked],
-        scores.at_1[asked],
-        scores.at_5[asked],
-        scores.average[asked],
+def _aggregate(
+    codes: NDArray[np.int64], is_query: NDArray[np.bool_], scores: _Scores
+) -> RetrievalMetrics:
+    queries = QueryMetrics(
+        np.flatnonzero(is_query),
+        codes[is_query],
+        scores.precision_at_1[is_query],
+        scores.precision_at_5[is_query],
+        scores.average_precision[is_query],
     )
     weights = 1 / np.bincount(queries.labels)[queries.labels]
-    hits, candidates = scores.hits_to_find[asked], scores.candidates[asked]
-    return Retrieval(
+    relevant, candidates = scores.relevant[is_query], scores.candidates[is_query]
+    return RetrievalMetrics(
         queries=len(queries.rows),
         labels=len(np.unique(queries.labels)),
         precision_at_1=float(queries.precision_at_1.mean()),
@@ -314,27 +312,27 @@ def _summary(codes: NDArray[np.int64], asked: NDArray[np.bool_], scores: _Scores
         macro_precision_at_1=float(np.average(queries.precision_at_1, weights=weights)),
         macro_precision_at_5=float(np.average(queries.precision_at_5, weights=weights)),
         mean_average_precision=float(queries.average_precision.mean()),
-        chance_precision=float(np.mean(hits / candidates)),
-        chance_average_precision=float(np.mean(_chance_average_precision(hits, candidates))),
+        chance_precision=float(np.mean(relevant / candidates)),
+        chance_average_precision=float(np.mean(_chance_average_precision(relevant, candidates))),
         per_query=queries,
     )
 
 
 def _chance_average_precision(
-    hits: NDArray[np.int64], candidates: NDArray[np.int64]
+    relevant: NDArray[np.int64], candidates: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return the expected average precision of a ranking at random.
+    """Return the expected average precision of a random ranking.
 
-    With R hits among N candidates the mean over all orders of the precision at each hit is
+    With R relevant among N candidates the mean over all orders of the precision at each of them is
     ``(H_N + (R - 1) / (N - 1) * (N - H_N)) / N``, H_N being the N-th harmonic number.
     """
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, candidates.max() + 1))])
     h = harmonic[candidates]
     others = np.maximum(candidates - 1, 1)
-    return np.asarray((h + (hits - 1) / others * (candidates - h)) / candidates)
+    return np.asarray((h + (relevant - 1) / others * (candidates - h)) / candidates)
 
 
-def _checked(vectors: FloatArray, name: str, *, may_be_zero: bool) -> FloatArray:
+def _check_vectors(vectors: FloatArray, name: str, *, may_be_zero: bool) -> FloatArray:
     vectors = np.asarray(vectors, dtype=np.float32)
     if vectors.ndim != 2 or vectors.size == 0:
         raise BadArgument(f"{name} must have shape (tracks, dimensions), not {vectors.shape}")
@@ -347,7 +345,7 @@ def _checked(vectors: FloatArray, name: str, *, may_be_zero: bool) -> FloatArray
     return vectors
 
 
-def _check_length(values: Sequence[Labelled], name: str, n: int) -> None:
+def _check_length(values: Sequence[TrackLabels], name: str, n: int) -> None:
     if isinstance(values, str):
         raise BadArgument(f"{name} is one string: give a sequence with one entry per track")
     if len(values) != n:
@@ -357,75 +355,68 @@ def _check_length(values: Sequence[Labelled], name: str, n: int) -> None:
         )
 
 
-def _unit(vectors: FloatArray) -> FloatArray:
+def _l2_normalise(vectors: FloatArray) -> FloatArray:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-
-
-# --- bootstrap ---
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure with its bootstrap interval."""
+    """A metric with its confidence interval."""
 
     value: float
     low: float
     high: float
 
 
-def interval(
-    results: Sequence[Retrieval],
-    figure: Figure = "precision_at_1",
+def bootstrap_interval(
+    results: Sequence[RetrievalMetrics],
+    metric: MetricName = "precision_at_1",
     *,
     confidence: float = 0.95,
     draws: int = 2000,
     seed: int = 0,
 ) -> Estimate:
-    """Estimate how far a figure would move with other labels (percentile bootstrap).
+    """Return a metric with its percentile bootstrap confidence interval.
 
     Parameters
     ----------
-    results : sequence of Retrieval
-        Of one space; of several folds the mean is taken. Labels are drawn with
-        replacement within each fold, with all their queries.
-    figure : str
+    results : sequence of RetrievalMetrics
+        Metrics of one space, on one or several folds, whose mean is taken. Labels are resampled
+        within each fold, with all their queries.
+    metric : str
     confidence : float
-        Within 0…1.
+        Confidence level, such as 0.95.
     draws : int
+        Number of bootstrap samples.
     seed : int
-
-    Returns
-    -------
-    Estimate
     """
-    drawn = _bootstrap(results, figure, draws, seed)
-    low, high = _percentiles(drawn, confidence)
-    return Estimate(_mean(results, figure), low, high)
+    samples = _bootstrap(results, metric, draws, seed)
+    low, high = _percentiles(samples, confidence)
+    return Estimate(_mean(results, metric), low, high)
 
 
-def paired_difference(
-    first: Sequence[Retrieval],
-    second: Sequence[Retrieval],
-    figure: Figure = "precision_at_1",
+def bootstrap_difference(
+    first: Sequence[RetrievalMetrics],
+    second: Sequence[RetrievalMetrics],
+    metric: MetricName = "precision_at_1",
     *,
     confidence: float = 0.95,
     draws: int = 2000,
     seed: int = 0,
 ) -> Estimate:
-    """Estimate by how much one space is better than another on the same queries.
+    """Return the paired difference of a metric between two spaces, with confidence interval.
 
-    Both are resampled with the same labels, so that what makes a label easy for both
-    cancels out.
+    Both are resampled with the same labels. The parameters are those of `bootstrap_interval`.
 
     Returns
     -------
     Estimate
-        Of first minus second; the two differ where the interval excludes 0.
+        First minus second; the difference is significant if the interval excludes 0.
 
     Raises
     ------
     BadArgument
-        Where the two did not ask the same queries.
+        The queries of the two are not the same.
     """
     same = len(first) == len(second) and all(
         np.array_equal(a.per_query.rows, b.per_query.rows)
@@ -437,24 +428,24 @@ def paired_difference(
             "the two spaces were not asked the same queries: measure both with the same "
             "tracks, labels and groups, in the same order"
         )
-    drawn = _bootstrap(first, figure, draws, seed) - _bootstrap(second, figure, draws, seed)
-    low, high = _percentiles(drawn, confidence)
-    return Estimate(_mean(first, figure) - _mean(second, figure), low, high)
+    samples = _bootstrap(first, metric, draws, seed) - _bootstrap(second, metric, draws, seed)
+    low, high = _percentiles(samples, confidence)
+    return Estimate(_mean(first, metric) - _mean(second, metric), low, high)
 
 
 def _bootstrap(
-    results: Sequence[Retrieval], figure: Figure, draws: int, seed: int
+    results: Sequence[RetrievalMetrics], metric: MetricName, draws: int, seed: int
 ) -> NDArray[np.float64]:
     if not results:
         raise BadArgument("no results given: measure at least one fold")
     rng = np.random.default_rng(seed)
     return np.asarray(
-        np.mean([_bootstrap_one(result, figure, draws, rng) for result in results], axis=0)
+        np.mean([_bootstrap_one(result, metric, draws, rng) for result in results], axis=0)
     )
 
 
 def _bootstrap_one(
-    result: Retrieval, figure: Figure, draws: int, rng: np.random.Generator
+    result: RetrievalMetrics, metric: MetricName, draws: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     queries = result.per_query
     values = {
@@ -463,22 +454,22 @@ def _bootstrap_one(
         "macro_precision_at_1": queries.precision_at_1,
         "macro_precision_at_5": queries.precision_at_5,
         "mean_average_precision": queries.average_precision,
-    }[figure]
+    }[metric]
     codes = np.unique(queries.labels, return_inverse=True)[1]
     counts = np.asarray(np.bincount(codes), dtype=np.float64)
     sums = np.asarray(np.bincount(codes, weights=values), dtype=np.float64)
-    if figure.startswith("macro"):
+    if metric.startswith("macro"):
         counts, sums = np.ones(len(counts)), sums / counts
-    drawn = rng.integers(len(counts), size=(draws, len(counts)))
-    return np.asarray(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
+    sample = rng.integers(len(counts), size=(draws, len(counts)))
+    return np.asarray(sums[sample].sum(axis=1) / counts[sample].sum(axis=1))
 
 
-def _mean(results: Sequence[Retrieval], figure: Figure) -> float:
-    return float(np.mean([getattr(result, figure) for result in results]))
+def _mean(results: Sequence[RetrievalMetrics], metric: MetricName) -> float:
+    return float(np.mean([getattr(result, metric) for result in results]))
 
 
-def _percentiles(drawn: NDArray[np.float64], confidence: float) -> tuple[float, float]:
+def _percentiles(samples: NDArray[np.float64], confidence: float) -> tuple[float, float]:
     if not 0 < confidence < 1:
         raise BadArgument(f"confidence is {confidence:g}, expected within 0…1 (not percent)")
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)

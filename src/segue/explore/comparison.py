@@ -17,7 +17,7 @@ from segue.audio.training import tile_at, tiles_of
 from segue.builtin_spaces import TAGS
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, NotFound
-from segue.evaluation.projection import unit
+from segue.evaluation.projection import l2_normalise
 from segue.feature_names import (
     SCORE_FEATURE_GROUPS,
     SCORE_FEATURE_NAMES,
@@ -28,8 +28,8 @@ from segue.ingest.single_file import read_score
 from segue.lyrics.features import standard_style_scores
 from segue.records import FloatArray, Kind, Track
 from segue.render.plots import Filter
-from segue.score.features import standard_score_scores
-from segue.score.fingerprint import BarPair, bars_alike
+from segue.score.features import score_z_scores
+from segue.score.fingerprint import BarPair, similar_bars
 from segue.store import Store
 from segue.training.sound import fill_cache, image_of, load, reader, step_frames
 
@@ -210,11 +210,11 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
         named = _traits_of_style(a, b)
         groups = group_contributions(STYLE_FEATURE_GROUPS, a, b)
     else:
-        scores = (standard_score_scores(a), standard_score_scores(b))
+        scores = (score_z_scores(a), score_z_scores(b))
         named = feature_contributions(SCORE_FEATURE_NAMES, a, b, scores)
         groups = group_contributions(SCORE_FEATURE_GROUPS, a, b)
         one, other = (read_score(track.path, track.tune) for track in (first, second))
-        bars = bars_alike(one, other, n)
+        bars = similar_bars(one, other, n)
     similarities = _similarities(store, first, second)
     return Comparison(first.kind, first, second, similarities, groups, named, tags, bars)
 
@@ -238,7 +238,7 @@ def _similarities(store: Store, first: Track, second: Track) -> dict[str, float]
 
 
 def _cosine(a: FloatArray, b: FloatArray) -> float:
-    one, other = unit(a[None])[0], unit(b[None])[0]
+    one, other = l2_normalise(a[None])[0], l2_normalise(b[None])[0]
     return float(one @ other)
 
 

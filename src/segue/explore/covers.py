@@ -16,7 +16,7 @@ from segue.audio.spectrogram import ByteArray
 from segue.errors import SegueError
 from segue.ingest.cache import COURSE, fill
 from segue.records import Failure, FloatArray, Track
-from segue.score.fingerprint import likely_same
+from segue.score.fingerprint import similar_pairs
 from segue.search.neighbours import Watcher, compute_neighbours
 from segue.store import Store
 from segue.store.cache import Cache
@@ -236,5 +236,5 @@ def _scores(store: Store, tracks: Sequence[Track]) -> list[tuple[int, int]]:
     if len(tracks) < 2:
         return []
     prints = store.fingerprints([track.id for track in tracks])
-    pairs = likely_same([prints[track.id] for track in tracks])
+    pairs = similar_pairs([prints[track.id] for track in tracks])
     return [(tracks[first].id, tracks[second].id) for first, second, _ in pairs]

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from segue.errors import BadArgument, LibraryBusy, LibraryReadOnly, NotFound, NothingToMeasure
-from segue.evaluation.projection import trust
+from segue.evaluation.projection import trustworthiness_continuity
 from segue.explore.projection import (
     Projection,
     ProjectionOptions,
@@ -128,7 +128,7 @@ def _measure_and_store(
     """Measure trustworthiness and continuity of a map, and store it."""
     library_map = replace(library_map, trustworthiness=None, continuity=None)
     with suppress(NothingToMeasure):
-        quality = trust(np.asarray(matrix.unit), library_map.points)
+        quality = trustworthiness_continuity(np.asarray(matrix.unit), library_map.points)
         library_map = replace(
             library_map, trustworthiness=quality.trustworthiness, continuity=quality.continuity
         )

@@ -12,7 +12,7 @@ from segue.audio.fingerprint import SAME, match
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
 from segue.records import Track
-from segue.score.fingerprint import likely_same
+from segue.score.fingerprint import similar_pairs
 from segue.search.duplicates import CANDIDATE_NEIGHBOURS, candidate_pairs, representative_mask
 from segue.search.neighbours import Neighbours, nearest_neighbours, nearest_neighbours_within
 from segue.search.query_set import DUPLICATE_SPACES
@@ -102,7 +102,7 @@ def find_same_tunes(store: Store) -> list[SameTune]:
     tracks = [track for track in store.tracks() if track.kind == "score"]
     prints = store.fingerprints([track.id for track in tracks])
     pairs = []
-    for row, other, similarity in likely_same([prints[track.id] for track in tracks]):
+    for row, other, similarity in similar_pairs([prints[track.id] for track in tracks]):
         first, second = tracks[row], tracks[other]
         equal = (first.content_hash, first.tune) == (second.content_hash, second.tune)
         pairs.append(SameTune(first, second, similarity, equal))

@@ -242,8 +242,8 @@ def _read_score(path: Path, tune: int) -> Score:
 def _tune(score: Score | Broken) -> DecodedTune | Broken:
     # Here, as in `_decode`, since the parent needs none of it.
     from segue.score.features import describe_score
-    from segue.score.fingerprint import shingles
-    from segue.score.piano_roll import BAR_BYTES, PianoRoll, packed
+    from segue.score.fingerprint import minhash
+    from segue.score.piano_roll import BAR_BYTES, PianoRoll, pack_bars
 
     if isinstance(score, Broken):
         return score
@@ -252,11 +252,11 @@ def _tune(score: Score | Broken) -> DecodedTune | Broken:
     except BadArgument as error:
         return Broken(str(error))
     try:
-        bars = packed(PianoRoll.from_score(score).cells)
+        bars = pack_bars(PianoRoll.from_score(score).cells)
     except BadArgument:  # too long for a roll: it has no place in that space
         bars = np.empty((0, BAR_BYTES), np.uint8)
     facts = description.facts
-    return DecodedTune(bars, description.vector, facts, shingles(score), float(facts["duration_s"]))
+    return DecodedTune(bars, description.vector, facts, minhash(score), float(facts["duration_s"]))
 
 
 def _song(found: Lyrics | BrokenSong) -> DecodedText | BrokenSong:

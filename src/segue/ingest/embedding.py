@@ -21,7 +21,7 @@ from segue.ingest.analysis import DecodedText, DecodedTune
 from segue.lyrics.features import standardise_style
 from segue.records import Analysis, FloatArray
 from segue.score.features import standardise_score
-from segue.score.piano_roll import unpacked
+from segue.score.piano_roll import unpack_bars
 from segue.score.vae.model import RollModel
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ScoreModel:
         Parameters
         ----------
         bars : ndarray, shape (bars, 2520), uint8
-            See `segue.score.piano_roll.packed`.
+            See `segue.score.piano_roll.pack_bars`.
         raw_features : ndarray, shape (len(SCORE_FEATURE_NAMES),), float32
             See `segue.score.features.describe_score`.
 
@@ -56,7 +56,7 @@ class ScoreModel:
             One vector per name in `segue.builtin_spaces.score_spaces`, of shape (0,) where
             the tune has no place there: in `roll-vae`, one without a note in a bar of 4/4.
         """
-        placed = self._rolls.embed(unpacked(bars))
+        placed = self._rolls.embed(unpack_bars(bars))
         return {
             "score-features": standardise_score(raw_features),
             "roll-vae": np.empty(0, np.float32) if placed is None else placed,

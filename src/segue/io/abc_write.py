@@ -51,7 +51,7 @@ def write_abc(score: Score) -> str:
     ----------
     score : Score
         Where it has no key, notes are spelled and signed as in C major; see
-        `segue.score.harmony.with_key`.
+        `segue.score.harmony.with_estimated_key`.
 
     Returns
     -------

@@ -63,7 +63,7 @@ def write_music_xml(score: Score) -> bytes:
     ----------
     score : Score
         Where it has no key, notes are spelled and signed as in C major; see
-        `segue.score.harmony.with_key`.
+        `segue.score.harmony.with_estimated_key`.
 
     Returns
     -------

@@ -59,7 +59,7 @@ def write_score(score: Score, path: Path) -> None:
     Parameters
     ----------
     score : Score
-        MusicXML and ABC show the key that it tells; see `segue.score.harmony.with_key`.
+        MusicXML and ABC show the key that it tells; see `segue.score.harmony.with_estimated_key`.
     path : Path
         Ends in one of `WRITTEN_SUFFIXES`. What stands there is replaced, as a whole.
 

@@ -49,7 +49,7 @@ from segue.store import Store, default_folder
 from segue.training.embedding import FileEmbedder
 
 if TYPE_CHECKING:
-    from segue.evaluation.retrieval import Retrieval
+    from segue.evaluation.retrieval import RetrievalMetrics
     from segue.ingest.survey import AddReport, Watcher
     from segue.ingest.tag_writing import FileTags
     from segue.library.exploring import Atlas, Journeys
@@ -565,7 +565,7 @@ class Library(deprecation.RenamedAttributes):
         metric: Metric = "cosine",
         seed: int = 0,
         all_sounds: bool = False,
-    ) -> "dict[str, Retrieval]":
+    ) -> "dict[str, RetrievalMetrics]":
         """Measure for each space how often nearest neighbours share an album, artist or genre.
 
         Parameters
@@ -583,7 +583,7 @@ class Library(deprecation.RenamedAttributes):
 
         Returns
         -------
-        dict of str to Retrieval
+        dict of str to RetrievalMetrics
             Retrieval metrics by name of the space.
 
         Examples

@@ -93,11 +93,11 @@ class Scores(RenamedAttributes):
         space : str
         """
         model = self._model(space)
-        return sampling.between(model, self.read(first), self.read(last), steps)
+        return sampling.interpolate(model, self.read(first), self.read(last), steps)
 
     def reconstruct(self, query: Query, *, space: str = ROLLS) -> tuple[PianoRoll, PianoRoll]:
         """Encode a score and decode it again; return both rolls."""
-        return sampling.given_back(self._model(space), self.read(query))
+        return sampling.reconstruct(self._model(space), self.read(query))
 
     def compose(
         self,

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument
 from segue.records import Part, Score
 from segue.render.plots import new_figure, save, shorten
-from segue.score.features import metre_of, pitch_name
-from segue.score.harmony import Chord, chords, find_key
-from segue.score.piano_roll import FAMILIES, INSTRUMENTS, PianoRoll
-from segue.score.timing import Bars, bars, excerpt, main_beats_per_minute
+from segue.score.features import pitch_name, time_signature_text
+from segue.score.harmony import Chord, estimate_chords, estimate_key
+from segue.score.piano_roll import FAMILY_INSTRUMENTS, INSTRUMENTS, PianoRoll
+from segue.score.timing import BarGrid, bar_grid, excerpt, main_beats_per_minute
 from segue.theory.instruments import DRUM_NAMES, PROGRAM_NAMES
 
 if TYPE_CHECKING:
@@ -85,21 +85,21 @@ def draw_piano_roll(
     """
     if not score.parts:
         raise BadArgument("expected a score with notes, got one without")
-    divided = bars(score)
+    divided = bar_grid(score)
     shown = min(len(divided), MAX_BARS)
     firsts = _rows_of(divided, shown)
     rows = _rows(excerpt(score, 0, int(firsts[-1])).parts or score.parts, _DRUM_HEIGHT)
-    names = chords(score) if named is None else named
+    names = estimate_chords(score) if named is None else named
     colours = _colours(score.parts)
     height = np.clip((rows.high - rows.bottom) * 0.042, 1.3, 4.8) + 0.35
     legend_lines = -(-len(score.parts) // 6)
     figure = new_figure(_WIDTH, float(height * (len(firsts) - 1) + 0.75 + 0.22 * legend_lines))
-    starts, ends = divided.at[firsts[:-1]], divided.at[firsts[1:]]
+    starts, ends = divided.edges[firsts[:-1]], divided.edges[firsts[1:]]
     widest = int((ends - starts).max())
     for row, (first, last) in enumerate(pairwise(firsts.tolist())):
         axes = figure.add_subplot(len(firsts) - 1, 1, row + 1)
-        start = int(divided.at[first])
-        _draw_notes(axes, score.parts, rows, colours, (start, int(divided.at[last])))
+        start = int(divided.edges[first])
+        _draw_notes(axes, score.parts, rows, colours, (start, int(divided.edges[last])))
         _draw_bars(axes, divided, first, last, rows)
         _draw_chords(axes, [c for c in names if first <= c.bar < last], rows, widest)
         _label_rows(axes, rows)
@@ -152,11 +152,13 @@ def draw_piano_rolls(
         axes = figure.add_subplot(lines, columns, number + 1)
         axes.set_title(shorten(caption, 44), fontsize=8, loc="left")
         if score.parts:
-            divided = bars(score)
+            divided = bar_grid(score)
             last = min(len(divided), MAX_BARS)
-            kinds = [0 if part.is_drum else FAMILIES[part.program // 8] for part in score.parts]
+            kinds = [
+                0 if part.is_drum else FAMILY_INSTRUMENTS[part.program // 8] for part in score.parts
+            ]
             used |= set(kinds)
-            start, end = int(divided.at[0]), int(divided.at[last])
+            start, end = int(divided.edges[0]), int(divided.edges[last])
             _draw_notes(axes, score.parts, rows, [_family(kind) for kind in kinds], (start, end))
             _draw_bars(axes, divided, 0, last, rows)
             axes.set_xlim(start, end)
@@ -181,9 +183,9 @@ def draw_piano_rolls(
 # ---- what lies where ---------------------------------------------------------------------
 
 
-def _rows_of(divided: Bars, shown: int) -> NDArray[np.int64]:
+def _rows_of(divided: BarGrid, shown: int) -> NDArray[np.int64]:
     """Return the first bar of each row, and the one after the last."""
-    quarters = 4 * float(np.median(divided.beats[:shown] / divided.units[:shown]))
+    quarters = 4 * float(np.median(divided.numerators[:shown] / divided.denominators[:shown]))
     each = int(np.clip(4 * round(_ROW_QUARTERS / quarters / 4), 4, 32))
     each = max(each, -(-shown // _MOST_ROWS))
     full, rest = divmod(shown, each)
@@ -270,23 +272,24 @@ def _draw_notes(
         )  # fmt: skip
 
 
-def _draw_bars(axes: "Axes", divided: Bars, first: int, last: int, rows: _Rows) -> None:
-    at = divided.at[first : last + 1]
+def _draw_bars(axes: "Axes", divided: BarGrid, first: int, last: int, rows: _Rows) -> None:
+    at = divided.edges[first : last + 1]
     # Numbers need room: so many bars of a row are numbered.
     every = max(1, 2 ** int(np.ceil(np.log2(max((last - first) / 32, 1)))))
     axes.set_ylim(rows.bottom, rows.high + 1)
     axes.vlines(at, rows.bottom, rows.high + 1, colors="#999999", linewidths=0.6, zorder=0)
     beats = [
-        divided.at[bar] + (divided.at[bar + 1] - divided.at[bar]) * beat / divided.beats[bar]
+        divided.edges[bar]
+        + (divided.edges[bar + 1] - divided.edges[bar]) * beat / divided.numerators[bar]
         for bar in range(first, last)
-        for beat in range(1, min(int(divided.beats[bar]), 16))
+        for beat in range(1, min(int(divided.numerators[bar]), 16))
     ]
     axes.vlines(beats, rows.bottom, rows.high + 1, colors="#e4e4e4", linewidths=0.4, zorder=-1)
     if rows.drums:
         axes.axhline(rows.low - 0.5 - _GAP / 2, color="#999999", linewidth=0.6, zorder=0)
     numbered = range(first, last, every)
     axes.set_xticks(
-        [int(divided.at[bar]) for bar in numbered],
+        [int(divided.edges[bar]) for bar in numbered],
         [str(bar + 1) for bar in numbered],
         fontsize=7,
         ha="left",
@@ -345,9 +348,9 @@ def _part_name(part: Part, title: str) -> str:
 
 def _heading(score: Score, title: str, shown: int, count: int) -> str:
     named = title or " – ".join(text for text in (score.title, score.composer) if text)
-    told = [f"{main_beats_per_minute(score):.0f} bpm", metre_of(score)]
+    told = [f"{main_beats_per_minute(score):.0f} bpm", time_signature_text(score)]
     if any(not part.is_drum for part in score.parts):
-        told.insert(0, find_key(score).name)
+        told.insert(0, estimate_key(score).name)
     if shown < count:
         told.append(f"the first {shown} of {count} bars")
     return "\n".join(line for line in (shorten(named, 110), " · ".join(told)) if line)

@@ -1,14 +1,11 @@
-"""Fingerprints of scores and similarity of their bars, invariant to key.
+"""Fingerprints of scores and similar bars, invariant to key.
 
-A fingerprint of what a score plays, whatever the key, the tempo and the instruments.
+A fingerprint is the MinHash (Broder 1997) of the interval 6-grams of the melodic lines of all
+parts: the share of equal values of two fingerprints estimates the Jaccard similarity of their sets
+of n-grams. It is invariant to key, tempo, instruments and note durations, which differ between
+editions and performances of a tune. Similar pairs are found by locality-sensitive hashing.
 
-Each part's highest notes are cut into overlapping runs of six intervals. The set of these runs, of
-all parts together, is kept as a MinHash (Broder 1997): of 128 hash functions the smallest value
-each, so that the share of equal values estimates the share of runs that two scores have in common
-(their Jaccard index). How long the notes are is left out: one book writes a tune dotted, another
-even, and a player holds its notes as he likes.
-
-Which bars of two scores are most alike, in whatever key each is.
+Bars are compared as piano rolls, over all transpositions up to an octave.
 """
 
 from collections.abc import Sequence
@@ -20,138 +17,125 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Score
-from segue.score.lines import Line, lines
-from segue.score.timing import bars, notes_of
+from segue.score.lines import MelodicLine, melodic_lines
+from segue.score.timing import bar_grid, note_table
 
-# --- shingles ---
+N_HASHES: Final = 128
+#: Intervals in an n-gram. Tuned, like the next, on one half of bench/shingles.py.
+NGRAM_SIZE: Final = 6
+#: N-grams with fewer distinct intervals, such as scales and repeated notes, are ignored.
+_MIN_DISTINCT: Final = 3
+#: Similarity from which two scores are likely of the same tune.
+SAME_TUNE_THRESHOLD: Final = 0.15
+_BAND_ROWS: Final = 2  # scores with an equal band are candidates
+#: Larger LSH buckets are ignored.
+_MAX_BUCKET: Final = 200
+_EMPTY: Final = np.uint32(0xFFFFFFFF)
 
-PRINT_LENGTH: Final = 128
-#: Intervals in a run. Chosen, with the next, on one half of bench/shingles.py.
-STEPS: Final = 6
-#: A run of fewer different intervals says nothing: one note repeated, a scale.
-_FEWEST: Final = 3
-#: From this likeness on two scores are likely of the same tune.
-SAME: Final = 0.15
-_ROWS: Final = 2  # of a band: two scores meet where one band of theirs is equal
-#: What more scores than these share says nothing either.
-_FULLEST: Final = 200
-_NOTHING: Final = np.uint32(0xFFFFFFFF)
-
-Print = NDArray[np.uint32]
+MinHash = NDArray[np.uint32]
 
 
-def shingles(score: Score) -> Print:
-    """Take the fingerprint of what a score plays.
-
-    Parameters
-    ----------
-    score : Score
+def minhash(score: Score) -> MinHash:
+    """Compute the fingerprint of a score.
 
     Returns
     -------
     ndarray, shape (128,), uint32
-        All of it 0xFFFFFFFF where no part says enough.
+        All 0xFFFFFFFF for a score without n-grams.
     """
-    runs = _runs(lines(score))
-    if not len(runs):
-        return np.full(PRINT_LENGTH, _NOTHING)
-    factor, term = _functions()
-    smallest = np.full(PRINT_LENGTH, _NOTHING)
-    for some in np.array_split(runs, -(-len(runs) // 4096)):
-        mixed = some[:, None] * factor + term
-        np.minimum(smallest, (mixed >> np.uint64(32)).astype(np.uint32).min(axis=0), out=smallest)
-    return smallest
+    ngrams = _ngram_hashes(melodic_lines(score))
+    if not len(ngrams):
+        return np.full(N_HASHES, _EMPTY)
+    factor, term = _hash_functions()
+    result = np.full(N_HASHES, _EMPTY)
+    for chunk in np.array_split(ngrams, -(-len(ngrams) // 4096)):
+        hashes = ((chunk[:, None] * factor + term) >> np.uint64(32)).astype(np.uint32)
+        np.minimum(result, hashes.min(axis=0), out=result)
+    return result
 
 
-def shingle_likeness(a: Print, b: Print) -> float:
-    """Estimate which share of the runs of two scores both have.
+def minhash_similarity(a: MinHash, b: MinHash) -> float:
+    """Estimate the Jaccard similarity of the n-grams of two scores; 0 if one has none.
 
     Parameters
     ----------
     a, b : ndarray, shape (128,), uint32
-
-    Returns
-    -------
-    float
-        0 to 1; 0 where one of them has none.
     """
-    if a.shape != (PRINT_LENGTH,) or b.shape != (PRINT_LENGTH,):
-        raise BadArgument(f"expected {PRINT_LENGTH} numbers, got shapes {a.shape} and {b.shape}")
-    return float(np.mean((a == b) & (a != _NOTHING)))
+    if a.shape != (N_HASHES,) or b.shape != (N_HASHES,):
+        raise BadArgument(f"expected {N_HASHES} numbers, got shapes {a.shape} and {b.shape}")
+    return float(np.mean((a == b) & (a != _EMPTY)))
 
 
-def likely_same(
-    prints: NDArray[np.uint32] | Sequence[Print], least: float = SAME
+def similar_pairs(
+    hashes: NDArray[np.uint32] | Sequence[MinHash], min_similarity: float = SAME_TUNE_THRESHOLD
 ) -> list[tuple[int, int, float]]:
-    """Find the pairs of scores that are likely of the same tune.
-
-    Candidates are those that agree in a band of two values; only they are compared.
+    """Find the pairs of scores that are likely of the same tune, by locality-sensitive hashing.
 
     Parameters
     ----------
-    prints : ndarray, shape (n, 128), uint32
-    least : float
-        The smallest likeness.
+    hashes : ndarray, shape (n, 128), uint32
+    min_similarity : float
 
     Returns
     -------
     list of tuple of int, int, float
-        Places of both, the smaller first, and their likeness; the likest first.
+        Indices of both scores, the smaller first, and their similarity, in descending order.
     """
-    table = np.asarray(prints, np.uint32).reshape(-1, PRINT_LENGTH)
-    there = np.flatnonzero((table != _NOTHING).any(axis=1))
-    found = [np.empty(0, np.int64)]
-    for first in range(0, PRINT_LENGTH, _ROWS):
-        band = np.ascontiguousarray(table[there, first : first + _ROWS])
-        found.append(_meeting(band, there, len(table)))
-    pairs = np.unique(np.concatenate(found))
-    one, other = pairs // max(len(table), 1), pairs % max(len(table), 1)
-    likeness = np.concatenate(
+    table = np.asarray(hashes, np.uint32).reshape(-1, N_HASHES)
+    rows = np.flatnonzero((table != _EMPTY).any(axis=1))
+    candidates = [np.empty(0, np.int64)]
+    for first in range(0, N_HASHES, _BAND_ROWS):
+        band = np.ascontiguousarray(table[rows, first : first + _BAND_ROWS])
+        candidates.append(_bucket_pairs(band, rows, len(table)))
+    pairs = np.unique(np.concatenate(candidates))
+    first_row, second_row = np.divmod(pairs, max(len(table), 1))
+    similarity = np.concatenate(
         [
             np.empty(0),
             *(
-                (table[one[at]] == table[other[at]]).mean(axis=1)
-                for at in np.array_split(np.arange(len(pairs)), -(-len(pairs) // 65536) or 1)
+                (table[first_row[chunk]] == table[second_row[chunk]]).mean(axis=1)
+                for chunk in np.array_split(np.arange(len(pairs)), -(-len(pairs) // 65536) or 1)
             ),
         ]
     )
-    kept = np.flatnonzero(likeness >= least)
-    order = kept[np.argsort(-likeness[kept], kind="stable")]
-    return [(int(one[at]), int(other[at]), float(likeness[at])) for at in order]
+    similar = np.flatnonzero(similarity >= min_similarity)
+    order = similar[np.argsort(-similarity[similar], kind="stable")]
+    return [(int(first_row[i]), int(second_row[i]), float(similarity[i])) for i in order]
 
 
-def _meeting(band: NDArray[np.uint32], places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Return the pairs that agree in a band, as first × count + second."""
+def _bucket_pairs(
+    band: NDArray[np.uint32], rows: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
+    """Return the pairs of rows with an equal band, as first × count + second."""
     key = band.astype(np.uint64) @ np.array([1 << 32, 1], np.uint64)
     order = np.argsort(key, kind="stable")
-    sorted_places = places[order]
+    sorted_rows = rows[order]
     starts = np.append(0, np.flatnonzero(np.diff(key[order])) + 1)
     sizes = np.diff(np.append(starts, len(order)))
     pairs = [np.empty(0, np.int64)]
-    for at in np.flatnonzero((sizes > 1) & (sizes <= _FULLEST)).tolist():
-        bucket = sorted_places[starts[at] : starts[at] + sizes[at]]
-        one, other = np.triu_indices(len(bucket), 1)
-        pairs.append(bucket[one] * count + bucket[other])
+    for index in np.flatnonzero((sizes > 1) & (sizes <= _MAX_BUCKET)).tolist():
+        bucket = sorted_rows[starts[index] : starts[index] + sizes[index]]
+        first, second = np.triu_indices(len(bucket), 1)
+        pairs.append(bucket[first] * count + bucket[second])
     return np.concatenate(pairs)
 
 
-def _runs(parts: list[Line]) -> NDArray[np.uint64]:
-    """Return a number for each different run, shape (runs,)."""
-    found = [np.empty(0, np.uint64)]
-    for line in parts:
-        interval = np.clip(np.diff(line.pitch), -24, 24) + 24
-        if len(interval) >= STEPS:
-            windows = np.lib.stride_tricks.sliding_window_view(interval, STEPS)
-            different = 1 + (np.diff(np.sort(windows, axis=1), axis=1) != 0).sum(axis=1)
-            windows = windows[different >= _FEWEST]
-            found.append(_mixed(windows.astype(np.uint64)))
-    return np.unique(np.concatenate(found))
+def _ngram_hashes(lines: list[MelodicLine]) -> NDArray[np.uint64]:
+    """Return the hash of each distinct interval n-gram."""
+    hashes = [np.empty(0, np.uint64)]
+    for line in lines:
+        intervals = np.clip(np.diff(line.pitch), -24, 24) + 24
+        if len(intervals) >= NGRAM_SIZE:
+            ngrams = np.lib.stride_tricks.sliding_window_view(intervals, NGRAM_SIZE)
+            distinct = 1 + (np.diff(np.sort(ngrams, axis=1), axis=1) != 0).sum(axis=1)
+            hashes.append(_splitmix64(ngrams[distinct >= _MIN_DISTINCT].astype(np.uint64)))
+    return np.unique(np.concatenate(hashes))
 
 
-def _mixed(windows: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Turn rows of numbers into one well-mixed number each (the finish of SplitMix64)."""
-    code = np.zeros(len(windows), np.uint64)
-    for column in windows.T:
+def _splitmix64(rows: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Hash rows of integers with the finaliser of SplitMix64."""
+    code = np.zeros(len(rows), np.uint64)
+    for column in rows.T:
         code = code * np.uint64(2048) + column
         code = (code ^ (code >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         code = (code ^ (code >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -159,24 +143,24 @@ def _mixed(windows: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return code
 
 
-def _functions() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Return factor and term of each hash function, always the same; multiply-shift."""
-    number = np.arange(1, 2 * PRINT_LENGTH + 1, dtype=np.uint64)
-    mixed = _mixed((number * np.uint64(0x9E3779B97F4A7C15))[:, None])
-    return mixed[:PRINT_LENGTH] | np.uint64(1), mixed[PRINT_LENGTH:]
+def _hash_functions() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return factors and terms of the multiply-shift hash functions, which are constant."""
+    index = np.arange(1, 2 * N_HASHES + 1, dtype=np.uint64)
+    mixed = _splitmix64((index * np.uint64(0x9E3779B97F4A7C15))[:, None])
+    return mixed[:N_HASHES] | np.uint64(1), mixed[N_HASHES:]
 
 
-# --- bar likeness ---
+# --- similar bars ---
 
 STEPS_PER_QUARTER: Final = 12
-#: Of a longer bar, so much counts.
-MOST_STEPS: Final = 12 * STEPS_PER_QUARTER
-PITCHES: Final = 128
-#: Bars in which fewer notes begin are like too many.
-FEWEST_NOTES: Final = 3
-WIDEST_SHIFT: Final = 12
-#: Different bars of a score that are compared, from its beginning.
-MOST_BARS: Final = 1000
+#: Longer bars are truncated.
+MAX_STEPS: Final = 12 * STEPS_PER_QUARTER
+N_PITCHES: Final = 128
+#: Bars with fewer onsets are ignored.
+MIN_NOTES: Final = 3
+MAX_TRANSPOSITION: Final = 12
+#: Distinct bars of a score that are compared, from its beginning.
+MAX_BARS: Final = 1000
 
 BoolArray = NDArray[np.bool_]
 
@@ -188,11 +172,11 @@ class BarPair:
     Attributes
     ----------
     first, second : int
-        From 0.
+        Indices of the bars.
     overlap : float
-        Of what sounds in either, the share that sounds in both; 1 for the same.
+        Jaccard similarity of their cells; 1 for equal bars.
     semitones : int
-        How much higher the second is.
+        Interval by which the second is higher.
     """
 
     first: int
@@ -202,53 +186,52 @@ class BarPair:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _DifferentBars:
-    """The bars of a score that differ, each where it comes first, and what sounds in them."""
+class _DistinctBars:
+    """The distinct bars of a score: index of the first occurrence, and piano roll."""
 
-    numbers: NDArray[np.int64]
-    cells: BoolArray  # (bars, MOST_STEPS, PITCHES)
+    index: NDArray[np.int64]
+    cells: BoolArray  # (bars, MAX_STEPS, N_PITCHES)
 
 
-def bars_alike(one: Score, other: Score, n: int = 5) -> tuple[BarPair, ...]:
-    """Find the bars of two scores that are most alike, when either may be transposed.
+def similar_bars(first: Score, second: Score, n: int = 5) -> tuple[BarPair, ...]:
+    """Find the most similar bars of two scores, up to transposition.
 
     Parameters
     ----------
-    one, other : Score
-        Of their pitched parts all that sounds counts together.
+    first, second : Score
+        All pitched parts are merged.
     n : int
-        How many pairs at most; no bar is in two of them.
+        Maximum number of pairs; no bar is in two of them.
 
     Returns
     -------
     tuple of BarPair
-        The most alike first.
+        Most similar first.
     """
     from scipy.sparse import csr_array
 
-    first, second = _different(one), _different(other)
-    if not len(first.numbers) or not len(second.numbers):
+    bars, other_bars = _distinct_bars(first), _distinct_bars(second)
+    if not len(bars.index) or not len(other_bars.index):
         return ()
-    flat = csr_array(first.cells.reshape(len(first.numbers), -1).astype(np.float32))
-    mine, theirs = (found.cells.sum(axis=(1, 2)) for found in (first, second))
-    best = np.zeros((len(mine), len(theirs)), np.float32)
+    flat = csr_array(bars.cells.reshape(len(bars.index), -1).astype(np.float32))
+    sizes, other_sizes = (side.cells.sum(axis=(1, 2)) for side in (bars, other_bars))
+    best = np.zeros((len(sizes), len(other_sizes)), np.float32)
     shift = np.zeros(best.shape, np.int64)
-    # The smallest shift first, so that it wins where two do as well.
-    for semitones in sorted(range(-WIDEST_SHIFT, WIDEST_SHIFT + 1), key=abs):
-        moved = csr_array(
-            _moved(second.cells, -semitones).reshape(len(theirs), -1), dtype=np.float32
-        )
-        both = np.asarray((flat @ moved.T).todense(), np.float32)
-        overlap = both / (mine[:, None] + theirs[None, :] - both)
-        better = overlap > best
-        best[better], shift[better] = overlap[better], semitones
+    # The smallest transposition comes first, so that it wins ties.
+    for semitones in sorted(range(-MAX_TRANSPOSITION, MAX_TRANSPOSITION + 1), key=abs):
+        cells = _transpose(other_bars.cells, -semitones).reshape(len(other_sizes), -1)
+        transposed = csr_array(cells, dtype=np.float32)
+        common = np.asarray((flat @ transposed.T).todense(), np.float32)
+        overlap = common / (sizes[:, None] + other_sizes[None, :] - common)
+        is_better = overlap > best
+        best[is_better], shift[is_better] = overlap[is_better], semitones
     pairs: list[BarPair] = []
     while len(pairs) < min(n, *best.shape) and best.max() > 0:
         row, column = divmod(int(best.argmax()), best.shape[1])
         pairs.append(
             BarPair(
-                int(first.numbers[row]),
-                int(second.numbers[column]),
+                int(bars.index[row]),
+                int(other_bars.index[column]),
                 float(best[row, column]),
                 int(shift[row, column]),
             )
@@ -257,43 +240,40 @@ def bars_alike(one: Score, other: Score, n: int = 5) -> tuple[BarPair, ...]:
     return tuple(pairs)
 
 
-def _moved(cells: BoolArray, semitones: int) -> BoolArray:
-    moved = np.zeros_like(cells)
+def _transpose(cells: BoolArray, semitones: int) -> BoolArray:
+    if not semitones:
+        return cells
+    transposed = np.zeros_like(cells)
     if semitones > 0:
-        moved[..., semitones:] = cells[..., :-semitones]
-    elif semitones < 0:
-        moved[..., :semitones] = cells[..., -semitones:]
+        transposed[..., semitones:] = cells[..., :-semitones]
     else:
-        moved = cells
-    return moved
+        transposed[..., :semitones] = cells[..., -semitones:]
+    return transposed
 
 
-def _different(score: Score) -> _DifferentBars:
-    divided, notes = bars(score), notes_of(score)
+def _distinct_bars(score: Score) -> _DistinctBars:
+    grid, notes = bar_grid(score), note_table(score)
     step = score.ticks_per_quarter / STEPS_PER_QUARTER
-    # A note a little early belongs to the bar that it opens.
-    opens = divided.of(notes.onset + int(step / 2))
-    counts = np.bincount(opens, minlength=len(divided))
-    full = np.flatnonzero(counts >= FEWEST_NOTES)[: 4 * MOST_BARS]
-    place = np.full(len(divided), -1)
-    place[full] = np.arange(len(full))
-    cells = np.zeros((len(full), MOST_STEPS, PITCHES), np.bool_)
-    last = divided.of(np.maximum(notes.onset + notes.duration - 1, notes.onset))
+    # A note less than half a step early belongs to the bar that follows.
+    first = grid.index_of(notes.onset + int(step / 2))
+    n_onsets = np.bincount(first, minlength=len(grid))
+    bars = np.flatnonzero(n_onsets >= MIN_NOTES)[: 4 * MAX_BARS]
+    row = np.full(len(grid), -1)
+    row[bars] = np.arange(len(bars))
+    cells = np.zeros((len(bars), MAX_STEPS, N_PITCHES), np.bool_)
+    last = grid.index_of(np.maximum(notes.onset + notes.duration - 1, notes.onset))
     columns = (
-        notes.onset,
-        notes.onset + notes.duration,
-        notes.pitch,
-        opens,
-        np.maximum(last, opens),
-    )
-    for onset, end, pitch, bar, until in zip(*(column.tolist() for column in columns), strict=True):
-        for here in range(bar, until + 1):
-            if place[here] >= 0:
-                start = int(divided.at[here])
-                begin = max(round((onset - start) / step), 0)
-                stop = round((min(end, int(divided.at[here + 1])) - start) / step)
-                cells[place[here], begin : max(stop, begin + 1), pitch] = True
-    packed = np.packbits(cells.reshape(len(full), MOST_STEPS * PITCHES), axis=1)
-    _, once = np.unique(packed, axis=0, return_index=True)
-    once = np.sort(once)[:MOST_BARS]
-    return _DifferentBars(full[once], cells[once])
+        notes.onset, notes.onset + notes.duration, notes.pitch, first, np.maximum(last, first),
+    )  # fmt: skip
+    for onset, end, pitch, first_bar, last_bar in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
+        for bar in range(first_bar, last_bar + 1):
+            if row[bar] >= 0:
+                bar_start, bar_end = int(grid.edges[bar]), int(grid.edges[bar + 1])
+                start = max(round((onset - bar_start) / step), 0)
+                stop = round((min(end, bar_end) - bar_start) / step)
+                cells[row[bar], start : max(stop, start + 1), pitch] = True
+    packed = np.packbits(cells.reshape(len(bars), MAX_STEPS * N_PITCHES), axis=1)
+    occurrence = np.sort(np.unique(packed, axis=0, return_index=True)[1])[:MAX_BARS]
+    return _DistinctBars(bars[occurrence], cells[occurrence])

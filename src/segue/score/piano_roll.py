@@ -1,13 +1,8 @@
-"""Piano rolls of five instruments: 48 steps to a bar of 4/4.
+"""Piano rolls of five instruments, 48 steps to a bar of 4/4, as arrays and as notes.
 
-Piano rolls of five instruments: what sounds at each of 48 steps of a bar of 4/4.
-
-The grid and the instruments are those of the Lakh Pianoroll Dataset, as MuseGAN uses it: Dong et
-al., "MuseGAN: Multi-track Sequential Generative Adversarial Networks", AAAI 2018.
-
-The notes of piano rolls, as tables: rolls are sparse, one cell in some hundred sounds.
-
-Changed copies of piano rolls: transposed, thinned.
+The grid and the instruments are those of the Lakh Pianoroll Dataset as MuseGAN uses it: Dong et
+al., "MuseGAN: Multi-track Sequential Generative Adversarial Networks", AAAI 2018. A piano roll is
+sparse (of some hundred cells one sounds), so that networks read its notes (`RollNotes`) instead.
 """
 
 from collections.abc import Sequence
@@ -20,36 +15,45 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument
 from segue.records import Part, Score
 
-# --- piano roll ---
-
-STEPS: Final = 48  # in a bar: a quarter has 12, so that triplets and sixteenths both fit
-STEPS_PER_QUARTER: Final = STEPS // 4
+STEPS_PER_BAR: Final = 48  # 12 to a quarter note: both sixteenths and triplets fit
+STEPS_PER_QUARTER: Final = STEPS_PER_BAR // 4
 LOWEST_PITCH: Final = 24
-PITCHES: Final = 84
+N_PITCHES: Final = 84
 INSTRUMENTS: Final = ("drums", "piano", "guitar", "bass", "strings")
-#: General MIDI programs by which each is written.
+#: General MIDI program of each instrument in a written score.
 PROGRAMS: Final = (0, 0, 25, 33, 48)
 VELOCITY: Final = 90
-MOST_BARS: Final = 4096
-#: First program of each family of eight, and the instrument that plays it: keyboards, mallets and
-#: organs are piano; what is no guitar and no bass either joins the strings, as in the dataset.
-FAMILIES: Final = (1, 1, 1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
+MAX_BARS: Final = 4096
+#: Instrument of each General MIDI family of eight programs: keyboards, mallets and organs are
+#: piano; all but guitars and basses are strings, as in the dataset.
+FAMILY_INSTRUMENTS: Final = (1, 1, 1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
+
+#: Bars of the windows that models read and generate.
+WINDOW_BARS: Final = 4
+WINDOW_STEPS: Final = WINDOW_BARS * STEPS_PER_BAR
+WINDOW_SHAPE: Final = (WINDOW_BARS, STEPS_PER_BAR, N_PITCHES, len(INSTRUMENTS))
+_STEP_CELLS: Final = N_PITCHES * len(INSTRUMENTS)
+_WORD_BYTES: Final = 4  # the widest word that divides a step
+BAR_CELLS: Final = STEPS_PER_BAR * _STEP_CELLS
+BAR_BYTES: Final = BAR_CELLS // 8
+_OCTAVE: Final = 12
 
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PianoRoll:
-    """What sounds when, of five instruments, in bars of 4/4.
+    """Piano roll of five instruments in bars of 4/4.
 
     Attributes
     ----------
     cells : ndarray, shape (bars, 48, 84, 5), bool
         Bar, step, pitch from MIDI 24 up, and instrument: drums, piano, guitar, bass, strings.
     tempo_bpm : float
-        Quarters a minute.
+        Tempo in BPM.
     skipped_bars : int
-        Bars in other metres, which are left out.
+        Number of bars in other time signatures, which are left out.
     """
 
     cells: BoolArray
@@ -63,62 +67,52 @@ class PianoRoll:
         ------
         BadArgument
         """
-        if self.cells.shape[1:] != (STEPS, PITCHES, len(INSTRUMENTS)) or self.cells.dtype != bool:
+        if (
+            self.cells.shape[1:] != (STEPS_PER_BAR, N_PITCHES, len(INSTRUMENTS))
+            or self.cells.dtype != bool
+        ):
             raise BadArgument(
-                f"expected cells of shape (bars, {STEPS}, {PITCHES}, {len(INSTRUMENTS)}), bool, "
+                f"expected cells of shape (bars, {', '.join(map(str, WINDOW_SHAPE[1:]))}), bool, "
                 f"got {self.cells.shape}, {self.cells.dtype}"
             )
 
     @classmethod
     def from_score(cls, score: Score) -> "PianoRoll":
-        """Put a score on the grid.
+        """Quantise a score to the grid.
 
-        A note sounds from the step nearest to its onset to the one nearest to its end, for one
-        step at least. Pitches beyond the grid move by octaves into it; drums beyond it are left
-        out. Bars in other metres are counted and left out; notes that last into a bar that is
-        left out end there.
-
-        Parameters
-        ----------
-        score : Score
-
-        Returns
-        -------
-        PianoRoll
+        Onsets and ends are rounded to the nearest step; a note lasts at least one step. Pitches
+        outside the range are moved by octaves into it; drums outside it are left out. Bars in
+        other time signatures are counted and left out; notes that last into one end there.
 
         Raises
         ------
         BadArgument
-            It has more than 4,096 bars.
+            The score has more than 4,096 bars.
         """
-        starts = _bars(score)
-        cells = np.zeros((len(starts.at), STEPS, PITCHES, len(INSTRUMENTS)), np.bool_)
-        flat = cells.reshape(-1, PITCHES, len(INSTRUMENTS))
+        bars = _common_time_bars(score)
+        cells = np.zeros((len(bars.starts), STEPS_PER_BAR, N_PITCHES, len(INSTRUMENTS)), np.bool_)
+        flat = cells.reshape(-1, N_PITCHES, len(INSTRUMENTS))
         for part in score.parts:
-            instrument = 0 if part.is_drum else FAMILIES[part.program // 8]
-            on, off, row = _steps(score, part, starts)
-            for first, last, pitch in zip(on.tolist(), off.tolist(), row.tolist(), strict=True):
-                flat[first:last, pitch, instrument] = True
+            instrument = 0 if part.is_drum else FAMILY_INSTRUMENTS[part.program // 8]
+            columns = (column.tolist() for column in _quantise(score, part, bars))
+            for start, end, pitch in zip(*columns, strict=True):
+                flat[start:end, pitch, instrument] = True
         tempo = float(score.tempos[0, 1]) if len(score.tempos) else 120.0
-        return cls(cells, tempo, starts.skipped)
+        return cls(cells, tempo, bars.skipped)
 
     def to_score(self, title: str = "") -> Score:
-        """Write the roll as a score: cells that follow one another are one note.
-
-        Parameters
-        ----------
-        title : str
+        """Convert the roll to a score; adjacent cells of one pitch become one note.
 
         Returns
         -------
         Score
-            Of a part for each instrument that plays; `from_score` gives the same cells, up to
-            empty bars at the end.
+            One part for each instrument that plays. `from_score` restores the same cells, except
+            for empty bars at the end.
         """
-        flat = self.cells.reshape(-1, PITCHES, len(INSTRUMENTS))
+        flat = self.cells.reshape(-1, N_PITCHES, len(INSTRUMENTS))
         parts = []
-        for number, (name, program) in enumerate(zip(INSTRUMENTS, PROGRAMS, strict=True)):
-            notes = _notes(flat[:, :, number])
+        for index, (name, program) in enumerate(zip(INSTRUMENTS, PROGRAMS, strict=True)):
+            notes = _note_array(flat[:, :, index])
             if len(notes):
                 parts.append(Part(name, program, name == "drums", notes))
         return Score(
@@ -133,74 +127,74 @@ class PianoRoll:
 
 @dataclass(frozen=True, slots=True)
 class _Bars:
-    """The bars of 4/4 of a score, in order.
+    """The bars in 4/4 of a score, in order.
 
     Attributes
     ----------
-    at : ndarray, shape (n,), int64
-        Their first ticks.
-    until : ndarray, shape (n,), int64
-        Up to which bar they follow one another in the score, too.
+    starts : ndarray, shape (n,), int64
+        First tick of each bar.
+    run_ends : ndarray, shape (n,), int64
+        Index after the last bar of the contiguous run that the bar is in.
     skipped : int
-        How many others there are.
+        Number of bars in other time signatures.
     """
 
-    at: NDArray[np.int64]
-    until: NDArray[np.int64]
+    starts: IntArray
+    run_ends: IntArray
     skipped: int
 
 
-def _bars(score: Score) -> _Bars:
-    """Divide a score into bars, each metre from where it begins."""
+def _common_time_bars(score: Score) -> _Bars:
     end = max(int((part.notes[:, 0] + part.notes[:, 1]).max()) for part in score.parts)
     quarter = score.ticks_per_quarter
-    metres = score.metres.tolist()
-    if not metres or metres[0][0] > 0:
-        metres = [[0, 4, 4], *metres]
-    at: list[int] = []
+    signatures = score.metres.tolist()
+    if not signatures or signatures[0][0] > 0:
+        signatures = [[0, 4, 4], *signatures]
+    ticks: list[int] = []
     skipped = 0
-    for (tick, beats, unit), following in zip(metres, [*metres[1:], None], strict=True):
-        until = min(following[0], end) if following else end
+    for (tick, beats, unit), following in zip(signatures, [*signatures[1:], None], strict=True):
+        next_tick = min(following[0], end) if following else end
         length = max(quarter * 4 * beats // unit, 1)
-        count = max(-(-(until - tick) // length), 0)
-        if skipped + len(at) + count > MOST_BARS:
-            raise BadArgument(f"a score of more than {MOST_BARS} bars")
+        count = max(-(-(next_tick - tick) // length), 0)
+        if skipped + len(ticks) + count > MAX_BARS:
+            raise BadArgument(f"a score of more than {MAX_BARS} bars")
         if (beats, unit) == (4, 4):
-            at += range(tick, tick + count * length, length)
+            ticks += range(tick, tick + count * length, length)
         else:
             skipped += count
-    starts = np.array(at, np.int64)
+    starts = np.array(ticks, np.int64)
     ends = np.append(np.flatnonzero(np.diff(starts) != 4 * quarter) + 1, len(starts))
-    until = ends[np.searchsorted(ends, np.arange(len(starts)), side="right")]
-    return _Bars(starts, until, skipped)
+    run_ends = ends[np.searchsorted(ends, np.arange(len(starts)), side="right")]
+    return _Bars(starts, run_ends, skipped)
 
 
-def _steps(
-    score: Score, part: Part, bars: _Bars
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return of each note that is on the grid its first step, the one after its last, its row."""
+def _quantise(score: Score, part: Part, bars: _Bars) -> tuple[IntArray, IntArray, IntArray]:
+    """Return start step, end step and row of each note of a part that is on the grid."""
     onset, duration, pitch, _ = part.notes.astype(np.int64).T
     row = pitch - LOWEST_PITCH
     if part.is_drum:
-        kept = (row >= 0) & (row < PITCHES)
+        on_grid = (row >= 0) & (row < N_PITCHES)
     else:
-        row = np.where(row < 0, row % 12, np.where(row >= PITCHES, PITCHES - 12 + row % 12, row))
-        kept = np.ones(len(row), np.bool_)
+        row = np.where(
+            row < 0, row % 12, np.where(row >= N_PITCHES, N_PITCHES - 12 + row % 12, row)
+        )
+        on_grid = np.ones(len(row), np.bool_)
     step = score.ticks_per_quarter / STEPS_PER_QUARTER
-    # A note a little early belongs to the bar that it opens.
-    bar = np.searchsorted(bars.at, onset + int(step / 2), side="right") - 1
-    kept &= bar >= 0
-    onset, duration, row, bar = onset[kept], duration[kept], row[kept], bar[kept]
-    since = onset - bars.at[bar]
-    first = np.maximum(np.rint(since / step).astype(np.int64), 0)
-    last = np.maximum(np.rint((since + duration) / step).astype(np.int64), first + 1)
-    last = np.minimum(last, (bars.until[bar] - bar) * STEPS)
-    here = first < STEPS  # else it lies in a bar that is left out
-    return (bar * STEPS + first)[here], (bar * STEPS + last)[here], row[here]
+    # A note less than half a step early belongs to the bar that follows.
+    bar = np.searchsorted(bars.starts, onset + int(step / 2), side="right") - 1
+    on_grid &= bar >= 0
+    onset, duration, row, bar = onset[on_grid], duration[on_grid], row[on_grid], bar[on_grid]
+    offset = onset - bars.starts[bar]
+    start = np.maximum(np.rint(offset / step).astype(np.int64), 0)
+    end = np.maximum(np.rint((offset + duration) / step).astype(np.int64), start + 1)
+    end = np.minimum(end, (bars.run_ends[bar] - bar) * STEPS_PER_BAR)
+    inside = start < STEPS_PER_BAR  # others begin in a bar that is left out
+    first = bar * STEPS_PER_BAR
+    return (first + start)[inside], (first + end)[inside], row[inside]
 
 
-def _notes(cells: BoolArray) -> NDArray[np.int32]:
-    """Join the cells of one instrument, shape (steps, 84), to notes."""
+def _note_array(cells: BoolArray) -> NDArray[np.int32]:
+    """Convert the cells of one instrument, shape (steps, 84), to the note array of a part."""
     edges = np.diff(np.pad(cells, ((1, 1), (0, 0))).astype(np.int8), axis=0)
     pitch, onset = np.nonzero(edges.T == 1)
     _, end = np.nonzero(edges.T == -1)
@@ -209,72 +203,56 @@ def _notes(cells: BoolArray) -> NDArray[np.int32]:
     return np.asarray(notes[np.lexsort((pitch, onset))], np.int32)
 
 
-# --- roll notes ---
-
-#: Bars that are looked at together.
-WINDOW_BARS: Final = 4
-WINDOW_STEPS: Final = WINDOW_BARS * STEPS
-WINDOW_SHAPE: Final = (WINDOW_BARS, STEPS, PITCHES, len(INSTRUMENTS))
-_ROW: Final = PITCHES * len(INSTRUMENTS)
-_WORD: Final = 4  # bytes: the widest word that divides a row
-BAR_CELLS: Final = STEPS * _ROW
-BAR_BYTES: Final = BAR_CELLS // 8
-
-Ints = NDArray[np.int64]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class RollNotes:
-    """The notes of some windows: cells that follow one another are one note.
-
-    All arrays have the shape (notes,), int64.
+    """The notes of a batch of windows; adjacent cells of one pitch are one note.
 
     Attributes
     ----------
-    window, instrument, step, pitch : ndarray
-        `step` counts from the start of the window, `pitch` from MIDI 24. A note that sounds on
-        into a window begins where the window does.
-    length : ndarray
-        In steps; what sounds on beyond the window ends with it.
+    window, instrument, step, pitch : ndarray, shape (notes,), int64
+        `step` counts from the start of the window, `pitch` from MIDI 24. A note held over from
+        the window before begins with its window.
+    length : ndarray, shape (notes,), int64
+        In steps, at most to the end of the window.
     windows : int
-        How many windows there are, those without a note too.
+        Number of windows, including those without notes.
     """
 
-    window: Ints
-    instrument: Ints
-    step: Ints
-    pitch: Ints
-    length: Ints
+    window: IntArray
+    instrument: IntArray
+    step: IntArray
+    pitch: IntArray
+    length: IntArray
     windows: int
 
     @classmethod
-    def of(cls, columns: Sequence[Ints] | Ints, windows: int) -> "RollNotes":
-        """Take the arrays in the order in which they stand above."""
+    def from_columns(cls, columns: Sequence[IntArray] | IntArray, windows: int) -> "RollNotes":
+        """Make notes of columns in the order of the attributes."""
         window, instrument, step, pitch, length = columns
         return cls(window, instrument, step, pitch, length, windows)
 
-    def ordered(self) -> "RollNotes":
-        """Return the notes by window, instrument, step, pitch."""
-        return self.only(np.lexsort((self.pitch, self.step, self.instrument, self.window)))
+    def sort(self) -> "RollNotes":
+        """Sort the notes by window, instrument, step and pitch."""
+        return self.select(np.lexsort((self.pitch, self.step, self.instrument, self.window)))
 
-    def only(self, which: NDArray[Any] | slice, windows: int | None = None) -> "RollNotes":
-        """Return some of the notes, and, if told so, of so many windows."""
+    def select(self, index: NDArray[Any] | slice, windows: int | None = None) -> "RollNotes":
+        """Select notes by index or mask, and optionally set the number of windows."""
         return RollNotes(
-            self.window[which],
-            self.instrument[which],
-            self.step[which],
-            self.pitch[which],
-            self.length[which],
+            self.window[index],
+            self.instrument[index],
+            self.step[index],
+            self.pitch[index],
+            self.length[index],
             self.windows if windows is None else windows,
         )
 
-    def first(self, windows: int) -> "RollNotes":
-        """Return the notes of the first windows, of notes that are by window."""
-        return self.only(slice(0, int(np.searchsorted(self.window, windows))), windows)
+    def head(self, windows: int) -> "RollNotes":
+        """Return the notes of the first windows; requires notes sorted by window."""
+        return self.select(slice(0, int(np.searchsorted(self.window, windows))), windows)
 
 
-def notes_of(cells: BoolArray) -> RollNotes:
-    """Find the notes.
+def extract_notes(cells: BoolArray) -> RollNotes:
+    """Extract the notes of windows.
 
     Parameters
     ----------
@@ -283,26 +261,30 @@ def notes_of(cells: BoolArray) -> RollNotes:
     Returns
     -------
     RollNotes
-        Ordered.
+        Sorted.
     """
     count, bars = cells.shape[:2]
-    rows = np.ascontiguousarray(cells).reshape(count, bars * STEPS, _ROW).view(np.uint32)
+    rows = (
+        np.ascontiguousarray(cells)
+        .reshape(count, bars * STEPS_PER_BAR, _STEP_CELLS)
+        .view(np.uint32)
+    )
     silence = np.zeros_like(rows[:, :1])
     before = np.concatenate([silence, rows], axis=1)
     after = np.concatenate([rows, silence], axis=1)
     changed = before ^ after
-    begins, ends = _places(changed & after), _places(changed & before)
-    # Both by window, cell and step, so that each beginning stands beside its end.
-    steps = bars * STEPS + 1
-    on, off = (np.sort(_by_cell(places, steps)) for places in (begins, ends))
-    window, rest = np.divmod(on, _ROW * steps)
+    onsets, ends = _set_bytes(changed & after), _set_bytes(changed & before)
+    # Both are sorted by window, cell and step, so that each onset is paired with its end.
+    steps = bars * STEPS_PER_BAR + 1
+    on, off = (np.sort(_by_cell(index, steps)) for index in (onsets, ends))
+    window, rest = np.divmod(on, _STEP_CELLS * steps)
     cell, step = np.divmod(rest, steps)
     pitch, instrument = np.divmod(cell, len(INSTRUMENTS))
-    return RollNotes(window, instrument, step, pitch, off - on, count).ordered()
+    return RollNotes(window, instrument, step, pitch, off - on, count).sort()
 
 
 def check_windows(cells: BoolArray) -> None:
-    """Refuse what is no windows of a roll.
+    """Check shape and type of windows.
 
     Raises
     ------
@@ -315,15 +297,15 @@ def check_windows(cells: BoolArray) -> None:
         )
 
 
-def windows_of(cells: BoolArray, hop: int = WINDOW_BARS) -> BoolArray:
-    """Cut a score into windows of four bars that have a note.
+def split_windows(cells: BoolArray, hop: int = WINDOW_BARS) -> BoolArray:
+    """Split a roll into windows of four bars, without the silent ones.
 
     Parameters
     ----------
     cells : ndarray, shape (bars, 48, 84, 5), bool
     hop : int
-        Bars from one window to the next. The last window ends with the score; a score shorter
-        than a window is filled with silence.
+        Number of bars from one window to the next. The last window ends with the roll; a roll
+        shorter than a window is padded with silence.
 
     Returns
     -------
@@ -334,38 +316,39 @@ def windows_of(cells: BoolArray, hop: int = WINDOW_BARS) -> BoolArray:
         cells = np.concatenate([cells, silence])
     last = len(cells) - WINDOW_BARS
     starts = np.unique(np.append(np.arange(0, last + 1, hop), last))
-    found = cells[starts[:, None] + np.arange(WINDOW_BARS)]
-    return np.asarray(found[found.reshape(len(found), -1).any(axis=1)])
+    windows = cells[starts[:, None] + np.arange(WINDOW_BARS)]
+    return np.asarray(windows[windows.reshape(len(windows), -1).any(axis=1)])
 
 
-def _places(words: NDArray[np.uint32]) -> Ints:
-    """Return where bytes are set, counted flat in bytes; most words are 0, and passed over."""
+def _set_bytes(words: NDArray[np.uint32]) -> IntArray:
+    """Return the flat indices of the nonzero bytes; zero words, which are most, are skipped."""
     flat = words.reshape(-1)
-    there = np.flatnonzero(flat)
-    word, byte = np.nonzero(flat[there].view(np.uint8).reshape(-1, _WORD))
-    return np.asarray(there[word] * _WORD + byte)
+    nonzero = np.flatnonzero(flat)
+    word, byte = np.nonzero(flat[nonzero].view(np.uint8).reshape(-1, _WORD_BYTES))
+    return np.asarray(nonzero[word] * _WORD_BYTES + byte)
 
 
-def _by_cell(places: Ints, steps: int) -> Ints:
-    row, cell = np.divmod(places, _ROW)
+def _by_cell(index: IntArray, steps: int) -> IntArray:
+    """Convert flat indices in (window, step, cell) order to (window, cell, step) order."""
+    row, cell = np.divmod(index, _STEP_CELLS)
     window, step = np.divmod(row, steps)
-    return np.asarray((window * _ROW + cell) * steps + step)
+    return np.asarray((window * _STEP_CELLS + cell) * steps + step)
 
 
-def packed(cells: BoolArray) -> NDArray[np.uint8]:
-    """Pack bars, shape (..., 48, 84, 5), eight cells to the byte: (..., 2520)."""
+def pack_bars(cells: BoolArray) -> NDArray[np.uint8]:
+    """Pack bars, shape (..., 48, 84, 5), into bits, shape (..., 2520)."""
     return np.packbits(cells.reshape(*cells.shape[:-3], BAR_CELLS), axis=-1)
 
 
-def unpacked(bars: NDArray[np.uint8]) -> BoolArray:
-    """Undo `packed`."""
+def unpack_bars(bars: NDArray[np.uint8]) -> BoolArray:
+    """Unpack what `pack_bars` packed."""
     cells = np.unpackbits(bars, axis=-1).view(np.bool_)
     return cells.reshape(*bars.shape[:-1], *WINDOW_SHAPE[1:])
 
 
-def cells_of(notes: RollNotes) -> BoolArray:
-    """Undo `notes_of`, of windows of four bars; shape (windows, 4, 48, 84, 5), bool."""
-    edges = np.zeros((notes.windows, WINDOW_STEPS + 1, PITCHES, len(INSTRUMENTS)), np.int8)
+def rasterise_notes(notes: RollNotes) -> BoolArray:
+    """Return the cells of windows of four bars, shape (windows, 4, 48, 84, 5), bool."""
+    edges = np.zeros((notes.windows, WINDOW_STEPS + 1, N_PITCHES, len(INSTRUMENTS)), np.int8)
     np.add.at(edges, (notes.window, notes.step, notes.pitch, notes.instrument), 1)
     end = notes.step + notes.length
     np.add.at(edges, (notes.window, end, notes.pitch, notes.instrument), -1)
@@ -373,19 +356,14 @@ def cells_of(notes: RollNotes) -> BoolArray:
     return np.asarray(sounding.reshape(-1, *WINDOW_SHAPE))
 
 
-# --- roll changes ---
-
-_OCTAVE: Final = 12
-
-
-def transposed(cells: BoolArray, semitones: int) -> BoolArray:
-    """Move all but the drums up by so many semitones.
+def transpose(cells: BoolArray, semitones: int) -> BoolArray:
+    """Transpose all instruments but the drums.
 
     Parameters
     ----------
     cells : ndarray, shape (..., 84, 5), bool
     semitones : int
-        Within -12 to 12. What would leave the grid moves by an octave into it.
+        -12 to 12. Notes that would leave the range move by an octave into it.
 
     Returns
     -------
@@ -398,8 +376,8 @@ def transposed(cells: BoolArray, semitones: int) -> BoolArray:
     if semitones > 0:
         moved[..., semitones:, :] = pitched[..., :-semitones, :]
         moved[..., :semitones, :] = False
-        at = PITCHES + semitones - _OCTAVE
-        moved[..., at - semitones : at, :] |= pitched[..., PITCHES - semitones :, :]
+        at = N_PITCHES + semitones - _OCTAVE
+        moved[..., at - semitones : at, :] |= pitched[..., N_PITCHES - semitones :, :]
     elif semitones < 0:
         down = -semitones
         moved[..., :-down, :] = pitched[..., down:, :]
@@ -408,14 +386,14 @@ def transposed(cells: BoolArray, semitones: int) -> BoolArray:
     return result
 
 
-def thinned(cells: BoolArray, share: float, rng: np.random.Generator) -> BoolArray:
-    """Leave out notes, each with a probability, but never all of a window.
+def drop_notes(cells: BoolArray, probability: float, rng: np.random.Generator) -> BoolArray:
+    """Drop notes at random, but never all notes of a window.
 
     Parameters
     ----------
     cells : ndarray, shape (windows, 4, 48, 84, 5), bool
-    share : float
-        Within 0 to 1.
+    probability : float
+        Probability that a note is dropped.
     rng : Generator
 
     Returns
@@ -425,21 +403,17 @@ def thinned(cells: BoolArray, share: float, rng: np.random.Generator) -> BoolArr
     """
     check_windows(cells)
     result = cells.copy()
-    notes = notes_of(cells)
-    gone = rng.random(len(notes.window)) < share
+    notes = extract_notes(cells)
+    is_dropped = rng.random(len(notes.window)) < probability
     first = np.unique(notes.window, return_index=True)[1]
-    kept = np.bincount(notes.window[~gone], minlength=notes.windows)
-    gone[first[kept[notes.window[first]] == 0]] = False
-    _silence(result, notes, gone)
-    return result
-
-
-def _silence(cells: BoolArray, notes: RollNotes, gone: NDArray[np.bool_]) -> None:
-    steps = cells.reshape(len(cells), WINDOW_STEPS, *cells.shape[3:])
-    length = notes.length[gone]
+    left = np.bincount(notes.window[~is_dropped], minlength=notes.windows)
+    is_dropped[first[left[notes.window[first]] == 0]] = False
+    steps = result.reshape(len(result), WINDOW_STEPS, *result.shape[3:])
+    length = notes.length[is_dropped]
     within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
     window, step, pitch, instrument = (
-        np.repeat(column[gone], length)
+        np.repeat(column[is_dropped], length)
         for column in (notes.window, notes.step, notes.pitch, notes.instrument)
     )
     steps[window, step + within, pitch, instrument] = False
+    return result

@@ -1,11 +1,8 @@
-"""Synthesis of a score with the samples of a General MIDI sound font.
+"""Synthesis of a score with the samples of the General MIDI sound font TimGM6mb.
 
-The General MIDI sound font: which recorded sample plays a note of a program, and how.
-
-It is TimGM6mb, which the package pretty_midi carries; of the format (SoundFont Technical
-Specification 2.01) there is read what this font uses.
-
-A score played: samples of the General MIDI sound font, moved to pitch, shaped and added up.
+The font comes with the package pretty_midi. Of the format (SoundFont Technical Specification 2.01)
+only what this font uses is read. A note plays each matching region: its sample is resampled to
+pitch, low-pass filtered, shaped by envelopes and added to the mix.
 """
 
 import importlib.util
@@ -22,48 +19,47 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, Unreadable
 from segue.records import FloatArray, Part, Score
-from segue.score.timing import last_tick, seconds_at
+from segue.score.timing import end_tick, ticks_to_seconds
 
 # --- sound font ---
 
 #: Bank of the drum kits.
-DRUMS: Final = 128
+DRUM_BANK: Final = 128
 
-#: Generators by their numbers in the specification, and what holds where they are not given.
+#: Generators: number in the specification and default value.
 _GENERATORS: Final = {
-    "vibrato_cents": (6, 0), "lfo_cents": (5, 0), "bend_cents": (7, 0),
-    "cutoff_cents": (8, 13500), "resonance_cb": (9, 0), "opening_cents": (11, 0),
+    "vibrato_cents": (6, 0), "lfo_cents": (5, 0), "pitch_envelope_cents": (7, 0),
+    "cutoff_cents": (8, 13500), "resonance_cb": (9, 0), "filter_envelope_cents": (11, 0),
     "pan": (17, 0), "lfo_delay": (21, -12000), "lfo_rate": (22, 0), "vibrato_delay": (23, -12000),
-    "vibrato_rate": (24, 0), "second_attack": (26, -12000), "second_hold": (27, -12000),
-    "second_decay": (28, -12000), "second_sustain": (29, 0), "delay": (33, -12000),
+    "vibrato_rate": (24, 0), "modulation_attack": (26, -12000), "modulation_hold": (27, -12000),
+    "modulation_decay": (28, -12000), "modulation_sustain": (29, 0), "delay": (33, -12000),
     "attack": (34, -12000), "hold": (35, -12000), "decay": (36, -12000), "sustain_cb": (37, 0),
     "release": (38, -12000), "attenuation_cb": (48, 0), "coarse": (51, 0), "fine": (52, 0),
-    "sample": (53, -1), "loop": (54, 0), "cents_per_key": (56, 100), "choke": (57, 0),
+    "sample": (53, -1), "loop": (54, 0), "cents_per_key": (56, 100), "exclusive_class": (57, 0),
     "root": (58, -1),
 }  # fmt: skip
 _KEYS: Final = 43
 _SAMPLE: Final = 53
 _INSTRUMENT: Final = 41
-#: Generators that are times, told as powers of two of a second, in 1,200ths.
+#: Generators in timecents: 1,200 times the binary logarithm of seconds.
 _TIMES: Final = (
-    "lfo_delay", "vibrato_delay", "second_attack", "second_hold", "second_decay", "delay",
-    "attack", "hold", "decay", "release",
+    "lfo_delay", "vibrato_delay", "modulation_attack", "modulation_hold", "modulation_decay",
+    "delay", "attack", "hold", "decay", "release",
 )  # fmt: skip
-#: Half a semitone and so on: the frequency of the filter and of vibrato is told in cents above.
-_LOWEST_HZ: Final = 8.176
+#: Reference of frequencies in absolute cents: MIDI pitch 0.
+_REFERENCE_HZ: Final = 8.176
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Envelope:
-    """How a note's level moves: up at once or slowly, down to where it stays.
+    """A DAHDSR envelope.
 
     Attributes
     ----------
     delay_s, attack_s, hold_s, decay_s, release_s : float
-        Decay and release are the times of the whole way down.
+        Decay and release are times for a full decay, by 100 dB.
     sustain : float
-        What is left where it stays: decibels below the top of the volume; of the second
-        envelope, which moves filter and pitch, the share.
+        Sustain level: attenuation in dB for the volume envelope, level for the modulation one.
     """
 
     delay_s: float
@@ -75,41 +71,43 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wave:
-    """How one sample plays a range of keys.
+class SampleRegion:
+    """A sample with its parameters, as an instrument plays it on a range of keys.
 
     Attributes
     ----------
     samples : ndarray, shape (n,), float32
-        Within -1 to 1.
+        Waveform, -1 to 1.
     loop : tuple of int, or None
-        Which samples go round as long as the note lasts.
-    ratio_at_root : float
-        Samples a second, tuning counted in.
+        Start and end of the loop.
+    rate_at_root_hz : float
+        Sample rate at the root key, with tuning.
     root, cents_per_key : float
-        The key at which it sounds as recorded, and how far the keys are apart.
+        MIDI pitch of the recording, and scale tuning.
     gain_db, pan : float
-        Pan from -1, left, to 1.
-    cutoff_hz, resonance_db, opening_cents : float
-        A low-pass filter; how far the second envelope opens it.
-    bend_cents, lfo_cents, vibrato_cents, lfo_hz, vibrato_hz, lfo_delay_s, vibrato_delay_s : float
-        What moves the pitch.
-    volume, second : Envelope
-    choke : int
-        Notes of one number end each other, as hi-hats do; 0 for none.
+        Pan is -1 (left) to 1.
+    cutoff_hz, resonance_db, filter_envelope_cents : float
+        Low-pass filter, and its modulation by the envelope.
+    pitch_envelope_cents : float
+        Modulation of the pitch by the envelope.
+    lfo_cents, vibrato_cents, lfo_hz, vibrato_hz, lfo_delay_s, vibrato_delay_s : float
+        Modulation of the pitch by two oscillators.
+    volume, modulation : Envelope
+    exclusive_class : int
+        Notes of one class cut each other off, as open and closed hi-hat do; 0 for none.
     """
 
     samples: NDArray[np.float32]
     loop: tuple[int, int] | None
-    ratio_at_root: float
+    rate_at_root_hz: float
     root: float
     cents_per_key: float
     gain_db: float
     pan: float
     cutoff_hz: float
     resonance_db: float
-    opening_cents: float
-    bend_cents: float
+    filter_envelope_cents: float
+    pitch_envelope_cents: float
     lfo_cents: float
     vibrato_cents: float
     lfo_hz: float
@@ -117,43 +115,39 @@ class Wave:
     lfo_delay_s: float
     vibrato_delay_s: float
     volume: Envelope
-    second: Envelope
-    choke: int
+    modulation: Envelope
+    exclusive_class: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SoundFont:
-    """What plays each key of each program.
+    """The instruments of a sound font.
 
     Attributes
     ----------
-    programs : dict of (int, int) to tuple of (int, int, Wave)
-        By bank, 128 for drums, and program: first key, last key and what plays them; several
+    programs : dict of (int, int) to tuple of (int, int, SampleRegion)
+        Zones by bank, 128 for drums, and program: lowest key, highest key and region. Several
         may play at once.
     """
 
-    programs: dict[tuple[int, int], tuple[tuple[int, int, Wave], ...]]
+    programs: dict[tuple[int, int], tuple[tuple[int, int, SampleRegion], ...]]
 
-    def waves(self, bank: int, program: int, key: int) -> list[Wave]:
-        """Return what plays a key; of programs that the font lacks, the first of the bank."""
+    def regions(self, bank: int, program: int, key: int) -> list[SampleRegion]:
+        """Return the regions of a key; missing programs fall back to the first of the bank."""
         zones = self.programs.get((bank, program)) or self.programs[bank, 0]
-        return [wave for low, high, wave in zones if low <= key <= high]
+        return [region for low, high, region in zones if low <= key <= high]
 
 
 @cache
-def general_midi() -> SoundFont:
-    """Read the sound font that comes with pretty_midi, once.
-
-    Returns
-    -------
-    SoundFont
+def general_midi_sound_font() -> SoundFont:
+    """Read the sound font that comes with pretty_midi; it is cached.
 
     Raises
     ------
     Unreadable
-        The package is not installed, or its font is not the one known.
+        The package is not installed, or its font is damaged.
     """
-    # The package itself is slow to import, and not needed.
+    # Locates the package without importing it, which is slow.
     found = importlib.util.find_spec("pretty_midi")
     path = Path(found.origin).parent / "TimGM6mb.sf2" if found and found.origin else None
     if path is None or not path.is_file():
@@ -204,12 +198,12 @@ _TABLES: Final = {
     ),
 }  # fmt: skip
 
-Zone = tuple[int, int, Wave]
+Zone = tuple[int, int, SampleRegion]
 Tables = dict[bytes, NDArray[Any]]
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield name and content of each chunk within the lists of the file."""
+    """Yield name and content of each RIFF chunk within the lists of the file."""
     at = 12
     while at + 8 <= len(content):
         name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
@@ -227,12 +221,12 @@ def _instruments(tables: Tables, samples: NDArray[np.float32]) -> list[list[Zone
         common: dict[int, Any] = {}
         zones = []
         for bag in range(first, last):
-            given = common | _given(tables[b"ibag"], tables[b"igen"], bag)
+            given = common | _zone_generators(tables[b"ibag"], tables[b"igen"], bag)
             if _SAMPLE not in given:
-                common = given  # the first may hold for all
+                common = given  # global zone
                 continue
             low, high = given.get(_KEYS, (0, 127))
-            zones.append((low, high, _wave(given, tables[b"shdr"], samples)))
+            zones.append((low, high, _region(given, tables[b"shdr"], samples)))
         found.append(zones)
     return found
 
@@ -240,54 +234,56 @@ def _instruments(tables: Tables, samples: NDArray[np.float32]) -> list[list[Zone
 def _programs(
     tables: Tables, instruments: list[list[Zone]]
 ) -> dict[tuple[int, int], tuple[Zone, ...]]:
-    """Join the instruments of each program; this font's programs say nothing else."""
+    """Collect the zones of the instruments of each program; this font has no preset generators."""
     headers = tables[b"phdr"]
     found = {}
     for number in range(len(headers) - 1):
         zones: list[Zone] = []
         for bag in range(headers["bag"][number], headers["bag"][number + 1]):
-            given = _given(tables[b"pbag"], tables[b"pgen"], bag)
+            given = _zone_generators(tables[b"pbag"], tables[b"pgen"], bag)
             if _INSTRUMENT in given:
                 zones += instruments[given[_INSTRUMENT]]
         found[int(headers["bank"][number]), int(headers["program"][number])] = tuple(zones)
     return found
 
 
-def _given(bags: NDArray[Any], generators: NDArray[Any], bag: int) -> dict[int, Any]:
-    """Return a zone's generators by number: a range of keys as two, others as one number."""
-    some = generators[int(bags["first"][bag]) : int(bags["first"][bag + 1])]
-    found: dict[int, Any] = {}
-    for kind, low, high in some.tolist():
+def _zone_generators(bags: NDArray[Any], generators: NDArray[Any], bag: int) -> dict[int, Any]:
+    """Return the generators of a zone by number; the key range is a pair."""
+    rows = generators[int(bags["first"][bag]) : int(bags["first"][bag + 1])]
+    values: dict[int, Any] = {}
+    for kind, low, high in rows.tolist():
         signed = int.from_bytes(bytes([low, high]), "little", signed=True)
-        found[kind] = (low, high) if kind == _KEYS else signed
-    return found
+        values[kind] = (low, high) if kind == _KEYS else signed
+    return values
 
 
-def _wave(given: dict[int, Any], headers: NDArray[Any], samples: NDArray[np.float32]) -> Wave:
-    value = {name: float(given.get(kind, usual)) for name, (kind, usual) in _GENERATORS.items()}
+def _region(
+    given: dict[int, Any], headers: NDArray[Any], samples: NDArray[np.float32]
+) -> SampleRegion:
+    value = {name: float(given.get(kind, default)) for name, (kind, default) in _GENERATORS.items()}
     value |= {name: 2 ** (value[name] / 1200) for name in _TIMES}
     header = headers[int(value["sample"])]
     start, end = int(header["start"]), int(header["end"])
     loop = (int(header["loop"]) - start, int(header["loop_end"]) - start)
     is_looped = int(value["loop"]) in {1, 3} and 0 <= loop[0] < loop[1] <= end - start
     cents = 100 * value["coarse"] + value["fine"] + float(header["correction"])
-    return Wave(
+    return SampleRegion(
         samples=samples[start:end],
         loop=loop if is_looped else None,
-        ratio_at_root=float(header["rate"]) * 2 ** (cents / 1200),
+        rate_at_root_hz=float(header["rate"]) * 2 ** (cents / 1200),
         root=value["root"] if value["root"] >= 0 else float(header["root"]),
         cents_per_key=value["cents_per_key"],
-        # As the synthesizer that fonts were made for has it, and players since.
+        # As the E-mu hardware, and players since, scale attenuation.
         gain_db=-0.4 * value["attenuation_cb"] / 10,
         pan=float(np.clip(value["pan"] / 500, -1, 1)),
-        cutoff_hz=_LOWEST_HZ * 2 ** (value["cutoff_cents"] / 1200),
+        cutoff_hz=_REFERENCE_HZ * 2 ** (value["cutoff_cents"] / 1200),
         resonance_db=value["resonance_cb"] / 10,
-        opening_cents=value["opening_cents"],
-        bend_cents=value["bend_cents"],
+        filter_envelope_cents=value["filter_envelope_cents"],
+        pitch_envelope_cents=value["pitch_envelope_cents"],
         lfo_cents=value["lfo_cents"],
         vibrato_cents=value["vibrato_cents"],
-        lfo_hz=_LOWEST_HZ * 2 ** (value["lfo_rate"] / 1200),
-        vibrato_hz=_LOWEST_HZ * 2 ** (value["vibrato_rate"] / 1200),
+        lfo_hz=_REFERENCE_HZ * 2 ** (value["lfo_rate"] / 1200),
+        vibrato_hz=_REFERENCE_HZ * 2 ** (value["vibrato_rate"] / 1200),
         lfo_delay_s=value["lfo_delay"],
         vibrato_delay_s=value["vibrato_delay"],
         volume=Envelope(
@@ -298,44 +294,44 @@ def _wave(given: dict[int, Any], headers: NDArray[Any], samples: NDArray[np.floa
             sustain=value["sustain_cb"] / 10,
             release_s=value["release"],
         ),
-        second=Envelope(
+        modulation=Envelope(
             delay_s=0.0,
-            attack_s=value["second_attack"],
-            hold_s=value["second_hold"],
-            decay_s=value["second_decay"],
-            sustain=1 - float(np.clip(value["second_sustain"] / 1000, 0, 1)),
+            attack_s=value["modulation_attack"],
+            hold_s=value["modulation_hold"],
+            decay_s=value["modulation_decay"],
+            sustain=1 - float(np.clip(value["modulation_sustain"] / 1000, 0, 1)),
             release_s=0.0,
         ),
-        choke=int(value["choke"]),
+        exclusive_class=int(value["exclusive_class"]),
     )
 
 
 # --- rendering ---
 
-#: What is played of a score, from its start.
-MOST_S: Final = 600.0
-#: After the last note, for it to fade.
+#: Longer scores are truncated.
+MAX_DURATION_S: Final = 600.0
+#: Time after the last note, for its release.
 TAIL_S: Final = 2.0
-#: A note that lasts longer ends here.
-_LONGEST_NOTE_S: Final = 30.0
+#: Longer notes are truncated.
+_MAX_NOTE_S: Final = 30.0
 _PEAK: Final = 0.9
-_FADE_DB: Final = 100.0  # the way down that decay and release times are for
-#: What is quieter than so much below the note is not played to its end.
-_HEARD_DB: Final = 70.0
+_FADE_DB: Final = 100.0  # attenuation of a full decay or release
+#: Attenuation at which a release is cut off as inaudible.
+_INAUDIBLE_DB: Final = 70.0
 _RATES_HZ: Final = (8000, 192_000)
 
 
 @dataclass(frozen=True, slots=True)
-class _Played:
-    """One note on one wave: sample it starts at, how many samples it is held, its gain."""
+class _Voice:
+    """A note of one region: first sample, number of samples it is held, and gain."""
 
     at: int
     held: int
     gain: float
 
 
-def render(score: Score, sample_rate_hz: int = 44100) -> FloatArray:
-    """Play a score with the General MIDI sound font.
+def synthesise(score: Score, sample_rate_hz: int = 44100) -> FloatArray:
+    """Synthesise a score with the General MIDI sound font.
 
     Parameters
     ----------
@@ -346,8 +342,8 @@ def render(score: Score, sample_rate_hz: int = 44100) -> FloatArray:
     Returns
     -------
     ndarray, shape (2, samples), float32
-        Left and right, the loudest sample 0.9 of full scale; the first ten minutes of what is
-        longer, and 2 s for the last note to fade.
+        Stereo audio with a peak of 0.9; at most the first ten minutes of the score, and 2 s for
+        the release of the last note.
 
     Raises
     ------
@@ -361,156 +357,166 @@ def render(score: Score, sample_rate_hz: int = 44100) -> FloatArray:
         raise BadArgument(f"a sample rate of {sample_rate_hz} Hz; it must be {low} to {high}")
     if not score.parts:
         raise BadArgument("expected a score with notes, got one without")
-    end_s = min(float(seconds_at(score, np.array([last_tick(score)]))[0]), MOST_S)
+    end_s = min(float(ticks_to_seconds(score, np.array([end_tick(score)]))[0]), MAX_DURATION_S)
     count = round((end_s + TAIL_S) * sample_rate_hz)
-    sides = np.zeros((2, count), np.float32)
+    stereo = np.zeros((2, count), np.float32)
     for part in score.parts:
-        _play(sides, score, part, general_midi(), sample_rate_hz)
-    loudest = max(float(np.abs(sides).max()), 1e-9)
-    sides *= np.float32(_PEAK / loudest)
-    return sides
+        _play(stereo, score, part, general_midi_sound_font(), sample_rate_hz)
+    loudest = max(float(np.abs(stereo).max()), 1e-9)
+    stereo *= np.float32(_PEAK / loudest)
+    return stereo
 
 
 def _play(
-    sides: FloatArray, score: Score, part: Part, font: SoundFont, sample_rate_hz: int
+    stereo: FloatArray, score: Score, part: Part, font: SoundFont, sample_rate_hz: int
 ) -> None:
-    """Add a part to what is played; all notes of one key and wave at once."""
+    """Add a part to the mix, all notes of one key and region at once."""
     onset, _, pitch, velocity = part.notes.astype(np.int64).T
-    on_s, off_s = seconds_at(score, onset), seconds_at(score, released(part, last_tick(score)))
+    on_s, off_s = (
+        ticks_to_seconds(score, onset),
+        ticks_to_seconds(score, note_off_ticks(part, end_tick(score))),
+    )
     start = np.rint(on_s * sample_rate_hz).astype(np.int64)
-    held = np.rint(np.minimum(off_s - on_s, _LONGEST_NOTE_S) * sample_rate_hz).astype(np.int64)
+    held = np.rint(np.minimum(off_s - on_s, _MAX_NOTE_S) * sample_rate_hz).astype(np.int64)
     gain = (velocity / 127.0) ** 2
     notes: dict[int, list[int]] = defaultdict(list)
-    for number in np.flatnonzero(on_s < MOST_S).tolist():
+    for number in np.flatnonzero(on_s < MAX_DURATION_S).tolist():
         notes[int(pitch[number])].append(number)
-    bank = DRUMS if part.is_drum else 0
-    waves = {key: font.waves(bank, part.program, key) for key in notes}
-    until = _choked(start, pitch, waves) if part.is_drum else None
+    bank = DRUM_BANK if part.is_drum else 0
+    regions = {key: font.regions(bank, part.program, key) for key in notes}
+    until = _cut_off(start, pitch, regions) if part.is_drum else None
     for key, numbers in notes.items():
-        for wave in waves[key]:
+        for region in regions[key]:
             some = [
-                _Played(
+                _Voice(
                     int(start[number]),
-                    _held(wave, int(held[number]), sample_rate_hz)
+                    _held(region, int(held[number]), sample_rate_hz)
                     if until is None
                     else int(until[number]),
                     float(gain[number]),
                 )
                 for number in numbers
             ]
-            _add(sides, wave, key, some, sample_rate_hz)
+            _add(stereo, region, key, some, sample_rate_hz)
 
 
-def released(part: Part, end: int) -> NDArray[np.int64]:
-    """Tell when notes are let go: where the sustain pedal is down, only when that comes up.
+def note_off_ticks(part: Part, end: int) -> NDArray[np.int64]:
+    """Return the note-off ticks of a part, prolonged by the sustain pedal.
 
     Parameters
     ----------
     part : Part
     end : int
-        Tick at which a pedal that stays down comes up.
+        Tick at which a pedal that stays down is released.
 
     Returns
     -------
     ndarray, shape (n,), int64
-        Ticks; none before the note's own end, and past it none after its key is struck again.
+        In ticks; a prolonged note ends at the latest with the next note of its pitch.
     """
     onset, duration, pitch, _ = part.notes.astype(np.int64).T
     off = onset + duration
     if not len(part.pedals) or part.is_drum:
         return np.asarray(off)
     at, down = part.pedals.astype(np.int64).T
-    # What happens as a note ends comes too late to catch it.
+    # A pedal pressed as a note ends does not prolong it.
     before = np.searchsorted(at, off, side="left") - 1
-    is_caught = (before >= 0) & (down[before] > 0)
+    is_prolonged = (before >= 0) & (down[before] > 0)
     ups = np.append(at[down == 0], max(end, int(off.max())))
-    rings_until = ups[np.searchsorted(ups[:-1], off, side="left")]
-    again = np.full(len(off), np.iinfo(np.int64).max)
+    pedal_up = ups[np.searchsorted(ups[:-1], off, side="left")]
+    next_onset = np.full(len(off), np.iinfo(np.int64).max)
     for key in np.unique(pitch):
         same = np.flatnonzero(pitch == key)
         later = np.searchsorted(onset[same], onset[same], side="right")
-        struck = later < len(same)
-        again[same[struck]] = onset[same[later[struck]]]
-    return np.asarray(np.where(is_caught, np.maximum(np.minimum(rings_until, again), off), off))
-
-
-def _held(wave: Wave, held: int, sample_rate_hz: int) -> int:
-    """Return how long a note is held: until it has sounded at all."""
-    return max(held, round(min(wave.volume.attack_s, 0.05) * sample_rate_hz))
-
-
-def _choked(
-    start: NDArray[np.int64], pitch: NDArray[np.int64], waves: dict[int, list[Wave]]
-) -> NDArray[np.int64]:
-    """Return how long each drum sounds: to its end, or until one chokes it (hi-hats)."""
-    until = np.full(len(start), np.iinfo(np.int64).max // 2)
-    choke = np.array(
-        [max((wave.choke for wave in waves.get(int(p), [])), default=0) for p in pitch]
+        has_next = later < len(same)
+        next_onset[same[has_next]] = onset[same[later[has_next]]]
+    return np.asarray(
+        np.where(is_prolonged, np.maximum(np.minimum(pedal_up, next_onset), off), off)
     )
-    for one in np.unique(choke[choke > 0]):
-        same = np.flatnonzero(choke == one)
+
+
+def _held(region: SampleRegion, held: int, sample_rate_hz: int) -> int:
+    """Return the number of samples a note is held, at least its attack."""
+    return max(held, round(min(region.volume.attack_s, 0.05) * sample_rate_hz))
+
+
+def _cut_off(
+    start: NDArray[np.int64], pitch: NDArray[np.int64], regions: dict[int, list[SampleRegion]]
+) -> NDArray[np.int64]:
+    """Return the number of samples of each drum until a note of its exclusive class, if any."""
+    until = np.full(len(start), np.iinfo(np.int64).max // 2)
+    exclusive_class = np.array(
+        [
+            max((region.exclusive_class for region in regions.get(int(p), [])), default=0)
+            for p in pitch
+        ]
+    )
+    for one in np.unique(exclusive_class[exclusive_class > 0]):
+        same = np.flatnonzero(exclusive_class == one)
         until[same[:-1]] = np.diff(start[same])
     return until
 
 
 def _add(
-    sides: FloatArray, wave: Wave, key: int, notes: list[_Played], sample_rate_hz: int
+    stereo: FloatArray, region: SampleRegion, key: int, notes: list[_Voice], sample_rate_hz: int
 ) -> None:
-    # So long it takes to become unheard, of the whole way down.
-    whole = min(wave.volume.release_s, 3.0) * sample_rate_hz
-    release = round(whole * _HEARD_DB / _FADE_DB)
-    most = min(max(note.held for note in notes) + release, sides.shape[1])
-    sound, level = _sounding(wave, key, most, sample_rate_hz)
+    # The part of the release that is audible.
+    whole = min(region.volume.release_s, 3.0) * sample_rate_hz
+    release = round(whole * _INAUDIBLE_DB / _FADE_DB)
+    most = min(max(note.held for note in notes) + release, stereo.shape[1])
+    sound, level = _sounding(region, key, most, sample_rate_hz)
     fade = 10 ** (-_FADE_DB / 20 * np.arange(1, release + 1) / max(whole, 1))
     fade = fade.astype(np.float32)
-    angle = (wave.pan + 1) * np.pi / 4
+    angle = (region.pan + 1) * np.pi / 4
     left, right = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    shaped = sound * level * np.float32(10 ** (wave.gain_db / 20))
+    shaped = sound * level * np.float32(10 ** (region.gain_db / 20))
     for note in notes:
         held = min(note.held, len(shaped))
-        total = min(held + release, len(shaped), sides.shape[1] - note.at)
+        total = min(held + release, len(shaped), stereo.shape[1] - note.at)
         if total <= 0:
             continue
         played = shaped[:total].copy()
         if total > held > 0:
-            # What was the level when the note ended goes down from there.
+            # The release starts from the level at the end of the note.
             ratio = level[held - 1] / np.maximum(level[held:total], 1e-6)
             played[held:] *= np.minimum(ratio, 1e6) * fade[: total - held]
         played *= np.float32(note.gain)
-        sides[0, note.at : note.at + total] += left * played
-        sides[1, note.at : note.at + total] += right * played
+        stereo[0, note.at : note.at + total] += left * played
+        stereo[1, note.at : note.at + total] += right * played
 
 
 def _sounding(
-    wave: Wave, key: int, count: int, sample_rate_hz: int
+    region: SampleRegion, key: int, count: int, sample_rate_hz: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return a key's sound, and the level it is to have as long as it is held, `count` each."""
-    if wave.loop is None:
-        # It ends by itself, at an octave below its pitch at the latest.
-        steady = wave.cents_per_key * (key - wave.root)
-        slowest = wave.ratio_at_root / sample_rate_hz * 2 ** (steady / 1200 - 1)
-        count = min(count, int(len(wave.samples) / slowest) + 1)
+    """Return the audio of a key and its volume envelope while held, of at most `count` samples."""
+    if region.loop is None:
+        # It ends by itself; modulation lowers the pitch by an octave at most.
+        steady = region.cents_per_key * (key - region.root)
+        slowest = region.rate_at_root_hz / sample_rate_hz * 2 ** (steady / 1200 - 1)
+        count = min(count, int(len(region.samples) / slowest) + 1)
     time_s = np.arange(count, dtype=np.float32) / np.float32(sample_rate_hz)
-    second = _second_level(wave, time_s)
-    cents = _cents(wave, key, time_s, second)
-    step = wave.ratio_at_root / sample_rate_hz * 2 ** (cents / 1200)
+    modulation = _modulation_level(region, time_s)
+    cents = _cents(region, key, time_s, modulation)
+    step = region.rate_at_root_hz / sample_rate_hz * 2 ** (cents / 1200)
     if step.ndim:
-        place = np.concatenate([[0.0], np.cumsum(step, dtype=np.float64)[:-1]])
+        position = np.concatenate([[0.0], np.cumsum(step, dtype=np.float64)[:-1]])
     else:
-        place = np.arange(count) * float(step)
-    sound = _interpolated(wave, place)
-    sound = _filtered(wave, sound, second[: len(sound)], sample_rate_hz)
-    return sound, _level(wave, time_s[: len(sound)])
+        position = np.arange(count) * float(step)
+    sound = _interpolated(region, position)
+    sound = _filtered(region, sound, modulation[: len(sound)], sample_rate_hz)
+    return sound, _volume_level(region, time_s[: len(sound)])
 
 
-def _cents(wave: Wave, key: int, time_s: FloatArray, second: FloatArray) -> FloatArray:
-    """Return how far a key is from the sample's pitch: at all times, or one number for all."""
-    cents = np.asarray(wave.cents_per_key * (key - wave.root))
-    if wave.bend_cents:
-        cents = cents + wave.bend_cents * second
+def _cents(
+    region: SampleRegion, key: int, time_s: FloatArray, modulation: FloatArray
+) -> FloatArray:
+    """Return the pitch offset from the sample in cents, over time or as a constant."""
+    cents = np.asarray(region.cents_per_key * (key - region.root))
+    if region.pitch_envelope_cents:
+        cents = cents + region.pitch_envelope_cents * modulation
     for depth, rate_hz, delay_s in (
-        (wave.lfo_cents, wave.lfo_hz, wave.lfo_delay_s),
-        (wave.vibrato_cents, wave.vibrato_hz, wave.vibrato_delay_s),
+        (region.lfo_cents, region.lfo_hz, region.lfo_delay_s),
+        (region.vibrato_cents, region.vibrato_hz, region.vibrato_delay_s),
     ):
         if depth:
             since = np.maximum(time_s - np.float32(delay_s), 0)
@@ -518,19 +524,19 @@ def _cents(wave: Wave, key: int, time_s: FloatArray, second: FloatArray) -> Floa
     return np.asarray(cents)
 
 
-def _second_level(wave: Wave, time_s: FloatArray) -> FloatArray:
-    """Return the envelope that moves filter and pitch, 0 to 1."""
-    if not (wave.opening_cents or wave.bend_cents):
+def _modulation_level(region: SampleRegion, time_s: FloatArray) -> FloatArray:
+    """Return the modulation envelope, 0 to 1."""
+    if not (region.filter_envelope_cents or region.pitch_envelope_cents):
         return np.zeros(len(time_s), np.float32)
-    shape = wave.second
+    shape = region.modulation
     up = time_s / np.float32(shape.attack_s)
     falling_s = np.maximum(time_s - np.float32(shape.attack_s + shape.hold_s), 0)
     down = np.maximum(1 - falling_s / np.float32(shape.decay_s), np.float32(shape.sustain))
     return np.asarray(np.where(up < 1, up, down), np.float32)
 
 
-def _level(wave: Wave, time_s: FloatArray) -> FloatArray:
-    shape = wave.volume
+def _volume_level(region: SampleRegion, time_s: FloatArray) -> FloatArray:
+    shape = region.volume
     since = time_s - np.float32(shape.delay_s)
     level = np.clip(since / np.float32(shape.attack_s), 0, 1)
     begin_s = shape.delay_s + shape.attack_s + shape.hold_s
@@ -542,43 +548,47 @@ def _level(wave: Wave, time_s: FloatArray) -> FloatArray:
     return np.asarray(level, np.float32)
 
 
-def _interpolated(wave: Wave, place: NDArray[np.float64]) -> FloatArray:
-    """Read a wave at places between its samples, by cubic Hermite splines; shorter if it ends."""
-    samples = wave.samples
-    if wave.loop is None:
-        place = place[place < len(samples) - 1]
-    elif len(place) and place[-1] >= wave.loop[1] - 2:
-        first, end = wave.loop
-        turns = int(np.ceil((place[-1] + 4 - first) / (end - first)))
-        samples = np.concatenate([samples[:first], np.tile(samples[first:end], turns)])
+def _interpolated(region: SampleRegion, position: NDArray[np.float64]) -> FloatArray:
+    """Resample a region at fractional positions by cubic Hermite splines, up to its end."""
+    samples = region.samples
+    if region.loop is None:
+        position = position[position < len(samples) - 1]
+    elif len(position) and position[-1] >= region.loop[1] - 2:
+        first, end = region.loop
+        repeats = int(np.ceil((position[-1] + 4 - first) / (end - first)))
+        samples = np.concatenate([samples[:first], np.tile(samples[first:end], repeats)])
     padded = np.pad(samples, (1, 3))
-    at = place.astype(np.int32)
-    share = (place - at).astype(np.float32)
-    before, here, after, later = (padded[at + offset] for offset in range(4))
-    slope, next_slope = (after - before) / 2, (later - here) / 2
-    rise = here - after
-    cubic = (2 * rise + slope + next_slope) * share - (3 * rise + 2 * slope + next_slope)
-    return np.asarray((cubic * share + slope) * share + here, np.float32)
+    at = position.astype(np.int32)
+    t = (position - at).astype(np.float32)
+    p0, p1, p2, p3 = (padded[at + offset] for offset in range(4))
+    slope, next_slope = (p2 - p0) / 2, (p3 - p1) / 2
+    fall = p1 - p2
+    cubic = (2 * fall + slope + next_slope) * t - (3 * fall + 2 * slope + next_slope)
+    return np.asarray((cubic * t + slope) * t + p1, np.float32)
 
 
-def _filtered(wave: Wave, sound: FloatArray, second: FloatArray, sample_rate_hz: int) -> FloatArray:
-    """Low-pass a sound; where the filter moves, between how it sounds closed and open."""
-    closed = _low_passed(wave, sound, wave.cutoff_hz, sample_rate_hz)
-    if not wave.opening_cents or not len(sound):
+def _filtered(
+    region: SampleRegion, sound: FloatArray, modulation: FloatArray, sample_rate_hz: int
+) -> FloatArray:
+    """Low-pass filter a sound, crossfading between closed and open filter by the envelope."""
+    closed = _low_passed(region, sound, region.cutoff_hz, sample_rate_hz)
+    if not region.filter_envelope_cents or not len(sound):
         return closed
-    opened_hz = wave.cutoff_hz * 2 ** (wave.opening_cents / 1200)
-    opened = _low_passed(wave, sound, opened_hz, sample_rate_hz)
-    return np.asarray(closed + second * (opened - closed))
+    opened_hz = region.cutoff_hz * 2 ** (region.filter_envelope_cents / 1200)
+    opened = _low_passed(region, sound, opened_hz, sample_rate_hz)
+    return np.asarray(closed + modulation * (opened - closed))
 
 
-def _low_passed(wave: Wave, sound: FloatArray, cutoff_hz: float, sample_rate_hz: int) -> FloatArray:
-    """Filter by the second-order low-pass of Bristow-Johnson's cookbook."""
+def _low_passed(
+    region: SampleRegion, sound: FloatArray, cutoff_hz: float, sample_rate_hz: int
+) -> FloatArray:
+    """Apply the second-order low-pass of Bristow-Johnson's cookbook."""
     from scipy.signal import lfilter
 
     if cutoff_hz >= 0.45 * sample_rate_hz or not len(sound):
         return sound
     # The specification's resonance counts from a filter without a peak, which has -3 dB.
-    quality = 10 ** ((wave.resonance_db - 3.01) / 20)
+    quality = 10 ** ((region.resonance_db - 3.01) / 20)
     angle = 2 * np.pi * cutoff_hz / sample_rate_hz
     alpha = np.sin(angle) / (2 * quality)
     numerator = np.array([0.5, 1.0, 0.5]) * (1 - np.cos(angle)) / (1 + alpha)

@@ -1,4 +1,4 @@
-"""Time in a score: bars, seconds and a table of notes."""
+"""Time in a score: bars, tempo, ticks to seconds, and a table of notes."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -9,48 +9,51 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument
 from segue.records import Part, Score
 
-MOST_BARS: Final = 100_000
-_USUAL_BPM: Final = 120.0
-_USUAL_METRE: Final = (0, 4, 4)
+MAX_BARS: Final = 100_000
+#: Defaults of a score that gives none.
+_DEFAULT_BPM: Final = 120.0
+_DEFAULT_TIME_SIGNATURE: Final = (0, 4, 4)
 
 TickArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bars:
+class BarGrid:
     """The bars of a score, in order.
 
     Attributes
     ----------
-    at : ndarray, shape (bars + 1,), int64
-        Their first ticks, and where the last one ends.
-    beats, units : ndarray, shape (bars,), int64
-        The metre of each: so many beats, each a fourth or an eighth of a whole note.
+    edges : ndarray, shape (bars + 1,), int64
+        First tick of each bar, and the tick at which the last bar ends.
+    numerators, denominators : ndarray, shape (bars,), int64
+        Time signature of each bar.
     """
 
-    at: TickArray
-    beats: TickArray
-    units: TickArray
+    edges: TickArray
+    numerators: TickArray
+    denominators: TickArray
 
     def __len__(self) -> int:
-        return len(self.beats)
+        return len(self.numerators)
 
-    def of(self, ticks: NDArray[np.integer]) -> TickArray:
-        """Return the bar, from 0, in which each of some ticks lies, same shape."""
-        found = np.searchsorted(self.at, ticks, side="right") - 1
-        return np.asarray(np.clip(found, 0, len(self) - 1), np.int64)
+    def index_of(self, ticks: NDArray[np.integer]) -> TickArray:
+        """Return the index of the bar that contains each tick, clipped to the score's bars."""
+        index = np.searchsorted(self.edges, ticks, side="right") - 1
+        return np.asarray(np.clip(index, 0, len(self) - 1), np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoteTable:
-    """The notes of several parts in one table, by onset, then by pitch.
+    """The notes of several parts as columns, sorted by onset, then by pitch.
 
     Attributes
     ----------
     onset, duration : ndarray, shape (n,), int64
-        Ticks.
-    pitch, velocity, part : ndarray, shape (n,), int64
-        The part by its place in the score.
+        In ticks.
+    pitch, velocity : ndarray, shape (n,), int64
+        As in MIDI.
+    part : ndarray, shape (n,), int64
+        Index of the note's part in the score.
     """
 
     onset: TickArray
@@ -63,62 +66,59 @@ class NoteTable:
         return len(self.onset)
 
 
-def last_tick(score: Score) -> int:
-    """Return where the last note ends."""
+def end_tick(score: Score) -> int:
+    """Return the tick at which the last note ends."""
     return max(
         int((part.notes[:, 0].astype(np.int64) + part.notes[:, 1]).max()) for part in score.parts
     )
 
 
-def bars(score: Score) -> Bars:
-    """Divide a score into bars, each metre from where it begins, until its last note ends.
+def bar_grid(score: Score) -> BarGrid:
+    """Divide a score into bars, up to the end of its last note.
 
-    Parameters
-    ----------
-    score : Score
+    A time signature begins a new bar where it stands, even if the bar before is incomplete.
 
     Returns
     -------
-    Bars
-        At least one.
+    BarGrid
+        At least one bar.
 
     Raises
     ------
     BadArgument
-        It has more than 100,000 bars.
+        The score has more than 100,000 bars.
     """
-    end = max(last_tick(score), 1)
-    metres = score.metres.tolist()
-    if not metres or metres[0][0] > 0:
-        metres = [list(_USUAL_METRE), *metres]
-    metres = [metre for metre in metres if metre[0] < end]
-    starts, lengths = [], []
-    for number, (tick, beats, unit) in enumerate(metres):
-        until = metres[number + 1][0] if number + 1 < len(metres) else end
-        length = max(score.ticks_per_quarter * 4 * beats // unit, 1)
-        lengths.append(max(-(-(until - tick) // length), 0))
-        if sum(lengths) > MOST_BARS:
-            raise BadArgument(f"a score of more than {MOST_BARS} bars; divide it")
-        starts.append(tick + length * np.arange(lengths[-1], dtype=np.int64))
-    full = starts[-1][-1] + max(score.ticks_per_quarter * 4 * metres[-1][1] // metres[-1][2], 1)
-    return Bars(
-        np.append(np.concatenate(starts), full),
-        np.repeat([metre[1] for metre in metres], lengths).astype(np.int64),
-        np.repeat([metre[2] for metre in metres], lengths).astype(np.int64),
+    end = max(end_tick(score), 1)
+    signatures = score.metres.tolist()
+    if not signatures or signatures[0][0] > 0:
+        signatures = [list(_DEFAULT_TIME_SIGNATURE), *signatures]
+    signatures = [signature for signature in signatures if signature[0] < end]
+    starts, counts = [], []
+    for index, (tick, numerator, denominator) in enumerate(signatures):
+        next_tick = signatures[index + 1][0] if index + 1 < len(signatures) else end
+        bar_ticks = max(score.ticks_per_quarter * 4 * numerator // denominator, 1)
+        counts.append(max(-(-(next_tick - tick) // bar_ticks), 0))
+        if sum(counts) > MAX_BARS:
+            raise BadArgument(f"a score of more than {MAX_BARS} bars; divide it")
+        starts.append(tick + bar_ticks * np.arange(counts[-1], dtype=np.int64))
+    return BarGrid(
+        np.append(np.concatenate(starts), starts[-1][-1] + bar_ticks),
+        np.repeat([numerator for _, numerator, _ in signatures], counts).astype(np.int64),
+        np.repeat([denominator for _, _, denominator in signatures], counts).astype(np.int64),
     )
 
 
-def lasting(divided: Bars) -> dict[tuple[int, int], int]:
-    """Return how many ticks each metre lasts in all: by beats and unit, the first one first."""
+def time_signature_durations(grid: BarGrid) -> dict[tuple[int, int], int]:
+    """Return the ticks spent in each time signature, in order of first appearance."""
     ticks: dict[tuple[int, int], int] = {}
-    metres = zip(divided.beats.tolist(), divided.units.tolist(), strict=True)
-    for metre, length in zip(metres, np.diff(divided.at).tolist(), strict=True):
-        ticks[metre] = ticks.get(metre, 0) + length
+    signatures = zip(grid.numerators.tolist(), grid.denominators.tolist(), strict=True)
+    for signature, length in zip(signatures, np.diff(grid.edges).tolist(), strict=True):
+        ticks[signature] = ticks.get(signature, 0) + length
     return ticks
 
 
-def seconds_at(score: Score, ticks: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Tell when ticks are played, by the tempos.
+def ticks_to_seconds(score: Score, ticks: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Convert ticks to seconds from the start of the score, by its tempo map.
 
     Parameters
     ----------
@@ -128,119 +128,119 @@ def seconds_at(score: Score, ticks: NDArray[np.integer]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray, same shape, float64
-        Seconds from the start of the score.
     """
     tempos = score.tempos.reshape(-1, 2)
     if not len(tempos) or tempos[0, 0] > 0:
-        tempos = np.vstack([[0.0, _USUAL_BPM], tempos])
-    at, bpm = tempos.T
+        tempos = np.vstack([[0.0, _DEFAULT_BPM], tempos])
+    tempo_ticks, bpm = tempos.T
     seconds_per_tick = 60 / bpm / score.ticks_per_quarter
-    begun = np.concatenate([[0.0], np.cumsum(np.diff(at) * seconds_per_tick[:-1])])
-    here = np.clip(np.searchsorted(at, ticks, side="right") - 1, 0, None)
-    return np.asarray(begun[here] + (ticks - at[here]) * seconds_per_tick[here], np.float64)
+    tempo_s = np.concatenate([[0.0], np.cumsum(np.diff(tempo_ticks) * seconds_per_tick[:-1])])
+    index = np.clip(np.searchsorted(tempo_ticks, ticks, side="right") - 1, 0, None)
+    return np.asarray(
+        tempo_s[index] + (ticks - tempo_ticks[index]) * seconds_per_tick[index], np.float64
+    )
 
 
 def duration_s(score: Score) -> float:
-    """Return how long a score lasts, until its last note ends, in seconds by its tempos."""
-    return float(seconds_at(score, np.array([last_tick(score)]))[0])
+    """Return the time in seconds until the last note ends."""
+    return float(ticks_to_seconds(score, np.array([end_tick(score)]))[0])
 
 
 def main_tempo_bpm(score: Score) -> float:
-    """Return the tempo, quarters a minute, that most of a score is played at."""
-    end = last_tick(score)
-    tempos = [[0.0, _USUAL_BPM], *score.tempos.tolist()]
-    lasting: dict[float, float] = {}
-    for number, (tick, bpm) in enumerate(tempos):
-        until = min(tempos[number + 1][0], end) if number + 1 < len(tempos) else end
+    """Return the tempo that holds for most ticks of a score, in quarter notes per minute."""
+    end = end_tick(score)
+    tempos = [[0.0, _DEFAULT_BPM], *score.tempos.tolist()]
+    ticks: dict[float, float] = {}
+    for index, (tick, bpm) in enumerate(tempos):
+        next_tick = min(tempos[index + 1][0], end) if index + 1 < len(tempos) else end
         key = round(bpm, 2)
-        lasting[key] = lasting.get(key, 0.0) + max(until - tick, 0.0)
-    return max(lasting, key=lambda key: lasting[key])
+        ticks[key] = ticks.get(key, 0.0) + max(next_tick - tick, 0.0)
+    return max(ticks, key=lambda key: ticks[key])
 
 
-def main_metre(score: Score) -> tuple[int, int]:
-    """Return the metre that most of a score is in: beats, and of what a beat is."""
-    metres = lasting(bars(score))
-    return max(metres, key=lambda metre: metres[metre])
+def main_time_signature(score: Score) -> tuple[int, int]:
+    """Return the time signature that holds for most ticks of a score."""
+    ticks = time_signature_durations(bar_grid(score))
+    return max(ticks, key=lambda signature: ticks[signature])
 
 
 def main_beats_per_minute(score: Score) -> float:
-    """Return the tempo that most of a score is played at, in the beats of its main metre.
+    """Return the main tempo in beats of the main time signature.
 
-    These are quarters, in 6/8, 9/8 and 12/8 dotted quarters.
+    A beat is a quarter note, in 6/8, 9/8 and 12/8 a dotted quarter.
     """
-    from segue.io.written_score import beat_of  # brings in all formats
+    from segue.io.written_score import beat_of  # imports all formats
 
-    return round(main_tempo_bpm(score) / float(beat_of(*main_metre(score))), 2)
+    return round(main_tempo_bpm(score) / float(beat_of(*main_time_signature(score))), 2)
 
 
-def notes_of(score: Score, *, drums: bool = False) -> NoteTable:
-    """Put the notes of the pitched parts, or of the drums, into one table.
+def note_table(score: Score, *, drums: bool = False) -> NoteTable:
+    """Collect the notes of the pitched parts, or of the drum parts, in one table.
 
     Parameters
     ----------
     score : Score
     drums : bool
-
-    Returns
-    -------
-    NoteTable
-        Empty where there are none.
+        Whether to collect the drum parts instead of the pitched ones.
     """
-    chosen = [
-        np.column_stack([part.notes.astype(np.int64), np.full(len(part.notes), number)])
-        for number, part in enumerate(score.parts)
+    tables = [
+        np.column_stack([part.notes.astype(np.int64), np.full(len(part.notes), index)])
+        for index, part in enumerate(score.parts)
         if part.is_drum == drums
     ]
-    table = np.concatenate(chosen) if chosen else np.empty((0, 5), np.int64)
+    table = np.concatenate(tables) if tables else np.empty((0, 5), np.int64)
     return NoteTable(*table[np.lexsort((table[:, 2], table[:, 0]))].T)
 
 
 def excerpt(score: Score, first_bar: int, count: int) -> Score:
-    """Cut bars out of a score.
+    """Cut an excerpt of whole bars out of a score.
 
     Parameters
     ----------
     score : Score
     first_bar : int
-        From 0.
+        Index of the first bar.
     count : int
+        Number of bars.
 
     Returns
     -------
     Score
-        NoteTable that begin before are left out, those that last longer are cut off. Tempo, metre
-        and key are those that hold where it begins. It may have no parts.
+        Notes that begin before the excerpt are left out, notes that last beyond it are cut off.
+        The tempo, time signature, key and chord at its first bar hold from its start. Parts
+        without a note in it are left out, so that it may have none.
     """
-    at = bars(score).at
-    start, end = int(at[first_bar]), int(at[min(first_bar + count, len(at) - 1)])
+    edges = bar_grid(score).edges
+    start, end = int(edges[first_bar]), int(edges[min(first_bar + count, len(edges) - 1)])
     parts = []
     for part in score.parts:
-        here = part.notes[(part.notes[:, 0] >= start) & (part.notes[:, 0] < end)].copy()
-        here[:, 1] = np.minimum(here[:, 1], end - here[:, 0])
-        here[:, 0] -= start
-        if len(here):
-            pedals = _from(part.pedals, start, end)
-            pedals = pedals[np.diff(pedals[:, 1], prepend=0) != 0]  # up it is before anything
-            parts.append(Part(part.name, part.program, part.is_drum, here, pedals))
+        notes = part.notes[(part.notes[:, 0] >= start) & (part.notes[:, 0] < end)].copy()
+        notes[:, 1] = np.minimum(notes[:, 1], end - notes[:, 0])
+        notes[:, 0] -= start
+        if len(notes):
+            pedals = _events_in(part.pedals, start, end)
+            # The pedal is up before the first event.
+            pedals = pedals[np.diff(pedals[:, 1], prepend=0) != 0]
+            parts.append(Part(part.name, part.program, part.is_drum, notes, pedals))
     return replace(
         score,
         parts=tuple(parts),
-        tempos=_from(score.tempos, start, end),
-        metres=_from(score.metres, start, end),
-        keys=_from(score.keys, start, end),
-        chords=_chords_from(score, start, end),
+        tempos=_events_in(score.tempos, start, end),
+        metres=_events_in(score.metres, start, end),
+        keys=_events_in(score.keys, start, end),
+        chords=_chords_in(score, start, end),
     )
 
 
-def _chords_from(score: Score, start: int, end: int) -> tuple[tuple[int, str], ...]:
-    before = [symbol for tick, symbol in score.chords if tick <= start][-1:]
-    here = [(tick - start, symbol) for tick, symbol in score.chords if start < tick < end]
-    return (*((0, symbol) for symbol in before), *here)
+def _chords_in(score: Score, start: int, end: int) -> tuple[tuple[int, str], ...]:
+    at_start = [symbol for tick, symbol in score.chords if tick <= start][-1:]
+    inside = [(tick - start, symbol) for tick, symbol in score.chords if start < tick < end]
+    return (*((0, symbol) for symbol in at_start), *inside)
 
 
-def _from(rows: NDArray[Any], start: int, end: int) -> NDArray[Any]:
-    """Keep what holds between two ticks, counted from the first."""
-    at = rows[:, 0]
-    kept = rows[(at < end) & (np.append(at[1:], np.inf) > start)].copy()
-    kept[:, 0] = np.maximum(kept[:, 0] - start, 0)
-    return kept
+def _events_in(events: NDArray[Any], start: int, end: int) -> NDArray[Any]:
+    """Keep the events that hold somewhere in [start, end), with ticks relative to `start`."""
+    ticks = events[:, 0]
+    inside = events[(ticks < end) & (np.append(ticks[1:], np.inf) > start)].copy()
+    inside[:, 0] = np.maximum(inside[:, 0] - start, 0)
+    return inside

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, NothingToMeasure
-from segue.evaluation.retrieval import Retrieval, retrieval
+from segue.evaluation.retrieval import RetrievalMetrics, evaluate_retrieval
 from segue.records import FloatArray, GroupHit, Tags
 from segue.search.duplicates import drop_duplicates, duplicate_map, representative_mask
 from segue.search.query_set import Query, QuerySet
@@ -266,7 +266,7 @@ def evaluate_spaces(
     metric: Metric,
     seed: int,
     all_sounds: bool = False,
-) -> dict[str, Retrieval]:
+) -> dict[str, RetrievalMetrics]:
     """Evaluate retrieval in every space of a library, without duplicates.
 
     At most `MAX_QUERIES` random tracks are queries; all tracks can be retrieved.
@@ -288,7 +288,7 @@ def evaluate_spaces(
 
     Returns
     -------
-    dict of str to Retrieval
+    dict of str to RetrievalMetrics
         Metrics by name of the space; without spaces that have no two tracks with the same label.
 
     Raises
@@ -301,7 +301,7 @@ def evaluate_spaces(
     if by not in GROUP_KINDS:
         raise BadArgument(f"cannot evaluate by {by!r}; by album, artist or genre")
     tags = {track.id: track.tags for track in store.tracks()}
-    results: dict[str, Retrieval] = {}
+    results: dict[str, RetrievalMetrics] = {}
     first_error: NothingToMeasure | None = None
     for info in store.spaces.known():
         if info.outdated or not info.tracks:
@@ -310,12 +310,12 @@ def evaluate_spaces(
         try:
             mask = representative_mask(store, ids, all_sounds=all_sounds, at_least=2)
             track_tags = [tags[track] for track in ids[mask].tolist()]
-            results[info.space.name] = retrieval(
+            results[info.space.name] = evaluate_retrieval(
                 vectors[mask],
                 [_labels(track, by) for track in track_tags],
                 groups=[name_keys(track.artist) for track in track_tags] if artist_filter else None,
                 metric=metric,
-                most_queries=MAX_QUERIES,
+                max_queries=MAX_QUERIES,
                 seed=seed,
             )
         except NothingToMeasure as error:

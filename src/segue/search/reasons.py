@@ -331,9 +331,9 @@ def standardiser(kind: Kind) -> Callable[[FloatArray], FloatArray]:
 
         return standard_scores
     if kind == "score":
-        from segue.score.features import standard_score_scores
+        from segue.score.features import score_z_scores
 
-        return standard_score_scores
+        return score_z_scores
     from segue.lyrics.features import standard_style_scores
 
     return standard_style_scores

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from segue.audio.fingerprint import same_recording
 from segue.lyrics.matching import HASHES, SAME_TEXT, text_likeness
 from segue.records import Kind, Track
-from segue.score.fingerprint import shingle_likeness
+from segue.score.fingerprint import minhash_similarity
 from segue.store import Store
 
 #: Minimum similarity of two scores of the same music; other arrangements of a tune are below.
@@ -21,7 +21,7 @@ _SOUND_KINDS: Final[tuple[NonMusic, ...]] = ("speech", "noise")
 
 
 def _same_score(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
-    return shingle_likeness(a, b) >= SAME_SCORE_SIMILARITY
+    return minhash_similarity(a, b) >= SAME_SCORE_SIMILARITY
 
 
 def _same_text(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:

@@ -20,7 +20,7 @@ from segue.nn.split import split_group
 from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import Failure, FloatArray, Score, Space, Track
 from segue.render.plots import draw_losses
-from segue.score.piano_roll import unpacked
+from segue.score.piano_roll import unpack_bars
 from segue.score.vae.model import RollModel
 from segue.score.vae.training import RollTrack, ScoreTraining, train_score
 from segue.store import Store
@@ -175,7 +175,7 @@ def embed_file(store: Store, space: str, path: Path) -> FloatArray:
     Unreadable
         With the reason.
     """
-    placed = load(store, space).embed(unpacked(decode_tune(path).bars))
+    placed = load(store, space).embed(unpack_bars(decode_tune(path).bars))
     return _NOWHERE if placed is None else placed
 
 
@@ -205,7 +205,7 @@ def _place(
     for track in tracks:
         if key_of(track) not in cache:
             continue
-        placed = model.embed(unpacked(_read(cache, key_of(track))))
+        placed = model.embed(unpack_bars(_read(cache, key_of(track))))
         store.spaces.put(space, track.id, _NOWHERE if placed is None else placed)
         count += placed is not None
     return count

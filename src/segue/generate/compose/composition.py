@@ -25,9 +25,8 @@ from segue.generate.compose.tokens import STEPS_PER_QUARTER, Bar, score_to_bars,
 from segue.io.notation import spelled
 from segue.io.written_score import beat_of
 from segue.records import Part, Score
-from segue.score.harmony import NO_CHORD, chords, find_key, with_key
-from segue.score.timing import Bars, excerpt
-from segue.score.timing import bars as bars_of
+from segue.score.harmony import NO_CHORD, estimate_chords, estimate_key, with_estimated_key
+from segue.score.timing import BarGrid, bar_grid, excerpt
 from segue.theory.chords import sharps_of, tonic_name
 from segue.theory.instruments import DRUMS, instrument_name
 from segue.theory.keys import MODES
@@ -121,23 +120,23 @@ class Summary:
 
 def summarize(score: Score, first: int, last: int) -> Summary:
     """Summarise the bars of a score from index `first` to before `last`."""
-    grid, count = bars_of(score), last - first
+    grid, count = bar_grid(score), last - first
     last = max(min(last, len(grid)), first)  # silence at the end has no bars
     selection = excerpt(score, min(first, len(grid)), last - first)
     drum_bars, drum_bars_kept = _drum_patterns(score, grid, first, last)
-    key = find_key(selection)
+    key = estimate_key(selection)
     is_clear = key.confidence > _MIN_KEY_CONFIDENCE
     is_minor = key.mode == MODES[1]
-    signature = _sharps_at(score, int(grid.at[min(first, len(grid) - 1)])) if grid else 0
+    signature = _sharps_at(score, int(grid.edges[min(first, len(grid) - 1)])) if grid else 0
     sharps = sharps_of(key.tonic, is_minor=is_minor, near=signature) if is_clear else signature
     tonic = tonic_name(key.tonic, is_minor=is_minor, near=signature)
-    sequence = chords(selection) if selection.parts else []
+    sequence = estimate_chords(selection) if selection.parts else []
     named = [chord for chord in sequence if chord.name != NO_CHORD]
     final = named[-1] if named and named[-1].bar == count - 1 else None
     return Summary(
         count,
         tuple(
-            _summarize_part(part, name, grid.of(part.notes[:, 0]), (first, last), sharps)
+            _summarize_part(part, name, grid.index_of(part.notes[:, 0]), (first, last), sharps)
             for part, name in zip(score.parts, _part_names(score.parts), strict=True)
         ),
         drum_bars,
@@ -184,14 +183,14 @@ def _pitch_name(pitch: int, sharps: int) -> str:
     return f"{letter}{'#' * alteration or 'b' * -alteration}{octave}"
 
 
-def _drum_patterns(score: Score, grid: Bars, first: int, last: int) -> tuple[int, int]:
+def _drum_patterns(score: Score, grid: BarGrid, first: int, last: int) -> tuple[int, int]:
     """Return the number of drum bars that follow one, and of those with the same pattern."""
     patterns: dict[int, set[tuple[int, int]]] = {}
     sixteenth = score.ticks_per_quarter / 4
     for part in score.parts:
         if part.is_drum:
-            bar = grid.of(part.notes[:, 0])
-            step = np.rint((part.notes[:, 0] - grid.at[bar]) / sixteenth).astype(int)
+            bar = grid.index_of(part.notes[:, 0])
+            step = np.rint((part.notes[:, 0] - grid.edges[bar]) / sixteenth).astype(int)
             onsets = zip(bar.tolist(), step.tolist(), part.notes[:, 2].tolist(), strict=True)
             for index, at, pitch in onsets:
                 patterns.setdefault(index, set()).add((at, pitch))
@@ -293,36 +292,36 @@ class Composition:
             return insert_bars(self.prompt, self.generated, first, first + len(self.generated))
         if self.added is not None:
             return add_part(self.prompt, self.generated)
-        end = min(len(self._prompt_bars), len(bars_of(self.prompt)))
+        end = min(len(self._prompt_bars), len(bar_grid(self.prompt)))
         return self._with_requested(insert_bars(self.prompt, self.generated, end, end, parts), end)
 
     def _with_requested(self, score: Score, first: int) -> Score:
         """Set key and tempo of the generated bars, from index `first` on, as requested."""
-        grid = bars_of(score)
+        grid = bar_grid(score)
         if first >= len(grid):  # nothing is generated yet
             return score
-        return self._with_tempo(self._with_key(score, int(grid.at[first])), grid, first)
+        return self._with_tempo(self._with_key(score, int(grid.edges[first])), grid, first)
 
     def _with_key(self, score: Score, start: int) -> Score:
         """Set the requested key signature from a tick on."""
         if self.options.key is None:
             return score
-        before = [] if self.prompt is None else with_key(self.prompt).keys.tolist()
+        before = [] if self.prompt is None else with_estimated_key(self.prompt).keys.tolist()
         tonic, minor = divmod(self.options.key, 2)
         rows = [row for row in before if row[0] < start]
         rows.append([start, sharps_of(tonic, is_minor=bool(minor)), minor])
         return replace(score, keys=np.array(rows, np.int32))
 
-    def _with_tempo(self, score: Score, grid: Bars, first: int) -> Score:
+    def _with_tempo(self, score: Score, grid: BarGrid, first: int) -> Score:
         """Round tempos from a bar on to whole beats a minute, or set the requested one."""
-        start, requested = int(grid.at[first]), self.options.tempo
+        start, requested = int(grid.edges[first]), self.options.tempo
         rows = [row for row in score.tempos.tolist() if row[0] < start]
         new = [row for row in score.tempos.tolist() if row[0] >= start]
         if requested is not None:
             new = [[float(start), 0.0]]
         for tick, bpm in new:
-            bar = int(grid.of(np.array([tick]))[0])
-            beat = float(beat_of(int(grid.beats[bar]), int(grid.units[bar])))
+            bar = int(grid.index_of(np.array([tick]))[0])
+            beat = float(beat_of(int(grid.numerators[bar]), int(grid.denominators[bar])))
             quarters = (round(bpm / beat) if requested is None else requested) * beat
             if not rows or rows[-1][1] != quarters:
                 rows.append([tick, quarters])
@@ -332,9 +331,9 @@ class Composition:
         """Return the chords of each bar of the prompt as (step, pitch class of the root)."""
         if self.prompt is None:
             return []
-        starts = bars_of(self.prompt).at
+        starts = bar_grid(self.prompt).edges
         roots: list[list[tuple[int, int]]] = [[] for _ in starts[:-1]]
-        for chord in chords(self.prompt):
+        for chord in estimate_chords(self.prompt):
             ticks = chord.start - int(starts[chord.bar])
             step = round(ticks * STEPS_PER_QUARTER / self.prompt.ticks_per_quarter)
             roots[chord.bar].append((step, chord.root))
@@ -384,7 +383,7 @@ class Composition:
 
 def key_index(score: Score) -> int:
     """Return the index of the key of a score, from 0: C major, C minor, C♯ major … B minor."""
-    key = find_key(score)
+    key = estimate_key(score)
     return 2 * key.tonic + (key.mode == "minor")
 
 

@@ -23,7 +23,7 @@ from segue.generate.compose.tokens import (
     tempo_to_bpm,
 )
 from segue.records import Part, Score
-from segue.score.timing import bars as bars_of
+from segue.score.timing import bar_grid as bars_of
 from segue.theory.instruments import DRUMS, sounds_alone
 
 #: General MIDI pitches of hi-hats and cymbals, and of percussion outside the drum kit.
@@ -182,7 +182,7 @@ def insert_bars(
             replace(new, parts=tuple(part for group in divided for part in group))
         )
     score = _refine_ticks(score)
-    at = bars_of(score).at
+    at = bars_of(score).edges
     appended = first == last
     begin, end = int(at[first]), int(at[last])
     chords = tuple(

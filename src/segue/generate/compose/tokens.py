@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Part, Score
-from segue.score.timing import bars
+from segue.score.timing import bar_grid
 from segue.theory.instruments import DRUM_NAMES, DRUMS, PROGRAM_NAMES
 
 STEPS_PER_QUARTER: Final = 12
@@ -244,9 +244,11 @@ def score_to_bars(score: Score) -> list[Bar]:
     """
     if not score.parts:
         raise BadArgument("a score without a note; there is nothing to encode as tokens")
-    grid = bars(score)
+    grid = bar_grid(score)
     signatures = []
-    for index, signature in enumerate(zip(grid.beats.tolist(), grid.units.tolist(), strict=True)):
+    for index, signature in enumerate(
+        zip(grid.numerators.tolist(), grid.denominators.tolist(), strict=True)
+    ):
         if signature not in TIME_SIGNATURE_INDEX:
             raise BadArgument(
                 f"bar {index + 1} is in {signature[0]}/{signature[1]}, a time signature that the "
@@ -254,7 +256,7 @@ def score_to_bars(score: Score) -> list[Bar]:
             )
         signatures.append(TIME_SIGNATURE_INDEX[signature])
     starts = np.cumsum([0, *(steps_per_bar(signature) for signature in signatures)])
-    notes = _quantise_notes(score, grid.at, starts)
+    notes = _quantise_notes(score, grid.edges, starts)
     if notes[-1].onset >= starts[-1]:  # rounded up to one more bar
         signatures.append(signatures[-1])
         starts = np.append(starts, starts[-1] + steps_per_bar(signatures[-1]))
@@ -263,8 +265,8 @@ def score_to_bars(score: Score) -> list[Bar]:
     for note in notes:
         bar = int(np.searchsorted(starts, note.onset, side="right")) - 1
         notes_by_bar[bar].append(note._replace(onset=note.onset - int(starts[bar])))
-    pedals = _quantise_pedals(score, grid.at, starts[: count + 1])
-    tempos = _tempo_bins(score, grid.at)
+    pedals = _quantise_pedals(score, grid.edges, starts[: count + 1])
+    tempos = _tempo_bins(score, grid.edges)
     tempos += tempos[-1:]  # of a bar that was appended
     return [
         Bar(signature, tempo, tuple(bar_notes), tuple(bar_pedals))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Part, Score
-from segue.score.timing import Bars, bars
+from segue.score.timing import BarGrid, bar_grid
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -78,7 +78,7 @@ def melody_frames(melody: Part, score: Score) -> Frames:
         A time signature has no sixteenths, there are more than 1000 bars, or the melody is too low
         for voices below it.
     """
-    grid = bars(replace(score, parts=(melody,)))
+    grid = bar_grid(replace(score, parts=(melody,)))
     if len(grid) > MAX_BARS:
         raise BadArgument(
             f"{len(grid)} bars; at most {MAX_BARS} are harmonised at a time: cut the melody"
@@ -170,12 +170,12 @@ def voice_parts(frames: Frames, voices: IntArray, melody: Part) -> tuple[Part, .
     return tuple(parts)
 
 
-def _beat_edges(grid: Bars) -> list[IntArray]:
+def _beat_edges(grid: BarGrid) -> list[IntArray]:
     """Return the edges of the frames of each beat: one more than it has frames."""
     beats = []
-    time_signatures = zip(grid.beats.tolist(), grid.units.tolist(), strict=True)
+    time_signatures = zip(grid.numerators.tolist(), grid.denominators.tolist(), strict=True)
     for bar, (count, unit) in enumerate(time_signatures):
-        first, last = int(grid.at[bar]), int(grid.at[bar + 1])
+        first, last = int(grid.edges[bar]), int(grid.edges[bar + 1])
         sixteenths, rest = divmod(16 * count, unit)
         if rest:
             raise BadArgument(

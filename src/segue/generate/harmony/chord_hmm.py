@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
 from segue.records import Part, Score
-from segue.score.timing import Bars, bars
+from segue.score.timing import BarGrid, bar_grid
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -108,9 +108,9 @@ def melody_slots(melody: Part, score: Score) -> ChordSlots:
     BadArgument
         There are more than 20,000 bars.
     """
-    grid = bars(replace(score, parts=(melody,)))
+    grid = bar_grid(replace(score, parts=(melody,)))
     onsets = melody.notes[:, 0].astype(np.int64)
-    first = int(grid.of(onsets[:1])[0])
+    first = int(grid.index_of(onsets[:1])[0])
     if len(grid) - first > MAX_BARS:
         raise BadArgument(f"{len(grid) - first} bars; at most {MAX_BARS} get chords at a time")
     edges, bar, position = _slot_edges(grid, first)
@@ -118,11 +118,11 @@ def melody_slots(melody: Part, score: Score) -> ChordSlots:
     return ChordSlots(edges, bar, position, durations)
 
 
-def _slot_edges(grid: Bars, first: int) -> tuple[IntArray, IntArray, IntArray]:
+def _slot_edges(grid: BarGrid, first: int) -> tuple[IntArray, IntArray, IntArray]:
     edges, bar, position = [], [], []
     for index in range(first, len(grid)):
-        start, end = int(grid.at[index]), int(grid.at[index + 1])
-        if _is_halved(int(grid.beats[index]), int(grid.units[index])):
+        start, end = int(grid.edges[index]), int(grid.edges[index + 1])
+        if _is_halved(int(grid.numerators[index]), int(grid.denominators[index])):
             edges += [start, (start + end) // 2]
             position += [FIRST_HALF, SECOND_HALF]
             bar += [index, index]
@@ -130,7 +130,7 @@ def _slot_edges(grid: Bars, first: int) -> tuple[IntArray, IntArray, IntArray]:
             edges.append(start)
             position.append(WHOLE_BAR)
             bar.append(index)
-    edges.append(int(grid.at[-1]))
+    edges.append(int(grid.edges[-1]))
     return np.array(edges), np.array(bar), np.array(position)
 
 
@@ -140,16 +140,16 @@ def _is_halved(beats: int, unit: int) -> bool:
 
 
 def _pitch_class_durations(
-    melody: Part, grid: Bars, edges: IntArray, ticks_per_quarter: int
+    melody: Part, grid: BarGrid, edges: IntArray, ticks_per_quarter: int
 ) -> FloatArray:
     count = len(edges) - 1
     onsets = melody.notes[:, 0].astype(np.int64)
-    bar = grid.of(onsets)
-    bar_ticks = np.diff(grid.at)[bar]
+    bar = grid.index_of(onsets)
+    bar_ticks = np.diff(grid.edges)[bar]
     ends = onsets + np.minimum(melody.notes[:, 1], _MAX_NOTE_BARS * bar_ticks)
     first = np.clip(np.searchsorted(edges, onsets, side="right") - 1, 0, count - 1)
     last = np.clip(np.searchsorted(edges, ends, side="left") - 1, first, count - 1)
-    on_beat = _on_beat(onsets - grid.at[bar], grid, bar, ticks_per_quarter)
+    on_beat = _on_beat(onsets - grid.edges[bar], grid, bar, ticks_per_quarter)
     durations = np.zeros((count, 2, 12))
     columns = (onsets, ends, first, last, on_beat, melody.notes[:, 2])
     notes = zip(*(column.tolist() for column in columns), strict=True)
@@ -161,9 +161,9 @@ def _pitch_class_durations(
     return durations
 
 
-def _on_beat(ticks: IntArray, grid: Bars, bar: IntArray, ticks_per_quarter: int) -> IntArray:
+def _on_beat(ticks: IntArray, grid: BarGrid, bar: IntArray, ticks_per_quarter: int) -> IntArray:
     """Return which onsets, in ticks from the bar line, are within a 32nd of a beat."""
-    beats, units = grid.beats[bar], grid.units[bar]
+    beats, units = grid.numerators[bar], grid.denominators[bar]
     compound = (units >= 8) & (beats % 3 == 0)
     beat = np.maximum(4 * ticks_per_quarter * np.where(compound, 3, 1) // units, 1)
     offset = ticks % beat

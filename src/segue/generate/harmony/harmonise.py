@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, check_seed
-from segue.evaluation.generated import VoiceLeading, voice_leading
+from segue.evaluation.generated import VoiceLeadingErrors, voice_leading_errors
 from segue.generate.harmony.chorale_frames import (
     FRAMES_PER_BEAT,
     Frames,
@@ -23,9 +23,9 @@ from segue.generate.harmony.chorale_frames import (
 )
 from segue.generate.harmony.chord_hmm import ChordSlots, melody_slots
 from segue.records import Part, Score
-from segue.score.harmony import NO_CHORD, Chord, ScoreKey, find_key
-from segue.score.lines import melody_of
-from segue.score.timing import bars
+from segue.score.harmony import NO_CHORD, Chord, ScoreKey, estimate_key
+from segue.score.lines import extract_melody
+from segue.score.timing import bar_grid
 from segue.theory.chords import chord_name, sharps_of, tonic_name
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class ChoraleHarmony:
 
     score: Score
     nll: float
-    voice_leading: VoiceLeading
+    voice_leading: VoiceLeadingErrors
     pitches: NDArray[np.int64]
 
 
@@ -148,9 +148,9 @@ def harmonise_chorale(
 
     check_seed(seed)
     check_count(n)
-    melody = melody_of(score, part)
+    melody = extract_melody(score, part)
     frames = melody_frames(melody, score)
-    opening, ending = _constraints(frames, find_key(replace(score, parts=(melody,))))
+    opening, ending = _constraints(frames, estimate_key(replace(score, parts=(melody,))))
     soprano = encode_pitches(torch.from_numpy(frames.pitch))
     network = network or load_chorale_network()
     harmonisations = []
@@ -175,7 +175,7 @@ def harmonise_chorale(
         parts = voice_parts(frames, pitches[:, 1:], melody)
         harmonised = replace(score, parts=parts, chords=())  # old chord symbols no longer apply
         harmonisations.append(
-            ChoraleHarmony(harmonised, sampled.nll, voice_leading(pitches), pitches)
+            ChoraleHarmony(harmonised, sampled.nll, voice_leading_errors(pitches), pitches)
         )
     return sorted(harmonisations, key=lambda each: each.nll)
 
@@ -263,7 +263,7 @@ def harmonise_chords(
     check_seed(seed)
     check_count(n)
     check_temperature(temperature)
-    melody = melody_of(score, part)
+    melody = extract_melody(score, part)
     slots = melody_slots(melody, score)
     hmm = hmm or load_chord_hmm()
     best = most_likely_chords(hmm, slots, key_prior(score, melody))
@@ -295,8 +295,8 @@ def key_prior(score: Score, melody: Part) -> FloatArray:
         Log-probabilities of twelve major and twelve minor keys, up to a constant; minus infinity
         for all but a few.
     """
-    key = find_key(replace(score, parts=(melody,)))
-    prior = _KEY_WEIGHT * key.fits.astype(np.float64)
+    key = estimate_key(replace(score, parts=(melody,)))
+    prior = _KEY_WEIGHT * key.correlations.astype(np.float64)
     prior[key.tonic + 12 * (key.mode == "minor")] += _KEY_BONUS
     return np.where(prior >= np.sort(prior)[-_MAX_KEYS], prior, -np.inf)
 
@@ -327,7 +327,7 @@ def _chord_harmony(
         name = chord_name(root, quality, root, sharps, is_minor=is_minor)
         chords.append(Chord(*span, name, root, root, quality))
         intervals.append(QUALITIES[quality])
-    bar_lines = bars(replace(score, parts=(melody,))).at
+    bar_lines = bar_grid(replace(score, parts=(melody,))).edges
     symbols = tuple(
         (chord.start, chord.name)
         for previous, chord in zip([None, *chords], chords, strict=False)

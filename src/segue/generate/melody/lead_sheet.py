@@ -18,9 +18,8 @@ import numpy as np
 
 from segue.errors import BadArgument
 from segue.records import Part, Score
-from segue.score.harmony import chords as detect_chords
-from segue.score.timing import Bars, lasting
-from segue.score.timing import bars as bars_of
+from segue.score.harmony import estimate_chords
+from segue.score.timing import BarGrid, bar_grid, time_signature_durations
 from segue.theory.chord_charts import chart_rows, check_bars, make_chart
 from segue.theory.chord_grid import (
     LONGEST_BAR,
@@ -337,16 +336,16 @@ def estimate_chart(score: Score) -> Chart:
     BadArgument
         It has no bar in a time signature that the melody model supports, or too many.
     """
-    grid = bars_of(score)
+    grid = bar_grid(score)
     metre, kept = _prevailing_bars(grid)
     bar, beat = bar_steps(metre), beat_steps(metre)
     check_bars(len(kept))
     index_of = {each: index for index, each in enumerate(kept)}
     placed = []
-    for chord in detect_chords(score):
+    for chord in estimate_chords(score):
         if chord.bar in index_of:
-            ticks = int(grid.at[chord.bar + 1] - grid.at[chord.bar])
-            offset = round((chord.start - int(grid.at[chord.bar])) / ticks * bar / beat) * beat
+            ticks = int(grid.edges[chord.bar + 1] - grid.edges[chord.bar])
+            offset = round((chord.start - int(grid.edges[chord.bar])) / ticks * bar / beat) * beat
             placed.append((index_of[chord.bar] * bar + offset, parse_chord(chord.name)))
     return make_chart(placed, metre, len(kept))
 
@@ -376,15 +375,15 @@ def chart_from_symbols(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
     chords = [(tick, parse_chord(name)) for tick, name in score.chords if name not in unknown]
     if not chords:
         return None, unknown
-    grid = bars_of(score)
+    grid = bar_grid(score)
     metre, kept = _prevailing_bars(grid)
-    first = int(grid.of(np.array([chords[0][0]]))[0])
+    first = int(grid.index_of(np.array([chords[0][0]]))[0])
     kept = [each for each in kept if each >= first]
     check_bars(len(kept))
     bar = bar_steps(metre)
     placed: dict[int, Chord] = {}
     for index, each in enumerate(kept):
-        start, end = int(grid.at[each]), int(grid.at[each + 1])
+        start, end = int(grid.edges[each]), int(grid.edges[each + 1])
         held = [chord for tick, chord in chords if tick <= start][-1:]
         placed[index * bar] = held[0] if held else NO_CHORD
         for tick, chord in chords:
@@ -394,11 +393,11 @@ def chart_from_symbols(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
     return make_chart(sorted(placed.items(), key=lambda pair: pair[0]), metre, len(kept)), unknown
 
 
-def _prevailing_bars(grid: Bars) -> tuple[tuple[int, int], list[int]]:
+def _prevailing_bars(grid: BarGrid) -> tuple[tuple[int, int], list[int]]:
     """Return the time signature that lasts longest, and the indices of its bars."""
-    durations = lasting(grid)
+    durations = time_signature_durations(grid)
     metre = max(durations, key=lambda each: durations[each])
-    kept = np.flatnonzero((grid.beats == metre[0]) & (grid.units == metre[1]))
+    kept = np.flatnonzero((grid.numerators == metre[0]) & (grid.denominators == metre[1]))
     return metre, kept.tolist()
 
 
@@ -427,7 +426,7 @@ def extract_lead_sheets(
     part = melody_part(score)
     if part is None:
         return ()
-    grid = bars_of(score)
+    grid = bar_grid(score)
     metre, _ = _prevailing_bars(grid)
     try:
         bar = bar_steps(metre)
@@ -436,9 +435,9 @@ def extract_lead_sheets(
     sheets = []
     ticks_per_step = score.ticks_per_quarter / STEPS_PER_QUARTER
     notes = skyline(part, ticks_per_step)
-    detected = detect_chords(score)
+    detected = estimate_chords(score)
     for first, last in _bar_runs(grid, metre):
-        start = round(int(grid.at[first]) / ticks_per_step)
+        start = round(int(grid.edges[first]) / ticks_per_step)
         within = [(a - start, b - start, pitch) for a, b, pitch in notes
                   if start <= a < start + (last - first) * bar]  # fmt: skip
         placed = [
@@ -532,9 +531,9 @@ def _is_monophonic(part: Part) -> bool:
     return len(counts) >= MIN_NOTES and float((counts == 1).mean()) >= _MONOPHONIC_SHARE
 
 
-def _bar_runs(grid: Bars, metre: tuple[int, int]) -> list[tuple[int, int]]:
+def _bar_runs(grid: BarGrid, metre: tuple[int, int]) -> list[tuple[int, int]]:
     """Return the first bar and the bar after the last of each run in one time signature."""
     beats, unit = metre
-    same = (grid.beats == beats) & (grid.units == unit)
+    same = (grid.numerators == beats) & (grid.denominators == unit)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

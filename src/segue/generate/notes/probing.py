@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
-from segue.evaluation.projection import Correlation, expected_nearest, rank_correlation, unit
+from segue.evaluation.projection import MantelResult, expected_max_cosine, l2_normalise, mantel_test
 from segue.generate.notes.network import STREAMS, NoteModel
 from segue.generate.notes.tokens import (
     UNKNOWN,
@@ -175,7 +175,7 @@ class Claim:
         The claim.
     words : int
         Number of tokens, or pitch classes.
-    network, cooccurrence : Correlation, optional
+    network, cooccurrence : MantelResult, optional
         Results of the embeddings and of the baseline; None where tokens are too rare.
     sentence : str
         Conclusion.
@@ -184,8 +184,8 @@ class Claim:
     name: str
     says: str
     words: int
-    network: Correlation | None
-    cooccurrence: Correlation | None
+    network: MantelResult | None
+    cooccurrence: MantelResult | None
     sentence: str
 
 
@@ -308,7 +308,7 @@ def _unknown_message(model: NoteModel, word: str) -> str:
 def _report(model: NoteModel, stream: Stream, word: str, n: int) -> TokenReport:
     vocabulary = model.vocabularies[stream]
     index = vocabulary.tokens.index(word)
-    vectors = unit(model.embedding(stream))
+    vectors = l2_normalise(model.embedding(stream))
     cosines = vectors @ vectors[index]
     cosines[[0, index]] = -2  # never `UNKNOWN`, nor the token itself
     candidates = len(vocabulary) - 2
@@ -329,7 +329,7 @@ def _report(model: NoteModel, stream: Stream, word: str, n: int) -> TokenReport:
             )
             for at in nearest.tolist()
         ),
-        expected_nearest(max(candidates, 1), vectors.shape[1]),
+        expected_max_cosine(max(candidates, 1), vectors.shape[1]),
     )
 
 
@@ -370,7 +370,7 @@ def similarity_matrix(
         raise BadArgument(f"a table of {size} tokens; from 2 to {MAX_MATRIX_SIZE}")
     vocabulary = model.vocabularies[stream]
     words = vocabulary.tokens[1 : size + 1]
-    vectors = unit(model.embedding(stream)[1 : size + 1])
+    vectors = l2_normalise(model.embedding(stream)[1 : size + 1])
     names = tuple(_label(stream, word) for word in words)
     order = sorted(range(len(words)), key=lambda index: _sort_key(stream, words[index]))
     cosines = np.asarray(vectors @ vectors.T, np.float32)
@@ -404,7 +404,7 @@ def pitch_class_vectors(
 
     NaN where it has no note of at least `min_count` occurrences.
     """
-    normalised = unit(vectors)
+    normalised = l2_normalise(vectors)
     means = np.full((12, normalised.shape[1]), np.nan)
     pitches = [parse_pitch(token) for token in tokens]
     for pitch_class in range(12):
@@ -426,7 +426,7 @@ def pitch_class_map(model: NoteModel) -> PitchClassMap:
     points = np.full((12, 2), np.nan)
     if present.sum() < 3:
         return PitchClassMap(points, float("nan"))
-    centred = unit(vectors[present])
+    centred = l2_normalise(vectors[present])
     centred -= centred.mean(axis=0)
     left, values, _ = np.linalg.svd(centred, full_matrices=False)
     points[present] = left[:, :2] * values[:2]
@@ -489,10 +489,10 @@ def _test(model: NoteModel, hypothesis: _Hypothesis, tests: int, seed: int) -> C
     if int(pairs.sum()) < _MIN_PAIRS or np.ptp(expected[pairs]) == 0:
         return Claim(name, says, count, None, None, "Too few of its tokens are frequent enough.")
 
-    def correlate(vectors: FloatArray) -> Correlation:
-        selected = unit(hypothesis.select(vectors))
+    def correlate(vectors: FloatArray) -> MantelResult:
+        selected = l2_normalise(hypothesis.select(vectors))
         similarity = selected @ selected.T
-        return rank_correlation(similarity, expected, pairs, hypothesis.strata, seed=seed)
+        return mantel_test(similarity, expected, pairs, hypothesis.strata, seed=seed)
 
     network = correlate(model.embedding(hypothesis.stream))
     baseline = correlate(model.cooccurrence[hypothesis.stream])
@@ -500,7 +500,7 @@ def _test(model: NoteModel, hypothesis: _Hypothesis, tests: int, seed: int) -> C
     return Claim(name, says, count, network, baseline, sentence)
 
 
-def _conclusion(network: Correlation, baseline: Correlation, tests: int) -> str:
+def _conclusion(network: MantelResult, baseline: MantelResult, tests: int) -> str:
     """Return what the figures support, at a p adjusted for all tests (Bonferroni)."""
     significant, baseline_significant = (
         min(each.p * tests, 1.0) <= _SIGNIFICANCE for each in (network, baseline)
@@ -676,14 +676,14 @@ def _upper_triangle(count: int) -> NDArray[np.bool_]:
 
 
 def _nearest_neighbours(model: NoteModel, stream: str) -> NearestNeighbourBaseline:
-    vectors = unit(model.embedding(stream)[1:])
+    vectors = l2_normalise(model.embedding(stream)[1:])
     count, dimension = vectors.shape
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -1)
     nearest = float(cosines.max(axis=1).mean()) if count > 1 else float("nan")
-    by_chance = expected_nearest(max(count - 1, 1), dimension)
+    by_chance = expected_max_cosine(max(count - 1, 1), dimension)
     published, published_count = _PUBLISHED[stream]
-    published_by_chance = expected_nearest(published_count - 1, _PUBLISHED_DIMENSION)
+    published_by_chance = expected_max_cosine(published_count - 1, _PUBLISHED_DIMENSION)
     sentence = (
         f"The nearest neighbour has a cosine of {nearest:.2f} on average; that of random vectors "
         f"would have {by_chance:.2f}, and neighbours at no more than that are not informative."

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import FloatArray, Score
-from segue.score.timing import notes_of
+from segue.score.timing import note_table
 from segue.theory.chords import normal_order
 from segue.theory.keys import PITCH_CLASSES
 
@@ -101,7 +101,7 @@ class Vocabulary:
 
 def note_sequence(score: Score) -> NoteSequence:
     """Return a score as tokens; empty where there are only drums."""
-    notes = notes_of(score)
+    notes = note_table(score)
     onset = _on_grid(notes.onset / score.ticks_per_quarter)
     end = _on_grid((notes.onset + notes.duration) / score.ticks_per_quarter)
     # Notes shorter than the grid get a sixteenth.

@@ -1,14 +1,8 @@
-"""A trained piano-roll VAE: piano rolls to latents and back.
+"""A trained piano-roll VAE: embedding, encoding, decoding and sampling of windows of four bars.
 
-From the probabilities of cells to cells that sound: where notes begin, and where they end.
-
-How often each small figure comes in windows of a roll: counts that know no key and no drum.
-
-A figure is where in the bar a note begins, with the interval from a note before it, its length,
-or its height above the lowest note of that quarter. Counts are kept as their square roots, whose
-differences count alike for what is rare and what is common; each kind has length 1.
-
-A trained autoencoder of rolls, with the constants that belong to it: cells ↔ latents.
+The embedding of a window joins the mean of its latent with a projection of its pattern histograms:
+counts of short rhythmic and melodic patterns, which are invariant to key. Probabilities of cells
+become notes by hysteresis thresholding.
 """
 
 from collections.abc import Mapping
@@ -27,37 +21,35 @@ from segue.nn.checkpoint import MODEL, load_checkpoint, save_checkpoint
 from segue.records import FloatArray
 from segue.score.piano_roll import (
     INSTRUMENTS,
-    PITCHES,
-    STEPS,
+    N_PITCHES,
+    STEPS_PER_BAR,
     STEPS_PER_QUARTER,
     WINDOW_SHAPE,
     WINDOW_STEPS,
     BoolArray,
     RollNotes,
     check_windows,
-    notes_of,
-    windows_of,
+    extract_notes,
+    split_windows,
 )
 from segue.score.vae.network import RollVAE, RollVAEConfig
 
-# --- thresholds ---
-
-#: A note that has begun goes on above such a share of its instrument's threshold. Of 0.5 to 1,
-#: this share and 0.7 gave the most notes right of songs that validated (F1 0.176 of the piano's,
-#: 0.169 at 1, where notes fall to pieces).
-RELEASE: Final = 0.8
-_HALVINGS: Final = 14
+#: A note continues while its probability is above this fraction of its instrument's threshold.
+#: Of 0.5 to 1, this and 0.7 gave the best F1 of piano notes on the validation set (0.176; 0.169 at
+#: 1, where notes break up).
+RELEASE_FACTOR: Final = 0.8
+_BISECTIONS: Final = 14
 
 
-def sounding(probabilities: FloatArray, thresholds: FloatArray) -> BoolArray:
-    """Say which cells sound.
+def hysteresis_threshold(probabilities: FloatArray, thresholds: FloatArray) -> BoolArray:
+    """Convert probabilities to cells with a threshold for onsets and a lower one to continue.
 
     Parameters
     ----------
-    probabilities : ndarray, shape (n, bars, 48, 84, instruments), float32, or without the last
-        Windows; a note may go on from one bar of a window into the next.
+    probabilities : ndarray, shape (n, bars, 48, 84, instruments) or (n, bars, 48, 84), float32
+        Windows; a note may continue from one bar of a window into the next.
     thresholds : ndarray, shape (instruments,) or (), float32
-        Probability from which on a note begins.
+        Probability at which a note begins.
 
     Returns
     -------
@@ -65,43 +57,48 @@ def sounding(probabilities: FloatArray, thresholds: FloatArray) -> BoolArray:
     """
     n, bars, steps, *rest = probabilities.shape
     flat = probabilities.reshape(n, bars * steps, *rest)
-    begins, goes_on = flat >= thresholds, flat >= RELEASE * thresholds
-    found = np.empty_like(begins)
-    now = np.zeros_like(begins[:, 0])
+    begins, continues = flat >= thresholds, flat >= RELEASE_FACTOR * thresholds
+    cells = np.empty_like(begins)
+    active = np.zeros_like(begins[:, 0])
     for step in range(bars * steps):
-        now = begins[:, step] | (now & goes_on[:, step])
-        found[:, step] = now
-    return found.reshape(probabilities.shape)
+        active = begins[:, step] | (active & continues[:, step])
+        cells[:, step] = active
+    return cells.reshape(probabilities.shape)
 
 
-def calibrated(probabilities: FloatArray, cells: BoolArray) -> FloatArray:
-    """Return the threshold of each instrument by which as many notes begin as do.
+def calibrate_thresholds(probabilities: FloatArray, cells: BoolArray) -> FloatArray:
+    """Return the threshold of each instrument that gives as many notes as the reference.
 
     Parameters
     ----------
-    probabilities, cells : ndarray, shape (n, bars, 48, 84, 5)
+    probabilities : ndarray, shape (n, bars, 48, 84, 5), float32
+    cells : ndarray, shape (n, bars, 48, 84, 5), bool
+        Reference.
 
     Returns
     -------
     ndarray, shape (5,), float32
-        One half for what never sounds.
+        0.5 for an instrument without notes.
     """
-    found = np.full(len(INSTRUMENTS), 0.5, np.float32)
-    for number in range(len(INSTRUMENTS)):
-        wanted = _beginnings(cells[..., number])
-        likely = probabilities[..., number]
+    thresholds = np.full(len(INSTRUMENTS), 0.5, np.float32)
+    for instrument in range(len(INSTRUMENTS)):
+        target = _count_onsets(cells[..., instrument])
+        if not target:
+            continue
         low, high = 0.0, 1.0
-        for _ in range(_HALVINGS if wanted else 0):
+        for _ in range(_BISECTIONS):
             middle = (low + high) / 2
-            if _beginnings(sounding(likely, np.array(middle, np.float32))) > wanted:
+            threshold = np.array(middle, np.float32)
+            estimate = hysteresis_threshold(probabilities[..., instrument], threshold)
+            if _count_onsets(estimate) > target:
                 low = middle
             else:
                 high = middle
-        found[number] = high if wanted else 0.5
-    return found
+        thresholds[instrument] = high
+    return thresholds
 
 
-def _beginnings(cells: BoolArray) -> int:
+def _count_onsets(cells: BoolArray) -> int:
     """Count the notes of one instrument in windows, shape (n, bars, 48, 84)."""
     n, bars, steps, pitches = cells.shape
     flat = cells.reshape(n, bars * steps, pitches)
@@ -109,114 +106,122 @@ def _beginnings(cells: BoolArray) -> int:
     return int(np.count_nonzero(flat & ~before))
 
 
-# --- roll figures ---
+# --- pattern histograms ---
 
 _SIXTEENTHS: Final = 16
 _OCTAVE: Final = 12
-_INTERVALS: Final = 2 * _OCTAVE + 1  # wider ones count as an octave
-#: First lengths of the classes of length, in steps.
-_LENGTHS: Final = np.array([2, 3, 4, 6, 8, 9, 12, 18, 24, 36, 48])
-_CLASSES: Final = len(_LENGTHS) + 1
+_INTERVALS: Final = 2 * _OCTAVE + 1  # clipped to an octave
+#: Edges of the duration classes, in steps.
+_DURATION_EDGES: Final = np.array([2, 3, 4, 6, 8, 9, 12, 18, 24, 36, 48])
+_DURATIONS: Final = len(_DURATION_EDGES) + 1
 _QUARTERS: Final = 4
 _HEIGHTS: Final = 48
-#: Place and interval from the note before, and from the one before that; place and length;
-#: length and interval; quarter and height above the lowest note.
-SIZES: Final = (
+#: Bins of the five histograms: position in the bar with the interval from the note before, or from
+#: the one before that; position and duration; duration and interval; beat and height above the
+#: lowest note of the beat.
+HISTOGRAM_SIZES: Final = (
     _SIXTEENTHS * _INTERVALS,
     _SIXTEENTHS * _INTERVALS,
-    _SIXTEENTHS * _CLASSES,
-    _CLASSES * _INTERVALS,
+    _SIXTEENTHS * _DURATIONS,
+    _DURATIONS * _INTERVALS,
     _QUARTERS * _HEIGHTS,
 )
-FIGURES: Final = sum(SIZES)
+N_PATTERNS: Final = sum(HISTOGRAM_SIZES)
 
 
-def figures(notes: RollNotes) -> FloatArray:
-    """Count the figures of windows of four bars.
+def pattern_histograms(notes: RollNotes) -> FloatArray:
+    """Return the histograms of rhythmic and melodic patterns of windows of four bars.
+
+    Counts are kept as square roots, so that rare and common patterns weigh alike, and each
+    histogram has unit length.
 
     Parameters
     ----------
     notes : RollNotes
-        Ordered.
+        Sorted.
 
     Returns
     -------
-    ndarray, shape (windows, FIGURES), float32
-        Within 0 to 1; all 0 where nothing but drums plays.
+    ndarray, shape (windows, N_PATTERNS), float32
+        All zero for a window with nothing but drums.
     """
-    notes = notes.only(notes.instrument > 0)
-    place = notes.step % STEPS * _SIXTEENTHS // STEPS
-    length = np.searchsorted(_LENGTHS, notes.length, side="right")
-    before, interval = _intervals(notes, 1)
-    earlier, wider = _intervals(notes, 2)
-    quarter = notes.step % STEPS // STEPS_PER_QUARTER
-    kinds = (
-        (notes.window[before], place[before] * _INTERVALS + interval),
-        (notes.window[earlier], place[earlier] * _INTERVALS + wider),
-        (notes.window, place * _CLASSES + length),
-        (notes.window[before], length[before] * _INTERVALS + interval),
-        (notes.window, quarter * _HEIGHTS + _heights(notes)),
+    notes = notes.select(notes.instrument > 0)
+    position = notes.step % STEPS_PER_BAR * _SIXTEENTHS // STEPS_PER_BAR
+    duration = np.searchsorted(_DURATION_EDGES, notes.length, side="right")
+    second, interval = _intervals(notes, 1)
+    third, wider = _intervals(notes, 2)
+    beat = notes.step % STEPS_PER_BAR // STEPS_PER_QUARTER
+    patterns = (
+        (notes.window[second], position[second] * _INTERVALS + interval),
+        (notes.window[third], position[third] * _INTERVALS + wider),
+        (notes.window, position * _DURATIONS + duration),
+        (notes.window[second], duration[second] * _INTERVALS + interval),
+        (notes.window, beat * _HEIGHTS + _heights(notes)),
     )
     return np.concatenate(
-        [_counted(*kind, notes.windows, size) for kind, size in zip(kinds, SIZES, strict=True)],
+        [
+            _histogram(window, pattern, notes.windows, size)
+            for (window, pattern), size in zip(patterns, HISTOGRAM_SIZES, strict=True)
+        ],
         axis=1,
     )
 
 
-def _intervals(notes: RollNotes, back: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which notes have one so many before them in their part, and the interval from it."""
-    same = notes.window[back:] == notes.window[:-back]
-    same &= notes.instrument[back:] == notes.instrument[:-back]
-    which = np.flatnonzero(same) + back
-    interval = notes.pitch[which] - notes.pitch[which - back]
-    return which, interval.clip(-_OCTAVE, _OCTAVE) + _OCTAVE
+def _intervals(notes: RollNotes, lag: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the notes with a note `lag` before them in their part, and the interval from it."""
+    same = notes.window[lag:] == notes.window[:-lag]
+    same &= notes.instrument[lag:] == notes.instrument[:-lag]
+    index = np.flatnonzero(same) + lag
+    interval = notes.pitch[index] - notes.pitch[index - lag]
+    return index, interval.clip(-_OCTAVE, _OCTAVE) + _OCTAVE
 
 
 def _heights(notes: RollNotes) -> NDArray[np.int64]:
-    """Return how far each note lies above the lowest that begins in its quarter."""
-    quarter = (notes.window * WINDOW_STEPS + notes.step) // STEPS_PER_QUARTER
-    lowest = np.full(notes.windows * WINDOW_STEPS // STEPS_PER_QUARTER, PITCHES)
-    np.minimum.at(lowest, quarter, notes.pitch)
-    return np.asarray((notes.pitch - lowest[quarter]).clip(0, _HEIGHTS - 1))
+    """Return the interval of each note above the lowest onset of its beat."""
+    beat = (notes.window * WINDOW_STEPS + notes.step) // STEPS_PER_QUARTER
+    lowest = np.full(notes.windows * WINDOW_STEPS // STEPS_PER_QUARTER, N_PITCHES)
+    np.minimum.at(lowest, beat, notes.pitch)
+    return np.asarray((notes.pitch - lowest[beat]).clip(0, _HEIGHTS - 1))
 
 
-def _counted(
-    window: NDArray[np.int64], figure: NDArray[np.int64], windows: int, size: int
+def _histogram(
+    window: NDArray[np.int64], pattern: NDArray[np.int64], windows: int, size: int
 ) -> FloatArray:
-    counts = np.bincount(window * size + figure, minlength=windows * size)
+    counts = np.bincount(window * size + pattern, minlength=windows * size)
     roots = np.sqrt(counts.reshape(windows, size))
-    total = np.linalg.norm(roots, axis=1, keepdims=True)
-    return np.asarray(roots / np.maximum(total, 1), np.float32)
+    norm = np.linalg.norm(roots, axis=1, keepdims=True)
+    return np.asarray(roots / np.maximum(norm, 1), np.float32)
 
 
-# --- rolls ---
+# --- the model ---
 
 KIND: Final = "space of scores"
-#: Of the rolls and what is read of them.
+#: Version of the piano roll and the pattern histograms.
 VERSION: Final = 1
-WINDOWS_AT_ONCE: Final = 128
-#: How much of a likeness what was learned decides; the rest, what was counted.
-LEARNED_SHARE: Final = 0.5
-_LEAST_LENGTH: Final = 1e-6
+BATCH_SIZE: Final = 128
+#: Weight of the latent in a cosine similarity; the rest is that of the pattern histograms.
+LATENT_WEIGHT: Final = 0.5
+_EPSILON: Final = 1e-6
 
 
 class RollModel:
-    """A trained autoencoder with its thresholds, and where its latents lie.
+    """A trained VAE with its thresholds and the Gaussian of its latents.
 
     Parameters
     ----------
     network : RollVAE
     thresholds : ndarray, shape (5,), float32
-        Probability from which on a note begins, for each instrument.
+        Onset threshold of each instrument.
     mean : ndarray, shape (latent,), float32
-        Of the latents' means over the windows learned from.
-    spread : ndarray, shape (latent, latent), float32
-        Lower triangular; times a normal vector, plus the mean, it is a latent like theirs.
-    about : mapping
-        How it was trained, for people.
-    counts : Counts, optional
-        Where the network's configuration has counted numbers.
+        Mean of the latents of the calibration windows.
+    cholesky : ndarray, shape (latent, latent), float32
+        Lower Cholesky factor of their covariance.
+    metadata : mapping
+        How the model was trained: a JSON object.
+    projection : PatternProjection, optional
+        Projection of the pattern histograms, if the configuration has `counted` dimensions.
     fingerprint : str
+        Hash of the checkpoint.
     """
 
     def __init__(
@@ -224,31 +229,31 @@ class RollModel:
         network: RollVAE,
         thresholds: FloatArray,
         mean: FloatArray,
-        spread: FloatArray,
-        about: Mapping[str, Any],
-        counts: "Counts | None" = None,
+        cholesky: FloatArray,
+        metadata: Mapping[str, Any],
+        projection: "PatternProjection | None" = None,
         fingerprint: str = "",
     ) -> None:
         self.network = network.eval()
-        self.thresholds, self.mean, self.spread = thresholds, mean, spread
-        self.about = dict(about)
-        self.counts = counts
+        self.thresholds, self.mean, self.cholesky = thresholds, mean, cholesky
+        self.metadata = dict(metadata)
+        self.projection = projection
         self.fingerprint = fingerprint
 
     @property
     def config(self) -> RollVAEConfig:
-        """Which network it is."""
+        """Configuration of the network."""
         return self.network.config
 
     @property
     def dimension(self) -> int:
-        """Numbers of the vector that `embed` gives."""
+        """Dimension of the embedding."""
         return self.config.dimension
 
     @classmethod
     @cache
     def shipped(cls) -> Self:
-        """Load the model that comes with Segue, once.
+        """Load the model that comes with Segue; it is cached.
 
         Raises
         ------
@@ -259,12 +264,12 @@ class RollModel:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote, a file or the folder of a run.
+        """Load a checkpoint, given as a file or as the folder of a training run.
 
         Raises
         ------
         BadCheckpoint
-            The file is damaged, of another version, or no such model.
+            The file is damaged, of another version, or holds another kind of model.
         """
         if path.is_dir():
             path = path / MODEL
@@ -274,12 +279,14 @@ class RollModel:
             name: tensor.float() if tensor.is_floating_point() else tensor
             for name, tensor in checkpoint.tensors.items()
         }
-        thresholds, mean, spread = (
+        thresholds, mean, cholesky = (
             tensors.pop(name).numpy() for name in ("thresholds", "mean", "spread")
         )
-        counts = None
+        projection = None
         if config.counted:
-            counts = Counts(tensors.pop("counts.mean").numpy(), tensors.pop("counts.map").numpy())
+            projection = PatternProjection(
+                tensors.pop("counts.mean").numpy(), tensors.pop("counts.map").numpy()
+            )
         network = RollVAE(config)
         try:
             network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items()})
@@ -287,71 +294,58 @@ class RollModel:
             raise BadCheckpoint(
                 f"the weights in {path} do not fit the network they name; train anew"
             ) from None
-        about = checkpoint.metadata["about"]
-        return cls(network, thresholds, mean, spread, about, counts, checkpoint.fingerprint)
+        metadata = checkpoint.metadata["about"]
+        return cls(
+            network, thresholds, mean, cholesky, metadata, projection, checkpoint.fingerprint
+        )
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
-        """Write it as one file, and note its fingerprint.
+        """Save the model as one file, and set its fingerprint.
 
         Parameters
         ----------
         path : Path
+            Path of the checkpoint.
         dtype : dtype
-            Of the numbers; `torch.float16` halves the file.
+            Type of the saved weights; `torch.float16` halves the file.
         """
         tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()} | {
             "thresholds": torch.from_numpy(self.thresholds),
             "mean": torch.from_numpy(self.mean),
-            "spread": torch.from_numpy(self.spread),
+            "spread": torch.from_numpy(self.cholesky),
         }
-        if self.counts is not None:
-            tensors["counts.mean"] = torch.from_numpy(self.counts.mean)
-            tensors["counts.map"] = torch.from_numpy(self.counts.map)
-        about = {"config": asdict(self.config), "version": VERSION, "about": self.about}
-        smaller = {
+        if self.projection is not None:
+            tensors["counts.mean"] = torch.from_numpy(self.projection.mean)
+            tensors["counts.map"] = torch.from_numpy(self.projection.matrix)
+        about = {"config": asdict(self.config), "version": VERSION, "about": self.metadata}
+        cast = {
             name: tensor.to(dtype) if tensor.is_floating_point() else tensor
             for name, tensor in tensors.items()
         }
-        self.fingerprint = save_checkpoint(path, KIND, about, smaller)
+        self.fingerprint = save_checkpoint(path, KIND, about, cast)
 
     def embed(self, cells: BoolArray) -> FloatArray | None:
-        """Place a score in the space.
+        """Embed a score.
 
         Parameters
         ----------
         cells : ndarray, shape (bars, 48, 84, 5), bool
-            A whole score.
+            Piano roll of a whole score.
 
         Returns
         -------
         ndarray, shape (dimension,), float32, or None
-            Of length 1: the mean of its windows, each of length 1. None of silence.
+            Unit vector: the mean of the embeddings of its windows. None for a silent score.
         """
-        windows = windows_of(cells)
+        windows = split_windows(cells)
         if not len(windows):
             return None
-        return self.pooled(self.likeness(windows))
-
-    def embed_many(self, scores: "list[BoolArray]") -> list[FloatArray | None]:
-        """Do as `embed` does, for several scores at once, which is faster for short ones."""
-        windows = [windows_of(cells) for cells in scores]
-        empty = np.empty((0, *WINDOW_SHAPE), np.bool_)
-        vectors = self.likeness(np.concatenate([empty, *windows]))
-        ends = np.cumsum([len(some) for some in windows])
-        return [
-            self.pooled(vectors[end - len(some) : end]) if len(some) else None
-            for some, end in zip(windows, ends.tolist(), strict=True)
-        ]
-
-    @staticmethod
-    def pooled(vectors: FloatArray) -> FloatArray:
-        """Join the vectors of a score's windows to one of length 1."""
-        total = unit(vectors).mean(axis=0)
-        return np.asarray(total / max(float(np.linalg.norm(total)), _LEAST_LENGTH), np.float32)
+        mean = l2_normalise(self.embed_windows(windows)).mean(axis=0)
+        return np.asarray(mean / max(float(np.linalg.norm(mean)), _EPSILON), np.float32)
 
     @torch.inference_mode()
-    def likeness(self, windows: BoolArray) -> FloatArray:
-        """Return what is compared for likeness.
+    def embed_windows(self, windows: BoolArray) -> FloatArray:
+        """Embed windows for comparison by cosine similarity.
 
         Parameters
         ----------
@@ -360,20 +354,21 @@ class RollModel:
         Returns
         -------
         ndarray, shape (n, dimension), float32
-            Of length 1: the latents' means, about the mean of the music that validated, and
-            beside them the counted figures, so that a cosine is the weighted mean of both.
+            Unit vectors: the centred means of the latents joined with the projected pattern
+            histograms, so that a cosine is the weighted mean of the cosines of both.
         """
         check_windows(windows)
-        found = [self._likeness(some, notes_of(some)) for some in _portions(windows)]
-        return np.concatenate([np.empty((0, self.dimension), np.float32), *found])
+        batches = [self._embed_batch(batch, extract_notes(batch)) for batch in _batches(windows)]
+        return np.concatenate([np.empty((0, self.dimension), np.float32), *batches])
 
-    def _likeness(self, windows: BoolArray, notes: RollNotes) -> FloatArray:
-        means = self.network.likeness(windows, notes).float().numpy()
-        learned = unit(means - self.mean[: means.shape[1]])
-        if self.counts is None:
-            return learned
-        parts = [LEARNED_SHARE**0.5 * learned, (1 - LEARNED_SHARE) ** 0.5 * self.counts.of(notes)]
-        return unit(np.concatenate(parts, axis=1))
+    def _embed_batch(self, windows: BoolArray, notes: RollNotes) -> FloatArray:
+        means = self.network.embed(windows, notes).float().numpy()
+        latents = l2_normalise(means - self.mean[: means.shape[1]])
+        if self.projection is None:
+            return latents
+        patterns = self.projection(notes)
+        parts = [LATENT_WEIGHT**0.5 * latents, (1 - LATENT_WEIGHT) ** 0.5 * patterns]
+        return l2_normalise(np.concatenate(parts, axis=1))
 
     @torch.inference_mode()
     def encode(self, windows: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -388,10 +383,10 @@ class RollModel:
         mean, log_variance : ndarray, shape (n, latent), float32
         """
         check_windows(windows)
-        found = [self.network.encode(some) for some in _portions(windows)]
+        latents = [self.network.encode(batch) for batch in _batches(windows)]
         empty = np.empty((0, self.config.latent), np.float32)
-        mean = np.concatenate([empty, *(one.mean.numpy() for one in found)])
-        return mean, np.concatenate([empty, *(one.log_variance.numpy() for one in found)])
+        mean = np.concatenate([empty, *(batch.mean.numpy() for batch in latents)])
+        return mean, np.concatenate([empty, *(batch.log_variance.numpy() for batch in latents)])
 
     @torch.inference_mode()
     def decode(self, latents: FloatArray) -> FloatArray:
@@ -404,26 +399,26 @@ class RollModel:
         Returns
         -------
         ndarray, shape (n, 4, 48, 84, 5), float32
-            Probabilities that a cell sounds.
+            Probability of each cell.
 
         Raises
         ------
         BadArgument
-            The shape is another.
+            The shape is wrong.
         """
         if latents.ndim != 2 or latents.shape[1] != self.config.latent:
             raise BadArgument(
                 f"expected latents of shape (n, {self.config.latent}), got {latents.shape}"
             )
         z = torch.from_numpy(np.asarray(latents, np.float32))
-        found = [
-            self.network.decode(z[at : at + WINDOWS_AT_ONCE]).float().sigmoid().numpy()
-            for at in range(0, len(z), WINDOWS_AT_ONCE)
+        batches = [
+            self.network.decode(z[start : start + BATCH_SIZE]).float().sigmoid().numpy()
+            for start in range(0, len(z), BATCH_SIZE)
         ]
-        return np.concatenate([np.empty((0, *WINDOW_SHAPE), np.float32), *found])
+        return np.concatenate([np.empty((0, *WINDOW_SHAPE), np.float32), *batches])
 
     def to_cells(self, probabilities: FloatArray) -> BoolArray:
-        """Say which cells sound, by each instrument's threshold; see `thresholds.sounding`.
+        """Convert probabilities to cells by the threshold of each instrument.
 
         Parameters
         ----------
@@ -431,27 +426,28 @@ class RollModel:
 
         Returns
         -------
-        ndarray, bool
+        ndarray, same shape, bool
         """
-        return sounding(probabilities, self.thresholds)
+        return hysteresis_threshold(probabilities, self.thresholds)
 
     def sample(self, count: int, seed: int) -> FloatArray:
-        """Draw latents as those of the music learned from lie: normal, with their covariance.
+        """Sample latents from the Gaussian fitted to the aggregate posterior.
 
         Parameters
         ----------
         count : int
+            Number of latents.
         seed : int
 
         Returns
         -------
         ndarray, shape (count, latent), float32
         """
-        drawn = np.random.default_rng(seed).standard_normal((count, self.config.latent))
-        return np.asarray(self.mean + drawn.astype(np.float32) @ self.spread.T, np.float32)
+        normal = np.random.default_rng(seed).standard_normal((count, self.config.latent))
+        return np.asarray(self.mean + normal.astype(np.float32) @ self.cholesky.T, np.float32)
 
-    def settle(self, windows: BoolArray) -> None:
-        """Set the thresholds, the mean and the spread by windows that were not learned from.
+    def calibrate(self, windows: BoolArray) -> None:
+        """Fit the thresholds and the Gaussian of the latents to validation windows.
 
         Parameters
         ----------
@@ -460,48 +456,48 @@ class RollModel:
         mean, log_variance = self.encode(windows)
         self.mean = mean.mean(axis=0)
         covariance = np.cov(mean.T, ddof=0) + np.diag(np.exp(log_variance).mean(axis=0))
-        self.spread = np.linalg.cholesky(covariance).astype(np.float32)
-        self.thresholds = calibrated(self.decode(mean), windows)
+        self.cholesky = np.linalg.cholesky(covariance).astype(np.float32)
+        self.thresholds = calibrate_thresholds(self.decode(mean), windows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Counts:
-    """Counted figures in few numbers.
+class PatternProjection:
+    """Linear projection of pattern histograms: PCA with partial whitening.
 
     Attributes
     ----------
-    mean : ndarray, shape (FIGURES,), float32
-    map : ndarray, shape (FIGURES, counted), float32
+    mean : ndarray, shape (N_PATTERNS,), float32
+    matrix : ndarray, shape (N_PATTERNS, counted), float32
     """
 
     mean: FloatArray
-    map: FloatArray
+    matrix: FloatArray
 
     @classmethod
     def fit(cls, windows: BoolArray, size: int) -> Self:
-        """Take the directions in which figures vary most, the strong ones weakened.
+        """Fit the principal components, each divided by the square root of its deviation."""
+        histograms = np.concatenate(
+            [pattern_histograms(extract_notes(batch)) for batch in _batches(windows)]
+        )
+        mean = histograms.mean(axis=0)
+        variance, components = np.linalg.eigh(np.cov(histograms.T, ddof=0).astype(np.float64))
+        scale = np.maximum(variance[-size:], _EPSILON) ** -0.25
+        return cls(mean, np.asarray(components[:, -size:] * scale, np.float32))
 
-        Each is divided by the square root of its deviation: half way to giving all one say.
-        """
-        found = np.concatenate([figures(notes_of(some)) for some in _portions(windows)])
-        mean = found.mean(axis=0)
-        variance, directions = np.linalg.eigh(np.cov(found.T, ddof=0).astype(np.float64))
-        strength = np.maximum(variance[-size:], _LEAST_LENGTH) ** -0.25
-        return cls(mean, np.asarray(directions[:, -size:] * strength, np.float32))
-
-    def of(self, notes: RollNotes) -> FloatArray:
-        """Return the numbers of windows, shape (n, counted), of length 1."""
-        return unit(np.asarray((figures(notes) - self.mean) @ self.map, np.float32))
+    def __call__(self, notes: RollNotes) -> FloatArray:
+        """Return unit vectors of windows, shape (n, counted)."""
+        centred = pattern_histograms(notes) - self.mean
+        return l2_normalise(np.asarray(centred @ self.matrix, np.float32))
 
 
-def unit(vectors: FloatArray) -> FloatArray:
-    """Scale vectors, shape (n, dimension), to length 1."""
+def l2_normalise(vectors: FloatArray) -> FloatArray:
+    """Scale vectors, shape (n, dimension), to unit length."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, _LEAST_LENGTH), np.float32)
+    return np.asarray(vectors / np.maximum(lengths, _EPSILON), np.float32)
 
 
-def _portions(windows: BoolArray) -> "list[BoolArray]":
-    return [windows[at : at + WINDOWS_AT_ONCE] for at in range(0, len(windows), WINDOWS_AT_ONCE)]
+def _batches(windows: BoolArray) -> "list[BoolArray]":
+    return [windows[start : start + BATCH_SIZE] for start in range(0, len(windows), BATCH_SIZE)]
 
 
 def _config(about: Mapping[str, Any], path: Path) -> RollVAEConfig:

@@ -1,26 +1,15 @@
-"""Networks of the piano-roll variational autoencoder: encoders and decoders.
+"""Networks of the piano-roll VAE: encoders, decoders and losses (Kingma & Welling 2014).
 
-From latents to logits of the cells.
+The default encoder reads notes, not cells, since a piano roll is sparse: of 80,640 cells of four
+bars some hundred begin a note. Its first layers are convolutions over time and pitch evaluated at
+the notes alone: each note sees itself (position in the bar, duration, instrument) and its
+neighbours, by their distance in time and pitch. They read no absolute pitch but that of drums, so
+one part of the latent, used for similarity, is invariant to transposition. The other part reads
+pitches, for the decoder. Published encoders, convolutions over the roll as an image and an LSTM,
+are here for comparison.
 
-Shape legend: B windows, D latent, C channels, T steps, P pitches, I instruments, F frames.
-
-The encoders of the published kind: convolutions over the roll as an image, and an LSTM.
-
-Shape legend: B windows, T steps, P pitches, I instruments, F frames, C channels.
-
-The encoder of the default: it reads notes, and one part of what it finds knows no key.
-
-A roll is sparse: of 80,640 cells of four bars some hundred begin a note. So the first layers are
-convolutions evaluated at the notes alone: each note sees itself (its place in the bar, length,
-instrument) and the notes about it by how far they are in time and pitch, which are the weights
-of a convolution over time and pitch at those places. No pitch but the drums' is read in that
-part, so a transposed window gives the same numbers. The other part reads pitches, for the decoder.
-
-Shape legend: B windows, N notes, K neighbours, F frames of a quarter, C channels, D latent.
-
-Variational autoencoders of four bars of a piano roll (Kingma & Welling 2014).
-
-Shape legend: B windows, D latent.
+Shape legend: B windows, D latent, C channels, T steps, P pitches, I instruments, N notes,
+F frames (a sixteenth in the LSTM, a quarter note elsewhere), S bars.
 """
 
 from dataclasses import dataclass
@@ -36,26 +25,26 @@ from torch.nn import functional as F
 from segue.errors import BadArgument
 from segue.score.piano_roll import (
     INSTRUMENTS,
-    PITCHES,
-    STEPS,
+    N_PITCHES,
+    STEPS_PER_BAR,
     WINDOW_SHAPE,
     WINDOW_STEPS,
     BoolArray,
     RollNotes,
-    notes_of,
+    extract_notes,
 )
 
 # --- decoders ---
 
-#: Few cells sound: a decoder that begins by saying so needs not learn it.
-_FIRST_LOGIT: Final = -5.0
+#: Initial bias of the logits: few cells sound.
+_INITIAL_LOGIT: Final = -5.0
 _QUARTERS: Final = 16
-#: With no slope below 0 half of the widest layer fell silent for good in the first minutes.
-_LEAK: Final = 0.02
+#: With plain ReLU half of the widest layer died within minutes.
+_NEGATIVE_SLOPE: Final = 0.02
 
 
 class ConvDecoder(nn.Module):
-    """A dense layer and transposed convolutions over time and pitch.
+    """Decoder: a linear layer and transposed convolutions over time and pitch.
 
     Parameters
     ----------
@@ -65,21 +54,21 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, latent: int, convolutions: int) -> None:
         super().__init__()
-        self.shape = small(convolutions)
+        self.shape = bottleneck_shape(convolutions)
         self.dense = nn.Sequential(nn.Linear(latent, int(np.prod(self.shape))), nn.ReLU())
         layers: list[nn.Module] = []
         channels = (*CHANNELS[:convolutions][::-1], len(INSTRUMENTS))
         strides = STRIDES[:convolutions][::-1]
         for (incoming, outgoing), stride in zip(pairwise(channels), strides, strict=True):
-            further = (stride[0] - 1, stride[1] - 1)
+            output_padding = (stride[0] - 1, stride[1] - 1)
             layers += [
                 nn.ConvTranspose2d(
-                    incoming, outgoing, 3, stride=stride, padding=1, output_padding=further
+                    incoming, outgoing, 3, stride=stride, padding=1, output_padding=output_padding
                 ),
                 nn.ReLU(),
             ]
         self.convolutions = nn.Sequential(*layers[:-1])
-        _begin_silent(layers[-2])
+        _init_silent(layers[-2])
 
     def forward(self, z_BD: Tensor) -> Tensor:
         """Return logits, shape (B, 4, 48, 84, 5)."""
@@ -89,7 +78,7 @@ class ConvDecoder(nn.Module):
 
 
 class StepDecoder(nn.Module):
-    """Quarters, then steps by transposed convolutions along time, then the cells of each step.
+    """Decoder: a hidden state for each quarter note, upsampled in time, and a linear layer.
 
     Parameters
     ----------
@@ -101,17 +90,17 @@ class StepDecoder(nn.Module):
         self.width = width
         self.dense = nn.Sequential(
             nn.Linear(latent, 4 * width),
-            nn.LeakyReLU(_LEAK),
+            nn.LeakyReLU(_NEGATIVE_SLOPE),
             nn.Linear(4 * width, width * _QUARTERS),
-            nn.LeakyReLU(_LEAK),
+            nn.LeakyReLU(_NEGATIVE_SLOPE),
         )
         self.over_time = nn.Sequential(
-            nn.Conv1d(width, width, 3, padding=1), nn.LeakyReLU(_LEAK),
-            nn.ConvTranspose1d(width, width, 3, stride=3), nn.LeakyReLU(_LEAK),
-            nn.ConvTranspose1d(width, width, 4, stride=4), nn.LeakyReLU(_LEAK),
+            nn.Conv1d(width, width, 3, padding=1), nn.LeakyReLU(_NEGATIVE_SLOPE),
+            nn.ConvTranspose1d(width, width, 3, stride=3), nn.LeakyReLU(_NEGATIVE_SLOPE),
+            nn.ConvTranspose1d(width, width, 4, stride=4), nn.LeakyReLU(_NEGATIVE_SLOPE),
         )  # fmt: skip
-        self.cells = nn.Linear(width, PITCHES * len(INSTRUMENTS))
-        _begin_silent(self.cells)
+        self.cells = nn.Linear(width, N_PITCHES * len(INSTRUMENTS))
+        _init_silent(self.cells)
 
     def forward(self, z_BD: Tensor) -> Tensor:
         """Return logits, shape (B, 4, 48, 84, 5)."""
@@ -120,30 +109,30 @@ class StepDecoder(nn.Module):
         return logits.reshape(-1, *WINDOW_SHAPE)
 
 
-def _begin_silent(layer: nn.Module) -> None:
+def _init_silent(layer: nn.Module) -> None:
     assert isinstance(layer, nn.Linear | nn.ConvTranspose2d)  # noqa: S101
     assert layer.bias is not None  # noqa: S101
-    nn.init.constant_(layer.bias, _FIRST_LOGIT)
+    nn.init.constant_(layer.bias, _INITIAL_LOGIT)
 
 
 # --- encoders ---
 
-#: How each convolution strides along time and pitch, and its channels.
+#: Strides over time and pitch, and channels, of each convolution.
 STRIDES: Final = ((2, 2), (2, 2), (2, 3))
 CHANNELS: Final = (16, 32, 64)
-#: Steps that an LSTM reads at once: a sixteenth.
-_FRAME: Final = 3
-_CELLS: Final = PITCHES * len(INSTRUMENTS)
+#: Steps in a frame of the LSTM: a sixteenth.
+_LSTM_FRAME: Final = 3
+_CELLS: Final = N_PITCHES * len(INSTRUMENTS)
 
 
 class ConvEncoder(nn.Module):
-    """Strided convolutions over time and pitch, and a dense layer to mean and log-variance.
+    """Encoder: strided convolutions over time and pitch, and a linear layer.
 
     Parameters
     ----------
     latent : int
     convolutions : int
-        Two, as published, or three.
+        Number of convolutions: 2, as published, or 3.
     """
 
     def __init__(self, latent: int, convolutions: int) -> None:
@@ -153,26 +142,26 @@ class ConvEncoder(nn.Module):
         for (incoming, outgoing), stride in zip(pairwise(channels), STRIDES, strict=False):
             layers += [nn.Conv2d(incoming, outgoing, 3, stride=stride, padding=1), nn.ReLU()]
         self.convolutions = nn.Sequential(*layers)
-        self.dense = nn.Linear(int(np.prod(small(convolutions))), 2 * latent)
+        self.dense = nn.Linear(int(np.prod(bottleneck_shape(convolutions))), 2 * latent)
 
     def forward(self, cells: BoolArray) -> tuple[Tensor, Tensor]:
         """Encode windows, shape (B, 4, 48, 84, 5), bool, to mean and log-variance."""
-        # The instruments come last in memory: as they lie, they are the channels.
-        x_BTPI = _floats(cells, self.dense.weight.device)
+        # Instruments are last in memory: channels_last without a copy.
+        x_BTPI = _to_float(cells, self.dense.weight.device)
         h_BCTP = self.convolutions(x_BTPI.permute(0, 3, 1, 2))
         mean, log_variance = self.dense(h_BCTP.flatten(1)).float().chunk(2, dim=1)
         return mean, log_variance
 
 
-def small(convolutions: int) -> tuple[int, int, int]:
-    """Return the shape that so many convolutions make of a window: channels, time, pitch."""
+def bottleneck_shape(convolutions: int) -> tuple[int, int, int]:
+    """Return the shape of a window after the convolutions: channels, time, pitch."""
     strides = STRIDES[:convolutions]
     time, pitch = (int(np.prod([stride[axis] for stride in strides])) for axis in (0, 1))
-    return CHANNELS[convolutions - 1], WINDOW_STEPS // time, PITCHES // pitch
+    return CHANNELS[convolutions - 1], WINDOW_STEPS // time, N_PITCHES // pitch
 
 
 class LSTMEncoder(nn.Module):
-    """An LSTM in both directions over sixteenths, and a dense layer to mean and log-variance.
+    """Encoder: a bidirectional LSTM over sixteenths, and a linear layer.
 
     Parameters
     ----------
@@ -181,59 +170,59 @@ class LSTMEncoder(nn.Module):
 
     def __init__(self, latent: int, width: int) -> None:
         super().__init__()
-        self.each = nn.Sequential(nn.Linear(_FRAME * _CELLS, width), nn.ReLU())
+        self.each = nn.Sequential(nn.Linear(_LSTM_FRAME * _CELLS, width), nn.ReLU())
         self.lstm = nn.LSTM(width, width, batch_first=True, bidirectional=True)
         self.dense = nn.Linear(4 * width, 2 * latent)
 
     def forward(self, cells: BoolArray) -> tuple[Tensor, Tensor]:
         """Encode windows, shape (B, 4, 48, 84, 5), bool, to mean and log-variance."""
-        x_BTPI = _floats(cells, self.dense.weight.device)
-        x_BFC = x_BTPI.reshape(len(x_BTPI), WINDOW_STEPS // _FRAME, _FRAME * _CELLS)
+        x_BTPI = _to_float(cells, self.dense.weight.device)
+        x_BFC = x_BTPI.reshape(len(x_BTPI), WINDOW_STEPS // _LSTM_FRAME, _LSTM_FRAME * _CELLS)
         h_BFC, (last, _) = self.lstm(self.each(x_BFC))
         both = torch.cat([last[0], last[1], h_BFC.mean(dim=1)], dim=1)
         mean, log_variance = self.dense(both).float().chunk(2, dim=1)
         return mean, log_variance
 
 
-def _floats(cells: BoolArray, device: torch.device) -> Tensor:
+def _to_float(cells: BoolArray, device: torch.device) -> Tensor:
     x = torch.from_numpy(np.ascontiguousarray(cells)).to(device)
     if torch.is_autocast_enabled(device.type):
         x = x.to(torch.get_autocast_dtype(device.type))
     else:
         x = x.float()
-    return x.reshape(len(x), WINDOW_STEPS, PITCHES, len(INSTRUMENTS))
+    return x.reshape(len(x), WINDOW_STEPS, N_PITCHES, len(INSTRUMENTS))
 
 
 # --- note encoder ---
 
-Ints = NDArray[np.int64]
+IntArray = NDArray[np.int64]
 
-#: Neighbours of a note, before and after it: of its own instrument, and of all that are pitched.
-OWN: Final = 8
-ANY: Final = 6
-FRAME: Final = 12  # steps: a quarter
-FRAMES: Final = WINDOW_STEPS // FRAME
-_PER_BAR: Final = STEPS // FRAME
-#: Widest interval that is told from its octave's.
-_WIDEST: Final = 24
-_INTERVALS: Final = 2 * _WIDEST + 1
+#: Neighbours of a note on each side: of its own instrument, and of all pitched instruments.
+N_SAME_INSTRUMENT: Final = 8
+N_PITCHED: Final = 6
+STEPS_PER_FRAME: Final = 12  # a quarter note
+N_FRAMES: Final = WINDOW_STEPS // STEPS_PER_FRAME
+_PER_BAR: Final = STEPS_PER_BAR // STEPS_PER_FRAME
+#: Widest interval with a class of its own; wider ones are reduced by octaves.
+_MAX_INTERVAL: Final = 24
+_INTERVALS: Final = 2 * _MAX_INTERVAL + 1
 _OCTAVE: Final = 12
-#: How far apart in steps: each one up to two quarters, then by quarters of a quarter.
-_NEAR: Final = 24
-_FAR: Final = 48
-_LAGS: Final = _NEAR + (_FAR - _NEAR) // 3
-_LENGTHS: Final = np.array([1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 36, 48, 72, 96])
-_SIXTEENTHS: Final = STEPS // 3
-#: How much the histogram of motions weighs at first.
-_COUNTED: Final = 10.0
-#: Latents begin with little noise: a decoder that hears nothing in them learns to do without.
-_FIRST_LOG_VARIANCE: Final = -4.0
+#: Classes of time lags: single steps up to two quarter notes, then sixteenths up to four.
+_FINE_LAGS: Final = 24
+_MAX_LAG: Final = 48
+_LAGS: Final = _FINE_LAGS + (_MAX_LAG - _FINE_LAGS) // 3
+_DURATION_EDGES: Final = np.array([1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 36, 48, 72, 96])
+_SIXTEENTHS: Final = STEPS_PER_BAR // 3
+#: Scale of the histogram of melodic motions.
+_HISTOGRAM_SCALE: Final = 10.0
+#: Initial log-variance: little noise, against posterior collapse.
+_INITIAL_LOG_VARIANCE: Final = -4.0
 _DRUMS: Final = 0
-_KINDS: Final = len(INSTRUMENTS)  # of one's own instrument, or of another pitched one
+_RELATIONS: Final = len(INSTRUMENTS)  # the same instrument, or each pitched one
 
 
-class Parts(NamedTuple):
-    """Mean and log-variance of both parts of latents, float32.
+class NoteLatents(NamedTuple):
+    """Mean and log-variance of the invariant and the absolute part of latents, float32.
 
     Attributes
     ----------
@@ -248,28 +237,28 @@ class Parts(NamedTuple):
 
 
 class NoteEncoder(nn.Module):
-    """From windows of a roll to the two parts of the latents' mean and log-variance.
+    """Encoder of the notes of windows, to an invariant and an absolute part of the latent.
 
     Parameters
     ----------
     invariant, absolute : int
-        Numbers of the part that knows no key, and of the other.
+        Dimensions of the part that is invariant to transposition, and of the other.
     width : int
         Channels of a note.
     """
 
     def __init__(self, invariant: int, absolute: int, width: int) -> None:
         super().__init__()
-        #: The invariant part is learned no further.
-        self.settled = False
+        #: Whether the invariant part is frozen.
+        self.frozen = False
         self.pairs = nn.EmbeddingBag(
-            2 * _KINDS * _LAGS * _INTERVALS + 1, width, mode="sum", padding_idx=0
+            2 * _RELATIONS * _LAGS * _INTERVALS + 1, width, mode="sum", padding_idx=0
         )
         self.motions = nn.Embedding(_SIXTEENTHS * _INTERVALS + 1, width, padding_idx=0)
-        self.places = nn.Embedding(len(INSTRUMENTS) * STEPS, width)
-        self.lengths = nn.Embedding(len(INSTRUMENTS) * (len(_LENGTHS) + 1), width)
-        self.drums = nn.Embedding(PITCHES, width)
-        self.pitches = nn.Embedding(len(INSTRUMENTS) * PITCHES, width)
+        self.places = nn.Embedding(len(INSTRUMENTS) * STEPS_PER_BAR, width)
+        self.lengths = nn.Embedding(len(INSTRUMENTS) * (len(_DURATION_EDGES) + 1), width)
+        self.drums = nn.Embedding(N_PITCHES, width)
+        self.pitches = nn.Embedding(len(INSTRUMENTS) * N_PITCHES, width)
         for table in (
             self.pairs,
             self.motions,
@@ -291,74 +280,76 @@ class NoteEncoder(nn.Module):
         )
         self.to_invariant = nn.Linear(7 * width, 2 * invariant)
         self.dense = nn.Sequential(
-            nn.Linear(2 * width * FRAMES, 2 * width, bias=False),
+            nn.Linear(2 * width * N_FRAMES, 2 * width, bias=False),
             nn.BatchNorm1d(2 * width),
             nn.ReLU(),
         )
         self.to_absolute = nn.Linear(2 * width, 2 * absolute)
         for layer in (self.to_invariant, self.to_absolute):
-            nn.init.constant_(layer.bias[layer.out_features // 2 :], _FIRST_LOG_VARIANCE)
+            nn.init.constant_(layer.bias[layer.out_features // 2 :], _INITIAL_LOG_VARIANCE)
 
-    def forward(self, notes: RollNotes, count: int | None = None) -> Parts:
+    def forward(self, notes: RollNotes, count: int | None = None) -> NoteLatents:
         """Encode windows.
 
         Parameters
         ----------
         notes : RollNotes
-            Of B windows of four bars; ordered.
+            Notes of B windows of four bars, sorted.
         count : int, optional
-            Encode the first windows alone to the absolute part; 0 for none.
+            Number of windows, from the first, whose absolute part is encoded.
 
         Returns
         -------
         Parts
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settled):
-            self.over_time.train(self.training and not self.settled)
-            about_NC = self._about(notes)
-            around_NC, first = self._invariant(notes, about_NC)
-        some = notes if count is None else notes.first(count)
-        near_NC = (about_NC + around_NC)[: len(some.window)]
-        second = self._absolute(some, near_NC) if some.windows else first[:0]
-        return Parts(*first.float().chunk(2, 1), *second.float().chunk(2, 1))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            self.over_time.train(self.training and not self.frozen)
+            note_NC = self._embed_notes(notes)
+            context_NC, invariant = self._invariant(notes, note_NC)
+        head = notes if count is None else notes.head(count)
+        h_NC = (note_NC + context_NC)[: len(head.window)]
+        absolute = self._absolute(head, h_NC) if head.windows else invariant[:0]
+        return NoteLatents(*invariant.float().chunk(2, 1), *absolute.float().chunk(2, 1))
 
-    def _about(self, notes: RollNotes) -> Tensor:
-        """Describe each note by itself: place in the bar, length, instrument, drum."""
-        length = np.searchsorted(_LENGTHS, notes.length, side="right")
+    def _embed_notes(self, notes: RollNotes) -> Tensor:
+        """Embed each note by position in the bar, duration, instrument and drum."""
+        duration = np.searchsorted(_DURATION_EDGES, notes.length, side="right")
         is_drum = notes.instrument == _DRUMS
-        h_NC: Tensor = self.places(self._index(notes.instrument * STEPS + notes.step % STEPS))
-        h_NC = h_NC + self.lengths(self._index(notes.instrument * (len(_LENGTHS) + 1) + length))
+        h_NC: Tensor = self.places(
+            self._index(notes.instrument * STEPS_PER_BAR + notes.step % STEPS_PER_BAR)
+        )
+        h_NC = h_NC + self.lengths(
+            self._index(notes.instrument * (len(_DURATION_EDGES) + 1) + duration)
+        )
         drum_NC = self.drums(self._index(notes.pitch)) * self._index(is_drum)[:, None]
         return torch.add(h_NC, drum_NC)
 
-    def _invariant(self, notes: RollNotes, about_NC: Tensor) -> tuple[Tensor, Tensor]:
-        moved_NC = self.motions(self._index(motions(notes)))
-        around_NC = self.pairs(self._index(neighbours(notes))) + moved_NC
-        h_BCF = self.relative(about_NC + around_NC, self._frame(notes), notes.windows)
+    def _invariant(self, notes: RollNotes, note_NC: Tensor) -> tuple[Tensor, Tensor]:
+        motion_NC = self.motions(self._index(melodic_motions(notes)))
+        context_NC = self.pairs(self._index(note_relations(notes))) + motion_NC
+        h_BCF = self.relative(note_NC + context_NC, self._frame(notes), notes.windows)
         h_BCS = self.over_time(h_BCF)
-        # Beside what is learned of them, how often each motion comes: a histogram tells songs
-        # apart before anything is learned.
-        counted_BC = moved_NC.new_zeros(notes.windows, moved_NC.shape[1])
-        counted_BC = counted_BC.index_add(0, self._index(notes.window), moved_NC)
-        counted_BC = F.normalize(counted_BC, dim=1)
-        joined = torch.cat([h_BCS.mean(2), h_BCS.amax(2), counted_BC * _COUNTED], dim=1)
-        return around_NC, self.to_invariant(joined)
+        # A random projection of the histogram of motions separates songs before any training.
+        histogram_BC = motion_NC.new_zeros(notes.windows, motion_NC.shape[1])
+        histogram_BC = histogram_BC.index_add(0, self._index(notes.window), motion_NC)
+        histogram_BC = F.normalize(histogram_BC, dim=1) * _HISTOGRAM_SCALE
+        pooled_BC = torch.cat([h_BCS.mean(2), h_BCS.amax(2), histogram_BC], dim=1)
+        return context_NC, self.to_invariant(pooled_BC)
 
-    def _absolute(self, notes: RollNotes, about_NC: Tensor) -> Tensor:
-        pitch_NC = self.pitches(self._index(notes.instrument * PITCHES + notes.pitch))
-        h_BCF = self.pitched(about_NC + pitch_NC, self._frame(notes), notes.windows)
-        found: Tensor = self.to_absolute(self.dense(h_BCF.flatten(1)))
-        return found
+    def _absolute(self, notes: RollNotes, note_NC: Tensor) -> Tensor:
+        pitch_NC = self.pitches(self._index(notes.instrument * N_PITCHES + notes.pitch))
+        h_BCF = self.pitched(note_NC + pitch_NC, self._frame(notes), notes.windows)
+        return torch.as_tensor(self.to_absolute(self.dense(h_BCF.flatten(1))))
 
     def _frame(self, notes: RollNotes) -> Tensor:
-        return self._index(notes.window * FRAMES + notes.step // FRAME)
+        return self._index(notes.window * N_FRAMES + notes.step // STEPS_PER_FRAME)
 
     def _index(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array).to(self.places.weight.device)
 
 
 class _Frames(nn.Module):
-    """Notes, each by itself, then together in their frames: their sum and their greatest."""
+    """An MLP on each note, then log-sum and max pooling of the notes of each frame."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -370,118 +361,120 @@ class _Frames(nn.Module):
 
     def forward(self, h_NC: Tensor, frame_N: Tensor, windows: int) -> Tensor:
         h_NC = self.each(h_NC).float()
-        added, highest = h_NC.relu().chunk(2, dim=1)
-        empty = h_NC.new_zeros(windows * FRAMES, self.width)
+        summed, maximum = h_NC.relu().chunk(2, dim=1)
+        empty = h_NC.new_zeros(windows * N_FRAMES, self.width)
         index = frame_N[:, None].expand(-1, self.width)
-        together = torch.cat(
+        pooled = torch.cat(
             [
-                empty.scatter_add(0, index, added).add(1).log(),
-                empty.scatter_reduce(0, index, highest, "amax"),
+                empty.scatter_add(0, index, summed).add(1).log(),
+                empty.scatter_reduce(0, index, maximum, "amax"),
             ],
             dim=1,
         )
-        return together.reshape(windows, FRAMES, 2 * self.width).transpose(1, 2)
+        return pooled.reshape(windows, N_FRAMES, 2 * self.width).transpose(1, 2)
 
 
-def neighbours(notes: RollNotes) -> Ints:
-    """Give numbers to the relations of each note to the notes about it.
+def note_relations(notes: RollNotes) -> IntArray:
+    """Return the class of the relation of each note to each of its neighbours.
 
-    Parameters
-    ----------
-    notes : RollNotes
+    A class stands for: the same instrument, or which other one; the time lag; the interval, where
+    those wider than two octaves are reduced by octaves.
 
     Returns
     -------
-    ndarray, shape (N, 2 * (OWN + ANY)), int64
-        By whether the other is of the same instrument, else by its instrument; by their distance
-        in steps, and in semitones; 0 for none. No two relations are told apart that differ in
-        more than an octave beyond two.
+    ndarray, shape (N, 2 * (N_SAME_INSTRUMENT + N_PITCHED)), int64
+        0 where there is no neighbour.
     """
-    found = np.zeros((len(notes.window), 2 * (OWN + ANY)), np.int64)
-    _relate(notes, np.arange(len(notes.window)), OWN, found[:, : 2 * OWN], same=True)
+    relations = np.zeros((len(notes.window), 2 * (N_SAME_INSTRUMENT + N_PITCHED)), np.int64)
+    own, others = np.split(relations, [2 * N_SAME_INSTRUMENT], axis=1)
+    _relate(notes, np.arange(len(notes.window)), N_SAME_INSTRUMENT, own, same=True)
     order = np.lexsort((notes.pitch, notes.instrument, notes.step, notes.window))
-    _relate(notes, order, ANY, found[:, 2 * OWN :], same=False)
-    return found
+    _relate(notes, order, N_PITCHED, others, same=False)
+    return relations
 
 
-def _relate(notes: RollNotes, order: Ints, count: int, found: Ints, *, same: bool) -> None:
-    """Fill in the relations to the next `count` notes in an order, and back from them."""
+def _relate(
+    notes: RollNotes, order: IntArray, count: int, relations: IntArray, *, same: bool
+) -> None:
+    """Fill in the relations to the `count` notes that follow in an order, and back from them."""
     window, instrument, step, pitch = (
         column[order] for column in (notes.window, notes.instrument, notes.step, notes.pitch)
     )
+    size = _LAGS * _INTERVALS
     for ahead in range(1, min(count, len(order) - 1) + 1):
         lag = step[ahead:] - step[:-ahead]
-        there = (window[ahead:] == window[:-ahead]) & (lag < _FAR)
-        there &= (instrument[ahead:] != _DRUMS) & (instrument[:-ahead] != _DRUMS)
+        related = (window[ahead:] == window[:-ahead]) & (lag < _MAX_LAG)
+        related &= (instrument[ahead:] != _DRUMS) & (instrument[:-ahead] != _DRUMS)
         if same:
-            there &= instrument[ahead:] == instrument[:-ahead]
-        one = np.flatnonzero(there)
-        lag, two = lag[one], one + ahead
-        lag = np.where(lag < _NEAR, lag, _NEAR + (lag - _NEAR) // 3)
-        interval = _interval(pitch[two] - pitch[one])
-        relation = lag * _INTERVALS + interval
-        size = _LAGS * _INTERVALS
-        kinds = [0 if same else instrument[other] for other in (two, one)]
-        found[order[one], 2 * (ahead - 1)] = 1 + kinds[0] * size + relation
-        back = (_KINDS + kinds[1]) * size
-        found[order[two], 2 * (ahead - 1) + 1] = 1 + back + relation
+            related &= instrument[ahead:] == instrument[:-ahead]
+        first = np.flatnonzero(related)
+        lag, second = lag[first], first + ahead
+        lag = np.where(lag < _FINE_LAGS, lag, _FINE_LAGS + (lag - _FINE_LAGS) // 3)
+        relation = lag * _INTERVALS + _interval_class(pitch[second] - pitch[first])
+        following, preceding = [0 if same else instrument[note] for note in (second, first)]
+        relations[order[first], 2 * (ahead - 1)] = 1 + following * size + relation
+        back = (_RELATIONS + preceding) * size
+        relations[order[second], 2 * (ahead - 1) + 1] = 1 + back + relation
 
 
-def motions(notes: RollNotes) -> Ints:
-    """Give a number to each place in the bar with the interval from the note before in its part.
+def melodic_motions(notes: RollNotes) -> IntArray:
+    """Return the class of each note's position in the bar and interval from the note before.
+
+    The note before is that of the same instrument.
 
     Returns
     -------
     ndarray, shape (N,), int64
-        0 for none.
+        0 where there is no note before, and for drums.
     """
-    found = np.zeros(len(notes.window), np.int64)
-    if not len(found):
-        return found
+    motions = np.zeros(len(notes.window), np.int64)
+    if not len(motions):
+        return motions
     same = (notes.window[1:] == notes.window[:-1]) & (notes.instrument[1:] == notes.instrument[:-1])
-    interval = _interval(np.diff(notes.pitch))
-    place = notes.step[1:] % STEPS // (STEPS // _SIXTEENTHS)
-    found[1:] = np.where(
-        same & (notes.instrument[1:] != _DRUMS), 1 + place * _INTERVALS + interval, 0
+    interval = _interval_class(np.diff(notes.pitch))
+    position = notes.step[1:] % STEPS_PER_BAR // (STEPS_PER_BAR // _SIXTEENTHS)
+    motions[1:] = np.where(
+        same & (notes.instrument[1:] != _DRUMS), 1 + position * _INTERVALS + interval, 0
     )
-    return found
+    return motions
 
 
-def _interval(semitones: Ints) -> Ints:
-    """Count intervals from 0 up; those beyond two octaves are as in the second."""
+def _interval_class(semitones: IntArray) -> IntArray:
+    """Map intervals to classes from 0; those beyond two octaves are reduced to the second."""
     octave = np.sign(semitones) * (_OCTAVE + np.abs(semitones) % _OCTAVE)
-    return np.asarray(np.where(np.abs(semitones) > _WIDEST, octave, semitones) + _WIDEST)
+    reduced = np.where(np.abs(semitones) > _MAX_INTERVAL, octave, semitones)
+    return np.asarray(reduced + _MAX_INTERVAL)
 
 
-# --- roll vae ---
+# --- variational autoencoder ---
 
 Encoder = Literal["notes", "conv", "lstm"]
 
-#: Variances are kept within e to the power of ± this, so that none overflows.
-_LARGEST_LOG_VARIANCE: Final = 10.0
+#: Log-variances are clipped to ± this.
+_MAX_LOG_VARIANCE: Final = 10.0
 TEMPERATURE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class RollVAEConfig:
-    """Which network.
+    """Configuration of the network.
 
     Attributes
     ----------
     encoder : {"notes", "conv", "lstm"}
-        "notes" is the default's; "conv" is the published one.
+        The default, or one of the published encoders.
     latent : int
-        Numbers of a latent.
+        Dimension of the latent.
     invariant : int
-        How many of them, the first, are the same for a transposed window; 0 where the encoder
-        knows no such thing. They are compared for likeness, else all.
+        Dimension of its first part, which is invariant to transposition and alone used for
+        similarity; 0 for the published encoders, where all of the latent is used.
     convolutions : int
-        Of the encoder and decoder "conv"; 2 or 3.
+        Number of convolutions of "conv", 2 or 3.
     width : int
-        Channels of the others.
+        Channels of the other encoders and decoders.
     counted : int
-        Numbers that stand beside those for likeness, made of counted figures
-        (`segue.score.vae.model`); 0 for none. They are no part of a latent.
+        Dimension of the projected pattern histograms (`segue.score.vae.model`) that an embedding
+        has besides; they are no part of the latent. 0 for none.
     """
 
     encoder: Encoder = "notes"
@@ -492,7 +485,7 @@ class RollVAEConfig:
     counted: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what does not go together.
+        """Check that the options go together.
 
         Raises
         ------
@@ -514,47 +507,47 @@ class RollVAEConfig:
 
     @property
     def dimension(self) -> int:
-        """Numbers that are compared for likeness."""
+        """Dimension of an embedding."""
         return (self.invariant or self.latent) + self.counted
 
 
-def classic(convolutions: int = 2) -> RollVAEConfig:
-    """Return the published network: so many convolutions and a dense layer, and back."""
+def conv_config(convolutions: int = 2) -> RollVAEConfig:
+    """Return the published convolutional configuration."""
     return RollVAEConfig("conv", latent=128, invariant=0, convolutions=convolutions)
 
 
-def lstm() -> RollVAEConfig:
-    """Return the published network with an LSTM for its encoder."""
+def lstm_config() -> RollVAEConfig:
+    """Return the published configuration with an LSTM encoder."""
     return RollVAEConfig("lstm", latent=128, invariant=0)
 
 
-def default() -> RollVAEConfig:
-    """Return the network that is shipped."""
+def default_config() -> RollVAEConfig:
+    """Return the configuration of the pretrained network."""
     return RollVAEConfig(counted=128)
 
 
 class Latents(NamedTuple):
-    """Mean and log-variance, each of shape (B, D), float32."""
+    """Mean and log-variance of the approximate posterior, each of shape (B, D), float32."""
 
     mean: Tensor
     log_variance: Tensor
 
     def sample(self) -> Tensor:
-        """Draw with torch's generator."""
+        """Sample with the reparameterisation trick."""
         return self.mean + torch.randn_like(self.mean) * (self.log_variance / 2).exp()
 
 
-class LossParts(NamedTuple):
-    """What a batch costs.
+class Losses(NamedTuple):
+    """The terms of the loss of a batch, in nats.
 
     Attributes
     ----------
     reconstruction : Tensor, scalar
-        Nats for a window, over all its cells.
+        Mean reconstruction loss of a window, summed over its cells.
     kl : Tensor, shape (B, D)
-        Nats for each number of each latent.
+        KL divergence of each dimension of each latent.
     contrast : Tensor, scalar
-        Nats to tell which window is of the same song; 0 where there is no invariant part.
+        Contrastive loss; 0 where there is no invariant part.
     """
 
     reconstruction: Tensor
@@ -563,7 +556,7 @@ class LossParts(NamedTuple):
 
 
 class RollVAE(nn.Module):
-    """Encoder and decoder.
+    """Variational autoencoder of windows of four bars.
 
     Parameters
     ----------
@@ -575,7 +568,7 @@ class RollVAE(nn.Module):
     def __init__(self, config: RollVAEConfig) -> None:
         super().__init__()
         self.config = config
-        #: Steps of training, which the weights of the loss go by.
+        #: Training steps so far, for the warm-up of the KL weight.
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         self.encoder: nn.Module
         if config.encoder == "notes":
@@ -603,23 +596,23 @@ class RollVAE(nn.Module):
         Latents
         """
         if isinstance(self.encoder, NoteEncoder):
-            return _joined(self.encoder(notes_of(cells)))
+            return _concatenate(self.encoder(extract_notes(cells)))
         mean, log_variance = self.encoder(cells)
-        return Latents(mean, log_variance.clamp(-_LARGEST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE))
+        return Latents(mean, log_variance.clamp(-_MAX_LOG_VARIANCE, _MAX_LOG_VARIANCE))
 
     def decode(self, z_BD: Tensor) -> Tensor:
         """Return logits of the cells, shape (B, 4, 48, 84, 5)."""
         logits: Tensor = self.decoder(z_BD)
         return logits
 
-    def likeness(self, cells: BoolArray, notes: RollNotes) -> Tensor:
-        """Return the means of the latents' part for likeness: the invariant one, else all.
+    def embed(self, cells: BoolArray, notes: RollNotes) -> Tensor:
+        """Return the mean of the invariant part of the latents, or of all if there is none.
 
         Parameters
         ----------
         cells : ndarray, shape (B, 4, 48, 84, 5), bool
         notes : RollNotes
-            Theirs.
+            The notes of the cells.
 
         Returns
         -------
@@ -629,72 +622,70 @@ class RollVAE(nn.Module):
             return torch.as_tensor(self.encoder(notes, 0).invariant)
         return self.encode(cells).mean
 
-    def loss(self, wanted: Tensor, table: Tensor | None = None) -> "LossParts":
-        """Tell what a batch costs.
+    def loss(self, target: Tensor, table: Tensor | None = None) -> Losses:
+        """Return the terms of the loss of a batch.
 
         Parameters
         ----------
-        wanted : Tensor, shape (b, 4, 48, 84, 5), bool
-            Windows to decode.
+        target : Tensor, shape (b, 4, 48, 84, 5), bool
+            Windows to reconstruct.
         table : Tensor, shape (N, 5), int64, optional
-            Where the encoder reads notes: those of an even number of windows, of which the
-            first b are those to decode, and each in the second half is of the same song as the
-            one in its place in the first. Columns as the arrays of `RollNotes`, ordered; every
-            window has a note.
+            For a note encoder: the notes of 2n windows in n positive pairs (i, n + i) of the
+            same song, of which the first b windows correspond to `target`. Columns are those of
+            `RollNotes`, sorted; each window has a note.
 
         Returns
         -------
         LossParts
         """
         if table is None or not isinstance(self.encoder, NoteEncoder):
-            latents = self.encode(wanted.cpu().numpy())
-            contrast = wanted.new_zeros((), dtype=torch.float32)
+            latents = self.encode(target.cpu().numpy())
+            contrast = target.new_zeros((), dtype=torch.float32)
         else:
             columns = table.cpu().numpy().T
-            notes = RollNotes.of(columns, int(columns[0, -1]) + 1)
-            parts: Parts = self.encoder(notes, len(wanted))
-            latents = _joined(parts)
-            contrast = likeness_loss(*parts.invariant.chunk(2))
-        reconstruction = reconstruction_loss(self.decode(latents.sample()), wanted)
-        return LossParts(reconstruction.mean(), kl_divergence(latents), contrast)
+            notes = RollNotes.from_columns(columns, int(columns[0, -1]) + 1)
+            parts: NoteLatents = self.encoder(notes, len(target))
+            latents = _concatenate(parts)
+            contrast = nt_xent_loss(*parts.invariant.chunk(2))
+        reconstruction = reconstruction_loss(self.decode(latents.sample()), target)
+        return Losses(reconstruction.mean(), kl_divergence(latents), contrast)
 
 
-def _joined(parts: Parts) -> Latents:
+def _concatenate(parts: NoteLatents) -> Latents:
     count = len(parts.absolute)
     mean = torch.cat([parts.invariant[:count], parts.absolute], dim=1)
-    both = (parts.invariant_log_variance[:count], parts.absolute_log_variance)
-    return Latents(
-        mean, torch.cat(both, dim=1).clamp(-_LARGEST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE)
+    log_variance = torch.cat(
+        [parts.invariant_log_variance[:count], parts.absolute_log_variance], dim=1
     )
+    return Latents(mean, log_variance.clamp(-_MAX_LOG_VARIANCE, _MAX_LOG_VARIANCE))
 
 
 def reconstruction_loss(logits: Tensor, cells: Tensor) -> Tensor:
-    """Binary cross-entropy, summed over the cells of each window, shape (B,).
+    """Return the binary cross-entropy, summed over the cells of each window, shape (B,).
 
     Parameters
     ----------
     logits : Tensor, shape (B, 4, 48, 84, 5)
     cells : Tensor, shape (B, 4, 48, 84, 5), bool or uint8
     """
-    # Most cells are silent: what they cost is one sum, and few are subtracted.
-    silent = F.softplus(logits).flatten(1).sum(dim=1, dtype=torch.float32)
-    sounding = torch.nonzero(cells.flatten())[:, 0]
-    window = torch.div(sounding, logits[0].numel(), rounding_mode="floor")
-    heard = logits.flatten()[sounding].float()
-    return silent.index_add(0, window, heard, alpha=-1)
+    # BCE = softplus(logit) - logit * cell, and few cells are 1.
+    softplus = F.softplus(logits).flatten(1).sum(dim=1, dtype=torch.float32)
+    index = torch.nonzero(cells.flatten())[:, 0]
+    window = torch.div(index, logits[0].numel(), rounding_mode="floor")
+    return softplus.index_add(0, window, logits.flatten()[index].float(), alpha=-1)
 
 
 def kl_divergence(latents: Latents) -> Tensor:
-    """Kullback-Leibler divergence from the prior for each number, shape (B, D), in nats."""
+    """Return the KL divergence from the standard normal prior per dimension, shape (B, D)."""
     mean, log_variance = latents
     return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)
 
 
-def likeness_loss(first_BD: Tensor, second_BD: Tensor) -> Tensor:
-    """Two windows of a song should be nearest of all (NT-Xent; see train/contrastive.py)."""
+def nt_xent_loss(first_BD: Tensor, second_BD: Tensor) -> Tensor:
+    """Return the NT-Xent loss of SimCLR, with windows of one song as positive pairs."""
     z = F.normalize(torch.cat([first_BD, second_BD]).float(), dim=1)
-    scores = z @ z.T / TEMPERATURE
-    scores = scores.masked_fill(torch.eye(len(z), dtype=torch.bool, device=z.device), -np.inf)
+    logits = z @ z.T / TEMPERATURE
+    logits = logits.masked_fill(torch.eye(len(z), dtype=torch.bool, device=z.device), -np.inf)
     count = len(first_BD)
-    partner = torch.arange(2 * count, device=z.device).roll(count)
-    return F.cross_entropy(scores, partner)
+    positive = torch.arange(2 * count, device=z.device).roll(count)
+    return F.cross_entropy(logits, positive)

@@ -7,30 +7,29 @@ import numpy as np
 
 from segue.errors import BadArgument, check_seed
 from segue.records import FloatArray, Score
-from segue.score.features import metre_of
-from segue.score.piano_roll import BoolArray, PianoRoll
+from segue.score.features import time_signature_text
+from segue.score.piano_roll import WINDOW_BARS, BoolArray, PianoRoll
 
 if TYPE_CHECKING:
     from segue.score.vae.model import RollModel
 
-WINDOW_BARS: Final = 4
-MOST_AT_ONCE: Final = 1000
-_USUAL_BPM: Final = 120.0
-_DRAWS: Final = 20
-_SILENT: Final = 0.5  # of the bars
-_ANOTHER: Final = 1 << 32  # beyond every seed that may be asked for
+MAX_ROLLS: Final = 1000
+_DEFAULT_BPM: Final = 120.0
+_MAX_DRAWS: Final = 20
+_MIN_SOUNDING_SHARE: Final = 0.5  # of the bars of a sample
+_SEED_STRIDE: Final = 1 << 32  # greater than any seed of a user
 
 
 def sample(model: "RollModel", n: int = 4, *, seed: int = 0) -> list[PianoRoll]:
-    """Draw points of the space, and decode each to four bars.
+    """Sample latents and decode each to four bars.
 
-    What is silent for half of its bars or more is drawn again, some times.
+    A sample that is silent in half of its bars or more is drawn again, up to 20 times.
 
     Parameters
     ----------
     model : RollModel
     n : int
-        How many, at least 1.
+        Number of samples.
     seed : int
 
     Returns
@@ -38,91 +37,93 @@ def sample(model: "RollModel", n: int = 4, *, seed: int = 0) -> list[PianoRoll]:
     list of PianoRoll
     """
     check_seed(seed)
-    if not 1 <= n <= MOST_AT_ONCE:
-        raise BadArgument(f"{n} samples; from 1 to {MOST_AT_ONCE} can be made")
-    found = _decoded(model, model.sample(n, seed))
-    for again in range(1, _DRAWS):
-        silent = np.flatnonzero(found.any(axis=(2, 3, 4)).mean(axis=1) <= _SILENT)
-        if not len(silent):
+    if not 1 <= n <= MAX_ROLLS:
+        raise BadArgument(f"{n} samples; from 1 to {MAX_ROLLS} can be made")
+    samples = _decode(model, model.sample(n, seed))
+    for draw in range(1, _MAX_DRAWS):
+        sounding_share = samples.any(axis=(2, 3, 4)).mean(axis=1)
+        rejected = np.flatnonzero(sounding_share <= _MIN_SOUNDING_SHARE)
+        if not len(rejected):
             break
-        found[silent] = _decoded(model, model.sample(n, seed + again * _ANOTHER))[silent]
-    return [PianoRoll(cells, _USUAL_BPM) for cells in found]
+        redrawn = _decode(model, model.sample(n, seed + draw * _SEED_STRIDE))
+        samples[rejected] = redrawn[rejected]
+    return [PianoRoll(cells, _DEFAULT_BPM) for cells in samples]
 
 
-def between(model: "RollModel", first: Score, last: Score, steps: int = 8) -> list[PianoRoll]:
-    """Go from one score to another in even steps through the space.
+def interpolate(model: "RollModel", first: Score, last: Score, steps: int = 8) -> list[PianoRoll]:
+    """Interpolate linearly between the latents of two scores.
 
     Parameters
     ----------
     model : RollModel
     first, last : Score
-        The four bars of each that are most like the whole stand for it.
+        Each is represented by its four bars nearest to the mean of its latents.
     steps : int
-        How many rolls are made, at least 2: the first and the last are those bars, decoded.
+        Number of rolls, at least 2; the first and the last are reconstructions of the scores.
 
     Returns
     -------
     list of PianoRoll
-        Tempos go along, by equal ratios. The first and the last tell how many bars of their scores
-        had no place in the space.
+        Tempos are interpolated geometrically. The first and the last roll have the number of bars
+        of their scores that were skipped.
 
     Raises
     ------
     BadArgument
         A score has no note in a bar of 4/4.
     """
-    if not 2 <= steps <= MOST_AT_ONCE:
-        raise BadArgument(f"{steps} steps; from 2 to {MOST_AT_ONCE} can be made")
-    rolls = [roll_of(score) for score in (first, last)]
-    ends = [_most_typical(model, roll.cells) for roll in rolls]
-    shares = np.linspace(0, 1, steps)
-    points = np.stack([(1 - share) * ends[0] + share * ends[1] for share in shares])
+    if not 2 <= steps <= MAX_ROLLS:
+        raise BadArgument(f"{steps} steps; from 2 to {MAX_ROLLS} can be made")
+    rolls = [to_piano_roll(score) for score in (first, last)]
+    start, end = (_central_latent(model, roll.cells) for roll in rolls)
+    latents = np.stack([(1 - t) * start + t * end for t in np.linspace(0, 1, steps)])
     tempos = np.geomspace(rolls[0].tempo_bpm, rolls[1].tempo_bpm, steps)
     skipped = [rolls[0].skipped_bars, *[0] * (steps - 2), rolls[1].skipped_bars]
-    decoded = _decoded(model, np.asarray(points, np.float32))
-    return [PianoRoll(*one) for one in zip(decoded, tempos.tolist(), skipped, strict=True)]
+    decoded = _decode(model, np.asarray(latents, np.float32))
+    return [PianoRoll(*fields) for fields in zip(decoded, tempos.tolist(), skipped, strict=True)]
 
 
-def given_back(model: "RollModel", score: Score) -> tuple[PianoRoll, PianoRoll]:
-    """Encode a score and decode it again.
+def reconstruct(model: "RollModel", score: Score) -> tuple[PianoRoll, PianoRoll]:
+    """Encode and decode a score.
 
     Returns
     -------
     roll, reconstruction : PianoRoll
-        Of as many bars.
+        Both of the same number of bars.
 
     Raises
     ------
     BadArgument
-        It has no note in a bar of 4/4.
+        The score has no note in a bar of 4/4.
     """
-    roll = roll_of(score)
-    mean, _ = model.encode(windows(roll.cells))
-    cells = _decoded(model, mean).reshape(-1, *roll.cells.shape[1:])[: len(roll.cells)]
+    roll = to_piano_roll(score)
+    mean, _ = model.encode(padded_windows(roll.cells))
+    cells = _decode(model, mean).reshape(-1, *roll.cells.shape[1:])[: len(roll.cells)]
     return roll, PianoRoll(cells, roll.tempo_bpm)
 
 
-def roll_of(score: Score) -> PianoRoll:
+def to_piano_roll(score: Score) -> PianoRoll:
     """Return the piano roll of a score.
 
     Raises
     ------
     BadArgument
-        It has no note in a bar of 4/4.
+        The score has no note in a bar of 4/4.
     """
     roll = PianoRoll.from_score(score)
     if not roll.cells.any():
         named = f"{score.title!r}" if score.title else "the score"
         raise BadArgument(
-            f"{named} is in {metre_of(score)}, without a note in a bar of 4/4: spaces of piano "
-            "rolls know no other metre. `segue like --space score-features` compares in any, and "
+            f"{named} is in {time_signature_text(score)}, without a note in a bar of 4/4: "
+            "spaces of piano rolls know no other metre. `segue like --space score-features` "
+            "compares in any, and "
             "`segue compose` goes on in any"
         )
     return roll
 
 
-def windows(cells: BoolArray) -> BoolArray:
-    """Cut a roll into windows of four bars, one after the other; the last is filled up.
+def padded_windows(cells: BoolArray) -> BoolArray:
+    """Split a roll into successive windows of four bars, the last padded with silence.
 
     Returns
     -------
@@ -135,23 +136,22 @@ def windows(cells: BoolArray) -> BoolArray:
     """
     if not cells.any():
         raise BadArgument("the score has no note in a bar of 4/4, and piano rolls know no other")
-    lacking = -len(cells) % WINDOW_BARS
-    filled = np.pad(cells, ((0, lacking), (0, 0), (0, 0), (0, 0)))
-    return filled.reshape(-1, WINDOW_BARS, *cells.shape[1:])
+    padded = np.pad(cells, ((0, -len(cells) % WINDOW_BARS), (0, 0), (0, 0), (0, 0)))
+    return padded.reshape(-1, WINDOW_BARS, *cells.shape[1:])
 
 
-def joined(rolls: Sequence[PianoRoll]) -> PianoRoll:
-    """Put rolls one after the other, at the tempo of the first."""
+def concatenate(rolls: Sequence[PianoRoll]) -> PianoRoll:
+    """Concatenate rolls in time, at the tempo of the first."""
     return PianoRoll(np.concatenate([roll.cells for roll in rolls]), rolls[0].tempo_bpm)
 
 
-def _most_typical(model: "RollModel", cells: BoolArray) -> FloatArray:
-    """Return the latent point of the window that lies nearest to the middle of all."""
-    cut = windows(cells)
-    means, _ = model.encode(cut[cut.any(axis=(1, 2, 3, 4))])
+def _central_latent(model: "RollModel", cells: BoolArray) -> FloatArray:
+    """Return the latent of the window that is nearest to the mean of all."""
+    windows = padded_windows(cells)
+    means, _ = model.encode(windows[windows.any(axis=(1, 2, 3, 4))])
     nearest = np.linalg.norm(means - means.mean(axis=0), axis=1).argmin()
     return np.asarray(means[nearest], np.float32)
 
 
-def _decoded(model: "RollModel", points: FloatArray) -> BoolArray:
-    return model.to_cells(model.decode(points))
+def _decode(model: "RollModel", latents: FloatArray) -> BoolArray:
+    return model.to_cells(model.decode(latents))

@@ -1,16 +1,13 @@
-"""Training of the piano-roll VAE.
+"""Training of the piano-roll VAE: options, sampling of windows, losses and calibration.
 
-What a user may choose when a space of scores is learned, and what network that makes.
-
-Scores to learn from, and the windows of four bars that are drawn from them.
-
-Learns a space of scores from piano rolls: from options to a `RollModel`.
+The loss is that of a beta-VAE with free bits (Kingma et al. 2016), plus for the default network a
+contrastive one: two augmented windows of a song are a positive pair, as in SimCLR.
 """
 
 import hashlib
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,56 +22,54 @@ from segue.nn.split import train_validation_split
 from segue.nn.trainer import Batch, FitResult, Objective, ProgressCallback, TrainerConfig, fit
 from segue.score import piano_roll
 from segue.score.piano_roll import (
-    PITCHES,
-    STEPS,
+    N_PITCHES,
+    STEPS_PER_BAR,
     WINDOW_BARS,
     WINDOW_STEPS,
     BoolArray,
     RollNotes,
-    cells_of,
-    notes_of,
-    packed,
-    unpacked,
+    extract_notes,
+    pack_bars,
+    rasterise_notes,
+    unpack_bars,
 )
-from segue.score.vae.model import Counts, RollModel
+from segue.score.vae.model import PatternProjection, RollModel
 from segue.score.vae.network import (
-    LossParts,
+    Losses,
     NoteEncoder,
     RollVAE,
     RollVAEConfig,
-    classic,
-    default,
-    lstm,
+    conv_config,
+    default_config,
+    lstm_config,
 )
 
-# --- score options ---
-
-#: Chosen as JOURNAL.md tells: below 1, or the decoder hears too little of what it should play.
+#: Weights of the KL divergence; at 1 the default network's posterior collapses (see JOURNAL.md).
 DEFAULT_BETA: Final = 0.02
 PUBLISHED_BETA: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreTraining:
-    """What a user may choose.
+    """Options of training.
 
     Attributes
     ----------
     encoder : {"default", "conv", "lstm"}
-        The default reads notes, and learns by contrast which windows are of one song, too;
-        "conv" is as published, and "lstm" as its author wished.
+        "default" reads notes and is trained with a contrastive loss too; the others are as
+        published.
     convolutions : int
-        With "conv": two, as published, or three.
+        Number of convolutions of "conv", 2 or 3.
     beta : float, optional
-        Weight of the Kullback-Leibler divergence; else the network's.
+        Weight of the KL divergence; by default that of the network.
     warm_up : int
-        Steps over which that weight rises to its full height.
+        Steps over which the weight rises linearly from 0.
     epochs : int, optional
-        Else until nothing gets better, at most `EPOCHS`.
+        Number of epochs; by default early stopping after at most `EPOCHS`.
     minutes : float, optional
-        The number of epochs is made to fit.
+        Training time; sets the number of epochs.
     learning_rate : float, optional
-        Else the network's.
+        By default that of the network.
     device : str
     seed : int
     """
@@ -90,14 +85,14 @@ class ScoreTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what does not go together.
+        """Check that the options go together.
 
         Raises
         ------
         BadArgument
         """
         check_seed(self.seed)
-        for wrong, told in (
+        for is_wrong, message in (
             (
                 self.convolutions not in (2, 3),
                 f"--convolutions {self.convolutions}: there are two, or three",
@@ -113,53 +108,51 @@ class ScoreTraining:
                 f"a learning rate of {self.learning_rate}; it is above 0",
             ),
         ):
-            if wrong:
-                raise BadArgument(told)
+            if is_wrong:
+                raise BadArgument(message)
 
     @property
     def network(self) -> RollVAEConfig:
-        """The network that this makes."""
+        """Configuration of the network."""
         if self.encoder == "conv":
-            return classic(self.convolutions)
-        return lstm() if self.encoder == "lstm" else default()
+            return conv_config(self.convolutions)
+        return lstm_config() if self.encoder == "lstm" else default_config()
 
     @property
     def kl_weight(self) -> float:
-        """Weight of the Kullback-Leibler divergence after the warm-up."""
+        """Weight of the KL divergence after the warm-up."""
         if self.beta is not None:
             return self.beta
         return DEFAULT_BETA if self.encoder == "default" else PUBLISHED_BETA
 
 
-# --- score windows ---
-
-BATCH: Final = 96
-#: So many of a batch that learns by contrast are decoded, too: decoding is dear.
+BATCH_SIZE: Final = 96
+#: Windows of a contrastive batch that are decoded too, which is slow.
 DECODED: Final = 40
-TRANSPOSED: Final = 0.25  # of the windows
-SEMITONES: Final = 6  # up or down
-THINNED: Final = 0.15  # of the notes, at most
-SILENCED: Final = 0.3  # of the windows lose an instrument
-REPLAYED: Final = 0.2  # of the windows are given to other instruments
-#: Instruments that may play for one another: all but drums and bass.
-_EXCHANGED: Final = np.array([1, 2, 4])
+TRANSPOSED_SHARE: Final = 0.25  # share of the windows
+MAX_SEMITONES: Final = 6  # up or down
+MAX_DROPPED_SHARE: Final = 0.15  # greatest share of the notes of a window that are dropped
+SILENCED_SHARE: Final = 0.3  # share of the windows without an instrument
+PERMUTED_SHARE: Final = 0.2  # share of the windows with permuted instruments
+#: Instruments that are permuted: all but drums and bass.
+_PERMUTED: Final = np.array([1, 2, 4])
 _OCTAVE: Final = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RollTrack:
-    """A score to learn from.
+    """A score of the training or validation set.
 
     Attributes
     ----------
     name : str
-        Its content hash, say: the same scores are always divided alike.
+        Identifier such as the content hash; it decides the split.
     bars : ndarray, shape (bars, 2520), uint8
-        Its cells, packed by `segue.score.piano_roll.packed`.
+        Cells, packed by `segue.score.piano_roll.pack_bars`.
     group : str
-        What is never divided between learning and judging, an album say; "" for itself.
+        Group that is kept in one set, such as an album; "" for a track of its own.
     weight : float
-        How often it is drawn, beside the others.
+        Relative probability of being drawn.
     """
 
     name: str
@@ -168,167 +161,164 @@ class RollTrack:
     weight: float = 1.0
 
     @classmethod
-    def of(cls, name: str, cells: BoolArray, group: str = "") -> "RollTrack":
-        """Pack a roll's cells, shape (bars, 48, 84, 5), bool."""
-        return cls(name, packed(cells), group)
+    def from_cells(cls, name: str, cells: BoolArray, group: str = "") -> "RollTrack":
+        """Pack cells, shape (bars, 48, 84, 5), bool."""
+        return cls(name, pack_bars(cells), group)
 
     def starts(self) -> NDArray[np.int64]:
-        """Return where windows with a note begin; of a shorter score, its first bar."""
-        sounds = np.flatnonzero(self.bars.any(axis=1))
+        """Return the first bars of the windows that are not silent."""
+        sounding = np.flatnonzero(self.bars.any(axis=1))
         last = max(len(self.bars) - WINDOW_BARS, 0)
-        from_each = sounds[:, None] - np.arange(WINDOW_BARS)
-        return np.unique(from_each.clip(0, last))
+        starts = sounding[:, None] - np.arange(WINDOW_BARS)
+        return np.unique(starts.clip(0, last))
 
     def window(self, start: int) -> NDArray[np.uint8]:
-        """Return four packed bars; silence where the score has fewer."""
-        found = self.bars[start : start + WINDOW_BARS]
-        if len(found) == WINDOW_BARS:
-            return found
-        return np.pad(found, ((0, WINDOW_BARS - len(found)), (0, 0)))
+        """Return four packed bars, padded with silence."""
+        bars = self.bars[start : start + WINDOW_BARS]
+        return np.pad(bars, ((0, WINDOW_BARS - len(bars)), (0, 0)))
 
 
-class Windows:
-    """Draws windows of four bars.
+class WindowSampler:
+    """Samples batches of windows of four bars.
 
     Parameters
     ----------
     tracks : sequence of RollTrack
     contrast : bool
-        Draw two windows of each song, changed: transposed, thinned, without an instrument, by
-        other instruments. Else one, as it is.
-    moved : bool
-        Without contrast: transposed by up to `SEMITONES`.
+        Whether to sample two augmented windows of each song (transposed, with notes or an
+        instrument dropped, with permuted instruments) instead of one window as it is.
+    transpose : bool
+        Whether to transpose windows by up to `MAX_SEMITONES` if there is no contrast.
     """
 
-    def __init__(self, tracks: Sequence[RollTrack], *, contrast: bool, moved: bool = False) -> None:
-        self._moved = moved
+    def __init__(
+        self, tracks: Sequence[RollTrack], *, contrast: bool, transpose: bool = False
+    ) -> None:
+        self._transpose = transpose
         self._tracks = tracks
         self._starts = [track.starts() for track in tracks]
         weights = np.array([track.weight for track in tracks])
         self._weights = weights / weights.sum()
-        self._notes = [notes_of(unpacked(track.bars)[None]) for track in tracks] if contrast else []
-
-    def draw(self, rng: np.random.Generator) -> Batch:
-        """Draw a batch, as `RollVAE.loss` takes it."""
-        if not self._notes:
-            cells = self.some(BATCH, rng)
-            if self._moved:
-                by = rng.integers(-SEMITONES, SEMITONES + 1, len(cells)).tolist()
-                pairs = zip(cells, by, strict=True)
-                cells = np.stack([piano_roll.transposed(one, moved) for one, moved in pairs])
-            return (torch.from_numpy(cells),)
-        count = min(BATCH, int(np.count_nonzero(self._weights)))
-        chosen = rng.choice(len(self._tracks), count, replace=False, p=self._weights).tolist()
-        starts = np.array([self._two(number, rng) for number in chosen])
-        windows = [
-            (self._notes[number], start)
-            for side in range(2)
-            for number, start in zip(chosen, starts[:, side].tolist(), strict=True)
-        ]
-        notes = replayed(transposed(together(windows), rng), rng)
-        wanted = cells_of(notes.first(min(DECODED, count)))
-        # What is given is not all that is wanted, so that the rest is learned to be filled in.
-        notes = thinned(without_some(notes, count, rng), rng)
-        columns = (notes.window, notes.instrument, notes.step, notes.pitch, notes.length)
-        return torch.from_numpy(wanted), torch.from_numpy(np.stack(columns, axis=1))
-
-    def fixed(self, count: int, seed: int) -> list[Batch]:
-        """Draw batches that are always the same."""
-        return [self.draw(np.random.default_rng([seed, number])) for number in range(count)]
-
-    def some(self, count: int, rng: np.random.Generator) -> BoolArray:
-        """Draw windows as they are, shape (count, 4, 48, 84, 5)."""
-        chosen = rng.choice(len(self._tracks), count, p=self._weights).tolist()
-        starts = [int(rng.choice(self._starts[number])) for number in chosen]
-        tracks = [self._tracks[number] for number in chosen]
-        return unpacked(
-            np.stack([track.window(start) for track, start in zip(tracks, starts, strict=True)])
+        self._notes = (
+            [extract_notes(unpack_bars(track.bars)[None]) for track in tracks] if contrast else []
         )
 
-    def _two(self, number: int, rng: np.random.Generator) -> tuple[int, int]:
-        """Draw where two windows begin, which share no bar where the song is long enough."""
-        starts = self._starts[number]
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Sample the arguments of `RollVAE.loss`."""
+        if not self._notes:
+            cells = self.windows(BATCH_SIZE, rng)
+            if self._transpose:
+                shifts = rng.integers(-MAX_SEMITONES, MAX_SEMITONES + 1, len(cells)).tolist()
+                pairs = zip(cells, shifts, strict=True)
+                cells = np.stack([piano_roll.transpose(window, shift) for window, shift in pairs])
+            return (torch.from_numpy(cells),)
+        count = min(BATCH_SIZE, int(np.count_nonzero(self._weights)))
+        tracks = rng.choice(len(self._tracks), count, replace=False, p=self._weights).tolist()
+        starts = np.array([self._pair(track, rng) for track in tracks])
+        windows = [
+            (self._notes[track], start)
+            for side in range(2)
+            for track, start in zip(tracks, starts[:, side].tolist(), strict=True)
+        ]
+        notes = swap_instruments(transpose_windows(cut_windows(windows), rng), rng)
+        target = rasterise_notes(notes.head(min(DECODED, count)))
+        # The target keeps the notes that are dropped from the input, as in a denoising autoencoder.
+        notes = drop_notes(drop_instruments(notes, count, rng), rng)
+        columns = (notes.window, notes.instrument, notes.step, notes.pitch, notes.length)
+        return torch.from_numpy(target), torch.from_numpy(np.stack(columns, axis=1))
+
+    def fixed_batches(self, count: int, seed: int) -> list[Batch]:
+        """Sample batches for validation, the same for the same seed."""
+        return [self.batch(np.random.default_rng([seed, index])) for index in range(count)]
+
+    def windows(self, count: int, rng: np.random.Generator) -> BoolArray:
+        """Sample windows without augmentation, shape (count, 4, 48, 84, 5)."""
+        tracks = rng.choice(len(self._tracks), count, p=self._weights).tolist()
+        starts = [int(rng.choice(self._starts[track])) for track in tracks]
+        pairs = zip(tracks, starts, strict=True)
+        return unpack_bars(np.stack([self._tracks[track].window(start) for track, start in pairs]))
+
+    def _pair(self, track: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Sample the starts of two windows, disjoint where the song is long enough."""
+        starts = self._starts[track]
         first = int(rng.choice(starts))
-        apart = starts[np.abs(starts - first) >= WINDOW_BARS]
-        return first, int(rng.choice(apart if len(apart) else starts))
+        disjoint = starts[np.abs(starts - first) >= WINDOW_BARS]
+        return first, int(rng.choice(disjoint if len(disjoint) else starts))
 
 
-def together(windows: Sequence[tuple[RollNotes, int]]) -> RollNotes:
-    """Cut windows out of songs: from each the notes, and the bar at which the window begins."""
+def cut_windows(windows: Sequence[tuple[RollNotes, int]]) -> RollNotes:
+    """Cut windows out of songs, given the notes of each song and the first bar of the window."""
     columns: list[list[NDArray[np.int64]]] = [[], [], [], [], []]
-    for number, (song, start) in enumerate(windows):
-        first = start * STEPS
+    for index, (song, start) in enumerate(windows):
+        first = start * STEPS_PER_BAR
         end = song.step + song.length
-        here = np.flatnonzero((song.step < first + WINDOW_STEPS) & (end > first))
-        step = np.maximum(song.step[here] - first, 0)
-        length = np.minimum(end[here] - first, WINDOW_STEPS) - step
-        found = (np.full(len(here), number), song.instrument[here], step, song.pitch[here], length)
-        for column, values in zip(columns, found, strict=True):
+        inside = np.flatnonzero((song.step < first + WINDOW_STEPS) & (end > first))
+        step = np.maximum(song.step[inside] - first, 0)
+        length = np.minimum(end[inside] - first, WINDOW_STEPS) - step
+        window = np.full(len(inside), index)
+        notes = (window, song.instrument[inside], step, song.pitch[inside], length)
+        for column, values in zip(columns, notes, strict=True):
             column.append(values)
-    return RollNotes.of([np.concatenate(column) for column in columns], len(windows))
+    return RollNotes.from_columns([np.concatenate(column) for column in columns], len(windows))
 
 
-def transposed(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
-    """Move some windows, but for their drums; what would leave the grid moves by an octave."""
-    by = rng.integers(-SEMITONES, SEMITONES + 1, notes.windows)
-    by[rng.random(notes.windows) >= TRANSPOSED] = 0
-    pitch = notes.pitch + np.where(notes.instrument > 0, by[notes.window], 0)
-    pitch += np.where(pitch < 0, _OCTAVE, 0) - np.where(pitch >= PITCHES, _OCTAVE, 0)
-    return RollNotes(
-        notes.window, notes.instrument, notes.step, pitch, notes.length, notes.windows
-    ).ordered()
+def transpose_windows(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
+    """Transpose some windows, except for drums; notes that leave the range move by an octave."""
+    shift = rng.integers(-MAX_SEMITONES, MAX_SEMITONES + 1, notes.windows)
+    shift[rng.random(notes.windows) >= TRANSPOSED_SHARE] = 0
+    pitch = notes.pitch + np.where(notes.instrument > 0, shift[notes.window], 0)
+    pitch += np.where(pitch < 0, _OCTAVE, 0) - np.where(pitch >= N_PITCHES, _OCTAVE, 0)
+    return replace(notes, pitch=pitch).sort()
 
 
-def replayed(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
-    """Give the parts of some windows to other instruments; drums and bass stay."""
-    plays = np.tile(np.arange(_EXCHANGED.max() + 1), (notes.windows, 1))
-    for window in np.flatnonzero(rng.random(notes.windows) < REPLAYED):
-        plays[window, _EXCHANGED] = rng.permutation(_EXCHANGED)
-    instrument = plays[notes.window, notes.instrument]
-    return RollNotes(
-        notes.window, instrument, notes.step, notes.pitch, notes.length, notes.windows
-    ).ordered()
+def swap_instruments(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
+    """Permute the instruments of some windows, except for drums and bass."""
+    instruments = np.tile(np.arange(_PERMUTED.max() + 1), (notes.windows, 1))
+    for window in np.flatnonzero(rng.random(notes.windows) < PERMUTED_SHARE):
+        instruments[window, _PERMUTED] = rng.permutation(_PERMUTED)
+    return replace(notes, instrument=instruments[notes.window, notes.instrument]).sort()
 
 
-def without_some(notes: RollNotes, since: int, rng: np.random.Generator) -> RollNotes:
-    """Leave out one instrument of some windows from `since` on, where two or more play."""
-    gone = np.full(notes.windows, -1)
-    for window in since + np.flatnonzero(rng.random(notes.windows - since) < SILENCED):
-        first, last = np.searchsorted(notes.window, (window, window + 1))
-        playing = np.unique(notes.instrument[first:last])
-        if len(playing) > 1:
-            gone[window] = rng.choice(playing)
-    return notes.only(notes.instrument != gone[notes.window])
+def drop_instruments(notes: RollNotes, first: int, rng: np.random.Generator) -> RollNotes:
+    """Drop one instrument of some windows from index `first` on that have two or more."""
+    dropped = np.full(notes.windows, -1)
+    for window in first + np.flatnonzero(rng.random(notes.windows - first) < SILENCED_SHARE):
+        start, end = np.searchsorted(notes.window, (window, window + 1))
+        instruments = np.unique(notes.instrument[start:end])
+        if len(instruments) > 1:
+            dropped[window] = rng.choice(instruments)
+    return notes.select(notes.instrument != dropped[notes.window])
 
 
-def thinned(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
-    """Leave out a share of each window's notes, but never the first."""
-    share = rng.uniform(0, THINNED, notes.windows)
-    kept = rng.random(len(notes.window)) >= share[notes.window]
-    kept[np.unique(notes.window, return_index=True)[1]] = True
-    return notes.only(kept)
+def drop_notes(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
+    """Drop a share of the notes of each window, but never its first."""
+    share = rng.uniform(0, MAX_DROPPED_SHARE, notes.windows)
+    is_kept = rng.random(len(notes.window)) >= share[notes.window]
+    is_kept[np.unique(notes.window, return_index=True)[1]] = True
+    return notes.select(is_kept)
 
 
-# --- score ---
+# --- training ---
 
 EPOCHS: Final = 100
 STEPS_PER_EPOCH: Final = 50
 PATIENCE: Final = 10
 VALIDATION_BATCHES: Final = 3
 LEARNING_RATE: Final = 3e-3
-DECODING_RATE: Final = 1.5e-3
+FINETUNING_RATE: Final = 1.5e-3
 PUBLISHED_RATE: Final = 1e-3
-#: What telling songs apart counts for beside what a window's cells cost, both in nats.
-CONTRAST: Final = 200.0
-#: Each number of a latent may tell so many nats for nothing, so that none is given up early.
+#: Weight of the contrastive loss.
+CONTRASTIVE_WEIGHT: Final = 200.0
+#: Free bits of each latent dimension, in nats, against posterior collapse.
 FREE_NATS: Final = 0.05
-#: Nats are many: the loss is of about 1 in size so that rates suit all networks.
+#: Scales the loss to about 1, so that learning rates suit all networks.
 _SCALE: Final = 1 / 100
-#: Windows that set the thresholds and the spread.
-SETTLING_WINDOWS: Final = 1024
-#: Windows that say how figures vary.
-COUNTED_WINDOWS: Final = 4096
-_PARTS_KEPT: Final = 50
+#: Validation windows for the thresholds and the Gaussian of the latents.
+CALIBRATION_WINDOWS: Final = 1024
+#: Training windows for the projection of the pattern histograms.
+PATTERN_WINDOWS: Final = 4096
+#: Steps over which the reported terms of the loss are averaged.
+_REPORTED_STEPS: Final = 50
 
 
 def train_score(
@@ -339,78 +329,83 @@ def train_score(
     resume: bool = False,
     watch: ProgressCallback | None = None,
 ) -> tuple[RollModel, FitResult]:
-    """Learn a space.
+    """Train a model on scores, split into training and validation set.
 
     Parameters
     ----------
     training : ScoreTraining
     tracks : sequence of RollTrack
-        Different contents; at least three. Those without a note are passed over.
+        At least three tracks with notes, of different content.
     folder : Path
-        Where the run's state and, at the end, the model are kept.
+        Folder for the state of the run and, at the end, the model.
     resume : bool
+        Whether to resume the run in `folder`.
     watch : callable, optional
-        Told a `Progress` after each step.
+        Called with a `Progress` after each step.
 
     Returns
     -------
     RollModel
-        Also written to `folder` as `MODEL`.
+        Also saved to `folder` as `MODEL`.
     Trained
 
     Raises
     ------
     TrainingFailed
-        There are too few scores, or the loss is no number any more.
+        There are too few scores, or the loss diverged.
     BadCheckpoint
-        The state to resume is not there, damaged, or of another run.
+        The state to resume is missing, damaged, or of another run.
     """
-    learn, validate = train_validation_split(
+    train_tracks, validation_tracks = train_validation_split(
         [track for track in tracks if track.bars.any()], "scores with bars in 4/4"
     )
-    model, trained = train_on(training, learn, validate, folder, resume=resume, watch=watch)
+    model, trained = train_on_split(
+        training, train_tracks, validation_tracks, folder, resume=resume, watch=watch
+    )
     model.save(folder / MODEL)
     return model, trained
 
 
-def train_on(
+def train_on_split(
     training: ScoreTraining,
-    learn: Sequence[RollTrack],
-    validate: Sequence[RollTrack],
+    train_tracks: Sequence[RollTrack],
+    validation_tracks: Sequence[RollTrack],
     folder: Path,
     *,
     resume: bool = False,
     watch: ProgressCallback | None = None,
 ) -> tuple[RollModel, FitResult]:
-    """Learn from some scores, judge and calibrate by others; nothing but the state is written."""
+    """Train and calibrate a model on given sets; saves the state of the run, but not the model."""
     config = training.network
     torch.manual_seed(training.seed)
     network = RollVAE(config)
-    windows = Windows(learn, contrast=bool(config.invariant))
-    held = Windows(validate, contrast=bool(config.invariant))
-    parts: deque[dict[str, float]] = deque(maxlen=_PARTS_KEPT)
-    validation_parts: deque[dict[str, float]] = deque(maxlen=_PARTS_KEPT)
+    train_sampler = WindowSampler(train_tracks, contrast=bool(config.invariant))
+    validation_sampler = WindowSampler(validation_tracks, contrast=bool(config.invariant))
+    train_terms: deque[dict[str, float]] = deque(maxlen=_REPORTED_STEPS)
+    validation_terms: deque[dict[str, float]] = deque(maxlen=_REPORTED_STEPS)
 
     def loss(net: Any, *batch: Tensor) -> Tensor:
-        found: LossParts = net.loss(*batch)
-        weight = training.kl_weight * (
-            _warmth(network.seen, training.warm_up) if network.training else 1
+        losses: Losses = net.loss(*batch)
+        beta = training.kl_weight * (
+            _warm_up(network.seen, training.warm_up) if network.training else 1
         )
-        costs = found.kl.mean(dim=0)
-        free = costs.clamp(min=FREE_NATS).sum() if config.invariant else costs.sum()
-        kept = parts if network.training else validation_parts
-        kept.append(
+        kl = losses.kl.mean(dim=0)
+        clamped_kl = kl.clamp(min=FREE_NATS).sum() if config.invariant else kl.sum()
+        terms = train_terms if network.training else validation_terms
+        terms.append(
             {
-                "reconstruction": float(found.reconstruction.detach()),
-                "kl": float(costs.detach().sum()),
-                "contrast": float(found.contrast.detach()),
+                "reconstruction": float(losses.reconstruction.detach()),
+                "kl": float(kl.detach().sum()),
+                "contrast": float(losses.contrast.detach()),
             }
         )
-        total = found.reconstruction + weight * free + CONTRAST * found.contrast
+        total = losses.reconstruction + beta * clamped_kl + CONTRASTIVE_WEIGHT * losses.contrast
         return total * _SCALE
 
-    validation = held.fixed(VALIDATION_BATCHES, training.seed)
-    objective = Objective(network, windows.draw, lambda: validation, loss, lambda: _mean(parts))
+    validation = validation_sampler.fixed_batches(VALIDATION_BATCHES, training.seed)
+    objective = Objective(
+        network, train_sampler.batch, lambda: validation, loss, lambda: _mean(train_terms)
+    )
     loop = TrainerConfig(
         training.epochs or EPOCHS,
         STEPS_PER_EPOCH,
@@ -425,116 +420,120 @@ def train_on(
         seed=training.seed,
         device=training.device,
     )
-    about = {
+    run = {
         "configuration": asdict(config),
-        "tracks": _fingerprint(learn, validate),
+        "tracks": _fingerprint(train_tracks, validation_tracks),
         "learning_rate": loop.learning_rate,
         "beta": training.kl_weight,
         "warm_up": training.warm_up,
     }
-    trained = fit(objective, loop, folder, about, resume=resume, watch=watch)
+    trained = fit(objective, loop, folder, run, resume=resume, watch=watch)
     network.to("cpu")
-    validation_parts.clear()
+    validation_terms.clear()
     with torch.no_grad():
         network.eval()
         for batch in validation:
             torch.manual_seed(training.seed)
             loss(network, *batch)
-    told = {
+    metadata = {
         "training": asdict(training),
-        "tracks": len(learn),
-        "validation_tracks": len(validate),
+        "tracks": len(train_tracks),
+        "validation_tracks": len(validation_tracks),
         "epochs": len(trained.history),
         "best_epoch": trained.best.epoch,
         "loss": trained.best.loss,
         "validation_loss": trained.best.validation_loss,
-        "validation_parts": _mean(validation_parts),
+        "validation_parts": _mean(validation_terms),
         "stopped": trained.stopped,
         "precision": trained.precision,
     }
-    size = config.latent
     model = RollModel(
         network,
         np.full(5, 0.5, np.float32),
-        np.zeros(size, np.float32),
-        np.eye(size, dtype=np.float32),
-        told,
+        np.zeros(config.latent, np.float32),
+        np.eye(config.latent, dtype=np.float32),
+        metadata,
     )
     rng = np.random.default_rng(training.seed)
     if config.counted:
-        model.counts = Counts.fit(windows.some(COUNTED_WINDOWS, rng), config.counted)
-    model.settle(held.some(SETTLING_WINDOWS, rng))
+        windows = train_sampler.windows(PATTERN_WINDOWS, rng)
+        model.projection = PatternProjection.fit(windows, config.counted)
+    model.calibrate(validation_sampler.windows(CALIBRATION_WINDOWS, rng))
     return model, trained
 
 
-def decode_better(
+def finetune_decoder(
     model: RollModel,
-    learn: Sequence[RollTrack],
-    validate: Sequence[RollTrack],
+    train_tracks: Sequence[RollTrack],
+    validation_tracks: Sequence[RollTrack],
     folder: Path,
     minutes: float,
     *,
     resume: bool = False,
     watch: ProgressCallback | None = None,
 ) -> FitResult:
-    """Go on with what decodes, windows whole and transposed; where songs lie stays as it is.
+    """Train the decoder and the absolute part further, with the invariant part frozen.
 
-    Telling songs apart takes two windows of each and few numbers, decoding takes all cells and
-    more windows: together they would wait for one another.
+    The contrastive loss takes two windows of each song, and few of them are decoded; decoding
+    alone sees more windows in the same time.
 
     Parameters
     ----------
     model : RollModel
-        Of the default network; it is changed, and calibrated anew.
-    learn, validate : sequence of RollTrack
+        Model of the default network; it is changed in place, and calibrated again.
+    train_tracks, validation_tracks : sequence of RollTrack
     folder : Path
-        Where the state of this run is kept.
+        Folder for the state of the run.
     minutes : float
     resume : bool
     watch : callable, optional
     """
-    training = ScoreTraining(**model.about["training"])
+    training = ScoreTraining(**model.metadata["training"])
     network = model.network
     assert isinstance(network.encoder, NoteEncoder)  # noqa: S101
-    network.encoder.settled = True
-    windows = Windows(learn, contrast=False, moved=True)
-    held = Windows(validate, contrast=False)
+    network.encoder.frozen = True
+    train_sampler = WindowSampler(train_tracks, contrast=False, transpose=True)
+    validation_sampler = WindowSampler(validation_tracks, contrast=False)
 
-    def loss(net: Any, wanted: Tensor) -> Tensor:
-        found: LossParts = net.loss(wanted)
-        costs = found.kl.mean(dim=0).clamp(min=FREE_NATS).sum()
-        return (found.reconstruction + training.kl_weight * costs) * _SCALE
+    def loss(net: Any, target: Tensor) -> Tensor:
+        losses: Losses = net.loss(target)
+        kl = losses.kl.mean(dim=0).clamp(min=FREE_NATS).sum()
+        return (losses.reconstruction + training.kl_weight * kl) * _SCALE
 
-    validation = held.fixed(VALIDATION_BATCHES, training.seed)
-    objective = Objective(network, windows.draw, lambda: validation, loss)
+    validation = validation_sampler.fixed_batches(VALIDATION_BATCHES, training.seed)
+    objective = Objective(network, train_sampler.batch, lambda: validation, loss)
     loop = TrainerConfig(
-        EPOCHS, STEPS_PER_EPOCH, learning_rate=DECODING_RATE, optimiser="adamw",
+        EPOCHS, STEPS_PER_EPOCH, learning_rate=FINETUNING_RATE, optimiser="adamw",
         weight_decay=0.02, schedule="cosine", clip=1.0, patience=PATIENCE, minutes=minutes,
         seed=training.seed, device=training.device,
     )  # fmt: skip
-    about = {"tracks": _fingerprint(learn, validate), "decodes": asdict(model.config)}
-    trained = fit(objective, loop, folder, about, resume=resume, watch=watch)
+    run = {
+        "tracks": _fingerprint(train_tracks, validation_tracks),
+        "decodes": asdict(model.config),
+    }
+    trained = fit(objective, loop, folder, run, resume=resume, watch=watch)
     network.to("cpu").eval()
-    network.encoder.settled = False
-    before = model.mean[: model.config.invariant].copy()
-    model.settle(held.some(SETTLING_WINDOWS, np.random.default_rng(training.seed)))
-    model.mean[: model.config.invariant] = before
-    model.about |= {"decoding_validation_loss": trained.best.validation_loss}
+    network.encoder.frozen = False
+    invariant_mean = model.mean[: model.config.invariant].copy()
+    rng = np.random.default_rng(training.seed)
+    model.calibrate(validation_sampler.windows(CALIBRATION_WINDOWS, rng))
+    model.mean[: model.config.invariant] = invariant_mean
+    model.metadata |= {"decoding_validation_loss": trained.best.validation_loss}
     return trained
 
 
-def _warmth(seen: Tensor, steps: int) -> float:
-    """Return the share of the full weight at this step, and count it."""
-    share = min(float(seen + 1) / steps, 1.0) if steps else 1.0
+def _warm_up(seen: Tensor, steps: int) -> float:
+    """Return the fraction of the full weight at this step, and count the step."""
+    fraction = min(float(seen + 1) / steps, 1.0) if steps else 1.0
     seen += 1
-    return share
+    return fraction
 
 
-def _mean(parts: Sequence[dict[str, float]]) -> dict[str, float]:
-    names = parts[0] if parts else {}
-    return {name: float(np.mean([one[name] for one in parts])) for name in names}
+def _mean(terms: Sequence[dict[str, float]]) -> dict[str, float]:
+    names = terms[0] if terms else {}
+    return {name: float(np.mean([step[name] for step in terms])) for name in names}
 
 
-def _fingerprint(learn: Sequence[RollTrack], validate: Sequence[RollTrack]) -> str:
-    names = [track.name for track in (*learn, *validate)]
+def _fingerprint(train_tracks: Sequence[RollTrack], validation_tracks: Sequence[RollTrack]) -> str:
+    names = [track.name for track in (*train_tracks, *validation_tracks)]
     return hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
