@@ -14,7 +14,7 @@ from typing import Final
 PACKAGE_FOLDER: Final = os.path.dirname(os.path.realpath(__file__))
 
 
-def import_path() -> list[str]:
+def safe_import_path() -> list[str]:
     """List the folders of `sys.path` that do not depend on the current folder.
 
     Left out are relative entries, also those of ``PYTHONPATH`` (an empty one is the current
@@ -38,13 +38,13 @@ def import_path() -> list[str]:
     return kept if own in map(os.path.realpath, kept) else [*kept, own]
 
 
-def forget_current_folder() -> None:
+def drop_current_folder() -> None:
     """Take out of `sys.path` what depends on the current folder."""
-    sys.path[:] = import_path()
+    sys.path[:] = safe_import_path()
 
 
 @contextlib.contextmanager
-def elsewhere() -> Iterator[None]:
+def in_package_folder() -> Iterator[None]:
     """Be in Segue's own folder while a library runs that reads settings from the current one.
 
     Matplotlib reads ``matplotlibrc`` there, and Numba ``.numba_config.yaml``, which may say where
@@ -59,9 +59,9 @@ def elsewhere() -> Iterator[None]:
             os.chdir(before)
 
 
-def import_elsewhere(module: str) -> None:
+def import_in_package_folder(module: str) -> None:
     """Import a library that reads settings from the current folder as it is imported."""
-    with elsewhere():
+    with in_package_folder():
         import_module(module)
 
 

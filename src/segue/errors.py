@@ -71,7 +71,7 @@ _OF_THE_MOMENT: Final = frozenset(
 )  # fmt: skip
 
 
-def is_of_the_moment(error: OSError) -> bool:
+def is_transient(error: OSError) -> bool:
     """Tell whether a file may be read later that cannot be read now."""
     return error.errno in _OF_THE_MOMENT
 
@@ -84,7 +84,7 @@ def unreadable(error: OSError) -> Unreadable:
         reason = "no permission to read it"
     else:
         reason = f"cannot be opened ({error.strerror or error})"
-    return Unavailable(reason) if is_of_the_moment(error) else Unreadable(reason)
+    return Unavailable(reason) if is_transient(error) else Unreadable(reason)
 
 
 def check_seed(seed: int) -> None:

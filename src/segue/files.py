@@ -27,7 +27,7 @@ _OLDER: Final = re.compile(r".+\.\d+\.partial")
 
 
 @contextlib.contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def atomic_output(target: Path) -> Iterator[Path]:
     """Give a place beside a file that the user named to write to; it takes the file's place.
 
     Yields
@@ -42,7 +42,7 @@ def replacing(target: Path) -> Iterator[Path]:
         The file cannot be written, or is a link that leads out of its folder.
     """
     try:
-        with written_whole(behind_link(target)) as partial:
+        with atomic_write(resolve_link(target)) as partial:
             yield partial
     except OSError as error:
         raise BadArgument(f"cannot write {target}: {error.strerror or error}") from None
@@ -56,12 +56,12 @@ def write_text(text: str, target: Path) -> None:
     BadArgument
         As `replacing` does.
     """
-    with replacing(target) as partial:
+    with atomic_output(target) as partial:
         partial.write_text(text, encoding="utf-8", errors="replace")
 
 
 @contextlib.contextmanager
-def written_whole(target: Path) -> Iterator[Path]:
+def atomic_write(target: Path) -> Iterator[Path]:
     """Give a new file beside a target to write to; once it is on the disk, it takes its place.
 
     Yields
@@ -75,7 +75,7 @@ def written_whole(target: Path) -> Iterator[Path]:
     OSError
         Nothing was changed.
     """
-    clear_leftovers(target.parent)
+    remove_partials(target.parent)
     before = _regular(target)
     descriptor, partial = _create(target, 0o666 if before is None else 0o600)
     try:
@@ -96,7 +96,7 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 
 @cache
-def clear_leftovers(folder: Path, *, own: bool = False) -> None:
+def remove_partials(folder: Path, *, own: bool = False) -> None:
     """Remove what a killed Segue left half written in a folder; looked for once a run.
 
     `own` says that the folder is a library's, where names of older versions are known too.
@@ -108,7 +108,7 @@ def clear_leftovers(folder: Path, *, own: bool = False) -> None:
                 _remove_unlocked(entry.path)
 
 
-def partial_of(target: Path) -> Path:
+def partial_path(target: Path) -> Path:
     """Name a hidden file beside another one that is written first and takes its place."""
     suffix = target.suffix if len(target.suffix) <= _LONGEST_SUFFIX else ""
     unknown = secrets.token_hex(8)
@@ -120,7 +120,7 @@ def is_partial(path: Path) -> bool:
     return path.name.startswith(".") and _MARK in (path.suffix, Path(path.stem).suffix)
 
 
-def behind_link(target: Path) -> Path:
+def resolve_link(target: Path) -> Path:
     """Return the file to replace: the target, or what it links to within its folder.
 
     Raises
@@ -153,7 +153,7 @@ def _regular(target: Path) -> os.stat_result | None:
 
 def _create(target: Path, mode: int) -> tuple[int, Path]:
     while True:
-        partial = partial_of(target)
+        partial = partial_path(target)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             descriptor = os.open(partial, flags, mode)

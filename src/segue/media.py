@@ -3,9 +3,9 @@
 from pathlib import PurePath
 from typing import Final
 
-from segue.records import Kind
+from segue.records import Medium
 
-SUFFIXES: Final[dict[Kind, frozenset[str]]] = {
+SUFFIXES: Final[dict[Medium, frozenset[str]]] = {
     "sound": frozenset(
         [
             ".mp3",
@@ -38,10 +38,10 @@ SUFFIXES: Final[dict[Kind, frozenset[str]]] = {
     "lyrics": frozenset([".txt", ".lrc", ".md", ".csv", ".json", ".jsonl"]),
 }
 #: Of any kind.
-READABLE: Final = frozenset().union(*SUFFIXES.values())
+ALL_SUFFIXES: Final = frozenset().union(*SUFFIXES.values())
 
 
-def kind_of(path: PurePath) -> Kind | None:
+def medium_of(path: PurePath) -> Medium | None:
     """Tell what a file is to be read as; None for what Segue does not read."""
     suffix = path.suffix.lower()
     return next((kind for kind, suffixes in SUFFIXES.items() if suffix in suffixes), None)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
-Kind = Literal["sound", "score", "lyrics"]
+Medium = Literal["sound", "score", "lyrics"]
 
 
 def _no_pedals() -> NDArray[np.int32]:
@@ -173,7 +173,7 @@ class Space:
     """
 
     name: str
-    kind: Kind
+    kind: Medium
     dimension: int
     metric: str
     model: str
@@ -231,7 +231,7 @@ class Track:
     """
 
     id: int
-    kind: Kind
+    kind: Medium
     path: Path
     tags: Tags
     duration_s: float

@@ -7,12 +7,12 @@ import pytest
 from conftest import FORMATS, tune, write_sound
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.errors import Unreadable
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import Recording, Span
 
 
 def read(path: Path, only: Span | None = None) -> Recording:
-    return read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse, only=only)
+    return read_recording(path, SAMPLE_RATE_HZ, spans_to_analyse, only=only)
 
 
 def reason(path: Path) -> str:

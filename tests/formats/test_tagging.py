@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from conftest import FORMATS, tune, write_sound
 from segue.errors import BadArgument
-from segue.io.tag_writing import BETWEEN, read_fields, short_key, write_fields
+from segue.io.tag_writing import SEPARATOR, read_fields, short_key, write_fields
 from segue.io.tags import read_tags
 
 id3: Any = untyped  # mutagen has no types
@@ -111,7 +111,7 @@ def test_several_values_are_put_back(tmp_path: Path, ending: str, name: str, val
     file.save()
     whole = [str(value) for value in file.tags[name]]
     before = read_fields(path)
-    assert before["mood"].split(BETWEEN)[:2] == ["happy", "sad"]
+    assert before["mood"].split(SEPARATOR)[:2] == ["happy", "sad"]
     write_fields(path, {"mood": "mellow"})
     assert read_fields(path)["mood"] == "mellow"
     write_fields(path, before)

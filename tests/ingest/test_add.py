@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from conftest import tune, write_sound
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.errors import DiskFull, LibraryBusy, WrongSpace
 from segue.ingest import add as add_module
 from segue.ingest.survey import AddReport
@@ -232,8 +232,8 @@ def test_a_newer_model_makes_every_vector_anew(
     library: Opener, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(library, music)
-    newer = {name: replace(space, model="newer") for name, space in sound_spaces().items()}
-    monkeypatch.setattr("segue.library.sound_spaces", lambda: newer)
+    newer = {name: replace(space, model="newer") for name, space in builtin_spaces("sound").items()}
+    monkeypatch.setattr("segue.library.builtin_spaces", lambda: builtin_spaces() | newer)
     with library() as lib, pytest.raises(WrongSpace, match="run `segue add`"):
         lib.like(1)
     assert add(library, music).failures == []

@@ -13,7 +13,7 @@ import pytest
 from conftest import tune, write_sound
 from segue.errors import BadArgument
 from segue.ingest.survey import AddReport
-from segue.io.scan import Found, LeftAlone, Obstacle, scan
+from segue.io.scan import ExcludedPath, FoundFile, UnreadablePath, scan
 from segue.library import Library
 from segue.store import database
 
@@ -49,7 +49,7 @@ def found(folder: Path) -> list[str]:
     return [
         os.path.relpath(os.fsdecode(item.path), folder)
         for item in scan([folder])
-        if isinstance(item, Found)
+        if isinstance(item, FoundFile)
     ]
 
 
@@ -198,7 +198,7 @@ def test_litter_is_passed_over_in_silence(tmp_path: Path, name: str) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(b"\0\5\x16\7 no music")
     items = list(scan([tmp_path / "music"]))
-    assert [type(item) for item in items] == [LeftAlone]
+    assert [type(item) for item in items] == [ExcludedPath]
 
 
 @pytest.mark.parametrize("name", ["...And Justice.mp3", ".38 Special/x.mp3", "_ghost.mp3", "@.mp3"])
@@ -239,7 +239,7 @@ def test_a_folder_that_cannot_be_read_keeps_its_tracks(
 
     with monkeypatch.context() as refused:
         refused.setattr(os, "scandir", refuse)
-        assert [item.reason for item in scan([texts]) if isinstance(item, Obstacle)]
+        assert [item.reason for item in scan([texts]) if isinstance(item, UnreadablePath)]
         report = add(library, texts)
         assert (report.missing, report.unchanged) == (1, 1)
         assert [failure.path for failure in report.failures] == [texts / "B"]

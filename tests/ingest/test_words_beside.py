@@ -241,7 +241,7 @@ def test_what_changed_is_read_again_after_an_interruption(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(add_module, "outdated", interrupted)
+        broken.setattr(add_module, "outdated_lyrics", interrupted)
         with pytest.raises(KeyboardInterrupt):
             add(library, tmp_path / "m")
     assert tracks(library) == {"One.mp3": (1, "")}

@@ -20,31 +20,31 @@ from segue.ingest.analysis import (
     DecodedTune,
     DecodeLyrics,
     DecodeScore,
-    FoundWords,
     Identify,
     Identity,
     Job,
-    ReadWords,
+    ReadSidecars,
+    SidecarLyrics,
 )
-from segue.ingest.embedding import analysis_of_tune, with_words
-from segue.ingest.lyrics import KnownWords, give_words, outdated
+from segue.ingest.embedding import embed_tune, with_lyrics
+from segue.ingest.lyrics import LyricsIndex, outdated_lyrics, store_lyrics
 from segue.ingest.survey import (
-    DEFAULT,
-    UNSEEN,
+    DEFAULT_OPTIONS,
+    UNKNOWN_STATE,
+    AddOptions,
     AddReport,
-    Options,
+    PendingFile,
     Progress,
-    Surveyed,
-    Todo,
+    Survey,
     Watcher,
-    is_to_read,
+    needs_reading,
     survey,
 )
 from segue.ingest.workers import Fault, Workers
-from segue.io.lyrics import is_version
-from segue.io.lyrics_text import TextForm
-from segue.io.scan import Found
-from segue.io.tags import NOTHING
+from segue.io.lyrics import is_live_or_remix
+from segue.io.lyrics_text import TextOptions
+from segue.io.scan import FoundFile
+from segue.io.tags import NO_TAGS
 from segue.records import Analysis, Failure, FileState, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
@@ -55,12 +55,12 @@ if TYPE_CHECKING:
     from segue.ingest.embedding import ScoreModel
 
 COMMIT_EVERY_S: Final = 1.0  # at most this much work is done again after a power cut
-TASK: Final = "segue.ingest.analysis:work"
+TASK: Final = "segue.ingest.analysis:run_job"
 IDENTIFY_LIMIT_S: Final = 30.0
 DECODE_LIMIT_S: Final = 60.0
 SLOWEST_DISK_BYTES_PER_S: Final = 5e6
 SLOWEST_TEXT_BYTES_PER_S: Final = 1e4  # of a text all is looked at; busy machines are slow
-MOST_TOLD: Final = 5  # broken tunes of one file
+MAX_LISTED: Final = 5  # broken tunes of one file
 
 
 def add(
@@ -68,7 +68,7 @@ def add(
     paths: Sequence[Path],
     *,
     workers: int,
-    options: Options = DEFAULT,
+    options: AddOptions = DEFAULT_OPTIONS,
     watch: Watcher | None = None,
 ) -> AddReport:
     """Bring the library up to date with files and folders.
@@ -105,7 +105,7 @@ def add(
 
 class _Run:
     def __init__(
-        self, store: Store, there: Surveyed, workers: int, options: Options, watch: Watcher | None
+        self, store: Store, there: Survey, workers: int, options: AddOptions, watch: Watcher | None
     ) -> None:
         self.report = there.report
         self._store = store
@@ -118,7 +118,7 @@ class _Run:
         self._identities: dict[bytes, Identity] = {}
         self._waiting: dict[str, list[bytes]] = defaultdict(list)  # by content: same, later
         self._stored: set[str] = set()  # contents whose track is stored or about to be
-        self._found: dict[bytes, Todo] = {}
+        self._found: dict[bytes, PendingFile] = {}
         self._failed: set[bytes] = set()
         self._pending: list[Callable[[], None]] = []
         self._last_commit = time.monotonic()
@@ -126,14 +126,14 @@ class _Run:
         self._total = 0
         self._model: SoundModel | None = None
         self._score_model: ScoreModel | None = None
-        self._known_words = KnownWords(store.words)
+        self._known_words = LyricsIndex(store.words)
 
     # ---- what is new ---------------------------------------------------------------------
 
     def analyse(self) -> None:
         for obstacle in self._there.obstacles:
             fault = Fault(obstacle.reason, obstacle.transient)
-            self._later_fail(obstacle.path, UNSEEN, fault)
+            self._later_fail(obstacle.path, UNKNOWN_STATE, fault)
         try:
             with Workers[Job, Answer](TASK, self._worker_count) as workers:
                 self._work(workers, self._there.todo)
@@ -146,7 +146,7 @@ class _Run:
         with self._store.transaction():
             self._store.spaces.drop_outdated()
 
-    def _work(self, workers: "Workers[Job, Answer]", todo: Sequence[Todo]) -> None:
+    def _work(self, workers: "Workers[Job, Answer]", todo: Sequence[PendingFile]) -> None:
         self._total += len(todo)
         for found, before in todo:
             self._found[found.path] = (found, before)
@@ -170,34 +170,34 @@ class _Run:
     def _given_for(self, before: KnownFile | None) -> Tags:
         """Return the artist and album that were given for a file, now or when it was added."""
         known = [self._given[t] for t in (before.tracks if before else ()) if t in self._given]
-        earlier, now = known[0] if known else NOTHING, self._options.given
+        earlier, now = known[0] if known else NO_TAGS, self._options.given
         return Tags(artist=now.artist or earlier.artist, album=now.album or earlier.album)
 
-    def _left_behind(self) -> list[Todo]:
+    def _left_behind(self) -> list[PendingFile]:
         """List the texts whose music turned out to be unreadable: they stand for themselves."""
         return [
             (text, before)
             for text, before in self._there.texts
             if not self._failed.isdisjoint(text.music)
             and not any(self._store.files.tracks_at(path) for path in text.music)
-            and is_to_read(text, before, self._options)
+            and needs_reading(text, before, self._options)
         ]
 
     def _read_words(self, workers: "Workers[Job, Answer]") -> None:
         """Give music the words of the texts beside it, where any of these is not what it was."""
         there = self._there
-        found = outdated(self._store, there.music, there.known)
+        found = outdated_lyrics(self._store, there.music, there.known)
         changed = {one.found.path: one for one in found}
         self._total += len(changed)
         for path, one in changed.items():
             texts = tuple(text.path for text in one.found.texts)
             given = self._given_for(self._there.known.get(path))
-            asked = ReadWords(path, one.found.kind, texts, self._options.form, given)
+            asked = ReadSidecars(path, one.found.kind, texts, self._options.form, given)
             workers.submit(asked, DECODE_LIMIT_S)
         for job, result in workers.results():
             one = changed[job.path]
-            if isinstance(result, FoundWords):
-                self._finish(one.found, partial(give_words, self._store, one, result))
+            if isinstance(result, SidecarLyrics):
+                self._finish(one.found, partial(store_lyrics, self._store, one, result))
                 states = {text.path: text.state for text in one.found.texts}
                 for path, fault in result.faults:
                     self._later_fail(path, states[path], fault)
@@ -208,7 +208,7 @@ class _Run:
             self._commit_in_time()
 
     def _identified(
-        self, workers: "Workers[Job, Answer]", found: Found, identity: Identity
+        self, workers: "Workers[Job, Answer]", found: FoundFile, identity: Identity
     ) -> None:
         self._identities[found.path] = identity
         same = self._waiting.get(identity.content_hash)
@@ -227,7 +227,7 @@ class _Run:
             limit_s = _limit_s(DECODE_LIMIT_S, found)
             workers.submit(_decoding(found, self._options.form), limit_s, first=True)
 
-    def _moved_from(self, found: Found, identity: Identity) -> bytes:
+    def _moved_from(self, found: FoundFile, identity: Identity) -> bytes:
         """Return where a file lay that the user took out before it was moved; else nothing."""
         if found.asked_for or self._options.include_removed:
             return b""
@@ -235,7 +235,7 @@ class _Run:
         gone = [path for path in before if not os.path.lexists(path)]
         return gone[0] if gone and len(gone) == len(before) else b""
 
-    def _is_to_decode(self, found: Found, identity: Identity, stored: Sequence[Track]) -> bool:
+    def _is_to_decode(self, found: FoundFile, identity: Identity, stored: Sequence[Track]) -> bool:
         """Tell whether a known content is to be read again: for tunes that it lacks."""
         path = Path(os.fsdecode(found.path))
         divided = len(identity.tags) > 1 and any(
@@ -243,7 +243,7 @@ class _Run:
         )
         return divided or found.path in self._there.returning
 
-    def _decoded(self, found: Found, decoded: Decoded) -> None:
+    def _decoded(self, found: FoundFile, decoded: Decoded) -> None:
         if self._model is None:
             from segue.audio.embedding import SoundModel  # where nothing is new, it is not needed
 
@@ -254,10 +254,10 @@ class _Run:
             fingerprint=decoded.fingerprint,
             duration_s=decoded.duration_s,
         )
-        analysis = with_words(analysis, decoded.words)
+        analysis = with_lyrics(analysis, decoded.words)
         self._store_tunes(found, {0: analysis})
 
-    def _decoded_score(self, found: Found, decoded: DecodedScore) -> None:
+    def _decoded_score(self, found: FoundFile, decoded: DecodedScore) -> None:
         if self._score_model is None:
             from segue.ingest.embedding import ScoreModel
 
@@ -267,7 +267,7 @@ class _Run:
         broken: list[str] = []
         for number, tune in enumerate(decoded.tunes, start=first):
             if isinstance(tune, DecodedTune):
-                analyses[number] = analysis_of_tune(tune, self._score_model)
+                analyses[number] = embed_tune(tune, self._score_model)
             else:
                 broken.append(f"tune {number}: {tune.reason}" if number else tune.reason)
         if not analyses:
@@ -276,7 +276,7 @@ class _Run:
         self._store_tunes(found, analyses)
         self._tell_broken(found, broken, len(analyses))
 
-    def _decoded_lyrics(self, found: Found, decoded: DecodedLyrics) -> None:
+    def _decoded_lyrics(self, found: FoundFile, decoded: DecodedLyrics) -> None:
         """Store the songs of a file, but live versions, remixes and what is there already.
 
         A book of thousands takes minutes: its songs are stored as they come, under a state that
@@ -295,7 +295,7 @@ class _Run:
             tags = _tags_of(identity, number)
             if not isinstance(song, DecodedText):
                 broken.append(f"song {number}: {song.reason}" if number else song.reason)
-            elif is_version(tags.title):
+            elif is_live_or_remix(tags.title):
                 self.report.versions += 1
             elif self._known_words.hold(tags.artist, song.shingles):
                 self.report.duplicates += 1
@@ -304,9 +304,9 @@ class _Run:
                 kept.append(number)
                 track, text = there.get(number, (0, ""))
                 if text == song.text and track in complete:
-                    store = partial(self._store.touch_track, track, UNSEEN, tags)
+                    store = partial(self._store.touch_track, track, UNKNOWN_STATE, tags)
                 else:
-                    analysis = with_words(Analysis({}, song.facts, song.shingles, 0.0), song)
+                    analysis = with_lyrics(Analysis({}, song.facts, song.shingles, 0.0), song)
                     store = partial(self._add_song, found, tags, analysis, number)
                 self._later(found, store)
             if number > first:
@@ -318,31 +318,31 @@ class _Run:
             self._left_out(found)
         self._tell_broken(found, broken, len(kept))
 
-    def _add_song(self, found: Found, tags: Tags, analysis: Analysis, number: int) -> None:
+    def _add_song(self, found: FoundFile, tags: Tags, analysis: Analysis, number: int) -> None:
         self._store.spaces.register({"lyrics"})
-        self._store.add_track(found.path, UNSEEN, "", tags, analysis, "lyrics", number)
+        self._store.add_track(found.path, UNKNOWN_STATE, "", tags, analysis, "lyrics", number)
 
-    def _finish_songs(self, found: Found, kept: Sequence[int]) -> None:
+    def _finish_songs(self, found: FoundFile, kept: Sequence[int]) -> None:
         self._store.keep_tunes(found.path, kept)
         path, identity = Path(os.fsdecode(found.path)), self._identities[found.path]
         self._store.rewritten(path, found.state, identity.content_hash)
         self._note_stored(found)
 
-    def _left_out(self, found: Found) -> None:
+    def _left_out(self, found: FoundFile) -> None:
         """Store nothing of a file, and take out what it held before."""
         self._finish(found, partial(self._store.keep_tunes, found.path, ()))
         for path in self._waiting.pop(self._identities[found.path].content_hash):
             twin = self._found[path][0]
             self._finish(twin, partial(self._store.keep_tunes, path, ()))
 
-    def _tell_broken(self, found: Found, broken: list[str], rest: int) -> None:
+    def _tell_broken(self, found: FoundFile, broken: list[str], rest: int) -> None:
         if broken:
-            more = len(broken) - MOST_TOLD
-            told = [*broken[:MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
+            more = len(broken) - MAX_LISTED
+            told = [*broken[:MAX_LISTED], *([f"and {more} more"] if more > 0 else [])]
             told.append(f"the other {rest} were added")
             self._later_fail(found.path, found.state, Fault("; ".join(told)))
 
-    def _store_tunes(self, found: Found, analyses: Mapping[int, Analysis]) -> None:
+    def _store_tunes(self, found: FoundFile, analyses: Mapping[int, Analysis]) -> None:
         """Store what a file holds, in place of what it held before."""
         identity = self._identities[found.path]
 
@@ -366,7 +366,7 @@ class _Run:
 
         self._store_kept(found, store)
 
-    def _note_stored(self, found: Found) -> None:
+    def _note_stored(self, found: FoundFile) -> None:
         before = self._found[found.path][1]
         self._keep_given(found)
         if before is None or not before.tracks:
@@ -374,7 +374,7 @@ class _Run:
         else:
             self.report.changed += 1
 
-    def _store_kept(self, found: Found, store: Callable[[], None]) -> None:
+    def _store_kept(self, found: FoundFile, store: Callable[[], None]) -> None:
         """Store what is kept of a file, and then those of the same content."""
         identity = self._identities[found.path]
         self._finish(found, store)
@@ -383,7 +383,7 @@ class _Run:
             twin = self._found[path][0]
             self._finish(twin, partial(self._place, twin))
 
-    def _place(self, found: Found) -> None:
+    def _place(self, found: FoundFile) -> None:
         """Give a file whose content is known a row: its old one, a moved one, or a copy."""
         identity = self._identities[found.path]
         same: dict[Path, list[Track]] = defaultdict(list)
@@ -394,7 +394,7 @@ class _Run:
             for track, now in zip(here, all_now, strict=True):
                 self._store.touch_track(track.id, found.state, now)
             self._keep_given(found)
-            if self._options.given != NOTHING and [track.tags for track in here] != all_now:
+            if self._options.given != NO_TAGS and [track.tags for track in here] != all_now:
                 self.report.changed += 1
             else:
                 self.report.unchanged += 1
@@ -421,10 +421,10 @@ class _Run:
         else:
             self.report.copied += 1
 
-    def _keep_given(self, found: Found) -> None:
+    def _keep_given(self, found: FoundFile) -> None:
         """Remember the artist and album that were given for a file."""
         given = self._given_for(self._found[found.path][1])
-        if given != NOTHING:
+        if given != NO_TAGS:
             self._store.given.put(self._store.files.tracks_at(found.path), given)
 
     def _is_same_artist(self, identity: Identity, same: Mapping[Path, list[Track]]) -> bool:
@@ -435,7 +435,7 @@ class _Run:
             for tracks in same.values()
         )
 
-    def _lost(self, found: Found, fault: Fault) -> None:
+    def _lost(self, found: FoundFile, fault: Fault) -> None:
         self._later_fail(found.path, found.state, fault)
         self._told(found)
         identity = self._identities.get(found.path)
@@ -453,14 +453,14 @@ class _Run:
         self.report.failures.append(failure)
         self._store.files.add_failure(path, state, failure)
 
-    def _finish(self, found: Found, store: Callable[[], None]) -> None:
+    def _finish(self, found: FoundFile, store: Callable[[], None]) -> None:
         self._later(found, store)
         self._told(found)
 
-    def _later(self, found: Found, store: Callable[[], None]) -> None:
+    def _later(self, found: FoundFile, store: Callable[[], None]) -> None:
         self._pending.append(lambda: self._store_or_fail(found, store))
 
-    def _store_or_fail(self, found: Found, store: Callable[[], None]) -> None:
+    def _store_or_fail(self, found: FoundFile, store: Callable[[], None]) -> None:
         """Store what came of a file; what cannot be stored is its own failure alone."""
         try:
             with self._store.part():
@@ -468,7 +468,7 @@ class _Run:
         except (Unstorable, ValueError) as error:
             self._fail(found.path, found.state, Fault(str(error)))
 
-    def _told(self, found: Found) -> None:
+    def _told(self, found: FoundFile) -> None:
         self._done += 1
         if self._watch:
             self._watch(Progress(self._done, self._total, Path(os.fsdecode(found.path))))
@@ -486,7 +486,7 @@ class _Run:
         self._last_commit = time.monotonic()
 
 
-def _decoding(found: Found, form: TextForm) -> Job:
+def _decoding(found: FoundFile, form: TextOptions) -> Job:
     if found.kind == "sound":
         return Decode(found.path, form=form)
     if found.kind == "score":
@@ -499,7 +499,7 @@ def _tags_of(identity: Identity, tune: int) -> Tags:
     return identity.tags[min(max(tune - 1, 0), len(identity.tags) - 1)]
 
 
-def _limit_s(base_s: float, found: Found) -> float:
+def _limit_s(base_s: float, found: FoundFile) -> float:
     text = found.kind == "lyrics"
     return base_s + found.state.size / (
         SLOWEST_TEXT_BYTES_PER_S if text else SLOWEST_DISK_BYTES_PER_S

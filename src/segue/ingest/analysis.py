@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 from segue.errors import BadArgument, Unavailable, Unreadable, unreadable
 from segue.ingest.workers import Fault
-from segue.io.audio import read_sound
-from segue.io.embedded_lyrics import words_in_score, words_in_sound
-from segue.io.lyrics import BrokenSong, read_lyrics, read_lyrics_tags, read_words
-from segue.io.lyrics_text import PLAIN, TextForm
+from segue.io.audio import read_recording
+from segue.io.embedded_lyrics import lyrics_in_recording, lyrics_in_score
+from segue.io.lyrics import UnreadableSong, read_lyrics, read_lyrics_tags, read_sidecar
+from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
 from segue.io.scores import Broken, read_score_tags, read_scores
-from segue.io.tags import NOTHING, read_tags
+from segue.io.tags import NO_TAGS, read_tags
 from segue.lyrics.phonetics import words_of
-from segue.records import FloatArray, Kind, Lyrics, Score, Span, Tags
+from segue.records import FloatArray, Lyrics, Medium, Score, Span, Tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Identify:
 
     path: bytes
     root: bytes
-    kind: Kind = "sound"
-    given: Tags = NOTHING  # for what names no artist or album
+    kind: Medium = "sound"
+    given: Tags = NO_TAGS  # for what names no artist or album
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Decode:
 
     path: bytes
     passage: Span | None = None
-    form: TextForm = PLAIN
+    form: TextOptions = PLAIN_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class DecodeScore:
     """Asks for the tunes of a file, as the models take them."""
 
     path: bytes
-    form: TextForm = PLAIN
+    form: TextOptions = PLAIN_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +55,21 @@ class DecodeLyrics:
     """Asks for the songs of a file of lyrics, as the models take them."""
 
     path: bytes
-    form: TextForm = PLAIN
+    form: TextOptions = PLAIN_TEXT
 
 
 @dataclass(frozen=True, slots=True)
-class ReadWords:
+class ReadSidecars:
     """Asks for the words of some music, without its notes or its sound.
 
     Those of the first of the `texts` beside it that has any, else those that it carries along.
     """
 
     path: bytes
-    kind: Kind
+    kind: Medium
     texts: tuple[bytes, ...]
-    form: TextForm = PLAIN
-    given: Tags = NOTHING  # for what names no artist or album
+    form: TextOptions = PLAIN_TEXT
+    given: Tags = NO_TAGS  # for what names no artist or album
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class ReadScore:
     tune: int = 0
 
 
-Job = Identify | Decode | DecodeScore | DecodeLyrics | ReadWords | ReadScore
+Job = Identify | Decode | DecodeScore | DecodeLyrics | ReadSidecars | ReadScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +134,13 @@ class DecodedScore:
 
 @dataclass(frozen=True, slots=True)
 class DecodedLyrics:
-    """The songs of a file, in order; `BrokenSong` where one cannot be read."""
+    """The songs of a file, in order; `UnreadableSong` where one cannot be read."""
 
-    songs: tuple[DecodedText | BrokenSong, ...]
+    songs: tuple[DecodedText | UnreadableSong, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class FoundWords:
+class SidecarLyrics:
     """The words of some music.
 
     Attributes
@@ -160,24 +160,24 @@ class FoundWords:
     faults: tuple[tuple[bytes, Fault], ...]
 
 
-Answer = Identity | Decoded | DecodedScore | DecodedLyrics | FoundWords | Score
+Answer = Identity | Decoded | DecodedScore | DecodedLyrics | SidecarLyrics | Score
 
 
-def work(job: Job) -> Answer:
+def run_job(job: Job) -> Answer:
     """Answer one job."""
     path = Path(os.fsdecode(job.path))
     if isinstance(job, Identify):
         return _identify(path, Path(os.fsdecode(job.root)), job)
     if isinstance(job, DecodeScore):
         tunes = [_tune(found) for found in read_scores(path)]
-        for number, words in enumerate(words_in_score(path, job.form)[: len(tunes)]):
+        for number, words in enumerate(lyrics_in_score(path, job.form)[: len(tunes)]):
             tune = tunes[number]
             if words and isinstance(tune, DecodedTune):
                 tunes[number] = replace(tune, words=_carried(words))
         return DecodedScore(tuple(tunes))
     if isinstance(job, DecodeLyrics):
         return DecodedLyrics(tuple(map(_song, read_lyrics(path, job.form))))
-    if isinstance(job, ReadWords):
+    if isinstance(job, ReadSidecars):
         return _read_words(path, job)
     if isinstance(job, ReadScore):
         return _read_score(path, job.tune)
@@ -193,36 +193,36 @@ def _identify(path: Path, root: Path, job: Identify) -> Identity:
     return Identity(content_hash, _TAGS[job.kind](path, root, job.given))
 
 
-_TAGS: Final[dict[Kind, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
+_TAGS: Final[dict[Medium, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
     "sound": lambda path, _, given: (read_tags(path, given),),
     "score": lambda path, _, given: read_score_tags(path, given),
     "lyrics": read_lyrics_tags,
 }
 
 
-def _read_words(path: Path, job: ReadWords) -> FoundWords:
+def _read_words(path: Path, job: ReadSidecars) -> SidecarLyrics:
     faults: list[tuple[bytes, Fault]] = []
-    said, words, source = NOTHING, None, b""
+    said, words, source = NO_TAGS, None, b""
     for text in job.texts:
         try:
-            lyrics = read_words(Path(os.fsdecode(text)), job.form)
+            lyrics = read_sidecar(Path(os.fsdecode(text)), job.form)
         except Unavailable:
             raise  # all of it is tried again
         except Unreadable as error:
             faults.append((text, Fault(str(error))))
             continue
-        said = said if said != NOTHING else lyrics.tags
+        said = said if said != NO_TAGS else lyrics.tags
         if words := _carried(lyrics.text):
             source = text
             break
     if words is None:
         if job.kind == "sound":
-            words = _carried(words_in_sound(path, job.form))
+            words = _carried(lyrics_in_recording(path, job.form))
         else:
-            words = _carried("".join(words_in_score(path, job.form)[:1]))
+            words = _carried("".join(lyrics_in_score(path, job.form)[:1]))
     known = Tags(said.title, said.artist or job.given.artist, said.album or job.given.album)
     tags = _TAGS[job.kind](path, path.parent, known)[0]
-    return FoundWords(words, source, tags, tuple(faults))
+    return SidecarLyrics(words, source, tags, tuple(faults))
 
 
 def _read_score(path: Path, tune: int) -> Score:
@@ -259,13 +259,13 @@ def _tune(score: Score | Broken) -> DecodedTune | Broken:
     return DecodedTune(bars, description.vector, facts, shingles(score), float(facts["duration_s"]))
 
 
-def _song(found: Lyrics | BrokenSong) -> DecodedText | BrokenSong:
-    if isinstance(found, BrokenSong):
+def _song(found: Lyrics | UnreadableSong) -> DecodedText | UnreadableSong:
+    if isinstance(found, UnreadableSong):
         return found
     try:
         return _described(found.text)
     except BadArgument as error:
-        return BrokenSong(str(error))
+        return UnreadableSong(str(error))
 
 
 def _carried(text: str) -> DecodedText | None:
@@ -286,7 +286,7 @@ def _decode(path: Path, job: Decode) -> Decoded:
     from segue.audio.features import describe
     from segue.audio.fingerprint import fingerprint
 
-    recording = read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse, only=job.passage)
+    recording = read_recording(path, SAMPLE_RATE_HZ, spans_to_analyse, only=job.passage)
     description = describe(recording, read_tags(path).genre)
     return Decoded(
         patches=musicnn_patches(recording),
@@ -294,5 +294,5 @@ def _decode(path: Path, job: Decode) -> Decoded:
         facts=description.facts,
         fingerprint=fingerprint(recording),
         duration_s=recording.duration_s,
-        words=_carried(words_in_sound(path, job.form)),
+        words=_carried(lyrics_in_recording(path, job.form)),
     )

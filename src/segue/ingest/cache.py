@@ -39,23 +39,23 @@ from segue.ingest.analysis import (
     DecodeScore,
     Job,
 )
-from segue.ingest.single_file import decode_now
+from segue.ingest.single_file import decode_recording
 from segue.ingest.workers import Fault, Workers
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.io.scores import Broken
 from segue.records import Failure, FloatArray, Span, Track
 from segue.store.cache import Cache
 
 # --- images ---
 
-IMAGE_TASK: Final = "segue.ingest.cache:draw"
+IMAGE_TASK: Final = "segue.ingest.cache:compute_image"
 IMAGE_LIMIT_S: Final = 120.0
 #: Asks for the course of pitches instead of an image.
-COURSE: Final = "course"
+CHROMA_SEQUENCE: Final = "course"
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class ImageJob:
     """Asks for the image of a file's sound.
 
     Attributes
@@ -78,7 +78,7 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class CacheReport:
     """What came of filling the cache.
 
     Attributes
@@ -92,7 +92,7 @@ class Filled:
     left_out: int
 
 
-def draw(job: Draw) -> ByteArray:
+def compute_image(job: ImageJob) -> ByteArray:
     """Decode a file's stretch to learn from, and make its image; runs in a worker.
 
     Returns
@@ -100,10 +100,10 @@ def draw(job: Draw) -> ByteArray:
     ndarray, shape (channels, bands, frames), uint8
         Or a course, see `segue.audio.cover_songs.course`.
     """
-    if job.kind == COURSE:
+    if job.kind == CHROMA_SEQUENCE:
         path = Path(os.fsdecode(job.path))
-        return course(read_sound(path, SAMPLE_RATE_HZ, stretch_to_compare).excerpts[0])
-    recording = read_sound(
+        return course(read_recording(path, SAMPLE_RATE_HZ, stretch_to_compare).excerpts[0])
+    recording = read_recording(
         Path(os.fsdecode(job.path)),
         SAMPLE_RATE_HZ,
         stretch_to_learn,
@@ -116,7 +116,7 @@ def draw(job: Draw) -> ByteArray:
     return np.concatenate([log_mel_image(side, kind) for side in sides])
 
 
-def draw_now(path: Path, kind: str, passage: Span | None, *, stereo: bool) -> ByteArray:
+def image_of_file(path: Path, kind: str, passage: Span | None, *, stereo: bool) -> ByteArray:
     """Make the image of a file that need not be in the library, in a worker process.
 
     Raises
@@ -124,15 +124,15 @@ def draw_now(path: Path, kind: str, passage: Span | None, *, stereo: bool) -> By
     Unreadable
         With the reason.
     """
-    with Workers[Draw, ByteArray](IMAGE_TASK, 1) as pool:
-        pool.submit(Draw(os.fsencode(path), "", kind, stereo, passage), IMAGE_LIMIT_S)
+    with Workers[ImageJob, ByteArray](IMAGE_TASK, 1) as pool:
+        pool.submit(ImageJob(os.fsencode(path), "", kind, stereo, passage), IMAGE_LIMIT_S)
         image = next(iter(pool.results()))[1]
     if isinstance(image, Fault):
         raise Unreadable(f"{path}: {image.reason}")
     return image
 
 
-def fill(
+def cache_images(
     cache: Cache,
     tracks: Sequence[Track],
     kind: str,
@@ -140,7 +140,7 @@ def fill(
     stereo: bool,
     workers: int,
     watch: Callable[[int, int], None] | None = None,
-) -> Filled:
+) -> CacheReport:
     """Make the images that the cache lacks.
 
     Parameters
@@ -167,9 +167,11 @@ def fill(
     lacking = {t.content_hash: t for t in tracks if t.content_hash not in cache}
     failures: list[Failure] = []
     kept = 0
-    with Workers[Draw, ByteArray](IMAGE_TASK, workers) as pool:
+    with Workers[ImageJob, ByteArray](IMAGE_TASK, workers) as pool:
         for content_hash, track in lacking.items():
-            pool.submit(Draw(os.fsencode(track.path), content_hash, kind, stereo), IMAGE_LIMIT_S)
+            pool.submit(
+                ImageJob(os.fsencode(track.path), content_hash, kind, stereo), IMAGE_LIMIT_S
+            )
         for done, (job, image) in enumerate(pool.results(), start=1):
             if isinstance(image, Fault):
                 failures.append(Failure(lacking[job.content_hash].path, image.reason))
@@ -179,20 +181,20 @@ def fill(
                 break  # full: no further file is decoded for nothing
             if watch:
                 watch(done, len(lacking))
-    return Filled(tuple(failures), len(lacking) - kept - len(failures))
+    return CacheReport(tuple(failures), len(lacking) - kept - len(failures))
 
 
 # --- activations ---
 
 
-def fill_activations(
+def cache_activations(
     cache: Cache,
     tracks: Sequence[Track],
     *,
     workers: int,
     watch: Callable[[int, int], None] | None = None,
-) -> Filled:
-    """Compute what the cache lacks; see `segue.ingest.cache.fill`.
+) -> CacheReport:
+    """Compute what the cache lacks; see `segue.ingest.cache.cache_images`.
 
     An array has the shape (patches, 1506 + features), float32: each patch's pooled
     activations, then the recording's features, the same in every row.
@@ -202,7 +204,7 @@ def fill_activations(
     failures: list[Failure] = []
     kept = 0
     if not once:
-        return Filled((), 0)
+        return CacheReport((), 0)
     model = SoundModel(threads=max(1, workers // 2))
     with Workers[Decode, Decoded](TASK, workers) as pool:
         for path in once.values():
@@ -217,10 +219,10 @@ def fill_activations(
                 break  # full
             if watch:
                 watch(done, len(once))
-    return Filled(tuple(failures), len(once) - kept - len(failures))
+    return CacheReport(tuple(failures), len(once) - kept - len(failures))
 
 
-def activations_now(path: Path, passage: Span | None) -> FloatArray:
+def activations_of_file(path: Path, passage: Span | None) -> FloatArray:
     """Compute the array of a file that need not be in the library.
 
     Raises
@@ -228,7 +230,7 @@ def activations_now(path: Path, passage: Span | None) -> FloatArray:
     Unreadable
         With the reason.
     """
-    return _rows(SoundModel(), decode_now(path, passage))
+    return _rows(SoundModel(), decode_recording(path, passage))
 
 
 def _rows(model: SoundModel, decoded: Decoded) -> FloatArray:
@@ -240,18 +242,18 @@ def _rows(model: SoundModel, decoded: Decoded) -> FloatArray:
 # --- rolls ---
 
 
-def key_of(track: Track) -> str:
+def roll_key(track: Track) -> str:
     """Name a tune's roll in the cache."""
     return f"{track.content_hash}t{track.tune}"
 
 
-def fill_rolls(
+def cache_rolls(
     cache: Cache,
     tracks: Sequence[Track],
     *,
     workers: int,
     watch: Callable[[int, int], None] | None = None,
-) -> Filled:
+) -> CacheReport:
     """Make the piano rolls that the cache lacks.
 
     Parameters
@@ -270,7 +272,7 @@ def fill_rolls(
         What was kept before stays.
     """
     lacking: dict[bytes, list[Track]] = {}
-    for track in {key_of(t): t for t in tracks if key_of(t) not in cache}.values():
+    for track in {roll_key(t): t for t in tracks if roll_key(t) not in cache}.values():
         lacking.setdefault(os.fsencode(track.path), []).append(track)
     failures: list[Failure] = []
     left_out = 0
@@ -282,11 +284,11 @@ def fill_rolls(
                 tune = _tune(found, track.tune)
                 if isinstance(tune, str):
                     failures.append(Failure(track.path, tune))
-                elif not cache.write(key_of(track), tune.bars):
+                elif not cache.write(roll_key(track), tune.bars):
                     left_out += 1
             if watch:
                 watch(done, len(lacking))
-    return Filled(tuple(failures), left_out)
+    return CacheReport(tuple(failures), left_out)
 
 
 def _tune(found: Answer | Fault, number: int) -> DecodedTune | str:
@@ -302,8 +304,8 @@ def _tune(found: Answer | Fault, number: int) -> DecodedTune | str:
 
 # --- previews ---
 
-PREVIEW_TASK: Final = "segue.ingest.cache:cut"
-LENGTH_S: Final = 5.0
+PREVIEW_TASK: Final = "segue.ingest.cache:encode_preview"
+PREVIEW_S: Final = 5.0
 BIT_RATE: Final = 32_000
 _RATE_HZ: Final = 48_000  # Opus's own
 _FADE_S: Final = 0.1
@@ -311,7 +313,7 @@ _LIMIT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class PreviewJob:
     """Asks for a preview of a file."""
 
     row: int
@@ -329,10 +331,10 @@ def previews(
         Ogg Opus, by row of `tracks`; mono, 32 kbit/s.
     """
     found: dict[int, bytes] = {}
-    with Workers[Cut, bytes](PREVIEW_TASK, workers) as pool:
+    with Workers[PreviewJob, bytes](PREVIEW_TASK, workers) as pool:
         for row, track in enumerate(tracks):
             if not track.missing and track.kind == "sound":
-                pool.submit(Cut(row, os.fsencode(track.path)), _LIMIT_S)
+                pool.submit(PreviewJob(row, os.fsencode(track.path)), _LIMIT_S)
         for done, (job, sound) in enumerate(pool.results(), start=1):
             if not isinstance(sound, Fault):
                 found[job.row] = sound
@@ -341,15 +343,15 @@ def previews(
     return found
 
 
-def cut(job: Cut) -> bytes:
+def encode_preview(job: PreviewJob) -> bytes:
     """Decode a file's middle and encode it; runs in a worker."""
-    recording = read_sound(Path(os.fsdecode(job.path)), _RATE_HZ, _middle)
+    recording = read_recording(Path(os.fsdecode(job.path)), _RATE_HZ, _middle)
     return _opus(recording.excerpts[0])
 
 
 def _middle(duration_s: float) -> tuple[Span, ...]:
-    start_s = max(0.0, (duration_s - LENGTH_S) / 2)
-    return (Span(start_s, min(duration_s, start_s + LENGTH_S)),)
+    start_s = max(0.0, (duration_s - PREVIEW_S) / 2)
+    return (Span(start_s, min(duration_s, start_s + PREVIEW_S)),)
 
 
 def _opus(samples: FloatArray) -> bytes:

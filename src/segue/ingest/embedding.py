@@ -53,7 +53,7 @@ class ScoreModel:
         Returns
         -------
         dict of str to ndarray
-            One vector per name in `segue.builtin_spaces.score_spaces`, of shape (0,) where
+            One vector per name in `segue.builtin_spaces.builtin_spaces`, of shape (0,) where
             the tune has no place there: in `roll-vae`, one without a note in a bar of 4/4.
         """
         placed = self._rolls.embed(unpacked(bars))
@@ -84,17 +84,17 @@ def embed_lyrics(text: str, raw_features: FloatArray) -> dict[str, FloatArray]:
     Returns
     -------
     dict of str to ndarray
-        One vector per name in `segue.builtin_spaces.lyrics_spaces`.
+        One vector per name in `segue.builtin_spaces.builtin_spaces`.
     """
     network, constants = _reader()
-    found = (known_of(network, text) - constants["mean"]) / constants["scale"]
+    found = (pooled_states(network, text) - constants["mean"]) / constants["scale"]
     return {
         "style": standardise_style(raw_features),
         "lyrics": np.asarray(found, np.float32),
     }
 
 
-def known_of(network: "LetterNetwork", text: str) -> FloatArray:
+def pooled_states(network: "LetterNetwork", text: str) -> FloatArray:
     """Return what a network makes of a text: mean and spread, over its letters, of what it holds.
 
     Parameters
@@ -129,7 +129,7 @@ def _reader() -> "tuple[LetterNetwork, dict[str, FloatArray]]":
 # --- embedding ---
 
 
-def analysis_of_tune(tune: DecodedTune, model: "ScoreModel") -> Analysis:
+def embed_tune(tune: DecodedTune, model: "ScoreModel") -> Analysis:
     """Place a tune, and its words, in the spaces of their kinds."""
     analysis = Analysis(
         vectors=model.embed(tune.bars, tune.features),
@@ -137,10 +137,10 @@ def analysis_of_tune(tune: DecodedTune, model: "ScoreModel") -> Analysis:
         fingerprint=tune.shingles,
         duration_s=tune.duration_s,
     )
-    return with_words(analysis, tune.words)
+    return with_lyrics(analysis, tune.words)
 
 
-def with_words(analysis: Analysis, words: DecodedText | None) -> Analysis:
+def with_lyrics(analysis: Analysis, words: DecodedText | None) -> Analysis:
     """Join words to what they belong to: a place among all words, and the text."""
     if words is None:
         return analysis

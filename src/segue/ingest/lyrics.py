@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.ingest.analysis import FoundWords
+from segue.ingest.analysis import SidecarLyrics
 from segue.ingest.embedding import embed_lyrics
-from segue.io.scan import Found
+from segue.io.scan import FoundFile
 from segue.lyrics.matching import HASHES, SAME_TEXT
 from segue.store import Store
 from segue.store.files import KnownFile
-from segue.store.lyrics import KnownBeside, Words
+from segue.store.lyrics import LyricsTable, StoredSidecar
 from segue.text import normalise
 
 # --- same words ---
@@ -26,7 +26,7 @@ from segue.text import normalise
 UInts = NDArray[np.uint32]
 
 
-class KnownWords:
+class LyricsIndex:
     """The fingerprints of all lyrics of a library, by artist.
 
     The words of one song by two artists are two songs; where one of the two is unknown, one.
@@ -37,7 +37,7 @@ class KnownWords:
         Read when first asked.
     """
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: LyricsTable) -> None:
         self._words = words
         self._read = False
         self._prints: dict[str, _Prints] = {}
@@ -90,16 +90,16 @@ class _Prints:
 
 
 @dataclass(frozen=True, slots=True)
-class Outdated:
+class OutdatedLyrics:
     """A track of whose words something changed, and what is there now."""
 
     track: int
-    found: Found
+    found: FoundFile
 
 
-def outdated(
-    store: Store, music: Iterable[Found], known: Mapping[bytes, KnownFile]
-) -> list[Outdated]:
+def outdated_lyrics(
+    store: Store, music: Iterable[FoundFile], known: Mapping[bytes, KnownFile]
+) -> list[OutdatedLyrics]:
     """List the music of which a text beside it came, changed or went since its words were read.
 
     Parameters
@@ -117,7 +117,7 @@ def outdated(
         Of a book of tunes no text is the words of one.
     """
     beside = store.words.beside()
-    changed: list[Outdated] = []
+    changed: list[OutdatedLyrics] = []
     for found in music:
         seen = {(one.name, one.state) for one in beside.get(found.path, ())}
         now = {(os.path.basename(text.path), text.state) for text in found.texts}
@@ -129,11 +129,11 @@ def outdated(
             continue
         tracks = store.tracks(store.files.tracks_at(found.path))
         if len(tracks) == 1 and tracks[0].tune == 0:
-            changed.append(Outdated(tracks[0].id, found))
+            changed.append(OutdatedLyrics(tracks[0].id, found))
     return changed
 
 
-def give_words(store: Store, music: Outdated, answer: FoundWords) -> None:
+def store_lyrics(store: Store, music: OutdatedLyrics, answer: SidecarLyrics) -> None:
     """Store the words of some music, and what a text says of it. Inside a transaction.
 
     Its texts are no tracks of their own any more.
@@ -144,7 +144,7 @@ def give_words(store: Store, music: Outdated, answer: FoundWords) -> None:
         music.track, {} if words is None else embed_lyrics(words.text, words.features)
     )
     beside = [
-        KnownBeside(os.path.basename(text.path), text.state, text.path == answer.source)
+        StoredSidecar(os.path.basename(text.path), text.state, text.path == answer.source)
         for text in music.found.texts
     ]
     store.retag(music.track, answer.tags)

@@ -17,7 +17,7 @@ import numpy as np
 from segue.errors import SegueError
 
 #: A message may be this long. An answer as long as this has more in it than any music.
-MOST_BYTES: Final = 1 << 30
+MAX_BYTES: Final = 1 << 30
 _OWN: Final = "segue."  # records of other packages are not made
 _NUMBERS: Final = "biuf"  # kinds of arrays that are sent
 _LENGTH: Final = 8  # bytes that hold the length of the JSON
@@ -46,7 +46,7 @@ def encode(value: object) -> bytes:
     arrays: list[memoryview] = []
     text = json.dumps(_plain(value, arrays)).encode()
     length = _LENGTH + len(text) + sum(array.nbytes for array in arrays)
-    if length > MOST_BYTES:
+    if length > MAX_BYTES:
         raise BadMessage(f"holds more than Segue takes at once ({length >> 20} MiB)")
     return b"".join([len(text).to_bytes(_LENGTH, "little"), text, *arrays])
 

@@ -16,16 +16,16 @@ from segue.ingest.analysis import (
     DecodedTune,
     DecodeLyrics,
     DecodeScore,
-    FoundWords,
     Identify,
     Identity,
     Job,
     ReadScore,
-    ReadWords,
+    ReadSidecars,
+    SidecarLyrics,
 )
 from segue.ingest.workers import Fault, Workers
-from segue.io.scan import Found, scan
-from segue.media import kind_of
+from segue.io.scan import FoundFile, scan
+from segue.media import medium_of
 from segue.records import Description, FloatArray, Score, Span, Track
 
 _Result = TypeVar("_Result")
@@ -47,20 +47,20 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
     BadArgument
         It is a score of many tunes, or a passage of one is meant.
     """
-    if kind_of(path) == "score":
+    if medium_of(path) == "score":
         if passage:
             raise BadArgument("--at goes with recordings; ask with the whole score")
         from segue.ingest.embedding import ScoreModel
 
         tune = decode_tune(path)
         return ScoreModel().embed(tune.bars, tune.features) | _of_words(tune.words)
-    if kind_of(path) == "lyrics":
+    if medium_of(path) == "lyrics":
         if passage:
             raise BadArgument("--at goes with recordings; ask with the whole text")
         return _of_words(decode_song(path))
     from segue.audio.embedding import SoundModel
 
-    decoded = decode_now(path, passage)
+    decoded = decode_recording(path, passage)
     beside = _beside(path)
     words = beside.words if beside else decoded.words
     return SoundModel().embed(decoded.patches, decoded.features) | _of_words(words)
@@ -76,7 +76,7 @@ def describe_file(path: Path) -> Description:
     BadArgument
         It holds many tunes or songs.
     """
-    kind = kind_of(path) or "sound"
+    kind = medium_of(path) or "sound"
     whole = os.fsencode(os.path.abspath(path))
     facts: dict[str, float | str]
     heard: dict[str, float] = {}
@@ -92,7 +92,7 @@ def describe_file(path: Path) -> Description:
         from segue.audio.embedding import SoundModel
         from segue.builtin_spaces import tag_probabilities
 
-        decoded = decode_now(path, None)
+        decoded = decode_recording(path, None)
         facts, duration_s, words = decoded.facts, decoded.duration_s, decoded.words
         heard = tag_probabilities(SoundModel().embed(decoded.patches, decoded.features)["tags"])
     identity = _now(Identify(whole, os.path.dirname(whole), kind), Identity, path)
@@ -104,13 +104,15 @@ def describe_file(path: Path) -> Description:
     return Description(track, heard, words.text if words else "", source)
 
 
-def _beside(path: Path) -> FoundWords | None:
+def _beside(path: Path) -> SidecarLyrics | None:
     """Read what a text beside some music says; None where there is none."""
-    texts = [text.path for item in scan([path]) if isinstance(item, Found) for text in item.texts]
+    texts = [
+        text.path for item in scan([path]) if isinstance(item, FoundFile) for text in item.texts
+    ]
     if not texts:
         return None
-    asked = ReadWords(os.fsencode(path), kind_of(path) or "sound", tuple(texts))
-    return _now(asked, FoundWords, path)
+    asked = ReadSidecars(os.fsencode(path), medium_of(path) or "sound", tuple(texts))
+    return _now(asked, SidecarLyrics, path)
 
 
 def _of_words(words: DecodedText | None) -> dict[str, FloatArray]:
@@ -176,7 +178,7 @@ def read_score(path: Path, tune: int = 0) -> Score:
     return _now(ReadScore(os.fsencode(path), tune), Score, path)
 
 
-def decode_now(path: Path, passage: Span | None) -> Decoded:
+def decode_recording(path: Path, passage: Span | None) -> Decoded:
     """Decode a file that need not be in the library, in a worker process.
 
     Raises

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from segue.errors import BadArgument
-from segue.io.lyrics_text import PLAIN, TextForm
-from segue.io.scan import Found, LeftAlone, Obstacle, PassedOver, Scanned, scan
-from segue.io.tags import NOTHING
+from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
+from segue.io.scan import ExcludedPath, FoundFile, OtherFile, Scanned, UnreadablePath, scan
+from segue.io.tags import NO_TAGS
 from segue.records import Failure, FileState, Pruned, Tags
 from segue.store import Store
 from segue.store.files import KnownFile
@@ -58,12 +58,12 @@ Watcher = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class AddOptions:
     """How files are added.
 
     Attributes
     ----------
-    form : TextForm
+    form : TextOptions
         What is kept of the words that are read.
     given : Tags
         Artist and album of files that name none.
@@ -75,25 +75,25 @@ class Options:
         Also files are read that could not be read and have not changed since.
     """
 
-    form: TextForm = PLAIN
-    given: Tags = NOTHING
+    form: TextOptions = PLAIN_TEXT
+    given: Tags = NO_TAGS
     exclude: tuple[str, ...] = ()
     include_removed: bool = False
     retry: bool = False
 
 
-DEFAULT: Final = Options()
+DEFAULT_OPTIONS: Final = AddOptions()
 
 
 # --- survey ---
 
 #: A file to read, and what the library knows of it.
-Todo = tuple[Found, KnownFile | None]
-UNSEEN: Final = FileState(0, 0)  # of what cannot even be looked at
+PendingFile = tuple[FoundFile, KnownFile | None]
+UNKNOWN_STATE: Final = FileState(0, 0)  # of what cannot even be looked at
 
 
 @dataclass(slots=True)
-class Surveyed:
+class Survey:
     """What is there, and what is to be done about it.
 
     Attributes
@@ -117,15 +117,15 @@ class Surveyed:
 
     known: dict[bytes, KnownFile]
     removed: dict[bytes, set[int]]
-    todo: list[Todo] = field(default_factory=list)
-    music: list[Found] = field(default_factory=list)
-    texts: list[Todo] = field(default_factory=list)
-    obstacles: list[Obstacle] = field(default_factory=list)
+    todo: list[PendingFile] = field(default_factory=list)
+    music: list[FoundFile] = field(default_factory=list)
+    texts: list[PendingFile] = field(default_factory=list)
+    obstacles: list[UnreadablePath] = field(default_factory=list)
     returning: set[bytes] = field(default_factory=set)
     report: AddReport = field(default_factory=AddReport)
 
 
-def survey(store: Store, paths: Sequence[Path], options: Options) -> Surveyed:
+def survey(store: Store, paths: Sequence[Path], options: AddOptions) -> Survey:
     """Look at files and folders, and note in the library what is gone, came back or stays out.
 
     Parameters
@@ -136,9 +136,9 @@ def survey(store: Store, paths: Sequence[Path], options: Options) -> Surveyed:
     """
     looking = _Looking(store, options)
     items = looking.scan(paths)
-    here = {item.path: item for item in items if isinstance(item, Found)}
+    here = {item.path: item for item in items if isinstance(item, FoundFile)}
     for item in items:
-        if isinstance(item, Found):
+        if isinstance(item, FoundFile):
             looking.at_file(item, here)
         else:
             looking.at_other(item)
@@ -147,8 +147,8 @@ def survey(store: Store, paths: Sequence[Path], options: Options) -> Surveyed:
 
 
 class _Looking:
-    def __init__(self, store: Store, options: Options) -> None:
-        self.there = Surveyed(store.known_files(), store.removed.tunes())
+    def __init__(self, store: Store, options: AddOptions) -> None:
+        self.there = Survey(store.known_files(), store.removed.tunes())
         self._store = store
         self._options = options
         self._missing = store.missing_tracks()
@@ -166,13 +166,13 @@ class _Looking:
         owners = [
             Path(os.fsdecode(path))
             for item in items
-            if isinstance(item, Found) and item.asked_for
+            if isinstance(item, FoundFile) and item.asked_for
             for path in item.music
             if path not in met and self._has_tracks(path)
         ]
         return items + list(scan(owners))
 
-    def at_file(self, found: Found, here: Mapping[bytes, Found]) -> None:
+    def at_file(self, found: FoundFile, here: Mapping[bytes, FoundFile]) -> None:
         there, report = self.there, self.there.report
         self._met.add(found.path)
         self._roots.add(found.root)
@@ -188,7 +188,7 @@ class _Looking:
             given = self._options.given
             given_now = before is not None and before.tracks and (given.artist or given.album)
             if (
-                is_to_read(found, before, self._options)
+                needs_reading(found, before, self._options)
                 or given_now
                 or found.path in there.returning
             ):
@@ -199,21 +199,21 @@ class _Looking:
                 report.unchanged += 1
                 self._back += self._missing.intersection(before.tracks)
 
-    def at_other(self, item: Obstacle | PassedOver | LeftAlone) -> None:
+    def at_other(self, item: UnreadablePath | OtherFile | ExcludedPath) -> None:
         there, report = self.there, self.there.report
-        if isinstance(item, LeftAlone):
+        if isinstance(item, ExcludedPath):
             report.ignored += item.why != "litter"
             aside = {"litter": self._litter, "ignored": self._ignored, "excluded": self._blocked}
             aside[item.why].add(item.path)
             return
         self._met.add(item.path)
-        if isinstance(item, PassedOver):
+        if isinstance(item, OtherFile):
             report.passed_over += 1
             return
         self._roots.add(item.root)
         self._blocked.add(item.path)
         before = there.known.get(item.path)
-        if before is not None and not before.is_to_read(UNSEEN, retry=self._options.retry):
+        if before is not None and not before.is_to_read(UNKNOWN_STATE, retry=self._options.retry):
             report.failed_before += 1
         else:
             there.obstacles.append(item)
@@ -251,7 +251,7 @@ class _Looking:
                 continue  # added when Segue did not leave hidden folders alone
             yield path, file
 
-    def _is_out(self, found: Found) -> bool:
+    def _is_out(self, found: FoundFile) -> bool:
         """Tell whether the user took a file out; note where one is to come back."""
         there = self.there
         if found.path not in there.removed:
@@ -262,7 +262,7 @@ class _Looking:
             return False
         return not self._has_tracks(found.path)  # else only some of its tunes
 
-    def _belongs(self, text: Found, here: Mapping[bytes, Found]) -> bool:
+    def _belongs(self, text: FoundFile, here: Mapping[bytes, FoundFile]) -> bool:
         """Tell whether a text is the words of music that is in the library or about to be."""
         for path in text.music:
             if self._has_tracks(path):
@@ -274,7 +274,7 @@ class _Looking:
                 return True
         return False
 
-    def _failed_before(self, found: Found) -> bool:
+    def _failed_before(self, found: FoundFile) -> bool:
         """Tell whether a file could not be read, and is not read again now."""
         before = self.there.known.get(found.path)
         if before is None or before.tracks:
@@ -285,7 +285,7 @@ class _Looking:
         return path in self.there.known and bool(self.there.known[path].tracks)
 
 
-def is_to_read(found: Found, before: KnownFile | None, options: Options) -> bool:
+def needs_reading(found: FoundFile, before: KnownFile | None, options: AddOptions) -> bool:
     """Tell whether a file is new, or is to be read again."""
     return before is None or before.is_to_read(found.state, retry=options.retry)
 

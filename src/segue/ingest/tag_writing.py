@@ -11,15 +11,15 @@ from typing import Final, Literal
 
 import numpy as np
 
-from segue.builtin_spaces import TAGS
+from segue.builtin_spaces import MUSICNN_TAGS
 from segue.errors import BadArgument
-from segue.io.tag_writing import FIELDS, is_unknown, read_fields, short_key, write_fields
+from segue.io.tag_writing import FIELDS, is_placeholder, read_fields, short_key, write_fields
 from segue.records import Failure, FileState, Track
 from segue.search.query import find_tracks
 from segue.search.track_checks import non_music_type
 from segue.store import Store
-from segue.store.files import KnownFile, is_inside
-from segue.store.user_data import Change
+from segue.store.files import KnownFile, is_below
+from segue.store.user_data import TagChange
 from segue.theory.keys import camelot, open_key
 
 #: Those of the tags that Segue hears which name a mood.
@@ -42,7 +42,7 @@ KEY_NOTATIONS: Final[dict[KeyNotation, Callable[[str], str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class TagReport:
     """What was written, or would be.
 
     Attributes
@@ -57,7 +57,7 @@ class Written:
     failures : tuple of Failure
     """
 
-    changes: tuple[Change, ...]
+    changes: tuple[TagChange, ...]
     kept: int
     failures: tuple[Failure, ...]
     unsure: Mapping[str, int] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class FileTags:
         all_sounds: bool = False,
         overwrite: bool = False,
         dry_run: bool = False,
-    ) -> Written:
+    ) -> TagReport:
         """Write tempo, key or mood into the files' own tags; the sound stays as it is.
 
         Parameters
@@ -119,7 +119,7 @@ class FileTags:
         tracks = tracks if queries else store.tracks()
         return _write(store, tracks, form, overwrite=overwrite, dry_run=dry_run)
 
-    def undo(self) -> Written:
+    def undo(self) -> TagReport:
         """Put back what the last `write` that is not undone yet changed.
 
         A file that is gone is a failure, and forgotten, so that it bars no run before it; unless
@@ -135,7 +135,7 @@ class FileTags:
 
 def _write(
     store: Store, tracks: Sequence[Track], form: _Form, *, overwrite: bool, dry_run: bool
-) -> Written:
+) -> TagReport:
     if not form.fields or not set(form.fields) <= set(FIELDS):
         raise BadArgument("say what to write: --bpm, --key, --mood")
     if form.key_notation not in KEY_NOTATIONS:
@@ -145,7 +145,7 @@ def _write(
     moods = _moods(store) if "mood" in form.fields else {}
     unsure: Counter[str] = Counter()
     passed_by = 0
-    changes: list[Change] = []
+    changes: list[TagChange] = []
     failures: list[Failure] = []
     kept = 0
     run = store.written.next_run()
@@ -170,13 +170,13 @@ def _write(
             free = {
                 name
                 for name in new
-                if overwrite or not known[name] or is_unknown(name, known[name])
+                if overwrite or not known[name] or is_placeholder(name, known[name])
             }
             kept += len(new) - len(free)
             doubtful = {name for name in free if _is_unsure(track, name, form.min_confidence)}
             unsure.update(doubtful)
             here = [
-                Change(track.path, name, known[name], value)
+                TagChange(track.path, name, known[name], value)
                 for name, value in found.items()
                 if name in free - doubtful
             ]
@@ -185,14 +185,14 @@ def _write(
             changes += here
         except BadArgument as error:
             failures.append(Failure(track.path, str(error)))
-    return Written(tuple(changes), kept, tuple(failures), unsure, passed_by)
+    return TagReport(tuple(changes), kept, tuple(failures), unsure, passed_by)
 
 
-def _undo(store: Store) -> Written:
+def _undo(store: Store) -> TagReport:
     run, changes = store.written.last_run()
     if not changes:
         raise BadArgument("no tags were written that are not undone yet")
-    done: list[Change] = []
+    done: list[TagChange] = []
     failures: list[Failure] = []
     files = store.known_files()
     for path in dict.fromkeys(change.path for change in changes):
@@ -219,13 +219,13 @@ def _undo(store: Store) -> Written:
                 store.written.forget(run, path)
                 if ours:
                     _keep_known(store, path)
-            done += [Change(c.path, c.field, c.written, c.before) for c in back]
+            done += [TagChange(c.path, c.field, c.written, c.before) for c in back]
         except BadArgument as error:
             failures.append(Failure(path, str(error)))
-    return Written(tuple(done), 0, tuple(failures))
+    return TagReport(tuple(done), 0, tuple(failures))
 
 
-def _change(store: Store, run: int, track: Track, changes: list[Change]) -> None:
+def _change(store: Store, run: int, track: Track, changes: list[TagChange]) -> None:
     at = datetime.now(UTC).isoformat(timespec="seconds")
     with store.writing():
         with store.transaction():  # on the disk before the file is touched
@@ -249,7 +249,7 @@ def _link(store: Store, path: Path) -> str:
     root = os.path.realpath(os.fsdecode(store.files.root_of(os.fsencode(path))))
     if path.is_symlink():
         return f"{path} is a link to {place}; tags are written into files themselves alone"
-    if not is_inside(os.fsencode(place), os.fsencode(root)):
+    if not is_below(os.fsencode(place), os.fsencode(root)):
         return (
             f"{path} lies behind a link, in {os.path.dirname(place)}; to write tags there, "
             "`segue add` that folder itself"
@@ -304,7 +304,7 @@ def _found(track: Track, moods: dict[int, str], form: _Form) -> dict[str, str]:
 def _moods(store: Store) -> dict[int, str]:
     """Name the mood that stands out most of each track that has one."""
     ids, strengths = store.spaces.vectors("tags")
-    columns = [TAGS.index(mood) for mood in MOODS]
+    columns = [MUSICNN_TAGS.index(mood) for mood in MOODS]
     some = strengths[:, columns]
     some = np.minimum(some, (some - some.mean(axis=0)) / (some.std(axis=0) + 1e-6))
     return {

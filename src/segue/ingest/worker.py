@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from segue.errors import SegueError, Unavailable, unreadable
-from segue.ingest.messages import MOST_BYTES, decode, encode
+from segue.ingest.messages import MAX_BYTES, decode, encode
 from segue.ingest.workers import MEMORY_LIMIT_BYTES, Fault
 
 _PR_SET_PDEATHSIG: Final = 1  # of Linux's <sys/prctl.h>
@@ -30,7 +30,7 @@ def main(task: str, descriptor: int, parent: int) -> None:
     connection: Connection = Connection(descriptor)
     while True:
         try:
-            job, limit_s = decode(connection.recv_bytes(MOST_BYTES))
+            job, limit_s = decode(connection.recv_bytes(MAX_BYTES))
         except EOFError:
             return
         _limit_processor_time(limit_s)

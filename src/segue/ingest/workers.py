@@ -19,18 +19,18 @@ from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
-from segue.environment import import_path
-from segue.ingest.messages import MOST_BYTES, BadMessage, decode, encode
+from segue.environment import safe_import_path
+from segue.ingest.messages import MAX_BYTES, BadMessage, decode, encode
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 QUEUE_DEPTH: Final = 2  # jobs a worker holds, so that it never waits for the parent
 MEMORY_LIMIT_BYTES: Final = 4 << 30  # of address space, a worker
-STARTING_S: Final = 30.0  # allowed on top of a job's time to a worker that is just starting
+STARTUP_S: Final = 30.0  # allowed on top of a job's time to a worker that is just starting
 #: So much longer than its processor time may a job last by the clock: machines may be busy, and
 #: disks far away.
-PATIENCE: Final = 10.0
+WALL_CLOCK_FACTOR: Final = 10.0
 #: What ends a worker from outside, and says nothing of the file it was on.
 _FROM_OUTSIDE: Final = frozenset(
     (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGBUS)
@@ -50,7 +50,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted(Generic[Job]):
+class QueuedJob(Generic[Job]):
     """A job and the seconds of processor time it may take."""
 
     job: Job
@@ -61,7 +61,7 @@ class Submitted(Generic[Job]):
 class _Worker(Generic[Job]):
     process: subprocess.Popen[bytes]
     connection: Connection
-    jobs: deque[Submitted[Job]] = field(default_factory=deque)
+    jobs: deque[QueuedJob[Job]] = field(default_factory=deque)
     deadline: float = 0.0
     started: bool = False  # has given a result
 
@@ -80,7 +80,7 @@ class Workers(Generic[Job, Result]):
     def __init__(self, task: str, count: int) -> None:
         self._task = task
         self._count = count
-        self._queue: deque[Submitted[Job]] = deque()
+        self._queue: deque[QueuedJob[Job]] = deque()
         self._workers: list[_Worker[Job]] = []
 
     def __enter__(self) -> Self:
@@ -98,7 +98,7 @@ class Workers(Generic[Job, Result]):
 
     def submit(self, job: Job, limit_s: float, *, first: bool = False) -> None:
         """Queue a job; `first` puts it before those that wait."""
-        submitted = Submitted(job, limit_s)
+        submitted = QueuedJob(job, limit_s)
         if first:
             self._queue.appendleft(submitted)
         else:
@@ -121,7 +121,7 @@ class Workers(Generic[Job, Result]):
                     if worker.connection.poll():
                         yield from self._receive(worker)
                     else:
-                        waited_s = worker.jobs[0].limit_s * PATIENCE
+                        waited_s = worker.jobs[0].limit_s * WALL_CLOCK_FACTOR
                         reason = f"gave no answer for {waited_s:.0f} s"
                         yield self._lose(worker, Fault(reason, transient=True))
 
@@ -133,10 +133,10 @@ class Workers(Generic[Job, Result]):
                 if self._queue and len(worker.jobs) <= depth:
                     self._send(worker, self._queue.popleft())
 
-    def _send(self, worker: _Worker[Job], submitted: Submitted[Job]) -> None:
+    def _send(self, worker: _Worker[Job], submitted: QueuedJob[Job]) -> None:
         if not worker.jobs:
-            starting_s = 0.0 if worker.started else STARTING_S
-            worker.deadline = time.monotonic() + submitted.limit_s * PATIENCE + starting_s
+            starting_s = 0.0 if worker.started else STARTUP_S
+            worker.deadline = time.monotonic() + submitted.limit_s * WALL_CLOCK_FACTOR + starting_s
         worker.jobs.append(submitted)
         # A worker that just died is noticed, and its jobs given to another, when it is read.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -144,7 +144,7 @@ class Workers(Generic[Job, Result]):
 
     def _receive(self, worker: _Worker[Job]) -> Iterator[tuple[Job, Result | Fault]]:
         try:
-            result: Result | Fault = decode(worker.connection.recv_bytes(MOST_BYTES))
+            result: Result | Fault = decode(worker.connection.recv_bytes(MAX_BYTES))
         except (EOFError, ConnectionResetError):
             yield self._lose(worker, _why_gone(worker))
             return
@@ -154,7 +154,7 @@ class Workers(Generic[Job, Result]):
         worker.started = True
         done = worker.jobs.popleft()
         if worker.jobs:
-            worker.deadline = time.monotonic() + worker.jobs[0].limit_s * PATIENCE
+            worker.deadline = time.monotonic() + worker.jobs[0].limit_s * WALL_CLOCK_FACTOR
         yield done.job, result
 
     def _lose(self, worker: _Worker[Job], fault: Fault) -> tuple[Job, Fault]:
@@ -180,7 +180,7 @@ def _start(task: str) -> _Worker[Job]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=os.environ | threads | {"PYTHONPATH": os.pathsep.join(import_path())},
+        env=os.environ | threads | {"PYTHONPATH": os.pathsep.join(safe_import_path())},
     )  # fmt: skip
     theirs.close()
     return _Worker(process, ours)

@@ -29,7 +29,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from segue.errors import Unreadable, unreadable
-from segue.files import replacing
+from segue.files import atomic_output
 from segue.records import FloatArray, Recording, Span
 
 # --- containers ---
@@ -53,7 +53,9 @@ _TAGGED: Final = frozenset([_PAGE, b"RIFF", b"RF64", b"FORM"])
 
 
 def open_container(
-    file: "IO[bytes] | Section", metadata_encoding: str = "utf-8", metadata_errors: str = "replace"
+    file: "IO[bytes] | FileSection",
+    metadata_encoding: str = "utf-8",
+    metadata_errors: str = "replace",
 ) -> InputContainer:
     """Open a file with FFmpeg, limited to the formats on our list.
 
@@ -72,7 +74,7 @@ def open_container(
     )
 
 
-class Section(io.RawIOBase):
+class FileSection(io.RawIOBase):
     """A part of an open file, read as a file of its own.
 
     Parameters
@@ -89,9 +91,9 @@ class Section(io.RawIOBase):
         self._start, self._end = start, end
         self._at = start
 
-    def again(self) -> "Section":
+    def again(self) -> "FileSection":
         """Return the same part, to be read from its beginning beside this one."""
-        return Section(self._file, self._start, self._end)
+        return FileSection(self._file, self._start, self._end)
 
     def readable(self) -> bool:
         """Tell that it can be read."""
@@ -120,7 +122,7 @@ class Section(io.RawIOBase):
         return self._at - self._start
 
 
-def sections(file: IO[bytes]) -> list[Section]:
+def sections(file: IO[bytes]) -> list[FileSection]:
     """Divide a file into what FFmpeg can read at once: of chained Ogg each link, else the whole.
 
     FFmpeg gives the duration of the first link only, and refuses links that differ in sample
@@ -133,9 +135,9 @@ def sections(file: IO[bytes]) -> list[Section]:
     first = file.read(4)
     begin = begin if first in _TAGGED else 0
     found = islice(_links(file, begin, end), _MOST_LINKS) if first == _PAGE else ()
-    links = [Section(file, *ends) for ends in found]
+    links = [FileSection(file, *ends) for ends in found]
     sounding = [link for link in links if _has_sound(link)] if len(links) > 1 else []
-    return sounding or links[:1] or [Section(file, begin, end)]
+    return sounding or links[:1] or [FileSection(file, begin, end)]
 
 
 def _after_id3(file: IO[bytes]) -> int:
@@ -153,7 +155,7 @@ def id3_length(head: bytes) -> int:
     return len(head) + size
 
 
-def _has_sound(link: Section) -> bool:
+def _has_sound(link: FileSection) -> bool:
     try:
         with open_container(link.again()) as container:
             return bool(container.streams.audio)
@@ -207,7 +209,7 @@ _JUMP_S: Final = 0.15  # between time stamps: larger ones are of files that were
 _Piece = tuple[FloatArray, int]
 
 
-def placed(
+def packet_times(
     packets: "Iterable[Packet[AudioStream]]",
 ) -> "Iterator[tuple[Packet[AudioStream], Span]]":
     """Say where in a recording each packet lies, whatever time its first one bears.
@@ -271,8 +273,8 @@ def decode_span(
     return _joined(pieces, rate_hz, stereo=stereo)
 
 
-def decode_in_order(
-    parts: Sequence[Section], spans: Sequence[Span], rate_hz: int, *, stereo: bool
+def decode_sequentially(
+    parts: Sequence[FileSection], spans: Sequence[Span], rate_hz: int, *, stereo: bool
 ) -> list[FloatArray]:
     """Decode stretches of a recording whose time stamps mean nothing, from its beginning on.
 
@@ -315,7 +317,7 @@ def _on_the_way(
     stream = container.streams.audio[0]
     frame_s: float | None = None  # where the next frame lies; None while nothing is decoded
     end_s = begins_s
-    for packet, place in placed(container.demux(stream)):
+    for packet, place in packet_times(container.demux(stream)):
         at_s, end_s = begins_s + place.start_s, begins_s + place.end_s
         if any(span.start_s - _RUN_UP_S <= end_s and at_s <= span.end_s for span in spans):
             frame_s = at_s if frame_s is None else frame_s
@@ -338,7 +340,7 @@ def _joined(pieces: Sequence[_Piece], rate_hz: int, *, stereo: bool) -> FloatArr
     if not pieces:
         return np.zeros((2, 0) if stereo else 0, np.float32)
     runs = [
-        resampled(np.concatenate([samples for samples, _ in run], axis=-1), found_hz, rate_hz)
+        resample(np.concatenate([samples for samples, _ in run], axis=-1), found_hz, rate_hz)
         for found_hz, run in groupby(pieces, key=lambda piece: piece[1])
     ]
     return np.concatenate(runs, axis=-1)
@@ -391,7 +393,7 @@ def _to_full_scale(samples: FloatArray, stored: np.dtype[Any]) -> FloatArray:
     return np.asarray(centred / np.float32(full_scale), np.float32)
 
 
-def resampled(samples: FloatArray, from_hz: int, to_hz: int) -> FloatArray:
+def resample(samples: FloatArray, from_hz: int, to_hz: int) -> FloatArray:
     """Change the sample rate; shape (samples,) or (channels, samples) stays."""
     if from_hz == to_hz:
         return samples
@@ -416,7 +418,7 @@ _STREAM_LENGTH: Final = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
-class Length:
+class AudioLength:
     """How long a recording is.
 
     Attributes
@@ -430,7 +432,9 @@ class Length:
     seekable: bool
 
 
-def length(sections: Sequence[Section], container: InputContainer, stream: AudioStream) -> Length:
+def audio_length(
+    sections: Sequence[FileSection], container: InputContainer, stream: AudioStream
+) -> AudioLength:
     """Tell how long a recording is.
 
     Parameters
@@ -449,14 +453,14 @@ def length(sections: Sequence[Section], container: InputContainer, stream: Audio
     start_s = float((stream.start_time or 0) * (stream.time_base or 0))
     late = abs(start_s) > _STARTS_LATE_S
     if len(sections) > 1 or not declared_s:
-        return Length(sum(map(_counted_s, sections)), seekable=False)
+        return AudioLength(sum(map(_counted_s, sections)), seekable=False)
     if _is_estimated(sections[0], container, stream):
         counted_s = _counted_s(sections[0])
         near = abs(declared_s - counted_s) <= max(_CLOSE_S, _CLOSE * counted_s)
         good = near and not late
-        return Length(declared_s if good else counted_s, seekable=good)
+        return AudioLength(declared_s if good else counted_s, seekable=good)
     if not late:
-        return Length(declared_s, seekable=True)
+        return AudioLength(declared_s, seekable=True)
     # Some write how long it is, some when it ends: whichever is nearer to what is there.
     counted_s = _counted_s(sections[0])
     promised_s = min(
@@ -464,7 +468,7 @@ def length(sections: Sequence[Section], container: InputContainer, stream: Audio
         key=lambda s: abs(s - counted_s),
         default=counted_s,
     )
-    return Length(promised_s, seekable=False)
+    return AudioLength(promised_s, seekable=False)
 
 
 def _declared_s(container: InputContainer, stream: AudioStream) -> float:
@@ -480,7 +484,7 @@ def _declared_s(container: InputContainer, stream: AudioStream) -> float:
     return stream_s if stream_s <= whole_s + _CLOSE_S else 0.0
 
 
-def _is_estimated(section: Section, container: InputContainer, stream: AudioStream) -> bool:
+def _is_estimated(section: FileSection, container: InputContainer, stream: AudioStream) -> bool:
     """Tell whether FFmpeg's duration comes from the bit rate, or from a late beginning."""
     name = container.format.name
     if name == "ogg":  # of FLAC in it, FFmpeg never tells when it begins
@@ -488,7 +492,7 @@ def _is_estimated(section: Section, container: InputContainer, stream: AudioStre
     return name in _WITHOUT_LENGTH or (name == "mp3" and not _says_its_length(section))
 
 
-def _says_its_length(section: Section) -> bool:
+def _says_its_length(section: FileSection) -> bool:
     """Tell whether an MP3 file says in its first frame how many follow, and no others do."""
     file = section.again()
     end = file.seek(0, os.SEEK_END)
@@ -515,12 +519,12 @@ def _says_its_length(section: Section) -> bool:
     return not size or end - start <= size + _LOOKED_AT
 
 
-def _counted_s(section: Section) -> float:
+def _counted_s(section: FileSection) -> float:
     """Add up the packets of a file's sound, without decoding it."""
     end_s = 0.0
     with open_container(section.again()) as container:
         try:
-            for _, place in placed(container.demux(container.streams.audio[0])):
+            for _, place in packet_times(container.demux(container.streams.audio[0])):
                 end_s = place.end_s
         except av.error.InvalidDataError:
             pass  # the end of what can be read
@@ -529,19 +533,19 @@ def _counted_s(section: Section) -> float:
 
 # --- sound ---
 
-Plan = Callable[[float], Sequence[Span]]
+SpanPlan = Callable[[float], Sequence[Span]]
 
 SAMPLE_RATES_HZ = range(4_000, 768_001)
 MAX_CHANNELS = 64
-SHORTEST_S = 1.0
+MIN_DURATION_S = 1.0
 MISSING_TOLERANCE = 0.1  # share of the declared length that may be absent
 SILENCE = 1e-4  # peak, -80 dBFS
 
 
-def read_sound(
+def read_recording(
     path: Path,
     sample_rate_hz: int,
-    plan: Plan,
+    plan: SpanPlan,
     *,
     only: Span | None = None,
     stereo: bool = False,
@@ -587,7 +591,7 @@ def read_sound(
 
 
 def _read(
-    file: IO[bytes], rate_hz: int, plan: Plan, only: Span | None, *, stereo: bool
+    file: IO[bytes], rate_hz: int, plan: SpanPlan, only: Span | None, *, stereo: bool
 ) -> Recording:
     if not file.read(1):
         raise Unreadable("empty file")
@@ -599,8 +603,8 @@ def _read(
         stream = container.streams.audio[0]
         _check(stream)
         file_rate_hz = stream.rate  # of its beginning: it may change where files were joined
-        duration_s, seekable = astuple(length(parts, container, stream))
-        if only and only.start_s > duration_s - SHORTEST_S:
+        duration_s, seekable = astuple(audio_length(parts, container, stream))
+        if only and only.start_s > duration_s - MIN_DURATION_S:
             raise Unreadable(
                 f"the passage begins at {only.start_s:.0f} s, "
                 f"but the recording ends at {duration_s:.0f} s"
@@ -609,7 +613,7 @@ def _read(
         excerpts = (
             [decode_span(container, stream, span, file_rate_hz, stereo=stereo) for span in spans]
             if seekable
-            else decode_in_order(parts, spans, file_rate_hz, stereo=stereo)
+            else decode_sequentially(parts, spans, file_rate_hz, stereo=stereo)
         )
         wanted_s = sum(min(span.end_s, duration_s) - span.start_s for span in spans)
         there_s = sum(excerpt.shape[-1] for excerpt in excerpts) / file_rate_hz
@@ -618,14 +622,14 @@ def _read(
                 f"cut short: of {wanted_s:.1f} s looked for in {duration_s:.1f} s only "
                 f"{there_s:.1f} s are there; fetch the file again"
             )
-        if there_s < SHORTEST_S:
+        if there_s < MIN_DURATION_S:
             raise Unreadable(
-                f"too short: {there_s:.2f} s of sound, at least {SHORTEST_S:g} s needed"
+                f"too short: {there_s:.2f} s of sound, at least {MIN_DURATION_S:g} s needed"
             )
         if max(float(np.abs(excerpt).max(initial=0)) for excerpt in excerpts) < SILENCE:
             raise Unreadable("silence: nothing above -80 dBFS")
         return Recording(
-            excerpts=tuple(resampled(excerpt, file_rate_hz, rate_hz) for excerpt in excerpts),
+            excerpts=tuple(resample(excerpt, file_rate_hz, rate_hz) for excerpt in excerpts),
             spans=tuple(spans),
             duration_s=duration_s,
             file_rate_hz=file_rate_hz,
@@ -650,7 +654,7 @@ def write_wav(target: Path, samples: FloatArray, sample_rate_hz: int) -> None:
         The file cannot be written.
     """
     whole = np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2")
-    with replacing(target) as partial, wave.open(str(partial), "wb") as file:
+    with atomic_output(target) as partial, wave.open(str(partial), "wb") as file:
         file.setnchannels(len(samples) if samples.ndim > 1 else 1)
         file.setsampwidth(2)
         file.setframerate(sample_rate_hz)

@@ -35,8 +35,8 @@ from segue.io.abc_fields import text_of, without_comment
 from segue.io.abc_read import Tune, tunes_of
 from segue.io.encodings import decode
 from segue.io.kern_read import PER_QUARTER, SpinePart, SpineReader, read_data
-from segue.io.lyrics import read_one
-from segue.io.lyrics_text import PLAIN, TextForm, formed, tidied
+from segue.io.lyrics import read_single_text
+from segue.io.lyrics_text import PLAIN_TEXT, TextOptions, apply_options, normalise_layout
 from segue.io.midi import texts_of
 from segue.io.midi_file import read_smf
 from segue.io.musicxml_elements import unpacked
@@ -77,7 +77,7 @@ class _Text:
     synchronised: bool = False
 
 
-def words_in_tags(path: Path) -> str:
+def lyrics_in_tags(path: Path) -> str:
     """Read the words in a recording's tags.
 
     Parameters
@@ -184,7 +184,7 @@ def _script(text: str) -> str:
 _UNSPACED: Final = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]\W*$")
 
 
-def midi_words(content: bytes) -> str:
+def midi_lyrics(content: bytes) -> str:
     r"""Read the words of a MIDI file; "" where it has none.
 
     Lyric events (MIDI 1.0, meta event 5; ends of lines by RP-017), of the track that has most;
@@ -273,7 +273,7 @@ class SungWord:
     ends: str = ""
 
 
-def divided(words: Sequence[SungWord]) -> str:
+def split_lines(words: Sequence[SungWord]) -> str:
     """Divide sung words into lines.
 
     Parameters
@@ -456,7 +456,7 @@ class _Reading:
         raise Unreadable("XML that declares entities, which Segue does not follow; save it anew")
 
 
-def xml_words(content: bytes) -> str:
+def musicxml_lyrics(content: bytes) -> str:
     """Read the words of a MusicXML file, of the part that has most; "" where it has none.
 
     Parameters
@@ -486,7 +486,7 @@ def xml_words(content: bytes) -> str:
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise Unreadable(f"damaged XML ({error})") from None
     most = max(reading.parts, key=lambda part: sum(map(len, part.values())), default={})
-    return "\n\n".join(divided(words) for _, words in sorted(most.items()) if words)
+    return "\n\n".join(split_lines(words) for _, words in sorted(most.items()) if words)
 
 
 def _number(text: str) -> float:
@@ -506,7 +506,7 @@ _GOES_ON: Final = re.compile(r"-\n|-$")  # a word that the next line ends
 _VERSE_NUMBER: Final = re.compile(r"\s*\d{1,2}[.)][~\s]*")
 
 
-def abc_words(content: bytes) -> list[str]:
+def abc_lyrics(content: bytes) -> list[str]:
     """Read the words of each tune of a book; "" of one that has none.
 
     Parameters
@@ -572,7 +572,7 @@ _KINDS: Final = frozenset(["**text", "**silbe", "**lyrics"])
 _HELD_TOKEN: Final = frozenset(["_", "|", "-", ""])
 
 
-def kern_words(content: bytes) -> str:
+def kern_lyrics(content: bytes) -> str:
     """Read the words of a Humdrum file, of the part that has most; "" where it has none.
 
     Parameters
@@ -597,7 +597,7 @@ def kern_words(content: bytes) -> str:
     reader.read_all(text)
     verses = reader.verses.values()
     most = max(verses, key=lambda part: sum(map(len, part.values())), default={})
-    return "\n\n".join(divided(words) for _, words in sorted(most.items()) if words)
+    return "\n\n".join(split_lines(words) for _, words in sorted(most.items()) if words)
 
 
 class _WordReader(SpineReader):
@@ -664,19 +664,19 @@ def _add(words: list[SungWord], syllable: str, length: float) -> None:
 
 #: Of each format, the words of each tune of a file: only ABC has more than one.
 _READERS: Final[dict[str, Callable[[bytes], Sequence[str]]]] = {
-    ".abc": abc_words,
-    ".mid": lambda content: [midi_words(content)],
-    ".midi": lambda content: [midi_words(content)],
-    ".rmi": lambda content: [midi_words(content)],
-    ".kar": lambda content: [midi_words(content)],
-    ".musicxml": lambda content: [xml_words(content)],
-    ".xml": lambda content: [xml_words(content)],
-    ".mxl": lambda content: [xml_words(content)],
-    ".krn": lambda content: [kern_words(content)],
+    ".abc": abc_lyrics,
+    ".mid": lambda content: [midi_lyrics(content)],
+    ".midi": lambda content: [midi_lyrics(content)],
+    ".rmi": lambda content: [midi_lyrics(content)],
+    ".kar": lambda content: [midi_lyrics(content)],
+    ".musicxml": lambda content: [musicxml_lyrics(content)],
+    ".xml": lambda content: [musicxml_lyrics(content)],
+    ".mxl": lambda content: [musicxml_lyrics(content)],
+    ".krn": lambda content: [kern_lyrics(content)],
 }
 
 
-def words_in_score(path: Path, form: TextForm = PLAIN) -> tuple[str, ...]:
+def lyrics_in_score(path: Path, form: TextOptions = PLAIN_TEXT) -> tuple[str, ...]:
     """Read the words that stand under the notes of a score.
 
     Returns
@@ -692,7 +692,7 @@ def words_in_score(path: Path, form: TextForm = PLAIN) -> tuple[str, ...]:
         return ()  # what reads the notes says what is wrong
 
 
-def words_in_sound(path: Path, form: TextForm = PLAIN) -> str:
+def lyrics_in_recording(path: Path, form: TextOptions = PLAIN_TEXT) -> str:
     """Read the words in a recording's tags: ID3's USLT, MP4's ©lyr, Vorbis' LYRICS and the like.
 
     Returns
@@ -700,11 +700,11 @@ def words_in_sound(path: Path, form: TextForm = PLAIN) -> str:
     str
         As `segue.records.Lyrics.text`; "" for none. Never a translation where there is another.
     """
-    return _formed(words_in_tags(path), form)
+    return _formed(lyrics_in_tags(path), form)
 
 
-def _formed(text: str, form: TextForm) -> str:
+def _formed(text: str, form: TextOptions) -> str:
     try:
-        return formed(tidied(read_one(text).text), form)
+        return apply_options(normalise_layout(read_single_text(text).text), form)
     except Unreadable:
         return ""

@@ -349,7 +349,7 @@ def decode(data: bytes, declared: str | None = None) -> str:
     return "".join(_older(data.splitlines(keepends=True), declared))
 
 
-def decode_together(parts: Sequence[bytes], declared: str | None = None) -> list[str]:
+def decode_all(parts: Sequence[bytes], declared: str | None = None) -> list[str]:
     """Decode short texts of one file, such as its title and artist, which share an encoding.
 
     Parameters
@@ -370,7 +370,7 @@ def decode_together(parts: Sequence[bytes], declared: str | None = None) -> list
     return _older(parts, declared, apart=b"\n")
 
 
-def encoding_of(data: bytes) -> str:
+def detect_encoding(data: bytes) -> str:
     """Return Python's name of the encoding that a text's beginning is in, "utf-8" or an older one.
 
     For texts that are read line by line: of a line that is no UTF-8.

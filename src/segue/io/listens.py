@@ -31,12 +31,12 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, TextIO
 
 from segue.errors import Unreadable
-from segue.io.encodings import encoding_of
+from segue.io.encodings import detect_encoding
 from segue.text import clean
 
 # --- rows ---
 
-READABLE: Final = (
+SUPPORTED_FORMATS: Final = (
     "Segue reads: CSV of user,track-or-path,plays[,time]; what ListenBrainz and Spotify hand "
     "out, packed (.zip), as a folder or file by file (.jsonl, .json); a Last.fm CSV, with the "
     "header uts,utc_time,artist,…,track,… or as artist,album,track,date"
@@ -79,7 +79,7 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class InvalidRow:
     """A row that cannot be read: where it is, and why."""
 
     place: str
@@ -87,25 +87,25 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
-class NoListen:
+class SkippedRow:
     """A row that is well, but no listen to music: a podcast, or a few seconds."""
 
     reason: str
 
 
-Row = Listen | Broken | NoListen
+Row = Listen | InvalidRow | SkippedRow
 
 
-def read_row(place: str, read: Callable[[Any], Listen | NoListen], row: object) -> Row:
+def read_row(place: str, read: Callable[[Any], Listen | SkippedRow], row: object) -> Row:
     """Read a row; whatever is wrong with it makes it `Broken`, and costs nothing else."""
     try:
         found = read(row)
     except (ValueError, OverflowError, RecursionError) as error:
-        return Broken(place, str(error))
+        return InvalidRow(place, str(error))
     return replace(found, place=place) if isinstance(found, Listen) and found.track else found
 
 
-def allowance(path: Path, most_bytes: int, does: str = "holds") -> Callable[[int], None]:
+def read_limit(path: Path, most_bytes: int, does: str = "holds") -> Callable[[int], None]:
     """Return what is told the bytes of each line, and stops at a file made to fill time.
 
     Raises
@@ -156,23 +156,23 @@ def json_object(line: bytes) -> dict[str, Any]:
     return fields
 
 
-def text_of(fields: Any, name: str, *, needed: bool = False) -> str:
+def text_field(fields: Any, name: str, *, needed: bool = False) -> str:
     """Return a field that holds a text, or nothing where that is allowed, else ValueError."""
     value = fields.get(name) if isinstance(fields, dict) else None
     if value is not None and not isinstance(value, str):
         raise ValueError(f"{name} is {value!r:.40}, not a text")
     text = clean(value or "")
-    return filled(text, name) if needed else text
+    return non_empty(text, name) if needed else text
 
 
-def filled(text: str, what: str) -> str:
+def non_empty(text: str, what: str) -> str:
     """Return a text as it is, or raise ValueError where it is empty."""
     if not text:
         raise ValueError(f"no {what}")
     return text
 
 
-def time_s(text: str) -> int:
+def parse_time(text: str) -> int:
     """Read seconds or milliseconds since 1970, ISO 8601, or Last.fm's ``01 Feb 2020 12:34``."""
     if not text:
         return 0
@@ -264,7 +264,7 @@ def _read_all(
 ) -> Iterator[Row]:
     """Read the histories among files, in the order of the numbers in their names."""
     user = _listenbrainz_user(opened)
-    spend = allowance(path, MAX_UNPACKED_BYTES, does)
+    spend = read_limit(path, MAX_UNPACKED_BYTES, does)
     known = False
     for name in sorted(opened, key=_in_order):
         if not name.lower().endswith((".json", ".jsonl")):
@@ -273,7 +273,7 @@ def _read_all(
             with opened[name]() as file:
                 start = file.read(_SNIFFED)
             month = _MONTH_OF_LISTENS.search(name.replace(os.sep, "/"))
-            read = _read_listenbrainz if month else form_of(start)
+            read = _read_listenbrainz if month else detect_json_reader(start)
             if read is None:
                 continue
             known = True
@@ -283,9 +283,9 @@ def _read_all(
             raise
         except _ZIP_FAULTS as error:
             known = True
-            yield Broken(name, f"damaged from here on ({error})")
+            yield InvalidRow(name, f"damaged from here on ({error})")
     if not known:
-        raise Unreadable(f"{path} holds no listening history. {READABLE}")
+        raise Unreadable(f"{path} holds no listening history. {SUPPORTED_FORMATS}")
 
 
 def _in_order(name: str) -> tuple[list[int], str]:
@@ -295,7 +295,7 @@ def _in_order(name: str) -> tuple[list[int], str]:
 Reader = Callable[[str, IO[bytes], Callable[[int], None], str], Iterator[Row]]
 
 
-def form_of(start: bytes) -> Reader | None:
+def detect_json_reader(start: bytes) -> Reader | None:
     """Tell from the beginning of a JSON file what reads it; None for no listening history.
 
     The reader takes what the file is called, the file, what is told of the bytes that are read,
@@ -326,7 +326,7 @@ def _listenbrainz_user(opened: Mapping[str, Callable[[], IO[bytes]]]) -> str:
     try:
         with opened[name]() as file:
             fields = json.loads(file.read(MAX_LINE_BYTES))
-        return text_of(fields, "username")
+        return text_field(fields, "username")
     except _ZIP_FAULTS:
         return ""  # whose listens these are can be said with --user
 
@@ -337,10 +337,10 @@ def _listenbrainz(line: bytes, user: str) -> Listen:
     if not isinstance(track, dict):
         raise ValueError("no track_metadata")  # noqa: TRY004  # any fault of a row is one
     return Listen(
-        text_of(track, "artist_name"),
-        text_of(track, "track_name", needed=True),
+        text_field(track, "artist_name"),
+        text_field(track, "track_name", needed=True),
         user=user,
-        at_s=time_s(str(fields.get("listened_at") or "")),
+        at_s=parse_time(str(fields.get("listened_at") or "")),
     )
 
 
@@ -351,8 +351,8 @@ def _read_spotify(
     place = f"{name} entry" if name else "entry"
     text = io.TextIOWrapper(io.BufferedReader(_Counted(file, spend)), "utf-8-sig", errors="replace")
     for number, entry in _entries(text):
-        if isinstance(entry, Broken):
-            yield Broken(f"{place} {number}", entry.reason)
+        if isinstance(entry, InvalidRow):
+            yield InvalidRow(f"{place} {number}", entry.reason)
         else:
             yield read_row(f"{place} {number}", _spotify, entry)
 
@@ -374,20 +374,20 @@ class _Counted(io.RawIOBase):
         return len(data)
 
 
-def _spotify(entry: object) -> Listen | NoListen:
+def _spotify(entry: object) -> Listen | SkippedRow:
     if not isinstance(entry, dict):
         raise ValueError("no JSON object")  # noqa: TRY004  # any fault of a row is one
     short = "trackName" in entry  # the form that comes with the data of the account
-    title = text_of(entry, "trackName" if short else "master_metadata_track_name")
-    artist = text_of(entry, "artistName" if short else "master_metadata_album_artist_name")
+    title = text_field(entry, "trackName" if short else "master_metadata_track_name")
+    artist = text_field(entry, "artistName" if short else "master_metadata_album_artist_name")
     played_ms = entry.get("msPlayed" if short else "ms_played")
     if not isinstance(played_ms, int | float):
         raise ValueError(f"{played_ms!r} is no time played in milliseconds")  # noqa: TRY004
     if not title or not artist:
-        return NoListen("a podcast, an audiobook or a video")
+        return SkippedRow("a podcast, an audiobook or a video")
     if played_ms < SHORTEST_LISTEN_MS:
-        return NoListen("played for less than 30 seconds")
-    at = time_s(text_of(entry, "endTime" if short else "ts"))
+        return SkippedRow("played for less than 30 seconds")
+    at = parse_time(text_field(entry, "endTime" if short else "ts"))
     return Listen(artist, title, at_s=at)
 
 
@@ -405,7 +405,7 @@ def _entries(file: TextIO) -> Iterator[tuple[int, Any]]:
         except (ValueError, RecursionError):
             more = file.read(_CHUNK)
             if not more or len(buffer) > MAX_LINE_BYTES:
-                yield number, Broken(f"entry {number}", "no JSON from here on")
+                yield number, InvalidRow(f"entry {number}", "no JSON from here on")
                 return
             buffer += more
             continue
@@ -435,15 +435,15 @@ def read_csv(path: Path, file: BinaryIO) -> Iterator[Row]:
         The first rows fit neither, or it is longer than any history.
     """
     filled_lines = (
-        item for item in numbered_lines(file, allowance(path, MAX_BYTES)) if item[1].strip()
+        item for item in numbered_lines(file, read_limit(path, MAX_BYTES)) if item[1].strip()
     )
     sample = list(islice(filled_lines, _SAMPLED_ROWS))
-    encoding = encoding_of(b"".join(line for _, line in sample))
+    encoding = detect_encoding(b"".join(line for _, line in sample))
     delimiter = _delimiter(_decode(sample[0][1], encoding))
     cells = partial(_cells, delimiter=delimiter, encoding=encoding)
     reader, has_header = _csv_form([cells(line) for _, line in sample[:_SEEN_ROWS]])
     if reader is None:
-        raise Unreadable(f"{path} is of no known form. {READABLE}")
+        raise Unreadable(f"{path} is of no known form. {SUPPORTED_FORMATS}")
     for number, line in chain(sample[has_header:], filled_lines):
         yield read_row(
             f"line {number}", lambda row: reader(_needed(_cells(row, delimiter, encoding))), line
@@ -481,7 +481,9 @@ def _fits(reader: CsvReader, row: Sequence[str]) -> bool:
 def _named_columns(title: int, artist: int, time: int | None) -> CsvReader:
     def read(row: Sequence[str]) -> Listen:
         at = _cell(row, time) if time is not None else ""
-        return Listen(_cell(row, artist), filled(_cell(row, title), "title"), at_s=time_s(at))
+        return Listen(
+            _cell(row, artist), non_empty(_cell(row, title), "title"), at_s=parse_time(at)
+        )
 
     return read
 
@@ -492,17 +494,17 @@ def _user_track_plays(row: Sequence[str]) -> Listen:
     if not row[2].isascii() or not row[2].isdigit() or not 1 <= int(row[2][:30]) <= MAX_PLAYS:
         raise ValueError(f"{row[2][:40]!r} is no number of plays")
     return Listen(
-        track=filled(row[1], "track"),
-        user=filled(row[0], "user"),
+        track=non_empty(row[1], "track"),
+        user=non_empty(row[0], "user"),
         plays=int(row[2][:30]),
-        at_s=time_s(_cell(row, 3)),
+        at_s=parse_time(_cell(row, 3)),
     )
 
 
 def _artist_album_track(row: Sequence[str]) -> Listen:
     if len(row) != 4:
         raise ValueError(f"{len(row)} columns; artist,album,track,date has 4")
-    return Listen(row[0], filled(row[2], "title"), at_s=time_s(row[3]))
+    return Listen(row[0], non_empty(row[2], "title"), at_s=parse_time(row[3]))
 
 
 def _cells(line: bytes, delimiter: str, encoding: str) -> list[str] | None:
@@ -544,7 +546,6 @@ def _cell(row: Sequence[str], column: int) -> str:
 
 # --- listens ---
 
-__all__ = ["Broken", "Listen", "NoListen", "Row", "read_listens"]
 
 _JSON: Final = re.compile(r"\[\s*[{\]]|\{\s*\"")
 
@@ -558,7 +559,7 @@ def read_listens(path: Path) -> Iterator[Row]:
 
     Yields
     ------
-    Listen, Broken or NoListen
+    Listen, InvalidRow or SkippedRow
 
     Raises
     ------
@@ -571,19 +572,19 @@ def read_listens(path: Path) -> Iterator[Row]:
             yield from read_folder(path)
             return
         if not stat.S_ISREG(mode):  # before it is opened: a pipe would wait
-            raise Unreadable(f"{path} is no regular file. {READABLE}")
+            raise Unreadable(f"{path} is no regular file. {SUPPORTED_FORMATS}")
         with path.open("rb") as file:
             start = file.read(_SNIFFED)
             file.seek(0)
             text = start.decode("utf-8-sig", "replace").lstrip()
             if not text:
-                raise Unreadable(f"{path} is empty. {READABLE}")
+                raise Unreadable(f"{path} is empty. {SUPPORTED_FORMATS}")
             if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
                 yield from read_archive(path, file)
-            elif read := form_of(start):
-                yield from read("", file, allowance(path, MAX_UNPACKED_BYTES), "")
+            elif read := detect_json_reader(start):
+                yield from read("", file, read_limit(path, MAX_UNPACKED_BYTES), "")
             elif _JSON.match(text):  # "[unknown]" may begin a CSV
-                raise Unreadable(f"{path} is JSON, but no streaming history. {READABLE}")
+                raise Unreadable(f"{path} is JSON, but no streaming history. {SUPPORTED_FORMATS}")
             else:
                 yield from read_csv(path, file)
     except OSError as error:

@@ -19,18 +19,18 @@ from typing import Any, Final
 
 from segue.errors import Unreadable, unreadable
 from segue.io.lyrics_text import (
-    MOST_CHARACTERS,
-    PLAIN,
-    NoWords,
-    TextForm,
-    formed,
-    lines_of,
-    section_of,
-    text_of,
-    tidied,
+    MAX_CHARACTERS,
+    PLAIN_TEXT,
+    NoLyrics,
+    TextOptions,
+    apply_options,
+    decode_text,
+    normalise_layout,
+    section_name,
+    split_lines,
 )
-from segue.io.poems import poems, unwrapped
-from segue.io.tags import NOTHING, display, tags_from_name
+from segue.io.poems import split_poems, unwrap_lines
+from segue.io.tags import NO_TAGS, display_name, tags_from_name
 from segue.records import Lyrics, Tags
 from segue.text import clean
 
@@ -58,20 +58,20 @@ def read_plain(text: str) -> tuple[Lyrics, ...]:
 
     Lines that were broken to fit a page are joined.
     """
-    if has_stamps(text):
+    if has_timestamps(text):
         return read_lrc(text)
-    lines = unwrapped(lines_of(text))
-    return poems(lines) or (Lyrics("\n".join(lines)),)
+    lines = unwrap_lines(split_lines(text))
+    return split_poems(lines) or (Lyrics("\n".join(lines)),)
 
 
-def read_one(text: str) -> Lyrics:
+def read_single_text(text: str) -> Lyrics:
     """Read a plain text, or one with time stamps, that is the words of one piece of music."""
-    return read_lrc(text)[0] if has_stamps(text) else Lyrics(text)
+    return read_lrc(text)[0] if has_timestamps(text) else Lyrics(text)
 
 
-def has_stamps(text: str) -> bool:
+def has_timestamps(text: str) -> bool:
     """Tell whether a text has lines with time stamps."""
-    return any(_STAMP.match(line) for line in lines_of(text))
+    return any(_STAMP.match(line) for line in split_lines(text))
 
 
 def read_lrc(text: str) -> tuple[Lyrics, ...]:
@@ -83,7 +83,7 @@ def read_lrc(text: str) -> tuple[Lyrics, ...]:
     timed: list[tuple[float, str]] = []
     found: dict[str, str] = {}
     at_s = _BEFORE_ALL
-    for line in lines_of(text.strip()):
+    for line in split_lines(text.strip()):
         stamps, rest = [], line.strip()
         while stamp := _STAMP.match(rest):
             stamps.append(_seconds(stamp))
@@ -152,7 +152,7 @@ def _plain(line: str) -> str:
     line = line.strip().removeprefix(">").lstrip().removesuffix("\\")
     if line and set(line) <= {"-", "*", "_", " "}:
         return ""  # a rule across the page
-    line = line.removeprefix("- ") if section_of(line.removeprefix("- ")) else line
+    line = line.removeprefix("- ") if section_name(line.removeprefix("- ")) else line
     return _EMPHASIS.sub(r"\2", line).removesuffix("<br>")
 
 
@@ -178,7 +178,7 @@ def read_csv(text: str) -> tuple[Lyrics, ...]:
     Unreadable
         It has no column of texts, or is no table.
     """
-    csv.field_size_limit(4 * MOST_CHARACTERS)
+    csv.field_size_limit(4 * MAX_CHARACTERS)
     first = text.partition("\n")[0]
     divider = max(",;\t|", key=first.count)
     try:
@@ -193,7 +193,7 @@ def read_csv(text: str) -> tuple[Lyrics, ...]:
         raise Unreadable(f"a damaged table ({error})") from None
 
 
-def holds_csv_songs(text: str) -> bool:
+def is_lyrics_csv(text: str) -> bool:
     """Tell from the beginning of a table whether it holds lyrics."""
     first = text.partition("\n")[0]
     columns = [
@@ -235,7 +235,7 @@ def read_json(text: str) -> tuple[Lyrics, ...]:
     return songs
 
 
-def holds_json_songs(text: str) -> bool:
+def is_lyrics_json(text: str) -> bool:
     """Tell from the beginning of a JSON file whether it holds lyrics."""
     found = text.lower()
     return any(f'"{name}"' in found for name in _NAMES["text"]) and any(
@@ -309,8 +309,8 @@ def _song(fields: Mapping[str, str]) -> Lyrics:
 # --- lyrics ---
 
 #: How long a file may be: of one song, and of many.
-MOST_BYTES: Final = 4 << 20
-MOST_BYTES_OF_MANY: Final = 100 << 20
+MAX_BYTES: Final = 4 << 20
+MAX_BYTES_COLLECTION: Final = 100 << 20
 _MANY: Final = frozenset([".md", ".csv", ".json", ".jsonl"])
 _ASIDE: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]|\s[-–—]\s+([^()\[\]]*)")
 #: What an aside in a title says of such: "Live at Home", "Live 1999", "Remix 2011".
@@ -322,25 +322,25 @@ _VERSION: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class BrokenSong:
+class UnreadableSong:
     """A song of a file that cannot be read, and why."""
 
     reason: str
 
 
-def read_lyrics(path: Path, form: TextForm = PLAIN) -> tuple[Lyrics | BrokenSong, ...]:
+def read_lyrics(path: Path, form: TextOptions = PLAIN_TEXT) -> tuple[Lyrics | UnreadableSong, ...]:
     """Read the songs of a file.
 
     Parameters
     ----------
     path : Path
         Ends in one of the `segue.media.SUFFIXES` of lyrics.
-    form : TextForm
+    form : TextOptions
         What of the texts is kept.
 
     Returns
     -------
-    tuple of Lyrics or BrokenSong
+    tuple of Lyrics or UnreadableSong
         One for each row of a table, object of JSON, or title of Markdown, in its order; one of
         all else.
 
@@ -349,13 +349,13 @@ def read_lyrics(path: Path, form: TextForm = PLAIN) -> tuple[Lyrics | BrokenSong
     Unreadable
         Nothing of it can be read.
     """
-    found: list[Lyrics | BrokenSong] = []
+    found: list[Lyrics | UnreadableSong] = []
     for song in _songs(path):
         try:
-            found.append(replace(song, text=formed(tidied(song.text), form)))
+            found.append(replace(song, text=apply_options(normalise_layout(song.text), form)))
         except Unreadable as error:
-            found.append(BrokenSong(str(error)))
-    broken = [song for song in found if isinstance(song, BrokenSong)]
+            found.append(UnreadableSong(str(error)))
+    broken = [song for song in found if isinstance(song, UnreadableSong)]
     if len(broken) == len(found):
         if not broken:
             raise Unreadable("a table without a row")
@@ -367,14 +367,14 @@ def read_lyrics(path: Path, form: TextForm = PLAIN) -> tuple[Lyrics | BrokenSong
     return tuple(found)
 
 
-def read_words(path: Path, form: TextForm = PLAIN) -> Lyrics:
+def read_sidecar(path: Path, form: TextOptions = PLAIN_TEXT) -> Lyrics:
     """Read a text that holds the words of one piece of music.
 
     Parameters
     ----------
     path : Path
         Ends in .lrc or .txt.
-    form : TextForm
+    form : TextOptions
 
     Returns
     -------
@@ -389,14 +389,14 @@ def read_words(path: Path, form: TextForm = PLAIN) -> Lyrics:
     suffix = path.suffix.lower()
     found = Lyrics("")
     try:
-        text = text_of(_content(path, suffix))
-        found = read_lrc(text)[0] if suffix == ".lrc" else read_one(text)
-        return replace(found, text=formed(tidied(found.text), form))
-    except NoWords:
+        text = decode_text(_content(path, suffix))
+        found = read_lrc(text)[0] if suffix == ".lrc" else read_single_text(text)
+        return replace(found, text=apply_options(normalise_layout(found.text), form))
+    except NoLyrics:
         return replace(found, text="")
 
 
-def read_lyrics_tags(path: Path, root: Path, given: Tags = NOTHING) -> tuple[Tags, ...]:
+def read_lyrics_tags(path: Path, root: Path, given: Tags = NO_TAGS) -> tuple[Tags, ...]:
     """Read what each song of a file is called, and whose it is.
 
     Parameters
@@ -428,7 +428,7 @@ def read_lyrics_tags(path: Path, root: Path, given: Tags = NOTHING) -> tuple[Tag
     ) or (named,)
 
 
-def is_version(title: str) -> bool:
+def is_live_or_remix(title: str) -> bool:
     """Tell whether a title says that it is a live recording or a remix of another song.
 
     "Song (Live at Home)", "Song [Remix 2011]", "Song - Live"; not "Live and Learn".
@@ -454,17 +454,17 @@ def _tags_from_name(path: Path, root: Path, given: Tags) -> Tags:
     folders = path.parent.relative_to(root).parts if path.is_relative_to(root) else ()
     if named.artist or not folders:
         return named
-    return replace(named, artist=clean(display(folders[-2:][0])))
+    return replace(named, artist=clean(display_name(folders[-2:][0])))
 
 
 def _songs(path: Path) -> tuple[Lyrics, ...]:
     suffix = path.suffix.lower()
-    return _READERS[suffix](text_of(_content(path, suffix)))
+    return _READERS[suffix](decode_text(_content(path, suffix)))
 
 
 def _content(path: Path, suffix: str) -> bytes:
     """Read a file, and no more of it than it may hold."""
-    most = MOST_BYTES_OF_MANY if suffix in _MANY else MOST_BYTES
+    most = MAX_BYTES_COLLECTION if suffix in _MANY else MAX_BYTES
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -478,7 +478,7 @@ def _content(path: Path, suffix: str) -> bytes:
     except OSError as error:
         raise unreadable(error) from None
     if not content:
-        raise NoWords("an empty file")
+        raise NoLyrics("an empty file")
     return content
 
 

@@ -112,13 +112,13 @@ _FREE_END: Final = re.compile(rf"\.\.\.|…|{_NOTICE.pattern}", re.IGNORECASE)
 _FROM_THE_EDGE: Final = 4  # lines that are not empty
 
 
-def without_residue(text: str) -> str:
+def strip_site_text(text: str) -> str:
     """Take out of a tidied text what sites put around the words, and free headers of sections.
 
     Parameters
     ----------
     text : str
-        As `segue.io.lyrics_text.tidied` gives it.
+        As `segue.io.lyrics_text.normalise_layout` gives it.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def _without_notices(lines: list[str]) -> list[str]:
 
 # --- text ---
 
-MOST_CHARACTERS: Final = 1_000_000  # of a song: the whole Iliad has 700,000
+MAX_CHARACTERS: Final = 1_000_000  # of a song: the whole Iliad has 700,000
 _MOST_CONTROLS: Final = 0.005  # of the characters, in what is a text
 _ENDS: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 #: Control characters, marks of byte order, and marks that turn the order of what follows; letters
@@ -206,7 +206,7 @@ _NAMED: Final = re.compile(
 _PART_ALONE: Final = re.compile(rf"({_PART})( ?(\d+|[ivx]+|x ?\d+))?", re.IGNORECASE)
 
 
-class NoWords(Unreadable):
+class NoLyrics(Unreadable):
     """A text in which nothing is sung, as that of an instrumental piece."""
 
     def __init__(self, reason: str = "no words in it") -> None:
@@ -214,7 +214,7 @@ class NoWords(Unreadable):
 
 
 @dataclass(frozen=True, slots=True)
-class TextForm:
+class TextOptions:
     """What of a text is kept.
 
     Attributes
@@ -230,10 +230,10 @@ class TextForm:
 
 
 #: Without headers, in the case that they are written in.
-PLAIN: Final = TextForm()
+PLAIN_TEXT: Final = TextOptions()
 
 
-def text_of(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
     """Decode a text of unknown encoding.
 
     Parameters
@@ -259,20 +259,20 @@ def text_of(content: bytes) -> str:
 _RARE: Final = [*map(chr, range(1, 9)), *map(chr, range(14, 32)), "\x7f", "\ufffd"]
 
 
-def tidied(text: str) -> str:
+def normalise_layout(text: str) -> str:
     """Bring a text into the form of `segue.records.Lyrics.text`, headers of sections included."""
-    text = unicodedata.normalize("NFC", _ENDS.sub("\n", without_halves(text)))
+    text = unicodedata.normalize("NFC", _ENDS.sub("\n", strip_surrogates(text)))
     text = _CONTROLS.sub(" ", text)
     lines = [_SPACES.sub(" ", line).strip() for line in text.split("\n")]
     return _BLANKS.sub("\n\n", "\n".join(lines)).strip("\n")
 
 
-def lines_of(text: str) -> list[str]:
+def split_lines(text: str) -> list[str]:
     """List the lines of a text, whatever ends them, without spaces at their ends."""
     return [line.rstrip() for line in _ENDS.sub("\n", text).split("\n")]
 
 
-def without_halves(text: str) -> str:
+def strip_surrogates(text: str) -> str:
     """Take out halves of characters, which no encoding can hold; two that belong together join.
 
     Programs that cut texts within a character leave such, and JSON can say them.
@@ -282,7 +282,7 @@ def without_halves(text: str) -> str:
     return _HALVES.sub("", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
-def section_of(line: str) -> str:
+def section_name(line: str) -> str:
     """Return the name of the section that a line heads, as "Chorus"; "" where it is sung."""
     if found := _BRACKETED.fullmatch(line):
         return found[1].strip()
@@ -291,12 +291,12 @@ def section_of(line: str) -> str:
     return ""
 
 
-def is_section(line: str) -> bool:
+def is_section_header(line: str) -> bool:
     """Tell whether a line heads a part of a song, as "[Verse 2: A. Singer]" or "CHORUS"."""
-    return bool(section_of(line)) or _PART_ALONE.fullmatch(line.strip("()[]:. ")) is not None
+    return bool(section_name(line)) or _PART_ALONE.fullmatch(line.strip("()[]:. ")) is not None
 
 
-def formed(text: str, form: TextForm) -> str:
+def apply_options(text: str, form: TextOptions) -> str:
     """Keep of a tidied text what is wanted.
 
     Raises
@@ -305,16 +305,16 @@ def formed(text: str, form: TextForm) -> str:
         No words are left, or more than a million characters are there.
     """
     lines = []
-    for line in without_residue(text).split("\n"):
-        section = section_of(line)
+    for line in strip_site_text(text).split("\n"):
+        section = section_name(line)
         if section:
             lines += ["", f"[{section}]"] if form.keep_sections else [""]
         else:
             lines.append(line.lower() if form.fold_case else line)
-    kept = tidied("\n".join(lines))
+    kept = normalise_layout("\n".join(lines))
     if not any(map(str.isalpha, kept)):
-        raise NoWords
-    if len(kept) > MOST_CHARACTERS:
+        raise NoLyrics
+    if len(kept) > MAX_CHARACTERS:
         raise Unreadable(
             f"{len(kept) / 1e6:.1f} million characters, expected at most 1 million of a song; "
             "put several into one file as CSV (artist, title, text) or as Markdown (# Title)"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from segue.errors import BadArgument
-from segue.files import replacing
+from segue.files import atomic_output
 from segue.records import Track
 
 ENDINGS = (".m3u8", ".m3u", ".pls", ".xspf", ".json", ".jspf")
@@ -53,7 +53,7 @@ def write_playlist(target: Path, tracks: Sequence[Track], *, absolute: bool = Fa
     else:
         text = json.dumps(_jspf(target, tracks, absolute=absolute), ensure_ascii=False, indent=1)
         data = text.encode("utf-8", "replace")
-    with replacing(target) as partial:
+    with atomic_output(target) as partial:
         partial.write_bytes(data)
 
 

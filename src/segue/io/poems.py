@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Final
 
-from segue.io.lyrics_text import is_section
+from segue.io.lyrics_text import is_section_header
 from segue.records import Lyrics, Tags
 from segue.text import clean, normalise
 
@@ -25,7 +25,7 @@ _FEW: Final = 0.25  # of the lines that had room begin in lower case
 _LONGEST_OF: Final = 0.995  # of the lines: a few stick out
 
 
-def unwrapped(lines: Sequence[str]) -> list[str]:
+def unwrap_lines(lines: Sequence[str]) -> list[str]:
     """Join lines that go on only because the page was too narrow.
 
     Parameters
@@ -88,7 +88,7 @@ def _indent(line: str) -> int:
 
 # --- poems ---
 
-FEWEST_LINES: Final = 4  # of a poem, on average
+MIN_LINES: Final = 4  # of a poem, on average
 _TWO: Final = 2
 _THREE: Final = 3
 #: A poem of numbered stanzas has shorter ones than these.
@@ -138,7 +138,7 @@ class _Poem:
         return sum(map(bool, self.lines))
 
 
-def poems(lines: Sequence[str]) -> tuple[Lyrics, ...]:
+def split_poems(lines: Sequence[str]) -> tuple[Lyrics, ...]:
     """Divide a text into its poems.
 
     Parameters
@@ -305,7 +305,7 @@ def _by_blanks(lines: list[str]) -> list[_Poem]:
     found = [_with_title(poem) for poem in _divided(lines, places, title_page=False)]
     if len(found) > _MANY:
         return found if _are_poems(found, 1) else []
-    if any(map(is_section, lines)) or _share_stanzas(found):
+    if any(map(is_section_header, lines)) or _share_stanzas(found):
         return []  # the parts of a song
     if len(found) < _THREE and min((poem.length for poem in found), default=0) < _LINES_OF_LONG:
         return []
@@ -357,7 +357,7 @@ def _divided(lines: list[str], places: Sequence[int], *, title_page: bool = True
     front = lines[: places[0]]
     listing = (at for at, line in enumerate(front) if _NO_POEM.fullmatch(normalise(line)))
     found = [_Poem("", front[: next(listing, len(front))])]
-    if title_page and found[0].length < FEWEST_LINES:
+    if title_page and found[0].length < MIN_LINES:
         found = []
     for at, end in pairwise([*places, len(lines)]):
         heading = "" if _RULE.fullmatch(lines[at]) else lines[at].lstrip("#").strip()
@@ -372,7 +372,7 @@ def _titled(lines: list[str], places: Sequence[int], *, above: int) -> list[_Poe
     if len(names) < above or len(names) < 0.9 * len(places):
         return []
     found = [poem for poem in _divided(lines, places) if poem.length]
-    return found if _are_poems(found, FEWEST_LINES) else []
+    return found if _are_poems(found, MIN_LINES) else []
 
 
 def _are_poems(found: Sequence[_Poem], length: int) -> bool:
@@ -448,7 +448,7 @@ def _is_title(line: str) -> bool:
 
 def _may_be(line: str) -> bool:
     return 0 < len(line) <= _LONGEST_TITLE and not (
-        is_section(line) or _RULE.fullmatch(line) or _is_number(line)
+        is_section_header(line) or _RULE.fullmatch(line) or _is_number(line)
     )
 
 

@@ -19,11 +19,11 @@ from functools import cache, partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from segue.errors import BadArgument, is_of_the_moment
+from segue.errors import BadArgument, is_transient
 from segue.files import is_partial
-from segue.io.lyrics import holds_csv_songs, holds_json_songs
-from segue.media import READABLE, kind_of
-from segue.records import FileState, Kind
+from segue.io.lyrics import is_lyrics_csv, is_lyrics_json
+from segue.media import ALL_SUFFIXES, medium_of
+from segue.records import FileState, Medium
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -61,7 +61,7 @@ _LITTER: Final = frozenset(
 _HIDDEN: Final = re.compile(r"\.[^.\d\s].*", re.DOTALL)
 
 
-def is_litter(name: str) -> bool:
+def is_system_file(name: str) -> bool:
     """Tell whether a file or folder is hidden, or what a system leaves behind.
 
     Parameters
@@ -74,7 +74,7 @@ def is_litter(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class IgnoreRules:
     """Patterns as of ``.gitignore``, each list with the folder that it counts from.
 
     Attributes
@@ -135,13 +135,13 @@ def _compiled(patterns: tuple[str, ...], source: str) -> "GitIgnoreSpec":
     return GitIgnoreSpec.from_lines(patterns)
 
 
-def rules_above(folder: bytes) -> Rules:
+def inherited_rules(folder: bytes) -> IgnoreRules:
     """Read the ``.segueignore`` of all folders that a folder lies in."""
     above: list[bytes] = []
     while (parent := os.path.dirname(folder)) != folder:
         above.append(parent)
         folder = parent
-    rules = Rules()
+    rules = IgnoreRules()
     for each in reversed(above):
         try:
             rules = rules.with_file_in(each)
@@ -160,7 +160,7 @@ _BOOKS: Final = frozenset([".abc"])
 _LANGUAGE: Final = re.compile(r"\.[a-z]{2,3}(-[a-z0-9]{2,8})?$")
 
 
-def words_beside(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+def match_sidecars(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     """Match texts with the music of the same name in one folder.
 
     Parameters
@@ -182,12 +182,12 @@ def words_beside(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
         path = PurePath(name)
         if path.suffix.lower() in _ENDINGS:
             texts[_folded(path.stem)].append(name)
-        elif kind_of(path) in {"sound", "score"} and path.suffix.lower() not in _BOOKS:
+        elif medium_of(path) in {"sound", "score"} and path.suffix.lower() not in _BOOKS:
             music.append(name)
     if not texts:
         return {}
     stems = {name: _folded(PurePath(name).stem) for name in music}
-    recordings = {stem for name, stem in stems.items() if kind_of(PurePath(name)) == "sound"}
+    recordings = {stem for name, stem in stems.items() if medium_of(PurePath(name)) == "sound"}
     by_language: dict[str, list[str]] = defaultdict(list)
     for text, found in texts.items():
         match = _LANGUAGE.search(text)
@@ -195,7 +195,7 @@ def words_beside(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
             by_language[text[: match.start()]] += sorted(found)
     matched: dict[str, tuple[str, ...]] = {}
     for name, stem in stems.items():
-        if kind_of(PurePath(name)) == "score" and stem in recordings:
+        if medium_of(PurePath(name)) == "score" and stem in recordings:
             continue
         own = [*texts.get(stem, ()), *texts.get(_folded(name), ()), *by_language.get(stem, ())]
         if own:
@@ -267,7 +267,7 @@ _NO_LYRICS: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class TextBeside:
+class SidecarText:
     """A text whose name says that it holds the words of the music beside it."""
 
     path: bytes
@@ -275,7 +275,7 @@ class TextBeside:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFile:
     """A file to add.
 
     Attributes
@@ -287,7 +287,7 @@ class Found:
     kind : {"sound", "score", "lyrics"}
     asked_for : bool
         It was named itself, not a folder that it lies in.
-    texts : tuple of TextBeside
+    texts : tuple of SidecarText
         Of a recording or score: what holds its words, the best first.
     music : tuple of bytes
         Of a text: the recordings or scores whose words it holds.
@@ -296,14 +296,14 @@ class Found:
     path: bytes
     root: bytes
     state: FileState
-    kind: Kind
+    kind: Medium
     asked_for: bool = False
-    texts: tuple[TextBeside, ...] = ()
+    texts: tuple[SidecarText, ...] = ()
     music: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Obstacle:
+class UnreadablePath:
     """A place that cannot be entered or read, and why; `transient` as of a `Failure`."""
 
     path: bytes
@@ -313,14 +313,14 @@ class Obstacle:
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOver:
+class OtherFile:
     """A file that is no music."""
 
     path: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class LeftAlone:
+class ExcludedPath:
     """A file or folder that is not looked into.
 
     Attributes
@@ -334,7 +334,7 @@ class LeftAlone:
     why: Literal["litter", "ignored", "excluded"]
 
 
-Scanned = Found | Obstacle | PassedOver | LeftAlone
+Scanned = FoundFile | UnreadablePath | OtherFile | ExcludedPath
 
 
 def scan(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Iterator[Scanned]:
@@ -350,7 +350,7 @@ def scan(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Iterator[Scanned
 
     Yields
     ------
-    Found, Obstacle, PassedOver or LeftAlone
+    FoundFile, UnreadablePath, OtherFile or ExcludedPath
         Paths are absolute, as bytes: names need not be UTF-8.
 
     Raises
@@ -362,7 +362,7 @@ def scan(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Iterator[Scanned
     for path in paths:
         whole = os.fsencode(os.path.abspath(path))  # keeps links as they are
         if os.path.isdir(whole):  # Path refuses bytes
-            walk = _Walk(whole, exclude).folder(whole, rules_above(whole), ())
+            walk = _Walk(whole, exclude).folder(whole, inherited_rules(whole), ())
         else:
             walk = _named(whole)
         for item in walk:
@@ -375,14 +375,15 @@ def _named(path: bytes) -> Iterator[Scanned]:
     """Look at a file that was asked for, and for what belongs to it in its folder."""
     folder = os.path.dirname(path)
     try:
-        rules = rules_above(path)
+        rules = inherited_rules(path)
         with os.scandir(folder) as entries:
             names = [
                 entry.name
                 for entry in entries
                 if entry.path == path
                 or not (
-                    is_litter(os.fsdecode(entry.name)) or rules.ignore(entry.path, is_folder=False)
+                    is_system_file(os.fsdecode(entry.name))
+                    or rules.ignore(entry.path, is_folder=False)
                 )
             ]
     except (OSError, BadArgument):
@@ -397,17 +398,17 @@ class _Walk:
         self._root = root
         # Shells write whole paths.
         relative = [pattern.removeprefix(os.fsdecode(root)) for pattern in exclude]
-        self._excluded = Rules().with_patterns(root, relative, "--exclude")
+        self._excluded = IgnoreRules().with_patterns(root, relative, "--exclude")
 
     def folder(
-        self, folder: bytes, rules: Rules, above: tuple[tuple[int, int], ...]
+        self, folder: bytes, rules: IgnoreRules, above: tuple[tuple[int, int], ...]
     ) -> Iterator[Scanned]:
         try:
             status = os.stat(folder)
             identity = (status.st_dev, status.st_ino)
             if identity in above:
                 reason = "a link that leads back to a folder it lies in"
-                yield Obstacle(folder, self._root, reason)
+                yield UnreadablePath(folder, self._root, reason)
                 return
             with os.scandir(folder) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
@@ -416,9 +417,9 @@ class _Walk:
             yield _obstacle(folder, self._root, error)
             return
         except BadArgument as error:
-            yield Obstacle(folder, self._root, str(error))
+            yield UnreadablePath(folder, self._root, str(error))
             return
-        kept: list[tuple[bytes, bool] | Obstacle] = []
+        kept: list[tuple[bytes, bool] | UnreadablePath] = []
         names: list[bytes] = []  # also of music that this run leaves alone: it keeps its words
         for entry in listed:
             try:
@@ -428,7 +429,7 @@ class _Walk:
                 continue
             if left := self._left_alone(entry, rules, is_folder=is_folder):
                 yield left
-                if left.why == "excluded" and kind_of(_path(entry.name)) != "lyrics":
+                if left.why == "excluded" and medium_of(_path(entry.name)) != "lyrics":
                     names.append(entry.name)
                 continue
             kept.append((entry.path, is_folder))
@@ -436,7 +437,7 @@ class _Walk:
                 names.append(entry.name)
         matches = _Matches(folder, names)
         for each in kept:
-            if isinstance(each, Obstacle):
+            if isinstance(each, UnreadablePath):
                 yield each
             elif each[1]:
                 yield from self.folder(each[0], rules, (*above, identity))
@@ -444,14 +445,14 @@ class _Walk:
                 yield from _look(each[0], self._root, matches, asked_for=False)
 
     def _left_alone(
-        self, entry: os.DirEntry[bytes], rules: Rules, *, is_folder: bool
-    ) -> LeftAlone | None:
-        if is_litter(os.fsdecode(entry.name)):
-            return LeftAlone(entry.path, "litter")
+        self, entry: os.DirEntry[bytes], rules: IgnoreRules, *, is_folder: bool
+    ) -> ExcludedPath | None:
+        if is_system_file(os.fsdecode(entry.name)):
+            return ExcludedPath(entry.path, "litter")
         if rules.ignore(entry.path, is_folder=is_folder):
-            return LeftAlone(entry.path, "ignored")
+            return ExcludedPath(entry.path, "ignored")
         if self._excluded.ignore(entry.path, is_folder=is_folder):
-            return LeftAlone(entry.path, "excluded")
+            return ExcludedPath(entry.path, "excluded")
         return None
 
 
@@ -461,13 +462,13 @@ class _Matches:
     def __init__(self, folder: bytes, names: Sequence[bytes]) -> None:
         self._texts: dict[bytes, tuple[bytes, ...]] = {}
         self._music: dict[bytes, list[bytes]] = defaultdict(list)
-        for music, texts in words_beside(map(os.fsdecode, names)).items():
+        for music, texts in match_sidecars(map(os.fsdecode, names)).items():
             path = os.path.join(folder, os.fsencode(music))
             self._texts[path] = tuple(os.path.join(folder, os.fsencode(text)) for text in texts)
             for text in self._texts[path]:
                 self._music[text].append(path)
 
-    def texts(self, path: bytes) -> tuple[TextBeside, ...]:
+    def texts(self, path: bytes) -> tuple[SidecarText, ...]:
         """List what holds the words of some music, the best first."""
         found = []
         for text in self._texts.get(path, ()):
@@ -476,7 +477,7 @@ class _Matches:
             except OSError:
                 continue  # said of the text itself
             if stat.S_ISREG(status.st_mode):
-                found.append(TextBeside(text, FileState(status.st_size, status.st_mtime_ns)))
+                found.append(SidecarText(text, FileState(status.st_size, status.st_mtime_ns)))
         return tuple(found)
 
     def music(self, path: bytes) -> tuple[bytes, ...]:
@@ -488,14 +489,14 @@ def _look(path: bytes, root: bytes, matches: _Matches, *, asked_for: bool) -> It
     file = _path(path)
     suffix = file.suffix.lower()
     if is_partial(file):
-        yield PassedOver(path)
+        yield OtherFile(path)
         return
-    kind = kind_of(file)
+    kind = medium_of(file)
     if kind is None:
         if suffix in UNSUPPORTED or asked_for:
-            yield Obstacle(path, root, f"unsupported: {suffix or 'no ending'}; {_readable()}")
+            yield UnreadablePath(path, root, f"unsupported: {suffix or 'no ending'}; {_readable()}")
         else:
-            yield PassedOver(path)
+            yield OtherFile(path)
         return
     try:
         status = os.stat(path)
@@ -503,14 +504,14 @@ def _look(path: bytes, root: bytes, matches: _Matches, *, asked_for: bool) -> It
         yield _obstacle(path, root, error)
         return
     if not stat.S_ISREG(status.st_mode):
-        yield Obstacle(path, root, "not a regular file")
+        yield UnreadablePath(path, root, "not a regular file")
         return
     music = matches.music(path)
     if not asked_for and not music and not _may_be_music(path, suffix):
-        yield PassedOver(path)
+        yield OtherFile(path)
         return
     state = FileState(status.st_size, status.st_mtime_ns)
-    yield Found(path, root, state, kind, asked_for, matches.texts(path), music)
+    yield FoundFile(path, root, state, kind, asked_for, matches.texts(path), music)
 
 
 def _path(path: bytes) -> Path:
@@ -534,13 +535,13 @@ def _may_be_music(path: bytes, suffix: str) -> bool:
     begins = head.replace(b"\0", b"")  # of UTF-16, half of the bytes
     if suffix == ".xml":
         return b"<score-partwise" in begins or b"<score-timewise" in begins
-    holds = holds_csv_songs if suffix == ".csv" else holds_json_songs
+    holds = is_lyrics_csv if suffix == ".csv" else is_lyrics_json
     return holds(begins.decode("utf-8", "replace"))
 
 
-def _obstacle(path: bytes, root: bytes, error: OSError) -> Obstacle:
-    transient = is_of_the_moment(error) and not isinstance(error, FileNotFoundError)
-    return Obstacle(path, root, _why(error), transient)
+def _obstacle(path: bytes, root: bytes, error: OSError) -> UnreadablePath:
+    transient = is_transient(error) and not isinstance(error, FileNotFoundError)
+    return UnreadablePath(path, root, _why(error), transient)
 
 
 def _why(error: OSError) -> str:
@@ -554,4 +555,4 @@ def _why(error: OSError) -> str:
 
 
 def _readable() -> str:
-    return "Segue reads " + " ".join(sorted(suffix[1:] for suffix in READABLE))
+    return "Segue reads " + " ".join(sorted(suffix[1:] for suffix in ALL_SUFFIXES))

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from segue.errors import BadArgument
-from segue.files import replacing
+from segue.files import atomic_output
 
 FIELDS: Final = ("bpm", "key", "mood")
 #: Between the values of a field that has several, as ID3 has it.
-BETWEEN: Final = "\0"
+SEPARATOR: Final = "\0"
 #: What each kind of tags calls our fields. In MP4, names in dashes are free-form atoms.
 _ID3: Final = {"bpm": "TBPM", "key": "TKEY", "mood": "TMOO"}
 _VORBIS: Final = {"bpm": "BPM", "key": "INITIALKEY", "mood": "MOOD"}
@@ -67,7 +67,7 @@ def write_fields(path: Path, fields: dict[str, str]) -> None:
     """
     _open(path)
     try:
-        with replacing(path) as partial:
+        with atomic_output(path) as partial:
             shutil.copy2(path, partial)
             partial.chmod(partial.stat().st_mode | stat.S_IWUSR)  # that of a read-only file
             file = _open(partial)
@@ -80,13 +80,13 @@ def write_fields(path: Path, fields: dict[str, str]) -> None:
             shutil.copymode(path, partial)
     except BadArgument:
         raise
-    except tag_faults() as error:
+    except tag_errors() as error:
         raise BadArgument(f"cannot write {path}: {error}") from None
 
 
-def is_unknown(field: str, value: str) -> bool:
+def is_placeholder(field: str, value: str) -> bool:
     """Tell whether a value says nothing: programs write a tempo of 0 for one they do not know."""
-    return field == "bpm" and _ZERO.fullmatch(value.replace(BETWEEN, " ")) is not None
+    return field == "bpm" and _ZERO.fullmatch(value.replace(SEPARATOR, " ")) is not None
 
 
 def short_key(key: str) -> str:
@@ -94,7 +94,7 @@ def short_key(key: str) -> str:
     return key.removesuffix(_MINOR) + "m" if key.endswith(_MINOR) else key.removesuffix(" major")
 
 
-def tag_faults() -> tuple[type[Exception], ...]:
+def tag_errors() -> tuple[type[Exception], ...]:
     """Return what mutagen raises at tags that are broken: its own errors, and many others."""
     import mutagen
 
@@ -112,7 +112,7 @@ def _open(path: Path) -> Any:
         file = mutagen.File(path)
         if file is not None and _names(file) is _ID3:
             _load_as_is(file, path)
-    except tag_faults() as error:
+    except tag_errors() as error:
         raise BadArgument(f"{path}: its tags cannot be read ({error})") from None
     if file is not None and file.tags is None:
         with contextlib.suppress(mutagen.MutagenError, NotImplementedError):
@@ -174,7 +174,7 @@ def _read(file: Any, field: str) -> str:
     except KeyError:
         return ""
     values = getattr(found, "text", found)  # an ID3 frame, or a list
-    return BETWEEN.join(
+    return SEPARATOR.join(
         value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
         for value in values
     )
@@ -186,7 +186,7 @@ def _write(file: Any, field: str, value: str) -> None:
 
     names = _names(file) or {}
     name = names[field]
-    values = value.split(BETWEEN)
+    values = value.split(SEPARATOR)
     if not value:
         with contextlib.suppress(KeyError):
             del file.tags[name]

@@ -15,8 +15,8 @@ from typing import Any, Final
 import av
 
 from segue.io.audio import open_container, sections
-from segue.io.encodings import decode_together
-from segue.io.tag_writing import tag_faults
+from segue.io.encodings import decode_all
+from segue.io.tag_writing import tag_errors
 from segue.records import Tags
 from segue.text import BETWEEN_NAMES, clean, file_title, normalise, split_names
 
@@ -80,7 +80,7 @@ def mutagen_tags(path: Path) -> list[Any]:
     from mutagen.mp3 import MP3
 
     read_ape: Any = APEv2  # mutagen has no types
-    broken = tag_faults()
+    broken = tag_errors()
     found = []
     file = None
     with contextlib.suppress(*broken):
@@ -116,7 +116,7 @@ def _id3_values(tags: Any) -> dict[str, list[str]]:
                 guessed.append((name, text.encode("latin-1", "replace")))
             else:
                 values.setdefault(name, []).append(text)
-    decoded = decode_together([text for _, text in guessed])
+    decoded = decode_all([text for _, text in guessed])
     for (name, _), text in zip(guessed, decoded, strict=True):
         values.setdefault(name, []).append(text)
     return values
@@ -152,7 +152,7 @@ def _by_ffmpeg(path: Path) -> dict[str, list[str]]:
                 merged |= stream.metadata
     except (av.error.FFmpegError, OSError):
         return {}  # the decoder will say what is wrong with this file
-    values = decode_together([value.encode("latin-1") for value in merged.values()])
+    values = decode_all([value.encode("latin-1") for value in merged.values()])
     return _picked({name.lower(): [value] for name, value in zip(merged, values, strict=True)})
 
 
@@ -171,7 +171,7 @@ def _picked(values: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
 
 _YEAR: Final = re.compile(r"(1[0-9]{3}|20[0-9]{2})")
 _NUMBER: Final = re.compile(r"\d{1,4}")
-NOTHING: Final = Tags()
+NO_TAGS: Final = Tags()
 _SLASHES_DIVIDE: Final = 3  # the version of ID3v2 in which they do
 _SHORTEST_NAME: Final = 2  # letters
 _INITIALS: Final = 4  # letters: "AC/DC", "GZA/Genius"
@@ -185,7 +185,7 @@ _NUMBER_BETWEEN: Final = re.compile(r"(?P<number>\d{1,3})(?:\s+[-–—]\s+|\.\s
 _NUMBERED_NAME: Final = re.compile(r"^(?P<number>\d{1,3})[\s._-]+(?P<rest>\D.*)$")
 
 
-def read_tags(path: Path, given: Tags = NOTHING) -> Tags:
+def read_tags(path: Path, given: Tags = NO_TAGS) -> Tags:
     """Read a recording's tags.
 
     Parameters
@@ -237,7 +237,7 @@ def _at_slashes(name: str) -> list[str]:
     return [name] if one or capitals or "/\\" in name else parts
 
 
-def tags_from_name(path: Path, given: Tags = NOTHING) -> Tags:
+def tags_from_name(path: Path, given: Tags = NO_TAGS) -> Tags:
     """Read what the name of a file says.
 
     Parameters
@@ -251,7 +251,7 @@ def tags_from_name(path: Path, given: Tags = NOTHING) -> Tags:
         Of ``01 artist - title``; there is always a title. What is given comes before what the
         name says.
     """
-    stem = display(path.stem).replace("_", " ").replace(".-.", " - ").strip()
+    stem = display_name(path.stem).replace("_", " ").replace(".-.", " - ").strip()
     number = None
     if match := _NUMBERED_NAME.match(stem):
         number, stem = int(match["number"]), match["rest"]
@@ -261,7 +261,7 @@ def tags_from_name(path: Path, given: Tags = NOTHING) -> Tags:
     if rest and (match := _NUMBER_BETWEEN.fullmatch(title)):  # "artist - 03 - title"
         number, title = int(match["number"]), match["rest"]
     return Tags(
-        title=given.title or clean(title) or clean(display(path.name)),
+        title=given.title or clean(title) or clean(display_name(path.name)),
         artist=given.artist or clean(artist if rest else ""),
         album=given.album,
         year=found.year,
@@ -269,7 +269,7 @@ def tags_from_name(path: Path, given: Tags = NOTHING) -> Tags:
     )
 
 
-def display(name: str) -> str:
+def display_name(name: str) -> str:
     """Make a file name that may not be UTF-8 fit to be shown."""
     return os.fsencode(name).decode("utf-8", "replace")
 

@@ -20,13 +20,7 @@ from segue.records import FloatArray, Hit, Reason, Tags, Track
 from segue.search import neighbours
 from segue.search.duplicates import DUPLICATE_COSINE
 from segue.search.filters import Filters, filter_mask
-from segue.search.query_set import (
-    DEFAULT_SPACES,
-    DUPLICATE_SPACES,
-    Query,
-    QuerySet,
-    default_space,
-)
+from segue.search.query_set import DEFAULT_SPACES, DUPLICATE_SPACES, Query, QuerySet, default_space
 from segue.search.reasons import Directions, explain_cosine, explain_distance, space_directions
 from segue.search.track_checks import DUPLICATE_TESTS
 from segue.store import Store

@@ -18,13 +18,13 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, LibraryBusy, LibraryDamaged, NotFound, SegueError, Unstorable
-from segue.records import Analysis, FileState, Kind, Space, Tags, Track
+from segue.records import Analysis, FileState, Medium, Space, Tags, Track
 from segue.store.database import DATABASE, Database, fingerprint_of, migrate, no_permission
 from segue.store.files import Files, KnownFile, Labels, search_words, tag_values, track_of
 from segue.store.listens import Listens
-from segue.store.lyrics import Words
+from segue.store.lyrics import LyricsTable
 from segue.store.spaces import Maps, Spaces
-from segue.store.user_data import GivenTags, Removed, Taste, WrittenTags
+from segue.store.user_data import GivenTags, RemovedFiles, Taste, WrittenTags
 
 __all__ = ["DATABASE", "LOCK", "Store", "default_folder"]
 
@@ -86,10 +86,10 @@ class Store:
             self.listens = Listens(self._db)
             self.maps = Maps(self._db)
             self.taste = Taste(self._db)
-            self.words = Words(self._db)
+            self.words = LyricsTable(self._db)
             self.written = WrittenTags(self._db)
             self.files = Files(self._db)
-            self.removed = Removed(self._db, self.files)
+            self.removed = RemovedFiles(self._db, self.files)
             self.given = GivenTags(self._db)
         except SegueError:
             self._db.close()
@@ -159,7 +159,7 @@ class Store:
         content_hash: str,
         tags: Tags,
         analysis: Analysis,
-        kind: Kind = "sound",
+        kind: Medium = "sound",
         tune: int = 0,
     ) -> int:
         """Store what a new file holds, or a changed one holds now; return its id.
@@ -339,7 +339,7 @@ class Store:
         """Count the tracks."""
         return int(self._db.execute("SELECT count(*) FROM tracks").fetchone()[0])
 
-    def kinds(self) -> dict[Kind, int]:
+    def kinds(self) -> dict[Medium, int]:
         """Count the tracks of each kind that is there."""
         rows = self._db.execute("SELECT kind, count(*) FROM tracks GROUP BY kind ORDER BY kind")
         return {row[0]: row[1] for row in rows}

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, DiskFull
-from segue.files import clear_leftovers, written_whole
-from segue.store.matrix import DAMAGED
+from segue.files import atomic_write, remove_partials
+from segue.store.matrix import LOAD_ERRORS
 
 LIMIT_BYTES: Final = 20 << 30
 
@@ -31,7 +31,7 @@ class Cache:
         self._folder = folder
         self._limit_bytes = limit_bytes
         for part in folder.glob("*"):
-            clear_leftovers(part, own=True)
+            remove_partials(part, own=True)
         self._bytes = sum(file.stat().st_size for file in folder.glob("*/*.npy"))
 
     def __contains__(self, content_hash: str) -> bool:
@@ -44,7 +44,7 @@ class Cache:
             array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             return None
-        except DAMAGED:
+        except LOAD_ERRORS:
             with contextlib.suppress(OSError):
                 file.unlink()
             return None
@@ -68,7 +68,7 @@ class Cache:
         file = self._file(content_hash)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(file) as partial, partial.open("wb") as out:
+            with atomic_write(file) as partial, partial.open("wb") as out:
                 np.save(out, array, allow_pickle=False)
         except OSError as error:
             raise DiskFull(

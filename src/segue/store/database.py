@@ -27,7 +27,7 @@ from segue.errors import (
     SegueError,
     Unstorable,
 )
-from segue.files import written_whole
+from segue.files import atomic_write
 from segue.records import FloatArray
 
 # --- database ---
@@ -123,7 +123,7 @@ class Database(sqlite3.Connection):
         try:
             return do(*arguments, **named)
         except (sqlite3.Error, UnicodeError, OverflowError) as error:
-            raise plain(error, self.folder) from None
+            raise translate_error(error, self.folder) from None
 
 
 class _Cursor(sqlite3.Cursor):
@@ -145,10 +145,10 @@ class _Cursor(sqlite3.Cursor):
         try:
             return super().__next__()
         except sqlite3.Error as error:
-            raise plain(error, self.connection.folder) from None
+            raise translate_error(error, self.connection.folder) from None
 
 
-def plain(error: Exception, folder: Path) -> SegueError:
+def translate_error(error: Exception, folder: Path) -> SegueError:
     """Say in plain words what SQLite met."""
     text = str(error)
     if not isinstance(error, sqlite3.Error) or isinstance(error, _OF_A_RECORD):
@@ -473,7 +473,7 @@ def _statements(script: str) -> list[str]:
 
 
 def _back_up(database: sqlite3.Connection, target: Path) -> None:
-    with written_whole(target) as partial:
+    with atomic_write(target) as partial:
         copy = sqlite3.connect(partial)
         try:
             database.backup(copy)

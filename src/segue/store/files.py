@@ -14,13 +14,13 @@ from types import UnionType
 from typing import Final, get_args
 from urllib.parse import quote, unquote_to_bytes
 
-from segue.records import Failure, FileState, Kind, Space, Tags, Track
+from segue.records import Failure, FileState, Medium, Space, Tags, Track
 from segue.store.database import damaged_row, json_of
 from segue.text import normalise
 
 # --- rows ---
 
-_KINDS: Final = get_args(Kind)
+_KINDS: Final = get_args(Medium)
 #: SQLite keeps whatever it is given, and damage may turn a value into one of another type.
 _STORED: Final[dict[str, type | UnionType]] = {
     **dict.fromkeys(("path", "root_path", "content_hash"), str),
@@ -43,7 +43,7 @@ class Labels:
     year: int | None
 
 
-def is_inside(path: bytes, root: bytes) -> bool:
+def is_below(path: bytes, root: bytes) -> bool:
     """Tell whether an absolute path is a root or lies below it."""
     return path == root or path.startswith(root.rstrip(b"/") + b"/")
 
@@ -146,7 +146,7 @@ class Files:
     def add_root(self, path: bytes) -> int:
         """Return the id of the recorded root that holds a path; record it where none does."""
         roots = self._roots()
-        inside = [root for root in roots if is_inside(path, root)]
+        inside = [root for root in roots if is_below(path, root)]
         if inside:
             return roots[max(inside, key=len)]
         cursor = self._db.execute("INSERT INTO roots (path) VALUES (?)", (quote(path),))
@@ -243,7 +243,7 @@ class Files:
 
     def outermost_root(self, path: bytes) -> bytes:
         """Return the highest recorded folder that a path lies in."""
-        return min((root for root in self._roots() if is_inside(path, root)), key=len)
+        return min((root for root in self._roots() if is_below(path, root)), key=len)
 
     def forget(self, root: int, relative: str) -> None:
         """Forget that the file at a place failed."""
@@ -257,4 +257,4 @@ class Files:
 
 
 def _deepest(roots: Iterable[bytes], path: bytes) -> bytes:
-    return max((root for root in roots if is_inside(path, root)), key=len)
+    return max((root for root in roots if is_below(path, root)), key=len)

@@ -21,7 +21,7 @@ _UNMATCHED_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ListenedItem:
     """What a history names: by artist and title, or by an absolute path, percent-encoded."""
 
     artist: str = ""
@@ -105,7 +105,7 @@ class Listens:
         row = self._db.execute("SELECT coalesce(max(import), 0) + 1 FROM listens").fetchone()
         return int(row[0])
 
-    def put(self, import_: int, user: str, heard: Heard, plays: int, at_s: int) -> None:
+    def put(self, import_: int, user: str, heard: ListenedItem, plays: int, at_s: int) -> None:
         """Store that something was played. Inside a transaction.
 
         A play at a known second is stored once, however often it is imported. Plays at unknown

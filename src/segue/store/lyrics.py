@@ -17,7 +17,7 @@ from segue.store.files import join
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KnownText:
+class StoredFingerprint:
     """The words of a track, as far as they tell it from others.
 
     Attributes
@@ -34,7 +34,7 @@ class KnownText:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownBeside:
+class StoredSidecar:
     """A file beside a track that was looked at for its words.
 
     Attributes
@@ -52,7 +52,7 @@ class KnownBeside:
     used: bool
 
 
-class Words:
+class LyricsTable:
     """The words of tracks.
 
     Parameters
@@ -63,14 +63,14 @@ class Words:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._db = database
 
-    def put(self, track: int, text: str, beside: Sequence[KnownBeside] = ()) -> None:
+    def put(self, track: int, text: str, beside: Sequence[StoredSidecar] = ()) -> None:
         """Store a track's words, "" where it has none any more. Inside a transaction.
 
         Parameters
         ----------
         track : int
         text : str
-        beside : sequence of KnownBeside
+        beside : sequence of StoredSidecar
             The files beside it that were looked at.
         """
         self._db.execute("DELETE FROM lyrics WHERE track = ?", (track,))
@@ -101,15 +101,15 @@ class Words:
             (track, source),
         )
 
-    def beside(self) -> dict[bytes, list[KnownBeside]]:
+    def beside(self) -> dict[bytes, list[StoredSidecar]]:
         """List the texts beside music that were looked at for its words, by the music's path."""
-        found: dict[bytes, list[KnownBeside]] = defaultdict(list)
+        found: dict[bytes, list[StoredSidecar]] = defaultdict(list)
         rows = self._db.execute(
             "SELECT roots.path, tracks.path, name, texts_beside.size, texts_beside.mtime_ns, used"
             " FROM texts_beside JOIN tracks ON tracks.id = track JOIN roots ON roots.id = root"
         )
         for root, path, name, size, mtime_ns, used in rows:
-            known = KnownBeside(unquote_to_bytes(name), FileState(size, mtime_ns), bool(used))
+            known = StoredSidecar(unquote_to_bytes(name), FileState(size, mtime_ns), bool(used))
             found[join(unquote_to_bytes(root), path)].append(known)
         return found
 
@@ -164,12 +164,14 @@ class Words:
             )
         yield from ((row[0], row[1]) for row in rows)
 
-    def prints(self) -> list[KnownText]:
+    def prints(self) -> list[StoredFingerprint]:
         """List the fingerprints of all lyrics."""
         rows = self._db.execute(
             "SELECT artist, root, path, fingerprint FROM tracks WHERE kind = 'lyrics'"
         )
         return [
-            KnownText(row[0], (row[1], row[2]), fingerprint_of(row[3], f"the words in {row[2]}"))
+            StoredFingerprint(
+                row[0], (row[1], row[2]), fingerprint_of(row[3], f"the words in {row[2]}")
+            )
             for row in rows
         ]

@@ -13,12 +13,12 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.files import clear_leftovers, written_whole
+from segue.files import atomic_write, remove_partials
 from segue.records import FloatArray, Space
 
 #: What loading raises of a derived file that is not there, empty, cut short or garbage: it is made
 #: anew then. A header of garbage may ask for any amount of memory.
-DAMAGED: Final = (
+LOAD_ERRORS: Final = (
     OSError, ValueError, TypeError, AttributeError, EOFError, KeyError, NotImplementedError,
     RuntimeError, MemoryError, BadZipFile, zlib.error,
 )  # fmt: skip
@@ -83,7 +83,7 @@ def _load(ids_file: Path, unit_file: Path, space: Space) -> Matrix | None:
             ids = np.load(file, allow_pickle=False)
             sums = np.load(file, allow_pickle=False)
         unit = np.load(unit_file, mmap_mode="r", allow_pickle=False)
-    except DAMAGED:
+    except LOAD_ERRORS:
         return None
     if unit.shape != (len(ids), space.dimension) or unit.dtype != np.float32:
         return None
@@ -108,7 +108,7 @@ def load_derived(folder: Path, space: str, state: str, what: str) -> dict[str, A
         with (folder / f"{space}-{state}.{what}.npz").open("rb") as file:
             arrays = np.load(file, allow_pickle=False)
             return {name: arrays[name] for name in arrays.files}
-    except DAMAGED:
+    except LOAD_ERRORS:
         return None
 
 
@@ -119,7 +119,7 @@ def keep_derived(
     with suppress(OSError):
         folder.mkdir(exist_ok=True)
         target = folder / f"{space}-{state}.{what}.npz"
-        with written_whole(target) as partial, partial.open("wb") as out:
+        with atomic_write(target) as partial, partial.open("wb") as out:
             np.savez(out, allow_pickle=False, **arrays)
 
 
@@ -127,15 +127,15 @@ def _keep(matrix: Matrix, ids_file: Path, unit_file: Path) -> None:
     """Keep a matrix, and take away what was derived from the space's older states."""
     folder = ids_file.parent
     folder.mkdir(exist_ok=True)
-    clear_leftovers(folder, own=True)
+    remove_partials(folder, own=True)
     of_space = re.compile(re.escape(matrix.space.name) + r"-\d+-\d+\..*")
     kept = (ids_file.name, unit_file.name)
     outdated = [
         file for file in folder.iterdir() if of_space.fullmatch(file.name) and file.name not in kept
     ]
-    with written_whole(unit_file) as partial, partial.open("wb") as out:
+    with atomic_write(unit_file) as partial, partial.open("wb") as out:
         np.save(out, matrix.unit, allow_pickle=False)
-    with written_whole(ids_file) as partial, partial.open("wb") as out:
+    with atomic_write(ids_file) as partial, partial.open("wb") as out:
         np.save(out, matrix.ids, allow_pickle=False)
         np.save(out, _sums(matrix.ids, matrix.unit), allow_pickle=False)
     for file in outdated:

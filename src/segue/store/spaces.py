@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, WrongSpace
-from segue.records import FloatArray, Kind, Space, SpaceInfo
+from segue.records import FloatArray, Medium, Space, SpaceInfo
 from segue.store.database import json_of, vector_of
 from segue.store.files import space_of
 from segue.store.matrix import Matrix, keep_derived, load_derived, load_matrix
@@ -52,7 +52,7 @@ class Spaces:
         self._derived = derived
         self._wanted = {space.name: space for space in wanted}
 
-    def register(self, kinds: Collection[Kind]) -> None:
+    def register(self, kinds: Collection[Medium]) -> None:
         """Record the spaces that this Segue computes of these kinds. Inside a transaction."""
         for space in self._wanted.values():
             if space.kind not in kinds:
@@ -365,7 +365,7 @@ class Spaces:
 
 
 @dataclass(frozen=True, slots=True)
-class LibraryMap:
+class StoredMap:
     """Where the tracks of a library lie on a plane.
 
     Attributes
@@ -411,7 +411,7 @@ class Maps:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._db = database
 
-    def find(self, space: int, name: str, method: str) -> LibraryMap | None:
+    def find(self, space: int, name: str, method: str) -> StoredMap | None:
         """Read the map of a space, given by its number and name; None where there is none."""
         row = self._db.execute(
             "SELECT * FROM maps WHERE space = ? AND method = ?", (space, method)
@@ -421,7 +421,7 @@ class Maps:
         points = self._db.execute(
             "SELECT track, x, y FROM map_points WHERE map = ? ORDER BY track", (row["id"],)
         ).fetchall()
-        return LibraryMap(
+        return StoredMap(
             name,
             method,
             json_of(row["parameters"], f"the map of the space {name}"),
@@ -437,7 +437,7 @@ class Maps:
         rows = self._db.execute("SELECT method FROM maps WHERE space = ? ORDER BY id", (space,))
         return [row[0] for row in rows]
 
-    def put(self, space: int, found: LibraryMap) -> None:
+    def put(self, space: int, found: StoredMap) -> None:
         """Remember a map, in place of any of the same space and method. In a transaction."""
         self._db.execute("DELETE FROM maps WHERE space = ? AND method = ?", (space, found.method))
         cursor = self._db.execute(

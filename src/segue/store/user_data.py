@@ -51,7 +51,7 @@ class GivenTags:
 # --- removed ---
 
 
-class Removed:
+class RemovedFiles:
     """The files, or tunes of files, that the user took out.
 
     Parameters
@@ -147,7 +147,7 @@ class Taste:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TagChange:
     """One field of one file's tags that was written.
 
     Attributes
@@ -186,7 +186,7 @@ class WrittenTags:
         row = self._db.execute("SELECT coalesce(max(run), 0) + 1 FROM written_tags").fetchone()
         return int(row[0])
 
-    def add(self, run: int, changes: list[Change], at: str) -> None:
+    def add(self, run: int, changes: list[TagChange], at: str) -> None:
         """Log changes before they are made. Inside a transaction."""
         self._db.executemany(
             "INSERT INTO written_tags (run, path, field, before, written, at)"
@@ -197,7 +197,7 @@ class WrittenTags:
             ],
         )
 
-    def last_run(self) -> tuple[int, list[Change]]:
+    def last_run(self) -> tuple[int, list[TagChange]]:
         """Return the number of the last run that was not undone, and its changes; 0 for none."""
         run = int(self._db.execute("SELECT coalesce(max(run), 0) FROM written_tags").fetchone()[0])
         rows = self._db.execute(
@@ -205,7 +205,7 @@ class WrittenTags:
             (run,),
         )
         return run, [
-            Change(Path(os.fsdecode(unquote_to_bytes(path))), field, before, written)
+            TagChange(Path(os.fsdecode(unquote_to_bytes(path))), field, before, written)
             for path, field, before, written in rows
         ]
 

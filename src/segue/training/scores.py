@@ -12,7 +12,7 @@ from segue.builtin_spaces import REPRESENTATION_VERSION
 from segue.errors import BadArgument, NotFound, TrainingFailed
 from segue.ingest.add import DECODE_LIMIT_S, TASK
 from segue.ingest.analysis import Answer, Job, ReadScore
-from segue.ingest.cache import Filled, fill_rolls, key_of
+from segue.ingest.cache import CacheReport, cache_rolls, roll_key
 from segue.ingest.single_file import decode_tune
 from segue.ingest.workers import Fault, Workers
 from segue.nn.checkpoint import MODEL
@@ -123,7 +123,7 @@ def train(
     folder = check_run(store, space, resume=resume, restart=restart)
     tracks = [track for track in store.tracks() if track.kind == "score" and not track.missing]
     cache, filled = _fill_cache(store, tracks, workers, watch)
-    once = {key_of(track): track for track in tracks if key_of(track) in cache}
+    once = {roll_key(track): track for track in tracks if roll_key(track) in cache}
     rolls = [RollTrack(key, _read(cache, key), unit_of(track)) for key, track in once.items()]
     model, trained = train_score(training, rolls, folder, resume=resume, watch=watch_training)
     draw_losses(trained.history, folder / CURVE, f"{space}: {training.encoder}")
@@ -181,10 +181,10 @@ def embed_file(store: Store, space: str, path: Path) -> FloatArray:
 
 def _fill_cache(
     store: Store, tracks: Sequence[Track], workers: int, watch: Watcher | None
-) -> tuple[Cache, Filled]:
+) -> tuple[Cache, CacheReport]:
     cache = Cache(store.folder / "cache" / f"{ROLLS}-v{REPRESENTATION_VERSION}")
     told = (lambda done, total: watch("piano rolls", done, total)) if watch else None
-    return cache, fill_rolls(cache, tracks, workers=workers, watch=told)
+    return cache, cache_rolls(cache, tracks, workers=workers, watch=told)
 
 
 def _read(cache: Cache, key: str) -> NDArray[np.uint8]:
@@ -203,9 +203,9 @@ def _place(
     """Write the tracks' vectors, inside a transaction; return how many there are."""
     count = 0
     for track in tracks:
-        if key_of(track) not in cache:
+        if roll_key(track) not in cache:
             continue
-        placed = model.embed(unpacked(_read(cache, key_of(track))))
+        placed = model.embed(unpacked(_read(cache, roll_key(track))))
         store.spaces.put(space, track.id, _NOWHERE if placed is None else placed)
         count += placed is not None
     return count
