@@ -1,6 +1,7 @@
 """Analysis of a file that is not in the library."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,7 +96,7 @@ def describe_file(path: Path) -> Description:
         decoded = decode_recording(path, None)
         facts, duration_s, words = decoded.facts, decoded.duration_s, decoded.words
         heard = tag_probabilities(SoundModel().embed(decoded.patches, decoded.features)["tags"])
-    identity = _now(Identify(whole, os.path.dirname(whole), kind), Identity, path)
+    identity = _run(Identify(whole, os.path.dirname(whole), kind), Identity, path)
     beside = _beside(path)
     words = beside.words if beside else words
     tags = beside.tags if beside else identity.tags[0]
@@ -112,7 +113,7 @@ def _beside(path: Path) -> SidecarLyrics | None:
     if not texts:
         return None
     asked = ReadSidecars(os.fsencode(path), medium_of(path) or "sound", tuple(texts))
-    return _now(asked, SidecarLyrics, path)
+    return _run(asked, SidecarLyrics, path)
 
 
 def _of_words(words: DecodedText | None) -> dict[str, FloatArray]:
@@ -131,7 +132,7 @@ def decode_song(path: Path) -> DecodedText:
     BadArgument
         The file holds many songs.
     """
-    songs = _now(DecodeLyrics(os.fsencode(path)), DecodedLyrics, path).songs
+    songs = _run(DecodeLyrics(os.fsencode(path)), DecodedLyrics, path).songs
     if len(songs) > 1:
         raise BadArgument(
             f"{path} holds {len(songs)} songs; add it to a library, and ask with one of them"
@@ -151,7 +152,7 @@ def decode_tune(path: Path) -> DecodedTune:
     BadArgument
         It holds many tunes.
     """
-    tunes = _now(DecodeScore(os.fsencode(path)), DecodedScore, path).tunes
+    tunes = _run(DecodeScore(os.fsencode(path)), DecodedScore, path).tunes
     if len(tunes) > 1:
         raise BadArgument(
             f"{path} holds {len(tunes)} tunes; add it to a library, and ask with one of them"
@@ -175,7 +176,7 @@ def read_score(path: Path, tune: int = 0) -> Score:
     Unreadable
         With the reason.
     """
-    return _now(ReadScore(os.fsencode(path), tune), Score, path)
+    return _run(ReadScore(os.fsencode(path), tune), Score, path)
 
 
 def decode_recording(path: Path, passage: Span | None) -> Decoded:
@@ -186,15 +187,25 @@ def decode_recording(path: Path, passage: Span | None) -> Decoded:
     Unreadable
         With the reason.
     """
-    return _now(Decode(os.fsencode(path), passage), Decoded, path)
+    return _run(Decode(os.fsencode(path), passage), Decoded, path)
 
 
-def _now(job: Job, kind: type[_Result], path: Path) -> _Result:
-    with Workers[Job, Answer](TASK, 1) as workers:
-        workers.submit(job, DECODE_LIMIT_S)
-        result = next(iter(workers.results()))[1]
+def run_one(results: Iterator[tuple[object, _Result | Fault]], path: Path) -> _Result:
+    """Return the result of the only job of `Workers.run`.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    """
+    _, result = next(results)
     if isinstance(result, Fault):
         raise Unreadable(f"{path}: {result.reason}")
-    if not isinstance(result, kind):
-        raise TypeError(f"{job} answered by {result}")
+    return result
+
+
+def _run(job: Job, result_type: type[_Result], path: Path) -> _Result:
+    result = run_one(Workers[Job, Answer].run(TASK, [job], DECODE_LIMIT_S, 1), path)
+    if not isinstance(result, result_type):
+        raise TypeError(f"{job} gave {result}")
     return result

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from segue.builtin_spaces import REPRESENTATION_VERSION
 from segue.errors import BadArgument, NotFound, TrainingFailed
 from segue.ingest.add import DECODE_LIMIT_S, TASK
-from segue.ingest.analysis import Answer, Job, ReadScore
+from segue.ingest.analysis import ReadScore
 from segue.ingest.cache import CacheReport, cache_rolls, roll_key
 from segue.ingest.single_file import decode_tune
 from segue.ingest.workers import Fault, Workers
@@ -61,22 +62,17 @@ def read_scores(
     by_job = {(os.fsencode(track.path), track.tune): track for track in tracks}
     found: dict[int, T] = {}
     failures: list[Failure] = []
-    with Workers[Job, Answer](TASK, workers) as pool:
-        for path, tune in by_job:
-            pool.submit(ReadScore(path, tune), DECODE_LIMIT_S)
-        for done, (job, answer) in enumerate(pool.results(), start=1):
-            if not isinstance(job, ReadScore):
-                raise TypeError(f"{job} was not asked for")
-            track = by_job[job.path, job.tune]
-            if isinstance(answer, Fault):
-                failures.append(Failure(track.path, answer.reason))
-            elif isinstance(answer, Score):
-                try:
-                    found[track.id] = made(track, answer)
-                except BadArgument as error:
-                    failures.append(Failure(track.path, str(error)))
-            if watch:
-                watch("scores", done, len(by_job))
+    jobs = [ReadScore(path, tune) for path, tune in by_job]
+    progress = partial(watch, "scores") if watch else None
+    for job, answer in Workers[ReadScore, Score].run(TASK, jobs, DECODE_LIMIT_S, workers, progress):
+        track = by_job[job.path, job.tune]
+        if isinstance(answer, Fault):
+            failures.append(Failure(track.path, answer.reason))
+            continue
+        try:
+            found[track.id] = made(track, answer)
+        except BadArgument as error:
+            failures.append(Failure(track.path, str(error)))
     return [found[track.id] for track in tracks if track.id in found], failures
 
 
