@@ -353,5 +353,5 @@ def test_no_text_ends_a_run(library: Opener, tmp_path: Path, ending: str, odd: s
     with library() as lib:
         assert "Well" in {track.tags.title for track in lib.tracks()}
         for track in lib.tracks():
-            assert "\ud83d" not in track.tags.title + lib._store.words.text(track.id)
+            assert "\ud83d" not in track.tags.title + lib._store.lyrics.text(track.id)
     assert report.added + len(report.failures) == 2

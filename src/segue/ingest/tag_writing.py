@@ -148,7 +148,7 @@ def _write(
     changes: list[TagChange] = []
     failures: list[Failure] = []
     kept = 0
-    run = store.written.next_run()
+    run = store.tag_log.next_run()
     files = store.known_files()
     for track in tracks:
         if track.missing or track.kind != "sound":
@@ -189,7 +189,7 @@ def _write(
 
 
 def _undo(store: Store) -> TagReport:
-    run, changes = store.written.last_run()
+    run, changes = store.tag_log.last_run()
     if not changes:
         raise BadArgument("no tags were written that are not undone yet")
     done: list[TagChange] = []
@@ -202,7 +202,7 @@ def _undo(store: Store) -> TagReport:
             continue
         if _gone(path):
             with store.writing(), store.transaction():
-                store.written.forget(run, path)
+                store.tag_log.forget(run, path)
             failures.append(Failure(path, f"{path} is gone: nothing is left to undo in it"))
             continue
         if link := _link(store, path):
@@ -216,7 +216,7 @@ def _undo(store: Store) -> TagReport:
             if back:
                 write_fields(path, {change.field: change.before for change in back})
             with store.writing(), store.transaction():
-                store.written.forget(run, path)
+                store.tag_log.forget(run, path)
                 if ours:
                     _keep_known(store, path)
             done += [TagChange(c.path, c.field, c.written, c.before) for c in back]
@@ -229,12 +229,12 @@ def _change(store: Store, run: int, track: Track, changes: list[TagChange]) -> N
     at = datetime.now(UTC).isoformat(timespec="seconds")
     with store.writing():
         with store.transaction():  # on the disk before the file is touched
-            store.written.add(run, changes, at)
+            store.tag_log.add(run, changes, at)
         try:
             write_fields(track.path, {change.field: change.written for change in changes})
         except BadArgument:
             with store.transaction():
-                store.written.forget(run, track.path)
+                store.tag_log.forget(run, track.path)
             raise
         with store.transaction():
             _keep_known(store, track.path)

@@ -326,12 +326,12 @@ class ExcludedPath:
     Attributes
     ----------
     path : bytes
-    why : {"litter", "ignored", "excluded"}
+    why : {"system", "ignored", "excluded"}
         A system left it or hides it; a ``.segueignore`` rules it out; so does this run alone.
     """
 
     path: bytes
-    why: Literal["litter", "ignored", "excluded"]
+    why: Literal["system", "ignored", "excluded"]
 
 
 Scanned = FoundFile | UnreadablePath | OtherFile | ExcludedPath
@@ -448,7 +448,7 @@ class _Walk:
         self, entry: os.DirEntry[bytes], rules: IgnoreRules, *, is_folder: bool
     ) -> ExcludedPath | None:
         if is_system_file(os.fsdecode(entry.name)):
-            return ExcludedPath(entry.path, "litter")
+            return ExcludedPath(entry.path, "system")
         if rules.ignore(entry.path, is_folder=is_folder):
             return ExcludedPath(entry.path, "ignored")
         if self._excluded.ignore(entry.path, is_folder=is_folder):

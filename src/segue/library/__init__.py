@@ -441,7 +441,7 @@ class Library(deprecation.RenamedAttributes):
             from segue.ingest.single_file import describe_file  # imports the networks
 
             return [describe_file(resolved)]
-        words, spaces = self._store.words, self._store.spaces
+        words, spaces = self._store.lyrics, self._store.spaces
         return [
             Description(
                 track,

@@ -151,7 +151,7 @@ def _resolve_path(store: Store, path: Path) -> list[Track] | Path:
     known = store.known_files().get(absolute)
     if known is not None and known.tracks:
         return store.tracks(known.tracks)
-    if with_lyrics := store.tracks(store.words.held_by(absolute)):
+    if with_lyrics := store.tracks(store.lyrics.tracks_with_sidecar(absolute)):
         return with_lyrics
     if not os.access(path, os.R_OK):
         raise BadArgument(f"you may not read {path}; change its permissions, or name another file")

@@ -86,11 +86,11 @@ class Store:
             self.listens = Listens(self._db)
             self.maps = Maps(self._db)
             self.taste = Taste(self._db)
-            self.words = LyricsTable(self._db)
-            self.written = WrittenTags(self._db)
+            self.lyrics = LyricsTable(self._db)
+            self.tag_log = WrittenTags(self._db)
             self.files = Files(self._db)
             self.removed = RemovedFiles(self._db, self.files)
-            self.given = GivenTags(self._db)
+            self.given_tags = GivenTags(self._db)
         except SegueError:
             self._db.close()
             raise
@@ -206,7 +206,7 @@ class Store:
         self.spaces.keep_only(track, analysis.vectors)
         for name, vector in analysis.vectors.items():
             self.spaces.put(name, track, vector)
-        self.words.put(track, analysis.words)
+        self.lyrics.put(track, analysis.words)
         self.files.forget(root, relative)
         return track
 
@@ -248,7 +248,7 @@ class Store:
             " SELECT space, ?, data FROM vectors WHERE track = ?",
             (track, source),
         )
-        self.words.copy(source, track)
+        self.lyrics.copy(source, track)
         self.spaces.count_changes(track)
         self.files.forget(root, relative)
         return track
@@ -275,7 +275,7 @@ class Store:
             (state.size, state.mtime_ns, track),
         )
         self.retag(track, tags)
-        self.words.look_again(track)  # a text beside it may say more
+        self.lyrics.forget_sidecars(track)  # a text beside it may say more
         self._db.execute(
             "DELETE FROM failures WHERE (root, path) ="
             " (SELECT root, path FROM tracks WHERE id = ?)",

@@ -126,7 +126,7 @@ class KnownFile:
     failed: bool = False  # it, or some of the tunes in it, could not be read
     transient: bool = False  # that was of the moment, so that it is tried again
 
-    def is_to_read(self, state: FileState, *, retry: bool) -> bool:
+    def needs_reading(self, state: FileState, *, retry: bool) -> bool:
         """Tell whether the file changed, lacks a place in a space, or is tried again."""
         again = self.failed and (self.transient or retry)
         return again or self.state != state or not self.complete

@@ -85,7 +85,7 @@ class LyricsTable:
             ],
         )
 
-    def look_again(self, track: int) -> None:
+    def forget_sidecars(self, track: int) -> None:
         """Forget that the texts beside a track were looked at. Inside a transaction."""
         self._db.execute("DELETE FROM texts_beside WHERE track = ?", (track,))
 
@@ -101,7 +101,7 @@ class LyricsTable:
             (track, source),
         )
 
-    def beside(self) -> dict[bytes, list[StoredSidecar]]:
+    def sidecars(self) -> dict[bytes, list[StoredSidecar]]:
         """List the texts beside music that were looked at for its words, by the music's path."""
         found: dict[bytes, list[StoredSidecar]] = defaultdict(list)
         rows = self._db.execute(
@@ -113,7 +113,7 @@ class LyricsTable:
             found[join(unquote_to_bytes(root), path)].append(known)
         return found
 
-    def held_by(self, path: bytes) -> list[int]:
+    def tracks_with_sidecar(self, path: bytes) -> list[int]:
         """List the tracks whose words a text holds that lies beside them."""
         folder, name = os.path.split(path)
         rows = self._db.execute(
@@ -134,7 +134,7 @@ class LyricsTable:
         ).fetchone()
         return os.fsdecode(unquote_to_bytes(row[0])) if row else ""
 
-    def of_file(self, place: tuple[int, str]) -> dict[int, tuple[int, str]]:
+    def texts_of_file(self, place: tuple[int, str]) -> dict[int, tuple[int, str]]:
         """Read the words of each tune of a file: its number → the track and its words."""
         rows = self._db.execute(
             "SELECT tune, id, text FROM tracks JOIN lyrics ON track = id"
@@ -164,7 +164,7 @@ class LyricsTable:
             )
         yield from ((row[0], row[1]) for row in rows)
 
-    def prints(self) -> list[StoredFingerprint]:
+    def fingerprints(self) -> list[StoredFingerprint]:
         """List the fingerprints of all lyrics."""
         rows = self._db.execute(
             "SELECT artist, root, path, fingerprint FROM tracks WHERE kind = 'lyrics'"

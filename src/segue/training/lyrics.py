@@ -40,7 +40,7 @@ def songs(store: Store) -> list[Lyrics]:
     """Return the words of a library, each text once, with title and artist."""
     tags = {track.id: track.tags for track in store.tracks()}
     found: dict[str, Lyrics] = {}
-    for track, text in store.words.texts():
+    for track, text in store.lyrics.texts():
         if track in tags and text not in found:
             known = tags[track]
             found[text] = Lyrics(text, Tags(known.title, known.artist))
