@@ -200,8 +200,8 @@ class _Run:
         for path, music in by_path.items():
             texts = tuple(text.path for text in music.file.texts)
             given = self._given_tags_of(self._survey.known.get(path))
-            job = ReadSidecars(path, music.file.kind, texts, self._options.form, given)
-            workers.submit(job, DECODE_LIMIT_S)
+            read = ReadSidecars(path, music.file.kind, texts, self._options.form, given)
+            workers.submit(read, DECODE_LIMIT_S)
         for job, result in workers.results():
             music = by_path[job.path]
             if isinstance(result, SidecarLyrics):

@@ -1,4 +1,4 @@
-"""Analysis of a file that is not in the library."""
+"""Analysis of a file that need not be in the library, in a worker process."""
 
 import os
 from collections.abc import Iterator
@@ -33,20 +33,20 @@ _Result = TypeVar("_Result")
 
 
 def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
-    """Compute the vectors of a file that need not be in the library.
+    """Compute the vectors of a file.
 
     Parameters
     ----------
     path : Path
     passage : Span, optional
-        Only this stretch of it; of recordings.
+        Excerpt of a recording to embed instead of the whole.
 
     Raises
     ------
     Unreadable
         With the reason.
     BadArgument
-        It is a score of many tunes, or a passage of one is meant.
+        The file holds several tunes or songs, or a passage of a score or text is asked for.
     """
     if medium_of(path) == "score":
         if passage:
@@ -54,39 +54,39 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
         from segue.ingest.embedding import ScoreModel
 
         tune = decode_tune(path)
-        return ScoreModel().embed(tune.bars, tune.features) | _of_words(tune.words)
+        return ScoreModel().embed(tune.bars, tune.features) | _embed_words(tune.words)
     if medium_of(path) == "lyrics":
         if passage:
             raise BadArgument("--at goes with recordings; ask with the whole text")
-        return _of_words(decode_song(path))
+        return _embed_words(decode_song(path))
     from segue.audio.embedding import SoundModel
 
     decoded = decode_recording(path, passage)
-    beside = _beside(path)
-    words = beside.words if beside else decoded.words
-    return SoundModel().embed(decoded.patches, decoded.features) | _of_words(words)
+    sidecar = _read_sidecars(path)
+    words = sidecar.words if sidecar else decoded.words
+    return SoundModel().embed(decoded.patches, decoded.features) | _embed_words(words)
 
 
 def describe_file(path: Path) -> Description:
-    """Say what is known of a file that need not be in the library.
+    """Describe a file: its tags, facts, MusiCNN tags and lyrics.
 
     Raises
     ------
     Unreadable
         With the reason.
     BadArgument
-        It holds many tunes or songs.
+        The file holds several tunes or songs.
     """
-    kind = medium_of(path) or "sound"
-    whole = os.fsencode(os.path.abspath(path))
+    medium = medium_of(path) or "sound"
+    absolute = os.fsencode(os.path.abspath(path))
     facts: dict[str, float | str]
-    heard: dict[str, float] = {}
+    probabilities: dict[str, float] = {}
     words: DecodedText | None
     duration_s = 0.0
-    if kind == "lyrics":
+    if medium == "lyrics":
         song = words = decode_song(path)
         facts = song.facts
-    elif kind == "score":
+    elif medium == "score":
         tune = decode_tune(path)
         facts, duration_s, words = tune.facts, tune.duration_s, tune.words
     else:
@@ -95,42 +95,43 @@ def describe_file(path: Path) -> Description:
 
         decoded = decode_recording(path, None)
         facts, duration_s, words = decoded.facts, decoded.duration_s, decoded.words
-        heard = tag_probabilities(SoundModel().embed(decoded.patches, decoded.features)["tags"])
-    identity = _run(Identify(whole, os.path.dirname(whole), kind), Identity, path)
-    beside = _beside(path)
-    words = beside.words if beside else words
-    tags = beside.tags if beside else identity.tags[0]
-    track = Track(0, kind, path, tags, duration_s, identity.content_hash, facts=facts)
-    source = os.fsdecode(os.path.basename(beside.source)) if beside else ""
-    return Description(track, heard, words.text if words else "", source)
+        vectors = SoundModel().embed(decoded.patches, decoded.features)
+        probabilities = tag_probabilities(vectors["tags"])
+    identity = _run(Identify(absolute, os.path.dirname(absolute), medium), Identity, path)
+    sidecar = _read_sidecars(path)
+    words = sidecar.words if sidecar else words
+    tags = sidecar.tags if sidecar else identity.tags[0]
+    track = Track(0, medium, path, tags, duration_s, identity.content_hash, facts=facts)
+    source = os.fsdecode(os.path.basename(sidecar.source)) if sidecar else ""
+    return Description(track, probabilities, words.text if words else "", source)
 
 
-def _beside(path: Path) -> SidecarLyrics | None:
-    """Read what a text beside some music says; None where there is none."""
+def _read_sidecars(path: Path) -> SidecarLyrics | None:
+    """Read the lyrics of music from its sidecar texts; None where there is none."""
     texts = [
         text.path for item in scan([path]) if isinstance(item, FoundFile) for text in item.texts
     ]
     if not texts:
         return None
-    asked = ReadSidecars(os.fsencode(path), medium_of(path) or "sound", tuple(texts))
-    return _run(asked, SidecarLyrics, path)
+    job = ReadSidecars(os.fsencode(path), medium_of(path) or "sound", tuple(texts))
+    return _run(job, SidecarLyrics, path)
 
 
-def _of_words(words: DecodedText | None) -> dict[str, FloatArray]:
+def _embed_words(words: DecodedText | None) -> dict[str, FloatArray]:
     from segue.ingest.embedding import embed_lyrics
 
     return {} if words is None else embed_lyrics(words.text, words.features)
 
 
 def decode_song(path: Path) -> DecodedText:
-    """Read lyrics that need not be in the library, in a worker process.
+    """Read and analyse the lyrics of a file of one song.
 
     Raises
     ------
     Unreadable
         With the reason.
     BadArgument
-        The file holds many songs.
+        The file holds several songs.
     """
     songs = _run(DecodeLyrics(os.fsencode(path)), DecodedLyrics, path).songs
     if len(songs) > 1:
@@ -143,14 +144,14 @@ def decode_song(path: Path) -> DecodedText:
 
 
 def decode_tune(path: Path) -> DecodedTune:
-    """Read a score that need not be in the library, in a worker process.
+    """Read and analyse a score file of one tune.
 
     Raises
     ------
     Unreadable
         With the reason.
     BadArgument
-        It holds many tunes.
+        The file holds several tunes.
     """
     tunes = _run(DecodeScore(os.fsencode(path)), DecodedScore, path).tunes
     if len(tunes) > 1:
@@ -163,13 +164,13 @@ def decode_tune(path: Path) -> DecodedTune:
 
 
 def read_score(path: Path, tune: int = 0) -> Score:
-    """Read a tune as it is written, in a worker process.
+    """Read a tune of a score file.
 
     Parameters
     ----------
     path : Path
     tune : int
-        Which of the file's, from 1; 0 where it holds one.
+        Its number in the file, from 1; 0 where the file has only one.
 
     Raises
     ------
@@ -180,7 +181,7 @@ def read_score(path: Path, tune: int = 0) -> Score:
 
 
 def decode_recording(path: Path, passage: Span | None) -> Decoded:
-    """Decode a file that need not be in the library, in a worker process.
+    """Decode a recording, or an excerpt of it.
 
     Raises
     ------
