@@ -136,8 +136,8 @@ def _said_rightly(lib: Library, kind: Medium, space: str) -> float:
                 continue
             printed = why(hit)
             for reason in hit.reasons:
-                if reason.says.startswith("both: ") and reason.says in printed:
-                    high = reason.says == f"both: {aspect_named(reason.name).high}"
+                if reason.description.startswith("both: ") and reason.description in printed:
+                    high = reason.description == f"both: {aspect_named(reason.name).high}"
                     both = levels.values[[row[track], row[hit.track.id]], column[reason.name]]
                     right.append(bool((both > 0).all() if high else (both < 0).all()))
     return float(np.mean(right))

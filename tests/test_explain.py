@@ -28,7 +28,7 @@ def test_a_space_of_which_nothing_is_known_has_one_reason() -> None:
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
     assert told.share == pytest.approx(cosine, abs=1e-5)
     (heard,) = explain_cosine("listens", a, a)
-    assert heard.says == "similar listeners"
+    assert heard.description == "similar listeners"
     assert heard.share == pytest.approx(1)
 
 
@@ -40,7 +40,9 @@ def test_reasons_sum_to_the_cosine_and_to_the_distance(space: str) -> None:
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
     told = explain_cosine(space, a, b)
     assert sum(reason.share for reason in told) == pytest.approx(cosine, abs=1e-5)
-    assert [reason.says for reason in explain_cosine(space, 3 * a, b)] == [one.says for one in told]
+    assert [reason.description for reason in explain_cosine(space, 3 * a, b)] == [
+        one.description for one in told
+    ]
     assert len({reason.name for reason in told}) == len(told) > 5
     assert [reason.share for reason in told] == sorted((r.share for r in told), reverse=True)
     left = sum(reason.share for reason in told if reason.name == OTHER)
@@ -78,10 +80,10 @@ def test_reasons_say_which_way(
     first: dict[str, float], second: dict[str, float], says: str
 ) -> None:
     told = explain_cosine("features", features(**first), features(**second))
-    assert max(told, key=lambda reason: abs(reason.share)).says == says
+    assert max(told, key=lambda reason: abs(reason.share)).description == says
     if says.startswith("differ"):
         apart = explain_distance("features", features(**first), features(**second))
-        assert apart[-1].says == says
+        assert apart[-1].description == says
 
 
 def test_a_metal_track_is_told_to_be_metal() -> None:
@@ -92,8 +94,8 @@ def test_a_metal_track_is_told_to_be_metal() -> None:
         for tag in ("easy listening", "jazz", "chill", "chillout", "mellow", "sad", "party"):
             vector[MUSICNN_TAGS.index(tag)] = -2.0
     told = explain_cosine("tags", *tags)
-    assert (told[0].name, told[0].says, told[0].family) == ("metal", "both: metal", "genre")
-    says = {reason.name: reason.says for reason in told}
+    assert (told[0].name, told[0].description, told[0].family) == ("metal", "both: metal", "genre")
+    says = {reason.name: reason.description for reason in told}
     assert says["jazz"] == "both: little jazz"
     assert says["party"] == "both: little party"
 

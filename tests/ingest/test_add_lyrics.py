@@ -151,7 +151,7 @@ def test_a_line_half_remembered(library: Opener, lyrics: Path) -> None:
         assert over_two.line.count(" / ") == 1
         assert lib.lyrics.find("静かな夜")[0].line == "静かな夜に星が光る"
         assert lib.lyrics.find("помню чюдное")[0].line == "Я помню чудное мгновенье"
-        assert lib.lyrics.find("Shall I compare thee to a summer's day?")[0].likeness == 1
+        assert lib.lyrics.find("Shall I compare thee to a summer's day?")[0].similarity == 1
         assert lib.lyrics.find("xyzzy qwrt") == []
         with pytest.raises(BadArgument, match="no letters"):
             lib.lyrics.find(" ?! ")

@@ -72,7 +72,7 @@ class Library(deprecation.RenamedAttributes):
     >>> with Library.open("~/my-library") as lib:  # doctest: +SKIP
     ...     lib.add(["~/Music"])
     ...     for hit in lib.like("Für Elise", n=3):
-    ...         print(f"{hit.similarity:.2f}", hit.track.tags.title, hit.reasons[0].says)
+    ...         print(f"{hit.similarity:.2f}", hit.track.tags.title, hit.reasons[0].description)
     """
 
     _renamed: ClassVar[dict[str, str]] = {

@@ -115,7 +115,7 @@ def average_rankings(first: Ranking, second: Ranking) -> Ranking:
 
     def explain(row: int) -> tuple[Reason, ...]:
         reasons = [
-            Reason(reason.name, reason.share / 2, reason.says, reason.family)
+            Reason(reason.name, reason.share / 2, reason.description, reason.family)
             for reason in [*first.explain(int(rows[row])), *second.explain(int(second_rows[row]))]
         ]
         return tuple(sorted(reasons, key=lambda reason: -reason.share))
