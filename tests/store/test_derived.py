@@ -141,6 +141,6 @@ def test_a_state_never_comes_back(tmp_path: Path) -> None:
         states = set()
         for _ in range(50):
             with lib._store.transaction():
-                lib._store.spaces.count_changes(1)
+                lib._store.spaces.mark_changed(1)
             states.add(lib._store.spaces.identity("sound")[1])
     assert len(states) == 50

@@ -295,7 +295,7 @@ def open_library(
         yield stack.enter_context(Library.open(folder))
 
 
-def check_there(paths: Sequence[Path]) -> None:
+def check_exists(paths: Sequence[Path]) -> None:
     """Refuse what is not there, before a library is made for it."""
     for path in paths:
         if not os.path.lexists(path.expanduser()):

@@ -139,7 +139,7 @@ def store_lyrics(store: Store, music: OutdatedLyrics, result: SidecarLyrics) -> 
     """
     words = result.words
     store.spaces.register({"lyrics"})
-    store.spaces.put_words(
+    store.spaces.put_lyrics(
         music.track, {} if words is None else embed_lyrics(words.text, words.features)
     )
     texts = music.file.texts

@@ -90,7 +90,7 @@ def _index(store: Store) -> LineIndex:
         with suppress(KeyError):  # of another version's
             return LineIndex.from_arrays(kept)
     index = LineIndex.of(store.lyrics.texts())
-    store.spaces.keep_derived(_SPACE, _KEPT, index.arrays())
+    store.spaces.save_derived(_SPACE, _KEPT, index.arrays())
     return index
 
 

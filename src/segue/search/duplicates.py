@@ -85,7 +85,7 @@ def _pairs_by_fingerprint(store: Store, kind: Medium) -> list[tuple[int, int]]:
     stored = store.spaces.derived(space, "copies")
     if stored is None:
         stored = {"pairs": _compare_fingerprints(store, space, kind)}
-        store.spaces.keep_derived(space, "copies", stored)
+        store.spaces.save_derived(space, "copies", stored)
     return [(first, second) for first, second in stored["pairs"].tolist()]
 
 

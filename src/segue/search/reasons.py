@@ -272,7 +272,7 @@ def space_directions(store: Store, space: str) -> Directions | None:
     directions = fit_space_directions(store, space)
     if directions is not None:
         names = np.array(directions.names, np.str_)
-        store.spaces.keep_derived(space, "directions", {"names": names, "rows": directions.rows})
+        store.spaces.save_derived(space, "directions", {"names": names, "rows": directions.rows})
     return directions
 
 

@@ -1,4 +1,4 @@
-"""The cache of spectrograms for training."""
+"""The cache of model inputs for training: spectrograms, activations, piano rolls."""
 
 import contextlib
 from pathlib import Path
@@ -17,14 +17,14 @@ Array = NDArray[np.generic]
 
 
 class Cache:
-    """Arrays by the hash of the content that they were made from.
+    """A cache of arrays by content hash, in one file each.
 
     Parameters
     ----------
     folder : Path
-        One kind of array of one version lies in it.
+        Folder for one kind and version of array.
     limit_bytes : int
-        No more is kept than this.
+        Maximum size of all arrays.
     """
 
     def __init__(self, folder: Path, limit_bytes: int = LIMIT_BYTES) -> None:
@@ -38,7 +38,7 @@ class Cache:
         return self._file(content_hash).exists()
 
     def read(self, content_hash: str) -> Array | None:
-        """Map an array into memory; None where there is none, or it is damaged."""
+        """Memory-map an array; None if it is missing or damaged."""
         file = self._file(content_hash)
         try:
             array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
@@ -51,17 +51,17 @@ class Cache:
         return array
 
     def write(self, content_hash: str, array: Array) -> bool:
-        """Keep an array.
+        """Store an array.
 
         Returns
         -------
         bool
-            False where the cache is full; nothing is written then.
+            False if the cache is full and nothing was written.
 
         Raises
         ------
         DiskFull
-            There is no room on the disk, or no right to write.
+            The array cannot be written.
         """
         if self._bytes + array.nbytes > self._limit_bytes:
             return False
