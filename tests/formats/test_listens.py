@@ -114,7 +114,7 @@ def test_last_fm_without_a_header_and_an_artist_in_brackets(tmp_path: Path) -> N
         ("anna,12,1," + "9" * 40, "no time"),
     ],
 )
-def test_a_broken_row_costs_nothing_else(tmp_path: Path, row: str, reason: str) -> None:
+def test_an_invalid_row_does_not_affect_others(tmp_path: Path, row: str, reason: str) -> None:
     rows = read(tmp_path / "plays.csv", f"anna,1,1\nanna,2,2\n{row}\nanna,3,3\n")
     broken = rows[2]
     assert isinstance(broken, InvalidRow)
@@ -123,7 +123,7 @@ def test_a_broken_row_costs_nothing_else(tmp_path: Path, row: str, reason: str) 
     assert [row.track for row in rows if isinstance(row, Listen)] == ["1", "2", "3"]
 
 
-def test_a_line_without_an_end_is_one_broken_row(tmp_path: Path) -> None:
+def test_a_line_without_an_end_is_one_invalid_row(tmp_path: Path) -> None:
     rows = read(tmp_path / "plays.csv", "anna,1,1\nanna," + "x" * 3_000_000 + "\nanna,3,3\n")
     assert [type(row) for row in rows] == [Listen, InvalidRow, Listen]
 

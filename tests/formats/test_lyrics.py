@@ -35,7 +35,7 @@ def written(path: Path, content: str | bytes) -> Path:
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-32"]
 )
-def test_encodings_are_told_apart(tmp_path: Path, encoding: str) -> None:
+def test_encodings_are_detected(tmp_path: Path, encoding: str) -> None:
     assert only(written(tmp_path / "a.txt", VERSE.encode(encoding))).text == VERSE
 
 
@@ -65,7 +65,7 @@ def test_every_script_is_kept(tmp_path: Path, text: str) -> None:
     ],
     ids=["empty", "blank", "numbers", "headers", "binary", "picture", "endless"],
 )
-def test_what_is_no_song_is_told(tmp_path: Path, content: bytes, said: str) -> None:
+def test_files_without_songs_are_reported(tmp_path: Path, content: bytes, said: str) -> None:
     with pytest.raises(Unreadable, match=said):
         read_lyrics(written(tmp_path / "a.txt", content))
 
@@ -156,7 +156,7 @@ def test_tables_of_any_divider(tmp_path: Path, divider: str) -> None:
     ]
 
 
-def test_a_row_without_words_costs_itself_alone(tmp_path: Path) -> None:
+def test_a_row_without_lyrics_does_not_affect_others(tmp_path: Path) -> None:
     file = written(tmp_path / "a.csv", "artist,title,text\nA,One,la la\nA,Two,\nB,Three,oh\n")
     songs = read_lyrics(file)
     assert songs[1] == UnreadableSong("no words in it")
@@ -201,7 +201,7 @@ def test_json_of_any_shape(tmp_path: Path, content: str) -> None:
         ("a.jsonl", '{"text": "a"}\n{"text"', "in line 2"),
     ],
 )
-def test_broken_tables_are_told(tmp_path: Path, name: str, content: str, said: str) -> None:
+def test_malformed_tables_are_reported(tmp_path: Path, name: str, content: str, said: str) -> None:
     with pytest.raises(Unreadable, match=said):
         read_lyrics(written(tmp_path / name, content))
 
@@ -286,7 +286,7 @@ def music_xml(*syllables: tuple[str, str, str]) -> bytes:
     )
 
 
-def test_syllables_of_music_xml_become_words_and_lines() -> None:
+def test_musicxml_syllables_are_joined_to_lines() -> None:
     told = [
         ("1", "begin", "Rös"), ("1", "end", "lein"), ("1", "single", "rot,"),
         ("2", "single", "Und"), ("1", "single", "Sah"), ("1", "single", "ein"),

@@ -196,7 +196,7 @@ def wrapped(line: str, indent: str) -> list[str]:
 
 
 @pytest.mark.parametrize("indent", ["", "  ", "      "])
-def test_broken_lines_are_joined(indent: str) -> None:
+def test_hard_wrapped_lines_are_joined(indent: str) -> None:
     page = [part for line in LONG for part in wrapped(line, indent)]
     assert len(page) == 11
     assert unwrap_lines(page) == LONG

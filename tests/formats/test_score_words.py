@@ -31,7 +31,7 @@ HEAD = "X:1\nT:One\nL:1/4\nK:C\n"
         ("CD|\n", ""),
     ],
 )  # fmt: skip
-def test_words_of_abc(music: str, words: str) -> None:
+def test_lyrics_of_abc(music: str, words: str) -> None:
     assert abc_lyrics((HEAD + music).encode()) == [words]
 
 
@@ -80,11 +80,11 @@ def kern(*rows: str) -> bytes:
         (("**kern", "!! **text", "4c", "*-"), ""),
     ],
 )  # fmt: skip
-def test_words_of_kern(rows: tuple[str, ...], words: str) -> None:
+def test_lyrics_of_kern(rows: tuple[str, ...], words: str) -> None:
     assert kern_lyrics(kern(*rows)) == words
 
 
-def test_rests_divide_words_of_kern_into_lines() -> None:
+def test_rests_divide_kern_lyrics_into_lines() -> None:
     sung = [f"4c {word}" for word in ["now", "we", "all", "sing"]]
     rows = ("**kern **text", *sung, "2r .", *sung, "*- *-")
     assert kern_lyrics(kern(*rows)) == "now we all sing\nnow we all sing"

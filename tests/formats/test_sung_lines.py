@@ -62,6 +62,6 @@ def test_lines_that_the_score_writes_are_kept() -> None:
     assert split_lines(words) == "one, two\nthree. four "
 
 
-def test_many_words_are_divided_in_a_moment() -> None:
+def test_many_words_are_divided_fast() -> None:
     words = sung("so viele Worte, die wir singen | und immer weiter _ " * 2000)
     assert split_lines(words).count("\n") > 1000

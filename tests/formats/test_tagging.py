@@ -27,7 +27,7 @@ def decoded(path: Path) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-def test_fields_are_written_and_taken_out_again(tmp_path: Path, ending: str) -> None:
+def test_fields_are_written_and_removed_again(tmp_path: Path, ending: str) -> None:
     path = write_sound(tmp_path / f"song{ending}", tune(1, 3.0), tags={"title": "A title"})
     sound, title = decoded(path), read_tags(path).title
     assert read_fields(path) == {"bpm": "", "key": "", "mood": ""}
@@ -171,7 +171,7 @@ def test_what_has_no_tags_is_left_alone(tmp_path: Path) -> None:
         read_fields(tmp_path / "none.mp3")
 
 
-def test_a_kind_that_has_no_tags_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_format_without_tags_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FORMATS, ".aac", ("adts", "aac", 128_000))
     bare = write_sound(tmp_path / "song.aac", tune(1, 2.0))
     with pytest.raises(BadArgument, match="of a kind whose tags"):

@@ -207,7 +207,7 @@ def test_what_was_finished_survives_a_blow(
     assert (report.added, report.unchanged) == (6 - done, done)
 
 
-def test_a_second_writer_is_told(library: Opener, music: Path) -> None:
+def test_a_second_writer_gets_an_error(library: Opener, music: Path) -> None:
     with (
         library() as first,
         first._store.writing(),
@@ -228,7 +228,7 @@ def test_a_full_disk_loses_nothing(library: Opener, music: Path) -> None:
     assert add(library, music).added == 1
 
 
-def test_a_newer_model_makes_every_vector_anew(
+def test_a_newer_model_recomputes_every_vector(
     library: Opener, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(library, music)
@@ -251,7 +251,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, task: str = "tasks:work_or_fail") -
 
 
 @pytest.mark.parametrize("fault", ["forbidden", "killed", "gorge"])
-def test_a_failure_of_the_moment_is_tried_again(
+def test_a_transient_failure_is_tried_again(
     library: Opener, music: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     (music / "1.wav").rename(music / f"{fault}.wav")

@@ -98,7 +98,9 @@ def test_one_tune_of_a_book_stays_out(library: Opener, tmp_path: Path) -> None:
     assert titles(library) == ["Tune 0", "Tune 1", "Tune 2", "Tune 9"]
 
 
-def test_the_words_of_a_removed_recording_stay_out_with_it(library: Opener, tmp_path: Path) -> None:
+def test_sidecar_texts_of_a_removed_recording_are_not_added(
+    library: Opener, tmp_path: Path
+) -> None:
     music = tmp_path / "music"
     music.mkdir()
     write_sound(music / "One.wav", tune(1, 2.0, 16_000), 16_000)
@@ -138,7 +140,7 @@ def test_an_ignore_file_above_holds_too_and_a_named_file_is_read(texts: Path) ->
     assert found(texts / "B" / "b.txt") != []
 
 
-def test_a_broken_ignore_file_costs_its_folder(library: Opener, texts: Path) -> None:
+def test_a_broken_ignore_file_excludes_its_folder(library: Opener, texts: Path) -> None:
     add(library, texts)
     (texts / "B" / ".segueignore").write_text("*.wav\n!\n")
     report = add(library, texts)
@@ -150,7 +152,7 @@ def test_a_broken_ignore_file_costs_its_folder(library: Opener, texts: Path) -> 
         assert lib.failures() == []
 
 
-def test_what_is_ignored_later_is_taken_out_and_comes_back(library: Opener, texts: Path) -> None:
+def test_files_ignored_later_are_removed_and_added_again(library: Opener, texts: Path) -> None:
     add(library, texts)
     (texts / ".segueignore").write_text("B\n")
     report = add(library, texts)

@@ -69,7 +69,7 @@ def no_decoding(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return lambda: monkeypatch.setattr(add_module, "_decode_job", refuse)
 
 
-def test_words_follow_their_text(
+def test_lyrics_follow_their_sidecar_text(
     library: Opener, tmp_path: Path, no_decoding: Callable[[], None]
 ) -> None:
     music = tmp_path / "music"

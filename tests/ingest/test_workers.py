@@ -55,7 +55,7 @@ def test_a_fault_costs_the_one_job_it_was_on(bad: str, reason: str) -> None:
         ("killed", "its worker was ended (SIGKILL), as when memory runs out"),
     ],
 )
-def test_a_fault_of_the_moment_is_told_from_one_of_the_job(bad: str, reason: str) -> None:
+def test_transient_faults_are_distinguished_from_faults_of_the_job(bad: str, reason: str) -> None:
     assert answers(["a", bad, "b"], count=1) == {
         "a": "A", "b": "B", bad: Fault(reason, transient=True)
     }  # fmt: skip

@@ -237,9 +237,7 @@ def _read_words(path: Path, job: ReadSidecars) -> SidecarLyrics:
 def _read_score(path: Path, tune: int) -> Score:
     tunes = read_scores(path)
     if tune == 0 and len(tunes) > 1:
-        raise Unreadable(
-            f"it holds {len(tunes)} tunes; add it to a library, and ask for one of them"
-        )
+        raise Unreadable(f"it holds {len(tunes)} tunes; add it to a library, and name one of them")
     if tune > len(tunes):
         raise Unreadable(f"it has no tune {tune} any more; run `segue add` on it again")
     score = tunes[max(tune - 1, 0)]

@@ -50,14 +50,14 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
     """
     if medium_of(path) == "score":
         if passage:
-            raise BadArgument("--at goes with recordings; ask with the whole score")
+            raise BadArgument("--at is for recordings; search with the whole score")
         from segue.ingest.embedding import ScoreModel
 
         tune = decode_tune(path)
         return ScoreModel().embed(tune.bars, tune.features) | _embed_words(tune.words)
     if medium_of(path) == "lyrics":
         if passage:
-            raise BadArgument("--at goes with recordings; ask with the whole text")
+            raise BadArgument("--at is for recordings; search with the whole text")
         return _embed_words(decode_song(path))
     from segue.audio.embedding import SoundModel
 
@@ -136,7 +136,7 @@ def decode_song(path: Path) -> DecodedText:
     songs = _run(DecodeLyrics(os.fsencode(path)), DecodedLyrics, path).songs
     if len(songs) > 1:
         raise BadArgument(
-            f"{path} holds {len(songs)} songs; add it to a library, and ask with one of them"
+            f"{path} holds {len(songs)} songs; add it to a library, and search with one of them"
         )
     if not isinstance(songs[0], DecodedText):
         raise Unreadable(f"{path}: {songs[0].reason}")
@@ -156,7 +156,7 @@ def decode_tune(path: Path) -> DecodedTune:
     tunes = _run(DecodeScore(os.fsencode(path)), DecodedScore, path).tunes
     if len(tunes) > 1:
         raise BadArgument(
-            f"{path} holds {len(tunes)} tunes; add it to a library, and ask with one of them"
+            f"{path} holds {len(tunes)} tunes; add it to a library, and search with one of them"
         )
     if not isinstance(tunes[0], DecodedTune):
         raise Unreadable(f"{path}: {tunes[0].reason}")

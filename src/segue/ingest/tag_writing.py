@@ -143,7 +143,7 @@ def _write(
         raise BadArgument("say what to write: --bpm, --key, --mood")
     if options.key_notation not in KEY_NOTATIONS:
         raise BadArgument(
-            f"{options.key_notation!r} is no notation of keys; choose {', '.join(KEY_NOTATIONS)}"
+            f"{options.key_notation!r} is not a key notation; choose {', '.join(KEY_NOTATIONS)}"
         )
     moods = _moods(store) if "mood" in options.fields else {}
     unsure: Counter[str] = Counter()
@@ -251,7 +251,7 @@ def _link_reason(store: Store, path: Path) -> str:
     place = os.path.realpath(path)
     root = os.path.realpath(os.fsdecode(store.files.root_of(os.fsencode(path))))
     if path.is_symlink():
-        return f"{path} is a link to {place}; tags are written into files themselves alone"
+        return f"{path} is a link to {place}; tags are only written into the files themselves"
     if not is_below(os.fsencode(place), os.fsencode(root)):
         return (
             f"{path} lies behind a link, in {os.path.dirname(place)}; to write tags there, "

@@ -617,7 +617,7 @@ def _read(
         decoded_s = sum(excerpt.shape[-1] for excerpt in excerpts) / file_rate_hz
         if decoded_s < requested_s * (1 - MISSING_TOLERANCE):
             raise Unreadable(
-                f"cut short: of {requested_s:.1f} s looked for in {duration_s:.1f} s only "
+                f"cut short: of {requested_s:.1f} s requested in {duration_s:.1f} s only "
                 f"{decoded_s:.1f} s are there; fetch the file again"
             )
         if decoded_s < MIN_DURATION_S:

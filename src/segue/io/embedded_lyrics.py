@@ -448,7 +448,7 @@ class _MusicXmlHandler:
         return [words[-1]]
 
     def declared(self, *_: Any) -> None:
-        raise Unreadable("XML that declares entities, which Segue does not follow; save it anew")
+        raise Unreadable("XML that declares entities, which Segue does not follow; save it again")
 
 
 def musicxml_lyrics(content: bytes) -> str:

@@ -435,7 +435,7 @@ def read_csv(path: Path, file: BinaryIO) -> Iterator[Row]:
     cells = partial(_cells, delimiter=delimiter, encoding=encoding)
     reader, has_header = _detect_columns([cells(line) for _, line in sample[:_HEADER_ROWS]])
     if reader is None:
-        raise Unreadable(f"{path} is of no known form. {SUPPORTED_FORMATS}")
+        raise Unreadable(f"{path} has an unknown format. {SUPPORTED_FORMATS}")
     for number, line in chain(sample[has_header:], filled_lines):
         yield read_row(
             f"line {number}",

@@ -170,7 +170,7 @@ class Store:
         facts = [fact for fact in analysis.facts.values() if not isinstance(fact, str)]
         numbers = np.concatenate([facts, *analysis.vectors.values()])
         if not np.isfinite(numbers).all():
-            raise Unstorable("what was computed of it is not finite")
+            raise Unstorable("the values computed from it are not finite")
         root, relative = self.files.locate(path)
         self._db.execute(
             "INSERT INTO tracks (kind, root, path, tune, size, mtime_ns, content_hash, title,"
@@ -357,7 +357,7 @@ class Store:
     def spellings(self, field: str) -> list[str]:
         """List the distinct artists, albums or genres as they are spelt."""
         if field not in ("artist", "album", "genre"):
-            raise BadArgument(f"tracks have no names of the kind {field!r}")
+            raise BadArgument(f"tracks have no field {field!r} with names")
         rows = self._db.execute(f"SELECT DISTINCT {field} FROM tracks WHERE {field} <> ''")
         return [row[0] for row in rows]
 

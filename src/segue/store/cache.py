@@ -80,5 +80,5 @@ class Cache:
 
     def _file(self, content_hash: str) -> Path:
         if not content_hash.isalnum():
-            raise BadArgument(f"{content_hash!r} is no hash of a content")
+            raise BadArgument(f"{content_hash!r} is not a content hash")
         return self._folder / content_hash[:2] / f"{content_hash}.npy"

@@ -170,7 +170,7 @@ def damaged(folder: Path, what: str) -> LibraryDamaged:
 def no_permission(folder: Path) -> LibraryReadOnly:
     """Return the error for a library that cannot be written to."""
     return LibraryReadOnly(
-        f"no permission to write to the library {folder}; it can be asked, but not changed"
+        f"no permission to write to the library {folder}; it can be searched, but not changed"
     )
 
 
@@ -202,7 +202,7 @@ def damaged_row(what: str) -> LibraryDamaged:
     """Return the error for a damaged record."""
     return LibraryDamaged(
         f"the library is damaged: {what} is not as it was stored; restore {DATABASE} from a "
-        "backup, or take the track out with `segue remove` and add it again"
+        "backup, or remove the track with `segue remove` and add it again"
     )
 
 

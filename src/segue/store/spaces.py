@@ -213,7 +213,7 @@ class Spaces:
             raise WrongSpace(
                 f"track {track} has no vector in the space {name!r}"
                 + (
-                    ", which was learned without it; ask with another track, or in another space"
+                    ", which was trained without it; use another track, or another space"
                     if trained
                     else " yet; run `segue add` on its folder again"
                 )
