@@ -26,7 +26,7 @@ from av.audio.stream import AudioStream
 from threadpoolctl import threadpool_limits
 
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import FloatArray, Span
 from tables import keep, table
 
@@ -158,8 +158,8 @@ def stages(files: list[Path]) -> list[tuple[str, float, str]]:
     from segue.audio.features import describe
     from segue.audio.fingerprint import fingerprint
     from segue.audio.spectrogram import musicnn_patches, spans_to_analyse
-    from segue.builtin_spaces import sound_spaces
-    from segue.ingest.analysis import Identify, Identity, work
+    from segue.builtin_spaces import builtin_spaces
+    from segue.ingest.analysis import Identify, Identity, run_job
     from segue.records import Analysis, FileState, Tags
     from segue.store import Store
 
@@ -168,16 +168,16 @@ def stages(files: list[Path]) -> list[tuple[str, float, str]]:
     torch.set_num_threads(1)
     chosen = files[::4]
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder), sound_spaces().values())
+        store = Store(Path(folder), builtin_spaces("sound").values())
         with store.transaction():
             store.spaces.register(["sound"])
             store.files.add_root(os.fsencode(files[0].parent))
         for file in [chosen[0], *chosen]:  # the first twice: its first time warms up
             marks = [time.perf_counter()]
-            identity = work(Identify(os.fsencode(file), os.fsencode(file.parent)))
+            identity = run_job(Identify(os.fsencode(file), os.fsencode(file.parent)))
             assert isinstance(identity, Identity)
             marks.append(time.perf_counter())
-            recording = read_sound(file, SAMPLE_RATE_HZ, spans_to_analyse)
+            recording = read_recording(file, SAMPLE_RATE_HZ, spans_to_analyse)
             marks.append(time.perf_counter())
             patches = musicnn_patches(recording)
             marks.append(time.perf_counter())
@@ -224,7 +224,7 @@ def make_files(clips: Path, folder: Path) -> list[Path]:
 
 
 def _clip(source: Path) -> FloatArray:
-    recording = read_sound(source, SAMPLE_RATE_HZ, lambda s: (Span(0, s),))
+    recording = read_recording(source, SAMPLE_RATE_HZ, lambda s: (Span(0, s),))
     return np.resize(recording.excerpts[0], 30 * SAMPLE_RATE_HZ)
 
 

@@ -12,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 from segue.io.lyrics import read_plain
-from segue.io.lyrics_text import lines_of, text_of
-from segue.io.poems import unwrapped
+from segue.io.lyrics_text import decode_text, split_lines
+from segue.io.poems import unwrap_lines
 from tables import keep, table
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     with (folder / "more_lyrics.csv").open(newline="", encoding="utf-8") as file:
         told = [row for row in csv.DictReader(file) if (folder / row["path"]).suffix == ".txt"]
     for row in told:
-        text = text_of((folder / row["path"]).read_bytes())
+        text = decode_text((folder / row["path"]).read_bytes())
         found = len(read_plain(text))
         languages.setdefault(row["language"], []).append((int(row["poems"]), found))
         for poem in re.split(r"\n{3,}", text.strip("\n")):
@@ -37,8 +37,8 @@ def main() -> None:
         wrong = sum(abs(found - many) for many, found in counts)
         close = sum(abs(found - many) <= max(1, 0.05 * many) for many, found in counts)
         rows.append((language, len(counts), close, poems, wrong, 1 - wrong / poems))
-    lines = lines_of(text_of((folder / "whitman.txt").read_bytes()))
-    joined = unwrapped(lines)
+    lines = split_lines(decode_text((folder / "whitman.txt").read_bytes()))
+    joined = unwrap_lines(lines)
     small = [sum(line[:1].islower() for line in each) for each in (lines, joined)]
     keep(
         "dividing",

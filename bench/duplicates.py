@@ -20,7 +20,7 @@ import scipy.signal
 from production import Codec, through_codec
 from segue.audio.fingerprint import SAME, Fingerprint, fingerprint, match
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import FloatArray, Recording
 from stretches import as_recording
 
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def _read(path: Path) -> Recording:
-    return read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse)
+    return read_recording(path, SAMPLE_RATE_HZ, spans_to_analyse)
 
 
 def _near(names: list[str], prints: list[Fingerprint]) -> list[Pair]:

@@ -17,7 +17,7 @@ import soundfile
 
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.errors import Unreadable
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import Span
 from tables import keep, table
 
@@ -199,7 +199,7 @@ def chained(target: Path, draw: random.Random, links: int) -> tuple[Path, float]
 def judged(path: Path, right_s: float, links: int, *, cut: bool) -> str:
     """Say what is wrong with what is read; "" where nothing is."""
     try:
-        found = read_sound(path, SAMPLE_RATE_HZ, lambda duration_s: [Span(0.0, duration_s)])
+        found = read_recording(path, SAMPLE_RATE_HZ, lambda duration_s: [Span(0.0, duration_s)])
     except Unreadable as error:
         return "" if cut and right_s > 0 and "cut short" in str(error) else str(error)
     there_s = sum(len(part) for part in found.excerpts) / SAMPLE_RATE_HZ

@@ -32,7 +32,7 @@ from segue.audio.features import (
 )
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.evaluation.retrieval import evaluate_retrieval
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import FloatArray
 from segue.theory.keys import MODES, PITCH_CLASSES
 from stretches import as_recording
@@ -81,7 +81,7 @@ def _clips(folder: Path) -> tuple[list[str], FloatArray]:
     with (folder / "tracks.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     vectors = [
-        describe(read_sound(folder / row["path"], SAMPLE_RATE_HZ, spans_to_analyse)).vector
+        describe(read_recording(folder / row["path"], SAMPLE_RATE_HZ, spans_to_analyse)).vector
         for row in rows
     ]
     return [row["source_package"] for row in rows], np.stack(vectors)

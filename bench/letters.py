@@ -42,7 +42,7 @@ from segue.generate.lyrics.training import (
     train_lyrics,
 )
 from segue.generate.lyrics.vocabulary import VOCABULARY_SIZE
-from segue.ingest.embedding import known_of
+from segue.ingest.embedding import pooled_states
 from segue.nn.trainer import STATE, Progress, ProgressCallback
 from segue.records import Lyrics
 from verse import verse
@@ -114,7 +114,7 @@ def ship(songs: Sequence[Lyrics], work: Path) -> None:
         print(f"{name}: {bits:.4f} bits per character of the test songs")
     print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.2f} MB")
     network = LanguageModel.pretrained().network
-    known = np.stack([known_of(network, one.lyrics.text) for one in parts.train])
+    known = np.stack([pooled_states(network, one.lyrics.text) for one in parts.train])
     constants = {"mean": known.mean(axis=0), "scale": known.std(axis=0).clip(1e-3)}
     save_file(constants, LYRICS_SPACE)
 

@@ -21,7 +21,7 @@ import symusic
 from segue.audio.embedding import SoundModel
 from segue.audio.features import describe
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import FloatArray, Recording, Span
 from tables import keep, table
 
@@ -68,10 +68,10 @@ def compare(
     cosines: dict[tuple[str, str], list[float]],
 ) -> None:
     soundfile.write(path, sound, SAMPLE_RATE_HZ)
-    parts = vectors(model, read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse))
-    whole = vectors(model, read_sound(path, SAMPLE_RATE_HZ, lambda s: (Span(0, s),)))
+    parts = vectors(model, read_recording(path, SAMPLE_RATE_HZ, spans_to_analyse))
+    whole = vectors(model, read_recording(path, SAMPLE_RATE_HZ, lambda s: (Span(0, s),)))
     soundfile.write(path, sound[round(CUT_S * SAMPLE_RATE_HZ) :], SAMPLE_RATE_HZ)
-    cut = vectors(model, read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse))
+    cut = vectors(model, read_recording(path, SAMPLE_RATE_HZ, spans_to_analyse))
     for space in SPACES:
         cosines[space, "in parts : full"].append(cosine(parts[space], whole[space]))
         cosines[space, "in parts : cut, in parts"].append(cosine(parts[space], cut[space]))
@@ -114,7 +114,7 @@ def joined(folder: Path, count: int) -> list[FloatArray]:
 
 
 def _clip(path: Path) -> FloatArray:
-    return read_sound(path, SAMPLE_RATE_HZ, lambda s: (Span(0, s),)).excerpts[0]
+    return read_recording(path, SAMPLE_RATE_HZ, lambda s: (Span(0, s),)).excerpts[0]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.explore.path import END_SLACK, minimax_path
 from segue.explore.projection import METHODS, ProjectionOptions
 from segue.library import Library
@@ -231,13 +231,13 @@ def spread(values: list[float], *, lowest: bool = False) -> tuple[float, float, 
 def fill(folder: Path, n: int) -> None:
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((CLUSTERS, 256))
-    store = Store(folder, sound_spaces().values())
+    store = Store(folder, builtin_spaces("sound").values())
     with store.transaction():
         store.spaces.register(["sound"])
         store.files.add_root(b"/music")
         other = {
             name: rng.standard_normal(space.dimension).astype(np.float32)
-            for name, space in sound_spaces().items()
+            for name, space in builtin_spaces("sound").items()
             if name != "sound"
         }
         tags = rng.standard_normal((n, 50)).astype(np.float32)

@@ -28,7 +28,7 @@ from segue.audio.musicnn import BATCH_NORM_EPSILON, DEAD, Musicnn, load_musicnn
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 from segue.builtin_spaces import WEIGHTS
 from segue.evaluation.retrieval import evaluate_retrieval
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import FloatArray
 from tables import keep, table
 
@@ -222,7 +222,7 @@ def patches_of(data: Path, every: int) -> tuple[FloatArray, list[int], list[str]
         tracks = list(csv.DictReader(file))[::every]
     patches = [
         musicnn_patches(
-            read_sound(data / "audio" / track["path"], SAMPLE_RATE_HZ, spans_to_analyse)
+            read_recording(data / "audio" / track["path"], SAMPLE_RATE_HZ, spans_to_analyse)
         )
         for track in tracks
     ]

@@ -24,7 +24,7 @@ from segue.audio.spectrogram import (
 )
 from segue.audio.training import even_tiles, tile_at, to_tensor
 from segue.evaluation.retrieval import bootstrap_interval, evaluate_retrieval
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import FloatArray
 from sound_space import ranged
 from tables import keep, table
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def image(file: Path) -> ByteArray:
-    samples = read_sound(file, SAMPLE_RATE_HZ, stretch_to_learn).excerpts[0]
+    samples = read_recording(file, SAMPLE_RATE_HZ, stretch_to_learn).excerpts[0]
     return log_mel_image(samples, LOG_MELS["mel128"])
 
 

@@ -17,10 +17,10 @@ from typing import Final
 import numpy as np
 
 from segue.audio.embedding import load_head
-from segue.builtin_spaces import WEIGHTS, lyrics_spaces, score_spaces, sound_spaces
+from segue.builtin_spaces import WEIGHTS, builtin_spaces
 from segue.cli.output import why
 from segue.library import Library
-from segue.records import FloatArray, Kind
+from segue.records import FloatArray, Medium
 from segue.search.reasons import (
     OTHER,
     AspectLevels,
@@ -33,7 +33,7 @@ from segue.search.reasons import (
 from segue.store import Store
 from tables import keep, table
 
-SPACES: Final[dict[Kind, tuple[str, ...]]] = {
+SPACES: Final[dict[Medium, tuple[str, ...]]] = {
     "sound": ("sound", "musicnn", "features", "tags"),
     "score": ("score-features", "roll-vae"),
     "lyrics": ("style", "lyrics"),
@@ -60,7 +60,7 @@ def main() -> None:
         keep("reasons", "What the reasons of answers say", _sections(libraries))
 
 
-def _sections(libraries: dict[Kind, Library]) -> list[str]:
+def _sections(libraries: dict[Medium, Library]) -> list[str]:
     rows, examples = [], []
     for kind, lib in libraries.items():
         for space in SPACES[kind]:
@@ -123,7 +123,7 @@ def _told(lib: Library, space: str) -> tuple[np.ndarray, np.ndarray, list[tuple[
     return np.array(others), np.array(printed), said
 
 
-def _said_rightly(lib: Library, kind: Kind, space: str) -> float:
+def _said_rightly(lib: Library, kind: Medium, space: str) -> float:
     """Return the share of printed reasons that say of both tracks what was measured of both."""
     ids, _ = lib.vectors(space)
     known, levels = _levels(lib, kind, ids)
@@ -136,8 +136,8 @@ def _said_rightly(lib: Library, kind: Kind, space: str) -> float:
                 continue
             printed = why(hit)
             for reason in hit.reasons:
-                if reason.says.startswith("both: ") and reason.says in printed:
-                    high = reason.says == f"both: {aspect_named(reason.name).high}"
+                if reason.description.startswith("both: ") and reason.description in printed:
+                    high = reason.description == f"both: {aspect_named(reason.name).high}"
                     both = levels.values[[row[track], row[hit.track.id]], column[reason.name]]
                     right.append(bool((both > 0).all() if high else (both < 0).all()))
     return float(np.mean(right))
@@ -146,7 +146,7 @@ def _said_rightly(lib: Library, kind: Kind, space: str) -> float:
 # ---- learning ----------------------------------------------------------------------------
 
 
-def _write(libraries: dict[Kind, Library]) -> None:
+def _write(libraries: dict[Medium, Library]) -> None:
     found = {
         space: fit_directions(*_examples(lib, kind, space)[:2])
         for kind, lib in libraries.items()
@@ -156,11 +156,9 @@ def _write(libraries: dict[Kind, Library]) -> None:
     (WEIGHTS / "directions.safetensors").write_bytes(directions_to_bytes(found))
 
 
-def _examples(lib: Library, kind: Kind, space: str) -> tuple[FloatArray, AspectLevels, list[str]]:
+def _examples(lib: Library, kind: Medium, space: str) -> tuple[FloatArray, AspectLevels, list[str]]:
     ids, vectors = lib.vectors(space)
-    store = Store(
-        lib.folder, [*sound_spaces().values(), *score_spaces().values(), *lyrics_spaces().values()]
-    )
+    store = Store(lib.folder, [*builtin_spaces().values()])
     known, levels = aspect_levels(store, kind, ids)
     store.close()
     vectors = vectors[np.searchsorted(ids, known)]
@@ -173,8 +171,8 @@ def _examples(lib: Library, kind: Kind, space: str) -> tuple[FloatArray, AspectL
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), levels, albums
 
 
-def _levels(lib: Library, kind: Kind, ids: np.ndarray) -> tuple[np.ndarray, AspectLevels]:
-    spaces = sound_spaces() | score_spaces() | lyrics_spaces()
+def _levels(lib: Library, kind: Medium, ids: np.ndarray) -> tuple[np.ndarray, AspectLevels]:
+    spaces = builtin_spaces()
     store = Store(lib.folder, spaces.values())
     try:
         return aspect_levels(store, kind, ids)
@@ -182,7 +180,7 @@ def _levels(lib: Library, kind: Kind, ids: np.ndarray) -> tuple[np.ndarray, Aspe
         store.close()
 
 
-def _held_out(lib: Library, kind: Kind, space: str) -> float:
+def _held_out(lib: Library, kind: Medium, space: str) -> float:
     vectors, levels, albums = _examples(lib, kind, space)
     fold = np.unique(albums, return_inverse=True)[1] % FOLDS
     directed = list(dict.fromkeys(levels.names))
@@ -206,7 +204,7 @@ def _held_out(lib: Library, kind: Kind, space: str) -> float:
 # ---- music -------------------------------------------------------------------------------
 
 
-def _library(kind: Kind, data: Path, folder: Path) -> Library:
+def _library(kind: Medium, data: Path, folder: Path) -> Library:
     """Fill a library of a kind, where it is not there yet."""
     lib = Library.open(folder / "library")
     if not lib.tracks():

@@ -19,7 +19,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.records import Analysis, FileState, FloatArray, Space, Tags
 from segue.search.neighbours import cosine_similarities, iter_descending
 from segue.store import Store
@@ -109,7 +109,7 @@ def make_library(folder: Path, n: int) -> Path:
     music = folder / "music"
     music.mkdir(parents=True)
     rng = np.random.default_rng(1)
-    spaces = sound_spaces()
+    spaces = builtin_spaces("sound")
     wanted = spaces if n <= 10_000 else {"sound": spaces["sound"]}
     store = Store(folder / "library", spaces.values())
     with store.transaction():

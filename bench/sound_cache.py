@@ -18,7 +18,7 @@ from segue.audio.features import describe
 from segue.audio.head_training import Patches
 from segue.audio.musicnn import load_musicnn
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import FloatArray, Recording, Span
 
 WEIGHTS = Path(__file__).parents[1] / "src" / "segue" / "weights"
@@ -121,7 +121,9 @@ def compute(audio: Path, clips: Clips, name: str) -> dict[str, np.ndarray]:
 
 
 def read_clip(path: Path) -> FloatArray:
-    return read_sound(path, SAMPLE_RATE_HZ, lambda duration_s: (Span(0.0, duration_s),)).excerpts[0]
+    return read_recording(
+        path, SAMPLE_RATE_HZ, lambda duration_s: (Span(0.0, duration_s),)
+    ).excerpts[0]
 
 
 def changed(samples: FloatArray, name: str, path: str) -> FloatArray:
@@ -167,7 +169,7 @@ def musly_distances(file: Path, audio: Path, clips: Clips, learn: np.ndarray) ->
 
 
 def musly_samples(path: Path) -> FloatArray:
-    whole = read_sound(path, MUSLY_RATE_HZ, lambda duration_s: (Span(0.0, duration_s),))
+    whole = read_recording(path, MUSLY_RATE_HZ, lambda duration_s: (Span(0.0, duration_s),))
     return whole.excerpts[0]
 
 

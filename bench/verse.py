@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from segue.io.lyrics_text import TextForm, formed, text_of, tidied
+from segue.io.lyrics_text import TextOptions, apply_options, decode_text, normalise_layout
 from segue.records import Lyrics, Tags
 
 LINES: Final = 40  # of a song, where the source has no empty lines between poems
@@ -23,10 +23,14 @@ def verse(folder: Path) -> list[Lyrics]:
     with (folder / "lyrics" / "lyrics.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        text = text_of((folder / "lyrics" / row["path"]).read_bytes())
+        text = decode_text((folder / "lyrics" / row["path"]).read_bytes())
         author = row["author"].partition(" (")[0]
         for number, poem in enumerate(_poems(text), start=1):
-            songs.append(Lyrics(formed(tidied(poem), TextForm()), Tags(f"{number}", author)))
+            songs.append(
+                Lyrics(
+                    apply_options(normalise_layout(poem), TextOptions()), Tags(f"{number}", author)
+                )
+            )
     return songs
 
 

@@ -32,7 +32,7 @@ from segue.audio.cover_songs import course, likenesses, signature
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, ByteArray
 from segue.evaluation.retrieval import bootstrap_interval, evaluate_retrieval
 from segue.explore.covers import likely_pairs
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import FloatArray, Span
 from tables import keep, table
 
@@ -247,7 +247,7 @@ def bare(text: str) -> str:
 
 
 def read(path: Path) -> FloatArray:
-    return read_sound(path, SAMPLE_RATE_HZ, lambda s: (Span(0.0, s),)).excerpts[0]
+    return read_recording(path, SAMPLE_RATE_HZ, lambda s: (Span(0.0, s),)).excerpts[0]
 
 
 if __name__ == "__main__":

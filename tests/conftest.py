@@ -14,7 +14,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 import segue
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.io.midi import write_midi
 from segue.library import Library
 from segue.records import Analysis, FileState, Part, Score, Tags
@@ -137,13 +137,13 @@ def fill_library(folder: Path, tracks: Sequence[Tags]) -> None:
     """Fill a library with tracks, numbered from 1; those of an album lie close together."""
     rng = np.random.default_rng(0)
     centres: dict[tuple[str, str], NDArray[np.float64]] = {}
-    store = Store(folder, sound_spaces().values())
+    store = Store(folder, builtin_spaces("sound").values())
     with store.transaction():
         store.spaces.register(["sound"])
         store.files.add_root(b"/music")
         for tags in tracks:
             vectors = {}
-            for name, space in sound_spaces().items():
+            for name, space in builtin_spaces("sound").items():
                 centre = centres.setdefault(
                     (tags.album, name), rng.standard_normal(space.dimension)
                 )
@@ -160,8 +160,10 @@ def fill_described(
 ) -> None:
     """Fill a library with recordings that lie close together: by title, seconds and facts."""
     rng = np.random.default_rng(0)
-    centres = {name: rng.standard_normal(s.dimension) for name, s in sound_spaces().items()}
-    store = Store(folder, sound_spaces().values())
+    centres = {
+        name: rng.standard_normal(s.dimension) for name, s in builtin_spaces("sound").items()
+    }
+    store = Store(folder, builtin_spaces("sound").values())
     with store.transaction():
         store.spaces.register(["sound"])
         store.files.add_root(b"/music")

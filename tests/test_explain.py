@@ -5,7 +5,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from segue.audio.features import FEATURE_NAMES, standard_scores, standardise
-from segue.builtin_spaces import TAGS, WEIGHTS, lyrics_spaces, score_spaces, sound_spaces
+from segue.builtin_spaces import MUSICNN_TAGS, WEIGHTS, builtin_spaces
 from segue.cli.output import why
 from segue.explore.comparison import feature_contributions, group_contributions
 from segue.feature_names import SCORE_FEATURE_NAMES, STYLE_FEATURE_NAMES
@@ -28,19 +28,21 @@ def test_a_space_of_which_nothing_is_known_has_one_reason() -> None:
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
     assert told.share == pytest.approx(cosine, abs=1e-5)
     (heard,) = explain_cosine("listens", a, a)
-    assert heard.says == "similar listeners"
+    assert heard.description == "similar listeners"
     assert heard.share == pytest.approx(1)
 
 
-@pytest.mark.parametrize("space", [*sound_spaces(), *score_spaces(), *lyrics_spaces()])
+@pytest.mark.parametrize("space", [*builtin_spaces()])
 def test_reasons_sum_to_the_cosine_and_to_the_distance(space: str) -> None:
-    spaces = sound_spaces() | score_spaces() | lyrics_spaces()
+    spaces = builtin_spaces()
     dimension = spaces[space].dimension
     a, b = np.random.default_rng(1).standard_normal((2, dimension)).astype(np.float32)
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
     told = explain_cosine(space, a, b)
     assert sum(reason.share for reason in told) == pytest.approx(cosine, abs=1e-5)
-    assert [reason.says for reason in explain_cosine(space, 3 * a, b)] == [one.says for one in told]
+    assert [reason.description for reason in explain_cosine(space, 3 * a, b)] == [
+        one.description for one in told
+    ]
     assert len({reason.name for reason in told}) == len(told) > 5
     assert [reason.share for reason in told] == sorted((r.share for r in told), reverse=True)
     left = sum(reason.share for reason in told if reason.name == OTHER)
@@ -78,22 +80,22 @@ def test_reasons_say_which_way(
     first: dict[str, float], second: dict[str, float], says: str
 ) -> None:
     told = explain_cosine("features", features(**first), features(**second))
-    assert max(told, key=lambda reason: abs(reason.share)).says == says
+    assert max(told, key=lambda reason: abs(reason.share)).description == says
     if says.startswith("differ"):
         apart = explain_distance("features", features(**first), features(**second))
-        assert apart[-1].says == says
+        assert apart[-1].description == says
 
 
 def test_a_metal_track_is_told_to_be_metal() -> None:
-    tags = np.zeros((2, len(TAGS)), np.float32)
+    tags = np.zeros((2, len(MUSICNN_TAGS)), np.float32)
     for at, vector in enumerate(tags):
         for tag, strength in {"metal": 4, "heavy metal": 3, "hard rock": 3, "punk": 1}.items():
-            vector[TAGS.index(tag)] = strength + 0.1 * at
+            vector[MUSICNN_TAGS.index(tag)] = strength + 0.1 * at
         for tag in ("easy listening", "jazz", "chill", "chillout", "mellow", "sad", "party"):
-            vector[TAGS.index(tag)] = -2.0
+            vector[MUSICNN_TAGS.index(tag)] = -2.0
     told = explain_cosine("tags", *tags)
-    assert (told[0].name, told[0].says, told[0].family) == ("metal", "both: metal", "genre")
-    says = {reason.name: reason.says for reason in told}
+    assert (told[0].name, told[0].description, told[0].family) == ("metal", "both: metal", "genre")
+    says = {reason.name: reason.description for reason in told}
     assert says["jazz"] == "both: little jazz"
     assert says["party"] == "both: little party"
 
@@ -139,7 +141,7 @@ def test_directions_find_what_grows_along_them() -> None:
 
 def test_every_number_is_about_something() -> None:
     for parts, names in (
-        (tag_aspects(), TAGS),
+        (tag_aspects(), MUSICNN_TAGS),
         (sound_aspects(), FEATURE_NAMES),
         (score_aspects(), SCORE_FEATURE_NAMES),
         (lyrics_aspects(), STYLE_FEATURE_NAMES),

@@ -13,7 +13,8 @@ PACKAGE = Path(segue.__file__).parent
 
 #: The packages from the bottom up; those of one line may not import each other.
 FLOW = [
-    ("records", "errors", "environment", "deprecation"),
+    ("errors", "environment", "deprecation"),
+    ("records",),
     ("text", "files", "feature_names"),
     ("theory", "evaluation", "media"),
     ("io",),

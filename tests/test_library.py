@@ -7,9 +7,9 @@ import pytest
 from conftest import albums_of_three, tune, write_sound
 from segue import Filters, Library, Span
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.errors import BadArgument, NotFound, Unreadable
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_a_track_is_not_its_own_neighbour(lib: Library) -> None:
     assert similarities == sorted(similarities, reverse=True)
 
 
-@pytest.mark.parametrize("space", sound_spaces())
+@pytest.mark.parametrize("space", builtin_spaces("sound"))
 def test_reasons_sum_to_the_similarity_and_differ_between_neighbours(
     lib: Library, space: str
 ) -> None:
@@ -113,7 +113,7 @@ def test_copies_of_one_recording_collapse(
 ) -> None:
     with library() as lib:
         lib.add([little_music], workers=1)
-        samples = read_sound(lib.tracks()[2].path, SAMPLE_RATE_HZ, spans_to_analyse).excerpts[0]
+        samples = read_recording(lib.tracks()[2].path, SAMPLE_RATE_HZ, spans_to_analyse).excerpts[0]
         copy = write_sound(tmp_path / "copy.mp3", samples[SAMPLE_RATE_HZ:], SAMPLE_RATE_HZ)
         lib.add([copy], workers=1)
         plain = [hit.track.id for hit in lib.like(1)]
@@ -143,7 +143,7 @@ def test_evaluate_has_a_row_for_every_space(tmp_path: Path) -> None:
     albums_of_three(tmp_path)
     with Library.open(tmp_path) as lib:
         table = lib.evaluate("album")
-        assert set(table) == set(sound_spaces())
+        assert set(table) == set(builtin_spaces("sound"))
         # Tracks of an album lie together by construction, so each finds one of its own.
         assert all(row.precision_at_1 == 1.0 and row.queries == 9 for row in table.values())
         with pytest.raises(BadArgument, match=r"no label|no quer"):

@@ -1,39 +1,39 @@
-"""Exceptions for users: each says what was found, what was expected and what to do."""
+"""Exceptions; their messages are shown to the user and say what is wrong and what to do."""
 
 import errno
 from typing import Final
 
 
 class SegueError(Exception):
-    """Any failure that Segue foresees; its text is shown to the user as it is."""
+    """Base of all errors that Segue raises; its message is shown to the user unchanged."""
 
 
 class BadArgument(SegueError, ValueError):
-    """A value or an array that the call cannot take."""
+    """An invalid value or array."""
 
 
 class Unreadable(SegueError):
-    """A file that cannot be turned into music."""
+    """A file that cannot be read as music."""
 
 
 class Unavailable(Unreadable):
-    """A file that cannot be read at the moment; what it holds may well be music."""
+    """A file that cannot be read at the moment, for a reason outside its content."""
 
 
 class NothingToMeasure(BadArgument):
-    """No track has a label that another shares, so that there is nothing to look for."""
+    """No two tracks share a label, so that retrieval cannot be evaluated."""
 
 
 class NotFound(SegueError, LookupError):
-    """Nothing in the library answers to the query."""
+    """Nothing in the library matches the query."""
 
 
 class WrongSpace(SegueError):
-    """Vectors of different spaces, or of different versions of one, were mixed."""
+    """Vectors of different spaces, or of different versions of a space, were compared."""
 
 
 class Unstorable(SegueError):
-    """A record that the library's database does not take; all others are well."""
+    """A record that the library's database cannot hold; the database itself is intact."""
 
 
 class LibraryBusy(SegueError):
@@ -41,27 +41,27 @@ class LibraryBusy(SegueError):
 
 
 class LibraryDamaged(SegueError):
-    """The library's database cannot be opened, or was written by a newer Segue."""
+    """The library's database cannot be opened, or was written by a newer version of Segue."""
 
 
 class LibraryReadOnly(LibraryDamaged):
-    """The library may be read, but not written."""
+    """There is no permission to write to the library."""
 
 
 class DiskFull(SegueError):
-    """There was no room to write; what was stored before is still there."""
+    """The disk is full; everything stored before is still there."""
 
 
 class BadCheckpoint(SegueError):
-    """A file of weights that is damaged, of another version, or of another model."""
+    """A checkpoint that is damaged, of another version, or of another model."""
 
 
 class TrainingFailed(SegueError):
-    """Training cannot start or go on; what was saved before is still there."""
+    """Training cannot start or continue; everything saved before is still there."""
 
 
-#: Faults of the machine and the moment, not of what a file holds.
-_OF_THE_MOMENT: Final = frozenset(
+#: Error numbers caused by the state of the system, not by the content of a file.
+_TRANSIENT: Final = frozenset(
     (
         errno.EACCES, errno.EPERM, errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EBUSY,
         errno.EAGAIN, errno.EINTR, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENODEV,
@@ -71,29 +71,29 @@ _OF_THE_MOMENT: Final = frozenset(
 )  # fmt: skip
 
 
-def is_of_the_moment(error: OSError) -> bool:
-    """Tell whether a file may be read later that cannot be read now."""
-    return error.errno in _OF_THE_MOMENT
+def is_transient(error: OSError) -> bool:
+    """Return whether a file that cannot be read now may be readable later."""
+    return error.errno in _TRANSIENT
 
 
 def unreadable(error: OSError) -> Unreadable:
-    """Say why the system did not let a file be read, and whether it may later."""
+    """Convert an `OSError` of opening or reading a file to `Unreadable` or `Unavailable`."""
     if isinstance(error, FileNotFoundError):
         reason = "the file is gone"
     elif isinstance(error, PermissionError):
         reason = "no permission to read it"
     else:
         reason = f"cannot be opened ({error.strerror or error})"
-    return Unavailable(reason) if is_of_the_moment(error) else Unreadable(reason)
+    return Unavailable(reason) if is_transient(error) else Unreadable(reason)
 
 
 def check_seed(seed: int) -> None:
-    """Refuse what every generator of random numbers refuses.
+    """Check that a seed is in the range of all random number generators, 0 to 2**32 - 1.
 
     Raises
     ------
     BadArgument
-        It is not from 0 to 2**32 - 1.
+        The seed is out of range.
     """
     if not 0 <= seed < 1 << 32:
         raise BadArgument(f"the seed {seed} must be from 0 to {(1 << 32) - 1}")

@@ -1,8 +1,8 @@
 """Atomic writing of files, which never follows a planted symbolic link.
 
-What is written lies first beside its target, under a name that nobody can foretell, in a file
-that is made for it and locked while it is written. So a link of that name is never followed, and
-what a killed Segue left half written is known by being unlocked.
+A file is written to a partial file beside its target, which then replaces the target. The partial
+file has an unpredictable name, is created exclusively, and is locked while it is written: a link
+of that name is never followed, and partial files of killed processes are known by being unlocked.
 """
 
 import contextlib
@@ -20,21 +20,21 @@ from typing import Final
 from segue.errors import BadArgument
 
 _MARK: Final = ".segue-partial"
-_MOST_LETTERS: Final = 40  # of a file's name in its partial's: names may be as long as disks allow
-_LONGEST_SUFFIX: Final = 16
-#: What an older Segue left half written in a library's own folders.
-_OLDER: Final = re.compile(r".+\.\d+\.partial")
+_MAX_STEM: Final = 40  # characters of the target's name in that of the partial file
+_MAX_SUFFIX: Final = 16
+#: Names of partial files of older versions, in a library's own folders.
+_OLD_PARTIAL: Final = re.compile(r".+\.\d+\.partial")
 
 
 @contextlib.contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """Give a place beside a file that the user named to write to; it takes the file's place.
+def atomic_output(target: Path) -> Iterator[Path]:
+    """Write an output file that the user named atomically; see `atomic_write`.
 
     Yields
     ------
     Path
-        With the target's ending. After an error or an interruption the old file is there.
-        Where the target is a link to a file in the same folder or below, that is replaced.
+        The partial file to write to. If the target is a link to a file in the same folder or
+        below, that file is replaced.
 
     Raises
     ------
@@ -42,40 +42,40 @@ def replacing(target: Path) -> Iterator[Path]:
         The file cannot be written, or is a link that leads out of its folder.
     """
     try:
-        with written_whole(behind_link(target)) as partial:
+        with atomic_write(resolve_link(target)) as partial:
             yield partial
     except OSError as error:
         raise BadArgument(f"cannot write {target}: {error.strerror or error}") from None
 
 
 def write_text(text: str, target: Path) -> None:
-    """Write a text in UTF-8, as a whole or not at all.
+    """Write a text file in UTF-8 atomically.
 
     Raises
     ------
     BadArgument
-        As `replacing` does.
+        See `atomic_output`.
     """
-    with replacing(target) as partial:
+    with atomic_output(target) as partial:
         partial.write_text(text, encoding="utf-8", errors="replace")
 
 
 @contextlib.contextmanager
-def written_whole(target: Path) -> Iterator[Path]:
-    """Give a new file beside a target to write to; once it is on the disk, it takes its place.
+def atomic_write(target: Path) -> Iterator[Path]:
+    """Write a file atomically: after an error or interruption, the old file is unchanged.
 
     Yields
     ------
     Path
-        An empty file with the target's ending. It gets the permissions of the file that it
-        replaces.
+        An empty partial file with the target's suffix. It replaces the target once it is synced
+        to disk, and gets its permissions.
 
     Raises
     ------
     OSError
-        Nothing was changed.
+        The file could not be written; nothing was changed.
     """
-    clear_leftovers(target.parent)
+    remove_partials(target.parent)
     before = _regular(target)
     descriptor, partial = _create(target, 0o666 if before is None else 0o600)
     try:
@@ -83,7 +83,7 @@ def written_whole(target: Path) -> Iterator[Path]:
         if not os.path.samestat(os.fstat(descriptor), os.lstat(partial)):
             raise OSError(errno.EAGAIN, "another program changed the file while it was written")
         if before is not None:
-            with contextlib.suppress(OSError):  # who may not give files away keeps them
+            with contextlib.suppress(OSError):  # changing the owner needs privileges
                 os.fchown(descriptor, before.st_uid, before.st_gid)
             os.fchmod(descriptor, stat.S_IMODE(before.st_mode) & 0o777)
         os.fsync(descriptor)
@@ -96,83 +96,87 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 
 @cache
-def clear_leftovers(folder: Path, *, own: bool = False) -> None:
-    """Remove what a killed Segue left half written in a folder; looked for once a run.
+def remove_partials(folder: Path, *, own: bool = False) -> None:
+    """Remove the partial files that killed processes left in a folder, once a run.
 
-    `own` says that the folder is a library's, where names of older versions are known too.
+    Parameters
+    ----------
+    folder : Path
+    own : bool
+        The folder belongs to a library: partial files of older versions are removed, too.
     """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            left = is_partial(Path(entry.name)) or (own and _OLDER.fullmatch(entry.name))
-            if left and entry.is_file(follow_symlinks=False):
+            partial = is_partial(Path(entry.name)) or (own and _OLD_PARTIAL.fullmatch(entry.name))
+            if partial and entry.is_file(follow_symlinks=False):
                 _remove_unlocked(entry.path)
 
 
-def partial_of(target: Path) -> Path:
-    """Name a hidden file beside another one that is written first and takes its place."""
-    suffix = target.suffix if len(target.suffix) <= _LONGEST_SUFFIX else ""
-    unknown = secrets.token_hex(8)
-    return target.with_name(f".{target.stem[:_MOST_LETTERS]}.{unknown}{_MARK}{suffix}")
+def partial_path(target: Path) -> Path:
+    """Return a new name for the partial file of a target: hidden, and beside it."""
+    suffix = target.suffix if len(target.suffix) <= _MAX_SUFFIX else ""
+    token = secrets.token_hex(8)
+    return target.with_name(f".{target.stem[:_MAX_STEM]}.{token}{_MARK}{suffix}")
 
 
 def is_partial(path: Path) -> bool:
-    """Tell whether a file was left half written, by a Segue that was killed."""
+    """Return whether a file is a partial file, by its name."""
     return path.name.startswith(".") and _MARK in (path.suffix, Path(path.stem).suffix)
 
 
-def behind_link(target: Path) -> Path:
-    """Return the file to replace: the target, or what it links to within its folder.
+def resolve_link(target: Path) -> Path:
+    """Return the file to replace: the target, or the file that it links to within its folder.
 
     Raises
     ------
     BadArgument
-        It links to a file elsewhere.
+        The target links to a file outside its folder.
     """
     if not target.is_symlink():
         return target
-    folder, place = Path(os.path.realpath(target.parent)), Path(os.path.realpath(target))
-    if not place.is_relative_to(folder):
+    folder, linked = Path(os.path.realpath(target.parent)), Path(os.path.realpath(target))
+    if not linked.is_relative_to(folder):
         raise BadArgument(
-            f"{target} is a link that leads out of its folder, to {place}; name that file itself, "
+            f"{target} is a link that leads out of its folder, to {linked}; name that file itself, "
             "or remove the link"
         )
-    return place
+    return linked
 
 
 def _regular(target: Path) -> os.stat_result | None:
     try:
-        found = os.lstat(target)
+        status = os.lstat(target)
     except FileNotFoundError:
         return None
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file")
-    return found
+    return status
 
 
 def _create(target: Path, mode: int) -> tuple[int, Path]:
     while True:
-        partial = partial_of(target)
+        partial = partial_path(target)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             descriptor = os.open(partial, flags, mode)
         except FileExistsError:
             continue
-        # Another Segue that clears leftovers may have met it before it was locked.
+        # Another process may have removed it with `remove_partials` before it was locked.
         if _lock(descriptor) and partial.exists():
             return descriptor, partial
         os.close(descriptor)
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock a file for this program; False where another holds it."""
+    """Lock a file; return False if another process holds the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        pass  # a file system without locks, where nobody can clear it either
+        pass  # a file system without locks, where `remove_partials` removes nothing either
     return True
 
 
@@ -187,7 +191,7 @@ def _remove_unlocked(path: str) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # some file systems cannot
+    with contextlib.suppress(OSError):  # not supported by all file systems
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)

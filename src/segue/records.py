@@ -1,15 +1,17 @@
-"""The records that the packages share: frozen dataclasses without behaviour of their own."""
+"""The records that the packages share: frozen dataclasses without behaviour."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.deprecation import RenamedAttributes
+
 FloatArray = NDArray[np.float32]
 
-Kind = Literal["sound", "score", "lyrics"]
+Medium = Literal["sound", "score", "lyrics"]
 
 
 def _no_pedals() -> NDArray[np.int32]:
@@ -18,7 +20,7 @@ def _no_pedals() -> NDArray[np.int32]:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of time within a recording."""
+    """A time interval within a recording."""
 
     start_s: float
     end_s: float
@@ -31,19 +33,19 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The analysed stretches of one recording, decoded.
+    """The decoded excerpts of one recording.
 
     Attributes
     ----------
     excerpts : tuple of ndarray, each of shape (samples,), or (2, samples) in stereo, float32
-        Mono unless stereo was asked for, at `segue.audio.spectrogram.SAMPLE_RATE_HZ`, full scale
-        1.0; the longest is contiguous music of at least 30 s where the file has that much.
+        Samples at `segue.audio.spectrogram.SAMPLE_RATE_HZ`, full scale 1.0. The longest excerpt is
+        contiguous and at least 30 s long where the file has that much.
     spans : tuple of Span
-        Where in the file each excerpt lies.
+        Position of each excerpt in the file.
     duration_s : float
-        Length of the whole recording.
+        Duration of the whole recording.
     file_rate_hz, file_channels : int
-        As stored in the file, before resampling and down-mixing.
+        Format of the file, before resampling and downmixing.
     codec : str
         FFmpeg's name of the decoder.
     """
@@ -58,21 +60,21 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """What one instrument of a score plays.
+    """The notes of one instrument of a score.
 
     Attributes
     ----------
     name : str
     program : int
-        General MIDI, 0 to 127.
+        General MIDI program, 0 to 127.
     is_drum : bool
-        The pitches are drums, see the General MIDI percussion key map.
+        Pitches are keys of the General MIDI percussion map.
     notes : ndarray, shape (n, 4), int32
-        Onset and duration in ticks, MIDI pitch 0 to 127 (60 is middle C), velocity 1 to 127;
-        by onset, then by pitch.
+        Onset and duration in ticks, MIDI pitch 0 to 127 (60 is middle C), and velocity 1 to 127,
+        sorted by onset and pitch.
     pedals : ndarray, shape (p, 2), int32
-        From which tick on the sustain pedal is down (1) or up (0), in turn; by tick. Before the
-        first it is up.
+        Tick and new state of the sustain pedal (1 down, 0 up), sorted by tick. It is up before
+        the first row.
     """
 
     name: str
@@ -84,30 +86,29 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Score:
-    """Music as it is written: who plays what, when.
+    """A piece of symbolic music.
 
     Attributes
     ----------
     title : str
     ticks_per_quarter : int
-        Ticks are counted from the start of the score.
+        Resolution; ticks are counted from the start of the score.
     parts : tuple of Part
         Each has at least one note.
     tempos : ndarray, shape (t, 2), float64
-        From which tick on, and how many quarters a minute; by tick. Before the first it is 120.
+        Tick and tempo in quarter notes per minute, sorted by tick. It is 120 before the first row.
     metres : ndarray, shape (m, 3), int32
-        From which tick on, how many beats are in a bar, and what a beat is: 4 for a quarter, 8
-        for an eighth. Before the first it is 4/4.
+        Time signatures: tick, numerator and denominator, sorted by tick. It is 4/4 before the
+        first row.
     keys : ndarray, shape (k, 3), int32
-        From which tick on, how many sharps (below 0: flats), and 1 for minor.
+        Key signatures: tick, number of sharps (negative for flats), and 1 for minor.
     composer : str
     genre : str
-        What kind of music the file says it is: "jig", of an ABC tune.
+        Genre named in the file, such as "jig" in ABC.
     chords : tuple of (int, str)
-        From which tick on a chord holds, and its symbol as it is written above the notes, "Am7";
-        by tick. What somebody wrote down: none where nobody did.
+        Tick and chord symbol as written in the file, such as "Am7", sorted by tick.
     warnings : tuple of str
-        What in the file contradicts itself, and how it was read: one line each.
+        Inconsistencies in the file and how they were resolved, one line each.
     """
 
     title: str
@@ -124,7 +125,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a file says about itself, else what its name says."""
+    """The tags of a track, completed from the file name."""
 
     title: str = ""
     artist: str = ""
@@ -137,15 +138,15 @@ class Tags:
 
 @dataclass(frozen=True, slots=True)
 class Lyrics:
-    """The words of a song.
+    """The lyrics of a song.
 
     Attributes
     ----------
     text : str
-        Its lines, one empty line between sections. No control characters but the ends of
-        lines, no space at the ends of lines, none empty at either end; of any script.
+        Lines, with one empty line between sections and none at either end; without control
+        characters other than line feeds, and without whitespace at the ends of lines.
     tags : Tags
-        What the file says of the song; "" where it says nothing.
+        Tags of the song in the file.
     """
 
     text: str
@@ -154,26 +155,26 @@ class Lyrics:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A vector space and everything that must agree before two vectors may be compared.
+    """An embedding space; two vectors are comparable only if all these fields agree.
 
     Attributes
     ----------
     name : str
-        What the user calls it, "sound" say.
-    kind : str
-        The column it belongs to.
+        Such as "sound".
+    kind : {"sound", "score", "lyrics"}
+        Its medium.
     dimension : int
     metric : str
-        "cosine": stored vectors are compared by the cosine of their angle.
+        "cosine": vectors are compared by cosine similarity.
     model : str
-        Fingerprint of the weights that computed it.
+        Fingerprint of the model's weights.
     version : int
-        Version of the representation that fed the model; it changes when a golden
-        vector moves by more than 1e-3.
+        Version of the model's input representation; it changes when a golden vector moves by more
+        than 1e-3.
     """
 
     name: str
-    kind: Kind
+    kind: Medium
     dimension: int
     metric: str
     model: str
@@ -182,7 +183,7 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What tells, without reading it, that a file is what it was."""
+    """Size and modification time of a file, by which changes are detected."""
 
     size: int
     mtime_ns: int
@@ -190,12 +191,12 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that could not be added, and why."""
+    """A file that could not be read, and the reason."""
 
     path: Path
     reason: str
     at: str = ""  # UTC, ISO 8601
-    transient: bool = False  # of the moment, and not of what the file holds
+    transient: bool = False  # caused by the state of the system, not by the file's content
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,15 +206,15 @@ class Analysis:
     Attributes
     ----------
     vectors : dict of str to ndarray, each of shape (dimension,), float32
-        One per space name; of shape (0,) where it has no place in that space.
+        One per space name; of shape (0,) where the item has no vector in that space.
     facts : dict of str to float or str
-        The named features shown to the user.
+        Named features that are shown to the user.
     fingerprint : ndarray of uint32, shape (frames,)
-        For finding the same recording, tune or words in other files.
+        Fingerprint for finding duplicates.
     duration_s : float
-        Of the whole; 0 of words.
+        0 for lyrics.
     words : str
-        What is sung, as `Lyrics.text`; "" where nothing is known of it.
+        Lyrics, see `Lyrics.text`; "" if unknown.
     """
 
     vectors: dict[str, FloatArray]
@@ -225,13 +226,13 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One item of a library: a row of its own even where its sound is known from another.
+    """One item of a library. Copies of a file are tracks of their own.
 
-    `tune` says which it is of a file that holds many, from 1; 0 where it is the whole file.
+    `tune` is its number in a file of several tunes or songs, from 1, or 0 for a whole file.
     """
 
     id: int
-    kind: Kind
+    kind: Medium
     path: Path
     tags: Tags
     duration_s: float
@@ -242,43 +243,45 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """One additive share of a similarity.
+class Reason(RenamedAttributes):
+    """One additive contribution to a similarity.
 
     Attributes
     ----------
     name : str
-        What it is about: "tempo".
+        Name of the property, such as "tempo".
     share : float
-        Below 0 where it speaks against likeness.
-    says : str
-        Which way: "both: fast", "differs: slower"; as `name` where it has no direction.
+        Contribution; negative where the property differs.
+    description : str
+        Value or direction, such as "both: fast" or "differs: slower"; `name` if there is none.
     family : str
-        What it belongs to, "rhythm" say; "" where that is nothing wider.
+        Group of properties, such as "rhythm"; "" if there is none.
     """
+
+    _renamed: ClassVar[dict[str, str]] = {"says": "description"}
 
     name: str
     share: float
-    says: str = ""
+    description: str = ""
     family: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer to "what is like this?".
+    """One result of a similarity search.
 
     Attributes
     ----------
     rank : int
         From 1.
     similarity : float
-        Cosine, -1 to 1; in a blend the weighted mean of its parts; with the Euclidean metric
-        minus the distance. What is loved and skipped adds at most 0.15 either way.
+        Cosine similarity, -1 to 1; in a mix of spaces their weighted mean; with the Euclidean
+        metric the negative distance. Loved and skipped tracks change it by at most 0.15.
     track : Track
     reasons : tuple of Reason
-        Largest first; they sum to the similarity.
+        Contributions, largest first; they sum to the similarity.
     asked_with : tuple of str, int or Path
-        Where queries lie far apart, those that the similarity is to; else empty.
+        If the queries are dissimilar, those that the track is similar to; else empty.
     """
 
     rank: int
@@ -289,43 +292,45 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class LineHit:
-    """A song whose words come close to a line.
-
-    Attributes
-    ----------
-    rank : int
-        From 1.
-    likeness : float
-        0 to 1: 1 where all that was asked with is there, and nothing else in the line.
-    track : Track
-        Of whichever kind.
-    line : str
-        As it is written; two with " / " between where the question ran over both.
-    """
-
-    rank: int
-    likeness: float
-    track: Track
-    line: str
-
-
-@dataclass(frozen=True, slots=True)
-class GroupHit:
-    """One artist, album or genre that is like what was asked.
+class LineHit(RenamedAttributes):
+    """One result of a search for a line of lyrics.
 
     Attributes
     ----------
     rank : int
         From 1.
     similarity : float
-        Of the centroids: cosine, -1 to 1, or minus the Euclidean distance.
+        0 to 1; 1 if the line consists of the query.
+    track : Track
+        Of any medium.
+    line : str
+        The line as written, or two lines joined by " / " where the query spans both.
+    """
+
+    _renamed: ClassVar[dict[str, str]] = {"likeness": "similarity"}
+
+    rank: int
+    similarity: float
+    track: Track
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupHit:
+    """One artist, album or genre in the result of a similarity search.
+
+    Attributes
+    ----------
+    rank : int
+        From 1.
+    similarity : float
+        Cosine similarity of the centroids, -1 to 1, or the negative Euclidean distance.
     name : str
-        As most of its tracks spell it.
+        Its most frequent spelling.
     tracks : int
-        How many tracks it has.
+        Number of tracks.
     reasons : tuple of Reason
-        Largest first; they sum to the similarity.
+        Contributions, largest first; they sum to the similarity.
     """
 
     rank: int
@@ -337,18 +342,18 @@ class GroupHit:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What is known of a track, or of a file that is none.
+    """Everything known of a track, or of a file outside the library.
 
     Attributes
     ----------
     track : Track
-        Its id is 0 where the file is not in the library.
+        Its id is 0 if the file is not in the library.
     tags : dict of str to float
-        The likeliest descriptions of a recording, tag to probability.
+        Probabilities of the MusiCNN tags of a recording.
     words : str
-        As `Lyrics.text`; "" where none are known.
+        Lyrics, see `Lyrics.text`; "" if unknown.
     words_from : str
-        Name of the text beside it that they come from; "" where it carries them along.
+        Name of the sidecar text with the lyrics; "" for embedded lyrics.
     """
 
     track: Track
@@ -365,11 +370,11 @@ class SpaceInfo:
     ----------
     space : Space
     tracks : int
-        How many have a vector in it.
+        Number of tracks with a vector.
     outdated : bool
-        An older Segue made it.
+        It was computed by an older version of Segue.
     trained : bool
-        It was learned from this library, with `segue train` or from listens.
+        It was trained on this library, with `segue train` or from listens.
     """
 
     space: Space
@@ -380,7 +385,7 @@ class SpaceInfo:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The tracks that were taken out, and how many stay."""
+    """The tracks that were removed, and the number of tracks left."""
 
     removed: list[Track]
     kept: int

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segue import Library
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.explore.playlist import FLOWS, Flow, PlaylistOptions
 from segue.records import Analysis, FileState, Tags
 from segue.search.filters import Filters
@@ -21,7 +21,7 @@ def lib(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """Make three kinds of music that have nothing in common; metal is the densest."""
     folder = tmp_path_factory.mktemp("apart")
     rng = np.random.default_rng(0)
-    store = Store(folder, sound_spaces().values())
+    store = Store(folder, builtin_spaces("sound").values())
     with store.transaction():
         store.spaces.register(["sound"])
         store.files.add_root(b"/music")
@@ -30,7 +30,7 @@ def lib(tmp_path_factory: pytest.TempPathFactory) -> Library:
             for _ in range(count):
                 number += 1
                 vectors = {}
-                for name, space in sound_spaces().items():
+                for name, space in builtin_spaces("sound").items():
                     spread = 0.3 if genre == "metal" else 1.0
                     vector = spread * rng.standard_normal(space.dimension) / space.dimension**0.5
                     vector[kind] += 1.0

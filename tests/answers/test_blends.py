@@ -5,7 +5,7 @@ import pytest
 
 from conftest import fill_library, tune, write_sound
 from segue import Filters, Library
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.records import Space, Tags
 from segue.store import Store
@@ -26,7 +26,7 @@ WITH_LISTENS = [1, 2, 4, 7]
 def lib(tmp_path: Path) -> Library:
     fill_library(tmp_path, TRACKS)
     rng = np.random.default_rng(1)
-    store = Store(tmp_path, sound_spaces().values())
+    store = Store(tmp_path, builtin_spaces("sound").values())
     with store.transaction():
         store.spaces.replace_trained(Space("listens", "sound", 4, "cosine", "m", 1))
         for track in WITH_LISTENS:
@@ -129,7 +129,7 @@ def test_an_unknown_part(lib: Library) -> None:
         lib.like(1, blend={"sound": 1, "smell": 1})
 
 
-@pytest.mark.parametrize("space", [*sound_spaces(), "listens"])
+@pytest.mark.parametrize("space", [*builtin_spaces("sound"), "listens"])
 def test_the_euclidean_metric(lib: Library, space: str) -> None:
     ids, vectors = lib.vectors(space)
     hits = lib.like(1, n=20, space=space, metric="euclidean", duplicates=True)
@@ -153,7 +153,7 @@ def test_two_of_one_place_have_nothing_that_keeps_them_apart(lib: Library) -> No
 
 
 def test_evaluate_leaves_out_a_space_that_holds_no_label(lib: Library) -> None:
-    assert set(lib.evaluate("artist")) == set(sound_spaces())
+    assert set(lib.evaluate("artist")) == set(builtin_spaces("sound"))
     euclidean = lib.evaluate("artist", metric="euclidean")
     assert all(row.precision_at_1 == 1 for row in euclidean.values())
 

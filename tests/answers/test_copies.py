@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segue import Library
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.records import Analysis, FileState, Tags
 from segue.search.duplicates import duplicate_map
 from segue.store import Store
@@ -19,7 +19,7 @@ ARTISTS = ["Anna"] * 5 + ["Bert"] * 5
 @pytest.fixture
 def lib(tmp_path: Path) -> Library:
     rng = np.random.default_rng(0)
-    store = Store(tmp_path, sound_spaces().values())
+    store = Store(tmp_path, builtin_spaces("sound").values())
     with store.transaction():
         store.spaces.register(["sound"])
         store.files.add_root(b"/music")
@@ -27,7 +27,7 @@ def lib(tmp_path: Path) -> Library:
         for number, artist in enumerate(ARTISTS, start=1):
             vectors = {
                 name: rng.standard_normal(space.dimension).astype(np.float32)
-                for name, space in sound_spaces().items()
+                for name, space in builtin_spaces("sound").items()
             }
             print_ = rng.integers(0, 1 << 32, 630, np.uint32)
             tags = Tags(f"Piece {number}", artist, f"Album {number % 3}", "", "Rock")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.errors import BadArgument, NotFound
 from segue.library import Library
 from segue.records import Analysis, FileState, Tags
@@ -28,14 +28,14 @@ def lib(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     folder = tmp_path_factory.mktemp("copies")
     rng = np.random.default_rng(0)
     prints = rng.integers(0, 2**32, (4, 600), np.uint32)
-    store = Store(folder, sound_spaces().values())
+    store = Store(folder, builtin_spaces("sound").values())
     with store.transaction():
         store.spaces.register(["sound"])
         store.files.add_root(b"/music")
         for name, title, artist, recording in FILES:
             vectors = {
                 space.name: rng.standard_normal(space.dimension).astype(np.float32)
-                for space in sound_spaces().values()
+                for space in builtin_spaces("sound").values()
             }
             analysis = Analysis(vectors, {}, prints[recording], 30.0)
             path = f"/music/{name}".encode()

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import fill_library
 from segue import Library
-from segue.builtin_spaces import TAGS, sound_spaces
+from segue.builtin_spaces import MUSICNN_TAGS, builtin_spaces
 from segue.errors import BadArgument
 from segue.records import FloatArray, Tags
 from segue.search.descriptions import parse_tags, tag_column
@@ -25,16 +25,16 @@ MUSIC: list[dict[str, float]] = [
 
 
 def place(tags: dict[str, float]) -> FloatArray:
-    vector = np.full(len(TAGS), 0.1, np.float32)
+    vector = np.full(len(MUSICNN_TAGS), 0.1, np.float32)
     for tag, strength in tags.items():
-        vector[TAGS.index(tag)] = strength
+        vector[MUSICNN_TAGS.index(tag)] = strength
     return vector
 
 
 @pytest.fixture
 def lib(tmp_path: Path) -> Library:
     fill_library(tmp_path, [Tags(f"t{i}", f"by {i}", "a") for i in range(len(MUSIC))])
-    store = Store(tmp_path, sound_spaces().values())
+    store = Store(tmp_path, builtin_spaces("sound").values())
     with store.transaction():
         for number, tags in enumerate(MUSIC, start=1):
             store.spaces.put("tags", number, place(tags))
@@ -65,7 +65,7 @@ def test_descriptions(lib: Library, tags: list[str], first: set[int]) -> None:
 def test_a_tag_alone_is_as_like_as_its_direction(lib: Library) -> None:
     best = lib.like_tags(["chill"])[0]
     vector = place(MUSIC[best.track.id - 1])
-    both = vector[TAGS.index("chill")] + vector[TAGS.index("chillout")]
+    both = vector[MUSICNN_TAGS.index("chill")] + vector[MUSICNN_TAGS.index("chillout")]
     assert best.similarity == pytest.approx(both / 2**0.5 / np.linalg.norm(vector), abs=1e-5)
 
 
@@ -98,4 +98,4 @@ def test_every_word_means_tags() -> None:
         (wanted,) = parse_tags([words])
         assert wanted.sign == 1
         assert wanted.columns
-    assert tag_column("chillout") == TAGS.index("chillout")  # a map is coloured by one
+    assert tag_column("chillout") == MUSICNN_TAGS.index("chillout")  # a map is coloured by one

@@ -5,7 +5,7 @@ import pytest
 
 from conftest import fill_library
 from segue import Library
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.errors import BadArgument, NotFound
 from segue.records import FloatArray, Space, Tags
 from segue.store import Store
@@ -32,7 +32,7 @@ def lib(tmp_path: Path) -> Library:
         for i in range(COUNTS[artist])
     ]
     fill_library(tmp_path, [*tracks, Tags("nameless")])
-    store = Store(tmp_path, sound_spaces().values())
+    store = Store(tmp_path, builtin_spaces("sound").values())
     with store.transaction():
         store.spaces.replace_trained(Space("plane", "sound", 2, "cosine", "m", 1))
         for track in store.tracks()[:-1]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conftest import fill_described
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.errors import BadArgument
 from segue.explore.drawing import _nearest
 from segue.explore.playlist import PlaylistOptions
@@ -148,7 +148,7 @@ def test_tempos_pass_as_they_are_shown(
 def test_an_older_description_counts_as_music(tmp_path: Path) -> None:
     old: dict[str, float | str] = {"tempo_bpm": 99.0}
     fill_described(tmp_path, {"old": (20.0, old), "new": (20.0, old | {"sound_kind": "music"})})
-    with closing(Store(tmp_path, sound_spaces().values())) as store:
+    with closing(Store(tmp_path, builtin_spaces("sound").values())) as store:
         assert non_music_ids(store) == []
         # The next `segue add` describes the old one again.
         complete = {path: file.complete for path, file in store.known_files().items()}

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import fill_library
 from segue import Filters, Library
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.evaluation.retrieval import evaluate_retrieval
 from segue.explore.path import same_artist_matrix
 from segue.records import Space, Tags
@@ -28,7 +28,7 @@ TAGS = [
 @pytest.fixture
 def lib(tmp_path: Path) -> Library:
     fill_library(tmp_path, TAGS)
-    store = Store(tmp_path, sound_spaces().values())
+    store = Store(tmp_path, builtin_spaces("sound").values())
     with store.transaction():
         store.spaces.replace_trained(Space("plane", "sound", 2, "cosine", "m", 1))
         for track in store.tracks():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import fill_library
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.errors import BadArgument, NotFound, NothingToMeasure
 from segue.evaluation.projection import trustworthiness_continuity
 from segue.explore import maps, projection
@@ -84,7 +84,7 @@ def test_new_tracks_are_placed_and_no_other_is_moved(lib: Library, tmp_path: Pat
         lib.atlas.map(update=True)
     before = lib.atlas.map()
     store: Store = lib._store
-    vectors = {name: store.spaces.vector(name, 1) for name in sound_spaces()}
+    vectors = {name: store.spaces.vector(name, 1) for name in builtin_spaces("sound")}
     lib.close()
     with Library.open(tmp_path / "library") as again:
         store = again._store

@@ -12,7 +12,7 @@ from segue.explore.outliers import (
     better_file,
     redundant_files,
 )
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.library import Library
 from segue.records import Span, Tags, Track
 
@@ -22,7 +22,7 @@ def test_twins_are_found_in_other_formats(tmp_path: Path, little_music: Path) ->
     shutil.copytree(little_music, music)
     source = min(music.rglob("*.ogg"))
     shutil.copyfile(source, music / "equal.ogg")
-    whole = read_sound(source, 44_100, lambda s: (Span(0.0, s),)).excerpts[0]
+    whole = read_recording(source, 44_100, lambda s: (Span(0.0, s),)).excerpts[0]
     write_sound(music / "other.mp3", whole[44_100:])
     with Library.open(tmp_path / "library") as lib:
         lib.add([music], workers=1)

@@ -11,7 +11,7 @@ import pytest
 from test_cli import segue
 
 from conftest import little_score, tune, write_score, write_sound
-from segue.environment import PACKAGE_FOLDER, import_path
+from segue.environment import PACKAGE_FOLDER, safe_import_path
 from segue.ingest import workers
 
 start = workers._start
@@ -122,8 +122,8 @@ def test_the_path_of_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     site = os.path.join(sys.prefix, "lib", "python3", "site-packages")
     monkeypatch.setattr(sys, "path", ["", ".", "lib", here, f"{here}/lib", "/a:b", site])
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    assert import_path() == [f"{here}/lib", site, own]
+    assert safe_import_path() == [f"{here}/lib", site, own]
     monkeypatch.setenv("PYTHONPATH", "lib")
-    assert import_path() == [site, own]
+    assert safe_import_path() == [site, own]
     monkeypatch.setenv("PYTHONPATH", f"{here}:")
-    assert import_path() == [here, f"{here}/lib", site, own]  # it was named by hand
+    assert safe_import_path() == [here, f"{here}/lib", site, own]  # it was named by hand

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from segue.io.encodings import decode, decode_together
+from segue.io.encodings import decode, decode_all
 
 TITLES = {
     "cp1251": ["Катюша", "Группа крови", "Червона рута", "Моя страна, моя България", "Кино"],
@@ -112,8 +112,8 @@ def test_a_wrong_declaration_is_passed_over(declared: str) -> None:
 
 def test_texts_of_one_file_share_an_encoding() -> None:
     texts = ["ДДТ", "Что такое осень", "plain", ""]
-    assert decode_together([text.encode("cp1251") for text in texts]) == texts
-    assert decode_together([]) == []
+    assert decode_all([text.encode("cp1251") for text in texts]) == texts
+    assert decode_all([]) == []
 
 
 def test_lines_of_utf8_stay_among_others() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from segue.errors import Unreadable
 from segue.io import listens as exports
 from segue.io import listens as rows
-from segue.io.listens import Broken, Listen, NoListen, Row, read_listens
+from segue.io.listens import InvalidRow, Listen, Row, SkippedRow, read_listens
 
 AT_S = 1_580_560_440  # 2020-02-01 12:34:00 UTC
 
@@ -114,18 +114,18 @@ def test_last_fm_without_a_header_and_an_artist_in_brackets(tmp_path: Path) -> N
         ("anna,12,1," + "9" * 40, "no time"),
     ],
 )
-def test_a_broken_row_costs_nothing_else(tmp_path: Path, row: str, reason: str) -> None:
+def test_an_invalid_row_does_not_affect_others(tmp_path: Path, row: str, reason: str) -> None:
     rows = read(tmp_path / "plays.csv", f"anna,1,1\nanna,2,2\n{row}\nanna,3,3\n")
     broken = rows[2]
-    assert isinstance(broken, Broken)
+    assert isinstance(broken, InvalidRow)
     assert broken.place == "line 3"
     assert reason in broken.reason
     assert [row.track for row in rows if isinstance(row, Listen)] == ["1", "2", "3"]
 
 
-def test_a_line_without_an_end_is_one_broken_row(tmp_path: Path) -> None:
+def test_a_line_without_an_end_is_one_invalid_row(tmp_path: Path) -> None:
     rows = read(tmp_path / "plays.csv", "anna,1,1\nanna," + "x" * 3_000_000 + "\nanna,3,3\n")
-    assert [type(row) for row in rows] == [Listen, Broken, Listen]
+    assert [type(row) for row in rows] == [Listen, InvalidRow, Listen]
 
 
 def test_names_are_fit_for_a_terminal(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_listenbrainz_with_broken_lines(tmp_path: Path) -> None:
         user={"not": "a name"},
     )
     rows = list(read_listens(path))
-    assert [row.place for row in rows if isinstance(row, Broken)] == [
+    assert [row.place for row in rows if isinstance(row, InvalidRow)] == [
         f"listens/2020/2.jsonl line {n}" for n in range(1, 8)
     ]
     assert rows[7:] == [Listen("A", "well")]
@@ -193,7 +193,7 @@ def test_a_month_that_is_damaged_leaves_the_others(tmp_path: Path) -> None:
     content[2000:2100] = bytes(100)
     path.write_bytes(content)
     rows = list(read_listens(path))
-    assert any(isinstance(row, Broken) and "damaged" in row.reason for row in rows)
+    assert any(isinstance(row, InvalidRow) and "damaged" in row.reason for row in rows)
     assert rows[-1] == Listen("B", "last", at_s=AT_S)
 
 
@@ -284,8 +284,8 @@ def test_spotify(tmp_path: Path) -> None:
     ]
     rows = read(tmp_path / "Streaming_History_Audio_2020.json", json.dumps(entries, indent=1))
     assert rows[0] == Listen("A", "x", at_s=AT_S)
-    assert [type(row) for row in rows[1:]] == [NoListen, NoListen, Broken, Broken]
-    assert [row.place for row in rows if isinstance(row, Broken)] == ["entry 4", "entry 5"]
+    assert [type(row) for row in rows[1:]] == [SkippedRow, SkippedRow, InvalidRow, InvalidRow]
+    assert [row.place for row in rows if isinstance(row, InvalidRow)] == ["entry 4", "entry 5"]
 
 
 def test_spotify_s_short_form(tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_spotify_s_short_form(tmp_path: Path) -> None:
 def test_spotify_that_was_cut_off_keeps_what_came_before(tmp_path: Path) -> None:
     text = json.dumps([spotify("A", str(n)) for n in range(500)])
     rows = read(tmp_path / "h.json", text[: len(text) // 2])
-    assert isinstance(rows[-1], Broken)
+    assert isinstance(rows[-1], InvalidRow)
     assert len(rows) > 200
     assert all(isinstance(row, Listen) for row in rows[:-1])
 
@@ -337,7 +337,7 @@ def test_no_content_makes_it_stumble(content: bytes) -> None:
             rows = read_anywhere(start + content)
         except Unreadable:
             continue
-        assert all(isinstance(row, Listen | Broken | NoListen) for row in rows)
+        assert all(isinstance(row, Listen | InvalidRow | SkippedRow) for row in rows)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1251", "cp932", "cp1252"])
@@ -414,7 +414,7 @@ def test_a_month_of_listenbrainz_alone(tmp_path: Path) -> None:
     path = tmp_path / "1.jsonl"
     path.write_text(json.dumps(BRAINZ) + "\n{broken\n" + json.dumps(BRAINZ) + "\n")
     found = list(read_listens(path))
-    assert [type(row) for row in found] == [Listen, Broken, Listen]
+    assert [type(row) for row in found] == [Listen, InvalidRow, Listen]
 
 
 @pytest.mark.parametrize("put", [packed, unpacked])

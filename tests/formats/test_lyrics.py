@@ -7,15 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue.errors import Unreadable
-from segue.io.embedded_lyrics import midi_words, words_in_score, xml_words
-from segue.io.lyrics import BrokenSong, is_version, read_lyrics, read_lyrics_tags
-from segue.io.lyrics_text import PLAIN, TextForm, section_of, text_of, tidied
+from segue.io.embedded_lyrics import lyrics_in_score, midi_lyrics, musicxml_lyrics
+from segue.io.lyrics import UnreadableSong, is_live_or_remix, read_lyrics, read_lyrics_tags
+from segue.io.lyrics_text import (
+    PLAIN_TEXT,
+    TextOptions,
+    decode_text,
+    normalise_layout,
+    section_name,
+)
 from segue.records import Lyrics, Tags
 
 VERSE = "Röslein auf der Heiden,\nwar so jung und morgenschön,"
 
 
-def only(path: Path, form: TextForm = PLAIN) -> Lyrics:
+def only(path: Path, form: TextOptions = PLAIN_TEXT) -> Lyrics:
     (song,) = read_lyrics(path, form)
     assert isinstance(song, Lyrics)
     return song
@@ -29,7 +35,7 @@ def written(path: Path, content: str | bytes) -> Path:
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-32"]
 )
-def test_encodings_are_told_apart(tmp_path: Path, encoding: str) -> None:
+def test_encodings_are_detected(tmp_path: Path, encoding: str) -> None:
     assert only(written(tmp_path / "a.txt", VERSE.encode(encoding))).text == VERSE
 
 
@@ -59,7 +65,7 @@ def test_every_script_is_kept(tmp_path: Path, text: str) -> None:
     ],
     ids=["empty", "blank", "numbers", "headers", "binary", "picture", "endless"],
 )
-def test_what_is_no_song_is_told(tmp_path: Path, content: bytes, said: str) -> None:
+def test_files_without_songs_are_reported(tmp_path: Path, content: bytes, said: str) -> None:
     with pytest.raises(Unreadable, match=said):
         read_lyrics(written(tmp_path / "a.txt", content))
 
@@ -76,22 +82,22 @@ def test_sections_are_removed_or_kept(tmp_path: Path) -> None:
     text = "[Verse 1: A. Singer]\nOne line\nChorus:\nAnother [softly] line\n\n(Chorus)\nLast"
     file = written(tmp_path / "a.txt", text)
     assert only(file).text == "One line\n\nAnother [softly] line\n\nLast"
-    kept = only(file, TextForm(keep_sections=True)).text
+    kept = only(file, TextOptions(keep_sections=True)).text
     assert kept == (
         "[Verse 1: A. Singer]\nOne line\n\n[Chorus]\nAnother [softly] line\n\n[Chorus]\nLast"
     )
-    assert only(file, TextForm(fold_case=True)).text.startswith("one line")
+    assert only(file, TextOptions(fold_case=True)).text.startswith("one line")
 
 
 @pytest.mark.parametrize("line", ["Hook line and sinker", "(oh, oh)", "Bridge over water", "Solo"])
 def test_what_is_sung_is_no_header(line: str) -> None:
-    assert section_of(line) == ""
+    assert section_name(line) == ""
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=80))
 def test_a_tidied_text_stays_as_it_is(text: str) -> None:
-    once = tidied(text)
-    assert tidied(once) == once
+    once = normalise_layout(text)
+    assert normalise_layout(once) == once
     assert all(line == line.strip() for line in once.split("\n"))
     assert not any(c < " " and c != "\n" for c in once)
 
@@ -127,7 +133,7 @@ def test_markdown_holds_songs_under_titles(tmp_path: Path) -> None:
         "***\n# Two\n> Quoted line\n"
     )
     file = written(tmp_path / "songs.md", text)
-    songs = read_lyrics(file, TextForm(keep_sections=True))
+    songs = read_lyrics(file, TextOptions(keep_sections=True))
     assert [song.text for song in songs if isinstance(song, Lyrics)] == [
         "[Chorus]\nLoud line\nnext",
         "Quoted line",
@@ -150,10 +156,10 @@ def test_tables_of_any_divider(tmp_path: Path, divider: str) -> None:
     ]
 
 
-def test_a_row_without_words_costs_itself_alone(tmp_path: Path) -> None:
+def test_a_row_without_lyrics_does_not_affect_others(tmp_path: Path) -> None:
     file = written(tmp_path / "a.csv", "artist,title,text\nA,One,la la\nA,Two,\nB,Three,oh\n")
     songs = read_lyrics(file)
-    assert songs[1] == BrokenSong("no words in it")
+    assert songs[1] == UnreadableSong("no words in it")
     assert len(songs) == len(read_lyrics_tags(file, tmp_path)) == 3
 
 
@@ -195,7 +201,7 @@ def test_json_of_any_shape(tmp_path: Path, content: str) -> None:
         ("a.jsonl", '{"text": "a"}\n{"text"', "in line 2"),
     ],
 )
-def test_broken_tables_are_told(tmp_path: Path, name: str, content: str, said: str) -> None:
+def test_malformed_tables_are_reported(tmp_path: Path, name: str, content: str, said: str) -> None:
     with pytest.raises(Unreadable, match=said):
         read_lyrics(written(tmp_path / name, content))
 
@@ -222,14 +228,14 @@ def test_names_tell_artist_and_title(tmp_path: Path, path: str, title: str, arti
      "Song - Live 1999", "Song (Recorded Live in Rome)"],
 )  # fmt: skip
 def test_versions_are_known_by_their_titles(title: str) -> None:
-    assert is_version(title)
+    assert is_live_or_remix(title)
 
 
 @pytest.mark.parametrize(
     "title", ["Live and Learn", "Long Live", "Song (I Live for You)", "Remixed Feelings", "Alive"]
 )
 def test_what_only_sounds_so_is_no_version(title: str) -> None:
-    assert not is_version(title)
+    assert not is_live_or_remix(title)
 
 
 # ---- words that music carries along ---------------------------------------------------------
@@ -250,14 +256,14 @@ def midi(*events: tuple[int, bytes], notes: bool = True) -> bytes:
 
 def test_lyric_events_of_midi() -> None:
     syllables = [b"Ros", b"a ", b"bianca\r", b"nel ", b"giardi", b"no\n", b"dor", b"me"]
-    assert midi_words(midi(*((5, s) for s in syllables))) == "Rosa bianca\nnel giardino\ndorme"
+    assert midi_lyrics(midi(*((5, s) for s in syllables))) == "Rosa bianca\nnel giardino\ndorme"
     hyphened = [b"Twin-", b"kle", b"lit-", b"tle", b"star"]
-    assert midi_words(midi(*((5, s) for s in hyphened), notes=False)) == "Twinkle little star"
+    assert midi_lyrics(midi(*((5, s) for s in hyphened), notes=False)) == "Twinkle little star"
 
 
 def test_texts_of_karaoke_files() -> None:
     texts = ["@KMIDI KARAOKE FILE", "@TA Title", "\\Frère ", "Jac", "ques,", "/dor", "mez ", "vous"]
-    found = midi_words(midi(*((1, t.encode("latin-1")) for t in texts)))
+    found = midi_lyrics(midi(*((1, t.encode("latin-1")) for t in texts)))
     assert found == "\n\nFrère Jacques,\ndormez vous"
 
 
@@ -265,7 +271,7 @@ def test_texts_of_karaoke_files() -> None:
 def test_a_midi_file_cut_short_is_refused_as_its_notes_are(cut: int) -> None:
     whole = midi(*((5, s) for s in [b"One ", b"two ", b"three ", b"four ", b"five ", b"six "]))
     with pytest.raises(Unreadable, match="cut off"):
-        midi_words(whole[:cut])
+        midi_lyrics(whole[:cut])
 
 
 def music_xml(*syllables: tuple[str, str, str]) -> bytes:
@@ -280,23 +286,26 @@ def music_xml(*syllables: tuple[str, str, str]) -> bytes:
     )
 
 
-def test_syllables_of_music_xml_become_words_and_lines() -> None:
+def test_musicxml_syllables_are_joined_to_lines() -> None:
     told = [
         ("1", "begin", "Rös"), ("1", "end", "lein"), ("1", "single", "rot,"),
         ("2", "single", "Und"), ("1", "single", "Sah"), ("1", "single", "ein"),
         ("1", "single", "Knab"), ("2", "begin", "sprach"), ("2", "end", "en"),
         ("1", "single", "ein."), ("1", "single", "Und"), ("1", "single", "so"),
     ]  # fmt: skip
-    assert xml_words(music_xml(*told)) == "Röslein rot, Sah ein Knab ein.\nUnd so\n\nUnd sprachen"
+    assert (
+        musicxml_lyrics(music_xml(*told))
+        == "Röslein rot, Sah ein Knab ein.\nUnd so\n\nUnd sprachen"
+    )
 
 
 def test_unsafe_xml_has_no_words(tmp_path: Path) -> None:
     evil = b'<!DOCTYPE a [<!ENTITY x "y">]>' + music_xml(("1", "single", "&x;"))
     with pytest.raises(Unreadable, match="entities"):
-        xml_words(evil)
-    assert words_in_score(written(tmp_path / "a.xml", evil)) == ()
+        musicxml_lyrics(evil)
+    assert lyrics_in_score(written(tmp_path / "a.xml", evil)) == ()
 
 
 def test_binary_masks_as_text() -> None:
     with pytest.raises(Unreadable):
-        text_of(bytes(range(1, 32)) * 10)
+        decode_text(bytes(range(1, 32)) * 10)

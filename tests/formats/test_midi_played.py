@@ -12,7 +12,7 @@ from segue.errors import Unreadable
 from segue.io import midi as midi_format
 from segue.io.midi import read_midi, write_midi
 from segue.io.scores import read_score_tags, read_scores
-from segue.media import kind_of
+from segue.media import medium_of
 from segue.records import Score
 
 SILENCES = [120, 123, 124, 125, 126, 127]
@@ -277,4 +277,4 @@ def test_a_titled_file_in_riff_has_its_tags(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(riff(midi(events((0, text(3, b"My Song"))), SCALE)))
     assert [tags.title for tags in read_score_tags(tmp_path / name)] == ["My Song"]
     assert len(read_scores(tmp_path / name)) == 1
-    assert kind_of(tmp_path / name) == "score"
+    assert medium_of(tmp_path / name) == "score"

@@ -6,7 +6,7 @@ import pytest
 
 from midi_files import events, midi, off, on, text
 from segue.io.abc_write import write_abc
-from segue.io.embedded_lyrics import midi_words
+from segue.io.embedded_lyrics import midi_lyrics
 from segue.io.midi import read_midi, write_midi
 from segue.io.musicxml_write import write_music_xml
 from segue.io.scores import read_score_tags, read_scores, write_score
@@ -27,7 +27,7 @@ def sung(*syllables: bytes, kind: int = LYRIC, name: bytes = b"", before: bytes 
 
 
 def words(*syllables: str, kind: int = LYRIC) -> str:
-    return midi_words(sung(*(s.encode() for s in syllables), kind=kind)).strip()
+    return midi_lyrics(sung(*(s.encode() for s in syllables), kind=kind)).strip()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_short_names_profit_from_the_words() -> None:
     syllables = [f"{word} ".encode("koi8-r") for word in verse]
     content = sung(*syllables, name="Бас".encode("koi8-r"))
     assert read_midi(content).parts[0].name == "Бас"
-    assert midi_words(content).startswith("Расцветали яблони")
+    assert midi_lyrics(content).startswith("Расцветали яблони")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_short_names_profit_from_the_words() -> None:
 )
 def test_what_is_declared_counts_first(said: bytes, verse: str, encoding: str) -> None:
     syllables = [f"{word} ".encode(encoding) for word in verse.split()] + [b"la ", b"la "]
-    found = midi_words(sung(*syllables, before=said))
+    found = midi_lyrics(sung(*syllables, before=said))
     assert found == verse + " la la"
 
 

@@ -9,7 +9,7 @@ import pytest
 from make_scores import CONTAINER, melody, music_xml, note, zipped
 
 from segue.errors import Unreadable
-from segue.io.embedded_lyrics import xml_words
+from segue.io.embedded_lyrics import musicxml_lyrics
 from segue.io.musicxml_read import read_header, read_music_xml
 from segue.records import Score
 from segue.score.features import describe_score
@@ -407,7 +407,7 @@ def test_a_namespace_changes_nothing(prefix: str) -> None:
     assert melody(found) == melody(read(text))
     assert [(part.name, part.program) for part in found.parts] == [("Viola", 41)]
     assert found.title == read_header(told.encode()).title == "Ljúflingsljóð"
-    assert xml_words(told.encode()) == "Ljúfur"
+    assert musicxml_lyrics(told.encode()) == "Ljúfur"
 
 
 def test_elements_of_another_namespace_are_no_notes() -> None:
@@ -428,7 +428,7 @@ def test_encodings(encoding: str, declared: str) -> None:
     text = music_xml(C.replace("</note>", LYRIC + "</note>"), title=TITLE)
     content = text.replace('version="1.0"', f'version="1.0"{told}', 1).encode(encoding)
     assert read_header(content).title == read(content).title == "Ljúflingsljóð"
-    assert xml_words(content) == "Ljúfur"
+    assert musicxml_lyrics(content) == "Ljúfur"
 
 
 @pytest.mark.parametrize(

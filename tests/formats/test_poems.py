@@ -2,8 +2,8 @@
 
 import pytest
 
-from segue.io.lyrics import read_one, read_plain
-from segue.io.poems import unwrapped
+from segue.io.lyrics import read_plain, read_single_text
+from segue.io.poems import unwrap_lines
 
 STANZAS = [
     "Loveliest of trees, the cherry now\nIs hung with bloom along the bough,\n"
@@ -171,7 +171,7 @@ def test_one_song_stays_one(text: str) -> None:
 def test_words_of_one_recording_are_never_divided() -> None:
     text = f"I\n\n{ONE}\n\nII\n\n{TWO}\n\nIII\n\n{THREE}"
     assert len(read_plain(text)) == 3
-    assert read_one(text).text == text
+    assert read_single_text(text).text == text
 
 
 # ---- lines broken for a page -------------------------------------------------------------------
@@ -196,11 +196,11 @@ def wrapped(line: str, indent: str) -> list[str]:
 
 
 @pytest.mark.parametrize("indent", ["", "  ", "      "])
-def test_broken_lines_are_joined(indent: str) -> None:
+def test_hard_wrapped_lines_are_joined(indent: str) -> None:
     page = [part for line in LONG for part in wrapped(line, indent)]
     assert len(page) == 11
-    assert unwrapped(page) == LONG
-    assert unwrapped(["", *page, "", *page]) == ["", *LONG, "", *LONG]
+    assert unwrap_lines(page) == LONG
+    assert unwrap_lines(["", *page, "", *page]) == ["", *LONG, "", *LONG]
 
 
 @pytest.mark.parametrize(
@@ -216,4 +216,4 @@ def test_broken_lines_are_joined(indent: str) -> None:
     ids=["short", "every-other-inward", "small-letters", "staggered", "long", "nothing"],
 )
 def test_lines_of_verse_stay(lines: list[str]) -> None:
-    assert unwrapped(lines) == lines
+    assert unwrap_lines(lines) == lines

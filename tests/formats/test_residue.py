@@ -6,7 +6,7 @@ import pytest
 
 from segue.errors import Unreadable
 from segue.io.lyrics import read_lyrics
-from segue.io.lyrics_text import TextForm, section_of, without_residue
+from segue.io.lyrics_text import TextOptions, section_name, strip_site_text
 from segue.records import Lyrics
 
 SONG = "The river runs along the town\nAnd all the lights are going down"
@@ -59,7 +59,7 @@ MORE = "Oh carry me home again\nOh carry me home"
 )
 def test_only_the_song_is_left(before: str, after: str) -> None:
     headers = ("[Verse 1]", "[Verse 1: A. Singer]", "[Intro]", "[Strophe 1]", "[Verso 1]")
-    lines = without_residue(before + SONG + after).split("\n")
+    lines = strip_site_text(before + SONG + after).split("\n")
     sung = [line for line in lines if line and line not in (*headers, "[Куплет 1]", "Print")]
     assert sung == SONG.split("\n")
 
@@ -80,15 +80,15 @@ def test_only_the_song_is_left(before: str, after: str) -> None:
     ],
 )
 def test_what_is_glued_between_lines(between: str) -> None:
-    text = without_residue(SONG + between + MORE)
+    text = strip_site_text(SONG + between + MORE)
     sung = [line for line in text.split("\n") if line and not line.startswith("[")]
     assert sung == [*SONG.split("\n"), *MORE.split("\n")]
 
 
 def test_a_button_in_a_line_of_its_own_goes_where_the_site_is_seen() -> None:
     alone = f"{SONG}\nYou might also like\n{MORE}"
-    assert without_residue(alone) == alone
-    assert without_residue(alone + "12Embed") == f"{SONG}\n{MORE}"
+    assert strip_site_text(alone) == alone
+    assert strip_site_text(alone + "12Embed") == f"{SONG}\n{MORE}"
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_what_is_sung_stays(line: str, place: str) -> None:
         "middle": f"{SONG}\n{line}\n{MORE}",
         "last": f"{SONG}\n{MORE}\n{line}",
     }[place]
-    assert without_residue(text) == text
+    assert strip_site_text(text) == text
 
 
 def test_nothing_but_residue_is_left_as_it_is() -> None:
-    assert without_residue("12Embed") == "12Embed"
+    assert strip_site_text("12Embed") == "12Embed"
 
 
-def read(path: Path, form: TextForm) -> str:
+def read(path: Path, form: TextOptions) -> str:
     (song,) = read_lyrics(path, form)
     assert isinstance(song, Lyrics)
     return song.text
@@ -143,10 +143,10 @@ def test_a_page_of_genius_in_json(tmp_path: Path) -> None:
         "[Verse 1: A. Singer]\\nThe river runs\\n\\n[Chorus]\\nOh carry me home againYou might "
         'also like\\nOh carry me home\\n\\n[Verse 2]\\nThe morning comes12Embed"}'
     )
-    assert read(path, TextForm()) == (
+    assert read(path, TextOptions()) == (
         "The river runs\n\nOh carry me home again\nOh carry me home\n\nThe morning comes"
     )
-    assert read(path, TextForm(keep_sections=True)).split("\n")[0] == "[Verse 1: A. Singer]"
+    assert read(path, TextOptions(keep_sections=True)).split("\n")[0] == "[Verse 1: A. Singer]"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_page_of_genius_in_json(tmp_path: Path) -> None:
 def test_time_stamps(tmp_path: Path, written: str, right: str, ending: str) -> None:
     path = tmp_path / f"song{ending}"
     path.write_bytes(written.encode())
-    assert read(path, TextForm()) == right
+    assert read(path, TextOptions()) == right
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_older_encodings(tmp_path: Path, encoding: str, text: str, ending: str) 
     }[ending]
     path = tmp_path / f"song{ending}"
     path.write_bytes(form.format(text).encode(encoding))
-    assert set(read(path, TextForm()).split("\n")) == {text}
+    assert set(read(path, TextOptions()).split("\n")) == {text}
 
 
 def test_a_binary_file_is_no_text(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_a_binary_file_is_no_text(tmp_path: Path) -> None:
     ],
 )
 def test_what_sites_of_other_countries_put_around(text: str, song: str) -> None:
-    assert without_residue(text) == song
+    assert strip_site_text(text) == song
 
 
 @pytest.mark.parametrize(
@@ -248,11 +248,11 @@ def test_what_sites_of_other_countries_put_around(text: str, song: str) -> None:
     ],
 )
 def test_headers_of_sections_as_people_mark_them(header: str) -> None:
-    assert section_of(header)
+    assert section_name(header)
 
 
 @pytest.mark.parametrize(
     "line", ["*Chorus of birds*", "{x}", "<3", "Chorus of the sea", "(Oh, chorus)"]
 )
 def test_no_header_of_a_section(line: str) -> None:
-    assert not section_of(line)
+    assert not section_name(line)

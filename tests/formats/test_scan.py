@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from segue.files import partial_of
-from segue.io.scan import Found, Obstacle, PassedOver, scan
+from segue.files import partial_path
+from segue.io.scan import FoundFile, OtherFile, UnreadablePath, scan
 
 
 def found(*paths: Path) -> list[str]:
-    return [Path(os.fsdecode(i.path)).name for i in scan(paths) if isinstance(i, Found)]
+    return [Path(os.fsdecode(i.path)).name for i in scan(paths) if isinstance(i, FoundFile)]
 
 
 def reasons(*paths: Path) -> list[str]:
-    return [item.reason for item in scan(paths) if isinstance(item, Obstacle)]
+    return [item.reason for item in scan(paths) if isinstance(item, UnreadablePath)]
 
 
 def test_walks_folders_in_order(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_walks_folders_in_order(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert found(tmp_path) == ["3.ogg", "1.FLAC", "2.mp3"]
-    assert sum(isinstance(item, PassedOver) for item in scan([tmp_path])) == 1
+    assert sum(isinstance(item, OtherFile) for item in scan([tmp_path])) == 1
 
 
 def test_a_file_named_twice_is_met_once(tmp_path: Path) -> None:
@@ -81,6 +81,6 @@ def test_a_forbidden_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_a_killed_segue_left_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "song.flac").touch()
-    partial_of(tmp_path / "song.flac").touch()
+    partial_path(tmp_path / "song.flac").touch()
     assert found(tmp_path) == ["song.flac"]
-    assert reasons(partial_of(tmp_path / "song.flac")) == []
+    assert reasons(partial_path(tmp_path / "song.flac")) == []

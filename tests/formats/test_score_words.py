@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from segue.errors import Unreadable
-from segue.ingest.analysis import DecodedScore, DecodedTune, DecodeScore, work
-from segue.io.embedded_lyrics import abc_words, kern_words, words_in_score
+from segue.ingest.analysis import DecodedScore, DecodedTune, DecodeScore, run_job
+from segue.io.embedded_lyrics import abc_lyrics, kern_lyrics, lyrics_in_score
 
 HEAD = "X:1\nT:One\nL:1/4\nK:C\n"
 
@@ -31,8 +31,8 @@ HEAD = "X:1\nT:One\nL:1/4\nK:C\n"
         ("CD|\n", ""),
     ],
 )  # fmt: skip
-def test_words_of_abc(music: str, words: str) -> None:
-    assert abc_words((HEAD + music).encode()) == [words]
+def test_lyrics_of_abc(music: str, words: str) -> None:
+    assert abc_lyrics((HEAD + music).encode()) == [words]
 
 
 def test_each_tune_of_a_book_has_its_own_words(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_each_tune_of_a_book_has_its_own_words(tmp_path: Path) -> None:
     ]
     path = tmp_path / "book.abc"
     path.write_text("\n".join(tunes))
-    found = work(DecodeScore(os.fsencode(path)))
+    found = run_job(DecodeScore(os.fsencode(path)))
     assert isinstance(found, DecodedScore)
     words = [
         tune.words.text if isinstance(tune, DecodedTune) and tune.words else None
@@ -80,19 +80,19 @@ def kern(*rows: str) -> bytes:
         (("**kern", "!! **text", "4c", "*-"), ""),
     ],
 )  # fmt: skip
-def test_words_of_kern(rows: tuple[str, ...], words: str) -> None:
-    assert kern_words(kern(*rows)) == words
+def test_lyrics_of_kern(rows: tuple[str, ...], words: str) -> None:
+    assert kern_lyrics(kern(*rows)) == words
 
 
-def test_rests_divide_words_of_kern_into_lines() -> None:
+def test_rests_divide_kern_lyrics_into_lines() -> None:
     sung = [f"4c {word}" for word in ["now", "we", "all", "sing"]]
     rows = ("**kern **text", *sung, "2r .", *sung, "*- *-")
-    assert kern_words(kern(*rows)) == "now we all sing\nnow we all sing"
+    assert kern_lyrics(kern(*rows)) == "now we all sing\nnow we all sing"
 
 
 def test_damaged_kern_has_no_words(tmp_path: Path) -> None:
     damaged = kern("**kern **text", "4c", "*- *-")
     with pytest.raises(Unreadable, match="1 columns, expected 2"):
-        kern_words(damaged)
+        kern_lyrics(damaged)
     (tmp_path / "a.krn").write_bytes(damaged)
-    assert words_in_score(tmp_path / "a.krn") == ()
+    assert lyrics_in_score(tmp_path / "a.krn") == ()

@@ -7,12 +7,12 @@ import pytest
 from conftest import FORMATS, tune, write_sound
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.errors import Unreadable
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import Recording, Span
 
 
 def read(path: Path, only: Span | None = None) -> Recording:
-    return read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse, only=only)
+    return read_recording(path, SAMPLE_RATE_HZ, spans_to_analyse, only=only)
 
 
 def reason(path: Path) -> str:
@@ -100,7 +100,7 @@ def test_a_playlist_in_disguise_opens_no_other_file(tmp_path: Path, playlist: st
 
 
 @pytest.mark.parametrize("ending", [".mp3", ".flac", ".m4a"])
-def test_a_file_cut_short_is_told(tmp_path: Path, ending: str) -> None:
+def test_a_truncated_file_is_reported(tmp_path: Path, ending: str) -> None:
     path = write_sound(tmp_path / f"song{ending}", tune(6, 30.0))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
     assert "cut short" in reason(path) or "cannot be decoded" in reason(path)

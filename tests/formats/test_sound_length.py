@@ -13,14 +13,14 @@ from av.packet import Packet
 from conftest import tune, write_sound
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.errors import Unreadable
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import Recording, Span
 
 RATE_HZ = 48_000
 
 
 def whole(path: Path) -> Recording:
-    return read_sound(path, SAMPLE_RATE_HZ, lambda duration_s: [Span(0.0, duration_s)])
+    return read_recording(path, SAMPLE_RATE_HZ, lambda duration_s: [Span(0.0, duration_s)])
 
 
 def lasts(path: Path, right_s: float) -> bool:
@@ -171,7 +171,7 @@ def test_a_passage_lies_where_players_have_it(tmp_path: Path, ending: str) -> No
         path.write_bytes(quiet.read_bytes() + loud.read_bytes())
     before_s = 0.0 if ending == ".mkv" else 6.0
     spans = [Span(before_s + 1.0, before_s + 2.0), Span(before_s + 2.5, before_s + 3.5)]
-    found = read_sound(path, SAMPLE_RATE_HZ, lambda _: spans)
+    found = read_recording(path, SAMPLE_RATE_HZ, lambda _: spans)
     original = tune(1, 4.0, RATE_HZ)
     for span, excerpt in zip(spans, found.excerpts, strict=True):
         assert len(excerpt) == pytest.approx(SAMPLE_RATE_HZ, abs=800)
@@ -214,7 +214,7 @@ def test_packets_that_say_their_length_roughly_do_not_add_up_to_another_place(
     tmp_path: Path,
 ) -> None:
     path = written(tmp_path / "a.mka", "matroska", "ac3", length_s=60.0, late_s=7.5)
-    found = read_sound(path, SAMPLE_RATE_HZ, lambda end_s: [Span(end_s - 3.0, end_s)])
+    found = read_recording(path, SAMPLE_RATE_HZ, lambda end_s: [Span(end_s - 3.0, end_s)])
     assert len(found.excerpts[0]) / SAMPLE_RATE_HZ == pytest.approx(3.0, abs=0.06)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.io.embedded_lyrics import SungWord, divided
+from segue.io.embedded_lyrics import SungWord, split_lines
 
 
 def sung(text: str) -> list[SungWord]:
@@ -53,15 +53,15 @@ def sung(text: str) -> list[SungWord]:
     ],
 )
 def test_lines_end_where_the_music_and_the_punctuation_say(text: str, lines: list[str]) -> None:
-    assert divided(sung(text)).split("\n") == lines
+    assert split_lines(sung(text)).split("\n") == lines
 
 
 def test_lines_that_the_score_writes_are_kept() -> None:
     words = sung("one, two three. four")
     words[1].ends = "\n"
-    assert divided(words) == "one, two\nthree. four "
+    assert split_lines(words) == "one, two\nthree. four "
 
 
-def test_many_words_are_divided_in_a_moment() -> None:
+def test_many_words_are_divided_fast() -> None:
     words = sung("so viele Worte, die wir singen | und immer weiter _ " * 2000)
-    assert divided(words).count("\n") > 1000
+    assert split_lines(words).count("\n") > 1000

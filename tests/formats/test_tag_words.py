@@ -8,8 +8,8 @@ import pytest
 from mutagen import id3 as untyped
 
 from conftest import tune, write_sound
-from segue.io.embedded_lyrics import words_in_sound
-from segue.io.tag_writing import is_unknown
+from segue.io.embedded_lyrics import lyrics_in_recording
+from segue.io.tag_writing import is_placeholder
 
 id3: Any = untyped  # mutagen has no types
 GERMAN = "Freude, schöner Götterfunken"
@@ -73,7 +73,7 @@ def test_what_is_sung(sound: Path, tmp_path: Path, frames: list[Any], right: str
     for frame in frames:
         tags.add(frame)
     tags.save(path)
-    assert words_in_sound(path) == right
+    assert lyrics_in_recording(path) == right
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_vorbis_comments(tmp_path: Path, fields: dict[str, str], right: str) -> 
     file: Any = mutagen.File(path)
     file.update(fields)
     file.save()
-    assert words_in_sound(path) == right
+    assert lyrics_in_recording(path) == right
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,4 @@ def test_vorbis_comments(tmp_path: Path, fields: dict[str, str], right: str) -> 
     ],
 )
 def test_a_tempo_of_nothing_is_unknown(field: str, value: str, unknown: bool) -> None:
-    assert is_unknown(field, value) == unknown
+    assert is_placeholder(field, value) == unknown

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from conftest import FORMATS, tune, write_sound
 from segue.errors import BadArgument
-from segue.io.tag_writing import BETWEEN, read_fields, short_key, write_fields
+from segue.io.tag_writing import SEPARATOR, read_fields, short_key, write_fields
 from segue.io.tags import read_tags
 
 id3: Any = untyped  # mutagen has no types
@@ -27,7 +27,7 @@ def decoded(path: Path) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-def test_fields_are_written_and_taken_out_again(tmp_path: Path, ending: str) -> None:
+def test_fields_are_written_and_removed_again(tmp_path: Path, ending: str) -> None:
     path = write_sound(tmp_path / f"song{ending}", tune(1, 3.0), tags={"title": "A title"})
     sound, title = decoded(path), read_tags(path).title
     assert read_fields(path) == {"bpm": "", "key": "", "mood": ""}
@@ -111,7 +111,7 @@ def test_several_values_are_put_back(tmp_path: Path, ending: str, name: str, val
     file.save()
     whole = [str(value) for value in file.tags[name]]
     before = read_fields(path)
-    assert before["mood"].split(BETWEEN)[:2] == ["happy", "sad"]
+    assert before["mood"].split(SEPARATOR)[:2] == ["happy", "sad"]
     write_fields(path, {"mood": "mellow"})
     assert read_fields(path)["mood"] == "mellow"
     write_fields(path, before)
@@ -171,7 +171,7 @@ def test_what_has_no_tags_is_left_alone(tmp_path: Path) -> None:
         read_fields(tmp_path / "none.mp3")
 
 
-def test_a_kind_that_has_no_tags_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_format_without_tags_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FORMATS, ".aac", ("adts", "aac", 128_000))
     bare = write_sound(tmp_path / "song.aac", tune(1, 2.0))
     with pytest.raises(BadArgument, match="of a kind whose tags"):

@@ -9,12 +9,12 @@ import pytest
 
 from segue.errors import BadArgument
 from segue.files import (
-    clear_leftovers,
+    atomic_output,
+    atomic_write,
     is_partial,
-    partial_of,
-    replacing,
+    partial_path,
+    remove_partials,
     write_text,
-    written_whole,
 )
 
 
@@ -24,7 +24,7 @@ def test_a_link_stays_a_link_to_what_is_replaced(tmp_path: Path) -> None:
     file.write_text("old")
     link = tmp_path / "list.m3u8"
     link.symlink_to("there/list.m3u8")
-    with replacing(link) as partial:
+    with atomic_output(link) as partial:
         assert partial.parent == file.parent
         partial.write_text("new")
     assert link.is_symlink()
@@ -61,13 +61,13 @@ def test_a_planted_partial_is_not_written_through(
 
 
 def test_partials_have_names_that_nobody_foretells(tmp_path: Path) -> None:
-    assert len({partial_of(tmp_path / "song.mp3").name for _ in range(100)}) == 100
+    assert len({partial_path(tmp_path / "song.mp3").name for _ in range(100)}) == 100
 
 
 def test_what_takes_a_partials_place_is_not_kept(tmp_path: Path) -> None:
     target = tmp_path / "list.m3u8"
     target.write_text("old")
-    manager = replacing(target)
+    manager = atomic_output(target)
     partial = manager.__enter__()
     partial.unlink()
     partial.symlink_to(tmp_path / "elsewhere")
@@ -107,37 +107,37 @@ def test_what_is_no_regular_file_stays(tmp_path: Path, name: str) -> None:
 def test_a_failure_leaves_the_old_file_alone(tmp_path: Path) -> None:
     file = tmp_path / "list.m3u8"
     file.write_text("old")
-    with pytest.raises(BadArgument, match="No such file"), replacing(file) as partial:
+    with pytest.raises(BadArgument, match="No such file"), atomic_output(file) as partial:
         partial.write_text(str((tmp_path / "none").stat()))
     assert [one.read_text() for one in tmp_path.iterdir()] == ["old"]
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    left = partial_of(tmp_path / "song.mp3")
+    left = partial_path(tmp_path / "song.mp3")
     left.touch()
-    link = partial_of(tmp_path / "link.mp3")
+    link = partial_path(tmp_path / "link.mp3")
     link.symlink_to(left)
-    busy = partial_of(tmp_path / "busy.mp3")
+    busy = partial_path(tmp_path / "busy.mp3")
     older, foreign = tmp_path / "sound-1-5.ids.4711.partial", tmp_path / "song.mp3.part"
     for file in (busy, older, foreign):
         file.touch()
     with busy.open() as locked:
         fcntl.flock(locked, fcntl.LOCK_EX)
-        clear_leftovers(tmp_path)
+        remove_partials(tmp_path)
         assert {one.name for one in tmp_path.iterdir()} == {
             link.name, busy.name, older.name, foreign.name
         }  # fmt: skip
-        clear_leftovers(tmp_path, own=True)
+        remove_partials(tmp_path, own=True)
         assert not older.exists()
         assert foreign.exists()
 
 
 def test_two_writers_of_one_name_do_not_meet(tmp_path: Path) -> None:
     target = tmp_path / "list.m3u8"
-    with written_whole(target) as one:
+    with atomic_write(target) as one:
         one.write_text("one")
-        clear_leftovers.cache_clear()
-        with written_whole(target) as other:
+        remove_partials.cache_clear()
+        with atomic_write(target) as other:
             other.write_text("other")
         assert target.read_text() == "other"
     assert target.read_text() == "one"
@@ -147,7 +147,7 @@ def test_two_writers_of_one_name_do_not_meet(tmp_path: Path) -> None:
 def test_partial_files_have_names_that_disks_take_and_are_known_by(
     tmp_path: Path, name: str
 ) -> None:
-    partial = partial_of(tmp_path / name)
+    partial = partial_path(tmp_path / name)
     partial.touch()
     assert partial.suffix == Path(name).suffix or len(Path(name).suffix) > 16
     assert is_partial(partial)

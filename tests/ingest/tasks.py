@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from segue.errors import Unreadable
-from segue.ingest.analysis import Identity, Job, work
+from segue.ingest.analysis import Identity, Job, run_job
 
 
 def misbehave(job: str) -> str:
@@ -64,7 +64,7 @@ _DEEDS: Final[dict[str, Callable[[], object]]] = {
 
 def work_or_crash(job: Job) -> object:
     """Do the real work, but crash or hang when decoding files of these names."""
-    result = work(job)
+    result = run_job(job)
     if not isinstance(result, Identity):
         name = Path(os.fsdecode(job.path)).stem
         if name in ("crash", "hang"):
@@ -74,7 +74,7 @@ def work_or_crash(job: Job) -> object:
 
 def work_or_fail(job: Job) -> object:
     """Do the real work, but misbehave when decoding a file that is named so."""
-    result = work(job)
+    result = run_job(job)
     name = Path(os.fsdecode(job.path)).stem
     if not isinstance(result, Identity) and name in _DEEDS:
         misbehave(name)

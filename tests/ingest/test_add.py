@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from conftest import tune, write_sound
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.errors import DiskFull, LibraryBusy, WrongSpace
 from segue.ingest import add as add_module
 from segue.ingest.survey import AddReport
@@ -207,7 +207,7 @@ def test_what_was_finished_survives_a_blow(
     assert (report.added, report.unchanged) == (6 - done, done)
 
 
-def test_a_second_writer_is_told(library: Opener, music: Path) -> None:
+def test_a_second_writer_gets_an_error(library: Opener, music: Path) -> None:
     with (
         library() as first,
         first._store.writing(),
@@ -228,12 +228,12 @@ def test_a_full_disk_loses_nothing(library: Opener, music: Path) -> None:
     assert add(library, music).added == 1
 
 
-def test_a_newer_model_makes_every_vector_anew(
+def test_a_newer_model_recomputes_every_vector(
     library: Opener, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(library, music)
-    newer = {name: replace(space, model="newer") for name, space in sound_spaces().items()}
-    monkeypatch.setattr("segue.library.sound_spaces", lambda: newer)
+    newer = {name: replace(space, model="newer") for name, space in builtin_spaces("sound").items()}
+    monkeypatch.setattr("segue.library.builtin_spaces", lambda: builtin_spaces() | newer)
     with library() as lib, pytest.raises(WrongSpace, match="run `segue add`"):
         lib.like(1)
     assert add(library, music).failures == []
@@ -251,7 +251,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, task: str = "tasks:work_or_fail") -
 
 
 @pytest.mark.parametrize("fault", ["forbidden", "killed", "gorge"])
-def test_a_failure_of_the_moment_is_tried_again(
+def test_a_transient_failure_is_tried_again(
     library: Opener, music: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     (music / "1.wav").rename(music / f"{fault}.wav")
@@ -353,5 +353,5 @@ def test_no_text_ends_a_run(library: Opener, tmp_path: Path, ending: str, odd: s
     with library() as lib:
         assert "Well" in {track.tags.title for track in lib.tracks()}
         for track in lib.tracks():
-            assert "\ud83d" not in track.tags.title + lib._store.words.text(track.id)
+            assert "\ud83d" not in track.tags.title + lib._store.lyrics.text(track.id)
     assert report.added + len(report.failures) == 2

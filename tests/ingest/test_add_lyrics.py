@@ -54,9 +54,7 @@ def test_a_folder_per_artist(library: Opener, lyrics: Path) -> None:
         assert [group.name for group in groups] == ["Bob Short"]
 
 
-def test_a_file_beside_the_library_is_asked_with(
-    library: Opener, lyrics: Path, tmp_path: Path
-) -> None:
+def test_a_file_outside_the_library_as_query(library: Opener, lyrics: Path, tmp_path: Path) -> None:
     add(library, lyrics)
     asked = tmp_path / "asked.txt"
     asked.write_text(song("Bob Short", 9))
@@ -122,7 +120,7 @@ def test_what_is_kept_of_a_text(library: Opener, tmp_path: Path) -> None:
         assert lib.lyrics.text(1) == "[Chorus]\none line"
 
 
-def test_bad_texts_are_told(library: Opener, lyrics: Path) -> None:
+def test_bad_texts_are_reported(library: Opener, lyrics: Path) -> None:
     (lyrics / "empty.txt").write_text("")
     (lyrics / "binary.txt").write_bytes(bytes(500))
     (lyrics / "broken.csv").write_text('artist,title,text\nA,B,"la')
@@ -151,7 +149,7 @@ def test_a_line_half_remembered(library: Opener, lyrics: Path) -> None:
         assert over_two.line.count(" / ") == 1
         assert lib.lyrics.find("静かな夜")[0].line == "静かな夜に星が光る"
         assert lib.lyrics.find("помню чюдное")[0].line == "Я помню чудное мгновенье"
-        assert lib.lyrics.find("Shall I compare thee to a summer's day?")[0].likeness == 1
+        assert lib.lyrics.find("Shall I compare thee to a summer's day?")[0].similarity == 1
         assert lib.lyrics.find("xyzzy qwrt") == []
         with pytest.raises(BadArgument, match="no letters"):
             lib.lyrics.find(" ?! ")
@@ -159,13 +157,13 @@ def test_a_line_half_remembered(library: Opener, lyrics: Path) -> None:
         assert all(hit.track.tags.title != "sonnet" for hit in lib.lyrics.find("summer's day"))
 
 
-def test_a_library_without_words_says_so(library: Opener) -> None:
+def test_a_library_without_lyrics_is_reported(library: Opener) -> None:
     with library() as lib, pytest.raises(NotFound, match="knows no lyrics"):
         lib.lyrics.find("anything")
 
 
 @pytest.mark.parametrize("ending", [".mp3", ".m4a", ".flac", ".ogg"])
-def test_words_in_tags_belong_to_the_recording(library: Opener, lyrics: Path, ending: str) -> None:
+def test_lyrics_in_tags_belong_to_the_recording(library: Opener, lyrics: Path, ending: str) -> None:
     recording = write_sound(lyrics / f"a{ending}", tune(0, 3.0, 16_000), 16_000)
     words = song("Ada Long", 7) + "\nNobody else hath such a line"
     if ending == ".mp3":

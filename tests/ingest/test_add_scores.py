@@ -134,7 +134,7 @@ def test_a_book_moved_and_copied(library: Opener, tmp_path: Path) -> None:
         assert sum(pair.same_content for pair in pairs) == 3
 
 
-def test_one_broken_tune_costs_itself_alone(library: Opener, tmp_path: Path) -> None:
+def test_one_broken_tune_does_not_affect_the_others(library: Opener, tmp_path: Path) -> None:
     written = book(tmp_path / "book.abc", list(TUNES))
     written.write_text(written.read_text() + "\n\nX:4\nT:Broken\nK:\n")
     report = add(library, written)
@@ -147,7 +147,7 @@ def test_one_broken_tune_costs_itself_alone(library: Opener, tmp_path: Path) -> 
         assert len(lib.failures()) == 1
 
 
-def test_bad_scores_are_told(library: Opener, scores: Path) -> None:
+def test_bad_scores_are_reported(library: Opener, scores: Path) -> None:
     (scores / "noise.mid").write_bytes(np.random.default_rng(0).bytes(2000))
     (scores / "short.mid").write_bytes((scores / "0.mid").read_bytes()[:60])
     (scores / "settings.xml").write_text("<plist><dict/></plist>")

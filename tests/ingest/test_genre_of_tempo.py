@@ -8,7 +8,7 @@ import pytest
 
 from conftest import write_sound
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
-from segue.ingest.analysis import Decode, Decoded, work
+from segue.ingest.analysis import Decode, Decoded, run_job
 
 BPM = 86.0
 
@@ -30,6 +30,6 @@ def clicks() -> np.ndarray:
 def test_tempo_by_genre(tmp_path: Path, genre: str, times: float) -> None:
     path = tmp_path / "clicks.flac"
     write_sound(path, clicks(), SAMPLE_RATE_HZ, tags={"genre": genre})
-    decoded = work(Decode(os.fsencode(path)))
+    decoded = run_job(Decode(os.fsencode(path)))
     assert isinstance(decoded, Decoded)
     assert decoded.facts["tempo_bpm"] == pytest.approx(times * BPM, rel=0.04)

@@ -138,7 +138,7 @@ def test_of_a_file_that_fails_nothing_is_kept(
     assert report.summary.plays == 0
 
 
-def test_the_first_broken_rows_are_told(lib: Library, tmp_path: Path) -> None:
+def test_the_first_invalid_rows_are_reported(lib: Library, tmp_path: Path) -> None:
     file = csv(tmp_path, "me,1,1", *["me,1,x"] * 20)
     report = lib.import_listens([file]).files[0]
     assert report.broken == 20

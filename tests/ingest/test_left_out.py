@@ -13,7 +13,7 @@ import pytest
 from conftest import tune, write_sound
 from segue.errors import BadArgument
 from segue.ingest.survey import AddReport
-from segue.io.scan import Found, LeftAlone, Obstacle, scan
+from segue.io.scan import ExcludedPath, FoundFile, UnreadablePath, scan
 from segue.library import Library
 from segue.store import database
 
@@ -49,7 +49,7 @@ def found(folder: Path) -> list[str]:
     return [
         os.path.relpath(os.fsdecode(item.path), folder)
         for item in scan([folder])
-        if isinstance(item, Found)
+        if isinstance(item, FoundFile)
     ]
 
 
@@ -98,7 +98,9 @@ def test_one_tune_of_a_book_stays_out(library: Opener, tmp_path: Path) -> None:
     assert titles(library) == ["Tune 0", "Tune 1", "Tune 2", "Tune 9"]
 
 
-def test_the_words_of_a_removed_recording_stay_out_with_it(library: Opener, tmp_path: Path) -> None:
+def test_sidecar_texts_of_a_removed_recording_are_not_added(
+    library: Opener, tmp_path: Path
+) -> None:
     music = tmp_path / "music"
     music.mkdir()
     write_sound(music / "One.wav", tune(1, 2.0, 16_000), 16_000)
@@ -138,7 +140,7 @@ def test_an_ignore_file_above_holds_too_and_a_named_file_is_read(texts: Path) ->
     assert found(texts / "B" / "b.txt") != []
 
 
-def test_a_broken_ignore_file_costs_its_folder(library: Opener, texts: Path) -> None:
+def test_a_broken_ignore_file_excludes_its_folder(library: Opener, texts: Path) -> None:
     add(library, texts)
     (texts / "B" / ".segueignore").write_text("*.wav\n!\n")
     report = add(library, texts)
@@ -150,7 +152,7 @@ def test_a_broken_ignore_file_costs_its_folder(library: Opener, texts: Path) -> 
         assert lib.failures() == []
 
 
-def test_what_is_ignored_later_is_taken_out_and_comes_back(library: Opener, texts: Path) -> None:
+def test_files_ignored_later_are_removed_and_added_again(library: Opener, texts: Path) -> None:
     add(library, texts)
     (texts / ".segueignore").write_text("B\n")
     report = add(library, texts)
@@ -198,7 +200,7 @@ def test_litter_is_passed_over_in_silence(tmp_path: Path, name: str) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(b"\0\5\x16\7 no music")
     items = list(scan([tmp_path / "music"]))
-    assert [type(item) for item in items] == [LeftAlone]
+    assert [type(item) for item in items] == [ExcludedPath]
 
 
 @pytest.mark.parametrize("name", ["...And Justice.mp3", ".38 Special/x.mp3", "_ghost.mp3", "@.mp3"])
@@ -239,7 +241,7 @@ def test_a_folder_that_cannot_be_read_keeps_its_tracks(
 
     with monkeypatch.context() as refused:
         refused.setattr(os, "scandir", refuse)
-        assert [item.reason for item in scan([texts]) if isinstance(item, Obstacle)]
+        assert [item.reason for item in scan([texts]) if isinstance(item, UnreadablePath)]
         report = add(library, texts)
         assert (report.missing, report.unchanged) == (1, 1)
         assert [failure.path for failure in report.failures] == [texts / "B"]

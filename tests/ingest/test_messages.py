@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from segue.ingest import messages
-from segue.ingest.analysis import Decode, Decoded, DecodedScore, DecodedText, ReadWords
-from segue.ingest.cache import Draw
+from segue.ingest.analysis import Decode, Decoded, DecodedScore, DecodedText, ReadSidecars
+from segue.ingest.cache import ImageJob
 from segue.ingest.messages import BadMessage, decode, encode
 from segue.ingest.workers import Fault, Workers
 from segue.io.scores import Broken
@@ -66,8 +66,8 @@ def same(one: Any, other: Any) -> bool:
         np.arange(24, dtype=np.int16).reshape(2, 3, 4).T,
         np.array([True, False]),
         (Decode(b"/a\xff", Span(1.0, 2.5)), 30.0),
-        ReadWords(b"/a", "sound", (b"/b", b"/c"), given=Tags("t", year=1999)),
-        Draw(b"/a", "0f", "mel", True),
+        ReadSidecars(b"/a", "sound", (b"/b", b"/c"), given=Tags("t", year=1999)),
+        ImageJob(b"/a", "0f", "mel", True),
         Fault("gone", transient=True),
         TEXT,
         SCORE,
@@ -151,7 +151,7 @@ def test_a_message_that_is_none_makes_nothing(message: bytes) -> None:
 
 
 def test_messages_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "MOST_BYTES", 1000)
+    monkeypatch.setattr(messages, "MAX_BYTES", 1000)
     assert len(decode(encode(b"x" * 900))) == 900
     with pytest.raises(BadMessage, match="holds more than Segue takes at once"):
         encode(b"x" * 1000)

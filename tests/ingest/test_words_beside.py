@@ -66,10 +66,10 @@ def no_decoding(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def refuse(*_: object) -> None:
         raise AssertionError("decoded again")
 
-    return lambda: monkeypatch.setattr(add_module, "_decoding", refuse)
+    return lambda: monkeypatch.setattr(add_module, "_decode_job", refuse)
 
 
-def test_words_follow_their_text(
+def test_lyrics_follow_their_sidecar_text(
     library: Opener, tmp_path: Path, no_decoding: Callable[[], None]
 ) -> None:
     music = tmp_path / "music"
@@ -88,7 +88,7 @@ def test_words_follow_their_text(
     with library() as lib:
         assert lib.lyrics.find("out off the dark a god")[0].track.path == recording
         assert lib.vectors("style")[0].tolist() == [1]
-        assert lib._store.words.source(1) == "Chaos God.LRC"
+        assert lib._store.lyrics.source(1) == "Chaos God.LRC"
     report = add(library, music)  # all is known
     assert (report.unchanged, report.words) == (1, 0)
     text.write_text("[00:01.00]Other words than before\n")
@@ -241,13 +241,13 @@ def test_what_changed_is_read_again_after_an_interruption(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(add_module, "outdated", interrupted)
+        broken.setattr(add_module, "outdated_lyrics", interrupted)
         with pytest.raises(KeyboardInterrupt):
             add(library, tmp_path / "m")
     assert tracks(library) == {"One.mp3": (1, "")}
     assert add(library, tmp_path / "m").words == 1
     store = Store(tmp_path / "library", ())
-    assert store.words.count() == 1
+    assert store.lyrics.count() == 1
     store.close()
     assert mutagen.File(tmp_path / "m" / "One.mp3") is not None
 

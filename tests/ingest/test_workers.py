@@ -55,7 +55,7 @@ def test_a_fault_costs_the_one_job_it_was_on(bad: str, reason: str) -> None:
         ("killed", "its worker was ended (SIGKILL), as when memory runs out"),
     ],
 )
-def test_a_fault_of_the_moment_is_told_from_one_of_the_job(bad: str, reason: str) -> None:
+def test_transient_faults_are_distinguished_from_faults_of_the_job(bad: str, reason: str) -> None:
     assert answers(["a", bad, "b"], count=1) == {
         "a": "A", "b": "B", bad: Fault(reason, transient=True)
     }  # fmt: skip
@@ -63,7 +63,7 @@ def test_a_fault_of_the_moment_is_told_from_one_of_the_job(bad: str, reason: str
 
 def test_processor_time_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each job by itself, of whatever code; a job that waits takes none."""
-    monkeypatch.setattr(workers_module, "PATIENCE", 1000.0)
+    monkeypatch.setattr(workers_module, "WALL_CLOCK_FACTOR", 1000.0)
     jobs = ["work", "wait", "work more", "spin", "a"]
     found = answers(jobs, count=1, limit_s=1.0)
     reason = "took more than 1 s of processor time"
@@ -72,7 +72,7 @@ def test_processor_time_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_job_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers_module, "PATIENCE", 2.0)
+    monkeypatch.setattr(workers_module, "WALL_CLOCK_FACTOR", 2.0)
     found = answers(["a", "hang", "b"], count=1, limit_s=2.0)
     assert found == {
         "a": "A", "b": "B", "hang": Fault("gave no answer for 4 s", transient=True)

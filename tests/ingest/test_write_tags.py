@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from conftest import fill_described, fill_library, tune, write_sound
-from segue.builtin_spaces import TAGS, sound_spaces
+from segue.builtin_spaces import MUSICNN_TAGS, builtin_spaces
 from segue.errors import BadArgument
 from segue.ingest import tag_writing
-from segue.io.tag_writing import BETWEEN, read_fields, write_fields
+from segue.io.tag_writing import SEPARATOR, read_fields, write_fields
 from segue.library import Library
 from segue.records import Tags
 from segue.store import Store
@@ -101,7 +101,7 @@ def test_all_values_of_a_field_are_put_back(music: Path) -> None:
     with Library.open(music / "library") as lib:
         lib.add([music], workers=1)
         done = lib.file_tags.write("b", fields=["key"], overwrite=True, **SURE)
-        assert [change.before.split(BETWEEN) for change in done.changes] == [["Am", "C", "8A"]]
+        assert [change.before.split(SEPARATOR) for change in done.changes] == [["Am", "C", "8A"]]
         assert len(mutagen.File(music / "b.flac")["INITIALKEY"]) == 1
         lib.file_tags.undo()
     assert mutagen.File(music / "b.flac")["INITIALKEY"] == ["Am", "C", "8A"]
@@ -165,11 +165,11 @@ def test_a_mood_is_written_only_where_one_stands_out(
 
     def moods(folder: Path, party: list[float]) -> dict[str, str]:
         fill_library(folder, [Tags(str(i), "An artist", "An album") for i in range(len(party))])
-        store = Store(folder, sound_spaces().values())
-        strengths = np.zeros(len(TAGS), np.float32)
+        store = Store(folder, builtin_spaces("sound").values())
+        strengths = np.zeros(len(MUSICNN_TAGS), np.float32)
         with store.transaction():
             for track, strength in enumerate(party, 1):
-                strengths[TAGS.index("party")] = strength
+                strengths[MUSICNN_TAGS.index("party")] = strength
                 store.spaces.put("tags", track, strengths)
         store.close()
         with Library.open(folder) as lib:  # its files are not there, and none is touched
@@ -249,7 +249,7 @@ def uncertain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     return Library.open(tmp_path)
 
 
-def written(done: tag_writing.Written) -> set[tuple[str, str, str]]:
+def written(done: tag_writing.TagReport) -> set[tuple[str, str, str]]:
     return {(change.path.stem, change.field, change.written) for change in done.changes}
 
 

@@ -12,7 +12,7 @@ from segue.audio.cover_songs import VERSION
 from segue.audio.spectrogram import ByteArray
 from segue.explore.covers import versions_among
 from segue.explore.playlist import FLOWS, Flow, PlaylistOptions
-from segue.ingest.cache import COURSE
+from segue.ingest.cache import CHROMA_SEQUENCE
 from segue.library import Library
 from segue.records import Tags, Track
 from segue.score.fingerprint import N_HASHES
@@ -34,7 +34,7 @@ def lib(tmp_path: Path) -> Library:
     """Six tracks: the third is the first three semitones higher, the fifth the fourth."""
     fill_library(tmp_path, [Tags(f"t{i}", f"by {i}", "album") for i in range(6)])
     lib = Library.open(tmp_path)
-    cache = Cache(tmp_path / "cache" / f"{COURSE}-v{VERSION}")
+    cache = Cache(tmp_path / "cache" / f"{CHROMA_SEQUENCE}-v{VERSION}")
     courses = [melody(0), melody(1), np.roll(melody(0), 3, 1), melody(3), melody(3), melody(5)]
     for track, course in zip(lib.tracks(), courses, strict=True):
         cache.write(track.content_hash, course)

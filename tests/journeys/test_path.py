@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import fill_library
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.errors import BadArgument, NotFound
 from segue.explore.path import END_SLACK, minimax_path
 from segue.library import Library
@@ -22,7 +22,7 @@ from segue.store import Store
 def arc(folder: Path, artists: list[str]) -> Library:
     """Make a library whose tracks lie in order on a quarter of a circle."""
     fill_library(folder, [Tags(f"t{i}", artist, "album") for i, artist in enumerate(artists)])
-    store = Store(folder, sound_spaces().values())
+    store = Store(folder, builtin_spaces("sound").values())
     with store.transaction():
         store.spaces.replace_trained(Space("arc", "sound", 2, "cosine", "m", 1))
         for track in store.tracks():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from segue.builtin_spaces import DIMENSION, ROLL_VAE_WEIGHTS
+from segue.builtin_spaces import ROLL_VAE_SIZE, ROLL_VAE_WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
 from segue.score.piano_roll import BoolArray, extract_notes, split_windows, transpose
 from segue.score.vae.model import (
@@ -46,14 +46,14 @@ def test_the_shipped_model_is_small_and_tells_its_size() -> None:
     data = ROLL_VAE_WEIGHTS.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     about = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["about"])
-    assert about["config"]["invariant"] + about["config"]["counted"] == DIMENSION
+    assert about["config"]["invariant"] + about["config"]["counted"] == ROLL_VAE_SIZE
 
 
 def test_a_song_lies_where_it_lies_transposed(model: RollModel) -> None:
     one, other = model.embed(song()), model.embed(song(5))
     assert one is not None
     assert other is not None
-    assert one.shape == (DIMENSION,)
+    assert one.shape == (ROLL_VAE_SIZE,)
     assert one.dtype == np.float32
     assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)
     assert one == pytest.approx(other, abs=1e-4)

@@ -9,7 +9,7 @@ from test_features import recording
 from conftest import COLLECTION, tune
 from segue.audio.features import SOUND_KINDS, describe, sound_kinds
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
-from segue.io.audio import read_sound
+from segue.io.audio import read_recording
 from segue.records import FloatArray
 
 SECONDS = 15.0
@@ -77,7 +77,7 @@ def test_simple_tunes_are_music(seed: int) -> None:
 )
 def test_bundled_recordings_are_music(name: str) -> None:
     path = COLLECTION / name
-    facts = describe(read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse)).facts
+    facts = describe(read_recording(path, SAMPLE_RATE_HZ, spans_to_analyse)).facts
     assert facts["sound_kind"] == "music"
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from segue.errors import BadArgument
 from segue.feature_names import STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
-from segue.io.lyrics_text import tidied
+from segue.io.lyrics_text import normalise_layout
 from segue.lyrics.features import (
     LIMIT,
     describe_text,
@@ -104,7 +104,7 @@ def test_headers_of_sections_are_no_words() -> None:
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=60))
 def test_any_text_with_words_has_a_place(text: str) -> None:
-    told = tidied(text)
+    told = normalise_layout(text)
     try:
         vector = style_features(told)
     except BadArgument:

@@ -40,7 +40,7 @@ def test_a_damaged_file_counts_as_none(tmp_path: Path) -> None:
     assert "ab12" not in cache
 
 
-def test_a_disk_that_takes_nothing_is_told(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     (tmp_path / "ab").write_text("in the way")
     with pytest.raises(DiskFull, match="cannot keep spectrograms"):
         Cache(tmp_path).write("ab12", IMAGE)

@@ -102,7 +102,7 @@ def folder(file: Path) -> None:
 
 @pytest.mark.parametrize("harm", [empty, cut, garble, flip, zero, other, folder])
 @pytest.mark.parametrize("ending", ["ids.npy", "unit.npy", "neighbours.npz"])
-def test_a_damaged_derived_file_is_made_anew(
+def test_a_damaged_derived_file_is_rebuilt(
     library: Path, harm: Callable[[Path], None], ending: str
 ) -> None:
     asked = apart if "neighbours" in ending else alike
@@ -114,7 +114,7 @@ def test_a_damaged_derived_file_is_made_anew(
     assert asked(library) == before
 
 
-def test_a_damaged_index_of_lines_is_made_anew(tmp_path: Path) -> None:
+def test_a_damaged_index_of_lines_is_rebuilt(tmp_path: Path) -> None:
     (tmp_path / "music").mkdir()
     (tmp_path / "music" / "Ann - Song.txt").write_text("over the hill\nthe river runs\n" * 5)
     with Library.open(tmp_path / "library") as lib:
@@ -141,6 +141,6 @@ def test_a_state_never_comes_back(tmp_path: Path) -> None:
         states = set()
         for _ in range(50):
             with lib._store.transaction():
-                lib._store.spaces.count_changes(1)
+                lib._store.spaces.mark_changed(1)
             states.add(lib._store.spaces.identity("sound")[1])
     assert len(states) == 50

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from conftest import fill_library
-from segue.builtin_spaces import sound_spaces
+from segue.builtin_spaces import builtin_spaces
 from segue.records import Tags
 from segue.store import Store
-from segue.store.listens import Heard, Unmatched
+from segue.store.listens import ListenedItem, Unmatched
 
 TRACKS = [
     Tags("Jóga", "Björk", "Homogenic"),
@@ -28,10 +28,10 @@ TRACKS = [
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     fill_library(tmp_path, TRACKS)
-    return Store(tmp_path, sound_spaces().values())
+    return Store(tmp_path, builtin_spaces("sound").values())
 
 
-def put(store: Store, *rows: tuple[str, Heard, int, int]) -> None:
+def put(store: Store, *rows: tuple[str, ListenedItem, int, int]) -> None:
     with store.transaction():
         number = store.listens.begin_import()
         for user, heard, plays, at_s in rows:
@@ -41,36 +41,36 @@ def put(store: Store, *rows: tuple[str, Heard, int, int]) -> None:
 @pytest.mark.parametrize(
     ("heard", "tracks"),
     [
-        (Heard("BJORK", "joga!"), [1, 2]),
-        (Heard("Björk", "Hello"), [3]),
-        (Heard("", "Joga"), [1, 2]),
-        (Heard("", "Hello"), []),  # of whom?
-        (Heard("Björk", "???"), [5]),
-        (Heard("Björk", "!!!"), []),
-        (Heard("Bjork", "Duet"), [6]),
-        (Heard("Björk feat. Adele", "Duet"), [6]),
-        (Heard(path="/music/Adele/25/Hello.ogg"), [4]),
-        (Heard(path="/music/Adele/Gone.ogg"), []),
-        (Heard("Adele", ""), []),
-        (Heard("Ann", "Don't Go - Remastered 2011"), [7]),
-        (Heard("Cid & Dee", "Night Train"), [8]),
-        (Heard("Cid", "Night Train (with Eve)"), [8]),
-        (Heard("Fay", "Night Train"), []),
-        (Heard("AC/DC", "T.N.T."), [9]),
-        (Heard("Gus", "Live Wire - Live at Home"), []),
-        (Heard("Bob", "Together"), [11]),
-        (Heard("Ann", "Twice"), [12]),
-        (Heard("Ann", "Twice - Remastered 2011"), [13]),
-        (Heard("Ann", "Twice (2009 Remaster)"), [12, 13]),
+        (ListenedItem("BJORK", "joga!"), [1, 2]),
+        (ListenedItem("Björk", "Hello"), [3]),
+        (ListenedItem("", "Joga"), [1, 2]),
+        (ListenedItem("", "Hello"), []),  # of whom?
+        (ListenedItem("Björk", "???"), [5]),
+        (ListenedItem("Björk", "!!!"), []),
+        (ListenedItem("Bjork", "Duet"), [6]),
+        (ListenedItem("Björk feat. Adele", "Duet"), [6]),
+        (ListenedItem(path="/music/Adele/25/Hello.ogg"), [4]),
+        (ListenedItem(path="/music/Adele/Gone.ogg"), []),
+        (ListenedItem("Adele", ""), []),
+        (ListenedItem("Ann", "Don't Go - Remastered 2011"), [7]),
+        (ListenedItem("Cid & Dee", "Night Train"), [8]),
+        (ListenedItem("Cid", "Night Train (with Eve)"), [8]),
+        (ListenedItem("Fay", "Night Train"), []),
+        (ListenedItem("AC/DC", "T.N.T."), [9]),
+        (ListenedItem("Gus", "Live Wire - Live at Home"), []),
+        (ListenedItem("Bob", "Together"), [11]),
+        (ListenedItem("Ann", "Twice"), [12]),
+        (ListenedItem("Ann", "Twice - Remastered 2011"), [13]),
+        (ListenedItem("Ann", "Twice (2009 Remaster)"), [12, 13]),
     ],
 )
-def test_what_was_heard_is_matched(store: Store, heard: Heard, tracks: list[int]) -> None:
+def test_what_was_heard_is_matched(store: Store, heard: ListenedItem, tracks: list[int]) -> None:
     put(store, ("me", heard, 3, 0))
     assert store.listens.plays_by_track() == dict.fromkeys(tracks, 3)
 
 
 def test_a_second_is_stored_once_and_totals_are_replaced(store: Store) -> None:
-    hello = Heard("Adele", "Hello")
+    hello = ListenedItem("Adele", "Hello")
     for _ in range(2):
         put(store, ("me", hello, 1, 100), ("me", hello, 1, 100), ("me", hello, 1, 200))
     assert store.listens.plays() == 2
@@ -84,10 +84,10 @@ def test_a_second_is_stored_once_and_totals_are_replaced(store: Store) -> None:
 def test_a_summary_names_what_is_lacking(store: Store) -> None:
     put(
         store,
-        ("me", Heard("Adele", "Hello"), 4, 0),
-        ("me", Heard("ADELE", "Hello"), 1, 5),
-        ("you", Heard("Adele", "Skyfall"), 2, 0),
-        ("you", Heard(path="/elsewhere/x%20y.ogg"), 9, 0),
+        ("me", ListenedItem("Adele", "Hello"), 4, 0),
+        ("me", ListenedItem("ADELE", "Hello"), 1, 5),
+        ("you", ListenedItem("Adele", "Skyfall"), 2, 0),
+        ("you", ListenedItem(path="/elsewhere/x%20y.ogg"), 9, 0),
     )
     summary = store.listens.summary()
     assert (summary.users, summary.plays, summary.matched_plays) == (2, 16, 5)
@@ -99,7 +99,7 @@ def test_a_summary_names_what_is_lacking(store: Store) -> None:
 
 
 def test_listens_outlive_their_track(store: Store) -> None:
-    put(store, ("me", Heard("Adele", "Hello"), 4, 0))
+    put(store, ("me", ListenedItem("Adele", "Hello"), 4, 0))
     with store.transaction():
         store.remove_tracks([4])
     assert store.listens.plays_by_track() == {}
@@ -107,7 +107,7 @@ def test_listens_outlive_their_track(store: Store) -> None:
 
 
 def test_matched_listens_are_in_order_of_user_and_time(store: Store) -> None:
-    hello = Heard("Adele", "Hello")
+    hello = ListenedItem("Adele", "Hello")
     put(store, ("you", hello, 1, 50), ("me", hello, 2, 90), ("me", hello, 3, 10))
     matched = store.listens.matched()
     assert matched.users.tolist() == [0, 0, 1]

@@ -288,7 +288,7 @@ class SoundModel:
         Returns
         -------
         dict of str to ndarray
-            One vector per name in `segue.builtin_spaces.sound_spaces`.
+            One vector per name in `segue.builtin_spaces.builtin_spaces`.
         """
         from segue.audio.features import standardise  # brings in SciPy
 

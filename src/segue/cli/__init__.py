@@ -8,7 +8,7 @@ import traceback
 from types import FrameType
 from typing import Final
 
-from segue.environment import forget_current_folder
+from segue.environment import drop_current_folder
 from segue.errors import BadArgument, SegueError
 
 #: Set, it has the place shown where an error that Segue does not foresee was met.
@@ -35,7 +35,7 @@ def main() -> None:
     # Threads that wait for work sleep; otherwise they spin, and on a busy machine every small
     # product takes many times as long. OpenMP reads this when NumPy or torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    forget_current_folder()
+    drop_current_folder()
     _open_closed_streams()
     before = signal.signal(signal.SIGTERM, _terminate)
     try:

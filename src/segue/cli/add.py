@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, app, check_there, open_library, progress
+from segue.cli.app import JsonOption, LibraryOption, app, check_exists, open_library, progress
 from segue.cli.like import show_hits, write_list
 from segue.cli.output import counted, label, print_json, print_table, say, shown, track_fields
 
@@ -71,7 +71,7 @@ def add(
 
     Example: segue add ~/Music
     """
-    check_there(paths)
+    check_exists(paths)
     with open_library(library, begins=True) as lib:
         with progress() as watch:
             report = lib.add(

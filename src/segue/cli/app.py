@@ -20,7 +20,7 @@ import typer.core
 
 from segue.cli.output import say, shown
 from segue.errors import BadArgument, NotFound, Unreadable
-from segue.files import behind_link
+from segue.files import resolve_link
 
 if TYPE_CHECKING:
     from segue.ingest.survey import Watcher
@@ -295,7 +295,7 @@ def open_library(
         yield stack.enter_context(Library.open(folder))
 
 
-def check_there(paths: Sequence[Path]) -> None:
+def check_exists(paths: Sequence[Path]) -> None:
     """Refuse what is not there, before a library is made for it."""
     for path in paths:
         if not os.path.lexists(path.expanduser()):
@@ -307,7 +307,7 @@ def check_target(target: Path, endings: Sequence[str]) -> None:
     if target.suffix.lower() not in endings:
         raise BadArgument(f"{shown(target)}: name a file that ends in {', '.join(endings)}")
     folder = target.parent
-    behind_link(target)
+    resolve_link(target)
     if target.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise BadArgument(
             f"{shown(target)} cannot be written; is {shown(folder)} a folder of yours?"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, app, check_there, open_library
+from segue.cli.app import JsonOption, LibraryOption, app, check_exists, open_library
 from segue.cli.output import counted, print_json, print_table, say, shown
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def import_(
     Example: segue listens import listenbrainz_rob_1700000000.zip
     """
     if not any(map(os.path.lexists, files)):
-        check_there(files)
+        check_exists(files)
     with open_library(library, begins=True) as lib:
         report = lib.import_listens(list(files), user=user)
     if json:

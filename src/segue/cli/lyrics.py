@@ -61,7 +61,7 @@ def find(
         hits = lib.lyrics.find(line, n)
     if json:
         told = [
-            {"rank": hit.rank, "likeness": hit.likeness, "line": hit.line}
+            {"rank": hit.rank, "likeness": hit.similarity, "line": hit.line}
             | {"track": track_fields(hit.track)}
             for hit in hits
         ]
@@ -74,7 +74,7 @@ def find(
                 (
                     hit.rank,
                     hit.track.id,
-                    hit.likeness,
+                    hit.similarity,
                     hit.track.tags.title,
                     hit.track.tags.artist,
                     hit.line,

@@ -197,7 +197,7 @@ def _meant(
     read: Any, chords: str | None, roman: str | None, key: str | None, metre: str | None
 ) -> _Meant:
     from segue.generate.melody.lead_sheet import chart_from_symbols, estimate_chart
-    from segue.media import kind_of
+    from segue.media import medium_of
     from segue.theory.chord_charts import parse_chart, parse_romans
 
     if (chords is None) == (roman is None):
@@ -209,7 +209,7 @@ def _meant(
         return _Meant(parse_romans(roman, key, beats or (4, 4)))
     text = chords or ""
     path = Path(text).expanduser()
-    is_path = kind_of(path) is not None or path.is_dir() or text.startswith(("/", "./", "../"))
+    is_path = medium_of(path) is not None or path.is_dir() or text.startswith(("/", "./", "../"))
     if "|" not in text and is_path:
         if path.is_dir():
             raise BadArgument(f"{shown(path)} is a folder; name a score, or write chords")

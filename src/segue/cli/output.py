@@ -181,7 +181,7 @@ def reason_fields(reason: "Reason") -> dict[str, Any]:
     return {
         "name": reason.name,
         "share": reason.share,
-        "says": reason.says or reason.name,
+        "says": reason.description or reason.name,
         "family": reason.family,
     }
 
@@ -196,7 +196,7 @@ def why(hit: "Hit | GroupHit", most: int = 3) -> str:
 
     named = [reason for reason in hit.reasons if reason.name != OTHER]
     largest = sorted(named, key=_weight)[-most:][::-1]
-    told = [f"{reason.says or reason.name} {reason.share:+.2f}" for reason in largest]
+    told = [f"{reason.description or reason.name} {reason.share:+.2f}" for reason in largest]
     families: dict[str, float] = {}
     for reason in named:
         if reason not in largest:
@@ -216,8 +216,10 @@ def why(hit: "Hit | GroupHit", most: int = 3) -> str:
 
 def _weight(reason: "Reason") -> float:
     """Weigh a reason: that both lack something tells less than that both have something."""
-    lacking = reason.says.startswith("both: ") and reason.says.endswith(f" {reason.name}")
-    alone = reason.says == f"both: {reason.name}"
+    lacking = reason.description.startswith("both: ") and reason.description.endswith(
+        f" {reason.name}"
+    )
+    alone = reason.description == f"both: {reason.name}"
     return abs(reason.share) * (1.0 if alone or not lacking else _LACKING)
 
 

@@ -92,7 +92,7 @@ def _write(
     rolls: "Sequence[PianoRoll]", folder: Path, name: str, title: str, *, joined: bool = False
 ) -> list[Path]:
     """Write rolls as MIDI files of their own, and a picture of all."""
-    from segue.files import replacing
+    from segue.files import atomic_output
     from segue.io.midi import write_midi
     from segue.render.piano_roll_plots import draw_piano_rolls
     from segue.score.vae.sampling import concatenate as joined_rolls
@@ -109,7 +109,7 @@ def _write(
     files = []
     for stem, roll in written.items():
         files.append(folder / f"{stem}.mid")
-        with replacing(files[-1]) as partial:
+        with atomic_output(files[-1]) as partial:
             partial.write_bytes(write_midi(roll.to_score(stem)))
     files.append(folder / f"{name}.png")
     draw_piano_rolls(list(named.items())[:_MOST_DRAWN], files[-1], title=title)

@@ -177,7 +177,7 @@ def export_vectors(
     """
     import numpy as np
 
-    from segue.files import replacing
+    from segue.files import atomic_output
 
     check_target(output, (".npz", ".csv"))
     with open_library(library) as lib:
@@ -185,7 +185,7 @@ def export_vectors(
         ids, vectors = lib.vectors(space)
         paths = {track.id: str(track.path) for track in lib.tracks()}
     named = [paths[track] for track in ids.tolist()]
-    with replacing(output) as partial, partial.open("wb") as file:
+    with atomic_output(output) as partial, partial.open("wb") as file:
         if output.suffix.lower() == ".npz":
             np.savez(file, ids=ids, paths=np.array(named), vectors=vectors)
         else:

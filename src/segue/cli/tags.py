@@ -6,10 +6,10 @@ import typer
 
 from segue.cli.app import AllSounds, JsonOption, LibraryOption, Queries, app, open_library
 from segue.cli.output import counted, print_json, print_table, safe, say, shown
-from segue.io.tag_writing import BETWEEN
+from segue.io.tag_writing import SEPARATOR
 
 if TYPE_CHECKING:
-    from segue.ingest.tag_writing import Written
+    from segue.ingest.tag_writing import TagReport
 
 tags_app = typer.Typer(help="Write what was found into the files' own tags.", no_args_is_help=True)
 app.add_typer(tags_app, name="tags")
@@ -83,7 +83,7 @@ def undo(library: LibraryOption = None, json: JsonOption = False) -> None:
     _tell(done, "undone", json=json)
 
 
-def _tell(done: "Written", what: str, *, json: bool) -> None:
+def _tell(done: "TagReport", what: str, *, json: bool) -> None:
     if json:
         fields = {
             "done": what,
@@ -130,4 +130,4 @@ def _tell(done: "Written", what: str, *, json: bool) -> None:
 
 
 def _told(values: str) -> str:
-    return values.replace(BETWEEN, ", ")
+    return values.replace(SEPARATOR, ", ")

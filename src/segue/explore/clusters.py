@@ -14,7 +14,7 @@ from typing import ClassVar, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.builtin_spaces import TAGS
+from segue.builtin_spaces import MUSICNN_TAGS
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, check_seed
 from segue.explore.projection import MIN_SPREAD
@@ -59,7 +59,7 @@ def track_traits(store: Store, tracks: Sequence[Track]) -> TrackTraits:
         return _of_facts(tracks, _SCALES)
     known, found = store.spaces.vectors("tags")
     rows = np.searchsorted(known, [track.id for track in tracks])
-    return TrackTraits(TAGS, _standardised(found[rows]))
+    return TrackTraits(MUSICNN_TAGS, _standardised(found[rows]))
 
 
 def _of_facts(tracks: Sequence[Track], scales: "_Scales") -> TrackTraits:

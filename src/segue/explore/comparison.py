@@ -14,7 +14,7 @@ from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.features import FEATURE_GROUPS, FEATURE_NAMES, standard_scores
 from segue.audio.spectrogram import LOG_MELS, LogMel
 from segue.audio.training import tile_at, tiles_of
-from segue.builtin_spaces import TAGS
+from segue.builtin_spaces import MUSICNN_TAGS
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, NotFound
 from segue.evaluation.projection import l2_normalise
@@ -26,7 +26,7 @@ from segue.feature_names import (
 )
 from segue.ingest.single_file import read_score
 from segue.lyrics.features import standard_style_scores
-from segue.records import FloatArray, Kind, Track
+from segue.records import FloatArray, Medium, Track
 from segue.render.plots import Filter
 from segue.score.features import score_z_scores
 from segue.score.fingerprint import BarPair, similar_bars
@@ -93,7 +93,7 @@ class Comparison(RenamedAttributes):
         "most_apart": "most_different",
     }
 
-    kind: Kind
+    kind: Medium
     first: Track
     second: Track
     similarities: dict[str, float]
@@ -244,7 +244,7 @@ def _cosine(a: FloatArray, b: FloatArray) -> float:
 
 def _tags(store: Store, first: Track, second: Track) -> tuple[FeatureContribution, ...]:
     a, b = (store.spaces.find_vector("tags", track.id) for track in (first, second))
-    return () if a is None or b is None else feature_contributions(TAGS, a, b, (a, b))
+    return () if a is None or b is None else feature_contributions(MUSICNN_TAGS, a, b, (a, b))
 
 
 MAX_FILTERS: Final = 32

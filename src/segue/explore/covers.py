@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from segue.audio.cover_songs import LIKELY, VERSION, Alignment, align, likenesses, signature
 from segue.audio.spectrogram import ByteArray
 from segue.errors import SegueError
-from segue.ingest.cache import COURSE, fill
+from segue.ingest.cache import CHROMA_SEQUENCE, cache_images
 from segue.records import Failure, FloatArray, Track
 from segue.score.fingerprint import similar_pairs
 from segue.search.neighbours import Watcher, compute_neighbours
@@ -81,13 +81,13 @@ def find_versions(
     read, compared : callable, optional
         Called with the number of files read, and of tracks compared, and the total number.
     """
-    from segue.ingest.cache import COURSE, fill
+    from segue.ingest.cache import CHROMA_SEQUENCE, cache_images
 
     tracks = [track for track in store.tracks() if track.kind == "sound"]
-    cache = Cache(store.folder / "cache" / f"{COURSE}-v{VERSION}")
+    cache = Cache(store.folder / "cache" / f"{CHROMA_SEQUENCE}-v{VERSION}")
     there = [track for track in tracks if not track.missing]
     workers = os.cpu_count() or 1
-    filled = fill(cache, there, COURSE, stereo=False, workers=workers, watch=read)
+    filled = cache_images(cache, there, CHROMA_SEQUENCE, stereo=False, workers=workers, watch=read)
     courses = [cache.read(track.content_hash) for track in tracks]
     known = [
         (track, np.asarray(found, np.uint8))
@@ -212,12 +212,14 @@ def _courses(
     store: Store, tracks: Sequence[Track], watch: Callable[[int, int], None] | None
 ) -> dict[int, NDArray[np.uint8]]:
     """Return the courses of pitches of tracks; what cannot be read has none."""
-    cache = Cache(store.folder / "cache" / f"{COURSE}-v{VERSION}")
+    cache = Cache(store.folder / "cache" / f"{CHROMA_SEQUENCE}-v{VERSION}")
     lacking = [t for t in tracks if t.content_hash not in cache and os.path.lexists(t.path)]
     if lacking:
         workers = min(os.cpu_count() or 1, len(lacking))
         with suppress(SegueError, OSError):  # nothing can be kept: what is known must do
-            fill(cache, lacking, COURSE, stereo=False, workers=workers, watch=watch)
+            cache_images(
+                cache, lacking, CHROMA_SEQUENCE, stereo=False, workers=workers, watch=watch
+            )
     read = ((track.id, cache.read(track.content_hash)) for track in tracks)
     return {track: np.asarray(found, np.uint8) for track, found in read if found is not None}
 

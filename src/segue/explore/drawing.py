@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.builtin_spaces import TAGS
+from segue.builtin_spaces import MUSICNN_TAGS
 from segue.errors import BadArgument
 from segue.explore.clusters import cluster_names, track_traits
 from segue.explore.dendrogram import Dendrogram, to_newick
@@ -30,7 +30,7 @@ from segue.search.descriptions import tag_column
 from segue.search.duplicates import CANDIDATE_NEIGHBOURS, duplicate_map
 from segue.search.neighbours import nearest_neighbours
 from segue.store import Store
-from segue.store.spaces import LibraryMap
+from segue.store.spaces import StoredMap
 from segue.text import normalise, split_genres
 
 NAME_FIELDS: Final = ("artist", "album", "genre")
@@ -95,7 +95,7 @@ def colour_by(
         raise BadArgument(f"{by!r}: tags are heard in recordings; colour scores by group or genre")
     ids, strengths = store.spaces.vectors("tags")
     rows = np.searchsorted(ids, [track.id for track in tracks])
-    return _numbers(f"how {TAGS[column]}", strengths[rows, column])
+    return _numbers(f"how {MUSICNN_TAGS[column]}", strengths[rows, column])
 
 
 def _name(track: Track, by: str) -> str:
@@ -165,7 +165,7 @@ _PAGE_GREY: Final = "#9a9a9a"
 _METHODS: Final = {"nerv": "NeRV", "umap": "UMAP", "tsne": "t-SNE", "pca": "main directions (PCA)"}
 
 
-def caption(found: LibraryMap) -> str:
+def caption(found: StoredMap) -> str:
     """Say by which method a map was made, and how far to trust it."""
     if found.trustworthiness is None or found.continuity is None:
         return f"too few tracks ({len(found.ids)}) to tell how far to trust the map."
@@ -183,7 +183,7 @@ def _often(value: float) -> str:
 
 def save_map(
     store: Store,
-    found: LibraryMap,
+    found: StoredMap,
     tracks: Sequence[Track],
     colouring: Colouring,
     target: Path,
@@ -195,7 +195,7 @@ def save_map(
     ----------
     store : Store
         Database of the library.
-    found : LibraryMap
+    found : StoredMap
     tracks : sequence of Track
         Of the map, in its order.
     colouring : Colouring
@@ -286,7 +286,7 @@ def _coloured(
     return palette, colour, names, "", ""
 
 
-def _nearest(store: Store, found: LibraryMap) -> tuple[NDArray[np.int32], FloatArray]:
+def _nearest(store: Store, found: StoredMap) -> tuple[NDArray[np.int32], FloatArray]:
     """Return the rows and cosines of the nearest of each track, one file of each recording.
 
     Rows are -1 where there are no more.

@@ -21,7 +21,7 @@ from segue.records import FloatArray
 from segue.search.neighbours import nearest_neighbours
 from segue.store import Store
 from segue.store.matrix import Matrix
-from segue.store.spaces import LibraryMap
+from segue.store.spaces import StoredMap
 
 #: Called with the stage ("neighbours", "layout"), the amount done and the total amount.
 StageWatcher = Callable[[str, int, int], None]
@@ -29,7 +29,7 @@ StageWatcher = Callable[[str, int, int], None]
 
 def compute_map(
     store: Store, space: str, options: ProjectionOptions, watch: StageWatcher | None = None
-) -> LibraryMap:
+) -> StoredMap:
     """Compute a map and store it; a stored one with the same parameters is returned as it is.
 
     Raises
@@ -49,13 +49,13 @@ def compute_map(
     ):
         return stored
     points = _project(store, space, matrix, projection, watch)
-    library_map = LibraryMap(
+    library_map = StoredMap(
         space, projection.method, parameters, changes, None, None, matrix.ids, points
     )
     return _measure_and_store(store, space_id, library_map, matrix)
 
 
-def update_map(store: Store, space: str, options: ProjectionOptions) -> LibraryMap:
+def update_map(store: Store, space: str, options: ProjectionOptions) -> StoredMap:
     """Add the tracks that a stored map lacks; the others keep their positions.
 
     Raises
@@ -94,7 +94,7 @@ def update_map(store: Store, space: str, options: ProjectionOptions) -> LibraryM
     return _measure_and_store(store, space_id, updated, matrix)
 
 
-def latest_map(store: Store, space: str) -> LibraryMap:
+def latest_map(store: Store, space: str) -> StoredMap:
     """Return the latest map of a space, updated; if there is none, compute one."""
     space_id, _ = store.spaces.identity(space)
     if store.maps.methods(space_id):
@@ -123,8 +123,8 @@ def _project(
 
 
 def _measure_and_store(
-    store: Store, space_id: int, library_map: LibraryMap, matrix: Matrix
-) -> LibraryMap:
+    store: Store, space_id: int, library_map: StoredMap, matrix: Matrix
+) -> StoredMap:
     """Measure trustworthiness and continuity of a map, and store it."""
     library_map = replace(library_map, trustworthiness=None, continuity=None)
     with suppress(NothingToMeasure):

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from segue.environment import elsewhere
+from segue.environment import in_package_folder
 from segue.errors import BadArgument, check_seed
 from segue.records import FloatArray
 from segue.search.neighbours import Neighbours
@@ -350,7 +350,7 @@ def project_new(unit: FloatArray, known: FloatArray, points: FloatArray) -> Floa
 
 
 def _umap(unit: FloatArray, near: Neighbours, start: FloatArray, layout: Projection) -> FloatArray:
-    with warnings.catch_warnings(), elsewhere():
+    with warnings.catch_warnings(), in_package_folder():
         # Of the seed, that leaves it one thread; of neighbours given, which cannot place later
         # tracks by its own means.
         warnings.filterwarnings("ignore", category=UserWarning, module="umap")

@@ -1,4 +1,10 @@
-"""Adding files to the library: incremental and resumable."""
+"""Adding files to the library: incremental and resumable.
+
+`survey` says which files are new or changed. Worker processes hash and decode these, the parent
+embeds them, and the results are committed about once a second, so that an interrupted run goes on
+where it stopped. A file whose content is in the library already is not decoded again: its track is
+updated, moved or copied.
+"""
 
 import os
 import time
@@ -20,31 +26,31 @@ from segue.ingest.analysis import (
     DecodedTune,
     DecodeLyrics,
     DecodeScore,
-    FoundWords,
     Identify,
     Identity,
     Job,
-    ReadWords,
+    ReadSidecars,
+    SidecarLyrics,
 )
-from segue.ingest.embedding import analysis_of_tune, with_words
-from segue.ingest.lyrics import KnownWords, give_words, outdated
+from segue.ingest.embedding import embed_tune, with_lyrics
+from segue.ingest.lyrics import LyricsIndex, outdated_lyrics, store_lyrics
 from segue.ingest.survey import (
-    DEFAULT,
-    UNSEEN,
+    DEFAULT_OPTIONS,
+    UNKNOWN_STATE,
+    AddOptions,
     AddReport,
-    Options,
+    PendingFile,
     Progress,
-    Surveyed,
-    Todo,
+    Survey,
     Watcher,
-    is_to_read,
+    needs_reading,
     survey,
 )
 from segue.ingest.workers import Fault, Workers
-from segue.io.lyrics import is_version
-from segue.io.lyrics_text import TextForm
-from segue.io.scan import Found
-from segue.io.tags import NOTHING
+from segue.io.lyrics import is_live_or_remix
+from segue.io.lyrics_text import TextOptions
+from segue.io.scan import FoundFile
+from segue.io.tags import NO_TAGS
 from segue.records import Analysis, Failure, FileState, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
@@ -54,13 +60,13 @@ if TYPE_CHECKING:
     from segue.audio.embedding import SoundModel
     from segue.ingest.embedding import ScoreModel
 
-COMMIT_EVERY_S: Final = 1.0  # at most this much work is done again after a power cut
-TASK: Final = "segue.ingest.analysis:work"
+COMMIT_EVERY_S: Final = 1.0  # of work, which is repeated after a power cut
+TASK: Final = "segue.ingest.analysis:run_job"
 IDENTIFY_LIMIT_S: Final = 30.0
 DECODE_LIMIT_S: Final = 60.0
 SLOWEST_DISK_BYTES_PER_S: Final = 5e6
-SLOWEST_TEXT_BYTES_PER_S: Final = 1e4  # of a text all is looked at; busy machines are slow
-MOST_TOLD: Final = 5  # broken tunes of one file
+SLOWEST_TEXT_BYTES_PER_S: Final = 1e4  # texts are analysed whole; the machine may be busy
+MAX_LISTED: Final = 5  # unreadable tunes in the failure of one file
 
 
 def add(
@@ -68,7 +74,7 @@ def add(
     paths: Sequence[Path],
     *,
     workers: int,
-    options: Options = DEFAULT,
+    options: AddOptions = DEFAULT_OPTIONS,
     watch: Watcher | None = None,
 ) -> AddReport:
     """Bring the library up to date with files and folders.
@@ -77,13 +83,12 @@ def add(
     ----------
     store : Store
     paths : sequence of Path
-        Everything below them is added; what the library knows below them and is no longer
-        there is marked missing.
+        Files and folders. Tracks below them whose files no longer exist are marked as missing.
     workers : int
-        Decoding processes.
-    options : Options
+        Number of decoding processes.
+    options : AddOptions
     watch : callable, optional
-        Told after each file.
+        Called after each file.
 
     Returns
     -------
@@ -97,355 +102,360 @@ def add(
         What was committed before stays.
     """
     with store.writing():
-        there = survey(store, paths, options)
-        run = _Run(store, there, workers, options, watch)
+        run = _Run(store, survey(store, paths, options), workers, options, watch)
         run.analyse()
         return run.report
 
 
 class _Run:
+    """One call of `add`.
+
+    Results are collected as functions in `_pending`, which `_commit` calls in one transaction.
+    """
+
     def __init__(
-        self, store: Store, there: Surveyed, workers: int, options: Options, watch: Watcher | None
+        self, store: Store, found: Survey, workers: int, options: AddOptions, watch: Watcher | None
     ) -> None:
-        self.report = there.report
+        self.report = found.report
         self._store = store
         self._worker_count = workers
         self._options = options
         self._watch = watch
-        self._there = there
+        self._survey = found
         self._removed_contents = store.removed.contents()
-        self._given = store.given.known()
-        self._identities: dict[bytes, Identity] = {}
-        self._waiting: dict[str, list[bytes]] = defaultdict(list)  # by content: same, later
-        self._stored: set[str] = set()  # contents whose track is stored or about to be
-        self._found: dict[bytes, Todo] = {}
-        self._failed: set[bytes] = set()
+        self._given_tags = store.given_tags.known()
+        self._files: dict[bytes, PendingFile] = {}  # by path
+        self._identities: dict[bytes, Identity] = {}  # by path
+        #: By content hash that is being decoded: paths of further files with this content.
+        self._waiting_copies: dict[str, list[bytes]] = defaultdict(list)
+        self._stored_contents: set[str] = set()  # hashes whose tracks are stored or pending
+        self._failed_paths: set[bytes] = set()
         self._pending: list[Callable[[], None]] = []
         self._last_commit = time.monotonic()
-        self._done = 0
-        self._total = 0
-        self._model: SoundModel | None = None
+        self._n_done = 0
+        self._n_total = 0
+        self._sound_model: SoundModel | None = None
         self._score_model: ScoreModel | None = None
-        self._known_words = KnownWords(store.words)
-
-    # ---- what is new ---------------------------------------------------------------------
+        self._lyrics_index = LyricsIndex(store.lyrics)
 
     def analyse(self) -> None:
-        for obstacle in self._there.obstacles:
-            fault = Fault(obstacle.reason, obstacle.transient)
-            self._later_fail(obstacle.path, UNSEEN, fault)
+        """Read all pending files, then the lyrics in sidecar texts that changed."""
+        for item in self._survey.unreadable:
+            self._queue_failure(item.path, UNKNOWN_STATE, Fault(item.reason, item.transient))
         try:
             with Workers[Job, Answer](TASK, self._worker_count) as workers:
-                self._work(workers, self._there.todo)
+                self._process(workers, self._survey.pending)
                 self._commit()
-                self._work(workers, self._left_behind())
+                self._process(workers, self._orphaned_texts())
                 self._commit()
-                self._read_words(workers)
+                self._read_sidecars(workers)
         finally:
             self._commit()
         with self._store.transaction():
             self._store.spaces.drop_outdated()
 
-    def _work(self, workers: "Workers[Job, Answer]", todo: Sequence[Todo]) -> None:
-        self._total += len(todo)
-        for found, before in todo:
-            self._found[found.path] = (found, before)
-            root = self._store.files.outermost_root(found.path)
-            asked = Identify(found.path, root, found.kind, self._given_for(before))
-            workers.submit(asked, _limit_s(IDENTIFY_LIMIT_S, found))
+    def _process(self, workers: "Workers[Job, Answer]", pending: Sequence[PendingFile]) -> None:
+        self._n_total += len(pending)
+        for file, known in pending:
+            self._files[file.path] = (file, known)
+            root = self._store.files.outermost_root(file.path)
+            identify = Identify(file.path, root, file.kind, self._given_tags_of(known))
+            workers.submit(identify, _limit_s(IDENTIFY_LIMIT_S, file))
         for job, result in workers.results():
-            found, _ = self._found[job.path]
+            file, _ = self._files[job.path]
             if isinstance(result, Identity):
-                self._identified(workers, found, result)
+                self._handle_identity(workers, file, result)
             elif isinstance(result, Decoded):
-                self._decoded(found, result)
+                self._handle_recording(file, result)
             elif isinstance(result, DecodedScore):
-                self._decoded_score(found, result)
+                self._handle_score(file, result)
             elif isinstance(result, DecodedLyrics):
-                self._decoded_lyrics(found, result)
+                self._handle_lyrics(file, result)
             elif isinstance(result, Fault):
-                self._lost(found, result)
-            self._commit_in_time()
+                self._fail_file(file, result)
+            self._commit_if_due()
 
-    def _given_for(self, before: KnownFile | None) -> Tags:
-        """Return the artist and album that were given for a file, now or when it was added."""
-        known = [self._given[t] for t in (before.tracks if before else ()) if t in self._given]
-        earlier, now = known[0] if known else NOTHING, self._options.given
-        return Tags(artist=now.artist or earlier.artist, album=now.album or earlier.album)
+    def _given_tags_of(self, known: KnownFile | None) -> Tags:
+        """Return the artist and album that the user gives for a file, or gave before."""
+        tracks = known.tracks if known else ()
+        before = next((self._given_tags[t] for t in tracks if t in self._given_tags), NO_TAGS)
+        now = self._options.given
+        return Tags(artist=now.artist or before.artist, album=now.album or before.album)
 
-    def _left_behind(self) -> list[Todo]:
-        """List the texts whose music turned out to be unreadable: they stand for themselves."""
+    def _orphaned_texts(self) -> list[PendingFile]:
+        """List the sidecar texts whose music is unreadable: they become tracks of their own."""
         return [
-            (text, before)
-            for text, before in self._there.texts
-            if not self._failed.isdisjoint(text.music)
+            (text, known)
+            for text, known in self._survey.texts
+            if not self._failed_paths.isdisjoint(text.music)
             and not any(self._store.files.tracks_at(path) for path in text.music)
-            and is_to_read(text, before, self._options)
+            and needs_reading(text, known, self._options)
         ]
 
-    def _read_words(self, workers: "Workers[Job, Answer]") -> None:
-        """Give music the words of the texts beside it, where any of these is not what it was."""
-        there = self._there
-        found = outdated(self._store, there.music, there.known)
-        changed = {one.found.path: one for one in found}
-        self._total += len(changed)
-        for path, one in changed.items():
-            texts = tuple(text.path for text in one.found.texts)
-            given = self._given_for(self._there.known.get(path))
-            asked = ReadWords(path, one.found.kind, texts, self._options.form, given)
-            workers.submit(asked, DECODE_LIMIT_S)
+    def _read_sidecars(self, workers: "Workers[Job, Answer]") -> None:
+        """Read the lyrics of music whose sidecar texts changed."""
+        outdated = outdated_lyrics(self._store, self._survey.music, self._survey.known)
+        by_path = {music.file.path: music for music in outdated}
+        self._n_total += len(by_path)
+        for path, music in by_path.items():
+            texts = tuple(text.path for text in music.file.texts)
+            given = self._given_tags_of(self._survey.known.get(path))
+            read = ReadSidecars(path, music.file.kind, texts, self._options.form, given)
+            workers.submit(read, DECODE_LIMIT_S)
         for job, result in workers.results():
-            one = changed[job.path]
-            if isinstance(result, FoundWords):
-                self._finish(one.found, partial(give_words, self._store, one, result))
-                states = {text.path: text.state for text in one.found.texts}
+            music = by_path[job.path]
+            if isinstance(result, SidecarLyrics):
+                self._finish(music.file, partial(store_lyrics, self._store, music, result))
+                states = {text.path: text.state for text in music.file.texts}
                 for path, fault in result.faults:
-                    self._later_fail(path, states[path], fault)
+                    self._queue_failure(path, states[path], fault)
                 self.report.words += bool(result.source)
             elif isinstance(result, Fault):
-                self._later_fail(job.path, one.found.state, result)
-                self._told(one.found)
-            self._commit_in_time()
+                self._queue_failure(job.path, music.file.state, result)
+                self._report_progress(music.file)
+            self._commit_if_due()
 
-    def _identified(
-        self, workers: "Workers[Job, Answer]", found: Found, identity: Identity
+    def _handle_identity(
+        self, workers: "Workers[Job, Answer]", file: FoundFile, identity: Identity
     ) -> None:
-        self._identities[found.path] = identity
-        same = self._waiting.get(identity.content_hash)
-        stored = self._store.with_content(identity.content_hash)
-        if same is not None:
-            same.append(found.path)
-        elif not stored and (taken_out := self._moved_from(found, identity)):
+        self._identities[file.path] = identity
+        content_hash = identity.content_hash
+        copies = self._waiting_copies.get(content_hash)
+        stored = self._store.with_content(content_hash)
+        if copies is not None:
+            copies.append(file.path)
+        elif not stored and (original := self._removed_original(file, identity)):
             self.report.removed += 1
-            self._finish(found, partial(self._store.removed.move, taken_out, found.path))
-        elif (identity.content_hash in self._stored or stored) and not self._is_to_decode(
-            found, identity, stored
+            self._finish(file, partial(self._store.removed.move, original, file.path))
+        elif (content_hash in self._stored_contents or stored) and not self._needs_decoding(
+            file, identity, stored
         ):
-            self._finish(found, partial(self._place, found))
+            self._finish(file, partial(self._store_known_content, file))
         else:
-            self._waiting[identity.content_hash] = []
-            limit_s = _limit_s(DECODE_LIMIT_S, found)
-            workers.submit(_decoding(found, self._options.form), limit_s, first=True)
+            self._waiting_copies[content_hash] = []
+            limit_s = _limit_s(DECODE_LIMIT_S, file)
+            workers.submit(_decode_job(file, self._options.form), limit_s, first=True)
 
-    def _moved_from(self, found: Found, identity: Identity) -> bytes:
-        """Return where a file lay that the user took out before it was moved; else nothing."""
-        if found.asked_for or self._options.include_removed:
+    def _removed_original(self, file: FoundFile, identity: Identity) -> bytes:
+        """Return the former path of a file that was removed from the library and then moved."""
+        if file.asked_for or self._options.include_removed:
             return b""
-        before = self._removed_contents.get(identity.content_hash, [])
-        gone = [path for path in before if not os.path.lexists(path)]
-        return gone[0] if gone and len(gone) == len(before) else b""
+        paths = self._removed_contents.get(identity.content_hash, [])
+        gone = [path for path in paths if not os.path.lexists(path)]
+        return gone[0] if gone and len(gone) == len(paths) else b""
 
-    def _is_to_decode(self, found: Found, identity: Identity, stored: Sequence[Track]) -> bool:
-        """Tell whether a known content is to be read again: for tunes that it lacks."""
-        path = Path(os.fsdecode(found.path))
-        divided = len(identity.tags) > 1 and any(
+    def _needs_decoding(self, file: FoundFile, identity: Identity, stored: Sequence[Track]) -> bool:
+        """Return whether a known content is decoded again, because tunes of it are not stored."""
+        path = Path(os.fsdecode(file.path))
+        stored_as_one = len(identity.tags) > 1 and any(
             track.path == path and track.tune == 0 for track in stored
         )
-        return divided or found.path in self._there.returning
+        return stored_as_one or file.path in self._survey.returning
 
-    def _decoded(self, found: Found, decoded: Decoded) -> None:
-        if self._model is None:
-            from segue.audio.embedding import SoundModel  # where nothing is new, it is not needed
+    def _handle_recording(self, file: FoundFile, decoded: Decoded) -> None:
+        if self._sound_model is None:
+            from segue.audio.embedding import SoundModel  # imports torch; only for new files
 
-            self._model = SoundModel(threads=max(1, self._worker_count // 2))
+            self._sound_model = SoundModel(threads=max(1, self._worker_count // 2))
         analysis = Analysis(
-            vectors=self._model.embed(decoded.patches, decoded.features),
+            vectors=self._sound_model.embed(decoded.patches, decoded.features),
             facts=decoded.facts,
             fingerprint=decoded.fingerprint,
             duration_s=decoded.duration_s,
         )
-        analysis = with_words(analysis, decoded.words)
-        self._store_tunes(found, {0: analysis})
+        analysis = with_lyrics(analysis, decoded.words)
+        self._store_tunes(file, {0: analysis})
 
-    def _decoded_score(self, found: Found, decoded: DecodedScore) -> None:
+    def _handle_score(self, file: FoundFile, decoded: DecodedScore) -> None:
         if self._score_model is None:
             from segue.ingest.embedding import ScoreModel
 
             self._score_model = ScoreModel(threads=max(1, self._worker_count // 2))
         first = 0 if len(decoded.tunes) == 1 else 1
         analyses: dict[int, Analysis] = {}
-        broken: list[str] = []
+        reasons: list[str] = []
         for number, tune in enumerate(decoded.tunes, start=first):
             if isinstance(tune, DecodedTune):
-                analyses[number] = analysis_of_tune(tune, self._score_model)
+                analyses[number] = embed_tune(tune, self._score_model)
             else:
-                broken.append(f"tune {number}: {tune.reason}" if number else tune.reason)
+                reasons.append(f"tune {number}: {tune.reason}" if number else tune.reason)
         if not analyses:
-            self._lost(found, Fault("; ".join(broken)))
+            self._fail_file(file, Fault("; ".join(reasons)))
             return
-        self._store_tunes(found, analyses)
-        self._tell_broken(found, broken, len(analyses))
+        self._store_tunes(file, analyses)
+        self._queue_partial_failure(file, reasons, len(analyses))
 
-    def _decoded_lyrics(self, found: Found, decoded: DecodedLyrics) -> None:
-        """Store the songs of a file, but live versions, remixes and what is there already.
+    def _handle_lyrics(self, file: FoundFile, decoded: DecodedLyrics) -> None:
+        """Store the songs of a file, without live versions, remixes and duplicates.
 
-        A book of thousands takes minutes: its songs are stored as they come, under a state that
-        no file has, so that a run that is interrupted goes on with those that are not there yet.
+        A file of thousands of songs takes minutes: songs are stored one by one with
+        `UNKNOWN_STATE`, so that an interrupted run goes on with those that are not stored yet.
         """
-        identity = self._identities[found.path]
-        out = self._there.removed.get(found.path, set())
-        there = self._store.words.of_file(self._store.files.locate(found.path))
-        complete = self._store.spaces.complete_tracks([track for track, _ in there.values()])
+        identity = self._identities[file.path]
+        place = self._store.files.locate(file.path)
+        removed = self._survey.removed.get(file.path, set())
+        before = self._store.lyrics.texts_of_file(place)
+        complete = self._store.spaces.complete_tracks([track for track, _ in before.values()])
         first = 0 if len(decoded.songs) == 1 else 1
         kept: list[int] = []
-        broken: list[str] = []
-        self._known_words.forget(self._store.files.locate(found.path))
-        self._total += len(decoded.songs) - 1
+        reasons: list[str] = []
+        self._lyrics_index.forget(place)
+        self._n_total += len(decoded.songs) - 1
         for number, song in enumerate(decoded.songs, start=first):
-            tags = _tags_of(identity, number)
+            tags = _tune_tags(identity, number)
             if not isinstance(song, DecodedText):
-                broken.append(f"song {number}: {song.reason}" if number else song.reason)
-            elif is_version(tags.title):
+                reasons.append(f"song {number}: {song.reason}" if number else song.reason)
+            elif is_live_or_remix(tags.title):
                 self.report.versions += 1
-            elif self._known_words.hold(tags.artist, song.shingles):
+            elif self._lyrics_index.contains(tags.artist, song.shingles):
                 self.report.duplicates += 1
-            elif number not in out:
-                self._known_words.add(tags.artist, song.shingles)
+            elif number not in removed:
+                self._lyrics_index.add(tags.artist, song.shingles)
                 kept.append(number)
-                track, text = there.get(number, (0, ""))
+                track, text = before.get(number, (0, ""))
                 if text == song.text and track in complete:
-                    store = partial(self._store.touch_track, track, UNSEEN, tags)
+                    store = partial(self._store.touch_track, track, UNKNOWN_STATE, tags)
                 else:
-                    analysis = with_words(Analysis({}, song.facts, song.shingles, 0.0), song)
-                    store = partial(self._add_song, found, tags, analysis, number)
-                self._later(found, store)
+                    analysis = with_lyrics(Analysis({}, song.facts, song.shingles, 0.0), song)
+                    store = partial(self._add_song, file, tags, analysis, number)
+                self._queue(file, store)
             if number > first:
-                self._told(found)
-            self._commit_in_time()
+                self._report_progress(file)
+            self._commit_if_due()
         if kept:
-            self._store_kept(found, partial(self._finish_songs, found, kept))
+            self._store_and_copy(file, partial(self._finish_songs, file, kept))
         else:
-            self._left_out(found)
-        self._tell_broken(found, broken, len(kept))
+            self._drop_file(file)
+        self._queue_partial_failure(file, reasons, len(kept))
 
-    def _add_song(self, found: Found, tags: Tags, analysis: Analysis, number: int) -> None:
+    def _add_song(self, file: FoundFile, tags: Tags, analysis: Analysis, number: int) -> None:
         self._store.spaces.register({"lyrics"})
-        self._store.add_track(found.path, UNSEEN, "", tags, analysis, "lyrics", number)
+        self._store.add_track(file.path, UNKNOWN_STATE, "", tags, analysis, "lyrics", number)
 
-    def _finish_songs(self, found: Found, kept: Sequence[int]) -> None:
-        self._store.keep_tunes(found.path, kept)
-        path, identity = Path(os.fsdecode(found.path)), self._identities[found.path]
-        self._store.rewritten(path, found.state, identity.content_hash)
-        self._note_stored(found)
+    def _finish_songs(self, file: FoundFile, kept: Sequence[int]) -> None:
+        self._store.keep_tunes(file.path, kept)
+        path, identity = Path(os.fsdecode(file.path)), self._identities[file.path]
+        self._store.rewritten(path, file.state, identity.content_hash)
+        self._count_stored(file)
 
-    def _left_out(self, found: Found) -> None:
-        """Store nothing of a file, and take out what it held before."""
-        self._finish(found, partial(self._store.keep_tunes, found.path, ()))
-        for path in self._waiting.pop(self._identities[found.path].content_hash):
-            twin = self._found[path][0]
-            self._finish(twin, partial(self._store.keep_tunes, path, ()))
+    def _drop_file(self, file: FoundFile) -> None:
+        """Store no track of a file and of its copies, and remove the former tracks."""
+        self._finish(file, partial(self._store.keep_tunes, file.path, ()))
+        for path in self._waiting_copies.pop(self._identities[file.path].content_hash):
+            copy = self._files[path][0]
+            self._finish(copy, partial(self._store.keep_tunes, path, ()))
 
-    def _tell_broken(self, found: Found, broken: list[str], rest: int) -> None:
-        if broken:
-            more = len(broken) - MOST_TOLD
-            told = [*broken[:MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
-            told.append(f"the other {rest} were added")
-            self._later_fail(found.path, found.state, Fault("; ".join(told)))
+    def _queue_partial_failure(self, file: FoundFile, reasons: list[str], n_added: int) -> None:
+        if reasons:
+            more = len(reasons) - MAX_LISTED
+            listed = [*reasons[:MAX_LISTED], *([f"and {more} more"] if more > 0 else [])]
+            listed.append(f"the other {n_added} were added")
+            self._queue_failure(file.path, file.state, Fault("; ".join(listed)))
 
-    def _store_tunes(self, found: Found, analyses: Mapping[int, Analysis]) -> None:
-        """Store what a file holds, in place of what it held before."""
-        identity = self._identities[found.path]
+    def _store_tunes(self, file: FoundFile, analyses: Mapping[int, Analysis]) -> None:
+        """Store the tunes of a file in place of its former ones."""
+        identity = self._identities[file.path]
 
         def store() -> None:
             if any(analysis.words for analysis in analyses.values()):
                 self._store.spaces.register({"lyrics"})
-            out = self._there.removed.get(found.path, set())
-            kept = {tune: each for tune, each in analyses.items() if tune not in out}
+            removed = self._survey.removed.get(file.path, set())
+            kept = {tune: each for tune, each in analyses.items() if tune not in removed}
             for tune, analysis in kept.items():
                 self._store.add_track(
-                    found.path,
-                    found.state,
+                    file.path,
+                    file.state,
                     identity.content_hash,
-                    _tags_of(identity, tune),
+                    _tune_tags(identity, tune),
                     analysis,
-                    found.kind,
+                    file.kind,
                     tune,
                 )
-            self._store.keep_tunes(found.path, kept)
-            self._note_stored(found)
+            self._store.keep_tunes(file.path, kept)
+            self._count_stored(file)
 
-        self._store_kept(found, store)
+        self._store_and_copy(file, store)
 
-    def _note_stored(self, found: Found) -> None:
-        before = self._found[found.path][1]
-        self._keep_given(found)
-        if before is None or not before.tracks:
+    def _count_stored(self, file: FoundFile) -> None:
+        known = self._files[file.path][1]
+        self._store_given_tags(file)
+        if known is None or not known.tracks:
             self.report.added += 1
         else:
             self.report.changed += 1
 
-    def _store_kept(self, found: Found, store: Callable[[], None]) -> None:
-        """Store what is kept of a file, and then those of the same content."""
-        identity = self._identities[found.path]
-        self._finish(found, store)
-        self._stored.add(identity.content_hash)
-        for path in self._waiting.pop(identity.content_hash):
-            twin = self._found[path][0]
-            self._finish(twin, partial(self._place, twin))
+    def _store_and_copy(self, file: FoundFile, store: Callable[[], None]) -> None:
+        """Store a file, and then its copies that were found meanwhile."""
+        identity = self._identities[file.path]
+        self._finish(file, store)
+        self._stored_contents.add(identity.content_hash)
+        for path in self._waiting_copies.pop(identity.content_hash):
+            copy = self._files[path][0]
+            self._finish(copy, partial(self._store_known_content, copy))
 
-    def _place(self, found: Found) -> None:
-        """Give a file whose content is known a row: its old one, a moved one, or a copy."""
-        identity = self._identities[found.path]
-        same: dict[Path, list[Track]] = defaultdict(list)
+    def _store_known_content(self, file: FoundFile) -> None:
+        """Update, move or copy the tracks of a file whose content is in the library."""
+        identity = self._identities[file.path]
+        by_path: dict[Path, list[Track]] = defaultdict(list)
         for track in self._store.with_content(identity.content_hash):
-            same[track.path].append(track)
-        if here := same.get(Path(os.fsdecode(found.path))):
-            all_now = [_tags_of(identity, track.tune) for track in here]
-            for track, now in zip(here, all_now, strict=True):
-                self._store.touch_track(track.id, found.state, now)
-            self._keep_given(found)
-            if self._options.given != NOTHING and [track.tags for track in here] != all_now:
+            by_path[track.path].append(track)
+        if tracks := by_path.get(Path(os.fsdecode(file.path))):
+            all_tags = [_tune_tags(identity, track.tune) for track in tracks]
+            for track, tags in zip(tracks, all_tags, strict=True):
+                self._store.touch_track(track.id, file.state, tags)
+            self._store_given_tags(file)
+            if self._options.given != NO_TAGS and [track.tags for track in tracks] != all_tags:
                 self.report.changed += 1
             else:
                 self.report.unchanged += 1
             return
-        if not same:
+        if not by_path:
             raise Unstorable("a file of the same content could not be stored")
-        gone = [path for path in same if not os.path.lexists(path)]
-        if found.kind == "lyrics" and not gone and self._is_same_artist(identity, same):
-            self._store.keep_tunes(found.path, ())
-            self.report.duplicates += len(next(iter(same.values())))
+        gone = [path for path in by_path if not os.path.lexists(path)]
+        if file.kind == "lyrics" and not gone and self._has_same_artists(identity, by_path):
+            self._store.keep_tunes(file.path, ())
+            self.report.duplicates += len(next(iter(by_path.values())))
             return
-        tracks = same[(gone or list(same))[0]]
+        tracks = by_path[(gone or list(by_path))[0]]
         for track in tracks:
             if gone:
-                self._store.move_track(track.id, found.path, found.state)
+                self._store.move_track(track.id, file.path, file.state)
             else:
-                tags = _tags_of(identity, track.tune)
-                self._store.copy_track(track.id, found.path, found.state, tags)
-        self._store.keep_tunes(found.path, [track.tune for track in tracks])
-        self._keep_given(found)
+                tags = _tune_tags(identity, track.tune)
+                self._store.copy_track(track.id, file.path, file.state, tags)
+        self._store.keep_tunes(file.path, [track.tune for track in tracks])
+        self._store_given_tags(file)
         if gone:
-            self._store.removed.move(os.fsencode(gone[0]), found.path)  # some of its tunes
+            self._store.removed.move(os.fsencode(gone[0]), file.path)  # its removed tunes
             self.report.moved += 1
         else:
             self.report.copied += 1
 
-    def _keep_given(self, found: Found) -> None:
-        """Remember the artist and album that were given for a file."""
-        given = self._given_for(self._found[found.path][1])
-        if given != NOTHING:
-            self._store.given.put(self._store.files.tracks_at(found.path), given)
+    def _store_given_tags(self, file: FoundFile) -> None:
+        """Store the artist and album that the user gave for a file."""
+        given = self._given_tags_of(self._files[file.path][1])
+        if given != NO_TAGS:
+            self._store.given_tags.put(self._store.files.tracks_at(file.path), given)
 
-    def _is_same_artist(self, identity: Identity, same: Mapping[Path, list[Track]]) -> bool:
-        """Tell whether a copy of a text is of the artist that has it already."""
+    def _has_same_artists(self, identity: Identity, by_path: Mapping[Path, list[Track]]) -> bool:
+        """Return whether the artists of a copied text are those of a stored file."""
         artists = {normalise(tags.artist) for tags in identity.tags}
         return any(
             artists <= {normalise(track.tags.artist) for track in tracks}
-            for tracks in same.values()
+            for tracks in by_path.values()
         )
 
-    def _lost(self, found: Found, fault: Fault) -> None:
-        self._later_fail(found.path, found.state, fault)
-        self._told(found)
-        identity = self._identities.get(found.path)
-        for path in self._waiting.pop(identity.content_hash, []) if identity else []:
-            self._later_fail(path, self._found[path][0].state, fault)
-            self._told(self._found[path][0])
+    def _fail_file(self, file: FoundFile, fault: Fault) -> None:
+        self._queue_failure(file.path, file.state, fault)
+        self._report_progress(file)
+        identity = self._identities.get(file.path)
+        for path in self._waiting_copies.pop(identity.content_hash, []) if identity else []:
+            self._queue_failure(path, self._files[path][0].state, fault)
+            self._report_progress(self._files[path][0])
 
-    def _later_fail(self, path: bytes, state: FileState, fault: Fault) -> None:
+    def _queue_failure(self, path: bytes, state: FileState, fault: Fault) -> None:
         self._pending.append(lambda: self._fail(path, state, fault))
-        self._failed.add(path)
+        self._failed_paths.add(path)
 
     def _fail(self, path: bytes, state: FileState, fault: Fault) -> None:
         at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -453,27 +463,27 @@ class _Run:
         self.report.failures.append(failure)
         self._store.files.add_failure(path, state, failure)
 
-    def _finish(self, found: Found, store: Callable[[], None]) -> None:
-        self._later(found, store)
-        self._told(found)
+    def _finish(self, file: FoundFile, store: Callable[[], None]) -> None:
+        self._queue(file, store)
+        self._report_progress(file)
 
-    def _later(self, found: Found, store: Callable[[], None]) -> None:
-        self._pending.append(lambda: self._store_or_fail(found, store))
+    def _queue(self, file: FoundFile, store: Callable[[], None]) -> None:
+        self._pending.append(lambda: self._store_or_fail(file, store))
 
-    def _store_or_fail(self, found: Found, store: Callable[[], None]) -> None:
-        """Store what came of a file; what cannot be stored is its own failure alone."""
+    def _store_or_fail(self, file: FoundFile, store: Callable[[], None]) -> None:
+        """Store the result of a file; if that fails, only this file is a failure."""
         try:
             with self._store.part():
                 store()
         except (Unstorable, ValueError) as error:
-            self._fail(found.path, found.state, Fault(str(error)))
+            self._fail(file.path, file.state, Fault(str(error)))
 
-    def _told(self, found: Found) -> None:
-        self._done += 1
+    def _report_progress(self, file: FoundFile) -> None:
+        self._n_done += 1
         if self._watch:
-            self._watch(Progress(self._done, self._total, Path(os.fsdecode(found.path))))
+            self._watch(Progress(self._n_done, self._n_total, Path(os.fsdecode(file.path))))
 
-    def _commit_in_time(self) -> None:
+    def _commit_if_due(self) -> None:
         if time.monotonic() - self._last_commit > COMMIT_EVERY_S:
             self._commit()
 
@@ -486,21 +496,21 @@ class _Run:
         self._last_commit = time.monotonic()
 
 
-def _decoding(found: Found, form: TextForm) -> Job:
-    if found.kind == "sound":
-        return Decode(found.path, form=form)
-    if found.kind == "score":
-        return DecodeScore(found.path, form)
-    return DecodeLyrics(found.path, form)
+def _decode_job(file: FoundFile, form: TextOptions) -> Job:
+    if file.kind == "sound":
+        return Decode(file.path, form=form)
+    if file.kind == "score":
+        return DecodeScore(file.path, form)
+    return DecodeLyrics(file.path, form)
 
 
-def _tags_of(identity: Identity, tune: int) -> Tags:
-    """Return the tags of a tune, by its number; 0 is that of a file of one."""
+def _tune_tags(identity: Identity, tune: int) -> Tags:
+    """Return the tags of a tune by its number from 1, or 0 in a file of one tune."""
     return identity.tags[min(max(tune - 1, 0), len(identity.tags) - 1)]
 
 
-def _limit_s(base_s: float, found: Found) -> float:
-    text = found.kind == "lyrics"
-    return base_s + found.state.size / (
-        SLOWEST_TEXT_BYTES_PER_S if text else SLOWEST_DISK_BYTES_PER_S
-    )
+def _limit_s(base_s: float, file: FoundFile) -> float:
+    """Return the time limit of a job on a file in seconds."""
+    is_text = file.kind == "lyrics"
+    slowest = SLOWEST_TEXT_BYTES_PER_S if is_text else SLOWEST_DISK_BYTES_PER_S
+    return base_s + file.state.size / slowest

@@ -1,4 +1,9 @@
-"""The analysis of one file in a worker, without torch."""
+"""Analysis of one file in a worker process, without torch.
+
+The parent sends a job (`Identify`, `Decode`, `DecodeScore`, ...), `run_job` dispatches it, and the
+result holds the inputs of the models: spectrogram patches, piano rolls, feature vectors. Vectors
+are computed from these in the parent, where the models are loaded once.
+"""
 
 import hashlib
 import os
@@ -13,79 +18,79 @@ from numpy.typing import NDArray
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 from segue.errors import BadArgument, Unavailable, Unreadable, unreadable
 from segue.ingest.workers import Fault
-from segue.io.audio import read_sound
-from segue.io.embedded_lyrics import words_in_score, words_in_sound
-from segue.io.lyrics import BrokenSong, read_lyrics, read_lyrics_tags, read_words
-from segue.io.lyrics_text import PLAIN, TextForm
+from segue.io.audio import read_recording
+from segue.io.embedded_lyrics import lyrics_in_recording, lyrics_in_score
+from segue.io.lyrics import UnreadableSong, read_lyrics, read_lyrics_tags, read_sidecar
+from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
 from segue.io.scores import Broken, read_score_tags, read_scores
-from segue.io.tags import NOTHING, read_tags
+from segue.io.tags import NO_TAGS, read_tags
 from segue.lyrics.phonetics import words_of
-from segue.records import FloatArray, Kind, Lyrics, Score, Span, Tags
+from segue.records import FloatArray, Lyrics, Medium, Score, Span, Tags
 
 
 @dataclass(frozen=True, slots=True)
 class Identify:
-    """Asks what a file is, without decoding it."""
+    """Asks for the content hash and the tags of a file, without decoding it."""
 
     path: bytes
     root: bytes
-    kind: Kind = "sound"
-    given: Tags = NOTHING  # for what names no artist or album
+    kind: Medium = "sound"
+    given: Tags = NO_TAGS  # artist and album for files without these tags
 
 
 @dataclass(frozen=True, slots=True)
 class Decode:
-    """Asks for a file's sound, or one passage of it, as the models take it."""
+    """Asks for the model inputs of a recording, or of one passage of it."""
 
     path: bytes
     passage: Span | None = None
-    form: TextForm = PLAIN
+    form: TextOptions = PLAIN_TEXT
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeScore:
-    """Asks for the tunes of a file, as the models take them."""
+    """Asks for the model inputs of the tunes of a score file."""
 
     path: bytes
-    form: TextForm = PLAIN
+    form: TextOptions = PLAIN_TEXT
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeLyrics:
-    """Asks for the songs of a file of lyrics, as the models take them."""
+    """Asks for the model inputs of the songs of a lyrics file."""
 
     path: bytes
-    form: TextForm = PLAIN
+    form: TextOptions = PLAIN_TEXT
 
 
 @dataclass(frozen=True, slots=True)
-class ReadWords:
-    """Asks for the words of some music, without its notes or its sound.
+class ReadSidecars:
+    """Asks for the lyrics of a recording or score, without decoding it.
 
-    Those of the first of the `texts` beside it that has any, else those that it carries along.
+    They come from the first of its sidecar `texts` that has any, else from the file itself.
     """
 
     path: bytes
-    kind: Kind
+    kind: Medium
     texts: tuple[bytes, ...]
-    form: TextForm = PLAIN
-    given: Tags = NOTHING  # for what names no artist or album
+    form: TextOptions = PLAIN_TEXT
+    given: Tags = NO_TAGS  # artist and album for files without these tags
 
 
 @dataclass(frozen=True, slots=True)
 class ReadScore:
-    """Asks for one tune of a file as it is written; 0 for that of a file of one."""
+    """Asks for one tune of a score file; 0 where the file has only one."""
 
     path: bytes
     tune: int = 0
 
 
-Job = Identify | Decode | DecodeScore | DecodeLyrics | ReadWords | ReadScore
+Job = Identify | Decode | DecodeScore | DecodeLyrics | ReadSidecars | ReadScore
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The hash of a file's bytes, and the tags of each tune in it: of a recording, one."""
+    """The content hash of a file, and the tags of each tune in it (of a recording, one)."""
 
     content_hash: str
     tags: tuple[Tags, ...]
@@ -93,7 +98,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
-    """The words of a song as the models take them; see the functions of `segue.audio`."""
+    """Lyrics with their features; see `segue.lyrics.features` and `segue.lyrics.matching`."""
 
     text: str
     features: FloatArray  # raw, in the order of STYLE_FEATURE_NAMES
@@ -103,55 +108,55 @@ class DecodedText:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A recording as the models take it; see the functions of `segue.audio`."""
+    """Model inputs of a recording; see `segue.audio.features` and `segue.audio.spectrogram`."""
 
     patches: FloatArray  # (patches, 187, 96)
     features: FloatArray  # raw, in the order of FEATURE_NAMES
     facts: dict[str, float | str]
     fingerprint: NDArray[np.uint32]
     duration_s: float
-    words: DecodedText | None = None  # that the file carries along
+    words: DecodedText | None = None  # embedded lyrics
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedTune:
-    """A tune as the models take it; see the functions of `segue.audio`."""
+    """Model inputs of a tune; see `segue.score.features` and `segue.score.piano_roll`."""
 
-    bars: NDArray[np.uint8]  # a piano roll, packed
+    bars: NDArray[np.uint8]  # packed piano roll
     features: FloatArray  # raw, in the order of SCORE_FEATURE_NAMES
     facts: dict[str, float | str]
     shingles: NDArray[np.uint32]
     duration_s: float
-    words: DecodedText | None = None  # that the file carries along
+    words: DecodedText | None = None  # embedded lyrics
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedScore:
-    """The tunes of a file, in order; `Broken` where one cannot be read."""
+    """The tunes of a file in order; `Broken` for one that cannot be read."""
 
     tunes: tuple[DecodedTune | Broken, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedLyrics:
-    """The songs of a file, in order; `BrokenSong` where one cannot be read."""
+    """The songs of a file in order; `UnreadableSong` for one that cannot be read."""
 
-    songs: tuple[DecodedText | BrokenSong, ...]
+    songs: tuple[DecodedText | UnreadableSong, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class FoundWords:
-    """The words of some music.
+class SidecarLyrics:
+    """Lyrics of a recording or score.
 
     Attributes
     ----------
     words : DecodedText, optional
     source : bytes
-        The text beside it that they come from; empty where it carries them along.
+        Path of the sidecar text that they come from; empty for embedded lyrics.
     tags : Tags
-        What the music says of itself, else what a text beside it says.
+        Tags of the music, completed from the sidecar text.
     faults : tuple of (bytes, Fault)
-        Texts that cannot be read, and why.
+        Texts that cannot be read, and the reasons.
     """
 
     words: DecodedText | None
@@ -160,24 +165,24 @@ class FoundWords:
     faults: tuple[tuple[bytes, Fault], ...]
 
 
-Answer = Identity | Decoded | DecodedScore | DecodedLyrics | FoundWords | Score
+Answer = Identity | Decoded | DecodedScore | DecodedLyrics | SidecarLyrics | Score
 
 
-def work(job: Job) -> Answer:
-    """Answer one job."""
+def run_job(job: Job) -> Answer:
+    """Run one job; called in a worker process."""
     path = Path(os.fsdecode(job.path))
     if isinstance(job, Identify):
         return _identify(path, Path(os.fsdecode(job.root)), job)
     if isinstance(job, DecodeScore):
-        tunes = [_tune(found) for found in read_scores(path)]
-        for number, words in enumerate(words_in_score(path, job.form)[: len(tunes)]):
-            tune = tunes[number]
-            if words and isinstance(tune, DecodedTune):
-                tunes[number] = replace(tune, words=_carried(words))
+        tunes = [_tune(score) for score in read_scores(path)]
+        for i, text in enumerate(lyrics_in_score(path, job.form)[: len(tunes)]):
+            tune = tunes[i]
+            if text and isinstance(tune, DecodedTune):
+                tunes[i] = replace(tune, words=_describe_if_any(text))
         return DecodedScore(tuple(tunes))
     if isinstance(job, DecodeLyrics):
         return DecodedLyrics(tuple(map(_song, read_lyrics(path, job.form))))
-    if isinstance(job, ReadWords):
+    if isinstance(job, ReadSidecars):
         return _read_words(path, job)
     if isinstance(job, ReadScore):
         return _read_score(path, job.tune)
@@ -190,57 +195,59 @@ def _identify(path: Path, root: Path, job: Identify) -> Identity:
             content_hash = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
     except OSError as error:
         raise unreadable(error) from None
-    return Identity(content_hash, _TAGS[job.kind](path, root, job.given))
+    return Identity(content_hash, _READ_TAGS[job.kind](path, root, job.given))
 
 
-_TAGS: Final[dict[Kind, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
+_READ_TAGS: Final[dict[Medium, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
     "sound": lambda path, _, given: (read_tags(path, given),),
     "score": lambda path, _, given: read_score_tags(path, given),
     "lyrics": read_lyrics_tags,
 }
 
 
-def _read_words(path: Path, job: ReadWords) -> FoundWords:
+def _read_words(path: Path, job: ReadSidecars) -> SidecarLyrics:
     faults: list[tuple[bytes, Fault]] = []
-    said, words, source = NOTHING, None, b""
+    sidecar_tags, words, source = NO_TAGS, None, b""
     for text in job.texts:
         try:
-            lyrics = read_words(Path(os.fsdecode(text)), job.form)
+            lyrics = read_sidecar(Path(os.fsdecode(text)), job.form)
         except Unavailable:
-            raise  # all of it is tried again
+            raise  # the job is tried again later
         except Unreadable as error:
             faults.append((text, Fault(str(error))))
             continue
-        said = said if said != NOTHING else lyrics.tags
-        if words := _carried(lyrics.text):
+        sidecar_tags = sidecar_tags if sidecar_tags != NO_TAGS else lyrics.tags
+        if words := _describe_if_any(lyrics.text):
             source = text
             break
     if words is None:
         if job.kind == "sound":
-            words = _carried(words_in_sound(path, job.form))
+            words = _describe_if_any(lyrics_in_recording(path, job.form))
         else:
-            words = _carried("".join(words_in_score(path, job.form)[:1]))
-    known = Tags(said.title, said.artist or job.given.artist, said.album or job.given.album)
-    tags = _TAGS[job.kind](path, path.parent, known)[0]
-    return FoundWords(words, source, tags, tuple(faults))
+            words = _describe_if_any("".join(lyrics_in_score(path, job.form)[:1]))
+    fallback = Tags(
+        sidecar_tags.title,
+        sidecar_tags.artist or job.given.artist,
+        sidecar_tags.album or job.given.album,
+    )
+    tags = _READ_TAGS[job.kind](path, path.parent, fallback)[0]
+    return SidecarLyrics(words, source, tags, tuple(faults))
 
 
 def _read_score(path: Path, tune: int) -> Score:
     tunes = read_scores(path)
     if tune == 0 and len(tunes) > 1:
-        raise Unreadable(
-            f"it holds {len(tunes)} tunes; add it to a library, and ask for one of them"
-        )
+        raise Unreadable(f"it holds {len(tunes)} tunes; add it to a library, and name one of them")
     if tune > len(tunes):
         raise Unreadable(f"it has no tune {tune} any more; run `segue add` on it again")
-    found = tunes[max(tune - 1, 0)]
-    if isinstance(found, Broken):
-        raise Unreadable(found.reason)
-    return found
+    score = tunes[max(tune - 1, 0)]
+    if isinstance(score, Broken):
+        raise Unreadable(score.reason)
+    return score
 
 
 def _tune(score: Score | Broken) -> DecodedTune | Broken:
-    # Here, as in `_decode`, since the parent needs none of it.
+    # Imported here, as in `_decode`, since the parent does not need it.
     from segue.score.features import describe_score
     from segue.score.fingerprint import minhash
     from segue.score.piano_roll import BAR_BYTES, PianoRoll, pack_bars
@@ -253,40 +260,39 @@ def _tune(score: Score | Broken) -> DecodedTune | Broken:
         return Broken(str(error))
     try:
         bars = pack_bars(PianoRoll.from_score(score).cells)
-    except BadArgument:  # too long for a roll: it has no place in that space
+    except BadArgument:  # too long for a piano roll: no vector in that space
         bars = np.empty((0, BAR_BYTES), np.uint8)
     facts = description.facts
     return DecodedTune(bars, description.vector, facts, minhash(score), float(facts["duration_s"]))
 
 
-def _song(found: Lyrics | BrokenSong) -> DecodedText | BrokenSong:
-    if isinstance(found, BrokenSong):
-        return found
+def _song(song: Lyrics | UnreadableSong) -> DecodedText | UnreadableSong:
+    if isinstance(song, UnreadableSong):
+        return song
     try:
-        return _described(found.text)
+        return _describe(song.text)
     except BadArgument as error:
-        return BrokenSong(str(error))
+        return UnreadableSong(str(error))
 
 
-def _carried(text: str) -> DecodedText | None:
-    """Describe what a recording or a score carries along; too little of it is nothing."""
-    return _described(text) if words_of(text) else None
+def _describe_if_any(text: str) -> DecodedText | None:
+    return _describe(text) if words_of(text) else None
 
 
-def _described(text: str) -> DecodedText:
+def _describe(text: str) -> DecodedText:
     from segue.lyrics.features import describe_text
     from segue.lyrics.matching import text_shingles
 
-    described = describe_text(text)
-    return DecodedText(text, described.vector, described.facts, text_shingles(text))
+    description = describe_text(text)
+    return DecodedText(text, description.vector, description.facts, text_shingles(text))
 
 
 def _decode(path: Path, job: Decode) -> Decoded:
-    # Here, for the parent only passes jobs on and need not wait for half of SciPy.
+    # Imported here: the parent only passes jobs on and need not load SciPy.
     from segue.audio.features import describe
     from segue.audio.fingerprint import fingerprint
 
-    recording = read_sound(path, SAMPLE_RATE_HZ, spans_to_analyse, only=job.passage)
+    recording = read_recording(path, SAMPLE_RATE_HZ, spans_to_analyse, only=job.passage)
     description = describe(recording, read_tags(path).genre)
     return Decoded(
         patches=musicnn_patches(recording),
@@ -294,5 +300,5 @@ def _decode(path: Path, job: Decode) -> Decoded:
         facts=description.facts,
         fingerprint=fingerprint(recording),
         duration_s=recording.duration_s,
-        words=_carried(words_in_sound(path, job.form)),
+        words=_describe_if_any(lyrics_in_recording(path, job.form)),
     )

@@ -1,10 +1,6 @@
-"""From an analysed file to its embedding in every space.
+"""Embedding of decoded tunes and lyrics in the built-in spaces.
 
-From a decoded tune to its vector in every space of scores.
-
-From a decoded text to its vector in every space of lyrics.
-
-From what a worker decoded to what the library keeps of it: with its place in every space.
+Recordings are embedded by `segue.audio.embedding.SoundModel`.
 """
 
 from dataclasses import replace
@@ -28,20 +24,29 @@ if TYPE_CHECKING:
     from segue.generate.lyrics.network import CharNetwork
 
 
-# --- embed ---
+#: Characters per window: the context that the network uses is hardly longer.
+_WINDOW: Final = 128
+#: Maximum number of windows of a song that are read.
+_MAX_WINDOWS: Final = 128
 
 
 class ScoreModel:
-    """The shipped model of piano rolls, loaded."""
+    """The bundled VAE of piano rolls, loaded.
+
+    Parameters
+    ----------
+    threads : int
+        Number of torch's threads.
+    """
 
     def __init__(self, threads: int = 1) -> None:
-        import torch  # seconds; only those who embed pay them
+        import torch  # takes seconds to import
 
         torch.set_num_threads(threads)
         self._rolls = RollModel.shipped()
 
     def embed(self, bars: NDArray[np.uint8], raw_features: FloatArray) -> dict[str, FloatArray]:
-        """Compute a tune's vectors.
+        """Compute the vectors of a tune.
 
         Parameters
         ----------
@@ -53,56 +58,48 @@ class ScoreModel:
         Returns
         -------
         dict of str to ndarray
-            One vector per name in `segue.builtin_spaces.score_spaces`, of shape (0,) where
-            the tune has no place there: in `roll-vae`, one without a note in a bar of 4/4.
+            One vector per built-in space of scores, of shape (0,) where there is none: in
+            `roll-vae`, for a tune without a note in a bar of 4/4.
         """
-        placed = self._rolls.embed(unpack_bars(bars))
+        vector = self._rolls.embed(unpack_bars(bars))
         return {
             "score-features": standardise_score(raw_features),
-            "roll-vae": np.empty(0, np.float32) if placed is None else placed,
+            "roll-vae": np.empty(0, np.float32) if vector is None else vector,
         }
 
 
-# --- embed ---
-
-#: Letters that are read on end: what was learned reaches hardly further.
-_WINDOW: Final = 128
-#: Windows at most: what a song is like shows in its first pages.
-_MOST_WINDOWS: Final = 128
-
-
 def embed_lyrics(text: str, raw_features: FloatArray) -> dict[str, FloatArray]:
-    """Compute a text's vectors.
+    """Compute the vectors of lyrics.
 
     Parameters
     ----------
     text : str
-        As `segue.records.Lyrics.text`, with words.
+        See `segue.records.Lyrics.text`; it must contain words.
     raw_features : ndarray, shape (len(STYLE_FEATURE_NAMES),), float32
         See `segue.lyrics.features.style_features`.
 
     Returns
     -------
     dict of str to ndarray
-        One vector per name in `segue.builtin_spaces.lyrics_spaces`.
+        One vector per built-in space of lyrics.
     """
-    network, constants = _reader()
-    found = (known_of(network, text) - constants["mean"]) / constants["scale"]
+    network, constants = _lyrics_network()
+    vector = (pooled_states(network, text) - constants["mean"]) / constants["scale"]
     return {
         "style": standardise_style(raw_features),
-        "lyrics": np.asarray(found, np.float32),
+        "lyrics": np.asarray(vector, np.float32),
     }
 
 
-def known_of(network: "CharNetwork", text: str) -> FloatArray:
-    """Return what a network makes of a text: mean and spread, over its letters, of what it holds.
+def pooled_states(network: "CharNetwork", text: str) -> FloatArray:
+    """Return mean and standard deviation of a network's hidden states over the characters.
 
     Parameters
     ----------
     network : CharNetwork
         With an LSTM.
     text : str
-        Its first 16,000 letters count.
+        Its first 16,000 characters are read.
 
     Returns
     -------
@@ -110,38 +107,35 @@ def known_of(network: "CharNetwork", text: str) -> FloatArray:
     """
     import torch
 
-    tokens = encode(text)[: _WINDOW * _MOST_WINDOWS]
+    tokens = encode(text)[: _WINDOW * _MAX_WINDOWS]
     windows = np.zeros((-(-len(tokens) // _WINDOW), _WINDOW), np.int64)
     windows.flat[: len(tokens)] = tokens
     with torch.inference_mode():
-        known = network.hidden_states(torch.from_numpy(windows))
-    held = known.flatten(0, 1)[: len(tokens)].float()
-    return np.asarray(torch.cat([held.mean(dim=0), held.std(dim=0, correction=0)]), np.float32)
+        states = network.hidden_states(torch.from_numpy(windows))
+    states = states.flatten(0, 1)[: len(tokens)].float()
+    return np.asarray(torch.cat([states.mean(dim=0), states.std(dim=0, correction=0)]), np.float32)
 
 
 @cache
-def _reader() -> "tuple[CharNetwork, dict[str, FloatArray]]":
+def _lyrics_network() -> "tuple[CharNetwork, dict[str, FloatArray]]":
     from segue.generate.lyrics.language_model import LanguageModel  # brings in torch
 
     return LanguageModel.pretrained().network, load_file(LYRICS_SPACE)
 
 
-# --- embedding ---
-
-
-def analysis_of_tune(tune: DecodedTune, model: "ScoreModel") -> Analysis:
-    """Place a tune, and its words, in the spaces of their kinds."""
+def embed_tune(tune: DecodedTune, model: ScoreModel) -> Analysis:
+    """Embed a tune, and its lyrics if it has any."""
     analysis = Analysis(
         vectors=model.embed(tune.bars, tune.features),
         facts=tune.facts,
         fingerprint=tune.shingles,
         duration_s=tune.duration_s,
     )
-    return with_words(analysis, tune.words)
+    return with_lyrics(analysis, tune.words)
 
 
-def with_words(analysis: Analysis, words: DecodedText | None) -> Analysis:
-    """Join words to what they belong to: a place among all words, and the text."""
+def with_lyrics(analysis: Analysis, words: DecodedText | None) -> Analysis:
+    """Add lyrics, and their vectors, to the analysis of what they belong to."""
     if words is None:
         return analysis
     vectors = analysis.vectors | embed_lyrics(words.text, words.features)

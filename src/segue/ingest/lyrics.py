@@ -1,8 +1,8 @@
-"""Lyrics beside recordings, and lyrics that the library already has.
+"""Lyrics in sidecar files, and detection of lyrics that the library already has.
 
-Which words a library holds already: one song of an artist in several spellings counts once.
-
-The words of texts that lie beside music of the same name: given to the music, kept fresh.
+A text beside music of the same name (``Song.lrc`` beside ``Song.mp3``) holds the lyrics of that
+music and is no track of its own. Lyrics files of their own are deduplicated by artist and
+shingles, so that one song in several spellings counts once.
 """
 
 import os
@@ -12,58 +12,60 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.ingest.analysis import FoundWords
+from segue.ingest.analysis import SidecarLyrics
 from segue.ingest.embedding import embed_lyrics
-from segue.io.scan import Found
+from segue.io.scan import FoundFile
 from segue.lyrics.matching import HASHES, SAME_TEXT
 from segue.store import Store
 from segue.store.files import KnownFile
-from segue.store.lyrics import KnownBeside, Words
+from segue.store.lyrics import LyricsTable, StoredSidecar
 from segue.text import normalise
-
-# --- same words ---
 
 UInts = NDArray[np.uint32]
 
 
-class KnownWords:
-    """The fingerprints of all lyrics of a library, by artist.
+class LyricsIndex:
+    """The shingle fingerprints of all lyrics of a library, by artist.
 
-    The words of one song by two artists are two songs; where one of the two is unknown, one.
+    The same lyrics by two artists are two songs, or one where the artist of one is unknown.
 
     Parameters
     ----------
-    words : Words
-        Read when first asked.
+    table : LyricsTable
+        Read on the first call of `forget`.
     """
 
-    def __init__(self, words: Words) -> None:
-        self._words = words
-        self._read = False
-        self._prints: dict[str, _Prints] = {}
+    def __init__(self, table: LyricsTable) -> None:
+        self._table = table
+        self._loaded = False
+        self._by_artist: dict[str, _Fingerprints] = {}
 
     def forget(self, place: tuple[int, str]) -> None:
-        """Leave out a file that is read anew: root and encoded path."""
-        if not self._read:
-            self._read = True
-            for known in self._words.prints():
-                self.add(known.artist, known.shingles, known.place)
-        for prints in self._prints.values():
-            prints.forget(place)
+        """Leave out a file, given by root and encoded path, that is about to be read again."""
+        if not self._loaded:
+            self._loaded = True
+            for stored in self._table.fingerprints():
+                self.add(stored.artist, stored.shingles, stored.place)
+        for fingerprints in self._by_artist.values():
+            fingerprints.forget(place)
 
-    def hold(self, artist: str, shingles: UInts) -> bool:
-        """Tell whether the words are there, all but a few."""
+    def contains(self, artist: str, shingles: UInts) -> bool:
+        """Return whether nearly the same lyrics are in the index."""
         name = normalise(artist)
-        near = list(self._prints) if not name else [name, ""]
-        return any(self._prints[one].hold(shingles) for one in near if one in self._prints)
+        candidates = list(self._by_artist) if not name else [name, ""]
+        return any(
+            self._by_artist[candidate].contains(shingles)
+            for candidate in candidates
+            if candidate in self._by_artist
+        )
 
     def add(self, artist: str, shingles: UInts, place: tuple[int, str] = (0, "")) -> None:
-        """Note the words of a song."""
-        self._prints.setdefault(normalise(artist), _Prints()).add(shingles, place)
+        """Add the lyrics of a song."""
+        self._by_artist.setdefault(normalise(artist), _Fingerprints()).add(shingles, place)
 
 
-class _Prints:
-    """Fingerprints in one array that grows."""
+class _Fingerprints:
+    """Fingerprints in one growing array."""
 
     def __init__(self) -> None:
         self._rows = np.zeros((4, HASHES), np.uint32)
@@ -75,83 +77,81 @@ class _Prints:
         self._rows[len(self._places)] = shingles
         self._places.append(place)
 
-    def hold(self, shingles: UInts) -> bool:
-        same = (self._rows[: len(self._places)] == shingles).mean(axis=1)
-        return bool((same >= SAME_TEXT).any())
+    def contains(self, shingles: UInts) -> bool:
+        similarities = (self._rows[: len(self._places)] == shingles).mean(axis=1)
+        return bool((similarities >= SAME_TEXT).any())
 
     def forget(self, place: tuple[int, str]) -> None:
-        kept = [row for row, at in enumerate(self._places) if at != place]
-        if len(kept) < len(self._places):
-            self._rows = np.concatenate([self._rows[kept], np.zeros((4, HASHES), np.uint32)])
-            self._places = [self._places[row] for row in kept]
-
-
-# --- words beside ---
+        others = [row for row, other in enumerate(self._places) if other != place]
+        if len(others) < len(self._places):
+            self._rows = np.concatenate([self._rows[others], np.zeros((4, HASHES), np.uint32)])
+            self._places = [self._places[row] for row in others]
 
 
 @dataclass(frozen=True, slots=True)
-class Outdated:
-    """A track of whose words something changed, and what is there now."""
+class OutdatedLyrics:
+    """A track whose sidecar texts changed, and its file with the present ones."""
 
     track: int
-    found: Found
+    file: FoundFile
 
 
-def outdated(
-    store: Store, music: Iterable[Found], known: Mapping[bytes, KnownFile]
-) -> list[Outdated]:
-    """List the music of which a text beside it came, changed or went since its words were read.
+def outdated_lyrics(
+    store: Store, music: Iterable[FoundFile], known: Mapping[bytes, KnownFile]
+) -> list[OutdatedLyrics]:
+    """List the music whose sidecar texts were added, changed or removed since they were read.
 
     Parameters
     ----------
     store : Store
-    music : iterable of Found
-        Recordings and scores that are there.
+    music : iterable of FoundFile
+        Existing recordings and scores.
     known : mapping of bytes to KnownFile
-        Files of the library: a text that is a track of its own is one that came; one that
-        could not be read for a reason of the moment is read again.
+        Files of the library. A text that is a track of its own counts as added; one with a
+        transient failure is read again.
 
     Returns
     -------
-    list of Outdated
-        Of a book of tunes no text is the words of one.
+    list of OutdatedLyrics
+        Without files of several tunes, which have no sidecar texts.
     """
-    beside = store.words.beside()
-    changed: list[Outdated] = []
-    for found in music:
-        seen = {(one.name, one.state) for one in beside.get(found.path, ())}
-        now = {(os.path.basename(text.path), text.state) for text in found.texts}
-        again = any(
+    sidecars = store.lyrics.sidecars()
+    changed: list[OutdatedLyrics] = []
+    for file in music:
+        before = {(sidecar.name, sidecar.state) for sidecar in sidecars.get(file.path, ())}
+        now = {(os.path.basename(text.path), text.state) for text in file.texts}
+        retry = any(
             text.path in known and (known[text.path].tracks or known[text.path].transient)
-            for text in found.texts
+            for text in file.texts
         )
-        if now == seen and not again:
+        if now == before and not retry:
             continue
-        tracks = store.tracks(store.files.tracks_at(found.path))
+        tracks = store.tracks(store.files.tracks_at(file.path))
         if len(tracks) == 1 and tracks[0].tune == 0:
-            changed.append(Outdated(tracks[0].id, found))
+            changed.append(OutdatedLyrics(tracks[0].id, file))
     return changed
 
 
-def give_words(store: Store, music: Outdated, answer: FoundWords) -> None:
-    """Store the words of some music, and what a text says of it. Inside a transaction.
+def store_lyrics(store: Store, music: OutdatedLyrics, result: SidecarLyrics) -> None:
+    """Store the lyrics and tags of music from its sidecar texts. Inside a transaction.
 
-    Its texts are no tracks of their own any more.
+    The texts are no longer tracks of their own.
     """
-    words = answer.words
+    words = result.words
     store.spaces.register({"lyrics"})
-    store.spaces.put_words(
+    store.spaces.put_lyrics(
         music.track, {} if words is None else embed_lyrics(words.text, words.features)
     )
-    beside = [
-        KnownBeside(os.path.basename(text.path), text.state, text.path == answer.source)
-        for text in music.found.texts
+    texts = music.file.texts
+    sidecars = [
+        StoredSidecar(os.path.basename(text.path), text.state, text.path == result.source)
+        for text in texts
     ]
-    store.retag(music.track, answer.tags)
-    store.words.put(music.track, "" if words is None else words.text, beside)
-    for text in music.found.texts:
-        own = store.files.tracks_at(text.path)
-        for track in own:
+    store.retag(music.track, result.tags)
+    store.lyrics.put(music.track, "" if words is None else words.text, sidecars)
+    for text in texts:
+        tracks = store.files.tracks_at(text.path)
+        for track in tracks:
             store.taste.move(track, music.track)
-        store.remove_tracks(own)
-    store.files.remove_failures([music.found.path, *(text.path for text in music.found.texts)])
+        store.remove_tracks(tracks)
+    store.files.remove_failures([music.file.path, *(text.path for text in texts)])

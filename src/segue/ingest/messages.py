@@ -1,8 +1,8 @@
-"""Messages between the parent and its workers: JSON and raw arrays.
+"""Serialisation of messages between the parent process and its workers: JSON and raw arrays.
 
-A worker decodes files that may be hostile, so its answers are taken for data only. Nothing is
-made of them but plain values, arrays of numbers, and the frozen records of Segue that the
-receiver has imported itself.
+Workers decode untrusted files, so their results are treated as data (never unpickled): only plain
+values, numeric arrays, and frozen dataclasses of Segue that the receiver has imported itself are
+created from them.
 """
 
 import json
@@ -16,48 +16,48 @@ import numpy as np
 
 from segue.errors import SegueError
 
-#: A message may be this long. An answer as long as this has more in it than any music.
-MOST_BYTES: Final = 1 << 30
-_OWN: Final = "segue."  # records of other packages are not made
-_NUMBERS: Final = "biuf"  # kinds of arrays that are sent
-_LENGTH: Final = 8  # bytes that hold the length of the JSON
+#: Maximum length of a message; no result of a music file is this long.
+MAX_BYTES: Final = 1 << 30
+_PACKAGE: Final = "segue."  # dataclasses of other packages are refused
+_NUMERIC_KINDS: Final = "biuf"  # of NumPy's data types
+_LENGTH: Final = 8  # bytes of the field with the length of the JSON
 
 
 class BadMessage(SegueError):
-    """A message that is no message of Segue's, or too long."""
+    """A message that is malformed or too long."""
 
 
 def encode(value: object) -> bytes:
-    """Turn a value into a message.
+    """Serialise a value.
 
     Parameters
     ----------
     value : object
-        Of None, numbers, text, bytes, tuples, lists, dicts, arrays of numbers, and frozen
-        dataclasses of such.
+        None, a number, str, bytes, tuple, list, dict, numeric array or frozen dataclass, nested
+        in any way.
 
     Raises
     ------
     BadMessage
-        It is too long.
+        The message is too long.
     TypeError
-        It holds something else.
+        The value holds an object of another type.
     """
     arrays: list[memoryview] = []
     text = json.dumps(_plain(value, arrays)).encode()
     length = _LENGTH + len(text) + sum(array.nbytes for array in arrays)
-    if length > MOST_BYTES:
+    if length > MAX_BYTES:
         raise BadMessage(f"holds more than Segue takes at once ({length >> 20} MiB)")
     return b"".join([len(text).to_bytes(_LENGTH, "little"), text, *arrays])
 
 
 def decode(message: bytes) -> Any:
-    """Turn a message into the value that it was made from; arrays are copies, and writable.
+    """Deserialise a message; arrays are writable copies.
 
     Raises
     ------
     BadMessage
-        It is damaged, or holds what is never sent.
+        The message is malformed, or holds an object of a type that is never sent.
     """
     try:
         start = _LENGTH + int.from_bytes(message[:_LENGTH], "little")
@@ -67,7 +67,7 @@ def decode(message: bytes) -> Any:
 
 
 def _plain(value: object, arrays: list[memoryview]) -> object:
-    """Return what JSON takes. Whatever it would not give back as it was is a list with a tag."""
+    """Convert a value to JSON; all that JSON would not preserve becomes a list with a type tag."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
@@ -76,40 +76,43 @@ def _plain(value: object, arrays: list[memoryview]) -> object:
         arrays.append(memoryview(value))
         return ["bytes", len(value)]
     if isinstance(value, np.ndarray):
-        if value.dtype.kind not in _NUMBERS:
+        if value.dtype.kind not in _NUMERIC_KINDS:
             raise TypeError(f"arrays of {value.dtype} are not sent to or from workers")
         arrays.append(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
         return ["array", value.dtype.str, *value.shape]
-    kind, parts = _divided(value)
-    return [kind, *(_plain(part, arrays) for part in parts)]
+    tag, items = _tag_and_items(value)
+    return [tag, *(_plain(item, arrays) for item in items)]
 
 
-def _divided(value: object) -> tuple[str, Iterable[object]]:
-    """Return what a value is a kind of, and what it is made of."""
+def _tag_and_items(value: object) -> tuple[str, Iterable[object]]:
     if isinstance(value, tuple):
         return "tuple", value
     if isinstance(value, list):
         return "list", value
     if isinstance(value, dict):
         return "dict", value.items()
-    kind = f"{type(value).__module__}:{type(value).__qualname__}"
-    if not is_dataclass(value) or _record(kind) is not type(value):
+    tag = f"{type(value).__module__}:{type(value).__qualname__}"
+    if not is_dataclass(value) or _dataclass(tag) is not type(value):
         raise TypeError(f"{type(value)} is not sent to or from workers")
-    return kind, (getattr(value, one.name) for one in fields(value))
+    return tag, (getattr(value, field.name) for field in fields(value))
 
 
-def _record(name: str) -> Any:
-    """Return a frozen record of Segue that is imported here, by module and name."""
-    module, _, own = name.partition(":")
-    found = getattr(sys.modules[module], own) if module.startswith(_OWN) else None
-    if not isinstance(found, type) or not is_dataclass(found):
-        raise TypeError(f"{name} is no record")
-    if not found.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        raise TypeError(f"{name} is no frozen record")
-    return found
+def _dataclass(tag: str) -> Any:
+    """Return a frozen dataclass of Segue that is already imported, by ``module:name``."""
+    module, _, name = tag.partition(":")
+    cls = getattr(sys.modules[module], name) if module.startswith(_PACKAGE) else None
+    if not isinstance(cls, type) or not is_dataclass(cls):
+        raise TypeError(f"{tag} is no dataclass")
+    if not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise TypeError(f"{tag} is no frozen dataclass")
+    return cls
 
 
-_MADE: Final[dict[str, Callable[[list[Any]], Any]]] = {"tuple": tuple, "list": list, "dict": dict}
+_CONTAINERS: Final[dict[str, Callable[[list[Any]], Any]]] = {
+    "tuple": tuple,
+    "list": list,
+    "dict": dict,
+}
 
 
 class _Decoder:
@@ -122,20 +125,20 @@ class _Decoder:
             if isinstance(plain, dict):
                 raise TypeError("an object without a tag")
             return plain
-        kind, *rest = plain
-        if kind == "bytes":
+        tag, *rest = plain
+        if tag == "bytes":
             return bytes(self._take(*rest))
-        if kind == "array":
+        if tag == "array":
             return self._array(*rest)
-        values = [self.value(part) for part in rest]
-        return _MADE[kind](values) if kind in _MADE else _record(kind)(*values)
+        values = [self.value(item) for item in rest]
+        return _CONTAINERS[tag](values) if tag in _CONTAINERS else _dataclass(tag)(*values)
 
-    def _array(self, kind: str, *shape: int) -> np.ndarray[Any, np.dtype[Any]]:
-        dtype = np.dtype(kind)
-        if dtype.kind not in _NUMBERS:
+    def _array(self, type_: str, *shape: int) -> np.ndarray[Any, np.dtype[Any]]:
+        dtype = np.dtype(type_)
+        if dtype.kind not in _NUMERIC_KINDS:
             raise TypeError(f"an array of {dtype}")
-        taken = self._take(math.prod(shape) * dtype.itemsize)
-        return np.frombuffer(taken, dtype).reshape(shape).copy()
+        data = self._take(math.prod(shape) * dtype.itemsize)
+        return np.frombuffer(data, dtype).reshape(shape).copy()
 
     def _take(self, count: int) -> memoryview:
         start, self._at = self._at, self._at + count

@@ -1,6 +1,7 @@
-"""Analysis of a file that is not in the library."""
+"""Analysis of a file that need not be in the library, in a worker process."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,123 +17,126 @@ from segue.ingest.analysis import (
     DecodedTune,
     DecodeLyrics,
     DecodeScore,
-    FoundWords,
     Identify,
     Identity,
     Job,
     ReadScore,
-    ReadWords,
+    ReadSidecars,
+    SidecarLyrics,
 )
 from segue.ingest.workers import Fault, Workers
-from segue.io.scan import Found, scan
-from segue.media import kind_of
+from segue.io.scan import FoundFile, scan
+from segue.media import medium_of
 from segue.records import Description, FloatArray, Score, Span, Track
 
 _Result = TypeVar("_Result")
 
 
 def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
-    """Compute the vectors of a file that need not be in the library.
+    """Compute the vectors of a file.
 
     Parameters
     ----------
     path : Path
     passage : Span, optional
-        Only this stretch of it; of recordings.
+        Excerpt of a recording to embed instead of the whole.
 
     Raises
     ------
     Unreadable
         With the reason.
     BadArgument
-        It is a score of many tunes, or a passage of one is meant.
+        The file holds several tunes or songs, or a passage of a score or text is asked for.
     """
-    if kind_of(path) == "score":
+    if medium_of(path) == "score":
         if passage:
-            raise BadArgument("--at goes with recordings; ask with the whole score")
+            raise BadArgument("--at is for recordings; search with the whole score")
         from segue.ingest.embedding import ScoreModel
 
         tune = decode_tune(path)
-        return ScoreModel().embed(tune.bars, tune.features) | _of_words(tune.words)
-    if kind_of(path) == "lyrics":
+        return ScoreModel().embed(tune.bars, tune.features) | _embed_words(tune.words)
+    if medium_of(path) == "lyrics":
         if passage:
-            raise BadArgument("--at goes with recordings; ask with the whole text")
-        return _of_words(decode_song(path))
+            raise BadArgument("--at is for recordings; search with the whole text")
+        return _embed_words(decode_song(path))
     from segue.audio.embedding import SoundModel
 
-    decoded = decode_now(path, passage)
-    beside = _beside(path)
-    words = beside.words if beside else decoded.words
-    return SoundModel().embed(decoded.patches, decoded.features) | _of_words(words)
+    decoded = decode_recording(path, passage)
+    sidecar = _read_sidecars(path)
+    words = sidecar.words if sidecar else decoded.words
+    return SoundModel().embed(decoded.patches, decoded.features) | _embed_words(words)
 
 
 def describe_file(path: Path) -> Description:
-    """Say what is known of a file that need not be in the library.
+    """Describe a file: its tags, facts, MusiCNN tags and lyrics.
 
     Raises
     ------
     Unreadable
         With the reason.
     BadArgument
-        It holds many tunes or songs.
+        The file holds several tunes or songs.
     """
-    kind = kind_of(path) or "sound"
-    whole = os.fsencode(os.path.abspath(path))
+    medium = medium_of(path) or "sound"
+    absolute = os.fsencode(os.path.abspath(path))
     facts: dict[str, float | str]
-    heard: dict[str, float] = {}
+    probabilities: dict[str, float] = {}
     words: DecodedText | None
     duration_s = 0.0
-    if kind == "lyrics":
+    if medium == "lyrics":
         song = words = decode_song(path)
         facts = song.facts
-    elif kind == "score":
+    elif medium == "score":
         tune = decode_tune(path)
         facts, duration_s, words = tune.facts, tune.duration_s, tune.words
     else:
         from segue.audio.embedding import SoundModel
         from segue.builtin_spaces import tag_probabilities
 
-        decoded = decode_now(path, None)
+        decoded = decode_recording(path, None)
         facts, duration_s, words = decoded.facts, decoded.duration_s, decoded.words
-        heard = tag_probabilities(SoundModel().embed(decoded.patches, decoded.features)["tags"])
-    identity = _now(Identify(whole, os.path.dirname(whole), kind), Identity, path)
-    beside = _beside(path)
-    words = beside.words if beside else words
-    tags = beside.tags if beside else identity.tags[0]
-    track = Track(0, kind, path, tags, duration_s, identity.content_hash, facts=facts)
-    source = os.fsdecode(os.path.basename(beside.source)) if beside else ""
-    return Description(track, heard, words.text if words else "", source)
+        vectors = SoundModel().embed(decoded.patches, decoded.features)
+        probabilities = tag_probabilities(vectors["tags"])
+    identity = _run(Identify(absolute, os.path.dirname(absolute), medium), Identity, path)
+    sidecar = _read_sidecars(path)
+    words = sidecar.words if sidecar else words
+    tags = sidecar.tags if sidecar else identity.tags[0]
+    track = Track(0, medium, path, tags, duration_s, identity.content_hash, facts=facts)
+    source = os.fsdecode(os.path.basename(sidecar.source)) if sidecar else ""
+    return Description(track, probabilities, words.text if words else "", source)
 
 
-def _beside(path: Path) -> FoundWords | None:
-    """Read what a text beside some music says; None where there is none."""
-    texts = [text.path for item in scan([path]) if isinstance(item, Found) for text in item.texts]
+def _read_sidecars(path: Path) -> SidecarLyrics | None:
+    """Read the lyrics of music from its sidecar texts; None where there is none."""
+    texts = [
+        text.path for item in scan([path]) if isinstance(item, FoundFile) for text in item.texts
+    ]
     if not texts:
         return None
-    asked = ReadWords(os.fsencode(path), kind_of(path) or "sound", tuple(texts))
-    return _now(asked, FoundWords, path)
+    job = ReadSidecars(os.fsencode(path), medium_of(path) or "sound", tuple(texts))
+    return _run(job, SidecarLyrics, path)
 
 
-def _of_words(words: DecodedText | None) -> dict[str, FloatArray]:
+def _embed_words(words: DecodedText | None) -> dict[str, FloatArray]:
     from segue.ingest.embedding import embed_lyrics
 
     return {} if words is None else embed_lyrics(words.text, words.features)
 
 
 def decode_song(path: Path) -> DecodedText:
-    """Read lyrics that need not be in the library, in a worker process.
+    """Read and analyse the lyrics of a file of one song.
 
     Raises
     ------
     Unreadable
         With the reason.
     BadArgument
-        The file holds many songs.
+        The file holds several songs.
     """
-    songs = _now(DecodeLyrics(os.fsencode(path)), DecodedLyrics, path).songs
+    songs = _run(DecodeLyrics(os.fsencode(path)), DecodedLyrics, path).songs
     if len(songs) > 1:
         raise BadArgument(
-            f"{path} holds {len(songs)} songs; add it to a library, and ask with one of them"
+            f"{path} holds {len(songs)} songs; add it to a library, and search with one of them"
         )
     if not isinstance(songs[0], DecodedText):
         raise Unreadable(f"{path}: {songs[0].reason}")
@@ -140,19 +144,19 @@ def decode_song(path: Path) -> DecodedText:
 
 
 def decode_tune(path: Path) -> DecodedTune:
-    """Read a score that need not be in the library, in a worker process.
+    """Read and analyse a score file of one tune.
 
     Raises
     ------
     Unreadable
         With the reason.
     BadArgument
-        It holds many tunes.
+        The file holds several tunes.
     """
-    tunes = _now(DecodeScore(os.fsencode(path)), DecodedScore, path).tunes
+    tunes = _run(DecodeScore(os.fsencode(path)), DecodedScore, path).tunes
     if len(tunes) > 1:
         raise BadArgument(
-            f"{path} holds {len(tunes)} tunes; add it to a library, and ask with one of them"
+            f"{path} holds {len(tunes)} tunes; add it to a library, and search with one of them"
         )
     if not isinstance(tunes[0], DecodedTune):
         raise Unreadable(f"{path}: {tunes[0].reason}")
@@ -160,39 +164,49 @@ def decode_tune(path: Path) -> DecodedTune:
 
 
 def read_score(path: Path, tune: int = 0) -> Score:
-    """Read a tune as it is written, in a worker process.
+    """Read a tune of a score file.
 
     Parameters
     ----------
     path : Path
     tune : int
-        Which of the file's, from 1; 0 where it holds one.
+        Its number in the file, from 1; 0 where the file has only one.
 
     Raises
     ------
     Unreadable
         With the reason.
     """
-    return _now(ReadScore(os.fsencode(path), tune), Score, path)
+    return _run(ReadScore(os.fsencode(path), tune), Score, path)
 
 
-def decode_now(path: Path, passage: Span | None) -> Decoded:
-    """Decode a file that need not be in the library, in a worker process.
+def decode_recording(path: Path, passage: Span | None) -> Decoded:
+    """Decode a recording, or an excerpt of it.
 
     Raises
     ------
     Unreadable
         With the reason.
     """
-    return _now(Decode(os.fsencode(path), passage), Decoded, path)
+    return _run(Decode(os.fsencode(path), passage), Decoded, path)
 
 
-def _now(job: Job, kind: type[_Result], path: Path) -> _Result:
-    with Workers[Job, Answer](TASK, 1) as workers:
-        workers.submit(job, DECODE_LIMIT_S)
-        result = next(iter(workers.results()))[1]
+def run_one(results: Iterator[tuple[object, _Result | Fault]], path: Path) -> _Result:
+    """Return the result of the only job of `Workers.run`.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    """
+    _, result = next(results)
     if isinstance(result, Fault):
         raise Unreadable(f"{path}: {result.reason}")
-    if not isinstance(result, kind):
-        raise TypeError(f"{job} answered by {result}")
+    return result
+
+
+def _run(job: Job, result_type: type[_Result], path: Path) -> _Result:
+    result = run_one(Workers[Job, Answer].run(TASK, [job], DECODE_LIMIT_S, 1), path)
+    if not isinstance(result, result_type):
+        raise TypeError(f"{job} gave {result}")
     return result

@@ -1,10 +1,7 @@
-"""Which files are new, changed, gone, removed or ignored; options and report of adding.
+"""Comparison of files on disk with the library: new, changed, missing, removed, ignored.
 
-How files are added, and what came of it.
-
-What is there: which files are new, changed, gone, taken out, or the words of others.
-
-Tracks whose files are gone.
+`survey` decides, without reading any file, what `segue.ingest.add` has to do, and records in the
+library what vanished or came back. `prune` removes the tracks whose files are gone.
 """
 
 import os
@@ -14,19 +11,17 @@ from pathlib import Path
 from typing import Final
 
 from segue.errors import BadArgument
-from segue.io.lyrics_text import PLAIN, TextForm
-from segue.io.scan import Found, LeftAlone, Obstacle, PassedOver, Scanned, scan
-from segue.io.tags import NOTHING
+from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
+from segue.io.scan import ExcludedPath, FoundFile, OtherFile, Scanned, UnreadablePath, scan
+from segue.io.tags import NO_TAGS
 from segue.records import Failure, FileState, Pruned, Tags
 from segue.store import Store
 from segue.store.files import KnownFile
 
-# --- report ---
-
 
 @dataclass(slots=True)
 class AddReport:
-    """What one run did, as counts of files, and what failed."""
+    """Number of files by what one run did with them, and the failures."""
 
     added: int = 0
     changed: int = 0
@@ -36,18 +31,18 @@ class AddReport:
     missing: int = 0
     passed_over: int = 0
     failed_before: int = 0
-    ignored: int = 0  # files and folders that a pattern rules out
-    taken_out: int = 0  # tracks whose files are ignored now
-    removed: int = 0  # files that the user took out before
-    words: int = 0  # recordings and scores whose words were read from a text beside them
-    versions: int = 0  # songs left out: live, or a remix
-    duplicates: int = 0  # songs left out: words that are there already
+    ignored: int = 0  # files and folders that match an ignore pattern
+    taken_out: int = 0  # tracks removed because their files are ignored now
+    removed: int = 0  # files left out because the user removed them before
+    words: int = 0  # recordings and scores with lyrics from a sidecar text
+    versions: int = 0  # songs left out: live versions and remixes
+    duplicates: int = 0  # songs left out: their lyrics are in the library already
     failures: list[Failure] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come."""
+    """Progress of a run: number of files done and in all, and the last file."""
 
     done: int
     total: int
@@ -58,265 +53,260 @@ Watcher = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """How files are added.
+class AddOptions:
+    """Options of adding files.
 
     Attributes
     ----------
-    form : TextForm
-        What is kept of the words that are read.
+    form : TextOptions
+        Options of reading lyrics.
     given : Tags
-        Artist and album of files that name none.
+        Artist and album for files without these tags.
     exclude : tuple of str
-        Patterns as of ``.gitignore`` of what is left alone.
+        Patterns of files and folders to leave out, in the syntax of ``.gitignore``.
     include_removed : bool
-        What was taken out of the library comes back.
+        Add files again that were removed from the library.
     retry : bool
-        Also files are read that could not be read and have not changed since.
+        Try unchanged files again that could not be read before.
     """
 
-    form: TextForm = PLAIN
-    given: Tags = NOTHING
+    form: TextOptions = PLAIN_TEXT
+    given: Tags = NO_TAGS
     exclude: tuple[str, ...] = ()
     include_removed: bool = False
     retry: bool = False
 
 
-DEFAULT: Final = Options()
+DEFAULT_OPTIONS: Final = AddOptions()
 
 
-# --- survey ---
-
-#: A file to read, and what the library knows of it.
-Todo = tuple[Found, KnownFile | None]
-UNSEEN: Final = FileState(0, 0)  # of what cannot even be looked at
+#: A file to read, and its record in the library.
+PendingFile = tuple[FoundFile, KnownFile | None]
+#: State of files whose status cannot be read, and of files that are not stored completely.
+UNKNOWN_STATE: Final = FileState(0, 0)
 
 
 @dataclass(slots=True)
-class Surveyed:
-    """What is there, and what is to be done about it.
+class Survey:
+    """The files on disk, and what is to be done with them.
 
     Attributes
     ----------
     known : dict of bytes to KnownFile
-        What the library knows, by absolute path.
+        Files of the library by absolute path.
     removed : dict of bytes to set of int
-        Tunes of files that the user took out, and that stay out.
-    todo : list of Todo
+        Tunes of files that the user removed from the library, and that are not added again.
+    pending : list of PendingFile
         Files to read.
-    music : list of Found
-        Recordings and scores that are there, whether to be read or not.
-    texts : list of Todo
-        What holds the words of such.
-    obstacles : list of Obstacle
-        Places that cannot be looked into, not told before.
+    music : list of FoundFile
+        Existing recordings and scores, whether pending or not.
+    texts : list of PendingFile
+        Sidecar texts with the lyrics of other files.
+    unreadable : list of UnreadablePath
+        Files and folders that cannot be read, and were not reported before.
     returning : set of bytes
-        Files that the user took out, and now asks for again.
+        Files that the user removed before, and now adds again.
     report : AddReport
     """
 
     known: dict[bytes, KnownFile]
     removed: dict[bytes, set[int]]
-    todo: list[Todo] = field(default_factory=list)
-    music: list[Found] = field(default_factory=list)
-    texts: list[Todo] = field(default_factory=list)
-    obstacles: list[Obstacle] = field(default_factory=list)
+    pending: list[PendingFile] = field(default_factory=list)
+    music: list[FoundFile] = field(default_factory=list)
+    texts: list[PendingFile] = field(default_factory=list)
+    unreadable: list[UnreadablePath] = field(default_factory=list)
     returning: set[bytes] = field(default_factory=set)
     report: AddReport = field(default_factory=AddReport)
 
 
-def survey(store: Store, paths: Sequence[Path], options: Options) -> Surveyed:
-    """Look at files and folders, and note in the library what is gone, came back or stays out.
-
-    Parameters
-    ----------
-    store : Store
-    paths : sequence of Path
-    options : Options
-    """
-    looking = _Looking(store, options)
-    items = looking.scan(paths)
-    here = {item.path: item for item in items if isinstance(item, Found)}
+def survey(store: Store, paths: Sequence[Path], options: AddOptions) -> Survey:
+    """Compare files and folders with the library, and record what is missing or came back."""
+    surveyor = _Surveyor(store, options)
+    items = surveyor.scan(paths)
+    files = {item.path: item for item in items if isinstance(item, FoundFile)}
     for item in items:
-        if isinstance(item, Found):
-            looking.at_file(item, here)
+        if isinstance(item, FoundFile):
+            surveyor.add_file(item, files)
         else:
-            looking.at_other(item)
-    looking.record({os.fsencode(os.path.abspath(path)) for path in paths})
-    return looking.there
+            surveyor.add_other(item)
+    surveyor.record({os.fsencode(os.path.abspath(path)) for path in paths})
+    return surveyor.result
 
 
-class _Looking:
-    def __init__(self, store: Store, options: Options) -> None:
-        self.there = Surveyed(store.known_files(), store.removed.tunes())
+class _Surveyor:
+    def __init__(self, store: Store, options: AddOptions) -> None:
+        self.result = Survey(store.known_files(), store.removed.tunes())
         self._store = store
         self._options = options
         self._missing = store.missing_tracks()
-        self._met: set[bytes] = set()
+        self._seen: set[bytes] = set()
         self._roots: set[bytes] = set()
-        self._back: list[int] = []
-        self._blocked: set[bytes] = set()  # what lies below stays as it is
-        self._litter: set[bytes] = set()
+        self._found_again: list[int] = []  # missing tracks whose files exist again
+        self._blocked: set[bytes] = set()  # tracks below these paths stay unchanged
+        self._system: set[bytes] = set()
         self._ignored: set[bytes] = set()
 
     def scan(self, paths: Sequence[Path]) -> list[Scanned]:
-        """Find what is there; with a text that was asked for, the music it is the words of."""
+        """Scan paths, and the music of sidecar texts that are named themselves."""
         items = list(scan(paths, self._options.exclude))
-        met = {item.path for item in items}
+        seen = {item.path for item in items}
         owners = [
             Path(os.fsdecode(path))
             for item in items
-            if isinstance(item, Found) and item.asked_for
+            if isinstance(item, FoundFile) and item.asked_for
             for path in item.music
-            if path not in met and self._has_tracks(path)
+            if path not in seen and self._has_tracks(path)
         ]
         return items + list(scan(owners))
 
-    def at_file(self, found: Found, here: Mapping[bytes, Found]) -> None:
-        there, report = self.there, self.there.report
-        self._met.add(found.path)
-        self._roots.add(found.root)
-        before = there.known.get(found.path)
-        if self._is_out(found):
+    def add_file(self, file: FoundFile, files: Mapping[bytes, FoundFile]) -> None:
+        result, report = self.result, self.result.report
+        self._seen.add(file.path)
+        self._roots.add(file.root)
+        known = result.known.get(file.path)
+        if self._is_removed(file):
             report.removed += 1
-        elif self._belongs(found, here):
-            there.texts.append((found, before))
-            report.failed_before += self._failed_before(found)
+        elif self._is_sidecar(file, files):
+            result.texts.append((file, known))
+            report.failed_before += self._failed_before(file)
         else:
-            if found.kind != "lyrics":
-                there.music.append(found)
+            if file.kind != "lyrics":
+                result.music.append(file)
             given = self._options.given
-            given_now = before is not None and before.tracks and (given.artist or given.album)
+            has_given_tags = known is not None and known.tracks and (given.artist or given.album)
             if (
-                is_to_read(found, before, self._options)
-                or given_now
-                or found.path in there.returning
+                needs_reading(file, known, self._options)
+                or has_given_tags
+                or file.path in result.returning
             ):
-                there.todo.append((found, before))
-            elif before is None or not before.tracks:
+                result.pending.append((file, known))
+            elif known is None or not known.tracks:
                 report.failed_before += 1
             else:
                 report.unchanged += 1
-                self._back += self._missing.intersection(before.tracks)
+                self._found_again += self._missing.intersection(known.tracks)
 
-    def at_other(self, item: Obstacle | PassedOver | LeftAlone) -> None:
-        there, report = self.there, self.there.report
-        if isinstance(item, LeftAlone):
-            report.ignored += item.why != "litter"
-            aside = {"litter": self._litter, "ignored": self._ignored, "excluded": self._blocked}
-            aside[item.why].add(item.path)
+    def add_other(self, item: UnreadablePath | OtherFile | ExcludedPath) -> None:
+        result, report = self.result, self.result.report
+        if isinstance(item, ExcludedPath):
+            report.ignored += item.why != "system"
+            by_reason = {
+                "system": self._system,
+                "ignored": self._ignored,
+                "excluded": self._blocked,
+            }
+            by_reason[item.why].add(item.path)
             return
-        self._met.add(item.path)
-        if isinstance(item, PassedOver):
+        self._seen.add(item.path)
+        if isinstance(item, OtherFile):
             report.passed_over += 1
             return
         self._roots.add(item.root)
         self._blocked.add(item.path)
-        before = there.known.get(item.path)
-        if before is not None and not before.is_to_read(UNSEEN, retry=self._options.retry):
+        known = result.known.get(item.path)
+        if known is not None and not known.needs_reading(UNKNOWN_STATE, retry=self._options.retry):
             report.failed_before += 1
         else:
-            there.obstacles.append(item)
+            result.unreadable.append(item)
 
-    def record(self, whole: Collection[bytes]) -> None:
-        """Note what is gone below the folders that were looked through, and all else."""
-        there, report = self.there, self.there.report
-        gone = dict(self._gone(whole))
-        ignored = {path for path in gone if _below(path, self._ignored)}
-        taken_out = [track for path in ignored for track in gone[path].tracks]
+    def record(self, folders: Collection[bytes]) -> None:
+        """Record in the library which files below the scanned folders are gone or came back."""
+        result, report = self.result, self.result.report
+        gone = dict(self._gone(folders))
+        ignored = {path for path in gone if _is_below_any(path, self._ignored)}
+        ignored_tracks = [track for path in ignored for track in gone[path].tracks]
         vanished = {path: file.tracks for path, file in gone.items() if path not in ignored}
-        report.taken_out = len(taken_out)
+        report.taken_out = len(ignored_tracks)
         report.missing = sum(
             not self._missing.issuperset(tracks) for tracks in vanished.values() if tracks
         )
-        kinds = {found.kind for found, _ in there.todo} | {found.kind for found in there.music}
+        media = {file.kind for file, _ in result.pending} | {file.kind for file in result.music}
         with self._store.transaction():
-            self._store.spaces.register(kinds)
+            self._store.spaces.register(media)
             for root in self._roots:
                 self._store.files.add_root(root)
-            all_vanished = [track for tracks in vanished.values() for track in tracks]
-            self._store.set_missing(all_vanished, missing=True)
-            self._store.set_missing(self._back, missing=False)
-            self._store.remove_tracks(taken_out)
-            self._store.removed.forget(there.returning)
+            vanished_tracks = [track for tracks in vanished.values() for track in tracks]
+            self._store.set_missing(vanished_tracks, missing=True)
+            self._store.set_missing(self._found_again, missing=False)
+            self._store.remove_tracks(ignored_tracks)
+            self._store.removed.forget(result.returning)
             self._store.files.remove_failures(
                 path for path, file in gone.items() if not file.tracks
             )
 
-    def _gone(self, whole: Collection[bytes]) -> Iterator[tuple[bytes, KnownFile]]:
-        for path, file in self.there.known.items():
-            if path in self._met or not _below(path, whole) or _below(path, self._blocked):
+    def _gone(self, folders: Collection[bytes]) -> Iterator[tuple[bytes, KnownFile]]:
+        for path, file in self.result.known.items():
+            if path in self._seen or not _is_below_any(path, folders):
                 continue
-            if file.tracks and _below(path, self._litter):
-                continue  # added when Segue did not leave hidden folders alone
+            if _is_below_any(path, self._blocked):
+                continue
+            if file.tracks and _is_below_any(path, self._system):
+                continue  # added by a version of Segue that did not skip hidden folders
             yield path, file
 
-    def _is_out(self, found: Found) -> bool:
-        """Tell whether the user took a file out; note where one is to come back."""
-        there = self.there
-        if found.path not in there.removed:
+    def _is_removed(self, file: FoundFile) -> bool:
+        """Return whether the user removed a file; note those that are added again."""
+        result = self.result
+        if file.path not in result.removed:
             return False
-        if found.asked_for or self._options.include_removed:
-            there.returning.add(found.path)
-            del there.removed[found.path]
+        if file.asked_for or self._options.include_removed:
+            result.returning.add(file.path)
+            del result.removed[file.path]
             return False
-        return not self._has_tracks(found.path)  # else only some of its tunes
+        return not self._has_tracks(file.path)  # else only some of its tunes were removed
 
-    def _belongs(self, text: Found, here: Mapping[bytes, Found]) -> bool:
-        """Tell whether a text is the words of music that is in the library or about to be."""
+    def _is_sidecar(self, text: FoundFile, files: Mapping[bytes, FoundFile]) -> bool:
+        """Return whether a text has the lyrics of music that is in the library or pending."""
         for path in text.music:
             if self._has_tracks(path):
                 return True
-            if path in self.there.removed:
+            if path in self.result.removed:
                 if not text.asked_for:
                     return True
-            elif path in here and not self._failed_before(here[path]):
+            elif path in files and not self._failed_before(files[path]):
                 return True
         return False
 
-    def _failed_before(self, found: Found) -> bool:
-        """Tell whether a file could not be read, and is not read again now."""
-        before = self.there.known.get(found.path)
-        if before is None or before.tracks:
+    def _failed_before(self, file: FoundFile) -> bool:
+        """Return whether a file could not be read before, and is not tried again."""
+        known = self.result.known.get(file.path)
+        if known is None or known.tracks:
             return False
-        return not before.is_to_read(found.state, retry=self._options.retry)
+        return not known.needs_reading(file.state, retry=self._options.retry)
 
     def _has_tracks(self, path: bytes) -> bool:
-        return path in self.there.known and bool(self.there.known[path].tracks)
+        return path in self.result.known and bool(self.result.known[path].tracks)
 
 
-def is_to_read(found: Found, before: KnownFile | None, options: Options) -> bool:
-    """Tell whether a file is new, or is to be read again."""
-    return before is None or before.is_to_read(found.state, retry=options.retry)
+def needs_reading(file: FoundFile, known: KnownFile | None, options: AddOptions) -> bool:
+    """Return whether a file is new, or has to be read again."""
+    return known is None or known.needs_reading(file.state, retry=options.retry)
 
 
-def _below(path: bytes, folders: Collection[bytes]) -> bool:
-    """Tell whether a path is one of some folders, or lies in one."""
+def _is_below_any(path: bytes, folders: Collection[bytes]) -> bool:
+    """Return whether a path is one of some folders, or lies below one."""
     while path not in folders:
-        above = os.path.dirname(path)
-        if above == path:
+        parent = os.path.dirname(path)
+        if parent == path:
             return False
-        path = above
+        path = parent
     return True
 
 
-# --- prune ---
-
-
 def prune(store: Store, *, really: bool) -> Pruned:
-    """Take out the tracks whose files are gone.
+    """Remove the tracks whose files are gone.
 
     Raises
     ------
     BadArgument
-        More than half is gone at once, as when a disk is not connected, and not `really`.
+        More than half of the files are gone, as when a disk is not connected, and not `really`.
     """
     tracks = store.tracks()
     gone = [track for track in tracks if not os.path.lexists(track.path)]
     if 2 * len(gone) > len(tracks) and not really:
         raise BadArgument(
             f"{len(gone)} of {len(tracks)} files are gone: is a disk not connected? "
-            "Connect it, or say --really to take them all out"
+            "Connect it, or use --really to remove them all"
         )
     with store.writing(), store.transaction():
         store.remove_tracks(track.id for track in gone)

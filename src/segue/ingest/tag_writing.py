@@ -1,4 +1,8 @@
-"""Writing analysis results into tags of the library's files, with undo."""
+"""Writing of tempo, key and mood into the tags of the library's files, with undo.
+
+Each change is logged in the library before a file is touched, so that it can be undone even after
+an interruption.
+"""
 
 import hashlib
 import os
@@ -11,25 +15,24 @@ from typing import Final, Literal
 
 import numpy as np
 
-from segue.builtin_spaces import TAGS
+from segue.builtin_spaces import MUSICNN_TAGS
 from segue.errors import BadArgument
-from segue.io.tag_writing import FIELDS, is_unknown, read_fields, short_key, write_fields
+from segue.io.tag_writing import FIELDS, is_placeholder, read_fields, short_key, write_fields
 from segue.records import Failure, FileState, Track
 from segue.search.query import find_tracks
 from segue.search.track_checks import non_music_type
 from segue.store import Store
-from segue.store.files import KnownFile, is_inside
-from segue.store.user_data import Change
+from segue.store.files import KnownFile, is_below
+from segue.store.user_data import TagChange
 from segue.theory.keys import camelot, open_key
 
-#: Those of the tags that Segue hears which name a mood.
+#: The MusiCNN tags that name a mood.
 MOODS: Final = (
     "beautiful", "catchy", "chill", "easy listening", "happy", "mellow", "party", "sad",
 )  # fmt: skip
-#: A mood is written that stands out by so many standard deviations, among the library's music
-#: and among all that Segue knows.
-_STANDS_OUT: Final = 1.0
-#: Tempos and keys below are left out: of those above nine of ten are right, see
+#: Minimum z-score of a mood that is written, in the library and in the calibration set.
+_MIN_Z_SCORE: Final = 1.0
+#: Default thresholds: nine of ten tempos and keys above them are right, see
 #: bench/tables/tempo.md and bench/tables/features.md.
 MIN_CONFIDENCE: Final = {"bpm": 0.7, "key": 0.7}
 _CONFIDENCE: Final = {"bpm": "tempo_confidence", "key": "key_confidence"}
@@ -42,22 +45,22 @@ KEY_NOTATIONS: Final[dict[KeyNotation, Callable[[str], str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What was written, or would be.
+class TagReport:
+    """The changes that were made, or would be.
 
     Attributes
     ----------
-    changes : tuple of Change
+    changes : tuple of TagChange
     kept : int
-        Fields that a file had already.
-    unsure : mapping of str to int
-        How many were left out of each field, being too uncertain.
-    not_music : int
-        Tracks that were left out.
+        Number of fields that had another value already.
     failures : tuple of Failure
+    unsure : mapping of str to int
+        Number of values left out because of their low confidence, by field.
+    not_music : int
+        Number of tracks left out because they are not music.
     """
 
-    changes: tuple[Change, ...]
+    changes: tuple[TagChange, ...]
     kept: int
     failures: tuple[Failure, ...]
     unsure: Mapping[str, int] = field(default_factory=dict)
@@ -65,8 +68,8 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
-    """What is written, and how; see `FileTags.write`."""
+class _Options:
+    """Options of `FileTags.write`."""
 
     fields: Sequence[str]
     min_confidence: float | None
@@ -75,7 +78,7 @@ class _Form:
 
 
 class FileTags:
-    """What the files of a library say of themselves; `segue.Library.file_tags`.
+    """Writing of tags into the files of a library; `segue.Library.file_tags`.
 
     Parameters
     ----------
@@ -94,36 +97,36 @@ class FileTags:
         all_sounds: bool = False,
         overwrite: bool = False,
         dry_run: bool = False,
-    ) -> Written:
-        """Write tempo, key or mood into the files' own tags; the sound stays as it is.
+    ) -> TagReport:
+        """Write tempo, key or mood into the tags of files; the audio data stays as it is.
 
         Parameters
         ----------
-        queries : str, int or Path
-            Which tracks; none for all.
+        *queries : str, int or Path
+            Tracks to write; all if none is given.
         fields : sequence of str
-            Of "bpm", "key" and "mood", at least one.
+            At least one of "bpm", "key" and "mood".
         min_confidence : float, optional
-            Tempos and keys less certain are left out, 0 to 1; else those below `MIN_CONFIDENCE`.
+            Minimum confidence of a tempo or key, 0 to 1. The default is `MIN_CONFIDENCE`.
         key_notation : {"standard", "camelot", "openkey"}
             "Am", "8A" or "1m".
         all_sounds : bool
-            Also into what is no music.
+            Write into files that are not music, too.
         overwrite : bool
-            Also where a file says something else already.
+            Replace values that are there already.
         dry_run : bool
-            Change nothing, only tell.
+            Only report the changes.
         """
-        store, form = self._store, _Form(fields, min_confidence, key_notation, all_sounds)
+        store, form = self._store, _Options(fields, min_confidence, key_notation, all_sounds)
         tracks = [track for query in queries for track in find_tracks(store, query)]
         tracks = tracks if queries else store.tracks()
         return _write(store, tracks, form, overwrite=overwrite, dry_run=dry_run)
 
-    def undo(self) -> Written:
-        """Put back what the last `write` that is not undone yet changed.
+    def undo(self) -> TagReport:
+        """Undo the last `write` that was not undone yet.
 
-        A file that is gone is a failure, and forgotten, so that it bars no run before it; unless
-        its folder is gone too, which may come back with its disk.
+        A file that is gone is a failure, and dropped from the log so that earlier runs can be
+        undone; unless its folder is gone, too, as when a disk is not connected.
 
         Raises
         ------
@@ -134,122 +137,122 @@ class FileTags:
 
 
 def _write(
-    store: Store, tracks: Sequence[Track], form: _Form, *, overwrite: bool, dry_run: bool
-) -> Written:
-    if not form.fields or not set(form.fields) <= set(FIELDS):
+    store: Store, tracks: Sequence[Track], options: _Options, *, overwrite: bool, dry_run: bool
+) -> TagReport:
+    if not options.fields or not set(options.fields) <= set(FIELDS):
         raise BadArgument("say what to write: --bpm, --key, --mood")
-    if form.key_notation not in KEY_NOTATIONS:
+    if options.key_notation not in KEY_NOTATIONS:
         raise BadArgument(
-            f"{form.key_notation!r} is no notation of keys; choose {', '.join(KEY_NOTATIONS)}"
+            f"{options.key_notation!r} is not a key notation; choose {', '.join(KEY_NOTATIONS)}"
         )
-    moods = _moods(store) if "mood" in form.fields else {}
+    moods = _moods(store) if "mood" in options.fields else {}
     unsure: Counter[str] = Counter()
-    passed_by = 0
-    changes: list[Change] = []
+    not_music = 0
+    changes: list[TagChange] = []
     failures: list[Failure] = []
     kept = 0
-    run = store.written.next_run()
+    run = store.tag_log.next_run()
     files = store.known_files()
     for track in tracks:
         if track.missing or track.kind != "sound":
             continue
-        if link := _link(store, track.path):
-            failures.append(Failure(track.path, link))
+        if reason := _link_reason(store, track.path):
+            failures.append(Failure(track.path, reason))
             continue
-        if not form.all_sounds and non_music_type(track):
-            passed_by += 1
+        if not options.all_sounds and non_music_type(track):
+            not_music += 1
             continue
         if not _unchanged(files, track.path):
-            why = f"{track.path} changed since it was added; first `segue add` it again"
-            failures.append(Failure(track.path, why))
+            reason = f"{track.path} changed since it was added; first `segue add` it again"
+            failures.append(Failure(track.path, reason))
             continue
         try:
-            known = read_fields(track.path)
-            found = _found(track, moods, form)
-            new = {name for name, value in found.items() if value and known[name] != value}
-            free = {
+            current = read_fields(track.path)
+            values = _values(track, moods, options)
+            differing = {name for name, value in values.items() if value and current[name] != value}
+            writable = {
                 name
-                for name in new
-                if overwrite or not known[name] or is_unknown(name, known[name])
+                for name in differing
+                if overwrite or not current[name] or is_placeholder(name, current[name])
             }
-            kept += len(new) - len(free)
-            doubtful = {name for name in free if _is_unsure(track, name, form.min_confidence)}
-            unsure.update(doubtful)
-            here = [
-                Change(track.path, name, known[name], value)
-                for name, value in found.items()
-                if name in free - doubtful
+            kept += len(differing) - len(writable)
+            uncertain = {n for n in writable if _is_unsure(track, n, options.min_confidence)}
+            unsure.update(uncertain)
+            of_track = [
+                TagChange(track.path, name, current[name], value)
+                for name, value in values.items()
+                if name in writable - uncertain
             ]
-            if here and not dry_run:
-                _change(store, run, track, here)
-            changes += here
+            if of_track and not dry_run:
+                _write_track(store, run, track, of_track)
+            changes += of_track
         except BadArgument as error:
             failures.append(Failure(track.path, str(error)))
-    return Written(tuple(changes), kept, tuple(failures), unsure, passed_by)
+    return TagReport(tuple(changes), kept, tuple(failures), unsure, not_music)
 
 
-def _undo(store: Store) -> Written:
-    run, changes = store.written.last_run()
+def _undo(store: Store) -> TagReport:
+    run, changes = store.tag_log.last_run()
     if not changes:
         raise BadArgument("no tags were written that are not undone yet")
-    done: list[Change] = []
+    done: list[TagChange] = []
     failures: list[Failure] = []
     files = store.known_files()
     for path in dict.fromkeys(change.path for change in changes):
-        here = [change for change in changes if change.path == path]
+        of_file = [change for change in changes if change.path == path]
         if not path.parent.is_dir():
             failures.append(Failure(path, f"{path.parent} is not there; is its disk connected?"))
             continue
         if _gone(path):
             with store.writing(), store.transaction():
-                store.written.forget(run, path)
+                store.tag_log.forget(run, path)
             failures.append(Failure(path, f"{path} is gone: nothing is left to undo in it"))
             continue
-        if link := _link(store, path):
-            failures.append(Failure(path, link))
+        if reason := _link_reason(store, path):
+            failures.append(Failure(path, reason))
             continue
         try:
-            ours = _unchanged(files, path)
-            now = read_fields(path)
-            # What somebody else wrote since then stays.
-            back = [change for change in here if now[change.field] == change.written]
-            if back:
-                write_fields(path, {change.field: change.before for change in back})
+            unchanged = _unchanged(files, path)
+            current = read_fields(path)
+            # Fields that another program has written since then are left alone.
+            reverted = [change for change in of_file if current[change.field] == change.written]
+            if reverted:
+                write_fields(path, {change.field: change.before for change in reverted})
             with store.writing(), store.transaction():
-                store.written.forget(run, path)
-                if ours:
-                    _keep_known(store, path)
-            done += [Change(c.path, c.field, c.written, c.before) for c in back]
+                store.tag_log.forget(run, path)
+                if unchanged:
+                    _update_state(store, path)
+            done += [TagChange(c.path, c.field, c.written, c.before) for c in reverted]
         except BadArgument as error:
             failures.append(Failure(path, str(error)))
-    return Written(tuple(done), 0, tuple(failures))
+    return TagReport(tuple(done), 0, tuple(failures))
 
 
-def _change(store: Store, run: int, track: Track, changes: list[Change]) -> None:
+def _write_track(store: Store, run: int, track: Track, changes: list[TagChange]) -> None:
     at = datetime.now(UTC).isoformat(timespec="seconds")
     with store.writing():
-        with store.transaction():  # on the disk before the file is touched
-            store.written.add(run, changes, at)
+        with store.transaction():  # committed before the file is touched
+            store.tag_log.add(run, changes, at)
         try:
             write_fields(track.path, {change.field: change.written for change in changes})
         except BadArgument:
             with store.transaction():
-                store.written.forget(run, track.path)
+                store.tag_log.forget(run, track.path)
             raise
         with store.transaction():
-            _keep_known(store, track.path)
+            _update_state(store, track.path)
 
 
-def _link(store: Store, path: Path) -> str:
-    """Say why a file that is a link, or lies behind one that leads out of its root, stays as it is.
+def _link_reason(store: Store, path: Path) -> str:
+    """Return why a file is not written because of a symbolic link; "" if it may be written.
 
-    An album from anywhere may hold links to what is none of its own. "" where a file may change.
+    An untrusted folder may hold links to files elsewhere.
     """
     place = os.path.realpath(path)
     root = os.path.realpath(os.fsdecode(store.files.root_of(os.fsencode(path))))
     if path.is_symlink():
-        return f"{path} is a link to {place}; tags are written into files themselves alone"
-    if not is_inside(os.fsencode(place), os.fsencode(root)):
+        return f"{path} is a link to {place}; tags are only written into the files themselves"
+    if not is_below(os.fsencode(place), os.fsencode(root)):
         return (
             f"{path} lies behind a link, in {os.path.dirname(place)}; to write tags there, "
             "`segue add` that folder itself"
@@ -260,55 +263,54 @@ def _link(store: Store, path: Path) -> str:
 def _gone(path: Path) -> bool:
     try:
         path.stat()
-    except OSError as error:  # of others, whoever opens it says what is wrong
+    except OSError as error:  # other errors are reported when the file is opened
         return isinstance(error, FileNotFoundError | NotADirectoryError)
     return False
 
 
 def _unchanged(files: Mapping[bytes, KnownFile], path: Path) -> bool:
-    """Tell whether a file is what the library's description of it was made from."""
+    """Return whether a file is unchanged since it was analysed."""
     try:
         now = path.stat()
     except OSError:
-        return True  # whoever opens it says what is wrong
+        return True  # the error is reported when the file is opened
     known = files.get(os.fsencode(path))
     return known is not None and known.state == FileState(now.st_size, now.st_mtime_ns)
 
 
-def _keep_known(store: Store, path: Path) -> None:
-    """Record the file as it is now, so that it need not be decoded again."""
+def _update_state(store: Store, path: Path) -> None:
+    """Store the new state and hash of a file, so that it is not decoded again."""
     state = path.stat()
     with path.open("rb") as file:
         content_hash = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
     store.rewritten(path, FileState(state.st_size, state.st_mtime_ns), content_hash)
 
 
-def _is_unsure(track: Track, field: str, least: float | None) -> bool:
-    """Tell whether what was found is too uncertain; older Segues did not tell of tempos."""
+def _is_unsure(track: Track, field: str, min_confidence: float | None) -> bool:
+    """Return whether a value is too uncertain; older libraries lack the tempo's confidence."""
     if field not in _CONFIDENCE:
         return False
     confidence = float(track.facts.get(_CONFIDENCE[field]) or 0)
-    return confidence < (MIN_CONFIDENCE[field] if least is None else least)
+    return confidence < (MIN_CONFIDENCE[field] if min_confidence is None else min_confidence)
 
 
-def _found(track: Track, moods: dict[int, str], form: _Form) -> dict[str, str]:
+def _values(track: Track, moods: dict[int, str], options: _Options) -> dict[str, str]:
     tempo = float(track.facts.get("tempo_bpm") or 0)
-    found = {
+    values = {
         "bpm": str(round(tempo)) if tempo else "",
-        "key": KEY_NOTATIONS[form.key_notation](str(track.facts.get("key", ""))),
+        "key": KEY_NOTATIONS[options.key_notation](str(track.facts.get("key", ""))),
         "mood": moods.get(track.id, ""),
     }
-    return {name: value for name, value in found.items() if name in form.fields}
+    return {name: value for name, value in values.items() if name in options.fields}
 
 
 def _moods(store: Store) -> dict[int, str]:
-    """Name the mood that stands out most of each track that has one."""
-    ids, strengths = store.spaces.vectors("tags")
-    columns = [TAGS.index(mood) for mood in MOODS]
-    some = strengths[:, columns]
-    some = np.minimum(some, (some - some.mean(axis=0)) / (some.std(axis=0) + 1e-6))
+    """Return the mood with the highest z-score of each track, where it is high enough."""
+    ids, vectors = store.spaces.vectors("tags")
+    scores = vectors[:, [MUSICNN_TAGS.index(mood) for mood in MOODS]]
+    scores = np.minimum(scores, (scores - scores.mean(axis=0)) / (scores.std(axis=0) + 1e-6))
     return {
         track: MOODS[int(np.argmax(row))]
-        for track, row in zip(ids.tolist(), some, strict=True)
-        if row.max() >= _STANDS_OUT
+        for track, row in zip(ids.tolist(), scores, strict=True)
+        if row.max() >= _MIN_Z_SCORE
     }

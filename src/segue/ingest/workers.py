@@ -1,9 +1,9 @@
-"""Worker processes that may crash or hang.
+"""A pool of worker processes that may crash or hang.
 
-A worker is a Python program of its own, started anew after a fault. Nothing of the caller's
-program is run in it, so a script that uses Segue needs no ``if __name__ == "__main__"``. When
-the parent goes, by whatever signal, the workers leave, whatever they are at. A job may take so
-much processor time, so that what is read does not depend on what else the machine does.
+A worker is a Python program of its own, restarted after a crash. It does not import the caller's
+main module, so a script that uses Segue needs no ``if __name__ == "__main__"``. When the parent
+process ends, by whatever signal, its workers end at once. Jobs are limited in CPU time and not in
+wall-clock time, so that the results do not depend on the load of the machine.
 """
 
 import contextlib
@@ -13,36 +13,40 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
-from segue.environment import import_path
-from segue.ingest.messages import MOST_BYTES, BadMessage, decode, encode
+from segue.environment import safe_import_path
+from segue.ingest.messages import MAX_BYTES, BadMessage, decode, encode
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-QUEUE_DEPTH: Final = 2  # jobs a worker holds, so that it never waits for the parent
-MEMORY_LIMIT_BYTES: Final = 4 << 30  # of address space, a worker
-STARTING_S: Final = 30.0  # allowed on top of a job's time to a worker that is just starting
-#: So much longer than its processor time may a job last by the clock: machines may be busy, and
-#: disks far away.
-PATIENCE: Final = 10.0
-#: What ends a worker from outside, and says nothing of the file it was on.
-_FROM_OUTSIDE: Final = frozenset(
+QUEUE_DEPTH: Final = 2  # jobs sent to a worker in advance, so that it never waits for the parent
+MEMORY_LIMIT_BYTES: Final = 4 << 30  # address space of a worker
+STARTUP_S: Final = 30.0  # additional time for the first job of a worker
+#: Wall-clock limit of a job as a multiple of its CPU limit: the machine may be busy, and the disk
+#: on a network.
+WALL_CLOCK_FACTOR: Final = 10.0
+#: Signals that end a worker from outside: not the fault of the file that it was reading.
+_EXTERNAL_SIGNALS: Final = frozenset(
     (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGBUS)
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A job that gave no result, and why.
+    """Why a job gave no result.
 
-    `transient` faults are of the machine and the moment: time, memory, permission. The same job
-    may do well another time.
+    Attributes
+    ----------
+    reason : str
+    transient : bool
+        The cause is a temporary state of the machine (time, memory, permissions): the same job may
+        succeed later.
     """
 
     reason: str
@@ -50,8 +54,8 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted(Generic[Job]):
-    """A job and the seconds of processor time it may take."""
+class QueuedJob(Generic[Job]):
+    """A job and its limit of CPU time in seconds."""
 
     job: Job
     limit_s: float
@@ -61,9 +65,9 @@ class Submitted(Generic[Job]):
 class _Worker(Generic[Job]):
     process: subprocess.Popen[bytes]
     connection: Connection
-    jobs: deque[Submitted[Job]] = field(default_factory=deque)
+    jobs: deque[QueuedJob[Job]] = field(default_factory=deque)
     deadline: float = 0.0
-    started: bool = False  # has given a result
+    started: bool = False  # it has returned a result
 
 
 class Workers(Generic[Job, Result]):
@@ -75,12 +79,48 @@ class Workers(Generic[Job, Result]):
         ``package.module:function``, called in the workers with each job.
     count : int
         Number of processes, at least 1; they start when there is work.
+
+    Notes
+    -----
+    Use `run` for a list of jobs, and an instance with `submit` and `results` where results lead to
+    further jobs.
     """
+
+    @classmethod
+    def run(
+        cls,
+        task: str,
+        jobs: Iterable[Job],
+        limit_s: float,
+        count: int,
+        watch: Callable[[int, int], None] | None = None,
+    ) -> Iterator[tuple[Job, Result | Fault]]:
+        """Yield jobs with their results as they come, and stop the workers at the end.
+
+        Parameters
+        ----------
+        task, count
+            See `Workers`.
+        jobs : iterable
+        limit_s : float
+            CPU time of a job in seconds.
+        watch : callable, optional
+            Called with the number of jobs done and in all, after each result was handled.
+        """
+        with cls(task, count) as pool:
+            total = 0
+            for job in jobs:
+                pool.submit(job, limit_s)
+                total += 1
+            for done, item in enumerate(pool.results(), start=1):
+                yield item
+                if watch:
+                    watch(done, total)
 
     def __init__(self, task: str, count: int) -> None:
         self._task = task
         self._count = count
-        self._queue: deque[Submitted[Job]] = deque()
+        self._queue: deque[QueuedJob[Job]] = deque()
         self._workers: list[_Worker[Job]] = []
 
     def __enter__(self) -> Self:
@@ -97,15 +137,12 @@ class Workers(Generic[Job, Result]):
         self._workers.clear()
 
     def submit(self, job: Job, limit_s: float, *, first: bool = False) -> None:
-        """Queue a job; `first` puts it before those that wait."""
-        submitted = Submitted(job, limit_s)
-        if first:
-            self._queue.appendleft(submitted)
-        else:
-            self._queue.append(submitted)
+        """Queue a job; `first` puts it at the front of the queue."""
+        queue = self._queue.appendleft if first else self._queue.append
+        queue(QueuedJob(job, limit_s))
 
     def results(self) -> Iterator[tuple[Job, Result | Fault]]:
-        """Yield results as they come, until no job is left. More may be submitted meanwhile."""
+        """Yield jobs with their results as they come; more may be submitted meanwhile."""
         while True:
             self._feed()
             busy = [worker for worker in self._workers if worker.jobs]
@@ -117,11 +154,11 @@ class Workers(Generic[Job, Result]):
                 if worker.connection in ready:
                     yield from self._receive(worker)
                 elif time.monotonic() > worker.deadline:
-                    # The result may have come while the caller was busy with another.
+                    # The result may have arrived while the caller handled another one.
                     if worker.connection.poll():
                         yield from self._receive(worker)
                     else:
-                        waited_s = worker.jobs[0].limit_s * PATIENCE
+                        waited_s = worker.jobs[0].limit_s * WALL_CLOCK_FACTOR
                         reason = f"gave no answer for {waited_s:.0f} s"
                         yield self._lose(worker, Fault(reason, transient=True))
 
@@ -133,32 +170,32 @@ class Workers(Generic[Job, Result]):
                 if self._queue and len(worker.jobs) <= depth:
                     self._send(worker, self._queue.popleft())
 
-    def _send(self, worker: _Worker[Job], submitted: Submitted[Job]) -> None:
+    def _send(self, worker: _Worker[Job], queued: QueuedJob[Job]) -> None:
         if not worker.jobs:
-            starting_s = 0.0 if worker.started else STARTING_S
-            worker.deadline = time.monotonic() + submitted.limit_s * PATIENCE + starting_s
-        worker.jobs.append(submitted)
-        # A worker that just died is noticed, and its jobs given to another, when it is read.
+            starting_s = 0.0 if worker.started else STARTUP_S
+            worker.deadline = time.monotonic() + queued.limit_s * WALL_CLOCK_FACTOR + starting_s
+        worker.jobs.append(queued)
+        # That a worker died is noticed in `_receive`, which requeues its jobs.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            worker.connection.send_bytes(encode((submitted.job, submitted.limit_s)))
+            worker.connection.send_bytes(encode((queued.job, queued.limit_s)))
 
     def _receive(self, worker: _Worker[Job]) -> Iterator[tuple[Job, Result | Fault]]:
         try:
-            result: Result | Fault = decode(worker.connection.recv_bytes(MOST_BYTES))
+            result: Result | Fault = decode(worker.connection.recv_bytes(MAX_BYTES))
         except (EOFError, ConnectionResetError):
-            yield self._lose(worker, _why_gone(worker))
+            yield self._lose(worker, _exit_fault(worker))
             return
-        except (OSError, BadMessage):  # the former where it is longer than that
+        except (OSError, BadMessage):  # OSError: longer than MAX_BYTES
             yield self._lose(worker, Fault("its decoder gave an answer that cannot be read"))
             return
         worker.started = True
         done = worker.jobs.popleft()
         if worker.jobs:
-            worker.deadline = time.monotonic() + worker.jobs[0].limit_s * PATIENCE
+            worker.deadline = time.monotonic() + worker.jobs[0].limit_s * WALL_CLOCK_FACTOR
         yield done.job, result
 
     def _lose(self, worker: _Worker[Job], fault: Fault) -> tuple[Job, Fault]:
-        """Replace a worker; only the job it was on is lost, the next ones go back."""
+        """End a worker: its current job is lost, the others go back into the queue."""
         _end(worker)
         self._workers.remove(worker)
         culprit = worker.jobs.popleft()
@@ -167,23 +204,23 @@ class Workers(Generic[Job, Result]):
 
 
 def _start(task: str) -> _Worker[Job]:
-    ours, theirs = Pipe()
-    # One thread each: the pool as a whole fills the cores.
+    parent_end, worker_end = Pipe()
+    # One thread a worker: the pool as a whole fills the cores.
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-        # -P: else Python would look for modules in the current folder, an album say, first.
+        # -P keeps the current folder, which may be an album, out of the module search path.
         [
             sys.executable, "-P", "-m", "segue.ingest.worker",
-            task, str(theirs.fileno()), str(os.getpid()),
+            task, str(worker_end.fileno()), str(os.getpid()),
         ],
-        pass_fds=[theirs.fileno()],
+        pass_fds=[worker_end.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=os.environ | threads | {"PYTHONPATH": os.pathsep.join(import_path())},
+        env=os.environ | threads | {"PYTHONPATH": os.pathsep.join(safe_import_path())},
     )  # fmt: skip
-    theirs.close()
-    return _Worker(process, ours)
+    worker_end.close()
+    return _Worker(process, parent_end)
 
 
 def _end(worker: _Worker[Job]) -> None:
@@ -192,13 +229,13 @@ def _end(worker: _Worker[Job]) -> None:
     worker.process.wait()
 
 
-def _why_gone(worker: _Worker[Job]) -> Fault:
-    """Say why a worker left without an answer."""
+def _exit_fault(worker: _Worker[Job]) -> Fault:
+    """Return why a worker ended without a result."""
     code = worker.process.wait()
     limit_s = worker.jobs[0].limit_s
     if code == -signal.SIGXCPU:
         return Fault(f"took more than {limit_s:.0f} s of processor time", transient=True)
-    if -code in _FROM_OUTSIDE:
+    if -code in _EXTERNAL_SIGNALS:
         name = signal.Signals(-code).name
         return Fault(f"its worker was ended ({name}), as when memory runs out", transient=True)
     if code >= 0 and not worker.started:

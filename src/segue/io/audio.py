@@ -1,12 +1,8 @@
-"""Recordings on disk: containers, decoding, duration.
+"""Decoding of audio files with FFmpeg.
 
-Files of sound, opened by FFmpeg: what is allowed, and the links of a chained Ogg file.
-
-Packets of a recording → samples: a stretch gone to, or several on the way through a file.
-
-How long a recording is: as its header says where that can be trusted, else counted.
-
-Recordings on disk → `Recording`. The only room that knows audio formats.
+The number of formats is limited for safety. Files are seekable by timestamps where their duration
+can be trusted; otherwise (chained Ogg files, MP3 without a header, joined files) packets are
+counted and decoded sequentially from the start.
 """
 
 import io
@@ -29,13 +25,11 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from segue.errors import Unreadable, unreadable
-from segue.files import replacing
+from segue.files import atomic_output
 from segue.records import FloatArray, Recording, Span
 
-# --- containers ---
-
-# FFmpeg has several hundred demuxers and decoders, some of which open further files or are
-# rarely looked after. Only these are ever started, whatever a file claims to be.
+# FFmpeg has several hundred demuxers and decoders, some of which open further files or are rarely
+# maintained. Only these are used, whatever the content of a file.
 DEMUXERS: Final = "mp3,aac,mov,flac,ogg,wav,aiff,asf,matroska,avi,mpegts,wv"
 DECODERS: Final = (
     "mp3float,mp3,aac,alac,flac,vorbis,libvorbis,opus,libopus,wmav1,wmav2,wmapro,wmalossless,"
@@ -45,19 +39,21 @@ DECODERS: Final = (
 
 _PAGE: Final = b"OggS"
 _PAGE_HEADER: Final = 27  # bytes before the table of segments
-_BEGINS: Final = 2  # flag of the first page of a stream
-_MOST_LINKS: Final = 1000
+_FIRST_PAGE: Final = 2  # header flag of the first page of a stream
+_MAX_LINKS: Final = 1000
 _CHUNK: Final = 1 << 16
-#: How formats begin that FFmpeg does not find behind an ID3 tag.
+#: Magic bytes of formats that FFmpeg does not detect after an ID3 tag.
 _TAGGED: Final = frozenset([_PAGE, b"RIFF", b"RF64", b"FORM"])
 
 
 def open_container(
-    file: "IO[bytes] | Section", metadata_encoding: str = "utf-8", metadata_errors: str = "replace"
+    file: "IO[bytes] | FileSection",
+    metadata_encoding: str = "utf-8",
+    metadata_errors: str = "replace",
 ) -> InputContainer:
-    """Open a file with FFmpeg, limited to the formats on our list.
+    """Open a file with FFmpeg, limited to the formats in `DEMUXERS` and `DECODERS`.
 
-    FFmpeg gets an open file, never a name: it has no way to open another.
+    FFmpeg gets an open file instead of a name, so that it cannot open other files.
     """
     return av.open(
         file,
@@ -72,15 +68,15 @@ def open_container(
     )
 
 
-class Section(io.RawIOBase):
-    """A part of an open file, read as a file of its own.
+class FileSection(io.RawIOBase):
+    """A byte range of an open file as a file-like object.
 
     Parameters
     ----------
     file : file
-        Open for reading, in bytes; it is neither closed nor left where it was.
+        Binary file; it is not closed, and its position changes.
     start, end : int
-        In bytes.
+        Range in bytes.
     """
 
     def __init__(self, file: IO[bytes], start: int, end: int) -> None:
@@ -89,16 +85,16 @@ class Section(io.RawIOBase):
         self._start, self._end = start, end
         self._at = start
 
-    def again(self) -> "Section":
-        """Return the same part, to be read from its beginning beside this one."""
-        return Section(self._file, self._start, self._end)
+    def again(self) -> "FileSection":
+        """Return a new object of the same range, positioned at its start."""
+        return FileSection(self._file, self._start, self._end)
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that any place can be gone to."""
+        """Return True."""
         return True
 
     def read(self, size: int = -1) -> bytes:
@@ -110,36 +106,36 @@ class Section(io.RawIOBase):
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place; past the end is allowed, as in files."""
+        """Set the position; past the end is allowed, as in files."""
         origin = {os.SEEK_SET: self._start, os.SEEK_CUR: self._at, os.SEEK_END: self._end}
         self._at = max(self._start, origin[whence] + offset)
         return self._at - self._start
 
     def tell(self) -> int:
-        """Return the place that is read next."""
+        """Return the position."""
         return self._at - self._start
 
 
-def sections(file: IO[bytes]) -> list[Section]:
-    """Divide a file into what FFmpeg can read at once: of chained Ogg each link, else the whole.
+def sections(file: IO[bytes]) -> list[FileSection]:
+    """Split a file into sections that FFmpeg reads one by one: the links of a chained Ogg file.
 
-    FFmpeg gives the duration of the first link only, and refuses links that differ in sample
-    rate or channels (RFC 3533, section 4: links follow each other without overlap). An ID3 tag
-    in front, which these formats know nothing of, is left out.
+    FFmpeg reports the duration of the first link only, and refuses links that differ in sample
+    rate or channels (RFC 3533, section 4: links follow each other without overlap). Other files
+    are one section. A leading ID3 tag of formats that do not define one is left out.
     """
     end = file.seek(0, os.SEEK_END)
     begin = _after_id3(file)
     file.seek(begin)
     first = file.read(4)
     begin = begin if first in _TAGGED else 0
-    found = islice(_links(file, begin, end), _MOST_LINKS) if first == _PAGE else ()
-    links = [Section(file, *ends) for ends in found]
-    sounding = [link for link in links if _has_sound(link)] if len(links) > 1 else []
-    return sounding or links[:1] or [Section(file, begin, end)]
+    ranges = islice(_links(file, begin, end), _MAX_LINKS) if first == _PAGE else ()
+    links = [FileSection(file, *bounds) for bounds in ranges]
+    with_audio = [link for link in links if _has_audio(link)] if len(links) > 1 else []
+    return with_audio or links[:1] or [FileSection(file, begin, end)]
 
 
 def _after_id3(file: IO[bytes]) -> int:
-    """Return where an ID3v2 tag in front ends; 0 where there is none."""
+    """Return the end of a leading ID3v2 tag; 0 if there is none."""
     file.seek(0)
     head = file.read(10)
     return id3_length(head) if head.startswith(b"ID3") and len(head) == 10 else 0
@@ -153,7 +149,7 @@ def id3_length(head: bytes) -> int:
     return len(head) + size
 
 
-def _has_sound(link: Section) -> bool:
+def _has_audio(link: FileSection) -> bool:
     try:
         with open_container(link.again()) as container:
             return bool(container.streams.audio)
@@ -162,20 +158,20 @@ def _has_sound(link: Section) -> bool:
 
 
 def _links(file: IO[bytes], at: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield where each link of an Ogg file begins and ends, whatever lies between them."""
-    begun = False
-    start, last = at, at  # of the link so far
+    """Yield start and end of each link of an Ogg file, skipping garbage between pages."""
+    in_header = False
+    start, last = at, at  # of the current link
     while at < end:
         file.seek(at)
         header = file.read(_PAGE_HEADER + 255)
         if not header.startswith(_PAGE) or len(header) < _PAGE_HEADER:
             at = _next_page(file, at + 1)
             continue
-        begins = bool(header[5] & _BEGINS)
-        if begins and not begun and at > start:
+        is_first_page = bool(header[5] & _FIRST_PAGE)
+        if is_first_page and not in_header and at > start:
             yield start, last
             start = at
-        begun = begins
+        in_header = is_first_page
         segments = header[26]
         at += _PAGE_HEADER + segments + sum(header[_PAGE_HEADER : _PAGE_HEADER + segments])
         last = min(at, end)
@@ -183,47 +179,47 @@ def _links(file: IO[bytes], at: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _next_page(file: IO[bytes], at: int) -> int:
-    """Return where the next page of an Ogg file begins from a place on; where the file ends."""
-    kept = b""
+    """Return the start of the next Ogg page from a position on, or the end of the file."""
+    tail = b""
     file.seek(at)
     while chunk := file.read(_CHUNK):
-        found = (kept + chunk).find(_PAGE)
-        if found >= 0:
-            return at - len(kept) + found
+        index = (tail + chunk).find(_PAGE)
+        if index >= 0:
+            return at - len(tail) + index
         at += len(chunk)
-        kept = (kept + chunk)[1 - len(_PAGE) :]
+        tail = (tail + chunk)[1 - len(_PAGE) :]
     return at
 
 
 # --- decoding ---
 
-#: How long before a stretch decoding begins, for decoders that need what came before.
-_RUN_UP_S: Final = 0.5
-_FEW_BAD: Final = 10  # packets
-_LEAST_S: Final = 1e-5  # less than a sample
-_JUMP_S: Final = 0.15  # between time stamps: larger ones are of files that were joined
+#: Time decoded before an excerpt, for decoders that need the preceding packets.
+_PREROLL_S: Final = 0.5
+_MAX_BAD_PACKETS: Final = 10
+_EPSILON_S: Final = 1e-5  # less than a sample
+_MAX_GAP_S: Final = 0.15  # between timestamps; larger gaps occur where files were joined
 
-#: Samples, and their rate in Hz: it may change within a file.
-_Piece = tuple[FloatArray, int]
+#: Samples and their sample rate in Hz, which may change within a file.
+_Chunk = tuple[FloatArray, int]
 
 
-def placed(
+def packet_times(
     packets: "Iterable[Packet[AudioStream]]",
 ) -> "Iterator[tuple[Packet[AudioStream], Span]]":
-    """Say where in a recording each packet lies, whatever time its first one bears.
+    """Compute the time span of each packet, counted from the first one.
 
-    Packets of some formats say their length only roughly, or not at all, and time stamps of
-    joined files jump: place follows the stamps from packet to packet, but for jumps.
+    In some formats, packets have inexact durations or none, and the timestamps of joined files
+    jump: times follow the differences of timestamps, except for jumps.
 
     Parameters
     ----------
     packets : iterable of Packet
-        All of a stream, in order.
+        All packets of a stream, in order.
 
     Yields
     ------
     packet : Packet
-    place : Span
+    span : Span
     """
     at_s = 0.0
     shift_s: float | None = None
@@ -231,7 +227,7 @@ def placed(
         base = float(packet.time_base or 0)
         if packet.pts is not None and base:
             stamp_s = packet.pts * base
-            if shift_s is None or (packet.duration and abs(stamp_s + shift_s - at_s) > _JUMP_S):
+            if shift_s is None or (packet.duration and abs(stamp_s + shift_s - at_s) > _MAX_GAP_S):
                 shift_s = at_s - stamp_s
             at_s = stamp_s + shift_s
         end_s = at_s + (packet.duration or 0) * base
@@ -242,90 +238,90 @@ def placed(
 def decode_span(
     container: InputContainer, stream: AudioStream, span: Span, rate_hz: int, *, stereo: bool
 ) -> FloatArray:
-    """Decode a stretch of a file that can be gone to by its time stamps.
+    """Decode an excerpt of a file that is seekable by timestamps.
 
     Returns
     -------
     ndarray, shape (samples,) or (2, samples), float32
-        Shorter where the file ends.
+        Shorter if the file ends early.
     """
     if span.start_s > 0 and stream.time_base:
         container.seek(int(span.start_s / stream.time_base), stream=stream, backward=True)
     else:
         container.seek(0)
-    pieces: list[_Piece] = []
+    chunks: list[_Chunk] = []
     left_s = span.length_s
-    damage = _Damage()
-    for frame in (one for packet in container.demux(stream) for one in damage.decoded(packet)):
-        samples = _left_right(frame) if stereo else _mono(frame)
-        if not pieces and frame.time is not None:
-            late = round((span.start_s - frame.time) * frame.sample_rate)
-            if late >= samples.shape[-1]:
+    decoder = _TolerantDecoder()
+    for frame in (f for packet in container.demux(stream) for f in decoder.decode(packet)):
+        samples = _stereo(frame) if stereo else _mono(frame)
+        if not chunks and frame.time is not None:
+            skip = round((span.start_s - frame.time) * frame.sample_rate)
+            if skip >= samples.shape[-1]:
                 continue
-            samples = samples[..., max(late, 0) :]
+            samples = samples[..., max(skip, 0) :]
         samples = samples[..., : round(left_s * frame.sample_rate)]
-        pieces.append((samples, frame.sample_rate))
+        chunks.append((samples, frame.sample_rate))
         left_s -= samples.shape[-1] / frame.sample_rate
-        if left_s < _LEAST_S:
+        if left_s < _EPSILON_S:
             break
-    return _joined(pieces, rate_hz, stereo=stereo)
+    return _concatenate(chunks, rate_hz, stereo=stereo)
 
 
-def decode_in_order(
-    parts: Sequence[Section], spans: Sequence[Span], rate_hz: int, *, stereo: bool
+def decode_sequentially(
+    parts: Sequence[FileSection], spans: Sequence[Span], rate_hz: int, *, stereo: bool
 ) -> list[FloatArray]:
-    """Decode stretches of a recording whose time stamps mean nothing, from its beginning on.
+    """Decode excerpts of a recording without reliable timestamps in one pass from its start.
 
-    Time is where packets lie by what comes before; those that no stretch needs are not decoded.
+    Times are the sums of packet durations; packets outside the excerpts are not decoded.
 
     Parameters
     ----------
-    parts : sequence of Section
-        One after the other; their rates and channels may differ.
+    parts : sequence of FileSection
+        Consecutive sections; their sample rates and channels may differ.
     spans : sequence of Span
     rate_hz : int
-        Rate of the result.
+        Sample rate of the result.
     stereo : bool
 
     Returns
     -------
     list of ndarray, each of shape (samples,) or (2, samples), float32
-        One for each span; shorter where the recording ends.
+        One for each span; shorter if the recording ends early.
     """
-    pieces: list[list[_Piece]] = [[] for _ in spans]
-    begins_s = 0.0
+    chunks: list[list[_Chunk]] = [[] for _ in spans]
+    start_s = 0.0
     for part in parts:
         with open_container(part.again()) as container:
-            begins_s = _on_the_way(container, spans, pieces, begins_s, stereo=stereo)
-        if begins_s >= max(span.end_s for span in spans):
+            start_s = _decode_section(container, spans, chunks, start_s, stereo=stereo)
+        if start_s >= max(span.end_s for span in spans):
             break
-    return [_joined(kept, rate_hz, stereo=stereo) for kept in pieces]
+    return [_concatenate(of_span, rate_hz, stereo=stereo) for of_span in chunks]
 
 
-def _on_the_way(
+def _decode_section(
     container: InputContainer,
     spans: Sequence[Span],
-    pieces: Sequence[list[_Piece]],
-    begins_s: float,
+    chunks: Sequence[list[_Chunk]],
+    start_s: float,
     *,
     stereo: bool,
 ) -> float:
-    """Add what of one part lies within each span to its pieces; tell when the part ends."""
-    damage = _Damage()
+    """Append the chunks of one section to those of each span; return the end of the section."""
+    decoder = _TolerantDecoder()
     stream = container.streams.audio[0]
-    frame_s: float | None = None  # where the next frame lies; None while nothing is decoded
-    end_s = begins_s
-    for packet, place in placed(container.demux(stream)):
-        at_s, end_s = begins_s + place.start_s, begins_s + place.end_s
-        if any(span.start_s - _RUN_UP_S <= end_s and at_s <= span.end_s for span in spans):
+    frame_s: float | None = None  # time of the next frame; None while packets are skipped
+    end_s = start_s
+    for packet, time in packet_times(container.demux(stream)):
+        at_s, end_s = start_s + time.start_s, start_s + time.end_s
+        if any(span.start_s - _PREROLL_S <= end_s and at_s <= span.end_s for span in spans):
             frame_s = at_s if frame_s is None else frame_s
-            for frame in damage.decoded(packet):
-                samples = _left_right(frame) if stereo else _mono(frame)
-                for span, kept in zip(spans, pieces, strict=True):
+            for frame in decoder.decode(packet):
+                samples = _stereo(frame) if stereo else _mono(frame)
+                for span, of_span in zip(spans, chunks, strict=True):
                     first, last = (
                         round((s - frame_s) * frame.sample_rate) for s in (span.start_s, span.end_s)
                     )
-                    kept.append((samples[..., max(first, 0) : max(last, 0)], frame.sample_rate))
+                    of_span.append((samples[..., max(first, 0) : max(last, 0)], frame.sample_rate))
                 frame_s += frame.samples / frame.sample_rate
         elif frame_s is not None:
             stream.codec_context.flush_buffers()
@@ -333,30 +329,36 @@ def _on_the_way(
     return end_s
 
 
-def _joined(pieces: Sequence[_Piece], rate_hz: int, *, stereo: bool) -> FloatArray:
-    """Join pieces, one after the other, at one rate."""
-    if not pieces:
+def _concatenate(chunks: Sequence[_Chunk], rate_hz: int, *, stereo: bool) -> FloatArray:
+    """Concatenate chunks at one sample rate."""
+    if not chunks:
         return np.zeros((2, 0) if stereo else 0, np.float32)
     runs = [
-        resampled(np.concatenate([samples for samples, _ in run], axis=-1), found_hz, rate_hz)
-        for found_hz, run in groupby(pieces, key=lambda piece: piece[1])
+        resample(np.concatenate([samples for samples, _ in run], axis=-1), from_hz, rate_hz)
+        for from_hz, run in groupby(chunks, key=lambda chunk: chunk[1])
     ]
     return np.concatenate(runs, axis=-1)
 
 
-class _Damage:
-    """Decodes packet by packet: a damaged one is left out, many make the file unreadable."""
+class _TolerantDecoder:
+    """Decodes packets, and skips damaged ones unless there are many."""
 
     def __init__(self) -> None:
         self.good = self.bad = 0
 
-    def decoded(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
-        """Return what is in a packet; nothing where it is damaged."""
+    def decode(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
+        """Return the frames of a packet; none if it is damaged.
+
+        Raises
+        ------
+        Unreadable
+            Most packets are damaged.
+        """
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
             self.bad += 1
-            if self.bad > _FEW_BAD and self.bad > self.good:
+            if self.bad > _MAX_BAD_PACKETS and self.bad > self.good:
                 raise Unreadable("damaged: most of it cannot be decoded") from None
             return []
         self.good += 1
@@ -364,19 +366,19 @@ class _Damage:
 
 
 def _mono(frame: AudioFrame) -> FloatArray:
-    """Average a frame's channels; full scale becomes 1.0."""
+    """Downmix a frame to mono, full scale 1.0."""
     samples = _channels(frame)
     return _to_full_scale(samples.mean(axis=0, dtype=np.float32), samples.dtype)
 
 
-def _left_right(frame: AudioFrame) -> FloatArray:
+def _stereo(frame: AudioFrame) -> FloatArray:
     samples = _channels(frame)
     pair = samples[:2] if len(samples) > 1 else np.repeat(samples, 2, axis=0)
     return _to_full_scale(pair.astype(np.float32), samples.dtype)
 
 
 def _channels(frame: AudioFrame) -> NDArray[Any]:
-    """Return a frame's samples as stored, shape (channels, samples)."""
+    """Return the samples of a frame as stored, shape (channels, samples)."""
     samples = frame.to_ndarray()
     if frame.format.is_planar:
         return samples
@@ -391,105 +393,107 @@ def _to_full_scale(samples: FloatArray, stored: np.dtype[Any]) -> FloatArray:
     return np.asarray(centred / np.float32(full_scale), np.float32)
 
 
-def resampled(samples: FloatArray, from_hz: int, to_hz: int) -> FloatArray:
-    """Change the sample rate; shape (samples,) or (channels, samples) stays."""
+def resample(samples: FloatArray, from_hz: int, to_hz: int) -> FloatArray:
+    """Resample; shape (samples,) or (channels, samples)."""
     if from_hz == to_hz:
         return samples
     # soxr takes channels last.
     return np.asarray(soxr.resample(samples.T, from_hz, to_hz).T, dtype=np.float32)
 
 
-# --- sound length ---
+# --- duration ---
 
-#: Containers without an index whose duration FFmpeg estimates from the bit rate, and AVI, which
-#: may say when its sound ends, and not when it begins.
-_WITHOUT_LENGTH: Final = frozenset(["aac", "mpegts", "avi"])
-_CLOSE_S, _CLOSE = 0.1, 0.005  # in seconds and as a share: what counting may differ by
-_STARTS_LATE_S: Final = 0.25  # more than what encoders put before
-_CUT: Final = 0.9  # of what a header promises, less is there
-#: The first frame of an MP3 file: what encoders write into it about the whole.
+#: Containers without an index whose duration FFmpeg estimates from the bit rate, and AVI, whose
+#: duration may include the time before the audio begins.
+_ESTIMATED_FORMATS: Final = frozenset(["aac", "mpegts", "avi"])
+_TOLERANCE_S, _TOLERANCE = 0.1, 0.005  # absolute and relative, between declared and counted
+_LATE_START_S: Final = 0.25  # more than an encoder's delay
+_TRUNCATED: Final = 0.9  # minimum of declared to counted duration
+#: Encoder information in the first frame of an MP3 file.
 _MP3_HEADER: Final = re.compile(rb"(?:Xing|Info)(.{4})(.{8})|VBRI", re.DOTALL)
 _HAS_FRAMES, _HAS_BYTES = 1, 2
-_LOOKED_AT: Final = 1 << 13
-#: "00:03:25.040000000", how long one of Matroska's streams is, as some write it.
+_FRAME_BYTES: Final = 1 << 13
+#: Duration of a stream as some Matroska files have it: "00:03:25.040000000".
 _STREAM_LENGTH: Final = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
-class Length:
-    """How long a recording is.
+class AudioLength:
+    """The duration of a recording.
 
     Attributes
     ----------
     duration_s : float
     seekable : bool
-        A time in the recording is a time stamp in the file, and can be gone to.
+        Times in the recording are timestamps in the file, so that excerpts can be sought.
     """
 
     duration_s: float
     seekable: bool
 
 
-def length(sections: Sequence[Section], container: InputContainer, stream: AudioStream) -> Length:
-    """Tell how long a recording is.
+def audio_length(
+    sections: Sequence[FileSection], container: InputContainer, stream: AudioStream
+) -> AudioLength:
+    """Determine the duration of a recording: declared if reliable, else by counting packets.
 
     Parameters
     ----------
-    sections : sequence of Section
-        The recording, see `segue.io.audio.sections`.
+    sections : sequence of FileSection
+        See `segue.io.audio.sections`.
     container, stream
-        Of its first section, opened.
+        The first section, opened.
 
     Returns
     -------
     Length
-        Of a file that is cut short, as long as the whole was where its header says so.
+        For a truncated file, the original duration if the header states it.
     """
     declared_s = _declared_s(container, stream)
     start_s = float((stream.start_time or 0) * (stream.time_base or 0))
-    late = abs(start_s) > _STARTS_LATE_S
+    late = abs(start_s) > _LATE_START_S
     if len(sections) > 1 or not declared_s:
-        return Length(sum(map(_counted_s, sections)), seekable=False)
+        return AudioLength(sum(map(_counted_s, sections)), seekable=False)
     if _is_estimated(sections[0], container, stream):
         counted_s = _counted_s(sections[0])
-        near = abs(declared_s - counted_s) <= max(_CLOSE_S, _CLOSE * counted_s)
-        good = near and not late
-        return Length(declared_s if good else counted_s, seekable=good)
+        close = abs(declared_s - counted_s) <= max(_TOLERANCE_S, _TOLERANCE * counted_s)
+        reliable = close and not late
+        return AudioLength(declared_s if reliable else counted_s, seekable=reliable)
     if not late:
-        return Length(declared_s, seekable=True)
-    # Some write how long it is, some when it ends: whichever is nearer to what is there.
+        return AudioLength(declared_s, seekable=True)
+    # Some headers state the duration, some the end time: take the one closer to the counted time.
     counted_s = _counted_s(sections[0])
-    promised_s = min(
-        (s for s in (declared_s - start_s, declared_s) if s >= _CUT * counted_s),
+    likely_s = min(
+        (s for s in (declared_s - start_s, declared_s) if s >= _TRUNCATED * counted_s),
         key=lambda s: abs(s - counted_s),
         default=counted_s,
     )
-    return Length(promised_s, seekable=False)
+    return AudioLength(likely_s, seekable=False)
 
 
 def _declared_s(container: InputContainer, stream: AudioStream) -> float:
-    """Return the duration that the file gives; 0 where it gives none for its sound."""
+    """Return the declared duration of the audio stream; 0 if there is none."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     whole_s = (container.duration or 0) / av.time_base
     if not container.streams.video:
         return whole_s
-    # Pictures may go on after the sound.
-    told = _STREAM_LENGTH.fullmatch(stream.metadata.get("DURATION", ""))
-    stream_s = 3600 * int(told[1]) + 60 * int(told[2]) + float(told[3]) if told else 0.0
-    return stream_s if stream_s <= whole_s + _CLOSE_S else 0.0
+    # The video may be longer than the audio.
+    match = _STREAM_LENGTH.fullmatch(stream.metadata.get("DURATION", ""))
+    stream_s = 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3]) if match else 0.0
+    return stream_s if stream_s <= whole_s + _TOLERANCE_S else 0.0
 
 
-def _is_estimated(section: Section, container: InputContainer, stream: AudioStream) -> bool:
-    """Tell whether FFmpeg's duration comes from the bit rate, or from a late beginning."""
+def _is_estimated(section: FileSection, container: InputContainer, stream: AudioStream) -> bool:
+    """Return whether FFmpeg's duration is estimated from the bit rate, or from a late start."""
     name = container.format.name
-    if name == "ogg":  # of FLAC in it, FFmpeg never tells when it begins
+    if name == "ogg":  # for FLAC in Ogg, FFmpeg does not report the start time
         return stream.codec_context.name == "flac"
-    return name in _WITHOUT_LENGTH or (name == "mp3" and not _says_its_length(section))
+    return name in _ESTIMATED_FORMATS or (name == "mp3" and not _has_frame_count(section))
 
 
-def _says_its_length(section: Section) -> bool:
-    """Tell whether an MP3 file says in its first frame how many follow, and no others do."""
+def _has_frame_count(section: FileSection) -> bool:
+    """Return whether an MP3 file states its number of frames, and has no further frames."""
     file = section.again()
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -500,67 +504,65 @@ def _says_its_length(section: Section) -> bool:
         file.seek(start)
         head = file.read(10)
     file.seek(start)
-    frame = file.read(_LOOKED_AT)
-    if (
-        frame[:1] != b"\xff"
-    ):  # something is before the first frame: FFmpeg does not see what it says
+    frame = file.read(_FRAME_BYTES)
+    if frame[:1] != b"\xff":  # with garbage before the first frame, FFmpeg ignores its header
         return False
-    found = _MP3_HEADER.search(frame)
-    if found is None or found[1] is None:
-        return found is not None
-    flags, numbers = found[1][3], found[2]
+    match = _MP3_HEADER.search(frame)
+    if match is None or match[1] is None:
+        return match is not None
+    flags, numbers = match[1][3], match[2]
     if not flags & _HAS_FRAMES:
         return False
     size = int.from_bytes(numbers[4:]) if flags & _HAS_BYTES else 0
-    return not size or end - start <= size + _LOOKED_AT
+    return not size or end - start <= size + _FRAME_BYTES
 
 
-def _counted_s(section: Section) -> float:
-    """Add up the packets of a file's sound, without decoding it."""
+def _counted_s(section: FileSection) -> float:
+    """Return the duration by counting packets, without decoding them."""
     end_s = 0.0
     with open_container(section.again()) as container:
         try:
-            for _, place in placed(container.demux(container.streams.audio[0])):
-                end_s = place.end_s
+            for _, time in packet_times(container.demux(container.streams.audio[0])):
+                end_s = time.end_s
         except av.error.InvalidDataError:
-            pass  # the end of what can be read
+            pass  # the rest is unreadable
     return end_s
 
 
-# --- sound ---
+# --- reading and writing ---
 
-Plan = Callable[[float], Sequence[Span]]
+SpanPlan = Callable[[float], Sequence[Span]]
 
 SAMPLE_RATES_HZ = range(4_000, 768_001)
 MAX_CHANNELS = 64
-SHORTEST_S = 1.0
-MISSING_TOLERANCE = 0.1  # share of the declared length that may be absent
+MIN_DURATION_S = 1.0
+MISSING_TOLERANCE = 0.1  # share of the requested duration that may be missing
 SILENCE = 1e-4  # peak, -80 dBFS
 
 
-def read_sound(
+def read_recording(
     path: Path,
     sample_rate_hz: int,
-    plan: Plan,
+    plan: SpanPlan,
     *,
     only: Span | None = None,
     stereo: bool = False,
 ) -> Recording:
-    """Decode the stretches of a recording that are to be analysed.
+    """Decode excerpts of a recording.
 
     Parameters
     ----------
     path : Path
-        Any file; what it is, is found from its content.
+        The format is detected from the content.
     sample_rate_hz : int
-        Rate of the result.
+        Sample rate of the result.
     plan : callable
-        From the duration in seconds to the stretches wanted.
+        Function from the duration in seconds to the excerpts to decode.
     only : Span, optional
-        Decode this passage instead.
+        The excerpt to decode instead.
     stereo : bool
-        Keep left and right apart: excerpts are of shape (2, samples). Of one channel both are
-        the same; of more than two, the first two are taken.
+        Return excerpts of shape (2, samples) instead of a mono downmix: a mono channel twice, or
+        the first two of several channels.
 
     Returns
     -------
@@ -569,7 +571,7 @@ def read_sound(
     Raises
     ------
     Unreadable
-        With the reason, and what to do where something can be done.
+        With the reason, and advice if there is any.
     """
     try:
         with path.open("rb") as file:
@@ -577,7 +579,7 @@ def read_sound(
     except IsADirectoryError:
         raise Unreadable("a folder, not a file") from None
     except MemoryError:
-        raise  # of FFmpeg's errors, too: the machine's fault, not the file's
+        raise  # also raised by FFmpeg; not a fault of the file
     except av.error.FFmpegError as error:
         raise Unreadable(
             f"cannot be decoded: damaged, or no format that Segue reads ({error.strerror})"
@@ -587,7 +589,7 @@ def read_sound(
 
 
 def _read(
-    file: IO[bytes], rate_hz: int, plan: Plan, only: Span | None, *, stereo: bool
+    file: IO[bytes], rate_hz: int, plan: SpanPlan, only: Span | None, *, stereo: bool
 ) -> Recording:
     if not file.read(1):
         raise Unreadable("empty file")
@@ -598,9 +600,9 @@ def _read(
             raise Unreadable("has no sound in it")
         stream = container.streams.audio[0]
         _check(stream)
-        file_rate_hz = stream.rate  # of its beginning: it may change where files were joined
-        duration_s, seekable = astuple(length(parts, container, stream))
-        if only and only.start_s > duration_s - SHORTEST_S:
+        file_rate_hz = stream.rate  # at the beginning; it may change where files were joined
+        duration_s, seekable = astuple(audio_length(parts, container, stream))
+        if only and only.start_s > duration_s - MIN_DURATION_S:
             raise Unreadable(
                 f"the passage begins at {only.start_s:.0f} s, "
                 f"but the recording ends at {duration_s:.0f} s"
@@ -609,23 +611,23 @@ def _read(
         excerpts = (
             [decode_span(container, stream, span, file_rate_hz, stereo=stereo) for span in spans]
             if seekable
-            else decode_in_order(parts, spans, file_rate_hz, stereo=stereo)
+            else decode_sequentially(parts, spans, file_rate_hz, stereo=stereo)
         )
-        wanted_s = sum(min(span.end_s, duration_s) - span.start_s for span in spans)
-        there_s = sum(excerpt.shape[-1] for excerpt in excerpts) / file_rate_hz
-        if there_s < wanted_s * (1 - MISSING_TOLERANCE):
+        requested_s = sum(min(span.end_s, duration_s) - span.start_s for span in spans)
+        decoded_s = sum(excerpt.shape[-1] for excerpt in excerpts) / file_rate_hz
+        if decoded_s < requested_s * (1 - MISSING_TOLERANCE):
             raise Unreadable(
-                f"cut short: of {wanted_s:.1f} s looked for in {duration_s:.1f} s only "
-                f"{there_s:.1f} s are there; fetch the file again"
+                f"cut short: of {requested_s:.1f} s requested in {duration_s:.1f} s only "
+                f"{decoded_s:.1f} s are there; fetch the file again"
             )
-        if there_s < SHORTEST_S:
+        if decoded_s < MIN_DURATION_S:
             raise Unreadable(
-                f"too short: {there_s:.2f} s of sound, at least {SHORTEST_S:g} s needed"
+                f"too short: {decoded_s:.2f} s of sound, at least {MIN_DURATION_S:g} s needed"
             )
         if max(float(np.abs(excerpt).max(initial=0)) for excerpt in excerpts) < SILENCE:
             raise Unreadable("silence: nothing above -80 dBFS")
         return Recording(
-            excerpts=tuple(resampled(excerpt, file_rate_hz, rate_hz) for excerpt in excerpts),
+            excerpts=tuple(resample(excerpt, file_rate_hz, rate_hz) for excerpt in excerpts),
             spans=tuple(spans),
             duration_s=duration_s,
             file_rate_hz=file_rate_hz,
@@ -635,13 +637,13 @@ def _read(
 
 
 def write_wav(target: Path, samples: FloatArray, sample_rate_hz: int) -> None:
-    """Write sound as a WAV file of 16 bits.
+    """Write a 16-bit WAV file.
 
     Parameters
     ----------
     target : Path
     samples : ndarray, shape (n,) or (channels, n), float32
-        Full scale 1.0; what is louder is clipped.
+        Full scale 1.0; louder samples are clipped.
     sample_rate_hz : int
 
     Raises
@@ -649,16 +651,16 @@ def write_wav(target: Path, samples: FloatArray, sample_rate_hz: int) -> None:
     BadArgument
         The file cannot be written.
     """
-    whole = np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2")
-    with replacing(target) as partial, wave.open(str(partial), "wb") as file:
+    pcm = np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2")
+    with atomic_output(target) as partial, wave.open(str(partial), "wb") as file:
         file.setnchannels(len(samples) if samples.ndim > 1 else 1)
         file.setsampwidth(2)
         file.setframerate(sample_rate_hz)
-        file.writeframes(whole.T.tobytes())
+        file.writeframes(pcm.T.tobytes())
 
 
 def _check(stream: AudioStream) -> None:
-    if stream.codec_context is None:  # FFmpeg knows no decoder of what the header names
+    if stream.codec_context is None:  # FFmpeg has no decoder for the codec
         raise Unreadable("cannot be decoded: damaged, or a kind of sound that Segue does not read")
     if stream.rate == 0:
         raise Unreadable("cannot be decoded (no sound that makes sense in it)")

@@ -1,14 +1,8 @@
-"""Bytes to text: detection of the character encoding.
+"""Detection of character encodings, and decoding of texts in unknown encodings.
 
-The encodings of texts that are older than Unicode, and who wrote in them.
-
-How much a text looks like words, by what stands beside what and whose letters these are.
-
-Bytes → text: which encoding it is in, as declared, by its form, or by what reads like words.
-
-Unicode is told by its form. Of all older encodings chardet says how well a text in each would
-fit a language; what it says of a title of six letters is worth little, so that this is weighed
-with how common an encoding is and with how plausible the decoded text is as words.
+Unicode is recognised by its form. For legacy encodings, chardet scores how well a text fits a
+language in each of them; since this is unreliable for short titles, its confidence is combined
+with a prior of the encoding and with the plausibility of the decoded text.
 """
 
 import codecs
@@ -20,9 +14,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-# --- code pages ---
-
-#: Encodings that are considered, by Python's names, and how common texts in them are.
+#: Relative frequencies of the candidate encodings, by Python's names.
 PRIORS: Final = {
     "cp1252": 1.0,
     "cp1251": 0.36,
@@ -55,8 +47,7 @@ WESTERN: Final = ("cp1252", "mac-roman", "cp850")
 CENTRAL: Final = ("cp1250", "iso8859-2", "cp852")
 JAPANESE: Final = ("cp932", "euc_jis_2004")
 CHINESE: Final = ("gb18030", "big5hkscs")
-#: Languages as they are declared (ISO 639, and the four letters of karaoke files), and what
-#: texts in them are encoded in.
+#: Encodings by declared language (ISO 639, and the four-letter codes of karaoke files).
 LANGUAGES: Final = {
     **dict.fromkeys(["ru", "rus", "russ", "uk", "ukr", "ukra", "bg", "bul", "bulg"], CYRILLIC),
     **dict.fromkeys(["en", "eng", "engl", "de", "deu", "ger", "deut", "germ"], WESTERN),
@@ -76,7 +67,7 @@ LANGUAGES: Final = {
     **dict.fromkeys(["th", "tha", "thai"], ("cp874",)),
     **dict.fromkeys(["vi", "vie", "viet"], ("cp1258",)),
 }
-#: Subsets that are declared where the superset was written.
+#: Supersets of encodings, which are used instead of the declared subset.
 SUPERSETS: Final = {
     "iso8859-1": "cp1252",
     "ascii": "cp1252",
@@ -93,10 +84,10 @@ SUPERSETS: Final = {
 
 # --- plausibility ---
 
-_WEIGHED: Final = 600  # characters
-#: General categories of Unicode that no text has: control, private, unassigned, surrogate.
+_SCORED: Final = 600  # characters
+#: Unicode categories that do not occur in texts: control, private, unassigned, surrogate.
 NO_TEXT: Final = frozenset(["Cc", "Co", "Cn", "Cs"])
-#: Letters beside a to z by which languages are written, and how common a text in it is.
+#: Letters other than a to z of each language, and the relative frequency of its texts.
 _ALPHABETS: Final = (
     ("éèàêçùâîôûëïœüæ", 1.0),  # French
     ("äöüßé", 1.0),  # German
@@ -127,10 +118,11 @@ _ALPHABETS: Final = (
     ("абвгдеёжзійклмнопрстуўфхцчшыьэюя", 0.1),  # Belarusian
     ("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ", 1.0),  # Greek
 )
-_OUTSIDE: Final = -2.0  # in log odds, a letter that the language has not
-#: Scripts with more than one language here, or with one that is spelled with all its letters.
-_SPELLED: Final = frozenset(["LATIN", "CYRILLIC", "GREEK", "COMBINING"])
-#: What is common in each East Asian encoding: a narrower one, and its first and last lead byte.
+# Contributions to the log odds.
+_FOREIGN_LETTER: Final = -2.0  # a letter that is not in the alphabet
+#: Scripts of the alphabets above.
+_ALPHABETIC: Final = frozenset(["LATIN", "CYRILLIC", "GREEK", "COMBINING"])
+#: Common characters of East Asian encodings: a narrower encoding, and its range of lead bytes.
 _COMMON: Final = {
     "cp932": ("euc_jp", 0xA4, 0xCF),  # kana and the first level of kanji
     "euc_jis_2004": ("euc_jp", 0xA4, 0xCF),
@@ -138,7 +130,7 @@ _COMMON: Final = {
     "big5hkscs": ("big5", 0xA4, 0xC6),  # the first level
     "cp949": ("euc_kr", 0xB0, 0xC8),  # Hangul
 }
-#: What titles and songs are full of.
+#: Characters that are frequent in titles and songs.
 _FREQUENT: Final = {
     "cp932": (
         "一人日大年上中下出小山川花雪月夜空心恋愛君私僕夢歌春夏秋冬風雨星海島子女男音楽曲"
@@ -166,25 +158,25 @@ _CJK: Final = "CJK"
 _EAST_ASIAN: Final = frozenset(
     ["CJK", "HIRAGANA", "KATAKANA", "HANGUL", "KATAKANA-HIRAGANA", "HALFWIDTH", "IDEOGRAPHIC"]
 )
-#: What stands in Western texts beside letters.
-_USUAL_SIGNS: Final = frozenset(
+#: Symbols that are usual in texts.
+_COMMON_SYMBOLS: Final = frozenset(
     "‘’“”„‚«»‹›–—…·•°©®™€£§¿¡´\u00a0、。「」『』・〜～ー！？（）：，；《》【】"
 )
-_ODD_SIGN: Final = -1.5  # in log odds, each
-_USUAL_SIGN: Final = -0.05
-_SIGN_IN_WORD: Final = -3.0
-#: Signs that stand between two letters of a word, or of two words without a space.
+_RARE_SYMBOL: Final = -1.5
+_COMMON_SYMBOL: Final = -0.05
+_SYMBOL_IN_WORD: Final = -3.0
+#: Symbols between two letters of a word, or of two words without a space.
 _WITHIN_WORDS: Final = frozenset("’‘·–—…‐-ー・〜～´")
-#: Letters of cp1252 that the languages written in it have not: of others, cp1250 has them too.
+#: Letters of cp1252 that do not occur in its languages; cp1250 has them for others.
 _RARE_IN_CP1252: Final = frozenset("ŠšŽžŸÿƒˆ")
-_AFTER_TILDE: Final = frozenset("oesiOESI")  # what Portuguese has after an a with tilde
-_AMONG_ASCII: Final = frozenset(["", "LATIN", "COMBINING", _CJK])
+_AFTER_TILDE: Final = frozenset("oesiOESI")  # letters after ã in Portuguese
+_LATIN_COMPATIBLE: Final = frozenset(["", "LATIN", "COMBINING", _CJK])
 _FEW: Final = 4
-_FEW_FOREIGN: Final = -2.0  # a few letters of another alphabet among words in Latin letters
+_FEW_FOREIGN: Final = -2.0  # a few letters of another script among Latin words
 _MIXED_SCRIPTS: Final = -4.0
 _CASE: Final = -2.5
-#: Single quotation marks that open, and what closes them in the same text; others are closed
-#: lines later.
+#: Opening single quotation marks and their closing ones, expected in the same text; others may be
+#: closed lines later.
 _PAIRS: Final = {"‹": "›", "‚": "‘’", "‘": "’"}
 _UNPAIRED: Final = -1.5
 _CAPITAL_FIRST: Final = 1.0
@@ -194,73 +186,75 @@ _IMPOSSIBLE: Final = -12.0
 
 
 def plausibility(text: str, encoding: str) -> float:
-    """Say how much a text looks like words, by what stands beside what.
+    """Score how plausible a decoded text is, by its characters and their neighbours.
 
     Returns
     -------
     float
-        Log odds: 0 where nothing is odd, less for signs within words, words of two scripts,
-        capitals after small letters, characters that hardly any text has.
+        Log odds; about 0 for normal text, and negative for symbols within words, mixed scripts,
+        capitals after lower-case letters, and rare characters.
     """
-    part = text[:_WEIGHED]
+    part = text[:_SCORED]
     first = next(filter(str.isalpha, part), "")
     score = _CAPITAL_FIRST if first > "\x7f" and first.isupper() else 0.0
-    before = before_it = " "
+    previous = before_previous = " "
     for c in part:
-        if _is_mixed(before_it, before, c):
+        if _is_mixed_case(before_previous, previous, c):
             score += _CASE
-        if c > "\x7f" or before > "\x7f":
-            score += _beside(before, c)
-        if before > "\x7f" and before not in _WITHIN_WORDS and not _is_letter(before):
-            score += _SIGN_IN_WORD * (before_it.isalpha() and c.isalpha() and _script(c) != _CJK)
-        if before == "ã" and c.isalpha() and c not in _AFTER_TILDE:
-            score += _ODD_SIGN
+        if c > "\x7f" or previous > "\x7f":
+            score += _score_pair(previous, c)
+        if previous > "\x7f" and previous not in _WITHIN_WORDS and not _is_letter(previous):
+            score += _SYMBOL_IN_WORD * (
+                before_previous.isalpha() and c.isalpha() and _script(c) != _CJK
+            )
+        if previous == "ã" and c.isalpha() and c not in _AFTER_TILDE:
+            score += _RARE_SYMBOL
         if c > "\x7f":
-            score += _alone(c, encoding)
-        before_it, before = before, c
-    if len(text) < _WEIGHED:
+            score += _score_character(c, encoding)
+        before_previous, previous = previous, c
+    if len(text) < _SCORED:
         score += _UNPAIRED * sum(
             c in part and not any(end in part for end in ends) for c, ends in _PAIRS.items()
         )
     ascii_letters = sum(c.isascii() and c.isalpha() for c in part)
-    foreign = sum(_script(c) not in _AMONG_ASCII for c in part if c > "\x7f")
+    foreign = sum(_script(c) not in _LATIN_COMPATIBLE for c in part if c > "\x7f")
     if foreign and _FEW * foreign < ascii_letters:
         score += _FEW_FOREIGN
-    letters = [c for c in part.lower() if c > "\x7f" and _script(c) in _SPELLED]
+    letters = [c for c in part.lower() if c > "\x7f" and _script(c) in _ALPHABETIC]
     if letters:
         score += max(
-            math.log(common) + _OUTSIDE * sum(c not in alphabet for c in letters)
+            math.log(common) + _FOREIGN_LETTER * sum(c not in alphabet for c in letters)
             for alphabet, common in _ALPHABETS
         )
     return score
 
 
-def _is_mixed(one: str, c: str, other: str) -> bool:
-    """Tell whether a capital that is not ASCII stands within a word of small letters."""
-    return c > "\x7f" and c.isupper() and one.isalpha() and other.islower()
+def _is_mixed_case(before: str, c: str, after: str) -> bool:
+    """Return whether a non-ASCII capital is within a lower-case word."""
+    return c > "\x7f" and c.isupper() and before.isalpha() and after.islower()
 
 
-def _alone(c: str, encoding: str) -> float:
-    """Weigh one character."""
+def _score_character(c: str, encoding: str) -> float:
+    """Score one character."""
     if c == "\ufffd" or unicodedata.category(c) in NO_TEXT:
         return _IMPOSSIBLE
-    if c in _USUAL_SIGNS:
-        return _USUAL_SIGN
+    if c in _COMMON_SYMBOLS:
+        return _COMMON_SYMBOL
     if not _is_letter(c) or (encoding == "cp1252" and c in _RARE_IN_CP1252):
-        return _ODD_SIGN
+        return _RARE_SYMBOL
     return _rarity(c, encoding) if encoding in _COMMON else 0.0
 
 
-def _beside(before: str, c: str) -> float:
-    """Weigh two characters beside each other, of which one at least is not ASCII."""
-    one, other = _script(before), _script(c)
-    if not one or not other:
-        sign = c if one else before
-        inside = (one or other) not in {"", _CJK} and sign not in _USUAL_SIGNS and sign > "\x7f"
-        return _SIGN_IN_WORD if inside else 0.0
+def _score_pair(before: str, c: str) -> float:
+    """Score two adjacent characters, at least one of which is not ASCII."""
+    first, second = _script(before), _script(c)
+    if not first or not second:
+        symbol = c if first else before
+        in_word = (first or second) not in {"", _CJK} and symbol > "\x7f"
+        return _SYMBOL_IN_WORD if in_word and symbol not in _COMMON_SYMBOLS else 0.0
     score = 0.0
-    if one != other and "COMBINING" not in (one, other):
-        score += _JOINED_TO_LATIN if _CJK in (one, other) else _MIXED_SCRIPTS
+    if first != second and "COMBINING" not in (first, second):
+        score += _JOINED_TO_LATIN if _CJK in (first, second) else _MIXED_SCRIPTS
     if before.islower() and c.isupper():
         score += _CASE
     return score
@@ -272,7 +266,7 @@ def _is_letter(c: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _script(c: str) -> str:
-    """Return a letter's script, as "LATIN"; `_CJK` of all that are written together."""
+    """Return the script of a letter, such as "LATIN", or `_CJK`; "" for other characters."""
     if not _is_letter(c):
         return ""
     name = unicodedata.name(c, "").split(" ")[0]
@@ -281,7 +275,7 @@ def _script(c: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _rarity(c: str, encoding: str) -> float:
-    """Weigh how common an East Asian character is in texts of an encoding."""
+    """Score how common an East Asian character is in texts of an encoding."""
     if c in _FREQUENT.get("cp932" if encoding == "euc_jis_2004" else encoding, ""):
         return _FREQUENT_CHARACTER
     if "HALFWIDTH" in unicodedata.name(c, ""):
@@ -296,40 +290,42 @@ def _rarity(c: str, encoding: str) -> float:
     return 0.0 if first <= lead <= last else _RARE_CHARACTER
 
 
-# --- encodings ---
+# --- detection ---
 
 _TEXT_CODECS: Final = frozenset(
     codecs.lookup(name).name
     for name in [*PRIORS, *SUPERSETS, "iso8859-15", "iso8859-8", "iso8859-6", "mac-latin2"]
 )
 _ISO_2022: Final = re.compile(rb"\x1b[$(][@BIJ]")
-_IN_WIDE: Final = frozenset(string.ascii_letters + string.digits + " \r\n、。，")
-_SURE: Final = 3  # letters
-_LOOKED_AT: Final = 1 << 16  # bytes: more than enough to tell by
-_LEAST: Final = 4e-3  # confidence: below it chardet only guesses
-_TRUST: Final = 1.0  # in what chardet says, and more the longer the text
-_PLAIN: Final = 0.3  # of an ASCII letter, beside another byte
-_TRUSTED_AFTER: Final = 5  # bytes
-_MOST_TRUST: Final = 8
+_COMMON_IN_UTF16: Final = frozenset(string.ascii_letters + string.digits + " \r\n、。，")
+_CERTAIN: Final = 3  # non-ASCII characters, from which valid UTF-8 is no coincidence
+_SAMPLE_BYTES: Final = 1 << 16
+_MIN_CONFIDENCE: Final = 4e-3  # of chardet, which guesses below
+# Weight of chardet's confidence, which grows with the length of the text.
+_WEIGHT: Final = 1.0
+_ASCII_WEIGHT: Final = 0.3  # of an ASCII byte relative to others
+_BYTES_PER_WEIGHT: Final = 5
+_MAX_WEIGHT: Final = 8
 
 
 def decode(data: bytes, declared: str | None = None) -> str:
-    """Decode a text of unknown encoding.
+    """Decode a text in an unknown encoding.
 
     Parameters
     ----------
     data : bytes
-        UTF-8, UTF-16 or UTF-32, with or without byte order mark (UTF-32 only with), or an older
+        UTF-8, UTF-16 or UTF-32, with or without byte order mark (UTF-32 only with), or a legacy
         encoding: Windows, ISO, DOS and Mac code pages, KOI8, Shift-JIS, EUC-JP, ISO-2022-JP,
-        GB18030, Big5, EUC-KR. Lines of UTF-8 and of one older encoding may be mixed.
+        GB18030, Big5, EUC-KR. Lines in UTF-8 and in one legacy encoding may be mixed.
     declared : str, optional
-        An encoding ("Windows-1251"), or a language ("ru", "JP", "RUSS") whose encodings alone
-        are considered. Ignored where it is unknown, or the text is UTF-8 or cannot be in it.
+        An encoding ("Windows-1251"), or a language ("ru", "JP", "RUSS") to whose encodings the
+        detection is limited. It is ignored if it is unknown, or if the text is UTF-8 or invalid
+        in it.
 
     Returns
     -------
     str
-        Without byte order mark; what cannot be decoded is U+FFFD.
+        Without byte order mark; undecodable bytes become U+FFFD.
     """
     data = data.removeprefix(codecs.BOM_UTF8)
     marked = _by_mark(data)
@@ -346,37 +342,36 @@ def decode(data: bytes, declared: str | None = None) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         pass
-    return "".join(_older(data.splitlines(keepends=True), declared))
+    return "".join(_decode_legacy(data.splitlines(keepends=True), declared))
 
 
-def decode_together(parts: Sequence[bytes], declared: str | None = None) -> list[str]:
-    """Decode short texts of one file, such as its title and artist, which share an encoding.
+def decode_all(parts: Sequence[bytes], declared: str | None = None) -> list[str]:
+    """Decode short texts of one file that share an encoding, such as title and artist.
 
     Parameters
     ----------
     parts : sequence of bytes
-        What is UTF-8 stays that; of all others one encoding is found, for in a single title
-        there is little to tell it by.
+        Texts in UTF-8 are decoded as such; the encoding of all others is detected jointly, since a
+        single title is too short.
     declared : str, optional
-        As for `decode`.
+        See `decode`.
 
     Returns
     -------
     list of str
-        As many.
     """
     if len(parts) == 1:
         return [decode(parts[0], declared)]
-    return _older(parts, declared, apart=b"\n")
+    return _decode_legacy(parts, declared, separator=b"\n")
 
 
-def encoding_of(data: bytes) -> str:
-    """Return Python's name of the encoding that a text's beginning is in, "utf-8" or an older one.
+def detect_encoding(data: bytes) -> str:
+    """Detect the encoding of the beginning of a text that is read line by line.
 
-    For texts that are read line by line: of a line that is no UTF-8.
+    It is "utf-8", or the encoding of the lines that are not UTF-8.
     """
     other = [line for line in data.splitlines() if not _is_utf8(line)]
-    return _encoding(b"\n".join(other)[:_LOOKED_AT], None) if other else "utf-8"
+    return _encoding(b"\n".join(other)[:_SAMPLE_BYTES], None) if other else "utf-8"
 
 
 def _by_mark(data: bytes) -> str | None:
@@ -388,94 +383,98 @@ def _by_mark(data: bytes) -> str | None:
 
 
 def _wide(data: bytes) -> str:
-    """Decode UTF-16 without its mark: one way round there are spaces, ends of lines, letters."""
+    """Decode UTF-16 without byte order mark, by the frequency of common characters."""
     if len(data) < 4 or len(data) % 2 or b"\0" not in data:
         return ""
-    most, best = 0, ""
+    best_count, best = 0, ""
     for name in ("utf-16-le", "utf-16-be"):
         try:
             text = data.decode(name)
         except UnicodeDecodeError:
             continue
-        usual = sum(c in _IN_WIDE for c in text)
+        count = sum(c in _COMMON_IN_UTF16 for c in text)
         controls = any(unicodedata.category(c) in NO_TEXT and c not in "\t\r\n" for c in text)
-        if usual > most and not controls:
-            most, best = usual, text
+        if count > best_count and not controls:
+            best_count, best = count, text
     return best
 
 
-def _older(parts: Sequence[bytes], declared: str | None, apart: bytes = b"") -> list[str]:
-    """Decode parts of which some are UTF-8, and the others in one older encoding."""
+def _decode_legacy(
+    parts: Sequence[bytes], declared: str | None, separator: bytes = b""
+) -> list[str]:
+    """Decode parts of which some are in UTF-8, and the others in one legacy encoding."""
     high = [part for part in parts if not part.isascii()]
     other = [part for part in high if not _is_utf8(part)]
     if not other:
         return [part.decode("utf-8", "replace") for part in parts]
-    name = _encoding(apart.join(other)[:_LOOKED_AT], declared)
-    older = {*other, *(part for part in high if _is_utf8_by_chance(part, name))}
-    return [part.decode(name if part in older else "utf-8", "replace") for part in parts]
+    name = _encoding(separator.join(other)[:_SAMPLE_BYTES], declared)
+    legacy = {*other, *(part for part in high if _is_utf8_by_chance(part, name))}
+    return [part.decode(name if part in legacy else "utf-8", "replace") for part in parts]
 
 
 def _encoding(data: bytes, declared: str | None) -> str:
-    """Return the encoding of a text that is no Unicode: the declared one where it can be."""
-    told = (declared or "").strip().lower()
+    """Return the legacy encoding of a text: the declared one if valid, else the detected one."""
+    label = (declared or "").strip().lower()
     try:
-        found = codecs.lookup(told).name
+        codec = codecs.lookup(label).name
     except (LookupError, ValueError):
-        found = ""
-    name = SUPERSETS.get(found, found)
+        codec = ""
+    name = SUPERSETS.get(codec, codec)
     if name in _TEXT_CODECS and _decoded(data, name):
         return name
-    return _detected(data, LANGUAGES.get(told, ()))
+    return _detected(data, LANGUAGES.get(label, ()))
 
 
 def _is_utf8(line: bytes) -> bool:
-    """Tell whether a line is UTF-8, but for a few bytes that were lost."""
+    """Return whether a line is UTF-8, except for a few invalid bytes."""
     text = line.decode("utf-8", "replace")
-    lost = text.count("\ufffd")
-    return not lost or 4 * lost < sum(c > "\x7f" for c in text) - lost
+    invalid = text.count("\ufffd")
+    return not invalid or 4 * invalid < sum(c > "\x7f" for c in text) - invalid
 
 
 def _is_utf8_by_chance(part: bytes, encoding: str) -> bool:
-    """Tell whether what could be UTF-8 reads better in the encoding of the parts around it."""
+    """Return whether valid UTF-8 is more plausible in the encoding of the other parts."""
     try:
-        text, older = part.decode("utf-8"), part.decode(encoding)
+        text, legacy = part.decode("utf-8"), part.decode(encoding)
     except UnicodeDecodeError:
         return False
-    few = sum(c > "\x7f" for c in text) < _SURE
-    return few and plausibility(text, "utf-8") < plausibility(older, encoding)
+    few = sum(c > "\x7f" for c in text) < _CERTAIN
+    return few and plausibility(text, "utf-8") < plausibility(legacy, encoding)
 
 
 @lru_cache(maxsize=256)
 def _detected(data: bytes, among: tuple[str, ...]) -> str:
-    """Return the likeliest encoding of a text that is no Unicode."""
-    import chardet  # not needed by those who only search
+    """Return the most likely legacy encoding of a text."""
+    import chardet  # not needed for searching
 
     encodings = among or tuple(PRIORS)
-    found = chardet.detect_all(
+    results = chardet.detect_all(
         data,
         ignore_threshold=True,
         include_encodings=encodings,
-        no_match_encoding=encodings[0],  # chardet warns where its own default is not among them
+        no_match_encoding=encodings[0],  # chardet warns if its default is not included
         compat_names=False,
     )
-    confidence = {one["encoding"]: one["confidence"] for one in found}
+    confidence = {result["encoding"]: result["confidence"] for result in results}
     high = sum(byte > 0x7F for byte in data)
-    trust = min(_TRUST + (high + _PLAIN * (len(data) - high)) / _TRUSTED_AFTER, _MOST_TRUST)
-    best, most = "cp1252", -math.inf
+    weight = min(
+        _WEIGHT + (high + _ASCII_WEIGHT * (len(data) - high)) / _BYTES_PER_WEIGHT, _MAX_WEIGHT
+    )
+    best, best_score = "cp1252", -math.inf
     for name in among or PRIORS:
         text = _decoded(data, name)
         if text:
-            fit = math.log(confidence.get(name, 0) + _LEAST)
-            score = math.log(PRIORS[name]) + trust * fit + plausibility(text, name)
-            if score > most:
-                best, most = name, score
+            fit = math.log(confidence.get(name, 0) + _MIN_CONFIDENCE)
+            score = math.log(PRIORS[name]) + weight * fit + plausibility(text, name)
+            if score > best_score:
+                best, best_score = name, score
     return best
 
 
 def _decoded(data: bytes, encoding: str) -> str:
-    """Decode all but a character cut at the end; "" where that cannot be."""
+    """Decode a text, except a character cut at the end of the sample; "" if it is invalid."""
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        cut = len(data) == _LOOKED_AT and error.start >= len(data) - 3
+        cut = len(data) == _SAMPLE_BYTES and error.start >= len(data) - 3
         return data[: error.start].decode(encoding) if cut else ""

@@ -1,15 +1,7 @@
-"""Listening histories as services export them: ListenBrainz, Spotify, Last.fm, CSV.
+"""Listening histories: exports of ListenBrainz, Spotify and Last.fm, and CSV.
 
-One row of a listening history: what it may be, and the cells it is made of.
-
-Listening histories as the services hand them out: ListenBrainz, Spotify.
-
-Listening histories in CSV: Segue's own columns, and those of Last.fm's exports.
-
-Listening histories: what was played, by whom and when, as services export it.
-
-Rows are read one by one, whatever the size of the file. A row that makes no sense is handed on
-as `Broken` and costs nothing else.
+Rows are read one by one, whatever the size of the file. A malformed row is yielded as an
+`InvalidRow` and does not affect the others.
 """
 
 import csv
@@ -31,42 +23,42 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, TextIO
 
 from segue.errors import Unreadable
-from segue.io.encodings import encoding_of
+from segue.io.encodings import detect_encoding
 from segue.text import clean
 
 # --- rows ---
 
-READABLE: Final = (
+SUPPORTED_FORMATS: Final = (
     "Segue reads: CSV of user,track-or-path,plays[,time]; what ListenBrainz and Spotify hand "
     "out, packed (.zip), as a folder or file by file (.jsonl, .json); a Last.fm CSV, with the "
     "header uts,utc_time,artist,…,track,… or as artist,album,track,date"
 )
 MAX_LINE_BYTES: Final = 1 << 20
-MAX_LINES: Final = 10_000_000  # in fifty years of playing nobody comes to so many
+MAX_LINES: Final = 10_000_000  # more than anyone listens to in fifty years
 
-_LATEST_S: Final = 253_402_300_800  # the year 10000
-_MILLISECONDS_FROM: Final = 10**11  # as seconds this would be the year 5138
+_MAX_TIME_S: Final = 253_402_300_800  # the year 10000
+_MIN_MILLISECONDS: Final = 10**11  # as seconds, the year 5138
 _LAST_FM_TIMES: Final = ("%d %b %Y, %H:%M", "%d %b %Y %H:%M")
 
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Something was played.
+    """One or several plays of an item.
 
     Attributes
     ----------
     artist, title : str
-        As written; both empty where `track` is given instead.
+        As written; both empty if `track` is given.
     track : str
-        A track's id, its path, or ``artist - title``.
+        Track id, path, or ``artist - title``.
     user : str
-        Empty where the file does not say.
+        Empty if unknown.
     plays : int
-        How often, at least 1.
+        Number of plays, at least 1.
     at_s : int
-        When, in seconds since 1970 (UTC); 0 where it is not known.
+        Time in seconds since 1970 (UTC); 0 if unknown.
     place : str
-        Where in the file, for a `track` that turns out to be unknown.
+        Position in the file, for messages about an unknown `track`.
     """
 
     artist: str = ""
@@ -79,54 +71,54 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """A row that cannot be read: where it is, and why."""
+class InvalidRow:
+    """A row that cannot be parsed: its position, and the reason."""
 
     place: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class NoListen:
-    """A row that is well, but no listen to music: a podcast, or a few seconds."""
+class SkippedRow:
+    """A valid row that is not counted: a podcast, or a play of a few seconds."""
 
     reason: str
 
 
-Row = Listen | Broken | NoListen
+Row = Listen | InvalidRow | SkippedRow
 
 
-def read_row(place: str, read: Callable[[Any], Listen | NoListen], row: object) -> Row:
-    """Read a row; whatever is wrong with it makes it `Broken`, and costs nothing else."""
+def read_row(place: str, read: Callable[[Any], Listen | SkippedRow], row: object) -> Row:
+    """Parse a row; any error makes it an `InvalidRow`."""
     try:
-        found = read(row)
+        parsed = read(row)
     except (ValueError, OverflowError, RecursionError) as error:
-        return Broken(place, str(error))
-    return replace(found, place=place) if isinstance(found, Listen) and found.track else found
+        return InvalidRow(place, str(error))
+    return replace(parsed, place=place) if isinstance(parsed, Listen) and parsed.track else parsed
 
 
-def allowance(path: Path, most_bytes: int, does: str = "holds") -> Callable[[int], None]:
-    """Return what is told the bytes of each line, and stops at a file made to fill time.
+def read_limit(path: Path, max_bytes: int, verb: str = "holds") -> Callable[[int], None]:
+    """Return a function that counts lines and their bytes, and raises beyond a limit.
 
     Raises
     ------
     Unreadable
-        When it is told of more bytes or lines than a listening history has.
+        By the returned function, for files larger than any listening history.
     """
-    bytes_left, lines_left = most_bytes, MAX_LINES
+    bytes_left, lines_left = max_bytes, MAX_LINES
 
     def spend(size: int) -> None:
         nonlocal bytes_left, lines_left
         bytes_left -= size
         lines_left -= 1
         if bytes_left < 0:
-            most = f"{most_bytes >> 20} MiB"
+            limit = f"{max_bytes >> 20} MiB"
         elif lines_left < 0:
-            most = f"{MAX_LINES:,} lines"
+            limit = f"{MAX_LINES:,} lines"
         else:
             return
         raise Unreadable(
-            f"{path} {does} more than {most}, which no listening history does; nothing of it was "
+            f"{path} {verb} more than {limit}, which no listening history does; nothing of it was "
             "kept"
         )
 
@@ -134,7 +126,7 @@ def allowance(path: Path, most_bytes: int, does: str = "holds") -> Callable[[int
 
 
 def numbered_lines(file: IO[bytes], spend: Callable[[int], None]) -> Iterator[tuple[int, bytes]]:
-    """Yield numbered lines; of one that is longer than any listen, only its start."""
+    """Yield numbered lines, truncated to `MAX_LINE_BYTES`."""
     number = 0
     while line := file.readline(MAX_LINE_BYTES):
         spend(len(line))
@@ -146,7 +138,7 @@ def numbered_lines(file: IO[bytes], spend: Callable[[int], None]) -> Iterator[tu
 
 
 def json_object(line: bytes) -> dict[str, Any]:
-    """Read a line that holds one JSON object, else ValueError."""
+    """Parse a JSON object, or raise ValueError."""
     try:
         fields = json.loads(line)
     except ValueError:
@@ -156,28 +148,28 @@ def json_object(line: bytes) -> dict[str, Any]:
     return fields
 
 
-def text_of(fields: Any, name: str, *, needed: bool = False) -> str:
-    """Return a field that holds a text, or nothing where that is allowed, else ValueError."""
+def text_field(fields: Any, name: str, *, required: bool = False) -> str:
+    """Return a text field, "" if it is missing, or raise ValueError."""
     value = fields.get(name) if isinstance(fields, dict) else None
     if value is not None and not isinstance(value, str):
         raise ValueError(f"{name} is {value!r:.40}, not a text")
     text = clean(value or "")
-    return filled(text, name) if needed else text
+    return non_empty(text, name) if required else text
 
 
-def filled(text: str, what: str) -> str:
-    """Return a text as it is, or raise ValueError where it is empty."""
+def non_empty(text: str, what: str) -> str:
+    """Return a text, or raise ValueError if it is empty."""
     if not text:
         raise ValueError(f"no {what}")
     return text
 
 
-def time_s(text: str) -> int:
-    """Read seconds or milliseconds since 1970, ISO 8601, or Last.fm's ``01 Feb 2020 12:34``."""
+def parse_time(text: str) -> int:
+    """Parse seconds or milliseconds since 1970, ISO 8601, or Last.fm's ``01 Feb 2020 12:34``."""
     if not text:
         return 0
     seconds = _parsed_time_s(text)
-    if not 0 <= seconds < _LATEST_S:
+    if not 0 <= seconds < _MAX_TIME_S:
         raise ValueError(f"{text[:40]!r} is a time out of range")
     return int(seconds)
 
@@ -185,11 +177,11 @@ def time_s(text: str) -> int:
 def _parsed_time_s(text: str) -> float:
     if re.fullmatch(r"\d{1,16}(\.\d{1,9})?", text, re.ASCII):
         number = float(text)
-        return number / 1000 if number >= _MILLISECONDS_FROM else number
+        return number / 1000 if number >= _MIN_MILLISECONDS else number
     try:
         return _utc_s(datetime.fromisoformat(text))
     except ValueError:
-        pass  # not ISO; Last.fm's own form is left
+        pass  # not ISO 8601
     for form in _LAST_FM_TIMES:
         try:
             return _utc_s(datetime.strptime(text, form).replace(tzinfo=UTC))
@@ -202,10 +194,10 @@ def _utc_s(moment: datetime) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-# --- exports ---
+# --- exports of ListenBrainz and Spotify ---
 
-MAX_UNPACKED_BYTES: Final = 4 << 30  # a listen is some 1.5 kB there; nobody has millions of them
-SHORTEST_LISTEN_MS: Final = 30_000  # what Spotify itself counts as a play
+MAX_UNPACKED_BYTES: Final = 4 << 30  # millions of listens of about 1.5 kB
+MIN_PLAYED_MS: Final = 30_000  # Spotify's own threshold for a play
 
 _CHUNK: Final = 1 << 15
 _MONTH_OF_LISTENS: Final = re.compile(r"(?:^|/)listens/\d{4}/\d{1,2}\.jsonl$")
@@ -214,45 +206,46 @@ _DIGITS: Final = re.compile(r"\d+")
 _SPOTIFY: Final = re.compile(r'"(?:master_metadata_track_name|trackName)"\s*:')
 _LISTENBRAINZ: Final = re.compile(r'"track_metadata"\s*:')
 _JSON_ARRAY: Final = re.compile(r"\[\s*[{\]]")
-_SNIFFED: Final = 1 << 15
-#: What zipfile raises at an archive that is damaged, or marks its names as what they are not.
-_ZIP_FAULTS: Final = (
+_SNIFFED_BYTES: Final = 1 << 15
+#: Exceptions of zipfile for damaged archives.
+_ZIP_ERRORS: Final = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
     KeyError, OverflowError, NotImplementedError, RuntimeError, MemoryError,
 )  # fmt: skip
 
 
 def read_archive(path: Path, file: BinaryIO) -> Iterator[Row]:
-    """Read what a service hands out as a zip archive, whatever the files in it are called.
+    """Read the export of a service as a zip archive with files of any names.
 
     Raises
     ------
     Unreadable
-        It is damaged, holds no listening history, or unpacks to more than `MAX_UNPACKED_BYTES`.
+        The archive is damaged, has no listening history, or unpacks to more than
+        `MAX_UNPACKED_BYTES`.
     """
     try:
         archive = zipfile.ZipFile(file)
         names = [name for name in archive.namelist() if not name.endswith("/")]
-    except _ZIP_FAULTS as error:
+    except _ZIP_ERRORS as error:
         raise Unreadable(f"{path} is a damaged zip archive ({error}); export it again") from None
     with archive:
-        opened: dict[str, Callable[[], IO[bytes]]] = {
+        openers: dict[str, Callable[[], IO[bytes]]] = {
             name: partial(archive.open, name) for name in names
         }
-        yield from _read_all(path, opened, "unpacks to")
+        yield from _read_all(path, openers, "unpacks to")
 
 
 def read_folder(path: Path) -> Iterator[Row]:
-    """Read what a service hands out, unpacked into a folder.
+    """Read the export of a service as an unpacked folder.
 
     Raises
     ------
     Unreadable
-        It holds no listening history, or more than `MAX_UNPACKED_BYTES` of them.
+        The folder has no listening history, or more than `MAX_UNPACKED_BYTES`.
     """
     files = [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
-    opened = {str(file.relative_to(path)): _opener(file) for file in files}
-    yield from _read_all(path, opened, "holds")
+    openers = {str(file.relative_to(path)): _opener(file) for file in files}
+    yield from _read_all(path, openers, "holds")
 
 
 def _opener(file: Path) -> Callable[[], IO[bytes]]:
@@ -260,32 +253,32 @@ def _opener(file: Path) -> Callable[[], IO[bytes]]:
 
 
 def _read_all(
-    path: Path, opened: Mapping[str, Callable[[], IO[bytes]]], does: str
+    path: Path, openers: Mapping[str, Callable[[], IO[bytes]]], verb: str
 ) -> Iterator[Row]:
-    """Read the histories among files, in the order of the numbers in their names."""
-    user = _listenbrainz_user(opened)
-    spend = allowance(path, MAX_UNPACKED_BYTES, does)
-    known = False
-    for name in sorted(opened, key=_in_order):
+    """Read the histories among files, sorted by the numbers in their names."""
+    user = _listenbrainz_user(openers)
+    spend = read_limit(path, MAX_UNPACKED_BYTES, verb)
+    any_history = False
+    for name in sorted(openers, key=_in_order):
         if not name.lower().endswith((".json", ".jsonl")):
             continue
         try:
-            with opened[name]() as file:
-                start = file.read(_SNIFFED)
+            with openers[name]() as file:
+                start = file.read(_SNIFFED_BYTES)
             month = _MONTH_OF_LISTENS.search(name.replace(os.sep, "/"))
-            read = _read_listenbrainz if month else form_of(start)
+            read = _read_listenbrainz if month else detect_json_reader(start)
             if read is None:
                 continue
-            known = True
-            with opened[name]() as file:
+            any_history = True
+            with openers[name]() as file:
                 yield from read(name, file, spend, user)
         except Unreadable:
             raise
-        except _ZIP_FAULTS as error:
-            known = True
-            yield Broken(name, f"damaged from here on ({error})")
-    if not known:
-        raise Unreadable(f"{path} holds no listening history. {READABLE}")
+        except _ZIP_ERRORS as error:
+            any_history = True
+            yield InvalidRow(name, f"damaged from here on ({error})")
+    if not any_history:
+        raise Unreadable(f"{path} holds no listening history. {SUPPORTED_FORMATS}")
 
 
 def _in_order(name: str) -> tuple[list[int], str]:
@@ -295,11 +288,10 @@ def _in_order(name: str) -> tuple[list[int], str]:
 Reader = Callable[[str, IO[bytes], Callable[[int], None], str], Iterator[Row]]
 
 
-def form_of(start: bytes) -> Reader | None:
-    """Tell from the beginning of a JSON file what reads it; None for no listening history.
+def detect_json_reader(start: bytes) -> Reader | None:
+    """Return the reader for a JSON file by its beginning; None if it is no listening history.
 
-    The reader takes what the file is called, the file, what is told of the bytes that are read,
-    and whose listens these are where they do not say.
+    A reader takes the file name, the file, the function of `read_limit`, and the default user.
     """
     text = start.decode("utf-8-sig", "replace").lstrip()
     if (_JSON_ARRAY.match(text) and _SPOTIFY.search(text)) or _NOTHING.fullmatch(text):
@@ -319,16 +311,16 @@ def _read_listenbrainz(
             yield read_row(f"{place} {number}", lambda row: _listenbrainz(row, user), line)
 
 
-def _listenbrainz_user(opened: Mapping[str, Callable[[], IO[bytes]]]) -> str:
-    name = next((n for n in opened if n.split("/")[-1] == "user.json"), None)
+def _listenbrainz_user(openers: Mapping[str, Callable[[], IO[bytes]]]) -> str:
+    name = next((n for n in openers if n.split("/")[-1] == "user.json"), None)
     if name is None:
         return ""
     try:
-        with opened[name]() as file:
+        with openers[name]() as file:
             fields = json.loads(file.read(MAX_LINE_BYTES))
-        return text_of(fields, "username")
-    except _ZIP_FAULTS:
-        return ""  # whose listens these are can be said with --user
+        return text_field(fields, "username")
+    except _ZIP_ERRORS:
+        return ""  # the user may be given by --user
 
 
 def _listenbrainz(line: bytes, user: str) -> Listen:
@@ -337,10 +329,10 @@ def _listenbrainz(line: bytes, user: str) -> Listen:
     if not isinstance(track, dict):
         raise ValueError("no track_metadata")  # noqa: TRY004  # any fault of a row is one
     return Listen(
-        text_of(track, "artist_name"),
-        text_of(track, "track_name", needed=True),
+        text_field(track, "artist_name"),
+        text_field(track, "track_name", required=True),
         user=user,
-        at_s=time_s(str(fields.get("listened_at") or "")),
+        at_s=parse_time(str(fields.get("listened_at") or "")),
     )
 
 
@@ -351,14 +343,14 @@ def _read_spotify(
     place = f"{name} entry" if name else "entry"
     text = io.TextIOWrapper(io.BufferedReader(_Counted(file, spend)), "utf-8-sig", errors="replace")
     for number, entry in _entries(text):
-        if isinstance(entry, Broken):
-            yield Broken(f"{place} {number}", entry.reason)
+        if isinstance(entry, InvalidRow):
+            yield InvalidRow(f"{place} {number}", entry.reason)
         else:
             yield read_row(f"{place} {number}", _spotify, entry)
 
 
 class _Counted(io.RawIOBase):
-    """A file that tells how much of it is read."""
+    """A file that passes the number of bytes read to the function of `read_limit`."""
 
     def __init__(self, file: IO[bytes], spend: Callable[[int], None]) -> None:
         super().__init__()
@@ -374,25 +366,25 @@ class _Counted(io.RawIOBase):
         return len(data)
 
 
-def _spotify(entry: object) -> Listen | NoListen:
+def _spotify(entry: object) -> Listen | SkippedRow:
     if not isinstance(entry, dict):
         raise ValueError("no JSON object")  # noqa: TRY004  # any fault of a row is one
-    short = "trackName" in entry  # the form that comes with the data of the account
-    title = text_of(entry, "trackName" if short else "master_metadata_track_name")
-    artist = text_of(entry, "artistName" if short else "master_metadata_album_artist_name")
+    short = "trackName" in entry  # the short form, from the account data
+    title = text_field(entry, "trackName" if short else "master_metadata_track_name")
+    artist = text_field(entry, "artistName" if short else "master_metadata_album_artist_name")
     played_ms = entry.get("msPlayed" if short else "ms_played")
     if not isinstance(played_ms, int | float):
         raise ValueError(f"{played_ms!r} is no time played in milliseconds")  # noqa: TRY004
     if not title or not artist:
-        return NoListen("a podcast, an audiobook or a video")
-    if played_ms < SHORTEST_LISTEN_MS:
-        return NoListen("played for less than 30 seconds")
-    at = time_s(text_of(entry, "endTime" if short else "ts"))
+        return SkippedRow("a podcast, an audiobook or a video")
+    if played_ms < MIN_PLAYED_MS:
+        return SkippedRow("played for less than 30 seconds")
+    at = parse_time(text_field(entry, "endTime" if short else "ts"))
     return Listen(artist, title, at_s=at)
 
 
 def _entries(file: TextIO) -> Iterator[tuple[int, Any]]:
-    """Yield the entries of a JSON array, numbered from 1, without holding it whole."""
+    """Yield the entries of a JSON array, numbered from 1, without loading the whole array."""
     decoder = json.JSONDecoder()
     buffer = file.read(_CHUNK).lstrip()[1:]
     number = 1
@@ -403,24 +395,24 @@ def _entries(file: TextIO) -> Iterator[tuple[int, Any]]:
         try:
             entry, end = decoder.raw_decode(buffer)
         except (ValueError, RecursionError):
-            more = file.read(_CHUNK)
-            if not more or len(buffer) > MAX_LINE_BYTES:
-                yield number, Broken(f"entry {number}", "no JSON from here on")
+            chunk = file.read(_CHUNK)
+            if not chunk or len(buffer) > MAX_LINE_BYTES:
+                yield number, InvalidRow(f"entry {number}", "no JSON from here on")
                 return
-            buffer += more
+            buffer += chunk
             continue
         yield number, entry
         buffer = buffer[end:]
         number += 1
 
 
-# --- tables ---
+# --- CSV ---
 
 MAX_PLAYS: Final = 10**9
 MAX_BYTES: Final = 4 << 30
 
-_SAMPLED_ROWS: Final = 200  # to see the encoding by
-_SEEN_ROWS: Final = 20  # and the columns
+_SAMPLED_ROWS: Final = 200  # for detecting the encoding
+_HEADER_ROWS: Final = 20  # for detecting the columns
 _TITLE_COLUMNS: Final = ("track", "title", "track_name", "song")
 _ARTIST_COLUMNS: Final = ("artist", "artist_name")
 _TIME_COLUMNS: Final = ("uts", "timestamp", "utc_time", "date", "time")
@@ -432,29 +424,31 @@ def read_csv(path: Path, file: BinaryIO) -> Iterator[Row]:
     Raises
     ------
     Unreadable
-        The first rows fit neither, or it is longer than any history.
+        The first rows have neither form, or the file is larger than any history.
     """
     filled_lines = (
-        item for item in numbered_lines(file, allowance(path, MAX_BYTES)) if item[1].strip()
+        item for item in numbered_lines(file, read_limit(path, MAX_BYTES)) if item[1].strip()
     )
     sample = list(islice(filled_lines, _SAMPLED_ROWS))
-    encoding = encoding_of(b"".join(line for _, line in sample))
+    encoding = detect_encoding(b"".join(line for _, line in sample))
     delimiter = _delimiter(_decode(sample[0][1], encoding))
     cells = partial(_cells, delimiter=delimiter, encoding=encoding)
-    reader, has_header = _csv_form([cells(line) for _, line in sample[:_SEEN_ROWS]])
+    reader, has_header = _detect_columns([cells(line) for _, line in sample[:_HEADER_ROWS]])
     if reader is None:
-        raise Unreadable(f"{path} is of no known form. {READABLE}")
+        raise Unreadable(f"{path} has an unknown format. {SUPPORTED_FORMATS}")
     for number, line in chain(sample[has_header:], filled_lines):
         yield read_row(
-            f"line {number}", lambda row: reader(_needed(_cells(row, delimiter, encoding))), line
+            f"line {number}",
+            lambda row: reader(_require_cells(_cells(row, delimiter, encoding))),
+            line,
         )
 
 
 CsvReader = Callable[[Sequence[str]], Listen]
 
 
-def _csv_form(rows: Sequence[Sequence[str] | None]) -> tuple[CsvReader | None, bool]:
-    """See from the first rows what the columns are, and whether the first is a header."""
+def _detect_columns(rows: Sequence[Sequence[str] | None]) -> tuple[CsvReader | None, bool]:
+    """Detect the columns from the first rows, and whether the first row is a header."""
     header = [cell.casefold() for cell in rows[0] or ()]
     title = _column(header, _TITLE_COLUMNS)
     artist = _column(header, _ARTIST_COLUMNS)
@@ -462,12 +456,12 @@ def _csv_form(rows: Sequence[Sequence[str] | None]) -> tuple[CsvReader | None, b
         return _named_columns(title, artist, _column(header, _TIME_COLUMNS)), True
     if len(header) >= 3 and header[0] == "user" and header[2] == "plays":
         return _user_track_plays, True
-    fitting = {
+    n_fitting = {
         reader: sum(row is not None and _fits(reader, row) for row in rows)
         for reader in (_user_track_plays, _artist_album_track)
     }
-    best = max(fitting, key=lambda reader: fitting[reader])
-    return (best if fitting[best] else None), False
+    best = max(n_fitting, key=lambda reader: n_fitting[reader])
+    return (best if n_fitting[best] else None), False
 
 
 def _fits(reader: CsvReader, row: Sequence[str]) -> bool:
@@ -481,7 +475,9 @@ def _fits(reader: CsvReader, row: Sequence[str]) -> bool:
 def _named_columns(title: int, artist: int, time: int | None) -> CsvReader:
     def read(row: Sequence[str]) -> Listen:
         at = _cell(row, time) if time is not None else ""
-        return Listen(_cell(row, artist), filled(_cell(row, title), "title"), at_s=time_s(at))
+        return Listen(
+            _cell(row, artist), non_empty(_cell(row, title), "title"), at_s=parse_time(at)
+        )
 
     return read
 
@@ -492,22 +488,22 @@ def _user_track_plays(row: Sequence[str]) -> Listen:
     if not row[2].isascii() or not row[2].isdigit() or not 1 <= int(row[2][:30]) <= MAX_PLAYS:
         raise ValueError(f"{row[2][:40]!r} is no number of plays")
     return Listen(
-        track=filled(row[1], "track"),
-        user=filled(row[0], "user"),
+        track=non_empty(row[1], "track"),
+        user=non_empty(row[0], "user"),
         plays=int(row[2][:30]),
-        at_s=time_s(_cell(row, 3)),
+        at_s=parse_time(_cell(row, 3)),
     )
 
 
 def _artist_album_track(row: Sequence[str]) -> Listen:
     if len(row) != 4:
         raise ValueError(f"{len(row)} columns; artist,album,track,date has 4")
-    return Listen(row[0], filled(row[2], "title"), at_s=time_s(row[3]))
+    return Listen(row[0], non_empty(row[2], "title"), at_s=parse_time(row[3]))
 
 
 def _cells(line: bytes, delimiter: str, encoding: str) -> list[str] | None:
-    """Split a line into cells; None where its quotes do not match."""
-    # Line by line, so that one open quote does not swallow what follows.
+    """Split a line into cells; None if its quotes do not match."""
+    # Line by line, so that an unmatched quote affects only its own line.
     try:
         row = next(
             csv.reader([_decode(line, encoding).rstrip("\r\n")], delimiter=delimiter, strict=True)
@@ -517,7 +513,7 @@ def _cells(line: bytes, delimiter: str, encoding: str) -> list[str] | None:
     return [clean(cell) for cell in row]
 
 
-def _needed(row: list[str] | None) -> list[str]:
+def _require_cells(row: list[str] | None) -> list[str]:
     if row is None:
         raise ValueError("its quotation marks do not match")
     return row
@@ -527,7 +523,7 @@ def _decode(line: bytes, encoding: str) -> str:
     try:
         return line.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return line.decode(encoding, "replace")  # what spreadsheets write
+        return line.decode(encoding, "replace")  # the encoding of a spreadsheet program
 
 
 def _delimiter(line: str) -> str:
@@ -542,15 +538,11 @@ def _cell(row: Sequence[str], column: int) -> str:
     return row[column] if column < len(row) else ""
 
 
-# --- listens ---
-
-__all__ = ["Broken", "Listen", "NoListen", "Row", "read_listens"]
-
 _JSON: Final = re.compile(r"\[\s*[{\]]|\{\s*\"")
 
 
 def read_listens(path: Path) -> Iterator[Row]:
-    """Read a listening history; its form is seen from its content.
+    """Read a listening history; its format is detected from its content.
 
     Parameters
     ----------
@@ -558,32 +550,32 @@ def read_listens(path: Path) -> Iterator[Row]:
 
     Yields
     ------
-    Listen, Broken or NoListen
+    Listen, InvalidRow or SkippedRow
 
     Raises
     ------
     Unreadable
-        The file is of no form that is known, or holds more than any history.
+        The format is unknown, or the file is larger than any history.
     """
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             yield from read_folder(path)
             return
-        if not stat.S_ISREG(mode):  # before it is opened: a pipe would wait
-            raise Unreadable(f"{path} is no regular file. {READABLE}")
+        if not stat.S_ISREG(mode):  # before it is openers: a pipe would wait
+            raise Unreadable(f"{path} is no regular file. {SUPPORTED_FORMATS}")
         with path.open("rb") as file:
-            start = file.read(_SNIFFED)
+            start = file.read(_SNIFFED_BYTES)
             file.seek(0)
             text = start.decode("utf-8-sig", "replace").lstrip()
             if not text:
-                raise Unreadable(f"{path} is empty. {READABLE}")
+                raise Unreadable(f"{path} is empty. {SUPPORTED_FORMATS}")
             if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
                 yield from read_archive(path, file)
-            elif read := form_of(start):
-                yield from read("", file, allowance(path, MAX_UNPACKED_BYTES), "")
+            elif read := detect_json_reader(start):
+                yield from read("", file, read_limit(path, MAX_UNPACKED_BYTES), "")
             elif _JSON.match(text):  # "[unknown]" may begin a CSV
-                raise Unreadable(f"{path} is JSON, but no streaming history. {READABLE}")
+                raise Unreadable(f"{path} is JSON, but no streaming history. {SUPPORTED_FORMATS}")
             else:
                 yield from read_csv(path, file)
     except OSError as error:

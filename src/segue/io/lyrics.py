@@ -1,10 +1,7 @@
-"""Lyrics files of every format (TXT, LRC, Markdown, CSV, JSON) to `Lyrics`.
+"""Lyrics files: plain text, LRC with timestamps, Markdown, CSV and JSON.
 
-Lyrics as people keep them: plain texts, .lrc with time stamps, Markdown.
-
-Many songs in one file: CSV with columns, JSON with objects.
-
-Lyrics of every format: bytes → `Lyrics`, one dictionary of functions.
+A file may hold several songs: poems of a plain text, titles in Markdown, rows of CSV, objects of
+JSON.
 """
 
 import csv
@@ -19,81 +16,81 @@ from typing import Any, Final
 
 from segue.errors import Unreadable, unreadable
 from segue.io.lyrics_text import (
-    MOST_CHARACTERS,
-    PLAIN,
-    NoWords,
-    TextForm,
-    formed,
-    lines_of,
-    section_of,
-    text_of,
-    tidied,
+    MAX_CHARACTERS,
+    PLAIN_TEXT,
+    NoLyrics,
+    TextOptions,
+    apply_options,
+    decode_text,
+    normalise_layout,
+    section_name,
+    split_lines,
 )
-from segue.io.poems import poems, unwrapped
-from segue.io.tags import NOTHING, display, tags_from_name
+from segue.io.poems import split_poems, unwrap_lines
+from segue.io.tags import NO_TAGS, display_name, tags_from_name
 from segue.records import Lyrics, Tags
 from segue.text import clean
 
-# --- plain ---
+# --- plain texts, LRC and Markdown ---
 
 #: "[01:12.50]", "[01:12:50]", "[1:02:12.50]" of hours, "[-00:01.00]" before the beginning.
 _STAMP: Final = re.compile(
     r"\[ ?([-+]?)(?:(\d{1,2}):(?=\d+:\d+[.,]))?(\d{1,3}):(\d{1,2})(?:[.:,](\d{1,9}))? ?\]"
 )
-#: The same within a line: when a word or syllable is sung.
+#: Timestamp of a word or syllable within a line.
 _WORD_STAMP: Final = re.compile(r"<[-+]?(?:\d{1,3}:){1,2}\d{1,2}(?:[.:,]\d{1,9})?>")
 _LRC_TAG: Final = re.compile(r"\[([a-z#]{1,8}):([^\]]*)\]", re.IGNORECASE)
-#: Who sings, at the beginning of a line: "v1: ", and "F: ", "M: ", "D: " of women, men, both.
+#: Singer at the beginning of a line: "v1: ", or "F: ", "M: ", "D: " for female, male, duet.
 _VOICE: Final = re.compile(r"(?:v\d|[FMD]) ?: ?(?=\S)")
-#: "{"t":0,"c":[{"tx":"作词: "}, …]}": what a service writes above the lines, in JSON.
+#: JSON line that a service writes above the lyrics: "{"t":0,"c":[{"tx":"作词: "}, …]}".
 _JSON_LINE: Final = re.compile(r'\{"t":.*\}')
-_BEFORE_ALL: Final = -1e6  # seconds
+_BEFORE_START_S: Final = -1e6
 _HEADING: Final = re.compile(r"(#{1,6})\s+(.*?)\s*#*")
 _FRONT: Final = re.compile(r"---\n(.*?)\n(?:---|\.\.\.)(?:\n|$)", re.DOTALL)
 _EMPHASIS: Final = re.compile(r"(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1")
 
 
 def read_plain(text: str) -> tuple[Lyrics, ...]:
-    """Read a plain text: the poems or songs that it is divided into; with time stamps, as .lrc.
+    """Read the poems or songs of a plain text; a text with timestamps is read as LRC.
 
-    Lines that were broken to fit a page are joined.
+    Hard-wrapped lines are joined.
     """
-    if has_stamps(text):
+    if has_timestamps(text):
         return read_lrc(text)
-    lines = unwrapped(lines_of(text))
-    return poems(lines) or (Lyrics("\n".join(lines)),)
+    lines = unwrap_lines(split_lines(text))
+    return split_poems(lines) or (Lyrics("\n".join(lines)),)
 
 
-def read_one(text: str) -> Lyrics:
-    """Read a plain text, or one with time stamps, that is the words of one piece of music."""
-    return read_lrc(text)[0] if has_stamps(text) else Lyrics(text)
+def read_single_text(text: str) -> Lyrics:
+    """Read a plain text or LRC with the lyrics of one song."""
+    return read_lrc(text)[0] if has_timestamps(text) else Lyrics(text)
 
 
-def has_stamps(text: str) -> bool:
-    """Tell whether a text has lines with time stamps."""
-    return any(_STAMP.match(line) for line in lines_of(text))
+def has_timestamps(text: str) -> bool:
+    """Return whether a text has lines with timestamps."""
+    return any(_STAMP.match(line) for line in split_lines(text))
 
 
 def read_lrc(text: str) -> tuple[Lyrics, ...]:
-    """Read lines with time stamps, such as ``[00:12.50]``.
+    """Read LRC: lines with timestamps such as ``[00:12.50]``.
 
-    What has several stamps is sung several times: lines are put in the order of time. A line
-    without one stays behind the one that it follows.
+    A line with several timestamps is repeated. Lines are sorted by time; a line without a
+    timestamp stays behind the preceding one.
     """
     timed: list[tuple[float, str]] = []
-    found: dict[str, str] = {}
-    at_s = _BEFORE_ALL
-    for line in lines_of(text.strip()):
+    header: dict[str, str] = {}
+    at_s = _BEFORE_START_S
+    for line in split_lines(text.strip()):
         stamps, rest = [], line.strip()
         while stamp := _STAMP.match(rest):
             stamps.append(_seconds(stamp))
             rest = rest[stamp.end() :].lstrip()
         rest, within = _STAMP.subn("", rest)
-        if within:  # the stamps of words: the line begins with its first
+        if within:  # timestamps of words: the first one is that of the line
             stamps = stamps[:1]
         tag = _LRC_TAG.fullmatch(rest)
         if tag and not stamps and tag[1].lower() in _LRC_NAMES:
-            found[tag[1].lower()] = clean(tag[2])
+            header[tag[1].lower()] = clean(tag[2])
             continue
         if _JSON_LINE.fullmatch(rest):
             continue
@@ -101,8 +98,8 @@ def read_lrc(text: str) -> tuple[Lyrics, ...]:
         words = _WORD_STAMP.sub("", rest).lstrip()
         words = _VOICE.sub("", words, count=1) if _VOICE.match(words) and stamps else words
         timed += [(second, words) for second in sorted(set(stamps)) or [at_s]]
-    timed.sort(key=lambda line: line[0])  # keeps the order of what has one time
-    tags = Tags(found.get("ti", ""), found.get("ar", ""), found.get("al", ""))
+    timed.sort(key=lambda line: line[0])  # stable
+    tags = Tags(header.get("ti", ""), header.get("ar", ""), header.get("al", ""))
     return (Lyrics("\n".join(line for _, line in timed), tags),)
 
 
@@ -112,7 +109,7 @@ def _seconds(stamp: re.Match[str]) -> float:
     return -time_s if sign == "-" else time_s
 
 
-#: Tags of .lrc; what else stands in brackets with a colon may head a section.
+#: Names of LRC tags; other bracketed texts with a colon may be section headers.
 _LRC_NAMES: Final = frozenset(
     [
         *["ti", "ar", "al", "au", "by", "length", "offset", "re", "ve", "tool", "lr", "id", "la"],
@@ -122,9 +119,9 @@ _LRC_NAMES: Final = frozenset(
 
 
 def read_markdown(text: str) -> tuple[Lyrics, ...]:
-    """Read Markdown: each ``# Title`` begins a song; smaller headings are headers of sections.
+    """Read Markdown: each ``# Title`` begins a song; lower headings are section headers.
 
-    Artist, title and album may stand in front, between lines of ``---``.
+    The front matter between ``---`` lines may hold artist, title and album.
     """
     text = re.sub("\r\n?", "\n", text).lstrip("\ufeff")
     front: dict[str, str] = {}
@@ -140,25 +137,25 @@ def read_markdown(text: str) -> tuple[Lyrics, ...]:
             songs.append((clean(heading[2]), []))
         else:
             songs[-1][1].append(f"[{heading[2]}]" if heading and heading[2] else _plain(line))
-    told = [
+    lyrics = [
         Lyrics("\n".join(lines), Tags(name, front.get("artist", ""), front.get("album", "")))
         for name, lines in songs
     ]
-    # What stands before the first title is a song only where there is none.
-    return tuple(told[1:]) if len(told) > 1 else tuple(told)
+    # The text before the first title is a song only if there is no title.
+    return tuple(lyrics[1:]) if len(lyrics) > 1 else tuple(lyrics)
 
 
 def _plain(line: str) -> str:
     line = line.strip().removeprefix(">").lstrip().removesuffix("\\")
     if line and set(line) <= {"-", "*", "_", " "}:
-        return ""  # a rule across the page
-    line = line.removeprefix("- ") if section_of(line.removeprefix("- ")) else line
+        return ""  # a horizontal rule
+    line = line.removeprefix("- ") if section_name(line.removeprefix("- ")) else line
     return _EMPHASIS.sub(r"\2", line).removesuffix("<br>")
 
 
-# --- tables ---
+# --- CSV and JSON ---
 
-#: What people call the columns, in lower case.
+#: Accepted names of columns and keys, in lower case.
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "text": ("text", "lyrics", "lyric", "words"),
     "title": ("title", "song", "track", "name", "song_title", "track_name", "song_name"),
@@ -171,36 +168,36 @@ _NESTED: Final = ("songs", "tracks", "lyrics", "data", "items")
 
 
 def read_csv(text: str) -> tuple[Lyrics, ...]:
-    """Read a table with a head line: columns text (or lyrics), and title, artist, album.
+    """Read CSV with a header: columns text (or lyrics), and title, artist, album.
 
     Raises
     ------
     Unreadable
-        It has no column of texts, or is no table.
+        There is no column of texts, or the table is malformed.
     """
-    csv.field_size_limit(4 * MOST_CHARACTERS)
+    csv.field_size_limit(4 * MAX_CHARACTERS)
     first = text.partition("\n")[0]
-    divider = max(",;\t|", key=first.count)
+    delimiter = max(",;\t|", key=first.count)
     try:
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=divider)
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         columns = [name.strip().lower() for name in next(rows, [])]
         at = {field: _first(columns, names) for field, names in _NAMES.items()}
         if at["text"] is None:
-            told = ", ".join(clean(name) or "''" for name in columns[:8])
-            raise Unreadable(f"no column text or lyrics in the table; its columns are {told}")
+            listed = ", ".join(clean(name) or "''" for name in columns[:8])
+            raise Unreadable(f"no column text or lyrics in the table; its columns are {listed}")
         return tuple(_song(_cells(row, at)) for row in rows if row)
     except csv.Error as error:
         raise Unreadable(f"a damaged table ({error})") from None
 
 
-def holds_csv_songs(text: str) -> bool:
-    """Tell from the beginning of a table whether it holds lyrics."""
+def is_lyrics_csv(text: str) -> bool:
+    """Return whether a CSV file has lyrics, by its beginning."""
     first = text.partition("\n")[0]
     columns = [
         name.strip(" \"'\r\ufeff").lower() for name in first.split(max(",;\t|", key=first.count))
     ]
-    told = [_first(columns, _NAMES[field]) for field in ("text", "title", "artist")]
-    return told[0] is not None and any(at is not None for at in told[1:])
+    text_, *others = [_first(columns, _NAMES[field]) for field in ("text", "title", "artist")]
+    return text_ is not None and any(column is not None for column in others)
 
 
 def _first(columns: list[str], names: tuple[str, ...]) -> int | None:
@@ -216,30 +213,30 @@ def _cells(row: list[str], at: Mapping[str, int | None]) -> dict[str, str]:
 
 
 def read_json(text: str) -> tuple[Lyrics, ...]:
-    """Read objects of artist, title and text: one, a list of them, or one in each line.
+    """Read JSON objects with artist, title and text: one, a list, or one per line.
 
-    The text may be a list of lines, or of sections that are lists of lines.
+    The text may be a list of lines, or a list of sections that are lists of lines.
 
     Raises
     ------
     Unreadable
-        It is no JSON, or holds no object with a text.
+        The JSON is malformed, or has no object with a text.
     """
     try:
-        found = _parsed(text)
+        data = _parsed(text)
     except RecursionError:
         raise Unreadable("JSON that is nested too deep") from None
-    songs = tuple(_song(_fields(one)) for one in _objects(found, ""))
+    songs = tuple(_song(_fields(item)) for item in _objects(data, ""))
     if not songs:
         raise Unreadable('JSON without lyrics, expected objects with "artist", "title", "text"')
     return songs
 
 
-def holds_json_songs(text: str) -> bool:
-    """Tell from the beginning of a JSON file whether it holds lyrics."""
-    found = text.lower()
-    return any(f'"{name}"' in found for name in _NAMES["text"]) and any(
-        f'"{name}"' in found for field in ("title", "artist") for name in _NAMES[field]
+def is_lyrics_json(text: str) -> bool:
+    """Return whether a JSON file has lyrics, by its beginning."""
+    lower = text.lower()
+    return any(f'"{name}"' in lower for name in _NAMES["text"]) and any(
+        f'"{name}"' in lower for field in ("title", "artist") for name in _NAMES[field]
     )
 
 
@@ -250,50 +247,50 @@ def _parsed(text: str) -> Any:
         lines = [line for line in text.split("\n") if line.strip()]
         if len(lines) < 2 or not lines[0].lstrip().startswith("{"):
             raise Unreadable(f"damaged JSON ({error})") from None
-    found = []
+    values = []
     for number, line in enumerate(lines, start=1):
         try:
-            found.append(json.loads(line))
+            values.append(json.loads(line))
         except json.JSONDecodeError as error:
             raise Unreadable(f"damaged JSON in line {number} ({error})") from None
-    return found
+    return values
 
 
-def _objects(found: Any, artist: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects that have a text; those within an artist's are that artist's."""
-    if isinstance(found, list):
-        for one in found:
-            yield from _objects(one, artist)
-    elif isinstance(found, dict):
-        lower = {str(name).lower(): value for name, value in found.items()}
+def _objects(data: Any, artist: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects with a text; those within an artist's object get that artist."""
+    if isinstance(data, list):
+        for item in data:
+            yield from _objects(item, artist)
+    elif isinstance(data, dict):
+        lower = {str(name).lower(): value for name, value in data.items()}
         if any(_joined(lower.get(name)) for name in _NAMES["text"]):
             yield {"artist": artist} | {k: v for k, v in lower.items() if v is not None}
             return
-        named = next((lower[name] for name in ("artist", "name") if name in lower), "")
+        name_ = next((lower[name] for name in ("artist", "name") if name in lower), "")
         for name in _NESTED:
             if isinstance(lower.get(name), list):
-                yield from _objects(lower[name], named if isinstance(named, str) else "")
+                yield from _objects(lower[name], name_ if isinstance(name_, str) else "")
 
 
-def _fields(found: dict[str, Any]) -> dict[str, str]:
-    told = {}
+def _fields(item: dict[str, Any]) -> dict[str, str]:
+    fields = {}
     for field, names in _NAMES.items():
-        values = (_joined(found.get(name)) for name in names)
-        told[field] = next((value for value in values if value), "")
-    return told
+        values = (_joined(item.get(name)) for name in names)
+        fields[field] = next((value for value in values if value), "")
+    return fields
 
 
 def _joined(value: Any) -> str:
-    """Return a text, or one line for each text of a list; "" of all else."""
+    """Return a text, or a list of texts joined as lines; "" for other types."""
     if isinstance(value, str):
         return value
     if isinstance(value, int):
         return str(value)
     if isinstance(value, list):
-        nested = any(isinstance(one, list) for one in value)
-        return ("\n\n" if nested else "\n").join(_joined(one) for one in value)
+        nested = any(isinstance(item, list) for item in value)
+        return ("\n\n" if nested else "\n").join(_joined(item) for item in value)
     if isinstance(value, dict) and isinstance(value.get("name"), str):
-        return str(value["name"])  # of an artist that is an object
+        return str(value["name"])  # an artist given as an object
     return ""
 
 
@@ -306,14 +303,14 @@ def _song(fields: Mapping[str, str]) -> Lyrics:
     return Lyrics(fields.get("text", ""), tags)
 
 
-# --- lyrics ---
+# --- files ---
 
-#: How long a file may be: of one song, and of many.
-MOST_BYTES: Final = 4 << 20
-MOST_BYTES_OF_MANY: Final = 100 << 20
-_MANY: Final = frozenset([".md", ".csv", ".json", ".jsonl"])
+#: Maximum size of a file of one song, and of a collection.
+MAX_BYTES: Final = 4 << 20
+MAX_BYTES_COLLECTION: Final = 100 << 20
+_COLLECTIONS: Final = frozenset([".md", ".csv", ".json", ".jsonl"])
 _ASIDE: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]|\s[-–—]\s+([^()\[\]]*)")
-#: What an aside in a title says of such: "Live at Home", "Live 1999", "Remix 2011".
+#: Asides in titles of live versions and remixes: "Live at Home", "Live 1999", "Remix 2011".
 _VERSION: Final = re.compile(
     r"(recorded )?live(,? \d{4}|,? (at|in|from|on|version|session|recording)\b.*)?|"
     r".*\blive (version|session|recording)|.*\b(remix|remixed|re-mix)\b.*",
@@ -322,97 +319,94 @@ _VERSION: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class BrokenSong:
-    """A song of a file that cannot be read, and why."""
+class UnreadableSong:
+    """A song of a file that cannot be read, and the reason."""
 
     reason: str
 
 
-def read_lyrics(path: Path, form: TextForm = PLAIN) -> tuple[Lyrics | BrokenSong, ...]:
+def read_lyrics(path: Path, form: TextOptions = PLAIN_TEXT) -> tuple[Lyrics | UnreadableSong, ...]:
     """Read the songs of a file.
 
     Parameters
     ----------
     path : Path
-        Ends in one of the `segue.media.SUFFIXES` of lyrics.
-    form : TextForm
-        What of the texts is kept.
+        With one of the `segue.media.SUFFIXES` of lyrics.
+    form : TextOptions
 
     Returns
     -------
-    tuple of Lyrics or BrokenSong
-        One for each row of a table, object of JSON, or title of Markdown, in its order; one of
-        all else.
+    tuple of Lyrics or UnreadableSong
+        One for each CSV row, JSON object, Markdown title or poem, in order.
 
     Raises
     ------
     Unreadable
-        Nothing of it can be read.
+        No song of the file can be read.
     """
-    found: list[Lyrics | BrokenSong] = []
+    songs: list[Lyrics | UnreadableSong] = []
     for song in _songs(path):
         try:
-            found.append(replace(song, text=formed(tidied(song.text), form)))
+            songs.append(replace(song, text=apply_options(normalise_layout(song.text), form)))
         except Unreadable as error:
-            found.append(BrokenSong(str(error)))
-    broken = [song for song in found if isinstance(song, BrokenSong)]
-    if len(broken) == len(found):
-        if not broken:
+            songs.append(UnreadableSong(str(error)))
+    unreadable = [song for song in songs if isinstance(song, UnreadableSong)]
+    if len(unreadable) == len(songs):
+        if not unreadable:
             raise Unreadable("a table without a row")
-        if len(found) == 1:
-            raise Unreadable(broken[0].reason)
+        if len(songs) == 1:
+            raise Unreadable(unreadable[0].reason)
         raise Unreadable(
-            f"none of its {len(found)} songs can be read; the first: {broken[0].reason}"
+            f"none of its {len(songs)} songs can be read; the first: {unreadable[0].reason}"
         )
-    return tuple(found)
+    return tuple(songs)
 
 
-def read_words(path: Path, form: TextForm = PLAIN) -> Lyrics:
-    """Read a text that holds the words of one piece of music.
+def read_sidecar(path: Path, form: TextOptions = PLAIN_TEXT) -> Lyrics:
+    """Read a sidecar text, which has the lyrics of one song.
 
     Parameters
     ----------
     path : Path
-        Ends in .lrc or .txt.
-    form : TextForm
+        With the suffix .lrc or .txt.
+    form : TextOptions
 
     Returns
     -------
     Lyrics
-        Without words where it has none, as beside an instrumental piece.
+        With an empty text if there are no lyrics, as for an instrumental piece.
 
     Raises
     ------
     Unreadable
-        It is no text.
+        The file is not text.
     """
     suffix = path.suffix.lower()
-    found = Lyrics("")
+    lyrics = Lyrics("")
     try:
-        text = text_of(_content(path, suffix))
-        found = read_lrc(text)[0] if suffix == ".lrc" else read_one(text)
-        return replace(found, text=formed(tidied(found.text), form))
-    except NoWords:
-        return replace(found, text="")
+        text = decode_text(_content(path, suffix))
+        lyrics = read_lrc(text)[0] if suffix == ".lrc" else read_single_text(text)
+        return replace(lyrics, text=apply_options(normalise_layout(lyrics.text), form))
+    except NoLyrics:
+        return replace(lyrics, text="")
 
 
-def read_lyrics_tags(path: Path, root: Path, given: Tags = NOTHING) -> tuple[Tags, ...]:
-    """Read what each song of a file is called, and whose it is.
+def read_lyrics_tags(path: Path, root: Path, given: Tags = NO_TAGS) -> tuple[Tags, ...]:
+    """Read the tags of each song of a file.
 
     Parameters
     ----------
     path : Path
     root : Path
-        The folder that was added: only those below it are named after artists.
+        The folder that was added; only folders below it are taken as artists.
     given : Tags
-        An artist and an album for what names none.
+        Artist and album for files without these tags.
 
     Returns
     -------
     tuple of Tags
-        As many as `read_lyrics` gives, in the same order. What the file does not say is read
-        from names: of ``artist/title``, ``artist/album/title`` or ``artist - title``; of what
-        cannot be read, all of it.
+        In the order of `read_lyrics`. Missing tags, or all of an unreadable file, are taken from
+        the path: ``artist/title``, ``artist/album/title`` or ``artist - title``.
     """
     named = _tags_from_name(path, root, given)
     try:
@@ -428,8 +422,8 @@ def read_lyrics_tags(path: Path, root: Path, given: Tags = NOTHING) -> tuple[Tag
     ) or (named,)
 
 
-def is_version(title: str) -> bool:
-    """Tell whether a title says that it is a live recording or a remix of another song.
+def is_live_or_remix(title: str) -> bool:
+    """Return whether a title names a live recording or a remix of a song.
 
     "Song (Live at Home)", "Song [Remix 2011]", "Song - Live"; not "Live and Learn".
     """
@@ -449,36 +443,36 @@ def _filled(tags: Tags, named: Tags, title: str) -> Tags:
 
 
 def _tags_from_name(path: Path, root: Path, given: Tags) -> Tags:
-    """Read what names say: unlike a recording's, the folder of a text is its artist's."""
+    """Read tags from the path; unlike for recordings, the folder is taken as the artist."""
     named = tags_from_name(path, given)
     folders = path.parent.relative_to(root).parts if path.is_relative_to(root) else ()
     if named.artist or not folders:
         return named
-    return replace(named, artist=clean(display(folders[-2:][0])))
+    return replace(named, artist=clean(display_name(folders[-2:][0])))
 
 
 def _songs(path: Path) -> tuple[Lyrics, ...]:
     suffix = path.suffix.lower()
-    return _READERS[suffix](text_of(_content(path, suffix)))
+    return _READERS[suffix](decode_text(_content(path, suffix)))
 
 
 def _content(path: Path, suffix: str) -> bytes:
-    """Read a file, and no more of it than it may hold."""
-    most = MOST_BYTES_OF_MANY if suffix in _MANY else MOST_BYTES
+    """Read a file, after checking its size."""
+    max_bytes = MAX_BYTES_COLLECTION if suffix in _COLLECTIONS else MAX_BYTES
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            if size > most:
-                more = "" if suffix in _MANY else "; many songs go into .csv, .json or .md"
+            if size > max_bytes:
+                more = "" if suffix in _COLLECTIONS else "; many songs go into .csv, .json or .md"
                 raise Unreadable(
-                    f"{size / (1 << 20):.0f} MB, expected at most {most >> 20} MB of lyrics in a "
-                    f"{suffix} file; divide it{more}"
+                    f"{size / (1 << 20):.0f} MB, expected at most {max_bytes >> 20} MB of lyrics "
+                    f"in a {suffix} file; divide it{more}"
                 )
             content = file.read()
     except OSError as error:
         raise unreadable(error) from None
     if not content:
-        raise NoWords("an empty file")
+        raise NoLyrics("an empty file")
     return content
 
 

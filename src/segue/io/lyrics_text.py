@@ -1,13 +1,9 @@
-"""Plain text to songs: decoding, cleaning, sections and lines.
+"""Cleaning of lyrics texts: decoding, removal of site notices, sections and lines.
 
-What sites put around lyrics, and no one sings: counts, buttons, advertisements, notices.
-
-Pages of Genius, copied or fetched, glue such to the first and last line and between others:
-``27 ContributorsSong Lyrics[Verse 1]``, ``…againYou might also like``, ``…hill12Embed``. What could
-be sung as well, "You might also like" in a line of its own, goes only where others of the site
-are about.
-
-Texts as songs: decoded from any usual encoding, tidied, their sections told from their lines.
+Texts copied from lyrics sites have notices around and between the lines. On pages of Genius, these
+are even glued to lines: ``27 ContributorsSong Lyrics[Verse 1]``, ``...againYou might also like``,
+``...hill12Embed``. What might be sung as well, such as "You might also like" on a line of its own,
+is removed only if there are other signs of the site.
 """
 
 import re
@@ -18,7 +14,7 @@ from typing import Final
 from segue.errors import Unreadable
 from segue.io.encodings import decode
 
-# --- residue ---
+# --- text added by lyrics sites ---
 
 _SECTION: Final = (
     r"intro|outro|verse|pre-?chorus|post-?chorus|chorus|hook|bridge|refrain|interlude|break|"
@@ -28,9 +24,9 @@ _SECTION: Final = (
     r"zwrotka|refren|sloka|куплет|припев|бридж|интро|аутро|предприпев|"
     r"songtext|paroles|letra|testo|tekst|текст"
 )
-#: The header of a section that is glued to something.
+#: A section header within a line.
 _GLUED_HEADER: Final = re.compile(rf" ?(\[(?:{_SECTION})\b[^\[\]\n]{{0,80}}\]) ?", re.IGNORECASE)
-#: "27 ContributorsTranslationsEspañolDeutschMy Song Lyrics", and what is told of the song.
+#: "27 ContributorsTranslationsEspañolDeutschMy Song Lyrics", and a description of the song.
 _GENIUS_HEAD: Final = re.compile(
     r"\A\d+ Contributors?[^\[]{0,1500}?Lyrics(?:[^\n]*(?:\n[^\n\[]*){0,4}?Read More ?)?"
 )
@@ -51,14 +47,13 @@ _ALSO_GLUED: Final = re.compile(
     re.MULTILINE,
 )
 _ALSO_ALONE: Final = re.compile(rf"^{_ALSO}$\n?", re.MULTILINE)
-#: "[Songtext zu „Lied“]", "[Letra de "Canción"]": lines that only name the song.
+#: Lines that only name the song: "[Songtext zu „Lied“]", "[Letra de "Canción"]".
 _NAMES_SONG: Final = re.compile(
     r"\[(?:songtext (?:zu|von)|paroles de|letra de|testo di|tekst (?:piosenki|utworu)|"
     r"текст песни|lyrics (?:to|of|for)|.{0,60} 가사)[^\[\]]*\]",
     re.IGNORECASE,
 )
-#: "作词 : 林夕", "作詞：秋元康", "작사: 김이나": who made what, as the sites of East Asia head
-#: lyrics with, often a dozen lines of it; and whose rights these are.
+#: Credits and copyright notices of East Asian sites: "作词 : 林夕", "作詞：秋元康", "작사: 김이나".
 _ASIAN_CREDIT: Final = (
     r"(?:(?:作?[词詞曲]|作[词詞曲]作[词詞曲]|[词詞]曲|[编編]曲|原[词詞曲唱]|演唱|歌手|翻唱|和[声聲音]|合音|"
     r"制作|製作|制作人|製作人|[监監]制|監製|企划|企劃|策划|統籌|统筹|出品|出品人|出品方|發行|发行|"
@@ -67,7 +62,7 @@ _ASIAN_CREDIT: Final = (
     r"작사|작곡|편곡|노래)(?:/\w+)* ?[:：].{0,120}"
     r"|.{0,40}(?:未[经經].{0,12}[许許]可|享有本.{0,8}著作[权權]).{0,40})"
 )
-#: Lines that no song has, wherever they stand.
+#: Lines that no song contains, removed anywhere.
 _NOTICE: Final = re.compile(
     r"\d+ contributors?|\*+ ?this lyrics is not for commercial use ?\*+|\(\d{9,}\)|"
     r"(?:https?://|www\.)\S+|(?:source|quelle|fuente|fonte): ?(?:https?://\S+|www\.\S+|lyricfind|"
@@ -89,7 +84,7 @@ _NOTICE: Final = re.compile(
     r"|enviad[ao] por .*(?:legendad|revis).*|legendado por .*|revis(?:ões|ão) por .*",
     re.IGNORECASE,
 )
-#: Lines that stand before or after lyrics, and in the midst of one might be sung.
+#: Lines removed only before and after the lyrics, since they might be sung.
 _CREDIT: Final = re.compile(
     r"(?:[Ll]yrics|[Ww]ords|[Mm]usic|[Ww]ords and [Mm]usic|[Ll]yrics and [Mm]usic) "
     r"(?:[Bb]y|[Ff]rom):? (?:[A-ZÀ-Þ0-9][\w.'’&,/-]*|and|&|van|von|de|la|der)"
@@ -102,58 +97,57 @@ _CREDIT: Final = re.compile(
     r".{1,80} Lyrics|[\"“].{1,80}[\"”] lyrics|"
     r"(?:Artist|Album|Title|Song) ?:.{1,80}"
 )
-#: Buttons, which might be sung, but not beside notices.
+#: Buttons, removed only if there are notices, since they might be sung.
 _BUTTON: Final = re.compile(
     r"Print|Edit Lyrics|Correct|Translations?|Add translation|Share|Tweet|Embed|Advertisement"
 )
 _MUSIXMATCH: Final = re.compile(r"this lyrics is not for commercial use", re.IGNORECASE)
-#: What Musixmatch puts under the part of a text that it gives away.
+#: End of a text of which Musixmatch shows only a part.
 _FREE_END: Final = re.compile(rf"\.\.\.|…|{_NOTICE.pattern}", re.IGNORECASE)
-_FROM_THE_EDGE: Final = 4  # lines that are not empty
+_EDGE_LINES: Final = 4  # non-empty lines at each end
 
 
-def without_residue(text: str) -> str:
-    """Take out of a tidied text what sites put around the words, and free headers of sections.
+def strip_site_text(text: str) -> str:
+    """Remove what lyrics sites add to a text: counts, buttons, advertisements, notices.
 
     Parameters
     ----------
     text : str
-        As `segue.io.lyrics_text.tidied` gives it.
+        Result of `normalise_layout`.
 
     Returns
     -------
     str
-        Headers of sections stand in lines of their own. The text as it was where nothing of it
-        would be left.
+        With section headers on lines of their own; the text itself if nothing else were left.
     """
-    genius = _GENIUS_HEAD.match(text) is not None
-    kept = _TITLE_HEAD.sub("", _GENIUS_HEAD.sub("\n", text)).strip("\n")
-    kept, tickets = _TICKETS.subn(_line_end, kept)
-    kept, embeds = _EMBED.subn("", kept.rstrip())
-    kept, glued = _ALSO_GLUED.subn(_line_end, kept)
-    if genius or tickets or embeds or glued:
-        kept = _ALSO_ALONE.sub("", kept)
-    kept = _GLUED_HEADER.sub(_freed, kept)
-    lines = [line.strip() for line in kept.split("\n") if not _NAMES_SONG.fullmatch(line.strip())]
-    kept = "\n".join(_without_notices(lines)).strip("\n")
-    return kept if any(map(str.isalpha, kept)) else text
+    is_genius = _GENIUS_HEAD.match(text) is not None
+    lyrics = _TITLE_HEAD.sub("", _GENIUS_HEAD.sub("\n", text)).strip("\n")
+    lyrics, tickets = _TICKETS.subn(_line_end, lyrics)
+    lyrics, embeds = _EMBED.subn("", lyrics.rstrip())
+    lyrics, glued = _ALSO_GLUED.subn(_line_end, lyrics)
+    if is_genius or tickets or embeds or glued:
+        lyrics = _ALSO_ALONE.sub("", lyrics)
+    lyrics = _GLUED_HEADER.sub(_own_line, lyrics)
+    lines = [line.strip() for line in lyrics.split("\n") if not _NAMES_SONG.fullmatch(line.strip())]
+    lyrics = "\n".join(_without_notices(lines)).strip("\n")
+    return lyrics if any(map(str.isalpha, lyrics)) else text
 
 
-def _line_end(found: re.Match[str]) -> str:
-    """Return the end of a line, where there is none yet."""
-    text = found.string
-    ended = text[: found.start()].endswith("\n") or text[found.end() :].startswith("\n")
-    return "" if ended else "\n"
+def _line_end(match: re.Match[str]) -> str:
+    """Replace a match by a line break, unless there is one next to it."""
+    text = match.string
+    has_break = text[: match.start()].endswith("\n") or text[match.end() :].startswith("\n")
+    return "" if has_break else "\n"
 
 
-def _freed(found: re.Match[str]) -> str:
-    """Give the header of a section a line of its own, but not within a line that is sung."""
-    if found[0].startswith(" ") and found[0].endswith(" ") and found[1][1].islower():
-        return found[0]
-    before, after = found.string[: found.start()], found.string[found.end() :]
+def _own_line(match: re.Match[str]) -> str:
+    """Put a section header on a line of its own, but not lower-case text in brackets."""
+    if match[0].startswith(" ") and match[0].endswith(" ") and match[1][1].islower():
+        return match[0]
+    before, after = match.string[: match.start()], match.string[match.end() :]
     return (
         ("\n" if before and not before.endswith("\n") else "")
-        + found[1]
+        + match[1]
         + ("\n" if after and not after.startswith("\n") else "")
     )
 
@@ -163,29 +157,29 @@ def _without_notices(lines: list[str]) -> list[str]:
         while lines and (not lines[-1] or _FREE_END.fullmatch(lines[-1])):
             lines = lines[:-1]
     kept = [line for line in lines if not _NOTICE.fullmatch(line)]
-    removed = len(kept) < len(lines)
-    said = [row for row, line in enumerate(kept) if line]
-    edges = {*said[:_FROM_THE_EDGE], *said[-_FROM_THE_EDGE:]}
-    told = {row for row in edges if _CREDIT.fullmatch(kept[row])}
-    if removed or told:
-        told |= {row for row in edges if _BUTTON.fullmatch(kept[row])}
-    if not removed:  # only what nothing sung stands before, or behind
-        first = next((row for row in said if row not in told), 0)
-        last = next((row for row in reversed(said) if row not in told), 0)
-        told = {row for row in told if not first < row < last}
-    return [line for row, line in enumerate(kept) if row not in told]
+    has_notices = len(kept) < len(lines)
+    filled = [row for row, line in enumerate(kept) if line]
+    edges = {*filled[:_EDGE_LINES], *filled[-_EDGE_LINES:]}
+    credit_rows = {row for row in edges if _CREDIT.fullmatch(kept[row])}
+    if has_notices or credit_rows:
+        credit_rows |= {row for row in edges if _BUTTON.fullmatch(kept[row])}
+    if not has_notices:  # only before the first and after the last sung line
+        first = next((row for row in filled if row not in credit_rows), 0)
+        last = next((row for row in reversed(filled) if row not in credit_rows), 0)
+        credit_rows = {row for row in credit_rows if not first < row < last}
+    return [line for row, line in enumerate(kept) if row not in credit_rows]
 
 
-# --- text ---
+# --- texts ---
 
-MOST_CHARACTERS: Final = 1_000_000  # of a song: the whole Iliad has 700,000
-_MOST_CONTROLS: Final = 0.005  # of the characters, in what is a text
-_ENDS: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-#: Control characters, marks of byte order, and marks that turn the order of what follows; letters
-#: written from right to left need none of them.
+MAX_CHARACTERS: Final = 1_000_000  # of a song: the whole Iliad has 700,000
+_MAX_CONTROLS: Final = 0.005  # share of the characters of a text
+_LINE_BREAK: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+#: Control characters, byte order marks, and marks that override the text direction, which
+#: right-to-left scripts do not need.
 _CONTROLS: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ufeff\ufffe\u202a-\u202e\u2066-\u2069]")
-#: Halves of characters, and what decoding makes of them.
-_HALVES: Final = re.compile("[\ud800-\udfff\ufffd]")
+#: Surrogates, and the replacement character.
+_SURROGATES: Final = re.compile("[\ud800-\udfff\ufffd]")
 _SPACES: Final = re.compile(r"[^\S\n]+")
 _BLANKS: Final = re.compile(r"\n{3,}")
 _PART: Final = (
@@ -206,115 +200,115 @@ _NAMED: Final = re.compile(
 _PART_ALONE: Final = re.compile(rf"({_PART})( ?(\d+|[ivx]+|x ?\d+))?", re.IGNORECASE)
 
 
-class NoWords(Unreadable):
-    """A text in which nothing is sung, as that of an instrumental piece."""
+class NoLyrics(Unreadable):
+    """A text without lyrics, as of an instrumental piece."""
 
     def __init__(self, reason: str = "no words in it") -> None:
         super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True)
-class TextForm:
-    """What of a text is kept.
+class TextOptions:
+    """Options of reading lyrics.
 
     Attributes
     ----------
     keep_sections : bool
-        Headers of sections stay, as lines like ``[Chorus]``.
+        Keep section headers, as lines like ``[Chorus]``.
     fold_case : bool
-        What is sung is lower case.
+        Convert the lyrics to lower case.
     """
 
     keep_sections: bool = False
     fold_case: bool = False
 
 
-#: Without headers, in the case that they are written in.
-PLAIN: Final = TextForm()
+#: Without section headers, with case as written.
+PLAIN_TEXT: Final = TextOptions()
 
 
-def text_of(content: bytes) -> str:
-    """Decode a text of unknown encoding.
+def decode_text(content: bytes) -> str:
+    """Decode a text in an unknown encoding.
 
     Parameters
     ----------
     content : bytes
-        In any encoding that `segue.io.encodings.decode` tells.
+        In any encoding that `segue.io.encodings.decode` detects.
 
     Raises
     ------
     Unreadable
-        It is no text.
+        The content is not text.
     """
     text = decode(content)
     controls = sum(map(text.count, _RARE))
-    if "\0" in text or controls > _MOST_CONTROLS * len(text):
+    if "\0" in text or controls > _MAX_CONTROLS * len(text):
         raise Unreadable(
             "a binary file, expected a text: UTF-8, or in an older encoding of its language"
         )
     return text
 
 
-#: What texts hold next to none of.
+#: Characters that hardly occur in texts.
 _RARE: Final = [*map(chr, range(1, 9)), *map(chr, range(14, 32)), "\x7f", "\ufffd"]
 
 
-def tidied(text: str) -> str:
-    """Bring a text into the form of `segue.records.Lyrics.text`, headers of sections included."""
-    text = unicodedata.normalize("NFC", _ENDS.sub("\n", without_halves(text)))
+def normalise_layout(text: str) -> str:
+    """Normalise Unicode, line breaks and whitespace as in `segue.records.Lyrics.text`."""
+    text = unicodedata.normalize("NFC", _LINE_BREAK.sub("\n", strip_surrogates(text)))
     text = _CONTROLS.sub(" ", text)
     lines = [_SPACES.sub(" ", line).strip() for line in text.split("\n")]
     return _BLANKS.sub("\n\n", "\n".join(lines)).strip("\n")
 
 
-def lines_of(text: str) -> list[str]:
-    """List the lines of a text, whatever ends them, without spaces at their ends."""
-    return [line.rstrip() for line in _ENDS.sub("\n", text).split("\n")]
+def split_lines(text: str) -> list[str]:
+    """Split a text at line breaks of any kind, and strip trailing whitespace."""
+    return [line.rstrip() for line in _LINE_BREAK.sub("\n", text).split("\n")]
 
 
-def without_halves(text: str) -> str:
-    """Take out halves of characters, which no encoding can hold; two that belong together join.
+def strip_surrogates(text: str) -> str:
+    """Join surrogate pairs, and remove lone surrogates, which cannot be encoded.
 
-    Programs that cut texts within a character leave such, and JSON can say them.
+    They come from programs that cut texts within a character, and from JSON escapes.
     """
-    if not _HALVES.search(text):
+    if not _SURROGATES.search(text):
         return text
-    return _HALVES.sub("", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return _SURROGATES.sub("", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
-def section_of(line: str) -> str:
-    """Return the name of the section that a line heads, as "Chorus"; "" where it is sung."""
-    if found := _BRACKETED.fullmatch(line):
-        return found[1].strip()
+def section_name(line: str) -> str:
+    """Return the name in a section header, such as "Chorus"; "" for other lines."""
+    if match := _BRACKETED.fullmatch(line):
+        return match[1].strip()
     if _NAMED.fullmatch(line):
         return line.strip("()<>{}*:")
     return ""
 
 
-def is_section(line: str) -> bool:
-    """Tell whether a line heads a part of a song, as "[Verse 2: A. Singer]" or "CHORUS"."""
-    return bool(section_of(line)) or _PART_ALONE.fullmatch(line.strip("()[]:. ")) is not None
+def is_section_header(line: str) -> bool:
+    """Return whether a line is a section header, such as "[Verse 2: A. Singer]" or "CHORUS"."""
+    return bool(section_name(line)) or _PART_ALONE.fullmatch(line.strip("()[]:. ")) is not None
 
 
-def formed(text: str, form: TextForm) -> str:
-    """Keep of a tidied text what is wanted.
+def apply_options(text: str, options: TextOptions) -> str:
+    """Clean a text with normalised layout, and apply options.
 
     Raises
     ------
     Unreadable
-        No words are left, or more than a million characters are there.
+        The text has no words, or more than `MAX_CHARACTERS`.
     """
     lines = []
-    for line in without_residue(text).split("\n"):
-        section = section_of(line)
+    for line in strip_site_text(text).split("\n"):
+        section = section_name(line)
         if section:
-            lines += ["", f"[{section}]"] if form.keep_sections else [""]
+            lines += ["", f"[{section}]"] if options.keep_sections else [""]
         else:
-            lines.append(line.lower() if form.fold_case else line)
-    kept = tidied("\n".join(lines))
+            lines.append(line.lower() if options.fold_case else line)
+    kept = normalise_layout("\n".join(lines))
     if not any(map(str.isalpha, kept)):
-        raise NoWords
-    if len(kept) > MOST_CHARACTERS:
+        raise NoLyrics
+    if len(kept) > MAX_CHARACTERS:
         raise Unreadable(
             f"{len(kept) / 1e6:.1f} million characters, expected at most 1 million of a song; "
             "put several into one file as CSV (artist, title, text) or as Markdown (# Title)"
@@ -323,5 +317,5 @@ def formed(text: str, form: TextForm) -> str:
 
 
 def sung_lines(text: str) -> list[str]:
-    """List the lines of a text that are sung: neither empty nor the header of a section."""
+    """List the lines of a text except empty lines and section headers."""
     return [line for line in text.split("\n") if line and not _BRACKETED.fullmatch(line)]

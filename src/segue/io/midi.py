@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import Unreadable
-from segue.io.encodings import decode, decode_together
+from segue.io.encodings import decode, decode_all
 from segue.io.midi_file import (
     KEY_SIGNATURE,
     LYRIC,
@@ -240,7 +240,7 @@ def _decoded(texts: Iterable[bytes]) -> dict[bytes, str]:
         (told.group(1) or told.group(2) for told in map(_LANGUAGE.match, found) if told), b""
     )
     name = declared.decode("latin-1").upper()
-    decoded = decode_together(others, None if name in _SAY_NOTHING else name)
+    decoded = decode_all(others, None if name in _SAY_NOTHING else name)
     whole = zip((text for text in found if text not in marked), decoded, strict=True)
     return {text: told.replace("\ufffd", "") for text, told in (*marked.items(), *whole)}
 

@@ -10,36 +10,35 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from segue.errors import BadArgument
-from segue.files import replacing
+from segue.files import atomic_output
 from segue.records import Track
 
 ENDINGS = (".m3u8", ".m3u", ".pls", ".xspf", ".json", ".jspf")
 _XSPF = "http://xspf.org/ns/0/"
-#: What XML 1.0 has no place for (section 2.2).
-_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+#: Characters that are invalid in XML 1.0 (section 2.2).
+_INVALID_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_playlist(target: Path, tracks: Sequence[Track], *, absolute: bool = False) -> None:
-    """Write a playlist in the format that the file's ending says.
+    """Write a playlist in the format of the file's suffix.
 
     Parameters
     ----------
     target : Path
-        Ends in one of `ENDINGS`. Replaced as a whole: after an interruption the old or the new
-        list is there.
+        Output file with one of the suffixes in `ENDINGS`; it is replaced atomically.
     tracks : sequence of Track
     absolute : bool
-        Whole paths, instead of paths from the playlist's folder.
+        Write absolute paths instead of paths relative to the playlist's folder.
 
     Raises
     ------
     BadArgument
-        The ending is unknown, or the file cannot be written.
+        The suffix is unknown, or the file cannot be written.
 
     Notes
     -----
-    In M3U8 and PLS, a file name that is not UTF-8 is written with the bytes it has, since only
-    these open it; the other formats write addresses, in which every byte has its place.
+    In M3U8 and PLS, file names that are not UTF-8 are written as raw bytes, since only these open
+    the file; the other formats use percent-encoded URIs.
     """
     ending = target.suffix.lower()
     if ending not in ENDINGS:
@@ -53,25 +52,25 @@ def write_playlist(target: Path, tracks: Sequence[Track], *, absolute: bool = Fa
     else:
         text = json.dumps(_jspf(target, tracks, absolute=absolute), ensure_ascii=False, indent=1)
         data = text.encode("utf-8", "replace")
-    with replacing(target) as partial:
+    with atomic_output(target) as partial:
         partial.write_bytes(data)
 
 
 def _path(target: Path, track: Track, *, absolute: bool) -> bytes:
     folder = target.absolute().parent
     path = str(track.path) if absolute else os.path.relpath(track.path, folder)
-    # In a folder behind a link, ".." leads out of where it really lies.
+    # In a folder reached through a link, ".." refers to the parent of the real folder.
     if os.path.realpath(folder / path) != os.path.realpath(track.path):
         path = os.path.relpath(track.path, os.path.realpath(folder))
     return os.fsencode(path)
 
 
-def _address(target: Path, track: Track, *, absolute: bool) -> str:
+def _uri(target: Path, track: Track, *, absolute: bool) -> str:
     return ("file://" if absolute else "") + quote(_path(target, track, absolute=absolute))
 
 
-def _in_a_line(target: Path, track: Track, *, absolute: bool) -> bytes:
-    """Return a path, or the address of one with an end of a line in it: addresses have none."""
+def _path_line(target: Path, track: Track, *, absolute: bool) -> bytes:
+    """Return a path as one line: a path with a line break as a URI."""
     path = _path(target, track, absolute=absolute)
     if b"\n" in path or b"\r" in path:
         return f"file://{quote(os.fsencode(track.path.absolute()))}".encode()
@@ -81,11 +80,11 @@ def _in_a_line(target: Path, track: Track, *, absolute: bool) -> bytes:
 def _m3u8(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
     lines = [b"#EXTM3U"]
     for track in tracks:
-        told = f"#EXTINF:{round(track.duration_s)},{_name(track)}"
-        lines.append(told.encode("utf-8", "replace"))
-        path = _in_a_line(target, track, absolute=absolute)
+        info = f"#EXTINF:{round(track.duration_s)},{_name(track)}"
+        lines.append(info.encode("utf-8", "replace"))
+        path = _path_line(target, track, absolute=absolute)
         first = os.fsdecode(path)[0]
-        # A line that begins with # is a comment, and players leave out blanks before a path.
+        # A line that begins with # is a comment, and players strip leading whitespace.
         lines.append(b"./" + path if first == "#" or first.isspace() else path)
     return b"\n".join(lines) + b"\n"
 
@@ -93,7 +92,7 @@ def _m3u8(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
 def _pls(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
     lines = [b"[playlist]"]
     for number, track in enumerate(tracks, start=1):
-        lines.append(b"File%d=" % number + _in_a_line(target, track, absolute=absolute))
+        lines.append(b"File%d=" % number + _path_line(target, track, absolute=absolute))
         lines.append(f"Title{number}={_name(track)}".encode("utf-8", "replace"))
         lines.append(b"Length%d=%d" % (number, round(track.duration_s)))
     lines += [b"NumberOfEntries=%d" % len(tracks), b"Version=2"]
@@ -113,19 +112,19 @@ def _xspf(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
         element = ET.SubElement(track_list, f"{{{_XSPF}}}track")
         for name, value in fields.items():
             text = value[0] if isinstance(value, list) else str(value)
-            ET.SubElement(element, f"{{{_XSPF}}}{name}").text = _NO_XML.sub("\ufffd", text)
+            ET.SubElement(element, f"{{{_XSPF}}}{name}").text = _INVALID_XML.sub("\ufffd", text)
     ET.indent(playlist)
-    written: bytes = ET.tostring(playlist, encoding="utf-8", xml_declaration=True)
-    return written + b"\n"
+    xml: bytes = ET.tostring(playlist, encoding="utf-8", xml_declaration=True)
+    return xml + b"\n"
 
 
 def _jspf(target: Path, tracks: Sequence[Track], *, absolute: bool) -> dict[str, Any]:
-    listed = []
+    items = []
     for track in tracks:
         tags = track.tags
-        fields: dict[str, Any] = {"location": [_address(target, track, absolute=absolute)]}
-        named = {"title": tags.title, "creator": tags.artist, "album": tags.album}
-        fields |= {name: value for name, value in named.items() if value}
+        fields: dict[str, Any] = {"location": [_uri(target, track, absolute=absolute)]}
+        texts = {"title": tags.title, "creator": tags.artist, "album": tags.album}
+        fields |= {name: value for name, value in texts.items() if value}
         fields["duration"] = round(track.duration_s * 1000)
-        listed.append(fields)
-    return {"playlist": {"track": listed}}
+        items.append(fields)
+    return {"playlist": {"track": items}}

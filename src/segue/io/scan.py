@@ -1,10 +1,7 @@
-"""Finding the files to add: folders, links, ignored files, and lyrics beside recordings.
+"""Scanning of folders for files to add: ignore rules, sidecar texts, links.
 
-What of a folder is left alone: litter of systems, hidden things, and what a user rules out.
-
-Which texts in a folder are the words of which recordings or scores: by their names alone.
-
-Finding the files to add: folders, links and what is in the way.
+System files, hidden files and files that match a ``.segueignore`` are skipped. Texts of the same
+name as a recording or score are matched with it: they are its sidecar texts with lyrics.
 """
 
 import errno
@@ -19,22 +16,20 @@ from functools import cache, partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from segue.errors import BadArgument, is_of_the_moment
+from segue.errors import BadArgument, is_transient
 from segue.files import is_partial
-from segue.io.lyrics import holds_csv_songs, holds_json_songs
-from segue.media import READABLE, kind_of
-from segue.records import FileState, Kind
+from segue.io.lyrics import is_lyrics_csv, is_lyrics_json
+from segue.media import ALL_SUFFIXES, medium_of
+from segue.records import FileState, Medium
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 
-# --- ignoring ---
-
 IGNORE_FILE: Final = ".segueignore"
-_MOST_BYTES: Final = 1 << 20
-#: What systems, network drives and programs leave beside music, in lower case.
-_LITTER: Final = frozenset(
+_MAX_IGNORE_BYTES: Final = 1 << 20
+#: Files and folders of operating systems and network drives, in lower case.
+_SYSTEM_FILES: Final = frozenset(
     [
         "thumbs.db",
         "ehthumbs.db",
@@ -57,72 +52,71 @@ _LITTER: Final = frozenset(
         "icon\r",
     ]
 )
-#: Hidden: but not "...And Justice for All" and ".38 Special", which are names of music.
+#: Hidden files, but not names of music such as "...And Justice for All" and ".38 Special".
 _HIDDEN: Final = re.compile(r"\.[^.\d\s].*", re.DOTALL)
 
 
-def is_litter(name: str) -> bool:
-    """Tell whether a file or folder is hidden, or what a system leaves behind.
+def is_system_file(name: str) -> bool:
+    """Return whether a file or folder is hidden or belongs to an operating system.
 
     Parameters
     ----------
     name : str
-        Without its folder: ``._Song.mp3`` and ``.DS_Store`` of a Mac, ``Thumbs.db`` of Windows,
-        ``@eaDir`` of a network drive.
+        Name without folder, such as ``._Song.mp3``, ``.DS_Store``, ``Thumbs.db`` or ``@eaDir``.
     """
-    return name.lower() in _LITTER or _HIDDEN.fullmatch(name) is not None
+    return name.lower() in _SYSTEM_FILES or _HIDDEN.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """Patterns as of ``.gitignore``, each list with the folder that it counts from.
+class IgnoreRules:
+    """Ignore patterns in the syntax of ``.gitignore``.
 
     Attributes
     ----------
     lists : tuple of tuple of bytes and GitIgnoreSpec
-        Absolute folders, the outermost first; where several speak of a file, the last one that
-        does decides.
+        Absolute folders with the patterns relative to them, outermost first. The last list with a
+        matching pattern decides.
     """
 
     lists: "tuple[tuple[bytes, GitIgnoreSpec], ...]" = ()
 
     def with_file_in(self, folder: bytes) -> Self:
-        """Add what the ``.segueignore`` of a folder says, where there is one.
+        """Return rules with the ``.segueignore`` of a folder added, if there is one.
 
         Raises
         ------
         OSError
-            It cannot be read.
+            The file cannot be read.
         BadArgument
-            A line of it is no pattern.
+            A line of the file is no valid pattern.
         """
         path = os.path.join(folder, os.fsencode(IGNORE_FILE))
         try:
             with open(path, "rb") as file:  # Path refuses bytes
-                text = file.read(_MOST_BYTES).decode("utf-8-sig", "surrogateescape")
+                text = file.read(_MAX_IGNORE_BYTES).decode("utf-8-sig", "surrogateescape")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return self
         return self.with_patterns(folder, text.splitlines(), os.fsdecode(path))
 
     def with_patterns(self, folder: bytes, patterns: Sequence[str], source: str) -> Self:
-        """Add patterns that count from a folder; `source` says where they stand."""
+        """Return rules with patterns relative to a folder added; `source` names their origin."""
         if not patterns:
             return self
         return type(self)((*self.lists, (folder, _compiled(tuple(patterns), source))))
 
     def ignore(self, path: bytes, *, is_folder: bool) -> bool:
-        """Tell whether an absolute path is to be left alone."""
+        """Return whether an absolute path is ignored."""
         for folder, spec in reversed(self.lists):
             relative = os.fsdecode(path[len(folder) :].lstrip(b"/")) + "/" * is_folder
-            decided = spec.check_file(relative).include
-            if decided is not None:
-                return decided
+            ignored = spec.check_file(relative).include
+            if ignored is not None:
+                return ignored
         return False
 
 
 @cache
 def _compiled(patterns: tuple[str, ...], source: str) -> "GitIgnoreSpec":
-    from pathspec import GitIgnoreSpec  # few have such a file
+    from pathspec import GitIgnoreSpec  # rarely needed
 
     for number, pattern in enumerate(patterns, start=1):
         try:
@@ -135,32 +129,32 @@ def _compiled(patterns: tuple[str, ...], source: str) -> "GitIgnoreSpec":
     return GitIgnoreSpec.from_lines(patterns)
 
 
-def rules_above(folder: bytes) -> Rules:
-    """Read the ``.segueignore`` of all folders that a folder lies in."""
-    above: list[bytes] = []
+def inherited_rules(folder: bytes) -> IgnoreRules:
+    """Read the ``.segueignore`` of all parents of a folder."""
+    parents: list[bytes] = []
     while (parent := os.path.dirname(folder)) != folder:
-        above.append(parent)
+        parents.append(parent)
         folder = parent
-    rules = Rules()
-    for each in reversed(above):
+    rules = IgnoreRules()
+    for parent in reversed(parents):
         try:
-            rules = rules.with_file_in(each)
+            rules = rules.with_file_in(parent)
         except OSError:
-            continue  # whoever may not look into a folder above is not asked about it
+            continue  # a parent without read permission
     return rules
 
 
-# --- beside ---
+# --- sidecar texts ---
 
-#: Endings of texts that may belong to music, the better first: with time stamps, then without.
-_ENDINGS: Final = (".lrc", ".txt")
-#: Of a book of tunes no text is the words of one.
-_BOOKS: Final = frozenset([".abc"])
-#: "Song.en.lrc", "Song.pt-BR.lrc": the language that the words are in.
+#: Suffixes of sidecar texts in order of preference: with timestamps, then without.
+_SIDECAR_SUFFIXES: Final = (".lrc", ".txt")
+#: Formats of several tunes, which have no sidecar texts.
+_TUNE_BOOKS: Final = frozenset([".abc"])
+#: Language suffix of "Song.en.lrc" and "Song.pt-BR.lrc".
 _LANGUAGE: Final = re.compile(r"\.[a-z]{2,3}(-[a-z0-9]{2,8})?$")
 
 
-def words_beside(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+def match_sidecars(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     """Match texts with the music of the same name in one folder.
 
     Parameters
@@ -171,41 +165,41 @@ def words_beside(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     Returns
     -------
     mapping of str to tuple of str
-        Music → its texts, the best first: ``Song.lrc``, ``Song.mp3.lrc``, ``Song.en.lrc``, and
-        the same in ``.txt``. Neither case nor the form of accents counts. Recordings come before
-        scores: a score has words only where there is no recording of its name. Several
-        recordings of one name share them.
+        Texts of each recording or score, in order of preference: ``Song.lrc``, ``Song.mp3.lrc``,
+        ``Song.en.lrc``, and the same with ``.txt``. Case and Unicode normalisation are ignored. A
+        score gets texts only if there is no recording of its name; several recordings of one name
+        share them.
     """
     texts: dict[str, list[str]] = defaultdict(list)
     music: list[str] = []
     for name in names:
         path = PurePath(name)
-        if path.suffix.lower() in _ENDINGS:
+        if path.suffix.lower() in _SIDECAR_SUFFIXES:
             texts[_folded(path.stem)].append(name)
-        elif kind_of(path) in {"sound", "score"} and path.suffix.lower() not in _BOOKS:
+        elif medium_of(path) in {"sound", "score"} and path.suffix.lower() not in _TUNE_BOOKS:
             music.append(name)
     if not texts:
         return {}
     stems = {name: _folded(PurePath(name).stem) for name in music}
-    recordings = {stem for name, stem in stems.items() if kind_of(PurePath(name)) == "sound"}
+    recordings = {stem for name, stem in stems.items() if medium_of(PurePath(name)) == "sound"}
     by_language: dict[str, list[str]] = defaultdict(list)
-    for text, found in texts.items():
-        match = _LANGUAGE.search(text)
-        if match and text not in stems.values():
-            by_language[text[: match.start()]] += sorted(found)
+    for stem, files in texts.items():
+        match = _LANGUAGE.search(stem)
+        if match and stem not in stems.values():
+            by_language[stem[: match.start()]] += sorted(files)
     matched: dict[str, tuple[str, ...]] = {}
     for name, stem in stems.items():
-        if kind_of(PurePath(name)) == "score" and stem in recordings:
+        if medium_of(PurePath(name)) == "score" and stem in recordings:
             continue
-        own = [*texts.get(stem, ()), *texts.get(_folded(name), ()), *by_language.get(stem, ())]
-        if own:
-            matched[name] = tuple(sorted(own, key=partial(_rank, PurePath(name).stem)))
+        files = [*texts.get(stem, ()), *texts.get(_folded(name), ()), *by_language.get(stem, ())]
+        if files:
+            matched[name] = tuple(sorted(files, key=partial(_rank, PurePath(name).stem)))
     return matched
 
 
 def _rank(stem: str, text: str) -> tuple[int, bool]:
     path = PurePath(text)
-    return _ENDINGS.index(path.suffix.lower()), path.stem != stem
+    return _SIDECAR_SUFFIXES.index(path.suffix.lower()), path.stem != stem
 
 
 def _folded(name: str) -> str:
@@ -214,7 +208,7 @@ def _folded(name: str) -> str:
 
 # --- scan ---
 
-#: Music that Segue cannot read (yet): said once per file, where covers and texts are passed over.
+#: Music formats that Segue cannot read: reported as failures, unlike other files.
 UNSUPPORTED: Final = frozenset(
     [
         ".mod",
@@ -254,9 +248,9 @@ UNSUPPORTED: Final = frozenset(
 )
 
 
-_HEAD: Final = 65_536
+_SNIFFED_BYTES: Final = 65_536
 _TS_PACKET: Final = 188  # bytes; each begins with "G"
-#: Texts that lie beside music and programs and are no lyrics: passed over unless asked for by name.
+#: Texts that are not lyrics: skipped unless named explicitly.
 _NO_LYRICS: Final = re.compile(
     r"(read.?me|licen[cs]e|copying|copyright|notice|change.?log|changes|history|news|authors|"
     r"credits|contributors|contributing|attributions?|acknowledge?ments|install|todo|notes|info|"
@@ -267,44 +261,44 @@ _NO_LYRICS: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class TextBeside:
-    """A text whose name says that it holds the words of the music beside it."""
+class SidecarText:
+    """A text with the lyrics of the music of the same name beside it."""
 
     path: bytes
     state: FileState
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFile:
     """A file to add.
 
     Attributes
     ----------
     path : bytes
     root : bytes
-        The folder it was found from.
+        The folder that was scanned.
     state : FileState
     kind : {"sound", "score", "lyrics"}
     asked_for : bool
-        It was named itself, not a folder that it lies in.
-    texts : tuple of TextBeside
-        Of a recording or score: what holds its words, the best first.
+        The file itself was named, not a folder that contains it.
+    texts : tuple of SidecarText
+        Sidecar texts of a recording or score, in order of preference.
     music : tuple of bytes
-        Of a text: the recordings or scores whose words it holds.
+        Recordings or scores of which a text is a sidecar.
     """
 
     path: bytes
     root: bytes
     state: FileState
-    kind: Kind
+    kind: Medium
     asked_for: bool = False
-    texts: tuple[TextBeside, ...] = ()
+    texts: tuple[SidecarText, ...] = ()
     music: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Obstacle:
-    """A place that cannot be entered or read, and why; `transient` as of a `Failure`."""
+class UnreadablePath:
+    """A file or folder that cannot be read, and why; `transient` as in `Failure`."""
 
     path: bytes
     root: bytes
@@ -313,204 +307,209 @@ class Obstacle:
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOver:
-    """A file that is no music."""
+class OtherFile:
+    """A file that is not music."""
 
     path: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class LeftAlone:
-    """A file or folder that is not looked into.
+class ExcludedPath:
+    """A file or folder that is skipped.
 
     Attributes
     ----------
     path : bytes
-    why : {"litter", "ignored", "excluded"}
-        A system left it or hides it; a ``.segueignore`` rules it out; so does this run alone.
+    why : {"system", "ignored", "excluded"}
+        A system or hidden file; ignored by a ``.segueignore``; or excluded in this run.
     """
 
     path: bytes
-    why: Literal["litter", "ignored", "excluded"]
+    why: Literal["system", "ignored", "excluded"]
 
 
-Scanned = Found | Obstacle | PassedOver | LeftAlone
+Scanned = FoundFile | UnreadablePath | OtherFile | ExcludedPath
 
 
 def scan(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Iterator[Scanned]:
-    """Walk files and folders, following links, in order of name.
+    """Walk files and folders in order of name, following links.
 
     Parameters
     ----------
     paths : sequence of Path
-        Files or folders; one that was met already is not met again.
+        Files or folders; each file is yielded once.
     exclude : sequence of str
-        Patterns as of ``.gitignore``, from each of the folders on, of what is left alone. A file
-        that is named itself is never left alone.
+        Patterns in the syntax of ``.gitignore``, relative to each folder, of files and folders to
+        skip. A file that is named itself is never skipped.
 
     Yields
     ------
-    Found, Obstacle, PassedOver or LeftAlone
-        Paths are absolute, as bytes: names need not be UTF-8.
+    FoundFile, UnreadablePath, OtherFile or ExcludedPath
+        With absolute paths in bytes, since names need not be UTF-8.
 
     Raises
     ------
     BadArgument
-        What is to be excluded is no pattern.
+        `exclude` holds an invalid pattern.
     """
     seen: set[bytes] = set()
     for path in paths:
-        whole = os.fsencode(os.path.abspath(path))  # keeps links as they are
-        if os.path.isdir(whole):  # Path refuses bytes
-            walk = _Walk(whole, exclude).folder(whole, rules_above(whole), ())
+        absolute = os.fsencode(os.path.abspath(path))  # without resolving links
+        if os.path.isdir(absolute):  # Path does not take bytes
+            walk = _Walk(absolute, exclude).folder(absolute, inherited_rules(absolute), ())
         else:
-            walk = _named(whole)
+            walk = _scan_file(absolute)
         for item in walk:
             if item.path not in seen:
                 seen.add(item.path)
                 yield item
 
 
-def _named(path: bytes) -> Iterator[Scanned]:
-    """Look at a file that was asked for, and for what belongs to it in its folder."""
+def _scan_file(path: bytes) -> Iterator[Scanned]:
+    """Scan a file that was named, with its sidecar texts or music."""
     folder = os.path.dirname(path)
     try:
-        rules = rules_above(path)
+        rules = inherited_rules(path)
         with os.scandir(folder) as entries:
             names = [
                 entry.name
                 for entry in entries
                 if entry.path == path
                 or not (
-                    is_litter(os.fsdecode(entry.name)) or rules.ignore(entry.path, is_folder=False)
+                    is_system_file(os.fsdecode(entry.name))
+                    or rules.ignore(entry.path, is_folder=False)
                 )
             ]
     except (OSError, BadArgument):
-        names = []  # what cannot be listed can still be read
-    yield from _look(path, folder, _Matches(folder, names), asked_for=True)
+        names = []  # the folder cannot be listed, but the file may be readable
+    yield from _classify(path, folder, _Sidecars(folder, names), asked_for=True)
 
 
 class _Walk:
-    """One walk through a folder and those in it."""
+    """A recursive walk through a folder."""
 
     def __init__(self, root: bytes, exclude: Sequence[str]) -> None:
         self._root = root
-        # Shells write whole paths.
+        # Shells complete absolute paths.
         relative = [pattern.removeprefix(os.fsdecode(root)) for pattern in exclude]
-        self._excluded = Rules().with_patterns(root, relative, "--exclude")
+        self._excluded = IgnoreRules().with_patterns(root, relative, "--exclude")
 
     def folder(
-        self, folder: bytes, rules: Rules, above: tuple[tuple[int, int], ...]
+        self, folder: bytes, rules: IgnoreRules, above: tuple[tuple[int, int], ...]
     ) -> Iterator[Scanned]:
         try:
             status = os.stat(folder)
             identity = (status.st_dev, status.st_ino)
             if identity in above:
                 reason = "a link that leads back to a folder it lies in"
-                yield Obstacle(folder, self._root, reason)
+                yield UnreadablePath(folder, self._root, reason)
                 return
             with os.scandir(folder) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
             rules = rules.with_file_in(folder)
         except OSError as error:
-            yield _obstacle(folder, self._root, error)
+            yield _unreadable_path(folder, self._root, error)
             return
         except BadArgument as error:
-            yield Obstacle(folder, self._root, str(error))
+            yield UnreadablePath(folder, self._root, str(error))
             return
-        kept: list[tuple[bytes, bool] | Obstacle] = []
-        names: list[bytes] = []  # also of music that this run leaves alone: it keeps its words
+        kept: list[tuple[bytes, bool] | UnreadablePath] = []  # path and whether it is a folder
+        names: list[bytes] = []  # including excluded music, whose sidecars stay sidecars
         for entry in listed:
             try:
                 is_folder = entry.is_dir()
             except OSError as error:
-                kept.append(_obstacle(entry.path, self._root, error))
+                kept.append(_unreadable_path(entry.path, self._root, error))
                 continue
-            if left := self._left_alone(entry, rules, is_folder=is_folder):
-                yield left
-                if left.why == "excluded" and kind_of(_path(entry.name)) != "lyrics":
+            if excluded := self._exclusion(entry, rules, is_folder=is_folder):
+                yield excluded
+                if excluded.why == "excluded" and medium_of(_path(entry.name)) != "lyrics":
                     names.append(entry.name)
                 continue
             kept.append((entry.path, is_folder))
             if not is_folder:
                 names.append(entry.name)
-        matches = _Matches(folder, names)
-        for each in kept:
-            if isinstance(each, Obstacle):
-                yield each
-            elif each[1]:
-                yield from self.folder(each[0], rules, (*above, identity))
+        sidecars = _Sidecars(folder, names)
+        for item in kept:
+            if isinstance(item, UnreadablePath):
+                yield item
+            elif item[1]:
+                yield from self.folder(item[0], rules, (*above, identity))
             else:
-                yield from _look(each[0], self._root, matches, asked_for=False)
+                yield from _classify(item[0], self._root, sidecars, asked_for=False)
 
-    def _left_alone(
-        self, entry: os.DirEntry[bytes], rules: Rules, *, is_folder: bool
-    ) -> LeftAlone | None:
-        if is_litter(os.fsdecode(entry.name)):
-            return LeftAlone(entry.path, "litter")
+    def _exclusion(
+        self, entry: os.DirEntry[bytes], rules: IgnoreRules, *, is_folder: bool
+    ) -> ExcludedPath | None:
+        if is_system_file(os.fsdecode(entry.name)):
+            return ExcludedPath(entry.path, "system")
         if rules.ignore(entry.path, is_folder=is_folder):
-            return LeftAlone(entry.path, "ignored")
+            return ExcludedPath(entry.path, "ignored")
         if self._excluded.ignore(entry.path, is_folder=is_folder):
-            return LeftAlone(entry.path, "excluded")
+            return ExcludedPath(entry.path, "excluded")
         return None
 
 
-class _Matches:
-    """Which texts of a folder are the words of which music in it."""
+class _Sidecars:
+    """The sidecar texts of a folder."""
 
     def __init__(self, folder: bytes, names: Sequence[bytes]) -> None:
         self._texts: dict[bytes, tuple[bytes, ...]] = {}
         self._music: dict[bytes, list[bytes]] = defaultdict(list)
-        for music, texts in words_beside(map(os.fsdecode, names)).items():
+        for music, texts in match_sidecars(map(os.fsdecode, names)).items():
             path = os.path.join(folder, os.fsencode(music))
             self._texts[path] = tuple(os.path.join(folder, os.fsencode(text)) for text in texts)
             for text in self._texts[path]:
                 self._music[text].append(path)
 
-    def texts(self, path: bytes) -> tuple[TextBeside, ...]:
-        """List what holds the words of some music, the best first."""
-        found = []
+    def texts(self, path: bytes) -> tuple[SidecarText, ...]:
+        """List the sidecar texts of music, in order of preference."""
+        sidecars = []
         for text in self._texts.get(path, ()):
             try:
                 status = os.stat(text)
             except OSError:
-                continue  # said of the text itself
+                continue  # reported for the text itself
             if stat.S_ISREG(status.st_mode):
-                found.append(TextBeside(text, FileState(status.st_size, status.st_mtime_ns)))
-        return tuple(found)
+                sidecars.append(SidecarText(text, FileState(status.st_size, status.st_mtime_ns)))
+        return tuple(sidecars)
 
     def music(self, path: bytes) -> tuple[bytes, ...]:
-        """List the music whose words a text holds."""
+        """List the music of which a text is a sidecar."""
         return tuple(self._music.get(path, ()))
 
 
-def _look(path: bytes, root: bytes, matches: _Matches, *, asked_for: bool) -> Iterator[Scanned]:
+def _classify(
+    path: bytes, root: bytes, sidecars: _Sidecars, *, asked_for: bool
+) -> Iterator[Scanned]:
     file = _path(path)
     suffix = file.suffix.lower()
     if is_partial(file):
-        yield PassedOver(path)
+        yield OtherFile(path)
         return
-    kind = kind_of(file)
+    kind = medium_of(file)
     if kind is None:
         if suffix in UNSUPPORTED or asked_for:
-            yield Obstacle(path, root, f"unsupported: {suffix or 'no ending'}; {_readable()}")
+            yield UnreadablePath(
+                path, root, f"unsupported: {suffix or 'no ending'}; {_supported()}"
+            )
         else:
-            yield PassedOver(path)
+            yield OtherFile(path)
         return
     try:
         status = os.stat(path)
     except OSError as error:
-        yield _obstacle(path, root, error)
+        yield _unreadable_path(path, root, error)
         return
     if not stat.S_ISREG(status.st_mode):
-        yield Obstacle(path, root, "not a regular file")
+        yield UnreadablePath(path, root, "not a regular file")
         return
-    music = matches.music(path)
+    music = sidecars.music(path)
     if not asked_for and not music and not _may_be_music(path, suffix):
-        yield PassedOver(path)
+        yield OtherFile(path)
         return
     state = FileState(status.st_size, status.st_mtime_ns)
-    yield Found(path, root, state, kind, asked_for, matches.texts(path), music)
+    yield FoundFile(path, root, state, kind, asked_for, sidecars.texts(path), music)
 
 
 def _path(path: bytes) -> Path:
@@ -518,7 +517,7 @@ def _path(path: bytes) -> Path:
 
 
 def _may_be_music(path: bytes, suffix: str) -> bool:
-    """Tell what is music from all else of such an ending, by its name and its beginning."""
+    """Return whether a file with an ambiguous suffix may be music, by its name and beginning."""
     name = os.fsdecode(os.path.basename(path))
     if suffix in {".txt", ".md"}:
         return _NO_LYRICS.fullmatch(name.removesuffix(Path(name).suffix)) is None
@@ -526,24 +525,24 @@ def _may_be_music(path: bytes, suffix: str) -> bool:
         return True
     try:
         with open(path, "rb") as file:  # Path refuses bytes
-            head = file.read(_HEAD)
+            head = file.read(_SNIFFED_BYTES)
     except OSError:
-        return True  # the reader will say what is wrong
+        return True  # the error is reported when the file is read
     if suffix == ".ts":  # MPEG transport stream, or TypeScript
         return head[::_TS_PACKET][:2] == b"GG"
-    begins = head.replace(b"\0", b"")  # of UTF-16, half of the bytes
+    text = head.replace(b"\0", b"")  # half of the bytes in UTF-16
     if suffix == ".xml":
-        return b"<score-partwise" in begins or b"<score-timewise" in begins
-    holds = holds_csv_songs if suffix == ".csv" else holds_json_songs
-    return holds(begins.decode("utf-8", "replace"))
+        return b"<score-partwise" in text or b"<score-timewise" in text
+    is_lyrics = is_lyrics_csv if suffix == ".csv" else is_lyrics_json
+    return is_lyrics(text.decode("utf-8", "replace"))
 
 
-def _obstacle(path: bytes, root: bytes, error: OSError) -> Obstacle:
-    transient = is_of_the_moment(error) and not isinstance(error, FileNotFoundError)
-    return Obstacle(path, root, _why(error), transient)
+def _unreadable_path(path: bytes, root: bytes, error: OSError) -> UnreadablePath:
+    transient = is_transient(error) and not isinstance(error, FileNotFoundError)
+    return UnreadablePath(path, root, _reason(error), transient)
 
 
-def _why(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     reasons = {
         errno.ENOENT: "a link to nothing",
         errno.ELOOP: "a link that leads back to itself",
@@ -553,5 +552,5 @@ def _why(error: OSError) -> str:
     return reasons.get(error.errno or 0, f"cannot be read ({error.strerror})")
 
 
-def _readable() -> str:
-    return "Segue reads " + " ".join(sorted(suffix[1:] for suffix in READABLE))
+def _supported() -> str:
+    return "Segue reads " + " ".join(sorted(suffix[1:] for suffix in ALL_SUFFIXES))

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from segue.errors import BadArgument, Unreadable, unreadable
-from segue.files import replacing
+from segue.files import atomic_output
 from segue.io import abc_read, kern_read, midi, musicxml_read
 from segue.io.abc_write import write_abc
 from segue.io.midi import texts_of
 from segue.io.midi_file import read_smf
 from segue.io.musicxml_write import write_music_xml, write_mxl
-from segue.io.tags import NOTHING, tags_from_name
+from segue.io.tags import NO_TAGS, tags_from_name
 from segue.media import SUFFIXES
 from segue.records import Score, Tags
 
@@ -75,11 +75,11 @@ def write_score(score: Score, path: Path) -> None:
             f" {', '.join(WRITTEN_SUFFIXES)}"
         )
     content = write(score)
-    with replacing(path) as partial:
+    with atomic_output(path) as partial:
         partial.write_bytes(content)
 
 
-def read_score_tags(path: Path, given: Tags = NOTHING) -> tuple[Tags, ...]:
+def read_score_tags(path: Path, given: Tags = NO_TAGS) -> tuple[Tags, ...]:
     """Read what each tune of a file says of itself.
 
     Parameters

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from segue.errors import BadArgument
-from segue.files import replacing
+from segue.files import atomic_output
 
 FIELDS: Final = ("bpm", "key", "mood")
-#: Between the values of a field that has several, as ID3 has it.
-BETWEEN: Final = "\0"
-#: What each kind of tags calls our fields. In MP4, names in dashes are free-form atoms.
+#: Separator of several values of one field, as in ID3.
+SEPARATOR: Final = "\0"
+#: Names of the fields by tag format. MP4 names with dashes are free-form atoms.
 _ID3: Final = {"bpm": "TBPM", "key": "TKEY", "mood": "TMOO"}
 _VORBIS: Final = {"bpm": "BPM", "key": "INITIALKEY", "mood": "MOOD"}
 _MP4: Final = {
@@ -27,49 +27,48 @@ _MP4: Final = {
 _ASF: Final = {"bpm": "WM/BeatsPerMinute", "key": "WM/InitialKey", "mood": "WM/Mood"}
 _MINOR: Final = " minor"
 _ZERO: Final = re.compile(r"[\s0.,]*")
-_UTF8: Final = 3  # of an ID3 frame
-_ONLY_ID3V1: Final = (1, 1)  # what mutagen calls the version where there is no ID3v2
+_UTF8: Final = 3  # encoding of an ID3 frame
+_ONLY_ID3V1: Final = (1, 1)  # mutagen's version of tags without ID3v2
 _ID3V1_BYTES: Final = 128
 
 
 def read_fields(path: Path) -> dict[str, str]:
-    """Read the fields that Segue may write; "" for those a file lacks.
+    """Read the fields in `FIELDS` from the tags of a file; "" for missing ones.
 
-    Where a field has several values, `BETWEEN` stands between them.
+    Several values of a field are joined by `SEPARATOR`.
 
     Raises
     ------
     BadArgument
-        Its tags cannot be read, or it is of a kind that has none.
+        The tags cannot be read, or the format has none.
     """
     file = _open(path)
     return {field: _read(file, field) for field in FIELDS}
 
 
 def write_fields(path: Path, fields: dict[str, str]) -> None:
-    """Write fields into a file's tags; "" takes one out.
+    """Write fields into the tags of a file; "" removes a field.
 
-    A copy is changed, brought to the disk, and takes the file's place: after an interruption
-    the old or the new file is there, whole. Everything else that the tags say stays as it is,
-    but that ID3v2.2, which mutagen cannot write, becomes ID3v2.3.
+    The file is replaced atomically by a changed copy. All other tags are preserved, but ID3v2.2,
+    which mutagen cannot write, becomes ID3v2.3.
 
     Parameters
     ----------
     path : Path
     fields : dict of str to str
-        "bpm" a whole number, "key" as "Am" or "C", "mood" a word; several with `BETWEEN`
-        between them.
+        "bpm" as an integer, "key" as "Am" or "C", "mood" as a word; several values are joined by
+        `SEPARATOR`.
 
     Raises
     ------
     BadArgument
-        The file cannot be changed; it is as it was.
+        The file cannot be changed.
     """
     _open(path)
     try:
-        with replacing(path) as partial:
+        with atomic_output(path) as partial:
             shutil.copy2(path, partial)
-            partial.chmod(partial.stat().st_mode | stat.S_IWUSR)  # that of a read-only file
+            partial.chmod(partial.stat().st_mode | stat.S_IWUSR)  # a copy of a read-only file
             file = _open(partial)
             for field, value in fields.items():
                 _write(file, field, value)
@@ -80,22 +79,22 @@ def write_fields(path: Path, fields: dict[str, str]) -> None:
             shutil.copymode(path, partial)
     except BadArgument:
         raise
-    except tag_faults() as error:
+    except tag_errors() as error:
         raise BadArgument(f"cannot write {path}: {error}") from None
 
 
-def is_unknown(field: str, value: str) -> bool:
-    """Tell whether a value says nothing: programs write a tempo of 0 for one they do not know."""
-    return field == "bpm" and _ZERO.fullmatch(value.replace(BETWEEN, " ")) is not None
+def is_placeholder(field: str, value: str) -> bool:
+    """Return whether a value is a placeholder: some programs write 0 for an unknown tempo."""
+    return field == "bpm" and _ZERO.fullmatch(value.replace(SEPARATOR, " ")) is not None
 
 
 def short_key(key: str) -> str:
-    """Write a key as tags have it: "A minor" as "Am", "C major" as "C"."""
+    """Return a key in the notation of tags: "A minor" as "Am", "C major" as "C"."""
     return key.removesuffix(_MINOR) + "m" if key.endswith(_MINOR) else key.removesuffix(" major")
 
 
-def tag_faults() -> tuple[type[Exception], ...]:
-    """Return what mutagen raises at tags that are broken: its own errors, and many others."""
+def tag_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions that mutagen raises at damaged tags, many of which are not its own."""
     import mutagen
 
     return (
@@ -112,7 +111,7 @@ def _open(path: Path) -> Any:
         file = mutagen.File(path)
         if file is not None and _names(file) is _ID3:
             _load_as_is(file, path)
-    except tag_faults() as error:
+    except tag_errors() as error:
         raise BadArgument(f"{path}: its tags cannot be read ({error})") from None
     if file is not None and file.tags is None:
         with contextlib.suppress(mutagen.MutagenError, NotImplementedError):
@@ -123,9 +122,9 @@ def _open(path: Path) -> Any:
 
 
 def _load_as_is(file: Any, path: Path) -> None:
-    """Read ID3 tags again, without making them ID3v2.4, and without those of ID3v1.
+    """Reload ID3 tags without conversion to ID3v2.4, and without ID3v1 if there is ID3v2.
 
-    These are read where there is nothing else: players that find ID3v2 pass over ID3v1.
+    Players ignore ID3v1 tags where there are ID3v2 tags.
     """
     file.load(path, translate=False, load_v1=file.tags.version == _ONLY_ID3V1)
     if file.tags.version[1] == 2:
@@ -134,14 +133,14 @@ def _load_as_is(file: Any, path: Path) -> None:
 
 def _save(file: Any) -> None:
     if _names(file) is _ID3:
-        old = file.tags.version[1] in (2, 3)
-        file.save(v2_version=3 if old else 4, v23_sep=None)  # None: several values stay several
+        is_old = file.tags.version[1] in (2, 3)
+        file.save(v2_version=3 if is_old else 4, v23_sep=None)  # None: do not join values
     else:
         file.save()
 
 
 def _keep_id3v1(file: Any, before: BinaryIO, after: BinaryIO) -> None:
-    """Put back the tag at a file's end, which mutagen writes anew: cut, and without comment."""
+    """Restore the ID3v1 tag, which mutagen rewrites truncated and without comment."""
     from mutagen.id3 import ID3FileType
 
     if isinstance(file, ID3FileType):
@@ -170,13 +169,12 @@ def _names(file: Any) -> dict[str, str] | None:
 def _read(file: Any, field: str) -> str:
     name = (_names(file) or {})[field]
     try:
-        found = file.tags[name]
+        value = file.tags[name]
     except KeyError:
         return ""
-    values = getattr(found, "text", found)  # an ID3 frame, or a list
-    return BETWEEN.join(
-        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-        for value in values
+    values = getattr(value, "text", value)  # an ID3 frame or a list
+    return SEPARATOR.join(
+        item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in values
     )
 
 
@@ -186,7 +184,7 @@ def _write(file: Any, field: str, value: str) -> None:
 
     names = _names(file) or {}
     name = names[field]
-    values = value.split(BETWEEN)
+    values = value.split(SEPARATOR)
     if not value:
         with contextlib.suppress(KeyError):
             del file.tags[name]
@@ -195,7 +193,7 @@ def _write(file: Any, field: str, value: str) -> None:
     elif names is _MP4 and field == "bpm":
         file.tags[name] = [round(float(value)) for value in values]
     elif names is _MP4:
-        free: Any = MP4FreeForm  # mutagen has no types
-        file.tags[name] = [free(value.encode()) for value in values]
+        free_form: Any = MP4FreeForm  # mutagen has no types
+        file.tags[name] = [free_form(value.encode()) for value in values]
     else:
         file.tags[name] = values

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue import deprecation
-from segue.builtin_spaces import lyrics_spaces, score_spaces, sound_spaces, tag_probabilities
+from segue.builtin_spaces import builtin_spaces, tag_probabilities
 from segue.errors import BadArgument
 from segue.records import (
     Description,
@@ -23,7 +23,7 @@ from segue.records import (
     FloatArray,
     GroupHit,
     Hit,
-    Kind,
+    Medium,
     Pruned,
     SpaceInfo,
     Span,
@@ -72,7 +72,7 @@ class Library(deprecation.RenamedAttributes):
     >>> with Library.open("~/my-library") as lib:  # doctest: +SKIP
     ...     lib.add(["~/Music"])
     ...     for hit in lib.like("Für Elise", n=3):
-    ...         print(f"{hit.similarity:.2f}", hit.track.tags.title, hit.reasons[0].says)
+    ...         print(f"{hit.similarity:.2f}", hit.track.tags.title, hit.reasons[0].description)
     """
 
     _renamed: ClassVar[dict[str, str]] = {
@@ -99,7 +99,7 @@ class Library(deprecation.RenamedAttributes):
         >>> lib = Library.open("~/my-library")  # doctest: +SKIP
         """
         path = Path(folder).expanduser() if folder else default_folder()
-        spaces = sound_spaces() | score_spaces() | lyrics_spaces()
+        spaces = builtin_spaces()
         return cls(Store(path, spaces.values()))
 
     def close(self) -> None:
@@ -181,8 +181,8 @@ class Library(deprecation.RenamedAttributes):
         (1204, 3)
         """
         from segue.ingest.add import add  # imports the decoders
-        from segue.ingest.survey import Options
-        from segue.io.lyrics_text import TextForm
+        from segue.ingest.survey import AddOptions
+        from segue.io.lyrics_text import TextOptions
         from segue.text import clean
 
         expanded = [Path(path).expanduser() for path in paths]
@@ -192,8 +192,8 @@ class Library(deprecation.RenamedAttributes):
         count = workers if workers is not None else os.cpu_count() or 1
         if count < 1:
             raise BadArgument(f"{count} workers; at least 1 is needed")
-        options = Options(
-            TextForm(keep_sections, fold_case),
+        options = AddOptions(
+            TextOptions(keep_sections, fold_case),
             Tags(artist=clean(artist), album=clean(album)),
             tuple(exclude),
             include_removed,
@@ -441,7 +441,7 @@ class Library(deprecation.RenamedAttributes):
             from segue.ingest.single_file import describe_file  # imports the networks
 
             return [describe_file(resolved)]
-        words, spaces = self._store.words, self._store.spaces
+        words, spaces = self._store.lyrics, self._store.spaces
         return [
             Description(
                 track,
@@ -480,7 +480,7 @@ class Library(deprecation.RenamedAttributes):
         """
         return self._store.spaces.known()
 
-    def kinds(self) -> dict[Kind, int]:
+    def kinds(self) -> dict[Medium, int]:
         """Count the tracks of each kind of music in the library.
 
         Examples
@@ -490,7 +490,7 @@ class Library(deprecation.RenamedAttributes):
         """
         return self._store.kinds()
 
-    def kind(self, *queries: Query) -> Kind:
+    def kind(self, *queries: Query) -> Medium:
         """Return the kind of music of queries.
 
         Raises

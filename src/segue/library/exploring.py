@@ -41,7 +41,7 @@ from segue.search.separate_queries import rank_interleaved
 from segue.search.taste import apply_taste, skipped_ids
 from segue.search.track_checks import non_music_ids
 from segue.store import Store
-from segue.store.spaces import LibraryMap
+from segue.store.spaces import StoredMap
 from segue.training.embedding import FileEmbedder
 
 
@@ -80,7 +80,7 @@ class Atlas(RenamedAttributes):
         update: bool = False,
         all_sounds: bool = False,
         watch: StageWatcher | None = None,
-    ) -> LibraryMap:
+    ) -> StoredMap:
         """Project the tracks to two dimensions, and store the map.
 
         Parameters
@@ -98,7 +98,7 @@ class Atlas(RenamedAttributes):
 
         Returns
         -------
-        LibraryMap
+        StoredMap
             Positions of one copy of each recording; all tracks are on the stored map.
 
         Examples
@@ -118,7 +118,7 @@ class Atlas(RenamedAttributes):
     @renamed_arguments(found="library_map")
     def draw(
         self,
-        library_map: LibraryMap,
+        library_map: StoredMap,
         target: str | Path,
         colour: str = "group",
         *,
@@ -130,7 +130,7 @@ class Atlas(RenamedAttributes):
 
         Parameters
         ----------
-        library_map : LibraryMap
+        library_map : StoredMap
             Map from `map`.
         target : str or Path
             Path of the output file.

@@ -55,13 +55,13 @@ def find_line(store: Store, asked: str, n: int = 10) -> list[LineHit]:
         raise BadArgument(f"{asked!r} has no letters; give some words of the line")
     if n < 1:
         raise BadArgument(f"{n} answers; at least 1 must be wanted")
-    if not store.words.count():
+    if not store.lyrics.count():
         raise NotFound("this library knows no lyrics; add some with `segue add FOLDER`")
     index = _index(store)
     weighted = index.weigh(asked)
     near = index.likeness(weighted)
     rows = np.argsort(-near, kind="stable")[:_LOOKED_AT]
-    texts = dict(store.words.texts(sorted(set(index.texts[rows].tolist()))))
+    texts = dict(store.lyrics.texts(sorted(set(index.texts[rows].tolist()))))
     length = len(normalise(asked))
     best: dict[int, tuple[float, str]] = {}
     for row in rows.tolist():
@@ -89,8 +89,8 @@ def _index(store: Store) -> LineIndex:
     if kept is not None:
         with suppress(KeyError):  # of another version's
             return LineIndex.from_arrays(kept)
-    index = LineIndex.of(store.words.texts())
-    store.spaces.keep_derived(_SPACE, _KEPT, index.arrays())
+    index = LineIndex.of(store.lyrics.texts())
+    store.spaces.save_derived(_SPACE, _KEPT, index.arrays())
     return index
 
 
@@ -128,7 +128,7 @@ class Songbook:
 
     def text(self, query: Query) -> str:
         """Read the words of a track, of whichever kind; "" where none are known."""
-        return self._store.words.text(find_track(self._store, query).id)
+        return self._store.lyrics.text(find_track(self._store, query).id)
 
     def artist(self, name: str) -> str:
         """Return the artist of this library's songs that is meant, also by a part of the name.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
-from segue.media import SUFFIXES, kind_of
+from segue.media import SUFFIXES, medium_of
 from segue.records import Score, Track
 from segue.score.piano_roll import PianoRoll
 from segue.score.vae import sampling
@@ -54,7 +54,7 @@ class Scores(RenamedAttributes):
         from segue.ingest.single_file import read_score  # brings in the workers
 
         found = resolve(self._store, query)
-        kind = kind_of(found) if isinstance(found, Path) else found[0].kind
+        kind = medium_of(found) if isinstance(found, Path) else found[0].kind
         if kind != "score":
             name = found if isinstance(found, Path) else _name(found, query)
             endings = ", ".join(sorted(SUFFIXES["score"]))

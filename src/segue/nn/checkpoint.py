@@ -21,7 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from segue.errors import BadCheckpoint, DiskFull
-from segue.files import clear_leftovers, written_whole
+from segue.files import atomic_write, remove_partials
 
 FORMAT: Final = 1
 #: File name of the model of a learned space, in the folder of its run.
@@ -150,8 +150,8 @@ def save_checkpoint(
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        clear_leftovers(path.parent, own=True)
-        with written_whole(path) as partial:
+        remove_partials(path.parent, own=True)
+        with atomic_write(path) as partial:
             partial.write_bytes(data)
     except OSError as error:
         raise DiskFull(

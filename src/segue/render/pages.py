@@ -18,7 +18,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.environment import import_elsewhere
+from segue.environment import import_in_package_folder
 from segue.errors import BadArgument
 from segue.files import write_text
 from segue.records import FloatArray, Track
@@ -217,7 +217,7 @@ def colour_scale(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str,
 
     What is unknown is grey. The highest and lowest hundredth share the outermost colours.
     """
-    import_elsewhere("matplotlib")
+    import_in_package_folder("matplotlib")
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 

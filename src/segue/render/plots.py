@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.audio.spectrogram import RANGE_DB, LogMel, bands_hz
-from segue.environment import import_elsewhere
+from segue.environment import import_in_package_folder
 from segue.errors import BadArgument
-from segue.files import replacing
+from segue.files import atomic_output
 from segue.records import FloatArray
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _NO_LETTERS: Final = frozenset(["Cc", "Cs", "Cn"])
 
 def new_figure(width: float, height: float) -> "Figure":
     """Start a figure of so many inches."""
-    import_elsewhere("matplotlib")
+    import_in_package_folder("matplotlib")
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -58,7 +58,7 @@ def save(figure: "Figure", target: Path) -> None:
             f"{target} is no picture Segue writes; name it {', '.join(FIGURE_SUFFIXES)}"
         )
     use_plain_text(figure)
-    with replacing(target) as partial, ignore_missing_glyphs():
+    with atomic_output(target) as partial, ignore_missing_glyphs():
         figure.savefig(partial, dpi=DPI)
 
 

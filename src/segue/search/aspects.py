@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.builtin_spaces import TAGS
+from segue.builtin_spaces import MUSICNN_TAGS
 from segue.feature_names import FAMILIES, FEATURE_NAMES, SCORE_FEATURE_NAMES, STYLE_FEATURE_NAMES
 from segue.records import FloatArray, Reason
 
@@ -315,7 +315,9 @@ _SOUND_REST: Final = {"mfcc_": Aspect("timbre", "timbre"), "degree_": Aspect("sc
 def tag_aspects() -> tuple[AspectFeatures, ...]:
     """Return the aspects of the space `tags`."""
     return tuple(
-        AspectFeatures(aspect, np.array([TAGS.index(tag) for tag in tags]), np.ones(len(tags)))
+        AspectFeatures(
+            aspect, np.array([MUSICNN_TAGS.index(tag) for tag in tags]), np.ones(len(tags))
+        )
         for aspect, tags in _TAG_GROUPS.items()
     )
 

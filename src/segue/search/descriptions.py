@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from segue.builtin_spaces import TAGS
+from segue.builtin_spaces import MUSICNN_TAGS
 from segue.errors import BadArgument
 from segue.records import FloatArray, Reason
 from segue.search.ranking import Ranking
@@ -41,7 +41,7 @@ _SYNONYMS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("00s",): ("2000s",),
 }  # fmt: skip
 _TAGS_OF_WORD: Final = {
-    **{tag: (tag,) for tag in TAGS},
+    **{tag: (tag,) for tag in MUSICNN_TAGS},
     **{word: tags for tags, words in _SYNONYMS.items() for word in words},
 }
 _NEGATION: Final = re.compile(r"^(-|−|not |no |without )\s*")
@@ -115,7 +115,7 @@ def average_rankings(first: Ranking, second: Ranking) -> Ranking:
 
     def explain(row: int) -> tuple[Reason, ...]:
         reasons = [
-            Reason(reason.name, reason.share / 2, reason.says, reason.family)
+            Reason(reason.name, reason.share / 2, reason.description, reason.family)
             for reason in [*first.explain(int(rows[row])), *second.explain(int(second_rows[row]))]
         ]
         return tuple(sorted(reasons, key=lambda reason: -reason.share))
@@ -133,7 +133,7 @@ def tag_column(tag: str) -> int:
         The tag is unknown, with suggestions.
     """
     name = tag.strip().casefold()
-    return TAGS.index(name) if name in TAGS else _parse_tag(tag).columns[0]
+    return MUSICNN_TAGS.index(name) if name in MUSICNN_TAGS else _parse_tag(tag).columns[0]
 
 
 def _parse_tag(tag: str) -> TagQuery:
@@ -146,14 +146,14 @@ def _parse_tag(tag: str) -> TagQuery:
         matches = difflib.get_close_matches(name, _TAGS_OF_WORD, n=3)
         hint = f"did you mean {' or '.join(map(repr, matches))}? " if matches else ""
         raise BadArgument(f"the tag {tag.strip()!r} is unknown; {hint}{_known_tags()}")
-    return TagQuery(name, sign, tuple(TAGS.index(tag) for tag in _TAGS_OF_WORD[name]))
+    return TagQuery(name, sign, tuple(MUSICNN_TAGS.index(tag) for tag in _TAGS_OF_WORD[name]))
 
 
 def _direction(query: TagQuery) -> FloatArray:
-    direction = np.zeros(len(TAGS), np.float32)
+    direction = np.zeros(len(MUSICNN_TAGS), np.float32)
     direction[list(query.columns)] = query.sign / len(query.columns) ** 0.5
     return direction
 
 
 def _known_tags() -> str:
-    return "there are: " + ", ".join(sorted(TAGS))
+    return "there are: " + ", ".join(sorted(MUSICNN_TAGS))

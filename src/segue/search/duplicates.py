@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import NothingToMeasure
-from segue.records import Kind
+from segue.records import Medium
 from segue.search.neighbours import Neighbours, nearest_neighbours
 from segue.search.query_set import DUPLICATE_SPACES
 from segue.search.track_checks import DUPLICATE_TESTS, non_music_ids
@@ -79,17 +79,17 @@ def candidate_pairs(near: Neighbours) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def _pairs_by_fingerprint(store: Store, kind: Kind) -> list[tuple[int, int]]:
+def _pairs_by_fingerprint(store: Store, kind: Medium) -> list[tuple[int, int]]:
     """Return pairs of duplicates of a kind; they are stored until their space changes."""
     space = DUPLICATE_SPACES[kind]
     stored = store.spaces.derived(space, "copies")
     if stored is None:
         stored = {"pairs": _compare_fingerprints(store, space, kind)}
-        store.spaces.keep_derived(space, "copies", stored)
+        store.spaces.save_derived(space, "copies", stored)
     return [(first, second) for first, second in stored["pairs"].tolist()]
 
 
-def _compare_fingerprints(store: Store, space: str, kind: Kind) -> NDArray[np.int64]:
+def _compare_fingerprints(store: Store, space: str, kind: Medium) -> NDArray[np.int64]:
     """Return the ids of pairs of duplicates, shape (pairs, 2)."""
     if len(store.spaces.matrix(space).ids) < 2:
         return np.empty((0, 2), np.int64)

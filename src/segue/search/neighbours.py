@@ -175,7 +175,7 @@ def nearest_neighbours(
     neighbours = compute_neighbours(
         matrix.ids, np.asarray(matrix.unit), min(max(k, MIN_STORED), len(matrix.ids) - 1), watch
     )
-    store.spaces.keep_derived(
+    store.spaces.save_derived(
         space, "neighbours", {"rows": neighbours.rows, "distances": neighbours.distances}
     )
     return neighbours.first(k)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
-from segue.media import kind_of
-from segue.records import Kind, Track
+from segue.media import medium_of
+from segue.records import Medium, Track
 from segue.search.filters import Filters, filter_mask
 from segue.search.track_checks import DUPLICATE_TESTS
 from segue.store import Store
@@ -21,7 +21,7 @@ from segue.text import name_keys, normalise, split_genres, split_names
 #: Fields that may precede a name in a query, as in "album:nexuiz".
 QUERY_FIELDS: Final = ("artist", "album", "genre")
 #: Kinds of music by preference, where a name fits several.
-KIND_PREFERENCE: Final[tuple[Kind, ...]] = ("sound", "score", "lyrics")
+KIND_PREFERENCE: Final[tuple[Medium, ...]] = ("sound", "score", "lyrics")
 #: Number of candidates listed where a query is ambiguous.
 MAX_LISTED = 8
 #: Beginnings of queries that are paths.
@@ -151,7 +151,7 @@ def _resolve_path(store: Store, path: Path) -> list[Track] | Path:
     known = store.known_files().get(absolute)
     if known is not None and known.tracks:
         return store.tracks(known.tracks)
-    if with_lyrics := store.tracks(store.words.held_by(absolute)):
+    if with_lyrics := store.tracks(store.lyrics.tracks_with_sidecar(absolute)):
         return with_lyrics
     if not os.access(path, os.R_OK):
         raise BadArgument(f"you may not read {path}; change its permissions, or name another file")
@@ -230,7 +230,9 @@ def _resolve_symbols(store: Store, symbols: str) -> list[Track]:
 
 
 def _is_file_name(query: str | Path) -> bool:
-    return isinstance(query, Path) or bool(kind_of(Path(query))) or query.startswith(_PATH_PREFIXES)
+    return (
+        isinstance(query, Path) or bool(medium_of(Path(query))) or query.startswith(_PATH_PREFIXES)
+    )
 
 
 def _check_file(query: str | Path) -> None:

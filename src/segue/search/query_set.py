@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Final
 
 from segue.errors import BadArgument
-from segue.media import kind_of
-from segue.records import FloatArray, Kind, Span, Tags, Track
+from segue.media import medium_of
+from segue.records import FloatArray, Medium, Span, Tags, Track
 from segue.search.query import resolve
 from segue.store import Store
 
 #: Default spaces of each kind of music, the preferred one first; the last holds every track.
-DEFAULT_SPACES: Final[dict[Kind, tuple[str, ...]]] = {
+DEFAULT_SPACES: Final[dict[Medium, tuple[str, ...]]] = {
     "sound": ("sound",),
     "score": ("roll-vae", "score-features"),
     "lyrics": ("style",),
 }
 #: Space in which duplicates of each kind of music are near each other; it holds every track.
-DUPLICATE_SPACES: Final[dict[Kind, str]] = {
+DUPLICATE_SPACES: Final[dict[Medium, str]] = {
     "sound": "sound",
     "score": "score-features",
     "lyrics": "style",
@@ -27,7 +27,7 @@ DUPLICATE_SPACES: Final[dict[Kind, str]] = {
 #: Minimum share of the tracks in a space to be the default of a whole library, and of a query.
 _MIN_SHARE_OF_LIBRARY: Final = 0.9
 _MIN_SHARE: Final = 0.5
-_NAMES: Final[dict[Kind, str]] = {"sound": "recordings", "score": "scores", "lyrics": "lyrics"}
+_NAMES: Final[dict[Medium, str]] = {"sound": "recordings", "score": "scores", "lyrics": "lyrics"}
 Query = str | int | Path
 #: Embeds a file, or an excerpt of it, in a space; None where the space takes no such file.
 Embedder = Callable[[str, Path, Span | None], FloatArray | None]
@@ -46,9 +46,9 @@ class _Item:
         return self.track.id if self.track else self.path
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> Medium:
         """Kind of music; files with an unknown suffix are read as recordings."""
-        return self.track.kind if self.track else kind_of(self.path) or "sound"
+        return self.track.kind if self.track else medium_of(self.path) or "sound"
 
 
 class QuerySet:
@@ -123,7 +123,7 @@ class QuerySet:
         return positives, negatives
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> Medium:
         """The kind of music of the queries.
 
         Raises
@@ -207,7 +207,7 @@ def default_space_of_library(store: Store) -> str:
     return _default_spaces(store, kind, _MIN_SHARE_OF_LIBRARY)[0]
 
 
-def _default_spaces(store: Store, kind: Kind, min_share: float) -> list[str]:
+def _default_spaces(store: Store, kind: Medium, min_share: float) -> list[str]:
     """List the default spaces that hold at least a share of all tracks of a kind, and the last."""
     *spaces, last = DEFAULT_SPACES[kind]
     if not spaces:

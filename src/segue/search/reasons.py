@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from segue.audio.embedding import load_head
-from segue.records import FloatArray, Kind, Reason
+from segue.records import FloatArray, Medium, Reason
 from segue.search.aspects import (
     OTHER,
     UNNAMED,
@@ -45,12 +45,12 @@ NAMED_SPACES: Final = frozenset({"features", "tags", "score-features", "style", 
 #: Maximum number of principal components of an aspect, each with a direction.
 _MAX_COMPONENTS: Final = 8
 #: Space of named features of each kind of music, and their aspects.
-_FEATURE_SPACES: Final[dict[Kind, str]] = {
+_FEATURE_SPACES: Final[dict[Medium, str]] = {
     "sound": "features",
     "score": "score-features",
     "lyrics": "style",
 }
-_FEATURE_ASPECTS: Final[dict[Kind, Callable[[], tuple[AspectFeatures, ...]]]] = {
+_FEATURE_ASPECTS: Final[dict[Medium, Callable[[], tuple[AspectFeatures, ...]]]] = {
     "sound": sound_aspects,
     "score": score_aspects,
     "lyrics": lyrics_aspects,
@@ -144,7 +144,7 @@ def _split_tags(a: _Vector, b: _Vector) -> list[Contribution]:
     return _by_aspect(tag_aspects(), a * b, a, b)
 
 
-def _split_features(kind: Kind, a: _Vector, b: _Vector) -> list[Contribution]:
+def _split_features(kind: Medium, a: _Vector, b: _Vector) -> list[Contribution]:
     standardise = standardiser(kind)
     first, second = (standardise(vector.astype(np.float32)).astype(np.float64) for vector in (a, b))
     return _by_aspect(_FEATURE_ASPECTS[kind](), a * b, first, second)
@@ -272,7 +272,7 @@ def space_directions(store: Store, space: str) -> Directions | None:
     directions = fit_space_directions(store, space)
     if directions is not None:
         names = np.array(directions.names, np.str_)
-        store.spaces.keep_derived(space, "directions", {"names": names, "rows": directions.rows})
+        store.spaces.save_derived(space, "directions", {"names": names, "rows": directions.rows})
     return directions
 
 
@@ -286,7 +286,7 @@ def fit_space_directions(store: Store, space: str) -> Directions | None:
 
 
 def aspect_levels(
-    store: Store, kind: Kind, candidates: NDArray[np.int64]
+    store: Store, kind: Medium, candidates: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], AspectLevels]:
     """Measure the levels of aspects of tracks.
 
@@ -324,7 +324,7 @@ def aspect_levels(
     return ids, levels.concatenate(*(_components(features, standardised) for features in aspects))
 
 
-def standardiser(kind: Kind) -> Callable[[FloatArray], FloatArray]:
+def standardiser(kind: Medium) -> Callable[[FloatArray], FloatArray]:
     """Return the function that standardises the features of a kind of music."""
     if kind == "sound":  # slow to import
         from segue.audio.features import standard_scores

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segue.audio.fingerprint import same_recording
 from segue.lyrics.matching import HASHES, SAME_TEXT, text_likeness
-from segue.records import Kind, Track
+from segue.records import Medium, Track
 from segue.score.fingerprint import minhash_similarity
 from segue.store import Store
 
@@ -30,7 +30,7 @@ def _same_text(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
 
 
 #: Tests of whether two fingerprints of a kind of music are of duplicates.
-DUPLICATE_TESTS: Final[dict[Kind, Callable[[NDArray[np.uint32], NDArray[np.uint32]], bool]]] = {
+DUPLICATE_TESTS: Final[dict[Medium, Callable[[NDArray[np.uint32], NDArray[np.uint32]], bool]]] = {
     "sound": same_recording,
     "score": _same_score,
     "lyrics": _same_text,

@@ -1,8 +1,8 @@
 """The library on disk: one SQLite database, and files derived from it.
 
-Everything but `segue.db` in the folder may be deleted at any time. Vectors are written as
-little-endian float32, one row per track and space; for searching, each space has one
-contiguous matrix of unit vectors, memory-mapped, rebuilt when the space changed.
+All files in the folder except `segue.db` may be deleted at any time. Vectors are stored as
+little-endian float32, one row per track and space. For searching, each space has a memory-mapped
+matrix of unit vectors, which is rebuilt after the space has changed.
 """
 
 import errno
@@ -18,13 +18,13 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, LibraryBusy, LibraryDamaged, NotFound, SegueError, Unstorable
-from segue.records import Analysis, FileState, Kind, Space, Tags, Track
+from segue.records import Analysis, FileState, Medium, Space, Tags, Track
 from segue.store.database import DATABASE, Database, fingerprint_of, migrate, no_permission
 from segue.store.files import Files, KnownFile, Labels, search_words, tag_values, track_of
 from segue.store.listens import Listens
-from segue.store.lyrics import Words
+from segue.store.lyrics import LyricsTable
 from segue.store.spaces import Maps, Spaces
-from segue.store.user_data import GivenTags, Removed, Taste, WrittenTags
+from segue.store.user_data import GivenTags, RemovedFiles, Taste, WrittenTags
 
 __all__ = ["DATABASE", "LOCK", "Store", "default_folder"]
 
@@ -43,38 +43,38 @@ class Store:
     Parameters
     ----------
     folder : Path
-        Created where it does not exist.
-    wanted : iterable of Space
-        The spaces that this Segue computes.
+        Created if it does not exist.
+    builtin : iterable of Space
+        The built-in spaces of this version of Segue.
 
     Attributes
     ----------
     spaces : Spaces
-        The vectors.
+        Vectors by space.
     listens : Listens
-        What was listened to.
+        Listening histories.
     maps : Maps
-        The planes that were made of spaces.
+        Two-dimensional projections of spaces.
     taste : Taste
-        What is loved, and what is skipped.
-    words : Words
-        What is sung.
-    written : WrittenTags
-        What was written into files' tags.
+        Loved and skipped tracks.
+    lyrics : LyricsTable
+        Lyrics and the sidecar texts that they come from.
+    tag_log : WrittenTags
+        Log of the tags written into files, for undo.
     files : Files
-        Where tracks lie, and which files failed.
-    removed : Removed
-        What was taken out and is not to come back.
-    given : GivenTags
-        Artists and albums that the user named.
+        Paths of tracks, and files that could not be read.
+    removed : RemovedFiles
+        Files that the user removed, and that are not added again.
+    given_tags : GivenTags
+        Artists and albums that the user gave.
 
     Raises
     ------
     LibraryDamaged
-        The database is no Segue library, or one from a newer Segue.
+        The database is no Segue library, or was written by a newer version.
     """
 
-    def __init__(self, folder: Path, wanted: Iterable[Space]) -> None:
+    def __init__(self, folder: Path, builtin: Iterable[Space]) -> None:
         self.folder = folder
         self._db = Database.open(folder)
         try:
@@ -82,15 +82,15 @@ class Store:
             self._db.execute("PRAGMA synchronous = FULL")
             migrate(self._db, folder / DATABASE)
             self._db.execute("PRAGMA foreign_keys = ON")
-            self.spaces = Spaces(self._db, folder / "derived", wanted)
+            self.spaces = Spaces(self._db, folder / "derived", builtin)
             self.listens = Listens(self._db)
             self.maps = Maps(self._db)
             self.taste = Taste(self._db)
-            self.words = Words(self._db)
-            self.written = WrittenTags(self._db)
+            self.lyrics = LyricsTable(self._db)
+            self.tag_log = WrittenTags(self._db)
             self.files = Files(self._db)
-            self.removed = Removed(self._db, self.files)
-            self.given = GivenTags(self._db)
+            self.removed = RemovedFiles(self._db, self.files)
+            self.given_tags = GivenTags(self._db)
         except SegueError:
             self._db.close()
             raise
@@ -99,23 +99,21 @@ class Store:
         """Close the database."""
         self._db.close()
 
-    # ---- writing -------------------------------------------------------------------------
-
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the library for one writing process.
+        """Lock the library for writing by this process.
 
         Raises
         ------
         LibraryBusy
-            Another process holds it.
+            Another process holds the lock.
         LibraryDamaged
-            It cannot be written to.
+            The library cannot be written to.
         """
         lock = FileLock(self.folder / LOCK)
         try:
             lock.acquire(timeout=0)
-        except Timeout:  # an OSError too
+        except Timeout:  # a subclass of OSError
             raise LibraryBusy(
                 f"the library {self.folder} is being written to by another segue; "
                 "wait until it is done, then run this again"
@@ -129,19 +127,19 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make everything inside happen or, after an error, nothing of it."""
+        """Run a transaction, which is rolled back after an error."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
-            self._db.check_there()
+            self._db.check_exists()
             self._db.execute("COMMIT")
         except BaseException:
-            self._undo()
+            self._rollback()
             raise
 
     @contextmanager
     def part(self) -> Iterator[None]:
-        """Undo everything inside after an error, within a transaction that goes on."""
+        """Run a part of a transaction, which alone is rolled back after an error."""
         self._db.execute("SAVEPOINT part")
         try:
             yield
@@ -159,20 +157,20 @@ class Store:
         content_hash: str,
         tags: Tags,
         analysis: Analysis,
-        kind: Kind = "sound",
+        kind: Medium = "sound",
         tune: int = 0,
     ) -> int:
-        """Store what a new file holds, or a changed one holds now; return its id.
+        """Store a track of a new or changed file, and return its id.
 
         Raises
         ------
         Unstorable
-            It holds numbers that are not finite: with them, no track could be compared any more.
+            A fact or vector is not finite.
         """
         facts = [fact for fact in analysis.facts.values() if not isinstance(fact, str)]
         numbers = np.concatenate([facts, *analysis.vectors.values()])
         if not np.isfinite(numbers).all():
-            raise Unstorable("what was computed of it is not finite")
+            raise Unstorable("the values computed from it are not finite")
         root, relative = self.files.locate(path)
         self._db.execute(
             "INSERT INTO tracks (kind, root, path, tune, size, mtime_ns, content_hash, title,"
@@ -202,16 +200,16 @@ class Store:
             ),
         )
         track = self.files.track_at(root, relative, tune)
-        self.spaces.forget_learned(track)
+        self.spaces.drop_trained(track)
         self.spaces.keep_only(track, analysis.vectors)
         for name, vector in analysis.vectors.items():
             self.spaces.put(name, track, vector)
-        self.words.put(track, analysis.words)
+        self.lyrics.put(track, analysis.words)
         self.files.forget(root, relative)
         return track
 
     def keep_tunes(self, path: bytes, tunes: Iterable[int]) -> None:
-        """Take out the tracks of a changed file that it no longer holds."""
+        """Remove the tracks of a changed file, except the given tunes."""
         root, relative = self.files.locate(path)
         gone = self.where(
             "root = ? AND tracks.path = ? AND tune NOT IN (SELECT value FROM json_each(?))",
@@ -220,7 +218,7 @@ class Store:
         self.remove_tracks(gone)
 
     def copy_track(self, source: int, path: bytes, state: FileState, tags: Tags) -> int:
-        """Store a tune whose content is known from another track: a row of its own."""
+        """Store a copy of a track whose file has the same content; return its id."""
         root, relative = self.files.locate(path)
         self._db.execute(
             "DELETE FROM tracks WHERE root = ? AND path = ?"
@@ -248,13 +246,13 @@ class Store:
             " SELECT space, ?, data FROM vectors WHERE track = ?",
             (track, source),
         )
-        self.words.copy(source, track)
-        self.spaces.count_changes(track)
+        self.lyrics.copy(source, track)
+        self.spaces.mark_changed(track)
         self.files.forget(root, relative)
         return track
 
     def move_track(self, track: int, path: bytes, state: FileState) -> None:
-        """Record that a track's file lies elsewhere now."""
+        """Record the new path of a moved file."""
         root, relative = self.files.locate(path)
         self._db.execute(
             "DELETE FROM tracks WHERE root = ? AND path = ? AND id <> ?"
@@ -269,13 +267,13 @@ class Store:
         self.files.forget(root, relative)
 
     def touch_track(self, track: int, state: FileState, tags: Tags) -> None:
-        """Record a file's new date, size and tags where its content is what it was."""
+        """Record the new date, size and tags of a file with unchanged content."""
         self._db.execute(
             "UPDATE tracks SET size = ?, mtime_ns = ?, missing = 0 WHERE id = ?",
             (state.size, state.mtime_ns, track),
         )
         self.retag(track, tags)
-        self.words.look_again(track)  # a text beside it may say more
+        self.lyrics.forget_sidecars(track)  # so that they complete the tags again
         self._db.execute(
             "DELETE FROM failures WHERE (root, path) ="
             " (SELECT root, path FROM tracks WHERE id = ?)",
@@ -283,7 +281,7 @@ class Store:
         )
 
     def retag(self, track: int, tags: Tags) -> None:
-        """Record what is known of a track now."""
+        """Record the new tags of a track."""
         self._db.execute(
             "UPDATE tracks SET title = ?, artist = ?, album = ?, album_artist = ?, genre = ?,"
             " year = ?, track_number = ?, words = ? WHERE id = ?",
@@ -291,7 +289,7 @@ class Store:
         )
 
     def rewritten(self, path: Path, state: FileState, content_hash: str) -> None:
-        """Record a file whose tags Segue changed: another content, the same sound."""
+        """Record the new content hash of a file into which Segue has written tags."""
         root, relative = self.files.locate(os.fsencode(path))
         self._db.execute(
             "UPDATE tracks SET size = ?, mtime_ns = ?, content_hash = ?"
@@ -300,28 +298,26 @@ class Store:
         )
 
     def set_missing(self, tracks: Iterable[int], *, missing: bool) -> None:
-        """Mark tracks whose file vanished, or came back."""
+        """Mark tracks as missing or existing."""
         self._db.executemany(
             "UPDATE tracks SET missing = ? WHERE id = ?", [(missing, track) for track in tracks]
         )
 
     def remove_tracks(self, tracks: Iterable[int]) -> None:
-        """Take tracks and their vectors out of the library; files are left alone."""
+        """Remove tracks and their vectors from the library; files are not touched."""
         for track in tracks:
-            self.spaces.count_changes(track)
+            self.spaces.mark_changed(track)
             self._db.execute("DELETE FROM tracks WHERE id = ?", (track,))
-
-    # ---- reading -------------------------------------------------------------------------
 
     def track(self, track: int) -> Track:
         """Read one track."""
-        found = self.tracks([track])
-        if not found:
+        tracks = self.tracks([track])
+        if not tracks:
             raise NotFound(f"no track {track} in this library; `segue list` shows what is there")
-        return found[0]
+        return tracks[0]
 
     def tracks(self, ids: Sequence[int] | None = None) -> list[Track]:
-        """Read tracks, in the order of the ids given, or all."""
+        """Read tracks in the order of their ids as given, or all tracks."""
         if ids is None:
             rows = self._db.execute(f"SELECT {_TRACK_COLUMNS} FROM {_TRACKS} ORDER BY tracks.id")
             return [track_of(row) for row in rows]
@@ -339,37 +335,34 @@ class Store:
         """Count the tracks."""
         return int(self._db.execute("SELECT count(*) FROM tracks").fetchone()[0])
 
-    def kinds(self) -> dict[Kind, int]:
-        """Count the tracks of each kind that is there."""
+    def kinds(self) -> dict[Medium, int]:
+        """Count the tracks of each medium."""
         rows = self._db.execute("SELECT kind, count(*) FROM tracks GROUP BY kind ORDER BY kind")
         return {row[0]: row[1] for row in rows}
 
     def where(self, condition: str, values: Sequence[object]) -> list[int]:
-        """List the ids of the tracks that meet a condition in SQL."""
+        """List the ids of the tracks that fulfil an SQL condition."""
         rows = self._db.execute(
             f"SELECT tracks.id FROM {_TRACKS} WHERE {condition} ORDER BY tracks.id", values
         )
         return [row[0] for row in rows]
 
     def searched_words(self) -> tuple[NDArray[np.int64], str]:
-        """Read the ids of all tracks, and their titles, artists and albums, a line each.
-
-        The words are normalised.
-        """
+        """Read the ids of all tracks, and their normalised search texts, one per line."""
         ids, words = self._db.execute(
             "SELECT group_concat(id), group_concat(words, char(10)) FROM tracks"
         ).fetchone()
         return np.fromstring(ids or "", np.int64, sep=","), words or ""
 
     def spellings(self, field: str) -> list[str]:
-        """List every artist, album or genre once, as it is spelt; of tracks without one nothing."""
+        """List the distinct artists, albums or genres as they are spelt."""
         if field not in ("artist", "album", "genre"):
-            raise BadArgument(f"tracks have no names of the kind {field!r}")
+            raise BadArgument(f"tracks have no field {field!r} with names")
         rows = self._db.execute(f"SELECT DISTINCT {field} FROM tracks WHERE {field} <> ''")
         return [row[0] for row in rows]
 
     def called(self, field: str, spellings: Sequence[str]) -> list[int]:
-        """List the ids of the tracks whose artist, album or genre is spelt in one of some ways."""
+        """List the ids of the tracks with one of these spellings of an artist, album or genre."""
         if not spellings:
             return []
         return self.where(
@@ -377,14 +370,14 @@ class Store:
         )
 
     def labels(self) -> list[Labels]:
-        """List what all tracks say of themselves, in order of id."""
+        """List the labels of all tracks, in order of id."""
         rows = self._db.execute(
             "SELECT id, artist, album, album_artist, genre, year FROM tracks ORDER BY id"
         )
         return [Labels(*row) for row in rows]
 
     def fingerprints(self, ids: Sequence[int]) -> dict[int, NDArray[np.uint32]]:
-        """Read the fingerprints of some tracks."""
+        """Read the fingerprints of tracks by id."""
         rows = self._db.execute(
             "SELECT id, fingerprint FROM tracks WHERE id IN (SELECT value FROM json_each(?))",
             (json.dumps([int(track) for track in ids]),),
@@ -392,7 +385,7 @@ class Store:
         return {row[0]: fingerprint_of(row[1], f"track {row[0]}") for row in rows}
 
     def equal_files(self) -> list[tuple[int, int]]:
-        """List pairs of tracks whose files are equal, byte for byte; the lower id first."""
+        """List pairs of tracks with identical content; the lower id first."""
         rows = self._db.execute(
             "SELECT first, id FROM (SELECT id, min(id) OVER (PARTITION BY content_hash, tune)"
             " AS first FROM tracks) WHERE first <> id ORDER BY id"
@@ -400,7 +393,7 @@ class Store:
         return [(row[0], row[1]) for row in rows]
 
     def known_files(self) -> dict[bytes, KnownFile]:
-        """List every file that the library has met, by absolute path."""
+        """Return the records of all known files, by absolute path."""
         return self.files.known(self.spaces.complete_tracks())
 
     def missing_tracks(self) -> set[int]:
@@ -408,15 +401,13 @@ class Store:
         return {row[0] for row in self._db.execute("SELECT id FROM tracks WHERE missing")}
 
     def with_content(self, content_hash: str) -> list[Track]:
-        """List the complete tracks of a content."""
+        """List the complete tracks with a content hash."""
         ids = self.where("content_hash = ?", (content_hash,))
         return self.tracks([track for track in ids if track in self.spaces.complete_tracks(ids)])
 
-    # ---- within --------------------------------------------------------------------------
-
-    def _undo(self) -> None:
+    def _rollback(self) -> None:
         if self._db.in_transaction:
-            with suppress(SegueError):  # what went wrong first is what is told
+            with suppress(SegueError):  # the first error is the one to report
                 self._db.execute("ROLLBACK")
 
 
@@ -430,8 +421,8 @@ def _no_lock(folder: Path, error: Exception) -> LibraryDamaged:
 
 
 def default_folder() -> Path:
-    """Return the library used where none is named: `$SEGUE_LIBRARY`, else the user's data."""
+    """Return the default library: `$SEGUE_LIBRARY`, else a folder in the user's data."""
     from platformdirs import user_data_path
 
-    named = os.environ.get("SEGUE_LIBRARY")
-    return Path(named) if named else user_data_path("segue") / "library"
+    configured = os.environ.get("SEGUE_LIBRARY")
+    return Path(configured) if configured else user_data_path("segue") / "library"

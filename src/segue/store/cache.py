@@ -1,4 +1,4 @@
-"""The cache of spectrograms for training."""
+"""The cache of model inputs for training: spectrograms, activations, piano rolls."""
 
 import contextlib
 from pathlib import Path
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, DiskFull
-from segue.files import clear_leftovers, written_whole
-from segue.store.matrix import DAMAGED
+from segue.files import atomic_write, remove_partials
+from segue.store.matrix import LOAD_ERRORS
 
 LIMIT_BYTES: Final = 20 << 30
 
@@ -17,58 +17,58 @@ Array = NDArray[np.generic]
 
 
 class Cache:
-    """Arrays by the hash of the content that they were made from.
+    """A cache of arrays by content hash, in one file each.
 
     Parameters
     ----------
     folder : Path
-        One kind of array of one version lies in it.
+        Folder for one kind and version of array.
     limit_bytes : int
-        No more is kept than this.
+        Maximum size of all arrays.
     """
 
     def __init__(self, folder: Path, limit_bytes: int = LIMIT_BYTES) -> None:
         self._folder = folder
         self._limit_bytes = limit_bytes
         for part in folder.glob("*"):
-            clear_leftovers(part, own=True)
+            remove_partials(part, own=True)
         self._bytes = sum(file.stat().st_size for file in folder.glob("*/*.npy"))
 
     def __contains__(self, content_hash: str) -> bool:
         return self._file(content_hash).exists()
 
     def read(self, content_hash: str) -> Array | None:
-        """Map an array into memory; None where there is none, or it is damaged."""
+        """Memory-map an array; None if it is missing or damaged."""
         file = self._file(content_hash)
         try:
             array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             return None
-        except DAMAGED:
+        except LOAD_ERRORS:
             with contextlib.suppress(OSError):
                 file.unlink()
             return None
         return array
 
     def write(self, content_hash: str, array: Array) -> bool:
-        """Keep an array.
+        """Store an array.
 
         Returns
         -------
         bool
-            False where the cache is full; nothing is written then.
+            False if the cache is full and nothing was written.
 
         Raises
         ------
         DiskFull
-            There is no room on the disk, or no right to write.
+            The array cannot be written.
         """
         if self._bytes + array.nbytes > self._limit_bytes:
             return False
         file = self._file(content_hash)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(file) as partial, partial.open("wb") as out:
+            with atomic_write(file) as partial, partial.open("wb") as out:
                 np.save(out, array, allow_pickle=False)
         except OSError as error:
             raise DiskFull(
@@ -80,5 +80,5 @@ class Cache:
 
     def _file(self, content_hash: str) -> Path:
         if not content_hash.isalnum():
-            raise BadArgument(f"{content_hash!r} is no hash of a content")
+            raise BadArgument(f"{content_hash!r} is not a content hash")
         return self._folder / content_hash[:2] / f"{content_hash}.npy"

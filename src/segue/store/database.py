@@ -1,11 +1,7 @@
-"""The SQLite database: connection, tables, migrations.
+"""The SQLite database of a library: connection, schema, migrations.
 
-The library's database: what SQLite meets is said in plain words, wherever it is met.
-
-A page of the file may be damaged long after the database was opened, so every statement and every
-row that is read may find it.
-
-The database's tables, and how an older library is brought up to date.
+SQLite's errors are translated to messages for users wherever they occur: since a page of the file
+may be damaged, every statement and every row that is fetched may raise one.
 """
 
 import json
@@ -27,19 +23,17 @@ from segue.errors import (
     SegueError,
     Unstorable,
 )
-from segue.files import written_whole
+from segue.files import atomic_write
 from segue.records import FloatArray
 
-# --- database ---
-
 DATABASE: Final = "segue.db"
-BUSY_S: Final = 10.0  # how long a reader waits for a writer's commit
-#: What only a library leaves in its folder that was filled before.
-_SIGNS_OF_A_LIBRARY: Final = ("writing.lock", "derived", "cache", "models")
+BUSY_S: Final = 10.0  # that a reader waits for the commit of a writer
+#: Files and folders beside a database that was in use.
+_LIBRARY_FILES: Final = ("writing.lock", "derived", "cache", "models")
 
-_LARGEST: Final = 1e12  # of a vector's numbers: no model comes near it
-#: The library is well where these are met.
-_OF_A_RECORD: Final = (
+_MAX_VALUE: Final = 1e12  # absolute value in a vector; that of any model is far smaller
+#: Errors caused by a record, not by the state of the library.
+_RECORD_ERRORS: Final = (
     sqlite3.IntegrityError,
     sqlite3.ProgrammingError,
     sqlite3.InterfaceError,
@@ -50,19 +44,19 @@ Result = TypeVar("Result")
 
 
 class Database(sqlite3.Connection):
-    """An open database, whose errors are for people; see `plain`."""
+    """An open database whose errors are translated for users; see `translate_error`."""
 
     folder: Path
     opened: os.stat_result
 
     @classmethod
     def open(cls, folder: Path) -> "Database":
-        """Open a library's database, or begin one.
+        """Open the database of a library, or create it.
 
         Raises
         ------
         LibraryDamaged
-            It cannot be opened, was emptied, or is a link to nothing.
+            It cannot be opened, was emptied, or is a dangling link.
         """
         file = folder / DATABASE
         try:
@@ -74,7 +68,7 @@ class Database(sqlite3.Connection):
                 )
             _check_not_emptied(file)
             database = sqlite3.connect(
-                f"{file.absolute().as_uri()}{'?immutable=1' if _only_read(file) else ''}",
+                f"{file.absolute().as_uri()}{'?immutable=1' if _is_read_only(file) else ''}",
                 timeout=BUSY_S,
                 isolation_level=None,
                 check_same_thread=True,
@@ -88,70 +82,70 @@ class Database(sqlite3.Connection):
         database.opened = os.stat(file)
         return database
 
-    def check_there(self) -> None:
-        """Make sure that what is written is kept.
+    def check_exists(self) -> None:
+        """Check that the database file still exists.
 
         Raises
         ------
         LibraryDamaged
-            The file was removed or replaced, so that SQLite writes into one that has no name.
+            The file was removed or replaced, so that SQLite writes to an unlinked file.
         """
         try:
-            there = os.path.samestat(self.opened, os.stat(self.folder / DATABASE))
+            exists = os.path.samestat(self.opened, os.stat(self.folder / DATABASE))
         except OSError:
-            there = False
-        if not there:
+            exists = False
+        if not exists:
             raise LibraryDamaged(
                 f"the library {self.folder} was removed or replaced while it was in use; what was "
                 "added since is lost: put it back, and run the same command again"
             )
 
     def execute(self, *arguments: Any) -> Any:
-        """Run a statement; errors are for people, also those of its rows."""
+        """Run a statement; its errors, and those of fetching its rows, are translated."""
         return self.cursor(_Cursor).execute(*arguments)
 
     def executemany(self, *arguments: Any) -> Any:
-        """Run a statement with many values; errors are for people."""
+        """Run a statement with many rows of values; its errors are translated."""
         return self.cursor(_Cursor).executemany(*arguments)
 
     def backup(self, *arguments: Any, **named: Any) -> None:
-        """Copy the database, as `sqlite3.Connection.backup` does."""
-        self.plainly(super().backup, *arguments, **named)
+        """Copy the database; see `sqlite3.Connection.backup`."""
+        self.translated(super().backup, *arguments, **named)
 
-    def plainly(self, do: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
-        """Do something, and say in plain words what SQLite met."""
+    def translated(self, call: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
+        """Call a function, and translate the errors of SQLite."""
         try:
-            return do(*arguments, **named)
+            return call(*arguments, **named)
         except (sqlite3.Error, UnicodeError, OverflowError) as error:
-            raise plain(error, self.folder) from None
+            raise translate_error(error, self.folder) from None
 
 
 class _Cursor(sqlite3.Cursor):
     connection: Database
 
     def execute(self, *arguments: Any) -> Any:
-        return self.connection.plainly(super().execute, *arguments)
+        return self.connection.translated(super().execute, *arguments)
 
     def executemany(self, *arguments: Any) -> Any:
-        return self.connection.plainly(super().executemany, *arguments)
+        return self.connection.translated(super().executemany, *arguments)
 
     def fetchone(self) -> Any:
-        return self.connection.plainly(super().fetchone)
+        return self.connection.translated(super().fetchone)
 
     def fetchall(self) -> Any:
-        return self.connection.plainly(super().fetchall)
+        return self.connection.translated(super().fetchall)
 
     def __next__(self) -> Any:
         try:
             return super().__next__()
         except sqlite3.Error as error:
-            raise plain(error, self.connection.folder) from None
+            raise translate_error(error, self.connection.folder) from None
 
 
-def plain(error: Exception, folder: Path) -> SegueError:
-    """Say in plain words what SQLite met."""
+def translate_error(error: Exception, folder: Path) -> SegueError:
+    """Convert an error of SQLite to one for the user."""
     text = str(error)
-    if not isinstance(error, sqlite3.Error) or isinstance(error, _OF_A_RECORD):
+    if not isinstance(error, sqlite3.Error) or isinstance(error, _RECORD_ERRORS):
         return Unstorable(f"the library cannot hold it ({text})")
     if "full" in text or ("disk I/O" in text and _is_full(folder)):
         return DiskFull(
@@ -166,7 +160,7 @@ def plain(error: Exception, folder: Path) -> SegueError:
 
 
 def damaged(folder: Path, what: str) -> LibraryDamaged:
-    """Say that a library cannot be read, and what to do."""
+    """Return the error for a damaged library."""
     return LibraryDamaged(
         f"{folder / DATABASE} cannot be read as a library ({what}); restore it from a backup, "
         "or choose another --library"
@@ -174,9 +168,9 @@ def damaged(folder: Path, what: str) -> LibraryDamaged:
 
 
 def no_permission(folder: Path) -> LibraryReadOnly:
-    """Say that a library can only be read."""
+    """Return the error for a library that cannot be written to."""
     return LibraryReadOnly(
-        f"no permission to write to the library {folder}; it can be asked, but not changed"
+        f"no permission to write to the library {folder}; it can be searched, but not changed"
     )
 
 
@@ -184,7 +178,7 @@ def vector_of(data: bytes, dimension: int, track: int) -> FloatArray:
     """Read a stored vector, shape (dimension,)."""
     if isinstance(data, bytes) and len(data) == 4 * dimension:
         vector = np.frombuffer(data, "<f4").astype(np.float32)
-        if (np.abs(vector) < _LARGEST).all():  # not so of what is no number
+        if (np.abs(vector) < _MAX_VALUE).all():  # false for NaN
             return vector
     raise damaged_row(f"the vector of track {track}")
 
@@ -197,7 +191,7 @@ def fingerprint_of(data: bytes, what: str) -> NDArray[np.uint32]:
 
 
 def json_of(text: str, what: str) -> Any:
-    """Read stored JSON; `what` names it to who must mend the library."""
+    """Parse stored JSON; `what` names it in the error message."""
     try:
         return json.loads(text)
     except (ValueError, TypeError, RecursionError):
@@ -205,18 +199,18 @@ def json_of(text: str, what: str) -> Any:
 
 
 def damaged_row(what: str) -> LibraryDamaged:
-    """Name a record that is not as it was stored, and say what to do."""
+    """Return the error for a damaged record."""
     return LibraryDamaged(
         f"the library is damaged: {what} is not as it was stored; restore {DATABASE} from a "
-        "backup, or take the track out with `segue remove` and add it again"
+        "backup, or remove the track with `segue remove` and add it again"
     )
 
 
-def _only_read(file: Path) -> bool:
-    """Tell whether a database must be read as it lies there: nothing can be written beside it.
+def _is_read_only(file: Path) -> bool:
+    """Return whether a database must be opened as immutable, since its folder is not writable.
 
-    SQLite would make files of its own beside it even to read it. What it has not yet moved from
-    its log into the database would be missed, so one with a log is left to SQLite.
+    Otherwise SQLite would create files beside it even for reading. The contents of a write-ahead
+    log would be missed, so a database with a log is opened as usual.
     """
     if not file.exists() or os.access(file.parent, os.W_OK):
         return False
@@ -230,7 +224,7 @@ def _check_not_emptied(file: Path) -> None:
             return
     except FileNotFoundError:
         return
-    left = [name for name in _SIGNS_OF_A_LIBRARY if (file.parent / name).exists()]
+    left = [name for name in _LIBRARY_FILES if (file.parent / name).exists()]
     left += [backup.name for backup in file.parent.glob("segue-schema-*.backup.db")]
     if left:
         raise LibraryDamaged(
@@ -246,9 +240,7 @@ def _is_full(folder: Path) -> bool:
         return False
 
 
-# --- schema ---
-
-# Migration i brings the schema from version i to i + 1.
+# Migration i brings the schema from version i to version i + 1.
 _FIRST_SCHEMA: Final = """
 CREATE TABLE roots (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);
 CREATE TABLE tracks (
@@ -429,30 +421,30 @@ MIGRATIONS: Final[tuple[str, ...]] = (
 
 
 def migrate(database: sqlite3.Connection, file: Path) -> None:
-    """Bring a database to the newest schema; a copy is kept before each change.
+    """Bring a database to the newest schema, with a backup before each migration.
 
-    Foreign keys must not be watched meanwhile: a table that is made anew would take all that
-    refers to it with it.
+    Foreign keys must be disabled: a table that is recreated would delete all rows that refer to
+    it.
 
     Raises
     ------
     LibraryDamaged
-        It is no Segue library, or one from a newer Segue.
+        The database is no Segue library, or was written by a newer version.
     """
-    found = int(database.execute("PRAGMA user_version").fetchone()[0])
-    if found > len(MIGRATIONS):
+    current = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if current > len(MIGRATIONS):
         raise LibraryDamaged(
-            f"the library {file.parent} was written by a newer Segue (schema {found}, this one "
+            f"the library {file.parent} was written by a newer Segue (schema {current}, this one "
             f"knows {len(MIGRATIONS)}); update Segue, or choose another --library"
         )
     occupied = database.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema)").fetchone()[0]
-    if found == 0 and occupied:
+    if current == 0 and occupied:
         raise LibraryDamaged(f"{file} is a database, but not of Segue; choose another --library")
-    for version in range(found, len(MIGRATIONS)):
-        if found:  # there is nothing to lose in a library that is only being made
+    for version in range(current, len(MIGRATIONS)):
+        if current:  # a new library needs no backup
             _back_up(database, file.with_name(f"segue-schema-{version}.backup.db"))
-        # executescript commits what is open, so the statements bring their own transaction;
-        # of two programs that start a library at once, the second finds it made.
+        # Statement by statement, since executescript would commit the transaction. Of two programs
+        # that create a library at once, the second one finds it migrated.
         database.execute("BEGIN IMMEDIATE")
         if int(database.execute("PRAGMA user_version").fetchone()[0]) > version:
             database.execute("ROLLBACK")
@@ -464,16 +456,16 @@ def migrate(database: sqlite3.Connection, file: Path) -> None:
 
 
 def _statements(script: str) -> list[str]:
-    found, start = [], 0
+    statements, start = [], 0
     for end in (i + 1 for i, c in enumerate(script) if c == ";"):
         if sqlite3.complete_statement(script[start:end]):
-            found.append(script[start:end])
+            statements.append(script[start:end])
             start = end
-    return found
+    return statements
 
 
 def _back_up(database: sqlite3.Connection, target: Path) -> None:
-    with written_whole(target) as partial:
+    with atomic_write(target) as partial:
         copy = sqlite3.connect(partial)
         try:
             database.backup(copy)

@@ -1,8 +1,7 @@
-"""Rows of the database to records; file paths and failed files.
+"""Paths and failures of the files of a library; conversion of database rows to records.
 
-Rows of the database ↔ records; paths as text that survives any file name.
-
-Where tracks lie: recorded roots, paths below them, and the files that failed.
+A path is stored as a root, which is a folder or file that was added, and a relative path. Both are
+percent-encoded, since file names need not be valid text.
 """
 
 import os
@@ -14,15 +13,13 @@ from types import UnionType
 from typing import Final, get_args
 from urllib.parse import quote, unquote_to_bytes
 
-from segue.records import Failure, FileState, Kind, Space, Tags, Track
+from segue.records import Failure, FileState, Medium, Space, Tags, Track
 from segue.store.database import damaged_row, json_of
 from segue.text import normalise
 
-# --- rows ---
-
-_KINDS: Final = get_args(Kind)
-#: SQLite keeps whatever it is given, and damage may turn a value into one of another type.
-_STORED: Final[dict[str, type | UnionType]] = {
+_MEDIA: Final = get_args(Medium)
+#: Types of columns, which SQLite does not enforce; damage may change them.
+_TYPES: Final[dict[str, type | UnionType]] = {
     **dict.fromkeys(("path", "root_path", "content_hash"), str),
     **dict.fromkeys(("title", "artist", "album", "album_artist", "genre"), str),
     **dict.fromkeys(("year", "track_number"), int | None),
@@ -33,7 +30,7 @@ _STORED: Final[dict[str, type | UnionType]] = {
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What a track says of itself, for comparing; less to read than a `Track`."""
+    """The tags of a track that group it with others; faster to read than a `Track`."""
 
     id: int
     artist: str
@@ -43,18 +40,18 @@ class Labels:
     year: int | None
 
 
-def is_inside(path: bytes, root: bytes) -> bool:
-    """Tell whether an absolute path is a root or lies below it."""
+def is_below(path: bytes, root: bytes) -> bool:
+    """Return whether an absolute path is a root or lies below it."""
     return path == root or path.startswith(root.rstrip(b"/") + b"/")
 
 
 def join(root: bytes, encoded: str) -> bytes:
-    """Put a root and an encoded relative path together."""
+    """Join a root and an encoded relative path."""
     return root.rstrip(b"/") + b"/" + unquote_to_bytes(encoded) if encoded else root
 
 
 def path_at(root: bytes, encoded: str) -> Path:
-    """Return the path of a row for use in this program."""
+    """Return the path of a row as a `Path`."""
     return Path(os.fsdecode(join(root, encoded)))
 
 
@@ -64,32 +61,32 @@ def tag_values(tags: Tags) -> tuple[str | int | None, ...]:
 
 
 def search_words(tags: Tags) -> str:
-    """Return the words by which a track is found."""
+    """Return the normalised text in which tracks are searched by name."""
     return normalise(f"{tags.title} {tags.artist} {tags.album}")
 
 
 def space_of(row: sqlite3.Row) -> Space:
-    """Make a space from its row."""
+    """Convert a row to a space."""
     return Space(
         row["name"], row["kind"], row["dimension"], row["metric"], row["model"], row["version"]
     )
 
 
 def track_of(row: sqlite3.Row) -> Track:
-    """Make a track from its row joined with its root.
+    """Convert a row, joined with its root, to a track.
 
     Raises
     ------
     LibraryDamaged
-        The row is not as it was stored.
+        A value of the row is damaged.
     """
     what = f"what is known of track {row['id']}"
     facts = json_of(row["facts"], what)
     if not (
         isinstance(facts, dict)
         and all(isinstance(fact, float | int | str) for fact in facts.values())
-        and all(isinstance(row[name], kinds) for name, kinds in _STORED.items())
-        and row["kind"] in _KINDS
+        and all(isinstance(row[name], types) for name, types in _TYPES.items())
+        and row["kind"] in _MEDIA
     ):
         raise damaged_row(what)
     return Track(
@@ -113,27 +110,24 @@ def track_of(row: sqlite3.Row) -> Track:
     )
 
 
-# --- files ---
-
-
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """What the library recorded about a file when it was last looked at."""
+    """The library's record of a file."""
 
     state: FileState
-    tracks: tuple[int, ...]  # none: it failed; several: it holds many tunes
-    complete: bool  # they have been placed in every current space
-    failed: bool = False  # it, or some of the tunes in it, could not be read
-    transient: bool = False  # that was of the moment, so that it is tried again
+    tracks: tuple[int, ...]  # none if it failed; several if it holds several tunes
+    complete: bool  # they were embedded in all built-in spaces
+    failed: bool = False  # it, or some of its tunes, could not be read
+    transient: bool = False  # the failure may be temporary, so the file is tried again
 
-    def is_to_read(self, state: FileState, *, retry: bool) -> bool:
-        """Tell whether the file changed, lacks a place in a space, or is tried again."""
-        again = self.failed and (self.transient or retry)
-        return again or self.state != state or not self.complete
+    def needs_reading(self, state: FileState, *, retry: bool) -> bool:
+        """Return whether the file changed, lacks a vector, or is tried again after a failure."""
+        try_again = self.failed and (self.transient or retry)
+        return try_again or self.state != state or not self.complete
 
 
 class Files:
-    """The files that a library has met.
+    """The files of a library: roots, paths and failures.
 
     Parameters
     ----------
@@ -144,16 +138,16 @@ class Files:
         self._db = database
 
     def add_root(self, path: bytes) -> int:
-        """Return the id of the recorded root that holds a path; record it where none does."""
+        """Return the id of the root that contains a path; make it a root if none does."""
         roots = self._roots()
-        inside = [root for root in roots if is_inside(path, root)]
-        if inside:
-            return roots[max(inside, key=len)]
+        containing = [root for root in roots if is_below(path, root)]
+        if containing:
+            return roots[max(containing, key=len)]
         cursor = self._db.execute("INSERT INTO roots (path) VALUES (?)", (quote(path),))
         return int(cursor.lastrowid or 0)
 
     def add_failure(self, path: bytes, state: FileState, failure: Failure) -> None:
-        """Remember why a file could not be added; a track that was there before stays."""
+        """Record why a file could not be added; its existing tracks stay."""
         root, relative = self.locate(path)
         self._db.execute(
             "INSERT OR REPLACE INTO failures (root, path, size, mtime_ns, reason, at, transient)"
@@ -170,13 +164,19 @@ class Files:
         )
 
     def remove_failures(self, paths: Iterable[bytes]) -> None:
-        """Forget failures, those of files that vanished say."""
+        """Remove the failures of files."""
         for path in paths:
             root, relative = self.locate(path)
             self.forget(root, relative)
 
     def known(self, complete: Collection[int]) -> dict[bytes, KnownFile]:
-        """List every file that the library has met, by absolute path."""
+        """Return the records of all files, by absolute path.
+
+        Parameters
+        ----------
+        complete : collection of int
+            Tracks that were embedded in all built-in spaces.
+        """
         known: dict[bytes, KnownFile] = {}
         roots = {row["id"]: unquote_to_bytes(row["path"]) for row in self._rows("roots")}
         for row in self._rows("failures"):
@@ -193,18 +193,18 @@ class Files:
                 state = FileState(size, mtime_ns)
                 known[whole] = KnownFile(state, (track,), complete=track in complete)
             else:
-                # Tracks stay as they were while their changed file cannot be read.
-                whole_is = before.complete and (before.failed or track in complete)
-                known[whole] = replace(before, tracks=(*before.tracks, track), complete=whole_is)
+                # Tracks stay unchanged while their changed file cannot be read.
+                all_done = before.complete and (before.failed or track in complete)
+                known[whole] = replace(before, tracks=(*before.tracks, track), complete=all_done)
         return known
 
     def failures(self) -> list[Failure]:
-        """List the files that could not be added, in order of path."""
+        """List the files that could not be added, sorted by path."""
         rows = self._db.execute(
             "SELECT roots.path AS root_path, failures.path, reason, at, transient"
             " FROM failures JOIN roots ON roots.id = failures.root"
         )
-        found = [
+        failures = [
             Failure(
                 path_at(unquote_to_bytes(row[0]), row[1]),
                 row["reason"],
@@ -213,20 +213,20 @@ class Files:
             )
             for row in rows
         ]
-        return sorted(found, key=lambda failure: failure.path)
+        return sorted(failures, key=lambda failure: failure.path)
 
     def root_of(self, path: bytes) -> bytes:
-        """Return the recorded root that holds an absolute path."""
+        """Return the deepest root that contains an absolute path."""
         return _deepest(self._roots(), path)
 
     def locate(self, path: bytes) -> tuple[int, str]:
-        """Split an absolute path into the id of its root and the encoded rest."""
+        """Split an absolute path into the id of its root and the encoded relative path."""
         roots = self._roots()
         root = _deepest(roots, path)
         return roots[root], quote(path[len(root) :].lstrip(b"/"))
 
     def track_at(self, root: int, relative: str, tune: int) -> int:
-        """Return the id of the track at a place."""
+        """Return the id of a track by root, encoded path and tune."""
         row = self._db.execute(
             "SELECT id FROM tracks WHERE root = ? AND path = ? AND tune = ?",
             (root, relative, tune),
@@ -234,7 +234,7 @@ class Files:
         return int(row[0])
 
     def tracks_at(self, path: bytes) -> list[int]:
-        """List the ids of the tracks that a file holds, in order of tune."""
+        """List the ids of the tracks of a file, in order of tune."""
         root, relative = self.locate(path)
         rows = self._db.execute(
             "SELECT id FROM tracks WHERE root = ? AND path = ? ORDER BY tune", (root, relative)
@@ -242,11 +242,11 @@ class Files:
         return [row[0] for row in rows]
 
     def outermost_root(self, path: bytes) -> bytes:
-        """Return the highest recorded folder that a path lies in."""
-        return min((root for root in self._roots() if is_inside(path, root)), key=len)
+        """Return the outermost root that contains a path."""
+        return min((root for root in self._roots() if is_below(path, root)), key=len)
 
     def forget(self, root: int, relative: str) -> None:
-        """Forget that the file at a place failed."""
+        """Remove the failure of a file."""
         self._db.execute("DELETE FROM failures WHERE root = ? AND path = ?", (root, relative))
 
     def _roots(self) -> dict[bytes, int]:
@@ -257,4 +257,4 @@ class Files:
 
 
 def _deepest(roots: Iterable[bytes], path: bytes) -> bytes:
-    return max((root for root in roots if is_inside(path, root)), key=len)
+    return max((root for root in roots if is_below(path, root)), key=len)

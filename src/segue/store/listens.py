@@ -1,7 +1,7 @@
 """Listening histories in the library.
 
-A history names what was played by artist and title, or by a path. These names are stored as
-they come, and matched to tracks when asked: a track that is added later is matched, too.
+A history names what was played by artist and title, or by path. These names are stored unchanged
+and matched to tracks in queries, so that tracks that are added later match, too.
 """
 
 import re
@@ -21,8 +21,8 @@ _UNMATCHED_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What a history names: by artist and title, or by an absolute path, percent-encoded."""
+class ListenedItem:
+    """An item of a listening history: artist and title, or a percent-encoded absolute path."""
 
     artist: str = ""
     title: str = ""
@@ -30,13 +30,13 @@ class Heard:
 
     @property
     def name(self) -> str:
-        """For showing."""
+        """Name for display."""
         return unquote(self.path) or " - ".join(part for part in (self.artist, self.title) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """Something that was listened to and is no track of the library."""
+    """A played item that matches no track of the library."""
 
     name: str
     plays: int
@@ -44,19 +44,19 @@ class Unmatched:
 
 @dataclass(frozen=True, slots=True)
 class ListensSummary:
-    """What a library knows of listening.
+    """Summary of the listening histories of a library.
 
     Attributes
     ----------
     users : int
     plays, matched_plays : int
-        How often anything was played, and how often a track of the library.
+        Number of plays in all, and of tracks of the library.
     songs, matched_songs : int
-        How many different things were played, and how many of these are in the library.
+        Number of distinct items in all, and of those in the library.
     tracks : int
-        How many tracks of the library were played.
+        Number of tracks of the library that were played.
     unmatched : tuple of Unmatched
-        The most played that are not in the library.
+        The most played items that are not in the library.
     """
 
     users: int
@@ -75,12 +75,12 @@ class MatchedListens:
     Attributes
     ----------
     users : ndarray of int64, shape (n,)
-        Numbered from 0.
+        Indices of users, from 0.
     tracks : ndarray of int64, shape (n,)
         Track ids.
     plays : ndarray of int64, shape (n,)
     at_s : ndarray of int64, shape (n,)
-        Seconds since 1970; 0 where it is not known.
+        Seconds since 1970; 0 if unknown.
     """
 
     users: NDArray[np.int64]
@@ -105,16 +105,16 @@ class Listens:
         row = self._db.execute("SELECT coalesce(max(import), 0) + 1 FROM listens").fetchone()
         return int(row[0])
 
-    def put(self, import_: int, user: str, heard: Heard, plays: int, at_s: int) -> None:
-        """Store that something was played. Inside a transaction.
+    def put(self, import_: int, user: str, item: ListenedItem, plays: int, at_s: int) -> None:
+        """Store plays of an item. Inside a transaction.
 
         A play at a known second is stored once, however often it is imported. Plays at unknown
-        times are summed within an import, and replace what an earlier import said of them.
+        times are summed within an import, and replace those of earlier imports.
         """
-        key = (_key(heard.artist), _key(heard.title), heard.path)
+        key = (_key(item.artist), _key(item.title), item.path)
         self._db.execute(
             "INSERT OR IGNORE INTO heard (artist, title, path, name) VALUES (?, ?, ?, ?)",
-            (*key, heard.name),
+            (*key, item.name),
         )
         self._db.execute(
             "INSERT INTO listens (user, heard, at_s, plays, import) VALUES (?,"
@@ -125,11 +125,11 @@ class Listens:
         )
 
     def plays(self) -> int:
-        """Count the plays of all users, whatever was played."""
+        """Count all plays."""
         return int(self._db.execute("SELECT coalesce(sum(plays), 0) FROM listens").fetchone()[0])
 
     def plays_by_track(self) -> dict[int, int]:
-        """Count the plays of every track that was played."""
+        """Return the number of plays of each played track."""
         plays: defaultdict[int, int] = defaultdict(int)
         tracks_of = self._tracks_by_heard()
         for heard, count in self._plays_by_heard().items():
@@ -138,15 +138,15 @@ class Listens:
         return dict(plays)
 
     def any(self) -> bool:
-        """Tell whether anything is known of listening."""
+        """Return whether there are any listens."""
         return bool(self._db.execute("SELECT EXISTS (SELECT 1 FROM listens)").fetchone()[0])
 
     def summary(self) -> ListensSummary:
-        """Sum up what is known, and what of it is not in the library."""
+        """Summarise the histories, with the items that are not in the library."""
         tracks_of = self._tracks_by_heard()
         plays = self._plays_by_heard()
         matched = {heard: count for heard, count in plays.items() if heard in tracks_of}
-        lacking = sorted(plays.keys() - matched.keys(), key=lambda heard: (-plays[heard], heard))
+        unmatched = sorted(plays.keys() - matched.keys(), key=lambda heard: (-plays[heard], heard))
         return ListensSummary(
             users=int(self._db.execute("SELECT count(DISTINCT user) FROM listens").fetchone()[0]),
             plays=sum(plays.values()),
@@ -159,22 +159,22 @@ class Listens:
                     self._db.execute("SELECT name FROM heard WHERE id = ?", (heard,)).fetchone()[0],
                     plays[heard],
                 )
-                for heard in lacking[:_UNMATCHED_SHOWN]
+                for heard in unmatched[:_UNMATCHED_SHOWN]
             ),
         )
 
     def matched(self) -> MatchedListens:
         """Read all listens to tracks of the library; a copy of a track counts like the track."""
         tracks_of = self._tracks_by_heard()
-        numbers: dict[str, int] = {}
-        found = [
-            (numbers.setdefault(user, len(numbers)), track, plays, at_s)
+        user_indices: dict[str, int] = {}
+        rows = [
+            (user_indices.setdefault(user, len(user_indices)), track, plays, at_s)
             for user, at_s, heard, plays in self._db.execute(
                 "SELECT user, at_s, heard, plays FROM listens ORDER BY user, at_s, heard"
             )
             for track in tracks_of.get(heard, ())
         ]
-        columns = np.array(found, np.int64).reshape(-1, 4)
+        columns = np.array(rows, np.int64).reshape(-1, 4)
         return MatchedListens(*(np.ascontiguousarray(columns[:, i]) for i in range(4)))
 
     def _plays_by_heard(self) -> dict[int, int]:
@@ -182,7 +182,7 @@ class Listens:
 
     def _tracks_by_heard(self) -> Mapping[int, tuple[int, ...]]:
         by_name: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
-        loosely: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+        by_key: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
         artists_of: defaultdict[str, set[str]] = defaultdict(set)  # by title
         by_path: dict[str, int] = {}
         for track, artist, album_artist, title, path in self._named_tracks():
@@ -190,21 +190,21 @@ class Listens:
             for name in {_key(artist), _key(album_artist) or _key(artist)}:
                 by_name[name, _key(title)].add(track)
             for name in artist_keys(artist) | artist_keys(album_artist):
-                loosely[name, title_key(title)].add(track)
+                by_key[name, title_key(title)].add(track)
             artists_of[_key(title)].add(_key(artist))
-        found: dict[int, tuple[int, ...]] = {}
+        matches: dict[int, tuple[int, ...]] = {}
         for heard, artist, title, path, name in self._db.execute(
             "SELECT id, artist, title, path, name FROM heard"
         ):
             if path:
                 tracks = {by_path[path]} if path in by_path else set()
             elif artist or len(artists_of.get(title, ())) != 1:
-                tracks = by_name.get((artist, title), set()) or _loosely(loosely, artist, name)
-            else:  # a title alone means a track where no two artists have it
+                tracks = by_name.get((artist, title), set()) or _match_by_key(by_key, artist, name)
+            else:  # a title without artist matches if only one artist has it
                 tracks = by_name[next(iter(artists_of[title])), title]
             if tracks:
-                found[heard] = tuple(sorted(tracks))
-        return found
+                matches[heard] = tuple(sorted(tracks))
+        return matches
 
     def _named_tracks(self) -> Iterator[tuple[int, str, str, str, str]]:
         rows = self._db.execute(
@@ -212,31 +212,33 @@ class Listens:
             " FROM tracks JOIN roots ON roots.id = tracks.root"
         )
         for track, artist, album_artist, title, root, path in rows:
-            # Both are percent-encoded piece by piece, so that they join as they are.
+            # Both are percent-encoded part by part, so that they can be joined.
             yield track, artist, album_artist, title, f"{root.rstrip('/')}/{path}"
 
 
 def _key(name: str) -> str:
-    """Return a name as it is compared; one of signs alone, "???" say, as it is."""
+    """Return the normalised name, or the name itself if it has no letters or digits, as "???"."""
     return normalise(name) or name.strip()
 
 
-def _loosely(known: Mapping[tuple[str, str], set[int]], artist: str, name: str) -> set[int]:
-    """Find what is heard under another name of the same recording; nothing where artists differ.
+def _match_by_key(
+    tracks_by_key: Mapping[tuple[str, str], set[int]], artist: str, name: str
+) -> set[int]:
+    """Match an item to tracks with another title of the same recording by the same artist.
 
     Parameters
     ----------
-    known : mapping
-        From a key of an artist and of a title, as of `segue.text`, to tracks.
+    tracks_by_key : mapping
+        Tracks by the keys of artist and title, see `segue.text.artist_keys` and `title_key`.
     artist : str
-        As it is compared.
+        Normalised artist of the item.
     name : str
-        As it was written, "Artist - Title".
+        Name of the item as written, "Artist - Title".
     """
     for dash in re.finditer(" - ", name):
         written, title = name[: dash.start()], name[dash.end() :]
         if _key(written) == artist:
             key = title_key(title)
             names = sorted(artist_keys(written), key=len, reverse=True)  # the whole name first
-            return next(filter(None, (known.get((each, key)) for each in names)), set())
+            return next(filter(None, (tracks_by_key.get((each, key)) for each in names)), set())
     return set()

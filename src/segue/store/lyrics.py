@@ -17,14 +17,14 @@ from segue.store.files import join
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KnownText:
-    """The words of a track, as far as they tell it from others.
+class StoredFingerprint:
+    """The shingles of a lyrics track, for finding duplicates.
 
     Attributes
     ----------
     artist : str
     place : tuple of int and str
-        Root and encoded path of its file.
+        Root id and encoded path of the file.
     shingles : ndarray of uint32
     """
 
@@ -34,17 +34,17 @@ class KnownText:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownBeside:
-    """A file beside a track that was looked at for its words.
+class StoredSidecar:
+    """A sidecar text of a track that was read for its lyrics.
 
     Attributes
     ----------
     name : bytes
-        In the folder of the track.
+        File name, in the folder of the track.
     state : FileState
-        When it was looked at.
+        State of the text when it was read.
     used : bool
-        The words are its.
+        The lyrics of the track come from it.
     """
 
     name: bytes
@@ -52,8 +52,8 @@ class KnownBeside:
     used: bool
 
 
-class Words:
-    """The words of tracks.
+class LyricsTable:
+    """Lyrics of tracks, and the sidecar texts that were read for them.
 
     Parameters
     ----------
@@ -63,15 +63,15 @@ class Words:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._db = database
 
-    def put(self, track: int, text: str, beside: Sequence[KnownBeside] = ()) -> None:
-        """Store a track's words, "" where it has none any more. Inside a transaction.
+    def put(self, track: int, text: str, sidecars: Sequence[StoredSidecar] = ()) -> None:
+        """Store the lyrics of a track; "" for none. Inside a transaction.
 
         Parameters
         ----------
         track : int
         text : str
-        beside : sequence of KnownBeside
-            The files beside it that were looked at.
+        sidecars : sequence of StoredSidecar
+            Its sidecar texts.
         """
         self._db.execute("DELETE FROM lyrics WHERE track = ?", (track,))
         self._db.execute("DELETE FROM texts_beside WHERE track = ?", (track,))
@@ -80,17 +80,17 @@ class Words:
         self._db.executemany(
             "INSERT INTO texts_beside (track, name, size, mtime_ns, used) VALUES (?, ?, ?, ?, ?)",
             [
-                (track, quote(one.name), one.state.size, one.state.mtime_ns, one.used)
-                for one in beside
+                (track, quote(text.name), text.state.size, text.state.mtime_ns, text.used)
+                for text in sidecars
             ],
         )
 
-    def look_again(self, track: int) -> None:
-        """Forget that the texts beside a track were looked at. Inside a transaction."""
+    def forget_sidecars(self, track: int) -> None:
+        """Mark the sidecar texts of a track to be read again. Inside a transaction."""
         self._db.execute("DELETE FROM texts_beside WHERE track = ?", (track,))
 
     def copy(self, source: int, track: int) -> None:
-        """Give a track the words of another. Inside a transaction."""
+        """Copy the lyrics of a track to another. Inside a transaction."""
         self._db.execute(
             "INSERT INTO lyrics (track, text) SELECT ?, text FROM lyrics WHERE track = ?",
             (track, source),
@@ -101,20 +101,20 @@ class Words:
             (track, source),
         )
 
-    def beside(self) -> dict[bytes, list[KnownBeside]]:
-        """List the texts beside music that were looked at for its words, by the music's path."""
-        found: dict[bytes, list[KnownBeside]] = defaultdict(list)
+    def sidecars(self) -> dict[bytes, list[StoredSidecar]]:
+        """Return the sidecar texts that were read, by the path of the music."""
+        sidecars: dict[bytes, list[StoredSidecar]] = defaultdict(list)
         rows = self._db.execute(
             "SELECT roots.path, tracks.path, name, texts_beside.size, texts_beside.mtime_ns, used"
             " FROM texts_beside JOIN tracks ON tracks.id = track JOIN roots ON roots.id = root"
         )
         for root, path, name, size, mtime_ns, used in rows:
-            known = KnownBeside(unquote_to_bytes(name), FileState(size, mtime_ns), bool(used))
-            found[join(unquote_to_bytes(root), path)].append(known)
-        return found
+            sidecar = StoredSidecar(unquote_to_bytes(name), FileState(size, mtime_ns), bool(used))
+            sidecars[join(unquote_to_bytes(root), path)].append(sidecar)
+        return sidecars
 
-    def held_by(self, path: bytes) -> list[int]:
-        """List the tracks whose words a text holds that lies beside them."""
+    def tracks_with_sidecar(self, path: bytes) -> list[int]:
+        """List the tracks with a file as sidecar text."""
         folder, name = os.path.split(path)
         rows = self._db.execute(
             "SELECT track, roots.path, tracks.path FROM texts_beside"
@@ -128,14 +128,14 @@ class Words:
         ]
 
     def source(self, track: int) -> str:
-        """Return the name of the text beside a track that its words come from; "" for none."""
+        """Return the name of the sidecar text with the lyrics of a track; "" for none."""
         row = self._db.execute(
             "SELECT name FROM texts_beside WHERE track = ? AND used", (track,)
         ).fetchone()
         return os.fsdecode(unquote_to_bytes(row[0])) if row else ""
 
-    def of_file(self, place: tuple[int, str]) -> dict[int, tuple[int, str]]:
-        """Read the words of each tune of a file: its number → the track and its words."""
+    def texts_of_file(self, place: tuple[int, str]) -> dict[int, tuple[int, str]]:
+        """Return track id and lyrics of each tune of a file, by its number."""
         rows = self._db.execute(
             "SELECT tune, id, text FROM tracks JOIN lyrics ON track = id"
             " WHERE root = ? AND path = ?",
@@ -144,16 +144,16 @@ class Words:
         return {row[0]: (row[1], row[2]) for row in rows}
 
     def text(self, track: int) -> str:
-        """Read a track's words; "" where none are known."""
+        """Return the lyrics of a track; "" if unknown."""
         row = self._db.execute("SELECT text FROM lyrics WHERE track = ?", (track,)).fetchone()
         return str(row[0]) if row else ""
 
     def count(self) -> int:
-        """Count the tracks whose words are known."""
+        """Count the tracks with lyrics."""
         return int(self._db.execute("SELECT count(*) FROM lyrics").fetchone()[0])
 
     def texts(self, tracks: Sequence[int] | None = None) -> Iterator[tuple[int, str]]:
-        """Yield tracks and their words, in order of id: those given, or all."""
+        """Yield ids and lyrics of the given tracks, or of all, in order of id."""
         if tracks is None:
             rows = self._db.execute("SELECT track, text FROM lyrics ORDER BY track")
         else:
@@ -164,12 +164,14 @@ class Words:
             )
         yield from ((row[0], row[1]) for row in rows)
 
-    def prints(self) -> list[KnownText]:
-        """List the fingerprints of all lyrics."""
+    def fingerprints(self) -> list[StoredFingerprint]:
+        """List the shingle fingerprints of all lyrics tracks."""
         rows = self._db.execute(
             "SELECT artist, root, path, fingerprint FROM tracks WHERE kind = 'lyrics'"
         )
         return [
-            KnownText(row[0], (row[1], row[2]), fingerprint_of(row[3], f"the words in {row[2]}"))
+            StoredFingerprint(
+                row[0], (row[1], row[2]), fingerprint_of(row[3], f"the words in {row[2]}")
+            )
             for row in rows
         ]

@@ -1,9 +1,4 @@
-"""Spaces with their vectors, and saved maps.
-
-The spaces of a library and their vectors.
-
-Maps of a library that are remembered: where each track lies on a plane.
-"""
+"""Embedding spaces with their vectors, and saved two-dimensional projections of them."""
 
 import json
 import re
@@ -17,45 +12,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, WrongSpace
-from segue.records import FloatArray, Kind, Space, SpaceInfo
+from segue.records import FloatArray, Medium, Space, SpaceInfo
 from segue.store.database import json_of, vector_of
 from segue.store.files import space_of
-from segue.store.matrix import Matrix, keep_derived, load_derived, load_matrix
+from segue.store.matrix import Matrix, load_derived, load_matrix, save_derived
 
-# --- spaces ---
-
-#: A fact of recordings that none had in an older library.
+#: The fact that was added last: recordings without it were analysed by an older version.
 NEWEST_FACT: Final = "sound_kind"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
-#: A space's state is drawn anew with each change of its vectors, so that what was derived in one
-#: state is never taken for another's: not by a restored backup, nor by a copy that went on alone.
+#: The state of a space is a random number, redrawn with each change of its vectors: derived files
+#: name it, and a counter would repeat in a restored backup or a copied library.
 _NEW_STATE: Final = "abs(random() % 1000000000000000)"
 _CHANGED: Final = f"changes = {_NEW_STATE}"
 
 
 class Spaces:
-    """Vectors, one row per track and space, each space with all that identifies it.
+    """The spaces of a library, with one vector per track.
 
     Parameters
     ----------
     database : sqlite3.Connection
     derived : Path
-        Folder of what may be deleted at any time.
-    wanted : iterable of Space
-        The spaces that this Segue computes.
+        Folder of derived files, which may be deleted at any time.
+    builtin : iterable of Space
+        The built-in spaces of this version of Segue.
     """
 
     def __init__(
-        self, database: sqlite3.Connection, derived: Path, wanted: Iterable[Space]
+        self, database: sqlite3.Connection, derived: Path, builtin: Iterable[Space]
     ) -> None:
         self._db = database
         self._derived = derived
-        self._wanted = {space.name: space for space in wanted}
+        self._builtin = {space.name: space for space in builtin}
 
-    def register(self, kinds: Collection[Kind]) -> None:
-        """Record the spaces that this Segue computes of these kinds. Inside a transaction."""
-        for space in self._wanted.values():
-            if space.kind not in kinds:
+    def register(self, media: Collection[Medium]) -> None:
+        """Record the built-in spaces of these media. Inside a transaction."""
+        for space in self._builtin.values():
+            if space.kind not in media:
                 continue
             self._db.execute(
                 "INSERT OR IGNORE INTO spaces"
@@ -74,7 +67,7 @@ class Spaces:
             SpaceInfo(
                 space,
                 int(row["n"]),
-                outdated=not row["trained"] and self._wanted.get(space.name) != space,
+                outdated=not row["trained"] and self._builtin.get(space.name) != space,
                 trained=bool(row["trained"]),
             )
             for row in rows
@@ -82,32 +75,31 @@ class Spaces:
         ]
 
     def check_trained_name(self, name: str) -> None:
-        """Refuse what cannot name a space learned from this library.
+        """Check the name of a trained space.
 
         Raises
         ------
         BadArgument
-            It is one of Segue's own spaces, or no name.
+            It is the name of a built-in space, or invalid.
         """
-        if name in self._wanted:
+        if name in self._builtin:
             raise BadArgument(f"{name!r} is one of Segue's own spaces; choose another name")
         if not _NAME.fullmatch(name):
             raise BadArgument(f"{name!r} cannot name a space; use letters, digits, '-' and '_'")
 
     def replace_trained(self, space: Space) -> None:
-        """Record a space learned from this library, in place of any of its name.
+        """Record a trained space, in place of any of its name. Inside a transaction.
 
-        Inside a transaction. Unlike the spaces that every Segue computes, tracks may lack a
-        vector in it.
+        Unlike in built-in spaces, tracks may lack a vector in it.
 
         Raises
         ------
         BadArgument
-            The name is one of Segue's own spaces, or no name.
+            The name is that of a built-in space, or invalid.
         """
         self.check_trained_name(space.name)
         self._db.execute("DELETE FROM spaces WHERE name = ?", (space.name,))
-        # SQLite gives the number of a removed row again; its state is another.
+        # SQLite reuses the id of a deleted row, but the state differs.
         self._db.execute(
             "INSERT INTO spaces (name, kind, dimension, metric, model, version, trained, changes)"
             f" VALUES (?, ?, ?, ?, ?, ?, 1, {_NEW_STATE})",
@@ -115,17 +107,17 @@ class Spaces:
         )
 
     def remove_trained(self, name: str) -> None:
-        """Take out a space learned from this library, with its vectors. Inside a transaction."""
+        """Remove a trained space with its vectors. Inside a transaction."""
         self._db.execute("DELETE FROM spaces WHERE name = ? AND trained", (name,))
 
-    def forget_learned(self, track: int) -> None:
-        """Drop a changed file's vectors in learned spaces; listens are of the name, and stay."""
+    def drop_trained(self, track: int) -> None:
+        """Drop the vectors of a changed file in trained spaces, except those of listens."""
         changed = "space IN (SELECT id FROM spaces WHERE trained AND name <> 'listens')"
-        self.count_changes(track)
+        self.mark_changed(track)
         self._db.execute(f"DELETE FROM vectors WHERE track = ? AND {changed}", (track,))
 
     def keep_only(self, track: int, names: Collection[str]) -> None:
-        """Drop a changed file's vectors in Segue's own spaces where it has no place any more."""
+        """Drop the vectors of a changed file in all other built-in spaces."""
         gone = [self._current[name] for name in self._current if name not in names]
         self._db.execute(
             f"UPDATE spaces SET {_CHANGED} WHERE id IN"
@@ -138,15 +130,15 @@ class Spaces:
             (track, json.dumps(gone)),
         )
 
-    def put_words(self, track: int, vectors: Mapping[str, FloatArray]) -> None:
-        """Store where a track's words lie, nowhere if it has none. Inside a transaction."""
-        others = [name for name, space in self._wanted.items() if space.kind != "lyrics"]
+    def put_lyrics(self, track: int, vectors: Mapping[str, FloatArray]) -> None:
+        """Store the lyrics vectors of a track, or none. Inside a transaction."""
+        others = [name for name, space in self._builtin.items() if space.kind != "lyrics"]
         self.keep_only(track, [*others, *vectors])
         for name, vector in vectors.items():
             self.put(name, track, vector)
 
     def tracks_without(self, name: str) -> list[int]:
-        """List the tracks that have no vector in a space, in order."""
+        """List the tracks without a vector in a space, in order."""
         _, space_id, _ = self._find(name)
         rows = self._db.execute(
             "SELECT id FROM tracks WHERE id NOT IN (SELECT track FROM vectors WHERE space = ?)"
@@ -156,7 +148,7 @@ class Spaces:
         return [row[0] for row in rows]
 
     def drop_outdated(self) -> None:
-        """Drop spaces that an older Segue computed, once no track lacks the current one."""
+        """Drop spaces of older versions, once all their tracks have a vector in the current one."""
         for info in self.known():
             space = info.space
             if not info.outdated or space.name not in self._current:
@@ -170,14 +162,14 @@ class Spaces:
                 self._db.execute("DELETE FROM spaces WHERE id = ?", (self._space_id(space),))
 
     def matrix(self, name: str) -> Matrix:
-        """Load a space for searching, from its derived file or by making that anew.
+        """Load the matrix of a space for searching, or rebuild it.
 
         Raises
         ------
         NotFound
             No space has that name.
         WrongSpace
-            The vectors are there, but another model computed them.
+            The vectors were computed by another version of the model.
         """
         space, space_id, changes = self._find(name)
         return load_matrix(
@@ -188,48 +180,48 @@ class Spaces:
         )
 
     def derived(self, name: str, what: str) -> dict[str, NDArray[Any]] | None:
-        """Load arrays computed from a space as it is now; None where there are none."""
+        """Load arrays derived from the current state of a space; None if there are none."""
         _, space_id, changes = self._find(name)
         return load_derived(self._derived, name, f"{space_id}-{changes}", what)
 
-    def keep_derived(self, name: str, what: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep arrays computed from a space as it is now."""
+    def save_derived(self, name: str, what: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Save arrays derived from the current state of a space."""
         _, space_id, changes = self._find(name)
-        keep_derived(self._derived, name, f"{space_id}-{changes}", what, arrays)
+        save_derived(self._derived, name, f"{space_id}-{changes}", what, arrays)
 
     def identity(self, name: str) -> tuple[int, int]:
-        """Return the number of a space's row, and of its state: another after each change."""
+        """Return the id of a space and its state, which differs after each change."""
         _, space_id, changes = self._find(name)
         return space_id, changes
 
     def vectors(self, name: str) -> tuple[NDArray[np.int64], FloatArray]:
-        """Read a space's vectors as stored: ids (n,) and array (n, dimension)."""
+        """Read track ids, shape (n,), and vectors, shape (n, dimension), of a space."""
         space, space_id, _ = self._find(name)
         return self._raw_vectors(space_id, space.dimension)
 
     def vector(self, name: str, track: int) -> FloatArray:
-        """Read one track's vector, shape (dimension,).
+        """Read the vector of a track, shape (dimension,).
 
         Raises
         ------
         WrongSpace
-            The track has none there.
+            The track has no vector in the space.
         """
-        found = self.find_vector(name, track)
-        if found is None:
+        vector = self.find_vector(name, track)
+        if vector is None:
             trained = any(info.trained for info in self.known() if info.space.name == name)
             raise WrongSpace(
                 f"track {track} has no vector in the space {name!r}"
                 + (
-                    ", which was learned without it; ask with another track, or in another space"
+                    ", which was trained without it; use another track, or another space"
                     if trained
                     else " yet; run `segue add` on its folder again"
                 )
             )
-        return found
+        return vector
 
     def find_vector(self, name: str, track: int) -> FloatArray | None:
-        """Read one track's vector, shape (dimension,), where it has one."""
+        """Read the vector of a track, shape (dimension,); None if it has none."""
         space, space_id, _ = self._find(name)
         row = self._db.execute(
             "SELECT data FROM vectors WHERE space = ? AND track = ?", (space_id, track)
@@ -239,7 +231,7 @@ class Spaces:
         return vector_of(row["data"], space.dimension, track)
 
     def put(self, name: str, track: int, vector: FloatArray) -> None:
-        """Store a track's vector, of shape (0,) where it has none. Inside a transaction."""
+        """Store the vector of a track; shape (0,) for none. Inside a transaction."""
         space = self._writable(name)
         self._db.execute(
             "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
@@ -247,38 +239,38 @@ class Spaces:
         )
         self._db.execute(f"UPDATE spaces SET {_CHANGED} WHERE id = ?", (space,))
 
-    def count_changes(self, track: int) -> None:
-        """Note that a track's vectors come or go, so that derived files are made anew."""
+    def mark_changed(self, track: int) -> None:
+        """Change the state of all spaces in which a track has a vector."""
         self._db.execute(
             f"UPDATE spaces SET {_CHANGED} WHERE id IN (SELECT space FROM vectors WHERE track = ?)",
             (track,),
         )
 
     def complete_tracks(self, among: Sequence[int] | None = None) -> set[int]:
-        """List the tracks that were placed in every current space of their kind."""
+        """Return the tracks that were embedded in all built-in spaces of their medium."""
         current = self._current
         only = "" if among is None else " AND track IN (SELECT value FROM json_each(:among))"
-        found: set[int] = set()
-        for kind in {space.kind for space in self._wanted.values()}:
-            names = [space.name for space in self._wanted.values() if space.kind == kind]
+        complete: set[int] = set()
+        for medium in {space.kind for space in self._builtin.values()}:
+            names = [space.name for space in self._builtin.values() if space.kind == medium]
             if not all(name in current for name in names):
                 continue
             rows = self._db.execute(
                 "SELECT track FROM vectors WHERE space IN (SELECT value FROM json_each(:spaces))"
-                " AND track IN (SELECT id FROM tracks WHERE kind = :kind)"
-                f"{only} GROUP BY track HAVING count(*) = :wanted",
+                " AND track IN (SELECT id FROM tracks WHERE kind = :medium)"
+                f"{only} GROUP BY track HAVING count(*) = :count",
                 {
                     "spaces": json.dumps([current[name] for name in names]),
                     "among": json.dumps(among),
-                    "wanted": len(names),
-                    "kind": kind,
+                    "count": len(names),
+                    "medium": medium,
                 },
             )
-            found.update(row[0] for row in rows)
-        return found - self._without_words(found) - self._described_before()
+            complete.update(row[0] for row in rows)
+        return complete - self._lacking_lyrics_vectors(complete) - self._lacking_facts()
 
-    def _described_before(self) -> set[int]:
-        """List the recordings that an older Segue described, with fewer facts than this one."""
+    def _lacking_facts(self) -> set[int]:
+        """Return the recordings that lack facts, since an older version analysed them."""
         rows = self._db.execute(
             "SELECT id FROM tracks WHERE kind = 'sound' AND facts <> '{}'"
             " AND json_extract(facts, ?) IS NULL",
@@ -286,19 +278,19 @@ class Spaces:
         )
         return {row[0] for row in rows}
 
-    def _without_words(self, among: Collection[int]) -> set[int]:
-        """List those that have words, and no place yet where all words have one."""
+    def _lacking_lyrics_vectors(self, among: Collection[int]) -> set[int]:
+        """Return the tracks with lyrics that are not embedded in all built-in spaces of lyrics."""
         current = self._current
-        found: set[int] = set()
-        for space in self._wanted.values():
+        lacking: set[int] = set()
+        for space in self._builtin.values():
             if space.kind == "lyrics":
                 rows = self._db.execute(
                     "SELECT track FROM lyrics WHERE track NOT IN"
                     " (SELECT track FROM vectors WHERE space = ?)",
                     (current.get(space.name, 0),),
                 )
-                found.update(row[0] for row in rows if row[0] in among)
-        return found
+                lacking.update(row[0] for row in rows if row[0] in among)
+        return lacking
 
     @property
     def _current(self) -> Mapping[str, int]:
@@ -306,11 +298,11 @@ class Spaces:
             space.name: int(row["id"])
             for row in self._db.execute("SELECT * FROM spaces")
             for space in [space_of(row)]
-            if self._wanted.get(space.name) == space
+            if self._builtin.get(space.name) == space
         }
 
     def _writable(self, name: str) -> int:
-        if name in self._wanted:
+        if name in self._builtin:
             return self._current[name]
         return self._find(name)[1]
 
@@ -323,21 +315,21 @@ class Spaces:
 
     def _find(self, name: str) -> tuple[Space, int, int]:
         rows = self._db.execute("SELECT * FROM spaces WHERE name = ?", (name,)).fetchall()
-        wanted = self._wanted.get(name)
+        builtin = self._builtin.get(name)
         for row in rows:
-            if row["trained"] or space_of(row) == wanted:
+            if row["trained"] or space_of(row) == builtin:
                 return space_of(row), int(row["id"]), int(row["changes"])
-        if rows and wanted:
+        if rows and builtin:
             old = space_of(rows[-1])
             raise WrongSpace(
                 f"this library's space {name!r} was computed by model {old.model} version "
-                f"{old.version}, this Segue has model {wanted.model} version {wanted.version}; "
+                f"{old.version}, this Segue has model {builtin.model} version {builtin.version}; "
                 "run `segue add` on your folders again to bring it up to date"
             )
-        if wanted:
+        if builtin:
             raise NotFound("this library is empty; fill it with `segue add FOLDER`")
         trained = [row["name"] for row in self._db.execute("SELECT * FROM spaces WHERE trained")]
-        names = ", ".join(sorted([*self._wanted, *trained]))
+        names = ", ".join(sorted([*self._builtin, *trained]))
         raise NotFound(f"no space is called {name!r}; there are: {names}")
 
     def _raw_vectors(self, space_id: int, dimension: int) -> tuple[NDArray[np.int64], FloatArray]:
@@ -361,12 +353,9 @@ class Spaces:
         return ids, vectors
 
 
-# --- maps ---
-
-
 @dataclass(frozen=True, slots=True)
-class LibraryMap:
-    """Where the tracks of a library lie on a plane.
+class StoredMap:
+    """A two-dimensional projection of the tracks of a library.
 
     Attributes
     ----------
@@ -374,18 +363,18 @@ class LibraryMap:
     method : str
         "nerv", "tsne", "umap" or "pca".
     parameters : dict
-        What it was made with.
+        Parameters of the method.
     changes : int
-        The state of the space when it was made.
+        State of the space when it was computed.
     trustworthiness, continuity : float or None
-        0 to 1, at ten neighbours; None where there are too few tracks to tell.
+        Quality of the projection for ten neighbours, 0 to 1; None for too few tracks.
     ids : ndarray, shape (n,), int64
-        Track ids, rising.
+        Track ids in ascending order.
     points : ndarray, shape (n, 2), float32
     placed : int
-        How many tracks were put on a map that was there, by the call that gave this.
+        Number of tracks that the last call added to an existing map.
     remembered : bool
-        It is in the library.
+        The map is stored in the library.
     """
 
     space: str
@@ -401,7 +390,7 @@ class LibraryMap:
 
 
 class Maps:
-    """The remembered maps, one per space and method.
+    """The stored maps of a library, one per space and method.
 
     Parameters
     ----------
@@ -411,8 +400,8 @@ class Maps:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._db = database
 
-    def find(self, space: int, name: str, method: str) -> LibraryMap | None:
-        """Read the map of a space, given by its number and name; None where there is none."""
+    def find(self, space: int, name: str, method: str) -> StoredMap | None:
+        """Read the map of a space, given by its id and name; None if there is none."""
         row = self._db.execute(
             "SELECT * FROM maps WHERE space = ? AND method = ?", (space, method)
         ).fetchone()
@@ -421,7 +410,7 @@ class Maps:
         points = self._db.execute(
             "SELECT track, x, y FROM map_points WHERE map = ? ORDER BY track", (row["id"],)
         ).fetchall()
-        return LibraryMap(
+        return StoredMap(
             name,
             method,
             json_of(row["parameters"], f"the map of the space {name}"),
@@ -433,29 +422,29 @@ class Maps:
         )
 
     def methods(self, space: int) -> list[str]:
-        """List the methods by which a space has a map, the latest made last."""
+        """List the methods of the stored maps of a space, the newest last."""
         rows = self._db.execute("SELECT method FROM maps WHERE space = ? ORDER BY id", (space,))
         return [row[0] for row in rows]
 
-    def put(self, space: int, found: LibraryMap) -> None:
-        """Remember a map, in place of any of the same space and method. In a transaction."""
-        self._db.execute("DELETE FROM maps WHERE space = ? AND method = ?", (space, found.method))
+    def put(self, space: int, stored: StoredMap) -> None:
+        """Store a map, in place of any of the same space and method. Inside a transaction."""
+        self._db.execute("DELETE FROM maps WHERE space = ? AND method = ?", (space, stored.method))
         cursor = self._db.execute(
             "INSERT INTO maps (space, method, parameters, changes, trustworthiness, continuity)"
             " VALUES (?, ?, ?, ?, ?, ?)",
             (
                 space,
-                found.method,
-                json.dumps(found.parameters),
-                found.changes,
-                found.trustworthiness,
-                found.continuity,
+                stored.method,
+                json.dumps(stored.parameters),
+                stored.changes,
+                stored.trustworthiness,
+                stored.continuity,
             ),
         )
         self._db.executemany(
             "INSERT INTO map_points VALUES (?, ?, ?, ?)",
             (
                 (cursor.lastrowid, track, x, y)
-                for track, (x, y) in zip(found.ids.tolist(), found.points.tolist(), strict=True)
+                for track, (x, y) in zip(stored.ids.tolist(), stored.points.tolist(), strict=True)
             ),
         )

@@ -1,13 +1,4 @@
-"""What the user said: names, removed files, loved and skipped tracks, written tags.
-
-The artists and albums that the user named for files that name none.
-
-What was taken out of the library and is not to come back when its folder is added again.
-
-What the user loves, and what the user skips.
-
-What was written into files' tags, so that it can be undone.
-"""
+"""What the user has entered: given tags, removed files, loved and skipped tracks, written tags."""
 
 import json
 import os
@@ -21,11 +12,9 @@ from urllib.parse import quote, unquote_to_bytes
 from segue.records import Tags
 from segue.store.files import Files, join
 
-# --- given ---
-
 
 class GivenTags:
-    """What `segue add --artist` and `--album` said; kept for when a file is read again.
+    """Artists and albums given by `segue add --artist --album`, for when a file is read again.
 
     Parameters
     ----------
@@ -36,23 +25,20 @@ class GivenTags:
         self._db = database
 
     def put(self, tracks: Iterable[int], tags: Tags) -> None:
-        """Remember the artist and album given for tracks. Inside a transaction."""
+        """Store the artist and album given for tracks. Inside a transaction."""
         self._db.executemany(
             "INSERT OR REPLACE INTO given_tags (track, artist, album) VALUES (?, ?, ?)",
             [(track, tags.artist, tags.album) for track in tracks],
         )
 
     def known(self) -> dict[int, Tags]:
-        """List what was given, by track."""
+        """Return the given tags by track."""
         rows = self._db.execute("SELECT track, artist, album FROM given_tags")
         return {row[0]: Tags(artist=row[1], album=row[2]) for row in rows}
 
 
-# --- removed ---
-
-
-class Removed:
-    """The files, or tunes of files, that the user took out.
+class RemovedFiles:
+    """Files and tunes that the user removed, and that are not added again with their folder.
 
     Parameters
     ----------
@@ -65,7 +51,7 @@ class Removed:
         self._files = files
 
     def add(self, tracks: Iterable[int]) -> None:
-        """Remember tracks that are about to be taken out. Inside a transaction."""
+        """Record tracks before they are removed. Inside a transaction."""
         self._db.execute(
             "INSERT OR REPLACE INTO removed (root, path, tune, content_hash)"
             " SELECT root, path, tune, content_hash FROM tracks"
@@ -74,28 +60,28 @@ class Removed:
         )
 
     def tunes(self) -> dict[bytes, set[int]]:
-        """List the tunes of each file that were taken out; 0 is the whole file."""
-        found: dict[bytes, set[int]] = defaultdict(set)
+        """Return the removed tunes of each file; 0 is a whole file."""
+        tunes: dict[bytes, set[int]] = defaultdict(set)
         for path, tune, _ in self._rows():
-            found[path].add(tune)
-        return found
+            tunes[path].add(tune)
+        return tunes
 
     def contents(self) -> dict[str, list[bytes]]:
-        """List the files of each content that was taken out."""
-        found: dict[str, list[bytes]] = defaultdict(list)
+        """Return the paths of removed files by content hash."""
+        paths: dict[str, list[bytes]] = defaultdict(list)
         for path, _, content_hash in self._rows():
-            found[content_hash].append(path)
-        return found
+            paths[content_hash].append(path)
+        return paths
 
     def move(self, before: bytes, now: bytes) -> None:
-        """Note that a file that was taken out lies elsewhere now. Inside a transaction."""
+        """Record the new path of a removed file. Inside a transaction."""
         self._db.execute(
             "UPDATE OR REPLACE removed SET root = ?, path = ? WHERE root = ? AND path = ?",
             (*self._files.locate(now), *self._files.locate(before)),
         )
 
     def forget(self, paths: Iterable[bytes]) -> None:
-        """Let files come back. Inside a transaction."""
+        """Allow files to be added again. Inside a transaction."""
         for path in paths:
             self._db.execute(
                 "DELETE FROM removed WHERE root = ? AND path = ?", self._files.locate(path)
@@ -109,11 +95,8 @@ class Removed:
         return [(join(unquote_to_bytes(row[0]), row[1]), row[2], row[3]) for row in rows]
 
 
-# --- taste ---
-
-
 class Taste:
-    """What the user loves, and what the user skips.
+    """Tracks that the user loves or skips.
 
     Parameters
     ----------
@@ -124,31 +107,28 @@ class Taste:
         self._db = database
 
     def set(self, tracks: Mapping[int, bool], at: str) -> None:
-        """Remember tracks as loved (True) or skipped (False). Inside a transaction."""
+        """Mark tracks as loved (True) or skipped (False). Inside a transaction."""
         self._db.executemany(
             "INSERT OR REPLACE INTO taste VALUES (?, ?, ?)",
             [(track, loved, at) for track, loved in tracks.items()],
         )
 
     def forget(self, tracks: Sequence[int]) -> None:
-        """Forget what was said of tracks. Inside a transaction."""
+        """Remove the marks of tracks. Inside a transaction."""
         self._db.executemany("DELETE FROM taste WHERE track = ?", [(track,) for track in tracks])
 
     def move(self, before: int, now: int) -> None:
-        """Say of a track what was said of another, unless it has its own. Inside a transaction."""
+        """Move a mark to another track, unless that has one. Inside a transaction."""
         self._db.execute("UPDATE OR IGNORE taste SET track = ? WHERE track = ?", (now, before))
 
     def known(self) -> dict[int, bool]:
-        """Return whether each track of which something was said is loved."""
+        """Return the marked tracks: True for loved, False for skipped."""
         return {row[0]: bool(row[1]) for row in self._db.execute("SELECT track, loved FROM taste")}
 
 
-# --- written ---
-
-
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One field of one file's tags that was written.
+class TagChange:
+    """One change of a field in the tags of a file.
 
     Attributes
     ----------
@@ -156,12 +136,13 @@ class Change:
     field : str
         "bpm", "key" or "mood".
     before : str
-        "" where there was none.
+        Value before; "" for none.
     written : str
+        New value.
 
     Notes
     -----
-    Between several values of one field stands `segue.io.tag_writing.BETWEEN`.
+    Several values of one field are separated by `segue.io.tag_writing.SEPARATOR`.
     """
 
     path: Path
@@ -171,7 +152,7 @@ class Change:
 
 
 class WrittenTags:
-    """The log of changes, run by run.
+    """The log of the tags written into files, by run.
 
     Parameters
     ----------
@@ -182,35 +163,32 @@ class WrittenTags:
         self._db = database
 
     def next_run(self) -> int:
-        """Return the number of a new run."""
+        """Return the number of the next run."""
         row = self._db.execute("SELECT coalesce(max(run), 0) + 1 FROM written_tags").fetchone()
         return int(row[0])
 
-    def add(self, run: int, changes: list[Change], at: str) -> None:
-        """Log changes before they are made. Inside a transaction."""
+    def add(self, run: int, changes: list[TagChange], at: str) -> None:
+        """Log changes, before they are made. Inside a transaction."""
         self._db.executemany(
             "INSERT INTO written_tags (run, path, field, before, written, at)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (run, quote(os.fsencode(one.path)), one.field, one.before, one.written, at)
-                for one in changes
-            ],
+            [(run, quote(os.fsencode(c.path)), c.field, c.before, c.written, at) for c in changes],
         )
 
-    def last_run(self) -> tuple[int, list[Change]]:
-        """Return the number of the last run that was not undone, and its changes; 0 for none."""
+    def last_run(self) -> tuple[int, list[TagChange]]:
+        """Return the last run that was not undone, or 0, and its changes."""
         run = int(self._db.execute("SELECT coalesce(max(run), 0) FROM written_tags").fetchone()[0])
         rows = self._db.execute(
             "SELECT path, field, before, written FROM written_tags WHERE run = ? ORDER BY id",
             (run,),
         )
         return run, [
-            Change(Path(os.fsdecode(unquote_to_bytes(path))), field, before, written)
+            TagChange(Path(os.fsdecode(unquote_to_bytes(path))), field, before, written)
             for path, field, before, written in rows
         ]
 
     def forget(self, run: int, path: Path) -> None:
-        """Forget what a run wrote into a file: there is nothing to undo. Inside a transaction."""
+        """Remove the changes of a file in a run from the log. Inside a transaction."""
         self._db.execute(
             "DELETE FROM written_tags WHERE run = ? AND path = ?",
             (run, quote(os.fsencode(path))),

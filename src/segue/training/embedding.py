@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from segue.errors import BadCheckpoint
-from segue.media import kind_of
+from segue.media import medium_of
 from segue.records import Failure, FloatArray, Span
 from segue.store import Store
 
@@ -94,7 +94,7 @@ class FileEmbedder:
 
         infos = self._store.spaces.known()
         kind = next(i.space.kind for i in infos if i.space.name == space and i.trained)
-        if kind != (kind_of(path) or "sound"):
+        if kind != (medium_of(path) or "sound"):
             return None
         if kind == "score":
             return scores.embed_file(self._store, space, path)

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import NotFound, Unreadable, Unstorable
-from segue.io.listens import Broken, Listen, NoListen, read_listens
-from segue.media import READABLE
+from segue.io.listens import InvalidRow, Listen, SkippedRow, read_listens
+from segue.media import ALL_SUFFIXES
 from segue.records import Failure, FloatArray, Space
 from segue.store import Store
-from segue.store.listens import Heard, ListensSummary, MatchedListens
+from segue.store.listens import ListenedItem, ListensSummary, MatchedListens
 
 SPACE: Final = "listens"
 #: Fewer users than these tell tracks apart by who played them alone; sessions say more.
@@ -226,7 +226,7 @@ class ImportedFile:
     plays_new: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
     broken: int = 0
-    first_broken: list[Broken] = field(default_factory=list)
+    first_broken: list[InvalidRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,10 +289,10 @@ def _import_file(store: Store, path: Path, user: str | None) -> ImportedFile:
     number = store.listens.begin_import()
     folder = path.absolute().parent
     for row in read_listens(path):
-        if isinstance(row, NoListen):
+        if isinstance(row, SkippedRow):
             report.passed_over[row.reason] += 1
             continue
-        broken = row if isinstance(row, Broken) else _put(store, number, row, folder, user)
+        broken = row if isinstance(row, InvalidRow) else _put(store, number, row, folder, user)
         if broken:
             report.broken += 1
             report.first_broken += [broken][: _SHOWN - len(report.first_broken)]
@@ -304,18 +304,18 @@ def _import_file(store: Store, path: Path, user: str | None) -> ImportedFile:
 
 def _put(
     store: Store, number: int, listen: Listen, folder: Path, user: str | None
-) -> Broken | None:
+) -> InvalidRow | None:
     """Store a listen; say where and why that cannot be."""
     try:
         heard = _heard(store, listen, folder)
         whose = user or listen.user or DEFAULT_USER
         store.listens.put(number, whose, heard, listen.plays, listen.at_s)
     except (ValueError, Unstorable, NotFound) as error:
-        return Broken(listen.place, str(error))
+        return InvalidRow(listen.place, str(error))
     return None
 
 
-def _heard(store: Store, listen: Listen, folder: Path) -> Heard:
+def _heard(store: Store, listen: Listen, folder: Path) -> ListenedItem:
     """Say what was heard: by its name, or as a path that stays true when ids change.
 
     Raises
@@ -324,24 +324,24 @@ def _heard(store: Store, listen: Listen, folder: Path) -> Heard:
         It is no track of the library, or no address.
     """
     if not listen.track:
-        return Heard(listen.artist, listen.title)
+        return ListenedItem(listen.artist, listen.title)
     if listen.track.isascii() and listen.track.isdigit():
         found = store.tracks([int(listen.track[:18])])
         if not found:
             raise NotFound(f"no track {listen.track[:18]} in this library")
-        return Heard(path=quote(os.fsencode(found[0].path)))
+        return ListenedItem(path=quote(os.fsencode(found[0].path)))
     if listen.track.startswith("file://"):
         try:
-            return Heard(path=quote(unquote_to_bytes(urlsplit(listen.track).path)))
+            return ListenedItem(path=quote(unquote_to_bytes(urlsplit(listen.track).path)))
         except ValueError:
             raise ValueError(f"{listen.track[:40]!r} is no address of a file") from None
     path = folder / listen.track
-    if path.suffix.lower() in READABLE or os.path.isfile(
+    if path.suffix.lower() in ALL_SUFFIXES or os.path.isfile(
         path
     ):  # of a title it says no, however long that is
-        return Heard(path=quote(os.fsencode(os.path.abspath(path))))
+        return ListenedItem(path=quote(os.fsencode(os.path.abspath(path))))
     artist, dash, title = listen.track.partition(" - ")
-    return Heard(artist, title) if dash else Heard(title=listen.track)
+    return ListenedItem(artist, title) if dash else ListenedItem(title=listen.track)
 
 
 def _learn(store: Store) -> ListensSpace | NotLearnable:

@@ -49,7 +49,7 @@ def library_songs(store: Store) -> list[Lyrics]:
     """Return the lyrics of a library without duplicates, with title and artist."""
     tags = {track.id: track.tags for track in store.tracks()}
     songs: dict[str, Lyrics] = {}
-    for track, text in store.words.texts():
+    for track, text in store.lyrics.texts():
         if track in tags and text not in songs:
             songs[text] = Lyrics(text, Tags(tags[track].title, tags[track].artist))
     return list(songs.values())

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from segue.builtin_spaces import REPRESENTATION_VERSION
 from segue.errors import BadArgument, NotFound, TrainingFailed
 from segue.ingest.add import DECODE_LIMIT_S, TASK
-from segue.ingest.analysis import Answer, Job, ReadScore
-from segue.ingest.cache import Filled, fill_rolls, key_of
+from segue.ingest.analysis import ReadScore
+from segue.ingest.cache import CacheReport, cache_rolls, roll_key
 from segue.ingest.single_file import decode_tune
 from segue.ingest.workers import Fault, Workers
 from segue.nn.checkpoint import MODEL
@@ -61,22 +62,17 @@ def read_scores(
     by_job = {(os.fsencode(track.path), track.tune): track for track in tracks}
     found: dict[int, T] = {}
     failures: list[Failure] = []
-    with Workers[Job, Answer](TASK, workers) as pool:
-        for path, tune in by_job:
-            pool.submit(ReadScore(path, tune), DECODE_LIMIT_S)
-        for done, (job, answer) in enumerate(pool.results(), start=1):
-            if not isinstance(job, ReadScore):
-                raise TypeError(f"{job} was not asked for")
-            track = by_job[job.path, job.tune]
-            if isinstance(answer, Fault):
-                failures.append(Failure(track.path, answer.reason))
-            elif isinstance(answer, Score):
-                try:
-                    found[track.id] = made(track, answer)
-                except BadArgument as error:
-                    failures.append(Failure(track.path, str(error)))
-            if watch:
-                watch("scores", done, len(by_job))
+    jobs = [ReadScore(path, tune) for path, tune in by_job]
+    progress = partial(watch, "scores") if watch else None
+    for job, answer in Workers[ReadScore, Score].run(TASK, jobs, DECODE_LIMIT_S, workers, progress):
+        track = by_job[job.path, job.tune]
+        if isinstance(answer, Fault):
+            failures.append(Failure(track.path, answer.reason))
+            continue
+        try:
+            found[track.id] = made(track, answer)
+        except BadArgument as error:
+            failures.append(Failure(track.path, str(error)))
     return [found[track.id] for track in tracks if track.id in found], failures
 
 
@@ -123,7 +119,7 @@ def train(
     folder = check_run(store, space, resume=resume, restart=restart)
     tracks = [track for track in store.tracks() if track.kind == "score" and not track.missing]
     cache, filled = _fill_cache(store, tracks, workers, watch)
-    once = {key_of(track): track for track in tracks if key_of(track) in cache}
+    once = {roll_key(track): track for track in tracks if roll_key(track) in cache}
     rolls = [RollTrack(key, _read(cache, key), split_group(track)) for key, track in once.items()]
     model, trained = train_score(training, rolls, folder, resume=resume, watch=watch_training)
     draw_losses(trained.history, folder / CURVE, f"{space}: {training.encoder}")
@@ -181,10 +177,10 @@ def embed_file(store: Store, space: str, path: Path) -> FloatArray:
 
 def _fill_cache(
     store: Store, tracks: Sequence[Track], workers: int, watch: Watcher | None
-) -> tuple[Cache, Filled]:
+) -> tuple[Cache, CacheReport]:
     cache = Cache(store.folder / "cache" / f"{ROLLS}-v{REPRESENTATION_VERSION}")
     told = (lambda done, total: watch("piano rolls", done, total)) if watch else None
-    return cache, fill_rolls(cache, tracks, workers=workers, watch=told)
+    return cache, cache_rolls(cache, tracks, workers=workers, watch=told)
 
 
 def _read(cache: Cache, key: str) -> NDArray[np.uint8]:
@@ -203,9 +199,9 @@ def _place(
     """Write the tracks' vectors, inside a transaction; return how many there are."""
     count = 0
     for track in tracks:
-        if key_of(track) not in cache:
+        if roll_key(track) not in cache:
             continue
-        placed = model.embed(unpack_bars(_read(cache, key_of(track))))
+        placed = model.embed(unpack_bars(_read(cache, roll_key(track))))
         store.spaces.put(space, track.id, _NOWHERE if placed is None else placed)
         count += placed is not None
     return count

@@ -20,7 +20,13 @@ from segue.audio.training import (
 )
 from segue.builtin_spaces import REPRESENTATION_VERSION
 from segue.errors import NotFound, TrainingFailed
-from segue.ingest.cache import Filled, activations_now, draw_now, fill, fill_activations
+from segue.ingest.cache import (
+    CacheReport,
+    activations_of_file,
+    cache_activations,
+    cache_images,
+    image_of_file,
+)
 from segue.nn.checkpoint import MODEL
 from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import FloatArray, Span, Track
@@ -149,9 +155,9 @@ def embed_file(store: Store, space: str, path: Path, passage: Span | None) -> Fl
     sound = load(store, space)
     config = sound.config
     image: NDArray[Any] = (
-        activations_now(path, passage)
+        activations_of_file(path, passage)
         if config.image == MUSICNN
-        else draw_now(path, config.image, passage, stereo=config.stereo)
+        else image_of_file(path, config.image, passage, stereo=config.stereo)
     )
     step = step_frames(None, config.step, config.image)
     vector: FloatArray = sound.vectors([tiles_of(config, image)], [step])[0]
@@ -165,15 +171,15 @@ def fill_cache(
     tracks: Sequence[Track],
     workers: int,
     watch: Watcher | None,
-) -> tuple[Cache, Filled]:
+) -> tuple[Cache, CacheReport]:
     """Open the cache of a kind of image, and make what it lacks."""
     version = REPRESENTATION_VERSION if kind == MUSICNN else VERSION
     name = f"{kind}{'-stereo' if stereo else ''}-v{version}"
     cache = Cache(store.folder / "cache" / name)
     told = (lambda done, total: watch("spectrograms", done, total)) if watch else None
     if kind == MUSICNN:
-        return cache, fill_activations(cache, tracks, workers=workers, watch=told)
-    return cache, fill(cache, tracks, kind, stereo=stereo, workers=workers, watch=told)
+        return cache, cache_activations(cache, tracks, workers=workers, watch=told)
+    return cache, cache_images(cache, tracks, kind, stereo=stereo, workers=workers, watch=told)
 
 
 def _examples(tracks: Sequence[Track], cache: Cache, step: str, kind: str) -> list[Example]:
