@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.cli.add import say_added
+from segue.cli.add import print_added
 from segue.ingest.survey import AddReport
 
 
@@ -40,5 +40,5 @@ from segue.ingest.survey import AddReport
 def test_files_tracks_and_songs_are_counted_apart(
     report: AddReport, count: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    say_added(report, count)
+    print_added(report, count)
     assert capsys.readouterr().out == said + "\n"

@@ -270,7 +270,7 @@ def test_a_playlist_plays_from_where_it_lies(filled: Path, tmp_path: Path) -> No
         (["like", "1", "--blend", "sound", "--space", "tags"], 2, "no space or metric"),
         (["like", "1", "--metric", "manhattan"], 2, "Invalid value for '--metric'"),
         (["like", "1", "--metric", "euclidean", "--minus", "2"], 2, "goes with the cosine"),
-        (["like", "1", "--kind", "mood"], 2, "by artist, album or genre"),
+        (["like", "1", "--kind", "mood"], 2, "not one of 'artist', 'album', 'genre'"),
         (["like", "1", "--kind", "artist"], 1, "nothing here has 3 tracks"),
         (["like", "1", "--kind", "artist", "--year", "1990"], 2, "--kind goes with -n"),
         (["like", "--tags", "sad", "--blend", "sound"], 2, "--tags goes without"),

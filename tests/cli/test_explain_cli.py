@@ -69,7 +69,7 @@ def test_two_scores_are_compared(scores: Path) -> None:
     shares = sum(group["alike"] for group in told["groups"])
     assert shares == pytest.approx(told["similarities"]["score-features"], abs=1e-4)
     done = segue("explain", str(tracks["1.mid"]), str(tracks["2.mid"]), library=scores)
-    assert "bars most alike" in done.stdout
+    assert "most similar bars" in done.stdout
 
 
 def test_two_recordings_are_compared(filled: Path) -> None:

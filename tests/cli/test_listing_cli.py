@@ -63,7 +63,7 @@ def test_columns(library: Path) -> None:
     [
         (["--columns", "title,colour"], "no column 'colour'; there are id, kind"),
         (["--sort", "-mood"], "no column 'mood'"),
-        (["--kind", "songs"], "expected sound, score or lyrics"),
+        (["--kind", "songs"], "not one of 'sound', 'score', 'lyrics'"),
         (["--year", "soon"], "'soon' is not understood"),
     ],
 )

@@ -99,7 +99,7 @@ def test_the_chords_above_a_tune_are_used_and_written_again(tmp_path: Path) -> N
         (["Dm7 Cmaj8 | F"], "did you mean Cmaj7?\n  Dm7 Cmaj8 | F\n      ^^^^^"),
         ([], "--roman with --key"),
         (["--roman", "ii V I"], "--roman and --key belong together"),
-        (["C", "--metre", "4"], "no metre"),
+        (["C", "--metre", "4"], "no time signature"),
         (["C", "--metre", "4/7"], "metre of 4/7"),
         (["C", "--style", "jazz"], "no style 'jazz'"),
         (["C", "--temperature", "-1"], "temperature"),

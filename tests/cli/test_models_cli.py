@@ -64,10 +64,11 @@ def test_a_model_of_ones_own_leaves_the_shipped_one_where_it_is(library: Path) -
     shipped = answer("explain", "0.5", library=library.parent / "none")
     assert answer("explain", "0.5", library=library) == shipped
     assert (
-        "asked: the model that comes with Segue" in segue("explain", "0.5", library=library).stdout
+        "answered by the model that comes with Segue"
+        in segue("explain", "0.5", library=library).stdout
     )
     done = segue("explain", "0.5", "--model", "my-notes", library=library)
-    assert "asked: the model 'my-notes', learned from this library" in done.stdout
+    assert "answered by the model 'my-notes', learned from this library" in done.stdout
     own = _own(library)["my-notes"]
     assert own["kind"] == "notes"
     assert own["used_by"] == "segue explain --model my-notes"
@@ -86,7 +87,7 @@ def test_an_older_librarys_model_of_a_shipped_name_goes_on_and_can_be_left(
     shipped = answer("explain", "0.5", library=tmp_path / "none")["explained"]
     assert answer("explain", "0.5", library=older)["explained"] != shipped
     done = segue("explain", "0.5", library=older)
-    assert "asked: the model 'note-lstm', learned from this library" in done.stdout
+    assert "answered by the model 'note-lstm', learned from this library" in done.stdout
     assert answer("explain", "0.5", "--model", "shipped", library=older)["explained"] == shipped
     assert "--model shipped" in str(_own(older)["note-lstm"]["note"])
     answer("models", "remove", "note-lstm", library=older)

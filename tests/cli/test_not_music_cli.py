@@ -10,7 +10,7 @@ import pytest
 
 from conftest import fill_described
 from segue.cli import main
-from segue.cli.output import key_told, tempo_told
+from segue.cli.output import format_key, format_tempo
 
 Run = Callable[..., str]
 FACTS: dict[str, float | str] = {
@@ -101,7 +101,7 @@ def test_outliers_paths_and_playlists_leave_it_out(run: Run) -> None:
     ],
 )
 def test_tempos_are_told_in_whole_numbers(facts: dict[str, float | str], told: str) -> None:
-    assert tempo_told(facts) == told
+    assert format_tempo(facts) == told
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_tempos_are_told_in_whole_numbers(facts: dict[str, float | str], told: s
     [("F major", "F major (7B)"), ("G# minor", "G# minor (1A)"), ("H major", "H major"), ("", "")],
 )
 def test_keys_are_told_with_their_place(key: str, told: str) -> None:
-    assert key_told({"key": key}) == told
+    assert format_key({"key": key}) == told
 
 
 def test_an_empty_answer_says_what_is_left_out(tmp_path: Path, run: Run) -> None:

@@ -31,6 +31,6 @@ def test_a_run_that_learned_is_no_failure(learned: Path, preset: str) -> None:
     assert done.returncode == 0
     assert "1 file could not be used; the others were" in done.stdout
     assert "10/4" in done.stdout
-    assert "learning 1:03" in done.stdout
+    assert "training 1:03" in done.stdout
     told = answer("train", "score", "--preset", preset, library=learned)
     assert told["failures"][0]["reason"] == "bar 3 is in 10/4"

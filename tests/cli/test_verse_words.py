@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from segue.cli.lyrics import said_of
+from segue.cli.lyrics import report_lines
 
 
 def told(*texts: str, **more: Any) -> dict[str, Any]:
@@ -11,21 +11,21 @@ def told(*texts: str, **more: Any) -> dict[str, Any]:
 
 
 def test_lines_syllables_and_rhymes_are_counted() -> None:
-    said = said_of(told("the cat sat", "upon a hat", "", "we all fell down"))
-    assert said == ["3 lines in 2 stanzas, 3 to 4 syllables each; 2 of them rhyme, told by their "
+    said = report_lines(told("the cat sat", "upon a hat", "", "we all fell down"))
+    assert said == ["3 lines in 2 stanzas, 3 to 4 syllables each; 2 of them rhyme, judged by "
                     "spelling"]  # fmt: skip
 
 
 def test_a_word_does_not_rhyme_with_itself() -> None:
-    said = said_of(told("another step", "one more step"))
+    said = report_lines(told("another step", "one more step"))
     assert "0 of them rhyme" in said[0]
 
 
 def test_a_chorus_that_is_lacking_is_said() -> None:
-    assert "--lines 12 say" in said_of(told("la la"), chorus_lacking=12)[1]
+    assert "--lines 12 say" in report_lines(told("la la"), chorus_lacking=12)[1]
     again = told("la la", "", "la la")
     again["lines"][2]["repeated"] = True
-    assert "the chorus comes back" in said_of(again)[1]
+    assert "the chorus comes back" in report_lines(again)[1]
 
 
 def test_the_longest_copy_is_said_with_whose_it_is() -> None:
@@ -40,9 +40,9 @@ def test_the_longest_copy_is_said_with_whose_it_is() -> None:
         "lines": [{"voice": "Burns"}] * 4,
         "taken": {"Burns": 0.75},
     }
-    said = said_of(told("my love is like a stone", figures=figures))
+    said = report_lines(told("my love is like a stone", figures=figures))
     assert said[1] == 'longest copy: 4 words in a row, "my love is like" (Burns, Rose)'
-    assert said[2] == "2% of the words were met nowhere in what was learned from"
+    assert said[2] == "2% of the words do not occur in the training set"
     assert said[3] == "3 of 4 lines read as Burns's by their style"
     figures["copied_words"] = {"length": 0, "text": "", "artist": "", "title": ""}
-    assert said_of(told("a", figures=figures))[1] == "no run of words is copied"
+    assert report_lines(told("a", figures=figures))[1] == "no sequence of words is copied"

@@ -122,7 +122,7 @@ def test_artists_of_any_alphabet_have_models(tmp_path: Path) -> None:
         (["write", "--artist", "burns", "--temperature", "-1"], "temperature"),
         (["write", "--artist", "burns", "--lines", "0"], "from 1 to 1000"),
         (["write", "--artist", "burns", "-o", "song.mp3"], ".txt"),
-        (["duet", "burns", "moore", "--by", "bar"], "line, stanza, word"),
+        (["duet", "burns", "moore", "--by", "bar"], "'line', 'stanza', 'word'"),
         (["duet", "burns", "moore", "--blend", "2"], "from 0 to 1"),
         (["duet", "burns", "moore", "--how", "product"], "goes with --blend"),
         (["duet", "burns", "moore", "--blend", "0.5", "--by", "word"], "give one of them"),
