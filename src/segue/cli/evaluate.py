@@ -16,7 +16,8 @@ def evaluate(
         typer.Option(help="Label that neighbours should share."),
     ] = "album",
     artist_filter: Annotated[
-        bool, typer.Option("--artist-filter", help="Only neighbours by other artists.")
+        bool,
+        typer.Option("--artist-filter", help="Neighbours without those by the query's artist."),
     ] = False,
     metric: opt.Metric = "cosine",
     seed: opt.Seed = 0,

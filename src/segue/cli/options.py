@@ -137,7 +137,7 @@ Bpm = Annotated[
     typer.Option("--bpm", help="Range of tempos in BPM: 118-126, 120, 118-; repeatable."),
 ]
 BpmOctaves = Annotated[
-    bool, typer.Option("--bpm-octaves", help="With --bpm: half and double the tempo as well.")
+    bool, typer.Option("--bpm-octaves", help="Half and double the tempo of --bpm as well.")
 ]
 MediumName = Literal["sound", "score", "lyrics"]
 AllSounds = Annotated[

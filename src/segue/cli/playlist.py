@@ -74,7 +74,7 @@ def playlist(
     ] = False,
     fill: Annotated[
         bool,
-        typer.Option("--fill", help="With --minutes: dissimilar tracks where nothing is similar."),
+        typer.Option("--fill", help="Dissimilar tracks as well, to fill --minutes."),
     ] = False,
     space: opt.Space = None,
     output: opt.PlaylistOutput = None,

@@ -316,7 +316,7 @@ def prune(store: Store, *, really: bool) -> Pruned:
     if 2 * len(gone) > len(tracks) and not really:
         raise BadArgument(
             f"{len(gone)} of {len(tracks)} files are gone: is a disk not connected? "
-            "Connect it, or say --really to take them all out"
+            "Connect it, or add --force to take them all out"
         )
     with store.writing(), store.transaction():
         store.remove_tracks(track.id for track in gone)

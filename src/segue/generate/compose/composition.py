@@ -260,7 +260,10 @@ class Composition:
             raise BadArgument("--infill and --add at once; do one after the other")
         timed = self.wishes.metre is not None or self.wishes.tempo is not None
         if timed and (self.infill or self.added is not None):
-            raise BadArgument("metre and tempo are those of the score; leave --metre, --tempo out")
+            raise BadArgument(
+                "time signature and tempo are those of the score; leave --time-signature and "
+                "--tempo out"
+            )
         self._before = bars_on_grid(self.prompt) if self.prompt else []
         if self.infill:
             first, last = self.infill
