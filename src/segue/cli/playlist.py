@@ -55,7 +55,7 @@ def playlist(
         ),
     ] = "smooth",
     surprise: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of less similar tracks, from 0 to 1.")
+        float, typer.Option(min=0, max=1, help="Randomness of the choice, from 0 to 1.")
     ] = 0.3,
     max_per_artist: Annotated[
         int, typer.Option(min=1, help="Maximum number of results by one artist.")
