@@ -16,7 +16,7 @@ def test_text_of_every_script_passes(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize("steers", "\x00\x07\x1b\x7f\x9b\u2028\u202e\u2066\udce9")
-def test_what_steers_a_terminal_does_not(steers: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_are_replaced(steers: str, capsys: pytest.CaptureFixture[str]) -> None:
     print_table("a table", ("title",), [(f"a{steers}b\nc",)])
     assert capsys.readouterr().out.split()[-2:] == ["a\ufffdb", "c"]
     if steers != "\x00":

@@ -49,7 +49,7 @@ def test_nobody_reads_any_more() -> None:
         time.sleep(0.02)
 
 
-def test_what_is_quick_says_nothing(tmp_path: Path) -> None:
+def test_quick_commands_print_no_progress(tmp_path: Path) -> None:
     write_score(tmp_path / "one.mid", little_score(1, 2))
     done = segue("add", tmp_path / "one.mid", "--workers", "1", library=tmp_path / "library")
     if not done.stderr:
@@ -59,7 +59,7 @@ def test_what_is_quick_says_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["add", "{tune}", "--workers", "1"], "looking"),
         (["compose", "--bars", "1", "-o", "{tmp}/a.mid"], "reading"),
@@ -68,13 +68,11 @@ def test_what_is_quick_says_nothing(tmp_path: Path) -> None:
     ],
     ids=lambda given: given[0] if isinstance(given, list) else "",
 )
-def test_long_commands_tell_how_far_they_are(
-    tmp_path: Path, arguments: list[str], said: str
-) -> None:
+def test_long_commands_print_progress(tmp_path: Path, arguments: list[str], message: str) -> None:
     tune = write_score(tmp_path / "tune.mid", little_score(1, 2))
     given = [part.format(tmp=tmp_path, tune=tune) for part in arguments]
     done = segue(*given, library=tmp_path / "library")
     assert done.returncode == 0, done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert "so far" in done.stderr
-    assert said not in done.stdout
+    assert message not in done.stdout
