@@ -18,7 +18,7 @@ import numpy as np
 
 from segue.audio.embedding import load_head
 from segue.builtin_spaces import WEIGHTS, builtin_spaces
-from segue.cli.output import why
+from segue.cli.output import format_reasons
 from segue.library import Library
 from segue.records import FloatArray, Medium
 from segue.search.reasons import (
@@ -112,7 +112,7 @@ def _told(lib: Library, space: str) -> tuple[np.ndarray, np.ndarray, list[tuple[
     others, printed, said = [], [], []
     for number, track in enumerate(asked):
         for hit in lib.like(int(track), n=ANSWERS, space=space):
-            text = why(hit)
+            text = format_reasons(hit)
             unnamed = sum(r.share for r in hit.reasons if r.name == OTHER)
             rest = float(text.rpartition("other ")[2]) if "other " in text else 0.0
             others.append(abs(unnamed) / abs(hit.similarity))
@@ -134,7 +134,7 @@ def _said_rightly(lib: Library, kind: Medium, space: str) -> float:
         for hit in lib.like(track, n=ANSWERS, space=space):
             if hit.track.id not in row:
                 continue
-            printed = why(hit)
+            printed = format_reasons(hit)
             for reason in hit.reasons:
                 if reason.description.startswith("both: ") and reason.description in printed:
                     high = reason.description == f"both: {aspect_named(reason.name).high}"

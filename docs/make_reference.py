@@ -27,11 +27,12 @@ def reference() -> str:
 
 
 def _commands(group: object, above: list[str]) -> list[list[str]]:
-    found = []
+    """Return the commands of a group and of the groups in it, without hidden ones."""
+    commands = []
     for name, command in sorted(getattr(group, "commands", {}).items()):
-        found.append([*above, name])
-        found += _commands(command, [*above, name])
-    return found
+        if not command.hidden:
+            commands += [[*above, name], *_commands(command, [*above, name])]
+    return commands
 
 
 if __name__ == "__main__":

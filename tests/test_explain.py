@@ -6,7 +6,7 @@ from safetensors.numpy import load_file
 
 from segue.audio.features import FEATURE_NAMES, standard_scores, standardise
 from segue.builtin_spaces import MUSICNN_TAGS, WEIGHTS, builtin_spaces
-from segue.cli.output import why
+from segue.cli.output import format_reasons
 from segue.explore.comparison import feature_contributions, group_contributions
 from segue.feature_names import SCORE_FEATURE_NAMES, STYLE_FEATURE_NAMES
 from segue.records import Hit, Reason, Tags, Track
@@ -113,11 +113,11 @@ def test_people_read_at_most_half_as_other() -> None:
         )
     )
     track = Track(1, "sound", Path("/m.ogg"), Tags(), 1.0, "")
-    told = why(Hit(1, sum(reason.share for reason in reasons_), track, reasons_))
+    told = format_reasons(Hit(1, sum(reason.share for reason in reasons_), track, reasons_))
     assert told == "a +0.10, b +0.09, c -0.08; y +0.07, z +0.06, other +0.05"
     alone = (Reason(OTHER, 0.3, OTHER, OTHER),)
-    assert why(Hit(1, 0.3, track, alone)) == "other +0.30"
-    assert why(Hit(1, 0.3, track, (Reason("loved", 0.3),))) == "loved +0.30"
+    assert format_reasons(Hit(1, 0.3, track, alone)) == "other +0.30"
+    assert format_reasons(Hit(1, 0.3, track, (Reason("loved", 0.3),))) == "loved +0.30"
 
 
 def test_directions_find_what_grows_along_them() -> None:

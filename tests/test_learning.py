@@ -264,7 +264,7 @@ def test_an_interrupted_run_is_not_thrown_away_by_mistake(library: Library) -> N
     folder = library.folder / "models" / "mine"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / STATE).touch()
-    with pytest.raises(BadArgument, match="go on with --resume, or start over with --anew"):
+    with pytest.raises(BadArgument, match="go on with --resume, or start over with --restart"):
         library.learning.train("mine", training, workers=1)
     assert library.learning.train("mine", training, workers=1, restart=True).tracks == 6
     assert (

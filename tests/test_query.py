@@ -5,7 +5,7 @@ import pytest
 
 from conftest import fill_library
 from segue import Library
-from segue.cli.app import parse_tempos, parse_years
+from segue.cli.options import parse_tempos, parse_years
 from segue.errors import BadArgument, NotFound
 from segue.records import Tags
 from segue.search.filters import Filters

@@ -2,12 +2,12 @@
 
 import pytest
 
-from segue.cli.add import say_added
+from segue.cli.add import print_added
 from segue.ingest.survey import AddReport
 
 
 @pytest.mark.parametrize(
-    ("report", "count", "said"),
+    ("report", "count", "message"),
     [
         (AddReport(), 0, "nothing to add; the library holds 0 tracks"),
         (AddReport(added=1), 1, "files: 1 added; the library holds 1 track"),
@@ -38,7 +38,7 @@ from segue.ingest.survey import AddReport
     ],
 )
 def test_files_tracks_and_songs_are_counted_apart(
-    report: AddReport, count: int, said: str, capsys: pytest.CaptureFixture[str]
+    report: AddReport, count: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    say_added(report, count)
-    assert capsys.readouterr().out == said + "\n"
+    print_added(report, count)
+    assert capsys.readouterr().out == message + "\n"

@@ -138,7 +138,7 @@ def test_artists_albums_and_genres(tmp_path: Path) -> None:
     assert segue("like", "a", "--kind", "album", library=tmp_path).returncode == 0
 
 
-def test_listens_from_import_to_answer(tmp_path: Path) -> None:
+def test_listens_are_imported_and_used(tmp_path: Path) -> None:
     pytest.importorskip("implicit")
     library = tmp_path / "library"
     albums_of_three(library)
@@ -154,10 +154,10 @@ def test_listens_from_import_to_answer(tmp_path: Path) -> None:
     assert summary["schema"] == "segue.listens"
     assert summary["matched_plays"] == 63
 
-    told = segue("listens", "import", plays, library=library).stdout
-    assert "0 new plays, 1 broken row" in told
-    assert "'often' is no number of plays" in told
-    assert "learned from 6 users and holds 4 tracks" in told
+    report = segue("listens", "import", plays, library=library).stdout
+    assert "0 new plays, 1 broken row" in report
+    assert "'often' is no number of plays" in report
+    assert "learned from 6 users and holds 4 tracks" in report
 
     blend = "sound=0.5,listens=0.5"
     hits = answer("like", "1", "--blend", blend, "--min-plays", "1", library=library)["hits"]
@@ -208,7 +208,9 @@ def test_vectors_are_exported_as_a_table(filled: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["m3u8", "m3u", "pls", "xspf", "json", "html"])
-def test_every_command_writes_every_kind_of_list(filled: Path, tmp_path: Path, ending: str) -> None:
+def test_every_command_writes_every_playlist_format(
+    filled: Path, tmp_path: Path, ending: str
+) -> None:
     for command in (
         ("like", "1"),
         ("like", "--tags", "sad"),
@@ -226,7 +228,7 @@ def test_every_command_writes_every_kind_of_list(filled: Path, tmp_path: Path, e
     assert len(list(folder.glob(f"*.{ending}"))) == 2
 
 
-def test_answers_say_what_was_asked_and_which_way_reasons_go(filled: Path) -> None:
+def test_results_name_the_query_and_give_reasons(filled: Path) -> None:
     out = segue("like", "1", library=filled).stdout
     with Library.open(filled) as lib:
         title = lib.find(1)[0].tags.title
@@ -242,7 +244,7 @@ def test_answers_say_what_was_asked_and_which_way_reasons_go(filled: Path) -> No
     assert far.startswith("Like ")
 
 
-def test_a_playlist_plays_from_where_it_lies(filled: Path, tmp_path: Path) -> None:
+def test_a_playlist_has_relative_paths(filled: Path, tmp_path: Path) -> None:
     target = tmp_path / "list.m3u8"
     segue("like", "1", "-n", "3", "--m3u", target, library=filled)
     lines = target.read_text(encoding="utf-8").splitlines()
@@ -270,7 +272,7 @@ def test_a_playlist_plays_from_where_it_lies(filled: Path, tmp_path: Path) -> No
         (["like", "1", "--blend", "sound", "--space", "tags"], 2, "no space or metric"),
         (["like", "1", "--metric", "manhattan"], 2, "Invalid value for '--metric'"),
         (["like", "1", "--metric", "euclidean", "--minus", "2"], 2, "goes with the cosine"),
-        (["like", "1", "--kind", "mood"], 2, "by artist, album or genre"),
+        (["like", "1", "--kind", "mood"], 2, "not one of 'artist', 'album', 'genre'"),
         (["like", "1", "--kind", "artist"], 1, "nothing here has 3 tracks"),
         (["like", "1", "--kind", "artist", "--year", "1990"], 2, "--kind goes with -n"),
         (["like", "--tags", "sad", "--blend", "sound"], 2, "--tags goes without"),
@@ -288,16 +290,14 @@ def test_a_playlist_plays_from_where_it_lies(filled: Path, tmp_path: Path) -> No
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_answered_in_one_line(
-    filled: Path, arguments: list[str], code: int, message: str
-) -> None:
+def test_errors_are_one_line(filled: Path, arguments: list[str], code: int, message: str) -> None:
     done = segue(*arguments, library=filled)
     assert message in done.stderr
     assert done.returncode == code
     assert "Traceback" not in done.stderr
 
 
-def test_a_damaged_library_is_told(tmp_path: Path) -> None:
+def test_a_damaged_library_is_reported(tmp_path: Path) -> None:
     (tmp_path / "segue.db").write_bytes(b"not a database " * 100)
     done = segue("list", library=tmp_path)
     assert done.returncode == 1
@@ -324,7 +324,7 @@ def test_the_version() -> None:
     assert segue("--version").stdout == f"segue {__version__}\n"
 
 
-def test_a_library_seen_as_a_whole(tmp_path: Path) -> None:
+def test_map_groups_dendrogram_outliers_and_duplicates(tmp_path: Path) -> None:
     library = tmp_path / "library"
     albums_of_three(library)
     page = tmp_path / "map.html"
@@ -343,15 +343,15 @@ def test_a_library_seen_as_a_whole(tmp_path: Path) -> None:
     assert answer("twins", "--no-versions", library=library)["versions"] is None
 
 
-def test_ways_through_a_library(tmp_path: Path) -> None:
+def test_paths_playlists_and_taste(tmp_path: Path) -> None:
     library = tmp_path / "library"
     albums_of_three(library)
     page = tmp_path / "journey.html"
     document = answer("path", "1", "9", "-n", "5", "-o", page, library=library)
     assert [row["track"]["id"] for row in document["tracks"]][::4] == [1, 9]
     assert str(tmp_path) not in page.read_text()
-    asked = ("playlist", "--like", "1", "-n", "4", "--seed", "7", "-o", tmp_path / "list.xspf")
-    first, again = (answer(*asked, library=library) for _ in range(2))
+    arguments = ("playlist", "--like", "1", "-n", "4", "--seed", "7", "-o", tmp_path / "list.xspf")
+    first, again = (answer(*arguments, library=library) for _ in range(2))
     assert first == again
     assert first["seed"] == 7
     assert answer("love", "1", library=library)["loved"][0]["id"] == 1
@@ -370,7 +370,7 @@ def nine_tracks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["map", "--space", "nonsense"], "there are: "),
         (["map", "--colour", "smell"], "cannot be coloured by 'smell'"),
@@ -391,9 +391,9 @@ def nine_tracks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_told_with_what_to_do(
+def test_errors_say_what_to_do(
     arguments: list[str],
-    told: str,
+    message: str,
     nine_tracks: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -403,17 +403,17 @@ def test_mistakes_are_told_with_what_to_do(
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code in {1, 2}
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 # ---- as a shell runs it -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [(["spaces"], 0, ""), (["like", "nobody"], 1, "nobody"), (["like", "1", "-n", "x"], 2, "-n")],
 )
-def test_the_program_itself(filled: Path, arguments: list[str], code: int, told: str) -> None:
+def test_the_program_itself(filled: Path, arguments: list[str], code: int, message: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "segue", *arguments],
         capture_output=True,
@@ -422,11 +422,11 @@ def test_the_program_itself(filled: Path, arguments: list[str], code: int, told:
         env=os.environ | {"SEGUE_LIBRARY": str(filled)},
     )
     assert done.returncode == code
-    assert told in done.stderr
+    assert message in done.stderr
     assert bool(done.stdout) == (code == 0)
 
 
-def test_who_reads_may_leave(filled: Path) -> None:
+def test_a_closed_pipe_is_no_error(filled: Path) -> None:
     command = f"{shlex.quote(sys.executable)} -m segue list --json | head -c 1"
     env = os.environ | {"SEGUE_LIBRARY": str(filled)}
     done = subprocess.run(command, shell=True, capture_output=True, check=False, env=env)

@@ -22,14 +22,14 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("nowhere")
 
 
-def test_a_score_is_gone_on_with_and_reported(prompt: Path, nowhere: Path, tmp_path: Path) -> None:
+def test_a_score_is_continued_and_reported(prompt: Path, nowhere: Path, tmp_path: Path) -> None:
     target, report = tmp_path / "more.mid", tmp_path / "report.json"
-    told = answer(
+    document = answer(
         *("compose", prompt, "--bars", "2", "--seed", "0", "-o", target, "--png"),
         *("--report", report),
         library=nowhere,
     )
-    (one,) = told["compositions"]
+    (one,) = document["compositions"]
     assert [Path(file).name for file in one["files"]] == ["more.mid", "more.png"]
     before, after = (read_midi(file.read_bytes()) for file in (prompt, target))
     assert after.parts[0].notes[: len(before.parts[0].notes)].tolist() == (
@@ -43,11 +43,11 @@ def test_a_score_is_gone_on_with_and_reported(prompt: Path, nowhere: Path, tmp_p
 
 
 def test_from_nothing_the_same_seed_gives_the_same_music(nowhere: Path, tmp_path: Path) -> None:
-    asked = ("--bars", "2", "--instruments", "piano,bass", "--key", "Dm", "--tempo", "96")
+    arguments = ("--bars", "2", "--instruments", "piano,bass", "--key", "Dm", "--tempo", "96")
     files = [tmp_path / name for name in ("one.musicxml", "two.musicxml")]
     for file in files:
         done = segue(
-            "compose", *asked, "--metre", "3/4", "--seed", "5", "-o", file, library=nowhere
+            "compose", *arguments, "--metre", "3/4", "--seed", "5", "-o", file, library=nowhere
         )
         assert done.returncode == 0, done.stderr
     (one,), (two,) = (read_scores(file) for file in files)
@@ -59,7 +59,7 @@ def test_from_nothing_the_same_seed_gives_the_same_music(nowhere: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["--bars", "0"], 2, "from 1 to 10,000"),
         (["--bars", "10001"], 2, "from 1 to 10,000"),
@@ -80,14 +80,14 @@ def test_from_nothing_the_same_seed_gives_the_same_music(nowhere: Path, tmp_path
         (["{empty}"], 1, "empty.mid"),
     ],
 )
-def test_what_cannot_be_is_refused(
-    prompt: Path, nowhere: Path, tmp_path: Path, arguments: list[str], code: int, said: str
+def test_invalid_arguments_are_refused(
+    prompt: Path, nowhere: Path, tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
     (prompt.parent / "broken.mid").write_bytes(b"MThd and then nothing")
     (prompt.parent / "empty.mid").write_bytes(b"")
     files = {name: str(prompt.parent / f"{name}.mid") for name in ("broken", "empty")}
     given = [one.format(prompt=prompt, **files) for one in arguments]
     done = segue("compose", *given, "-o", tmp_path / "new.mid", library=nowhere)
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.returncode == code, done.stderr
     assert not list(tmp_path.iterdir())

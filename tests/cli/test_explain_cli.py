@@ -28,64 +28,66 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_shipped_model_explains_without_a_library(tmp_path: Path) -> None:
-    told = answer("explain", "1.9.11", library=tmp_path / "none")["explained"][0]
-    assert told["name"] == "Aadd2, no fifth"
-    assert told["notes"] == ["A", "B", "C#"]
-    assert len(told["neighbours"]) == 8
+    document = answer("explain", "1.9.11", library=tmp_path / "none")["explained"][0]
+    assert document["name"] == "Aadd2, no fifth"
+    assert document["notes"] == ["A", "B", "C#"]
+    assert len(document["neighbours"]) == 8
     done = segue("explain", "A2", library=tmp_path / "none")
     assert "of as many random vectors" in done.stdout
     assert not (tmp_path / "none").exists()
 
 
-def test_a_model_of_ones_own_explains(scores: Path) -> None:
-    told = answer("explain", "0.5", "--model", "mine", "-n", "2", library=scores)
-    assert told["model"] == "mine"
-    assert {each["stream"] for each in told["explained"]} >= {"durations"}
+def test_a_user_trained_model_explains(scores: Path) -> None:
+    document = answer("explain", "0.5", "--model", "mine", "-n", "2", library=scores)
+    assert document["model"] == "mine"
+    assert {each["stream"] for each in document["explained"]} >= {"durations"}
 
 
 @pytest.mark.parametrize("ending", [".html", ".png"])
 def test_the_table_is_written(tmp_path: Path, ending: str) -> None:
     target = tmp_path / f"table{ending}"
-    told = answer("explain", "--table", "-o", target, "-n", "20", library=tmp_path / "none")
-    assert len(told["words"]) == 20
+    document = answer("explain", "--table", "-o", target, "-n", "20", library=tmp_path / "none")
+    assert len(document["words"]) == 20
     assert target.stat().st_size > 5000
 
 
-def test_theory_is_told(tmp_path: Path) -> None:
-    told = answer("explain", "--theory", library=tmp_path / "none")
-    names = [claim["name"] for claim in told["claims"]]
+def test_theory_is_compared(tmp_path: Path) -> None:
+    document = answer("explain", "--theory", library=tmp_path / "none")
+    names = [claim["name"] for claim in document["claims"]]
     assert names[0] == "circle of fifths"
-    assert all(claim["network"]["pairs"] > 9 for claim in told["claims"])
-    assert {near["stream"] for near in told["nearness"]} == {"notes", "durations"}
+    assert all(claim["network"]["pairs"] > 9 for claim in document["claims"])
+    assert {near["stream"] for near in document["nearness"]} == {"notes", "durations"}
     assert "circle of fifths" in segue("explain", "--theory", library=tmp_path / "none").stdout
 
 
 def test_two_scores_are_compared(scores: Path) -> None:
     tracks = {Path(t["path"]).name: t["id"] for t in answer("list", library=scores)["tracks"]}
-    told: Any = answer("explain", str(tracks["0.mid"]), str(tracks["higher.mid"]), library=scores)
-    assert told["similarities"]["score-features"] > 0.95
-    assert told["bars"][0]["overlap"] == 1
-    assert {bar["semitones"] for bar in told["bars"]} == {4}
-    shares = sum(group["alike"] for group in told["groups"])
-    assert shares == pytest.approx(told["similarities"]["score-features"], abs=1e-4)
+    document: Any = answer(
+        "explain", str(tracks["0.mid"]), str(tracks["higher.mid"]), library=scores
+    )
+    assert document["similarities"]["score-features"] > 0.95
+    assert document["bars"][0]["overlap"] == 1
+    assert {bar["semitones"] for bar in document["bars"]} == {4}
+    shares = sum(group["alike"] for group in document["groups"])
+    assert shares == pytest.approx(document["similarities"]["score-features"], abs=1e-4)
     done = segue("explain", str(tracks["1.mid"]), str(tracks["2.mid"]), library=scores)
-    assert "bars most alike" in done.stdout
+    assert "most similar bars" in done.stdout
 
 
 def test_two_recordings_are_compared(filled: Path) -> None:
-    told: Any = answer("explain", "1", "2", library=filled)
-    assert len(told["tags"]) == 50
-    assert told["bars"] == []
-    assert len(told["alike"]) == 6
-    assert sum(tag["alike"] for tag in told["tags"]) == pytest.approx(
-        told["similarities"]["tags"], abs=1e-4
+    document: Any = answer("explain", "1", "2", library=filled)
+    assert len(document["tags"]) == 50
+    assert document["bars"] == []
+    assert len(document["alike"]) == 6
+    assert sum(tag["alike"] for tag in document["tags"]) == pytest.approx(
+        document["similarities"]["tags"], abs=1e-4
     )
-    assert all(abs(trait["first"]) < 4.01 for trait in told["alike"])
+    assert all(abs(trait["first"]) < 4.01 for trait in document["alike"])
     assert "tags that set them apart" in segue("explain", "1", "2", library=filled).stdout
 
 
-def test_what_cannot_be_is_refused(scores: Path, tmp_path: Path) -> None:
-    for arguments, code, said in (
+def test_invalid_arguments_are_refused(scores: Path, tmp_path: Path) -> None:
+    for arguments, code, message in (
         (["explain"], 2, "one of these"),
         (["explain", "A2", "--theory"], 2, "one of these"),
         (["explain", "--table"], 2, "belong together"),
@@ -98,4 +100,4 @@ def test_what_cannot_be_is_refused(scores: Path, tmp_path: Path) -> None:
     ):
         done = segue(*arguments, library=scores)
         assert done.returncode == code, done.stdout + done.stderr
-        assert said in done.stderr
+        assert message in done.stderr

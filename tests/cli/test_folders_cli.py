@@ -39,14 +39,14 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def library(music: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library of them."""
     folder = tmp_path_factory.mktemp("library") / "library"
-    told = answer("add", music, "--workers", "1", library=folder)
-    assert (told["added"], told["words"], told["tracks"]) == (7, 3, 7)
+    document = answer("add", music, "--workers", "1", library=folder)
+    assert (document["added"], document["words"], document["tracks"]) == (7, 3, 7)
     return folder
 
 
-def test_a_name_asks_with_recordings(library: Path) -> None:
-    for asked in (["like", "muldjord"], ["like", "chaos god"]):
-        assert {hit["track"]["kind"] for hit in answer(*asked, library=library)["hits"]} == {
+def test_a_name_queries_with_recordings(library: Path) -> None:
+    for arguments in (["like", "muldjord"], ["like", "chaos god"]):
+        assert {hit["track"]["kind"] for hit in answer(*arguments, library=library)["hits"]} == {
             "sound"
         }
     assert segue("playlist", "--like", "muldjord", "-n", "3", library=library).returncode == 0
@@ -74,14 +74,14 @@ def test_a_folder_is_no_album(library: Path) -> None:
     assert "Downloads" not in segue("outliers", library=library).stdout
 
 
-def test_what_is_not_there_makes_no_library(tmp_path: Path) -> None:
+def test_a_missing_folder_creates_no_library(tmp_path: Path) -> None:
     done = segue("add", tmp_path / "nowhere", library=tmp_path / "library")
     assert (done.returncode, "no file or folder" in done.stderr) == (2, True)
     assert not (tmp_path / "library").exists()
     assert "segue add FOLDER" in segue("list", library=tmp_path / "library").stderr
 
 
-def test_removed_ignored_and_excluded_are_told(tmp_path: Path) -> None:
+def test_removed_ignored_and_excluded_files_are_reported(tmp_path: Path) -> None:
     texts = tmp_path / "texts"
     texts.mkdir()
     for name, words in zip(("one", "two", "three", "._one"), SONGS.values(), strict=False):
@@ -94,8 +94,8 @@ def test_removed_ignored_and_excluded_are_told(tmp_path: Path) -> None:
     assert "1 left out, since you removed" in segue("add", texts, library=library).stdout
     (texts / ".segueignore").write_text("two.txt")
     assert "1 taken out" in segue("add", texts, library=library).stdout
-    told = answer("add", texts, "--include-removed", "--artist", "Ann", library=library)
-    assert (told["added"], told["ignored"], told["removed"]) == (1, 1, 0)
+    document = answer("add", texts, "--include-removed", "--artist", "Ann", library=library)
+    assert (document["added"], document["ignored"], document["removed"]) == (1, 1, 0)
     assert {t["artist"] for t in answer("list", library=library)["tracks"]} == {"Ann"}
 
 
@@ -109,7 +109,7 @@ def test_writing_says_how_to_name_an_artist(tmp_path: Path) -> None:
     assert "segue add --artist" in done.stderr
 
 
-def test_a_text_beside_a_recording_asks_with_the_recording(library: Path, music: Path) -> None:
+def test_a_text_beside_a_recording_queries_with_the_recording(library: Path, music: Path) -> None:
     text = music / "Chaos God.lrc"
     (track,) = answer("show", text, library=library)["tracks"]
     assert track["path"] == str(music / "Chaos God.mp3")
@@ -132,7 +132,7 @@ def test_a_file_that_is_in_no_library_is_shown(library: Path, music: Path, tmp_p
     assert (done.returncode, done.stdout) == (2, "") or "nothing" in done.stderr
 
 
-def test_twins_say_which_file_is_the_better(tmp_path: Path) -> None:
+def test_duplicates_mark_the_better_file(tmp_path: Path) -> None:
     copies = tmp_path / "copies"
     copies.mkdir()
     sound = tune(3, 12.0, 16_000)

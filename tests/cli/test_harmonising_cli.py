@@ -28,7 +28,7 @@ def joy() -> Score:
 
 def test_a_melody_gets_chords_and_stays_as_it_is(joy: Score, tmp_path: Path) -> None:
     tune_, target = write_score(tmp_path / "joy.mid", joy), tmp_path / "with.mid"
-    told = answer(
+    document = answer(
         "harmonise",
         tune_,
         "-o",
@@ -41,8 +41,8 @@ def test_a_melody_gets_chords_and_stays_as_it_is(joy: Score, tmp_path: Path) -> 
         "0",
         library=tmp_path / "none",
     )
-    assert told["style"] == "chords"
-    first, second = told["made"]
+    assert document["style"] == "chords"
+    first, second = document["made"]
     assert first["key"] == "C major"
     assert first["statistics"]["scale_consistency"] == 1
     assert first["statistics"]["empty_bar_rate"] == 0
@@ -82,18 +82,18 @@ def test_a_melody_gets_three_voices_and_a_report(joy: Score, tmp_path: Path) -> 
     assert [part.name for part in score.parts] == ["Soprano", "Alto", "Tenor", "Bass"]
     assert np.array_equal(score.parts[0].notes, joy.parts[0].notes)
     assert score.parts[3].notes[-1, 2] % 12 in {0, 7}  # the tonic, or, here, the dominant
-    told = json.loads(report.read_text(encoding="utf-8"))
-    assert told["seed"] == 3
-    assert told["made"][0]["voice_leading"]["parallels"] == 0
-    assert {"segue", "torch"} <= set(told)
-    assert told["made"][0]["statistics"]["notes_per_bar"] > 4
-    shared = told["made"][0]["longest_passage_shared"]
+    document = json.loads(report.read_text(encoding="utf-8"))
+    assert document["seed"] == 3
+    assert document["made"][0]["voice_leading"]["parallels"] == 0
+    assert {"segue", "torch"} <= set(document)
+    assert document["made"][0]["statistics"]["notes_per_bar"] > 4
+    shared = document["made"][0]["longest_passage_shared"]
     assert (shared["notes"] > 0) == bool(shared["voice"]) == bool(shared["chorale"])
     again = answer(*arguments, library=tmp_path / "none")
-    assert again["made"] == told["made"]
+    assert again["made"] == document["made"]
 
 
-def test_what_cannot_be_harmonised_is_refused(joy: Score, tmp_path: Path) -> None:
+def test_invalid_arguments_are_refused(joy: Score, tmp_path: Path) -> None:
     write_score(tmp_path / "joy.mid", joy)
     write_score(tmp_path / "drums.mid", score_of(part_of((0, 1, 36), drum=True)))
     write_score(
@@ -103,7 +103,7 @@ def test_what_cannot_be_harmonised_is_refused(joy: Score, tmp_path: Path) -> Non
     write_score(tmp_path / "long.mid", score_of(part_of((0, 1, 72), (40_000, 1, 72))))
     (tmp_path / "empty.mid").write_bytes(b"")
     target = tmp_path / "out.mid"
-    for name, options, code, said in (
+    for name, options, code, message in (
         ("drums.mid", [], 2, "no note with a pitch"),
         ("two.mid", [], 2, "--part"),
         ("joy.mid", ["--part", "9"], 2, "no part with notes is called"),
@@ -119,7 +119,7 @@ def test_what_cannot_be_harmonised_is_refused(joy: Score, tmp_path: Path) -> Non
             "harmonise", tmp_path / name, "-o", target, *options, library=tmp_path / "none"
         )
         assert done.returncode == code, done.stdout + done.stderr
-        assert said in done.stderr
+        assert message in done.stderr
         assert not target.exists()
     done = segue("harmonise", tmp_path / "joy.mid", "-o", tmp_path / "a.txt")
     assert done.returncode == 2

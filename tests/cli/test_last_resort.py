@@ -59,11 +59,11 @@ def library(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", ["list > /dev/full", "list --json > /dev/full"])
-def test_output_that_cannot_be_written_is_told(library: Path, command: str) -> None:
+def test_an_output_that_cannot_be_written_is_reported(library: Path, command: str) -> None:
     in_one_line(shell(f"segue {command}", library), "cannot write the output: No space left")
 
 
-def test_output_that_nobody_reads_is_left_in_silence(library: Path) -> None:
+def test_an_output_that_nobody_reads_is_no_error(library: Path) -> None:
     done = shell("segue list >&-; echo $?; segue list 2>&- | head -0", library)
     assert (done.stdout, done.stderr) == ("0\n", "")
 
@@ -97,7 +97,7 @@ def test_a_program_that_the_system_ends_says_so(tmp_path: Path, little_music: Pa
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
-def test_what_nobody_foresaw_is_one_line(
+def test_unforeseen_errors_are_one_line(
     library: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, name: str, says: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -134,7 +134,7 @@ def damage(library: Path, statement: str) -> None:
         ("UPDATE tracks SET title = CAST(x'ff' AS TEXT) WHERE id = 2", "list", "UTF-8"),
     ],
 )
-def test_damage_in_the_middle_of_a_library_is_told(
+def test_damage_in_the_middle_of_a_library_is_reported(
     library: Path, statement: str, command: str, says: str
 ) -> None:
     damage(library, statement)
@@ -143,7 +143,7 @@ def test_damage_in_the_middle_of_a_library_is_told(
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_pages_of_noise_are_told_or_answered(tmp_path: Path, seed: int) -> None:
+def test_pages_of_noise_are_reported_or_read(tmp_path: Path, seed: int) -> None:
     library = tmp_path / "library"
     fill_library(library, [Tags(f"t{i}", f"a{i % 7}", "", "") for i in range(60)])
     content = bytearray((library / "segue.db").read_bytes())

@@ -47,26 +47,26 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--sort", "bpm"], [1, 2, 3, 4]),
     ],
 )
-def test_which_and_in_which_order(library: Path, arguments: list[str], ids: list[int]) -> None:
+def test_filters_and_sort_order(library: Path, arguments: list[str], ids: list[int]) -> None:
     found = answer("list", *arguments, library=library)["tracks"]
     assert [track["id"] for track in found] == ids
 
 
 def test_columns(library: Path) -> None:
-    said = segue("list", "--columns", "year, title,kind,bpm", "alpha", library=library).stdout
-    assert said.startswith("1 track")
-    assert said.split()[2:] == ["year", "title", "kind", "bpm", "2003", "alpha", "sound"]
+    output = segue("list", "--columns", "year, title,kind,bpm", "alpha", library=library).stdout
+    assert output.startswith("1 track")
+    assert output.split()[2:] == ["year", "title", "kind", "bpm", "2003", "alpha", "sound"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--columns", "title,colour"], "no column 'colour'; there are id, kind"),
         (["--sort", "-mood"], "no column 'mood'"),
-        (["--kind", "songs"], "expected sound, score or lyrics"),
+        (["--kind", "songs"], "not one of 'sound', 'score', 'lyrics'"),
         (["--year", "soon"], "'soon' is not understood"),
     ],
 )
-def test_what_cannot_be_is_said(library: Path, arguments: list[str], said: str) -> None:
+def test_invalid_arguments_are_refused(library: Path, arguments: list[str], message: str) -> None:
     done = segue("list", *arguments, library=library)
-    assert (done.returncode, said in done.stderr) == (2, True)
+    assert (done.returncode, message in done.stderr) == (2, True)

@@ -29,11 +29,11 @@ def lyrics(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_find_shows_the_line(lyrics: Path) -> None:
     line = song("Ada Long", 1).split("\n")[0]
-    asked = line.replace("e", "", 2).lower()
-    hits = answer("find", asked, "-n", "3", library=lyrics)["hits"]
+    arguments = line.replace("e", "", 2).lower()
+    hits = answer("find", arguments, "-n", "3", library=lyrics)["hits"]
     assert hits[0]["line"] == line
     assert hits[0]["track"]["kind"] == "lyrics"
-    assert line in segue("find", asked, library=lyrics).stdout
+    assert line in segue("find", arguments, library=lyrics).stdout
     assert "no line comes near" in segue("find", "xqzw", library=lyrics).stdout
     done = segue("find", "?!", library=lyrics)
     assert (done.returncode, "no letters" in done.stderr) == (2, True)
@@ -44,9 +44,9 @@ def test_show_and_explain(lyrics: Path) -> None:
     assert shown["words"] == song("Ada Long", 0)
     assert shown["features"]["lines"] == 16
     assert "nightingale" in segue("show", "1", library=lyrics).stdout + song("Ada Long", 0)
-    told = answer("explain", "1", "5", library=lyrics)
-    assert {group["name"] for group in told["groups"]} >= {"characters", "rhyme"}
-    assert not any("Bucket" in trait["name"] for trait in told["alike"])
+    document = answer("explain", "1", "5", library=lyrics)
+    assert {group["name"] for group in document["groups"]} >= {"characters", "rhyme"}
+    assert not any("Bucket" in trait["name"] for trait in document["alike"])
 
 
 @pytest.mark.parametrize(
@@ -54,25 +54,25 @@ def test_show_and_explain(lyrics: Path) -> None:
     [["like", "1"], ["groups"], ["evaluate", "--by", "artist"], ["map", "-o", "{tmp}/map.png"]],
     ids=lambda arguments: arguments[0],
 )
-def test_what_is_asked_of_recordings_is_answered_of_lyrics(
+def test_commands_for_recordings_work_with_lyrics(
     lyrics: Path, tmp_path: Path, arguments: list[str]
 ) -> None:
-    told = answer(*[part.replace("{tmp}", str(tmp_path)) for part in arguments], library=lyrics)
-    if "space" in told:
-        assert told["space"] == "style"
+    document = answer(*[part.replace("{tmp}", str(tmp_path)) for part in arguments], library=lyrics)
+    if "space" in document:
+        assert document["space"] == "style"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["like", "1", "--at", "0:01-0:02"], "recordings"),
         (["show", "1", "-o", "{tmp}/a.png"], "of one score"),
         (["blend", "1", "2", "-o", "{tmp}"], "not a score"),
     ],
 )
-def test_what_cannot_be_is_refused(
-    lyrics: Path, tmp_path: Path, arguments: list[str], said: str
+def test_invalid_arguments_are_refused(
+    lyrics: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     done = segue(*[part.replace("{tmp}", str(tmp_path)) for part in arguments], library=lyrics)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert said in done.stderr
+    assert message in done.stderr

@@ -24,19 +24,19 @@ FROM_SCORES = ("compose", "harmonise", "melody", "blend")
 
 
 @pytest.mark.parametrize("command", MADE)
-def test_a_new_seed_is_drawn_and_printed_and_makes_the_same_again(
+def test_a_new_seed_is_drawn_printed_and_reproduces_the_output(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tune = write_score(tmp_path / "tune.mid", little_score(1, 2))
     monkeypatch.setattr("segue.cli.app.secrets.randbelow", lambda _: 8)
     torch.set_num_threads(2)
     options, name = MADE[command]
-    asked = [option.format(tune=tune) for option in options]
+    arguments = [option.format(tune=tune) for option in options]
     made = []
     for turn, seed in enumerate(([], ["--seed", "8"])):
         target = tmp_path / str(turn) / name
         target.parent.mkdir()
-        done = segue(command, *asked, *seed, "-o", target, library=tmp_path / "none")
+        done = segue(command, *arguments, *seed, "-o", target, library=tmp_path / "none")
         assert done.returncode == 0, done.stderr
         assert re.search(r"\bseed 8: the same again with --seed 8$", done.stdout, re.MULTILINE)
         file = target / "sample-1.mid" if command == "sample" else target
@@ -45,7 +45,7 @@ def test_a_new_seed_is_drawn_and_printed_and_makes_the_same_again(
     assert torch.get_num_threads() == 1
 
 
-def test_threads_are_as_many_as_asked_for(tmp_path: Path) -> None:
+def test_the_number_of_threads_is_set(tmp_path: Path) -> None:
     made = segue("sample", "-n", "1", "--threads", "2", "-o", tmp_path, library=tmp_path / "none")
     assert made.returncode == 0, made.stderr
     assert torch.get_num_threads() == 2
@@ -68,7 +68,7 @@ def test_threads_are_as_many_as_asked_for(tmp_path: Path) -> None:
     ids=lambda command: command[0],
 )
 @pytest.mark.parametrize("name", ["none.mid", "./none", "sub/none.txt", "folder"])
-def test_a_file_that_is_not_there_is_said_to_be(
+def test_a_missing_file_is_reported(
     command: list[str], name: str, tmp_path: Path, filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -76,8 +76,8 @@ def test_a_file_that_is_not_there_is_said_to_be(
     given = [part.format(file=name, out=tmp_path / "out") for part in command]
     done = segue(*given, library=filled)
     assert done.returncode in (1, 2)
-    said = "is a folder" if name == "folder" else f"there is no file {Path(name)}"
-    assert said in done.stderr
+    message = "is a folder" if name == "folder" else f"there is no file {Path(name)}"
+    assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
@@ -89,7 +89,7 @@ def test_a_file_that_is_not_there_is_said_to_be(
         *((command, "song.wav", "is a recording") for command in FROM_SCORES),
     ],
 )
-def test_what_is_no_score_is_said_to_be_none(
+def test_a_file_that_is_no_score_is_refused(
     command: str, name: str, what: str, tmp_path: Path, filled: Path
 ) -> None:
     (tmp_path / name).write_text("One line\nand another\n")

@@ -15,15 +15,15 @@ from segue.io.midi import read_midi
 CHORDS = "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7"
 
 
-def test_candidates_are_written_and_told(tmp_path: Path) -> None:
+def test_candidates_are_written_and_reported(tmp_path: Path) -> None:
     target, report = tmp_path / "tune.mid", tmp_path / "tune.json"
-    told = answer(
+    document = answer(
         "melody", CHORDS, "-o", target, "--style", "pop", "-n", "2", "--seed", "5", "--png",
         "--wav", "--report", report, library=tmp_path / "none",
     )  # fmt: skip
-    assert told["chords_by_bar"] == [["Dm7", "G7"], ["Cmaj7"], ["Am7"], ["Dm7", "G7"]]
-    assert [each["rank"] for each in told["melodies"]] == [1, 2]
-    assert json.loads(report.read_text(encoding="utf-8")) == told
+    assert document["chords_by_bar"] == [["Dm7", "G7"], ["Cmaj7"], ["Am7"], ["Dm7", "G7"]]
+    assert [each["rank"] for each in document["melodies"]] == [1, 2]
+    assert json.loads(report.read_text(encoding="utf-8")) == document
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         f"tune{end}" for end in
@@ -33,7 +33,7 @@ def test_candidates_are_written_and_told(tmp_path: Path) -> None:
     score = read_midi(target.read_bytes())
     assert [part.name for part in score.parts] == ["melody", "chords", "bass"]
     melody = score.parts[0].notes
-    assert len(melody) == told["melodies"][0]["notes"]
+    assert len(melody) == document["melodies"][0]["notes"]
     assert int((melody[:, 0] + melody[:, 1]).max()) <= 4 * 4 * score.ticks_per_quarter
     assert set(np.unique(melody[:, 3]).tolist()) <= {104, 94, 84}
     assert (tmp_path / "tune.png").read_bytes().startswith(b"\x89PNG")
@@ -41,8 +41,8 @@ def test_candidates_are_written_and_told(tmp_path: Path) -> None:
         assert sound.getnframes() > 44_100
 
 
-def test_degrees_metre_tempo_and_the_same_seed(tmp_path: Path) -> None:
-    asked = [
+def test_roman_numerals_time_signature_tempo_and_seed(tmp_path: Path) -> None:
+    arguments = [
         "--roman",
         "I IV V7 I",
         "--key",
@@ -59,7 +59,7 @@ def test_degrees_metre_tempo_and_the_same_seed(tmp_path: Path) -> None:
     files = []
     for name in ("one", "two"):
         target = tmp_path / f"{name}.mid"
-        done = segue("melody", *asked, "-o", target, library=tmp_path / "none")
+        done = segue("melody", *arguments, "-o", target, library=tmp_path / "none")
         assert done.returncode == 0, done.stderr
         assert "chord tones" in done.stdout
         files.append(target.read_bytes())
@@ -69,12 +69,12 @@ def test_degrees_metre_tempo_and_the_same_seed(tmp_path: Path) -> None:
     assert score.tempos[0, 1] == pytest.approx(165, abs=0.01)  # dotted quarters
 
 
-def test_the_chords_of_a_file_are_found(tmp_path: Path) -> None:
+def test_the_chords_of_a_file_are_estimated(tmp_path: Path) -> None:
     file = write_score(tmp_path / "one.mid", little_score(3))
     target = tmp_path / "new.mid"
-    told = answer("melody", file, "-o", target, "-n", "1", library=tmp_path / "none")
-    assert told["bars"] == 8
-    assert told["chords_from"] == "found"
+    document = answer("melody", file, "-o", target, "-n", "1", library=tmp_path / "none")
+    assert document["bars"] == 8
+    assert document["chords_from"] == "found"
     assert target.exists()
 
 
@@ -88,18 +88,18 @@ def test_the_chords_above_a_tune_are_used_and_written_again(tmp_path: Path) -> N
     assert "symbols that stand above its notes; 4 bars of 4/4" in done.stdout
     bars = [["Am"], ["G7/B"], ["C", "Em"], ["Am"]]
     for file in (tune, target):
-        told = answer("melody", file, "-o", tmp_path / "b.musicxml", "-n", "1", library=none)
-        assert (told["chords_from"], told["chords_by_bar"]) == ("written", bars)
+        document = answer("melody", file, "-o", tmp_path / "b.musicxml", "-n", "1", library=none)
+        assert (document["chords_from"], document["chords_by_bar"]) == ("written", bars)
     assert "<harmony>" in (tmp_path / "b.musicxml").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["Dm7 Cmaj8 | F"], "did you mean Cmaj7?\n  Dm7 Cmaj8 | F\n      ^^^^^"),
         ([], "--roman with --key"),
         (["--roman", "ii V I"], "--roman and --key belong together"),
-        (["C", "--metre", "4"], "no metre"),
+        (["C", "--metre", "4"], "no time signature"),
         (["C", "--metre", "4/7"], "metre of 4/7"),
         (["C", "--style", "jazz"], "no style 'jazz'"),
         (["C", "--temperature", "-1"], "temperature"),
@@ -107,15 +107,15 @@ def test_the_chords_above_a_tune_are_used_and_written_again(tmp_path: Path) -> N
         (["nowhere.mid"], "nowhere.mid"),
     ],
 )
-def test_what_cannot_be_is_told(tmp_path: Path, arguments: list[str], told: str) -> None:
+def test_invalid_arguments_are_refused(tmp_path: Path, arguments: list[str], message: str) -> None:
     target = tmp_path / "new.mid"
     done = segue("melody", *arguments, "-o", target, library=tmp_path / "none")
     assert done.returncode in (1, 2)
-    assert told in done.stderr
+    assert message in done.stderr
     assert not target.exists()
 
 
-def test_a_model_of_ones_own_writes(tmp_path: Path) -> None:
+def test_a_user_trained_model_generates(tmp_path: Path) -> None:
     for seed in range(5):
         write_score(tmp_path / f"{seed}.mid", little_score(seed))
     library = tmp_path / "library"
@@ -125,22 +125,22 @@ def test_a_model_of_ones_own_writes(tmp_path: Path) -> None:
         library=library,
     )  # fmt: skip
     assert learned["space"] == "my-melodies"
-    told = answer(
+    document = answer(
         "melody", "C | F | G | C", "--model", "my-melodies", "-n", "1", "-o", tmp_path / "new.mid",
         library=library,
     )  # fmt: skip
-    assert told["style"] == "own"
+    assert document["style"] == "own"
     for start in ("shipped", "my-melodies"):
         learned = answer(
             "train", "score", "--preset", "melody", "--from", start, "--space", f"from-{start}",
             "--minutes", "0.02", "--device", "cpu", library=library,
         )  # fmt: skip
         assert learned["space"] == f"from-{start}"
-        told = answer(
+        document = answer(
             "melody", "C | F", "--model", f"from-{start}", "-n", "1", "-o", tmp_path / "new.mid",
             library=library,
         )  # fmt: skip
-        assert told["style"] == "own"
+        assert document["style"] == "own"
     again = segue("train", "score", "--preset", "melody", "--from", "nobody", library=library)
     assert (
         "no model 'nobody' of melodies; there are: from-my-melodies, from-shipped, melody"

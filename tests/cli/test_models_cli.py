@@ -44,7 +44,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["lyrics"], "my-lyrics"),
     ],
 )
-def test_what_is_learned_has_a_name_of_its_own(
+def test_trained_models_have_names_of_their_own(
     library: Path, arguments: list[str], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = []
@@ -60,21 +60,22 @@ def _own(library: Path) -> dict[str, dict[str, object]]:
     return {one["name"]: one for one in listed if one["own"]}
 
 
-def test_a_model_of_ones_own_leaves_the_shipped_one_where_it_is(library: Path) -> None:
+def test_a_user_trained_model_does_not_replace_the_shipped_one(library: Path) -> None:
     shipped = answer("explain", "0.5", library=library.parent / "none")
     assert answer("explain", "0.5", library=library) == shipped
     assert (
-        "asked: the model that comes with Segue" in segue("explain", "0.5", library=library).stdout
+        "answered by the model that comes with Segue"
+        in segue("explain", "0.5", library=library).stdout
     )
     done = segue("explain", "0.5", "--model", "my-notes", library=library)
-    assert "asked: the model 'my-notes', learned from this library" in done.stdout
+    assert "answered by the model 'my-notes', learned from this library" in done.stdout
     own = _own(library)["my-notes"]
     assert own["kind"] == "notes"
     assert own["used_by"] == "segue explain --model my-notes"
     assert own["note"] == ""
 
 
-def test_an_older_librarys_model_of_a_shipped_name_goes_on_and_can_be_left(
+def test_an_older_librarys_model_of_a_shipped_name_is_used_until_removed(
     library: Path, tmp_path: Path
 ) -> None:
     older = tmp_path / "older"
@@ -86,7 +87,7 @@ def test_an_older_librarys_model_of_a_shipped_name_goes_on_and_can_be_left(
     shipped = answer("explain", "0.5", library=tmp_path / "none")["explained"]
     assert answer("explain", "0.5", library=older)["explained"] != shipped
     done = segue("explain", "0.5", library=older)
-    assert "asked: the model 'note-lstm', learned from this library" in done.stdout
+    assert "answered by the model 'note-lstm', learned from this library" in done.stdout
     assert answer("explain", "0.5", "--model", "shipped", library=older)["explained"] == shipped
     assert "--model shipped" in str(_own(older)["note-lstm"]["note"])
     answer("models", "remove", "note-lstm", library=older)
@@ -106,9 +107,7 @@ def test_an_older_librarys_model_of_a_shipped_name_goes_on_and_can_be_left(
     ],
     ids=" ".join,
 )
-def test_names_of_what_comes_with_segue_are_refused(
-    library: Path, training: list[str], name: str
-) -> None:
+def test_names_of_shipped_models_are_refused(library: Path, training: list[str], name: str) -> None:
     done = segue("train", *training, name, library=library)
     assert done.returncode == 2, done.stdout
     assert "another name" in done.stderr
@@ -121,7 +120,7 @@ def test_names_taken_by_another_kind_are_refused(library: Path) -> None:
     assert "taken by a model of another kind (note-lstm)" in done.stderr
 
 
-def test_what_is_left_over_is_listed_and_taken_out(tmp_path: Path) -> None:
+def test_leftovers_are_listed_and_removed(tmp_path: Path) -> None:
     older = tmp_path / "library"
     with Library.open(older):
         pass
@@ -144,14 +143,14 @@ def test_what_is_left_over_is_listed_and_taken_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["note-lstm", "shipped", "sound", "none", "..", "../.."])
-def test_only_what_was_learned_is_taken_out(library: Path, name: str) -> None:
+def test_only_trained_models_are_removed(library: Path, name: str) -> None:
     done = segue("models", "remove", name, library=library)
     assert done.returncode == 1
     assert "my-notes" in done.stderr
     assert (library / "segue.db").exists()
 
 
-def test_a_learned_space_is_taken_out_with_its_vectors(library: Path) -> None:
+def test_a_trained_space_is_removed_with_its_vectors(library: Path) -> None:
     with Library.open(library) as lib, lib._store.transaction():
         lib._store.spaces.replace_trained(Space("mine", "score", 2, "cosine", "0", 1))
         lib._store.spaces.put("mine", 1, np.ones(2, np.float32))

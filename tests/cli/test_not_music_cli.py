@@ -10,7 +10,7 @@ import pytest
 
 from conftest import fill_described
 from segue.cli import main
-from segue.cli.output import key_told, tempo_told
+from segue.cli.output import format_key, format_tempo
 
 Run = Callable[..., str]
 FACTS: dict[str, float | str] = {
@@ -47,15 +47,15 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     return run
 
 
-def test_show_tells_tempo_and_key_as_people_do(run: Run) -> None:
-    told = run("show", "song 1")
-    assert "tempo 140 or 70 bpm, 58% sure" in told
-    assert "key F major (7B), 86% sure" in told
-    assert "no music" not in told
+def test_show_formats_tempo_and_key(run: Run) -> None:
+    document = run("show", "song 1")
+    assert "tempo 140 or 70 bpm, 58% sure" in document
+    assert "key F major (7B), 86% sure" in document
+    assert "no music" not in document
     assert "no music it sounds like speech" in run("show", "podcast")
 
 
-def test_list_and_json_say_what_is_no_music(run: Run) -> None:
+def test_list_and_json_mark_what_is_not_music(run: Run) -> None:
     assert run("list").count("speech") == 1
     listed = json.loads(run("list", "--json"))["tracks"]
     assert {one["title"]: one["not_music"] for one in listed} == {
@@ -90,7 +90,7 @@ def test_outliers_paths_and_playlists_leave_it_out(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "told"),
+    ("facts", "message"),
     [
         (FACTS, "140 or 70 bpm"),
         (FACTS | {"tempo_confidence": 0.9}, "140 bpm"),
@@ -100,22 +100,22 @@ def test_outliers_paths_and_playlists_leave_it_out(run: Run) -> None:
         ({}, ""),
     ],
 )
-def test_tempos_are_told_in_whole_numbers(facts: dict[str, float | str], told: str) -> None:
-    assert tempo_told(facts) == told
+def test_tempos_are_rounded(facts: dict[str, float | str], message: str) -> None:
+    assert format_tempo(facts) == message
 
 
 @pytest.mark.parametrize(
-    ("key", "told"),
+    ("key", "message"),
     [("F major", "F major (7B)"), ("G# minor", "G# minor (1A)"), ("H major", "H major"), ("", "")],
 )
-def test_keys_are_told_with_their_place(key: str, told: str) -> None:
-    assert key_told({"key": key}) == told
+def test_keys_have_their_camelot_code(key: str, message: str) -> None:
+    assert format_key({"key": key}) == message
 
 
-def test_an_empty_answer_says_what_is_left_out(tmp_path: Path, run: Run) -> None:
+def test_an_empty_result_says_what_is_left_out(tmp_path: Path, run: Run) -> None:
     fill_described(tmp_path, {f"effect {n}": (3.0, dict(FACTS)) for n in range(3)})
-    for asked in (("like", "1"), ("playlist", "--like", "1"), ("path", "1", "2")):
+    for arguments in (("like", "1"), ("playlist", "--like", "1"), ("path", "1", "2")):
         assert "3 tracks of speech, of noise or under 10 s left out: --all" in run(
-            *asked, "--library", str(tmp_path)
+            *arguments, "--library", str(tmp_path)
         )
-        assert "--all" not in run(*asked, "--all", "--library", str(tmp_path))
+        assert "--all" not in run(*arguments, "--all", "--library", str(tmp_path))

@@ -9,31 +9,31 @@ from test_cli import segue
 
 from conftest import little_score, write_score
 from segue.cli import output
-from segue.cli.output import Lines
+from segue.cli.output import ProgressLines
 
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "FIRST_S", 0.002)
-    monkeypatch.setattr(output, "MOST_S", 0.002)
+    monkeypatch.setattr(output, "FIRST_LINE_AFTER_S", 0.002)
+    monkeypatch.setattr(output, "LONGEST_WAIT_S", 0.002)
 
 
 def test_lines_say_what_is_done_and_how_long_it_takes() -> None:
-    lines = Lines("reading", io.StringIO())
+    lines = ProgressLines("reading", io.StringIO())
     assert lines.line() == "reading, 0:00 so far"
     lines.show("bars", 3, 12)
-    lines._of_what -= 30
+    lines._step_began -= 30
     lines._began -= 75
     assert lines.line() == "bars 3 of 12, 1:15 so far, about 1:30 to go"
     lines.show("bars", 12, 12)
     assert lines.line() == "bars 12 of 12, 1:15 so far"
-    assert Lines("", io.StringIO()).line() == ""
+    assert ProgressLines("", io.StringIO()).line() == ""
 
 
 @pytest.mark.usefixtures("often")
 def test_lines_come_also_while_a_step_takes_long_and_end_with_the_work() -> None:
     stream = io.StringIO()
-    with Lines("reading", stream).printed():
+    with ProgressLines("reading", stream).printed():
         time.sleep(0.1)
     count = len(stream.getvalue().splitlines())
     assert count > 3
@@ -45,11 +45,11 @@ def test_lines_come_also_while_a_step_takes_long_and_end_with_the_work() -> None
 def test_nobody_reads_any_more() -> None:
     stream = io.StringIO()
     stream.close()
-    with Lines("reading", stream).printed():
+    with ProgressLines("reading", stream).printed():
         time.sleep(0.02)
 
 
-def test_what_is_quick_says_nothing(tmp_path: Path) -> None:
+def test_quick_commands_print_no_progress(tmp_path: Path) -> None:
     write_score(tmp_path / "one.mid", little_score(1, 2))
     done = segue("add", tmp_path / "one.mid", "--workers", "1", library=tmp_path / "library")
     if not done.stderr:
@@ -59,22 +59,20 @@ def test_what_is_quick_says_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["add", "{tune}", "--workers", "1"], "looking"),
         (["compose", "--bars", "1", "-o", "{tmp}/a.mid"], "reading"),
         (["melody", "C | F", "-n", "1", "-o", "{tmp}/a.mid"], "writing"),
-        (["write", "--artist", "burns", "--lines", "1"], "comparing with what was learned from"),
+        (["write", "--artist", "burns", "--lines", "1"], "comparing with the training set"),
     ],
     ids=lambda given: given[0] if isinstance(given, list) else "",
 )
-def test_long_commands_tell_how_far_they_are(
-    tmp_path: Path, arguments: list[str], said: str
-) -> None:
+def test_long_commands_print_progress(tmp_path: Path, arguments: list[str], message: str) -> None:
     tune = write_score(tmp_path / "tune.mid", little_score(1, 2))
     given = [part.format(tmp=tmp_path, tune=tune) for part in arguments]
     done = segue(*given, library=tmp_path / "library")
     assert done.returncode == 0, done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert "so far" in done.stderr
-    assert said not in done.stdout
+    assert message not in done.stdout

@@ -25,7 +25,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
-def test_show_tells_a_score(scores: Path, tmp_path: Path) -> None:
+def test_show_describes_a_score(scores: Path, tmp_path: Path) -> None:
     shown = answer("show", "1", "-o", tmp_path / "roll.png", library=scores)
     assert shown["features"]["metre"] == "4/4"
     assert len({chord["bar"] for chord in shown["chords"]}) == 8
@@ -44,7 +44,7 @@ def test_show_takes_a_file_without_a_library(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_a_tempo_is_told_in_the_beats_of_its_metre(tmp_path: Path) -> None:
+def test_a_tempo_is_in_beats_of_the_time_signature(tmp_path: Path) -> None:
     jig = tmp_path / "jig.abc"
     jig.write_text("X:1\nT:Jig\nM:6/8\nL:1/8\nQ:3/8=70\nK:D\nDED F2A|d3 A3|BAF E2D|D6|]\n")
     features = answer("show", jig, library=tmp_path / "none")["features"]
@@ -57,7 +57,7 @@ def test_a_tempo_is_told_in_the_beats_of_its_metre(tmp_path: Path) -> None:
     assert "tempo_beat" not in features
 
 
-def test_twins_lists_a_tune_in_two_keys(scores: Path) -> None:
+def test_duplicates_lists_a_tune_in_two_keys(scores: Path) -> None:
     found = answer("twins", library=scores)["tunes"]
     pairs = [{Path(pair[side]["path"]).name for side in ("first", "second")} for pair in found]
     assert pairs[0] == {"0.mid", "higher.mid"}
@@ -69,7 +69,7 @@ def waltz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_score(tmp_path_factory.mktemp("w") / "waltz.mid", little_score(9, 8, 3))
 
 
-def test_which_space_answers_is_said(scores: Path, waltz: Path) -> None:
+def test_the_space_of_scores_is_named(scores: Path, waltz: Path) -> None:
     assert "asked in the space roll-vae" in segue("like", "1", library=scores).stdout
     done = segue("like", waltz, library=scores)
     assert done.returncode == 0, done.stderr
@@ -77,22 +77,22 @@ def test_which_space_answers_is_said(scores: Path, waltz: Path) -> None:
     assert "asked in" not in segue("like", "1", "--space", "roll-vae", library=scores).stdout
 
 
-def test_what_has_no_place_in_a_space_of_rolls_is_told(scores: Path, waltz: Path) -> None:
+def test_a_score_without_bars_in_four_four_is_refused(scores: Path, waltz: Path) -> None:
     for arguments in (["reconstruct", str(waltz)], ["blend", str(waltz), "1"]):
         done = segue(*arguments, "-o", waltz.with_suffix(".png"), library=scores)
         assert done.returncode == 2
         assert "is in 3/4, without a note in a bar of 4/4" in done.stderr
 
 
-def test_what_came_back_is_counted(scores: Path, tmp_path: Path) -> None:
+def test_reconstructed_notes_are_counted(scores: Path, tmp_path: Path) -> None:
     done = segue("reconstruct", "Piece 2", "-o", tmp_path / "back.mid", library=scores)
-    told = answer("reconstruct", "Piece 2", "-o", tmp_path / "back.mid", library=scores)
+    document = answer("reconstruct", "Piece 2", "-o", tmp_path / "back.mid", library=scores)
     # A note struck again at once is the same one in a piano roll.
-    assert 80 < told["notes"] <= sum(len(part.notes) for part in little_score(2).parts)
-    assert 0 <= told["notes_found"] <= min(told["notes"], told["notes_made"])
-    counts = f"of {told['notes']} notes {told['notes_found']} came back"
+    assert 80 < document["notes"] <= sum(len(part.notes) for part in little_score(2).parts)
+    assert 0 <= document["notes_found"] <= min(document["notes"], document["notes_made"])
+    counts = f"of {document['notes']} notes {document['notes_found']} came back"
     assert counts in done.stdout
-    kept = told["notes_found"] / told["notes"]
+    kept = document["notes_found"] / document["notes"]
     assert ("cannot draw this piece" in done.stdout) == (kept < 0.15)
 
 
@@ -106,7 +106,7 @@ def test_what_came_back_is_counted(scores: Path, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_music_is_made(
+def test_music_is_generated(
     scores: Path, tmp_path: Path, arguments: list[str], files: list[str]
 ) -> None:
     made: Any = answer(*arguments, "-o", tmp_path / "new", library=scores)
@@ -121,17 +121,17 @@ def test_music_is_made(
             assert 60 <= score.tempos[0, 1] <= 200
             named = {part.name: (part.program, part.is_drum) for part in score.parts}
             written = zip(PROGRAMS, INSTRUMENTS, strict=True)
-            told = {name: (program, name == "drums") for program, name in written}
-            assert named.items() <= told.items()
+            document = {name: (program, name == "drums") for program, name in written}
+            assert named.items() <= document.items()
         else:
             assert content.startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("ending", [".mid", ".png", ".wav"])
-def test_a_score_is_given_back(scores: Path, tmp_path: Path, ending: str) -> None:
+def test_a_score_is_reconstructed(scores: Path, tmp_path: Path, ending: str) -> None:
     target = tmp_path / f"back{ending}"
-    told = answer("reconstruct", "Piece 2", "-o", target, library=scores)
-    assert 0 <= told["note_f1"] <= 1
+    document = answer("reconstruct", "Piece 2", "-o", target, library=scores)
+    assert 0 <= document["note_f1"] <= 1
     content = target.read_bytes()
     if ending == ".mid":
         assert read_midi(content).parts
@@ -140,8 +140,8 @@ def test_a_score_is_given_back(scores: Path, tmp_path: Path, ending: str) -> Non
         assert content.startswith({".png": b"\x89PNG", ".wav": b"RIFF"}[ending])
 
 
-def test_what_cannot_be_is_refused(scores: Path, tmp_path: Path) -> None:
-    for arguments, code, said in (
+def test_invalid_arguments_are_refused(scores: Path, tmp_path: Path) -> None:
+    for arguments, code, message in (
         (["sample", "-o", tmp_path, "--space", "nothing"], 1, "segue train score"),
         (["blend", "Piece 1", "no such piece", "-o", tmp_path], 1, "nothing in the library"),
         (["reconstruct", "1", "-o", tmp_path / "a.txt"], 2, "name a file that ends in"),
@@ -151,7 +151,7 @@ def test_what_cannot_be_is_refused(scores: Path, tmp_path: Path) -> None:
     ):
         done = segue(*arguments, library=scores)
         assert done.returncode == code, done.stdout + done.stderr
-        assert said in done.stderr
+        assert message in done.stderr
         assert not list(tmp_path.iterdir())
 
 
@@ -170,16 +170,16 @@ def test_what_cannot_be_is_refused(scores: Path, tmp_path: Path) -> None:
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_what_is_asked_of_recordings_is_answered_of_scores(
+def test_commands_for_recordings_work_with_scores(
     scores: Path, tmp_path: Path, arguments: list[str]
 ) -> None:
-    told = answer(*[part.replace("{tmp}", str(tmp_path)) for part in arguments], library=scores)
-    if "space" in told:
-        assert told["space"] == "roll-vae"
+    document = answer(*[part.replace("{tmp}", str(tmp_path)) for part in arguments], library=scores)
+    if "space" in document:
+        assert document["space"] == "roll-vae"
 
 
 @pytest.mark.slow
-def test_a_space_is_learned_from_scores(scores: Path, tmp_path: Path) -> None:
+def test_a_space_is_trained_on_scores(scores: Path, tmp_path: Path) -> None:
     learned = answer("train", "score", "--epochs", "1", library=scores)
     assert learned["tracks"] == 7
     hits = answer("like", "1", "--space", "learned-rolls", library=scores)["hits"]

@@ -67,7 +67,7 @@ def test_no_page_holds_a_path_of_this_machine(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["playlist", "--like", "1", "--seed", "-1"], "'--seed'"),
         (["playlist", "--like", "1", "--seed", str(2**32)], "'--seed'"),
@@ -85,47 +85,47 @@ def test_no_page_holds_a_path_of_this_machine(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_told_in_a_line(nine: Path, run: Run, arguments: list[str], told: str) -> None:
-    assert told in run(nine, *arguments, code=2)
+def test_errors_are_one_line(nine: Path, run: Run, arguments: list[str], message: str) -> None:
+    assert message in run(nine, *arguments, code=2)
 
 
-def test_the_seed_is_told_where_chance_had_a_part(nine: Path, run: Run) -> None:
-    for options, told in (
+def test_a_random_seed_is_printed(nine: Path, run: Run) -> None:
+    for options, document in (
         ([], True),
         (["--surprise", "0"], False),
         (["--surprise", "0", "--flow", "shuffle"], True),
         (["--flow", "dj", "--surprise", "0"], False),
         (["--seed", "3"], False),
     ):
-        asked = ("playlist", "--like", "1", "-n", "5", "--space", "tags")
-        out = run(nine, *asked, *options)
-        assert ("for this list again: --seed" in out) == told
+        arguments = ("playlist", "--like", "1", "-n", "5", "--space", "tags")
+        out = run(nine, *arguments, *options)
+        assert ("for this list again: --seed" in out) == document
 
 
 def test_minutes_too_short_for_any_track_give_an_empty_list(nine: Path, run: Run) -> None:
     for flow in ("smooth", "rise", "shuffle", "dj"):
-        asked = ("playlist", "--like", "1", "--minutes", "0.1", "--flow", flow)
-        assert "nothing passes" in run(nine, *asked)
-        assert json.loads(run(nine, *asked, "--json"))["tracks"] == []
+        arguments = ("playlist", "--like", "1", "--minutes", "0.1", "--flow", flow)
+        assert "nothing passes" in run(nine, *arguments)
+        assert json.loads(run(nine, *arguments, "--json"))["tracks"] == []
 
 
-def test_taste_is_told_where_it_leaned_an_answer(tmp_path: Path, run: Run) -> None:
+def test_an_influence_of_taste_is_printed(tmp_path: Path, run: Run) -> None:
     fill_library(tmp_path, [Tags(f"{a}{i}", f"by {a}{i}", a) for a in "abc" for i in range(3)])
     of = ("--space", "tags")
-    asked = [("like", "1", *of), ("playlist", "--like", "1", "-n", "4", *of)]
-    assert not any("leaned" in run(tmp_path, *question) for question in asked)
+    arguments = [("like", "1", *of), ("playlist", "--like", "1", "-n", "4", *of)]
+    assert not any("leaned" in run(tmp_path, *question) for question in arguments)
     run(tmp_path, "love", "2", "3")
-    for question in asked:
+    for question in arguments:
         assert "leaned towards what you love (2); --no-taste" in run(tmp_path, *question)
     run(tmp_path, "skip", "8")
-    for question in asked:
+    for question in arguments:
         out = run(tmp_path, *question)
         assert "leaned towards what you love (2) and away from what you skip (1)" in out
         assert "leaned" not in run(tmp_path, *question, "--no-taste")
         json.loads(run(tmp_path, *question, "--json"))  # nothing but JSON
 
 
-def test_only_what_was_known_is_forgotten(tmp_path: Path, run: Run) -> None:
+def test_only_marked_tracks_are_forgotten(tmp_path: Path, run: Run) -> None:
     fill_library(tmp_path, [Tags(f"t{i}", f"by {i}", "a") for i in range(3)])
     assert run(tmp_path, "forget", "2") == "nothing to forget: none of these is loved or skipped\n"
     run(tmp_path, "love", "1")
@@ -136,27 +136,27 @@ def test_only_what_was_known_is_forgotten(tmp_path: Path, run: Run) -> None:
     assert json.loads(run(tmp_path, "forget", "1", "--json"))["forgotten"] == []
 
 
-def test_which_query_an_answer_is_like_is_said(nine: Path, tmp_path: Path, run: Run) -> None:
+def test_the_query_of_each_result_is_named(nine: Path, tmp_path: Path, run: Run) -> None:
     found = json.loads(run(nine, "like", "1", "9", "-n", "4", "--json"))
     assert [hit["asked_with"] for hit in found["hits"]] == [["1"], ["9"]] * 2
     jsonschema.validate(found, SCHEMA)
-    said = run(nine, "like", "1", "9", "-n", "4", "-o", tmp_path / "both.html")
-    first, head, *lines = said.splitlines()
+    output = run(nine, "like", "1", "9", "-n", "4", "-o", tmp_path / "both.html")
+    first, head, *lines = output.splitlines()
     assert first == "Like a0 + c2"
     assert head.split()[:3] == ["similarity", "like", "title"]
     assert [line.split()[2] for line in lines if line[:1].isdigit()] == ["a0", "c2"] * 2
-    assert "lies far apart" in said
+    assert "lies far apart" in output
     assert "like c2" in (tmp_path / "both.html").read_text(encoding="utf-8")
     assert "lies far apart" not in run(nine, "like", "1", "-n", "4")
 
     listed = json.loads(run(nine, "playlist", "--like", "1", "--like", "9", "-n", "4", "--json"))
     jsonschema.validate(listed, SCHEMA)
     assert sorted(one["asked_with"] for one in listed["tracks"]) == [["1"]] * 2 + [["9"]] * 2
-    said = run(nine, "playlist", "--like", "1", "--like", "9", "-n", "4")
-    assert "lies far apart" in said
+    output = run(nine, "playlist", "--like", "1", "--like", "9", "-n", "4")
+    assert "lies far apart" in output
 
 
-def test_minutes_end_where_nothing_is_alike_unless_filled(nine: Path, run: Run) -> None:
+def test_a_playlist_ends_where_nothing_is_similar_unless_filled(nine: Path, run: Run) -> None:
     short, whole = (
         run(nine, "playlist", "--like", "1", "--minutes", "60", *more) for more in ([], ["--fill"])
     )

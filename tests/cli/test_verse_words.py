@@ -1,34 +1,34 @@
-"""What is said of lyrics, in words."""
+"""Summaries of generated lyrics."""
 
 from typing import Any
 
-from segue.cli.lyrics import said_of
+from segue.cli.lyrics import report_lines
 
 
-def told(*texts: str, **more: Any) -> dict[str, Any]:
+def report_of(*texts: str, **more: Any) -> dict[str, Any]:
     lines = [{"text": text, "voices": "A", "repeated": False} for text in texts]
     return {"lines": lines, "blend": None, **more}
 
 
 def test_lines_syllables_and_rhymes_are_counted() -> None:
-    said = said_of(told("the cat sat", "upon a hat", "", "we all fell down"))
-    assert said == ["3 lines in 2 stanzas, 3 to 4 syllables each; 2 of them rhyme, told by their "
+    lines = report_lines(report_of("the cat sat", "upon a hat", "", "we all fell down"))
+    assert lines == ["3 lines in 2 stanzas, 3 to 4 syllables each; 2 of them rhyme, judged by "
                     "spelling"]  # fmt: skip
 
 
 def test_a_word_does_not_rhyme_with_itself() -> None:
-    said = said_of(told("another step", "one more step"))
-    assert "0 of them rhyme" in said[0]
+    lines = report_lines(report_of("another step", "one more step"))
+    assert "0 of them rhyme" in lines[0]
 
 
-def test_a_chorus_that_is_lacking_is_said() -> None:
-    assert "--lines 12 say" in said_of(told("la la"), chorus_lacking=12)[1]
-    again = told("la la", "", "la la")
+def test_a_missing_chorus_is_reported() -> None:
+    assert "--lines 12 say" in report_lines(report_of("la la"), chorus_lacking=12)[1]
+    again = report_of("la la", "", "la la")
     again["lines"][2]["repeated"] = True
-    assert "the chorus comes back" in said_of(again)[1]
+    assert "the chorus comes back" in report_lines(again)[1]
 
 
-def test_the_longest_copy_is_said_with_whose_it_is() -> None:
+def test_the_longest_copy_is_attributed() -> None:
     figures = {
         "copied_words": {
             "length": 4,
@@ -40,9 +40,9 @@ def test_the_longest_copy_is_said_with_whose_it_is() -> None:
         "lines": [{"voice": "Burns"}] * 4,
         "taken": {"Burns": 0.75},
     }
-    said = said_of(told("my love is like a stone", figures=figures))
-    assert said[1] == 'longest copy: 4 words in a row, "my love is like" (Burns, Rose)'
-    assert said[2] == "2% of the words were met nowhere in what was learned from"
-    assert said[3] == "3 of 4 lines read as Burns's by their style"
+    lines = report_lines(report_of("my love is like a stone", figures=figures))
+    assert lines[1] == 'longest copy: 4 words in a row, "my love is like" (Burns, Rose)'
+    assert lines[2] == "2% of the words do not occur in the training set"
+    assert lines[3] == "3 of 4 lines read as Burns's by their style"
     figures["copied_words"] = {"length": 0, "text": "", "artist": "", "title": ""}
-    assert said_of(told("a", figures=figures))[1] == "no run of words is copied"
+    assert report_lines(report_of("a", figures=figures))[1] == "no sequence of words is copied"

@@ -23,7 +23,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
-def test_what_is_shipped_writes_at_once(tmp_path: Path) -> None:
+def test_the_shipped_model_writes_at_once(tmp_path: Path) -> None:
     target, report = tmp_path / "song.txt", tmp_path / "song.json"
     done = segue(
         "write", "--artist", "dickinson", "--lines", "4", "--seed", "0",
@@ -33,42 +33,42 @@ def test_what_is_shipped_writes_at_once(tmp_path: Path) -> None:
     lines = [line for line in target.read_text().split("\n") if line]
     assert len(lines) == 4
     assert lines[0] in done.stdout
-    told = json.loads(report.read_text())
-    assert told["artists"] == ["Emily Dickinson"]
-    assert told["figures"]["copied_words"]["length"] <= 8
+    document = json.loads(report.read_text())
+    assert document["artists"] == ["Emily Dickinson"]
+    assert document["figures"]["copied_words"]["length"] <= 8
     assert not (tmp_path / "none").exists()
 
 
 def test_temperatures_stand_side_by_side(tmp_path: Path) -> None:
-    told = answer(
+    document = answer(
         "write", "--artist", "Robert Burns", "--lines", "3", "--temperature", "0,0.9",
         "--seed", "0", library=tmp_path,
     )["texts"]  # fmt: skip
-    assert [one["wishes"]["sampling"]["temperature"] for one in told] == [0, 0.9]
-    assert told[0]["lines"] != told[1]["lines"]
+    assert [one["wishes"]["sampling"]["temperature"] for one in document] == [0, 0.9]
+    assert document[0]["lines"] != document[1]["lines"]
 
 
-def test_several_to_choose_from_have_seeds_of_their_own(tmp_path: Path) -> None:
-    asked = ["write", "--artist", "Emily Dickinson", "--lines", "1", "-n", "2", "--seed", "7"]
-    told = answer(*asked, library=tmp_path)["texts"]
-    assert [one["seed"] for one in told] == [7, 8]
-    assert told[0]["lines"] != told[1]["lines"]
+def test_several_texts_have_consecutive_seeds(tmp_path: Path) -> None:
+    arguments = ["write", "--artist", "Emily Dickinson", "--lines", "1", "-n", "2", "--seed", "7"]
+    document = answer(*arguments, library=tmp_path)["texts"]
+    assert [one["seed"] for one in document] == [7, 8]
+    assert document[0]["lines"] != document[1]["lines"]
 
 
-def test_a_duet_of_what_is_shipped(tmp_path: Path) -> None:
+def test_a_duet_of_shipped_artists(tmp_path: Path) -> None:
     target = tmp_path / "duet.txt"
-    asked = ["duet", "burns", "whitman", "--lines", "4", "--seed", "0"]
-    done = segue(*asked, "-o", target, library=tmp_path / "l")
+    arguments = ["duet", "burns", "whitman", "--lines", "4", "--seed", "0"]
+    done = segue(*arguments, "-o", target, library=tmp_path / "l")
     assert done.returncode == 0, done.stderr
     marks = [line.split("  ")[0] for line in target.read_text().split("\n") if line]
     assert marks == ["A", "B", "A", "B"]
     assert "A: Robert Burns   B: Walt Whitman" in done.stdout
 
 
-def test_several_duets_to_choose_from(tmp_path: Path) -> None:
+def test_several_duets(tmp_path: Path) -> None:
     target = tmp_path / "duets.txt"
-    asked = ["duet", "burns", "whitman", "--lines", "2", "-n", "2", "--seed", "4"]
-    done = segue(*asked, "-o", target, library=tmp_path / "l")
+    arguments = ["duet", "burns", "whitman", "--lines", "2", "-n", "2", "--seed", "4"]
+    done = segue(*arguments, "-o", target, library=tmp_path / "l")
     assert done.returncode == 0, done.stderr
     assert "seed 4: the same again" in done.stdout
     assert "seed 5: the same again" in done.stdout
@@ -78,20 +78,20 @@ def test_several_duets_to_choose_from(tmp_path: Path) -> None:
     assert other.startswith("A  ")
 
 
-def test_an_artist_is_learned_and_then_written_like(library: Path) -> None:
-    asked = segue("write", "--artist", "Ada Long", library=library)
-    assert asked.returncode == 1
-    assert "segue train lyrics --artist" in asked.stderr
+def test_a_model_is_trained_for_an_artist(library: Path) -> None:
+    arguments = segue("write", "--artist", "Ada Long", library=library)
+    assert arguments.returncode == 1
+    assert "segue train lyrics --artist" in arguments.stderr
     done = segue(
         "train", "lyrics", "--artist", "ada", "--epochs", "1", "--minutes", "0.05", library=library
     )
     assert done.returncode == 0, done.stderr
     assert "learned from 6 songs" in done.stdout
     again = ["write", "--artist", "Ada Long", "--lines", "2", "--seed", "0"]
-    told = answer(*again, library=library)["texts"][0]
-    assert told["artists"] == ["Ada Long"]
-    said = segue(*again, library=library).stdout
-    assert "written by the model 'lyrics-ada-long', learned from this library" in said
+    document = answer(*again, library=library)["texts"][0]
+    assert document["artists"] == ["Ada Long"]
+    output = segue(*again, library=library).stdout
+    assert "written by the model 'lyrics-ada-long', learned from this library" in output
     both = answer(
         "duet", "ada", "burns", "--lines", "2", "--blend", "0.5", "--seed", "0", library=library
     )
@@ -108,12 +108,12 @@ def test_artists_of_any_alphabet_have_models(tmp_path: Path) -> None:
     assert adding.returncode == 0
     done = segue("train", "lyrics", "--artist", "анна", "--minutes", "0.05", library=library)
     assert done.returncode == 0, done.stderr
-    told = answer("duet", "Анна", "burns", "--lines", "2", library=library)["texts"][0]
-    assert told["artists"] == ["Анна", "Robert Burns"]
+    document = answer("duet", "Анна", "burns", "--lines", "2", library=library)["texts"][0]
+    assert document["artists"] == ["Анна", "Robert Burns"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["write", "--artist", "Ada Lung"], "Ada Long"),
         (["write", "--artist", "burns", "--rhyme", "A1"], "no rhyme scheme"),
@@ -122,7 +122,7 @@ def test_artists_of_any_alphabet_have_models(tmp_path: Path) -> None:
         (["write", "--artist", "burns", "--temperature", "-1"], "temperature"),
         (["write", "--artist", "burns", "--lines", "0"], "from 1 to 1000"),
         (["write", "--artist", "burns", "-o", "song.mp3"], ".txt"),
-        (["duet", "burns", "moore", "--by", "bar"], "line, stanza, word"),
+        (["duet", "burns", "moore", "--by", "bar"], "'line', 'stanza', 'word'"),
         (["duet", "burns", "moore", "--blend", "2"], "from 0 to 1"),
         (["duet", "burns", "moore", "--how", "product"], "goes with --blend"),
         (["duet", "burns", "moore", "--blend", "0.5", "--by", "word"], "give one of them"),
@@ -133,7 +133,7 @@ def test_artists_of_any_alphabet_have_models(tmp_path: Path) -> None:
         (["train", "lyrics", "--preset", "char-lstm", "--from", "base"], "of the preset"),
     ],
 )
-def test_what_cannot_be_is_said(library: Path, arguments: list[str], told: str) -> None:
+def test_invalid_arguments_are_refused(library: Path, arguments: list[str], message: str) -> None:
     done = segue(*arguments, library=library)
     assert done.returncode in {1, 2}, done.stdout
-    assert told in done.stderr.replace("\n", " ")
+    assert message in done.stderr.replace("\n", " ")

@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line: `main` runs a command and turns errors into messages and exit codes."""
 
 import contextlib
 import os
@@ -11,9 +11,9 @@ from typing import Final
 from segue.environment import drop_current_folder
 from segue.errors import BadArgument, SegueError
 
-#: Set, it has the place shown where an error that Segue does not foresee was met.
+#: Environment variable that has the traceback of an unforeseen error printed.
 TRACEBACK: Final = "SEGUE_TRACEBACK"
-#: How the libraries below say that there is no memory left.
+#: Messages of libraries that run out of memory.
 _NO_MEMORY: Final = (
     "allocate memory", "not enough memory", "failed to map segment", "std::bad_alloc",
     "start new thread",
@@ -23,14 +23,14 @@ _OUTPUT_FAILED: Final = "OutputFailed"
 
 
 class Terminated(BaseException):
-    """The system asks the program to end, as where a machine is shut down."""
+    """The system asks the program to end, as when a machine shuts down."""
 
 
 def main() -> None:
     """Run the program and exit.
 
-    With 0 where all is well, 1 where something failed, 2 after wrong usage, 130 after Ctrl-C, 143
-    where the system ended it.
+    The exit code is 0 for success, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C, and 143
+    if the system ended the program.
     """
     # Threads that wait for work sleep; otherwise they spin, and on a busy machine every small
     # product takes many times as long. OpenMP reads this when NumPy or torch is imported.
@@ -57,32 +57,32 @@ def _run() -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else bool(stop.code)
     except (Interrupted, KeyboardInterrupt, Terminated) as stop:
-        _say_stopped()
+        _report_stopped()
         return 143 if isinstance(stop, Terminated) else 130
-    except Exception as error:  # noqa: BLE001  # the last place where it can be said in plain words
-        return _failed(error)
+    except Exception as error:  # noqa: BLE001  # the last place where it can be reported in plain words
+        return _report_error(error)
     return 0
 
 
-def _failed(error: Exception) -> int:
-    """Say what went wrong, and return the exit code."""
+def _report_error(error: Exception) -> int:
+    """Report an error, and return the exit code."""
     if isinstance(error, BrokenPipeError):
         _leave_stdout()  # its reader left, as `head` does
         return 0
     if isinstance(error, SegueError):
         _report(type(error).__name__, str(error))
         return 2 if isinstance(error, BadArgument) else 1
-    _report(*_unforeseen(error))
+    _report(*_unforeseen_error(error))
     return 1
 
 
-def _unforeseen(error: Exception) -> tuple[str, str]:
-    """Name an error that no part of Segue turned into plain words, and say what to do."""
+def _unforeseen_error(error: Exception) -> tuple[str, str]:
+    """Return name and message of an error that no part of Segue handles."""
     if os.environ.get(TRACEBACK):
         with contextlib.suppress(OSError):
             traceback.print_exception(error)
     text = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or any(said in text for said in _NO_MEMORY):
+    if isinstance(error, MemoryError) or any(message in text for message in _NO_MEMORY):
         return "OutOfMemory", "not enough memory; close other programs, and run the same again"
     if isinstance(error, OSError) and error.filename is None:
         _leave_stdout()
@@ -97,21 +97,24 @@ def _unforeseen(error: Exception) -> tuple[str, str]:
 
 
 def _report(name: str, message: str) -> None:
-    with contextlib.suppress(OSError):  # there is nowhere left to say it
+    with contextlib.suppress(OSError):  # there is nowhere left to report it
         if "--json" in sys.argv and name != _OUTPUT_FAILED:
             from segue.cli.output import print_json
 
             print_json("error", {"error": name, "message": message})
             sys.stdout.flush()
         else:
-            from segue.cli.output import safe
+            from segue.cli.output import sanitize
 
-            text = "\n".join(safe(line) for line in message.splitlines())
+            text = "\n".join(sanitize(line) for line in message.splitlines())
             sys.stderr.write(f"segue: {text}\n")
 
 
-def _say_stopped() -> None:
-    again = "with --resume " if "train" in sys.argv[1:2] else ""
+def _report_stopped() -> None:
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--library"]:
+        arguments = arguments[2:]
+    again = "with --resume " if "train" in arguments[:1] else ""
     with contextlib.suppress(OSError):
         sys.stderr.write(
             f"\nstopped; what was finished is stored, run the same again {again}to go on\n"
@@ -123,18 +126,18 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _open_closed_streams() -> None:
-    """Lead to nowhere what was closed, so that no file of the library takes its number."""
+    """Open closed standard streams as null devices, so that no file takes their number."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _leave_stdout() -> None:
-    """Let what could not be written go to nowhere, so that Python does not try again as it ends."""
+    """Discard what could not be written, so that Python does not try again as it exits."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

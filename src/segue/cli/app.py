@@ -1,142 +1,69 @@
-"""The program, the options that commands share, and values of options.
+"""The program: its command groups, its main options, and what commands do alike."""
 
-What is written after options: passages of a recording, weights of a blend.
-
-The command line's frame: the program, and the options that commands share.
-"""
-
-import math
 import os
-import re
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import typer
 import typer.core
 
-from segue.cli.output import say, shown
-from segue.errors import BadArgument, NotFound, Unreadable
-from segue.files import resolve_link
+from segue.cli.output import display_path, say
+from segue.errors import NotFound, Unreadable
 
 if TYPE_CHECKING:
     from segue.ingest.survey import Watcher
     from segue.library import Library
-    from segue.records import Span
 
-
-# --- values ---
-
-_DASHES: Final = re.compile("[‐‑‒–—−]|\\.\\.")
-_YEAR: Final = re.compile(r"(?P<year>\d{4}|\d{2})(?P<decade>'?s)?")
-#: "20s" are the 2020s, "30s" the 1930s.
-_LAST_SHORT_DECADE: Final = 20
-
-
-def parse_blend(text: str) -> dict[str, float]:
-    """Read ``sound=0.6,metadata=0.4``; a name alone has the weight 1."""
-    weights: dict[str, float] = {}
-    for part in text.split(","):
-        name, equals, weight = (piece.strip() for piece in part.partition("="))
-        try:
-            value = float(weight) if equals else 1.0
-        except ValueError:
-            value = 0.0
-        if not name or name in weights or not 0 < value < float("inf"):
-            raise BadArgument(
-                f"{part.strip()!r} is not understood, or there twice in the blend; "
-                "give spaces with weights above 0, as sound=0.6,metadata=0.4"
-            )
-        weights[name] = value
-    return weights
-
-
-def parse_years(text: str) -> tuple[float, float]:
-    """Read ``1995``, ``1990-1999``, ``90s``, ``1990s``, ``1990-`` or ``-1999``."""
-    return _parse_range(
-        text,
-        _year,
-        f"the year {text!r} is not understood; give it as 1995, 1990-1999, 90s or 1990-",
-    )
-
-
-def parse_tempos(text: str) -> tuple[float, float]:
-    """Read ``118-126``, ``120`` (which is 119.5 to 120.5), ``118-`` or ``-126``; beats a minute."""
-    return _parse_range(
-        text, _tempo, f"the tempo {text!r} is not understood; give it as 118-126, 120 or 118-"
-    )
-
-
-def _parse_range(
-    text: str, read: "Callable[[str, bool], tuple[float, float]]", wrong: str
-) -> tuple[float, float]:
-    """Read one value, or two with a dash between them of which one may be left away."""
-    low, dash, high = (part.strip() for part in _DASHES.sub("-", text).partition("-"))
-    if not low and not high:
-        raise BadArgument(wrong)
-    try:
-        first = read(low, bool(dash))[0] if low else -math.inf
-        last = read(high, bool(dash))[1] if high else math.inf if dash else read(low, False)[1]
-    except ValueError:
-        raise BadArgument(wrong) from None
-    if first > last:
-        raise BadArgument(f"{text!r} runs backwards; the lower number comes first")
-    return first, last
-
-
-def _year(text: str, _ranged: bool) -> tuple[float, float]:
-    found = _YEAR.fullmatch(text.casefold())
-    if not found:
-        raise ValueError(text)
-    year, decade = int(found["year"]), bool(found["decade"])
-    if len(found["year"]) == 2:
-        if not decade or year % 10:
-            raise ValueError(text)
-        year += 2000 if year <= _LAST_SHORT_DECADE else 1900
-    return (year, year + 9) if decade else (year, year)
-
-
-def _tempo(text: str, ranged: bool) -> tuple[float, float]:
-    tempo = float(text.casefold().removesuffix("bpm"))
-    if not 0 < tempo < math.inf:
-        raise ValueError(text)
-    # Tempos are measured, so that none is a whole number.
-    return (tempo, tempo) if ranged else (tempo - 0.5, tempo + 0.5)
-
-
-def parse_passage(text: str) -> "Span":
-    """Read ``1:20-1:35`` or ``80-95``."""
-    from segue.records import Span
-
-    start, dash, end = text.partition("-")
-    try:
-        span = Span(_seconds(start), _seconds(end))
-    except ValueError:
-        raise BadArgument(f"the passage {text!r} is not understood; give it as 1:20-1:35") from None
-    if not dash or span.length_s < 1:
-        raise BadArgument(f"the passage {text!r} is shorter than a second; give it as 1:20-1:35")
-    return span
-
-
-def _seconds(text: str) -> float:
-    total = 0.0
-    for part in text.strip().split(":"):
-        total = total * 60 + float(part)
-    return total
-
-
-# --- app ---
+Panel = Literal["Library", "Search", "Explore", "Create", "Learn", "Share"]
+_PANELS: Final[tuple[Panel, ...]] = ("Library", "Search", "Explore", "Create", "Learn", "Share")
+#: Options of version 0.1 that still work, though no help lists them, and what they are called now.
+OLD_OPTIONS: Final = {
+    "--anew": "--restart",
+    "--m3u": "--output",
+    "--metre": "--time-signature",
+    "--really": "--force",
+}
+_Function = TypeVar("_Function", bound=Callable[..., None])
 
 
 class Interrupted(BaseException):
-    """Somebody pressed Ctrl-C."""
+    """The user pressed Ctrl-C."""
 
 
-class _Commands(typer.core.TyperGroup):
-    """All commands. Some errors go through, that typer would answer in a word of its own."""
+class _Command(typer.core.TyperCommand):
+    """A command that also takes its options under their old names."""
+
+    def make_parser(self, ctx: Any) -> Any:
+        parser = super().make_parser(ctx)
+        options = parser._long_opt  # noqa: SLF001  # there is no other way to hide a name
+        for old, name in OLD_OPTIONS.items():
+            if name in options:
+                options.setdefault(old, options[name])
+        return parser
+
+
+class _Program(typer.core.TyperGroup):
+    """All commands, listed by panel.
+
+    Ctrl-C and the end of a file are raised on, where Typer would print a message of its own.
+    """
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        commands = {name: self.commands[name] for name in self.list_commands(ctx)}
+        visible = {name: command for name, command in commands.items() if not command.hidden}
+        width = max(map(len, visible))
+        for panel in _PANELS:
+            rows = [
+                (name.ljust(width), command.get_short_help_str(formatter.width - width - 6))
+                for name, command in visible.items()
+                if getattr(command, "rich_help_panel", None) == panel
+            ]
+            with formatter.section(panel):
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -148,99 +75,68 @@ class _Commands(typer.core.TyperGroup):
 
 
 app = typer.Typer(
-    cls=_Commands,
-    help="Finds in a library of music what sounds like what, and says why.",
+    cls=_Program,
+    help="Search, explore and create music in a library of recordings, scores and lyrics.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-LibraryOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--library",
-        help="Folder of the library; else $SEGUE_LIBRARY, else a folder among your data.",
-    ),
-]
-Metric = Literal["cosine", "euclidean"]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-MetricOption = Annotated[
-    Metric, typer.Option(help="How vectors are compared: by angle, or by Euclidean distance.")
-]
-SpaceOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Which space; see `segue spaces`. Else the usual one: sound of recordings, "
-        "roll-vae or score-features of scores, style of lyrics."
-    ),
-]
-SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")]
-NewSeed = Annotated[
-    int | None,
-    typer.Option(
-        min=0, max=2**32 - 1, help="Of everything random; else a new one is drawn, and printed."
-    ),
-]
-Threads = Annotated[
-    int,
-    typer.Option(
-        min=1, max=1024, help="Of the processor; of these small networks one is the fastest."
-    ),
-]
-NoTaste = Annotated[
-    bool,
-    typer.Option("--no-taste", help="As if nothing were loved or skipped: take no notice of it."),
-]
-AllSounds = Annotated[
-    bool, typer.Option("--all", help="Also what is no music: speech, noise, what is under 10 s.")
-]
-BpmOctaves = Annotated[
-    bool, typer.Option("--bpm-octaves", help="With --bpm: also twice and half as fast.")
-]
-Queries = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="Track ids, files, or words of a title, artist, album or genre; several blend, or "
-        "take turns where they lie far apart."
-    ),
-]
-ArtistFilter = Annotated[
-    list[str] | None,
-    typer.Option("--artist", help="Only where the artist has these words; of several, one."),
-]
-AlbumFilter = Annotated[
-    list[str] | None,
-    typer.Option("--album", help="Only where the album has these words; of several, one."),
-]
-GenreFilter = Annotated[
-    list[str] | None,
-    typer.Option("--genre", help="Only where the genre has these words; of several, one."),
-]
-YearFilter = Annotated[
-    list[str] | None,
-    typer.Option("--year", help="Only from these years: 1995, 1990-1999, 90s, 1990-, -1999."),
-]
-TempoFilter = Annotated[
-    list[str] | None, typer.Option("--bpm", help="Only at these tempos: 118-126, 120, 118-.")
-]
-Absolute = Annotated[
-    bool,
-    typer.Option("--absolute", help="Whole paths in the playlist, instead of relative ones."),
-]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        "--m3u",
-        help="Write the list: .m3u8, .m3u, .pls, .xspf, .json, or a page .html that plays it.",
-    ),
-]
+
+def command(
+    panel: Panel, name: str = "", *, old: str = "", also: str = ""
+) -> Callable[[_Function], _Function]:
+    """Add a function to the program as a command.
+
+    Parameters
+    ----------
+    panel : str
+        Heading under which `segue --help` lists it.
+    name : str
+        Name of the command; by default the function's.
+    old : str
+        Name in version 0.1, which still works, though no help lists it.
+    also : str
+        Second name, listed beside the first one.
+    """
+
+    def add(function: _Function) -> _Function:
+        title = name or function.__name__
+        app.command(title, cls=_Command, rich_help_panel=panel)(function)
+        if also:
+            text = (function.__doc__ or "").replace(f"segue {title}", f"segue {also}")
+            app.command(also, cls=_Command, rich_help_panel=panel, help=text)(function)
+        if old:
+            app.command(old, cls=_Command, hidden=True)(function)
+        return function
+
+    return add
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def subcommand(
+    group: typer.Typer, name: str = "", *, old: str = ""
+) -> Callable[[_Function], _Function]:
+    """Add a function to a group of commands; `old` is its name in version 0.1, without a group."""
+
+    def add(function: _Function) -> _Function:
+        group.command(name or function.__name__, cls=_Command)(function)
+        if old:
+            app.command(old, cls=_Command, hidden=True)(function)
+        return function
+
+    return add
+
+
+def command_group(panel: Panel, name: str, text: str, **settings: Any) -> typer.Typer:
+    """Add a group of commands to the program, and return it."""
+    group = typer.Typer(help=text, **settings)
+    app.add_typer(group, name=name, rich_help_panel=panel)
+    return group
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
         from segue import __version__
 
         say(f"segue {__version__}")
@@ -249,10 +145,16 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _segue(
+    library: Annotated[  # commands read it from their context
+        Path | None, typer.Option("--library", help="Folder of the library, for any command.")
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", help="Print the version and stop.", callback=_print_version, is_eager=True
+            "--version",
+            help="Show the version and exit.",
+            callback=_print_version,
+            is_eager=True,
         ),
     ] = False,
 ) -> None:
@@ -261,22 +163,23 @@ def _segue(
 
 @contextmanager
 def open_library(
-    library: Path | None, *, begins: bool = False, needed: bool = True
+    library: Path | None, *, create: bool = False, required: bool = True
 ) -> "Iterator[Library]":
     """Open the library that the command names, and close it.
 
     Parameters
     ----------
     library : Path or None
-    begins : bool
-        The command fills it, so that it is made where there is none.
-    needed : bool
-        Else an empty one, that leaves no trace, does as well.
+        Folder of the library; None for the default one.
+    create : bool
+        Whether to create it where there is none.
+    required : bool
+        Whether it has to exist. Else an empty one, which leaves no trace, takes its place.
 
     Raises
     ------
     NotFound
-        There is none, as after a slip of the pen.
+        There is no library in that folder.
     """
     from tempfile import TemporaryDirectory
 
@@ -285,37 +188,18 @@ def open_library(
 
     folder = library.expanduser() if library else default_folder()
     with ExitStack() as stack:
-        if not begins and not (folder / DATABASE).exists():
-            if needed:
+        if not create and not (folder / DATABASE).exists():
+            if required:
                 raise NotFound(
-                    f"there is no library in {shown(folder)}; make one with `segue add FOLDER`, "
-                    "or name yours with --library"
+                    f"there is no library in {display_path(folder)}; make one with "
+                    "`segue add FOLDER`, or name yours with --library"
                 )
             folder = Path(stack.enter_context(TemporaryDirectory()))
         yield stack.enter_context(Library.open(folder))
 
 
-def check_exists(paths: Sequence[Path]) -> None:
-    """Refuse what is not there, before a library is made for it."""
-    for path in paths:
-        if not os.path.lexists(path.expanduser()):
-            raise BadArgument(f"there is no file or folder {shown(path)}")
-
-
-def check_target(target: Path, endings: Sequence[str]) -> None:
-    """Refuse a file that could not be written, before anything is computed for it."""
-    if target.suffix.lower() not in endings:
-        raise BadArgument(f"{shown(target)}: name a file that ends in {', '.join(endings)}")
-    folder = target.parent
-    resolve_link(target)
-    if target.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise BadArgument(
-            f"{shown(target)} cannot be written; is {shown(folder)} a folder of yours?"
-        )
-
-
-def drawn(seed: int | None) -> int:
-    """Return the seed that was given, or draw a new one of few digits."""
+def seed_or_new(seed: int | None) -> int:
+    """Return the seed that was given, or draw a new one of at most six digits."""
     return secrets.randbelow(10**6) if seed is None else seed
 
 
@@ -338,21 +222,26 @@ def use_threads(count: int) -> None:
 
 
 @contextmanager
-def live_line(begins: str, *, bar: bool = True) -> "Iterator[Callable[[str, int, int], None]]":
-    """Show on the standard error what is being done, how much of how much: a bar, or lines.
+def progress(text: str, *, bar: bool = True) -> "Iterator[Callable[[str, int, int], None]]":
+    """Show on the standard error what is being done, and how much of it is done.
 
     Parameters
     ----------
-    begins : str
-        A word that it begins with, or "" where there may be nothing to tell.
+    text : str
+        Text at the beginning, or "" where there may be nothing to show.
     bar : bool
-        Draw a bar where the standard error is a terminal; else nothing there. Where it is none,
-        a line is printed every so often.
+        Whether to draw a bar where the standard error is a terminal. Where it is none, a line is
+        printed every so often.
+
+    Yields
+    ------
+    callable
+        Shows a text, the number of items that are done, and the number of all.
     """
     if not sys.stderr.isatty():
-        from segue.cli.output import Lines
+        from segue.cli.output import ProgressLines
 
-        with Lines(begins, sys.stderr).printed() as lines:
+        with ProgressLines(text, sys.stderr).printed() as lines:
             yield lines.show
         return
     from rich.console import Console
@@ -372,22 +261,22 @@ def live_line(begins: str, *, bar: bool = True) -> "Iterator[Callable[[str, int,
         console=Console(stderr=True),
         transient=True,
         disable=not bar,
-    ) as shown_bar:
-        task = shown_bar.add_task(begins, total=None, visible=bool(begins))
-        yield lambda what, done, total: shown_bar.update(
-            task, description=what, completed=done, total=total, visible=True
+    ) as display:
+        task = display.add_task(text, total=None, visible=bool(text))
+        yield lambda text, done, total: display.update(
+            task, description=text, completed=done, total=total, visible=True
         )
 
 
 @contextmanager
-def progress() -> "Iterator[Watcher]":
-    """Show which file is looked at."""
-    with live_line("looking") as show:
-        yield lambda p: show(shown(Path(p.path.name))[:40], p.done, p.total)
+def file_progress() -> "Iterator[Watcher]":
+    """Show which file is read."""
+    with progress("looking") as show:
+        yield lambda p: show(display_path(Path(p.path.name))[:40], p.done, p.total)
 
 
 @contextmanager
-def counting(what: str) -> "Iterator[Callable[[int, int], None]]":
-    """Show how many of how many are done."""
-    with live_line("") as show:
-        yield lambda done, total: show(what, done, total)
+def count_progress(text: str) -> "Iterator[Callable[[int, int], None]]":
+    """Show how many of how many items are done."""
+    with progress("") as show:
+        yield lambda done, total: show(text, done, total)

@@ -1,24 +1,37 @@
-"""All commands."""
+"""All commands, imported in the order in which `segue --help` lists them."""
 
-from segue.cli import add
-from segue.cli import like
-from segue.cli import list_show
-from segue.cli import spaces
-from segue.cli import map as seeing
-from segue.cli import duplicates
-from segue.cli import playlist
-from segue.cli import tags
-from segue.cli import listens
-from segue.cli import lyrics
-from segue.cli import train
-from segue.cli import sample
-from segue.cli import compose
-from segue.cli import melody
-from segue.cli import harmonise
-from segue.cli import explain
-from segue.cli.app import app
-
-# Imported to add to the app; their order is the order of `segue --help`.
 # ruff: noqa: F401, I001
+
+import segue.cli.add
+import segue.cli.remove
+import segue.cli.list
+import segue.cli.show
+import segue.cli.duplicates
+import segue.cli.listens
+import segue.cli.demo
+import segue.cli.like
+import segue.cli.path
+import segue.cli.playlist
+import segue.cli.taste
+import segue.cli.map
+import segue.cli.groups
+import segue.cli.dendrogram
+import segue.cli.outliers
+import segue.cli.spaces
+import segue.cli.explain
+import segue.cli.compose
+import segue.cli.melody
+import segue.cli.harmonise
+import segue.cli.lyrics
+import segue.cli.sample
+import segue.cli.interpolate
+import segue.cli.train
+import segue.cli.models
+import segue.cli.evaluate
+import segue.cli.reconstruct
+import segue.cli.filters
+import segue.cli.tags
+import segue.cli.export
+from segue.cli.app import app
 
 __all__ = ["app"]

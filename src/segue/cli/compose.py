@@ -1,24 +1,23 @@
 """The command `compose`."""
 
-import json as json_module
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segue.cli.app import (
-    JsonOption,
-    LibraryOption,
-    NewSeed,
-    Threads,
-    app,
+from segue.cli import options as opt
+from segue.cli.app import command, open_library, progress, seed_or_new, use_threads
+from segue.cli.output import count_of, display_path, print_json, say
+from segue.cli.output_files import (
+    MUSIC_SUFFIXES,
     check_target,
-    drawn,
-    live_line,
-    open_library,
-    use_threads,
+    numbered,
+    with_flags,
+    write_music,
+    write_report,
 )
-from segue.cli.output import counted, print_json, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -26,131 +25,114 @@ if TYPE_CHECKING:
     from segue.generate.compose.options import CompositionOptions
 
 
-@app.command()
+@command("Create")
 def compose(
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", help="Ends in .mid, .musicxml, .mxl, .abc, .wav or .png."),
-    ],
+    output: opt.MusicOutputs,
     prompt: Annotated[
         str | None,
-        typer.Argument(help="A score to go on with: id, file, or words of its title."),
+        typer.Argument(help="Score to continue, fill in or add to: id, file, or words of a title."),
     ] = None,
-    bars: Annotated[int, typer.Option(help="How many to write, up to 10,000.")] = 16,
+    bars: Annotated[int, typer.Option(help="Number of bars to generate, up to 10,000.")] = 16,
     instruments: Annotated[
         str | None,
         typer.Option(
-            help="Who plays, as piano,bass,drums or violin,violin,viola,cello; else as it comes."
+            help="Instruments, as piano,bass,drums or violin,violin,viola,cello; by default the "
+            "model chooses."
         ),
     ] = None,
-    key: Annotated[str | None, typer.Option(help="C, Dm, F# minor …")] = None,
-    tempo: Annotated[
-        float | None,
-        typer.Option(
-            help="Quarters a minute, 30 to 300; in 6/8, 9/8 and 12/8 dotted quarters, 20 to 200."
-        ),
-    ] = None,
-    metre: Annotated[
-        str | None,
-        typer.Option(help="3/4, 6/8 …, up to 8/4 and 12/8; longer ones as shorter bars."),
-    ] = None,
+    key: Annotated[str | None, typer.Option(help="Musical key: C, Dm, F# minor …")] = None,
+    tempo: opt.Tempo = None,
+    time_signature: opt.TimeSignature = None,
     infill: Annotated[
-        str | None, typer.Option(help="Write these bars anew, as 5-8, with the others in view.")
+        str | None, typer.Option(help="Range of bars of the score to generate again, as 5-8.")
     ] = None,
     add: Annotated[
-        str | None, typer.Option(help="Write a part for this instrument to what is there.")
+        str | None, typer.Option(help="Instrument of a part to add to the score.")
     ] = None,
-    temperature: Annotated[
-        float, typer.Option(help="0 always takes the likeliest; above 1 is wilder.")
-    ] = 1.0,
-    top_p: Annotated[
-        float, typer.Option(help="Of the likeliest that hold this share of probability.")
-    ] = 0.95,
-    top_k: Annotated[int, typer.Option(help="Of so many of the likeliest; 0: of all.")] = 0,
-    min_p: Annotated[
-        float, typer.Option(help="Of those at least so likely, relative to the likeliest.")
-    ] = 0.0,
+    temperature: opt.Temperature = 1.0,
+    top_p: opt.TopP = 0.95,
+    top_k: opt.TopK = 0,
+    min_p: opt.MinP = 0.0,
     max_copy: Annotated[
         int,
-        typer.Option(help="Bars that a part may have in common with music learned from."),
+        typer.Option(help="Maximum number of bars that a part may share with the training set."),
     ] = 4,
-    n: Annotated[int, typer.Option("-n", min=1, max=100, help="How many compositions.")] = 1,
-    seed: NewSeed = None,
-    threads: Threads = 1,
-    title: Annotated[str | None, typer.Option(help="Of the piece; else the prompt's.")] = None,
-    wav: Annotated[bool, typer.Option("--wav", help="Also play it into a .wav.")] = False,
-    png: Annotated[bool, typer.Option("--png", help="Also draw its piano roll.")] = False,
-    report: Annotated[
-        Path | None, typer.Option(help="A JSON file: statistics, what is shared with what.")
-    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, max=100, help="Number of compositions.")] = 1,
+    seed: opt.NewSeed = None,
+    threads: opt.Threads = 1,
+    title: opt.Title = None,
+    wav: opt.Wav = False,
+    png: opt.Png = False,
+    report: opt.Report = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="One learned with `segue train score --preset transformer`; else the one that "
-            "comes with Segue."
+            help="Name of a model trained with `segue train score --preset transformer`; by "
+            "default the one that comes with Segue."
         ),
     ] = None,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    library: opt.Library = None,
+    json: opt.Json = False,
 ) -> None:
-    """Write music: from nothing, going on with a score, filling bars in, or adding a part.
+    """Compose music from scratch, or continue a score.
 
-    It is written bar by bar; interrupt it, and what is there is kept. Each time it is another
-    piece; the seed that is printed gives the same music again with the same version. Of several
-    compositions each has a number, and the next seed. Parts that are added, or begin, keep to the
-    usual register of their instrument.
+    With --infill, bars of a score are generated again, given those around them; with --add, a part
+    is added to it. The music is generated bar by bar; after an interruption, the bars so far are
+    written. Every run gives another piece; the seed that is printed reproduces it with the same
+    version. Several compositions are numbered, with consecutive seeds. Parts that are added, or
+    begin, keep to the usual register of their instrument.
 
-    Example: segue compose tune.mid --bars 16 -o more.mid --png
+    Example: segue compose tune.mid --bars 16 -o more.mid -o more.png
     """
-    from segue.cli.list_show import WRITTEN
     from segue.generate.compose.options import parse_time_signature
 
-    check_target(output, WRITTEN)
-    if report:
-        check_target(report, (".json",))
-    if metre:
-        parse_time_signature(metre)
+    outputs = with_flags(output, wav=wav, png=png)
+    for target in outputs:
+        check_target(target, MUSIC_SUFFIXES)
+    check_target(report, (".json",))
+    if time_signature:
+        parse_time_signature(time_signature)
     use_threads(threads)
-    seed = drawn(seed)
-    wishes = _wishes(
-        instruments, key, tempo, metre, max_copy, seed, (temperature, top_k, top_p, min_p)
+    seed = seed_or_new(seed)
+    options = _options(
+        instruments, key, tempo, time_signature, max_copy, (temperature, top_k, top_p, min_p)
     )
-    span = _span(infill) if infill else None
-    told: list[dict[str, Any]] = []
-    with open_library(library, needed=False) as lib, live_line("reading") as show:
+    bar_range = _bar_range(infill) if infill else None
+    reports: list[dict[str, Any]] = []
+    with open_library(library, required=False) as lib, progress("reading") as show:
         source = lib.learning.source("composing", model or "shipped")
-        for number in range(n):
+        for index in range(n):
             piece = lib.scores.compose(
-                prompt, _with_seed(wishes, seed + number), bars=bars, infill=span, add=add,
+                prompt,
+                replace(options, seed=(seed + index) % (1 << 32)),
+                bars=bars,
+                infill=bar_range,
+                add=add,
                 model=model,
-            )  # fmt: skip
-            stopped = _make(piece, show, f"{number + 1} of {n}, bar" if n > 1 else "bar")
-            target = output if n == 1 else output.with_stem(f"{output.stem}-{number + 1}")
-            files = _write(piece, target, title, wav=wav, png=png)
-            told.append({"files": [shown(file) for file in files]} | piece.report)
-            if stopped:
+            )
+            interrupted = _generate(piece, show, f"{index + 1} of {n}, bar" if n > 1 else "bar")
+            files = outputs if n == 1 else numbered(outputs, index + 1)
+            _write(piece, files, title)
+            reports.append({"files": [display_path(file) for file in files]} | piece.report)
+            if interrupted:
                 break
-    if report:
-        from segue.files import write_text
-
-        write_text(json_module.dumps(told if n > 1 else told[0], indent=1) + "\n", report)
+    write_report(report, reports if n > 1 else reports[0])
     if json:
-        print_json("compose", {"compositions": told})
+        print_json("compose", {"compositions": reports})
     else:
-        for one in told:
-            _tell(one)
+        for fields in reports:
+            _print_report(fields)
         say(f"written by {source}")
-    if stopped:
+    if interrupted:
         raise typer.Exit(130)
 
 
-def _wishes(
+def _options(
     instruments: str | None,
     key: str | None,
     tempo: float | None,
-    metre: str | None,
+    time_signature: str | None,
     max_copy: int,
-    seed: int,
     sampling: tuple[float, int, float, float],
 ) -> "CompositionOptions":
     from segue.generate.compose.options import CompositionOptions, parse_key, parse_time_signature
@@ -158,38 +140,33 @@ def _wishes(
     from segue.nn.sampling import Sampling
     from segue.theory.instruments import instrument_named
 
-    named = None
+    numbers = None
     if instruments is not None:
-        named = tuple(sorted(instrument_named(name) for name in instruments.split(",")))
+        numbers = tuple(sorted(instrument_named(name) for name in instruments.split(",")))
     return CompositionOptions(
         Sampling(*sampling),
-        named,
+        numbers,
         None if key is None else parse_key(key),
         tempo,
-        None if metre is None else TIME_SIGNATURE_INDEX[parse_time_signature(metre)],
+        None
+        if time_signature is None
+        else TIME_SIGNATURE_INDEX[parse_time_signature(time_signature)],
         max_copy,
-        seed,
     )
 
 
-def _with_seed(wishes: "CompositionOptions", seed: int) -> "CompositionOptions":
-    from dataclasses import replace
-
-    return replace(wishes, seed=seed % (1 << 32))
-
-
-def _span(infill: str) -> tuple[int, int]:
+def _bar_range(infill: str) -> tuple[int, int]:
     first, _, last = infill.partition("-")
     if not (first.isdecimal() and (last or first).isdecimal()):
         raise BadArgument(f"--infill {infill}: write the first and the last bar, as 5-8")
     return int(first), int(last or first)
 
 
-def _make(piece: "Composition", show: Any, what: str) -> bool:
-    """Write it, and return whether it was interrupted."""
+def _generate(piece: "Composition", show: Callable[[str, int, int], None], text: str) -> bool:
+    """Generate a piece, and return whether it was interrupted."""
     try:
-        for number, _ in enumerate(piece, start=1):
-            show(what, number, piece.bars)
+        for count, _ in enumerate(piece, start=1):
+            show(text, count, piece.bars)
     except KeyboardInterrupt:
         if not any(bar.notes for bar in piece.generated):
             raise
@@ -197,39 +174,28 @@ def _make(piece: "Composition", show: Any, what: str) -> bool:
     return False
 
 
-def _write(
-    piece: "Composition", target: Path, title: str | None, *, wav: bool, png: bool
-) -> list[Path]:
-    from dataclasses import replace
-
-    from segue.cli.list_show import write_music
-
+def _write(piece: "Composition", files: Sequence[Path], title: str | None) -> None:
     score = piece.score if title is None else replace(piece.score, title=title)
-    targets = [target]
-    targets += [target.with_suffix(".wav")] if wav else []
-    targets += [target.with_suffix(".png")] if png else []
-    for file in dict.fromkeys(targets):
+    for file in files:
         write_music(score, file)
-    return list(dict.fromkeys(targets))
 
 
-def _tell(made: dict[str, Any]) -> None:
-    shared = made["longest_passage_shared"]
-    for file in made["files"]:
+def _print_report(fields: dict[str, Any]) -> None:
+    shared = fields["longest_passage_shared"]
+    for file in fields["files"]:
         say(f"wrote {file}")
-    say(made["summary"]["sentence"])
-    parts = made["summary"]["parts"]
-    for part in parts:
+    say(fields["summary"]["sentence"])
+    for part in fields["summary"]["parts"]:
         span = f", {part['lowest']} to {part['highest']}" if part["lowest"] else ""
-        bars = f"plays in {part['bars']} of {made['bars']} bars" if part["bars"] else "is silent"
+        bars = f"plays in {part['bars']} of {fields['bars']} bars" if part["bars"] else "is silent"
         say(f"  {part['name']} {bars}{span}")
     if shared["bars"]:
         say(
-            f"longest passage shared with music learned from: "
-            f"{counted(shared['bars'], 'different bar')} of "
+            f"longest passage shared with the training set: "
+            f"{count_of(shared['bars'], 'different bar')} of "
             f"{shared['instrument']}, up to bar {shared['last_bar']}, with {shared['piece']}"
         )
     else:
-        say("no bar is one of the music that was learned from")
-    seed = made["to_reproduce"]["seed"]
+        say("no bar is shared with the training set")
+    seed = fields["to_reproduce"]["seed"]
     say(f"seed {seed}: the same again with --seed {seed}")

@@ -1,96 +1,101 @@
-"""The commands `twins`, `versions` and `outliers`."""
+"""The command `duplicates`."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from segue.cli.app import (
-    AllSounds,
-    JsonOption,
-    LibraryOption,
-    SpaceOption,
-    app,
-    live_line,
-    open_library,
+from segue.cli import options as opt
+from segue.cli.app import command, open_library, progress
+from segue.cli.output import (
+    display_path,
+    format_duration,
+    print_json,
+    print_table,
+    say,
+    track_fields,
 )
-from segue.cli.like import write_list
-from segue.cli.output import minutes, print_json, print_table, say, shown, track_fields
+from segue.cli.output_files import check_playlist, write_playlist
 
 if TYPE_CHECKING:
     from segue.explore.covers import VersionReport
     from segue.explore.outliers import SameTune
     from segue.records import Span, Track
 
-_TEMPO_TOLD: Final = 0.02  # what an alignment can tell
+#: Smallest difference in tempo that an alignment can measure.
+_SMALLEST_TEMPO_CHANGE: Final = 0.02
 
 
-@app.command()
-def twins(
+@command("Library", old="twins")
+def duplicates(
     versions: Annotated[
         bool,
-        typer.Option(help="Look for other versions too; the first time, every file is read."),
+        typer.Option(help="Other versions as well; the first time, every file is read."),
     ] = True,
-    m3u: Annotated[
+    output: Annotated[
         Path | None,
-        typer.Option(help="Write the files that one could do without: all but the best of each."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Path of a playlist of the redundant files: all but the best of each recording.",
+        ),
     ] = None,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    library: opt.Library = None,
+    json: opt.Json = False,
 ) -> None:
-    """List pairs of files that hold the same recording or tune, or likely versions of a piece.
+    """List duplicate recordings, equal tunes and cover versions.
 
-    Other formats, bit rates and loudness count as the same recording, and ends cut by a few
-    seconds. The likeness of two fingerprints is 1 where all bits agree, about 0 for unrelated
-    recordings; from 0.65 on it is one recording. Of each pair the better file is marked, where
-    it clearly is: whole before cut, without loss before with, then by bit rate and format. That
-    a file was made from a worse one cannot be told.
+    Files in other formats, bit rates and loudness count as the same recording, and so do files
+    whose ends were cut by a few seconds. The similarity of two fingerprints is 1 where all bits
+    agree and about 0 for unrelated recordings; from 0.65 on it is one recording. The better file of
+    a pair is marked, if one clearly is: complete before cut, lossless before lossy, then by bit
+    rate and format. Whether a file was transcoded from a worse one is not detected.
 
-    Versions may be in another key or tempo, by other instruments or other players. Their
-    likeness is the share of the shorter one through which both take the same course of pitches:
-    1 throughout, about 0.1 for unrelated pieces; listed from 0.4 on. Simple music on the same
-    few chords may be listed too: listen.
+    Versions may be in another key or tempo, and by other instruments or performers. Their
+    similarity is the share of the shorter one in which both follow the same chroma sequence: 1 for
+    all of it, about 0.1 for unrelated pieces; pairs are listed from 0.4 on. Simple music over the
+    same few chords may be listed as well.
 
-    Of two scores it is the share of their runs of seven notes that both have, in whatever key,
-    rhythm and instruments: 1 for the same notes, listed from 0.15 on.
+    The similarity of two scores is the share of seven-note n-grams that they have in common,
+    regardless of key, rhythm and instruments: 1 for the same notes; pairs are listed from 0.15 on.
 
-    Example: segue twins --no-versions
+    Example: segue duplicates --no-versions
     """
     from segue.explore.outliers import better_file, redundant_files
 
+    check_playlist(output, absolute=False)
     with open_library(library) as lib:
-        found, tunes = lib.atlas.duplicates(), lib.atlas.same_tunes()
+        pairs, tunes = lib.atlas.duplicates(), lib.atlas.same_tunes()
         kinds = lib.kinds()
-        others = None
+        covers = None
         if versions:
-            with live_line("") as show:
-                others = lib.atlas.versions(
-                    found,
+            with progress("") as show:
+                covers = lib.atlas.versions(
+                    pairs,
                     read=lambda done, total: show("reading", done, total),
                     compared=lambda done, total: show("comparing", done, total),
                 )
-    if m3u:
-        write_list(m3u, redundant_files(found), quiet=json)
+    if output:
+        write_playlist(output, redundant_files(pairs), quiet=json)
     if json:
-        fields = [
-            {
-                "first": track_fields(twin.first),
-                "second": track_fields(twin.second),
-                "first_file": _stored(twin.first),
-                "second_file": _stored(twin.second),
-                "better": better_file(twin.first, twin.second) or None,
-                "likeness": twin.similarity,
-                "lag_s": twin.lag_s,
-                "overlap_s": twin.overlap_s,
-                "same_content": twin.same_content,
-            }
-            for twin in found
-        ]
-        told = {
-            "twins": fields,
-            "versions": _version_fields(others) if others else None,
+        fields = {
+            "twins": [
+                {
+                    "first": track_fields(pair.first),
+                    "second": track_fields(pair.second),
+                    "first_file": _file_fields(pair.first),
+                    "second_file": _file_fields(pair.second),
+                    "better": better_file(pair.first, pair.second) or None,
+                    "likeness": pair.similarity,
+                    "lag_s": pair.lag_s,
+                    "overlap_s": pair.overlap_s,
+                    "same_content": pair.same_content,
+                }
+                for pair in pairs
+            ],
+            "versions": _version_fields(covers) if covers else None,
             "tunes": [
                 {
                     "first": track_fields(pair.first),
@@ -101,171 +106,127 @@ def twins(
                 for pair in tunes
             ],
             "failures": [
-                {"path": shown(failure.path), "reason": failure.reason}
-                for failure in (others.failures if others else ())
+                {"path": display_path(failure.path), "reason": failure.reason}
+                for failure in (covers.failures if covers else ())
             ],
-            "left_out": others.left_out if others else 0,
+            "left_out": covers.left_out if covers else 0,
         }
-        print_json("twins", told)
+        print_json("twins", fields)
         return
     if kinds.get("score"):
-        _say_tunes(tunes)
+        _print_tunes(tunes)
     if "sound" not in kinds and kinds:
         return
-    where, names = _files([(twin.first, twin.second) for twin in found])
+    folder, names = _file_names([(pair.first, pair.second) for pair in pairs])
     rows = [
         (
-            "equal files" if twin.same_content else f"{twin.similarity:.2f}",
-            f"{twin.lag_s:+.1f} s",
-            f"{twin.overlap_s:.0f} s",
-            _marked(files[0], twin.first, better=better_file(twin.first, twin.second) == "first"),
-            _marked(files[1], twin.second, better=better_file(twin.first, twin.second) == "second"),
+            "equal files" if pair.same_content else f"{pair.similarity:.2f}",
+            f"{pair.lag_s:+.1f} s",
+            f"{pair.overlap_s:.0f} s",
+            _file_cell(first, pair.first, better=better_file(pair.first, pair.second) == "first"),
+            _file_cell(
+                second, pair.second, better=better_file(pair.first, pair.second) == "second"
+            ),
         )
-        for twin, files in zip(found, names, strict=True)
+        for pair, (first, second) in zip(pairs, names, strict=True)
     ]
     print_table(
-        f"{len(rows)} pairs of one recording{where}; * the better file",
-        ("likeness", "later by", "compared", "first", "second"),
+        f"{len(rows)} pairs of one recording{folder}; * the better file",
+        ("similarity", "later by", "compared", "first", "second"),
         rows,
     )
-    if others:
-        _say_versions(others)
+    if covers:
+        _print_versions(covers)
 
 
-@app.command()
-def outliers(
-    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
-    space: SpaceOption = None,
-    all_sounds: AllSounds = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """List the tracks that are least like any other.
-
-    "Times as far" says how much farther their ten nearest tracks are than is usual around there:
-    1 is usual.
-
-    Example: segue outliers -n 5
-    """
-    with open_library(library) as lib:
-        space = space or lib.default_space()
-        found = lib.atlas.outliers(n, space=space, all_sounds=all_sounds)
-    if json:
-        fields = [
-            {
-                "track": track_fields(one.track),
-                "apart": one.factor,
-                "nearest": track_fields(one.nearest),
-                "similarity": one.similarity,
-            }
-            for one in found
-        ]
-        print_json("outliers", {"space": space, "outliers": fields})
-        return
-    rows = [
-        (
-            one.factor,
-            one.track.id,
-            one.track.tags.title,
-            one.track.tags.artist,
-            one.similarity,
-            one.nearest.tags.title,
-        )
-        for one in found
-    ]
-    print_table(
-        "least like any other track",
-        ("times as far", "id", "title", "by", "similarity", "to its nearest"),
-        rows,
-    )
+def _file_name(track: "Track", folder: Path) -> str:
+    tune = f", tune {track.tune}" if track.tune else ""
+    return display_path(track.path.relative_to(folder)) + tune
 
 
-def _file(track: "Track", folder: Path) -> str:
-    number = f", tune {track.tune}" if track.tune else ""
-    return shown(track.path.relative_to(folder)) + number
-
-
-def _files(pairs: "Sequence[tuple[Track, Track]]") -> tuple[str, list[tuple[str, str]]]:
-    """Name pairs of files from the folder that holds them all; tell the folder, too."""
+def _file_names(pairs: "Sequence[tuple[Track, Track]]") -> tuple[str, list[tuple[str, str]]]:
+    """Return the folder that holds all files, as text, and the files' names in it."""
     if not pairs:
         return "", []
     folder = Path(os.path.commonpath([track.path.parent for pair in pairs for track in pair]))
-    names = [(_file(one, folder), _file(other, folder)) for one, other in pairs]
-    return f", in {shown(folder)}", names
+    names = [(_file_name(first, folder), _file_name(second, folder)) for first, second in pairs]
+    return f", in {display_path(folder)}", names
 
 
-def _marked(name: str, track: "Track", *, better: bool) -> str:
-    """Name a file, and say how it is stored."""
+def _file_cell(name: str, track: "Track", *, better: bool) -> str:
+    """Return a file's name and quality; an asterisk marks the better one."""
+    file = _file_fields(track)
+    size = f"{file['size_bytes'] / 1e6:.1f} MB" if file["size_bytes"] else "gone"
+    mark = "* " if better else ""
+    return f"{mark}{name}\n{file['format']} {file['bit_rate_kbps']:.0f} kb/s, {size}"
+
+
+def _file_fields(track: "Track") -> dict[str, Any]:
     from segue.explore.outliers import file_quality
 
-    found = file_quality(track)
-    size = f"{found.size_bytes / 1e6:.1f} MB" if found.size_bytes else "gone"
-    return f"{'* ' if better else ''}{name}\n{found.format} {found.bit_rate_kbps:.0f} kb/s, {size}"
-
-
-def _stored(track: "Track") -> dict[str, object]:
-    from segue.explore.outliers import file_quality
-
-    found = file_quality(track)
+    quality = file_quality(track)
     return {
-        "format": found.format,
-        "size_bytes": found.size_bytes,
-        "bit_rate_kbps": found.bit_rate_kbps,
-        "lossless": found.lossless,
+        "format": quality.format,
+        "size_bytes": quality.size_bytes,
+        "bit_rate_kbps": quality.bit_rate_kbps,
+        "lossless": quality.lossless,
     }
 
 
-def _say_tunes(found: "Sequence[SameTune]") -> None:
-    where, names = _files([(pair.first, pair.second) for pair in found])
+def _print_tunes(pairs: "Sequence[SameTune]") -> None:
+    folder, names = _file_names([(pair.first, pair.second) for pair in pairs])
     rows = [
         (
             "equal files" if pair.same_content else f"{pair.similarity:.2f}",
             f"{pair.first.tags.title} ({first})",
             f"{pair.second.tags.title} ({second})",
         )
-        for pair, (first, second) in zip(found, names, strict=True)
+        for pair, (first, second) in zip(pairs, names, strict=True)
     ]
-    print_table(f"{len(rows)} pairs of one tune{where}", ("likeness", "first", "second"), rows)
+    print_table(f"{len(rows)} pairs of one tune{folder}", ("similarity", "first", "second"), rows)
 
 
-def _say_versions(found: "VersionReport") -> None:
-    where, names = _files([(one.first, one.second) for one in found.pairs])
-    rows = [
-        (
-            f"{one.alignment.likeness:.2f}",
-            f"{one.alignment.semitones:+d}" if one.alignment.semitones else "same",
-            f"{one.alignment.tempo:+.0%}" if abs(one.alignment.tempo) > _TEMPO_TOLD else "same",
-            _passage(one.alignment.first),
-            _passage(one.alignment.second),
-            *files,
+def _print_versions(report: "VersionReport") -> None:
+    folder, names = _file_names([(pair.first, pair.second) for pair in report.pairs])
+    rows = []
+    for pair, files in zip(report.pairs, names, strict=True):
+        alignment = pair.alignment
+        tempo_differs = abs(alignment.tempo) > _SMALLEST_TEMPO_CHANGE
+        rows.append(
+            (
+                f"{alignment.likeness:.2f}",
+                f"{alignment.semitones:+d}" if alignment.semitones else "same",
+                f"{alignment.tempo:+.0%}" if tempo_differs else "same",
+                _format_span(alignment.first),
+                _format_span(alignment.second),
+                *files,
+            )
         )
-        for one, files in zip(found.pairs, names, strict=True)
-    ]
     print_table(
-        f"{len(rows)} pairs of likely versions{where}",
-        ("likeness", "semitones", "tempo", "where", "there", "first", "second"),
+        f"{len(rows)} pairs of likely versions{folder}",
+        ("similarity", "semitones", "tempo", "in the first", "in the second", "first", "second"),
         rows,
     )
-    for failure in found.failures:
+    for failure in report.failures:
         say(f"failed: {failure.reason}")
-    if found.left_out:
-        say(f"{found.left_out} tracks were not compared: the library's cache is full")
+    if report.left_out:
+        say(f"{report.left_out} tracks were not compared: the library's cache is full")
 
 
-def _passage(span: "Span") -> str:
-    return f"{minutes(span.start_s)}-{minutes(span.end_s)}"
+def _format_span(span: "Span") -> str:
+    return f"{format_duration(span.start_s)}-{format_duration(span.end_s)}"
 
 
-def _version_fields(found: "VersionReport") -> list[dict[str, object]]:
+def _version_fields(report: "VersionReport") -> list[dict[str, object]]:
     return [
         {
-            "first": track_fields(one.first),
-            "second": track_fields(one.second),
-            "likeness": one.alignment.likeness,
-            "semitones": one.alignment.semitones,
-            "tempo": one.alignment.tempo,
-            "first_s": [one.alignment.first.start_s, one.alignment.first.end_s],
-            "second_s": [one.alignment.second.start_s, one.alignment.second.end_s],
+            "first": track_fields(pair.first),
+            "second": track_fields(pair.second),
+            "likeness": pair.alignment.likeness,
+            "semitones": pair.alignment.semitones,
+            "tempo": pair.alignment.tempo,
+            "first_s": [pair.alignment.first.start_s, pair.alignment.first.end_s],
+            "second_s": [pair.alignment.second.start_s, pair.alignment.second.end_s],
         }
-        for one in found.pairs
+        for pair in report.pairs
     ]

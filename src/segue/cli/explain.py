@@ -1,4 +1,4 @@
-"""The command group `explain`."""
+"""The command `explain`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, SeedOption, app, check_target, open_library
-from segue.cli.output import label, print_json, print_table, say, shown, track_fields
+from segue.cli import options as opt
+from segue.cli.app import command, open_library
+from segue.cli.output import display_path, print_json, print_table, say, track_fields, track_label
+from segue.cli.output_files import FIGURE_SUFFIXES, PAGE_SUFFIXES, check_target
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -17,138 +19,139 @@ if TYPE_CHECKING:
     from segue.generate.notes.probing import Claim, TheoryReport, TokenReport
     from segue.library import Library
 
-_PAGES: Final = (".html", ".htm")
-_PICTURES: Final = (".png", ".svg", ".pdf")
-_KEYS_SHOWN: Final = 4
-Words = Literal["notes", "durations"]
+_MOST_KEYS_SHOWN: Final = 4
+Stream = Literal["notes", "durations"]
 
 
-@app.command()
+@command("Explore")
 def explain(
     first: Annotated[
         str | None,
-        typer.Argument(help="A word of the network: A2, 9.11.1, 0.5; or a track."),
+        typer.Argument(help="Token of the model, as A2, 9.11.1 or 0.5; or a track."),
     ] = None,
-    second: Annotated[str | None, typer.Argument(help="A track to compare the first with.")] = None,
+    second: Annotated[
+        str | None, typer.Argument(help="Track that the first one is compared with.")
+    ] = None,
     table: Annotated[
-        bool, typer.Option("--table", help="How alike the network holds all words to be.")
+        bool, typer.Option("--table", help="Similarity matrix of all tokens, written to -o.")
     ] = False,
     theory: Annotated[
-        bool, typer.Option("--theory", help="Hold what theory says against the network.")
+        bool, typer.Option("--theory", help="Comparison of the model with music theory.")
     ] = False,
     model: Annotated[
         str,
         typer.Option(
-            help="note-lstm, or one learned with `segue train score`; shipped: always the one "
-            "that comes with Segue."
+            help="Name of the model: note-lstm, or one trained with `segue train score`; shipped "
+            "for the one that comes with Segue in any case."
         ),
     ] = "note-lstm",
-    words: Annotated[Words, typer.Option(help="With --table: which.")] = "notes",
+    words: Annotated[Stream, typer.Option(help="Tokens of --table.")] = "notes",
     n: Annotated[
-        int | None, typer.Option("-n", min=1, help="How many neighbours, features, or words.")
+        int | None,
+        typer.Option("-n", min=1, help="Maximum number of neighbours, features, or tokens."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="With --table: .html, .png, .svg or .pdf."),
+        typer.Option(
+            "-o", "--output", help="Path of --table: a page (.html) or figure (.png, .svg, .pdf)."
+        ),
     ] = None,
-    seed: SeedOption = 0,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    seed: opt.Seed = 0,
+    library: opt.Library = None,
+    json: opt.Json = False,
 ) -> None:
-    """Explain what a network learned of music, or what makes two tracks alike.
+    """Explain what a model learned, or why tracks are similar.
 
-    One word (a note, a chord by its pitch classes with C as 0, a length in quarters): which
-    others the network holds to be like it. Two tracks of the library: which features and tags
-    make them alike and which set them apart; of scores also the bars most alike in any key.
-    With --theory each figure stands beside what plain counts of neighbouring words give, and
-    beside shuffled labels.
+    Of a token (a note, a chord by its pitch classes with C as 0, a duration in quarters), the
+    nearest neighbours in the model are listed. Of two tracks of the library, the features and tags
+    that they have in common and those that set them apart; of scores also the most similar bars in
+    any key. With --theory, each figure stands beside that of plain co-occurrence counts, and beside
+    shuffled labels.
 
     Example: segue explain 9.11.1
     """
-    asked = [table, theory, first is not None]
-    if sum(asked) != 1:
+    subjects = [table, theory, first is not None]
+    if sum(subjects) != 1:
         raise BadArgument("name a word, or two tracks, or give --table or --theory; one of these")
     if table != (output is not None):
         raise BadArgument("--table and -o belong together: --table -o similarity.html")
-    if output:
-        check_target(output, (*_PAGES, *_PICTURES))
-    with open_library(library, needed=second is not None) as lib:
+    check_target(output, (*PAGE_SUFFIXES, *FIGURE_SUFFIXES))
+    with open_library(library, required=second is not None) as lib:
         if second is not None and first is not None:
             _explain_pair(lib, first, second, n or 6, json=json)
             return
-        found = lib.learning.note_model(model)
+        note_model = lib.learning.note_model(model)
         source = lib.learning.source("notes", model)
     if output:
-        _write_table(found, model, words, n or 60, output, json=json)
+        _write_table(note_model, model, words, n or 60, output, json=json)
     elif theory:
-        _explain_theory(found, model, seed, json=json)
+        _explain_theory(note_model, model, seed, json=json)
     elif first is not None:
-        _explain_word(found, model, first, n or 8, json=json)
+        _explain_token(note_model, model, first, n or 8, json=json)
     if not json:
-        say(f"asked: {source}")
+        say(f"answered by {source}")
 
 
-# ---- a word ------------------------------------------------------------------------------
-
-
-def _explain_word(found: "NoteModel", model: str, word: str, n: int, *, json: bool) -> None:
+def _explain_token(note_model: "NoteModel", model: str, token: str, n: int, *, json: bool) -> None:
     from segue.generate.notes.probing import explain_token
 
-    told = explain_token(found, word, n)
+    explanations = explain_token(note_model, token, n)
     if json:
-        print_json("explain", {"model": model, "explained": [asdict(each) for each in told]})
+        fields = {"model": model, "explained": [asdict(item) for item in explanations]}
+        print_json("explain", fields)
         return
-    for each in told:
-        _print_word(each)
+    for explanation in explanations:
+        _print_token(explanation)
 
 
-def _print_word(told: "TokenReport") -> None:
-    what = "a length in quarters" if told.stream == "durations" else told.name or "a note"
-    if len(told.notes) > 1:
-        what = f"{' '.join(told.notes)}: {told.name or 'no usual name'}"
-    say(f"{told.word}   {what}; met {told.count:,} times, number {told.rank} of {told.words}")
+def _print_token(explained: "TokenReport") -> None:
+    is_duration = explained.stream == "durations"
+    meaning = "a duration in quarters" if is_duration else explained.name or "a note"
+    if len(explained.notes) > 1:
+        meaning = f"{' '.join(explained.notes)}: {explained.name or 'no usual name'}"
+    say(
+        f"{explained.word}   {meaning}; {explained.count:,} times in the training set, rank "
+        f"{explained.rank} of {explained.words}"
+    )
     print_table(
-        "nearest to it",
-        ("cosine", "", "notes", "name", "keys that hold both", "met"),
+        "nearest neighbours",
+        ("cosine", "", "notes", "name", "keys that have both", "count"),
         [
             (
                 near.cosine,
                 near.word,
                 " ".join(near.notes),
                 near.name,
-                _keys(near.shared_keys) if near.notes else "",
+                _format_keys(near.shared_keys) if near.notes else "",
                 near.count,
             )
-            for near in told.neighbours
+            for near in explained.neighbours
         ],
     )
-    say(f"of as many random vectors the nearest would be at {told.by_chance:.2f}")
+    say(f"the nearest of as many random vectors has a cosine of {explained.by_chance:.2f}")
 
 
-def _keys(keys: tuple[str, ...]) -> str:
+def _format_keys(keys: tuple[str, ...]) -> str:
     if not keys:
         return "none"
-    more = len(keys) - _KEYS_SHOWN
-    return ", ".join(keys[:_KEYS_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-# ---- all words ---------------------------------------------------------------------------
+    more = len(keys) - _MOST_KEYS_SHOWN
+    return ", ".join(keys[:_MOST_KEYS_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _write_table(
-    found: "NoteModel", model: str, words: Words, most: int, output: Path, *, json: bool
+    note_model: "NoteModel", model: str, stream: Stream, count: int, output: Path, *, json: bool
 ) -> None:
     from segue.generate.notes.probing import pitch_class_map, similarity_matrix
     from segue.theory.keys import PITCH_CLASSES
 
-    table = similarity_matrix(found, words, most)
-    plane = pitch_class_map(found) if words == "notes" else None
-    title = f"how alike the {len(table.words)} most frequent {words} are to {model}"
+    table = similarity_matrix(note_model, stream, count)
+    projection = pitch_class_map(note_model) if stream == "notes" else None
+    title = f"similarity of the {len(table.words)} most frequent {stream} in {model}"
     points, caption = None, ""
-    if plane:
-        points = plane.points
-        caption = f"the plane keeps {plane.share:.0%} of how they differ"
-    if output.suffix.lower() in _PAGES:
+    if projection:
+        points = projection.points
+        caption = f"the projection keeps {projection.share:.0%} of the variance"
+    if output.suffix.lower() in PAGE_SUFFIXES:
         from segue.render.pages import write_token_similarity
 
         write_token_similarity(
@@ -158,64 +161,64 @@ def _write_table(
     else:
         from segue.render.plots import draw_token_similarity
 
-        ordered = table.cosines[table.order][:, table.order]
-        labels = [table.names[at] for at in table.order.tolist()]
-        draw_token_similarity(ordered, labels, points, PITCH_CLASSES, output, title, caption)
+        cosines = table.cosines[table.order][:, table.order]
+        labels = [table.names[index] for index in table.order.tolist()]
+        draw_token_similarity(cosines, labels, points, PITCH_CLASSES, output, title, caption)
     if json:
-        fields = {"model": model, "stream": words, "words": list(table.words)}
-        share = plane.share if plane else None
-        print_json("explain-table", _plain({"path": shown(output), **fields, "plane_share": share}))
+        fields = {"model": model, "stream": stream, "words": list(table.words)}
+        share = projection.share if projection else None
+        print_json(
+            "explain-table",
+            _without_nan({"path": display_path(output), **fields, "plane_share": share}),
+        )
     else:
-        say(f"wrote {shown(output)}")
+        say(f"wrote {display_path(output)}")
 
 
-# ---- theory ------------------------------------------------------------------------------
-
-
-def _explain_theory(found: "NoteModel", model: str, seed: int, *, json: bool) -> None:
+def _explain_theory(note_model: "NoteModel", model: str, seed: int, *, json: bool) -> None:
     from segue.generate.notes.probing import evaluate_claims
 
-    told = evaluate_claims(found, seed=seed)
+    result = evaluate_claims(note_model, seed=seed)
     if json:
-        print_json("explain-theory", {"model": model, "seed": seed, **_plain(told.to_json())})
+        fields = {"model": model, "seed": seed, **_without_nan(result.to_json())}
+        print_json("explain-theory", fields)
     else:
-        _print_theory(told, model)
+        _print_theory(result, model)
 
 
-def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    """Write what is no number as null."""
+def _without_nan(fields: dict[str, Any]) -> dict[str, Any]:
+    """Replace numbers that are not finite with None."""
     import math
 
-    def plain(value: Any) -> Any:
+    def replaced(value: Any) -> Any:
         if isinstance(value, float) and not math.isfinite(value):
             return None
         if isinstance(value, dict):
-            return {key: plain(item) for key, item in value.items()}
-        return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+            return {key: replaced(item) for key, item in value.items()}
+        return [replaced(item) for item in value] if isinstance(value, list | tuple) else value
 
-    found: dict[str, Any] = plain(fields)
-    return found
+    return {key: replaced(value) for key, value in fields.items()}
 
 
-def _print_theory(told: "TheoryReport", model: str) -> None:
-    say(f"what {model} holds to be alike, against theory: Spearman's rank correlation over pairs")
+def _print_theory(result: "TheoryReport", model: str) -> None:
+    say(f"similarities in {model} and in music theory: Spearman's rank correlation over pairs")
     print_table(
         "",
-        ("claim", "words", "pairs", "network", "p", "counts", "p", "95 % of shuffles below"),
-        [_claim_row(claim) for claim in told.claims],
+        ("claim", "tokens", "pairs", "network", "p", "counts", "p", "95 % of shuffles below"),
+        [_claim_row(claim) for claim in result.claims],
     )
-    for claim in told.claims:
+    for claim in result.claims:
         say(f"{claim.name} ({claim.says}): {claim.sentence}")
     print_table(
         "nearest neighbours",
-        ("", "words", "cosine", "of random vectors", "published", "random, for the published"),
+        ("", "tokens", "cosine", "of random vectors", "published", "random, for the published"),
         [
             (near.stream, near.words, near.nearest, near.by_chance, near.published,
              near.published_by_chance)
-            for near in told.nearness
+            for near in result.nearness
         ],
     )  # fmt: skip
-    for near in told.nearness:
+    for near in result.nearness:
         say(f"{near.stream}: {near.sentence}")
 
 
@@ -229,69 +232,68 @@ def _claim_row(claim: "Claim") -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _figures(found: "MantelResult") -> tuple[object, ...]:
-    return found.rho, f"{found.p:.4f}"
-
-
-# ---- two tracks --------------------------------------------------------------------------
+def _figures(correlation: "MantelResult") -> tuple[object, ...]:
+    return correlation.rho, f"{correlation.p:.4f}"
 
 
 def _explain_pair(lib: "Library", first: str, second: str, n: int, *, json: bool) -> None:
-    told = lib.learning.compare(first, second, n)
+    comparison = lib.learning.compare(first, second, n)
     if json:
-        print_json("explain-pair", _pair_fields(told, n))
+        print_json("explain-pair", _pair_fields(comparison, n))
     else:
-        _print_pair(told, n)
+        _print_pair(comparison, n)
 
 
-def _pair_fields(told: "Comparison", n: int) -> dict[str, Any]:
+def _pair_fields(comparison: "Comparison", n: int) -> dict[str, Any]:
     return {
-        "first": track_fields(told.first),
-        "second": track_fields(told.second),
-        "similarities": told.similarities,
-        "groups": [trait.to_json() for trait in told.groups],
-        "alike": [trait.to_json() for trait in told.most_similar(n)],
-        "apart": [trait.to_json() for trait in told.most_different(n)],
-        "tags": [trait.to_json() for trait in told.tags],
+        "first": track_fields(comparison.first),
+        "second": track_fields(comparison.second),
+        "similarities": comparison.similarities,
+        "groups": [trait.to_json() for trait in comparison.groups],
+        "alike": [trait.to_json() for trait in comparison.most_similar(n)],
+        "apart": [trait.to_json() for trait in comparison.most_different(n)],
+        "tags": [trait.to_json() for trait in comparison.tags],
         "bars": [
             {"first": pair.first + 1, "second": pair.second + 1, "overlap": pair.overlap,
              "semitones": pair.semitones}
-            for pair in told.bars
+            for pair in comparison.bars
         ],
     }  # fmt: skip
 
 
-def _print_pair(told: "Comparison", n: int) -> None:
-    names = [label(track) or f"track {track.id}" for track in (told.first, told.second)]
+def _print_pair(comparison: "Comparison", n: int) -> None:
+    names = [
+        track_label(track) or f"track {track.id}" for track in (comparison.first, comparison.second)
+    ]
     say(f"{names[0]}  ·  {names[1]}")
-    print_table("how alike", ("space", "similarity"), list(told.similarities.items()))
+    print_table("similarity", ("space", "similarity"), list(comparison.similarities.items()))
     print_table(
-        "what of it each group of features gives",
-        ("", "of the likeness", "of the distance"),
-        [(trait.name, trait.similarity_share, trait.distance_share) for trait in told.groups],
+        "shares of the groups of features",
+        ("", "of the similarity", "of the distance"),
+        [(trait.name, trait.similarity_share, trait.distance_share) for trait in comparison.groups],
     )
     say("below, first and second are standard deviations from the average")
-    _print_traits("what makes them alike", told.most_similar(n))
-    _print_traits("what sets them apart", told.most_different(n))
-    if told.tags:
-        ordered = sorted(told.tags, key=lambda trait: -trait.similarity_share)
-        _print_traits("tags that make them alike", ordered[:n])
-        ordered = sorted(told.tags, key=lambda trait: -trait.distance_share)
+    _print_traits("what they have in common", comparison.most_similar(n))
+    _print_traits("what sets them apart", comparison.most_different(n))
+    if comparison.tags:
+        ordered = sorted(comparison.tags, key=lambda trait: -trait.similarity_share)
+        _print_traits("tags that they have in common", ordered[:n])
+        ordered = sorted(comparison.tags, key=lambda trait: -trait.distance_share)
         _print_traits("tags that set them apart", ordered[:n])
-    if told.first.kind == "score":
+    if comparison.first.kind == "score":
         rows = [
             (pair.first + 1, pair.second + 1, pair.overlap, f"{pair.semitones:+d}")
-            for pair in told.bars
+            for pair in comparison.bars
         ]
-        print_table("bars most alike", ("bar", "of the other", "overlap", "semitones"), rows)
+        print_table("most similar bars", ("bar", "of the other", "overlap", "semitones"), rows)
 
 
-def _print_traits(title: str, found: "list[FeatureContribution]") -> None:
+def _print_traits(title: str, contributions: "list[FeatureContribution]") -> None:
     print_table(
         title,
-        ("", "of the likeness", "of the distance", "first", "second"),
+        ("", "of the similarity", "of the distance", "first", "second"),
         [
-            (each.name, each.similarity_share, each.distance_share, each.first, each.second)
-            for each in found
+            (item.name, item.similarity_share, item.distance_share, item.first, item.second)
+            for item in contributions
         ],
     )

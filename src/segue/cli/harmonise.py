@@ -1,119 +1,109 @@
 """The command `harmonise`."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from segue.cli.app import (
-    JsonOption,
-    LibraryOption,
-    NewSeed,
-    Threads,
-    app,
+from segue.cli import options as opt
+from segue.cli.app import command, count_progress, open_library, seed_or_new, use_threads
+from segue.cli.output import display_path, print_json, print_table, say
+from segue.cli.output_files import (
+    MUSIC_SUFFIXES,
     check_target,
-    drawn,
-    open_library,
-    use_threads,
+    numbered,
+    with_flags,
+    write_music,
+    write_report,
 )
-from segue.cli.list_show import SCORES, write_music
-from segue.cli.output import print_json, print_table, say, shown
+from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from segue.generate.harmony.harmonise import ChoraleHarmony, ChordHarmony
     from segue.records import Score
     from segue.score.harmony import Chord
 
-_BARS_A_LINE: Final = 8
+_BARS_PER_LINE: Final = 8
 Style = Literal["chords", "chorale"]
 
 
-@app.command()
+@command("Create")
 def harmonise(
-    melody: Annotated[str, typer.Argument(help="A score's id, file, or words of its title.")],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--output", help=".mid, .musicxml, .mxl or .abc; of several NAME-2.mid and so on."
-        ),
-    ],
+    melody: opt.Score,
+    output: opt.MusicOutputs,
     style: Annotated[
         Style,
-        typer.Option(help="Chords with an accompaniment, or four voices as Bach's chorales have."),
+        typer.Option(
+            help="Style of the harmony: chords with an accompaniment, or a four-part chorale."
+        ),
     ] = "chords",
-    n: Annotated[int, typer.Option("-n", min=1, help="How many, the likeliest first.")] = 1,
+    n: Annotated[
+        int, typer.Option("-n", min=1, help="Number of harmonisations, the most probable first.")
+    ] = 1,
     part: Annotated[
-        str, typer.Option(help="Which part is the melody: its number, or words of its name.")
+        str, typer.Option(help="Part that is the melody: its number, or words of its name.")
     ] = "",
     temperature: Annotated[
         float | None,
-        typer.Option(
-            help="Less keeps to what is likely, more dares. Usual: chords 0.7, voices 0.9."
-        ),
+        typer.Option(help=f"{opt.TEMPERATURE}; by default 0.7 for chords, 0.9 for chorales."),
     ] = None,
-    top_p: Annotated[
-        float, typer.Option(help="Of voices: of the likeliest pitches that hold this share.")
-    ] = 0.95,
-    seed: NewSeed = None,
-    threads: Threads = 1,
-    title: Annotated[str | None, typer.Option(help="Of the piece; else the melody's.")] = None,
-    png: Annotated[bool, typer.Option("--png", help="Draw the piano roll of each, too.")] = False,
-    wav: Annotated[bool, typer.Option("--wav", help="Play each into a sound file, too.")] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            help="A JSON file: statistics, what voices share with chorales learned from, how it "
-            "was made, and by what again."
-        ),
-    ] = None,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    top_p: opt.TopP = 0.95,
+    seed: opt.NewSeed = None,
+    threads: opt.Threads = 1,
+    title: opt.Title = None,
+    png: opt.Png = False,
+    wav: opt.Wav = False,
+    report: opt.Report = None,
+    library: opt.Library = None,
+    json: opt.Json = False,
 ) -> None:
-    """Harmonise a melody: find chords for it, or three voices below it.
+    """Harmonise a melody with chords or as a chorale.
 
-    The melody stays as it is. Chords are learned from pop songs, by bars or half bars; voices from
-    Bach's chorales, so that they fit what the melody does next; where it repeats a note, they may
-    hold theirs. The melody is the only part, one that is called so, or else the highest that sings
-    one note at a time.
+    The melody is not changed. Chords, one or two to a bar, come from a model trained on pop songs;
+    the three voices below it from one trained on Bach's chorales, with lookahead, so that they fit
+    what the melody does next; where it repeats a note, they may hold theirs. The melody is the only
+    part, the part with that name, or else the highest monophonic one.
 
     Example: segue harmonise tune.mid --style chorale -o sung.mid
     """
-    check_target(output, SCORES)
-    if report:
-        check_target(report, (".json",))
-    with open_library(library, needed=False) as lib:
+    outputs = with_flags(output, wav=wav, png=png)
+    for target in outputs:
+        check_target(target, MUSIC_SUFFIXES)
+    check_target(report, (".json",))
+    with open_library(library, required=False) as lib:
         score = lib.scores.read(melody)
     use_threads(threads)
-    seed = drawn(seed)
+    seed = seed_or_new(seed)
     if title is not None:
         score = replace(score, title=title)
-    found, heat = _harmonised(score, style, n, temperature, top_p, part, seed)
-    files = [_write(one.score, _numbered(output, at), png, wav) for at, one in enumerate(found)]
-    made = {"style": style, "seed": seed, "temperature": heat}
+    results, temperature = _harmonise(score, style, n, temperature, top_p, part, seed)
+    fields: dict[str, Any] = {"style": style, "seed": seed, "temperature": temperature}
     if style == "chorale":
-        made["top_p"] = top_p
-    told = [_fields(one, own) for one, own in zip(found, files, strict=True)]
-    fields = made | {"made": told}
-    if report:
-        _report(report, fields)
+        fields["top_p"] = top_p
+    fields["made"] = []
+    for index, result in enumerate(results):
+        files = numbered(outputs, index + 1) if index else outputs
+        for file in files:
+            write_music(result.score, file)
+        fields["made"].append(_result_fields(result, files))
+    write_report(report, _versions() | fields)
     if json:
         print_json("harmonise", fields)
         return
-    for one, own in zip(found, files, strict=True):
-        _print(one)
-        for file in own:
-            say(f"wrote {shown(file)}")
-    for one_told in told:
-        _say_shared(one_told)
-    if len(found) < n:
-        say(f"no more than {len(found)} different ones found; a higher --temperature dares more")
+    for result, result_fields in zip(results, fields["made"], strict=True):
+        _print_result(result)
+        for file in result_fields["files"]:
+            say(f"wrote {file}")
+    for result_fields in fields["made"]:
+        _print_shared_passage(result_fields)
+    if len(results) < n:
+        say(f"no more than {len(results)} different ones found; a higher --temperature dares more")
     say(f"seed {seed}: the same again with --seed {seed}")
 
 
-def _harmonised(
+def _harmonise(
     score: "Score",
     style: Style,
     n: int,
@@ -122,74 +112,53 @@ def _harmonised(
     part: str,
     seed: int,
 ) -> "tuple[Sequence[ChordHarmony | ChoraleHarmony], float]":
-    """Return what is made, and at what temperature."""
+    """Return the harmonisations, and the temperature at which they were sampled."""
     if style == "chords":
         from segue.generate.harmony.harmonise import CHORD_TEMPERATURE, harmonise_chords
 
-        heat = CHORD_TEMPERATURE if temperature is None else temperature
-        return harmonise_chords(score, n, temperature=heat, part=part, seed=seed), heat
-    from segue.cli.app import counting
+        temperature = CHORD_TEMPERATURE if temperature is None else temperature
+        return harmonise_chords(
+            score, n, temperature=temperature, part=part, seed=seed
+        ), temperature
     from segue.generate.harmony.harmonise import harmonise_chorale
     from segue.generate.harmony.particle_filter import DEFAULT_SAMPLING, ParticleFilterOptions
     from segue.nn.sampling import Sampling
 
-    heat = DEFAULT_SAMPLING.temperature if temperature is None else temperature
-    choir = ParticleFilterOptions(Sampling(heat, top_p=top_p))
-    with counting("singing") as watch:
-        return harmonise_chorale(score, n, options=choir, part=part, seed=seed, watch=watch), heat
+    temperature = DEFAULT_SAMPLING.temperature if temperature is None else temperature
+    choir = ParticleFilterOptions(Sampling(temperature, top_p=top_p))
+    with count_progress("singing") as watch:
+        results = harmonise_chorale(score, n, options=choir, part=part, seed=seed, watch=watch)
+    return results, temperature
 
 
-def _numbered(output: Path, at: int) -> Path:
-    return output.with_stem(f"{output.stem}-{at + 1}") if at else output
-
-
-def _write(score: "Score", target: Path, png: bool, wav: bool) -> list[Path]:
-    files = [target]
-    files += [target.with_suffix(".png")] if png else []
-    files += [target.with_suffix(".wav")] if wav else []
-    for file in files:
-        write_music(score, file)
-    return files
-
-
-def _chords(one: "ChordHarmony | ChoraleHarmony") -> "Sequence[Chord]":
+def _chords(result: "ChordHarmony | ChoraleHarmony") -> "Sequence[Chord]":
     from segue.generate.harmony.harmonise import ChordHarmony
     from segue.score.harmony import estimate_chords
 
-    return one.chords if isinstance(one, ChordHarmony) else estimate_chords(one.score)
+    return result.chords if isinstance(result, ChordHarmony) else estimate_chords(result.score)
 
 
-def _fields(one: "ChordHarmony | ChoraleHarmony", files: "Sequence[Path]") -> dict[str, Any]:
-    from dataclasses import asdict
-
+def _result_fields(
+    result: "ChordHarmony | ChoraleHarmony", files: Sequence[Path]
+) -> dict[str, Any]:
     from segue.generate.harmony.harmonise import ChordHarmony
 
-    fields: dict[str, Any] = {"files": [shown(file) for file in files]}
-    if isinstance(one, ChordHarmony):
-        fields |= {"key": one.key, "likelihood": one.log_likelihood}
+    fields: dict[str, Any] = {"files": [display_path(file) for file in files]}
+    if isinstance(result, ChordHarmony):
+        fields |= {"key": result.key, "likelihood": result.log_likelihood}
     else:
         from segue.generate.copying import KnownChorales
 
-        shared = KnownChorales.load().longest_shared_passage(one.pitches)
-        fields |= {"nats": one.nll, "voice_leading": asdict(one.voice_leading)}
+        shared = KnownChorales.load().longest_shared_passage(result.pitches)
+        fields |= {"nats": result.nll, "voice_leading": asdict(result.voice_leading)}
         fields["longest_passage_shared"] = asdict(shared)
-    fields["statistics"] = _statistics(one.score)
-    return fields | {"chords": [{"bar": each.bar + 1, "name": each.name} for each in _chords(one)]}
-
-
-def _say_shared(made: dict[str, Any]) -> None:
-    """Tell the longest passage that a voice shares with chorales learned from."""
-    shared = made.get("longest_passage_shared")
-    if shared and shared["notes"]:
-        say(
-            f"{made['files'][0]}: longest passage shared with music learned from: "
-            f"{shared['notes']} notes of the {shared['voice'].lower()}, with {shared['chorale']}"
-        )
+    fields["statistics"] = _statistics(result.score)
+    fields["chords"] = [{"bar": chord.bar + 1, "name": chord.name} for chord in _chords(result)]
+    return fields
 
 
 def _statistics(score: "Score") -> dict[str, float | None] | None:
-    """Measure what was made; None in a metre that the grid of these measures does not have."""
-    from segue.errors import BadArgument
+    """Return statistics of the bars; None in a time signature that these are not defined for."""
     from segue.generate.compose.composition import statistics
     from segue.generate.compose.tokens import score_to_bars
 
@@ -200,37 +169,45 @@ def _statistics(score: "Score") -> dict[str, float | None] | None:
     return statistics(bars)
 
 
-def _report(target: Path, fields: dict[str, Any]) -> None:
+def _versions() -> dict[str, str]:
     from importlib.metadata import version
-    from json import dumps
 
     from segue import __version__
-    from segue.files import write_text
 
-    versions = {"segue": __version__, "torch": version("torch")}
-    write_text(dumps(versions | fields, ensure_ascii=False, indent=2) + "\n", target)
+    return {"segue": __version__, "torch": version("torch")}
 
 
-def _print(one: "ChordHarmony | ChoraleHarmony") -> None:
+def _print_result(result: "ChordHarmony | ChoraleHarmony") -> None:
     from segue.generate.harmony.harmonise import ChordHarmony
 
-    close = " – ".join(chord.name for chord in _chords(one)[-2:])
-    if isinstance(one, ChordHarmony):
-        title = f"chords in {one.key}, ending {close}"
+    chords = _chords(result)
+    cadence = " – ".join(chord.name for chord in chords[-2:])
+    if isinstance(result, ChordHarmony):
+        title = f"chords in {result.key}, ending {cadence}"
     else:
-        led = one.voice_leading
+        faults = result.voice_leading
         title = (
-            f"four voices, ending {close}; parallel fifths, octaves or unisons: {led.parallels}; "
-            f"voices that cross: {led.crossings}, beyond what singers are asked for: "
-            f"{led.out_of_range}, of {4 * led.frames} sixteenths"
+            f"four voices, ending {cadence}; parallel fifths, octaves or unisons: "
+            f"{faults.parallels}; voices that cross: {faults.crossings}, beyond what singers are "
+            f"asked for: {faults.out_of_range}, of {4 * faults.frames} sixteenths"
         )
-    bars: dict[int, list[str]] = {}
-    for chord in _chords(one):
-        bars.setdefault(chord.bar, []).append(chord.name)
-    numbers = sorted(bars)
-    cells = [" ".join(bars[number]) for number in numbers]
+    by_bar: dict[int, list[str]] = {}
+    for chord in chords:
+        by_bar.setdefault(chord.bar, []).append(chord.name)
+    bars = sorted(by_bar)
+    cells = [" ".join(by_bar[bar]) for bar in bars]
     lines = [
-        (f"bar {numbers[at] + 1}", " | ".join(cells[at : at + _BARS_A_LINE]))
-        for at in range(0, len(cells), _BARS_A_LINE)
+        (f"bar {bars[at] + 1}", " | ".join(cells[at : at + _BARS_PER_LINE]))
+        for at in range(0, len(cells), _BARS_PER_LINE)
     ]
     print_table(title, ("", ""), lines)
+
+
+def _print_shared_passage(fields: dict[str, Any]) -> None:
+    """Print the longest passage that a voice shares with a chorale of the training set."""
+    shared = fields.get("longest_passage_shared")
+    if shared and shared["notes"]:
+        say(
+            f"{fields['files'][0]}: longest passage shared with the training set: "
+            f"{shared['notes']} notes of the {shared['voice'].lower()}, with {shared['chorale']}"
+        )

@@ -1,162 +1,160 @@
-"""The commands `like` and `groups`."""
+"""The command `like`, which is also called `similar`."""
 
 import os
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from segue.cli.app import (
-    Absolute,
-    AlbumFilter,
-    AllSounds,
-    ArtistFilter,
-    BpmOctaves,
-    GenreFilter,
-    JsonOption,
-    LibraryOption,
-    MetricOption,
-    NoTaste,
-    Output,
-    Queries,
-    SpaceOption,
-    TempoFilter,
-    YearFilter,
-    app,
-    open_library,
-    parse_blend,
-    parse_passage,
-    parse_tempos,
-    parse_years,
-)
+from segue.cli import options as opt
+from segue.cli.app import command, open_library
 from segue.cli.output import (
-    counted,
+    count_of,
+    display_path,
+    format_reasons,
     group_fields,
     hit_fields,
-    print_blended,
+    print_combined_hits,
     print_hits,
     print_json,
     print_table,
     say,
-    shown,
-    why,
 )
+from segue.cli.output_files import check_playlist, write_playlist
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.explore.playlist import PlaylistItem
     from segue.library import Library
-    from segue.records import GroupHit, Hit, Track
+    from segue.records import GroupHit, Hit
 
-_PAGES: Final = (".html", ".htm")
-#: Said below answers to queries that lie far apart.
+#: Printed below the results of queries that are far apart.
 FAR_APART: Final = (
     "what you asked with lies far apart, so the answers are like one or the other in turn; "
     "`segue path` finds a way between two tracks"
 )
 
 
-@app.command()
+class GroupKind(StrEnum):
+    """What tracks can be grouped by; an enumeration, since Typer takes no list of literals."""
+
+    ARTIST = "artist"
+    ALBUM = "album"
+    GENRE = "genre"
+
+
+@command("Search", also="similar")
 def like(
-    queries: Queries = None,
+    queries: opt.Queries = None,
     minus: Annotated[
-        list[str] | None, typer.Option(help="Unlike this; may be given several times.")
+        list[str] | None,
+        typer.Option(help="Track that results should differ from; repeatable."),
     ] = None,
     tags: Annotated[
         str | None,
-        typer.Option(help='By description, alone or too: "sad, acoustic", or "metal, -party".'),
+        typer.Option(
+            help='Description of the results, alone or beside a track: "sad, acoustic", '
+            '"metal, -party".'
+        ),
     ] = None,
-    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
-    space: SpaceOption = None,
+    n: opt.Count = 10,
+    space: opt.Space = None,
     blend: Annotated[
-        str | None, typer.Option(help="Several spaces instead: sound=0.6,metadata=0.2,listens=0.2.")
+        str | None,
+        typer.Option(
+            help="Weights of several spaces that are combined: sound=0.6,metadata=0.2,listens=0.2."
+        ),
     ] = None,
-    metric: MetricOption = "cosine",
+    metric: opt.Metric = "cosine",
     kind: Annotated[
-        list[str] | None,
-        typer.Option(help="Find whole artists, albums or genres: artist, album, genre."),
+        list[GroupKind] | None,
+        typer.Option(help="Kind of results, instead of tracks."),
     ] = None,
     min_tracks: Annotated[
-        int, typer.Option(min=1, help="Only artists, albums, genres of so many tracks.")
+        int,
+        typer.Option(min=1, help="Minimum number of tracks of an artist, album or genre."),
     ] = 3,
     among_similar_artists: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Only tracks by the artists you name and by this many artists most like them.",
+            help="Number of most similar artists whose tracks, beside those by the artists of the "
+            "queries, are searched.",
         ),
     ] = None,
-    at: Annotated[str | None, typer.Option(help="Ask with a passage: 1:20-1:35.")] = None,
-    artist: ArtistFilter = None,
-    album: AlbumFilter = None,
-    genre: GenreFilter = None,
-    year: YearFilter = None,
-    bpm: TempoFilter = None,
-    bpm_octaves: BpmOctaves = False,
+    at: Annotated[
+        str | None, typer.Option(help="Time span of the query that is compared: 1:20-1:35.")
+    ] = None,
+    artist: opt.Artist = None,
+    album: opt.Album = None,
+    genre: opt.Genre = None,
+    year: opt.Year = None,
+    bpm: opt.Bpm = None,
+    bpm_octaves: opt.BpmOctaves = False,
     min_plays: Annotated[
-        int | None,
-        typer.Option(min=0, help="Only if played at least so many times; see `segue listens`."),
+        int | None, typer.Option(min=0, help="Minimum number of plays; see `segue listens`.")
     ] = None,
-    max_plays: Annotated[
-        int | None, typer.Option(min=0, help="Only if played at most so many times.")
+    max_plays: Annotated[int | None, typer.Option(min=0, help="Maximum number of plays.")] = None,
+    max_per_artist: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of results by one artist.")
     ] = None,
-    max_per_artist: Annotated[int | None, typer.Option(min=1, help="At most so many each.")] = None,
     exclude_same_artist: Annotated[
-        bool, typer.Option("--exclude-same-artist", help="Nothing by an artist asked with.")
+        bool,
+        typer.Option("--exclude-same-artist", help="No results by the artist of a query."),
     ] = False,
     exclude_same_album: Annotated[
-        bool, typer.Option("--exclude-same-album", help="Nothing from an album asked with.")
+        bool,
+        typer.Option("--exclude-same-album", help="No results from the album of a query."),
     ] = False,
     duplicates: Annotated[
-        bool, typer.Option("--duplicates", help="List every copy of one recording.")
+        bool, typer.Option("--duplicates", help="Every copy of a recording, instead of one.")
     ] = False,
-    all_sounds: AllSounds = False,
-    output: Output = None,
-    absolute: Absolute = False,
-    no_taste: NoTaste = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    all_sounds: opt.AllSounds = False,
+    output: opt.PlaylistOutput = None,
+    absolute: opt.Absolute = False,
+    no_taste: opt.NoTaste = False,
+    library: opt.Library = None,
+    json: opt.Json = False,
 ) -> None:
-    """Find what sounds like a track, a file, a passage, or a description.
+    """Find tracks similar to a track, file or description.
 
-    The reasons are shares of the similarity and sum to it. With --metric euclidean, the
-    similarity is minus the distance: 0 is the same, and the reasons say what keeps two apart.
-    With --blend it is the weighted mean of the parts' similarities: of any spaces, and of
-    `metadata` (same artist 0.4, same album 0.3, overlap of genres 0.2, years close by 0.1).
-    Where a part knows nothing, of a track without listens say, the others weigh more.
+    The reasons are shares of the similarity and sum to it. With --metric euclidean, the similarity
+    is the negative distance: 0 is the same, and the reasons say what makes the difference. With
+    --blend, the similarity is the weighted mean of the similarities in several spaces, of which
+    `metadata` is one (same artist 0.4, same album 0.3, overlap of genres 0.2, similar year 0.1).
+    Where a space has no data, as for a track without listens, the others weigh more.
 
-    Filters that are given several times let pass what passes one of them: --genre metal --genre
-    ambient. A name may be told apart: artist:nexuiz, album:nexuiz, genre:ambient ask with all
-    tracks of that; and so does --genre ambient alone, where no track is named.
+    A filter that is given several times passes tracks that match any of them: --genre metal --genre
+    ambient. Queries can be restricted to a field: artist:nexuiz, album:nexuiz, genre:ambient stand
+    for all tracks of that name, and so does --genre ambient alone, without a query.
 
     Example: segue like "für elise" --max-per-artist 2 -o evening.m3u8
     """
-    from segue.search.filters import Filters
-
-    named_only = not queries and not tags
-    fields = {"artist": artist, "album": album, "genre": genre} if named_only else {}
-    asked = [
+    fields_are_queries = not queries and not tags
+    fields = {"artist": artist, "album": album, "genre": genre} if fields_are_queries else {}
+    query = [
         *(queries or ()),
-        *(f"{name}:{word}" for name, some in fields.items() for word in some or ()),
+        *(f"{name}:{words}" for name, values in fields.items() for words in values or ()),
     ]
-    if not asked and not tags:
+    if not query and not tags:
         raise BadArgument(
             'say what it should be like: a track, a file, or --tags "sad, acoustic", or both'
         )
     if tags and (blend or kind or metric != "cosine"):
         raise BadArgument("--tags goes without --blend, --kind and --metric euclidean")
-    if tags and not asked and (minus or at or among_similar_artists):
+    if tags and not query and (minus or at or among_similar_artists):
         raise BadArgument("--minus, --at and --among-similar-artists go with a track or a file")
     if kind and len(kind) > 1:
         raise BadArgument(f"--kind {' --kind '.join(kind)}: ask for one kind at a time")
-    check_list(output, absolute=absolute)
-    filters = Filters(
-        artist=() if named_only else tuple(artist or ()),
-        album=() if named_only else tuple(album or ()),
-        genre=() if named_only else tuple(genre or ()),
-        year=tuple(map(parse_years, year or ())) or None,
-        bpm=tuple(map(parse_tempos, bpm or ())) or None,
+    check_playlist(output, absolute=absolute)
+    filters = opt.filters(
+        None if fields_are_queries else artist,
+        None if fields_are_queries else album,
+        None if fields_are_queries else genre,
+        year,
+        bpm,
         bpm_octaves=bpm_octaves,
         min_plays=min_plays,
         max_plays=max_plays,
@@ -165,79 +163,81 @@ def like(
         exclude_same_album=exclude_same_album,
         all_sounds=all_sounds,
     )
-    weights = parse_blend(blend) if blend else None
-    asked_in = ""
+    weights = opt.parse_weights(blend) if blend else None
+    remarks = []
     with open_library(library) as lib:
         if kind:
-            if minus or at or blend or output or among_similar_artists or filters != Filters():
+            if minus or at or blend or output or among_similar_artists or filters != opt.filters():
                 raise BadArgument("--kind goes with -n, --space, --metric and --min-tracks alone")
             groups = lib.similar_groups(
-                *asked, kind=kind[0], n=n, space=space, metric=metric, min_tracks=min_tracks
+                *query, kind=kind[0], n=n, space=space, metric=metric, min_tracks=min_tracks
             )
-            show_groups(groups, f"Like {' + '.join(titles(lib, asked))}", kind[0], json=json)
+            title = f"Like {' + '.join(query_titles(lib, query))}"
+            _print_groups(groups, title, kind[0], json=json)
             return
-        title = f"Like {' + '.join([*titles(lib, asked), *([tags] if tags else [])])}"
-        wanted = tags.split(",") if tags else []
-        if not asked:
+        title = f"Like {' + '.join([*query_titles(lib, query), *([tags] if tags else [])])}"
+        tag_list = tags.split(",") if tags else []
+        if not query:
             hits = lib.like_tags(
-                wanted, n=n, filters=filters, duplicates=duplicates, taste=not no_taste
+                tag_list, n=n, filters=filters, duplicates=duplicates, taste=not no_taste
             )
         else:
-            if not (space or weights) and lib.kind(*asked) == "score":
-                space = lib.default_space(*asked, minus=minus or ())
-                asked_in = _asked_in(space)
+            if not (space or weights) and lib.kind(*query) == "score":
+                space = lib.default_space(*query, minus=minus or ())
+                remarks.append(_score_space_text(space))
             hits = lib.like(
-                *asked,
+                *query,
                 minus=minus or (),
                 n=n,
                 space=space,
                 metric=metric,
                 blend=weights,
-                at=parse_passage(at) if at else None,
+                at=opt.parse_time_span(at) if at else None,
                 filters=filters,
                 among_similar_artists=among_similar_artists,
                 min_tracks=min_tracks,
                 duplicates=duplicates,
                 taste=not no_taste,
-                tags=wanted,
+                tags=tag_list,
             )
-        left_out = "" if hits else no_music_told(lib, all_sounds=all_sounds)
-        told = [asked_in, leaning_told(lib, hits)]
-        each = what_each_is_like(lib, hits)
-    show_hits(
+        left_out = "" if hits else non_music_text(lib, all_sounds=all_sounds)
+        remarks.append(taste_text(lib, hits))
+        matched = titles_of_matched_queries(lib, hits)
+    print_results(
         hits,
         title,
         parts=list(weights or ()),
-        like=each,
+        like=matched,
         json=json,
         output=output,
         absolute=absolute,
         left_out=left_out,
     )
-    for line in filter(None, told):
+    for remark in filter(None, remarks):
         if not json:
-            say(line)
+            say(remark)
 
 
-def _asked_in(space: str) -> str:
-    """Say which of the spaces of scores answers, where none was named."""
+def _score_space_text(space: str) -> str:
+    """Say in which space scores were compared, where none was named."""
     if space == "roll-vae":
         return "asked in the space roll-vae, which holds scores in 4/4; see --space"
     return f"asked in the space {space}: roll-vae holds scores in 4/4 alone; see --space"
 
 
-def show_groups(hits: "list[GroupHit]", title: str, kind: str, *, json: bool) -> None:
-    """Print artists, albums or genres, or JSON of them."""
+def _print_groups(hits: "list[GroupHit]", title: str, kind: str, *, json: bool) -> None:
     if json:
         print_json("like-groups", {"kind": kind, "groups": [group_fields(hit) for hit in hits]})
     elif hits:
-        rows = [(hit.rank, hit.similarity, hit.name, hit.tracks, why(hit)) for hit in hits]
+        rows = [
+            (hit.rank, hit.similarity, hit.name, hit.tracks, format_reasons(hit)) for hit in hits
+        ]
         print_table(title, ("", "similarity", kind, "tracks", "why"), rows)
     else:
         say(f"no other {kind} has enough tracks; ask for fewer with --min-tracks")
 
 
-def show_hits(
+def print_results(
     hits: "list[Hit]",
     title: str,
     *,
@@ -248,15 +248,29 @@ def show_hits(
     absolute: bool = False,
     left_out: str = "",
 ) -> None:
-    """Print answers, or JSON of them, and write them as a playlist where asked.
+    """Print results as a table or as JSON, and write them as a playlist.
 
-    Of a blend, what each of its `parts` gave has a column of its own; so has what each answer is
-    `like`, of queries far apart.
+    Parameters
+    ----------
+    hits : list of Hit
+    title : str
+        Title of the table and of the playlist.
+    parts : sequence of str
+        Names of the spaces that were combined; the share of each has a column of its own.
+    like : sequence of str
+        Query that each result is similar to, where the queries are far apart.
+    json : bool
+    output : Path, optional
+        Path of the playlist.
+    absolute : bool
+        Whether paths in the playlist are absolute.
+    left_out : str
+        What is printed beside the message that there are no results.
     """
     if json:
         print_json("like", {"hits": [hit_fields(hit) for hit in hits]})
     elif hits and parts:
-        print_blended(title, hits, parts, like)
+        print_combined_hits(title, hits, parts, like)
     elif hits:
         print_hits(title, hits, like)
     else:
@@ -264,112 +278,64 @@ def show_hits(
     if like and not json:
         say(FAR_APART)
     if output:
-        tracks, notes = [hit.track for hit in hits], [f"like {one}" for one in like]
-        write_list(output, tracks, absolute=absolute, quiet=json, notes=notes, title=title)
+        notes = [f"like {query}" for query in like]
+        tracks = [hit.track for hit in hits]
+        write_playlist(output, tracks, absolute=absolute, quiet=json, notes=notes, title=title)
 
 
-def no_music_told(lib: "Library", *, all_sounds: bool) -> str:
-    """Say how many tracks are left out as no music; nothing where there is none."""
+def non_music_text(lib: "Library", *, all_sounds: bool) -> str:
+    """Say how many tracks are left out because they are not music; "" if there are none."""
     from segue.search.track_checks import non_music_type
 
     count = 0 if all_sounds else sum(bool(non_music_type(track)) for track in lib.tracks())
     if not count:
         return ""
     return (
-        f"{counted(count, 'track')} of speech, of noise or under 10 s left out: "
+        f"{count_of(count, 'track')} of speech, of noise or under 10 s left out: "
         "--all takes them, too"
     )
 
 
-def named(query: str) -> str:
-    """Name a query in a title; a file without its folder, which is nobody else's business."""
-    return shown(Path(Path(query).name)) if os.path.lexists(query) else query
+def _query_name(query: str) -> str:
+    """Return the name of a query in a title; a file without its folder, which is private."""
+    return display_path(Path(Path(query).name)) if os.path.lexists(query) else query
 
 
-def leaning_told(lib: "Library", answers: "Sequence[Hit | PlaylistItem]") -> str:
-    """Say in a line that the user's taste leaned answers; nothing where it did not."""
+def taste_text(lib: "Library", results: "Sequence[Hit | PlaylistItem]") -> str:
+    """Say that the user's taste changed the results; "" if it did not."""
     from segue.search.taste import LOVED, SKIPPED
 
-    leaned = {reason.name for one in answers for reason in one.reasons}
+    reasons = {reason.name for result in results for reason in result.reasons}
     ways = [
         f"{way} ({len(tracks)})"
         for way, name, tracks in (
             ("towards what you love", LOVED, lib.taste.loved),
             ("away from what you skip", SKIPPED, lib.taste.skipped),
         )
-        if name in leaned
+        if name in reasons
     ]
     return f"leaned {' and '.join(ways)}; --no-taste switches this off" if ways else ""
 
 
-def titles(lib: "Library", queries: Sequence[str]) -> list[str]:
-    """Name what is asked with as people do, each once: a track by its title, an artist by name."""
-    found = []
+def query_titles(lib: "Library", queries: Sequence[str]) -> list[str]:
+    """Return the names of queries, each once: a track by its title, an artist by name."""
+    names = []
     for query in queries:
         by_file = os.path.lexists(query) or not lib.contains(query)
         tracks = [] if by_file else lib.find(query)
         if len(tracks) == 1:
-            found.append(tracks[0].tags.title or named(query))
+            names.append(tracks[0].tags.title or _query_name(query))
         else:
-            found.append(named(query) if by_file else query.partition(":")[2].strip() or query)
-    return list({name.casefold(): name for name in reversed(found)}.values())[::-1]
+            names.append(
+                _query_name(query) if by_file else query.partition(":")[2].strip() or query
+            )
+    return list({name.casefold(): name for name in reversed(names)}.values())[::-1]
 
 
-def what_each_is_like(lib: "Library", answers: "Sequence[Hit | PlaylistItem]") -> list[str]:
-    """Name for each answer which of the queries it is like; nothing where they are blended."""
-    asked = dict.fromkeys(answer.asked_with for answer in answers)
-    names = {some: " + ".join(titles(lib, [str(one) for one in some])) for some in asked}
-    return [names[answer.asked_with] for answer in answers] if any(asked) else []
-
-
-def check_list(target: Path | None, *, absolute: bool) -> None:
-    """Refuse what `write_list` could not do, before anything is computed for it."""
-    from segue.io.playlists import ENDINGS
-
-    if target is None:
-        return
-    suffix, endings = target.suffix.lower(), (*ENDINGS, *_PAGES[:1])
-    if suffix not in (*endings, *_PAGES):
-        raise BadArgument(
-            f"{shown(target)} is no playlist; name it {', '.join(endings[:-1])} or, for a page "
-            f"that plays it, {endings[-1]}"
-        )
-    if absolute and suffix in _PAGES:
-        raise BadArgument(
-            "--absolute goes with playlists: a page never holds whole paths of this machine; "
-            "leave it out, or write .m3u8, .pls, .xspf or .json"
-        )
-    folder = next(above for above in target.absolute().parents if os.path.lexists(above))
-    if target.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise BadArgument(
-            f"{shown(target)} cannot be written; is {shown(folder)} a folder of yours?"
-        )
-
-
-def write_list(
-    target: Path,
-    tracks: "Sequence[Track]",
-    *,
-    absolute: bool = False,
-    quiet: bool = False,
-    notes: Sequence[str] = (),
-    title: str = "",
-    caption: str = "",
-) -> None:
-    """Write tracks as a playlist or, to .html, as a page that plays them; say so."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadArgument(
-            f"cannot make the folder {shown(target.parent)}: {error.strerror}"
-        ) from None
-    if target.suffix.lower() in _PAGES:
-        from segue.render.pages import write_list as write_page
-
-        write_page(tracks, notes or [""] * len(tracks), target, title, caption)
-    else:
-        from segue.io.playlists import write_playlist
-
-        write_playlist(target, tracks, absolute=absolute)
-    if not quiet:
-        say(f"wrote {counted(len(tracks), 'track')} to {shown(target)}")
+def titles_of_matched_queries(lib: "Library", results: "Sequence[Hit | PlaylistItem]") -> list[str]:
+    """Return the query that each result is similar to; nothing if queries are combined."""
+    matched = dict.fromkeys(result.asked_with for result in results)
+    titles = {
+        queries: " + ".join(query_titles(lib, list(map(str, queries)))) for queries in matched
+    }
+    return [titles[result.asked_with] for result in results] if any(matched) else []

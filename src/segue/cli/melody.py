@@ -1,26 +1,24 @@
 """The command `melody`."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from segue.cli.app import (
-    JsonOption,
-    LibraryOption,
-    NewSeed,
-    Threads,
-    app,
+from segue.cli import options as opt
+from segue.cli.app import command, open_library, progress, seed_or_new, use_threads
+from segue.cli.output import JSON_VERSION, display_path, print_json, print_table, say
+from segue.cli.output_files import (
+    MUSIC_SUFFIXES,
     check_target,
-    drawn,
-    live_line,
-    open_library,
-    use_threads,
+    numbered,
+    with_flags,
+    write_music,
+    write_report,
 )
-from segue.cli.list_show import SCORES
-from segue.cli.output import JSON_VERSION, print_json, print_table, say, shown
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -30,135 +28,134 @@ if TYPE_CHECKING:
     from segue.theory.chord_grid import Chart
 
 _LONGEST_TITLE: Final = 60
-_UNKNOWN_SHOWN: Final = 5
-#: Where the chords are from: the command line, symbols in a score, or what sounds in it.
+_MOST_UNKNOWN_SHOWN: Final = 5
+#: Where the chords are from: the command line, chord symbols of a score, or its notes.
 ChordSource = Literal["given", "written", "found"]
 
 
-@app.command()
+@command("Create")
 def melody(
     chords: Annotated[
         str | None,
         typer.Argument(
-            help='Chord symbols, bars divided by |: "Dm7 G7 | Cmaj7"; or a score: the chord '
-            "symbols above its notes (ABC, MusicXML), or, where it has none, those that are found."
+            help='Chord symbols, bars divided by |: "Dm7 G7 | Cmaj7"; or a score, whose chord '
+            "symbols are read (ABC, MusicXML) or, if it has none, whose chords are estimated."
         ),
     ] = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--output", help="The best one: .mid, .musicxml, .mxl or .abc; others beside it."
-        ),
-    ] = Path("melody.mid"),
+    output: opt.MusicOutputs = [Path("melody.mid")],  # noqa: B006  # read only
     roman: Annotated[
-        str | None, typer.Option(help='Degrees in place of symbols: "ii7 V7 | Imaj7".')
+        str | None,
+        typer.Option(help='Roman numerals instead of chord symbols: "ii7 V7 | Imaj7".'),
     ] = None,
-    key: Annotated[str | None, typer.Option(help="With --roman: C, F#, Am, 'Bb minor'.")] = None,
-    metre: Annotated[str | None, typer.Option(help="3/4, 6/8 …; else the score's, or 4/4.")] = None,
-    tempo: Annotated[
-        float | None,
+    key: Annotated[
+        str | None, typer.Option(help="Musical key of --roman: C, F#, Am, 'Bb minor'.")
+    ] = None,
+    time_signature: opt.TimeSignature = None,
+    tempo: opt.Tempo = None,
+    style: Annotated[
+        str | None,
         typer.Option(
-            help="Quarters a minute, in 6/8, 9/8 and 12/8 dotted quarters; else the score's, or "
-            "the style's."
+            help="Style of the melody: folk or pop, or one that your model was trained on."
         ),
     ] = None,
-    style: Annotated[
-        str | None, typer.Option(help="folk or pop; of a model of yours, what it learned.")
-    ] = None,
-    n: Annotated[int, typer.Option("-n", min=1, max=64, help="How many candidates.")] = 3,
-    temperature: Annotated[
-        float, typer.Option(help="0 for the likeliest always; above 1 for surprises.")
-    ] = 1.0,
-    top_p: Annotated[
-        float, typer.Option(help="Of the likeliest events, those of this share of chance.")
-    ] = 0.95,
-    top_k: Annotated[int, typer.Option(help="Of the likeliest so many; 0 for all.")] = 0,
-    min_p: Annotated[
-        float, typer.Option(help="Of those at least so likely, beside the likeliest.")
-    ] = 0.0,
+    n: Annotated[int, typer.Option("-n", min=1, max=64, help="Number of melodies.")] = 3,
+    temperature: opt.Temperature = 1.0,
+    top_p: opt.TopP = 0.95,
+    top_k: opt.TopK = 0,
+    min_p: opt.MinP = 0.0,
     max_copy: Annotated[
         float,
         typer.Option(
-            min=0.0, help="Bars of a melody learned from that may come back, in whatever key."
+            min=0.0,
+            help="Maximum number of bars that a melody may share with the training set, in any "
+            "key.",
         ),
     ] = 4.0,
-    seed: NewSeed = None,
-    threads: Threads = 1,
-    title: Annotated[str | None, typer.Option(help="Of the piece; else the score's.")] = None,
+    seed: opt.NewSeed = None,
+    threads: opt.Threads = 1,
+    title: opt.Title = None,
     no_accompaniment: Annotated[
-        bool, typer.Option("--no-accompaniment", help="The melody alone, with chord symbols.")
+        bool, typer.Option("--no-accompaniment", help="Melody and chord symbols alone.")
     ] = False,
     model: Annotated[
-        str, typer.Option(help="melody, or one learned with `segue train score`.")
+        str,
+        typer.Option(
+            help="Name of the model: melody, or one trained with `segue train score --preset "
+            "melody`."
+        ),
     ] = "melody",
-    png: Annotated[bool, typer.Option("--png", help="Piano rolls, too.")] = False,
-    wav: Annotated[bool, typer.Option("--wav", help="Sound, too.")] = False,
-    report: Annotated[
-        Path | None, typer.Option(help="Write figures, seed and versions as JSON.")
-    ] = None,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    png: opt.Png = False,
+    wav: opt.Wav = False,
+    report: opt.Report = None,
+    library: opt.Library = None,
+    json: opt.Json = False,
 ) -> None:
-    """Write melodies for chords, ranked, each with the chords as accompaniment.
+    """Generate melodies over chords, with an accompaniment.
 
-    More are written than asked for; the best are those most like real melodies in how many notes
-    they have, by what steps they go, how they lie on the chords; none is silent for more than a
-    bar, and none goes along with a melody learned from for longer than --max-copy. Notes on strong
-    beats are accented. "%" repeats a bar, |: :| a passage, "/" holds a chord for a beat, N.C. is no
-    chord; without | every chord is a bar. Of a score with chord symbols those are taken, else its
-    chords are found by what sounds; which of the two is said. What is written as MusicXML or ABC
-    has the chords as symbols, too.
+    More melodies are sampled than requested. The best are those most similar to real melodies in
+    the number of notes, the intervals, and the share of chord tones; none is silent for more than a
+    bar, and none shares a longer passage with the training set than --max-copy. Notes on strong
+    beats are accented.
+
+    "%" repeats a bar, |: :| repeats a section, "/" holds a chord for a beat, N.C. is no chord;
+    without | every chord is a bar. Of a score with chord symbols, those are taken; else its chords
+    are estimated from the notes. MusicXML and ABC files have the chords as symbols, too.
 
     Example: segue melody "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7 | C6" --style pop -o tune.mid
     """
-    check_target(output, SCORES)
-    if report:
-        check_target(report, (".json",))
-    with open_library(library, needed=False) as lib:
-        meant = _meant(lib.scores.read, chords, roman, key, metre)
+    outputs = with_flags(output, wav=wav, png=png)
+    for target in outputs:
+        check_target(target, MUSIC_SUFFIXES)
+    check_target(report, (".json",))
+    with open_library(library, required=False) as lib:
+        given = _input(lib.scores.read, chords, roman, key, time_signature)
         use_threads(threads)
-        from segue.nn.sampling import Sampling  # brings in torch: a slip is told before
+        from segue.nn.sampling import Sampling  # brings in torch: mistakes are reported before
 
         sampling = Sampling(temperature, top_k, top_p, min_p)
-        found = lib.learning.melody_model(model)
+        melody_model = lib.learning.melody_model(model)
         source = lib.learning.source("melodies", model)
+    from segue.generate.melody.candidates import chart_chords, generate_melodies
     from segue.io.written_score import beat_of
 
-    chart, score = meant.chart, meant.score
-    beat = float(beat_of(*chart.metre))
+    chart, score = given.chart, given.score
+    quarters_per_beat = float(beat_of(*chart.metre))
+    quarters_per_minute = None if tempo is None else tempo * quarters_per_beat
     if score is not None and tempo is None:
         from segue.score.timing import main_tempo_bpm
 
-        quarters: float | None = main_tempo_bpm(score)
-    else:
-        quarters = None if tempo is None else tempo * beat
-    from segue.generate.melody.candidates import generate_melodies
-
-    seed = drawn(seed)
-    with live_line("writing"):
-        written = generate_melodies(
-            found,
+        quarters_per_minute = main_tempo_bpm(score)
+    seed = seed_or_new(seed)
+    with progress("writing"):
+        melodies = generate_melodies(
+            melody_model,
             chart,
             n,
             style=style or "",
             sampling=sampling,
-            tempo_bpm=quarters,
+            tempo_bpm=quarters_per_minute,
             seed=seed,
             max_copy_bars=max_copy,
-            title=title if title is not None else _title(score),
+            title=title if title is not None else _default_title(score),
         )
     if no_accompaniment:
-        written = [replace(one, score=_alone(one.score)) for one in written]
-    files = [_write(one, chart, output, png=png, wav=wav) for one in written]
-    asked = {
+        melodies = [
+            replace(item, score=replace(item.score, parts=item.score.parts[:1]))
+            for item in melodies
+        ]
+    files = [numbered(outputs, item.rank) if item.rank > 1 else outputs for item in melodies]
+    for item, targets in zip(melodies, files, strict=True):
+        for target in targets:
+            write_music(item.score, target, chart_chords(chart))
+    settings = {
         "chords": chords if chords is not None else roman,
-        "chords_from": meant.source,
-        "chords_left_out": list(meant.unknown),
+        "chords_from": given.source,
+        "chords_left_out": list(given.unknown),
         "key": key,
         "bars": chart.bars,
-        "metre": _named(chart.metre),
-        "style": style or found.styles[0],
-        "tempo_bpm": float(written[0].score.tempos[0, 1]) / beat,
+        "metre": _format_time_signature(chart.metre),
+        "style": style or melody_model.styles[0],
+        "tempo_bpm": float(melodies[0].score.tempos[0, 1]) / quarters_per_beat,
         "temperature": temperature,
         "top_p": top_p,
         "top_k": top_k,
@@ -166,26 +163,32 @@ def melody(
         "max_copy": max_copy,
         "seed": seed,
     }
-    fields = _fields(found, chart, written, files, asked)
-    if report:
-        _write_report(report, {"schema": "segue.melody", "version": JSON_VERSION, **fields})
+    fields = settings | _result_fields(melody_model, chart, melodies, files)
+    write_report(report, {"schema": "segue.melody", "version": JSON_VERSION, **fields})
     if json:
         print_json("melody", fields)
     else:
         if score is not None:
-            _say_source(meant)
-        _print(written, chart, files)
+            _print_chord_source(given)
+        _print_melodies(melodies, chart, files)
         say(f"written by {source}; seed {seed}: the same again with --seed {seed}")
 
 
-def _alone(score: "Score") -> "Score":
-    """Leave the melody, the first part, with the chord symbols above it."""
-    return replace(score, parts=score.parts[:1])
-
-
 @dataclass(frozen=True, slots=True)
-class _Meant:
-    """The chords to write on, where they are from, and what was no chord there."""
+class _Input:
+    """Chords to generate melodies for.
+
+    Attributes
+    ----------
+    chart : Chart
+        The chords, bar by bar.
+    source : str
+        Where they are from.
+    score : Score, optional
+        Score that they are from.
+    unknown : tuple of str
+        Symbols of the score that are no chords, and were left out.
+    """
 
     chart: "Chart"
     source: ChordSource = "given"
@@ -193,9 +196,13 @@ class _Meant:
     unknown: tuple[str, ...] = ()
 
 
-def _meant(
-    read: Any, chords: str | None, roman: str | None, key: str | None, metre: str | None
-) -> _Meant:
+def _input(
+    read: "Callable[[Path], Score]",
+    chords: str | None,
+    roman: str | None,
+    key: str | None,
+    time_signature: str | None,
+) -> _Input:
     from segue.generate.melody.lead_sheet import chart_from_symbols, estimate_chart
     from segue.media import medium_of
     from segue.theory.chord_charts import parse_chart, parse_romans
@@ -204,125 +211,95 @@ def _meant(
         raise BadArgument('name chords ("Dm7 G7 | Cmaj7"), or a score, or --roman with --key')
     if (roman is None) != (key is None):
         raise BadArgument('--roman and --key belong together: --roman "ii V I" --key C')
-    beats = _metre(metre)
+    beats = _parse_time_signature(time_signature)
     if roman is not None and key is not None:
-        return _Meant(parse_romans(roman, key, beats or (4, 4)))
+        return _Input(parse_romans(roman, key, beats or (4, 4)))
     text = chords or ""
     path = Path(text).expanduser()
     is_path = medium_of(path) is not None or path.is_dir() or text.startswith(("/", "./", "../"))
-    if "|" not in text and is_path:
-        if path.is_dir():
-            raise BadArgument(f"{shown(path)} is a folder; name a score, or write chords")
-        if not path.exists():
-            raise BadArgument(
-                f"there is no file {shown(path)}; name a score, or write chords: Dm7 G7 | Cmaj7"
-            )
-        if beats:
-            raise BadArgument("a score has its own metre; leave --metre out")
-        score = read(path)
-        chart, unknown = chart_from_symbols(score)
-        if chart is None:
-            return _Meant(estimate_chart(score), "found", score, unknown)
-        return _Meant(chart, "written", score, unknown)
-    return _Meant(parse_chart(text, beats or (4, 4)))
+    if "|" in text or not is_path:
+        return _Input(parse_chart(text, beats or (4, 4)))
+    if path.is_dir():
+        raise BadArgument(f"{display_path(path)} is a folder; name a score, or write chords")
+    if not path.exists():
+        raise BadArgument(
+            f"there is no file {display_path(path)}; name a score, or write chords: Dm7 G7 | Cmaj7"
+        )
+    if beats:
+        raise BadArgument("a score has its own time signature; leave --time-signature out")
+    score = read(path)
+    chart, unknown = chart_from_symbols(score)
+    if chart is None:
+        return _Input(estimate_chart(score), "found", score, unknown)
+    return _Input(chart, "written", score, unknown)
 
 
-def _say_source(meant: _Meant) -> None:
-    """Say where the chords of a score are from."""
-    bars = f"{meant.chart.bars} bars of {_named(meant.chart.metre)}"
-    if meant.source == "written":
+def _print_chord_source(given: _Input) -> None:
+    bars = f"{given.chart.bars} bars of {_format_time_signature(given.chart.metre)}"
+    if given.source == "written":
         say(f"chords: the symbols that stand above its notes; {bars}")
     else:
         say(f"chords: found by what sounds, since no symbol stands above its notes; {bars}")
-    if meant.unknown:
-        more = ", …" if len(meant.unknown) > _UNKNOWN_SHOWN else ""
-        say(f"no chord symbols, left out: {', '.join(meant.unknown[:_UNKNOWN_SHOWN])}{more}")
+    if given.unknown:
+        more = ", …" if len(given.unknown) > _MOST_UNKNOWN_SHOWN else ""
+        unknown = ", ".join(given.unknown[:_MOST_UNKNOWN_SHOWN])
+        say(f"no chord symbols, left out: {unknown}{more}")
 
 
-def _named(metre: tuple[int, int]) -> str:
-    return f"{metre[0]}/{metre[1]}"
+def _format_time_signature(time_signature: tuple[int, int]) -> str:
+    return f"{time_signature[0]}/{time_signature[1]}"
 
 
-def _metre(text: str | None) -> tuple[int, int] | None:
+def _parse_time_signature(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    found = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*", text)
-    if not found:
-        raise BadArgument(f"{text!r} is no metre; write 4/4, 3/4 or 6/8")
-    return int(found[1]), int(found[2])
+    match = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*", text)
+    if not match:
+        raise BadArgument(f"{text!r} is no time signature; write 4/4, 3/4 or 6/8")
+    return int(match[1]), int(match[2])
 
 
-def _title(score: "Score | None") -> str:
+def _default_title(score: "Score | None") -> str:
     text = " ".join((score.title if score is not None else "").split()) or "Melody"
     return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"
 
 
-def _write(
-    one: "MelodyCandidate", chart: "Chart", output: Path, *, png: bool, wav: bool
-) -> list[Path]:
-    """Write a candidate: the best under the name that was given, the others numbered."""
-    from segue.cli.list_show import write_music
-
-    stem = output.stem if one.rank == 1 else f"{output.stem}-{one.rank}"
-    files = [output.with_name(f"{stem}{output.suffix}")]
-    write_music(one.score, files[0])
-    if png:
-        from segue.generate.melody.candidates import chart_chords
-        from segue.render.piano_roll_plots import draw_piano_roll
-
-        files.append(files[0].with_suffix(".png"))
-        draw_piano_roll(one.score, files[-1], named=chart_chords(chart))
-    if wav:
-        files.append(files[0].with_suffix(".wav"))
-        write_music(one.score, files[-1])
-    return files
-
-
-def _fields(
+def _result_fields(
     model: "MelodyModel",
     chart: "Chart",
-    written: "list[MelodyCandidate]",
-    files: list[list[Path]],
-    asked: dict[str, Any],
+    melodies: "Sequence[MelodyCandidate]",
+    files: Sequence[Sequence[Path]],
 ) -> dict[str, Any]:
     from segue import __version__
     from segue.generate.melody.candidates import chords_by_bar
 
     return {
-        **asked,
         "segue_version": __version__,
         "model": model.fingerprint,
         "chords_by_bar": chords_by_bar(chart),
         "melodies": [
             {
-                "rank": one.rank,
-                "files": [shown(file) for file in some],
-                "likelihood": one.log_likelihood,
-                "oddness": one.deviation,
-                **{name: _number(value) for name, value in one.statistics.items()},
-                "shared_notes": one.shared.notes,
-                "shared_bars": one.shared_bars,
-                "shared_with": one.shared_with,
+                "rank": item.rank,
+                "files": [display_path(file) for file in targets],
+                "likelihood": item.log_likelihood,
+                "oddness": item.deviation,
+                **{name: _none_if_nan(value) for name, value in item.statistics.items()},
+                "shared_notes": item.shared.notes,
+                "shared_bars": item.shared_bars,
+                "shared_with": item.shared_with,
             }
-            for one, some in zip(written, files, strict=True)
+            for item, targets in zip(melodies, files, strict=True)
         ],
     }
 
 
-def _number(value: float) -> float | None:
-    """Write what is no number as null."""
+def _none_if_nan(value: float) -> float | None:
     return value if value == value else None  # noqa: PLR0124
 
 
-def _write_report(report: Path, fields: dict[str, Any]) -> None:
-    import json
-
-    from segue.files import write_text
-
-    write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", report)
-
-
-def _print(written: "list[MelodyCandidate]", chart: "Chart", files: list[list[Path]]) -> None:
+def _print_melodies(
+    melodies: "Sequence[MelodyCandidate]", chart: "Chart", files: Sequence[Sequence[Path]]
+) -> None:
     from segue.generate.melody.candidates import describe_ending, pitch_range
 
     print_table(
@@ -333,21 +310,23 @@ def _print(written: "list[MelodyCandidate]", chart: "Chart", files: list[list[Pa
         ),
         [
             (
-                one.rank,
-                shown(some[0]),
-                int(one.statistics["notes"]),
-                pitch_range(one),
-                _share(one.statistics["chord_tones_on_strong_beats"]),
-                describe_ending(one, chart),
-                f"{one.shared.notes} notes, {one.shared_bars:.1f} bars" if one.shared.notes else "",
+                item.rank,
+                display_path(targets[0]),
+                int(item.statistics["notes"]),
+                pitch_range(item),
+                _format_share(item.statistics["chord_tones_on_strong_beats"]),
+                describe_ending(item, chart),
+                f"{item.shared.notes} notes, {item.shared_bars:.1f} bars"
+                if item.shared.notes
+                else "",
             )
-            for one, some in zip(written, files, strict=True)
+            for item, targets in zip(melodies, files, strict=True)
         ],
     )  # fmt: skip
-    for some in files:
-        for file in some:
-            say(f"wrote {shown(file)}")
+    for targets in files:
+        for file in targets:
+            say(f"wrote {display_path(file)}")
 
 
-def _share(value: float) -> str:
+def _format_share(value: float) -> str:
     return f"{value:.0%}" if value == value else ""  # noqa: PLR0124

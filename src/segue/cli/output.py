@@ -1,11 +1,4 @@
-"""Output: tables for people, JSON for programs, progress.
-
-Tempo, key and kind of a track, as people read them.
-
-What the commands print: tables for people, JSON for programs.
-
-Progress as lines, for where no bar can be drawn: a log, a pipe.
-"""
+"""Output: tables and lines of text for people, JSON for programs, progress without a terminal."""
 
 import json
 import os
@@ -28,57 +21,27 @@ if TYPE_CHECKING:
     from segue.explore.playlist import PlaylistItem
     from segue.records import GroupHit, Hit, Reason, Track
 
-
-# --- musical ---
-
-#: Below this confidence the next likely tempo is told, too.
-CLEAR: Final = 0.7
-Facts = Mapping[str, float | str]
-#: Facts that are told together with others.
-TOLD_ELSEWHERE: Final = ("tempo_confidence", "tempo_other_bpm", "key_confidence", "tonic")
-
-
-def tempo_told(facts: Facts) -> str:
-    """Write a tempo: "140 bpm", or "140 or 70 bpm" where it is unclear; "" without a pulse."""
-    bpm, other = (float(facts.get(name) or 0) for name in ("tempo_bpm", "tempo_other_bpm"))
-    if not bpm:
-        return ""
-    unclear = other and float(facts.get("tempo_confidence") or 0) < CLEAR
-    return f"{bpm:.0f} or {other:.0f} bpm" if unclear else f"{bpm:.0f} bpm"
-
-
-def key_told(facts: Facts) -> str:
-    """Write a key and its place on the Camelot wheel: "F major (7B)"; "" without one."""
-    from segue.theory.keys import camelot
-
-    key = str(facts.get("key", ""))
-    place = camelot(key)
-    return f"{key} ({place})" if place else key
-
-
-def not_in_four(bars: int) -> str:
-    """Say that bars in other time signatures were left out."""
-    return f"{counted(bars, 'bar')} in other time signatures than 4/4 left out"
-
-
-def sure(facts: Facts, fact: str) -> str:
-    """Write a confidence: ", 86 % sure"; "" where none is known."""
-    return f", {float(facts[fact]):.0%} sure" if fact in facts else ""
-
-
-# --- output ---
-
-#: Raised when a field changes its meaning or goes; new fields do not count.
+#: Version of the JSON documents, raised when a field changes its meaning or goes.
 JSON_VERSION: Final = 1
 PIPED_WIDTH: Final = 160
-#: As a share of a similarity, so much may stand for all that is not named.
-_FEW_OTHERS: Final = 0.25
-_LACKING: Final = 0.6
+#: Below this confidence, the next likely tempo is shown as well.
+CLEAR_CONFIDENCE: Final = 0.7
+Facts = Mapping[str, float | str]
+#: Facts that are shown in the row of another one.
+FACTS_IN_OTHER_ROWS: Final = ("tempo_confidence", "tempo_other_bpm", "key_confidence", "tonic")
+#: Largest share of a similarity that reasons without a name may have, where there are others.
+_LARGEST_UNNAMED: Final = 0.25
+#: Weight of a reason that says what both tracks lack.
+_WEIGHT_OF_LACKING: Final = 0.6
 #: Control characters, other ends of lines, marks that turn the order of what follows, and bytes
 #: that are no text. Spaces and joiners of all scripts are text.
 _UNSAFE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+#: Seconds until the first line of progress; each next one comes after twice as many, at most
+#: LONGEST_WAIT_S.
+FIRST_LINE_AFTER_S: Final = 5.0
+LONGEST_WAIT_S: Final = 60.0
 
 
 def print_json(name: str, fields: dict[str, Any]) -> None:
@@ -88,7 +51,7 @@ def print_json(name: str, fields: dict[str, Any]) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; columns of numbers are set to the right."""
+    """Print a table; columns of numbers are aligned to the right."""
     from rich.table import Table
     from rich.text import Text
 
@@ -116,14 +79,14 @@ def console() -> "Console":
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
-def safe(text: str) -> str:
-    """Make a text fit for a terminal: nothing in it moves the cursor or the words around it."""
+def sanitize(text: str) -> str:
+    """Replace what would move the cursor of a terminal or reorder the text around it."""
     return _UNSAFE.sub("\ufffd", text)
 
 
-def shown(path: Path) -> str:
-    """Make a path fit for a terminal: names may hold any bytes."""
-    return safe(os.fsencode(path).decode("utf-8", "replace"))
+def display_path(path: Path) -> str:
+    """Return a path as text for a terminal; file names may hold any bytes."""
+    return sanitize(os.fsencode(path).decode("utf-8", "replace"))
 
 
 def track_fields(track: "Track") -> dict[str, Any]:
@@ -132,7 +95,7 @@ def track_fields(track: "Track") -> dict[str, Any]:
     return {
         "id": track.id,
         "kind": track.kind,
-        "path": shown(track.path),
+        "path": display_path(track.path),
         "uri": "file://" + quote(os.fsencode(track.path)),
         "title": tags.title,
         "artist": tags.artist,
@@ -156,13 +119,13 @@ def hit_fields(hit: "Hit") -> dict[str, Any]:
         "similarity": hit.similarity,
         "track": track_fields(hit.track),
         "reasons": [reason_fields(reason) for reason in hit.reasons],
-        "asked_with": asked_with(hit),
+        "asked_with": matched_queries(hit),
     }
 
 
-def asked_with(answer: "Hit | PlaylistItem") -> list[str]:
-    """Name those of several queries far apart that an answer is like."""
-    return [safe(str(query)) for query in answer.asked_with]
+def matched_queries(result: "Hit | PlaylistItem") -> list[str]:
+    """Return those of several distant queries that a result is similar to."""
+    return [sanitize(str(query)) for query in result.asked_with]
 
 
 def group_fields(hit: "GroupHit") -> dict[str, Any]:
@@ -186,17 +149,17 @@ def reason_fields(reason: "Reason") -> dict[str, Any]:
     }
 
 
-def why(hit: "Hit | GroupHit", most: int = 3) -> str:
-    """Name the largest shares of a similarity, and sum up the others by what they belong to.
+def format_reasons(hit: "Hit | GroupHit", count: int = 3) -> str:
+    """Write the largest shares of a similarity, and the sums of the others by family.
 
-    What is left in the end is "other": at most a quarter of the similarity where the reasons
-    can say as much, and at most half where there are any to say it.
+    The remainder is "other": at most a quarter of the similarity if the families' sums get there,
+    and at most half of it if there are any.
     """
     from segue.search.reasons import OTHER
 
     named = [reason for reason in hit.reasons if reason.name != OTHER]
-    largest = sorted(named, key=_weight)[-most:][::-1]
-    told = [f"{reason.description or reason.name} {reason.share:+.2f}" for reason in largest]
+    largest = sorted(named, key=_weight)[-count:][::-1]
+    parts = [f"{reason.description or reason.name} {reason.share:+.2f}" for reason in largest]
     families: dict[str, float] = {}
     for reason in named:
         if reason not in largest:
@@ -204,30 +167,30 @@ def why(hit: "Hit | GroupHit", most: int = 3) -> str:
             families[family] = families.get(family, 0.0) + reason.share
     rest = hit.similarity - sum(reason.share for reason in largest)
     others = []
-    for family, share in sorted(families.items(), key=lambda one: -abs(one[1])):
-        if abs(rest) <= _FEW_OTHERS * abs(hit.similarity):
+    for family, share in sorted(families.items(), key=lambda item: -abs(item[1])):
+        if abs(rest) <= _LARGEST_UNNAMED * abs(hit.similarity):
             break
         others.append(f"{family} {share:+.2f}")
         rest -= share
     if len(others) < len(families) or len(named) < len(hit.reasons):
         others.append(f"{OTHER} {rest:+.2f}")
-    return "; ".join(", ".join(some) for some in (told, others) if some)
+    return "; ".join(", ".join(texts) for texts in (parts, others) if texts)
 
 
 def _weight(reason: "Reason") -> float:
-    """Weigh a reason: that both lack something tells less than that both have something."""
+    """Weigh a reason: that both tracks lack something says less than that both have it."""
     lacking = reason.description.startswith("both: ") and reason.description.endswith(
         f" {reason.name}"
     )
     alone = reason.description == f"both: {reason.name}"
-    return abs(reason.share) * (1.0 if alone or not lacking else _LACKING)
+    return abs(reason.share) * (1.0 if alone or not lacking else _WEIGHT_OF_LACKING)
 
 
 def print_hits(title: str, hits: "Sequence[Hit]", like: Sequence[str] = ()) -> None:
-    """Print hits as a table, with what each is like in a column where that is told."""
+    """Print hits as a table; `like` names the query of each, where the queries are distant."""
     print_table(
         title,
-        ("", "similarity", *_told("like", like), "title", "artist", "album", "why"),
+        ("", "similarity", *(["like"] if like else []), "title", "artist", "album", "why"),
         [
             (
                 hit.rank,
@@ -236,50 +199,46 @@ def print_hits(title: str, hits: "Sequence[Hit]", like: Sequence[str] = ()) -> N
                 hit.track.tags.title,
                 hit.track.tags.artist,
                 hit.track.tags.album,
-                why(hit),
+                format_reasons(hit),
             )
             for at, hit in enumerate(hits)
         ],
     )
 
 
-def print_blended(
+def print_combined_hits(
     title: str, hits: "Sequence[Hit]", parts: Sequence[str], like: Sequence[str] = ()
 ) -> None:
-    """Print hits as a table of what each part of a blend gave, and say which knew nothing."""
-    gave = [{reason.name: reason.share for reason in hit.reasons} for hit in hits]
+    """Print hits with the share of each of the combined spaces, and say which have none."""
+    shares = [{reason.name: reason.share for reason in hit.reasons} for hit in hits]
     print_table(
         title,
-        ("", "similarity", *parts, *_told("like", like), "title", "artist", "album"),
+        ("", "similarity", *parts, *(["like"] if like else []), "title", "artist", "album"),
         [
             (
                 hit.rank,
                 hit.similarity,
-                *(shares.get(part, "") for part in parts),
+                *(share_of.get(part, "") for part in parts),
                 *like[at : at + 1],
                 hit.track.tags.title,
                 hit.track.tags.artist,
                 hit.track.tags.album,
             )
-            for at, (hit, shares) in enumerate(zip(hits, gave, strict=True))
+            for at, (hit, share_of) in enumerate(zip(hits, shares, strict=True))
         ],
     )
     for part in parts:
-        if not any(part in shares for shares in gave):
+        if not any(part in share_of for share_of in shares):
             say(f"{part} knows nothing of what was asked with, or of these; the rest weighs more")
 
 
-def _told(column: str, values: Sequence[str]) -> list[str]:
-    return [column] if values else []
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number of things: "1 track", "1,200 tracks"."""
+def count_of(number: int, noun: str) -> str:
+    """Format a number of things: "1 track", "1,200 tracks"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def minutes(seconds: float) -> str:
-    """Write a duration as m:ss."""
+def format_duration(seconds: float) -> str:
+    """Format a duration as m:ss."""
     whole = round(seconds)
     return f"{whole // 60}:{whole % 60:02d}"
 
@@ -287,74 +246,95 @@ def minutes(seconds: float) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
-    return "\n".join(safe(line) for line in str(value).split("\n"))
+    return "\n".join(sanitize(line) for line in str(value).split("\n"))
 
 
-def label(track: "Track") -> str:
-    """Name a track in one line: artist and title."""
+def track_label(track: "Track") -> str:
+    """Return artist and title of a track as one line."""
     return " - ".join(part for part in (track.tags.artist, track.tags.title) if part)
 
 
-# --- progress ---
+def format_tempo(facts: Facts) -> str:
+    """Format a tempo: "140 bpm", "140 or 70 bpm" if it is uncertain, "" without a pulse."""
+    bpm, other = (float(facts.get(name) or 0) for name in ("tempo_bpm", "tempo_other_bpm"))
+    if not bpm:
+        return ""
+    uncertain = other and float(facts.get("tempo_confidence") or 0) < CLEAR_CONFIDENCE
+    return f"{bpm:.0f} or {other:.0f} bpm" if uncertain else f"{bpm:.0f} bpm"
 
-#: The first line comes after so many seconds, each next one after twice as many, up to the last.
-FIRST_S: Final = 5.0
-MOST_S: Final = 60.0
+
+def format_key(facts: Facts) -> str:
+    """Format a key with its Camelot code: "F major (7B)"; "" without one."""
+    from segue.theory.keys import camelot
+
+    key = str(facts.get("key", ""))
+    code = camelot(key)
+    return f"{key} ({code})" if code else key
 
 
-class Lines:
-    """What is going on, printed every so often, also while one step takes long.
+def skipped_bars_text(bars: int) -> str:
+    """Say that bars in other time signatures were left out."""
+    return f"{count_of(bars, 'bar')} in other time signatures than 4/4 left out"
+
+
+def format_confidence(facts: Facts, fact: str) -> str:
+    """Format the confidence in a fact: ", 86 % sure"; "" if there is none."""
+    return f", {float(facts[fact]):.0%} sure" if fact in facts else ""
+
+
+class ProgressLines:
+    """Progress as lines of text, printed every so often, also while one step takes long.
 
     Parameters
     ----------
-    what : str
-        What it begins with; nothing is printed while this is "".
+    text : str
+        Text at the beginning; nothing is printed while this is "".
     stream : TextIO
+        Stream that lines are written to.
     """
 
-    def __init__(self, what: str, stream: TextIO) -> None:
-        self._what, self._done, self._total = what, 0, 0
+    def __init__(self, text: str, stream: TextIO) -> None:
+        self._text, self._done, self._total = text, 0, 0
         self._stream = stream
-        self._began = time.monotonic()
-        self._of_what = self._began  # when this kind of step began
-        self._over = Event()
+        self._began = self._step_began = time.monotonic()
+        self._finished = Event()
 
-    def show(self, what: str, done: int, total: int) -> None:
-        """Note what is being done, and how much of how much is done."""
+    def show(self, text: str, done: int, total: int) -> None:
+        """Set what is being done, and how much of it is done."""
         if done < self._done or total != self._total:
-            self._of_what = time.monotonic()
-        self._what, self._done, self._total = what, done, total
+            self._step_began = time.monotonic()
+        self._text, self._done, self._total = text, done, total
 
     def line(self) -> str:
-        """Return the line that would be printed now; "" where there is nothing to tell."""
-        if not self._what:
+        """Return the line that would be printed now; "" if there is nothing to show."""
+        if not self._text:
             return ""
         now = time.monotonic()
-        text = f"{safe(self._what)}"
+        line = sanitize(self._text)
         if self._total:
-            text += f" {self._done} of {self._total}"
-        text += f", {minutes(now - self._began)} so far"
+            line += f" {self._done} of {self._total}"
+        line += f", {format_duration(now - self._began)} so far"
         if 0 < self._done < self._total:
-            left = (now - self._of_what) * (self._total - self._done) / self._done
-            text += f", about {minutes(left)} to go"
-        return text
+            left = (now - self._step_began) * (self._total - self._done) / self._done
+            line += f", about {format_duration(left)} to go"
+        return line
 
     @contextmanager
-    def printed(self) -> "Iterator[Lines]":
+    def printed(self) -> "Iterator[ProgressLines]":
         """Print lines until the end of the block."""
         thread = Thread(target=self._print, daemon=True)
         thread.start()
         try:
             yield self
         finally:
-            self._over.set()
+            self._finished.set()
             thread.join(timeout=1)
 
     def _print(self) -> None:
-        wait = FIRST_S
-        while not self._over.wait(wait):
-            wait = min(2 * wait, MOST_S)
-            if text := self.line():
+        wait = FIRST_LINE_AFTER_S
+        while not self._finished.wait(wait):
+            wait = min(2 * wait, LONGEST_WAIT_S)
+            if line := self.line():
                 with suppress(OSError, ValueError):  # nobody reads it any more
-                    self._stream.write(f"{text}\n")
+                    self._stream.write(f"{line}\n")
                     self._stream.flush()

@@ -1,218 +1,112 @@
-"""The commands `playlist` and `path`, and taste."""
+"""The command `playlist`."""
 
-import secrets
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from segue.cli.app import (
-    Absolute,
-    AlbumFilter,
-    AllSounds,
-    ArtistFilter,
-    BpmOctaves,
-    GenreFilter,
-    JsonOption,
-    LibraryOption,
-    NoTaste,
-    Output,
-    Queries,
-    SpaceOption,
-    TempoFilter,
-    YearFilter,
-    app,
-    counting,
-    open_library,
-    parse_tempos,
-    parse_years,
-)
+from segue.cli import options as opt
+from segue.cli.app import command, count_progress, open_library, seed_or_new
 from segue.cli.like import (
     FAR_APART,
-    check_list,
-    leaning_told,
-    no_music_told,
-    titles,
-    what_each_is_like,
-    write_list,
+    non_music_text,
+    query_titles,
+    taste_text,
+    titles_of_matched_queries,
 )
 from segue.cli.output import (
-    asked_with,
-    counted,
-    label,
-    minutes,
+    count_of,
+    format_duration,
+    matched_queries,
     print_json,
     print_table,
     reason_fields,
     say,
     track_fields,
 )
+from segue.cli.output_files import check_playlist, write_playlist
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.records import Track
 
 
-@app.command()
-def path(
-    start: Annotated[str, typer.Argument(help="A track's id, its file, or words of its title.")],
-    goal: Annotated[str, typer.Argument(help="Likewise.")],
-    n: Annotated[int, typer.Option("-n", min=2, help="How many tracks, both ends counted.")] = 20,
-    space: SpaceOption = None,
-    all_sounds: AllSounds = False,
-    output: Output = None,
-    absolute: Absolute = False,
-    no_taste: NoTaste = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Travel from one track to another in small steps.
-
-    It only goes forward: from track to track the distance to the start, less that to the goal,
-    grows. No artist comes twice in a row unless there is no other way. A step is a distance
-    between 0, the same, and 2: two tracks that have nothing in common are 1.41 apart. What you
-    skip is not on the way.
-
-    Example: segue path "für elise" "smoke on the water" -n 12 -o journey.m3u8
-    """
-    check_list(output, absolute=absolute)
-    with open_library(library) as lib:
-        space = space or lib.default_space(start, goal)
-        found = lib.journeys.path(
-            start, goal, n, space=space, taste=not no_taste, all_sounds=all_sounds
-        )
-        left_out = ""
-        if len(found.tracks) < n:
-            left_out = no_music_told(lib, all_sounds=all_sounds)
-    steps = [0.0, *found.steps]
-    if output:
-        write_list(
-            output,
-            found.tracks,
-            absolute=absolute,
-            quiet=json,
-            notes=["", *(f"step {step:.2f}" for step in found.steps)],
-            title=f"From {found.tracks[0].tags.title} to {found.tracks[-1].tags.title}",
-            caption=counted(len(found.tracks), "track"),
-        )
-    if json:
-        listed = [
-            {"track": track_fields(track), "step": step, "progress": progress}
-            for track, step, progress in zip(found.tracks, steps, found.progress, strict=True)
-        ]
-        fields = {
-            "space": space,
-            "largest_step": found.largest_step,
-            "direct": found.direct,
-            "shorter": found.shorter,
-            "tracks": listed,
-        }
-        print_json("path", fields)
-        return
-    rows = [
-        (number, step or "", track.tags.title, track.tags.artist, track.tags.album)
-        for number, (track, step) in enumerate(zip(found.tracks, steps, strict=True), start=1)
-    ]
-    title = f"From {found.tracks[0].tags.title} to {found.tracks[-1].tags.title}"
-    print_table(title, ("", "step", "title", "artist", "album"), rows)
-    if found.steps:
-        at = found.steps.index(found.largest_step)
-        say(f"largest step {found.largest_step:.2f}, from {at + 1} to {at + 2}")
-    if found.shorter:
-        say(
-            f"the steps are no smaller than the whole way at once ({found.direct:.2f}): too few "
-            f"tracks lie between these two for {len(rows)}; try -n {found.shorter}"
-        )
-    if found.same_artist:
-        say(
-            f"{counted(found.same_artist, 'time')} an artist comes twice in a row: with "
-            f"{len(rows)} of the tracks that lie between there is no other way"
-        )
-    if len(found.tracks) < n:
-        short = f"no more than {counted(len(rows), 'track')} are on the way"
-        say("; ".join(filter(None, (short, left_out))))
-
-
-@app.command()
+@command("Search")
 def playlist(
     like: Annotated[
         list[str] | None,
         typer.Option(
             "--like",
-            help="Track ids, files, words of a title; several blend, or take turns if far apart.",
+            help="Track id, file, or words of a title, artist, album or genre; repeatable. Several "
+            "are combined, or answered in turn if they are far apart.",
         ),
     ] = None,
-    n: Annotated[int | None, typer.Option("-n", min=1, help="How many tracks; else 30.")] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help="Number of tracks; by default 30.")
+    ] = None,
     length_minutes: Annotated[
         float | None,
-        typer.Option(
-            "--minutes", min=0, help="How long at most, instead; longer tracks are left out."
-        ),
+        typer.Option("--minutes", min=0, help="Maximum length in minutes, instead of -n."),
     ] = None,
     flow: Annotated[
         Literal["smooth", "rise", "shuffle", "dj"],
-        typer.Option(help="Small steps; rising energy; no order; tempos and keys that mix."),
+        typer.Option(
+            help="Order of the tracks: small steps, rising energy, random, or tempos and keys that "
+            "mix."
+        ),
     ] = "smooth",
-    surprise: Annotated[float, typer.Option(min=0, max=1, help="How far it may reach.")] = 0.3,
-    max_per_artist: Annotated[int, typer.Option(min=1, help="Tracks of one artist at most.")] = 3,
-    artist: ArtistFilter = None,
-    album: AlbumFilter = None,
-    genre: GenreFilter = None,
-    year: YearFilter = None,
-    bpm: TempoFilter = None,
-    bpm_octaves: BpmOctaves = False,
-    all_sounds: AllSounds = False,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, max=2**32 - 1, help="For the same list again; else another each time."),
-    ] = None,
+    surprise: Annotated[
+        float, typer.Option(min=0, max=1, help="Randomness of the choice, from 0 to 1.")
+    ] = 0.3,
+    max_per_artist: Annotated[
+        int, typer.Option(min=1, help="Maximum number of results by one artist.")
+    ] = 3,
+    artist: opt.Artist = None,
+    album: opt.Album = None,
+    genre: opt.Genre = None,
+    year: opt.Year = None,
+    bpm: opt.Bpm = None,
+    bpm_octaves: opt.BpmOctaves = False,
+    all_sounds: opt.AllSounds = False,
+    seed: opt.NewSeed = None,
     versions: Annotated[
         bool,
-        typer.Option("--versions", help="Keep several versions of one piece, in other keys say."),
+        typer.Option("--versions", help="Several versions of one piece, as in other keys."),
     ] = False,
     fill: Annotated[
         bool,
-        typer.Option("--fill", help="With --minutes: go on where nothing more is alike."),
+        typer.Option("--fill", help="Dissimilar tracks as well, to fill --minutes."),
     ] = False,
-    space: SpaceOption = None,
-    output: Output = None,
-    absolute: Absolute = False,
-    no_taste: NoTaste = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    space: opt.Space = None,
+    output: opt.PlaylistOutput = None,
+    absolute: opt.Absolute = False,
+    no_taste: opt.NoTaste = False,
+    library: opt.Library = None,
+    json: opt.Json = False,
 ) -> None:
-    """Make a playlist of what is like some tracks, in an order that flows.
+    """Make a playlist of similar tracks in an order that flows.
 
-    A single track that it should be like is on the list, and opens it with --flow smooth and dj.
-    Copies and other versions of a piece are left out; files that may hold such are read for it
-    the first time.
-    With --flow dj each track's tempo is within 6 per cent of the one before (double and half
-    count as the same), and its key is a neighbour on the Camelot wheel, where there is one.
+    A single track given with --like is on the list, and comes first with --flow smooth and dj.
+    Duplicates and other versions of a piece are left out; files that may hold such are read for it
+    the first time. With --flow dj, the tempo of each track is within 6 per cent of the one before
+    (half and double tempo count as the same), and its key is a neighbour on the Camelot wheel,
+    where there is one.
 
     Example: segue playlist --like 12 --like "moonlight" --minutes 60 -o evening.html
     """
     from segue.explore.playlist import MIN_FILLED, PlaylistOptions, camelot_key
-    from segue.search.filters import Filters
 
     if not like:
         raise BadArgument('say what it should be like: --like "für elise", an id or a file')
-    check_list(output, absolute=absolute)
-    drawn = secrets.randbelow(10**6) if seed is None else seed
+    check_playlist(output, absolute=absolute)
+    chosen_seed = seed_or_new(seed)
     options = PlaylistOptions(
-        n, length_minutes, flow, surprise, max_per_artist, drawn, versions, fill
+        n, length_minutes, flow, surprise, max_per_artist, chosen_seed, versions, fill
     )
-    filters = Filters(
-        artist=tuple(artist or ()),
-        album=tuple(album or ()),
-        genre=tuple(genre or ()),
-        year=tuple(map(parse_years, year or ())) or None,
-        bpm=tuple(map(parse_tempos, bpm or ())) or None,
-        bpm_octaves=bpm_octaves,
-        all_sounds=all_sounds,
+    filters = opt.filters(
+        artist, album, genre, year, bpm, bpm_octaves=bpm_octaves, all_sounds=all_sounds
     )
     with open_library(library) as lib:
-        with counting("reading, to leave out other versions") as watch:
+        with count_progress("reading, to leave out other versions") as watch:
             items = lib.journeys.playlist(
                 *like,
                 options=options,
@@ -221,23 +115,23 @@ def playlist(
                 taste=not no_taste,
                 watch=watch,
             )
-        leaned = leaning_told(lib, items)
-        title = f"Like {' + '.join(titles(lib, like))}"
-        each = what_each_is_like(lib, items)
-        few = len(items) < 2  # what is asked with comes first
-        left_out = no_music_told(lib, all_sounds=all_sounds) if few else ""
+        taste = taste_text(lib, items)
+        title = f"Like {' + '.join(query_titles(lib, like))}"
+        matched = titles_of_matched_queries(lib, items)
+        only_queries = len(items) < 2
+        left_out = non_music_text(lib, all_sounds=all_sounds) if only_queries else ""
     tracks = [item.track for item in items]
     length_s = sum(track.duration_s for track in tracks)
-    told = f"{counted(len(tracks), 'track')}, {minutes(length_s)}"
+    summary = f"{count_of(len(tracks), 'track')}, {format_duration(length_s)}"
     if output:
-        write_list(
+        write_playlist(
             output,
             tracks,
             absolute=absolute,
             quiet=json,
             notes=[_tempo_and_key(track) for track in tracks],
             title=title,
-            caption=told,
+            caption=summary,
         )
     if json:
         listed = [
@@ -251,18 +145,18 @@ def playlist(
                 "camelot": camelot_key(item.track),
                 "energy": item.energy,
                 "alike": item.similar,
-                "asked_with": asked_with(item),
+                "asked_with": matched_queries(item),
             }
             for item in items
         ]
-        print_json("playlist", {"seed": drawn, "flow": flow, "tracks": listed})
+        print_json("playlist", {"seed": chosen_seed, "flow": flow, "tracks": listed})
         return
     rows = [
         (
             number,
             item.similarity,
             item.step or "",
-            *each[number - 1 : number],
+            *matched[number - 1 : number],
             *([f"{item.energy:.2f}"] if flow == "rise" else []),
             round(float(item.track.facts.get("tempo_bpm") or 0)) or "",
             camelot_key(item.track) + ("" if item.mixes or number == 1 or flow != "dj" else " !"),
@@ -272,18 +166,19 @@ def playlist(
         for number, item in enumerate(items, start=1)
     ]
     energy = ["energy"] if flow == "rise" else []
-    like_which = ["like"] if each else []
+    like_which = ["like"] if matched else []
     columns = ("", "similarity", "step", *like_which, *energy, "bpm", "key", "title", "artist")
-    print_table(f"{title}: {told}", columns, rows)
+    print_table(f"{title}: {summary}", columns, rows)
     clashes = sum(not item.mixes for item in items[1:])
     if flow == "dj" and clashes:
         say(f"{clashes} of {len(items) - 1} transitions do not mix (!): no track that was left did")
-    unlike = [item.similarity for item in items if not item.similar]
-    if unlike and len(unlike) < len(items) - 1:
+    dissimilar = [item.similarity for item in items if not item.similar]
+    if dissimilar and len(dissimilar) < len(items) - 1:
+        verb = "is" if len(dissimilar) == 1 else "are"
         say(
-            f"{len(unlike)} of {counted(len(items), 'track')}, of similarity {max(unlike):.2f} and "
-            f"less, {'is' if len(unlike) == 1 else 'are'} no more like it than an average track of "
-            f"the library: for a list of what is alike, ask for {len(items) - len(unlike)}"
+            f"{len(dissimilar)} of {count_of(len(items), 'track')}, of similarity "
+            f"{max(dissimilar):.2f} and less, {verb} no more similar than an average track of the "
+            f"library: for a list of similar tracks, ask for {len(items) - len(dissimilar)}"
         )
     if items and length_minutes and not fill and length_s < MIN_FILLED * 60 * length_minutes:
         say(
@@ -294,80 +189,10 @@ def playlist(
         say("nothing passes: ask for less with --genre, --year and --bpm, or for more --minutes")
     if left_out:
         say(left_out)
-    for line in filter(None, (FAR_APART if each else "", leaned)):
+    for line in filter(None, (FAR_APART if matched else "", taste)):
         say(line)
     if seed is None and options.by_chance and items:
-        say(f"for this list again: --seed {drawn}")
-
-
-@app.command()
-def love(queries: Queries = None, library: LibraryOption = None, json: JsonOption = False) -> None:
-    """Remember that you love tracks: `like` and `playlist` lean towards them.
-
-    Example: segue love "für elise"
-    """
-    _tell(queries, library, "loved", json=json)
-
-
-@app.command()
-def skip(queries: Queries = None, library: LibraryOption = None, json: JsonOption = False) -> None:
-    """Remember that you skip tracks: `like` and `playlist` lean away from them.
-
-    Example: segue skip 17
-    """
-    _tell(queries, library, "skipped", json=json)
-
-
-@app.command()
-def forget(
-    queries: Queries = None, library: LibraryOption = None, json: JsonOption = False
-) -> None:
-    """Forget that tracks are loved or skipped.
-
-    Those that were are listed.
-
-    Example: segue forget 17
-    """
-    _tell(queries, library, "forgotten", json=json)
-
-
-@app.command()
-def taste(library: LibraryOption = None, json: JsonOption = False) -> None:
-    """List what you love and what you skip.
-
-    Example: segue taste
-    """
-    with open_library(library) as lib:
-        known = {"loved": lib.taste.loved, "skipped": lib.taste.skipped}
-    if json:
-        fields = {done: [track_fields(track) for track in them] for done, them in known.items()}
-        print_json("taste", fields)
-        return
-    rows = [
-        (track.id, done, track.tags.title, track.tags.artist)
-        for done, them in known.items()
-        for track in them
-    ]
-    print_table(counted(len(rows), "track"), ("id", "", "title", "artist"), rows)
-
-
-def _tell(queries: Sequence[str] | None, library: Path | None, done: str, *, json: bool) -> None:
-    if not queries:
-        raise BadArgument("name at least one track: an id, its file, or words of its title")
-    with open_library(library) as lib:
-        action = {
-            "loved": lib.taste.love,
-            "skipped": lib.taste.skip,
-            "forgotten": lib.taste.forget,
-        }[done]
-        tracks = action(*queries)
-    if json:
-        print_json("taste", {done: [track_fields(track) for track in tracks]})
-        return
-    for track in tracks:
-        say(f"{done}: {track.id}  {label(track)}")
-    if not tracks:
-        say("nothing to forget: none of these is loved or skipped")
+        say(f"for this list again: --seed {chosen_seed}")
 
 
 def _tempo_and_key(track: "Track") -> str:

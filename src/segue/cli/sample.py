@@ -1,122 +1,94 @@
-"""The commands `sample`, `blend` and `reconstruct`."""
+"""The command `sample`, and how it and `interpolate` write piano rolls."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from segue.cli.app import (
-    JsonOption,
-    LibraryOption,
-    NewSeed,
-    Threads,
-    app,
-    drawn,
-    live_line,
-    open_library,
-    use_threads,
-)
-from segue.cli.output import not_in_four, print_json, say, shown
-from segue.errors import BadArgument
+from segue.cli import options as opt
+from segue.cli.app import command, open_library, progress, seed_or_new, use_threads
+from segue.cli.output import display_path, print_json, say
+from segue.cli.output_files import make_folder
 
 if TYPE_CHECKING:
     from segue.score.piano_roll import PianoRoll
 
-_MOST_DRAWN = 64
-RollSpace = Annotated[
-    str, typer.Option(help="roll-vae, or a space learned with `segue train score`.")
-]
-Folder = Annotated[
-    Path, typer.Option("-o", "--output", help="Folder for the MIDI files; made if need be.")
-]
+_MOST_DRAWN: Final = 64
 
 
-@app.command()
+@command("Create")
 def sample(
-    output: Folder,
-    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 4,
-    space: RollSpace = "roll-vae",
-    seed: NewSeed = None,
-    threads: Threads = 1,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    output: opt.Folder,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of samples.")] = 4,
+    space: opt.RollSpace = "roll-vae",
+    seed: opt.NewSeed = None,
+    threads: opt.Threads = 1,
+    library: opt.Library = None,
+    json: opt.Json = False,
 ) -> None:
-    """Make new music: points drawn from a space, each decoded to four bars of five instruments.
+    """Sample four-bar sketches from a latent space.
 
-    These spaces know 4/4 alone. What comes are sketches, some of them nearly empty; `segue compose`
-    writes whole pieces, in other time signatures, too.
-    Writes a MIDI file each, and a picture of all.
+    Each is a point drawn at random, decoded to four bars of 4/4 for five instruments, as a MIDI
+    file; a figure shows all of them. Some are nearly empty; `segue compose` writes whole pieces, in
+    other time signatures as well.
 
     Example: segue sample -n 4 -o new
     """
     use_threads(threads)
-    seed = drawn(seed)
-    with open_library(library, needed=False) as lib, live_line("drawing"):
+    seed = seed_or_new(seed)
+    with open_library(library, required=False) as lib, progress("drawing"):
         rolls = lib.scores.sample(n, space=space, seed=seed)
-    files = _write(rolls, output, "sample", f"drawn from {space}, seed {seed}")
-    _tell("sample", files, rolls, json=json, fields={"space": space, "seed": seed})
+    files = write_rolls(rolls, output, "sample", f"drawn from {space}, seed {seed}")
+    print_rolls("sample", files, rolls, json=json, fields={"space": space, "seed": seed})
     if not json:
         say(f"seed {seed}: the same again with --seed {seed}")
 
 
-@app.command()
-def blend(
-    first: Annotated[str, typer.Argument(help="A score's id, file, or words of its title.")],
-    last: Annotated[str, typer.Argument(help="Likewise.")],
-    output: Folder,
-    steps: Annotated[int, typer.Option(min=2, help="How many, both ends counted.")] = 8,
-    space: RollSpace = "roll-vae",
-    library: LibraryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Go from one score to another through a space: four bars at each step.
-
-    These spaces know 4/4 alone: bars in other time signatures are left out, and a score without one
-    in 4/4 is refused. Of each score, those four bars are taken that are most like the whole.
-    Writes a MIDI file each, one of all after another, and a picture.
-
-    Example: segue blend "first tune" "second tune" --steps 8 -o between
-    """
-    use_threads(1)
-    with open_library(library, needed=False) as lib, live_line("blending"):
-        rolls = lib.scores.interpolate(first, last, steps, space=space)
-    files = _write(rolls, output, "blend", f"from {first} to {last}, in {space}", joined=True)
-    _tell("blend", files, rolls, json=json, fields={"space": space})
-    for name, roll in ((first, rolls[0]), (last, rolls[-1])):
-        if roll.skipped_bars and not json:
-            say(f"of {name} {not_in_four(roll.skipped_bars)}")
-
-
-def _write(
-    rolls: "Sequence[PianoRoll]", folder: Path, name: str, title: str, *, joined: bool = False
+def write_rolls(
+    rolls: "Sequence[PianoRoll]",
+    folder: Path,
+    name: str,
+    title: str,
+    *,
+    concatenated: bool = False,
 ) -> list[Path]:
-    """Write rolls as MIDI files of their own, and a picture of all."""
+    """Write piano rolls as numbered MIDI files, and a figure of all of them.
+
+    Parameters
+    ----------
+    rolls : sequence of PianoRoll
+    folder : Path
+        Folder of the files, created if it does not exist.
+    name : str
+        Beginning of the files' names.
+    title : str
+        Title of the figure.
+    concatenated : bool
+        Whether to write a MIDI file of all of them, one after another, as well.
+    """
     from segue.files import atomic_output
     from segue.io.midi import write_midi
     from segue.render.piano_roll_plots import draw_piano_rolls
-    from segue.score.vae.sampling import concatenate as joined_rolls
+    from segue.score.vae.sampling import concatenate
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadArgument(
-            f"{shown(folder)} cannot be made: {error.strerror}; name another folder"
-        ) from None
+    make_folder(folder)
     width = len(str(len(rolls)))
-    named = {f"{name}-{i:0{width}}": roll for i, roll in enumerate(rolls, start=1)}
-    written = named | ({f"{name}-all": joined_rolls(rolls)} if joined else {})
+    single = {f"{name}-{i:0{width}}": roll for i, roll in enumerate(rolls, start=1)}
     files = []
-    for stem, roll in written.items():
+    for stem, roll in (
+        single | ({f"{name}-all": concatenate(rolls)} if concatenated else {})
+    ).items():
         files.append(folder / f"{stem}.mid")
         with atomic_output(files[-1]) as partial:
             partial.write_bytes(write_midi(roll.to_score(stem)))
     files.append(folder / f"{name}.png")
-    draw_piano_rolls(list(named.items())[:_MOST_DRAWN], files[-1], title=title)
+    draw_piano_rolls(list(single.items())[:_MOST_DRAWN], files[-1], title=title)
     return files
 
 
-def _tell(
+def print_rolls(
     name: str,
     files: Sequence[Path],
     rolls: "Sequence[PianoRoll]",
@@ -124,17 +96,16 @@ def _tell(
     json: bool,
     fields: dict[str, Any],
 ) -> None:
-    from itertools import zip_longest
-
+    """Print what was written, as text or as JSON with these `fields`."""
     if json:
-        print_json(name, {"files": [shown(file) for file in files], **fields})
+        print_json(name, {"files": [display_path(file) for file in files], **fields})
         return
     for file, roll in zip_longest(files, rolls):
-        say(f"wrote {shown(file)}" + (f": {_told(roll)}" if roll is not None else ""))
+        say(f"wrote {display_path(file)}" + (f": {_summary(roll)}" if roll is not None else ""))
 
 
-def _told(roll: "PianoRoll") -> str:
-    """Say who plays in a roll, and how much."""
+def _summary(roll: "PianoRoll") -> str:
+    """Return the instruments of a piano roll, and the number of its notes and empty bars."""
     parts = roll.to_score("").parts
     if not parts:
         return "silence"

@@ -1,62 +1,63 @@
 """The command group `tags`."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from segue.cli.app import AllSounds, JsonOption, LibraryOption, Queries, app, open_library
-from segue.cli.output import counted, print_json, print_table, safe, say, shown
+from segue.cli import options as opt
+from segue.cli.app import command_group, open_library, subcommand
+from segue.cli.output import count_of, display_path, print_json, print_table, sanitize, say
 from segue.io.tag_writing import SEPARATOR
 
 if TYPE_CHECKING:
     from segue.ingest.tag_writing import TagReport
 
-tags_app = typer.Typer(help="Write what was found into the files' own tags.", no_args_is_help=True)
-app.add_typer(tags_app, name="tags")
-_SHOWN = 40
+tags_app = command_group(
+    "Share", "tags", "Write tempo, key and mood into the files' tags.", no_args_is_help=True
+)
+_MOST_SHOWN: Final = 40
 
 
-@tags_app.command("write")
+@subcommand(tags_app)
 def write(
-    queries: Queries = None,
-    bpm: Annotated[bool, typer.Option("--bpm", help="The tempo.")] = False,
-    key: Annotated[bool, typer.Option("--key", help="The key, as Am or C.")] = False,
+    queries: opt.Queries = None,
+    bpm: Annotated[bool, typer.Option("--bpm", help="Tempo in BPM.")] = False,
+    key: Annotated[bool, typer.Option("--key", help="Musical key, as Am or C.")] = False,
     mood: Annotated[
-        bool, typer.Option("--mood", help="One of eight moods, where one stands out.")
+        bool, typer.Option("--mood", help="One of eight moods, if one is clearly the strongest.")
     ] = False,
     min_confidence: Annotated[
         float | None,
-        typer.Option(
-            min=0, max=1, help="Leave out tempos and keys less certain than this; else 0.7."
-        ),
+        typer.Option(min=0, max=1, help="Minimum confidence of tempos and keys; by default 0.7."),
     ] = None,
     key_notation: Annotated[
         Literal["standard", "camelot", "openkey"],
-        typer.Option(help="Keys as Am and C, as 8A and 8B, or as 1m and 1d."),
+        typer.Option(help="Notation of keys: Am and C, 8A and 8B, or 1m and 1d."),
     ] = "standard",
-    all_sounds: AllSounds = False,
+    all_sounds: opt.AllSounds = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Also where a file says something else.")
+        bool, typer.Option("--overwrite", help="New values where a file has others as well.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing, only show what would be.")
+        bool, typer.Option("--dry-run", help="List of the changes, without making them.")
     ] = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    library: opt.Library = None,
+    json: opt.Json = False,
 ) -> None:
-    """Write tempo, key and mood into the tags of the files themselves, of all or of some.
+    """Write tempo, key and mood into the files' own tags.
 
-    Each file is changed in a copy that takes its place; the sound is never touched, and other
-    hard links to the file keep what it was. What a file says already is kept, unless
-    --overwrite. What is uncertain is left out: tempos and keys below a confidence of 0.7, of
-    which about one in ten would be wrong, and moods that do not stand out; so is all that is no
-    music, unless --all. `segue tags undo` puts everything back, but that ID3v2.2 stays ID3v2.3.
+    All tracks are written, or those that are named. Each file is changed in a copy that takes its
+    place; the audio is never touched, and other hard links to the file keep the old content. Tags
+    that a file has already are kept, unless --overwrite. Uncertain values are left out: tempos and
+    keys below a confidence of 0.7, about one in ten of which would be wrong, and moods that are not
+    clearly the strongest; so are tracks that are not music, unless --all. `segue tags undo`
+    restores everything, except that ID3v2.2 stays ID3v2.3.
 
     Example: segue tags write --bpm --key --dry-run
     """
     fields = [name for name, on in (("bpm", bpm), ("key", key), ("mood", mood)) if on]
     with open_library(library) as lib:
-        done = lib.file_tags.write(
+        report = lib.file_tags.write(
             *(queries or ()),
             fields=fields,
             min_confidence=min_confidence,
@@ -65,69 +66,76 @@ def write(
             overwrite=overwrite,
             dry_run=dry_run,
         )
-    _tell(done, "would be written" if dry_run else "written", json=json)
+    _print_changes(report, "would be written" if dry_run else "written", json=json)
 
 
-@tags_app.command("undo")
-def undo(library: LibraryOption = None, json: JsonOption = False) -> None:
-    """Put back what the last `segue tags write` changed.
+@subcommand(tags_app)
+def undo(library: opt.Library = None, json: opt.Json = False) -> None:
+    """Undo what the last `segue tags write` changed.
 
-    Tags and sound are then what they were. An MP3 is not the same byte for byte: its tags may take
-    more room than before, so programs that compare size or date see a changed file. What somebody
-    else changed since then stays. Files that are gone are listed, and forgotten.
+    Tags and audio are then the same as before. An MP3 is not the same byte for byte: its tags may
+    take more room, so that programs which compare size or date see a changed file. Tags that were
+    changed by another program in the meantime stay. Files that are gone are listed.
 
     Example: segue tags undo
     """
     with open_library(library) as lib:
-        done = lib.file_tags.undo()
-    _tell(done, "undone", json=json)
+        report = lib.file_tags.undo()
+    _print_changes(report, "undone", json=json)
 
 
-def _tell(done: "TagReport", what: str, *, json: bool) -> None:
+def _print_changes(report: "TagReport", verb: str, *, json: bool) -> None:
     if json:
         fields = {
-            "done": what,
+            "done": verb,
             "changes": [
                 {
-                    "path": shown(one.path),
-                    "field": one.field,
-                    "before": _told(one.before),
-                    "written": _told(one.written),
+                    "path": display_path(change.path),
+                    "field": change.field,
+                    "before": _format_values(change.before),
+                    "written": _format_values(change.written),
                 }
-                for one in done.changes
+                for change in report.changes
             ],
-            "kept": done.kept,
-            "unsure": dict(done.unsure),
-            "not_music": done.not_music,
+            "kept": report.kept,
+            "unsure": dict(report.unsure),
+            "not_music": report.not_music,
             "failures": [
-                {"path": shown(one.path), "reason": safe(one.reason)} for one in done.failures
+                {"path": display_path(failure.path), "reason": sanitize(failure.reason)}
+                for failure in report.failures
             ],
         }
         print_json("tags", fields)
     else:
         rows = [
-            (shown(one.path), one.field, _told(one.before), _told(one.written))
-            for one in done.changes[:_SHOWN]
+            (
+                display_path(change.path),
+                change.field,
+                _format_values(change.before),
+                _format_values(change.written),
+            )
+            for change in report.changes[:_MOST_SHOWN]
         ]
         if rows:
             print_table(
-                f"{counted(len(done.changes), 'field')} {what}",
+                f"{count_of(len(report.changes), 'field')} {verb}",
                 ("file", "field", "before", "new"),
                 rows,
             )
-        if len(done.changes) > _SHOWN:
-            say(f"… and {len(done.changes) - _SHOWN} more")
-        say(f"{counted(len(done.changes), 'field')} {what}, {done.kept} kept as they are")
-        if done.unsure:
-            some = ", ".join(f"{count} of {name}" for name, count in done.unsure.items())
-            say(f"left out as too uncertain: {some}; --min-confidence sets the limit")
-        if done.not_music:
-            say(f"left out as no music: {counted(done.not_music, 'track')}; --all takes them, too")
-        for failure in done.failures:
-            say(f"failed: {safe(failure.reason)}")
-    if done.failures:
+        if len(report.changes) > _MOST_SHOWN:
+            say(f"… and {len(report.changes) - _MOST_SHOWN} more")
+        say(f"{count_of(len(report.changes), 'field')} {verb}, {report.kept} kept as they are")
+        if report.unsure:
+            uncertain = ", ".join(f"{count} of {name}" for name, count in report.unsure.items())
+            say(f"left out as too uncertain: {uncertain}; --min-confidence sets the limit")
+        if report.not_music:
+            tracks = count_of(report.not_music, "track")
+            say(f"left out as no music: {tracks}; --all takes them, too")
+        for failure in report.failures:
+            say(f"failed: {sanitize(failure.reason)}")
+    if report.failures:
         raise typer.Exit(1)
 
 
-def _told(values: str) -> str:
+def _format_values(values: str) -> str:
     return values.replace(SEPARATOR, ", ")

@@ -9,82 +9,90 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from segue.cli.app import JsonOption, LibraryOption, app, live_line, open_library
-from segue.cli.output import minutes, print_json, print_table, say, shown
+from segue.cli import options as opt
+from segue.cli.app import command_group, open_library, progress, subcommand
+from segue.cli.output import display_path, format_duration, print_json, print_table, say
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.nn.trainer import ProgressCallback as TrainingWatcher
     from segue.training.kinds import Training
     from segue.training.spaces import TrainingResult
-    from segue.training.spaces import Watcher as LearningWatcher
+    from segue.training.spaces import Watcher as ReadingWatcher
 
-train_app = typer.Typer(help="Learn a space from your own library.", no_args_is_help=True)
-app.add_typer(train_app, name="train")
+train_app = command_group(
+    "Learn", "train", "Train models on your own library.", no_args_is_help=True
+)
 
-Preset = Literal["default", "conv", "plain-2d", "dual-axis", "contrastive"]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Else the preset's.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Number of epochs; by default the preset's.")
+]
 Minutes = Annotated[
     float | None,
     typer.Option(
         min=0.01,
-        help="Time to learn, counted from when all is read; epochs are made to fit. Reading comes "
-        "before, and is not counted.",
+        help="Training time in minutes, which the number of epochs is fitted to. Reading the files "
+        "comes before, and is not counted.",
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of all that is random.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")]
-Anew = Annotated[
-    bool, typer.Option("--anew", help="Start over, even where a run could be resumed.")
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Device that the model is trained on.")
 ]
-LearningRate = Annotated[float | None, typer.Option(help="Else the preset's.")]
-Readers = Annotated[int | None, typer.Option(min=1, help="Decoding processes.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continuation of a run that was stopped.")]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="A new run, even if there is one that can be resumed.")
+]
+LearningRate = Annotated[float | None, typer.Option(help="Learning rate; by default the preset's.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Number of decoding processes.")]
 
 
-@train_app.command("sound")
+@subcommand(train_app, "sound")
 def train_sound(
     preset: Annotated[
-        Preset,
-        typer.Option(help="The network; dual-axis, plain-2d and conv as published."),
+        Literal["default", "conv", "plain-2d", "dual-axis", "contrastive"],
+        typer.Option(help="Architecture; dual-axis, plain-2d and conv as published."),
     ] = "default",
-    space: Annotated[str | None, typer.Option(help="Name of the space; else the preset's.")] = None,
+    space: Annotated[
+        str | None, typer.Option(help="Name of the space; by default the preset's.")
+    ] = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
     device: Device = "auto",
-    seed: Seed = 0,
+    seed: opt.Seed = 0,
     resume: Resume = False,
-    anew: Anew = False,
+    restart: Restart = False,
     learning_rate: LearningRate = None,
     channels: Annotated[
-        Literal["mel", "mel+mfcc+chroma"], typer.Option(help="What an image holds.")
+        Literal["mel", "mel+mfcc+chroma"], typer.Option(help="Input features of the network.")
     ] = "mel",
     recurrent: Annotated[
-        bool, typer.Option("--recurrent", help="conv: a recurrent layer reads the image first.")
+        bool,
+        typer.Option("--recurrent", help="Recurrent layer before the convolutions, for conv."),
     ] = False,
     step: Annotated[
-        str, typer.Option(help="With --recurrent: bar, beat, or a number of frames.")
+        str,
+        typer.Option(help="Step of --recurrent: bar, beat, or a number of frames."),
     ] = "bar",
-    stereo: Annotated[
-        bool, typer.Option("--stereo", help="Two networks, one per channel.")
-    ] = False,
+    stereo: Annotated[bool, typer.Option("--stereo", help="One network for each channel.")] = False,
     tiles: Annotated[
-        int, typer.Option(min=1, help="A vector is the mean over so many tiles, at most.")
+        int, typer.Option(min=1, help="Maximum number of tiles whose mean is the embedding.")
     ] = 32,
     labels: Annotated[
-        Literal["", "album", "artist"], typer.Option(help="contrastive: also count as the same.")
+        Literal["", "album", "artist"],
+        typer.Option(help="Tracks that are positive pairs as well, for contrastive."),
     ] = "",
     start: Annotated[
-        Literal["mel", "musicnn"], typer.Option("--from", help="contrastive: what it reads.")
+        Literal["mel", "musicnn"],
+        typer.Option("--from", help="Input of the network, for contrastive."),
     ] = "mel",
-    workers: Readers = None,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    workers: Workers = None,
+    library: opt.Library = None,
+    json: opt.Json = False,
 ) -> None:
-    """Learn a space of sound from the library, and place every track in it.
+    """Train an embedding space of recordings.
 
-    Interrupt it as you like and go on with --resume: the result is the same. The space can
-    then be asked with --space, and measured with `segue evaluate`.
+    Every recording of the library is then embedded in it: name it with --space, and measure it with
+    `segue evaluate`. A run that was interrupted goes on with --resume, with the same result.
 
     Example: segue train sound --preset dual-axis --minutes 20
     """
@@ -105,63 +113,68 @@ def train_sound(
         start=start,
     )
     name = space or ("learned" if preset == "default" else preset)
-    run = _Run(resume, anew, workers, library, json)
-    _train(name, training, run)
+    _train(name, training, _Run(resume, restart, workers, library, json))
 
 
-@train_app.command("score")
+@subcommand(train_app, "score")
 def train_score(
     preset: Annotated[
         Literal["roll-vae", "note-lstm", "transformer", "melody"],
         typer.Option(
-            help="roll-vae: a space, by an autoencoder of piano rolls; note-lstm: no space, but "
-            "what note follows what, for `segue explain`; transformer: for `segue compose`; "
-            "melody: melodies over chords, for `segue melody`."
+            help="Model: an autoencoder of piano rolls, which gives an embedding space; a language "
+            "model of notes, for `segue explain`; a transformer, for `segue compose`; or one of "
+            "melodies over chords, for `segue melody`."
         ),
     ] = "roll-vae",
     encoder: Annotated[
         Literal["default", "conv", "lstm"],
-        typer.Option(help="conv as published, lstm as its author wished, or Segue's own."),
+        typer.Option(
+            help="Encoder of roll-vae: conv as published, lstm as its author planned, or Segue's."
+        ),
     ] = "default",
-    convolutions: Annotated[int, typer.Option(help="With --encoder conv: 2 or 3.")] = 2,
+    convolutions: Annotated[
+        int, typer.Option(help="Number of convolutions of --encoder conv: 2 or 3.")
+    ] = 2,
     beta: Annotated[
-        float | None, typer.Option(help="Weight of the Kullback-Leibler term; else the preset's.")
+        float | None,
+        typer.Option(help="Weight of the Kullback-Leibler divergence; by default the preset's."),
     ] = None,
     warm_up: Annotated[
-        int, typer.Option(min=0, help="Steps over which that weight rises to its full height.")
+        int, typer.Option(min=0, help="Number of steps over which that weight rises from 0.")
     ] = 200,
     space: Annotated[
         str | None,
         typer.Option(
-            help="Name of the space, or of the model; else learned-rolls, my-notes, my-composer, "
+            help="Name of the space or model; by default learned-rolls, my-notes, my-composer or "
             "my-melodies."
         ),
     ] = None,
     start: Annotated[
         str,
         typer.Option(
-            "--from", help="transformer, melody: go on from 'shipped', or one of yours, by name."
+            "--from",
+            help="Model to fine-tune, for transformer and melody: shipped, or the name of yours.",
         ),
     ] = "",
     epochs: Epochs = None,
     minutes: Minutes = None,
     device: Device = "auto",
-    seed: Seed = 0,
+    seed: opt.Seed = 0,
     resume: Resume = False,
-    anew: Anew = False,
+    restart: Restart = False,
     learning_rate: LearningRate = None,
-    workers: Readers = None,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    workers: Workers = None,
+    library: opt.Library = None,
+    json: opt.Json = False,
 ) -> None:
-    """Learn a space of scores from the library, and place every score in it.
+    """Train a space or a generative model of scores.
 
-    It learns from the bars in 4/4; scores without one have no place in the space. Interrupt it
-    as you like and go on with --resume: the result is the same. The space can then be asked
-    with --space, and `segue sample`, `blend` and `reconstruct` take it, too. With --preset
-    note-lstm it learns from all scores as sequences of notes, chords and durations; with --preset
-    transformer to compose like them; with --preset melody from the melodies of all scores over the
-    chords that are found in them. Both are much sooner worth hearing with --from shipped.
+    The training set of roll-vae are the bars in 4/4; scores without one are not embedded. Every
+    other score is: name the space with --space, also for `segue sample`, `interpolate` and
+    `reconstruct`. The other presets train generative models: note-lstm on sequences of notes,
+    chords and durations, transformer on whole scores, melody on the melodies of all scores over
+    their estimated chords. The last two are much sooner worth hearing with --from shipped. A run
+    that was interrupted goes on with --resume, with the same result.
 
     Example: segue train score --preset melody --from shipped --minutes 20
     """
@@ -169,7 +182,7 @@ def train_score(
         raise BadArgument("--encoder, --convolutions and --beta belong to --preset roll-vae")
     if start and preset not in {"transformer", "melody"}:
         raise BadArgument("--from belongs to --preset transformer and --preset melody")
-    run = _Run(resume, anew, workers, library, json)
+    run = _Run(resume, restart, workers, library, json)
     shared: dict[str, Any] = {"minutes": minutes, "device": device, "seed": seed}
     given = {"epochs": epochs, "learning_rate": learning_rate}
     shared |= {name: value for name, value in given.items() if value}
@@ -177,203 +190,209 @@ def train_score(
         from segue.generate.melody.training import FINE_TUNING_RATE, MelodyTraining
 
         name = space or "my-melodies"
-        now = f'segue melody "Dm7 G7 | Cmaj7" --model {name} -o tune.mid'
+        usage = f'segue melody "Dm7 G7 | Cmaj7" --model {name} -o tune.mid'
         if start:
             shared.setdefault("learning_rate", FINE_TUNING_RATE)
-        _train(name, MelodyTraining(start=start, **shared), run, now=now)
-        return
-    if preset == "transformer":
+        _train(name, MelodyTraining(start=start, **shared), run, usage=usage)
+    elif preset == "transformer":
         from segue.generate.compose.training import ComposerTraining
 
         name = space or "my-composer"
-        now = f"segue compose --model {name} -o new.mid"
-        _train(name, ComposerTraining(start=start, **shared), run, now=now)
-        return
-    if preset == "note-lstm":
+        usage = f"segue compose --model {name} -o new.mid"
+        _train(name, ComposerTraining(start=start, **shared), run, usage=usage)
+    elif preset == "note-lstm":
         from segue.generate.notes.training import NoteTraining
 
         name = space or "my-notes"
-        now = f"segue explain A2 --model {name}   and   segue explain --theory --model {name}"
-        _train(name, NoteTraining(**shared), run, now=now)
-        return
-    from segue.score.vae.training import ScoreTraining
+        usage = f"segue explain A2 --model {name}   and   segue explain --theory --model {name}"
+        _train(name, NoteTraining(**shared), run, usage=usage)
+    else:
+        from segue.score.vae.training import ScoreTraining
 
-    training = ScoreTraining(
-        encoder=encoder, convolutions=convolutions, beta=beta, warm_up=warm_up, **shared
-    )
-    _train(space or "learned-rolls", training, run)
+        training = ScoreTraining(
+            encoder=encoder, convolutions=convolutions, beta=beta, warm_up=warm_up, **shared
+        )
+        _train(space or "learned-rolls", training, run)
 
 
-@train_app.command("lyrics")
+@subcommand(train_app, "lyrics")
 def train_lyrics(
     preset: Annotated[
         Literal["default", "transformer", "char-lstm", "char-lstm-4x256"],
-        typer.Option(help="The network; char-lstm and char-lstm-4x256 as published."),
+        typer.Option(help="Architecture; char-lstm and char-lstm-4x256 as published."),
     ] = "default",
     artist: Annotated[
-        str, typer.Option(help="Whose songs to learn; else everybody's of the library.")
+        str, typer.Option(help="Artist of the training set; by default all artists.")
     ] = "",
     start: Annotated[
         str | None,
         typer.Option(
             "--from",
-            help="base: go on from what comes with Segue; or a model of yours; scratch: begin "
-            "anew. Else base for an artist with the default preset, scratch for everybody.",
+            help="Model to fine-tune: shipped, or the name of yours; scratch for none. By default "
+            "shipped for an artist with the default preset, else scratch.",
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Of the model; else my-lyrics, or lyrics-ARTIST.")
+        str | None,
+        typer.Option(help="Name of the model; by default my-lyrics, or lyrics-ARTIST."),
     ] = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
     device: Device = "auto",
-    seed: Seed = 0,
+    seed: opt.Seed = 0,
     resume: Resume = False,
-    anew: Anew = False,
+    restart: Restart = False,
     learning_rate: LearningRate = None,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    library: opt.Library = None,
+    json: opt.Json = False,
 ) -> None:
-    """Learn to write lyrics, letter by letter, from the words in the library.
+    """Train a character-level language model of lyrics.
 
-    Without an artist it learns from everybody's words, and can then write like each; with one it
-    takes a minute or two to learn that voice, from what the base knows of all. A tenth of the
-    songs judges while it learns, another tests what came of it. Interrupt it as you like and go
-    on with --resume: the result is the same.
+    Without --artist, the training set is all lyrics of the library, and the model can then write in
+    the style of each artist; with it, the shipped model is fine-tuned to that style in a minute or
+    two. A tenth of the songs is the validation set, another the test set. A run that was
+    interrupted goes on with --resume, with the same result.
 
     Example: segue train lyrics --artist "Robert Burns"
     """
     from segue.generate.lyrics.training import LyricsTraining
 
     with open_library(library) as lib:
-        if artist:  # whatever part of the name it is called by, the model is named alike
+        if artist:  # by its full name, of which the user may have given a part
             artist = lib.lyrics.artist(artist)
-        named = name or lib.lyrics.model_name(artist)
+        model_name = name or lib.lyrics.model_name(artist)
     if start is None:
         start = "base" if artist and preset == "default" else "scratch"
-    shared: dict[str, Any] = {"minutes": minutes, "device": device, "seed": seed}
     training = LyricsTraining(
         preset=preset,
         artist=artist,
-        start="" if start == "scratch" else start,
+        start={"scratch": "", "shipped": "base"}.get(start, start),
         epochs=epochs,
         learning_rate=learning_rate,
-        **shared,
+        minutes=minutes,
+        device=device,
+        seed=seed,
     )
-    now = f'segue write --artist "{artist}"' if artist else "segue duet ARTIST ARTIST"
-    _train(named, training, _Run(resume, anew, None, library, json), now=now, what="songs")
+    usage = (
+        f'segue lyrics write --artist "{artist}"' if artist else "segue lyrics duet ARTIST ARTIST"
+    )
+    run = _Run(resume, restart, None, library, json)
+    _train(model_name, training, run, usage=usage, examples="songs")
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What every training is told beside what is learned."""
+    """Options of a run that do not depend on what is trained."""
 
     resume: bool
-    anew: bool
+    restart: bool
     workers: int | None
     library: Path | None
     json: bool
 
 
 def _train(
-    name: str, training: "Training", run: _Run, *, now: str = "", what: str = "scores"
+    name: str, training: "Training", run: _Run, *, usage: str = "", examples: str = "scores"
 ) -> None:
-    """Learn, show how it goes, and tell what came of it; what is no space says what to do `now`."""
-    of_what = "windows" if now else "tiles"
+    """Train, and print progress and result.
+
+    Parameters
+    ----------
+    name : str
+        Name of the space or model.
+    training : Training
+    run : _Run
+    usage : str
+        Command that uses the model; "" for an embedding space.
+    examples : str
+        What the training set consists of.
+    """
     began = time.monotonic()
-    with open_library(run.library) as lib, _progress(of_what) as (watch, watch_training):
-        learned = lib.learning.train(
+    unit = "windows" if usage else "tiles"
+    with open_library(run.library) as lib, _training_progress(unit) as (watch, watch_training):
+        result = lib.learning.train(
             name,
             training,
             resume=run.resume,
-            restart=run.anew,
+            restart=run.restart,
             workers=run.workers,
             watch=watch,
             watch_training=watch_training,
         )
-    seconds = time.monotonic() - began
-    _tell(learned, json=run.json, now=now, what=what, seconds=seconds)
+    if run.json:
+        print_json("train", _result_fields(result))
+    else:
+        _print_result(result, usage, examples, time.monotonic() - began)
 
 
 @contextmanager
-def _progress(of_what: str) -> "Iterator[tuple[LearningWatcher, TrainingWatcher]]":
-    """Show what is read, then how the training goes."""
+def _training_progress(unit: str) -> "Iterator[tuple[ReadingWatcher, TrainingWatcher]]":
+    """Show which files are read, then epoch, losses and speed."""
     from segue.nn.trainer import Progress as Step
 
-    with live_line("reading") as show:
+    with progress("reading") as show:
 
-        def step(at: Step) -> None:
-            validation = f"{at.validation_loss:.5f}" if at.validation_loss > 0 else "–"
-            terms = "".join(f"{name} {value:.4g}  " for name, value in at.loss_terms.items())
+        def show_step(step: Step) -> None:
+            validation = f"{step.validation_loss:.5f}" if step.validation_loss > 0 else "–"
+            parts = "".join(f"{name} {value:.4g}  " for name, value in step.loss_terms.items())
             show(
-                f"epoch {at.epoch}/{at.epochs}  loss {at.loss:.5f}  validation {validation}  "
-                f"{terms}{at.items_per_second:.0f} {of_what}/s",
-                (at.epoch - 1) * at.steps + at.step,
-                at.epochs * at.steps,
+                f"epoch {step.epoch}/{step.epochs}  loss {step.loss:.5f}  validation {validation}  "
+                f"{parts}{step.items_per_second:.0f} {unit}/s",
+                (step.epoch - 1) * step.steps + step.step,
+                step.epochs * step.steps,
             )
 
-        yield show, step
+        yield show, show_step
 
 
-def _tell(learned: "TrainingResult", *, json: bool, now: str, what: str, seconds: float) -> None:
-    if json:
-        print_json("train", _learned_fields(learned))
-    else:
-        _say_learned(learned, now, what, seconds)
-
-
-def _learned_fields(learned: "TrainingResult") -> dict[str, object]:
-    best = learned.trained.best
+def _result_fields(result: "TrainingResult") -> dict[str, object]:
+    best = result.trained.best
     return {
-        "space": learned.space,
-        "tracks": learned.tracks,
-        "epochs": len(learned.trained.history),
+        "space": result.space,
+        "tracks": result.tracks,
+        "epochs": len(result.trained.history),
         "best_epoch": best.epoch,
         "loss": best.loss,
         "validation_loss": best.validation_loss,
-        "seconds": learned.trained.history[-1].seconds,
-        "stopped": learned.trained.stopped,
-        "precision": learned.trained.precision,
-        "left_out": learned.left_out,
+        "seconds": result.trained.history[-1].seconds,
+        "stopped": result.trained.stopped,
+        "precision": result.trained.precision,
+        "left_out": result.left_out,
         "failures": [
-            {"path": shown(failure.path), "reason": failure.reason} for failure in learned.failures
+            {"path": display_path(failure.path), "reason": failure.reason}
+            for failure in result.failures
         ],
-        "folder": shown(learned.folder),
+        "folder": display_path(result.folder),
     }
 
 
-def _say_learned(learned: "TrainingResult", now: str, what: str, seconds: float) -> None:
-    trained = learned.trained
-    learning = trained.history[-1].seconds
+def _print_result(result: "TrainingResult", usage: str, examples: str, seconds: float) -> None:
+    trained = result.trained
+    training_s = trained.history[-1].seconds
     say(
-        f"reading and getting ready took {minutes(max(seconds - learning, 0))}, learning "
-        f"{minutes(learning)}"
+        f"reading and getting ready took {format_duration(max(seconds - training_s, 0))}, training "
+        f"{format_duration(training_s)}"
     )
     say(
         f"epochs: {len(trained.history)}; {trained.stopped}; best was epoch {trained.best.epoch} "
         f"with validation loss {trained.best.validation_loss:.5f} "
         f"(training {trained.best.loss:.5f})"
     )
-    if learned.left_out:
-        say(f"{learned.left_out} tracks found no room in the cache and were left out")
-    if learned.failures:
-        count = len(learned.failures)
+    if result.left_out:
+        say(f"{result.left_out} tracks found no room in the cache and were left out")
+    if result.failures:
+        count = len(result.failures)
         print_table(
             f"{count} {'file' if count == 1 else 'files'} could not be used; the others were",
             ("file", "reason"),
-            [(shown(failure.path), failure.reason) for failure in learned.failures],
+            [(display_path(failure.path), failure.reason) for failure in result.failures],
         )
-    if now:
-        say(
-            f"the model {learned.space!r} learned from {learned.tracks} {what}; loss curve and "
-            f"model in {shown(learned.folder)}"
-        )
-        if learned.remark:
-            say(learned.remark)
-        say(f"Now:  {now}")
-        return
-    say(
-        f"{learned.tracks} tracks are in the space {learned.space!r} now; loss curve and model "
-        f"in {shown(learned.folder)}"
-    )
-    say(f'Now:  segue like "a title" --space {learned.space}   and   segue evaluate')
+    files = f"loss curve and model in {display_path(result.folder)}"
+    if usage:
+        say(f"the model {result.space!r} learned from {result.tracks} {examples}; {files}")
+        if result.remark:
+            say(result.remark)
+        say(f"Now:  {usage}")
+    else:
+        say(f"{result.tracks} tracks are in the space {result.space!r} now; {files}")
+        say(f'Now:  segue like "a title" --space {result.space}   and   segue evaluate')

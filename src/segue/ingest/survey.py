@@ -306,7 +306,7 @@ def prune(store: Store, *, really: bool) -> Pruned:
     if 2 * len(gone) > len(tracks) and not really:
         raise BadArgument(
             f"{len(gone)} of {len(tracks)} files are gone: is a disk not connected? "
-            "Connect it, or use --really to remove them all"
+            "Connect it, or use --force to remove them all"
         )
     with store.writing(), store.transaction():
         store.remove_tracks(track.id for track in gone)

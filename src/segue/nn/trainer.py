@@ -434,7 +434,7 @@ class _Run:
         if not np.isfinite(value):
             raise TrainingFailed(
                 f"the loss became {value} at step {self._step + 1}; the last good state is kept "
-                f"in {self._folder}: train with --anew and a lower --learning-rate, or another "
+                f"in {self._folder}: train with --restart and a lower --learning-rate, or another "
                 "--seed"
             )
         self._optimiser.step()
@@ -452,7 +452,7 @@ class _Run:
         if not np.isfinite(epoch.validation_loss):
             raise TrainingFailed(
                 f"the validation loss became {epoch.validation_loss} in epoch {epoch.epoch}; the "
-                f"last good state is kept in {self._folder}: train with --anew and a lower "
+                f"last good state is kept in {self._folder}: train with --restart and a lower "
                 "--learning-rate, or another --seed"
             )
         self._history.append(epoch)
@@ -554,12 +554,12 @@ class _Run:
                 raise BadCheckpoint(
                     f"the run in {self._folder} has another {name.replace('_', ' ')} "
                     f"({_short(state['about'].get(name))}, now {_short(value)}); give the "
-                    "options it was started with, or start over with --anew"
+                    "options it was started with, or start over with --restart"
                 )
         if state["whole_epoch"] != self._config.steps_per_epoch:
             raise BadCheckpoint(
                 f"the run in {self._folder} was over another number of tracks; the library has "
-                "changed since: start over with --anew"
+                "changed since: start over with --restart"
             )
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}}
         for name, tensor in saved.tensors.items():

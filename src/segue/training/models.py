@@ -47,7 +47,7 @@ MODEL_KINDS: Final = (
     ModelKind("notes", NOTE_MODEL, notes.NAME, "segue explain"),
     ModelKind("composing", COMPOSER_MODEL, SHIPPED, "segue compose"),
     ModelKind("melodies", MELODY_MODEL, melody.NAME, "segue melody"),
-    ModelKind("lyrics", LYRICS_MODEL, lyrics.BASE, "segue write"),
+    ModelKind("lyrics", LYRICS_MODEL, lyrics.BASE, "segue lyrics write"),
 )
 
 #: What finds a model by its name, where one is named.
@@ -172,7 +172,11 @@ def _own(name: str, folder: Path | None, space: SpaceInfo | None) -> ModelInfo:
 def _written_by(model: Path | None, name: str) -> str:
     about = _told(model)
     artist = (about or {}).get("told", {}).get("artist", "")
-    return f'segue write --artist "{artist}"' if artist else f"segue write --model {name}"
+    return (
+        f'segue lyrics write --artist "{artist}"'
+        if artist
+        else f"segue lyrics write --model {name}"
+    )
 
 
 def _note(

@@ -128,7 +128,7 @@ def check_run(store: Store, space: str, *, resume: bool, restart: bool, model: s
         if not restart:
             raise BadArgument(
                 f"training of the space {space!r} was interrupted: go on with --resume, or start "
-                "over with --anew"
+                "over with --restart"
             )
         (folder / STATE).unlink()  # a space in use stays until the new one is done
     return folder

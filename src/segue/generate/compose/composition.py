@@ -247,7 +247,8 @@ class Composition:
         timed = options.time_signature is not None or options.tempo is not None
         if timed and (self.infill or self.added is not None):
             raise BadArgument(
-                "time signature and tempo are those of the score; leave --metre, --tempo out"
+                "time signature and tempo are those of the score; leave --time-signature and "
+                "--tempo out"
             )
         self._prompt_bars = score_to_bars(self.prompt) if self.prompt else []
         if self.infill:

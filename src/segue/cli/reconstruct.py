@@ -1,0 +1,138 @@
+"""The command `reconstruct`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from segue.cli import options as opt
+from segue.cli.app import command, open_library, progress, use_threads
+from segue.cli.output import display_path, print_json, say, skipped_bars_text, track_label
+from segue.cli.output_files import FIGURE_SUFFIXES, MUSIC_SUFFIXES, check_target, write_music
+from segue.errors import BadArgument
+
+if TYPE_CHECKING:
+    from segue.library import Library
+    from segue.score.piano_roll import BoolArray, PianoRoll
+
+#: Lowest share of notes that were reconstructed, and what is said of the space from there on.
+_VERDICTS: Final = (
+    (0.75, "keeps this piece well"),
+    (0.4, "keeps part of this piece"),
+    (0.15, "keeps little of this piece"),
+    (0.0, "cannot draw this piece"),
+)
+
+
+@command("Learn")
+def reconstruct(
+    query: opt.Track,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Path of the output file: a figure (.png, .svg, .pdf), audio (.wav), or of a "
+            "score also .mid, .musicxml, .mxl, .abc.",
+        ),
+    ],
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a space trained with `segue train`; by default learned for recordings, "
+            "roll-vae for scores."
+        ),
+    ] = None,
+    library: opt.Library = None,
+    json: opt.Json = False,
+) -> None:
+    """Show or play what a trained space keeps of a track.
+
+    Of a recording, the figure has the spectrogram, its reconstruction, their difference and the
+    latent image; for audio, the phases are estimated. Of a score, it has the piano roll and its
+    reconstruction, which is what is written (with the figure beside it) or played; bars in other
+    time signatures than 4/4 are left out.
+
+    Example: segue reconstruct 3 --space dual-axis -o three.png
+    """
+    use_threads(1)
+    with open_library(library, required=False) as lib, progress("reading"):
+        kind = lib.kind(query)
+        if kind == "lyrics":
+            raise BadArgument(f"{query} is lyrics; name a recording or a score")
+        if kind == "score":
+            fields: dict[str, Any] = _reconstruct_score(lib, query, space or "roll-vae", output)
+        else:
+            fields = _reconstruct_recording(lib, query, space or "learned", output)
+    if json:
+        print_json("reconstruct", {"path": display_path(output), **fields})
+        return
+    say(f"wrote {display_path(output)}")
+    if "notes" in fields:
+        say(_format_note_scores(fields))
+    else:
+        error = fields["mean_square_error"]
+        say(f"mean square error {error:.5f}, of levels from 0 to 1: 0 is the same")
+
+
+def _format_note_scores(fields: dict[str, Any]) -> str:
+    """Say how many notes of a score were reconstructed."""
+    share = fields["notes_found"] / max(fields["notes"], 1)
+    verdict = next(text for lowest, text in _VERDICTS if share >= lowest)
+    others = fields["notes_made"] - fields["notes_found"]
+    text = (
+        f"of {fields['notes']} notes {fields['notes_found']} came back at their place, with "
+        f"{others} others: the space {fields['space']} {verdict}"
+    )
+    if fields["bars_left_out"]:
+        text += f"; {skipped_bars_text(fields['bars_left_out'])}"
+    return text
+
+
+def _reconstruct_recording(
+    lib: "Library", query: str, space: str, output: Path
+) -> dict[str, float]:
+    result = lib.learning.reconstruct(query, space)
+    if output.suffix.lower() == ".wav":
+        from segue.audio.spectrogram import SAMPLE_RATE_HZ, sound_of_image
+        from segue.io.audio import write_wav
+
+        write_wav(output, sound_of_image(result.reconstruction, result.kind), SAMPLE_RATE_HZ)
+    else:
+        from segue.render.plots import draw_reconstruction
+
+        title = f"{track_label(result.track)}, space {space}"
+        draw_reconstruction(
+            result.image, result.reconstruction, result.code, result.kind, output, title
+        )
+    return {"mean_square_error": float(((result.image - result.reconstruction) ** 2).mean())}
+
+
+def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> dict[str, Any]:
+    from segue.evaluation.generated import note_scores
+    from segue.render.piano_roll_plots import draw_piano_rolls
+
+    check_target(output, MUSIC_SUFFIXES)
+    roll, reconstruction = lib.scores.reconstruct(query, space=space)
+    suffix = output.suffix.lower()
+    if suffix not in FIGURE_SUFFIXES:
+        write_music(reconstruction.to_score(f"{query}, given back by {space}"), output)
+    if suffix != ".wav":
+        figure = output if suffix in FIGURE_SUFFIXES else output.with_suffix(".png")
+        rolls = [("as it is written", roll), (f"given back by {space}", reconstruction)]
+        draw_piano_rolls(rolls, figure, title=query, columns=1)
+    scores = note_scores(_one_instrument_each(reconstruction), _one_instrument_each(roll))
+    return {
+        "note_f1": scores.f1,
+        "space": space,
+        "notes": scores.reference,
+        "notes_found": scores.matched,
+        "notes_made": scores.estimated,
+        "bars_left_out": roll.skipped_bars,
+    }
+
+
+def _one_instrument_each(roll: "PianoRoll") -> "BoolArray":
+    """Return the piano roll of each instrument, of shape (instruments, steps, pitches)."""
+    _, _, pitches, instruments = roll.cells.shape
+    return roll.cells.transpose(3, 0, 1, 2).reshape(instruments, -1, pitches)
