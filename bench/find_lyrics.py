@@ -59,7 +59,7 @@ def main() -> None:
     plain = [normalise(line) for _, line in lines]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        rows.append(_row("segue find", _segue(Path(folder), songs), questions))
+        rows.append(_row("segue lyrics find", _segue(Path(folder), songs), questions))
     rows.append(_row("SQLite FTS5, trigrams, bm25", _fts(plain, names), questions))
     for scorer in (fuzz.ratio, fuzz.token_set_ratio):
         find = _rapidfuzz(scorer, plain, names)

@@ -7,7 +7,7 @@ off, as files of one library, beside files a semitone higher and 6 % faster that
 
 Versions: transposed, faster, or rendered with other instruments; and tunes that stand under one
 title in two collections. Each version asks for its original among all of its set: with one right
-answer, average precision is one over that answer's rank. Found is what `segue twins` would list.
+answer, average precision is one over that answer's rank. Found is what `segue duplicates` would list.
 The numbers in `segue.audio.cover_songs` were chosen on 60 other clips and on songs of POP909.
 """
 
@@ -232,7 +232,7 @@ def tunes(data: Path) -> str:
     return (
         f"Versions: {len(labels) // 2} pairs of tunes that stand under one title in O'Neill's and "
         "in Ryan's collection, rendered; many of a title are different tunes. "
-        f"`segue twins` would list {len(found)} pairs, {right} of one title:\n\n"
+        f"`segue duplicates` would list {len(found)} pairs, {right} of one title:\n\n"
         + table(("by", "mean AP", "95 %", "first of all"), rows)
     )
 
