@@ -138,8 +138,10 @@ def _load(kept: Path) -> list[Piece]:
     for bar, *pedal in pedals:
         moved[bar].append(Pedal(*pedal))
     of_piece: list[list[Bar]] = [[] for _ in columns[0]]
-    for place, (piece, metre, tempo) in enumerate(bars):
-        of_piece[piece].append(Bar(metre, tempo, tuple(sounding[place]), tuple(moved[place])))
+    for place, (piece, time_signature, tempo) in enumerate(bars):
+        of_piece[piece].append(
+            Bar(time_signature, tempo, tuple(sounding[place]), tuple(moved[place]))
+        )
     return [
         Piece(source, _side(source, group), TrainingPiece(name, tuple(written), key, group))
         for source, name, group, key, written in zip(*columns, of_piece, strict=True)

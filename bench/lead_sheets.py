@@ -177,9 +177,9 @@ def folk(archive: Path) -> Iterator[LeadSheet]:
 
 
 def _tune(name: str, score: Score) -> LeadSheet | None:
-    if len(score.metres) != 1 or len(score.parts) != 1:
+    if len(score.time_signatures) != 1 or len(score.parts) != 1:
         return None
-    beats, unit = score.metres[0, 1:].tolist()
+    beats, unit = score.time_signatures[0, 1:].tolist()
     per_step = score.ticks_per_quarter // STEPS_PER_QUARTER
     bar = bar_steps((beats, unit))
     notes = score.parts[0].notes

@@ -151,7 +151,7 @@ def permuted(chart: Chart, rng: np.random.Generator) -> Chart | None:
                 for place, bar in enumerate(order)
                 for at, *rest in told[bar]
             ]
-            return Chart(chart.metre, chart.bars, _merged(np.array(rows, np.int64)))
+            return Chart(chart.time_signature, chart.bars, _merged(np.array(rows, np.int64)))
     return None
 
 
@@ -206,7 +206,7 @@ def beginning(song: Song) -> LeadSheet:
         if at < steps:
             events.append((symbol, min(length, steps - at)))
         at += length
-    chart = Chart(sheet.chart.metre, bars, rows, ("",) * len(rows))
+    chart = Chart(sheet.chart.time_signature, bars, rows, ("",) * len(rows))
     return replace(sheet, chart=chart, melody=np.array(events, np.int64))
 
 

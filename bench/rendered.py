@@ -230,8 +230,8 @@ def _tempo(score: symusic.Score) -> float:
     on_grid = max(
         np.mean(np.abs(quarters - np.round(quarters * steps) / steps) < 0.03) for steps in (4, 3)
     )
-    metres = {signature.denominator for signature in score.time_signatures}
-    if len(live) != 1 or on_grid < 0.9 or not metres <= {4}:
+    time_signatures = {signature.denominator for signature in score.time_signatures}
+    if len(live) != 1 or on_grid < 0.9 or not time_signatures <= {4}:
         return 0.0
     tempo = live.pop()
     return tempo if TEMPI_BPM[0] <= tempo <= TEMPI_BPM[1] else 0.0

@@ -149,8 +149,8 @@ def pop909(scores: Path) -> Iterator[Song]:
 def _song(name: str, source: Source, group: str, content: bytes) -> Iterator[Song]:
     try:
         score = read_midi(content)
-        common = (4, 4) in [tuple(row[1:]) for row in score.metres.tolist()] or not len(
-            score.metres
+        common = (4, 4) in [tuple(row[1:]) for row in score.time_signatures.tolist()] or not len(
+            score.time_signatures
         )
         if source == "folk":
             score = _in_common_time(score)
@@ -172,9 +172,9 @@ def _packed(
 
 def _in_common_time(score: Score) -> Score:
     """Call 2/4 and 2/2 what they are on the grid: bars of four quarters."""
-    metres = score.metres.copy()
-    metres[(metres[:, 1] == 2) & np.isin(metres[:, 2], (2, 4)), 1:] = 4
-    return replace(score, metres=metres)
+    time_signatures = score.time_signatures.copy()
+    time_signatures[(time_signatures[:, 1] == 2) & np.isin(time_signatures[:, 2], (2, 4)), 1:] = 4
+    return replace(score, time_signatures=time_signatures)
 
 
 def _plain(title: str) -> str:
@@ -213,7 +213,7 @@ def warped(score: Score, beats: NDArray[np.float64]) -> Score:
             program = POP_PROGRAMS.get(part.name, part.program)
             parts.append(replace(part, program=program, notes=notes))
     counts = np.diff(down).tolist()
-    metres = [
+    time_signatures = [
         (int(at - first) * TICKS, count, 4)
         for at, count, before in zip(down[:-1], counts, [0, *counts[:-1]], strict=True)
         if count != before
@@ -221,7 +221,7 @@ def warped(score: Score, beats: NDArray[np.float64]) -> Score:
     tempo = 60 / float(np.median(np.diff(beats[:, 0])))
     return Score(
         score.title, TICKS, tuple(parts), np.array([[0.0, tempo]]),
-        np.array(metres, np.int32).reshape(-1, 3), np.empty((0, 3), np.int32),
+        np.array(time_signatures, np.int32).reshape(-1, 3), np.empty((0, 3), np.int32),
     )  # fmt: skip
 
 

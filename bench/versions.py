@@ -7,7 +7,7 @@ off, as files of one library, beside files a semitone higher and 6 % faster that
 
 Versions: transposed, faster, or rendered with other instruments; and tunes that stand under one
 title in two collections. Each version asks for its original among all of its set: with one right
-answer, average precision is one over that answer's rank. Found is what `segue duplicates` would list.
+answer, average precision is one over that answer's rank. Found is what `segue duplicates` lists.
 The numbers in `segue.audio.cover_songs` were chosen on 60 other clips and on songs of POP909.
 """
 

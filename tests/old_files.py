@@ -388,7 +388,13 @@ def library(folder: Path) -> Answers:
             ),
             "outdated": np.array([one.outdated for one in found.spaces()]),
             "models": np.array(
-                [f"{one.kind} {one.name} {one.used_by} {one.note}" for one in learning.models()]
+                [
+                    # `segue write` is `segue lyrics write` since 0.2.
+                    f"{one.kind} {one.name} {one.used_by} {one.note}".replace(
+                        "lyrics write", "write"
+                    )
+                    for one in learning.models()
+                ]
             ),
             "listens": np.array([summary.plays, summary.matched_plays, summary.tracks]),
             "not in the library": np.array([one.name for one in summary.unmatched]),

@@ -15,7 +15,7 @@ def part_of(*notes: tuple[float, float, int], program: int = 0, drum: bool = Fal
 
 def score_of(
     *parts: Part,
-    metres: list[list[int]] | None = None,
+    time_signatures: list[list[int]] | None = None,
     tempos: list[list[float]] | None = None,
     title: str = "",
 ) -> Score:
@@ -25,7 +25,7 @@ def score_of(
         QUARTER,
         parts,
         np.array(tempos or [], np.float64).reshape(-1, 2),
-        np.array(metres or [], np.int32).reshape(-1, 3),
+        np.array(time_signatures or [], np.int32).reshape(-1, 3),
         np.empty((0, 3), np.int32),
     )
 
@@ -69,6 +69,6 @@ def piece(seed: int, *, up: int = 0) -> Score:
         part_of(*bass, program=33),
         part_of(*drums, drum=True),
         tempos=[[0, float(rng.integers(80, 150))]],
-        metres=[[0, 4, 4]],
+        time_signatures=[[0, 4, 4]],
         title=f"Piece {seed}",
     )

@@ -110,7 +110,7 @@ VALUES: Final[dict[str, float]] = {
     "whole": 4.0,
     "longer": 6.0,
 }
-METRES: Final = ("2/4 or 2/2", "3/4", "4/4", "6/8 or 12/8", "9/8 or 3/8", "other")
+TIME_SIGNATURES: Final = ("2/4 or 2/2", "3/4", "4/4", "6/8 or 12/8", "9/8 or 3/8", "other")
 CHORDS: Final[dict[str, tuple[int, ...]]] = {
     "Minor": (0, 3, 7),
     "Major": (0, 4, 7),
@@ -183,7 +183,7 @@ SCORE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
         "Variability in Rhythmic Values",
     ),
     "metre": (
-        *(f"Metre {name}" for name in METRES),
+        *(f"Metre {name}" for name in TIME_SIGNATURES),
         *(f"Onsets at Sixteenth {place + 1}" for place in range(PLACES)),
     ),
     "figures": tuple(

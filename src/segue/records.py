@@ -115,7 +115,7 @@ class Score:
     ticks_per_quarter: int
     parts: tuple[Part, ...]
     tempos: NDArray[np.float64]
-    metres: NDArray[np.int32]
+    time_signatures: NDArray[np.int32]
     keys: NDArray[np.int32]
     composer: str = ""
     genre: str = ""

@@ -54,7 +54,7 @@ def test_from_nothing_the_same_seed_gives_the_same_music(nowhere: Path, tmp_path
     assert isinstance(one, Score)
     assert isinstance(two, Score)
     assert [part.notes.tolist() for part in one.parts] == [p.notes.tolist() for p in two.parts]
-    assert one.metres[0].tolist() == [0, 3, 4]
+    assert one.time_signatures[0].tolist() == [0, 3, 4]
     assert {part.program for part in one.parts} <= {0, 33}
 
 
@@ -66,12 +66,12 @@ def test_from_nothing_the_same_seed_gives_the_same_music(nowhere: Path, tmp_path
         (["--temperature", "-1"], 2, "a temperature of"),
         (["--top-p", "0"], 2, "top-p"),
         (["--key", "H"], 2, "no key"),
-        (["--metre", "4/3"], 2, "no metre"),
+        (["--time-signature", "4/3"], 2, "is not supported"),
         (["--tempo", "9999"], 2, "a tempo of"),
         (["--instruments", "pianoo"], 2, "did you mean"),
         (["--infill", "2-3"], 2, "need a score"),
         (["--add", "bass"], 2, "need a score"),
-        (["--max-copy", "0"], 2, "copied at most"),
+        (["--max-copy", "0"], 2, "bars copied"),
         (["--model", "none"], 1, "train score --preset transformer"),
         (["{prompt}", "--infill", "five"], 2, "as 5-8"),
         (["{prompt}", "--infill", "5-9"], 2, "the score has 6"),

@@ -65,7 +65,7 @@ def test_roman_numerals_time_signature_tempo_and_seed(tmp_path: Path) -> None:
         files.append(target.read_bytes())
     assert files[0] == files[1]
     score = read_midi(files[0])
-    assert score.metres.tolist() == [[0, 6, 8]]
+    assert score.time_signatures.tolist() == [[0, 6, 8]]
     assert score.tempos[0, 1] == pytest.approx(165, abs=0.01)  # dotted quarters
 
 

@@ -117,7 +117,7 @@ def test_music_is_generated(
             assert_conducted(tmp_path / "new" / file)
             score = read_midi(content)
             assert score.parts
-            assert score.metres.tolist() == [[0, 4, 4]]
+            assert score.time_signatures.tolist() == [[0, 4, 4]]
             assert 60 <= score.tempos[0, 1] <= 200
             named = {part.name: (part.program, part.is_drum) for part in score.parts}
             written = zip(PROGRAMS, INSTRUMENTS, strict=True)

@@ -51,19 +51,19 @@ def sounding(found: list[Bar]) -> list[set[Note]]:
     return [set(bar.notes) for bar in found]
 
 
-def test_bars_behind_the_end_bring_their_metre_and_tempo_along() -> None:
+def test_bars_behind_the_end_bring_their_time_signature_and_tempo_along() -> None:
     score = little_score(1, 4, 3)
     waltz = replace(little_score(2, 2, 2), tempos=np.array([[0, 60.0]]))
     found = insert_bars(score, score_to_bars(waltz), 4, 4)
-    assert found.metres.tolist() == [[0, 3, 4], [4 * 3 * 480, 2, 4]]
+    assert found.time_signatures.tolist() == [[0, 3, 4], [4 * 3 * 480, 2, 4]]
     assert found.tempos[-1].tolist() == [4 * 3 * 480, 60.0]
     assert len(bar_grid(found)) == 6
 
 
-def test_what_has_the_same_metre_and_tempo_says_neither_again() -> None:
+def test_what_has_the_same_time_signature_and_tempo_says_neither_again() -> None:
     score = little_score(1, 4)
     found = insert_bars(score, score_to_bars(score), 4, 4)
-    assert np.array_equal(found.metres, score.metres)
+    assert np.array_equal(found.time_signatures, score.time_signatures)
     assert np.array_equal(found.tempos, score.tempos)
 
 

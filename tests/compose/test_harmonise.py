@@ -8,7 +8,7 @@ from segue.errors import BadArgument
 from segue.generate.harmony.harmonise import harmonise_chorale, harmonise_chords
 from segue.generate.harmony.particle_filter import ParticleFilterOptions
 
-SCALE = score_of(tune(60, 62, 64, 65, 67, 65, 64, 62, 60, 59, 60, 60), metres=[[0, 3, 4]])
+SCALE = score_of(tune(60, 62, 64, 65, 67, 65, 64, 62, 60, 59, 60, 60), time_signatures=[[0, 3, 4]])
 
 
 def test_voices_begin_and_end_on_the_tonic_and_the_likeliest_comes_first() -> None:

@@ -264,7 +264,7 @@ def test_a_prompt_is_needed_to_work_on(composer: Composer) -> None:
     with pytest.raises(BadArgument, match="violin plays already"):
         list(Composition(composer, options(), prompt=little_score(1, 4), added=40))
     nothing = little_score(1, 4)
-    silent = Score("", 480, (), nothing.tempos, nothing.metres, nothing.keys)
+    silent = Score("", 480, (), nothing.tempos, nothing.time_signatures, nothing.keys)
     with pytest.raises(BadArgument, match="without a note"):
         Composition(composer, options(), prompt=silent)
     for bars in (0, -1, MAX_BARS + 1):
@@ -275,7 +275,7 @@ def test_a_prompt_is_needed_to_work_on(composer: Composer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metre", "told"),
+    ("time_signature", "told"),
     [
         ("9/4", "write 9/4 as 3 bars of 3/4"),
         ("12/4", "write 12/4 as 2 bars of 6/4"),
@@ -287,10 +287,10 @@ def test_a_prompt_is_needed_to_work_on(composer: Composer) -> None:
     ],
 )
 def test_an_unsupported_time_signature_is_to_be_written_in_shorter_bars(
-    metre: str, told: str
+    time_signature: str, told: str
 ) -> None:
-    with pytest.raises(BadArgument, match=f"time signature '{metre}'.*{told}$"):
-        parse_time_signature(metre)
+    with pytest.raises(BadArgument, match=f"time signature '{time_signature}'.*{told}$"):
+        parse_time_signature(time_signature)
 
 
 def test_names_of_keys_time_signatures_and_tempos() -> None:
@@ -340,14 +340,14 @@ def test_the_key_is_the_one_asked_for(composer: Composer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metre", "asked", "quarters"),
+    ("time_signature", "asked", "quarters"),
     [("6/8", 70.0, 105.0), ("9/8", 64.0, 96.0), ("12/8", 50.0, 75.0), ("3/8", 70.0, 70.0),
      ("3/4", 70.0, 70.0), ("4/4", 71.0, 71.0)],
 )  # fmt: skip
-def test_tempos_are_counted_in_the_beats_of_the_metre(
-    composer: Composer, metre: str, asked: float, quarters: float
+def test_tempos_are_counted_in_the_beats_of_the_time_signature(
+    composer: Composer, time_signature: str, asked: float, quarters: float
 ) -> None:
-    number = TIME_SIGNATURE_INDEX[parse_time_signature(metre)]
+    number = TIME_SIGNATURE_INDEX[parse_time_signature(time_signature)]
     made = Composition(
         composer, options(2, instruments=(0,), tempo=asked, time_signature=number), 3
     )
@@ -363,17 +363,19 @@ def test_tempos_are_counted_in_the_beats_of_the_metre(
     assert back.tempos[0, 1] == pytest.approx(quarters, abs=1e-3)
 
 
-@pytest.mark.parametrize("metre", ["6/8", "4/4", "12/8"])
-def test_tempos_nobody_asked_for_are_whole_numbers_of_beats(composer: Composer, metre: str) -> None:
-    number = TIME_SIGNATURE_INDEX[parse_time_signature(metre)]
+@pytest.mark.parametrize("time_signature", ["6/8", "4/4", "12/8"])
+def test_tempos_nobody_asked_for_are_whole_numbers_of_beats(
+    composer: Composer, time_signature: str
+) -> None:
+    number = TIME_SIGNATURE_INDEX[parse_time_signature(time_signature)]
     made = Composition(composer, options(5, instruments=(0,), time_signature=number), 4)
     list(made)
-    beats = made.score.tempos[:, 1] / (1 if metre == "4/4" else 1.5)
+    beats = made.score.tempos[:, 1] / (1 if time_signature == "4/4" else 1.5)
     assert beats.tolist() == pytest.approx(np.rint(beats).tolist())
 
 
 def test_a_prompt_in_six_eight_goes_on_in_dotted_quarters(composer: Composer) -> None:
-    prompt = replace(little_score(1, 4, 3), metres=np.array([[0, 6, 8]], np.int32))
+    prompt = replace(little_score(1, 4, 3), time_signatures=np.array([[0, 6, 8]], np.int32))
     made = Composition(composer, options(1, tempo=70.0), 2, prompt)
     list(made)
     assert made.score.tempos[-1, 1] == 105.0

@@ -98,25 +98,25 @@ def test_abc_voices_are_parts_with_their_names_and_instruments(read: Read) -> No
     assert melody(score, 0) == [(0, 2, 78), (2, 2, 79)]
     assert melody(score, 1) == [(0, 2, 55), (2, 2, 50), (3, 1, 50)]
     assert score.tempos.tolist() == [[0, 60]]
-    assert score.metres.tolist() == [[0, 2, 4]]
+    assert score.time_signatures.tolist() == [[0, 2, 4]]
     assert score.keys.tolist() == [[0, 1, 0]]
 
 
 def test_a_pickup_waits_for_its_bar_line(read: Read) -> None:
     score = read("a.abc", HEAD.format("C") + "G|:c3|c2 G:|c2 G:|")
     assert [on for on, *_ in melody(score)] == [2, 3, 6, 8, 9, 12, 14, 15, 17, 18, 20]
-    assert score.metres.tolist() == [[0, 3, 4]]
+    assert score.time_signatures.tolist() == [[0, 3, 4]]
 
 
 def test_a_bar_that_is_divided_by_a_repeat_is_one(read: Read) -> None:
     score = read("a.abc", HEAD.format("C") + "G|:c2|c3|c2:|")
     assert [on for on, *_ in melody(score)] == [0, 1, 3, 6, 8, 10, 13]
-    assert score.metres.tolist()[0] == [0, 3, 4]
+    assert score.time_signatures.tolist()[0] == [0, 3, 4]
 
 
-def test_bars_of_other_lengths_have_metres_of_their_own(read: Read) -> None:
+def test_bars_of_other_lengths_have_time_signatures_of_their_own(read: Read) -> None:
     score = read("a.abc", HEAD.format("C") + "c3|c3|c4|c3|")
-    assert score.metres.tolist() == [[0, 3, 4], [2880, 4, 4], [4800, 3, 4]]
+    assert score.time_signatures.tolist() == [[0, 3, 4], [2880, 4, 4], [4800, 3, 4]]
 
 
 BOOK = "\n".join(

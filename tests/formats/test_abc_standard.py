@@ -114,13 +114,13 @@ def test_a_clef_alone_leaves_the_key(text: str) -> None:
 TUPLETS = {2: (3, 3), 3: (2, 2), 4: (3, 3), 5: (2, 3), 6: (2, 2), 7: (2, 3), 8: (3, 3), 9: (2, 3)}
 
 
-@pytest.mark.parametrize("metre", ["2/4", "3/4", "4/4", "C|", "5/8", "6/8", "9/8", "12/8"])
+@pytest.mark.parametrize("time_signature", ["2/4", "3/4", "4/4", "C|", "5/8", "6/8", "9/8", "12/8"])
 @pytest.mark.parametrize("count", TUPLETS)
-def test_tuplets(read: Read, metre: str, count: int) -> None:
-    compound = metre in {"6/8", "9/8", "12/8"}
+def test_tuplets(read: Read, time_signature: str, count: int) -> None:
+    compound = time_signature in {"6/8", "9/8", "12/8"}
     lasts = TUPLETS[count][compound] / count
     notes = "CDEFGABcd"[:count]
-    score = read("a.abc", f"X:1\nT:t\nM:{metre}\nL:1/4\nK:C\n({count}{notes} e2|\n")
+    score = read("a.abc", f"X:1\nT:t\nM:{time_signature}\nL:1/4\nK:C\n({count}{notes} e2|\n")
     lengths = [length for _, length, _ in melody(score)]
     assert lengths == pytest.approx([lasts] * count + [2], abs=1 / 240)
 

@@ -155,9 +155,9 @@ def part(program: int, notes: list[list[int]], *, is_drum: bool = False) -> Part
     return Part("", program, is_drum, np.array(notes, np.int32), np.empty((0, 2), np.int32))
 
 
-def score(*parts: Part, metre: tuple[int, int] = (4, 4)) -> Score:
+def score(*parts: Part, time_signature: tuple[int, int] = (4, 4)) -> Score:
     return Score(
-        "A title", 24, parts, np.array([[0, 95.24]]), np.array([[0, *metre]], np.int32),
+        "A title", 24, parts, np.array([[0, 95.24]]), np.array([[0, *time_signature]], np.int32),
         np.array([[0, -1, 1]], np.int32),
     )  # fmt: skip
 
@@ -184,7 +184,7 @@ def test_drums_are_never_tied_and_show_no_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metre", "lengths", "beams"),
+    ("time_signature", "lengths", "beams"),
     [
         ((4, 4), [12] * 8, "begin continue continue end begin continue continue end"),
         ((3, 4), [12] * 6, "begin end begin end begin end"),
@@ -196,11 +196,11 @@ def test_drums_are_never_tied_and_show_no_key() -> None:
     ],
 )
 def test_short_notes_are_beamed_by_the_beat(
-    metre: tuple[int, int], lengths: list[int], beams: str
+    time_signature: tuple[int, int], lengths: list[int], beams: str
 ) -> None:
     starts = np.cumsum([0, *lengths[:-1]]).tolist()
     notes = [[at, length, 72, 80] for at, length in zip(starts, lengths, strict=True)]
-    told = write_music_xml(score(part(73, notes), metre=metre)).decode()
+    told = write_music_xml(score(part(73, notes), time_signature=time_signature)).decode()
     found = [
         "+".join(beam.replace(" ", "_") for beam in re.findall(r"<beam[^>]*>([^<]*)<", note)) or "-"
         for note in re.findall("<note.*?</note>", told)

@@ -245,13 +245,13 @@ def test_what_a_score_says(read: Read) -> None:
     )  # fmt: skip
     assert (score.title, score.composer) == ("Für Elise", "Anna Bach")
     assert [(part.name, part.program) for part in score.parts] == [("", 40), ("Cello", 42)]
-    assert score.metres.tolist() == [[0, 6, 8], [1440, 2, 4]]
+    assert score.time_signatures.tolist() == [[0, 6, 8], [1440, 2, 4]]
     assert score.keys.tolist() == [[0, -2, 1], [1440, 0, 0]]
     assert score.tempos.tolist() == [[0, 90], [1440, 60]]
 
 
 @pytest.mark.parametrize(
-    ("lines", "metres"),
+    ("lines", "time_signatures"),
     [
         (["*M3/4", "4c", "=1", "2.d", "=2", "2.e", "*-"], [[0, 3, 4]]),  # a pickup
         (["*M4/4", "=1", "0c", "=2", "=3", "1d", "*-"], [[0, 4, 4]]),  # held over the bar line
@@ -261,9 +261,11 @@ def test_what_a_score_says(read: Read) -> None:
         (["=1", "4c", "=2", "2d", "*-"], [[0, 1, 4], [480, 2, 4]]),  # none is told
     ],
 )
-def test_bars_stand_where_they_are_written(lines: list[str], metres: list[list[int]]) -> None:
+def test_bars_stand_where_they_are_written(
+    lines: list[str], time_signatures: list[list[int]]
+) -> None:
     text = kern("**kern", *lines)
-    assert read_kern(text.encode()).metres.tolist() == metres
+    assert read_kern(text.encode()).time_signatures.tolist() == time_signatures
 
 
 def test_what_stands_behind_the_columns_is_nothing() -> None:

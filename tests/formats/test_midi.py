@@ -56,7 +56,7 @@ def same(one: Score, other: Score) -> bool:
             for a, b in zip(one.parts, other.parts, strict=True)
         )
         and np.allclose(one.tempos, other.tempos, rtol=1e-5)
-        and np.array_equal(one.metres, other.metres)
+        and np.array_equal(one.time_signatures, other.time_signatures)
         and np.array_equal(one.keys, other.keys)
     )  # fmt: skip
 

@@ -201,7 +201,7 @@ LISTED = b"LIST" + struct.pack("<I", 5) + b"INFOx\0"
 def test_four_notes_are_read_whatever_is_around_them(content: bytes) -> None:
     score = read_midi(content)
     assert notes_of(score) == [[[480 * n, 480, 60 + n] for n in range(4)]]
-    assert (len(score.keys), len(score.tempos), len(score.metres)) == (0, 0, 0)
+    assert (len(score.keys), len(score.tempos), len(score.time_signatures)) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def score_of(
     *parts: Part,
     title: str = "Tune",
     bpm: float = 60.0,
-    metre: tuple[int, int] = (3, 4),
+    time_signature: tuple[int, int] = (3, 4),
     key: tuple[int, int] = (1, 1),
 ) -> Score:
     return Score(
@@ -30,12 +30,12 @@ def score_of(
         480,
         parts or (Part("Flute", 73, False, NOTES),),
         np.array([[0, bpm], [2880, 90.0]]),
-        np.array([[0, *metre], [1440, 2, 4]], np.int32),
+        np.array([[0, *time_signature], [1440, 2, 4]], np.int32),
         np.array([[0, *key]], np.int32),
     )
 
 
-def test_tempo_metre_key_and_title_stand_in_the_first_track() -> None:
+def test_tempo_time_signature_key_and_title_stand_in_the_first_track() -> None:
     written = write_midi(score_of())
     pretty, plain = read_elsewhere(written)
     assert plain.type == 1
@@ -72,14 +72,14 @@ def test_a_key_that_cannot_be_is_never_written(key: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "metre", [(1, 1), (2, 2), (3, 4), (6, 8), (12, 8), (5, 16), (7, 32), (255, 64)]
+    "time_signature", [(1, 1), (2, 2), (3, 4), (6, 8), (12, 8), (5, 16), (7, 32), (255, 64)]
 )
-def test_metres_come_back(metre: tuple[int, int]) -> None:
-    written = write_midi(score_of(metre=metre))
+def test_time_signatures_come_back(time_signature: tuple[int, int]) -> None:
+    written = write_midi(score_of(time_signature=time_signature))
     pretty, _ = read_elsewhere(written)
     first = pretty.time_signature_changes[0]
-    assert (first.numerator, first.denominator) == metre
-    assert read_midi(written).metres.tolist() == [[0, *metre], [1440, 2, 4]]
+    assert (first.numerator, first.denominator) == time_signature
+    assert read_midi(written).time_signatures.tolist() == [[0, *time_signature], [1440, 2, 4]]
 
 
 @pytest.mark.parametrize("bpm", [4, 20.5, 60, 119.99, 1000])

@@ -210,26 +210,28 @@ def test_a_mark_without_a_number_is_no_tempo(told: str) -> None:
     assert all(4 <= bpm <= 1000 for _, bpm in read(music_xml(text)).tempos.tolist())
 
 
-def test_a_composite_metre_is_added_up() -> None:
+def test_a_composite_time_signature_is_added_up() -> None:
     text = music_xml(C + D).replace("<beats>3</beats>", "<beats>3+2+1</beats>")
-    assert read(text).metres.tolist() == [[0, 6, 4]]
+    assert read(text).time_signatures.tolist() == [[0, 6, 4]]
     two = "<beats>3</beats><beat-type>8</beat-type><beats>2</beats><beat-type>4</beat-type>"
     text = music_xml(note("C", 4, 1) * 3).replace("<beats>3</beats><beat-type>4</beat-type>", two)
-    assert read(text).metres.tolist()[-1][1:] == [7, 8] or read(text).metres.tolist()[0][1:] == [
+    assert read(text).time_signatures.tolist()[-1][1:] == [7, 8] or read(
+        text
+    ).time_signatures.tolist()[0][1:] == [
         6,
         8,
     ]
 
 
-def test_a_beat_that_no_note_value_is_gives_no_metre() -> None:
+def test_a_beat_that_no_note_value_is_gives_no_time_signature() -> None:
     text = music_xml(C + D).replace("<beat-type>4</beat-type>", "<beat-type>3</beat-type>")
-    assert all(unit in {2, 4, 8} for _, _, unit in read(text).metres.tolist())
+    assert all(unit in {2, 4, 8} for _, _, unit in read(text).time_signatures.tolist())
 
 
-def test_music_without_a_metre_has_bars_as_long_as_they_are() -> None:
+def test_music_without_a_time_signature_has_bars_as_long_as_they_are() -> None:
     free = "<attributes><time><senza-misura/></time></attributes>"
     score = read(music_xml(C, free + note("D", 4, 5), note("E", 4, 2), note("F", 4, 2)))
-    assert score.metres.tolist() == [[0, 3, 4], [3 * 480, 5, 4], [8 * 480, 2, 4]]
+    assert score.time_signatures.tolist() == [[0, 3, 4], [3 * 480, 5, 4], [8 * 480, 2, 4]]
 
 
 # ---- parts ----------------------------------------------------------------------------------
@@ -348,12 +350,14 @@ def test_what_holds_where_one_goes_back_holds_again() -> None:
         return f'<sound tempo="{bpm}"/>'
 
     key = "<attributes><key><fifths>2</fifths></key></attributes>"
-    metre = "<attributes><time><beats>6</beats><beat-type>4</beat-type></time></attributes>"
+    time_signature = (
+        "<attributes><time><beats>6</beats><beat-type>4</beat-type></time></attributes>"
+    )
     pedal = '<direction><direction-type><pedal type="start"/></direction-type></direction>'
     a_minor = HARMONY.replace("C</root", "A</root").replace("major", "minor")
     bars = (
         tempo(100) + HARMONY + C, D,
-        tempo(50) + key + a_minor + pedal + E, metre + note("F", 4, 6) + BACKWARD,
+        tempo(50) + key + a_minor + pedal + E, time_signature + note("F", 4, 6) + BACKWARD,
     )  # fmt: skip
     score = read(music_xml(C, FORWARD + bars[1], *bars[2:]).replace(C, bars[0], 1))
     beats = 480
@@ -364,7 +368,7 @@ def test_what_holds_where_one_goes_back_holds_again() -> None:
     assert score.keys.tolist() == [
         [0, -1, 0], [6 * beats, 2, 0], [15 * beats, -1, 0], [18 * beats, 2, 0],
     ]  # fmt: skip
-    assert score.metres.tolist() == [
+    assert score.time_signatures.tolist() == [
         [0, 3, 4], [9 * beats, 6, 4], [15 * beats, 3, 4], [21 * beats, 6, 4],
     ]  # fmt: skip
     assert score.chords == (

@@ -47,7 +47,7 @@ def test_music_xml_is_read_with_all_that_it_tells(read: Read) -> None:
     assert [(part.name, part.program) for part in score.parts] == [("Viola", 41)]
     assert melody(score)[:4] == [(0, 1, 60), (1, 1, 62), (2, 1, 64), (3, 1, 60)]
     assert score.tempos.tolist() == [[0, 90]]
-    assert score.metres.tolist() == [[0, 3, 4]]
+    assert score.time_signatures.tolist() == [[0, 3, 4]]
     assert score.keys.tolist() == [[0, -1, 0]]
 
 
@@ -93,7 +93,7 @@ def test_music_xml_plays_repeats(read: Read) -> None:
 def test_a_pickup_of_music_xml_waits_for_its_bar_line(read: Read) -> None:
     score = read("a.xml", music_xml(note("C", 4, 1), BAR, note("D", 4, 2)))
     assert [on for on, *_ in melody(score)] == [2, 3, 4, 5, 6]
-    assert score.metres.tolist() == [[0, 3, 4]]
+    assert score.time_signatures.tolist() == [[0, 3, 4]]
 
 
 def test_transposing_instruments_sound_as_they_do(read: Read) -> None:
@@ -221,7 +221,7 @@ def test_kern_is_read(read: Read) -> None:
     score = read("a.krn", KERN)
     assert (score.title, score.composer) == ("Choral", "Johann Sebastian Bach")
     assert sorted(melody(score, n)[0] for n in (0, 1)) == [(2, 1, 50), (2, 1, 67)]
-    assert score.metres.tolist() == [[0, 3, 4]]
+    assert score.time_signatures.tolist() == [[0, 3, 4]]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_whatever_is_in_a_file_it_is_read_or_refused_in_words(
                 low, high = part.notes.min(axis=0), part.notes.max(axis=0)
                 assert (low >= [0, 1, 0, 1]).all()
                 assert (high[2:] <= 127).all()
-            assert (score.metres[:, 1:] > 0).all()
+            assert (score.time_signatures[:, 1:] > 0).all()
             read_midi(write_midi(score))
 
 

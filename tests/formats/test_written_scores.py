@@ -30,7 +30,19 @@ from segue.score.harmony import with_estimated_key
 from segue.score.timing import bar_grid
 
 GRID = 12  # to the quarter
-METRES = [(4, 4), (3, 4), (2, 4), (6, 8), (9, 8), (5, 4), (7, 8), (2, 2), (3, 8), (12, 8), (1, 4)]
+TIME_SIGNATURES = [
+    (4, 4),
+    (3, 4),
+    (2, 4),
+    (6, 8),
+    (9, 8),
+    (5, 4),
+    (7, 8),
+    (2, 2),
+    (3, 8),
+    (12, 8),
+    (1, 4),
+]
 
 
 @st.composite
@@ -78,11 +90,13 @@ def chord_rows(score: Score) -> list[tuple[float, str]]:
 
 @st.composite
 def scores(draw: st.DrawFn) -> Score:
-    at, metres = 0, []
+    at, time_signatures = 0, []
     for number, (beats, unit) in draw(
-        st.lists(st.tuples(st.integers(1, 3), st.sampled_from(METRES)), min_size=1, max_size=3)
+        st.lists(
+            st.tuples(st.integers(1, 3), st.sampled_from(TIME_SIGNATURES)), min_size=1, max_size=3
+        )
     ):
-        metres.append([at, beats, unit])
+        time_signatures.append([at, beats, unit])
         at += number * GRID * 4 * beats // unit
     # Thousandths, so that rounding to the four places that files keep changes nothing.
     tempos = [number / 1000 for number in draw(st.lists(st.integers(20_000, 300_000), max_size=3))]
@@ -93,7 +107,7 @@ def scores(draw: st.DrawFn) -> Score:
         GRID,
         tuple(some),
         np.array([[t, bpm] for t, bpm in zip(ticks, tempos, strict=False)]).reshape(-1, 2),
-        np.array(metres, np.int32),
+        np.array(time_signatures, np.int32),
         np.array([[0, draw(st.integers(-7, 7)), draw(st.integers(0, 1))]], np.int32),
         draw(st.sampled_from(["", "Clara Schumann"])),
         chords=draw(chords()),
@@ -105,8 +119,10 @@ def crossing_ties(*, drum: bool) -> Score:
     notes = [(0, 24, 40), (3, 21, 41), (6, 18, 42), (9, 15, 43), (12, 3, 36), (15, 3, 36),
              (18, 3, 36)]  # fmt: skip
     part = Part("Flute", 0, drum, np.array([[*note, 80] for note in notes], np.int32))
-    metres = np.array([[0, 1, 4]], np.int32)
-    return Score("", GRID, (part,), np.empty((0, 2)), metres, np.array([[0, 0, 0]], np.int32))
+    time_signatures = np.array([[0, 1, 4]], np.int32)
+    return Score(
+        "", GRID, (part,), np.empty((0, 2)), time_signatures, np.array([[0, 0, 0]], np.int32)
+    )
 
 
 def rows(score: Score, part: Part, *columns: int) -> list[list[int]]:
@@ -238,12 +254,14 @@ def test_music21_reads_music_xml_without_complaint(score: Score) -> None:
     programs = [p.getInstrument().midiProgram for p in stream.parts]
     assert set(programs) >= {part.program for part in score.parts if not part.is_drum}
     first = stream.parts[0]
-    metres = [(float(m.offset), m.numerator, m.denominator)
+    time_signatures = [(float(m.offset), m.numerator, m.denominator)
               for m in first.flatten().getElementsByClass("TimeSignature")]  # fmt: skip
     last = bar_grid(score).edges[-1]
-    expected = [(tick / GRID, beats, unit) for tick, beats, unit in score.metres.tolist()]
+    expected = [(tick / GRID, beats, unit) for tick, beats, unit in score.time_signatures.tolist()]
     expected = [row for n, row in enumerate(expected) if not n or row[1:] != expected[n - 1][1:]]
-    assert metres == [row for row in expected if row[0] * GRID < last][: len(metres)]
+    assert (
+        time_signatures == [row for row in expected if row[0] * GRID < last][: len(time_signatures)]
+    )
     marks = [(float(m.offset), m.getQuarterBPM())
              for m in first.flatten().getElementsByClass("MetronomeMark")]  # fmt: skip
     for tick, bpm in score.tempos.tolist():
@@ -401,7 +419,7 @@ def test_a_score_without_a_key_is_given_its_own(up: int, minor: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metre", "ends", "told"),
+    ("time_signature", "ends", "told"),
     [
         # in eighths; dotted beats are shown
         ((6, 8), (4, 6), "quarter. eighth quarter"),
@@ -419,9 +437,11 @@ def test_a_score_without_a_key_is_given_its_own(up: int, minor: bool) -> None:
         ((4, 4), (1, 3, 8), "eighth quarter eighth half"),
     ],
 )
-def test_values_show_dotted_beats(metre: tuple[int, int], ends: tuple[int, ...], told: str) -> None:
+def test_values_show_dotted_beats(
+    time_signature: tuple[int, int], ends: tuple[int, ...], told: str
+) -> None:
     eighth = QUARTER // 2
     edges = [0, *(end * eighth for end in ends)]
     stretches = [(start, end, False) for start, end in pairwise(edges)]
-    values = [value for _, value in values_of(stretches, edges[-1], *metre)]
+    values = [value for _, value in values_of(stretches, edges[-1], *time_signature)]
     assert " ".join(value.kind + "." * value.dots for value in values) == told

@@ -20,14 +20,14 @@ TUNES = {
     "The Jig": "|:GFG BAB|dge d2B|AGA BGE|AGF G3:|",
     "The Air": "|:A3 B c2 d2|e4 d2 c2|B3 A G2 E2|A8:|",
 }
-METRES = {"The Reel": "4/4", "The Jig": "6/8", "The Air": "4/4"}
+TIME_SIGNATURES = {"The Reel": "4/4", "The Jig": "6/8", "The Air": "4/4"}
 
 
 def book(path: Path, titles: list[str]) -> Path:
     """Write an ABC file of tunes."""
     path.write_text(
         "\n\n".join(
-            f"X:{number}\nT:{title}\nC:Trad.\nM:{METRES[title]}\nL:1/8\nK:G\n{TUNES[title]}"
+            f"X:{number}\nT:{title}\nC:Trad.\nM:{TIME_SIGNATURES[title]}\nL:1/8\nK:G\n{TUNES[title]}"
             for number, title in enumerate(titles, start=1)
         )
         + "\n"
@@ -101,7 +101,7 @@ def test_each_tune_of_a_book_is_a_track(library: Opener, tmp_path: Path) -> None
         assert [track.tags.title for track in tracks] == list(TUNES)
         assert [track.tune for track in tracks] == [1, 2, 3]
         assert {track.tags.album for track in tracks} == {"book"}
-        assert lib.scores.read(2).metres.tolist() == [[0, 6, 8]]
+        assert lib.scores.read(2).time_signatures.tolist() == [[0, 6, 8]]
         with pytest.raises(BadArgument, match="3 scores"):
             lib.scores.read(written)
     assert add(library, written).unchanged == 1

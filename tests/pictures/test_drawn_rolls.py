@@ -63,8 +63,8 @@ def test_a_long_score_is_shown_from_its_start(tmp_path: Path) -> None:
     [
         score_of(part_of((0, 1, 36), (1, 1, 38), drum=True)),
         score_of(tune(60)),
-        score_of(tune(0, 127), metres=[[0, 7, 8]]),
-        score_of(part_of((300, 4, 60)), metres=[[0, 1, 16]]),
+        score_of(tune(0, 127), time_signatures=[[0, 7, 8]]),
+        score_of(part_of((300, 4, 60)), time_signatures=[[0, 1, 16]]),
         score_of(*[tune(60 + i, program=i) for i in range(30)]),
     ],
     ids=["drums alone", "one note", "all keys", "short bars, late", "many parts"],

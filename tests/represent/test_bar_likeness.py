@@ -23,13 +23,13 @@ def test_no_bar_is_in_two_pairs_and_the_best_come_first() -> None:
 
 
 def test_overlap_is_what_sounds_in_both_of_what_sounds_in_either() -> None:
-    one = score_of(tune(60, 62, 64, 65), metres=[[0, 4, 4]])
-    other = score_of(tune(60, 62, 64, 67), metres=[[0, 4, 4]])
+    one = score_of(tune(60, 62, 64, 65), time_signatures=[[0, 4, 4]])
+    other = score_of(tune(60, 62, 64, 67), time_signatures=[[0, 4, 4]])
     assert similar_bars(one, other) == (BarPair(0, 0, pytest.approx(3 / 5), 0),)  # type: ignore[arg-type]
 
 
-def test_bars_of_other_metres_and_bars_of_few_notes() -> None:
-    waltz = score_of(tune(*[60, 64, 67] * 4), metres=[[0, 3, 4]])
+def test_bars_of_other_time_signatures_and_bars_of_few_notes() -> None:
+    waltz = score_of(tune(*[60, 64, 67] * 4), time_signatures=[[0, 3, 4]])
     assert similar_bars(waltz, waltz)[0].overlap == 1
     held = score_of(part_of((0, 16, 60)))
     assert similar_bars(held, waltz) == ()

@@ -25,10 +25,10 @@ def test_a_bar_is_divided_among_its_chords() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metre", "second"), [((4, 4), 8), ((3, 4), 8), ((6, 8), 6), ((2, 2), 8), ((2, 4), 4)]
+    ("time_signature", "second"), [((4, 4), 8), ((3, 4), 8), ((6, 8), 6), ((2, 2), 8), ((2, 4), 4)]
 )
-def test_two_chords_share_a_bar_on_its_beats(metre: tuple[int, int], second: int) -> None:
-    assert placed(parse_chart("C G |", metre)) == [(0, "C"), (second, "G")]
+def test_two_chords_share_a_bar_on_its_beats(time_signature: tuple[int, int], second: int) -> None:
+    assert placed(parse_chart("C G |", time_signature)) == [(0, "C"), (second, "G")]
 
 
 def test_without_bar_lines_each_chord_is_a_bar() -> None:
@@ -84,10 +84,10 @@ def test_what_cannot_be_played_is_refused(text: str, told: str) -> None:
         parse_chart(text)
 
 
-@pytest.mark.parametrize("metre", [(0, 4), (9, 4), (4, 3), (40, 16)])
-def test_impossible_metres_are_refused(metre: tuple[int, int]) -> None:
+@pytest.mark.parametrize("time_signature", [(0, 4), (9, 4), (4, 3), (40, 16)])
+def test_impossible_time_signatures_are_refused(time_signature: tuple[int, int]) -> None:
     with pytest.raises(BadArgument, match="metre"):
-        parse_chart("C", metre)
+        parse_chart("C", time_signature)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_the_chords_above_a_score_are_taken_from_the_first_full_bar_on() -> None
     assert unknown == ("Fine", "Bad")
 
 
-def test_a_chord_holds_over_bars_of_another_metre() -> None:
+def test_a_chord_holds_over_bars_of_another_time_signature() -> None:
     notes = np.array([(at * 480, 480, 60, 80) for at in range(10)], np.int32)
-    metres = np.array([(0, 4, 4), (1920, 2, 4), (2880, 4, 4)], np.int32)
+    time_signatures = np.array([(0, 4, 4), (1920, 2, 4), (2880, 4, 4)], np.int32)
     above = ((960, "C"), (2160, "F"))
-    score = Score("", 480, (Part("", 0, False, notes),), np.empty((0, 2)), metres,
+    score = Score("", 480, (Part("", 0, False, notes),), np.empty((0, 2)), time_signatures,
                   np.empty((0, 3), np.int32), chords=above)  # fmt: skip
     chart, _ = chart_from_symbols(score)
     assert chart

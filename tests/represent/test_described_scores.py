@@ -106,7 +106,9 @@ def test_a_chord_for_each_bar_two_where_the_halves_differ_none_where_nothing_sou
     assert [chord.bar for chord in found] == [0, 1, 1, 2, 3]
     assert [chord.start for chord in found[1:]] == [chord.end for chord in found[:-1]]
     # Halves of three beats are no beats.
-    waltz = score_of(chord_part((48, 64, 67), (53, 65, 69), length=1.5), metres=[[0, 3, 4]])
+    waltz = score_of(
+        chord_part((48, 64, 67), (53, 65, 69), length=1.5), time_signatures=[[0, 3, 4]]
+    )
     assert len(estimate_chords(waltz)) == 1
 
 
@@ -116,7 +118,7 @@ def test_facts_are_those_of_the_score() -> None:
         part_of((0, 4, 36), (0, 4, 48), program=40),
         part_of((0, 1, 35), drum=True),
         tempos=[[0, 60], [2 * QUARTER, 120]],
-        metres=[[0, 3, 4], [3 * QUARTER, 2, 4]],
+        time_signatures=[[0, 3, 4], [3 * QUARTER, 2, 4]],
     )
     facts = describe_score(score).facts
     assert facts["duration_s"] == pytest.approx(3.0)
@@ -144,8 +146,8 @@ def test_seconds_follow_the_tempos() -> None:
     assert duration_s(score) == pytest.approx(4)
 
 
-def test_bars_begin_where_the_metre_changes() -> None:
-    score = score_of(part_of((0, 14, 60)), metres=[[0, 4, 4], [8 * QUARTER, 6, 8]])
+def test_bars_begin_where_the_time_signature_changes() -> None:
+    score = score_of(part_of((0, 14, 60)), time_signatures=[[0, 4, 4], [8 * QUARTER, 6, 8]])
     divided = bar_grid(score)
     assert (divided.edges / QUARTER).tolist() == [0, 4, 8, 11, 14]
     assert time_signature_text(score) == "4/4 and another"
@@ -197,7 +199,7 @@ def test_a_piece_is_found_when_it_is_transposed_and_lacks_notes() -> None:
 
 
 def test_features_have_the_meaning_of_their_names() -> None:
-    vector = score_features(score_of(tune(60, 62, 64, 64, 67), metres=[[0, 3, 4]]))
+    vector = score_features(score_of(tune(60, 62, 64, 64, 67), time_signatures=[[0, 3, 4]]))
     assert number(vector, "Stepwise Motion") == 0.5
     assert number(vector, "Repeated Notes") == 0.25
     assert number(vector, "Melodic Interval Histogram +3") == 0.5  # the root of a quarter
@@ -246,10 +248,13 @@ notes = st.tuples(
     st.sampled_from([(4, 4), (3, 4), (6, 8), (7, 16), (1, 128), (255, 2)]),
 )
 def test_whatever_is_written_can_be_described(
-    table: list[tuple[int, int, int, int]], drum: bool, program: int, metre: tuple[int, int]
+    table: list[tuple[int, int, int, int]],
+    drum: bool,
+    program: int,
+    time_signature: tuple[int, int],
 ) -> None:
     part = replace(part_of(program=program, drum=drum), notes=np.array(sorted(table), np.int32))
-    score = score_of(part, metres=[[0, *metre]])
+    score = score_of(part, time_signatures=[[0, *time_signature]])
     described = describe_score(score)
     assert np.isfinite(described.vector).all()
     assert np.isfinite([x for x in described.facts.values() if isinstance(x, float)]).all()

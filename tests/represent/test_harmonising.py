@@ -82,7 +82,7 @@ def test_a_frame_is_a_sixteenth_from_the_first_notes_beat_to_the_end() -> None:
 
 def test_in_compound_time_a_beat_has_four_frames() -> None:
     part = part_of(*((at / 2, 0.5, 72 + at) for at in range(6)))
-    frames = melody_frames(part, score_of(part, metres=[[0, 6, 8]]))
+    frames = melody_frames(part, score_of(part, time_signatures=[[0, 6, 8]]))
     assert (frames.pitch - frames.shift - 72).tolist() == [0, 1, 2, 2, 3, 4, 5, 5]
     assert np.diff(frames.start).tolist() == [12, 12, 6, 6, 12, 12, 6]
 
@@ -115,11 +115,13 @@ def test_equal_frames_are_tied_and_the_melody_is_unchanged() -> None:
 @given(
     lengths=st.lists(st.sampled_from([3, 6, 8, 12, 20, 24, 36, 70]), min_size=1, max_size=30),
     gaps=st.lists(st.sampled_from([0, 0, 0, 1, 12, 24, 100]), min_size=30, max_size=30),
-    metre=st.sampled_from([[0, 4, 4], [0, 3, 4], [0, 6, 8], [0, 2, 2], [0, 5, 8], [0, 9, 8]]),
+    time_signature=st.sampled_from(
+        [[0, 4, 4], [0, 3, 4], [0, 6, 8], [0, 2, 2], [0, 5, 8], [0, 9, 8]]
+    ),
     low=st.integers(50, 90),
 )
 def test_frames_are_contiguous_and_in_the_soprano_range(
-    lengths: list[int], gaps: list[int], metre: list[int], low: int
+    lengths: list[int], gaps: list[int], time_signature: list[int], low: int
 ) -> None:
     at, notes = 0, []
     for place, length in enumerate(lengths):
@@ -127,7 +129,7 @@ def test_frames_are_contiguous_and_in_the_soprano_range(
         notes.append([at, length, low + place % 12, 80])
         at += length
     part = Part("", 0, False, np.array(notes, np.int32))
-    frames = melody_frames(part, score_of(part, metres=[metre]))
+    frames = melody_frames(part, score_of(part, time_signatures=[time_signature]))
     assert (frames.end > frames.start).all()
     assert (frames.start[1:] >= frames.end[:-1]).all()
     assert ((frames.pitch >= 57) & (frames.pitch <= 81)).all()
@@ -139,7 +141,7 @@ def test_invalid_chorale_melodies_are_refused() -> None:
     with pytest.raises(BadArgument, match="too low for three voices"):
         soprano_shift(np.array([30, 33]))
     with pytest.raises(BadArgument, match="bar 1 is in 3/32"):
-        melody_frames(LINE, score_of(LINE, metres=[[0, 3, 32]]))
+        melody_frames(LINE, score_of(LINE, time_signatures=[[0, 3, 32]]))
     long = part_of((0, 1, 72), (40_000, 1, 72))
     with pytest.raises(BadArgument, match="10001 bars; at most 1000"):
         melody_frames(long, score_of(long))
@@ -149,7 +151,7 @@ def test_invalid_chorale_melodies_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metre", "places"),
+    ("time_signature", "places"),
     [
         ([0, 4, 4], [0, 1, 0, 1]),
         ([0, 2, 2], [0, 1, 0, 1]),
@@ -159,9 +161,12 @@ def test_invalid_chorale_melodies_are_refused() -> None:
         ([0, 2, 4], [2, 2, 2, 2]),
     ],
 )
-def test_bars_that_have_a_middle_are_halved(metre: list[int], places: list[int]) -> None:
-    part = tune(*[60] * 8) if metre != [0, 12, 8] else tune(*[60] * 12)
-    assert melody_slots(part, score_of(part, metres=[metre])).position.tolist() == places
+def test_bars_that_have_a_middle_are_halved(time_signature: list[int], places: list[int]) -> None:
+    part = tune(*[60] * 8) if time_signature != [0, 12, 8] else tune(*[60] * 12)
+    assert (
+        melody_slots(part, score_of(part, time_signatures=[time_signature])).position.tolist()
+        == places
+    )
 
 
 def test_slot_durations_distinguish_strong_and_weak_notes() -> None:

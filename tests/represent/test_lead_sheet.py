@@ -49,7 +49,7 @@ def test_what_is_told_moves_with_the_music(events: list[tuple[int, int]], by: in
         rows[:, column] = np.where(rows[:, column] < NO_ROOT, (rows[:, column] + by) % 12, NO_ROOT)
     bits = rows[:, 3] << by % 12
     rows[:, 3] = (bits | bits >> 12) & 0xFFF
-    chart = Chart(CHART.metre, CHART.bars, rows)
+    chart = Chart(CHART.time_signature, CHART.bars, rows)
     np.testing.assert_array_equal(
         conditioning_features(chart, moved),
         transpose_conditioning(conditioning_features(CHART, melody), by),
@@ -90,12 +90,14 @@ def test_notes_become_events_without_gaps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metre", "beat", "strong"),
+    ("time_signature", "beat", "strong"),
     [
         ((4, 4), 4, (0, 8)), ((2, 2), 4, (0, 8)), ((3, 4), 4, (0,)), ((2, 4), 4, (0, 4)),
         ((6, 8), 6, (0, 6)), ((9, 8), 6, (0,)), ((12, 8), 6, (0, 12)), ((5, 4), 4, (0,)),
     ],
 )  # fmt: skip
-def test_beats_and_strong_beats(metre: tuple[int, int], beat: int, strong: tuple[int, ...]) -> None:
-    assert beat_steps(metre) == beat
-    assert strong_steps(metre) == strong
+def test_beats_and_strong_beats(
+    time_signature: tuple[int, int], beat: int, strong: tuple[int, ...]
+) -> None:
+    assert beat_steps(time_signature) == beat
+    assert strong_steps(time_signature) == strong

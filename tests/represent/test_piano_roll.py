@@ -16,11 +16,11 @@ def score_of(
     *notes: tuple[int, int, int],
     program: int = 0,
     drum: bool = False,
-    metres: list[list[int]] | None = None,
+    time_signatures: list[list[int]] | None = None,
 ) -> Score:
     """Write notes of onset, duration and pitch, with 24 ticks to the quarter."""
     table = np.array([[*note, 90] for note in notes], np.int32)
-    rows = np.array(metres or [], np.int32).reshape(-1, 3)
+    rows = np.array(time_signatures or [], np.int32).reshape(-1, 3)
     nothing = np.empty((0, 3), np.int32)
     return Score("", 24, (Part("", program, drum, table),), np.empty((0, 2)), rows, nothing)
 
@@ -67,16 +67,16 @@ def test_pitches_beyond_the_grid() -> None:
     assert cells_of(score_of((0, 2, 12), (0, 2, 36), drum=True)) == [[0, 0, 36, 0]]
 
 
-def test_bars_in_other_metres_are_counted_and_left_out() -> None:
-    metres = [[0, 4, 4], [96, 3, 4], [96 + 2 * 72, 4, 4]]
-    score = score_of((0, 2, 60), (100, 2, 62), (240, 2, 64), metres=metres)
+def test_bars_in_other_time_signatures_are_counted_and_left_out() -> None:
+    time_signatures = [[0, 4, 4], [96, 3, 4], [96 + 2 * 72, 4, 4]]
+    score = score_of((0, 2, 60), (100, 2, 62), (240, 2, 64), time_signatures=time_signatures)
     roll = PianoRoll.from_score(score)
     assert (len(roll.cells), roll.skipped_bars) == (2, 2)
     assert cells_of(score) == [[0, 0, 60, 1], [1, 0, 64, 1]]
     # What sounds on into a bar that is left out ends before it.
-    held = score_of((48, 96, 60), (240, 2, 64), metres=metres)
+    held = score_of((48, 96, 60), (240, 2, 64), time_signatures=time_signatures)
     assert [cell[:2] for cell in cells_of(held)] == [[0, s] for s in range(24, 48)] + [[1, 0]]
-    none = PianoRoll.from_score(score_of((0, 2, 60), metres=[[0, 3, 4]]))
+    none = PianoRoll.from_score(score_of((0, 2, 60), time_signatures=[[0, 3, 4]]))
     assert (len(none.cells), none.skipped_bars) == (0, 1)
 
 

@@ -47,12 +47,12 @@ def scores(draw: st.DrawFn) -> Score:
         else:
             parts.append(Part("", program, False, notes))
     parts.sort(key=lambda part: (part.is_drum, part.program))
-    metres: list[tuple[int, int, int]] = []
+    time_signatures: list[tuple[int, int, int]] = []
     tempos, at = [(0, 120.0)], 0
     for _ in range(draw(st.integers(1, 3))):
         beats, unit = draw(st.sampled_from(tokens.TIME_SIGNATURES))
-        if not metres or metres[-1][1:] != (beats, unit):
-            metres.append((at, beats, unit))
+        if not time_signatures or time_signatures[-1][1:] != (beats, unit):
+            time_signatures.append((at, beats, unit))
         if draw(st.booleans()):
             bpm = 120 * 2 ** ((draw(st.integers(0, 30)) - 18) / 9)
             tempos = [one for one in tempos if one[0] != at]
@@ -65,7 +65,7 @@ def scores(draw: st.DrawFn) -> Score:
         12,
         tuple(parts),
         np.array([one for one in tempos if one[0] <= last], np.float64),
-        np.array([one for one in metres if one[0] <= last], np.int32),
+        np.array([one for one in time_signatures if one[0] <= last], np.int32),
         np.empty((0, 3), np.int32),
     )
 
@@ -92,7 +92,7 @@ def test_a_score_on_the_grid_comes_back_exactly(score: Score) -> None:
     written = encode(score)
     again = decode(written)
     assert same(again, score)
-    assert np.array_equal(again.metres, score.metres)
+    assert np.array_equal(again.time_signatures, score.time_signatures)
     assert np.allclose(again.tempos, score.tempos)
     assert np.array_equal(encode(again), written)
 

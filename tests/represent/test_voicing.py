@@ -38,9 +38,11 @@ def test_what_says_most_of_a_chord_is_kept() -> None:
 
 
 @pytest.mark.parametrize("manner", ["held", "dance"])
-@pytest.mark.parametrize("metre", [(4, 4), (3, 4), (6, 8), (9, 8), (2, 4), (5, 4), (7, 8)])
-def test_every_chord_is_played_within_the_chart(manner: str, metre: tuple[int, int]) -> None:
-    chart = parse_chart("Dm7 G7 | C | N.C. | Bb/D", metre)
+@pytest.mark.parametrize("time_signature", [(4, 4), (3, 4), (6, 8), (9, 8), (2, 4), (5, 4), (7, 8)])
+def test_every_chord_is_played_within_the_chart(
+    manner: str, time_signature: tuple[int, int]
+) -> None:
+    chart = parse_chart("Dm7 G7 | C | N.C. | Bb/D", time_signature)
     upper, bass = accompany(chart, "dance" if manner == "dance" else "held")
     bar = chart.bar_steps * 120
     for notes in (upper, bass):

@@ -119,7 +119,7 @@ def melody(
     from segue.io.written_score import beat_of
 
     chart, score = given.chart, given.score
-    quarters_per_beat = float(beat_of(*chart.metre))
+    quarters_per_beat = float(beat_of(*chart.time_signature))
     quarters_per_minute = None if tempo is None else tempo * quarters_per_beat
     if score is not None and tempo is None:
         from segue.score.timing import main_tempo_bpm
@@ -153,7 +153,7 @@ def melody(
         "chords_left_out": list(given.unknown),
         "key": key,
         "bars": chart.bars,
-        "metre": _format_time_signature(chart.metre),
+        "metre": _format_time_signature(chart.time_signature),
         "style": style or melody_model.styles[0],
         "tempo_bpm": float(melodies[0].score.tempos[0, 1]) / quarters_per_beat,
         "temperature": temperature,
@@ -235,7 +235,7 @@ def _input(
 
 
 def _print_chord_source(given: _Input) -> None:
-    bars = f"{given.chart.bars} bars of {_format_time_signature(given.chart.metre)}"
+    bars = f"{given.chart.bars} bars of {_format_time_signature(given.chart.time_signature)}"
     if given.source == "written":
         say(f"chords: the symbols that stand above its notes; {bars}")
     else:

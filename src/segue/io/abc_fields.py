@@ -136,7 +136,7 @@ class Written:
         When in the bar, in quarters, which chord symbol stands there.
     """
 
-    metre: tuple[int, int]
+    time_signature: tuple[int, int]
     key: tuple[int, int]
     notes: list[Note] = field(default_factory=list)
     length: Fraction = Fraction(0)
@@ -151,7 +151,7 @@ class Written:
     @property
     def full(self) -> Fraction:
         """Length that its metre gives it, in quarters."""
-        return Fraction(4 * self.metre[0], self.metre[1])
+        return Fraction(4 * self.time_signature[0], self.time_signature[1])
 
 
 @dataclass(slots=True)
@@ -182,7 +182,7 @@ class Voice:
     program: int | None = None
     channel: int | None = None  # from 1
     bars: list[Written] = field(default_factory=list)
-    metre: tuple[int, int] = (4, 4)
+    time_signature: tuple[int, int] = (4, 4)
     unit: Fraction | None = None  # of a whole; else as the metre has it
     key: tuple[int, int] = (0, 0)
     signature: dict[str, int] = field(default_factory=dict)
@@ -302,7 +302,7 @@ _MODES: Final = {
 _SHARPS: Final = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
 
 
-def metre_of(text: str, before: tuple[int, int]) -> tuple[int, int]:
+def time_signature_of(text: str, before: tuple[int, int]) -> tuple[int, int]:
     """Return beats and unit; what was before where the field tells none that can be."""
     told = text.strip()
     if told.startswith("C|"):

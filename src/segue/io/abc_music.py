@@ -22,11 +22,11 @@ from segue.io.abc_fields import (
     endings_of,
     is_drum,
     key_of,
-    metre_of,
     octave_of,
     play_as,
     tempo_of,
     text_of,
+    time_signature_of,
     transpose_of,
     unit_of,
     without_comment,
@@ -194,7 +194,7 @@ class _Reader:
                 self.in_music = True
                 self.enter_music()
         elif kind == "M":
-            voice.metre = metre_of(text, voice.metre)
+            voice.time_signature = time_signature_of(text, voice.time_signature)
         elif kind == "L":
             voice.unit = unit_of(text) or voice.unit
         elif kind == "Q":
@@ -325,7 +325,7 @@ def _length(text: str) -> Fraction:
 
 def _unit(voice: Voice) -> Fraction:
     """Return the unit note length, as a part of a whole note."""
-    beats, unit = voice.metre
+    beats, unit = voice.time_signature
     return voice.unit or Fraction(1, 16 if Fraction(beats, unit) < Fraction(3, 4) else 8)
 
 
@@ -399,7 +399,7 @@ def _tuplet(voice: Voice, match: re.Match[str]) -> None:
     count = int(match["tuplet"])
     if count < 2:
         return
-    compound = voice.metre[0] % 3 == 0 and voice.metre[0] > 3
+    compound = voice.time_signature[0] % 3 == 0 and voice.time_signature[0] > 3
     usual = _TUPLETS.get(count, 3 if compound else 2)
     into = int((match["into"] or "")[:2] or usual)
     voice.tuplet_left = int((match["over"] or "")[:2] or count)
@@ -418,7 +418,7 @@ def _overlay(voice: Voice) -> None:
 def _current(voice: Voice) -> Written:
     """Return the bar that is being read; begin one where none is."""
     if voice.bar is None:
-        voice.bar = Written(voice.metre, voice.key)
+        voice.bar = Written(voice.time_signature, voice.key)
         voice.bar.marks.endings = voice.endings
         for name, value in voice.next_bar.items():
             setattr(voice.bar, name, value)
@@ -469,7 +469,7 @@ def _bar_line(voice: Voice, token: str, ending: str) -> None:
 def _inherit(voice: Voice, header: Voice) -> None:
     """Give a voice what the header says of all, where it says nothing itself."""
     if voice is not header:
-        voice.metre, voice.unit, voice.key = header.metre, header.unit, header.key
+        voice.time_signature, voice.unit, voice.key = header.time_signature, header.unit, header.key
         voice.signature = dict(header.signature)
         for name in ("octave", "transpose", "moved", "program", "channel"):
             if getattr(voice, name) is None:

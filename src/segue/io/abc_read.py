@@ -32,7 +32,7 @@ from segue.io.abc_music import voices_of
 from segue.io.encodings import decode
 from segue.io.midi import MOST_NOTES, TEMPI_BPM
 from segue.io.play_order import MOST_BARS, Marks, PlayOrder, place_coda_signs, play_order
-from segue.io.written_score import TICKS_PER_QUARTER, Bar, metres_of, rest_before, ticks
+from segue.io.written_score import TICKS_PER_QUARTER, Bar, rest_before, ticks, time_signatures_of
 from segue.records import Part, Score
 from segue.text import clean
 
@@ -211,7 +211,7 @@ def read_tune(tune: Tune) -> Score:
     columns = [voice.bars for voice in written.voices]
     bars = [
         Bar(
-            *longest[n].metre,
+            *longest[n].time_signature,
             max(column[n].length for column in columns if n < len(column)) or longest[n].full,
         )
         for n in order
@@ -231,7 +231,7 @@ def read_tune(tune: Tune) -> Score:
         TICKS_PER_QUARTER,
         parts,
         _tempos(columns, order, starts),
-        metres_of(bars),
+        time_signatures_of(bars),
         _keys(longest, order, starts),
         tune.composer,
         tune.genre,

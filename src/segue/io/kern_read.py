@@ -24,7 +24,7 @@ from typing import Final
 from segue.errors import Unreadable
 from segue.io.encodings import decode
 from segue.io.midi import MOST_NOTES
-from segue.io.musicxml_read import Header, check_metre
+from segue.io.musicxml_read import Header, check_time_signature
 from segue.io.play_order import MOST_BARS, Marks, PlayOrder
 from segue.io.written_score import WrittenBar, WrittenNote, WrittenPart, WrittenScore, played
 from segue.records import Score
@@ -129,7 +129,7 @@ def _length(note: str) -> int | None:
     return 2 * length - (length >> dots)
 
 
-def metre_of(token: str) -> tuple[int, int] | None:
+def time_signature_of(token: str) -> tuple[int, int] | None:
     """Return beats and unit of a time signature; None if it is none that can be."""
     match = _TIME_SIGNATURE.fullmatch(token)
     if not match:
@@ -217,7 +217,7 @@ class SpinePart:
     higher: int = 0  # than it sounds, in semitones
     key: tuple[int, int] | None = None  # sharps, and 1 for minor
     notes: list[tuple[int, Sound]] = field(default_factory=list)
-    metres: list[tuple[int, tuple[int, int]]] = field(default_factory=list)
+    time_signatures: list[tuple[int, tuple[int, int]]] = field(default_factory=list)
     keys: list[tuple[int, int, int]] = field(default_factory=list)
     tempos: list[tuple[int, float]] = field(default_factory=list)
 
@@ -409,8 +409,8 @@ class SpineReader:
         self.waiting = []
         for part, cell in self.told:
             _note_down(part, cell, at)
-            if metre := metre_of(cell):
-                self.bar_length = 4 * PER_QUARTER * metre[0] // metre[1]
+            if time_signature := time_signature_of(cell):
+                self.bar_length = 4 * PER_QUARTER * time_signature[0] // time_signature[1]
         self.told = []
 
     # ---- the whole ---------------------------------------------------------------------------
@@ -434,10 +434,10 @@ class SpineReader:
                 if border.label:
                     sections.setdefault(border.label, bar)
         ends = [*starts[1:], self.reached]
-        no_metre = not any(part.metres for part in self.parts)
+        no_time_signature = not any(part.time_signatures for part in self.parts)
         parts = [_written(part, starts, ends) for part in reversed(self.parts)]
-        if no_metre and parts:
-            parts[0].bars[0].metre = (0, 0)
+        if no_time_signature and parts:
+            parts[0].bars[0].time_signature = (0, 0)
         order = _order(self.lists.get("", []), sections, len(starts))
         return WrittenScore(title, composer, PER_QUARTER, parts, marks, order)
 
@@ -459,10 +459,10 @@ def _note_down(part: SpinePart, cell: str, at: int) -> None:
         part.key = (part.key[0], int(minor))
     if part.key and (sharps, minor) != (None, None) and abs(part.key[0]) <= _MOST_SHARPS:
         part.keys.append((at, *part.key))
-    if metre := metre_of(cell):
-        part.metres.append((at, metre))
+    if time_signature := time_signature_of(cell):
+        part.time_signatures.append((at, time_signature))
     elif cell == "*MX":
-        part.metres.append((at, (0, 0)))
+        part.time_signatures.append((at, (0, 0)))
     elif bpm := tempo_of(cell):
         part.tempos.append((at, bpm))
     elif (higher := transposed_by(cell)) is not None:
@@ -491,8 +491,8 @@ def _written(part: SpinePart, starts: Sequence[int], ends: Sequence[int]) -> Wri
                     tied_to=sound.tied_to or bar < last,
                 )
             )
-    for at, metre in part.metres:
-        bars[_bar_at(starts, at)].metre = metre
+    for at, time_signature in part.time_signatures:
+        bars[_bar_at(starts, at)].time_signature = time_signature
     for at, sharps, minor in part.keys:
         bar = _bar_at(starts, at)
         bars[bar].keys.append((at - starts[bar], sharps, minor))
@@ -555,8 +555,8 @@ def read_kern(content: bytes) -> Score:
     text = decode(content)
     if "**kern" not in text:
         raise Unreadable("a Humdrum file without a **kern spine")
-    for metre in _ANY_TIME_SIGNATURE.findall(text):
-        check_metre(metre)
+    for time_signature in _ANY_TIME_SIGNATURE.findall(text):
+        check_time_signature(time_signature)
     header = read_references(content)
     return played(read_spines(text, header.title, header.composer))
 

@@ -309,7 +309,7 @@ def read_midi(content: bytes) -> Score:
         ticks_per_quarter,
         parts,
         _tempos(metas),
-        _last_at_each_tick(list(_metres(metas)), 3),
+        _last_at_each_tick(list(_time_signatures(metas)), 3),
         _last_at_each_tick(list(_keys(metas)), 3),
     )
 
@@ -418,7 +418,7 @@ def _tempos(metas: Sequence[tuple[int, int, bytes]]) -> Any:
     return _last_at_each_tick(rows, 2, np.float64)
 
 
-def _metres(metas: Sequence[tuple[int, int, bytes]]) -> Iterator[tuple[int, int, int]]:
+def _time_signatures(metas: Sequence[tuple[int, int, bytes]]) -> Iterator[tuple[int, int, int]]:
     for tick, kind, told in metas:
         if kind == TIME_SIGNATURE and len(told) >= 2 and told[0] and told[1] <= _FINEST_BEAT:
             yield tick, told[0], 1 << told[1]
@@ -467,7 +467,7 @@ def write_midi(score: Score) -> bytes:
 def _conductor(score: Score) -> list[tuple[int, bytes]]:
     """Return the events of the first track, which hold for all the others."""
     events = [(0, text_meta(TRACK_NAME, score.title))] if score.title else []
-    for tick, beats, unit in score.metres.tolist():
+    for tick, beats, unit in score.time_signatures.tolist():
         written = bytes([beats, unit.bit_length() - 1, 24, 8])
         events.append((tick, meta(TIME_SIGNATURE, written)))
     for tick, sharps, minor in score.keys.tolist():

@@ -275,7 +275,7 @@ def _whole(text: str) -> int:
 
 # --- music xml ---
 
-__all__ = ["MOST_BYTES", "Header", "check_metre", "read_header", "read_music_xml"]
+__all__ = ["MOST_BYTES", "Header", "check_time_signature", "read_header", "read_music_xml"]
 
 _MOST_BEATS: Final = 64
 _MOST_DIVISIONS: Final = 1 << 24
@@ -348,7 +348,7 @@ def read_written(content: bytes) -> WrittenScore:
     return WrittenScore(header.title, header.composer, per_quarter, parts, marks.finished(count))
 
 
-def check_metre(told: str) -> None:
+def check_time_signature(told: str) -> None:
     """Refuse a metre that cannot be.
 
     Raises
@@ -531,7 +531,7 @@ class _PartReader:
         for transpose in element.iterfind("transpose"):
             self._transpose(transpose)
         if (time := element.find("time")) is not None:
-            self.bar.metre = _metre(time) or self.bar.metre
+            self.bar.time_signature = _time_signature(time) or self.bar.time_signature
         if (key := element.find("key")) is not None:
             fifths = element_text(key, "fifths")
             if re.fullmatch(r"[+-]?\d{1,2}", fifths, re.ASCII):
@@ -623,15 +623,15 @@ def _usual_divisions(measures: list[ET.Element]) -> float:
 _FIRST: Final = 4  # bars that are looked at
 
 
-def _metre(time: ET.Element) -> tuple[int, int] | None:
+def _time_signature(time: ET.Element) -> tuple[int, int] | None:
     """Return beats and unit; (0, 0) of music without a metre, None of what says nothing."""
     if time.find("senza-misura") is not None:
         return 0, 0
     beats, units = time.findall("beats"), time.findall("beat-type")
     quarters, finest = 0.0, 0
     for several, unit in zip(beats, units, strict=False):
-        check_metre(several.text or "")
-        check_metre(unit.text or "")
+        check_time_signature(several.text or "")
+        check_time_signature(unit.text or "")
         counted = sum(map(int, re.findall(r"\d+", several.text or "", re.ASCII)))
         told = (unit.text or "").strip()
         if not counted or told not in _UNITS:

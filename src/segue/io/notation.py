@@ -266,10 +266,10 @@ def bars_of(score: Score) -> list[Bar]:
     # A note that is rounded up ends a little later than it sounds.
     end = place(last, score.ticks_per_quarter) + QUARTER // 8
     starts = [(0, 4, 4)]
-    for tick, beats, unit in score.metres.tolist():
+    for tick, beats, unit in score.time_signatures.tolist():
         known = unit in _UNITS and 0 < beats <= _MOST_BEATS
-        metre = (beats, unit) if known else (4, 4)
-        row = (_bar_line(tick, score.ticks_per_quarter), *metre)
+        time_signature = (beats, unit) if known else (4, 4)
+        row = (_bar_line(tick, score.ticks_per_quarter), *time_signature)
         if row[0] == starts[-1][0]:
             starts.pop()
         starts.append(row)

@@ -50,9 +50,9 @@ class Bar:
     length: Fraction
 
     @classmethod
-    def without_metre(cls, length: Fraction) -> "Bar":
+    def without_time_signature(cls, length: Fraction) -> "Bar":
         """Return a bar that is as long as it is, and not shorter or longer than it should be."""
-        beats, unit = _metre_of(length or Fraction(4), 4)
+        beats, unit = _time_signature_of(length or Fraction(4), 4)
         return cls(beats, unit, length or Fraction(4))
 
     @property
@@ -82,7 +82,7 @@ def rest_before(bars: Sequence[Bar]) -> Fraction:
     return bars[0].full - bars[0].length
 
 
-def metres_of(bars: Sequence[Bar]) -> NDArray[np.int32]:
+def time_signatures_of(bars: Sequence[Bar]) -> NDArray[np.int32]:
     """Return the metres by which bar lines fall where they are written.
 
     Parameters
@@ -100,7 +100,7 @@ def metres_of(bars: Sequence[Bar]) -> NDArray[np.int32]:
     waiting = rest_before(bars)  # what a bar has that is not full yet
     for number, bar in enumerate(bars):
         if waiting and waiting + bar.length > bar.full:  # it is not the rest of the one before
-            _begin(rows, at, *_metre_of(waiting, bar.unit))
+            _begin(rows, at, *_time_signature_of(waiting, bar.unit))
             at += waiting
             waiting = Fraction(0)
         waiting += bar.length
@@ -108,7 +108,7 @@ def metres_of(bars: Sequence[Bar]) -> NDArray[np.int32]:
         if waiting == bar.full or (is_last and waiting < bar.full):
             _begin(rows, at, bar.beats, bar.unit)
         elif waiting > bar.full:
-            _begin(rows, at, *_metre_of(waiting, bar.unit))
+            _begin(rows, at, *_time_signature_of(waiting, bar.unit))
         else:
             continue
         at += waiting
@@ -126,7 +126,7 @@ def _begin(rows: list[tuple[int, int, int]], at: Fraction, beats: int, unit: int
         rows.append((ticks(at), beats, unit))
 
 
-def _metre_of(length: Fraction, unit: int) -> tuple[int, int]:
+def _time_signature_of(length: Fraction, unit: int) -> tuple[int, int]:
     """Return a metre whose bar is so long: in the unit given where that can say it."""
     for denominator in (unit, *(finer for finer in _UNITS if finer > unit), *_UNITS):
         beats = length * denominator / 4
@@ -180,7 +180,7 @@ class WrittenBar:
 
     notes: list[WrittenNote] = field(default_factory=list)
     reached: int = 0
-    metre: tuple[int, int] | None = None
+    time_signature: tuple[int, int] | None = None
     tempos: list[tuple[int, float]] = field(default_factory=list)
     keys: list[tuple[int, int, int]] = field(default_factory=list)
     chords: list[tuple[int, str]] = field(default_factory=list)
@@ -242,9 +242,9 @@ class _Player:
         columns = [
             [part.bars[n] for part in self.parts if n < len(part.bars)] for n in range(self.count)
         ]
-        bars = [self._bar(*row) for row in zip(columns, _metres(columns), strict=True)]
+        bars = [self._bar(*row) for row in zip(columns, _time_signatures(columns), strict=True)]
         in_order = [bars[n] for n in self.order.bars]
-        self.metres = metres_of(in_order)
+        self.time_signatures = time_signatures_of(in_order)
         self.starts = [int(rest_before(in_order) * written.per_quarter)]
         for n in self.order.bars[:-1]:
             self.starts.append(self.starts[-1] + int(bars[n].length * written.per_quarter))
@@ -259,7 +259,7 @@ class _Player:
             TICKS_PER_QUARTER,
             parts,
             np.array(self._tempos(), np.float64).reshape(-1, 2),
-            self.metres,
+            self.time_signatures,
             np.array(self._keys(), np.int32).reshape(-1, 3),
             self.written.composer,
             chords=tuple((tick, symbol) for tick, symbol in self._chords()),
@@ -268,20 +268,20 @@ class _Player:
 
     # ---- bars ------------------------------------------------------------------------------
 
-    def _bar(self, column: Sequence[WrittenBar], metre: tuple[int, int]) -> Bar:
+    def _bar(self, column: Sequence[WrittenBar], time_signature: tuple[int, int]) -> Bar:
         """Tell how long a bar is: what lasts longest in it, but no longer than its metre for rests.
 
         Without a metre it is as long as it is.
         """
         per_quarter = self.written.per_quarter
         filled = Fraction(max((bar.reached for bar in column), default=0), per_quarter)
-        if not metre[1]:
-            return Bar.without_metre(filled)
-        full = Fraction(4 * metre[0], metre[1])
+        if not time_signature[1]:
+            return Bar.without_time_signature(filled)
+        full = Fraction(4 * time_signature[0], time_signature[1])
         if filled > full:
             ends = [note.end for bar in column for note in bar.notes]
             filled = max(full, Fraction(max(ends, default=0), per_quarter))
-        return Bar(*metre, filled or full)
+        return Bar(*time_signature, filled or full)
 
     # ---- notes -----------------------------------------------------------------------------
 
@@ -378,11 +378,11 @@ class _Player:
         return found
 
 
-def _metres(columns: Sequence[Sequence[WrittenBar]]) -> Iterator[tuple[int, int]]:
+def _time_signatures(columns: Sequence[Sequence[WrittenBar]]) -> Iterator[tuple[int, int]]:
     """Yield the metre of each bar."""
     now = (4, 4)
     for column in columns:
-        now = next((bar.metre for bar in column if bar.metre), now)
+        now = next((bar.time_signature for bar in column if bar.time_signature), now)
         yield now
 
 

@@ -160,7 +160,7 @@ def features_of(measured: MeasuredText) -> FloatArray:
         "characters": _characters(measured),
         "function words": _function_words(measured),
         "lines": _lines(measured),
-        "metre": _metre(measured),
+        "metre": _time_signature(measured),
         "rhyme": _rhyme(measured),
         "repetition": _repetition(measured),
     }
@@ -258,7 +258,7 @@ def _lines(measured: MeasuredText) -> list[float]:
     ]
 
 
-def _metre(measured: MeasuredText) -> list[float]:
+def _time_signature(measured: MeasuredText) -> list[float]:
     lines = measured.lines
     counts = np.array([sum(line.syllables) for line in lines], np.float64)
     weak, ends, long_enough = np.zeros(LINE_PLACES), np.zeros(LINE_PLACES), np.zeros(LINE_PLACES)

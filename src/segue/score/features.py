@@ -19,12 +19,12 @@ from segue.feature_names import (
     CHORDS,
     FAMILIES,
     INTERVALS,
-    METRES,
     NO_CHORD,
     PLACES,
     SCORE_FEATURE_GROUPS,
     SCORE_FEATURE_NAMES,
     SCORE_FEATURES_BY_GROUP,
+    TIME_SIGNATURES,
     VALUES,
 )
 from segue.io.written_score import beat_of
@@ -136,7 +136,7 @@ def features_from_analysis(analysis: ScoreAnalysis) -> FloatArray:
         "melody": _melody(analysis.lines),
         "harmony": _harmony(analysis),
         "rhythm": _rhythm(analysis),
-        "metre": _metre(analysis),
+        "metre": _time_signature(analysis),
         "figures": _figures(analysis),
         "texture": _texture(analysis),
         "instruments": _instruments(analysis.score),
@@ -326,17 +326,17 @@ def _note_value(quarters: Numbers) -> NDArray[np.int64]:
     return np.searchsorted(edges, np.log2(np.maximum(quarters, 1e-3)))
 
 
-def _metre(analysis: ScoreAnalysis) -> list[float]:
+def _time_signature(analysis: ScoreAnalysis) -> list[float]:
     grid, quarter = analysis.bars, analysis.score.ticks_per_quarter
-    ticks = np.zeros(len(METRES))
+    ticks = np.zeros(len(TIME_SIGNATURES))
     for (beats, unit), length in time_signature_durations(grid).items():
-        ticks[_metre_class(beats, unit)] += length
+        ticks[_time_signature_class(beats, unit)] += length
     onsets = np.concatenate([analysis.notes.onset, analysis.drums.onset]) / quarter
     positions = position_in_bar(grid, onsets, quarter, positions=PLACES)
     return [*(ticks / ticks.sum()), *np.sqrt(_histogram(positions, PLACES))]
 
 
-def _metre_class(beats: int, unit: int) -> int:
+def _time_signature_class(beats: int, unit: int) -> int:
     classes = {(2, 4): 0, (2, 2): 0, (3, 4): 1, (4, 4): 2, (4, 2): 2, (6, 8): 3, (12, 8): 3}
     return classes.get((beats, unit), 4 if unit == 8 and beats in {3, 9} else 5)
 

@@ -147,7 +147,7 @@ class _Bars:
 def _common_time_bars(score: Score) -> _Bars:
     end = max(int((part.notes[:, 0] + part.notes[:, 1]).max()) for part in score.parts)
     quarter = score.ticks_per_quarter
-    signatures = score.metres.tolist()
+    signatures = score.time_signatures.tolist()
     if not signatures or signatures[0][0] > 0:
         signatures = [[0, 4, 4], *signatures]
     ticks: list[int] = []

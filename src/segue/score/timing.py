@@ -89,7 +89,7 @@ def bar_grid(score: Score) -> BarGrid:
         The score has more than 100,000 bars.
     """
     end = max(end_tick(score), 1)
-    signatures = score.metres.tolist()
+    signatures = score.time_signatures.tolist()
     if not signatures or signatures[0][0] > 0:
         signatures = [list(_DEFAULT_TIME_SIGNATURE), *signatures]
     signatures = [signature for signature in signatures if signature[0] < end]
@@ -226,7 +226,7 @@ def excerpt(score: Score, first_bar: int, count: int) -> Score:
         score,
         parts=tuple(parts),
         tempos=_events_in(score.tempos, start, end),
-        metres=_events_in(score.metres, start, end),
+        time_signatures=_events_in(score.time_signatures, start, end),
         keys=_events_in(score.keys, start, end),
         chords=_chords_in(score, start, end),
     )

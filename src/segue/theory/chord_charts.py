@@ -47,7 +47,7 @@ class _Word:
     at: int
 
 
-def parse_chart(text: str, metre: tuple[int, int] = (4, 4)) -> Chart:
+def parse_chart(text: str, time_signature: tuple[int, int] = (4, 4)) -> Chart:
     """Read a progression of chord symbols.
 
     Parameters
@@ -66,10 +66,10 @@ def parse_chart(text: str, metre: tuple[int, int] = (4, 4)) -> Chart:
         Something is no chord: the place is pointed at, and the nearest chord named. Or a bar has
         more chords than fit, there is nothing, or too much, or no such metre.
     """
-    return _parsed(text, metre, parse_chord, nearest_chord)
+    return _parsed(text, time_signature, parse_chord, nearest_chord)
 
 
-def parse_romans(text: str, key: str, metre: tuple[int, int] = (4, 4)) -> Chart:
+def parse_romans(text: str, key: str, time_signature: tuple[int, int] = (4, 4)) -> Chart:
     """Read a progression of degrees in a key: "ii7 V7 | Imaj7", "bVII", "viiø7", "V7/V".
 
     A capital is a major chord, a small letter a minor one, what stands behind it is read as in a
@@ -103,7 +103,7 @@ def parse_romans(text: str, key: str, metre: tuple[int, int] = (4, 4)) -> Chart:
     def nearest(_: str) -> str:
         return "a degree such as ii, V7, bVII or vii°"
 
-    return _parsed(text, metre, chord, nearest)
+    return _parsed(text, time_signature, chord, nearest)
 
 
 def parse_key(key: str) -> tuple[int, bool]:
@@ -152,9 +152,9 @@ def chart_rows(
 
 
 def _parsed(
-    text: str, metre: tuple[int, int], read: Reading, nearest: Callable[[str], str]
+    text: str, time_signature: tuple[int, int], read: Reading, nearest: Callable[[str], str]
 ) -> Chart:
-    bar_steps(metre)  # refuses what is no metre
+    bar_steps(time_signature)  # refuses what is no metre
     placed: list[tuple[int, Chord]] = []
     before: list[tuple[int, Chord]] = []  # of the bar before, counted from its beginning
     chord = NO_CHORD
@@ -171,15 +171,15 @@ def _parsed(
             here = before
         else:
             here = []
-            for word, step in zip(words, _divided(words, text, metre), strict=True):
+            for word, step in zip(words, _divided(words, text, time_signature), strict=True):
                 if word.text not in _GOES_ON:
                     if word.text not in known:
                         known[word.text] = _read(text, word, read, nearest)
                     chord = known[word.text]
                 here.append((step, chord))
-        placed += [(number * bar_steps(metre) + step, each) for step, each in here]
+        placed += [(number * bar_steps(time_signature) + step, each) for step, each in here]
         chord, before = (here[-1][1] if here else chord), here
-    return make_chart(placed, metre, len(written))
+    return make_chart(placed, time_signature, len(written))
 
 
 def _bars(text: str) -> list[list[_Word]]:
@@ -214,20 +214,24 @@ def _bars(text: str) -> list[list[_Word]]:
     return bars
 
 
-def _divided(words: list[_Word], text: str, metre: tuple[int, int]) -> list[int]:
+def _divided(words: list[_Word], text: str, time_signature: tuple[int, int]) -> list[int]:
     """Return the step at which each word of a bar begins: on beats where they suffice."""
-    bar, count = bar_steps(metre), len(words)
-    halves = len(strong_steps(metre))
+    bar, count = bar_steps(time_signature), len(words)
+    halves = len(strong_steps(time_signature))
     if count == halves == 2:
-        return list(strong_steps(metre))
-    unit = beat_steps(metre)
+        return list(strong_steps(time_signature))
+    unit = beat_steps(time_signature)
     while bar // unit < count and unit % 2 == 0:
         unit //= 2
     if bar // unit < count:
         unit = 1
     slots = bar // unit
     if slots < count:
-        raise _at(text, words[slots], f"a bar of {metre[0]}/{metre[1]} has room for {slots} chords")
+        raise _at(
+            text,
+            words[slots],
+            f"a bar of {time_signature[0]}/{time_signature[1]} has room for {slots} chords",
+        )
     each, longer = divmod(slots, count)
     return [unit * (number * each + min(number, longer)) for number in range(count)]
 
@@ -275,7 +279,9 @@ def _roman(word: str, tonic: int, scale: tuple[int, ...]) -> Chord:
 # ---- putting together --------------------------------------------------------------------
 
 
-def make_chart(placed: list[tuple[int, Chord]], metre: tuple[int, int], bars: int) -> Chart:
+def make_chart(
+    placed: list[tuple[int, Chord]], time_signature: tuple[int, int], bars: int
+) -> Chart:
     """Make a chart of chords and the steps at which they begin."""
     rows, names = [], []
     last: Chord | None = None
@@ -284,7 +290,7 @@ def make_chart(placed: list[tuple[int, Chord]], metre: tuple[int, int], bars: in
             rows.append((step, *chord_row(chord.root, chord.bass, chord.classes)))
             names.append(chord.name)
         last = chord
-    return Chart(metre, bars, np.array(rows, np.int64).reshape(-1, 4), tuple(names))
+    return Chart(time_signature, bars, np.array(rows, np.int64).reshape(-1, 4), tuple(names))
 
 
 def check_bars(count: int) -> None:

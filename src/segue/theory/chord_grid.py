@@ -41,7 +41,7 @@ class Chart:
         Of the chords, as they were written.
     """
 
-    metre: tuple[int, int]
+    time_signature: tuple[int, int]
     bars: int
     chords: IntArray
     names: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Chart:
     @property
     def bar_steps(self) -> int:
         """Steps of a bar."""
-        return bar_steps(self.metre)
+        return bar_steps(self.time_signature)
 
     @property
     def steps(self) -> int:
@@ -57,7 +57,7 @@ class Chart:
         return self.bars * self.bar_steps
 
 
-def bar_steps(metre: tuple[int, int]) -> int:
+def bar_steps(time_signature: tuple[int, int]) -> int:
     """Return how many sixteenths a bar has.
 
     Raises
@@ -65,7 +65,7 @@ def bar_steps(metre: tuple[int, int]) -> int:
     BadArgument
         The metre is none that a melody can be written in.
     """
-    beats, unit = metre
+    beats, unit = time_signature
     steps = 4 * STEPS_PER_QUARTER * beats // unit if unit in _UNITS else 0
     if not 0 < steps <= LONGEST_BAR or beats < 1:
         raise BadArgument(
@@ -82,24 +82,24 @@ def chord_row(root: int, bass: int, classes: Iterable[int]) -> tuple[int, int, i
     return root, bass, sum(1 << each for each in set(classes))
 
 
-def is_compound(metre: tuple[int, int]) -> bool:
+def is_compound(time_signature: tuple[int, int]) -> bool:
     """Tell whether beats come in threes, as in 6/8."""
-    return metre[1] >= 8 and metre[0] % 3 == 0
+    return time_signature[1] >= 8 and time_signature[0] % 3 == 0
 
 
-def beat_steps(metre: tuple[int, int]) -> int:
+def beat_steps(time_signature: tuple[int, int]) -> int:
     """Return how many sixteenths a felt beat has: 6 of 6/8, 4 of 4/4 and 2/2."""
-    if is_compound(metre):
-        return 3 * 4 * STEPS_PER_QUARTER // metre[1]
-    return min(4 * STEPS_PER_QUARTER // metre[1], STEPS_PER_QUARTER)
+    if is_compound(time_signature):
+        return 3 * 4 * STEPS_PER_QUARTER // time_signature[1]
+    return min(4 * STEPS_PER_QUARTER // time_signature[1], STEPS_PER_QUARTER)
 
 
-def strong_steps(metre: tuple[int, int]) -> tuple[int, ...]:
+def strong_steps(time_signature: tuple[int, int]) -> tuple[int, ...]:
     """Return the steps of a bar that are strong: its first, and its middle where beats are even.
 
     4/4: beats one and three; 3/4 and 9/8: one; 6/8 and 2/4: one, and the second beat of two.
     """
-    bar, beat = bar_steps(metre), beat_steps(metre)
+    bar, beat = bar_steps(time_signature), beat_steps(time_signature)
     if bar % 2 == 0 and (bar // 2) % beat == 0:
         return (0, bar // 2)
     return (0,)

@@ -207,7 +207,7 @@ def _dance(
     low: list[tuple[int, int, int, int]],
 ) -> None:
     start, end = span
-    on, off = dance_steps(chart.metre)
+    on, off = dance_steps(chart.time_signature)
     strikes = sorted({*on, *off, chart.bar_steps})
     struck = 0
     for at in range(start, end):
@@ -223,14 +223,18 @@ def _dance(
         upper += [(start, end - start, pitch, _velocity(chart, start)) for pitch in pitches]
 
 
-def dance_steps(metre: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def dance_steps(time_signature: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the steps of a bar at which a dance's bass and its chords are struck.
 
     4/4: bass on one and three, chords on two and four; 2/4 the same in eighths; 3/4: bass, chord,
     chord; 6/8 and 9/8: the bass on each beat, the chord on its last eighth.
     """
-    bar, beat, strong = bar_steps(metre), beat_steps(metre), strong_steps(metre)
-    if is_compound(metre):
+    bar, beat, strong = (
+        bar_steps(time_signature),
+        beat_steps(time_signature),
+        strong_steps(time_signature),
+    )
+    if is_compound(time_signature):
         beats = tuple(range(0, bar, beat))
         return beats, tuple(at + 2 * beat // 3 for at in beats)
     each = bar // len(strong)
@@ -244,12 +248,18 @@ def _below(lowest: int, pitch_class: int) -> int:
 
 
 def _is_strong(chart: Chart, step: int) -> bool:
-    return step % chart.bar_steps in strong_steps(chart.metre)
+    return step % chart.bar_steps in strong_steps(chart.time_signature)
 
 
 def _velocity(chart: Chart, step: int) -> int:
     place = step % chart.bar_steps
-    kind = "first" if not place else "strong" if place in strong_steps(chart.metre) else "weak"
+    kind = (
+        "first"
+        if not place
+        else "strong"
+        if place in strong_steps(chart.time_signature)
+        else "weak"
+    )
     return _STRUCK[kind]
 
 

@@ -229,7 +229,7 @@ def _refine_ticks(score: Score) -> Score:
         ticks_per_quarter=score.ticks_per_quarter * factor,
         parts=parts,
         tempos=tempos,
-        metres=scaled(score.metres),
+        time_signatures=scaled(score.time_signatures),
         keys=scaled(score.keys),
         chords=tuple((tick * factor, symbol) for tick, symbol in score.chords),
     )
@@ -321,7 +321,9 @@ def _without_redundant(pedals: NDArray[np.int32]) -> NDArray[np.int32]:
 
 def _append_timing(score: Score, generated: Sequence[Bar], begin: int, ticks: int) -> Score:
     """Append the time signatures and tempos of appended bars where they change."""
-    signatures = [tuple(row) for row in score.metres.tolist() if row[0] < begin] or [(0, 4, 4)]
+    signatures = [tuple(row) for row in score.time_signatures.tolist() if row[0] < begin] or [
+        (0, 4, 4)
+    ]
     tempos = [tuple(row) for row in score.tempos.tolist() if row[0] < begin] or [(0.0, 120.0)]
     for bar in generated:
         if signatures[-1][1:] != TIME_SIGNATURES[bar.time_signature]:
@@ -331,7 +333,7 @@ def _append_timing(score: Score, generated: Sequence[Bar], begin: int, ticks: in
             tempos.append((begin, tempo_to_bpm(bar.tempo)))
         begin += steps_per_bar(bar.time_signature) * ticks
     return replace(
-        score, metres=np.array(signatures, np.int32), tempos=np.array(tempos, np.float64)
+        score, time_signatures=np.array(signatures, np.int32), tempos=np.array(tempos, np.float64)
     )
 
 

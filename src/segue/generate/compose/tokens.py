@@ -205,7 +205,7 @@ def suggest_time_signature(beats: int, unit: int) -> str:
     Compound beats stay together, as 9/4 in bars of 3/4; an uneven bar is divided in two, the
     longer one first.
     """
-    known = "those known go up to 4/2, 8/4, 12/8 and 12/16"
+    known = "those supported go up to 4/2, 8/4, 12/8 and 12/16"
     threes = 3 if beats > 3 and beats % 3 == 0 else 1
     for shorter in range(beats - 1, 1, -1):
         if (

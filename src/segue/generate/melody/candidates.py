@@ -147,7 +147,7 @@ def generate_melodies(
     model.style_index(style)
     if tempo_bpm is None:  # the same number of beats, whatever a beat is
         arrangement = _ARRANGEMENTS.get(style, _DEFAULT_ARRANGEMENT)
-        tempo_bpm = arrangement.tempo_bpm * float(beat_of(*chart.metre))
+        tempo_bpm = arrangement.tempo_bpm * float(beat_of(*chart.time_signature))
     if not 1 <= count <= MAX_CANDIDATES:
         raise BadArgument(f"{count} melodies; from 1 to {MAX_CANDIDATES} can be written at once")
     low, high = _TEMPO_RANGE_BPM
@@ -261,7 +261,7 @@ def melody_score(
     notes = melody_notes(chart, melody)
     lead = (Part("melody", arrangement.melody, False, notes),) if len(notes) else ()
     programs = (arrangement.chords, arrangement.bass)
-    beats, unit = chart.metre
+    beats, unit = chart.time_signature
     return Score(
         title,
         TICKS_PER_QUARTER,
@@ -278,7 +278,7 @@ def melody_score(
 def melody_notes(chart: Chart, melody: IntArray) -> NDArray[np.int32]:
     """Return the notes of a melody as in `Part.notes`, shape (n, 4), int32."""
     step, notes = 0, []
-    strong = strong_steps(chart.metre)
+    strong = strong_steps(chart.time_signature)
     first, other, weak = _VELOCITIES
     for symbol, duration in melody.tolist():
         if symbol:

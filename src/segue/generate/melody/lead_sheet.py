@@ -202,11 +202,11 @@ class ConditioningState:
         held = np.searchsorted(changes, at, side="right") - 1
         ends = np.append(changes[1:], steps)
         self._steps, self._bar = steps, bar
-        metre = bar + (LONGEST_BAR + 1) * is_compound(chart.metre)
+        time_signature = bar + (LONGEST_BAR + 1) * is_compound(chart.time_signature)
         self._static = np.column_stack(
             [
                 at % bar,
-                np.full(steps, metre),
+                np.full(steps, time_signature),
                 at // bar % _PHRASE,
                 np.minimum((steps - 1 - at) // bar, _PHRASE),
                 np.minimum(at - changes[held], MAX_DURATION - 1),
@@ -337,8 +337,8 @@ def estimate_chart(score: Score) -> Chart:
         It has no bar in a time signature that the melody model supports, or too many.
     """
     grid = bar_grid(score)
-    metre, kept = _prevailing_bars(grid)
-    bar, beat = bar_steps(metre), beat_steps(metre)
+    time_signature, kept = _prevailing_bars(grid)
+    bar, beat = bar_steps(time_signature), beat_steps(time_signature)
     check_bars(len(kept))
     index_of = {each: index for index, each in enumerate(kept)}
     placed = []
@@ -347,7 +347,7 @@ def estimate_chart(score: Score) -> Chart:
             ticks = int(grid.edges[chord.bar + 1] - grid.edges[chord.bar])
             offset = round((chord.start - int(grid.edges[chord.bar])) / ticks * bar / beat) * beat
             placed.append((index_of[chord.bar] * bar + offset, parse_chord(chord.name)))
-    return make_chart(placed, metre, len(kept))
+    return make_chart(placed, time_signature, len(kept))
 
 
 def chart_from_symbols(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
@@ -376,11 +376,11 @@ def chart_from_symbols(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
     if not chords:
         return None, unknown
     grid = bar_grid(score)
-    metre, kept = _prevailing_bars(grid)
+    time_signature, kept = _prevailing_bars(grid)
     first = int(grid.index_of(np.array([chords[0][0]]))[0])
     kept = [each for each in kept if each >= first]
     check_bars(len(kept))
-    bar = bar_steps(metre)
+    bar = bar_steps(time_signature)
     placed: dict[int, Chord] = {}
     for index, each in enumerate(kept):
         start, end = int(grid.edges[each]), int(grid.edges[each + 1])
@@ -390,15 +390,19 @@ def chart_from_symbols(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
             if start < tick < end:
                 offset = min(round((tick - start) / (end - start) * bar), bar - 1)
                 placed[index * bar + offset] = chord
-    return make_chart(sorted(placed.items(), key=lambda pair: pair[0]), metre, len(kept)), unknown
+    return make_chart(
+        sorted(placed.items(), key=lambda pair: pair[0]), time_signature, len(kept)
+    ), unknown
 
 
 def _prevailing_bars(grid: BarGrid) -> tuple[tuple[int, int], list[int]]:
     """Return the time signature that lasts longest, and the indices of its bars."""
     durations = time_signature_durations(grid)
-    metre = max(durations, key=lambda each: durations[each])
-    kept = np.flatnonzero((grid.numerators == metre[0]) & (grid.denominators == metre[1]))
-    return metre, kept.tolist()
+    time_signature = max(durations, key=lambda each: durations[each])
+    kept = np.flatnonzero(
+        (grid.numerators == time_signature[0]) & (grid.denominators == time_signature[1])
+    )
+    return time_signature, kept.tolist()
 
 
 # ---- extraction of lead sheets -----------------------------------------------------------
@@ -427,16 +431,16 @@ def extract_lead_sheets(
     if part is None:
         return ()
     grid = bar_grid(score)
-    metre, _ = _prevailing_bars(grid)
+    time_signature, _ = _prevailing_bars(grid)
     try:
-        bar = bar_steps(metre)
+        bar = bar_steps(time_signature)
     except BadArgument:
         return ()
     sheets = []
     ticks_per_step = score.ticks_per_quarter / STEPS_PER_QUARTER
     notes = skyline(part, ticks_per_step)
     detected = estimate_chords(score)
-    for first, last in _bar_runs(grid, metre):
+    for first, last in _bar_runs(grid, time_signature):
         start = round(int(grid.edges[first]) / ticks_per_step)
         within = [(a - start, b - start, pitch) for a, b, pitch in notes
                   if start <= a < start + (last - first) * bar]  # fmt: skip
@@ -450,7 +454,7 @@ def extract_lead_sheets(
             if count < MIN_BARS:
                 continue
             rows, names = chart_rows(placed, begin * bar, (begin + count) * bar)
-            chart = Chart(metre, count, rows, names)
+            chart = Chart(time_signature, count, rows, names)
             melody = quantize_melody(phrase, chart.steps)
             sheets.append(LeadSheet(name, style, chart, melody, group))
     return tuple(sheets)
@@ -531,9 +535,9 @@ def _is_monophonic(part: Part) -> bool:
     return len(counts) >= MIN_NOTES and float((counts == 1).mean()) >= _MONOPHONIC_SHARE
 
 
-def _bar_runs(grid: BarGrid, metre: tuple[int, int]) -> list[tuple[int, int]]:
+def _bar_runs(grid: BarGrid, time_signature: tuple[int, int]) -> list[tuple[int, int]]:
     """Return the first bar and the bar after the last of each run in one time signature."""
-    beats, unit = metre
+    beats, unit = time_signature
     same = (grid.numerators == beats) & (grid.denominators == unit)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

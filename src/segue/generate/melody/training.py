@@ -111,7 +111,7 @@ def note_onsets(melody: IntArray) -> tuple[IntArray, IntArray]:
 def count_chord_tones(chart: Chart, melody: IntArray) -> tuple[int, int]:
     """Count the notes that begin on strong beats over a chord: all, and chord tones."""
     onset, symbol = note_onsets(melody)
-    strong = np.isin(onset % chart.bar_steps, strong_steps(chart.metre))
+    strong = np.isin(onset % chart.bar_steps, strong_steps(chart.time_signature))
     onset, symbol = onset[strong], symbol[strong]
     row = np.searchsorted(chart.chords[:, 0], onset, side="right") - 1
     over_chord = chart.chords[row, 1] != NO_ROOT
