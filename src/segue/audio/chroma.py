@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, hann
 from segue.records import FloatArray
-from segue.theory.keys import MODES, PITCH_CLASSES, key_fits
+from segue.theory.keys import MODES, PITCH_CLASSES, key_correlations
 
 _WINDOW: Final = 8192  # 0.37 s: tells semitones apart from 90 Hz up
 _HOP: Final = 4096
@@ -79,7 +79,7 @@ def find_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
     chromas = [_chroma(each, tuning) for each in peaks]
     chroma = np.concatenate(chromas)
     mean = chroma.mean(axis=0)
-    fits = key_fits(mean)
+    fits = key_correlations(mean)
     best = int(fits.argmax())
     chances = np.exp((fits - fits[best]) / _DOUBT)
     steps = np.concatenate([np.abs(np.diff(each, axis=0)).sum(axis=1) for each in chromas])

@@ -36,7 +36,7 @@ from segue.text import normalise, split_genres
 # --- rhythm ---
 
 #: Tempi that are looked at, 1 % apart.
-TEMPI_BPM: Final = 30.0 * 1.01 ** np.arange(232)  # to 298.7
+TEMPO_RANGE_BPM: Final = 30.0 * 1.01 ** np.arange(232)  # to 298.7
 _PRIOR_BPM: Final = 110.0
 _PRIOR_OCTAVES: Final = 1.2
 # Lags, in beats, at which a pulse recurs, and what each counts. The half beat tells a beat
@@ -45,7 +45,7 @@ _COMB: Final = {0.5: 0.5, 1: 1.0, 2: 0.75, 3: 0.5, 4: 0.5}
 _LOCAL_S: Final = 1.0
 _TIGHTNESS: Final = 100.0
 _SAME_BPM: Final = 0.01
-_MAX_LAG: Final = int(max(_COMB) * 60 / TEMPI_BPM[0] * FRAMES_PER_SECOND) + 2
+_MAX_LAG: Final = int(max(_COMB) * 60 / TEMPO_RANGE_BPM[0] * FRAMES_PER_SECOND) + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Rhythm:
     clarity : float
         How much of the change recurs with the beat, 0 to 1.
     tempogram : ndarray, shape (232,), float32
-        Strength of recurrence at each of `TEMPI_BPM`, without preference for any.
+        Strength of recurrence at each of `TEMPO_RANGE_BPM`, without preference for any.
     beats_per_bar : int
         3 or 4, by whether change recurs more after three beats or after two and four.
     beats_s : tuple of ndarray
@@ -106,8 +106,8 @@ def find_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
     recurrence = _autocorrelation(novelties)
     if recurrence[0] <= 0:
         none = tuple(np.zeros(0, np.float32) for _ in strengths)
-        return Rhythm(0.0, 0.0, np.zeros(len(TEMPI_BPM), np.float32), 4, none)
-    lags = 60.0 / TEMPI_BPM * FRAMES_PER_SECOND
+        return Rhythm(0.0, 0.0, np.zeros(len(TEMPO_RANGE_BPM), np.float32), 4, none)
+    lags = 60.0 / TEMPO_RANGE_BPM * FRAMES_PER_SECOND
     grid = np.arange(_MAX_LAG)
     teeth = [weight * np.interp(lags * n, grid, recurrence) for n, weight in _COMB.items()]
     comb = np.maximum(np.sum(teeth, axis=0) / (sum(_COMB.values()) * recurrence[0]), 0)
@@ -158,18 +158,18 @@ def _beats_per_bar(recurrence: np.ndarray, tempo_bpm: float) -> int:
 
 @cache
 def _prior() -> np.ndarray:
-    octaves = np.log2(TEMPI_BPM / _PRIOR_BPM)
+    octaves = np.log2(TEMPO_RANGE_BPM / _PRIOR_BPM)
     return np.asarray(np.exp(-0.5 * (octaves / _PRIOR_OCTAVES) ** 2))
 
 
 def _refine(score: np.ndarray, best: int) -> float:
     """Find the top of a parabola through the best candidate and its neighbours."""
     if not 0 < best < len(score) - 1:
-        return float(TEMPI_BPM[best])
+        return float(TEMPO_RANGE_BPM[best])
     left, top, right = score[best - 1 : best + 2]
     bend = left - 2 * top + right
     shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
-    return float(TEMPI_BPM[best] * (TEMPI_BPM[1] / TEMPI_BPM[0]) ** shift)
+    return float(TEMPO_RANGE_BPM[best] * (TEMPO_RANGE_BPM[1] / TEMPO_RANGE_BPM[0]) ** shift)
 
 
 def local_novelty(strength: FloatArray) -> FloatArray:

@@ -126,10 +126,10 @@ class Scores(RenamedAttributes):
             One learned from this library; else the bundled one.
         """
         from segue.generate.compose.composition import Composition
-        from segue.theory.instruments import instrument_named
+        from segue.theory.instruments import parse_instrument
         from segue.training.models import BUNDLED, COMPOSING, load_model  # imports torch
 
-        added = None if add is None else instrument_named(add)
+        added = None if add is None else parse_instrument(add)
         score = None if prompt is None else self.read(prompt)
         composer = load_model(self._store, COMPOSING, model or BUNDLED)
         return Composition(composer, options, bars, score, infill, added)
