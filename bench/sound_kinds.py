@@ -19,11 +19,11 @@ from sklearn.linear_model import LogisticRegression
 import sound_kinds_data
 import tables
 from segue.audio.features import (
-    FEATURE_NAMES,
-    MUSIC_FROM,
+    MUSIC_THRESHOLD,
+    SOUND_FEATURE_NAMES,
     SOUND_KINDS,
-    sound_probabilities,
-    standard_scores,
+    sound_kind_probabilities,
+    z_scores,
 )
 from segue.records import FloatArray
 
@@ -45,7 +45,7 @@ def main() -> None:
     labels = np.array([SOUND_KINDS.index(label) for label in found.labels])
     learn = np.array([side == "learn" for side in found.sides])
     sources = np.array(found.sources)
-    scores = standard_scores(found.vectors)
+    scores = z_scores(found.vectors)
     strength, chances = _chosen(scores[learn], labels[learn], sources[learn])
     model = _fitted(scores[learn], labels[learn], strength)
     if arguments.write_weights:
@@ -53,15 +53,15 @@ def main() -> None:
         save_file(
             {name: np.ascontiguousarray(one, np.float32) for name, one in weights.items()}, WEIGHTS
         )
-    test = sound_probabilities(scores[~learn])
+    test = sound_kind_probabilities(scores[~learn])
     tables.keep(
         "sound_kinds",
         "Music, speech, noise",
         [
-            f"Softmax regression of {len(FEATURE_NAMES)} named features (C = {strength}, chosen by "
+            f"Softmax regression of {len(SOUND_FEATURE_NAMES)} named features (C = {strength}, chosen by "
             f"{FOLDS} folds of whole sources), learned from {learn.sum()} pieces; tested on "
             f"{(~learn).sum()} of other sources. Not music is what is music with a chance below "
-            f"{MUSIC_FROM}.\n",
+            f"{MUSIC_THRESHOLD}.\n",
             _classes(test, labels[~learn]),
             "\nBy the chance of music below which a piece is left out; on the side that it was "
             "chosen on, each source by a fit without it, and on the other:\n",
@@ -101,7 +101,7 @@ def _chosen(
     return best[1], best[2]
 
 
-def _told(chances: FloatArray, least: float = MUSIC_FROM) -> np.ndarray:
+def _told(chances: FloatArray, least: float = MUSIC_THRESHOLD) -> np.ndarray:
     """Return which kind each piece is taken for."""
     return np.where(chances[:, 0] < least, 1 + chances[:, 1:].argmax(axis=1), 0)
 
@@ -160,7 +160,7 @@ def _weights(coefficients: Sequence[Sequence[float]]) -> str:
     rows = []
     for kind, row in zip(SOUND_KINDS, np.array(coefficients), strict=True):
         order = np.argsort(-np.abs(row))[:TOLD]
-        told = ", ".join(f"{FEATURE_NAMES[place]} {row[place]:+.2f}" for place in order)
+        told = ", ".join(f"{SOUND_FEATURE_NAMES[place]} {row[place]:+.2f}" for place in order)
         rows.append([kind, told])
     return tables.table(["", "features, weights of their standard scores"], rows)
 
