@@ -98,10 +98,11 @@ def _near(names: list[str], prints: list[Fingerprint]) -> list[Pair]:
 
 def _pair_row(folder: Path, pair: Pair) -> str:
     waveforms = _correlation(folder / pair.first, folder / pair.second)
+    found = "yes" if pair.similarity >= SAME_RECORDING_THRESHOLD else "no"
     one = "one recording" if waveforms >= SAME_WAVEFORM else "another mix, or shared loops"
     return (
         f"| {pair.similarity:.3f} | {pair.lag_s:.1f} | {pair.first} | {pair.second} "
-        f"| {waveforms:.3f} | {'yes' if pair.similarity >= SAME_RECORDING_THRESHOLD else 'no'} | {one} |"
+        f"| {waveforms:.3f} | {found} | {one} |"
     )
 
 

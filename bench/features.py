@@ -22,16 +22,10 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from rendered import Piece, pieces
-from segue.audio.features import (
-    LIMIT,
-    SOUND_FEATURE_GROUPS,
-    SOUND_FEATURE_NAMES,
-    VERSION,
-    describe,
-    standardise,
-)
+from segue.audio.features import LIMIT, VERSION, describe, standardise
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.evaluation.retrieval import evaluate_retrieval
+from segue.feature_names import SOUND_FEATURE_GROUPS, SOUND_FEATURE_NAMES
 from segue.io.audio import read_recording
 from segue.records import FloatArray
 from segue.theory.keys import MODES, PITCH_CLASSES

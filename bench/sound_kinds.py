@@ -18,13 +18,8 @@ from sklearn.linear_model import LogisticRegression
 
 import sound_kinds_data
 import tables
-from segue.audio.features import (
-    MUSIC_THRESHOLD,
-    SOUND_FEATURE_NAMES,
-    SOUND_KINDS,
-    sound_kind_probabilities,
-    z_scores,
-)
+from segue.audio.features import MUSIC_THRESHOLD, SOUND_KINDS, sound_kind_probabilities, z_scores
+from segue.feature_names import SOUND_FEATURE_NAMES
 from segue.records import FloatArray
 
 WEIGHTS: Final = Path(__file__).parent.parent / "src/segue/weights/sound-kinds.safetensors"
@@ -58,9 +53,9 @@ def main() -> None:
         "sound_kinds",
         "Music, speech, noise",
         [
-            f"Softmax regression of {len(SOUND_FEATURE_NAMES)} named features (C = {strength}, chosen by "
-            f"{FOLDS} folds of whole sources), learned from {learn.sum()} pieces; tested on "
-            f"{(~learn).sum()} of other sources. Not music is what is music with a chance below "
+            f"Softmax regression of {len(SOUND_FEATURE_NAMES)} named features (C = {strength}, "
+            f"chosen by {FOLDS} folds of whole sources), learned from {learn.sum()} pieces; "
+            f"tested on {(~learn).sum()} of other sources. Not music is what is music with a chance below "
             f"{MUSIC_THRESHOLD}.\n",
             _classes(test, labels[~learn]),
             "\nBy the chance of music below which a piece is left out; on the side that it was "

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from segue.audio.features import SOUND_FEATURE_NAMES, standardise, z_scores
+from segue.audio.features import standardise, z_scores
 from segue.builtin_spaces import MUSICNN_TAGS, WEIGHTS, builtin_spaces
 from segue.cli.output import format_reasons
 from segue.explore.comparison import feature_contributions, group_contributions
-from segue.feature_names import SCORE_FEATURE_NAMES, STYLE_FEATURE_NAMES
+from segue.feature_names import SCORE_FEATURE_NAMES, SOUND_FEATURE_NAMES, STYLE_FEATURE_NAMES
 from segue.records import Hit, Reason, Tags, Track
 from segue.score.features import score_z_scores, standardise_score
 from segue.search.aspects import lyrics_aspects, score_aspects, sound_aspects, tag_aspects

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from segue.audio.embedding import POOLED_SIZE, Head, head_from_bytes, head_to_bytes, load_head
-from segue.audio.features import SOUND_FEATURE_NAMES
 from segue.audio.head_training import Described, Patches, SoundSpaceConfig, fit_head
 from segue.errors import BadArgument
+from segue.feature_names import SOUND_FEATURE_NAMES
 
 
 def vector(seed: int, head: Head) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 from make_golden_features import FILE, song
 from numpy.typing import NDArray
 
-from segue.audio.features import SOUND_FEATURE_GROUPS, SOUND_FEATURE_NAMES, describe, standardise
+from segue.audio.features import describe, standardise
 from segue.audio.rhythm import onset_strength
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.audio.timbre import (
@@ -20,6 +20,7 @@ from segue.audio.timbre import (
     spectral_contrast_db,
 )
 from segue.errors import BadArgument
+from segue.feature_names import SOUND_FEATURE_GROUPS, SOUND_FEATURE_NAMES
 from segue.records import FloatArray, Recording, Span
 from segue.search.aspects import similarity_contributions
 

@@ -31,7 +31,7 @@ class LearnedConfig:
     ----------
     network : AutoencoderConfig or ContrastiveConfig
     image : str
-        Kind of image, a key of `segue.audio.spectrogram.LOG_MELS`, or "musicnn" for the
+        Kind of image, a key of `segue.audio.spectrogram.LOG_MEL_SPECS`, or "musicnn" for the
         activations of MusiCNN's patches.
     stereo : bool
     tiles : int

@@ -56,7 +56,7 @@ class ImageJob:
     path : bytes
     content_hash : str
     kind : str
-        A key of `segue.audio.spectrogram.LOG_MELS`, or `CHROMA_SEQUENCE`.
+        A key of `segue.audio.spectrogram.LOG_MEL_SPECS`, or `CHROMA_SEQUENCE`.
     stereo : bool
         One image per channel, stacked.
     passage : Span, optional
