@@ -55,8 +55,8 @@ def main() -> None:
         [
             f"Softmax regression of {len(SOUND_FEATURE_NAMES)} named features (C = {strength}, "
             f"chosen by {FOLDS} folds of whole sources), learned from {learn.sum()} pieces; "
-            f"tested on {(~learn).sum()} of other sources. Not music is what is music with a chance below "
-            f"{MUSIC_THRESHOLD}.\n",
+            f"tested on {(~learn).sum()} of other sources. Not music is what is music with a "
+            f"chance below {MUSIC_THRESHOLD}.\n",
             _classes(test, labels[~learn]),
             "\nBy the chance of music below which a piece is left out; on the side that it was "
             "chosen on, each source by a fit without it, and on the other:\n",
