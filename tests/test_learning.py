@@ -39,8 +39,8 @@ def tunes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def library(tunes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     """A copy of the library, in which training takes a few small steps."""
-    monkeypatch.setattr(segue.audio.training, "FEWEST_STEPS", 2)
-    monkeypatch.setattr(segue.audio.training, "PREPARING_TILES", 8)
+    monkeypatch.setattr(segue.audio.training, "MIN_STEPS_PER_EPOCH", 2)
+    monkeypatch.setattr(segue.audio.training, "INITIALISATION_TILES", 8)
     monkeypatch.setattr(segue.audio.training, "recipe", lambda name: replace(recipe(name), batch=4))
     shutil.copytree(tunes / "library", tmp_path / "library")
     with Library.open(tmp_path / "library") as opened:
