@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.audio.learned_space import LearnedSound
-from segue.audio.spectrogram import LOG_MELS, VERSION, ByteArray
+from segue.audio.spectrogram import LOG_MEL_SPECS, VERSION, ByteArray
 from segue.audio.training import MUSICNN, Example, ReadImage, tiles_of
 from segue.builtin_spaces import REPRESENTATION_VERSION
 from segue.errors import NotFound, TrainingFailed
@@ -46,7 +46,7 @@ def fill_cache(
     store : Store
         Database of the library.
     image : str
-        `MUSICNN` for activations of MusiCNN, else a key of `segue.audio.spectrogram.LOG_MELS`.
+        `MUSICNN` for activations of MusiCNN, else a key of `segue.audio.spectrogram.LOG_MEL_SPECS`.
     stereo : bool
         Whether to compute one spectrogram per channel.
     tracks : sequence of Track
@@ -195,7 +195,7 @@ def step_frames(track: Track | None, step: str, image: str) -> float:
     step : str
         "bar", "beat" or a number of frames; "" for no recurrent layer, whose step is 0.
     image : str
-        A key of `segue.audio.spectrogram.LOG_MELS`.
+        A key of `segue.audio.spectrogram.LOG_MEL_SPECS`.
     """
     if step not in ("bar", "beat"):
         return float(step) if step.isdigit() else 0.0
@@ -203,4 +203,4 @@ def step_frames(track: Track | None, step: str, image: str) -> float:
     tempo_bpm = float(facts.get("tempo_bpm") or 0) or 120.0
     beats = float(facts.get("beats_per_bar") or 4) if step == "bar" else 1.0
     step_s = float(np.clip(beats * 60 / tempo_bpm, *STEP_RANGE_S))
-    return step_s * LOG_MELS[image].frames_per_second
+    return step_s * LOG_MEL_SPECS[image].frames_per_second
