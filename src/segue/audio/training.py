@@ -9,7 +9,6 @@ What is drawn and minimised for each kind of network of sound.
 Learns a space of sound from a library's images: from options to a `LearnedSound`.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -41,12 +40,14 @@ from segue.audio.learned_space import (
 from segue.audio.spectrogram import LOG_MEL_SPECS, ByteArray
 from segue.errors import BadArgument, TrainingFailed
 from segue.nn.checkpoint import MODEL
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import (
     FitResult,
     Objective,
     ProgressCallback,
     TrainerConfig,
     TrainingOptions,
+    data_fingerprint,
     fit,
 )
 from segue.records import FloatArray
@@ -181,6 +182,16 @@ class Example:
     artist: str = ""
     step_frames: float = 0.0
     folder: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name by which examples are split into training and validation set."""
+        return self.content_hash
+
+    @property
+    def group(self) -> str:
+        """Album or folder, which is not divided between the sets."""
+        return self.album or self.folder
 
 
 #: From a content's hash to its image, shape (channels, bands, frames), uint8; or to MusiCNN's
@@ -445,51 +456,11 @@ def encode_labels(examples: Sequence[Example], labels: str) -> NDArray[np.int64]
 
 # --- sound ---
 
-MIN_TRACKS: Final = 3
-VALIDATION_SHARE: Final = 0.1
-MOST_VALIDATION_SHARE: Final = 1 / 3
+#: An album that is half of the library would leave nothing to train on.
+MAX_VALIDATION_SHARE: Final = 1 / 3
 #: Fewer steps than this between two validations are not worth one.
 MIN_STEPS_PER_EPOCH: Final = 25
 _TRACKS_AT_ONCE: Final = 64
-
-
-def train_validation_split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Divide tracks into those to train on and those to validate with.
-
-    By album, of tracks without one by folder; by track where the smallest of these is more than a
-    third of all.
-
-    Returns
-    -------
-    training, validation : list of Example
-        About a tenth of the tracks validate, at least one. The same tracks are always
-        divided alike.
-
-    Raises
-    ------
-    TrainingFailed
-        There are too few tracks.
-    """
-    if len(examples) < MIN_TRACKS:
-        raise TrainingFailed(
-            f"there are {len(examples)} tracks to learn from, at least {MIN_TRACKS} are "
-            "needed (and some hundred for a space worth having); add more with `segue add`"
-        )
-    groups: dict[str, list[Example]] = {}
-    for example in sorted(examples, key=lambda one: one.content_hash):
-        key = example.album or example.folder or example.content_hash
-        groups.setdefault(key, []).append(example)
-    if min(map(len, groups.values())) > MOST_VALIDATION_SHARE * len(examples):
-        groups = {example.content_hash: [example] for example in examples}
-    validation: list[Example] = []
-    for name in sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest()):
-        if len(validation) >= VALIDATION_SHARE * len(examples):
-            break
-        # An album that is half of the library would leave nothing to learn from.
-        if len(validation) + len(groups[name]) <= MOST_VALIDATION_SHARE * len(examples):
-            validation += groups[name]
-    held = {example.content_hash for example in validation}
-    return [example for example in examples if example.content_hash not in held], validation
 
 
 def train_sound(
@@ -521,7 +492,7 @@ def train_sound(
         Also written to `folder` as `MODEL`.
     Trained
     """
-    learn, validate = train_validation_split(examples)
+    learn, validate = train_validation_split(examples, "tracks", max_share=MAX_VALIDATION_SHARE)
     config, network, trained = train_network(
         training, learn, validate, read, folder, resume=resume, watch=watch
     )
@@ -563,7 +534,7 @@ def train_network(
         task.prepare()
     about = {
         "configuration": config_to_json(config),
-        "tracks": _fingerprint(learn, validate),
+        "tracks": data_fingerprint([" ".join(one.content_hash for one in (*learn, *validate))]),
         "learning_rate": loop.learning_rate,
     }
     trained = fit(task.objective, loop, folder, about, resume=resume, watch=watch)
@@ -617,11 +588,6 @@ def _loop(
         seed=training.seed,
         device=training.device,
     )
-
-
-def _fingerprint(learn: Sequence[Example], validate: Sequence[Example]) -> str:
-    names = [one.content_hash for one in (*learn, *validate)]
-    return hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
 
 
 def _told(

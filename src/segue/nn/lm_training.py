@@ -5,7 +5,6 @@ optimiser is AdamW with a cosine schedule and gradient clipping; the validated w
 exponential moving average (EMA).
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -28,6 +27,7 @@ from segue.nn.trainer import (
     ProgressCallback,
     TrainerConfig,
     TrainingOptions,
+    data_fingerprint,
     fit,
 )
 
@@ -259,7 +259,11 @@ def train_lm(
     torch.manual_seed(training.seed)
     windows = WindowSampler(train, training, transpose)
     batches = WindowSampler(validation, training, transpose).all()
-    metadata = {"pieces": _fingerprint([*train, *validation])}
+    pieces = [*train, *validation]
+    fingerprint = data_fingerprint(
+        part for piece in pieces for part in (f"{piece.name} {piece.tokens.shape}\n", piece.tokens)
+    )
+    metadata = {"pieces": fingerprint}
     return fit_lm(
         network, training, windows.draw, batches, folder, metadata, resume=resume, watch=watch
     )
@@ -349,11 +353,3 @@ def load_best(network: nn.Module, folder: Path) -> None:
 
 def _network_loss(network: Any, *batch: Tensor) -> Tensor:
     return network.loss(*batch)  # type: ignore[no-any-return]
-
-
-def _fingerprint(pieces: Sequence[Piece]) -> str:
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(f"{piece.name} {piece.tokens.shape}\n".encode())
-        digest.update(np.ascontiguousarray(piece.tokens).tobytes())
-    return digest.hexdigest()[:16]

@@ -4,6 +4,7 @@ All randomness of a step comes from a generator seeded with the run's seed and t
 step, so that a resumed run draws the same batches and dropout masks as an uninterrupted one.
 """
 
+import hashlib
 import json
 import logging
 import math
@@ -11,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed, check_seed
@@ -125,6 +127,17 @@ class TrainerConfig:
     minutes: float | None = None
     seed: int = 0
     device: str = "auto"
+
+
+def data_fingerprint(parts: Iterable[str | NDArray[Any]]) -> str:
+    """Return a hash of texts and arrays, by which a resumed run recognises its training data."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            digest.update(part.encode())
+        else:
+            digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def check_device(device: str) -> None:

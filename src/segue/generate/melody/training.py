@@ -6,7 +6,6 @@ the hashes of the training set. `train_library_melodies` does both for the melod
 from scratch or by fine-tuning.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -40,7 +39,7 @@ from segue.generate.melody.model import (
 )
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
 from segue.nn.split import MIN_PIECES, train_validation_split
-from segue.nn.trainer import Batch, FitResult, ProgressCallback
+from segue.nn.trainer import Batch, FitResult, ProgressCallback, data_fingerprint
 from segue.nn.transformer import StackConfig
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, strong_steps
 
@@ -300,20 +299,20 @@ def train_melody(
         names = ("symbols", "lengths")
         return dict(zip(names, np.mean(recent, axis=0).tolist(), strict=True)) if recent else {}
 
-    run = {"sheets": _fingerprint([*train, *validation]), **(about or {})}
+    fingerprint = data_fingerprint(
+        part
+        for sheet in (*train, *validation)
+        for part in (
+            f"{sheet.name} {sheet.style} {sheet.melody.shape}\n",
+            sheet.melody,
+            sheet.chart.chords,
+        )
+    )
+    run = {"sheets": fingerprint, **(about or {})}
     return fit_lm(
         network, training, windows.draw, batches, folder, run,
         loss=loss, loss_terms=means, resume=resume, watch=watch,
     )  # fmt: skip
-
-
-def _fingerprint(sheets: Sequence[LeadSheet]) -> str:
-    digest = hashlib.sha256()
-    for sheet in sheets:
-        digest.update(f"{sheet.name} {sheet.style} {sheet.melody.shape}\n".encode())
-        digest.update(np.ascontiguousarray(sheet.melody).tobytes())
-        digest.update(np.ascontiguousarray(sheet.chart.chords).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def build_melody_model(

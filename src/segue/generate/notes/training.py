@@ -1,6 +1,5 @@
 """Training of the notes-and-durations LSTM."""
 
-import hashlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -36,6 +35,7 @@ from segue.nn.trainer import (
     ProgressCallback,
     TrainerConfig,
     TrainingOptions,
+    data_fingerprint,
     fit,
 )
 
@@ -190,9 +190,10 @@ def fit_notes(
         seed=training.seed,
         device=training.device,
     )
+    names = " ".join(piece.name for piece in (*train, *validation))
     run = {
         "configuration": asdict(config),
-        "pieces": _fingerprint(train, validation),
+        "pieces": data_fingerprint([f"{len(train)} {names}"]),
         "learning_rate": training.learning_rate,
     }
     result = fit(objective, trainer, folder, run, resume=resume, watch=watch)
@@ -287,8 +288,3 @@ def _window(ids: NDArray[np.int64], start: int) -> NDArray[np.int64]:
 def _mean_terms(losses: Sequence[dict[str, float]]) -> dict[str, float]:
     names = losses[0] if losses else {}
     return {name: float(np.mean([each[name] for each in losses])) for name in names}
-
-
-def _fingerprint(train: Sequence[Piece], validation: Sequence[Piece]) -> str:
-    names = [piece.name for piece in (*train, *validation)]
-    return hashlib.sha256(f"{len(train)} {' '.join(names)}".encode()).hexdigest()[:16]

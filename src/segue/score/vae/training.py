@@ -4,7 +4,6 @@ The loss is that of a beta-VAE with free bits (Kingma et al. 2016), plus for the
 contrastive one: two augmented windows of a song are a positive pair, as in SimCLR.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +25,7 @@ from segue.nn.trainer import (
     ProgressCallback,
     TrainerConfig,
     TrainingOptions,
+    data_fingerprint,
     fit,
 )
 from segue.score import piano_roll
@@ -526,5 +526,4 @@ def _mean(terms: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def _fingerprint(train_tracks: Sequence[RollTrack], validation_tracks: Sequence[RollTrack]) -> str:
-    names = [track.name for track in (*train_tracks, *validation_tracks)]
-    return hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
+    return data_fingerprint([" ".join(track.name for track in (*train_tracks, *validation_tracks))])
