@@ -1,4 +1,4 @@
-"""The command `reconstruct`."""
+"""The commands `reconstruct` and `filters`: what trained spaces of a library keep and see."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -136,3 +136,33 @@ def _one_instrument_each(roll: "PianoRoll") -> "BoolArray":
     """Return the piano roll of each instrument, of shape (instruments, steps, pitches)."""
     _, _, pitches, instruments = roll.cells.shape
     return roll.cells.transpose(3, 0, 1, 2).reshape(instruments, -1, pitches)
+
+
+@command("Learn")
+def filters(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Path of the figure: .png, .svg or .pdf.")
+    ],
+    space: Annotated[
+        str, typer.Option(help="Name of a space trained with `segue train sound`.")
+    ] = "learned",
+    tracks: Annotated[
+        int, typer.Option(min=1, help="Number of tracks that are named for each filter.")
+    ] = 3,
+    library: opt.Library = None,
+    json: opt.Json = False,
+) -> None:
+    """Draw a trained space's first filters and their top tracks.
+
+    Example: segue filters --space dual-axis -o filters.png
+    """
+    from segue.render.plots import draw_filters
+
+    with open_library(library) as lib:
+        found = lib.learning.filters(space, tracks=tracks)
+    draw_filters(found, output, f"first filters of the space {space}")
+    if json:
+        fields = [{"layer": item.layer, "tracks": list(item.tracks)} for item in found]
+        print_json("filters", {"path": display_path(output), "filters": fields})
+    else:
+        say(f"wrote {len(found)} filters to {display_path(output)}")
