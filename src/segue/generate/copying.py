@@ -494,7 +494,8 @@ class SongIndex:
         ngrams = hash_ngrams(self._encode(words), n)
         if not len(ngrams):
             return None
-        return 1 - float(np.isin(ngrams, self._words.of_order(n).keys).mean())
+        known = sum(1 for _ in self._words.of_order(n).matches(ngrams))
+        return 1 - known / len(ngrams)
 
     def known_words(self, words: Sequence[str]) -> float | None:
         """Return the share of words that occur in the songs, from 0 to 1; None for no words."""
