@@ -24,7 +24,6 @@ from segue.generate.compose.grammar import (
     infill_prefix,
     part_prefix,
 )
-from segue.generate.compose.known_bars import BarIndex, fingerprint_parts
 from segue.generate.compose.model import MODEL, Composer
 from segue.generate.compose.tokens import (
     END,
@@ -35,6 +34,7 @@ from segue.generate.compose.tokens import (
     score_to_bars,
     semitones_to_c,
 )
+from segue.generate.copying import PassageIndex, fingerprint_parts, index_bars
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
 from segue.nn.trainer import (
     Batch,
@@ -332,13 +332,11 @@ def train_composer(
         "seconds": result.history[-1].seconds,
         "precision": result.precision,
     }
-    index = index_bars(train)
+    index = index_pieces(train)
     composer = Composer(network, start.index.concatenate(index) if start else index, metadata)
     return replace(composer, fingerprint=composer.save(folder / MODEL)), result
 
 
-def index_bars(pieces: Sequence[TrainingPiece]) -> BarIndex:
+def index_pieces(pieces: Sequence[TrainingPiece]) -> PassageIndex:
     """Return an index of the bars of pieces, for copy detection."""
-    return BarIndex.build(
-        [(piece.name, fingerprint_parts(piece.bars).values()) for piece in pieces]
-    )
+    return index_bars([(piece.name, fingerprint_parts(piece.bars).values()) for piece in pieces])

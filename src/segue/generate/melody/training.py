@@ -18,7 +18,7 @@ from torch import Tensor
 
 from segue.errors import TrainingFailed
 from segue.evaluation.generated import groove_consistency, pitch_class_entropy, scale_consistency
-from segue.generate.copying import ngram_hashes
+from segue.generate.copying import PassageIndex, melody_ngrams
 from segue.generate.melody.lead_sheet import (
     CHORD_INDEX,
     LOWEST_PITCH,
@@ -35,7 +35,6 @@ from segue.generate.melody.model import (
     MelodyLosses,
     MelodyModel,
     MelodyNetwork,
-    TrainingMelodies,
 )
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
 from segue.nn.split import MIN_PIECES, train_validation_split
@@ -336,10 +335,8 @@ def build_melody_model(
     hashes = []
     for sheet in train:
         onset, symbol = note_onsets(sheet.melody)
-        hashes.append(ngram_hashes(np.column_stack([symbol - 1 + LOWEST_PITCH, onset])))
-    starts = np.cumsum([0, *map(len, hashes)])[:-1].astype(np.int64)
-    names = tuple(sheet.name for sheet in train)
-    melodies = TrainingMelodies(names, starts, np.concatenate(hashes))
+        hashes.append(melody_ngrams(np.column_stack([symbol - 1 + LOWEST_PITCH, onset])))
+    melodies = PassageIndex.from_sequences(hashes, [sheet.name for sheet in train])
     styles = network.config.styles
     model = MelodyModel(network, {style: {} for style in styles}, melodies, metadata)
     for style in styles:
