@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -77,17 +78,13 @@ class TrainingOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainerConfig:
+class TrainerConfig(TrainingOptions):
     """Hyperparameters of a training run.
 
     Attributes
     ----------
-    epochs : int
-        Maximum number of epochs.
     steps_per_epoch : int
         Number of optimiser steps between validations.
-    learning_rate : float
-        Peak learning rate.
     optimiser : {"adam", "adamw", "adadelta"}
         Optimisation algorithm.
     weight_decay : float
@@ -105,17 +102,11 @@ class TrainerConfig:
         Early stopping: number of epochs without a lower validation loss.
     stop_below : float
         Early stopping: validation loss that is low enough.
-    minutes : float, optional
-        Time to train; overrides the number of epochs, by timing the first steps.
-    seed : int
-        Random seed.
-    device : str
-        "auto", "cpu", "cuda", "mps".
     """
 
     epochs: int
     steps_per_epoch: int
-    learning_rate: float = 1e-3
+    learning_rate: float = field(default=1e-3, kw_only=True)
     optimiser: Literal["adam", "adamw", "adadelta"] = "adam"
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
@@ -124,9 +115,6 @@ class TrainerConfig:
     clip: float = 0.0
     patience: int = 10
     stop_below: float = 0.0
-    minutes: float | None = None
-    seed: int = 0
-    device: str = "auto"
 
 
 def data_fingerprint(parts: Iterable[str | NDArray[Any]]) -> str:
@@ -273,6 +261,32 @@ class Objective:
     loss: Callable[..., Tensor]
     loss_terms: Callable[[], Mapping[str, float]] = dict
     autocast: bool = False
+
+
+class LossTerms:
+    """Means of the terms of a loss over the latest steps, for the progress.
+
+    Parameters
+    ----------
+    steps : int
+        Number of steps.
+    """
+
+    def __init__(self, steps: int = _SMOOTHING_STEPS) -> None:
+        self._latest: deque[dict[str, float]] = deque(maxlen=steps)
+
+    def add(self, **terms: Tensor) -> None:
+        """Add the terms of a step, which are scalars."""
+        self._latest.append({name: float(term.detach()) for name, term in terms.items()})
+
+    def clear(self) -> None:
+        """Forget all steps."""
+        self._latest.clear()
+
+    def means(self) -> dict[str, float]:
+        """Return the mean of each term; empty before the first step."""
+        names = self._latest[0] if self._latest else {}
+        return {name: float(np.mean([terms[name] for terms in self._latest])) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
