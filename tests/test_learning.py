@@ -284,7 +284,7 @@ def test_nothing_to_resume_is_told(library: Library) -> None:
 
 
 def test_a_space_that_was_not_learned_is_told(library: Library) -> None:
-    with pytest.raises(NotFound, match="no space 'mine' was learned"):
+    with pytest.raises(NotFound, match="no space 'mine' was trained"):
         library.learning.reconstruct(1, "mine")
 
 

@@ -114,7 +114,7 @@ def load(store: Store, space: str) -> RollModel:
         for info in store.spaces.known()
     ):
         raise NotFound(
-            f"no space {space!r} was learned from the scores of this library; "
+            f"no space {space!r} was trained on the scores of this library; "
             f"{existing_spaces(store, 'score')}. Train one with `segue train score`, or use the "
             "shipped roll-vae"
         )
