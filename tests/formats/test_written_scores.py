@@ -22,12 +22,12 @@ from segue.io.abc_read import read_tune, tunes_of
 from segue.io.abc_write import write_abc
 from segue.io.musicxml_read import read_music_xml
 from segue.io.musicxml_write import write_music_xml, write_mxl
-from segue.io.notation import spell_pitch
 from segue.io.note_values import QUARTER, divide_into_values
 from segue.io.scores import WRITTEN_SUFFIXES, read_scores, write_score
 from segue.records import Part, Score
 from segue.score.harmony import with_estimated_key
 from segue.score.timing import bar_grid
+from segue.theory.keys import spell_pitch
 
 GRID = 12  # to the quarter
 TIME_SIGNATURES = [

@@ -24,6 +24,7 @@ from typing import Final
 
 from segue.io.play_order import NavigationMarks, NavigationText
 from segue.text import clean
+from segue.theory.keys import LETTER_SEMITONES, fifths_position, signature_accidentals
 
 # --- abc texts ---
 
@@ -98,7 +99,6 @@ def _letter(match: re.Match[str]) -> str:
 # --- abc voices ---
 
 SIGNS: Final = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
-STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +263,7 @@ def is_drum(voice: Voice) -> bool:
 def pitch_of(sign: str | None, letter: str, octave: str) -> int:
     """Return the MIDI pitch of a note as it is written, without key or transposition."""
     higher = letter.islower() + octave.count("'") - octave.count(",")
-    return 60 + STEPS[letter.upper()] + 12 * higher + (SIGNS[sign] if sign else 0)
+    return 60 + LETTER_SEMITONES[letter.upper()] + 12 * higher + (SIGNS[sign] if sign else 0)
 
 
 def program_of(voice: Voice, number: int) -> int:
@@ -299,7 +299,6 @@ _MODES: Final = {
     "": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "mix": -1, "dor": -2, "phr": -4,
     "lyd": 1, "loc": -5,
 }  # fmt: skip
-_SHARPS: Final = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
 
 
 def time_signature_of(text: str, before: tuple[int, int]) -> tuple[int, int]:
@@ -335,16 +334,12 @@ def key_of(text: str) -> tuple[tuple[int, int], dict[str, int]] | None:
         sharps = 2
     elif match:
         name = "" if match[3] == "M" else match[3].lower()[:3]
-        sharps = _SHARPS[match[1]] + {"": 0, "#": 7, "b": -7}[match[2]] + _MODES.get(name, 0)
+        sharps = fifths_position(match[1] + match[2]) + _MODES.get(name, 0)
         minor = int(name in {"m", "min", "aeo"})
         sharps = 0 if name == "exp" else sharps
     elif not text.strip().lower().startswith("none") and not _SIGNED.search(text):
         return None
-    order = "FCGDAEB"
-    signature: dict[str, int] = {}
-    for number in range(abs(sharps)):
-        letter = order[number % 7] if sharps > 0 else order[::-1][number % 7]
-        signature[letter] = signature.get(letter, 0) + (1 if sharps > 0 else -1)
+    signature = signature_accidentals(sharps)
     for sign, letter in _SIGNED.findall(text):
         signature[letter.upper()] = SIGNS[sign]
     return (sharps, minor), signature

@@ -13,7 +13,6 @@ from typing import Final
 from segue.errors import Unreadable
 from segue.io.abc_fields import (
     SIGNS,
-    STEPS,
     Note,
     Tune,
     Voice,
@@ -32,6 +31,7 @@ from segue.io.abc_fields import (
     without_comment,
 )
 from segue.io.play_order import CODA, SEGNO, NavigationText, read_navigation
+from segue.theory.keys import LETTER_SEMITONES
 
 # --- abc jumps ---
 
@@ -306,7 +306,7 @@ def _note(voice: Voice, match: re.Match[str]) -> tuple[Note, Fraction]:
     elif name in voice.held:  # a tie carries an accidental over the bar line
         return Note(voice.at, Fraction(0), voice.held[name], False, name), _length(match["length"])
     sign = voice.altered.get(letter, voice.signature.get(letter, 0))
-    written = 60 + STEPS[letter] + 12 * octave + sign
+    written = 60 + LETTER_SEMITONES[letter] + 12 * octave + sign
     pitch = min(max(written + voice.shift, 0), 127)
     if is_drum(voice):
         pitch = voice.sounds.drum_map.get(written, pitch)
