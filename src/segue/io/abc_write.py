@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.io.abc_fields import SIGNS
+from segue.io.abc_fields import ACCIDENTALS
 from segue.io.notation import (
     Bar,
     NoteHead,
@@ -36,7 +36,7 @@ _UNIT: Final = QUARTER // 2  # L:1/8
 _FINEST: Final = QUARTER // 48  # between places of chord symbols: triplets, and shorter than needed
 _BARS_TO_THE_LINE: Final = 4
 _MOST_VOICES: Final = 64  # that the reader reads
-_SIGNS: Final = {alteration: sign for sign, alteration in SIGNS.items()}
+_SIGNS: Final = {alteration: sign for sign, alteration in ACCIDENTALS.items()}
 
 
 def write_abc(score: Score) -> str:
