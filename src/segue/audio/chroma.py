@@ -62,7 +62,7 @@ class Harmony:
         return f"{'Db' if (tonic, self.mode) == ('C#', 'major') else tonic} {self.mode}"
 
 
-def find_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
+def analyse_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
     """Find the pitch classes and the key of a recording.
 
     Parameters
@@ -96,10 +96,10 @@ def find_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
 
 
 #: Of `pitch_course`.
-COURSE_FRAMES_PER_SECOND: Final = SAMPLE_RATE_HZ / _HOP
+CHROMA_FRAMES_PER_SECOND: Final = SAMPLE_RATE_HZ / _HOP
 
 
-def pitch_course(samples: FloatArray) -> FloatArray:
+def chromagram(samples: FloatArray) -> FloatArray:
     """Follow the pitch classes of a stretch of sound.
 
     Parameters

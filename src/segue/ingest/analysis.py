@@ -24,7 +24,7 @@ from segue.io.lyrics import UnreadableSong, read_lyrics, read_lyrics_tags, read_
 from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
 from segue.io.scores import UnreadableTune, read_score_tags, read_scores
 from segue.io.tags import NO_TAGS, read_tags
-from segue.lyrics.phonetics import words_of
+from segue.lyrics.phonetics import split_words
 from segue.records import FloatArray, Lyrics, Medium, Score, Span, Tags
 
 
@@ -276,15 +276,15 @@ def _song(song: Lyrics | UnreadableSong) -> DecodedText | UnreadableSong:
 
 
 def _describe_if_any(text: str) -> DecodedText | None:
-    return _describe(text) if words_of(text) else None
+    return _describe(text) if split_words(text) else None
 
 
 def _describe(text: str) -> DecodedText:
     from segue.lyrics.features import describe_text
-    from segue.lyrics.matching import text_shingles
+    from segue.lyrics.matching import text_minhash
 
     description = describe_text(text)
-    return DecodedText(text, description.vector, description.facts, text_shingles(text))
+    return DecodedText(text, description.vector, description.facts, text_minhash(text))
 
 
 def _decode(path: Path, job: Decode) -> Decoded:
