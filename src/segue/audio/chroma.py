@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, hann
 from segue.records import FloatArray
-from segue.theory.keys import MODES, PITCH_CLASSES, key_fits
+from segue.theory.keys import MODES, PITCH_CLASSES, key_correlations
 
 _WINDOW: Final = 8192  # 0.37 s, which resolves semitones from 90 Hz on
 _HOP: Final = 4096
@@ -79,7 +79,7 @@ def analyse_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
     chromas = [_chroma(excerpt_peaks, tuning) for excerpt_peaks in peaks]
     chroma = np.concatenate(chromas)
     mean = chroma.mean(axis=0)
-    fits = key_fits(mean)
+    fits = key_correlations(mean)
     best = int(fits.argmax())
     odds = np.exp((fits - fits[best]) / _TEMPERATURE)
     steps = np.concatenate([np.abs(np.diff(rows, axis=0)).sum(axis=1) for rows in chromas])

@@ -28,7 +28,7 @@ from segue.ingest.analysis import Decode, Decoded, DecodedScore, DecodedTune, De
 from segue.ingest.single_file import decode_recording, run_one
 from segue.ingest.workers import Fault, Workers
 from segue.io.audio import read_recording
-from segue.io.scores import Broken
+from segue.io.scores import UnreadableTune
 from segue.records import Failure, FloatArray, Span, Track
 from segue.store.cache import Cache
 
@@ -246,7 +246,7 @@ def _tune(score: DecodedScore | Fault, tune: int) -> DecodedTune | str:
     if tune > len(score.tunes):
         return f"it has no tune {tune} any more; run `segue add` on it again"
     decoded = score.tunes[max(tune - 1, 0)]
-    return decoded.reason if isinstance(decoded, Broken) else decoded
+    return decoded.reason if isinstance(decoded, UnreadableTune) else decoded
 
 
 # --- audio previews ---

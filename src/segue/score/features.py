@@ -26,7 +26,7 @@ from segue.feature_names import (
     SIXTEENTHS_PER_BAR,
     TIME_SIGNATURES,
 )
-from segue.io.written_score import beat_of
+from segue.io.written_score import beat_duration
 from segue.records import FloatArray, Score
 from segue.score.harmony import ScoreKey, estimate_key
 from segue.score.lines import (
@@ -438,7 +438,11 @@ def _facts(analysis: ScoreAnalysis) -> dict[str, float | str]:
     facts: dict[str, float | str] = {
         "duration_s": duration_s(score),
         "tempo_bpm": main_beats_per_minute(score),
-        **({"tempo_beat": "dotted quarter"} if beat_of(*main_time_signature(score)) > 1 else {}),
+        **(
+            {"tempo_beat": "dotted quarter"}
+            if beat_duration(*main_time_signature(score)) > 1
+            else {}
+        ),
         "metre": time_signature_text(score),
         "bars": float(len(analysis.bars)),
         "notes": float(sum(len(part.notes) for part in score.parts)),
