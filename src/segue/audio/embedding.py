@@ -290,9 +290,14 @@ class SoundModel:
         dict of str to ndarray
             One vector per name in `segue.builtin_spaces.builtin_spaces`.
         """
+        return self.vectors(*self.activations(patches), raw_features)
+
+    def vectors(
+        self, pooled: FloatArray, logits: FloatArray, raw_features: FloatArray
+    ) -> dict[str, FloatArray]:
+        """Compute a recording's vectors from its `activations`; see `embed`."""
         from segue.audio.features import standardise  # brings in SciPy
 
-        pooled, logits = self.activations(patches)
         standard = standardise(raw_features)
         return {
             "sound": self._head.project(pooled, raw_features),

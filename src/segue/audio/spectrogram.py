@@ -235,6 +235,10 @@ LOG_MELS: Final = {
 }
 
 
+#: What networks that read MusiCNN's activations have instead of a kind of image.
+MUSICNN: Final = "musicnn"
+
+
 def stretch_to_learn(duration_s: float) -> tuple[Span, ...]:
     """Choose the one stretch of a recording that is learned from.
 

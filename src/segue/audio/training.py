@@ -32,7 +32,7 @@ from segue.audio.contrastive_training import (
 )
 from segue.audio.embedding import POOLED_SIZE, Head, load_head
 from segue.audio.learned_space import LearnedConfig, LearnedSound, build, config_to_json, scale_of
-from segue.audio.spectrogram import LOG_MELS, ByteArray
+from segue.audio.spectrogram import LOG_MELS, MUSICNN, ByteArray
 from segue.errors import BadArgument, TrainingFailed
 from segue.nn.checkpoint import MODEL
 from segue.nn.trainer import FitResult, Objective, ProgressCallback, TrainerConfig, fit
@@ -42,7 +42,6 @@ from segue.records import FloatArray
 
 Preset = Literal["default", "conv", "plain-2d", "dual-axis", "contrastive"]
 
-MUSICNN: Final = "musicnn"
 TILE_FRAMES: Final = 128
 #: The network `conv` sees a track whole; nine tracks in ten are at least as long as its tile.
 _WHOLE_QUANTILE: Final = 0.1

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from segue.builtin_spaces import REPRESENTATION_VERSION
 from segue.errors import BadArgument, NotFound, TrainingFailed
-from segue.ingest.add import DECODE_LIMIT_S, TASK
-from segue.ingest.analysis import ReadScore
-from segue.ingest.cache import CacheReport, cache_rolls, roll_key
+from segue.ingest.analysis import DECODE_LIMIT_S, PIANO_ROLLS, TASK, ReadScore
+from segue.ingest.cache import CacheReport, cache_key, fill_cache
 from segue.ingest.single_file import decode_tune
 from segue.ingest.workers import Fault, Workers
 from segue.nn.checkpoint import MODEL
@@ -76,7 +75,6 @@ def read_scores(
     return [found[track.id] for track in tracks if track.id in found], failures
 
 
-ROLLS: Final = "rolls"
 _NOWHERE: Final = np.empty(0, np.float32)
 
 
@@ -178,9 +176,13 @@ def embed_file(store: Store, space: str, path: Path) -> FloatArray:
 def _fill_cache(
     store: Store, tracks: Sequence[Track], workers: int, watch: Watcher | None
 ) -> tuple[Cache, CacheReport]:
-    cache = Cache(store.folder / "cache" / f"{ROLLS}-v{REPRESENTATION_VERSION}")
-    told = (lambda done, total: watch("piano rolls", done, total)) if watch else None
-    return cache, cache_rolls(cache, tracks, workers=workers, watch=told)
+    told = partial(watch, "piano rolls") if watch else None
+    return fill_cache(store.folder, PIANO_ROLLS, tracks, workers=workers, watch=told)
+
+
+def roll_key(track: Track) -> str:
+    """Return the key of a tune's piano roll in the cache."""
+    return cache_key(PIANO_ROLLS, track.content_hash, track.tune)
 
 
 def _read(cache: Cache, key: str) -> NDArray[np.uint8]:

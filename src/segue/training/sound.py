@@ -1,6 +1,7 @@
 """Spaces trained on the recordings of a library."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.audio.learned_space import LearnedSound
-from segue.audio.spectrogram import LOG_MELS, VERSION, ByteArray
+from segue.audio.spectrogram import LOG_MELS, ByteArray
 from segue.audio.training import (
-    MUSICNN,
     Example,
     ReadImage,
     SoundTraining,
@@ -18,15 +18,10 @@ from segue.audio.training import (
     tiles_of,
     train_sound,
 )
-from segue.builtin_spaces import REPRESENTATION_VERSION
 from segue.errors import NotFound, TrainingFailed
-from segue.ingest.cache import (
-    CacheReport,
-    activations_of_file,
-    cache_activations,
-    cache_images,
-    image_of_file,
-)
+from segue.ingest import cache as ingest_cache
+from segue.ingest.analysis import Representation
+from segue.ingest.cache import CacheReport, represent_file
 from segue.nn.checkpoint import MODEL
 from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import FloatArray, Span, Track
@@ -154,11 +149,7 @@ def embed_file(store: Store, space: str, path: Path, passage: Span | None) -> Fl
     """
     sound = load(store, space)
     config = sound.config
-    image: NDArray[Any] = (
-        activations_of_file(path, passage)
-        if config.image == MUSICNN
-        else image_of_file(path, config.image, passage, stereo=config.stereo)
-    )
+    image = represent_file(path, Representation(config.image, config.stereo), passage)
     step = step_frames(None, config.step, config.image)
     vector: FloatArray = sound.vectors([tiles_of(config, image)], [step])[0]
     return vector
@@ -173,13 +164,11 @@ def fill_cache(
     watch: Watcher | None,
 ) -> tuple[Cache, CacheReport]:
     """Open the cache of a kind of image, and make what it lacks."""
-    version = REPRESENTATION_VERSION if kind == MUSICNN else VERSION
-    name = f"{kind}{'-stereo' if stereo else ''}-v{version}"
-    cache = Cache(store.folder / "cache" / name)
-    told = (lambda done, total: watch("spectrograms", done, total)) if watch else None
-    if kind == MUSICNN:
-        return cache, cache_activations(cache, tracks, workers=workers, watch=told)
-    return cache, cache_images(cache, tracks, kind, stereo=stereo, workers=workers, watch=told)
+    told = partial(watch, "spectrograms") if watch else None
+    representation = Representation(kind, stereo)
+    return ingest_cache.fill_cache(
+        store.folder, representation, tracks, workers=workers, watch=told
+    )
 
 
 def _examples(tracks: Sequence[Track], cache: Cache, step: str, kind: str) -> list[Example]:
