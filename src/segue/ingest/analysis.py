@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.audio.spectrogram import (
-    LOG_MELS,
+    LOG_MEL_SPECS,
     MUSICNN,
     SAMPLE_RATE_HZ,
     ByteArray,
     log_mel_image,
     musicnn_patches,
     spans_to_analyse,
-    stretch_to_learn,
+    training_span,
 )
 from segue.errors import BadArgument, Unavailable, Unreadable, unreadable
 from segue.ingest.workers import Fault
@@ -32,9 +32,9 @@ from segue.io.audio import RecordingFile, open_recording
 from segue.io.embedded_lyrics import lyrics_in_recording, lyrics_in_score
 from segue.io.lyrics import UnreadableSong, read_lyrics, read_lyrics_tags, read_sidecar
 from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
-from segue.io.scores import Broken, read_score_tags, read_scores
+from segue.io.scores import UnreadableTune, read_score_tags, read_scores
 from segue.io.tags import NO_TAGS, read_tags
-from segue.lyrics.phonetics import words_of
+from segue.lyrics.phonetics import split_words
 from segue.records import FloatArray, Lyrics, Medium, Score, Span, Tags
 
 TASK: Final = "segue.ingest.analysis:run_job"
@@ -59,7 +59,7 @@ class Representation:
     Attributes
     ----------
     kind : str
-        For an image, a key of `segue.audio.spectrogram.LOG_MELS`.
+        For an image, a key of `segue.audio.spectrogram.LOG_MEL_SPECS`.
     stereo : bool
         One image per channel, stacked.
     """
@@ -178,9 +178,9 @@ class DecodedTune:
 
 @dataclass(frozen=True, slots=True)
 class DecodedScore:
-    """The tunes of a file in order; `Broken` for one that cannot be read."""
+    """The tunes of a file in order; `UnreadableTune` for one that cannot be read."""
 
-    tunes: tuple[DecodedTune | Broken, ...]
+    tunes: tuple[DecodedTune | UnreadableTune, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,23 +290,23 @@ def _read_score(path: Path, tune: int) -> Score:
     if tune > len(tunes):
         raise Unreadable(f"it has no tune {tune} any more; run `segue add` on it again")
     score = tunes[max(tune - 1, 0)]
-    if isinstance(score, Broken):
+    if isinstance(score, UnreadableTune):
         raise Unreadable(score.reason)
     return score
 
 
-def _tune(score: Score | Broken) -> DecodedTune | Broken:
+def _tune(score: Score | UnreadableTune) -> DecodedTune | UnreadableTune:
     # Imported here, as in `_decode`, since the parent does not need it.
     from segue.score.features import describe_score
     from segue.score.fingerprint import minhash
     from segue.score.piano_roll import BAR_BYTES, PianoRoll, pack_bars
 
-    if isinstance(score, Broken):
+    if isinstance(score, UnreadableTune):
         return score
     try:
         description = describe_score(score)
     except BadArgument as error:
-        return Broken(str(error))
+        return UnreadableTune(str(error))
     try:
         bars = pack_bars(PianoRoll.from_score(score).cells)
     except BadArgument:  # too long for a piano roll: no vector in that space
@@ -325,15 +325,15 @@ def _song(song: Lyrics | UnreadableSong) -> DecodedText | UnreadableSong:
 
 
 def _describe_if_any(text: str) -> DecodedText | None:
-    return _describe(text) if words_of(text) else None
+    return _describe(text) if split_words(text) else None
 
 
 def _describe(text: str) -> DecodedText:
     from segue.lyrics.features import describe_text
-    from segue.lyrics.matching import text_shingles
+    from segue.lyrics.matching import text_minhash
 
     description = describe_text(text)
-    return DecodedText(text, description.vector, description.facts, text_shingles(text))
+    return DecodedText(text, description.vector, description.facts, text_minhash(text))
 
 
 def _decode(path: Path, job: Decode) -> Decoded:
@@ -374,13 +374,15 @@ def _image(file: RecordingFile, image: Representation, passage: Span | None) -> 
     Returns
     -------
     ndarray, shape (channels, bands, frames), uint8
-        Or a chroma sequence, see `segue.audio.cover_songs.course`.
+        Or a chroma sequence, see `segue.audio.cover_songs.quantised_chromagram`.
     """
     if image == CHROMA_SEQUENCE:
-        from segue.audio.cover_songs import course, stretch_to_compare
+        from segue.audio.cover_songs import quantised_chromagram, span_to_compare
 
-        return course(file.read(SAMPLE_RATE_HZ, stretch_to_compare).excerpts[0])
-    recording = file.read(SAMPLE_RATE_HZ, stretch_to_learn, only=passage, stereo=image.stereo)
+        return quantised_chromagram(file.read(SAMPLE_RATE_HZ, span_to_compare).excerpts[0])
+    recording = file.read(SAMPLE_RATE_HZ, training_span, only=passage, stereo=image.stereo)
     samples = recording.excerpts[0]
     channels = samples if image.stereo else samples[None]
-    return np.concatenate([log_mel_image(channel, LOG_MELS[image.kind]) for channel in channels])
+    return np.concatenate(
+        [log_mel_image(channel, LOG_MEL_SPECS[image.kind]) for channel in channels]
+    )

@@ -17,7 +17,7 @@ import numpy as np
 
 from segue.audio import cover_songs, spectrogram
 from segue.audio.embedding import SoundModel
-from segue.audio.spectrogram import LOG_MELS
+from segue.audio.spectrogram import LOG_MEL_SPECS
 from segue.builtin_spaces import REPRESENTATION_VERSION
 from segue.errors import DiskFull, Unreadable
 from segue.ingest.analysis import (
@@ -54,7 +54,7 @@ _VERSIONS: Final = {
     CHROMA_SEQUENCE.kind: cover_songs.VERSION,
     ACTIVATIONS.kind: REPRESENTATION_VERSION,
     PIANO_ROLLS.kind: REPRESENTATION_VERSION,
-} | dict.fromkeys(LOG_MELS, spectrogram.VERSION)
+} | dict.fromkeys(LOG_MEL_SPECS, spectrogram.VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,9 @@ class CacheWriter:
 
     def missing_images(self, content_hash: str) -> tuple[Representation, ...]:
         """List the images of a recording that are to be computed."""
-        return tuple(r for r in self._caches if r.kind in LOG_MELS and self.lacks(r, content_hash))
+        return tuple(
+            r for r in self._caches if r.kind in LOG_MEL_SPECS and self.lacks(r, content_hash)
+        )
 
     def write(
         self, representation: Representation, array: Array, content_hash: str, tune: int = 0
