@@ -17,11 +17,10 @@ from segue.audio.learned_space import LearnedConfig, LearnedSound, build
 from segue.builtin_spaces import ROLL_VAE_WEIGHTS
 from segue.io.midi import write_midi
 from segue.nn.checkpoint import MODEL
-from segue.records import FloatArray
+from segue.records import FloatArray, Space
 from segue.score.vae.model import RollModel
 from segue.store import Store
-from segue.training.scores import _space
-from segue.training.spaces import model_folder
+from segue.training.models import model_folder
 
 #: Imported by every Python that starts; writes down the functions that open each file.
 SITECUSTOMIZE = """
@@ -74,7 +73,10 @@ def add_spaces(store: Store) -> None:
         path = model_folder(store, "rolls") / MODEL
         path.parent.mkdir()
         shutil.copy(ROLL_VAE_WEIGHTS, path)
-        store.spaces.replace_trained(_space("rolls", RollModel.load(path)))
+        rolls = RollModel.load(path)
+        store.spaces.replace_trained(
+            Space("rolls", "score", rolls.dimension, "cosine", rolls.fingerprint, 1)
+        )
 
 
 @pytest.fixture(scope="module")

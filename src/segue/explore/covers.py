@@ -90,7 +90,7 @@ def find_versions(
     tracks = [track for track in store.tracks() if track.kind == "sound"]
     there = [track for track in tracks if not track.missing]
     workers = os.cpu_count() or 1
-    cache, filled = fill_cache(store.folder, CHROMA_SEQUENCE, there, workers=workers, watch=read)
+    cache, filled = fill_cache(store.folder, CHROMA_SEQUENCE, there, workers, read)
     courses = [cache.read(track.content_hash) for track in tracks]
     known = [
         (track, np.asarray(found, np.uint8))
@@ -226,7 +226,7 @@ def _courses(
     if lacking:
         workers = min(os.cpu_count() or 1, len(lacking))
         with suppress(SegueError, OSError):  # nothing can be kept: what is known must do
-            fill_cache(store.folder, CHROMA_SEQUENCE, lacking, workers=workers, watch=watch)
+            fill_cache(store.folder, CHROMA_SEQUENCE, lacking, workers, watch)
     read = ((track.id, cache.read(track.content_hash)) for track in tracks)
     return {track: np.asarray(found, np.uint8) for track, found in read if found is not None}
 

@@ -123,11 +123,10 @@ def fill_cache(
     folder: Path,
     representation: Representation,
     tracks: Sequence[Track],
-    *,
     workers: int,
     watch: Watcher | None = None,
 ) -> tuple[Cache, CacheReport]:
-    """Decode the files of tracks whose representation the cache lacks.
+    """Open a cache, and decode the files of tracks that it lacks.
 
     Parameters
     ----------
