@@ -39,8 +39,8 @@ def find_line(store: Store, query: str, n: int = 10) -> list[LineHit]:
     if not store.lyrics.count():
         raise NotFound("this library knows no lyrics; add some with `segue add FOLDER`")
     index = _line_index(store)
-    line_query = index.weigh(query)
-    similarity = index.likeness(line_query)
+    line_query = index.query(query)
+    similarity = index.similarities(line_query)
     candidates = np.argsort(-similarity, kind="stable")[:MAX_CANDIDATES]
     texts = dict(store.lyrics.texts(sorted(set(index.texts[candidates].tolist()))))
     best: dict[int, tuple[float, str]] = {}
@@ -49,7 +49,7 @@ def find_line(store: Store, query: str, n: int = 10) -> list[LineHit]:
         line, *following = texts[track].split("\n")[number : number + 2]
         score = float(similarity[candidate])
         if following and following[0] and len(normalise(query)) > TWO_LINES_SHARE * len(line):
-            score_of_both = line_query.nearness_of(f"{line} {following[0]}")
+            score_of_both = line_query.similarity(f"{line} {following[0]}")
             if score_of_both > score:
                 score, line = score_of_both, f"{line} / {following[0]}"
         if score > best.get(track, (MIN_SIMILARITY, ""))[0]:
@@ -68,7 +68,7 @@ def _line_index(store: Store) -> LineIndex:
     if arrays is not None:
         with suppress(KeyError):  # the index of another version
             return LineIndex.from_arrays(arrays)
-    index = LineIndex.of(store.lyrics.texts())
+    index = LineIndex.build(store.lyrics.texts())
     store.spaces.save_derived(INDEX_SPACE, INDEX, index.arrays())
     return index
 
