@@ -1,8 +1,8 @@
 """How well chorales are foretold: nats per voice and sixteenth, on the published test set.
 
-    python bench/chorales.py --data ../shared/data --work .bench-cache/chorales --learn firmly
-    python bench/chorales.py --data ../shared/data --work .bench-cache/chorales
-    python bench/chorales.py --data ../shared/data --work .bench-cache/chorales --ship firmly
+    python -m bench.chorales --data ../shared/data --work .bench-cache/chorales --learn firmly
+    python -m bench.chorales --data ../shared/data --work .bench-cache/chorales
+    python -m bench.chorales --data ../shared/data --work .bench-cache/chorales --ship firmly
 
 The first learns one of `RUNS`, or goes on where it was interrupted; the second makes the table of
 the best weights of each so far, as judged by the validation set, also while the first runs; the
@@ -22,8 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import tables
-import witten_bell
+from bench import common, witten_bell
 from segue.generate.harmony.chorale_network import (
     NUM_PITCHES,
     PRETRAINED,
@@ -239,7 +238,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
         weights = f"{count / 1e6:.2f} M"
         rows.append([f"**Segue, {name} trained, one model**", weights, valid, *judged.row])
         runs.append(_training(name, config, training, work / name))
-    tables.keep(
+    common.keep(
         "chorales",
         "JSB Chorales: nats per voice and sixteenth",
         [
@@ -247,7 +246,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
             "soprano, alto, tenor, bass; every voice of every frame of a chorale counts, from its "
             f"first on. {int(onsets.sum())} of the {len(onsets)} test frames hold an onset: a "
             "voice begins another pitch (a pitch struck again cannot be told in these data).\n",
-            tables.table(
+            common.table(
                 [
                     "model",
                     "weights",
@@ -261,7 +260,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
             *runs,
             "The length of the n-gram's context, and the epoch, are chosen on the validation "
             "set.\n\nPublished, as cited by the issue:\n",
-            tables.table(["model", "test"], list(PUBLISHED.items())),
+            common.table(["model", "test"], list(PUBLISHED.items())),
         ],
     )
 

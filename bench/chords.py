@@ -1,7 +1,7 @@
 """How well chords are found for the melodies of songs whose chords are known.
 
-    python bench/chords.py --data ../shared/data --ship
-    python bench/chords.py --data ../shared/data
+    python -m bench.chords --data ../shared/data --ship
+    python -m bench.chords --data ../shared/data
 
 The first counts POP909's songs, the half that is for development, and writes the tables that come
 with Segue; the second holds them against the other half.
@@ -16,9 +16,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-import chord_songs
-import pop909
-import tables
+from bench import common
+from recipes.datasets import chord_songs, pop909
 from segue.generate.harmony.chord_hmm import (
     NO_CHORD_STATE,
     NUM_STATES,
@@ -101,14 +100,14 @@ def keep(songs: Sequence[Song], found: ChordHMM) -> None:
         print(rows[-1], flush=True)
     keys = [(usual(song), song[1]) for song in songs]
     same = np.mean([path.tonic == song.tonic and path.mode == song.mode for path, song in keys])
-    tables.keep(
+    common.keep(
         "chords",
         "Chords for the melodies of songs",
         [
             f"{len(songs)} songs of POP909 that were not counted, from the melody alone: share of "
             "quarters with the song's own root, and with root and third too; quarters without a "
             "chord are left out. A melody goes with many chords: no figure here can be 1.\n",
-            tables.table(["", "root", "root and third", "changes in 4 quarters"], rows),
+            common.table(["", "root", "root and third", "changes in 4 quarters"], rows),
             f"The key that is found is the annotated one in {same:.1%} of the songs. "
             f"{NUM_STATES} chords of each mode; a quarter of melody weighs {TRUST:g}.",
         ],

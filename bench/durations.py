@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from bench.common import keep, table
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.errors import Unreadable
 from segue.io.audio import read_recording
 from segue.records import Span
-from tables import keep, table
 
 RATE_HZ = 44_100
 LENGTHS_S = (2.3, 5.0, 11.7, 24.1, 47.9)

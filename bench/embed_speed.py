@@ -1,6 +1,6 @@
 """How fast a library is placed in the space `dual-axis`, from the cache of images.
 
-    python bench/embed_speed.py --data ../shared/data [--tracks 2000]
+    python -m bench.embed_speed --data ../shared/data [--tracks 2000]
 
 Images of 30 s are made of the first clips of the data, and kept under as many names as tracks.
 Reading them, cutting tiles, encoding, standardising: all but the database's commit.
@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import sound_cache
+from bench.common import keep, table
+from recipes.datasets import game_music
 from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.learned_space import LearnedConfig, LearnedSound, build
 from segue.audio.spectrogram import LOG_MELS, log_mel_image
 from segue.audio.training import tiles_of
 from segue.store.cache import Cache
-from tables import keep, table
 
 CLIPS = 20
 AT_ONCE = 64
@@ -34,8 +34,8 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, default=2000)
     options = parser.parse_args()
     audio = options.data / "audio"
-    paths = sound_cache.read_clips(audio / "tracks.csv").paths[:CLIPS]
-    shown = [log_mel_image(sound_cache.read_clip(audio / p), LOG_MELS["mel128"]) for p in paths]
+    paths = game_music.read_clips(audio / "tracks.csv").paths[:CLIPS]
+    shown = [log_mel_image(game_music.read_clip(audio / p), LOG_MELS["mel128"]) for p in paths]
     config = LearnedConfig(AutoencoderConfig("dual-axis"), "mel128")
     torch.manual_seed(0)
     one = np.ones(256, np.float32)

@@ -1,8 +1,8 @@
 """Measure whether the features are right, useful and quick.
 
-    python bench/features.py --data ../shared/data [--write-weights]
+    python -m bench.features --data ../shared/data [--write-weights]
 
-Tempo and key against the truth of rendered MIDI files (see bench/rendered.py), beside librosa's
+Tempo and key against the truth of rendered MIDI files (see recipes/datasets/rendered_midi.py), beside librosa's
 on the same sound; retrieval of the space `features` over the clips; time for a minute of sound.
 With `--write-weights`, the constants of the space are computed from the clips and shipped.
 """
@@ -21,7 +21,8 @@ import mir_eval
 import numpy as np
 from safetensors.numpy import save_file
 
-from rendered import Piece, pieces
+from recipes.datasets.rendered_midi import Piece, pieces
+from recipes.datasets.stretches import as_recording
 from segue.audio.features import (
     FEATURE_GROUPS,
     FEATURE_NAMES,
@@ -35,7 +36,6 @@ from segue.evaluation.retrieval import evaluate_retrieval
 from segue.io.audio import read_recording
 from segue.records import FloatArray
 from segue.theory.keys import MODES, PITCH_CLASSES
-from stretches import as_recording
 
 BENCH: Final = Path(__file__).parent
 TABLE: Final = BENCH / "tables" / "features.md"
@@ -62,7 +62,7 @@ def main() -> None:
     lines = [
         "# Features",
         "",
-        f"`python bench/features.py --data ../shared/data`, {dt.date.today()}, "
+        f"`python -m bench.features --data ../shared/data`, {dt.date.today()}, "
         f"{platform.machine()}, version {VERSION} of the features.",
         "",
         *_truth(list(pieces(arguments.data, "test", pop=61, multitrack=39, folk=40))),

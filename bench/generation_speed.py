@@ -1,6 +1,6 @@
 """Tokens a second that are written, against GPT-2 of Hugging Face's transformers of that size.
 
-    python bench/generation_speed.py [--rounds 5] [--threads 2]
+    python -m bench.generation_speed [--rounds 5] [--threads 2]
 
 Needs `pip install transformers`. Both write with a cache, tokens sampled with top-p 0.95 from
 random weights: speed does not depend on what was learned. Segue can have weights of 8 bits, too;
@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-import tables
+from bench import common
 from segue.nn.quantization import PRECISIONS, Precision, for_inference
 from segue.nn.sampling import Sampling, generate, sample
 from segue.nn.transformer import Transformer, medium
@@ -65,7 +65,7 @@ def main() -> None:
         for rows in BATCHES
     }
     alone = float(np.median(rates[best["Segue", 1], 1]))
-    tables.keep(
+    common.keep(
         "generation_speed",
         "Speed of writing",
         [
@@ -74,7 +74,7 @@ def main() -> None:
             f"a prompt of {PROMPT}, sampled with top-p 0.95; {options.threads} threads; "
             f"{options.rounds} rounds in turns, tokens of all rows counted. transformers "
             f"{version()}, torch {torch.__version__}. Load average before: {load:.1f}.\n",
-            tables.table(
+            common.table(
                 ["", *(f"tokens/s, {rows} at once: median (least … most)" for rows in BATCHES)],
                 [
                     [name, *(spread(rates[name, rows]) for rows in BATCHES)]

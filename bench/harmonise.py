@@ -1,6 +1,6 @@
 """How well melodies are harmonised: three voices below the sopranos of Bach's chorales.
 
-    python bench/harmonise.py --data ../shared/data
+    python -m bench.harmonise --data ../shared/data
 
 The 77 test chorales of the published division; the soprano is given, what is drawn below it is
 held against what Bach wrote. The network is the shipped one.
@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import tables
-from chorales import chorales, costs
+from bench import common
+from bench.chorales import chorales, costs
 from segue.errors import BadArgument
 from segue.evaluation.generated import VoiceLeadingErrors, voice_leading_errors
 from segue.generate.harmony import harmonise
@@ -107,7 +107,7 @@ def keep(rows: list[list[object]], own: Sequence[IntArray]) -> None:
     """Make the table."""
     frames = sum(map(len, own))
     low_high = ", ".join(f"{low} to {high}" for low, high in VOICE_RANGES)
-    tables.keep(
+    common.keep(
         "harmonise",
         "Three voices below the sopranos of the test chorales",
         [
@@ -117,7 +117,7 @@ def keep(rows: list[list[object]], own: Sequence[IntArray]) -> None:
             "Parallels (fifths, octaves, unisons), notes out of a choir's range as textbooks have "
             f"it, and crossing neighbours for a hundred frames. With rules, pitches {low_high} "
             f"are drawn, none across its neighbour and no parallels. {usual()}\n",
-            tables.table(
+            common.table(
                 [
                     "",
                     "same pitch classes",

@@ -1,7 +1,7 @@
 """How Humdrum **kern is read: the notes that Segue and verovio play, in files of Polish Scores.
 
     pip install verovio
-    python bench/kern.py --data ../shared/data [--sample 60] [--seed 0] [--most-kb 40]
+    python -m bench.kern --data ../shared/data [--sample 60] [--seed 0] [--most-kb 40]
 
 Both follow expansion lists. verovio plays grace notes and arpeggios, which take time before or
 after the beat, so a note counts as the same where the other plays its pitch within an eighth of a
@@ -24,9 +24,9 @@ from pathlib import Path
 import mido  # type: ignore[import-untyped]
 import verovio  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
+from bench.common import keep, table
 from segue.io.encodings import decode
 from segue.io.kern_read import read_kern
-from tables import keep, table
 
 NEAR = 0.12  # quarters
 ARCHIVE = Path("scores", "polish_scores_krn.zip")

@@ -1,6 +1,6 @@
 """What autoencoders and contrastive networks learn of sound, beside what needs no learning.
 
-    python bench/learned_spaces.py --data ../shared/data --cache DIR --work DIR [--minutes 2]
+    python -m bench.learned_spaces --data ../shared/data --cache DIR --work DIR [--minutes 2]
 
 Packages are divided into five folds by int(sha256(name), 16) % 5; what is learned is learned
 on four and tested inside the fifth; figures are means of the five. Every network has the same
@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import sound_cache
-import sound_space
-from clip_folds import FOLDS, divided, folds, images
+from bench import sound_space
+from bench.clip_folds import FOLDS, divided, folds, images
+from bench.common import keep, table
+from recipes.datasets import game_music
 from segue.audio.contrastive import ContrastiveConfig, build
 from segue.audio.contrastive_training import (
     Heard,
@@ -51,7 +52,6 @@ from segue.evaluation.retrieval import (
     evaluate_retrieval,
 )
 from segue.records import FloatArray
-from tables import keep, table
 
 PRESETS = ("conv", "plain-2d", "dual-axis", "default", "contrastive")
 #: Columns of the production numbers.
@@ -79,7 +79,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     audio = options.data / "audio"
-    clips = sound_cache.read_clips(audio / "tracks.csv")
+    clips = game_music.read_clips(audio / "tracks.csv")
     options.work.mkdir(parents=True, exist_ok=True)
     if options.train:
         preset, fold = options.train
@@ -89,8 +89,8 @@ def main() -> None:
         images(options.work, audio, clips, name)
     learn_all(options)
     versions = {
-        name: sound_cache.cached(options.cache, audio, clips, name)
-        for name in ("clean", *sound_cache.COPIES)
+        name: game_music.cached(options.cache, audio, clips, name)
+        for name in ("clean", *game_music.COPIES)
     }
     spaces = all_spaces(options.work, clips, versions)
     keep(
@@ -120,7 +120,7 @@ def learn_all(options: argparse.Namespace) -> None:
         print(*run, flush=True)
         subprocess.run(
             [
-                sys.executable, __file__, "--data", options.data, "--work", options.work,
+                sys.executable, "-m", __spec__.name, "--data", options.data, "--work", options.work,
                 "--minutes", str(options.minutes), "--train", run[0], str(run[1]),
             ],
             check=True,
@@ -131,7 +131,7 @@ def learn_all(options: argparse.Namespace) -> None:
 
 
 def learn_one(
-    work: Path, audio: Path, clips: sound_cache.Clips, preset: str, fold: int, minutes: float
+    work: Path, audio: Path, clips: game_music.Clips, preset: str, fold: int, minutes: float
 ) -> None:
     training = SoundTraining(preset=preset, minutes=minutes, device="cpu")  # type: ignore[arg-type]
     shown = images(work, audio, clips, image_kind(training))
@@ -174,7 +174,7 @@ def square_error(network: torch.nn.Module, shown: Sequence[ByteArray], test: np.
 
 
 def all_spaces(
-    work: Path, clips: sound_cache.Clips, versions: dict[str, sound_cache.Version]
+    work: Path, clips: game_music.Clips, versions: dict[str, game_music.Version]
 ) -> list[Space]:
     fold_of = folds(clips)
     clean = versions["clean"]
@@ -237,16 +237,16 @@ def blend(a: Space, b: Space, weight: float) -> Space:
     return Space(f"{1 - weight:g} {a.name} + {weight:g} {b.name}", joined)
 
 
-def draw(head: Head, vectors: FloatArray, clips: sound_cache.Clips, learn: np.ndarray) -> Head:
+def draw(head: Head, vectors: FloatArray, clips: game_music.Clips, learn: np.ndarray) -> Head:
     return drawn_by_labels(head, vectors[learn], numbered(clips)[learn], LabelStrength())
 
 
-def numbered(clips: sound_cache.Clips) -> np.ndarray:
+def numbered(clips: game_music.Clips) -> np.ndarray:
     return np.unique(clips.packages, return_inverse=True)[1]
 
 
 def contrasted(
-    heads: Sequence[Head], clips: sound_cache.Clips, clean: sound_cache.Version, *, labels: bool
+    heads: Sequence[Head], clips: game_music.Clips, clean: game_music.Version, *, labels: bool
 ) -> Space:
     """Learn a head on MusiCNN's activations by contrast, from `sound` on."""
     fold_of = folds(clips)
@@ -284,7 +284,7 @@ def contrasted(
 # ---- the tables --------------------------------------------------------------------------
 
 
-def errors(work: Path, clips: sound_cache.Clips, minutes: float) -> str:
+def errors(work: Path, clips: game_music.Clips, minutes: float) -> str:
     rows = []
     for preset in PRESETS:
         runs = [np.load(work / f"{preset}-{k}.npz") for k in range(FOLDS)]
@@ -312,7 +312,7 @@ def shown_mean(numbers: Sequence[float]) -> float | str:
 
 
 def measured(
-    space: Space, clips: sound_cache.Clips, labels: Sequence[str]
+    space: Space, clips: game_music.Clips, labels: Sequence[str]
 ) -> list[RetrievalMetrics]:
     fold_of = folds(clips)
     return [
@@ -324,7 +324,7 @@ def measured(
     ]
 
 
-def qualities(spaces: Sequence[Space], clips: sound_cache.Clips) -> str:
+def qualities(spaces: Sequence[Space], clips: game_music.Clips) -> str:
     album = {space.name: measured(space, clips, clips.packages) for space in spaces}
     artist = {space.name: measured(space, clips, clips.artists) for space in spaces}
     reference = album["**`sound`**"]
@@ -352,7 +352,7 @@ def qualities(spaces: Sequence[Space], clips: sound_cache.Clips) -> str:
     return "Tracks of one package (artist) among the held-out tracks.\n\n" + table(columns, rows)
 
 
-def confusions(spaces: Sequence[Space], clips: sound_cache.Clips, production: FloatArray) -> str:
+def confusions(spaces: Sequence[Space], clips: game_music.Clips, production: FloatArray) -> str:
     """Tell how much likelier than by chance neighbours share a production number."""
     fold_of = folds(clips)
     names = ("loudness", "bandwidth", "noise floor")

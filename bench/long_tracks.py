@@ -1,6 +1,6 @@
 """How much a vector changes when only parts of a long track are analysed, or its start is cut.
 
-    python bench/long_tracks.py --data ../shared/data [--tracks 30]
+    python -m bench.long_tracks --data ../shared/data [--tracks 30]
 
 Long tracks are of two kinds: multitrack MIDI files of at least two minutes rendered to sound
 (one piece of music each), and clips of one album joined (harder: eight pieces in one file).
@@ -18,12 +18,12 @@ import pretty_midi
 import soundfile
 import symusic
 
+from bench.common import keep, table
 from segue.audio.embedding import SoundModel
 from segue.audio.features import describe
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 from segue.io.audio import read_recording
 from segue.records import FloatArray, Recording, Span
-from tables import keep, table
 
 CUT_S = 1.2
 SHORTEST_S = 120.0

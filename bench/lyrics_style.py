@@ -1,6 +1,6 @@
 """Learn the constants of the space `style`, and measure how well style tells authors apart.
 
-    python bench/lyrics_style.py --data ../shared/data [--write-weights]
+    python -m bench.lyrics_style --data ../shared/data [--write-weights]
 
 The constants, and how much each group of numbers counts, come from the first half of each
 author's songs; everything is measured on the second half, in five folds of neighbouring songs:
@@ -22,12 +22,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from bench.common import keep, table
+from recipes.datasets.poems import is_develop, verse
 from segue.feature_names import FUNCTION_WORDS, STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
 from segue.lyrics.features import LIMIT, VERSION, standardise_style, style_features
 from segue.lyrics.phonetics import words_of
 from segue.records import FloatArray, Lyrics
-from tables import keep, table
-from verse import is_develop, verse
 
 WEIGHTS: Final = Path(__file__).parents[1] / "src" / "segue" / "weights" / "style.safetensors"
 LEAST_SCALE: Final = 0.005

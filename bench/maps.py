@@ -1,6 +1,6 @@
 """Maps: time, memory, page, trust; groups against albums; paths against their optimum.
 
-    python bench/maps.py --data ../shared/data [--chromium /usr/bin/chromium]
+    python -m bench.maps --data ../shared/data [--chromium /usr/bin/chromium]
 
 The large library is drawn from 500 clusters in 256 directions. The page is moved about in a
 headless Chromium that draws in software, beside one by plotly of the same points.
@@ -24,6 +24,7 @@ from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
+from bench.common import keep, table
 from segue.builtin_spaces import builtin_spaces
 from segue.explore.path import END_SLACK, minimax_path
 from segue.explore.projection import METHODS, ProjectionOptions
@@ -31,7 +32,6 @@ from segue.library import Library
 from segue.records import Analysis, FileState, FloatArray, Tags
 from segue.search.neighbours import nearest_neighbours
 from segue.store import Store
-from tables import keep, table
 
 CLUSTERS = 500
 MANY = 100_000
@@ -259,7 +259,7 @@ def fill(folder: Path, n: int) -> None:
 def large(folder: Path) -> str:
     fill(folder / "many", MANY)
     done = subprocess.run(
-        [sys.executable, __file__, "--data", "none", "--many", folder / "many"],
+        [sys.executable, "-m", __spec__.name, "--data", "none", "--many", folder / "many"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     near_s, map_s, path_s, trust, peak = (float(v) for v in done.stdout.split())

@@ -1,7 +1,7 @@
 """Melodies for chords: learns the shipped weights, and holds what they write against real songs.
 
-    python bench/melody.py --data ../shared/data --work .bench-cache/melody --learn 40
-    python bench/melody.py --data ../shared/data --work .bench-cache/melody --write-weights
+    python -m bench.melody --data ../shared/data --work .bench-cache/melody --learn 40
+    python -m bench.melody --data ../shared/data --work .bench-cache/melody --write-weights
 
 The first learns, or goes on where it was interrupted; the second makes the model of the best
 weights so far, and the table, on songs that were not learned from.
@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lead_sheets import Song, songs
+from bench.common import keep, table
+from recipes.datasets.lead_sheets import Song, songs
 from segue.evaluation.generated import overlapping_area, pitch_class_entropy
 from segue.generate.melody.candidates import MelodyCandidate, generate_melodies, melody_score
 from segue.generate.melody.lead_sheet import LOWEST_PITCH, MAX_DURATION, LeadSheet
@@ -42,7 +43,6 @@ from segue.nn.trainer import BEST, STATE, Progress
 from segue.nn.transformer import StackConfig
 from segue.score.harmony import ScoreKey, estimate_key
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, by_bars
-from tables import keep, table
 
 CONFIG: Final = MelodyConfig(StackConfig(160, 4, 5, context=192, dropout=0.15), ("folk", "pop"))
 TRAINING: Final = MelodyTraining(steps_per_epoch=150, learning_rate=2.5e-3, device="cpu")

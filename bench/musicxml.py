@@ -1,6 +1,6 @@
 """MusicXML: how fast it is read, and whether bars are played in the order that they should.
 
-    python bench/musicxml.py --data ../shared/data [--sample 40] [--seed 0] [--midi FOLDER]
+    python -m bench.musicxml --data ../shared/data [--sample 40] [--seed 0] [--midi FOLDER]
 
 Speed: art songs and string quartets, Segue against music21 and partitura (where it is installed),
 each to the onsets and pitches of all notes; the others without repeats. Play order: every art song
@@ -23,12 +23,12 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from reading import per_s, unpack
+from bench.common import keep, table
+from bench.score_reading import per_s, unpack
 from segue.errors import Unreadable
 from segue.io.midi import read_midi
 from segue.io.musicxml_read import read_music_xml, read_written
 from segue.records import Score
-from tables import keep, table
 
 QUARTETS = 4
 GRID = 12  # to the quarter

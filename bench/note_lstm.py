@@ -4,7 +4,7 @@ The published losses are those of training: so a network of the published form i
 until it knows some pieces by heart, and asked for other pieces as well. Then one is trained on
 all pieces but a tenth, for as long as told, and theory is held against it (docs/theory.md).
 
-python bench/note_lstm.py --data ../shared/data --minutes 6 --write-weights
+python -m bench.note_lstm --data ../shared/data --minutes 6 --write-weights
 """
 
 import argparse
@@ -18,7 +18,8 @@ from typing import Final
 import numpy as np
 import torch
 
-from score_data import warped
+from bench.common import keep, table
+from recipes.datasets.piano_rolls import warped
 from segue.errors import SegueError
 from segue.generate.notes import training as note_lstm
 from segue.generate.notes.network import PRETRAINED, STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
@@ -28,7 +29,6 @@ from segue.generate.notes.training import NoteTraining, Piece, WindowSampler, fi
 from segue.io.midi import read_midi
 from segue.nn.split import train_validation_split
 from segue.nn.trainer import Progress
-from tables import keep, table
 
 PUBLISHED: Final = ("0.1027", "0.0870")
 BY_HEART: Final = 20  # pieces

@@ -1,6 +1,6 @@
 """Learn the directions by which reasons are told, and measure what reasons say.
 
-    python bench/reasons.py --data ../shared/data [--keep FOLDER] [--write-weights]
+    python -m bench.reasons --data ../shared/data [--keep FOLDER] [--write-weights]
 
 Libraries of the free recordings, of scores and of verse are made in a folder (given with --keep,
 they are there again the next time), and of each space it is measured how much of an answer's
@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from bench.common import keep, table
 from segue.audio.embedding import load_head
 from segue.builtin_spaces import WEIGHTS, builtin_spaces
 from segue.cli.output import format_reasons
@@ -31,7 +32,6 @@ from segue.search.reasons import (
     fit_directions,
 )
 from segue.store import Store
-from tables import keep, table
 
 SPACES: Final[dict[Medium, tuple[str, ...]]] = {
     "sound": ("sound", "musicnn", "features", "tags"),

@@ -1,6 +1,6 @@
 """Learn the constants of the space `score-features`, and measure what reading it off costs.
 
-    python bench/score_features.py --data ../shared/data [--write-weights]
+    python -m bench.score_features --data ../shared/data [--write-weights]
 
 The constants are learned from half of the scores (by the SHA-256 of their names): whole songs of
 POP909 and four bars of each, folk tunes, multitrack files; no label is used.
@@ -15,14 +15,14 @@ from typing import Final
 import numpy as np
 from safetensors.numpy import save_file
 
-from pop909 import half_of, songs
+from bench.common import keep, table
+from recipes.datasets.pop909 import half_of, songs
 from segue.errors import SegueError
 from segue.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
 from segue.io.midi import read_midi
 from segue.records import FloatArray, Score
 from segue.score.features import MAX_Z_SCORE, VERSION, score_features, standardise_score
 from segue.score.timing import bar_grid, excerpt
-from tables import keep, table
 
 WEIGHTS: Final = (
     Path(__file__).parents[1] / "src" / "segue" / "weights" / "score-features.safetensors"

@@ -1,6 +1,6 @@
 """Measure whether the keys and chords named in scores are right.
 
-    python bench/score_keys.py --data ../shared/data
+    python -m bench.score_keys --data ../shared/data
 
 Truth: the keys and chords annotated in POP909 (found in the recordings by programs, then partly
 corrected: it has mistakes of its own), and the key signatures of folk tunes, as far as signatures
@@ -17,12 +17,12 @@ from typing import Final
 import mir_eval
 import numpy as np
 
-from pop909 import TICKS, Song, half_of, pitch_class, songs
+from bench.common import keep, table
+from recipes.datasets.pop909 import TICKS, Song, half_of, pitch_class, songs
 from segue.io.midi import read_midi, write_midi
 from segue.records import Score
 from segue.score.harmony import Chord, estimate_chords, estimate_key
 from segue.theory.keys import PITCH_CLASSES
-from tables import keep, table
 
 SAMPLE: Final = 60
 SEED: Final = 0

@@ -1,6 +1,6 @@
 """How well spaces of scores find a song again, on songs that were not learned from.
 
-    python bench/score_retrieval.py --data ../shared/data --work DIR [--minutes 30]
+    python -m bench.score_retrieval --data ../shared/data --work DIR [--minutes 30]
 
 1. As published: items of four bars, latents drawn for both sides, Euclidean distance; the nearest
    should be the item itself. Beside it the rolls themselves, packed, by Hamming and Jaccard.
@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from score_data import Side, Song, songs
-from score_questions import (
+from bench.common import keep, table
+from bench.score_queries import (
     FEWEST_BARS,
     QUERIES,
     Place,
@@ -32,6 +32,8 @@ from score_questions import (
     similar,
     starts,
 )
+from recipes.datasets.piano_rolls import Side, Song, songs
+from recipes.roll_vae import MODELS, learned, tracks
 from segue.records import FloatArray
 from segue.score.features import score_features, standardise_score
 from segue.score.piano_roll import (
@@ -47,8 +49,6 @@ from segue.score.piano_roll import (
 )
 from segue.score.vae.model import RollModel, l2_normalise
 from segue.score.vae.training import STEPS_PER_EPOCH
-from tables import keep, table
-from train_roll_vae import MODELS, learned, tracks
 
 ITEMS = 1086
 DROPPED = 0.1

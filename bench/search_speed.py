@@ -1,6 +1,6 @@
 """Search beside faiss, and whole cold commands on large libraries.
 
-    python bench/search_speed.py [--million] [--data IGNORED]
+    python -m bench.search_speed [--million] [--data IGNORED]
 
 Vectors are seeded random directions of 256 numbers: how long an exact search takes does not
 depend on what they mean. Segue and faiss search in turn, in one process, with the same number
@@ -19,12 +19,12 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+from bench.common import keep, table
 from segue.builtin_spaces import builtin_spaces
 from segue.records import Analysis, FileState, FloatArray, Space, Tags
 from segue.search.neighbours import cosine_similarities, iter_descending
 from segue.store import Store
 from segue.store.matrix import Matrix
-from tables import keep, table
 
 PUBLISHED = 278_581
 TOP = 10

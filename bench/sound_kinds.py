@@ -1,10 +1,9 @@
 """Learn to tell music from speech and noise, and measure how well that works.
 
-    python bench/sound_kinds.py --data ../shared/data --sounds /tmp/sounds --cache /tmp/kinds.npz
+    python -m bench.sound_kinds --data ../shared/data --sounds /tmp/sounds --cache /tmp/kinds.npz
         [--write-weights]
 
-Everything is learned and chosen on the side "learn" of `bench/sound_kinds_data.py`; whole sources
-are held out to test.
+Whole sources are held out for testing (`recipes/datasets/sound_kinds.py`).
 """
 
 import argparse
@@ -16,8 +15,8 @@ import numpy as np
 from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression
 
-import sound_kinds_data
-import tables
+from bench import common
+from recipes.datasets import sound_kinds
 from segue.audio.features import (
     FEATURE_NAMES,
     MUSIC_FROM,
@@ -41,7 +40,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--write-weights", action="store_true")
     arguments = parser.parse_args()
-    found = sound_kinds_data.sounds(arguments.data, arguments.sounds, arguments.cache)
+    found = sound_kinds.sounds(arguments.data, arguments.sounds, arguments.cache)
     labels = np.array([SOUND_KINDS.index(label) for label in found.labels])
     learn = np.array([side == "learn" for side in found.sides])
     sources = np.array(found.sources)
@@ -54,7 +53,7 @@ def main() -> None:
             {name: np.ascontiguousarray(one, np.float32) for name, one in weights.items()}, WEIGHTS
         )
     test = sound_probabilities(scores[~learn])
-    tables.keep(
+    common.keep(
         "sound_kinds",
         "Music, speech, noise",
         [
@@ -114,7 +113,7 @@ def _classes(chances: FloatArray, labels: np.ndarray) -> str:
         precision, recall = hits / max((told == kind).sum(), 1), hits / (labels == kind).sum()
         counts = [int(((told == other) & (labels == kind)).sum()) for other in range(3)]
         rows.append([name, int((labels == kind).sum()), precision, recall, *counts])
-    return tables.table(
+    return common.table(
         ["", "pieces", "precision", "recall", *(f"taken for {name}" for name in SOUND_KINDS)], rows
     )
 
@@ -130,7 +129,7 @@ def _thresholds(
             cells += [float(left_out[of == 0].mean()), float(left_out[of > 0].mean())]
         rows.append(cells)
     heads = ("music left out", "other left out")
-    return tables.table(["below", *heads, *(f"test: {head}" for head in heads)], rows)
+    return common.table(["below", *heads, *(f"test: {head}" for head in heads)], rows)
 
 
 def _by_source(chances: FloatArray, labels: np.ndarray, sources: np.ndarray) -> str:
@@ -143,7 +142,7 @@ def _by_source(chances: FloatArray, labels: np.ndarray, sources: np.ndarray) -> 
             rows.append(
                 [group, SOUND_KINDS[kind], int(here.sum()), float((told == kind)[here].mean())]
             )
-    return tables.table(["source", "is", "pieces", "taken for that"], rows)
+    return common.table(["source", "is", "pieces", "taken for that"], rows)
 
 
 def _group(source: str) -> str:
@@ -162,7 +161,7 @@ def _weights(coefficients: Sequence[Sequence[float]]) -> str:
         order = np.argsort(-np.abs(row))[:TOLD]
         told = ", ".join(f"{FEATURE_NAMES[place]} {row[place]:+.2f}" for place in order)
         rows.append([kind, told])
-    return tables.table(["", "features, weights of their standard scores"], rows)
+    return common.table(["", "features, weights of their standard scores"], rows)
 
 
 if __name__ == "__main__":

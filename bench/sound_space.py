@@ -1,6 +1,6 @@
 """Quality of the space `sound` beside the alternatives, in two folds; `--ship` learns it anew.
 
-    python bench/sound_space.py --data ../shared/data --cache DIR [--ship]
+    python -m bench.sound_space --data ../shared/data --cache DIR [--ship]
 
 A query is a track of an album (source package) or artist of at least three tracks; all other
 tracks of the fold may be found. Packages are divided by int(sha256(name), 16) % 2; what is
@@ -19,6 +19,20 @@ from typing import Literal
 import numpy as np
 import torch
 
+from bench.common import keep, table
+from recipes.datasets.game_music import (
+    COPIES,
+    CUT_S,
+    PATCHES_AT_ONCE,
+    TEST,
+    WEIGHTS,
+    Clips,
+    Version,
+    cached,
+    musly_distances,
+    read_clip,
+    read_clips,
+)
 from segue.audio.embedding import Head, head_to_bytes
 from segue.audio.features import describe
 from segue.audio.head_training import Described, SoundSpaceConfig, fit_head
@@ -33,20 +47,6 @@ from segue.evaluation.retrieval import (
     evaluate_retrieval,
 )
 from segue.records import FloatArray, Recording, Span
-from sound_cache import (
-    COPIES,
-    CUT_S,
-    PATCHES_AT_ONCE,
-    TEST,
-    WEIGHTS,
-    Clips,
-    Version,
-    cached,
-    musly_distances,
-    read_clip,
-    read_clips,
-)
-from tables import keep, table
 
 #: From the clips to learn from to all vectors, clean and degraded.
 Place = Callable[[np.ndarray], tuple[FloatArray, FloatArray | None]]

@@ -1,6 +1,6 @@
 """Learn which pulse is the tempo, and measure how often it is right.
 
-    python bench/tempo.py --data ../shared/data --cache /tmp/tempo [--write-weights]
+    python -m bench.tempo --data ../shared/data --cache /tmp/tempo [--write-weights]
 
 Accuracy 1: within 4 % of the tempo that is written. Accuracy 2: or of twice, thrice, half or a
 third of it. Everything is learned, and sizes are compared, on the half "develop"; the table is of
@@ -22,11 +22,11 @@ import torch
 from safetensors.numpy import save_file
 from torch import nn
 
-import tables
-import tempo_data
+from bench import common
+from recipes.datasets import annotated_tempo
+from recipes.datasets.annotated_tempo import Timed
 from segue.audio.rhythm import Tempo, candidate_tempos, tapped_tempo, tempo_features
 from segue.records import FloatArray
-from tempo_data import Timed
 
 WEIGHTS: Final = Path(__file__).parent.parent / "src/segue/weights/tempo.safetensors"
 TOLERANCE: Final = 0.04
@@ -56,13 +56,13 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--write-weights", action="store_true")
     arguments = parser.parse_args()
-    known = tempo_data.timed(arguments.data, arguments.cache)
+    known = annotated_tempo.timed(arguments.data, arguments.cache)
     if arguments.write_weights:
         learned = learn([one for one in known if one.half == "develop"])
         save_file(learned, WEIGHTS)
     test = [one for one in known if one.half == "test" and one.today_bpm > 0]
     chosen = {one.name: tapped_tempo(one.onsets, one.today_bpm) for one in test}
-    tables.keep("tempo", "Tempo", [*_accuracies(test, chosen), _confidence(test, chosen)])
+    common.keep("tempo", "Tempo", [*_accuracies(test, chosen), _confidence(test, chosen)])
 
 
 def learn(pieces: Sequence[Timed]) -> dict[str, FloatArray]:
@@ -72,7 +72,7 @@ def learn(pieces: Sequence[Timed]) -> dict[str, FloatArray]:
     """
     rng = np.random.default_rng(SEED)
     variants = [
-        tempo_data.varied(piece, rng)
+        annotated_tempo.varied(piece, rng)
         for piece in pieces
         for _ in range(PATTERN_VARIANTS if piece.source == "patterns" else VARIANTS)
     ]
@@ -200,9 +200,9 @@ def _accuracies(test: Sequence[Timed], chosen: dict[str, Tempo]) -> list[str]:
     return [
         "Accuracy 1 / accuracy 2, files that nothing was learned from; which of the\n"
         "report's patterns an earlier fit had wrong was known when this one was made:\n",
-        tables.table(["", *heads], rows),
+        common.table(["", *heads], rows),
         f"\nOn the {len(beside)} of them that librosa was tried on:\n",
-        tables.table(["", "accuracy 1", "accuracy 2"], found),
+        common.table(["", "accuracy 1", "accuracy 2"], found),
     ]
 
 
@@ -217,7 +217,7 @@ def _confidence(test: Sequence[Timed], chosen: dict[str, Tempo]) -> str:
         [f"{least:.2f}", float((sure >= least).mean()), float(right[sure >= least].mean())]
         for least in CONFIDENCES
     ]
-    return "\nHow often the tempo is right, by its confidence:\n\n" + tables.table(
+    return "\nHow often the tempo is right, by its confidence:\n\n" + common.table(
         ["confidence at least", "of all", "right"], rows
     )
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import chardet
 import charset_normalizer
 
+from bench.common import keep, table
 from segue.io.encodings import decode
-from tables import keep, table
 
 TEXTS = Path(__file__).with_name("text_encodings.txt")
 POEMS = {"de": "cp1252", "fr": "cp1252", "it": "cp1252", "es": "cp1252"}

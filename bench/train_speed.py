@@ -1,6 +1,6 @@
 """Tiles a second of the published dual-axis network: Segue against Keras/TensorFlow.
 
-`python bench/train_speed.py --work FOLDER`. The same network, batch, loss and optimiser in
+`python -m bench.train_speed --work FOLDER`. The same network, batch, loss and optimiser in
 both: forward, backward, Adam. TensorFlow is installed into an environment of its own under
 FOLDER. Every row is a process of its own that waits while another works; they take turns, so
 that what else the machine does falls on all of them alike.
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def compare(folder: Path, rounds: int, steps: int, threads: int) -> None:
-    from tables import keep, table
+    from bench.common import keep, table
 
     interpreters = {"keras": tensorflow_python(folder)}
     load_before = os.getloadavg()[0]
@@ -157,7 +157,7 @@ class Worker:
             name: getattr(row, name) for name in ("name", "framework", "precision", "compiled")
         }
         command = [
-            str(python), __file__, "--worker", json.dumps(fields),
+            str(python), "-m", __spec__.name, "--worker", json.dumps(fields),
             "--steps", str(steps), "--threads", str(threads),
         ]  # fmt: skip
         environment = os.environ | {"OMP_NUM_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "2"}

@@ -26,7 +26,7 @@ VERSION: Final = 1
 LONGEST_S: Final = 150.0
 
 #: From this likeness on two recordings are listed as versions of a piece: unrelated recordings
-#: reach it once in thousands of pairs; see bench/tables/versions.md.
+#: reach it once in thousands of pairs; see bench/tables/version_identification.md.
 LIKELY: Final = 0.4
 
 _PATCH: Final = 64  # frames of a signature's patch: 12 s

@@ -260,7 +260,7 @@ def head_from_bytes(data: bytes) -> Head:
 
 # --- embed ---
 
-PATCHES_AT_ONCE: Final = 4  # their products stay in the cache; bench/musicnn_forms.py
+PATCHES_AT_ONCE: Final = 4  # their products stay in the cache; bench/musicnn_variants.py
 
 
 class SoundModel:

@@ -25,7 +25,7 @@ BITS: Final = 32
 LONGEST_S: Final = 30.0
 
 #: From here on two fingerprints are of one recording. Copies reach 0.73 and more, other mixes of
-#: the same tracks up to 0.61, unrelated music 0.2: see bench/tables/duplicates.md.
+#: the same tracks up to 0.61, unrelated music 0.2: see bench/tables/audio_fingerprints.md.
 SAME: Final = 0.65
 
 _RATE_HZ: Final = SAMPLE_RATE_HZ // 3

@@ -7,7 +7,7 @@ ABC: books of tunes in letters, as the ABC standard 2.1 has them (abcnotation.co
 symusic reads ABC by abc2midi, a program that it runs by a shell. That plays accompaniments nobody
 wrote, opens other files where a tune tells it to (``%%abc-include``), and forgets the bar lines,
 without which a pickup shifts all that follows; music21 takes some fifteen times as long. So tunes
-are played by a reader of our own (`abc_music`), held against both in `bench/reading.py`.
+are played by a reader of our own (`abc_music`), held against both in `bench/score_reading.py`.
 """
 
 import re

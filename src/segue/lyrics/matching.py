@@ -80,7 +80,7 @@ def _hashes() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
 
 # --- line index ---
 
-#: How much it counts that a line has little else; chosen on lines of bench/find_lyrics.py,
+#: How much it counts that a line has little else; chosen on lines of bench/lyrics_search.py,
 #: those of its table among them; anything from 0.15 to 0.3 did as well.
 OF_LINE: Final = 0.25
 _SEGMENT: Final = 8_000_000  # letters put in order at once, so that any library fits in memory
