@@ -25,6 +25,7 @@ from bench import sound_space
 from bench.clip_folds import FOLDS, divided, folds, images
 from bench.common import keep, table
 from recipes.datasets import game_music
+from recipes.sound_projection import SoundSpaceConfig
 from segue.audio.contrastive import ContrastiveConfig, build
 from segue.audio.contrastive_training import (
     Heard,
@@ -34,7 +35,6 @@ from segue.audio.contrastive_training import (
     training_for,
 )
 from segue.audio.embedding import Head
-from segue.audio.head_training import SoundSpaceConfig
 from segue.audio.spectrogram import ByteArray
 from segue.audio.training import (
     SoundTraining,

@@ -1,6 +1,6 @@
-"""Learn the constants of the space `style`, and measure how well style tells authors apart.
+"""How well the space `style` of lyrics attributes songs and lines to authors.
 
-    python -m bench.lyrics_style --data ../shared/data [--write-weights]
+    python -m bench.lyrics_style --data ../shared/data
 
 The constants, and how much each group of numbers counts, come from the first half of each
 author's songs; everything is measured on the second half, in five folds of neighbouring songs:
@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -24,18 +23,12 @@ from sklearn.preprocessing import StandardScaler
 
 from bench.common import keep, table
 from recipes.datasets.poems import is_develop, verse
+from recipes.style import GROUP_WEIGHTS, unique_texts
 from segue.feature_names import FUNCTION_WORDS, STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
-from segue.lyrics.features import LIMIT, VERSION, standardise_style, style_features
+from segue.lyrics.features import VERSION, standardise_style, style_features
 from segue.lyrics.phonetics import words_of
 from segue.records import FloatArray, Lyrics
 
-WEIGHTS: Final = Path(__file__).parents[1] / "src" / "segue" / "weights" / "style.safetensors"
-LEAST_SCALE: Final = 0.005
-#: The length of each group in the mean; chosen on the first halves, by the nearest neighbour.
-COUNTS: Final = {
-    "characters": 4.0, "function words": 2.0, "lines": 1.5, "metre": 1.0, "rhyme": 0.6,
-    "repetition": 0.6,
-}  # fmt: skip
 FOLDS: Final = 5
 Labels = NDArray[np.str_]
 
@@ -43,15 +36,12 @@ Labels = NDArray[np.str_]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--write-weights", action="store_true")
     arguments = parser.parse_args()
-    songs = _once(verse(arguments.data))
+    songs = unique_texts(verse(arguments.data))
     begun = time.process_time()
     raw = np.stack([style_features(song.text) for song in songs])
     took_ms = (time.process_time() - begun) / len(songs) * 1000
     develop = np.array(is_develop(songs))
-    if arguments.write_weights:
-        write_weights(raw[develop])
     space = standardise_style(raw)
     test = [song for song, is_for_choice in zip(songs, develop, strict=True) if not is_for_choice]
     sections = [
@@ -62,22 +52,6 @@ def main() -> None:
         "## Whose line is it?\n\n" + _lines(songs, develop),
     ]
     keep("lyrics_style", "Style of lyrics", sections)
-
-
-def write_weights(raw: FloatArray) -> None:
-    """Mean and scale of each number, and a weight by group."""
-    exact = raw.astype(np.float64)
-    mean, scale = exact.mean(axis=0), np.maximum(exact.std(axis=0), LEAST_SCALE)
-    standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
-    weight = np.ones(len(STYLE_FEATURE_NAMES))
-    for group, at in STYLE_FEATURE_GROUPS.items():
-        weight[at] = COUNTS[group] / np.sqrt(np.mean((standard[:, at] ** 2).sum(axis=1)))
-    constants = {"mean": mean, "scale": scale, "weight": weight}
-    save_file({name: x.astype(np.float32) for name, x in constants.items()}, WEIGHTS)
-
-
-def _once(songs: list[Lyrics]) -> list[Lyrics]:
-    return list({song.text: song for song in reversed(songs)}.values())[::-1]
 
 
 def _authors(songs: list[Lyrics]) -> Labels:
@@ -117,7 +91,7 @@ def _songs(songs: list[Lyrics], space: FloatArray) -> str:
         right = _told(model, given, authors) == authors
         rows.append((name, size, float(right.mean()), _balanced(right, authors)))
     for group, at in STYLE_FEATURE_GROUPS.items():
-        part = space[:, at] * (4.0 / COUNTS[group])
+        part = space[:, at] * (4.0 / GROUP_WEIGHTS[group])
         right = _told(_regression(10.0), part, authors) == authors
         rows.append(
             (f"of `style`: {group}", at.stop - at.start, float(right.mean()),

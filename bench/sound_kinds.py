@@ -1,7 +1,6 @@
-"""Learn to tell music from speech and noise, and measure how well that works.
+"""Classification of recordings as music, speech or noise: precision and recall by source.
 
     python -m bench.sound_kinds --data ../shared/data --sounds /tmp/sounds --cache /tmp/kinds.npz
-        [--write-weights]
 
 Whole sources are held out for testing (`recipes/datasets/sound_kinds.py`).
 """
@@ -12,11 +11,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from safetensors.numpy import save_file
-from sklearn.linear_model import LogisticRegression
 
 from bench import common
 from recipes.datasets import sound_kinds
+from recipes.sound_kinds import FOLDS, cross_validate, fit_classifier
 from segue.audio.features import (
     FEATURE_NAMES,
     MUSIC_FROM,
@@ -26,9 +24,6 @@ from segue.audio.features import (
 )
 from segue.records import FloatArray
 
-WEIGHTS: Final = Path(__file__).parent.parent / "src/segue/weights/sound-kinds.safetensors"
-STRENGTHS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse of the penalty
-FOLDS: Final = 5
 THRESHOLDS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 TOLD: Final = 8  # features that weigh most
 
@@ -38,20 +33,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sounds", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--write-weights", action="store_true")
     arguments = parser.parse_args()
     found = sound_kinds.sounds(arguments.data, arguments.sounds, arguments.cache)
     labels = np.array([SOUND_KINDS.index(label) for label in found.labels])
     learn = np.array([side == "learn" for side in found.sides])
     sources = np.array(found.sources)
     scores = standard_scores(found.vectors)
-    strength, chances = _chosen(scores[learn], labels[learn], sources[learn])
-    model = _fitted(scores[learn], labels[learn], strength)
-    if arguments.write_weights:
-        weights = {"weights": model.coef_.T, "bias": model.intercept_}
-        save_file(
-            {name: np.ascontiguousarray(one, np.float32) for name, one in weights.items()}, WEIGHTS
-        )
+    strength, chances = cross_validate(scores[learn], labels[learn], sources[learn])
+    model = fit_classifier(scores[learn], labels[learn], strength)
     test = sound_probabilities(scores[~learn])
     common.keep(
         "sound_kinds",
@@ -71,33 +60,6 @@ def main() -> None:
             _weights(model.coef_),
         ],
     )
-
-
-def _fitted(scores: FloatArray, labels: np.ndarray, strength: float) -> LogisticRegression:
-    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=2000)
-    return model.fit(scores, labels)
-
-
-def _chosen(
-    scores: FloatArray, labels: np.ndarray, sources: np.ndarray
-) -> tuple[float, FloatArray]:
-    """Choose the penalty by folds of whole sources; return the chances that it gave in them."""
-    names = sorted(set(sources))
-    order = np.random.default_rng(0).permutation(len(names))
-    fold = {names[place]: turn % FOLDS for turn, place in enumerate(order)}
-    of = np.array([fold[source] for source in sources])
-    best: tuple[float, float, FloatArray] | None = None
-    for strength in STRENGTHS:
-        chances = np.zeros((len(labels), len(SOUND_KINDS)), np.float32)
-        for held in range(FOLDS):
-            model = _fitted(scores[of != held], labels[of != held], strength)
-            chances[of == held] = model.predict_proba(scores[of == held])
-        loss = float(-np.log(np.maximum(chances[np.arange(len(labels)), labels], 1e-9)).mean())
-        print(f"C = {strength}: {loss:.3f} nats", flush=True)
-        if best is None or loss < best[0]:
-            best = (loss, strength, chances)
-    assert best
-    return best[1], best[2]
 
 
 def _told(chances: FloatArray, least: float = MUSIC_FROM) -> np.ndarray:

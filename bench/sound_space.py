@@ -1,6 +1,6 @@
-"""Quality of the space `sound` beside the alternatives, in two folds; `--ship` learns it anew.
+"""Quality of the space `sound` beside the alternatives, in two folds.
 
-    python -m bench.sound_space --data ../shared/data --cache DIR [--ship]
+    python -m bench.sound_space --data ../shared/data --cache DIR
 
 A query is a track of an album (source package) or artist of at least three tracks; all other
 tracks of the fold may be found. Packages are divided by int(sha256(name), 16) % 2; what is
@@ -21,23 +21,22 @@ import torch
 
 from bench.common import keep, table
 from recipes.datasets.game_music import (
-    COPIES,
     CUT_S,
     PATCHES_AT_ONCE,
     TEST,
-    WEIGHTS,
     Clips,
     Version,
-    cached,
     musly_distances,
     read_clip,
     read_clips,
 )
-from segue.audio.embedding import Head, head_to_bytes
+from recipes.sound import features_of, fit_projection, read_versions
+from recipes.sound_projection import SoundSpaceConfig, fit_head
+from segue.audio.embedding import Head
 from segue.audio.features import describe
-from segue.audio.head_training import Described, SoundSpaceConfig, fit_head
 from segue.audio.musicnn import load_musicnn
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches
+from segue.builtin_spaces import WEIGHTS
 from segue.evaluation.retrieval import (
     Estimate,
     MetricName,
@@ -65,18 +64,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--ship", action="store_true", help="learn on all clips, write the weights")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    options.cache.mkdir(parents=True, exist_ok=True)
     audio = options.data / "audio"
     clips = read_clips(audio / "tracks.csv")
-    versions = {
-        name: cached(options.cache, audio, clips, name) for name in ("clean", "cut", *COPIES)
-    }
+    versions = read_versions(options.data, options.cache)
     config = SoundSpaceConfig()
-    if options.ship:
-        ship(versions, config)
 
     def musly(learn: np.ndarray) -> tuple[FloatArray, None]:
         return musly_distances(options.cache / "musly.npz", audio, clips, learn), None
@@ -109,7 +102,7 @@ def rows(versions: dict[str, Version], config: SoundSpaceConfig) -> list[Row]:
         return both
 
     def trial(learn: np.ndarray) -> Head:
-        head = fit_head(clean.patches.only(learn), [], described(versions).only(learn), TRIAL)
+        head = fit_head(clean.patches.only(learn), [], features_of(versions).only(learn), TRIAL)
         return replace(head, blend=np.array([1, 0], np.float32))
 
     def noise(learn: np.ndarray) -> tuple[FloatArray, FloatArray | None]:
@@ -130,11 +123,11 @@ def rows(versions: dict[str, Version], config: SoundSpaceConfig) -> list[Row]:
             "`sound` without features",
             learned(
                 lambda learn: replace(
-                    fitted(versions, config, learn), blend=np.array([1, 0], np.float32)
+                    fit_projection(versions, config, learn), blend=np.array([1, 0], np.float32)
                 )
             ),
         ),
-        Row("**`sound`**", learned(lambda learn: fitted(versions, config, learn))),
+        Row("**`sound`**", learned(lambda learn: fit_projection(versions, config, learn))),
     ]
 
 
@@ -156,11 +149,6 @@ def project(head: Head, version: Version) -> FloatArray:
             for a, b, features in zip(starts[:-1], starts[1:], version.features, strict=True)
         ]
     )
-
-
-def described(versions: dict[str, Version]) -> Described:
-    first, second = versions["clean"].halves
-    return Described(versions["clean"].features, (first, second), versions[TEST].features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +238,7 @@ def quality(found: Sequence[Measured], clips: Clips) -> str:
 def steadiness(
     versions: dict[str, Version], config: SoundSpaceConfig, audio: Path, clips: Clips
 ) -> str:
-    head = fitted(versions, config)
+    head = fit_projection(versions, config)
     clean, cut = (project(head, versions[name]) for name in ("clean", "cut"))
     same = (clean * cut).sum(axis=1)
     return "\n".join(
@@ -295,27 +283,6 @@ def coverage(head: Head, audio: Path, clips: Clips) -> str:
         f"stretches that Segue analyses to the whole, median {np.median(short):.3f}; to the same "
         f"with the start cut by 1.2 s, median {np.median(late):.3f}.\n"
     )
-
-
-# ---- what is shipped ---------------------------------------------------------------------
-
-
-def fitted(
-    versions: dict[str, Version], config: SoundSpaceConfig, learn: np.ndarray | None = None
-) -> Head:
-    if learn is None:
-        learn = np.ones(len(versions["clean"].features), bool)
-    return fit_head(
-        versions["clean"].patches.only(learn),
-        [versions[name].patches.only(learn) for name in COPIES],
-        described(versions).only(learn),
-        config,
-    )
-
-
-def ship(versions: dict[str, Version], config: SoundSpaceConfig) -> None:
-    head = fitted(versions, config)
-    (WEIGHTS / "sound.safetensors").write_bytes(head_to_bytes(head))
 
 
 if __name__ == "__main__":

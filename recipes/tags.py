@@ -1,6 +1,6 @@
-"""Standardising constants of the space `tags`; `--ship` writes them.
+"""Constants of the space `tags` of recordings: weights/tags.safetensors.
 
-python -m recipes.tags --data ../shared/data [--ship]
+python -m recipes.tags --data ../shared/data
 """
 
 import argparse
@@ -10,17 +10,15 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-from bench.common import keep, table
 from segue.audio.musicnn import load_musicnn
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
-from segue.builtin_spaces import MUSICNN_TAGS, WEIGHTS
+from segue.builtin_spaces import WEIGHTS
 from segue.io.audio import read_recording
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--ship", action="store_true")
     options = parser.parse_args()
     network = load_musicnn(WEIGHTS / "musicnn.safetensors")
     logits = []
@@ -30,17 +28,7 @@ def main() -> None:
         logits.append(torch.cat(parts).mean(0).numpy())
     mean = np.mean(logits, axis=0).astype(np.float32)
     scale = np.std(logits, axis=0).astype(np.float32)
-    if options.ship:
-        save_file({"mean": mean, "scale": scale}, WEIGHTS / "tags.safetensors")
-    rows = [
-        (tag, float(m), float(s))
-        for tag, m, s in sorted(zip(MUSICNN_TAGS, mean, scale, strict=True))
-    ]
-    keep(
-        "tags",
-        "Logits of MusiCNN's tags over the clips",
-        [table(("tag", "mean", "standard deviation"), rows)],
-    )
+    save_file({"mean": mean, "scale": scale}, WEIGHTS / "tags.safetensors")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ import soxr
 import torch
 
 from recipes.datasets.degradation import degraded, production_numbers
+from recipes.sound_projection import Patches
 from segue.audio.features import describe
-from segue.audio.head_training import Patches
 from segue.audio.musicnn import load_musicnn
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches
 from segue.builtin_spaces import WEIGHTS

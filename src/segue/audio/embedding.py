@@ -2,7 +2,7 @@
 
 The space `sound`: a fixed map from MusiCNN and hand-made features.
 
-The map is learned in `segue.audio.head_training`; here it is only applied, with numpy alone, so
+The map is fitted by `recipes/sound.py`; here it is only applied, with numpy alone, so
 that a search needs no network library.
 
 From a decoded recording to its vector in every space of sound.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from segue.builtin_spaces import WEIGHTS, standardise_tags
 from segue.errors import BadArgument
@@ -39,7 +39,7 @@ LIMIT: Final = 4.0
 #: something varies eight times as much.
 LEAST_SCALE: Final = 1e-4
 
-_FORMAT: Final = 2
+HEAD_FORMAT: Final = 2
 _TINY: Final = 1e-12
 
 
@@ -217,17 +217,8 @@ def load_head() -> Head:
     return head_from_bytes((files("segue.weights") / "sound.safetensors").read_bytes())
 
 
-def head_to_bytes(head: Head) -> bytes:
-    """Serialise a head as safetensors."""
-    tensors = {
-        field.name: np.ascontiguousarray(getattr(head, field.name), np.float32)
-        for field in fields(head)
-    }
-    return save(tensors, metadata={"format": str(_FORMAT)})
-
-
 def head_from_bytes(data: bytes) -> Head:
-    """Read what `head_to_bytes` wrote.
+    """Read a head from the bytes of its safetensors file.
 
     Raises
     ------
@@ -238,10 +229,10 @@ def head_from_bytes(data: bytes) -> Head:
     # The header: eight bytes of its length, then JSON.
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     metadata = header.get("__metadata__", {})
-    if metadata.get("format") != str(_FORMAT):
+    if metadata.get("format") != str(HEAD_FORMAT):
         raise BadArgument(
             f"the head of the space `sound` has format {metadata.get('format')!r}, this Segue "
-            f"reads {_FORMAT}; install the weights that belong to it"
+            f"reads {HEAD_FORMAT}; install the weights that belong to it"
         )
     head = Head(**{field.name: tensors[field.name] for field in fields(Head)})
     expected = {

@@ -10,15 +10,16 @@ the two halves of a track in the place of patches; the two results stand side by
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final, NamedTuple
 
 import numpy as np
 import scipy.linalg
 import scipy.stats
 from numpy.typing import NDArray
+from safetensors.numpy import save
 
-from segue.audio.embedding import LIMIT, POOLED_SIZE, Head
+from segue.audio.embedding import HEAD_FORMAT, LIMIT, POOLED_SIZE, Head
 from segue.errors import BadArgument
 from segue.records import FloatArray
 
@@ -149,6 +150,15 @@ def fit_head(
         features_map=features.map.astype(np.float32),
         blend=(blend / np.linalg.norm(blend)).astype(np.float32),
     )
+
+
+def head_to_bytes(head: Head) -> bytes:
+    """Serialise a head as safetensors."""
+    tensors = {
+        field.name: np.ascontiguousarray(getattr(head, field.name), np.float32)
+        for field in fields(head)
+    }
+    return save(tensors, metadata={"format": str(HEAD_FORMAT)})
 
 
 class _Map(NamedTuple):
