@@ -20,6 +20,7 @@ import torch
 
 from bench import common
 from recipes.datasets import compositions
+from recipes.lm_training import load_best
 from segue.generate.compose.composition import Composition as Making
 from segue.generate.compose.composition import statistics
 from segue.generate.compose.grammar import encode_bar, header
@@ -47,7 +48,6 @@ from segue.generate.notes.tokens import NoteSequence, note_sequence
 from segue.generate.notes.training import Piece, WindowSampler
 from segue.generate.notes.training import mean_losses as note_losses
 from segue.io.midi import read_midi, write_midi
-from segue.nn.lm_training import load_best
 from segue.nn.sampling import Sampling
 from segue.nn.split import train_validation_split
 from segue.nn.trainer import STATE, Progress

@@ -20,7 +20,8 @@ import torch
 from numpy.typing import NDArray
 
 from bench import common
-from bench.chorales import chorales, costs
+from recipes.chorales import costs, read_chorales
+from recipes.lm_training import Piece
 from segue.errors import BadArgument
 from segue.evaluation.generated import VoiceLeadingErrors, voice_leading_errors
 from segue.generate.harmony import harmonise
@@ -31,7 +32,6 @@ from segue.generate.harmony.chorale_network import (
     load_chorale_network,
 )
 from segue.generate.harmony.particle_filter import VOICE_RANGES, ParticleFilterOptions
-from segue.nn.lm_training import Piece
 from segue.records import Part, Score
 from segue.score.harmony import estimate_key
 
@@ -87,7 +87,7 @@ def main() -> None:
     network = load_chorale_network()
     own = [
         np.where(piece.tokens > 0, piece.tokens + LOWEST_PITCH - 1, -1)
-        for piece in chorales(options.data)["test"][: options.most]
+        for piece in read_chorales(options.data)["test"][: options.most]
     ]
     rows: list[list[object]] = [["Bach", *held(own, own, 0.0, network).row]]
     usual = ParticleFilterOptions()

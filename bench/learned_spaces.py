@@ -178,7 +178,9 @@ def all_spaces(
 ) -> list[Space]:
     fold_of = folds(clips)
     clean = versions["clean"]
-    heads = [sound_space.fitted(versions, SoundSpaceConfig(), fold_of != k) for k in range(FOLDS)]
+    heads = [
+        sound_space.fit_projection(versions, SoundSpaceConfig(), fold_of != k) for k in range(FOLDS)
+    ]
     sound = Space("**`sound`**", tuple(sound_space.project(head, clean) for head in heads))
     learned = {
         preset: Space(

@@ -20,6 +20,7 @@ import segue.nn.trainer
 from conftest import little_score
 from melody_models import network as melody_network
 from melody_models import sheet
+from recipes.lm_training import Piece, train_lm
 from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.contrastive import ContrastiveConfig
 from segue.audio.embedding import POOLED_SIZE
@@ -54,7 +55,7 @@ from segue.generate.notes.network import NoteModel
 from segue.generate.notes.tokens import NoteSequence
 from segue.generate.notes.training import NoteTraining, train_notes
 from segue.library import Library
-from segue.nn.lm_training import LMTrainingConfig, Piece, train_lm
+from segue.nn.lm_training import LMTrainingConfig
 from segue.nn.sampling import Sampling, generate
 from segue.nn.trainer import FitResult, ProgressCallback
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.nn.checkpoint import load_checkpoint, save_checkpoint
+from segue.nn.checkpoint import load_checkpoint
 
 #: Notes per n-gram.
 NGRAM_NOTES: Final = 5
@@ -247,18 +246,6 @@ class KnownChorales:
     hashes: tuple[Hashes, ...]
     starts: tuple[Integers, ...]
 
-    @classmethod
-    def from_chorales(
-        cls, names: Sequence[str], chorales: Sequence[NDArray[np.integer]]
-    ) -> "KnownChorales":
-        """Hash chorales, each of shape (frames, 4): MIDI pitches, below 0 for silence."""
-        hashes, starts = [], []
-        for voice in range(1, 1 + len(VOICES)):
-            of_voice = [ngram_hashes(voice_notes(chorale[:, voice])) for chorale in chorales]
-            hashes.append(np.concatenate(of_voice))
-            starts.append(np.cumsum([0, *map(len, of_voice)])[:-1].astype(np.int64))
-        return cls(tuple(names), tuple(hashes), tuple(starts))
-
     def longest_shared_passage(self, pitches: NDArray[np.integer]) -> VoicePassage:
         """Find the longest passage that one of the lower voices shares.
 
@@ -277,14 +264,6 @@ class KnownChorales:
                 duration = int(notes[last, 1] - notes[shared.start, 1])
                 best = VoicePassage(shared.notes, duration, name, self.names[shared.piece])
         return best
-
-    def save(self, path: Path = PRETRAINED) -> str:
-        """Write the hashes; return the file's fingerprint."""
-        tensors = {}
-        for name, hashes, starts in zip(VOICES, self.hashes, self.starts, strict=True):
-            tensors[f"{name}.runs"] = torch.from_numpy(hashes.view(np.int16))
-            tensors[f"{name}.starts"] = torch.from_numpy(starts.astype(np.int32))
-        return save_checkpoint(path, CHECKPOINT_KIND, {"names": list(self.names)}, tensors)
 
     @classmethod
     def load(cls, path: Path = PRETRAINED) -> "KnownChorales":
