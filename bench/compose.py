@@ -1,11 +1,8 @@
-"""Learns what `segue compose` writes with, and tells how well it writes.
+"""Composing: loss on the test set, statistics of continuations, speed, keys and instruments.
 
-    python -m bench.compose --data ../shared/data --work .bench-cache/composing --learn
-    python -m bench.compose --data ../shared/data --work .bench-cache/composing --ship
-    python -m bench.compose --data ../shared/data --work .bench-cache/composing
+    python -m bench.compose --data ../shared/data
 
-The first learns, or goes on where it was interrupted; the second puts the best weights so far into
-the package; the third makes the table of what is shipped, on pieces that were never learned from.
+Of the bundled model, on pieces of the test set (`recipes/datasets/compositions.py`).
 """
 
 import argparse
@@ -19,13 +16,13 @@ import numpy as np
 import torch
 
 from bench import common
+from recipes.composer import Pieces, by_side
 from recipes.datasets import compositions
-from recipes.lm_training import load_best
 from segue.generate.compose.composition import Composition as Making
 from segue.generate.compose.composition import statistics
 from segue.generate.compose.grammar import encode_bar, header
 from segue.generate.compose.known_bars import fingerprint_parts
-from segue.generate.compose.model import PRETRAINED, Composer
+from segue.generate.compose.model import Composer
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.tokens import (
     OPENING,
@@ -36,12 +33,8 @@ from segue.generate.compose.tokens import (
     tempo_to_bpm,
 )
 from segue.generate.compose.training import (
-    ComposerTraining,
     ExampleSampler,
     TrainingPiece,
-    index_bars,
-    new_network,
-    train_composer,
 )
 from segue.generate.notes.network import NoteModel
 from segue.generate.notes.tokens import NoteSequence, note_sequence
@@ -50,13 +43,10 @@ from segue.generate.notes.training import mean_losses as note_losses
 from segue.io.midi import read_midi, write_midi
 from segue.nn.sampling import Sampling
 from segue.nn.split import train_validation_split
-from segue.nn.trainer import STATE, Progress
 from segue.records import Score
 from segue.score.harmony import estimate_key
 from segue.theory.instruments import DRUMS, instrument_name
 
-EPOCHS: Final = 18
-RATE: Final = 1.5e-3
 SEED: Final = 0
 #: Prompts: so many of each source, of so many bars, gone on with for so many.
 PROMPTS: Final = {"pop909": 18, "multitrack": 12, "lieder": 10, "folk": 10}
@@ -79,53 +69,12 @@ BESIDE_WINDOWS: Final = 256
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rolls", type=Path, default=Path(".bench-cache/rolls"))
-    parser.add_argument("--learn", action="store_true")
-    parser.add_argument("--start", type=Path, help="weights of an earlier run, to learn on from")
-    parser.add_argument("--ship", action="store_true")
     parser.add_argument("--keep", type=Path, help="a folder for what is written, as MIDI")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    found = compositions.pieces(options.data, options.rolls)
-    sides = {
-        side: [one for one in found if one.side == side] for side in ("train", "validation", "test")
-    }
-    if options.learn:
-        learn(sides, options.work, options.start)
-    elif options.ship:
-        ship(sides, options.work)
-    else:
-        judge(sides, options.keep)
-
-
-Pieces = dict[str, list[compositions.Piece]]
-
-
-def learn(sides: Pieces, work: Path, start: Path | None) -> None:
-    began = time.perf_counter()
-
-    def watch(at: Progress) -> None:
-        if at.step % 10 == 0:
-            print(
-                f"epoch {at.epoch}/{at.epochs}, step {at.step}/{at.steps}: {at.loss:.4f}, "
-                f"validation {at.validation_loss:.4f}, {time.perf_counter() - began:.0f} s",
-                flush=True,
-            )
-
-    training = ComposerTraining(epochs=EPOCHS, learning_rate=RATE, device="cpu")
-    earlier = Composer.load(start) if start else None
-    learned, judging = ([one.piece for one in sides[side]] for side in ("train", "validation"))
-    there = (work / STATE).exists()
-    train_composer(training, learned, judging, work, start=earlier, resume=there, watch=watch)
-
-
-def ship(sides: Pieces, work: Path) -> None:
-    network = new_network()
-    load_best(network, work)
-    known = index_bars([one.piece for one in sides["train"]])
-    Composer(network, known, {"trained by": "bench/compose.py"}).save(PRETRAINED, torch.bfloat16)
-    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.1f} MB")
+    sides = by_side(options.data, options.rolls)
+    judge(sides, options.keep)
 
 
 def judge(sides: Pieces, keep: Path | None) -> None:

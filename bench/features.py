@@ -2,8 +2,8 @@
 
     python -m bench.features --data ../shared/data
 
-Tempo and key against the truth of rendered MIDI files (see recipes/datasets/rendered_midi.py), beside librosa's
-on the same sound; retrieval of the space `features` over the clips; time for a minute of sound.
+Tempo and key of rendered MIDI files (`recipes/datasets/rendered_midi.py`), also by librosa;
+retrieval in the space `features` over the clips; time for a minute of audio.
 """
 
 import argparse

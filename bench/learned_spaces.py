@@ -25,6 +25,7 @@ from bench import sound_space
 from bench.clip_folds import FOLDS, divided, folds, images
 from bench.common import keep, table
 from recipes.datasets import game_music
+from recipes.sound import fit_projection
 from recipes.sound_projection import SoundSpaceConfig
 from segue.audio.contrastive import ContrastiveConfig, build
 from segue.audio.contrastive_training import (
@@ -178,9 +179,7 @@ def all_spaces(
 ) -> list[Space]:
     fold_of = folds(clips)
     clean = versions["clean"]
-    heads = [
-        sound_space.fit_projection(versions, SoundSpaceConfig(), fold_of != k) for k in range(FOLDS)
-    ]
+    heads = [fit_projection(versions, SoundSpaceConfig(), fold_of != k) for k in range(FOLDS)]
     sound = Space("**`sound`**", tuple(sound_space.project(head, clean) for head in heads))
     learned = {
         preset: Space(

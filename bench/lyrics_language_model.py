@@ -1,15 +1,10 @@
-"""How well lyrics are foretold, letter by letter: bits per character of songs held out.
+"""Lyrics language models: bits per character of songs of the test set.
 
-    python -m bench.lyrics_language_model --data ../shared/data --work .bench-cache/letters --learn shipped
-    python -m bench.lyrics_language_model --data ../shared/data --work .bench-cache/letters --ship
-    python -m bench.lyrics_language_model --data ../shared/data --work .bench-cache/letters --learn large
-    python -m bench.lyrics_language_model --data ../shared/data --work .bench-cache/letters --run all
+    python -m bench.lyrics_language_model --data ../shared/data --work .bench-cache/letters
 
-The first learns what comes with Segue, from all authors but those of the trecento (whose sources
-reserve rights), or goes on where it was interrupted, and the second writes it. The third learns a
-base from the authors of more than 100,000 characters alone. The last measures what is not measured
-yet (or one part of it, see `PARTS`) and makes the table; what is measured stays in the work folder.
-The part "keras" needs `pip install tensorflow-cpu`, and is left out of "all".
+Measures what is not measured yet (or one part of it, see `PARTS`) and makes the table; results stay
+in the work folder. The part "keras" needs `pip install tensorflow-cpu`, and is left out of "all".
+Artists of less than 110,000 characters start from the base "large" of `recipes/lyrics.py`.
 """
 
 import argparse
@@ -24,13 +19,12 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
 
 from bench import common
 from bench.lyrics_baselines import compressed_bits, kneser_ney_bits, nano_gpt_bits
 from recipes.datasets.poems import verse
-from segue.builtin_spaces import LYRICS_SPACE
-from segue.generate.lyrics.language_model import MODEL_FILE, PRETRAINED, LanguageModel
+from recipes.lyrics import SMALL_ARTIST, small_artists, split_songs
+from segue.generate.lyrics.language_model import MODEL_FILE, LanguageModel
 from segue.generate.lyrics.training import (
     RECIPES,
     STEPS_PER_EPOCH,
@@ -38,24 +32,19 @@ from segue.generate.lyrics.training import (
     Preset,
     Split,
     bits_per_character,
-    split_by_artist,
-    tokenize_song,
     train_lyrics,
 )
 from segue.generate.lyrics.vocabulary import VOCABULARY_SIZE
-from segue.ingest.embedding import pooled_states
-from segue.nn.trainer import STATE, Progress, ProgressCallback
+from segue.nn.trainer import Progress
 from segue.records import Lyrics
 
-TRECENTO: Final = "14th-c. Italian/Latin/French poets"
-SMALL: Final = 110_000  # characters, title lines and all: whom the base "large" never saw
 #: The text for three minutes of training: a million characters to learn from.
 THREE: Final = ("Robert Burns", "Thomas Moore", "Walt Whitman")
 MINUTES: Final = 3.0
 NATS: Final = 0.6931472  # in a bit
 #: For each author, at most so long.
 AUTHOR_MINUTES: Final = 1.5
-#: A base without one of the authors of more characters than `SMALL`, learned for this alone.
+#: A base without one of the authors of more characters than `SMALL_ARTIST`, learned for this alone.
 BASE_MINUTES: Final = 3.0
 RACED: Final = "W. S. Gilbert"
 RACE_EPOCHS: Final = 40
@@ -72,56 +61,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--learn", choices=("shipped", "large"))
-    parser.add_argument("--ship", action="store_true")
-    parser.add_argument("--run", choices=("all", *PARTS))
-    parser.add_argument("--epochs", type=int, default=110)
+    parser.add_argument("--run", choices=("all", *PARTS), default="all")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     songs = verse(options.data)
-    if options.train:
-        learn(options.train, songs, options.work, options.epochs)
-    if options.ship:
-        ship(songs, options.work / "shipped")
-    if options.run:
-        for name, part in PARTS.items():
-            if options.run == name or (options.run == "all" and name != "keras"):
-                part(songs, options.work)
-        show(options.work)
-
-
-def learn(name: str, songs: Sequence[Lyrics], work: Path, epochs: int) -> None:
-    """Learn a base, going on where an earlier run stopped."""
-    if name == "shipped":
-        chosen = [one for one in songs if one.tags.artist != TRECENTO]
-    else:
-        small = _small(songs)
-        chosen = [one for one in songs if one.tags.artist not in small]
-    resume = (work / name / STATE).exists()
-    training = LyricsTraining(epochs=epochs)
-    model, _ = train_lyrics(training, _parts(chosen), work / name, resume=resume, watch=told())
-    print(model.metadata)
-
-
-def ship(songs: Sequence[Lyrics], work: Path) -> None:
-    """Write the weights that come with Segue, and say what their 8 bits cost."""
-    model = LanguageModel.load(work / MODEL_FILE)
-    model.save(PRETRAINED, quantize=True)
-    parts = _parts([one for one in songs if one.tags.artist != TRECENTO])
-    for name, one in (("learned", model), ("shipped", LanguageModel.pretrained())):
-        bits = bits_per_character(one, parts.test)
-        print(f"{name}: {bits:.4f} bits per character of the test songs")
-    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.2f} MB")
-    network = LanguageModel.pretrained().network
-    known = np.stack([pooled_states(network, one.lyrics.text) for one in parts.train])
-    constants = {"mean": known.mean(axis=0), "scale": known.std(axis=0).clip(1e-3)}
-    save_file(constants, LYRICS_SPACE)
+    for name, part in PARTS.items():
+        if options.run == name or (options.run == "all" and name != "keras"):
+            part(songs, options.work)
+    show(options.work)
 
 
 def three_minutes(songs: Sequence[Lyrics], work: Path) -> None:
     """Hold the default against nanoGPT's recipe, on one text, for three minutes each."""
-    parts = _parts([one for one in songs if one.tags.artist in THREE])
+    parts = split_songs([one for one in songs if one.tags.artist in THREE])
     learned, test = (
         "".join(f"{one.lyrics.text}\n" for one in some) for some in (parts.train, parts.test)
     )
@@ -145,13 +98,13 @@ def three_minutes(songs: Sequence[Lyrics], work: Path) -> None:
 
 def authors(songs: Sequence[Lyrics], work: Path) -> None:
     """Foretell the test songs of each author, also from a base that never saw any of theirs."""
-    small = _small(songs)
+    small = small_artists(songs)
     RECIPES["char-lstm-4x256"] = replace(PUBLISHED, last_only=False)
     for author in dict.fromkeys([*small, *(one.tags.artist for one in songs)]):
         others = [
             one for one in songs if one.tags.artist not in (small if author in small else [author])
         ]
-        parts = _parts([one for one in songs if one.tags.artist == author])
+        parts = split_songs([one for one in songs if one.tags.artist == author])
         known, test = ([one.lyrics.text for one in some] for some in (parts.train, parts.test))
         with _results(work) as found:
             of_author = found.setdefault("authors", {}).setdefault(author, {})
@@ -186,7 +139,7 @@ def _base_without(author: str, others: Sequence[Lyrics], work: Path) -> Language
     folder = work / f"without {author}"
     if not (folder / MODEL_FILE).exists():
         shutil.rmtree(folder, ignore_errors=True)
-        train_lyrics(LyricsTraining(minutes=BASE_MINUTES), _parts(others), folder)
+        train_lyrics(LyricsTraining(minutes=BASE_MINUTES), split_songs(others), folder)
     return LanguageModel.load(folder / MODEL_FILE)
 
 
@@ -203,7 +156,7 @@ def race(songs: Sequence[Lyrics], work: Path) -> None:
     As published, it is told one letter of each window of 40, which takes hours until it gets no
     better; told every letter, the same network is there in minutes: that is who is raced against.
     """
-    parts = _parts([one for one in songs if one.tags.artist == RACED])
+    parts = split_songs([one for one in songs if one.tags.artist == RACED])
     for name, recipe, minutes in (
         ("default", RECIPES["default"], None),
         (ALL_LETTERS, replace(PUBLISHED, last_only=False), None),
@@ -241,7 +194,7 @@ def keras(songs: Sequence[Lyrics], work: Path) -> None:
     """Time the training of the published network, and of the same in Keras, in turns."""
     from bench.lyrics_baselines import KerasTraining
 
-    parts = _parts([one for one in songs if one.tags.artist == RACED])
+    parts = split_songs([one for one in songs if one.tags.artist == RACED])
     recipe = RECIPES["char-lstm-4x256"] = PUBLISHED
     rival = KerasTraining(
         VOCABULARY_SIZE, recipe.context, recipe.batch_size, torch.get_num_threads()
@@ -331,9 +284,9 @@ def _shown_authors(found: Results) -> str:
     ]
     return (
         "## Authors that the base never saw\n\n"
-        f"Those of less than {SMALL:,} characters from one base, learned from all the others; each "
-        f"of the rest from a base of its own, learned from all but them for {BASE_MINUTES:g} "
-        "minutes. One network after the other, one thread; from scratch "
+        f"Those of less than {SMALL_ARTIST:,} characters from one base, learned from all the "
+        f"others; each of the rest from a base of its own, learned from all but them for "
+        f"{BASE_MINUTES:g} minutes. One network after the other, one thread; from scratch "
         f"{AUTHOR_MINUTES:g} minutes each, from the base until it gets no better.\n\n"
         + common.table(
             ["author", "characters", "gzip", "xz", "Kneser–Ney, 5", "char-lstm 1×128",
@@ -459,24 +412,6 @@ def draw_race(found: Results) -> None:
     figure.savefig(Path(__file__).parent / "tables" / "lyrics_language_model.png", dpi=120)
 
 
-def told() -> ProgressCallback:
-    """Return what tells how far it is, now and then."""
-    last = time.monotonic()
-
-    def watch(at: Progress) -> None:
-        nonlocal last
-        if time.monotonic() - last > 20:
-            last = time.monotonic()
-            print(
-                f"epoch {at.epoch}/{at.epochs}: {at.loss:.4f}, validation "
-                f"{at.validation_loss:.4f}, {at.items_per_second * 128:.0f} characters/s, "
-                f"{at.remaining_s / 60:.0f} minutes to go",
-                flush=True,
-            )
-
-    return watch
-
-
 def _judged(
     training: LyricsTraining, parts: Split, folder: Path, start: LanguageModel | None
 ) -> Results:
@@ -513,17 +448,6 @@ class _results:  # noqa: N801  # reads like a function
         if error[0] is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.write_text(json.dumps(self._found, indent=1), encoding="utf-8")
-
-
-def _parts(songs: Sequence[Lyrics]) -> Split:
-    return split_by_artist([tokenize_song(one) for one in songs])
-
-
-def _small(songs: Sequence[Lyrics]) -> list[str]:
-    counts: dict[str, int] = {}
-    for one in songs:
-        counts[one.tags.artist] = counts.get(one.tags.artist, 0) + len(one.text)
-    return [author for author, count in counts.items() if count < SMALL]
 
 
 def _count(model: LanguageModel) -> int:

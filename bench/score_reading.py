@@ -1,6 +1,6 @@
 """How fast scores are read: Segue against other readers, in the same run.
 
-    python -m bench.score_reading --data ../shared/data [--only midi|abc|add] [--sample 40] [--seed 0]
+    python -m bench.score_reading --data ../shared/data [--only midi|abc|add] [--sample 40]
 
 Each part has a table of its own. MIDI: native multitrack files and folk tunes, against pretty_midi,
 symusic (which is faster, and leaves notes and instruments out: see `segue.io.midi_file`) and,

@@ -33,7 +33,7 @@ from bench.score_queries import (
     starts,
 )
 from recipes.datasets.piano_rolls import Side, Song, songs
-from recipes.roll_vae import MODELS, learned, tracks
+from recipes.roll_vae import MODELS, tracks, trained_model
 from segue.records import FloatArray
 from segue.score.features import score_features, standardise_score
 from segue.score.piano_roll import (
@@ -80,7 +80,7 @@ def rows(found: Sequence[Song], options: argparse.Namespace) -> dict[str, RollMo
     learn, validate = tracks(found, "train"), tracks(found, "validation")
     names = ("classic", "classic-3", "lstm")
     models = {
-        name: learned(MODELS[name], learn, validate, options.work / name, options.minutes)
+        name: trained_model(MODELS[name], learn, validate, options.work / name, options.minutes)
         for name in names
     }
     return models | {"default": RollModel.shipped()}

@@ -2,8 +2,8 @@
 
     python -m bench.separate_queries --library FOLDER
 
-Of pairs of recordings drawn at random, the answers to both are compared with those to each alone: an answer is near a query where it is among the tenth
-of the library that is most like it.
+Of pairs of recordings drawn at random, the answers to both are compared with those to each alone:
+an answer is near a query where it is among the tenth of the library that is most like it.
 """
 
 import argparse

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from recipes.roll_vae import finetune_decoder
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.nn.split import train_validation_split
 from segue.nn.trainer import Progress
@@ -23,7 +24,6 @@ from segue.score.vae.training import (
     cut_windows,
     drop_instruments,
     drop_notes,
-    finetune_decoder,
     swap_instruments,
     train_score,
     transpose_windows,

@@ -5,7 +5,7 @@ Everything measured of a recording, frame by frame and as a whole, before it is 
 Music, speech or noise: told by the named features of a recording.
 
 A softmax regression on how far each feature is from the average, learned by
-`bench/sound_kinds.py` from music, voices and noises of many sources. Steps of level without a
+`recipes/sound_kinds.py` from music, voices and noises of many sources. Steps of level without a
 pulse speak for speech, a flat spectrum without a key for noise.
 
 What can be said of a recording in named numbers, and the space `features` of them.

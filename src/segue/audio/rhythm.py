@@ -13,7 +13,7 @@ Music has many pulses, each two or three times as fast as the next, and which of
 tempo cannot be told from its strength alone. A small network compares the candidates: by how
 onsets recur after fractions and multiples of the beat, and how strong its harmonics are, in five
 ranges of frequency; by how many onsets there are in a beat; and by how fast it is. What the genre
-says counts too. `bench/tempo.py` learned it.
+says counts too. `recipes/tempo.py` trained it.
 """
 
 from collections.abc import Sequence

@@ -3,9 +3,9 @@
 The hidden states are chords, relative to the tonic; the observations are the notes of the melody
 (Rabiner 1989). A melody is cut into slots, the shortest durations of a chord: half bars where a bar
 has four beats or more and a middle, else whole bars. Transition and emission probabilities are
-estimated from songs with known chords (`recipes/chords.py`). The key is not given: the likeliest of all 24 is taken. The
-best chord sequence is found by the Viterbi algorithm, others by forward filtering and backward
-sampling.
+estimated from songs with known chords (`recipes/chords.py`). The key is not given: the likeliest of
+all 24 is taken. The best chord sequence is found by the Viterbi algorithm, others by forward
+filtering and backward sampling.
 
 Shape legend: M modes (major, minor), S states of a mode, T slots, 12 pitch classes.
 """
