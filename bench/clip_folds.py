@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from recipes.datasets import game_music
-from segue.audio.spectrogram import LOG_MELS, ByteArray, log_mel_image
+from segue.audio.spectrogram import LOG_MEL_SPECS, ByteArray, log_mel_image
 from segue.audio.training import Example
 
 FOLDS: Final = 5
@@ -34,7 +34,9 @@ def images(work: Path, audio: Path, clips: game_music.Clips, name: str) -> list[
     """Return the log-mel images of all clips, made once and kept in `work`."""
     file = work / f"{name}.npz"
     if not file.exists():
-        made = [log_mel_image(game_music.read_clip(audio / p), LOG_MELS[name]) for p in clips.paths]
+        made = [
+            log_mel_image(game_music.read_clip(audio / p), LOG_MEL_SPECS[name]) for p in clips.paths
+        ]
         np.savez(file, *made)
     with np.load(file) as arrays:
         return [arrays[f"arr_{number}"] for number in range(len(clips.paths))]

@@ -22,13 +22,13 @@ from recipes.datasets.rendered_midi import Piece, pieces
 from recipes.datasets.stretches import as_recording
 from recipes.features import clip_features
 from segue.audio.features import (
-    FEATURE_GROUPS,
     VERSION,
     describe,
     standardise,
 )
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.evaluation.retrieval import evaluate_retrieval
+from segue.feature_names import SOUND_FEATURE_GROUPS
 from segue.records import FloatArray
 from segue.theory.keys import MODES, PITCH_CLASSES
 
@@ -151,7 +151,7 @@ def _retrieval(packages: list[str], vectors: FloatArray) -> list[str]:
         _retrieval_row("features", space, packages),
         _retrieval_row("z-scored only", (vectors - vectors.mean(0)) / vectors.std(0), packages),
     ]
-    for group, at in FEATURE_GROUPS.items():
+    for group, at in SOUND_FEATURE_GROUPS.items():
         lines.append(_retrieval_row(f"{group} alone", space[:, at], packages))
     return lines
 

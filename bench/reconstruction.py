@@ -19,7 +19,7 @@ import torch
 from bench.clip_folds import divided, images
 from bench.common import keep, table
 from recipes.datasets import game_music
-from segue.audio.training import SoundTraining, image_kind, train_on
+from segue.audio.training import SoundTraining, image_kind, train_network
 
 PRESETS = ("dual-axis", "default")
 FOLD = 0
@@ -87,7 +87,7 @@ def learn(work: Path, audio: Path, clips: game_music.Clips, preset: str, minutes
     training = SoundTraining(preset=preset, minutes=minutes, device="cpu")  # type: ignore[arg-type]
     shown = images(work, audio, clips, image_kind(training))
     some, others = divided(clips, FOLD)
-    _, _, trained = train_on(
+    _, _, trained = train_network(
         training, some, others, lambda name: shown[int(name)], work / f"run-reconstruction-{preset}"
     )
     last = trained.history[-1]

@@ -15,13 +15,8 @@ import numpy as np
 from bench import common
 from recipes.datasets import sound_kinds
 from recipes.sound_kinds import FOLDS, cross_validate, fit_classifier
-from segue.audio.features import (
-    FEATURE_NAMES,
-    MUSIC_FROM,
-    SOUND_KINDS,
-    sound_probabilities,
-    standard_scores,
-)
+from segue.audio.features import MUSIC_THRESHOLD, SOUND_KINDS, sound_kind_probabilities, z_scores
+from segue.feature_names import SOUND_FEATURE_NAMES
 from segue.records import FloatArray
 
 THRESHOLDS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -38,18 +33,18 @@ def main() -> None:
     labels = np.array([SOUND_KINDS.index(label) for label in found.labels])
     learn = np.array([side == "learn" for side in found.sides])
     sources = np.array(found.sources)
-    scores = standard_scores(found.vectors)
+    scores = z_scores(found.vectors)
     strength, chances = cross_validate(scores[learn], labels[learn], sources[learn])
     model = fit_classifier(scores[learn], labels[learn], strength)
-    test = sound_probabilities(scores[~learn])
+    test = sound_kind_probabilities(scores[~learn])
     common.keep(
         "sound_kinds",
         "Music, speech, noise",
         [
-            f"Softmax regression of {len(FEATURE_NAMES)} named features (C = {strength}, chosen by "
-            f"{FOLDS} folds of whole sources), learned from {learn.sum()} pieces; tested on "
-            f"{(~learn).sum()} of other sources. Not music is what is music with a chance below "
-            f"{MUSIC_FROM}.\n",
+            f"Softmax regression of {len(SOUND_FEATURE_NAMES)} named features (C = {strength}, "
+            f"chosen by {FOLDS} folds of whole sources), learned from {learn.sum()} pieces; "
+            f"tested on {(~learn).sum()} of other sources. Not music is what is music with a "
+            f"chance below {MUSIC_THRESHOLD}.\n",
             _classes(test, labels[~learn]),
             "\nBy the chance of music below which a piece is left out; on the side that it was "
             "chosen on, each source by a fit without it, and on the other:\n",
@@ -62,7 +57,7 @@ def main() -> None:
     )
 
 
-def _told(chances: FloatArray, least: float = MUSIC_FROM) -> np.ndarray:
+def _told(chances: FloatArray, least: float = MUSIC_THRESHOLD) -> np.ndarray:
     """Return which kind each piece is taken for."""
     return np.where(chances[:, 0] < least, 1 + chances[:, 1:].argmax(axis=1), 0)
 
@@ -121,7 +116,7 @@ def _weights(coefficients: Sequence[Sequence[float]]) -> str:
     rows = []
     for kind, row in zip(SOUND_KINDS, np.array(coefficients), strict=True):
         order = np.argsort(-np.abs(row))[:TOLD]
-        told = ", ".join(f"{FEATURE_NAMES[place]} {row[place]:+.2f}" for place in order)
+        told = ", ".join(f"{SOUND_FEATURE_NAMES[place]} {row[place]:+.2f}" for place in order)
         rows.append([kind, told])
     return common.table(["", "features, weights of their standard scores"], rows)
 

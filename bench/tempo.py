@@ -18,7 +18,7 @@ from bench import common
 from recipes.datasets import annotated_tempo
 from recipes.datasets.annotated_tempo import Timed
 from recipes.tempo import TOLERANCE
-from segue.audio.rhythm import Tempo, tapped_tempo
+from segue.audio.rhythm import Tempo, estimate_tempo
 
 OCTAVES: Final = (1, 2, 3, 1 / 2, 1 / 3)
 FOLD_BPM: Final = (70.0, 180.0)
@@ -32,7 +32,7 @@ def main() -> None:
     arguments = parser.parse_args()
     known = annotated_tempo.timed(arguments.data, arguments.cache)
     test = [one for one in known if one.half == "test" and one.today_bpm > 0]
-    chosen = {one.name: tapped_tempo(one.onsets, one.today_bpm) for one in test}
+    chosen = {one.name: estimate_tempo(one.onsets, one.today_bpm) for one in test}
     common.keep("tempo", "Tempo", [*_accuracies(test, chosen), _confidence(test, chosen)])
 
 

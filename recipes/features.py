@@ -11,9 +11,10 @@ from typing import Final
 import numpy as np
 from safetensors.numpy import save_file
 
-from segue.audio.features import FEATURE_GROUPS, FEATURE_NAMES, LIMIT, describe
+from segue.audio.features import LIMIT, describe
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.builtin_spaces import WEIGHTS
+from segue.feature_names import SOUND_FEATURE_GROUPS, SOUND_FEATURE_NAMES
 from segue.io.audio import read_recording
 from segue.records import FloatArray
 
@@ -43,8 +44,8 @@ def fit_constants(vectors: FloatArray) -> dict[str, FloatArray]:
     exact = vectors.astype(np.float64)
     mean, scale = exact.mean(axis=0), exact.std(axis=0)
     standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
-    mix = np.zeros((len(FEATURE_NAMES), len(FEATURE_NAMES)))
-    for at in FEATURE_GROUPS.values():
+    mix = np.zeros((len(SOUND_FEATURE_NAMES), len(SOUND_FEATURE_NAMES)))
+    for at in SOUND_FEATURE_GROUPS.values():
         values, axes = np.linalg.eigh(np.cov(standard[:, at].T))
         mix[at, at] = axes / np.sqrt(values + RIDGE) @ axes.T
     constants = {"mean": mean, "scale": scale, "mix": mix}

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression
 
 from recipes.datasets import sound_kinds
-from segue.audio.features import SOUND_KINDS, standard_scores
+from segue.audio.features import SOUND_KINDS, z_scores
 from segue.builtin_spaces import WEIGHTS
 from segue.records import FloatArray
 
@@ -61,7 +61,7 @@ def main() -> None:
     dataset = sound_kinds.sounds(options.data, options.sounds, options.cache)
     train = np.array([side == "learn" for side in dataset.sides])
     labels = np.array([SOUND_KINDS.index(label) for label in dataset.labels])[train]
-    scores = standard_scores(dataset.vectors)[train]
+    scores = z_scores(dataset.vectors)[train]
     strength, _ = cross_validate(scores, labels, np.array(dataset.sources)[train])
     model = fit_classifier(scores, labels, strength)
     weights = {"weights": model.coef_.T, "bias": model.intercept_}
