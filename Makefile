@@ -21,6 +21,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/vulture
 
 # The reference is made from the program, the benchmarks from bench/tables; then the site, links checked.
 docs: $(VENV)/docs

@@ -41,8 +41,6 @@ EMPTY: Final = frozenset(
 )
 MANY: Final = 100_000
 
-Pairs = set[tuple[int, int]]
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -17,7 +17,6 @@ import mutagen
 
 TARGET = Path(__file__).parent.parent / "src" / "segue" / "collection"
 MOST_PER_ALBUM = 4
-MOST_BYTES = 11 << 20
 FREE = {
     "CC-BY-SA-3.0": ("CC-BY-SA-3.0", "https://creativecommons.org/licenses/by-sa/3.0/"),
     "CC-BY-SA-3.0+": ("CC-BY-SA-3.0", "https://creativecommons.org/licenses/by-sa/3.0/"),

@@ -18,17 +18,6 @@ from av.audio.stream import AudioStream
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, power_spectrogram
 from segue.records import FloatArray
 
-PRODUCTION_NAMES: Final = (
-    "loudness (dB)",
-    "peak (dB)",
-    "crest (dB)",
-    "bandwidth (Hz)",
-    "floor (dB)",
-    "share of energy above 5 kHz (dB)",
-    "share of energy below 100 Hz (dB)",
-    "dynamic range (dB)",
-    "offset",
-)
 _FLOOR: Final = 1e-10
 
 
@@ -43,7 +32,8 @@ def production_numbers(samples: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray, shape (9,), float32
-        As named by `PRODUCTION_NAMES`.
+        Loudness, peak and crest (dB), bandwidth (Hz), noise floor, energy above 5 kHz and below
+        100 Hz, dynamic range (dB), offset.
     """
     power = power_spectrogram(samples, 2048, 1024)
     bins_hz = np.fft.rfftfreq(2048, 1 / SAMPLE_RATE_HZ)

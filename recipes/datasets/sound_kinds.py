@@ -35,7 +35,6 @@ Made = tuple[str, Label, Side, FloatArray]  # source, what it is, samples
 
 MUSIC_OF_A_PACKAGE: Final = 12
 NOISES_OF_A_KIND: Final = 30
-JOINED_OF_A_FOLDER: Final = 10
 LEARN_VOICES: Final = ("en-us", "en-gb+f3", "de", "fr+f2", "ru", "es+m4", "pl", "hi+f4", "cmn")
 TEST_VOICES: Final = ("it", "en-gb-scotland+m3", "nl+f2", "pt", "sv+f5", "fi", "tr", "el+m7")
 FLITE_VOICES: Final = ("kal16", "awb", "rms", "slt")

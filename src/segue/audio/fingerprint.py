@@ -17,9 +17,6 @@ from segue.audio.spectrogram import SAMPLE_RATE_HZ, hann
 from segue.errors import BadArgument
 from segue.records import FloatArray, Recording
 
-#: Changes when, and only when, fingerprints of two versions would not match.
-VERSION: Final = 1
-
 FRAMES_PER_SECOND: Final = 21
 BITS: Final = 32
 MAX_DURATION_S: Final = 30.0

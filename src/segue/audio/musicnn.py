@@ -35,7 +35,6 @@ from segue.errors import BadArgument
 
 PATCH_FRAMES = 187
 MEL_BANDS = 96
-POOLED_SIZE = 1506
 BATCH_NORM_EPSILON = 1e-3
 TIMBRE_FRAMES = 7
 TIMBRE_BLOCK = 4  # frequency positions per product; chosen in bench/musicnn_variants.py

@@ -58,8 +58,6 @@ class Rhythm:
         Beats a minute; 0 where there is no pulse at all.
     clarity : float
         How much of the change recurs with the beat, 0 to 1.
-    tempogram : ndarray, shape (232,), float32
-        Strength of recurrence at each of `TEMPOGRAM_BPM`, without preference for any.
     beats_per_bar : int
         3 or 4, by whether change recurs more after three beats or after two and four.
     beats_s : tuple of ndarray
@@ -68,7 +66,6 @@ class Rhythm:
 
     tempo_bpm: float
     clarity: float
-    tempogram: FloatArray
     beats_per_bar: int
     beats_s: tuple[FloatArray, ...]
 
@@ -106,7 +103,7 @@ def analyse_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
     recurrence = _autocorrelation(novelties)
     if recurrence[0] <= 0:
         none = tuple(np.zeros(0, np.float32) for _ in strengths)
-        return Rhythm(0.0, 0.0, np.zeros(len(TEMPOGRAM_BPM), np.float32), 4, none)
+        return Rhythm(0.0, 0.0, 4, none)
     lags = 60.0 / TEMPOGRAM_BPM * FRAMES_PER_SECOND
     grid = np.arange(_MAX_LAG)
     teeth = [weight * np.interp(lags * n, grid, recurrence) for n, weight in _COMB.items()]
@@ -117,7 +114,6 @@ def analyse_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
     return Rhythm(
         tempo_bpm,
         float(min(comb[best], 1.0)),
-        comb.astype(np.float32),
         _beats_per_bar(recurrence, tempo_bpm),
         beats,
     )
@@ -137,7 +133,7 @@ def track_beats_at(rhythm: Rhythm, strengths: Sequence[FloatArray], tempo_bpm: f
     Returns
     -------
     Rhythm
-        Clarity and tempogram stay.
+        Clarity stays.
     """
     if abs(tempo_bpm - rhythm.tempo_bpm) < _SAME_BPM:
         return rhythm

@@ -29,7 +29,6 @@ from segue.score.piano_roll import (
     BoolArray,
     RollNotes,
     extract_notes,
-    pack_bars,
     rasterise_notes,
     unpack_bars,
 )
@@ -158,11 +157,6 @@ class RollTrack:
     bars: NDArray[np.uint8]
     group: str = ""
     weight: float = 1.0
-
-    @classmethod
-    def from_cells(cls, name: str, cells: BoolArray, group: str = "") -> "RollTrack":
-        """Pack cells, shape (bars, 48, 84, 5), bool."""
-        return cls(name, pack_bars(cells), group)
 
     def starts(self) -> NDArray[np.int64]:
         """Return the first bars of the windows that are not silent."""
