@@ -21,7 +21,6 @@ from recipes.datasets import compositions
 from segue.generate.compose.composition import Composition as Making
 from segue.generate.compose.composition import statistics
 from segue.generate.compose.grammar import encode_bar, header
-from segue.generate.compose.known_bars import fingerprint_parts
 from segue.generate.compose.model import Composer
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.tokens import (
@@ -36,6 +35,7 @@ from segue.generate.compose.training import (
     ExampleSampler,
     TrainingPiece,
 )
+from segue.generate.copying import fingerprint_parts, longest_shared_bars
 from segue.generate.notes.network import NoteModel
 from segue.generate.notes.tokens import NoteSequence, note_sequence
 from segue.generate.notes.training import Piece, WindowSampler
@@ -251,10 +251,10 @@ def continuations(composer: Composer, made: Sequence[Made]) -> str:
         )  # fmt: skip
     valid = sum(same(one.score) for one in made)
     copied = [
-        composer.index.longest_shared_passage(fingerprint_parts(one.written)).bars for one in made
+        longest_shared_bars(composer.index, fingerprint_parts(one.written)).length for one in made
     ]
     copied_by_people = [
-        composer.index.longest_shared_passage(fingerprint_parts(one.real)).bars for one in made
+        longest_shared_bars(composer.index, fingerprint_parts(one.real)).length for one in made
     ]
     return "\n".join(
         [

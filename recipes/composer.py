@@ -17,7 +17,7 @@ from recipes.lm_training import load_best, print_progress
 from segue.generate.compose.model import PRETRAINED, Composer
 from segue.generate.compose.training import (
     ComposerTraining,
-    index_bars,
+    index_pieces,
     new_network,
     train_composer,
 )
@@ -71,7 +71,7 @@ def train(sides: Pieces, work: Path, start: Path | None) -> None:
 def save_best(sides: Pieces, work: Path) -> None:
     network = new_network()
     load_best(network, work)
-    known = index_bars([piece.piece for piece in sides["train"]])
+    known = index_pieces([piece.piece for piece in sides["train"]])
     Composer(network, known, {"trained by": "recipes/composer.py"}).save(PRETRAINED, torch.bfloat16)
     print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.1f} MB")
 
