@@ -1,9 +1,9 @@
-"""Time and memory of `segue add` on forty files of four minutes, beside bliss-audio.
+"""Time and memory of `segue add` on forty files of four minutes, compared with bliss-audio.
 
     python -m bench.add_speed --data ../shared/data [--runs 3] [--isa AVX2]
 
-The files are clips of one album joined to 240 s, 44.1 kHz stereo, in turn mp3, flac and m4a.
-Both programs run as whole processes on two workers, in turn.
+The files are clips of one album joined to 240 s, 44.1 kHz stereo, as mp3, flac and m4a. Both
+programs run as whole processes with two workers, in turn.
 """
 
 import argparse

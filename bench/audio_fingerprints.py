@@ -1,10 +1,10 @@
-"""Measure whether copies of a recording are recognised, and only they.
+"""Audio fingerprints: recall and precision on copies of recordings.
 
     python -m bench.audio_fingerprints --data ../shared/data
 
-Compares every pair of the 693 clips; re-encodes 50 of them in five formats with 0.5 to 3 s cut
-from the start, the end or both, and compares each copy with every clip; and cuts tracks of 240 s,
-of which only stretches are analysed. Pairs found among the clips are checked sample by sample.
+Compares all pairs of the 693 clips; re-encodes 50 of them in five formats with 0.5 to 3 s cut from
+the start, the end or both, and compares each copy with every clip; and cuts tracks of 240 s, of
+which only excerpts are analysed. Pairs found among the clips are checked by their waveforms.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 import scipy.signal
 
 from recipes.datasets.degradation import Codec, through_codec
-from recipes.datasets.stretches import as_recording
+from recipes.datasets.excerpts import as_recording
 from segue.audio.fingerprint import SAME_RECORDING_THRESHOLD, Fingerprint, fingerprint, match
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.io.audio import read_recording
@@ -59,7 +59,7 @@ def main() -> None:
     pairs = len(names) * (len(names) - 1) // 2
     found = [pair for pair in near if pair.similarity >= SAME_RECORDING_THRESHOLD]
     lines = [
-        "# Duplicates",
+        "# Audio fingerprints: copies of recordings",
         "",
         f"`python -m bench.audio_fingerprints --data ../shared/data`, {dt.date.today()}, "
         f"{platform.machine()}, seed {SEED}.",
@@ -68,7 +68,7 @@ def main() -> None:
         f"similarity of {SAME_RECORDING_THRESHOLD}. All pairs above {NEAR}, with the "
         "correlation of their waveforms once aligned (1 is sample for sample the same):",
         "",
-        "| similarity | lag (s) | clip | clip | waveforms | taken for one | judgement |",
+        "| similarity | lag (s) | clip | clip | waveforms | listed | judgement |",
         "|---:|---:|---|---|---:|---|---|",
         *(_pair_row(folder, pair) for pair in near),
         "",
@@ -127,7 +127,7 @@ def _copies(folder: Path, names: list[str], prints: list[Fingerprint]) -> list[s
     lines = [
         f"Copies of {COPIED} clips, {CUT_S[0]} to {CUT_S[1]} s cut at the start, the end or both:",
         "",
-        "| format | recognised | lowest similarity to its clip | other clips taken for it "
+        "| format | recognised | lowest similarity to its clip | other clips listed "
         "| highest similarity to another |",
         "|---|---:|---:|---:|---:|",
     ]

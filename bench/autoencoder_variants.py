@@ -1,15 +1,14 @@
-"""What the published authors wished for: a recurrent layer that steps by bars, and stereo.
+"""Autoencoders with recurrent layers over bars, and with stereo input.
 
     python -m bench.autoencoder_variants --data ../shared/data --library DIR [--minutes 4]
 
-Recurrent: `conv` with a recurrent layer, whose step is the bar or the beat of each clip's own
-tempo and metre, or so many frames, and without; same packages held out, same time.
+Recurrent: `conv` with a recurrent layer whose step is the bar or the beat of each clip, or a number
+of frames, and without; same held-out packages, same time. Stereo: multitrack MIDI rendered in
+stereo, two excerpts of 30 s of each piece; a space is trained on half of the pieces, from both
+channels or from their mean; in the other half, the nearest neighbour of an excerpt should be the
+other excerpt of the piece. Both were future work of the published authors.
 
-Stereo: multitrack MIDI rendered in stereo, two stretches of 30 s of each piece. A space is
-learned on half of the pieces, from both channels or from their mean; in the other half, the
-nearest to a stretch should be the other one of its piece.
-
-Two learn at a time, each on a core of its own, and are kept in --work.
+Two networks are trained at a time, each on one core, and kept in --work.
 """
 
 import argparse
@@ -86,7 +85,7 @@ def main() -> None:
     runs += [f"side:{preset}/{'stereo' if stereo else 'mono'}" for preset, stereo in SIDES]
     run_all(options, [run for run in runs if not kept(options.work, run).exists()])
     sections = [steps_told(options), sides_told(options)]
-    keep("autoencoder_variants", "What the published authors wished for", sections)
+    keep("autoencoder_variants", "Recurrent layers and stereo input of autoencoders", sections)
 
 
 def run_all(options: argparse.Namespace, runs: Sequence[str]) -> None:
@@ -219,8 +218,9 @@ def sides_told(options: argparse.Namespace) -> str:
         )  # fmt: skip
     rows.append(("chance", 1 / (count - 1), "", ""))
     return (
-        f"{count} stretches of {count // 2} pieces not learned from, {options.minutes:g} minutes "
-        "each:\n\n" + table(("", "nearest is of the piece", "mean AP", "validation MSE"), rows)
+        f"{count} excerpts of {count // 2} pieces of the test set, {options.minutes:g} minutes "
+        "each:\n\n"
+        + table(("", "nearest neighbour is of the piece", "mean AP", "validation MSE"), rows)
     )
 
 

@@ -92,16 +92,17 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
         judged = Judged(costs(network, pieces["test"]), onsets)
         count = sum(parameter.numel() for parameter in network.parameters())
         weights = f"{count / 1e6:.2f} M"
-        rows.append([f"**Segue, {name} trained, one model**", weights, valid, *judged.row])
+        rows.append([f"**Segue, {name} run, one model**", weights, valid, *judged.row])
         runs.append(_training(name, config, training, work / name))
     common.keep(
         "chorales",
-        "JSB Chorales: nats per voice and sixteenth",
+        "Negative log-likelihood of JSB Chorales, nats per voice and sixteenth",
         [
             "Sixteenth grid, published division (229, 76, 77 chorales), voices interleaved "
             "soprano, alto, tenor, bass; every voice of every frame of a chorale counts, from its "
             f"first on. {int(onsets.sum())} of the {len(onsets)} test frames hold an onset: a "
-            "voice begins another pitch (a pitch struck again cannot be told in these data).\n",
+            "voice begins another pitch (repeated pitches cannot be distinguished in these "
+            "data).\n",
             common.table(
                 [
                     "model",
@@ -109,7 +110,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
                     "validation",
                     "test",
                     "test, frames with an onset",
-                    "test, frames that only repeat",
+                    "test, frames without an onset",
                 ],
                 rows,
             ),

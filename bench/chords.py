@@ -65,15 +65,13 @@ def keep(songs: Sequence[Song], found: ChordHMM) -> None:
         return sample_chords(found, song[1].slots, best.tonic, best.mode, 1.0, rng).chords
 
     ways: dict[str, Finding] = {
-        "its own chords, by half bars": lambda song: song[1].chords,
+        "annotated chords, by half bars": lambda song: song[1].chords,
         "**Segue**": lambda song: usual(song).chords,
-        "drawn, temperature 1": drawn,
-        "told the annotated key": lambda song: (
+        "sampled, temperature 1": drawn,
+        "given the annotated key": lambda song: (
             viterbi(found, song[1].slots, song[1].tonic, song[1].mode).chords
         ),
-        "best chord of each half bar, without what follows what": lambda song: (
-            usual(song, alone).chords
-        ),
+        "best chord of each half bar, without transitions": lambda song: usual(song, alone).chords,
         "templates: `segue show` on the melody": templates,
         "the annotated tonic's triad always": tonic,
     }
@@ -88,14 +86,15 @@ def keep(songs: Sequence[Song], found: ChordHMM) -> None:
     same = np.mean([path.tonic == song.tonic and path.mode == song.mode for path, song in keys])
     common.keep(
         "chords",
-        "Chords for the melodies of songs",
+        "Chord estimation from melodies",
         [
-            f"{len(songs)} songs of POP909 that were not counted, from the melody alone: share of "
-            "quarters with the song's own root, and with root and third too; quarters without a "
-            "chord are left out. A melody goes with many chords: no figure here can be 1.\n",
-            common.table(["", "root", "root and third", "changes in 4 quarters"], rows),
-            f"The key that is found is the annotated one in {same:.1%} of the songs. "
-            f"{NUM_STATES} chords of each mode; a quarter of melody weighs {EMISSION_WEIGHT:g}.",
+            f"{len(songs)} songs of POP909 of the test set, from the melody alone: share of "
+            "quarter notes with the annotated root, and with root and third; quarter notes "
+            "without a chord are left out. A melody goes with many chords: no figure here can be "
+            "1.\n",
+            common.table(["", "root", "root and third", "changes in 4 quarter notes"], rows),
+            f"The estimated key is the annotated one in {same:.1%} of the songs. "
+            f"{NUM_STATES} chords of each mode; emission weight {EMISSION_WEIGHT:g}.",
         ],
     )
 

@@ -1,4 +1,4 @@
-"""The clips of the data as networks are trained on them: their images, and five folds."""
+"""Spectrograms of the clips, and five folds by package."""
 
 import hashlib
 from pathlib import Path

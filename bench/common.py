@@ -1,4 +1,4 @@
-"""Print a benchmark's table and keep it in bench/tables/."""
+"""Tables of benchmarks: printed, and kept in bench/tables/."""
 
 import platform
 import shlex

@@ -61,7 +61,7 @@ BANDS: Final = (
     (0, 33, DRUMS), (0, 40, 42), (24, 32, 73), (0, 56, 65, 33, DRUMS), (40, 41, 42, 43), (0, 73)
 )  # fmt: skip
 BAND_SEEDS: Final = range(21, 24)
-#: Pieces, and windows of them, on which two networks are held beside one another.
+#: Pieces, and windows of them, on which two networks are compared.
 BESIDE: Final = 40
 BESIDE_WINDOWS: Final = 256
 
@@ -94,8 +94,8 @@ def judge(sides: Pieces, keep: Path | None) -> None:
     ]
     weights = sum(weight.numel() for weight in composer.network.parameters())
     head = (
-        f"{weights / 1e6:.2f} M weights, {composer.network.config.stack.context} tokens in view; "
-        f"learned from {len(sides['train'])} pieces, never from those judged here.\n"
+        f"{weights / 1e6:.2f} M weights, {composer.network.config.stack.context} tokens of "
+        f"context; trained on {len(sides['train'])} pieces, none of them in the test set.\n"
     )
     common.keep("compose", "Composing", [head, *sections])
 
@@ -118,10 +118,10 @@ def losses(composer: Composer, sides: Pieces) -> str:
         rows.append(row)
     return "\n".join(
         [
-            "## What it expects\n",
-            "Nats a token, of windows gone on with, filled in and added to, "
+            "## Loss\n",
+            "Nats per token on windows of continuation, infilling and added parts, "
             f"{4 * JUDGED} of each.\n",
-            common.table(["music", "learned from", "held out"], rows),
+            common.table(["music", "training set", "test set"], rows),
         ]
     )
 
@@ -141,7 +141,7 @@ def beside(composer: Composer, sides: Pieces) -> str:
     ]
     held = {piece.name for piece in train_validation_split(everything)[1]}
     rows: list[list[object]] = []
-    for kind, side, theirs in (("learned from", "train", False), ("held out", "test", True)):
+    for kind, side, theirs in (("training set", "train", False), ("test set", "test", True)):
         chosen = [
             one.piece
             for one in sides[side]
@@ -154,14 +154,14 @@ def beside(composer: Composer, sides: Pieces) -> str:
         )
     return "\n".join(
         [
-            "\n## Beside note-lstm\n",
-            "Pieces of multitrack MIDI and POP909 that both learned from, and that neither did. "
-            "Published, in training: notes 0.1027, durations 0.0870; these know twenty pieces or "
-            "so by heart. note-lstm guesses words of a slice each, the transformer tokens of all "
+            "\n## Comparison with note-lstm\n",
+            "Pieces of multitrack MIDI and POP909 in both training sets, and in neither. "
+            "Published training loss: notes 0.1027, durations 0.0870, on some twenty pieces "
+            "(overfitted). note-lstm predicts a token per slice, the transformer tokens of all "
             "parts: compare rows, not columns.\n",
             common.table(
-                ["pieces", "number", "note-lstm: notes", "durations", "transformer: nats a token",
-                 "nats a note"],
+                ["pieces", "number", "note-lstm: notes", "durations", "transformer: nats per token",
+                 "nats per note"],
                 rows,
             ),
         ]
@@ -258,17 +258,17 @@ def continuations(composer: Composer, made: Sequence[Made]) -> str:
     ]
     return "\n".join(
         [
-            "\n## What it writes\n",
-            f"{len(made)} prompts of {PROMPT_BARS} bars from pieces never learned from "
-            f"({', '.join(f'{count} {source}' for source, count in PROMPTS.items())}), each gone "
-            f"on with for {CONTINUED} bars; temperature 1, top-p 0.95. Beside them the bars that "
-            "really follow: the middle half of the pieces, and their median.\n",
-            common.table(["statistic", "real", "median", "written, median", "within"], rows),
-            f"\n{within} of {len(rows)} within. {valid} of {len(made)} come back from MIDI as "
-            f"they were written; {sum(map(stuck, made))} parts stuck on one note; "
-            f"{sum(one.rejected for one in made)} of {CONTINUED * len(made)} bars were written "
-            f"anew. Longest passage shared with a piece learned from, different bars of a part: "
-            f"median {np.median(copied):.0f}, at most {max(copied)}; the real bars: median "
+            "\n## Continuations\n",
+            f"{len(made)} prompts of {PROMPT_BARS} bars of pieces of the test set "
+            f"({', '.join(f'{count} {source}' for source, count in PROMPTS.items())}), each "
+            f"continued for {CONTINUED} bars; temperature 1, top-p 0.95. Compared with the "
+            "actual continuations: interquartile range and median over pieces.\n",
+            common.table(["statistic", "actual", "median", "generated, median", "within"], rows),
+            f"\n{within} of {len(rows)} within. {valid} of {len(made)} survive a round trip "
+            f"through MIDI; {sum(map(stuck, made))} parts stuck on one note; "
+            f"{sum(one.rejected for one in made)} of {CONTINUED * len(made)} bars were sampled "
+            f"again. Longest passage shared with a piece of the training set, distinct bars of a "
+            f"part: median {np.median(copied):.0f}, at most {max(copied)}; the actual bars: median "
             f"{np.median(copied_by_people):.0f}, at most {max(copied_by_people)}.\n",
         ]
     )
@@ -311,9 +311,9 @@ def speeds(made: Sequence[Made]) -> str:
         rows.append([kind, len(some), f"{tokens / took:.0f}", f"{played / took:.2f}"])
     return "\n".join(
         [
-            "## How fast\n",
-            "One piece at a time, one thread, weights in 8 bits; bars written anew count as "
-            "time, not as tokens.\n",
+            "## Speed\n",
+            "One piece at a time, one thread, 8-bit weights; bars that are sampled again count "
+            "as time, not as tokens.\n",
             common.table(["prompts", "pieces", "tokens/s", "times real time"], rows),
         ]
     )
@@ -333,9 +333,9 @@ def keys(composer: Composer) -> str:
         right += number == key
         scale += number in (key, relative(key))
     return (
-        f"\n## In the key that was asked for\n\nEight bars from nothing for piano and bass in each "
-        f"of the 24 keys: Segue's own key finder hears the key in {right}, it or its relative, of "
-        f"the same notes, in {scale}.\n"
+        f"\n## Requested keys\n\nEight bars, unconditional, for piano and bass in each "
+        f"of the 24 keys: Segue's key estimator finds the requested key in {right}, the key or "
+        f"its relative in {scale}.\n"
     )
 
 
@@ -356,8 +356,8 @@ def asked(composer: Composer) -> str:
             )]
         )  # fmt: skip
     return (
-        "\n## Instruments that were asked for\n\n"
-        f"Twelve bars from nothing, {len(BAND_SEEDS)} seeds "
+        "\n## Requested instruments\n\n"
+        f"Twelve bars without a prompt, {len(BAND_SEEDS)} seeds "
         "each: the share of the bars in which each plays.\n\n" + common.table(["band"], rows)
     )
 

@@ -1,9 +1,9 @@
-"""How fast a library is placed in the space `dual-axis`, from the cache of images.
+"""Embedding speed of the space `dual-axis`, from cached spectrograms.
 
     python -m bench.embed_speed --data ../shared/data [--tracks 2000]
 
-Images of 30 s are made of the first clips of the data, and kept under as many names as tracks.
-Reading them, cutting tiles, encoding, standardising: all but the database's commit.
+Images of 30 s are made of the first clips of the data, under as many names as tracks. Reading,
+tiling, encoding and standardisation are timed, without the commit to the database.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main() -> None:
             rows.append((threads, statistics.median(rates), min(rates), max(rates)))
     keep(
         "embed_speed",
-        "Placing tracks in `dual-axis` from the cache",
+        "Embedding speed of the space `dual-axis` from the cache",
         [
             f"{options.tracks} images of 30 s, {ROUNDS} rounds.\n",
             table(("threads", "tracks/s, median", "least", "most"), rows),

@@ -1,9 +1,9 @@
-"""Measure whether the features are right, useful and quick.
+"""Features of recordings: accuracy of tempo and key, retrieval, and speed.
 
     python -m bench.features --data ../shared/data
 
 Tempo and key of rendered MIDI files (`recipes/datasets/rendered_midi.py`), also by librosa;
-retrieval in the space `features` over the clips; time for a minute of audio.
+retrieval in the space `features` on the clips; time for a minute of audio.
 """
 
 import argparse
@@ -18,8 +18,8 @@ import librosa
 import mir_eval
 import numpy as np
 
+from recipes.datasets.excerpts import as_recording
 from recipes.datasets.rendered_midi import Piece, pieces
-from recipes.datasets.stretches import as_recording
 from recipes.features import clip_features
 from segue.audio.features import (
     VERSION,
@@ -50,7 +50,7 @@ def main() -> None:
     arguments = parser.parse_args()
     packages, vectors = clip_features(arguments.data / "audio")
     lines = [
-        "# Features",
+        "# Features of recordings: tempo, key, retrieval and speed",
         "",
         f"`python -m bench.features --data ../shared/data`, {dt.date.today()}, "
         f"{platform.machine()}, version {VERSION} of the features.",
@@ -95,7 +95,7 @@ def _truth(known: list[Piece]) -> list[str]:
     for name, keys in (
         ("segue", [str(facts[piece.name]["key"]) for piece in keyed]),
         ("Krumhansl-Schmuckler on librosa chroma_stft", [_librosa_key(piece) for piece in keyed]),
-        ("the commonest key of all", ["C major"] * len(keyed)),
+        ("the most frequent key", ["C major"] * len(keyed)),
     ):
         scores = [
             mir_eval.key.weighted_score(piece.key, key)
@@ -107,7 +107,7 @@ def _truth(known: list[Piece]) -> list[str]:
     right = np.array([facts[piece.name]["key"] == piece.key for piece in keyed])
     lines += [
         "",
-        f"Mean key_confidence of segue: {sure.mean():.3f}. How often its key is right, by that:",
+        f"Mean key_confidence of segue: {sure.mean():.3f}. Accuracy of the key by confidence:",
         "",
         "| confidence at least | of all | right |",
         "|---|---:|---:|",

@@ -1,11 +1,10 @@
-"""Whether what is written sounds like whom it is written as, and how much of it is copied.
+"""Generated lyrics: attribution to the author of the style, and copying.
 
     python -m bench.generated_lyrics --data ../shared/data --songs 100
 
-Written by the network that comes with Segue. A classifier of single lines by their style learns
-from the songs that the network did not learn from, but for a third of them; it is asked whose the
-lines of that third are, and whose those are that were written. Lines copied as a whole from songs
-learned from are left out.
+With the bundled model. A classifier of single lines by style is trained on two thirds of the songs
+outside the training set of the network, and applied to the lines of the others and to generated
+lines. Lines that are copied from the training set are left out.
 """
 
 import argparse
@@ -61,16 +60,17 @@ def main() -> None:
     each = max(options.songs // len(model.artists), 1)
     keep(
         "generated_lyrics",
-        "Verse that is written: whose it sounds like, and what of it is copied",
+        "Generated lyrics: authorship and copying",
         [
             f"Temperature {options.temperature:g}, top-p 0.95; {each} songs of {LINES} lines as "
-            f"each of {len(model.artists)} authors. Lines one by one, told apart by their style "
-            f"alone; the judge learned from {sum(map(len, learns.values()))} songs that the "
-            "network did not learn from, and its own accuracy is on others of them.\n",
-            "## Whose lines are they?\n\n" + own_voices(model, judge, asks, known, sampling, each),
-            "## Two voices in turn\n\n" + turns(model, judge, known, sampling),
-            "## Two voices as one\n\n" + blends(model, judge, known, sampling),
-            "## The longest run of words copied\n\n" + copies(model, known, sampling, each),
+            f"each of {len(model.artists)} authors. Single lines are classified by style; the "
+            f"classifier was trained on {sum(map(len, learns.values()))} songs outside the "
+            "training set of the network, and its accuracy is that on others of them.\n",
+            "## Author attribution of lines\n\n"
+            + own_voices(model, judge, asks, known, sampling, each),
+            "## Two artists in turn\n\n" + turns(model, judge, known, sampling),
+            "## Two artists combined\n\n" + blends(model, judge, known, sampling),
+            "## Longest word sequence copied\n\n" + copies(model, known, sampling, each),
         ],
     )
 
@@ -112,8 +112,8 @@ def own_voices(
                      share[1] / share[0] if share[0] else "–"])  # fmt: skip
     mean = np.mean(shares, axis=0)
     rows.append(["**all, in the mean**", "", mean[0], "", mean[1], mean[1] / mean[0]])
-    columns = ["author", "own lines held out", "taken for the author's", "copied lines left out",
-               "written lines taken for the author's", "ratio (bar 0.85)"]  # fmt: skip
+    columns = ["author", "held-out lines", "attributed to the author", "copied lines left out",
+               "generated lines attributed to the author", "ratio (bar 0.85)"]  # fmt: skip
     return table(columns, rows)
 
 
@@ -134,7 +134,7 @@ def turns(
             rows.append([artist, f"with {other}", len(new),
                          judge.attributed_share(new, artist, neighbours=0),
                          judge.attributed_share(new, other, neighbours=0)])  # fmt: skip
-    columns = ["voice", "", "lines", "taken for its own author's", "for the other's"]
+    columns = ["artist", "", "lines", "attributed to the artist", "to the other"]
     return "Line by line.\n\n" + table(columns, rows)
 
 
@@ -160,14 +160,15 @@ def blends(
             found.append(taken[1] / max(sum(taken), 1e-9))
         rows.append([how, *found])
     return (
-        f"{PAIR[0]} and {PAIR[1]}, 144 lines for each share; of the lines taken for either, those "
-        "taken for the second.\n\n" + table(["", *(f"share {one:g}" for one in SHARES)], rows)
+        f"{PAIR[0]} and {PAIR[1]}, 144 lines for each share; of the lines attributed to either, "
+        f"the share attributed to the second.\n\n"
+        + table(["", *(f"share {one:g}" for one in SHARES)], rows)
     )
 
 
 def copies(model: LanguageModel, known: SongIndex, sampling: Sampling, each: int) -> str:
     rows: list[list[object]] = []
-    for name, most in (("written, as many words as come", 0), ("written, --max-copy 8", 8)):
+    for name, most in (("generated, without a limit", 0), ("generated, --max-copy 8", 8)):
         lengths = []
         for artist in model.artists:
             for seed in range(each):
@@ -181,7 +182,7 @@ def copies(model: LanguageModel, known: SongIndex, sampling: Sampling, each: int
             lines = sung_lines(one.text)[:LINES]
             others = SongIndex([*known.songs[:at], *known.songs[at + 1 :]])
             lengths.append(others.longest_shared_words(_words(lines)).length)
-    rows.append(["real songs, beside all others", len(lengths), float(np.median(lengths)),
+    rows.append(["actual songs, from all others", len(lengths), float(np.median(lengths)),
                  max(lengths)])  # fmt: skip
     return f"In {LINES} lines.\n\n" + table(["", "songs", "median", "longest"], rows)
 

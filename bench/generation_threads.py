@@ -1,9 +1,9 @@
-"""Processor seconds of 16 bars, and of 8 lines, with one thread and with two.
+"""Processor time of generation with one and two threads.
 
     python -m bench.generation_threads [--bars 16] [--lines 8]
 
-Each command is run by itself, in turns, the seed and so the work the same; the load of the machine
-is told, since it is what makes the difference.
+16 bars and 8 lines with the same seeds; commands run in turns, and the load of the machine is
+printed.
 """
 
 import argparse
@@ -44,10 +44,10 @@ def main() -> None:
                 print(*rows[-1], flush=True)
     common.keep(
         "generation_threads",
-        "Threads for writing",
+        "Generation with one and two threads",
         [
-            f"Load average before: {load:.1f}, after: {os.getloadavg()[0]:.1f}. The start of "
-            "the program counts.\n",
+            f"Load average before: {load:.1f}, after: {os.getloadavg()[0]:.1f}. Start-up time is "
+            "included.\n",
             common.table(["", "threads", "processor s", "wall s"], rows),
         ],
     )

@@ -1,9 +1,8 @@
-"""How well melodies are harmonised: three voices below the sopranos of Bach's chorales.
+"""Harmonisation of sopranos: agreement with Bach and voice-leading errors.
 
     python -m bench.harmonise --data ../shared/data
 
-The 77 test chorales of the published division; the soprano is given, what is drawn below it is
-held against what Bach wrote. The network is the shipped one.
+On the 77 chorales of the published test set, with the bundled network.
 """
 
 import argparse
@@ -93,9 +92,12 @@ def main() -> None:
     usual = ParticleFilterOptions()
     for name, choir in (
         ("**Segue**", usual),
-        ("without a filter (K = 1)", ParticleFilterOptions(usual.sampling, 1)),
+        ("without a particle filter (K = 1)", ParticleFilterOptions(usual.sampling, 1)),
         ("without rules", ParticleFilterOptions(usual.sampling, strict=False)),
-        ("without filter and rules", ParticleFilterOptions(usual.sampling, 1, strict=False)),
+        (
+            "without particle filter and rules",
+            ParticleFilterOptions(usual.sampling, 1, strict=False),
+        ),
     ):
         rows.append([name, *written(own, _by(network, choir), network).row])
         print(rows[-1], flush=True)
@@ -109,25 +111,25 @@ def keep(rows: list[list[object]], own: Sequence[IntArray]) -> None:
     low_high = ", ".join(f"{low} to {high}" for low, high in VOICE_RANGES)
     common.keep(
         "harmonise",
-        "Three voices below the sopranos of the test chorales",
+        "Harmonisation of the sopranos of the JSB Chorales test set",
         [
             f"{len(own)} chorales, {frames} frames of a sixteenth; each harmonised once, from its "
-            "soprano alone. Bach is one of many right answers: how often the same chord is found "
-            "says more beside other ways than alone. Chords as pitch classes above the bass. "
+            "soprano alone. Bach's is one of many valid harmonisations: agreement is to be "
+            "compared between rows. Chords as pitch classes above the bass. "
             "Parallels (fifths, octaves, unisons), notes out of a choir's range as textbooks have "
             f"it, and crossing neighbours for a hundred frames. With rules, pitches {low_high} "
-            f"are drawn, none across its neighbour and no parallels. {usual()}\n",
+            f"are sampled, without voice crossing and parallels. {usual()}\n",
             common.table(
                 [
                     "",
-                    "same pitch classes",
-                    "same bass",
-                    "overlap of chords",
-                    "nats, three voices",
+                    "pitch classes agree",
+                    "bass agrees",
+                    "overlap of chord distributions",
+                    "NLL of three voices (nats)",
                     "parallels",
                     "out of range",
                     "crossings",
-                    "ms a frame",
+                    "ms per frame",
                 ],
                 rows,
             ),

@@ -1,12 +1,12 @@
-"""What autoencoders and contrastive networks learn of sound, beside what needs no learning.
+"""Autoencoders and contrastive networks of recordings: reconstruction error and retrieval.
 
     python -m bench.learned_spaces --data ../shared/data --cache DIR --work DIR [--minutes 2]
 
-Packages are divided into five folds by int(sha256(name), 16) % 5; what is learned is learned
-on four and tested inside the fifth; figures are means of the five. Every network has the same
-minutes of one thread in each fold, two at a time, and is kept in --work: an interrupted run
-goes on. `--cache` is the one of bench/sound_space.py, which fills it. Settings were not chosen
-on these figures, except where a row says so.
+Five-fold cross-validation: packages are divided by int(sha256(name), 16) % 5, and figures are means
+over the folds. Every network is trained for the same minutes on one thread in each fold, two at a
+time, and kept in --work: an interrupted run is continued. `--cache` is that of
+bench/sound_space.py, which fills it. Settings were not tuned on these figures, except where a row
+says so.
 """
 
 import argparse
@@ -96,7 +96,7 @@ def main() -> None:
     spaces = all_spaces(options.work, clips, versions)
     keep(
         "learned_spaces",
-        "What networks learn of sound",
+        "Learned spaces of recordings",
         [
             errors(options.work, clips, options.minutes),
             qualities(spaces, clips),
@@ -202,7 +202,7 @@ def all_spaces(
     noise = rng.standard_normal((len(pooled), 64)).astype(np.float32)
     return [
         Space("random vectors", (noise,) * FOLDS),
-        fixed("nine production numbers", clean.production, fold_of),
+        fixed("nine production descriptors", clean.production, fold_of),
         fixed("`features`", clean.features, fold_of),
         fixed("`musicnn`", pooled, fold_of),
         sound,
@@ -300,9 +300,10 @@ def errors(work: Path, clips: game_music.Clips, minutes: float) -> str:
         )
     columns = ("network", "training loss", "validation loss", "MSE of `conv`", "epochs", "seconds")
     return (
-        f"Reconstruction of tracks from packages not trained on, {len(clips.paths)} clips in five "
-        f"folds, {minutes:g} minutes of one thread each, timing and validation within: far from "
-        "done. The loss of `conv` is a binary cross-entropy, that of `contrastive` is in nats, of "
+        f"Reconstruction of tracks of held-out packages, {len(clips.paths)} clips in five "
+        f"folds, {minutes:g} minutes of one thread each, validation included: far from "
+        "convergence. The loss of `conv` is a binary cross-entropy, that of `contrastive` is in "
+        "nats, of "
         "the others the MSE. `conv` sees whole clips of 512 bands and keeps 82,432 "
         "numbers of each, the others 256 of each 7.5 s.\n\n" + table(columns, rows)
     )
@@ -350,7 +351,10 @@ def qualities(spaces: Sequence[Space], clips: game_music.Clips) -> str:
         "space", "P@1 (95 % over albums)", "P@5", "mAP", "macro P@1", "artist P@1",
         "P@1 − `sound`", "mAP − `sound`",
     )  # fmt: skip
-    return "Tracks of one package (artist) among the held-out tracks.\n\n" + table(columns, rows)
+    return (
+        "Retrieval of tracks of the same package (artist) among the held-out tracks.\n\n"
+        + table(columns, rows)
+    )
 
 
 def confusions(spaces: Sequence[Space], clips: game_music.Clips, production: FloatArray) -> str:
@@ -379,9 +383,8 @@ def confusions(spaces: Sequence[Space], clips: game_music.Clips, production: Flo
             ratios.append(float(np.mean(hits) / np.mean(chance)))
         rows.append((space.name, *ratios))
     return (
-        "What the published author saw: recordings brought together by how they were recorded. "
-        "How many times as often as by chance the nearest track of another package lies in the "
-        "same fifth of loudness, bandwidth and noise floor (1 is chance).\n\n"
+        "Influence of recording conditions: how often the nearest track of another package lies "
+        "in the same quintile of loudness, bandwidth and noise floor, relative to chance (1).\n\n"
         + table(("space", *names), rows)
     )
 

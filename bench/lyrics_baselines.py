@@ -1,7 +1,7 @@
-"""What Segue's models of lyrics are held against: n-grams, compression, a published network.
+"""Baselines of lyrics language models: n-grams, compression, nanoGPT, the published network.
 
-All tell bits per character, over the characters of the songs asked for and the end of each song,
-which has to be told as well. Compression and n-grams never see the songs they are asked for.
+All return bits per character over the test songs and the end of each song. Compression and n-grams
+are never updated on test songs.
 """
 
 import gzip

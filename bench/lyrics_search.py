@@ -1,11 +1,10 @@
-"""Measure how often a line half remembered is found, and how long that takes.
+"""Search for misremembered lines of lyrics: hit rate and time.
 
     python -m bench.lyrics_search --data ../shared/data [--lines 100]
 
-All songs of the verse are in one library. Lines are drawn from the second half of each author's
-songs, and errors are put in; one weight (`line_index.OF_LINE`) was chosen on lines of both halves.
-A song is right where it has the line that was meant. The others ask the same lines, song by song
-the best of its lines.
+Lines are sampled from the second half of each author's songs, and errors are inserted; one weight
+(`OF_LINE` of `segue.lyrics.matching`) was tuned on lines of both halves. A result is correct if
+its song has the line. The baselines rank songs by their best line.
 """
 
 import argparse
@@ -67,10 +66,14 @@ def main() -> None:
     kinds = list(dict.fromkeys(question.kind for question in questions))
     told = (
         f"{len(songs)} songs, {len(lines)} lines; {arguments.lines} lines of 4 to 14 words for "
-        "each kind of errors (of rapidfuzz, which is slow, every fifth). Share found first / among "
-        "the first five. Milliseconds of processor time for a question, once all is loaded.\n"
+        "each kind of error (for rapidfuzz, which is slow, every fifth). Hit rate at 1 / at 5. "
+        "Milliseconds of processor time per query, once the index is loaded.\n"
     )
-    keep("lyrics_search", "A line half remembered", [told, table(("", "ms", *kinds), rows)])
+    keep(
+        "lyrics_search",
+        "Search for lines of lyrics with errors",
+        [told, table(("", "ms", *kinds), rows)],
+    )
 
 
 def _questions(songs: list[Lyrics], count: int) -> list[Question]:

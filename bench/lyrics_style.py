@@ -1,10 +1,9 @@
-"""How well the space `style` of lyrics attributes songs and lines to authors.
+"""Authorship attribution of songs and lines by the space `style` of lyrics.
 
     python -m bench.lyrics_style --data ../shared/data
 
-The constants, and how much each group of numbers counts, come from the first half of each
-author's songs; everything is measured on the second half, in five folds of neighbouring songs:
-blocks of one long poem never stand on both sides. Poems of the same text count once.
+On the second half of each author's songs (the constants of the space come from the first), in five
+folds of consecutive songs, so that parts of a long poem are in one fold. Equal texts count once.
 """
 
 import argparse
@@ -46,12 +45,12 @@ def main() -> None:
     test = [song for song, is_for_choice in zip(songs, develop, strict=True) if not is_for_choice]
     sections = [
         f"Version {VERSION}; {len(songs)} songs of {len(set(_authors(songs)))} authors, "
-        f"{len(test)} of them for measuring; {took_ms:.1f} ms of processor time each.\n",
-        "## Whose song is it?\n\n" + _songs(test, space[~develop]),
-        "## Each author, by style\n\n" + _each(test, space[~develop]),
-        "## Whose line is it?\n\n" + _lines(songs, develop),
+        f"{len(test)} of them in the test set; {took_ms:.1f} ms of processor time each.\n",
+        "## Songs\n\n" + _songs(test, space[~develop]),
+        "## Recall by author, by style\n\n" + _each(test, space[~develop]),
+        "## Lines\n\n" + _lines(songs, develop),
     ]
-    keep("lyrics_style", "Style of lyrics", sections)
+    keep("lyrics_style", "Authorship attribution by the style of lyrics", sections)
 
 
 def _authors(songs: list[Lyrics]) -> Labels:
@@ -75,7 +74,7 @@ def _songs(songs: list[Lyrics], space: FloatArray) -> str:
     ways: list[tuple[str, int | str, Any, Any]] = [
         ("`style`, logistic regression", space.shape[1], space, _regression(10.0)),
         (
-            "runs of 1 to 4 characters, tf-idf, logistic regression",
+            "character 1- to 4-grams, tf-idf, logistic regression",
             "all",
             texts,
             make_pipeline(_runs(), _regression(100.0)),
@@ -124,7 +123,7 @@ def _each(songs: list[Lyrics], space: FloatArray) -> str:
         wrong = [name for name in of.tolist() if name != author]
         most = max(set(wrong), key=wrong.count) if wrong else ""
         rows.append((author, len(of), float(np.mean(of == author)), most))
-    return table(("author", "songs", "found", "most often taken for"), rows)
+    return table(("author", "songs", "recall", "most frequent confusion"), rows)
 
 
 def _lines(songs: list[Lyrics], develop: NDArray[np.bool_]) -> str:
@@ -146,8 +145,8 @@ def _lines(songs: list[Lyrics], develop: NDArray[np.bool_]) -> str:
              _balanced(by_runs == authors, authors))
         )  # fmt: skip
     return (
-        "Mean over authors, at most 300 parts of each to learn from and 150 to ask with.\n\n"
-        + table(("lines", "asked", "`style`", "runs of characters, tf-idf"), rows)
+        "Mean over authors, at most 300 excerpts of each for training and 150 for testing.\n\n"
+        + table(("lines", "asked", "`style`", "character n-grams, tf-idf"), rows)
     )
 
 

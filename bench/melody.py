@@ -251,22 +251,23 @@ def show(model: MelodyModel, found: Sequence[Song]) -> None:
         [
             f"{size / 1e6:.2f} M weights in bfloat16, "
             f"{PRETRAINED.stat().st_size / 1e6:.2f} MB with the hashes of "
-            f"{model.metadata['melodies']} melodies; learned in "
+            f"{model.metadata['melodies']} melodies; trained for "
             f"{best['seconds'] / 60:.0f} minutes on a shared core "
             f"({model.metadata['precision']}), "
             f"epoch {best['epoch']} of "
-            f"{model.metadata['epochs']}: {best['loss']:.3f} nats an event "
+            f"{model.metadata['epochs']}: {best['loss']:.3f} nats per event "
             f"in training (with dropout), {best['validation_loss']:.3f} in validation. Test: "
-            f"{counts}, versions of one song on one side. The chords of pop are annotated "
-            "(POP909); those of folk are found in the tune itself, which is therefore never far "
-            "from them.\n",
-            "## Are the chords used?\n\n"
-            "What an event of the true melody costs, nats; then per song with its own chords, and "
-            "with those of its bars permuted (songs whose bars are all alike are left out).\n",
+            f"{counts}, versions of one song in one set. The chords of pop are annotated "
+            "(POP909); those of folk are estimated from the tune itself, which therefore agrees "
+            "with them.\n",
+            "## Dependence on the chords\n\n"
+            "Negative log-likelihood of the actual melody per event, in nats: pitch and "
+            "duration; then per song with its chords, and with the chords of its bars permuted "
+            "(songs with equal bars are left out).\n",
             table(
                 (
-                    "", "songs", "pitch or rest", "length", "own chords", "permuted",
-                    "songs likelier with their own",
+                    "", "songs", "pitch or rest", "duration", "actual chords", "permuted",
+                    "songs likelier with their chords",
                 ),
                 used,
             ),
@@ -295,9 +296,9 @@ def written_on(
         "nearest chord tones": nearest_chord_tones,
     }
     rows = [
-        compared("the real melodies", chosen, keys, [each.melody for each in chosen]),
-        compared("Segue, the best of 16", chosen, keys, [each.melody for each in ranked]),
-        compared("Segue, one as it is drawn", chosen, keys, first),
+        compared("actual melodies", chosen, keys, [each.melody for each in chosen]),
+        compared("Segue, best of 16", chosen, keys, [each.melody for each in ranked]),
+        compared("Segue, one sample", chosen, keys, first),
         *(
             compared(name, chosen, keys,
                      [of(*each, lengths, number) for number, each in
@@ -310,26 +311,26 @@ def written_on(
     names = ("chord_tones_on_strong_beats", "repeated_rhythms", "longest_silence")
     usual = "; ".join(
         f"{name.replace('_', ' ')} {np.nanmean([each.statistics[name] for each in ranked]):.2f} "
-        f"(real melodies learned from: {model.reference[style][name][0]:.2f} ± "
+        f"(training set: {model.reference[style][name][0]:.2f} ± "
         f"{model.reference[style][name][1]:.2f})"
         for name in names
     )
     return [
-        f"## What is written on {len(chosen)} test songs, {style}\n\n"
-        f"On the chords of the first {BARS} bars at most. Pitch classes are counted over the "
-        "tonic; overlap is what two distributions have in common (1: all), of all songs pooled, "
-        "and of each song with the real one on the same chords, on average; the last columns are "
-        "the overlapping area (Yang & Lerch) of a figure of each melody. The baselines draw the "
-        "lengths of their notes from the real melodies, and so are alike in these.\n",
+        f"## Generated melodies for {len(chosen)} songs of the test set, {style}\n\n"
+        f"For the chords of the first {BARS} bars at most. Pitch classes are relative to the "
+        "tonic; overlap is the intersection of two distributions (1: equal), of all songs pooled, "
+        "and per song with the actual melody, on average; the last columns are the overlapping "
+        "area (Yang & Lerch 2020) of a statistic per melody. The baselines sample durations from "
+        "actual melodies, and so agree in these.\n",
         table(
             (
                 "", "chord tones on strong beats", "pitch classes, pooled", "per song",
-                "lengths, pooled", "per song", "area: entropy", "area: mean length",
+                "durations, pooled", "per song", "area: entropy", "area: mean duration",
             ),
             rows,
         ),
-        f"Of the best of 16: {usual}; longest passage shared with a melody learned from: "
-        f"{np.median(bars):.1f} bars in the median, {bars.max():.1f} at most "
+        f"Of the best of 16: {usual}; longest passage shared with a melody of the training set: "
+        f"{np.median(bars):.1f} bars (median), {bars.max():.1f} at most "
         f"({most.shared.length} notes, of “{most.shared_with}”).\n",
     ]  # fmt: skip
 

@@ -1,8 +1,9 @@
-"""Forms of MusiCNN's front end: seconds, and how far the logits move.
+"""Implementations of MusiCNN's front end: seconds, and error of the logits.
 
-`python -m bench.musicnn_variants --data ../shared/data`; with `--retrieval` also all clips
-against the plain network (about ten minutes). ONNX Runtime is measured where onnx and
-onnxruntime are installed.
+    python -m bench.musicnn_variants --data ../shared/data [--retrieval]
+
+With `--retrieval` also retrieval on all clips, compared with the plain network (about ten minutes).
+ONNX Runtime is measured if onnx and onnxruntime are installed.
 """
 
 import argparse
@@ -36,12 +37,12 @@ TIMED_PATCHES = 20
 #: Multiplications and additions of the plain convolutions, per patch.
 GFLOP = 2e-9 * 187 * (59 * 7 * 38 * 204 + 30 * 7 * 67 * 204 + 96 * (128 + 64 + 32) * 51)
 COLUMNS = (
-    "form",
-    "patches a call",
-    "seconds, least",
+    "implementation",
+    "patches per call",
+    "seconds, minimum",
     "median",
-    "processor seconds, least",
-    "GF/s of all filters",
+    "processor seconds, minimum",
+    "GFLOP/s of all filters",
     "largest logit error",
 )
 
@@ -291,7 +292,9 @@ def main() -> None:
     ]
     if arguments.retrieval:
         sections.append(compared(*patches_of(arguments.data, 1)))
-    keep("musicnn_variants", "MusiCNN's front end", sections)
+    keep(
+        "musicnn_variants", "Speed and accuracy of implementations of MusiCNN's front end", sections
+    )
 
 
 if __name__ == "__main__":

@@ -58,14 +58,14 @@ def by_heart(learn: list[Piece], others: list[Piece], minutes: float) -> list[ob
     known, new = (mean_losses(network, each.fixed(WINDOWS, 1)) for each in (windows, held))
     size = sum(each.numel() for each in network.parameters())
     return [
-        f"{len(learn)} pieces by heart, {step} steps, {size / 1e6:.1f} M numbers",
+        f"{len(learn)} pieces, overfitted, {step} steps, {size / 1e6:.1f} M numbers",
         *(value for name in STREAMS for value in (known[name], new[name])),
     ]
 
 
 def unigrams(model: NoteModel, held: Sequence[Piece]) -> list[object]:
     """Guess each word by how often it was met in training, one added to each."""
-    found: list[object] = ["how often each word was met, alone"]
+    found: list[object] = ["unigram"]
     for name in STREAMS:
         known = model.vocabularies[name]
         share = (np.array(known.counts) + 1.0) / (sum(known.counts) + len(known))
@@ -82,14 +82,14 @@ def _four(model: NoteModel) -> list[object]:
 def theory_tables(model: NoteModel) -> list[str]:
     """Return what `segue explain --theory` tells, as Markdown."""
     told = evaluate_claims(model)
-    columns = ("claim", "words", "pairs", "network", "p", "counts", "p", "95 % of shuffles below")
+    columns = ("claim", "tokens", "pairs", "network", "p", "counts", "p", "95 % of shuffles below")
     lines = "\n".join(f"- **{c.name}** ({c.says}): {c.sentence}" for c in told.claims)
     near = [
         (n.stream, n.words, n.nearest, n.by_chance, n.published, n.published_by_chance)
         for n in told.nearness
     ]
     near_columns = (
-        "nearest neighbours of", "words", "cosine", "of random vectors", "published",
+        "nearest neighbours of", "tokens", "cosine", "of random vectors", "published",
         "of random vectors there",
     )  # fmt: skip
     return [
@@ -129,25 +129,25 @@ def main() -> None:
     unknown = model.metadata["unknown"]["held_out"]
     keep(
         "note_lstm",
-        "What comes next: notes and durations",
+        "Losses of the notes-and-durations LSTM, and music theory",
         [
-            f"{len(every)} pieces (multitrack and POP909), {words:,} words each of notes and "
-            f"durations; {len(held)} pieces held out. Nats for each word, every one of a hundred "
-            "guessed from those before it in the window. Versions of one piece were not looked "
-            "for: some may be on both sides.\n",
+            f"{len(every)} pieces (multitrack and POP909), {words:,} tokens each of notes and "
+            f"durations; {len(held)} pieces for validation. Nats per token, in windows of a "
+            "hundred. "
+            "Versions of one piece were not detected: some may be in both sets.\n",
             table(
-                ("", "notes, training", "held out", "durations, training", "held out"),
+                ("", "notes, training", "validation", "durations, training", "validation"),
                 [
-                    ["published", PUBLISHED[0], "not told", PUBLISHED[1], "not told"],
+                    ["published", PUBLISHED[0], "–", PUBLISHED[1], "–"],
                     heart,
                     row,
                     unigrams(model, held),
                 ],
             ),
-            f"Unknown to the shipped one of the held-out pieces: {unknown['notes']:.2%} of notes, "
+            f"Out of vocabulary in the validation set: {unknown['notes']:.2%} of notes, "
             f"{unknown['durations']:.2%} of durations; {len(model.vocabularies['notes']) - 1} and "
-            f"{len(model.vocabularies['durations']) - 1} words are known.\n",
-            "## What theory says, held against the shipped one\n",
+            f"{len(model.vocabularies['durations']) - 1} tokens in the vocabulary.\n",
+            "## Probing of the bundled model\n",
             *theory_tables(model),
         ],
     )

@@ -1,10 +1,10 @@
-"""Where written parts lie: in the register of their instrument, and a bass on roots, or not.
+"""Registers of generated parts, and the share of roots in generated basses.
 
     python -m bench.part_ranges PROMPTS [--before SRC] [--pieces 6] [--bars 8]
 
-PROMPTS is a folder of MIDI files; of the first that have a part that is no bass, the first bars are
-taken, without their basses, and `segue compose --add bass` writes one; the same with a cello. Two
-line-ups are written from nothing. SRC is the source of another Segue to compare with.
+PROMPTS is a folder of MIDI files; of the first that have a part that is not a bass, the first bars
+are taken without their basses, and `segue compose --add bass` generates one; also with a cello. Two
+line-ups are generated without a prompt. SRC is the source of another version to compare with.
 """
 
 import argparse
@@ -79,13 +79,13 @@ def main() -> None:
     rows.sort(key=lambda row: (row[0], row[1], row[2]), reverse=True)
     common.keep(
         "part_ranges",
-        "Registers of written parts",
+        "Registers of generated parts",
         [
-            f"{len(prompts)} prompts of {options.bars} bars, basses taken out; from nothing "
-            f"{options.bars} bars; seed 0. The usual register is that of "
-            "`segue.theory.instruments`. Roots: of the notes that begin on a beat.\n",
+            f"{len(prompts)} prompts of {options.bars} bars, basses removed; without a prompt "
+            f"{options.bars} bars; seed 0. The typical register is that of "
+            "`segue.theory.instruments`. Roots: share of the notes that begin on a beat.\n",
             common.table(
-                ["", "part", "", "notes", "in the usual register", "lowest", "median", "highest",
+                ["", "part", "", "notes", "in the typical register", "lowest", "median", "highest",
                  "roots on beats"],
                 rows,
             ),
@@ -155,7 +155,7 @@ def written(
 
 
 def figures(found: Sequence[Found], asked: str) -> list[object]:
-    """Return notes, the share in the usual register, the span, and the share of roots."""
+    """Return notes, the share in the typical register, the span, and the share of roots."""
     pitches = np.array([pitch for one in found for pitch in one.pitches])
     low, high = tessitura(parse_instrument(asked))
     inside = float(((pitches >= low) & (pitches <= high)).mean())

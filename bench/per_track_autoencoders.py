@@ -1,10 +1,10 @@
-"""The published experiment in small: one autoencoder for all songs, or one for each.
+"""One autoencoder for all tracks compared with one per track, as in the published experiment.
 
     python -m bench.per_track_autoencoders [--steps 12]
 
-On the bundled collection: the network `dual-axis`, trained on all tracks together, and once for
-each track alone with as many steps in all. Do nearest neighbours share an album? There is no
-held-out music in this: the published work had none either.
+On the bundled collection: the network `dual-axis`, trained on all tracks together, and on each
+track alone with as many steps in total; retrieval of tracks of the same album. There is no test
+set: the published work had none either.
 """
 
 import argparse
@@ -50,9 +50,9 @@ def main() -> None:
     before = np.stack([vector(untrained, one) for one in shown])
     rows = []
     for name, vectors in (
-        ("one network for all songs", together),
-        ("a network for each song, each from weights of its own", apart),
-        ("a network for each song, all from the same weights", same_start),
+        ("one network for all tracks", together),
+        ("one network per track, different initial weights", apart),
+        ("one network per track, the same initial weights", same_start),
         ("no training", before),
     ):
         standard = (vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + 1e-6)
@@ -67,7 +67,7 @@ def main() -> None:
         )
     keep(
         "per_track_autoencoders",
-        "One autoencoder for all songs, or one for each",
+        "One autoencoder for all tracks, or one per track",
         [
             f"{len(files)} tracks, {steps} steps of {BATCH} tiles for each song, "
             f"{found.queries} of them ask; chance {found.chance_precision:.3f}.\n",

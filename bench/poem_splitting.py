@@ -1,8 +1,11 @@
-"""Poems of a text: how many are found of how many there are, and how many single ones are divided.
+"""Splitting of texts into poems: number of poems found, and single poems that are split.
 
-The files of four languages in `more_lyrics.csv`, whose poems have two empty lines between them
-and whose number is known; then each of these poems alone, which must stay one. The long lines of
-Whitman's file were broken at 65 characters: how many lines begin in lower case before and after.
+    python -m bench.poem_splitting --data ../shared/data
+
+The files of four languages in `more_lyrics.csv` whose poems are separated by two empty lines, so
+that their number is known; then each of these poems alone, which must not be split. The long lines
+of Whitman's file were broken at 65 characters: lines that begin in lower case before and after
+joining.
 """
 
 import argparse
@@ -42,7 +45,7 @@ def main() -> None:
     small = [sum(line[:1].islower() for line in each) for each in (lines, joined)]
     keep(
         "poem_splitting",
-        "Poems of a text",
+        "Splitting of texts into poems",
         [
             table(
                 (

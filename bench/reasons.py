@@ -2,10 +2,9 @@
 
     python -m bench.reasons --data ../shared/data [--keep FOLDER]
 
-Libraries of the free recordings, of scores and of verse are made in a folder (given with --keep,
-they are there again the next time), and of each space it is measured how much of an answer's
-similarity no reason accounts for, how well directions are found on albums that were not learned
-from, and whether what reasons say of both tracks is what was measured of them.
+On libraries of the free recordings, of scores and of verse (`recipes/directions.py`): the share of
+a similarity that no reason explains, the correlation of directions with the measured aspects on
+held-out albums, and whether printed reasons are true of both tracks.
 """
 
 import argparse
@@ -37,7 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
         libraries = {kind: library_of(kind, options.data, folder / kind) for kind in SPACES}
-        keep("reasons", "What the reasons of answers say", _sections(libraries))
+        keep("reasons", "Reasons of results", _sections(libraries))
 
 
 def _sections(libraries: dict[Medium, Library]) -> list[str]:
@@ -61,27 +60,27 @@ def _sections(libraries: dict[Medium, Library]) -> list[str]:
             )
             examples += [(space, *line) for line in said]
     return [
-        f"{ASKED} tracks drawn at random ask in each space, the first {ANSWERS} answers count. "
-        '"Other" is what no aspect of a space accounts for, as a share of the similarity; '
-        '"printed" is all that stands under "other" in the list that people read. The last column '
-        "is the mean correlation of a direction with what was measured, on albums, folders or "
-        "authors that it was not learned from; the last how often both tracks were measured to be "
-        'on the side that a printed reason of the kind "both: fast" says.\n',
+        f"{ASKED} tracks sampled at random are the queries in each space; the first {ANSWERS} "
+        "results "
+        'count. "Other" is the share of the similarity that no aspect explains; "printed" is all '
+        'that is listed under "other" in the output. "Held-out r" is the mean correlation of a '
+        "direction with the measured aspect, on held-out albums, folders or authors; the last "
+        'column is how often a printed reason such as "both: fast" is true of both tracks.\n',
         table(
             (
                 "space",
-                "answers",
+                "results",
                 "other: median",
-                "99 %",
-                "most",
-                "printed: most",
-                "held out r",
-                "said rightly",
+                "99th percentile",
+                "maximum",
+                "printed: maximum",
+                "held-out r",
+                "true reasons",
             ),
             rows,
         ),
-        "Of the first answers to three questions each:\n",
-        table(("space", "asked with", "answer", "similarity", "why"), examples),
+        "First results of three queries each:\n",
+        table(("space", "query", "result", "similarity", "reasons"), examples),
     ]
 
 

@@ -1,10 +1,10 @@
-"""Reconstruction after the same time: the published dual-axis recipe and Segue's default.
+"""Reconstruction error after equal training time: the published dual-axis recipe and the default.
 
     python -m bench.reconstruction --data ../shared/data --work DIR [--minutes 40]
 
-Both learn at the same moment, each on a core of its own, from the same four fifths of the
-packages, and are judged on tiles of the same fifth. `--work` is that of
-bench/learned_spaces.py, and keeps the spectrograms.
+Both are trained at the same time, each on one core, on the same four fifths of the packages, and
+validated on tiles of the same fifth. `--work` is that of bench/learned_spaces.py, and keeps the
+spectrograms.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def main() -> None:
     ]
     told = (
         f"{options.minutes:g} minutes, a core each, at the same moment; {runs['default']['learn']} "
-        f"clips to learn from, {runs['default']['validate']} of other packages to judge by, 256 "
+        f"training clips, {runs['default']['validate']} of other packages for validation, 256 "
         f"numbers for each tile of 128 × 128.\n"
     )
     kept = table(
@@ -77,10 +77,10 @@ def main() -> None:
     )
     less = (
         f"Segue's default is {1 - ours / published:.0%} lower. The published {PUBLISHED} was "
-        "reached with 20 epochs of 125,440 tiles out of 278,581 previews; here there is 500 times "
-        "less music, of other kinds, and each network had but this time.\n"
+        "reached with 20 epochs of 125,440 tiles out of 278,581 previews; here there is 500 "
+        "times less music, of other kinds, and less time.\n"
     )
-    keep("reconstruction", "Reconstruction after the same time", [told, kept, less])
+    keep("reconstruction", "Reconstruction error after equal training time", [told, kept, less])
 
 
 def learn(work: Path, audio: Path, clips: game_music.Clips, preset: str, minutes: float) -> None:

@@ -1,10 +1,9 @@
-"""What the shipped autoencoder of rolls keeps of music, and what its samples are like.
+"""Piano-roll VAE: F1 of reconstructed notes, and MuseGAN's statistics of samples.
 
     python -m bench.roll_vae_reconstruction --data ../shared/data --work DIR [--picture FILE]
 
-1. Notes found again (onset and pitch) in reconstructions of four bars of songs that were not
-   learned from, for each instrument.
-2. The statistics of MuseGAN of those bars, of their reconstructions and of samples.
+On four bars of songs of the test set: notes that are reconstructed (onset and pitch), by
+instrument; the statistics of these bars, of their reconstructions and of samples.
 """
 
 import argparse
@@ -72,7 +71,7 @@ def main() -> None:
     classic.thresholds = calibrate_thresholds(classic.decode(classic.encode(some)[0]), some)
     models = {"**default**": model, "classic": classic}
     sections = [found_again(models, kinds), statistics(model, together, drawn)]
-    keep("roll_vae_reconstruction", "Rolls reconstructed and drawn", sections)
+    keep("roll_vae_reconstruction", "Piano-roll VAE: reconstructions and samples", sections)
     if options.picture:
         draw(model, kinds, drawn, options.picture)
 
@@ -97,14 +96,14 @@ def found_again(models: dict[str, RollModel], kinds: dict[str, BoolArray]) -> st
     body = []
     for kind, cells in kinds.items():
         thin = drop_notes(cells, DROPPED, np.random.default_rng(SEED))
-        given = {"": cells, ", 10 % of the notes dropped before": thin}
+        given = {"": cells, ", 10 % of the notes dropped": thin}
         for said, some in given.items():
             for name, model in models.items():
                 again = reconstructed(model, some)
                 body.append((f"{kind}{said} ({len(cells)})", name, *f1_of_each(again, cells)))
     return "\n".join(
         [
-            "## Notes found again\n",
+            "## Reconstruction\n",
             "F1 of notes by exact onset (of 48 steps in a bar) and pitch; of bars of held-out "
             "songs, decoded from the mean of their latents with the calibrated thresholds. The "
             "classic one, of two convolutions, is that of `score_retrieval.py`.\n",
@@ -126,7 +125,7 @@ def statistics(model: RollModel, music: BoolArray, drawn: BoolArray) -> str:
     columns = {
         "music": music,
         "reconstructed": reconstructed(model, music),
-        "drawn": drawn,
+        "sampled": drawn,
     }
     flat = {
         name: cells.reshape(-1, STEPS_PER_BAR, N_PITCHES, len(INSTRUMENTS))
@@ -169,10 +168,11 @@ def statistics(model: RollModel, music: BoolArray, drawn: BoolArray) -> str:
         )
     return "\n".join(
         [
-            "## The statistics of MuseGAN\n",
+            "## Statistics of MuseGAN\n",
             f"Of {len(music)} windows of four bars of held-out songs, of their reconstructions, "
-            f"and of {len(drawn)} drawn from a normal distribution with the mean and covariance "
-            "of the latents of music. Definitions: `segue/measure/rolls.py`; of bars that are not "
+            f"and of {len(drawn)} samples from a normal distribution with the mean and covariance "
+            "of the latents of music. Definitions: `segue/evaluation/generated.py`; of bars that "
+            "are not "
             "empty where that is meant.\n",
             table(("statistic", *columns), rows),
         ]
@@ -201,7 +201,10 @@ def draw(model: RollModel, kinds: dict[str, BoolArray], drawn: BoolArray, pictur
     for row, cells in enumerate(shown):
         again = reconstructed(model, cells[None])[0]
         for axis, part, name in zip(
-            axes[row], (cells, again, drawn[row]), ("music", "reconstructed", "drawn"), strict=True
+            axes[row],
+            (cells, again, drawn[row]),
+            ("music", "reconstructed", "sampled"),
+            strict=True,
         ):
             axis.imshow(image(part), origin="lower", aspect="auto", interpolation="nearest")
             axis.set_title(name, fontsize=9)

@@ -1,4 +1,4 @@
-"""Time of the features of scores, and the mean norm of each group in the space `score-features`.
+"""Speed of the features of scores, and norms of the groups in the space `score-features`.
 
     python -m bench.score_features --data ../shared/data
 
@@ -35,7 +35,9 @@ def main() -> None:
     counts = ", ".join(f"{len(some)} {name}" for name, some in scores.items())
     told = f"Version {VERSION}; {counts}; {took_ms:.2f} ms of processor time each.\n"
     keep(
-        "score_features", "Features of scores", [told, table(("group", "numbers", "length"), rows)]
+        "score_features",
+        "Features of scores: speed and norms",
+        [told, table(("group", "numbers", "length"), rows)],
     )
 
 

@@ -1,13 +1,13 @@
-"""Measure whether the fingerprint of scores finds the tunes that two books share.
+"""Score fingerprints: retrieval of tunes that two collections share.
 
     python -m bench.score_fingerprints --data ../shared/data
 
-O'Neill's and Ryan's collections share tunes. Truth are titles that are the same when cleaned: it
-misses tunes under another name, and holds different tunes of one name; so precision against it is
-a lower bound. What is found under other names is checked by a slower measure of another kind:
-eighth by eighth, at the best place and in the best key, three of five pitches must agree. It is
-strict: of those that it does not confirm, most are the tune by ear and by name all the same
-("Captain Kelly's Reel", "Captain Kelley's -- Reel"), so that precision by it is a lower bound too.
+O'Neill's and Ryan's collections share tunes. The ground truth is equal cleaned titles: it misses
+tunes under another name, and has different tunes of one name; so precision is a lower bound. Pairs
+under different names are checked by another measure: at the best alignment and in the best key,
+three of five pitches must agree, eighth by eighth. It is strict: most pairs that it rejects are the
+same tune by ear and by name ("Captain Kelly's Reel", "Captain Kelley's -- Reel"), so that precision
+by it is a lower bound, too.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main() -> None:
     books = [name.split("/")[0] for name in names]
     sections = [_found(scores, prints, titles, books, half) for half in ("develop", "test")]
     sections += [_changed(folder, scores), _speed(prints, each_ms)]
-    keep("score_fingerprints", "Tunes found by fingerprint", sections)
+    keep("score_fingerprints", "Score fingerprints: tunes in two collections", sections)
 
 
 def cleaned(title: str) -> str:
@@ -109,7 +109,7 @@ def _found(
         f"five eighths agree (of pairs drawn by chance: in {chance:.3f}).\n\n"
         + table(
             (
-                "least likeness",
+                "similarity at least",
                 "pairs found",
                 "of one title",
                 "other title, agree",
@@ -165,7 +165,7 @@ def _changed(folder: Path, folk: list[Score]) -> str:
         rows.append((name, float(np.mean(likeness)), float(np.quantile(likeness, 0.05)),
                      float(np.mean(np.array(likeness) >= SAME_TUNE_THRESHOLD))))  # fmt: skip
     return "## The same score, changed (200 folk tunes, 100 songs of POP909)\n\n" + table(
-        ("", "mean likeness", "5th percentile", f"at least {SAME_TUNE_THRESHOLD}"), rows
+        ("", "mean similarity", "5th percentile", f"at least {SAME_TUNE_THRESHOLD}"), rows
     )
 
 
@@ -214,8 +214,9 @@ def _speed(prints: NDArray[np.uint32], each_ms: float) -> str:
     begun = time.perf_counter()
     found = similar_pairs(many)
     return (
-        f"Taking a fingerprint: {each_ms:.2f} ms. Among {MANY} fingerprints the {len(found)} pairs "
-        f"that are likely of one tune are found in {time.perf_counter() - begun:.1f} s.\n"
+        f"Computing a fingerprint: {each_ms:.2f} ms. Among {MANY} fingerprints the {len(found)} "
+        "pairs "
+        f"that are similar are found in {time.perf_counter() - begun:.1f} s.\n"
     )
 
 

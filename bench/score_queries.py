@@ -1,4 +1,4 @@
-"""Questions to a space of scores: four bars of a song, which is to be found by its others."""
+"""Queries of four bars, whose song is to be retrieved."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,12 +1,11 @@
-"""How fast scores are read: Segue against other readers, in the same run.
+"""Speed of score readers: Segue compared with other libraries in the same run.
 
     python -m bench.score_reading --data ../shared/data [--only midi|abc|add] [--sample 40]
 
-Each part has a table of its own. MIDI: native multitrack files and folk tunes, against pretty_midi,
-symusic (which is faster, and leaves notes and instruments out: see `segue.io.midi_file`) and,
-on a few, music21. ABC: tunes of music21's own corpus, against music21 and against abc2midi, which
-is what symusic calls; told, too, of how many both play the same notes. Add: the whole command, as a
-user waits for it. Of MusicXML see musicxml.py.
+One table per part. MIDI: multitrack files and folk tunes, compared with pretty_midi, symusic (which
+is faster, and omits notes and instruments: see `segue.io.midi_file`) and, on a few files, music21.
+ABC: tunes of music21's corpus, compared with music21 and with abc2midi, which symusic calls; also
+for how many tunes both agree. Add: the whole command. For MusicXML see bench/musicxml.py.
 """
 
 import argparse
@@ -56,9 +55,13 @@ def main() -> None:
         multitrack = sorted((scores / "multitrack").glob("*.mid"))
         if "midi" in wanted:
             read = midi(options, rng, {"multitrack": multitrack, "folk tunes": folk})
-            keep("score_reading_midi", "Reading MIDI", [read])
+            keep("score_reading_midi", "MIDI readers: speed", [read])
         if "abc" in wanted:
-            keep("score_reading_abc", "Reading ABC", [tunes(rng, work, options.sample)])
+            keep(
+                "score_reading_abc",
+                "ABC readers: speed and agreement",
+                [tunes(rng, work, options.sample)],
+            )
         if "add" in wanted:
             told = added(work / "folk", len(folk), work / "library")
             keep("score_reading_add", "Adding folk tunes", [told])
@@ -200,8 +203,7 @@ def tunes(rng: random.Random, work: Path, count: int) -> str:
     return (
         f"Tunes of the {whole} in music21's corpus. abc2midi (by the clock) without "
         "accompaniment, grace notes, ornaments and the swing of hornpipes; onsets (1/24 quarter) "
-        "and pitches:\n\n"
-        + table(("", "tunes", "tunes/s", "refused", "plays what Segue plays"), rows)
+        "and pitches:\n\n" + table(("", "tunes", "tunes/s", "refused", "agrees with Segue"), rows)
     )
 
 

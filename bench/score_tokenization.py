@@ -1,11 +1,11 @@
-"""How compactly scores are written as tokens, beside the schemes of MidiTok.
+"""Tokenization of scores: tokens and bits per note, compared with MidiTok.
 
     python -m bench.score_tokenization --data ../shared/data
 
-Needs `pip install miditok`. All write the same notes: the multitrack MIDI and the folk tunes, put
-on the grid of twelve steps a quarter first. Bits per note are what a Witten-Bell n-gram, learned
-from four fifths of the files, needs to tell the notes of the others: a scheme that spreads a note
-over more tokens, or that can say one thing in several ways, pays for it.
+Needs `pip install miditok`. All encode the same notes: multitrack MIDI and folk tunes, quantised to
+twelve steps per quarter note. Bits per note are the cross-entropy of a Witten-Bell n-gram, trained
+on four fifths of the files, on the others: a scheme with more tokens per note, or with several
+encodings of one score, is penalised.
 """
 
 import argparse
@@ -51,7 +51,9 @@ def main() -> None:
         names, scores = zip(*found, strict=True)
         held = np.array([hashlib.sha256(name.encode()).digest()[0] % HELD == 0 for name in names])
         notes = np.array([sum(len(part.notes) for part in score.parts) for score in scores])
-        counts.append(f"{source}: {len(scores)} files, {notes.sum():,} notes, {held.sum()} held")
+        counts.append(
+            f"{source}: {len(scores)} files, {notes.sum():,} notes, {held.sum()} in the test set"
+        )
         ways = {"**Segue**": ([encode(score) for score in scores], VOCABULARY_SIZE)}
         ways |= {f"MidiTok {name}": streams(name, scores) for name in ("REMI", "TSD")}
         for name, (written, vocabulary) in ways.items():
@@ -60,16 +62,17 @@ def main() -> None:
             rows.append([source, name, vocabulary, float(per_note), bits, length])
     common.keep(
         "score_tokenization",
-        "Scores as tokens",
+        "Tokenization of scores: length and entropy",
         [
             "; ".join(counts) + ". MidiTok: one stream of all programs (REMI so is REMI+), bars, "
             "metres, tempos and 8 velocities, twelve positions a quarter.\n",
             common.table(
-                ["music", "scheme", "vocabulary", "tokens a note", "bits a note", "context"], rows
+                ["music", "scheme", "vocabulary", "tokens per note", "bits per note", "context"],
+                rows,
             ),
-            "The length of the n-gram's context is the best for each scheme on the held files. "
-            "To an n-gram a note's place in the bar is news, though it follows from the last place "
-            "and length: TSD, which tells only how long until the next note, gains by that.\n",
+            "The length of the n-gram's context is the best for each scheme on the test set. An "
+            "n-gram cannot infer a note's position in the bar from the last position and "
+            "duration: TSD, which encodes time shifts only, gains by that.\n",
         ],
     )
 

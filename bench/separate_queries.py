@@ -1,9 +1,9 @@
-"""How far apart two queries may lie and still be blended, and what answers in turn give instead.
+"""Queries of two dissimilar tracks: mean of the query vectors compared with results in turn.
 
     python -m bench.separate_queries --library FOLDER
 
-Of pairs of recordings drawn at random, the answers to both are compared with those to each alone:
-an answer is near a query where it is among the tenth of the library that is most like it.
+Results for random pairs of recordings are compared with those for each alone: a result is near a
+query if it is among the tenth of the library that is most similar to it.
 """
 
 import argparse
@@ -42,23 +42,30 @@ def main() -> None:
         hits = lib.like(int(ids[a]), int(ids[b]), n=ANSWERS)
         rows = np.array([row_of[hit.track.id] for hit in hits])
         asked.setdefault(any(hit.asked_with for hit in hits), []).append(_near(place, a, b, rows))
-    columns = ("pairs", "near the one less served", "near both", "near either", "nothing near one")
+    columns = (
+        "pairs",
+        "near the less represented query",
+        "near both",
+        "near either",
+        "none near one",
+    )
     keep(
         "separate_queries",
-        "Questions of two tracks that lie apart",
+        "Queries of two dissimilar tracks",
         [
-            f"{PAIRS:,} pairs of {len(ids)} recordings, drawn at random, blended as if all were "
-            f"alike; the means of their first {ANSWERS} answers. The first column is how many of "
-            "all tracks are nearer to the one than the other is, the larger of both ways.\n",
+            f"{PAIRS:,} pairs of {len(ids)} recordings, sampled at random, their query vectors "
+            f"averaged; means of the first {ANSWERS} results. The first column is the share of all "
+            "tracks that are nearer to one track than the other is, the larger of both "
+            "directions.\n",
             table(
-                ("apart", *columns),
+                ("distance rank", *columns),
                 [(f"{bin_ / SHARES:.1f}", *_means(some)) for bin_, some in sorted(found.items())],
             ),
-            f"`like` as it is, of the first {ASKED} of these pairs: blended where each is among "
+            f"The command `like`, for the first {ASKED} of these pairs: averaged if each is among "
             "the nearest 0.3 of the other, else in turn.\n",
             table(
-                ("answers", *columns),
-                [("in turn" if way else "blended", *_means(asked[way])) for way in sorted(asked)],
+                ("results", *columns),
+                [("in turn" if way else "averaged", *_means(asked[way])) for way in sorted(asked)],
             ),
         ],
     )

@@ -39,19 +39,19 @@ def main() -> None:
     test = sound_kind_probabilities(scores[~learn])
     common.keep(
         "sound_kinds",
-        "Music, speech, noise",
+        "Classification of music, speech and noise",
         [
             f"Softmax regression of {len(SOUND_FEATURE_NAMES)} named features (C = {strength}, "
-            f"chosen by {FOLDS} folds of whole sources), learned from {learn.sum()} pieces; "
-            f"tested on {(~learn).sum()} of other sources. Not music is what is music with a "
-            f"chance below {MUSIC_THRESHOLD}.\n",
+            f"chosen by {FOLDS} folds of whole sources), trained on {learn.sum()} excerpts; "
+            f"tested on {(~learn).sum()} of other sources. Music is what has a probability of "
+            f"music of at least {MUSIC_THRESHOLD}.\n",
             _classes(test, labels[~learn]),
-            "\nBy the chance of music below which a piece is left out; on the side that it was "
-            "chosen on, each source by a fit without it, and on the other:\n",
+            "\nBy threshold on the probability of music; cross-validated on the training set, "
+            "and on the test set:\n",
             _thresholds(chances, labels[learn], test, labels[~learn]),
-            "\nOf the test, by source:\n",
+            "\nTest set, by source:\n",
             _by_source(test, labels[~learn], sources[~learn]),
-            "\nWhat weighs most:\n",
+            "\nLargest weights:\n",
             _weights(model.coef_),
         ],
     )
@@ -71,7 +71,8 @@ def _classes(chances: FloatArray, labels: np.ndarray) -> str:
         counts = [int(((told == other) & (labels == kind)).sum()) for other in range(3)]
         rows.append([name, int((labels == kind).sum()), precision, recall, *counts])
     return common.table(
-        ["", "pieces", "precision", "recall", *(f"taken for {name}" for name in SOUND_KINDS)], rows
+        ["", "excerpts", "precision", "recall", *(f"predicted {name}" for name in SOUND_KINDS)],
+        rows,
     )
 
 
@@ -99,7 +100,7 @@ def _by_source(chances: FloatArray, labels: np.ndarray, sources: np.ndarray) -> 
             rows.append(
                 [group, SOUND_KINDS[kind], int(here.sum()), float((told == kind)[here].mean())]
             )
-    return common.table(["source", "is", "pieces", "taken for that"], rows)
+    return common.table(["source", "class", "excerpts", "recall"], rows)
 
 
 def _group(source: str) -> str:
@@ -118,7 +119,7 @@ def _weights(coefficients: Sequence[Sequence[float]]) -> str:
         order = np.argsort(-np.abs(row))[:TOLD]
         told = ", ".join(f"{SOUND_FEATURE_NAMES[place]} {row[place]:+.2f}" for place in order)
         rows.append([kind, told])
-    return common.table(["", "features, weights of their standard scores"], rows)
+    return common.table(["", "features, weights of their z-scores"], rows)
 
 
 if __name__ == "__main__":

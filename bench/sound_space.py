@@ -1,13 +1,12 @@
-"""Quality of the space `sound` beside the alternatives, in two folds.
+"""Retrieval quality of the spaces of recordings, in two folds.
 
     python -m bench.sound_space --data ../shared/data --cache DIR
 
-A query is a track of an album (source package) or artist of at least three tracks; all other
-tracks of the fold may be found. Packages are divided by int(sha256(name), 16) % 2; what is
-learned or standardised is fitted on one fold and tested inside the other; figures are the mean
-of both. In "degraded" columns tracks went through `production.degraded`: equaliser, low-pass,
-gain, codec; seeds are derived from the path. The first run fills the cache (about half an hour
-on one core), later ones take two minutes.
+Queries are tracks of an album (source package) or artist of at least three tracks, among all other
+tracks of the fold. Packages are divided by int(sha256(name), 16) % 2; spaces are fitted on one fold
+and tested on the other; figures are the mean of both. In "degraded" columns tracks went through
+`degradation.degraded`: equaliser, low-pass, gain, codec; seeds are derived from the path. The first
+run fills the cache (about half an hour on one core), later ones take two minutes.
 """
 
 import argparse
@@ -78,7 +77,7 @@ def main() -> None:
     compared = [chance, bliss, Row("musly, timbre", musly, distances=True), *others]
     found = [measure(row, clips) for row in compared]
     sections = [quality(found, clips), steadiness(versions, config, audio, clips)]
-    keep("sound_space", "Quality of the spaces of sound", sections)
+    keep("sound_space", "Retrieval quality of the spaces of recordings", sections)
 
 
 # ---- the table ---------------------------------------------------------------------------
@@ -113,10 +112,10 @@ def rows(versions: dict[str, Version], config: SoundSpaceConfig) -> list[Row]:
     return [
         Row("random vectors", noise),
         Row("bliss-audio, z-scored", standardised(clean.bliss, None)),
-        Row("nine production numbers", standardised(clean.production, test.production)),
+        Row("nine production descriptors", standardised(clean.production, test.production)),
         Row("`features`", standardised(clean.features, test.features)),
         Row("`tags` (MusiCNN's output)", standardised(clean.logits, test.logits)),
-        Row("MusiCNN's last layer but one", standardised(penultimate(clean), penultimate(test))),
+        Row("MusiCNN's penultimate layer", standardised(penultimate(clean), penultimate(test))),
         Row("`musicnn` (pooled, z-scored)", standardised(*pooled)),
         Row("trial projection", learned(trial)),
         Row(
@@ -227,8 +226,8 @@ def quality(found: Sequence[Measured], clips: Clips) -> str:
             f"Of {len(clips.paths)} clips {chance.queries} ask in the whole, "
             f"{' and '.join(str(r.queries) for r in sound.album)} in the folds "
             f"({' and '.join(str(r.queries) for r in sound.artist)} by artist). Chance: P@1 and "
-            f"P@5 {chance.chance_precision:.3f}, mAP {chance.chance_average_precision:.3f}. In the "
-            "columns of all 693, what is learned has seen the clips themselves.\n",
+            f"P@5 {chance.chance_precision:.3f}, mAP {chance.chance_average_precision:.3f}. In "
+            "the columns of all 693, learned spaces were fitted on the same clips.\n",
             table(columns, body),
             table(("paired difference, two folds", "P@1", "P@5", "mAP"), differences),
         ]
@@ -243,7 +242,7 @@ def steadiness(
     same = (clean * cut).sum(axis=1)
     return "\n".join(
         [
-            "Cosine of a clip of 30 s to itself with its start cut by 1.2 s: median "
+            "Cosine similarity of a clip of 30 s to itself without the first 1.2 s: median "
             f"{np.median(same):.3f}, 5th percentile {np.percentile(same, 5):.3f}.",
             coverage(head, audio, clips),
         ]
@@ -279,9 +278,10 @@ def coverage(head: Head, audio: Path, clips: Clips) -> str:
         short.append(full @ analysed)
         late.append(analysed @ cut_vector)
     return (
-        f"{len(names)} tracks of 240 s, each joined from eight clips of an album: cosine of the "
-        f"stretches that Segue analyses to the whole, median {np.median(short):.3f}; to the same "
-        f"with the start cut by 1.2 s, median {np.median(late):.3f}.\n"
+        f"{len(names)} tracks of 240 s, each joined from eight clips of an album: cosine "
+        f"similarity of the excerpts that Segue analyses to the whole, median "
+        f"{np.median(short):.3f}; to the same "
+        f"without the first 1.2 s, median {np.median(late):.3f}.\n"
     )
 
 

@@ -2,9 +2,9 @@
 
     python -m bench.tempo --data ../shared/data --cache /tmp/tempo
 
-Accuracy 1: within 4 % of the tempo that is written. Accuracy 2: or of twice, thrice, half or a
-third of it. On the half "test", and on the drum patterns of a report. Which of those patterns were
-wrong was known when the share of patterns and the number of epochs were raised.
+Accuracy 1: within 4 % of the annotated tempo. Accuracy 2: or of twice, thrice, half or a third of
+it. On the half "test", and on the drum patterns of a report. Which of those patterns were wrong was
+known when the share of patterns and the number of epochs were raised.
 """
 
 import argparse
@@ -33,7 +33,9 @@ def main() -> None:
     known = annotated_tempo.timed(arguments.data, arguments.cache)
     test = [one for one in known if one.half == "test" and one.today_bpm > 0]
     chosen = {one.name: estimate_tempo(one.onsets, one.today_bpm) for one in test}
-    common.keep("tempo", "Tempo", [*_accuracies(test, chosen), _confidence(test, chosen)])
+    common.keep(
+        "tempo", "Tempo estimation", [*_accuracies(test, chosen), _confidence(test, chosen)]
+    )
 
 
 def folded(bpm: float, least: float = FOLD_BPM[0], most: float = FOLD_BPM[1]) -> float:
@@ -55,9 +57,9 @@ def accuracy(tempos: Sequence[float], pieces: Sequence[Timed]) -> tuple[float, f
 def _accuracies(test: Sequence[Timed], chosen: dict[str, Tempo]) -> list[str]:
     ways: dict[str, Callable[[Timed], float]] = {
         "Segue": lambda one: chosen[one.name].bpm,
-        "before: the strongest pulse": lambda one: one.today_bpm,
-        "that, folded to 70-180": lambda one: folded(one.today_bpm),
-        "that, folded to 84-168": lambda one: folded(one.today_bpm, 84.0, 168.0),
+        "strongest pulse": lambda one: one.today_bpm,
+        "strongest pulse, folded to 70-180": lambda one: folded(one.today_bpm),
+        "strongest pulse, folded to 84-168": lambda one: folded(one.today_bpm, 84.0, 168.0),
     }
     sources = {source: [one for one in test if one.source == source] for source in SOURCES}
     midi = [one for one in test if one.source in ("multitrack", "groove", "pop909")]
@@ -74,7 +76,7 @@ def _accuracies(test: Sequence[Timed], chosen: dict[str, Tempo]) -> list[str]:
         for name, way in (ways | {"librosa beat_track": lambda one: one.librosa_bpm}).items()
     ]
     return [
-        "Accuracy 1 / accuracy 2, files that nothing was learned from; which of the\n"
+        "Accuracy 1 / accuracy 2, test set; which of the\n"
         "report's patterns an earlier fit had wrong was known when this one was made:\n",
         common.table(["", *heads], rows),
         f"\nOn the {len(beside)} of them that librosa was tried on:\n",
@@ -93,8 +95,8 @@ def _confidence(test: Sequence[Timed], chosen: dict[str, Tempo]) -> str:
         [f"{least:.2f}", float((sure >= least).mean()), float(right[sure >= least].mean())]
         for least in CONFIDENCES
     ]
-    return "\nHow often the tempo is right, by its confidence:\n\n" + common.table(
-        ["confidence at least", "of all", "right"], rows
+    return "\nAccuracy by confidence:\n\n" + common.table(
+        ["confidence at least", "share", "accuracy"], rows
     )
 
 

@@ -1,14 +1,14 @@
-"""Find the same recording in other files, and other versions of a piece, in sets made for it.
+"""Duplicates and version identification of recordings, on generated sets.
 
     python -m bench.version_identification --data ../shared/data
 
-Same recordings: the bundled collection in other formats, at other bit rates, with its starts cut
-off, as files of one library, beside files a semitone higher and 6 % faster that are no copies.
+Duplicates: the bundled collection in other formats, at other bit rates, with its start cut off, in
+one library with files a semitone higher and 6 % faster that are no copies.
 
-Versions: transposed, faster, or rendered with other instruments; and tunes that stand under one
-title in two collections. Each version asks for its original among all of its set: with one right
-answer, average precision is one over that answer's rank. Found is what `segue duplicates` lists.
-The numbers in `segue.audio.cover_songs` were chosen on 60 other clips and on songs of POP909.
+Versions: transposed, faster, or rendered with other instruments; and tunes under one title in two
+collections. Each version is a query for its original in its set: with one relevant item, average
+precision is the reciprocal rank. "Listed" is what `segue duplicates` lists. The constants of
+`segue.audio.cover_songs` were tuned on 60 other clips and on songs of POP909.
 """
 
 import argparse
@@ -57,7 +57,7 @@ COPIES = {
 KINDS = re.compile(
     r"--.*|\b(the|a|an|reel|jig|hornpipe|strathspey|fling|air|march|waltz|set|first|second)\b"
 )
-COLUMNS = ("change", "signature: mean AP", "alignment: mean AP", "first of all", "found", "wrong")
+COLUMNS = ("change", "signature: mean AP", "alignment: mean AP", "rank 1", "listed", "wrong")
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
     sounds = [read(path) for path in sorted(COLLECTION.rglob("*.ogg"))]
     with threadpool_limits(1):
         sections = [copies(sounds), clips(sounds), orchestrated(data), tunes(data)]
-    keep("version_identification", "The same recording, and versions of a piece", sections)
+    keep("version_identification", "Duplicates and versions of recordings", sections)
 
 
 def copies(sounds: Sequence[FloatArray]) -> str:
@@ -233,7 +233,7 @@ def tunes(data: Path) -> str:
         f"Versions: {len(labels) // 2} pairs of tunes that stand under one title in O'Neill's and "
         "in Ryan's collection, rendered; many of a title are different tunes. "
         f"`segue duplicates` would list {len(found)} pairs, {right} of one title:\n\n"
-        + table(("by", "mean AP", "95 %", "first of all"), rows)
+        + table(("by", "mean AP", "95 %", "rank 1"), rows)
     )
 
 

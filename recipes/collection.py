@@ -1,10 +1,10 @@
-"""Choose the bundled collection from the free recordings, and write its attribution.
+"""The bundled collection of recordings, src/segue/collection, with its attribution.
 
     python -m recipes.collection --data ../shared/data
 
-Takes recordings whose licence lets them be passed on (CC0, CC-BY, CC-BY-SA, public domain)
-and whose author is known, at most four of an album, writes their tags into the copies, and
-names each in ATTRIBUTION.md.
+Takes recordings whose licence permits redistribution (CC0, CC-BY, CC-BY-SA, public domain) and
+whose author is known, at most four of an album, writes tags into the copies, and lists them in
+ATTRIBUTION.md.
 """
 
 import argparse

@@ -29,7 +29,7 @@ import soundfile
 import symusic
 
 from recipes.datasets import drum_patterns, rendered_midi
-from recipes.datasets.stretches import as_recording
+from recipes.datasets.excerpts import as_recording
 from segue.audio.rhythm import analyse_rhythm, band_onset_strength, onset_strength
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.audio.timbre import frame_features

@@ -1,7 +1,7 @@
-"""Pieces to learn composing from, divided by song: multitrack, POP909, folk tunes and art songs.
+"""Pieces for the composing transformer: multitrack, POP909, folk tunes and art songs.
 
 Songs are divided by the SHA-256 of their names, versions of one piece together, as far as
-`score_data` knows them.
+`piano_rolls` knows them.
 """
 
 import hashlib

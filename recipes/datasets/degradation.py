@@ -1,8 +1,8 @@
-"""How a clip was produced: nine numbers that measure it, and a chain that changes it.
+"""Production descriptors of a clip, and degradation by equaliser, low-pass, gain and codec.
 
-The numbers are the control of `bench/sound_space.py`: they know no music, so what they find
-is what an evaluation by album rewards for loudness, bandwidth and codec alone. The chain is
-the opposite test: the same music, produced differently.
+The descriptors are the control of `bench/sound_space.py`: they know no music, so their retrieval
+quality is what an evaluation by album owes to loudness, bandwidth and codec alone. The degradation
+is the opposite test: the same music, produced differently.
 """
 
 import io

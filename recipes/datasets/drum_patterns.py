@@ -1,7 +1,7 @@
-"""Drum patterns of known tempo, made to learn from: styles of dance music, varied at random.
+"""Synthetic drum patterns of known tempo: styles of dance music with random variations.
 
-Every style has a range of tempos at which people dance to it, and patterns in beats. Timbre,
-bass line, chords, swing, loudness, fills and what is left out are drawn for each.
+Every style has a range of tempos, and patterns in beats. Timbre, bass line, chords, swing,
+loudness, fills and omissions are sampled for each.
 """
 
 from dataclasses import dataclass, field

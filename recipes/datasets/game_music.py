@@ -1,7 +1,4 @@
-"""The clips of the data, and what is computed of them once: clean, cut and degraded.
-
-Not a benchmark; those of the spaces of sound share it.
-"""
+"""The clips of free game music, and what is computed of them once: clean, cut and degraded."""
 
 import csv
 import hashlib

@@ -1,12 +1,12 @@
-"""Melodies with their chords: of POP909 those that are annotated, of folk tunes found ones.
+"""Melodies with chords: annotated ones of POP909, estimated ones of folk tunes.
 
 POP909's melody track, warped to the annotated beats, and its chords, on beats. The folk tunes have
-no chords: Segue's own chord finder names them from the tune itself. Their files begin with the
-upbeat, so that the bars of the file are not those of the tune; but who wrote them played each
-bar's first note at velocity 105: by these the tunes are put in their place.
+no chords: Segue's chord estimator names them from the tune itself. Their files begin with the
+upbeat, so that the bars of the file are not those of the tune; but the first note of each bar has
+velocity 105, by which the tunes are aligned.
 
 Versions of one piece are found by title and by shared passages, and divided together, by the
-SHA-256 of their names: a tenth tests, a tenth validates.
+SHA-256 of their names: a tenth is the test set, a tenth the validation set.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
 """Piano rolls of the freely licensed scores, packed, and divided by song.
 
-Multitrack MIDI as it is; POP909 warped to its annotated beats, its three tracks given to three
-instruments; of the folk tunes those in 4/4, 2/2 and, two bars joined, 2/4. Songs are divided by
-the SHA-256 of their names, versions of one piece together: tunes of one title in both collections,
-and whatever shares `SHARED` stretches of four bars, up to transposition.
+Multitrack MIDI; POP909 warped to its annotated beats, its three tracks assigned to three
+instruments; folk tunes in 4/4, 2/2 and, two bars joined, 2/4. Songs are divided by the SHA-256 of
+their names, versions of one piece together: tunes of one title in both collections, and songs that
+share `SHARED` windows of four bars, up to transposition.
 """
 
 import argparse

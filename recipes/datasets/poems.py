@@ -1,4 +1,4 @@
-"""The verse of data/lyrics as songs, for the benchmarks of lyrics."""
+"""The verse of data/lyrics as songs."""
 
 import csv
 import re

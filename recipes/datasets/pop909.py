@@ -1,8 +1,8 @@
-"""POP909's songs on their own beats, with the chords and keys that are annotated.
+"""POP909's songs on their own beats, with annotated chords and keys.
 
-The files are performances: their ticks know nothing of bars. Each song is warped so that the
-annotated beats become quarters, and the commonest place of downbeats the first of four.
-Wang et al., "POP909: A Pop-song Dataset for Music Arrangement Generation", ISMIR 2020.
+The files are performances without bars. Each song is warped so that the annotated beats become
+quarter notes, and the most frequent position of downbeats the first of four. Wang et al., "POP909:
+A Pop-song Dataset for Music Arrangement Generation", ISMIR 2020.
 """
 
 import hashlib

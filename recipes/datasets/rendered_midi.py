@@ -32,7 +32,7 @@ import pretty_midi
 import symusic
 import tinysoundfont
 
-from recipes.datasets.stretches import as_recording
+from recipes.datasets.excerpts import as_recording
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.records import FloatArray, Recording
 from segue.theory.keys import PITCH_CLASSES

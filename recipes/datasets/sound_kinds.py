@@ -5,8 +5,8 @@
     pocketsphinx-testdata, minetest-data, wesnoth-1.16-data, freedroidrpg-data, endless-sky-data,
     deepin-sound-theme, sonic-pi-samples; and the programs espeak-ng and flite.
 
-Whole sources are held out to test: packages of music, languages and speakers of speech, games'
-effects and kinds of made noise. Pieces are 12 to 45 s: short sounds of one folder are joined.
+Whole sources are in the test set: packages of music, languages and speakers, games' effects and
+kinds of synthetic noise. Excerpts are 12 to 45 s: short sounds of one folder are joined.
 """
 
 import csv
@@ -24,7 +24,7 @@ import soundfile
 import soxr
 
 from recipes.datasets import drum_patterns
-from recipes.datasets.stretches import as_recording
+from recipes.datasets.excerpts import as_recording
 from segue.audio.features import describe, standardise
 from segue.audio.spectrogram import SAMPLE_RATE_HZ as RATE
 from segue.records import FloatArray

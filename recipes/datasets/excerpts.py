@@ -1,4 +1,4 @@
-"""What `segue add` would analyse of samples that are at hand."""
+"""Samples in memory as the recording that `segue add` would analyse."""
 
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.records import FloatArray, Recording
