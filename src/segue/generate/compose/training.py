@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from segue.errors import BadArgument, TrainingFailed, check_seed
+from segue.errors import BadArgument, TrainingFailed
 from segue.generate.compose.composition import key_index
 from segue.generate.compose.grammar import (
     encode_bar,
@@ -37,7 +37,7 @@ from segue.generate.compose.tokens import (
 )
 from segue.generate.copying import PassageIndex, fingerprint_parts, index_bars
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
-from segue.nn.trainer import Batch, FitResult, ProgressCallback
+from segue.nn.trainer import Batch, FitResult, ProgressCallback, TrainingOptions
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Score
 
@@ -225,44 +225,17 @@ def fingerprint(pieces: Sequence[TrainingPiece]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ComposerTraining:
-    """Training options.
+class ComposerTraining(TrainingOptions):
+    """Training options; the learning rate is by default one of `LEARNING_RATES`.
 
     Attributes
     ----------
-    epochs : int, optional
-        Maximum number of epochs of `STEPS_PER_EPOCH` steps; by default `EPOCHS`, or as many as fit
-        into `minutes`.
-    minutes : float, optional
-        Time to train.
-    learning_rate : float, optional
-        Peak learning rate; by default one of `LEARNING_RATES`.
     start : str
         "" to train from scratch, "shipped" to fine-tune the pretrained model, or the name of
         another model of the library.
-    device : str
-        See `segue.nn.trainer.TrainerConfig`.
-    seed : int
-        Random seed.
     """
 
-    epochs: int | None = None
-    minutes: float | None = None
-    learning_rate: float | None = None
     start: str = ""
-    device: str = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Validate the options.
-
-        Raises
-        ------
-        BadArgument
-        """
-        check_seed(self.seed)
-        if self.learning_rate is not None and self.learning_rate <= 0:
-            raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
 
 
 def new_network(seed: int = 0) -> Transformer:

@@ -9,7 +9,7 @@ from scratch or by fine-tuning.
 import hashlib
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -145,7 +145,7 @@ class MelodyTraining(LMTrainingConfig):
 
     context: int = 192
     steps_per_epoch: int = 100
-    learning_rate: float = 2e-3
+    learning_rate: float = field(default=2e-3, kw_only=True)
     ema_decay: float = 0.995
     patience: int = 10
     start: str = ""
