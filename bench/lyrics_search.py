@@ -3,7 +3,7 @@
     python -m bench.lyrics_search --data ../shared/data [--lines 100]
 
 Lines are sampled from the second half of each author's songs, and errors are inserted; one weight
-(`OF_LINE` of `segue.lyrics.matching`) was tuned on lines of both halves. A result is correct if
+(`LINE_WEIGHT` of `segue.lyrics.matching`) was tuned on lines of both halves. A result is correct if
 its song has the line. The baselines rank songs by their best line.
 """
 

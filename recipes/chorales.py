@@ -29,7 +29,7 @@ from segue.generate.harmony.chorale_network import (
     encode_pitches,
     load_chorale_network,
 )
-from segue.nn.checkpoint import save_checkpoint
+from segue.nn.checkpoint import save_model
 from segue.nn.lm_training import LMTrainingConfig
 from segue.nn.quantization import quantize_weights
 from segue.nn.trainer import STATE
@@ -198,8 +198,9 @@ def save_chorale_network(
     ------
     DiskFull
     """
-    about = {"configuration": asdict(network.config), "version": VERSION, "told": dict(metadata)}
-    return save_checkpoint(path, CHECKPOINT_KIND, about, quantize_weights(network.state_dict()))
+    about = {"configuration": asdict(network.config), "told": dict(metadata)}
+    tensors = quantize_weights(network.state_dict())
+    return save_model(path, CHECKPOINT_KIND, VERSION, about, tensors)
 
 
 def main() -> None:

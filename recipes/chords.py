@@ -19,7 +19,6 @@ from segue.errors import BadArgument
 from segue.generate.harmony.chord_hmm import (
     CHECKPOINT_KIND,
     CHECKPOINT_TENSORS,
-    MODES,
     NO_CHORD_STATE,
     NUM_STATES,
     PRETRAINED,
@@ -33,7 +32,8 @@ from segue.generate.harmony.chord_hmm import (
     IntArray,
     relative_to_tonic,
 )
-from segue.nn.checkpoint import save_checkpoint
+from segue.nn.checkpoint import save_model
+from segue.theory.keys import MODES
 
 #: Weight of a quarter note of melody; chosen on a quarter of the half "develop".
 EMISSION_WEIGHT: Final = 1.5
@@ -141,13 +141,13 @@ def save_chord_hmm(hmm: ChordHMM, path: Path) -> str:
     ------
     DiskFull
     """
-    about = {"version": VERSION, "trust": hmm.emission_weight, "qualities": list(QUALITIES)}
+    about = {"trust": hmm.emission_weight, "qualities": list(QUALITIES)}
     tensors = {
         tensor: torch.from_numpy(getattr(hmm, name)).float()
         for tensor, name in CHECKPOINT_TENSORS.items()
     }
     tensors["chords"] = torch.from_numpy(hmm.states).to(torch.int16)
-    return save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
+    return save_model(path, CHECKPOINT_KIND, VERSION, about, tensors)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from safetensors.numpy import save_file
 
-from segue.audio.features import LIMIT, describe
+from segue.audio.features import describe
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
-from segue.builtin_spaces import WEIGHTS
+from segue.builtin_spaces import MAX_Z_SCORE, WEIGHTS
 from segue.feature_names import SOUND_FEATURE_GROUPS, SOUND_FEATURE_NAMES
 from segue.io.audio import read_recording
 from segue.records import FloatArray
@@ -43,7 +43,7 @@ def fit_constants(vectors: FloatArray) -> dict[str, FloatArray]:
     """Return mean and scale of each feature, and a regularised whitening of each group."""
     exact = vectors.astype(np.float64)
     mean, scale = exact.mean(axis=0), exact.std(axis=0)
-    standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
+    standard = np.clip((exact - mean) / scale, -MAX_Z_SCORE, MAX_Z_SCORE)
     mix = np.zeros((len(SOUND_FEATURE_NAMES), len(SOUND_FEATURE_NAMES)))
     for at in SOUND_FEATURE_GROUPS.values():
         values, axes = np.linalg.eigh(np.cov(standard[:, at].T))

@@ -15,12 +15,12 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from recipes.datasets.pop909 import half_of, songs
-from segue.builtin_spaces import WEIGHTS
+from segue.builtin_spaces import MAX_Z_SCORE, WEIGHTS
 from segue.errors import SegueError
 from segue.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
 from segue.io.midi import read_midi
 from segue.records import FloatArray, Score
-from segue.score.features import MAX_Z_SCORE, score_features
+from segue.score.features import score_features
 from segue.score.timing import bar_grid, excerpt
 
 RIDGE: Final = 0.03

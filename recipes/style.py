@@ -13,9 +13,9 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from recipes.datasets.poems import is_develop, verse
-from segue.builtin_spaces import WEIGHTS
+from segue.builtin_spaces import MAX_Z_SCORE, WEIGHTS
 from segue.feature_names import STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
-from segue.lyrics.features import LIMIT, style_features
+from segue.lyrics.features import style_features
 from segue.records import FloatArray, Lyrics
 
 LEAST_SCALE: Final = 0.005
@@ -32,7 +32,7 @@ def fit_constants(raw: FloatArray) -> dict[str, FloatArray]:
     """Return mean and scale of each feature, and a weight by group."""
     exact = raw.astype(np.float64)
     mean, scale = exact.mean(axis=0), np.maximum(exact.std(axis=0), LEAST_SCALE)
-    standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
+    standard = np.clip((exact - mean) / scale, -MAX_Z_SCORE, MAX_Z_SCORE)
     weight = np.ones(len(STYLE_FEATURE_NAMES))
     for group, at in STYLE_FEATURE_GROUPS.items():
         weight[at] = GROUP_WEIGHTS[group] / np.sqrt(np.mean((standard[:, at] ** 2).sum(axis=1)))

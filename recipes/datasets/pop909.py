@@ -60,7 +60,7 @@ class AnnotatedSong:
     tonic : int
         Pitch class.
     mode : int
-        Index in `MODES`.
+        0 for major, 1 for minor.
     chords : ndarray, shape (T,), int64
         Chord of each slot, as it sounds; `NO_CHORD_STATE` for none.
     slots : ChordSlots

@@ -313,7 +313,7 @@ class KnownChorales:
                 )
                 for name in VOICE_NAMES[1:]
             ]
-        except (KeyError, TypeError, ValueError) as error:
+        except (BadArgument, KeyError, TypeError, ValueError) as error:
             raise BadCheckpoint(f"{path} holds no chorales ({error})") from None
         return cls(tuple(voices))
 
