@@ -10,7 +10,7 @@ import pytest
 from conftest import fill_library
 from segue.audio.cover_songs import VERSION
 from segue.audio.spectrogram import ByteArray
-from segue.explore.covers import versions_among
+from segue.explore.covers import version_map
 from segue.explore.playlist import FLOWS, Flow, PlaylistOptions
 from segue.ingest.cache import CHROMA_SEQUENCE
 from segue.library import Library
@@ -69,5 +69,5 @@ def test_versions_of_scores() -> None:
     prints = {1: one, 2: strange, 3: half.astype(np.uint32)}
     scores = [Track(i, "score", Path(f"{i}.mid"), Tags(), 60.0, str(i)) for i in prints]
     store = cast("Store", SimpleNamespace(fingerprints=lambda _: prints))
-    assert versions_among(store, scores[:2], np.zeros((2, 3), np.float32)) == {}
-    assert versions_among(store, scores, np.zeros((3, 3), np.float32)) == {1: {3}, 3: {1}}
+    assert version_map(store, scores[:2], np.zeros((2, 3), np.float32)) == {}
+    assert version_map(store, scores, np.zeros((3, 3), np.float32)) == {1: {3}, 3: {1}}

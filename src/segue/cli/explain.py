@@ -152,9 +152,9 @@ def _write_table(
         points = projection.points
         caption = f"the projection keeps {projection.share:.0%} of the variance"
     if output.suffix.lower() in PAGE_SUFFIXES:
-        from segue.render.pages import write_token_similarity
+        from segue.render.pages import write_token_similarity_page
 
-        write_token_similarity(
+        write_token_similarity_page(
             table.cosines, table.names, table.counts, table.order, points, PITCH_CLASSES, output,
             title, caption,
         )  # fmt: skip

@@ -103,11 +103,11 @@ def map_(
         }
         print_json("map", fields)
         return
-    from segue.explore.drawing import WARNING, caption
+    from segue.explore.drawing import WARNING, map_caption
 
     placed = f", {projection.placed} of them placed now" if update else ""
     say(f"wrote {display_path(output)}: {count_of(len(projection.ids), 'track')}{placed}")
-    say(caption(projection))
+    say(map_caption(projection))
     say(WARNING)
     if not projection.remembered:
         say("not remembered: the library cannot be written to now; the next map may lie otherwise")

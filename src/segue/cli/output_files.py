@@ -131,7 +131,7 @@ def write_playlist(
     """Write tracks as a playlist or, to .html, as a page that plays them."""
     make_folder(target.parent)
     if target.suffix.lower() in PAGE_SUFFIXES:
-        from segue.render.pages import write_list as write_page
+        from segue.render.pages import write_playlist_page as write_page
 
         write_page(tracks, notes or [""] * len(tracks), target, title, caption)
     else:

@@ -300,7 +300,9 @@ def reconstruct(store: Store, space: str, track: Track) -> Reconstruction:
     )
 
 
-def first_filters(store: Store, space: str, tracks: Sequence[Track], most: int) -> list[Filter]:
+def first_layer_filters(
+    store: Store, space: str, tracks: Sequence[Track], most: int
+) -> list[Filter]:
     """Find what the filters of a space's first layers look like, and what excites each most.
 
     Of a layer with many filters, the 32 are taken whose excitation differs most between tracks.

@@ -96,14 +96,14 @@ def find_versions(
     ]
     pairs = [
         VersionPair(known[row][0], known[other][0], align(known[row][1], known[other][1]))
-        for row, other in likely_pairs([found for _, found in known], compared)
+        for row, other in version_pairs([found for _, found in known], compared)
         if frozenset((known[row][0].id, known[other][0].id)) not in same
     ]
     pairs.sort(key=lambda pair: (-pair.alignment.likeness, pair.first.id, pair.second.id))
     return VersionReport(tuple(pairs), filled.failures, filled.left_out)
 
 
-def likely_pairs(
+def version_pairs(
     courses: Sequence[ByteArray], compared: Watcher | None = None
 ) -> list[tuple[int, int]]:
     """Find which courses are likely of one piece.
@@ -148,7 +148,7 @@ MIN_COSINE_SIMILAR_NAME: Final = 0.3
 _LONG_WORD: Final = 4  # letters of a word of a title that tells something
 
 
-def versions_among(
+def version_map(
     store: Store,
     tracks: Sequence[Track],
     unit: FloatArray,

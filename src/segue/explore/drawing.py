@@ -19,12 +19,12 @@ from segue.render.map_plots import (
     GREY,
     OTHER,
     MapFigure,
-    colour_of,
+    category_colour,
     draw_dendrogram,
     draw_map,
     layout_dendrogram,
 )
-from segue.render.pages import MapPage, colour_scale, write_map, write_tree
+from segue.render.pages import MapPage, colour_values, write_dendrogram_page, write_map_page
 from segue.render.plots import FIGURE_SUFFIXES
 from segue.search.descriptions import tag_column
 from segue.search.duplicates import CANDIDATE_NEIGHBOURS, duplicate_map
@@ -165,7 +165,7 @@ _PAGE_GREY: Final = "#9a9a9a"
 _METHODS: Final = {"nerv": "NeRV", "umap": "UMAP", "tsne": "t-SNE", "pca": "main directions (PCA)"}
 
 
-def caption(found: StoredMap) -> str:
+def map_caption(found: StoredMap) -> str:
     """Say by which method a map was made, and how far to trust it."""
     if found.trustworthiness is None or found.continuity is None:
         return f"too few tracks ({len(found.ids)}) to tell how far to trust the map."
@@ -213,11 +213,11 @@ def save_map(
             colouring.values,
             colouring.title,
         )
-        draw_map(dots, target, title, f"{caption(found)}\n{WARNING}")
+        draw_map(dots, target, title, f"{map_caption(found)}\n{WARNING}")
         return
     palette, colour, legend, low, high = _coloured(colouring)
     near, likeness = _nearest(store, found)
-    write_map(
+    write_map_page(
         MapPage(
             tracks,
             found.points,
@@ -231,7 +231,7 @@ def save_map(
             low,
             high,
             title,
-            f"{caption(found)} {WARNING}",
+            f"{map_caption(found)} {WARNING}",
         ),
         target,
         previews,
@@ -254,7 +254,7 @@ def save_dendrogram(tree: Dendrogram, target: Path) -> None:
         draw_dendrogram(branches, tree.labels, tree.order, target, title, told)
         return
     order = tree.order.tolist()
-    write_tree(
+    write_dendrogram_page(
         branches.lines,
         [tree.labels[leaf] for leaf in order],
         [tree.tracks[leaf] for leaf in order],
@@ -275,10 +275,12 @@ def _coloured(
     colouring: Colouring,
 ) -> tuple[list[str], NDArray[np.int64], list[str], str, str]:
     if not colouring.names and len(colouring.values):
-        palette, colour, low, high = colour_scale(colouring.values)
+        palette, colour, low, high = colour_values(colouring.values)
         return palette, colour, [], low, high
     names = list(colouring.names)
-    palette = [colour_of(number, names).replace(GREY, _PAGE_GREY) for number in range(len(names))]
+    palette = [
+        category_colour(number, names).replace(GREY, _PAGE_GREY) for number in range(len(names))
+    ]
     colour = np.where(colouring.name_index < 0, len(names), colouring.name_index)
     if (colouring.name_index < 0).any():
         names.append("none")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
-from segue.explore.covers import versions_among
+from segue.explore.covers import version_map
 from segue.explore.path import pairwise_distances, same_artist_matrix
 from segue.records import FloatArray, Reason, Track
 from segue.search import neighbours
@@ -253,7 +253,7 @@ def make_playlist(
         asked_rows = _rows(ranking, named)
         pool = [*(track for _, track in first), *store.tracks(ranking.ids[asked_rows].tolist())]
         unit = _unit(ranking, np.array([*(row for row, _ in first), *asked_rows], np.int64))
-        versions = versions_among(store, pool, unit, watch)
+        versions = version_map(store, pool, unit, watch)
     known = [*named, *(track for track in excluded if track not in named)]
     listed = _List(store, ranking, known, options, versions)
     if options.flow == "dj":

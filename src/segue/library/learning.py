@@ -153,8 +153,8 @@ class Learning:
 
     def filters(self, space: str, *, tracks: int = 3) -> "list[Filter]":
         """Return the first filters of a learned space, each with the tracks it answers to."""
-        from segue.explore.comparison import first_filters
+        from segue.explore.comparison import first_layer_filters
 
         left_out = {*self._copies(), *non_music_ids(self._store)}
         recordings = [track for track in self._store.tracks() if track.id not in left_out]
-        return first_filters(self._store, space, recordings, tracks)
+        return first_layer_filters(self._store, space, recordings, tracks)

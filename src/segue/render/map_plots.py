@@ -191,7 +191,7 @@ class MapFigure:
     colour_title: str
 
 
-def colour_of(number: int, names: Sequence[str]) -> str:
+def category_colour(number: int, names: Sequence[str]) -> str:
     """Return the colour of the name of that number; grey for none and for what is left."""
     if not 0 <= number < len(names) or names[number] == OTHER:
         return GREY
@@ -230,7 +230,7 @@ def draw_map(data: MapFigure, target: Path, title: str, caption: str) -> None:
                     hollow = looks | {"linewidths": 0.6}
                     dot = axes.scatter(x[here], y[here], c="none", edgecolors=GREY, **hollow)
                 else:
-                    colour = colour_of(number, data.legend)
+                    colour = category_colour(number, data.legend)
                     dot = axes.scatter(x[here], y[here], c=colour, **looks)
                 handles.append(dot)
                 name = shorten(data.legend[number], 30) if number >= 0 else "none"

@@ -72,7 +72,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def write_list(
+def write_playlist_page(
     tracks: Sequence[Track], notes: Sequence[str], target: Path, title: str, caption: str
 ) -> None:
     """Write a page that plays tracks one after the other.
@@ -148,7 +148,9 @@ class MapPage:
     caption: str
 
 
-def write_map(page: MapPage, target: Path, previews: Mapping[int, bytes] | None = None) -> None:
+def write_map_page(
+    page: MapPage, target: Path, previews: Mapping[int, bytes] | None = None
+) -> None:
     """Write the page of a map.
 
     Parameters
@@ -212,7 +214,7 @@ class _Numbered:
         return list(self._numbers)
 
 
-def colour_scale(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str, str]:
+def colour_values(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str, str]:
     """Turn numbers into colours: a palette, which of it each has, the lowest and highest.
 
     What is unknown is grey. The highest and lowest hundredth share the outermost colours.
@@ -231,7 +233,7 @@ def colour_scale(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str,
     return [*palette, "#9a9a9a"], of, f"{low:.4g}", f"{high:.4g}"
 
 
-def write_tree(
+def write_dendrogram_page(
     lines: NDArray[np.float64],
     labels: Sequence[str],
     tracks: Sequence[Track | None],
@@ -267,7 +269,7 @@ def write_tree(
     write_page("tree.html", data, target)
 
 
-def write_token_similarity(
+def write_token_similarity_page(
     cosines: FloatArray,
     labels: Sequence[str],
     counts: Sequence[int],
