@@ -297,8 +297,8 @@ def test_the_gradient_of_nerv_is_the_slope_of_its_cost() -> None:
     log_wanted = np.log(np.maximum(wanted, 1e-12))
 
     def cost(state: np.ndarray) -> float:
-        project_new = state[:-1].reshape(n, 2)
-        z = -np.exp(state[-1]) * ((project_new[:, None] - project_new) ** 2).sum(axis=2)
+        points = state[:-1].reshape(n, 2)
+        z = -np.exp(state[-1]) * ((points[:, None] - points) ** 2).sum(axis=2)
         q = np.where(own, 0, np.exp(z))
         q /= q.sum(axis=1, keepdims=True)
         ratio = np.where(own, 0, np.log(np.where(own, 1, q)) - log_wanted)

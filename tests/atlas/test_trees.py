@@ -93,11 +93,11 @@ def test_one_track_is_no_tree(tmp_path: Path) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 60), st.integers(0, 10**6))
 def test_branches_never_cross(n: int, seed: int) -> None:
-    from segue.explore.dendrogram import _tree
+    from segue.explore.dendrogram import average_linkage
 
     unit = np.random.default_rng(seed).standard_normal((n, 3))
     labels = tuple(map(str, range(n)))
-    tree = _tree("track", "s", labels, (None,) * n, unit)
+    tree = average_linkage("track", "s", labels, (None,) * n, unit)
     rows = layout_dendrogram(tree.merges, tree.heights, tree.order).rows
     below = {i: [rows[i]] for i in range(n)}
     for number, (left, right) in enumerate(tree.merges.tolist()):
@@ -107,10 +107,10 @@ def test_branches_never_cross(n: int, seed: int) -> None:
 
 
 def big_tree(n: int) -> Dendrogram:
-    from segue.explore.dendrogram import _tree
+    from segue.explore.dendrogram import average_linkage
 
     unit = np.random.default_rng(0).standard_normal((n, 4))
-    return _tree("track", "s", tuple(f"leaf {i}" for i in range(n)), (None,) * n, unit)
+    return average_linkage("track", "s", tuple(f"leaf {i}" for i in range(n)), (None,) * n, unit)
 
 
 def test_pictures_and_pages_of_trees(tmp_path: Path, lib: Library) -> None:

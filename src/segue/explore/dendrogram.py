@@ -86,9 +86,6 @@ def build_dendrogram(
     BadArgument
         There are fewer than two items, or too many to compare every pair.
     """
-    from scipy.cluster.hierarchy import leaves_list, linkage
-    from scipy.spatial.distance import pdist
-
     if level not in LEVELS:
         raise BadArgument(f"there is no level {level!r}; choose {', '.join(LEVELS)}")
     vectors = load_vector_space(store, space, "cosine")
@@ -116,8 +113,22 @@ def build_dendrogram(
             f"a tree compares every pair, and {n} are more than {MAX_LEAVES}; take "
             "--level artist or album"
         )
-    distances = pdist(np.asarray(unit, np.float64))
-    merged = linkage(distances, "average", optimal_ordering=n <= _MAX_OPTIMAL_ORDERING)
+    return average_linkage(level, space, labels, tracks, np.asarray(unit, np.float64))
+
+
+def average_linkage(
+    level: str,
+    space: str,
+    labels: tuple[str, ...],
+    tracks: tuple[Track | None, ...],
+    unit: NDArray[np.float64],
+) -> Dendrogram:
+    """Cluster embeddings of length 1, of shape (n, dimension), and order the leaves."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import pdist
+
+    optimal_ordering = len(labels) <= _MAX_OPTIMAL_ORDERING
+    merged = linkage(pdist(unit), "average", optimal_ordering=optimal_ordering)
     return Dendrogram(
         level,
         space,
