@@ -8,8 +8,9 @@ import typer
 from segue.cli import options as opt
 from segue.cli.app import command, open_library, progress
 from segue.cli.output import count_of, display_path, print_json, say
-from segue.cli.output_files import PAGE_SUFFIXES, check_target
+from segue.cli.output_files import check_target
 from segue.errors import BadArgument
+from segue.render import PAGE_SUFFIXES
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
 

@@ -8,8 +8,9 @@ import typer
 from segue.cli import options as opt
 from segue.cli.app import command, open_library, progress, use_threads
 from segue.cli.output import display_path, print_json, say, skipped_bars_text, track_label
-from segue.cli.output_files import FIGURE_SUFFIXES, MUSIC_SUFFIXES, check_target, write_music
+from segue.cli.output_files import MUSIC_SUFFIXES, check_target, write_music
 from segue.errors import BadArgument
+from segue.render import FIGURE_SUFFIXES
 
 if TYPE_CHECKING:
     from segue.library import Library
