@@ -51,7 +51,7 @@ def depths(text: str) -> list[float]:
     return current
 
 
-def test_albums_join_before_anything_else(lib: Library) -> None:
+def test_albums_are_merged_first(lib: Library) -> None:
     tree = lib.atlas.dendrogram()
     albums = [track.tags.album for track in lib.tracks()]
     first = tree.merges[:9]
@@ -63,7 +63,7 @@ def test_albums_join_before_anything_else(lib: Library) -> None:
     assert sorted(tree.order.tolist()) == list(range(12))
 
 
-def test_newick_holds_every_leaf_at_one_depth(lib: Library) -> None:
+def test_newick_trees_are_ultrametric(lib: Library) -> None:
     tree = lib.atlas.dendrogram()
     text = to_newick(tree)
     assert text.endswith(";\n")
@@ -81,7 +81,7 @@ def test_levels(lib: Library) -> None:
         lib.atlas.dendrogram(level="year")  # type: ignore[arg-type]
 
 
-def test_one_track_is_no_tree(tmp_path: Path) -> None:
+def test_a_dendrogram_takes_two_tracks(tmp_path: Path) -> None:
     fill_library(tmp_path / "one", TRACKS[:1])
     with Library.open(tmp_path / "one") as one, pytest.raises(BadArgument, match="two leaves"):
         one.atlas.dendrogram()
@@ -113,7 +113,7 @@ def big_tree(n: int) -> Dendrogram:
     return average_linkage("track", "s", tuple(f"leaf {i}" for i in range(n)), (None,) * n, unit)
 
 
-def test_pictures_and_pages_of_trees(tmp_path: Path, lib: Library) -> None:
+def test_figures_and_pages_of_dendrograms(tmp_path: Path, lib: Library) -> None:
     for name in ("tree.png", "tree.svg", "tree.html", "tree.nwk"):
         save_dendrogram(lib.atlas.dendrogram(), tmp_path / name)
         assert (tmp_path / name).stat().st_size > 100
@@ -129,7 +129,7 @@ def test_pictures_and_pages_of_trees(tmp_path: Path, lib: Library) -> None:
 
 
 @pytest.mark.slow
-def test_a_tree_of_two_thousand_leaves(tmp_path: Path) -> None:
+def test_a_dendrogram_of_two_thousand_leaves(tmp_path: Path) -> None:
     save_dendrogram(big_tree(2000), tmp_path / "big.png")
     save_dendrogram(big_tree(2000), tmp_path / "big.html")
     assert (tmp_path / "big.png").stat().st_size > 100_000

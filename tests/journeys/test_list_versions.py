@@ -42,7 +42,7 @@ def lib(tmp_path: Path) -> Library:
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_one_version_of_a_piece_is_enough(lib: Library, flow: Flow) -> None:
+def test_playlists_have_one_version_of_a_piece(lib: Library, flow: Flow) -> None:
     listed = {
         item.track.id for item in lib.journeys.playlist(1, options=PlaylistOptions(flow=flow))
     }
@@ -55,7 +55,7 @@ def test_one_version_of_a_piece_is_enough(lib: Library, flow: Flow) -> None:
     assert {item.track.id for item in every} == {1, 2, 3, 4, 5, 6}
 
 
-def test_what_was_never_read_and_is_gone_is_no_version(tmp_path: Path) -> None:
+def test_missing_files_are_no_versions(tmp_path: Path) -> None:
     fill_library(tmp_path, [Tags(f"t{i}", "by one", "album") for i in range(4)])
     with Library.open(tmp_path) as lib:
         listed = lib.journeys.playlist(1, options=PlaylistOptions(per_artist=9))

@@ -50,5 +50,5 @@ def test_text_is_readable_in_both_schemes(page: str, scheme: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_both_schemes_name_the_same_colours(page: str) -> None:
-    found = schemes(page)
-    assert found["light"].keys() == found["dark"].keys()
+    result = schemes(page)
+    assert result["light"].keys() == result["dark"].keys()

@@ -59,8 +59,8 @@ def track(path: Path, title: str = "a title", *, missing: bool = False) -> Track
 
 
 def data_of(page: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(read(page).data)
-    return found
+    result: dict[str, Any] = json.loads(read(page).data)
+    return result
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -77,7 +77,7 @@ def test_no_title_becomes_markup(tmp_path: Path, text: str) -> None:
     assert (listed["title"], listed["artist"], listed["album"], listed["note"]) == (text,) * 4
 
 
-def test_the_program_of_the_page_makes_no_markup_of_text(tmp_path: Path) -> None:
+def test_the_program_of_the_page_inserts_no_markup(tmp_path: Path) -> None:
     write_playlist_page([], [], tmp_path / "list.html", "", "")
     program = (tmp_path / "list.html").read_text(encoding="utf-8")
     for door in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):

@@ -20,15 +20,15 @@ sizes = st.tuples(st.floats(1, 150), st.floats(5, 20))
 
 
 @given(st.lists(st.tuples(spots, sizes), min_size=1, max_size=60))
-def test_labels_cover_neither_dots_nor_labels(
+def test_labels_cover_neither_points_nor_labels(
     dots: list[tuple[tuple[float, float], tuple[float, float]]],
 ) -> None:
     places = np.array([place for place, _ in dots])
     extents = [size for _, size in dots]
-    found = place_labels(places, range(len(dots)), extents, RADIUS, FRAME)
+    corners = place_labels(places, range(len(dots)), extents, RADIUS, FRAME)
     boxes = {
         row: (left, bottom, left + width, bottom + height)
-        for row, (spot, (width, height)) in enumerate(zip(found, extents, strict=True))
+        for row, (spot, (width, height)) in enumerate(zip(corners, extents, strict=True))
         if spot is not None
         for left, bottom in [spot]
     }
@@ -48,14 +48,14 @@ def crosses(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def test_where_there_is_room_every_dot_has_its_label_up_to_a_number() -> None:
+def test_isolated_points_have_labels_up_to_a_maximum() -> None:
     places = np.stack(np.meshgrid(np.arange(15) * 100.0, np.arange(15) * 50.0), -1).reshape(-1, 2)
     wide = [(40.0, 10.0)] * len(places)
-    found = place_labels(places, range(len(places)), wide, RADIUS, (-50, -50, 1500, 800))
-    assert [spot is not None for spot in found] == [row < MAX_LABELS for row in range(225)]
+    corners = place_labels(places, range(len(places)), wide, RADIUS, (-50, -50, 1500, 800))
+    assert [spot is not None for spot in corners] == [row < MAX_LABELS for row in range(225)]
 
 
-def test_dollars_are_no_formulas(tmp_path: Path) -> None:
+def test_dollar_signs_are_plain_text(tmp_path: Path) -> None:
     colouring = Colouring("by $_$", ("$x_$", "Ke$ha$"), np.array([0, 1]), np.empty(0, np.float32))
     labels = ["Ke$ha & A$AP_", "100 % $ _^{ $"]
     draw_map(POINTS, labels, colouring, tmp_path / "map.png", "a $^ map$", "trust $_{ $")
