@@ -95,10 +95,10 @@ def _reconstruct_recording(
 ) -> dict[str, float]:
     result = lib.learning.reconstruct(query, space)
     if output.suffix.lower() == ".wav":
-        from segue.audio.spectrogram import SAMPLE_RATE_HZ, sound_of_image
+        from segue.audio.spectrogram import SAMPLE_RATE_HZ, image_to_audio
         from segue.io.audio import write_wav
 
-        write_wav(output, sound_of_image(result.reconstruction, result.kind), SAMPLE_RATE_HZ)
+        write_wav(output, image_to_audio(result.reconstruction, result.kind), SAMPLE_RATE_HZ)
     else:
         from segue.render.plots import draw_reconstruction
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.audio.autoencoders import AutoencoderConfig
-from segue.audio.features import FEATURE_GROUPS, FEATURE_NAMES, standard_scores
-from segue.audio.spectrogram import LOG_MELS, LogMel
+from segue.audio.features import z_scores
+from segue.audio.spectrogram import LOG_MEL_SPECS, LogMelSpec
 from segue.audio.training import tile_at, tiles_of
 from segue.builtin_spaces import MUSICNN_TAGS
 from segue.deprecation import RenamedAttributes
@@ -22,11 +22,13 @@ from segue.evaluation.projection import l2_normalise
 from segue.feature_names import (
     SCORE_FEATURE_GROUPS,
     SCORE_FEATURE_NAMES,
+    SOUND_FEATURE_GROUPS,
+    SOUND_FEATURE_NAMES,
     STYLE_FEATURE_GROUPS,
     STYLE_FEATURE_NAMES,
 )
 from segue.ingest.single_file import read_score
-from segue.lyrics.features import standard_style_scores
+from segue.lyrics.features import style_z_scores
 from segue.records import FloatArray, Medium, Track
 from segue.render.plots import Filter
 from segue.score.features import score_z_scores
@@ -204,12 +206,12 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
     tags: tuple[FeatureContribution, ...] = ()
     bars: tuple[BarPair, ...] = ()
     if first.kind == "sound":
-        scores = standard_scores(a), standard_scores(b)
-        features = feature_contributions(FEATURE_NAMES, a, b, scores)
-        groups = group_contributions(FEATURE_GROUPS, a, b)
+        scores = z_scores(a), z_scores(b)
+        features = feature_contributions(SOUND_FEATURE_NAMES, a, b, scores)
+        groups = group_contributions(SOUND_FEATURE_GROUPS, a, b)
         tags = _tag_contributions(store, first, second)
     elif first.kind == "lyrics":
-        scores = standard_style_scores(a), standard_style_scores(b)
+        scores = style_z_scores(a), style_z_scores(b)
         features = feature_contributions(STYLE_FEATURE_NAMES, a, b, scores)
         # Hash buckets of character n-grams have no meaning by themselves.
         features = features[STYLE_FEATURE_GROUPS["characters"].stop :]
@@ -262,7 +264,7 @@ class Reconstruction:
         Mel channels with values from 0 to 1, the highest band first; of stereo, the left one.
     code : ndarray, shape (channels, steps)
         Latent image in order of time.
-    kind : LogMel
+    kind : LogMelSpec
         Kind of spectrogram.
     """
 
@@ -270,7 +272,7 @@ class Reconstruction:
     image: FloatArray
     reconstruction: FloatArray
     code: FloatArray
-    kind: LogMel
+    kind: LogMelSpec
 
 
 def reconstruct(store: Store, space: str, track: Track) -> Reconstruction:
@@ -298,7 +300,7 @@ def reconstruct(store: Store, space: str, track: Track) -> Reconstruction:
         np.concatenate(list(tiles[:, 0]), axis=1).astype(np.float32) / np.float32(255),
         np.concatenate(list(decoded[:, 0]), axis=1),
         _concatenate_codes(code),
-        LOG_MELS[config.image],
+        LOG_MEL_SPECS[config.image],
     )
 
 
@@ -331,7 +333,7 @@ def first_layer_filters(
     """
     sound = load(store, space)
     config = sound.config
-    if config.image not in LOG_MELS:
+    if config.image not in LOG_MEL_SPECS:
         raise BadArgument(f"the space {space!r} was learned from MusiCNN, not from images")
     cache, _ = fill_cache(store, config.image, config.stereo, tracks, 1, None)
     cached = [track for track in tracks if track.content_hash in cache]

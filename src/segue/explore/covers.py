@@ -10,7 +10,14 @@ from typing import Final
 
 import numpy as np
 
-from segue.audio.cover_songs import LIKELY, VERSION, Alignment, align, likenesses, signature
+from segue.audio.cover_songs import (
+    COVER_THRESHOLD,
+    VERSION,
+    Alignment,
+    align,
+    fourier_signature,
+    qmax_similarities,
+)
 from segue.audio.spectrogram import ByteArray
 from segue.errors import SegueError
 from segue.ingest.cache import CHROMA_SEQUENCE, cache_images
@@ -130,7 +137,7 @@ def version_pairs(
     n = len(sequences)
     if n < 2:
         return []
-    signatures = np.stack([signature(sequence) for sequence in sequences])
+    signatures = np.stack([fourier_signature(sequence) for sequence in sequences])
     neighbours = compute_neighbours(np.arange(n), signatures, min(CANDIDATES, n - 1)).rows
     candidates = sorted(
         {
@@ -143,8 +150,8 @@ def version_pairs(
     with threadpool_limits(1):  # the matrix products are small
         for row, group in groupby(candidates, key=itemgetter(0)):
             others = [other for _, other in group]
-            similarities = likenesses(sequences[row], [sequences[other] for other in others])
-            pairs += [(row, others[at]) for at in np.flatnonzero(similarities >= LIKELY)]
+            similarities = qmax_similarities(sequences[row], [sequences[other] for other in others])
+            pairs += [(row, others[at]) for at in np.flatnonzero(similarities >= COVER_THRESHOLD)]
             if compared:
                 compared(row + 1, n)
     return pairs
@@ -213,8 +220,10 @@ def _versions_of_recordings(
             if first.id == track and second.id in sequences
         ]  # fmt: skip
         if track in sequences and others:
-            similarities = likenesses(sequences[track], [sequences[other] for other in others])
-            pairs += [(track, others[at]) for at in np.flatnonzero(similarities >= LIKELY)]
+            similarities = qmax_similarities(
+                sequences[track], [sequences[other] for other in others]
+            )
+            pairs += [(track, others[at]) for at in np.flatnonzero(similarities >= COVER_THRESHOLD)]
     return pairs
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.audio.spectrogram import RANGE_DB, LogMel, bands_hz
+from segue.audio.spectrogram import RANGE_DB, LogMelSpec, band_centres_hz
 from segue.environment import import_in_package_folder
 from segue.errors import BadArgument
 from segue.files import atomic_output
@@ -237,7 +237,7 @@ def draw_reconstruction(
     image: FloatArray,
     reconstruction: FloatArray,
     code: FloatArray,
-    kind: LogMel,
+    kind: LogMelSpec,
     target: Path,
     title: str,
 ) -> None:
@@ -249,7 +249,7 @@ def draw_reconstruction(
         Values from 0 to 1, the highest band first.
     code : ndarray, shape (channels, steps)
         Latent image in order of time.
-    kind : LogMel
+    kind : LogMelSpec
         Kind of spectrogram.
     target : Path
         Path of the figure: .png, .svg or .pdf.
@@ -302,8 +302,8 @@ def _show_image(
     )
 
 
-def _label_bands(axes: "Axes", kind: LogMel) -> None:
-    centres = bands_hz(kind)[::-1]
+def _label_bands(axes: "Axes", kind: LogMelSpec) -> None:
+    centres = band_centres_hz(kind)[::-1]
     frequencies = [hz for hz in _FREQUENCIES_HZ if hz <= centres[-1]]
     rows = kind.bands - np.interp(frequencies, centres, np.arange(kind.bands)) - 0.5
     # Ticks of low frequencies lie close together: some have no room.
