@@ -215,15 +215,9 @@ def tunes(data: Path) -> str:
         for key in labels[::2]
         for content in (first[key], second[key])
     ]
-<<<<<<< HEAD
-    signatures = np.stack([signature(one) for one in courses])
-    aligned = np.stack([likenesses(one, courses) for one in courses]).astype(np.float32)
-    found = version_pairs(courses)
-=======
     signatures = np.stack([fourier_signature(one) for one in courses])
     aligned = np.stack([qmax_similarities(one, courses) for one in courses]).astype(np.float32)
-    found = likely_pairs(courses)
->>>>>>> main
+    found = version_pairs(courses)
     right = sum(labels[one] == labels[other] for one, other in found)
     rows: list[tuple[object, ...]] = []
     for name, measured in (
