@@ -13,7 +13,7 @@ from segue.explore.dendrogram import Dendrogram, to_newick
 from segue.explore.drawing import save_dendrogram
 from segue.library import Library
 from segue.records import Tags
-from segue.render.map_plots import layout_dendrogram
+from segue.render.map_plots import dendrogram_lines
 
 TRACKS = [Tags(f"{a}'s ({i})", f"by {a}", a) for a in "abc" for i in range(4)]
 
@@ -98,7 +98,9 @@ def test_branches_never_cross(n: int, seed: int) -> None:
     unit = np.random.default_rng(seed).standard_normal((n, 3))
     labels = tuple(map(str, range(n)))
     tree = average_linkage("track", "s", labels, (None,) * n, unit)
-    rows = layout_dendrogram(tree.merges, tree.heights, tree.order).rows
+    lines = dendrogram_lines(tree.merges, tree.heights, tree.order)
+    rows = np.append(np.argsort(tree.order), lines[:, 1:3, 1].mean(axis=1))
+    assert np.array_equal(lines[:, [0, 3], 1], rows[tree.merges])
     below = {i: [rows[i]] for i in range(n)}
     for number, (left, right) in enumerate(tree.merges.tolist()):
         merged = sorted(below[left] + below[right])

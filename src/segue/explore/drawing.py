@@ -18,11 +18,11 @@ from segue.render import FIGURE_SUFFIXES, PAGE_SUFFIXES
 from segue.render.map_plots import (
     OTHER,
     Colouring,
+    dendrogram_lines,
     draw_dendrogram,
     draw_map,
-    layout_dendrogram,
 )
-from segue.render.pages import MapPage, write_dendrogram_page, write_map_page
+from segue.render.pages import write_dendrogram_page, write_map_page
 from segue.search.descriptions import tag_column
 from segue.search.duplicates import CANDIDATE_NEIGHBOURS, duplicate_map
 from segue.search.neighbours import nearest_neighbours
@@ -177,17 +177,18 @@ def save_map(
     caption = map_caption(library_map)
     if target.suffix.lower() in PAGE_SUFFIXES:
         neighbours, similarities = _nearest(store, library_map)
-        page = MapPage(
+        write_map_page(
             tracks,
             library_map.points,
             neighbours,
             similarities,
             describe_tracks(store, tracks),
             colouring,
+            target,
             title,
             f"{caption} {WARNING}",
+            previews,
         )
-        write_map_page(page, target, previews)
     else:
         labels = [track.tags.title for track in tracks]
         caption = f"{caption}\n{WARNING}"
@@ -204,14 +205,14 @@ def save_dendrogram(tree: Dendrogram, target: Path) -> None:
         f"Space {tree.space}; joined by the mean Euclidean distance of their members (UPGMA): 0 "
         "is the same, 1.41 is nothing in common."
     )
-    layout = layout_dendrogram(tree.merges, tree.heights, tree.order)
+    lines = dendrogram_lines(tree.merges, tree.heights, tree.order)
+    order = tree.order.tolist()
+    labels = [tree.labels[leaf] for leaf in order]
     if target.suffix.lower() in PAGE_SUFFIXES:
-        order = tree.order.tolist()
-        labels = [tree.labels[leaf] for leaf in order]
         tracks = [tree.tracks[leaf] for leaf in order]
-        write_dendrogram_page(layout.lines, labels, tracks, target, title, caption)
+        write_dendrogram_page(lines, labels, tracks, target, title, caption)
     else:
-        draw_dendrogram(layout, tree.labels, tree.order, target, title, caption)
+        draw_dendrogram(lines, labels, target, title, caption)
 
 
 def describe_tracks(store: Store, tracks: Sequence[Track], n: int = 3) -> list[list[str]]:

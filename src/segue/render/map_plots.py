@@ -272,57 +272,41 @@ def _overlaps(box: tuple[float, float, float, float], others: NDArray[np.float64
 # ---- dendrograms -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class DendrogramLayout:
-    """Positions of the nodes of a dendrogram: leaves below one another, merges to their right.
-
-    Attributes
-    ----------
-    rows : ndarray, shape (nodes,)
-        Vertical position of each node; leaves are at 0, 1, 2 … in their order.
-    heights : ndarray, shape (nodes,)
-        Horizontal position; 0 for leaves.
-    merges : ndarray, shape (n - 1, 2), int64
-        The two nodes of each merge.
-    """
-
-    rows: NDArray[np.float64]
-    heights: NDArray[np.float64]
-    merges: NDArray[np.int64]
-
-    @property
-    def lines(self) -> NDArray[np.float64]:
-        """Bracket of each merge, shape (n - 1, 4, 2): height and row of its four corners."""
-        leaves = len(self.merges) + 1
-        left, right = self.merges[:, 0], self.merges[:, 1]
-        height = self.heights[leaves:]
-        return np.stack(
-            [
-                np.stack([self.heights[left], self.rows[left]], axis=1),
-                np.stack([height, self.rows[left]], axis=1),
-                np.stack([height, self.rows[right]], axis=1),
-                np.stack([self.heights[right], self.rows[right]], axis=1),
-            ],
-            axis=1,
-        )
-
-
-def layout_dendrogram(
+def dendrogram_lines(
     merges: NDArray[np.int64], heights: NDArray[np.float64], order: NDArray[np.int64]
-) -> DendrogramLayout:
-    """Place the leaves in their order, and each merge between its two nodes."""
-    leaves = len(order)
-    rows = np.zeros(2 * leaves - 1)
-    rows[order] = np.arange(leaves)
+) -> NDArray[np.float64]:
+    """Return the brackets of a dendrogram whose leaves lie below one another.
+
+    Parameters
+    ----------
+    merges, heights, order
+        See `segue.explore.dendrogram.Dendrogram`.
+
+    Returns
+    -------
+    ndarray, shape (n - 1, 4, 2)
+        Height and row of the four corners of each merge's bracket. The rows of leaves are 0, 1, 2 …
+        in their order; that of a merge is between those of its two nodes.
+    """
+    n = len(order)
+    rows = np.zeros(2 * n - 1)
+    rows[order] = np.arange(n)
     for index, (left, right) in enumerate(merges.tolist()):
-        rows[leaves + index] = (rows[left] + rows[right]) / 2
-    return DendrogramLayout(rows, np.concatenate([np.zeros(leaves), heights]), merges)
+        rows[n + index] = (rows[left] + rows[right]) / 2
+    left, right = merges.T
+    node_heights = np.concatenate([np.zeros(n), heights])
+    corners = [
+        (node_heights[left], rows[left]),
+        (heights, rows[left]),
+        (heights, rows[right]),
+        (node_heights[right], rows[right]),
+    ]
+    return np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)
 
 
 def draw_dendrogram(
-    layout: DendrogramLayout,
+    lines: NDArray[np.float64],
     labels: Sequence[str],
-    order: NDArray[np.int64],
     target: Path,
     title: str,
     caption: str,
@@ -331,12 +315,10 @@ def draw_dendrogram(
 
     Parameters
     ----------
-    layout : DendrogramLayout
-        Positions of the nodes.
+    lines : ndarray, shape (n - 1, 4, 2)
+        Brackets from `dendrogram_lines`.
     labels : sequence of str
-        Labels of the leaves.
-    order : ndarray of int64
-        Leaves from top to bottom.
+        Labels of the leaves from top to bottom.
     target : Path
         Path of the figure: .png, .svg or .pdf.
     title, caption : str
@@ -358,15 +340,15 @@ def draw_dendrogram(
     figure = new_figure(
         columns * _COLUMN_INCHES + (2.0 if columns == 1 else 0), max(rows * _ROW_INCHES, 1.6) + 1.1
     )
-    top = float(layout.heights.max()) or 1.0
+    top = float(lines[:, :, 0].max()) or 1.0
     for column in range(columns):
         axes = figure.add_subplot(1, columns, column + 1)
         first = column * rows
         last = min(first + rows, n)
-        _draw_column(axes, layout.lines, top, first, last)
+        _draw_column(axes, lines, top, first, last)
         for row in range(first, last):
             axes.text(
-                -0.015 * top, row, shorten(labels[order[row]], 46), fontsize=7, ha="right",
+                -0.015 * top, row, shorten(labels[row], 46), fontsize=7, ha="right",
                 va="center", color=TEXT_COLOUR,
             )  # fmt: skip
     figure.suptitle(shorten(title, 90), x=0.01, ha="left", fontsize=11)

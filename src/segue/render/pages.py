@@ -9,7 +9,6 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
@@ -115,11 +114,21 @@ def write_playlist_page(
     write_page("playlist.html", data, target)
 
 
-@dataclass(frozen=True, slots=True)
-class MapPage:
-    """Contents of the page of a map.
+def write_map_page(
+    tracks: Sequence[Track],
+    points: FloatArray,
+    neighbours: NDArray[np.int32],
+    similarities: FloatArray,
+    tags: Sequence[Sequence[str]],
+    colouring: Colouring,
+    target: Path,
+    title: str,
+    caption: str,
+    previews: Mapping[int, bytes] | None = None,
+) -> None:
+    """Write the page of a map.
 
-    Attributes
+    Parameters
     ----------
     tracks : sequence of Track, length n
         Tracks of the map.
@@ -133,64 +142,43 @@ class MapPage:
         Description of each track.
     colouring : Colouring
         Colours of the tracks.
-    title, caption : str
-        Texts above and below the legend.
-    """
-
-    tracks: Sequence[Track]
-    points: FloatArray
-    neighbours: NDArray[np.int32]
-    similarities: FloatArray
-    tags: Sequence[Sequence[str]]
-    colouring: Colouring
-    title: str
-    caption: str
-
-
-def write_map_page(
-    page: MapPage, target: Path, previews: Mapping[int, bytes] | None = None
-) -> None:
-    """Write the page of a map.
-
-    Parameters
-    ----------
-    page : MapPage
-        Contents.
     target : Path
         Path of the page, .html.
+    title, caption : str
+        Texts above and below the legend.
     previews : mapping of int to bytes, optional
         Excerpts of tracks as Ogg Opus, by row, that are embedded in the page.
     """
-    low = page.points.min(axis=0)
-    extent = float(np.ptp(page.points, axis=0).max()) or 1.0
-    grid = np.round((page.points - low) / extent * _MAX_COORDINATE).astype(int)
-    artists, artist_index = _factorise(track.tags.artist for track in page.tracks)
-    albums, album_index = _factorise(track.tags.album for track in page.tracks)
-    links = [link(track, target).rpartition("/") for track in page.tracks]
+    low = points.min(axis=0)
+    extent = float(np.ptp(points, axis=0).max()) or 1.0
+    grid = np.round((points - low) / extent * _MAX_COORDINATE).astype(int)
+    artists, artist_index = _factorise(track.tags.artist for track in tracks)
+    albums, album_index = _factorise(track.tags.album for track in tracks)
+    links = [link(track, target).rpartition("/") for track in tracks]
     folders, folder_index = _factorise(folder + slash for folder, slash, _ in links)
-    words = {tag: index for index, tag in enumerate(dict.fromkeys(chain.from_iterable(page.tags)))}
+    words = {tag: index for index, tag in enumerate(dict.fromkeys(chain.from_iterable(tags)))}
     data = {
-        "title": page.title,
-        "caption": page.caption,
+        "title": title,
+        "caption": caption,
         "x": grid[:, 0].tolist(),
         "y": (grid[:, 1].max(initial=0) - grid[:, 1]).tolist(),
-        "ids": [track.id for track in page.tracks],
-        "seconds": [round(track.duration_s) for track in page.tracks],
-        "titles": [track.tags.title for track in page.tracks],
+        "ids": [track.id for track in tracks],
+        "seconds": [round(track.duration_s) for track in tracks],
+        "titles": [track.tags.title for track in tracks],
         "artist": artist_index,
         "album": album_index,
         "artists": artists,
         "albums": albums,
-        "tags": [[words[tag] for tag in tags] for tags in page.tags],
+        "tags": [[words[tag] for tag in row] for row in tags],
         "words": list(words),
         "folder": folder_index,
         "folders": folders,
         "file": [name for _, _, name in links],
-        "near": page.neighbours.ravel().tolist(),
-        "likeness": np.round(page.similarities.ravel() * 100).astype(int).tolist(),
-        "nearest": int(page.neighbours.shape[1]),
-        "colourTitle": page.colouring.title,
-        **_colours(page.colouring),
+        "near": neighbours.ravel().tolist(),
+        "likeness": np.round(similarities.ravel() * 100).astype(int).tolist(),
+        "nearest": int(neighbours.shape[1]),
+        "colourTitle": colouring.title,
+        **_colours(colouring),
         "previews": {
             str(row): base64.b64encode(sound).decode("ascii")
             for row, sound in (previews or {}).items()
