@@ -25,7 +25,6 @@ from segue.records import FloatArray, Track
 from segue.render import PAGE_SUFFIXES
 from segue.render.map_plots import COLOUR_MAP, GREY, Colouring, name_colour
 
-_DATA: Final = "/*DATA*/"
 #: Colours of `OTHER` names and unknown numbers, and of tracks without a name.
 _PAGE_GREY: Final = "#9a9a9a"
 _NO_NAME_GREY: Final = "#6a6a6a"
@@ -54,11 +53,23 @@ def write_page(template: str, data: dict[str, Any], target: Path) -> None:
     """
     if target.suffix.lower() not in PAGE_SUFFIXES:
         raise BadArgument(f"{target} is no page; name it something.html")
-    page = files("segue.render").joinpath("templates", template).read_text(encoding="utf-8")
     text = json.dumps(without_nan(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # A script element ends at the first "</", even inside a string.
-    page = page.replace(_DATA, text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
-    write_text(page, target)
+    text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028")
+    write_text(page_source(template).replace("/*DATA*/", text), target)
+
+
+def page_source(template: str) -> str:
+    """Return a page without data: the frame of all pages, with the parts of a template."""
+    folder = files("segue.render").joinpath("templates")
+    frame, page = (
+        folder.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", template)
+    )
+    style, _, rest = page.removeprefix("<style>\n").partition("</style>\n")
+    body, _, script = rest.removesuffix("</script>\n").rpartition("<script>\n")
+    return (
+        frame.replace("/*STYLE*/", style).replace("<!--BODY-->", body).replace("/*SCRIPT*/", script)
+    )
 
 
 def without_nan(value: Any) -> Any:
