@@ -111,7 +111,7 @@ def find_versions(
         )
         if frozenset((first.id, second.id)) not in duplicates
     ]
-    pairs.sort(key=lambda pair: (-pair.alignment.likeness, pair.first.id, pair.second.id))
+    pairs.sort(key=lambda pair: (-pair.alignment.similarity, pair.first.id, pair.second.id))
     return VersionReport(tuple(pairs), report.failures, report.left_out)
 
 

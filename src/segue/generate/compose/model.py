@@ -12,8 +12,8 @@ from torch import Tensor
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.compose.known_bars import BarIndex
 from segue.generate.compose.tokens import VOCABULARY_SIZE
+from segue.generate.copying import PassageIndex
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.nn.quantization import Precision, for_inference
 from segue.nn.transformer import KVCache, StackConfig, Transformer, TransformerConfig
@@ -33,7 +33,7 @@ class Composer:
     ----------
     network : Transformer
         The language model.
-    index : BarIndex
+    index : PassageIndex
         Bars of the training set, for copy detection.
     metadata : mapping
         JSON values: how it was trained.
@@ -42,7 +42,7 @@ class Composer:
     """
 
     network: Transformer
-    index: BarIndex
+    index: PassageIndex
     metadata: Mapping[str, Any]
     fingerprint: str = ""
 
@@ -71,7 +71,7 @@ class Composer:
             )
         try:
             stack = StackConfig(**metadata["config"]["stack"])
-            index = BarIndex(
+            index = PassageIndex(
                 tensors.pop("known.contents").numpy().view(np.uint32),
                 tensors.pop("known.steps").numpy(),
                 tensors.pop("known.pieces").numpy().astype(np.int32),
@@ -98,8 +98,8 @@ class Composer:
         DiskFull
         """
         tensors = {name: tensor.to(dtype) for name, tensor in self.network.state_dict().items()}
-        tensors["known.contents"] = torch.from_numpy(self.index.contents.view(np.int32))
-        tensors["known.steps"] = torch.from_numpy(self.index.steps)
+        tensors["known.contents"] = torch.from_numpy(self.index.keys.view(np.int32))
+        tensors["known.steps"] = torch.from_numpy(self.index.links)
         tensors["known.pieces"] = torch.from_numpy(self.index.pieces.astype(np.int16))
         metadata = {
             "config": asdict(self.network.config),

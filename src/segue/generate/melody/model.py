@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.copying import CopyTracker, Hashes, NgramIndex
+from segue.generate.copying import NoteTracker, PassageIndex
 from segue.generate.melody.lead_sheet import (
     CHORD_FEATURES,
     CHORD_INDEX,
@@ -269,35 +269,6 @@ def _embedding(count: int, width: int) -> nn.Embedding:
     return embedding
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainingMelodies:
-    """The melodies of a training set as n-gram hashes, see `segue.generate.copying`.
-
-    Attributes
-    ----------
-    names : tuple of str
-    starts : ndarray, shape (melodies,), int64
-        Index of each melody's first hash.
-    hashes : ndarray, shape (n,), uint16
-    """
-
-    names: tuple[str, ...]
-    starts: NDArray[np.int64]
-    hashes: Hashes
-
-    def index(self) -> NgramIndex:
-        """Return an index of the n-grams."""
-        return NgramIndex(self.hashes, self.starts)
-
-    def concatenate(self, other: "TrainingMelodies") -> "TrainingMelodies":
-        """Return the melodies of both."""
-        return TrainingMelodies(
-            (*self.names, *other.names),
-            np.concatenate([self.starts, other.starts + len(self.hashes)]),
-            np.concatenate([self.hashes, other.hashes]),
-        )
-
-
 class MelodyModel:
     """A melody network with what is needed to sample from it and to rank the samples.
 
@@ -307,7 +278,8 @@ class MelodyModel:
     reference : mapping of str to mapping of str to (float, float)
         For each style, mean and standard deviation of the statistics of real melodies; under
         "pitch" the lowest and the highest pitch.
-    training_melodies : TrainingMelodies
+    training_melodies : PassageIndex
+        Of `segue.generate.copying.melody_ngrams`, for detecting copies.
     metadata : mapping
         JSON values: how it was trained, and validation figures.
     """
@@ -316,7 +288,7 @@ class MelodyModel:
         self,
         network: MelodyNetwork,
         reference: Mapping[str, Mapping[str, tuple[float, float]]],
-        training_melodies: TrainingMelodies,
+        training_melodies: PassageIndex,
         metadata: Mapping[str, Any],
     ) -> None:
         self.network = network.eval()
@@ -366,18 +338,18 @@ class MelodyModel:
                 style: {name: (float(low), float(high)) for name, (low, high) in values.items()}
                 for style, values in about["usual"].items()
             }
-            names = tuple(about["taught"])
+            melodies = PassageIndex.from_starts(hashes, starts, about["taught"])
         except (KeyError, TypeError, ValueError, RuntimeError, BadArgument) as error:
             raise BadCheckpoint(
                 f"{path} holds no complete melody model ({error}); train it again"
             ) from None
-        if set(reference) != set(network.config.styles) or len(starts) != len(names):
+        if set(reference) != set(network.config.styles) or len(starts) != len(melodies.names):
             raise BadCheckpoint(
-                f"{path} lists the styles {', '.join(reference)} and {len(names)} melodies, but "
-                f"its network knows {', '.join(network.config.styles)} and {len(starts)}; train it "
-                "again"
+                f"{path} lists the styles {', '.join(reference)} and {len(melodies.names)} "
+                f"melodies, but its network knows {', '.join(network.config.styles)} and "
+                f"{len(starts)}; train it again"
             )
-        model = cls(network, reference, TrainingMelodies(names, starts, hashes), about["told"])
+        model = cls(network, reference, melodies, about["told"])
         model.fingerprint = checkpoint.fingerprint
         return model
 
@@ -403,7 +375,7 @@ class MelodyModel:
         }
         tensors = {name: each.to(dtype) for name, each in self.network.state_dict().items()}
         melodies = self.training_melodies
-        tensors["training_melodies.hashes"] = torch.from_numpy(melodies.hashes.view(np.int16))
+        tensors["training_melodies.hashes"] = torch.from_numpy(melodies.keys.view(np.int16))
         tensors["training_melodies.starts"] = torch.from_numpy(melodies.starts.astype(np.int32))
         self.fingerprint = save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
 
@@ -495,10 +467,10 @@ class MelodyModel:
         chords = torch.from_numpy(chord_features(chart))[None]
         encoding = network.encode_chords(chords, torch.tensor([chords.shape[1]]), styles[:1])
         encoding = encoding.expand(count, -1, -1)
-        known = self.training_melodies.index()
         mask = self._range_mask(style)
         melodies = [
-            _PartialMelody(chart, mask, CopyTracker(known), max_copy_bars) for _ in range(count)
+            _PartialMelody(chart, mask, NoteTracker(self.training_melodies), max_copy_bars)
+            for _ in range(count)
         ]
         cache = KVCache(network.config.stack, count)
         history: list[Tensor] = []
@@ -534,7 +506,7 @@ class _PartialMelody:
     """A melody that is being generated, and the masks of its next event."""
 
     def __init__(
-        self, chart: Chart, range_mask: Tensor, copies: CopyTracker, max_copy_bars: float
+        self, chart: Chart, range_mask: Tensor, copies: NoteTracker, max_copy_bars: float
     ) -> None:
         self._state = ConditioningState(chart)
         self._range_mask = range_mask

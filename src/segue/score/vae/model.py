@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segue.builtin_spaces import ROLL_VAE_WEIGHTS
+from segue.builtin_spaces import REPRESENTATION_VERSION, ROLL_VAE_WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
 from segue.nn.checkpoint import MODEL, load_checkpoint, save_checkpoint
-from segue.records import FloatArray
+from segue.records import FloatArray, Space
 from segue.score.piano_roll import (
     INSTRUMENTS,
     N_PITCHES,
@@ -249,6 +249,12 @@ class RollModel:
     def dimension(self) -> int:
         """Dimension of the embedding."""
         return self.config.dimension
+
+    def space(self, name: str) -> Space:
+        """Describe the space of the embeddings."""
+        return Space(
+            name, "score", self.dimension, "cosine", self.fingerprint, REPRESENTATION_VERSION
+        )
 
     @classmethod
     @cache
