@@ -22,8 +22,9 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from rendered import Piece, pieces
-from segue.audio.features import LIMIT, VERSION, describe, standardise
+from segue.audio.features import VERSION, describe, standardise
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
+from segue.builtin_spaces import MAX_Z_SCORE
 from segue.evaluation.retrieval import evaluate_retrieval
 from segue.feature_names import SOUND_FEATURE_GROUPS, SOUND_FEATURE_NAMES
 from segue.io.audio import read_recording
@@ -85,7 +86,7 @@ def _write_weights(vectors: FloatArray) -> None:
     """Mean and scale of each number, and a regularised whitening within each group."""
     exact = vectors.astype(np.float64)
     mean, scale = exact.mean(axis=0), exact.std(axis=0)
-    standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
+    standard = np.clip((exact - mean) / scale, -MAX_Z_SCORE, MAX_Z_SCORE)
     mix = np.zeros((len(SOUND_FEATURE_NAMES), len(SOUND_FEATURE_NAMES)))
     for at in SOUND_FEATURE_GROUPS.values():
         values, axes = np.linalg.eigh(np.cov(standard[:, at].T))

@@ -3,7 +3,7 @@
     python bench/find_lyrics.py --data ../shared/data [--lines 100]
 
 All songs of the verse are in one library. Lines are drawn from the second half of each author's
-songs, and errors are put in; one weight (`line_index.OF_LINE`) was chosen on lines of both halves.
+songs, and errors are put in; one weight (`LINE_WEIGHT`) was chosen on lines of both halves.
 A song is right where it has the line that was meant. The others ask the same lines, song by song
 the best of its lines.
 """

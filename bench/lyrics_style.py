@@ -22,8 +22,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from segue.builtin_spaces import MAX_Z_SCORE
 from segue.feature_names import FUNCTION_WORDS, STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
-from segue.lyrics.features import LIMIT, VERSION, standardise_style, style_features
+from segue.lyrics.features import VERSION, standardise_style, style_features
 from segue.lyrics.phonetics import split_words
 from segue.records import FloatArray, Lyrics
 from tables import keep, table
@@ -68,7 +69,7 @@ def write_weights(raw: FloatArray) -> None:
     """Mean and scale of each number, and a weight by group."""
     exact = raw.astype(np.float64)
     mean, scale = exact.mean(axis=0), np.maximum(exact.std(axis=0), LEAST_SCALE)
-    standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
+    standard = np.clip((exact - mean) / scale, -MAX_Z_SCORE, MAX_Z_SCORE)
     weight = np.ones(len(STYLE_FEATURE_NAMES))
     for group, at in STYLE_FEATURE_GROUPS.items():
         weight[at] = COUNTS[group] / np.sqrt(np.mean((standard[:, at] ** 2).sum(axis=1)))

@@ -16,11 +16,12 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from pop909 import half_of, songs
+from segue.builtin_spaces import MAX_Z_SCORE
 from segue.errors import SegueError
 from segue.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
 from segue.io.midi import read_midi
 from segue.records import FloatArray, Score
-from segue.score.features import MAX_Z_SCORE, VERSION, score_features, standardise_score
+from segue.score.features import VERSION, score_features, standardise_score
 from segue.score.timing import bar_grid, excerpt
 from tables import keep, table
 

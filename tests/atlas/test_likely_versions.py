@@ -39,7 +39,7 @@ def test_versions_are_found_with_their_evidence(music: Path) -> None:
         for pair in found.pairs:
             upwards = 3 if pair.second.path.name == "higher.flac" else -3
             assert pair.alignment.semitones == upwards
-            assert pair.alignment.likeness > 0.6
+            assert pair.alignment.similarity > 0.6
         assert told
 
 

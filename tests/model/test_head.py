@@ -29,10 +29,10 @@ def test_what_came_from_features_divides_among_them() -> None:
     head = load_head()
     (heard, one), (_, other) = (head.split(vector(seed, head)) for seed in range(2))
     assert len(heard) + len(one) == head.dimension
-    shares = head.feature_shares(one, other)
+    shares = head.feature_contributions(one, other)
     assert shares.shape == (len(SOUND_FEATURE_NAMES),)
     assert shares.sum() == pytest.approx(float(one @ other), abs=1e-6)
-    assert head.features_of(one) @ head.features_map == pytest.approx(one, abs=1e-6)
+    assert head.reconstruct_features(one) @ head.features_map == pytest.approx(one, abs=1e-6)
 
 
 def test_a_head_survives_its_file() -> None:

@@ -18,7 +18,8 @@ import scipy.linalg
 import scipy.stats
 from numpy.typing import NDArray
 
-from segue.audio.embedding import LIMIT, POOLED_SIZE, Head
+from segue.audio.embedding import POOLED_SIZE, Head
+from segue.builtin_spaces import MAX_Z_SCORE
 from segue.errors import BadArgument
 from segue.records import FloatArray
 
@@ -177,7 +178,7 @@ def _fit_features(described: Described, config: SoundSpaceConfig) -> _Map:
     mean = described.whole.mean(axis=0, dtype=np.float64)
     scale = described.whole.std(axis=0, dtype=np.float64) + _TINY
     whole, first, second, degraded = (
-        np.clip((numbers - mean) / scale, -LIMIT, LIMIT)
+        np.clip((numbers - mean) / scale, -MAX_Z_SCORE, MAX_Z_SCORE)
         for numbers in (described.whole, *described.halves, described.degraded)
     )
     scatter = _mean_square(first - second) / 2

@@ -194,7 +194,7 @@ def _print_versions(report: "VersionReport") -> None:
         tempo_differs = abs(alignment.tempo) > _SMALLEST_TEMPO_CHANGE
         rows.append(
             (
-                f"{alignment.likeness:.2f}",
+                f"{alignment.similarity:.2f}",
                 f"{alignment.semitones:+d}" if alignment.semitones else "same",
                 f"{alignment.tempo:+.0%}" if tempo_differs else "same",
                 _format_span(alignment.first),
@@ -222,7 +222,7 @@ def _version_fields(report: "VersionReport") -> list[dict[str, object]]:
         {
             "first": track_fields(pair.first),
             "second": track_fields(pair.second),
-            "likeness": pair.alignment.likeness,
+            "likeness": pair.alignment.similarity,
             "semitones": pair.alignment.semitones,
             "tempo": pair.alignment.tempo,
             "first_s": [pair.alignment.first.start_s, pair.alignment.first.end_s],

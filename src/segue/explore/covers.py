@@ -106,7 +106,7 @@ def find_versions(
         for row, other in likely_pairs([found for _, found in known], compared)
         if frozenset((known[row][0].id, known[other][0].id)) not in same
     ]
-    pairs.sort(key=lambda pair: (-pair.alignment.likeness, pair.first.id, pair.second.id))
+    pairs.sort(key=lambda pair: (-pair.alignment.similarity, pair.first.id, pair.second.id))
     return VersionReport(tuple(pairs), filled.failures, filled.left_out)
 
 

@@ -133,9 +133,9 @@ def _split_sound(a: _Vector, b: _Vector) -> list[Contribution]:
     # The levels of measured features are more reliable than those of the network, so come first.
     measured = _by_aspect(
         sound_aspects(),
-        head.feature_shares(features_a, features_b),
-        head.features_of(features_a),
-        head.features_of(features_b),
+        head.feature_contributions(features_a, features_b),
+        head.reconstruct_features(features_a),
+        head.reconstruct_features(features_b),
     )
     return [*measured, *bundled_directions()["sound"].contributions(network_a, network_b)]
 

@@ -22,14 +22,12 @@ from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.sampler import BarSampler
 from segue.generate.compose.tokens import STEPS_PER_QUARTER, Bar, score_to_bars, steps_per_bar
 from segue.generate.copying import fingerprint_parts, longest_shared_bars
-from segue.io.notation import spell_pitch
 from segue.io.written_score import beat_duration
 from segue.records import Part, Score
 from segue.score.harmony import NO_CHORD, estimate_chords, estimate_key, with_estimated_key
 from segue.score.timing import BarGrid, bar_grid, excerpt
-from segue.theory.chords import key_signature, spell_tonic
 from segue.theory.instruments import DRUMS, instrument_name
-from segue.theory.keys import MODES
+from segue.theory.keys import MODES, key_signature, spell_pitch, spell_tonic
 
 if TYPE_CHECKING:
     from segue.generate.compose.model import Composer

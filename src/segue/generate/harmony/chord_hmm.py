@@ -23,6 +23,7 @@ from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument
 from segue.records import Part, Score
 from segue.score.timing import BarGrid, bar_grid
+from segue.theory.keys import MODES
 
 if TYPE_CHECKING:
     from segue.nn.checkpoint import Checkpoint
@@ -59,7 +60,6 @@ QUALITIES: Final[dict[str, tuple[int, ...]]] = {
     "dim7": (0, 3, 6, 9),
     "aug": (0, 4, 8),
 }
-MODES: Final = ("major", "minor")
 #: A chord is numbered as 12 times the index of its quality, plus its root. This is no chord.
 NO_CHORD_STATE: Final = 12 * len(QUALITIES)
 #: Number of states: the most frequent chords of a mode.
