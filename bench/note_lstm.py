@@ -26,8 +26,7 @@ from segue.generate.notes.probing import Claim, evaluate_claims
 from segue.generate.notes.tokens import Vocabulary, note_sequence
 from segue.generate.notes.training import NoteTraining, Piece, WindowSampler, fit_notes, mean_losses
 from segue.io.midi import read_midi
-from segue.nn.split import train_validation_split
-from segue.nn.trainer import Progress
+from segue.nn.trainer import Progress, train_validation_split
 from tables import keep, table
 
 PUBLISHED: Final = ("0.1027", "0.0870")

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.nn.split import train_validation_split
-from segue.nn.trainer import Progress
+from segue.nn.trainer import Progress, train_validation_split
 from segue.score.piano_roll import BoolArray, RollNotes, extract_notes, rasterise_notes, unpack_bars
 from segue.score.vae import training as score
 from segue.score.vae import training as score_windows

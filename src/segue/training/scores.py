@@ -16,7 +16,7 @@ from segue.ingest.cache import CacheReport, Watcher, cache_rolls, roll_key
 from segue.ingest.single_file import decode_tune
 from segue.ingest.workers import Fault, Workers
 from segue.nn.checkpoint import MODEL
-from segue.nn.split import split_group
+from segue.nn.trainer import split_group
 from segue.records import Failure, FloatArray, Score, Span, Track
 from segue.score.piano_roll import unpack_bars
 from segue.score.vae.model import RollModel
