@@ -38,7 +38,7 @@ from segue.audio.learned_space import (
     config_to_json,
     mean_and_scale,
 )
-from segue.audio.spectrogram import LOG_MEL_SPECS, ByteArray
+from segue.audio.spectrogram import LOG_MEL_SPECS, MUSICNN, ByteArray
 from segue.errors import BadArgument, TrainingFailed
 from segue.nn.checkpoint import MODEL
 from segue.nn.trainer import (
@@ -55,7 +55,6 @@ from segue.records import FloatArray
 
 Preset = Literal["default", "conv", "plain-2d", "dual-axis", "contrastive"]
 
-MUSICNN: Final = "musicnn"
 TILE_FRAMES: Final = 128
 #: The network `conv` sees a track whole; nine tracks in ten are at least as long as its tile.
 _WHOLE_QUANTILE: Final = 0.1

@@ -1,12 +1,39 @@
 """Embedding of new tracks and of files in the spaces of a library."""
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segue.errors import BadCheckpoint
 from segue.media import medium_of
 from segue.records import Failure, FloatArray, Span
 from segue.store import Store
+
+if TYPE_CHECKING:
+    from segue.ingest.analysis import Representation
+
+
+def wanted_representations(store: Store) -> "list[Representation]":
+    """List what the trained spaces of a library read of new tracks, each once."""
+    from segue.audio.learned_space import config_from_json
+    from segue.ingest.analysis import PIANO_ROLLS
+    from segue.nn.checkpoint import MODEL, read_metadata
+    from segue.training.models import model_folder
+    from segue.training.sound import representation
+
+    representations: dict[Representation, None] = {}
+    for info in store.spaces.known():
+        path = model_folder(store, info.space.name) / MODEL
+        if not info.trained or not path.exists():
+            continue
+        if info.space.kind == "score":
+            representations[PIANO_ROLLS] = None
+            continue
+        with contextlib.suppress(BadCheckpoint):  # reported by `embed_new_tracks`
+            config = config_from_json(read_metadata(path)["config"], path)
+            representations[representation(config)] = None
+    return list(representations)
 
 
 def embed_new_tracks(store: Store, *, workers: int = 1) -> list[Failure]:

@@ -31,6 +31,8 @@ from segue.generate.melody.training import STYLE, MelodyTraining, train_library_
 from segue.generate.notes.network import NoteModel
 from segue.generate.notes.tokens import note_sequence
 from segue.generate.notes.training import NoteTraining, Piece, train_notes
+from segue.ingest.analysis import PIANO_ROLLS, Representation
+from segue.ingest.cache import fill_cache
 from segue.nn.checkpoint import MODEL as SPACE_FILE
 from segue.nn.trainer import (
     FitResult,
@@ -269,10 +271,9 @@ def train_model(
 def _collect_recordings(request: Request) -> TrainingData:
     options, tracks = request.options, request.tracks("sound")
     image = image_kind(options)
-    cache, report = sound.fill_cache(
-        request.store,
-        image,
-        options.stereo,
+    cache, report = fill_cache(
+        request.store.folder,
+        Representation(image, options.stereo),
         tracks,
         request.workers,
         request.progress("spectrograms"),
@@ -288,8 +289,12 @@ def _collect_recordings(request: Request) -> TrainingData:
 
 def _collect_rolls(request: Request) -> TrainingData:
     tracks = request.tracks("score")
-    cache, report = scores.fill_cache(
-        request.store, tracks, request.workers, request.progress("piano rolls")
+    cache, report = fill_cache(
+        request.store.folder,
+        PIANO_ROLLS,
+        tracks,
+        request.workers,
+        request.progress("piano rolls"),
     )
     return TrainingData(
         (scores.make_examples(tracks, cache),),

@@ -8,11 +8,9 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.builtin_spaces import REPRESENTATION_VERSION
 from segue.errors import BadArgument, NotFound, TrainingFailed
-from segue.ingest.add import DECODE_LIMIT_S, TASK
-from segue.ingest.analysis import ReadScore
-from segue.ingest.cache import CacheReport, Watcher, cache_rolls, roll_key
+from segue.ingest.analysis import DECODE_LIMIT_S, PIANO_ROLLS, TASK, ReadScore
+from segue.ingest.cache import Watcher, cache_key, fill_cache
 from segue.ingest.single_file import decode_tune
 from segue.ingest.workers import Fault, Workers
 from segue.nn.checkpoint import MODEL
@@ -75,12 +73,9 @@ def read_scores(
     return in_order, tuple(failures)
 
 
-def fill_cache(
-    store: Store, tracks: Sequence[Track], workers: int, watch: Watcher | None = None
-) -> tuple[Cache, CacheReport]:
-    """Open the cache of piano rolls, and compute those that it lacks."""
-    cache = Cache(store.folder / "cache" / f"rolls-v{REPRESENTATION_VERSION}")
-    return cache, cache_rolls(cache, tracks, workers=workers, watch=watch)
+def roll_key(track: Track) -> str:
+    """Return the key of a tune's piano roll in the cache."""
+    return cache_key(PIANO_ROLLS, track.content_hash, track.tune)
 
 
 def make_examples(tracks: Sequence[Track], cache: Cache) -> list[RollTrack]:
@@ -132,7 +127,7 @@ def embed_tracks(
         The model cannot be read.
     """
     model = load(store, space)
-    cache, _ = fill_cache(store, tracks, workers)
+    cache, _ = fill_cache(store.folder, PIANO_ROLLS, tracks, workers)
     return embed(model, tracks, cache)
 
 

@@ -7,19 +7,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.audio.learned_space import LearnedSound
-from segue.audio.spectrogram import LOG_MEL_SPECS, VERSION, ByteArray
-from segue.audio.training import MUSICNN, Example, ReadImage, tiles_of
-from segue.builtin_spaces import REPRESENTATION_VERSION
+from segue.audio.learned_space import LearnedConfig, LearnedSound
+from segue.audio.spectrogram import LOG_MEL_SPECS, ByteArray
+from segue.audio.training import Example, ReadImage, tiles_of
 from segue.errors import NotFound, TrainingFailed
-from segue.ingest.cache import (
-    CacheReport,
-    Watcher,
-    activations_of_file,
-    cache_activations,
-    cache_images,
-    image_of_file,
-)
+from segue.ingest.analysis import Representation
+from segue.ingest.cache import fill_cache, represent_file
 from segue.nn.checkpoint import MODEL
 from segue.records import FloatArray, Span, Track
 from segue.store import Store
@@ -31,35 +24,9 @@ BATCH_SIZE: Final = 64
 STEP_RANGE_S: Final = (0.1, 20.0)
 
 
-def fill_cache(
-    store: Store,
-    image: str,
-    stereo: bool,
-    tracks: Sequence[Track],
-    workers: int,
-    watch: Watcher | None = None,
-) -> tuple[Cache, CacheReport]:
-    """Open the cache of a kind of spectrogram, and compute those that it lacks.
-
-    Parameters
-    ----------
-    store : Store
-        Database of the library.
-    image : str
-        `MUSICNN` for activations of MusiCNN, else a key of `segue.audio.spectrogram.LOG_MEL_SPECS`.
-    stereo : bool
-        Whether to compute one spectrogram per channel.
-    tracks : sequence of Track
-    workers : int
-        Number of decoding processes.
-    watch : callable, optional
-        Called with the number of files done and in all.
-    """
-    version = REPRESENTATION_VERSION if image == MUSICNN else VERSION
-    cache = Cache(store.folder / "cache" / f"{image}{'-stereo' if stereo else ''}-v{version}")
-    if image == MUSICNN:
-        return cache, cache_activations(cache, tracks, workers=workers, watch=watch)
-    return cache, cache_images(cache, tracks, image, stereo=stereo, workers=workers, watch=watch)
+def representation(config: LearnedConfig) -> Representation:
+    """Return the representation that the network of a space reads."""
+    return Representation(config.image, config.stereo)
 
 
 def make_examples(tracks: Sequence[Track], cache: Cache, step: str, image: str) -> list[Example]:
@@ -103,8 +70,7 @@ def image_of(store: Store, sound: LearnedSound, track: Track) -> ByteArray:
     TrainingFailed
         The file cannot be read.
     """
-    config = sound.config
-    cache, report = fill_cache(store, config.image, config.stereo, [track], 1)
+    cache, report = fill_cache(store.folder, representation(sound.config), [track], 1)
     image = cache.read(track.content_hash)
     if image is None:
         reason = report.failures[0].reason if report.failures else "the cache is full"
@@ -142,7 +108,7 @@ def embed_tracks(
         The model cannot be read.
     """
     sound = load(store, space)
-    cache, _ = fill_cache(store, sound.config.image, sound.config.stereo, tracks, workers)
+    cache, _ = fill_cache(store.folder, representation(sound.config), tracks, workers)
     return embed(sound, tracks, cache)
 
 
@@ -175,11 +141,7 @@ def embed_file(store: Store, space: str, path: Path, passage: Span | None) -> Fl
     """
     sound = load(store, space)
     config = sound.config
-    image: NDArray[Any] = (
-        activations_of_file(path, passage)
-        if config.image == MUSICNN
-        else image_of_file(path, config.image, passage, stereo=config.stereo)
-    )
+    image = represent_file(path, representation(config), passage)
     step = step_frames(None, config.step, config.image)
     vector: FloatArray = sound.vectors([tiles_of(config, image)], [step])[0]
     return vector
