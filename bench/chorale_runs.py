@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from chorales import chorales
-from segue.generate.copying import KnownChorales
+from segue.generate.harmony.chorale_frames import KnownChorales
 from segue.generate.harmony.chorale_network import LOWEST_PITCH
 
 
@@ -25,8 +25,8 @@ def main() -> None:
     }
     names = [f"chorale {place + 1} of those for learning" for place in range(len(found["train"]))]
     known = KnownChorales.from_chorales(names, found["train"])
-    print(known.save(), sum(map(len, known.hashes)), "n-grams")
-    notes = [known.longest_shared_passage(one).notes for one in found["test"]]
+    print(known.save(), sum(len(index.keys) for index in known.voices), "n-grams")
+    notes = [known.report(one)["notes"] for one in found["test"]]
     print("notes shared by a chorale for testing:", np.percentile(notes, [0, 25, 50, 75, 100]))
 
 

@@ -23,7 +23,6 @@ import tables
 from segue.generate.compose.composition import Composition as Making
 from segue.generate.compose.composition import statistics
 from segue.generate.compose.grammar import encode_bar, header
-from segue.generate.compose.known_bars import fingerprint_parts
 from segue.generate.compose.model import PRETRAINED, Composer
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.tokens import (
@@ -38,10 +37,11 @@ from segue.generate.compose.training import (
     ComposerTraining,
     ExampleSampler,
     TrainingPiece,
-    index_bars,
+    index_pieces,
     new_network,
     train_composer,
 )
+from segue.generate.copying import fingerprint_parts, longest_shared_bars
 from segue.generate.notes.network import NoteModel
 from segue.generate.notes.tokens import NoteSequence, note_sequence
 from segue.generate.notes.training import Piece, WindowSampler
@@ -123,7 +123,7 @@ def learn(sides: Pieces, work: Path, start: Path | None) -> None:
 def ship(sides: Pieces, work: Path) -> None:
     network = new_network()
     load_best(network, work)
-    known = index_bars([one.piece for one in sides["train"]])
+    known = index_pieces([one.piece for one in sides["train"]])
     Composer(network, known, {"trained by": "bench/composing.py"}).save(PRETRAINED, torch.bfloat16)
     print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.1f} MB")
 
@@ -302,10 +302,10 @@ def continuations(composer: Composer, made: Sequence[Made]) -> str:
         )  # fmt: skip
     valid = sum(same(one.score) for one in made)
     copied = [
-        composer.index.longest_shared_passage(fingerprint_parts(one.written)).bars for one in made
+        longest_shared_bars(composer.index, fingerprint_parts(one.written)).length for one in made
     ]
     copied_by_people = [
-        composer.index.longest_shared_passage(fingerprint_parts(one.real)).bars for one in made
+        longest_shared_bars(composer.index, fingerprint_parts(one.real)).length for one in made
     ]
     return "\n".join(
         [

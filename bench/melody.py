@@ -412,7 +412,7 @@ def written_on(
         ),
         f"Of the best of 16: {usual}; longest passage shared with a melody learned from: "
         f"{np.median(bars):.1f} bars in the median, {bars.max():.1f} at most "
-        f"({most.shared.notes} notes, of “{most.shared_with}”).\n",
+        f"({most.shared.length} notes, of “{most.shared_with}”).\n",
     ]  # fmt: skip
 
 

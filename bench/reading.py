@@ -207,7 +207,7 @@ def tunes(rng: random.Random, work: Path, count: int) -> str:
 
 def own(text: str) -> Score | None:
     try:
-        return abc_read.read_tune(abc_read.tunes_of(text.encode())[0])
+        return abc_read.read_tune(abc_read.split_tune_book(text.encode())[0])
     except Unreadable:
         return None
 

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from segue.generate.lyrics.copying import SongIndex
+from segue.generate.copying import SongIndex
 from segue.generate.lyrics.language_model import LanguageModel
 from segue.generate.lyrics.report import AuthorshipClassifier, fit_authorship, index_songs
 from segue.generate.lyrics.sampler import (
@@ -179,7 +179,8 @@ def copies(model: LanguageModel, known: SongIndex, sampling: Sampling, each: int
     for at, one in enumerate(known.songs):
         if at % max(len(known.songs) // (each * len(model.artists)), 1) == 0:
             lines = sung_lines(one.text)[:LINES]
-            lengths.append(known.longest_shared_words(_words(lines), exclude=at).length)
+            others = SongIndex([*known.songs[:at], *known.songs[at + 1 :]])
+            lengths.append(others.longest_shared_words(_words(lines)).length)
     rows.append(["real songs, beside all others", len(lengths), float(np.median(lengths)),
                  max(lengths)])  # fmt: skip
     return f"In {LINES} lines.\n\n" + table(["", "songs", "median", "longest"], rows)

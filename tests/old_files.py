@@ -28,7 +28,7 @@ from segue.audio.training import Example, SoundTraining, train_sound
 from segue.generate.compose.model import CachedDecoder, Composer
 from segue.generate.compose.tokens import BEGIN, VOCABULARY_SIZE
 from segue.generate.compose.training import ComposerTraining, make_piece, train_composer
-from segue.generate.copying import KnownChorales
+from segue.generate.harmony.chorale_frames import KnownChorales
 from segue.generate.harmony.chorale_network import (
     NUM_PITCHES,
     ChoraleConfig,
@@ -140,8 +140,8 @@ def composing(path: Path) -> Answers:
         "logits": CachedDecoder(model.network, "float32").append([BEGIN, 5, 6]).numpy(),
         "written": torch.stack(list(islice(written, 30))).numpy(),
         "known names": np.array(model.index.names),
-        "known bars": model.index.contents[:50],
-        "known steps": model.index.steps[:50],
+        "known bars": model.index.keys[:50],
+        "known steps": model.index.links[:50],
         "known pieces": model.index.pieces[:50],
     }
 
@@ -156,7 +156,7 @@ def melodies(path: Path) -> Answers:
         "styles": np.array(model.styles),
         "usual pitches": np.array(model.reference[style]["pitch"]),
         "known": np.array(model.training_melodies.names),
-        "runs": model.training_melodies.hashes[:50],
+        "runs": model.training_melodies.keys[:50],
     }
 
 
@@ -191,10 +191,10 @@ def chorales(path: Path) -> Answers:
 
 
 def known_chorales(path: Path) -> Answers:
-    found = KnownChorales.load(path).longest_shared_passage(chorale(1) + 2)
+    found = KnownChorales.load(path).report(chorale(1) + 2)
     return {
-        "length": np.array([found.notes, found.sixteenths]),
-        "where": np.array([found.voice, found.chorale]),
+        "length": np.array([found["notes"], found["sixteenths"]]),
+        "where": np.array([found["voice"], found["chorale"]]),
     }
 
 

@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 
 from conftest import fill_library
-from segue.audio.cover_songs import VERSION
 from segue.audio.spectrogram import ByteArray
 from segue.explore.covers import versions_among
 from segue.explore.playlist import FLOWS, Flow, PlaylistOptions
-from segue.ingest.cache import CHROMA_SEQUENCE
+from segue.ingest.analysis import CHROMA_SEQUENCE
+from segue.ingest.cache import open_cache
 from segue.library import Library
 from segue.records import Tags, Track
 from segue.score.fingerprint import N_HASHES
 from segue.store import Store
-from segue.store.cache import Cache
 
 
 def melody(seed: int) -> ByteArray:
@@ -34,7 +33,7 @@ def lib(tmp_path: Path) -> Library:
     """Six tracks: the third is the first three semitones higher, the fifth the fourth."""
     fill_library(tmp_path, [Tags(f"t{i}", f"by {i}", "album") for i in range(6)])
     lib = Library.open(tmp_path)
-    cache = Cache(tmp_path / "cache" / f"{CHROMA_SEQUENCE}-v{VERSION}")
+    cache = open_cache(tmp_path, CHROMA_SEQUENCE)
     courses = [melody(0), melody(1), np.roll(melody(0), 3, 1), melody(3), melody(3), melody(5)]
     for track, course in zip(lib.tracks(), courses, strict=True):
         cache.write(track.content_hash, course)

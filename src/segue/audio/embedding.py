@@ -280,9 +280,14 @@ class SoundModel:
         dict of str to ndarray
             Embedding by name of the space.
         """
+        return self.vectors(*self.activations(patches), raw_features)
+
+    def vectors(
+        self, pooled: FloatArray, logits: FloatArray, raw_features: FloatArray
+    ) -> dict[str, FloatArray]:
+        """Compute a recording's vectors from its `activations`; see `embed`."""
         from segue.audio.features import standardise  # imports SciPy
 
-        pooled, logits = self.activations(patches)
         return {
             "sound": self._head.project(pooled, raw_features),
             "musicnn": self._head.standardise_pooled(pooled.mean(axis=0)),

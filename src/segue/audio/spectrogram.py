@@ -224,6 +224,10 @@ LOG_MEL_SPECS: Final = {
 }
 
 
+#: What networks that read MusiCNN's activations have instead of a kind of image.
+MUSICNN: Final = "musicnn"
+
+
 def training_span(duration_s: float) -> tuple[Span, ...]:
     """Choose the span of a recording that training uses, as a tuple of one.
 

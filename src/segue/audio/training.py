@@ -35,17 +35,23 @@ from segue.audio.learned_space import (
     config_to_json,
     mean_and_scale,
 )
-from segue.audio.spectrogram import LOG_MEL_SPECS, ByteArray
+from segue.audio.spectrogram import LOG_MEL_SPECS, MUSICNN, ByteArray
 from segue.errors import BadArgument, TrainingFailed
 from segue.nn.checkpoint import MODEL
-from segue.nn.trainer import FitResult, Objective, ProgressCallback, TrainerConfig, fit
+from segue.nn.trainer import (
+    FitResult,
+    Objective,
+    ProgressCallback,
+    TrainerConfig,
+    TrainingOptions,
+    fit,
+)
 from segue.records import FloatArray
 
 # --- options ---
 
 Preset = Literal["default", "conv", "plain-2d", "dual-axis", "contrastive"]
 
-MUSICNN: Final = "musicnn"
 TILE_FRAMES: Final = 128
 #: A tile of the network `conv` is as long as this quantile of the tracks, so that few are repeated.
 _CONV_QUANTILE: Final = 0.1
@@ -53,20 +59,12 @@ _CONV_FRAMES_MULTIPLE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class SoundTraining:
-    """Options of training.
+class SoundTraining(TrainingOptions):
+    """Training options; number of epochs and learning rate are by default the preset's.
 
     Attributes
     ----------
     preset : {"default", "conv", "plain-2d", "dual-axis", "contrastive"}
-    epochs : int, optional
-        Default: that of the preset.
-    minutes : float, optional
-        The number of epochs is reduced to fit.
-    device : str
-    seed : int
-    learning_rate : float, optional
-        Default: that of the preset.
     channels : {"mel", "mel+mfcc+chroma"}
     step : str
         Step of a recurrent layer of `conv`: "bar", "beat", a number of frames, or "" for none.
@@ -81,11 +79,6 @@ class SoundTraining:
     """
 
     preset: Preset = "default"
-    epochs: int | None = None
-    minutes: float | None = None
-    device: str = "auto"
-    seed: int = 0
-    learning_rate: float | None = None
     channels: Literal["mel", "mel+mfcc+chroma"] = "mel"
     step: str = ""
     stereo: bool = False
@@ -94,7 +87,13 @@ class SoundTraining:
     start: Literal["mel", "musicnn"] = "mel"
 
     def __post_init__(self) -> None:
-        """Check that the options go together."""
+        """Check that the options go together.
+
+        Raises
+        ------
+        BadArgument
+        """
+        TrainingOptions.__post_init__(self)
         contrastive = self.preset == "contrastive"
         for wrong, message in (
             (not contrastive and self.labels, "--labels belongs to the preset contrastive"),
@@ -111,10 +110,6 @@ class SoundTraining:
             (
                 self.step not in ("", "bar", "beat") and not _is_positive(self.step),
                 f"--step {self.step!r}: give bar, beat, or a number of frames above 0",
-            ),
-            (
-                self.learning_rate is not None and self.learning_rate <= 0,
-                f"a learning rate of {self.learning_rate}; it is above 0",
             ),
         ):
             if wrong:

@@ -147,11 +147,10 @@ def _result_fields(
     if isinstance(result, ChordHarmony):
         fields |= {"key": result.key, "likelihood": result.log_likelihood}
     else:
-        from segue.generate.copying import KnownChorales
+        from segue.generate.harmony.chorale_frames import KnownChorales
 
-        shared = KnownChorales.load().longest_shared_passage(result.pitches)
         fields |= {"nats": result.nll, "voice_leading": asdict(result.voice_leading)}
-        fields["longest_passage_shared"] = asdict(shared)
+        fields["longest_passage_shared"] = KnownChorales.load().report(result.pitches)
     fields["statistics"] = _statistics(result.score)
     fields["chords"] = [{"bar": chord.bar + 1, "name": chord.name} for chord in _chords(result)]
     return fields

@@ -284,7 +284,7 @@ def _result_fields(
                 "likelihood": item.log_likelihood,
                 "oddness": item.deviation,
                 **{name: _none_if_nan(value) for name, value in item.statistics.items()},
-                "shared_notes": item.shared.notes,
+                "shared_notes": item.shared.length,
                 "shared_bars": item.shared_bars,
                 "shared_with": item.shared_with,
             }
@@ -316,8 +316,8 @@ def _print_melodies(
                 pitch_range(item),
                 _format_share(item.statistics["chord_tones_on_strong_beats"]),
                 describe_ending(item, chart),
-                f"{item.shared.notes} notes, {item.shared_bars:.1f} bars"
-                if item.shared.notes
+                f"{item.shared.length} notes, {item.shared_bars:.1f} bars"
+                if item.shared.length
                 else "",
             )
             for item, targets in zip(melodies, files, strict=True)

@@ -26,6 +26,7 @@ from segue.feature_names import (
     STYLE_FEATURE_GROUPS,
     STYLE_FEATURE_NAMES,
 )
+from segue.ingest.cache import fill_cache
 from segue.ingest.single_file import read_score
 from segue.lyrics.features import style_z_scores
 from segue.records import FloatArray, Medium, Track
@@ -33,7 +34,7 @@ from segue.render.plots import Filter
 from segue.score.features import score_z_scores
 from segue.score.fingerprint import BarPair, similar_bars
 from segue.store import Store
-from segue.training.sound import fill_cache, image_of, load, reader, step_frames
+from segue.training.sound import image_of, load, reader, representation, step_frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +322,7 @@ def first_filters(store: Store, space: str, tracks: Sequence[Track], most: int) 
     config = sound.config
     if config.image not in LOG_MEL_SPECS:
         raise BadArgument(f"the space {space!r} was learned from MusiCNN, not from images")
-    cache, _ = fill_cache(store, config.image, config.stereo, tracks, 1, None)
+    cache, _ = fill_cache(store.folder, representation(config), tracks, 1)
     there = [track for track in tracks if track.content_hash in cache]
     read = reader(cache)
     excited: dict[str, list[FloatArray]] = {}

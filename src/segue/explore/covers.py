@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from segue.audio.cover_songs import (
     COVER_THRESHOLD,
-    VERSION,
     Alignment,
     align,
     fourier_signature,
@@ -21,12 +20,12 @@ from segue.audio.cover_songs import (
 )
 from segue.audio.spectrogram import ByteArray
 from segue.errors import SegueError
-from segue.ingest.cache import CHROMA_SEQUENCE, cache_images
+from segue.ingest.analysis import CHROMA_SEQUENCE
+from segue.ingest.cache import fill_cache, open_cache
 from segue.records import Failure, FloatArray, Track
 from segue.score.fingerprint import similar_pairs
 from segue.search.neighbours import Watcher, compute_neighbours
 from segue.store import Store
-from segue.store.cache import Cache
 from segue.text import normalise
 
 #: So many of each track's nearest, by what no transposition changes, are aligned with it.
@@ -88,13 +87,10 @@ def find_versions(
     read, compared : callable, optional
         Called with the number of files read, and of tracks compared, and the total number.
     """
-    from segue.ingest.cache import CHROMA_SEQUENCE, cache_images
-
     tracks = [track for track in store.tracks() if track.kind == "sound"]
-    cache = Cache(store.folder / "cache" / f"{CHROMA_SEQUENCE}-v{VERSION}")
     there = [track for track in tracks if not track.missing]
     workers = os.cpu_count() or 1
-    filled = cache_images(cache, there, CHROMA_SEQUENCE, stereo=False, workers=workers, watch=read)
+    cache, filled = fill_cache(store.folder, CHROMA_SEQUENCE, there, workers, read)
     courses = [cache.read(track.content_hash) for track in tracks]
     known = [
         (track, np.asarray(found, np.uint8))
@@ -225,14 +221,12 @@ def _courses(
     store: Store, tracks: Sequence[Track], watch: Callable[[int, int], None] | None
 ) -> dict[int, NDArray[np.uint8]]:
     """Return the courses of pitches of tracks; what cannot be read has none."""
-    cache = Cache(store.folder / "cache" / f"{CHROMA_SEQUENCE}-v{VERSION}")
+    cache = open_cache(store.folder, CHROMA_SEQUENCE)
     lacking = [t for t in tracks if t.content_hash not in cache and os.path.lexists(t.path)]
     if lacking:
         workers = min(os.cpu_count() or 1, len(lacking))
         with suppress(SegueError, OSError):  # nothing can be kept: what is known must do
-            cache_images(
-                cache, lacking, CHROMA_SEQUENCE, stereo=False, workers=workers, watch=watch
-            )
+            fill_cache(store.folder, CHROMA_SEQUENCE, lacking, workers, watch)
     read = ((track.id, cache.read(track.content_hash)) for track in tracks)
     return {track: np.asarray(found, np.uint8) for track, found in read if found is not None}
 

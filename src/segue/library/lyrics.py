@@ -1,6 +1,5 @@
 """The lyrics of a library: found by a half-remembered line, read, generated."""
 
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -138,9 +137,9 @@ class Songbook:
         NotFound
             There is none, or several; the text names them, or the nearest.
         """
-        from segue.training.lyrics import library_songs, resolve_artist
+        from segue.training.lyrics import resolve_artist, songs_by_artist  # imports torch
 
-        return resolve_artist(name, Counter(one.tags.artist for one in library_songs(self._store)))
+        return resolve_artist(name, songs_by_artist(self._store))
 
     def model_name(self, artist: str) -> str:
         """Name the model that is learned of an artist, or with "" of everybody, by default."""

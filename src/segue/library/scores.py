@@ -127,12 +127,11 @@ class Scores(RenamedAttributes):
         """
         from segue.generate.compose.composition import Composition
         from segue.theory.instruments import parse_instrument
-        from segue.training.composing import load  # brings in torch
-        from segue.training.spaces import SHIPPED
+        from segue.training.models import BUNDLED, COMPOSING, load_model  # imports torch
 
         added = None if add is None else parse_instrument(add)
         score = None if prompt is None else self.read(prompt)
-        composer = load(self._store, model or SHIPPED)
+        composer = load_model(self._store, COMPOSING, model or BUNDLED)
         return Composition(composer, options, bars, score, infill, added)
 
     def _model(self, space: str) -> "RollModel":

@@ -8,7 +8,7 @@ exponential moving average (EMA).
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +18,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from segue.errors import BadArgument, BadCheckpoint, TrainingFailed, check_seed
+from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.nn.checkpoint import load_checkpoint, match_state_dict
-from segue.nn.trainer import BEST, Batch, FitResult, Objective, ProgressCallback, TrainerConfig, fit
+from segue.nn.trainer import (
+    BEST,
+    Batch,
+    FitResult,
+    Objective,
+    ProgressCallback,
+    TrainerConfig,
+    TrainingOptions,
+    fit,
+)
 
 Tokens = NDArray[np.int64]
 #: Padding after the end of a piece, and targets that are ignored.
@@ -45,7 +54,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class LMTrainingConfig:
+class LMTrainingConfig(TrainingOptions):
     """Hyperparameters of the training of a language model.
 
     Attributes
@@ -54,10 +63,8 @@ class LMTrainingConfig:
         Length of a window in tokens.
     batch_size : int
         Windows per step.
-    epochs, steps_per_epoch : int
-        Maximum number of epochs, and steps of each.
-    learning_rate : float
-        Peak learning rate.
+    steps_per_epoch : int
+        Number of steps of an epoch.
     weight_decay : float
         Of AdamW.
     max_transpose : int
@@ -68,27 +75,18 @@ class LMTrainingConfig:
         Decay of the moving average of the weights; 0 for the latest weights.
     patience : int
         Early stopping: number of epochs without a lower validation loss.
-    minutes : float, optional
-        Time to train; overrides the number of epochs.
-    seed : int
-        Random seed.
-    device : str
-        See `TrainerConfig`.
     """
 
     context: int
     batch_size: int = 16
-    epochs: int = 100
+    epochs: int = field(default=100, kw_only=True)
     steps_per_epoch: int = 50
-    learning_rate: float = 1e-3
+    learning_rate: float = field(default=1e-3, kw_only=True)
     weight_decay: float = 0.1
     max_transpose: int = 6
     stride: int = 1
     ema_decay: float = 0.99
     patience: int = 20
-    minutes: float | None = None
-    seed: int = 0
-    device: str = "auto"
 
     def __post_init__(self) -> None:
         """Validate the hyperparameters.
@@ -97,14 +95,12 @@ class LMTrainingConfig:
         ------
         BadArgument
         """
-        check_seed(self.seed)
+        TrainingOptions.__post_init__(self)
         for name in ("context", "batch_size", "epochs", "steps_per_epoch", "stride", "patience"):
             if getattr(self, name) < 1:
                 raise BadArgument(
                     f"{name.replace('_', ' ')} is {getattr(self, name)}; it is at least 1"
                 )
-        if self.learning_rate <= 0:
-            raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
         if not 0 <= self.ema_decay < 1:
             raise BadArgument(f"an EMA decay of {self.ema_decay}; it is from 0 to below 1")
         if self.max_transpose < 0:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
+from segue.errors import BadArgument, BadCheckpoint, TrainingFailed, check_seed
 from segue.nn.checkpoint import Checkpoint, load_checkpoint, match_state_dict, save_checkpoint
 
 Batch = tuple[Tensor, ...]
@@ -36,6 +36,42 @@ MAX_WARMUP_STEPS: Final = 50
 _PROBE_SIZE: Final = 512
 _PROBE_ROUNDS: Final = 5
 _SMOOTHING_STEPS: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """Options that the training of every model has.
+
+    Attributes
+    ----------
+    epochs : int, optional
+        Maximum number of epochs; by default the model's own.
+    minutes : float, optional
+        Time to train; overrides the number of epochs, by timing the first steps.
+    learning_rate : float, optional
+        Peak learning rate; by default the model's own.
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    seed : int
+        Random seed.
+    """
+
+    epochs: int | None = None
+    minutes: float | None = None
+    learning_rate: float | None = None
+    device: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Validate the options.
+
+        Raises
+        ------
+        BadArgument
+        """
+        check_seed(self.seed)
+        if self.learning_rate is not None and self.learning_rate <= 0:
+            raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.builtin_spaces import WEIGHTS
-from segue.errors import BadArgument, BadCheckpoint
-from segue.nn.checkpoint import load_checkpoint, save_checkpoint
+from segue.errors import BadArgument
+from segue.nn.checkpoint import Checkpoint, load_model, save_model
 from segue.nn.quantization import dequantize_weights, quantize_weights
 from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
 
@@ -363,8 +363,9 @@ def save_chorale_network(
     ------
     DiskFull
     """
-    about = {"configuration": asdict(network.config), "version": VERSION, "told": dict(metadata)}
-    return save_checkpoint(path, CHECKPOINT_KIND, about, quantize_weights(network.state_dict()))
+    about = {"configuration": asdict(network.config), "told": dict(metadata)}
+    tensors = quantize_weights(network.state_dict())
+    return save_model(path, CHECKPOINT_KIND, VERSION, about, tensors)
 
 
 def load_chorale_network(path: Path = PRETRAINED) -> ChoraleTransformer:
@@ -375,21 +376,15 @@ def load_chorale_network(path: Path = PRETRAINED) -> ChoraleTransformer:
     BadCheckpoint
         The file is missing, damaged, or of another version.
     """
-    checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-    about, tensors = checkpoint.metadata, checkpoint.tensors
-    if about.get("version") != VERSION:
-        raise BadCheckpoint(
-            f"{path} knows chorales of version {about.get('version')}, this Segue writes version "
-            f"{VERSION}; save it again"
+    return load_model(path, CHECKPOINT_KIND, VERSION, _build)
+
+
+def _build(checkpoint: Checkpoint) -> ChoraleTransformer:
+    config = checkpoint.metadata["configuration"]
+    network = ChoraleTransformer(
+        ChoraleConfig(
+            StackConfig(**config["stack"]), config["head_layers"], config["feature_dropout"]
         )
-    try:
-        config = about["configuration"]
-        network = ChoraleTransformer(
-            ChoraleConfig(
-                StackConfig(**config["stack"]), config["head_layers"], config["feature_dropout"]
-            )
-        )
-        network.load_state_dict(dequantize_weights(tensors))
-    except (KeyError, TypeError, RuntimeError, BadArgument) as error:
-        raise BadCheckpoint(f"{path} holds no complete chorale network ({error})") from None
+    )
+    network.load_state_dict(dequantize_weights(checkpoint.tensors))
     return network.eval().requires_grad_(False)

@@ -14,15 +14,19 @@ Shape legend: M modes (major, minor), S states of a mode, T slots, 12 pitch clas
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.builtin_spaces import WEIGHTS
-from segue.errors import BadArgument, BadCheckpoint
+from segue.errors import BadArgument
 from segue.records import Part, Score
 from segue.score.timing import BarGrid, bar_grid
+from segue.theory.keys import MODES
+
+if TYPE_CHECKING:
+    from segue.nn.checkpoint import Checkpoint
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -56,7 +60,6 @@ QUALITIES: Final[dict[str, tuple[int, ...]]] = {
     "dim7": (0, 3, 6, 9),
     "aug": (0, 4, 8),
 }
-MODES: Final = ("major", "minor")
 #: A chord is numbered as 12 times the index of its quality, plus its root. This is no chord.
 NO_CHORD_STATE: Final = 12 * len(QUALITIES)
 #: Number of states: the most frequent chords of a mode.
@@ -470,14 +473,14 @@ def save_chord_hmm(hmm: ChordHMM, path: Path) -> str:
     """
     import torch
 
-    from segue.nn.checkpoint import save_checkpoint
+    from segue.nn.checkpoint import save_model
 
-    about = {"version": VERSION, "trust": hmm.emission_weight, "qualities": list(QUALITIES)}
+    about = {"trust": hmm.emission_weight, "qualities": list(QUALITIES)}
     tensors = {
         tensor: torch.from_numpy(getattr(hmm, name)).float() for tensor, name in _TENSORS.items()
     }
     tensors["chords"] = torch.from_numpy(hmm.states).to(torch.int16)
-    return save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
+    return save_model(path, CHECKPOINT_KIND, VERSION, about, tensors)
 
 
 def load_chord_hmm(path: Path = PRETRAINED) -> ChordHMM:
@@ -488,23 +491,22 @@ def load_chord_hmm(path: Path = PRETRAINED) -> ChordHMM:
     BadCheckpoint
         The file is missing, damaged, or of another version.
     """
-    from segue.nn.checkpoint import load_checkpoint
+    from segue.nn.checkpoint import load_model
 
-    checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-    about, tensors = checkpoint.metadata, checkpoint.tensors
-    if about.get("version") != VERSION or about.get("qualities") != list(QUALITIES):
-        raise BadCheckpoint(f"{path} numbers chords otherwise than this Segue; fit it again")
-    try:
-        states, *log_probs = (tensors[name].numpy() for name in _TENSORS)
-        emission_weight = float(about["trust"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadCheckpoint(f"{path} holds no complete chord model ({error})") from None
+    return load_model(path, CHECKPOINT_KIND, VERSION, _build, "fit it again")
+
+
+def _build(checkpoint: "Checkpoint") -> ChordHMM:
+    if checkpoint.metadata["qualities"] != list(QUALITIES):
+        raise ValueError("it numbers chords otherwise than this Segue")
+    states, *log_probs = (checkpoint.tensors[name].numpy() for name in _TENSORS)
     shapes = [array.shape for array in (states, *log_probs)]
     expected = [
         (2, NUM_STATES), (2, 2, NUM_STATES + 1, NUM_STATES), (2, NUM_STATES),
         (2, NUM_STATES, 2, 12),
     ]  # fmt: skip
     if shapes != expected:
-        raise BadCheckpoint(f"{path} holds tables of shapes {shapes}, expected {expected}")
+        raise ValueError(f"tables of shapes {shapes}, expected {expected}")
     transitions, final, emissions = (array.astype(np.float64) for array in log_probs)
+    emission_weight = float(checkpoint.metadata["trust"])
     return ChordHMM(states.astype(np.int64), transitions, final, emissions, emission_weight)

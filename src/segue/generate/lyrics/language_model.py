@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.builtin_spaces import WEIGHTS
-from segue.errors import BadArgument, BadCheckpoint
+from segue.errors import BadArgument
 from segue.generate.lyrics.network import (
     CONTEXT,
     UNCONDITIONAL,
@@ -29,7 +29,7 @@ from segue.generate.lyrics.network import (
 )
 from segue.generate.lyrics.ngram import NgramLM
 from segue.generate.lyrics.vocabulary import CHARACTERS, VOCABULARY_SIZE, Tokens, encode_song
-from segue.nn.checkpoint import load_checkpoint, save_checkpoint
+from segue.nn.checkpoint import Checkpoint, load_model, save_model
 from segue.nn.quantization import dequantize_weights, quantize_weights
 from segue.records import Lyrics, Tags
 
@@ -216,30 +216,26 @@ class LanguageModel:
         BadCheckpoint
             The file is missing, damaged, or of another vocabulary.
         """
-        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-        about, tensors = checkpoint.metadata, dict(checkpoint.tensors)
-        if about.get("version") != VERSION or about.get("letters") != len(CHARACTERS):
-            raise BadCheckpoint(
-                f"{path} is of version {about.get('version')} with {about.get('letters')} "
-                f"characters, this Segue writes version {VERSION} with {len(CHARACTERS)}; train it "
-                "again with `segue train lyrics`"
-            )
-        try:
-            songs = _decompress(tensors.pop(_SONGS_TENSOR))
-            config = about["config"]
-            network = CharNetwork(
-                CharNetworkConfig(**config | {"ngram_sizes": tuple(config["ngram_sizes"])})
-            )
-            network.load_state_dict(dequantize_weights(tensors))
-            weights = _ngram_weights(about)
-        except (
-            AttributeError, BadArgument, EOFError, KeyError, RuntimeError, TypeError, ValueError,
-            lzma.LZMAError,
-        ) as error:  # fmt: skip
-            raise BadCheckpoint(f"{path} is inconsistent ({error}); train it again") from None
+        remedy = "train it again with `segue train lyrics`"
+        return load_model(path, CHECKPOINT_KIND, VERSION, cls._build, remedy)
+
+    @classmethod
+    def _build(cls, checkpoint: Checkpoint) -> Self:
+        metadata, tensors = checkpoint.metadata, dict(checkpoint.tensors)
+        if metadata["letters"] != len(CHARACTERS):
+            raise ValueError(f"{metadata['letters']} characters, expected {len(CHARACTERS)}")
+        songs = _decompress(tensors.pop(_SONGS_TENSOR))
+        config = metadata["config"]
+        config = CharNetworkConfig(**config | {"ngram_sizes": tuple(config["ngram_sizes"])})
+        network = CharNetwork(config)
+        network.load_state_dict(dequantize_weights(tensors))
         network.eval().requires_grad_(False)
-        artists = tuple(about["voices"])
-        return cls(network, artists, songs, about["told"], checkpoint.fingerprint, weights)
+        # Older checkpoints have no weights of n-gram models.
+        weights = {artist: float(weight) for artist, weight in metadata.get("shares", {}).items()}
+        if not all(0 <= weight < 1 for weight in weights.values()):
+            raise ValueError(f"n-gram weights {weights}")
+        artists, about = tuple(metadata["voices"]), metadata["told"]
+        return cls(network, artists, songs, about, checkpoint.fingerprint, weights)
 
     def save(self, path: Path, *, quantize: bool = False) -> str:
         """Write the model atomically; return its fingerprint.
@@ -260,14 +256,13 @@ class LanguageModel:
         tensors[_SONGS_TENSOR] = _compress(self.training_songs)
         about = {
             "config": asdict(self.network.config),
-            "version": VERSION,
             "letters": len(CHARACTERS),
             "vocabulary": VOCABULARY_SIZE,
             "voices": list(self.artists),
             "shares": dict(self.ngram_weights),
-            "told": json.loads(json.dumps(dict(self.metadata))),
+            "told": dict(self.metadata),
         }
-        return save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
+        return save_model(path, CHECKPOINT_KIND, VERSION, about, tensors)
 
     def style_index(self, artist: str) -> int:
         """Return the style index of an artist.
@@ -298,14 +293,6 @@ class LanguageModel:
             return EnsembleLM(self.network, style, guidance_scale=guidance_scale)
         ngram = NgramLM([encode_song(text) for text in texts])
         return EnsembleLM(self.network, style, ngram, weight, guidance_scale)
-
-
-def _ngram_weights(about: Mapping[str, Any]) -> dict[str, float]:
-    """Read `LanguageModel.ngram_weights`; older checkpoints have none."""
-    weights = {artist: float(weight) for artist, weight in about.get("shares", {}).items()}
-    if not all(0 <= weight < 1 for weight in weights.values()):
-        raise ValueError(f"n-gram weights {weights}")
-    return weights
 
 
 def _compress(songs: tuple[Lyrics, ...]) -> Tensor:

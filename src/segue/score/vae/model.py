@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segue.builtin_spaces import ROLL_VAE_WEIGHTS
-from segue.errors import BadArgument, BadCheckpoint
-from segue.nn.checkpoint import MODEL, load_checkpoint, save_checkpoint
-from segue.records import FloatArray
+from segue.builtin_spaces import REPRESENTATION_VERSION, ROLL_VAE_WEIGHTS
+from segue.errors import BadArgument
+from segue.nn.checkpoint import MODEL, Checkpoint, load_model, save_model
+from segue.records import FloatArray, Space
 from segue.score.piano_roll import (
     INSTRUMENTS,
     N_PITCHES,
@@ -250,6 +250,12 @@ class RollModel:
         """Dimension of the embedding."""
         return self.config.dimension
 
+    def space(self, name: str) -> Space:
+        """Describe the space of the embeddings."""
+        return Space(
+            name, "score", self.dimension, "cosine", self.fingerprint, REPRESENTATION_VERSION
+        )
+
     @classmethod
     @cache
     def shipped(cls) -> Self:
@@ -273,12 +279,11 @@ class RollModel:
         """
         if path.is_dir():
             path = path / MODEL
-        checkpoint = load_checkpoint(path, KIND)
-        config = _config(checkpoint.metadata, path)
-        tensors = {
-            name: tensor.float() if tensor.is_floating_point() else tensor
-            for name, tensor in checkpoint.tensors.items()
-        }
+        return load_model(path, KIND, VERSION, cls._build)
+
+    @classmethod
+    def _build(cls, checkpoint: Checkpoint) -> Self:
+        config, tensors = RollVAEConfig(**checkpoint.metadata["config"]), dict(checkpoint.tensors)
         thresholds, mean, cholesky = (
             tensors.pop(name).numpy() for name in ("thresholds", "mean", "spread")
         )
@@ -288,12 +293,7 @@ class RollModel:
                 tensors.pop("counts.mean").numpy(), tensors.pop("counts.map").numpy()
             )
         network = RollVAE(config)
-        try:
-            network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items()})
-        except RuntimeError:
-            raise BadCheckpoint(
-                f"the weights in {path} do not fit the network they name; train anew"
-            ) from None
+        network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items()})
         metadata = checkpoint.metadata["about"]
         return cls(
             network, thresholds, mean, cholesky, metadata, projection, checkpoint.fingerprint
@@ -317,12 +317,8 @@ class RollModel:
         if self.projection is not None:
             tensors["counts.mean"] = torch.from_numpy(self.projection.mean)
             tensors["counts.map"] = torch.from_numpy(self.projection.matrix)
-        about = {"config": asdict(self.config), "version": VERSION, "about": self.metadata}
-        cast = {
-            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-            for name, tensor in tensors.items()
-        }
-        self.fingerprint = save_checkpoint(path, KIND, about, cast)
+        metadata = {"config": asdict(self.config), "about": self.metadata}
+        self.fingerprint = save_model(path, KIND, VERSION, metadata, tensors, dtype)
 
     def embed(self, cells: BoolArray) -> FloatArray | None:
         """Embed a score.
@@ -498,18 +494,3 @@ def l2_normalise(vectors: FloatArray) -> FloatArray:
 
 def _batches(windows: BoolArray) -> "list[BoolArray]":
     return [windows[start : start + BATCH_SIZE] for start in range(0, len(windows), BATCH_SIZE)]
-
-
-def _config(about: Mapping[str, Any], path: Path) -> RollVAEConfig:
-    try:
-        config, version = RollVAEConfig(**about["config"]), about["version"]
-    except (KeyError, TypeError, BadArgument) as error:
-        raise BadCheckpoint(
-            f"{path} was written by another version of Segue ({error}); train anew"
-        ) from None
-    if version != VERSION:
-        raise BadCheckpoint(
-            f"{path} was learned from rolls of version {version}, this Segue makes version "
-            f"{VERSION}; train anew"
-        )
-    return config

@@ -16,10 +16,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segue.errors import BadArgument, check_seed
+from segue.errors import BadArgument
 from segue.nn.checkpoint import MODEL
 from segue.nn.split import train_validation_split
-from segue.nn.trainer import Batch, FitResult, Objective, ProgressCallback, TrainerConfig, fit
+from segue.nn.trainer import (
+    Batch,
+    FitResult,
+    Objective,
+    ProgressCallback,
+    TrainerConfig,
+    TrainingOptions,
+    fit,
+)
 from segue.score import piano_roll
 from segue.score.piano_roll import (
     N_PITCHES,
@@ -50,8 +58,8 @@ PUBLISHED_BETA: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreTraining:
-    """Options of training.
+class ScoreTraining(TrainingOptions):
+    """Training options; by default early stopping after at most `EPOCHS`.
 
     Attributes
     ----------
@@ -64,25 +72,12 @@ class ScoreTraining:
         Weight of the KL divergence; by default that of the network.
     warm_up : int
         Steps over which the weight rises linearly from 0.
-    epochs : int, optional
-        Number of epochs; by default early stopping after at most `EPOCHS`.
-    minutes : float, optional
-        Training time; sets the number of epochs.
-    learning_rate : float, optional
-        By default that of the network.
-    device : str
-    seed : int
     """
 
     encoder: Literal["default", "conv", "lstm"] = "default"
     convolutions: int = 2
     beta: float | None = None
     warm_up: int = 200
-    epochs: int | None = None
-    minutes: float | None = None
-    learning_rate: float | None = None
-    device: str = "auto"
-    seed: int = 0
 
     def __post_init__(self) -> None:
         """Check that the options go together.
@@ -91,7 +86,7 @@ class ScoreTraining:
         ------
         BadArgument
         """
-        check_seed(self.seed)
+        TrainingOptions.__post_init__(self)
         for is_wrong, message in (
             (
                 self.convolutions not in (2, 3),
@@ -103,10 +98,6 @@ class ScoreTraining:
             ),
             (self.beta is not None and self.beta < 0, f"--beta {self.beta}: it is 0 or above"),
             (self.warm_up < 0, f"--warm-up {self.warm_up}: a number of steps, 0 or above"),
-            (
-                self.learning_rate is not None and self.learning_rate <= 0,
-                f"a learning rate of {self.learning_rate}; it is above 0",
-            ),
         ):
             if is_wrong:
                 raise BadArgument(message)
