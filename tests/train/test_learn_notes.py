@@ -151,5 +151,5 @@ def test_a_model_that_is_not_whole_is_refused(tmp_path: Path, what: str, value: 
     save_checkpoint(
         tmp_path / "other", CHECKPOINT_KIND, saved.metadata | {what: value}, saved.tensors
     )
-    with pytest.raises(BadCheckpoint, match="train again"):
+    with pytest.raises(BadCheckpoint, match="train it again"):
         NoteModel.load(tmp_path / "other")

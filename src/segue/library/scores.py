@@ -9,7 +9,6 @@ from segue.errors import BadArgument
 from segue.media import SUFFIXES, medium_of
 from segue.records import Score, Track
 from segue.score.piano_roll import PianoRoll
-from segue.score.vae import sampling
 from segue.search.query import resolve
 from segue.store import Store
 
@@ -95,7 +94,9 @@ class Scores(RenamedAttributes):
         --------
         >>> rolls = lib.scores.sample(2, seed=3)  # doctest: +SKIP
         """
-        return sampling.sample(self._model(space), n, seed=seed)
+        from segue.score.vae.model import sample
+
+        return sample(self._model(space), n, seed=seed)
 
     def interpolate(
         self, first: Query, last: Query, steps: int = 8, *, space: str = ROLL_VAE
@@ -117,8 +118,10 @@ class Scores(RenamedAttributes):
         >>> len(rolls)  # doctest: +SKIP
         5
         """
+        from segue.score.vae.model import interpolate
+
         model = self._model(space)
-        return sampling.interpolate(model, self.read(first), self.read(last), steps)
+        return interpolate(model, self.read(first), self.read(last), steps)
 
     def reconstruct(self, query: Query, *, space: str = ROLL_VAE) -> tuple[PianoRoll, PianoRoll]:
         """Encode a score and decode it again; return the original and the reconstruction.
@@ -127,7 +130,9 @@ class Scores(RenamedAttributes):
         --------
         >>> original, reconstruction = lib.scores.reconstruct("Für Elise")  # doctest: +SKIP
         """
-        return sampling.reconstruct(self._model(space), self.read(query))
+        from segue.score.vae.model import reconstruct
+
+        return reconstruct(self._model(space), self.read(query))
 
     def compose(
         self,

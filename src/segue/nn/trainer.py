@@ -1,5 +1,7 @@
 """The training loop: bit-exact resumption, early stopping, mixed precision, any device.
 
+`train_validation_split` divides the examples.
+
 All randomness of a step comes from a generator seeded with the run's seed and the index of the
 step, so that a resumed run draws the same batches and dropout masks as an uninterrupted one.
 """
