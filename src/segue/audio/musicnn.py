@@ -12,7 +12,7 @@ Convolutions with a single input channel are slow on a CPU. Here they are matrix
 little of the input. For timbre filters, the row of a frame has, band after band, the 7 frames
 around it, so that the input of a kernel at any frequency is a contiguous slice of the row. For
 rhythm filters, slices of each band cover several positions. Both are multiplied by a Toeplitz
-matrix of kernels shifted once per position. `bench/musicnn_forms.py` compares alternatives.
+matrix of kernels shifted once per position. `bench/musicnn_variants.py` compares alternatives.
 
 Shape legend: B batch, T time frames, M mel bands, C channels, R = B * T rows, W = M * 7 columns.
 """
@@ -29,10 +29,9 @@ from segue.errors import BadArgument
 
 PATCH_FRAMES = 187
 MEL_BANDS = 96
-POOLED_SIZE = 1506
 BATCH_NORM_EPSILON = 1e-3
 TIMBRE_FRAMES = 7
-TIMBRE_BLOCK = 4  # frequency positions per product; see bench/musicnn_forms.py
+TIMBRE_BLOCK = 4  # frequency positions per product; see bench/musicnn_variants.py
 RHYTHM_BLOCK = 16  # time positions per product
 #: Minimum of the largest weight of an active kernel: active ones have 9e-4 and more, the others at
 #: most 2.2e-7.
