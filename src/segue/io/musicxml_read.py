@@ -77,7 +77,7 @@ class NavigationReader:
 
     Attributes
     ----------
-    marks : list of Marks
+    marks : list of NavigationMarks
         Of each bar so far.
     """
 

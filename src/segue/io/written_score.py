@@ -191,7 +191,7 @@ class WrittenScore:
     parts : list of WrittenPart
     marks : list of NavigationMarks
         Of each bar, those of all parts together.
-    order : PlayOrder or None
+    order : PlaybackOrder or None
         Where the file lists it; else that of the marks.
     keeps_long_rests : bool
         A bar is as long as its rests, even where they exceed its time signature.
