@@ -40,8 +40,9 @@ from segue.nn.checkpoint import load_checkpoint
 from segue.nn.sampling import Sampling
 from segue.nn.trainer import BEST, STATE, Progress
 from segue.nn.transformer import StackConfig
+from segue.records import IntArray
 from segue.score.harmony import ScoreKey, estimate_key
-from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, split_at_barlines
+from segue.theory.chord_grid import NO_ROOT, Chart, split_at_barlines
 from tables import keep, table
 
 CONFIG: Final = MelodyConfig(StackConfig(160, 4, 5, context=192, dropout=0.15), ("folk", "pop"))

@@ -32,12 +32,11 @@ from score_questions import (
     similar,
     starts,
 )
-from segue.records import FloatArray
+from segue.records import BoolArray, FloatArray
 from segue.score.features import score_features, standardise_score
 from segue.score.piano_roll import (
     STEPS_PER_BAR,
     WINDOW_BARS,
-    BoolArray,
     PianoRoll,
     RollNotes,
     drop_notes,

@@ -57,8 +57,7 @@ from segue.nn.lm_training import LMTrainingConfig, Piece, train_lm
 from segue.nn.sampling import Sampling, sample
 from segue.nn.trainer import FitResult, ProgressCallback
 from segue.nn.transformer import KVCache, StackConfig, Transformer, TransformerConfig
-from segue.records import Lyrics, Tags
-from segue.score.piano_roll import BoolArray
+from segue.records import BoolArray, Lyrics, Tags
 from segue.score.vae import training as score
 from segue.score.vae import training as score_options
 from segue.score.vae import training as score_windows

@@ -13,7 +13,8 @@ from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.library import Library
-    from segue.score.piano_roll import BoolArray, PianoRoll
+    from segue.records import BoolArray
+    from segue.score.piano_roll import PianoRoll
 
 #: Lowest share of notes that were reconstructed, and what is said of the space from there on.
 _VERDICTS: Final = (

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-
-IntArray = NDArray[np.int64]
-
+from segue.records import IntArray
 
 STEPS_PER_QUARTER: Final = 4
 

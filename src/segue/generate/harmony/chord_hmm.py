@@ -21,15 +21,13 @@ from numpy.typing import NDArray
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument
-from segue.records import Part, Score
+from segue.records import DoubleArray, IntArray, Part, Score
 from segue.score.timing import BarGrid, bar_grid
 from segue.theory.keys import MODES
 
 if TYPE_CHECKING:
     from segue.nn.checkpoint import Checkpoint
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 MAX_BARS: Final = 20_000
 #: Bars after which a note is cut, so that one that was never ended does not drown the others.
@@ -87,7 +85,7 @@ class ChordSlots:
     edges: IntArray
     bar: IntArray
     position: IntArray
-    durations: FloatArray
+    durations: DoubleArray
 
     def __len__(self) -> int:
         return len(self.position)
@@ -144,7 +142,7 @@ def _is_halved(beats: int, unit: int) -> bool:
 
 def _pitch_class_durations(
     melody: Part, grid: BarGrid, edges: IntArray, ticks_per_quarter: int
-) -> FloatArray:
+) -> DoubleArray:
     count = len(edges) - 1
     onsets = melody.notes[:, 0].astype(np.int64)
     bar = grid.index_of(onsets)
@@ -215,9 +213,9 @@ class ChordHMM:
     """
 
     states: IntArray
-    transitions: FloatArray
-    final: FloatArray
-    emissions: FloatArray
+    transitions: DoubleArray
+    final: DoubleArray
+    emissions: DoubleArray
     emission_weight: float
 
 
@@ -292,8 +290,8 @@ def relative_to_tonic(chords: IntArray, tonic: int, *, inverse: bool = False) ->
 
 
 def _transitions(
-    states: Sequence[IntArray], songs: Sequence[AnnotatedSong], unigram: FloatArray
-) -> FloatArray:
+    states: Sequence[IntArray], songs: Sequence[AnnotatedSong], unigram: DoubleArray
+) -> DoubleArray:
     counts = np.zeros((2, NUM_STATES + 1, NUM_STATES))
     for sequence, song in zip(states, songs, strict=True):
         previous = np.append(NUM_STATES, sequence[:-1])
@@ -310,7 +308,7 @@ def _transitions(
 
 def _emissions(
     states: IntArray, chords: Sequence[IntArray], songs: Sequence[AnnotatedSong]
-) -> FloatArray:
+) -> DoubleArray:
     durations = np.zeros((NO_CHORD_STATE + 1, 2, 12))
     for sequence, song in zip(chords, songs, strict=True):
         np.add.at(durations, sequence, np.roll(song.slots.durations, -song.tonic, axis=2))
@@ -329,7 +327,7 @@ def _emissions(
     return probabilities
 
 
-def _witten_bell(counts: NDArray[np.number], prior: FloatArray) -> FloatArray:
+def _witten_bell(counts: NDArray[np.number], prior: DoubleArray) -> DoubleArray:
     """Smooth counts by a prior, weighted by the number of distinct events (Witten & Bell 1991)."""
     distinct = max(int((counts > 0).sum()), 1)
     return np.asarray((counts + distinct * prior) / (counts.sum() + distinct), np.float64)
@@ -338,7 +336,7 @@ def _witten_bell(counts: NDArray[np.number], prior: FloatArray) -> FloatArray:
 # ---- decoding ----------------------------------------------------------------------------
 
 
-def most_likely_chords(hmm: ChordHMM, slots: ChordSlots, key_prior: FloatArray) -> ChordSequence:
+def most_likely_chords(hmm: ChordHMM, slots: ChordSlots, key_prior: DoubleArray) -> ChordSequence:
     """Return the likeliest chord sequence in the likeliest key.
 
     Parameters
@@ -432,12 +430,12 @@ def sample_chords(
     return ChordSequence(tonic, mode, chords, float(total * temperature))
 
 
-def _sample(logits: FloatArray, rng: np.random.Generator) -> int:
+def _sample(logits: DoubleArray, rng: np.random.Generator) -> int:
     weights = np.exp(logits - logits.max())
     return int(rng.choice(len(weights), p=weights / weights.sum()))
 
 
-def _slot_transitions(hmm: ChordHMM, mode: int) -> FloatArray:
+def _slot_transitions(hmm: ChordHMM, mode: int) -> DoubleArray:
     """Return the transitions into each position of a slot, shape (3, S + 1, S)."""
     first, second = hmm.transitions[mode]
     # From bar to bar: summed over the state in the middle of the bar.
@@ -446,7 +444,7 @@ def _slot_transitions(hmm: ChordHMM, mode: int) -> FloatArray:
     return np.stack([first, second, bar])
 
 
-def _slot_emissions(hmm: ChordHMM, slots: ChordSlots, tonic: int, mode: int) -> FloatArray:
+def _slot_emissions(hmm: ChordHMM, slots: ChordSlots, tonic: int, mode: int) -> DoubleArray:
     """Return the weighted log-likelihood of each slot's notes in each state, shape (T, S)."""
     durations = np.roll(slots.durations, -tonic, axis=2).reshape(len(slots), 24)
     log_probs = hmm.emissions[mode].reshape(NUM_STATES, 24)

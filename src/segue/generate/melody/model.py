@@ -43,7 +43,8 @@ from segue.generate.melody.lead_sheet import (
 from segue.nn.checkpoint import Checkpoint, load_model, save_model
 from segue.nn.sampling import MASKED, Sampling, sample
 from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
-from segue.theory.chord_grid import NO_ROOT, Chart, IntArray
+from segue.records import IntArray
+from segue.theory.chord_grid import NO_ROOT, Chart
 
 NUM_SYMBOLS: Final = NUM_PITCHES + 1
 #: Semitones; wider intervals from the last pitch count as this.
