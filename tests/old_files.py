@@ -19,6 +19,7 @@ import segue.nn.trainer
 from conftest import little_score
 from melody_models import network as melody_network
 from melody_models import sheet
+from recipes.lm_training import Piece, train_lm
 from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.contrastive import ContrastiveConfig
 from segue.audio.embedding import POOLED_SIZE
@@ -53,11 +54,12 @@ from segue.generate.notes.network import NoteModel
 from segue.generate.notes.tokens import NoteSequence
 from segue.generate.notes.training import NoteTraining, train_notes
 from segue.library import Library
-from segue.nn.lm_training import LMTrainingConfig, Piece, train_lm
+from segue.nn.lm_training import LMTrainingConfig
 from segue.nn.sampling import Sampling, sample
 from segue.nn.trainer import FitResult, ProgressCallback
 from segue.nn.transformer import KVCache, StackConfig, Transformer, TransformerConfig
 from segue.records import BoolArray, Lyrics, Tags
+from segue.score.piano_roll import pack_bars
 from segue.score.vae import training as score
 from segue.score.vae import training as score_options
 from segue.score.vae import training as score_windows
@@ -281,7 +283,7 @@ def learn_sound(folder: Path, resume: bool, watch: ProgressCallback | None) -> F
 
 def learn_rolls(folder: Path, resume: bool, watch: ProgressCallback | None) -> FitResult:
     training = ScoreTraining(epochs=2, device="cpu")
-    tunes = [RollTrack.from_cells(f"tune {seed}", cells(seed, 6)) for seed in range(4)]
+    tunes = [RollTrack(f"tune {seed}", pack_bars(cells(seed, 6))) for seed in range(4)]
     return train_score(training, tunes, folder, resume=resume, watch=watch)[1]
 
 

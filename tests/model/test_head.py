@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
-from segue.audio.embedding import POOLED_SIZE, Head, head_from_bytes, head_to_bytes, load_head
-from segue.audio.head_training import Described, Patches, SoundSpaceConfig, fit_head
+from recipes.sound_projection import (
+    Described,
+    Patches,
+    SoundSpaceConfig,
+    fit_head,
+    head_to_bytes,
+)
+from segue.audio.embedding import POOLED_SIZE, Head, head_from_bytes, load_head
 from segue.errors import BadArgument
 from segue.feature_names import SOUND_FEATURE_NAMES
 

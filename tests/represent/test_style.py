@@ -23,7 +23,6 @@ from segue.lyrics.matching import (
     text_minhash_similarity,
 )
 from segue.lyrics.phonetics import count_syllables, rhyme_key, split_words
-from segue.search.aspects import similarity_contributions
 from verses import song
 
 GOLDEN = Path(__file__).parent / "golden" / "style.npz"
@@ -121,12 +120,8 @@ def test_any_text_with_words_has_a_place(text: str) -> None:
     assert float(describe_text(told).facts["lines"]) >= 1
 
 
-def test_shares_sum_to_the_cosine_and_scores_come_back() -> None:
-    a, b = (standardise_style(style_features(song("Ada Long", seed))) for seed in (1, 2))
-    cosine = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-    assert sum(similarity_contributions(a, b, STYLE_FEATURE_GROUPS).values()) == pytest.approx(
-        cosine, abs=1e-5
-    )
+def test_z_scores_are_limited() -> None:
+    a = standardise_style(style_features(song("Ada Long", 1)))
     assert np.abs(style_z_scores(a)).max() <= MAX_Z_SCORE + 1e-3
     with pytest.raises(BadArgument, match="describe the text again"):
         standardise_style(a[:-1])

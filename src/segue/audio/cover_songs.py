@@ -26,7 +26,7 @@ VERSION: Final = 1
 MAX_DURATION_S: Final = 150.0
 
 #: Minimum similarity of recordings that are listed as versions of a piece. Of unrelated recordings,
-#: one pair in thousands reaches it; see bench/tables/versions.md.
+#: one pair in thousands reaches it; see bench/tables/version_identification.md.
 COVER_THRESHOLD: Final = 0.4
 
 _PATCH_FRAMES: Final = 64  # 12 s

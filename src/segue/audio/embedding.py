@@ -1,7 +1,7 @@
 """Embeddings of recordings in the built-in spaces of sound.
 
 The space `sound` combines two linear projections, of MusiCNN's pooled activations and of the
-hand-made features. They were trained by `segue.audio.head_training`; here they are applied with
+hand-made features. They were fitted by `recipes/sound.py`; here they are applied with
 NumPy alone, so that a search does not load torch.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from segue.builtin_spaces import WEIGHTS, clipped_z_scores, standardise_tags
 from segue.errors import BadArgument
@@ -31,7 +31,7 @@ POOLED_SIZE: Final = 1506
 #: the others is eight times as large.
 MIN_SCALE: Final = 1e-4
 
-_FORMAT: Final = 2
+HEAD_FORMAT: Final = 2
 _TINY: Final = 1e-12
 
 
@@ -209,17 +209,8 @@ def load_head() -> Head:
     return head_from_bytes((files("segue.weights") / "sound.safetensors").read_bytes())
 
 
-def head_to_bytes(head: Head) -> bytes:
-    """Serialise a head as safetensors."""
-    tensors = {
-        field.name: np.ascontiguousarray(getattr(head, field.name), np.float32)
-        for field in fields(head)
-    }
-    return save(tensors, metadata={"format": str(_FORMAT)})
-
-
 def head_from_bytes(data: bytes) -> Head:
-    """Read what `head_to_bytes` wrote.
+    """Read a head from the bytes of its safetensors file.
 
     Raises
     ------
@@ -230,10 +221,10 @@ def head_from_bytes(data: bytes) -> Head:
     # A safetensors file starts with the length of its header in eight bytes, and JSON.
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     metadata = header.get("__metadata__", {})
-    if metadata.get("format") != str(_FORMAT):
+    if metadata.get("format") != str(HEAD_FORMAT):
         raise BadArgument(
             f"the head of the space `sound` has format {metadata.get('format')!r}, this Segue "
-            f"reads {_FORMAT}; install the weights of this version"
+            f"reads {HEAD_FORMAT}; install the weights of this version"
         )
     head = Head(**{field.name: tensors[field.name] for field in fields(Head)})
     expected = {
@@ -250,7 +241,7 @@ def head_from_bytes(data: bytes) -> Head:
     return head
 
 
-PATCH_BATCH_SIZE: Final = 4  # fits into the processor's cache; see bench/musicnn_forms.py
+PATCH_BATCH_SIZE: Final = 4  # fits into the processor's cache; see bench/musicnn_variants.py
 
 
 class SoundModel:

@@ -2,7 +2,7 @@
 
 Features are means and deviations over time of rhythm, harmony, timbre and dynamics, as is usual in
 music information retrieval (Tzanetakis & Cook 2002); some come from all audible frames, some from
-beats. A softmax regression on their z-scores, trained by `bench/sound_kinds.py`, classifies
+beats. A softmax regression on their z-scores, trained by `recipes/sound_kinds.py`, classifies
 recordings as music, speech or noise.
 """
 

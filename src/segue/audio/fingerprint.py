@@ -18,15 +18,12 @@ from segue.audio.spectrogram import SAMPLE_RATE_HZ, hann
 from segue.errors import BadArgument
 from segue.records import FloatArray, Recording
 
-#: Changes when, and only when, fingerprints of two versions would not match.
-VERSION: Final = 1
-
 FRAMES_PER_SECOND: Final = 21
 BITS: Final = 32
 MAX_DURATION_S: Final = 30.0
 
 #: Minimum similarity of fingerprints of one recording. Copies have 0.73 and more, other mixes of
-#: a track up to 0.61, unrelated music 0.2; see bench/tables/duplicates.md.
+#: a track up to 0.61, unrelated music 0.2; see bench/tables/audio_fingerprints.md.
 SAME_RECORDING_THRESHOLD: Final = 0.65
 
 _RATE_HZ: Final = SAMPLE_RATE_HZ // 3

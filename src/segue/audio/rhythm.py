@@ -4,7 +4,7 @@ The strongest pulse is the maximum of a comb over the autocorrelation of onset s
 tracked by dynamic programming (Ellis, "Beat Tracking by Dynamic Programming", JNMR 36, 2007).
 
 Which of the pulses of music, each two or three times as fast as the next, is the tempo that
-listeners tap cannot be told from its strength. A small network, trained by `bench/tempo.py`,
+listeners tap cannot be told from its strength. A small network, trained by `recipes/tempo.py`,
 compares candidates by how onsets recur after fractions and multiples of the beat, by the strength
 of its harmonics in five frequency ranges, by the number of onsets per beat, and by the tempo.
 The genre adds a prior, since only convention decides that dubstep has 140 and not 70 BPM.
@@ -51,8 +51,6 @@ class Rhythm:
         0 without a pulse.
     clarity : float
         Strength of the pulse, 0 to 1.
-    tempogram : ndarray, shape (232,), float32
-        Strength of the pulse at each of `TEMPOGRAM_BPM`, without a prior.
     beats_per_bar : int
         3 if onsets recur more after three beats than after two and four, else 4.
     beats_s : tuple of ndarray
@@ -61,7 +59,6 @@ class Rhythm:
 
     tempo_bpm: float
     clarity: float
-    tempogram: FloatArray
     beats_per_bar: int
     beats_s: tuple[FloatArray, ...]
 
@@ -95,7 +92,7 @@ def analyse_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
     autocorrelation = _autocorrelation(novelties)
     if autocorrelation[0] <= 0:
         no_beats = tuple(np.zeros(0, np.float32) for _ in strengths)
-        return Rhythm(0.0, 0.0, np.zeros(len(TEMPOGRAM_BPM), np.float32), 4, no_beats)
+        return Rhythm(0.0, 0.0, 4, no_beats)
     lags = 60.0 / TEMPOGRAM_BPM * FRAMES_PER_SECOND
     grid = np.arange(_MAX_LAG)
     teeth = [weight * np.interp(lags * n, grid, autocorrelation) for n, weight in _COMB.items()]
@@ -106,7 +103,6 @@ def analyse_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
     return Rhythm(
         tempo_bpm,
         float(min(comb[best], 1.0)),
-        comb.astype(np.float32),
         _beats_per_bar(autocorrelation, tempo_bpm),
         beats,
     )

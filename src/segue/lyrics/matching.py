@@ -79,7 +79,7 @@ def _hash_functions() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
 
 # --- line index ---
 
-#: Exponent of the share of the line. It was tuned on lines of bench/find_lyrics.py, including
+#: Exponent of the share of the line. It was tuned on lines of bench/lyrics_search.py, including
 #: those of its table; values from 0.15 to 0.3 do as well.
 LINE_WEIGHT: Final = 0.25
 _SEGMENT_CHARACTERS: Final = (

@@ -14,10 +14,9 @@ row.
 Shape legend: B chorales, T frames, D width, N pitches (0 is silence).
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +24,8 @@ from torch.nn import functional as F
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument
-from segue.nn.checkpoint import Checkpoint, load_model, save_model
-from segue.nn.quantization import dequantize_weights, quantize_weights
+from segue.nn.checkpoint import Checkpoint, load_model
+from segue.nn.quantization import dequantize_weights
 from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout, normal_embedding
 
 NUM_VOICES: Final = 4
@@ -339,27 +338,6 @@ def _frames_held(frames: Tensor, last: Tensor | None = None, held: Tensor | None
     onset = torch.where(changed, times, -1).cummax(dim=1).values
     before = -1 if held is None else held[:, None]
     return torch.where(onset >= 0, times - onset, before + 1 + times).clamp(max=MAX_HELD)
-
-
-def save_chorale_network(
-    network: ChoraleTransformer, path: Path, metadata: Mapping[str, Any]
-) -> str:
-    """Write a network atomically; return its fingerprint.
-
-    Parameters
-    ----------
-    network : ChoraleTransformer
-    path : Path
-    metadata : mapping
-        JSON values: how it was trained, and validation figures.
-
-    Raises
-    ------
-    DiskFull
-    """
-    about = {"configuration": asdict(network.config), "told": dict(metadata)}
-    tensors = quantize_weights(network.state_dict())
-    return save_model(path, CHECKPOINT_KIND, VERSION, about, tensors)
 
 
 def load_chorale_network(path: Path = PRETRAINED) -> ChoraleTransformer:

@@ -128,7 +128,6 @@ HISTOGRAM_SIZES: Final = (
     _DURATIONS * _INTERVALS,
     _QUARTERS * _HEIGHTS,
 )
-N_PATTERNS: Final = sum(HISTOGRAM_SIZES)
 
 
 def pattern_histograms(notes: RollNotes) -> FloatArray:
@@ -144,7 +143,7 @@ def pattern_histograms(notes: RollNotes) -> FloatArray:
 
     Returns
     -------
-    ndarray, shape (windows, N_PATTERNS), float32
+    ndarray, shape (windows, sum(HISTOGRAM_SIZES)), float32
         All zero for a window with nothing but drums.
     """
     notes = notes.select(notes.instrument > 0)
@@ -464,8 +463,8 @@ class PatternProjection:
 
     Attributes
     ----------
-    mean : ndarray, shape (N_PATTERNS,), float32
-    matrix : ndarray, shape (N_PATTERNS, counted), float32
+    mean : ndarray, shape (sum(HISTOGRAM_SIZES),), float32
+    matrix : ndarray, shape (sum(HISTOGRAM_SIZES), counted), float32
     """
 
     mean: FloatArray
