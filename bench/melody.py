@@ -31,8 +31,9 @@ from segue.generate.melody.training import (
     note_onsets,
 )
 from segue.nn.sampling import Sampling
+from segue.records import IntArray
 from segue.score.harmony import ScoreKey, estimate_key
-from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, split_at_barlines
+from segue.theory.chord_grid import NO_ROOT, Chart, split_at_barlines
 
 STYLES: Final = CONFIG.styles
 #: Songs of each style that are written on, so many of their bars at most, and candidates of each.

@@ -26,13 +26,13 @@ from segue.evaluation.generated import (
     roll_empty_bar_rate,
     tonal_distance,
 )
+from segue.records import BoolArray
 from segue.score.piano_roll import (
     INSTRUMENTS,
     N_PITCHES,
     STEPS_PER_BAR,
     WINDOW_BARS,
     WINDOW_STEPS,
-    BoolArray,
     drop_notes,
     unpack_bars,
 )

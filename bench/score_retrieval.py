@@ -34,12 +34,11 @@ from bench.score_queries import (
 )
 from recipes.datasets.piano_rolls import Side, Song, songs
 from recipes.roll_vae import MODELS, tracks, trained_model
-from segue.records import FloatArray
+from segue.records import BoolArray, FloatArray
 from segue.score.features import score_features, standardise_score
 from segue.score.piano_roll import (
     STEPS_PER_BAR,
     WINDOW_BARS,
-    BoolArray,
     PianoRoll,
     RollNotes,
     drop_notes,

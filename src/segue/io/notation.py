@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.io.note_values import QUARTER, IntArray, NoteValue, divide_into_values, notated_times
-from segue.records import Part, Score
+from segue.io.note_values import QUARTER, NoteValue, divide_into_values, notated_times
+from segue.records import IntArray, Part, Score
 
 # --- clefs ---
 

@@ -22,6 +22,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.records import IntArray
+
 # --- quantisation ---
 
 #: Places to the quarter: all that can be written down are whole numbers of them.
@@ -50,8 +52,6 @@ _LEGATO: Final = 0.3
 _LONGEST_GAP: Final = QUARTER // 2
 #: Notes struck together end together where their lengths differ by at most this part.
 _TOGETHER: Final = 0.3
-
-IntArray = NDArray[np.int64]
 
 
 def is_readable(on: IntArray, off: IntArray) -> bool:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-
-IntArray = NDArray[np.int64]
+from segue.records import IntArray
 
 STEPS_PER_QUARTER: Final = 4
 MAX_BAR_STEPS: Final = 32  # 8/4 or 16/8
