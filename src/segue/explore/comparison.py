@@ -29,6 +29,7 @@ from segue.feature_names import (
 from segue.ingest.cache import fill_cache
 from segue.ingest.single_file import read_score
 from segue.lyrics.features import style_z_scores
+from segue.media import MEDIA
 from segue.records import FloatArray, Medium, Track
 from segue.render.plots import Filter
 from segue.score.features import score_z_scores
@@ -165,11 +166,6 @@ def _most(found: Sequence[FeatureContribution], what: str, n: int) -> list[Featu
     return [trait for trait in ordered[:n] if getattr(trait, what) > 0]
 
 
-#: The space of named numbers of each kind of music.
-_NAMED: Final = {"sound": "features", "score": "score-features", "lyrics": "style"}
-_KINDS: Final = {"sound": "recording", "score": "score", "lyrics": "text"}
-
-
 def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison:
     """Compare two tracks.
 
@@ -191,13 +187,14 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
         The file of a score.
     """
     if first.kind != second.kind:
+        nouns = MEDIA[first.kind].noun, MEDIA[second.kind].noun
         raise BadArgument(
-            f"{first.id} is a {_KINDS[first.kind]} and {second.id} a {_KINDS[second.kind]}: they "
-            "have no space in common; compare two of one kind"
+            f"{first.id} is a {nouns[0]} and {second.id} a {nouns[1]}: they have no space in "
+            "common; compare two of one kind"
         )
     if first.id == second.id:
         raise BadArgument(f"both are the track {first.id}; name two")
-    space = _NAMED[first.kind]
+    space = MEDIA[first.kind].feature_space
     vectors = [store.spaces.find_vector(space, track.id) for track in (first, second)]
     if vectors[0] is None or vectors[1] is None:
         lacking = first if vectors[0] is None else second

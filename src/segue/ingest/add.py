@@ -58,6 +58,7 @@ from segue.io.lyrics import is_live_or_remix
 from segue.io.lyrics_text import TextOptions
 from segue.io.scan import FoundFile
 from segue.io.tags import NO_TAGS
+from segue.media import MEDIA
 from segue.records import Analysis, Failure, FileState, FloatArray, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
@@ -69,8 +70,6 @@ if TYPE_CHECKING:
 
 COMMIT_EVERY_S: Final = 1.0  # of work, which is repeated after a power cut
 IDENTIFY_LIMIT_S: Final = 30.0
-SLOWEST_DISK_BYTES_PER_S: Final = 5e6
-SLOWEST_TEXT_BYTES_PER_S: Final = 1e4  # texts are analysed whole; the machine may be busy
 MAX_LISTED: Final = 5  # unreadable tunes in the failure of one file
 
 
@@ -540,6 +539,4 @@ def _tune_tags(identity: Identity, tune: int) -> Tags:
 
 def _limit_s(base_s: float, file: FoundFile) -> float:
     """Return the time limit of a job on a file in seconds."""
-    is_text = file.kind == "lyrics"
-    slowest = SLOWEST_TEXT_BYTES_PER_S if is_text else SLOWEST_DISK_BYTES_PER_S
-    return base_s + file.state.size / slowest
+    return base_s + file.state.size / MEDIA[file.kind].slowest_bytes_per_s
