@@ -15,8 +15,8 @@ class MediumInfo:
 
     Attributes
     ----------
-    noun, plural : str
-        A track of the medium, and several, in messages.
+    noun, plural, part : str
+        A track of the medium, several, and one of several in a file, in messages.
     suffixes : frozenset of str
         Suffixes of file names, in lower case.
     default_spaces : tuple of str
@@ -31,6 +31,7 @@ class MediumInfo:
 
     noun: str
     plural: str
+    part: str
     suffixes: frozenset[str]
     default_spaces: tuple[str, ...]
     duplicate_space: str
@@ -43,7 +44,7 @@ _SLOWEST_TEXT: Final = 1e4  # texts are analysed whole; the machine may be busy
 
 MEDIA: Final[Mapping[Medium, MediumInfo]] = MappingProxyType({
     "sound": MediumInfo(
-        "recording", "recordings",
+        "recording", "recordings", "recording",
         frozenset([
             ".mp3", ".m4a", ".m4b", ".aac", ".flac", ".ogg", ".oga", ".opus", ".wav", ".aif",
             ".aiff", ".aifc", ".wma", ".mp4", ".m4v", ".mov", ".mkv", ".mka", ".ts", ".wv",
@@ -52,12 +53,12 @@ MEDIA: Final[Mapping[Medium, MediumInfo]] = MappingProxyType({
         ("sound",), "sound", "features", _SLOWEST_DISK,
     ),
     "score": MediumInfo(
-        "score", "scores",
+        "score", "scores", "tune",
         frozenset([".mid", ".midi", ".rmi", ".kar", ".musicxml", ".xml", ".mxl", ".abc", ".krn"]),
         ("roll-vae", "score-features"), "score-features", "score-features", _SLOWEST_DISK,
     ),
     "lyrics": MediumInfo(
-        "text", "lyrics",
+        "text", "lyrics", "song",
         frozenset([".txt", ".lrc", ".md", ".csv", ".json", ".jsonl"]),
         ("style",), "style", "style", _SLOWEST_TEXT,
     ),
