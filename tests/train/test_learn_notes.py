@@ -14,8 +14,7 @@ from segue.generate.notes.network import CHECKPOINT_KIND, IGNORED, MODEL, STREAM
 from segue.generate.notes.tokens import NoteSequence, Vocabulary
 from segue.generate.notes.training import NoteTraining, Piece, WindowSampler, train_notes
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.split import train_validation_split
-from segue.nn.trainer import Progress
+from segue.nn.trainer import Progress, train_validation_split
 from segue.training.run import vocabulary_remark
 
 
@@ -151,5 +150,5 @@ def test_a_model_that_is_not_whole_is_refused(tmp_path: Path, what: str, value: 
     save_checkpoint(
         tmp_path / "other", CHECKPOINT_KIND, saved.metadata | {what: value}, saved.tensors
     )
-    with pytest.raises(BadCheckpoint, match="train again"):
+    with pytest.raises(BadCheckpoint, match="train it again"):
         NoteModel.load(tmp_path / "other")

@@ -104,6 +104,8 @@ class PassageIndex:
     @classmethod
     def from_starts(cls, keys: Keys, starts: NDArray[np.integer], names: Sequence[str]) -> Self:
         """Index pieces of one sequence each, given where the keys of each begin."""
+        if len(starts) != len(names):
+            raise BadArgument(f"{len(starts)} sequences, but {len(names)} names of pieces")
         pieces = np.repeat(np.arange(len(starts), dtype=np.int32), np.diff([*starts, len(keys)]))
         links = np.zeros(len(keys), np.int8)
         links[starts[starts < len(keys)]] = _SEQUENCE_START

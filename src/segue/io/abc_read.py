@@ -3,7 +3,7 @@
 symusic reads ABC by abc2midi, a program that it runs by a shell. That plays accompaniments nobody
 wrote, opens other files where a tune tells it to (``%%abc-include``), and loses the barlines,
 without which an anacrusis shifts all that follows; music21 takes some fifteen times as long. So
-this reader is Segue's own, compared with both in `bench/reading.py`.
+this reader is Segue's own, compared with both in `bench/score_reading.py`.
 
 A tune is read token by token into voices of bars, with times as fractions of a quarter, and then
 becomes a `WrittenScore`.

@@ -372,9 +372,6 @@ def _one_less(text: str) -> int | None:
 
 # --- music xml harmony ---
 
-#: No file can hold it: XML has no such letter.
-_MARK: Final = "\x02"
-_FINEST: Final = 1 << 20  # parts of a quarter
 _SILENCE: Final = "N.C."
 #: What each kind of MusicXML's is in letters.
 _KINDS: Final = {

@@ -1,6 +1,5 @@
 """The composing transformer: checkpoint, index of its training set, cached decoding."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,10 +10,9 @@ import torch
 from torch import Tensor
 
 from segue.builtin_spaces import WEIGHTS
-from segue.errors import BadArgument, BadCheckpoint
 from segue.generate.compose.tokens import VOCABULARY_SIZE
 from segue.generate.copying import PassageIndex
-from segue.nn.checkpoint import load_checkpoint, save_checkpoint
+from segue.nn.checkpoint import Checkpoint, load_model, save_model
 from segue.nn.quantization import Precision, for_inference
 from segue.nn.transformer import KVCache, StackConfig, Transformer, TransformerConfig
 
@@ -60,27 +58,23 @@ class Composer:
         BadCheckpoint
             The file is missing, damaged, or of another version of the tokens.
         """
-        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
+        remedy = "train again with `segue train score --preset transformer`"
+        return load_model(path, CHECKPOINT_KIND, VERSION, cls._build, remedy)
+
+    @classmethod
+    def _build(cls, checkpoint: Checkpoint) -> Self:
         metadata, tensors = checkpoint.metadata, dict(checkpoint.tensors)
-        vocabulary = metadata["config"]["vocabulary"]
-        if metadata["version"] != VERSION or vocabulary != VOCABULARY_SIZE:
-            raise BadCheckpoint(
-                f"{path} has {vocabulary} tokens of version {metadata['version']}, this Segue "
-                f"{VOCABULARY_SIZE} of version {VERSION}; train again with "
-                "`segue train score --preset transformer`"
-            )
-        try:
-            stack = StackConfig(**metadata["config"]["stack"])
-            index = PassageIndex(
-                tensors.pop("known.contents").numpy().view(np.uint32),
-                tensors.pop("known.steps").numpy(),
-                tensors.pop("known.pieces").numpy().astype(np.int32),
-                metadata["pieces"],
-            )
-            network = Transformer(TransformerConfig(VOCABULARY_SIZE, stack))
-            network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-        except (BadArgument, KeyError, RuntimeError, TypeError) as error:
-            raise BadCheckpoint(f"{path} is inconsistent ({error}); train again") from None
+        config = metadata["config"]
+        if config["vocabulary"] != VOCABULARY_SIZE:
+            raise ValueError(f"{config['vocabulary']} tokens, expected {VOCABULARY_SIZE}")
+        index = PassageIndex(
+            tensors.pop("known.contents").numpy().view(np.uint32),
+            tensors.pop("known.steps").numpy(),
+            tensors.pop("known.pieces").numpy().astype(np.int32),
+            metadata["pieces"],
+        )
+        network = Transformer(TransformerConfig(VOCABULARY_SIZE, StackConfig(**config["stack"])))
+        network.load_state_dict(tensors)
         return cls(network.eval(), index, metadata["told"], checkpoint.fingerprint)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> str:
@@ -97,17 +91,16 @@ class Composer:
         ------
         DiskFull
         """
-        tensors = {name: tensor.to(dtype) for name, tensor in self.network.state_dict().items()}
+        tensors = dict(self.network.state_dict())
         tensors["known.contents"] = torch.from_numpy(self.index.keys.view(np.int32))
         tensors["known.steps"] = torch.from_numpy(self.index.links)
         tensors["known.pieces"] = torch.from_numpy(self.index.pieces.astype(np.int16))
         metadata = {
             "config": asdict(self.network.config),
-            "version": VERSION,
             "pieces": list(self.index.names),
-            "told": json.loads(json.dumps(dict(self.metadata))),
+            "told": dict(self.metadata),
         }
-        return save_checkpoint(path, CHECKPOINT_KIND, metadata, tensors)
+        return save_model(path, CHECKPOINT_KIND, VERSION, metadata, tensors, dtype)
 
 
 class CachedDecoder:

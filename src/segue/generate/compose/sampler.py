@@ -162,11 +162,6 @@ class LogitBiases:
         """Set the chord roots of the current bar, as (step, pitch class)."""
         self._roots = roots
 
-    @property
-    def unheard(self) -> bool:
-        """Whether a requested part has not played yet."""
-        return bool(self._unheard or self._unheard_chords)
-
     def maximize_unheard(self) -> None:
         """Give requested parts that have not played yet the largest bias, for the last bar."""
         self._instrument_bias |= dict.fromkeys(self._unheard, _MAX_INSTRUMENT_BIAS)

@@ -8,7 +8,6 @@ melody repeats a note, the other voices may hold theirs.
 In rests of less than two beats the other voices hold their notes; longer rests are left out.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.copying import PassageIndex, longest_shared_notes, melody_ngrams
+from segue.generate.copying import PassageIndex, longest_shared_notes
 from segue.records import Part, Score
 from segue.score.timing import BarGrid, bar_grid
 
@@ -266,20 +265,6 @@ class KnownChorales:
 
     voices: tuple[PassageIndex, ...]
 
-    @classmethod
-    def from_chorales(
-        cls, names: Sequence[str], chorales: Sequence[NDArray[np.integer]]
-    ) -> "KnownChorales":
-        """Index chorales, each of shape (frames, 4): MIDI pitches, below 0 for silence."""
-        return cls(
-            tuple(
-                PassageIndex.from_sequences(
-                    [melody_ngrams(voice_notes(chorale[:, voice])) for chorale in chorales], names
-                )
-                for voice in range(1, len(VOICE_NAMES))
-            )
-        )
-
     def report(self, pitches: NDArray[np.integer]) -> dict[str, Any]:
         """Report the longest passage that a voice shares with the same voice of a chorale.
 
@@ -307,19 +292,6 @@ class KnownChorales:
                 }
         return report
 
-    def save(self, path: Path = PRETRAINED) -> str:
-        """Write the n-grams; return the file's fingerprint."""
-        import torch
-
-        from segue.nn.checkpoint import save_checkpoint
-
-        tensors = {}
-        for name, index in zip(VOICE_NAMES[1:], self.voices, strict=True):
-            tensors[f"{name}.runs"] = torch.from_numpy(index.keys.view(np.int16))
-            tensors[f"{name}.starts"] = torch.from_numpy(index.starts.astype(np.int32))
-        names = list(self.voices[0].names)
-        return save_checkpoint(path, CHECKPOINT_KIND, {"names": names}, tensors)
-
     @classmethod
     def load(cls, path: Path = PRETRAINED) -> "KnownChorales":
         """Read n-grams, by default those of the bundled network's training set.
@@ -341,7 +313,7 @@ class KnownChorales:
                 )
                 for name in VOICE_NAMES[1:]
             ]
-        except (KeyError, TypeError, ValueError) as error:
+        except (BadArgument, KeyError, TypeError, ValueError) as error:
             raise BadCheckpoint(f"{path} holds no chorales ({error})") from None
         return cls(tuple(voices))
 
