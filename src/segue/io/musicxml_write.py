@@ -1,9 +1,9 @@
 """Writing of MusicXML 4.0, plain or compressed.
 
-Written here and not by music21: that would round note values in its own way, and it writes no
-drums by their pitch, no pedals between notes and nothing of how a note is played. What is played
-otherwise than it is written is told by the note's `attack` and `release`, its loudness by
-`dynamics`, as the standard has them: so a score comes back as it was.
+The writer is Segue's own: music21 would round note values in its own way, and writes no drums by
+their pitch, no pedals between notes and no performance data. Differences between notated and played
+times are in the note's `attack` and `release`, velocities in `dynamics`, as the standard has them,
+so a score comes back as it was.
 """
 
 import io
