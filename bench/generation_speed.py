@@ -11,7 +11,6 @@ import argparse
 import os
 import time
 from collections.abc import Callable
-from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -19,8 +18,8 @@ import torch
 
 from bench import common
 from segue.nn.quantization import PRECISIONS, Precision, for_inference
-from segue.nn.sampling import Sampling, generate, sample
-from segue.nn.transformer import Transformer, medium
+from segue.nn.sampling import Sampling, sample
+from segue.nn.transformer import KVCache, Transformer, medium
 
 VOCABULARY: Final = 512
 PROMPT: Final = 16
@@ -111,8 +110,12 @@ def segue(network: Transformer) -> dict[str, Writing]:
     def way(precision: Precision) -> Writing:
         fast = for_inference(network, precision)
 
+        @torch.inference_mode()
         def run(rows: int, count: int) -> None:
-            list(islice(generate(fast, prompt(rows), SAMPLING), count))
+            cache = KVCache(fast.config.stack, rows, fast.tokens.weight.dtype)
+            new = prompt(rows)
+            for _ in range(count):
+                new = sample(fast.next_logits(new, cache), SAMPLING)[:, None]
 
         return run
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segue.generate.lyrics.ngram import NgramLM
+from segue.generate.lyrics.language_model import NgramLM
 from segue.generate.lyrics.vocabulary import SONG_BOUNDARY
 
 Numbers = NDArray[np.int64]

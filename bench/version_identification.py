@@ -32,7 +32,7 @@ from recipes.datasets.rendered_midi import render
 from segue.audio.cover_songs import fourier_signature, qmax_similarities, quantised_chromagram
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, ByteArray
 from segue.evaluation.retrieval import bootstrap_interval, evaluate_retrieval
-from segue.explore.covers import likely_pairs
+from segue.explore.covers import version_pairs
 from segue.io.audio import read_recording
 from segue.records import FloatArray, Span
 
@@ -177,7 +177,7 @@ def asked(
         rough.append(rank(known @ fourier_signature(version), number))
         fine.append(rank(qmax_similarities(version, originals), number))
     n = len(originals)
-    found = set(likely_pairs([*originals, *versions]))
+    found = set(version_pairs([*originals, *versions]))
     right = {(number, n + number) for number in range(n)}
     # What is alike among the originals themselves was not made by the change.
     wrong = {pair for pair in found - right if pair[0] < n <= pair[1]}
@@ -217,7 +217,7 @@ def tunes(data: Path) -> str:
     ]
     signatures = np.stack([fourier_signature(one) for one in courses])
     aligned = np.stack([qmax_similarities(one, courses) for one in courses]).astype(np.float32)
-    found = likely_pairs(courses)
+    found = version_pairs(courses)
     right = sum(labels[one] == labels[other] for one, other in found)
     rows: list[tuple[object, ...]] = []
     for name, measured in (

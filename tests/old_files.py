@@ -5,7 +5,6 @@
 
 import json
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +55,9 @@ from segue.generate.notes.tokens import NoteSequence
 from segue.generate.notes.training import NoteTraining, train_notes
 from segue.library import Library
 from segue.nn.lm_training import LMTrainingConfig
-from segue.nn.sampling import Sampling, generate
+from segue.nn.sampling import Sampling, sample
 from segue.nn.trainer import FitResult, ProgressCallback
-from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
+from segue.nn.transformer import KVCache, StackConfig, Transformer, TransformerConfig
 from segue.records import Lyrics, Tags
 from segue.score.piano_roll import BoolArray, pack_bars
 from segue.score.vae import training as score
@@ -135,11 +134,15 @@ def notes(path: Path) -> Answers:
 
 
 def composing(path: Path) -> Answers:
-    model = Composer.load(path)
-    written = generate(model.network, torch.tensor([[BEGIN]]), Sampling(), generator())
+    model, rng = Composer.load(path), generator()
+    cache, tokens = KVCache(model.network.config.stack, 1), [torch.tensor([BEGIN])]
+    with torch.inference_mode():
+        for _ in range(30):
+            logits = model.network.next_logits(tokens[-1][:, None], cache)
+            tokens.append(sample(logits, Sampling(), rng))
     return {
         "logits": CachedDecoder(model.network, "float32").append([BEGIN, 5, 6]).numpy(),
-        "written": torch.stack(list(islice(written, 30))).numpy(),
+        "written": torch.stack(tokens[1:]).numpy(),
         "known names": np.array(model.index.names),
         "known bars": model.index.keys[:50],
         "known steps": model.index.links[:50],

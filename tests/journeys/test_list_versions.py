@@ -9,7 +9,7 @@ import pytest
 
 from conftest import fill_library
 from segue.audio.spectrogram import ByteArray
-from segue.explore.covers import versions_among
+from segue.explore.covers import version_map
 from segue.explore.playlist import FLOWS, Flow, PlaylistOptions
 from segue.ingest.analysis import CHROMA_SEQUENCE
 from segue.ingest.cache import open_cache
@@ -41,7 +41,7 @@ def lib(tmp_path: Path) -> Library:
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_one_version_of_a_piece_is_enough(lib: Library, flow: Flow) -> None:
+def test_playlists_have_one_version_of_a_piece(lib: Library, flow: Flow) -> None:
     listed = {
         item.track.id for item in lib.journeys.playlist(1, options=PlaylistOptions(flow=flow))
     }
@@ -54,7 +54,7 @@ def test_one_version_of_a_piece_is_enough(lib: Library, flow: Flow) -> None:
     assert {item.track.id for item in every} == {1, 2, 3, 4, 5, 6}
 
 
-def test_what_was_never_read_and_is_gone_is_no_version(tmp_path: Path) -> None:
+def test_missing_files_are_no_versions(tmp_path: Path) -> None:
     fill_library(tmp_path, [Tags(f"t{i}", "by one", "album") for i in range(4)])
     with Library.open(tmp_path) as lib:
         listed = lib.journeys.playlist(1, options=PlaylistOptions(per_artist=9))
@@ -68,5 +68,5 @@ def test_versions_of_scores() -> None:
     prints = {1: one, 2: strange, 3: half.astype(np.uint32)}
     scores = [Track(i, "score", Path(f"{i}.mid"), Tags(), 60.0, str(i)) for i in prints]
     store = cast("Store", SimpleNamespace(fingerprints=lambda _: prints))
-    assert versions_among(store, scores[:2], np.zeros((2, 3), np.float32)) == {}
-    assert versions_among(store, scores, np.zeros((3, 3), np.float32)) == {1: {3}, 3: {1}}
+    assert version_map(store, scores[:2], np.zeros((2, 3), np.float32)) == {}
+    assert version_map(store, scores, np.zeros((3, 3), np.float32)) == {1: {3}, 3: {1}}

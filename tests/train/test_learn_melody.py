@@ -21,8 +21,7 @@ from segue.generate.melody.training import (
     train_melody,
 )
 from segue.nn.sampling import Sampling
-from segue.nn.split import train_validation_split
-from segue.nn.trainer import Progress
+from segue.nn.trainer import Progress, train_validation_split
 from segue.theory.chord_charts import parse_chart
 
 SHEETS = [sheet(seed) for seed in range(10)]

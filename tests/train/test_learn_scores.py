@@ -10,8 +10,7 @@ import torch
 
 from recipes.roll_vae import finetune_decoder
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.nn.split import train_validation_split
-from segue.nn.trainer import Progress
+from segue.nn.trainer import Progress, train_validation_split
 from segue.score.piano_roll import (
     BoolArray,
     RollNotes,

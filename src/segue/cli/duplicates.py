@@ -11,6 +11,7 @@ from segue.cli import options as opt
 from segue.cli.app import command, open_library, progress
 from segue.cli.output import (
     display_path,
+    failure_fields,
     format_duration,
     print_json,
     print_table,
@@ -105,10 +106,7 @@ def duplicates(
                 }
                 for pair in tunes
             ],
-            "failures": [
-                {"path": display_path(failure.path), "reason": failure.reason}
-                for failure in (covers.failures if covers else ())
-            ],
+            "failures": failure_fields(covers.failures if covers else ()),
             "left_out": covers.left_out if covers else 0,
         }
         print_json("twins", fields)

@@ -11,7 +11,15 @@ import typer
 
 from segue.cli import options as opt
 from segue.cli.app import command_group, open_library, progress, subcommand
-from segue.cli.output import display_path, format_duration, print_json, print_table, say
+from segue.cli.output import (
+    count_of,
+    display_path,
+    failure_fields,
+    format_duration,
+    print_failures,
+    print_json,
+    say,
+)
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -350,10 +358,7 @@ def _result_fields(result: "TrainingResult") -> dict[str, object]:
         "stopped": result.fit.stopped,
         "precision": result.fit.precision,
         "left_out": result.left_out,
-        "failures": [
-            {"path": display_path(failure.path), "reason": failure.reason}
-            for failure in result.failures
-        ],
+        "failures": failure_fields(result.failures),
         "folder": display_path(result.folder),
     }
 
@@ -372,13 +377,8 @@ def _print_result(result: "TrainingResult", examples: str, seconds: float) -> No
     )
     if result.left_out:
         say(f"{result.left_out} tracks found no room in the cache and were left out")
-    if result.failures:
-        count = len(result.failures)
-        print_table(
-            f"{count} {'file' if count == 1 else 'files'} could not be used; the others were",
-            ("file", "reason"),
-            [(display_path(failure.path), failure.reason) for failure in result.failures],
-        )
+    failed = count_of(len(result.failures), "file")
+    print_failures(f"{failed} could not be used; the others were", result.failures)
     files = f"loss curve and model in {display_path(result.folder)}"
     if examples:
         say(f"the model {result.name!r} learned from {result.tracks} {examples}; {files}")

@@ -231,8 +231,8 @@ class Learning:
         >>> [filter.layer for filter in lib.learning.filters("mine")][:2]  # doctest: +SKIP
         ['along time, filter 1', 'along time, filter 2']
         """
-        from segue.explore.comparison import first_filters
+        from segue.explore.comparison import first_layer_filters
 
         excluded = {*self._duplicates(), *non_music_ids(self._store)}
         recordings = [track for track in self._store.tracks() if track.id not in excluded]
-        return first_filters(self._store, space, recordings, tracks)
+        return first_layer_filters(self._store, space, recordings, tracks)

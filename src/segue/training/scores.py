@@ -14,7 +14,7 @@ from segue.ingest.cache import Watcher, cache_key, fill_cache
 from segue.ingest.single_file import decode_tune
 from segue.ingest.workers import Fault, Workers
 from segue.nn.checkpoint import MODEL
-from segue.nn.split import split_group
+from segue.nn.trainer import split_group
 from segue.records import Failure, FloatArray, Score, Span, Track
 from segue.score.piano_roll import unpack_bars
 from segue.score.vae.model import RollModel

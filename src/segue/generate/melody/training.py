@@ -38,8 +38,7 @@ from segue.generate.melody.model import (
     MelodyNetwork,
 )
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
-from segue.nn.split import MIN_PIECES, train_validation_split
-from segue.nn.trainer import Batch, FitResult, ProgressCallback
+from segue.nn.trainer import MIN_PIECES, Batch, FitResult, ProgressCallback, train_validation_split
 from segue.nn.transformer import StackConfig
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, strong_steps
 

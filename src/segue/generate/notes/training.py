@@ -28,7 +28,6 @@ from segue.generate.notes.tokens import (
     cooccurrence_vectors,
     count_cooccurrences,
 )
-from segue.nn.split import train_validation_split
 from segue.nn.trainer import (
     Batch,
     FitResult,
@@ -37,6 +36,7 @@ from segue.nn.trainer import (
     TrainerConfig,
     TrainingOptions,
     fit,
+    train_validation_split,
 )
 
 #: Number of tokens before the one that is predicted, as published.

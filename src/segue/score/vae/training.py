@@ -18,7 +18,6 @@ from torch import Tensor
 
 from segue.errors import BadArgument
 from segue.nn.checkpoint import MODEL
-from segue.nn.split import train_validation_split
 from segue.nn.trainer import (
     Batch,
     FitResult,
@@ -27,6 +26,7 @@ from segue.nn.trainer import (
     TrainerConfig,
     TrainingOptions,
     fit,
+    train_validation_split,
 )
 from segue.score import piano_roll
 from segue.score.piano_roll import (
