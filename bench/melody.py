@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.datasets.lead_sheets import Song, songs
 from recipes.melody import CONFIG, sheets_of
 from segue.evaluation.generated import overlapping_area, pitch_class_entropy
@@ -246,8 +246,7 @@ def show(model: MelodyModel, found: Sequence[Song]) -> None:
     size = sum(each.numel() for each in model.network.parameters())
     best = model.metadata["best"]
     counts = ", ".join(f"{len(test[style])} {style} songs" for style in STYLES)
-    keep(
-        "melody",
+    write_table(        "melody",
         "Melodies for chords",
         [
             f"{size / 1e6:.2f} M weights in bfloat16, "

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from bench.score_queries import (
     FEWEST_BARS,
     QUERIES,
@@ -72,7 +72,7 @@ def main() -> None:
     held = [song for song in found if song.side == side]
     asked = question(held)
     sections = [itself(models, held), others(models, asked, options.work / f"placed-{side}")]
-    keep("score_retrieval", "Retrieval of scores", sections)
+    write_table("score_retrieval", "Retrieval of scores", sections)
 
 
 def rows(found: Sequence[Song], options: argparse.Namespace) -> dict[str, RollModel]:
