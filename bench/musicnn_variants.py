@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from segue.audio.musicnn import BATCH_NORM_EPSILON, MIN_WEIGHT, Musicnn, load_musicnn
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 from segue.builtin_spaces import WEIGHTS
@@ -292,7 +292,7 @@ def main() -> None:
     ]
     if arguments.retrieval:
         sections.append(compared(*patches_of(arguments.data, 1)))
-    keep(
+    write_table(
         "musicnn_variants", "Speed and accuracy of implementations of MusiCNN's front end", sections
     )
 

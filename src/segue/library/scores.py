@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
-from segue.media import SUFFIXES, medium_of
+from segue.media import MEDIA, medium_of
 from segue.records import Score, Track
 from segue.score.piano_roll import PianoRoll
 from segue.search.query import resolve
@@ -67,7 +67,7 @@ class Scores(RenamedAttributes):
         kind = medium_of(resolved) if isinstance(resolved, Path) else resolved[0].kind
         if kind != "score":
             name = resolved if isinstance(resolved, Path) else _name(resolved, query)
-            endings = ", ".join(sorted(SUFFIXES["score"]))
+            endings = ", ".join(sorted(MEDIA["score"].suffixes))
             raise BadArgument(
                 f"{name} {_NOT_A_SCORE[kind]}, not a score; name a score: "
                 f"a file that ends in {endings}, or a track that is one"
