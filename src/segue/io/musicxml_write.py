@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from segue import __version__
-from segue.io.musicxml_elements import harmony
+from segue.io.musicxml_elements import write_harmony
 from segue.io.notation import (
     Bar,
     Clef,
@@ -212,7 +212,7 @@ def _directions(
     end = Fraction(starts[-1] + bars[-1].length) / QUARTER * score.ticks_per_quarter
     for tick, symbol in score.chords if is_first else ():
         if tick < end:
-            found[bar_of(tick)].append(harmony(symbol, shifted(tick, bar_of(tick))))
+            found[bar_of(tick)].append(write_harmony(symbol, shifted(tick, bar_of(tick))))
     is_down = False
     for tick, down in part.pedals.tolist():
         if bool(down) != is_down:
