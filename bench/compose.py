@@ -97,7 +97,7 @@ def judge(sides: Pieces, keep: Path | None) -> None:
         f"{weights / 1e6:.2f} M weights, {composer.network.config.stack.context} tokens of "
         f"context; trained on {len(sides['train'])} pieces, none of them in the test set.\n"
     )
-    common.keep("compose", "Composing", [head, *sections])
+    common.write_table("compose", "Composing", [head, *sections])
 
 
 # ---- what it expects -----------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.note_lstm import LEARNING_RATE, note_pieces
 from segue.generate.notes.network import STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
 from segue.generate.notes.probing import Claim, evaluate_claims
@@ -127,7 +127,7 @@ def main() -> None:
         native[:BY_HEART], native[BY_HEART : BY_HEART + OTHERS], options.by_heart_minutes
     )
     unknown = model.metadata["unknown"]["held_out"]
-    keep(
+    write_table(
         "note_lstm",
         "Losses of the notes-and-durations LSTM, and music theory",
         [

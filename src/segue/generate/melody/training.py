@@ -40,7 +40,8 @@ from segue.generate.melody.model import (
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
 from segue.nn.trainer import MIN_PIECES, Batch, FitResult, ProgressCallback, train_validation_split
 from segue.nn.transformer import StackConfig
-from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, strong_steps
+from segue.records import IntArray
+from segue.theory.chord_grid import NO_ROOT, Chart, strong_steps
 
 #: Statistics by which candidates are ranked: how far they are from those of real melodies.
 RANKING_STATISTICS: Final = (

@@ -28,13 +28,13 @@ from segue.nn.trainer import (
     fit,
     train_validation_split,
 )
+from segue.records import BoolArray
 from segue.score import piano_roll
 from segue.score.piano_roll import (
     N_PITCHES,
     STEPS_PER_BAR,
     WINDOW_BARS,
     WINDOW_STEPS,
-    BoolArray,
     RollNotes,
     extract_notes,
     rasterise_notes,
