@@ -1,14 +1,14 @@
-"""Learns what `segue compose` writes with, and tells how well it writes.
+"""Puts the weights that `segue compose` writes with into the package, and judges what they write.
 
-    python bench/composing.py --data ../shared/data --work .bench-cache/composing --learn
-    python bench/composing.py --data ../shared/data --work .bench-cache/composing --ship
-    python bench/composing.py --data ../shared/data --work .bench-cache/composing
+    python bench/composing.py --data DATA --ship ../shared/pretrained/composer-384x8.safetensors
+    python bench/composing.py --data DATA
 
-The first learns, or goes on where it was interrupted; the second puts the best weights so far into
-the package; the third makes the table of what is shipped, on pieces that were never learned from.
+The first packs the weights of a GPU run with an index of all pieces they learned from; the second
+makes the table of what is shipped, on pieces that were never learned from.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from safetensors import safe_open
 
 import composition_data
 import tables
@@ -28,35 +29,28 @@ from segue.generate.compose.model import PRETRAINED, Composer
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.tokens import (
     OPENING,
+    VOCABULARY_SIZE,
     Bar,
     bars_to_score,
     score_to_bars,
     steps_per_bar,
     tempo_to_bpm,
 )
-from segue.generate.compose.training import (
-    ComposerTraining,
-    ExampleSampler,
-    TrainingPiece,
-    index_bars,
-    new_network,
-    train_composer,
-)
+from segue.generate.compose.training import ExampleSampler, TrainingPiece, index_bars
 from segue.generate.notes.network import NoteModel
 from segue.generate.notes.tokens import NoteSequence, note_sequence
 from segue.generate.notes.training import Piece, WindowSampler
 from segue.generate.notes.training import mean_losses as note_losses
 from segue.io.midi import read_midi, write_midi
-from segue.nn.lm_training import load_best
+from segue.nn.checkpoint import rename_parameters
+from segue.nn.quantization import load_transformer
 from segue.nn.sampling import Sampling
 from segue.nn.split import train_validation_split
-from segue.nn.trainer import STATE, Progress
+from segue.nn.transformer import StackConfig, TransformerConfig
 from segue.records import Score
 from segue.score.harmony import estimate_key
 from segue.theory.instruments import DRUMS, instrument_name
 
-EPOCHS: Final = 18
-RATE: Final = 1.5e-3
 SEED: Final = 0
 #: Prompts: so many of each source, of so many bars, gone on with for so many.
 PROMPTS: Final = {"pop909": 18, "multitrack": 12, "lieder": 10, "folk": 10}
@@ -79,11 +73,8 @@ BESIDE_WINDOWS: Final = 256
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rolls", type=Path, default=Path(".bench-cache/rolls"))
-    parser.add_argument("--learn", action="store_true")
-    parser.add_argument("--start", type=Path, help="weights of an earlier run, to learn on from")
-    parser.add_argument("--ship", action="store_true")
+    parser.add_argument("--ship", type=Path, help="weights of a GPU run")
     parser.add_argument("--keep", type=Path, help="a folder for what is written, as MIDI")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -91,10 +82,10 @@ def main() -> None:
     sides = {
         side: [one for one in found if one.side == side] for side in ("train", "validation", "test")
     }
-    if options.learn:
-        learn(sides, options.work, options.start)
-    elif options.ship:
-        ship(sides, options.work)
+    bands = composition_data.bands(options.data, found)
+    sides["train"] += [one for one in bands if one.side == "train"]
+    if options.ship:
+        ship(options.ship, sides["train"])
     else:
         judge(sides, options.keep)
 
@@ -102,30 +93,26 @@ def main() -> None:
 Pieces = dict[str, list[composition_data.Piece]]
 
 
-def learn(sides: Pieces, work: Path, start: Path | None) -> None:
-    began = time.perf_counter()
-
-    def watch(at: Progress) -> None:
-        if at.step % 10 == 0:
-            print(
-                f"epoch {at.epoch}/{at.epochs}, step {at.step}/{at.steps}: {at.loss:.4f}, "
-                f"validation {at.validation_loss:.4f}, {time.perf_counter() - began:.0f} s",
-                flush=True,
-            )
-
-    training = ComposerTraining(epochs=EPOCHS, learning_rate=RATE, device="cpu")
-    earlier = Composer.load(start) if start else None
-    learned, judging = ([one.piece for one in sides[side]] for side in ("train", "validation"))
-    there = (work / STATE).exists()
-    train_composer(training, learned, judging, work, start=earlier, resume=there, watch=watch)
-
-
-def ship(sides: Pieces, work: Path) -> None:
-    network = new_network()
-    load_best(network, work)
-    known = index_bars([one.piece for one in sides["train"]])
-    Composer(network, known, {"trained by": "bench/composing.py"}).save(PRETRAINED, torch.bfloat16)
-    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.1f} MB")
+def ship(pretrained: Path, learned_from: Sequence[composition_data.Piece]) -> None:
+    """Put the weights of a GPU run into the package, with an index of what they learned from."""
+    with safe_open(pretrained, "pt") as file:
+        about = json.loads(file.metadata()["about"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    weights = {
+        name.removesuffix(".int8"): tensor.float() * arrays[name[:-5] + ".scale"].float()
+        if name.endswith(".int8")
+        else tensor.float()
+        for name, tensor in arrays.items()
+        if not name.endswith(".scale")
+    }
+    stack = StackConfig(about["width"], about["layers"], about["heads"], about["context"])
+    network = load_transformer(
+        TransformerConfig(VOCABULARY_SIZE, stack), rename_parameters(weights, "composer")
+    )
+    index = index_bars([one.piece for one in learned_from])
+    metadata = {"trained by": pretrained.name, "history": about["history"]}
+    Composer(network, index, metadata).save(PRETRAINED, torch.int8)
+    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.1f} MB, index of {len(index.contents)}")
 
 
 def judge(sides: Pieces, keep: Path | None) -> None:

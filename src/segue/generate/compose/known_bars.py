@@ -1,9 +1,11 @@
 """Copy detection: passages of bars shared with the training set, part by part, in any key.
 
 A bar of a part is represented by a hash of onsets and of intervals, which transposition does not
-change. The index takes five bytes a bar, so that the training set itself need not be distributed.
+change. The training set itself need not be distributed: compressed, the index takes some two bytes
+a bar.
 """
 
+import lzma
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -129,6 +131,30 @@ class BarIndex:
             np.array(indices, np.int32),
             [name for name, _ in pieces],
         )
+
+    def compress(self) -> bytes:
+        """Return the index without names, compressed by LZMA."""
+        starts = np.searchsorted(self.pieces, np.arange(len(self.names))).astype("<u4")
+        filters = {"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 0, "lp": 2, "pb": 2}  # for uint32
+        hashes = self.contents.astype("<u4").tobytes()
+        return lzma.compress(hashes, filters=[filters]) + lzma.compress(
+            starts.tobytes() + self.steps.tobytes(), preset=9
+        )
+
+    @classmethod
+    def decompress(cls, data: bytes, names: Sequence[str]) -> "BarIndex":
+        """Return the index that `compress` gave.
+
+        Raises
+        ------
+        ValueError, lzma.LZMAError
+            The data are damaged.
+        """
+        content = np.frombuffer(lzma.decompress(data), np.uint8)
+        count = (len(content) - 4 * len(names)) // 5
+        hashes, starts, steps = np.split(content, [4 * count, 4 * (count + len(names))])
+        pieces = np.searchsorted(starts.view("<u4"), np.arange(count), side="right") - 1
+        return cls(hashes.view("<u4"), steps.view(np.int8), pieces.astype(np.int32), names)
 
     def concatenate(self, other: "BarIndex") -> "BarIndex":
         """Return an index of the pieces of both."""

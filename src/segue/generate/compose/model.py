@@ -1,7 +1,8 @@
 """The composing transformer: checkpoint, index of its training set, cached decoding."""
 
 import json
-from collections.abc import Mapping
+import lzma
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,7 +16,13 @@ from segue.errors import BadArgument, BadCheckpoint
 from segue.generate.compose.known_bars import BarIndex
 from segue.generate.compose.tokens import VOCABULARY_SIZE
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.quantization import Precision, for_inference
+from segue.nn.quantization import (
+    Precision,
+    float_state_dict,
+    for_inference,
+    load_transformer,
+    quantize_weights,
+)
 from segue.nn.transformer import KVCache, StackConfig, Transformer, TransformerConfig
 
 CHECKPOINT_KIND: Final = "composer"
@@ -23,6 +30,7 @@ CHECKPOINT_KIND: Final = "composer"
 VERSION: Final = 1
 MODEL: Final = "composer.safetensors"
 PRETRAINED: Final = WEIGHTS / MODEL
+_INDEX: Final = "known.bars"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,17 +79,18 @@ class Composer:
             )
         try:
             stack = StackConfig(**metadata["config"]["stack"])
-            index = BarIndex(
-                tensors.pop("known.contents").numpy().view(np.uint32),
-                tensors.pop("known.steps").numpy(),
-                tensors.pop("known.pieces").numpy().astype(np.int32),
-                metadata["pieces"],
-            )
-            network = Transformer(TransformerConfig(VOCABULARY_SIZE, stack))
-            network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-        except (BadArgument, KeyError, RuntimeError, TypeError) as error:
+            index = _load_index(tensors, metadata["pieces"])
+            network = load_transformer(TransformerConfig(VOCABULARY_SIZE, stack), tensors)
+        except (
+            BadArgument,
+            KeyError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+            lzma.LZMAError,
+        ) as error:
             raise BadCheckpoint(f"{path} is inconsistent ({error}); train again") from None
-        return cls(network.eval(), index, metadata["told"], checkpoint.fingerprint)
+        return cls(network, index, metadata["told"], checkpoint.fingerprint)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> str:
         """Write a checkpoint atomically, and return its fingerprint.
@@ -91,16 +100,20 @@ class Composer:
         path : Path
             Path of the output file.
         dtype : torch.dtype
-            Type of the weights in the file.
+            Type of the weights in the file; int8 with a scale for each row.
 
         Raises
         ------
         DiskFull
         """
-        tensors = {name: tensor.to(dtype) for name, tensor in self.network.state_dict().items()}
-        tensors["known.contents"] = torch.from_numpy(self.index.contents.view(np.int32))
-        tensors["known.steps"] = torch.from_numpy(self.index.steps)
-        tensors["known.pieces"] = torch.from_numpy(self.index.pieces.astype(np.int16))
+        tensors = float_state_dict(self.network)
+        if dtype == torch.int8:
+            tensors, dtype = quantize_weights(tensors), torch.float16
+        tensors = {
+            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+            for name, tensor in tensors.items()
+        }
+        tensors[_INDEX] = torch.from_numpy(np.frombuffer(self.index.compress(), np.uint8).copy())
         metadata = {
             "config": asdict(self.network.config),
             "version": VERSION,
@@ -108,6 +121,18 @@ class Composer:
             "told": json.loads(json.dumps(dict(self.metadata))),
         }
         return save_checkpoint(path, CHECKPOINT_KIND, metadata, tensors)
+
+
+def _load_index(tensors: dict[str, Tensor], names: Sequence[str]) -> BarIndex:
+    """Take the index out of the tensors of a checkpoint."""
+    if _INDEX in tensors:
+        return BarIndex.decompress(tensors.pop(_INDEX).numpy().tobytes(), names)
+    return BarIndex(  # as in files of version 0.1
+        tensors.pop("known.contents").numpy().view(np.uint32),
+        tensors.pop("known.steps").numpy(),
+        tensors.pop("known.pieces").numpy().astype(np.int32),
+        names,
+    )
 
 
 class CachedDecoder:
@@ -123,8 +148,7 @@ class CachedDecoder:
 
     def __init__(self, network: Transformer, precision: Precision = "int8") -> None:
         self._network = for_inference(network, precision)
-        dtype = self._network.tokens.weight.dtype
-        self._kv_cache = KVCache(network.config.stack, 1, dtype)
+        self._kv_cache = KVCache(network.config.stack, 1)
         self.context = network.config.stack.context
 
     @property
