@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 import sound_cache
-from segue.audio.spectrogram import LOG_MELS, ByteArray, log_mel_image
+from segue.audio.spectrogram import LOG_MEL_SPECS, ByteArray, log_mel_image
 from segue.audio.training import Example
 
 FOLDS: Final = 5
@@ -35,7 +35,8 @@ def images(work: Path, audio: Path, clips: sound_cache.Clips, name: str) -> list
     file = work / f"{name}.npz"
     if not file.exists():
         made = [
-            log_mel_image(sound_cache.read_clip(audio / p), LOG_MELS[name]) for p in clips.paths
+            log_mel_image(sound_cache.read_clip(audio / p), LOG_MEL_SPECS[name])
+            for p in clips.paths
         ]
         np.savez(file, *made)
     with np.load(file) as arrays:

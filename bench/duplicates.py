@@ -18,7 +18,7 @@ import numpy as np
 import scipy.signal
 
 from production import Codec, through_codec
-from segue.audio.fingerprint import SAME, Fingerprint, fingerprint, match
+from segue.audio.fingerprint import SAME_RECORDING_THRESHOLD, Fingerprint, fingerprint, match
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.io.audio import read_recording
 from segue.records import FloatArray, Recording
@@ -57,7 +57,7 @@ def main() -> None:
     prints = [fingerprint(_read(folder / name)) for name in names]
     near = _near(names, prints)
     pairs = len(names) * (len(names) - 1) // 2
-    found = [pair for pair in near if pair.similarity >= SAME]
+    found = [pair for pair in near if pair.similarity >= SAME_RECORDING_THRESHOLD]
     lines = [
         "# Duplicates",
         "",
@@ -65,7 +65,7 @@ def main() -> None:
         f"{platform.machine()}, seed {SEED}.",
         "",
         f"Among the {pairs:,} pairs of {len(names)} clips, {len(found)} at or above the "
-        f"similarity of {SAME}. All pairs above {NEAR}, with the "
+        f"similarity of {SAME_RECORDING_THRESHOLD}. All pairs above {NEAR}, with the "
         "correlation of their waveforms once aligned (1 is sample for sample the same):",
         "",
         "| similarity | lag (s) | clip | clip | waveforms | taken for one | judgement |",
@@ -98,10 +98,11 @@ def _near(names: list[str], prints: list[Fingerprint]) -> list[Pair]:
 
 def _pair_row(folder: Path, pair: Pair) -> str:
     waveforms = _correlation(folder / pair.first, folder / pair.second)
+    found = "yes" if pair.similarity >= SAME_RECORDING_THRESHOLD else "no"
     one = "one recording" if waveforms >= SAME_WAVEFORM else "another mix, or shared loops"
     return (
         f"| {pair.similarity:.3f} | {pair.lag_s:.1f} | {pair.first} | {pair.second} "
-        f"| {waveforms:.3f} | {'yes' if pair.similarity >= SAME else 'no'} | {one} |"
+        f"| {waveforms:.3f} | {found} | {one} |"
     )
 
 
@@ -140,9 +141,9 @@ def _copies(folder: Path, names: list[str], prints: list[Fingerprint]) -> list[s
             copy = fingerprint(as_recording(through_codec(samples, codec, bit_rate)))
             own.append(match(prints[i], copy).similarity)
             rest = [match(prints[j], copy).similarity for j in range(len(names)) if j != i]
-            wrong += sum(similarity >= SAME for similarity in rest)
+            wrong += sum(similarity >= SAME_RECORDING_THRESHOLD for similarity in rest)
             others.append(max(rest))
-        good = sum(similarity >= SAME for similarity in own)
+        good = sum(similarity >= SAME_RECORDING_THRESHOLD for similarity in own)
         hits += good
         lines.append(
             f"| {name} | {good} of {COPIED} | {min(own):.3f} | {wrong} | {max(others):.3f} |"
@@ -168,7 +169,7 @@ def _long(folder: Path, names: list[str]) -> list[str]:
         copy = through_codec(track[2 * SAMPLE_RATE_HZ :], codec, bit_rate)
         pair = fingerprint(as_recording(track)), fingerprint(as_recording(copy))
         similarities.append(match(*pair).similarity)
-    good = sum(similarity >= SAME for similarity in similarities)
+    good = sum(similarity >= SAME_RECORDING_THRESHOLD for similarity in similarities)
     return [
         f"Tracks of 240 s with 2 s cut from the start, mp3 128 kbit/s: {good} of "
         f"{len(similarities)} recognised, lowest similarity {min(similarities):.3f}."

@@ -18,7 +18,7 @@ import torch
 import sound_cache
 from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.learned_space import LearnedConfig, LearnedSound, build
-from segue.audio.spectrogram import LOG_MELS, log_mel_image
+from segue.audio.spectrogram import LOG_MEL_SPECS, log_mel_image
 from segue.audio.training import tiles_of
 from segue.store.cache import Cache
 from tables import keep, table
@@ -35,7 +35,9 @@ def main() -> None:
     options = parser.parse_args()
     audio = options.data / "audio"
     paths = sound_cache.read_clips(audio / "tracks.csv").paths[:CLIPS]
-    shown = [log_mel_image(sound_cache.read_clip(audio / p), LOG_MELS["mel128"]) for p in paths]
+    shown = [
+        log_mel_image(sound_cache.read_clip(audio / p), LOG_MEL_SPECS["mel128"]) for p in paths
+    ]
     config = LearnedConfig(AutoencoderConfig("dual-axis"), "mel128")
     torch.manual_seed(0)
     one = np.ones(256, np.float32)

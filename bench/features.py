@@ -22,16 +22,10 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from rendered import Piece, pieces
-from segue.audio.features import (
-    FEATURE_GROUPS,
-    FEATURE_NAMES,
-    LIMIT,
-    VERSION,
-    describe,
-    standardise,
-)
+from segue.audio.features import LIMIT, VERSION, describe, standardise
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.evaluation.retrieval import evaluate_retrieval
+from segue.feature_names import SOUND_FEATURE_GROUPS, SOUND_FEATURE_NAMES
 from segue.io.audio import read_recording
 from segue.records import FloatArray
 from segue.theory.keys import MODES, PITCH_CLASSES
@@ -92,8 +86,8 @@ def _write_weights(vectors: FloatArray) -> None:
     exact = vectors.astype(np.float64)
     mean, scale = exact.mean(axis=0), exact.std(axis=0)
     standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
-    mix = np.zeros((len(FEATURE_NAMES), len(FEATURE_NAMES)))
-    for at in FEATURE_GROUPS.values():
+    mix = np.zeros((len(SOUND_FEATURE_NAMES), len(SOUND_FEATURE_NAMES)))
+    for at in SOUND_FEATURE_GROUPS.values():
         values, axes = np.linalg.eigh(np.cov(standard[:, at].T))
         mix[at, at] = axes / np.sqrt(values + RIDGE) @ axes.T
     constants = {"mean": mean, "scale": scale, "mix": mix}
@@ -184,7 +178,7 @@ def _retrieval(packages: list[str], vectors: FloatArray) -> list[str]:
         _retrieval_row("features", space, packages),
         _retrieval_row("z-scored only", (vectors - vectors.mean(0)) / vectors.std(0), packages),
     ]
-    for group, at in FEATURE_GROUPS.items():
+    for group, at in SOUND_FEATURE_GROUPS.items():
         lines.append(_retrieval_row(f"{group} alone", space[:, at], packages))
     return lines
 

@@ -38,8 +38,8 @@ from segue.theory.chord_grid import (
     STEPS_PER_QUARTER,
     Chart,
     IntArray,
-    bar_steps,
     chord_row,
+    steps_per_bar,
 )
 from segue.theory.chords import parse_chord
 
@@ -127,7 +127,7 @@ def _in_four(archive: Path) -> set[str]:
 
 def _sung(song: pop909.Song, part: Part) -> Iterator[LeadSheet]:
     per_step = pop909.TICKS // STEPS_PER_QUARTER
-    bar = bar_steps((4, 4))
+    bar = steps_per_bar((4, 4))
     labels = [(4 * round(first), chord_row(*_parsed(label))) for first, _, label in song.chords]
     for number, (first, last, notes) in enumerate(split_at_silences(skyline(part, per_step), bar)):
         if last - first >= MIN_BARS:
@@ -152,7 +152,7 @@ def _parsed(label: str) -> tuple[int, int, tuple[int, ...]]:
 
 def _chart(labels: Sequence[tuple[int, tuple[int, int, int]]], first: int, bars: int) -> Chart:
     """Cut a chart out of labels with their steps."""
-    steps = bars * bar_steps((4, 4))
+    steps = bars * steps_per_bar((4, 4))
     rows: dict[int, tuple[int, int, int]] = {0: chord_row(NO_ROOT, NO_ROOT, ())}
     for at, row in labels:
         if at - first < steps:
@@ -181,7 +181,7 @@ def _tune(name: str, score: Score) -> LeadSheet | None:
         return None
     beats, unit = score.time_signatures[0, 1:].tolist()
     per_step = score.ticks_per_quarter // STEPS_PER_QUARTER
-    bar = bar_steps((beats, unit))
+    bar = steps_per_bar((beats, unit))
     notes = score.parts[0].notes
     accented = notes[1:][notes[1:, 3] == ACCENT, 0]
     phases = Counter((np.rint(accented / per_step).astype(int) % bar).tolist())

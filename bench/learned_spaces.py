@@ -26,23 +26,23 @@ import sound_space
 from clip_folds import FOLDS, divided, folds, images
 from segue.audio.contrastive import ContrastiveConfig, build
 from segue.audio.contrastive_training import (
-    Heard,
     LabelStrength,
-    drawn_by_labels,
+    TrackActivations,
+    apply_wccn,
+    default_training,
     from_activations,
-    training_for,
 )
 from segue.audio.embedding import Head
 from segue.audio.head_training import SoundSpaceConfig
 from segue.audio.spectrogram import ByteArray
 from segue.audio.training import (
     SoundTraining,
-    even_tiles,
-    finish,
+    evenly_spaced_tiles,
     image_kind,
+    standardise_space,
     tiles_of,
     to_tensor,
-    train_on,
+    train_network,
 )
 from segue.evaluation.retrieval import (
     RetrievalMetrics,
@@ -138,11 +138,11 @@ def learn_one(
     test = folds(clips) == fold
     learn, validate = divided(clips, fold)
     read = lambda name: shown[int(name)]  # noqa: E731
-    config, network, trained = train_on(
+    config, network, trained = train_network(
         training, learn, validate, read, work / f"run-{preset}-{fold}"
     )
     # A quarter of the clips is enough to standardise by.
-    sound = finish(config, network, learn[::4], read, {})
+    sound = standardise_space(config, network, learn[::4], read, {})
     vectors = np.zeros((len(shown), len(sound.mean)), np.float32)
     for number in np.flatnonzero(test).tolist():
         vectors[number] = sound.vectors([tiles_of(sound.config, shown[number])], [0.0])[0]
@@ -164,7 +164,7 @@ def square_error(network: torch.nn.Module, shown: Sequence[ByteArray], test: np.
     """Mean squared error of `conv` over clips held out, every fourth of them."""
     sums, count = 0.0, 0
     for image in [one for one, held in zip(shown, test, strict=True) if held][::4]:
-        x = to_tensor(even_tiles(image, image.shape[2] // 8 * 8, 1))
+        x = to_tensor(evenly_spaced_tiles(image, image.shape[2] // 8 * 8, 1))
         sums += float(((network(x).float() - x) ** 2).mean())
         count += 1
     return sums / count
@@ -238,7 +238,7 @@ def blend(a: Space, b: Space, weight: float) -> Space:
 
 
 def draw(head: Head, vectors: FloatArray, clips: sound_cache.Clips, learn: np.ndarray) -> Head:
-    return drawn_by_labels(head, vectors[learn], numbered(clips)[learn], LabelStrength())
+    return apply_wccn(head, vectors[learn], numbered(clips)[learn], LabelStrength())
 
 
 def numbered(clips: sound_cache.Clips) -> np.ndarray:
@@ -252,7 +252,7 @@ def contrasted(
     fold_of = folds(clips)
     patches = clean.patches
     starts = np.searchsorted(patches.tracks, np.arange(len(fold_of) + 1))
-    heard = [Heard(patches.pooled[a:b]) for a, b in pairwise(starts)]
+    heard = [TrackActivations(patches.pooled[a:b]) for a, b in pairwise(starts)]
     x = np.hstack([patches.means.astype(np.float32), clean.features])
     by_fold = []
     for k, start in enumerate(heads):
@@ -263,7 +263,7 @@ def contrasted(
         torch.manual_seed(0)
         network = build(ContrastiveConfig(source="musicnn"))
         network.start_from(head)  # type: ignore[operator]
-        settings = training_for("musicnn", labelled=labels)
+        settings = default_training("musicnn", labelled=labels)
         tracks = np.flatnonzero(learn)
         task = from_activations(
             heard, tracks, tracks[:2], numbered(clips) if labels else None, settings

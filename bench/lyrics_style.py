@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 
 from segue.feature_names import FUNCTION_WORDS, STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
 from segue.lyrics.features import LIMIT, VERSION, standardise_style, style_features
-from segue.lyrics.phonetics import words_of
+from segue.lyrics.phonetics import split_words
 from segue.records import FloatArray, Lyrics
 from tables import keep, table
 from verse import is_develop, verse
@@ -230,7 +230,7 @@ def _balanced(right: NDArray[np.bool_], authors: Labels) -> float:
 
 
 def _function_shares(text: str) -> list[float]:
-    words = [word.lower() for word in words_of(text)]
+    words = [word.lower() for word in split_words(text)]
     return [words.count(word) / max(len(words), 1) for word in FUNCTION_WORDS]
 
 

@@ -41,7 +41,7 @@ from segue.nn.sampling import Sampling
 from segue.nn.trainer import BEST, STATE, Progress
 from segue.nn.transformer import StackConfig
 from segue.score.harmony import ScoreKey, estimate_key
-from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, by_bars
+from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, split_at_barlines
 from tables import keep, table
 
 CONFIG: Final = MelodyConfig(StackConfig(160, 4, 5, context=192, dropout=0.15), ("folk", "pop"))
@@ -140,14 +140,16 @@ def of_best(found: Sequence[Song], work: Path) -> MelodyModel:
 
 def permuted(chart: Chart, rng: np.random.Generator) -> Chart | None:
     """Put the bars of a chart into another order; None where that changes nothing."""
-    cut = by_bars(chart)
-    bars = [cut[cut[:, 0] // chart.bar_steps == bar] for bar in range(chart.bars)]
-    told = [(rows - [[bar * chart.bar_steps, 0, 0, 0]]).tolist() for bar, rows in enumerate(bars)]
+    cut = split_at_barlines(chart)
+    bars = [cut[cut[:, 0] // chart.steps_per_bar == bar] for bar in range(chart.bars)]
+    told = [
+        (rows - [[bar * chart.steps_per_bar, 0, 0, 0]]).tolist() for bar, rows in enumerate(bars)
+    ]
     for _ in range(20):
         order = rng.permutation(chart.bars).tolist()
         if [told[bar] for bar in order] != told:
             rows = [
-                (at + place * chart.bar_steps, *rest)
+                (at + place * chart.steps_per_bar, *rest)
                 for place, bar in enumerate(order)
                 for at, *rest in told[bar]
             ]
@@ -199,7 +201,7 @@ def beginning(song: Song) -> LeadSheet:
     """Return the first bars of a song's longest sheet."""
     sheet = max(song.sheets, key=lambda one: one.chart.bars)
     bars = min(sheet.chart.bars, BARS)
-    steps = bars * sheet.chart.bar_steps
+    steps = bars * sheet.chart.steps_per_bar
     rows = sheet.chart.chords[sheet.chart.chords[:, 0] < steps]
     at, events = 0, []
     for symbol, length in sheet.melody.tolist():

@@ -26,7 +26,7 @@ from pathlib import Path
 from reading import per_s, unpack
 from segue.errors import Unreadable
 from segue.io.midi import read_midi
-from segue.io.musicxml_read import read_music_xml, read_written
+from segue.io.musicxml_read import read_music_xml, read_written_score
 from segue.records import Score
 from tables import keep, table
 
@@ -189,7 +189,7 @@ def orders(files: Sequence[Path], folder: Path) -> str:
 
 def is_repeated(file: Path) -> bool:
     try:
-        marks = read_written(file.read_bytes()).marks
+        marks = read_written_score(file.read_bytes()).marks
     except Unreadable:
         return False
     return any(mark.closes or mark.jump or mark.endings for mark in marks)

@@ -16,13 +16,13 @@ import torch
 import segue
 from segue.audio.autoencoders import AutoencoderConfig, build
 from segue.audio.spectrogram import (
-    LOG_MELS,
+    LOG_MEL_SPECS,
     SAMPLE_RATE_HZ,
     ByteArray,
     log_mel_image,
-    stretch_to_learn,
+    training_span,
 )
-from segue.audio.training import even_tiles, tile_at, to_tensor
+from segue.audio.training import evenly_spaced_tiles, tile_at, to_tensor
 from segue.evaluation.retrieval import bootstrap_interval, evaluate_retrieval
 from segue.io.audio import read_recording
 from segue.records import FloatArray
@@ -77,8 +77,8 @@ def main() -> None:
 
 
 def image(file: Path) -> ByteArray:
-    samples = read_recording(file, SAMPLE_RATE_HZ, stretch_to_learn).excerpts[0]
-    return log_mel_image(samples, LOG_MELS["mel128"])
+    samples = read_recording(file, SAMPLE_RATE_HZ, training_span).excerpts[0]
+    return log_mel_image(samples, LOG_MEL_SPECS["mel128"])
 
 
 def learned(shown: list[ByteArray], steps: int, seed: int) -> torch.nn.Module:
@@ -101,7 +101,7 @@ def learned(shown: list[ByteArray], steps: int, seed: int) -> torch.nn.Module:
 
 @torch.inference_mode()
 def vector(network: torch.nn.Module, shown: ByteArray) -> FloatArray:
-    tiles = to_tensor(even_tiles(shown, 128, 32))
+    tiles = to_tensor(evenly_spaced_tiles(shown, 128, 32))
     return np.asarray(network.vector(tiles).mean(0).numpy())  # type: ignore[operator]
 
 

@@ -18,7 +18,7 @@ import torch
 
 import sound_cache
 from clip_folds import divided, images
-from segue.audio.training import SoundTraining, image_kind, train_on
+from segue.audio.training import SoundTraining, image_kind, train_network
 from tables import keep, table
 
 PRESETS = ("dual-axis", "default")
@@ -87,7 +87,7 @@ def learn(work: Path, audio: Path, clips: sound_cache.Clips, preset: str, minute
     training = SoundTraining(preset=preset, minutes=minutes, device="cpu")  # type: ignore[arg-type]
     shown = images(work, audio, clips, image_kind(training))
     some, others = divided(clips, FOLD)
-    _, _, trained = train_on(
+    _, _, trained = train_network(
         training, some, others, lambda name: shown[int(name)], work / f"run-reconstruction-{preset}"
     )
     last = trained.history[-1]

@@ -26,7 +26,7 @@ from segue.records import Part, Score
 from segue.score.features import pitch_name
 from segue.score.harmony import estimate_chords
 from segue.score.timing import bar_grid, excerpt
-from segue.theory.instruments import instrument_name, instrument_named, plays_bass, register_of
+from segue.theory.instruments import instrument_name, is_bass, parse_instrument, tessitura
 
 ADDED: Final = ("bass", "cello")
 LINE_UPS: Final = (
@@ -115,7 +115,7 @@ def prepared(folder: Path, target: Path, count: int, length: int) -> Iterator[tu
 
 
 def unwanted(part: Part) -> bool:
-    return plays_bass(part.program) or part.program in {instrument_named(one) for one in ADDED}
+    return is_bass(part.program) or part.program in {parse_instrument(one) for one in ADDED}
 
 
 def run(source: Path, target: Path, arguments: Sequence[str | Path]) -> Score:
@@ -130,7 +130,7 @@ def run(source: Path, target: Path, arguments: Sequence[str | Path]) -> Score:
 def added(source: Path, file: Path, prompt: Score, asked: str) -> Found:
     """Add a part, and look at its notes."""
     score = run(source, file.with_name("made.mid"), [file, "--add", asked, "--seed", "0"])
-    number = instrument_named(asked)
+    number = parse_instrument(asked)
     (part,) = [part for part in score.parts if part.program == number and not part.is_drum]
     divided = bar_grid(prompt)
     ticks = prompt.ticks_per_quarter / score.ticks_per_quarter
@@ -157,7 +157,7 @@ def written(
 def figures(found: Sequence[Found], asked: str) -> list[object]:
     """Return notes, the share in the usual register, the span, and the share of roots."""
     pitches = np.array([pitch for one in found for pitch in one.pitches])
-    low, high = register_of(instrument_named(asked))
+    low, high = tessitura(parse_instrument(asked))
     inside = float(((pitches >= low) & (pitches <= high)).mean())
     span = [pitch_name(int(at)) for at in (pitches.min(), np.median(pitches), pitches.max())]
     on_beats = sum(one.on_beats for one in found)

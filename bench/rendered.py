@@ -40,7 +40,7 @@ from stretches import as_recording
 RENDERED_S: Final = 120.0
 SHORTEST_S: Final = 20.0
 FEWEST_NOTES: Final = 40
-TEMPI_BPM: Final = (40.0, 240.0)
+TEMPO_RANGE_BPM: Final = (40.0, 240.0)
 SEED: Final = 2
 SOUND_FONT: Final = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
 MAJOR: Final = (0, 2, 4, 5, 7, 9, 11)
@@ -234,7 +234,7 @@ def _tempo(score: symusic.Score) -> float:
     if len(live) != 1 or on_grid < 0.9 or not time_signatures <= {4}:
         return 0.0
     tempo = live.pop()
-    return tempo if TEMPI_BPM[0] <= tempo <= TEMPI_BPM[1] else 0.0
+    return tempo if TEMPO_RANGE_BPM[0] <= tempo <= TEMPO_RANGE_BPM[1] else 0.0
 
 
 def _key(score: symusic.Score, least_share: float) -> str:

@@ -18,13 +18,8 @@ from sklearn.linear_model import LogisticRegression
 
 import sound_kinds_data
 import tables
-from segue.audio.features import (
-    FEATURE_NAMES,
-    MUSIC_FROM,
-    SOUND_KINDS,
-    sound_probabilities,
-    standard_scores,
-)
+from segue.audio.features import MUSIC_THRESHOLD, SOUND_KINDS, sound_kind_probabilities, z_scores
+from segue.feature_names import SOUND_FEATURE_NAMES
 from segue.records import FloatArray
 
 WEIGHTS: Final = Path(__file__).parent.parent / "src/segue/weights/sound-kinds.safetensors"
@@ -45,7 +40,7 @@ def main() -> None:
     labels = np.array([SOUND_KINDS.index(label) for label in found.labels])
     learn = np.array([side == "learn" for side in found.sides])
     sources = np.array(found.sources)
-    scores = standard_scores(found.vectors)
+    scores = z_scores(found.vectors)
     strength, chances = _chosen(scores[learn], labels[learn], sources[learn])
     model = _fitted(scores[learn], labels[learn], strength)
     if arguments.write_weights:
@@ -53,15 +48,15 @@ def main() -> None:
         save_file(
             {name: np.ascontiguousarray(one, np.float32) for name, one in weights.items()}, WEIGHTS
         )
-    test = sound_probabilities(scores[~learn])
+    test = sound_kind_probabilities(scores[~learn])
     tables.keep(
         "sound_kinds",
         "Music, speech, noise",
         [
-            f"Softmax regression of {len(FEATURE_NAMES)} named features (C = {strength}, chosen by "
-            f"{FOLDS} folds of whole sources), learned from {learn.sum()} pieces; tested on "
-            f"{(~learn).sum()} of other sources. Not music is what is music with a chance below "
-            f"{MUSIC_FROM}.\n",
+            f"Softmax regression of {len(SOUND_FEATURE_NAMES)} named features (C = {strength}, "
+            f"chosen by {FOLDS} folds of whole sources), learned from {learn.sum()} pieces; "
+            f"tested on {(~learn).sum()} of other sources. Not music is what is music with a "
+            f"chance below {MUSIC_THRESHOLD}.\n",
             _classes(test, labels[~learn]),
             "\nBy the chance of music below which a piece is left out; on the side that it was "
             "chosen on, each source by a fit without it, and on the other:\n",
@@ -101,7 +96,7 @@ def _chosen(
     return best[1], best[2]
 
 
-def _told(chances: FloatArray, least: float = MUSIC_FROM) -> np.ndarray:
+def _told(chances: FloatArray, least: float = MUSIC_THRESHOLD) -> np.ndarray:
     """Return which kind each piece is taken for."""
     return np.where(chances[:, 0] < least, 1 + chances[:, 1:].argmax(axis=1), 0)
 
@@ -160,7 +155,7 @@ def _weights(coefficients: Sequence[Sequence[float]]) -> str:
     rows = []
     for kind, row in zip(SOUND_KINDS, np.array(coefficients), strict=True):
         order = np.argsort(-np.abs(row))[:TOLD]
-        told = ", ".join(f"{FEATURE_NAMES[place]} {row[place]:+.2f}" for place in order)
+        told = ", ".join(f"{SOUND_FEATURE_NAMES[place]} {row[place]:+.2f}" for place in order)
         rows.append([kind, told])
     return tables.table(["", "features, weights of their standard scores"], rows)
 

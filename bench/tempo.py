@@ -24,7 +24,7 @@ from torch import nn
 
 import tables
 import tempo_data
-from segue.audio.rhythm import Tempo, candidate_tempos, tapped_tempo, tempo_features
+from segue.audio.rhythm import Tempo, candidate_tempos, estimate_tempo, tempo_features
 from segue.records import FloatArray
 from tempo_data import Timed
 
@@ -61,7 +61,7 @@ def main() -> None:
         learned = learn([one for one in known if one.half == "develop"])
         save_file(learned, WEIGHTS)
     test = [one for one in known if one.half == "test" and one.today_bpm > 0]
-    chosen = {one.name: tapped_tempo(one.onsets, one.today_bpm) for one in test}
+    chosen = {one.name: estimate_tempo(one.onsets, one.today_bpm) for one in test}
     tables.keep("tempo", "Tempo", [*_accuracies(test, chosen), _confidence(test, chosen)])
 
 

@@ -31,9 +31,9 @@ import symusic
 
 import drum_patterns
 import rendered
-from segue.audio.rhythm import band_onsets, find_rhythm, onset_strength
+from segue.audio.rhythm import analyse_rhythm, band_onset_strength, onset_strength
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
-from segue.audio.timbre import analyse_frames
+from segue.audio.timbre import frame_features
 from segue.generate.compose.tokens import Bar, Note, bars_to_score, tempo_to_bpm
 from segue.io.midi import write_midi
 from segue.records import FloatArray, Recording
@@ -65,7 +65,7 @@ class Timed:
     tempo_bpm : float
         As written in the file.
     onsets : list of ndarray, each of shape (frames, bands), float32
-        From `segue.audio.rhythm.band_onsets`, one of each stretch.
+        From `segue.audio.rhythm.band_onset_strength`, one of each stretch.
     today_bpm, librosa_bpm : float
         What the reported tempo was before, and librosa's.
     """
@@ -208,14 +208,14 @@ def _digest(text: str) -> str:
 
 
 def _measured(name: str, half: str, tempo_bpm: float, recording: Recording) -> Timed:
-    stretches = [analyse_frames(excerpt) for excerpt in recording.excerpts]
-    today_bpm = find_rhythm([onset_strength(one.mel_db) for one in stretches]).tempo_bpm
+    stretches = [frame_features(excerpt) for excerpt in recording.excerpts]
+    today_bpm = analyse_rhythm([onset_strength(one.mel_db) for one in stretches]).tempo_bpm
     librosa_bpm = 0.0
     if half == "test" and int(_digest(name), 16) % LIBROSA_EVERY == 0:
         samples = np.concatenate(recording.excerpts)
         found = librosa.beat.beat_track(y=samples, sr=SAMPLE_RATE_HZ)[0]
         librosa_bpm = float(np.squeeze(found))
-    onsets = [band_onsets(one.mel_db) for one in stretches]
+    onsets = [band_onset_strength(one.mel_db) for one in stretches]
     return Timed(name, "", half, tempo_bpm, onsets, today_bpm, librosa_bpm)
 
 

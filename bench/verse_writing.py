@@ -28,7 +28,7 @@ from segue.generate.lyrics.sampler import (
     take_turns,
 )
 from segue.io.lyrics_text import sung_lines
-from segue.lyrics.phonetics import words_of
+from segue.lyrics.phonetics import split_words
 from segue.nn.sampling import Sampling
 from segue.records import Lyrics
 from tables import keep, table
@@ -99,7 +99,7 @@ def own_voices(
     rows: list[list[object]] = []
     shares = []
     for artist in model.artists:
-        own = [line for text in asks[artist] for line in sung_lines(text) if words_of(line)]
+        own = [line for text in asks[artist] for line in sung_lines(text) if split_words(line)]
         written = [
             line
             for seed in range(each)
@@ -201,14 +201,14 @@ def _not_copied(lines: Sequence[str], known: SongIndex) -> list[str]:
     """Leave out lines whose words all stand in a row in a song, and lines without words."""
     found = []
     for line in lines:
-        words = words_of(line)
+        words = split_words(line)
         if words and known.longest_shared_words(words).length < len(words):
             found.append(line)
     return found
 
 
 def _words(lines: Sequence[str]) -> list[str]:
-    return [word for line in lines for word in words_of(line)]
+    return [word for line in lines for word in split_words(line)]
 
 
 if __name__ == "__main__":

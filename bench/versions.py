@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 import segue
 from production import Codec, encoded
 from rendered import render
-from segue.audio.cover_songs import course, likenesses, signature
+from segue.audio.cover_songs import fourier_signature, qmax_similarities, quantised_chromagram
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, ByteArray
 from segue.evaluation.retrieval import bootstrap_interval, evaluate_retrieval
 from segue.explore.covers import likely_pairs
@@ -119,7 +119,7 @@ def copies(sounds: Sequence[FloatArray]) -> str:
 
 def clips(sounds: Sequence[FloatArray]) -> str:
     """Change the bundled recordings in every way, and ask for the originals."""
-    originals = [course(sound) for sound in sounds]
+    originals = [quantised_chromagram(sound) for sound in sounds]
     changes: dict[str, Change] = {
         f"{steps:+d} semitones": partial(transposed, steps=steps) for steps in (-3, -2, -1, 1, 2, 3)
     }
@@ -127,7 +127,7 @@ def clips(sounds: Sequence[FloatArray]) -> str:
     changes["+2 semitones, tempo +6%"] = lambda x: faster(transposed(x, 2), 0.06)
     changes["first 5 s missing"] = lambda x: x[5 * SAMPLE_RATE_HZ :]
     rows = [
-        (name, *asked([course(change(sound)) for sound in sounds], originals))
+        (name, *asked([quantised_chromagram(change(sound)) for sound in sounds], originals))
         for name, change in changes.items()
     ]
     return (
@@ -155,13 +155,13 @@ def orchestrated(data: Path) -> str:
         score = symusic.Score.from_midi(path.read_bytes())
         if score.to("second").end() < 20 or len(originals) == PIECES:
             continue
-        originals.append(course(render(score)))
+        originals.append(quantised_chromagram(render(score)))
         shift = int(rng.integers(-3, 4))
         for track in score.tracks:
             track.program = int(rng.integers(0, 96))
             if not track.is_drum:
                 track.shift_pitch(shift, inplace=True)
-        others.append(course(render(score)))
+        others.append(quantised_chromagram(render(score)))
     return f"Versions: {len(originals)} multitrack MIDI files, rendered twice:\n\n" + table(
         COLUMNS, [("other instruments, another key", *asked(others, originals))]
     )
@@ -171,11 +171,11 @@ def asked(
     versions: Sequence[ByteArray], originals: Sequence[ByteArray]
 ) -> tuple[float, float, float, float, int]:
     """Rank the originals by each version; and list what is likely one piece, among all."""
-    known = np.stack([signature(one) for one in originals])
+    known = np.stack([fourier_signature(one) for one in originals])
     rough, fine = [], []
     for number, version in enumerate(versions):
-        rough.append(rank(known @ signature(version), number))
-        fine.append(rank(likenesses(version, originals), number))
+        rough.append(rank(known @ fourier_signature(version), number))
+        fine.append(rank(qmax_similarities(version, originals), number))
     n = len(originals)
     found = set(likely_pairs([*originals, *versions]))
     right = {(number, n + number) for number in range(n)}
@@ -211,12 +211,12 @@ def tunes(data: Path) -> str:
     first, second = by_collection.values()
     labels = [key for key in sorted(first.keys() & second.keys()) for _ in range(2)]
     courses = [
-        course(render(symusic.Score.from_midi(content)))
+        quantised_chromagram(render(symusic.Score.from_midi(content)))
         for key in labels[::2]
         for content in (first[key], second[key])
     ]
-    signatures = np.stack([signature(one) for one in courses])
-    aligned = np.stack([likenesses(one, courses) for one in courses]).astype(np.float32)
+    signatures = np.stack([fourier_signature(one) for one in courses])
+    aligned = np.stack([qmax_similarities(one, courses) for one in courses]).astype(np.float32)
     found = likely_pairs(courses)
     right = sum(labels[one] == labels[other] for one, other in found)
     rows: list[tuple[object, ...]] = []

@@ -29,15 +29,15 @@ import torch
 import sound_cache
 from clip_folds import FOLDS, divided, images
 from rendered import render
-from segue.audio.spectrogram import LOG_MELS, SAMPLE_RATE_HZ, ByteArray, log_mel_image
+from segue.audio.spectrogram import LOG_MEL_SPECS, SAMPLE_RATE_HZ, ByteArray, log_mel_image
 from segue.audio.training import (
     Example,
     Preset,
     SoundTraining,
-    finish,
     image_kind,
+    standardise_space,
     tiles_of,
-    train_on,
+    train_network,
 )
 from segue.evaluation.retrieval import evaluate_retrieval
 from segue.library import Library
@@ -129,7 +129,7 @@ def recurrent(options: argparse.Namespace, step: str) -> None:
         [replace(one, step_frames=steps[int(one.content_hash)]) for one in some]
         for some in divided(clips, FOLD)
     )
-    _, _, trained = train_on(
+    _, _, trained = train_network(
         training, learn, validate, lambda name: shown[int(name)],
         options.work / f"run-wish-step-{step}",
     )  # fmt: skip
@@ -170,7 +170,7 @@ def stretches(options: argparse.Namespace) -> list[ByteArray]:
                 continue
             sides = render(score, stereo=True)[:, : 2 * STRETCH_S * SAMPLE_RATE_HZ]
             for half in np.split(sides, 2, axis=1):
-                kind = LOG_MELS["mel128"]
+                kind = LOG_MEL_SPECS["mel128"]
                 made.append(np.concatenate([log_mel_image(side, kind) for side in half]))
                 made.append(log_mel_image(half.mean(axis=0), kind))
             if len(made) == 4 * PIECES:
@@ -192,10 +192,10 @@ def both_sides(options: argparse.Namespace, preset: Preset, *, stereo: bool) -> 
     learn = [one for one in examples if int(one.album) % 2 == 0]
     validate = [one for one in examples if int(one.album) % 2]
     name = f"side:{preset}/{'stereo' if stereo else 'mono'}"
-    config, network, trained = train_on(
+    config, network, trained = train_network(
         training, learn, validate, read, options.work / f"run-{kept(Path(), name).stem}"
     )
-    sound = finish(config, network, learn, read, {})
+    sound = standardise_space(config, network, learn, read, {})
     tiles = [tiles_of(sound.config, read(one.content_hash)) for one in validate]
     np.savez(
         kept(options.work, name),

@@ -233,7 +233,7 @@ MODELS: dict[str, Callable[[Path], Answers]] = {
 def small(patch: pytest.MonkeyPatch) -> None:
     """Learn little, with small networks, in full precision."""
     patch.setattr(segue.nn.trainer, "select_precision", lambda _device: "32-true")
-    patch.setattr(segue.audio.training, "FEWEST_STEPS", 2)
+    patch.setattr(segue.audio.training, "MIN_STEPS_PER_EPOCH", 2)
     recipe = lyrics._Recipe(
         CharNetworkConfig(24, 1, ngram_sizes=(64, 128), ngram_width=8), context=32, batch_size=8
     )

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from segue.audio.features import FEATURE_NAMES, standard_scores, standardise
+from segue.audio.features import standardise, z_scores
 from segue.builtin_spaces import MUSICNN_TAGS, WEIGHTS, builtin_spaces
 from segue.cli.output import format_reasons
 from segue.explore.comparison import feature_contributions, group_contributions
-from segue.feature_names import SCORE_FEATURE_NAMES, STYLE_FEATURE_NAMES
+from segue.feature_names import SCORE_FEATURE_NAMES, SOUND_FEATURE_NAMES, STYLE_FEATURE_NAMES
 from segue.records import Hit, Reason, Tags, Track
 from segue.score.features import score_z_scores, standardise_score
 from segue.search.aspects import lyrics_aspects, score_aspects, sound_aspects, tag_aspects
@@ -57,7 +57,7 @@ def features(**scores: float) -> np.ndarray:
     constants = load_file(WEIGHTS / "features.safetensors")
     raw = constants["mean"].copy()
     for name, score in scores.items():
-        at = FEATURE_NAMES.index(name)
+        at = SOUND_FEATURE_NAMES.index(name)
         raw[at] += score * constants["scale"][at]
     return standardise(raw)
 
@@ -142,7 +142,7 @@ def test_directions_find_what_grows_along_them() -> None:
 def test_every_number_is_about_something() -> None:
     for parts, names in (
         (tag_aspects(), MUSICNN_TAGS),
-        (sound_aspects(), FEATURE_NAMES),
+        (sound_aspects(), SOUND_FEATURE_NAMES),
         (score_aspects(), SCORE_FEATURE_NAMES),
         (lyrics_aspects(), STYLE_FEATURE_NAMES),
     ):
@@ -169,7 +169,7 @@ def test_traits_sum_to_the_similarity_and_to_the_distance() -> None:
 def test_standard_scores_undo_what_spaces_do() -> None:
     rng = np.random.default_rng(4)
     for names, standardised, scores, weights in (
-        (FEATURE_NAMES, standardise, standard_scores, "features"),
+        (SOUND_FEATURE_NAMES, standardise, z_scores, "features"),
         (SCORE_FEATURE_NAMES, standardise_score, score_z_scores, "score-features"),
     ):
         constants = load_file(WEIGHTS / f"{weights}.safetensors")

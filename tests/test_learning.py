@@ -14,7 +14,7 @@ import segue.audio.training
 from conftest import tune, write_sound
 from segue import Library, Span
 from segue.audio.autoencoders import recipe
-from segue.audio.training import Example, SoundTraining, even_tiles, split
+from segue.audio.training import Example, SoundTraining, evenly_spaced_tiles, train_validation_split
 from segue.cli.commands import app
 from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
 from segue.nn.checkpoint import MODEL
@@ -39,8 +39,8 @@ def tunes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def library(tunes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     """A copy of the library, in which training takes a few small steps."""
-    monkeypatch.setattr(segue.audio.training, "FEWEST_STEPS", 2)
-    monkeypatch.setattr(segue.audio.training, "PREPARING_TILES", 8)
+    monkeypatch.setattr(segue.audio.training, "MIN_STEPS_PER_EPOCH", 2)
+    monkeypatch.setattr(segue.audio.training, "INITIALISATION_TILES", 8)
     monkeypatch.setattr(segue.audio.training, "recipe", lambda name: replace(recipe(name), batch=4))
     shutil.copytree(tunes / "library", tmp_path / "library")
     with Library.open(tmp_path / "library") as opened:
@@ -284,25 +284,25 @@ def test_a_space_that_was_not_learned_is_told(library: Library) -> None:
 
 def test_the_split_is_by_album_and_always_the_same() -> None:
     examples = [Example(f"{n:02}", album=f"album {n // 4}") for n in range(40)]
-    learn, held = split(examples)
+    learn, held = train_validation_split(examples)
     assert len(learn) + len(held) == 40
     assert len(held) == 4
     assert not {one.album for one in learn} & {one.album for one in held}
-    assert split(examples[::-1])[1] == held
+    assert train_validation_split(examples[::-1])[1] == held
 
 
 def test_no_album_takes_most_of_the_library_from_training() -> None:
     many = [Example(f"{n:02}", album="one") for n in range(30)]
     few = [Example(f"x{n}", album=f"small {n}") for n in range(5)]
-    learn, held = split([*many, *few])
+    learn, held = train_validation_split([*many, *few])
     assert "one" not in {one.album for one in held}
     assert (len(learn), len(held)) == (31, 4)
-    learn, held = split(many)  # a single album is divided by track
+    learn, held = train_validation_split(many)  # a single album is divided by track
     assert (len(learn), len(held)) == (27, 3)
 
 
 def test_even_tiles_cover_an_image() -> None:
     image = np.arange(40, dtype=np.uint8).reshape(1, 1, 40)
-    assert even_tiles(image, 10, 32)[:, 0, 0, 0].tolist() == [0, 10, 20, 30]
-    assert even_tiles(image, 10, 2)[:, 0, 0, 0].tolist() == [0, 30]
-    assert even_tiles(image, 64, 2)[0, 0, 0].tolist() == [*range(40), *range(24)]
+    assert evenly_spaced_tiles(image, 10, 32)[:, 0, 0, 0].tolist() == [0, 10, 20, 30]
+    assert evenly_spaced_tiles(image, 10, 2)[:, 0, 0, 0].tolist() == [0, 30]
+    assert evenly_spaced_tiles(image, 64, 2)[0, 0, 0].tolist() == [*range(40), *range(24)]

@@ -19,7 +19,7 @@ from typing import Final
 
 # --- feature names ---
 
-COEFFICIENTS: Final = 20  # of the mel-frequency cepstrum
+N_MFCC: Final = 20  # of the mel-frequency cepstrum
 CONTRAST_BANDS: Final = 7
 
 _DEGREES: Final = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
@@ -46,9 +46,9 @@ SOUND_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
         "chroma_entropy",
     ),
     "timbre": (
-        *(f"mfcc_{i}_mean" for i in range(1, COEFFICIENTS)),
-        *(f"mfcc_{i}_std" for i in range(1, COEFFICIENTS)),
-        *(f"mfcc_{i}_delta_std" for i in range(COEFFICIENTS)),
+        *(f"mfcc_{i}_mean" for i in range(1, N_MFCC)),
+        *(f"mfcc_{i}_std" for i in range(1, N_MFCC)),
+        *(f"mfcc_{i}_delta_std" for i in range(N_MFCC)),
     ),
     "brightness": (
         "centroid_octaves_mean",
@@ -77,7 +77,9 @@ SOUND_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
 }
 
 #: One name for each number of a vector.
-FEATURE_NAMES: Final = tuple(name for names in SOUND_FEATURES_BY_GROUP.values() for name in names)
+SOUND_FEATURE_NAMES: Final = tuple(
+    name for names in SOUND_FEATURES_BY_GROUP.values() for name in names
+)
 
 
 def _slices() -> dict[str, slice]:
@@ -89,16 +91,16 @@ def _slices() -> dict[str, slice]:
 
 
 #: Where in a vector each group lies, by the name that people are shown.
-FEATURE_GROUPS: Final = _slices()
+SOUND_FEATURE_GROUPS: Final = _slices()
 
 
 # --- feature names ---
 
 DEGREES: Final = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 INTERVALS: Final = tuple(range(-12, 13))
-PLACES: Final = 16  # sixteenths of a bar
+SIXTEENTHS_PER_BAR: Final = 16  # sixteenths of a bar
 #: Quarters of the notes that the Rhythmic Value Histogram tells apart, and their names.
-VALUES: Final[dict[str, float]] = {
+NOTE_VALUES: Final[dict[str, float]] = {
     "thirty-second": 0.125,
     "sixteenth": 0.25,
     "eighth": 0.5,
@@ -122,7 +124,7 @@ CHORDS: Final[dict[str, tuple[int, ...]]] = {
 }
 NO_CHORD: Final = len(CHORDS)
 #: General MIDI programs, from and to, of jSymbolic's families and what else there is.
-FAMILIES: Final[dict[str, tuple[int, int]]] = {
+INSTRUMENT_FAMILIES: Final[dict[str, tuple[int, int]]] = {
     "String Keyboard": (0, 8),
     "Mallet": (8, 16),
     "Organ": (16, 24),
@@ -172,8 +174,8 @@ SCORE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
         "Variability of Number of Simultaneous Pitch Classes",
     ),
     "rhythm": (
-        *(f"Rhythmic Value Histogram {name}" for name in VALUES),
-        *(f"Time Between Attacks Histogram {name}" for name in VALUES),
+        *(f"Rhythmic Value Histogram {name}" for name in NOTE_VALUES),
+        *(f"Time Between Attacks Histogram {name}" for name in NOTE_VALUES),
         "Note Density per Quarter Note",
         "Note Density",
         "Average Time Between Attacks",
@@ -184,11 +186,11 @@ SCORE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
     ),
     "metre": (
         *(f"Metre {name}" for name in TIME_SIGNATURES),
-        *(f"Onsets at Sixteenth {place + 1}" for place in range(PLACES)),
+        *(f"Onsets at Sixteenth {place + 1}" for place in range(SIXTEENTHS_PER_BAR)),
     ),
     "figures": tuple(
         f"Interval Class {interval} at Sixteenth {place + 1}"
-        for place in range(PLACES)
+        for place in range(SIXTEENTHS_PER_BAR)
         for interval in range(12)
     ),
     "texture": (
@@ -200,7 +202,7 @@ SCORE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
         "Amount of Overlap",
     ),
     "instruments": (
-        *(f"{name} Prevalence" for name in FAMILIES),
+        *(f"{name} Prevalence" for name in INSTRUMENT_FAMILIES),
         "Number of Pitched Instruments",
         "Unpitched Percussion Prevalence",
         "Number of Unpitched Instruments",
@@ -267,16 +269,16 @@ FUNCTION_WORDS: Final = tuple(
 # --- feature names ---
 
 #: Into how many numbers the runs of 1, 2, 3 and 4 characters are counted.
-BUCKETS: Final[dict[int, int]] = {1: 128, 2: 384, 3: 512, 4: 512}
-WORDS_OF_LINE: Final = 14  # and more, here and below
-LETTERS_OF_WORD: Final = 12
-LINES_OF_STANZA: Final = 10
+NGRAM_BUCKETS: Final[dict[int, int]] = {1: 128, 2: 384, 3: 512, 4: 512}
+MAX_WORDS_PER_LINE: Final = 14  # and more, here and below
+MAX_LETTERS_PER_WORD: Final = 12
+MAX_LINES_PER_STANZA: Final = 10
 SYLLABLES_OF_LINE: Final = 18
 SYLLABLES_OF_WORD: Final = 5
 LINE_PLACES: Final = 12  # syllables of a line, from its first
 LAGS: Final = 4  # lines back
 #: Marks that are counted among all characters, and at the ends of lines.
-MARKS: Final[dict[str, str]] = {
+PUNCTUATION: Final[dict[str, str]] = {
     "Commas": ",،、，",
     "Full Stops": ".。",
     "Exclamation Marks": "!！",
@@ -300,22 +302,22 @@ def _up_to(most: int) -> list[str]:
 STYLE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
     "characters": tuple(
         f"Runs of {length} Characters, Bucket {bucket}"
-        for length, buckets in BUCKETS.items()
+        for length, buckets in NGRAM_BUCKETS.items()
         for bucket in range(buckets)
     ),
     "function words": tuple(f"Share of '{word}'" for word in FUNCTION_WORDS),
     "lines": (
-        *(f"Lines of {n} Words" for n in _up_to(WORDS_OF_LINE)),
-        *(f"Words of {n} Letters" for n in _up_to(LETTERS_OF_WORD)),
-        *(f"Stanzas of {n} Lines" for n in _up_to(LINES_OF_STANZA)),
+        *(f"Lines of {n} Words" for n in _up_to(MAX_WORDS_PER_LINE)),
+        *(f"Words of {n} Letters" for n in _up_to(MAX_LETTERS_PER_WORD)),
+        *(f"Stanzas of {n} Lines" for n in _up_to(MAX_LINES_PER_STANZA)),
         "Mean Length of Line",
         "Variability of Length of Line",
         "Mean Length of Word",
         "Lines that Begin with a Capital",
         "Capitals within Lines",
         "Words in Capitals",
-        *(f"{name} among Characters" for name in MARKS),
-        *(f"Lines that End with {name}" for name in MARKS),
+        *(f"{name} among Characters" for name in PUNCTUATION),
+        *(f"Lines that End with {name}" for name in PUNCTUATION),
     ),
     "metre": (
         *(f"Lines of {n} Syllables" for n in _up_to(SYLLABLES_OF_LINE)),

@@ -40,7 +40,7 @@ from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Score
 from segue.score.features import describe_score
 from segue.score.harmony import estimate_chords, with_estimated_key
-from segue.theory.instruments import DRUMS, instrument_named, range_of, register_of
+from segue.theory.instruments import DRUMS, parse_instrument, pitch_range, tessitura
 
 CONTEXT = 192
 
@@ -75,7 +75,7 @@ def test_what_is_wished_is_written(composer: Composer, temperature: float) -> No
     assert {(bar.time_signature, bar.tempo) for bar in bars} == {(TIME_SIGNATURE_INDEX[3, 4], 10)}
     assert playing(bars) <= {33, 73, DRUMS}
     for note in [note for bar in bars for note in bar.notes]:
-        low, high = range_of(note.instrument)
+        low, high = pitch_range(note.instrument)
         assert low <= note.pitch <= high
     score = bars_to_score(bars)
     assert [part.notes.tolist() for part in read_midi(write_midi(score)).parts]
@@ -179,7 +179,7 @@ def test_bars_are_filled_in_and_the_others_stay(composer: Composer) -> None:
 
 def test_a_part_is_added_and_the_others_stay(composer: Composer) -> None:
     prompt = little_score(2, 6)
-    piece = Composition(composer, options(4), prompt=prompt, added=instrument_named("flute"))
+    piece = Composition(composer, options(4), prompt=prompt, added=parse_instrument("flute"))
     assert len(list(piece)) == 6
     assert playing(piece.generated) <= {73}
     assert [part.notes.tolist() for part in piece.score.parts[:3]] == [
@@ -330,10 +330,10 @@ def test_names_of_keys_time_signatures_and_tempos() -> None:
     for tempo in (0, 1000, float("nan")):
         with pytest.raises(BadArgument, match="a tempo of"):
             tempo_bin(tempo)
-    assert instrument_named(" Fretless  Bass ") == 35
-    assert instrument_named("127") == 127
+    assert parse_instrument(" Fretless  Bass ") == 35
+    assert parse_instrument("127") == 127
     with pytest.raises(BadArgument, match="did you mean guitar"):
-        instrument_named("gitar")
+        parse_instrument("gitar")
 
 
 def test_the_tempo_is_the_one_asked_for(composer: Composer) -> None:
@@ -442,13 +442,13 @@ def test_a_part_that_is_added_stays_in_its_usual_register(
 ) -> None:
     prompt = little_score(2, 12)
     prompt = replace(prompt, parts=(prompt.parts[0], prompt.parts[2]))
-    number = instrument_named(instrument)
+    number = parse_instrument(instrument)
     made = Composition(composer, options(4), prompt=prompt, added=number)
     list(made)
     pitches = [note.pitch for bar in made.generated for note in bar.notes]
-    low, high = register_of(number)
+    low, high = tessitura(number)
     assert low <= np.median(pitches) <= high
-    lowest, highest = range_of(number)
+    lowest, highest = pitch_range(number)
     assert all(lowest <= pitch <= highest for pitch in pitches)
 
 

@@ -19,7 +19,7 @@ from segue.generate.lyrics.sampler import (
 )
 from segue.generate.lyrics.training import tokenize_song
 from segue.generate.lyrics.vocabulary import SONG_BOUNDARY, VOCABULARY_SIZE, encode
-from segue.lyrics.phonetics import rhyme_sound, words_of
+from segue.lyrics.phonetics import rhyme_key, split_words
 from segue.nn.sampling import Sampling
 from segue.records import Lyrics, Tags
 from verses import song as verse
@@ -77,9 +77,9 @@ def test_lines_rhyme_as_asked_for() -> None:
     burns = ArtistStyle("Robert Burns", shipped, shipped.style_index("Robert Burns"))
     lines = list(sample_lyrics([burns], LyricsOptions(8, Sampling(0.7), rhyme="ABBA")))
     assert [bool(line.text) for line in lines] == [True] * 4 + [False] + [True] * 4
-    ends = [words_of(line.text)[-1].lower() for line in sung(lines)]
+    ends = [split_words(line.text)[-1].lower() for line in sung(lines)]
     pairs = [(0, 3), (1, 2), (4, 7), (5, 6)]
-    assert all(rhyme_sound(ends[a]) == rhyme_sound(ends[b]) for a, b in pairs)
+    assert all(rhyme_key(ends[a]) == rhyme_key(ends[b]) for a, b in pairs)
     assert all(ends[a] != ends[b] for a, b in pairs)
 
 
@@ -117,7 +117,7 @@ def test_not_more_words_in_a_row_than_allowed_are_copied(model: LanguageModel, m
     for limit in (0, most):
         options = LyricsOptions(12, Sampling(0.3), max_copy=limit)
         lines = list(sample_lyrics(voices(model), options))
-        words = [word for line in lines for word in words_of(line.text)]
+        words = [word for line in lines for word in split_words(line.text)]
         copied.append(known.longest_shared_words(words).length)
     assert copied[0] > most >= copied[1]
 
@@ -150,7 +150,7 @@ def test_voices_take_turns_by_stanza(model: LanguageModel) -> None:
 def test_voices_take_turns_by_word(model: LanguageModel) -> None:
     lines = sung(list(sample_lyrics(voices(model, 2), LyricsOptions(6, max_copy=0), by="word")))
     for line in lines:
-        assert len(line.voices) == len(words_of(line.text))
+        assert len(line.voices) == len(split_words(line.text))
     told = "".join(line.voices for line in lines)
     assert told == ("AB" * len(told))[: len(told)]
 

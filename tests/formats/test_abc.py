@@ -6,7 +6,7 @@ import pytest
 from make_scores import Read, melody, reader
 
 from segue.errors import Unreadable
-from segue.io.scores import Broken, read_score_tags, read_scores
+from segue.io.scores import UnreadableTune, read_score_tags, read_scores
 from segue.records import Score
 
 
@@ -129,7 +129,7 @@ def test_one_broken_tune_among_fifty_costs_one(tmp_path: Path) -> None:
     path = tmp_path / "Book.abc"
     path.write_text("% a book\n\n" + BOOK)
     found = read_scores(path)
-    assert [n for n, tune in enumerate(found, 1) if isinstance(tune, Broken)] == [17]
+    assert [n for n, tune in enumerate(found, 1) if isinstance(tune, UnreadableTune)] == [17]
     assert "without a key" in found[16].reason  # type: ignore[union-attr]
     tags = read_score_tags(path)
     assert len(tags) == len(found) == 50

@@ -15,7 +15,7 @@ from make_scores import Read, melody, reader
 from segue.errors import Unreadable
 from segue.io.abc_fields import key_of, text_of
 from segue.io.abc_write import write_abc
-from segue.io.scores import Broken, read_score_tags, read_scores
+from segue.io.scores import UnreadableTune, read_score_tags, read_scores
 from segue.records import Score
 
 
@@ -441,7 +441,7 @@ def test_a_declared_charset_counts(tmp_path: Path, title: str, charset: str) -> 
 
 def outcomes(path: Path) -> list[str]:
     try:
-        return [tune.reason for tune in read_scores(path) if isinstance(tune, Broken)]
+        return [tune.reason for tune in read_scores(path) if isinstance(tune, UnreadableTune)]
     except Unreadable as error:
         return [str(error)]
 

@@ -18,10 +18,10 @@ from segue.io.notation import (
     TREBLE_8VA,
     TREBLE_8VB,
     Clef,
-    clef_of,
+    choose_clef,
     ledger_lines,
 )
-from segue.io.note_values import QUARTER, is_readable, quantised
+from segue.io.note_values import QUARTER, is_readable, quantise
 from segue.records import Part, Score
 
 SIXTEENTH, TRIPLET = QUARTER // 4, QUARTER // 3
@@ -54,7 +54,7 @@ SIXTEENTH, TRIPLET = QUARTER // 4, QUARTER // 3
 def test_each_instrument_has_the_clef_that_its_players_read(
     program: int, pitches: tuple[int, int], clef: Clef
 ) -> None:
-    assert clef_of(program, np.arange(pitches[0], pitches[1] + 1, dtype=np.int32)) == clef
+    assert choose_clef(program, np.arange(pitches[0], pitches[1] + 1, dtype=np.int32)) == clef
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_each_instrument_has_the_clef_that_its_players_read(
 )
 def test_a_voice_has_the_clef_of_its_name(name: str, clef: Clef) -> None:
     low = np.array([52, 55, 57, 60], np.int32)
-    assert clef_of(52, low, name=name) == clef
-    assert clef_of(42, low, name=name) == BASS  # a cello that plays the tenor's part
+    assert choose_clef(52, low, name=name) == clef
+    assert choose_clef(42, low, name=name) == BASS  # a cello that plays the tenor's part
 
 
 def test_drums_have_the_percussion_clef() -> None:
-    assert clef_of(0, np.array([36, 42], np.int32), is_drum=True) == PERCUSSION
+    assert choose_clef(0, np.array([36, 42], np.int32), is_drum=True) == PERCUSSION
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_rhythms_that_a_reader_reads(places: list[float], readable: bool) -> Non
 def test_what_is_played_is_written_in_sixteenths(
     on: list[float], off: list[float], written: list[tuple[int, int]]
 ) -> None:
-    begins, ends = quantised(np.array(on), np.array(off), scale(len(on)))
+    begins, ends = quantise(np.array(on), np.array(off), scale(len(on)))
     assert list(zip(begins // SIXTEENTH, ends // SIXTEENTH, strict=True)) == written
     assert not (begins % SIXTEENTH).any()
     assert not (ends % SIXTEENTH).any()
@@ -128,10 +128,10 @@ def test_what_is_played_is_written_in_sixteenths(
 
 def test_swing_is_written_in_triplets_and_stray_ones_are_not() -> None:
     swing = np.array([at for beat in range(4) for at in (beat, beat + 0.66)])
-    begins, _ = quantised(swing, swing + 0.3, scale(len(swing)))
+    begins, _ = quantise(swing, swing + 0.3, scale(len(swing)))
     assert (begins % TRIPLET == 0).all()
     straight = np.array([*np.arange(0, 16, 0.5), 16.0, 16 + 5 / 12, 16.75])
-    begins, _ = quantised(straight, straight + 0.25, scale(len(straight)))
+    begins, _ = quantise(straight, straight + 0.25, scale(len(straight)))
     assert (begins % SIXTEENTH == 0).all()
 
 
@@ -144,10 +144,10 @@ def scale(count: int) -> NDArray[np.int64]:
 @pytest.mark.parametrize("first", [0.0, 1.0, 1.5, 1.8])
 def test_what_is_struck_again_has_a_place_of_its_own(first: float, apart: float) -> None:
     on = np.array([first, first + apart, 2.0, 2.5])
-    same, _ = quantised(on, on + 0.05, np.full(4, 60))
+    same, _ = quantise(on, on + 0.05, np.full(4, 60))
     assert (np.diff(same) > 0).all()
     assert (same % (QUARTER // 8) == 0).all()  # 32nds, nothing shorter
-    other, _ = quantised(on, on + 0.05, scale(4))
+    other, _ = quantise(on, on + 0.05, scale(4))
     assert (other % (QUARTER // 4) == 0).all() or apart == 1 / 8 or first == 1.8
 
 

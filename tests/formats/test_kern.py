@@ -11,7 +11,7 @@ import pytest
 from make_scores import Read, melody, reader
 
 from segue.errors import Unreadable
-from segue.io.kern_read import PER_QUARTER, read_data, read_kern
+from segue.io.kern_read import UNITS_PER_QUARTER, parse_token, read_kern
 from segue.records import Score
 
 
@@ -227,8 +227,8 @@ def test_a_list_that_never_ends_is_not_followed() -> None:
     ],
 )  # fmt: skip
 def test_data(cell: str, quarters: float | None, pitches: list[int]) -> None:
-    lasts, sounds = read_data(cell)
-    assert lasts == (None if quarters is None else pytest.approx(quarters * PER_QUARTER))
+    lasts, sounds = parse_token(cell)
+    assert lasts == (None if quarters is None else pytest.approx(quarters * UNITS_PER_QUARTER))
     assert [sound.pitch for sound in sounds] == pitches
 
 

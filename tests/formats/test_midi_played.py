@@ -266,7 +266,7 @@ def test_a_file_of_hostile_size_is_refused_soon(monkeypatch: pytest.MonkeyPatch)
     started = time.process_time()
     strokes = b"\0\x90\x3c\x40" + b"\0\x3c\x40" * 99_998
     assert len(read_midi(midi(strokes)).parts[0].notes) == 1
-    monkeypatch.setattr(midi_format, "MOST_NOTES", 40_000)
+    monkeypatch.setattr(midi_format, "MAX_NOTES", 40_000)
     with pytest.raises(Unreadable, match="more than 40000 notes"):
         read_midi(midi(strokes))
     assert time.process_time() - started < 10

@@ -10,10 +10,11 @@ from make_scores import CONTAINER, melody, music_xml, note, zipped
 
 from segue.errors import Unreadable
 from segue.io.embedded_lyrics import musicxml_lyrics
-from segue.io.musicxml_read import read_header, read_music_xml
+from segue.io.musicxml_elements import read_header
+from segue.io.musicxml_read import read_music_xml
 from segue.records import Score
 from segue.score.features import describe_score
-from segue.theory.instruments import program_called
+from segue.theory.instruments import find_program
 
 C, D, E, F, G, A = (note(letter, 4, 3) for letter in "CDEFGA")  # bars of 3/4
 BACKWARD = '<barline location="right"><repeat direction="backward"/></barline>'
@@ -253,7 +254,7 @@ def test_music_without_a_time_signature_has_bars_as_long_as_they_are() -> None:
     ],
 )  # fmt: skip
 def test_instruments_are_known_by_their_names(name: str, program: int | None) -> None:
-    assert program_called(name) == program
+    assert find_program(name) == program
 
 
 def test_a_part_without_a_program_is_what_it_is_called() -> None:

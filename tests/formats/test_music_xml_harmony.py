@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from segue.io.musicxml_elements import harmony, symbol_of
+from segue.io.musicxml_elements import harmony, read_harmony
 from segue.theory.chords import NO_CHORD, parse_chord
 
 Degree = tuple[int, int, str]
@@ -27,7 +27,7 @@ def element(
 
 def semitones(one: ET.Element) -> set[int]:
     """Return the pitch classes of a chord, counted from its root, which they contain or not."""
-    chord = parse_chord(symbol_of(one))
+    chord = parse_chord(read_harmony(one))
     return {(pitch - chord.root) % 12 for pitch in chord.classes}
 
 
@@ -52,13 +52,13 @@ KINDS = {
 def test_every_kind_of_the_standard(kind: str, root: str) -> None:
     one = element(kind, root=root)
     assert semitones(one) == KINDS[kind]
-    assert parse_chord(symbol_of(one)).root == "C D EF G A B".index(root)
+    assert parse_chord(read_harmony(one)).root == "C D EF G A B".index(root)
 
 
 def test_there_is_none() -> None:
-    assert parse_chord(symbol_of(element("none"))) == NO_CHORD
-    assert symbol_of(element("other")) == ""
-    assert symbol_of(element("major", root="X")) == ""
+    assert parse_chord(read_harmony(element("none"))) == NO_CHORD
+    assert read_harmony(element("other")) == ""
+    assert read_harmony(element("major", root="X")) == ""
 
 
 @pytest.mark.parametrize(
@@ -114,28 +114,28 @@ def test_degrees_change_the_quality_and_never_the_root(
     kind: str, degrees: list[Degree], expected: set[int], root: str
 ) -> None:
     one = element(kind, tuple(degrees), root=root)
-    assert parse_chord(symbol_of(one)).root == {"C": 0, "F": 5, "B": 11}[root]
+    assert parse_chord(read_harmony(one)).root == {"C": 0, "F": 5, "B": 11}[root]
     assert semitones(one) == expected
 
 
 def test_symbols_are_as_musicians_write_them() -> None:
-    assert symbol_of(element("major", ((5, -1, "alter"),))) == "C(b5)"
-    assert symbol_of(element("suspended-fourth", ((7, -1, "add"),), root="G")) == "G7sus4"
-    assert symbol_of(element("minor-seventh", ((5, -1, "alter"),))) == "Cm7b5"
+    assert read_harmony(element("major", ((5, -1, "alter"),))) == "C(b5)"
+    assert read_harmony(element("suspended-fourth", ((7, -1, "add"),), root="G")) == "G7sus4"
+    assert read_harmony(element("minor-seventh", ((5, -1, "alter"),))) == "Cm7b5"
     bass = "<bass><bass-step>E</bass-step><bass-alter>-1</bass-alter></bass>"
-    assert symbol_of(element("major", more=bass)) == "C/Eb"
+    assert read_harmony(element("major", more=bass)) == "C/Eb"
 
 
 @pytest.mark.parametrize(
     ("text", "expected"), [("7alt", "C7alt"), ("7(9)", "C7(9)"), ("Δ9", "CΔ9")]
 )
 def test_what_no_kind_says_is_read_from_its_text(text: str, expected: str) -> None:
-    assert symbol_of(element("other", ((9, 0, "add"),), text=text)) == expected
+    assert read_harmony(element("other", ((9, 0, "add"),), text=text)) == expected
 
 
 @pytest.mark.parametrize("symbol", ["C(b5)", "F(#5)", "G7sus4", "Am7", "Bb/D", "N.C.", "C7(9)"])
 def test_symbols_come_back_as_they_were(symbol: str) -> None:
-    assert symbol_of(ET.fromstring(harmony(symbol))) == symbol
+    assert read_harmony(ET.fromstring(harmony(symbol))) == symbol
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from segue.io.play_order import Jump, Marks, Said, play_order, read_words
+from segue.io.play_order import Jump, NavigationMarks, NavigationText, play_order, read_navigation
 
 
-def written(text: str) -> tuple[str, list[Marks]]:
+def written(text: str) -> tuple[str, list[NavigationMarks]]:
     """Read bars of one letter: ``|:`` before one, ``[1,3]``, and behind ``/`` what stands at it."""
     letters, marks = "", []
     for told in text.split():
-        mark, bar = Marks(), told
+        mark, bar = NavigationMarks(), told
         if bar.startswith("|:"):
             mark.opens, bar = True, bar[2:]
         if bar.startswith("["):
@@ -29,7 +29,7 @@ def written(text: str) -> tuple[str, list[Marks]]:
             elif sign in {"fine", "final", "begins", "after_jump"}:
                 setattr(mark, sign, True)
             else:
-                mark.jump = read_words(sign.replace("_", " ")).jump
+                mark.jump = read_navigation(sign.replace("_", " ")).jump
                 assert mark.jump
         marks.append(mark)
     return letters, marks
@@ -236,7 +236,7 @@ DAL_SEGNO = Jump(to_segno=True)
     ],
 )
 def test_jumps_in_words(text: str, jump: Jump) -> None:
-    assert read_words(text).jump == jump
+    assert read_navigation(text).jump == jump
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_jumps_in_words(text: str, jump: Jump) -> None:
     ],
 )
 def test_signs_in_words(text: str, field: str) -> None:
-    said = read_words(text)
+    said = read_navigation(text)
     assert getattr(said, field) is True
     assert said.jump is None
 
@@ -287,5 +287,5 @@ def test_signs_in_words(text: str, field: str) -> None:
     ],
 )  # fmt: skip
 def test_other_words_say_nothing_of_the_order(text: str) -> None:
-    said = read_words(text)
-    assert said == Said()
+    said = read_navigation(text)
+    assert said == NavigationText()

@@ -202,7 +202,7 @@ def test_bad_files_say_why(read: Read, name: str, content: bytes, told: str) -> 
 
 
 def test_too_many_notes_are_refused(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(music_xml_format, "MOST_NOTES", 5)
+    monkeypatch.setattr(music_xml_format, "MAX_NOTES", 5)
     with pytest.raises(Unreadable, match="more than 5 notes"):
         read("a.xml", music_xml(BAR, BAR))
 

@@ -22,8 +22,8 @@ from segue.io.abc_read import read_tune, tunes_of
 from segue.io.abc_write import write_abc
 from segue.io.musicxml_read import read_music_xml
 from segue.io.musicxml_write import write_music_xml, write_mxl
-from segue.io.notation import spelled
-from segue.io.note_values import QUARTER, values_of
+from segue.io.notation import spell_pitch
+from segue.io.note_values import QUARTER, divide_into_values
 from segue.io.scores import WRITTEN_SUFFIXES, read_scores, write_score
 from segue.records import Part, Score
 from segue.score.harmony import with_estimated_key
@@ -350,14 +350,14 @@ def test_chords_stand_above_the_notes_they_begin_with() -> None:
 
 
 def test_notes_are_spelled_by_their_key() -> None:
-    assert "".join(spelled(pitch, 0)[0] for pitch in range(60, 72)) == "CCDEEFFGGABB"
-    assert spelled(61, 4) == ("C", 1, 4)
-    assert spelled(61, -4) == ("D", -1, 4)
-    assert spelled(71, -7) == ("C", -1, 5)
-    assert spelled(60, 7) == ("B", 1, 3)
+    assert "".join(spell_pitch(pitch, 0)[0] for pitch in range(60, 72)) == "CCDEEFFGGABB"
+    assert spell_pitch(61, 4) == ("C", 1, 4)
+    assert spell_pitch(61, -4) == ("D", -1, 4)
+    assert spell_pitch(71, -7) == ("C", -1, 5)
+    assert spell_pitch(60, 7) == ("B", 1, 3)
     for pitch in range(128):
         for sharps in range(-7, 8):
-            letter, alteration, octave = spelled(pitch, sharps)
+            letter, alteration, octave = spell_pitch(pitch, sharps)
             assert "C D EF G A B".index(letter) + alteration + 12 * (octave + 1) == pitch
 
 
@@ -443,5 +443,5 @@ def test_values_show_dotted_beats(
     eighth = QUARTER // 2
     edges = [0, *(end * eighth for end in ends)]
     stretches = [(start, end, False) for start, end in pairwise(edges)]
-    values = [value for _, value in values_of(stretches, edges[-1], *time_signature)]
+    values = [value for _, value in divide_into_values(stretches, edges[-1], *time_signature)]
     assert " ".join(value.kind + "." * value.dots for value in values) == told

@@ -12,7 +12,7 @@ from segue.ingest.analysis import Decode, Decoded, DecodedScore, DecodedText, Re
 from segue.ingest.cache import ImageJob
 from segue.ingest.messages import BadMessage, decode, encode
 from segue.ingest.workers import Fault, Workers
-from segue.io.scores import Broken
+from segue.io.scores import UnreadableTune
 from segue.records import Part, Score, Span, Tags
 
 PRINT = np.arange(4, dtype=np.uint32)
@@ -71,7 +71,7 @@ def same(one: Any, other: Any) -> bool:
         Fault("gone", transient=True),
         TEXT,
         SCORE,
-        DecodedScore((Broken("no notes"),)),
+        DecodedScore((UnreadableTune("no notes"),)),
         Decoded(np.ones((2, 3, 4), np.float32), np.ones(2, np.float32), {}, PRINT, 3.0, TEXT),
     ],
     ids=repr,

@@ -2,15 +2,16 @@ import numpy as np
 import pytest
 
 from segue.audio.embedding import POOLED_SIZE, Head, head_from_bytes, head_to_bytes, load_head
-from segue.audio.features import FEATURE_NAMES
 from segue.audio.head_training import Described, Patches, SoundSpaceConfig, fit_head
 from segue.errors import BadArgument
+from segue.feature_names import SOUND_FEATURE_NAMES
 
 
 def vector(seed: int, head: Head) -> np.ndarray:
     rng = np.random.default_rng(seed)
     pooled = head.pooled_mean + head.pooled_scale * rng.standard_normal((5, POOLED_SIZE))
-    features = head.features_mean + head.features_scale * rng.standard_normal(len(FEATURE_NAMES))
+    noise = rng.standard_normal(len(SOUND_FEATURE_NAMES))
+    features = head.features_mean + head.features_scale * noise
     return head.project(pooled.astype(np.float32), features.astype(np.float32))
 
 
@@ -29,7 +30,7 @@ def test_what_came_from_features_divides_among_them() -> None:
     (heard, one), (_, other) = (head.split(vector(seed, head)) for seed in range(2))
     assert len(heard) + len(one) == head.dimension
     shares = head.feature_shares(one, other)
-    assert shares.shape == (len(FEATURE_NAMES),)
+    assert shares.shape == (len(SOUND_FEATURE_NAMES),)
     assert shares.sum() == pytest.approx(float(one @ other), abs=1e-6)
     assert head.features_of(one) @ head.features_map == pytest.approx(one, abs=1e-6)
 

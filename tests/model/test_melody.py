@@ -111,7 +111,7 @@ def test_melodies_fill_their_chart_and_keep_the_rules() -> None:
             silence = 0 if symbol else silence + length
             repeated = repeated + 1 if symbol == last else 1
             last = symbol or last
-            assert silence <= CHART.bar_steps
+            assert silence <= CHART.steps_per_bar
             assert not symbol or repeated <= MAX_REPEATED_NOTES
     assert len({melody.tobytes() for melody in written}) == 6
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from segue.lyrics.features import style_features
-from segue.lyrics.matching import text_shingles
+from segue.lyrics.matching import text_minhash
 from verses import song
 
 FILE = Path(__file__).parent / "golden" / "style.npz"
@@ -20,5 +20,5 @@ if __name__ == "__main__":
     np.savez_compressed(
         FILE,
         features=np.stack([style_features(text) for text in songs]),
-        prints=np.stack([text_shingles(text) for text in songs]),
+        prints=np.stack([text_minhash(text) for text in songs]),
     )

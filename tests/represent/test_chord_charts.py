@@ -8,7 +8,7 @@ import pytest
 from segue.errors import BadArgument
 from segue.generate.melody.lead_sheet import chart_from_symbols, estimate_chart
 from segue.records import Part, Score
-from segue.theory.chord_charts import MOST_BARS, parse_chart, parse_key, parse_romans
+from segue.theory.chord_charts import MAX_BARS, parse_chart, parse_key, parse_roman_numerals
 from segue.theory.chord_grid import NO_ROOT, Chart
 
 
@@ -76,7 +76,7 @@ def test_a_mistake_far_into_a_long_text_is_pointed_at() -> None:
         ("  | |", "no chord in the progression"),
         ("% | C", "no bar before"),
         ("C D E F G A B C D E F G A B C D E |", "room for 16 chords"),
-        ("|: C :|x99 " * 20, f"from 1 to {MOST_BARS}"),
+        ("|: C :|x99 " * 20, f"from 1 to {MAX_BARS}"),
     ],
 )
 def test_what_cannot_be_played_is_refused(text: str, told: str) -> None:
@@ -103,16 +103,16 @@ def test_impossible_time_signatures_are_refused(time_signature: tuple[int, int])
     ],
 )
 def test_degrees_are_chords_of_their_key(text: str, key: str, symbols: str) -> None:
-    found, wanted = parse_romans(text, key), parse_chart(symbols)
+    found, wanted = parse_roman_numerals(text, key), parse_chart(symbols)
     np.testing.assert_array_equal(found.chords, wanted.chords)
     assert found.names == tuple(text.split())
 
 
 def test_what_is_no_degree_or_no_key_is_refused() -> None:
     with pytest.raises(BadArgument, match=r"'X' is no chord; did you mean a degree"):
-        parse_romans("ii | X", "C")
+        parse_roman_numerals("ii | X", "C")
     with pytest.raises(BadArgument, match="no key"):
-        parse_romans("ii", "Q")
+        parse_roman_numerals("ii", "Q")
 
 
 def test_keys_are_read() -> None:

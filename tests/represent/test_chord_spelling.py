@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.theory.chords import chord_name, sharps_of, tonic_name
+from segue.theory.chords import key_signature, spell_chord, spell_tonic
 
 ROOTS = {"C": 0, "Db": 1, "D": 2, "Eb": 3, "E": 4, "F": 5, "F#": 6, "G": 7, "Ab": 8, "A": 9,
          "Bb": 10, "B": 11}  # fmt: skip
@@ -33,7 +33,7 @@ def test_chords_have_their_usual_names_in_the_key(key: tuple[int, bool], names: 
         quality = chord[len(letters) :]
         root = pitch_class(letters)
         below = pitch_class(bass) if bass else root
-        assert chord_name(root, quality, below, sharps, is_minor=is_minor) == name
+        assert spell_chord(root, quality, below, sharps, is_minor=is_minor) == name
 
 
 def pitch_class(name: str) -> int:
@@ -45,11 +45,11 @@ def pitch_class(name: str) -> int:
 def test_a_key_has_at_most_six_signs_and_its_tonic_is_of_its_scale(
     tonic: int, is_minor: bool
 ) -> None:
-    sharps = sharps_of(tonic, is_minor=is_minor)
+    sharps = key_signature(tonic, is_minor=is_minor)
     assert -5 <= sharps <= 6
-    name = tonic_name(tonic, is_minor=is_minor)
+    name = spell_tonic(tonic, is_minor=is_minor)
     assert pitch_class(name) == tonic
-    assert chord_name(tonic, "m" * is_minor, tonic, sharps, is_minor=is_minor) == name + (
+    assert spell_chord(tonic, "m" * is_minor, tonic, sharps, is_minor=is_minor) == name + (
         "m" * is_minor
     )
 
@@ -60,7 +60,7 @@ def test_a_key_has_at_most_six_signs_and_its_tonic_is_of_its_scale(
 def test_no_root_has_a_double_sign(sharps: int, is_minor: bool, quality: str) -> None:
     for root in range(12):
         for bass in range(12):
-            name = chord_name(root, quality, bass, sharps, is_minor=is_minor)
+            name = spell_chord(root, quality, bass, sharps, is_minor=is_minor)
             assert "##" not in name
             assert "bb" not in name
             head, _, tail = name.partition("/")

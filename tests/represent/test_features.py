@@ -9,11 +9,18 @@ import pytest
 from make_golden_features import FILE, song
 from numpy.typing import NDArray
 
-from segue.audio.features import FEATURE_GROUPS, FEATURE_NAMES, describe, standardise
+from segue.audio.features import describe, standardise
 from segue.audio.rhythm import onset_strength
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
-from segue.audio.timbre import Frames, analyse_frames, contrast_db, loudness_lufs, mfcc
+from segue.audio.timbre import (
+    FrameFeatures,
+    frame_features,
+    loudness_lufs,
+    mfcc,
+    spectral_contrast_db,
+)
 from segue.errors import BadArgument
+from segue.feature_names import SOUND_FEATURE_GROUPS, SOUND_FEATURE_NAMES
 from segue.records import FloatArray, Recording, Span
 from segue.search.aspects import similarity_contributions
 
@@ -52,8 +59,8 @@ def samples() -> FloatArray:
 
 
 @pytest.fixture(scope="module")
-def frames(samples: FloatArray) -> Frames:
-    return analyse_frames(samples)
+def frames(samples: FloatArray) -> FrameFeatures:
+    return frame_features(samples)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +68,7 @@ def magnitude(samples: FloatArray) -> FloatArray:
     return np.asarray(np.abs(librosa.stft(samples)), dtype=np.float32)
 
 
-def test_mfcc_is_librosas(samples: FloatArray, frames: Frames) -> None:
+def test_mfcc_is_librosas(samples: FloatArray, frames: FrameFeatures) -> None:
     theirs = librosa.feature.mfcc(y=samples, sr=SAMPLE_RATE_HZ).T
     np.testing.assert_allclose(mfcc(frames.mel_db), theirs, atol=2e-2)
 
@@ -75,26 +82,26 @@ def test_mfcc_is_librosas(samples: FloatArray, frames: Frames) -> None:
     ],
 )
 def test_shape_of_the_spectrum_is_librosas(
-    name: str, theirs: object, atol: float, frames: Frames, magnitude: FloatArray
+    name: str, theirs: object, atol: float, frames: FrameFeatures, magnitude: FloatArray
 ) -> None:
     assert callable(theirs)
     expected = theirs(S=magnitude, sr=SAMPLE_RATE_HZ)[0]
     np.testing.assert_allclose(getattr(frames, name), expected, atol=atol)
 
 
-def test_flatness_is_librosas(frames: Frames, magnitude: FloatArray) -> None:
+def test_flatness_is_librosas(frames: FrameFeatures, magnitude: FloatArray) -> None:
     theirs = librosa.feature.spectral_flatness(S=magnitude)[0]
     np.testing.assert_allclose(frames.flatness, theirs, rtol=1e-2, atol=1e-5)
 
 
-def test_contrast_is_librosas(frames: Frames, magnitude: FloatArray) -> None:
+def test_contrast_is_librosas(frames: FrameFeatures, magnitude: FloatArray) -> None:
     theirs = librosa.feature.spectral_contrast(S=magnitude, sr=SAMPLE_RATE_HZ).T
-    difference = np.abs(contrast_db(frames) - theirs)
+    difference = np.abs(spectral_contrast_db(frames) - theirs)
     # Valleys near the noise of float32 differ a little.
     assert np.percentile(difference, 99) < 0.1
 
 
-def test_crossing_rate_and_level_are_librosas(samples: FloatArray, frames: Frames) -> None:
+def test_crossing_rate_and_level_are_librosas(samples: FloatArray, frames: FrameFeatures) -> None:
     crossing_rate = librosa.feature.zero_crossing_rate(samples)[0]
     np.testing.assert_allclose(frames.crossing_rate, crossing_rate, atol=1e-6)
     level = librosa.feature.rms(y=samples)[0]
@@ -102,7 +109,7 @@ def test_crossing_rate_and_level_are_librosas(samples: FloatArray, frames: Frame
 
 
 def test_onset_strength_is_librosas_three_frames_earlier(
-    samples: FloatArray, frames: Frames
+    samples: FloatArray, frames: FrameFeatures
 ) -> None:
     theirs = librosa.onset.onset_strength(y=samples, sr=SAMPLE_RATE_HZ)
     ours = onset_strength(frames.mel_db)
@@ -113,7 +120,7 @@ def test_loudness_of_the_reference_tone() -> None:
     # BS.1770: a full-scale sine of 997 Hz in one channel measures -3.01 LUFS.
     time_s = np.arange(5 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     sine = np.sin(2 * np.pi * 997 * time_s).astype(np.float32)
-    assert loudness_lufs(analyse_frames(sine).loudness) == pytest.approx(-3.01, abs=0.1)
+    assert loudness_lufs(frame_features(sine).loudness) == pytest.approx(-3.01, abs=0.1)
 
 
 @pytest.mark.parametrize("tempo_bpm", [72.0, 96.5, 120.0, 151.0])
@@ -162,7 +169,7 @@ def test_vector_does_not_depend_on_the_key() -> None:
     low, high = (
         describe(
             recording(np.concatenate([chord(tuple(60 + shift + d for d in c)) for c in cadence]))
-        ).vector[FEATURE_GROUPS["harmony"]]
+        ).vector[SOUND_FEATURE_GROUPS["harmony"]]
         for shift in (0, 2)
     )
     np.testing.assert_allclose(low, high, atol=0.05)
@@ -226,27 +233,33 @@ def test_nothing_and_no_numbers_are_refused() -> None:
 
 
 def test_names_and_groups_cover_the_vector() -> None:
-    assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES) == len(describe(song(1, 3.0)).vector)
-    covered = [i for at in FEATURE_GROUPS.values() for i in range(at.start, at.stop)]
-    assert covered == list(range(len(FEATURE_NAMES)))
+    assert (
+        len(set(SOUND_FEATURE_NAMES))
+        == len(SOUND_FEATURE_NAMES)
+        == len(describe(song(1, 3.0)).vector)
+    )
+    covered = [i for at in SOUND_FEATURE_GROUPS.values() for i in range(at.start, at.stop)]
+    assert covered == list(range(len(SOUND_FEATURE_NAMES)))
 
 
 def test_shares_sum_to_the_cosine_and_depend_on_the_other() -> None:
     a, b, c = (standardise(describe(song(seed, 12.0)).vector) for seed in (1, 2, 3))
-    shares = similarity_contributions(a, b, FEATURE_GROUPS)
+    shares = similarity_contributions(a, b, SOUND_FEATURE_GROUPS)
     exact_a, exact_b = a.astype(float), b.astype(float)
     cosine = exact_a @ exact_b / np.linalg.norm(exact_a) / np.linalg.norm(exact_b)
     assert sum(shares.values()) == pytest.approx(cosine, abs=1e-12)
-    assert shares != similarity_contributions(a, c, FEATURE_GROUPS)
-    assert sum(similarity_contributions(a, a, FEATURE_GROUPS).values()) == pytest.approx(
+    assert shares != similarity_contributions(a, c, SOUND_FEATURE_GROUPS)
+    assert sum(similarity_contributions(a, a, SOUND_FEATURE_GROUPS).values()) == pytest.approx(
         1, abs=1e-12
     )
-    assert set(similarity_contributions(a, np.zeros_like(a), FEATURE_GROUPS).values()) == {0.0}
+    assert set(similarity_contributions(a, np.zeros_like(a), SOUND_FEATURE_GROUPS).values()) == {
+        0.0
+    }
 
 
 def test_standardised_groups_do_not_mix() -> None:
     vector = describe(song(1, 12.0)).vector
-    for at in FEATURE_GROUPS.values():
+    for at in SOUND_FEATURE_GROUPS.values():
         other = vector.copy()
         other[at] += 0.1
         moved = np.flatnonzero(standardise(other) != standardise(vector))

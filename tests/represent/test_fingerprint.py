@@ -11,7 +11,7 @@ import pytest
 from make_golden_features import FILE, song
 
 from conftest import little_score
-from segue.audio.fingerprint import SAME, fingerprint, match, same_recording
+from segue.audio.fingerprint import SAME_RECORDING_THRESHOLD, fingerprint, match, same_recording
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.errors import BadArgument
 from segue.records import FloatArray, Recording, Span
@@ -62,7 +62,7 @@ def test_a_copy_is_recognised(samples: FloatArray) -> None:
 def test_a_trimmed_copy_is_recognised(samples: FloatArray, start_s: float, end_s: float) -> None:
     start, end = round(start_s * SAMPLE_RATE_HZ), round((SONG_S - end_s) * SAMPLE_RATE_HZ)
     found = match(fingerprint(recording(samples)), fingerprint(recording(samples[start:end])))
-    assert found.similarity >= SAME
+    assert found.similarity >= SAME_RECORDING_THRESHOLD
     # Of half a minute and less everything is compared.
     assert found.lag_s == pytest.approx(start_s, abs=0.06)
 
@@ -77,7 +77,7 @@ def test_a_long_track_is_recognised_although_the_stretches_move() -> None:
 def test_other_songs_are_not_taken_for_one() -> None:
     prints = [fingerprint(song(seed, SONG_S)) for seed in range(6)]
     found = [match(a, b).similarity for i, a in enumerate(prints) for b in prints[:i]]
-    assert max(found) < SAME - 0.1
+    assert max(found) < SAME_RECORDING_THRESHOLD - 0.1
 
 
 def test_empty_sound_matches_nothing() -> None:

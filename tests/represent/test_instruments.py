@@ -4,18 +4,18 @@ import pytest
 
 from segue.theory.instruments import (
     DRUMS,
-    instrument_named,
-    plays_bass,
-    range_of,
-    register_of,
-    sounds_alone,
+    is_bass,
+    is_monophonic,
+    parse_instrument,
+    pitch_range,
+    tessitura,
 )
 
 
 @pytest.mark.parametrize("instrument", range(DRUMS + 1))
 def test_every_program_has_a_register_within_its_range(instrument: int) -> None:
-    low, high = range_of(instrument)
-    usual_low, usual_high = register_of(instrument)
+    low, high = pitch_range(instrument)
+    usual_low, usual_high = tessitura(instrument)
     assert 0 <= low <= usual_low < usual_high <= high < 128
     assert usual_high - usual_low >= 11  # every pitch class can be played there
 
@@ -35,19 +35,19 @@ def test_every_program_has_a_register_within_its_range(instrument: int) -> None:
 def test_ranges_are_those_of_the_handbooks(
     name: str, low: int, high: int, usual: tuple[int, int]
 ) -> None:
-    assert range_of(instrument_named(name)) == (low, high)
-    assert register_of(instrument_named(name)) == usual
+    assert pitch_range(parse_instrument(name)) == (low, high)
+    assert tessitura(parse_instrument(name)) == usual
 
 
 def test_strings_lie_below_one_another() -> None:
-    quartet = [register_of(instrument_named(n)) for n in ("violin", "viola", "cello", "bass")]
+    quartet = [tessitura(parse_instrument(n)) for n in ("violin", "viola", "cello", "bass")]
     assert quartet == sorted(quartet, reverse=True)
 
 
 def test_who_plays_the_bass_and_who_one_note_at_a_time() -> None:
     names = ("bass", "synth bass 1", "contrabass", "tuba", "cello", "piano", "drums")
-    assert [plays_bass(instrument_named(name)) for name in names] == [True] * 4 + [False] * 3
-    assert [sounds_alone(instrument_named(name)) for name in names] == [True] * 2 + [True] * 3 + [
+    assert [is_bass(parse_instrument(name)) for name in names] == [True] * 4 + [False] * 3
+    assert [is_monophonic(parse_instrument(name)) for name in names] == [True] * 2 + [True] * 3 + [
         False,
         False,
     ]

@@ -19,7 +19,7 @@ from segue.generate.melody.lead_sheet import (
     transpose_conditioning,
 )
 from segue.theory.chord_charts import parse_chart
-from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, beat_steps, strong_steps
+from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, steps_per_beat, strong_steps
 
 CHART = parse_chart("Dm7 G7 | Cmaj7 | N.C. | F/A G")
 
@@ -99,5 +99,5 @@ def test_notes_become_events_without_gaps() -> None:
 def test_beats_and_strong_beats(
     time_signature: tuple[int, int], beat: int, strong: tuple[int, ...]
 ) -> None:
-    assert beat_steps(time_signature) == beat
+    assert steps_per_beat(time_signature) == beat
     assert strong_steps(time_signature) == strong

@@ -22,7 +22,7 @@ from segue.generate.notes.tokens import (
     parse_pitch,
     pitch_classes_of,
 )
-from segue.theory.chords import class_names, keys_with, normal_order, pitch_set_name
+from segue.theory.chords import keys_containing, normal_order, pitch_class_names, pitch_set_name
 
 
 def test_a_tune_and_its_chords_become_one_sequence() -> None:
@@ -125,10 +125,10 @@ def test_chords_have_names(classes: tuple[int, ...], name: str) -> None:
 
 
 def test_keys_that_hold_notes() -> None:
-    assert class_names((9, 11, 1)) == ("A", "B", "C#")
-    assert keys_with((0, 2, 4, 5, 7, 9, 11)) == ("C major", "A minor")
-    assert len(keys_with((0,))) == 14
-    assert keys_with((0, 1, 2)) == ()
+    assert pitch_class_names((9, 11, 1)) == ("A", "B", "C#")
+    assert keys_containing((0, 2, 4, 5, 7, 9, 11)) == ("C major", "A minor")
+    assert len(keys_containing((0,))) == 14
+    assert keys_containing((0, 1, 2)) == ()
 
 
 def test_a_vocabulary_counts_what_is_unknown() -> None:

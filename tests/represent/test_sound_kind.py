@@ -7,7 +7,7 @@ import pytest
 from test_features import recording
 
 from conftest import COLLECTION, tune
-from segue.audio.features import SOUND_KINDS, describe, sound_kinds
+from segue.audio.features import SOUND_KINDS, classify_sound_kinds, describe
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
 from segue.io.audio import read_recording
 from segue.records import FloatArray
@@ -83,5 +83,5 @@ def test_bundled_recordings_are_music(name: str) -> None:
 
 def test_music_is_let_in_where_it_is_uncertain() -> None:
     probabilities = np.array([[0.25, 0.4, 0.35], [0.15, 0.5, 0.35], [0.15, 0.3, 0.55]])
-    assert sound_kinds(probabilities.astype(np.float32)) == ["music", "speech", "noise"]
+    assert classify_sound_kinds(probabilities.astype(np.float32)) == ["music", "speech", "noise"]
     assert SOUND_KINDS == ("music", "speech", "noise")

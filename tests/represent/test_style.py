@@ -12,12 +12,17 @@ from segue.lyrics.features import (
     LIMIT,
     describe_text,
     rhyme_scheme,
-    standard_style_scores,
     standardise_style,
     style_features,
+    style_z_scores,
 )
-from segue.lyrics.matching import SAME_TEXT, LineIndex, text_likeness, text_shingles
-from segue.lyrics.phonetics import rhyme_sound, syllables, words_of
+from segue.lyrics.matching import (
+    SAME_TEXT_THRESHOLD,
+    LineIndex,
+    text_minhash,
+    text_minhash_similarity,
+)
+from segue.lyrics.phonetics import count_syllables, rhyme_key, split_words
 from segue.search.aspects import similarity_contributions
 from verses import song
 
@@ -37,7 +42,7 @@ def test_the_representation_has_not_moved() -> None:
     songs = [song("Ada Long", 1), song("Bob Short", 1) + "\n夜の歌\nNoch 'n Lied, dîner à l’été…"]
     for text, features, prints in zip(songs, golden["features"], golden["prints"], strict=True):
         np.testing.assert_allclose(style_features(text), features, atol=1e-3)
-        np.testing.assert_array_equal(text_shingles(text), prints)
+        np.testing.assert_array_equal(text_minhash(text), prints)
 
 
 def test_names_are_unique_and_grouped() -> None:
@@ -56,7 +61,7 @@ def test_names_are_unique_and_grouped() -> None:
     ],
 )
 def test_words_of_a_line(line: str, words: list[str]) -> None:
-    assert words_of(line) == words
+    assert split_words(line) == words
 
 
 @pytest.mark.parametrize(
@@ -65,7 +70,7 @@ def test_words_of_a_line(line: str, words: list[str]) -> None:
      ("wanted", 2), ("Röslein", 2), ("夜", 1), ("слово", 2), ("hmm", 1)],
 )  # fmt: skip
 def test_syllables_are_counted_by_spelling(word: str, count: int) -> None:
-    assert syllables(word) == count
+    assert count_syllables(word) == count
 
 
 @pytest.mark.parametrize(
@@ -74,16 +79,16 @@ def test_syllables_are_counted_by_spelling(word: str, count: int) -> None:
      ("weigh", "day"), ("Herzen", "Schmerzen"), ("amour", "toujour"), ("fleet", "heat")],
 )  # fmt: skip
 def test_what_rhymes(a: str, b: str) -> None:
-    assert (rhyme_sound(a) == rhyme_sound(b)) is ((a, b) != ("weigh", "day"))
+    assert (rhyme_key(a) == rhyme_key(b)) is ((a, b) != ("weigh", "day"))
 
 
 @pytest.mark.parametrize(("a", "b"), [("night", "bit"), ("rose", "rise"), ("day", "sea")])
 def test_what_does_not(a: str, b: str) -> None:
-    assert rhyme_sound(a) != rhyme_sound(b)
+    assert rhyme_key(a) != rhyme_key(b)
 
 
 def test_a_scheme_is_named() -> None:
-    last = [words_of(line)[-1] for line in SONNET.split("\n")]
+    last = [split_words(line)[-1] for line in SONNET.split("\n")]
     assert rhyme_scheme(last) == "ABAB"
     assert rhyme_scheme(["one", "two", "three"]) == "---"
 
@@ -108,11 +113,11 @@ def test_any_text_with_words_has_a_place(text: str) -> None:
     try:
         vector = style_features(told)
     except BadArgument:
-        assert not any(words_of(line) for line in told.split("\n") if not line.startswith("["))
+        assert not any(split_words(line) for line in told.split("\n") if not line.startswith("["))
         return
     assert np.isfinite(vector).all()
     assert np.isfinite(standardise_style(vector)).all()
-    assert text_shingles(told).shape == (128,)
+    assert text_minhash(told).shape == (128,)
     assert float(describe_text(told).facts["lines"]) >= 1
 
 
@@ -122,7 +127,7 @@ def test_shares_sum_to_the_cosine_and_scores_come_back() -> None:
     assert sum(similarity_contributions(a, b, STYLE_FEATURE_GROUPS).values()) == pytest.approx(
         cosine, abs=1e-5
     )
-    assert np.abs(standard_style_scores(a)).max() <= LIMIT + 1e-3
+    assert np.abs(style_z_scores(a)).max() <= LIMIT + 1e-3
     with pytest.raises(BadArgument, match="describe the text again"):
         standardise_style(a[:-1])
 
@@ -139,12 +144,12 @@ def test_one_voice_is_nearer_to_itself() -> None:
 def test_near_identical_texts_are_one() -> None:
     text = song("Ada Long", 1, stanzas=8)
     typed = text.replace("sorrow", "sorow").replace(",", "").upper() + "\noh yeah"
-    assert text_likeness(text_shingles(text), text_shingles(typed)) >= SAME_TEXT
+    assert text_minhash_similarity(text_minhash(text), text_minhash(typed)) >= SAME_TEXT_THRESHOLD
     # One refrain of two songs does not make them one.
     other = SONNET + "\n\n" + text.split("\n\n")[0]
-    assert text_likeness(text_shingles(text), text_shingles(other)) < SAME_TEXT
+    assert text_minhash_similarity(text_minhash(text), text_minhash(other)) < SAME_TEXT_THRESHOLD
     with pytest.raises(BadArgument, match="128 numbers"):
-        text_likeness(text_shingles(text), np.zeros(3, np.uint32))
+        text_minhash_similarity(text_minhash(text), np.zeros(3, np.uint32))
 
 
 def test_an_index_comes_back_as_it_was() -> None:

@@ -5,7 +5,7 @@ import pytest
 from test_features import recording
 
 from segue.audio.features import describe
-from segue.audio.rhythm import Tempo, candidate_tempos, tapped_tempo
+from segue.audio.rhythm import Tempo, candidate_tempos, estimate_tempo
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 
 SECONDS = 24.0
@@ -69,6 +69,6 @@ def test_candidates_are_what_people_tap() -> None:
 
 
 def test_no_pulse_has_no_tempo() -> None:
-    assert tapped_tempo([np.zeros((100, 8), np.float32)], 0.0) == Tempo(0.0, 0.0, 0.0)
+    assert estimate_tempo([np.zeros((100, 8), np.float32)], 0.0) == Tempo(0.0, 0.0, 0.0)
     facts = describe(recording(np.zeros(SAMPLE_RATE_HZ))).facts
     assert (facts["tempo_bpm"], facts["tempo_confidence"], facts["tempo_other_bpm"]) == (0, 0, 0)

@@ -7,8 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segue.audio.chroma import COURSE_FRAMES_PER_SECOND
-from segue.audio.cover_songs import LIKELY, _longest, align, course, likenesses, signature
+from segue.audio.chroma import CHROMA_FRAMES_PER_SECOND
+from segue.audio.cover_songs import (
+    COVER_THRESHOLD,
+    _longest,
+    align,
+    fourier_signature,
+    qmax_similarities,
+    quantised_chromagram,
+)
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, ByteArray
 
 
@@ -32,7 +39,7 @@ def test_another_key_is_told(seed: int, semitones: int) -> None:
     assert found.likeness > 0.99
     assert found.semitones == semitones
     assert found.tempo == pytest.approx(0, abs=0.02)
-    assert np.allclose(signature(one), signature(higher), atol=1e-5)
+    assert np.allclose(fourier_signature(one), fourier_signature(higher), atol=1e-5)
 
 
 def test_another_tempo_and_a_passage_are_told() -> None:
@@ -42,28 +49,31 @@ def test_another_tempo_and_a_passage_are_told() -> None:
     passage = one[150:350]
     found = align(one, passage)
     assert found.likeness > 0.95
-    assert found.first.start_s == pytest.approx(150 / COURSE_FRAMES_PER_SECOND, abs=1)
+    assert found.first.start_s == pytest.approx(150 / CHROMA_FRAMES_PER_SECOND, abs=1)
     assert found.second.start_s == pytest.approx(0, abs=1)
-    assert found.first.end_s == pytest.approx(350 / COURSE_FRAMES_PER_SECOND, abs=1)
+    assert found.first.end_s == pytest.approx(350 / CHROMA_FRAMES_PER_SECOND, abs=1)
 
 
 def test_other_pieces_are_not_taken_for_versions() -> None:
     others = [melody(seed) for seed in range(1, 30)]
-    assert likenesses(melody(0), others).max() < LIKELY
-    mine = signature(melody(0))
-    assert max(float(mine @ signature(other)) for other in others) < 0.99
+    assert qmax_similarities(melody(0), others).max() < COVER_THRESHOLD
+    mine = fourier_signature(melody(0))
+    assert max(float(mine @ fourier_signature(other)) for other in others) < 0.99
 
 
 def test_what_is_too_short_is_like_nothing() -> None:
     one = melody(0)
-    assert likenesses(one, [one[:3], one[:0]]).tolist() == [0, 0]
-    assert likenesses(one[:3], [one]).tolist() == [0]
-    assert likenesses(one, []).tolist() == []
+    assert qmax_similarities(one, [one[:3], one[:0]]).tolist() == [0, 0]
+    assert qmax_similarities(one[:3], [one]).tolist() == [0]
+    assert qmax_similarities(one, []).tolist() == []
     assert align(one, one[:2]).likeness == 0
-    assert np.isfinite(signature(one[:0])).all()
+    assert np.isfinite(fourier_signature(one[:0])).all()
     silence, drone = np.zeros((100, 12), np.uint8), np.tile(one[:1], (100, 1))
     for still in (silence, drone):
-        assert likenesses(still, [one, still, np.roll(still, 2, axis=1)]).max() < LIKELY
+        assert (
+            qmax_similarities(still, [one, still, np.roll(still, 2, axis=1)]).max()
+            < COVER_THRESHOLD
+        )
 
 
 @given(
@@ -88,8 +98,10 @@ def test_the_longest_way_is_that_of_librosa(seed: int, widths: list[int], share:
 def test_a_course_follows_the_pitches() -> None:
     time_s = np.arange(4 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     hz = np.where(time_s < 2, 440.0, 523.25)  # A, then C
-    found = course(np.sin(2 * np.pi * np.cumsum(hz) / SAMPLE_RATE_HZ).astype(np.float32))
+    found = quantised_chromagram(
+        np.sin(2 * np.pi * np.cumsum(hz) / SAMPLE_RATE_HZ).astype(np.float32)
+    )
     assert found.dtype == np.uint8
     assert found[3].argmax() == 9
     assert found[-4].argmax() == 0
-    assert course(np.zeros(SAMPLE_RATE_HZ, np.float32)).max() == 0
+    assert quantised_chromagram(np.zeros(SAMPLE_RATE_HZ, np.float32)).max() == 0

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segue.theory.chord_charts import parse_chart
 from segue.theory.chord_grid import Chart
-from segue.theory.voicing import accompany, dance_steps, parts, voice
+from segue.theory.voicing import accompaniment, accompaniment_parts, dance_steps, voice_chords
 
 chords = st.tuples(st.integers(0, 11), st.sets(st.integers(1, 11), min_size=1, max_size=6)).map(
     lambda one: (one[0], sorted({one[0]} | {(one[0] + each) % 12 for each in one[1]}))
@@ -19,7 +19,7 @@ chords = st.tuples(st.integers(0, 11), st.sets(st.integers(1, 11), min_size=1, m
 def test_voices_are_notes_of_their_chord_in_their_range(
     progression: list[tuple[int, list[int]]],
 ) -> None:
-    for (_, classes), pitches in zip(progression, voice(progression), strict=True):
+    for (_, classes), pitches in zip(progression, voice_chords(progression), strict=True):
         assert 3 <= len(pitches) <= 4
         assert list(pitches) == sorted(set(pitches))
         assert {pitch % 12 for pitch in pitches} <= set(classes)
@@ -27,13 +27,13 @@ def test_voices_are_notes_of_their_chord_in_their_range(
 
 
 def test_voices_move_little() -> None:
-    one, other, last = voice([(2, [2, 5, 9, 0]), (7, [7, 11, 2, 5]), (0, [0, 4, 7, 11])])
+    one, other, last = voice_chords([(2, [2, 5, 9, 0]), (7, [7, 11, 2, 5]), (0, [0, 4, 7, 11])])
     for before, after in ((one, other), (other, last)):
         assert sum(abs(a - b) for a, b in zip(before, after, strict=True)) <= 6
 
 
 def test_what_says_most_of_a_chord_is_kept() -> None:
-    (pitches,) = voice([(7, [7, 11, 2, 5, 9, 4])])  # G13
+    (pitches,) = voice_chords([(7, [7, 11, 2, 5, 9, 4])])  # G13
     assert {11, 5, 4} <= {pitch % 12 for pitch in pitches}
 
 
@@ -43,8 +43,8 @@ def test_every_chord_is_played_within_the_chart(
     manner: str, time_signature: tuple[int, int]
 ) -> None:
     chart = parse_chart("Dm7 G7 | C | N.C. | Bb/D", time_signature)
-    upper, bass = accompany(chart, "dance" if manner == "dance" else "held")
-    bar = chart.bar_steps * 120
+    upper, bass = accompaniment(chart, "dance" if manner == "dance" else "held")
+    bar = chart.steps_per_bar * 120
     for notes in (upper, bass):
         assert (notes[:, 1] > 0).all()
         assert int((notes[:, 0] + notes[:, 1]).max()) <= 4 * bar
@@ -55,7 +55,7 @@ def test_every_chord_is_played_within_the_chart(
 
 
 def silent(chart: Chart, notes: NDArray[np.int32], bar: int) -> bool:
-    first, last = bar * chart.bar_steps * 120, (bar + 1) * chart.bar_steps * 120
+    first, last = bar * chart.steps_per_bar * 120, (bar + 1) * chart.steps_per_bar * 120
     return not ((notes[:, 0] < last) & (notes[:, 0] + notes[:, 1] > first)).any()
 
 
@@ -63,9 +63,9 @@ def test_a_dance_alternates() -> None:
     assert dance_steps((4, 4)) == ((0, 8), (4, 12))
     assert dance_steps((3, 4)) == ((0,), (4, 8))
     assert dance_steps((6, 8)) == ((0, 6), (4, 10))
-    _, bass = accompany(parse_chart("C | G7"), "dance")
+    _, bass = accompaniment(parse_chart("C | G7"), "dance")
     assert (bass[:, 2] % 12).tolist() == [0, 7, 7, 2]
 
 
 def test_silence_has_no_parts() -> None:
-    assert parts(parse_chart("N.C. | N.C."), "held", (0, 32)) == ()
+    assert accompaniment_parts(parse_chart("N.C. | N.C."), "held", (0, 32)) == ()

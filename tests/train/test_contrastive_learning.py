@@ -7,12 +7,12 @@ import torch
 from segue.audio.contrastive import ActivationHead, ContrastiveConfig, TileEncoder, build
 from segue.audio.contrastive_training import (
     Augmentation,
+    ContrastiveObjective,
     ContrastiveTraining,
-    Heard,
     LabelStrength,
-    Task,
+    TrackActivations,
+    apply_wccn,
     contrastive_loss,
-    drawn_by_labels,
     from_activations,
     from_images,
 )
@@ -72,12 +72,12 @@ def image_of(track: int, length: int = 200) -> np.ndarray:
     return image.astype(np.uint8)
 
 
-def image_task(labels: np.ndarray | None = None) -> Task:
+def image_task(labels: np.ndarray | None = None) -> ContrastiveObjective:
     images = [image_of(track) for track in range(12)]
     return from_images(images, 64, LEARN, HELD, labels, MIXED)
 
 
-def activation_task() -> Task:
+def activation_task() -> ContrastiveObjective:
     """Tracks whose patches differ strongly in three directions that are the same for all."""
     rng = np.random.default_rng(0)
     head = load_head()
@@ -86,7 +86,7 @@ def activation_task() -> Task:
     for _ in range(12):
         patches = rng.standard_normal(POOLED_SIZE) + 3 * rng.standard_normal((6, 3)) @ directions
         pooled = (head.pooled_mean + head.pooled_scale * patches).astype(np.float32)
-        tracks.append(Heard(pooled, (pooled[:2] + head.pooled_scale,)))
+        tracks.append(TrackActivations(pooled, (pooled[:2] + head.pooled_scale,)))
     return from_activations(tracks, LEARN, HELD, None, PLAIN)
 
 
@@ -112,7 +112,9 @@ def test_tiles_are_in_range_and_carry_their_labels() -> None:
     assert sorted(task.validation()[0][1].tolist()) == [-1, 1, 1, 1]
 
 
-def learn(network: TileEncoder | ActivationHead, task: Task, steps: int) -> list[float]:
+def learn(
+    network: TileEncoder | ActivationHead, task: ContrastiveObjective, steps: int
+) -> list[float]:
     """Return the loss of each step."""
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     rng = np.random.default_rng(0)
@@ -146,7 +148,7 @@ def test_views_of_activations_come_together() -> None:
 
 def test_a_track_of_one_patch_is_its_own_other_view() -> None:
     pooled = np.ones((1, POOLED_SIZE), np.float32)
-    first, second = Heard(pooled).two_views(np.random.default_rng(0))
+    first, second = TrackActivations(pooled).two_views(np.random.default_rng(0))
     assert np.array_equal(first, second)
 
 
@@ -154,7 +156,7 @@ def test_views_share_no_patch() -> None:
     pooled = np.zeros((5, POOLED_SIZE), np.float32)
     pooled[np.arange(5), np.arange(5)] = 1
     for seed in range(20):
-        first, second = Heard(pooled).two_views(np.random.default_rng(seed))
+        first, second = TrackActivations(pooled).two_views(np.random.default_rng(seed))
         assert first @ second == 0
 
 
@@ -168,7 +170,7 @@ def test_too_few_tracks_are_refused() -> None:
 
 def test_activations_of_another_size_are_refused() -> None:
     with pytest.raises(BadArgument, match="1506"):
-        Heard(np.zeros((3, 96), np.float32))
+        TrackActivations(np.zeros((3, 96), np.float32))
 
 
 def sound_vectors(tracks: int) -> np.ndarray:
@@ -195,7 +197,7 @@ def within_and_between(vectors: np.ndarray, labels: np.ndarray) -> float:
 def test_labels_draw_albums_together() -> None:
     head, labels = load_head(), np.arange(40) // 4
     vectors = sound_vectors(40)
-    drawn = drawn_by_labels(head, vectors, labels, LabelStrength(0.9, 0.9))
+    drawn = apply_wccn(head, vectors, labels, LabelStrength(0.9, 0.9))
     size = head.pooled_map.shape[1]
     whitener = np.linalg.lstsq(head.features_map, drawn.features_map, rcond=None)[0]
     after = vectors[:, size:] @ whitener
@@ -206,7 +208,7 @@ def test_labels_draw_albums_together() -> None:
 
 def test_labels_of_no_strength_change_nothing() -> None:
     head, vectors = load_head(), sound_vectors(8)
-    drawn = drawn_by_labels(head, vectors, np.arange(8) // 2, LabelStrength(0.0, 0.0))
+    drawn = apply_wccn(head, vectors, np.arange(8) // 2, LabelStrength(0.0, 0.0))
     assert drawn.pooled_map == pytest.approx(head.pooled_map, abs=1e-6)
     assert drawn.features_map == pytest.approx(head.features_map, abs=1e-6)
 
@@ -214,6 +216,6 @@ def test_labels_of_no_strength_change_nothing() -> None:
 def test_labels_that_tell_nothing_are_refused() -> None:
     head, vectors = load_head(), sound_vectors(4)
     with pytest.raises(BadArgument, match="no label has two tracks"):
-        drawn_by_labels(head, vectors, np.array([0, 1, 2, -1]), LabelStrength())
+        apply_wccn(head, vectors, np.array([0, 1, 2, -1]), LabelStrength())
     with pytest.raises(BadArgument, match="expected"):
-        drawn_by_labels(head, vectors[:2], np.array([0, 1, 2, -1]), LabelStrength())
+        apply_wccn(head, vectors[:2], np.array([0, 1, 2, -1]), LabelStrength())

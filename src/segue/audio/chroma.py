@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, hann
 from segue.records import FloatArray
-from segue.theory.keys import MODES, PITCH_CLASSES, key_fits
+from segue.theory.keys import MODES, PITCH_CLASSES, key_correlations
 
 _WINDOW: Final = 8192  # 0.37 s: tells semitones apart from 90 Hz up
 _HOP: Final = 4096
@@ -62,7 +62,7 @@ class Harmony:
         return f"{'Db' if (tonic, self.mode) == ('C#', 'major') else tonic} {self.mode}"
 
 
-def find_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
+def analyse_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
     """Find the pitch classes and the key of a recording.
 
     Parameters
@@ -79,7 +79,7 @@ def find_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
     chromas = [_chroma(each, tuning) for each in peaks]
     chroma = np.concatenate(chromas)
     mean = chroma.mean(axis=0)
-    fits = key_fits(mean)
+    fits = key_correlations(mean)
     best = int(fits.argmax())
     chances = np.exp((fits - fits[best]) / _DOUBT)
     steps = np.concatenate([np.abs(np.diff(each, axis=0)).sum(axis=1) for each in chromas])
@@ -96,10 +96,10 @@ def find_harmony(excerpts: Sequence[FloatArray]) -> Harmony:
 
 
 #: Of `pitch_course`.
-COURSE_FRAMES_PER_SECOND: Final = SAMPLE_RATE_HZ / _HOP
+CHROMA_FRAMES_PER_SECOND: Final = SAMPLE_RATE_HZ / _HOP
 
 
-def pitch_course(samples: FloatArray) -> FloatArray:
+def chromagram(samples: FloatArray) -> FloatArray:
     """Follow the pitch classes of a stretch of sound.
 
     Parameters

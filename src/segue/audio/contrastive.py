@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.audio.autoencoders import Autoencoder
-from segue.audio.embedding import LEAST_SCALE, LIMIT, POOLED_SIZE, Head
+from segue.audio.embedding import LIMIT, MIN_SCALE, POOLED_SIZE, Head
 from segue.errors import BadArgument
 
 # --- contrastive ---
@@ -33,7 +33,7 @@ Source = Literal["log-mel", "musicnn"]
 #: Of the stem, which works on squares of 4 × 4 points, and of three stages that halve.
 WIDTHS: Final = (32, 64, 128, 192)
 SQUARE: Final = 4
-SHRINKAGE: Final = 32
+DOWNSAMPLING: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,10 @@ class TileEncoder(nn.Module):
     def __init__(self, config: ContrastiveConfig) -> None:
         super().__init__()
         sizes = (config.bands, config.frames)
-        if min(sizes) < SHRINKAGE or any(size % SHRINKAGE for size in sizes):
+        if min(sizes) < DOWNSAMPLING or any(size % DOWNSAMPLING for size in sizes):
             raise BadArgument(
-                f"bands and frames must be multiples of {SHRINKAGE}, not {sizes[0]} and {sizes[1]}"
+                f"bands and frames must be multiples of {DOWNSAMPLING}, "
+                f"not {sizes[0]} and {sizes[1]}"
             )
         if config.dimension < 16 or config.projection < 2:
             raise BadArgument(
@@ -97,9 +98,9 @@ class TileEncoder(nn.Module):
             nn.ReLU(),
         )
         self.stages = nn.Sequential(
-            *(Stage(incoming, outgoing) for incoming, outgoing in pairwise(WIDTHS))
+            *(ResidualBlock(incoming, outgoing) for incoming, outgoing in pairwise(WIDTHS))
         )
-        height = config.bands // SHRINKAGE
+        height = config.bands // DOWNSAMPLING
         self.to_vector = nn.Linear(2 * WIDTHS[-1] * height, config.dimension)
         self.projection = nn.Sequential(
             nn.Linear(config.dimension, config.dimension),
@@ -147,7 +148,7 @@ class TileEncoder(nn.Module):
         return z_BD
 
 
-class Stage(nn.Module):
+class ResidualBlock(nn.Module):
     """A strided residual block (He et al. 2016): two convolutions beside a pooled shortcut."""
 
     def __init__(self, incoming: int, outgoing: int) -> None:
@@ -217,7 +218,7 @@ class ActivationHead(nn.Module):
         expected = (config.pooled_dimension, config.features, config.features_dimension)
         if found != expected:
             raise BadArgument(f"the space `sound` has the sizes {found}, expected {expected}")
-        living = head.pooled_scale > LEAST_SCALE
+        living = head.pooled_scale > MIN_SCALE
         pooled_map = np.where(living[:, None], head.pooled_map, 0.0)
         with torch.no_grad():
             self.pooled_map.weight.copy_(torch.from_numpy(pooled_map.T))

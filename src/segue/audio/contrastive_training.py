@@ -82,7 +82,7 @@ class Augmentation:
     mix_db: tuple[float, float] = (-20.0, -6.0)
 
 
-def two_excerpts(
+def two_crops(
     image: Image, frames: int, rng: np.random.Generator, changes: Augmentation | None
 ) -> tuple[FloatArray, FloatArray]:
     """Cut two excerpts from an image, apart from each other where there is room.
@@ -109,7 +109,7 @@ def two_excerpts(
     )
 
 
-def changed(
+def augment(
     excerpt: FloatArray,
     others: Sequence[FloatArray],
     rng: np.random.Generator,
@@ -244,7 +244,7 @@ class ContrastiveTraining:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
-def training_for(source: Source, *, labelled: bool) -> ContrastiveTraining:
+def default_training(source: Source, *, labelled: bool) -> ContrastiveTraining:
     """Return the settings that were chosen for a network's source.
 
     From activations alone few steps are taken, 40 with a learning rate of 3e-3 falling along a
@@ -273,7 +273,7 @@ class LabelStrength:
     features: float = 0.6
 
 
-class Task(NamedTuple):
+class ContrastiveObjective(NamedTuple):
     """What a training loop needs: batches to learn from, fixed ones to judge by, a loss."""
 
     draw: Callable[[np.random.Generator], tuple[Tensor, ...]]
@@ -288,7 +288,7 @@ def from_images(
     held: Ints,
     labels: Ints | None,
     config: ContrastiveTraining,
-) -> Task:
+) -> ContrastiveObjective:
     """Prepare learning from log-mel images.
 
     Parameters
@@ -312,20 +312,20 @@ def from_images(
     numbers = _checked(learn, held, labels, len(images))
 
     def batch(tracks: Ints, rng: np.random.Generator) -> tuple[Tensor, ...]:
-        pairs = [two_excerpts(images[i], frames, rng, config.augmentation) for i in tracks]
+        pairs = [two_crops(images[i], frames, rng, config.augmentation) for i in tracks]
         tiles = [pair[side] for side in (0, 1) for pair in pairs]
         out = np.empty((len(tiles), *tiles[0].shape), np.float32)
         for place, tile in enumerate(tiles):
             near = (place + rng.integers(1, len(tracks), _OTHERS)) % len(tracks)
             others = [tiles[i] for i in near]
-            out[place] = changed(tile, others, rng, config.augmentation)
+            out[place] = augment(tile, others, rng, config.augmentation)
         return torch.from_numpy(out), torch.from_numpy(numbers[tracks])
 
     return _task(batch, learn, held, config)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class TrackActivations:
     """MusiCNN's pooled activations of one track.
 
     Attributes
@@ -365,12 +365,12 @@ class Heard:
 
 
 def from_activations(
-    tracks: Sequence[Heard],
+    tracks: Sequence[TrackActivations],
     learn: Ints,
     held: Ints,
     labels: Ints | None,
     config: ContrastiveTraining,
-) -> Task:
+) -> ContrastiveObjective:
     """Prepare learning from cached activations.
 
     Parameters
@@ -396,7 +396,7 @@ def from_activations(
     return _task(batch, learn, held, config)
 
 
-def drawn_by_labels(head: Head, vectors: FloatArray, labels: Ints, strength: LabelStrength) -> Head:
+def apply_wccn(head: Head, vectors: FloatArray, labels: Ints, strength: LabelStrength) -> Head:
     """Damp in the space `sound` what varies within albums or artists.
 
     Within-class covariance normalisation (Hatch, Kajarekar & Stolcke, Interspeech 2006) of
@@ -500,7 +500,7 @@ def _task(
     learn: Ints,
     held: Ints,
     config: ContrastiveTraining,
-) -> Task:
+) -> ContrastiveObjective:
     def draw(rng: np.random.Generator) -> tuple[Tensor, ...]:
         tracks = rng.permutation(learn)[: config.batch]
         return batch(tracks, rng)
@@ -514,7 +514,7 @@ def _task(
     def loss(network: nn.Module, x: Tensor, labels: Tensor) -> Tensor:
         return contrastive_loss(network(x).float(), labels, config)
 
-    return Task(draw, validation, loss)
+    return ContrastiveObjective(draw, validation, loss)
 
 
 def _checked(learn: Ints, held: Ints, labels: Ints | None, tracks: int) -> Ints:

@@ -16,18 +16,18 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from segue.audio.chroma import COURSE_FRAMES_PER_SECOND, pitch_course
+from segue.audio.chroma import CHROMA_FRAMES_PER_SECOND, chromagram
 from segue.audio.spectrogram import ByteArray
 from segue.records import FloatArray, Span
 
 #: Changes when, and only when, courses of two versions would not match.
 VERSION: Final = 1
 #: How a piece goes on after two minutes and a half seldom tells more.
-LONGEST_S: Final = 150.0
+MAX_DURATION_S: Final = 150.0
 
 #: From this likeness on two recordings are listed as versions of a piece: unrelated recordings
 #: reach it once in thousands of pairs; see bench/tables/versions.md.
-LIKELY: Final = 0.4
+COVER_THRESHOLD: Final = 0.4
 
 _PATCH: Final = 64  # frames of a signature's patch: 12 s
 _PATCH_HOP: Final = 8
@@ -68,12 +68,12 @@ class Alignment:
         return (self.first.end_s - self.first.start_s) / its - 1 if its else 0.0
 
 
-def stretch_to_compare(duration_s: float) -> tuple[Span, ...]:
+def span_to_compare(duration_s: float) -> tuple[Span, ...]:
     """Choose what of a recording is compared."""
-    return (Span(0.0, min(duration_s, LONGEST_S)),)
+    return (Span(0.0, min(duration_s, MAX_DURATION_S)),)
 
 
-def course(samples: FloatArray) -> ByteArray:
+def quantised_chromagram(samples: FloatArray) -> ByteArray:
     """Follow the pitch classes of a recording.
 
     Parameters
@@ -85,12 +85,12 @@ def course(samples: FloatArray) -> ByteArray:
     -------
     ndarray, shape (frames, 12), uint8
         Square roots of the shares of the pitch classes, 255 for all; see
-        `segue.audio.chroma.pitch_course`.
+        `segue.audio.chroma.chromagram`.
     """
-    return np.asarray(np.rint(255 * np.sqrt(pitch_course(samples))), np.uint8)
+    return np.asarray(np.rint(255 * np.sqrt(chromagram(samples))), np.uint8)
 
 
-def signature(course: ByteArray) -> FloatArray:
+def fourier_signature(course: ByteArray) -> FloatArray:
     """Sum up a course in numbers that no transposition changes.
 
     Parameters
@@ -113,7 +113,7 @@ def signature(course: ByteArray) -> FloatArray:
     return np.asarray(flat / max(float(np.linalg.norm(flat)), 1e-9), np.float32)
 
 
-def likenesses(one: ByteArray, others: Sequence[ByteArray]) -> NDArray[np.float64]:
+def qmax_similarities(one: ByteArray, others: Sequence[ByteArray]) -> NDArray[np.float64]:
     """Tell how far a course goes along with each of others.
 
     In any key; one may be up to twice as fast as the other.
@@ -133,7 +133,7 @@ def likenesses(one: ByteArray, others: Sequence[ByteArray]) -> NDArray[np.float6
 
 
 def align(one: ByteArray, other: ByteArray) -> Alignment:
-    """Find the longest course that two recordings share; see `likenesses`."""
+    """Find the longest course that two recordings share; see `qmax_similarities`."""
     (ways,) = _ways(one, [other])
     if not ways:
         return Alignment(0.0, 0, Span(0.0, 0.0), Span(0.0, 0.0))
@@ -253,5 +253,5 @@ def _longest(plots: Sequence[NDArray[np.bool_]]) -> list[tuple[float, int, int]]
 
 def _span(first: int, last: int) -> Span:
     """Turn the rows of a plot into seconds."""
-    second = COURSE_FRAMES_PER_SECOND / _POOLED
+    second = CHROMA_FRAMES_PER_SECOND / _POOLED
     return Span(first / second, (last + _STACKED) / second)

@@ -37,7 +37,7 @@ LIMIT: Final = 4.0
 
 #: Activations that vary less than this are constant but for rounding; the least that means
 #: something varies eight times as much.
-LEAST_SCALE: Final = 1e-4
+MIN_SCALE: Final = 1e-4
 
 _FORMAT: Final = 2
 _TINY: Final = 1e-12
@@ -133,7 +133,7 @@ class Head:
             )
         # Two thirds of the numbers come from filters that training switched off. What stirs in
         # them is rounding, which differs between processors.
-        living = self.pooled_scale > LEAST_SCALE
+        living = self.pooled_scale > MIN_SCALE
         standard = (pooled - self.pooled_mean) / np.where(living, self.pooled_scale, 1.0)
         return np.where(living, standard, 0.0).astype(np.float32)
 
@@ -260,7 +260,7 @@ def head_from_bytes(data: bytes) -> Head:
 
 # --- embed ---
 
-PATCHES_AT_ONCE: Final = 4  # their products stay in the cache; bench/musicnn_forms.py
+PATCH_BATCH_SIZE: Final = 4  # their products stay in the cache; bench/musicnn_forms.py
 
 
 class SoundModel:
@@ -282,7 +282,7 @@ class SoundModel:
         ----------
         patches : ndarray, shape (patches, 187, 96), float32
             See `segue.audio.spectrogram.musicnn_patches`.
-        raw_features : ndarray, shape (len(FEATURE_NAMES),), float32
+        raw_features : ndarray, shape (len(SOUND_FEATURE_NAMES),), float32
             See `segue.audio.features.describe`.
 
         Returns
@@ -316,8 +316,8 @@ class SoundModel:
         import torch
 
         parts = [
-            self._network(torch.from_numpy(patches[start : start + PATCHES_AT_ONCE]))
-            for start in range(0, len(patches), PATCHES_AT_ONCE)
+            self._network(torch.from_numpy(patches[start : start + PATCH_BATCH_SIZE]))
+            for start in range(0, len(patches), PATCH_BATCH_SIZE)
         ]
         pooled = np.concatenate([part.pooled.numpy() for part in parts])
         return pooled, np.concatenate([part.logits.numpy() for part in parts])

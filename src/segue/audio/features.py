@@ -22,36 +22,36 @@ from typing import Final, Literal
 import numpy as np
 from safetensors.numpy import load
 
-from segue.audio.chroma import Harmony, find_harmony
+from segue.audio.chroma import Harmony, analyse_harmony
 from segue.audio.rhythm import (
     Rhythm,
     Tempo,
-    at_tempo,
-    band_onsets,
-    find_rhythm,
+    analyse_rhythm,
+    band_onset_strength,
+    estimate_tempo,
     onset_strength,
-    tapped_tempo,
+    track_beats_at,
 )
 from segue.audio.timbre import (
     FRAMES_PER_SECOND,
-    Frames,
-    analyse_frames,
-    contrast_db,
-    join_frames,
+    FrameFeatures,
+    concatenate_frames,
+    frame_features,
+    hz_to_mel,
     loudness_lufs,
     mel_frequency,
-    mel_of_hz,
     mfcc,
+    spectral_contrast_db,
 )
 from segue.errors import BadArgument
-from segue.feature_names import FEATURE_GROUPS, FEATURE_NAMES, SOUND_FEATURES_BY_GROUP
+from segue.feature_names import SOUND_FEATURE_NAMES, SOUND_FEATURES_BY_GROUP
 from segue.records import FloatArray, Recording
 
 # --- measured ---
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurements:
     """All stretches of a recording, their frames one after the other.
 
     Only frames that sound are here: those not more than 60 dB below the loudest.
@@ -77,7 +77,7 @@ class Measured:
     harmony : Harmony
     """
 
-    frames: Frames
+    frames: FrameFeatures
     mfcc: FloatArray
     mfcc_steps: FloatArray
     onset: FloatArray
@@ -92,7 +92,7 @@ class Measured:
 _SOUNDING_DB: Final = 60.0
 
 
-def measure(excerpts: tuple[FloatArray, ...], genre: str = "") -> Measured:
+def measure(excerpts: tuple[FloatArray, ...], genre: str = "") -> Measurements:
     """Measure the stretches of a recording.
 
     Parameters
@@ -106,19 +106,19 @@ def measure(excerpts: tuple[FloatArray, ...], genre: str = "") -> Measured:
     -------
     Measured
     """
-    stretches = [analyse_frames(excerpt) for excerpt in excerpts]
+    stretches = [frame_features(excerpt) for excerpt in excerpts]
     strengths = [onset_strength(stretch.mel_db) for stretch in stretches]
-    rhythm = find_rhythm(strengths)
-    onsets = [band_onsets(one.mel_db) for one in stretches]
-    tempo = tapped_tempo(onsets, rhythm.tempo_bpm, genre)
+    rhythm = analyse_rhythm(strengths)
+    onsets = [band_onset_strength(one.mel_db) for one in stretches]
+    tempo = estimate_tempo(onsets, rhythm.tempo_bpm, genre)
     starts = np.cumsum([0] + [len(strength) for strength in strengths[:-1]])
-    frames = join_frames(stretches)
+    frames = concatenate_frames(stretches)
     coefficients = mfcc(frames.mel_db)
     sounding = frames.level_db > frames.level_db.max() - _SOUNDING_DB
     steps = np.diff(coefficients, axis=0, prepend=coefficients[:1])
     inside = sounding.copy()
     inside[starts] = False  # the step from one stretch to the next is no music
-    return Measured(
+    return Measurements(
         frames=frames.only(sounding),
         mfcc=coefficients[sounding],
         mfcc_steps=steps[inside] if inside.any() else np.zeros_like(steps[:1]),
@@ -127,8 +127,8 @@ def measure(excerpts: tuple[FloatArray, ...], genre: str = "") -> Measured:
         peak=max(float(np.abs(excerpt).max()) for excerpt in excerpts),
         rhythm=rhythm,
         tempo=tempo,
-        beats=at_tempo(rhythm, strengths, tempo.bpm),
-        harmony=find_harmony(excerpts),
+        beats=track_beats_at(rhythm, strengths, tempo.bpm),
+        harmony=analyse_harmony(excerpts),
     )
 
 
@@ -137,13 +137,13 @@ def beat_intervals_s(rhythm: Rhythm) -> FloatArray:
     return np.concatenate([np.diff(beats) for beats in rhythm.beats_s])
 
 
-def tonic_distance_z(measured: Measured) -> float:
+def tonic_distance_z(measured: Measurements) -> float:
     """How far the mean frequency is from the tonic between middle C and the B above it.
 
     In standard deviations of the frames' mean frequency, all on the mel scale; cut off at 20.
     """
     tonic_hz = 440.0 * 2.0 ** ((measured.harmony.tonic - 9) / 12)
-    distance = float(measured.mel_frequency.mean()) - mel_of_hz(tonic_hz)
+    distance = float(measured.mel_frequency.mean()) - hz_to_mel(tonic_hz)
     return float(np.clip(distance / max(float(measured.mel_frequency.std()), 1e-3), -20, 20))
 
 
@@ -153,16 +153,16 @@ SoundKind = Literal["music", "speech", "noise"]
 SOUND_KINDS: Final[tuple[SoundKind, ...]] = ("music", "speech", "noise")
 #: What is music with a probability below this is not. Music left out is missed more than noise
 #: let in disturbs: bench/tables/sound_kinds.md tells how much of each.
-MUSIC_FROM: Final = 0.2
+MUSIC_THRESHOLD: Final = 0.2
 
 
-def sound_probabilities(scores: FloatArray) -> FloatArray:
+def sound_kind_probabilities(scores: FloatArray) -> FloatArray:
     """Tell how likely recordings are music, speech or noise.
 
     Parameters
     ----------
-    scores : ndarray, shape (..., len(FEATURE_NAMES)), float32
-        From `segue.audio.features.standard_scores`.
+    scores : ndarray, shape (..., len(SOUND_FEATURE_NAMES)), float32
+        From `segue.audio.features.z_scores`.
 
     Returns
     -------
@@ -175,10 +175,10 @@ def sound_probabilities(scores: FloatArray) -> FloatArray:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
 
 
-def sound_kinds(probabilities: FloatArray) -> list[SoundKind]:
+def classify_sound_kinds(probabilities: FloatArray) -> list[SoundKind]:
     """Decide what recordings are, by their probabilities, shape (n, 3)."""
     others = probabilities[:, 1:].argmax(axis=1) + 1
-    chosen = np.where(probabilities[:, 0] < MUSIC_FROM, others, 0)
+    chosen = np.where(probabilities[:, 0] < MUSIC_THRESHOLD, others, 0)
     return [SOUND_KINDS[kind] for kind in chosen.tolist()]
 
 
@@ -188,8 +188,6 @@ def _weights() -> dict[str, FloatArray]:
 
 
 # --- features ---
-
-__all__ = ["FEATURE_GROUPS", "FEATURE_NAMES", "describe", "standard_scores", "standardise"]
 
 #: Changes when, and only when, a golden vector moves by more than 1e-3.
 VERSION: Final = 1
@@ -206,7 +204,7 @@ class Description:
     ----------
     facts : dict of str to float or str
         For people; names carry their units.
-    vector : ndarray, shape (len(FEATURE_NAMES),), float32
+    vector : ndarray, shape (len(SOUND_FEATURE_NAMES),), float32
         The musical numbers, encoded so that differences mean something (tempo in octaves,
         say), not yet standardised; finite.
     """
@@ -255,9 +253,9 @@ def describe(recording: Recording, genre: str = "") -> Description:
     vector = np.concatenate(
         [np.asarray(numbers[group], np.float32) for group in SOUND_FEATURES_BY_GROUP]
     )
-    probabilities = sound_probabilities(standard_scores(standardise(vector)))
+    probabilities = sound_kind_probabilities(z_scores(standardise(vector)))
     facts = _facts(recording, measured)
-    facts["sound_kind"] = sound_kinds(probabilities[None])[0]
+    facts["sound_kind"] = classify_sound_kinds(probabilities[None])[0]
     facts["music_probability"] = float(probabilities[SOUND_KINDS.index("music")])
     return Description(facts, vector)
 
@@ -267,7 +265,7 @@ def standardise(vector: FloatArray) -> FloatArray:
 
     Parameters
     ----------
-    vector : ndarray, shape (..., len(FEATURE_NAMES)), float32
+    vector : ndarray, shape (..., len(SOUND_FEATURE_NAMES)), float32
         From `describe`.
 
     Returns
@@ -277,21 +275,22 @@ def standardise(vector: FloatArray) -> FloatArray:
         the others of its group say too (a regularised whitening that never mixes groups); all
         by the shipped constants (weights/features.md).
     """
-    if vector.shape[-1] != len(FEATURE_NAMES):
+    if vector.shape[-1] != len(SOUND_FEATURE_NAMES):
         raise BadArgument(
-            f"expected {len(FEATURE_NAMES)} numbers, got {vector.shape[-1]}; describe it again"
+            f"expected {len(SOUND_FEATURE_NAMES)} numbers, got {vector.shape[-1]}; "
+            "describe it again"
         )
     constants = _constants()
     standard = (vector - constants["mean"]) / constants["scale"]
     return np.asarray(np.clip(standard, -LIMIT, LIMIT) @ constants["mix"], dtype=np.float32)
 
 
-def standard_scores(vector: FloatArray) -> FloatArray:
+def z_scores(vector: FloatArray) -> FloatArray:
     """Tell of a vector of the space `features` how far each number is from the average.
 
     Parameters
     ----------
-    vector : ndarray, shape (..., len(FEATURE_NAMES)), float32
+    vector : ndarray, shape (..., len(SOUND_FEATURE_NAMES)), float32
         From `standardise`.
 
     Returns
@@ -307,7 +306,7 @@ def _constants() -> dict[str, FloatArray]:
     return dict(load((files("segue.weights") / "features.safetensors").read_bytes()))
 
 
-def _facts(recording: Recording, measured: Measured) -> dict[str, float | str]:
+def _facts(recording: Recording, measured: Measurements) -> dict[str, float | str]:
     frames, harmony, rhythm = measured.frames, measured.harmony, measured.beats
     intervals_s = beat_intervals_s(rhythm)
     return {
@@ -340,7 +339,7 @@ def _facts(recording: Recording, measured: Measured) -> dict[str, float | str]:
     }
 
 
-def _rhythm_numbers(measured: Measured) -> list[float]:
+def _rhythm_numbers(measured: Measurements) -> list[float]:
     rhythm, onset = measured.rhythm, measured.onset
     octaves = float(np.log2(max(rhythm.tempo_bpm, 30.0)))
     intervals_s = beat_intervals_s(rhythm)
@@ -374,7 +373,7 @@ def _harmony_numbers(harmony: Harmony) -> list[float]:
     ]
 
 
-def _timbre_numbers(measured: Measured) -> list[float]:
+def _timbre_numbers(measured: Measurements) -> list[float]:
     return [
         *measured.mfcc.mean(axis=0)[1:].tolist(),
         *measured.mfcc.std(axis=0)[1:].tolist(),
@@ -382,7 +381,7 @@ def _timbre_numbers(measured: Measured) -> list[float]:
     ]
 
 
-def _brightness_numbers(measured: Measured) -> list[float]:
+def _brightness_numbers(measured: Measurements) -> list[float]:
     frames = measured.frames
     centroid, bandwidth, rolloff = (
         np.log2(np.maximum(hz, 20.0))
@@ -402,10 +401,10 @@ def _brightness_numbers(measured: Measured) -> list[float]:
     ]
 
 
-def _texture_numbers(measured: Measured) -> list[float]:
+def _texture_numbers(measured: Measurements) -> list[float]:
     frames = measured.frames
     flatness = np.log(np.maximum(frames.flatness, 1e-7))
-    contrast = contrast_db(frames)
+    contrast = spectral_contrast_db(frames)
     return [
         float(flatness.mean()),
         float(flatness.std()),
@@ -414,7 +413,7 @@ def _texture_numbers(measured: Measured) -> list[float]:
     ]
 
 
-def _dynamics_numbers(measured: Measured) -> list[float]:
+def _dynamics_numbers(measured: Measurements) -> list[float]:
     level = measured.frames.level_db
     low, high = np.percentile(level, (10, 95))
     return [

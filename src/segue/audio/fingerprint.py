@@ -22,11 +22,11 @@ VERSION: Final = 1
 
 FRAMES_PER_SECOND: Final = 21
 BITS: Final = 32
-LONGEST_S: Final = 30.0
+MAX_DURATION_S: Final = 30.0
 
 #: From here on two fingerprints are of one recording. Copies reach 0.73 and more, other mixes of
 #: the same tracks up to 0.61, unrelated music 0.2: see bench/tables/duplicates.md.
-SAME: Final = 0.65
+SAME_RECORDING_THRESHOLD: Final = 0.65
 
 _RATE_HZ: Final = SAMPLE_RATE_HZ // 3
 _HOP: Final = _RATE_HZ // FRAMES_PER_SECOND
@@ -83,7 +83,7 @@ def fingerprint(recording: Recording) -> Fingerprint:
         steady tone. At most 2.5 kB; empty for less than half a second of sound.
     """
     samples = max(recording.excerpts, key=len)
-    spare = max(len(samples) - round(LONGEST_S * SAMPLE_RATE_HZ), 0)
+    spare = max(len(samples) - round(MAX_DURATION_S * SAMPLE_RATE_HZ), 0)
     energies = _band_energies(samples[spare // 2 : len(samples) - (spare - spare // 2)])
     floor = max(_FLOOR * float(energies.max()), 1e-12)
     slopes = np.diff(np.log(energies + floor), axis=1)
@@ -108,7 +108,7 @@ def same_recording(a: Fingerprint, b: Fingerprint) -> bool:
         either end; False for other performances and for what is too short or too still to
         tell (less than 3 s that change).
     """
-    return match(a, b).similarity >= SAME
+    return match(a, b).similarity >= SAME_RECORDING_THRESHOLD
 
 
 def match(a: Fingerprint, b: Fingerprint) -> Match:

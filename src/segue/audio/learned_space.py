@@ -19,7 +19,7 @@ from segue.records import FloatArray, Space
 
 KIND: Final = "space of sound"
 #: Tiles that go through the network at once.
-TILES_AT_ONCE: Final = 256
+TILE_BATCH_SIZE: Final = 256
 _LEAST_SCALE: Final = 1e-6
 
 
@@ -31,7 +31,7 @@ class LearnedConfig:
     ----------
     network : AutoencoderConfig or ContrastiveConfig
     image : str
-        Kind of image, a key of `segue.audio.spectrogram.LOG_MELS`, or "musicnn" for the
+        Kind of image, a key of `segue.audio.spectrogram.LOG_MEL_SPECS`, or "musicnn" for the
         activations of MusiCNN's patches.
     stereo : bool
     tiles : int
@@ -176,8 +176,8 @@ class LearnedSound:
         together = np.concatenate(tiles)
         each = torch.from_numpy(np.repeat(np.asarray(steps, np.float32), counts))
         found = [
-            self._network(together[at : at + TILES_AT_ONCE], each[at : at + TILES_AT_ONCE])
-            for at in range(0, len(together), TILES_AT_ONCE)
+            self._network(together[at : at + TILE_BATCH_SIZE], each[at : at + TILE_BATCH_SIZE])
+            for at in range(0, len(together), TILE_BATCH_SIZE)
         ]
         starts = np.cumsum([0, *counts[:-1]])
         sums = np.add.reduceat(torch.cat(found).numpy().astype(np.float64), starts, axis=0)
@@ -257,7 +257,7 @@ class LearnedSound:
         return (steps,) if self.config.step else ()
 
 
-def scale_of(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+def mean_and_scale(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return mean and scale of a library's vectors; what does not vary keeps its size."""
     scale = vectors.std(axis=0)
     return vectors.mean(axis=0), np.where(scale > _LEAST_SCALE, scale, 1).astype(np.float32)

@@ -29,14 +29,14 @@ from safetensors.numpy import load
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, mel_filters
-from segue.audio.timbre import FRAME, FRAMES_PER_SECOND, MEL_BANDS, above_floor
+from segue.audio.timbre import FRAME, FRAMES_PER_SECOND, MEL_BANDS, apply_top_db
 from segue.records import FloatArray
 from segue.text import normalise, split_genres
 
 # --- rhythm ---
 
 #: Tempi that are looked at, 1 % apart.
-TEMPI_BPM: Final = 30.0 * 1.01 ** np.arange(232)  # to 298.7
+TEMPOGRAM_BPM: Final = 30.0 * 1.01 ** np.arange(232)  # to 298.7
 _PRIOR_BPM: Final = 110.0
 _PRIOR_OCTAVES: Final = 1.2
 # Lags, in beats, at which a pulse recurs, and what each counts. The half beat tells a beat
@@ -45,7 +45,7 @@ _COMB: Final = {0.5: 0.5, 1: 1.0, 2: 0.75, 3: 0.5, 4: 0.5}
 _LOCAL_S: Final = 1.0
 _TIGHTNESS: Final = 100.0
 _SAME_BPM: Final = 0.01
-_MAX_LAG: Final = int(max(_COMB) * 60 / TEMPI_BPM[0] * FRAMES_PER_SECOND) + 2
+_MAX_LAG: Final = int(max(_COMB) * 60 / TEMPOGRAM_BPM[0] * FRAMES_PER_SECOND) + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Rhythm:
     clarity : float
         How much of the change recurs with the beat, 0 to 1.
     tempogram : ndarray, shape (232,), float32
-        Strength of recurrence at each of `TEMPI_BPM`, without preference for any.
+        Strength of recurrence at each of `TEMPOGRAM_BPM`, without preference for any.
     beats_per_bar : int
         3 or 4, by whether change recurs more after three beats or after two and four.
     beats_s : tuple of ndarray
@@ -86,11 +86,11 @@ def onset_strength(mel_db: FloatArray) -> FloatArray:
         The first is 0. Librosa gives the same, three frames later.
     """
     strength = np.zeros(len(mel_db), np.float32)
-    strength[1:] = np.maximum(np.diff(above_floor(mel_db), axis=0), 0).mean(axis=1)
+    strength[1:] = np.maximum(np.diff(apply_top_db(mel_db), axis=0), 0).mean(axis=1)
     return strength
 
 
-def find_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
+def analyse_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
     """Find the tempo that all stretches share, and the beats of each.
 
     Parameters
@@ -106,8 +106,8 @@ def find_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
     recurrence = _autocorrelation(novelties)
     if recurrence[0] <= 0:
         none = tuple(np.zeros(0, np.float32) for _ in strengths)
-        return Rhythm(0.0, 0.0, np.zeros(len(TEMPI_BPM), np.float32), 4, none)
-    lags = 60.0 / TEMPI_BPM * FRAMES_PER_SECOND
+        return Rhythm(0.0, 0.0, np.zeros(len(TEMPOGRAM_BPM), np.float32), 4, none)
+    lags = 60.0 / TEMPOGRAM_BPM * FRAMES_PER_SECOND
     grid = np.arange(_MAX_LAG)
     teeth = [weight * np.interp(lags * n, grid, recurrence) for n, weight in _COMB.items()]
     comb = np.maximum(np.sum(teeth, axis=0) / (sum(_COMB.values()) * recurrence[0]), 0)
@@ -123,7 +123,7 @@ def find_rhythm(strengths: Sequence[FloatArray]) -> Rhythm:
     )
 
 
-def at_tempo(rhythm: Rhythm, strengths: Sequence[FloatArray], tempo_bpm: float) -> Rhythm:
+def track_beats_at(rhythm: Rhythm, strengths: Sequence[FloatArray], tempo_bpm: float) -> Rhythm:
     """Find the beats again, at another tempo than that of the strongest pulse.
 
     Parameters
@@ -158,18 +158,18 @@ def _beats_per_bar(recurrence: np.ndarray, tempo_bpm: float) -> int:
 
 @cache
 def _prior() -> np.ndarray:
-    octaves = np.log2(TEMPI_BPM / _PRIOR_BPM)
+    octaves = np.log2(TEMPOGRAM_BPM / _PRIOR_BPM)
     return np.asarray(np.exp(-0.5 * (octaves / _PRIOR_OCTAVES) ** 2))
 
 
 def _refine(score: np.ndarray, best: int) -> float:
     """Find the top of a parabola through the best candidate and its neighbours."""
     if not 0 < best < len(score) - 1:
-        return float(TEMPI_BPM[best])
+        return float(TEMPOGRAM_BPM[best])
     left, top, right = score[best - 1 : best + 2]
     bend = left - 2 * top + right
     shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
-    return float(TEMPI_BPM[best] * (TEMPI_BPM[1] / TEMPI_BPM[0]) ** shift)
+    return float(TEMPOGRAM_BPM[best] * (TEMPOGRAM_BPM[1] / TEMPOGRAM_BPM[0]) ** shift)
 
 
 def local_novelty(strength: FloatArray) -> FloatArray:
@@ -367,7 +367,7 @@ class Tempo:
     other_bpm: float
 
 
-def band_onsets(mel_db: FloatArray) -> FloatArray:
+def band_onset_strength(mel_db: FloatArray) -> FloatArray:
     """Average, over the mel bands of each of eight ranges, of how many decibels they rose.
 
     Parameters
@@ -380,13 +380,13 @@ def band_onsets(mel_db: FloatArray) -> FloatArray:
         The first is 0.
     """
     rises = np.zeros_like(mel_db)
-    rises[1:] = np.maximum(np.diff(above_floor(mel_db), axis=0), 0)
+    rises[1:] = np.maximum(np.diff(apply_top_db(mel_db), axis=0), 0)
     starts = _band_starts()
     sums = np.add.reduceat(rises, starts, axis=1)
     return np.asarray(sums / np.diff([*starts, MEL_BANDS]), np.float32)
 
 
-def tapped_tempo(onsets: Sequence[FloatArray], pulse_bpm: float, genre: str = "") -> Tempo:
+def estimate_tempo(onsets: Sequence[FloatArray], pulse_bpm: float, genre: str = "") -> Tempo:
     """Choose among the tempos that go with a pulse.
 
     Parameters

@@ -183,8 +183,8 @@ ByteArray = NDArray[np.uint8]
 VERSION: Final = 1
 
 N_FFT: Final = 2048
-HOP: Final = 512
-STFT_FRAMES_PER_SECOND: Final = SAMPLE_RATE_HZ / HOP
+HOP_LENGTH: Final = 512
+STFT_FRAMES_PER_SECOND: Final = SAMPLE_RATE_HZ / HOP_LENGTH
 RANGE_DB: Final = 80.0
 
 #: The stretch that is learned from: 60 s from 0:30, as published; less where less is there.
@@ -198,7 +198,7 @@ _HIGHEST_CHROMA_HZ: Final = 4186.0
 
 
 @dataclass(frozen=True, slots=True)
-class LogMel:
+class LogMelSpec:
     """One kind of image.
 
     Attributes
@@ -225,17 +225,17 @@ class LogMel:
 _TILE_FRAMES_PER_SECOND: Final = 512 / 30
 
 #: The kinds by name: "mel512" of the network `conv`, the others of those with tiles.
-LOG_MELS: Final = {
+LOG_MEL_SPECS: Final = {
     image.name: image
     for image in (
-        LogMel("mel512", 512, 8192.0, STFT_FRAMES_PER_SECOND),
-        LogMel("mel128", 128, 8000.0, _TILE_FRAMES_PER_SECOND),
-        LogMel("mel128+mfcc+chroma", 128, 8000.0, _TILE_FRAMES_PER_SECOND, 3),
+        LogMelSpec("mel512", 512, 8192.0, STFT_FRAMES_PER_SECOND),
+        LogMelSpec("mel128", 128, 8000.0, _TILE_FRAMES_PER_SECOND),
+        LogMelSpec("mel128+mfcc+chroma", 128, 8000.0, _TILE_FRAMES_PER_SECOND, 3),
     )
 }
 
 
-def stretch_to_learn(duration_s: float) -> tuple[Span, ...]:
+def training_span(duration_s: float) -> tuple[Span, ...]:
     """Choose the one stretch of a recording that is learned from.
 
     Parameters
@@ -252,7 +252,7 @@ def stretch_to_learn(duration_s: float) -> tuple[Span, ...]:
     return (Span(start_s, start_s + length_s),)
 
 
-def log_mel_image(samples: FloatArray, kind: LogMel) -> ByteArray:
+def log_mel_image(samples: FloatArray, kind: LogMelSpec) -> ByteArray:
     """Make the image of a recording.
 
     Parameters
@@ -267,7 +267,7 @@ def log_mel_image(samples: FloatArray, kind: LogMel) -> ByteArray:
     """
     if samples.ndim != 1 or samples.size == 0:
         raise BadArgument(f"expected mono samples of shape (n,), got {samples.shape}")
-    power = power_spectrogram(samples, N_FFT, HOP)
+    power = power_spectrogram(samples, N_FFT, HOP_LENGTH)
     filters = mel_filters(SAMPLE_RATE_HZ, N_FFT, kind.bands, kind.fmax_hz)
     mel = _scaled_decibels(power @ filters.T)
     planes = [mel]
@@ -280,7 +280,7 @@ def log_mel_image(samples: FloatArray, kind: LogMel) -> ByteArray:
     return np.asarray(np.rint(image * 255), np.uint8)
 
 
-def bands_hz(kind: LogMel) -> FloatArray:
+def band_centres_hz(kind: LogMelSpec) -> FloatArray:
     """Return the centre of each band in hertz, from the image's first row down."""
     filters = mel_filters(SAMPLE_RATE_HZ, N_FFT, kind.bands, kind.fmax_hz)
     bins_hz = np.arange(filters.shape[1]) * SAMPLE_RATE_HZ / N_FFT
@@ -292,7 +292,7 @@ def bands_hz(kind: LogMel) -> FloatArray:
     return np.asarray(np.interp(bands, bands[there], centres)[::-1], np.float32)
 
 
-def image_power(plane: FloatArray, kind: LogMel) -> FloatArray:
+def image_to_power(plane: FloatArray, kind: LogMelSpec) -> FloatArray:
     """Undo the image: the mel power spectrogram, up to its loudness.
 
     Parameters
@@ -376,7 +376,7 @@ _TINY: Final = 1e-12
 _OVERLAP_SUM: Final = 1.5
 
 
-def sound_of_image(plane: FloatArray, kind: LogMel, seed: int = 0) -> FloatArray:
+def image_to_audio(plane: FloatArray, kind: LogMelSpec, seed: int = 0) -> FloatArray:
     """Make sound of the mel channel of an image.
 
     Magnitudes are found by multiplicative updates (Lee & Seung 2001), phases by fast
@@ -397,13 +397,13 @@ def sound_of_image(plane: FloatArray, kind: LogMel, seed: int = 0) -> FloatArray
     """
     if plane.ndim != 2 or plane.shape[0] != kind.bands:
         raise BadArgument(f"expected a plane of shape ({kind.bands}, frames), got {plane.shape}")
-    power = image_power(np.clip(plane, 0, 1), kind)
+    power = image_to_power(np.clip(plane, 0, 1), kind)
     magnitude = np.sqrt(_spectrum(power, kind))
     samples = _griffin_lim(magnitude, np.random.default_rng(seed))
     return np.asarray(samples * PEAK / max(float(np.abs(samples).max()), _TINY), np.float32)
 
 
-def _spectrum(mel: FloatArray, kind: LogMel) -> FloatArray:
+def _spectrum(mel: FloatArray, kind: LogMelSpec) -> FloatArray:
     """Find a power spectrum, nowhere below 0, that gives the mel spectrum.
 
     Parameters
@@ -439,7 +439,7 @@ def _griffin_lim(magnitude: FloatArray, rng: np.random.Generator) -> FloatArray:
 def _transform(samples: FloatArray, frames: int) -> NDArray[np.complex64]:
     import scipy.fft  # slow to import
 
-    cut = sliding_window_view(np.pad(samples, N_FFT // 2), N_FFT)[::HOP][:frames]
+    cut = sliding_window_view(np.pad(samples, N_FFT // 2), N_FFT)[::HOP_LENGTH][:frames]
     return np.asarray(scipy.fft.rfft(cut * hann(N_FFT), axis=1), np.complex64)
 
 
@@ -448,9 +448,11 @@ def _overlapped(spectrum: NDArray[np.complex64]) -> FloatArray:
     import scipy.fft  # slow to import
 
     pieces = scipy.fft.irfft(spectrum, N_FFT, axis=1) * hann(N_FFT) / _OVERLAP_SUM
-    frames, quarters = len(pieces), N_FFT // HOP
-    samples = np.zeros((frames + quarters - 1, HOP), np.float32)
+    frames, quarters = len(pieces), N_FFT // HOP_LENGTH
+    samples = np.zeros((frames + quarters - 1, HOP_LENGTH), np.float32)
     for quarter in range(quarters):
-        samples[quarter : quarter + frames] += pieces[:, quarter * HOP : (quarter + 1) * HOP]
+        samples[quarter : quarter + frames] += pieces[
+            :, quarter * HOP_LENGTH : (quarter + 1) * HOP_LENGTH
+        ]
     centred = samples.ravel()[N_FFT // 2 :]
-    return centred[: max(frames - 1, 1) * HOP]
+    return centred[: max(frames - 1, 1) * HOP_LENGTH]

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, hann, mel_filters
-from segue.feature_names import COEFFICIENTS, CONTRAST_BANDS
+from segue.feature_names import CONTRAST_BANDS, N_MFCC
 from segue.records import FloatArray
 
 FRAME: Final = 2048
@@ -33,7 +33,7 @@ _CONTRAST_QUANTILE: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Frames:
+class FrameFeatures:
     """What each frame of a stretch sounds like; frames of 2048 samples, every 512.
 
     Attributes
@@ -66,22 +66,22 @@ class Frames:
     level_db: FloatArray
     loudness: FloatArray
 
-    def only(self, chosen: NDArray[np.bool_]) -> "Frames":
+    def only(self, chosen: NDArray[np.bool_]) -> "FrameFeatures":
         """Keep some of the frames; `chosen` has shape (frames,)."""
-        return Frames(*(getattr(self, field.name)[chosen] for field in fields(self)))
+        return FrameFeatures(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
-def join_frames(stretches: Sequence[Frames]) -> Frames:
+def concatenate_frames(stretches: Sequence[FrameFeatures]) -> FrameFeatures:
     """Put the frames of several stretches one after the other."""
-    return Frames(
+    return FrameFeatures(
         *(
             np.concatenate([getattr(stretch, field.name) for stretch in stretches])
-            for field in fields(Frames)
+            for field in fields(FrameFeatures)
         )
     )
 
 
-def analyse_frames(samples: FloatArray) -> Frames:
+def frame_features(samples: FloatArray) -> FrameFeatures:
     """Compute the frames of one stretch.
 
     Parameters
@@ -102,16 +102,16 @@ def analyse_frames(samples: FloatArray) -> Frames:
     mel, loudness, centroid, bandwidth, rolloff, flatness, peak, valley = (
         np.concatenate(part) for part in zip(*blocks, strict=True)
     )
-    return Frames(
-        mel_db=to_db(mel),
+    return FrameFeatures(
+        mel_db=power_to_db(mel),
         centroid_hz=centroid,
         bandwidth_hz=bandwidth,
         rolloff_hz=rolloff,
         flatness=flatness,
-        peak_db=to_db(peak),
-        valley_db=to_db(valley),
+        peak_db=power_to_db(peak),
+        valley_db=power_to_db(valley),
         crossing_rate=_crossing_rate(samples),
-        level_db=to_db(_frame_means(np.pad(np.square(samples), FRAME // 2))),
+        level_db=power_to_db(_frame_means(np.pad(np.square(samples), FRAME // 2))),
         loudness=loudness,
     )
 
@@ -128,13 +128,13 @@ def mfcc(mel_db: FloatArray) -> FloatArray:
     -------
     ndarray, shape (frames, 20), float32
     """
-    spectrum = scipy.fft.dct(above_floor(mel_db), type=2, norm="ortho", axis=1)
-    return np.asarray(spectrum[:, :COEFFICIENTS], dtype=np.float32)
+    spectrum = scipy.fft.dct(apply_top_db(mel_db), type=2, norm="ortho", axis=1)
+    return np.asarray(spectrum[:, :N_MFCC], dtype=np.float32)
 
 
-def contrast_db(frames: Frames) -> FloatArray:
+def spectral_contrast_db(frames: FrameFeatures) -> FloatArray:
     """Compute the spectral contrast of the seven octaves, shape (frames, 7), dB."""
-    return above_floor(frames.peak_db) - above_floor(frames.valley_db)
+    return apply_top_db(frames.peak_db) - apply_top_db(frames.valley_db)
 
 
 def mel_frequency(mel_db: FloatArray) -> FloatArray:
@@ -150,11 +150,11 @@ def mel_frequency(mel_db: FloatArray) -> FloatArray:
         Mean of the bands' centres in mel (1 kHz is 15), weighted by the bands' magnitudes.
     """
     magnitude = np.power(10, mel_db / 20, dtype=np.float32)
-    centres = np.linspace(0, mel_of_hz(SAMPLE_RATE_HZ / 2), MEL_BANDS + 2, dtype=np.float32)
+    centres = np.linspace(0, hz_to_mel(SAMPLE_RATE_HZ / 2), MEL_BANDS + 2, dtype=np.float32)
     return np.asarray(magnitude @ centres[1:-1] / magnitude.sum(axis=1), dtype=np.float32)
 
 
-def mel_of_hz(hz: float) -> float:
+def hz_to_mel(hz: float) -> float:
     """Frequency on Slaney's mel scale: linear to 1 kHz (15 mel), logarithmic above."""
     return 3 * hz / 200 if hz < 1000 else float(15 + 27 * np.log(hz / 1000) / np.log(6.4))
 
@@ -179,13 +179,13 @@ def loudness_lufs(loudness: FloatArray) -> float:
     return float(10 * np.log10(gated.mean()) + _LUFS_OFFSET) if gated.size else _GATE_LUFS
 
 
-def to_db(power: FloatArray) -> FloatArray:
+def power_to_db(power: FloatArray) -> FloatArray:
     """Power as decibels; nothing is below -100 dB."""
     floored = np.maximum(power, np.float32(_LEAST_POWER))
     return np.asarray(10 * np.log10(floored), dtype=np.float32)
 
 
-def above_floor(db: FloatArray) -> FloatArray:
+def apply_top_db(db: FloatArray) -> FloatArray:
     """Raise what lies more than 80 dB below the maximum to that."""
     return np.asarray(np.maximum(db, db.max() - np.float32(_RANGE_DB)), dtype=np.float32)
 

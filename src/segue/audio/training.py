@@ -23,16 +23,22 @@ from torch import Tensor
 from segue.audio.autoencoders import AutoencoderConfig, TransformAutoencoder, recipe
 from segue.audio.contrastive import ActivationHead, ContrastiveConfig, Source
 from segue.audio.contrastive_training import (
-    Heard,
     LabelStrength,
-    drawn_by_labels,
+    TrackActivations,
+    apply_wccn,
+    default_training,
     from_activations,
     from_images,
-    training_for,
 )
 from segue.audio.embedding import POOLED_SIZE, Head, load_head
-from segue.audio.learned_space import LearnedConfig, LearnedSound, build, config_to_json, scale_of
-from segue.audio.spectrogram import LOG_MELS, ByteArray
+from segue.audio.learned_space import (
+    LearnedConfig,
+    LearnedSound,
+    build,
+    config_to_json,
+    mean_and_scale,
+)
+from segue.audio.spectrogram import LOG_MEL_SPECS, ByteArray
 from segue.errors import BadArgument, TrainingFailed
 from segue.nn.checkpoint import MODEL
 from segue.nn.trainer import FitResult, Objective, ProgressCallback, TrainerConfig, fit
@@ -132,7 +138,7 @@ def learned_config(training: SoundTraining, lengths: Sequence[int]) -> LearnedCo
     """Turn a user's choice, and the lengths of the images in frames, into a configuration."""
     if training.start == "musicnn":
         return LearnedConfig(ContrastiveConfig(source="musicnn"), MUSICNN)
-    kind = LOG_MELS[image_kind(training)]
+    kind = LOG_MEL_SPECS[image_kind(training)]
     frames = TILE_FRAMES
     if training.preset == "conv":
         usual = int(np.quantile(lengths, _WHOLE_QUANTILE))
@@ -186,7 +192,7 @@ class Example:
 ReadImage = Callable[[str], NDArray[Any]]
 
 
-def even_tiles(image: ByteArray, frames: int, most: int) -> ByteArray:
+def evenly_spaced_tiles(image: ByteArray, frames: int, most: int) -> ByteArray:
     """Cut tiles spread evenly over an image.
 
     Parameters
@@ -273,7 +279,7 @@ class TileStream:
         tiles: list[ByteArray] = []
         steps: list[float] = []
         for example in self._validation:
-            cut = even_tiles(self._read(example.content_hash), self._frames, self._most)
+            cut = evenly_spaced_tiles(self._read(example.content_hash), self._frames, self._most)
             tiles.extend(cut)
             steps += [example.step_frames] * len(cut)
         return [
@@ -291,14 +297,14 @@ class TileStream:
 
 PATIENCE: Final = 8
 #: As published: a binary cross-entropy below this ended the training.
-CONV_GOOD_ENOUGH: Final = 0.1
+CONV_TARGET_LOSS: Final = 0.1
 #: Tiles that the linear transform is started from.
-PREPARING_TILES: Final = 2000
+INITIALISATION_TILES: Final = 2000
 CONTRAST_EPOCHS: Final = 40
 #: From MusiCNN's activations few steps are taken: a head that learns longer to tell tracks
 #: apart tells the tracks of one album apart as well. See JOURNAL.md.
 HEAD_STEPS: Final = 40
-FEWEST_TO_CONTRAST: Final = 2
+MIN_CONTRASTIVE_TRACKS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +317,7 @@ class Task:
     prepare: Callable[[], None] = lambda: None
 
 
-def autoencode(
+def autoencoder_task(
     training: SoundTraining,
     config: LearnedConfig,
     network: torch.nn.Module,
@@ -332,7 +338,7 @@ def autoencode(
 
     def prepare() -> None:
         rng = np.random.default_rng(training.seed)
-        drawn = [stream.draw(rng)[0] for _ in range(-(-PREPARING_TILES // how.batch))]
+        drawn = [stream.draw(rng)[0] for _ in range(-(-INITIALISATION_TILES // how.batch))]
         for module in network.modules():
             if isinstance(module, TransformAutoencoder):
                 sides = [tiles.chunk(1 + config.stereo, dim=1)[0] for tiles in drawn]
@@ -349,7 +355,7 @@ def autoencode(
         schedule=how.schedule,
         clip=how.clip_norm or 0.0,
         patience=PATIENCE,
-        stop_below=CONV_GOOD_ENOUGH if training.preset == "conv" else 0.0,
+        stop_below=CONV_TARGET_LOSS if training.preset == "conv" else 0.0,
     )
     objective = Objective(
         network, stream.draw, stream.validation, lambda net, *batch: net.loss(*batch)
@@ -357,7 +363,7 @@ def autoencode(
     return Task(objective, loop, how.batch, prepare)
 
 
-def contrast(
+def contrastive_task(
     training: SoundTraining,
     config: LearnedConfig,
     network: torch.nn.Module,
@@ -366,19 +372,19 @@ def contrast(
     read: ReadImage,
 ) -> Task:
     """Prepare learning by contrast, from log-mel images or from MusiCNN's activations."""
-    if len(validate) < FEWEST_TO_CONTRAST or len(learn) < FEWEST_TO_CONTRAST:
+    if len(validate) < MIN_CONTRASTIVE_TRACKS or len(learn) < MIN_CONTRASTIVE_TRACKS:
         raise TrainingFailed(
             f"there are {len(learn)} tracks to learn from and {len(validate)} to validate with; "
-            f"learning by contrast needs {FEWEST_TO_CONTRAST} each: add more with `segue add`"
+            f"learning by contrast needs {MIN_CONTRASTIVE_TRACKS} each: add more with `segue add`"
         )
     source: Source = "musicnn" if training.start == "musicnn" else "log-mel"
-    how = training_for(source, labelled=bool(training.labels))
+    how = default_training(source, labelled=bool(training.labels))
     together = [*learn, *validate]
-    labels = label_numbers(together, training.labels)
+    labels = encode_labels(together, training.labels)
     learned, held = np.arange(len(learn)), np.arange(len(learn), len(together))
     if isinstance(network, ActivationHead):
         rows = [read(one.content_hash) for one in together]
-        heard = [Heard(row[:, :POOLED_SIZE]) for row in rows]
+        heard = [TrackActivations(row[:, :POOLED_SIZE]) for row in rows]
         head = _start(rows[: len(learn)], None if labels is None else labels[: len(learn)])
         task = from_activations(heard, learned, held, labels, how)
         loop = TrainerConfig(
@@ -416,7 +422,7 @@ def _start(rows: Sequence[FloatArray], labels: NDArray[np.int64] | None) -> Head
     if labels is None:
         return head
     vectors = np.stack([head.project(row[:, :POOLED_SIZE], row[0, POOLED_SIZE:]) for row in rows])
-    return drawn_by_labels(head, vectors, labels, LabelStrength())
+    return apply_wccn(head, vectors, labels, LabelStrength())
 
 
 class _Images(Sequence[ByteArray]):
@@ -432,7 +438,7 @@ class _Images(Sequence[ByteArray]):
         return self._read(self._examples[number].content_hash)
 
 
-def label_numbers(examples: Sequence[Example], labels: str) -> NDArray[np.int64] | None:
+def encode_labels(examples: Sequence[Example], labels: str) -> NDArray[np.int64] | None:
     """Give albums or artists numbers, -1 for none; None where labels are not asked for."""
     if not labels:
         return None
@@ -443,15 +449,15 @@ def label_numbers(examples: Sequence[Example], labels: str) -> NDArray[np.int64]
 
 # --- sound ---
 
-FEWEST_TRACKS: Final = 3
+MIN_TRACKS: Final = 3
 VALIDATION_SHARE: Final = 0.1
 MOST_VALIDATION_SHARE: Final = 1 / 3
 #: Fewer steps than this between two validations are not worth one.
-FEWEST_STEPS: Final = 25
+MIN_STEPS_PER_EPOCH: Final = 25
 _TRACKS_AT_ONCE: Final = 64
 
 
-def split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+def train_validation_split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     """Divide tracks into those to train on and those to validate with.
 
     By album, of tracks without one by folder; by track where the smallest of these is more than a
@@ -468,9 +474,9 @@ def split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     TrainingFailed
         There are too few tracks.
     """
-    if len(examples) < FEWEST_TRACKS:
+    if len(examples) < MIN_TRACKS:
         raise TrainingFailed(
-            f"there are {len(examples)} tracks to learn from, at least {FEWEST_TRACKS} are "
+            f"there are {len(examples)} tracks to learn from, at least {MIN_TRACKS} are "
             "needed (and some hundred for a space worth having); add more with `segue add`"
         )
     groups: dict[str, list[Example]] = {}
@@ -519,16 +525,18 @@ def train_sound(
         Also written to `folder` as `MODEL`.
     Trained
     """
-    learn, validate = split(examples)
-    config, network, trained = train_on(
+    learn, validate = train_validation_split(examples)
+    config, network, trained = train_network(
         training, learn, validate, read, folder, resume=resume, watch=watch
     )
-    sound = finish(config, network, examples, read, _told(training, learn, validate, trained))
+    sound = standardise_space(
+        config, network, examples, read, _told(training, learn, validate, trained)
+    )
     sound.save(folder / MODEL)
     return sound, trained
 
 
-def train_on(
+def train_network(
     training: SoundTraining,
     learn: Sequence[Example],
     validate: Sequence[Example],
@@ -551,7 +559,7 @@ def train_on(
     config = learned_config(training, lengths)
     torch.manual_seed(training.seed)
     network = build(config)
-    task = (contrast if training.preset == "contrastive" else autoencode)(
+    task = (contrastive_task if training.preset == "contrastive" else autoencoder_task)(
         training, config, network, learn, validate, read
     )
     loop = _loop(training, task, lengths, config.network.frames)
@@ -566,7 +574,7 @@ def train_on(
     return config, network, trained
 
 
-def finish(
+def standardise_space(
     config: LearnedConfig,
     network: torch.nn.Module,
     examples: Sequence[Example],
@@ -588,7 +596,7 @@ def finish(
     if isinstance(config.network, ContrastiveConfig):  # its distances are learned as they are
         sound.mean, sound.scale = 0 * vectors[0], np.ones_like(vectors[0])
     else:
-        sound.mean, sound.scale = scale_of(vectors)
+        sound.mean, sound.scale = mean_and_scale(vectors)
     return sound
 
 
@@ -596,7 +604,7 @@ def tiles_of(config: LearnedConfig, image: np.ndarray) -> np.ndarray:
     """Cut what stands for a track out of its image; of activations, take the mean."""
     if config.image == MUSICNN:
         return np.asarray(image.mean(axis=0, keepdims=True), np.float32)
-    return even_tiles(image, config.network.frames, config.tiles)
+    return evenly_spaced_tiles(image, config.network.frames, config.tiles)
 
 
 def _loop(
@@ -605,7 +613,8 @@ def _loop(
     tiles = sum(max(length // frames, 1) for length in lengths)
     return replace(
         task.loop,
-        steps_per_epoch=task.loop.steps_per_epoch or max(-(-tiles // task.batch), FEWEST_STEPS),
+        steps_per_epoch=task.loop.steps_per_epoch
+        or max(-(-tiles // task.batch), MIN_STEPS_PER_EPOCH),
         epochs=training.epochs or task.loop.epochs,
         learning_rate=training.learning_rate or task.loop.learning_rate,
         minutes=training.minutes,

@@ -3,7 +3,6 @@
 # ruff: noqa: F401, I001
 
 import segue.cli.add
-import segue.cli.remove
 import segue.cli.list
 import segue.cli.show
 import segue.cli.duplicates
@@ -15,21 +14,16 @@ import segue.cli.playlist
 import segue.cli.taste
 import segue.cli.map
 import segue.cli.groups
-import segue.cli.dendrogram
-import segue.cli.outliers
-import segue.cli.spaces
+import segue.cli.evaluate
 import segue.cli.explain
 import segue.cli.compose
 import segue.cli.melody
 import segue.cli.harmonise
 import segue.cli.lyrics
 import segue.cli.sample
-import segue.cli.interpolate
 import segue.cli.train
 import segue.cli.models
-import segue.cli.evaluate
 import segue.cli.reconstruct
-import segue.cli.filters
 import segue.cli.tags
 import segue.cli.export
 from segue.cli.app import app

@@ -138,11 +138,11 @@ def _options(
     from segue.generate.compose.options import CompositionOptions, parse_key, parse_time_signature
     from segue.generate.compose.tokens import TIME_SIGNATURE_INDEX
     from segue.nn.sampling import Sampling
-    from segue.theory.instruments import instrument_named
+    from segue.theory.instruments import parse_instrument
 
     numbers = None
     if instruments is not None:
-        numbers = tuple(sorted(instrument_named(name) for name in instruments.split(",")))
+        numbers = tuple(sorted(parse_instrument(name) for name in instruments.split(",")))
     return CompositionOptions(
         Sampling(*sampling),
         numbers,

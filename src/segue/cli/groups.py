@@ -1,4 +1,4 @@
-"""The command `groups`."""
+"""The commands `groups`, `dendrogram` and `outliers`: clusters of tracks, and tracks in none."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -7,8 +7,8 @@ import typer
 
 from segue.cli import options as opt
 from segue.cli.app import command, open_library
-from segue.cli.output import count_of, display_path, print_json, print_table, say
-from segue.cli.output_files import make_folder, write_playlist
+from segue.cli.output import count_of, display_path, print_json, print_table, say, track_fields
+from segue.cli.output_files import check_target, make_folder, write_playlist
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -130,3 +130,95 @@ def _group_fields(group: "Cluster") -> dict[str, object]:
         "artists": [{"name": artist.name, "share": artist.strength} for artist in group.artists],
         "tempo_bpm": group.tempo_bpm,
     }
+
+
+@command("Explore", old="tree")
+def dendrogram(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="Path of the page (.html), figure (.png) or Newick tree (.nwk)."
+        ),
+    ] = Path("tree.html"),
+    level: Annotated[
+        Literal["track", "artist", "album"], typer.Option(help="What the leaves stand for.")
+    ] = "track",
+    min_tracks: Annotated[
+        int, typer.Option(min=1, help="Minimum number of tracks of an artist or album.")
+    ] = 1,
+    all_sounds: opt.AllSounds = False,
+    space: opt.Space = None,
+    library: opt.Library = None,
+    json: opt.Json = False,
+) -> None:
+    """Draw the library as a tree: similar tracks join first.
+
+    Example: segue dendrogram --level artist -o artists.png
+    """
+    from segue.explore.drawing import TREE_SUFFIXES, save_dendrogram
+
+    check_target(output, TREE_SUFFIXES)
+    with open_library(library) as lib:
+        space = space or lib.default_space()
+        tree = lib.atlas.dendrogram(space, level, min_tracks=min_tracks, all_sounds=all_sounds)
+    save_dendrogram(tree, output)
+    if json:
+        fields = {
+            "path": display_path(output),
+            "space": space,
+            "level": level,
+            "leaves": list(tree.labels),
+            "joins": tree.merges.tolist(),
+            "heights": tree.heights.tolist(),
+        }
+        print_json("tree", fields)
+    else:
+        say(f"wrote {display_path(output)}: {count_of(len(tree.labels), level)}")
+
+
+@command("Explore")
+def outliers(
+    n: opt.Count = 10,
+    space: opt.Space = None,
+    all_sounds: opt.AllSounds = False,
+    library: opt.Library = None,
+    json: opt.Json = False,
+) -> None:
+    """List the tracks that are least similar to any other.
+
+    The local outlier factor compares the distances of a track's ten nearest neighbours with those
+    of theirs; it is about 1 for tracks within a group.
+
+    Example: segue outliers -n 5
+    """
+    with open_library(library) as lib:
+        space = space or lib.default_space()
+        found = lib.atlas.outliers(n, space=space, all_sounds=all_sounds)
+    if json:
+        fields = [
+            {
+                "track": track_fields(outlier.track),
+                "apart": outlier.factor,
+                "nearest": track_fields(outlier.nearest),
+                "similarity": outlier.similarity,
+            }
+            for outlier in found
+        ]
+        print_json("outliers", {"space": space, "outliers": fields})
+        return
+    rows = [
+        (
+            outlier.factor,
+            outlier.track.id,
+            outlier.track.tags.title,
+            outlier.track.tags.artist,
+            outlier.similarity,
+            outlier.nearest.tags.title,
+        )
+        for outlier in found
+    ]
+    print_table(
+        "least similar to any other track",
+        ("outlier factor", "id", "title", "artist", "similarity", "to its nearest"),
+        rows,
+    )

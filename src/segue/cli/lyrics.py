@@ -21,7 +21,7 @@ from segue.cli.app import (
 from segue.cli.output import display_path, print_json, print_table, say, track_fields
 from segue.cli.output_files import check_target, write_report
 from segue.errors import BadArgument
-from segue.lyrics.phonetics import rhyme_sound, syllables, words_of
+from segue.lyrics.phonetics import count_syllables, rhyme_key, split_words
 
 if TYPE_CHECKING:
     from segue.generate.lyrics.report import GeneratedLyrics
@@ -381,25 +381,25 @@ def report_lines(report: dict[str, Any], *, chorus_lacking: int = 0) -> list[str
 
 def _form(texts: Sequence[str]) -> str:
     """Return the number of lines and stanzas, the length of lines, and the number of rhymes."""
-    verses = [text for text in texts if words_of(text)]
+    verses = [text for text in texts if split_words(text)]
     stanzas = sum(
         bool(text) and (not number or not texts[number - 1]) for number, text in enumerate(texts)
     )
-    counts = [sum(map(syllables, words_of(text))) for text in verses]
+    counts = [sum(map(count_syllables, split_words(text))) for text in verses]
     lines = f"{len(verses)} lines" if len(verses) != 1 else "1 line"
     if stanzas > 1:
         lines += f" in {stanzas} stanzas"
     if not counts:
         return lines
     span = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
-    rhymes = _count_rhymes([words_of(text)[-1] for text in verses])
+    rhymes = _count_rhymes([split_words(text)[-1] for text in verses])
     return f"{lines}, {span} syllables each; {rhymes} of them rhyme, judged by spelling"
 
 
 def _count_rhymes(last: Sequence[str]) -> int:
     """Count lines whose last word rhymes with the last word of a line close by."""
     distance = 4
-    sounds = [rhyme_sound(word.lower()) for word in last]
+    sounds = [rhyme_key(word.lower()) for word in last]
     words = [word.lower() for word in last]
     return sum(
         any(

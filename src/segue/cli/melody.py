@@ -116,10 +116,10 @@ def melody(
         melody_model = lib.learning.melody_model(model)
         source = lib.learning.source("melodies", model)
     from segue.generate.melody.candidates import chart_chords, generate_melodies
-    from segue.io.written_score import beat_of
+    from segue.io.written_score import beat_duration
 
     chart, score = given.chart, given.score
-    quarters_per_beat = float(beat_of(*chart.time_signature))
+    quarters_per_beat = float(beat_duration(*chart.time_signature))
     quarters_per_minute = None if tempo is None else tempo * quarters_per_beat
     if score is not None and tempo is None:
         from segue.score.timing import main_tempo_bpm
@@ -205,7 +205,7 @@ def _input(
 ) -> _Input:
     from segue.generate.melody.lead_sheet import chart_from_symbols, estimate_chart
     from segue.media import medium_of
-    from segue.theory.chord_charts import parse_chart, parse_romans
+    from segue.theory.chord_charts import parse_chart, parse_roman_numerals
 
     if (chords is None) == (roman is None):
         raise BadArgument('name chords ("Dm7 G7 | Cmaj7"), or a score, or --roman with --key')
@@ -213,7 +213,7 @@ def _input(
         raise BadArgument('--roman and --key belong together: --roman "ii V I" --key C')
     beats = _parse_time_signature(time_signature)
     if roman is not None and key is not None:
-        return _Input(parse_romans(roman, key, beats or (4, 4)))
+        return _Input(parse_roman_numerals(roman, key, beats or (4, 4)))
     text = chords or ""
     path = Path(text).expanduser()
     is_path = medium_of(path) is not None or path.is_dir() or text.startswith(("/", "./", "../"))

@@ -1,4 +1,4 @@
-"""The command `reconstruct`."""
+"""The commands `reconstruct` and `filters`: what trained spaces of a library keep and see."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -94,10 +94,10 @@ def _reconstruct_recording(
 ) -> dict[str, float]:
     result = lib.learning.reconstruct(query, space)
     if output.suffix.lower() == ".wav":
-        from segue.audio.spectrogram import SAMPLE_RATE_HZ, sound_of_image
+        from segue.audio.spectrogram import SAMPLE_RATE_HZ, image_to_audio
         from segue.io.audio import write_wav
 
-        write_wav(output, sound_of_image(result.reconstruction, result.kind), SAMPLE_RATE_HZ)
+        write_wav(output, image_to_audio(result.reconstruction, result.kind), SAMPLE_RATE_HZ)
     else:
         from segue.render.plots import draw_reconstruction
 
@@ -136,3 +136,33 @@ def _one_instrument_each(roll: "PianoRoll") -> "BoolArray":
     """Return the piano roll of each instrument, of shape (instruments, steps, pitches)."""
     _, _, pitches, instruments = roll.cells.shape
     return roll.cells.transpose(3, 0, 1, 2).reshape(instruments, -1, pitches)
+
+
+@command("Learn")
+def filters(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Path of the figure: .png, .svg or .pdf.")
+    ],
+    space: Annotated[
+        str, typer.Option(help="Name of a space trained with `segue train sound`.")
+    ] = "learned",
+    tracks: Annotated[
+        int, typer.Option(min=1, help="Number of tracks that are named for each filter.")
+    ] = 3,
+    library: opt.Library = None,
+    json: opt.Json = False,
+) -> None:
+    """Draw a trained space's first filters and their top tracks.
+
+    Example: segue filters --space dual-axis -o filters.png
+    """
+    from segue.render.plots import draw_filters
+
+    with open_library(library) as lib:
+        found = lib.learning.filters(space, tracks=tracks)
+    draw_filters(found, output, f"first filters of the space {space}")
+    if json:
+        fields = [{"layer": item.layer, "tracks": list(item.tracks)} for item in found]
+        print_json("filters", {"path": display_path(output), "filters": fields})
+    else:
+        say(f"wrote {len(found)} filters to {display_path(output)}")

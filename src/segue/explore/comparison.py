@@ -11,8 +11,8 @@ from typing import ClassVar, Final
 import numpy as np
 
 from segue.audio.autoencoders import AutoencoderConfig
-from segue.audio.features import FEATURE_GROUPS, FEATURE_NAMES, standard_scores
-from segue.audio.spectrogram import LOG_MELS, LogMel
+from segue.audio.features import z_scores
+from segue.audio.spectrogram import LOG_MEL_SPECS, LogMelSpec
 from segue.audio.training import tile_at, tiles_of
 from segue.builtin_spaces import MUSICNN_TAGS
 from segue.deprecation import RenamedAttributes
@@ -21,11 +21,13 @@ from segue.evaluation.projection import l2_normalise
 from segue.feature_names import (
     SCORE_FEATURE_GROUPS,
     SCORE_FEATURE_NAMES,
+    SOUND_FEATURE_GROUPS,
+    SOUND_FEATURE_NAMES,
     STYLE_FEATURE_GROUPS,
     STYLE_FEATURE_NAMES,
 )
 from segue.ingest.single_file import read_score
-from segue.lyrics.features import standard_style_scores
+from segue.lyrics.features import style_z_scores
 from segue.records import FloatArray, Medium, Track
 from segue.render.plots import Filter
 from segue.score.features import score_z_scores
@@ -203,8 +205,8 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
     tags: tuple[FeatureContribution, ...] = ()
     bars: tuple[BarPair, ...] = ()
     if first.kind == "sound":
-        named = feature_contributions(FEATURE_NAMES, a, b, (standard_scores(a), standard_scores(b)))
-        groups = group_contributions(FEATURE_GROUPS, a, b)
+        named = feature_contributions(SOUND_FEATURE_NAMES, a, b, (z_scores(a), z_scores(b)))
+        groups = group_contributions(SOUND_FEATURE_GROUPS, a, b)
         tags = _tags(store, first, second)
     elif first.kind == "lyrics":
         named = _traits_of_style(a, b)
@@ -221,7 +223,7 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
 
 def _traits_of_style(a: FloatArray, b: FloatArray) -> tuple[FeatureContribution, ...]:
     """Leave out the runs of characters: which fell into one bucket tells nobody anything."""
-    scores = (standard_style_scores(a), standard_style_scores(b))
+    scores = (style_z_scores(a), style_z_scores(b))
     return feature_contributions(STYLE_FEATURE_NAMES, a, b, scores)[
         STYLE_FEATURE_GROUPS["characters"].stop :
     ]
@@ -268,7 +270,7 @@ class Reconstruction:
     image: FloatArray
     reconstruction: FloatArray
     code: FloatArray
-    kind: LogMel
+    kind: LogMelSpec
 
 
 def reconstruct(store: Store, space: str, track: Track) -> Reconstruction:
@@ -296,7 +298,7 @@ def reconstruct(store: Store, space: str, track: Track) -> Reconstruction:
         np.concatenate(list(tiles[:, 0]), axis=1).astype(np.float32) / np.float32(255),
         np.concatenate(list(decoded[:, 0]), axis=1),
         _in_order(code),
-        LOG_MELS[config.image],
+        LOG_MEL_SPECS[config.image],
     )
 
 
@@ -317,7 +319,7 @@ def first_filters(store: Store, space: str, tracks: Sequence[Track], most: int) 
     """
     sound = load(store, space)
     config = sound.config
-    if config.image not in LOG_MELS:
+    if config.image not in LOG_MEL_SPECS:
         raise BadArgument(f"the space {space!r} was learned from MusiCNN, not from images")
     cache, _ = fill_cache(store, config.image, config.stereo, tracks, 1, None)
     there = [track for track in tracks if track.content_hash in cache]

@@ -11,7 +11,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.audio.cover_songs import LIKELY, VERSION, Alignment, align, likenesses, signature
+from segue.audio.cover_songs import (
+    COVER_THRESHOLD,
+    VERSION,
+    Alignment,
+    align,
+    fourier_signature,
+    qmax_similarities,
+)
 from segue.audio.spectrogram import ByteArray
 from segue.errors import SegueError
 from segue.ingest.cache import CHROMA_SEQUENCE, cache_images
@@ -124,7 +131,7 @@ def likely_pairs(
     n = len(courses)
     if n < 2:
         return []
-    unit = np.stack([signature(course) for course in courses])
+    unit = np.stack([fourier_signature(course) for course in courses])
     near = compute_neighbours(np.arange(n), unit, min(CANDIDATES, n - 1)).rows
     pairs = sorted(
         {(min(row, other), max(row, other)) for row in range(n) for other in near[row].tolist()}
@@ -133,7 +140,10 @@ def likely_pairs(
     with threadpool_limits(1):  # the products are small
         for row, same in groupby(pairs, key=itemgetter(0)):
             others = [other for _, other in same]
-            alike = likenesses(courses[row], [courses[other] for other in others]) >= LIKELY
+            alike = (
+                qmax_similarities(courses[row], [courses[other] for other in others])
+                >= COVER_THRESHOLD
+            )
             found += [
                 (row, other) for other, is_alike in zip(others, alike, strict=True) if is_alike
             ]
@@ -203,7 +213,10 @@ def _recordings(
         others = [other.id for first, other in pairs if first.id == one]
         known = [other for other in others if other in courses]
         if one in courses and known:
-            alike = likenesses(courses[one], [courses[other] for other in known]) >= LIKELY
+            alike = (
+                qmax_similarities(courses[one], [courses[other] for other in known])
+                >= COVER_THRESHOLD
+            )
             found += [(one, other) for other, is_one in zip(known, alike, strict=True) if is_one]
     return found
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Literal
 
 import numpy as np
 
-from segue.audio.fingerprint import SAME, match
+from segue.audio.fingerprint import SAME_RECORDING_THRESHOLD, match
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
 from segue.records import Track
@@ -126,7 +126,7 @@ def find_duplicates(store: Store) -> list[DuplicatePair]:
             first, second = tracks[row], tracks[other]
             evidence = match(prints[first.id], prints[second.id])
             equal = first.content_hash == second.content_hash
-            if equal or evidence.similarity >= SAME:
+            if equal or evidence.similarity >= SAME_RECORDING_THRESHOLD:
                 similarity = 1.0 if equal else evidence.similarity
                 duplicates[row, other] = DuplicatePair(
                     first, second, similarity, evidence.lag_s, evidence.overlap_s, equal

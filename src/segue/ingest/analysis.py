@@ -22,9 +22,9 @@ from segue.io.audio import read_recording
 from segue.io.embedded_lyrics import lyrics_in_recording, lyrics_in_score
 from segue.io.lyrics import UnreadableSong, read_lyrics, read_lyrics_tags, read_sidecar
 from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
-from segue.io.scores import Broken, read_score_tags, read_scores
+from segue.io.scores import UnreadableTune, read_score_tags, read_scores
 from segue.io.tags import NO_TAGS, read_tags
-from segue.lyrics.phonetics import words_of
+from segue.lyrics.phonetics import split_words
 from segue.records import FloatArray, Lyrics, Medium, Score, Span, Tags
 
 
@@ -132,9 +132,9 @@ class DecodedTune:
 
 @dataclass(frozen=True, slots=True)
 class DecodedScore:
-    """The tunes of a file in order; `Broken` for one that cannot be read."""
+    """The tunes of a file in order; `UnreadableTune` for one that cannot be read."""
 
-    tunes: tuple[DecodedTune | Broken, ...]
+    tunes: tuple[DecodedTune | UnreadableTune, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,23 +241,23 @@ def _read_score(path: Path, tune: int) -> Score:
     if tune > len(tunes):
         raise Unreadable(f"it has no tune {tune} any more; run `segue add` on it again")
     score = tunes[max(tune - 1, 0)]
-    if isinstance(score, Broken):
+    if isinstance(score, UnreadableTune):
         raise Unreadable(score.reason)
     return score
 
 
-def _tune(score: Score | Broken) -> DecodedTune | Broken:
+def _tune(score: Score | UnreadableTune) -> DecodedTune | UnreadableTune:
     # Imported here, as in `_decode`, since the parent does not need it.
     from segue.score.features import describe_score
     from segue.score.fingerprint import minhash
     from segue.score.piano_roll import BAR_BYTES, PianoRoll, pack_bars
 
-    if isinstance(score, Broken):
+    if isinstance(score, UnreadableTune):
         return score
     try:
         description = describe_score(score)
     except BadArgument as error:
-        return Broken(str(error))
+        return UnreadableTune(str(error))
     try:
         bars = pack_bars(PianoRoll.from_score(score).cells)
     except BadArgument:  # too long for a piano roll: no vector in that space
@@ -276,15 +276,15 @@ def _song(song: Lyrics | UnreadableSong) -> DecodedText | UnreadableSong:
 
 
 def _describe_if_any(text: str) -> DecodedText | None:
-    return _describe(text) if words_of(text) else None
+    return _describe(text) if split_words(text) else None
 
 
 def _describe(text: str) -> DecodedText:
     from segue.lyrics.features import describe_text
-    from segue.lyrics.matching import text_shingles
+    from segue.lyrics.matching import text_minhash
 
     description = describe_text(text)
-    return DecodedText(text, description.vector, description.facts, text_shingles(text))
+    return DecodedText(text, description.vector, description.facts, text_minhash(text))
 
 
 def _decode(path: Path, job: Decode) -> Decoded:

@@ -14,21 +14,21 @@ from typing import Final
 import av
 import numpy as np
 
-from segue.audio.cover_songs import course, stretch_to_compare
+from segue.audio.cover_songs import quantised_chromagram, span_to_compare
 from segue.audio.embedding import SoundModel
 from segue.audio.spectrogram import (
-    LOG_MELS,
+    LOG_MEL_SPECS,
     SAMPLE_RATE_HZ,
     ByteArray,
     log_mel_image,
-    stretch_to_learn,
+    training_span,
 )
 from segue.ingest.add import DECODE_LIMIT_S, TASK
 from segue.ingest.analysis import Decode, Decoded, DecodedScore, DecodedTune, DecodeScore
 from segue.ingest.single_file import decode_recording, run_one
 from segue.ingest.workers import Fault, Workers
 from segue.io.audio import read_recording
-from segue.io.scores import Broken
+from segue.io.scores import UnreadableTune
 from segue.records import Failure, FloatArray, Span, Track
 from segue.store.cache import Cache
 
@@ -56,7 +56,7 @@ class ImageJob:
     path : bytes
     content_hash : str
     kind : str
-        A key of `segue.audio.spectrogram.LOG_MELS`, or `CHROMA_SEQUENCE`.
+        A key of `segue.audio.spectrogram.LOG_MEL_SPECS`, or `CHROMA_SEQUENCE`.
     stereo : bool
         One image per channel, stacked.
     passage : Span, optional
@@ -94,17 +94,19 @@ def compute_image(job: ImageJob) -> ByteArray:
     Returns
     -------
     ndarray, shape (channels, bands, frames), uint8
-        Or a chroma sequence, see `segue.audio.cover_songs.course`.
+        Or a chroma sequence, see `segue.audio.cover_songs.quantised_chromagram`.
     """
     path = Path(os.fsdecode(job.path))
     if job.kind == CHROMA_SEQUENCE:
-        return course(read_recording(path, SAMPLE_RATE_HZ, stretch_to_compare).excerpts[0])
+        return quantised_chromagram(
+            read_recording(path, SAMPLE_RATE_HZ, span_to_compare).excerpts[0]
+        )
     recording = read_recording(
-        path, SAMPLE_RATE_HZ, stretch_to_learn, only=job.passage, stereo=job.stereo
+        path, SAMPLE_RATE_HZ, training_span, only=job.passage, stereo=job.stereo
     )
     samples = recording.excerpts[0]
     channels = samples if job.stereo else samples[None]
-    return np.concatenate([log_mel_image(channel, LOG_MELS[job.kind]) for channel in channels])
+    return np.concatenate([log_mel_image(channel, LOG_MEL_SPECS[job.kind]) for channel in channels])
 
 
 def image_of_file(path: Path, kind: str, passage: Span | None, *, stereo: bool) -> ByteArray:
@@ -244,7 +246,7 @@ def _tune(score: DecodedScore | Fault, tune: int) -> DecodedTune | str:
     if tune > len(score.tunes):
         return f"it has no tune {tune} any more; run `segue add` on it again"
     decoded = score.tunes[max(tune - 1, 0)]
-    return decoded.reason if isinstance(decoded, Broken) else decoded
+    return decoded.reason if isinstance(decoded, UnreadableTune) else decoded
 
 
 # --- audio previews ---

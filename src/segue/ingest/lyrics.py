@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from segue.ingest.analysis import SidecarLyrics
 from segue.ingest.embedding import embed_lyrics
 from segue.io.scan import FoundFile
-from segue.lyrics.matching import HASHES, SAME_TEXT
+from segue.lyrics.matching import N_HASHES, SAME_TEXT_THRESHOLD
 from segue.store import Store
 from segue.store.files import KnownFile
 from segue.store.lyrics import LyricsTable, StoredSidecar
@@ -68,7 +68,7 @@ class _Fingerprints:
     """Fingerprints in one growing array."""
 
     def __init__(self) -> None:
-        self._rows = np.zeros((4, HASHES), np.uint32)
+        self._rows = np.zeros((4, N_HASHES), np.uint32)
         self._places: list[tuple[int, str]] = []
 
     def add(self, shingles: UInts, place: tuple[int, str]) -> None:
@@ -79,12 +79,12 @@ class _Fingerprints:
 
     def contains(self, shingles: UInts) -> bool:
         similarities = (self._rows[: len(self._places)] == shingles).mean(axis=1)
-        return bool((similarities >= SAME_TEXT).any())
+        return bool((similarities >= SAME_TEXT_THRESHOLD).any())
 
     def forget(self, place: tuple[int, str]) -> None:
         others = [row for row, other in enumerate(self._places) if other != place]
         if len(others) < len(self._places):
-            self._rows = np.concatenate([self._rows[others], np.zeros((4, HASHES), np.uint32)])
+            self._rows = np.concatenate([self._rows[others], np.zeros((4, N_HASHES), np.uint32)])
             self._places = [self._places[row] for row in others]
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
-from segue.io.play_order import Marks, Said
+from segue.io.play_order import NavigationMarks, NavigationText
 from segue.text import clean
 
 # --- abc texts ---
@@ -142,7 +142,7 @@ class Written:
     length: Fraction = Fraction(0)
     opens: bool = False
     after_double: bool = False
-    marks: Marks = field(default_factory=Marks)
+    marks: NavigationMarks = field(default_factory=NavigationMarks)
     coda_sign: bool = False
     part: str = ""
     tempo_bpm: float = 0.0
@@ -202,7 +202,7 @@ class Voice:
     next_bar: dict[str, bool | int | str | float | frozenset[int]] = field(default_factory=dict)
     endings: frozenset[int] = frozenset()
     chord: str = ""  # of the next symbol
-    said: list[Said] = field(default_factory=list)  # about the bar of the next symbol
+    said: list[NavigationText] = field(default_factory=list)  # about the bar of the next symbol
 
     @property
     def shift(self) -> int:

@@ -31,7 +31,7 @@ from segue.io.abc_fields import (
     unit_of,
     without_comment,
 )
-from segue.io.play_order import CODA, SEGNO, Said, read_words
+from segue.io.play_order import CODA, SEGNO, NavigationText, read_navigation
 
 # --- abc jumps ---
 
@@ -54,8 +54,8 @@ def symbols_of(text: str) -> dict[str, str]:
 
 def hear(voice: Voice, text: str) -> None:
     """Keep what a text says about the order of playing, for the bar of the next symbol."""
-    said = read_words(text)
-    if said != Said():
+    said = read_navigation(text)
+    if said != NavigationText():
         voice.said.append(said)
 
 

@@ -30,9 +30,21 @@ from segue.io.abc_fields import (
 )
 from segue.io.abc_music import voices_of
 from segue.io.encodings import decode
-from segue.io.midi import MOST_NOTES, TEMPI_BPM
-from segue.io.play_order import MOST_BARS, Marks, PlayOrder, place_coda_signs, play_order
-from segue.io.written_score import TICKS_PER_QUARTER, Bar, rest_before, ticks, time_signatures_of
+from segue.io.midi import MAX_NOTES, TEMPO_RANGE_BPM
+from segue.io.play_order import (
+    MAX_BARS,
+    NavigationMarks,
+    PlaybackOrder,
+    place_coda_signs,
+    play_order,
+)
+from segue.io.written_score import (
+    TICKS_PER_QUARTER,
+    PlayedBar,
+    anacrusis_rest,
+    bar_time_signatures,
+    to_ticks,
+)
 from segue.records import Part, Score
 from segue.text import clean
 
@@ -41,7 +53,7 @@ from segue.text import clean
 _PART: Final = re.compile(r"([A-Za-z])(\d*)|(\()|(\))(\d*)")
 
 
-def order_of(bars: Sequence[Written], parts: str) -> PlayOrder:
+def order_of(bars: Sequence[Written], parts: str) -> PlaybackOrder:
     """Return which bars sound after one another.
 
     Parameters
@@ -65,9 +77,9 @@ def order_of(bars: Sequence[Written], parts: str) -> PlayOrder:
     for name in _parts_in_order(parts):
         if name in sections:
             found += _section(bars, *sections[name])
-        if len(found) > MOST_BARS:
-            raise Unreadable(f"a tune of more than {MOST_BARS} bars, repeats played")
-    return PlayOrder(tuple(found))
+        if len(found) > MAX_BARS:
+            raise Unreadable(f"a tune of more than {MAX_BARS} bars, repeats played")
+    return PlaybackOrder(tuple(found))
 
 
 def _section(bars: Sequence[Written], first: int, end: int) -> Iterator[int]:
@@ -87,8 +99,8 @@ def _parts_in_order(told: str) -> Iterator[str]:
         elif len(stack) > 1:
             inner = stack.pop()
             stack[-1] += inner * _times(match[5])
-        if len(stack[-1]) > MOST_BARS:
-            raise Unreadable(f"a tune of more than {MOST_BARS} parts in a row")
+        if len(stack[-1]) > MAX_BARS:
+            raise Unreadable(f"a tune of more than {MAX_BARS} parts in a row")
     yield from (name for level in stack for name in level)
 
 
@@ -96,7 +108,7 @@ def _times(digits: str) -> int:
     return min(int(digits[:3]), 99) if digits else 1
 
 
-def _marks(bars: Sequence[Written], *, jumps: bool) -> list[Marks]:
+def _marks(bars: Sequence[Written], *, jumps: bool) -> list[NavigationMarks]:
     """Return what bars say of the order of playing.
 
     A repeat that begins nowhere begins at the last double bar, or after the last repeat.
@@ -118,8 +130,8 @@ def _marks(bars: Sequence[Written], *, jumps: bool) -> list[Marks]:
 
 # --- abc ---
 
-MOST_BYTES: Final = 32 << 20
-MOST_TUNES: Final = 20_000
+MAX_BYTES: Final = 32 << 20
+MAX_TUNES: Final = 20_000
 _MOST_LETTERS: Final = 1 << 18  # of a tune
 _VELOCITY: Final = 80
 _TUNE: Final = re.compile(r"^[ \t]*X:[ \t]*(\d*)", re.MULTILINE)
@@ -166,15 +178,15 @@ def tunes_of(content: bytes) -> list[Tune]:
     Unreadable
         It is no ABC, or too large.
     """
-    if len(content) > MOST_BYTES:
-        raise Unreadable(f"an ABC file of more than {MOST_BYTES >> 20} MB")
+    if len(content) > MAX_BYTES:
+        raise Unreadable(f"an ABC file of more than {MAX_BYTES >> 20} MB")
     charset = _CHARSET.search(content)
     text = _LINES.sub("\n", decode(content, charset[1].decode("latin-1") if charset else None))
     starts = [match.start() for match in _TUNE.finditer(text)]
     if not starts:
         raise Unreadable("no ABC: no line begins with X:, as each tune's first line does")
-    if len(starts) > MOST_TUNES:
-        raise Unreadable(f"a book of {len(starts)} tunes, more than {MOST_TUNES}: divide it")
+    if len(starts) > MAX_TUNES:
+        raise Unreadable(f"a book of {len(starts)} tunes, more than {MAX_TUNES}: divide it")
     of_all = tuple(
         line
         for line in joined_fields(text[: starts[0]].split("\n"))
@@ -210,13 +222,13 @@ def read_tune(tune: Tune) -> Score:
     order = playing.bars
     columns = [voice.bars for voice in written.voices]
     bars = [
-        Bar(
+        PlayedBar(
             *longest[n].time_signature,
             max(column[n].length for column in columns if n < len(column)) or longest[n].full,
         )
         for n in order
     ]
-    starts = [rest_before(bars)]
+    starts = [anacrusis_rest(bars)]
     for bar in bars:
         starts.append(starts[-1] + bar.length)
     parts = tuple(
@@ -231,7 +243,7 @@ def read_tune(tune: Tune) -> Score:
         TICKS_PER_QUARTER,
         parts,
         _tempos(columns, order, starts),
-        time_signatures_of(bars),
+        bar_time_signatures(bars),
         _keys(longest, order, starts),
         tune.composer,
         tune.genre,
@@ -274,10 +286,11 @@ def _part(
                 notes.append(before)
             if note.tied:
                 tied.setdefault(note.pitch, []).append(before)
-        if len(notes) > MOST_NOTES:
-            raise Unreadable(f"a tune of more than {MOST_NOTES} notes")
+        if len(notes) > MAX_NOTES:
+            raise Unreadable(f"a tune of more than {MAX_NOTES} notes")
     rows = [
-        (ticks(on), max(ticks(off) - ticks(on), 1), pitch, _VELOCITY) for on, off, pitch in notes
+        (to_ticks(on), max(to_ticks(off) - to_ticks(on), 1), pitch, _VELOCITY)
+        for on, off, pitch in notes
     ]
     if rows:
         rows.sort(key=lambda row: (row[0], row[2], row[1]))
@@ -287,20 +300,20 @@ def _part(
 def _tempos(
     columns: Sequence[Sequence[Written]], order: Sequence[int], starts: Sequence[Fraction]
 ) -> Any:
-    low, high = TEMPI_BPM
+    low, high = TEMPO_RANGE_BPM
     rows: dict[int, float] = {}
     for number, start in zip(order, starts, strict=False):
         for column in columns:
             bpm = column[number].tempo_bpm if number < len(column) else 0.0
             if low <= bpm <= high:
-                rows[ticks(start) if rows else 0] = bpm
+                rows[to_ticks(start) if rows else 0] = bpm
     kept = _changes([(tick, bpm) for tick, bpm in sorted(rows.items())])
     return np.array(kept, np.float64).reshape(-1, 2)
 
 
 def _keys(bars: Sequence[Written], order: Sequence[int], starts: Sequence[Fraction]) -> Any:
     rows = [
-        (ticks(start) if n else 0, *bars[number].key)
+        (to_ticks(start) if n else 0, *bars[number].key)
         for n, (number, start) in enumerate(zip(order, starts, strict=False))
         if -7 <= bars[number].key[0] <= 7
     ]
@@ -315,7 +328,7 @@ def _chords(
     for column in columns:
         for number, start in zip(order, starts, strict=False):
             for at, symbol in column[number].chords if number < len(column) else ():
-                found.setdefault(ticks(start + at), symbol)
+                found.setdefault(to_ticks(start + at), symbol)
     return tuple(_changes(sorted(found.items())))
 
 

@@ -16,17 +16,17 @@ from segue.errors import BadArgument
 from segue.io.abc_fields import SIGNS
 from segue.io.notation import (
     Bar,
-    Head,
+    NoteHead,
     Symbol,
-    bars_of,
-    clef_of,
+    choose_clef,
+    divide_into_bars,
     key_changes,
+    notate_part,
     place,
-    spelled,
-    staves_of,
+    spell_pitch,
 )
 from segue.io.note_values import QUARTER, Tuplet
-from segue.io.written_score import beat_of
+from segue.io.written_score import beat_duration
 from segue.records import Part, Score
 from segue.text import clean
 
@@ -69,7 +69,7 @@ def write_abc(score: Score) -> str:
         raise BadArgument(
             f"a score of {len(score.parts)} parts; ABC is written of at most {_MOST_VOICES}"
         )
-    bars = bars_of(score)
+    bars = divide_into_bars(score)
     keys = key_changes(score, bars)
     tempos = _tempos(score, bars)
     lines = ["X:1", f"T:{_field(score.title)}"]
@@ -104,7 +104,7 @@ def _music(
     tempos: dict[int, str],
     chords: dict[int, dict[int, str]],
 ) -> Iterator[str]:
-    (staff,) = staves_of(score, part, bars, most=1, shortened=False)
+    (staff,) = notate_part(score, part, bars, most=1, shortened=False)
     key = keys[0]
     line: list[str] = []
     held = [set[str]() for _ in staff.voices]
@@ -174,7 +174,7 @@ def _symbols(
         else:
             yield _chord(symbol.heads, length, sharps, altered)
         held.clear()
-        held.update(spelled(head.pitch, sharps)[0] for head in symbol.heads if head.tied_to)
+        held.update(spell_pitch(head.pitch, sharps)[0] for head in symbol.heads if head.tied_to)
         end = value.at + value.length
         if end % beat == 0 and end < bar.length:
             yield " "
@@ -195,16 +195,16 @@ def _opening(tuplet: Tuplet) -> str:
     return f"({tuplet.actual}:{tuplet.normal}:{tuplet.count}"
 
 
-def _chord(heads: Sequence[Head], length: str, sharps: int, altered: set[str]) -> str:
+def _chord(heads: Sequence[NoteHead], length: str, sharps: int, altered: set[str]) -> str:
     if len(heads) == 1:
         return _note(heads[0], sharps, altered) + length + "-" * heads[0].tied_to
     notes = "".join(_note(head, sharps, altered) + "-" * head.tied_to for head in heads)
     return f"[{notes}]{length}"
 
 
-def _note(head: Head, sharps: int, altered: set[str]) -> str:
+def _note(head: NoteHead, sharps: int, altered: set[str]) -> str:
     """Name a note; signed where its key says otherwise, or its letter was signed in the bar."""
-    letter, alteration, octave = spelled(head.pitch, sharps)
+    letter, alteration, octave = spell_pitch(head.pitch, sharps)
     count = abs(sharps)
     signed = _SHARPENED[:count] if sharps > 0 else _SHARPENED[7 - count :]
     usual = (1 if sharps > 0 else -1) if letter in signed else 0
@@ -231,7 +231,7 @@ def _key(key: tuple[int, int]) -> str:
 def _clef(part: Part) -> str:
     if part.is_drum:
         return " clef=perc"
-    return f" clef={clef_of(part.program, part.notes[:, 2], name=part.name).abc}"
+    return f" clef={choose_clef(part.program, part.notes[:, 2], name=part.name).abc}"
 
 
 def _tempos(score: Score, bars: Sequence[Bar]) -> dict[int, str]:
@@ -240,7 +240,7 @@ def _tempos(score: Score, bars: Sequence[Bar]) -> dict[int, str]:
     found = {}
     for tick, bpm in score.tempos.tolist():
         nearest = int(np.abs(starts - tick * QUARTER / score.ticks_per_quarter).argmin())
-        beat = beat_of(bars[nearest].beats, bars[nearest].unit)
+        beat = beat_duration(bars[nearest].beats, bars[nearest].unit)
         per_minute = f"{bpm / float(beat):.3f}".rstrip("0").rstrip(".")
         found[nearest] = f"{beat / 4}={per_minute}"
     if found and 0 not in found:

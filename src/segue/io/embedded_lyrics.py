@@ -20,12 +20,12 @@ from segue.errors import Unreadable
 from segue.io.abc_fields import text_of, without_comment
 from segue.io.abc_read import Tune, tunes_of
 from segue.io.encodings import decode
-from segue.io.kern_read import PER_QUARTER, SpinePart, SpineReader, read_data
+from segue.io.kern_read import UNITS_PER_QUARTER, SpinePart, SpineReader, parse_token
 from segue.io.lyrics import read_single_text
 from segue.io.lyrics_text import PLAIN_TEXT, TextOptions, apply_options, normalise_layout
-from segue.io.midi import texts_of
+from segue.io.midi import decode_texts
 from segue.io.midi_file import read_smf
-from segue.io.musicxml_elements import unpacked
+from segue.io.musicxml_elements import decompress
 from segue.io.tags import mutagen_tags
 from segue.text import clean, normalise
 
@@ -183,7 +183,7 @@ def midi_lyrics(content: bytes) -> str:
         The file is damaged, or not MIDI.
     """
     _, tracks = read_smf(content)
-    texts = [text.replace("\t", " ") for text in texts_of(tracks).syllables]
+    texts = [text.replace("\t", " ") for text in decode_texts(tracks).syllables]
     return "\n".join(line.strip() for line in _join_syllables(texts).split("\n"))
 
 
@@ -477,7 +477,7 @@ def musicxml_lyrics(content: bytes) -> str:
     parser.CharacterDataHandler = handler.text
     parser.EntityDeclHandler = handler.declared
     try:
-        parser.Parse(unpacked(content), True)
+        parser.Parse(decompress(content), True)
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise Unreadable(f"damaged XML ({error})") from None
     most = max(handler.parts, key=lambda part: sum(map(len, part.values())), default={})
@@ -626,9 +626,9 @@ class _WordReader(SpineReader):
         ] = {}  # duration, and whether it is a rest
         for spine, cell in zip(self.spines, cells, strict=True):
             if spine.part and spine.part not in lengths and cell != ".":
-                duration, sounds = read_data(cell)
+                duration, sounds = parse_token(cell)
                 if duration:
-                    lengths[spine.part] = duration / PER_QUARTER, not sounds
+                    lengths[spine.part] = duration / UNITS_PER_QUARTER, not sounds
         seen: set[int] = set()  # of a split text spine, only the first column is read
         for spine, cell in zip(self.spines, cells, strict=True):
             if spine.column in self.sung and spine.column not in seen:

@@ -23,19 +23,20 @@ from typing import Final
 
 from segue.errors import Unreadable
 from segue.io.encodings import decode
-from segue.io.midi import MOST_NOTES
-from segue.io.musicxml_read import Header, check_time_signature
-from segue.io.play_order import MOST_BARS, Marks, PlayOrder
-from segue.io.written_score import WrittenBar, WrittenNote, WrittenPart, WrittenScore, played
+from segue.io.midi import MAX_NOTES
+from segue.io.musicxml_elements import Header
+from segue.io.musicxml_read import check_time_signature
+from segue.io.play_order import MAX_BARS, NavigationMarks, PlaybackOrder
+from segue.io.written_score import WrittenBar, WrittenNote, WrittenPart, WrittenScore, unfold
 from segue.records import Score
 from segue.text import clean
-from segue.theory.instruments import program_called
+from segue.theory.instruments import find_program
 
 # --- kern tokens ---
 
 #: Units of time in a quarter: all tuplets of up to 24, 2048ths and dots come out whole.
-PER_QUARTER: Final = 32 * 5_354_228_880
-_WHOLE: Final = 4 * PER_QUARTER
+UNITS_PER_QUARTER: Final = 32 * 5_354_228_880
+_WHOLE: Final = 4 * UNITS_PER_QUARTER
 _SNARE: Final = 38
 _LENGTH: Final = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?")
 _PITCH: Final = re.compile(r"(([A-Ga-g])\2{0,9})(#{1,3}|-{1,3})?")
@@ -66,7 +67,7 @@ _PROGRAMS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class KernNote:
     """A note of a token: its pitch, its length in units, its ties, and whether it is a drum."""
 
     pitch: int
@@ -76,7 +77,7 @@ class Sound:
     drum: bool = False
 
 
-def read_data(token: str) -> tuple[int | None, list[Sound]]:
+def parse_token(token: str) -> tuple[int | None, list[KernNote]]:
     """Read a token of notes or a rest.
 
     Parameters
@@ -111,7 +112,7 @@ def read_data(token: str) -> tuple[int | None, list[Sound]]:
             drum = "R" in note  # of no pitch: the letter tells the line only
             if 0 <= pitch <= 127:
                 ties = "]" in note or "_" in note, "[" in note or "_" in note
-                sounds.append(Sound(_SNARE if drum else pitch, length, *ties, drum))
+                sounds.append(KernNote(_SNARE if drum else pitch, length, *ties, drum))
     return lasts, sounds
 
 
@@ -129,7 +130,7 @@ def _length(note: str) -> int | None:
     return 2 * length - (length >> dots)
 
 
-def time_signature_of(token: str) -> tuple[int, int] | None:
+def parse_time_signature(token: str) -> tuple[int, int] | None:
     """Return beats and unit of a time signature; None if it is none that can be."""
     match = _TIME_SIGNATURE.fullmatch(token)
     if not match:
@@ -140,25 +141,25 @@ def time_signature_of(token: str) -> tuple[int, int] | None:
     return (beats, unit) if beats and unit in {1, 2, 4, 8, 16, 32, 64} else None
 
 
-def sharps_of(token: str) -> int | None:
+def parse_key_signature(token: str) -> int | None:
     """Return how many sharps a key signature has, below 0 flats; None if it is none."""
     match = _SIGNATURE.fullmatch(token)
     return match[1].count("#") - match[1].count("-") if match else None
 
 
-def is_minor(token: str) -> bool | None:
+def parse_is_minor(token: str) -> bool | None:
     """Tell whether a key is minor, None if the token is no key."""
     match = _KEY.match(token)
     return match[1].islower() if match else None
 
 
-def tempo_of(token: str) -> float | None:
+def parse_tempo(token: str) -> float | None:
     """Return quarters a minute."""
     match = _TEMPO.fullmatch(token)
     return float(match[1]) if match else None
 
 
-def transposed_by(token: str) -> int | None:
+def parse_transposition(token: str) -> int | None:
     """Return by how many semitones what follows is higher than it sounds.
 
     Instruments that transpose (``*ITrd1c2``) are written as they sound.
@@ -172,7 +173,7 @@ def program_of(code: str) -> int | None:
     return _PROGRAMS.get(code)
 
 
-def repeats_of(token: str) -> tuple[bool, bool]:
+def parse_barline(token: str) -> tuple[bool, bool]:
     """Tell of a barline whether it ends a repeat, and whether it begins one."""
     signs = token.lstrip("=").lstrip("0123456789abcdefghijklmnopqrstuvwxyz")
     return bool(re.search(r":[|!]", signs)), bool(re.search(r"[|!]:", signs))
@@ -216,7 +217,7 @@ class SpinePart:
     code: str = ""
     higher: int = 0  # than it sounds, in semitones
     key: tuple[int, int] | None = None  # sharps, and 1 for minor
-    notes: list[tuple[int, Sound]] = field(default_factory=list)
+    notes: list[tuple[int, KernNote]] = field(default_factory=list)
     time_signatures: list[tuple[int, tuple[int, int]]] = field(default_factory=list)
     keys: list[tuple[int, int, int]] = field(default_factory=list)
     tempos: list[tuple[int, float]] = field(default_factory=list)
@@ -290,7 +291,7 @@ class SpineReader:
         if cells[0].startswith("*"):
             self.interpret(cells)
         elif cells[0].startswith("="):
-            closes, opens = repeats_of(cells[0])
+            closes, opens = parse_barline(cells[0])
             self.waiting.append(_Border(is_barline=True, closes=closes, opens=opens))
         else:
             self.sound(cells)
@@ -369,7 +370,7 @@ class SpineReader:
         begun = []
         for spine, cell in zip(self.spines, cells, strict=True):
             if spine.part and cell != ".":
-                lasts, sounds = read_data(cell)
+                lasts, sounds = parse_token(cell)
                 if lasts is not None:
                     begun.append((spine, spine.part, lasts, sounds))
         if not begun:
@@ -388,8 +389,8 @@ class SpineReader:
                 if 0 <= pitch <= 127:
                     part.notes.append((at, replace(one, pitch=pitch)))
             self.notes += len(sounds)
-        if self.notes > MOST_NOTES:
-            raise Unreadable(f"a score of more than {MOST_NOTES} notes")
+        if self.notes > MAX_NOTES:
+            raise Unreadable(f"a score of more than {MAX_NOTES} notes")
 
     def place(self, at: int) -> None:
         """Give what stands before a line its time.
@@ -404,13 +405,13 @@ class SpineReader:
                 self.bar_start = here
             border.at = here
         self.borders += self.waiting
-        if len(self.borders) > 2 * MOST_BARS:
-            raise Unreadable(f"a score of more than {MOST_BARS} bars")
+        if len(self.borders) > 2 * MAX_BARS:
+            raise Unreadable(f"a score of more than {MAX_BARS} bars")
         self.waiting = []
         for part, cell in self.told:
             _note_down(part, cell, at)
-            if time_signature := time_signature_of(cell):
-                self.bar_length = 4 * PER_QUARTER * time_signature[0] // time_signature[1]
+            if time_signature := parse_time_signature(cell):
+                self.bar_length = 4 * UNITS_PER_QUARTER * time_signature[0] // time_signature[1]
         self.told = []
 
     # ---- the whole ---------------------------------------------------------------------------
@@ -421,9 +422,9 @@ class SpineReader:
             raise Unreadable("a Humdrum file without a **kern spine")
         self.place(self.reached)
         starts = sorted({border.at for border in self.borders if border.at < self.reached} | {0})
-        if len(starts) > MOST_BARS:
-            raise Unreadable(f"a score of more than {MOST_BARS} bars")
-        marks = [Marks() for _ in starts]
+        if len(starts) > MAX_BARS:
+            raise Unreadable(f"a score of more than {MAX_BARS} bars")
+        marks = [NavigationMarks() for _ in starts]
         sections: dict[str, int] = {}
         for border in self.borders:
             bar = bisect_left(starts, border.at)
@@ -439,7 +440,7 @@ class SpineReader:
         if no_time_signature and parts:
             parts[0].bars[0].time_signature = (0, 0)
         order = _order(self.lists.get("", []), sections, len(starts))
-        return WrittenScore(title, composer, PER_QUARTER, parts, marks, order)
+        return WrittenScore(title, composer, UNITS_PER_QUARTER, parts, marks, order)
 
 
 def _name(part: SpinePart, cell: str) -> None:
@@ -452,20 +453,20 @@ def _name(part: SpinePart, cell: str) -> None:
 
 def _note_down(part: SpinePart, cell: str, at: int) -> None:
     """Note down what an interpretation says from a time on."""
-    sharps, minor = sharps_of(cell), is_minor(cell)
+    sharps, minor = parse_key_signature(cell), parse_is_minor(cell)
     if sharps is not None:
         part.key = (sharps, 0)
     elif minor is not None and part.key:
         part.key = (part.key[0], int(minor))
     if part.key and (sharps, minor) != (None, None) and abs(part.key[0]) <= _MOST_SHARPS:
         part.keys.append((at, *part.key))
-    if time_signature := time_signature_of(cell):
+    if time_signature := parse_time_signature(cell):
         part.time_signatures.append((at, time_signature))
     elif cell == "*MX":
         part.time_signatures.append((at, (0, 0)))
-    elif bpm := tempo_of(cell):
+    elif bpm := parse_tempo(cell):
         part.tempos.append((at, bpm))
-    elif (higher := transposed_by(cell)) is not None:
+    elif (higher := parse_transposition(cell)) is not None:
         part.higher = higher
 
 
@@ -473,7 +474,7 @@ def _written(part: SpinePart, starts: Sequence[int], ends: Sequence[int]) -> Wri
     """Divide what is found of a part into bars."""
     program = program_of(part.code)
     if program is None:
-        program = program_called(part.name)
+        program = find_program(part.name)
     bars = [WrittenBar(reached=end - start) for start, end in zip(starts, ends, strict=True)]
     for on, sound in part.notes:
         end = on + sound.length
@@ -506,7 +507,7 @@ def _bar_at(starts: Sequence[int], at: int) -> int:
     return bisect_right(starts, at) - 1
 
 
-def _order(names: Sequence[str], sections: dict[str, int], count: int) -> PlayOrder | None:
+def _order(names: Sequence[str], sections: dict[str, int], count: int) -> PlaybackOrder | None:
     """Return the bars that an expansion list asks for; None without one.
 
     What stands before the first section is played once.
@@ -521,15 +522,15 @@ def _order(names: Sequence[str], sections: dict[str, int], count: int) -> PlayOr
     for name in known:
         start = sections[name]
         bars += range(start, end.get(start, start))
-        if len(bars) > max(MOST_BARS, count):
-            problem = f"its expansion list asks for more than {MOST_BARS} bars; played as written"
-            return PlayOrder(tuple(range(count)), problem)
-    return PlayOrder(tuple(bars))
+        if len(bars) > max(MAX_BARS, count):
+            problem = f"its expansion list asks for more than {MAX_BARS} bars; played as written"
+            return PlaybackOrder(tuple(range(count)), problem)
+    return PlaybackOrder(tuple(bars))
 
 
 # --- humdrum ---
 
-MOST_BYTES: Final = 8 << 20
+MAX_BYTES: Final = 8 << 20
 _ANY_TIME_SIGNATURE: Final = re.compile(r"\*M(\d[\d+/]*)")
 _REFERENCE: Final = re.compile(r"^!!!(OTL|COM)[^:\n]*:(.*)$", re.MULTILINE)
 
@@ -550,21 +551,21 @@ def read_kern(content: bytes) -> Score:
     Unreadable
         It has none, is damaged, too large or without a note.
     """
-    if len(content) > MOST_BYTES:
-        raise Unreadable(f"a Humdrum file of more than {MOST_BYTES >> 20} MB")
+    if len(content) > MAX_BYTES:
+        raise Unreadable(f"a Humdrum file of more than {MAX_BYTES >> 20} MB")
     text = decode(content)
     if "**kern" not in text:
         raise Unreadable("a Humdrum file without a **kern spine")
     for time_signature in _ANY_TIME_SIGNATURE.findall(text):
         check_time_signature(time_signature)
-    header = read_references(content)
-    return played(read_spines(text, header.title, header.composer))
+    header = read_reference_records(content)
+    return unfold(read_spines(text, header.title, header.composer))
 
 
-def read_references(content: bytes) -> Header:
+def read_reference_records(content: bytes) -> Header:
     """Read title and composer from a Humdrum file's reference records (OTL and COM)."""
     found: dict[str, str] = {}
-    for kind, text in _REFERENCE.findall(decode(content[:MOST_BYTES])):
+    for kind, text in _REFERENCE.findall(decode(content[:MAX_BYTES])):
         found.setdefault(kind, clean(html.unescape(text)))
     return Header(found.get("OTL", ""), _first_name_first(found.get("COM", "")))
 

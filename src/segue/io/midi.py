@@ -29,9 +29,9 @@ from segue.io.midi_file import (
     TIME_SIGNATURE,
     TRACK_NAME,
     Track,
-    meta,
+    meta_event,
     read_smf,
-    text_meta,
+    text_event,
     write_smf,
 )
 from segue.records import Part, Score
@@ -39,10 +39,10 @@ from segue.text import clean
 
 # --- midi channels ---
 
-CHANNELS: Final = 16  # of a port
+N_CHANNELS: Final = 16  # of a port
 DRUM_CHANNEL: Final = 9
 #: Of a port, the others.
-PITCHED_CHANNELS: Final = tuple(n for n in range(CHANNELS) if n != DRUM_CHANNEL)
+PITCHED_CHANNELS: Final = tuple(n for n in range(N_CHANNELS) if n != DRUM_CHANNEL)
 _BANK: Final = 0  # the controller
 #: All sound off, all notes off, and the changes of mode, which end all notes, too.
 _SILENCE: Final = frozenset([120, 123, 124, 125, 126, 127])
@@ -101,7 +101,7 @@ class Channels:
 
     def place(self, track: Track, channel: int) -> int:
         """Return which channel of all ports a track's channel is."""
-        return track.port * CHANNELS + channel
+        return track.port * N_CHANNELS + channel
 
     def silenced(
         self, place: int, onsets: NDArray[np.int64], ends: NDArray[np.int64]
@@ -126,7 +126,7 @@ class Channels:
                 table = np.array([change[1:] for change in changes], np.int64)
                 found = np.where((row >= 0)[:, None], table[np.maximum(row, 0)], found)
         is_drum = found[:, 1] > 0
-        if place % CHANNELS == DRUM_CHANNEL or place % CHANNELS in self._drums:
+        if place % N_CHANNELS == DRUM_CHANNEL or place % N_CHANNELS in self._drums:
             is_drum = np.ones_like(is_drum)
         return found[:, 0], is_drum
 
@@ -137,7 +137,7 @@ def _drum_channels(tracks: Sequence[Track]) -> Iterator[int]:
         match list(told[:8]):
             case [0x41, _, 0x42, 0x12, 0x40, part, 0x15, 1 | 2] if part >> 4 == 1:
                 yield _GS_PARTS[part & 15]
-            case [0x43, _, 0x4C, 0x08, channel, 0x07, mode, *_] if channel < CHANNELS and mode:
+            case [0x43, _, 0x4C, 0x08, channel, 0x07, mode, *_] if channel < N_CHANNELS and mode:
                 yield channel
 
 
@@ -184,7 +184,7 @@ class Texts:
     syllables: list[str]
 
 
-def texts_of(tracks: Sequence[Track]) -> Texts:
+def decode_texts(tracks: Sequence[Track]) -> Texts:
     """Decode the texts of a file, all together: one word is too little to tell an encoding by."""
     raw = [
         (number, kind, content, track.opening is None or place < track.opening)
@@ -248,9 +248,9 @@ def _decoded(texts: Iterable[bytes]) -> dict[bytes, str]:
 # --- midi ---
 
 MIDI_SUFFIXES: Final = (".mid", ".midi")
-MOST_NOTES: Final = 500_000
+MAX_NOTES: Final = 500_000
 #: Tempos beyond are leftovers or mistakes; the one before goes on.
-TEMPI_BPM: Final = (4.0, 1000.0)
+TEMPO_RANGE_BPM: Final = (4.0, 1000.0)
 _MICROSECONDS: Final = 60e6  # in a minute
 _FINEST_BEAT: Final = 7  # of a time signature: 128ths, as a power of two
 _MOST_SHARPS: Final = 7
@@ -291,10 +291,10 @@ def read_midi(content: bytes) -> Score:
         a note, or counts time in a way that knows no quarters.
     """
     ticks_per_quarter, tracks = read_smf(content)
-    if sum(len(track.notes) for track in tracks) > 2 * MOST_NOTES:
-        raise Unreadable(f"more than {MOST_NOTES} notes")
+    if sum(len(track.notes) for track in tracks) > 2 * MAX_NOTES:
+        raise Unreadable(f"more than {MAX_NOTES} notes")
     channels = Channels(tracks)
-    texts = texts_of(tracks)
+    texts = decode_texts(tracks)
     song_end = max((track.end for track in tracks), default=0)
     parts = tuple(
         part
@@ -408,7 +408,7 @@ def _pedals(track: Track, channel: int) -> NDArray[np.int32]:
 
 def _tempos(metas: Sequence[tuple[int, int, bytes]]) -> Any:
     """Return tick and quarters a minute, the last where several stand at one tick."""
-    low, high = TEMPI_BPM
+    low, high = TEMPO_RANGE_BPM
     rows = [
         (tick, bpm)
         for tick, kind, told in metas
@@ -466,24 +466,24 @@ def write_midi(score: Score) -> bytes:
 
 def _conductor(score: Score) -> list[tuple[int, bytes]]:
     """Return the events of the first track, which hold for all the others."""
-    events = [(0, text_meta(TRACK_NAME, score.title))] if score.title else []
+    events = [(0, text_event(TRACK_NAME, score.title))] if score.title else []
     for tick, beats, unit in score.time_signatures.tolist():
         written = bytes([beats, unit.bit_length() - 1, 24, 8])
-        events.append((tick, meta(TIME_SIGNATURE, written)))
+        events.append((tick, meta_event(TIME_SIGNATURE, written)))
     for tick, sharps, minor in score.keys.tolist():
         if is_key(sharps, minor):
-            events.append((tick, meta(KEY_SIGNATURE, bytes([sharps % 256, minor]))))
+            events.append((tick, meta_event(KEY_SIGNATURE, bytes([sharps % 256, minor]))))
     for tick, bpm in score.tempos.tolist():
         microseconds = min(round(_MICROSECONDS / bpm), _LONGEST_QUARTER)
-        events.append((int(tick), meta(TEMPO, microseconds.to_bytes(3))))
+        events.append((int(tick), meta_event(TEMPO, microseconds.to_bytes(3))))
     return sorted(events, key=lambda event: event[0])
 
 
 def _part_events(part: Part, port: int, channel: int) -> Iterator[tuple[int, bytes]]:
     if part.name:
-        yield 0, text_meta(TRACK_NAME, part.name)
+        yield 0, text_event(TRACK_NAME, part.name)
     if port:
-        yield 0, meta(PORT, bytes([port]))
+        yield 0, meta_event(PORT, bytes([port]))
     yield 0, bytes([0xC0 | channel, part.program])
     # At one tick notes end before others begin, and the pedal moves in between.
     events: list[tuple[int, int, bytes]] = []

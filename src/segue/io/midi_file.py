@@ -12,7 +12,7 @@ from typing import Final
 
 from segue.errors import Unreadable
 
-MOST_BYTES: Final = 16 << 20
+MAX_BYTES: Final = 16 << 20
 TEXT, TRACK_NAME, LYRIC, PORT, END_OF_TRACK = 0x01, 0x03, 0x05, 0x21, 0x2F
 TEMPO, TIME_SIGNATURE, KEY_SIGNATURE = 0x51, 0x58, 0x59
 _HEADER: Final = struct.Struct(">4sIHHH")
@@ -84,8 +84,8 @@ def read_smf(content: bytes) -> tuple[int, list[Track]]:
         It is no MIDI file, too large, damaged or cut off, or counts time in a way that knows no
         quarters.
     """
-    if len(content) > MOST_BYTES:
-        raise Unreadable(f"a MIDI file of more than {MOST_BYTES >> 20} MB")
+    if len(content) > MAX_BYTES:
+        raise Unreadable(f"a MIDI file of more than {MAX_BYTES >> 20} MB")
     content = _unwrapped(content)
     if len(content) < _HEADER.size or content[:4] != b"MThd":
         raise Unreadable("no MIDI file")
@@ -226,19 +226,19 @@ def write_smf(ticks_per_quarter: int, tracks: Iterable[Iterable[tuple[int, bytes
         for tick, event in events:
             data += _written(tick - before) + event
             before = tick
-        data += _written(0) + meta(END_OF_TRACK, b"")
+        data += _written(0) + meta_event(END_OF_TRACK, b"")
         chunks.append(_CHUNK.pack(b"MTrk", len(data)) + data)
     return _HEADER.pack(b"MThd", 6, 1, len(chunks), ticks_per_quarter) + b"".join(chunks)
 
 
-def meta(kind: int, content: bytes) -> bytes:
+def meta_event(kind: int, content: bytes) -> bytes:
     """Return a meta event."""
     return bytes([0xFF, kind]) + _written(len(content)) + content
 
 
-def text_meta(kind: int, text: str) -> bytes:
+def text_event(kind: int, text: str) -> bytes:
     """Return a meta event of a text, in UTF-8, cut where it would be too long."""
-    return meta(kind, text.encode()[:_LONGEST_TEXT].decode(errors="ignore").encode())
+    return meta_event(kind, text.encode()[:_LONGEST_TEXT].decode(errors="ignore").encode())
 
 
 def _written(number: int) -> bytes:

@@ -31,11 +31,11 @@ from xml.sax.saxutils import escape, quoteattr
 
 from segue.errors import Unreadable
 from segue.text import clean
-from segue.theory.instruments import program_called
+from segue.theory.instruments import find_program
 
 # --- music xml file ---
 
-MOST_BYTES: Final = 64 << 20  # of XML, unpacked
+MAX_BYTES: Final = 64 << 20  # of XML, unpacked
 _MOST_TAGS: Final = 4_000_000  # half of them end an element; each takes memory
 _CONTAINER: Final = "META-INF/container.xml"
 _ROOTS: Final = frozenset(["score-partwise", "score-timewise"])
@@ -72,7 +72,7 @@ def read_header(content: bytes) -> Header:
     Unreadable
         It is damaged before that, or unsafe.
     """
-    text = unpacked(content)
+    text = decompress(content)
     reading = _HeaderReading()
     try:
         _check(text, _ROOTS)
@@ -108,10 +108,10 @@ def read_tree(content: bytes) -> ET.Element:
     Unreadable
         It is damaged, no MusicXML, unsafe or too large.
     """
-    return _tree(unpacked(content), _ROOTS)
+    return _tree(decompress(content), _ROOTS)
 
 
-def unpacked(content: bytes) -> bytes:
+def decompress(content: bytes) -> bytes:
     """Return the MusicXML of a file, compressed or not, in UTF-8 whatever it declares.
 
     Raises
@@ -121,8 +121,8 @@ def unpacked(content: bytes) -> bytes:
         says.
     """
     if not content.startswith(b"PK"):
-        if len(content) > MOST_BYTES:
-            raise Unreadable(f"a score of more than {MOST_BYTES >> 20} MB")
+        if len(content) > MAX_BYTES:
+            raise Unreadable(f"a score of more than {MAX_BYTES >> 20} MB")
         return _in_utf8(content).lstrip()  # before its declaration XML allows nothing
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -148,9 +148,9 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     if found is None:
         raise Unreadable(f"an archive without {clean(name)}, so no compressed MusicXML")
     with archive.open(found) as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise Unreadable(f"an archive that unpacks to more than {MOST_BYTES >> 20} MB")
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise Unreadable(f"an archive that unpacks to more than {MAX_BYTES >> 20} MB")
     return content
 
 
@@ -292,12 +292,12 @@ class _HeaderReading:
             self.texts[key] = self.texts.get(key, "") + text
 
     def header(self) -> Header:
-        return header_of(
+        return make_header(
             *(self.texts.get(name, "") for name in ("work-title", "movement-title", "composer"))
         )
 
 
-def header_of(work: str, movement: str, composer: str) -> Header:
+def make_header(work: str, movement: str, composer: str) -> Header:
     """Return what titles and a composer's name say."""
     work, movement = clean(work), clean(movement)
     is_part = bool(movement) and movement != work
@@ -335,7 +335,7 @@ class Instruments:
         return self.drums.get(instrument or "", first)
 
 
-def instruments_of(part: ET.Element) -> Instruments:
+def read_instruments(part: ET.Element) -> Instruments:
     """Read a `score-part`."""
     found = Instruments()
     names = [element_text(one, "instrument-name") for one in part.iter("score-instrument")]
@@ -357,7 +357,7 @@ def instruments_of(part: ET.Element) -> Instruments:
         told = [*sounds[:1], *names[:1], written]
     else:  # programs that know only the piano write it for all
         told = names[:1] if program == 0 else []
-    called = next((one for name in told if (one := program_called(name)) is not None), program)
+    called = next((one for name in told if (one := find_program(name)) is not None), program)
     found.program = called or 0
     return found
 
@@ -445,7 +445,7 @@ def _pitch(name: str, step: str, signs: str) -> str:
     return f"<{name}-step>{escape(step)}</{name}-step>{altered}"
 
 
-def symbol_of(element: ET.Element) -> str:
+def read_harmony(element: ET.Element) -> str:
     """Return what a chord is in letters; "" where it has no root, or nothing says its kind."""
     kind = element.find("kind")
     name = "" if kind is None else (kind.text or "").strip()

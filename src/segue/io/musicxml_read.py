@@ -19,27 +19,24 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from segue.errors import Unreadable
-from segue.io.midi import MOST_NOTES
+from segue.io.midi import MAX_NOTES
 from segue.io.musicxml_elements import (
-    MOST_BYTES,
-    Header,
     Instruments,
     element_text,
-    header_of,
-    instruments_of,
-    read_header,
+    make_header,
+    read_harmony,
+    read_instruments,
     read_tree,
-    symbol_of,
 )
 from segue.io.play_order import (
     CODA,
-    MOST_BARS,
+    MAX_BARS,
     SEGNO,
     Jump,
-    Marks,
-    Said,
+    NavigationMarks,
+    NavigationText,
     place_coda_signs,
-    read_words,
+    read_navigation,
 )
 from segue.io.written_score import (
     TICKS_PER_QUARTER,
@@ -47,7 +44,7 @@ from segue.io.written_score import (
     WrittenNote,
     WrittenPart,
     WrittenScore,
-    played,
+    unfold,
 )
 from segue.records import Score
 from segue.text import clean
@@ -74,7 +71,7 @@ class _Bracket:
 
 
 @dataclass(slots=True)
-class MarkReader:
+class NavigationReader:
     """Gathers the marks of a score while its parts are read, one after another.
 
     Attributes
@@ -83,7 +80,7 @@ class MarkReader:
         Of each bar so far.
     """
 
-    marks: list[Marks] = field(default_factory=list)
+    marks: list[NavigationMarks] = field(default_factory=list)
     brackets: dict[int, _Bracket] = field(default_factory=dict)  # by first bar
     open: _Bracket | None = None
     signs: list[tuple[int, bool]] = field(default_factory=list)  # coda signs; at a bar's end?
@@ -99,7 +96,7 @@ class MarkReader:
         """Go on to the next bar, of some number."""
         self.bar += 1
         if self.bar == len(self.marks):
-            self.marks.append(Marks())
+            self.marks.append(NavigationMarks())
         if number.isascii() and number.isdigit() and len(number) < 7:
             if int(number) <= 1 < self.number:
                 before = self.marks[self.bar - 1]
@@ -152,14 +149,14 @@ class MarkReader:
                 texts.append(_SIGNS[one.tag])
             elif one.tag in {"words", "rehearsal", "symbol"} and one.text:
                 texts.append(one.text)
-        said = read_words(" ".join(texts)) if texts else Said()
+        said = read_navigation(" ".join(texts)) if texts else NavigationText()
         self._tell(said, element.find("sound"), at)
 
     def sound(self, element: ET.Element, at: int) -> None:
         """Read a `sound` that stands by itself."""
-        self._tell(Said(), element, at)
+        self._tell(NavigationText(), element, at)
 
-    def _tell(self, said: Said, sound: ET.Element | None, at: int) -> None:
+    def _tell(self, said: NavigationText, sound: ET.Element | None, at: int) -> None:
         mark = self.marks[self.bar]
         told = {} if sound is None else {k: v for k, v in sound.items() if k in _SOUND and v}
         jump = said.jump
@@ -191,13 +188,13 @@ class MarkReader:
             self.open.last = max(self.open.last, last)
             self.open = None
 
-    def _at(self, bar: int) -> Marks:
+    def _at(self, bar: int) -> NavigationMarks:
         """Return the marks of a bar; those behind the last are lost."""
         while bar >= len(self.marks):
-            self.marks.append(Marks())
+            self.marks.append(NavigationMarks())
         return self.marks[bar]
 
-    def finished(self, count: int) -> list[Marks]:
+    def finished(self, count: int) -> list[NavigationMarks]:
         """Return the marks of all bars, of which there are so many."""
         del self.marks[count:]
         for mark in self.marks:
@@ -275,8 +272,6 @@ def _whole(text: str) -> int:
 
 # --- music xml ---
 
-__all__ = ["MOST_BYTES", "Header", "check_time_signature", "read_header", "read_music_xml"]
-
 _MOST_BEATS: Final = 64
 _MOST_DIVISIONS: Final = 1 << 24
 _FINEST: Final = 1 << 40  # units a quarter may have
@@ -319,10 +314,10 @@ def read_music_xml(content: bytes) -> Score:
     Unreadable
         It is damaged, no MusicXML, unsafe, too large or without a note.
     """
-    return played(read_written(content))
+    return unfold(read_written_score(content))
 
 
-def read_written(content: bytes) -> WrittenScore:
+def read_written_score(content: bytes) -> WrittenScore:
     """Read a MusicXML file as it is written; see `read_music_xml`."""
     root = read_tree(content)
     work, movement = root.findtext("work/work-title"), root.findtext("movement-title")
@@ -331,18 +326,18 @@ def read_written(content: bytes) -> WrittenScore:
         for one in root.iterfind("identification/creator")
         if one.get("type", "composer").lower() == "composer"
     ]
-    header = header_of(work or "", movement or "", "".join(creators))
-    listed = {part.get("id", ""): instruments_of(part) for part in root.iter("score-part")}
+    header = make_header(work or "", movement or "", "".join(creators))
+    listed = {part.get("id", ""): read_instruments(part) for part in root.iter("score-part")}
     notes = sum(1 for _ in root.iter("note"))
-    if notes > MOST_NOTES:
-        raise Unreadable(f"a score of more than {MOST_NOTES} notes")
+    if notes > MAX_NOTES:
+        raise Unreadable(f"a score of more than {MAX_NOTES} notes")
     per_quarter = _units(root)
-    marks = MarkReader()
+    marks = NavigationReader()
     parts = []
     for name, measures in _parts(root):
         instruments = listed.get(name, Instruments())
-        if len(measures) > MOST_BARS:
-            raise Unreadable(f"a score of more than {MOST_BARS} bars")
+        if len(measures) > MAX_BARS:
+            raise Unreadable(f"a score of more than {MAX_BARS} bars")
         parts.append(_PartReader(instruments, marks, per_quarter, measures).part)
     count = max((len(part.bars) for part in parts), default=0)
     return WrittenScore(header.title, header.composer, per_quarter, parts, marks.finished(count))
@@ -395,7 +390,7 @@ class _PartReader:
     def __init__(
         self,
         instruments: Instruments,
-        marks: MarkReader,
+        marks: NavigationReader,
         per_quarter: int,
         measures: list[ET.Element],
     ) -> None:
@@ -577,7 +572,7 @@ class _PartReader:
 
     def _harmony(self, element: ET.Element) -> None:
         """Read a chord symbol; of two at once, the first."""
-        symbol, at = symbol_of(element), self._place(element)
+        symbol, at = read_harmony(element), self._place(element)
         if symbol and not any(when == at for when, _ in self.bar.chords):
             self.bar.chords.append((at, symbol))
 

@@ -22,17 +22,17 @@ from segue.io.musicxml_elements import harmony
 from segue.io.notation import (
     Bar,
     Clef,
-    Head,
+    NoteHead,
     Staff,
     Symbol,
-    bars_of,
-    beams_of,
+    beam_notes,
+    divide_into_bars,
     key_changes,
-    spelled,
-    staves_of,
+    notate_part,
+    spell_pitch,
 )
-from segue.io.note_values import QUARTER, Value
-from segue.io.written_score import beat_of
+from segue.io.note_values import QUARTER, NoteValue
+from segue.io.written_score import beat_duration
 from segue.records import Part, Score
 from segue.text import clean
 from segue.theory.instruments import DRUM_NAMES, PROGRAM_NAMES
@@ -77,7 +77,7 @@ def write_music_xml(score: Score) -> bytes:
     BadArgument
         The score has no notes, or more than 20,000 bars.
     """
-    bars = bars_of(score)
+    bars = divide_into_bars(score)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<score-partwise version="4.0">']
     lines += _header(score)
     for number, part in enumerate(score.parts, start=1):
@@ -142,7 +142,7 @@ def _instruments(part: Part, number: int, parts: int) -> Iterator[str]:
 
 
 def _part(score: Score, part: Part, number: int, bars: Sequence[Bar]) -> Iterator[str]:
-    staves = staves_of(score, part, bars)
+    staves = notate_part(score, part, bars)
     directions = _directions(score, part, bars, is_first=number == 1)
     keys = key_changes(score, bars)
     sharps = 0
@@ -235,7 +235,7 @@ _PEDALS: Final = {
 
 def _tempo(bpm: float, bar: Bar) -> str:
     """Write a tempo by the beat of its bar; what sounds is exact, what is shown is rounded."""
-    beat = beat_of(bar.beats, bar.unit)
+    beat = beat_duration(bar.beats, bar.unit)
     shown = round(bpm / float(beat))
     dot = "<beat-unit-dot/>" if beat > 1 else ""
     return (
@@ -266,7 +266,7 @@ def _music(
                     f'<note><rest measure="yes"/><duration>{bar.length}</duration>'
                     f"{place[0]}{place[1]}</note>"
                 )
-            for symbol, beams in zip(symbols, beams_of(symbols, bar), strict=True):
+            for symbol, beams in zip(symbols, beam_notes(symbols, bar), strict=True):
                 yield from _symbol(part, number, symbol, place, sharps, beams)
 
 
@@ -310,7 +310,7 @@ def _symbol(
         )
 
 
-def _played(head: Head) -> str:
+def _played(head: NoteHead) -> str:
     """Tell loudness, and by how much a note is played otherwise than it is written."""
     told = f' dynamics="{_number(head.velocity / _FORTE)}"'
     for name, quarters in (("attack", head.attack), ("release", head.release)):
@@ -319,7 +319,7 @@ def _played(head: Head) -> str:
     return told
 
 
-def _pitch(part: Part, number: int, head: Head, sharps: int) -> tuple[str, str, str]:
+def _pitch(part: Part, number: int, head: NoteHead, sharps: int) -> tuple[str, str, str]:
     """Return what a head shows, which drum plays it, and its shape."""
     if part.is_drum:
         shown, _, shape = _SHOWN.get(head.pitch, _OTHER_DRUM).partition(" ")
@@ -329,12 +329,12 @@ def _pitch(part: Part, number: int, head: Head, sharps: int) -> tuple[str, str, 
             f'<instrument id="P{number}-I{head.pitch + 1}"/>',
             f"<notehead>{shape}</notehead>" if shape else "",
         )
-    letter, alteration, octave = spelled(head.pitch, sharps)
+    letter, alteration, octave = spell_pitch(head.pitch, sharps)
     alter = f"<alter>{alteration}</alter>" if alteration else ""
     return f"<pitch><step>{letter}</step>{alter}<octave>{octave}</octave></pitch>", "", ""
 
 
-def _notations(value: Value | None, head: Head | None, *, is_staccato: bool) -> str:
+def _notations(value: NoteValue | None, head: NoteHead | None, *, is_staccato: bool) -> str:
     told = ""
     if head:
         told += '<tied type="stop"/>' * head.tied_from + '<tied type="start"/>' * head.tied_to

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.io.note_values import QUARTER, IntArray, Value, notated_times, values_of
+from segue.io.note_values import QUARTER, IntArray, NoteValue, divide_into_values, notated_times
 from segue.records import Part, Score
 
 # --- clefs ---
@@ -98,7 +98,7 @@ _VOICES: Final = {
 _STEPS: Final = np.array([0, 0, 1, 1, 2, 3, 3, 4, 4, 5, 5, 6])  # of C, C#, D …
 
 
-def clef_of(
+def choose_clef(
     program: int, pitches: NDArray[np.int32], *, is_drum: bool = False, name: str = ""
 ) -> Clef:
     """Choose the clef of a staff.
@@ -146,7 +146,7 @@ def ledger_lines(clef: Clef, pitches: NDArray[np.int32] | Sequence[int]) -> floa
 
 # --- notation ---
 
-MOST_BARS: Final = 20_000  # that the readers read
+MAX_BARS: Final = 20_000  # that the readers read
 #: Voices of a staff; what would need another is tied together in the last.
 _MOST_VOICES: Final = 4
 _STEP: Final = QUARTER // 16  # between places of bar lines: a sixty-fourth
@@ -160,7 +160,7 @@ _LOW, _HIGH = 53, 67
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class NoteHead:
     """A note of a symbol.
 
     Attributes
@@ -194,8 +194,8 @@ class Symbol:
     is_staccato : bool
     """
 
-    heads: tuple[Head, ...]
-    value: Value
+    heads: tuple[NoteHead, ...]
+    value: NoteValue
     is_staccato: bool
 
 
@@ -242,7 +242,7 @@ class _Held:
 # ---- bars --------------------------------------------------------------------------------
 
 
-def bars_of(score: Score) -> list[Bar]:
+def divide_into_bars(score: Score) -> list[Bar]:
     """Divide a score into bars.
 
     Parameters
@@ -282,8 +282,8 @@ def bars_of(score: Score) -> list[Bar]:
             own = (beats, unit) if length == full else _own(length)
             found.append(Bar(at, length, *own))
             at += length
-            if len(found) > MOST_BARS:
-                raise BadArgument(f"a score of more than {MOST_BARS} bars cannot be written")
+            if len(found) > MAX_BARS:
+                raise BadArgument(f"a score of more than {MAX_BARS} bars cannot be written")
     while len(found) > 1 and found[-1].start >= end - QUARTER // 8:
         found.pop()  # there only for what might have been rounded up
     return found
@@ -324,7 +324,7 @@ def key_changes(score: Score, bars: Sequence[Bar]) -> dict[int, tuple[int, int]]
 # ---- staves and voices -------------------------------------------------------------------
 
 
-def staves_of(
+def notate_part(
     score: Score, part: Part, bars: Sequence[Bar], *, most: int = 2, shortened: bool = True
 ) -> list[Staff]:
     """Write down a part.
@@ -335,7 +335,7 @@ def staves_of(
     part : Part
         Of the score.
     bars : sequence of Bar
-        Those of `bars_of`.
+        Those of `divide_into_bars`.
     most : int
         1 for one staff whatever it reaches.
     shortened : bool
@@ -363,7 +363,7 @@ def staves_of(
             some, score.ticks_per_quarter, is_drum=part.is_drum, shortened=shortened
         )
         notes = _placed(some, score.ticks_per_quarter, times, end)
-        clef = clef_of(part.program, some[:, 2], is_drum=part.is_drum, name=part.name)
+        clef = choose_clef(part.program, some[:, 2], is_drum=part.is_drum, name=part.name)
         staves.append(
             Staff(
                 of_keyboard(number) if is_wide else clef,
@@ -469,7 +469,7 @@ def _symbols(bar: Bar, voice: Sequence[_Held]) -> Iterator[Symbol]:
     if at < bar.length:
         stretches.append((at, bar.length, None))
     places = [(start, end, held is None) for start, end, held in stretches]
-    for number, value in values_of(places, bar.length, bar.beats, bar.unit):
+    for number, value in divide_into_values(places, bar.length, bar.beats, bar.unit):
         found = stretches[number][2]
         start = bar.start + value.at
         notes = found.notes if found else []
@@ -480,9 +480,9 @@ def _symbols(bar: Bar, voice: Sequence[_Held]) -> Iterator[Symbol]:
         yield Symbol(heads, value, any(note.is_staccato for note in notes))
 
 
-def _head(note: _Note, start: int, end: int) -> Head:
+def _head(note: _Note, start: int, end: int) -> NoteHead:
     is_first, is_last = start == note.on, end == note.off
-    return Head(
+    return NoteHead(
         note.pitch,
         note.velocity,
         not is_first,
@@ -492,7 +492,7 @@ def _head(note: _Note, start: int, end: int) -> Head:
     )
 
 
-def spelled(pitch: int, sharps: int) -> tuple[str, int, int]:
+def spell_pitch(pitch: int, sharps: int) -> tuple[str, int, int]:
     """Spell a pitch in a key: letter, alteration in semitones, octave (middle C is in 4).
 
     What is not of the scale is taken from its near side on the line of fifths: in C major from
@@ -514,7 +514,7 @@ def spelled(pitch: int, sharps: int) -> tuple[str, int, int]:
 _BEAMS: Final = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4, "128th": 5}
 
 
-def beams_of(symbols: Sequence[Symbol], bar: Bar) -> list[tuple[str, ...]]:
+def beam_notes(symbols: Sequence[Symbol], bar: Bar) -> list[tuple[str, ...]]:
     """Join the notes of a voice's bar by beams.
 
     Parameters

@@ -94,7 +94,7 @@ def _is_plain(places: IntArray) -> bool:
     return False
 
 
-def quantised(
+def quantise(
     on: NDArray[np.float64], off: NDArray[np.float64], pitch: IntArray
 ) -> tuple[IntArray, IntArray]:
     """Round the notes of a staff to rhythms that can be read.
@@ -153,7 +153,7 @@ def _struck_again(
 
 def _ends(off: NDArray[np.float64], on: IntArray, grid: dict[int, int]) -> IntArray:
     """Round ends, given the written onsets and the division of each beat."""
-    following = next_onset(on)
+    following = next_onsets(on)
     length = np.maximum(off - on, 0)
     # The division of the beat that a note ends in; a long note's end is not divided finely.
     at = np.floor((off - 1) / QUARTER).astype(np.int64)
@@ -188,7 +188,7 @@ def _together(on: IntArray, off: IntArray) -> IntArray:
     return found
 
 
-def next_onset(on: IntArray) -> IntArray:
+def next_onsets(on: IntArray) -> IntArray:
     """Return when the next note of a staff begins; a quarter later after the last."""
     places = np.unique(on)
     later = np.append(places[1:], places[-1] + QUARTER)
@@ -228,7 +228,7 @@ def notated_times(
     -------
     on, off : ndarray, shape (n,), int64
         In `QUARTER` to the quarter: exact where notation can tell all of them exactly and, where
-        they may differ from what sounds, they can be read, see `is_readable`; else `quantised`.
+        they may differ from what sounds, they can be read, see `is_readable`; else `quantise`.
     staccato : ndarray, shape (n,), bool
         Written to last until the next one begins, and so short that it is a dot above that says
         so, not a rest after it.
@@ -240,8 +240,8 @@ def notated_times(
     is_exact = is_exact_on.all() and (is_drum or is_exact_off.all())
     if not is_exact or (shortened and not is_readable(on, heard)):
         quarters = start / ticks_per_quarter, (start + length) / ticks_per_quarter
-        on, off = quantised(*quarters, notes[:, 2].astype(np.int64))
-    gap = next_onset(on) - on
+        on, off = quantise(*quarters, notes[:, 2].astype(np.int64))
+    gap = next_onsets(on) - on
     if is_drum and (shortened or not is_exact_off.all()):
         # Until the next stroke, and not beyond the beat: drums are not tied.
         left = QUARTER - on % QUARTER
@@ -308,7 +308,7 @@ class Tuplet:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class NoteValue:
     """How a note or rest is written.
 
     Attributes
@@ -337,9 +337,9 @@ class _Window:
     normal: int
 
 
-def values_of(
+def divide_into_values(
     stretches: Sequence[tuple[int, int, bool]], length: int, beats: int, unit: int
-) -> Iterator[tuple[int, Value]]:
+) -> Iterator[tuple[int, NoteValue]]:
     """Write the stretches of a bar.
 
     Parameters
@@ -425,16 +425,16 @@ def _joined(windows: Iterable[_Window]) -> list[_Window]:
 
 def _plainly(
     inside: Sequence[tuple[int, int, int, bool]], levels: Sequence[int]
-) -> Iterator[tuple[int, Value]]:
+) -> Iterator[tuple[int, NoteValue]]:
     for number, start, end, is_rest in inside:
         for at, until in _cut(start, end, levels, is_rest=is_rest):
             kind, dots = _kind(until - at) or ("", 0)
-            yield number, Value(at, until - at, kind, dots, None)
+            yield number, NoteValue(at, until - at, kind, dots, None)
 
 
 def _in_tuplet(
     inside: Sequence[tuple[int, int, int, bool]], window: _Window
-) -> Iterator[tuple[int, Value]]:
+) -> Iterator[tuple[int, NoteValue]]:
     """Write what is in a tuplet: as if it were plain and lasted as long as it is written."""
     stretch = Fraction(window.actual, window.normal)
     unit = (window.end - window.start) // window.normal  # of which there are so many
@@ -451,7 +451,7 @@ def _in_tuplet(
             found.append((number, place, own, dots))
     for n, (number, (at, until), own, dots) in enumerate(found):
         tuplet = Tuplet(window.actual, window.normal, kind, n == 0, n == len(found) - 1, len(found))
-        yield number, Value(at, until - at, own, dots, tuplet)
+        yield number, NoteValue(at, until - at, own, dots, tuplet)
 
 
 def _cut(

@@ -62,7 +62,7 @@ class Jump:
 
 
 @dataclass(slots=True)
-class Marks:
+class NavigationMarks:
     """What a bar says about the order of playing.
 
     Attributes
@@ -101,12 +101,12 @@ class Marks:
     final: bool = False
     begins: bool = False
 
-    def without_jumps(self) -> "Marks":
+    def without_jumps(self) -> "NavigationMarks":
         """Return what it says of repeats only."""
-        return Marks(self.opens, self.closes, endings=self.endings)
+        return NavigationMarks(self.opens, self.closes, endings=self.endings)
 
 
-def place_coda_signs(marks: Sequence[Marks], signs: Iterable[tuple[int, bool]]) -> None:
+def place_coda_signs(marks: Sequence[NavigationMarks], signs: Iterable[tuple[int, bool]]) -> None:
     """Tell the coda signs where one leaves for the coda from those where it begins.
 
     Parameters
@@ -187,7 +187,7 @@ _WITH_REPEATS: Final = re.compile(
 
 
 @dataclass(slots=True)
-class Said:
+class NavigationText:
     """What a text says.
 
     Attributes
@@ -206,7 +206,7 @@ class Said:
     is_sign: bool = False
 
 
-def read_words(text: str) -> Said:
+def read_navigation(text: str) -> NavigationText:
     """Read a text above a score.
 
     Parameters
@@ -223,16 +223,16 @@ def read_words(text: str) -> Said:
         text = pattern.sub(sign, text)
     text = " ".join(text.casefold().split())
     if not text or len(text) > _LONGEST or _MANNER.search(text):
-        return Said()
+        return NavigationText()
     if found := _JUMP.search(text):
-        return Said(jump=_jump(bool(found["segno"]), text[found.end() :]))
+        return NavigationText(jump=_jump(bool(found["segno"]), text[found.end() :]))
     if _FINE.fullmatch(text):
-        return Said(fine=True)
+        return NavigationText(fine=True)
     if _TO_CODA.fullmatch(text):
-        return Said(to_coda=True)
+        return NavigationText(to_coda=True)
     if _CODA.fullmatch(text):
-        return Said(coda=True, is_sign="coda" not in text)
-    return Said(segno=bool(_SEGNO.fullmatch(text)))
+        return NavigationText(coda=True, is_sign="coda" not in text)
+    return NavigationText(segno=bool(_SEGNO.fullmatch(text)))
 
 
 def _jump(to_segno: bool, rest: str) -> Jump:
@@ -257,7 +257,7 @@ def _jump(to_segno: bool, rest: str) -> Jump:
 
 
 @dataclass(slots=True, eq=False)
-class Section:
+class RepeatSection:
     """A repeated section, and how far its playing is."""
 
     start: int
@@ -279,20 +279,20 @@ class Ending:
     last: int
     passes: set[int]
     closes: bool
-    section: Section | None = None
+    section: RepeatSection | None = None
 
 
 @dataclass(slots=True)
 class Sections:
     """The sections of a movement, by bar."""
 
-    begin: dict[int, list[Section]] = field(default_factory=dict)  # outer ones first
-    close: dict[int, Section] = field(default_factory=dict)  # by the bars that lead back
+    begin: dict[int, list[RepeatSection]] = field(default_factory=dict)  # outer ones first
+    close: dict[int, RepeatSection] = field(default_factory=dict)  # by the bars that lead back
     ending: dict[int, Ending] = field(default_factory=dict)  # by the first bar of each
-    inner: dict[int, Section] = field(default_factory=dict)  # the innermost around a bar
+    inner: dict[int, RepeatSection] = field(default_factory=dict)  # the innermost around a bar
 
 
-def repeated_sections(marks: Sequence[Marks], first: int, end: int) -> Sections:
+def repeated_sections(marks: Sequence[NavigationMarks], first: int, end: int) -> Sections:
     """Pair the ends of repeats with their starts, and endings with both.
 
     Parameters
@@ -308,9 +308,9 @@ def repeated_sections(marks: Sequence[Marks], first: int, end: int) -> Sections:
     """
     found = Sections()
     open_starts: list[int] = []
-    sections: list[Section] = []
+    sections: list[RepeatSection] = []
     bottom = first  # where a repeat without a start begins
-    before: Section | None = None  # the section that ends just before this bar
+    before: RepeatSection | None = None  # the section that ends just before this bar
     loose: list[Ending] = []  # endings whose section is not known yet
     n = first
     while n < end:
@@ -333,7 +333,7 @@ def repeated_sections(marks: Sequence[Marks], first: int, end: int) -> Sections:
             section = before if ending else None
             if section is None:
                 start = open_starts.pop() if open_starts else bottom
-                section = Section(start)
+                section = RepeatSection(start)
                 sections.append(section)
                 while loose and loose[-1].first >= start:
                     section.endings.insert(0, loose.pop())
@@ -356,7 +356,7 @@ def repeated_sections(marks: Sequence[Marks], first: int, end: int) -> Sections:
     return found
 
 
-def _reaches(section: Section, following: Sequence[Marks], at: int) -> bool:
+def _reaches(section: RepeatSection, following: Sequence[NavigationMarks], at: int) -> bool:
     """Tell whether a bracket that ends too early is meant to reach up to a repeat sign.
 
     It is, where the bracket of another ending begins behind the sign.
@@ -369,7 +369,7 @@ def _reaches(section: Section, following: Sequence[Marks], at: int) -> bool:
     return True
 
 
-def _led_back(section: Section) -> Iterator[int]:
+def _led_back(section: RepeatSection) -> Iterator[int]:
     """Yield the ends of endings that lead back without a sign, as the one before them does."""
     for before, one, after in zip(
         section.endings, section.endings[1:], section.endings[2:], strict=False
@@ -381,19 +381,19 @@ def _led_back(section: Section) -> Iterator[int]:
 
 
 def _repeated_by_jump(
-    marks: Sequence[Marks], first: int, open_starts: Sequence[int], endings: list[Ending]
-) -> list[Section]:
+    marks: Sequence[NavigationMarks], first: int, open_starts: Sequence[int], endings: list[Ending]
+) -> list[RepeatSection]:
     """Return the section of endings that no sign repeats, but D.C. or D.S. does."""
     if not any(marks[n].jump for ending in endings for n in range(ending.first, ending.last + 1)):
         return []
     start = max((n for n in open_starts if n <= endings[0].first), default=first)
-    section = Section(start, endings[-1].last, 1, endings)
+    section = RepeatSection(start, endings[-1].last, 1, endings)
     for ending in endings:
         ending.section = section
     return [section]
 
 
-def _ending(marks: Sequence[Marks], first: int, end: int) -> Ending:
+def _ending(marks: Sequence[NavigationMarks], first: int, end: int) -> Ending:
     """Return the bars under one bracket: it ends where another one, or a repeat, does."""
     passes, last = marks[first].endings, first
     while (
@@ -406,7 +406,7 @@ def _ending(marks: Sequence[Marks], first: int, end: int) -> Ending:
     return Ending(first, last, set(passes), marks[last].closes > 0)
 
 
-def _count_passes(section: Section) -> None:
+def _count_passes(section: RepeatSection) -> None:
     """Find out how many times a section is played, and give each pass one of its endings."""
     endings = section.endings
     if not endings:
@@ -433,11 +433,11 @@ def _count_passes(section: Section) -> None:
         closing[0].passes |= set(range(1, section.total)) - numbered
 
 
-def _nest(sections: Sequence[Section], found: Sections, first: int, end: int) -> None:
+def _nest(sections: Sequence[RepeatSection], found: Sections, first: int, end: int) -> None:
     """Note which sections begin at a bar, and which one is the innermost around it."""
     for section in sorted(sections, key=lambda one: (one.start, -one.last)):
         found.begin.setdefault(section.start, []).append(section)
-    around: list[Section] = []
+    around: list[RepeatSection] = []
     for n in range(first, end):
         around += found.begin.get(n, [])
         while around and around[-1].last < n:
@@ -448,7 +448,7 @@ def _nest(sections: Sequence[Section], found: Sections, first: int, end: int) ->
 
 # --- play order ---
 
-MOST_BARS: Final = 20_000
+MAX_BARS: Final = 20_000
 #: How many times longer than written a score may become.
 _LONGEST_ORDER: Final = 32
 #: Steps of the simulation for each bar that may be played: bars of other endings are skipped.
@@ -456,14 +456,14 @@ _STEPS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class PlayOrder:
+class PlaybackOrder:
     """Which bars are played after one another, from 0; and what contradicts itself, else ""."""
 
     bars: tuple[int, ...]
     problem: str = ""
 
 
-def play_order(marks: Sequence[Marks]) -> PlayOrder:
+def play_order(marks: Sequence[NavigationMarks]) -> PlaybackOrder:
     """Return the order in which bars are played.
 
     Parameters
@@ -483,12 +483,12 @@ def play_order(marks: Sequence[Marks]) -> PlayOrder:
         playing = _Playing(marks, start, end)
         bars += playing.play()
         problems += [playing.problem] if playing.problem else []
-    if len(bars) > max(MOST_BARS, len(marks)):
-        return PlayOrder(
+    if len(bars) > max(MAX_BARS, len(marks)):
+        return PlaybackOrder(
             tuple(range(len(marks))),
-            f"repeats would make it longer than {MOST_BARS} bars; played as written",
+            f"repeats would make it longer than {MAX_BARS} bars; played as written",
         )
-    return PlayOrder(tuple(bars), problems[0] if problems else "")
+    return PlaybackOrder(tuple(bars), problems[0] if problems else "")
 
 
 # ---- playing -------------------------------------------------------------------------------
@@ -497,7 +497,7 @@ def play_order(marks: Sequence[Marks]) -> PlayOrder:
 class _Playing:
     """Plays a movement, the bars from `first` up to `end`, as its marks say."""
 
-    def __init__(self, marks: Sequence[Marks], first: int, end: int) -> None:
+    def __init__(self, marks: Sequence[NavigationMarks], first: int, end: int) -> None:
         self.marks = marks
         self.first, self.begin, self.end = first, first, end
         self.sections = repeated_sections(marks, first, end)
@@ -520,7 +520,7 @@ class _Playing:
         """Return the bars in their order; as written, with a `problem`, where there is none."""
         written = list(range(self.first, self.end))
         at = self.first
-        repeated: Section | None = None  # the one whose sign has just led back
+        repeated: RepeatSection | None = None  # the one whose sign has just led back
         steps = _LONGEST_ORDER * _STEPS * len(written)
         while at < self.end:
             steps -= 1
@@ -559,7 +559,7 @@ class _Playing:
             self.problem = f"no repeat leads back from the ending at bar {ending_at + 1}"
         return self.bars
 
-    def _pass(self, section: Section) -> int:
+    def _pass(self, section: RepeatSection) -> int:
         """Return which time a section is played: after a jump the last, if it was repeated."""
         if section.jumps != self.jumps:
             spent = 0 <= section.done < self.jumps and not section.after_jump

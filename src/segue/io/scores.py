@@ -10,8 +10,9 @@ from segue.errors import BadArgument, Unreadable, unreadable
 from segue.files import atomic_output
 from segue.io import abc_read, kern_read, midi, musicxml_read
 from segue.io.abc_write import write_abc
-from segue.io.midi import texts_of
+from segue.io.midi import decode_texts
 from segue.io.midi_file import read_smf
+from segue.io.musicxml_elements import MAX_BYTES, read_header
 from segue.io.musicxml_write import write_music_xml, write_mxl
 from segue.io.tags import NO_TAGS, tags_from_name
 from segue.media import SUFFIXES
@@ -19,13 +20,13 @@ from segue.records import Score, Tags
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class UnreadableTune:
     """A tune of a file that cannot be read, and why."""
 
     reason: str
 
 
-def read_scores(path: Path) -> tuple[Score | Broken, ...]:
+def read_scores(path: Path) -> tuple[Score | UnreadableTune, ...]:
     """Read the scores of a file.
 
     Parameters
@@ -126,14 +127,14 @@ def _tags_of_tune(tune: abc_read.Tune, named: Tags) -> Tags:
     )
 
 
-def _read_book(content: bytes) -> tuple[Score | Broken, ...]:
-    found: list[Score | Broken] = []
+def _read_book(content: bytes) -> tuple[Score | UnreadableTune, ...]:
+    found: list[Score | UnreadableTune] = []
     for tune in abc_read.tunes_of(content):
         try:
             found.append(abc_read.read_tune(tune))
         except Unreadable as error:
-            found.append(Broken(str(error)))
-    broken = [tune for tune in found if isinstance(tune, Broken)]
+            found.append(UnreadableTune(str(error)))
+    broken = [tune for tune in found if isinstance(tune, UnreadableTune)]
     if len(broken) == len(found):
         raise Unreadable(
             broken[0].reason
@@ -147,8 +148,8 @@ def _content(path: Path) -> bytes:
     """Read a file, and no more of it than a score may have."""
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > musicxml_read.MOST_BYTES:
-                raise Unreadable(f"a score of more than {musicxml_read.MOST_BYTES >> 20} MB")
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                raise Unreadable(f"a score of more than {MAX_BYTES >> 20} MB")
             content = file.read()
     except OSError as error:
         raise unreadable(error) from None
@@ -158,16 +159,16 @@ def _content(path: Path) -> bytes:
 
 
 def _midi_header(content: bytes) -> tuple[str, str, str]:
-    return texts_of(read_smf(content)[1]).title, "", ""
+    return decode_texts(read_smf(content)[1]).title, "", ""
 
 
 def _xml_header(content: bytes) -> tuple[str, str, str]:
-    header = musicxml_read.read_header(content)
+    header = read_header(content)
     return header.title, header.composer, header.work
 
 
 def _kern_header(content: bytes) -> tuple[str, str, str]:
-    header = kern_read.read_references(content)
+    header = kern_read.read_reference_records(content)
     return header.title, header.composer, ""
 
 

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import Unreadable
-from segue.io.midi import MOST_NOTES, TEMPI_BPM
-from segue.io.play_order import Marks, PlayOrder, play_order
+from segue.io.midi import MAX_NOTES, TEMPO_RANGE_BPM
+from segue.io.play_order import NavigationMarks, PlaybackOrder, play_order
 from segue.records import Part, Score
 
 # --- bars ---
@@ -34,7 +34,7 @@ _MOST_BEATS: Final = 255  # what a MIDI file can tell
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class PlayedBar:
     """A bar that is played.
 
     Attributes
@@ -50,7 +50,7 @@ class Bar:
     length: Fraction
 
     @classmethod
-    def without_time_signature(cls, length: Fraction) -> "Bar":
+    def without_time_signature(cls, length: Fraction) -> "PlayedBar":
         """Return a bar that is as long as it is, and not shorter or longer than it should be."""
         beats, unit = _time_signature_of(length or Fraction(4), 4)
         return cls(beats, unit, length or Fraction(4))
@@ -61,7 +61,7 @@ class Bar:
         return Fraction(4 * self.beats, self.unit)
 
 
-def beat_of(beats: int, unit: int) -> Fraction:
+def beat_duration(beats: int, unit: int) -> Fraction:
     """Return how long the beat is that a tempo is counted in, in quarters.
 
     In 6/8, 9/8 and 12/8 it is a dotted quarter, else a quarter.
@@ -70,7 +70,7 @@ def beat_of(beats: int, unit: int) -> Fraction:
     return Fraction(3, 2) if is_compound else Fraction(1)
 
 
-def rest_before(bars: Sequence[Bar]) -> Fraction:
+def anacrusis_rest(bars: Sequence[PlayedBar]) -> Fraction:
     """Return how long to wait before a first bar that is short, in quarters.
 
     Not where the next one fills it up, as when a repeat begins within a bar.
@@ -82,13 +82,13 @@ def rest_before(bars: Sequence[Bar]) -> Fraction:
     return bars[0].full - bars[0].length
 
 
-def time_signatures_of(bars: Sequence[Bar]) -> NDArray[np.int32]:
+def bar_time_signatures(bars: Sequence[PlayedBar]) -> NDArray[np.int32]:
     """Return the metres by which bar lines fall where they are written.
 
     Parameters
     ----------
     bars : sequence of Bar
-        As they follow one another; the first starts after `rest_before`.
+        As they follow one another; the first starts after `anacrusis_rest`.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def time_signatures_of(bars: Sequence[Bar]) -> NDArray[np.int32]:
     """
     rows: list[tuple[int, int, int]] = []
     at = Fraction(0)
-    waiting = rest_before(bars)  # what a bar has that is not full yet
+    waiting = anacrusis_rest(bars)  # what a bar has that is not full yet
     for number, bar in enumerate(bars):
         if waiting and waiting + bar.length > bar.full:  # it is not the rest of the one before
             _begin(rows, at, *_time_signature_of(waiting, bar.unit))
@@ -116,14 +116,14 @@ def time_signatures_of(bars: Sequence[Bar]) -> NDArray[np.int32]:
     return np.array(rows, np.int32).reshape(-1, 3)
 
 
-def ticks(quarters: Fraction | float) -> int:
+def to_ticks(quarters: Fraction | float) -> int:
     """Return a time in ticks, of which a quarter has 480."""
     return round(quarters * TICKS_PER_QUARTER)
 
 
 def _begin(rows: list[tuple[int, int, int]], at: Fraction, beats: int, unit: int) -> None:
     if not rows or rows[-1][1:] != (beats, unit):
-        rows.append((ticks(at), beats, unit))
+        rows.append((to_ticks(at), beats, unit))
 
 
 def _time_signature_of(length: Fraction, unit: int) -> tuple[int, int]:
@@ -217,11 +217,11 @@ class WrittenScore:
     composer: str
     per_quarter: int
     parts: list[WrittenPart]
-    marks: list[Marks]
-    order: PlayOrder | None = None
+    marks: list[NavigationMarks]
+    order: PlaybackOrder | None = None
 
 
-def played(written: WrittenScore) -> Score:
+def unfold(written: WrittenScore) -> Score:
     """Return a score as it is played: repeats and jumps followed, ties joined.
 
     Raises
@@ -244,8 +244,8 @@ class _Player:
         ]
         bars = [self._bar(*row) for row in zip(columns, _time_signatures(columns), strict=True)]
         in_order = [bars[n] for n in self.order.bars]
-        self.time_signatures = time_signatures_of(in_order)
-        self.starts = [int(rest_before(in_order) * written.per_quarter)]
+        self.time_signatures = bar_time_signatures(in_order)
+        self.starts = [int(anacrusis_rest(in_order) * written.per_quarter)]
         for n in self.order.bars[:-1]:
             self.starts.append(self.starts[-1] + int(bars[n].length * written.per_quarter))
 
@@ -268,7 +268,7 @@ class _Player:
 
     # ---- bars ------------------------------------------------------------------------------
 
-    def _bar(self, column: Sequence[WrittenBar], time_signature: tuple[int, int]) -> Bar:
+    def _bar(self, column: Sequence[WrittenBar], time_signature: tuple[int, int]) -> PlayedBar:
         """Tell how long a bar is: what lasts longest in it, but no longer than its metre for rests.
 
         Without a metre it is as long as it is.
@@ -276,12 +276,12 @@ class _Player:
         per_quarter = self.written.per_quarter
         filled = Fraction(max((bar.reached for bar in column), default=0), per_quarter)
         if not time_signature[1]:
-            return Bar.without_time_signature(filled)
+            return PlayedBar.without_time_signature(filled)
         full = Fraction(4 * time_signature[0], time_signature[1])
         if filled > full:
             ends = [note.end for bar in column for note in bar.notes]
             filled = max(full, Fraction(max(ends, default=0), per_quarter))
-        return Bar(*time_signature, filled or full)
+        return PlayedBar(*time_signature, filled or full)
 
     # ---- notes -----------------------------------------------------------------------------
 
@@ -297,8 +297,8 @@ class _Player:
             if n < len(part.bars):
                 for note in part.bars[n].notes:
                     _sound(note, start, sounding[note.drum], tied)
-            if len(sounding[0]) + len(sounding[1]) > MOST_NOTES:
-                raise Unreadable(f"a score of more than {MOST_NOTES} notes")
+            if len(sounding[0]) + len(sounding[1]) > MAX_NOTES:
+                raise Unreadable(f"a score of more than {MAX_NOTES} notes")
         pedals = self._pedals(part)
         for rows, is_drum in ((sounding[0], False), (sounding[1], True)):
             notes = []
@@ -323,7 +323,7 @@ class _Player:
     # ---- what holds from a time on -----------------------------------------------------------
 
     def _tempos(self) -> list[Row]:
-        low, high = TEMPI_BPM
+        low, high = TEMPO_RANGE_BPM
         told = self._merged(
             self.parts,
             lambda bar: [(at, bpm) for at, bpm in bar.tempos if low <= bpm <= high],

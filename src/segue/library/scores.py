@@ -126,11 +126,11 @@ class Scores(RenamedAttributes):
             One learned from this library; else the bundled one.
         """
         from segue.generate.compose.composition import Composition
-        from segue.theory.instruments import instrument_named
+        from segue.theory.instruments import parse_instrument
         from segue.training.composing import load  # brings in torch
         from segue.training.spaces import SHIPPED
 
-        added = None if add is None else instrument_named(add)
+        added = None if add is None else parse_instrument(add)
         score = None if prompt is None else self.read(prompt)
         composer = load(self._store, model or SHIPPED)
         return Composition(composer, options, bars, score, infill, added)

@@ -28,27 +28,27 @@ from safetensors.numpy import load
 
 from segue.errors import BadArgument
 from segue.feature_names import (
-    BUCKETS,
     FUNCTION_WORDS,
     LAGS,
-    LETTERS_OF_WORD,
     LINE_PLACES,
-    LINES_OF_STANZA,
-    MARKS,
+    MAX_LETTERS_PER_WORD,
+    MAX_LINES_PER_STANZA,
+    MAX_WORDS_PER_LINE,
+    NGRAM_BUCKETS,
+    PUNCTUATION,
     STYLE_FEATURE_NAMES,
     STYLE_FEATURES_BY_GROUP,
     SYLLABLES_OF_LINE,
     SYLLABLES_OF_WORD,
-    WORDS_OF_LINE,
 )
-from segue.lyrics.phonetics import rhyme_sound, syllables, words_of
+from segue.lyrics.phonetics import count_syllables, rhyme_key, split_words
 from segue.records import FloatArray
 
 # --- measured ---
 
 #: What stands on a line of its own is the header of a section where it is in these.
 _OPENS, _CLOSES = "[", "]"
-MOST_MEASURED: Final = 100_000  # characters: what is said of so many is true of all
+MAX_CHARACTERS: Final = 100_000  # characters: what is said of so many is true of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredText:
+class TextMeasurements:
     """What the facts and the features of a text are made of.
 
     Attributes
@@ -89,7 +89,7 @@ class MeasuredText:
     words: tuple[str, ...]
 
 
-def measure_text(text: str) -> MeasuredText:
+def measure_text(text: str) -> TextMeasurements:
     """Measure a text, of very long ones the beginning.
 
     Parameters
@@ -103,19 +103,19 @@ def measure_text(text: str) -> MeasuredText:
         It has no words.
     """
     stanzas: list[list[Line]] = [[]]
-    for told in text[:MOST_MEASURED].split("\n"):
+    for told in text[:MAX_CHARACTERS].split("\n"):
         if told.startswith(_OPENS) and told.endswith(_CLOSES):
             continue
-        words = tuple(word.lower() for word in words_of(told))
+        words = tuple(word.lower() for word in split_words(told))
         if words:
-            stanzas[-1].append(Line(told, words, tuple(map(syllables, words))))
+            stanzas[-1].append(Line(told, words, tuple(map(count_syllables, words))))
         elif stanzas[-1] and not told:
             stanzas.append([])
     kept = tuple(tuple(stanza) for stanza in stanzas if stanza)
     if not kept:
         raise BadArgument("expected a text with words, got one without")
     lines = tuple(line for stanza in kept for line in stanza)
-    return MeasuredText(kept, lines, tuple(word for line in lines for word in line.words))
+    return TextMeasurements(kept, lines, tuple(word for line in lines for word in line.words))
 
 
 # --- features ---
@@ -154,7 +154,7 @@ def style_features(text: str) -> FloatArray:
     return features_of(measure_text(text))
 
 
-def features_of(measured: MeasuredText) -> FloatArray:
+def features_of(measured: TextMeasurements) -> FloatArray:
     """Sum up what was measured of a text, as `style_features` does."""
     numbers = {
         "characters": _characters(measured),
@@ -199,7 +199,7 @@ def standardise_style(vector: FloatArray) -> FloatArray:
     return np.asarray(standard * constants["weight"], np.float32)
 
 
-def standard_style_scores(vector: FloatArray) -> FloatArray:
+def style_z_scores(vector: FloatArray) -> FloatArray:
     """Tell of a vector of the space `style` how far each number is from the average.
 
     Returns
@@ -215,12 +215,12 @@ def _constants() -> dict[str, FloatArray]:
     return load((files("segue") / "weights" / "style.safetensors").read_bytes())
 
 
-def _characters(measured: MeasuredText) -> Numbers:
+def _characters(measured: TextMeasurements) -> Numbers:
     text = "\n" + "\n".join(line.text for line in measured.lines) + "\n"
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), "<u4").astype(np.uint64)
     run = np.zeros(len(codes), np.uint64)
     parts = []
-    for length, buckets in BUCKETS.items():
+    for length, buckets in NGRAM_BUCKETS.items():
         run = (run[: len(codes) - length + 1] + codes[length - 1 :] + np.uint64(1)) * _STEP
         spread = run ^ (run >> np.uint64(29))
         bucket = (spread * _STEP >> np.uint64(40)) % np.uint64(buckets)
@@ -228,13 +228,13 @@ def _characters(measured: MeasuredText) -> Numbers:
     return np.concatenate(parts)
 
 
-def _function_words(measured: MeasuredText) -> Numbers:
+def _function_words(measured: TextMeasurements) -> Numbers:
     at = np.array([_FUNCTION[word] for word in measured.words if word in _FUNCTION], np.int64)
     counts = np.bincount(at, minlength=len(FUNCTION_WORDS))
     return np.sqrt(counts / len(measured.words))
 
 
-def _lines(measured: MeasuredText) -> list[float]:
+def _lines(measured: TextMeasurements) -> list[float]:
     lines, words = measured.lines, measured.words
     lengths = np.array([len(line.text) for line in lines], np.float64)
     letters = np.array([len(word) for word in words], np.float64)
@@ -244,21 +244,24 @@ def _lines(measured: MeasuredText) -> list[float]:
     shouted = sum(word.isupper() and len(word) > 1 for line in lines for word in line.text.split())
     ends = [line.text[-1] for line in lines]
     return [
-        *_histogram([len(line.words) for line in lines], WORDS_OF_LINE),
-        *_histogram([len(word) for word in words], LETTERS_OF_WORD),
-        *_histogram([len(stanza) for stanza in measured.stanzas], LINES_OF_STANZA),
+        *_histogram([len(line.words) for line in lines], MAX_WORDS_PER_LINE),
+        *_histogram([len(word) for word in words], MAX_LETTERS_PER_WORD),
+        *_histogram([len(stanza) for stanza in measured.stanzas], MAX_LINES_PER_STANZA),
         float(np.log2(lengths.mean())),
         float(np.log2(lengths.std() / lengths.mean() + 0.05)),
         float(np.log2(letters.mean())),
         float(begins / len(lines)) ** 0.5,
         float((capitals - begins) / len(text)) ** 0.5 if capitals > begins else 0.0,
         float(shouted / len(words)) ** 0.5,
-        *((sum(map(text.count, marks)) / len(text)) ** 0.5 for marks in MARKS.values()),
-        *((sum(end in marks for end in ends) / len(lines)) ** 0.5 for marks in MARKS.values()),
+        *((sum(map(text.count, marks)) / len(text)) ** 0.5 for marks in PUNCTUATION.values()),
+        *(
+            (sum(end in marks for end in ends) / len(lines)) ** 0.5
+            for marks in PUNCTUATION.values()
+        ),
     ]
 
 
-def _time_signature(measured: MeasuredText) -> list[float]:
+def _time_signature(measured: TextMeasurements) -> list[float]:
     lines = measured.lines
     counts = np.array([sum(line.syllables) for line in lines], np.float64)
     weak, ends, long_enough = np.zeros(LINE_PLACES), np.zeros(LINE_PLACES), np.zeros(LINE_PLACES)
@@ -288,10 +291,10 @@ def _time_signature(measured: MeasuredText) -> list[float]:
     ]
 
 
-def _rhyme(measured: MeasuredText) -> list[float]:
+def _rhyme(measured: TextMeasurements) -> list[float]:
     lines = measured.lines
     last = [line.words[-1] for line in lines]
-    sounds = [rhyme_sound(word) for word in last]
+    sounds = [rhyme_key(word) for word in last]
     lagged = np.zeros((LAGS, len(lines)), np.bool_)
     same = np.zeros(len(lines), np.bool_)
     for lag in range(1, LAGS + 1):
@@ -313,8 +316,8 @@ def _rhyme(measured: MeasuredText) -> list[float]:
 
 
 def _rhymes_within(line: Line) -> bool:
-    inner = {rhyme_sound(word) for word in line.words[:-1] if len(word) > 2} - {""}
-    return rhyme_sound(line.words[-1]) in inner and line.words[-1] not in line.words[:-1]
+    inner = {rhyme_key(word) for word in line.words[:-1] if len(word) > 2} - {""}
+    return rhyme_key(line.words[-1]) in inner and line.words[-1] not in line.words[:-1]
 
 
 def _alliterates(line: Line) -> float:
@@ -322,7 +325,7 @@ def _alliterates(line: Line) -> float:
     return sum(a[0] == b[0] and a != b for a, b in pairwise(told)) / max(len(told) - 1, 1)
 
 
-def _repetition(measured: MeasuredText) -> list[float]:
+def _repetition(measured: TextMeasurements) -> list[float]:
     words, lines = measured.words, measured.lines
     counts = Counter(words)
     runs = list(zip(words, words[1:], words[2:], strict=False))
@@ -406,7 +409,7 @@ def rhyme_scheme(last_words: list[str]) -> str:
     last_words : list of str
         Of each line, lower case; the same word again rhymes, too.
     """
-    sounds = [rhyme_sound(word) for word in last_words]
+    sounds = [rhyme_key(word) for word in last_words]
     letters: dict[str, str] = {}
     for sound in sounds:
         if sounds.count(sound) > 1 and sound not in letters:
@@ -414,11 +417,11 @@ def rhyme_scheme(last_words: list[str]) -> str:
     return "".join(letters.get(sound, "-") for sound in sounds)
 
 
-def _facts(measured: MeasuredText) -> dict[str, float | str]:
+def _facts(measured: TextMeasurements) -> dict[str, float | str]:
     lines, words = measured.lines, measured.words
     counts = [sum(line.syllables) for line in lines]
     last = [line.words[-1] for line in lines]
-    sounds = [rhyme_sound(word) for word in last]
+    sounds = [rhyme_key(word) for word in last]
     rhymed = [
         any(sounds[at] == sounds[other] for other in range(max(0, at - _NEAR), at))
         or sounds[at] in sounds[at + 1 : at + _NEAR + 1]

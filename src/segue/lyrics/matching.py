@@ -24,22 +24,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.lyrics.features import MOST_MEASURED
-from segue.lyrics.phonetics import words_of
+from segue.lyrics.features import MAX_CHARACTERS
+from segue.lyrics.phonetics import split_words
 from segue.text import normalise
 
 # --- sameness ---
 
-HASHES: Final = 128
+N_HASHES: Final = 128
 #: So much alike are two texts of one song: typing errors and a line more or less, not one refrain.
-SAME_TEXT: Final = 0.6
+SAME_TEXT_THRESHOLD: Final = 0.6
 _RUN: Final = 3
 _PRIME: Final = (1 << 31) - 1
 
 UInts = NDArray[np.uint32]
 
 
-def text_shingles(text: str) -> UInts:
+def text_minhash(text: str) -> UInts:
     """Return the MinHash of a text, shape (128,), uint32; one without words differs from all.
 
     Parameters
@@ -47,18 +47,18 @@ def text_shingles(text: str) -> UInts:
     text : str
         As `segue.records.Lyrics.text`; of very long ones the beginning counts.
     """
-    words = [word.lower().strip("'") for word in words_of(text[:MOST_MEASURED])]
+    words = [word.lower().strip("'") for word in split_words(text[:MAX_CHARACTERS])]
     runs = {" ".join(words[at : at + _RUN]) for at in range(max(len(words) - _RUN + 1, 1))}
     codes = np.array([zlib.crc32(run.encode()) % _PRIME for run in runs], np.uint64)
     factor, add = _hashes()
-    least = np.full(HASHES, _PRIME, np.uint64)
+    least = np.full(N_HASHES, _PRIME, np.uint64)
     for at in range(0, len(codes), 1024):  # so that a long text needs little memory
         hashed = (codes[at : at + 1024, None] * factor + add) % np.uint64(_PRIME)
         least = np.minimum(least, hashed.min(axis=0))
     return least.astype(np.uint32)
 
 
-def text_likeness(a: UInts, b: UInts) -> float:
+def text_minhash_similarity(a: UInts, b: UInts) -> float:
     """Estimate the share of runs of words that two texts have in common, 0 to 1.
 
     Raises
@@ -66,16 +66,16 @@ def text_likeness(a: UInts, b: UInts) -> float:
     BadArgument
         One is no MinHash of a text.
     """
-    if a.shape != (HASHES,) or b.shape != (HASHES,):
-        raise BadArgument(f"expected {HASHES} numbers of each text, got {a.shape} and {b.shape}")
+    if a.shape != (N_HASHES,) or b.shape != (N_HASHES,):
+        raise BadArgument(f"expected {N_HASHES} numbers of each text, got {a.shape} and {b.shape}")
     return float((a == b).mean())
 
 
 @cache
 def _hashes() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     rng = np.random.default_rng(0)
-    factor = rng.integers(1, _PRIME, HASHES).astype(np.uint64)
-    return factor, rng.integers(0, _PRIME, HASHES).astype(np.uint64)
+    factor = rng.integers(1, _PRIME, N_HASHES).astype(np.uint64)
+    return factor, rng.integers(0, _PRIME, N_HASHES).astype(np.uint64)
 
 
 # --- line index ---
@@ -101,7 +101,7 @@ class _Segment:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class LineQuery:
     """What is asked with.
 
     Attributes
@@ -117,7 +117,7 @@ class Asked:
 
     def nearness_of(self, text: str) -> float:
         """Tell how near a text is, 0 to 1."""
-        has = runs_of(text)
+        has = trigrams(text)
         shared = self.weight[np.isin(self.runs, has)].sum(keepdims=True)
         return float(self.nearness(shared, np.array([len(has)], np.float32))[0])
 
@@ -168,17 +168,17 @@ class LineIndex:
             segments.append(_segment(waiting, first))
         return cls(np.array(found, np.int64), np.array(numbers, np.int32), tuple(segments))
 
-    def weigh(self, asked: str) -> "Asked":
+    def weigh(self, asked: str) -> "LineQuery":
         """Tell what of a question counts how much: what few lines have counts most."""
-        runs = runs_of(asked)
+        runs = trigrams(asked)
         having = np.zeros(len(runs), np.int64)
         for segment in self.segments:
             starts, ends = _places(segment, runs)
             having += ends - starts
         weight = np.log1p(len(self.texts) / np.maximum(having, 1))
-        return Asked(runs, weight.astype(np.float32))
+        return LineQuery(runs, weight.astype(np.float32))
 
-    def likeness(self, asked: "Asked") -> NDArray[np.float32]:
+    def likeness(self, asked: "LineQuery") -> NDArray[np.float32]:
         """Tell how near each line is to what is asked with, 0 to 1; shape (lines,), float32."""
         shared = np.zeros(len(self.texts), np.float32)
         sizes = np.ones(len(self.texts), np.float32)
@@ -217,7 +217,7 @@ class LineIndex:
         return cls(kept["texts"], kept["numbers"], tuple(segments))
 
 
-def runs_of(text: str) -> NDArray[np.uint64]:
+def trigrams(text: str) -> NDArray[np.uint64]:
     """List the runs of three letters of a text, each once, rising; folded as names are."""
     return np.unique(_runs([normalise(text)])[0])
 

@@ -34,7 +34,7 @@ _SAME_ENDS: Final = (
 )  # fmt: skip
 
 
-def words_of(line: str) -> list[str]:
+def split_words(line: str) -> list[str]:
     """List the words of a line, case kept, with straight apostrophes.
 
     Numbers and punctuation are none. Each sign of Chinese, Japanese and Korean is a word.
@@ -43,7 +43,7 @@ def words_of(line: str) -> list[str]:
 
 
 @lru_cache(maxsize=1 << 16)
-def syllables(word: str) -> int:
+def count_syllables(word: str) -> int:
     """Count the syllables of a word, at least 1: its groups of vowels.
 
     A silent e at the end of a word of Latin letters is none. Scripts that write no vowels have
@@ -61,7 +61,7 @@ def syllables(word: str) -> int:
 
 
 @lru_cache(maxsize=1 << 16)
-def rhyme_sound(word: str) -> str:
+def rhyme_key(word: str) -> str:
     """Return how a word ends: from its last sounding vowel on, by its spelling.
 
     Two words rhyme where this is the same: "night" and "bite", not "love" and "move", which

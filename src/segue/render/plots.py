@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.audio.spectrogram import RANGE_DB, LogMel, bands_hz
+from segue.audio.spectrogram import RANGE_DB, LogMelSpec, band_centres_hz
 from segue.environment import import_in_package_folder
 from segue.errors import BadArgument
 from segue.files import atomic_output
@@ -250,7 +250,7 @@ def draw_reconstruction(
     image: FloatArray,
     reconstruction: FloatArray,
     code: FloatArray,
-    kind: LogMel,
+    kind: LogMelSpec,
     target: Path,
     title: str,
 ) -> None:
@@ -343,8 +343,8 @@ def draw_filters(filters: Sequence[Filter], target: Path, title: str) -> None:
     save(figure, target)
 
 
-def _label_bands(axes: "Axes", kind: LogMel) -> None:
-    centres = bands_hz(kind)[::-1]
+def _label_bands(axes: "Axes", kind: LogMelSpec) -> None:
+    centres = band_centres_hz(kind)[::-1]
     there = [hz for hz in _FREQUENCIES_HZ if hz <= centres[-1]]
     rows = kind.bands - np.interp(there, centres, np.arange(kind.bands)) - 0.5
     # Low notes lie close together: a label needs room.

@@ -17,17 +17,17 @@ from safetensors.numpy import load
 from segue.errors import BadArgument
 from segue.feature_names import (
     CHORDS,
-    FAMILIES,
+    INSTRUMENT_FAMILIES,
     INTERVALS,
     NO_CHORD,
-    PLACES,
+    NOTE_VALUES,
     SCORE_FEATURE_GROUPS,
     SCORE_FEATURE_NAMES,
     SCORE_FEATURES_BY_GROUP,
+    SIXTEENTHS_PER_BAR,
     TIME_SIGNATURES,
-    VALUES,
 )
-from segue.io.written_score import beat_of
+from segue.io.written_score import beat_duration
 from segue.records import FloatArray, Score
 from segue.score.harmony import ScoreKey, estimate_key
 from segue.score.lines import (
@@ -307,8 +307,8 @@ def _rhythm(analysis: ScoreAnalysis) -> list[float]:
     count = sum(len(notes) for notes in everything)
     quarters = float(onsets[-1] - onsets[0]) + 1
     return [
-        *np.sqrt(_histogram(_note_value(durations), len(VALUES))),
-        *np.sqrt(_histogram(_note_value(iois), len(VALUES))),
+        *np.sqrt(_histogram(_note_value(durations), len(NOTE_VALUES))),
+        *np.sqrt(_histogram(_note_value(iois), len(NOTE_VALUES))),
         float(np.log2(count / quarters + 0.1)),
         float(np.log2(count / max(duration_s(score), 1.0) + 0.1)),
         float(np.log2(np.minimum(iois, 16).mean() + 0.05)),
@@ -321,7 +321,7 @@ def _rhythm(analysis: ScoreAnalysis) -> list[float]:
 
 def _note_value(quarters: Numbers) -> NDArray[np.int64]:
     """Return the index of the note value nearest to each duration, by ratio."""
-    values = np.log2(list(VALUES.values()))
+    values = np.log2(list(NOTE_VALUES.values()))
     edges = (values[1:] + values[:-1]) / 2
     return np.searchsorted(edges, np.log2(np.maximum(quarters, 1e-3)))
 
@@ -332,8 +332,8 @@ def _time_signature(analysis: ScoreAnalysis) -> list[float]:
     for (beats, unit), length in time_signature_durations(grid).items():
         ticks[_time_signature_class(beats, unit)] += length
     onsets = np.concatenate([analysis.notes.onset, analysis.drums.onset]) / quarter
-    positions = position_in_bar(grid, onsets, quarter, positions=PLACES)
-    return [*(ticks / ticks.sum()), *np.sqrt(_histogram(positions, PLACES))]
+    positions = position_in_bar(grid, onsets, quarter, positions=SIXTEENTHS_PER_BAR)
+    return [*(ticks / ticks.sum()), *np.sqrt(_histogram(positions, SIXTEENTHS_PER_BAR))]
 
 
 def _time_signature_class(beats: int, unit: int) -> int:
@@ -342,11 +342,14 @@ def _time_signature_class(beats: int, unit: int) -> int:
 
 
 def _figures(analysis: ScoreAnalysis) -> list[float]:
-    counts = np.zeros(PLACES * 12)
+    counts = np.zeros(SIXTEENTHS_PER_BAR * 12)
     for line in analysis.lines:
         interval = np.diff(line.pitch) % 12
         position = position_in_bar(
-            analysis.bars, line.onset[:-1], analysis.score.ticks_per_quarter, positions=PLACES
+            analysis.bars,
+            line.onset[:-1],
+            analysis.score.ticks_per_quarter,
+            positions=SIXTEENTHS_PER_BAR,
         )
         counts += np.bincount(position * 12 + interval, minlength=len(counts))
     return list(np.sqrt(counts / max(counts.sum(), 1)))
@@ -369,8 +372,8 @@ def _texture(analysis: ScoreAnalysis) -> list[float]:
 
 
 def _instruments(score: Score) -> list[float]:
-    counts = np.zeros(len(FAMILIES))
-    starts = [first for first, _ in FAMILIES.values()]
+    counts = np.zeros(len(INSTRUMENT_FAMILIES))
+    starts = [first for first, _ in INSTRUMENT_FAMILIES.values()]
     drums: set[int] = set()
     drum_notes = 0
     for part in score.parts:
@@ -444,7 +447,11 @@ def _facts(analysis: ScoreAnalysis) -> dict[str, float | str]:
     facts: dict[str, float | str] = {
         "duration_s": duration_s(score),
         "tempo_bpm": main_beats_per_minute(score),
-        **({"tempo_beat": "dotted quarter"} if beat_of(*main_time_signature(score)) > 1 else {}),
+        **(
+            {"tempo_beat": "dotted quarter"}
+            if beat_duration(*main_time_signature(score)) > 1
+            else {}
+        ),
         "metre": time_signature_text(score),
         "bars": float(len(analysis.bars)),
         "notes": float(sum(len(part.notes) for part in score.parts)),

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from segue.records import Score
 from segue.score.timing import BarGrid, NoteTable, bar_grid, note_table
-from segue.theory.chords import chord_name, sharps_of, tonic_name
-from segue.theory.keys import MODES, key_fits
+from segue.theory.chords import key_signature, spell_chord, spell_tonic
+from segue.theory.keys import MODES, key_correlations
 
 FloatArray = NDArray[np.float64]
 
@@ -83,7 +83,7 @@ class ScoreKey:
     @property
     def name(self) -> str:
         """Name such as "Db major", spelled as in the key signature."""
-        return f"{tonic_name(self.tonic, is_minor=self.mode == MODES[1])} {self.mode}"
+        return f"{spell_tonic(self.tonic, is_minor=self.mode == MODES[1])} {self.mode}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def estimate_key(score: Score) -> ScoreKey:
     max_duration = _MAX_QUARTERS * score.ticks_per_quarter
     duration = np.minimum(notes.duration, max_duration).astype(np.float64)
     histogram = np.bincount(notes.pitch % 12, duration, minlength=12).astype(np.float32)
-    correlations = key_fits(histogram)
+    correlations = key_correlations(histogram)
     logits = correlations.astype(np.float64)
     final = _final_bass(notes, score.ticks_per_quarter)
     logits[[final, final + 12]] += _FINAL_BASS_BONUS
@@ -149,7 +149,7 @@ def with_estimated_key(score: Score) -> Score:
         return score
     key = estimate_key(score)
     is_minor = key.mode == MODES[1]
-    sharps = sharps_of(key.tonic, is_minor=is_minor)
+    sharps = key_signature(key.tonic, is_minor=is_minor)
     return replace(score, keys=np.array([[0, sharps, int(is_minor)]], np.int32))
 
 
@@ -228,7 +228,7 @@ def _key_signatures(score: Score, key: ScoreKey) -> list[tuple[int, int, bool]]:
     if any((sharps, minor) != (0, False) for _, sharps, minor in written):
         return written
     is_minor = key.mode == MODES[1]
-    return [(0, sharps_of(key.tonic, is_minor=is_minor), is_minor)]
+    return [(0, key_signature(key.tonic, is_minor=is_minor), is_minor)]
 
 
 def _chord(
@@ -246,7 +246,7 @@ def _chord(
     tones = {(root + tone) % 12 for tone in _QUALITIES[quality]}
     written_bass = bass if bass in tones and matches.has_bass[segment] else root
     _, sharps, is_minor = [row for row in signatures if row[0] <= start or row is signatures[0]][-1]
-    name = chord_name(root, quality, written_bass, sharps, is_minor=is_minor)
+    name = spell_chord(root, quality, written_bass, sharps, is_minor=is_minor)
     return Chord(bar, start, end, name, root, bass, quality)
 
 

@@ -169,9 +169,9 @@ def main_beats_per_minute(score: Score) -> float:
 
     A beat is a quarter note, in 6/8, 9/8 and 12/8 a dotted quarter.
     """
-    from segue.io.written_score import beat_of  # imports all formats
+    from segue.io.written_score import beat_duration  # imports all formats
 
-    return round(main_tempo_bpm(score) / float(beat_of(*main_time_signature(score))), 2)
+    return round(main_tempo_bpm(score) / float(beat_duration(*main_time_signature(score))), 2)
 
 
 def note_table(score: Score, *, drums: bool = False) -> NoteTable:

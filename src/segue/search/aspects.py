@@ -14,7 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.builtin_spaces import MUSICNN_TAGS
-from segue.feature_names import FAMILIES, FEATURE_NAMES, SCORE_FEATURE_NAMES, STYLE_FEATURE_NAMES
+from segue.feature_names import (
+    INSTRUMENT_FAMILIES,
+    SCORE_FEATURE_NAMES,
+    SOUND_FEATURE_NAMES,
+    STYLE_FEATURE_NAMES,
+)
 from segue.records import FloatArray, Reason
 
 
@@ -325,7 +330,7 @@ def tag_aspects() -> tuple[AspectFeatures, ...]:
 @cache
 def sound_aspects() -> tuple[AspectFeatures, ...]:
     """Return the aspects of `FEATURE_NAMES`."""
-    return assign_features(FEATURE_NAMES, _SOUND_FEATURES, _SOUND_REST)
+    return assign_features(SOUND_FEATURE_NAMES, _SOUND_FEATURES, _SOUND_REST)
 
 
 # ---- scores ------------------------------------------------------------------------------
@@ -404,7 +409,7 @@ _SCORE_FEATURES: Final = {
     ),
     **{
         tag_aspect(_FAMILY_NAMES[family], "instruments", "no"): f"+{family} Prevalence"
-        for family in FAMILIES
+        for family in INSTRUMENT_FAMILIES
     },
     tag_aspect("drums", "instruments", "no"): (
         "+Unpitched Percussion Prevalence; +Number of Unpitched Instruments"

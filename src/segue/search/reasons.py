@@ -327,16 +327,16 @@ def aspect_levels(
 def standardiser(kind: Medium) -> Callable[[FloatArray], FloatArray]:
     """Return the function that standardises the features of a kind of music."""
     if kind == "sound":  # slow to import
-        from segue.audio.features import standard_scores
+        from segue.audio.features import z_scores
 
-        return standard_scores
+        return z_scores
     if kind == "score":
         from segue.score.features import score_z_scores
 
         return score_z_scores
-    from segue.lyrics.features import standard_style_scores
+    from segue.lyrics.features import style_z_scores
 
-    return standard_style_scores
+    return style_z_scores
 
 
 def _level(features: AspectFeatures, values: NDArray[np.float64]) -> AspectLevels:

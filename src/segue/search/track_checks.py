@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.audio.fingerprint import same_recording
-from segue.lyrics.matching import HASHES, SAME_TEXT, text_likeness
+from segue.lyrics.matching import N_HASHES, SAME_TEXT_THRESHOLD, text_minhash_similarity
 from segue.records import Medium, Track
 from segue.score.fingerprint import minhash_similarity
 from segue.store import Store
@@ -26,7 +26,9 @@ def _same_score(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
 
 def _same_text(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
     # A space of lyrics also holds recordings and scores, with other fingerprints.
-    return a.shape == b.shape == (HASHES,) and text_likeness(a, b) >= SAME_TEXT
+    return (
+        a.shape == b.shape == (N_HASHES,) and text_minhash_similarity(a, b) >= SAME_TEXT_THRESHOLD
+    )
 
 
 #: Tests of whether two fingerprints of a kind of music are of duplicates.

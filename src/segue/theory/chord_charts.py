@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.theory.chord_grid import Chart, bar_steps, beat_steps, chord_row, strong_steps
+from segue.theory.chord_grid import Chart, chord_row, steps_per_bar, steps_per_beat, strong_steps
 from segue.theory.chords import LETTERS, NO_CHORD, Chord, nearest_chord, parse_chord
 
-MOST_BARS: Final = 1000
+MAX_BARS: Final = 1000
 _SHOWN: Final = 60  # letters on either side of a mistake
 _TOKEN: Final = re.compile(
     r"(?P<open>\|+:)|(?P<close>:\|+:?\s*(?:[x×]\s*(?P<times>\d{1,2}))?)|(?P<line>\|+\]?|\n)"
@@ -38,7 +38,7 @@ _MAJOR: Final = (0, 2, 4, 5, 7, 9, 11)
 _MINOR: Final = (0, 2, 3, 5, 7, 8, 10)
 _KEY: Final = re.compile(r"([A-Ga-g])([#♯b♭]?)\s*(m|min|minor|major|maj)?", re.IGNORECASE)
 
-Reading = Callable[[str], Chord]
+ChordParser = Callable[[str], Chord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def parse_chart(text: str, time_signature: tuple[int, int] = (4, 4)) -> Chart:
     return _parsed(text, time_signature, parse_chord, nearest_chord)
 
 
-def parse_romans(text: str, key: str, time_signature: tuple[int, int] = (4, 4)) -> Chart:
+def parse_roman_numerals(text: str, key: str, time_signature: tuple[int, int] = (4, 4)) -> Chart:
     """Read a progression of degrees in a key: "ii7 V7 | Imaj7", "bVII", "viiø7", "V7/V".
 
     A capital is a major chord, a small letter a minor one, what stands behind it is read as in a
@@ -122,7 +122,7 @@ def parse_key(key: str) -> tuple[int, bool]:
     return tonic % 12, is_minor or (not mode and found[1].islower())
 
 
-def chart_rows(
+def segment_chords(
     placed: Sequence[tuple[int, str]], first: int, last: int
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Cut the chords of some steps out of a row of symbols.
@@ -152,9 +152,9 @@ def chart_rows(
 
 
 def _parsed(
-    text: str, time_signature: tuple[int, int], read: Reading, nearest: Callable[[str], str]
+    text: str, time_signature: tuple[int, int], read: ChordParser, nearest: Callable[[str], str]
 ) -> Chart:
-    bar_steps(time_signature)  # refuses what is no metre
+    steps_per_bar(time_signature)  # refuses what is no metre
     placed: list[tuple[int, Chord]] = []
     before: list[tuple[int, Chord]] = []  # of the bar before, counted from its beginning
     chord = NO_CHORD
@@ -177,7 +177,7 @@ def _parsed(
                         known[word.text] = _read(text, word, read, nearest)
                     chord = known[word.text]
                 here.append((step, chord))
-        placed += [(number * bar_steps(time_signature) + step, each) for step, each in here]
+        placed += [(number * steps_per_bar(time_signature) + step, each) for step, each in here]
         chord, before = (here[-1][1] if here else chord), here
     return make_chart(placed, time_signature, len(written))
 
@@ -203,24 +203,24 @@ def _bars(text: str) -> list[list[_Word]]:
             again = bars[opened:]
             for _ in range(max(int(found["times"] or 2), 1) - 1):
                 bars += again
-                check_bars(len(bars))
+                check_bar_count(len(bars))
             opened = len(bars)
     if here:
         bars.append(here)
     if not lined:  # no bar line at all: each is a bar
         bars = [[word] for bar in bars for word in bar]
     if bars:
-        check_bars(len(bars))
+        check_bar_count(len(bars))
     return bars
 
 
 def _divided(words: list[_Word], text: str, time_signature: tuple[int, int]) -> list[int]:
     """Return the step at which each word of a bar begins: on beats where they suffice."""
-    bar, count = bar_steps(time_signature), len(words)
+    bar, count = steps_per_bar(time_signature), len(words)
     halves = len(strong_steps(time_signature))
     if count == halves == 2:
         return list(strong_steps(time_signature))
-    unit = beat_steps(time_signature)
+    unit = steps_per_beat(time_signature)
     while bar // unit < count and unit % 2 == 0:
         unit //= 2
     if bar // unit < count:
@@ -236,7 +236,7 @@ def _divided(words: list[_Word], text: str, time_signature: tuple[int, int]) -> 
     return [unit * (number * each + min(number, longer)) for number in range(count)]
 
 
-def _read(text: str, word: _Word, read: Reading, nearest: Callable[[str], str]) -> Chord:
+def _read(text: str, word: _Word, read: ChordParser, nearest: Callable[[str], str]) -> Chord:
     try:
         return read(word.text)
     except BadArgument:
@@ -293,10 +293,10 @@ def make_chart(
     return Chart(time_signature, bars, np.array(rows, np.int64).reshape(-1, 4), tuple(names))
 
 
-def check_bars(count: int) -> None:
+def check_bar_count(count: int) -> None:
     """Refuse a progression of no bars or of too many."""
-    if not 1 <= count <= MOST_BARS:
-        raise BadArgument(f"a progression of {count} bars; from 1 to {MOST_BARS} can be written on")
+    if not 1 <= count <= MAX_BARS:
+        raise BadArgument(f"a progression of {count} bars; from 1 to {MAX_BARS} can be written on")
 
 
 def _at(text: str, word: _Word, told: str) -> BadArgument:

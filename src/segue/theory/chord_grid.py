@@ -15,7 +15,7 @@ IntArray = NDArray[np.int64]
 STEPS_PER_QUARTER: Final = 4
 
 
-LONGEST_BAR: Final = 32  # steps: 8/4 or 16/8
+MAX_BAR_STEPS: Final = 32  # steps: 8/4 or 16/8
 
 
 #: The root and the bass where there is no chord.
@@ -47,17 +47,17 @@ class Chart:
     names: tuple[str, ...] = ()
 
     @property
-    def bar_steps(self) -> int:
+    def steps_per_bar(self) -> int:
         """Steps of a bar."""
-        return bar_steps(self.time_signature)
+        return steps_per_bar(self.time_signature)
 
     @property
     def steps(self) -> int:
         """Steps of all bars."""
-        return self.bars * self.bar_steps
+        return self.bars * self.steps_per_bar
 
 
-def bar_steps(time_signature: tuple[int, int]) -> int:
+def steps_per_bar(time_signature: tuple[int, int]) -> int:
     """Return how many sixteenths a bar has.
 
     Raises
@@ -67,7 +67,7 @@ def bar_steps(time_signature: tuple[int, int]) -> int:
     """
     beats, unit = time_signature
     steps = 4 * STEPS_PER_QUARTER * beats // unit if unit in _UNITS else 0
-    if not 0 < steps <= LONGEST_BAR or beats < 1:
+    if not 0 < steps <= MAX_BAR_STEPS or beats < 1:
         raise BadArgument(
             f"a metre of {beats}/{unit}: melodies are written in bars of at most 8/4, of halves, "
             "quarters, eighths or sixteenths, 4/4 or 6/8 say"
@@ -87,7 +87,7 @@ def is_compound(time_signature: tuple[int, int]) -> bool:
     return time_signature[1] >= 8 and time_signature[0] % 3 == 0
 
 
-def beat_steps(time_signature: tuple[int, int]) -> int:
+def steps_per_beat(time_signature: tuple[int, int]) -> int:
     """Return how many sixteenths a felt beat has: 6 of 6/8, 4 of 4/4 and 2/2."""
     if is_compound(time_signature):
         return 3 * 4 * STEPS_PER_QUARTER // time_signature[1]
@@ -99,15 +99,15 @@ def strong_steps(time_signature: tuple[int, int]) -> tuple[int, ...]:
 
     4/4: beats one and three; 3/4 and 9/8: one; 6/8 and 2/4: one, and the second beat of two.
     """
-    bar, beat = bar_steps(time_signature), beat_steps(time_signature)
+    bar, beat = steps_per_bar(time_signature), steps_per_beat(time_signature)
     if bar % 2 == 0 and (bar // 2) % beat == 0:
         return (0, bar // 2)
     return (0,)
 
 
-def by_bars(chart: Chart) -> IntArray:
+def split_at_barlines(chart: Chart) -> IntArray:
     """Return the chords, those that last over a bar line cut there, shape (n, 4)."""
-    lines = np.arange(chart.bars, dtype=np.int64) * chart.bar_steps
+    lines = np.arange(chart.bars, dtype=np.int64) * chart.steps_per_bar
     starts = np.union1d(chart.chords[:, 0], lines)
     rows = chart.chords[np.searchsorted(chart.chords[:, 0], starts, side="right") - 1].copy()
     rows[:, 0] = starts

@@ -45,7 +45,7 @@ _LETTERS: Final = "FCGDAEB"
 _MOST_SHARPS: Final = 7
 
 
-def chord_name(root: int, quality: str, bass: int, sharps: int, *, is_minor: bool = False) -> str:
+def spell_chord(root: int, quality: str, bass: int, sharps: int, *, is_minor: bool = False) -> str:
     """Spell a chord in a key.
 
     Parameters
@@ -81,7 +81,7 @@ def chord_name(root: int, quality: str, bass: int, sharps: int, *, is_minor: boo
     return f"{name}/{_name(tone)}"
 
 
-def tonic_name(tonic: int, *, is_minor: bool, near: int = 0) -> str:
+def spell_tonic(tonic: int, *, is_minor: bool, near: int = 0) -> str:
     """Spell the tonic of a key: "Db" rather than "C#", with at most six sharps or five flats.
 
     Parameters
@@ -90,12 +90,12 @@ def tonic_name(tonic: int, *, is_minor: bool, near: int = 0) -> str:
         Pitch class, 0 for C.
     is_minor : bool
     near : int
-        As in `sharps_of`.
+        As in `key_signature`.
     """
-    return _name(sharps_of(tonic, is_minor=is_minor, near=near) + 3 * is_minor)
+    return _name(key_signature(tonic, is_minor=is_minor, near=near) + 3 * is_minor)
 
 
-def sharps_of(tonic: int, *, is_minor: bool, near: int = 0) -> int:
+def key_signature(tonic: int, *, is_minor: bool, near: int = 0) -> int:
     """Count the sharps (below 0: flats) of a key's signature.
 
     Parameters
@@ -238,14 +238,14 @@ def parse_chord(symbol: str) -> Chord:
         return NO_CHORD
     found = _ROOT.match(symbol)
     if not found:
-        raise no_chord(symbol)
+        raise invalid_chord(symbol)
     root = pitch_class(found[0])
     kind, bass = symbol[found.end() :], root
     if slash := re.search(r"/\s*([A-G][#♯b♭x𝄪𝄫]{0,2})$", kind):
         kind, bass = kind[: slash.start()], pitch_class(slash[1])
     above = _above(kind)
     if above is None:
-        raise no_chord(symbol)
+        raise invalid_chord(symbol)
     return Chord(root, tuple((root + step) % 12 for step in above), bass, symbol)
 
 
@@ -263,7 +263,7 @@ def pitch_class(name: str) -> int:
     return (LETTERS[name[0]] + sum(_ACCIDENTALS[sign] for sign in name[1:])) % 12
 
 
-def no_chord(symbol: str) -> BadArgument:
+def invalid_chord(symbol: str) -> BadArgument:
     """Say that a symbol is no chord, and which one is nearest."""
     return BadArgument(f"{symbol!r} is no chord; did you mean {nearest_chord(symbol)}?")
 
@@ -489,12 +489,12 @@ def _interval_name(low: int, high: int) -> str:
     return f"{_INTERVALS[interval]} on {PITCH_CLASSES[low]}"
 
 
-def class_names(classes: Iterable[int]) -> tuple[str, ...]:
+def pitch_class_names(classes: Iterable[int]) -> tuple[str, ...]:
     """Return the names of pitch classes: ("A", "B", "C#")."""
     return tuple(PITCH_CLASSES[each] for each in classes)
 
 
-def keys_with(classes: Iterable[int]) -> tuple[str, ...]:
+def keys_containing(classes: Iterable[int]) -> tuple[str, ...]:
     """List the keys whose scale holds all of some pitch classes.
 
     Parameters

@@ -122,7 +122,7 @@ _PROGRAMS: Final = tuple(
 )  # fmt: skip
 
 
-def program_called(name: str) -> int | None:
+def find_program(name: str) -> int | None:
     """Return the General MIDI program, 0 to 127, of what is called so; None for no such name."""
     words = normalise(name)
     return next((program for pattern, program in _PROGRAMS if pattern.search(words)), None)
@@ -181,12 +181,12 @@ _BASSES: Final = frozenset({*range(32, 40), 43, 58})
 _ALONE: Final = frozenset({*range(32, 44), *range(56, 61), *range(64, 80)})
 
 
-def range_of(instrument: int) -> tuple[int, int]:
+def pitch_range(instrument: int) -> tuple[int, int]:
     """Return the lowest and highest MIDI pitch that a program or `DRUMS` plays."""
     return _row(instrument)[:2]
 
 
-def register_of(instrument: int) -> tuple[int, int]:
+def tessitura(instrument: int) -> tuple[int, int]:
     """Return the lowest and highest MIDI pitch of a program's, or `DRUMS`', usual register."""
     return _row(instrument)[2:]
 
@@ -197,17 +197,17 @@ def _row(instrument: int) -> tuple[int, int, int, int]:
     return next(row[2:] for row in _RANGES if row[0] <= instrument <= row[1])
 
 
-def plays_bass(instrument: int) -> bool:
+def is_bass(instrument: int) -> bool:
     """Tell whether a program, or `DRUMS`, plays below all others, and mostly the chords' roots."""
     return instrument in _BASSES
 
 
-def sounds_alone(instrument: int) -> bool:
+def is_monophonic(instrument: int) -> bool:
     """Tell whether a program plays one note at a time, as winds do, basses and bows mostly."""
     return instrument in _ALONE
 
 
-def instrument_named(name: str) -> int:
+def parse_instrument(name: str) -> int:
     """Find an instrument.
 
     Parameters

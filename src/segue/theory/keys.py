@@ -20,7 +20,7 @@ _PROFILES: Final = {
 }
 
 
-def key_fits(chroma: FloatArray) -> FloatArray:
+def key_correlations(chroma: FloatArray) -> FloatArray:
     """Correlate the shares of pitch classes with the profile of each key.
 
     Parameters

@@ -12,15 +12,15 @@ from segue.theory.chord_grid import (
     NO_ROOT,
     STEPS_PER_QUARTER,
     Chart,
-    bar_steps,
-    beat_steps,
-    by_bars,
     is_compound,
+    split_at_barlines,
+    steps_per_bar,
+    steps_per_beat,
     strong_steps,
 )
 
 #: How an accompaniment is played: chords held, or bass and chord in turn as for a dance.
-Manner = Literal["held", "dance"]
+AccompanimentStyle = Literal["held", "dance"]
 
 TICKS_PER_QUARTER: Final = 480
 TICKS_PER_STEP: Final = TICKS_PER_QUARTER // STEPS_PER_QUARTER
@@ -35,7 +35,7 @@ _SPARED: Final = (7, 0)
 _STRUCK: Final = {"first": 72, "strong": 66, "weak": 58}  # velocities
 
 
-def voice(chords: Sequence[tuple[int, Sequence[int]]]) -> list[tuple[int, ...]]:
+def voice_chords(chords: Sequence[tuple[int, Sequence[int]]]) -> list[tuple[int, ...]]:
     """Lay chords out in close voices, each as near to the one before as can be.
 
     Parameters
@@ -63,7 +63,9 @@ def voice(chords: Sequence[tuple[int, Sequence[int]]]) -> list[tuple[int, ...]]:
     return found
 
 
-def accompany(chart: Chart, manner: Manner = "held") -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def accompaniment(
+    chart: Chart, manner: AccompanimentStyle = "held"
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Play the chords of a chart.
 
     Parameters
@@ -79,9 +81,9 @@ def accompany(chart: Chart, manner: Manner = "held") -> tuple[NDArray[np.int32],
         Notes of a `Part`, 480 ticks to the quarter; velocity 72 on a bar's first beat, 66 on
         other strong ones, 58 elsewhere.
     """
-    cut = by_bars(chart)
+    cut = split_at_barlines(chart)
     classes = [[each for each in range(12) if bits >> each & 1] for bits in cut[:, 3].tolist()]
-    voiced = voice(list(zip(cut[:, 1].tolist(), classes, strict=True)))
+    voiced = voice_chords(list(zip(cut[:, 1].tolist(), classes, strict=True)))
     ends = np.append(cut[1:, 0], chart.steps).tolist()
     upper: list[tuple[int, int, int, int]] = []
     low: list[tuple[int, int, int, int]] = []
@@ -100,9 +102,11 @@ def accompany(chart: Chart, manner: Manner = "held") -> tuple[NDArray[np.int32],
     return _notes(upper), _notes(low)
 
 
-def parts(chart: Chart, manner: Manner, programs: tuple[int, int]) -> tuple[Part, ...]:
+def accompaniment_parts(
+    chart: Chart, manner: AccompanimentStyle, programs: tuple[int, int]
+) -> tuple[Part, ...]:
     """Return the parts that play a chart: chords and bass; those without a note are left out."""
-    played = zip(("chords", "bass"), programs, accompany(chart, manner), strict=True)
+    played = zip(("chords", "bass"), programs, accompaniment(chart, manner), strict=True)
     return tuple(Part(name, program, False, notes) for name, program, notes in played if len(notes))
 
 
@@ -208,10 +212,10 @@ def _dance(
 ) -> None:
     start, end = span
     on, off = dance_steps(chart.time_signature)
-    strikes = sorted({*on, *off, chart.bar_steps})
+    strikes = sorted({*on, *off, chart.steps_per_bar})
     struck = 0
     for at in range(start, end):
-        place = at % chart.bar_steps
+        place = at % chart.steps_per_bar
         held = min(next(each for each in strikes if each > place) - place, end - at)
         if at == start or place in on:
             pitch = _below(basses[0], basses[1]) if struck % 2 else basses[0]
@@ -219,7 +223,7 @@ def _dance(
             struck += 1
         elif place in off:
             upper += [(at, held, pitch, _velocity(chart, at)) for pitch in pitches]
-    if not any(at % chart.bar_steps in off for at in range(start + 1, end)):
+    if not any(at % chart.steps_per_bar in off for at in range(start + 1, end)):
         upper += [(start, end - start, pitch, _velocity(chart, start)) for pitch in pitches]
 
 
@@ -230,8 +234,8 @@ def dance_steps(time_signature: tuple[int, int]) -> tuple[tuple[int, ...], tuple
     chord; 6/8 and 9/8: the bass on each beat, the chord on its last eighth.
     """
     bar, beat, strong = (
-        bar_steps(time_signature),
-        beat_steps(time_signature),
+        steps_per_bar(time_signature),
+        steps_per_beat(time_signature),
         strong_steps(time_signature),
     )
     if is_compound(time_signature):
@@ -248,11 +252,11 @@ def _below(lowest: int, pitch_class: int) -> int:
 
 
 def _is_strong(chart: Chart, step: int) -> bool:
-    return step % chart.bar_steps in strong_steps(chart.time_signature)
+    return step % chart.steps_per_bar in strong_steps(chart.time_signature)
 
 
 def _velocity(chart: Chart, step: int) -> int:
-    place = step % chart.bar_steps
+    place = step % chart.steps_per_bar
     kind = (
         "first"
         if not place

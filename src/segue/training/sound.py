@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.audio.learned_space import LearnedSound
-from segue.audio.spectrogram import LOG_MELS, VERSION, ByteArray
+from segue.audio.spectrogram import LOG_MEL_SPECS, VERSION, ByteArray
 from segue.audio.training import (
     MUSICNN,
     Example,
@@ -201,7 +201,7 @@ def step_frames(track: Track | None, step: str, kind: str) -> float:
     """Turn "bar", "beat" or a number into frames, by the track's own tempo and metre."""
     if not step or step.isdigit():
         return float(step or 0)
-    return _seconds_of(step, track.facts if track else {}) * LOG_MELS[kind].frames_per_second
+    return _seconds_of(step, track.facts if track else {}) * LOG_MEL_SPECS[kind].frames_per_second
 
 
 def _seconds_of(step: str, facts: Mapping[str, float | str]) -> float:

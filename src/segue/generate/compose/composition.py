@@ -22,12 +22,12 @@ from segue.generate.compose.known_bars import fingerprint_parts
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.sampler import BarSampler
 from segue.generate.compose.tokens import STEPS_PER_QUARTER, Bar, score_to_bars, steps_per_bar
-from segue.io.notation import spelled
-from segue.io.written_score import beat_of
+from segue.io.notation import spell_pitch
+from segue.io.written_score import beat_duration
 from segue.records import Part, Score
 from segue.score.harmony import NO_CHORD, estimate_chords, estimate_key, with_estimated_key
 from segue.score.timing import BarGrid, bar_grid, excerpt
-from segue.theory.chords import sharps_of, tonic_name
+from segue.theory.chords import key_signature, spell_tonic
 from segue.theory.instruments import DRUMS, instrument_name
 from segue.theory.keys import MODES
 
@@ -128,8 +128,8 @@ def summarize(score: Score, first: int, last: int) -> Summary:
     is_clear = key.confidence > _MIN_KEY_CONFIDENCE
     is_minor = key.mode == MODES[1]
     signature = _sharps_at(score, int(grid.edges[min(first, len(grid) - 1)])) if grid else 0
-    sharps = sharps_of(key.tonic, is_minor=is_minor, near=signature) if is_clear else signature
-    tonic = tonic_name(key.tonic, is_minor=is_minor, near=signature)
+    sharps = key_signature(key.tonic, is_minor=is_minor, near=signature) if is_clear else signature
+    tonic = spell_tonic(key.tonic, is_minor=is_minor, near=signature)
     sequence = estimate_chords(selection) if selection.parts else []
     named = [chord for chord in sequence if chord.name != NO_CHORD]
     final = named[-1] if named and named[-1].bar == count - 1 else None
@@ -179,7 +179,7 @@ def _summarize_part(
 
 
 def _pitch_name(pitch: int, sharps: int) -> str:
-    letter, alteration, octave = spelled(pitch, sharps)
+    letter, alteration, octave = spell_pitch(pitch, sharps)
     return f"{letter}{'#' * alteration or 'b' * -alteration}{octave}"
 
 
@@ -310,7 +310,7 @@ class Composition:
         before = [] if self.prompt is None else with_estimated_key(self.prompt).keys.tolist()
         tonic, minor = divmod(self.options.key, 2)
         rows = [row for row in before if row[0] < start]
-        rows.append([start, sharps_of(tonic, is_minor=bool(minor)), minor])
+        rows.append([start, key_signature(tonic, is_minor=bool(minor)), minor])
         return replace(score, keys=np.array(rows, np.int32))
 
     def _with_tempo(self, score: Score, grid: BarGrid, first: int) -> Score:
@@ -322,7 +322,7 @@ class Composition:
             new = [[float(start), 0.0]]
         for tick, bpm in new:
             bar = int(grid.index_of(np.array([tick]))[0])
-            beat = float(beat_of(int(grid.numerators[bar]), int(grid.denominators[bar])))
+            beat = float(beat_duration(int(grid.numerators[bar]), int(grid.denominators[bar])))
             quarters = (round(bpm / beat) if requested is None else requested) * beat
             if not rows or rows[-1][1] != quarters:
                 rows.append([tick, quarters])

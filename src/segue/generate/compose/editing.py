@@ -24,7 +24,7 @@ from segue.generate.compose.tokens import (
 )
 from segue.records import Part, Score
 from segue.score.timing import bar_grid as bars_of
-from segue.theory.instruments import DRUMS, sounds_alone
+from segue.theory.instruments import DRUMS, is_monophonic
 
 #: General MIDI pitches of hi-hats and cymbals, and of percussion outside the drum kit.
 _CYMBALS: Final = (42, 44, 46, 49, 51, 52, 53, 55, 57, 59)
@@ -62,7 +62,7 @@ def split_part(part: Part, count: int) -> tuple[Part, ...]:
     parts: list[Part] = []
     for player in range(count):
         notes = part.notes[players == player]
-        if sounds_alone(part.program) and not part.is_drum:
+        if is_monophonic(part.program) and not part.is_drum:
             notes = _make_monophonic(notes)
         pedals = part.pedals if not parts else part.pedals[:0]
         parts.append(replace(part, name=f"{part.name} {player + 1}", notes=notes, pedals=pedals))

@@ -13,7 +13,7 @@ from segue.generate.compose.tokens import (
     suggest_time_signature,
     tempo_to_bpm,
 )
-from segue.io.written_score import beat_of
+from segue.io.written_score import beat_duration
 
 if TYPE_CHECKING:
     from segue.nn.sampling import Sampling
@@ -92,7 +92,7 @@ def parse_key(name: str) -> int:
 
 def beat_length(time_signature: int) -> float:
     """Return the length of a beat in quarters, by the index of the time signature."""
-    return float(beat_of(*TIME_SIGNATURES[time_signature]))
+    return float(beat_duration(*TIME_SIGNATURES[time_signature]))
 
 
 def tempo_bin(bpm: float, beat: float = 1.0) -> int:

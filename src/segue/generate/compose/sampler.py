@@ -42,10 +42,10 @@ from segue.generate.compose.tokens import (
 from segue.theory.instruments import (
     DRUMS,
     instrument_name,
-    plays_bass,
-    range_of,
-    register_of,
-    sounds_alone,
+    is_bass,
+    is_monophonic,
+    pitch_range,
+    tessitura,
 )
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ _REGISTER_PENALTY: Final = 1.0
 _ROOT_BIAS: Final = 2.5
 
 
-def instruments_of(bars: Sequence[Bar]) -> frozenset[int]:
+def read_instruments(bars: Sequence[Bar]) -> frozenset[int]:
     """Return the instruments of bars."""
     return frozenset[int]().union(*(bar.instruments for bar in bars))
 
@@ -153,7 +153,7 @@ class LogitBiases:
         """
         pitches = np.arange(128)
         for instrument in instruments:
-            low, high = register_of(instrument)
+            low, high = tessitura(instrument)
             below, above = low + transposition - pitches, pitches - high - transposition
             distance = np.maximum(below, above).clip(min=0)
             self._registers[instrument] = np.asarray(-_REGISTER_PENALTY * distance, np.float32)
@@ -302,7 +302,7 @@ class BarSampler:
         prompt = self._to_c(prompt)
         if prompt:
             requested = set(self.options.instruments or ())
-            self._instruments = tuple(sorted(instruments_of(prompt) | requested))
+            self._instruments = tuple(sorted(read_instruments(prompt) | requested))
             self._header = header(self._instruments, self._mode)
             self._encoded = [encode_bar(bar) for bar in prompt]
             self._recent = list(prompt[-_MAX_REPEATS:])
@@ -346,7 +346,7 @@ class BarSampler:
                 break
             after.append(bar)
         kept = [*bars[:first], *after]
-        heard = instruments_of(kept) or instruments_of(bars)
+        heard = read_instruments(kept) or read_instruments(bars)
         self._instruments = tuple(sorted(set(self.options.instruments or heard)))
         start = header(sorted(heard | set(self._instruments)), self._mode)
         self._constrain_instruments(bars)
@@ -388,7 +388,7 @@ class BarSampler:
             The notes of the part.
         """
         bars = self._to_c(bars)
-        heard = instruments_of(bars)
+        heard = read_instruments(bars)
         if instrument in heard:
             raise BadArgument(
                 f"{instrument_name(instrument)} plays already; add another instrument, or replace "
@@ -399,7 +399,7 @@ class BarSampler:
         self._constrain_instruments(())
         self._refill()
         max_tokens = self._decoder.context // 2 - len(self._header)
-        if not plays_bass(instrument):
+        if not is_bass(instrument):
             roots = ()
         for index, bar in enumerate(bars):
             bar_roots = roots[index] if index < len(roots) else ()
@@ -615,12 +615,12 @@ class BarSampler:
         self._polyphony = {
             program: max(parts[program], 1)
             for program in range(DRUMS)
-            if sounds_alone(program) and program not in chordal
+            if is_monophonic(program) and program not in chordal
         }
-        self._biases.set_registers(set(range(DRUMS)) - instruments_of(bars), self._transposition)
-        self._ranges = {DRUMS: range_of(DRUMS)}
+        self._biases.set_registers(set(range(DRUMS)) - read_instruments(bars), self._transposition)
+        self._ranges = {DRUMS: pitch_range(DRUMS)}
         for program in range(DRUMS):
-            low, high = (pitch + self._transposition for pitch in range_of(program))
+            low, high = (pitch + self._transposition for pitch in pitch_range(program))
             self._ranges[program] = max(low, 0), min(high, 127)
         for bar in bars:
             for note in bar.notes:

@@ -26,7 +26,7 @@ from segue.records import Part, Score
 from segue.score.harmony import NO_CHORD, Chord, ScoreKey, estimate_key
 from segue.score.lines import extract_melody
 from segue.score.timing import bar_grid
-from segue.theory.chords import chord_name, sharps_of, tonic_name
+from segue.theory.chords import key_signature, spell_chord, spell_tonic
 
 if TYPE_CHECKING:
     from segue.generate.harmony.chorale_network import ChoraleTransformer
@@ -308,7 +308,7 @@ def _chord_harmony(
 
     mode = MODES[sequence.mode]
     is_minor = mode == "minor"
-    sharps = sharps_of(sequence.tonic, is_minor=is_minor)
+    sharps = key_signature(sequence.tonic, is_minor=is_minor)
     qualities = list(QUALITIES)
     states = np.where(_is_upbeat(melody, slots), NO_CHORD_STATE, sequence.chords)
     # Equal chords of one bar are merged.
@@ -324,7 +324,7 @@ def _chord_harmony(
             intervals.append(())
             continue
         root, quality = int(states[slot]) % 12, qualities[int(states[slot]) // 12]
-        name = chord_name(root, quality, root, sharps, is_minor=is_minor)
+        name = spell_chord(root, quality, root, sharps, is_minor=is_minor)
         chords.append(Chord(*span, name, root, root, quality))
         intervals.append(QUALITIES[quality])
     bar_lines = bar_grid(replace(score, parts=(melody,))).edges
@@ -337,7 +337,7 @@ def _chord_harmony(
     return ChordHarmony(
         replace(score, parts=parts, chords=symbols),
         tuple(chords),
-        f"{tonic_name(sequence.tonic, is_minor=is_minor)} {mode}",
+        f"{spell_tonic(sequence.tonic, is_minor=is_minor)} {mode}",
         sequence.log_likelihood / len(slots),
     )
 

@@ -30,7 +30,7 @@ from segue.generate.lyrics.sampler import (
 )
 from segue.io.lyrics_text import sung_lines
 from segue.lyrics.features import standardise_style, style_features
-from segue.lyrics.phonetics import rhyme_sound, syllables, words_of
+from segue.lyrics.phonetics import count_syllables, rhyme_key, split_words
 from segue.records import FloatArray, Lyrics
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class AuthorshipClassifier:
 
     def _log_probs(self, lines: Sequence[str]) -> Numbers:
         """Return log-probabilities, shape (lines, artists); 0 for lines without words."""
-        with_words = [at for at, line in enumerate(lines) if words_of(line)]
+        with_words = [at for at, line in enumerate(lines) if split_words(line)]
         log_probs = np.zeros((len(lines), len(self.artists)))
         if with_words:
             features = _line_features([lines[at] for at in with_words])
@@ -206,7 +206,7 @@ def fit_authorship_for(index: SongIndex, artists: Iterable[str]) -> AuthorshipCl
 
 def _evenly_spaced_lines(songs: Sequence[str], count: int) -> list[str]:
     lines = list(
-        dict.fromkeys(line for song in songs for line in sung_lines(song) if words_of(line))
+        dict.fromkeys(line for song in songs for line in sung_lines(song) if split_words(line))
     )
     if len(lines) <= count:
         return lines
@@ -409,12 +409,12 @@ def lyrics_statistics(lines: Sequence[str]) -> LyricsStatistics:
     BadArgument
         No line has words.
     """
-    line_words = [tuple(map(str.lower, words_of(line))) for line in lines]
+    line_words = [tuple(map(str.lower, split_words(line))) for line in lines]
     line_words = [words for words in line_words if words]
     if not line_words:
         raise BadArgument("expected lines with words, got none")
     words = [word for line in line_words for word in line]
-    counts = [sum(map(syllables, line)) for line in line_words]
+    counts = [sum(map(count_syllables, line)) for line in line_words]
     return LyricsStatistics(
         repeated_lines=_repeated_share(line_words),
         repeated_runs=_repeated_share(list(zip(words, words[1:], words[2:], strict=False))),
@@ -435,7 +435,7 @@ def artist_statistics(songs: Sequence[str], lines: int) -> LyricsStatistics:
     lines : int
         Lines per excerpt, 1 or more. If no song is as long, excerpts span several songs.
     """
-    song_lines = [[line for line in sung_lines(song) if words_of(line)] for song in songs]
+    song_lines = [[line for line in sung_lines(song) if split_words(line)] for song in songs]
     excerpts = [excerpt for song in song_lines for excerpt in _cut(song, lines)]
     all_lines = [line for song in song_lines for line in song]
     excerpts = excerpts or _cut(all_lines, lines) or [all_lines]
@@ -454,7 +454,7 @@ def _songs_by_artist(index: SongIndex) -> dict[str, list[str]]:
 
 
 def _words(text: str) -> list[str]:
-    return [word for line in sung_lines(text) for word in words_of(line)]
+    return [word for line in sung_lines(text) for word in split_words(line)]
 
 
 def _attribute(
@@ -495,7 +495,7 @@ def _repeated_share(items: Sequence[tuple[str, ...]]) -> float:
 
 
 def _rhymed_share(last_words: Sequence[str]) -> float:
-    sounds = [rhyme_sound(word) for word in last_words]
+    sounds = [rhyme_key(word) for word in last_words]
     rhymed = [
         any(
             sounds[at] == sounds[other] and last_words[at] != last_words[other]

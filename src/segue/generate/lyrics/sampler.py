@@ -30,7 +30,7 @@ from segue.generate.lyrics.vocabulary import (
     decode,
     encode,
 )
-from segue.lyrics.phonetics import rhyme_sound, words_of
+from segue.lyrics.phonetics import rhyme_key, split_words
 from segue.nn.sampling import MASKED, Sampling, sample
 
 MAX_LINES: Final = 1000
@@ -266,7 +266,7 @@ class _RhymeConstraint:
 
     def accepts(self, text: str) -> bool:
         words = _normalized_words(text)
-        return bool(words) and rhyme_sound(words[-1]) in self.sounds and words[-1] not in self.used
+        return bool(words) and rhyme_key(words[-1]) in self.sounds and words[-1] not in self.used
 
 
 class _Sampler:
@@ -407,7 +407,7 @@ class _Sampler:
             if other == letter and (words := _normalized_words(line.text))
         ]
         if used:
-            return _RhymeConstraint((rhyme_sound(used[0]),), frozenset(used))
+            return _RhymeConstraint((rhyme_key(used[0]),), frozenset(used))
         count = scheme.count(letter)
         if count == 1:
             return None
@@ -424,12 +424,12 @@ class _Sampler:
             word for sound in rhyme.sounds for word in self._rhyme_words.get(sound, ())
             if rhyme.accepts(word)
         ]  # fmt: skip
-        lines = [line for line in attempts if len(words_of(line.text)) > 1] or list(attempts)
+        lines = [line for line in attempts if len(split_words(line.text)) > 1] or list(attempts)
         if not words:
             return lines[0]
         candidates: list[tuple[float, LyricLine]] = []
         for line in lines[:3]:
-            last = words_of(line.text)[-1]
+            last = split_words(line.text)[-1]
             stem = line.text[: line.text.rfind(last)] if last in line.text else f"{line.text} "
             after_stem = self._advance(encode(stem).tolist(), position)
             for word in words[:_MAX_RHYME_WORDS]:
@@ -458,9 +458,9 @@ class _Sampler:
         counts: dict[str, Counter[str]] = {}
         for song in _training_texts(self._styles):
             for line in song.split("\n"):
-                words = words_of(line)
+                words = split_words(line)
                 if words and len(words[-1]) > 1:
-                    of_sound = counts.setdefault(rhyme_sound(words[-1].lower()), Counter())
+                    of_sound = counts.setdefault(rhyme_key(words[-1].lower()), Counter())
                     of_sound[words[-1]] += 1
         by_frequency = sorted(counts.items(), key=lambda item: -item[1].total())
         return {sound: _unique_spellings(words) for sound, words in by_frequency}
@@ -518,7 +518,7 @@ def _unique_spellings(words: Counter[str]) -> list[str]:
 
 
 def _normalized_words(text: str) -> list[str]:
-    return [word.lower().strip("'") for word in words_of(text)]
+    return [word.lower().strip("'") for word in split_words(text)]
 
 
 def _training_texts(styles: Sequence[ArtistStyle]) -> Iterator[str]:

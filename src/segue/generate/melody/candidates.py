@@ -11,13 +11,18 @@ from segue.errors import BadArgument, check_seed
 from segue.generate.copying import NgramIndex, SharedPassage
 from segue.generate.melody.lead_sheet import LOWEST_PITCH
 from segue.generate.melody.training import RANKING_STATISTICS, melody_statistics, note_onsets
-from segue.io.written_score import beat_of
+from segue.io.written_score import beat_duration
 from segue.records import Part, Score
 from segue.score.features import pitch_name
 from segue.score.harmony import Chord
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, strong_steps
 from segue.theory.chords import is_chord
-from segue.theory.voicing import TICKS_PER_QUARTER, TICKS_PER_STEP, Manner, parts
+from segue.theory.voicing import (
+    TICKS_PER_QUARTER,
+    TICKS_PER_STEP,
+    AccompanimentStyle,
+    accompaniment_parts,
+)
 
 if TYPE_CHECKING:
     from segue.generate.melody.model import MelodyModel
@@ -40,7 +45,7 @@ _VELOCITIES: Final = (104, 94, 84)
 class _Arrangement:
     """Accompaniment pattern, tempo, and General MIDI programs."""
 
-    manner: Manner
+    manner: AccompanimentStyle
     tempo_bpm: float
     melody: int
     chords: int
@@ -147,7 +152,7 @@ def generate_melodies(
     model.style_index(style)
     if tempo_bpm is None:  # the same number of beats, whatever a beat is
         arrangement = _ARRANGEMENTS.get(style, _DEFAULT_ARRANGEMENT)
-        tempo_bpm = arrangement.tempo_bpm * float(beat_of(*chart.time_signature))
+        tempo_bpm = arrangement.tempo_bpm * float(beat_duration(*chart.time_signature))
     if not 1 <= count <= MAX_CANDIDATES:
         raise BadArgument(f"{count} melodies; from 1 to {MAX_CANDIDATES} can be written at once")
     low, high = _TEMPO_RANGE_BPM
@@ -193,7 +198,7 @@ def _evaluate(
     bars, name = 0.0, ""
     if shared.notes:
         last = shared.start + shared.notes - 1
-        bars = float(onset[last] - onset[shared.start]) / chart.bar_steps
+        bars = float(onset[last] - onset[shared.start]) / chart.steps_per_bar
         name = model.training_melodies.names[shared.piece]
     return MelodyCandidate(
         0, score, melody, log_likelihood, float(deviation), statistics, shared, bars, name
@@ -265,7 +270,7 @@ def melody_score(
     return Score(
         title,
         TICKS_PER_QUARTER,
-        (*lead, *parts(chart, arrangement.manner, programs)),
+        (*lead, *accompaniment_parts(chart, arrangement.manner, programs)),
         np.array([[0.0, tempo_bpm]]),
         np.array([[0, beats, unit]], np.int32),
         np.empty((0, 3), np.int32),
@@ -282,7 +287,7 @@ def melody_notes(chart: Chart, melody: IntArray) -> NDArray[np.int32]:
     first, other, weak = _VELOCITIES
     for symbol, duration in melody.tolist():
         if symbol:
-            in_bar = step % chart.bar_steps
+            in_bar = step % chart.steps_per_bar
             velocity = first if not in_bar else other if in_bar in strong else weak
             onset, length = step * TICKS_PER_STEP, duration * TICKS_PER_STEP
             notes.append((onset, length, symbol - 1 + LOWEST_PITCH, velocity))
@@ -292,12 +297,12 @@ def melody_notes(chart: Chart, melody: IntArray) -> NDArray[np.int32]:
 
 def chords_by_bar(chart: Chart) -> list[list[str]]:
     """Return the names of the chords in each bar; a held chord is repeated."""
-    bar_lines = np.arange(chart.bars) * chart.bar_steps
+    bar_lines = np.arange(chart.bars) * chart.steps_per_bar
     starts: Sequence[int] = np.union1d(chart.chords[:, 0], bar_lines).tolist()
     bars: list[list[str]] = [[] for _ in range(chart.bars)]
     for start in starts:
         row = int(np.searchsorted(chart.chords[:, 0], start, side="right")) - 1
-        bars[start // chart.bar_steps].append(chart.names[row])
+        bars[start // chart.steps_per_bar].append(chart.names[row])
     return bars
 
 
@@ -306,7 +311,7 @@ def chart_chords(chart: Chart) -> tuple[Chord, ...]:
     ends = np.append(chart.chords[1:, 0], chart.steps).tolist()
     return tuple(
         Chord(
-            start // chart.bar_steps, start * TICKS_PER_STEP, end * TICKS_PER_STEP, name, root,
+            start // chart.steps_per_bar, start * TICKS_PER_STEP, end * TICKS_PER_STEP, name, root,
             bass, "",
         )
         for (start, root, bass, _), end, name in zip(

@@ -20,17 +20,17 @@ from segue.errors import BadArgument
 from segue.records import Part, Score
 from segue.score.harmony import estimate_chords
 from segue.score.timing import BarGrid, bar_grid, time_signature_durations
-from segue.theory.chord_charts import chart_rows, check_bars, make_chart
+from segue.theory.chord_charts import check_bar_count, make_chart, segment_chords
 from segue.theory.chord_grid import (
-    LONGEST_BAR,
+    MAX_BAR_STEPS,
     NO_ROOT,
     STEPS_PER_QUARTER,
     Chart,
     IntArray,
-    bar_steps,
-    beat_steps,
-    by_bars,
     is_compound,
+    split_at_barlines,
+    steps_per_bar,
+    steps_per_beat,
 )
 from segue.theory.chords import NO_CHORD, Chord, is_chord, parse_chord
 
@@ -52,8 +52,8 @@ FEATURES: Final[dict[str, int]] = {
     "before_length": MAX_DURATION + 1,
     "moved": 2 * _MAX_INTERVAL + 2,
     "over_root": 13,
-    "place": LONGEST_BAR,
-    "metre": 2 * (LONGEST_BAR + 1),
+    "place": MAX_BAR_STEPS,
+    "metre": 2 * (MAX_BAR_STEPS + 1),
     "bar": _PHRASE,
     "bars_left": _PHRASE + 1,
     "since": MAX_DURATION,
@@ -71,7 +71,7 @@ CHORD_INDEX: Final = LAST_PITCH + 2
 NUM_FEATURES: Final = LAST_PITCH + 3
 #: Features of a chord, and their numbers of values.
 CHORD_FEATURES: Final[dict[str, int]] = {
-    "root": 13, "bass": 13, "moved": 13, "length": MAX_DURATION + 1, "place": LONGEST_BAR,
+    "root": 13, "bass": 13, "moved": 13, "length": MAX_DURATION + 1, "place": MAX_BAR_STEPS,
 }  # fmt: skip
 
 MIN_BARS: Final = 4
@@ -172,14 +172,14 @@ def chord_features(chart: Chart) -> IntArray:
         root upwards, 12 for none; then the pitch classes as bits. A chord that holds over a bar
         line is repeated in each bar.
     """
-    cut = by_bars(chart)
+    cut = split_at_barlines(chart)
     start, root, bass, bits = cut.T
     duration = np.diff(np.append(start, chart.steps))
     no_root = root == NO_ROOT
     previous = np.concatenate([[NO_ROOT], root[:-1]])
     moved = np.where(no_root | (previous == NO_ROOT), 12, (root - previous) % 12)
     relative_bass = np.where(no_root, 12, (bass - root) % 12)
-    position = start % chart.bar_steps
+    position = start % chart.steps_per_bar
     return np.column_stack(
         [root, relative_bass, moved, np.minimum(duration, MAX_DURATION), position, bits]
     )
@@ -194,15 +194,15 @@ class ConditioningState:
     """
 
     def __init__(self, chart: Chart) -> None:
-        steps, bar = chart.steps, chart.bar_steps
-        cut = by_bars(chart)
+        steps, bar = chart.steps, chart.steps_per_bar
+        cut = split_at_barlines(chart)
         at = np.arange(steps)
         chord = np.searchsorted(cut[:, 0], at, side="right") - 1
         changes = _chord_changes(cut)
         held = np.searchsorted(changes, at, side="right") - 1
         ends = np.append(changes[1:], steps)
         self._steps, self._bar = steps, bar
-        time_signature = bar + (LONGEST_BAR + 1) * is_compound(chart.time_signature)
+        time_signature = bar + (MAX_BAR_STEPS + 1) * is_compound(chart.time_signature)
         self._static = np.column_stack(
             [
                 at % bar,
@@ -338,8 +338,8 @@ def estimate_chart(score: Score) -> Chart:
     """
     grid = bar_grid(score)
     time_signature, kept = _prevailing_bars(grid)
-    bar, beat = bar_steps(time_signature), beat_steps(time_signature)
-    check_bars(len(kept))
+    bar, beat = steps_per_bar(time_signature), steps_per_beat(time_signature)
+    check_bar_count(len(kept))
     index_of = {each: index for index, each in enumerate(kept)}
     placed = []
     for chord in estimate_chords(score):
@@ -379,8 +379,8 @@ def chart_from_symbols(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
     time_signature, kept = _prevailing_bars(grid)
     first = int(grid.index_of(np.array([chords[0][0]]))[0])
     kept = [each for each in kept if each >= first]
-    check_bars(len(kept))
-    bar = bar_steps(time_signature)
+    check_bar_count(len(kept))
+    bar = steps_per_bar(time_signature)
     placed: dict[int, Chord] = {}
     for index, each in enumerate(kept):
         start, end = int(grid.edges[each]), int(grid.edges[each + 1])
@@ -433,7 +433,7 @@ def extract_lead_sheets(
     grid = bar_grid(score)
     time_signature, _ = _prevailing_bars(grid)
     try:
-        bar = bar_steps(time_signature)
+        bar = steps_per_bar(time_signature)
     except BadArgument:
         return ()
     sheets = []
@@ -453,7 +453,7 @@ def extract_lead_sheets(
             count = min(end, last - first) - begin
             if count < MIN_BARS:
                 continue
-            rows, names = chart_rows(placed, begin * bar, (begin + count) * bar)
+            rows, names = segment_chords(placed, begin * bar, (begin + count) * bar)
             chart = Chart(time_signature, count, rows, names)
             melody = quantize_melody(phrase, chart.steps)
             sheets.append(LeadSheet(name, style, chart, melody, group))

@@ -538,11 +538,11 @@ class _PartialMelody:
     ) -> None:
         self._state = ConditioningState(chart)
         self._range_mask = range_mask
-        self._copies, self._max_copy_steps = copies, max_copy_bars * chart.bar_steps
-        self._bar = chart.bar_steps
+        self._copies, self._max_copy_steps = copies, max_copy_bars * chart.steps_per_bar
+        self._bar = chart.steps_per_bar
         # Steps of rest that are left. Many tunes begin with an upbeat in a bar of its own, but
         # charts are counted from the first full bar.
-        self._rest_left = chart.bar_steps // 2
+        self._rest_left = chart.steps_per_bar // 2
         self._pitch, self._repetitions = 0, 0
         self._last_features: list[int] = []
         self.events: list[tuple[int, int]] = []

@@ -82,7 +82,7 @@ def melody_statistics(chart: Chart, melody: IntArray) -> dict[str, float]:
     """
     onset, symbol = note_onsets(melody)
     pitch = symbol - 1 + LOWEST_PITCH
-    bar = chart.bar_steps
+    bar = chart.steps_per_bar
     has_onset = np.zeros((chart.bars, bar), np.bool_)
     has_onset[onset // bar, onset % bar] = True
     rhythms = [row.tobytes() for row in has_onset]
@@ -111,7 +111,7 @@ def note_onsets(melody: IntArray) -> tuple[IntArray, IntArray]:
 def count_chord_tones(chart: Chart, melody: IntArray) -> tuple[int, int]:
     """Count the notes that begin on strong beats over a chord: all, and chord tones."""
     onset, symbol = note_onsets(melody)
-    strong = np.isin(onset % chart.bar_steps, strong_steps(chart.time_signature))
+    strong = np.isin(onset % chart.steps_per_bar, strong_steps(chart.time_signature))
     onset, symbol = onset[strong], symbol[strong]
     row = np.searchsorted(chart.chords[:, 0], onset, side="right") - 1
     over_chord = chart.chords[row, 1] != NO_ROOT

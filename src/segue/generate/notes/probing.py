@@ -28,7 +28,7 @@ from segue.generate.notes.tokens import (
     pitch_classes_of,
 )
 from segue.records import FloatArray
-from segue.theory.chords import class_names, keys_with, normal_order, pitch_set_name
+from segue.theory.chords import keys_containing, normal_order, pitch_class_names, pitch_set_name
 
 Stream = Literal["notes", "durations"]
 Matrix = NDArray[np.float64]
@@ -320,9 +320,9 @@ def _report(model: NoteModel, stream: Stream, word: str, n: int) -> TokenReport:
         vocabulary.counts[index],
         index,
         len(vocabulary) - 1,
-        class_names(classes),
+        pitch_class_names(classes),
         _chord_name(stream, word),
-        keys_with(classes) if classes else (),
+        keys_containing(classes) if classes else (),
         tuple(
             _neighbour(
                 stream, classes, vocabulary.tokens[at], float(cosines[at]), vocabulary.counts[at]
@@ -337,8 +337,10 @@ def _neighbour(
     stream: Stream, classes: Sequence[int], word: str, cosine: float, count: int
 ) -> TokenNeighbour:
     own = _pitch_classes(stream, word)
-    shared = keys_with({*classes, *own}) if own else ()
-    return TokenNeighbour(word, cosine, count, class_names(own), _chord_name(stream, word), shared)
+    shared = keys_containing({*classes, *own}) if own else ()
+    return TokenNeighbour(
+        word, cosine, count, pitch_class_names(own), _chord_name(stream, word), shared
+    )
 
 
 def _pitch_classes(stream: Stream, word: str) -> tuple[int, ...]:
@@ -349,7 +351,11 @@ def _chord_name(stream: Stream, word: str) -> str:
     if stream == "durations" or parse_pitch(word) is not None:
         return ""
     classes = pitch_classes_of(word)
-    return f"{class_names(classes)[0]} in octaves" if len(classes) == 1 else pitch_set_name(classes)
+    return (
+        f"{pitch_class_names(classes)[0]} in octaves"
+        if len(classes) == 1
+        else pitch_set_name(classes)
+    )
 
 
 def similarity_matrix(
@@ -382,7 +388,7 @@ def _label(stream: Stream, word: str) -> str:
     if stream == "durations" or parse_pitch(word) is not None:
         return word
     classes = pitch_classes_of(word)
-    notes = " ".join(class_names(classes))
+    notes = " ".join(pitch_class_names(classes))
     if len(classes) == 1:
         return f"{notes} in octaves"
     name = _chord_name(stream, word) if len(classes) > 2 else ""
