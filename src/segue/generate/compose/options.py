@@ -18,6 +18,7 @@ from segue.io.written_score import beat_duration
 if TYPE_CHECKING:
     from segue.nn.sampling import Sampling
 
+MAX_REPETITION: Final = 4.0
 _ALTERATIONS: Final = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 _LETTERS: Final = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _KEY: Final = re.compile(r"([a-g])([#♯b♭]?)\s*(m|min|minor|maj|major|)")
@@ -44,6 +45,9 @@ class CompositionOptions:
     max_copy : int
         Longest passage, in distinct bars of a part, that may coincide with a training piece in
         any key.
+    repetition : float
+        How much bars follow earlier bars of the piece; 0 for the network alone. See
+        `segue.generate.compose.repetition`.
     seed : int
         Random seed.
     """
@@ -54,6 +58,7 @@ class CompositionOptions:
     tempo: float | None = None
     time_signature: int | None = None
     max_copy: int = 4
+    repetition: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -69,6 +74,10 @@ class CompositionOptions:
             tempo_bin(self.tempo, 1.0 if signature is None else beat_length(signature))
         if self.max_copy < 1:
             raise BadArgument(f"at most {self.max_copy} bars copied; it is at least 1")
+        if not 0 <= self.repetition <= MAX_REPETITION:
+            raise BadArgument(
+                f"a repetition of {self.repetition}; it is from 0 (none) to {MAX_REPETITION:g}"
+            )
         if self.instruments is not None and not self.instruments:
             raise BadArgument("no instrument is named; name at least one, or leave it open")
 
